@@ -1,0 +1,68 @@
+"""The numbers that follow from a configuration and a count of pictures: the plan and the trainer share them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from trainer.contract.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Where things fall in a run; steps are optimizer steps, counted from 1."""
+
+    images: int
+    steps: int
+    views: int  # pictures seen in the whole run
+    views_per_image: float
+    steps_per_epoch: float
+    epochs: float
+    pivot: int | None  # the last step that trains the new tokens
+    checkpoints: tuple[int, ...]
+    samples: tuple[int, ...]
+
+
+def views_per_image(steps: int, batch: int, images: int) -> float:
+    """How often each picture is seen: what overfits (seed's Y2K table: 37 to 148 good, 222 overfit)."""
+    return steps * batch / images
+
+
+def pivot_step(steps: int, fraction: float) -> int:
+    """The step after which the new tokens are frozen: max(1, round(fraction * steps))."""
+    return max(1, round(fraction * steps))
+
+
+def sample_steps(config: TrainConfig) -> tuple[int, ...]:
+    """Steps after which validation pictures are made: 0 (the base model), every n, and the last."""
+    return _every(config.train.sample_every, config.train.steps, first=True)
+
+
+def checkpoint_steps(config: TrainConfig) -> tuple[int, ...]:
+    """Steps after which a checkpoint is saved: every n, and the last."""
+    return _every(config.train.checkpoint_every, config.train.steps, first=False)
+
+
+def schedule(config: TrainConfig, images: int) -> Schedule:
+    """All of it for `images` pictures. Raises ValueError if there are none."""
+    if images < 1:
+        raise ValueError("there are no pictures to train on")
+    train = config.train
+    batch = train.batch * train.accumulation
+    epoch = math.ceil(images * config.dataset.repeats / batch)
+    return Schedule(
+        images=images,
+        steps=train.steps,
+        views=train.steps * batch,
+        views_per_image=views_per_image(train.steps, batch, images),
+        steps_per_epoch=epoch,
+        epochs=train.steps / epoch,
+        pivot=pivot_step(train.steps, config.pivotal.fraction) if config.pivotal.enabled else None,
+        checkpoints=checkpoint_steps(config),
+        samples=sample_steps(config),
+    )
+
+
+def _every(n: int, steps: int, first: bool) -> tuple[int, ...]:
+    marks = set(range(n, steps, n)) if n else set()
+    return tuple(sorted(marks | {steps} | ({0} if first else set())))

@@ -1,0 +1,66 @@
+"""Commands to a running trainer: one file each, renamed into the run's inbox, removed when acknowledged."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from trainer.contract.rundir import RunDir, make_private, write_atomic
+
+Cmd = Literal["stop", "abort", "save", "sample", "pause", "resume"]
+COMMANDS: tuple[str, ...] = get_args(Cmd)
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command as it was sent; `args` may hold `prompt` for sample."""
+
+    id: str
+    cmd: Cmd
+    args: dict[str, Any] = field(default_factory=dict)
+
+
+def send(run: RunDir, cmd: Cmd, **args: Any) -> str:
+    """Put a command into the inbox; its id comes back in the `command` event that acknowledges it."""
+    if cmd not in COMMANDS:
+        raise ValueError(f"unknown command '{cmd}'; one of {', '.join(COMMANDS)}")
+    make_private(run.control)
+    name = f"{time.time_ns()}-{cmd}"
+    write_atomic(run.control / f"{name}.json", json.dumps({"cmd": cmd, "args": args}))
+    return name
+
+
+class Inbox:
+    """The trainer's side of the inbox."""
+
+    def __init__(self, run: RunDir) -> None:
+        self._folder = run.control
+        make_private(self._folder)
+
+    def clear(self) -> None:
+        """Drop what was sent to an earlier process."""
+        for path in self._folder.glob("*.json"):
+            path.unlink(missing_ok=True)
+
+    def take(self) -> list[Command]:
+        """All waiting commands in the order sent, removed from the inbox. A file that is no command is dropped."""
+        try:
+            paths = sorted(path for path in self._folder.iterdir() if path.suffix == ".json" and path.name[0] != ".")
+        except FileNotFoundError:
+            return []
+        return [command for command in map(_take, paths) if command is not None]
+
+
+def _take(path: Path) -> Command | None:
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raw = None
+    path.unlink(missing_ok=True)
+    if not isinstance(raw, dict) or raw.get("cmd") not in COMMANDS:
+        return None
+    args = raw.get("args")
+    return Command(path.stem, raw["cmd"], args if isinstance(args, dict) else {})

@@ -1,0 +1,9 @@
+"""Exit codes, the same for `python -m trainer` and `loratui replay`."""
+
+DONE = 0
+USAGE = 2  # bad usage or answers
+DATASET = 3  # dataset refused
+FAILED = 4  # training failed
+RUNNING = 5  # already running
+MEMORY = 75  # out of memory
+STOPPED = 130

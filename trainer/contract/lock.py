@@ -1,0 +1,90 @@
+"""The lock of a run directory: held means alive, whatever happened to the process that wrote anything else."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lock."""
+
+    pid: int
+    host: str
+    since: float  # unix seconds
+
+
+class AlreadyRunning(RuntimeError):
+    """Another trainer works in the same run directory."""
+
+    def __init__(self, holder: Holder) -> None:
+        start = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder.since))
+        super().__init__(
+            f"a trainer already runs here: process {holder.pid} on {holder.host}, started {start}. "
+            "Watch it with 'loratui attach', or stop it with 'loratui stop'."
+        )
+        self.holder = holder
+
+
+class RunLock:
+    """An flock on `path` for as long as the object lives; the kernel frees it however the process dies."""
+
+    def __init__(self, path: Path) -> None:
+        """Take the lock. Raises AlreadyRunning if it is held."""
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if not _take(descriptor):
+            holder = _read_holder(descriptor)
+            os.close(descriptor)
+            raise AlreadyRunning(holder)
+        self.took_over = _read_holder(descriptor).pid if os.fstat(descriptor).st_size else None
+        self._descriptor = descriptor
+        words = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(words).encode(), 0)
+
+    def release(self) -> None:
+        """Let go. The file stays: removing it would race with the next holder."""
+        os.ftruncate(self._descriptor, 0)
+        os.close(self._descriptor)
+
+
+def lock_holder(path: Path) -> Holder | None:
+    """Who holds the lock at `path`, or None if nobody does."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return _read_holder(descriptor)
+    else:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int, tries: int = 10) -> bool:
+    # lock_holder() holds a shared lock for an instant: a look from outside must not stop a start
+    for _ in range(tries):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return True
+    return False
+
+
+def _read_holder(descriptor: int) -> Holder:
+    try:
+        words = json.loads(os.pread(descriptor, 4096, 0))
+        return Holder(int(words["pid"]), str(words["host"]), float(words["since"]))
+    except (ValueError, KeyError, TypeError):
+        return Holder(0, "?", 0.0)
