@@ -1,0 +1,20 @@
+"""Triggers: the words that stand for a new concept, and where they stand in a text."""
+
+from __future__ import annotations
+
+import re
+
+
+def split_triggers(trigger: str) -> tuple[str, ...]:
+    """The identifiers of a trigger setting: "TOK, TOK2" gives ("TOK", "TOK2")."""
+    return tuple(word.strip() for word in trigger.split(",") if word.strip())
+
+
+def holds_word(text: str, word: str) -> bool:
+    """Whether `word` stands in `text` as a whole word: TOK is not in "TOK2" or "STOK"."""
+    return re.search(word_pattern(word), text) is not None
+
+
+def word_pattern(word: str) -> str:
+    """The regular expression of `word` as a whole word, also where it starts or ends in punctuation."""
+    return rf"(?<!\w){re.escape(word)}(?!\w)"
