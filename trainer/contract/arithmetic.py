@@ -43,6 +43,15 @@ def checkpoint_steps(config: TrainConfig) -> tuple[int, ...]:
     return _every(config.train.checkpoint_every, config.train.steps, first=False)
 
 
+OWN_RATES = {"prodigy": (1.0, 1.0), "adamw": (1e-4, 3e-4)}  # seed: Prodigy 1.0; AdamW as in cog-sdxl
+
+
+def learning_rates(config: TrainConfig) -> tuple[float, float]:
+    """The rates of the unet's LoRA and of the new rows; a setting of 0 means the optimizer's own."""
+    unet, embeddings = OWN_RATES[config.train.optimizer]
+    return config.train.learning_rate or unet, config.train.embedding_learning_rate or embeddings
+
+
 def schedule(config: TrainConfig, images: int) -> Schedule:
     """All of it for `images` pictures. Raises ValueError if there are none."""
     if images < 1:

@@ -62,8 +62,8 @@ class Setting:
         """The bounds in words, such as "1 to 1024", "at least 0", "one of bf16, fp16, fp32"; empty if none."""
         if self.choices:
             return "one of " + ", ".join(self.choices)
-        low = None if self.low is None else f"{self.low:g}"
-        high = None if self.high is None else f"{self.high:g}"
+        low = None if self.low is None else _plain(self.low)
+        high = None if self.high is None else _plain(self.high)
         if low is not None and high is not None:
             return f"{'above ' if self.low_open else ''}{low} to {'below ' if self.high_open else ''}{high}"
         if low is not None:
@@ -83,6 +83,10 @@ def declared_settings(model: type[BaseModel]) -> tuple[Setting, ...]:
         else:
             found.append(_read(name, info))
     return tuple(found)
+
+
+def _plain(bound: float) -> str:
+    return str(int(bound)) if bound.is_integer() else f"{bound:g}"
 
 
 def _read(key: str, info: FieldInfo) -> Setting:

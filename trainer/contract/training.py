@@ -93,19 +93,19 @@ class Train(Section):
         source=SEED,
     )
     learning_rate: float = setting(
-        1.0,
+        0.0,
         "learning rate",
-        "Of the unet's LoRA: 1.0 with Prodigy, 1e-4 with AdamW.",
+        "Of the unet's LoRA; 0: the optimizer's own, 1.0 with Prodigy and 1e-4 with AdamW.",
         source=SEED,
-        gt=0,
+        ge=0,
         le=10,
     )
     embedding_learning_rate: float = setting(
-        1.0,
+        0.0,
         "embedding learning rate",
-        "Of the new tokens' embeddings: 1.0 with Prodigy, 3e-4 with AdamW.",
+        "Of the new tokens' embeddings; 0: the optimizer's own, 1.0 with Prodigy and 3e-4 with AdamW.",
         source=SEED + " (text_encoder_lr)",
-        gt=0,
+        ge=0,
         le=10,
     )
     weight_decay: float = setting(
@@ -117,10 +117,10 @@ class Train(Section):
         le=1,
     )
     embedding_weight_decay: float = setting(
-        0.0,
+        0.001,
         "embedding weight decay",
         "Of the new tokens' embeddings, apart from the unet's; 0 is none.",
-        source=SEED + " (adam_weight_decay_text_encoder)",
+        source="diffusers' script (adam_weight_decay_text_encoder)",
         ge=0,
         le=1,
     )

@@ -1,0 +1,113 @@
+"""`python -m trainer RUN/config.toml`: one run in one process; whatever happens, the log and the exit code say it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from trainer.contract import exits
+from trainer.contract.config import TrainConfig, config_sha, load_config
+from trainer.contract.events import VERSION, EventLog
+from trainer.contract.lock import AlreadyRunning, RunLock
+from trainer.contract.rundir import RunDir
+
+CODES = {"oom": exits.MEMORY, "data": exits.DATASET, "usage": exits.USAGE, "signal": exits.STOPPED}
+
+
+def main(arguments: list[str]) -> int:
+    """Train as the configuration says; returns the exit code."""
+    if len(arguments) != 1 or arguments[0].startswith("-"):
+        print("usage: python -m trainer RUN/config.toml", file=sys.stderr)
+        return exits.USAGE
+    path = Path(arguments[0])
+    try:
+        config = load_config(path)
+    except (OSError, ValueError) as error:
+        print(f"{path}: {error}", file=sys.stderr)
+        return exits.USAGE
+    run = RunDir(path.resolve().parent)
+    try:
+        lock = RunLock(run.lock)
+    except AlreadyRunning as error:
+        print(error, file=sys.stderr)
+        return exits.RUNNING
+    log = EventLog(run.events)
+    began = time.monotonic()
+    try:
+        return _train(config, run, log, began)
+    except BaseException as error:
+        return _tell(error, log, began)
+    finally:
+        log.close()
+        lock.release()
+
+
+def _train(config: TrainConfig, run: RunDir, log: EventLog, began: float) -> int:
+    from trainer.commands import Requests
+    from trainer.machine import gpu_name, versions
+
+    requests = Requests(run, log)
+    _prepare_torch(config)
+    log.emit(
+        "run",
+        v=VERSION,
+        pid=os.getpid(),
+        host=os.uname().nodename,
+        gpu=gpu_name(),
+        world=1,
+        versions=versions(),
+        name=config.name,
+        steps=config.train.steps,
+        config_sha=config_sha(config),
+        resumed_from=_resumes_from(run),
+    )
+    from trainer.loop import Run
+
+    end = Run(config, run, log, requests).train()
+    _end(log, end.status, end.step, began, list(end.files))
+    return exits.DONE if end.status == "completed" else exits.STOPPED
+
+
+def _prepare_torch(config: TrainConfig) -> None:
+    import torch
+
+    torch.set_num_threads(config.train.cpu_threads)
+    torch.set_flush_denormal(True)  # numbers near zero are a hundred times slower on a CPU
+    torch.use_deterministic_algorithms(not torch.cuda.is_available())
+
+
+def _resumes_from(run: RunDir) -> int | None:
+    from trainer.checkpoint import newest_checkpoint
+
+    snapshot, _ = newest_checkpoint(run)
+    return None if snapshot is None else snapshot.step
+
+
+def _end(log: EventLog, status: str, step: int | None, began: float, files: list[str]) -> None:
+    log.emit("end", status=status, step=step, seconds=round(time.monotonic() - began, 1), files=files)
+
+
+def _tell(error: BaseException, log: EventLog, began: float) -> int:
+    from trainer.failures import explain
+
+    kind, message, advice = explain(error)
+    if kind not in ("data", "usage"):
+        traceback.print_exception(error)
+    vram = _vram()
+    log.emit("error", kind="data" if kind == "usage" else kind, message=message, advice=advice, vram=vram)
+    _end(log, "failed", None, began, [])
+    print(message, file=sys.stderr)
+    return CODES.get(kind, exits.FAILED)
+
+
+def _vram() -> Any:
+    torch = sys.modules.get("torch")
+    return torch.cuda.max_memory_reserved() if torch is not None and torch.cuda.is_available() else None
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

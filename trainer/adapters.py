@@ -1,0 +1,101 @@
+"""LoRA on the unet: our own Linear, fewer operations than PEFT's and equal to it, with PEFT's names in the files."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from trainer import draws
+from trainer.contract.config import TrainConfig
+
+ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
+
+
+class UnknownBlock(ValueError):
+    """A block of train.blocks that the unet does not have."""
+
+
+class LoraLinear(nn.Module):
+    """A frozen Linear plus alpha / rank * up @ down.
+
+    down (rank, in) starts as randn / rank, up (out, rank) as zeros: PEFT's "gaussian". Both stay fp32; the products
+    run in the input's precision. forward: (..., in) -> (..., out).
+    """
+
+    def __init__(self, base: nn.Linear, rank: int, alpha: float, start: torch.Generator) -> None:
+        super().__init__()
+        self.base = base.requires_grad_(False)
+        self.scale = alpha / rank
+        where = base.weight.device
+        down = torch.randn((rank, base.in_features), generator=start) / rank
+        self.down = nn.Parameter(down.to(where))
+        self.up = nn.Parameter(torch.zeros(base.out_features, rank, device=where))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The base product plus the two small ones."""
+        small = functional.linear(x, self.down.to(x.dtype))
+        if self.scale != 1.0:
+            small = small * self.scale
+        return self.base(x) + functional.linear(small, self.up.to(x.dtype))
+
+    def change(self) -> torch.Tensor:
+        """The change of the weight (out, in) in fp32: scale * up @ down."""
+        return self.scale * (self.up.detach().float() @ self.down.detach().float())
+
+
+def add_lora(unet: nn.Module, config: TrainConfig) -> dict[str, LoraLinear]:
+    """Put a LoRA on every target; returns them by the path of the Linear, in the unet's order.
+
+    Raises UnknownBlock for a name in train.blocks that matches nothing.
+    """
+    train = config.train
+    paths = target_paths(unet, train.targets, train.blocks)
+    layers: dict[str, LoraLinear] = {}
+    for place, path in enumerate(paths):
+        parent, _, name = path.rpartition(".")
+        holder = unet.get_submodule(parent)
+        start = draws.generator(train.seed, "lora", place)
+        layers[path] = LoraLinear(getattr(holder, name), train.rank, train.alpha or train.rank, start)
+        setattr(holder, name, layers[path])
+    return layers
+
+
+def target_paths(unet: nn.Module, targets: str, blocks: tuple[str, ...] = ()) -> list[str]:
+    """Paths of the Linear layers of the transformers that get a LoRA (SDXL: 560 attention, 722 all-linear)."""
+    inside = [name for name, one in unet.named_modules() if isinstance(one, nn.Linear) and ".attentions." in f".{name}"]
+    wanted = [
+        name for name in inside if targets == "all-linear" or name.endswith(tuple(f".{one}" for one in ATTENTION))
+    ]
+    if not blocks:
+        return wanted
+    for block in blocks:
+        if not any(_within(name, block) for name in wanted):
+            known = sorted({".".join(name.split(".")[: 2 if name.startswith("mid") else 4]) for name in wanted})
+            known += sorted({name.rpartition(".transformer_blocks")[0] for name in wanted} - set(known))
+            near = difflib.get_close_matches(block, known, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else "known: " + ", ".join(known)
+            raise UnknownBlock(f"train.blocks: the unet has no block '{block}'; {hint}")
+    return [name for name in wanted if any(_within(name, block) for block in blocks)]
+
+
+def _within(name: str, block: str) -> bool:
+    return name == block or name.startswith(block + ".")
+
+
+@contextmanager
+def rounded_to(layers: dict[str, LoraLinear], dtype: torch.dtype) -> Iterator[None]:
+    """Run with the LoRA as a file of `dtype` will hold it: what is seen is what is exported."""
+    kept = [(one, one.detach().clone()) for layer in layers.values() for one in (layer.down, layer.up)]
+    with torch.no_grad():
+        for parameter, _ in kept:
+            parameter.copy_(parameter.to(dtype))
+        try:
+            yield
+        finally:
+            for parameter, value in kept:
+                parameter.copy_(value)

@@ -1,0 +1,81 @@
+"""What a person can ask of a running trainer: signals and the inbox, looked at between two steps."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from types import FrameType
+
+from trainer.contract import exits
+from trainer.contract.control import Command, Inbox
+from trainer.contract.events import EventLog
+from trainer.contract.rundir import RunDir
+
+PAUSE_LOOK = 0.2  # seconds between two looks at the inbox while paused
+
+
+class Stop(Exception):
+    """The run is to end now; `save` says whether a checkpoint and the export are wanted."""
+
+    def __init__(self, save: bool) -> None:
+        super().__init__("stopped")
+        self.save = save
+
+
+class Requests:
+    """Commands and signals of one run. SIGTERM and SIGINT ask for a stop; a second SIGINT ends at once."""
+
+    def __init__(self, run: RunDir, log: EventLog) -> None:
+        self._inbox, self._log = Inbox(run), log
+        self._signal: str | None = None
+        self._inbox.clear()
+        signal.signal(signal.SIGTERM, self._on_signal)
+        signal.signal(signal.SIGINT, self._on_signal)
+        # the terminal that started the run may close: the run goes on
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        if self._signal == "SIGINT" and number == signal.SIGINT:
+            os._exit(exits.STOPPED)
+        self._signal = signal.Signals(number).name
+
+    def look(self, save: Callable[[], str], sample: Callable[[str | None], str]) -> None:
+        """Do what was asked since the last look; waits while paused. Raises Stop.
+
+        `save` and `sample` do their work and return what to say of it; `sample` takes a prompt or None.
+        """
+        paused = False
+        while True:
+            if self._signal is not None:
+                raise Stop(save=True)
+            for command in self._inbox.take():
+                paused = self._do(command, paused, save, sample)
+            if not paused:
+                return
+            time.sleep(PAUSE_LOOK)
+
+    def _do(self, command: Command, paused: bool, save: Callable[[], str], sample: Callable[[str | None], str]) -> bool:
+        match command.cmd:
+            case "stop":
+                self._acknowledge(command, "stopping: a checkpoint and the files are written first")
+                raise Stop(save=True)
+            case "abort":
+                self._acknowledge(command, "stopping at once; nothing more is saved")
+                raise Stop(save=False)
+            case "pause":
+                self._acknowledge(command, "paused")
+                return True
+            case "resume":
+                self._acknowledge(command, "going on")
+                return False
+            case "save":
+                self._acknowledge(command, save())
+            case "sample":
+                prompt = command.args.get("prompt")
+                self._acknowledge(command, sample(prompt if isinstance(prompt, str) else None))
+        return paused
+
+    def _acknowledge(self, command: Command, message: str) -> None:
+        self._log.emit("command", id=command.id, cmd=command.cmd, ok=True, message=message)

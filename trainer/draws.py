@@ -1,0 +1,52 @@
+"""Every random draw as a pure function of (seed, stream, key): nothing to save, any step can be replayed."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from typing import Literal
+
+import torch
+
+Stream = Literal["order", "class-order", "crop", "flip", "posterior", "noise", "timestep", "rows", "lora", "sample"]
+
+
+def _digest(seed: int, stream: Stream, key: tuple[int, ...]) -> int:
+    words = "/".join([str(seed), stream, *map(str, key)])
+    return int.from_bytes(hashlib.blake2b(words.encode(), digest_size=8).digest(), "big")
+
+
+def generator(seed: int, stream: Stream, *key: int) -> torch.Generator:
+    """A CPU generator that depends on nothing but its arguments."""
+    return torch.Generator().manual_seed(_digest(seed, stream, key) >> 1)
+
+
+def uniform(seed: int, stream: Stream, *key: int) -> float:
+    """A number in [0, 1), without a generator: 53 bits of the digest."""
+    return (_digest(seed, stream, key) >> 11) / 2**53
+
+
+def below(n: int, seed: int, stream: Stream, *key: int) -> int:
+    """A whole number in [0, n); the bias of the modulus is below n / 2**64."""
+    return _digest(seed, stream, key) % n
+
+
+def normal(shape: tuple[int, ...], seed: int, stream: Stream, *key: int) -> torch.Tensor:
+    """Standard normal numbers of `shape`, fp32 on the CPU: the same on every device."""
+    return torch.randn(shape, generator=generator(seed, stream, *key), dtype=torch.float32)
+
+
+@lru_cache(maxsize=4)
+def permutation(n: int, seed: int, stream: Stream, epoch: int) -> tuple[int, ...]:
+    """The order of `n` places in one epoch."""
+    return tuple(torch.randperm(n, generator=generator(seed, stream, epoch)).tolist())
+
+
+def item_at(index: int, items: int, repeats: int, seed: int, stream: Stream = "order") -> int:
+    """Which of `items` is seen at place `index` (from 0) of the whole run.
+
+    One epoch is every item `repeats` times, repeated first and shuffled then; epochs follow without a gap, so a
+    batch may span two of them and none is ever short.
+    """
+    epoch, place = divmod(index, items * repeats)
+    return permutation(items * repeats, seed, stream, epoch)[place] % items

@@ -1,0 +1,202 @@
+"""The model card: what was trained on what, with which words, and how to use the files in three programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trainer.contract.arithmetic import learning_rates, views_per_image
+from trainer.contract.config import SDXL, SMALL, TrainConfig, vae_source
+from trainer.export.header import embedding_names
+from trainer.tokens import Vocabulary
+
+_SNIPPET = """\
+import torch
+from diffusers import {imports}
+from huggingface_hub import snapshot_download
+from safetensors.torch import load_file
+
+base = "{base}"
+files = "."  # the folder of this card; on the hub: snapshot_download("your-name/{name}")
+{load}
+{embeddings}pipe.load_lora_weights(files, weight_name="pytorch_lora_weights.safetensors")
+
+picture = pipe(
+    "{prompt}",
+    height={side},
+    width={side},
+    num_inference_steps={steps},
+    guidance_scale={guidance:g},
+    generator=torch.Generator().manual_seed({seed}),
+).images[0]
+picture.save("picture.png")
+"""
+
+_EMBEDDINGS = """\
+# read the pooled vector at the end of the text: SDXL's configuration names another token, and then
+# transformers reads it at the last new one
+encoders = ((pipe.text_encoder, pipe.tokenizer), (pipe.text_encoder_2, pipe.tokenizer_2))
+for encoder, tokenizer in encoders:
+    for module in encoder.modules():
+        if hasattr(module, "eos_token_id"):
+            module.eos_token_id = tokenizer.eos_token_id
+
+"""
+
+_ONE_FILE = """\
+rows = load_file(f"{{files}}/{file}.safetensors")
+for key, (encoder, tokenizer) in zip(("clip_l", "clip_g"), encoders):
+    pipe.load_textual_inversion(rows[key], token={tokens}, text_encoder=encoder, tokenizer=tokenizer)
+
+"""
+
+
+def model_card(config: TrainConfig, images: int, step: int, samples: list[str]) -> str:
+    """The whole README.md of an export. Nothing of the person's machine is in it."""
+    words = tuple(config.dataset.trigger.split(",")) if config.pivotal.enabled else ()
+    vocabulary = Vocabulary.of(words, config.pivotal.tokens)
+    parts = [
+        _front(config),
+        f"# {config.name}\n\nAn SDXL LoRA trained with [loratui] on {images} pictures, {step} steps.\n",
+        _pictures(config, samples),
+        _use(config, vocabulary),
+        _settings(config, images, step),
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def base_name(config: TrainConfig) -> str:
+    """The base model as others may read it: a hub id, or the last part of a local folder."""
+    base = config.model.base
+    if Path(base).expanduser().is_dir() or base.startswith(("/", "~", ".")):
+        return Path(base).name
+    return base
+
+
+def _front(config: TrainConfig) -> str:
+    base = base_name(config)
+    lines = ["---", "tags:", "- stable-diffusion-xl", "- text-to-image", "- lora", "- diffusers"]
+    if "/" in base:
+        lines.append(f"base_model: {base}")
+    lines += [f"instance_prompt: {_quoted(config.dataset.instance_prompt)}", "library_name: diffusers", "---", ""]
+    return "\n".join(lines)
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _pictures(config: TrainConfig, samples: list[str]) -> str:
+    prompts = config.sample.prompts or (config.dataset.instance_prompt,)
+    rows = []
+    for name in samples:
+        index = int(name.removeprefix("sample-").removesuffix(".png"))
+        words = prompts[index] if index < len(prompts) else ""
+        rows.append(f"![{_plain(words)}]({name})")
+    return "\n".join(rows) + "\n" if rows else ""
+
+
+def _plain(text: str) -> str:
+    return "".join(letter for letter in text if letter not in "[]()<>`\\\n\r")
+
+
+def _use(config: TrainConfig, vocabulary: Vocabulary) -> str:
+    names = embedding_names(config)
+    first = (config.sample.prompts or (config.dataset.instance_prompt,))[0]
+    own = dict(zip(vocabulary.words, names.values(), strict=True))
+    typed, comfy = first, first
+    if own:
+        typed = Vocabulary({word: (name,) for word, name in own.items()}).write(first)
+        comfy = Vocabulary({word: (f"embedding:{name}",) for word, name in own.items()}).write(first)
+    lines = ["## Use", ""]
+    if own:
+        said = ", ".join(
+            f"`{word}` became {len(vocabulary.words[word])} new tokens in `{name}.safetensors`"
+            for word, name in own.items()
+        )
+        lines += [f"Trigger: {said}. The LoRA needs them: load both.", ""]
+    else:
+        lines += [f"Trigger: `{config.dataset.trigger}`", ""]
+    lines += ["### diffusers", "", "```python", _snippet(config, vocabulary, names).rstrip(), "```", ""]
+    lora = f"<lora:{config.name}:1>"
+    put = f"`{config.name}.safetensors` into `models/Lora`" + (
+        f", `{'`, `'.join(f'{n}.safetensors' for n in own.values())}` into `embeddings`" if own else ""
+    )
+    lines += ["### AUTOMATIC1111, Forge, SD.Next", "", f"Put {put}; prompt: `{_plain_code(typed)} {lora}`", ""]
+    put = put.replace("models/Lora", "models/loras").replace("`embeddings`", "`models/embeddings`")
+    lines += ["### ComfyUI", "", f"Put {put}; load the LoRA with LoraLoader; prompt: `{_plain_code(comfy)}`", ""]
+    if own:
+        lines += [
+            "The new tokens were trained with the pooled vector read at the end of the text, as these programs do.",
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def _plain_code(text: str) -> str:
+    return text.replace("`", "'")
+
+
+def _snippet(config: TrainConfig, vocabulary: Vocabulary, names: dict[str, str]) -> str:
+    embeddings = _EMBEDDINGS if names else ""
+    for word, file in names.items():
+        embeddings += _ONE_FILE.format(file=file, tokens=list(vocabulary.words[word]))
+    first = (config.sample.prompts or (config.dataset.instance_prompt,))[0]
+    own_vae = vae_source(config.model)
+    half = {"bf16": "torch.bfloat16", "fp16": "torch.float16", "fp32": "torch.float32"}[config.train.precision]
+    load = f"pipe = StableDiffusionXLPipeline.from_pretrained(base, dtype={half})"
+    if own_vae:
+        shown = own_vae if not Path(own_vae).expanduser().is_dir() else Path(own_vae).name
+        load = f'vae = AutoencoderKL.from_pretrained("{shown}", dtype={half})\n' + load.replace(
+            "(base,", "(base, vae=vae,"
+        )
+    return _SNIPPET.format(
+        imports="AutoencoderKL, StableDiffusionXLPipeline" if own_vae else "StableDiffusionXLPipeline",
+        base=base_name(config),
+        name=config.name,
+        load=load + '\nif torch.cuda.is_available():\n    pipe.to("cuda")',
+        embeddings=embeddings,
+        prompt=vocabulary.write(first).replace("\\", "\\\\").replace('"', '\\"'),
+        side=config.train.resolution,
+        steps=config.sample.steps,
+        guidance=config.sample.guidance,
+        seed=config.sample.seed,
+    )
+
+
+def _settings(config: TrainConfig, images: int, step: int) -> str:
+    train = config.train
+    unet_lr, rows_lr = learning_rates(config)
+    rows = [
+        (
+            "base model",
+            {SDXL: SDXL, SMALL: "loratui's small SDXL (sdxl-small)"}.get(config.model.base, base_name(config)),
+        ),
+        (
+            "VAE",
+            Path(vae_source(config.model)).name
+            if vae_source(config.model).startswith(("/", "~"))
+            else vae_source(config.model) or "the base model's",
+        ),
+        ("pictures", str(images)),
+        ("steps", f"{step} of {train.steps}"),
+        ("batch x accumulation", f"{train.batch} x {train.accumulation}"),
+        ("views per image", f"{views_per_image(step, train.batch * train.accumulation, images):.0f}"),
+        ("rank, alpha", f"{train.rank}, {train.alpha or train.rank:g}"),
+        ("targets", train.targets + (f" in {', '.join(train.blocks)}" if train.blocks else "")),
+        ("optimizer", f"{train.optimizer}, {unet_lr:g} unet, {rows_lr:g} new rows"),
+        (
+            "pivotal tuning",
+            f"{config.pivotal.tokens} tokens, pivot at {config.pivotal.fraction:g}"
+            if config.pivotal.enabled
+            else "off",
+        ),
+        ("min-SNR gamma", f"{train.min_snr_gamma:g}" if train.min_snr_gamma else "off"),
+        (
+            "prior preservation",
+            f"{config.prior.images} pictures, weight {config.prior.weight:g}" if config.prior.enabled else "off",
+        ),
+        ("resolution", f"{train.resolution} px"),
+        ("precision", train.precision),
+        ("seed", str(train.seed)),
+    ]
+    return "\n".join(["## Training", "", "| setting | value |", "|---|---|", *(f"| {a} | {b} |" for a, b in rows), ""])

@@ -1,0 +1,123 @@
+"""Writes the diffusers LoRA, the kohya LoRA, the embeddings and the model card, and proves each before it is named."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+
+from trainer.adapters import LoraLinear
+from trainer.contract.config import TrainConfig
+from trainer.contract.rundir import RunDir, make_private, write_atomic
+from trainer.dataset import Item
+from trainer.export.card import model_card
+from trainer.export.header import embedding_names, kohya_header
+from trainer.export.keys import diffusers_key, kohya_key
+from trainer.export.proof import prove_diffusers, prove_embeddings, prove_kohya
+from trainer.model import DTYPES
+from trainer.setup import ENCODERS, Trainee
+
+DIFFUSERS = "pytorch_lora_weights.safetensors"
+
+
+def export_run(
+    run: RunDir,
+    config: TrainConfig,
+    trainee: Trainee,
+    items: tuple[Item, ...],
+    layers_per_block: int,
+    step: int,
+    folder: Path | None = None,
+) -> list[str]:
+    """Write and prove all files into `folder` (the run's export); returns their paths, relative to the run if inside.
+
+    Raises ExportMismatch if a file read back is not the model, and OSError; the files of an earlier export stay
+    until the new ones are proved.
+    """
+    folder = folder or run.export
+    aside = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(aside, ignore_errors=True)
+    make_private(aside)
+    try:
+        write_diffusers(aside / DIFFUSERS, trainee.layers, DTYPES[config.export.precision])
+        write_kohya(aside / f"{config.name}.safetensors", config, trainee.layers, items, step, layers_per_block)
+        write_embeddings(aside, config, trainee)
+        shown = _copy_samples(run, aside)
+        write_atomic(aside / "README.md", model_card(config, len(items), step, shown), mode=0o644)
+        return _move_all(aside, folder, run)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def write_diffusers(path: Path, layers: dict[str, LoraLinear], dtype: torch.dtype) -> None:
+    """The diffusers file. Its loader takes alpha = rank, so another scale is folded into `up`, in fp32."""
+    tensors = {}
+    for name, layer in layers.items():
+        tensors[diffusers_key(name, "down")] = _file_tensor(layer.down, dtype)
+        tensors[diffusers_key(name, "up")] = _file_tensor(layer.up.detach() * layer.scale, dtype)
+    write_atomic(path, save(tensors, {"format": "pt"}), mode=0o644)
+    prove_diffusers(path, layers)
+
+
+def write_kohya(
+    path: Path,
+    config: TrainConfig,
+    layers: dict[str, LoraLinear],
+    items: tuple[Item, ...],
+    step: int,
+    layers_per_block: int,
+) -> None:
+    """The file for A1111, ComfyUI, Forge and SD.Next; alpha is kept as a number of its own."""
+    dtype = DTYPES[config.export.precision]
+    tensors = {}
+    for name, layer in layers.items():
+        key = kohya_key(name, layers_per_block)
+        tensors[f"{key}.lora_down.weight"] = _file_tensor(layer.down, dtype)
+        tensors[f"{key}.lora_up.weight"] = _file_tensor(layer.up, dtype)
+        tensors[f"{key}.alpha"] = torch.tensor(layer.scale * layer.down.shape[0], dtype=dtype)
+    write_atomic(path, save(tensors, kohya_header(config, items, step, tensors)), mode=0o644)
+    prove_kohya(path, layers, layers_per_block)
+
+
+def write_embeddings(folder: Path, config: TrainConfig, trainee: Trainee) -> None:
+    """One file for each identifier: clip_l (n, 768) and clip_g (n, 1280), in fp32."""
+    tokens = trainee.vocabulary.tokens
+    for word, name in embedding_names(config).items():
+        own = [tokens.index(token) for token in trainee.vocabulary.words[word]]
+        rows = {
+            key: table.rows.detach()[own].float().cpu().contiguous()
+            for key, table in zip(ENCODERS, trainee.tables, strict=True)
+        }
+        path = folder / f"{name}.safetensors"
+        write_atomic(path, save(rows, {"format": "pt"}), mode=0o644)
+        prove_embeddings(path, rows)
+
+
+def _file_tensor(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    return tensor.detach().to("cpu", dtype).contiguous()
+
+
+def _copy_samples(run: RunDir, folder: Path) -> list[str]:
+    """The newest pictures, without any metadata: the trainer writes none into them."""
+    found = sorted(run.samples.glob("[0-9]*-*.png")) if run.samples.is_dir() else []
+    if not found:
+        return []
+    newest = found[-1].name.partition("-")[0]
+    names = []
+    for path in (one for one in found if one.name.startswith(f"{newest}-")):
+        name = f"sample-{path.stem.rpartition('-')[2]}.png"
+        shutil.copyfile(path, folder / name)
+        names.append(name)
+    return names
+
+
+def _move_all(aside: Path, folder: Path, run: RunDir) -> list[str]:
+    make_private(folder)
+    names = []
+    for path in sorted(aside.iterdir()):
+        final = folder / path.name
+        path.replace(final)
+        names.append(str(final.relative_to(run.path)) if final.is_relative_to(run.path) else str(final))
+    return names

@@ -1,0 +1,33 @@
+"""The names that other programs give to the layers of SDXL."""
+
+from __future__ import annotations
+
+import re
+
+_DOWN = re.compile(r"down_blocks\.(\d+)\.attentions\.(\d+)\.(.+)")
+_UP = re.compile(r"up_blocks\.(\d+)\.attentions\.(\d+)\.(.+)")
+_MID = re.compile(r"mid_block\.attentions\.0\.(.+)")
+
+
+def diffusers_key(path: str, side: str) -> str:
+    """`side` ("down" or "up") of the unet's Linear at `path`, as pytorch_lora_weights.safetensors has it."""
+    return f"unet.{path}.lora.{side}.weight"
+
+
+def kohya_key(path: str, layers_per_block: int = 2) -> str:
+    """The name of the unet's Linear at `path` as kohya, A1111, ComfyUI, Forge and SD.Next know it.
+
+    They number blocks as the original SGM code does: with SDXL's two layers a block, down_blocks.i.attentions.j is
+    input_blocks.{3i+j+1}.1, mid_block.attentions.0 is middle_block.1, up_blocks.i.attentions.j is
+    output_blocks.{3i+j}.1. Raises ValueError for a path outside the transformers.
+    """
+    size = layers_per_block + 1
+    if found := _DOWN.fullmatch(path):
+        place = f"input_blocks.{size * int(found[1]) + int(found[2]) + 1}.1.{found[3]}"
+    elif found := _UP.fullmatch(path):
+        place = f"output_blocks.{size * int(found[1]) + int(found[2])}.1.{found[3]}"
+    elif found := _MID.fullmatch(path):
+        place = f"middle_block.1.{found[1]}"
+    else:
+        raise ValueError(f"no place in the SGM layout for '{path}'")
+    return "lora_unet_" + place.replace(".", "_")

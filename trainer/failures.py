@@ -1,0 +1,46 @@
+"""What went wrong, in words a person can act on: the kind, a sentence, and what to change."""
+
+from __future__ import annotations
+
+import errno
+
+from trainer.contract.basemodel import NotSDXL
+
+Explained = tuple[str, str, list[str]]
+
+_MEMORY = [
+    "turn gradient checkpointing on: train.gradient_checkpointing = true",
+    "halve train.batch and double train.accumulation: the same training in less memory",
+    "lower train.resolution or train.rank",
+]
+
+
+def explain(error: BaseException) -> Explained:
+    """Kind (oom, nan, data, usage, disk, signal, exception), message and advice of whatever ended a run."""
+    import torch
+
+    from trainer.adapters import UnknownBlock
+    from trainer.checkpoint import OtherRun
+    from trainer.dataset import DataError
+    from trainer.model import ModelError
+    from trainer.step import NotFinite
+
+    match error:
+        case torch.OutOfMemoryError() | MemoryError():
+            return "oom", "out of memory", _MEMORY
+        case NotFinite():
+            advice = ["lower the learning rate, or prodigy.d_coef", "with fp16, try train.precision = 'bf16'"]
+            return "nan", str(error), [*advice, "the last checkpoint is good: 'loratui resume' starts from it"]
+        case DataError():
+            return "data", str(error), ["repair or skip the pictures named, then start again"]
+        case OtherRun():
+            return "data", str(error), ["start a new run, or put back what was changed"]
+        case NotSDXL() | ModelError() | UnknownBlock():
+            return "usage", str(error), ["correct the setting and start again"]
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
+            return "disk", f"the disk is full: {error.filename or error}", ["free some space, then 'loratui resume'"]
+        case KeyboardInterrupt():
+            return "signal", "interrupted before the first step", []
+        case _:
+            where = f"{type(error).__name__}: {error}"
+            return "exception", where, ["the whole story is in trainer.log"]

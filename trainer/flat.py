@@ -1,0 +1,54 @@
+"""One flat buffer for all parameters of a group: the optimizer sees one tensor in place of a thousand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+
+@dataclass
+class FlatGroup:
+    """Parameters that share one rate. Each becomes a view into `data`, its gradient a view into `grad` (fp32)."""
+
+    name: str
+    lr: float
+    weight_decay: float
+    names: tuple[str, ...]
+    parameters: tuple[nn.Parameter, ...]
+    data: torch.Tensor
+    grad: torch.Tensor
+
+    @classmethod
+    def of(cls, name: str, named: dict[str, nn.Parameter], lr: float, weight_decay: float) -> FlatGroup:
+        """Move `named` into one buffer; values and names stay as they are."""
+        parameters = tuple(named.values())
+        data = torch.cat([one.detach().float().reshape(-1) for one in parameters])
+        grad = torch.zeros_like(data)
+        group = cls(name, lr, weight_decay, tuple(named), parameters, data, grad)
+        for one, place in zip(parameters, group.places(), strict=True):
+            one.data = data[place].view_as(one)
+            one.grad = grad[place].view_as(one)
+        return group
+
+    def places(self) -> list[slice]:
+        """Where each parameter lies in the buffer."""
+        ends, at = [], 0
+        for one in self.parameters:
+            ends.append(slice(at, at + one.numel()))
+            at += one.numel()
+        return ends
+
+    def sliced(self, every: int) -> torch.Tensor | None:
+        """Indices of every `every`-th number of each parameter, as Prodigy's slice_p takes them; None for all."""
+        if every == 1:
+            return None
+        device = self.data.device
+        return torch.cat([torch.arange(one.start, one.stop, every, device=device) for one in self.places()])
+
+    def freeze(self) -> None:
+        """End the training of these parameters: no gradient from here on."""
+        for one in self.parameters:
+            one.requires_grad_(False)
+            one.grad = None

@@ -1,0 +1,114 @@
+"""From a picture file to the square that is trained on: opened safely, turned upright, composited, resized, cropped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MAX_PIXELS = 100_000_000  # a 20 kB PNG can claim a gigabyte; the header is asked first
+MAX_BYTES = 200 * 1024 * 1024
+
+
+class BadPicture(ValueError):
+    """A picture cannot be used; the message has no file name, the caller knows it."""
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """How a picture becomes a square: sizes as (height, width), the crop's corner as (top, left)."""
+
+    original: tuple[int, int]
+    resized: tuple[int, int]
+    corner: tuple[int, int]
+    side: int
+    flip: bool
+
+    @property
+    def conditioning(self) -> tuple[int, int, int, int, int, int]:
+        """SDXL's six numbers: original height and width, crop top and left, target height and width."""
+        top, left = self.corner
+        if self.flip:
+            left = self.resized[1] - self.side - left
+        return (*self.original, top, left, self.side, self.side)
+
+
+def open_rgb(path: Path, background: str = "#ffffff") -> Image:
+    """The picture upright in 8-bit RGB, transparency laid on `background`. Raises BadPicture."""
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise BadPicture(f"the file is larger than {MAX_BYTES // 2**20} MB")
+        with Image.open(path) as opened:
+            if opened.width * opened.height > MAX_PIXELS:
+                raise BadPicture(f"{opened.width}x{opened.height} is more than {MAX_PIXELS // 10**6} megapixels")
+            picture = ImageOps.exif_transpose(opened)
+            return _flatten(picture, background)
+    except UnidentifiedImageError:
+        raise BadPicture("no picture in any known format") from None
+    except Image.DecompressionBombError:
+        raise BadPicture(f"more than {MAX_PIXELS // 10**6} megapixels") from None
+    except (OSError, SyntaxError, ValueError) as error:
+        if isinstance(error, BadPicture):
+            raise
+        raise BadPicture(f"cannot be read: {error}") from None
+
+
+def _flatten(picture: Image, background: str) -> Image:
+    from PIL import Image
+
+    if picture.mode.startswith(("I", "F")):
+        return _from_deep_grey(picture)
+    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
+        rgba = picture.convert("RGBA")
+        ground = Image.new("RGBA", rgba.size, background)
+        return Image.alpha_composite(ground, rgba).convert("RGB")
+    return picture.convert("RGB")
+
+
+def _from_deep_grey(picture: Image) -> Image:
+    # convert("RGB") would clip 16-bit grey to white
+    from PIL import Image
+
+    values = np.asarray(picture, dtype=np.float32)
+    top = 65535.0 if values.max(initial=0) > 255 else 255.0
+    grey = np.clip(values / top * 255.0 + 0.5, 0, 255).astype(np.uint8)
+    return Image.fromarray(grey).convert("RGB")
+
+
+def fit(width: int, height: int, side: int, where: tuple[float, float] = (0.5, 0.5), flip: bool = False) -> Geometry:
+    """Bring the short side to `side` px and cut a square; `where` in [0, 1] places it (0.5: the centre)."""
+    scale = side / min(width, height)
+    resized = (max(side, round(height * scale)), max(side, round(width * scale)))
+    corner = (round((resized[0] - side) * where[0]), round((resized[1] - side) * where[1]))
+    return Geometry((height, width), resized, corner, side, flip)
+
+
+def pixels(picture: Image, geometry: Geometry) -> torch.Tensor:
+    """The square as a (3, side, side) fp32 tensor in [-1, 1]."""
+    from PIL import Image
+
+    height, width = geometry.resized
+    if picture.size != (width, height):
+        picture = picture.resize((width, height), Image.Resampling.LANCZOS)
+    top, left = geometry.corner
+    square = picture.crop((left, top, left + geometry.side, top + geometry.side))
+    values = np.asarray(square, dtype=np.float32) / 127.5 - 1.0
+    if geometry.flip:
+        values = values[:, ::-1]
+    return torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1)))
+
+
+def to_pictures(decoded: torch.Tensor) -> list[Image]:
+    """(n, 3, h, w) in [-1, 1] as 8-bit pictures, rounded as diffusers' image processor does."""
+    from PIL import Image
+
+    values = (decoded / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1).float().cpu().numpy()
+    return [Image.fromarray((one * 255).round().astype(np.uint8)) for one in values]

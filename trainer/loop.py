@@ -1,0 +1,209 @@
+"""The run, in order: what is read, loaded, cached, trained, pivoted, saved, shown and exported, and when."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from trainer.cache import LatentCache, cache_folder
+from trainer.checkpoint import check_identity, drop_old, newest_checkpoint, save_checkpoint
+from trainer.commands import Requests, Stop
+from trainer.contract.arithmetic import checkpoint_steps, sample_steps
+from trainer.contract.config import TrainConfig
+from trainer.contract.events import EventLog
+from trainer.contract.rundir import RunDir
+from trainer.dataset import Plan, read_dataset
+from trainer.export.files import export_run
+from trainer.machine import memory_now
+from trainer.model import fix_pooling, load_parts, pick_device, weights_digest
+from trainer.prior import class_pictures
+from trainer.prompts import PromptCache, too_long
+from trainer.sampler import Sampler
+from trainer.setup import make_trainee, run_identity
+from trainer.step import Stepper
+
+
+@dataclass(frozen=True)
+class End:
+    """How a run ended; `files` are relative to the run directory."""
+
+    status: str
+    step: int
+    files: tuple[str, ...]
+
+
+class Run:
+    """One start of one run, from the first look at the pictures to the last file."""
+
+    def __init__(self, config: TrainConfig, run: RunDir, log: EventLog, requests: Requests) -> None:
+        """Read, load, cache and restore. Raises DataError, NotSDXL, ModelError, UnknownBlock or OtherRun."""
+        self.config, self.run, self.log, self.requests = config, run, log, requests
+        self._phase("load", 0, 3)
+        items = read_dataset(config)
+        self.parts = load_parts(config, pick_device(config))
+        self._phase("load", 1, 3)
+        fix_pooling(self._encoders(), self.parts.tokenizers)
+        # made by the untouched base model, so before any layer is put into it
+        classes = class_pictures(config, self.parts, cache_folder(), lambda done, all: self._phase("prior", done, all))
+        self.plan = Plan(items, classes, config)
+        self.identity = run_identity(config, self.plan, weights_digest(self.parts.unet))
+        self.trainee = make_trainee(self.parts, config)
+        self._phase("load", 2, 3)
+        self.latents = self._cached_latents()
+        self.prompts = self._cached_prompts()
+        self.sampler = Sampler(run, log, config, self.parts, self.trainee, self.prompts)
+        self.stepper = Stepper(self.parts, self.trainee, self.plan, self.latents, self.prompts, config)
+        self.done = self._resume()
+        self._set_modes()
+        self._phase("load", 3, 3)
+
+    # -- before the first step ------------------------------------------------------------------------------------
+
+    def _encoders(self) -> tuple[Any, Any]:
+        assert self.parts.text_encoders is not None
+        return self.parts.text_encoders
+
+    def _cached_latents(self) -> LatentCache:
+        cache = LatentCache(cache_folder() / "latents", self.config.dataset.background)
+        cache.use(self.parts.vae, self.parts.device)
+        train = self.config.train
+        steps, passes = range(1, train.steps + 1), range(train.accumulation)
+        views = {
+            (view.item.digest, view.geometry): view
+            for step in steps
+            for micro in passes
+            for view in self.plan.micro_batch(step, micro)
+        }
+        cache.fill(views.values(), lambda done, all: self._phase("cache", done, all))
+        return cache
+
+    def _cached_prompts(self) -> PromptCache:
+        """Encode what is constant from the start; without new tokens that is everything, and the encoders go."""
+        words, write = self._all_prompts(), self.trainee.vocabulary.write
+        for tokenizer in self.parts.tokenizers[:1]:
+            for prompt, length in too_long(tokenizer, [write(one) for one in words]):
+                message = f"a prompt of {length} tokens is cut at {tokenizer.model_max_length}: {prompt}"
+                self.log.emit("warn", code="prompt-cut", message=message, advice="shorten it")
+        cache = PromptCache(self.parts)
+        cache.add([one for one in words if write(one) == one])
+        if not self.trainee.tables:
+            self.parts.release_encoders()
+        return cache
+
+    def _all_prompts(self) -> list[str]:
+        shown = self.config.sample.prompts or (self.config.dataset.instance_prompt,)
+        return list(dict.fromkeys([*(one.prompt for one in self.plan.items + self.plan.class_items), *shown]))
+
+    def _resume(self) -> int:
+        """Put the newest whole checkpoint back; returns its step, 0 for a fresh start."""
+        snapshot, damaged = newest_checkpoint(self.run)
+        for sentence in damaged:
+            advice = "the checkpoint before it is used"
+            self.log.emit("warn", code="checkpoint-damaged", message=sentence, advice=advice)
+        if snapshot is None:
+            return 0
+        check_identity(snapshot, self.identity)
+        self.trainee.restore(snapshot)
+        if self.trainee.pivoted:
+            self._after_pivot()
+        return snapshot.step
+
+    def _set_modes(self) -> None:
+        if not self.config.train.gradient_checkpointing:
+            return
+        self.parts.unet.enable_gradient_checkpointing()
+        self.parts.unet.train()  # diffusers checkpoints only in train mode; SDXL has no dropout
+        if self.parts.text_encoders is not None and self.trainee.tables:
+            for encoder in self.parts.text_encoders:
+                encoder.gradient_checkpointing_enable({"use_reentrant": False})
+                encoder.train()
+
+    # -- the steps ------------------------------------------------------------------------------------------------
+
+    def train(self) -> End:
+        """All steps that are left, then the files. Raises NotFinite."""
+        train, samples, saves = self.config.train, set(sample_steps(self.config)), set(checkpoint_steps(self.config))
+        if self.done == 0 and 0 in samples:
+            self.sampler.make(0)
+        try:
+            while self.done < train.steps:
+                self.requests.look(self._save_asked, self._sample_asked)
+                self._one_step(self.done + 1)
+                if self.done in saves:
+                    self._save()
+                if self.done in samples and self.done < train.steps:
+                    self.sampler.make(self.done)
+        except Stop as stop:
+            return self._stopped(stop.save)
+        return self._finish("completed", pictures=True)
+
+    def _one_step(self, step: int) -> None:
+        began = time.monotonic()
+        outcome = self.stepper.take(step)
+        self.done = step
+        train = self.config.train
+        views = step * train.batch * train.accumulation
+        size = len(self.plan.items) * self.config.dataset.repeats
+        self.log.emit(
+            "step",
+            step=step,
+            loss=outcome.loss,
+            grad_norm=outcome.grad_norm,
+            rates=outcome.rates,
+            s=round(time.monotonic() - began, 5),
+            epoch=round(views / size, 3),
+            views=round(views / len(self.plan.items), 3),
+            applied=outcome.applied,
+            **memory_now(self.parts.device),
+        )
+        if step == self.trainee.pivot:
+            self._pivot(step)
+
+    def _pivot(self, step: int) -> None:
+        self.trainee.freeze_rows()
+        self._after_pivot()
+        self.log.emit("pivot", step=step)
+
+    def _after_pivot(self) -> None:
+        """Every caption is a constant now: encode each once, then let both encoders go."""
+        for encoder in self._encoders():
+            encoder.eval()
+        self.prompts.add([self.trainee.vocabulary.write(one) for one in self._all_prompts()])
+        self.parts.release_encoders()
+
+    # -- what is kept ---------------------------------------------------------------------------------------------
+
+    def _save(self) -> None:
+        self._phase("save", 0, 1)
+        path, size = save_checkpoint(self.run, self.trainee.snapshot(self.done, self.identity))
+        drop_old(self.run, self.config.train.keep_checkpoints)
+        self.log.emit("checkpoint", step=self.done, path=f"checkpoints/{path.name}", bytes=size)
+        self._phase("save", 1, 1)
+
+    def _save_asked(self) -> str:
+        self._save()
+        return f"saved at step {self.done}"
+
+    def _sample_asked(self, prompt: str | None) -> str:
+        made = self.sampler.make(self.done, prompt=prompt)
+        return f"{made} pictures at step {self.done}" if made else "no memory for pictures"
+
+    def _stopped(self, save: bool) -> End:
+        if not save:
+            return End("stopped", self.done, ())
+        if self.done and not self.run.checkpoint(self.done).exists():
+            self._save()
+        return self._finish("stopped", pictures=False)
+
+    def _finish(self, status: str, pictures: bool) -> End:
+        if pictures:
+            self.sampler.make(self.done, as_exported=True)
+        self._phase("export", 0, 1)
+        size = self.parts.unet.config.layers_per_block
+        files = export_run(self.run, self.config, self.trainee, self.plan.items, size, self.done)
+        self._phase("export", 1, 1)
+        return End(status, self.done, tuple(files))
+
+    def _phase(self, name: str, done: int, total: int) -> None:
+        self.log.emit("phase", name=name, done=done, total=total)

@@ -1,0 +1,44 @@
+"""What the machine is and how full it is, for the log."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import resource
+from pathlib import Path
+from typing import Any
+
+import torch
+
+PACKAGES = ("loratui", "torch", "diffusers", "transformers", "accelerate", "peft", "safetensors")
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides a result, without importing any of it."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def gpu_name() -> str | None:
+    """The name of the first GPU, or None."""
+    return torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
+
+
+def memory_now(device: torch.device) -> dict[str, Any]:
+    """`vram`: bytes that torch holds on the GPU (None on the CPU); `rss`: bytes of this process in RAM."""
+    vram = torch.cuda.memory_reserved(device) if device.type == "cuda" else None
+    return {"vram": vram, "rss": resident()}
+
+
+def resident() -> int:
+    """Bytes of this process in RAM, or its peak where the system does not tell the present."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,112 @@
+"""Validation pictures of a run: made, written beside their small copies, announced; never the end of a run."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from trainer.adapters import rounded_to
+from trainer.contract.config import TrainConfig
+from trainer.contract.events import EventLog
+from trainer.contract.rundir import RunDir, make_private
+from trainer.model import DTYPES, Parts, base_source, fix_pooling, free, load_text_encoders
+from trainer.prompts import Encoded, PromptCache, encode
+from trainer.sampling import make_picture
+from trainer.setup import Trainee
+from trainer.tokens import insert_rows
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+THUMB = 256  # px, longest side of the small copy
+
+
+class Sampler:
+    """Makes the validation pictures of a run from its live modules."""
+
+    def __init__(
+        self, run: RunDir, log: EventLog, config: TrainConfig, parts: Parts, trainee: Trainee, prompts: PromptCache
+    ) -> None:
+        self._run, self._log, self._config = run, log, config
+        self._parts, self._trainee, self._cache = parts, trainee, prompts
+        self.prompts = config.sample.prompts or (config.dataset.instance_prompt,)
+        self._extra: dict[str, int] = {}  # prompts asked for while running, with their index
+        make_private(run.samples)
+
+    def make(self, step: int, as_exported: bool = False, prompt: str | None = None) -> int:
+        """Pictures of all prompts, or of one asked for; returns how many were made.
+
+        `as_exported` shows the LoRA as its file will hold it. Out of memory ends the pictures, not the run.
+        """
+        if prompt is None:
+            wanted = list(enumerate(self.prompts))
+        else:
+            wanted = [(self._extra.setdefault(prompt, len(self.prompts) + len(self._extra)), prompt)]
+        rounded: AbstractContextManager[None] = nullcontext()
+        if as_exported:
+            rounded = rounded_to(self._trainee.layers, DTYPES[self._config.export.precision])
+        try:
+            with rounded:
+                for done, (index, words) in enumerate(wanted):
+                    self._log.emit("phase", name="sample", done=done, total=len(wanted))
+                    self._one(step, index, words)
+        except torch.OutOfMemoryError:
+            free()
+            advice = "lower sample.steps does not help; give sample.prompts fewer entries or train at a smaller batch"
+            self._log.emit(
+                "warn", code="sample-memory", message="no memory for pictures; training goes on", advice=advice
+            )
+            return 0
+        self._log.emit("phase", name="sample", done=len(wanted), total=len(wanted))
+        return len(wanted)
+
+    def _one(self, step: int, index: int, words: str) -> None:
+        sample, train = self._config.sample, self._config.train
+        encoded = self._encode(self._trainee.vocabulary.write(words))
+        picture = make_picture(self._parts, encoded, train.resolution, sample.steps, sample.guidance, sample.seed)
+        path = self._run.sample(step, index)
+        save_picture(picture, path.with_suffix(".jpg"), thumb=True)
+        save_picture(picture, path)
+        small = path.with_suffix(".jpg").name
+        self._log.emit(
+            "sample",
+            step=step,
+            index=index,
+            prompt=words,
+            seed=sample.seed,
+            path=f"samples/{path.name}",
+            thumb=f"samples/{small}",
+        )
+
+    @torch.no_grad()
+    def _encode(self, prompt: str) -> Encoded:
+        if prompt in self._cache:
+            return self._cache.get([prompt])
+        if self._parts.text_encoders is not None:
+            return encode(self._parts, [prompt])
+        return self._encode_anew(prompt)
+
+    def _encode_anew(self, prompt: str) -> Encoded:
+        # a new prompt after the pivot: the encoders come back for a moment, with the rows as they are
+        parts, tables = self._parts, self._trainee.tables
+        encoders = load_text_encoders(base_source(self._config), parts.dtype, parts.device)
+        fix_pooling(encoders, parts.tokenizers)
+        if tables:
+            insert_rows(encoders, (tables[0].rows.detach(), tables[1].rows.detach()))
+        parts.text_encoders = encoders
+        self._cache.add([prompt])
+        parts.release_encoders()
+        return self._cache.get([prompt])
+
+
+def save_picture(picture: Image, final: Path, thumb: bool = False) -> None:
+    """Write a picture aside and rename it into place; the format follows the name, nothing else is in the file."""
+    if thumb:
+        picture = picture.copy()
+        picture.thumbnail((THUMB, THUMB))
+    aside = final.with_name(f".{final.name}.part")
+    picture.save(aside, format="JPEG" if final.suffix == ".jpg" else "PNG")
+    aside.rename(final)

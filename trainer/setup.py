@@ -1,0 +1,122 @@
+"""What a run trains: the LoRA, the new rows, their optimizer; put together once, saved and restored as one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from trainer.adapters import LoraLinear, add_lora
+from trainer.checkpoint import Snapshot, Tensors, copy_tensors
+from trainer.contract.arithmetic import learning_rates, pivot_step
+from trainer.contract.config import TrainConfig, flat
+from trainer.contract.triggers import split_triggers
+from trainer.dataset import Plan, identity
+from trainer.flat import FlatGroup
+from trainer.model import Parts
+from trainer.optim import Optimizer, make_optimizer
+from trainer.tokens import TokenTable, Vocabulary, insert_tokens
+
+ENCODERS = ("clip_l", "clip_g")  # the names of the two embeddings in the file
+
+# what may differ between a checkpoint and the run that resumes it: it does not change what is trained
+FREE = frozenset(
+    ["name", "preset", "dataset.path", "dataset.skip", "dataset.accept", "prior.path"]
+    + ["train.checkpoint_every", "train.keep_checkpoints", "train.sample_every"]
+)
+FREE_SECTIONS = ("sample.", "export.")
+
+
+@dataclass
+class Trainee:
+    """The trainable parts of a run. `tables` is empty without pivotal tuning."""
+
+    vocabulary: Vocabulary
+    layers: dict[str, LoraLinear]
+    tables: tuple[TokenTable, ...]
+    groups: list[FlatGroup]
+    optimizer: Optimizer
+    pivot: int | None
+    pivoted: bool = False
+
+    def lora_tensors(self) -> Tensors:
+        """Live LoRA parameters: "<path>.down" (rank, in) and "<path>.up" (out, rank)."""
+        return {
+            f"{path}.{side}": getattr(layer, side) for path, layer in self.layers.items() for side in ("down", "up")
+        }
+
+    def embedding_tensors(self) -> Tensors:
+        """Live new rows: "clip_l" (n, 768) and "clip_g" (n, 1280); nothing without pivotal tuning."""
+        return {name: table.rows for name, table in zip(ENCODERS, self.tables, strict=False)}
+
+    def freeze_rows(self) -> None:
+        """The pivot: the rows leave the optimizer and the clipping norm, and never move again."""
+        for group in self.groups:
+            if group.name == "embeddings":
+                group.freeze()
+        self.groups = [group for group in self.groups if group.name != "embeddings"]
+        self.optimizer.freeze("embeddings")
+        self.pivoted = True
+
+    def snapshot(self, step: int, identity_: dict[str, Any]) -> Snapshot:
+        """CPU copies of everything that an exact resume needs."""
+        return Snapshot(
+            step,
+            copy_tensors(self.lora_tensors()),
+            copy_tensors(self.embedding_tensors()),
+            copy_tensors(self.optimizer.state_tensors()),
+            identity_,
+        )
+
+    @torch.no_grad()
+    def restore(self, snapshot: Snapshot) -> None:
+        """Put a snapshot into the live tensors; past the pivot, the rows are frozen first, as they were."""
+        if self.pivot is not None and snapshot.step >= self.pivot:
+            self.freeze_rows()
+        for live, saved in (
+            (self.lora_tensors(), snapshot.lora),
+            (self.embedding_tensors(), snapshot.embeddings),
+        ):
+            for name, tensor in live.items():
+                tensor.copy_(saved[name])
+        self.optimizer.load_tensors(snapshot.optimizer)
+
+
+def make_trainee(parts: Parts, config: TrainConfig) -> Trainee:
+    """Insert new tokens and LoRA into `parts`. Raises UnknownBlock."""
+    words = split_triggers(config.dataset.trigger) if config.pivotal.enabled else ()
+    vocabulary = Vocabulary.of(words, config.pivotal.tokens)
+    tables: tuple[TokenTable, ...] = ()
+    if vocabulary.tokens:
+        assert parts.text_encoders is not None
+        tables = insert_tokens(parts.text_encoders, parts.tokenizers, vocabulary, config.train.seed)
+    layers = add_lora(parts.unet, config)
+    groups = _groups(layers, tables, config)
+    pivot = pivot_step(config.train.steps, config.pivotal.fraction) if tables else None
+    return Trainee(vocabulary, layers, tables, groups, make_optimizer(groups, config), pivot)
+
+
+def _groups(layers: dict[str, LoraLinear], tables: tuple[TokenTable, ...], config: TrainConfig) -> list[FlatGroup]:
+    unet_lr, rows_lr = learning_rates(config)
+    train = config.train
+    lora: dict[str, nn.Parameter] = {}
+    for path, layer in layers.items():
+        lora |= {f"{path}.down": layer.down, f"{path}.up": layer.up}
+    groups = [FlatGroup.of("unet", lora, unet_lr, train.weight_decay)]
+    if tables:
+        rows = {name: table.rows for name, table in zip(ENCODERS, tables, strict=True)}
+        groups.append(FlatGroup.of("embeddings", rows, rows_lr, train.embedding_weight_decay))
+    return groups
+
+
+def run_identity(config: TrainConfig, plan: Plan, parts_digest: str) -> dict[str, Any]:
+    """What makes a run this run: settings that change the result, the pictures with their words, the base model."""
+    settings = {
+        key: list(value) if isinstance(value, tuple) else value
+        for key, value in flat(config).items()
+        if key not in FREE and not key.startswith(FREE_SECTIONS)
+    }
+    pictures = {"pictures": identity(plan.items), "class_pictures": identity(plan.class_items)}
+    return {"settings": settings, "base": parts_digest, **pictures}

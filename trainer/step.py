@@ -1,0 +1,139 @@
+"""One optimizer step: the forward passes over its micro-batches, the clipped gradient, and one look from the host."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from trainer import draws
+from trainer.cache import LatentCache, sample_latents
+from trainer.contract.config import TrainConfig
+from trainer.dataset import Plan, View
+from trainer.diffusion import Diffusion
+from trainer.model import Parts
+from trainer.optim import Rates, rate_factor
+from trainer.prompts import PromptCache
+from trainer.setup import Trainee
+
+FIRST_SCALE = 2.0**16  # of fp16's loss, as torch's GradScaler starts
+SCALE_PATIENCE = 2000  # steps without overflow before it is doubled
+
+
+class NotFinite(ArithmeticError):
+    """Loss or gradient is NaN or infinite; the step was not applied."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is known of a step that was taken."""
+
+    loss: float
+    grad_norm: float
+    rates: Rates
+    applied: bool = True  # False where fp16 overflowed and the step was passed over
+
+
+class Stepper:
+    """Takes the steps of a run. A step depends on its number and the trained tensors, on nothing else."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        trainee: Trainee,
+        plan: Plan,
+        latents: LatentCache,
+        prompts: PromptCache,
+        config: TrainConfig,
+    ) -> None:
+        self._parts, self._trainee, self._plan = parts, trainee, plan
+        self._latents, self._prompts, self._config = latents, prompts, config
+        self._diffusion = Diffusion(parts.scheduler, config.train.min_snr_gamma, parts.device)
+        self._scale = FIRST_SCALE if parts.dtype == torch.float16 else 1.0
+        self._calm = 0
+
+    def take(self, step: int) -> Outcome:
+        """Step number `step`, from 1. Raises NotFinite, naming what was seen, with nothing applied."""
+        for group in self._trainee.groups:
+            group.grad.zero_()
+        passes = self._config.train.accumulation
+        total = torch.zeros((), device=self._parts.device)
+        for micro in range(passes):
+            loss = self._loss(self._plan.micro_batch(step, micro)) / passes
+            (loss * self._scale).backward()
+            total += loss.detach()
+        return self._apply(step, total)
+
+    def _apply(self, step: int, loss: torch.Tensor) -> Outcome:
+        trainee = self._trainee
+        if self._scale != 1.0:
+            for group in trainee.groups:
+                group.grad.div_(self._scale)
+        norm = torch.stack([torch.linalg.vector_norm(group.grad) for group in trainee.groups]).square().sum().sqrt()
+        d = trainee.optimizer.estimate()
+        seen = [loss.double(), norm.double()] + ([] if d is None else [d])
+        # the only time in a step that the host waits for the device
+        loss_now, norm_now, *d_now = torch.stack(seen).tolist()
+        factor = rate_factor(self._config, step)
+        rates = trainee.optimizer.rates(factor, d_now[0] if d_now else None)
+        if not (math.isfinite(loss_now) and math.isfinite(norm_now)):
+            return self._not_finite(step, Outcome(loss_now, norm_now, rates, applied=False))
+        self._clip(norm_now)
+        trainee.optimizer.step(factor)
+        if trainee.pivot is not None and not trainee.pivoted:
+            for table in trainee.tables:
+                table.pull()
+        self._calm += 1
+        if self._scale != 1.0 and self._calm % SCALE_PATIENCE == 0:
+            self._scale *= 2
+        return Outcome(loss_now, norm_now, rates)
+
+    def _clip(self, norm: float) -> None:
+        limit = self._config.train.max_grad_norm
+        if limit and norm > limit:
+            for group in self._trainee.groups:
+                group.grad.mul_(limit / (norm + 1e-6))
+
+    def _not_finite(self, step: int, outcome: Outcome) -> Outcome:
+        if self._parts.dtype == torch.float16 and math.isfinite(outcome.loss) and self._scale > 1.0:
+            self._scale, self._calm = self._scale / 2, 0
+            return outcome
+        what = "the loss" if not math.isfinite(outcome.loss) else "the gradient"
+        views = [
+            view for micro in range(self._config.train.accumulation) for view in self._plan.micro_batch(step, micro)
+        ]
+        seen = "; ".join(f"{view.item.name} at timestep {self._timestep(view)}" for view in views)
+        raise NotFinite(f"{what} of step {step} is not finite. It was made from {seen}. The step was not applied.")
+
+    def _loss(self, views: tuple[View, ...]) -> torch.Tensor:
+        """Mean weighted loss of the pictures plus prior weight times that of the class pictures; 0-d fp32."""
+        seed, device, dtype = self._config.train.seed, self._parts.device, self._parts.dtype
+        vae = self._parts.vae.config
+        shift = getattr(vae, "shift_factor", None) or 0.0
+        found = [sample_latents(self._latents.get(one), one, seed, vae.scaling_factor, shift) for one in views]
+        noises = [draws.normal(tuple(found[0].shape), seed, "noise", *_key(view)) for view in views]
+        latents, noise = torch.stack(found).to(device), torch.stack(noises).to(device)
+        t = torch.tensor([self._timestep(view) for view in views], device=device)
+        noisy = self._diffusion.noisy(latents, noise, t)
+        words = self._prompts.get([self._trainee.vocabulary.write(view.item.prompt) for view in views])
+        # fp32: bf16 would round 1365 to 1368
+        sizes = torch.tensor([view.geometry.conditioning for view in views], dtype=torch.float32, device=device)
+        answer = self._parts.unet(
+            noisy.to(dtype),
+            t,
+            encoder_hidden_states=words.hidden.to(dtype),
+            added_cond_kwargs={"text_embeds": words.pooled.to(dtype), "time_ids": sizes},
+            return_dict=False,
+        )[0]
+        losses = self._diffusion.losses(answer, self._diffusion.target(latents, noise, t), t)
+        mine = sum(not view.prior for view in views)
+        loss = losses[:mine].mean()
+        return loss if mine == len(views) else loss + self._config.prior.weight * losses[mine:].mean()
+
+    def _timestep(self, view: View) -> int:
+        return draws.below(self._diffusion.timesteps, self._config.train.seed, "timestep", *_key(view))
+
+
+def _key(view: View) -> tuple[int, int, int]:
+    return view.step, view.sample, int(view.prior)
