@@ -22,11 +22,8 @@ from trainer.tokens import TokenTable, Vocabulary, insert_tokens
 ENCODERS = ("clip_l", "clip_g")  # the names of the two embeddings in the file
 
 # what may differ between a checkpoint and the run that resumes it: it does not change what is trained
-FREE = frozenset(
-    ["name", "preset", "dataset.path", "dataset.skip", "dataset.accept", "prior.path"]
-    + ["train.checkpoint_every", "train.keep_checkpoints", "train.sample_every"]
-)
-FREE_SECTIONS = ("sample.", "export.")
+FREE = frozenset({"name", "preset", "dataset.path", "dataset.skip", "dataset.accept", "prior.path"})
+FREE_SECTIONS = ("sample.", "export.", "train.checkpoint_every", "train.keep_checkpoints", "train.sample_every")
 
 
 @dataclass

@@ -12,11 +12,10 @@ from trainer.tokens import Vocabulary
 _SNIPPET = """\
 import torch
 from diffusers import {imports}
-from huggingface_hub import snapshot_download
 from safetensors.torch import load_file
 
 base = "{base}"
-files = "."  # the folder of this card; on the hub: snapshot_download("your-name/{name}")
+files = "."  # the folder of this card
 {load}
 {embeddings}pipe.load_lora_weights(files, weight_name="pytorch_lora_weights.safetensors")
 
@@ -56,7 +55,7 @@ def model_card(config: TrainConfig, images: int, step: int, samples: list[str]) 
     vocabulary = Vocabulary.of(words, config.pivotal.tokens)
     parts = [
         _front(config),
-        f"# {config.name}\n\nAn SDXL LoRA trained with [loratui] on {images} pictures, {step} steps.\n",
+        f"# {config.name}\n\nAn SDXL LoRA trained with loratui on {images} pictures, {step} steps.\n",
         _pictures(config, samples),
         _use(config, vocabulary),
         _settings(config, images, step),
@@ -152,7 +151,6 @@ def _snippet(config: TrainConfig, vocabulary: Vocabulary, names: dict[str, str])
     return _SNIPPET.format(
         imports="AutoencoderKL, StableDiffusionXLPipeline" if own_vae else "StableDiffusionXLPipeline",
         base=base_name(config),
-        name=config.name,
         load=load + '\nif torch.cuda.is_available():\n    pipe.to("cuda")',
         embeddings=embeddings,
         prompt=vocabulary.write(first).replace("\\", "\\\\").replace('"', '\\"'),

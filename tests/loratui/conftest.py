@@ -1,0 +1,86 @@
+"""Real pictures, real answer files and the real program in a process of its own; nothing of the developer's home."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw
+
+ROOT = Path(__file__).parents[2]
+LoraTUI = Callable[..., subprocess.CompletedProcess[str]]
+
+SMALL_RUN = """schema = 1
+preset = "object"
+name = "toy"
+
+[model]
+base = "sdxl-small"
+
+[dataset]
+path = "{folder}"
+
+[train]
+steps = {steps}
+batch = 2
+rank = 4
+resolution = 64
+precision = "fp32"
+gradient_checkpointing = false
+sample_every = 0
+
+[sample]
+steps = 2
+"""
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of a person who uses loratui for the first time."""
+    home = tmp_path_factory.mktemp("home")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("XDG_", "HF_", "LORATUI"))}
+    return {**kept, "HOME": str(home), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TERM": "dumb"}
+
+
+@pytest.fixture
+def loratui(tmp_path: Path, environment: dict[str, str]) -> LoraTUI:
+    """Runs `loratui ...` in an empty folder; returns exit code, stdout and stderr."""
+
+    def run(*words: object, cwd: Path = tmp_path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "loratui", *map(str, words)]
+        return subprocess.run(
+            command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=timeout, check=False
+        )
+
+    return run
+
+
+def draw_picture(path: Path, number: int, size: tuple[int, int] = (96, 96)) -> Path:
+    """A picture that no other number gives."""
+    picture = Image.new("RGB", size, (250, 40 * number % 256, 90))
+    ImageDraw.Draw(picture).ellipse((8 + 4 * number, 10, 50, 60), fill=(20, 80, 30 * number % 256))
+    picture.save(path)
+    return path
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A folder of four good pictures with captions that hold TOK."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(4):
+        draw_picture(folder / f"{number}.png", number)
+        (folder / f"{number}.txt").write_text(f"a TOK blob, number {number}")
+    return folder
+
+
+@pytest.fixture
+def answers_file(tmp_path: Path, pictures: Path) -> Path:
+    """An answer file for a run of four steps on the small SDXL."""
+    path = tmp_path / "answers.toml"
+    path.write_text(SMALL_RUN.format(folder=pictures, steps=4))
+    return path

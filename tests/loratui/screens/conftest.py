@@ -1,0 +1,151 @@
+"""The app without a terminal: pictures drawn on the spot, a home of its own, screens as readable text."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.app import App
+from textual.pilot import Pilot
+
+from loratui.app import LoratuiApp
+from loratui.draft import Draft, DraftStore
+from trainer.contract.rundir import RunDir
+
+SNAPSHOTS = Path(__file__).with_name("snapshots")
+SIZES = [(80, 24), (120, 36)]
+HOSTILE = "\x1b]52;c;aGk=\x07\x1b[31m[@click=app.quit()]x[/] [b]y\x9b2J"
+
+
+@pytest.fixture(autouse=True)
+def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Nothing of the developer's home; a working folder of its own; one time zone."""
+    for name in ("HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.fixture
+def photos(own_place: Path) -> Path:
+    """Five pictures: four with a caption, one without; relative, as a person would type it."""
+    from PIL import Image
+
+    folder = Path("photos")
+    folder.mkdir()
+    for index in range(5):
+        Image.new("RGB", (1100 + index, 1100), (40 * index, 120, 90)).save(folder / f"dog_{index}.png")
+        if index < 4:
+            (folder / f"dog_{index}.txt").write_text(f"a TOK dog, picture {index}")
+    return folder
+
+
+@pytest.fixture
+def chosen(photos: Path) -> Draft:
+    """A draft as it is after the Subject step."""
+    values = {
+        "dataset.path": "photos",
+        "kind": "object",
+        "dataset.trigger": "TOK",
+        "dataset.class_word": "dog",
+        "dataset.instance_prompt": "a photo of a TOK dog",
+    }
+    return Draft(step=3, values=values, images=5)
+
+
+@pytest.fixture
+def wizard(own_place: Path) -> Callable[[Draft | None], LoratuiApp]:
+    """The app in wizard mode, on a draft if one is given."""
+
+    def make(draft: Draft | None = None) -> LoratuiApp:
+        store = DraftStore(own_place / "state")
+        if draft is not None:
+            store.save(draft)
+        return LoratuiApp(store=store)
+
+    return make
+
+
+async def until(pilot: Pilot[Any], condition: Callable[[], bool], timeout: float = 20.0) -> None:
+    """Wait for a condition; fails if it does not come."""
+    end = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < end, "waited in vain; the screen shows:\n" + screen_text(pilot.app)
+        await pilot.pause(0.02)
+
+
+async def at(pilot: Pilot[Any], name: str) -> Any:
+    """Wait until the screen called `name` is on top, and give it."""
+    await until(pilot, lambda: type(pilot.app.screen).__name__ == name and pilot.app.screen.is_mounted)
+    await pilot.pause()
+    return pilot.app.screen
+
+
+def screen_text(app: App[Any]) -> str:
+    """What the terminal would show, as lines of plain text."""
+    strips = app.screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips) + "\n"
+
+
+def assert_snapshot(app: App[Any], name: str) -> None:
+    """The screen equals snapshots/NAME-WxH.txt; UPDATE_SNAPSHOTS=1 writes it anew. Free disk space is masked."""
+    text = screen_text(app)
+    text = re.sub(r"(free +)[\d.]+ [kMGT]?B( +)", r"\1*\2", text)
+    path = SNAPSHOTS / f"{name}-{app.size.width}x{app.size.height}.txt"
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8")
+
+
+def fake_run(folder: Path, events: list[dict[str, Any]]) -> RunDir:
+    """A run directory that holds these events, a second apart, starting at 2026-11-23 10:00 UTC."""
+    folder.mkdir(parents=True, exist_ok=True)
+    run = RunDir(folder.absolute())
+    lines = [json.dumps({"t": 1795428000 + at, **event}) for at, event in enumerate(events)]
+    run.events.write_text("".join(line + "\n" for line in lines))
+    return run
+
+
+def training(steps: int = 40, of: int = 100, **own: Any) -> list[dict[str, Any]]:
+    """The events of a run up to `steps`: two groups, a pivot in the middle, a checkpoint, a picture."""
+    events: list[dict[str, Any]] = [
+        {"type": "run", "v": 1, "pid": 1, "host": "h", "name": "dog", "steps": of, "resumed_from": None, **own},
+        {"type": "phase", "name": "load", "done": 1, "total": 1},
+        sample(0),
+    ]
+    for step in range(1, steps + 1):
+        d = 1e-6 * min(100, 1.3**step)
+        rates = {"unet": {"lr": 1.0, "d": d, "effective": d}}
+        if step <= of // 2:
+            rates["tokens"] = {"lr": 1.0, "d": 3 * d, "effective": 3 * d}
+        loss = 0.3 - 0.002 * step + (0.05 if step % 2 else -0.05)
+        events.append(
+            {"type": "step", "step": step, "loss": loss, "grad_norm": 1.0, "rates": rates, "s": 0.5}
+            | {"vram": 7.3e9, "epoch": step / 5, "views": step * 0.8}
+        )
+        if step == of // 2:
+            events.append({"type": "pivot", "step": step})
+        if step == 30:
+            events.append({"type": "checkpoint", "step": 30, "path": "checkpoints/step-000030", "bytes": 93_000_000})
+            events.append(sample(30))
+    return events
+
+
+def sample(step: int, index: int = 0, prompt: str = "a photo of a TOK dog") -> dict[str, Any]:
+    """A sample event."""
+    name = f"samples/{step:06d}-{index}"
+    return {"type": "sample", "step": step, "index": index, "prompt": prompt, "seed": 0} | {
+        "path": f"{name}.png",
+        "thumb": f"{name}.jpg",
+    }

@@ -1,0 +1,108 @@
+"""Real parts for the trainer's tests: the small SDXL, pictures drawn on the spot, runs in a process of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from trainer.contract.basemodel import small_model
+from trainer.contract.config import TrainConfig, dump_config, nested
+from trainer.contract.events import Tail
+from trainer.contract.rundir import RunDir
+from trainer.demo.draw import COLOURS, Ground, Spec, draw, named
+
+FIGURES = (("star", "red"), ("heart", "blue"), ("ring", "green"), ("cross", "pink"), ("arrow", "yellow"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Latents are cached for this session only; nothing of the developer's home is read."""
+    folder = tmp_path_factory.mktemp("cache")
+    before = os.environ.get("XDG_CACHE_HOME")
+    os.environ["XDG_CACHE_HOME"] = str(folder)
+    import torch
+
+    torch.set_num_threads(1)
+    yield folder
+    os.environ.pop("XDG_CACHE_HOME")
+    if before is not None:
+        os.environ["XDG_CACHE_HOME"] = before
+
+
+def draw_dataset(folder: Path, captions: bool = True) -> Path:
+    """Five pictures, one of them upright and not square, each with a caption beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for place, (shape, colour) in enumerate(FIGURES):
+        spec = Spec(named(shape, COLOURS[colour]), Ground("plain", (250, 250, 250), (0, 0, 0)))
+        draw(spec, 96, 80 if place == 2 else None).save(folder / f"{place}.png")
+        if captions:
+            (folder / f"{place}.txt").write_text(f"a TOK {shape}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of five pictures."""
+    return draw_dataset(tmp_path_factory.mktemp("pictures"))
+
+
+@pytest.fixture
+def settings(pictures: Path) -> Callable[..., TrainConfig]:
+    """A configuration for the small SDXL; dotted keys override it."""
+    return lambda **own: make_config(pictures, **own)
+
+
+def make_config(folder: Path, **own: Any) -> TrainConfig:
+    """A short run on the small SDXL; names with __ stand for dotted keys (train__rank=8)."""
+    values: dict[str, Any] = {
+        "name": "toy",
+        "model.base": str(small_model()),
+        "dataset.path": str(folder),
+        "train.steps": 6,
+        "train.batch": 2,
+        "train.resolution": 64,
+        "train.precision": "fp32",
+        "train.rank": 4,
+        "train.gradient_checkpointing": False,
+        "train.checkpoint_every": 2,
+        "train.keep_checkpoints": 9,
+        "train.sample_every": 0,
+        "sample.steps": 2,
+        "sample.prompts": ["a TOK star"],
+    }
+    values |= {key.replace("__", "."): value for key, value in own.items()}
+    return TrainConfig.model_validate(nested(values))
+
+
+def make_run(folder: Path, config: TrainConfig) -> RunDir:
+    """A run directory with nothing but its configuration."""
+    folder.mkdir(parents=True, exist_ok=True)
+    run = RunDir(folder)
+    run.config.write_text(dump_config(config))
+    return run
+
+
+def start(run: RunDir) -> subprocess.Popen[bytes]:
+    """The trainer in a process of its own, as loratui starts it."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "trainer", str(run.config)],
+        stdin=subprocess.DEVNULL,
+        stdout=run.log.open("ab"),
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def train(run: RunDir, code: int = 0) -> list[dict[str, Any]]:
+    """Train to the end in a process of its own; the exit code must be `code`. Returns all events."""
+    found = start(run).wait(timeout=300)
+    assert found == code, run.log.read_text()
+    return Tail(run.events).read()

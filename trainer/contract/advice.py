@@ -1,0 +1,95 @@
+"""What a person should know about a configuration before it runs: each a sentence with the reason."""
+
+from __future__ import annotations
+
+from trainer.contract.arithmetic import pivot_step, views_per_image
+from trainer.contract.basemodel import NotSDXL, inspect_base
+from trainer.contract.config import TrainConfig, vae_source
+from trainer.contract.sections import SDXL
+
+OVERFIT_VIEWS = 200  # the seed's Y2K table: 148 views per image were good, 222 overfit
+RANK_SMOOTH = 64  # the seed: rank 64 looks "air-brushed"
+ADAMW_TOO_HIGH = 1e-2  # a hundred times the seed's rate: most likely Prodigy's 1.0 left standing
+
+
+def advice(config: TrainConfig, images: int = 0) -> list[str]:
+    """Warnings about `config`; `images` is the number of pictures, 0 where it is not known yet."""
+    return [*_rates(config), *_size(config), *_length(config, images), *_tokens(config), *_prior(config)]
+
+
+def _rates(config: TrainConfig) -> list[str]:
+    train = config.train
+    unet, rows = train.learning_rate, train.embedding_learning_rate
+    found = []
+    if train.optimizer == "prodigy":
+        if not 0.1 <= unet <= 2:
+            found.append(f"train.learning_rate is {unet:g}: Prodigy finds its own rate and wants 1.0")
+        if config.pivotal.enabled and rows != unet:
+            found.append(
+                f"train.embedding_learning_rate ({rows:g}) differs from train.learning_rate ({unet:g}): "
+                "Prodigy has one estimate for both and wants equal rates"
+            )
+        if train.warmup_steps and not config.prodigy.safeguard_warmup:
+            found.append("a warm-up without prodigy.safeguard_warmup inflates Prodigy's estimate")
+        if train.schedule != "constant" and train.schedule != "cosine":
+            found.append(f"train.schedule is {train.schedule}: Prodigy is meant for constant or cosine")
+        return found
+    for key, rate in (("learning_rate", unet), ("embedding_learning_rate", rows)):
+        if rate >= ADAMW_TOO_HIGH and (key == "learning_rate" or config.pivotal.enabled):
+            found.append(f"train.{key} is {rate:g}: far too high for AdamW; 1e-4 for the unet, 3e-4 for embeddings")
+    return found
+
+
+def _size(config: TrainConfig) -> list[str]:
+    found = []
+    train = config.train
+    try:
+        native = inspect_base(config.model.base).native
+    except NotSDXL:
+        native = train.resolution  # said as an error elsewhere
+    if train.resolution != native:
+        found.append(f"train.resolution is {train.resolution}, but the base model was made for {native} px")
+    if train.rank > RANK_SMOOTH:
+        found.append(f"train.rank is {train.rank}: at 64 the seed already saw air-brushed skin, and the file grows")
+    if train.precision == "fp16" and config.model.base == SDXL and vae_source(config.model) == "":
+        found.append("SDXL's own VAE overflows in fp16; leave model.vae at 'auto'")
+    if train.device == "cpu" and native >= 512:
+        found.append("train.device is cpu: a full-size SDXL takes minutes per step there")
+    return found
+
+
+def _length(config: TrainConfig, images: int) -> list[str]:
+    train = config.train
+    if not images:
+        return []
+    views = views_per_image(train.steps, train.batch * train.accumulation, images)
+    if views > OVERFIT_VIEWS:
+        good = max(1, round(train.steps * 120 / views))
+        return [
+            f"each picture is seen {views:.0f} times: the seed's sets overfit above {OVERFIT_VIEWS}; "
+            f"about {good} steps would be 120 views"
+        ]
+    return []
+
+
+def _tokens(config: TrainConfig) -> list[str]:
+    if not config.pivotal.enabled:
+        return []
+    steps = config.train.steps
+    if pivot_step(steps, config.pivotal.fraction) >= steps:
+        return [
+            f"pivotal.fraction is {config.pivotal.fraction:g}: the run never pivots, the new tokens train to its end"
+        ]
+    return []
+
+
+def _prior(config: TrainConfig) -> list[str]:
+    prior = config.prior
+    if prior.enabled and not prior.path:
+        return [
+            f"prior.enabled without prior.path: {prior.images} class pictures are generated, which the seed saw "
+            "reduce 'both resemblance to the subject and realism'; give a folder of real photographs"
+        ]
+    if prior.path and not prior.enabled:
+        return ["prior.path names a folder, but prior.enabled is false: the class pictures are not used"]
+    return []

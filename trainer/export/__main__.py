@@ -1,0 +1,58 @@
+"""`python -m trainer.export RUN`: the files again, from the newest checkpoint or from any other."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from trainer.contract import exits
+from trainer.contract.rundir import RunDir
+
+
+def main(arguments: list[str]) -> int:
+    """Write the files; prints the path of each. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m trainer.export", description=__doc__)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--checkpoint", type=int, help="step; the newest by default")
+    parser.add_argument("--out", type=Path, help="folder; the run's export by default")
+    asked = parser.parse_args(arguments)
+    from trainer.checkpoint import Damaged
+    from trainer.contract.basemodel import NotSDXL
+    from trainer.export.proof import ExportMismatch
+    from trainer.model import ModelError
+    from trainer.trained import NothingTrained
+
+    try:
+        _export(RunDir(asked.run.resolve()), asked.checkpoint, asked.out)
+    except ExportMismatch as error:
+        print(error, file=sys.stderr)
+        return exits.FAILED
+    except (NothingTrained, Damaged, NotSDXL, ModelError, OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return exits.USAGE
+    return exits.DONE
+
+
+def _export(run: RunDir, step: int | None, out: Path | None) -> None:
+    from trainer.dataset import DataError, Item, read_dataset
+    from trainer.export.files import export_run
+    from trainer.trained import find_checkpoint, open_run
+
+    snapshot = find_checkpoint(run, step)
+    trained = open_run(run)
+    trained.trainee.restore(snapshot)
+    items: tuple[Item, ...] = ()
+    try:
+        items = read_dataset(trained.config)
+    except DataError as error:
+        print(f"the pictures are not there any more, the header names none: {error}", file=sys.stderr)
+    size = trained.parts.unet.config.layers_per_block
+    folder = out.resolve() if out else None
+    for name in export_run(run, trained.config, trained.trainee, items, size, snapshot.step, folder):
+        path = Path(name)
+        print(path if path.is_absolute() else run.path / path)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
