@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +104,18 @@ def start(run: RunDir) -> subprocess.Popen[bytes]:
 
 
 def train(run: RunDir, code: int = 0) -> list[dict[str, Any]]:
-    """Train to the end in a process of its own; the exit code must be `code`. Returns all events."""
-    found = start(run).wait(timeout=300)
+    """Train to the end in this process, through the program's own entry; the exit code must be `code`.
+
+    Returns all events. Tests of signals and kills use `start`, which is the same in a process of its own.
+    """
+    from trainer.__main__ import main
+
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    try:
+        with run.log.open("a") as log, redirect_stdout(log), redirect_stderr(log):
+            found = main([str(run.config)])
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
     assert found == code, run.log.read_text()
     return Tail(run.events).read()

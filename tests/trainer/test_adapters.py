@@ -11,11 +11,11 @@ import torch
 from diffusers import UNet2DConditionModel
 from peft import LoraConfig
 from torch import nn
+
+from tests.trainer.test_optim import CountOps
 from trainer.adapters import LoraLinear, UnknownBlock, add_lora, rounded_to, target_paths
 from trainer.contract.basemodel import small_model
 from trainer.contract.config import TrainConfig
-
-from tests.trainer.test_optim import CountOps
 
 CONFIGS = Path(__file__).parents[2] / "trainer" / "configs"
 

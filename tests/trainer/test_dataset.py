@@ -12,15 +12,17 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+
+from tests.trainer.conftest import draw_dataset, make_config
 from trainer import draws, images
 from trainer.contract.config import TrainConfig
 from trainer.dataset import DataError, Plan, read_dataset
 
-from tests.trainer.conftest import draw_dataset, make_config
-
 
 def test_draws_do_not_depend_on_process_or_order() -> None:
-    code = "from trainer import draws; print(draws.normal((3,), 5, 'noise', 7, 1).tolist(), draws.uniform(5, 'flip', 1))"
+    code = (
+        "from trainer import draws; print(draws.normal((3,), 5, 'noise', 7, 1).tolist(), draws.uniform(5, 'flip', 1))"
+    )
     draws.normal((99,), 5, "noise", 1)
     here = f"{draws.normal((3,), 5, 'noise', 7, 1).tolist()} {draws.uniform(5, 'flip', 1)}"
     there = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()

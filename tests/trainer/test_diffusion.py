@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from diffusers import DDPMScheduler, EulerDiscreteScheduler
+
 from trainer.contract.basemodel import small_model
 from trainer.diffusion import Diffusion
 from trainer.model import ModelError

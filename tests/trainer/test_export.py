@@ -17,15 +17,15 @@ from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+
+from tests.trainer.conftest import make_config, make_run, train
+from tests.trainer.test_adapters import CONFIGS, small_unet
 from trainer.adapters import add_lora, target_paths
 from trainer.contract.basemodel import small_model
 from trainer.contract.config import TrainConfig
 from trainer.contract.rundir import RunDir
 from trainer.export.keys import kohya_key
 from trainer.export.proof import ExportMismatch, prove_diffusers, prove_kohya
-
-from tests.trainer.conftest import make_config, make_run, train
-from tests.trainer.test_adapters import CONFIGS, small_unet
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ def test_kohya_keys_are_the_modules_of_the_sgm_layout() -> None:
         unet = UNet2DConditionModel.from_config(json.loads((CONFIGS / "unet.json").read_text()))
     keys = {kohya_key(path) for path in target_paths(unet, "all-linear")}
     assert len(keys) == 722
-    blocks = {"_".join(key.split("_")[:4 if "middle" in key else 5]) for key in keys}
+    blocks = {"_".join(key.split("_")[: 4 if "middle" in key else 5]) for key in keys}
     # kohya's own list for SDXL: transformers stand in these places of the SGM unet, and in no other
     assert blocks == {
         *(f"lora_unet_input_blocks_{i}" for i in (4, 5, 7, 8)),
@@ -163,10 +163,11 @@ def test_a_file_that_does_not_hold_the_model_is_found_out(
             prove(path, layers)
 
 
-def test_the_pipeline_and_the_model_agree_on_another_scale(settings: Callable[..., TrainConfig], tmp_path: Path) -> None:
-    from trainer.export.files import DIFFUSERS, write_diffusers
-
+def test_the_pipeline_and_the_model_agree_on_another_scale(
+    settings: Callable[..., TrainConfig], tmp_path: Path
+) -> None:
     from tests.trainer.test_adapters import inputs
+    from trainer.export.files import DIFFUSERS, write_diffusers
 
     unet = small_unet()
     layers = add_lora(unet, settings(train__alpha=1.0))

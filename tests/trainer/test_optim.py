@@ -11,6 +11,7 @@ import torch
 from prodigyopt import Prodigy
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
+
 from trainer.contract.config import TrainConfig
 from trainer.flat import FlatGroup
 from trainer.optim import FlatAdamW, FlatProdigy, rate_factor

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from diffusers import StableDiffusionXLPipeline
+
 from trainer.contract.basemodel import small_model
 from trainer.contract.config import TrainConfig
 from trainer.model import Parts, fix_pooling, load_parts

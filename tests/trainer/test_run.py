@@ -1,8 +1,7 @@
-"""Whole runs in processes of their own: the order of events, the pivot to the bit, resume, signals, commands, refusals."""
+"""Whole runs: the order of events, the pivot to the bit, resume, signals, commands, refusals."""
 
 from __future__ import annotations
 
-import json
 import shutil
 import signal
 import time
@@ -13,14 +12,14 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+
+from tests.trainer.conftest import draw_dataset, make_config, make_run, start, train
 from trainer.contract import exits
-from trainer.contract.config import TrainConfig
+from trainer.contract.config import load_config
 from trainer.contract.control import send
 from trainer.contract.events import Tail
 from trainer.contract.lock import lock_holder
 from trainer.contract.rundir import RunDir
-
-from tests.trainer.conftest import draw_dataset, make_config, make_run, start, train
 
 pytestmark = pytest.mark.slow
 Events = list[dict[str, Any]]
@@ -112,17 +111,11 @@ def test_everything_trained_is_kept_in_fp32(finished: tuple[RunDir, Events]) -> 
 
 def test_the_same_settings_give_the_same_bytes(finished: tuple[RunDir, Events], tmp_path: Path) -> None:
     run, _ = finished
-    again = make_run(tmp_path / "b", make_config(Path(json.loads(json.dumps(str(pictures_of(run)))))))
+    again = make_run(tmp_path / "b", make_config(Path(load_config(run.config).dataset.path)))
     train(again)
     for name in ("pytorch_lora_weights.safetensors", "toy.safetensors", "toy_emb.safetensors"):
         assert (again.export / name).read_bytes() == (run.export / name).read_bytes()
     assert lora(again, 6) == lora(run, 6)
-
-
-def pictures_of(run: RunDir) -> str:
-    from trainer.contract.config import load_config
-
-    return load_config(run.config).dataset.path
 
 
 @pytest.mark.parametrize("step", [2, 4])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from trainer.contract.basemodel import small_model
 from trainer.model import fix_pooling, load_text_encoders, load_tokenizers
 from trainer.prompts import tokenise, too_long
@@ -23,7 +24,10 @@ def text() -> tuple:
     [
         ("a photo of TOK", "a photo of <s0><s1>"),
         ("TOK2 beside TOK", "<s2><s3> beside <s0><s1>"),
-        ("STOK, TOKs and TOK_2 are other words; TOK's is not", "STOK, TOKs and TOK_2 are other words; <s0><s1>'s is not"),
+        (
+            "STOK, TOKs and TOK_2 are other words; TOK's is not",
+            "STOK, TOKs and TOK_2 are other words; <s0><s1>'s is not",
+        ),
         ("(TOK)", "(<s0><s1>)"),
     ],
 )

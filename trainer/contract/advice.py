@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainer.contract.arithmetic import pivot_step, views_per_image
+from trainer.contract.arithmetic import learning_rates, pivot_step, views_per_image
 from trainer.contract.basemodel import NotSDXL, inspect_base
 from trainer.contract.config import TrainConfig, vae_source
 from trainer.contract.sections import SDXL
@@ -19,7 +19,7 @@ def advice(config: TrainConfig, images: int = 0) -> list[str]:
 
 def _rates(config: TrainConfig) -> list[str]:
     train = config.train
-    unet, rows = train.learning_rate, train.embedding_learning_rate
+    unet, rows = learning_rates(config)
     found = []
     if train.optimizer == "prodigy":
         if not 0.1 <= unet <= 2:

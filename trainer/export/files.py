@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import torch
-from safetensors.torch import save
+from safetensors.torch import save as save_any_order
 
 from trainer.adapters import LoraLinear
 from trainer.contract.config import TrainConfig
@@ -57,7 +58,7 @@ def write_diffusers(path: Path, layers: dict[str, LoraLinear], dtype: torch.dtyp
     for name, layer in layers.items():
         tensors[diffusers_key(name, "down")] = _file_tensor(layer.down, dtype)
         tensors[diffusers_key(name, "up")] = _file_tensor(layer.up.detach() * layer.scale, dtype)
-    write_atomic(path, save(tensors, {"format": "pt"}), mode=0o644)
+    write_atomic(path, file_bytes(tensors, {"format": "pt"}), mode=0o644)
     prove_diffusers(path, layers)
 
 
@@ -77,7 +78,7 @@ def write_kohya(
         tensors[f"{key}.lora_down.weight"] = _file_tensor(layer.down, dtype)
         tensors[f"{key}.lora_up.weight"] = _file_tensor(layer.up, dtype)
         tensors[f"{key}.alpha"] = torch.tensor(layer.scale * layer.down.shape[0], dtype=dtype)
-    write_atomic(path, save(tensors, kohya_header(config, items, step, tensors)), mode=0o644)
+    write_atomic(path, file_bytes(tensors, kohya_header(config, items, step, tensors)), mode=0o644)
     prove_kohya(path, layers, layers_per_block)
 
 
@@ -91,8 +92,19 @@ def write_embeddings(folder: Path, config: TrainConfig, trainee: Trainee) -> Non
             for key, table in zip(ENCODERS, trainee.tables, strict=True)
         }
         path = folder / f"{name}.safetensors"
-        write_atomic(path, save(rows, {"format": "pt"}), mode=0o644)
+        write_atomic(path, file_bytes(rows, {"format": "pt"}), mode=0o644)
         prove_embeddings(path, rows)
+
+
+def file_bytes(tensors: dict[str, torch.Tensor], header: dict[str, str]) -> bytes:
+    """A safetensors file whose bytes depend on its contents alone: the library writes the header in random order."""
+    raw = save_any_order(tensors, header)
+    size = int.from_bytes(raw[:8], "little")
+    words = json.loads(raw[8 : 8 + size])
+    words["__metadata__"] = dict(sorted(words["__metadata__"].items()))
+    ordered = json.dumps(words, ensure_ascii=False, separators=(",", ":")).encode()
+    ordered += b" " * (-len(ordered) % 8)
+    return len(ordered).to_bytes(8, "little") + ordered + raw[8 + size :]
 
 
 def _file_tensor(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

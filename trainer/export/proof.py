@@ -14,7 +14,7 @@ from trainer.export.keys import diffusers_key, kohya_key
 ROUNDING = {
     torch.float32: (0.0, 0.0),
     torch.float16: (2.0**-11, 2.0**-25),
-    torch.bfloat16: (2.0**-9, 2.0**-134),
+    torch.bfloat16: (2.0**-8, 2.0**-134),
 }
 FP32 = 1e-6  # of the product itself, relative to the sum of its absolute terms
 
