@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
     log = EventLog(run.events)
     began = time.monotonic()
     try:
-        return _train(config, run, log, began)
+        return _train(config, run, log, began, lock.took_over)
     except BaseException as error:
         return _tell(error, log, began)
     finally:
@@ -46,8 +46,8 @@ def main(arguments: list[str]) -> int:
         lock.release()
 
 
-def _train(config: TrainConfig, run: RunDir, log: EventLog, began: float) -> int:
-    from trainer.commands import Requests
+def _train(config: TrainConfig, run: RunDir, log: EventLog, began: float, dead: int | None) -> int:
+    from trainer.commands import Requests, Stop
     from trainer.machine import gpu_name, versions
 
     requests = Requests(run, log)
@@ -65,9 +65,16 @@ def _train(config: TrainConfig, run: RunDir, log: EventLog, began: float) -> int
         config_sha=config_sha(config),
         resumed_from=_resumes_from(run),
     )
+    if dead is not None:
+        message = f"process {dead}, which ran here before, died without a word; its lock was taken over"
+        log.emit("warn", code="lock-taken-over", message=message, advice="what it saved is used")
     from trainer.loop import Run
 
-    end = Run(config, run, log, requests).train()
+    try:
+        end = Run(config, run, log, requests).train()
+    except Stop:  # before the first step: nothing is there to be saved
+        _end(log, "stopped", None, began, [])
+        return exits.STOPPED
     _end(log, end.status, end.step, began, list(end.files))
     return exits.DONE if end.status == "completed" else exits.STOPPED
 

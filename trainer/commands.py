@@ -13,6 +13,10 @@ from trainer.contract.control import Command, Inbox
 from trainer.contract.events import EventLog
 from trainer.contract.rundir import RunDir
 
+Done = tuple[bool, str]  # whether a command went well, and what to say of it
+
+Save = Callable[[], Done]
+Sample = Callable[[str | None], Done]
 PAUSE_LOOK = 0.2  # seconds between two looks at the inbox while paused
 
 
@@ -41,10 +45,16 @@ class Requests:
             os._exit(exits.STOPPED)
         self._signal = signal.Signals(number).name
 
-    def look(self, save: Callable[[], str], sample: Callable[[str | None], str]) -> None:
+    def check(self) -> None:
+        """Between two pictures of a preparation: raises Stop if a stop was asked for; other commands wait."""
+        if self._signal is not None or any(one.cmd in ("stop", "abort") for one in self._inbox.waiting()):
+            raise Stop(save=False)
+
+    def look(self, save: Save, sample: Sample) -> None:
         """Do what was asked since the last look; waits while paused. Raises Stop.
 
-        `save` and `sample` do their work and return what to say of it; `sample` takes a prompt or None.
+        `save` and `sample` do their work and return whether it went well and what to say of it; `sample` takes a
+        prompt or None.
         """
         paused = False
         while True:
@@ -56,7 +66,7 @@ class Requests:
                 return
             time.sleep(PAUSE_LOOK)
 
-    def _do(self, command: Command, paused: bool, save: Callable[[], str], sample: Callable[[str | None], str]) -> bool:
+    def _do(self, command: Command, paused: bool, save: Save, sample: Sample) -> bool:
         match command.cmd:
             case "stop":
                 self._acknowledge(command, "stopping: a checkpoint and the files are written first")
@@ -71,11 +81,13 @@ class Requests:
                 self._acknowledge(command, "going on")
                 return False
             case "save":
-                self._acknowledge(command, save())
+                ok, said = save()
+                self._acknowledge(command, said, ok)
             case "sample":
                 prompt = command.args.get("prompt")
-                self._acknowledge(command, sample(prompt if isinstance(prompt, str) else None))
+                ok, said = sample(prompt if isinstance(prompt, str) else None)
+                self._acknowledge(command, said, ok)
         return paused
 
-    def _acknowledge(self, command: Command, message: str) -> None:
-        self._log.emit("command", id=command.id, cmd=command.cmd, ok=True, message=message)
+    def _acknowledge(self, command: Command, message: str, ok: bool = True) -> None:
+        self._log.emit("command", id=command.id, cmd=command.cmd, ok=ok, message=message)

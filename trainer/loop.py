@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +46,7 @@ class Run:
         self._phase("load", 1, 3)
         fix_pooling(self._encoders(), self.parts.tokenizers)
         # made by the untouched base model, so before any layer is put into it
-        classes = class_pictures(config, self.parts, cache_folder(), lambda done, all: self._phase("prior", done, all))
+        classes = class_pictures(config, self.parts, cache_folder(), self._preparing("prior"))
         self.plan = Plan(items, classes, config)
         self.identity = run_identity(config, self.plan, weights_digest(self.parts.unet))
         self.trainee = make_trainee(self.parts, config)
@@ -59,6 +60,13 @@ class Run:
         self._phase("load", 3, 3)
 
     # -- before the first step ------------------------------------------------------------------------------------
+
+    def _preparing(self, name: str) -> Callable[[int, int], None]:
+        def progress(done: int, total: int) -> None:
+            self._phase(name, done, total)
+            self.requests.check()
+
+        return progress
 
     def _encoders(self) -> tuple[Any, Any]:
         assert self.parts.text_encoders is not None
@@ -75,7 +83,7 @@ class Run:
             for micro in passes
             for view in self.plan.micro_batch(step, micro)
         }
-        cache.fill(views.values(), lambda done, all: self._phase("cache", done, all))
+        cache.fill(views.values(), self._preparing("cache"))
         return cache
 
     def _cached_prompts(self) -> PromptCache:
@@ -174,25 +182,33 @@ class Run:
 
     # -- what is kept ---------------------------------------------------------------------------------------------
 
-    def _save(self) -> None:
+    def _save(self) -> bool:
+        """Save a checkpoint; a disk that is full is a warning, the older checkpoints stay and the run goes on."""
         self._phase("save", 0, 1)
-        path, size = save_checkpoint(self.run, self.trainee.snapshot(self.done, self.identity))
+        try:
+            path, size = save_checkpoint(self.run, self.trainee.snapshot(self.done, self.identity))
+        except OSError as error:
+            message = f"the checkpoint of step {self.done} could not be written: {error.strerror}"
+            advice = "the one before it is kept and training goes on; free some space, then 'loratui save'"
+            self.log.emit("warn", code="checkpoint-failed", message=message, advice=advice)
+            return False
         drop_old(self.run, self.config.train.keep_checkpoints)
         self.log.emit("checkpoint", step=self.done, path=f"checkpoints/{path.name}", bytes=size)
         self._phase("save", 1, 1)
+        return True
 
-    def _save_asked(self) -> str:
-        self._save()
-        return f"saved at step {self.done}"
+    def _save_asked(self) -> tuple[bool, str]:
+        saved = self._save()
+        return saved, f"saved at step {self.done}" if saved else "not saved: the disk refused it"
 
-    def _sample_asked(self, prompt: str | None) -> str:
+    def _sample_asked(self, prompt: str | None) -> tuple[bool, str]:
         made = self.sampler.make(self.done, prompt=prompt)
-        return f"{made} pictures at step {self.done}" if made else "no memory for pictures"
+        return bool(made), f"{made} pictures at step {self.done}" if made else "no memory for pictures"
 
     def _stopped(self, save: bool) -> End:
-        if not save:
+        if not save or not self.done:
             return End("stopped", self.done, ())
-        if self.done and not self.run.checkpoint(self.done).exists():
+        if not self.run.checkpoint(self.done).exists():
             self._save()
         return self._finish("stopped", pictures=False)
 

@@ -47,19 +47,28 @@ class Inbox:
 
     def take(self) -> list[Command]:
         """All waiting commands in the order sent, removed from the inbox. A file that is no command is dropped."""
+        paths = self._paths()
+        commands = [command for command in map(_read, paths) if command is not None]
+        for path in paths:
+            path.unlink(missing_ok=True)
+        return commands
+
+    def waiting(self) -> list[Command]:
+        """What `take` would return, left where it is."""
+        return [command for command in map(_read, self._paths()) if command is not None]
+
+    def _paths(self) -> list[Path]:
         try:
-            paths = sorted(path for path in self._folder.iterdir() if path.suffix == ".json" and path.name[0] != ".")
+            return sorted(path for path in self._folder.iterdir() if path.suffix == ".json" and path.name[0] != ".")
         except FileNotFoundError:
             return []
-        return [command for command in map(_take, paths) if command is not None]
 
 
-def _take(path: Path) -> Command | None:
+def _read(path: Path) -> Command | None:
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raw = None
-    path.unlink(missing_ok=True)
+        return None
     if not isinstance(raw, dict) or raw.get("cmd") not in COMMANDS:
         return None
     args = raw.get("args")
