@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 
 ROOT = Path(__file__).parents[2]
 LoraTUI = Callable[..., subprocess.CompletedProcess[str]]
+Draw = Callable[..., Path]
 
 SMALL_RUN = """schema = 1
 preset = "object"
@@ -59,7 +60,7 @@ def loratui(tmp_path: Path, environment: dict[str, str]) -> LoraTUI:
     return run
 
 
-def draw_picture(path: Path, number: int, size: tuple[int, int] = (96, 96)) -> Path:
+def _draw(path: Path, number: int, size: tuple[int, int] = (96, 96)) -> Path:
     """A picture that no other number gives."""
     picture = Image.new("RGB", size, (250, 40 * number % 256, 90))
     ImageDraw.Draw(picture).ellipse((8 + 4 * number, 10, 50, 60), fill=(20, 80, 30 * number % 256))
@@ -68,12 +69,18 @@ def draw_picture(path: Path, number: int, size: tuple[int, int] = (96, 96)) -> P
 
 
 @pytest.fixture
+def draw_picture() -> Draw:
+    """Draws picture `number` at a path, in a size of px; the ending decides the format."""
+    return _draw
+
+
+@pytest.fixture
 def pictures(tmp_path: Path) -> Path:
     """A folder of four good pictures with captions that hold TOK."""
     folder = tmp_path / "pictures"
     folder.mkdir()
     for number in range(4):
-        draw_picture(folder / f"{number}.png", number)
+        _draw(folder / f"{number}.png", number)
         (folder / f"{number}.txt").write_text(f"a TOK blob, number {number}")
     return folder
 

@@ -10,6 +10,7 @@ from loratui.answers import Answers
 from loratui.presets import load_presets, preset
 from loratui.problems import AnswersError
 from loratui.resolve import resolve
+from trainer.contract.arithmetic import learning_rates
 from trainer.contract.config import BY_KEY, config_sha, flat
 
 
@@ -53,6 +54,12 @@ def test_the_prompts_of_a_preset_speak_of_the_chosen_trigger() -> None:
     assert config.dataset.instance_prompt == "a huggy emoji"
     assert config.sample.prompts == ("a huggy emoji dressed as Yoda",)
     assert resolve(Answers("b-lora", {"dataset.trigger": "zed"})).config.dataset.instance_prompt == "a zed"
+
+
+def test_the_rates_of_a_preset_belong_to_its_optimizer() -> None:
+    assert learning_rates(resolve(Answers("face"), {"train.optimizer": "adamw"}).config) == (1e-4, 3e-4)
+    assert learning_rates(resolve(Answers("cog", {"train.optimizer": "prodigy"})).config) == (1.0, 1.0)
+    assert learning_rates(resolve(Answers("b-lora", {"train.optimizer": "adamw"})).config)[0] == 5e-5
 
 
 def test_paths_are_made_absolute_and_home_is_filled_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +108,7 @@ TABLE = {
     "face": ("prodigy", 1.0, 1.0, 1, 1, 0.0, 1200, 32),
     "object": ("prodigy", 1.0, 1.0, 1, 1, 0.0, 1000, 32),
     "icon-3d": ("prodigy", 1.0, 1.0, 3, 1, 5.0, 1000, 8),
-    "b-lora": ("adamw", 5e-5, 1.0, 1, 1, 0.0, 1000, 64),
+    "b-lora": ("adamw", 5e-5, 3e-4, 1, 1, 0.0, 1000, 64),
     "cog": ("adamw", 1e-4, 3e-4, 4, 1, 0.0, 1000, 32),
 }
 
@@ -110,7 +117,7 @@ TABLE = {
 def test_the_presets_are_those_of_the_table(name: str) -> None:
     config = resolve(Answers(name), {}, 10).config
     train = config.train
-    rates = (train.learning_rate, train.embedding_learning_rate)
+    rates = learning_rates(config)
     sizes = (train.batch, config.dataset.repeats, train.min_snr_gamma, train.steps, train.rank)
     assert (train.optimizer, *rates, *sizes) == TABLE[name]
     assert (train.resolution, train.precision, train.seed, train.schedule) == (1024, "bf16", 0, "constant")

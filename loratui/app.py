@@ -1,0 +1,193 @@
+"""The terminal program: walks the wizard's steps, keeps the draft on disk, watches a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual import on, work
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.theme import Theme
+
+from loratui.draft import Draft, DraftStore
+from loratui.screens.base import Edited, Step, StepAnswer, Watch
+from loratui.session import Session
+from loratui.text import safe_text
+from trainer.contract.rundir import RunDir
+
+# The order of the wizard; a screen's module is loaded when it is first shown.
+STEPS: tuple[str, ...] = (
+    "welcome:WelcomeScreen",
+    "dataset:DatasetScreen",
+    "concept:ConceptScreen",
+    "preset:PresetScreen",
+    "advanced:AdvancedScreen",
+    "review:ReviewScreen",
+)
+
+DARK = Theme(
+    name="loratui-dark",
+    primary="#7fb4ca",
+    secondary="#8c98a8",
+    accent="#7fb4ca",
+    foreground="#d3d7de",
+    background="#15181e",
+    surface="#1b1f27",
+    panel="#222731",
+    success="#93bf85",
+    warning="#dcb26b",
+    error="#df7b7b",
+    dark=True,
+    variables={
+        "footer-key-foreground": "#7fb4ca",
+        "input-selection-background": "#7fb4ca 35%",
+        "muted": "#8d97a6",
+        "faint": "#5a6474",
+        "line": "#39414e",
+        "block-cursor-blurred-background": "#222731",
+    },
+)
+LIGHT = Theme(
+    name="loratui-light",
+    primary="#1f6f8b",
+    secondary="#5b6675",
+    accent="#1f6f8b",
+    foreground="#22262e",
+    background="#f6f5f1",
+    surface="#efede7",
+    panel="#e4e1d9",
+    success="#3d7a34",
+    warning="#94640a",
+    error="#b03a3a",
+    dark=False,
+    variables={"muted": "#5d6673", "faint": "#8b93a0", "line": "#c5c1b6"},
+)
+
+
+def load_step(name: str) -> type[Step]:
+    """The screen class of an entry of STEPS."""
+    module, _, screen = name.partition(":")
+    found: type[Step] = getattr(import_module(f"loratui.screens.{module}"), screen)
+    return found
+
+
+class LoratuiApp(App[str]):
+    """Runs the wizard, or watches the run that it is given. Returns the sentence to print on leaving."""
+
+    CSS_PATH = "app.tcss"
+    TITLE = "loratui"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "quit", "Quit", show=False, priority=True)]
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (24, "-narrow"), (110, "-wide")]  # noqa: RUF012 - Textual declares it as a variable
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]  # noqa: RUF012
+
+    def __init__(self, run: RunDir | None = None, store: DraftStore | None = None) -> None:
+        super().__init__()
+        self._watched = run
+        self.store = store or DraftStore()
+        self.draft = Draft()
+        self.session = Session()
+        self._unsaved = ""
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Two quieter greys than a theme has: their automatic ones are lost inside styled text."""
+        return {"muted": "#8d97a6", "faint": "#566070", "line": "#39414e"}
+
+    def on_mount(self) -> None:
+        """Push the first screen: one returned by get_default_screen would not load its own CSS."""
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        self.theme = DARK.name
+        if self._watched is not None:
+            self._show(self._watched)
+        else:
+            self._walk()
+
+    @work
+    async def _walk(self) -> None:
+        """The wizard: one step after the other, back on None."""
+        loaded = self.store.load()
+        self.draft = loaded.draft
+        if loaded.trouble:
+            self.notify(loaded.trouble, severity="warning", timeout=12, markup=False)
+        index = 0
+        while 0 <= index < len(STEPS):
+            answer: StepAnswer = await self.push_screen_wait(load_step(STEPS[index])(self.draft, self.session))
+            if isinstance(answer, Watch):
+                if answer.started:
+                    self.store.clear()
+                await self._watch(answer.run)
+                return
+            if answer is None:
+                index = index - 1  # below the welcome: leave
+            else:
+                self.draft = answer
+                index = max(index + 1, answer.step) if index == 0 else index + 1
+            if index > 0:
+                self._keep(self.draft.model_copy(update={"step": min(index, len(STEPS) - 1)}))
+        self.exit(self._goodbye())
+
+    @work
+    async def _show(self, run: RunDir) -> None:
+        await self._watch(run)
+
+    async def _watch(self, run: RunDir) -> None:
+        """The monitor, and the result as often as it is asked for."""
+        from loratui.screens.monitor import MonitorScreen
+        from loratui.screens.result import ResultScreen
+
+        while True:
+            leaving = await self.push_screen_wait(MonitorScreen(run))
+            if leaving == "detach":
+                break
+            if await self.push_screen_wait(ResultScreen(run)):
+                break
+        self.exit(parting_words(run))
+
+    @on(Edited)
+    def _edited(self, event: Edited) -> None:
+        self._keep(event.draft)
+
+    def _keep(self, draft: Draft) -> None:
+        self.draft = draft
+        trouble = self.store.save(draft)
+        if trouble and trouble != self._unsaved:  # once, not at every key
+            self.notify(trouble, severity="error", timeout=12, markup=False)
+        self._unsaved = trouble
+
+    def _goodbye(self) -> str:
+        return "The draft is kept; 'loratui' takes it up again." if self.draft.begun else ""
+
+
+def parting_words(run: RunDir) -> str:
+    """How to come back to a run, or where its files lie."""
+    from trainer.contract.events import last_status
+    from trainer.contract.rundir import run_state
+
+    name = safe_text(run.path.name)
+    match run_state(run, last_status(run.events)):
+        case "completed" | "stopped" as state:
+            return f"{name}: {state}. The files lie in {safe_text(run.export)}"
+        case "failed" | "crashed" as state:
+            return f"{name}: {state}. What happened: {safe_text(run.log)}. Go on with: loratui resume {name}"
+    return f"The training goes on. Come back with: loratui attach {name}"
+
+
+def run_wizard(draft_dir: Path | None = None) -> int:
+    """Guide a person to a run and show it. Returns an exit code."""
+    return _run(LoratuiApp(store=DraftStore(draft_dir)))
+
+
+def run_monitor(run: RunDir, after: Callable[[RunDir], int] | None = None) -> int:
+    """Watch `run` until the person leaves; `after` then decides the exit code."""
+    code = _run(LoratuiApp(run=run))
+    return after(run) if after is not None and code == 0 else code
+
+
+def _run(app: LoratuiApp) -> int:
+    words: Any = app.run()
+    if words:
+        print(words)
+    return app.return_code or 0

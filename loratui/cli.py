@@ -1,0 +1,266 @@
+"""The commands. Each imports what it needs when it runs, so that `loratui --help` and `loratui stop` start at once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from loratui.errors import Refusal
+from loratui.text import safe_text, show_path
+from trainer.contract import exits
+
+if TYPE_CHECKING:
+    from trainer.contract.control import Cmd
+    from trainer.contract.rundir import RunDir
+
+app = typer.Typer(
+    help="From a folder of pictures to a trained SDXL LoRA. Without a command: the guided way.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+RunArgument = Annotated[str | None, typer.Argument(metavar="[RUN]", help="Folder or name; left out: the newest.")]
+SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting.")]
+OutOption = Annotated[Path | None, typer.Option("--out", help="The run's folder; ./runs/DATE-TIME-NAME if left out.")]
+PlainOption = Annotated[bool, typer.Option("--plain", help="Lines instead of a screen.")]
+DetachOption = Annotated[bool, typer.Option("--detach", help="Start it and return at once.")]
+AnswersArgument = Annotated[Path, typer.Argument(metavar="ANSWERS", help="An answers.toml.")]
+
+
+def main() -> None:
+    """The entry point: what is refused ends with sentences on stderr and an exit code, never with a traceback."""
+    try:
+        app(prog_name="loratui")
+    except Refusal as refusal:
+        print("\n".join(refusal.messages), file=sys.stderr)
+        sys.exit(refusal.code)
+
+
+@app.callback(invoke_without_command=True)
+def wizard(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version.", is_eager=True)] = False,
+) -> None:
+    """From a folder of pictures to a trained SDXL LoRA. Without a command: the guided way."""
+    if version:
+        from loratui.version import version as installed
+
+        print(f"loratui {installed()}")
+        raise typer.Exit
+    if context.invoked_subcommand is not None:
+        return
+    if not _has_screen():
+        raise Refusal("the guided way needs a terminal; without one use 'loratui check', 'plan' and 'replay'")
+    from loratui.app import run_wizard
+
+    raise typer.Exit(run_wizard())
+
+
+@app.command()
+def demo(
+    plain: PlainOption = False,
+    out: OutOption = None,
+    concept: Annotated[str | None, typer.Option("--concept", help="Which of the shipped concepts.")] = None,
+) -> None:
+    """Train on the small SDXL and pictures that ship with loratui."""
+    from loratui.demo import run_demo
+
+    raise typer.Exit(run_demo(concept, out, screen=_has_screen() and not plain))
+
+
+@app.command()
+def check(
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="A folder of pictures.")],
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    kind: Annotated[str | None, typer.Option("--kind", help="What is taught: face, object, style ...")] = None,
+    resolution: Annotated[int | None, typer.Option("--resolution", min=1, help="Training resolution, px.")] = None,
+    trigger: Annotated[str | None, typer.Option("--trigger", help="The word that captions must hold.")] = None,
+    caption_column: Annotated[str | None, typer.Option("--caption-column", help="Column of metadata.*.")] = None,
+) -> None:
+    """Look at every picture of a folder, and say what is wrong."""
+    from loratui import jobs
+    from loratui.curation import ScanSettings
+
+    given = {"kind": kind, "resolution": resolution, "trigger": trigger, "caption_column": caption_column}
+    values = jobs.overrides_of([f"{_SCAN_KEYS[name]}={value}" for name, value in given.items() if value is not None])
+    settings = ScanSettings(**{name: values[_SCAN_KEYS[name]] for name in given if _SCAN_KEYS[name] in values})
+    raise typer.Exit(jobs.check(dataset, settings, json))
+
+
+_SCAN_KEYS = {
+    "kind": "kind",
+    "resolution": "train.resolution",
+    "trigger": "dataset.trigger",
+    "caption_column": "dataset.caption_column",
+}
+
+
+@app.command()
+def plan(answers: AnswersArgument, set_: SetOption = None) -> None:
+    """Show what a replay would do, and start nothing."""
+    from loratui import jobs
+
+    raise typer.Exit(jobs.plan(answers, set_ or []))
+
+
+@app.command()
+def replay(
+    answers: AnswersArgument,
+    set_: SetOption = None,
+    detach: DetachOption = False,
+    gpus: Annotated[int, typer.Option("--gpus", min=1, help="How many GPUs.")] = 1,
+    out: OutOption = None,
+) -> None:
+    """Run an answer file without asking anything."""
+    from loratui import jobs
+
+    if gpus > 1:
+        from loratui.doctor import gpus as found
+
+        if len(found()) < gpus:
+            raise Refusal(f"--gpus {gpus}: this machine shows {len(found())}; see 'loratui doctor'")
+    raise typer.Exit(jobs.replay(answers, set_ or [], out, detach, gpus))
+
+
+@app.command()
+def runs(
+    folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Where the runs are.")] = Path("runs"),
+) -> None:
+    """List the runs, the newest first."""
+    from loratui.runs import find_runs
+
+    found = find_runs(folder)
+    if not found:
+        print(f"no runs in {show_path(folder)}/")
+    for one in found:
+        loss = "" if one.loss is None else f"  loss {one.loss:.4g}"
+        steps = f"{one.step}/{one.steps}"
+        print(f"{one.state:<9}  {steps:>11}  {safe_text(one.name, 24):<16}  {show_path(one.run.path)}{loss}")
+
+
+@app.command()
+def attach(run: RunArgument = None, plain: PlainOption = False) -> None:
+    """Watch a run; quitting leaves it running."""
+    from loratui.runs import find_run
+
+    chosen = find_run(run)
+    if _has_screen() and not plain:
+        from loratui.app import run_monitor
+
+        raise typer.Exit(run_monitor(chosen))
+    from loratui.plain import follow
+
+    raise typer.Exit(follow(chosen, sys.stdout))
+
+
+@app.command()
+def stop(run: RunArgument = None) -> None:
+    """Finish the step, save, export and end."""
+    _send(run, "stop")
+
+
+@app.command()
+def abort(run: RunArgument = None) -> None:
+    """End at once; nothing more is saved."""
+    _send(run, "abort")
+
+
+@app.command()
+def save(run: RunArgument = None) -> None:
+    """Save a checkpoint now."""
+    _send(run, "save")
+
+
+@app.command()
+def sample(
+    run: RunArgument = None,
+    prompt: Annotated[str | None, typer.Option("--prompt", help="Other than the run's own.")] = None,
+) -> None:
+    """Make validation pictures now."""
+    _send(run, "sample", **({"prompt": prompt} if prompt else {}))
+
+
+@app.command()
+def pause(run: RunArgument = None) -> None:
+    """Wait between two steps until resumed."""
+    _send(run, "pause")
+
+
+@app.command()
+def resume(run: RunArgument = None, detach: DetachOption = False) -> None:
+    """Go on with a paused or an interrupted run."""
+    from loratui.runs import find_run, run_info
+
+    chosen = find_run(run)
+    if run_info(chosen).alive:
+        _send(str(chosen.path), "resume")
+        return
+    from loratui import jobs
+
+    raise typer.Exit(jobs.resume(chosen, detach))
+
+
+@app.command()
+def generate(
+    run: Annotated[str, typer.Argument(metavar="RUN")],
+    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="With the trigger, such as 'a TOK on a beach'.")],
+    seed: Annotated[int | None, typer.Option(min=0, help="First noise.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps.")] = None,
+    guidance: Annotated[float | None, typer.Option(min=0)] = None,
+    scale: Annotated[float, typer.Option(help="Strength of the LoRA.")] = 1.0,
+    count: Annotated[int, typer.Option(min=1, help="How many pictures.")] = 1,
+    out: Annotated[Path | None, typer.Option(help="Folder for the pictures.")] = None,
+    checkpoint: Annotated[int | None, typer.Option(min=0, help="Step; left out: the finished files.")] = None,
+) -> None:
+    """Pictures with the trained LoRA and embeddings."""
+    options = {"seed": seed, "steps": steps, "guidance": guidance, "scale": scale, "count": count}
+    _run_trainer("trainer.generate", run, [prompt], {**options, "out": out, "checkpoint": checkpoint})
+
+
+@app.command()
+def export(
+    run: RunArgument = None,
+    checkpoint: Annotated[int | None, typer.Option(min=0, help="Step; left out: the newest.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the files.")] = None,
+) -> None:
+    """Write the files again, from any checkpoint."""
+    _run_trainer("trainer.export", run, [], {"checkpoint": checkpoint, "out": out})
+
+
+@app.command()
+def doctor() -> None:
+    """What will not work on this machine, and what to do."""
+    from loratui.doctor import checks, doctor_lines
+
+    print("\n".join(doctor_lines(list(checks()))))
+
+
+def _has_screen() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
+
+
+def _send(text: str | None, command: Cmd, **arguments: str) -> None:
+    from loratui.commanding import ask
+    from loratui.runs import find_run
+
+    print(ask(find_run(text), command, **arguments))
+
+
+def _run_trainer(module: str, run: str | None, words: list[str], options: dict[str, object]) -> None:
+    """Run one of the trainer's programs on a run; its exit code is ours."""
+    from loratui.launch import trainer_environment
+    from loratui.runs import find_run
+
+    chosen: RunDir = find_run(run)
+    given = [f"--{name}={value}" for name, value in options.items() if value is not None]
+    command = [sys.executable, "-m", module, *given, "--", str(chosen.path), *words]
+    try:
+        raise typer.Exit(subprocess.run(command, env=trainer_environment(), check=False).returncode)
+    except KeyboardInterrupt:
+        raise typer.Exit(exits.STOPPED) from None

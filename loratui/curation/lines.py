@@ -1,0 +1,55 @@
+"""The report as lines of text, and the lines to paste into an answer file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from loratui.curation.report import Finding, Outcome, Report
+from loratui.text import plural, safe_text, show_path
+
+MARKS = {"block": "x BLOCK", "warn": "! warn ", "hint": "- hint "}
+
+
+def report_lines(report: Report) -> list[str]:
+    """Every finding with its remedy, then the count."""
+    shown = f"{show_path(report.folder)}: {plural(len(report.pictures), 'picture')}, checked as {report.kind}"
+    lines = [shown, *(finding_line(one) for one in report.all_findings)]
+    count = {severity: sum(one.severity == severity for one in report.all_findings) for severity in MARKS}
+    stopping = plural(count["block"], "problem that stops a run", "problems that stop a run")
+    lines.append(f"{stopping}, {plural(count['warn'], 'warning')}, {plural(count['hint'], 'hint')}.")
+    if report.not_checked:
+        lines.append("Not checked: " + ", ".join(report.not_checked) + ".")
+    return lines
+
+
+def finding_line(one: Finding) -> str:
+    """ "x BLOCK  a.jpg: the file is empty: skip it"."""
+    where = f"{safe_text(one.file)}: " if one.file else ""
+    return f"{MARKS[one.severity]}  {where}{safe_text(one.message)}; {safe_text(one.remedy)}"
+
+
+def refusal_lines(result: Outcome, skip: Iterable[str] = (), accept: Iterable[str] = ()) -> list[str]:
+    """Why a run does not start, and the lines to paste under [dataset], with what already stands there."""
+    lines = [finding_line(one) for one in (*result.blocking, *result.unaccepted)]
+    must_skip = [one.file for one in result.blocking if not one.acceptable and one.file]
+    may_accept = [one.accept_key for one in (*result.blocking, *result.unaccepted) if one.acceptable]
+    if must_skip:
+        lines += ["To leave such pictures out, put this line under [dataset]:", "  " + _line("skip", skip, must_skip)]
+    if may_accept:
+        lines += ["To train all the same, put this line under [dataset]:", "  " + _line("accept", accept, may_accept)]
+    return lines
+
+
+def _line(key: str, there: Iterable[str], more: Iterable[str]) -> str:
+    names = list(dict.fromkeys((*there, *more)))
+    return f"{key} = [{', '.join(map(_quoted, names))}]"
+
+
+def _quoted(name: str) -> str:
+    """A TOML string that is safe to show: what does not print is escaped."""
+    escaped = {'"': '\\"', "\\": "\\\\"}
+    return '"' + "".join(escaped.get(char) or (char if char.isprintable() else _escape(char)) for char in name) + '"'
+
+
+def _escape(char: str) -> str:
+    return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else f"\\U{ord(char):08x}"

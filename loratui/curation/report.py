@@ -1,0 +1,113 @@
+"""What the checks found, and what that means once pictures are skipped and warnings accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+Severity = Literal["block", "warn", "hint"]
+SEVERITIES: tuple[Severity, ...] = ("block", "warn", "hint")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a check has to say about a picture, or about the set (`file` is then empty or no picture)."""
+
+    code: str
+    severity: Severity
+    file: str  # relative to the folder
+    value: Any
+    message: str
+    remedy: str
+    acceptable: bool = True  # False: nothing but skipping or repairing the picture helps
+
+    @property
+    def accept_key(self) -> str:
+        """What stands in dataset.accept once a person has accepted it: "low-resolution:anna_003.jpg"."""
+        return f"{self.code}:{self.file}"
+
+
+@dataclass(frozen=True)
+class PictureReport:
+    """One picture. Width and height in pixels after the EXIF rotation, 0 where the header could not be read."""
+
+    name: str
+    path: Path
+    opens: bool
+    width: int
+    height: int
+    caption: str | None
+    caption_source: str
+    sha256: str
+    findings: tuple[Finding, ...] = ()
+    duplicates: tuple[str, ...] = ()
+    # None: not checked
+    faces: int | None = None
+    framing: str | None = None
+    blurry: bool | None = None
+    upscaled: bool | None = None
+
+    @property
+    def worst(self) -> Severity | None:
+        """The gravest severity among the findings."""
+        return next((one for one in SEVERITIES if any(f.severity == one for f in self.findings)), None)
+
+
+@dataclass(frozen=True)
+class Report:
+    """The whole folder; `findings` are about the set, not about one picture."""
+
+    folder: Path
+    kind: str
+    pictures: tuple[PictureReport, ...]
+    findings: tuple[Finding, ...] = ()
+    not_checked: tuple[str, ...] = ()
+
+    @property
+    def all_findings(self) -> tuple[Finding, ...]:
+        """Of the set first, then of each picture in order."""
+        return self.findings + tuple(one for picture in self.pictures for one in picture.findings)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is left to decide, and which pictures would be trained on."""
+
+    blocking: tuple[Finding, ...]  # these stop a run
+    unaccepted: tuple[Finding, ...]  # warnings that were neither accepted nor skipped
+    images: tuple[str, ...]
+    unknown: tuple[str, ...] = ()  # skipped names that are not in the folder
+
+    @property
+    def ready(self) -> bool:
+        """Whether a run may start."""
+        return not self.blocking and not self.unaccepted
+
+
+def outcome(report: Report, skip: Collection[str] = (), accept: Collection[str] = ()) -> Outcome:
+    """Weigh the findings against what the person decided."""
+    left_out, accepted = set(skip), set(accept)
+    used = [one for one in report.pictures if one.name not in left_out]
+    open_findings = [one for one in report.findings if one.file not in left_out]
+    seen: set[str] = set()
+    for picture in used:
+        first = picture.sha256 not in seen or not picture.sha256
+        seen.add(picture.sha256)
+        open_findings += [one for one in picture.findings if not (first and one.code == "duplicate")]
+    open_findings = [one for one in open_findings if not (one.acceptable and one.accept_key in accepted)]
+    blocking = [one for one in open_findings if one.severity == "block"]
+    if not used:
+        blocking.append(_nothing_left(len(report.pictures)))
+    return Outcome(
+        blocking=tuple(blocking),
+        unaccepted=tuple(one for one in open_findings if one.severity == "warn"),
+        images=tuple(one.name for one in used),
+        unknown=tuple(sorted(left_out - {one.name for one in report.pictures})),
+    )
+
+
+def _nothing_left(count: int) -> Finding:
+    said = f"all {count} pictures are skipped: there is nothing to train on"
+    return Finding("no-pictures", "block", "", count, said, "take a picture out of dataset.skip", acceptable=False)

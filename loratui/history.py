@@ -1,0 +1,270 @@
+"""What a run's events say so far, gathered one event at a time: the monitor and the lines draw from it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from loratui.series import Series, robust_mean
+from trainer.contract.events import Event
+
+EMA = 0.96  # about the last 25 steps
+SPEED_STEPS = 64  # steps that the estimate of the speed looks back on
+MESSAGES = 200
+
+MarkKind = Literal["pivot", "checkpoint", "sample"]
+Tone = Literal["info", "good", "warn", "bad"]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Something that happened at a step, shown on the axis of the charts."""
+
+    kind: MarkKind
+    step: int
+
+
+@dataclass(frozen=True)
+class SamplePicture:
+    """One validation picture; paths are relative to the run."""
+
+    step: int
+    index: int
+    prompt: str
+    seed: int
+    path: str
+    thumb: str
+
+
+@dataclass(frozen=True)
+class Message:
+    """One line of the log of what happened. Its text is the trainer's or a file's: never trusted."""
+
+    t: float
+    tone: Tone
+    text: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """The rates of one parameter group: what the optimizer was given, its estimate, and what came of both."""
+
+    d: Series
+    effective: Series
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What the trainer is doing; `total` is 0 where it cannot say."""
+
+    name: str
+    done: int
+    total: int
+
+
+class History:
+    """The state of one run; `absorb` is its only way to change. It reads no clock and no file."""
+
+    def __init__(self) -> None:
+        self.run: Event = {}
+        self.name = ""
+        self.steps = 0
+        self.step = 0
+        self.phase: Phase | None = None
+        self.loss = Series()
+        self.ema = Series()
+        self.groups: dict[str, Group] = {}
+        self.marks: list[Mark] = []
+        self.samples: list[SamplePicture] = []
+        self.checkpoints: list[Event] = []
+        self.messages: deque[Message] = deque(maxlen=MESSAGES)
+        self.acknowledged: set[str] = set()
+        self.vram: float | None = None  # bytes
+        self.epoch: float | None = None
+        self.views: float | None = None
+        self.paused = False
+        self.error: Event | None = None
+        self.end: Event | None = None
+        self._speed: deque[float] = deque(maxlen=SPEED_STEPS)
+        self._absorbers: dict[str, Callable[[Event], None]] = {
+            "run": self._run,
+            "phase": self._phase,
+            "step": self._step,
+            "pivot": self._pivot,
+            "sample": self._sample,
+            "checkpoint": self._checkpoint,
+            "warn": self._warn,
+            "command": self._command,
+            "error": self._error,
+            "end": self._end,
+        }
+
+    def absorb(self, events: Iterable[Event]) -> bool:
+        """Take in new events, in order. False if there were none. A malformed event is passed over."""
+        changed = False
+        for event in events:
+            absorber = self._absorbers.get(event.get("type", ""))
+            if absorber is None:
+                continue
+            try:
+                absorber(event)
+            except (TypeError, ValueError, KeyError, AttributeError):
+                continue  # a field of another version or a damaged line: the rest of the log still counts
+            changed = True
+        return changed
+
+    @property
+    def seconds_per_step(self) -> float | None:
+        """A robust mean over the last steps."""
+        return robust_mean(self._speed)
+
+    @property
+    def eta(self) -> float | None:
+        """Seconds until the last step, or None before the first and after the end."""
+        speed = self.seconds_per_step
+        if speed is None or self.end is not None:
+            return None
+        return max(0, self.steps - self.step) * speed
+
+    @property
+    def prompts(self) -> tuple[int, ...]:
+        """The indices of the prompts that have pictures."""
+        return tuple(sorted({one.index for one in self.samples}))
+
+    def of_prompt(self, index: int) -> list[SamplePicture]:
+        """The pictures of one prompt, by step."""
+        return sorted((one for one in self.samples if one.index == index), key=lambda one: one.step)
+
+    def _say(self, event: Event, tone: Tone, text: str) -> None:
+        self.messages.append(Message(float(event.get("t") or 0), tone, text))
+
+    def _run(self, event: Event) -> None:
+        start = event.get("resumed_from")
+        if start is not None:
+            self._undo(int(start))
+            self._say(event, "info", f"resumed from step {int(start)}")
+        else:
+            self._say(event, "info", f"started: {event.get('steps')} steps, process {event.get('pid')}")
+        self.run = event
+        self.name = str(event.get("name") or "")
+        self.steps = int(event.get("steps") or 0)
+        self.phase, self.error, self.end, self.paused = None, None, None, False
+        self._speed.clear()
+
+    def _undo(self, start: int) -> None:
+        self.step = min(self.step, start)
+        self.loss.cut(start)
+        self.ema.cut(start)
+        for group in self.groups.values():
+            group.d.cut(start)
+            group.effective.cut(start)
+        self.marks = [mark for mark in self.marks if mark.step <= start]
+        self.samples = [one for one in self.samples if one.step <= start]
+        self.checkpoints = [one for one in self.checkpoints if int(one.get("step") or 0) <= start]
+
+    def _phase(self, event: Event) -> None:
+        phase = Phase(str(event["name"]), int(event.get("done") or 0), int(event.get("total") or 0))
+        if phase.name == "train":
+            self.step = max(self.step, phase.done)
+        self.phase = phase
+
+    def _step(self, event: Event) -> None:
+        step = int(event["step"])
+        self.step = step
+        self.phase = Phase("train", step, self.steps)
+        loss = _number(event.get("loss"))
+        if loss is not None:
+            before = self.ema.last
+            self.loss.add(step, loss)
+            # a short run would otherwise stay near its first value: the window opens with the steps seen
+            keep = min(EMA, step / (step + 4))
+            self.ema.add(step, loss if before is None else keep * before + (1 - keep) * loss)
+        for name, rates in (event.get("rates") or {}).items():
+            self._rates(step, str(name), rates)
+        seconds = _number(event.get("s"))
+        if seconds is not None and seconds > 0:
+            self._speed.append(seconds)
+        self.vram = _number(event.get("vram"))
+        self.epoch = _number(event.get("epoch"))
+        self.views = _number(event.get("views"))
+        if event.get("nonfinite"):
+            self._say(event, "bad", f"step {step}: the loss or the gradient is not a finite number")
+
+    def _rates(self, step: int, name: str, rates: dict[str, Any]) -> None:
+        if name not in self.groups:
+            self.groups[name] = Group(Series(), Series())
+        for key, series in (("d", self.groups[name].d), ("effective", self.groups[name].effective)):
+            value = _number(rates.get(key))
+            if value is not None:
+                series.add(step, value)
+
+    def _pivot(self, event: Event) -> None:
+        self.marks.append(Mark("pivot", int(event["step"])))
+        self._say(event, "info", f"pivot at step {event['step']}: the new tokens are frozen, the LoRA goes on")
+
+    def _sample(self, event: Event) -> None:
+        picture = SamplePicture(
+            step=int(event["step"]),
+            index=int(event.get("index") or 0),
+            prompt=str(event.get("prompt") or ""),
+            seed=int(event.get("seed") or 0),
+            path=str(event["path"]),
+            thumb=str(event.get("thumb") or event["path"]),
+        )
+        same = (picture.step, picture.index)
+        self.samples = [one for one in self.samples if (one.step, one.index) != same] + [picture]
+        self.marks.append(Mark("sample", picture.step))
+        self._say(event, "good", f"picture at step {picture.step}: {picture.prompt}")
+
+    def _checkpoint(self, event: Event) -> None:
+        self.checkpoints.append(event)
+        self.marks.append(Mark("checkpoint", int(event["step"])))
+        self._say(event, "good", f"checkpoint at step {event['step']} saved ({megabytes(event.get('bytes'))})")
+
+    def _warn(self, event: Event) -> None:
+        advice = str(event.get("advice") or "")
+        self._say(event, "warn", f"{event.get('message')}" + (f" - {advice}" if advice else ""))
+
+    def _command(self, event: Event) -> None:
+        self.acknowledged.add(str(event.get("id")))
+        cmd, ok = str(event.get("cmd")), bool(event.get("ok"))
+        if ok and cmd in ("pause", "resume"):
+            self.paused = cmd == "pause"
+        said = str(event.get("message") or ("done" if ok else "refused"))
+        self._say(event, "good" if ok else "bad", f"{cmd}: {said}")
+
+    def _error(self, event: Event) -> None:
+        self.error = event
+        self._say(event, "bad", f"{event.get('kind')}: {event.get('message')}")
+
+    def _end(self, event: Event) -> None:
+        self.end = event
+        self.paused = False
+        tone: Tone = "good" if event.get("status") == "completed" else "warn"
+        self._say(event, tone, f"{event.get('status')} at step {self.step}")
+
+
+def megabytes(count: Any) -> str:
+    """Bytes in words: "93 MB"."""
+    number = _number(count)
+    if number is None:
+        return "? MB"
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if number >= size:
+            return f"{number / size:.3g} {unit}"
+    return f"{number:.0f} B"
+
+
+def clock(seconds: float | None) -> str:
+    """A duration as "5:46" or "2:03:11"; "--:--" if unknown."""
+    if seconds is None:
+        return "--:--"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -1,0 +1,158 @@
+"""What the commands do: read answers, check pictures, plan, launch, follow. The wizard uses the same parts."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from loratui.answers import Answers, AnswersError, parse_set, read_answers
+from loratui.curation import Outcome, Report, ScanSettings, outcome, scan
+from loratui.curation.as_json import report_json
+from loratui.curation.lines import refusal_lines, report_lines
+from loratui.errors import Refusal
+from loratui.launch import RUNS, create_run, start, wait_started
+from loratui.plain import follow
+from loratui.plan import Plan, make_plan, plan_lines, resolved_lines
+from loratui.resolve import Resolved, resolve
+from loratui.runs import run_info
+from loratui.text import plural, safe_text, show_path
+from trainer.contract import exits
+from trainer.contract.events import Tail
+from trainer.contract.pictures import NoDataset
+from trainer.contract.rundir import RunDir
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that has been thought through, and not started."""
+
+    answers: Answers  # with what --set changed, so that the run's own answers.toml replays as it is
+    resolved: Resolved
+    report: Report
+    outcome: Outcome
+    plan: Plan
+
+
+def check(folder: Path, settings: ScanSettings, as_json: bool) -> int:
+    """The dataset doctor: prints its report; the exit code says whether something stops a run."""
+    try:
+        report = scan(folder.expanduser(), settings)
+    except NoDataset as error:
+        raise Refusal(safe_text(error), exits.DATASET) from None
+    lines = [report_json(report)] if as_json else report_lines(report)
+    print("\n".join(lines))
+    return exits.DATASET if any(one.severity == "block" for one in report.all_findings) else exits.DONE
+
+
+def plan(path: Path, sets: Sequence[str]) -> int:
+    """Print what a replay would do. Exit code: 2 or 3 where it would be refused."""
+    ready = prepare(read_answers(path), overrides_of(sets), show_path(path))
+    print("\n".join([*resolved_lines(ready.resolved), *plan_lines(ready.plan)]))
+    refused = refusal_lines(ready.outcome, *_decided(ready.resolved))
+    if refused:
+        print("\n".join(["", "A replay would be refused:", *refused]))
+    return _verdict(ready)
+
+
+def replay(path: Path, sets: Sequence[str], out: Path | None, detach: bool, gpus: int, say: Say = print) -> int:
+    """Run an answer file without asking anything; returns the exit code."""
+    ready = prepare(read_answers(path), overrides_of(sets), show_path(path), out)
+    refuse_if_needed(ready)
+    for warning in ready.plan.warnings:
+        say(f"! warning: {warning}")
+    run = create_run(ready.resolved, ready.answers, out)
+    say(f"run folder: {show_path(run.path)}")
+    return begin(run, detach, gpus, say)
+
+
+def begin(run: RunDir, detach: bool = False, gpus: int = 1, say: Say = print) -> int:
+    """Start (or start again) the trainer of `run`, and follow it as lines unless detached; returns the exit code."""
+    earlier = Tail(run.events)
+    while earlier.read():
+        pass
+    pid = start(run, gpus)
+    if not detach:
+        return follow(run, sys.stdout, interrupt="stop", pid=pid, tail=earlier)
+    if not wait_started(run, pid):
+        return follow(run, sys.stdout, pid=pid, tail=earlier)
+    say(f"Training goes on in the background (process {pid}).")
+    say(f"Watch it: loratui attach {show_path(run.path)}    Stop it: loratui stop {show_path(run.path)}")
+    return exits.DONE
+
+
+def resume(run: RunDir, detach: bool, say: Say = print) -> int:
+    """Start an interrupted run again; it goes on from its newest checkpoint."""
+    info = run_info(run)
+    if info.state == "completed":
+        raise Refusal(f"{show_path(run.path)} is completed; for a longer run replay its answers.toml with more steps")
+    saved = sorted(one.name for one in run.checkpoints.glob("step-*")) if run.checkpoints.is_dir() else []
+    say(f"going on from {saved[-1]}" if saved else "there is no checkpoint: it starts from the beginning")
+    return begin(run, detach, 1, say)
+
+
+def prepare(answers: Answers, overrides: dict[str, Any], source: str, out: Path | None = None) -> Prepared:
+    """Resolve, scan and plan. Raises Refusal: AnswersError for settings, exit code 3 for a folder without pictures."""
+    first = resolve(answers, overrides)
+    folder = first.config.dataset.path
+    if not folder:
+        raise AnswersError([f'{answers.source}: dataset.path: missing; write path = "..." under [dataset]'])
+    settings = ScanSettings.of(first.config)
+    try:
+        report = scan(Path(folder), settings)
+    except NoDataset as error:
+        where = f"{first.origins['dataset.path'].source}: dataset.path"
+        raise Refusal(f"{where}: {safe_text(error)}", exits.DATASET) from None
+    data = first.config.dataset
+    result = outcome(report, data.skip, data.accept)
+    resolved = resolve(answers, overrides, len(result.images))
+    thought = make_plan(resolved, report, result, runs=out.parent if out else RUNS, source=source)
+    return Prepared(_merged(answers, overrides), resolved, report, result, thought)
+
+
+def refuse_if_needed(ready: Prepared) -> None:
+    """Raise Refusal if the run must not start: settings first, then pictures."""
+    if ready.plan.errors:
+        raise Refusal(list(ready.plan.errors))
+    if not ready.outcome.ready:
+        count = len(ready.outcome.blocking) + len(ready.outcome.unaccepted)
+        head = f"{show_path(ready.report.folder)}: {plural(count, 'finding')} to decide before training:"
+        raise Refusal([head, *refusal_lines(ready.outcome, *_decided(ready.resolved))], exits.DATASET)
+
+
+def overrides_of(sets: Sequence[str]) -> dict[str, Any]:
+    """All `--set` options, the last of a key winning. Raises AnswersError with every problem at once."""
+    values: dict[str, Any] = {}
+    messages: list[str] = []
+    for text in sets:
+        try:
+            key, value = parse_set(text)
+        except AnswersError as error:
+            messages += error.messages
+        else:
+            values[key] = value
+    if messages:
+        raise AnswersError(messages)
+    return values
+
+
+def _verdict(ready: Prepared) -> int:
+    if ready.plan.errors:
+        return exits.USAGE
+    return exits.DONE if ready.outcome.ready else exits.DATASET
+
+
+def _decided(resolved: Resolved) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return resolved.config.dataset.skip, resolved.config.dataset.accept
+
+
+def _merged(answers: Answers, overrides: dict[str, Any]) -> Answers:
+    values = {**answers.values, **{key: value for key, value in overrides.items() if key != "preset"}}
+    for key in ("dataset.path", "prior.path"):
+        if values.get(key) and not str(values[key]).startswith(("~", "/")):
+            values[key] = str(Path(values[key]).absolute())  # the run's copy replays from any folder
+    return replace(answers, preset=str(overrides.get("preset", answers.preset)), values=values)

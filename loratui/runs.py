@@ -1,0 +1,175 @@
+"""Finds runs and says how each is doing, from the ends of its files: a long log costs no more than a short one."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loratui.errors import Refusal
+from loratui.text import show_path
+from trainer.contract.rundir import RunDir, State, run_state
+
+RUNS = Path("runs")
+WINDOW = 1 << 16  # bytes looked at from each end of events.jsonl
+START_GRACE = 60.0  # seconds in which a trainer that has logged nothing yet counts as starting
+
+
+class RunNotFound(Refusal):
+    """There is no such run."""
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """One run as a list shows it."""
+
+    run: RunDir
+    name: str
+    state: State
+    step: int
+    steps: int
+    started: float | None  # unix seconds of the first start
+    seconds_per_step: float | None  # of the last step logged
+    loss: float | None
+
+    @property
+    def alive(self) -> bool:
+        """Whether a trainer works on it now."""
+        return self.state in ("running", "starting")
+
+
+def find_runs(root: Path = RUNS) -> list[RunInfo]:
+    """Every run in `root`, the newest first; an absent folder holds none."""
+    try:
+        folders = [Path(one.path) for one in os.scandir(root) if one.is_dir()]
+    except OSError:
+        return []
+    found = [run_info(RunDir(folder)) for folder in folders if (folder / "config.toml").is_file()]
+    return sorted(
+        found, key=lambda one: (one.started or one.run.config.stat().st_mtime, one.run.path.name), reverse=True
+    )
+
+
+def run_info(run: RunDir) -> RunInfo:
+    """How one run is doing."""
+    head, tail = _ends(run.events)
+    first = next((one for one in head if one.get("type") == "run"), {})
+    last = next((one for one in reversed(tail) if one.get("type") in ("run", "end")), first or None)
+    step: dict[str, Any] = next((one for one in reversed(tail) if one.get("type") == "step"), {})
+    ended = last if last and last.get("type") == "end" else {}
+    words = first or _from_config(run)
+    return RunInfo(
+        run=run,
+        name=str(words.get("name", run.path.name)),
+        state=_state(run, last),
+        step=int(ended.get("step") or step.get("step") or 0),
+        steps=int(words.get("steps") or 0),
+        started=_number(first.get("t")),
+        seconds_per_step=_number(step.get("s")),
+        loss=_number(step.get("loss")),
+    )
+
+
+def find_run(text: str | None = None, root: Path = RUNS) -> RunDir:
+    """The run that `text` means: a folder, a run's folder name in `root`, or a name (then its newest run).
+
+    Without `text` the newest run that is alive, else the newest. Raises RunNotFound with a sentence.
+    """
+    if text:
+        for path in (Path(text).expanduser(), root / text):
+            if (path / "config.toml").is_file():
+                return RunDir(path.absolute())
+    runs = find_runs(root)
+    if not text:
+        if not runs:
+            raise RunNotFound(f"there are no runs in {show_path(root)}/; start one with 'loratui' or 'loratui replay'")
+        return RunDir(next((one for one in runs if one.alive), runs[0]).run.path.absolute())
+    named = [one for one in runs if one.name == text] or [one for one in runs if text in one.run.path.name]
+    if named:
+        return RunDir(named[0].run.path.absolute())
+    raise RunNotFound(f"there is no run '{show_path(text)}'{_meant(text, runs)}; 'loratui runs' lists them")
+
+
+def measured_seconds(settings: dict[str, Any], root: Path = RUNS) -> tuple[float, str] | None:
+    """Seconds per step of the newest run on this machine whose `settings` (dotted keys) were the same, and its name."""
+    import socket
+
+    for one in find_runs(root):
+        head, _ = _ends(one.run.events)
+        here = any(event.get("host") == socket.gethostname() for event in head if event.get("type") == "run")
+        if here and one.seconds_per_step and one.step > 1 and _same(one.run, settings):
+            return one.seconds_per_step, one.run.path.name
+    return None
+
+
+def _same(run: RunDir, settings: dict[str, Any]) -> bool:
+    tables = _config(run)
+    return all(
+        tables.get(key.partition(".")[0], {}).get(key.partition(".")[2]) == value for key, value in settings.items()
+    )
+
+
+def _state(run: RunDir, last: dict[str, Any] | None) -> State:
+    state = run_state(run, last)
+    if state == "crashed" and last is None and time.time() - run.log.stat().st_mtime < START_GRACE:
+        # nothing logged yet: torch takes seconds to import, and the lock is taken after that
+        return "starting" if run.log.stat().st_size == 0 else "crashed"
+    return state
+
+
+def _ends(path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The events of the first and of the last WINDOW bytes; the same list where the file is shorter."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(WINDOW)
+            size = file.seek(0, os.SEEK_END)
+            if size <= WINDOW:
+                events = _events(head.split(b"\n"))
+                return events, events
+            file.seek(size - WINDOW)
+            tail = file.read()
+    except OSError:
+        return [], []
+    return _events(head.split(b"\n")[:-1]), _events(tail.split(b"\n")[1:])
+
+
+def _events(lines: Iterable[bytes]) -> list[dict[str, Any]]:
+    found = []
+    for line in lines:
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict):
+            found.append(event)
+    return found
+
+
+def _from_config(run: RunDir) -> dict[str, Any]:
+    tables = _config(run)
+    train = tables.get("train", {})
+    return {"name": tables.get("name", run.path.name), "steps": train.get("steps", 0)}
+
+
+def _config(run: RunDir) -> dict[str, Any]:
+    try:
+        return tomllib.loads(run.config.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _meant(text: str, runs: list[RunInfo]) -> str:
+    import difflib
+
+    known = [one.run.path.name for one in runs] + [one.name for one in runs]
+    near = difflib.get_close_matches(text, known, n=1, cutoff=0.6)
+    return f"; did you mean '{show_path(near[0])}'?" if near else ""

@@ -1,0 +1,261 @@
+"""The pictures: pick the folder, see what the check says of each, leave out, accept, write captions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
+from textual.events import Resize
+from textual.widgets import DataTable, Input, Static
+
+from loratui.screens import picturelist
+from loratui.screens.captioning import CaptionWriting
+from loratui.screens.dialogs import Confirm, PictureView
+from loratui.screens.scanning import ScanFailed, Scanned, ScanProgressed
+from loratui.session import Scan
+from loratui.text import plural, safe_text, show_path
+from loratui.widgets.paths import FolderSuggester
+from loratui.widgets.thumbnail import Thumbnail
+
+if TYPE_CHECKING:
+    from loratui.curation import Outcome, PictureReport, Report
+
+
+class DatasetScreen(CaptionWriting):
+    """Folder, table of pictures, what was found about the one under the cursor, and the picture itself."""
+
+    TITLE_OF = "Pictures"
+    PURPOSE = "Which pictures shall it learn from? Next: what they show."
+    HELP = """
+Type the folder of your pictures and press Enter; → completes the path.
+Every picture is looked at; none is ever changed.
+
+In the list
+  space   leave the picture out, or take it in again
+  a       accept what was found: you read it and train all the same
+  e       edit the caption; nothing is written before you confirm it
+  f       show all, only those with findings, only those left out
+  enter   the picture full screen
+  r       look again, after you changed files
+
+✓ good     nothing to say           ! look   a warning: read it
+✗ cannot   stops a run              – out    left out by you
+"""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "skip", "Leave out"),
+        Binding("a", "accept", "Accept"),
+        Binding("e", "caption", "Caption"),
+        Binding("f", "filter", "Filter"),
+        Binding("r", "again", "Again", show=False),
+    ]
+
+    def compose_body(self) -> ComposeResult:
+        """The folder, one line of counts, the table and the picture, the findings."""
+        with Horizontal(id="folder-row", classes="row"):
+            yield Static("folder", classes="label", markup=False)
+            yield Input(
+                str(self.draft.get("dataset.path")),
+                placeholder="such as ~/photos/anna",
+                id="folder",
+                compact=True,
+                suggester=FolderSuggester(),
+                select_on_focus=False,
+            )
+        yield Static("", id="counts", markup=False)
+        table: DataTable[Content] = DataTable(id="table", cursor_type="row", cell_padding=1)
+        yield table
+        with Horizontal(id="picture"):
+            with VerticalScroll(id="findings", can_focus=False):
+                yield Static("", id="finding-text", markup=False)
+            yield Thumbnail("", id="thumb")
+
+    def on_mount(self) -> None:
+        """Take up the folder of the draft."""
+        self._report: Report | None = None
+        self._filter = 0
+        self._shown: list[PictureReport] = []
+        self.query_one("#findings").border_title = Content("what was found")
+        self._scan_folder() if self.draft.get("dataset.path") else self.query_one("#folder", Input).focus()
+
+    @on(Resize)
+    def _resized(self) -> None:
+        if self._report is not None:
+            self.call_after_refresh(self._show_table)
+
+    @on(Input.Submitted, "#folder")
+    def _folder_entered(self) -> None:
+        self._scan_folder()
+
+    def _scan_folder(self) -> None:
+        typed = self.query_one("#folder", Input).value.strip()
+        if not typed:
+            self.say("Type the folder that holds the pictures.", "bad")
+            return
+        if typed != self.draft.get("dataset.path"):
+            # what was decided about other pictures does not hold for these
+            cleared = {"dataset.skip": None, "dataset.accept": None, "dataset.path": typed}
+            self.edit(self.draft.with_settings(cleared).model_copy(update={"captions": {}, "images": 0}))
+        self.say("Looking at the pictures ...")
+        self.check_pictures()
+
+    @on(ScanProgressed)
+    def _progressed(self, event: ScanProgressed) -> None:
+        self.say(f"Looked at {event.done} of {plural(event.total, 'picture')}.")
+
+    @on(ScanFailed)
+    def _failed(self, event: ScanFailed) -> None:
+        self._report = None
+        self.say(safe_text(event.reason), "bad")
+        self._show_table()
+        self.query_one("#folder", Input).focus()
+
+    @on(Scanned)
+    def _scanned(self, event: Scanned) -> None:
+        self._take(event.scan)
+        table = self.query_one("#table", DataTable)
+        if self.focused is None or self.focused.id == "folder":
+            table.focus()
+        self.say("Space leaves a picture out, a accepts, e edits its caption. F2 goes on.")
+
+    def _take(self, scan: Scan) -> None:
+        self.session.scan = scan
+        self._report = scan.report
+        self.edit(self.draft.model_copy(update={"images": len(self._outcome(scan.report).images)}))
+        self._show_table()
+
+    def _outcome(self, report: Report) -> Outcome:
+        from loratui.curation import outcome
+
+        return outcome(report, self.draft.skipped, self.draft.accepted)
+
+    def _show_table(self) -> None:
+        table = self.query_one("#table", DataTable)
+        row = table.cursor_row
+        table.clear(columns=True)
+        report = self._report
+        self._shown = [] if report is None else picturelist.chosen(report, self.draft, self._filter)
+        counts = "" if report is None else picturelist.counts(report, self._outcome(report), self.draft, self._filter)
+        self.query_one("#counts", Static).update(counts)
+        for title, width in picturelist.columns(table.size.width):
+            table.add_column(Text(title, "dim"), width=width)
+        for picture in self._shown:
+            table.add_row(*picturelist.cells(picture, self.draft, table.size.width), height=1)
+        if self._shown:
+            table.move_cursor(row=min(row, len(self._shown) - 1))
+        self._show_findings()
+
+    @property
+    def picture(self) -> PictureReport | None:
+        """The picture under the cursor."""
+        row = self.query_one("#table", DataTable).cursor_row
+        return self._shown[row] if 0 <= row < len(self._shown) else None
+
+    @on(DataTable.RowHighlighted)
+    def _moved(self) -> None:
+        self._show_findings()
+
+    def _show_findings(self) -> None:
+        picture = self.picture
+        words = Content("") if self._report is None else picturelist.findings(self._report, picture, self.draft)
+        self.query_one("#finding-text", Static).update(words)
+        self.query_one("#findings").scroll_home(animate=False)
+        self.query_one("#thumb", Thumbnail).show(picture.path if picture is not None and picture.opens else None)
+
+    @on(DataTable.RowSelected)
+    def _opened(self) -> None:
+        if self.picture is not None and self.picture.opens:
+            self.app.push_screen(PictureView(self.picture.path, safe_text(self.picture.name)))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Letters mean something only while the list has the focus."""
+        if action in ("skip", "accept", "caption", "filter", "again"):
+            return self.focused is not None and self.focused.id == "table"
+        return True
+
+    def action_skip(self) -> None:
+        """Leave the picture out, or take it in again."""
+        if self.picture is not None:
+            name, skipped = self.picture.name, self.draft.skipped
+            self._decide(
+                "dataset.skip", tuple(one for one in skipped if one != name) if name in skipped else (*skipped, name)
+            )
+
+    def action_accept(self) -> None:
+        """Accept all that was found about the picture, or take that back."""
+        if self.picture is None or self._report is None:
+            return
+        keys = [one.accept_key for one in self.picture.findings if one.acceptable and one.severity != "hint"]
+        keys += [one.accept_key for one in self._report.findings if one.acceptable and one.severity != "hint"]
+        accepted = self.draft.accepted
+        if not keys:
+            self.say("There is nothing to accept here; what stops a run must be put right or left out.", "warn")
+        elif set(keys) <= set(accepted):
+            self._decide("dataset.accept", tuple(one for one in accepted if one not in keys))
+        else:
+            self._decide("dataset.accept", tuple(dict.fromkeys((*accepted, *keys))))
+
+    def _decide(self, key: str, value: tuple[str, ...]) -> None:
+        self.edit(self.draft.with_settings({key: value or None}))
+        if self._report is not None:
+            self.edit(self.draft.model_copy(update={"images": len(self._outcome(self._report).images)}))
+        self._show_table()
+
+    def action_caption(self) -> None:
+        """Edit the caption under the cursor."""
+        if self.picture is not None:
+            self.edit_caption(self.picture)
+
+    def captions_changed(self) -> None:
+        """A caption was edited: the table shows it."""
+        self._show_table()
+
+    def captions_written(self) -> None:
+        """The files changed: look again."""
+        self._scan_folder()
+
+    def action_filter(self) -> None:
+        """All, those with findings, those left out."""
+        self._filter = (self._filter + 1) % len(picturelist.FILTERS)
+        self._show_table()
+
+    def action_again(self) -> None:
+        """Look at the files again."""
+        self._scan_folder()
+
+    def action_next(self) -> None:
+        """On to the subject, once something is there to learn from."""
+        if self._report is None or self.query_one("#folder", Input).value.strip() != self.draft.get("dataset.path"):
+            self._scan_folder()
+            return
+        if self.draft.captions:
+            self.ask_to_write(self._report)
+            return
+        result = self._outcome(self._report)
+        useless = [one.file for one in result.blocking if one.file and not one.acceptable]
+        if useless:
+            names = "\n".join(
+                f"  {safe_text(one.file)}: {safe_text(one.message)}" for one in result.blocking if one.file in useless
+            )
+            left = len(self._report.pictures) - len({*self.draft.skipped, *useless})
+            stay = f"Without them {plural(left, 'picture')} stay. No file is touched."
+            words = f"These cannot be trained on:\n\n{names}\n\n{stay}"
+            self.app.push_screen(Confirm("Leave them out?", words, "Leave out", "Back to the list"), self._leave_out)
+        elif not result.images:
+            self.say("All pictures are left out: there is nothing to learn from.", "bad")
+        else:
+            self.dismiss(self.draft)
+
+    def _leave_out(self, yes: bool | None) -> None:
+        if yes and self._report is not None:
+            useless = [one.file for one in self._outcome(self._report).blocking if one.file and not one.acceptable]
+            self._decide("dataset.skip", tuple(dict.fromkeys((*self.draft.skipped, *useless))))
+            self.action_next()
+
+    def where(self) -> str:
+        """The folder for a message."""
+        return show_path(self.draft.folder)

@@ -1,0 +1,188 @@
+"""The plan before the run: what will happen, what stands in its way, what it is called; F2 starts it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.widgets import Input, Static
+
+from loratui.problems import AnswersError
+from loratui.screens.base import Watch
+from loratui.screens.checks import answers_of, problems
+from loratui.screens.dialogs import Confirm
+from loratui.screens.planwords import plan_words, to_accept, trouble_words, warning_words
+from loratui.screens.scanning import ScanFailed, Scanned, ScanningStep, ScanProgressed
+from loratui.text import plural, safe_text
+
+if TYPE_CHECKING:
+    from loratui.curation import Outcome, Report
+    from loratui.plan import Plan
+    from loratui.resolve import Resolved
+
+
+class ReviewScreen(ScanningStep):
+    """Name and folder of the run, then the plan; nothing is started while something is wrong."""
+
+    TITLE_OF = "Review"
+    PURPOSE = "Is this what you want? F2 starts the training; Escape goes back."
+    HELP = """
+The plan is the same as 'loratui plan' prints: pictures, steps, where the
+pivot, the checkpoints and the samples fall, memory, disk and time.
+
+✗ stops the start and says how to solve it. ! is a warning: read it; F2 asks
+whether you accept what the check of the pictures found.
+
+The name becomes the files' names and the word of the embeddings. Without a
+folder the run stands in ./runs under the date and its name. The command at
+the end does the same without a screen.
+"""
+
+    def compose_body(self) -> ComposeResult:
+        """Two fields, the plan."""
+        for field, label, value, hint in (
+            ("name", "name", str(self.draft.values.get("name") or suggested_name(self)), "letters, digits, - and _"),
+            ("out", "folder", self.draft.out, "./runs/DATE-TIME-NAME"),
+        ):
+            with Horizontal(classes="row"):
+                yield Static(label, classes="label", markup=False)
+                yield Input(value, placeholder=hint, id=field, compact=True, select_on_focus=False)
+        with VerticalScroll(id="plan") as box:
+            box.border_title = Content("plan")
+            yield Static("", id="trouble-text", markup=False)
+            with Vertical(id="plan-text"):
+                yield Static("", id="plan-static", markup=False)
+
+    def on_mount(self) -> None:
+        """Check the pictures against the final settings, then plan."""
+        self._report: Report | None = None
+        self._outcome: Outcome | None = None
+        self._resolved: Resolved | None = None
+        self._plan: Plan | None = None
+        self._reason = ""
+        self._starting = False
+        if "name" not in self.draft.values:
+            self.edit(self.draft.with_settings({"name": self.query_one("#name", Input).value}))
+        self.query_one("#plan").focus()
+        self._report = self.known_report()
+        if self._report is None:
+            self.say("Checking the pictures against these settings ...")
+            self.check_pictures()
+        else:
+            self._make_plan()
+
+    @on(ScanProgressed)
+    def _progressed(self, event: ScanProgressed) -> None:
+        self.say(f"Looked at {event.done} of {plural(event.total, 'picture')}.")
+
+    @on(Scanned)
+    def _scanned(self, event: Scanned) -> None:
+        self.session.scan = event.scan
+        self._report = event.scan.report
+        self._make_plan()
+
+    @on(ScanFailed)
+    def _failed(self, event: ScanFailed) -> None:
+        self._reason = event.reason
+        self._show()
+
+    @on(Input.Changed, "#name")
+    def _named(self, event: Input.Changed) -> None:
+        self.edit(self.draft.with_settings({"name": event.value.strip()}))
+        self._make_plan()
+
+    @on(Input.Changed, "#out")
+    def _placed(self, event: Input.Changed) -> None:
+        self.edit(self.draft.model_copy(update={"out": event.value.strip()}))
+
+    @on(Input.Submitted)
+    def _entered(self) -> None:
+        self.focus_next()
+
+    def _make_plan(self) -> None:
+        from loratui.curation import outcome
+        from loratui.plan import make_plan
+        from loratui.resolve import resolve
+
+        if self._report is None:
+            return
+        self._outcome = outcome(self._report, self.draft.skipped, self.draft.accepted)
+        self.edit(self.draft.model_copy(update={"images": len(self._outcome.images)}))
+        self._reason, self._plan, self._resolved = "", None, None
+        try:
+            self._resolved = resolve(answers_of(self.draft), images=len(self._outcome.images))
+        except AnswersError:
+            self._reason = "; ".join(f"{key}: {words}" for key, words in problems(self.draft).items())
+        else:
+            self._plan = make_plan(self._resolved, self._report, self._outcome)
+        self._show()
+
+    def _show(self) -> None:
+        trouble = trouble_words(self._reason, self._plan, self._outcome)
+        upper = [part for part in (trouble, warning_words(self._plan, self._outcome)) if part is not None]
+        self.query_one("#trouble-text", Static).update(Content("\n").join(upper))
+        width = self.size.width - 9
+        self.query_one("#plan-static", Static).update(
+            Content("") if self._plan is None else plan_words(self._plan, width)
+        )
+        if trouble is not None:
+            self.say("This cannot start yet: see ✗ in the plan.", "bad")
+        elif found := to_accept(self._outcome):
+            self.say(f"F2 starts, after asking about {plural(len(found), 'finding')}.", "warn")
+        elif self._plan is not None:
+            self.say("Ready: F2 starts the training.", "good")
+
+    def action_next(self) -> None:
+        """Start, if nothing stands in the way; unaccepted warnings are asked about first."""
+        if (
+            self._starting
+            or self._outcome is None
+            or trouble_words(self._reason, self._plan, self._outcome) is not None
+        ):
+            return
+        found = to_accept(self._outcome)
+        if not found:
+            self._start()
+            return
+        shown = [f"  {safe_text(one.file)}: {safe_text(one.message)}" for one in found]
+        words = "\n".join(shown) + "\n\nWhat is accepted is noted in the answer file, so that a replay runs as well."
+        title = f"Train in spite of {plural(len(found), 'finding')}?"
+        careful = bool(self._outcome.blocking)
+        self.app.push_screen(Confirm(title, words, "Accept and start", "Not yet", careful), self._accept)
+
+    def _accept(self, yes: bool | None) -> None:
+        if yes and self._outcome is not None:
+            keys = [one.accept_key for one in to_accept(self._outcome)]
+            self.edit(self.draft.with_settings({"dataset.accept": tuple(dict.fromkeys((*self.draft.accepted, *keys)))}))
+            self._make_plan()
+            self._start()
+
+    def _start(self) -> None:
+        from loratui.launch import LaunchError, create_run, start
+
+        if self._resolved is None:
+            return
+        self._starting = True
+        try:
+            run = create_run(self._resolved, answers_of(self.draft), Path(self.draft.out) if self.draft.out else None)
+            start(run)
+        except LaunchError as error:
+            self._starting = False
+            self.say(safe_text(error), "bad")
+            return
+        self.dismiss(Watch(run, started=True))
+
+
+def suggested_name(screen: ScanningStep) -> str:
+    """A name from the class word or the folder: what a file name may hold of it."""
+    draft = screen.draft
+    for words in (draft.get("dataset.class_word"), draft.folder.name):
+        slug = re.sub(r"[^A-Za-z0-9_-]+", "-", str(words)).strip("-_")[:40]
+        if slug:
+            return slug
+    return "lora"

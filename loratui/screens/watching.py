@@ -1,0 +1,172 @@
+"""The words of the monitor: its head, its trouble panel, its log, from a history and a state."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from textual.content import Content
+
+from loratui.history import History, clock, megabytes
+from loratui.text import safe_text
+from loratui.widgets.progress import progress_bar
+from trainer.contract.rundir import RunDir
+
+STATES = {
+    "starting": ("◌", "$muted"),
+    "training": ("●", "$text-accent"),
+    "working": ("●", "$text-accent"),
+    "paused": ("‖", "$text-warning"),
+    "completed": ("✓", "$text-success"),
+    "stopped": ("■", "$text-warning"),
+    "failed": ("✗", "$text-error"),
+    "crashed": ("✗", "$text-error"),
+}
+PHASES = {
+    "load": "loading the base model",
+    "cache": "preparing the pictures",
+    "prior": "making class pictures",
+    "train": "training",
+    "sample": "drawing pictures",
+    "save": "saving a checkpoint",
+    "export": "writing the files",
+}
+STOP_WORDS = """The trainer finishes the current step (now {step} of {steps}), then
+
+  saves a checkpoint, from which 'loratui resume' goes on
+  writes the LoRA and the embeddings as they are now
+
+and ends as stopped. Nothing that was made so far is lost."""
+HELP = """
+Curves, pictures and messages of a run. Leaving never stops the training.
+
+  s   a picture of every prompt now      c   a checkpoint now
+  p   pause, or go on                    x   stop: saves and exports
+  v   the picture full screen            l   all messages and the log
+  ← → earlier, later picture             ↑ ↓ another prompt
+  q   leave; 'loratui attach' comes back
+
+loss   the line is the running mean, the shade what single steps gave; single
+       steps jump, because each looks at another noise level. The pictures
+       say more than the loss.
+rate   the line is what the optimizer really steps with; the dots are
+       Prodigy's estimate d. ◆ is the pivot: the new tokens are frozen there."""
+
+
+def state_of(history: History, alive: bool) -> str:
+    """One word for where the run is; keys of STATES."""
+    if history.end is not None:
+        status = str(history.end.get("status"))
+        return status if status in STATES else "failed"
+    if not alive:
+        return "failed" if history.error is not None else "crashed"
+    if history.paused:
+        return "paused"
+    if not history.run:
+        return "starting"
+    return "training" if history.phase is not None and history.phase.name == "train" else "working"
+
+
+def head(history: History, state: str, width: int, folder: str) -> Content:
+    """Three rows: what and how far, the bar, the numbers."""
+    inner = max(20, width - 2)
+    glyph, style = STATES[state]
+    word = PHASES.get(history.phase.name, state) if state == "working" and history.phase else state
+    phase = history.phase
+    done, total, unit = history.step, history.steps, "step"
+    if state == "working" and phase is not None and phase.total:
+        done, total, unit = phase.done, phase.total, "part"
+    percent = f" · {100 * done / total:.0f} %" if total else ""
+    right = f"{unit} {done} of {total}{percent}" if total else ""
+    name = safe_text(history.name or folder, limit=max(8, inner - len(word) - len(right) - 8))
+    left = Content.assemble((f"{glyph} {word}  ", f"bold {style}"), (name, "bold"))
+    gap = max(1, inner - left.cell_length - len(right))
+    speed = history.seconds_per_step
+    ends = _pace(history, state, speed)
+    bar = progress_bar(done, total, inner - len(ends) - 2)
+    return Content("\n").join(
+        [
+            Content.assemble(left, " " * gap, right),
+            Content.assemble(bar, "  ", (ends, "$muted")),
+            Content.styled(_facts(history, inner), "$muted"),
+        ]
+    )
+
+
+def _pace(history: History, state: str, speed: float | None) -> str:
+    if state in ("completed", "stopped", "failed") and history.end is not None:
+        return f"took {clock(_float(history.end.get('seconds')))}"
+    if speed is None:
+        return "ETA --:--"
+    rate = f"{speed:.2f} s/step" if speed >= 0.1 else f"{1 / speed:.0f} steps/s"
+    return rate if state == "crashed" else f"{rate}  ETA {clock(history.eta)}"
+
+
+def _facts(history: History, width: int) -> str:
+    facts: list[str] = []
+    if history.views is not None:
+        facts.append(f"views per image {history.views:.1f}")
+    if history.epoch is not None:
+        facts.append(f"epoch {history.epoch:.1f}")
+    if history.vram:
+        facts.append(f"memory {megabytes(history.vram)}")
+    if history.checkpoints:
+        facts.append(f"checkpoint {history.checkpoints[-1].get('step')}")
+    pivot = next((mark.step for mark in history.marks if mark.kind == "pivot"), None)
+    if pivot is not None:
+        facts.append(f"pivot {pivot}")
+    while len(" · ".join(facts)) > width:
+        facts.pop()
+    return " · ".join(facts)
+
+
+def trouble(history: History, state: str, run: RunDir) -> Content | None:
+    """What went wrong and what to do, or None."""
+    if state not in ("failed", "crashed"):
+        return None
+    lines: list[Content] = []
+    advice: list[Any] = []
+    if history.error is not None:
+        lines.append(_bold(f"✗ {history.error.get('kind')}: {history.error.get('message')}"))
+        raw = history.error.get("advice")
+        advice = raw if isinstance(raw, list) else [raw] if raw else []
+    else:
+        lines.append(_bold("✗ The trainer is gone and left no word: it was killed, or the machine was."))
+    lines += [Content.styled(f"  {safe_text(line, limit=200)}", "$muted") for line in tail_of(run.log, 4)]
+    lines += [Content(f"→ {safe_text(one)}") for one in advice]
+    if history.checkpoints:
+        step = history.checkpoints[-1].get("step")
+        lines.append(Content(f"→ go on from the checkpoint at step {step}:  loratui resume {safe_text(run.path.name)}"))
+    elif state == "crashed":
+        lines.append(Content("→ no checkpoint was written yet; start again with  loratui replay answers.toml"))
+    return Content("\n").join(lines)
+
+
+def _bold(text: str) -> Content:
+    return Content.styled(safe_text(text), "bold $text-error")
+
+
+def tail_of(log: Path, lines: int, window: int = 1 << 14) -> list[str]:
+    """The last lines of the trainer's own output that hold anything; empty if there is none."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - window))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return []
+    return [line for line in text.splitlines() if line.strip()][-lines:]
+
+
+def log_text(history: History, run: RunDir) -> Content:
+    """All messages kept, then the end of trainer.log."""
+    lines = [
+        Content(f"{time.strftime('%H:%M:%S', time.localtime(one.t))} {safe_text(one.text)}") for one in history.messages
+    ]
+    lines += [Content(""), Content.styled("trainer.log", "bold")]
+    lines += [Content.styled(safe_text(line), "$muted") for line in tail_of(run.log, 60)]
+    return Content("\n").join(lines)
+
+
+def _float(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) else None

@@ -1,0 +1,31 @@
+"""What the wizard knows beyond the draft while it runs: the last check of the pictures, shared between steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from loratui.curation import Report, ScanSettings
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One check of the pictures, and what it was made for."""
+
+    folder: Path
+    settings: ScanSettings
+    report: Report
+
+
+@dataclass
+class Session:
+    """Lost on exit, made again when needed."""
+
+    scan: Scan | None = None
+
+    def report_for(self, folder: Path, settings: ScanSettings) -> Report | None:
+        """The report of the last scan, if it was of the same folder with the same settings."""
+        scan = self.scan
+        return scan.report if scan and (scan.folder, scan.settings) == (folder, settings) else None

@@ -1,0 +1,56 @@
+"""Makes text from outside (captions, file names, logs, model cards) safe to show on a terminal."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+_SPACES = dict.fromkeys(map(ord, "\t\n\r\u2028\u2029"), " ")
+_PICTURES = {code: chr(0x2400 + code) for code in range(0x20)} | {0x7F: "\u2421"}  # ESC is shown as one glyph
+_C1 = {code: f"\\x{code:02x}" for code in range(0x80, 0xA0)}
+_BIDI = {code: f"\\u{code:04x}" for code in (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+_HIDDEN = {code: "" for code in (0xFEFF, *range(0xE0000, 0xE0080))}  # byte order mark, invisible tags
+_RAW_BYTES = {code: f"\\x{code - 0xDC00:02x}" for code in range(0xDC80, 0xDD00)}  # surrogateescape: a file name's byte
+_SURROGATES = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
+_TABLE = {**_SURROGATES, **_RAW_BYTES, **_PICTURES, **_C1, **_BIDI, **_HIDDEN, **_SPACES}
+
+
+def safe_text(value: object, limit: int | None = None) -> str:
+    """`value` as one printable line: no control character, no bidi control, no lone surrogate.
+
+    What is dangerous stays visible (ESC as ␛, a stray byte as \\xff); line ends and tabs become spaces.
+    With `limit`, at most that many characters, the last of them … where something was cut.
+    """
+    text = value if isinstance(value, str) else str(value)
+    if limit is not None and len(text) > 4 * limit:
+        text = text[: 4 * limit]  # a log line of a megabyte costs no more than a short one
+        return _shortened(text.translate(_TABLE) + "…", limit)
+    return _shortened(text.translate(_TABLE), limit)
+
+
+def safe_lines(value: object) -> list[str]:
+    """`value` as printable lines, split at every line end (a carriage return too: progress bars use it)."""
+    text = value if isinstance(value, str) else str(value)
+    lines = [safe_text(line) for line in re.split(r"\r\n|\r|\n", text)]
+    while lines and not lines[-1].strip():
+        lines.pop()
+    return lines
+
+
+def show_path(path: Path | str) -> str:
+    """`path` for a screen or a message, with ~ for the home folder: others may read it."""
+    text, home = str(path), str(Path.home())
+    if home != "/" and (text == home or text.startswith(home + "/")):
+        text = "~" + text[len(home) :]
+    return safe_text(text)
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """`count` with its noun: "1 picture", "4 pictures"."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def _shortened(text: str, limit: int | None) -> str:
+    if limit is None or len(text) <= limit:
+        return text
+    return text[: max(0, limit - 1)] + "…" if limit > 0 else ""

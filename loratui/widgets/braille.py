@@ -1,0 +1,219 @@
+"""Curves as rows of braille: pure arithmetic from a plot and a size to text, with no terminal in it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+LABEL = 7  # cells for the numbers of the y axis
+SCALES = (1.0, 2.0, 2.5, 5.0, 10.0)
+DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # bit of [row][column] inside a braille cell
+
+Piece = tuple[str, str]  # text, style name ("" for none)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A line through (xs, ys); nulls and values that a log axis cannot show are gaps."""
+
+    xs: Sequence[float]
+    ys: Sequence[float | None]
+    style: str
+    dotted: bool = False
+
+
+@dataclass(frozen=True)
+class Band:
+    """A shaded area from lows to highs."""
+
+    xs: Sequence[float]
+    lows: Sequence[float]
+    highs: Sequence[float]
+    style: str = "band"
+
+
+@dataclass(frozen=True)
+class AxisMark:
+    """A glyph on the x axis, with a line through the plot where `line` is set."""
+
+    x: float
+    glyph: str
+    style: str
+    line: bool = False
+
+
+@dataclass(frozen=True)
+class Plot:
+    """All that a chart shows."""
+
+    curves: tuple[Curve, ...] = ()
+    band: Band | None = None
+    marks: tuple[AxisMark, ...] = ()
+    x_end: float = 1.0
+    log: bool = False
+    empty: str = "nothing to draw yet"
+
+
+def draw(plot: Plot, width: int, height: int) -> list[list[Piece]]:
+    """`height` rows of exactly `width` cells. The cost follows the size and the buckets, not the run's length."""
+    columns, rows = width - LABEL - 1, height - 1
+    if columns < 2 or rows < 1:
+        return [[(" " * max(0, width), "")] for _ in range(max(0, height))]
+    transform = _log if plot.log else _linear
+    span = _span(plot, transform)
+    if span is None:
+        return _blank(plot.empty, width, height)
+    canvas = _Canvas(columns, rows, max(plot.x_end, 1e-9), span)
+    if plot.band is not None:
+        canvas.shade(plot.band, transform)
+    for mark in plot.marks:
+        if mark.line:
+            canvas.upright(mark)
+    for curve in plot.curves:
+        canvas.line(curve, transform)
+    labels = _labels(span, rows, plot.log)
+    lines = [[(labels.get(row, " " * LABEL), "axis"), ("│", "axis"), *canvas.row(row)] for row in range(rows)]
+    return [*lines, _axis(plot, columns)]
+
+
+class _Canvas:
+    """A grid of braille cells: shading below, lines above; a cell shows one style."""
+
+    def __init__(self, columns: int, rows: int, x_end: float, span: tuple[float, float]) -> None:
+        self.columns, self.rows = columns, rows
+        self._x_end, (self._low, self._high) = x_end, span
+        self._bits = [[0] * columns for _ in range(rows)]
+        self._styles = [[""] * columns for _ in range(rows)]
+        self._shade = [[0] * columns for _ in range(rows)]
+
+    def _x(self, x: float) -> int:
+        return min(self.columns * 2 - 1, max(0, int(x / self._x_end * (self.columns * 2 - 1))))
+
+    def _y(self, value: float) -> int:
+        top = self.rows * 4 - 1
+        return min(top, max(0, round((self._high - value) / (self._high - self._low) * top)))
+
+    def shade(self, band: Band, transform: Callable[[float], float | None]) -> None:
+        """Fill between lows and highs in a chequered pattern, which stays lighter than a line without colour."""
+        edges: dict[int, tuple[int, int]] = {}
+        for x, low, high in zip(band.xs, band.lows, band.highs, strict=True):
+            under, over = transform(low), transform(high)
+            if under is None or over is None:
+                continue
+            column, top, bottom = self._x(x), self._y(over), self._y(under)
+            before = edges.get(column, (top, bottom))
+            edges[column] = (min(top, before[0]), max(bottom, before[1]))
+        for column, (top, bottom) in edges.items():
+            for y in range(top, bottom + 1):
+                if (column + y) % 2 == 0:
+                    self._shade[y // 4][column // 2] |= DOTS[y % 4][column % 2]
+
+    def upright(self, mark: AxisMark) -> None:
+        column = self._x(mark.x)
+        for y in range(0, self.rows * 4, 2):
+            self._dot(column, y, mark.style)
+
+    def line(self, curve: Curve, transform: Callable[[float], float | None]) -> None:
+        """Mean per dot column, joined to the column before."""
+        sums: dict[int, tuple[float, int]] = {}
+        for x, value in zip(curve.xs, curve.ys, strict=True):
+            moved = None if value is None else transform(value)
+            if moved is not None:
+                total, count = sums.get(self._x(x), (0.0, 0))
+                sums[self._x(x)] = (total + moved, count + 1)
+        before: tuple[int, int] | None = None
+        for column in sorted(sums):
+            total, count = sums[column]
+            y = self._y(total / count)
+            for dot in _joined(before, (column, y)):
+                if not curve.dotted or dot[0] % 4 == 0:
+                    self._dot(*dot, curve.style)
+            before = (column, y)
+
+    def row(self, row: int) -> list[Piece]:
+        """One row as pieces of equal style."""
+        pieces: list[Piece] = []
+        for bits, style, shade in zip(self._bits[row], self._styles[row], self._shade[row], strict=True):
+            cell, name = (chr(0x2800 + bits), style) if bits else (chr(0x2800 + shade) if shade else " ", "band")
+            if pieces and pieces[-1][1] == name:
+                pieces[-1] = (pieces[-1][0] + cell, name)
+            else:
+                pieces.append((cell, name))
+        return pieces
+
+    def _dot(self, x: int, y: int, style: str) -> None:
+        self._bits[y // 4][x // 2] |= DOTS[y % 4][x % 2]
+        self._styles[y // 4][x // 2] = style
+
+
+def _joined(before: tuple[int, int] | None, point: tuple[int, int]) -> Iterable[tuple[int, int]]:
+    """The dots from `before` (not included) to `point`."""
+    if before is None:
+        return [point]
+    (x0, y0), (x1, y1) = before, point
+    count = max(abs(x1 - x0), abs(y1 - y0), 1)
+    return [(x0 + round((x1 - x0) * i / count), y0 + round((y1 - y0) * i / count)) for i in range(1, count + 1)]
+
+
+def _linear(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _log(value: float) -> float | None:
+    return math.log10(value) if value > 0 and math.isfinite(value) else None
+
+
+def _span(plot: Plot, transform: Callable[[float], float | None]) -> tuple[float, float] | None:
+    """The lowest and highest value shown, after `transform`; None if there is none."""
+    raw = [value for curve in plot.curves for value in curve.ys if value is not None]
+    if plot.band is not None:
+        raw += [*plot.band.lows, *plot.band.highs]
+    seen = [value for value in map(transform, raw) if value is not None]
+    if not seen:
+        return None
+    low, high = min(seen), max(seen)
+    if plot.log:
+        margin = max(0.1, (1.2 - (high - low)) / 2)  # at least a decade, so that one tick is inside
+        return low - margin, high + margin
+    if high - low < 1e-12:
+        margin = abs(high) * 0.5 or 1.0
+        return low - margin, high + margin
+    return low, high
+
+
+def _labels(span: tuple[float, float], rows: int, log: bool) -> dict[int, str]:
+    """The numbers beside the rows: round ones, or decades; never two in neighbouring rows."""
+    low, high = span
+    found: dict[int, str] = {}
+    for tick in _decades(low, high, rows) if log else _round_ticks(low, high, max(2, rows // 2)):
+        row = min(rows - 1, round((high - tick) / (high - low) * (rows * 4 - 1)) // 4)
+        text = f"1e{round(tick):+03d}" if log else f"{tick:.4g}"
+        found.setdefault(row, f"{text[: LABEL - 1]:>{LABEL - 1}} ")
+    return found
+
+
+def _decades(low: float, high: float, rows: int) -> list[float]:
+    every = max(1, math.ceil((high - low) / max(1, rows // 2)))
+    return [float(tick) for tick in range(math.floor(high), math.ceil(low) - 1, -every)]
+
+
+def _round_ticks(low: float, high: float, count: int) -> list[float]:
+    rough = (high - low) / count
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(scale for scale in SCALES if scale * power >= rough * 0.999) * power
+    first = math.ceil(low / step)
+    return [index * step for index in range(first, math.floor(high / step) + 1)]
+
+
+def _axis(plot: Plot, columns: int) -> list[Piece]:
+    cells: list[Piece] = [("─", "axis")] * columns
+    for mark in plot.marks:
+        column = min(columns - 1, max(0, int(mark.x / max(plot.x_end, 1e-9) * (columns - 1))))
+        cells[column] = (mark.glyph, mark.style)
+    return [(" " * LABEL, "axis"), ("└", "axis"), *cells]
+
+
+def _blank(words: str, width: int, height: int) -> list[list[Piece]]:
+    middle = height // 2
+    return [[(f"{words[:width]:^{width}}" if row == middle else " " * width, "axis")] for row in range(height)]

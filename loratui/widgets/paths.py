@@ -1,0 +1,39 @@
+"""Completes a folder's path while it is typed; what the person wrote, such as ~, stays as written."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+from textual.suggester import Suggester
+
+
+class FolderSuggester(Suggester):
+    """Suggests the first folder that the text begins."""
+
+    def __init__(self) -> None:
+        super().__init__(use_cache=False, case_sensitive=True)
+
+    async def get_suggestion(self, value: str) -> str | None:
+        """The completed path, or None."""
+        return await asyncio.to_thread(complete, value)
+
+
+def complete(typed: str) -> str | None:
+    """`typed` completed to the first matching folder's path; None if there is none."""
+    head, slash, start = typed.rpartition("/")
+    if not typed or (typed.startswith("~") and not slash):
+        return None
+    parent = Path((head or "/") if slash else ".").expanduser()
+    try:
+        with os.scandir(parent) as entries:
+            names = sorted(
+                one.name
+                for one in entries
+                if one.name.startswith(start) and one.name.isprintable() and one.is_dir()
+                if start or not one.name.startswith(".")
+            )
+    except OSError:
+        return None
+    return f"{head}{slash}{names[0]}" if names and names[0] != start else None

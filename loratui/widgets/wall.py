@@ -1,0 +1,79 @@
+"""A run's pictures of one prompt side by side: the base model's first, the last one last."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widgets import Static
+
+from loratui.history import History, SamplePicture
+from loratui.text import safe_text
+from loratui.widgets.samples import inside
+from loratui.widgets.thumbnail import Thumbnail
+
+COLUMNS = 5
+
+
+class Wall(Horizontal):
+    """Up to five steps of one prompt, the first and the last always among them."""
+
+    DEFAULT_CSS = """
+    Wall {
+        border: round $line;
+        border-title-color: $foreground;
+        & .wall-column { width: 1fr; }
+        & .wall-words { height: 1; text-align: center; color: $muted; }
+    }
+    """
+
+    def __init__(self, run: Path, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._run = run
+        self._history: History | None = None
+        self._prompt = 0
+
+    def compose(self) -> ComposeResult:
+        """Columns; those that are not needed are hidden."""
+        for index in range(COLUMNS):
+            with Vertical(classes="wall-column", id=f"column-{index}"):
+                yield Thumbnail("", id=f"wall-{index}")
+                yield Static("", classes="wall-words", id=f"words-{index}", markup=False)
+
+    def show(self, history: History, columns: int) -> None:
+        """Show `history` in at most `columns` columns."""
+        self._history = history
+        prompts = history.prompts
+        pictures = history.of_prompt(prompts[self._prompt % len(prompts)]) if prompts else []
+        chosen = spread(pictures, min(columns, COLUMNS))
+        for index in range(COLUMNS):
+            column = self.query_one(f"#column-{index}")
+            column.display = index < max(1, len(chosen))
+            if index < len(chosen):
+                picture = chosen[index]
+                self.query_one(f"#wall-{index}", Thumbnail).show(inside(self._run, picture.thumb))
+                words = "base model" if picture.step == 0 else f"step {picture.step}"
+                self.query_one(f"#words-{index}", Static).update(words)
+        which = f" · prompt {self._prompt % len(prompts) + 1}/{len(prompts)}" if len(prompts) > 1 else ""
+        prompt = safe_text(chosen[0].prompt, max(10, self.size.width - 24)) if chosen else "no pictures"
+        self.border_title = Content(prompt + which)
+
+    def next_prompt(self, by: int) -> None:
+        """Another prompt's pictures."""
+        if self._history is not None:
+            self._prompt = (self._prompt + by) % max(1, len(self._history.prompts))
+
+    @property
+    def last(self) -> SamplePicture | None:
+        """The newest picture of the prompt that is shown."""
+        prompts = self._history.prompts if self._history else ()
+        return self._history.of_prompt(prompts[self._prompt % len(prompts)])[-1] if self._history and prompts else None
+
+
+def spread(pictures: list[SamplePicture], count: int) -> list[SamplePicture]:
+    """At most `count` pictures evenly over the run, with the first and the last."""
+    if len(pictures) <= count or count < 2:
+        return pictures[-count:]
+    return [pictures[round(index * (len(pictures) - 1) / (count - 1))] for index in range(count)]

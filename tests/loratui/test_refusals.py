@@ -1,0 +1,163 @@
+"""Bad input, through the real program: a sentence with file, line and remedy, the right exit code, nothing created."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+LoraTUI = Callable[..., subprocess.CompletedProcess[str]]
+Change = Callable[[Path], None]
+
+
+def edited(old: str, new: str) -> Change:
+    def change(path: Path) -> None:
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+
+    return change
+
+
+def break_a_picture(path: Path) -> None:
+    (path.parent / "pictures" / "broken.jpg").write_bytes(b"\xff\xd8\xff no picture")
+
+
+def make_one_small(path: Path) -> None:
+    from PIL import Image
+
+    Image.new("RGB", (50, 50)).save(path.parent / "pictures" / "small.png")
+    (path.parent / "pictures" / "small.txt").write_text("a TOK")
+
+
+def empty_the_folder(path: Path) -> None:
+    for one in (path.parent / "pictures").iterdir():
+        one.unlink()
+
+
+def not_sdxl(path: Path) -> None:
+    (path.parent / "model").mkdir()
+    (path.parent / "model" / "model_index.json").write_text(json.dumps({"_class_name": "StableDiffusionPipeline"}))
+    edited('base = "sdxl-small"', f'base = "{path.parent}/model"')(path)
+
+
+def binary(path: Path) -> None:
+    path.write_bytes(bytes(range(256)))
+
+
+CASES: dict[str, tuple[Change, int, str]] = {
+    "a folder that does not exist": (
+        edited("/pictures", "/nope"),
+        3,
+        "answers.toml:9: dataset.path: there is no folder",
+    ),
+    "an empty folder": (empty_the_folder, 3, "holds no pictures"),
+    "an unreadable file among good ones": (break_a_picture, 3, 'skip = ["broken.jpg"]'),
+    "a warning that nobody accepted": (make_one_small, 3, 'accept = ["low-resolution:small.png"]'),
+    "a file that is no answer file": (binary, 2, "no answer file"),
+    "broken TOML": (edited("[train]", "[train"), 2, "answers.toml:11: not valid TOML"),
+    "an unknown key": (
+        edited("rank =", "rnk ="),
+        2,
+        "answers.toml:14: train.rnk: unknown setting; did you mean 'rank'?",
+    ),
+    "a value out of bounds": (edited("rank = 4", "rank = 0"), 2, "answers.toml:14: train.rank: 0 is out of bounds"),
+    "a wrong type": (edited("steps = 4", 'steps = "4"'), 2, "answers.toml:12: train.steps: '4' is not a whole number"),
+    "a trigger with a space": (
+        edited("[train]", 'trigger = "my dog"\n\n[train]'),
+        2,
+        "answers.toml:11: dataset.trigger",
+    ),
+    "a base model that is not SDXL": (not_sdxl, 2, "answers.toml:6: model.base"),
+    "a base model that is not there": (edited('"sdxl-small"', '"./gone"'), 2, "there is no base model"),
+    "an unknown preset": (edited('"object"', '"obect"'), 2, "answers.toml:2: preset: there is no preset 'obect'"),
+    "a newer file": (edited("schema = 1", "schema = 9"), 2, "answers.toml:1: schema"),
+    "no folder at all": (edited("path =", "# path ="), 2, "dataset.path: missing"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("command", ["plan", "replay"])
+def test_bad_input_is_a_sentence_and_nothing_is_created(
+    command: str, case: str, loratui: LoraTUI, answers_file: Path, tmp_path: Path
+) -> None:
+    change, code, said = CASES[case]
+    change(answers_file)
+    before = sorted(tmp_path.rglob("*"))
+    done = loratui(command, "answers.toml")
+    assert done.returncode == code, done.stderr
+    assert said in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["replay", "nope.toml"], 2, "there is no answer file 'nope.toml'"),
+        (["replay", "pictures"], 2, "is a folder"),
+        (["replay", "answers.toml", "--set", "train.rank=x", "--set", "trian.rank=2"], 2, "did you mean 'train'?"),
+        (["replay", "answers.toml", "--set", "train.rank=4097"], 2, "--set train.rank: 4097 is out of bounds"),
+        (["replay", "answers.toml", "--out", "/proc/self/mine"], 2, "cannot be written"),
+        (["replay", "answers.toml", "--out", "answers.toml"], 2, "is a file"),
+        (["replay", "answers.toml", "--out", "answers.toml/run"], 2, "cannot be written"),
+        (["replay", "answers.toml", "--out", "pictures"], 2, "is not empty"),
+        (["replay", "answers.toml", "--gpus", "7"], 2, "--gpus 7"),
+        (["check", "nope"], 3, "there is no folder 'nope'"),
+        (["check", "answers.toml"], 3, "is a file"),
+        (["check", "pictures", "--kind", "fase"], 2, "did you mean 'face'?"),
+        (["attach", "nope"], 2, "there is no run 'nope'"),
+        (["stop"], 2, "there are no runs"),
+        (["generate", "nope", "a TOK"], 2, "there is no run 'nope'"),
+        (["export", "nope"], 2, "there is no run 'nope'"),
+        (["demo", "--concept", "nope"], 2, "nope"),
+        ([], 2, "needs a terminal"),
+    ],
+)
+def test_a_bad_command_line_is_a_sentence(
+    words: list[str], code: int, said: str, loratui: LoraTUI, answers_file: Path, tmp_path: Path
+) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    done = loratui(*words)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_all_problems_of_the_command_line_come_at_once(loratui: LoraTUI, answers_file: Path) -> None:
+    done = loratui("plan", answers_file, "--set", "train.rank=x", "--set", "trian.rank=2")
+    assert done.stderr.count("--set") == 2
+
+
+def test_the_line_to_paste_works(loratui: LoraTUI, answers_file: Path) -> None:
+    break_a_picture(answers_file)
+    make_one_small(answers_file)
+    refused = loratui("plan", "answers.toml")
+    lines = [line.strip() for line in refused.stdout.splitlines() if line.startswith(("  skip =", "  accept ="))]
+    assert refused.returncode == 3 and len(lines) == 2
+    edited("[train]", "\n".join([*lines, "[train]"]))(answers_file)
+    done = loratui("plan", "answers.toml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "5 used" in done.stdout and "1 skipped" in done.stdout
+
+
+def test_check_says_in_its_exit_code_whether_something_stops_a_run(loratui: LoraTUI, answers_file: Path) -> None:
+    assert loratui("check", "pictures", "--resolution", 64).returncode == 0
+    break_a_picture(answers_file)
+    done = loratui("check", "pictures", "--resolution", 64, "--json")
+    assert done.returncode == 3
+    assert json.loads(done.stdout)["pictures"]["broken.jpg"]["opens"] is False
+
+
+def test_plan_shows_every_value_with_who_said_so(loratui: LoraTUI, answers_file: Path) -> None:
+    done = loratui("plan", "answers.toml", "--set", "train.seed=7")
+    assert done.returncode == 0
+    assert "rank = 4  # answers: answers.toml:14" in done.stdout
+    assert "seed = 7  # --set: command line" in done.stdout
+    assert "min_snr_gamma = 0.0  # preset: seed:" in done.stdout and "(inferred)" in done.stdout
+    assert "loratui replay answers.toml --set train.seed=7" in done.stdout
+    assert "2 pictures" not in done.stdout and "4 pictures x 1 repeat / batch 2" in done.stdout
