@@ -1,0 +1,44 @@
+"""Writes the README's tables from the declarations that they show: `python tests/tables.py`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from loratui.presets import load_presets
+from trainer.contract.config import SETTINGS
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def settings_table() -> str:
+    """One row a setting: key, default, bounds, what it is."""
+    rows = [f"| `{one.key}` | {_value(one.default)} | {one.bounds} | {one.help} |" for one in SETTINGS]
+    return "\n".join(["| setting | default | bounds | what it is |", "|---|---|---|---|", *rows])
+
+
+def presets_table() -> str:
+    """One row a preset: name, what for, and the values that tell it from the others."""
+    rows = [f"| `{one.name}` | {one.summary} | {one.data} |" for one in load_presets()]
+    return "\n".join(["| preset | for | pictures |", "|---|---|---|", *rows])
+
+
+def with_tables(text: str) -> str:
+    """`text` with both tables between their marks."""
+    for name, table in (("presets", presets_table()), ("settings", settings_table())):
+        text = re.sub(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", rf"\g<1>{_literal(table)}\n\g<2>", text, flags=re.S)
+    return text
+
+
+def _literal(text: str) -> str:
+    return text.replace("\\", r"\\")
+
+
+def _value(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"`[{', '.join(map(str, value))}]`"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`" if value != "" else ""
+
+
+if __name__ == "__main__":
+    README.write_text(with_tables(README.read_text(encoding="utf-8")), encoding="utf-8")
