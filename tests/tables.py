@@ -1,4 +1,4 @@
-"""Writes the README's tables from the declarations that they show: `python tests/tables.py`."""
+"""Writes the README's tables from the declarations that they show: `python -m tests.tables`."""
 
 from __future__ import annotations
 

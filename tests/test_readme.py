@@ -14,7 +14,7 @@ ROOT = README.parent
 
 def test_the_tables_are_those_of_the_declarations() -> None:
     text = README.read_text(encoding="utf-8")
-    assert with_tables(text) == text, "run: python tests/tables.py"
+    assert with_tables(text) == text, "run: python -m tests.tables"
 
 
 def test_every_command_of_the_table_exists() -> None:
