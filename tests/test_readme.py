@@ -29,7 +29,7 @@ def test_every_command_of_the_table_exists() -> None:
 
 def test_every_picture_and_file_that_it_names_is_there() -> None:
     text = README.read_text(encoding="utf-8")
-    named = re.findall(r"\]\(([\w/.-]+)\)", text) + ["tests/README.md", "trainer/demo/README.md", "tests/tables.py"]
+    named = [*re.findall(r"\]\(([\w/.-]+)\)", text), "tests/README.md", "trainer/demo/README.md", "tests/tables.py"]
     assert [name for name in named if not (ROOT / name).is_file()] == []
 
 

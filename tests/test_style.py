@@ -26,8 +26,8 @@ def test_a_file_can_be_read_in_a_sitting() -> None:
 
 def test_every_module_opens_with_a_sentence() -> None:
     files = [path for name in ("loratui", "trainer") for path in (ROOT / name).rglob("*.py")]
-    silent = [str(path.relative_to(ROOT)) for path in files if path.read_text() and not path.read_text().startswith('"""')]
-    assert silent == []
+    opened = {path.relative_to(ROOT): path.read_text() for path in files}
+    assert [path for path, text in opened.items() if text and not text.startswith('"""')] == []
 
 
 def test_no_registry_is_named() -> None:

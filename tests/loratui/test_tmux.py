@@ -148,10 +148,11 @@ def through_the_wizard(screen: Terminal, folder: str, steps: int, class_word: st
     screen.press("F2")
     screen.settled("● Preset")
     screen.press("End")
-    screen.settled("sdxl-small")
+    screen.settled("about a minute on two cores")
     screen.press("F2")
     screen.settled("● Settings")
     screen.press("Enter")  # the cursor stands on the steps
+    screen.settled("Enter keeps")
     screen.type(str(steps))
     screen.press("Enter")
     screen.settled(rf"• steps +{steps}\b")

@@ -21,7 +21,9 @@ Wizard = Callable[..., LoratuiApp]
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_a_first_time_person_gets_through_by_enter_and_f2(wizard: Wizard, photos: Path, size: tuple[int, int]) -> None:
+async def test_a_first_time_person_gets_through_by_enter_and_f2(
+    wizard: Wizard, photos: Path, size: tuple[int, int]
+) -> None:
     app = wizard()
     async with app.run_test(size=size) as pilot:
         await at(pilot, "WelcomeScreen")
@@ -160,7 +162,9 @@ async def test_the_first_list_offers_runs_that_are_there(wizard: Wizard, own_pla
     folder = own_place / "runs" / "2026-11-23-1000-dog"
     folder.mkdir(parents=True)
     (folder / "config.toml").write_text('name = "dog"\n')
-    (folder / "events.jsonl").write_text('{"type":"run","t":1,"name":"dog","steps":5}\n{"type":"end","status":"completed"}\n')
+    (folder / "events.jsonl").write_text(
+        '{"type":"run","t":1,"name":"dog","steps":5}\n{"type":"end","status":"completed"}\n'
+    )
     app = wizard()
     async with app.run_test() as pilot:
         screen = await at(pilot, "WelcomeScreen")

@@ -77,7 +77,9 @@ async def test_pictures_that_went_away_are_said(wizard: Wizard, ready: Draft) ->
         assert type(app.screen).__name__ == "ReviewScreen"
 
 
-async def test_warnings_are_asked_about_and_noted(wizard: Wizard, ready: Draft, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_warnings_are_asked_about_and_noted(
+    wizard: Wizard, ready: Draft, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Path("photos/dog_3.txt").write_text("a dog without its word")
     monkeypatch.setattr("loratui.launch.start", lambda run: 0)  # the start itself is the tmux tests' matter
     app = wizard(ready)
