@@ -7,13 +7,16 @@ import sys
 import time
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trainer.contract import exits
 from trainer.contract.config import TrainConfig, config_sha, load_config
-from trainer.contract.events import VERSION, EventLog
+from trainer.contract.events import VERSION, EventLog, SilentLog
 from trainer.contract.lock import AlreadyRunning, RunLock
 from trainer.contract.rundir import RunDir
+
+if TYPE_CHECKING:
+    from trainer.world import World
 
 CODES = {"oom": exits.MEMORY, "data": exits.DATASET, "usage": exits.USAGE, "signal": exits.STOPPED}
 
@@ -30,6 +33,8 @@ def main(arguments: list[str]) -> int:
         print(f"{path}: {error}", file=sys.stderr)
         return exits.USAGE
     run = RunDir(path.resolve().parent)
+    if _rank():
+        return _follow(config, run)
     try:
         lock = RunLock(run.lock)
     except AlreadyRunning as error:
@@ -51,14 +56,14 @@ def _train(config: TrainConfig, run: RunDir, log: EventLog, began: float, dead: 
     from trainer.machine import gpu_name, versions
 
     requests = Requests(run, log)
-    _prepare_torch(config)
+    world = _prepare_torch(config)
     log.emit(
         "run",
         v=VERSION,
         pid=os.getpid(),
         host=os.uname().nodename,
         gpu=gpu_name(),
-        world=1,
+        world=world.size,
         versions=versions(),
         name=config.name,
         steps=config.train.steps,
@@ -71,7 +76,7 @@ def _train(config: TrainConfig, run: RunDir, log: EventLog, began: float, dead: 
     from trainer.loop import Run
 
     try:
-        end = Run(config, run, log, requests).train()
+        end = Run(config, run, log, requests, world).train()
     except Stop:  # before the first step: nothing is there to be saved
         _end(log, "stopped", None, began, [])
         return exits.STOPPED
@@ -79,12 +84,29 @@ def _train(config: TrainConfig, run: RunDir, log: EventLog, began: float, dead: 
     return exits.DONE if end.status == "completed" else exits.STOPPED
 
 
-def _prepare_torch(config: TrainConfig) -> None:
+def _follow(config: TrainConfig, run: RunDir) -> int:
+    """One of the other processes of a run on several GPUs: it trains its share and writes nothing."""
+    import signal
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # rank 0 hears them and tells
+    world = _prepare_torch(config)
+    from trainer.loop import Run
+
+    end = Run(config, run, SilentLog(), None, world).train()
+    return exits.DONE if end.status == "completed" else exits.STOPPED
+
+
+def _prepare_torch(config: TrainConfig) -> World:
     import torch
+
+    from trainer.world import join_world
 
     torch.set_num_threads(config.train.cpu_threads)
     torch.set_flush_denormal(True)  # numbers near zero are a hundred times slower on a CPU
-    torch.use_deterministic_algorithms(not torch.cuda.is_available())
+    gpu = torch.cuda.is_available() and config.train.device != "cpu"
+    torch.use_deterministic_algorithms(not gpu)
+    return join_world(gpu)
 
 
 def _resumes_from(run: RunDir) -> int | None:
@@ -96,6 +118,11 @@ def _resumes_from(run: RunDir) -> int | None:
 
 def _end(log: EventLog, status: str, step: int | None, began: float, files: list[str]) -> None:
     log.emit("end", status=status, step=step, seconds=round(time.monotonic() - began, 1), files=files)
+
+
+def _rank() -> int:
+    """Which of the processes that a launcher started this is."""
+    return int(os.environ.get("RANK", "0"))
 
 
 def _tell(error: BaseException, log: EventLog, began: float) -> int:

@@ -51,13 +51,14 @@ class Plan:
     class_items: tuple[Item, ...]
     config: TrainConfig
 
-    def micro_batch(self, step: int, micro: int) -> tuple[View, ...]:
+    def micro_batch(self, step: int, micro: int, part: slice = slice(None)) -> tuple[View, ...]:
         """The views of one forward pass: `batch` pictures, then as many class pictures if there are any.
 
-        `step` counts from 1, `micro` from 0. Four micro-batches of one see what one of four sees.
+        `step` counts from 1, `micro` from 0; `part` takes some of the samples, for one of several processes. Four
+        micro-batches of one see what one of four sees.
         """
         size, passes = self.config.train.batch, self.config.train.accumulation
-        samples = range(micro * size, (micro + 1) * size)
+        samples = range(micro * size, (micro + 1) * size)[part]
         first = (step - 1) * size * passes
         mine = [self._view(self.items, "order", first + one, step, one) for one in samples]
         other = [self._view(self.class_items, "class-order", first + one, step, one) for one in samples]

@@ -24,6 +24,7 @@ def explain(error: BaseException) -> Explained:
     from trainer.dataset import DataError
     from trainer.model import ModelError
     from trainer.step import NotFinite
+    from trainer.world import Uneven
 
     match error:
         case torch.OutOfMemoryError() | MemoryError():
@@ -35,7 +36,7 @@ def explain(error: BaseException) -> Explained:
             return "data", str(error), ["repair or skip the pictures named, then start again"]
         case OtherRun():
             return "data", str(error), ["start a new run, or put back what was changed"]
-        case NotSDXL() | ModelError() | UnknownBlock():
+        case NotSDXL() | ModelError() | UnknownBlock() | Uneven():
             return "usage", str(error), ["correct the setting and start again"]
         case OSError(errno=errno.ENOSPC | errno.EDQUOT):
             return "disk", f"the disk is full: {error.filename or error}", ["free some space, then 'loratui resume'"]

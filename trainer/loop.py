@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from trainer.checkpoint import check_identity, drop_old, newest_checkpoint, save
 from trainer.commands import Requests, Stop
 from trainer.contract.arithmetic import checkpoint_steps, sample_steps
 from trainer.contract.config import TrainConfig
-from trainer.contract.events import EventLog
+from trainer.contract.events import EventLog, SilentLog
 from trainer.contract.rundir import RunDir
 from trainer.dataset import Plan, read_dataset
 from trainer.export.files import export_run
@@ -23,6 +24,7 @@ from trainer.prompts import PromptCache, too_long
 from trainer.sampler import Sampler
 from trainer.setup import make_trainee, run_identity
 from trainer.step import Stepper
+from trainer.world import World
 
 
 @dataclass(frozen=True)
@@ -37,16 +39,23 @@ class End:
 class Run:
     """One start of one run, from the first look at the pictures to the last file."""
 
-    def __init__(self, config: TrainConfig, run: RunDir, log: EventLog, requests: Requests) -> None:
-        """Read, load, cache and restore. Raises DataError, NotSDXL, ModelError, UnknownBlock or OtherRun."""
-        self.config, self.run, self.log, self.requests = config, run, log, requests
+    def __init__(
+        self, config: TrainConfig, run: RunDir, log: EventLog | SilentLog, requests: Requests | None, world: World
+    ) -> None:
+        """Read, load, cache and restore; `requests` is None in all processes but the first.
+
+        Raises DataError, NotSDXL, ModelError, UnknownBlock, Uneven or OtherRun.
+        """
+        self.config, self.run, self.log, self.requests, self.world = config, run, log, requests, world
         self._phase("load", 0, 3)
+        world.share(config.train.batch, config.train.accumulation)
         items = read_dataset(config)
         self.parts = load_parts(config, pick_device(config))
         self._phase("load", 1, 3)
         fix_pooling(self._encoders(), self.parts.tokenizers)
         # made by the untouched base model, so before any layer is put into it
-        classes = class_pictures(config, self.parts, cache_folder(), self._preparing("prior"))
+        with self._first_alone():
+            classes = class_pictures(config, self.parts, cache_folder(), self._preparing("prior"))
         self.plan = Plan(items, classes, config)
         self.identity = run_identity(config, self.plan, weights_digest(self.parts.unet))
         self.trainee = make_trainee(self.parts, config)
@@ -54,7 +63,7 @@ class Run:
         self.latents = self._cached_latents()
         self.prompts = self._cached_prompts()
         self.sampler = Sampler(run, log, config, self.parts, self.trainee, self.prompts)
-        self.stepper = Stepper(self.parts, self.trainee, self.plan, self.latents, self.prompts, config)
+        self.stepper = Stepper(self.parts, self.trainee, self.plan, self.latents, self.prompts, config, world)
         self.done = self._resume()
         self._set_modes()
         self._phase("load", 3, 3)
@@ -64,9 +73,19 @@ class Run:
     def _preparing(self, name: str) -> Callable[[int, int], None]:
         def progress(done: int, total: int) -> None:
             self._phase(name, done, total)
-            self.requests.check()
+            if self.requests is not None:
+                self.requests.check()
 
         return progress
+
+    @contextmanager
+    def _first_alone(self) -> Iterator[None]:
+        """Rank 0 fills a cache on disk, the others find it full."""
+        if not self.world.main:
+            self.world.told(0, self.parts.device)
+        yield
+        if self.world.main:
+            self.world.told(0, self.parts.device)
 
     def _encoders(self) -> tuple[Any, Any]:
         assert self.parts.text_encoders is not None
@@ -83,7 +102,8 @@ class Run:
             for micro in passes
             for view in self.plan.micro_batch(step, micro)
         }
-        cache.fill(views.values(), self._preparing("cache"))
+        with self._first_alone():
+            cache.fill(views.values(), self._preparing("cache"))
         return cache
 
     def _cached_prompts(self) -> PromptCache:
@@ -132,19 +152,31 @@ class Run:
     def train(self) -> End:
         """All steps that are left, then the files. Raises NotFinite."""
         train, samples, saves = self.config.train, set(sample_steps(self.config)), set(checkpoint_steps(self.config))
-        if self.done == 0 and 0 in samples:
+        if self.done == 0 and 0 in samples and self.world.main:
             self.sampler.make(0)
         try:
             while self.done < train.steps:
-                self.requests.look(self._save_asked, self._sample_asked)
+                self._look()
                 self._one_step(self.done + 1)
-                if self.done in saves:
+                if self.done in saves and self.world.main:
                     self._save()
-                if self.done in samples and self.done < train.steps:
+                if self.done in samples and self.done < train.steps and self.world.main:
                     self.sampler.make(self.done)
         except Stop as stop:
             return self._stopped(stop.save)
         return self._finish("completed", pictures=True)
+
+    def _look(self) -> None:
+        """Do what was asked for. Rank 0 hears it and tells the others whether the run goes on; raises Stop."""
+        ending = 0
+        if self.requests is not None:
+            try:
+                self.requests.look(self._save_asked, self._sample_asked)
+            except Stop as stop:
+                ending = 1 if stop.save else 2
+        ending = self.world.told(ending, self.parts.device)
+        if ending:
+            raise Stop(save=ending == 1)
 
     def _one_step(self, step: int) -> None:
         began = time.monotonic()
@@ -206,13 +238,15 @@ class Run:
         return bool(made), f"{made} pictures at step {self.done}" if made else "no memory for pictures"
 
     def _stopped(self, save: bool) -> End:
-        if not save or not self.done:
+        if not save or not self.done or not self.world.main:
             return End("stopped", self.done, ())
         if not self.run.checkpoint(self.done).exists():
             self._save()
         return self._finish("stopped", pictures=False)
 
     def _finish(self, status: str, pictures: bool) -> End:
+        if not self.world.main:
+            return End(status, self.done, ())
         if pictures:
             self.sampler.make(self.done, as_exported=True)
         self._phase("export", 0, 1)

@@ -58,7 +58,9 @@ def pick_device(config: TrainConfig) -> torch.device:
     there = torch.cuda.is_available()
     if config.train.device == "cuda" and not there:
         raise ModelError("train.device is 'cuda', but torch sees no GPU; run 'loratui doctor', or set it to 'auto'")
-    return torch.device("cuda" if there and config.train.device != "cpu" else "cpu")
+    if not there or config.train.device == "cpu":
+        return torch.device("cpu")
+    return torch.device("cuda", torch.cuda.current_device())  # of several processes, each its own
 
 
 def base_source(config: TrainConfig) -> str:

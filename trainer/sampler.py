@@ -10,7 +10,7 @@ import torch
 
 from trainer.adapters import rounded_to
 from trainer.contract.config import TrainConfig
-from trainer.contract.events import EventLog
+from trainer.contract.events import EventLog, SilentLog
 from trainer.contract.rundir import RunDir, make_private
 from trainer.model import DTYPES, Parts, base_source, fix_pooling, free, load_text_encoders
 from trainer.prompts import Encoded, PromptCache, encode
@@ -28,7 +28,13 @@ class Sampler:
     """Makes the validation pictures of a run from its live modules."""
 
     def __init__(
-        self, run: RunDir, log: EventLog, config: TrainConfig, parts: Parts, trainee: Trainee, prompts: PromptCache
+        self,
+        run: RunDir,
+        log: EventLog | SilentLog,
+        config: TrainConfig,
+        parts: Parts,
+        trainee: Trainee,
+        prompts: PromptCache,
     ) -> None:
         self._run, self._log, self._config = run, log, config
         self._parts, self._trainee, self._cache = parts, trainee, prompts

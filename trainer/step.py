@@ -16,6 +16,7 @@ from trainer.model import Parts
 from trainer.optim import Rates, rate_factor
 from trainer.prompts import PromptCache
 from trainer.setup import Trainee
+from trainer.world import World
 
 FIRST_SCALE = 2.0**16  # of fp16's loss, as torch's GradScaler starts
 SCALE_PATIENCE = 2000  # steps without overflow before it is doubled
@@ -46,7 +47,10 @@ class Stepper:
         latents: LatentCache,
         prompts: PromptCache,
         config: TrainConfig,
+        world: World,
     ) -> None:
+        self._world = world
+        self._share = world.share(config.train.batch, config.train.accumulation)
         self._parts, self._trainee, self._plan = parts, trainee, plan
         self._latents, self._prompts, self._config = latents, prompts, config
         self._diffusion = Diffusion(parts.scheduler, config.train.min_snr_gamma, parts.device)
@@ -59,10 +63,12 @@ class Stepper:
             group.grad.zero_()
         passes = self._config.train.accumulation
         total = torch.zeros((), device=self._parts.device)
-        for micro in range(passes):
-            loss = self._loss(self._plan.micro_batch(step, micro)) / passes
+        for micro, samples in self._share:
+            loss = self._loss(self._plan.micro_batch(step, micro, samples)) / passes
             (loss * self._scale).backward()
             total += loss.detach()
+        for tensor in (total, *(group.grad for group in self._trainee.groups)):
+            self._world.add_up(tensor)
         return self._apply(step, total)
 
     def _apply(self, step: int, loss: torch.Tensor) -> Outcome:
@@ -128,8 +134,10 @@ class Stepper:
         )[0]
         losses = self._diffusion.losses(answer, self._diffusion.target(latents, noise, t), t)
         mine = sum(not view.prior for view in views)
-        loss = losses[:mine].mean()
-        return loss if mine == len(views) else loss + self._config.prior.weight * losses[mine:].mean()
+        # over the whole micro-batch, of which another process may have the rest
+        size = self._config.train.batch
+        loss = losses[:mine].sum() / size
+        return loss if mine == len(views) else loss + self._config.prior.weight * losses[mine:].sum() / size
 
     def _timestep(self, view: View) -> int:
         return draws.below(self._diffusion.timesteps, self._config.train.seed, "timestep", *_key(view))

@@ -16,7 +16,12 @@ def store(tmp_path: Path) -> DraftStore:
 
 
 def test_a_draft_comes_back_as_it_was(store: DraftStore) -> None:
-    values = {"dataset.path": "~/photos", "dataset.skip": ("a.jpg",), "prodigy.growth_rate": float("inf"), "train.rank": 8}
+    values = {
+        "dataset.path": "~/photos",
+        "dataset.skip": ("a.jpg",),
+        "prodigy.growth_rate": float("inf"),
+        "train.rank": 8,
+    }
     draft = Draft(step=3, preset="face", values=values, captions={"b.jpg": "a TOK"}, images=7, out="x")
     assert store.save(draft) == ""
     assert store.load().draft == draft
@@ -44,10 +49,12 @@ def test_a_damaged_file_is_kept_aside_and_said(store: DraftStore, raw: str) -> N
     assert kept.read_text() == raw
 
 
-def test_a_setting_of_another_version_is_left_out(store: DraftStore) -> None:
-    store.save(Draft(values={"train.rank": 8, "train.gone": 1}))
+def test_values_that_this_version_cannot_use_are_left_out_and_said(store: DraftStore) -> None:
+    wrong = {"train.gone": 1, "train.batch": "many", "kind": "cat", "dataset.skip": 5, "sample.steps": 0}
+    store.save(Draft(preset="gone", values={"train.rank": 8, **wrong}))
     loaded = store.load()
     assert loaded.draft.values == {"train.rank": 8}
+    assert loaded.draft.preset == ""
     assert loaded.trouble
 
 

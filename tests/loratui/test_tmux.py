@@ -73,7 +73,7 @@ class Terminal:
         return text
 
     def settled(self, pattern: str) -> None:
-        """Wait until the screen matches and stays as it is: keys sent while a screen is built may reach the one before."""
+        """Wait until the screen matches and stays: keys sent while a screen is built may reach the one before."""
         before = ""
         while (text := self.wait(pattern)) != before:
             before = text
@@ -231,7 +231,9 @@ def test_the_main_job_on_photographs_is_the_same_by_wizard_and_replay(
 
     other = RunDir(tmp_path / "replayed")
     command = [sys.executable, "-m", "loratui", "replay", str(run.answers), "--out", str(other.path)]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert [events(one, "end")[-1]["status"] for one in (run, other)] == ["completed", "completed"]
     for name in ("dog.safetensors", "dog_emb.safetensors", "pytorch_lora_weights.safetensors"):

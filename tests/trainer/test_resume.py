@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.trainer.conftest import make_config, make_run, start, train
 from trainer.contract.config import TrainConfig
 from trainer.contract.events import Tail
 from trainer.contract.lock import lock_holder
 from trainer.contract.rundir import RunDir
-
-from tests.trainer.conftest import make_config, make_run, start, train
 
 pytestmark = pytest.mark.slow
 STEPS = 12

@@ -41,6 +41,16 @@ class EventLog:
         os.close(self._descriptor)
 
 
+class SilentLog:
+    """The log of a process that may not write: rank 0 alone does."""
+
+    def emit(self, type: str, **fields: Any) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
 class Tail:
     """Reads what was appended since the last look; never the same event twice, never half a line."""
 

@@ -93,7 +93,9 @@ async def test_new_events_are_shown(run: RunDir, alive: RunLock) -> None:
         log = EventLog(run.events)
         log.emit("step", step=41, loss=0.1, rates={}, s=0.5, epoch=8.2, views=32.8)
         log.emit("warn", code="x", message="something to know", advice="do this")
-        await until(pilot, lambda: "step 41 of 100" in screen_text(app) and "something to know - do this" in screen_text(app))
+        await until(
+            pilot, lambda: "step 41 of 100" in screen_text(app) and "something to know - do this" in screen_text(app)
+        )
         log.close()
 
 
@@ -148,7 +150,8 @@ async def test_leaving_says_how_to_come_back_and_touches_nothing(run: RunDir, al
 
 
 async def test_hostile_prompts_names_and_logs_are_inert(own_place: Path) -> None:
-    events = training(steps=5, name=HOSTILE) + [
+    events = [
+        *training(steps=5, name=HOSTILE),
         sample(5, prompt=HOSTILE),
         {"type": "sample", "step": 6, "index": 1, "prompt": "p", "path": "../../x.png", "thumb": "/etc/passwd"},
         {"type": "warn", "code": "x", "message": HOSTILE, "advice": HOSTILE},
