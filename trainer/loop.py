@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainer.cache import LatentCache, cache_folder
-from trainer.checkpoint import check_identity, drop_old, newest_checkpoint, save_checkpoint
+from trainer.checkpoint import check_identity, newest_checkpoint
 from trainer.commands import Requests, Stop
 from trainer.contract.arithmetic import checkpoint_steps, sample_steps
 from trainer.contract.config import TrainConfig
@@ -22,6 +22,7 @@ from trainer.model import fix_pooling, load_parts, pick_device, weights_digest
 from trainer.prior import class_pictures
 from trainer.prompts import PromptCache, too_long
 from trainer.sampler import Sampler
+from trainer.saving import Saver
 from trainer.setup import make_trainee, run_identity
 from trainer.step import Stepper
 from trainer.world import World
@@ -64,6 +65,7 @@ class Run:
         self.prompts = self._cached_prompts()
         self.sampler = Sampler(run, log, config, self.parts, self.trainee, self.prompts)
         self.stepper = Stepper(self.parts, self.trainee, self.plan, self.latents, self.prompts, config, world)
+        self.saver = Saver(run, log, config.train.keep_checkpoints)
         self.done = self._resume()
         self._set_modes()
         self._phase("load", 3, 3)
@@ -164,6 +166,8 @@ class Run:
                     self.sampler.make(self.done)
         except Stop as stop:
             return self._stopped(stop.save)
+        finally:
+            self.saver.wait()  # also where a step fails: what was begun is worth having
         return self._finish("completed", pictures=True)
 
     def _look(self) -> None:
@@ -214,23 +218,12 @@ class Run:
 
     # -- what is kept ---------------------------------------------------------------------------------------------
 
-    def _save(self) -> bool:
-        """Save a checkpoint; a disk that is full is a warning, the older checkpoints stay and the run goes on."""
-        self._phase("save", 0, 1)
-        try:
-            path, size = save_checkpoint(self.run, self.trainee.snapshot(self.done, self.identity))
-        except OSError as error:
-            message = f"the checkpoint of step {self.done} could not be written: {error.strerror}"
-            advice = "the one before it is kept and training goes on; free some space, then 'loratui save'"
-            self.log.emit("warn", code="checkpoint-failed", message=message, advice=advice)
-            return False
-        drop_old(self.run, self.config.train.keep_checkpoints)
-        self.log.emit("checkpoint", step=self.done, path=f"checkpoints/{path.name}", bytes=size)
-        self._phase("save", 1, 1)
-        return True
+    def _save(self) -> None:
+        self.saver.save(self.trainee.snapshot(self.done, self.identity))
 
     def _save_asked(self) -> tuple[bool, str]:
-        saved = self._save()
+        self._save()
+        saved = self.saver.wait()
         return saved, f"saved at step {self.done}" if saved else "not saved: the disk refused it"
 
     def _sample_asked(self, prompt: str | None) -> tuple[bool, str]:
@@ -240,6 +233,7 @@ class Run:
     def _stopped(self, save: bool) -> End:
         if not save or not self.done or not self.world.main:
             return End("stopped", self.done, ())
+        self.saver.wait()
         if not self.run.checkpoint(self.done).exists():
             self._save()
         return self._finish("stopped", pictures=False)
@@ -247,6 +241,7 @@ class Run:
     def _finish(self, status: str, pictures: bool) -> End:
         if not self.world.main:
             return End(status, self.done, ())
+        self.saver.wait()
         if pictures:
             self.sampler.make(self.done, as_exported=True)
         self._phase("export", 0, 1)
