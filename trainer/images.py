@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from trainer.contract.pictures import FORMATS, MAX_BYTES, MAX_PIXELS
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-MAX_PIXELS = 100_000_000  # a 20 kB PNG can claim a gigabyte; the header is asked first
-MAX_BYTES = 200 * 1024 * 1024
 
 
 class BadPicture(ValueError):
@@ -45,8 +45,8 @@ def open_rgb(path: Path, background: str = "#ffffff") -> Image:
 
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise BadPicture(f"the file is larger than {MAX_BYTES // 2**20} MB")
-        with Image.open(path) as opened:
+            raise BadPicture(f"the file is larger than {MAX_BYTES // 10**6} MB")
+        with Image.open(path, formats=FORMATS) as opened:
             if opened.width * opened.height > MAX_PIXELS:
                 raise BadPicture(f"{opened.width}x{opened.height} is more than {MAX_PIXELS // 10**6} megapixels")
             picture = ImageOps.exif_transpose(opened)

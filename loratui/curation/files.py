@@ -9,10 +9,8 @@ from pathlib import Path
 
 from loratui.curation.report import Finding
 from loratui.text import safe_text
+from trainer.contract.pictures import FORMATS, MAX_BYTES, MAX_PIXELS
 
-MAX_PIXELS = 100_000_000  # a 20 kB PNG of more takes gigabytes (reliability.md, decompression bombs)
-MAX_BYTES = 200_000_000
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")  # by content, not by name; JPEG holds the MPO of phones
 ORIENTATION = 274  # EXIF tag; 5 to 8 turn the picture by 90 degrees
 SKIP = "skip it, or put a whole copy in its place"
 

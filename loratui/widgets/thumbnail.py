@@ -16,9 +16,8 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-MAX_PIXELS = 100_000_000
-MAX_BYTES = 200_000_000
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+from trainer.contract.pictures import FORMATS, MAX_BYTES, MAX_PIXELS
+
 CACHED = 64
 
 Key = tuple[str, int, int, int, int]
@@ -121,8 +120,9 @@ class Thumbnail(Widget):
             self._decode(key)
         else:
             self._cache.move_to_end(key)
-            self._shown = known
-            self.refresh()
+            if self._shown is not known:  # the same picture again sends nothing over the wire
+                self._shown = known
+                self.refresh()
 
     @work(thread=True, exclusive=True, group="decode")
     def _decode(self, key: Key) -> None:

@@ -13,6 +13,10 @@ from pathlib import Path
 from typing import Literal
 
 ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
+# by content, whatever the name says: Pillow would start ghostscript for EPS; JPEG holds the MPO of phones
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+MAX_PIXELS = 100_000_000  # a 20 kB PNG can claim a gigabyte; the header is asked first
+MAX_BYTES = 200_000_000  # of one file
 METADATA = ("metadata.jsonl", "metadata.csv")
 MAX_CAPTION_BYTES = 64 * 1024
 MAX_METADATA_BYTES = 64 * 1024 * 1024
