@@ -27,8 +27,9 @@ class LoraLinear(nn.Module):
     run in the input's precision. forward: (..., in) -> (..., out).
     """
 
-    def __init__(self, base: nn.Linear, rank: int, alpha: float, start: torch.Generator) -> None:
+    def __init__(self, base: nn.Linear, rank: int, alpha: float, start: torch.Generator, dropout: float = 0.0) -> None:
         super().__init__()
+        self.dropout = dropout
         self.base = base.requires_grad_(False)
         self.scale = alpha / rank
         where = base.weight.device
@@ -38,7 +39,8 @@ class LoraLinear(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The base product plus the two small ones."""
-        small = functional.linear(x, self.down.to(x.dtype))
+        seen = functional.dropout(x, self.dropout) if self.dropout and torch.is_grad_enabled() else x
+        small = functional.linear(seen, self.down.to(x.dtype))
         if self.scale != 1.0:
             small = small * self.scale
         return self.base(x) + functional.linear(small, self.up.to(x.dtype))
@@ -60,7 +62,7 @@ def add_lora(unet: nn.Module, config: TrainConfig) -> dict[str, LoraLinear]:
         parent, _, name = path.rpartition(".")
         holder = unet.get_submodule(parent)
         start = draws.generator(train.seed, "lora", place)
-        layers[path] = LoraLinear(getattr(holder, name), train.rank, train.alpha or train.rank, start)
+        layers[path] = LoraLinear(getattr(holder, name), train.rank, train.alpha or train.rank, start, train.dropout)
         setattr(holder, name, layers[path])
     return layers
 

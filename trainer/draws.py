@@ -8,7 +8,10 @@ from typing import Literal
 
 import torch
 
-Stream = Literal["order", "class-order", "crop", "flip", "posterior", "noise", "timestep", "rows", "lora", "sample"]
+Stream = Literal[
+    "order", "class-order", "crop", "flip", "posterior", "noise", "offset", "timestep", "caption", "dropout", "rows",
+    "lora", "sample",
+]  # fmt: skip
 
 
 def _digest(seed: int, stream: Stream, key: tuple[int, ...]) -> int:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-
 class BadPicture(ValueError):
     """A picture cannot be used; the message has no file name, the caller knows it."""
 

@@ -123,7 +123,8 @@ class Run:
 
     def _all_prompts(self) -> list[str]:
         shown = self.config.sample.prompts or (self.config.dataset.instance_prompt,)
-        return list(dict.fromkeys([*(one.prompt for one in self.plan.items + self.plan.class_items), *shown]))
+        empty = [""] if self.config.dataset.caption_dropout and not self.parts.zero_empty else []
+        return list(dict.fromkeys([*(one.prompt for one in self.plan.items + self.plan.class_items), *shown, *empty]))
 
     def _resume(self) -> int:
         """Put the newest whole checkpoint back; returns its step, 0 for a fresh start."""

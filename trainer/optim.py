@@ -246,3 +246,7 @@ def rate_factor(config: TrainConfig, step: int) -> float:
             return 1.0 - part
         case "cosine":
             return 0.5 * (1.0 + math.cos(math.pi * part))
+        case "cosine-with-restarts":
+            return 0.5 * (1.0 + math.cos(math.pi * (train.schedule_cycles * part % 1.0)))
+        case "polynomial":
+            return (1.0 - part) ** train.schedule_power

@@ -88,7 +88,9 @@ def make_trainee(parts: Parts, config: TrainConfig) -> Trainee:
     tables: tuple[TokenTable, ...] = ()
     if vocabulary.tokens:
         assert parts.text_encoders is not None
-        tables = insert_tokens(parts.text_encoders, parts.tokenizers, vocabulary, config.train.seed)
+        tables = insert_tokens(
+            parts.text_encoders, parts.tokenizers, vocabulary, config.train.seed, config.pivotal.init_words
+        )
     layers = add_lora(parts.unet, config)
     groups = _groups(layers, tables, config)
     pivot = pivot_step(config.train.steps, config.pivotal.fraction) if tables else None

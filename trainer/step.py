@@ -14,7 +14,7 @@ from trainer.dataset import Plan, View
 from trainer.diffusion import Diffusion
 from trainer.model import Parts
 from trainer.optim import Rates, rate_factor
-from trainer.prompts import PromptCache
+from trainer.prompts import Encoded, PromptCache
 from trainer.setup import Trainee
 from trainer.world import World
 
@@ -64,6 +64,8 @@ class Stepper:
         passes = self._config.train.accumulation
         total = torch.zeros((), device=self._parts.device)
         for micro, samples in self._share:
+            if self._config.train.dropout:  # torch draws it: seeded here, it is as pure as the rest
+                torch.manual_seed(draws.below(2**63, self._config.train.seed, "dropout", step, micro, samples.start))
             loss = self._loss(self._plan.micro_batch(step, micro, samples)) / passes
             (loss * self._scale).backward()
             total += loss.detach()
@@ -118,11 +120,11 @@ class Stepper:
         vae = self._parts.vae.config
         shift = getattr(vae, "shift_factor", None) or 0.0
         found = [sample_latents(self._latents.get(one), one, seed, vae.scaling_factor, shift) for one in views]
-        noises = [draws.normal(tuple(found[0].shape), seed, "noise", *_key(view)) for view in views]
+        noises = [self._noise(tuple(found[0].shape), view) for view in views]
         latents, noise = torch.stack(found).to(device), torch.stack(noises).to(device)
         t = torch.tensor([self._timestep(view) for view in views], device=device)
         noisy = self._diffusion.noisy(latents, noise, t)
-        words = self._prompts.get([self._trainee.vocabulary.write(view.item.prompt) for view in views])
+        words = self._words(views)
         # fp32: bf16 would round 1365 to 1368
         sizes = torch.tensor([view.geometry.conditioning for view in views], dtype=torch.float32, device=device)
         answer = self._parts.unet(
@@ -138,6 +140,26 @@ class Stepper:
         size = self._config.train.batch
         loss = losses[:mine].sum() / size
         return loss if mine == len(views) else loss + self._config.prior.weight * losses[mine:].sum() / size
+
+    def _noise(self, shape: tuple[int, ...], view: View) -> torch.Tensor:
+        train = self._config.train
+        noise = draws.normal(shape, train.seed, "noise", *_key(view))
+        if train.noise_offset:
+            offset = draws.normal((shape[0], 1, 1), train.seed, "offset", *_key(view))
+            noise = noise + train.noise_offset * offset
+        return noise
+
+    def _words(self, views: tuple[View, ...]) -> Encoded:
+        """The conditioning of the views; a dropped caption is what the base model samples without a prompt from."""
+        write, part = self._trainee.vocabulary.write, self._config.dataset.caption_dropout
+        seed, empty = self._config.train.seed, not self._parts.zero_empty
+        dropped = [part > draws.uniform(seed, "caption", *_key(view)) for view in views]
+        prompts = ["" if drop and empty else write(view.item.prompt) for view, drop in zip(views, dropped, strict=True)]
+        words = self._prompts.get(prompts)
+        if empty or not any(dropped):
+            return words
+        kept = torch.tensor([not drop for drop in dropped], device=words.hidden.device)
+        return Encoded(words.hidden * kept[:, None, None], words.pooled * kept[:, None])
 
     def _timestep(self, view: View) -> int:
         return draws.below(self._diffusion.timesteps, self._config.train.seed, "timestep", *_key(view))

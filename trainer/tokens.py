@@ -68,15 +68,23 @@ class TokenTable(nn.Module):
 
 
 def insert_tokens(
-    text_encoders: tuple[Any, Any], tokenizers: tuple[Any, Any], vocabulary: Vocabulary, seed: int
+    text_encoders: tuple[Any, Any], tokenizers: tuple[Any, Any], vocabulary: Vocabulary, seed: int, words: str = ""
 ) -> tuple[TokenTable, TokenTable]:
-    """Add the vocabulary to both encoders; the rows start as randn * std(table), drawn from `seed`."""
+    """Add the vocabulary to both encoders.
+
+    The rows start as randn * std(table), drawn from `seed`, or as copies of the embeddings of `words`: one row for
+    each of their tokens in turn, from the first again when there are fewer.
+    """
+    known = [tokenizer(words, add_special_tokens=False).input_ids for tokenizer in tokenizers]
     add_to_tokenizers(tokenizers, vocabulary)
     tables = []
     for which, encoder in enumerate(text_encoders):
         table = encoder.get_input_embeddings()
         shape = (len(vocabulary.tokens), table.embedding_dim)
         rows = draws.normal(shape, seed, "rows", which) * table.weight.detach().float().std().cpu()
+        if ids := known[which]:
+            copied = [ids[place % len(ids)] for place in range(shape[0])]
+            rows = table.weight.detach()[copied].float().cpu().clone()
         tables.append(TokenTable(table, rows.to(table.weight.device)))
         _replace_table(encoder, table, tables[-1])
     return tables[0], tables[1]

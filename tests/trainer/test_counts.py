@@ -92,3 +92,14 @@ def test_more_repeats_hold_no_more_pictures(settings: Callable[..., TrainConfig]
             steps.take(step)
         files = list((tmp_path / str(own.dataset.repeats)).iterdir())
         assert len(files) <= 5  # one for each picture, however often it is seen
+
+
+def test_a_dropped_caption_is_trained_as_the_model_samples_without_a_prompt(
+    settings: Callable[..., TrainConfig], tmp_path: Path
+) -> None:
+    own = settings(dataset__caption_dropout=0.5, train__batch=8)
+    steps = stepper(own, tmp_path)
+    words = steps._words(steps._plan.micro_batch(1, 0))
+    empty = [not bool(one.any()) for one in words.hidden]
+    assert empty == [not bool(one.any()) for one in words.pooled]
+    assert 0 < sum(empty) < 8

@@ -204,3 +204,26 @@ def test_a_schedule_warms_up_and_ends() -> None:
     assert factors[0] == pytest.approx(0.1)
     assert max(factors) == factors[9] == 1.0
     assert 0 < factors[-1] < 0.02
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "options"),
+    [
+        ("constant", "constant", {}),
+        ("linear", "linear", {}),
+        ("cosine", "cosine", {}),
+        ("cosine-with-restarts", "cosine_with_restarts", {"num_cycles": 3}),
+        ("polynomial", "polynomial", {"power": 2.0}),
+    ],
+)
+def test_the_schedules_are_those_of_diffusers(ours: str, theirs: str, options: dict) -> None:
+    from diffusers.optimization import get_scheduler
+
+    parameter = nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([parameter], lr=1.0)
+    scheduler = get_scheduler(theirs, optimizer, num_warmup_steps=0, num_training_steps=50, **options)
+    own = config(train={"steps": 50, "schedule": ours, "schedule_cycles": 3, "schedule_power": 2.0})
+    for step in range(1, 51):
+        assert rate_factor(own, step) == pytest.approx(optimizer.param_groups[0]["lr"], abs=1e-6)
+        optimizer.step()
+        scheduler.step()

@@ -240,6 +240,7 @@ def test_a_second_trainer_in_the_same_run_is_refused_by_name(pictures: Path, tmp
         {"train__targets": "all-linear", "train__alpha": 2.0, "export__precision": "fp32"},
         {"train__blocks": ["up_blocks.0.attentions.1"], "train__batch": 1, "train__accumulation": 2},
         {"prior__enabled": True, "prior__images": 3, "dataset__class_word": "star"},
+        {"train__dropout": 0.2, "train__noise_offset": 0.05, "dataset__caption_dropout": 0.5},
         {"dataset__trigger": "TOK,STAR", "dataset__flip": True, "dataset__crop": "random"},
     ],
     ids=lambda own: ",".join(own),

@@ -106,3 +106,11 @@ def test_a_prompt_that_loses_words_is_named(text: tuple) -> None:
     _, tokenizers = text
     long = "a red star " * 40
     assert [prompt for prompt, _ in too_long(tokenizers[0], ["a star", long])] == [long]
+
+
+def test_rows_can_start_from_words(text: tuple) -> None:
+    encoders, tokenizers = text
+    ids = tokenizers[0]("red star", add_special_tokens=False).input_ids
+    tables = insert_tokens(encoders, tokenizers, Vocabulary.of(("TOK",), 9), seed=0, words="red star")
+    expected = tables[0].table.weight[[ids[place % len(ids)] for place in range(9)]]
+    assert torch.equal(tables[0].rows, expected)

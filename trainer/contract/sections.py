@@ -79,6 +79,14 @@ class Dataset(Section):
         "Mirror every second view at random.",
         up="Twice the views of a symmetric thing; wrong for faces and for anything with writing on it.",
     )
+    caption_dropout: float = setting(
+        0.0,
+        "caption dropout",
+        "Part of the views that are trained without their caption, as the base model draws without a prompt.",
+        up="The concept leaks into pictures that do not ask for it; guidance works better.",
+        ge=0,
+        lt=1,
+    )
     background: str = setting(
         "#ffffff",
         "background",
@@ -116,6 +124,12 @@ class Pivotal(Section):
         source=SEED + " (num_new_tokens_per_abstraction)",
         ge=1,
         le=32,
+    )
+    init_words: str = setting(
+        "",
+        "start from",
+        "Words whose embeddings the new tokens start from, such as a brown dog; empty: random.",
+        source="diffusers' script (initializer_concept)",
     )
     fraction: float = setting(
         0.5,

@@ -124,8 +124,14 @@ class Train(Section):
         ge=0,
         le=1,
     )
-    schedule: Literal["constant", "linear", "cosine"] = setting(
+    schedule: Literal["constant", "linear", "cosine", "cosine-with-restarts", "polynomial"] = setting(
         "constant", "schedule", "How the rate changes over the run, after the warm-up.", source=SEED
+    )
+    schedule_cycles: int = setting(
+        1, "restarts", "How often cosine-with-restarts falls from the full rate.", source="diffusers", ge=1, le=1000
+    )
+    schedule_power: float = setting(
+        1.0, "power", "Of the polynomial schedule: 1 is linear.", source="diffusers", gt=0, le=10
     )
     warmup_steps: int = setting(
         0, "warm-up", "Steps in which the rate rises from 0.", source=SEED, unit="steps", ge=0, le=100_000
@@ -140,6 +146,24 @@ class Train(Section):
         source=SEED + " (5.0 when it is on)",
         ge=0,
         le=100,
+    )
+    noise_offset: float = setting(
+        0.0,
+        "noise offset",
+        "Adds to the noise of each picture and channel a constant of this spread; 0 is off.",
+        source="diffusers' script (off)",
+        up="Very dark and very bright pictures become possible; above 0.1 contrast is overdone.",
+        ge=0,
+        le=1,
+    )
+    dropout: float = setting(
+        0.0,
+        "dropout",
+        "Part of the LoRA's inputs that is left out at random in each step.",
+        source="peft (off)",
+        up="Less overfitting, slower learning.",
+        ge=0,
+        lt=1,
     )
     checkpoint_every: int = setting(
         250, "checkpoint every", "Steps between checkpoints; 0: only at the end.", unit="steps", ge=0, le=1_000_000
