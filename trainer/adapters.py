@@ -45,9 +45,47 @@ class LoraLinear(nn.Module):
             small = small * self.scale
         return self.base(x) + functional.linear(small, self.up.to(x.dtype))
 
+    def trained(self) -> dict[str, nn.Parameter]:
+        """What is trained, by the name it has in a checkpoint."""
+        return {"down": self.down, "up": self.up}
+
     def change(self) -> torch.Tensor:
         """The change of the weight (out, in) in fp32: scale * up @ down."""
         return self.scale * (self.up.detach().float() @ self.down.detach().float())
+
+
+class DoraLinear(LoraLinear):
+    """DoRA: the changed weight W + scale * up @ down with each row brought to a trained length, `magnitude` (out,).
+
+    The row lengths of the changed weight are taken as constants in the gradient (section 4.3 of the paper), as PEFT
+    does. It starts as the length of W's rows, so that nothing is changed at first.
+    """
+
+    def __init__(self, base: nn.Linear, rank: int, alpha: float, start: torch.Generator, dropout: float = 0.0) -> None:
+        super().__init__(base, rank, alpha, start, dropout)
+        self.magnitude = nn.Parameter(base.weight.detach().float().norm(dim=1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(..., in) -> (..., out)."""
+        changed = super().forward(x)
+        with torch.no_grad():
+            length = self._changed_weight().norm(dim=1)
+        stretch = (self.magnitude / length).to(x.dtype)
+        bias = self.base.bias
+        return changed * stretch if bias is None else (changed - bias) * stretch + bias
+
+    def trained(self) -> dict[str, nn.Parameter]:
+        """What is trained, by the name it has in a checkpoint."""
+        return {**super().trained(), "magnitude": self.magnitude}
+
+    def change(self) -> torch.Tensor:
+        """The change of the weight (out, in) in fp32: magnitude * row / length of row - W."""
+        weight = self._changed_weight()
+        stretch = (self.magnitude.detach() / weight.norm(dim=1)).unsqueeze(1)
+        return weight * stretch - self.base.weight.float()
+
+    def _changed_weight(self) -> torch.Tensor:
+        return self.base.weight.float() + super().change()
 
 
 def add_lora(unet: nn.Module, config: TrainConfig) -> dict[str, LoraLinear]:
@@ -62,7 +100,8 @@ def add_lora(unet: nn.Module, config: TrainConfig) -> dict[str, LoraLinear]:
         parent, _, name = path.rpartition(".")
         holder = unet.get_submodule(parent)
         start = draws.generator(train.seed, "lora", place)
-        layers[path] = LoraLinear(getattr(holder, name), train.rank, train.alpha or train.rank, start, train.dropout)
+        family = DoraLinear if train.dora else LoraLinear
+        layers[path] = family(getattr(holder, name), train.rank, train.alpha or train.rank, start, train.dropout)
         setattr(holder, name, layers[path])
     return layers
 
@@ -92,7 +131,7 @@ def _within(name: str, block: str) -> bool:
 @contextmanager
 def rounded_to(layers: dict[str, LoraLinear], dtype: torch.dtype) -> Iterator[None]:
     """Run with the LoRA as a file of `dtype` will hold it: what is seen is what is exported."""
-    kept = [(one, one.detach().clone()) for layer in layers.values() for one in (layer.down, layer.up)]
+    kept = [(one, one.detach().clone()) for layer in layers.values() for one in layer.trained().values()]
     with torch.no_grad():
         for parameter, _ in kept:
             parameter.copy_(parameter.to(dtype))

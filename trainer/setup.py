@@ -39,10 +39,8 @@ class Trainee:
     pivoted: bool = False
 
     def lora_tensors(self) -> Tensors:
-        """Live LoRA parameters: "<path>.down" (rank, in) and "<path>.up" (out, rank)."""
-        return {
-            f"{path}.{side}": getattr(layer, side) for path, layer in self.layers.items() for side in ("down", "up")
-        }
+        """Live LoRA parameters: "<path>.down" (rank, in), "<path>.up" (out, rank), with DoRA "<path>.magnitude"."""
+        return _named(self.layers)
 
     def embedding_tensors(self) -> Tensors:
         """Live new rows: "clip_l" (n, 768) and "clip_g" (n, 1280); nothing without pivotal tuning."""
@@ -100,14 +98,15 @@ def make_trainee(parts: Parts, config: TrainConfig) -> Trainee:
 def _groups(layers: dict[str, LoraLinear], tables: tuple[TokenTable, ...], config: TrainConfig) -> list[FlatGroup]:
     unet_lr, rows_lr = learning_rates(config)
     train = config.train
-    lora: dict[str, nn.Parameter] = {}
-    for path, layer in layers.items():
-        lora |= {f"{path}.down": layer.down, f"{path}.up": layer.up}
-    groups = [FlatGroup.of("unet", lora, unet_lr, train.weight_decay)]
+    groups = [FlatGroup.of("unet", _named(layers), unet_lr, train.weight_decay)]
     if tables:
         rows = {name: table.rows for name, table in zip(ENCODERS, tables, strict=True)}
         groups.append(FlatGroup.of("embeddings", rows, rows_lr, train.embedding_weight_decay))
     return groups
+
+
+def _named(layers: dict[str, LoraLinear]) -> dict[str, nn.Parameter]:
+    return {f"{path}.{name}": one for path, layer in layers.items() for name, one in layer.trained().items()}
 
 
 def run_identity(config: TrainConfig, plan: Plan, parts_digest: str) -> dict[str, Any]:

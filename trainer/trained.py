@@ -8,12 +8,13 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
+from trainer.adapters import DoraLinear
 from trainer.checkpoint import Snapshot, load_checkpoint, newest_checkpoint
 from trainer.contract.config import TrainConfig, load_config
 from trainer.contract.rundir import RunDir
 from trainer.export.files import DIFFUSERS
 from trainer.export.header import embedding_names
-from trainer.export.keys import diffusers_key
+from trainer.export.keys import diffusers_key, diffusers_magnitude
 from trainer.model import Parts, fix_pooling, load_parts, pick_device
 from trainer.setup import ENCODERS, Trainee, make_trainee
 
@@ -64,6 +65,8 @@ def load_exported(run: RunDir, trained: Trained) -> None:
     for name, layer in trained.trainee.layers.items():
         layer.down.copy_(tensors[diffusers_key(name, "down")])
         layer.up.copy_(tensors[diffusers_key(name, "up")].float() / layer.scale)
+        if isinstance(layer, DoraLinear):
+            layer.magnitude.copy_(tensors[diffusers_magnitude(name)])
     _load_rows(run.export, trained)
 
 

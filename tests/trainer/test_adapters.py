@@ -60,12 +60,13 @@ def test_a_block_is_a_whole_name_and_an_unknown_one_an_error(sdxl: nn.Module) ->
         target_paths(sdxl, "attention", ("up_block.0.attentions.1",))
 
 
+@pytest.mark.parametrize("dora", [False, True])
 @pytest.mark.parametrize("alpha", [0.0, 2.0])
-def test_forward_and_gradients_are_pefts(settings: Callable[..., TrainConfig], alpha: float) -> None:
+def test_forward_and_gradients_are_pefts(settings: Callable[..., TrainConfig], alpha: float, dora: bool) -> None:
     ours, theirs = small_unet(), small_unet()
-    layers = add_lora(ours, settings(train__alpha=alpha))
+    layers = add_lora(ours, settings(train__alpha=alpha, train__dora=dora))
     targets = ["to_q", "to_k", "to_v", "to_out.0"]
-    theirs.add_adapter(LoraConfig(r=4, lora_alpha=alpha or 4, init_lora_weights="gaussian", target_modules=targets))
+    theirs.add_adapter(LoraConfig(r=4, lora_alpha=alpha or 4, target_modules=targets, use_dora=dora))
     parts = {
         path: (theirs.get_submodule(path).lora_A["default"], theirs.get_submodule(path).lora_B["default"])
         for path in layers
@@ -78,12 +79,18 @@ def test_forward_and_gradients_are_pefts(settings: Callable[..., TrainConfig], a
             up.weight.copy_(layers[path].up)
     found, expected = ours(**inputs(ours)).sample, theirs(**inputs(theirs)).sample
     assert torch.allclose(found, expected, atol=1e-5)
-    if not alpha:
+    if not alpha and not dora:
         assert torch.equal(found, expected)
     found.square().sum().backward()
     expected.square().sum().backward()
     for path, (down, up) in parts.items():
         for own, other in ((layers[path].down.grad, down.weight.grad), (layers[path].up.grad, up.weight.grad)):
+            assert torch.allclose(own, other, rtol=1e-3, atol=1e-4 * float(other.abs().max()))
+        if dora:
+            own, other = (
+                layers[path].magnitude.grad,
+                theirs.get_submodule(path).lora_magnitude_vector["default"].weight.grad,
+            )
             assert torch.allclose(own, other, rtol=1e-3, atol=1e-4 * float(other.abs().max()))
 
 
@@ -99,11 +106,12 @@ def test_a_forward_pass_takes_fewer_operations_than_pefts(settings: Callable[...
     assert counts[0] < counts[1] < counts[2]
 
 
-def test_the_start_is_pefts_gaussian_and_changes_nothing(settings: Callable[..., TrainConfig]) -> None:
+@pytest.mark.parametrize("dora", [False, True])
+def test_the_start_is_pefts_gaussian_and_changes_nothing(settings: Callable[..., TrainConfig], dora: bool) -> None:
     unet = small_unet()
     before = unet(**inputs(unet)).sample
-    layers = add_lora(unet, settings(train__rank=16))
-    assert torch.equal(unet(**inputs(unet)).sample, before)
+    layers = add_lora(unet, settings(train__rank=16, train__dora=dora))
+    assert torch.allclose(unet(**inputs(unet)).sample, before, atol=1e-5 if dora else 0)
     spread = torch.cat([one.down.detach().flatten() for one in layers.values()]).std()
     assert float(spread) == pytest.approx(1 / 16, rel=0.02)
 

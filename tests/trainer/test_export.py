@@ -137,15 +137,16 @@ def test_kohya_keys_are_the_modules_of_the_sgm_layout() -> None:
     assert "lora_unet_output_blocks_5_1_proj_in" in keys
 
 
+@pytest.mark.parametrize("dora", [False, True])
 @pytest.mark.parametrize("alpha", [0.0, 1.0, 16.0])
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16"])
 def test_a_file_that_does_not_hold_the_model_is_found_out(
-    settings: Callable[..., TrainConfig], tmp_path: Path, alpha: float, precision: str
+    settings: Callable[..., TrainConfig], tmp_path: Path, alpha: float, precision: str, dora: bool
 ) -> None:
     from trainer.export.files import write_diffusers, write_kohya
     from trainer.model import DTYPES
 
-    own = settings(train__alpha=alpha, export__precision=precision)
+    own = settings(train__alpha=alpha, export__precision=precision, train__dora=dora)
     layers = add_lora(small_unet(), own)
     with torch.no_grad():
         for layer in layers.values():
@@ -155,25 +156,31 @@ def test_a_file_that_does_not_hold_the_model_is_found_out(
     write_kohya(other, own, layers, (), 1, 1)
     for path, prove in ((one, prove_diffusers), (other, lambda p, all: prove_kohya(p, all, 1))):
         tensors = load_file(path)
-        name = next(key for key in tensors if "up" in key.rsplit(".", 2)[-2])
-        worst = tensors[name].abs().argmax()
-        tensors[name].view(-1)[worst] *= 1.1
-        save_file(tensors, path)
-        with pytest.raises(ExportMismatch, match="is not the model's"):
-            prove(path, layers)
+        names = [next(key for key in tensors if "up" in key.rsplit(".", 2)[-2])]
+        names += [key for key in tensors if key.endswith(("dora_scale", "magnitude_vector"))][:1]
+        assert len(names) == 1 + dora
+        for name in names:
+            changed = {key: one.clone() for key, one in tensors.items()}
+            changed[name].view(-1)[changed[name].abs().argmax()] *= 1.1
+            save_file(changed, path)
+            with pytest.raises(ExportMismatch, match="is not the model's"):
+                prove(path, layers)
 
 
+@pytest.mark.parametrize("dora", [False, True])
 def test_the_pipeline_and_the_model_agree_on_another_scale(
-    settings: Callable[..., TrainConfig], tmp_path: Path
+    settings: Callable[..., TrainConfig], tmp_path: Path, dora: bool
 ) -> None:
     from tests.trainer.test_adapters import inputs
     from trainer.export.files import DIFFUSERS, write_diffusers
 
     unet = small_unet()
-    layers = add_lora(unet, settings(train__alpha=1.0))
+    layers = add_lora(unet, settings(train__alpha=1.0, train__dora=dora))
     with torch.no_grad():
         for layer in layers.values():
             layer.up.normal_(std=0.1, generator=torch.Generator().manual_seed(0))
+            if dora:
+                layer.magnitude.mul_(1.3)
     write_diffusers(tmp_path / DIFFUSERS, layers, torch.float32)
     pipe = StableDiffusionXLPipeline.from_pretrained(small_model())
     pipe.load_lora_weights(tmp_path, weight_name=DIFFUSERS)

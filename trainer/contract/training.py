@@ -50,6 +50,13 @@ class Train(Section):
         ge=0,
         le=4096,
     )
+    dora: bool = setting(
+        False,
+        "DoRA",
+        "Also train the length of each weight row, apart from its direction (Liu et al. 2024).",
+        source="diffusers' script (use_dora, off)",
+        up="Closer to full training at small ranks; about a third slower.",
+    )
     targets: Literal["attention", "all-linear"] = setting(
         "attention",
         "targets",

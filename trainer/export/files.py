@@ -9,13 +9,13 @@ from pathlib import Path
 import torch
 from safetensors.torch import save as save_any_order
 
-from trainer.adapters import LoraLinear
+from trainer.adapters import DoraLinear, LoraLinear
 from trainer.contract.config import TrainConfig
 from trainer.contract.rundir import RunDir, make_private, write_atomic
 from trainer.dataset import Item
 from trainer.export.card import model_card
 from trainer.export.header import embedding_names, kohya_header
-from trainer.export.keys import diffusers_key, kohya_key
+from trainer.export.keys import diffusers_key, diffusers_magnitude, kohya_key
 from trainer.export.proof import prove_diffusers, prove_embeddings, prove_kohya
 from trainer.model import DTYPES
 from trainer.setup import ENCODERS, Trainee
@@ -58,6 +58,8 @@ def write_diffusers(path: Path, layers: dict[str, LoraLinear], dtype: torch.dtyp
     for name, layer in layers.items():
         tensors[diffusers_key(name, "down")] = _file_tensor(layer.down, dtype)
         tensors[diffusers_key(name, "up")] = _file_tensor(layer.up.detach() * layer.scale, dtype)
+        if isinstance(layer, DoraLinear):
+            tensors[diffusers_magnitude(name)] = _file_tensor(layer.magnitude, dtype)
     write_atomic(path, file_bytes(tensors, {"format": "pt"}), mode=0o644)
     prove_diffusers(path, layers)
 
@@ -77,6 +79,8 @@ def write_kohya(
         key = kohya_key(name, layers_per_block)
         tensors[f"{key}.lora_down.weight"] = _file_tensor(layer.down, dtype)
         tensors[f"{key}.lora_up.weight"] = _file_tensor(layer.up, dtype)
+        if isinstance(layer, DoraLinear):
+            tensors[f"{key}.dora_scale"] = _file_tensor(layer.magnitude.unsqueeze(1), dtype)
         tensors[f"{key}.alpha"] = torch.tensor(layer.scale * layer.down.shape[0], dtype=dtype)
     write_atomic(path, file_bytes(tensors, kohya_header(config, items, step, tensors)), mode=0o644)
     prove_kohya(path, layers, layers_per_block)

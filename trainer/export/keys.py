@@ -14,6 +14,11 @@ def diffusers_key(path: str, side: str) -> str:
     return f"unet.{path}.lora.{side}.weight"
 
 
+def diffusers_magnitude(path: str) -> str:
+    """The trained row lengths of a DoRA, as PEFT and diffusers name them."""
+    return f"unet.{path}.lora_magnitude_vector"
+
+
 def kohya_key(path: str, layers_per_block: int = 2) -> str:
     """The name of the unet's Linear at `path` as kohya, A1111, ComfyUI, Forge and SD.Next know it.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
 
-from trainer.adapters import LoraLinear
-from trainer.export.keys import diffusers_key, kohya_key
+from trainer.adapters import DoraLinear, LoraLinear
+from trainer.export.keys import diffusers_key, diffusers_magnitude, kohya_key
 
 # relative error of rounding to the nearest, and half the spacing of the smallest numbers
 ROUNDING = {
@@ -19,6 +20,16 @@ ROUNDING = {
 FP32 = 1e-6  # of the product itself, relative to the sum of its absolute terms
 
 
+@dataclass(frozen=True)
+class Written:
+    """One layer as a file has it: scale * up @ down, and with DoRA the length of each row."""
+
+    down: torch.Tensor
+    up: torch.Tensor
+    scale: float
+    magnitude: torch.Tensor | None
+
+
 class ExportMismatch(RuntimeError):
     """A written file does not describe the trained model."""
 
@@ -26,10 +37,12 @@ class ExportMismatch(RuntimeError):
 def prove_diffusers(path: Path, layers: dict[str, LoraLinear]) -> None:
     """Read `path` back and compare every layer. Raises ExportMismatch."""
     tensors = load_file(path)
-    _same_keys(path, set(tensors), {diffusers_key(name, side) for name in layers for side in ("down", "up")})
+    expected = {diffusers_key(name, side) for name in layers for side in ("down", "up")}
+    expected |= {diffusers_magnitude(name) for name, layer in layers.items() if isinstance(layer, DoraLinear)}
+    _same_keys(path, set(tensors), expected)
     for name, layer in layers.items():
         down, up = tensors[diffusers_key(name, "down")], tensors[diffusers_key(name, "up")]
-        _same_change(path, name, layer, down, up, 1.0)
+        _compare(path, name, layer, Written(down, up, 1.0, tensors.get(diffusers_magnitude(name))))
 
 
 def prove_kohya(path: Path, layers: dict[str, LoraLinear], layers_per_block: int) -> None:
@@ -37,10 +50,13 @@ def prove_kohya(path: Path, layers: dict[str, LoraLinear], layers_per_block: int
     tensors = load_file(path)
     keys = {name: kohya_key(name, layers_per_block) for name in layers}
     parts = ("lora_down.weight", "lora_up.weight", "alpha")
-    _same_keys(path, set(tensors), {f"{key}.{part}" for key in keys.values() for part in parts})
+    expected = {f"{key}.{part}" for key in keys.values() for part in parts}
+    expected |= {f"{keys[name]}.dora_scale" for name, layer in layers.items() if isinstance(layer, DoraLinear)}
+    _same_keys(path, set(tensors), expected)
     for name, layer in layers.items():
         down, up, alpha = (tensors[f"{keys[name]}.{part}"] for part in parts)
-        _same_change(path, name, layer, down, up, float(alpha) / down.shape[0])
+        scale = float(alpha) / down.shape[0]
+        _compare(path, name, layer, Written(down, up, scale, tensors.get(f"{keys[name]}.dora_scale")))
 
 
 def prove_embeddings(path: Path, rows: dict[str, torch.Tensor]) -> None:
@@ -58,14 +74,29 @@ def _same_keys(path: Path, found: set[str], expected: set[str]) -> None:
         raise ExportMismatch(f"{path.name}: {len(found ^ expected)} keys too many or too few, such as {odd}")
 
 
-def _same_change(path: Path, name: str, layer: LoraLinear, down: torch.Tensor, up: torch.Tensor, scale: float) -> None:
-    found = scale * (up.float() @ down.float())
-    expected = layer.change().cpu()
+def _compare(path: Path, name: str, layer: LoraLinear, written: Written) -> None:
+    off = _dora_error(layer, written) if isinstance(layer, DoraLinear) else _lora_error(layer, written)
+    if not off <= 0:
+        raise ExportMismatch(f"{path.name}: the weight change of {name} is not the model's (off by {off:.3g})")
+
+
+def _lora_error(layer: LoraLinear, written: Written) -> float:
+    """How far the file's change is outside the bound that rounding allows; at most 0 is right, NaN is not."""
+    down, up = written.down, written.up
+    found, expected = written.scale * (up.float() @ down.float()), LoraLinear.change(layer).cpu()
     relative, least = ROUNDING[down.dtype]
     # the bound follows from rounding each factor: |d(up)| |down| + |up| |d(down)| + |d(up)| |d(down)|
     wide, flat = up.float().abs(), down.float().abs()
     error_up, error_down = wide * relative + least, flat * relative + least
     bound = error_up @ flat + wide @ error_down + error_up @ error_down + FP32 * (wide @ flat)
-    over = (found - expected).abs() - scale * bound * 1.01
-    if not torch.isfinite(found).all() or bool((over > 0).any()):
-        raise ExportMismatch(f"{path.name}: the weight change of {name} is not the model's (off by {over.max():.3g})")
+    return float(((found - expected).abs() - written.scale * bound * 1.01).max())
+
+
+def _dora_error(layer: DoraLinear, written: Written) -> float:
+    """The same for a DoRA: direction as above, then each row's length to rounding."""
+    if written.magnitude is None:
+        return float("inf")
+    own, found = layer.magnitude.detach().cpu(), written.magnitude.float().reshape(-1)
+    relative, least = ROUNDING[written.magnitude.dtype]
+    lengths = float(((found - own).abs() - (own.abs() * relative + least) * 1.01 - FP32).max())
+    return max(_lora_error(layer, written), lengths, key=lambda one: (one != one, one))
