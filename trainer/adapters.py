@@ -13,6 +13,8 @@ from torch.nn import functional
 from trainer import draws
 from trainer.contract.config import TrainConfig
 
+TEXT = ("q_proj", "k_proj", "v_proj", "out_proj")
+ENCODER_NAMES = ("text_encoder", "text_encoder_2")
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 
 
@@ -103,6 +105,26 @@ def add_lora(unet: nn.Module, config: TrainConfig) -> dict[str, LoraLinear]:
         family = DoraLinear if train.dora else LoraLinear
         layers[path] = family(getattr(holder, name), train.rank, train.alpha or train.rank, start, train.dropout)
         setattr(holder, name, layers[path])
+    return layers
+
+
+def add_text_lora(text_encoders: tuple[nn.Module, nn.Module], config: TrainConfig) -> dict[str, LoraLinear]:
+    """Put a LoRA on q, k, v and out of both text encoders; returns them by encoder and path.
+
+    The names are those of every version of transformers: "text_encoder.encoder.layers.0.self_attn.q_proj", without
+    the "text_model." that some classes have.
+    """
+    train = config.train
+    layers: dict[str, LoraLinear] = {}
+    for which, (encoder, name) in enumerate(zip(text_encoders, ENCODER_NAMES, strict=True), 1):
+        paths = [path for path, one in encoder.named_modules() if isinstance(one, nn.Linear) and path.endswith(TEXT)]
+        for place, path in enumerate(paths):
+            parent, _, last = path.rpartition(".")
+            holder = encoder.get_submodule(parent)
+            start = draws.generator(train.seed, "lora", which, place)
+            layer = LoraLinear(getattr(holder, last), train.rank, train.alpha or train.rank, start, train.dropout)
+            setattr(holder, last, layer)
+            layers[f"{name}.{path.removeprefix('text_model.')}"] = layer
     return layers
 
 

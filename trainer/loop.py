@@ -116,8 +116,9 @@ class Run:
                 message = f"a prompt of {length} tokens is cut at {tokenizer.model_max_length}: {prompt}"
                 self.log.emit("warn", code="prompt-cut", message=message, advice="shorten it")
         cache = PromptCache(self.parts)
-        cache.add([one for one in words if write(one) == one])
-        if not self.trainee.tables:
+        if not self.trainee.text_layers:
+            cache.add([one for one in words if write(one) == one])
+        if self.trainee.pivot is None:
             self.parts.release_encoders()
         return cache
 
@@ -145,7 +146,7 @@ class Run:
             return
         self.parts.unet.enable_gradient_checkpointing()
         self.parts.unet.train()  # diffusers checkpoints only in train mode; SDXL has no dropout
-        if self.parts.text_encoders is not None and self.trainee.tables:
+        if self.parts.text_encoders is not None:
             for encoder in self.parts.text_encoders:
                 encoder.gradient_checkpointing_enable({"use_reentrant": False})
                 encoder.train()
@@ -206,7 +207,7 @@ class Run:
             self._pivot(step)
 
     def _pivot(self, step: int) -> None:
-        self.trainee.freeze_rows()
+        self.trainee.freeze_text()
         self._after_pivot()
         self.log.emit("pivot", step=step)
 
@@ -215,6 +216,7 @@ class Run:
         for encoder in self._encoders():
             encoder.eval()
         self.prompts.add([self.trainee.vocabulary.write(one) for one in self._all_prompts()])
+        self.trainee.release_text()
         self.parts.release_encoders()
 
     # -- what is kept ---------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from trainer.adapters import rounded_to
+from trainer.adapters import add_text_lora, rounded_to
 from trainer.contract.config import TrainConfig
 from trainer.contract.events import EventLog, SilentLog
 from trainer.contract.rundir import RunDir, make_private
@@ -102,6 +102,10 @@ class Sampler:
         fix_pooling(encoders, parts.tokenizers)
         if tables:
             insert_rows(encoders, (tables[0].rows.detach(), tables[1].rows.detach()))
+        if trained := self._trainee.text_layers:
+            for name, layer in add_text_lora(encoders, self._config).items():
+                layer.down.copy_(trained[name].down)
+                layer.up.copy_(trained[name].up)
         parts.text_encoders = encoders
         self._cache.add([prompt])
         parts.release_encoders()

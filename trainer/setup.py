@@ -8,14 +8,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from trainer.adapters import LoraLinear, add_lora
+from trainer.adapters import LoraLinear, add_lora, add_text_lora
 from trainer.checkpoint import Snapshot, Tensors, copy_tensors
-from trainer.contract.arithmetic import learning_rates, pivot_step
+from trainer.contract.arithmetic import learning_rates, text_frozen_after
 from trainer.contract.config import TrainConfig, flat
 from trainer.contract.triggers import split_triggers
 from trainer.dataset import Plan, identity
 from trainer.flat import FlatGroup
-from trainer.model import Parts
+from trainer.model import DTYPES, Parts
 from trainer.optim import Optimizer, make_optimizer
 from trainer.tokens import TokenTable, Vocabulary, insert_tokens
 
@@ -28,7 +28,11 @@ FREE_SECTIONS = ("sample.", "export.", "train.checkpoint_every", "train.keep_che
 
 @dataclass
 class Trainee:
-    """The trainable parts of a run. `tables` is empty without pivotal tuning."""
+    """The trainable parts of a run.
+
+    `layers` are those of the unet by their paths and those of the text encoders by encoder and path; `tables` is
+    empty without pivotal tuning. `pivot` is the step after which the words are frozen, whichever way they train.
+    """
 
     vocabulary: Vocabulary
     layers: dict[str, LoraLinear]
@@ -36,7 +40,13 @@ class Trainee:
     groups: list[FlatGroup]
     optimizer: Optimizer
     pivot: int | None
+    export_dtype: torch.dtype
     pivoted: bool = False
+
+    @property
+    def text_layers(self) -> dict[str, LoraLinear]:
+        """The LoRA of the text encoders; usually empty."""
+        return {name: layer for name, layer in self.layers.items() if name.startswith("text_encoder")}
 
     def lora_tensors(self) -> Tensors:
         """Live LoRA parameters: "<path>.down" (rank, in), "<path>.up" (out, rank), with DoRA "<path>.magnitude"."""
@@ -46,14 +56,27 @@ class Trainee:
         """Live new rows: "clip_l" (n, 768) and "clip_g" (n, 1280); nothing without pivotal tuning."""
         return {name: table.rows for name, table in zip(ENCODERS, self.tables, strict=False)}
 
-    def freeze_rows(self) -> None:
-        """The pivot: the rows leave the optimizer and the clipping norm, and never move again."""
+    @torch.no_grad()
+    def freeze_text(self) -> None:
+        """The pivot: the rows (or the text encoders' LoRA) leave optimizer and clipping norm, and never move again.
+
+        The text encoders' LoRA is rounded as its file will be: from here on the unet learns to the captions that
+        people will get.
+        """
         for group in self.groups:
-            if group.name == "embeddings":
+            if group.name != "unet":
                 group.freeze()
-        self.groups = [group for group in self.groups if group.name != "embeddings"]
-        self.optimizer.freeze("embeddings")
+                self.optimizer.freeze(group.name)
+        self.groups = [group for group in self.groups if group.name == "unet"]
+        for layer in self.text_layers.values():
+            for one in layer.trained().values():
+                one.copy_(one.to(self.export_dtype))
         self.pivoted = True
+
+    def release_text(self) -> None:
+        """Let go of the frozen weights under the text encoders' LoRA, which would keep the encoders alive."""
+        for layer in self.text_layers.values():
+            layer.base = nn.Identity()
 
     def snapshot(self, step: int, identity_: dict[str, Any]) -> Snapshot:
         """CPU copies of everything that an exact resume needs."""
@@ -69,7 +92,7 @@ class Trainee:
     def restore(self, snapshot: Snapshot) -> None:
         """Put a snapshot into the live tensors; past the pivot, the rows are frozen first, as they were."""
         if self.pivot is not None and snapshot.step >= self.pivot:
-            self.freeze_rows()
+            self.freeze_text()
         for live, saved in (
             (self.lora_tensors(), snapshot.lora),
             (self.embedding_tensors(), snapshot.embeddings),
@@ -90,18 +113,25 @@ def make_trainee(parts: Parts, config: TrainConfig) -> Trainee:
             parts.text_encoders, parts.tokenizers, vocabulary, config.train.seed, config.pivotal.init_words
         )
     layers = add_lora(parts.unet, config)
+    if config.text_encoder_lora.enabled:
+        assert parts.text_encoders is not None
+        layers |= add_text_lora(parts.text_encoders, config)
     groups = _groups(layers, tables, config)
-    pivot = pivot_step(config.train.steps, config.pivotal.fraction) if tables else None
-    return Trainee(vocabulary, layers, tables, groups, make_optimizer(groups, config), pivot)
+    optimizer, pivot = make_optimizer(groups, config), text_frozen_after(config)
+    return Trainee(vocabulary, layers, tables, groups, optimizer, pivot, DTYPES[config.export.precision])
 
 
 def _groups(layers: dict[str, LoraLinear], tables: tuple[TokenTable, ...], config: TrainConfig) -> list[FlatGroup]:
-    unet_lr, rows_lr = learning_rates(config)
+    unet_lr, words_lr = learning_rates(config)
     train = config.train
-    groups = [FlatGroup.of("unet", _named(layers), unet_lr, train.weight_decay)]
+    text = {name: layer for name, layer in layers.items() if name.startswith("text_encoder")}
+    unet = {name: layer for name, layer in layers.items() if name not in text}
+    groups = [FlatGroup.of("unet", _named(unet), unet_lr, train.weight_decay)]
     if tables:
         rows = {name: table.rows for name, table in zip(ENCODERS, tables, strict=True)}
-        groups.append(FlatGroup.of("embeddings", rows, rows_lr, train.embedding_weight_decay))
+        groups.append(FlatGroup.of("embeddings", rows, words_lr, train.embedding_weight_decay))
+    if text:
+        groups.append(FlatGroup.of("text_encoder", _named(text), words_lr, train.weight_decay))
     return groups
 
 

@@ -237,6 +237,7 @@ def test_a_second_trainer_in_the_same_run_is_refused_by_name(pictures: Path, tmp
         {"train__gradient_checkpointing": True},
         {"train__optimizer": "adamw"},
         {"pivotal__enabled": False},
+        {"pivotal__enabled": False, "text_encoder_lora__enabled": True, "text_encoder_lora__fraction": 0.5},
         {"train__dora": True, "train__alpha": 2.0},
         {"train__targets": "all-linear", "train__alpha": 2.0, "export__precision": "fp32"},
         {"train__blocks": ["up_blocks.0.attentions.1"], "train__batch": 1, "train__accumulation": 2},

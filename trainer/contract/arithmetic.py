@@ -18,7 +18,7 @@ class Schedule:
     views_per_image: float
     steps_per_epoch: float
     epochs: float
-    pivot: int | None  # the last step that trains the new tokens
+    pivot: int | None  # the last step that trains the new tokens, or the text encoders
     checkpoints: tuple[int, ...]
     samples: tuple[int, ...]
 
@@ -43,13 +43,30 @@ def checkpoint_steps(config: TrainConfig) -> tuple[int, ...]:
     return _every(config.train.checkpoint_every, config.train.steps, first=False)
 
 
-OWN_RATES = {"prodigy": (1.0, 1.0), "adamw": (1e-4, 3e-4)}  # seed: Prodigy 1.0; AdamW as in cog-sdxl
+# unet, embeddings, text encoders; seed: Prodigy 1.0; AdamW as in cog-sdxl, text encoders 5e-5
+OWN_RATES = {"prodigy": (1.0, 1.0, 1.0), "adamw": (1e-4, 3e-4, 5e-5)}
 
 
 def learning_rates(config: TrainConfig) -> tuple[float, float]:
-    """The rates of the unet's LoRA and of the new rows; a setting of 0 means the optimizer's own."""
-    unet, embeddings = OWN_RATES[config.train.optimizer]
-    return config.train.learning_rate or unet, config.train.embedding_learning_rate or embeddings
+    """The rates of the unet's LoRA, and of the words: the new rows, or the text encoders' LoRA where that is trained.
+
+    A setting of 0 means the optimizer's own.
+    """
+    train = config.train
+    unet, embeddings, text = OWN_RATES[train.optimizer]
+    words = train.embedding_learning_rate or embeddings
+    if config.text_encoder_lora.enabled:
+        words = train.text_encoder_learning_rate or text
+    return train.learning_rate or unet, words
+
+
+def text_frozen_after(config: TrainConfig) -> int | None:
+    """The step after which nothing of the words is trained any more; None where nothing ever is."""
+    if config.pivotal.enabled:
+        return pivot_step(config.train.steps, config.pivotal.fraction)
+    if config.text_encoder_lora.enabled:
+        return pivot_step(config.train.steps, config.text_encoder_lora.fraction)
+    return None
 
 
 def schedule(config: TrainConfig, images: int) -> Schedule:
@@ -66,7 +83,7 @@ def schedule(config: TrainConfig, images: int) -> Schedule:
         views_per_image=views_per_image(train.steps, batch, images),
         steps_per_epoch=epoch,
         epochs=train.steps / epoch,
-        pivot=pivot_step(train.steps, config.pivotal.fraction) if config.pivotal.enabled else None,
+        pivot=text_frozen_after(config),
         checkpoints=checkpoint_steps(config),
         samples=sample_steps(config),
     )

@@ -11,7 +11,18 @@ from typing import Any, Literal
 from pydantic import field_validator, model_validator
 
 from trainer.contract.fields import Section, Setting, declared_settings, setting
-from trainer.contract.sections import SDXL, AdamW, Dataset, Export, Model, Pivotal, Prior, Prodigy, Sample
+from trainer.contract.sections import (
+    SDXL,
+    AdamW,
+    Dataset,
+    Export,
+    Model,
+    Pivotal,
+    Prior,
+    Prodigy,
+    Sample,
+    TextEncoderLora,
+)
 from trainer.contract.training import Train
 from trainer.contract.triggers import holds_word, split_triggers
 
@@ -32,6 +43,7 @@ class TrainConfig(Section):
     dataset: Dataset = Dataset()
     train: Train = Train()
     pivotal: Pivotal = Pivotal()
+    text_encoder_lora: TextEncoderLora = TextEncoderLora()
     prodigy: Prodigy = Prodigy()
     adamw: AdamW = AdamW()
     prior: Prior = Prior()
@@ -44,6 +56,14 @@ class TrainConfig(Section):
         if not NAME.fullmatch(value):
             raise ValueError("only letters, digits, '-' and '_' (at most 64): it becomes a file name and a prompt word")
         return value
+
+    @model_validator(mode="after")
+    def _one_way_for_the_words(self) -> TrainConfig:
+        if self.pivotal.enabled and self.text_encoder_lora.enabled:
+            raise ValueError(
+                "text_encoder_lora.enabled: it stands in place of pivotal tuning; set pivotal.enabled = false as well"
+            )
+        return self
 
     @model_validator(mode="after")
     def _trigger_in_prompt(self) -> TrainConfig:

@@ -141,6 +141,25 @@ class Pivotal(Section):
     )
 
 
+class TextEncoderLora(Section):
+    """LoRA on both text encoders, in place of pivotal tuning."""
+
+    enabled: bool = setting(
+        False,
+        "text encoder LoRA",
+        "Train q, k, v and out of both text encoders; pivotal tuning must be off.",
+        source=SEED + " (regular finetuning; its experiments prefer pivotal tuning)",
+    )
+    fraction: float = setting(
+        1.0,
+        "text encoder part",
+        "Part of the run after which the text encoders are frozen.",
+        source="diffusers' script (train_text_encoder_frac)",
+        gt=0,
+        le=1,
+    )
+
+
 class Prodigy(Section):
     """Arguments of the Prodigy optimizer (prodigyopt)."""
 

@@ -115,10 +115,18 @@ class Train(Section):
         ge=0,
         le=10,
     )
+    text_encoder_learning_rate: float = setting(
+        0.0,
+        "text encoder learning rate",
+        "Of the text encoders' LoRA; 0: the optimizer's own, 1.0 with Prodigy and 5e-5 with AdamW.",
+        source=SEED + " (text_encoder_lr 5e-5)",
+        ge=0,
+        le=10,
+    )
     weight_decay: float = setting(
         0.01,
         "weight decay",
-        "Of the unet's LoRA.",
+        "Of the LoRA, the unet's and the text encoders'.",
         source="prodigyopt's README; an earlier draft of the seed",
         ge=0,
         le=1,

@@ -163,7 +163,8 @@ def _snippet(config: TrainConfig, vocabulary: Vocabulary, names: dict[str, str])
 
 def _settings(config: TrainConfig, images: int, step: int) -> str:
     train = config.train
-    unet_lr, rows_lr = learning_rates(config)
+    unet_lr, words_lr = learning_rates(config)
+    text = config.text_encoder_lora
     rows = [
         (
             "base model",
@@ -181,7 +182,11 @@ def _settings(config: TrainConfig, images: int, step: int) -> str:
         ("views per image", f"{views_per_image(step, train.batch * train.accumulation, images):.0f}"),
         ("rank, alpha", f"{train.rank}, {train.alpha or train.rank:g}"),
         ("targets", train.targets + (f" in {', '.join(train.blocks)}" if train.blocks else "")),
-        ("optimizer", f"{train.optimizer}, {unet_lr:g} unet, {rows_lr:g} new rows"),
+        ("optimizer", f"{train.optimizer}, {unet_lr:g} unet, {words_lr:g} words"),
+        (
+            "text encoder LoRA",
+            f"until {text.fraction:g}" if text.enabled else "off",
+        ),
         (
             "pivotal tuning",
             f"{config.pivotal.tokens} tokens, pivot at {config.pivotal.fraction:g}"

@@ -11,7 +11,7 @@ from collections import Counter
 from safetensors.torch import save
 from torch import Tensor
 
-from trainer.contract.arithmetic import learning_rates
+from trainer.contract.arithmetic import learning_rates, text_frozen_after
 from trainer.contract.config import TrainConfig
 from trainer.dataset import Item
 
@@ -19,7 +19,7 @@ from trainer.dataset import Item
 def kohya_header(config: TrainConfig, items: tuple[Item, ...], step: int, tensors: dict[str, Tensor]) -> dict[str, str]:
     """The header as safetensors wants it, text to text. No path, host or time of day is in it."""
     train = config.train
-    unet_lr, rows_lr = learning_rates(config)
+    unet_lr, words_lr = learning_rates(config)
     alpha = train.alpha or float(train.rank)
     captions = Counter(item.prompt for item in items)
     return {
@@ -30,7 +30,7 @@ def kohya_header(config: TrainConfig, items: tuple[Item, ...], step: int, tensor
         "ss_optimizer": train.optimizer,
         "ss_learning_rate": f"{unet_lr:g}",
         "ss_unet_lr": f"{unet_lr:g}",
-        "ss_text_encoder_lr": f"{rows_lr:g}" if config.pivotal.enabled else "None",
+        "ss_text_encoder_lr": f"{words_lr:g}" if text_frozen_after(config) else "None",
         "ss_lr_scheduler": train.schedule,
         "ss_lr_warmup_steps": str(train.warmup_steps),
         "ss_max_train_steps": str(train.steps),

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import re
 
+_TEXT = re.compile(r"(text_encoder(?:_(2))?)\.(encoder\..+)")
 _DOWN = re.compile(r"down_blocks\.(\d+)\.attentions\.(\d+)\.(.+)")
 _UP = re.compile(r"up_blocks\.(\d+)\.attentions\.(\d+)\.(.+)")
 _MID = re.compile(r"mid_block\.attentions\.0\.(.+)")
 
 
 def diffusers_key(path: str, side: str) -> str:
-    """`side` ("down" or "up") of the unet's Linear at `path`, as pytorch_lora_weights.safetensors has it."""
+    """`side` ("down" or "up") of a layer, as pytorch_lora_weights.safetensors has it.
+
+    `path` is the unet's, or that of a text encoder with its name in front; their keys always have `text_model`.
+    """
+    if found := _TEXT.fullmatch(path):
+        return f"{found[1]}.text_model.{found[3]}.lora_linear_layer.{side}.weight"
     return f"unet.{path}.lora.{side}.weight"
 
 
@@ -20,12 +26,14 @@ def diffusers_magnitude(path: str) -> str:
 
 
 def kohya_key(path: str, layers_per_block: int = 2) -> str:
-    """The name of the unet's Linear at `path` as kohya, A1111, ComfyUI, Forge and SD.Next know it.
+    """The name of a layer as kohya, A1111, ComfyUI, Forge and SD.Next know it; te1 and te2 for the text encoders.
 
     They number blocks as the original SGM code does: with SDXL's two layers a block, down_blocks.i.attentions.j is
     input_blocks.{3i+j+1}.1, mid_block.attentions.0 is middle_block.1, up_blocks.i.attentions.j is
     output_blocks.{3i+j}.1. Raises ValueError for a path outside the transformers.
     """
+    if found := _TEXT.fullmatch(path):
+        return f"lora_te{found[2] or 1}_text_model_" + found[3].replace(".", "_")
     size = layers_per_block + 1
     if found := _DOWN.fullmatch(path):
         place = f"input_blocks.{size * int(found[1]) + int(found[2]) + 1}.1.{found[3]}"
