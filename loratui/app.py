@@ -7,13 +7,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
-from textual import on, work
+from textual import work
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.theme import Theme
 
 from loratui.draft import Draft, DraftStore
-from loratui.screens.base import Edited, Step, StepAnswer, Watch
+from loratui.screens.base import Step, StepAnswer, Watch
 from loratui.session import Session
 from loratui.text import safe_text
 from trainer.contract.rundir import RunDir
@@ -88,7 +88,7 @@ class LoratuiApp(App[str]):
         self._watched = run
         self.store = store or DraftStore()
         self.draft = Draft()
-        self.session = Session()
+        self.session = Session(keep=self._keep)
         self._unsaved = ""
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
@@ -124,7 +124,7 @@ class LoratuiApp(App[str]):
                 index = index - 1  # below the welcome: leave
             else:
                 self.draft = answer
-                index = max(index + 1, answer.step) if index == 0 else index + 1
+                index = min(max(1, answer.step), len(STEPS) - 1) if index == 0 else index + 1
             if index > 0:
                 self._keep(self.draft.model_copy(update={"step": min(index, len(STEPS) - 1)}))
         self.exit(self._goodbye())
@@ -145,10 +145,6 @@ class LoratuiApp(App[str]):
             if await self.push_screen_wait(ResultScreen(run)):
                 break
         self.exit(parting_words(run))
-
-    @on(Edited)
-    def _edited(self, event: Edited) -> None:
-        self._keep(event.draft)
 
     def _keep(self, draft: Draft) -> None:
         self.draft = draft

@@ -11,6 +11,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from loratui.presets import preset
+from loratui.problems import AnswersError, wrong_value
 from trainer.contract.config import BY_KEY
 from trainer.contract.rundir import make_private, write_atomic
 
@@ -101,9 +103,11 @@ class DraftStore:
         except (OSError, ValueError, ValidationError, RecursionError):
             return Loaded(Draft(), self._put_aside())
         values = {key: tuple(one) if isinstance(one, list) else one for key, one in draft.values.items()}
-        known = {key: one for key, one in values.items() if key in BY_KEY}
-        trouble = "" if len(known) == len(values) else "The draft held settings that this version does not know."
-        return Loaded(draft.model_copy(update={"values": known}), trouble)
+        usable = {key: one for key, one in values.items() if key in BY_KEY and not wrong_value(BY_KEY[key], one)}
+        name = draft.preset if draft.preset and _is_preset(draft.preset) else ""
+        lost = len(usable) < len(values) or name != draft.preset
+        trouble = "The draft held values that this version cannot use; they are left out." if lost else ""
+        return Loaded(draft.model_copy(update={"values": usable, "preset": name}), trouble)
 
     def save(self, draft: Draft) -> str:
         """Write the draft; returns an empty string, or a sentence if it could not be written."""
@@ -125,3 +129,11 @@ class DraftStore:
         except OSError:
             return "The saved draft cannot be read; a new one is started."
         return f"The saved draft was damaged; a new one is started. The old file is kept as {aside.name}."
+
+
+def _is_preset(name: str) -> bool:
+    try:
+        preset(name)
+    except AnswersError:
+        return False
+    return True

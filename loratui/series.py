@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 
-BUCKETS = 4096  # far more than a terminal has columns, few enough to draw in milliseconds
+BUCKETS = 1024  # more than twice the dots of a wide terminal, few enough to draw in milliseconds
 
 
 class Series:

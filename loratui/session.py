@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from loratui.draft import Draft
 
 if TYPE_CHECKING:
     from loratui.curation import Report, ScanSettings
@@ -24,6 +27,7 @@ class Session:
     """Lost on exit, made again when needed."""
 
     scan: Scan | None = None
+    keep: Callable[[Draft], None] = lambda _: None  # writes the draft to disk
 
     def report_for(self, folder: Path, settings: ScanSettings) -> Report | None:
         """The report of the last scan, if it was of the same folder with the same settings."""

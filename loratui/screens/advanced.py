@@ -20,17 +20,20 @@ from loratui.widgets.settingrow import SettingRow, explain
 from trainer.contract.config import SETTINGS
 from trainer.contract.fields import Setting
 
-SECTIONS = {  # the order of the form: what is most often changed first
+TITLES = {  # the order of the form: what is most often changed first
     "train": "training",
     "sample": "validation pictures",
     "model": "base model",
     "dataset": "pictures and captions",
     "pivotal": "pivotal tuning",
+    "text_encoder_lora": "LoRA on the text encoders",
     "prodigy": "Prodigy",
     "adamw": "AdamW",
     "prior": "prior preservation",
     "export": "files",
 }
+# a section that is declared later shows under its own name until it is given a title here
+SECTIONS = TITLES | {one.section: one.section for one in SETTINGS if one.section and one.section not in TITLES}
 ELSEWHERE = frozenset(
     {"name", "kind", "preset", "dataset.path", "dataset.skip", "dataset.accept"}
 )  # other steps own these
@@ -178,7 +181,7 @@ once; the plan needs them all in order. Lists are written with ; between.
             line = self.query_one("#edit", Input)
             line.value = self._typed.get(one.key, shown(value))
             self.add_class("-editing")
-            line.focus()
+            self.set_focus(line)  # at once: the next key may already be on its way
 
     @on(SettingRow.ResetAsked)
     def _reset(self, event: SettingRow.ResetAsked) -> None:

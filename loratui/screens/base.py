@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
@@ -33,21 +32,13 @@ class Watch:
 StepAnswer = Draft | Watch | None  # None: one step back
 
 
-class Edited(Message):
-    """The person changed something worth keeping; the app writes the draft."""
-
-    def __init__(self, draft: Draft) -> None:
-        super().__init__()
-        self.draft = draft
-
-
 class Step(Screen[StepAnswer]):
     """One step of the wizard. It gets a draft and dismisses with a new one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f2", "next", "Next", priority=True),
+        Binding("f2", "next", "Next"),
         Binding("escape", "back", "Back"),
-        Binding("f1", "help", "Help", priority=True),
+        Binding("f1", "help", "Help"),
     ]
     TITLE_OF: ClassVar[str] = ""
     PURPOSE: ClassVar[str] = ""  # what this step is for, and what is next: one line of at most 76 cells
@@ -72,10 +63,13 @@ class Step(Screen[StepAnswer]):
         yield from ()
 
     def edit(self, draft: Draft) -> None:
-        """Replace the draft and have it saved."""
+        """Replace the draft and have it saved, at once: a message might come after the step was left."""
         if draft != self.draft:
             self.draft = draft
-            self.post_message(Edited(draft))
+            self.session.keep(draft)
+
+    def take_fields(self) -> None:
+        """Take what stands in the fields: a key may come before the message of the last letter typed."""
 
     def say(self, text: str, tone: str = "") -> None:
         """Answer in the line above the keys; `tone` is good, warn or bad."""
@@ -89,6 +83,7 @@ class Step(Screen[StepAnswer]):
 
     def action_back(self) -> None:
         """One step back. What was chosen here is kept: the draft was saved at each change."""
+        self.take_fields()
         self.dismiss(None)
 
     def action_help(self) -> None:

@@ -100,8 +100,12 @@ It follows the trigger until you edit it; empty it to make it follow again.
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
-        field = event.input.id or ""
-        value = event.value.strip()
+        self._take_field(event.input.id or "", event.value)
+
+    def _take_field(self, field: str, typed: str) -> None:
+        value = typed.strip()
+        if value == self.draft.get(FIELDS[field]):
+            return
         if field == "prompt":
             follows = value in ("", self._suggestion(self.draft))
             draft = self.draft.model_copy(update={"prompt_edited": not follows})
@@ -138,8 +142,14 @@ It follows the trigger until you edit it; empty it to make it follow again.
             self.query_one(f"#{field}", Input).set_class(bool(bad), "-invalid")
         return not any(key in found for key in FIELDS.values())
 
+    def take_fields(self) -> None:
+        """The three fields, the prompt last: it may follow the others."""
+        for field in FIELDS:
+            self._take_field(field, self.query_one(f"#{field}", Input).value)
+
     def action_next(self) -> None:
         """On to the preset, if nothing here is wrong."""
+        self.take_fields()
         if not self._show_problems():
             self.say("Put right what is marked above, then press F2.", "bad")
             return

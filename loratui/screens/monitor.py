@@ -58,8 +58,7 @@ class MonitorScreen(Screen[Leaving]):
         self.history = History()
         self._tail = Tail(run.events)
         self._waiting: dict[str, tuple[str, float]] = {}  # command id -> what was asked, when
-        self._said: list[Message] = []  # what the monitor itself has to say
-        self._opened = time.time()
+        self._opened = time.monotonic()
         self.alive = True
 
     def compose(self) -> ComposeResult:
@@ -99,8 +98,9 @@ class MonitorScreen(Screen[Leaving]):
     def _is_alive(self) -> bool:
         if lock_holder(self.run_dir.lock) is not None:
             return True
-        # between the launch and the lock lie the first moments of an interpreter
-        return not self.history.run and self.history.end is None and time.time() - self._opened < STARTING
+        # between the launch and the lock lie the first moments of an interpreter, in which it says nothing
+        silent = not self.run_dir.log.exists() or self.run_dir.log.stat().st_size == 0
+        return silent and not self.history.run and time.monotonic() - self._opened < STARTING
 
     def _settle_commands(self) -> bool:
         for key in [key for key in self._waiting if key in self.history.acknowledged]:
@@ -126,8 +126,7 @@ class MonitorScreen(Screen[Leaving]):
         loss.show(plots.loss_plot(history))
         rates.show(plots.rate_plot(history))
         self.query_one("#samples", Samples).show(history)
-        said = sorted([*history.messages, *self._said], key=lambda message: message.t)
-        self.query_one("#list", EventList).show(said)
+        self.query_one("#list", EventList).show(history.messages)
         words = trouble(history, state, self.run_dir)
         self.query_one("#trouble", Static).update(words or "")
         self.set_class(words is not None, "-trouble")
@@ -200,5 +199,4 @@ class MonitorScreen(Screen[Leaving]):
         self.app.push_screen(Help("Monitor", HELP, keys=""))
 
     def _say(self, tone: Literal["info", "good", "warn", "bad"], text: str) -> None:
-        self._said.append(Message(time.time(), tone, text))
-        del self._said[:-50]
+        self.history.messages.append(Message(time.time(), tone, text))

@@ -106,7 +106,8 @@ def findings(report: Report, picture: PictureReport | None, draft: Draft) -> Con
 
 
 def _finding(one: Finding, draft: Draft) -> list[Content]:
-    glyph, style = GLYPHS[one.severity]
+    # what may be accepted stops nothing here: settings chosen later may even solve it
+    glyph, style = GLYPHS["warn" if one.severity == "block" and one.acceptable else one.severity]
     taken = " (accepted)" if one.accept_key in draft.accepted else ""
     said = Content.assemble((glyph, style), safe_text(one.message), (taken, "$muted"))
     return [said, Content.styled(f"  → {safe_text(one.remedy)}", "$muted")] if one.remedy else [said]

@@ -152,6 +152,8 @@ def _use(path: Path, name: str) -> tuple[str, ...]:
         return ("the model card: snippet, settings, pictures; goes with the files when shared",)
     if path.name == f"{name}.safetensors":
         return (f"A1111, Forge: into models/Lora, prompt <lora:{word}:1>", "ComfyUI: into models/loras, node Load LoRA")
+    if path.name.startswith("sample-"):
+        return ("the last validation picture; the model card shows it",)
     if path.name.endswith("_emb.safetensors"):
         return (f"the trained words: into embeddings, in the prompt {word} (ComfyUI: embedding:{word})",)
     return ()

@@ -92,17 +92,21 @@ the end does the same without a screen.
         self._show()
 
     @on(Input.Changed, "#name")
-    def _named(self, event: Input.Changed) -> None:
-        self.edit(self.draft.with_settings({"name": event.value.strip()}))
-        self._make_plan()
-
     @on(Input.Changed, "#out")
-    def _placed(self, event: Input.Changed) -> None:
-        self.edit(self.draft.model_copy(update={"out": event.value.strip()}))
+    def _typed(self) -> None:
+        self.take_fields()
 
     @on(Input.Submitted)
     def _entered(self) -> None:
         self.focus_next()
+
+    def take_fields(self) -> None:
+        """Name and folder."""
+        name, out = (self.query_one(f"#{field}", Input).value.strip() for field in ("name", "out"))
+        self.edit(self.draft.model_copy(update={"out": out}))
+        if name != self.draft.values.get("name"):
+            self.edit(self.draft.with_settings({"name": name}))
+            self._make_plan()
 
     def _make_plan(self) -> None:
         from loratui.curation import outcome
@@ -139,6 +143,7 @@ the end does the same without a screen.
 
     def action_next(self) -> None:
         """Start, if nothing stands in the way; unaccepted warnings are asked about first."""
+        self.take_fields()
         if (
             self._starting
             or self._outcome is None

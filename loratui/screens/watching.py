@@ -137,7 +137,8 @@ def trouble(history: History, state: str, run: RunDir) -> Content | None:
     lines += [Content(f"→ {safe_text(one)}") for one in advice]
     if history.checkpoints:
         step = history.checkpoints[-1].get("step")
-        lines.append(Content(f"→ go on from the checkpoint at step {step}:  loratui resume {safe_text(run.path.name)}"))
+        lines.append(Content(f"→ go on from the checkpoint at step {step}:"))
+        lines.append(Content.styled(f"  loratui resume {safe_text(run.path.name)}", "bold"))
     elif state == "crashed":
         lines.append(Content("→ no checkpoint was written yet; start again with  loratui replay answers.toml"))
     return Content("\n").join(lines)

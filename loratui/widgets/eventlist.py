@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from textual.content import Content
 from textual.widget import Widget
@@ -24,7 +24,7 @@ class EventList(Widget):
         super().__init__(id=id)
         self._messages: tuple[Message, ...] = ()
 
-    def show(self, messages: Sequence[Message]) -> None:
+    def show(self, messages: Iterable[Message]) -> None:
         """Show the end of `messages`."""
         self._messages = tuple(messages)
         self.refresh()

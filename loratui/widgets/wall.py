@@ -24,7 +24,7 @@ class Wall(Horizontal):
     Wall {
         border: round $line;
         border-title-color: $foreground;
-        & .wall-column { width: 1fr; }
+        & .wall-column { width: 1fr; padding: 0 1; }
         & .wall-words { height: 1; text-align: center; color: $muted; }
     }
     """
