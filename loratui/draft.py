@@ -65,7 +65,7 @@ class Draft(BaseModel):
     @property
     def begun(self) -> bool:
         """Whether there is anything in it that the person would miss."""
-        return self.step > 0 or bool(self.values)
+        return bool(self.values)
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,8 @@ class History:
         self.checkpoints: list[Event] = []
         self.messages: deque[Message] = deque(maxlen=MESSAGES)
         self.acknowledged: set[str] = set()
-        self.vram: float | None = None  # bytes
+        self.vram: float | None = None  # bytes on the GPU; None on a CPU
+        self.rss: float | None = None  # bytes of the trainer in RAM
         self.epoch: float | None = None
         self.views: float | None = None
         self.paused = False
@@ -187,6 +188,7 @@ class History:
         if seconds is not None and seconds > 0:
             self._speed.append(seconds)
         self.vram = _number(event.get("vram"))
+        self.rss = _number(event.get("rss"))
         self.epoch = _number(event.get("epoch"))
         self.views = _number(event.get("views"))
         if event.get("nonfinite"):

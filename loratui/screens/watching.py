@@ -111,6 +111,8 @@ def _facts(history: History, width: int) -> str:
         facts.append(f"epoch {history.epoch:.1f}")
     if history.vram:
         facts.append(f"memory {megabytes(history.vram)}")
+    elif history.rss:
+        facts.append(f"memory {megabytes(history.rss)} of RAM")
     if history.checkpoints:
         facts.append(f"checkpoint {history.checkpoints[-1].get('step')}")
     pivot = next((mark.step for mark in history.marks if mark.kind == "pivot"), None)
