@@ -12,6 +12,8 @@ from trainer.contract.rundir import RunDir
 
 PRESET = "demo"
 FIRST = "mascot"  # taken unless another is asked for
+# a style is asked for in other words than a thing; the cross is in none of its pictures
+STYLES = {"sunset": ("a star in the style of TOK", "a cross in the style of TOK", "a heart in the style of TOK")}
 
 
 def concepts() -> dict[str, Path]:
@@ -29,7 +31,10 @@ def demo_answers(name: str | None = None) -> Answers:
     if name is not None and name not in known:
         raise AnswersError([f"--concept {name}: there is no such concept; there are {', '.join(known)}"])
     chosen = name or (FIRST if FIRST in known else next(iter(known)))
-    return Answers(PRESET, {"name": chosen, "dataset.path": str(known[chosen])}, {}, "demo")
+    values: dict[str, object] = {"name": chosen, "dataset.path": str(known[chosen])}
+    if chosen in STYLES:
+        values |= {"kind": "style", "sample.prompts": STYLES[chosen]}
+    return Answers(PRESET, values, {}, "demo")
 
 
 def introduction(answers: Answers) -> list[str]:
