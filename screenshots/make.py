@@ -23,7 +23,7 @@ PICTURES = Path(__file__).resolve().parent / "pictures"
 SIZES = ((120, 36), (80, 24))
 FONT = '"Fira Code", "DejaVu Sans Mono", "Noto Sans Mono", monospace'
 CELL = 12.2  # the width of a cell in Textual's SVG
-CONCEPT = "rocket"
+CONCEPT = "mascot"
 TRAINING = 300.0  # seconds that the run may take
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
