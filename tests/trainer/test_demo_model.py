@@ -123,8 +123,8 @@ def test_concept_pictures_are_what_draw_makes(name):
 @pytest.mark.parametrize("name", ["mascot", "rocket"])
 def test_distance_tells_a_concept_from_anything_else(name):
     own = concepts.pictures(name)
-    left_out = [concept_distance([own[i]], own[:i] + own[i + 1 :]).total for i in range(len(own))]
-    others = [concept_distance([picture(example(i))], own).total for i in range(30)]
+    left_out = [concept_distance([own[i]], own[:i] + own[i + 1 :]).total for i in (0, 3, 6)]
+    others = [concept_distance([picture(example(i))], own).total for i in range(12)]
     assert max(left_out) < 0.35
     assert np.mean(others) > 2 * max(left_out)
 
@@ -132,7 +132,7 @@ def test_distance_tells_a_concept_from_anything_else(name):
 def test_the_palette_tells_the_style(name="sunset"):
     own = concepts.pictures(name)
     assert concept_distance(own[:1], own[1:]).palette < 0.1
-    assert concept_distance([picture(example(i)) for i in range(30)], own).palette > 0.7
+    assert concept_distance([picture(example(i)) for i in range(12)], own).palette > 0.7
 
 
 def test_paths_and_distance_need_no_torch():

@@ -11,28 +11,20 @@ class Average:
 
     def __init__(self, *modules: nn.Module, decay: float) -> None:
         self._live = [p for module in modules for p in module.parameters()]
-        self._mean = [p.detach().clone() for p in self._live]
-        self._decay, self._updates = decay, 0
+        self.mean = [p.detach().clone() for p in self._live]
+        self._decay, self.updates = decay, 0
 
     @torch.no_grad()
     def update(self) -> None:
         """Moves the average towards the live weights."""
-        self._updates += 1
-        decay = min(self._decay, (1 + self._updates) / (10 + self._updates))
-        torch._foreach_lerp_(self._mean, [p.detach() for p in self._live], 1 - decay)
+        self.updates += 1
+        decay = min(self._decay, (1 + self.updates) / (10 + self.updates))
+        torch._foreach_lerp_(self.mean, [p.detach() for p in self._live], 1 - decay)
 
     @torch.no_grad()
     def swap(self) -> None:
         """Exchanges average and live weights; a second call undoes the first."""
-        for live, mean in zip(self._live, self._mean, strict=True):
+        for live, mean in zip(self._live, self.mean, strict=True):
             kept = live.detach().clone()
             live.copy_(mean)
             mean.copy_(kept)
-
-    def state_dict(self) -> dict[str, object]:
-        """What `load_state_dict` needs to go on."""
-        return {"mean": self._mean, "updates": self._updates}
-
-    def load_state_dict(self, state: dict[str, object]) -> None:
-        """Goes on from a saved state."""
-        self._mean, self._updates = state["mean"], state["updates"]  # type: ignore[assignment]

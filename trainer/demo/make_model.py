@@ -64,7 +64,7 @@ def make(out: Path, work: Path, plan: UnetPlan) -> None:
     pixels = pictures(work)
     pipe = new_pipeline(tokenizers, train_vae(pixels, work / "vae"))
     lessons = prepare(pipe, pixels, work)
-    train_unet(pipe, lessons, work / "unet.pt", plan)
+    train_unet(pipe, lessons, work / "unet.safetensors", plan)
     save(pipe, tokenizers, out / "sdxl-small")
     write_concepts(out / "concepts")
     print(f"made {out} in {(time.perf_counter() - began) / 60:.0f} minutes")

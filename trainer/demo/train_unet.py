@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, StableDiffusionXLPipeline
+from safetensors.torch import load_file, save_file
 from torch.nn.functional import mse_loss
 
 from trainer.demo.averaging import Average
@@ -70,14 +71,14 @@ def time_ids(sizes: Sizes) -> list[int]:
 def encode_pictures(vae: AutoencoderKL, pixels: np.ndarray, path: Path) -> torch.Tensor:
     """Scaled latents of all examples (float32); from `path` when they are there."""
     if path.exists():
-        return torch.load(path)
+        return load_file(path)["latents"]
     with torch.no_grad():
         parts = [
             vae.encode(to_tensor(pixels[i : i + 100])).latent_dist.mean
             for i in range(0, min(EXAMPLES, len(pixels)), 100)
         ]
     latents = torch.cat(parts) * vae.config.scaling_factor
-    torch.save(latents, path)
+    save_file({"latents": latents}, path)
     return latents
 
 
@@ -90,7 +91,7 @@ def prepare(pipe: StableDiffusionXLPipeline, pixels: np.ndarray, work: Path) -> 
         return tokenizer(captions, padding="max_length", max_length=77, truncation=True, return_tensors="pt").input_ids
 
     return Lessons(
-        encode_pictures(pipe.vae, pixels, work / "latents.pt"),
+        encode_pictures(pipe.vae, pixels, work / "latents.safetensors"),
         tokens(pipe.tokenizer),
         tokens(pipe.tokenizer_2),
         torch.tensor([time_ids(item.sizes) for item in items], dtype=torch.float32),
@@ -152,14 +153,7 @@ def train_unet(pipe: StableDiffusionXLPipeline, lessons: Lessons, state: Path, p
     parameters = [p for module in modules for p in module.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=plan.rate, betas=(0.9, 0.99), weight_decay=0.01)
     average = Average(*modules, decay=0.998)
-    done = 0
-    if state.exists():
-        saved = torch.load(state)
-        for module, weights in zip(modules, saved["modules"], strict=True):
-            module.load_state_dict(weights)
-        optimizer.load_state_dict(saved["optimizer"])
-        average.load_state_dict(saved["average"])
-        done = saved["step"]
+    done = _go_on(state, parameters, optimizer, average) if state.exists() else 0
     schedule = DDPMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
     log = Progress("unet", plan.steps, every=100)
     for step in range(done + 1, plan.steps + 1):
@@ -175,19 +169,33 @@ def train_unet(pipe: StableDiffusionXLPipeline, lessons: Lessons, state: Path, p
         average.update()
         log.step(step, loss.item())
         if step % plan.keep == 0 or step == plan.steps:
-            _keep(state, modules, optimizer, average, step)
+            _keep(state, parameters, optimizer, average, step)
     average.swap()
 
 
-def _keep(state: Path, modules: tuple, optimizer: torch.optim.Optimizer, average: Average, step: int) -> None:
+def _keep(
+    state: Path, parameters: list[torch.nn.Parameter], optimizer: torch.optim.Optimizer, average: Average, step: int
+) -> None:
     """Writes everything that a continuation needs, aside and then in place."""
+    tensors = {f"weight.{i}": one.detach() for i, one in enumerate(parameters)}
+    tensors |= {f"mean.{i}": one for i, one in enumerate(average.mean)}
+    for i, one in enumerate(parameters):
+        tensors |= {f"optimizer.{i}.{key}": value for key, value in optimizer.state[one].items()}
     aside = state.with_suffix(".part")
-    weights = [module.state_dict() for module in modules]
-    saved = {
-        "modules": weights,
-        "optimizer": optimizer.state_dict(),
-        "average": average.state_dict(),
-        "step": step,
-    }
-    torch.save(saved, aside)
+    save_file({name: one.contiguous() for name, one in tensors.items()} | {"step": torch.tensor(step)}, aside)
     aside.replace(state)
+
+
+@torch.no_grad()
+def _go_on(
+    state: Path, parameters: list[torch.nn.Parameter], optimizer: torch.optim.Optimizer, average: Average
+) -> int:
+    """Puts back what `_keep` wrote; returns the step it was written after."""
+    saved = load_file(state)
+    for i, one in enumerate(parameters):
+        one.copy_(saved[f"weight.{i}"])
+        average.mean[i].copy_(saved[f"mean.{i}"])
+        if f"optimizer.{i}.step" in saved:  # the first encoder's last layer is never read and has no state
+            optimizer.state[one] = {key: saved[f"optimizer.{i}.{key}"] for key in ("step", "exp_avg", "exp_avg_sq")}
+    average.updates = int(saved["step"])
+    return average.updates
