@@ -64,6 +64,23 @@ class Plan:
         other = [self._view(self.class_items, "class-order", first + one, step, one) for one in samples]
         return tuple(view for view in mine + other if view is not None)
 
+    def distinct_views(self) -> list[View]:
+        """Every square that some step may see, each once: what there is to encode.
+
+        A short run is walked through; of a long one every variant is taken, without counting its steps.
+        """
+        train, data = self.config.train, self.config.dataset
+        crops = range(CROPS) if data.crop == "random" else (None,)
+        flips = (False, True) if data.flip else (False,)
+        everything = self.items + self.class_items
+        if train.steps * train.accumulation * train.batch < len(everything) * len(crops) * len(flips):
+            steps, passes = range(1, train.steps + 1), range(train.accumulation)
+            views = [view for step in steps for micro in passes for view in self.micro_batch(step, micro)]
+        else:
+            shapes = [(item, crop, flip) for item in everything for crop in crops for flip in flips]
+            views = [View(item, geometry(item, self.config, crop, flip), 0, 0) for item, crop, flip in shapes]
+        return list({(view.item.digest, view.geometry): view for view in views}.values())
+
     def _view(self, items: tuple[Item, ...], stream: draws.Stream, place: int, step: int, sample: int) -> View | None:
         if not items:
             return None

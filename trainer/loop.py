@@ -96,16 +96,8 @@ class Run:
     def _cached_latents(self) -> LatentCache:
         cache = LatentCache(cache_folder() / "latents", self.config.dataset.background)
         cache.use(self.parts.vae, self.parts.device)
-        train = self.config.train
-        steps, passes = range(1, train.steps + 1), range(train.accumulation)
-        views = {
-            (view.item.digest, view.geometry): view
-            for step in steps
-            for micro in passes
-            for view in self.plan.micro_batch(step, micro)
-        }
         with self._first_alone():
-            cache.fill(views.values(), self._preparing("cache"))
+            cache.fill(self.plan.distinct_views(), self._preparing("cache"))
         return cache
 
     def _cached_prompts(self) -> PromptCache:

@@ -49,6 +49,20 @@ def test_four_passes_of_one_see_what_one_pass_of_four_sees(settings: Callable[..
         assert whole == parts
 
 
+@pytest.mark.parametrize(("steps", "batch"), [(1, 1), (3, 2), (500, 2), (1_000_000, 4)])
+def test_what_is_encoded_beforehand_is_all_that_a_run_sees(
+    settings: Callable[..., TrainConfig], steps: int, batch: int
+) -> None:
+    own = settings(dataset__flip=True, dataset__crop="random", train__batch=batch, train__steps=steps)
+    plan = Plan(read_dataset(own), (), own)
+    encoded = {(view.item.name, view.geometry) for view in plan.distinct_views()}
+    looked = [view for step in range(1, min(steps, 300) + 1) for view in plan.micro_batch(step, 0)]
+    seen = {(view.item.name, view.geometry) for view in looked}
+    assert seen <= encoded
+    # four square pictures and their mirrors; the wide one in eight places, each with its mirror
+    assert len(encoded) == (len(seen) if steps < 10 else 4 * 2 + 8 * 2)
+
+
 def test_flips_and_crops_are_drawn_anew_at_every_view(settings: Callable[..., TrainConfig]) -> None:
     own = settings(dataset__flip=True, dataset__crop="random", train__batch=4)
     plan = Plan(read_dataset(own), (), own)
