@@ -152,8 +152,9 @@ def attach(run: RunArgument = None, plain: PlainOption = False) -> None:
     chosen = find_run(run)
     if _has_screen() and not plain:
         from loratui.app import run_monitor
+        from loratui.plain import exit_code_of
 
-        raise typer.Exit(run_monitor(chosen))
+        raise typer.Exit(run_monitor(chosen, after=exit_code_of))
     from loratui.plain import follow
 
     raise typer.Exit(follow(chosen, sys.stdout))

@@ -67,9 +67,10 @@ def run_demo(concept: str | None, out: Path | None, screen: bool) -> int:
         code = begin(run)
     else:
         from loratui.app import run_monitor
+        from loratui.plain import exit_code_of
 
         wait_started(run, start(run))
-        code = run_monitor(run)
+        code = run_monitor(run, after=exit_code_of)
     print("\n".join(result_lines(run)))
     return code
 

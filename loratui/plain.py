@@ -16,7 +16,7 @@ from loratui.runs import run_info
 from loratui.text import safe_lines, safe_text, show_path
 from trainer.contract import exits
 from trainer.contract.control import send
-from trainer.contract.events import Event, Tail
+from trainer.contract.events import Event, Tail, last_status
 from trainer.contract.lock import lock_holder
 from trainer.contract.rundir import RunDir
 
@@ -185,6 +185,20 @@ def _end_lines(event: Event) -> Iterator[str]:
     at = f" at step {event['step']}" if event.get("step") is not None else ""
     yield f"{safe_text(event.get('status'))}{at}{after}"
     yield from (f"  file: {safe_text(one)}" for one in _list(event.get("files")))
+
+
+def exit_code_of(run: RunDir) -> int:
+    """What the run's log says of its end, as an exit code; DONE while it is alive, FAILED where it died silently."""
+    if lock_holder(run.lock) is not None:
+        return exits.DONE
+    error = ""
+    for event in reversed(Tail(run.events).read()):
+        if event["type"] == "error" and not error:
+            error = str(event.get("kind"))
+        if event["type"] == "run":
+            break  # what an earlier start ended with does not count
+    last = last_status(run.events)
+    return _end_code(last, error) if last is not None and last["type"] == "end" else exits.FAILED
 
 
 def _end_code(event: Event, error: str) -> int:

@@ -9,7 +9,7 @@ import pytest
 
 from loratui.answers import Answers, read_answers
 from loratui.launch import LaunchError, create_run, trainer_command, trainer_environment
-from loratui.plain import follow
+from loratui.plain import exit_code_of, follow
 from loratui.resolve import resolve
 from loratui.runs import RunNotFound, find_run, find_runs, run_info
 from trainer.contract import exits
@@ -191,3 +191,24 @@ def test_a_dead_trainer_shows_the_end_of_its_log(tmp_path: Path) -> None:
     code, said = followed(run)
     assert code == exits.FAILED
     assert "line 99" in said and "line 80\n" not in said and "loratui resume" in said
+
+
+@pytest.mark.parametrize(
+    ("events", "code"),
+    [
+        ([("end", {"status": "completed"})], exits.DONE),
+        ([("end", {"status": "stopped"})], exits.STOPPED),
+        ([("error", {"kind": "oom"}), ("end", {"status": "failed"})], exits.MEMORY),
+        ([("error", {"kind": "nan"}), ("end", {"status": "failed"})], exits.FAILED),
+        ([("error", {"kind": "oom"}), ("end", {"status": "failed"}), ("run", {})], exits.FAILED),
+        ([("error", {"kind": "oom"}), ("run", {}), ("end", {"status": "completed"})], exits.DONE),
+    ],
+)
+def test_leaving_the_screen_of_an_ended_run_gives_its_exit_code(
+    tmp_path: Path, events: list[tuple[str, dict[str, object]]], code: int
+) -> None:
+    run = logged(make(tmp_path, "a"), ("run", {}), *events)
+    assert exit_code_of(run) == code
+    lock = RunLock(run.lock)
+    assert exit_code_of(run) == exits.DONE  # it trains on
+    lock.release()
