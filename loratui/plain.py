@@ -191,12 +191,9 @@ def exit_code_of(run: RunDir) -> int:
     """What the run's log says of its end, as an exit code; DONE while it is alive, FAILED where it died silently."""
     if lock_holder(run.lock) is not None:
         return exits.DONE
-    error = ""
-    for event in reversed(Tail(run.events).read()):
-        if event["type"] == "error" and not error:
-            error = str(event.get("kind"))
-        if event["type"] == "run":
-            break  # what an earlier start ended with does not count
+    events = Tail(run.events).read()
+    start = max((place for place, one in enumerate(events) if one["type"] == "run"), default=0)
+    error = next((str(one.get("kind")) for one in reversed(events[start:]) if one["type"] == "error"), "")
     last = last_status(run.events)
     return _end_code(last, error) if last is not None and last["type"] == "end" else exits.FAILED
 

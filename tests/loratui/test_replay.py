@@ -131,6 +131,19 @@ def test_interrupting_a_replay_saves_exports_and_exits_130(
     assert run.checkpoint(end["step"]).is_dir()
 
 
+def watching(environment: dict[str, str], folder: Path, run: RunDir) -> subprocess.Popen[str]:
+    """`loratui attach` as lines, after its first one."""
+    watcher = subprocess.Popen(
+        [sys.executable, "-m", "loratui", "attach", str(run.path)],
+        env=environment,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert watcher.stdout is not None and "run 'toy'" in watcher.stdout.readline()
+    return watcher
+
+
 def test_training_outlives_its_watcher_and_a_killed_trainer_is_told(
     loratui: LoraTUI, environment: dict[str, str], answers_file: Path, run: RunDir, tmp_path: Path
 ) -> None:
@@ -140,14 +153,7 @@ def test_training_outlives_its_watcher_and_a_killed_trainer_is_told(
         child.wait(timeout=20)
     at = events(run, "step")[-1]["step"]
     wait_for(lambda: events(run, "step")[-1]["step"] > at)
-    watcher = subprocess.Popen(
-        [sys.executable, "-m", "loratui", "attach", str(run.path)],
-        env=environment,
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert watcher.stdout is not None and "run 'toy'" in watcher.stdout.readline()
+    watcher = watching(environment, tmp_path, run)
     holder = lock_holder(run.lock)
     assert holder is not None
     os.kill(holder.pid, signal.SIGKILL)
@@ -161,14 +167,7 @@ def test_ctrl_c_while_attached_leaves_the_training_alone(
     environment: dict[str, str], answers_file: Path, run: RunDir, tmp_path: Path
 ) -> None:
     with followed(environment, tmp_path, run):
-        watcher = subprocess.Popen(
-            [sys.executable, "-m", "loratui", "attach", str(run.path)],
-            env=environment,
-            cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert watcher.stdout is not None and "run 'toy'" in watcher.stdout.readline()
+        watcher = watching(environment, tmp_path, run)
         watcher.send_signal(signal.SIGINT)
         out, _ = watcher.communicate(timeout=20)
         assert watcher.returncode == 0 and "training goes on" in out

@@ -18,6 +18,15 @@ START = HEAVY | {"pydantic"}  # typer itself loads pydantic, but only to read th
 MAIN = (
     "import sys; sys.argv = ['loratui', *{words!r}]\nfrom loratui.cli import main\ntry: main()\nexcept SystemExit: pass"
 )
+FIRST_SCREEN = """
+import asyncio
+from loratui.app import LoratuiApp
+async def look():
+    async with LoratuiApp().run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        print('SCREEN', type(pilot.app.screen).__name__)
+asyncio.run(look())
+"""
 ENTRIES = {
     "import loratui.cli": ("import loratui.cli", START),
     "--help": (MAIN.format(words=["--help"]), START),
@@ -29,6 +38,7 @@ ENTRIES = {
     "check": (MAIN.format(words=["check", "pictures"]), TRAINING | {"textual", "numpy"}),
     "plan": (MAIN.format(words=["plan", "answers.toml"]), TRAINING | {"textual", "numpy"}),
     "the wizard's app": ("import loratui.app", TRAINING | {"numpy", "PIL"}),
+    "the wizard's first screen": (FIRST_SCREEN, TRAINING | {"numpy", "PIL"}),
     "the contract": ("import trainer.contract.config, trainer.contract.events", TRAINING | {"numpy", "PIL"}),
 }
 
@@ -48,6 +58,7 @@ def test_an_entry_point_loads_only_what_it_needs(
         check=True,
         timeout=60,
     )
+    assert "SCREEN" not in code or "SCREEN WelcomeScreen" in done.stdout
     loaded = set(done.stdout.rpartition("MODULES ")[2].split())
     assert "sys" in loaded
     assert not loaded & forbidden
