@@ -209,7 +209,7 @@ def test_a_killed_terminal_leaves_the_training_and_attach_finds_it(
     again.press("BTab", "Enter")  # from the harmless answer to the other
     again.wait("■ stopped")
     again.press("q")
-    again.wait("LEFT 0")
+    again.wait("LEFT 130")
     assert events(run, "end")[-1]["status"] == "stopped"
     assert list(run.export.glob("*.safetensors"))
 
