@@ -13,9 +13,8 @@ from loratui.curation.report import Outcome, Report
 from loratui.resolve import Resolved
 from loratui.runs import RUNS, measured_seconds
 from loratui.text import plural, safe_text, show_path
-from trainer.contract.advice import advice
+from trainer.contract.advice import advice, refusals
 from trainer.contract.arithmetic import Schedule, learning_rates, schedule
-from trainer.contract.basemodel import NotSDXL, inspect_base
 from trainer.contract.config import BY_KEY, TrainConfig, flat, vae_source
 from trainer.contract.estimate import Estimate, Part, estimate
 
@@ -220,15 +219,13 @@ def _part(one: Part) -> Row:
 
 def _errors(config: TrainConfig, resolved: Resolved) -> list[str]:
     """What makes the run impossible whatever the pictures are."""
-    errors = []
-    try:
-        inspect_base(config.model.base)
-    except NotSDXL as error:
-        errors.append(f"{_place(resolved, 'model.base')}: {safe_text(error)}")
-    prior = config.prior
-    if prior.enabled and prior.path and not Path(prior.path).is_dir():
-        errors.append(f"{_place(resolved, 'prior.path')}: there is no folder '{show_path(prior.path)}'")
-    return errors
+    return [safe_text(_with_place(one, resolved), 400) for one in refusals(config)]
+
+
+def _with_place(sentence: str, resolved: Resolved) -> str:
+    """A refusal that begins with its setting is given the place where that was set."""
+    key, colon, rest = sentence.partition(":")
+    return _place(resolved, key) + colon + rest if key in resolved.origins else sentence
 
 
 def _place(resolved: Resolved, key: str) -> str:

@@ -52,10 +52,12 @@ def main(arguments: list[str]) -> int:
 
 
 def _train(config: TrainConfig, run: RunDir, log: EventLog, began: float, dead: int | None) -> int:
+    from trainer.checkpoint import newest_checkpoint
     from trainer.commands import Requests, Stop
     from trainer.machine import gpu_name, versions
 
     requests = Requests(run, log)
+    found = newest_checkpoint(run)
     world = _prepare_torch(config)
     log.emit(
         "run",
@@ -68,7 +70,7 @@ def _train(config: TrainConfig, run: RunDir, log: EventLog, began: float, dead: 
         name=config.name,
         steps=config.train.steps,
         config_sha=config_sha(config),
-        resumed_from=_resumes_from(run),
+        resumed_from=found.step,
     )
     if dead is not None:
         message = f"process {dead}, which ran here before, died without a word; its lock was taken over"
@@ -76,7 +78,7 @@ def _train(config: TrainConfig, run: RunDir, log: EventLog, began: float, dead: 
     from trainer.loop import Run
 
     try:
-        end = Run(config, run, log, requests, world).train()
+        end = Run(config, run, log, requests, world, found).train()
     except Stop:  # before the first step: nothing is there to be saved
         _end(log, "stopped", None, began, [])
         return exits.STOPPED
@@ -91,9 +93,10 @@ def _follow(config: TrainConfig, run: RunDir) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # rank 0 hears them and tells
     world = _prepare_torch(config)
+    from trainer.checkpoint import newest_checkpoint
     from trainer.loop import Run
 
-    end = Run(config, run, SilentLog(), None, world).train()
+    end = Run(config, run, SilentLog(), None, world, newest_checkpoint(run)).train()
     return exits.DONE if end.status == "completed" else exits.STOPPED
 
 
@@ -107,13 +110,6 @@ def _prepare_torch(config: TrainConfig) -> World:
     gpu = torch.cuda.is_available() and config.train.device != "cpu"
     torch.use_deterministic_algorithms(not gpu)
     return join_world(gpu)
-
-
-def _resumes_from(run: RunDir) -> int | None:
-    from trainer.checkpoint import newest_checkpoint
-
-    snapshot, _ = newest_checkpoint(run)
-    return None if snapshot is None else snapshot.step
 
 
 def _end(log: EventLog, status: str, step: int | None, began: float, files: list[str]) -> None:

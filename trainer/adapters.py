@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,10 +11,10 @@ from torch.nn import functional
 
 from trainer import draws
 from trainer.contract.config import TrainConfig
+from trainer.contract.unetnames import ATTENTION, unknown_blocks, within
 
 TEXT = ("q_proj", "k_proj", "v_proj", "out_proj")
 ENCODER_NAMES = ("text_encoder", "text_encoder_2")
-ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 
 
 class UnknownBlock(ValueError):
@@ -134,20 +133,9 @@ def target_paths(unet: nn.Module, targets: str, blocks: tuple[str, ...] = ()) ->
     wanted = [
         name for name in inside if targets == "all-linear" or name.endswith(tuple(f".{one}" for one in ATTENTION))
     ]
-    if not blocks:
-        return wanted
-    for block in blocks:
-        if not any(_within(name, block) for name in wanted):
-            known = sorted({".".join(name.split(".")[: 2 if name.startswith("mid") else 4]) for name in wanted})
-            known += sorted({name.rpartition(".transformer_blocks")[0] for name in wanted} - set(known))
-            near = difflib.get_close_matches(block, known, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else "known: " + ", ".join(known)
-            raise UnknownBlock(f"train.blocks: the unet has no block '{block}'; {hint}")
-    return [name for name in wanted if any(_within(name, block) for block in blocks)]
-
-
-def _within(name: str, block: str) -> bool:
-    return name == block or name.startswith(block + ".")
+    if missing := unknown_blocks(blocks, wanted):
+        raise UnknownBlock("\n".join(missing))
+    return [name for name in wanted if not blocks or any(within(name, block) for block in blocks)]
 
 
 @contextmanager

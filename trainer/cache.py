@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -16,17 +15,11 @@ from safetensors.torch import load_file, save
 from trainer import draws, images
 from trainer.contract.rundir import make_private, write_atomic
 from trainer.dataset import View
-from trainer.model import weights_digest
+from trainer.digests import weights_digest
 
 IN_MEMORY = 1 << 30  # bytes of latents that are kept beside the disk
 
 Latent = dict[str, torch.Tensor]  # "mean" and "std", each (4, h, w) in fp32
-
-
-def cache_folder() -> Path:
-    """Where caches of all runs lie: $XDG_CACHE_HOME/loratui, or ~/.cache/loratui."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "loratui"
 
 
 class LatentCache:
@@ -41,16 +34,16 @@ class LatentCache:
         self._kept: OrderedDict[str, Latent] = OrderedDict()
         self._bytes = 0
 
-    def use(self, vae: Any, device: torch.device) -> None:
-        """Encode with this VAE. Its weights, precision and device are part of every key: other bits, other key."""
+    def use(self, vae: Any, device: torch.device, digest: str = "") -> None:
+        """Encode with this VAE, whose weights have `digest`; they, precision and device are part of every key."""
         self._vae, self._device = vae, device
         place = f"{device.type}-{torch.get_num_threads()}-{torch.__version__}"
-        self._kind = f"{weights_digest(vae)}-{vae.dtype}-{place}"
+        self._kind = f"{digest or weights_digest(vae)}-{vae.dtype}-{place}"
 
     def key(self, view: View) -> str:
         """What decides the latents of a view, hashed."""
         one = view.geometry
-        words = (view.item.digest, one.resized, one.corner, one.side, one.flip, self._background, self._kind)
+        words = (view.item.digest, one.resized, one.corner, one.size, one.flip, self._background, self._kind)
         return hashlib.blake2b(repr(words).encode(), digest_size=16).hexdigest()
 
     def fill(self, views: Iterable[View], progress: Callable[[int, int], None]) -> None:
@@ -84,8 +77,8 @@ class LatentCache:
     def _encode(self, key: str, view: View) -> Latent:
         # one picture at a time: a batch would change the last bits with its size
         picture = images.open_rgb(view.item.path, self._background)
-        square = images.pixels(picture, view.geometry).unsqueeze(0)
-        posterior = self._vae.encode(square.to(self._device, self._vae.dtype)).latent_dist
+        seen = images.pixels(picture, view.geometry).unsqueeze(0)
+        posterior = self._vae.encode(seen.to(self._device, self._vae.dtype)).latent_dist
         latent = {
             "mean": posterior.mean[0].float().cpu().contiguous(),
             "std": posterior.std[0].float().cpu().contiguous(),
@@ -107,7 +100,7 @@ def _size(latent: Latent) -> int:
     return sum(one.numel() * one.element_size() for one in latent.values())
 
 
-def sample_latents(latent: Latent, view: View, seed: int, scaling: float, shift: float = 0.0) -> torch.Tensor:
-    """One draw from a view's posterior, scaled as the unet wants it: (4, h, w) in fp32 on the CPU."""
+def sample_latents(latent: Latent, view: View, seed: int) -> torch.Tensor:
+    """One draw from a view's posterior: (4, h, w) in fp32 on the CPU, in the VAE's own scale."""
     eps = draws.normal(tuple(latent["mean"].shape), seed, "posterior", view.step, view.sample, int(view.prior))
-    return (latent["mean"] + latent["std"] * eps - shift) * scaling
+    return latent["mean"] + latent["std"] * eps

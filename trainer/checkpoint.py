@@ -138,21 +138,38 @@ def load_checkpoint(folder: Path) -> Snapshot:
     return Snapshot(state["step"], *tensors, identity=state["identity"])
 
 
-def newest_checkpoint(run: RunDir) -> tuple[Snapshot | None, list[str]]:
-    """The newest checkpoint that is whole, and a sentence for every damaged one that was passed over."""
+@dataclass(frozen=True)
+class Found:
+    """The newest checkpoint that is whole, if any, and a sentence for every damaged one that was passed over."""
+
+    snapshot: Snapshot | None
+    damaged: tuple[str, ...] = ()
+
+    @property
+    def step(self) -> int | None:
+        """The step that a run goes on from; None from the start."""
+        return None if self.snapshot is None else self.snapshot.step
+
+
+def newest_checkpoint(run: RunDir) -> Found:
+    """Look for the newest whole checkpoint, from the newest backwards."""
     damaged = []
     for folder in list_checkpoints(run):
         try:
-            return load_checkpoint(folder), damaged
+            return Found(load_checkpoint(folder), tuple(damaged))
         except Damaged as error:
             damaged.append(str(error))
-    return None, damaged
+    return Found(None, tuple(damaged))
 
 
-def check_identity(snapshot: Snapshot, identity: dict[str, Any]) -> None:
-    """Raises OtherRun with a field-by-field difference unless the checkpoint is of this very run."""
+def check_identity(snapshot: Snapshot, identity: dict[str, Any], only: tuple[str, ...] = ()) -> None:
+    """Raises OtherRun with a field-by-field difference unless the checkpoint is of this very run.
+
+    `only` names the tables or fields that are compared, for when the rest is not known yet.
+    """
     old, new = _flat(snapshot.identity), _flat(json.loads(json.dumps(identity)))
-    names = sorted(set(old) | set(new))
+    within = tuple(f"{one}." for one in only)
+    names = [one for one in sorted(set(old) | set(new)) if not only or one in only or one.startswith(within)]
     differences = [
         f"{name}: was {old.get(name, 'nothing')!r}, is {new.get(name, 'nothing')!r}"
         for name in names

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainer import draws, images
+from trainer.contract.buckets import Size, bucket_of
 from trainer.contract.config import TrainConfig
 from trainer.contract.pictures import NoDataset, list_pictures
 
@@ -55,48 +56,69 @@ class Plan:
         """The views of one forward pass: `batch` pictures, then as many class pictures if there are any.
 
         `step` counts from 1, `micro` from 0; `part` takes some of the samples, for one of several processes. Four
-        micro-batches of one see what one of four sees.
+        micro-batches of one see what one of four sees. With buckets all views of a step have one size; the class
+        pictures are cut to it.
         """
         size, passes = self.config.train.batch, self.config.train.accumulation
         samples = range(micro * size, (micro + 1) * size)[part]
-        first = (step - 1) * size * passes
-        mine = [self._view(self.items, "order", first + one, step, one) for one in samples]
-        other = [self._view(self.class_items, "class-order", first + one, step, one) for one in samples]
-        return tuple(view for view in mine + other if view is not None)
+        turn = self._turn(step)
+        mine, first, class_first = self._of(turn.size), turn.number * size * passes, (step - 1) * size * passes
+        views = [self._view(mine, "order", first + one, step, one, turn.size) for one in samples]
+        if self.class_items:
+            other = self.class_items
+            views += [self._view(other, "class-order", class_first + one, step, one, turn.size) for one in samples]
+        return tuple(views)
 
     def distinct_views(self) -> list[View]:
-        """Every square that some step may see, each once: what there is to encode.
+        """Everything that some step may see, each once: what there is to encode.
 
         A short run is walked through; of a long one every variant is taken, without counting its steps.
         """
         train, data = self.config.train, self.config.dataset
         crops = range(CROPS) if data.crop == "random" else (None,)
         flips = (False, True) if data.flip else (False,)
-        everything = self.items + self.class_items
-        if train.steps * train.accumulation * train.batch < len(everything) * len(crops) * len(flips):
+        cuts = [(item, self._size(item)) for item in self.items]
+        cuts += [(item, size) for item in self.class_items for size in sorted({size for _, size in cuts})]
+        if train.steps * train.accumulation * train.batch < len(cuts) * len(crops) * len(flips):
             steps, passes = range(1, train.steps + 1), range(train.accumulation)
             views = [view for step in steps for micro in passes for view in self.micro_batch(step, micro)]
         else:
-            shapes = [(item, crop, flip) for item in everything for crop in crops for flip in flips]
-            views = [View(item, geometry(item, self.config, crop, flip), 0, 0) for item, crop, flip in shapes]
+            shapes = [(item, size, crop, flip) for item, size in cuts for crop in crops for flip in flips]
+            views = [View(item, geometry(item, size, crop, flip), 0, 0) for item, size, crop, flip in shapes]
         return list({(view.item.digest, view.geometry): view for view in views}.values())
 
-    def _view(self, items: tuple[Item, ...], stream: draws.Stream, place: int, step: int, sample: int) -> View | None:
-        if not items:
-            return None
+    def _size(self, item: Item) -> Size:
+        side = self.config.train.resolution
+        return bucket_of(*item.size, side) if self.config.dataset.buckets else (side, side)
+
+    def _of(self, size: Size) -> tuple[Item, ...]:
+        if not self.config.dataset.buckets:
+            return self.items
+        return tuple(item for item in self.items if self._size(item) == size)
+
+    def _turn(self, step: int) -> draws.Turn:
+        """Whose turn it is: with buckets one of them, else all pictures at the one size."""
+        train, data = self.config.train, self.config.dataset
+        if not data.buckets:
+            return draws.Turn((train.resolution, train.resolution), step - 1)
+        return draws.turn(step - 1, tuple(map(self._size, self.items)), data.repeats, train.seed)
+
+    def _view(
+        self, items: tuple[Item, ...], stream: draws.Stream, place: int, step: int, sample: int, size: Size
+    ) -> View:
         seed, prior = self.config.train.seed, stream == "class-order"
         repeats = 1 if prior else self.config.dataset.repeats
         item = items[draws.item_at(place, len(items), repeats, seed, stream)]
         key = (step, sample, int(prior))
         flip = self.config.dataset.flip and draws.uniform(seed, "flip", *key) < 0.5
         crop = draws.below(CROPS, seed, "crop", *key) if self.config.dataset.crop == "random" else None
-        return View(item, geometry(item, self.config, crop, flip), step, sample, prior)
+        return View(item, geometry(item, size, crop, flip), step, sample, prior)
 
 
-def geometry(item: Item, config: TrainConfig, crop: int | None, flip: bool) -> images.Geometry:
-    """The square of `item`: the centre, or place `crop` of CROPS along its longer side."""
+def geometry(item: Item, size: Size, crop: int | None, flip: bool) -> images.Geometry:
+    """The cut of `item` to `size` (height, width): the centre, or place `crop` of CROPS along its longer side."""
     place = 0.5 if crop is None else crop / (CROPS - 1)
-    return images.fit(*item.size, config.train.resolution, (place, place), flip)
+    return images.fit(*item.size, size, (place, place), flip)
 
 
 def read_dataset(config: TrainConfig) -> tuple[Item, ...]:

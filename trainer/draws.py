@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
 import torch
 
 Stream = Literal[
-    "order", "class-order", "crop", "flip", "posterior", "noise", "offset", "timestep", "caption", "dropout", "rows",
-    "lora", "sample",
+    "order", "class-order", "buckets", "crop", "flip", "posterior", "noise", "offset", "timestep", "caption", "dropout",
+    "rows", "lora", "sample",
 ]  # fmt: skip
 
 
@@ -53,3 +55,33 @@ def item_at(index: int, items: int, repeats: int, seed: int, stream: Stream = "o
     """
     epoch, place = divmod(index, items * repeats)
     return permutation(items * repeats, seed, stream, epoch)[place] % items
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One step's turn of one bucket: its size, and how many turns that bucket had before."""
+
+    size: tuple[int, int]
+    number: int
+
+
+def turn(place: int, sizes: tuple[tuple[int, int], ...], repeats: int, seed: int) -> Turn:
+    """Whose turn it is at step `place` (from 0), `sizes` being those of the pictures.
+
+    Every picture in turn, in the order of a permutation, calls its own bucket, which then gives the whole step from
+    an order of its own: a bucket has as many turns as pictures, so all pictures are seen equally often.
+    """
+    cycle, at = divmod(place, len(sizes) * repeats)
+    own = _turns(sizes, repeats, seed, cycle)[at]
+    return Turn(own.size, own.number + cycle * repeats * sizes.count(own.size))
+
+
+@lru_cache(maxsize=4)
+def _turns(sizes: tuple[tuple[int, int], ...], repeats: int, seed: int, cycle: int) -> tuple[Turn, ...]:
+    had: Counter[tuple[int, int]] = Counter()
+    turns = []
+    for one in permutation(len(sizes) * repeats, seed, "buckets", cycle):
+        size = sizes[one % len(sizes)]
+        turns.append(Turn(size, had[size]))
+        had[size] += 1
+    return tuple(turns)

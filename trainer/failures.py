@@ -23,6 +23,8 @@ def explain(error: BaseException) -> Explained:
     from trainer.checkpoint import OtherRun
     from trainer.dataset import DataError
     from trainer.model import ModelError
+    from trainer.optim import NoOptimizer
+    from trainer.reading import SettingsError
     from trainer.step import NotFinite
     from trainer.world import Uneven
 
@@ -36,7 +38,7 @@ def explain(error: BaseException) -> Explained:
             return "data", str(error), ["repair or skip the pictures named, then start again"]
         case OtherRun():
             return "data", str(error), ["start a new run, or put back what was changed"]
-        case NotSDXL() | ModelError() | UnknownBlock() | Uneven():
+        case NotSDXL() | ModelError() | UnknownBlock() | Uneven() | NoOptimizer() | SettingsError():
             return "usage", str(error), ["correct the setting and start again"]
         case OSError(errno=errno.ENOSPC | errno.EDQUOT):
             return "disk", f"the disk is full: {error.filename or error}", ["free some space, then 'loratui resume'"]

@@ -43,8 +43,8 @@ def _parser() -> argparse.ArgumentParser:
 def _generate(asked: argparse.Namespace) -> None:
     import torch
 
+    from trainer.images import save_picture
     from trainer.prompts import encode
-    from trainer.sampler import save_picture
     from trainer.sampling import make_picture
     from trainer.trained import find_checkpoint, load_exported, open_run, set_scale
 

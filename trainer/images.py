@@ -1,4 +1,4 @@
-"""From a picture file to the square that is trained on: opened safely, turned upright, composited, resized, cropped."""
+"""From a picture file to what is trained on: opened safely, turned upright, composited, resized, cropped."""
 
 from __future__ import annotations
 
@@ -15,18 +15,21 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
+THUMB = 256  # px, longest side of a small copy
+
+
 class BadPicture(ValueError):
     """A picture cannot be used; the message has no file name, the caller knows it."""
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """How a picture becomes a square: sizes as (height, width), the crop's corner as (top, left)."""
+    """How a picture becomes what is trained on: sizes as (height, width), the crop's corner as (top, left)."""
 
     original: tuple[int, int]
     resized: tuple[int, int]
     corner: tuple[int, int]
-    side: int
+    size: tuple[int, int]
     flip: bool
 
     @property
@@ -34,8 +37,8 @@ class Geometry:
         """SDXL's six numbers: original height and width, crop top and left, target height and width."""
         top, left = self.corner
         if self.flip:
-            left = self.resized[1] - self.side - left
-        return (*self.original, top, left, self.side, self.side)
+            left = self.resized[1] - self.size[1] - left
+        return (*self.original, top, left, *self.size)
 
 
 def open_rgb(path: Path, background: str = "#ffffff") -> Image:
@@ -82,24 +85,26 @@ def _from_deep_grey(picture: Image) -> Image:
     return Image.fromarray(grey).convert("RGB")
 
 
-def fit(width: int, height: int, side: int, where: tuple[float, float] = (0.5, 0.5), flip: bool = False) -> Geometry:
-    """Bring the short side to `side` px and cut a square; `where` in [0, 1] places it (0.5: the centre)."""
-    scale = side / min(width, height)
-    resized = (max(side, round(height * scale)), max(side, round(width * scale)))
-    corner = (round((resized[0] - side) * where[0]), round((resized[1] - side) * where[1]))
-    return Geometry((height, width), resized, corner, side, flip)
+def fit(
+    width: int, height: int, size: tuple[int, int], where: tuple[float, float] = (0.5, 0.5), flip: bool = False
+) -> Geometry:
+    """Make the picture cover `size` (height, width), and cut that; `where` in [0, 1] places it (0.5: the centre)."""
+    scale = max(size[0] / height, size[1] / width)
+    resized = (max(size[0], round(height * scale)), max(size[1], round(width * scale)))
+    corner = (round((resized[0] - size[0]) * where[0]), round((resized[1] - size[1]) * where[1]))
+    return Geometry((height, width), resized, corner, size, flip)
 
 
 def pixels(picture: Image, geometry: Geometry) -> torch.Tensor:
-    """The square as a (3, side, side) fp32 tensor in [-1, 1]."""
+    """What is trained on as a (3, height, width) fp32 tensor in [-1, 1]."""
     from PIL import Image
 
     height, width = geometry.resized
     if picture.size != (width, height):
         picture = picture.resize((width, height), Image.Resampling.LANCZOS)
     top, left = geometry.corner
-    square = picture.crop((left, top, left + geometry.side, top + geometry.side))
-    values = np.asarray(square, dtype=np.float32) / 127.5 - 1.0
+    cut = picture.crop((left, top, left + geometry.size[1], top + geometry.size[0]))
+    values = np.asarray(cut, dtype=np.float32) / 127.5 - 1.0
     if geometry.flip:
         values = values[:, ::-1]
     return torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1)))
@@ -111,3 +116,13 @@ def to_pictures(decoded: torch.Tensor) -> list[Image]:
 
     values = (decoded / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1).float().cpu().numpy()
     return [Image.fromarray((one * 255).round().astype(np.uint8)) for one in values]
+
+
+def save_picture(picture: Image, final: Path, thumb: bool = False) -> None:
+    """Write a picture aside and rename it into place; the format follows the name, nothing else is in the file."""
+    if thumb:
+        picture = picture.copy()
+        picture.thumbnail((THUMB, THUMB))
+    aside = final.with_name(f".{final.name}.part")
+    picture.save(aside, format="JPEG" if final.suffix == ".jpg" else "PNG")
+    aside.rename(final)

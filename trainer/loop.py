@@ -8,19 +8,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from trainer.cache import LatentCache, cache_folder
-from trainer.checkpoint import check_identity, newest_checkpoint
+from trainer.cache import LatentCache
+from trainer.checkpoint import Found, Snapshot, check_identity
 from trainer.commands import Requests, Stop
 from trainer.contract.arithmetic import checkpoint_steps, sample_steps
 from trainer.contract.config import TrainConfig
 from trainer.contract.events import EventLog, SilentLog
 from trainer.contract.rundir import RunDir
-from trainer.dataset import Plan, read_dataset
+from trainer.dataset import Plan
+from trainer.digests import cache_folder
 from trainer.export.files import export_run
 from trainer.machine import memory_now
-from trainer.model import fix_pooling, load_parts, pick_device, weights_digest
+from trainer.model import fix_pooling, load_parts, pick_device
 from trainer.prior import class_pictures
 from trainer.prompts import PromptCache, too_long
+from trainer.reading import Inputs, other_files, read_inputs
 from trainer.sampler import Sampler
 from trainer.saving import Saver
 from trainer.setup import make_trainee, run_identity
@@ -41,24 +43,33 @@ class Run:
     """One start of one run, from the first look at the pictures to the last file."""
 
     def __init__(
-        self, config: TrainConfig, run: RunDir, log: EventLog | SilentLog, requests: Requests | None, world: World
+        self,
+        config: TrainConfig,
+        run: RunDir,
+        log: EventLog | SilentLog,
+        requests: Requests | None,
+        world: World,
+        found: Found,
     ) -> None:
-        """Read, load, cache and restore; `requests` is None in all processes but the first.
+        """Read, load, cache and restore what was `found`; `requests` is None in all processes but the first.
 
-        Raises DataError, NotSDXL, ModelError, UnknownBlock, Uneven or OtherRun.
+        Raises DataError, SettingsError, NotSDXL, ModelError, UnknownBlock, NoOptimizer, Uneven or OtherRun.
         """
         self.config, self.run, self.log, self.requests, self.world = config, run, log, requests, world
         self._phase("load", 0, 3)
         world.share(config.train.batch, config.train.accumulation)
-        items = read_dataset(config)
+        self._warn_damaged(found)
+        inputs = read_inputs(config, found.snapshot)
+        self._warn_other_files(inputs)
         self.parts = load_parts(config, pick_device(config))
         self._phase("load", 1, 3)
         fix_pooling(self._encoders(), self.parts.tokenizers)
         # made by the untouched base model, so before any layer is put into it
         with self._first_alone():
-            classes = class_pictures(config, self.parts, cache_folder(), self._preparing("prior"))
-        self.plan = Plan(items, classes, config)
-        self.identity = run_identity(config, self.plan, weights_digest(self.parts.unet))
+            photographs, told = inputs.class_photographs, self._preparing("prior")
+            classes = class_pictures(config, photographs, self.parts, cache_folder(), told)
+        self.plan = Plan(inputs.items, classes, config)
+        self.identity = run_identity(config, inputs.items, classes, self.parts.digests)
         self.trainee = make_trainee(self.parts, config)
         self._phase("load", 2, 3)
         self.latents = self._cached_latents()
@@ -66,11 +77,22 @@ class Run:
         self.sampler = Sampler(run, log, config, self.parts, self.trainee, self.prompts)
         self.stepper = Stepper(self.parts, self.trainee, self.plan, self.latents, self.prompts, config, world)
         self.saver = Saver(run, log, config.train.keep_checkpoints)
-        self.done = self._resume()
+        self.done = self._resume(found.snapshot)
         self._set_modes()
         self._phase("load", 3, 3)
 
     # -- before the first step ------------------------------------------------------------------------------------
+
+    def _warn_damaged(self, found: Found) -> None:
+        for sentence in found.damaged:
+            advice = "the checkpoint before it is used"
+            self.log.emit("warn", code="checkpoint-damaged", message=sentence, advice=advice)
+
+    def _warn_other_files(self, inputs: Inputs) -> None:
+        if names := other_files(self.config, inputs.class_photographs):
+            shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+            message = f"the class folder has what is no picture and is left alone: {shown}"
+            self.log.emit("warn", code="class-other-files", message=message, advice="nothing needs to be done")
 
     def _preparing(self, name: str) -> Callable[[int, int], None]:
         def progress(done: int, total: int) -> None:
@@ -95,7 +117,7 @@ class Run:
 
     def _cached_latents(self) -> LatentCache:
         cache = LatentCache(cache_folder() / "latents", self.config.dataset.background)
-        cache.use(self.parts.vae, self.parts.device)
+        cache.use(self.parts.vae, self.parts.device, self.parts.digests["vae"])
         with self._first_alone():
             cache.fill(self.plan.distinct_views(), self._preparing("cache"))
         return cache
@@ -107,9 +129,9 @@ class Run:
             for prompt, length in too_long(tokenizer, [write(one) for one in words]):
                 message = f"a prompt of {length} tokens is cut at {tokenizer.model_max_length}: {prompt}"
                 self.log.emit("warn", code="prompt-cut", message=message, advice="shorten it")
-        cache = PromptCache(self.parts)
+        cache = PromptCache(self.parts, cache_folder() / "prompts")
         if not self.trainee.text_layers:
-            cache.add([one for one in words if write(one) == one])
+            cache.add([one for one in words if write(one) == one], keep=True)
         if self.trainee.pivot is None:
             self.parts.release_encoders()
         return cache
@@ -119,12 +141,8 @@ class Run:
         empty = [""] if self.config.dataset.caption_dropout and not self.parts.zero_empty else []
         return list(dict.fromkeys([*(one.prompt for one in self.plan.items + self.plan.class_items), *shown, *empty]))
 
-    def _resume(self) -> int:
+    def _resume(self, snapshot: Snapshot | None) -> int:
         """Put the newest whole checkpoint back; returns its step, 0 for a fresh start."""
-        snapshot, damaged = newest_checkpoint(self.run)
-        for sentence in damaged:
-            advice = "the checkpoint before it is used"
-            self.log.emit("warn", code="checkpoint-damaged", message=sentence, advice=advice)
         if snapshot is None:
             return 0
         check_identity(snapshot, self.identity)
@@ -140,7 +158,10 @@ class Run:
         self.parts.unet.train()  # diffusers checkpoints only in train mode; SDXL has no dropout
         if self.parts.text_encoders is not None:
             for encoder in self.parts.text_encoders:
-                encoder.gradient_checkpointing_enable({"use_reentrant": False})
+                # transformers renames it in version 6
+                name = "activation_checkpointing_enable"
+                enable = getattr(encoder, name, None) or encoder.gradient_checkpointing_enable
+                enable({"use_reentrant": False})
                 encoder.train()
 
     # -- the steps ------------------------------------------------------------------------------------------------

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import gc
-import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from trainer.contract.basemodel import inspect_base
+from trainer.contract.basemodel import WEIGHTED, inspect_base
 from trainer.contract.config import TrainConfig, vae_source
+from trainer.digests import files_digest, weights_digest, words_digest
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
@@ -34,6 +34,8 @@ class Parts:
     device: torch.device
     dtype: torch.dtype
     zero_empty: bool  # whether an empty negative prompt means zeros, as in SDXL
+    clip_skip: int = 0  # layers of the text encoders left out beyond SDXL's one
+    digests: dict[str, str] = field(default_factory=dict)  # of each part: what caches and resumes know it by
 
     @property
     def factor(self) -> int:
@@ -76,8 +78,9 @@ def load_parts(config: TrainConfig, device: torch.device) -> Parts:
     quiet()
     source, dtype = base_source(config), DTYPES[config.train.precision]
     scheduler, zero_empty = load_scheduler(source)
+    local = base_digests(config)
     unet = _freeze(_load(UNet2DConditionModel, source, "unet", dtype), device)
-    return Parts(
+    parts = Parts(
         unet=unet,
         vae=load_vae(config, source, dtype, device),
         text_encoders=load_text_encoders(source, dtype, device),
@@ -86,14 +89,19 @@ def load_parts(config: TrainConfig, device: torch.device) -> Parts:
         device=device,
         dtype=dtype,
         zero_empty=zero_empty,
+        clip_skip=config.model.clip_skip,
     )
+    parts.digests.update(_all_digests(parts, local))
+    return parts
 
 
 def load_vae(config: TrainConfig, source: str, dtype: torch.dtype, device: torch.device) -> Any:
-    """The VAE of the settings; in fp32 where its configuration says that half precision overflows (force_upcast)."""
+    """The VAE of the settings, in their precision; auto: fp32 where it overflows in half precision (force_upcast)."""
     from diffusers import AutoencoderKL
 
     own = vae_source(config.model)
+    if config.model.vae_precision == "fp32":
+        dtype = torch.float32
     vae = _load(AutoencoderKL, own, "", dtype) if own else _load(AutoencoderKL, source, "vae", dtype)
     return _freeze(vae.to(torch.float32) if vae.config.force_upcast else vae, device)
 
@@ -143,15 +151,6 @@ def fix_pooling(text_encoders: Iterable[nn.Module], tokenizers: Iterable[Any]) -
                 module.eos_token_id = tokenizer.eos_token_id
 
 
-def weights_digest(module: nn.Module) -> str:
-    """A digest of every parameter and buffer: what a cache of this module's results is keyed by."""
-    digest = hashlib.blake2b(digest_size=16)
-    for name, tensor in sorted(module.state_dict().items()):
-        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
-
-
 def quiet() -> None:
     """No progress bars, advice or deprecations on stderr: the run's log is read by people."""
     import diffusers
@@ -166,23 +165,64 @@ def _freeze(module: Any, device: torch.device) -> Any:
     return module.requires_grad_(False).eval().to(device)
 
 
+def base_digests(config: TrainConfig) -> dict[str, str]:
+    """A digest of each part with weights that lies in a folder here, from its files: nothing is loaded for it."""
+    found = {}
+    for part in WEIGHTED:
+        if folder := _local(config, part):
+            precision = f"{config.train.precision} {config.model.vae_precision if part == 'vae' else ''}"
+            found[part] = files_digest(_files(folder, DTYPES[config.train.precision]), precision)
+    return found
+
+
+def _local(config: TrainConfig, part: str) -> Path | None:
+    own = vae_source(config.model) if part == "vae" else ""
+    folder = Path(own) if own else Path(base_source(config)) / part
+    return folder if folder.is_dir() else None
+
+
+def _files(folder: Path, dtype: torch.dtype) -> list[Path]:
+    """What is read of a part's folder: its configuration, and the weights of the first variant that is there."""
+    variant = next(iter(_variants(folder, dtype)), None)
+    weights = [path for path in folder.glob("*.safetensors") if (".fp16." in path.name) == (variant == "fp16")]
+    return [*weights, *folder.glob("config.json")]
+
+
+def _all_digests(parts: Parts, local: dict[str, str]) -> dict[str, str]:
+    """Those of the files where there are any, else of what was loaded; tokenizers and scheduler by their contents."""
+    assert parts.text_encoders is not None
+    modules = dict(zip(WEIGHTED, (parts.unet, *parts.text_encoders, parts.vae), strict=True))
+    found = {name: local.get(name) or weights_digest(module) for name, module in modules.items()}
+    found["tokenizers"] = words_digest([one.get_vocab() for one in parts.tokenizers])
+    found["scheduler"] = words_digest([type(parts.scheduler).__name__, repr(sorted(parts.scheduler.config.items()))])
+    return found
+
+
 def _load(family: Any, source: str, part: str, dtype: torch.dtype) -> Any:
     """One part, from safetensors only; the hub's fp16 files where half precision is wanted and they are there."""
     options: dict[str, Any] = {"subfolder": part} if part else {}
-    options |= {"use_safetensors": True, "dtype": dtype}
-    variants = ("fp16", None) if dtype != torch.float32 else (None, "fp16")
-    if Path(source).is_dir():
-        variants = tuple(one for one in variants if _has(Path(source) / part, one))
+    options |= {"use_safetensors": True, "dtype": dtype, "output_loading_info": True}
     failed: Exception | None = None
-    for variant in variants:
+    for variant in _variants(Path(source) / part, dtype) if Path(source).is_dir() else _order(dtype):
         try:
-            return family.from_pretrained(source, variant=variant, **options)
-        except (OSError, ValueError) as error:
+            loaded, info = family.from_pretrained(source, variant=variant, **options)
+        except (OSError, ValueError, RuntimeError) as error:
             failed = error
+            continue
+        # both libraries would make up what is missing at random
+        if wrong := sorted(map(str, [*info["missing_keys"], *info["mismatched_keys"]])):
+            said = f"{len(wrong)} tensors are missing or of another shape, such as {wrong[0]}"
+            raise ModelError(f"the {part or 'VAE'} of '{source}' does not fit its configuration: {said}")
+        return loaded
     reason = str(failed).splitlines()[0] if failed else "no .safetensors there"
     raise ModelError(f"the {part or 'VAE'} of '{source}' cannot be loaded: {reason}") from failed
 
 
-def _has(folder: Path, variant: str | None) -> bool:
+def _order(dtype: torch.dtype) -> tuple[str | None, ...]:
+    return ("fp16", None) if dtype != torch.float32 else (None, "fp16")
+
+
+def _variants(folder: Path, dtype: torch.dtype) -> list[str | None]:
+    """The variants that a folder has, the wanted one first."""
     names = [path.name for path in folder.glob("*.safetensors")]
-    return any((".fp16." in name) == (variant == "fp16") for name in names)
+    return [one for one in _order(dtype) if any((".fp16." in name) == (one == "fp16") for name in names)]

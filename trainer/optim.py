@@ -11,6 +11,11 @@ import torch
 from trainer.contract.config import TrainConfig
 from trainer.flat import FlatGroup
 
+
+class NoOptimizer(ValueError):
+    """The optimizer of the settings cannot be had on this machine."""
+
+
 Rates = dict[str, dict[str, float | None]]
 
 
@@ -178,7 +183,10 @@ class FlatAdamW:
             flat = torch.nn.Parameter(group.data)
             flat.grad = group.grad
             sets.append({"params": [flat], "lr": group.lr, "weight_decay": group.weight_decay, "name": group.name})
-        self._inner = torch.optim.AdamW(sets, betas=(own.beta1, own.beta2), eps=own.epsilon)
+        self._inner = self._make(sets, betas=(own.beta1, own.beta2), eps=own.epsilon)
+
+    def _make(self, sets: list[dict[str, Any]], **own: Any) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(sets, **own)
 
     def estimate(self) -> torch.Tensor | None:
         """AdamW estimates nothing."""
@@ -210,7 +218,7 @@ class FlatAdamW:
         state = {}
         for group in self._inner.param_groups:
             for key, value in self._inner.state.get(group["params"][0], {}).items():
-                state[f"{group['name']}.{key}"] = value
+                state[f"{group['name']}.{key}"] = torch.as_tensor(value)
         return state
 
     def load_tensors(self, tensors: dict[str, torch.Tensor]) -> None:
@@ -221,7 +229,30 @@ class FlatAdamW:
                 key.rpartition(".")[2]: value for key, value in tensors.items() if key.startswith(group["name"] + ".")
             }
             for key, value in own.items():
-                self._inner.state[flat][key] = value.clone().to("cpu" if key == "step" else flat.device)
+                self._inner.state[flat][key] = (
+                    self._step_count(value) if key == "step" else value.to(flat.device, copy=True)
+                )
+
+    def _step_count(self, saved: torch.Tensor) -> Any:
+        return saved.clone()
+
+
+class FlatAdamW8bit(FlatAdamW):
+    """bitsandbytes' AdamW: moments in bytes, in blocks of 256 numbers, on the flat groups."""
+
+    def _make(self, sets: list[dict[str, Any]], **own: Any) -> torch.optim.Optimizer:
+        try:
+            from bitsandbytes.optim import AdamW8bit
+        except Exception as error:  # its native part fails in many ways where it does not fit the machine
+            raise NoOptimizer(
+                f"train.optimizer is adamw-8bit, and bitsandbytes cannot be used here ({error}): "
+                "pip install 'loratui[8bit]', or take adamw"
+            ) from error
+        inner: torch.optim.Optimizer = AdamW8bit(sets, **own)
+        return inner
+
+    def _step_count(self, saved: torch.Tensor) -> Any:
+        return int(saved)
 
 
 def make_optimizer(groups: list[FlatGroup], config: TrainConfig) -> Optimizer:
@@ -231,6 +262,8 @@ def make_optimizer(groups: list[FlatGroup], config: TrainConfig) -> Optimizer:
             return FlatProdigy(groups, config)
         case "adamw":
             return FlatAdamW(groups, config)
+        case "adamw-8bit":
+            return FlatAdamW8bit(groups, config)
 
 
 def rate_factor(config: TrainConfig, step: int) -> float:

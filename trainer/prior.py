@@ -12,9 +12,10 @@ from trainer import draws
 from trainer.contract.config import TrainConfig
 from trainer.contract.rundir import make_private
 from trainer.dataset import Item, read_class_items
+from trainer.images import save_picture
 from trainer.model import Parts
 from trainer.prompts import encode
-from trainer.sampling import make_picture
+from trainer.sampling import make_pictures
 
 
 def class_prompt(config: TrainConfig) -> str:
@@ -22,23 +23,31 @@ def class_prompt(config: TrainConfig) -> str:
     return config.prior.prompt or f"a photo of a {config.dataset.class_word or config.kind}"
 
 
+def real_class_pictures(config: TrainConfig) -> tuple[Item, ...]:
+    """The photographs of prior.path; none where none are wanted. Raises DataError for a bad class folder."""
+    if not (config.prior.enabled and config.prior.path):
+        return ()
+    return read_class_items(Path(config.prior.path).expanduser(), class_prompt(config), config)
+
+
 def class_pictures(
-    config: TrainConfig, parts: Parts, folder: Path, progress: Callable[[int, int], None]
+    config: TrainConfig, real: tuple[Item, ...], parts: Parts, folder: Path, progress: Callable[[int, int], None]
 ) -> tuple[Item, ...]:
-    """The wanted number of class pictures. Those of prior.path come first; the rest is generated into `folder`.
+    """The wanted number of class pictures. The `real` ones come first; the rest is generated into `folder`.
 
     Each generated picture has its own seed and file, so a killed run goes on where it was, and nothing is ever
-    written into the person's folder. Raises DataError for a bad class folder.
+    written into the person's folder, nor is anything but what was generated read from `folder`.
     """
     if not config.prior.enabled:
         return ()
     prompt, wanted = class_prompt(config), config.prior.images
-    real = read_class_items(Path(config.prior.path).expanduser(), prompt, config) if config.prior.path else ()
     missing = wanted - len(real)
     if missing <= 0:
         return real[:wanted]
-    kind = hashlib.sha256(repr((prompt, config.model.base, config.train.resolution)).encode()).hexdigest()[:12]
-    made = folder / f"class-{kind}"
+    sample = config.sample
+    decides = (prompt, parts.digests["unet"], config.train.resolution, config.train.seed, config.prior.batch)
+    decides = (*decides, sample.steps, sample.guidance, config.model.clip_skip)
+    made = folder / f"class-{hashlib.sha256(repr(decides).encode()).hexdigest()[:12]}"
     make_private(made)
     _generate(config, parts, prompt, made, missing, progress)
     return real + read_class_items(made, prompt, config)[:missing]
@@ -48,17 +57,16 @@ def class_pictures(
 def _generate(
     config: TrainConfig, parts: Parts, prompt: str, folder: Path, number: int, progress: Callable[[int, int], None]
 ) -> None:
-    encoded = None
-    for place in range(number):
-        path = folder / f"{place:06d}.png"
-        if path.exists():
+    """Make what is missing, in batches that are the same whenever they are made: a batch changes the last bits."""
+    size, sample, encoded = config.prior.batch, config.sample, None
+    for first in range(0, number, size):
+        paths = {place: folder / f"{place:06d}.png" for place in range(first, first + size)}
+        if all(path.exists() for path in paths.values()):
             continue
-        progress(place, number)
+        progress(first, number)
         encoded = encoded or encode(parts, [prompt])
-        seed = draws.below(2**31, config.train.seed, "sample", place)
-        side, sample = config.train.resolution, config.sample
-        picture = make_picture(parts, encoded, side, sample.steps, sample.guidance, seed)
-        aside = folder / f".{path.name}.part"
-        picture.save(aside, format="PNG")
-        aside.rename(path)
+        seeds = [draws.below(2**31, config.train.seed, "sample", place) for place in paths]
+        made = make_pictures(parts, encoded, config.train.resolution, sample.steps, sample.guidance, seeds)
+        for picture, path in zip(made, paths.values(), strict=True):
+            save_picture(picture, path)
     progress(number, number)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -12,16 +10,12 @@ from trainer.adapters import add_text_lora, rounded_to
 from trainer.contract.config import TrainConfig
 from trainer.contract.events import EventLog, SilentLog
 from trainer.contract.rundir import RunDir, make_private
+from trainer.images import save_picture
 from trainer.model import DTYPES, Parts, base_source, fix_pooling, free, load_text_encoders
 from trainer.prompts import Encoded, PromptCache, encode
 from trainer.sampling import make_picture
 from trainer.setup import Trainee
 from trainer.tokens import insert_rows
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-THUMB = 256  # px, longest side of the small copy
 
 
 class Sampler:
@@ -110,13 +104,3 @@ class Sampler:
         self._cache.add([prompt])
         parts.release_encoders()
         return self._cache.get([prompt])
-
-
-def save_picture(picture: Image, final: Path, thumb: bool = False) -> None:
-    """Write a picture aside and rename it into place; the format follows the name, nothing else is in the file."""
-    if thumb:
-        picture = picture.copy()
-        picture.thumbnail((THUMB, THUMB))
-    aside = final.with_name(f".{final.name}.part")
-    picture.save(aside, format="JPEG" if final.suffix == ".jpg" else "PNG")
-    aside.rename(final)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -9,15 +10,23 @@ import torch
 from trainer.images import to_pictures
 from trainer.model import Parts
 from trainer.prompts import Encoded
+from trainer.scaling import LatentScale
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 
 def make_picture(parts: Parts, encoded: Encoded, side: int, steps: int, guidance: float, seed: int) -> Image:
-    """One picture of `side` px from one encoded prompt, with the base model's own sampler.
+    """One picture of `side` px from one encoded prompt, with the base model's own sampler."""
+    return make_pictures(parts, encoded, side, steps, guidance, (seed,))[0]
 
-    The first noise comes from a CPU generator seeded with `seed`, so that every device, and a plain
+
+def make_pictures(
+    parts: Parts, encoded: Encoded, side: int, steps: int, guidance: float, seeds: Sequence[int]
+) -> list[Image]:
+    """A picture of `side` px from one encoded prompt for each of `seeds`, all at a time.
+
+    The first noise comes from CPU generators seeded with `seeds`, so that every device, and a plain
     StableDiffusionXLPipeline with the exported files, starts from the same.
     """
     from diffusers import StableDiffusionXLPipeline
@@ -46,14 +55,16 @@ def make_picture(parts: Parts, encoded: Encoded, side: int, steps: int, guidance
             width=side,
             num_inference_steps=steps,
             guidance_scale=guidance,
-            generator=torch.Generator().manual_seed(seed),
+            generator=[torch.Generator().manual_seed(seed) for seed in seeds],
+            num_images_per_prompt=len(seeds),
             output_type="latent",
         ).images
-        decoded = decode(parts.vae, latents)
+        # one at a time: the VAE's activations are larger than the unet's
+        decoded = torch.cat([decode(parts.vae, one.unsqueeze(0)) for one in latents])
     parts.unet.train(was_training)
-    return to_pictures(decoded)[0]
+    return to_pictures(decoded)
 
 
 def decode(vae: Any, latents: torch.Tensor) -> torch.Tensor:
     """Latents (n, 4, h, w) as the unet has them to pixels (n, 3, H, W) in [-1, 1], in the VAE's precision."""
-    return vae.decode(latents.to(vae.dtype) / vae.config.scaling_factor, return_dict=False)[0]
+    return vae.decode(LatentScale(vae).to_vae(latents.to(vae.dtype)), return_dict=False)[0]

@@ -13,7 +13,8 @@ from trainer.checkpoint import Snapshot, Tensors, copy_tensors
 from trainer.contract.arithmetic import learning_rates, text_frozen_after
 from trainer.contract.config import TrainConfig, flat
 from trainer.contract.triggers import split_triggers
-from trainer.dataset import Plan, identity
+from trainer.dataset import Item, identity
+from trainer.diffusion import is_edm
 from trainer.flat import FlatGroup
 from trainer.model import DTYPES, Parts
 from trainer.optim import Optimizer, make_optimizer
@@ -30,23 +31,25 @@ FREE_SECTIONS = ("sample.", "export.", "train.checkpoint_every", "train.keep_che
 class Trainee:
     """The trainable parts of a run.
 
-    `layers` are those of the unet by their paths and those of the text encoders by encoder and path; `tables` is
-    empty without pivotal tuning. `pivot` is the step after which the words are frozen, whichever way they train.
+    `unet_layers` go by their paths, `text_layers` (usually none) by encoder and path; `tables` is empty without
+    pivotal tuning. `pivot` is the step after which the words are frozen, whichever way they train.
     """
 
     vocabulary: Vocabulary
-    layers: dict[str, LoraLinear]
+    unet_layers: dict[str, LoraLinear]
+    text_layers: dict[str, LoraLinear]
     tables: tuple[TokenTable, ...]
     groups: list[FlatGroup]
     optimizer: Optimizer
     pivot: int | None
     export_dtype: torch.dtype
+    prediction: str  # what the base model predicts: epsilon, v_prediction, or edm
     pivoted: bool = False
 
     @property
-    def text_layers(self) -> dict[str, LoraLinear]:
-        """The LoRA of the text encoders; usually empty."""
-        return {name: layer for name, layer in self.layers.items() if name.startswith("text_encoder")}
+    def layers(self) -> dict[str, LoraLinear]:
+        """All layers that have a LoRA, as the files hold them."""
+        return self.unet_layers | self.text_layers
 
     def lora_tensors(self) -> Tensors:
         """Live LoRA parameters: "<path>.down" (rank, in), "<path>.up" (out, rank), with DoRA "<path>.magnitude"."""
@@ -112,20 +115,22 @@ def make_trainee(parts: Parts, config: TrainConfig) -> Trainee:
         tables = insert_tokens(
             parts.text_encoders, parts.tokenizers, vocabulary, config.train.seed, config.pivotal.init_words
         )
-    layers = add_lora(parts.unet, config)
+    unet, text = add_lora(parts.unet, config), {}
     if config.text_encoder_lora.enabled:
         assert parts.text_encoders is not None
-        layers |= add_text_lora(parts.text_encoders, config)
-    groups = _groups(layers, tables, config)
+        text = add_text_lora(parts.text_encoders, config)
+    groups = _groups(unet, text, tables, config)
     optimizer, pivot = make_optimizer(groups, config), text_frozen_after(config)
-    return Trainee(vocabulary, layers, tables, groups, optimizer, pivot, DTYPES[config.export.precision])
+    prediction = "edm" if is_edm(parts.scheduler) else parts.scheduler.config.prediction_type
+    dtype = DTYPES[config.export.precision]
+    return Trainee(vocabulary, unet, text, tables, groups, optimizer, pivot, dtype, prediction)
 
 
-def _groups(layers: dict[str, LoraLinear], tables: tuple[TokenTable, ...], config: TrainConfig) -> list[FlatGroup]:
+def _groups(
+    unet: dict[str, LoraLinear], text: dict[str, LoraLinear], tables: tuple[TokenTable, ...], config: TrainConfig
+) -> list[FlatGroup]:
     unet_lr, words_lr = learning_rates(config)
     train = config.train
-    text = {name: layer for name, layer in layers.items() if name.startswith("text_encoder")}
-    unet = {name: layer for name, layer in layers.items() if name not in text}
     groups = [FlatGroup.of("unet", _named(unet), unet_lr, train.weight_decay)]
     if tables:
         rows = {name: table.rows for name, table in zip(ENCODERS, tables, strict=True)}
@@ -139,12 +144,17 @@ def _named(layers: dict[str, LoraLinear]) -> dict[str, nn.Parameter]:
     return {f"{path}.{name}": one for path, layer in layers.items() for name, one in layer.trained().items()}
 
 
-def run_identity(config: TrainConfig, plan: Plan, parts_digest: str) -> dict[str, Any]:
-    """What makes a run this run: settings that change the result, the pictures with their words, the base model."""
+def run_identity(
+    config: TrainConfig, items: tuple[Item, ...], class_items: tuple[Item, ...], base: dict[str, str]
+) -> dict[str, Any]:
+    """What makes a run this run: settings that change the result, the pictures with their words, the base model.
+
+    `base` has a digest for each part of the base model.
+    """
     settings = {
         key: list(value) if isinstance(value, tuple) else value
         for key, value in flat(config).items()
         if key not in FREE and not key.startswith(FREE_SECTIONS)
     }
-    pictures = {"pictures": identity(plan.items), "class_pictures": identity(plan.class_items)}
-    return {"settings": settings, "base": parts_digest, **pictures}
+    pictures = {"pictures": identity(items), "class_pictures": identity(class_items)}
+    return {"settings": settings, "base": base, **pictures}

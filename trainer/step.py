@@ -11,10 +11,11 @@ from trainer import draws
 from trainer.cache import LatentCache, sample_latents
 from trainer.contract.config import TrainConfig
 from trainer.dataset import Plan, View
-from trainer.diffusion import Diffusion
+from trainer.diffusion import losses, make_diffusion
 from trainer.model import Parts
 from trainer.optim import Rates, rate_factor
 from trainer.prompts import Encoded, PromptCache
+from trainer.scaling import LatentScale
 from trainer.setup import Trainee
 from trainer.world import World
 
@@ -53,7 +54,8 @@ class Stepper:
         self._share = world.share(config.train.batch, config.train.accumulation)
         self._parts, self._trainee, self._plan = parts, trainee, plan
         self._latents, self._prompts, self._config = latents, prompts, config
-        self._diffusion = Diffusion(parts.scheduler, config.train.min_snr_gamma, parts.device)
+        self._diffusion = make_diffusion(parts.scheduler, config, parts.device)
+        self._scaling = LatentScale(parts.vae)
         self._scale = FIRST_SCALE if parts.dtype == torch.float16 else 1.0
         self._calm = 0
 
@@ -117,11 +119,9 @@ class Stepper:
     def _loss(self, views: tuple[View, ...]) -> torch.Tensor:
         """Mean weighted loss of the pictures plus prior weight times that of the class pictures; 0-d fp32."""
         seed, device, dtype = self._config.train.seed, self._parts.device, self._parts.dtype
-        vae = self._parts.vae.config
-        shift = getattr(vae, "shift_factor", None) or 0.0
-        found = [sample_latents(self._latents.get(one), one, seed, vae.scaling_factor, shift) for one in views]
+        found = [sample_latents(self._latents.get(one), one, seed) for one in views]
         noises = [self._noise(tuple(found[0].shape), view) for view in views]
-        latents, noise = torch.stack(found).to(device), torch.stack(noises).to(device)
+        latents, noise = self._scaling.to_unet(torch.stack(found)).to(device), torch.stack(noises).to(device)
         t = torch.tensor([self._timestep(view) for view in views], device=device)
         noisy = self._diffusion.noisy(latents, noise, t)
         words = self._words(views)
@@ -129,17 +129,17 @@ class Stepper:
         sizes = torch.tensor([view.geometry.conditioning for view in views], dtype=torch.float32, device=device)
         answer = self._parts.unet(
             noisy.to(dtype),
-            t,
+            self._diffusion.times(t),
             encoder_hidden_states=words.hidden.to(dtype),
             added_cond_kwargs={"text_embeds": words.pooled.to(dtype), "time_ids": sizes},
             return_dict=False,
         )[0]
-        losses = self._diffusion.losses(answer, self._diffusion.target(latents, noise, t), t)
+        errors = losses(self._diffusion, answer, self._diffusion.target(latents, noise, t), t)
         mine = sum(not view.prior for view in views)
         # over the whole micro-batch, of which another process may have the rest
         size = self._config.train.batch
-        loss = losses[:mine].sum() / size
-        return loss if mine == len(views) else loss + self._config.prior.weight * losses[mine:].sum() / size
+        loss = errors[:mine].sum() / size
+        return loss if mine == len(views) else loss + self._config.prior.weight * errors[mine:].sum() / size
 
     def _noise(self, shape: tuple[int, ...], view: View) -> torch.Tensor:
         train = self._config.train

@@ -49,10 +49,10 @@ def find_checkpoint(run: RunDir, step: int | None) -> Snapshot:
             kept = sorted(path.name for path in run.checkpoints.glob("step-*"))
             raise NothingTrained(f"there is no checkpoint of step {step}; there are: {', '.join(kept) or 'none'}")
         return load_checkpoint(run.checkpoint(step))
-    snapshot, damaged = newest_checkpoint(run)
-    if snapshot is None:
-        raise NothingTrained("; ".join(damaged) or f"'{run.path.name}' has no checkpoint yet")
-    return snapshot
+    found = newest_checkpoint(run)
+    if found.snapshot is None:
+        raise NothingTrained("; ".join(found.damaged) or f"'{run.path.name}' has no checkpoint yet")
+    return found.snapshot
 
 
 @torch.no_grad()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from trainer.contract.advice import advice
-from trainer.contract.basemodel import WEIGHTED, inspect_base, small_model
+from trainer.contract.basemodel import WEIGHTED, NotSDXL, inspect_base, small_model
 from trainer.contract.config import SMALL, TrainConfig, nested
 from trainer.contract.estimate import Estimate, estimate, model_shape
 
@@ -78,14 +78,22 @@ def test_the_small_model_is_counted_from_its_own_files() -> None:
     assert model_shape(config(model__base=SMALL, train__rank=8), inspect_base(SMALL)).lora == 2 * shape.lora
 
 
-def test_a_header_that_lies_about_its_length_is_not_believed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("harm", ["length", "cut", "longer"])
+def test_damaged_weights_are_named_before_anything_is_loaded(tmp_path: Path, harm: str) -> None:
     import shutil
 
     copy = tmp_path / "model"
     shutil.copytree(small_model(), copy)
     (weights,) = (copy / "unet").glob("*.safetensors")
-    weights.write_bytes((1 << 62).to_bytes(8, "little") + b"{}")
-    assert not estimate(config(model__base=str(copy)), 5).exact
+    whole = weights.read_bytes()
+    harmed = {"length": (1 << 62).to_bytes(8, "little") + b"{}", "cut": whole[:-4], "longer": whole + b"xx"}
+    weights.write_bytes(harmed[harm])
+    (other,) = (copy / "vae").glob("*.safetensors")
+    other.write_bytes(b"")
+    with pytest.raises(NotSDXL) as caught:
+        inspect_base(str(copy))
+    assert f"unet/{weights.name}" in str(caught.value)
+    assert f"vae/{other.name}" in str(caught.value)
 
 
 SILENT = {"model__base": SMALL, "train__resolution": 64}
@@ -101,6 +109,25 @@ SILENT = {"model__base": SMALL, "train__resolution": 64}
         ({"train__resolution": 512}, "was made for 64 px"),
         ({"train__rank": 128}, "air-brushed"),
         ({"train__steps": 1000, "train__batch": 4}, "seen 500 times"),
+        ({"train__edm": True}, "min_snr_gamma is not used"),
+        (
+            {
+                "pivotal__enabled": False,
+                "text_encoder_lora__enabled": True,
+                "train__learning_rate": 1.0,
+                "train__text_encoder_learning_rate": 0.5,
+            },
+            "text_encoder_learning_rate (0.5) differs",
+        ),
+        (
+            {
+                "pivotal__enabled": False,
+                "text_encoder_lora__enabled": True,
+                "train__optimizer": "adamw-8bit",
+                "train__text_encoder_learning_rate": 1.0,
+            },
+            "text_encoder_learning_rate is 1: far too high for AdamW; 5e-05",
+        ),
         ({"train__warmup_steps": 9, "prodigy__safeguard_warmup": False}, "without prodigy.safeguard_warmup"),
         ({"pivotal__fraction": 1.0}, "never pivots"),
         ({"prior__enabled": True}, "without prior.path"),

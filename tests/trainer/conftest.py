@@ -39,11 +39,11 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         os.environ["XDG_CACHE_HOME"] = before
 
 
-def draw_dataset(folder: Path, captions: bool = True) -> Path:
-    """Five pictures, one of them upright and not square, each with a caption beside it."""
+def draw_dataset(folder: Path, captions: bool = True, grey: int = 250) -> Path:
+    """Five pictures on a ground of `grey`, one of them upright and not square, each with a caption beside it."""
     folder.mkdir(parents=True, exist_ok=True)
     for place, (shape, colour) in enumerate(FIGURES):
-        spec = Spec(named(shape, COLOURS[colour]), Ground("plain", (250, 250, 250), (0, 0, 0)))
+        spec = Spec(named(shape, COLOURS[colour]), Ground("plain", (grey, grey, grey), (0, 0, 0)))
         draw(spec, 96, 80 if place == 2 else None).save(folder / f"{place}.png")
         if captions:
             (folder / f"{place}.txt").write_text(f"a TOK {shape}")

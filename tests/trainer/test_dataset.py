@@ -72,17 +72,17 @@ def test_flips_and_crops_are_drawn_anew_at_every_view(settings: Callable[..., Tr
 
 
 def test_conditioning_is_height_first_and_follows_the_flip() -> None:
-    geometry = images.fit(width=1200, height=800, side=400, where=(0.5, 0.25))
+    geometry = images.fit(width=1200, height=800, size=(400, 400), where=(0.5, 0.25))
     assert geometry.resized == (400, 600)
     assert geometry.conditioning == (800, 1200, 0, 50, 400, 400)
-    mirrored = images.fit(1200, 800, 400, (0.5, 0.25), flip=True)
+    mirrored = images.fit(1200, 800, (400, 400), (0.5, 0.25), flip=True)
     assert mirrored.conditioning == (800, 1200, 0, 150, 400, 400)
 
 
 def test_a_flip_mirrors_the_crop_that_the_conditioning_names() -> None:
     ramp = Image.fromarray(np.tile(np.arange(0, 200, dtype=np.uint8), (100, 1))).convert("RGB")
-    plain = images.pixels(ramp, images.fit(200, 100, 100, (0.5, 0.25)))
-    mirrored = images.pixels(ramp, images.fit(200, 100, 100, (0.5, 0.25), flip=True))
+    plain = images.pixels(ramp, images.fit(200, 100, (100, 100), (0.5, 0.25)))
+    mirrored = images.pixels(ramp, images.fit(200, 100, (100, 100), (0.5, 0.25), flip=True))
     assert torch.equal(plain.flip(-1), mirrored)
     assert float(plain[0, 0, 0]) == pytest.approx(25 / 127.5 - 1)
 

@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from trainer.contract.config import TrainConfig
 from trainer.flat import FlatGroup
-from trainer.optim import FlatAdamW, FlatProdigy, rate_factor
+from trainer.optim import FlatAdamW, FlatAdamW8bit, FlatProdigy, rate_factor
 
 STEPS = 150
 
@@ -196,6 +196,54 @@ def test_flat_adamw_does_what_torch_does() -> None:
     for name in theirs:
         assert torch.allclose(first[name], theirs[name], atol=1e-6)
     assert torch.allclose(second["rows"], other["rows"], atol=1e-6)
+
+
+def eight_bits() -> tuple[FlatAdamW8bit, FlatGroup, FlatGroup]:
+    pytest.importorskip("bitsandbytes", reason="bitsandbytes is not installed: pip install 'loratui[8bit]'")
+    start = torch.Generator().manual_seed(0)
+    wide = {f"a{i}": nn.Parameter(torch.randn(50, 100, generator=start)) for i in range(3)}
+    rows = {"rows": nn.Parameter(torch.randn(2, 9, generator=start))}
+    groups = [FlatGroup.of("unet", wide, 1e-2, 0.01), FlatGroup.of("embeddings", rows, 1e-2, 0.0)]
+    return FlatAdamW8bit(groups, config(train={"optimizer": "adamw-8bit"})), *groups
+
+
+def gradients(step: int, *groups: FlatGroup) -> None:
+    start = torch.Generator().manual_seed(step)
+    for group in groups:
+        group.grad.copy_(torch.randn(group.grad.shape, generator=start))
+
+
+def test_eight_bit_adamw_keeps_its_moments_in_bytes_and_resumes_to_the_bit() -> None:
+    whole, *groups = eight_bits()
+    cut, *others = eight_bits()
+    for step in range(1, 12):
+        gradients(step, *groups)
+        whole.step(1.0)
+        gradients(step, *others)
+        cut.step(1.0)
+        if step == 6:
+            saved = {name: one.clone() for name, one in cut.state_tensors().items()}
+            cut = FlatAdamW8bit(others, config(train={"optimizer": "adamw-8bit"}))
+            cut.load_tensors(saved)
+    assert saved["unet.state1"].dtype == saved["unet.state2"].dtype == torch.uint8
+    for one, other in zip(groups, others, strict=True):
+        assert torch.equal(one.data, other.data)
+
+
+def test_eight_bit_adamw_goes_where_adamw_goes() -> None:
+    ours, *groups = eight_bits()
+    _, *others = eight_bits()
+    reference = FlatAdamW(others, config(train={"optimizer": "adamw"}))
+    before = [group.data.clone() for group in groups]
+    for step in range(1, 30):
+        gradients(step, *groups, *others)
+        ours.step(1.0)
+        gradients(step, *others)
+        reference.step(1.0)
+    for one, other, start in zip(groups, others, before, strict=True):
+        moved = (other.data - start).norm()
+        assert moved > 0.1
+        assert (one.data - other.data).norm() < 0.1 * moved
 
 
 def test_a_schedule_warms_up_and_ends() -> None:

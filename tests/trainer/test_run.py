@@ -236,6 +236,9 @@ def test_a_second_trainer_in_the_same_run_is_refused_by_name(pictures: Path, tmp
         {"train__precision": "fp16"},
         {"train__gradient_checkpointing": True},
         {"train__optimizer": "adamw"},
+        {"train__optimizer": "adamw-8bit"},
+        {"train__edm": True, "train__min_snr_gamma": 0.0, "prior__enabled": True, "prior__images": 3},
+        {"dataset__buckets": True, "model__vae_precision": "fp32", "model__clip_skip": 1},
         {"pivotal__enabled": False},
         {"pivotal__enabled": False, "text_encoder_lora__enabled": True, "text_encoder_lora__fraction": 0.5},
         {"train__dora": True, "train__alpha": 2.0},
@@ -305,16 +308,32 @@ def test_what_cannot_be_trained_is_refused_in_a_sentence(
 def test_generated_class_pictures_are_kept_and_not_mixed_into_the_persons_folder(
     pictures: Path, tmp_path: Path, own_cache: Path
 ) -> None:
-    real = draw_dataset(tmp_path / "class", captions=False)
+    real = draw_dataset(tmp_path / "class", captions=False, grey=200)
+    (real / "notes.md").write_text("not a picture")
     before = sorted(path.name for path in real.iterdir())
     own = make_config(
-        pictures, train__steps=1, prior__enabled=True, prior__images=7, prior__path=str(real), prior__prompt="a figure"
+        pictures,
+        train__steps=1,
+        prior__enabled=True,
+        prior__images=8,
+        prior__path=str(real),
+        prior__prompt="a figure",
+        prior__batch=2,
     )
     first = train(make_run(tmp_path / "a", own))
-    assert [event["done"] for event in of(first, "phase") if event["name"] == "prior"] == [0, 1, 2]
+    assert [event["done"] for event in of(first, "phase") if event["name"] == "prior"] == [0, 2, 3]
     assert sorted(path.name for path in real.iterdir()) == before
+    assert ["notes.md" in event["message"] for event in of(first, "warn")] == [True]
+    (made,) = (path for path in own_cache.glob("loratui/class-*") if len(list(path.glob("*.png"))) == 4)
+    whole = {path.name: path.read_bytes() for path in made.iterdir()}
+    # as a kill in the middle leaves it: what is missing is made again, to the bit
+    (made / "000001.png").unlink()
+    (made / "000002.png").unlink()
     second = train(make_run(tmp_path / "b", own))
-    assert [event["done"] for event in of(second, "phase") if event["name"] == "prior"] == [2]
+    assert [event["done"] for event in of(second, "phase") if event["name"] == "prior"] == [0, 2, 3]
+    assert {path.name: path.read_bytes() for path in made.iterdir()} == whole
+    third = train(make_run(tmp_path / "c", own))
+    assert [event["done"] for event in of(third, "phase") if event["name"] == "prior"] == [3]
 
 
 def test_a_disk_that_refuses_a_checkpoint_is_a_warning_and_the_old_one_stays(pictures: Path, tmp_path: Path) -> None:

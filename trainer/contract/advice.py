@@ -1,32 +1,65 @@
-"""What a person should know about a configuration before it runs: each a sentence with the reason."""
+"""What a person should know about a configuration before it runs, and what forbids it: sentences with reasons."""
 
 from __future__ import annotations
 
-from trainer.contract.arithmetic import learning_rates, pivot_step, views_per_image
+import importlib.util
+from pathlib import Path
+
+from trainer.contract.arithmetic import OWN_RATES, learning_rates, pivot_step, views_per_image
 from trainer.contract.basemodel import NotSDXL, inspect_base
 from trainer.contract.config import TrainConfig, vae_source
 from trainer.contract.sections import SDXL
+from trainer.contract.unetnames import lora_paths, unet_config, unknown_blocks
 
 OVERFIT_VIEWS = 200  # the seed's Y2K table: 148 views per image were good, 222 overfit
 RANK_SMOOTH = 64  # the seed: rank 64 looks "air-brushed"
+RATES = ("learning_rate", "embedding_learning_rate", "text_encoder_learning_rate")  # in the order of OWN_RATES
 ADAMW_TOO_HIGH = 1e-2  # a hundred times the seed's rate: most likely Prodigy's 1.0 left standing
 
 
 def advice(config: TrainConfig, images: int = 0) -> list[str]:
     """Warnings about `config`; `images` is the number of pictures, 0 where it is not known yet."""
-    return [*_rates(config), *_size(config), *_length(config, images), *_tokens(config), *_prior(config)]
+    return [
+        *_rates(config),
+        *_loss(config),
+        *_size(config),
+        *_length(config, images),
+        *_tokens(config),
+        *_prior(config),
+    ]
+
+
+def refusals(config: TrainConfig) -> list[str]:
+    """What makes a run impossible on this machine, whatever the pictures are; found without loading anything."""
+    found = []
+    try:
+        unet = unet_config(config)
+    except NotSDXL as error:
+        found.append(f"model.base: {error}")
+    else:
+        if unet is not None:
+            found += unknown_blocks(config.train.blocks, lora_paths(unet, config.train.targets))
+    prior = config.prior
+    if prior.enabled and prior.path and not Path(prior.path).expanduser().is_dir():
+        found.append(f"prior.path: there is no folder '{prior.path}'")
+    if config.train.optimizer == "adamw-8bit" and importlib.util.find_spec("bitsandbytes") is None:
+        found.append(
+            "train.optimizer is adamw-8bit, which needs bitsandbytes: pip install 'loratui[8bit]', or take adamw"
+        )
+    return found
 
 
 def _rates(config: TrainConfig) -> list[str]:
     train = config.train
     unet, rows = learning_rates(config)
+    words = _words_rate(config)
     found = []
     if train.optimizer == "prodigy":
         if not 0.1 <= unet <= 2:
             found.append(f"train.learning_rate is {unet:g}: Prodigy finds its own rate and wants 1.0")
-        if config.pivotal.enabled and rows != unet:
+        if words and rows != unet:
             found.append(
-                f"train.embedding_learning_rate ({rows:g}) differs from train.learning_rate ({unet:g}): "
+                f"train.{words} ({rows:g}) differs from train.learning_rate ({unet:g}): "
                 "Prodigy has one estimate for both and wants equal rates"
             )
         if train.warmup_steps and not config.prodigy.safeguard_warmup:
@@ -34,10 +67,24 @@ def _rates(config: TrainConfig) -> list[str]:
         if train.schedule != "constant" and train.schedule != "cosine":
             found.append(f"train.schedule is {train.schedule}: Prodigy is meant for constant or cosine")
         return found
-    for key, rate in (("learning_rate", unet), ("embedding_learning_rate", rows)):
-        if rate >= ADAMW_TOO_HIGH and (key == "learning_rate" or config.pivotal.enabled):
-            found.append(f"train.{key} is {rate:g}: far too high for AdamW; 1e-4 for the unet, 3e-4 for embeddings")
+    for key, rate in (("learning_rate", unet), (words, rows)):
+        if key and rate >= ADAMW_TOO_HIGH:
+            good = OWN_RATES[train.optimizer][RATES.index(key)]
+            found.append(f"train.{key} is {rate:g}: far too high for AdamW; {good:g} is its own")
     return found
+
+
+def _words_rate(config: TrainConfig) -> str:
+    """Which setting is the rate of the words; empty where they are not trained."""
+    if config.pivotal.enabled:
+        return "embedding_learning_rate"
+    return "text_encoder_learning_rate" if config.text_encoder_lora.enabled else ""
+
+
+def _loss(config: TrainConfig) -> list[str]:
+    if config.train.edm and config.train.min_snr_gamma:
+        return ["train.edm has weights of its own: train.min_snr_gamma is not used; set it to 0"]
+    return []
 
 
 def _size(config: TrainConfig) -> list[str]:

@@ -44,7 +44,7 @@ def checkpoint_steps(config: TrainConfig) -> tuple[int, ...]:
 
 
 # unet, embeddings, text encoders; seed: Prodigy 1.0; AdamW as in cog-sdxl, text encoders 5e-5
-OWN_RATES = {"prodigy": (1.0, 1.0, 1.0), "adamw": (1e-4, 3e-4, 5e-5)}
+OWN_RATES = {"prodigy": (1.0, 1.0, 1.0), "adamw": (1e-4, 3e-4, 5e-5), "adamw-8bit": (1e-4, 3e-4, 5e-5)}
 
 
 def learning_rates(config: TrainConfig) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer.contract.config import SMALL
+from trainer.contract.headers import BadHeader, read_shapes
 
 PARTS = ("unet", "text_encoder", "text_encoder_2", "vae", "tokenizer", "tokenizer_2", "scheduler")
 WEIGHTED = ("unet", "text_encoder", "text_encoder_2", "vae")
@@ -56,6 +57,8 @@ def _inspect_folder(folder: Path) -> BaseModel:
     missing += [f"{part}/*.safetensors" for part in WEIGHTED if part not in missing and not _weights(folder / part)]
     if missing:
         raise NotSDXL(f"'{folder}' is not complete: {', '.join(missing)} missing (only safetensors are read)")
+    if bad := _damaged(folder):
+        raise NotSDXL(f"'{folder}' is damaged; download it again: {'; '.join(bad)}")
     unet, vae = _json(folder / "unet" / "config.json"), _json(folder / "vae" / "config.json")
     if unet.get("addition_embed_type") != "text_time":
         raise NotSDXL(f"the unet of '{folder}' has no SDXL conditioning (addition_embed_type is not text_time)")
@@ -64,7 +67,18 @@ def _inspect_folder(folder: Path) -> BaseModel:
 
 
 def _weights(part: Path) -> list[Path]:
-    return list(part.glob("*.safetensors"))
+    return sorted(part.glob("*.safetensors"))
+
+
+def _damaged(folder: Path) -> list[str]:
+    """What is wrong with the weights, by their headers; a file on its way back from the net is often cut short."""
+    found = []
+    for path in (one for part in WEIGHTED for one in _weights(folder / part)):
+        try:
+            read_shapes(path)
+        except BadHeader as error:
+            found.append(f"{path.parent.name}/{path.name}: {error}")
+    return found
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from trainer.contract.arithmetic import checkpoint_steps, sample_steps
 from trainer.contract.basemodel import WEIGHTED, BaseModel, inspect_base
 from trainer.contract.config import TrainConfig
+from trainer.contract.headers import part_shapes
 
 # Parameters of SDXL, counted from its configurations (trainer.md, numbers for the estimate).
 SDXL_PARAMETERS = {
@@ -25,15 +24,14 @@ SDXL_BLOCKS = {"up_blocks.0.attentions.0": 14.1e6 / 64, "up_blocks.0.attentions.
 # Bytes per number
 WIDTH = {"bf16": 2, "fp16": 2, "fp32": 4}
 # Bytes that the optimizer holds for a trainable fp32 number, beside the number and its gradient (8): in total
-# AdamW 16, Prodigy 24, of which two parts shrink with slice_p (trainer.md)
-ADAMW_STATE, PRODIGY_STATE, PRODIGY_SLICED = 8, 8, 8
+# AdamW 16, 8-bit AdamW about 10, Prodigy 24, of which two parts shrink with slice_p (trainer.md)
+ADAMW_STATE, PRODIGY_STATE, PRODIGY_SLICED = {"adamw": 8, "adamw-8bit": 2}, 8, 8
 # Activations of the unet for one picture at 1024 px, in bytes at half precision. With checkpointing people report
 # 7 to 8 GB in all for batch 1 (trainer.md), of which 5.1 are the unet: about 1.5. Without it 12 to 13 GiB in all
 # (SimpleTuner on an H100, performance.md): about 7. Rough: the plan says "about".
 ACTIVATIONS = {True: 1.5e9, False: 7.0e9}
 ACTIVATIONS_PIXELS = 1024 * 1024
 PNG_BYTES = 1.6  # a pixel of a photograph: PNG saves about half of its three bytes
-HEADER_LIMIT = 100 << 20  # a safetensors header larger than this is refused, as safetensors itself does
 _LORA = re.compile(r"^(?P<block>.+?)\.transformer_blocks\.\d+\.attn[12]\.to_(?:q|k|v|out\.0)\.weight$")
 _LINEAR = re.compile(r"^(?P<block>.+?)\.(?:transformer_blocks\..*|proj_in|proj_out)\.weight$")
 
@@ -99,7 +97,7 @@ def estimate(config: TrainConfig, images: int) -> Estimate:
 
 def model_shape(config: TrainConfig, base: BaseModel) -> Shape:
     """Sizes from the headers of a local model, or SDXL's own for one on the hub."""
-    headers = {} if base.folder is None else {part: _shapes(base.folder / part) for part in WEIGHTED}
+    headers = {} if base.folder is None else {part: part_shapes(base.folder / part) for part in WEIGHTED}
     if not headers or not all(headers.values()):
         return Shape(SDXL_PARAMETERS, round(_sdxl_lora(config)), SDXL_TOKEN_WIDTH, False)
     parameters = {part: sum(map(_size, shapes.values())) for part, shapes in headers.items()}
@@ -149,8 +147,8 @@ def _disk(config: TrainConfig, base: BaseModel, lora: int, trained: int, state: 
 
 def _state_bytes(config: TrainConfig) -> float:
     """Bytes of optimizer state per trainable number, beside the number and its gradient."""
-    if config.train.optimizer == "adamw":
-        return ADAMW_STATE
+    if config.train.optimizer != "prodigy":
+        return ADAMW_STATE[config.train.optimizer]
     return PRODIGY_STATE + PRODIGY_SLICED / config.prodigy.slice_p
 
 
@@ -158,29 +156,6 @@ def _sdxl_lora(config: TrainConfig) -> float:
     if config.train.blocks:
         return config.train.rank * sum(SDXL_BLOCKS.get(block, 14.1e6 / 64) for block in config.train.blocks)
     return config.train.rank * SDXL_PER_RANK[config.train.targets]
-
-
-def _shapes(part: Path) -> dict[str, tuple[int, ...]]:
-    """Name -> shape of every tensor of a part, from the headers alone; empty if one cannot be read."""
-    found: dict[str, tuple[int, ...]] = {}
-    for path in sorted(part.glob("*.safetensors")):
-        header = _header(path)
-        if header is None:
-            return {}
-        found.update(header)
-    return found
-
-
-def _header(path: Path) -> dict[str, tuple[int, ...]] | None:
-    try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if length > min(HEADER_LIMIT, path.stat().st_size):
-                return None
-            words = json.loads(file.read(length))
-        return {name: tuple(map(int, one["shape"])) for name, one in words.items() if name != "__metadata__"}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
 
 
 def _token_width(shapes: dict[str, tuple[int, ...]]) -> int:

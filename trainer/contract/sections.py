@@ -31,6 +31,21 @@ class Model(Section):
         source=SEED,
         min_length=1,
     )
+    vae_precision: Literal["auto", "fp32"] = setting(
+        "auto",
+        "VAE precision",
+        "auto: that of the training, but fp32 for a VAE that overflows in half precision, as its configuration says.",
+        source="diffusers' script (pretrained_vae_model_name_or_path, else fp32)",
+    )
+    clip_skip: int = setting(
+        0,
+        "clip skip",
+        "Layers of both text encoders that are left out at the end, beyond the one that SDXL itself leaves out.",
+        source="diffusers (clip_skip)",
+        unit="layers",
+        ge=0,
+        le=11,
+    )
 
 
 class Dataset(Section):
@@ -72,6 +87,13 @@ class Dataset(Section):
     )
     crop: Literal["center", "random"] = setting(
         "center", "crop", "Where the square is cut from a picture that is not square; random: anew at every view."
+    )
+    buckets: bool = setting(
+        False,
+        "buckets",
+        "Cut each picture to the nearest of SDXL's sizes in place of a square; a step holds pictures of one size.",
+        source="SDXL paper, appendix I",
+        up="Nothing is lost at the long side; small sets mix less within a step.",
     )
     flip: bool = setting(
         False,
@@ -224,6 +246,15 @@ class Prior(Section):
         "", "class prompt", "What the class pictures show; empty: 'a photo of a' and the class word.", source=SEED
     )
     images: int = setting(150, "class images", "How many class pictures.", source=SEED, ge=1, le=100_000)
+    batch: int = setting(
+        4,
+        "class batch",
+        "How many missing class pictures are generated at a time.",
+        source="diffusers' script (sample_batch_size)",
+        up="Faster, more memory.",
+        ge=1,
+        le=64,
+    )
     weight: float = setting(1.0, "prior weight", "Weight of their loss beside yours.", source=SEED, ge=0, le=100)
 
 

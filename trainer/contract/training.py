@@ -93,10 +93,10 @@ class Train(Section):
         "Compute activations twice in place of keeping them: less memory, about a third slower.",
         source=SEED,
     )
-    optimizer: Literal["prodigy", "adamw"] = setting(
+    optimizer: Literal["prodigy", "adamw", "adamw-8bit"] = setting(
         "prodigy",
         "optimizer",
-        "Prodigy finds its own learning rate; AdamW takes the rates given here.",
+        "Prodigy finds its own learning rate; AdamW takes the rates given here; adamw-8bit keeps its state in bytes.",
         source=SEED,
     )
     learning_rate: float = setting(
@@ -161,6 +161,12 @@ class Train(Section):
         source=SEED + " (5.0 when it is on)",
         ge=0,
         le=100,
+    )
+    edm: bool = setting(
+        False,
+        "EDM-style loss",
+        "Weigh the error of the denoised picture by 1 / sigma squared, without min-SNR; EDM models always train so.",
+        source="diffusers' script (do_edm_style_training, off)",
     )
     noise_offset: float = setting(
         0.0,

@@ -24,7 +24,7 @@ picture = pipe(
     height={side},
     width={side},
     num_inference_steps={steps},
-    guidance_scale={guidance:g},
+    guidance_scale={guidance:g},{clip_skip}
     generator=torch.Generator().manual_seed({seed}),
 ).images[0]
 picture.save("picture.png")
@@ -158,6 +158,7 @@ def _snippet(config: TrainConfig, vocabulary: Vocabulary, names: dict[str, str])
         steps=config.sample.steps,
         guidance=config.sample.guidance,
         seed=config.sample.seed,
+        clip_skip=f"\n    clip_skip={config.model.clip_skip}," if config.model.clip_skip else "",
     )
 
 

@@ -43,7 +43,8 @@ def export_run(
     make_private(aside)
     try:
         write_diffusers(aside / DIFFUSERS, trainee.layers, DTYPES[config.export.precision])
-        write_kohya(aside / f"{config.name}.safetensors", config, trainee.layers, items, step, layers_per_block)
+        kohya = aside / f"{config.name}.safetensors"
+        write_kohya(kohya, config, trainee.layers, items, step, layers_per_block, trainee.prediction)
         write_embeddings(aside, config, trainee)
         shown = _copy_samples(run, aside)
         write_atomic(aside / "README.md", model_card(config, len(items), step, shown), mode=0o644)
@@ -71,6 +72,7 @@ def write_kohya(
     items: tuple[Item, ...],
     step: int,
     layers_per_block: int,
+    prediction: str = "epsilon",
 ) -> None:
     """The file for A1111, ComfyUI, Forge and SD.Next; alpha is kept as a number of its own."""
     dtype = DTYPES[config.export.precision]
@@ -82,7 +84,7 @@ def write_kohya(
         if isinstance(layer, DoraLinear):
             tensors[f"{key}.dora_scale"] = _file_tensor(layer.magnitude.unsqueeze(1), dtype)
         tensors[f"{key}.alpha"] = torch.tensor(layer.scale * layer.down.shape[0], dtype=dtype)
-    write_atomic(path, file_bytes(tensors, kohya_header(config, items, step, tensors)), mode=0o644)
+    write_atomic(path, file_bytes(tensors, kohya_header(config, items, step, tensors, prediction)), mode=0o644)
     prove_kohya(path, layers, layers_per_block)
 
 

@@ -15,9 +15,16 @@ from trainer.contract.arithmetic import learning_rates, text_frozen_after
 from trainer.contract.config import TrainConfig
 from trainer.dataset import Item
 
+PREDICTIONS = {"epsilon": "epsilon", "v_prediction": "v"}  # as modelspec writes them; it has no word for EDM's
 
-def kohya_header(config: TrainConfig, items: tuple[Item, ...], step: int, tensors: dict[str, Tensor]) -> dict[str, str]:
-    """The header as safetensors wants it, text to text. No path, host or time of day is in it."""
+
+def kohya_header(
+    config: TrainConfig, items: tuple[Item, ...], step: int, tensors: dict[str, Tensor], prediction: str = "epsilon"
+) -> dict[str, str]:
+    """The header as safetensors wants it, text to text. No path, host or time of day is in it.
+
+    `prediction` is what the base model predicts: epsilon, v_prediction, or edm.
+    """
     train = config.train
     unet_lr, words_lr = learning_rates(config)
     alpha = train.alpha or float(train.rank)
@@ -37,7 +44,7 @@ def kohya_header(config: TrainConfig, items: tuple[Item, ...], step: int, tensor
         "ss_steps": str(step),
         "ss_seed": str(train.seed),
         "ss_resolution": f"({train.resolution}, {train.resolution})",
-        "ss_min_snr_gamma": f"{train.min_snr_gamma:g}" if train.min_snr_gamma else "None",
+        "ss_min_snr_gamma": f"{train.min_snr_gamma:g}" if train.min_snr_gamma and not train.edm else "None",
         "ss_mixed_precision": train.precision,
         "ss_batch_size_per_device": str(train.batch),
         "ss_gradient_accumulation_steps": str(train.accumulation),
@@ -51,7 +58,7 @@ def kohya_header(config: TrainConfig, items: tuple[Item, ...], step: int, tensor
         "modelspec.title": config.name,
         "modelspec.date": day(),
         "modelspec.resolution": f"{train.resolution}x{train.resolution}",
-        "modelspec.prediction_type": "epsilon",
+        **({"modelspec.prediction_type": PREDICTIONS[prediction]} if prediction in PREDICTIONS else {}),
         "modelspec.trigger_phrase": trigger_phrase(config),
         "modelspec.usage_hint": usage_hint(config),
     }

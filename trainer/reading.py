@@ -1,0 +1,74 @@
+"""What a run reads before any weight is loaded, and everything that is wrong with it, told at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainer.checkpoint import Snapshot, check_identity
+from trainer.contract.advice import refusals
+from trainer.contract.config import TrainConfig
+from trainer.dataset import DataError, Item, read_dataset
+from trainer.model import base_digests
+from trainer.prior import real_class_pictures
+from trainer.setup import run_identity
+
+
+class SettingsError(ValueError):
+    """Settings that cannot be trained with on this machine; a sentence for each."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The pictures of a run and the photographs of its class, read and found good."""
+
+    items: tuple[Item, ...]
+    class_photographs: tuple[Item, ...]
+
+
+def read_inputs(config: TrainConfig, snapshot: Snapshot | None) -> Inputs:
+    """Read the pictures, look at the base model, and compare both with the checkpoint that is to be resumed.
+
+    Raises DataError or SettingsError with every problem there is, or OtherRun with every difference.
+    """
+    problems: list[str] = []
+    items, photographs = (_read(read, config, problems) for read in (read_dataset, real_class_pictures))
+    problems += _same(items, photographs)
+    forbidden = refusals(config)
+    if not problems and not forbidden and snapshot is not None:
+        known = run_identity(config, items, (), base_digests(config))
+        check_identity(snapshot, known, only=("settings", "pictures", *(f"base.{name}" for name in known["base"])))
+    if problems:
+        raise DataError(problems + forbidden)
+    if forbidden:
+        raise SettingsError("\n".join(forbidden))
+    return Inputs(items, photographs)
+
+
+def _read(read: Any, config: TrainConfig, problems: list[str]) -> tuple[Item, ...]:
+    try:
+        found: tuple[Item, ...] = read(config)
+        return found
+    except DataError as error:
+        problems += error.problems
+        return ()
+
+
+def _same(items: tuple[Item, ...], photographs: tuple[Item, ...]) -> list[str]:
+    """A picture of the concept among those of the class would be trained as both."""
+    own = {item.digest: item.name for item in items}
+    found = [(one.name, own[one.digest]) for one in photographs if one.digest in own]
+    return [
+        f"class pictures: {name} is the same picture as {other} of the dataset; class pictures show others of the class"
+        for name, other in found
+    ]
+
+
+def other_files(config: TrainConfig, photographs: tuple[Item, ...]) -> list[str]:
+    """Names in the class folder that are no pictures and are left alone, sorted; hidden ones do not count."""
+    if not (config.prior.enabled and config.prior.path):
+        return []
+    used = {item.name for item in photographs}
+    folder = Path(config.prior.path).expanduser()
+    return sorted(one.name for one in folder.iterdir() if one.name not in used and not one.name.startswith("."))
