@@ -33,7 +33,11 @@ def explain(error: BaseException) -> Explained:
             return "oom", "out of memory", _MEMORY
         case NotFinite():
             advice = ["lower the learning rate, or prodigy.d_coef", "with fp16, try train.precision = 'bf16'"]
-            return "nan", str(error), [*advice, "the last checkpoint is good: 'loratui resume' starts from it"]
+            return (
+                "nan",
+                str(error),
+                [*advice, "what was trained before is saved and exported"],
+            )
         case DataError():
             return "data", str(error), ["repair or skip the pictures named, then start again"]
         case OtherRun():

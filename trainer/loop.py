@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainer.cache import LatentCache
-from trainer.checkpoint import Found, Snapshot, check_identity
+from trainer.checkpoint import Found, Snapshot, check_identity, newest_checkpoint
 from trainer.commands import Requests, Stop
 from trainer.contract.arithmetic import checkpoint_steps, sample_steps
 from trainer.contract.config import TrainConfig
@@ -26,7 +26,7 @@ from trainer.reading import Inputs, other_files, read_inputs
 from trainer.sampler import Sampler
 from trainer.saving import Saver
 from trainer.setup import make_trainee, run_identity
-from trainer.step import Stepper
+from trainer.step import NotFinite, Stepper
 from trainer.world import World
 
 
@@ -181,6 +181,9 @@ class Run:
                     self.sampler.make(self.done)
         except Stop as stop:
             return self._stopped(stop.save)
+        except NotFinite:
+            self._keep_the_last_good()
+            raise
         finally:
             self.saver.wait()  # also where a step fails: what was begun is worth having
         return self._finish("completed", pictures=True)
@@ -253,6 +256,18 @@ class Run:
         if not self.run.checkpoint(self.done).exists():
             self._save()
         return self._finish("stopped", pictures=False)
+
+    def _keep_the_last_good(self) -> None:
+        """The step was not applied: what was trained before it is saved and exported, as far as it is finite."""
+        if not self.world.main:
+            return
+        self.saver.wait()
+        if self.done and self.trainee.finite():
+            self._stopped(save=True)
+        elif (good := newest_checkpoint(self.run).snapshot) is not None:
+            self.trainee.restore(good)
+            self.done = good.step
+            self._finish("failed", pictures=False)
 
     def _finish(self, status: str, pictures: bool) -> End:
         if not self.world.main:

@@ -59,6 +59,10 @@ class Trainee:
         """Live new rows: "clip_l" (n, 768) and "clip_g" (n, 1280); nothing without pivotal tuning."""
         return {name: table.rows for name, table in zip(ENCODERS, self.tables, strict=False)}
 
+    def finite(self) -> bool:
+        """Whether every trained number is one."""
+        return all(bool(torch.isfinite(one).all()) for one in (self.lora_tensors() | self.embedding_tensors()).values())
+
     @torch.no_grad()
     def freeze_text(self) -> None:
         """The pivot: the rows (or the text encoders' LoRA) leave optimizer and clipping norm, and never move again.

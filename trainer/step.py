@@ -20,6 +20,7 @@ from trainer.setup import Trainee
 from trainer.world import World
 
 FIRST_SCALE = 2.0**16  # of fp16's loss, as torch's GradScaler starts
+SHOWN = 80  # letters of a caption in a message
 SCALE_PATIENCE = 2000  # steps without overflow before it is doubled
 
 
@@ -113,7 +114,9 @@ class Stepper:
         views = [
             view for micro in range(self._config.train.accumulation) for view in self._plan.micro_batch(step, micro)
         ]
-        seen = "; ".join(f"{view.item.name} at timestep {self._timestep(view)}" for view in views)
+        seen = "; ".join(
+            f"{view.item.name} at timestep {self._timestep(view)} ('{view.item.prompt[:SHOWN]}')" for view in views
+        )
         raise NotFinite(f"{what} of step {step} is not finite. It was made from {seen}. The step was not applied.")
 
     def _loss(self, views: tuple[View, ...]) -> torch.Tensor:

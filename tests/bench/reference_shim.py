@@ -1,4 +1,4 @@
-"""Starts the reference script unchanged where torchvision is missing: `python -m tests.bench.reference_shim D0 SCRIPT ...`.
+"""Starts the reference script unchanged where torchvision is missing: `reference_shim D0 SCRIPT ARGUMENTS`.
 
 Two things stand in from outside: the few transforms that the script takes from torchvision, on Pillow, and Prodigy's
 d0, for which the script has no option.
@@ -12,7 +12,6 @@ import runpy
 import sys
 import types
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 # first: these libraries look for torchvision when they are imported, and must not find the stand-in
@@ -111,26 +110,29 @@ def stand_in_for_torchvision() -> None:
     }
 
 
-def set_first_estimate(d0: float) -> None:
-    """Prodigy starts from `d0` in place of its default."""
-    first = prodigyopt.Prodigy.__init__
-    vars_of = functools.partial(first, d0=d0)
+def set_first_estimate(d0: float) -> list[Any]:
+    """Prodigy starts from `d0` in place of its default; every optimizer that is made is added to the list returned."""
+    first, made = prodigyopt.Prodigy.__init__, []
 
     def start(self: Any, *given: Any, **named: Any) -> None:
-        vars_of(self, *given, **named)
+        first(self, *given, d0=d0, **named)
+        made.append(self)
 
     prodigyopt.Prodigy.__init__ = start
+    return made
 
 
 def main(arguments: list[str]) -> None:
-    """Run the script with the rest of the arguments."""
+    """Run the script with the rest of the arguments; the last line printed is Prodigy's last d, which it never logs."""
     d0, script, *rest = arguments
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)  # as ours does on the CPU; it changes speed, not results that can be seen
     stand_in_for_torchvision()
-    set_first_estimate(float(d0))
-    sys.argv = [str(Path(script)), *rest]
+    made = set_first_estimate(float(d0))
+    sys.argv = [script, *rest]
     runpy.run_path(script, run_name="__main__")
+    for optimizer in made:
+        print("\nd", optimizer.param_groups[0]["d"])
 
 
 if __name__ == "__main__":

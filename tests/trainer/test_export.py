@@ -13,18 +13,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
+from diffusers import StableDiffusionXLPipeline
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from tests.trainer.conftest import make_config, make_run, train
-from tests.trainer.test_adapters import CONFIGS, small_unet
-from trainer.adapters import add_lora, target_paths
+from tests.trainer.test_adapters import small_unet
+from trainer.adapters import add_lora
 from trainer.contract.basemodel import small_model
 from trainer.contract.config import TrainConfig
 from trainer.contract.rundir import RunDir
-from trainer.export.keys import kohya_key
 from trainer.export.proof import ExportMismatch, prove_diffusers, prove_kohya
 
 
@@ -114,27 +113,6 @@ def test_the_header_says_how_it_was_trained(exported: RunDir) -> None:
 
     start = 8 + int.from_bytes(raw[:8], "little")
     assert header["sshs_model_hash"] == hashlib.sha256(raw[start:]).hexdigest()
-
-
-def test_kohya_keys_are_the_modules_of_the_sgm_layout() -> None:
-    with torch.device("meta"):
-        unet = UNet2DConditionModel.from_config(json.loads((CONFIGS / "unet.json").read_text()))
-    keys = {kohya_key(path) for path in target_paths(unet, "all-linear")}
-    assert len(keys) == 722
-    blocks = {"_".join(key.split("_")[: 4 if "middle" in key else 5]) for key in keys}
-    # kohya's own list for SDXL: transformers stand in these places of the SGM unet, and in no other
-    assert blocks == {
-        *(f"lora_unet_input_blocks_{i}" for i in (4, 5, 7, 8)),
-        "lora_unet_middle_block",
-        *(f"lora_unet_output_blocks_{i}" for i in range(6)),
-    }
-    depth = {4: 2, 5: 2, 7: 10, 8: 10}
-    for place, layers in depth.items():
-        for layer in range(layers):
-            assert f"lora_unet_input_blocks_{place}_1_transformer_blocks_{layer}_attn2_to_out_0" in keys
-    assert "lora_unet_input_blocks_4_1_transformer_blocks_0_attn1_to_q" in keys
-    assert "lora_unet_middle_block_1_transformer_blocks_9_ff_net_0_proj" in keys
-    assert "lora_unet_output_blocks_5_1_proj_in" in keys
 
 
 @pytest.mark.parametrize("dora", [False, True])

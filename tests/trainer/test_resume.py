@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
+import signal
+import subprocess
+import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.trainer.conftest import make_config, make_run, start, train
+from tests.trainer.conftest import make_config, make_run, train
 from trainer.contract.config import TrainConfig
 from trainer.contract.events import Tail
 from trainer.contract.lock import lock_holder
@@ -18,10 +23,11 @@ from trainer.contract.rundir import RunDir
 
 pytestmark = pytest.mark.slow
 STEPS = 12
-KILLS = 6
+KILLS = 30
 
 WAYS: dict[str, dict[str, Any]] = {
     "prodigy": {"prodigy__d0": 1e-3, "dataset__flip": True, "dataset__caption_dropout": 0.3, "train__dropout": 0.1},
+    "eight bits, with buckets": {"train__optimizer": "adamw-8bit", "dataset__buckets": True},
     "adamw": {"train__optimizer": "adamw", "train__schedule": "cosine", "train__warmup_steps": 3},
     "text encoders": {
         "pivotal__enabled": False,
@@ -31,6 +37,10 @@ WAYS: dict[str, dict[str, Any]] = {
     },
     "prior and accumulation": {"prior__enabled": True, "prior__images": 3, "train__batch": 1, "train__accumulation": 2},
 }
+
+
+# after every step, with the pivot after the sixth; where only the optimizer's state is another, around that
+CUTS = {"eight bits, with buckets": (2, 6, 7)}
 
 
 def twelve_steps(pictures: Path, **own: Any) -> TrainConfig:
@@ -59,7 +69,7 @@ def assert_same(one: RunDir, other: RunDir) -> None:
 def test_resume_after_every_step_ends_bit_equal(pictures: Path, tmp_path: Path, way: str) -> None:
     whole = make_run(tmp_path / "whole", twelve_steps(pictures, **WAYS[way]))
     train(whole)
-    for step in range(1, STEPS):  # the pivot is after step 6
+    for step in CUTS.get(way, range(1, STEPS)):
         cut = cut_after(whole, tmp_path / f"cut-{step}", step)
         events = train(cut)
         assert [event["resumed_from"] for event in events if event["type"] == "run"][-1] == step
@@ -77,31 +87,58 @@ def test_a_run_resumed_twice_in_a_row_ends_bit_equal(pictures: Path, tmp_path: P
     assert_same(twice, whole)
 
 
-def test_kills_at_random_moments_never_change_the_end(pictures: Path, tmp_path: Path) -> None:
-    own = twelve_steps(pictures)
-    whole, torn = make_run(tmp_path / "whole", own), make_run(tmp_path / "torn", own)
+class ForkServer:
+    """Trainers in processes of their own, without the seconds that importing torch takes."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-m", "tests.trainer.forkserver"]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None and self._process.stdin is not None
+        self._said, self._asked = self._process.stdout, self._process.stdin
+        assert self._said.readline() == "ready\n"
+
+    def kill_after(self, run: RunDir, seconds: float) -> int:
+        """Start, wait, kill -9; returns the exit code, which is not -9 where the run was over before."""
+        self._asked.write(f"{run.config}\n")
+        self._asked.flush()
+        child = int(self._said.readline())
+        time.sleep(seconds)
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+        return int(self._said.readline().split()[1])
+
+    def close(self) -> None:
+        self._asked.close()
+        self._process.wait(10)
+
+
+def test_thirty_kills_at_random_moments_never_change_the_end(pictures: Path, tmp_path: Path) -> None:
+    own = twelve_steps(pictures, train__sample_every=5)
+    whole, torn = make_run(tmp_path / "whole", own), make_run(tmp_path / "torn-0", own)
+    began = time.monotonic()
     train(whole)
-    chance = random.Random(0)
-    for _ in range(KILLS):
-        process = start(torn)
-        wait_until_it_trains(torn, process.pid)
-        time.sleep(chance.uniform(0, 0.8))
-        process.kill()
-        process.wait(10)
-        assert lock_holder(torn.lock) is None
-    process = start(torn)
-    assert process.wait(120) == 0, torn.log.read_text()
+    length = time.monotonic() - began
+    chance, server = random.Random(0), ForkServer()
+    kills, over = 0, 0
+    while kills < KILLS:
+        code = server.kill_after(torn, chance.uniform(0, length / 2))
+        assert code in (-signal.SIGKILL, 0), torn.log.read_text()
+        kills += code == -signal.SIGKILL
+        if code == 0:  # it got to its end between two kills: the next one starts anew
+            assert_same(torn, whole)
+            over += 1
+            torn = make_run(tmp_path / f"torn-{over}", own)
+    server.close()
+    assert lock_holder(torn.lock) is None
+    done = subprocess.run(
+        [sys.executable, "-m", "loratui", "resume", str(torn.path)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr + torn.log.read_text()
     assert_same(torn, whole)
     steps = [event["step"] for event in Tail(torn.events).read() if event["type"] == "step"]
     assert steps[-1] == STEPS
-
-
-def wait_until_it_trains(run: RunDir, pid: int) -> None:
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        own = [event for event in Tail(run.events).read() if event["type"] in ("run", "step", "end")]
-        began = [place for place, event in enumerate(own) if event["type"] == "run" and event["pid"] == pid]
-        if began and len(own) > began[-1] + 1:
-            return
-        time.sleep(0.02)
-    raise AssertionError(run.log.read_text())
+    print(f"\n{kills} kills, {over} runs that reached their end between them")

@@ -229,35 +229,6 @@ def test_a_second_trainer_in_the_same_run_is_refused_by_name(pictures: Path, tmp
     assert not run.export.exists()
 
 
-@pytest.mark.parametrize(
-    "own",
-    [
-        {"train__precision": "bf16"},
-        {"train__precision": "fp16"},
-        {"train__gradient_checkpointing": True},
-        {"train__optimizer": "adamw"},
-        {"train__optimizer": "adamw-8bit"},
-        {"train__edm": True, "train__min_snr_gamma": 0.0, "prior__enabled": True, "prior__images": 3},
-        {"dataset__buckets": True, "model__vae_precision": "fp32", "model__clip_skip": 1},
-        {"pivotal__enabled": False},
-        {"pivotal__enabled": False, "text_encoder_lora__enabled": True, "text_encoder_lora__fraction": 0.5},
-        {"train__dora": True, "train__alpha": 2.0},
-        {"train__targets": "all-linear", "train__alpha": 2.0, "export__precision": "fp32"},
-        {"train__blocks": ["up_blocks.0.attentions.1"], "train__batch": 1, "train__accumulation": 2},
-        {"prior__enabled": True, "prior__images": 3, "dataset__class_word": "star"},
-        {"train__dropout": 0.2, "train__noise_offset": 0.05, "dataset__caption_dropout": 0.5},
-        {"dataset__trigger": "TOK,STAR", "dataset__flip": True, "dataset__crop": "random"},
-    ],
-    ids=lambda own: ",".join(own),
-)
-def test_every_way_to_train_ends_with_proved_files(pictures: Path, tmp_path: Path, own: dict[str, Any]) -> None:
-    run = make_run(tmp_path / "run", make_config(pictures, train__steps=2, **own))
-    events = train(run)
-    assert events[-1]["status"] == "completed"
-    assert all(event["applied"] and event["grad_norm"] > 0 for event in of(events, "step"))
-    assert {one.dtype for one in load_file(run.checkpoint(2) / "lora.safetensors").values()} == {torch.float32}
-
-
 def test_a_checkpointed_run_trains_what_a_plain_one_does(
     finished: tuple[RunDir, Events], pictures: Path, tmp_path: Path
 ) -> None:
@@ -271,15 +242,19 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_leaves_the_last_good_step(pi
         pictures,
         train__optimizer="adamw",
         train__learning_rate=10.0,
-        train__max_grad_norm=0,
-        train__steps=400,
-        train__precision="bf16",
+        train__weight_decay=1.0,  # p - 10 * p: every step multiplies the LoRA by -9
+        train__steps=60,
     )
     run = make_run(tmp_path / "run", own)
     events = train(run, code=exits.FAILED)
     error = of(events, "error")[-1]
     assert error["kind"] == "nan"
-    assert ".png at timestep" in error["message"]
+    assert ".png at timestep" in error["message"] and "('a TOK " in error["message"]
+    applied = [event["step"] for event in of(events, "step") if event["applied"]]
+    saved = max(int(path.name.removeprefix("step-")) for path in run.checkpoints.iterdir())
+    assert saved <= applied[-1]
+    for name in ("toy.safetensors", "toy_emb.safetensors"):  # the work of a night is not lost to its last step
+        assert all(torch.isfinite(one).all() for one in load_file(run.export / name).values())
     for path in run.checkpoints.glob("step-*/lora.safetensors"):
         assert all(torch.isfinite(one).all() for one in load_file(path).values())
 

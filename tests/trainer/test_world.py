@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,16 +32,30 @@ def test_a_step_that_cannot_be_shared_is_refused() -> None:
         World(0, 2).share(3, 1)
 
 
+OWN = {"train__batch": 2, "train__device": "cpu", "prodigy__d0": 1e-3}
+# what `loratui --gpus 2` starts, which is torchrun underneath; without a GPU the processes talk through gloo
+LAUNCHERS = {
+    "torchrun": ["torch.distributed.run", "--nproc_per_node", "2", "--standalone"],
+    "accelerate": ["accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--main_process_port", "0"],
+}
+
+
+@pytest.fixture(scope="module")
+def expected(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """The steps of the same run in one process."""
+    alone = make_run(tmp_path_factory.mktemp("alone") / "run", make_config(pictures, **OWN))
+    return [event for event in train(alone) if event["type"] == "step"]
+
+
 @pytest.mark.slow
-def test_two_processes_have_the_loss_curve_of_one(pictures: Path, tmp_path: Path) -> None:
-    own = {"train__batch": 2, "train__device": "cpu", "prodigy__d0": 1e-3}
-    alone = make_run(tmp_path / "alone", make_config(pictures, **own))
-    expected = [event for event in train(alone) if event["type"] == "step"]
-    both = make_run(tmp_path / "both", make_config(pictures, **own))
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone"]
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_two_processes_have_the_loss_curve_of_one(
+    pictures: Path, tmp_path: Path, launcher: str, expected: list[dict[str, Any]]
+) -> None:
+    both = make_run(tmp_path / "both", make_config(pictures, **OWN))
     with both.log.open("w") as log:
         done = subprocess.run(
-            [*launcher, "-m", "trainer", str(both.config)],
+            [sys.executable, "-m", *LAUNCHERS[launcher], "-m", "trainer", str(both.config)],
             stdout=log,
             stderr=log,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -55,3 +70,6 @@ def test_two_processes_have_the_loss_curve_of_one(pictures: Path, tmp_path: Path
     for name in ("loss", "grad_norm"):
         assert [one[name] for one in steps] == pytest.approx([one[name] for one in expected], rel=1e-4)
     assert events[-1]["status"] == "completed"
+    # rank 0 alone writes: each event stands there once, and so does each file
+    assert len([event for event in events if event["type"] == "sample"]) == 2
+    assert len([event for event in events if event["type"] == "checkpoint"]) == 3
