@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from trainer.contract.basemodel import small_model
+from trainer.contract.basemodel import WEIGHTED, small_model
+from trainer.digests import words_digest
 from trainer.model import Parts, quiet
 
 CONFIGS = Path(__file__).parent / "configs"
@@ -27,12 +28,12 @@ class Size:
     """How much of SDXL is built; SDXL itself unless it is told otherwise."""
 
     narrower: int = 1  # every width is divided by it, down to one head or one channel a group
-    layers: int = 99  # at most so many in a stack: transformer layers of the unet's blocks, layers of a text encoder
+    layers: int = 99  # at most so many in a transformer of the unet, and twice as many in a text encoder
     vocabulary: int = 49408  # of both tokenizers and both tables, before new tokens
 
 
 FULL = Size()
-REDUCED = Size(narrower=10, layers=2, vocabulary=1000)
+REDUCED = Size(narrower=10, layers=1, vocabulary=1000)
 
 
 def random_parts(
@@ -60,7 +61,7 @@ def random_parts(
     for part in (unet, vae, *encoders):
         part.requires_grad_(False).eval()
     scheduler, zero_empty = _scheduler()
-    return Parts(
+    parts = Parts(
         unet=unet,
         vae=vae,
         text_encoders=encoders,
@@ -70,6 +71,10 @@ def random_parts(
         dtype=dtype,
         zero_empty=zero_empty,
     )
+    # the recipe decides every number, so that the weights need not be read for it
+    recipe = [astuple(size), seed, where.type, str(dtype), torch.__version__]
+    parts.digests.update({name: words_digest([name, *recipe]) for name in (*WEIGHTED, "tokenizers", "scheduler")})
+    return parts
 
 
 def moved(parts: Parts, device: torch.device | str, dtype: torch.dtype) -> Parts:
@@ -77,6 +82,7 @@ def moved(parts: Parts, device: torch.device | str, dtype: torch.dtype) -> Parts
     for part in (parts.unet, parts.vae, *(parts.text_encoders or ())):
         part.to(device=device, dtype=dtype)
     parts.device, parts.dtype = torch.device(device), dtype
+    parts.digests.update({name: words_digest([known, str(dtype)]) for name, known in parts.digests.items()})
     return parts
 
 
@@ -162,7 +168,7 @@ def _text_config(name: str, size: Size) -> Any:
             "projection_dim": width,
             "intermediate_size": 4 * width,
             "num_attention_heads": width // HEAD,
-            "num_hidden_layers": min(size.layers, own["num_hidden_layers"]),
+            "num_hidden_layers": min(2 * size.layers, own["num_hidden_layers"]),
             "vocab_size": size.vocabulary,
         }
     )

@@ -11,6 +11,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from tests.trainer.conftest import make_config, make_run, train
+from trainer.contract.advice import advice
 from trainer.contract.basemodel import small_model
 
 pytestmark = pytest.mark.slow
@@ -42,6 +43,9 @@ def test_an_edm_model_trains_samples_and_exports(pictures: Path, tmp_path: Path,
         train__steps=4,
         train__min_snr_gamma=0,
     )
+    assert not [one for one in advice(own) if "EDM" in one]
+    gamma = make_config(pictures, model__base=str(edm_model), train__min_snr_gamma=5.0)
+    assert [one for one in advice(gamma) if "the base model is an EDM model" in one]
     run = make_run(tmp_path / "run", own)
     events = train(run)
     assert events[-1]["status"] == "completed"

@@ -82,9 +82,14 @@ def _words_rate(config: TrainConfig) -> str:
 
 
 def _loss(config: TrainConfig) -> list[str]:
-    if config.train.edm and config.train.min_snr_gamma:
-        return ["train.edm has weights of its own: train.min_snr_gamma is not used; set it to 0"]
-    return []
+    if not config.train.min_snr_gamma:
+        return []
+    why = "train.edm is on" if config.train.edm else ""
+    try:
+        why = "the base model is an EDM model" if inspect_base(config.model.base).edm else why
+    except NotSDXL:
+        pass  # said as an error elsewhere
+    return [f"{why}, which has weights of its own: train.min_snr_gamma is not used; set it to 0"] if why else []
 
 
 def _size(config: TrainConfig) -> list[str]:

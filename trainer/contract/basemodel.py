@@ -27,6 +27,7 @@ class BaseModel:
     folder: Path | None  # None: on the hub, not looked into
     native: int  # px; the side of the pictures that it was made for
     factor: int  # pixels per latent
+    edm: bool = False  # made for EDM's preconditioning, as the name of its scheduler says
 
 
 def small_model() -> Path:
@@ -63,7 +64,8 @@ def _inspect_folder(folder: Path) -> BaseModel:
     if unet.get("addition_embed_type") != "text_time":
         raise NotSDXL(f"the unet of '{folder}' has no SDXL conditioning (addition_embed_type is not text_time)")
     factor = 2 ** (len(vae.get("block_out_channels", (0, 0, 0, 0))) - 1)
-    return BaseModel(folder, int(unet.get("sample_size") or 128) * factor, factor)
+    scheduler = (index.get("scheduler") or ["", ""])[-1]
+    return BaseModel(folder, int(unet.get("sample_size") or 128) * factor, factor, str(scheduler).startswith("EDM"))
 
 
 def _weights(part: Path) -> list[Path]:
