@@ -6,6 +6,7 @@ import os
 import sys
 import time
 import traceback
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +79,8 @@ def _train(config: TrainConfig, run: RunDir, log: EventLog, began: float, dead: 
     from trainer.loop import Run
 
     try:
-        end = Run(config, run, log, requests, world, found).train()
+        with _kernels(config):
+            end = Run(config, run, log, requests, world, found).train()
     except Stop:  # before the first step: nothing is there to be saved
         _end(log, "stopped", None, began, [])
         return exits.STOPPED
@@ -96,8 +98,15 @@ def _follow(config: TrainConfig, run: RunDir) -> int:
     from trainer.checkpoint import newest_checkpoint
     from trainer.loop import Run
 
-    end = Run(config, run, SilentLog(), None, world, newest_checkpoint(run)).train()
+    with _kernels(config):
+        end = Run(config, run, SilentLog(), None, world, newest_checkpoint(run)).train()
     return exits.DONE if end.status == "completed" else exits.STOPPED
+
+
+def _kernels(config: TrainConfig) -> AbstractContextManager[None]:
+    from trainer.determinism import deterministic
+
+    return deterministic() if config.train.deterministic else nullcontext()
 
 
 def _prepare_torch(config: TrainConfig) -> World:

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from trainer.cache import LatentCache
 from trainer.checkpoint import Found, Snapshot, check_identity, newest_checkpoint
 from trainer.commands import Requests, Stop
@@ -19,7 +21,7 @@ from trainer.dataset import Plan
 from trainer.digests import cache_folder
 from trainer.export.files import export_run
 from trainer.machine import memory_now
-from trainer.model import fix_pooling, load_parts, pick_device
+from trainer.model import Parts, fix_pooling, load_parts, pick_device
 from trainer.prior import class_pictures
 from trainer.prompts import PromptCache, too_long
 from trainer.reading import Inputs, other_files, read_inputs
@@ -50,8 +52,11 @@ class Run:
         requests: Requests | None,
         world: World,
         found: Found,
+        load: Callable[[TrainConfig, torch.device], Parts] = load_parts,
     ) -> None:
         """Read, load, cache and restore what was `found`; `requests` is None in all processes but the first.
+
+        `load` is where the base model comes from, for one that lies in no folder.
 
         Raises DataError, SettingsError, NotSDXL, ModelError, UnknownBlock, NoOptimizer, Uneven or OtherRun.
         """
@@ -61,7 +66,7 @@ class Run:
         self._warn_damaged(found)
         inputs = read_inputs(config, found.snapshot)
         self._warn_other_files(inputs)
-        self.parts = load_parts(config, pick_device(config))
+        self.parts = load(config, pick_device(config))
         self._phase("load", 1, 3)
         fix_pooling(self._encoders(), self.parts.tokenizers)
         # made by the untouched base model, so before any layer is put into it

@@ -13,6 +13,11 @@ import torch
 PACKAGES = ("loratui", "torch", "diffusers", "transformers", "accelerate", "peft", "safetensors")
 
 
+def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """A copy on `device` of a tensor on the CPU, for which the host does not wait."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+
+
 def versions() -> dict[str, str]:
     """Versions of what decides a result, without importing any of it."""
     found = {}

@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from trainer.contract.rundir import make_private, write_atomic
+from trainer.machine import to_device
 from trainer.model import Parts
 
 
@@ -24,7 +25,7 @@ class Encoded:
 
     def pick(self, rows: list[int]) -> Encoded:
         """The prompts at `rows`, in that order."""
-        index = torch.tensor(rows, device=self.hidden.device)
+        index = to_device(torch.tensor(rows), self.hidden.device)
         return Encoded(self.hidden.index_select(0, index), self.pooled.index_select(0, index))
 
 

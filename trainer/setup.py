@@ -81,7 +81,9 @@ class Trainee:
         self.pivoted = True
 
     def release_text(self) -> None:
-        """Let go of the frozen weights under the text encoders' LoRA, which would keep the encoders alive."""
+        """Let go of the frozen tables and weights under what was trained, which would keep the encoders' memory."""
+        for table in self.tables:
+            table.release()
         for layer in self.text_layers.values():
             layer.base = nn.Identity()
 

@@ -12,6 +12,7 @@ from trainer.cache import LatentCache, sample_latents
 from trainer.contract.config import TrainConfig
 from trainer.dataset import Plan, View
 from trainer.diffusion import losses, make_diffusion
+from trainer.machine import to_device
 from trainer.model import Parts
 from trainer.optim import Rates, rate_factor
 from trainer.prompts import Encoded, PromptCache
@@ -124,12 +125,13 @@ class Stepper:
         seed, device, dtype = self._config.train.seed, self._parts.device, self._parts.dtype
         found = [sample_latents(self._latents.get(one), one, seed) for one in views]
         noises = [self._noise(tuple(found[0].shape), view) for view in views]
-        latents, noise = self._scaling.to_unet(torch.stack(found)).to(device), torch.stack(noises).to(device)
-        t = torch.tensor([self._timestep(view) for view in views], device=device)
+        latents = to_device(self._scaling.to_unet(torch.stack(found)), device)
+        noise = to_device(torch.stack(noises), device)
+        t = to_device(torch.tensor([self._timestep(view) for view in views]), device)
         noisy = self._diffusion.noisy(latents, noise, t)
         words = self._words(views)
         # fp32: bf16 would round 1365 to 1368
-        sizes = torch.tensor([view.geometry.conditioning for view in views], dtype=torch.float32, device=device)
+        sizes = to_device(torch.tensor([view.geometry.conditioning for view in views], dtype=torch.float32), device)
         answer = self._parts.unet(
             noisy.to(dtype),
             self._diffusion.times(t),
@@ -161,7 +163,7 @@ class Stepper:
         words = self._prompts.get(prompts)
         if empty or not any(dropped):
             return words
-        kept = torch.tensor([not drop for drop in dropped], device=words.hidden.device)
+        kept = to_device(torch.tensor([not drop for drop in dropped]), words.hidden.device)
         return Encoded(words.hidden * kept[:, None, None], words.pooled * kept[:, None])
 
     def _timestep(self, view: View) -> int:

@@ -8,18 +8,17 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import torch
 
 from tests.trainer.conftest import FIGURES, make_config, make_run
-from trainer import loop
 from trainer.checkpoint import newest_checkpoint
 from trainer.contract.arithmetic import text_frozen_after
 from trainer.contract.config import TrainConfig
 from trainer.demo.draw import COLOURS, Ground, Spec, draw, named
 from trainer.determinism import deterministic
 from trainer.fullsize import FULL, REDUCED, Size, moved, random_parts
+from trainer.loop import Run
 from trainer.machine import resident
 from trainer.model import DTYPES, Parts, free
 from trainer.world import World
@@ -181,8 +180,8 @@ def drive(bed: Bed, folder: Path, config: TrainConfig, exact: bool = False, weig
     It is the trainer's own run with its caches, checkpoints and files; only where the base model comes from is ours.
     """
     run, watch = make_run(folder, config), Watch(bed.device, text_frozen_after(config), weigh)
-    ours = patch.object(loop, "load_parts", lambda _config, device: bed.parts(device))
-    with ours, deterministic() if exact else nullcontext():
-        loop.Run(config, run, watch, None, World(), newest_checkpoint(run)).train()
+    with deterministic() if exact else nullcontext():
+        found = newest_checkpoint(run)
+        Run(config, run, watch, None, World(), found, load=lambda _, device: bed.parts(device)).train()
     free()
     return watch.finish()

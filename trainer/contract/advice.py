@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from contextlib import suppress
 from pathlib import Path
 
 from trainer.contract.arithmetic import OWN_RATES, learning_rates, pivot_step, views_per_image
@@ -85,10 +86,8 @@ def _loss(config: TrainConfig) -> list[str]:
     if not config.train.min_snr_gamma:
         return []
     why = "train.edm is on" if config.train.edm else ""
-    try:
+    with suppress(NotSDXL):  # said as an error elsewhere
         why = "the base model is an EDM model" if inspect_base(config.model.base).edm else why
-    except NotSDXL:
-        pass  # said as an error elsewhere
     return [f"{why}, which has weights of its own: train.min_snr_gamma is not used; set it to 0"] if why else []
 
 

@@ -198,6 +198,13 @@ class Train(Section):
     device: Literal["auto", "cuda", "cpu"] = setting(
         "auto", "device", "Where to train; auto takes the GPU if there is one."
     )
+    deterministic: bool = setting(
+        False,
+        "deterministic",
+        "Only kernels that give the same bits every time; on the CPU it is always so.",
+        source="torch's note on reproducibility",
+        up="A resumed run on a GPU ends bit-equal; slower.",
+    )
     cpu_threads: int = setting(
         1,
         "CPU threads",
