@@ -23,20 +23,10 @@ from trainer.tokens import TokenTable, Vocabulary, insert_tokens
 ENCODERS = ("clip_l", "clip_g")  # the names of the two embeddings in the file
 
 # what may differ between a checkpoint and the run that resumes it: it does not change what is trained
-FREE = frozenset(
-    # the pictures and captions that these lead to are compared themselves
-    {
-        "name",
-        "preset",
-        "dataset.path",
-        "dataset.subset",
-        "dataset.split",
-        "dataset.skip",
-        "dataset.accept",
-        "prior.path",
-    }
-)
+FREE = frozenset({"name", "preset", "dataset.path", "dataset.skip", "dataset.accept", "prior.path"})
+FREE |= {"dataset.subset", "dataset.split"}  # the pictures that they lead to are compared themselves
 FREE_SECTIONS = ("sample.", "export.", "train.checkpoint_every", "train.keep_checkpoints", "train.sample_every")
+FREE_SECTIONS += ("tracker.",)
 
 
 @dataclass

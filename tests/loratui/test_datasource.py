@@ -16,7 +16,7 @@ from loratui import jobs
 from loratui.answers import read_answers
 from loratui.datasource import bring_back, progress_words
 from loratui.launch import create_run
-from tests.datasets_made import SHA, encoded, hub_cache, parquet_folder, table
+from tests.datasets_made import CAPTIONS, SHA, encoded, hub_cache, parquet_folder, table
 from trainer.contract.pictures import NoDataset
 
 from .conftest import SMALL_RUN, LoraTUI
@@ -40,9 +40,7 @@ def test_check_reads_a_data_set_by_its_caption_column(loratui: LoraTUI, tmp_path
     done = loratui("check", source, "--caption-column", "text", "--resolution", 64, "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(done.stdout)
-    assert [one["caption"] for one in found["pictures"].values()] == [
-        f"a TOK blob, number {number}" for number in range(4)
-    ]
+    assert [one["caption"] for one in found["pictures"].values()] == list(CAPTIONS)
     refused = loratui("check", source)
     assert refused.returncode == 3 and refused.stdout == ""
     assert "'prompt' is not there; the columns are image, text" in refused.stderr and "Traceback" not in refused.stderr

@@ -22,6 +22,7 @@ from trainer.contract.sections import (
     Prodigy,
     Sample,
     TextEncoderLora,
+    Tracker,
 )
 from trainer.contract.training import Train
 from trainer.contract.triggers import holds_word, split_triggers
@@ -48,6 +49,7 @@ class TrainConfig(Section):
     adamw: AdamW = AdamW()
     prior: Prior = Prior()
     sample: Sample = Sample()
+    tracker: Tracker = Tracker()
     export: Export = Export()
 
     @field_validator("name")

@@ -1,4 +1,4 @@
-"""A data set in the wizard: read in the background, its caption column asked for, its pictures checked as others are."""
+"""A data set in the wizard: its caption column asked for, its pictures checked as any others."""
 
 from __future__ import annotations
 
