@@ -22,8 +22,8 @@ from trainer.contract.sections import (
     Prodigy,
     Sample,
     TextEncoderLora,
-    Tracker,
 )
+from trainer.contract.tracking import Tracker
 from trainer.contract.training import Train
 from trainer.contract.triggers import holds_word, split_triggers
 

@@ -11,7 +11,6 @@ from trainer.contract.fields import Section, setting
 from trainer.contract.triggers import split_triggers
 
 SDXL = "stabilityai/stable-diffusion-xl-base-1.0"
-TRACKERS = ("tensorboard", "wandb", "trackio")
 SEED = "seed post: LoRA training scripts of the world, unite!"
 
 
@@ -281,31 +280,6 @@ class Sample(Section):
     seed: int = setting(
         0, "sample seed", "The first noise of every picture; fixed, so that steps can be compared.", ge=0
     )
-
-
-class Tracker(Section):
-    """Where a run is followed beside loratui's own screen; off unless named."""
-
-    names: tuple[str, ...] = setting(
-        (),
-        "trackers",
-        "Any of tensorboard, wandb, trackio. They get numbers and choices, never a path, a caption or a token.",
-        source="accelerate's trackers",
-    )
-    project: str = setting(
-        "loratui",
-        "project",
-        "The project that wandb and trackio file the run under.",
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$",
-    )
-
-    @field_validator("names")
-    @classmethod
-    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for name in value:
-            if name not in TRACKERS:
-                raise ValueError(f"there is no tracker '{name}'; there are {', '.join(TRACKERS)}")
-        return tuple(dict.fromkeys(value))
 
 
 class Export(Section):

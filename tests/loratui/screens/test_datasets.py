@@ -14,6 +14,7 @@ from tests.datasets_made import parquet_folder, table
 
 from .conftest import at, screen_text, until
 
+SLOW = 120.0  # seconds: a process of its own loads pyarrow, on a machine that does other things too
 pytest.importorskip("datasets", reason="needs the extra 'datasets'")
 
 
@@ -24,10 +25,10 @@ async def test_the_caption_column_is_asked_for_and_kept(wizard: Callable[..., Lo
         await at(pilot, "WelcomeScreen")
         await pilot.press("enter")
         await at(pilot, "DatasetScreen")
-        await until(pilot, lambda: type(app.screen).__name__ == "LineEditor")
+        await until(pilot, lambda: type(app.screen).__name__ == "LineEditor", SLOW)
         assert app.screen.query_one(Input).value == "text"
         await pilot.press("enter")
-        await until(pilot, lambda: "a TOK blob, number 3" in screen_text(app))
+        await until(pilot, lambda: "a TOK blob, number 3" in screen_text(app), SLOW)
         assert "000001.jpg" in screen_text(app)
         assert app.draft.values["dataset.caption_column"] == "text"
         assert app.draft.values["dataset.path"] == "icons"
