@@ -76,18 +76,21 @@ def demo(
 
 @app.command()
 def check(
-    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="A folder of pictures.")],
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A folder of pictures, or a data set.")],
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
     kind: Annotated[str | None, typer.Option("--kind", help="What is taught: face, object, style ...")] = None,
     resolution: Annotated[int | None, typer.Option("--resolution", min=1, help="Training resolution, px.")] = None,
     trigger: Annotated[str | None, typer.Option("--trigger", help="The word that captions must hold.")] = None,
-    caption_column: Annotated[str | None, typer.Option("--caption-column", help="Column of metadata.*.")] = None,
+    caption_column: Annotated[str | None, typer.Option("--caption-column", help="Column of the captions.")] = None,
+    subset: Annotated[str | None, typer.Option("--subset", help="Configuration of a data set.")] = None,
+    split: Annotated[str | None, typer.Option("--split", help="Split of a data set.")] = None,
 ) -> None:
     """Look at every picture of a folder, and say what is wrong."""
     from loratui import jobs
     from loratui.curation import ScanSettings
 
-    given = {"kind": kind, "resolution": resolution, "trigger": trigger, "caption_column": caption_column}
+    given = {"kind": kind, "resolution": resolution, "trigger": trigger}
+    given |= {"caption_column": caption_column, "subset": subset, "split": split}
     values = jobs.overrides_of([f"{_SCAN_KEYS[name]}={value}" for name, value in given.items() if value is not None])
     settings = ScanSettings(**{name: values[_SCAN_KEYS[name]] for name in given if _SCAN_KEYS[name] in values})
     raise typer.Exit(jobs.check(dataset, settings, json))
@@ -98,6 +101,8 @@ _SCAN_KEYS = {
     "resolution": "train.resolution",
     "trigger": "dataset.trigger",
     "caption_column": "dataset.caption_column",
+    "subset": "dataset.subset",
+    "split": "dataset.split",
 }
 
 

@@ -12,11 +12,12 @@ from loratui.answers import Answers, AnswersError, parse_set, read_answers
 from loratui.curation import Outcome, Report, ScanSettings, outcome, scan
 from loratui.curation.as_json import report_json
 from loratui.curation.lines import refusal_lines, report_lines
+from loratui.datasource import as_folder, bring_back, in_folder, said_on_stderr
 from loratui.errors import Refusal
 from loratui.launch import RUNS, create_run, start, wait_started
 from loratui.plain import follow
 from loratui.plan import Plan, make_plan, plan_lines, resolved_lines
-from loratui.resolve import Resolved, resolve
+from loratui.resolve import Resolved, names_hub, resolve
 from loratui.runs import run_info
 from loratui.text import plural, safe_text, show_path
 from trainer.contract import exits
@@ -38,10 +39,10 @@ class Prepared:
     plan: Plan
 
 
-def check(folder: Path, settings: ScanSettings, as_json: bool) -> int:
+def check(source: str, settings: ScanSettings, as_json: bool) -> int:
     """The dataset doctor: prints its report; the exit code says whether something stops a run."""
     try:
-        report = scan(folder.expanduser(), settings)
+        report = scan(as_folder(source, settings, said_on_stderr(source)), settings)
     except NoDataset as error:
         raise Refusal(safe_text(error), exits.DATASET) from None
     lines = [report_json(report)] if as_json else report_lines(report)
@@ -91,6 +92,10 @@ def resume(run: RunDir, detach: bool, say: Say = print) -> int:
     if info.state == "completed":
         raise Refusal(f"{show_path(run.path)} is completed; for a longer run replay its answers.toml with more steps")
     saved = sorted(one.name for one in run.checkpoints.glob("step-*")) if run.checkpoints.is_dir() else []
+    try:
+        bring_back(run)
+    except NoDataset as error:
+        raise Refusal(safe_text(error), exits.DATASET) from None
     say(f"going on from {saved[-1]}" if saved else "there is no checkpoint: it starts from the beginning")
     return begin(run, detach, 1, say)
 
@@ -103,7 +108,7 @@ def prepare(answers: Answers, overrides: dict[str, Any], source: str, out: Path 
         raise AnswersError([f'{answers.source}: dataset.path: missing; write path = "..." under [dataset]'])
     settings = ScanSettings.of(first.config)
     try:
-        report = scan(Path(folder), settings)
+        report = scan(as_folder(folder, settings, said_on_stderr(folder)), settings)
     except NoDataset as error:
         where = f"{first.origins['dataset.path'].source}: dataset.path"
         raise Refusal(f"{where}: {safe_text(error)}", exits.DATASET) from None
@@ -111,7 +116,8 @@ def prepare(answers: Answers, overrides: dict[str, Any], source: str, out: Path 
     result = outcome(report, data.skip, data.accept)
     resolved = resolve(answers, overrides, len(result.images))
     thought = make_plan(resolved, report, result, runs=out.parent if out else RUNS, source=source)
-    return Prepared(_merged(answers, overrides), resolved, report, result, thought)
+    resolved, kept = in_folder(resolved, _merged(answers, overrides), report.folder)
+    return Prepared(kept, resolved, report, result, thought)
 
 
 def refuse_if_needed(ready: Prepared) -> None:
@@ -153,6 +159,6 @@ def _decided(resolved: Resolved) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def _merged(answers: Answers, overrides: dict[str, Any]) -> Answers:
     values = {**answers.values, **{key: value for key, value in overrides.items() if key != "preset"}}
     for key in ("dataset.path", "prior.path"):
-        if values.get(key) and not str(values[key]).startswith(("~", "/")):
+        if values.get(key) and not str(values[key]).startswith(("~", "/")) and not names_hub(key, values[key]):
             values[key] = str(Path(values[key]).absolute())  # the run's copy replays from any folder
     return replace(answers, preset=str(overrides.get("preset", answers.preset)), values=values)

@@ -11,6 +11,7 @@ from loratui.answers import Answers, preset_values
 from loratui.presets import preset
 from loratui.problems import AnswersError, validated
 from trainer.contract.config import BY_KEY, SMALL, TrainConfig
+from trainer.contract.datasource import origin_of
 
 Layer = Literal["default", "preset", "answers", "--set"]
 FOLDERS = ("dataset.path", "prior.path")
@@ -87,11 +88,16 @@ def _default(key: str) -> Origin:
     return Origin("default", BY_KEY[key].source)
 
 
+def names_hub(key: str, value: Any) -> bool:
+    """Whether the value is a data set of the hub, and so no path."""
+    return key == "dataset.path" and origin_of(str(value)) == "hub"
+
+
 def _absolute(key: str, value: Any) -> Any:
     """Paths as the trainer needs them, wherever it is started; other values as they are."""
     if not isinstance(value, str) or not value:
         return value
-    if key in FOLDERS:
+    if key in FOLDERS and not names_hub(key, value):
         return str(Path(value).expanduser().absolute())
     if key in MODELS and value not in (SMALL, "auto"):
         folder = Path(value).expanduser()

@@ -77,9 +77,10 @@ def _train(config: TrainConfig, run: RunDir, log: EventLog, began: float, dead: 
         message = f"process {dead}, which ran here before, died without a word; its lock was taken over"
         log.emit("warn", code="lock-taken-over", message=message, advice="what it saved is used")
     from trainer.loop import Run
+    from trainer.trackers import tracked
 
     try:
-        with _kernels(config):
+        with _kernels(config), tracked(config, run, log):
             end = Run(config, run, log, requests, world, found).train()
     except Stop:  # before the first step: nothing is there to be saved
         _end(log, "stopped", None, began, [])

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from trainer.contract.datasource import cache_folder
 from trainer.contract.rundir import make_private, write_atomic
-
-
-def cache_folder() -> Path:
-    """Where caches of all runs lie: $XDG_CACHE_HOME/loratui, or ~/.cache/loratui."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "loratui"
 
 
 def file_digest(path: Path) -> str:

@@ -24,7 +24,9 @@ ENCODERS = ("clip_l", "clip_g")  # the names of the two embeddings in the file
 
 # what may differ between a checkpoint and the run that resumes it: it does not change what is trained
 FREE = frozenset({"name", "preset", "dataset.path", "dataset.skip", "dataset.accept", "prior.path"})
+FREE |= {"dataset.subset", "dataset.split"}  # the pictures that they lead to are compared themselves
 FREE_SECTIONS = ("sample.", "export.", "train.checkpoint_every", "train.keep_checkpoints", "train.sample_every")
+FREE_SECTIONS += ("tracker.",)
 
 
 @dataclass

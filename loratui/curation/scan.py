@@ -32,12 +32,15 @@ class ScanSettings:
     trigger: str = BY_KEY["dataset.trigger"].default
     caption_column: str = BY_KEY["dataset.caption_column"].default
     instance_prompt: str = BY_KEY["dataset.instance_prompt"].default
+    subset: str = BY_KEY["dataset.subset"].default  # this and the split: which part of a data set was looked at
+    split: str = BY_KEY["dataset.split"].default
 
     @classmethod
     def of(cls, config: TrainConfig) -> ScanSettings:
         """The settings of a resolved run."""
         data = config.dataset
-        return cls(config.kind, config.train.resolution, data.trigger, data.caption_column, data.instance_prompt)
+        words = (data.trigger, data.caption_column, data.instance_prompt, data.subset, data.split)
+        return cls(config.kind, config.train.resolution, *words)
 
 
 def scan(

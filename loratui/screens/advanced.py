@@ -30,6 +30,7 @@ TITLES = {  # the order of the form: what is most often changed first
     "prodigy": "Prodigy",
     "adamw": "AdamW",
     "prior": "prior preservation",
+    "tracker": "trackers",
     "export": "files",
 }
 # a section that is declared later shows under its own name until it is given a title here

@@ -15,7 +15,7 @@ from textual.widgets import DataTable, Input, Static
 
 from loratui.screens import picturelist
 from loratui.screens.captioning import CaptionWriting
-from loratui.screens.dialogs import Confirm, PictureView
+from loratui.screens.dialogs import Confirm, LineEditor, PictureView
 from loratui.screens.scanning import ScanFailed, Scanned, ScanProgressed
 from loratui.session import Scan
 from loratui.text import plural, safe_text, show_path
@@ -33,7 +33,8 @@ class DatasetScreen(CaptionWriting):
     PURPOSE = "Which pictures shall it learn from? Next: what they show."
     HELP = """
 Type the folder of your pictures and press Enter; → completes the path.
-Every picture is looked at; none is ever changed.
+A data set will do as well: a folder of parquet, arrow or webdataset files,
+or owner/name on the hub. Every picture is looked at; none is ever changed.
 
 In the list
   space   leave the picture out, or take it in again
@@ -105,7 +106,7 @@ In the list
 
     @on(ScanProgressed)
     def _progressed(self, event: ScanProgressed) -> None:
-        self.say(f"Looked at {event.done} of {plural(event.total, 'picture')}.")
+        self.say(event.words)
 
     @on(ScanFailed)
     def _failed(self, event: ScanFailed) -> None:
@@ -113,6 +114,18 @@ In the list
         self.say(safe_text(event.reason), "bad")
         self._show_table()
         self.query_one("#folder", Input).focus()
+        if event.columns:
+            self._ask_column(event.columns)
+
+    def _ask_column(self, columns: tuple[str, ...]) -> None:
+        words = f"Which column holds the captions?\nThere are: {safe_text(', '.join(columns), 300)}"
+
+        def take(column: str | None) -> None:
+            if column:
+                self.edit(self.draft.with_settings({"dataset.caption_column": column.strip()}))
+                self._scan_folder()
+
+        self.app.push_screen(LineEditor("Caption column", safe_text(columns[0], 60), words), take)
 
     @on(Scanned)
     def _scanned(self, event: Scanned) -> None:

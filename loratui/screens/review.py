@@ -21,6 +21,7 @@ from loratui.screens.scanning import ScanFailed, Scanned, ScanningStep, ScanProg
 from loratui.text import plural, safe_text
 
 if TYPE_CHECKING:
+    from loratui.answers import Answers
     from loratui.curation import Outcome, Report
     from loratui.plan import Plan
     from loratui.resolve import Resolved
@@ -78,7 +79,7 @@ the end does the same without a screen.
 
     @on(ScanProgressed)
     def _progressed(self, event: ScanProgressed) -> None:
-        self.say(f"Looked at {event.done} of {plural(event.total, 'picture')}.")
+        self.say(event.words)
 
     @on(Scanned)
     def _scanned(self, event: Scanned) -> None:
@@ -174,13 +175,19 @@ the end does the same without a screen.
             return
         self._starting = True
         try:
-            run = create_run(self._resolved, answers_of(self.draft), Path(self.draft.out) if self.draft.out else None)
+            run = create_run(*self._on_folder(), Path(self.draft.out) if self.draft.out else None)
             start(run)
         except LaunchError as error:
             self._starting = False
             self.say(safe_text(error), "bad")
             return
         self.dismiss(Watch(run, started=True))
+
+    def _on_folder(self) -> tuple[Resolved, Answers]:
+        from loratui.datasource import in_folder
+
+        assert self._resolved is not None and self._report is not None
+        return in_folder(self._resolved, answers_of(self.draft), self._report.folder)
 
 
 def suggested_name(screen: ScanningStep) -> str:

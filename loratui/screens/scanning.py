@@ -12,17 +12,18 @@ from textual.worker import get_current_worker
 from loratui.screens.base import Step
 from loratui.screens.checks import effective
 from loratui.session import Scan
+from loratui.text import plural
 
 if TYPE_CHECKING:
     from loratui.curation import Report, ScanSettings
 
 
 class ScanProgressed(Message):
-    """So many pictures were looked at."""
+    """So many pictures were looked at, or so much of a data set was read."""
 
-    def __init__(self, done: int, total: int) -> None:
+    def __init__(self, words: str) -> None:
         super().__init__()
-        self.done, self.total = done, total
+        self.words = words
 
 
 class Scanned(Message):
@@ -34,11 +35,11 @@ class Scanned(Message):
 
 
 class ScanFailed(Message):
-    """There is nothing to check; the text says why."""
+    """There is nothing to check; the text says why. `columns`: where a caption column is to be chosen among them."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, columns: tuple[str, ...] = ()) -> None:
         super().__init__()
-        self.reason = reason
+        self.reason, self.columns = reason, columns
 
 
 class ScanningStep(Step):
@@ -55,6 +56,8 @@ class ScanningStep(Step):
             trigger=values["dataset.trigger"],
             caption_column=values["dataset.caption_column"],
             instance_prompt=values["dataset.instance_prompt"],
+            subset=values["dataset.subset"],
+            split=values["dataset.split"],
         )
 
     def known_report(self) -> Report | None:
@@ -63,25 +66,30 @@ class ScanningStep(Step):
 
     def check_pictures(self) -> None:
         """Start a scan; one that runs is cancelled."""
-        self._scan(self.draft.folder, self.scan_settings())
+        self._scan(str(self.draft.get("dataset.path")), self.draft.folder, self.scan_settings())
 
     @work(thread=True, exclusive=True, group="scan")
-    def _scan(self, folder: Path, settings: ScanSettings) -> None:
+    def _scan(self, source: str, named: Path, settings: ScanSettings) -> None:
+        from loratui import datasource
         from loratui.curation import Cancelled, scan
         from trainer.contract.pictures import NoDataset
 
         worker = get_current_worker()
 
-        def progress(done: int, total: int, _name: str) -> None:
-            self.post_message(ScanProgressed(done, total))
+        def read(phase: str, done: int, total: int) -> None:
+            self.post_message(ScanProgressed(datasource.progress_words(source, phase, done, total)))
+
+        def looked(done: int, total: int, _name: str) -> None:
+            self.post_message(ScanProgressed(f"Looked at {done} of {plural(total, 'picture')}."))
 
         try:
-            report = scan(folder, settings, progress, lambda: worker.is_cancelled)
-        except Cancelled:
+            folder = datasource.as_folder(source, settings, read, lambda: worker.is_cancelled)
+            report = scan(folder, settings, looked, lambda: worker.is_cancelled)
+        except (Cancelled, datasource.Cancelled):
             return
         except (NoDataset, OSError) as error:
             if not worker.is_cancelled:
-                self.post_message(ScanFailed(str(error)))
+                self.post_message(ScanFailed(str(error), getattr(error, "columns", ())))
             return
         if not worker.is_cancelled:
-            self.post_message(Scanned(Scan(folder, settings, report)))
+            self.post_message(Scanned(Scan(named, settings, report)))

@@ -23,6 +23,7 @@ from trainer.contract.sections import (
     Sample,
     TextEncoderLora,
 )
+from trainer.contract.tracking import Tracker
 from trainer.contract.training import Train
 from trainer.contract.triggers import holds_word, split_triggers
 
@@ -48,6 +49,7 @@ class TrainConfig(Section):
     adamw: AdamW = AdamW()
     prior: Prior = Prior()
     sample: Sample = Sample()
+    tracker: Tracker = Tracker()
     export: Export = Export()
 
     @field_validator("name")

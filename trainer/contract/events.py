@@ -6,7 +6,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ TYPES = frozenset(
 )  # what a reader of this version knows
 
 Event = dict[str, Any]
+Listener = Callable[[str, Event], None]  # type and fields
 
 
 class EventLog:
@@ -23,6 +24,7 @@ class EventLog:
 
     def __init__(self, path: Path) -> None:
         """Open for appending; if a killed writer left half a line, close it with a newline first."""
+        self._listeners: list[Listener] = []
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         size = os.fstat(self._descriptor).st_size
         if size and os.pread(self._descriptor, 1, size - 1) != b"\n":
@@ -35,6 +37,12 @@ class EventLog:
             event["nonfinite"] = True
         line = json.dumps(event, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
         os.write(self._descriptor, line.encode("utf-8", "surrogateescape"))
+        for listener in self._listeners:
+            listener(type, fields)
+
+    def tell(self, listener: Listener) -> None:
+        """From now on, hand each event to `listener` as well, once it is written; it must not raise."""
+        self._listeners.append(listener)
 
     def close(self) -> None:
         """Close the descriptor."""

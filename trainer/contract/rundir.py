@@ -62,6 +62,11 @@ class RunDir:
         return self.path / "cache"
 
     @property
+    def trackers(self) -> Path:
+        """What trackers write, each into a folder of its own."""
+        return self.path / "trackers"
+
+    @property
     def export(self) -> Path:
         """The files that other programs read."""
         return self.path / "export"

@@ -51,7 +51,14 @@ class Model(Section):
 class Dataset(Section):
     """The pictures, and the words that belong to them."""
 
-    path: str = setting("", "folder", "The folder of pictures; sub-folders are not searched.")
+    path: str = setting(
+        "",
+        "folder",
+        "The folder of pictures (sub-folders are not searched), or a data set: a folder of parquet, arrow or "
+        "webdataset files, or owner/name on the hub.",
+    )
+    subset: str = setting("", "subset", "Which configuration of a data set; empty: its default.")
+    split: str = setting("train", "split", "Which split of a data set; a folder of pictures has none.", min_length=1)
     trigger: str = setting(
         "TOK",
         "trigger",
@@ -69,7 +76,7 @@ class Dataset(Section):
     caption_column: str = setting(
         "prompt",
         "caption column",
-        "The column of metadata.jsonl or metadata.csv that holds the captions.",
+        "The column of metadata.jsonl, metadata.csv or the data set that holds the captions.",
         source=SEED + " (caption_column)",
         min_length=1,
     )
