@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from trainer.contract.rundir import RunDir, make_private
 
 VERSION = 1
 FILES = ("lora.safetensors", "embeddings.safetensors", "optimizer.safetensors", "state.json")
+
+_NAME = re.compile(r"step-\d+")
 
 Tensors = dict[str, torch.Tensor]
 
@@ -104,9 +107,12 @@ def _sync(folder: Path) -> None:
         os.close(descriptor)
 
 
-def drop_old(run: RunDir, keep: int) -> None:
-    """Remove all but the `keep` newest checkpoints; to be called when the newest is durable."""
-    for path in list_checkpoints(run)[keep:]:
+def drop_old(run: RunDir, keep: int, written: int) -> None:
+    """Remove all but the `keep` newest checkpoints; to be called when that of step `written` is durable.
+
+    Later ones are damaged, or the run would have gone on from them: they do not count, and are written over in time.
+    """
+    for path in [one for one in list_checkpoints(run) if step_of(one) <= written][keep:]:
         shutil.rmtree(path, ignore_errors=True)
 
 
@@ -114,8 +120,13 @@ def list_checkpoints(run: RunDir) -> list[Path]:
     """The folders of all checkpoints, newest first."""
     if not run.checkpoints.is_dir():
         return []
-    found = [path for path in run.checkpoints.iterdir() if path.is_dir() and path.name.startswith("step-")]
-    return sorted(found, reverse=True)
+    found = [path for path in run.checkpoints.iterdir() if path.is_dir() and _NAME.fullmatch(path.name)]
+    return sorted(found, key=step_of, reverse=True)
+
+
+def step_of(folder: Path) -> int:
+    """The step of a checkpoint's folder, step-000300."""
+    return int(folder.name.removeprefix("step-"))
 
 
 def load_checkpoint(folder: Path) -> Snapshot:

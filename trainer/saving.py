@@ -35,7 +35,7 @@ class Saver:
             advice = "the one before it is kept and training goes on; free some space, then 'loratui save'"
             self._log.emit("warn", code="checkpoint-failed", message=message, advice=advice)
             return False
-        drop_old(self._run, self._keep)
+        drop_old(self._run, self._keep, snapshot.step)
         self._log.emit("checkpoint", step=snapshot.step, path=f"checkpoints/{path.name}", bytes=size)
         self._log.emit("phase", name="save", done=1, total=1)
         return True

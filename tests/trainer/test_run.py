@@ -6,6 +6,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.trainer.conftest import draw_dataset, make_config, make_run, start, train
+from trainer.checkpoint import drop_old, list_checkpoints, newest_checkpoint, save_checkpoint
 from trainer.contract import exits
 from trainer.contract.config import load_config
 from trainer.contract.control import send
@@ -147,6 +149,20 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(
     assert of(events, "run")[-1]["resumed_from"] == 4
     assert "step-000006/lora.safetensors" in of(events, "warn")[-1]["message"]
     assert lora(cut, 6) == lora(whole, 6)
+
+
+def test_damaged_checkpoints_never_push_out_the_whole_ones(finished: tuple[RunDir, Events], tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "cut")
+    shutil.copytree(finished[0].path, run.path)
+    for step in (4, 6):
+        (run.checkpoint(step) / "lora.safetensors").write_bytes(b"damaged")
+    found = newest_checkpoint(run)
+    assert found.step == 2 and len(found.damaged) == 2
+    for step in (3, 4, 5, 6):  # as the resumed run writes them
+        save_checkpoint(run, replace(found.snapshot, step=step))
+        drop_old(run, 1, written=step)
+        assert newest_checkpoint(run).step == step
+    assert [path.name for path in list_checkpoints(run)] == ["step-000006"]
 
 
 def test_a_changed_picture_refuses_the_resume_with_the_difference(
