@@ -10,8 +10,7 @@ from typing import Any
 
 from loratui.answers import Answers, AnswersError, parse_set, read_answers
 from loratui.curation import Outcome, Report, ScanSettings, outcome, scan
-from loratui.curation.as_json import report_json
-from loratui.curation.lines import refusal_lines, report_lines
+from loratui.curation.lines import refusal_lines
 from loratui.errors import Refusal
 from loratui.launch import RUNS, create_run, start, wait_started
 from loratui.plain import follow
@@ -36,17 +35,6 @@ class Prepared:
     report: Report
     outcome: Outcome
     plan: Plan
-
-
-def check(folder: Path, settings: ScanSettings, as_json: bool) -> int:
-    """The dataset doctor: prints its report; the exit code says whether something stops a run."""
-    try:
-        report = scan(folder.expanduser(), settings)
-    except NoDataset as error:
-        raise Refusal(safe_text(error), exits.DATASET) from None
-    lines = [report_json(report)] if as_json else report_lines(report)
-    print("\n".join(lines))
-    return exits.DATASET if any(one.severity == "block" for one in report.all_findings) else exits.DONE
 
 
 def plan(path: Path, sets: Sequence[str]) -> int:
