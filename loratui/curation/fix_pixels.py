@@ -21,7 +21,7 @@ ORIENTATION = 274  # EXIF tag
 JPEG = {"quality": 95, "subsampling": 0}  # a photograph that was JPEG stays one
 KEPT = {"JPEG": (".jpg", ".jpeg"), "MPO": (".jpg", ".jpeg"), "PNG": (".png",), "WEBP": (".webp",)}
 METADATA = {"PNG": {b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"tIME"}, "WEBP": {b"EXIF", b"XMP "}}  # by chunk
-REMOVED = "metadata removed (what the camera or a program noted)"
+REMOVED = "metadata removed"
 
 
 @dataclass(frozen=True)

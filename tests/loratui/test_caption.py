@@ -107,6 +107,17 @@ def test_a_dry_run_loads_no_torch_and_writes_nothing(bare: Path, environment: di
     assert captions(bare) == {}
 
 
+@pytest.mark.parametrize("command", ["caption", "fix"])
+def test_the_commands_load_no_training_library(command: str, bare: Path, environment: dict[str, str]) -> None:
+    code = (
+        f"import sys; sys.argv = ['loratui', {command!r}, {str(bare)!r}, '--dry-run']\n"
+        "from loratui.cli import main\ntry: main()\nexcept SystemExit: pass\n"
+        "print(sorted({'torch', 'transformers', 'diffusers', 'textual', 'safetensors'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 def test_killed_it_leaves_whole_captions_and_goes_on(
     blip: Path, tmp_path: Path, draw_picture: Draw, environment: dict[str, str], told: Told
 ) -> None:
