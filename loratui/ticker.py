@@ -22,7 +22,7 @@ class Ticker:
         self._out = out or sys.stderr
         self._terminal = self._out.isatty()
         self._quiet = not self._terminal and not log
-        self._next = time.monotonic() + PATIENCE
+        self._next = time.monotonic() + (PATIENCE if self._terminal else SLOW_PACE)
         self._shown = False
 
     def __enter__(self) -> Ticker:

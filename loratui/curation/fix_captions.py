@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import codecs
+import re
+import unicodedata
 from dataclasses import dataclass
 
 from loratui.curation.fix_pixels import Done
 from trainer.contract.pictures import MAX_CAPTION_BYTES, Picture, read_regular
-from trainer.contract.triggers import holds_word, split_triggers
+from trainer.contract.triggers import holds_word, split_triggers, word_pattern
 
+HIDDEN = ("Cc", "Cf", "Co", "Cn")  # controls, formats, private and unassigned characters
+KEPT = "\n\t\u200d"  # the last joins emoji
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -40,13 +44,38 @@ def copy_caption(picture: Picture, trigger: str, edited: str | None = None) -> C
         text = picture.caption or ""
         if text:
             done.append(Done("caption", "caption from the metadata into a .txt of its own"))
-    triggers = split_triggers(trigger)
-    if text.strip() and triggers and not any(holds_word(text, one) for one in triggers):
-        text = f"{triggers[0]}, {text.strip()}"
-        done.append(Done("trigger", f"trigger '{triggers[0]}' put before the caption"))
+    for step in (_plain, lambda words: with_trigger(words, trigger)):
+        text, more = step(text)
+        done += more
     if done:
         raw = (text.strip() + "\n").encode() if text.strip() else None
     return CaptionCopy(raw, tuple(done))
+
+
+def _plain(text: str) -> tuple[str, list[Done]]:
+    """Without DOS line ends and without what nobody sees: controls, zero widths, marks of direction."""
+    done: list[Done] = []
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        done.append(Done("encoding", "DOS line ends made plain"))
+    shown = "".join(char for char in text if char in KEPT or unicodedata.category(char) not in HIDDEN)
+    if shown != text:
+        count = len(text) - len(shown)
+        done.append(Done("control", f"{count} invisible character{'s' if count > 1 else ''} removed from the caption"))
+    return shown, done
+
+
+def with_trigger(text: str, trigger: str) -> tuple[str, list[Done]]:
+    """With the trigger: in its own letters where it stands in others, else before the caption; none for no words."""
+    triggers = split_triggers(trigger)
+    if not text.strip() or not triggers or any(holds_word(text, one) for one in triggers):
+        return text, []
+    for word in triggers:
+        spelled, count = re.subn(word_pattern(word), lambda _, word=word: word, text, flags=re.IGNORECASE)  # type: ignore[misc]
+        if count:
+            return spelled, [Done("trigger", f"trigger written as '{word}'")]
+    first = triggers[0]
+    return f"{first}, {text.strip()}", [Done("trigger", f"trigger '{first}' put before the caption")]
 
 
 def decode(raw: bytes) -> tuple[str, str]:

@@ -151,6 +151,9 @@ CAPTIONS = {
     "windows": ("a TOK café".encode("cp1252"), ["encoding"]),
     "missing": ("a café".encode(), ["trigger"]),
     "fine": ("a TOK café".encode(), []),
+    "dos": (b"a TOK caf\xc3\xa9\r\n", ["encoding"]),
+    "hidden": ("a TOK \u200bcaf\x07é\u202e".encode(), ["control"]),
+    "case": ("a tok café".encode(), ["trigger"]),
 }
 
 
