@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,13 +26,21 @@ def check(
     resolution: Annotated[int | None, typer.Option("--resolution", min=1, help="Training resolution, px.")] = None,
     trigger: Annotated[str | None, typer.Option("--trigger", help="The word that captions must hold.")] = None,
     caption_column: ColumnOption = None,
+    subfolders: Annotated[
+        bool | None,
+        typer.Option(
+            help="Look into them too, though a run does not. Left out: with --json, or if all pictures are there."
+        ),
+    ] = None,
     contact_sheet: Annotated[
         Path | None, typer.Option("--contact-sheet", metavar="FILE.png", help="All pictures on one, with findings.")
     ] = None,
 ) -> None:
     """Look at every picture of a folder, and say what is wrong."""
+    folder = dataset.expanduser()
     settings = _settings(kind, resolution, checked_trigger(trigger), caption_column)
-    raise typer.Exit(run_check(dataset.expanduser(), settings, json, contact_sheet))
+    below = (json or not _has_pictures(folder)) if subfolders is None else subfolders
+    raise typer.Exit(run_check(folder, replace(settings, subfolders=below), json, contact_sheet))
 
 
 def run_check(folder: Path, settings: ScanSettings, as_json: bool, sheet: Path | None = None) -> int:
@@ -56,6 +65,15 @@ def run_check(folder: Path, settings: ScanSettings, as_json: bool, sheet: Path |
         raise typer.Exit(exits.STOPPED) from None
     _print(report, as_json)
     return exits.DATASET if any(one.severity == "block" for one in report.all_findings) else exits.DONE
+
+
+def _has_pictures(folder: Path) -> bool:
+    from trainer.contract.pictures import NoDataset, list_pictures
+
+    try:
+        return bool(list_pictures(folder).pictures)
+    except NoDataset:
+        return False
 
 
 def _settings(kind: str | None, resolution: int | None, trigger: str, column: str | None) -> ScanSettings:

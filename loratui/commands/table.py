@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from loratui.curation.lines import count_line, head_line, not_checked_line
+from loratui.curation.lines import count_line, head_line, not_checked_lines
 from loratui.curation.report import SEVERITIES
 from loratui.text import plural, safe_text
 
@@ -43,12 +43,12 @@ def print_report(report: Report, out: TextIO, width: int | None = None) -> None:
             console.print(Text.assemble((mark, style), f"  {meaning}: {plural(len(found), 'finding')}"))
             console.print(_table(found, console.width))
     console.print()
-    for line in (*not_checked_line(report), count_line(report)):
+    for line in (*report.summary, *not_checked_lines(report), count_line(report)):
         _line(console, line)
 
 
 def _line(console: Console, words: str) -> None:
-    console.print(Text(words))
+    console.print(Text(words), soft_wrap=True)  # a path stays in one piece
 
 
 def _table(found: list[Finding], width: int) -> Table:
@@ -77,7 +77,7 @@ def _alike(found: list[Finding]) -> list[list[Finding]]:
 
 
 def figure(value: Any) -> str:
-    """What was measured, short: 767, 0.62, "b.jpg"; empty where there is no figure."""
+    """What was measured, short: 767, 0.62, "b.jpg", how many; empty where there is no figure."""
     match value:
         case None:
             return ""
@@ -85,8 +85,8 @@ def figure(value: Any) -> str:
             return "yes" if value else "no"
         case float():
             return f"{value:.3g}"
-        case list() | tuple():
-            return ", ".join(figure(one) for one in value)
+        case list() | tuple():  # which ones, the message says
+            return str(len(value))
         case dict():
             return ", ".join(f"{safe_text(key)} {figure(one)}" for key, one in value.items())
     return safe_text(value)

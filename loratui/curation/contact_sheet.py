@@ -32,7 +32,7 @@ def refuse_place(path: Path, folder: Path) -> None:
     """Raise Refusal where a sheet must not be written: among the pictures, or over a file that is no sheet."""
     if path.suffix.lower() != ".png":
         raise Refusal(f"--contact-sheet {show_path(path)}: name a file that ends in .png")
-    if path.resolve().parent == folder.resolve():
+    if folder.resolve() in path.resolve().parents:
         raise Refusal(f"--contact-sheet {show_path(path)}: it would become one of the pictures; name another folder")
     if path.exists() and not _is_sheet(path):
         raise Refusal(f"--contact-sheet {show_path(path)}: this file is there and is no contact sheet; name another")

@@ -13,7 +13,7 @@ MARKS = {"block": "x BLOCK", "warn": "! warn ", "hint": "- hint "}
 def report_lines(report: Report) -> list[str]:
     """Every finding with its remedy, then the count."""
     lines = [head_line(report), *(finding_line(one) for one in report.all_findings)]
-    return [*lines, count_line(report), *not_checked_line(report)]
+    return [*lines, *report.summary, count_line(report), *not_checked_lines(report)]
 
 
 def head_line(report: Report) -> str:
@@ -28,9 +28,10 @@ def count_line(report: Report) -> str:
     return f"{stopping}, {plural(count['warn'], 'warning')}, {plural(count['hint'], 'hint')}."
 
 
-def not_checked_line(report: Report) -> list[str]:
-    """What was not looked at, as one line; none if all was."""
-    return ["Not checked: " + ", ".join(map(safe_text, report.not_checked)) + "."] if report.not_checked else []
+def not_checked_lines(report: Report) -> list[str]:
+    """What was not looked at as one line, and how to have it; none if all was."""
+    said = "Not checked: " + ", ".join(map(safe_text, report.not_checked)) + "."
+    return [*([said] if report.not_checked else []), *map(safe_text, report.how_to_check)]
 
 
 def finding_line(one: Finding) -> str:

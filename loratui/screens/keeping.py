@@ -21,9 +21,15 @@ class BestKeeping(Deciding):
 
     def propose_best(self, report: Report) -> None:
         """Ask how many, then show which."""
-        whole = sum(one.opens for one in report.pictures)
+        whole = sum(one.opens and one.name not in self.draft.skipped for one in report.pictures)
+        if not whole:
+            self.say("No picture is left to choose from; space takes one in again.", "warn")
+            return
         usual = min(whole, USUAL.get(report.kind, whole))
-        words = f"Of {plural(whole, 'picture')} keep the best, by what the check found. Which ones, is shown first."
+        words = (
+            f"Of the {plural(whole, 'picture')} that are not left out keep the best, by what the check found. "
+            "Which ones, is shown first."
+        )
 
         def take(typed: str | None) -> None:
             if typed is None:
@@ -38,7 +44,7 @@ class BestKeeping(Deciding):
     def _ask(self, report: Report, count: int) -> None:
         from loratui.curation.keep import keep_best
 
-        kept = keep_best(report, count)
+        kept = keep_best(report, count, self.draft.skipped)
         stay = {one.name for one in kept}
         others = tuple(one.name for one in report.pictures if one.name not in stay)
         title = f"Keep these {len(kept)}, leave out {len(others)}?"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
+from loratui.curation.lines import not_checked_lines
 from loratui.draft import Draft
 from loratui.text import plural, safe_text
 
@@ -47,7 +48,8 @@ def status(report: Report, picture: PictureReport | None, draft: Draft) -> str:
 
 def chosen(report: Report, draft: Draft, filter: str) -> list[PictureReport | None]:
     """The rows that the filter lets through; the whole set first, where something is said of it."""
-    rows: list[PictureReport | None] = [*([None] if report.findings else []), *report.pictures]
+    whole = bool(report.findings or report.summary)
+    rows: list[PictureReport | None] = [*([None] if whole else []), *report.pictures]
     match filter:
         case "":
             return rows
@@ -141,6 +143,7 @@ def findings(report: Report, picture: PictureReport | None, draft: Draft) -> Con
     if picture is None:
         head = "the whole set"
         lines = [line for one in report.findings for line in _finding(one, draft)]
+        lines += [Content.styled(safe_text(line), "$muted") for line in (*report.summary, *not_checked_lines(report))]
     else:
         head = safe_text(picture.name)
         lines = [line for one in picture.findings for line in _finding(one, draft)]

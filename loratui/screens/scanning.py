@@ -55,6 +55,11 @@ class ScanningStep(Step):
             trigger=values["dataset.trigger"],
             caption_column=values["dataset.caption_column"],
             instance_prompt=values["dataset.instance_prompt"],
+            class_word=values["dataset.class_word"],
+            base=values["model.base"],
+            tokens=values["pivotal.tokens"] if values["pivotal.enabled"] else 0,
+            crop=values["dataset.crop"],
+            background=values["dataset.background"],
         )
 
     def known_report(self) -> Report | None:

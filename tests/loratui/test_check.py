@@ -79,7 +79,7 @@ def test_severities_stand_in_order_and_equal_words_once(tmp_path: Path) -> None:
 
 def test_figures_are_short() -> None:
     given = [767, 0.61234, "b.jpg", None, True, ("a", "b"), {"close-up": 3}]
-    assert [figure(one) for one in given] == ["767", "0.612", "b.jpg", "", "yes", "a, b", "close-up 3"]
+    assert [figure(one) for one in given] == ["767", "0.612", "b.jpg", "", "yes", "2", "close-up 3"]
 
 
 def test_no_name_or_word_is_obeyed(tmp_path: Path) -> None:
@@ -101,6 +101,19 @@ def test_exit_3_where_something_stops_a_run(loratui: LoraTUI, pictures: Path) ->
     done = loratui("check", pictures, "--resolution", 64)
     assert done.returncode == 3 and "x BLOCK" in done.stdout and "empty-file" in done.stdout
     assert max(map(len, done.stdout.splitlines()[2:])) <= 80
+
+
+def test_sub_folders_are_in_the_json_and_only_there_unless_asked(
+    loratui: LoraTUI, pictures: Path, draw_picture: Draw
+) -> None:
+    (pictures / "sub").mkdir()
+    draw_picture(pictures / "sub" / "a.png", 7)
+    assert "sub/a.png" in json.loads(loratui("check", pictures, "--json").stdout)["pictures"]
+    assert "4 pictures, checked as" in loratui("check", pictures).stdout  # what a run would train on
+    assert "5 pictures, checked as" in loratui("check", pictures, "--subfolders").stdout
+    for one in pictures.glob("*.png"):
+        one.unlink()
+    assert "1 picture, checked as" in loratui("check", pictures).stdout
 
 
 @pytest.mark.parametrize(
