@@ -11,6 +11,7 @@ from typing import Any
 from loratui.answers import Answers, AnswersError, parse_set, read_answers
 from loratui.curation import Outcome, Report, ScanSettings, outcome, scan
 from loratui.curation.lines import refusal_lines
+from loratui.curation.theset import with_views
 from loratui.errors import Refusal
 from loratui.launch import RUNS, create_run, start, wait_started
 from loratui.plain import follow
@@ -98,6 +99,8 @@ def prepare(answers: Answers, overrides: dict[str, Any], source: str, out: Path 
     data = first.config.dataset
     result = outcome(report, data.skip, data.accept)
     resolved = resolve(answers, overrides, len(result.images))
+    train = resolved.config.train
+    report = with_views(report, len(result.images), train.steps, train.batch * train.accumulation)
     thought = make_plan(resolved, report, result, runs=out.parent if out else RUNS, source=source)
     return Prepared(_merged(answers, overrides), resolved, report, result, thought)
 

@@ -86,14 +86,10 @@ def _decode(name: str, picture: Image, background: str) -> Opened:
     width, height = picture.size
     opened = Opened(width, height)
     try:
-        turn = picture.getexif().get(ORIENTATION, 1)
-        if turn in (5, 6, 7, 8):
-            opened = replace(opened, width=height, height=width)
-        opened = replace(opened, turned=turn in range(2, 9))
-        small = _drafted(picture)
-        if not small:
+        if not _drafted(picture):
+            turn = _turn(picture) if "exif" in picture.info else 1
             picture.verify()  # the checksums, as far as the format has any
-            return replace(opened, notes=(_unseen(name, width * height),))
+            return replace(_turned(opened, turn), notes=(_unseen(name, width * height),))
         if width * height <= AT_ONCE:
             return _taken(name, picture, background, opened)
         with _large:
@@ -105,7 +101,19 @@ def _decode(name: str, picture: Image, background: str) -> Opened:
 def _taken(name: str, picture: Image, background: str, opened: Opened) -> Opened:
     notes = mode_findings(name, picture)  # before the load, which forgets how the file was
     picture.load()
+    opened = _turned(opened, _turn(picture))
     return replace(opened, notes=notes, picture=as_trained(picture, background, LOOK))
+
+
+def _turn(picture: Image) -> int:
+    """How the camera was held; asking a PNG for it decodes the picture."""
+    return int(picture.getexif().get(ORIENTATION, 1))
+
+
+def _turned(opened: Opened, turn: int) -> Opened:
+    if turn in (5, 6, 7, 8):
+        opened = replace(opened, width=opened.height, height=opened.width)
+    return replace(opened, turned=turn in range(2, 9))
 
 
 def _drafted(picture: Image) -> bool:

@@ -30,7 +30,7 @@ COSTS = {
     "trigger-missing": 0.5,
 }
 WHOLE = 10.0
-TWICE, SAME_LOOK, SAME_FRAMING = 8.0, 1.5, 1.0  # what it costs to resemble one that is kept already
+TWICE, SAME_LOOK, SAME_FRAMING = 8.0, 1.5, 1.5  # what it costs to resemble one that is kept already
 # parts of a set of one person, after the seed: close-ups for realism, full-body to generalise
 SHARES = {"close-up": 0.45, "half": 0.35, "full": 0.2}
 
