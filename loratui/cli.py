@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from loratui.commands.caption import caption
+from loratui.commands.check import check
+from loratui.commands.fix import fix
 from loratui.errors import Refusal
 from loratui.text import safe_text, show_path
 from trainer.contract import exits
@@ -74,36 +77,9 @@ def demo(
     raise typer.Exit(run_demo(concept, out, screen=_has_screen() and not plain))
 
 
-@app.command()
-def check(
-    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A folder of pictures, or a data set.")],
-    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
-    kind: Annotated[str | None, typer.Option("--kind", help="What is taught: face, object, style ...")] = None,
-    resolution: Annotated[int | None, typer.Option("--resolution", min=1, help="Training resolution, px.")] = None,
-    trigger: Annotated[str | None, typer.Option("--trigger", help="The word that captions must hold.")] = None,
-    caption_column: Annotated[str | None, typer.Option("--caption-column", help="Column of the captions.")] = None,
-    subset: Annotated[str | None, typer.Option("--subset", help="Configuration of a data set.")] = None,
-    split: Annotated[str | None, typer.Option("--split", help="Split of a data set.")] = None,
-) -> None:
-    """Look at every picture of a folder, and say what is wrong."""
-    from loratui import jobs
-    from loratui.curation import ScanSettings
-
-    given = {"kind": kind, "resolution": resolution, "trigger": trigger}
-    given |= {"caption_column": caption_column, "subset": subset, "split": split}
-    values = jobs.overrides_of([f"{_SCAN_KEYS[name]}={value}" for name, value in given.items() if value is not None])
-    settings = ScanSettings(**{name: values[_SCAN_KEYS[name]] for name in given if _SCAN_KEYS[name] in values})
-    raise typer.Exit(jobs.check(dataset, settings, json))
-
-
-_SCAN_KEYS = {
-    "kind": "kind",
-    "resolution": "train.resolution",
-    "trigger": "dataset.trigger",
-    "caption_column": "dataset.caption_column",
-    "subset": "dataset.subset",
-    "split": "dataset.split",
-}
+app.command()(check)
+app.command()(fix)
+app.command()(caption)
 
 
 @app.command()

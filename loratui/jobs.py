@@ -10,8 +10,8 @@ from typing import Any
 
 from loratui.answers import Answers, AnswersError, parse_set, read_answers
 from loratui.curation import Outcome, Report, ScanSettings, outcome, scan
-from loratui.curation.as_json import report_json
-from loratui.curation.lines import refusal_lines, report_lines
+from loratui.curation.lines import refusal_lines
+from loratui.curation.theset import with_views
 from loratui.datasource import as_folder, bring_back, in_folder, said_on_stderr
 from loratui.errors import Refusal
 from loratui.launch import RUNS, create_run, start, wait_started
@@ -37,17 +37,6 @@ class Prepared:
     report: Report
     outcome: Outcome
     plan: Plan
-
-
-def check(source: str, settings: ScanSettings, as_json: bool) -> int:
-    """The dataset doctor: prints its report; the exit code says whether something stops a run."""
-    try:
-        report = scan(as_folder(source, settings, said_on_stderr(source)), settings)
-    except NoDataset as error:
-        raise Refusal(safe_text(error), exits.DATASET) from None
-    lines = [report_json(report)] if as_json else report_lines(report)
-    print("\n".join(lines))
-    return exits.DATASET if any(one.severity == "block" for one in report.all_findings) else exits.DONE
 
 
 def plan(path: Path, sets: Sequence[str]) -> int:
@@ -115,6 +104,8 @@ def prepare(answers: Answers, overrides: dict[str, Any], source: str, out: Path 
     data = first.config.dataset
     result = outcome(report, data.skip, data.accept)
     resolved = resolve(answers, overrides, len(result.images))
+    train = resolved.config.train
+    report = with_views(report, len(result.images), train.steps, train.batch * train.accumulation)
     thought = make_plan(resolved, report, result, runs=out.parent if out else RUNS, source=source)
     resolved, kept = in_folder(resolved, _merged(answers, overrides), report.folder)
     return Prepared(kept, resolved, report, result, thought)

@@ -12,14 +12,26 @@ MARKS = {"block": "x BLOCK", "warn": "! warn ", "hint": "- hint "}
 
 def report_lines(report: Report) -> list[str]:
     """Every finding with its remedy, then the count."""
-    shown = f"{show_path(report.folder)}: {plural(len(report.pictures), 'picture')}, checked as {report.kind}"
-    lines = [shown, *(finding_line(one) for one in report.all_findings)]
+    lines = [head_line(report), *(finding_line(one) for one in report.all_findings)]
+    return [*lines, *report.summary, count_line(report), *not_checked_lines(report)]
+
+
+def head_line(report: Report) -> str:
+    """ "~/photos: 12 pictures, checked as face"."""
+    return f"{show_path(report.folder)}: {plural(len(report.pictures), 'picture')}, checked as {report.kind}"
+
+
+def count_line(report: Report) -> str:
+    """ "1 problem that stops a run, 2 warnings, 0 hints."."""
     count = {severity: sum(one.severity == severity for one in report.all_findings) for severity in MARKS}
     stopping = plural(count["block"], "problem that stops a run", "problems that stop a run")
-    lines.append(f"{stopping}, {plural(count['warn'], 'warning')}, {plural(count['hint'], 'hint')}.")
-    if report.not_checked:
-        lines.append("Not checked: " + ", ".join(report.not_checked) + ".")
-    return lines
+    return f"{stopping}, {plural(count['warn'], 'warning')}, {plural(count['hint'], 'hint')}."
+
+
+def not_checked_lines(report: Report) -> list[str]:
+    """What was not looked at as one line, and how to have it; none if all was."""
+    said = "Not checked: " + ", ".join(map(safe_text, report.not_checked)) + "."
+    return [*([said] if report.not_checked else []), *map(safe_text, report.how_to_check)]
 
 
 def finding_line(one: Finding) -> str:

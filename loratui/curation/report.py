@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 Severity = Literal["block", "warn", "hint"]
+Box = tuple[float, float, float, float]  # x, y, width, height as fractions of the picture
 SEVERITIES: tuple[Severity, ...] = ("block", "warn", "hint")
+
+TWICE = frozenset({"duplicate", "near-duplicate", "same-shot"})  # findings that another picture is the cause of
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,12 @@ class PictureReport:
     framing: str | None = None
     blurry: bool | None = None
     upscaled: bool | None = None
+    boxes: tuple[Box, ...] = ()  # the faces, the largest first
+    blur: float | None = None  # 0 sharp, 1 blurred: the larger of the whole and the largest face
+    judged: bool = False  # whether its pixels were looked at
+    look: int | None = None  # pictures of one number share their colours
+    tokens: int | None = None  # of the caption, without the two that stand around it
+    better: tuple[str, ...] = ()  # those of `duplicates` that are preferred to this one
 
     @property
     def worst(self) -> Severity | None:
@@ -63,7 +72,9 @@ class Report:
     kind: str
     pictures: tuple[PictureReport, ...]
     findings: tuple[Finding, ...] = ()
-    not_checked: tuple[str, ...] = ()
+    not_checked: tuple[str, ...] = ()  # what no picture was judged by
+    how_to_check: tuple[str, ...] = ()  # what was not checked for want of a package, with how to have it
+    summary: tuple[str, ...] = ()  # the set in words, a sentence each
 
     @property
     def all_findings(self) -> tuple[Finding, ...]:
@@ -91,11 +102,10 @@ def outcome(report: Report, skip: Collection[str] = (), accept: Collection[str] 
     left_out, accepted = set(skip), set(accept)
     used = [one for one in report.pictures if one.name not in left_out]
     open_findings = [one for one in report.findings if one.file not in left_out]
-    seen: set[str] = set()
+    names = {one.name for one in used}
     for picture in used:
-        first = picture.sha256 not in seen or not picture.sha256
-        seen.add(picture.sha256)
-        open_findings += [one for one in picture.findings if not (first and one.code == "duplicate")]
+        alone = names.isdisjoint(picture.better)  # those that were preferred to it are left out
+        open_findings += [one for one in picture.findings if not (alone and one.code in TWICE)]
     open_findings = [one for one in open_findings if not (one.acceptable and one.accept_key in accepted)]
     blocking = [one for one in open_findings if one.severity == "block"]
     if not used:

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from loratui.curation.captions import caption_findings, problem_findings
-from loratui.curation.duplicates import with_duplicates
-from loratui.curation.files import open_picture
+from loratui.curation.cache import ScanCache
+from loratui.curation.captions import caption_findings, length_findings, problem_findings, raw_findings
+from loratui.curation.duplicates import relate, with_duplicates
+from loratui.curation.folder import look_into
+from loratui.curation.framing import counted, face_findings, framing, mix_findings
+from loratui.curation.look import look_groups
+from loratui.curation.measure import Measured, measure
+from loratui.curation.pixels import missing
+from loratui.curation.quality import blurry, quality_findings
 from loratui.curation.report import Finding, PictureReport, Report
-from loratui.curation.size import size_findings
+from loratui.curation.shots import MOST, Shots
+from loratui.curation.size import face_cut, size_findings
+from loratui.curation.theset import set_findings, summary, views_findings
+from loratui.curation.tokens import Counter, caption_counter
+from loratui.curation.wording import wording_findings
+from loratui.text import plural
 from trainer.contract.config import BY_KEY, TrainConfig
-from trainer.contract.pictures import Picture, list_pictures
+from trainer.contract.pictures import Picture
 
-NOT_CHECKED = ("faces", "framing", "blurry", "upscaled", "near-duplicates", "variety")
+THREADS = 2
+PATIENCE = 0.2  # seconds between two looks at whether the scan was cancelled
 
 Progress = Callable[[int, int, str], None]  # done, total, the picture looked at
 
@@ -32,15 +47,35 @@ class ScanSettings:
     trigger: str = BY_KEY["dataset.trigger"].default
     caption_column: str = BY_KEY["dataset.caption_column"].default
     instance_prompt: str = BY_KEY["dataset.instance_prompt"].default
+    class_word: str = ""
+    base: str = BY_KEY["model.base"].default  # whose tokenizer counts
+    tokens: int = 0  # new tokens per trigger; 0: the trigger stays a word
+    crop: str = BY_KEY["dataset.crop"].default
+    background: str = BY_KEY["dataset.background"].default
+    steps: int = 0  # 0: not planned yet
+    batch: int = 1  # pictures a step, accumulation included
+    subfolders: bool = False  # look into them too; a run never does
     subset: str = BY_KEY["dataset.subset"].default  # this and the split: which part of a data set was looked at
     split: str = BY_KEY["dataset.split"].default
 
     @classmethod
     def of(cls, config: TrainConfig) -> ScanSettings:
-        """The settings of a resolved run."""
+        """The settings of a resolved run. Its steps may still depend on the number of pictures: they are left out."""
         data = config.dataset
-        words = (data.trigger, data.caption_column, data.instance_prompt, data.subset, data.split)
-        return cls(config.kind, config.train.resolution, *words)
+        return cls(
+            kind=config.kind,
+            resolution=config.train.resolution,
+            trigger=data.trigger,
+            caption_column=data.caption_column,
+            instance_prompt=data.instance_prompt,
+            class_word=data.class_word,
+            base=config.model.base,
+            tokens=config.pivotal.tokens if config.pivotal.enabled else 0,
+            crop=data.crop,
+            background=data.background,
+            subset=data.subset,
+            split=data.split,
+        )
 
 
 def scan(
@@ -51,44 +86,147 @@ def scan(
 ) -> Report:
     """Look at every picture of `folder`. Raises NoDataset with a sentence, or Cancelled."""
     settings = settings or ScanSettings()
-    listing = list_pictures(folder, settings.caption_column)
-    problems = problem_findings(listing.problems)
-    total = len(listing.pictures)
-    reports = []
-    for number, picture in enumerate(listing.pictures):
+    place = look_into(folder, settings.caption_column, settings.subfolders)
+    listed = place.listing.pictures
+    check = _checker(cancelled)
+    cache = ScanCache(folder, settings.background)
+    measured = _measure_all(listed, settings, cache, progress, check)
+    counter = caption_counter(settings.base, settings.trigger, settings.tokens)
+    reports = [_report(one, found, settings, counter) for one, found in zip(listed, measured, strict=True)]
+    shots = cache.remembering(Shots([one.grey for one in measured], check), measured)
+    related = relate(measured, shots if len(listed) <= MOST else lambda _: {})
+    cache.store()
+    looks = look_groups([one.look for one in measured])
+    reports = [replace(one, look=look) for one, look in zip(reports, looks, strict=True)]
+    problems = problem_findings(place.listing.problems)
+    pictures = tuple(_with_problems(one, problems) for one in with_duplicates(reports, measured, related))
+    of_set = [one for one in problems if one.file not in {picture.name for picture in pictures}]
+    report = Report(folder, settings.kind, pictures, (*of_set, *place.findings, *_turned(measured)))
+    if progress is not None:
+        progress(len(listed), len(listed), "")
+    return _of_the_set(report, measured, settings)
+
+
+def _checker(cancelled: Callable[[], bool] | None) -> Callable[[], None]:
+    def check() -> None:
         if cancelled is not None and cancelled():
             raise Cancelled
-        if progress is not None:
-            progress(number, total, picture.name)
-        reports.append(_look_at(picture, settings))
-    if progress is not None:
-        progress(total, total, "")
-    names = {one.name for one in reports}
-    of_pictures = [one for one in problems if one.file in names]
-    pictures = tuple(_with_problems(one, of_pictures) for one in with_duplicates(reports))
-    of_set = tuple(one for one in problems if one.file not in names)
-    return Report(folder, settings.kind, pictures, of_set, NOT_CHECKED)
+
+    return check
 
 
-def _look_at(picture: Picture, settings: ScanSettings) -> PictureReport:
-    opened = open_picture(picture.name, picture.path)
-    findings = [opened.problem] if opened.problem else []
-    if not opened.problem:
-        findings += size_findings(picture.name, opened.width, opened.height, settings.resolution)
-    findings += caption_findings(picture.name, picture.caption, settings.trigger, settings.instance_prompt)
+def _measure_all(
+    pictures: tuple[Picture, ...],
+    settings: ScanSettings,
+    cache: ScanCache,
+    progress: Progress | None,
+    check: Callable[[], None],
+) -> list[Measured]:
+    """What the cache does not know is measured, two at a time, and told of in order."""
+    greys = len(pictures) <= MOST
+    known = {one.name: cache.get(one.name, one.path, greys) for one in pictures}
+    found = []
+    pool = ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1), "scan")
+    try:
+        check()
+        jobs = {
+            one.name: pool.submit(measure, one.name, one.path, settings.background, greys)
+            for one in pictures
+            if known[one.name] is None
+        }
+        for number, one in enumerate(pictures):
+            check()
+            if progress is not None:
+                progress(number, len(pictures), one.name)
+            measured = known[one.name] or _awaited(jobs[one.name], check)
+            if one.name in jobs:
+                cache.put(one.name, one.path, measured)
+            found.append(measured)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+    return found
+
+
+def _awaited(job: Future[Measured], check: Callable[[], None]) -> Measured:
+    while True:
+        try:
+            return job.result(PATIENCE)
+        except NotYet:
+            check()
+
+
+def _report(picture: Picture, one: Measured, settings: ScanSettings, counter: Counter) -> PictureReport:
+    name, kind = picture.name, settings.kind
+    faces = None if one.faces is None else counted(one.faces, kind)
+    findings = [one.problem] if one.problem else [*size_findings(name, one.width, one.height, settings.resolution)]
+    findings += [*one.notes, *quality_findings(name, one, kind)]
+    if faces is not None:
+        findings += face_findings(name, faces, kind, one.drawn)
+    if faces and kind == "face":
+        findings += face_cut(name, one.width, one.height, faces[0].box, settings.crop)
+    findings += caption_findings(name, picture.caption, settings.trigger, settings.instance_prompt)
+    findings += raw_findings(picture)
+    tokens = None if picture.caption is None else counter(picture.caption)
+    findings += length_findings(name, tokens) if tokens else ()
     return PictureReport(
-        name=picture.name,
+        name=name,
         path=picture.path,
-        opens=opened.problem is None,
-        width=opened.width,
-        height=opened.height,
+        opens=one.problem is None,
+        width=one.width,
+        height=one.height,
         caption=picture.caption,
         caption_source=picture.source,
-        sha256=opened.sha256,
+        sha256=one.sha256,
         findings=tuple(findings),
+        faces=None if faces is None else len(faces),
+        framing=framing(faces) if faces else None,
+        blurry=blurry(one),
+        upscaled=one.enlarged,
+        boxes=tuple(face.box for face in faces or ()),
+        blur=one.worst_blur,
+        judged=bool(one.look),
+        tokens=tokens.count if tokens else None,
     )
 
 
-def _with_problems(report: PictureReport, problems: list[Finding]) -> PictureReport:
+def _of_the_set(report: Report, measured: list[Measured], settings: ScanSettings) -> Report:
+    captions = [one.caption for one in report.pictures if one.caption is not None]
+    images = sum(one.opens for one in report.pictures)
+    findings = (
+        *report.findings,
+        *set_findings(report),
+        *mix_findings(report.pictures, settings.kind),
+        *wording_findings(captions, settings.trigger, settings.class_word, settings.base, settings.tokens > 0),
+        *views_findings(images, settings.steps, settings.batch),
+    )
+    how = tuple(f"{check}: {words}" for check, words in missing().items())
+    return replace(
+        report, findings=findings, not_checked=_not_checked(report, measured), how_to_check=how, summary=summary(report)
+    )
+
+
+def _not_checked(report: Report, measured: list[Measured]) -> tuple[str, ...]:
+    """What no picture was judged by: all are too small, or a package is missing."""
+    judged = {
+        "faces": any(one.faces is not None for one in report.pictures),
+        "framing": any(one.faces is not None for one in report.pictures),
+        "blurry": any(one.blurry is not None for one in report.pictures),
+        "upscaled": any(one.upscaled is not None for one in report.pictures),
+        "near-duplicates": any(one.hashes is not None for one in measured),
+        "crops": any(one.grey for one in measured),
+        "variety": any(one.look for one in measured),
+    }
+    return tuple(name for name, done in judged.items() if not done)
+
+
+def _turned(measured: list[Measured]) -> tuple[Finding, ...]:
+    count = sum(one.turned for one in measured)
+    if not count:
+        return ()
+    said = f"{plural(count, 'picture')} with a camera's turn mark (EXIF): turned upright here and in training"
+    return (Finding("turned", "hint", "", count, said, "nothing to do; other programs may not turn them"),)
+
+
+def _with_problems(report: PictureReport, problems: tuple[Finding, ...]) -> PictureReport:
     mine = tuple(one for one in problems if one.file == report.name)
     return replace(report, findings=report.findings + mine) if mine else report

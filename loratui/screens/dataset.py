@@ -1,4 +1,4 @@
-"""The pictures: pick the folder, see what the check says of each, leave out, accept, write captions."""
+"""The pictures: pick the folder, see what the check says of each, leave out, accept, caption, copy, keep the best."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ from textual.widgets import DataTable, Input, Static
 
 from loratui.screens import picturelist
 from loratui.screens.captioning import CaptionWriting
-from loratui.screens.dialogs import Confirm, LineEditor, PictureView
+from loratui.screens.dialogs import Chooser, Confirm, LineEditor, PictureView
+from loratui.screens.fixing import CopyFixing
+from loratui.screens.keeping import BestKeeping
 from loratui.screens.scanning import ScanFailed, Scanned, ScanProgressed
 from loratui.session import Scan
-from loratui.text import plural, safe_text, show_path
+from loratui.text import plural, safe_text
 from loratui.widgets.paths import FolderSuggester
 from loratui.widgets.thumbnail import Thumbnail
 
 if TYPE_CHECKING:
-    from loratui.curation import Outcome, PictureReport, Report
+    from loratui.curation import PictureReport
 
 
-class DatasetScreen(CaptionWriting):
+class DatasetScreen(CopyFixing, BestKeeping, CaptionWriting):
     """Folder, table of pictures, what was found about the one under the cursor, and the picture itself."""
 
     TITLE_OF = "Pictures"
@@ -39,19 +41,28 @@ or owner/name on the hub. Every picture is looked at; none is ever changed.
 In the list
   space   leave the picture out, or take it in again
   a       accept what was found: you read it and train all the same
+  A       the same for every row that is shown
   e       edit the caption; nothing is written before you confirm it
-  f       show all, only those with findings, only those left out
+  f       show only what is to look at, what is left out, or one finding
+  c       fix a copy: turned, converted, captions in UTF-8, no metadata
+  b       keep the best so many, each with its reason
   enter   the picture full screen
   r       look again, after you changed files
 
 ✓ good     nothing to say           ! look   a warning: read it
 ✗ cannot   stops a run              – out    left out by you
+· hint     worth knowing            *        a caption not written yet
+
+A model writes captions without a screen: loratui caption FOLDER
 """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "skip", "Leave out"),
+        Binding("space", "skip", "Skip", key_display="␣"),
         Binding("a", "accept", "Accept"),
-        Binding("e", "caption", "Caption"),
+        Binding("A", "accept_shown", "Accept all", show=False),
+        Binding("e", "caption", "Edit"),
         Binding("f", "filter", "Filter"),
+        Binding("c", "fix", "Fix"),
+        Binding("b", "best", "Best"),
         Binding("r", "again", "Again", show=False),
     ]
 
@@ -77,9 +88,9 @@ In the list
 
     def on_mount(self) -> None:
         """Take up the folder of the draft."""
-        self._report: Report | None = None
-        self._filter = 0
-        self._shown: list[PictureReport] = []
+        self._report = None
+        self._filter = picturelist.ALL
+        self._shown: list[PictureReport | None] = []
         self.query_one("#findings").border_title = Content("what was found")
         self._scan_folder() if self.draft.get("dataset.path") else self.query_one("#folder", Input).focus()
 
@@ -133,18 +144,13 @@ In the list
         table = self.query_one("#table", DataTable)
         if self.focused is None or self.focused.id == "folder":
             table.focus()
-        self.say("Space leaves a picture out, a accepts, e edits its caption. F2 goes on.")
+        self.say("Space leaves a picture out, a accepts, e edits its caption. F1 says more.")
 
     def _take(self, scan: Scan) -> None:
         self.session.scan = scan
         self._report = scan.report
-        self.edit(self.draft.model_copy(update={"images": len(self._outcome(scan.report).images)}))
+        self.edit(self.draft.model_copy(update={"images": len(self.outcome_of(scan.report).images)}))
         self._show_table()
-
-    def _outcome(self, report: Report) -> Outcome:
-        from loratui.curation import outcome
-
-        return outcome(report, self.draft.skipped, self.draft.accepted)
 
     def _show_table(self) -> None:
         table = self.query_one("#table", DataTable)
@@ -152,21 +158,35 @@ In the list
         table.clear(columns=True)
         report = self._report
         self._shown = [] if report is None else picturelist.chosen(report, self.draft, self._filter)
-        counts = "" if report is None else picturelist.counts(report, self._outcome(report), self.draft, self._filter)
+        counts = "" if report is None else picturelist.counts(report, self.outcome_of(report), self.draft, self._filter)
         self.query_one("#counts", Static).update(counts)
         for title, width in picturelist.columns(table.size.width):
             table.add_column(Text(title, "dim"), width=width)
-        for picture in self._shown:
-            table.add_row(*picturelist.cells(picture, self.draft, table.size.width), height=1)
+        if report is not None:
+            for picture in self._shown:
+                table.add_row(*picturelist.cells(report, picture, self.draft, table.size.width), height=1)
         if self._shown:
             table.move_cursor(row=min(row, len(self._shown) - 1))
         self._show_findings()
 
     @property
     def picture(self) -> PictureReport | None:
-        """The picture under the cursor."""
+        """The picture under the cursor; None on the row of the whole set, and in an empty list."""
         row = self.query_one("#table", DataTable).cursor_row
         return self._shown[row] if 0 <= row < len(self._shown) else None
+
+    def rows_here(self) -> list[PictureReport | None]:
+        """What stands under the cursor: one row, or none."""
+        row = self.query_one("#table", DataTable).cursor_row
+        return self._shown[row : row + 1]
+
+    def rows_shown(self) -> list[PictureReport | None]:
+        """What the filter lets through."""
+        return self._shown
+
+    def decided(self) -> None:
+        """A decision changes the status of rows."""
+        self._show_table()
 
     @on(DataTable.RowHighlighted)
     def _moved(self) -> None:
@@ -174,7 +194,9 @@ In the list
 
     def _show_findings(self) -> None:
         picture = self.picture
-        words = Content("") if self._report is None else picturelist.findings(self._report, picture, self.draft)
+        words = Content("")
+        if self._report is not None and self.rows_here():
+            words = picturelist.findings(self._report, picture, self.draft)
         self.query_one("#finding-text", Static).update(words)
         self.query_one("#findings").scroll_home(animate=False)
         self.query_one("#thumb", Thumbnail).show(picture.path if picture is not None and picture.opens else None)
@@ -186,37 +208,9 @@ In the list
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Letters mean something only while the list has the focus."""
-        if action in ("skip", "accept", "caption", "filter", "again"):
+        if action in ("skip", "accept", "accept_shown", "caption", "filter", "fix", "best", "again"):
             return self.focused is not None and self.focused.id == "table"
         return True
-
-    def action_skip(self) -> None:
-        """Leave the picture out, or take it in again."""
-        if self.picture is not None:
-            name, skipped = self.picture.name, self.draft.skipped
-            self._decide(
-                "dataset.skip", tuple(one for one in skipped if one != name) if name in skipped else (*skipped, name)
-            )
-
-    def action_accept(self) -> None:
-        """Accept all that was found about the picture, or take that back."""
-        if self.picture is None or self._report is None:
-            return
-        keys = [one.accept_key for one in self.picture.findings if one.acceptable and one.severity != "hint"]
-        keys += [one.accept_key for one in self._report.findings if one.acceptable and one.severity != "hint"]
-        accepted = self.draft.accepted
-        if not keys:
-            self.say("There is nothing to accept here; what stops a run must be put right or left out.", "warn")
-        elif set(keys) <= set(accepted):
-            self._decide("dataset.accept", tuple(one for one in accepted if one not in keys))
-        else:
-            self._decide("dataset.accept", tuple(dict.fromkeys((*accepted, *keys))))
-
-    def _decide(self, key: str, value: tuple[str, ...]) -> None:
-        self.edit(self.draft.with_settings({key: value or None}))
-        if self._report is not None:
-            self.edit(self.draft.model_copy(update={"images": len(self._outcome(self._report).images)}))
-        self._show_table()
 
     def action_caption(self) -> None:
         """Edit the caption under the cursor."""
@@ -232,9 +226,30 @@ In the list
         self._scan_folder()
 
     def action_filter(self) -> None:
-        """All, those with findings, those left out."""
-        self._filter = (self._filter + 1) % len(picturelist.FILTERS)
-        self._show_table()
+        """All, those to look at, those left out, or those with one finding."""
+        if self._report is not None:
+            lines = picturelist.filters(self._report, self.draft)
+            self.app.push_screen(Chooser("Show", lines, self._filter), self._show_only)
+
+    def _show_only(self, filter: str | None) -> None:
+        if filter is not None:
+            self._filter = filter
+            self._show_table()
+
+    def action_fix(self) -> None:
+        """Copies that are put right."""
+        if self._report is not None:
+            self.ask_for_copies(self._report)
+
+    def copies_taken(self) -> None:
+        """The copies are the folder now."""
+        self.query_one("#folder", Input).value = str(self.draft.get("dataset.path"))
+        self._scan_folder()
+
+    def action_best(self) -> None:
+        """Keep the best n."""
+        if self._report is not None:
+            self.propose_best(self._report)
 
     def action_again(self) -> None:
         """Look at the files again."""
@@ -248,7 +263,7 @@ In the list
         if self.draft.captions:
             self.ask_to_write(self._report)
             return
-        result = self._outcome(self._report)
+        result = self.outcome_of(self._report)
         useless = [one.file for one in result.blocking if one.file and not one.acceptable]
         if useless:
             names = "\n".join(
@@ -265,10 +280,6 @@ In the list
 
     def _leave_out(self, yes: bool | None) -> None:
         if yes and self._report is not None:
-            useless = [one.file for one in self._outcome(self._report).blocking if one.file and not one.acceptable]
-            self._decide("dataset.skip", tuple(dict.fromkeys((*self.draft.skipped, *useless))))
+            useless = [one.file for one in self.outcome_of(self._report).blocking if one.file and not one.acceptable]
+            self.decide("dataset.skip", tuple(dict.fromkeys((*self.draft.skipped, *useless))))
             self.action_next()
-
-    def where(self) -> str:
-        """The folder for a message."""
-        return show_path(self.draft.folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,7 +12,8 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Button, Input, Static
+from textual.widgets import Button, Input, OptionList, Static
+from textual.widgets.option_list import Option
 
 from loratui.widgets.thumbnail import Thumbnail
 
@@ -22,6 +24,10 @@ class Confirm(ModalScreen[bool]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "answer(False)", "No"),
         Binding("left,right", "app.focus_next", show=False),
+        Binding("up,k", "scroll(-1)", show=False),
+        Binding("down,j", "scroll(1)", show=False),
+        Binding("pageup", "scroll(-10)", show=False),
+        Binding("pagedown", "scroll(10)", show=False),
     ]
 
     def __init__(self, title: str, body: Content | str, yes: str, no: str = "Cancel", careful: bool = False) -> None:
@@ -49,6 +55,43 @@ class Confirm(ModalScreen[bool]):
     def action_answer(self, yes: bool) -> None:
         """Close with an answer."""
         self.dismiss(yes)
+
+    def action_scroll(self, lines: int) -> None:
+        """A long text is read before it is answered."""
+        self.query_one(".dialog-body").scroll_relative(y=lines, animate=False)
+
+
+class Chooser(ModalScreen[str | None]):
+    """A list to take one line from: Enter takes it, Escape leaves everything as it was."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel")]
+
+    def __init__(self, title: str, lines: Sequence[tuple[str, Content]], at: str) -> None:
+        """`lines` are pairs of what is answered and what is shown; `at` is the answer to start on."""
+        super().__init__()
+        self._title, self._lines, self._at = title, lines, at
+
+    def compose(self) -> ComposeResult:
+        """The list."""
+        with Vertical(classes="dialog") as box:
+            box.border_title = Content(self._title)
+            box.border_subtitle = Content("Enter takes, Escape cancels")
+            yield OptionList(*(Option(shown) for _, shown in self._lines), id="choices", compact=True)
+
+    def on_mount(self) -> None:
+        """Start on the line that holds now."""
+        answers = [answer for answer, _ in self._lines]
+        choices = self.query_one("#choices", OptionList)
+        choices.highlighted = answers.index(self._at) if self._at in answers else 0
+        choices.focus()
+
+    @on(OptionList.OptionSelected)
+    def _taken(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(self._lines[event.option_index][0])
+
+    def action_cancel(self) -> None:
+        """Leave everything as it was."""
+        self.dismiss(None)
 
 
 class Reader(ModalScreen[None]):
@@ -108,6 +151,40 @@ class PictureView(ModalScreen[None]):
 
     def action_close(self) -> None:
         """Back to the screen below."""
+        self.dismiss(None)
+
+
+class Form(ModalScreen[dict[str, str] | None]):
+    """A few short fields. Enter in the last one answers, Escape leaves everything as it was."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel")]
+
+    def __init__(self, title: str, words: str, fields: Sequence[tuple[str, str, str]]) -> None:
+        """`fields`: label (also the key of the answer), value, what an empty field means."""
+        super().__init__()
+        self._title, self._words, self._fields = title, words, fields
+
+    def compose(self) -> ComposeResult:
+        """What it is for, and the fields."""
+        with Vertical(classes="dialog") as box:
+            box.border_title = Content(self._title)
+            box.border_subtitle = Content("Enter goes on, Escape cancels")
+            yield Static(self._words, markup=False, classes="dialog-words")
+            for label, value, empty in self._fields:
+                with Horizontal(classes="row"):
+                    yield Static(label, classes="label", markup=False)
+                    yield Input(value, placeholder=empty, compact=True, select_on_focus=False)
+
+    @on(Input.Submitted)
+    def _entered(self, event: Input.Submitted) -> None:
+        inputs = list(self.query(Input))
+        if event.input is not inputs[-1]:
+            self.focus_next()
+            return
+        self.dismiss({label: one.value.strip() for (label, _, _), one in zip(self._fields, inputs, strict=True)})
+
+    def action_cancel(self) -> None:
+        """Leave everything as it was."""
         self.dismiss(None)
 
 

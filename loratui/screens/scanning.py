@@ -58,6 +58,11 @@ class ScanningStep(Step):
             instance_prompt=values["dataset.instance_prompt"],
             subset=values["dataset.subset"],
             split=values["dataset.split"],
+            class_word=values["dataset.class_word"],
+            base=values["model.base"],
+            tokens=values["pivotal.tokens"] if values["pivotal.enabled"] else 0,
+            crop=values["dataset.crop"],
+            background=values["dataset.background"],
         )
 
     def known_report(self) -> Report | None:

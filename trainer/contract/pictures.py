@@ -92,7 +92,10 @@ def _picture_names(folder: Path) -> list[str]:
 def _is_picture(entry: os.DirEntry[str]) -> bool:
     if entry.name.startswith(".") or Path(entry.name).suffix.lower() not in ENDINGS:
         return False
-    return entry.is_file(follow_symlinks=True)
+    try:
+        return entry.is_file(follow_symlinks=True)
+    except OSError:  # a link to itself
+        return False
 
 
 def _with_caption(folder: Path, name: str, rows: dict[str, str], problems: list[Problem]) -> Picture:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import random
 import re
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,15 +44,47 @@ def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 @pytest.fixture
 def photos(own_place: Path) -> Path:
     """Five pictures: four with a caption, one without; relative, as a person would type it."""
-    from PIL import Image
-
     folder = Path("photos")
     folder.mkdir()
     for index in range(5):
-        Image.new("RGB", (1100 + index, 1100), (40 * index, 120, 90)).save(folder / f"dog_{index}.png")
+        draw_photo(folder / f"dog_{index}.png", index)
         if index < 4:
             (folder / f"dog_{index}.txt").write_text(f"a TOK dog, picture {index}")
     return folder
+
+
+@cache
+def _drawn(number: int, size: tuple[int, int]) -> bytes:
+    """Sharp shapes in colours of their own on a fine grain: nothing to say against it, and like no other number."""
+    from PIL import Image, ImageChops, ImageDraw
+
+    draws = random.Random(number)
+    picture = Image.new("RGB", size, tuple(draws.randrange(256) for _ in range(3)))
+    pen = ImageDraw.Draw(picture)
+    for _ in range(60):
+        x, y, reach = draws.randrange(size[0]), draws.randrange(size[1]), draws.randrange(20, 300)
+        colour = tuple(draws.randrange(256) for _ in range(3))
+        pen.regular_polygon((x, y, reach), draws.randrange(3, 8), draws.randrange(360), fill=colour)
+    grain = Image.frombytes("L", (64, 64), draws.randbytes(64 * 64)).point(lambda value: value // 6)
+    tiled = Image.new("L", size)
+    for x in range(0, size[0], 64):
+        for y in range(0, size[1], 64):
+            tiled.paste(grain, (x, y))
+    out = io.BytesIO()
+    ImageChops.add(picture, Image.merge("RGB", [tiled] * 3)).save(out, "PNG", compress_level=1)
+    return out.getvalue()
+
+
+def draw_photo(path: Path, number: int, size: tuple[int, int] | None = None) -> None:
+    """Draw picture `number`, 1100 px or a little wider."""
+    path.write_bytes(_drawn(number, size or (1100 + number, 1100)))
+
+
+async def on_row(pilot: Pilot[Any], screen: Any, name: str | None) -> None:
+    """Put the cursor on a picture's row, or with None on that of the whole set."""
+    names = [None if row is None else row.name for row in screen.rows_shown()]
+    screen.query_one("#table").move_cursor(row=names.index(name))
+    await pilot.pause()
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from loratui.app import LoratuiApp
 from loratui.draft import Draft
 from loratui.widgets.paths import complete
 
-from .conftest import HOSTILE, at, screen_text, until
+from .conftest import HOSTILE, at, on_row, screen_text, until
 
 Wizard = Callable[..., LoratuiApp]
 
@@ -64,8 +64,9 @@ async def test_an_unreadable_picture_is_left_out_by_enter(wizard: Wizard, draft:
 async def test_space_leaves_out_and_takes_in_again(wizard: Wizard, draft: Draft) -> None:
     app = wizard(draft)
     async with app.run_test() as pilot:
-        await opened(pilot)
-        await pilot.press("down", "space")
+        screen = await opened(pilot)
+        await on_row(pilot, screen, "dog_1.png")
+        await pilot.press("space")
         assert app.draft.skipped == ("dog_1.png",)
         assert "– left out" in screen_text(app)
         assert app.draft.images == 4
@@ -77,8 +78,9 @@ async def test_accept_marks_the_warning(wizard: Wizard, draft: Draft) -> None:
     Path("photos/dog_3.txt").write_text("a dog without its word")
     app = wizard(draft)
     async with app.run_test() as pilot:
-        await opened(pilot)
-        await pilot.press("down", "down", "down", "a")
+        screen = await opened(pilot)
+        await on_row(pilot, screen, "dog_3.png")
+        await pilot.press("a")
         (key,) = app.draft.accepted
         assert key.endswith(":dog_3.png")
         await until(pilot, lambda: "✓ accepted" in screen_text(app))
@@ -88,8 +90,9 @@ async def test_a_caption_is_written_only_after_the_question(wizard: Wizard, draf
     app = wizard(draft)
     pixels = Path("photos/dog_4.png").read_bytes()
     async with app.run_test() as pilot:
-        await opened(pilot)
-        await pilot.press(*["down"] * 4, "e")
+        screen = await opened(pilot)
+        await on_row(pilot, screen, "dog_4.png")
+        await pilot.press("e")
         await at(pilot, "LineEditor")
         await pilot.press(*"a TOK dog", "enter")
         await at(pilot, "DatasetScreen")
@@ -139,8 +142,8 @@ async def test_hostile_names_and_captions_are_inert(wizard: Wizard, draft: Draft
     Path("photos", name).with_suffix(".txt").write_text(HOSTILE)
     app = wizard(draft)
     async with app.run_test() as pilot:
-        await opened(pilot)
-        await pilot.press("home")
+        screen = await opened(pilot)
+        await on_row(pilot, screen, name)
         text = screen_text(app)
         assert not set(text) & {"\x1b", "\x07", "\x9b"}
         assert "[@click=app" in text  # shown, not run

@@ -1,0 +1,184 @@
+"""`loratui caption`: a model writes a caption beside each picture that has none; torch runs in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Annotated, Any
+
+import typer
+
+from loratui.commands.options import ColumnOption, DatasetArgument, checked_trigger
+from loratui.errors import Refusal
+from loratui.text import plural, safe_lines, safe_text, show_path
+from loratui.ticker import Ticker
+from trainer.contract import exits
+
+HAS_ONE = ("has a caption", "has a caption in the metadata")
+TAIL = 12  # lines of the process's stderr that are shown when it died
+
+
+def caption(
+    dataset: DatasetArgument,
+    model: Annotated[
+        str, typer.Option("--model", help="blip, florence-2, a local folder, or a hub id of either kind.")
+    ] = "blip",
+    trigger: Annotated[str, typer.Option("--trigger", help="Stands in every caption; '' for none.")] = "TOK",
+    prefix: Annotated[str, typer.Option("--prefix", help="Before each caption: 'a photo of TOK,'.")] = "",
+    suffix: Annotated[str, typer.Option("--suffix", help="After each caption: ', in the style of TOK'.")] = "",
+    max_tokens: Annotated[int, typer.Option("--max-tokens", min=5, max=400, help="Longest caption.")] = 60,
+    device: Annotated[str, typer.Option("--device", help="auto, cuda or cpu.")] = "auto",
+    caption_column: ColumnOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say which pictures; load and write nothing.")] = False,
+) -> None:
+    """Write a caption as .txt beside each picture that has none; an existing one is never touched."""
+    if device not in ("auto", "cuda", "cpu"):
+        raise Refusal(f"--device {safe_text(device, 40)}: auto, cuda or cpu")
+    folder = dataset.expanduser()
+    given = {
+        "model": model,
+        "trigger": checked_trigger(trigger),
+        "prefix": prefix,
+        "suffix": suffix,
+        "max-tokens": max_tokens,
+    }
+    options = {**given, "device": device, "caption-column": caption_column or "prompt"}
+    flags = ["--dry-run"] if dry_run else []
+    words = [*(f"--{name}={value}" for name, value in options.items()), *flags, "--", str(folder)]
+    raise typer.Exit(_run([sys.executable, "-m", "trainer.captioner", *words], folder))
+
+
+def _run(command: list[str], folder: Path) -> int:
+    """Follow the captioner to its end; its exit code is ours. Ctrl+C stops it after telling it once."""
+    from loratui.launch import trainer_environment
+
+    with Ticker() as ticker:
+        # a session of its own: Ctrl+C reaches it through us, once
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=trainer_environment(_threads()),
+            start_new_session=True,
+        )
+        complaints = _Complaints(child.stderr, ticker)
+        view = _View(ticker, folder)
+        try:
+            for event in _events(child.stdout):
+                view.show(event)
+            code = child.wait()
+        except KeyboardInterrupt:
+            code = _interrupt(child, view)
+        finally:
+            if child.poll() is None:
+                child.kill()
+                child.wait()
+        complaints.join()
+    if not view.ended and code != exits.STOPPED:
+        said = ["the captioner ended without a word; the end of what it said:", *complaints.lines[-TAIL:]]
+        raise Refusal(said, exits.FAILED)
+    return code
+
+
+def _threads() -> int:
+    """All cores, unless the person's environment says otherwise."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return int(asked) if asked.isdigit() else os.cpu_count() or 1
+
+
+def _interrupt(child: subprocess.Popen[bytes], view: _View) -> int:
+    child.send_signal(signal.SIGINT)
+    try:
+        for event in _events(child.stdout):
+            view.show(event)
+        child.wait()
+    except KeyboardInterrupt:  # again: at once
+        child.kill()
+    return exits.STOPPED
+
+
+def _events(stream: IO[bytes] | None) -> Iterator[dict[str, Any]]:
+    for line in stream or ():
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue  # something that a library printed
+        if isinstance(event, dict):
+            yield event
+
+
+class _Complaints(threading.Thread):
+    """What the process says on stderr: download bars on the ticker, all of it kept for when it dies."""
+
+    def __init__(self, stream: IO[bytes] | None, ticker: Ticker) -> None:
+        super().__init__(daemon=True)
+        self._stream, self._ticker = stream, ticker
+        self.lines: list[str] = []
+        self.start()
+
+    def run(self) -> None:
+        """Until the process closes it."""
+        if self._stream is None:
+            return
+        while chunk := os.read(self._stream.fileno(), 65536):
+            found = [line for line in safe_lines(chunk.decode("utf-8", "replace")) if line.strip()]
+            self.lines = [*self.lines, *found][-200:]
+            if found:
+                self._ticker.say(found[-1])
+
+
+class _View:
+    """Turns the captioner's events into lines."""
+
+    def __init__(self, ticker: Ticker, folder: Path) -> None:
+        self._ticker, self._folder = ticker, folder
+        self._there = 0
+        self.ended = False
+
+    def show(self, event: dict[str, Any]) -> None:
+        """One event: a line, or none."""
+        name, place = safe_text(event.get("file")), f"{event.get('done')} of {event.get('total')}"
+        match event.get("type"):
+            case "work":
+                self._line(f"{plural(int(event['wanted']), 'picture')} without a caption in {show_path(self._folder)}")
+            case "left" if event.get("reason") in HAS_ONE:
+                self._there += 1
+            case "left":
+                self._line(f"- {name}: left alone: {safe_text(event.get('reason'))}")
+            case "would":
+                written = safe_text(event.get("caption_file"))
+                self._line(f"  {name}: would write {written}: {safe_text(event.get('caption'))}")
+            case "load":
+                self._line(f"loading {safe_text(event.get('model'))} on {event.get('device')} ...")
+            case "caption":
+                self._line(f"{place}  {name}: {safe_text(event.get('caption'))}")
+            case "failed":
+                self._line(f"{place}  x {name}: {safe_text(event.get('reason'))}")
+            case "error":
+                self.ended = True
+                self._ticker.wipe()
+                print(safe_text(event.get("message")), file=sys.stderr, flush=True)
+            case "end":
+                self.ended = True
+                self._end(int(event.get("done") or 0), int(event.get("failed") or 0))
+
+    def _end(self, done: int, failed: int) -> None:
+        if self._there:
+            self._line(f"{plural(self._there, 'picture')} had a caption already; it stays.")
+        if failed:
+            self._line(f"{plural(failed, 'picture')} could not be captioned: see x.")
+        if done:
+            shown = show_path(self._folder)
+            self._line(f"{plural(done, 'caption')} written. Read them before you train: a model guesses.")
+            self._line(f"Then: loratui check {shown}")
+
+    def _line(self, words: str) -> None:
+        self._ticker.wipe()
+        print(words, flush=True)

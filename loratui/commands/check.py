@@ -1,0 +1,121 @@
+"""`loratui check`: the dataset doctor without a screen, as a table, as JSON, and as a contact sheet."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from loratui.commands.options import ColumnOption, SourceArgument, checked, checked_trigger
+from loratui.errors import Refusal
+from loratui.text import safe_text
+from trainer.contract import exits
+
+if TYPE_CHECKING:
+    from loratui.curation import Report, ScanSettings
+
+
+def check(
+    dataset: SourceArgument,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    kind: Annotated[str | None, typer.Option("--kind", help="What is taught: face, object, style ...")] = None,
+    resolution: Annotated[int | None, typer.Option("--resolution", min=1, help="Training resolution, px.")] = None,
+    trigger: Annotated[str | None, typer.Option("--trigger", help="The word that captions must hold.")] = None,
+    caption_column: ColumnOption = None,
+    subset: Annotated[str | None, typer.Option("--subset", help="Configuration of a data set.")] = None,
+    split: Annotated[str | None, typer.Option("--split", help="Split of a data set.")] = None,
+    subfolders: Annotated[
+        bool | None,
+        typer.Option(
+            help="Look into them too, though a run does not. Left out: with --json, or if all pictures are there."
+        ),
+    ] = None,
+    contact_sheet: Annotated[
+        Path | None, typer.Option("--contact-sheet", metavar="FILE.png", help="All pictures on one, with findings.")
+    ] = None,
+) -> None:
+    """Look at every picture of a folder, and say what is wrong."""
+    settings = _settings(kind, resolution, checked_trigger(trigger), caption_column)
+    settings = replace(settings, subset=subset or settings.subset, split=split or settings.split)
+    folder = _folder(dataset, settings)
+    below = (json or not _has_pictures(folder)) if subfolders is None else subfolders
+    raise typer.Exit(run_check(folder, replace(settings, subfolders=below), json, contact_sheet))
+
+
+def _folder(source: str, settings: ScanSettings) -> Path:
+    """The pictures of a folder or a data set. Raises Refusal."""
+    from loratui.datasource import as_folder, said_on_stderr
+    from trainer.contract.pictures import NoDataset
+
+    try:
+        return as_folder(source, settings, said_on_stderr(source))
+    except NoDataset as error:
+        raise Refusal(safe_text(error), exits.DATASET) from None
+
+
+def run_check(folder: Path, settings: ScanSettings, as_json: bool, sheet: Path | None = None) -> int:
+    """Print the report; the exit code says whether something stops a run. Raises Refusal."""
+    from loratui.curation import scan
+    from loratui.ticker import Ticker
+    from trainer.contract.pictures import NoDataset
+
+    if sheet is not None:
+        from loratui.curation.contact_sheet import refuse_place
+
+        sheet = sheet.expanduser()
+        refuse_place(sheet, folder)
+    try:
+        with Ticker(log=not as_json) as ticker:
+            report = scan(folder, settings, lambda done, all_, name: ticker.counted("looking at", done, all_, name))
+            if sheet is not None:
+                _draw(report, sheet, ticker.counted)
+    except NoDataset as error:
+        raise Refusal(safe_text(error), exits.DATASET) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(exits.STOPPED) from None
+    _print(report, as_json)
+    return exits.DATASET if any(one.severity == "block" for one in report.all_findings) else exits.DONE
+
+
+def _has_pictures(folder: Path) -> bool:
+    from trainer.contract.pictures import NoDataset, list_pictures
+
+    try:
+        return bool(list_pictures(folder).pictures)
+    except NoDataset:
+        return False
+
+
+def _settings(kind: str | None, resolution: int | None, trigger: str, column: str | None) -> ScanSettings:
+    """What was given; the rest as declared. Raises AnswersError."""
+    from loratui.curation import ScanSettings
+
+    given: dict[str, Any] = {"caption_column": column} if column is not None else {}
+    if kind is not None:
+        given["kind"] = checked("--kind", "kind", kind)
+    if resolution is not None:
+        given["resolution"] = checked("--resolution", "train.resolution", resolution)
+    if trigger:
+        given |= {"trigger": trigger, "instance_prompt": f"a photo of a {trigger}"}
+    return ScanSettings(**given)
+
+
+def _draw(report: Report, sheet: Path, counted: Callable[[str, int, int, str], None]) -> None:
+    from loratui.curation.contact_sheet import write_contact_sheet
+
+    write_contact_sheet(report, sheet, lambda done, total, name: counted("drawing", done, total, name))
+
+
+def _print(report: Report, as_json: bool) -> None:
+    if as_json:
+        from loratui.curation.as_json import report_json
+
+        print(report_json(report))
+        return
+    from loratui.commands.table import print_report
+
+    print_report(report, sys.stdout)

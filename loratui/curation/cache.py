@@ -1,0 +1,152 @@
+"""What was measured, kept between scans: a second look at an unchanged folder measures nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from loratui.curation.duplicates import Relation, Shots
+from loratui.curation.faces import Face
+from loratui.curation.measure import Measured
+from loratui.curation.pixels import versions
+from loratui.curation.report import Finding
+
+CHECKS = 1  # raised whenever a measurement changes: what was kept before is then measured again
+MOST_FILES = 60  # folders that are remembered; the oldest go first
+
+
+def cache_folder() -> Path:
+    """Where scans are kept."""
+    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(home).expanduser() / "loratui" / "scans"
+
+
+class ScanCache:
+    """The measurements of one folder, by name, size and time of change; damaged or foreign ones are not there."""
+
+    def __init__(self, folder: Path, background: str) -> None:
+        place = os.fsencode(os.path.realpath(folder))
+        self._file = cache_folder() / f"{hashlib.sha256(place).hexdigest()[:24]}.json"
+        self._key = f"{CHECKS} {background} {versions()}"
+        self._found = self._read()
+        self._pictures: dict[str, Any] = {}
+        self._pairs: dict[str, Relation] = {}
+        self._compared: list[str] = []
+        self._new = False
+
+    def get(self, name: str, path: Path, with_grey: bool) -> Measured | None:
+        """What was measured of a picture that has not changed since."""
+        kept = self._found["pictures"].get(name)
+        if not isinstance(kept, dict) or kept.get("stamp") != _stamp(path):
+            return None
+        try:
+            found = _measured(kept["measured"])
+        except (KeyError, TypeError, ValueError):
+            return None
+        if with_grey and found.look and not found.drawn and not found.grey:
+            return None
+        self._pictures[name] = kept
+        return found
+
+    def put(self, name: str, path: Path, measured: Measured) -> None:
+        """Remember what was measured."""
+        stamp = _stamp(path)
+        if stamp:
+            self._pictures[name] = {"stamp": stamp, "measured": _plain(measured)}
+            self._new = True
+
+    def remembering(self, shots: Shots, measured: list[Measured]) -> Shots:
+        """`shots`, asked only for pairs that were not compared before."""
+        before = set(self._found["compared"])
+        sha = [one.sha256 for one in measured]
+
+        def compare(pairs: list[tuple[int, int]]) -> Mapping[tuple[int, int], Relation]:
+            known = [(a, b) for a, b in pairs if sha[a] in before and sha[b] in before]
+            new = sorted(set(pairs) - set(known))
+            found = {
+                pair: self._found["pairs"][_pair(sha, pair)]
+                for pair in known
+                if _pair(sha, pair) in self._found["pairs"]
+            }
+            found |= shots(new)
+            self._pairs = {_pair(sha, pair): relation for pair, relation in found.items()}
+            self._compared = sorted(set(sha))
+            self._new = self._new or bool(new)
+            return found
+
+        return compare
+
+    def store(self) -> None:
+        """Write what this scan knows, if it is more than was known. A full disk or a read-only home is no error."""
+        if not self._new and set(self._pictures) == set(self._found["pictures"]):
+            return
+        words = {"key": self._key, "pictures": self._pictures, "compared": self._compared, "pairs": self._pairs}
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle, aside = tempfile.mkstemp(dir=self._file.parent, suffix=".tmp")
+            try:
+                with os.fdopen(handle, "w", encoding="ascii") as file:
+                    json.dump(words, file)
+                Path(aside).replace(self._file)
+            except BaseException:
+                Path(aside).unlink(missing_ok=True)
+                raise
+            _forget_the_oldest(self._file.parent)
+        except OSError:
+            return
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            found = json.loads(self._file.read_bytes())
+        except (OSError, ValueError, RecursionError):
+            found = None
+        wanted = {"pictures": dict, "compared": list, "pairs": dict}
+        ours = isinstance(found, dict) and found.get("key") == self._key
+        if ours and all(isinstance(found.get(name), kind) for name, kind in wanted.items()):
+            return dict(found)
+        return {name: kind() for name, kind in wanted.items()}
+
+
+def _pair(sha: list[str], pair: tuple[int, int]) -> str:
+    return " ".join(sorted((sha[pair[0]], sha[pair[1]])))
+
+
+def _stamp(path: Path) -> list[int] | None:
+    try:
+        info = path.stat()
+    except OSError:
+        return None
+    return [info.st_size, info.st_mtime_ns]
+
+
+def _forget_the_oldest(folder: Path) -> None:
+    files = sorted(folder.glob("*.json"), key=lambda one: one.stat().st_mtime, reverse=True)
+    for one in files[MOST_FILES:]:
+        one.unlink(missing_ok=True)
+
+
+def _plain(measured: Measured) -> dict[str, Any]:
+    words = asdict(measured)
+    for name in ("look", "grey"):
+        words[name] = base64.b64encode(words[name]).decode("ascii")
+    return words
+
+
+def _measured(words: dict[str, Any]) -> Measured:
+    words = dict(words)
+    for name in ("look", "grey"):
+        words[name] = base64.b64decode(words[name])
+    for name in ("light", "hashes"):
+        words[name] = None if words[name] is None else tuple(words[name])
+    words["problem"] = None if words["problem"] is None else Finding(**words["problem"])
+    words["notes"] = tuple(Finding(**one) for one in words["notes"])
+    if words["faces"] is not None:
+        words["faces"] = tuple(Face(tuple(one["box"]), one["score"]) for one in words["faces"])
+    return Measured(**words)

@@ -1,0 +1,89 @@
+"""Every code that a finding can have, in one place: how grave it is, and what it says. The README's table is made here.
+
+block: a run does not start. warn: must be accepted or the picture left out. hint: to know, nothing to decide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from loratui.curation.report import Severity
+
+
+@dataclass(frozen=True)
+class Code:
+    """One kind of finding. `severity` is the gravest that it takes; some are milder for other kinds of training."""
+
+    name: str
+    group: str
+    severity: Severity
+    says: str
+
+
+CODES: dict[str, Code] = {
+    one.name: one
+    for one in (
+        Code("no-pictures", "files", "block", "Every picture is left out."),
+        Code("empty-file", "files", "block", "The file has 0 bytes."),
+        Code("unreadable", "files", "block", "The file is no picture, or cannot be decoded."),
+        Code("truncated", "files", "block", "The file ends before the picture does."),
+        Code("too-large", "files", "block", "More than 100 megapixels or 200 MB: it is not decoded."),
+        Code("stalling", "files", "block", "A JPEG of very many passes, made to keep a reader busy."),
+        Code("animated", "files", "warn", "Several frames: only the first would be trained."),
+        Code("wrong-ending", "files", "hint", "The name's ending is of another format than the content."),
+        Code("sixteen-bit", "files", "hint", "16 bits a channel are brought to 8."),
+        Code("cmyk", "files", "hint", "Printing colours are converted; they may shift."),
+        Code("palette", "files", "hint", "At most 256 colours, or two."),
+        Code("transparent", "files", "hint", "Transparent parts are laid on dataset.background."),
+        Code("not-looked-at", "files", "hint", "So large that its quality was not looked at."),
+        Code("turned", "files", "hint", "Cameras' turn marks (EXIF) were found, and are applied."),
+        Code("in-subfolder", "files", "hint", "Pictures lie in sub-folders, which a run does not search."),
+        Code("links", "files", "hint", "A link that leads nowhere, or names the same picture as another."),
+        Code("other-formats", "files", "hint", "Pictures in a format that is not read, such as HEIC."),
+        Code("hidden-files", "files", "hint", "Hidden pictures are not used."),
+        Code("same-name", "files", "hint", "Pictures that differ only in their ending share one caption file."),
+        Code("low-resolution", "size", "block", "Below the training resolution: warn; below half of it: block."),
+        Code("thin", "size", "warn", "So long and thin that the square cut from it keeps little."),
+        Code("face-cut", "size", "warn", "The square cut from the middle loses part of the face."),
+        Code("upscaled", "quality", "warn", "The finest details are missing: enlarged from a small picture."),
+        Code("blurred", "quality", "warn", "Out of focus or moved, the face or the whole."),
+        Code("soft", "quality", "hint", "Slightly soft."),
+        Code("too-dark", "quality", "warn", "Hardly any light; a hint for styles."),
+        Code("too-bright", "quality", "warn", "Hardly anything but white; a hint for styles."),
+        Code("low-contrast", "quality", "warn", "All of nearly one brightness; a hint for styles."),
+        Code("no-face", "faces", "warn", "No face was found (kind face)."),
+        Code("several-faces", "faces", "warn", "More than one face (kind face)."),
+        Code("unsure-face", "faces", "hint", "Something that may be a face."),
+        Code("far-away", "faces", "warn", "The face is small: the subject is far away (kind face)."),
+        Code("bystander", "faces", "hint", "A face, where something else is taught."),
+        Code("no-full-body", "faces", "hint", "Close-ups only: full-body pictures help to generalise."),
+        Code("no-close-up", "faces", "hint", "No close-up: they make a face lifelike."),
+        Code("duplicate", "variety", "warn", "The same file twice."),
+        Code("near-duplicate", "variety", "warn", "The same photograph: re-encoded, cropped, mirrored, brightened."),
+        Code("same-shot", "variety", "hint", "Almost the same shot as another."),
+        Code("same-look", "variety", "hint", "Several pictures share their colours: one backdrop, one set of clothes."),
+        Code("one-shooting", "variety", "hint", "Most of the set looks like one shooting."),
+        Code("no-caption", "captions", "hint", "Trained with the instance prompt."),
+        Code("caption-empty", "captions", "hint", "The caption file has no words in it."),
+        Code("caption-unreadable", "captions", "warn", "The caption file is too large or cannot be read."),
+        Code("caption-not-utf8", "captions", "warn", "The caption file is not UTF-8."),
+        Code(
+            "caption-bom", "captions", "hint", "The caption files begin with a byte order mark, or have DOS line ends."
+        ),
+        Code("caption-control", "captions", "warn", "Control or invisible characters in the caption."),
+        Code("caption-long", "captions", "warn", "Longer than the model reads: the end is cut off."),
+        Code("trigger-missing", "captions", "warn", "The trigger is not a word of the caption."),
+        Code("trigger-twice", "captions", "hint", "The trigger stands in the caption more than once."),
+        Code("trigger-common", "captions", "hint", "The base model already knows the trigger as a word."),
+        Code("class-word-missing", "captions", "hint", "Captions without the class word."),
+        Code("same-caption", "captions", "hint", "All captions are the same."),
+        Code("constant-words", "captions", "hint", "Words in every caption become part of the concept."),
+        Code("metadata-outside", "captions", "block", "The metadata names a file outside the folder."),
+        Code("metadata-without-picture", "captions", "warn", "The metadata has a caption for no picture."),
+        Code("metadata-bad-row", "captions", "warn", "A row of the metadata cannot be used."),
+        Code("few-pictures", "set", "hint", "Fewer pictures than the kind wants."),
+        Code("many-pictures", "set", "hint", "Less is more: which ones to keep, and why."),
+        Code("many-views", "set", "hint", "Each picture would be seen so often that the set overfits."),
+        Code("few-views", "set", "hint", "Each picture would be seen too rarely to be learned."),
+    )
+}

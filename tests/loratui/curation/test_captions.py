@@ -1,0 +1,138 @@
+"""Captions: their files, their length by CLIP's own rules, the trigger, and what only shows over all of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from loratui.curation.captions import caption_findings
+from loratui.curation.tokens import caption_counter, estimate, known_word
+from loratui.curation.wording import wording_findings
+from tests.loratui.curation.conftest import look, of_set, picture, scene
+
+
+def said(caption: str, trigger: str = "TOK") -> list[tuple[str, object]]:
+    return [(one.code, one.value) for one in caption_findings("a", caption, trigger, "a photo of a TOK")]
+
+
+@pytest.mark.parametrize(
+    ("caption", "found"),
+    [
+        ("a photo of TOK person", []),
+        ("a man in a suit", [("trigger-missing", None)]),
+        ("a photo of TOKYO at night", [("trigger-missing", "inside")]),
+        ("a photo of tok person", [("trigger-missing", "case")]),
+        ("TOK, a photo of TOK", [("trigger-twice", 2)]),
+        ("a photo of TOK\x00 person", [("caption-control", 1)]),
+        ("a photo of T\u200bOK person", [("trigger-missing", None), ("caption-control", 1)]),
+        ("a TOK 👩‍🎨 paints", []),
+    ],
+)
+def test_the_trigger_is_a_word_and_nothing_is_hidden(caption: str, found: list[tuple[str, object]]) -> None:
+    assert said(caption) == found
+
+
+def test_what_a_caption_file_looks_like_is_told(folder: Path) -> None:
+    for name, raw in {
+        "bom": b"\xef\xbb\xbfa TOK",
+        "dos": b"a TOK\r\n",
+        "empty": b"",
+        "blank": b"\xef\xbb\xbf \t\n",
+        "latin": "caf\xe9 TOK".encode("latin-1"),
+        "plain": b"a TOK\n",
+    }.items():
+        scene(1, (130, 130)).save(folder / f"{name}.png")
+        (folder / f"{name}.txt").write_bytes(raw)
+    report = look(folder)
+    found = {one.name[:-4]: {f.code for f in one.findings} - {"duplicate", "low-resolution"} for one in report.pictures}
+    assert found == {
+        "bom": {"caption-bom"},
+        "dos": {"caption-bom"},
+        "empty": {"no-caption", "caption-empty"},
+        "blank": {"no-caption", "caption-empty", "caption-bom"},
+        "latin": {"no-caption", "caption-not-utf8"},
+        "plain": set(),
+    }
+
+
+def test_an_estimate_knows_short_words_digits_and_signs() -> None:
+    assert estimate("TOK " + "dog " * 74) == 75
+    assert estimate("a dog, in 1998!") == 9
+    assert estimate("internationalisation") == 4
+    assert estimate("") == 0
+
+
+def test_the_small_model_s_own_tokenizer_counts_as_transformers_does() -> None:
+    transformers = pytest.importorskip("transformers")
+    from trainer.contract.basemodel import small_model
+
+    theirs = transformers.CLIPTokenizer.from_pretrained(small_model() / "tokenizer")
+    count = caption_counter("sdxl-small", "TOK", 0)
+    for text in (
+        "a photo of a TOK",
+        "a red star on a  striped ground, it's 42!",
+        "Zoë – «ça» 犬",
+        "internationalisation",
+    ):
+        assert count(text).exact
+        assert count(text).count == len(theirs(text).input_ids) - 2, text
+
+
+def test_a_trigger_of_new_tokens_counts_as_so_many() -> None:
+    assert caption_counter("sdxl-small", "TOK", 4)("a TOK").count == caption_counter("sdxl-small", "", 0)("a").count + 4
+
+
+def test_a_tokenizer_in_the_hub_s_cache_is_found_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from trainer.contract.basemodel import small_model
+
+    snapshot = tmp_path / "hub" / "models--some--model" / "snapshots" / "abc"
+    snapshot.mkdir(parents=True)
+    (snapshot / "tokenizer").symlink_to(small_model() / "tokenizer")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    assert caption_counter("some/model", "TOK", 0)("a dog").exact
+    assert not caption_counter("other/model", "TOK", 0)("a dog").exact
+
+
+def test_what_is_cut_off_is_told(folder: Path) -> None:
+    words = {"fits": 74, "over": 75, "far": 140}
+    for number, (name, count) in enumerate(words.items()):
+        scene(number, (300, 300)).save(folder / f"{name}.png")
+        (folder / f"{name}.txt").write_text("TOK " + "dog " * count)
+    report = look(folder, base="nowhere/model")
+    found = {
+        name: [f.severity for f in picture(report, f"{name}.png").findings if f.code == "caption-long"]
+        for name in words
+    }
+    assert found == {"fits": [], "over": ["hint"], "far": ["warn"]}
+    assert picture(report, "far.png").tokens == 141
+    assert "about 141 tokens" in next(
+        f.message for f in picture(report, "far.png").findings if f.code == "caption-long"
+    )
+
+
+def wording(*captions: str, class_word: str = "", trigger: str = "TOK", new: bool = True) -> dict[str, object]:
+    found = wording_findings(captions, trigger, class_word, "", new)
+    return {one.code: one.value for one in found}
+
+
+def test_the_same_caption_everywhere_and_words_that_never_change() -> None:
+    assert wording(*["a TOK dog"] * 5) == {"same-caption": 5}
+    five = [f"a TOK dog with a red collar {word}" for word in ("running", "asleep", "eating", "in snow", "at home")]
+    assert wording(*five, class_word="dog") == {"constant-words": ["collar", "red"]}
+    assert wording("a TOK one", "a TOK two") == {}
+
+
+def test_the_class_word_is_missed_and_a_known_word_is_no_trigger() -> None:
+    assert wording("a TOK cat", "a TOK dog", class_word="dog") == {"class-word-missing": 1}
+    assert wording(trigger="dog", new=False) == {"trigger-common": ["dog"]}
+    assert wording(trigger="dog", new=True) == {} and wording(trigger="TOK", new=False) == {}
+    assert not known_word("sdxl-small", "dog")
+
+
+def test_metadata_problems_of_sub_folders_are_named_with_their_folder(folder: Path) -> None:
+    (folder / "sub").mkdir()
+    scene(1, (300, 300)).save(folder / "sub" / "a.png")
+    (folder / "sub" / "metadata.jsonl").write_text(json.dumps({"file_name": "gone.png", "prompt": "x"}))
+    assert of_set(look(folder, subfolders=True))["metadata-without-picture"].file == "sub/gone.png"

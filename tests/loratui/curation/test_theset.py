@@ -1,0 +1,149 @@
+"""Number, views, the best n with reasons; every code is in the table; the cache changes nothing but the time."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import ImageFilter
+
+from loratui.curation import Finding, PictureReport, Report
+from loratui.curation.cache import cache_folder
+from loratui.curation.codes import CODES
+from loratui.curation.keep import keep_best
+from loratui.curation.theset import views_findings, with_views
+from tests.loratui.curation.conftest import look, of_set, scene
+
+ROOT = Path(__file__).parents[3]
+
+
+def one(name: str, *codes: str, **fields: Any) -> PictureReport:
+    findings = tuple(Finding(code, CODES[code].severity, name, None, "", "") for code in codes)
+    return PictureReport(name, Path(name), fields.pop("opens", True), 9, 9, None, "none", name, findings, **fields)
+
+
+def names(report: Report, count: int) -> list[str]:
+    return [kept.name for kept in keep_best(report, count)]
+
+
+def test_the_best_are_the_good_ones_first_and_never_what_cannot_be_read() -> None:
+    pictures = (one("bad", "truncated", opens=False), one("blurred", "blurred"), one("good"), one("soft", "soft"))
+    assert names(Report(Path(), "object", pictures), 3) == ["good", "soft", "blurred"]
+    assert len(keep_best(Report(Path(), "object", pictures), 99)) == 3
+
+
+def test_the_best_are_not_the_same_thing_twice() -> None:
+    pictures = (
+        one("a", look=0),
+        one("b", look=0),
+        one("copy", duplicates=("a",), better=("a",)),
+        one("other", "soft"),
+    )
+    kept = keep_best(Report(Path(), "object", pictures), 3)
+    assert [each.name for each in kept] == ["a", "other", "b"]
+    assert "the best of its look" in kept[0].reason and "soft" in kept[1].reason
+
+
+def test_the_best_of_a_face_are_close_ups_and_full_bodies() -> None:
+    close = [one(f"close{n}", faces=1, framing="close-up", blurry=False) for n in range(12)]
+    rest = [one(f"half{n}", "thin", framing="half") for n in range(3)]
+    full = [one(f"full{n}", "soft", framing="full") for n in range(2)]
+    kept = names(Report(Path(), "face", (*close, *rest, *full)), 8)
+    assert sum(name.startswith("close") for name in kept) <= 5 and "full0" in kept
+    reason = keep_best(Report(Path(), "face", (*close, *full)), 1)[0].reason
+    assert "the first close-up" in reason and "sharp" in reason
+
+
+def test_views_are_told_at_the_planned_steps() -> None:
+    assert [f.code for f in views_findings(5, 2000, 1)] == ["many-views"]
+    assert [f.code for f in views_findings(100, 500, 1)] == ["few-views"]
+    assert views_findings(10, 1200, 1) == () and views_findings(10, 0, 1) == ()
+    report = with_views(with_views(Report(Path(), "face", ()), 5, 2000, 1), 5, 500, 1)
+    assert report.findings == ()
+
+
+def test_few_and_many_pictures_are_told_with_the_best(folder: Path) -> None:
+    for number in range(3):
+        scene(number, (150, 150)).save(folder / f"{number}.png")
+    assert of_set(look(folder, kind="object"))["few-pictures"].value == 3
+    for number in range(3, 12):
+        scene(number, (150, 150)).save(folder / f"{number}.png")
+    found = of_set(look(folder, kind="object"))["many-pictures"]
+    assert found.severity == "hint" and len(found.value) == 10 and all(found.value.values())
+
+
+def _codes_in(path: Path) -> set[str]:
+    """The first constant of each call that makes a finding, or the second of one that makes a problem."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            place = {"Finding": 0, "_block": 0, "Problem": 1}.get(node.func.id, 99)
+            words = [arg.value for arg in node.args[place : place + 1] if isinstance(arg, ast.Constant)]
+            found |= set(words)
+    return found
+
+
+def test_every_code_stands_in_the_table_and_every_row_is_used() -> None:
+    files = [*(ROOT / "loratui" / "curation").glob("*.py"), ROOT / "trainer" / "contract" / "pictures.py"]
+    assert set().union(*map(_codes_in, files)) == set(CODES)
+
+
+def test_a_second_scan_measures_nothing_and_says_the_same(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene(1).save(folder / "a.png")
+    scene(1).crop((90, 40, 560, 420)).save(folder / "crop.png")
+    scene(2).filter(ImageFilter.GaussianBlur(3)).save(folder / "b.jpg")
+    (folder / "empty.jpg").write_bytes(b"")
+    first = look(folder, kind="face")
+    monkeypatch.setattr(sys.modules["loratui.curation.scan"], "measure", None)
+    monkeypatch.setattr("loratui.curation.shots.compare", None)
+    assert look(folder, kind="face") == first
+    assert replace(look(folder, kind="object"), kind="face") != first, "settings are judged anew"
+
+
+def test_what_changed_is_measured_again(folder: Path) -> None:
+    scene(1).save(folder / "a.png")
+    assert look(folder).pictures[0].blurry is False
+    scene(1).filter(ImageFilter.GaussianBlur(3)).save(folder / "a.png")
+    assert look(folder).pictures[0].blurry is True
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"key": 1}', b'{"pictures": {"a.png": 3}}'])
+def test_a_damaged_cache_is_not_there(folder: Path, damage: bytes) -> None:
+    scene(1).save(folder / "a.png")
+    first = look(folder)
+    (kept,) = cache_folder().glob("*.json")
+    words = json.loads(kept.read_bytes())
+    assert oct(kept.stat().st_mode & 0o777) == "0o600" and oct(kept.parent.stat().st_mode & 0o777) == "0o700"
+    kept.write_bytes(damage)
+    assert look(folder) == first
+    words["pictures"]["a.png"]["measured"].pop("faces")
+    kept.write_text(json.dumps(words))
+    assert look(folder) == first
+
+
+def test_a_home_that_cannot_be_written_stops_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene(1, (150, 150)).save(folder / "a.png")
+    (folder.parent / "file").write_text("x")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder.parent / "file"))
+    assert look(folder).pictures[0].opens
+
+
+def test_importing_the_doctor_loads_none_of_what_looks_at_pixels() -> None:
+    code = "import sys, loratui.curation, loratui.curation.keep; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not {"cv2", "numpy", "PIL", "skimage", "scipy", "imagehash", "tokenizers"} & set(done.stdout.split())
+
+
+def test_a_scan_prints_nothing(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    scene(1).save(folder / "a.png")
+    os.truncate(folder / "a.png", (folder / "a.png").stat().st_size // 2)
+    scene(1).save(folder / "b.jpg")
+    look(folder, kind="face")
+    assert capfd.readouterr() == ("", "")
