@@ -211,7 +211,7 @@ def _load(family: Any, source: str, part: str, dtype: torch.dtype) -> Any:
             continue
         # both libraries would make up what is missing at random
         if wrong := sorted(map(str, [*info["missing_keys"], *info["mismatched_keys"]])):
-            said = f"{len(wrong)} tensors are missing or of another shape, such as {wrong[0]}"
+            said = f"tensors are missing or of another shape ({len(wrong)}), such as {wrong[0]}"
             raise ModelError(f"the {part or 'VAE'} of '{source}' does not fit its configuration: {said}")
         return loaded
     reason = str(failed).splitlines()[0] if failed else "no .safetensors there"

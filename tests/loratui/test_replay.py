@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -17,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from trainer.contract.basemodel import small_model
 from trainer.contract.events import Tail
 from trainer.contract.lock import lock_holder
 from trainer.contract.rundir import RunDir
@@ -174,13 +176,27 @@ def test_ctrl_c_while_attached_leaves_the_training_alone(
         assert lock_holder(run.lock) is not None and not events(run, "end")
 
 
+def without_a_tensor(path: Path) -> None:
+    raw = path.read_bytes()
+    start = 8 + int.from_bytes(raw[:8], "little")
+    header = json.loads(raw[8:start])
+    last = max((name for name in header if name != "__metadata__"), key=lambda name: header[name]["data_offsets"][1])
+    begin, _ = header.pop(last)["data_offsets"]
+    words = json.dumps(header).encode()
+    path.write_bytes(len(words).to_bytes(8, "little") + words + raw[start : start + begin])
+
+
 def test_a_trainer_that_cannot_start_is_told_with_its_exit_code(
     loratui: LoraTUI, answers_file: Path, run: RunDir, pictures: Path
 ) -> None:
     """What only the trainer can find out comes back as its own words and code."""
-    done = loratui("replay", answers_file, "--out", run.path, "--set", "train.blocks=up_blocks.9.attentions.9")
-    assert done.returncode == 2, done.stdout
-    assert "x error:" in done.stdout and "up_blocks.9.attentions.9" in done.stdout
+    base = run.path.parent / "base"
+    shutil.copytree(small_model(), base)
+    (weights,) = (base / "unet").glob("*.safetensors")
+    without_a_tensor(weights)
+    done = loratui("replay", answers_file, "--out", run.path, "--set", f"model.base={base}")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "x error:" in done.stdout and "does not fit its configuration: tensors are missing or of another shape (1)" in done.stdout
     assert "Traceback" not in done.stdout
 
 
