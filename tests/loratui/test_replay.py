@@ -196,7 +196,8 @@ def test_a_trainer_that_cannot_start_is_told_with_its_exit_code(
     without_a_tensor(weights)
     done = loratui("replay", answers_file, "--out", run.path, "--set", f"model.base={base}")
     assert done.returncode == 2, done.stdout + done.stderr
-    assert "x error:" in done.stdout and "does not fit its configuration: tensors are missing or of another shape (1)" in done.stdout
+    assert "x error:" in done.stdout
+    assert "does not fit its configuration: tensors are missing or of another shape (1)" in done.stdout
     assert "Traceback" not in done.stdout
 
 
