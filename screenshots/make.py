@@ -103,7 +103,7 @@ async def _pictures(pilot: Any) -> None:
         await pilot.press("escape")
     await _step(pilot, "Pictures")
     await _reach(pilot, lambda: "✓ good" in _text(app) and "to train on" in _text(app))
-    await pilot.press("down")
+    await pilot.press("down", "down")  # past the set and what is left out
     await _reach(pilot, lambda: app.screen.query_one("#thumb").shown)
     await pilot.pause(0.3)
     _take(app, "dataset")
