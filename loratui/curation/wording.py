@@ -11,8 +11,9 @@ from loratui.text import plural, safe_text
 from trainer.contract.triggers import holds_word, split_triggers
 
 ENOUGH = 5  # captions before anything can be said of all of them
-_STOP_WORDS = "a an the of in on at to and with by for from is are was it its this that as or photo picture image style background "
-STOP = frozenset(_STOP_WORDS.split())
+_GRAMMAR = "a an the of in on at to and with by for from is are was it its this that as or"
+_PICTURE = "photo picture image style background"
+STOP = frozenset(f"{_GRAMMAR} {_PICTURE}".split())
 
 
 def wording_findings(
