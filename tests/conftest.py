@@ -4,5 +4,6 @@ from __future__ import annotations
 
 import signal
 
-# under nohup a hang-up is ignored, and so it would be by every program that the tests start
+# under nohup a hang-up is ignored, in the background an interrupt; so they would be by all that the tests start
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)

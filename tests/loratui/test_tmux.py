@@ -28,6 +28,8 @@ PHOTOS = ROOT.parent / "shared" / "photos" / "dreambooth_dog6"
 PATIENCE = 90.0  # seconds; two busy cores are slow, and nothing here measures time
 PROMPT = "READY>"
 
+QUIET_LOOKS = 3  # how often in a row a screen is seen unchanged; on a busy machine one is not enough
+
 
 class Terminal:
     """One tmux server with one window of 80x24."""
@@ -74,10 +76,11 @@ class Terminal:
 
     def settled(self, pattern: str) -> None:
         """Wait until the screen matches and stays: keys sent while a screen is built may reach the one before."""
-        before = ""
-        while (text := self.wait(pattern)) != before:
-            before = text
-            time.sleep(0.4)
+        before, same = "", 0
+        while same < QUIET_LOOKS:
+            text = self.wait(pattern)
+            before, same = text, same + 1 if text == before else 0
+            time.sleep(0.3)
 
     def kill(self) -> None:
         """Kill the server, as a lost machine would."""
