@@ -19,8 +19,6 @@ def report_json(report: Report) -> str:
         "pictures": {one.name: _picture(one) for one in report.pictures},
         "set": [_finding(one, of_set=True) for one in report.findings],
         "not_checked": list(report.not_checked),
-        "how_to_check": list(report.how_to_check),
-        "summary": list(report.summary),
     }
     return json.dumps(words, indent=1)
 
