@@ -48,6 +48,7 @@ class Way:
     optimizer: str
     pivotal: bool = True
     captions: bool = False
+    repeats: int = 1
     readings: tuple[Reading, ...] = field(default=("ui", "argmax"))
 
     @property
@@ -68,6 +69,8 @@ WAYS = {
     "pivotal-adamw": Way("adamw"),
     "text-encoder-lora": Way("adamw", pivotal=False, readings=("ui", "argmax", "bare")),
     "captions": Way("prodigy", captions=True),
+    # the whole run is one epoch: the same views of the same pictures, and the reference counts the pivot in epochs
+    "one-epoch": Way("adamw", repeats=60),
 }
 
 
@@ -78,6 +81,7 @@ def our_config(way: Way, seed: int, data: Path) -> TrainConfig:
         "model.base": str(small_model()),
         "dataset.path": str(data),
         "dataset.instance_prompt": PROMPT,
+        "dataset.repeats": way.repeats,
         "pivotal.enabled": way.pivotal,
         "text_encoder_lora.enabled": not way.pivotal,
         "prodigy.d0": D0,
@@ -113,6 +117,7 @@ def adv_arguments(way: Way, seed: int, data: Path, name: str) -> list[str]:
         "resolution": RESOLUTION,
         "train_batch_size": BATCH,
         "max_train_steps": STEPS,
+        "repeats": way.repeats,
         "checkpointing_steps": 10 * STEPS,
         "optimizer": way.optimizer,
         "learning_rate": way.unet_rate,
