@@ -116,7 +116,8 @@ def _same(run: RunDir, settings: dict[str, Any]) -> bool:
 
 def _state(run: RunDir, last: dict[str, Any] | None) -> State:
     state = run_state(run, last)
-    if state == "crashed" and last is None and time.time() - run.log.stat().st_mtime < START_GRACE:
+    never = last is None and not run.events.exists()  # a trainer that held the lock has made that file
+    if state == "crashed" and never and time.time() - run.log.stat().st_mtime < START_GRACE:
         # nothing logged yet: torch takes seconds to import, and the lock is taken after that
         return "starting" if run.log.stat().st_size == 0 else "crashed"
     return state
