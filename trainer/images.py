@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from trainer.contract.flatten import flatten
 from trainer.contract.pictures import FORMATS, MAX_BYTES, MAX_PIXELS
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def open_rgb(path: Path, background: str = "#ffffff") -> Image:
             if opened.width * opened.height > MAX_PIXELS:
                 raise BadPicture(f"{opened.width}x{opened.height} is more than {MAX_PIXELS // 10**6} megapixels")
             picture = ImageOps.exif_transpose(opened)
-            return _flatten(picture, background)
+            return flatten(picture, background)
     except UnidentifiedImageError:
         raise BadPicture("no picture in any known format") from None
     except Image.DecompressionBombError:
@@ -61,28 +62,6 @@ def open_rgb(path: Path, background: str = "#ffffff") -> Image:
         if isinstance(error, BadPicture):
             raise
         raise BadPicture(f"cannot be read: {error}") from None
-
-
-def _flatten(picture: Image, background: str) -> Image:
-    from PIL import Image
-
-    if picture.mode.startswith(("I", "F")):
-        return _from_deep_grey(picture)
-    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
-        rgba = picture.convert("RGBA")
-        ground = Image.new("RGBA", rgba.size, background)
-        return Image.alpha_composite(ground, rgba).convert("RGB")
-    return picture.convert("RGB")
-
-
-def _from_deep_grey(picture: Image) -> Image:
-    # convert("RGB") would clip 16-bit grey to white
-    from PIL import Image
-
-    values = np.asarray(picture, dtype=np.float32)
-    top = 65535.0 if values.max(initial=0) > 255 else 255.0
-    grey = np.clip(values / top * 255.0 + 0.5, 0, 255).astype(np.uint8)
-    return Image.fromarray(grey).convert("RGB")
 
 
 def fit(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
+
+from trainer.contract.flatten import ALPHA
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -47,26 +49,6 @@ def _same(cms: Any, own: Any, srgb: Any) -> bool:
 
 def has_transparency(picture: Image) -> bool:
     """Whether any pixel lets the background through."""
-    if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
+    if picture.mode in ALPHA or "transparency" in picture.info:
         return picture.convert("RGBA").getchannel("A").tobytes().strip(b"\xff") != b""
     return False
-
-
-def flatten(picture: Image, background: str) -> Image:
-    """Three channels of 8 bit: transparency laid on `background`, deep grey scaled and not clipped to white."""
-    from PIL import Image
-
-    if picture.mode.startswith(("I", "F")):
-        return _from_deep_grey(picture)
-    if has_transparency(picture):
-        rgba = picture.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", rgba.size, background), rgba).convert("RGB")
-    return picture.convert("RGB")
-
-
-def _from_deep_grey(picture: Image) -> Image:
-    # the trainer's own rule: up to 255 it is 8 bit in a deep file, beyond that 16 bit
-    deep = picture.convert("F")
-    _, highest = cast("tuple[float, float]", deep.getextrema())
-    scale = 255.0 / 65535.0 if highest > 255 else 1.0
-    return deep.point(lambda value: value * scale + 0.5).convert("L").convert("RGB")

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loratui.curation.fix_colours import flatten, has_transparency, to_srgb
+from loratui.curation.fix_colours import has_transparency, to_srgb
 from loratui.curation.fix_jpeg import NotPlain, strip_jpeg
 from loratui.text import safe_text
+from trainer.contract.flatten import flatten
 from trainer.contract.pictures import FORMATS, MAX_BYTES, MAX_PIXELS, read_regular
 
 if TYPE_CHECKING:

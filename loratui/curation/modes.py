@@ -6,6 +6,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from loratui.curation.report import Finding
+from trainer.contract.flatten import ALPHA, flatten
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -19,7 +20,6 @@ ENDINGS = {
     "TIFF": (".tif", ".tiff"),
     "GIF": (".gif",),
 }
-ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
 REDUCIBLE = ("RGB", "L", "RGBA", "LA", "CMYK")
 
 
@@ -59,7 +59,7 @@ def as_trained(picture: Image, background: str, short: int) -> Image:
         picture, factor = picture.reduce(factor), 1
         picture.getexif().update(exif)
     upright = ImageOps.exif_transpose(picture)
-    flat = _flatten(upright, background)
+    flat = flatten(upright, background)
     return flat.reduce(factor) if factor > 1 else flat
 
 
@@ -68,24 +68,3 @@ def _deep(picture: Image) -> bool:
     if picture.mode.startswith(("I", "F")):
         return True
     return any("16" in str(tile[3]) for tile in getattr(picture, "tile", ()) if len(tile) > 3 and tile[3])
-
-
-def _flatten(picture: Image, background: str) -> Image:
-    from PIL import Image
-
-    if picture.mode.startswith(("I", "F")):
-        return _from_deep_grey(picture)
-    if picture.mode in ALPHA or "transparency" in picture.info:
-        rgba = picture.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", rgba.size, background), rgba).convert("RGB")
-    return picture.convert("RGB")
-
-
-def _from_deep_grey(picture: Image) -> Image:
-    # convert("RGB") would clip 16-bit grey to white; the trainer scales it in the same way
-    import numpy as np
-    from PIL import Image
-
-    values = np.asarray(picture, dtype=np.float32)
-    top = 65535.0 if values.max(initial=0) > 255 else 255.0
-    return Image.fromarray(np.clip(values / top * 255.0 + 0.5, 0, 255).astype(np.uint8)).convert("RGB")
