@@ -27,9 +27,23 @@ def become_trainer(config: str) -> None:
         os._exit(code)
 
 
+def load_all() -> None:
+    """What takes a trainer seconds before its first step; the libraries load their parts when they are asked for."""
+    import diffusers
+    import transformers
+
+    import trainer.loop
+    import trainer.trackers  # noqa: F401
+
+    for name in ("UNet2DConditionModel", "AutoencoderKL", "StableDiffusionXLPipeline", "EulerDiscreteScheduler"):
+        getattr(diffusers, name)
+    for name in ("CLIPTextModel", "CLIPTextModelWithProjection", "CLIPTokenizer"):
+        getattr(transformers, name)
+
+
 def serve() -> None:
     """Fork a trainer for each line, and wait for its end."""
-    import trainer.loop  # noqa: F401 - this is what takes seconds
+    load_all()
 
     print("ready", flush=True)
     for line in sys.stdin:

@@ -97,15 +97,28 @@ class ForkServer:
         self._said, self._asked = self._process.stdout, self._process.stdin
         assert self._said.readline() == "ready\n"
 
-    def kill_after(self, run: RunDir, seconds: float) -> int:
-        """Start, wait, kill -9; returns the exit code, which is not -9 where the run was over before."""
+    def _start(self, run: RunDir) -> int:
         self._asked.write(f"{run.config}\n")
         self._asked.flush()
-        child = int(self._said.readline())
+        return int(self._said.readline())
+
+    def _ended(self) -> int:
+        return int(self._said.readline().split()[1])
+
+    def whole(self, run: RunDir) -> float:
+        """Train to the end; returns how many seconds a trainer of this server takes for it."""
+        began = time.monotonic()
+        self._start(run)
+        assert self._ended() == 0, run.log.read_text()
+        return time.monotonic() - began
+
+    def kill_after(self, run: RunDir, seconds: float) -> int:
+        """Start, wait, kill -9; returns the exit code, which is not -9 where the run was over before."""
+        child = self._start(run)
         time.sleep(seconds)
         with suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)
-        return int(self._said.readline().split()[1])
+        return self._ended()
 
     def close(self) -> None:
         self._asked.close()
@@ -115,10 +128,9 @@ class ForkServer:
 def test_thirty_kills_at_random_moments_never_change_the_end(pictures: Path, tmp_path: Path) -> None:
     own = twelve_steps(pictures, train__sample_every=5)
     whole, torn = make_run(tmp_path / "whole", own), make_run(tmp_path / "torn-0", own)
-    began = time.monotonic()
-    train(whole)
-    length = time.monotonic() - began
     chance, server = random.Random(0), ForkServer()
+    server.whole(whole)
+    length = server.whole(make_run(tmp_path / "again", own))  # the first one filled the caches
     kills, over = 0, 0
     while kills < KILLS:
         code = server.kill_after(torn, chance.uniform(0, length / 2))
