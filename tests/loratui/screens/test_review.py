@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from loratui import launch
 from loratui.app import LoratuiApp
 from loratui.draft import Draft
 from trainer.contract.config import load_config
@@ -77,11 +78,17 @@ async def test_pictures_that_went_away_are_said(wizard: Wizard, ready: Draft) ->
         assert type(app.screen).__name__ == "ReviewScreen"
 
 
-async def test_warnings_are_asked_about_and_noted(
-    wizard: Wizard, ready: Draft, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def trainers() -> Iterator[None]:
+    """Ends every trainer that the test started."""
+    yield
+    for child in launch._children.values():
+        child.kill()
+        child.wait()
+
+
+async def test_warnings_are_asked_about_and_noted(wizard: Wizard, ready: Draft, trainers: None) -> None:
     Path("photos/dog_3.txt").write_text("a dog without its word")
-    monkeypatch.setattr("loratui.launch.start", lambda run: 0)  # the start itself is the tmux tests' matter
     app = wizard(ready)
     async with app.run_test() as pilot:
         await review(pilot)
