@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from trainer import draws, images
@@ -62,7 +63,7 @@ class Plan:
         size, passes = self.config.train.batch, self.config.train.accumulation
         samples = range(micro * size, (micro + 1) * size)[part]
         turn = self._turn(step)
-        mine, first, class_first = self._of(turn.size), turn.number * size * passes, (step - 1) * size * passes
+        mine, first, class_first = self._buckets[turn.size], turn.number * size * passes, (step - 1) * size * passes
         views = [self._view(mine, "order", first + one, step, one, turn.size) for one in samples]
         if self.class_items:
             other = self.class_items
@@ -77,7 +78,7 @@ class Plan:
         train, data = self.config.train, self.config.dataset
         crops = range(CROPS) if data.crop == "random" else (None,)
         flips = (False, True) if data.flip else (False,)
-        cuts = [(item, self._size(item)) for item in self.items]
+        cuts = list(zip(self.items, self._sizes, strict=True))
         cuts += [(item, size) for item in self.class_items for size in sorted({size for _, size in cuts})]
         if train.steps * train.accumulation * train.batch < len(cuts) * len(crops) * len(flips):
             steps, passes = range(1, train.steps + 1), range(train.accumulation)
@@ -87,21 +88,27 @@ class Plan:
             views = [View(item, geometry(item, size, crop, flip), 0, 0) for item, size, crop, flip in shapes]
         return list({(view.item.digest, view.geometry): view for view in views}.values())
 
-    def _size(self, item: Item) -> Size:
+    @cached_property
+    def _sizes(self) -> tuple[Size, ...]:
+        """What each of the items is cut to."""
         side = self.config.train.resolution
-        return bucket_of(*item.size, side) if self.config.dataset.buckets else (side, side)
-
-    def _of(self, size: Size) -> tuple[Item, ...]:
         if not self.config.dataset.buckets:
-            return self.items
-        return tuple(item for item in self.items if self._size(item) == size)
+            return ((side, side),) * len(self.items)
+        return tuple(bucket_of(*item.size, side) for item in self.items)
+
+    @cached_property
+    def _buckets(self) -> dict[Size, tuple[Item, ...]]:
+        found: dict[Size, tuple[Item, ...]] = {}
+        for item, size in zip(self.items, self._sizes, strict=True):
+            found[size] = (*found.get(size, ()), item)
+        return found
 
     def _turn(self, step: int) -> draws.Turn:
         """Whose turn it is: with buckets one of them, else all pictures at the one size."""
         train, data = self.config.train, self.config.dataset
         if not data.buckets:
             return draws.Turn((train.resolution, train.resolution), step - 1)
-        return draws.turn(step - 1, tuple(map(self._size, self.items)), data.repeats, train.seed)
+        return draws.turn(step - 1, self._sizes, data.repeats, train.seed)
 
     def _view(
         self, items: tuple[Item, ...], stream: draws.Stream, place: int, step: int, sample: int, size: Size

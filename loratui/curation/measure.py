@@ -74,17 +74,18 @@ def _pixels(plain: Measured, picture: Image) -> Measured:
     faces = find_faces(rgb)
     face = face_part(grey, faces[0].box) if faces else None
     low, middle, high = (int(value) for value in np.percentile(grey, (5, 50, 95)))
-    drawn = is_drawn(np.asarray(picture.convert("L")))
+    plain_grey = picture.convert("L")
+    drawn = is_drawn(np.asarray(plain_grey))
     return replace(
         plain,
         drawn=drawn,
         blur=None if drawn else blur_effect(grey),
         face_blur=None if face is None else blur_effect(face),
-        enlarged=None if drawn else is_enlarged(np.asarray(picture.convert("L"))),
+        enlarged=None if drawn else is_enlarged(np.asarray(plain_grey)),
         light=(low, middle, high),
         face_light=None if face is None else int(np.median(face)),
         faces=faces,
-        hashes=_hashes(picture),
+        hashes=_hashes(plain_grey),
         look=look_of(rgb),
     )
 
@@ -100,13 +101,12 @@ def is_drawn(grey: ndarray) -> bool:
     return bool(still.mean() > DRAWN_STILL)
 
 
-def _hashes(picture: Image) -> tuple[int, int] | None:
+def _hashes(grey: Image) -> tuple[int, int] | None:
     if missing().get("near-duplicates"):
         return None
     from imagehash import phash
     from PIL import ImageOps
 
-    grey = picture.convert("L")
     return int(str(phash(grey)), 16), int(str(phash(ImageOps.mirror(grey))), 16)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,20 @@ class BadHeader(ValueError):
 
 
 def read_shapes(path: Path) -> Shapes:
-    """Name -> shape of every tensor of a file that is whole. Raises BadHeader, never OSError."""
+    """Name -> shape of every tensor of a file that is whole. Raises BadHeader, never OSError.
+
+    A plan asks for the same headers many times: they are read anew only where size or time changed.
+    """
     try:
-        size = path.stat().st_size
+        info = path.stat()
+    except OSError as error:
+        raise BadHeader(f"it cannot be read: {error.strerror}") from None
+    return _read(path, info.st_size, info.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _read(path: Path, size: int, _changed: int) -> Shapes:
+    try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             if length > min(LIMIT, size):
