@@ -6,11 +6,12 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loratui.childevents import child_events
 from loratui.launch import trainer_environment
 from loratui.text import safe_text
 from trainer.contract.datasource import NoColumn, origin_of, written_folder
@@ -52,7 +53,7 @@ def as_folder(
     last: dict[str, Any] = {}
     try:
         assert child.stdout is not None
-        for event in _events(child.stdout):
+        for event in child_events(child.stdout):
             if cancelled is not None and cancelled():
                 raise Cancelled
             last = event
@@ -128,17 +129,3 @@ def _pinned(folder: Path) -> str:
     except (OSError, ValueError):
         return ""
     return str(note.get("source", "")) if isinstance(note, dict) else ""
-
-
-def _events(lines: Any) -> Iterator[dict[str, Any]]:
-    """What the process says; other output of its libraries is passed over, the last line of it kept as an error."""
-    for raw in lines:
-        text = raw.decode("utf-8", "replace").strip()
-        try:
-            event = json.loads(text)
-        except ValueError:
-            event = None
-        if isinstance(event, dict) and "type" in event:
-            yield event
-        elif text:
-            yield {"type": "noise", "message": text}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainer.contract.pictures import Picture, list_pictures
-from trainer.contract.triggers import holds_word, split_triggers
+from trainer.contract.triggers import with_trigger
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,7 @@ class Frame:
     def around(self, words: str) -> str:
         """The whole caption, one line: "TOK, a dog on a beach"."""
         whole = " ".join(f"{self.prefix} {words} {self.suffix}".split()).replace(" ,", ",")
-        triggers = split_triggers(self.trigger)
-        if triggers and not any(holds_word(whole, one) for one in triggers):
-            whole = f"{triggers[0]}, {whole}"
-        return whole.rstrip(" ,")
+        return with_trigger(whole, self.trigger).rstrip(" ,")
 
 
 class InUse(RuntimeError):

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import torch
 from torch.nn import functional
 
+from trainer.contract.basemodel import is_edm_scheduler
 from trainer.contract.config import TrainConfig
 from trainer.model import ModelError
 
@@ -49,7 +50,7 @@ def make_diffusion(scheduler: Any, config: TrainConfig, device: torch.device) ->
 
 def is_edm(scheduler: Any) -> bool:
     """Whether the base model was trained with EDM's preconditioning, which its scheduler's name says."""
-    return type(scheduler).__name__.startswith("EDM")
+    return is_edm_scheduler(type(scheduler).__name__)
 
 
 def losses(process: Diffusion, answer: torch.Tensor, target: torch.Tensor, t: torch.Tensor) -> torch.Tensor:

@@ -15,6 +15,11 @@ _MEMORY = [
 ]
 
 
+def first_line(error: BaseException, most: int = 300) -> str:
+    """The first line of what an error says, cut to `most` letters; its kind where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:most]
+
+
 def explain(error: BaseException) -> Explained:
     """Kind (oom, nan, data, usage, disk, signal, exception), message and advice of whatever ended a run."""
     import torch

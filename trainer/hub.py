@@ -9,6 +9,7 @@ from typing import Any
 
 from trainer.contract.datasource import DATA_ENDINGS, HUB_SOURCE, SAVED
 from trainer.contract.pictures import ENDINGS, METADATA, NoDataset
+from trainer.failures import first_line
 
 # data, pictures and what describes them: no code, no pickle, no archive of another kind
 FILES = ("README.md", "dataset_info.json", "dataset_infos.json", *SAVED, *METADATA)
@@ -48,8 +49,7 @@ def fetch(source: str, progress: Progress) -> tuple[Path, str]:
     except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, ConnectionError):
         raise NoDataset(f"'{source}' is no folder here, and the hub cannot be reached to look for it") from None
     except Exception as error:  # whatever the network does
-        said = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise NoDataset(f"the data set '{source}' cannot be fetched from the hub: {said[:300]}") from None
+        raise NoDataset(f"the data set '{source}' cannot be fetched from the hub: {first_line(error)}") from None
     return Path(folder), f"{found['name']}@{Path(folder).name}"
 
 

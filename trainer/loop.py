@@ -15,10 +15,10 @@ from trainer.checkpoint import Found, Snapshot, check_identity, newest_checkpoin
 from trainer.commands import Requests, Stop
 from trainer.contract.arithmetic import checkpoint_steps, sample_steps
 from trainer.contract.config import TrainConfig
+from trainer.contract.datasource import cache_folder
 from trainer.contract.events import EventLog, SilentLog
 from trainer.contract.rundir import RunDir
 from trainer.dataset import Plan
-from trainer.digests import cache_folder
 from trainer.export.files import export_run
 from trainer.machine import memory_now
 from trainer.model import Parts, fix_pooling, load_parts, pick_device

@@ -20,6 +20,7 @@ from trainer.contract import exits
 from trainer.contract.datasource import NoColumn, origin_of, written_folder
 from trainer.contract.pictures import NoDataset
 from trainer.contract.rundir import make_private, write_atomic
+from trainer.failures import first_line
 from trainer.hub import fetch
 from trainer.rows import Rows, Wanted, open_rows
 
@@ -169,8 +170,7 @@ def _numbered(rows: Rows) -> Iterator[tuple[bytes, str]]:
 
 
 def _broken(error: Exception) -> NoDataset:
-    said = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return NoDataset(f"the data set cannot be read: {said[:300]}")
+    return NoDataset(f"the data set cannot be read: {first_line(error)}")
 
 
 def ending(picture: bytes) -> str:

@@ -23,10 +23,12 @@ from trainer.tokens import TokenTable, Vocabulary, insert_tokens
 ENCODERS = ("clip_l", "clip_g")  # the names of the two embeddings in the file
 
 # what may differ between a checkpoint and the run that resumes it: it does not change what is trained
-FREE = frozenset({"name", "preset", "dataset.path", "dataset.skip", "dataset.accept", "prior.path"})
-FREE |= {"dataset.subset", "dataset.split"}  # the pictures that they lead to are compared themselves
-FREE_SECTIONS = ("sample.", "export.", "train.checkpoint_every", "train.keep_checkpoints", "train.sample_every")
-FREE_SECTIONS += ("tracker.",)
+# (of the data set, the pictures that it leads to are compared themselves)
+FREE = frozenset({"name", "preset", "prior.path"}) | {
+    f"dataset.{name}" for name in ("path", "subset", "split", "skip", "accept")
+}
+KEPT = tuple(f"train.{name}" for name in ("checkpoint_every", "keep_checkpoints", "sample_every"))
+FREE_SECTIONS = ("sample.", "export.", "tracker.", *KEPT)
 
 
 @dataclass

@@ -18,6 +18,7 @@ from trainer.contract.basemodel import HUB_ID, SMALL
 from trainer.contract.config import BY_KEY, TrainConfig, flat
 from trainer.contract.events import Event, EventLog
 from trainer.contract.rundir import RunDir, make_private, write_atomic
+from trainer.failures import first_line
 
 INSTALL = "pip install 'loratui[trackers]'; training goes on without it"
 ADVICE = {
@@ -200,7 +201,7 @@ def _apart() -> Iterator[None]:
 
 def _reason(error: Exception) -> str:
     """The first line of an error without tokens of the environment and without the home folder."""
-    text = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+    text = first_line(error)
     hidden = [value for name, value in os.environ.items() if SECRET.search(name) and len(value) >= 8]
     for value in sorted(hidden, key=len, reverse=True):
         text = text.replace(value, "***")

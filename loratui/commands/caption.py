@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Annotated, Any
 
 import typer
 
+from loratui.childevents import child_events
 from loratui.commands.options import ColumnOption, DatasetArgument, checked_trigger
 from loratui.errors import Refusal
 from loratui.text import plural, safe_lines, safe_text, show_path
@@ -48,7 +47,7 @@ def caption(
         "suffix": suffix,
         "max-tokens": max_tokens,
     }
-    options = {**given, "device": device, "caption-column": caption_column or "prompt"}
+    options = {**given, "device": device, **({} if caption_column is None else {"caption-column": caption_column})}
     flags = ["--dry-run"] if dry_run else []
     words = [*(f"--{name}={value}" for name, value in options.items()), *flags, "--", str(folder)]
     raise typer.Exit(_run([sys.executable, "-m", "trainer.captioner", *words], folder))
@@ -71,7 +70,7 @@ def _run(command: list[str], folder: Path) -> int:
         complaints = _Complaints(child.stderr, ticker)
         view = _View(ticker, folder)
         try:
-            for event in _events(child.stdout):
+            for event in child_events(child.stdout or ()):
                 view.show(event)
             code = child.wait()
         except KeyboardInterrupt:
@@ -96,22 +95,12 @@ def _threads() -> int:
 def _interrupt(child: subprocess.Popen[bytes], view: _View) -> int:
     child.send_signal(signal.SIGINT)
     try:
-        for event in _events(child.stdout):
+        for event in child_events(child.stdout or ()):
             view.show(event)
         child.wait()
     except KeyboardInterrupt:  # again: at once
         child.kill()
     return exits.STOPPED
-
-
-def _events(stream: IO[bytes] | None) -> Iterator[dict[str, Any]]:
-    for line in stream or ():
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue  # something that a library printed
-        if isinstance(event, dict):
-            yield event
 
 
 class _Complaints(threading.Thread):

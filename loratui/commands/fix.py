@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -46,7 +47,9 @@ def _run(
     from loratui.ticker import Ticker
     from trainer.contract.pictures import NoDataset
 
-    settings = FixSettings(checked_trigger(trigger), background, column or "prompt", skip)
+    settings = FixSettings(checked_trigger(trigger), background, skip=skip)
+    if column is not None:
+        settings = replace(settings, caption_column=column)
     try:
         with Ticker() as ticker:
             result = fix_pictures(folder, into, settings, lambda n, of, name: ticker.counted("copying", n, of, name))

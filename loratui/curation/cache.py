@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +16,8 @@ from loratui.curation.faces import Face
 from loratui.curation.measure import Measured
 from loratui.curation.pixels import versions
 from loratui.curation.report import Finding
+from trainer.contract import datasource
+from trainer.contract.rundir import make_private, write_atomic
 
 CHECKS = 1  # raised whenever a measurement changes: what was kept before is then measured again
 MOST_FILES = 60  # folders that are remembered; the oldest go first
@@ -24,8 +25,7 @@ MOST_FILES = 60  # folders that are remembered; the oldest go first
 
 def cache_folder() -> Path:
     """Where scans are kept."""
-    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(home).expanduser() / "loratui" / "scans"
+    return datasource.cache_folder() / "scans"
 
 
 class ScanCache:
@@ -89,15 +89,8 @@ class ScanCache:
             return
         words = {"key": self._key, "pictures": self._pictures, "compared": self._compared, "pairs": self._pairs}
         try:
-            self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle, aside = tempfile.mkstemp(dir=self._file.parent, suffix=".tmp")
-            try:
-                with os.fdopen(handle, "w", encoding="ascii") as file:
-                    json.dump(words, file)
-                Path(aside).replace(self._file)
-            except BaseException:
-                Path(aside).unlink(missing_ok=True)
-                raise
+            make_private(self._file.parent)
+            write_atomic(self._file, json.dumps(words))
             _forget_the_oldest(self._file.parent)
         except OSError:
             return

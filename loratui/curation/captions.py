@@ -86,9 +86,14 @@ def _trigger(name: str, caption: str, trigger: str) -> tuple[Finding, ...]:
     return (Finding("trigger-missing", "warn", name, how, said, f"put '{shown}' into the caption"),)
 
 
+def is_hidden(char: str) -> bool:
+    """Whether nobody sees a character: control, format, private or unassigned; but for the one that joins emoji."""
+    return unicodedata.category(char) in ("Cc", "Cf", "Co", "Cn") and char != "\u200d"
+
+
 def _hidden(name: str, caption: str) -> tuple[Finding, ...]:
     """Characters that nobody sees and the tokenizer does: controls, zero widths, marks of direction."""
-    hidden = [char for char in caption if unicodedata.category(char) in ("Cc", "Cf", "Co", "Cn") and char != "\u200d"]
+    hidden = [char for char in caption if is_hidden(char)]
     if not hidden:
         return ()
     codes = ", ".join(dict.fromkeys(f"U+{ord(char):04X}" for char in hidden[:5]))

@@ -12,6 +12,7 @@ from pathlib import Path
 from loratui.curation.fix_captions import copy_caption
 from loratui.curation.fix_pixels import CannotFix, Done, remake
 from loratui.text import safe_text, show_path
+from trainer.contract.config import BY_KEY
 from trainer.contract.pictures import Picture, list_pictures
 from trainer.contract.rundir import write_atomic
 
@@ -24,8 +25,8 @@ class FixSettings:
     """What the copies shall have."""
 
     trigger: str = ""  # put before captions that lack it; empty: none
-    background: str = "#ffffff"
-    caption_column: str = "prompt"
+    background: str = BY_KEY["dataset.background"].default
+    caption_column: str = BY_KEY["dataset.caption_column"].default
     skip: tuple[str, ...] = ()  # not copied
     captions: Mapping[str, str] = field(default_factory=dict)  # by picture, in place of those on disk
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import codecs
 import re
-import unicodedata
 from dataclasses import dataclass
 
+from loratui.curation.captions import is_hidden
 from loratui.curation.fix_pixels import Done
 from trainer.contract.pictures import MAX_CAPTION_BYTES, Picture, read_regular
 from trainer.contract.triggers import holds_word, split_triggers, word_pattern
+from trainer.contract.triggers import with_trigger as put_before
 
-HIDDEN = ("Cc", "Cf", "Co", "Cn")  # controls, formats, private and unassigned characters
-KEPT = "\n\t\u200d"  # the last joins emoji
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -58,7 +57,7 @@ def _plain(text: str) -> tuple[str, list[Done]]:
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
         done.append(Done("encoding", "DOS line ends made plain"))
-    shown = "".join(char for char in text if char in KEPT or unicodedata.category(char) not in HIDDEN)
+    shown = "".join(char for char in text if char in "\n\t" or not is_hidden(char))
     if shown != text:
         count = len(text) - len(shown)
         done.append(Done("control", f"{count} invisible character{'s' if count > 1 else ''} removed from the caption"))
@@ -74,8 +73,8 @@ def with_trigger(text: str, trigger: str) -> tuple[str, list[Done]]:
         spelled, count = re.subn(word_pattern(word), lambda _, word=word: word, text, flags=re.IGNORECASE)  # type: ignore[misc]
         if count:
             return spelled, [Done("trigger", f"trigger written as '{word}'")]
-    first = triggers[0]
-    return f"{first}, {text.strip()}", [Done("trigger", f"trigger '{first}' put before the caption")]
+    done = Done("trigger", f"trigger '{triggers[0]}' put before the caption")
+    return put_before(text.strip(), trigger), [done]
 
 
 def decode(raw: bytes) -> tuple[str, str]:

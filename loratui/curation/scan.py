@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from loratui.curation.cache import ScanCache
 from loratui.curation.captions import caption_findings, length_findings, problem_findings, raw_findings
@@ -25,7 +26,7 @@ from loratui.curation.theset import set_findings, summary, views_findings
 from loratui.curation.tokens import Counter, caption_counter
 from loratui.curation.wording import wording_findings
 from loratui.text import plural
-from trainer.contract.config import BY_KEY, TrainConfig
+from trainer.contract.config import BY_KEY, TrainConfig, flat
 from trainer.contract.pictures import Picture
 
 THREADS = 2
@@ -61,20 +62,18 @@ class ScanSettings:
     @classmethod
     def of(cls, config: TrainConfig) -> ScanSettings:
         """The settings of a resolved run. Its steps may still depend on the number of pictures: they are left out."""
-        data = config.dataset
+        return cls.of_values(flat(config))
+
+    @classmethod
+    def of_values(cls, values: Mapping[str, Any]) -> ScanSettings:
+        """The same from every value by its dotted key, before the trainer's rules are applied."""
+        data = ("trigger", "caption_column", "instance_prompt", "class_word", "crop", "background", "subset", "split")
         return cls(
-            kind=config.kind,
-            resolution=config.train.resolution,
-            trigger=data.trigger,
-            caption_column=data.caption_column,
-            instance_prompt=data.instance_prompt,
-            class_word=data.class_word,
-            base=config.model.base,
-            tokens=config.pivotal.tokens if config.pivotal.enabled else 0,
-            crop=data.crop,
-            background=data.background,
-            subset=data.subset,
-            split=data.split,
+            kind=values["kind"],
+            resolution=values["train.resolution"],
+            base=values["model.base"],
+            tokens=values["pivotal.tokens"] if values["pivotal.enabled"] else 0,
+            **{name: values[f"dataset.{name}"] for name in data},
         )
 
 

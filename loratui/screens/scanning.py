@@ -49,21 +49,7 @@ class ScanningStep(Step):
         """What the draft asks the checks to measure against."""
         from loratui.curation import ScanSettings
 
-        values = effective(self.draft)
-        return ScanSettings(
-            kind=values["kind"],
-            resolution=values["train.resolution"],
-            trigger=values["dataset.trigger"],
-            caption_column=values["dataset.caption_column"],
-            instance_prompt=values["dataset.instance_prompt"],
-            subset=values["dataset.subset"],
-            split=values["dataset.split"],
-            class_word=values["dataset.class_word"],
-            base=values["model.base"],
-            tokens=values["pivotal.tokens"] if values["pivotal.enabled"] else 0,
-            crop=values["dataset.crop"],
-            background=values["dataset.background"],
-        )
+        return ScanSettings.of_values(effective(self.draft))
 
     def known_report(self) -> Report | None:
         """The report of the session, if it is of these pictures and settings."""

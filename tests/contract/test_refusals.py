@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from tests.contract.test_estimate import config
 from trainer.contract.advice import refusals
 from trainer.contract.basemodel import small_model
-from trainer.contract.buckets import bucket_counts, bucket_of, bucket_sizes
+from trainer.contract.buckets import bucket_of, bucket_sizes
 from trainer.contract.config import SMALL
 from trainer.contract.unetnames import SDXL_UNET, lora_paths, unknown_blocks
 
@@ -90,4 +91,4 @@ def test_a_picture_goes_to_the_bucket_of_its_shape() -> None:
     assert bucket_of(1920, 1080, 1024) == (768, 1344)
     assert bucket_of(1080, 1920, 1024) == (1344, 768)
     assert bucket_of(9000, 1000, 1024) == (512, 2048)
-    assert bucket_counts([(10, 10), (30, 30), (16, 9)], 1024) == {(1024, 1024): 2, (768, 1344): 1}
+    assert Counter(bucket_of(*one, 1024) for one in ((10, 10), (30, 30), (16, 9))) == {(1024, 1024): 2, (768, 1344): 1}

@@ -88,6 +88,6 @@ def test_a_run_with_buckets_and_class_pictures_trains(shapes: Path, tmp_path: Pa
 
 
 def _latents() -> list[Path]:
-    from trainer.digests import cache_folder
+    from trainer.contract.datasource import cache_folder
 
     return list((cache_folder() / "latents").glob("*.safetensors"))

@@ -65,7 +65,12 @@ def _inspect_folder(folder: Path) -> BaseModel:
         raise NotSDXL(f"the unet of '{folder}' has no SDXL conditioning (addition_embed_type is not text_time)")
     factor = 2 ** (len(vae.get("block_out_channels", (0, 0, 0, 0))) - 1)
     scheduler = (index.get("scheduler") or ["", ""])[-1]
-    return BaseModel(folder, int(unet.get("sample_size") or 128) * factor, factor, str(scheduler).startswith("EDM"))
+    return BaseModel(folder, int(unet.get("sample_size") or 128) * factor, factor, is_edm_scheduler(str(scheduler)))
+
+
+def is_edm_scheduler(name: str) -> bool:
+    """Whether a scheduler's class name says that its model has EDM's preconditioning."""
+    return name.startswith("EDM")
 
 
 def _weights(part: Path) -> list[Path]:

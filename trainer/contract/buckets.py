@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable
 
 STEP = 64  # px; what the VAE and the unet halve away
 NATIVE = 1024
@@ -35,8 +33,3 @@ def bucket_of(width: int, height: int, resolution: int) -> Size:
     """
     shape = math.log(width / height)
     return min(bucket_sizes(resolution), key=lambda one: (abs(shape - math.log(one[1] / one[0])), -one[0] * one[1]))
-
-
-def bucket_counts(pictures: Iterable[Size], resolution: int) -> dict[Size, int]:
-    """How many pictures, given as (width, height), fall into each bucket; the fullest first."""
-    return dict(Counter(bucket_of(*one, resolution) for one in pictures).most_common())

@@ -15,6 +15,12 @@ def holds_word(text: str, word: str) -> bool:
     return re.search(word_pattern(word), text) is not None
 
 
+def with_trigger(text: str, trigger: str) -> str:
+    """`text` with the first trigger put before it, "TOK, a dog", unless one of them stands in it already."""
+    words = split_triggers(trigger)
+    return text if not words or any(holds_word(text, one) for one in words) else f"{words[0]}, {text}"
+
+
 def word_pattern(word: str) -> str:
     """The regular expression of `word` as a whole word, also where it starts or ends in punctuation."""
     return rf"(?<!\w){re.escape(word)}(?!\w)"

@@ -185,3 +185,13 @@ def sample(step: int, index: int = 0, prompt: str = "a photo of a TOK dog") -> d
         "path": f"{name}.png",
         "thumb": f"{name}.jpg",
     }
+
+
+async def opened(pilot: Pilot[Any]) -> Any:
+    """The dataset step with its pictures checked."""
+    await at(pilot, "WelcomeScreen")
+    await pilot.press("enter")
+    screen = await at(pilot, "DatasetScreen")
+    await until(pilot, lambda: screen._report is not None)
+    await pilot.pause()
+    return screen

@@ -4,29 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from textual.pilot import Pilot
 from textual.widgets import Input
 
 from loratui.app import LoratuiApp
 from loratui.draft import Draft
 from loratui.widgets.paths import complete
 
-from .conftest import HOSTILE, at, on_row, screen_text, until
+from .conftest import HOSTILE, at, on_row, opened, screen_text, until
 
 Wizard = Callable[..., LoratuiApp]
-
-
-async def opened(pilot: Pilot[Any]) -> Any:
-    """The dataset step with its pictures checked."""
-    await at(pilot, "WelcomeScreen")
-    await pilot.press("enter")
-    screen = await at(pilot, "DatasetScreen")
-    await until(pilot, lambda: screen._report is not None)
-    await pilot.pause()
-    return screen
 
 
 @pytest.fixture

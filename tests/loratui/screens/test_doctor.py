@@ -17,7 +17,7 @@ from loratui.curation import PictureReport, Report
 from loratui.draft import Draft
 from loratui.screens.fixing import with_copies
 
-from .conftest import HOSTILE, SIZES, at, draw_photo, on_row, screen_text, until
+from .conftest import HOSTILE, SIZES, at, draw_photo, on_row, opened, screen_text, until
 
 Wizard = Callable[..., LoratuiApp]
 
@@ -35,16 +35,6 @@ def draft(photos: Path) -> Draft:
         lying.save(photos / "dog_5.png", exif=exif)
     (photos / "dog_5.txt").write_text("a TOK dog, lying")
     return Draft(step=1, values={"dataset.path": "photos"})
-
-
-async def opened(pilot: Pilot[Any]) -> Any:
-    """The dataset step with its pictures checked."""
-    await at(pilot, "WelcomeScreen")
-    await pilot.press("enter")
-    screen = await at(pilot, "DatasetScreen")
-    await until(pilot, lambda: screen._report is not None)
-    await pilot.pause()
-    return screen
 
 
 async def show(pilot: Pilot[Any], screen: Any, filter: str) -> None:
