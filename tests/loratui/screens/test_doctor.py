@@ -179,17 +179,19 @@ async def test_everything_fits_the_terminal(wizard: Wizard, draft: Draft, size: 
             await at(pilot, "DatasetScreen")
 
 
-async def test_a_long_question_can_be_read_to_its_end(wizard: Wizard, draft: Draft) -> None:
+@pytest.mark.parametrize("size", [*SIZES, (80, 20)])
+async def test_a_long_question_can_be_read_to_its_end(wizard: Wizard, draft: Draft, size: tuple[int, int]) -> None:
     for number in range(30):
         Image.new("RGB", (64, 64), (number, 3, 9)).save(f"photos/more_{number:02}.png")
     app = wizard(draft)
-    async with app.run_test() as pilot:
+    async with app.run_test(size=size) as pilot:
         await opened(pilot)
         await pilot.press("c")
         await at(pilot, "Form")
         await pilot.press("enter", "enter")
         await at(pilot, "Confirm")
         assert "36 of 36 copied" not in screen_text(app)
+        assert "Use the copies" in screen_text(app)  # the answers are in sight, however long the question
         await pilot.press(*["pagedown"] * 8)
         await until(pilot, lambda: "36 of 36 copied" in screen_text(app))
 
