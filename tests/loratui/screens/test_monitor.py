@@ -82,8 +82,10 @@ async def test_a_trainer_that_dies_while_watched_is_noticed(run: RunDir, alive: 
         await monitor(pilot)
         assert "● training" in screen_text(app)
         alive.release()
-        await until(pilot, lambda: "✗ crashed" in screen_text(app), timeout=5)
-        assert "loratui resume 2026-11-23-1000-dog" in screen_text(app)
+        await until(
+            pilot,
+            lambda: "✗ crashed" in screen_text(app) and "loratui resume 2026-11-23-1000-dog" in screen_text(app),
+        )
 
 
 async def test_new_events_are_shown(run: RunDir, alive: RunLock) -> None:
