@@ -69,6 +69,10 @@ class Tail:
 
     def read(self, limit: int = 1 << 24) -> list[Event]:
         """New events in order, from at most `limit` new bytes. Bad lines and unknown types are passed over."""
+        return [event for event in map(parse, self.lines(limit)) if event is not None]
+
+    def lines(self, limit: int = 1 << 24) -> list[bytes]:
+        """The new whole lines as they are, from at most `limit` new bytes."""
         try:
             with self._path.open("rb") as file:
                 file.seek(self._offset)
@@ -77,7 +81,12 @@ class Tail:
             return []
         self._offset += len(data)
         *lines, self._rest = (self._rest + data).split(b"\n")
-        return [event for event in map(_parse, lines) if event is not None]
+        return lines
+
+    @property
+    def offset(self) -> int:
+        """Bytes read so far."""
+        return self._offset
 
 
 def last_status(path: Path, window: int = 1 << 16) -> Event | None:
@@ -111,13 +120,14 @@ _STEPPED = frozenset({"step", "pivot", "sample", "checkpoint"})
 
 def _last(lines: list[bytes]) -> Event | None:
     for line in reversed(lines):
-        event = _parse(line)
+        event = parse(line)
         if event is not None and event["type"] in ("run", "end"):
             return event
     return None
 
 
-def _parse(line: bytes) -> Event | None:
+def parse(line: bytes) -> Event | None:
+    """The event of a line, or None where it holds none that this version knows."""
     try:
         event = json.loads(line)
     except ValueError:
