@@ -13,6 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.theme import Theme
 
 from loratui.draft import Draft, DraftStore
+from loratui.preferences import keep_shade, shade
 from loratui.screens.base import Step, StepAnswer, Watch
 from loratui.session import Session
 from loratui.text import safe_text
@@ -59,8 +60,8 @@ LIGHT = Theme(
     background="#f6f5f1",
     surface="#efede7",
     panel="#e4e1d9",
-    success="#3d7a34",
-    warning="#94640a",
+    success="#34702c",
+    warning="#845808",
     error="#b03a3a",
     dark=False,
     variables={"muted": "#5d6673", "faint": "#8b93a0", "line": "#c5c1b6"},
@@ -79,7 +80,10 @@ class LoratuiApp(App[str]):
 
     CSS_PATH = "app.tcss"
     TITLE = "loratui"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "quit", "Quit", show=False, priority=True)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+q", "quit", "Quit", show=False, priority=True),
+        Binding("f6", "shade", "Light or dark", show=False, priority=True),
+    ]
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (24, "-narrow"), (110, "-wide")]  # noqa: RUF012 - Textual declares it as a variable
     VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]  # noqa: RUF012
 
@@ -99,11 +103,17 @@ class LoratuiApp(App[str]):
         """Push the first screen: one returned by get_default_screen would not load its own CSS."""
         self.register_theme(DARK)
         self.register_theme(LIGHT)
-        self.theme = DARK.name
+        self.theme = LIGHT.name if shade() == "light" else DARK.name
         if self._watched is not None:
             self._show(self._watched)
         else:
             self._walk()
+
+    def action_shade(self) -> None:
+        """The other of light and dark, from now on."""
+        light = self.theme == DARK.name
+        self.theme = LIGHT.name if light else DARK.name
+        keep_shade("light" if light else "dark")
 
     @work
     async def _walk(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,7 +14,6 @@ from loratui.commands.check import check
 from loratui.commands.fix import fix
 from loratui.errors import Refusal
 from loratui.text import safe_text, show_path
-from trainer.contract import exits
 
 if TYPE_CHECKING:
     from trainer.contract.control import Cmd
@@ -236,13 +234,11 @@ def _send(text: str | None, command: Cmd, **arguments: str) -> None:
 
 def _run_trainer(module: str, run: str | None, words: list[str], options: dict[str, object]) -> None:
     """Run one of the trainer's programs on a run; its exit code is ours."""
+    from loratui.childlines import run_shown
     from loratui.launch import trainer_environment
     from loratui.runs import find_run
 
     chosen: RunDir = find_run(run)
     given = [f"--{name}={value}" for name, value in options.items() if value is not None]
     command = [sys.executable, "-m", module, *given, "--", str(chosen.path), *words]
-    try:
-        raise typer.Exit(subprocess.run(command, env=trainer_environment(), check=False).returncode)
-    except KeyboardInterrupt:
-        raise typer.Exit(exits.STOPPED) from None
+    raise typer.Exit(run_shown(command, trainer_environment()))

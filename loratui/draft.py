@@ -113,7 +113,8 @@ class DraftStore:
         """Write the draft; returns an empty string, or a sentence if it could not be written."""
         try:
             make_private(self._folder)
-            write_atomic(self.path, draft.model_dump_json(indent=1))
+            # json and not pydantic's: a file name may hold bytes that are no UTF-8, which only escapes can carry
+            write_atomic(self.path, json.dumps(draft.model_dump(), indent=1))
         except OSError as error:
             return f"The draft could not be saved: {error.strerror} ({self._folder})"
         return ""

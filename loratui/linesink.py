@@ -136,6 +136,7 @@ class Bar:
 
     def _drawing(self, far: Far) -> RenderableType:
         from rich.console import Group
+        from rich.constrain import Constrain
         from rich.progress_bar import ProgressBar
         from rich.table import Table
         from rich.text import Text
@@ -148,7 +149,8 @@ class Bar:
         bar = ProgressBar(total=far.total or None, completed=far.done, pulse=False)
         row.add_row(Text(self._speakable(far.words)), bar, Text(share))
         facts = Text(self._speakable(far.facts), style="dim", no_wrap=True, overflow="ellipsis")
-        return Group(row, facts) if far.facts else row
+        # three cells stay free: the terminal's echo of ^C would otherwise wrap, and the bar be wiped a line too low
+        return Constrain(Group(row, facts) if far.facts else row, max(8, self._console.width - 3))
 
     def _speakable(self, text: str) -> str:
         coding = self._console.encoding or "utf-8"

@@ -12,7 +12,7 @@ from typing import Any
 from loratui.curation.report import Outcome, Report
 from loratui.resolve import Resolved
 from loratui.runs import RUNS, measured_seconds
-from loratui.text import plural, safe_text, show_path
+from loratui.text import plural, safe_text, safe_toml, show_path
 from trainer.contract.advice import advice, refusals
 from trainer.contract.arithmetic import Schedule, learning_rates, schedule
 from trainer.contract.config import BY_KEY, TrainConfig, flat, vae_source
@@ -115,7 +115,7 @@ def resolved_lines(resolved: Resolved) -> list[str]:
         written = tomlkit.item(list(value) if isinstance(value, tuple) else value).as_string()
         origin = resolved.origins[key]
         said = origin.layer if origin.layer == "default" else f"{origin.layer}: {safe_text(origin.source)}"
-        lines.append(f"{name} = {written}  # {said}{' (inferred)' if origin.inferred else ''}")
+        lines.append(f"{name} = {safe_toml(written)}  # {said}{' (inferred)' if origin.inferred else ''}")
     return lines
 
 

@@ -45,9 +45,18 @@ def show_path(path: Path | str) -> str:
     return safe_text(text)
 
 
+def safe_toml(written: str) -> str:
+    """One line of TOML that can be both shown and pasted: what `safe_text` would change becomes an escape of TOML."""
+    return "".join(one if one == safe_text(one) else _toml_escape(one) for one in written)
+
+
 def plural(count: int, one: str, many: str = "") -> str:
     """`count` with its noun: "1 picture", "4 pictures"."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def _toml_escape(one: str) -> str:
+    return f"\\u{ord(one):04x}" if ord(one) < 0x10000 else f"\\U{ord(one):08x}"
 
 
 def _shortened(text: str, limit: int | None) -> str:

@@ -121,7 +121,8 @@ KEYS = """
 Everywhere
   F2        next               Escape   back, nothing is lost
   Tab       next field         arrows   inside a list
-  F1        this help          ctrl+q   leave; the draft is kept"""
+  F1        this help          ctrl+q   leave; the draft is kept
+  F6        light or dark"""
 
 
 class Help(Reader):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -66,3 +67,11 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
 def test_none_takes_a_choice_back() -> None:
     draft = Draft().with_settings({"train.rank": 8, "train.batch": 2}).with_settings({"train.rank": None})
     assert draft.values == {"train.batch": 2}
+
+
+def test_a_file_name_that_is_no_utf8_is_kept(tmp_path: Path) -> None:
+    """A person who skips such a picture must not lose the draft, and with it the program."""
+    name = os.fsdecode(b"raw\xff\x9b.jpg")
+    store = DraftStore(tmp_path)
+    assert store.save(Draft().with_values(dataset__skip=(name,))) == ""
+    assert store.load().draft.skipped == (name,)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from loratui.answers import Answers, read_answers
+from loratui.childlines import run_shown
 from loratui.launch import LaunchError, create_run, trainer_command, trainer_environment
 from loratui.plain import exit_code_of, follow
 from loratui.resolve import resolve
@@ -212,3 +215,13 @@ def test_leaving_the_screen_of_an_ended_run_gives_its_exit_code(
     lock = RunLock(run.lock)
     assert exit_code_of(run) == exits.DONE  # it trains on
     lock.release()
+
+
+def test_what_a_program_of_the_trainer_says_is_made_safe(capfd: pytest.CaptureFixture[str]) -> None:
+    """Its lines as they come, on the stream where they were said; a progress bar's states are not lines."""
+    bar, words = r"10 %\r20 %\roh \u202e\n", r"a\x1b]2;x\x07\nb\n"
+    say = f"import sys; sys.stdout.write('{words}'); sys.stderr.write('{bar}'); sys.exit(7)"
+    assert run_shown([sys.executable, "-c", say], {**os.environ, "PYTHONIOENCODING": "utf-8"}) == 7
+    out, err = capfd.readouterr()
+    assert out == "a␛]2;x␇\nb\n"
+    assert err == "oh \\u202e\n"

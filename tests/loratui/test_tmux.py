@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shutil
@@ -28,6 +29,7 @@ PHOTOS = ROOT.parent / "shared" / "photos" / "dreambooth_dog6"
 PATIENCE = 90.0  # seconds; two busy cores are slow, and nothing here measures time
 PROMPT = "READY>"
 
+NUMBERS = itertools.count()
 QUIET_LOOKS = 3  # how often in a row a screen is seen unchanged; on a busy machine one is not enough
 
 
@@ -37,7 +39,7 @@ class Terminal:
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.folder = folder
         self._environment = environment
-        self._name = f"loratui-test-{os.getpid()}-{folder.name[-20:]}"
+        self._name = f"loratui-test-{os.getpid()}-{next(NUMBERS)}"  # a server that was killed may still be leaving
         clean = ["env", f"PS1={PROMPT}", "bash", "--norc", "--noprofile"]
         self._tmux("-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24", *clean)
 
@@ -81,6 +83,10 @@ class Terminal:
             text = self.wait(pattern)
             before, same = text, same + 1 if text == before else 0
             time.sleep(0.3)
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Change the window's size."""
+        self._tmux("resize-window", "-x", str(columns), "-y", str(rows))
 
     def kill(self) -> None:
         """Kill the server, as a lost machine would."""
