@@ -34,12 +34,23 @@ def main() -> None:
     """Both sizes, in a temporary home."""
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as home:
-        _settle_in(Path(home))
+        settle_in(Path(home))
         for size in SIZES:
-            asyncio.run(_tour(size))
+            asyncio.run(tour(size, Camera()))
 
 
-def _settle_in(home: Path) -> None:
+class Camera:
+    """Takes the stills; screenshots/record.py takes a film with its own."""
+
+    def take(self, app: Any, name: str) -> None:
+        """A still, and its place in a film."""
+        _take(app, name)
+
+    def look(self, app: Any, seconds: float = 0.0) -> None:
+        """What only a film shows, for so long."""
+
+
+def settle_in(home: Path) -> None:
     """A home with the pictures of a concept in ~/photos; the working folder is the home."""
     from loratui.demo import concepts
 
@@ -56,42 +67,55 @@ def _settle_in(home: Path) -> None:
     os.chdir(home)
 
 
-async def _tour(size: tuple[int, int]) -> None:
+async def tour(size: tuple[int, int], camera: Camera) -> None:
     """The whole wizard, the run, the result."""
     from loratui.app import LoratuiApp
 
     app = LoratuiApp()
     async with app.run_test(size=size) as pilot:
         await _reach(pilot, lambda: "Start new" in _text(app))
-        _take(app, "welcome")
+        camera.take(app, "welcome")
         await pilot.press("enter")
-        await _pictures(pilot)
-        await _choices(pilot)
+        await _pictures(pilot, camera)
+        await _choices(pilot, camera)
         await _reach(pilot, lambda: bool(app.screen.query("#rates")))
         history = app.screen.history
-        await _reach(pilot, lambda: history.steps > 0 and history.step > 0.62 * history.steps, TRAINING)
+        for share in range(5, 65, 6):
+            goal = share / 100
+            await _reach(pilot, lambda goal=goal: history.steps > 0 and history.step > goal * history.steps, TRAINING)
+            await pilot.pause(1.2)  # the monitor looks once a second
+            camera.look(app, 0.5)
         await _reach(pilot, lambda: app.screen.query_one("#now").shown)
         await pilot.pause(0.3)
-        _take(app, "monitor")
+        camera.take(app, "monitor")
+        for share in range(70, 100, 6):
+            goal = share / 100
+            await _reach(pilot, lambda goal=goal: history.step > goal * history.steps, TRAINING)
+            await pilot.pause(1.2)
+            camera.look(app, 0.5)
         await _reach(pilot, lambda: history.end is not None, TRAINING)
         await pilot.pause(1.5)
+        camera.look(app, 1.5)
         await pilot.press("enter")
         await _reach(pilot, lambda: bool(app.screen.query("#wall")) and app.screen.query_one("#wall-0").shown)
         await pilot.pause(1.0)
-        _take(app, "result")
+        camera.take(app, "result")
         await pilot.press("q")
 
 
-async def _pictures(pilot: Any) -> None:
+async def _pictures(pilot: Any, camera: Camera) -> None:
     """The folder, the small model's preset, and back: the check then measures against its 64 px."""
     app = pilot.app
     await _reach(pilot, lambda: bool(app.screen.query("#folder")))
     (folder,) = Path("photos").iterdir()
     app.screen.query_one("#folder").value = f"~/photos/{folder.name}"
     await pilot.press("enter")
+    camera.look(app, 1.0)
     await _reach(pilot, lambda: "to train on" in _text(app))
+    camera.look(app, 1.5)
     await pilot.press("f2")
     await _reach(pilot, lambda: "Leave them out?" in _text(app))
+    camera.look(app, 1.5)
     await pilot.press("enter")
     await _step(pilot, "Subject")
     app.screen.query_one("#class-word").value = folder.name
@@ -106,31 +130,31 @@ async def _pictures(pilot: Any) -> None:
     await pilot.press("down", "down")  # past the set and what is left out
     await _reach(pilot, lambda: app.screen.query_one("#thumb").shown)
     await pilot.pause(0.3)
-    _take(app, "dataset")
+    camera.take(app, "dataset")
 
 
-async def _choices(pilot: Any) -> None:
+async def _choices(pilot: Any, camera: Camera) -> None:
     """Accept the caption, then subject, preset, settings, review, start."""
     app = pilot.app
     await pilot.press("a", "f2")
     await _step(pilot, "Subject")
-    _take(app, "subject")
+    camera.take(app, "subject")
     await pilot.press("f2")
     await _step(pilot, "Preset")
     await pilot.press("home")
     await pilot.pause(0.2)
-    _take(app, "preset")
+    camera.take(app, "preset")
     await pilot.press("end", "f2")
     await _step(pilot, "Settings")
     await pilot.press("down", "down", "down", "enter")
     await pilot.pause(0.2)
     await pilot.press(*"12", "enter")
     await pilot.pause(0.2)
-    _take(app, "advanced")
+    camera.take(app, "advanced")
     await pilot.press("f2")
     await _step(pilot, "Review")
     await _reach(pilot, lambda: "Ready: F2 starts" in _text(app))
-    _take(app, "review")
+    camera.take(app, "review")
     await pilot.press("f2")
 
 
@@ -155,12 +179,17 @@ def _text(app: Any) -> str:
 def _take(app: Any, name: str) -> None:
     width, height = app.size
     path = PICTURES / (f"{name}.svg" if (width, height) == SIZES[0] else f"{name}-{width}x{height}.svg")
+    picture(app, path)
+    print(path.relative_to(ROOT))
+
+
+def picture(app: Any, path: Path) -> None:
+    """The screen as SVG at `path`, and as PNG beside it."""
     svg = app.export_screenshot(title="loratui")
     svg = re.sub(r"@font-face *{.*?}", "", svg, flags=re.DOTALL)  # no font is fetched from the network
     svg = re.sub(r'font-family: *"?Fira Code"?[^;]*;', f"font-family: {FONT};", svg)
     path.write_text(_placed(svg), encoding="utf-8")
     _draw(path, svg)
-    print(path.relative_to(ROOT))
 
 
 def _placed(svg: str) -> str:
