@@ -6,7 +6,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ VERSION = 1
 TYPES = frozenset(
     ["run", "phase", "step", "pivot", "sample", "checkpoint", "warn", "command", "error", "end"]
 )  # what a reader of this version knows
+TOGETHER = 256  # lines that are decoded in one call
 
 Event = dict[str, Any]
 Listener = Callable[[str, Event], None]  # type and fields
@@ -77,7 +78,7 @@ class Tail:
             return []
         self._offset += len(data)
         *lines, self._rest = (self._rest + data).split(b"\n")
-        return [event for event in map(_parse, lines) if event is not None]
+        return [event for event in _parse_all(lines) if event is not None]
 
 
 def last_status(path: Path, window: int = 1 << 16) -> Event | None:
@@ -117,12 +118,30 @@ def _last(lines: list[bytes]) -> Event | None:
     return None
 
 
+def _parse_all(lines: list[bytes]) -> Iterator[Event | None]:
+    """Many lines in one call of the decoder: half the time of a call a line (it keeps the names that it has seen)."""
+    for place in range(0, len(lines), TOGETHER):
+        some = lines[place : place + TOGETHER]
+        try:
+            events = json.loads(b"[" + b",".join(some) + b"]")
+        except (ValueError, RecursionError):
+            events = []  # at least one is damaged
+        if len(events) == len(some):
+            yield from map(_known, events)
+        else:
+            yield from map(_parse, some)
+
+
 def _parse(line: bytes) -> Event | None:
     try:
-        event = json.loads(line)
-    except ValueError:
+        return _known(json.loads(line))
+    except (ValueError, RecursionError):
         return None
-    return event if isinstance(event, dict) and event.get("type") in TYPES else None
+
+
+def _known(event: Any) -> Event | None:
+    kind = event.get("type") if isinstance(event, dict) else None
+    return event if isinstance(kind, str) and kind in TYPES else None
 
 
 def _finite(value: Any) -> tuple[Any, bool]:
