@@ -238,3 +238,10 @@ def clock(seconds: float | None) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def seconds_words(value: float) -> str:
+    """A short time: "0.52 s", "21 ms", "0.4 ms"."""
+    return (
+        f"{value:.2f} s" if value >= 0.1 else f"{1000 * value:.0f} ms" if value >= 0.001 else f"{1000 * value:.1f} ms"
+    )

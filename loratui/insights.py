@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from loratui.curves import RECENT, RECENT_NORMS
-from loratui.history import History, Tone, megabytes
+from loratui.history import History, Tone, megabytes, seconds_words
 from loratui.series import robust_mean
 from trainer.contract.advice import OVERFIT_KINDS, OVERFIT_SEEN
 from trainer.contract.config import TrainConfig
@@ -90,7 +90,7 @@ def _d_stuck(history: History, config: TrainConfig | None) -> Insight | None:
             "d-stuck",
             "warn",
             f"d is still at its first value after {d.steps[-1]} steps: {'raise d0' if raised else 'raise d_coef'}",
-            f"Prodigy steps with {d.values[-1]:.1e}, its first estimate, so next to nothing is learned. Stop and {what}.",
+            f"Prodigy steps with {d.values[-1]:.1e}, its first estimate: next to nothing is learned. Stop and {what}.",
             "issue 5 (100 steps); Prodigy's README: 'if it remains too small, it might be worth increasing d0 to "
             "1e-5 or even 1e-4'",
         )
@@ -108,7 +108,7 @@ def _exploding(history: History, config: TrainConfig | None) -> Insight | None:
         "gradient",
         "warn",
         f"the gradient norm is {now / usual:.0f} times its median: lower the learning rate",
-        f"It is {now:.3g}, its median over the run {usual:.3g}. Go back to the last checkpoint whose pictures are good; "
+        f"It is {now:.3g}, its median over the run {usual:.3g}. Go back to the last checkpoint with good pictures; "
         "lower train.learning_rate, or prodigy.d_coef, or set train.max_grad_norm.",
         f"our own: {NORM_TIMES:.0f} times the median, for {RECENT_NORMS} steps, so that one hard picture says nothing",
     )
@@ -167,14 +167,10 @@ def _slower(history: History, config: TrainConfig | None) -> Insight | None:
         "slower",
         "warn",
         f"a step takes {now / before:.1f} times as long as at first: is the machine shared or hot?",
-        f"It took {_seconds(before)}, now {_seconds(now)}. Look for another program on the GPU or CPU, for throttling "
-        "(nvidia-smi -q -d PERFORMANCE), for memory that is swapped.",
+        f"It took {seconds_words(before)}, now {seconds_words(now)}. Look for another program on the GPU or CPU, for "
+        "throttling (nvidia-smi -q -d PERFORMANCE), for memory that is swapped.",
         f"our own: {SLOWER_TIMES} times, means of the middle half of {RECENT} steps, from the start or the pivot on",
     )
-
-
-def _seconds(value: float) -> str:
-    return f"{value:.2f} s" if value >= 0.1 else f"{1000 * value:.0f} ms"
 
 
 RULES: tuple[Callable[[History, TrainConfig | None], Insight | None], ...] = (
