@@ -16,7 +16,7 @@ from loratui.series import robust_mean
 from trainer.contract.advice import OVERFIT_KINDS, OVERFIT_SEEN
 from trainer.contract.config import TrainConfig
 
-D_PATIENCE = 100  # steps (issue 5)
+D_PATIENCE = 100  # steps, ours
 D_HIGHEST = 1e-4  # Prodigy's README: "increasing d0 to 1e-5 or even 1e-4"
 DATA_SHARE = 0.05  # of a step: from here on PyTorch's profiler recommends to do something about loading
 MEMORY_SHARE = 0.93  # ours: the CUDA context and its libraries, about half a GB, lie beside what torch counts
@@ -91,7 +91,7 @@ def _d_stuck(history: History, config: TrainConfig | None) -> Insight | None:
             "warn",
             f"d is still at its first value after {d.steps[-1]} steps: {'raise d0' if raised else 'raise d_coef'}",
             f"Prodigy steps with {d.values[-1]:.1e}, its first estimate: next to nothing is learned. Stop and {what}.",
-            "issue 5 (100 steps); Prodigy's README: 'if it remains too small, it might be worth increasing d0 to "
+            "100 steps are our own; Prodigy's README: 'if it remains too small, it might be worth increasing d0 to "
             "1e-5 or even 1e-4'",
         )
     return None
