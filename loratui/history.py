@@ -12,6 +12,7 @@ from loratui.series import number, robust_mean
 from trainer.contract.events import Event
 
 MESSAGES = 200
+MOST_STEPS = 1 << 53  # beyond, a float no longer tells two steps apart
 
 MarkKind = Literal["pivot", "checkpoint", "sample"]
 Tone = Literal["info", "good", "warn", "bad"]
@@ -163,6 +164,8 @@ class History:
 
     def _step(self, event: Event) -> None:
         step = int(event["step"])
+        if not 0 <= step < MOST_STEPS:
+            raise ValueError("a damaged line")
         self.step = step
         self.phase = Phase("train", step, self.steps)
         self.curves.take(step, event)

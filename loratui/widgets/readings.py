@@ -34,8 +34,8 @@ def main_series(history: History, name: ChartName) -> Series:
 def readings(history: History, name: ChartName, step: int) -> Content:
     """Three rows: the values of all curves at `step`, those of the chart `name` in bold."""
     curves = history.curves
-    loss = _one("loss", curves.loss, step, _figure, name == "loss")
-    mean = _one("mean", curves.ema, step, _figure, name == "loss", spread=False)
+    loss = _one("loss", curves.loss, step, _loss, name == "loss")
+    mean = _one("mean", curves.ema, step, _loss, name == "loss", spread=False)
     norm = _one("gradient norm", curves.grad_norm, step, _figure, name == "gradient")
     pace = _one("a step", curves.seconds, step, seconds_words, name == "speed")
     data = _one("its pictures", curves.data, step, seconds_words, name == "speed", spread=False)
@@ -105,6 +105,10 @@ def _groups(history: History, step: int, bold: bool) -> Content:
 
 def _row(*parts: Content | None) -> Content:
     return Content(GAP).join([one for one in parts if one is not None])
+
+
+def _loss(value: float) -> str:
+    return f"{value:.4f}"
 
 
 def _figure(value: float) -> str:
