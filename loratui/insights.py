@@ -79,22 +79,23 @@ def _overflows(history: History, config: TrainConfig | None) -> Insight | None:
 
 def _d_stuck(history: History, config: TrainConfig | None) -> Insight | None:
     after = config.train.warmup_steps if config is not None else 0  # in a warm-up d may not grow yet
-    for group in history.groups.values():
-        d = group.d
-        if not d or d.steps[-1] - max(after, d.steps[0]) < D_PATIENCE or max(d.highs) > min(d.lows):
-            continue
-        higher = min(d.values[-1] * 10, D_HIGHEST)
-        raised = higher > d.values[-1]
-        what = f"raise prodigy.d0 to {higher:.0e}" if raised else "raise prodigy.d_coef"
-        return Insight(
-            "d-stuck",
-            "warn",
-            f"d is still at its first value after {d.steps[-1]} steps: {'raise d0' if raised else 'raise d_coef'}",
-            f"Prodigy steps with {d.values[-1]:.1e}, its first estimate: next to nothing is learned. Stop and {what}.",
-            "100 steps are our own; Prodigy's README: 'if it remains too small, it might be worth increasing d0 to "
-            "1e-5 or even 1e-4'",
-        )
-    return None
+    # Prodigy has one estimate for all groups; those that left at the pivot keep their last one
+    d = max(
+        (group.d for group in history.groups.values() if group.d.steps), key=lambda one: one.steps[-1], default=None
+    )
+    if d is None or d.steps[-1] - max(after, d.steps[0]) < D_PATIENCE or max(d.highs) > min(d.lows):
+        return None
+    higher = min(d.values[-1] * 10, D_HIGHEST)
+    raised = higher > d.values[-1]
+    what = f"raise prodigy.d0 to {higher:.0e}" if raised else "raise prodigy.d_coef"
+    return Insight(
+        "d-stuck",
+        "warn",
+        f"d is still at its first value after {d.steps[-1]} steps: {'raise d0' if raised else 'raise d_coef'}",
+        f"Prodigy steps with {d.values[-1]:.1e}, its first estimate: next to nothing is learned. Stop and {what}.",
+        "100 steps are our own; Prodigy's README: 'if it remains too small, it might be worth increasing d0 to 1e-5 "
+        "or even 1e-4'",
+    )
 
 
 def _exploding(history: History, config: TrainConfig | None) -> Insight | None:

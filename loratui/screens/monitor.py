@@ -31,6 +31,7 @@ from trainer.contract.rundir import RunDir
 
 Leaving = Literal["detach", "result"]
 PULL = 1.0  # seconds between two looks at the run
+PIECE = 1 << 21  # bytes read at a time, about 6,000 steps: keys are answered while a long log is read
 STARTING = 20.0  # seconds that a trainer may take from its launch to its lock
 ALL_CHARTS = (170, 48)  # cells from which on all charts have room
 CHARTS: tuple[plots.ChartName, ...] = ("loss", "rates", "gradient", "speed", "memory")
@@ -67,6 +68,8 @@ class MonitorScreen(Screen[Leaving]):
         self._opened = time.monotonic()
         self.alive = True
         self._lower: plots.ChartName = "rates"  # the chart below the loss, where not all have room
+        self._behind = False  # whether there is more of the log than was read yet
+        self._drawn = 0.0  # monotonic seconds
         self._said: set[str] = set()  # codes of what was said of this start
         self._start = self.history.run
 
@@ -86,10 +89,14 @@ class MonitorScreen(Screen[Leaving]):
 
     def on_mount(self) -> None:
         """Read what is there, then look once a second."""
-        self.query_one("#events").border_title = Content("events")
         self.config = settings_of(self.run_dir)
+        self.query_one("#events").border_title = Content("events")
         self.pull()
-        self.set_interval(PULL, self.pull)
+        self.set_interval(PULL, self._look)
+
+    def _look(self) -> None:
+        if not self._behind:
+            self.pull()
 
     @on(Resize)
     def _resized(self) -> None:
@@ -98,15 +105,23 @@ class MonitorScreen(Screen[Leaving]):
         self.call_after_refresh(self.draw)
 
     def pull(self) -> None:
-        """Take in what the trainer appended; redraw only if there was something."""
-        changed = False
-        while events := self._tail.read():
-            changed = self.history.absorb(events) or changed
+        """Take in what the trainer appended, a piece at a time; redraw only if there was something."""
+        caught_up = self._behind
+        changed = self.history.absorb(self._tail.read(PIECE))
+        read = self._tail.read_part
+        self._behind = read < 1
+        if self._behind:
+            self.call_later(self.pull)
+            if time.monotonic() - self._drawn < PULL:
+                return
         alive = self._is_alive()
         if alive != self.alive:
             self.alive, changed = alive, True
-        if self._settle_commands() or changed:
-            self._say_what_matters()
+        if self._settle_commands() or changed or caught_up:
+            if not self._behind:
+                self._say_what_matters()
+            words = f"reading what happened so far: {100 * read:.0f} %" if self._behind else "events"
+            self.query_one("#events").border_title = Content(words)
             self.draw()
 
     def _is_alive(self) -> bool:
@@ -133,6 +148,7 @@ class MonitorScreen(Screen[Leaving]):
     def draw(self) -> None:
         """Show the history as it is."""
         history, state = self.history, self.state
+        self._drawn = time.monotonic()
         self.query_one("#head", Static).update(head(history, state, self.size.width, self.run_dir.path.name))
         self._draw_charts()
         self.query_one("#samples", Samples).show(history)

@@ -61,6 +61,13 @@ def test_d_at_its_first_value_after_a_hundred_steps() -> None:
     assert "d-stuck" not in said(history(*moved))
 
 
+def test_a_group_that_left_at_the_pivot_is_no_sign() -> None:
+    both = {name: {"lr": 1.0, "d": 1e-6, "effective": 1e-6} for name in ("unet", "embeddings")}
+    first = [step(n, rates=both) for n in range(1, 121)]
+    assert "d-stuck" in said(history(*first))
+    assert "d-stuck" not in said(history(*first, *(step(n, d=5e-6) for n in range(121, 125))))
+
+
 def test_a_warm_up_gives_d_its_hundred_steps_afterwards() -> None:
     stuck = history(*(step(n, d=1e-6) for n in range(1, 151)))
     assert "d-stuck" not in said(stuck, config(train__warmup_steps=100))

@@ -166,7 +166,7 @@ def test_the_words_under_a_cursor_name_the_stretch_and_its_range() -> None:
     assert place(history, [], 102, stride).plain == "steps 100 to 103 of 4096"
     assert place(history, [], 0, stride).plain == "steps 0 to 3 of 4096"
     assert "one point kept for each 4 steps: no finer detail" in resolution(Plot(x_end=8.0), stride, 80)
-    assert "each dot 29 steps" in resolution(Plot(x_end=4096.0), stride, 80)
+    assert "each dot 28 steps" in resolution(Plot(x_end=4096.0), stride, 80)
     assert "every step has its dot" in resolution(Plot(x_end=100.0), 1, 80)
 
 

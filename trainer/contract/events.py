@@ -68,6 +68,15 @@ class Tail:
         self._offset = 0
         self._rest = b""
 
+    @property
+    def read_part(self) -> float:
+        """How much of the log was read, from 0 to 1; an empty or absent one counts as read."""
+        try:
+            size = self._path.stat().st_size
+        except FileNotFoundError:
+            return 1.0
+        return min(1.0, self._offset / size) if size else 1.0
+
     def read(self, limit: int = 1 << 24) -> list[Event]:
         """New events in order, from at most `limit` new bytes. Bad lines and unknown types are passed over."""
         try:
