@@ -162,7 +162,7 @@ def _memory(history: History, config: TrainConfig | None) -> Insight | None:
 def _slower(history: History, config: TrainConfig | None) -> Insight | None:
     opening, recent = history.curves.opening, history.curves.last_seconds
     before, now = robust_mean(opening), robust_mean(recent)
-    if len(opening) < RECENT or len(recent) < RECENT or before is None or now is None or now <= SLOWER_TIMES * before:
+    if len(opening) < RECENT or before is None or now is None or now <= SLOWER_TIMES * before:
         return None
     return Insight(
         "slower",

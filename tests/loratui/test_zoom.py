@@ -52,6 +52,10 @@ def test_a_zoomed_view_follows_the_newest_step() -> None:
     assert zoom.shown(1000.0, 500)[1] - zoom.shown(1000.0, 500)[0] == pytest.approx(100)
 
 
+def test_a_view_beyond_the_end_of_a_shorter_run_is_drawn_back() -> None:
+    assert Zoom(span=(900.0, 1000.0)).shown(500.0, 450) == (400.0, 500.0)
+
+
 def test_the_cursor_goes_by_cells_but_never_stands_still() -> None:
     steps = list(range(1, 101))
     assert Zoom(cursor=50).moved(steps, 7.0, 100).cursor == 57
@@ -104,6 +108,8 @@ def test_missing_steps_are_a_gap_in_the_line() -> None:
     plot = Plot(curves=(Curve(xs, [5.0] * 40, "line1", every=1),), x_end=79)
     (line,) = [row for row in rows(plot) if any(ord(cell) > 0x2800 for cell in row[LABEL + 1 :])]
     assert line[LABEL + 1 :][16:26].strip() == ""
+    inside = Plot(curves=plot.curves, x_start=30, x_end=40, empty="nothing here")
+    assert "nothing here" in "".join(rows(inside))
     joined = Plot(curves=(Curve(xs, [5.0] * 40, "line1"),), x_end=79)
     (line,) = [row for row in rows(joined) if any(ord(cell) > 0x2800 for cell in row[LABEL + 1 :])]
     assert " " not in line[LABEL + 1 :]
