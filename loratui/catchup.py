@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trainer.contract.events import Event, Tail, parse
+from trainer.contract.events import Event, Tail, parse_all
 
 WHOLE = 8 << 20  # bytes; a log up to this size, about 30,000 steps, is read whole
 RECENT = 1 << 20  # bytes at the end that are always read whole: speed and running mean are of these
@@ -33,17 +33,12 @@ class CatchUp(Tail):
             self._size = self._path.stat().st_size if self._path.exists() else 0
         while lines := self.lines(limit):
             if self.offset > self._size - RECENT or self._size <= WHOLE:
-                found = [event for event in map(parse, lines) if event is not None]
+                found = parse_all(lines)
             else:
-                found = [event for event in map(parse, self._thinned(lines)) if event is not None]
+                found = parse_all(self._thinned(lines))
             if found:
                 return found
         return []
-
-    @property
-    def share(self) -> float:
-        """How much of what was there at the first look is read: 1 when it has caught up."""
-        return min(1.0, self.offset / self._size) if self._size else 1.0
 
     def _thinned(self, lines: list[bytes]) -> list[bytes]:
         if self.stride == 1:

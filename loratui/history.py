@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from loratui.series import Series, robust_mean
+from loratui.curves import Curves
+from loratui.series import number, robust_mean
 from trainer.contract.events import Event
 
-EMA = 0.96  # about the last 25 steps
-SPEED_STEPS = 64  # steps that the estimate of the speed looks back on
 MESSAGES = 200
+MOST_STEPS = 1 << 53  # beyond, a float no longer tells two steps apart
 
 MarkKind = Literal["pivot", "checkpoint", "sample"]
 Tone = Literal["info", "good", "warn", "bad"]
@@ -48,14 +48,6 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Group:
-    """The rates of one parameter group: what the optimizer was given, its estimate, and what came of both."""
-
-    d: Series
-    effective: Series
-
-
-@dataclass(frozen=True)
 class Phase:
     """What the trainer is doing; `total` is 0 where it cannot say."""
 
@@ -73,9 +65,8 @@ class History:
         self.steps = 0
         self.step = 0
         self.phase: Phase | None = None
-        self.loss = Series()
-        self.ema = Series()
-        self.groups: dict[str, Group] = {}
+        self.curves = Curves()
+        self.loss, self.ema, self.groups = self.curves.loss, self.curves.ema, self.curves.groups
         self.marks: list[Mark] = []
         self.samples: list[SamplePicture] = []
         self.checkpoints: list[Event] = []
@@ -83,12 +74,13 @@ class History:
         self.acknowledged: set[str] = set()
         self.vram: float | None = None  # bytes on the GPU; None on a CPU
         self.rss: float | None = None  # bytes of the trainer in RAM
+        self.vram_total: float | None = None  # bytes of the GPU; None on a CPU
         self.epoch: float | None = None
         self.views: float | None = None
         self.paused = False
         self.error: Event | None = None
         self.end: Event | None = None
-        self._speed: deque[float] = deque(maxlen=SPEED_STEPS)
+        self.now = 0.0  # unix seconds of the newest event
         self._absorbers: dict[str, Callable[[Event], None]] = {
             "run": self._run,
             "phase": self._phase,
@@ -111,15 +103,17 @@ class History:
                 continue
             try:
                 absorber(event)
-            except (TypeError, ValueError, KeyError, AttributeError):
+            except (TypeError, ValueError, KeyError, AttributeError, OverflowError):
                 continue  # a field of another version or a damaged line: the rest of the log still counts
             changed = True
+        if changed:
+            self.now = number(event.get("t")) or self.now
         return changed
 
     @property
     def seconds_per_step(self) -> float | None:
         """A robust mean over the last steps."""
-        return robust_mean(self._speed)
+        return robust_mean(self.curves.last_seconds)
 
     @property
     def eta(self) -> float | None:
@@ -139,7 +133,7 @@ class History:
         return sorted((one for one in self.samples if one.index == index), key=lambda one: one.step)
 
     def _say(self, event: Event, tone: Tone, text: str) -> None:
-        self.messages.append(Message(float(event.get("t") or 0), tone, text))
+        self.messages.append(Message(number(event.get("t")) or 0.0, tone, text))
 
     def _run(self, event: Event) -> None:
         start = event.get("resumed_from")
@@ -151,16 +145,13 @@ class History:
         self.run = event
         self.name = str(event.get("name") or "")
         self.steps = int(event.get("steps") or 0)
+        self.vram_total = number(event.get("vram_total"))
         self.phase, self.error, self.end, self.paused = None, None, None, False
-        self._speed.clear()
+        self.curves.begin()
 
     def _undo(self, start: int) -> None:
         self.step = min(self.step, start)
-        self.loss.cut(start)
-        self.ema.cut(start)
-        for group in self.groups.values():
-            group.d.cut(start)
-            group.effective.cut(start)
+        self.curves.cut(start)
         self.marks = [mark for mark in self.marks if mark.step <= start]
         self.samples = [one for one in self.samples if one.step <= start]
         self.checkpoints = [one for one in self.checkpoints if int(one.get("step") or 0) <= start]
@@ -173,37 +164,21 @@ class History:
 
     def _step(self, event: Event) -> None:
         step = int(event["step"])
+        if not 0 <= step < MOST_STEPS:
+            raise ValueError("a damaged line")
         self.step = step
         self.phase = Phase("train", step, self.steps)
-        loss = _number(event.get("loss"))
-        if loss is not None:
-            before = self.ema.last
-            self.loss.add(step, loss)
-            # a short run would otherwise stay near its first value: the window opens with the steps seen
-            keep = min(EMA, step / (step + 4))
-            self.ema.add(step, loss if before is None else keep * before + (1 - keep) * loss)
-        for name, rates in (event.get("rates") or {}).items():
-            self._rates(step, str(name), rates)
-        seconds = _number(event.get("s"))
-        if seconds is not None and seconds > 0:
-            self._speed.append(seconds)
-        self.vram = _number(event.get("vram"))
-        self.rss = _number(event.get("rss"))
-        self.epoch = _number(event.get("epoch"))
-        self.views = _number(event.get("views"))
+        self.curves.take(step, event)
+        self.vram = number(event.get("vram"))
+        self.rss = number(event.get("rss"))
+        self.epoch = number(event.get("epoch"))
+        self.views = number(event.get("views"))
         if event.get("nonfinite"):
             self._say(event, "bad", f"step {step}: the loss or the gradient is not a finite number")
 
-    def _rates(self, step: int, name: str, rates: dict[str, Any]) -> None:
-        if name not in self.groups:
-            self.groups[name] = Group(Series(), Series())
-        for key, series in (("d", self.groups[name].d), ("effective", self.groups[name].effective)):
-            value = _number(rates.get(key))
-            if value is not None:
-                series.add(step, value)
-
     def _pivot(self, event: Event) -> None:
         self.marks.append(Mark("pivot", int(event["step"])))
+        self.curves.reopen()
         self._say(event, "info", f"pivot at step {event['step']}: the new tokens are frozen, the LoRA goes on")
 
     def _sample(self, event: Event) -> None:
@@ -250,13 +225,13 @@ class History:
 
 def megabytes(count: Any) -> str:
     """Bytes in words: "93 MB"."""
-    number = _number(count)
-    if number is None:
+    many = number(count)
+    if many is None:
         return "? MB"
     for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if number >= size:
-            return f"{number / size:.3g} {unit}"
-    return f"{number:.0f} B"
+        if many >= size:
+            return f"{many / size:.3g} {unit}"
+    return f"{many:.0f} B"
 
 
 def clock(seconds: float | None) -> str:
@@ -268,5 +243,8 @@ def clock(seconds: float | None) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+def seconds_words(value: float) -> str:
+    """A short time: "0.52 s", "21 ms", "0.4 ms"."""
+    return (
+        f"{value:.2f} s" if value >= 0.1 else f"{1000 * value:.0f} ms" if value >= 0.001 else f"{1000 * value:.1f} ms"
+    )

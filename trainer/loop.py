@@ -219,6 +219,7 @@ class Run:
             grad_norm=outcome.grad_norm,
             rates=outcome.rates,
             s=round(time.monotonic() - began, 5),
+            data=round(outcome.waited, 6),
             epoch=round(views / size, 3),
             views=round(views / len(self.plan.items), 3),
             applied=outcome.applied,

@@ -34,6 +34,11 @@ def gpu_name() -> str | None:
     return torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
 
 
+def gpu_memory() -> int | None:
+    """Bytes of memory of the first GPU, or None."""
+    return torch.cuda.get_device_properties(0).total_memory if torch.cuda.is_available() else None
+
+
 def memory_now(device: torch.device) -> dict[str, Any]:
     """`vram`: bytes that torch holds on the GPU (None on the CPU); `rss`: bytes of this process in RAM."""
     vram = torch.cuda.memory_reserved(device) if device.type == "cuda" else None

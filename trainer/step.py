@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 
 import torch
 
 from trainer import draws
-from trainer.cache import LatentCache, sample_latents
+from trainer.cache import Latent, LatentCache, sample_latents
 from trainer.contract.config import TrainConfig
 from trainer.dataset import Plan, View
 from trainer.diffusion import losses, make_diffusion
@@ -37,6 +38,7 @@ class Outcome:
     grad_norm: float
     rates: Rates
     applied: bool = True  # False where fp16 overflowed and the step was passed over
+    waited: float = 0.0  # seconds until its pictures lay in memory: read from the cache, or encoded anew
 
 
 class Stepper:
@@ -60,11 +62,13 @@ class Stepper:
         self._scaling = LatentScale(parts.vae)
         self._scale = FIRST_SCALE if parts.dtype == torch.float16 else 1.0
         self._calm = 0
+        self._waited = 0.0
 
     def take(self, step: int) -> Outcome:
         """Step number `step`, from 1. Raises NotFinite, naming what was seen, with nothing applied."""
         for group in self._trainee.groups:
             group.grad.zero_()
+        self._waited = 0.0
         passes = self._config.train.accumulation
         total = torch.zeros((), device=self._parts.device)
         for micro, samples in self._share:
@@ -75,7 +79,7 @@ class Stepper:
             total += loss.detach()
         for tensor in (total, *(group.grad for group in self._trainee.groups)):
             self._world.add_up(tensor)
-        return self._apply(step, total)
+        return replace(self._apply(step, total), waited=self._waited)
 
     def _apply(self, step: int, loss: torch.Tensor) -> Outcome:
         trainee = self._trainee
@@ -123,7 +127,7 @@ class Stepper:
     def _loss(self, views: tuple[View, ...]) -> torch.Tensor:
         """Mean weighted loss of the pictures plus prior weight times that of the class pictures; 0-d fp32."""
         seed, device, dtype = self._config.train.seed, self._parts.device, self._parts.dtype
-        found = [sample_latents(self._latents.get(one), one, seed) for one in views]
+        found = [sample_latents(one, view, seed) for one, view in zip(self._stored(views), views, strict=True)]
         noises = [self._noise(tuple(found[0].shape), view) for view in views]
         latents = to_device(self._scaling.to_unet(torch.stack(found)), device)
         noise = to_device(torch.stack(noises), device)
@@ -145,6 +149,13 @@ class Stepper:
         size = self._config.train.batch
         loss = errors[:mine].sum() / size
         return loss if mine == len(views) else loss + self._config.prior.weight * errors[mine:].sum() / size
+
+    def _stored(self, views: tuple[View, ...]) -> list[Latent]:
+        """The posteriors of the views; how long they took is kept: a clock of the host, nothing of the device."""
+        began = time.monotonic()
+        found = [self._latents.get(one) for one in views]
+        self._waited += time.monotonic() - began
+        return found
 
     def _noise(self, shape: tuple[int, ...], view: View) -> torch.Tensor:
         train = self._config.train

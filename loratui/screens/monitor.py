@@ -14,8 +14,11 @@ from textual.events import Resize
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
+from loratui.catchup import CatchUp
 from loratui.history import History, Message
+from loratui.insights import new_insights
 from loratui.screens.dialogs import Confirm, Help, PictureView, Reader
+from loratui.screens.matters import matters_lines, matters_text, settings_of
 from loratui.screens.watching import HELP, STOP_WORDS, head, log_text, state_of, trouble
 from loratui.text import safe_text
 from loratui.widgets import plots
@@ -23,13 +26,15 @@ from loratui.widgets.chart import Chart
 from loratui.widgets.eventlist import EventList
 from loratui.widgets.samples import Samples
 from trainer.contract.control import Cmd, send
-from trainer.contract.events import Tail
 from trainer.contract.lock import lock_holder
 from trainer.contract.rundir import RunDir
 
 Leaving = Literal["detach", "result"]
 PULL = 1.0  # seconds between two looks at the run
+PIECE = 1 << 21  # bytes read at a time, about 6,000 steps: keys are answered while a long log is read
 STARTING = 20.0  # seconds that a trainer may take from its launch to its lock
+ALL_CHARTS = (170, 48)  # cells from which on all charts have room
+CHARTS: tuple[plots.ChartName, ...] = ("loss", "rates", "gradient", "speed", "memory")
 UNANSWERED = 20.0  # seconds after which a command that nobody took is spoken of
 
 
@@ -42,9 +47,11 @@ class MonitorScreen(Screen[Leaving]):
         Binding("p", "pause", "Pause"),
         Binding("x", "stop", "Stop"),
         Binding("v", "view", "View"),
+        Binding("g", "graphs", "Graphs"),
         Binding("l", "log", "Log"),
         Binding("enter,f2", "result", "Result", key_display="enter"),
         Binding("q,escape", "detach", "Leave", key_display="q"),
+        Binding("r", "lower", show=False),  # its border says so
         Binding("f1", "help", "Help", show=False),
         Binding("left", "look(-1,0)", show=False),
         Binding("right", "look(1,0)", show=False),
@@ -56,43 +63,65 @@ class MonitorScreen(Screen[Leaving]):
         super().__init__()
         self.run_dir = run
         self.history = History()
-        self._tail = Tail(run.events)
+        self._tail = CatchUp(run.events)
         self._waiting: dict[str, tuple[str, float]] = {}  # command id -> what was asked, when
         self._opened = time.monotonic()
         self.alive = True
+        self._lower: plots.ChartName = "rates"  # the chart below the loss, where not all have room
+        self._behind = False  # whether there is more of the log than was read yet
+        self._drawn = 0.0  # monotonic seconds
+        self._said: set[str] = set()  # codes of what was said of this start
+        self._start = self.history.run
 
     def compose(self) -> ComposeResult:
         """Head, trouble (hidden while there is none), the grid, the keys."""
         yield Static("", id="head", markup=False)
         yield Static("", id="trouble", markup=False)
+        yield Static("", id="matters", markup=False)
         with Container(id="grid"):
             yield Chart(id="loss")
             yield Samples(self.run_dir.path, id="samples")
-            yield Chart(id="rates")
+            for name in CHARTS[1:]:
+                yield Chart(id=name, classes="under")
             with Container(id="events"):
                 yield EventList(id="list")
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
         """Read what is there, then look once a second."""
+        self.config = settings_of(self.run_dir)
         self.query_one("#events").border_title = Content("events")
         self.pull()
-        self.set_interval(PULL, self.pull)
+        self.set_interval(PULL, self._look)
+
+    def _look(self) -> None:
+        if not self._behind:
+            self.pull()
 
     @on(Resize)
     def _resized(self) -> None:
+        self.set_class(self.size.width >= ALL_CHARTS[0] and self.size.height >= ALL_CHARTS[1], "-all-charts")
         self.query_one("#samples", Samples).set_class(self.size.width >= 110, "-pair")
         self.call_after_refresh(self.draw)
 
     def pull(self) -> None:
-        """Take in what the trainer appended; redraw only if there was something."""
-        changed = False
-        while events := self._tail.read():
-            changed = self.history.absorb(events) or changed
+        """Take in what the trainer appended, a piece at a time; redraw only if there was something."""
+        caught_up = self._behind
+        changed = self.history.absorb(self._tail.read(PIECE))
+        read = self._tail.read_part
+        self._behind = read < 1
+        if self._behind:
+            self.call_later(self.pull)
+            if time.monotonic() - self._drawn < PULL:
+                return
         alive = self._is_alive()
         if alive != self.alive:
             self.alive, changed = alive, True
-        if self._settle_commands() or changed:
+        if self._settle_commands() or changed or caught_up:
+            if not self._behind:
+                self._say_what_matters()
+            words = f"reading what happened so far: {100 * read:.0f} %" if self._behind else "events"
+            self.query_one("#events").border_title = Content(words)
             self.draw()
 
     def _is_alive(self) -> bool:
@@ -119,19 +148,55 @@ class MonitorScreen(Screen[Leaving]):
     def draw(self) -> None:
         """Show the history as it is."""
         history, state = self.history, self.state
+        self._drawn = time.monotonic()
         self.query_one("#head", Static).update(head(history, state, self.size.width, self.run_dir.path.name))
-        loss, rates = self.query_one("#loss", Chart), self.query_one("#rates", Chart)
-        loss.border_title, rates.border_title = plots.loss_title(history), plots.rate_title(history, rates.size.width)
-        loss.border_subtitle = plots.legend(history)
-        loss.show(plots.loss_plot(history))
-        rates.show(plots.rate_plot(history))
+        self._draw_charts()
         self.query_one("#samples", Samples).show(history)
         self.query_one("#list", EventList).show(history.messages)
         words = trouble(history, state, self.run_dir)
         self.query_one("#trouble", Static).update(words or "")
         self.set_class(words is not None, "-trouble")
+        matters = matters_lines(history, self.config, self.size.width)
+        self.query_one("#matters", Static).update(matters or "")
+        self.set_class(matters is not None and words is None, "-matters")
         self.set_class(history.end is not None, "-ended")
         self.refresh_bindings()
+
+    def _draw_charts(self) -> None:
+        history, seen = self.history, self.charts_seen
+        for name in CHARTS:
+            chart = self.query_one(f"#{name}", Chart)
+            chart.set_class(name not in seen, "-hidden")
+            if name in seen:
+                chart.border_title = plots.title_of(history, name, chart.size.width)
+                chart.border_subtitle = plots.legend(history) if name == "loss" else Content("")
+                chart.show(plots.plot_of(history, name))
+        if len(seen) < len(CHARTS):
+            self.query_one(f"#{seen[-1]}", Chart).border_subtitle = Content(f"r: {plots.WORDS[self._next_lower()]}")
+
+    @property
+    def charts_seen(self) -> tuple[plots.ChartName, ...]:
+        """The charts that have room, from the top; `r` changes the last unless it is all of them."""
+        if self.has_class("-all-charts"):
+            return CHARTS
+        if self.has_class("-wide") and self.has_class("-tall"):
+            return ("loss", "rates", "gradient" if self._lower == "rates" else self._lower)
+        return ("loss", self._lower)
+
+    def _next_lower(self) -> plots.ChartName:
+        seen = self.charts_seen
+        free = [name for name in CHARTS if name not in seen[:-1]]
+        return free[(free.index(seen[-1]) + 1) % len(free)]
+
+    def _say_what_matters(self) -> None:
+        """Each insight once in the list of what happened; again if the run starts again."""
+        history = self.history
+        if history.run is not self._start:
+            self._start = history.run
+            self._said.clear()
+        for one in new_insights(history, self._said, self.config):
+            self._said.add(one.code)
+            history.messages.append(Message(history.now, one.tone, one.text))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only the keys that mean something now."""
@@ -140,6 +205,9 @@ class MonitorScreen(Screen[Leaving]):
             return not ended
         if action == "result":
             return ended and bool(self.history.samples or self.history.end)
+        if action == "lower":
+            squeezed = self.has_class("-trouble") and self.has_class("-short")  # the loss alone has room
+            return len(self.charts_seen) < len(CHARTS) and not squeezed
         if action == "view":
             return bool(self.history.samples)
         return True
@@ -182,9 +250,26 @@ class MonitorScreen(Screen[Leaving]):
             words = f"step {picture.step} · {safe_text(picture.prompt)}\n{safe_text(picture.path)}"
             self.app.push_screen(PictureView(samples.file(picture, full=True), words))
 
+    def action_lower(self) -> None:
+        """Another chart in the last place."""
+        self._lower = self._next_lower()
+        self.draw()
+        self.call_after_refresh(self.draw)  # a title is cut to a width that is only known then
+
+    def action_graphs(self, name: plots.ChartName = "loss") -> None:
+        """One chart full screen."""
+        from loratui.screens.chartview import ChartView
+
+        self.app.push_screen(ChartView(self.history, name))
+
+    @on(Chart.Pointed)
+    def _pointed(self, event: Chart.Pointed) -> None:
+        self.action_graphs(next(name for name in CHARTS if name == event.chart.id))
+
     def action_log(self) -> None:
-        """All messages, and the end of the trainer's own output."""
-        self.app.push_screen(Reader("What happened", log_text(self.history, self.run_dir)))
+        """What matters, all messages, and the end of the trainer's own output."""
+        words = matters_text(self.history, self.config)
+        self.app.push_screen(Reader("What happened", Content.assemble(words, log_text(self.history, self.run_dir))))
 
     def action_result(self) -> None:
         """To the files and pictures of the run."""

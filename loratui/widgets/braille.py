@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 LABEL = 7  # cells for the numbers of the y axis
 SCALES = (1.0, 2.0, 2.5, 5.0, 10.0)
@@ -15,17 +16,21 @@ Piece = tuple[str, str]  # text, style name ("" for none)
 
 @dataclass(frozen=True)
 class Curve:
-    """A line through (xs, ys); nulls and values that a log axis cannot show are gaps."""
+    """A line through (xs, ys), xs rising; nulls and values that a log axis cannot show are left out.
+
+    `every`: the usual distance of two xs. Where twice that or more is missing, the line has a gap.
+    """
 
     xs: Sequence[float]
     ys: Sequence[float | None]
     style: str
     dotted: bool = False
+    every: float = math.inf
 
 
 @dataclass(frozen=True)
 class Band:
-    """A shaded area from lows to highs."""
+    """A shaded area from lows to highs, xs rising."""
 
     xs: Sequence[float]
     lows: Sequence[float]
@@ -45,7 +50,7 @@ class AxisMark:
 
 @dataclass(frozen=True)
 class Plot:
-    """All that a chart shows."""
+    """All that a chart shows, from `x_start` to `x_end`; what lies outside is not drawn and sets no scale."""
 
     curves: tuple[Curve, ...] = ()
     band: Band | None = None
@@ -53,6 +58,17 @@ class Plot:
     x_end: float = 1.0
     log: bool = False
     empty: str = "nothing to draw yet"
+    x_start: float = 0.0
+    cursor: float | None = None
+
+    @property
+    def width(self) -> float:
+        """How much of the x axis is shown; never 0."""
+        return max(self.x_end - self.x_start, 1e-9)
+
+    def inside(self, x: float) -> bool:
+        """Whether `x` is shown."""
+        return self.x_start <= x <= self.x_end
 
 
 def draw(plot: Plot, width: int, height: int) -> list[list[Piece]]:
@@ -61,15 +77,18 @@ def draw(plot: Plot, width: int, height: int) -> list[list[Piece]]:
     if columns < 2 or rows < 1:
         return [[(" " * max(0, width), "")] for _ in range(max(0, height))]
     transform = _log if plot.log else _linear
+    plot = _within(plot)
     span = _span(plot, transform)
     if span is None:
         return _blank(plot.empty, width, height)
-    canvas = _Canvas(columns, rows, max(plot.x_end, 1e-9), span)
+    canvas = _Canvas(columns, rows, plot, span)
     if plot.band is not None:
         canvas.shade(plot.band, transform)
     for mark in plot.marks:
         if mark.line:
-            canvas.upright(mark)
+            canvas.upright(mark.x, mark.style)
+    if plot.cursor is not None and plot.inside(plot.cursor):
+        canvas.upright(plot.cursor, "cursor", every=1)
     for curve in plot.curves:
         canvas.line(curve, transform)
     labels = _labels(span, rows, plot.log)
@@ -77,18 +96,69 @@ def draw(plot: Plot, width: int, height: int) -> list[list[Piece]]:
     return [*lines, _axis(plot, columns)]
 
 
+def left_out(plot: Plot) -> int:
+    """How many of the points shown a log axis cannot hold: zero and less."""
+    if not plot.log:
+        return 0
+    return sum(value is not None and value <= 0 for curve in _within(plot).curves for value in curve.ys)
+
+
+def x_of(plot: Plot, column: int, width: int) -> float | None:
+    """The x under a column of a drawing of `width` cells, or None beside its axis."""
+    columns = width - LABEL - 1
+    place = column - LABEL - 1
+    if columns < 2 or not 0 <= place < columns:
+        return None
+    return plot.x_start + (place + 0.5) / columns * plot.width
+
+
+def x_step(plot: Plot, width: int) -> float:
+    """How much of the x axis one cell of a drawing of `width` cells covers."""
+    return plot.width / max(1, width - LABEL - 1)
+
+
+def _within(plot: Plot) -> Plot:
+    """The part of a plot between x_start and x_end, with one point more on either side, put onto the edge."""
+    curves = tuple(_cut(curve, plot.x_start, plot.x_end) for curve in plot.curves)
+    band = plot.band
+    if band is not None:
+        part = slice(bisect_left(band.xs, plot.x_start), bisect_right(band.xs, plot.x_end))
+        band = replace(band, xs=band.xs[part], lows=band.lows[part], highs=band.highs[part])
+    return replace(plot, curves=curves, band=band, marks=tuple(one for one in plot.marks if plot.inside(one.x)))
+
+
+def _cut(curve: Curve, start: float, end: float) -> Curve:
+    first, last = bisect_left(curve.xs, start), bisect_right(curve.xs, end)
+    if first == 0 and last == len(curve.xs):
+        return curve
+    xs, ys = list(curve.xs[first:last]), list(curve.ys[first:last])
+    for edge, here, place in ((start, first, 0), (end, last, len(xs) + 1)):
+        if 0 < here < len(curve.xs) and (crossing := _crossing(curve, here, edge)) is not None:
+            xs.insert(place, edge)
+            ys.insert(place, crossing)
+    return replace(curve, xs=xs, ys=ys)
+
+
+def _crossing(curve: Curve, right: int, x: float) -> float | None:
+    """The value at `x` of the line from the point before `right` to it; None where there is a gap."""
+    (x0, y0), (x1, y1) = ((curve.xs[at], curve.ys[at]) for at in (right - 1, right))
+    if y0 is None or y1 is None or not x0 < x < x1 or x1 - x0 >= 2 * curve.every:
+        return None
+    return y0 + (y1 - y0) * (x - x0) / (x1 - x0)
+
+
 class _Canvas:
     """A grid of braille cells: shading below, lines above; a cell shows one style."""
 
-    def __init__(self, columns: int, rows: int, x_end: float, span: tuple[float, float]) -> None:
+    def __init__(self, columns: int, rows: int, plot: Plot, span: tuple[float, float]) -> None:
         self.columns, self.rows = columns, rows
-        self._x_end, (self._low, self._high) = x_end, span
+        self._start, self._width, (self._low, self._high) = plot.x_start, plot.width, span
         self._bits = [[0] * columns for _ in range(rows)]
         self._styles = [[""] * columns for _ in range(rows)]
         self._shade = [[0] * columns for _ in range(rows)]
 
     def _x(self, x: float) -> int:
-        return min(self.columns * 2 - 1, max(0, int(x / self._x_end * (self.columns * 2 - 1))))
+        return min(self.columns * 2 - 1, max(0, int((x - self._start) / self._width * (self.columns * 2 - 1))))
 
     def _y(self, value: float) -> int:
         top = self.rows * 4 - 1
@@ -109,27 +179,31 @@ class _Canvas:
                 if (column + y) % 2 == 0:
                     self._shade[y // 4][column // 2] |= DOTS[y % 4][column % 2]
 
-    def upright(self, mark: AxisMark) -> None:
-        column = self._x(mark.x)
-        for y in range(0, self.rows * 4, 2):
-            self._dot(column, y, mark.style)
+    def upright(self, x: float, style: str, every: int = 2) -> None:
+        """A line from the bottom to the top, a dot in `every` rows of dots."""
+        column = self._x(x)
+        for y in range(0, self.rows * 4, every):
+            self._dot(column, y, style)
 
     def line(self, curve: Curve, transform: Callable[[float], float | None]) -> None:
-        """Mean per dot column, joined to the column before."""
-        sums: dict[int, tuple[float, int]] = {}
+        """Mean per dot column, joined to the column before unless steps are missing between them."""
+        sums: dict[int, tuple[float, int, float, float]] = {}  # column: sum, count, first and last x
         for x, value in zip(curve.xs, curve.ys, strict=True):
             moved = None if value is None else transform(value)
             if moved is not None:
-                total, count = sums.get(self._x(x), (0.0, 0))
-                sums[self._x(x)] = (total + moved, count + 1)
+                total, count, first, _ = sums.get(self._x(x), (0.0, 0, x, x))
+                sums[self._x(x)] = (total + moved, count + 1, first, x)
         before: tuple[int, int] | None = None
+        seen = -math.inf
         for column in sorted(sums):
-            total, count = sums[column]
+            total, count, first, last = sums[column]
             y = self._y(total / count)
+            if first - seen >= 2 * curve.every:
+                before = None
             for dot in _joined(before, (column, y)):
                 if not curve.dotted or dot[0] % 4 == 0:
                     self._dot(*dot, curve.style)
-            before = (column, y)
+            before, seen = (column, y), last
 
     def row(self, row: int) -> list[Piece]:
         """One row as pieces of equal style."""
@@ -208,9 +282,15 @@ def _round_ticks(low: float, high: float, count: int) -> list[float]:
 
 def _axis(plot: Plot, columns: int) -> list[Piece]:
     cells: list[Piece] = [("─", "axis")] * columns
+
+    def place(x: float) -> int:
+        return min(columns - 1, max(0, int((x - plot.x_start) / plot.width * (columns * 2 - 1)) // 2))
+
     for mark in plot.marks:
-        column = min(columns - 1, max(0, int(mark.x / max(plot.x_end, 1e-9) * (columns - 1))))
-        cells[column] = (mark.glyph, mark.style)
+        cells[place(mark.x)] = (mark.glyph, mark.style)
+    if plot.cursor is not None and plot.inside(plot.cursor):
+        glyph, style = cells[place(plot.cursor)]
+        cells[place(plot.cursor)] = ("┴" if style == "axis" else glyph, "cursor")
     return [(" " * LABEL, "axis"), ("└", "axis"), *cells]
 
 

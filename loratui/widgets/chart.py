@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 from rich.segment import Segment
+from textual.events import Click
+from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from loratui.widgets.braille import Plot, draw
+from loratui.widgets.braille import Plot, draw, x_of
 
 
 class Chart(Widget):
@@ -17,6 +19,7 @@ class Chart(Widget):
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "chart--axis",
         "chart--band",
+        "chart--cursor",
         "chart--line1",
         "chart--line2",
         "chart--line3",
@@ -29,12 +32,25 @@ class Chart(Widget):
         border-subtitle-color: $muted;
         & > .chart--axis { color: $faint; }
         & > .chart--band { color: $faint; }
+        & > .chart--cursor { color: $foreground; text-style: bold; }
         & > .chart--line1 { color: $accent; }
         & > .chart--line2 { color: $success; }
         & > .chart--line3 { color: $warning; }
         & > .chart--mark { color: $muted; }
     }
     """
+
+    class Pointed(Message):
+        """The mouse was clicked at `x` of the axis; None beside it."""
+
+        def __init__(self, chart: Chart, x: float | None) -> None:
+            super().__init__()
+            self.chart, self.x = chart, x
+
+        @property
+        def control(self) -> Chart:
+            """The chart."""
+            return self.chart
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
@@ -47,6 +63,16 @@ class Chart(Widget):
         self._plot = plot
         self._drawn = None
         self.refresh()
+
+    @property
+    def plot(self) -> Plot:
+        """What is shown."""
+        return self._plot
+
+    def on_click(self, event: Click) -> None:
+        """Say where on the axis that was."""
+        offset = event.get_content_offset(self)
+        self.post_message(self.Pointed(self, None if offset is None else x_of(self._plot, offset.x, self.size.width)))
 
     def notify_style_update(self) -> None:
         """A new theme: the cached rows hold the old colours."""

@@ -37,9 +37,9 @@ def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def read(path: Path) -> tuple[CatchUp, list[Event]]:
     reader, found = CatchUp(path), []
     while events := reader.read(1 << 20):
-        assert 0 < reader.share <= 1
+        assert 0 < reader.read_part <= 1
         found += events
-    assert reader.share == 1
+    assert reader.read_part == 1
     return reader, found
 
 
@@ -82,6 +82,6 @@ def test_what_is_appended_is_read_whole_and_a_short_log_always(long: Path, tmp_p
 
 def test_a_log_that_is_not_there_yet_is_empty(tmp_path: Path) -> None:
     reader = CatchUp(tmp_path / "events.jsonl")
-    assert reader.read() == [] and reader.share == 1
+    assert reader.read() == [] and reader.read_part == 1
     (tmp_path / "events.jsonl").write_text(line(1))
     assert len(reader.read()) == 1

@@ -70,6 +70,8 @@ def test_the_log_tells_the_whole_run_in_order(finished: tuple[RunDir, Events]) -
         "export/toy_emb.safetensors",
     ]
     assert all((run.path / name).is_file() for name in end["files"])
+    assert events[0]["vram_total"] is None  # no GPU
+    assert all(0 < event["data"] < event["s"] for event in of(events, "step"))
     for event in of(events, "sample"):
         assert (run.path / event["path"]).is_file()
         assert (run.path / event["thumb"]).is_file()

@@ -13,6 +13,8 @@ from trainer.contract.sections import SDXL
 from trainer.contract.unetnames import lora_paths, unet_config, unknown_blocks
 
 OVERFIT_VIEWS = 200  # the seed's Y2K table: 148 views per image were good, 222 overfit
+OVERFIT_SEEN = 220  # views per image at which that table's style sets were "evidently overfit" (1500 * 4 / 27)
+OVERFIT_KINDS = ("style", "character-style")  # what that table, and the Huggy set it is compared with, taught
 RANK_SMOOTH = 64  # the seed: rank 64 looks "air-brushed"
 RATES = ("learning_rate", "embedding_learning_rate", "text_encoder_learning_rate")  # in the order of OWN_RATES
 ADAMW_TOO_HIGH = 1e-2  # a hundred times the seed's rate: most likely Prodigy's 1.0 left standing

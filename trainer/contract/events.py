@@ -6,7 +6,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ VERSION = 1
 TYPES = frozenset(
     ["run", "phase", "step", "pivot", "sample", "checkpoint", "warn", "command", "error", "end"]
 )  # what a reader of this version knows
+TOGETHER = 256  # lines that are decoded in one call
 
 Event = dict[str, Any]
 Listener = Callable[[str, Event], None]  # type and fields
@@ -67,9 +68,18 @@ class Tail:
         self._offset = 0
         self._rest = b""
 
+    @property
+    def read_part(self) -> float:
+        """How much of the log was read, from 0 to 1; an empty or absent one counts as read."""
+        try:
+            size = self._path.stat().st_size
+        except FileNotFoundError:
+            return 1.0
+        return min(1.0, self._offset / size) if size else 1.0
+
     def read(self, limit: int = 1 << 24) -> list[Event]:
         """New events in order, from at most `limit` new bytes. Bad lines and unknown types are passed over."""
-        return [event for event in map(parse, self.lines(limit)) if event is not None]
+        return parse_all(self.lines(limit))
 
     def lines(self, limit: int = 1 << 24) -> list[bytes]:
         """The new whole lines as they are, from at most `limit` new bytes."""
@@ -120,19 +130,41 @@ _STEPPED = frozenset({"step", "pivot", "sample", "checkpoint"})
 
 def _last(lines: list[bytes]) -> Event | None:
     for line in reversed(lines):
-        event = parse(line)
+        event = _parse(line)
         if event is not None and event["type"] in ("run", "end"):
             return event
     return None
 
 
-def parse(line: bytes) -> Event | None:
-    """The event of a line, or None where it holds none that this version knows."""
+def parse_all(lines: list[bytes]) -> list[Event]:
+    """The events of `lines`; what holds none that this version knows is passed over."""
+    return [event for event in _together(lines) if event is not None]
+
+
+def _together(lines: list[bytes]) -> Iterator[Event | None]:
+    """Many lines in one call of the decoder: half the time of a call a line (it keeps the names that it has seen)."""
+    for place in range(0, len(lines), TOGETHER):
+        some = lines[place : place + TOGETHER]
+        try:
+            events = json.loads(b"[" + b",".join(some) + b"]")
+        except (ValueError, RecursionError):
+            events = []  # at least one is damaged
+        if len(events) == len(some):
+            yield from map(_known, events)
+        else:
+            yield from map(_parse, some)
+
+
+def _parse(line: bytes) -> Event | None:
     try:
-        event = json.loads(line)
-    except ValueError:
+        return _known(json.loads(line))
+    except (ValueError, RecursionError):
         return None
-    return event if isinstance(event, dict) and event.get("type") in TYPES else None
+
+
+def _known(event: Any) -> Event | None:
+    kind = event.get("type") if isinstance(event, dict) else None
+    return event if isinstance(kind, str) and kind in TYPES else None
 
 
 def _finite(value: Any) -> tuple[Any, bool]:
