@@ -32,6 +32,7 @@ from trainer.contract.rundir import RunDir
 Leaving = Literal["detach", "result"]
 PULL = 1.0  # seconds between two looks at the run
 PIECE = 1 << 21  # bytes read at a time, about 6,000 steps: keys are answered while a long log is read
+BREATH = 0.01  # seconds between two pieces
 STARTING = 20.0  # seconds that a trainer may take from its launch to its lock
 ALL_CHARTS = (170, 48)  # cells from which on all charts have room
 CHARTS: tuple[plots.ChartName, ...] = ("loss", "rates", "gradient", "speed", "memory")
@@ -111,7 +112,7 @@ class MonitorScreen(Screen[Leaving]):
         read = self._tail.read_part
         self._behind = read < 1
         if self._behind:
-            self.call_later(self.pull)
+            self.set_timer(BREATH, self.pull)  # call_later would give keys and paint no turn
             if time.monotonic() - self._drawn < PULL:
                 return
         alive = self._is_alive()

@@ -45,11 +45,17 @@ def readings(history: History, name: ChartName, step: int) -> Content:
 
 
 def place(history: History, marks: list[Mark], step: int, stride: int) -> Content:
-    """Where the cursor is, and what happened there."""
+    """Where the cursor is, how often each picture had been seen there, and what happened."""
     first, last = _stretch(step, stride, history.step)
     words = f"step {first}" if first == last else f"steps {first} to {last}"
-    named = [(f"{GAP}{GLYPHS[mark.kind]} {mark.kind} at step {mark.step}", "$text-accent") for mark in marks]
-    return Content.assemble((words, "bold"), (f" of {history.steps}", "$muted"), *named)
+    rest = f" of {history.steps}"
+    if history.views and history.step:  # they grow evenly: pictures a step, over pictures
+        rest += f" · {history.views * step / history.step:.1f} views per image"
+    named = []
+    for mark in marks:
+        where = "" if first <= mark.step <= last else f" {mark.step}"
+        named.append((f"{GAP}{GLYPHS[mark.kind]} {mark.kind}{where}", "$text-accent"))
+    return Content.assemble((words, "bold"), (rest, "$muted"), *named)
 
 
 def resolution(plot: Plot, stride: int, width: int) -> str:

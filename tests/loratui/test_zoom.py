@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from loratui.history import History
+from loratui.history import History, Mark
 from loratui.widgets.braille import LABEL, AxisMark, Band, Curve, Plot, draw, left_out, x_of
 from loratui.widgets.plots import ChartName, plot_of
 from loratui.widgets.readings import main_series, place, readings, resolution
@@ -151,7 +151,7 @@ def test_every_chart_draws_any_number_of_steps(name: ChartName, count: int) -> N
 def test_the_drawing_does_not_cost_more_for_a_longer_run() -> None:
     """Counted: how many points are handed to the drawing, which looks at each once."""
     counts = []
-    for steps in (5_000, 50_000):
+    for steps in (2_000, 20_000):
         history = History()
         history.absorb([run(steps), *(step(n) for n in range(1, steps + 1))])
         plot = plot_of(history, "gradient")
@@ -171,6 +171,8 @@ def test_the_words_under_a_cursor_name_the_stretch_and_its_range() -> None:
     assert "a step 0.50 s" in words and "its pictures 10 ms" in words and "memory 8 GB" in words
     assert place(history, [], 102, stride).plain == "steps 100 to 103 of 4096"
     assert place(history, [], 0, stride).plain == "steps 0 to 3 of 4096"
+    near = [Mark("pivot", 101), Mark("sample", 96)]
+    assert place(history, near, 102, stride).plain.endswith("   ◆ pivot   ○ sample 96")
     assert "one point kept for each 4 steps: no finer detail" in resolution(Plot(x_end=8.0), stride, 80)
     assert "each dot 28 steps" in resolution(Plot(x_end=4096.0), stride, 80)
     assert "every step has its dot" in resolution(Plot(x_end=100.0), 1, 80)
