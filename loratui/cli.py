@@ -163,9 +163,14 @@ def save(run: RunArgument = None) -> None:
 def sample(
     run: RunArgument = None,
     prompt: Annotated[str | None, typer.Option("--prompt", help="Other than the run's own.")] = None,
+    keep: Annotated[
+        bool | None, typer.Option(help="With --prompt: at every sample step from now on, or no longer.")
+    ] = None,
 ) -> None:
-    """Make validation pictures now."""
-    _send(run, "sample", **({"prompt": prompt} if prompt else {}))
+    """Make validation pictures now, of all prompts or of one more."""
+    from loratui.adding import sample_arguments
+
+    _send(run, "sample", **sample_arguments(prompt, keep))
 
 
 @app.command()
@@ -227,7 +232,7 @@ def _has_screen() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
 
 
-def _send(text: str | None, command: Cmd, **arguments: str) -> None:
+def _send(text: str | None, command: Cmd, **arguments: str | bool) -> None:
     from loratui.commanding import ask
     from loratui.runs import find_run
 
