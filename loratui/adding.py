@@ -1,4 +1,4 @@
-"""What is asked of a trainer with a prompt of one's own: its arguments, and what to know of the run before typing it."""
+"""A prompt of one's own for a run that trains: how it is sent, and what to know of the run before typing it."""
 
 from __future__ import annotations
 

@@ -33,6 +33,9 @@ SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE
 OutOption = Annotated[Path | None, typer.Option("--out", help="The run's folder; ./runs/DATE-TIME-NAME if left out.")]
 PlainOption = Annotated[bool, typer.Option("--plain", help="Lines instead of a screen.")]
 DetachOption = Annotated[bool, typer.Option("--detach", help="Start it and return at once.")]
+ImagesOption = Annotated[
+    str, typer.Option("--images", envvar="LORATUI_IMAGES", help="Full screen: blocks, kitty, sixel, or auto.")
+]
 AnswersArgument = Annotated[Path, typer.Argument(metavar="ANSWERS", help="An answers.toml.")]
 
 
@@ -49,6 +52,7 @@ def main() -> None:
 def wizard(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Show the version.", is_eager=True)] = False,
+    images: ImagesOption = "blocks",
 ) -> None:
     """From a folder of pictures to a trained SDXL LoRA. Without a command: the guided way."""
     if version:
@@ -62,6 +66,7 @@ def wizard(
         raise Refusal("the guided way needs a terminal; without one use 'loratui check', 'plan' and 'replay'")
     from loratui.app import run_wizard
 
+    _prepare(images)
     raise typer.Exit(run_wizard())
 
 
@@ -70,11 +75,15 @@ def demo(
     plain: PlainOption = False,
     out: OutOption = None,
     concept: Annotated[str | None, typer.Option("--concept", help="Which of the shipped concepts.")] = None,
+    images: ImagesOption = "blocks",
 ) -> None:
     """Train on the small SDXL and pictures that ship with loratui."""
     from loratui.demo import run_demo
 
-    raise typer.Exit(run_demo(concept, out, screen=_has_screen() and not plain))
+    screen = _has_screen() and not plain
+    if screen:
+        _prepare(images)
+    raise typer.Exit(run_demo(concept, out, screen))
 
 
 app.command()(check)
@@ -126,7 +135,7 @@ def runs(
 
 
 @app.command()
-def attach(run: RunArgument = None, plain: PlainOption = False) -> None:
+def attach(run: RunArgument = None, plain: PlainOption = False, images: ImagesOption = "blocks") -> None:
     """Watch a run; quitting leaves it running."""
     from loratui.runs import find_run
 
@@ -135,6 +144,7 @@ def attach(run: RunArgument = None, plain: PlainOption = False) -> None:
         from loratui.app import run_monitor
         from loratui.plain import exit_code_of
 
+        _prepare(images)
         raise typer.Exit(run_monitor(chosen, after=exit_code_of))
     from loratui.plain import follow
 
@@ -230,6 +240,14 @@ def doctor() -> None:
 
 def _has_screen() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
+
+
+def _prepare(images: str) -> None:
+    """Find out how pictures can be drawn, and say in the terminal's own scroll-back where it is not as asked for."""
+    from loratui.images import prepare
+
+    if words := prepare(images).words:
+        print(f"--images {images}: {words}", file=sys.stderr)
 
 
 def _send(text: str | None, command: Cmd, **arguments: str | bool) -> None:
