@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter
 from dataclasses import dataclass, replace
 
 from loratui.history import History, SamplePicture
@@ -26,10 +25,8 @@ class Pictures:
 
     @property
     def common(self) -> tuple[int, ...]:
-        """The steps at which most prompts were drawn: those of the plan, not what was asked for in between."""
-        count = Counter(step for _, step in self.by_place)
-        most = max(count.values(), default=0)
-        return tuple(step for step in self.steps if 2 * count[step] >= most)
+        """The steps of the run's own first prompt: the plan's, not what was asked for of others in between."""
+        return self.steps_of(self.prompts[0]) if self.prompts else ()
 
     def at(self, place: Place) -> SamplePicture | None:
         """The picture at `place`, or None where none was drawn."""

@@ -51,7 +51,7 @@ class GalleryScreen(Screen[None]):
         Binding("home", "move(-1000000,0)", show=False),
         Binding("end", "move(1000000,0)", show=False),
         Binding("b", "base", "Base beside"),
-        Binding("enter", "open", "Open"),
+        Binding("enter", "open", "Open", key_display="enter"),
         Binding("w", "wall", "Wall"),
         Binding("y", "copy", "Copy path"),
         Binding("escape,q,v", "close", "Back", key_display="q"),
@@ -155,20 +155,32 @@ class GalleryScreen(Screen[None]):
         step = "base model" if self.place.step == 0 else f"step {self.place.step}"
         facts = [f"prompt {prompts.index(self.place.prompt) + 1} of {len(prompts)}"]
         if now is not None:
-            facts = [f"picture {steps.index(self.place.step) + 1} of {len(steps)}", *facts, f"seed {now.seed}"]
+            facts.insert(0, f"picture {steps.index(self.place.step) + 1} of {len(steps)}")
         if steps[0]:
-            facts.append(f"added at step {steps[0]}: no base picture")
-        elif self.place.step == steps[-1]:
+            facts.append(f"no base: added at step {steps[0]}")
+        if now is not None:
+            facts.append(f"seed {now.seed}")
+        if self.place.step == steps[-1]:
             facts.append("newest")
+        while len(step) + 2 + len(" · ".join(facts)) > max(20, self.size.width - 2):
+            facts.pop()
         return Content.assemble((step, "bold"), ("  " + " · ".join(facts), "$muted"))
 
     def _say_path(self, said: str = "") -> None:
         now = self.current
         if not said:
             said = "not drawn here" if now is None else show_path(inside(self._run, now.path))
-            if words := images.drawing().words:
+            if words := images.drawing().words or self._colours():
                 said = f"{said}\n{words}"
         self.query_one("#gallery-path", Static).update(said)
+
+    def _colours(self) -> str:
+        """What the terminal takes from a picture in half blocks; nothing from one of its own pixels."""
+        if self.app.no_color:
+            return "in grey: NO_COLOR is set"
+        if self.app.console.color_system == "standard" and not images.drawing().protocol:
+            return "in 16 colours; where the terminal has more: export COLORTERM=truecolor"
+        return ""
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only the keys that mean something in this view."""
@@ -219,7 +231,7 @@ class GalleryScreen(Screen[None]):
         if now is not None:
             path = show_path(inside(self._run, now.path))
             self.app.copy_to_clipboard(path)
-            self._say_path(f"copied, if the terminal allows it: {path}")
+            self._say_path(f"sent to the clipboard: {path}")
 
     def action_close(self) -> None:
         """Back to where one came from."""

@@ -17,7 +17,7 @@ from loratui.text import safe_text
 from loratui.widgets.samples import inside
 from loratui.widgets.thumbnail import Thumbnail
 
-ROW = 10  # lines that a row takes where there are more prompts than fit: words and 18 x 18 pixels
+ROW = 9  # lines that a row takes where there are more prompts than fit: words and 16 x 16 pixels
 FEWEST = 3  # columns: the base model, one in between, the last
 MOST = 12
 
