@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import time
@@ -11,11 +12,14 @@ from typing import Any
 
 import pytest
 
+from loratui.app import LoratuiApp
+from tests.loratui.screens.conftest import at, until
 from tests.trainer.conftest import make_config, make_run, start, train
 from trainer.contract.added import MAX_CHARACTERS
 from trainer.contract.control import send
 from trainer.contract.events import Tail
 from trainer.contract.rundir import RunDir
+from trainer.export.files import _copy_samples
 
 pytestmark = pytest.mark.slow
 Events = list[dict[str, Any]]
@@ -28,7 +32,7 @@ OWN = {
     "train__sample_every": 12,
     "prodigy__d0": 1e-3,
 }
-KEPT, ONCE, LATE = "a TOK moon on a hill", "two stars, no word of one's own", "a TOK heart at night"
+KEPT, ONCE, LATE = "a TOK on a hill", "two stars, no word of one's own", "a TOK heart at night"
 
 
 def of(run: RunDir, kind: str) -> Events:
@@ -51,10 +55,30 @@ def answered(run: RunDir, *keys: str) -> Events:
 
 @pytest.fixture(scope="module")
 def plain(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDir:
-    """The run to which nothing is added."""
+    """The run to which nothing is added. Its list of prompts is damaged, and one picture's place is taken."""
     run = make_run(tmp_path_factory.mktemp("plain"), make_config(pictures, **OWN))
+    run.prompts.write_text('{"added": [')
+    (run.samples / "000012-0.png" / "in the way").mkdir(parents=True)
     train(run)
     return run
+
+
+def type_in_the_monitor(run: RunDir, prompt: str) -> str:
+    """Add a prompt as a person does, by the key a; returns the command's id once the trainer has answered."""
+
+    async def press() -> str:
+        async with LoratuiApp(run=run).run_test() as pilot:
+            monitor = await at(pilot, "MonitorScreen")
+            await pilot.press("a")
+            dialog = await at(pilot, "AddPrompt")
+            dialog.query_one("Input").value = ""
+            await pilot.press(*prompt, "enter")
+            await at(pilot, "MonitorScreen")
+            (key,) = monitor._waiting
+            await until(pilot, lambda: key in monitor.history.acknowledged, timeout=60)
+            return str(key)
+
+    return asyncio.run(press())
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +99,7 @@ def torn(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[RunD
         send(run, "sample", keep=True),
         send(run, "sample", prompt="never added", keep=False),
     ]
-    taken = [send(run, "sample", prompt=KEPT, keep=True), send(run, "sample", prompt=ONCE)]
+    taken = [type_in_the_monitor(run, KEPT), send(run, "sample", prompt=ONCE)]
     acks = answered(run, *refused, *taken)
     at = len(of(run, "step"))
     answered(run, send(run, "resume"))
@@ -131,6 +155,25 @@ def test_not_one_bit_of_what_is_trained_is_another(torn: tuple[RunDir, Events, i
         assert digest(run.export / path.name) == digest(path), path.name
     own = [one for one in of(run, "sample") if one["index"] == 0]
     assert digest(run.path / own[-1]["path"]) == digest(plain.path / own[-1]["path"])
+
+
+def test_neither_a_damaged_list_nor_a_picture_that_cannot_be_written_ends_the_run(plain: RunDir) -> None:
+    warned = {one["code"]: one["message"] for one in of(plain, "warn")}
+    assert "prompts.json cannot be read" in warned["prompts-damaged"]
+    assert "the pictures of step 12 could not be made" in warned["sample-failed"]
+    assert [one["step"] for one in of(plain, "sample")] == [0, 24, STEPS]
+    assert of(plain, "end")[-1]["status"] == "completed"
+
+
+def test_the_card_shows_the_newest_picture_of_the_runs_own_prompts(tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "run")
+    run.samples.mkdir(parents=True)
+    for name in ("000010-0", "000020-0", "000020-1", "000020-12", "000023-12"):
+        (run.samples / f"{name}.png").write_text(name)
+    out = tmp_path / "out"
+    out.mkdir()
+    assert _copy_samples(run, out, 2) == ["sample-0.png", "sample-1.png"]
+    assert (out / "sample-0.png").read_text() == "000020-0"
 
 
 def digest(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""The pictures full screen, the wall and a prompt of one's own: every key, at both sizes, while the run goes on."""
+"""The pictures full screen and the wall: every key, at both sizes, while the run goes on."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input
 
 from loratui.app import LoratuiApp
 from loratui.gallery import Place
-from trainer.contract.added import MAX_CHARACTERS
-from trainer.contract.control import Inbox
 from trainer.contract.events import EventLog
 from trainer.contract.lock import RunLock
 from trainer.contract.rundir import RunDir
@@ -277,89 +274,3 @@ async def test_hostile_prompts_paths_and_pictures_are_inert(own_place: Path) -> 
             assert not set(app.clipboard) & {"\x1b", "\x07", "\x9b"}
         assert "secret" not in screen_text(app) + app.clipboard
         assert app.is_running
-
-
-@pytest.mark.parametrize("size", SIZES)
-async def test_a_prompt_is_typed_and_sent_to_be_kept(run: RunDir, size: tuple[int, int]) -> None:
-    app, inbox = LoratuiApp(run=run), Inbox(run)
-    async with app.run_test(size=size) as pilot:
-        monitor = await at(pilot, "MonitorScreen")
-        await until(pilot, lambda: monitor.query_one("#now").shown)
-        await pilot.press("a")
-        await at(pilot, "AddPrompt")
-        await pilot.press(*"in space")
-        await pilot.pause()
-        assert "a photo of a TOK dog in space" in screen_text(app)
-        assert "✓ ready" in screen_text(app)
-        text = screen_text(app)
-        assert text.count("╭─ One more prompt") == 1
-        assert "From now on    Only once" in text
-        assert_snapshot(app, "add-prompt")
-        await pilot.press("enter")
-        await at(pilot, "MonitorScreen")
-        (command,) = inbox.take()
-        assert (command.cmd, command.args) == ("sample", {"prompt": "a photo of a TOK dog in space", "keep": True})
-        assert "sample: asked; done after the current step" in screen_text(app)
-        log = EventLog(run.events)
-        log.emit("command", id=command.id, cmd="sample", ok=True, message="1 picture at step 40")
-        log.close()
-        await until(pilot, lambda: "✓ sample: 1 picture at step 40" in screen_text(app))
-
-
-async def test_a_prompt_may_be_drawn_once_or_not_at_all(run: RunDir) -> None:
-    app, inbox = LoratuiApp(run=run), Inbox(run)
-    async with app.run_test() as pilot:
-        await at(pilot, "MonitorScreen")
-        await pilot.press("a")
-        await at(pilot, "AddPrompt")
-        await pilot.press("tab", "tab", "enter")
-        await at(pilot, "MonitorScreen")
-        assert [one.args for one in inbox.take()] == [{"prompt": "a photo of a TOK dog"}]
-        await pilot.press("a")
-        await at(pilot, "AddPrompt")
-        await pilot.press("escape")
-        await at(pilot, "MonitorScreen")
-        assert inbox.take() == []
-
-
-async def test_what_is_typed_is_judged_before_it_is_sent(run: RunDir) -> None:
-    app, inbox = LoratuiApp(run=run), Inbox(run)
-    async with app.run_test() as pilot:
-        await at(pilot, "MonitorScreen")
-        await pilot.press("a")
-        screen = await at(pilot, "AddPrompt")
-        line = screen.query_one(Input)
-        line.value = "   "
-        await pilot.press("enter")
-        await pilot.pause()
-        assert type(app.screen).__name__ == "AddPrompt"
-        assert "✗ a prompt needs at least one word" in screen_text(app)
-        line.value = "a dog [b]in[/b] space"
-        await pilot.pause()
-        assert "! TOK is not in it" in screen_text(app)
-        line.value = "x" * (MAX_CHARACTERS + 50)
-        await pilot.press("enter")
-        await at(pilot, "AddPrompt" if inbox.waiting() == [] else "MonitorScreen")
-        assert all(len(one.args["prompt"]) <= MAX_CHARACTERS for one in inbox.take())
-
-
-async def test_an_ended_run_takes_no_prompt(own_place: Path) -> None:
-    run = fake_run(own_place / "runs" / "old", training())
-    app = LoratuiApp(run=run)
-    async with app.run_test() as pilot:
-        screen = await at(pilot, "MonitorScreen")
-        await until(pilot, lambda: not screen.alive)
-        await pilot.press("a")
-        await pilot.pause()
-        assert type(app.screen).__name__ == "MonitorScreen"
-        assert "Prompt" not in screen_text(app).splitlines()[-1]
-
-
-async def test_without_a_config_the_line_starts_empty(run: RunDir) -> None:
-    run.config.write_text("[dataset\n")
-    app = LoratuiApp(run=run)
-    async with app.run_test() as pilot:
-        await at(pilot, "MonitorScreen")
-        await pilot.press("a")
-        screen = await at(pilot, "AddPrompt")
-        assert screen.query_one(Input).value == ""
