@@ -134,6 +134,8 @@ class Sampler:
                 layer.down.copy_(trained[name].down)
                 layer.up.copy_(trained[name].up)
         parts.text_encoders = encoders
-        self._cache.add([prompt])
-        parts.release_encoders()
+        try:
+            self._cache.add([prompt])
+        finally:  # also where memory runs out: training needs what they take
+            parts.release_encoders()
         return self._cache.get([prompt])

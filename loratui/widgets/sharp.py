@@ -10,11 +10,16 @@ from textual.app import ComposeResult
 from loratui import images
 from loratui.widgets.thumbnail import Key, Pixels, Thumbnail
 
-LONGEST = 1024  # px a side: more is what the wire carries, not what the eye sees
+# px a side, the size of an SDXL sample: encoding it takes a tenth of a second and more, and the wire about a megabyte
+LONGEST = 1024
 
 
 class Sharp(Thumbnail):
-    """Words as the thumbnail has them; pixels by a child of textual-image, which gets them decoded and bounded."""
+    """Words as the thumbnail has them; pixels by a child of textual-image, which gets them decoded and bounded.
+
+    No byte of a file reaches the terminal: what is sent is base64 of a PNG made anew from the pixels (Kitty), or the
+    64 letters and the colour table of Sixel; the escape bytes around it are the library's own.
+    """
 
     DEFAULT_CSS = "Sharp { align: center middle; }"
     CACHED: ClassVar[int] = 4  # at up to three megabytes each
@@ -42,9 +47,8 @@ class Sharp(Thumbnail):
             from PIL import Image
 
             width, height = images.drawing().cell
-            scale = min(self.size.width * width / found.width, self.size.height * height / found.height)
-            self._child.styles.width = max(1, min(self.size.width, round(found.width * scale / width)))
-            self._child.styles.height = max(1, min(self.size.height, round(found.height * scale / height)))
+            self._child.styles.width = max(1, min(self.size.width, round(found.width / width)))
+            self._child.styles.height = max(1, min(self.size.height, round(found.height / height)))
             self._child.image = Image.frombytes("RGB", (found.width, found.height), found.data)
 
 

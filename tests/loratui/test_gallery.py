@@ -30,9 +30,15 @@ def test_first_last_and_the_cursor_are_always_in_sight(count: int) -> None:
             assert (shown[0], shown[-1]) == (0, 1000)
 
 
-def test_a_step_to_the_right_changes_one_column() -> None:
+def test_the_cursors_step_takes_the_place_of_the_one_next_to_it() -> None:
     before = columns(EVERY, 4, 0)
     assert before == (0, 300, 700, 1000)
+    assert [columns(EVERY, 4, at)[1:3] for at in (100, 400, 600, 900)] == [
+        (100, 700),
+        (400, 700),
+        (300, 600),
+        (300, 900),
+    ]
     seen = set(before)
     for at in EVERY.steps:
         after = columns(EVERY, 4, at)
