@@ -12,6 +12,7 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.theme import Theme
 
+from loratui import images
 from loratui.draft import Draft, DraftStore
 from loratui.preferences import keep_shade, shade
 from loratui.screens.base import Step, StepAnswer, Watch
@@ -104,6 +105,8 @@ class LoratuiApp(App[str]):
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = LIGHT.name if shade() == "light" else DARK.name
+        if words := images.drawing().words:
+            self.notify(words, severity="warning", timeout=12, markup=False)
         if self._watched is not None:
             self._show(self._watched)
         else:

@@ -31,6 +31,9 @@ SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE
 OutOption = Annotated[Path | None, typer.Option("--out", help="The run's folder; ./runs/DATE-TIME-NAME if left out.")]
 PlainOption = Annotated[bool, typer.Option("--plain", help="Lines instead of a screen.")]
 DetachOption = Annotated[bool, typer.Option("--detach", help="Start it and return at once.")]
+ImagesOption = Annotated[
+    str, typer.Option("--images", envvar="LORATUI_IMAGES", help="Full screen: blocks, kitty, sixel, or auto.")
+]
 AnswersArgument = Annotated[Path, typer.Argument(metavar="ANSWERS", help="An answers.toml.")]
 
 
@@ -47,6 +50,7 @@ def main() -> None:
 def wizard(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Show the version.", is_eager=True)] = False,
+    images: ImagesOption = "blocks",
 ) -> None:
     """From a folder of pictures to a trained SDXL LoRA. Without a command: the guided way."""
     if version:
@@ -60,6 +64,7 @@ def wizard(
         raise Refusal("the guided way needs a terminal; without one use 'loratui check', 'plan' and 'replay'")
     from loratui.app import run_wizard
 
+    _prepare(images)
     raise typer.Exit(run_wizard())
 
 
@@ -68,11 +73,15 @@ def demo(
     plain: PlainOption = False,
     out: OutOption = None,
     concept: Annotated[str | None, typer.Option("--concept", help="Which of the shipped concepts.")] = None,
+    images: ImagesOption = "blocks",
 ) -> None:
     """Train on the small SDXL and pictures that ship with loratui."""
     from loratui.demo import run_demo
 
-    raise typer.Exit(run_demo(concept, out, screen=_has_screen() and not plain))
+    screen = _has_screen() and not plain
+    if screen:
+        _prepare(images)
+    raise typer.Exit(run_demo(concept, out, screen))
 
 
 app.command()(check)
@@ -124,7 +133,7 @@ def runs(
 
 
 @app.command()
-def attach(run: RunArgument = None, plain: PlainOption = False) -> None:
+def attach(run: RunArgument = None, plain: PlainOption = False, images: ImagesOption = "blocks") -> None:
     """Watch a run; quitting leaves it running."""
     from loratui.runs import find_run
 
@@ -133,6 +142,7 @@ def attach(run: RunArgument = None, plain: PlainOption = False) -> None:
         from loratui.app import run_monitor
         from loratui.plain import exit_code_of
 
+        _prepare(images)
         raise typer.Exit(run_monitor(chosen, after=exit_code_of))
     from loratui.plain import follow
 
@@ -161,9 +171,14 @@ def save(run: RunArgument = None) -> None:
 def sample(
     run: RunArgument = None,
     prompt: Annotated[str | None, typer.Option("--prompt", help="Other than the run's own.")] = None,
+    keep: Annotated[
+        bool | None, typer.Option(help="With --prompt: at every sample step from now on, or no longer.")
+    ] = None,
 ) -> None:
-    """Make validation pictures now."""
-    _send(run, "sample", **({"prompt": prompt} if prompt else {}))
+    """Make validation pictures now, of all prompts or of one more."""
+    from loratui.adding import sample_arguments
+
+    _send(run, "sample", **sample_arguments(prompt, keep))
 
 
 @app.command()
@@ -225,7 +240,15 @@ def _has_screen() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
 
 
-def _send(text: str | None, command: Cmd, **arguments: str) -> None:
+def _prepare(images: str) -> None:
+    """Find out how pictures can be drawn, and say in the terminal's own scroll-back where it is not as asked for."""
+    from loratui.images import prepare
+
+    if words := prepare(images).words:
+        print(f"--images {images}: {words}", file=sys.stderr)
+
+
+def _send(text: str | None, command: Cmd, **arguments: str | bool) -> None:
     from loratui.commanding import ask
     from loratui.runs import find_run
 

@@ -16,7 +16,7 @@ from trainer.contract.rundir import RunDir
 Done = tuple[bool, str]  # whether a command went well, and what to say of it
 
 Save = Callable[[], Done]
-Sample = Callable[[str | None], Done]
+Sample = Callable[[str | None, bool | None], Done]
 PAUSE_LOOK = 0.2  # seconds between two looks at the inbox while paused
 
 
@@ -54,7 +54,7 @@ class Requests:
         """Do what was asked since the last look; waits while paused. Raises Stop.
 
         `save` and `sample` do their work and return whether it went well and what to say of it; `sample` takes a
-        prompt or None.
+        prompt or None for all, and whether to draw it from now on, or None for once.
         """
         paused = False
         while True:
@@ -84,10 +84,17 @@ class Requests:
                 ok, said = save()
                 self._acknowledge(command, said, ok)
             case "sample":
-                prompt = command.args.get("prompt")
-                ok, said = sample(prompt if isinstance(prompt, str) else None)
+                ok, said = self._sampled(command, sample)
                 self._acknowledge(command, said, ok)
         return paused
+
+    def _sampled(self, command: Command, sample: Sample) -> Done:
+        prompt, keep = command.args.get("prompt"), command.args.get("keep")
+        if not isinstance(prompt, str | None) or not isinstance(keep, bool | None):
+            return False, "a prompt is text, and keep is true or false"
+        if prompt is None and keep is not None:
+            return False, "which prompt to keep was not said"
+        return sample(prompt, keep)
 
     def _acknowledge(self, command: Command, message: str, ok: bool = True) -> None:
         self._log.emit("command", id=command.id, cmd=command.cmd, ok=ok, message=message)

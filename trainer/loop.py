@@ -28,6 +28,7 @@ from trainer.reading import Inputs, other_files, read_inputs
 from trainer.sampler import Sampler
 from trainer.saving import Saver
 from trainer.setup import make_trainee, run_identity
+from trainer.shown import Shown
 from trainer.step import NotFinite, Stepper
 from trainer.world import World
 
@@ -78,8 +79,9 @@ class Run:
         self.trainee = make_trainee(self.parts, config)
         self._phase("load", 2, 3)
         self.latents = self._cached_latents()
+        self.shown = Shown(run, log, config)
         self.prompts = self._cached_prompts()
-        self.sampler = Sampler(run, log, config, self.parts, self.trainee, self.prompts)
+        self.sampler = Sampler(run, log, config, self.parts, self.trainee, self.prompts, self.shown)
         self.stepper = Stepper(self.parts, self.trainee, self.plan, self.latents, self.prompts, config, world)
         self.saver = Saver(run, log, config.train.keep_checkpoints)
         self.done = self._resume(found.snapshot)
@@ -142,7 +144,7 @@ class Run:
         return cache
 
     def _all_prompts(self) -> list[str]:
-        shown = self.config.sample.prompts or (self.config.dataset.instance_prompt,)
+        shown = self.shown.prompts
         empty = [""] if self.config.dataset.caption_dropout and not self.parts.zero_empty else []
         return list(dict.fromkeys([*(one.prompt for one in self.plan.items + self.plan.class_items), *shown, *empty]))
 
@@ -251,9 +253,8 @@ class Run:
         saved = self.saver.wait()
         return saved, f"saved at step {self.done}" if saved else "not saved: the disk refused it"
 
-    def _sample_asked(self, prompt: str | None) -> tuple[bool, str]:
-        made = self.sampler.make(self.done, prompt=prompt)
-        return bool(made), f"{made} pictures at step {self.done}" if made else "no memory for pictures"
+    def _sample_asked(self, prompt: str | None, keep: bool | None) -> tuple[bool, str]:
+        return self.sampler.asked(self.done, prompt, keep)
 
     def _stopped(self, save: bool) -> End:
         if not save or not self.done or not self.world.main:

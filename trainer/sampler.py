@@ -7,14 +7,17 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 
 from trainer.adapters import add_text_lora, rounded_to
+from trainer.contract.added import NotAdded, without_trigger
+from trainer.contract.arithmetic import sample_steps
 from trainer.contract.config import TrainConfig
 from trainer.contract.events import EventLog, SilentLog
 from trainer.contract.rundir import RunDir, make_private
 from trainer.images import save_picture
 from trainer.model import DTYPES, Parts, base_source, fix_pooling, free, load_text_encoders
-from trainer.prompts import Encoded, PromptCache, encode
+from trainer.prompts import Encoded, PromptCache, encode, too_long
 from trainer.sampling import make_picture
 from trainer.setup import Trainee
+from trainer.shown import Shown
 from trainer.tokens import insert_rows
 
 
@@ -29,22 +32,45 @@ class Sampler:
         parts: Parts,
         trainee: Trainee,
         prompts: PromptCache,
+        shown: Shown,
     ) -> None:
         self._run, self._log, self._config = run, log, config
         self._parts, self._trainee, self._cache = parts, trainee, prompts
-        self.prompts = config.sample.prompts or (config.dataset.instance_prompt,)
-        self._extra: dict[str, int] = {}  # prompts asked for while running, with their index
+        self._shown = shown
         make_private(run.samples)
 
-    def make(self, step: int, as_exported: bool = False, prompt: str | None = None) -> int:
-        """Pictures of all prompts, or of one asked for; returns how many were made.
+    def asked(self, step: int, prompt: str | None, keep: bool | None) -> tuple[bool, str]:
+        """What a person asked for at `step`: all prompts (None), or one of theirs, once or from now on.
 
-        `as_exported` shows the LoRA as its file will hold it. Out of memory ends the pictures, not the run.
+        Returns whether it went well and what to say of it.
         """
         if prompt is None:
-            wanted = list(enumerate(self.prompts))
-        else:
-            wanted = [(self._extra.setdefault(prompt, len(self.prompts) + len(self._extra)), prompt)]
+            made = self.make(step)
+            return bool(made), f"{made} pictures at step {step}" if made else "no pictures; the log says why"
+        try:
+            added, trouble = self._shown.add(prompt, keep)
+        except NotAdded as error:
+            return False, str(error)
+        if keep is False:
+            return True, "no longer drawn at the sample steps" + (f"; {trouble}" if trouble else "")
+        if not self.make(step, only=(added.index, added.prompt)):
+            return False, "no picture; the log says why" + (f"; {trouble}" if trouble else "")
+        left = sum(one > step for one in sample_steps(self._config))
+        said = [
+            f"1 picture at step {step}",
+            f"drawn at each sample step from now on ({left} to come)" if added.kept else "",
+            without_trigger(added.prompt, self._config.dataset.trigger),
+            *(f"it has {length} tokens, its end is cut" for _, length in self._too_long(added.prompt)),
+            trouble,
+        ]
+        return True, "; ".join(filter(None, said))
+
+    def make(self, step: int, as_exported: bool = False, only: tuple[int, str] | None = None) -> int:
+        """Pictures of all prompts, or `only` of one (index and words); returns how many were made.
+
+        `as_exported` shows the LoRA as its file will hold it. Neither a lack of memory nor a full disk ends the run.
+        """
+        wanted = [only] if only is not None else self._shown.now
         rounded: AbstractContextManager[None] = nullcontext()
         if as_exported:
             rounded = rounded_to(self._trainee.layers, DTYPES[self._config.export.precision])
@@ -59,6 +85,10 @@ class Sampler:
             self._log.emit(
                 "warn", code="sample-memory", message="no memory for pictures; training goes on", advice=advice
             )
+            return 0
+        except OSError as error:
+            message = f"the pictures of step {step} could not be made: {error.strerror or error}; training goes on"
+            self._log.emit("warn", code="sample-failed", message=message, advice="free some space, then ask again")
             return 0
         self._log.emit("phase", name="sample", done=len(wanted), total=len(wanted))
         return len(wanted)
@@ -81,6 +111,9 @@ class Sampler:
             thumb=f"samples/{small}",
         )
 
+    def _too_long(self, prompt: str) -> list[tuple[str, int]]:
+        return too_long(self._parts.tokenizers[0], [self._trainee.vocabulary.write(prompt)])
+
     @torch.no_grad()
     def _encode(self, prompt: str) -> Encoded:
         if prompt in self._cache:
@@ -101,6 +134,8 @@ class Sampler:
                 layer.down.copy_(trained[name].down)
                 layer.up.copy_(trained[name].up)
         parts.text_encoders = encoders
-        self._cache.add([prompt])
-        parts.release_encoders()
+        try:
+            self._cache.add([prompt])
+        finally:  # also where memory runs out: training needs what they take
+            parts.release_encoders()
         return self._cache.get([prompt])

@@ -14,13 +14,15 @@ from textual.events import Resize
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
+from loratui.adding import trigger_and_prompt
 from loratui.catchup import CatchUp
 from loratui.history import History, Message
 from loratui.insights import new_insights
-from loratui.screens.dialogs import Confirm, Help, PictureView, Reader
+from loratui.screens.addprompt import AddPrompt, Arguments
+from loratui.screens.dialogs import Confirm, Help, Reader
+from loratui.screens.gallery import GalleryScreen
 from loratui.screens.matters import matters_lines, matters_text, settings_of
 from loratui.screens.watching import HELP, STOP_WORDS, head, log_text, state_of, trouble
-from loratui.text import safe_text
 from loratui.widgets import plots
 from loratui.widgets.chart import Chart
 from loratui.widgets.eventlist import EventList
@@ -47,8 +49,10 @@ class MonitorScreen(Screen[Leaving]):
         Binding("c", "send('save')", "Checkpoint"),
         Binding("p", "pause", "Pause"),
         Binding("x", "stop", "Stop"),
+        Binding("a", "add", "Prompt"),
         Binding("v", "view", "View"),
         Binding("g", "graphs", "Graphs"),
+        Binding("w", "wall", "Wall", show=False),
         Binding("l", "log", "Log"),
         Binding("enter,f2", "result", "Result", key_display="enter"),
         Binding("q,escape", "detach", "Leave", key_display="q"),
@@ -202,21 +206,21 @@ class MonitorScreen(Screen[Leaving]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only the keys that mean something now."""
         ended = not self.alive
-        if action in ("send", "pause", "stop"):
+        if action in ("send", "pause", "stop", "add"):
             return not ended
         if action == "result":
             return ended and bool(self.history.samples or self.history.end)
         if action == "lower":
             squeezed = self.has_class("-trouble") and self.has_class("-short")  # the loss alone has room
             return len(self.charts_seen) < len(CHARTS) and not squeezed
-        if action == "view":
+        if action in ("view", "wall"):
             return bool(self.history.samples)
         return True
 
-    def action_send(self, cmd: Cmd) -> None:
+    def action_send(self, cmd: Cmd, **arguments: str | bool) -> None:
         """Ask the trainer for something; the answer comes as an event."""
         try:
-            key = send(self.run_dir, cmd)
+            key = send(self.run_dir, cmd, **arguments)
         except OSError as error:
             self._say("bad", f"{cmd}: could not be sent ({error.strerror})")
         else:
@@ -244,12 +248,21 @@ class MonitorScreen(Screen[Leaving]):
         self.query_one("#samples", Samples).move(steps, prompts)
 
     def action_view(self) -> None:
-        """The picture as large as the terminal."""
-        samples = self.query_one("#samples", Samples)
-        picture = samples.current
-        if picture is not None:
-            words = f"step {picture.step} · {safe_text(picture.prompt)}\n{safe_text(picture.path)}"
-            self.app.push_screen(PictureView(samples.file(picture, full=True), words))
+        """The picture as large as the terminal; from there to all others."""
+        self.app.push_screen(GalleryScreen(self.run_dir.path, self.history, *self.query_one("#samples", Samples).place))
+
+    def action_wall(self) -> None:
+        """All pictures, by prompt and step."""
+        self.app.push_screen(GalleryScreen(self.run_dir.path, self.history, wall=True))
+
+    def action_add(self) -> None:
+        """One more prompt, typed now."""
+        trigger, start = trigger_and_prompt(self.run_dir)
+        self.app.push_screen(AddPrompt(start, trigger), self._add)
+
+    def _add(self, arguments: Arguments | None) -> None:
+        if arguments is not None:
+            self.action_send("sample", **arguments)
 
     def action_lower(self) -> None:
         """Another chart in the last place."""

@@ -43,7 +43,8 @@ Curves, pictures and messages of a run. Leaving never stops the training.
 
   s   a picture of every prompt now      c   a checkpoint now
   p   pause, or go on                    x   stop: saves and exports
-  v   the picture full screen            l   what matters, messages, the log
+  v   pictures full screen               w   the wall of all pictures
+  a   one more prompt, now               l   what matters, messages, the log
   g   a chart full screen, with cursor   r   another chart below the loss
   ← → earlier, later picture             ↑ ↓ another prompt
   q   leave; 'loratui attach' comes back

@@ -74,9 +74,17 @@ class Samples(Vertical):
             return None
         return pictures[-1 if self._place is None else min(self._place, len(pictures) - 1)]
 
-    def file(self, picture: SamplePicture, full: bool = False) -> Path:
-        """Where a picture lies; one that points out of the run is shown as missing."""
-        return inside(self._run, picture.path if full else picture.thumb)
+    @property
+    def place(self) -> tuple[int | None, int | None]:
+        """The prompt's index and the step that are shown; no step where the newest is followed."""
+        now = self.current
+        if now is None:
+            return None, None
+        return now.index, None if self._place is None else now.step
+
+    def file(self, picture: SamplePicture) -> Path:
+        """Where a picture's small copy lies; one that points out of the run is shown as missing."""
+        return inside(self._run, picture.thumb)
 
     def move(self, steps: int = 0, prompts: int = 0) -> None:
         """Look at an earlier or later step, or another prompt."""

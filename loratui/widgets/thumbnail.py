@@ -18,8 +18,6 @@ from textual.widget import Widget
 
 from trainer.contract.pictures import FORMATS, MAX_BYTES, MAX_PIXELS
 
-CACHED = 64
-
 Key = tuple[str, int, int, int, int]
 
 
@@ -75,6 +73,7 @@ class Thumbnail(Widget):
             self.key = key
             self.found = found
 
+    CACHED: ClassVar[int] = 64
     _cache: ClassVar[OrderedDict[Key, Pixels | str]] = OrderedDict()
 
     def __init__(self, empty: str = "no picture", *, id: str | None = None, classes: str | None = None) -> None:
@@ -93,9 +92,10 @@ class Thumbnail(Widget):
         """Whether pixels are on the screen, not words."""
         return isinstance(self._shown, Pixels)
 
-    def show(self, path: Path | None) -> None:
-        """Show the picture at `path`, or the empty text."""
+    def show(self, path: Path | None, empty: str | None = None) -> None:
+        """Show the picture at `path`, or the empty text, which may be another one from now on."""
         self._path = path
+        self._empty = self._empty if empty is None else empty
         self._request()
 
     @on(Resize)
@@ -103,17 +103,15 @@ class Thumbnail(Widget):
         self._request()
 
     def _request(self) -> None:
-        width, height = self.size.width, self.size.height * 2
+        width, height = self._pixels()
         if self._path is None or width < 1 or height < 1:
-            self._shown = self._empty
-            self.refresh()
+            self._put(self._empty)
             return
         try:
             info = self._path.stat()
             key = (str(self._path), info.st_mtime_ns, info.st_size, width, height)
         except OSError:
-            self._shown = "the file is gone"
-            self.refresh()
+            self._put("the file is gone")
             return
         known = self._cache.get(key)
         if known is None:
@@ -121,8 +119,16 @@ class Thumbnail(Widget):
         else:
             self._cache.move_to_end(key)
             if self._shown is not known:  # the same picture again sends nothing over the wire
-                self._shown = known
-                self.refresh()
+                self._put(known)
+
+    def _pixels(self) -> tuple[int, int]:
+        """The box that a picture is decoded for: two pixels a cell, one over the other."""
+        return self.size.width, self.size.height * 2
+
+    def _put(self, found: Pixels | str) -> None:
+        """Show these pixels, or these words."""
+        self._shown = found
+        self.refresh()
 
     @work(thread=True, exclusive=True, group="decode")
     def _decode(self, key: Key) -> None:
@@ -137,11 +143,10 @@ class Thumbnail(Widget):
     def _arrived(self, message: Decoded) -> None:
         message.stop()
         self._cache[message.key] = message.found
-        while len(self._cache) > CACHED:
+        while len(self._cache) > self.CACHED:
             self._cache.popitem(last=False)
         if self._path is not None and message.key[0] == str(self._path):
-            self._shown = message.found
-            self.refresh()
+            self._put(message.found)
 
     def render_line(self, y: int) -> Strip:
         width, height = self.size.width, self.size.height

@@ -16,7 +16,11 @@ COMMANDS: tuple[str, ...] = get_args(Cmd)
 
 @dataclass(frozen=True)
 class Command:
-    """One command as it was sent; `args` may hold `prompt` for sample."""
+    """One command as it was sent.
+
+    For sample, `args` may hold `prompt`, one that is not the run's own, and `keep`: true to draw it at every sample
+    step from now on, false to do so no more.
+    """
 
     id: str
     cmd: Cmd

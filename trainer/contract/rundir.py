@@ -52,6 +52,11 @@ class RunDir:
         return self.path / "samples"
 
     @property
+    def prompts(self) -> Path:
+        """Prompts that were added to the validation pictures while it ran; written by the trainer."""
+        return self.path / "prompts.json"
+
+    @property
     def checkpoints(self) -> Path:
         """step-000300 and so on."""
         return self.path / "checkpoints"

@@ -46,7 +46,7 @@ def export_run(
         kohya = aside / f"{config.name}.safetensors"
         write_kohya(kohya, config, trainee.layers, items, step, layers_per_block, trainee.prediction)
         write_embeddings(aside, config, trainee)
-        shown = _copy_samples(run, aside)
+        shown = _copy_samples(run, aside, len(config.sample.prompts) or 1)
         write_atomic(aside / "README.md", model_card(config, len(items), step, shown), mode=0o644)
         return _move_all(aside, folder, run)
     finally:
@@ -117,9 +117,14 @@ def _file_tensor(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     return tensor.detach().to("cpu", dtype).contiguous()
 
 
-def _copy_samples(run: RunDir, folder: Path) -> list[str]:
-    """The newest pictures, without any metadata: the trainer writes none into them."""
+def _copy_samples(run: RunDir, folder: Path, prompts: int) -> list[str]:
+    """The newest pictures of the run's own `prompts`, without any metadata: the trainer writes none into them.
+
+    What a person typed while it ran is not meant for the card.
+    """
     found = sorted(run.samples.glob("[0-9]*-*.png")) if run.samples.is_dir() else []
+    own = {str(index) for index in range(prompts)}
+    found = [one for one in found if one.stem.rpartition("-")[2] in own]
     if not found:
         return []
     newest = found[-1].name.partition("-")[0]
