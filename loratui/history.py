@@ -88,6 +88,8 @@ class History:
         self.paused = False
         self.error: Event | None = None
         self.end: Event | None = None
+        self.took: dict[str, float] = {}  # seconds of the last save, export ... that was seen from start to end
+        self._since: dict[str, float] = {}
         self._speed: deque[float] = deque(maxlen=SPEED_STEPS)
         self._absorbers: dict[str, Callable[[Event], None]] = {
             "run": self._run,
@@ -147,12 +149,16 @@ class History:
             self._undo(int(start))
             self._say(event, "info", f"resumed from step {int(start)}")
         else:
+            self._undo(0)  # an earlier start left no checkpoint
             self._say(event, "info", f"started: {event.get('steps')} steps, process {event.get('pid')}")
         self.run = event
         self.name = str(event.get("name") or "")
         self.steps = int(event.get("steps") or 0)
         self.phase, self.error, self.end, self.paused = None, None, None, False
         self._speed.clear()
+        self._since.clear()
+        for one in event.get("changed") or ():
+            self._say(event, "info", f"changed since the checkpoint: {one['key']} from {one['old']} to {one['new']}")
 
     def _undo(self, start: int) -> None:
         self.step = min(self.step, start)
@@ -170,6 +176,11 @@ class History:
         if phase.name == "train":
             self.step = max(self.step, phase.done)
         self.phase = phase
+        now = _number(event.get("t"))
+        if phase.done == 0 and now is not None:
+            self._since[phase.name] = now
+        elif phase.done == phase.total and now is not None and phase.name in self._since:
+            self.took[phase.name] = max(0.0, now - self._since.pop(phase.name))
 
     def _step(self, event: Event) -> None:
         step = int(event["step"])

@@ -154,10 +154,6 @@ def run_identity(
 
     `base` has a digest for each part of the base model.
     """
-    settings = {
-        key: plain(value)
-        for key, value in flat(config).items()
-        if not is_free(key)
-    }
+    settings = {key: plain(value) for key, value in flat(config).items() if not is_free(key)}
     pictures = {"pictures": identity(items), "class_pictures": identity(class_items)}
     return {"settings": settings, "base": base, **pictures}

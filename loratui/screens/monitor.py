@@ -15,8 +15,9 @@ from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from loratui.history import History, Message
-from loratui.screens.dialogs import Confirm, Help, PictureView, Reader
-from loratui.screens.watching import HELP, STOP_WORDS, head, log_text, state_of, trouble
+from loratui.screens.dialogs import Help, PictureView, Reader
+from loratui.screens.ending import Restart, abort_question, asked_words, late_words, stop_question
+from loratui.screens.watching import HELP, head, log_text, state_of, trouble
 from loratui.text import safe_text
 from loratui.widgets import plots
 from loratui.widgets.chart import Chart
@@ -27,7 +28,7 @@ from trainer.contract.events import Tail
 from trainer.contract.lock import lock_holder
 from trainer.contract.rundir import RunDir
 
-Leaving = Literal["detach", "result"]
+Leaving = Literal["detach", "result"] | RunDir  # a RunDir: to the monitor of that run
 PULL = 1.0  # seconds between two looks at the run
 STARTING = 20.0  # seconds that a trainer may take from its launch to its lock
 UNANSWERED = 20.0  # seconds after which a command that nobody took is spoken of
@@ -41,6 +42,8 @@ class MonitorScreen(Screen[Leaving]):
         Binding("c", "send('save')", "Checkpoint"),
         Binding("p", "pause", "Pause"),
         Binding("x", "stop", "Stop"),
+        Binding("X", "abort", "Abort", show=False),
+        Binding("f", "fix", "Fix"),
         Binding("v", "view", "View"),
         Binding("l", "log", "Log"),
         Binding("enter,f2", "result", "Result", key_display="enter"),
@@ -59,6 +62,7 @@ class MonitorScreen(Screen[Leaving]):
         self._tail = Tail(run.events)
         self._waiting: dict[str, tuple[str, float]] = {}  # command id -> what was asked, when
         self._opened = time.monotonic()
+        self._restart: Restart | None = None
         self.alive = True
 
     def compose(self) -> ComposeResult:
@@ -89,6 +93,10 @@ class MonitorScreen(Screen[Leaving]):
         changed = False
         while events := self._tail.read():
             changed = self.history.absorb(events) or changed
+        if self._restart is not None and (said := self._restart.settle(self.history)) is not None:
+            self._restart, changed = None, True
+            if said:
+                self._say("bad", said)
         alive = self._is_alive()
         if alive != self.alive:
             self.alive, changed = alive, True
@@ -96,7 +104,7 @@ class MonitorScreen(Screen[Leaving]):
             self.draw()
 
     def _is_alive(self) -> bool:
-        if lock_holder(self.run_dir.lock) is not None:
+        if self._restart is not None or lock_holder(self.run_dir.lock) is not None:
             return True
         # between the launch and the lock lie the first moments of an interpreter, in which it says nothing
         silent = not self.run_dir.log.exists() or self.run_dir.log.stat().st_size == 0
@@ -108,13 +116,13 @@ class MonitorScreen(Screen[Leaving]):
         late = [key for key, (_, sent) in self._waiting.items() if time.monotonic() - sent > UNANSWERED]
         for key in late:
             cmd, _ = self._waiting.pop(key)
-            self._say("warn", f"{cmd}: no answer yet; the trainer looks at commands between two steps")
+            self._say("warn", late_words(cmd, self.history))
         return bool(late)
 
     @property
     def state(self) -> str:
         """The run's state in one word."""
-        return state_of(self.history, self.alive)
+        return "starting" if self._restart is not None else state_of(self.history, self.alive)
 
     def draw(self) -> None:
         """Show the history as it is."""
@@ -130,14 +138,16 @@ class MonitorScreen(Screen[Leaving]):
         words = trouble(history, state, self.run_dir)
         self.query_one("#trouble", Static).update(words or "")
         self.set_class(words is not None, "-trouble")
-        self.set_class(history.end is not None, "-ended")
+        self.set_class(history.end is not None and not self.alive, "-ended")
         self.refresh_bindings()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only the keys that mean something now."""
         ended = not self.alive
-        if action in ("send", "pause", "stop"):
-            return not ended
+        if action in ("send", "pause", "stop", "abort"):
+            return not ended and self._restart is None
+        if action == "fix":
+            return ended and self.state in ("failed", "crashed")
         if action == "result":
             return ended and bool(self.history.samples or self.history.end)
         if action == "view":
@@ -152,7 +162,7 @@ class MonitorScreen(Screen[Leaving]):
             self._say("bad", f"{cmd}: could not be sent ({error.strerror})")
         else:
             self._waiting[key] = (cmd, time.monotonic())
-            self._say("info", f"{cmd}: asked; done after the current step")
+            self._say("info", asked_words(cmd, self.history))
         self.draw()
 
     def action_pause(self) -> None:
@@ -161,14 +171,33 @@ class MonitorScreen(Screen[Leaving]):
 
     def action_stop(self) -> None:
         """Stop after a question that says what stays."""
-        words = STOP_WORDS.format(step=self.history.step, steps=self.history.steps)
-        self.app.push_screen(
-            Confirm("Stop this run?", words, "Stop and export", "Go on training", careful=True), self._stop
-        )
+        self.app.push_screen(stop_question(self.history, self.run_dir), self._stop)
 
     def _stop(self, yes: bool | None) -> None:
         if yes:
             self.action_send("stop")
+
+    def action_abort(self) -> None:
+        """End at once, after a question that says what is lost."""
+        self.app.push_screen(abort_question(self.history, self.run_dir), self._abort)
+
+    def _abort(self, yes: bool | None) -> None:
+        if yes:
+            self.action_send("abort")
+
+    def action_fix(self) -> None:
+        """What happened, and what to change to go on."""
+        from loratui.screens.trouble import open_trouble
+
+        open_trouble(self, self.run_dir, self.history, self._again)
+
+    def _again(self, run: RunDir, pid: int) -> None:
+        if run.path != self.run_dir.path:
+            self.dismiss(run)
+            return
+        self._restart = Restart(pid, self.history.run)
+        self.pull()
+        self.draw()
 
     def action_look(self, steps: int, prompts: int) -> None:
         """Another step's or prompt's picture."""

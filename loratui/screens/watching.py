@@ -32,17 +32,12 @@ PHASES = {
     "save": "saving a checkpoint",
     "export": "writing the files",
 }
-STOP_WORDS = """The trainer finishes the current step (now {step} of {steps}), then
-
-  saves a checkpoint, from which 'loratui resume' goes on
-  writes the LoRA and the embeddings as they are now
-
-and ends as stopped. Nothing that was made so far is lost."""
 HELP = """
 Curves, pictures and messages of a run. Leaving never stops the training.
 
   s   a picture of every prompt now      c   a checkpoint now
   p   pause, or go on                    x   stop: saves and exports
+  f   after a bad end: what to change    X   abort: ends and saves nothing
   v   the picture full screen            l   all messages and the log
   ← → earlier, later picture             ↑ ↓ another prompt
   q   leave; 'loratui attach' comes back
@@ -137,6 +132,7 @@ def trouble(history: History, state: str, run: RunDir) -> Content | None:
         lines.append(_bold("✗ The trainer is gone and left no word: it was killed, or the machine was."))
     lines += [Content.styled(f"  {safe_text(line, limit=200)}", "$muted") for line in tail_of(run.log, 4)]
     lines += [Content(f"→ {safe_text(one)}") for one in advice]
+    lines.append(Content.assemble("→ ", ("f", "bold"), " shows what happened, what to change, and starts it again"))
     if history.checkpoints:
         step = history.checkpoints[-1].get("step")
         lines.append(Content(f"→ go on from the checkpoint at step {step}:"))
