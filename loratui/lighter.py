@@ -75,15 +75,15 @@ def _smaller_training(config: TrainConfig, phase: str, gpu: bool) -> list[Lighte
         found.append(Lighter(f"resolution {train.resolution} to {side} px", {"train.resolution": side}, why))
     if train.optimizer == "prodigy" and config.prodigy.slice_p == 1:
         why = "Prodigy then estimates from every 11th number: about a third less of its memory"
-        found.append(Lighter("slice_p 1 to 11, in a new run", {"prodigy.slice_p": 11}, why))
+        found.append(Lighter("slice_p 1 to 11", {"prodigy.slice_p": 11}, why))
     if train.optimizer != "adamw-8bit" and importlib.util.find_spec("bitsandbytes") is not None:
         why = "its state takes 2 bytes a number; the rates are AdamW's own"
         own = {"train.optimizer": "adamw-8bit", "train.learning_rate": 0.0, "train.embedding_learning_rate": 0.0}
-        found.append(Lighter("8-bit AdamW, in a new run", own, why))
+        found.append(Lighter("8-bit AdamW", own, why))
     if train.rank > SHORTEST:
         why = "half as many trained numbers, and so half of their gradients and of the optimizer's state"
         half = train.rank // 2
-        found.append(Lighter(f"rank {train.rank} to {half}, in a new run", {"train.rank": half}, why))
+        found.append(Lighter(f"rank {train.rank} to {half}", {"train.rank": half}, why))
     return found
 
 

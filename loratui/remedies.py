@@ -23,6 +23,7 @@ from trainer.contract.rundir import RunDir
 Kind = Literal["crash", "oom", "nan", "disk", "data", "signal", "exception"]
 Goes = Literal["checkpoint", "beginning", "new run"]
 KINDS = ("oom", "nan", "disk", "data", "signal", "exception")
+ROOM = 0.95  # of the memory: the rest is the driver's, the desktop's, and the allocator's gaps
 FULL = 0.85  # of the RAM: a process of that size that dies without a word was most likely ended by the system
 
 
@@ -39,6 +40,7 @@ class Case:
     gpu: bool = False
     world: int = 1  # processes that share a step
     full: bool = False  # RAM was nearly full when it was last heard of
+    room: int = 0  # bytes that the GPU has, or the machine without one; 0: not known
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,17 @@ class Remedy:
     effect: Effect = "none"
     memory: tuple[int, int] | None = None  # bytes at the fullest before and after, where that changes
 
+    def fits(self, room: int) -> bool:
+        """Whether it would stay below `room` bytes, as far as the estimate can tell."""
+        return not room or self.memory is None or self.memory[1] < ROOM * room
+
 
 def case_of(run: RunDir, history: History) -> Case:
     """The case of a run that has ended. Raises OSError or ValueError if its configuration cannot be read."""
     error = history.error or {}
     kind = str(error.get("kind"))
     raw = error.get("pictures")
+    total = error.get("vram_total")
     checkpoints = saved_steps(run)
     return Case(
         kind="crash" if history.error is None else kind if kind in KINDS else "exception",  # type: ignore[arg-type]
@@ -71,6 +78,7 @@ def case_of(run: RunDir, history: History) -> Case:
         gpu=bool(history.run.get("gpu")),
         world=int(history.run.get("world") or 1),
         full=history.vram is None and (history.rss or 0) > FULL * ram(),
+        room=(int(total) if isinstance(total, int | float) else 0) if history.run.get("gpu") else ram(),
     )
 
 
@@ -129,7 +137,7 @@ def _not_finite(case: Case) -> list[Remedy]:
     config, train = case.config, case.config.train
     found = []
     if train.precision == "fp16":
-        why = "fp16 ends at 65,504, which activations of SDXL pass; bf16 reaches as far as fp32"
+        why = "in fp16 the largest number is 65,504, which activations can pass; bf16 reaches as far as fp32"
         found.append(_remedy(case, "precision fp16 to bf16", why, {"train.precision": "bf16"}))
     if train.precision != "fp32" and config.model.vae_precision == "auto":
         why = "a VAE that overflows in half precision gives pictures that are not finite"
@@ -154,7 +162,7 @@ def _not_finite(case: Case) -> list[Remedy]:
         found.append(_remedy(case, "precision bf16 to fp32", why, full, memory))
     if case.checkpoints and case.sound:
         why = f"{why_anew(case)}; this run stays as it is"
-        found.append(_remedy(case, f"{title}, in a new run", why, rates, anew=True))
+        found.append(_remedy(case, title, why, rates, anew=True))
     return found
 
 
@@ -200,16 +208,18 @@ def _data(case: Case) -> list[Remedy]:
     if optimizer == "adamw-8bit" and importlib.util.find_spec("bitsandbytes") is None:
         why = "bitsandbytes is not installed; this one needs nothing more, and more memory"
         return [_remedy(case, "AdamW in place of its 8-bit form", why, {"train.optimizer": "adamw"}, anew=True), again]
+    why = "this run's checkpoints belong to what it was begun with"
+    anew = [_remedy(case, "begin again with what is there now", why, {}, anew=True)] if case.checkpoints else []
     if not case.pictures:
-        return [again]
+        return [again, *anew]
     names = case.pictures
     title = f"leave out {safe_text(names[0], 40) if len(names) == 1 else plural(len(names), 'picture')}"
     skip = {"dataset.skip": (*case.config.dataset.skip, *(one for one in names if one not in case.config.dataset.skip))}
-    return [_remedy(case, title, "the others are good", skip), again]
+    return [_remedy(case, title, "the others are good", skip), again, *anew]
 
 
 def _as_it_was(case: Case, why: str) -> Remedy:
-    return _remedy(case, "change nothing", why, {})
+    return _remedy(case, "change nothing, go on", why, {})
 
 
 def with_values(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:

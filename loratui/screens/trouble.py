@@ -21,7 +21,7 @@ from loratui.errors import Refusal
 from loratui.history import History
 from loratui.remedies import Case, Remedy, case_of, remedies
 from loratui.screens.dialogs import Help, Reader
-from loratui.screens.troublewords import happened, remedy_words, title_words
+from loratui.screens.troublewords import happened, remedy_row, remedy_words, title_words
 from loratui.screens.watching import log_text, tail_of
 from loratui.text import safe_lines, safe_text, show_path
 from trainer.contract.rundir import RunDir
@@ -56,13 +56,12 @@ class TroubleScreen(Screen[Again | None]):
     TroubleScreen {
         #trouble-title { height: 1; padding: 0 1; }
         #trouble-happened { height: auto; max-height: 7; padding: 0 1; }
-        #trouble-log { height: 5; border: round $line; border-title-color: $foreground; padding: 0 1; }
+        #trouble-log { height: 1fr; min-height: 5; border: round $line; border-title-color: $foreground; padding: 0 1; }
         #trouble-log Static { height: auto; color: $muted; }
-        #remedies { height: 1fr; min-height: 3; }
+        #remedies { height: auto; max-height: 8; }
         #trouble-does { height: auto; max-height: 6; padding: 0 1; }
-        &.-tall #trouble-log { height: 12; }
         &.-tall #trouble-happened { max-height: 10; }
-        &.-tall #trouble-does { max-height: 8; }
+        &.-tall #remedies { max-height: 14; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -100,17 +99,17 @@ class TroubleScreen(Screen[Again | None]):
         with VerticalScroll(id="trouble-log", can_focus=False) as box:
             box.border_title = Content("end of trainer.log")
             yield Static("", id="trouble-tail", markup=False)
-        names = [Option(Content(safe_text(one.title))) for one in self.remedies]
-        listed = OptionList(*names, id="remedies", compact=True)
+        listed = OptionList(*(Option("") for _ in self.remedies), id="remedies", compact=True)
         listed.border_title = Content("what to change")
         yield listed
         yield Static("", id="trouble-does", markup=False)
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
-        """Start on the mildest remedy."""
+        """Start on the mildest remedy that is likely to do."""
         listed = self.query_one("#remedies", OptionList)
-        listed.highlighted = 0
+        fitting = (place for place, one in enumerate(self.remedies) if one.fits(self.case.room))
+        listed.highlighted = next(fitting, 0)
         listed.focus()
         self._show()
 
@@ -123,12 +122,15 @@ class TroubleScreen(Screen[Again | None]):
         self.query_one("#trouble-happened", Static).update(happened(self.case, self._history, self._run))
         lines = [safe_text(line, 200) for line in tail_of(self._run.log, 20)]
         self.query_one("#trouble-tail", Static).update(Content("\n".join(lines) or "The trainer wrote nothing."))
+        listed = self.query_one("#remedies", OptionList)
+        for place, one in enumerate(self.remedies):
+            listed.replace_option_prompt_at_index(place, remedy_row(one, self.case, self.size.width - 5))
         self.query_one("#trouble-log", VerticalScroll).scroll_end(animate=False)
         self._show_effect()
 
     def _show_effect(self) -> None:
         remedy = self.chosen
-        self.query_one("#trouble-does", Static).update(remedy_words(remedy, self.case, self._run))
+        self.query_one("#trouble-does", Static).update(remedy_words(remedy, self.case))
 
     @property
     def chosen(self) -> Remedy:

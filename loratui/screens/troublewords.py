@@ -26,6 +26,7 @@ TITLES = {
     "signal": "interrupted",
     "exception": "failed",
 }
+TRAINING = {"none": "same training", "rounding": "same training", "training": "other training"}
 WAS_DOING = {
     "load": "while loading the base model",
     "cache": "while preparing the pictures",
@@ -49,29 +50,41 @@ def happened(case: Case, history: History, run: RunDir) -> Content:
     return Content("\n").join(Content(safe_text(line)) for line in [*lines(case, history, run), _left(case, history)])
 
 
-def remedy_words(remedy: Remedy, case: Case, run: RunDir) -> Content:
+def remedy_row(remedy: Remedy, case: Case, width: int) -> Content:
+    """One line of the list: what is changed, what that is to the training, and about how much memory it takes."""
+    training = "new run" if remedy.goes == "new run" else TRAINING[remedy.effect] if remedy.changes else ""
+    memory, tone = "", "$muted"
+    if remedy.memory is not None:
+        memory = f"about {megabytes(remedy.memory[1])}"
+        if not remedy.fits(case.room):
+            memory, tone = f"! {memory}", "$text-warning"
+    title = safe_text(remedy.title, max(8, width - 31))
+    return Content.assemble(f"{title:<{max(8, width - 30)}}", (f"{training:<15}", "$muted"), (f"{memory:>15}", tone))
+
+
+def remedy_words(remedy: Remedy, case: Case) -> Content:
     """What Enter does with this remedy, before it is pressed."""
     steps = case.config.train.steps
-    parts = [f"{remedy.why[:1].upper()}{remedy.why[1:]}."]
-    match remedy.goes:
-        case "checkpoint":
-            parts.append(f"Enter starts again at step {remedy.step} of {steps}.")
-        case "beginning":
-            parts.append(f"Enter starts again from the beginning, {plural(steps, 'step')}: there is no checkpoint.")
-        case "new run":
-            parts.append(f"Enter begins a new run of {plural(steps, 'step')} beside this one, which stays as it is.")
+    parts = {
+        "checkpoint": f"Enter starts again at step {remedy.step} of {steps}.",
+        "beginning": f"Enter starts again from the beginning, {plural(steps, 'step')}: there is no checkpoint.",
+        "new run": f"Enter begins a new run of {plural(steps, 'step')} beside this one, which stays as it is.",
+    }
+    said = [parts[remedy.goes]]
     if remedy.memory:
         before, after = (megabytes(one) for one in remedy.memory)
-        parts.append(f"Memory about {after} in place of {before}.")
+        full = "" if remedy.fits(case.room) else f", of {megabytes(case.room)} there are: most likely still too much"
+        said.append(f"Memory about {after} in place of {before}{full}.")
     if remedy.back:
         later = [one for one in case.checkpoints if one > remedy.step]
         named = f"step {later[0]}" if len(later) == 1 else f"steps {later[0]} to {later[-1]}"
-        parts.append(f"The loss had left its range after that: the checkpoints of {named} are put aside.")
+        said.append(f"After it the loss had left its range: the checkpoints of {named} are put aside.")
     if remedy.goes == "checkpoint" and remedy.changes:
-        parts.append(EFFECTS[remedy.effect])
+        said.append(EFFECTS[remedy.effect])
+    said.append(f"{remedy.why[:1].upper()}{remedy.why[1:]}.")
     if remedy.changes and remedy.goes != "new run":
-        parts.append("The settings as they were are kept beside config.toml.")
-    return Content(safe_text(" ".join(parts)))
+        said.append("The old config.toml is kept.")
+    return Content(safe_text(" ".join(said)))
 
 
 def _out_of_memory(case: Case, history: History, run: RunDir) -> list[str]:
@@ -118,7 +131,7 @@ def _crashed(case: Case, history: History, run: RunDir) -> list[str]:
     if case.full:
         who += f" It held {megabytes(history.rss)} of the {megabytes(ram())} of RAM: most likely the system ended it."
     if code in (None, -signal.SIGKILL):
-        who += " If the system had run out of RAM, its own log says so: journalctl -k | grep -i killed"
+        return [who, "Whether the system had run out of RAM, its log says: journalctl -k | grep -i killed"]
     return [who]
 
 
