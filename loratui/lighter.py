@@ -45,10 +45,10 @@ def _same_training(config: TrainConfig, phase: str, world: int) -> list[Lighter]
         why = "fewer pictures at a time, as many in each step: slower where the GPU is not full"
         found.append(Lighter(title, changes, why))
     if smaller and not train.gradient_checkpointing:
-        last = found[-1]
-        found.append(
-            Lighter(f"checkpointing on and {last.title}", {**on, **last.changes}, "the least that a step takes")
-        )
+        size = smaller[-1]
+        both = {**on, "train.batch": size, "train.accumulation": product // size}
+        title = f"checkpointing on, batch {size}, accumulation {product // size}"
+        found.append(Lighter(title, both, "the least that a step takes"))
     return found
 
 

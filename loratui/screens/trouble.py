@@ -124,7 +124,7 @@ class TroubleScreen(Screen[Again | None]):
         self.query_one("#trouble-tail", Static).update(Content("\n".join(lines) or "The trainer wrote nothing."))
         listed = self.query_one("#remedies", OptionList)
         for place, one in enumerate(self.remedies):
-            listed.replace_option_prompt_at_index(place, remedy_row(one, self.case, self.size.width - 5))
+            listed.replace_option_prompt_at_index(place, remedy_row(one, self.case, self.size.width - 6))
         self.query_one("#trouble-log", VerticalScroll).scroll_end(animate=False)
         self._show_effect()
 

@@ -131,7 +131,7 @@ def _crashed(case: Case, history: History, run: RunDir) -> list[str]:
     if case.full:
         who += f" It held {megabytes(history.rss)} of the {megabytes(ram())} of RAM: most likely the system ended it."
     if code in (None, -signal.SIGKILL):
-        return [who, "Whether the system had run out of RAM, its log says: journalctl -k | grep -i killed"]
+        return [who, "If RAM had run out, the system's log says so: journalctl -k | grep -i killed"]
     return [who]
 
 

@@ -132,13 +132,12 @@ def trouble(history: History, state: str, run: RunDir) -> Content | None:
         lines.append(_bold("✗ The trainer is gone and left no word: it was killed, or the machine was."))
     lines += [Content.styled(f"  {safe_text(line, limit=200)}", "$muted") for line in tail_of(run.log, 4)]
     lines += [Content(f"→ {safe_text(one)}") for one in advice]
-    lines.append(Content.assemble("→ ", ("f", "bold"), " shows what happened, what to change, and starts it again"))
-    if history.checkpoints:
-        step = history.checkpoints[-1].get("step")
-        lines.append(Content(f"→ go on from the checkpoint at step {step}:"))
-        lines.append(Content.styled(f"  loratui resume {safe_text(run.path.name)}", "bold"))
-    elif state == "crashed":
-        lines.append(Content("→ no checkpoint was written yet; start again with  loratui replay answers.toml"))
+    step = history.checkpoints[-1].get("step") if history.checkpoints else None
+    start = (
+        "start again; no checkpoint was written yet" if step is None else f"go on from the checkpoint at step {step}"
+    )
+    lines.append(Content.assemble("→ ", ("f", "bold"), f" shows what to change, and has it {start}"))
+    lines.append(Content.styled(f"  loratui resume {safe_text(run.path.name)}", "bold"))
     return Content("\n").join(lines)
 
 
