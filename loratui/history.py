@@ -132,6 +132,14 @@ class History:
         return max(0, self.steps - self.step) * speed
 
     @property
+    def doing(self) -> str:
+        """The name of the phase that the trainer is in; "train" between the others, empty before the first."""
+        if self.phase is None:
+            return ""
+        over = self.phase.done >= self.phase.total and self.phase.name not in ("cache", "prior")  # load goes on then
+        return "train" if over else self.phase.name
+
+    @property
     def prompts(self) -> tuple[int, ...]:
         """The indices of the prompts that have pictures."""
         return tuple(sorted({one.index for one in self.samples}))

@@ -73,7 +73,7 @@ def case_of(run: RunDir, history: History) -> Case:
         config=load_config(run.config),
         checkpoints=checkpoints,
         sound=sound_steps(history.ema, checkpoints),
-        phase=history.phase.name if history.phase is not None else "load",
+        phase=history.doing or "load",
         pictures=tuple(map(str, raw)) if isinstance(raw, list) else (),
         gpu=bool(history.run.get("gpu")),
         world=int(history.run.get("world") or 1),

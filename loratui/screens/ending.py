@@ -48,20 +48,17 @@ def preparing(history: History) -> str:
     """What a trainer that has taken no step since its start is doing; empty once it trains."""
     if not history.run:
         return "starting"
-    phase = history.phase
-    if phase is None:
-        return "starting"
-    return PREPARING.get(phase.name, "")
+    return PREPARING.get(history.doing, "") if history.doing else "starting"
 
 
 def asked_words(cmd: Cmd, history: History) -> str:
     """What is said when a command was sent: when it will be done."""
     doing = preparing(history)
     if doing and cmd not in ("stop", "abort"):
-        return f"{cmd}: asked; done before the first step (the trainer is {doing} now)"
+        return f"{cmd}: asked; done at the first step ({doing} now)"
     if doing:
-        return f"{cmd}: asked; done between two pictures (the trainer is {doing} now)"
-    if history.phase is not None and history.phase.name == "sample" and history.phase.done < history.phase.total:
+        return f"{cmd}: asked; done after the picture at hand ({doing} now)"
+    if history.doing == "sample":
         return f"{cmd}: asked; done when the pictures are drawn"
     if history.paused:
         return f"{cmd}: asked"
@@ -70,7 +67,7 @@ def asked_words(cmd: Cmd, history: History) -> str:
 
 def late_words(cmd: str, history: History) -> str:
     """What is said of a command that nobody took for a while."""
-    doing = preparing(history) or (BUSY.get(history.phase.name, "") if history.phase is not None else "")
+    doing = preparing(history) or BUSY.get(history.doing, "")
     now = f"it is {doing} now, and " if doing else ""
     return f"{cmd}: no answer yet; {now}the trainer looks at commands between two steps"
 
@@ -105,15 +102,16 @@ def abort_question(history: History, run: RunDir) -> Confirm:
         lines.append(f"         loratui resume {safe_text(run.path.name)}")
     if history.samples:
         lines.append(f"  stays  {plural(len(history.samples), 'picture')} in samples/")
-    lines += ["", "x stops it in place of that: with a checkpoint and the files."]
+    if lost > 0:
+        lines += ["", "x stops it in place of that: with a checkpoint and the files."]
     return Confirm("Abort this run?", "\n".join(lines), "Abort, save nothing", "Go on training", careful=True)
 
 
 def _stop_before_training(history: History, run: RunDir, doing: str) -> str:
     """A stop while there is nothing new to save."""
     saved = saved_steps(run)
-    now = f"The trainer is {doing}: no step was taken since its start," if doing else "No step was taken yet,"
-    lines = [now, "so a stop writes no checkpoint and no files.", ""]
+    now = f"The trainer is {doing}" if doing else "The trainer has just begun"
+    lines = [f"{now} and has taken no step since its start,", "so a stop writes no checkpoint and no files.", ""]
     if saved:
         lines.append(f"  stays  checkpoint step-{saved[-1]:06d}, which it was about to go on from")
     lines.append("  stays  what was prepared: the next start finds it")
@@ -123,9 +121,13 @@ def _stop_before_training(history: History, run: RunDir, doing: str) -> str:
 
 def _stop_words(history: History, run: RunDir) -> str:
     step = history.step
-    now = "The trainer is paused; it" if history.paused else "The trainer finishes the step that it is in, then"
+    now = "The trainer is paused; it" if history.paused else "The trainer finishes its step, then"
     lines = [f"{now} writes into {show_path(run.path)}"]
     lines += ["", *_files(history, run, step), ""]
+    keep, saved = _keep(run), saved_steps(run)
+    if keep and len(saved) >= keep and step not in saved:
+        gone = ", ".join(f"step-{one:06d}" for one in saved[: len(saved) - keep + 1][-3:])
+        lines.append(f"{gone} goes for it: keep_checkpoints is {keep}.")
     took = [
         f"{what} took {clock(history.took[name])} the last time"
         for name, what in (("save", "a checkpoint"), ("export", "the files"))
@@ -134,7 +136,7 @@ def _stop_words(history: History, run: RunDir) -> str:
     if took:
         lines.append(f"{' and '.join(took)}.".capitalize())
     lines += [
-        f"It ends as stopped, at about step {step} of {history.steps}; nothing made so far is lost.",
+        f"It ends as stopped at about step {step} of {history.steps}; no step is lost.",
         f"Go on later with: loratui resume {safe_text(run.path.name)}",
     ]
     return "\n".join(lines)
@@ -158,10 +160,18 @@ def _files(history: History, run: RunDir, step: int) -> list[str]:
     if config.pivotal.enabled:
         words = split_triggers(config.dataset.trigger)
         name = f"export/{config.name}_emb.safetensors" if len(words) == 1 else f"export/ {len(words)} embeddings"
-        rows.append((name, ""))
+        rows.append((name, "a few kB"))
     rows.append(("export/README.md", "the model card"))
     sizes = [f"about {size}" if size[:1].isdigit() else size for _, size in rows]
     return [f"  {safe_text(name):<44} {size}".rstrip() for (name, _), size in zip(rows, sizes, strict=True)]
+
+
+def _keep(run: RunDir) -> int:
+    """How many checkpoints stay; 0 where the configuration cannot be read."""
+    try:
+        return load_config(run.config).train.keep_checkpoints
+    except (OSError, ValueError):
+        return 0
 
 
 def _kept(config: TrainConfig) -> int:

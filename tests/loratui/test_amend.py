@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -179,3 +180,13 @@ def test_the_command_line_refuses_in_the_same_words(loratui: LoraTUI, run: RunDi
     assert refused.returncode == 2
     assert "train.rank: the checkpoint of step 4 was trained with 4, asked for is 8" in refused.stderr
     assert "--set train.rank=8" in refused.stderr and not run.log.exists()
+
+
+@pytest.mark.slow
+def test_resume_with_set_says_what_it_changes_and_trains_in_it(loratui: LoraTUI, run: RunDir) -> None:
+    shutil.rmtree(run.checkpoints)
+    done = loratui("resume", run.path, "--set", "train.batch=1", "--set", "train.accumulation=2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "changed: train.batch from 2 to 1" in done.stdout and "The training stays the same" in done.stdout
+    assert "completed at step 4" in done.stdout
+    assert settings(run)["train.batch"] == 1 and load_config(run.path / "config.1.toml").train.batch == 2

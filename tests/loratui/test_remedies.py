@@ -138,5 +138,8 @@ def test_the_case_is_read_from_the_run(tmp_path: Path) -> None:
     case = case_of(run, history)
     assert (case.kind, case.phase, case.pictures, case.gpu, case.world) == ("nan", "cache", ("a.png",), True, 2)
     assert case.checkpoints == ()
+    for name, done, phase in (("load", 3, "train"), ("load", 2, "load"), ("sample", 3, "train"), ("cache", 3, "cache")):
+        history.absorb([{"type": "phase", "t": 4, "name": name, "done": done, "total": 3}])
+        assert case_of(run, history).phase == phase
     history.error = {"kind": "of another version"}
     assert case_of(run, history).kind == "exception"

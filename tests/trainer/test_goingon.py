@@ -72,7 +72,7 @@ def test_another_training_is_refused_unless_a_person_asked_for_it(
     record_changes(run, [rate, Change("train.precision", "fp32", "bf16"), Change("dataset.skip", [], ["1.png"])])
     events = train(run)
     assert events[-1]["status"] == "completed"
-    assert changed(events) == ["train.learning_rate", "train.precision", "dataset.skip"]
+    assert changed(events) == ["train.precision", "train.learning_rate", "dataset.skip"]
     rates = [event["rates"]["unet"]["lr"] for event in events if event["type"] == "step"]
     assert rates == [1.0] * STEPS + [0.5] * (STEPS - CUT)
     # and from its own new checkpoint, should it be cut off again
