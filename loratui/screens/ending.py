@@ -32,15 +32,15 @@ class Restart:
 
     def __init__(self, pid: int, before: Event) -> None:
         """`before` is the `run` event of the start before it."""
-        self._pid, self._before = pid, before
+        self.pid, self._before = pid, before
 
     def settle(self, history: History) -> str | None:
         """None while nothing is known; empty once it speaks; else a sentence: it ended before it could."""
         if history.run is not self._before:
             return ""
-        if is_alive(self._pid):
+        if is_alive(self.pid):
             return None
-        code = exit_code(self._pid)
+        code = exit_code(self.pid)
         return f"the trainer could not start again (exit code {code}); l shows the end of its log"
 
 

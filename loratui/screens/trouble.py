@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.events import Resize
+from textual.events import Click, Resize
 from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Footer, OptionList, Static
@@ -47,6 +47,16 @@ class Again:
 
     run: RunDir
     pid: int
+
+
+class RemedyList(OptionList):
+    """A list in which a click chooses a line and no more: what it would do is read before Enter."""
+
+    async def _on_click(self, event: Click) -> None:
+        event.prevent_default()
+        place = event.style.meta.get("option")
+        if place is not None:
+            self.highlighted = place
 
 
 class TroubleScreen(Screen[Again | None]):
@@ -99,7 +109,7 @@ class TroubleScreen(Screen[Again | None]):
         with VerticalScroll(id="trouble-log", can_focus=False) as box:
             box.border_title = Content("end of trainer.log")
             yield Static("", id="trouble-tail", markup=False)
-        listed = OptionList(*(Option("") for _ in self.remedies), id="remedies", compact=True)
+        listed = RemedyList(*(Option("") for _ in self.remedies), id="remedies", compact=True)
         listed.border_title = Content("what to change")
         yield listed
         yield Static("", id="trouble-does", markup=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,8 @@ import pytest
 
 from loratui.app import LoratuiApp
 from loratui.history import History
-from loratui.launch import start
 from loratui.screens.ending import asked_words, late_words
-from tests.trainer.conftest import draw_dataset, make_config, make_run
 from trainer.contract.control import Inbox
-from trainer.contract.events import Tail
 from trainer.contract.lock import RunLock
 from trainer.contract.rundir import RunDir
 
@@ -113,37 +109,3 @@ def test_what_is_said_of_a_command_follows_what_the_trainer_does() -> None:
     history.absorb([{"type": "step", "t": 1, "step": 1, "loss": 0.1}])
     assert asked_words("pause", history) == "pause: asked; done after the current step"
     assert late_words("pause", history) == "pause: no answer yet; the trainer looks at commands between two steps"
-
-
-@pytest.mark.slow
-async def test_every_command_is_acknowledged_by_a_real_trainer(own_place: Path) -> None:
-    folder = draw_dataset(own_place / "photos")
-    own = make_config(folder, train__steps=5000, train__checkpoint_every=0, sample__steps=1)
-    run = make_run(own_place / "runs" / NAME, own)
-    start(run)
-    app = LoratuiApp(run=run)
-
-    def says(words: str) -> Callable[[], bool]:
-        return lambda: words in screen_text(app)
-
-    async with app.run_test(size=(120, 50)) as pilot:
-        screen = await at(pilot, "MonitorScreen")
-        await until(pilot, lambda: bool(screen.history.run), 120)
-        await pilot.press("p")  # while it prepares: done at the first step
-        await until(pilot, says("pause: paused"), 120)
-        for key, words in (("c", "save:"), ("s", "sample: 1 pictures at step")):  # while it is paused
-            await pilot.press(key)
-            await until(pilot, says(f"✓ {words}"), 60)
-        await pilot.press("p")
-        await until(pilot, says("resume: going on"))
-        await pilot.press("c")
-        await until(pilot, says("save: saved at step"))
-        await pilot.press("X")
-        await at(pilot, "Confirm")
-        await pilot.press("tab", "enter")
-        await until(pilot, says("✓ abort: stopping at once"))
-        await until(pilot, says("■ stopped"))
-        assert screen._waiting == {}
-    answered = [event["cmd"] for event in Tail(run.events).read() if event["type"] == "command"]
-    assert answered == ["pause", "save", "sample", "resume", "save", "abort"]
-    assert not run.export.exists()

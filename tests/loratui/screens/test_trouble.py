@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import OptionList
 
 from loratui.app import LoratuiApp
 from loratui.launch import start
@@ -129,47 +128,97 @@ async def test_hostile_names_and_logs_are_inert(own_place: Path) -> None:
         assert not set(shown) & {"\x1b", "\x07", "\x9b"}
 
 
-async def test_what_cannot_be_started_is_said_and_changes_nothing(own_place: Path) -> None:
+@pytest.mark.parametrize("key", ["enter", "f2"])
+async def test_what_cannot_be_started_is_said_and_changes_nothing(own_place: Path, key: str) -> None:
     run = ended(own_place / "runs" / NAME, "oom", train__gradient_checkpointing=False)
     run.answers.write_text("half a line of")
     before = run.config.read_bytes()
     app = LoratuiApp(run=run)
     async with app.run_test() as pilot:
         await opened(pilot)
-        await pilot.press("enter")
+        await pilot.press(key)
         await until(pilot, lambda: "✗ answers.toml:1: not valid TOML" in screen_text(app))
         assert type(app.screen).__name__ == "TroubleScreen"
     assert run.config.read_bytes() == before
     assert not run.changes.exists()
 
 
+async def test_a_click_chooses_and_starts_nothing(own_place: Path) -> None:
+    run = ended(own_place / "runs" / NAME, "oom", train__gradient_checkpointing=False)
+    app = LoratuiApp(run=run)
+    async with app.run_test() as pilot:
+        screen = await opened(pilot)
+        await pilot.click("#remedies", offset=(4, 3))
+        await pilot.pause()
+        assert screen.chosen is screen.remedies[2] and type(app.screen).__name__ == "TroubleScreen"
+    assert not run.changes.exists()
+
+
+async def test_a_trainer_that_dies_before_it_speaks_is_told(own_place: Path) -> None:
+    run = ended(own_place / "runs" / NAME, "exception")
+    app = LoratuiApp(run=run)
+    async with app.run_test() as pilot:
+        await opened(pilot)
+        await pilot.press("enter")
+        screen = await at(pilot, "MonitorScreen")
+        assert screen.state == "starting"
+        os.kill(screen._restart.pid, signal.SIGKILL)
+        await until(pilot, lambda: "✗ failed" in screen_text(app))
+        await pilot.press("l")
+        await at(pilot, "Reader")
+        assert "could not start again (exit code -9)" in screen_text(app)
+
+
 # -- real runs ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
-async def test_a_killed_run_goes_on_by_two_keys_and_completes(own_place: Path) -> None:
+async def test_commands_are_answered_and_a_killed_run_goes_on_by_two_keys(own_place: Path) -> None:
     folder = draw_dataset(own_place / "photos")
-    own = make_config(folder, train__steps=40, train__checkpoint_every=4)
+    own = make_config(folder, train__steps=5000, train__checkpoint_every=0, sample__steps=1)
     run = make_run(own_place / "runs" / NAME, own)
     pid = start(run)
     app = LoratuiApp(run=run)
-    async with app.run_test() as pilot:
+
+    async def says(said: str, seconds: float = 60) -> None:
+        await until(pilot, lambda: said in screen_text(app), seconds)
+
+    async with app.run_test(size=(120, 50)) as pilot:
         screen = await at(pilot, "MonitorScreen")
-        await until(pilot, lambda: bool(screen.history.checkpoints), 120)
+        await until(pilot, lambda: bool(screen.history.run), 120)
+        await pilot.press("p")  # while it prepares: done at the first step
+        await says("✓ pause: paused", 120)
+        for key, said in (("c", "✓ save: saved at step 0"), ("s", "✓ sample: 1 pictures at step 0")):  # while paused
+            await pilot.press(key)
+            await says(said)
+        await pilot.press("p")
+        await says("✓ resume: going on")
+        await until(pilot, lambda: screen.history.step > 0)
+        await pilot.press("c")
+        await until(pilot, lambda: len(screen.history.checkpoints) == 2)
         os.kill(pid, signal.SIGKILL)
-        await until(pilot, lambda: "✗ crashed" in screen_text(app))
+        await says("✗ crashed")
         await pilot.press("f")
-        await at(pilot, "TroubleScreen")
+        trouble = await at(pilot, "TroubleScreen")
         assert "ended by signal 9 (SIGKILL)" in screen_text(app)
-        assert app.screen.query_one("#remedies", OptionList).option_count == 1
+        (remedy,) = trouble.remedies
+        assert remedy.step == screen.history.checkpoints[-1]["step"] > 0
         await pilot.press("enter")
-        again = await at(pilot, "MonitorScreen")
-        assert again is screen
-        await until(pilot, lambda: "◌ starting" in screen_text(app) or "●" in screen_text(app))
-        await until(pilot, lambda: "✓ completed" in screen_text(app), 120)
-    starts = [event for event in Tail(run.events).read() if event["type"] == "run"]
-    assert len(starts) == 2 and starts[1]["resumed_from"] >= 4 and starts[1]["changed"] == []
-    assert lock_holder(run.lock) is None
+        assert await at(pilot, "MonitorScreen") is screen
+        await says("◌ starting")
+        await says(f"resumed from step {remedy.step}", 120)
+        await until(pilot, lambda: screen.history.step > remedy.step, 120)
+        await pilot.press("X")
+        await at(pilot, "Confirm")
+        await pilot.press("tab", "enter")
+        await says("✓ abort: stopping at once")
+        await says("■ stopped")
+        assert screen._waiting == {}
+    events = Tail(run.events).read()
+    assert [event["resumed_from"] for event in events if event["type"] == "run"] == [None, remedy.step]
+    answered = [event["cmd"] for event in events if event["type"] == "command"]
+    assert answered == ["pause", "save", "sample", "resume", "save", "abort"]
+    assert not run.export.exists() and lock_holder(run.lock) is None
 
 
 @pytest.mark.slow
