@@ -153,6 +153,9 @@ class LoratuiApp(App[str]):
 
         while True:
             leaving = await self.push_screen_wait(MonitorScreen(run))
+            if isinstance(leaving, RunDir):
+                run = leaving  # a new run in place of one that ended badly
+                continue
             if leaving == "detach":
                 break
             if await self.push_screen_wait(ResultScreen(run)):

@@ -188,17 +188,19 @@ def pause(run: RunArgument = None) -> None:
 
 
 @app.command()
-def resume(run: RunArgument = None, detach: DetachOption = False) -> None:
-    """Go on with a paused or an interrupted run."""
+def resume(run: RunArgument = None, detach: DetachOption = False, set_: SetOption = None) -> None:
+    """Go on with a paused or an interrupted run; with --set, in other settings."""
     from loratui.runs import find_run, run_info
 
     chosen = find_run(run)
     if run_info(chosen).alive:
+        if set_:
+            raise Refusal(f"{show_path(chosen.path)} is running: stop it before its settings are changed")
         _send(str(chosen.path), "resume")
         return
     from loratui import jobs
 
-    raise typer.Exit(jobs.resume(chosen, detach))
+    raise typer.Exit(jobs.resume(chosen, detach, set_ or []))
 
 
 @app.command()

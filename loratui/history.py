@@ -81,6 +81,8 @@ class History:
         self.error: Event | None = None
         self.end: Event | None = None
         self.now = 0.0  # unix seconds of the newest event
+        self.took: dict[str, float] = {}  # seconds of the last save, export ... that was seen from start to end
+        self._since: dict[str, float] = {}
         self._absorbers: dict[str, Callable[[Event], None]] = {
             "run": self._run,
             "phase": self._phase,
@@ -124,6 +126,14 @@ class History:
         return max(0, self.steps - self.step) * speed
 
     @property
+    def doing(self) -> str:
+        """The name of the phase that the trainer is in; "train" between the others, empty before the first."""
+        if self.phase is None:
+            return ""
+        over = self.phase.done >= self.phase.total and self.phase.name not in ("cache", "prior")  # load goes on then
+        return "train" if over else self.phase.name
+
+    @property
     def prompts(self) -> tuple[int, ...]:
         """The indices of the prompts that have pictures."""
         return tuple(sorted({one.index for one in self.samples}))
@@ -141,6 +151,7 @@ class History:
             self._undo(int(start))
             self._say(event, "info", f"resumed from step {int(start)}")
         else:
+            self._undo(0)  # an earlier start left no checkpoint
             self._say(event, "info", f"started: {event.get('steps')} steps, process {event.get('pid')}")
         self.run = event
         self.name = str(event.get("name") or "")
@@ -148,6 +159,9 @@ class History:
         self.vram_total = number(event.get("vram_total"))
         self.phase, self.error, self.end, self.paused = None, None, None, False
         self.curves.begin()
+        self._since.clear()
+        for one in event.get("changed") or ():
+            self._say(event, "info", f"changed since the checkpoint: {one['key']} from {one['old']} to {one['new']}")
 
     def _undo(self, start: int) -> None:
         self.step = min(self.step, start)
@@ -161,6 +175,11 @@ class History:
         if phase.name == "train":
             self.step = max(self.step, phase.done)
         self.phase = phase
+        now = number(event.get("t"))
+        if phase.done == 0 and now is not None:
+            self._since[phase.name] = now
+        elif phase.done == phase.total and now is not None and phase.name in self._since:
+            self.took[phase.name] = max(0.0, now - self._since.pop(phase.name))
 
     def _step(self, event: Event) -> None:
         step = int(event["step"])

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from loratui.amend import amend, changed_lines
 from loratui.answers import Answers, AnswersError, parse_set, read_answers
 from loratui.curation import Outcome, Report, ScanSettings, outcome, scan
 from loratui.curation.lines import refusal_lines
@@ -75,16 +76,20 @@ def begin(run: RunDir, detach: bool = False, gpus: int = 1, say: Say = print) ->
     return exits.DONE
 
 
-def resume(run: RunDir, detach: bool, say: Say = print) -> int:
-    """Start an interrupted run again; it goes on from its newest checkpoint."""
+def resume(run: RunDir, detach: bool, sets: Sequence[str] = (), say: Say = print) -> int:
+    """Start an interrupted run again; it goes on from its newest checkpoint, with what `sets` changes."""
     info = run_info(run)
     if info.state == "completed":
         raise Refusal(f"{show_path(run.path)} is completed; for a longer run replay its answers.toml with more steps")
     saved = sorted(one.name for one in run.checkpoints.glob("step-*")) if run.checkpoints.is_dir() else []
+    values = overrides_of(sets)
     try:
         bring_back(run)
     except NoDataset as error:
         raise Refusal(safe_text(error), exits.DATASET) from None
+    if values:
+        for line in changed_lines(amend(run, values)):
+            say(line)
     say(f"going on from {saved[-1]}" if saved else "there is no checkpoint: it starts from the beginning")
     return begin(run, detach, 1, say)
 

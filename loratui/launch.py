@@ -59,8 +59,7 @@ def create_run(resolved: Resolved, answers: Answers, out: Path | None = None) ->
 
 def start(run: RunDir, gpus: int = 1) -> int:
     """Start the trainer on run/config.toml and give its process id. Raises LaunchError if one is alive there."""
-    if lock_holder(run.lock) is not None:
-        raise LaunchError(_running(run), exits.RUNNING)
+    refuse_running(run)
     log = os.open(run.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         child = subprocess.Popen(
@@ -77,6 +76,12 @@ def start(run: RunDir, gpus: int = 1) -> int:
         os.close(log)
     _children[child.pid] = child
     return child.pid
+
+
+def refuse_running(run: RunDir) -> None:
+    """Raise LaunchError if a trainer works in `run`."""
+    if lock_holder(run.lock) is not None:
+        raise LaunchError(_running(run), exits.RUNNING)
 
 
 def trainer_command(run: RunDir, gpus: int = 1) -> list[str]:

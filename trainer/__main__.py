@@ -7,6 +7,7 @@ import sys
 import time
 import traceback
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from trainer.contract.lock import AlreadyRunning, RunLock
 from trainer.contract.rundir import RunDir
 
 if TYPE_CHECKING:
+    from trainer.checkpoint import Found
     from trainer.world import World
 
 CODES = {"oom": exits.MEMORY, "data": exits.DATASET, "usage": exits.USAGE, "signal": exits.STOPPED}
@@ -27,7 +29,7 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1 or arguments[0].startswith("-"):
         print("usage: python -m trainer RUN/config.toml", file=sys.stderr)
         return exits.USAGE
-    path = Path(arguments[0])
+    path, started = Path(arguments[0]), time.time()
     try:
         config = load_config(path)
     except (OSError, ValueError) as error:
@@ -44,7 +46,7 @@ def main(arguments: list[str]) -> int:
     log = EventLog(run.events)
     began = time.monotonic()
     try:
-        return _train(config, run, log, began, lock.took_over)
+        return _train(config, run, log, began, started, lock.took_over)
     except BaseException as error:
         return _tell(error, log, began)
     finally:
@@ -52,12 +54,12 @@ def main(arguments: list[str]) -> int:
         lock.release()
 
 
-def _train(config: TrainConfig, run: RunDir, log: EventLog, began: float, dead: int | None) -> int:
+def _train(config: TrainConfig, run: RunDir, log: EventLog, began: float, started: float, dead: int | None) -> int:
     from trainer.checkpoint import newest_checkpoint
     from trainer.commands import Requests, Stop
     from trainer.machine import gpu_memory, gpu_name, versions
 
-    requests = Requests(run, log)
+    requests = Requests(run, log, since=started)
     found = newest_checkpoint(run)
     world = _prepare_torch(config)
     log.emit(
@@ -73,6 +75,7 @@ def _train(config: TrainConfig, run: RunDir, log: EventLog, began: float, dead: 
         steps=config.train.steps,
         config_sha=config_sha(config),
         resumed_from=found.step,
+        changed=_changed(config, run, found),
     )
     if dead is not None:
         message = f"process {dead}, which ran here before, died without a word; its lock was taken over"
@@ -86,8 +89,20 @@ def _train(config: TrainConfig, run: RunDir, log: EventLog, began: float, dead: 
     except Stop:  # before the first step: nothing is there to be saved
         _end(log, "stopped", None, began, [])
         return exits.STOPPED
+    finally:
+        requests.close()
     _end(log, end.status, end.step, began, list(end.files))
     return exits.DONE if end.status == "completed" else exits.STOPPED
+
+
+def _changed(config: TrainConfig, run: RunDir, found: Found) -> list[dict[str, Any]]:
+    """What a person changed since the checkpoint, as the `run` event lists it."""
+    from trainer.contract.changes import read_changes
+    from trainer.goingon import changed_since
+
+    if found.snapshot is None:
+        return []
+    return [asdict(one) for one in changed_since(found.snapshot, config, read_changes(run))]
 
 
 def _follow(config: TrainConfig, run: RunDir) -> int:
@@ -133,21 +148,25 @@ def _rank() -> int:
 
 
 def _tell(error: BaseException, log: EventLog, began: float) -> int:
-    from trainer.failures import explain
+    from trainer.failures import details, explain
 
     kind, message, advice = explain(error)
     if kind not in ("data", "usage"):
         traceback.print_exception(error)
-    vram = _vram()
-    log.emit("error", kind="data" if kind == "usage" else kind, message=message, advice=advice, vram=vram)
+    found = {**_vram(), **details(error)}
+    log.emit("error", kind="data" if kind == "usage" else kind, message=message, advice=advice, **found)
     _end(log, "failed", None, began, [])
     print(message, file=sys.stderr)
     return CODES.get(kind, exits.FAILED)
 
 
-def _vram() -> Any:
+def _vram() -> dict[str, Any]:
+    """`vram`: the most that was held on the GPU; `vram_total`: what it has; both in bytes, None without one."""
     torch = sys.modules.get("torch")
-    return torch.cuda.max_memory_reserved() if torch is not None and torch.cuda.is_available() else None
+    if torch is None or not torch.cuda.is_available():
+        return {"vram": None, "vram_total": None}
+    total = torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory
+    return {"vram": torch.cuda.max_memory_reserved(), "vram_total": total}
 
 
 if __name__ == "__main__":

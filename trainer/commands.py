@@ -18,6 +18,7 @@ Done = tuple[bool, str]  # whether a command went well, and what to say of it
 Save = Callable[[], Done]
 Sample = Callable[[str | None, bool | None], Done]
 PAUSE_LOOK = 0.2  # seconds between two looks at the inbox while paused
+NOT_ANY_MORE = "not done: the run was already ending"
 
 
 class Stop(Exception):
@@ -29,12 +30,17 @@ class Stop(Exception):
 
 
 class Requests:
-    """Commands and signals of one run. SIGTERM and SIGINT ask for a stop; a second SIGINT ends at once."""
+    """Commands and signals of one run; each command is acknowledged, whatever becomes of it.
 
-    def __init__(self, run: RunDir, log: EventLog) -> None:
+    SIGTERM and SIGINT ask for a stop; a second SIGINT ends at once.
+    """
+
+    def __init__(self, run: RunDir, log: EventLog, since: float = 0.0) -> None:
+        """`since`: unix seconds at which this process began; what was sent before was meant for another one."""
         self._inbox, self._log = Inbox(run), log
         self._signal: str | None = None
-        self._inbox.clear()
+        for command in self._inbox.take(before=since):
+            self._acknowledge(command, "not done: it was sent before this trainer began", ok=False)
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
         # the terminal that started the run may close: the run goes on
@@ -47,8 +53,15 @@ class Requests:
 
     def check(self) -> None:
         """Between two pictures of a preparation: raises Stop if a stop was asked for; other commands wait."""
-        if self._signal is not None or any(one.cmd in ("stop", "abort") for one in self._inbox.waiting()):
-            raise Stop(save=False)
+        waiting = [one for one in self._inbox.waiting() if one.cmd in ("stop", "abort")]
+        if not waiting and self._signal is None:
+            return
+        for command in self._inbox.take():
+            if command.cmd in ("stop", "abort"):
+                self._acknowledge(command, "stopping: no step was taken since the start, so there is nothing to save")
+            else:
+                self._acknowledge(command, NOT_ANY_MORE, ok=False)
+        raise Stop(save=False)
 
     def look(self, save: Save, sample: Sample) -> None:
         """Do what was asked since the last look; waits while paused. Raises Stop.
@@ -60,11 +73,24 @@ class Requests:
         while True:
             if self._signal is not None:
                 raise Stop(save=True)
-            for command in self._inbox.take():
-                paused = self._do(command, paused, save, sample)
+            commands = self._inbox.take()
+            for place, command in enumerate(commands):
+                try:
+                    paused = self._do(command, paused, save, sample)
+                except Stop:
+                    self._refuse(commands[place + 1 :])
+                    raise
             if not paused:
                 return
             time.sleep(PAUSE_LOOK)
+
+    def close(self) -> None:
+        """Answer what nobody will do any more: the run is over."""
+        self._refuse(self._inbox.take())
+
+    def _refuse(self, commands: list[Command]) -> None:
+        for command in commands:
+            self._acknowledge(command, NOT_ANY_MORE, ok=False)
 
     def _do(self, command: Command, paused: bool, save: Save, sample: Sample) -> bool:
         match command.cmd:

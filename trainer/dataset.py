@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,11 +17,14 @@ CROPS = 8  # places that a random crop chooses from, so that their latents can b
 
 
 class DataError(ValueError):
-    """The dataset cannot be trained on; `problems` has a sentence for every file that is at fault."""
+    """The dataset cannot be trained on; `problems` has a sentence for every file that is at fault.
 
-    def __init__(self, problems: list[str]) -> None:
+    `files` are the pictures without which it could be, as `dataset.skip` names them.
+    """
+
+    def __init__(self, problems: list[str], files: Sequence[str] = ()) -> None:
         super().__init__("\n".join(problems))
-        self.problems = problems
+        self.problems, self.files = problems, tuple(files)
 
 
 @dataclass(frozen=True)
@@ -136,13 +140,17 @@ def read_dataset(config: TrainConfig) -> tuple[Item, ...]:
     except NoDataset as error:
         raise DataError([str(error)]) from None
     problems = [f"{one.file}: {one.message}; {one.remedy}" for one in listing.problems]
-    items = []
+    skippable = not problems  # what is wrong with a caption is not mended by leaving a picture out
+    items, bad = [], []
     for picture in listing.pictures:
         prompt = picture.caption or data.instance_prompt
         item = _read_item(picture.name, picture.path, prompt, data.background, problems)
-        items += [item] if item else []
+        if item is None:
+            bad.append(picture.name)
+        else:
+            items.append(item)
     if problems:
-        raise DataError(problems)
+        raise DataError(problems, bad if skippable else ())
     if not items:
         raise DataError([f"'{data.path}' has no picture left: all of them are skipped"])
     return tuple(items)

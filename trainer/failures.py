@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from typing import Any
 
 from trainer.contract.basemodel import NotSDXL
 
@@ -15,15 +16,45 @@ _MEMORY = [
 ]
 
 
+# how torch says it where it has no class of its own for it: the CPU's allocator, cuBLAS and cuDNN, a GPU's own calls
+_NO_MEMORY = (
+    "DefaultCPUAllocator: can't allocate memory",
+    "DefaultCPUAllocator: not enough memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUDA error: out of memory",
+)
+
+
 def first_line(error: BaseException, most: int = 300) -> str:
     """The first line of what an error says, cut to `most` letters; its kind where it says nothing."""
     return (str(error).strip() or type(error).__name__).splitlines()[0][:most]
 
 
-def explain(error: BaseException) -> Explained:
-    """Kind (oom, nan, data, usage, disk, signal, exception), message and advice of whatever ended a run."""
+def is_memory(error: BaseException) -> bool:
+    """Whether memory ran out, on a GPU or in RAM."""
     import torch
 
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
+
+
+def details(error: BaseException) -> dict[str, Any]:
+    """What the `error` event says beside the words: `step` and `pictures` where there is one at fault."""
+    from trainer.dataset import DataError
+    from trainer.step import NotFinite
+
+    match error:
+        case NotFinite():
+            return {"step": error.step, "pictures": list(error.pictures)}
+        case DataError():
+            return {"pictures": list(error.files)}
+    return {}
+
+
+def explain(error: BaseException) -> Explained:
+    """Kind (oom, nan, data, usage, disk, signal, exception), message and advice of whatever ended a run."""
     from trainer.adapters import UnknownBlock
     from trainer.checkpoint import OtherRun
     from trainer.dataset import DataError
@@ -34,7 +65,7 @@ def explain(error: BaseException) -> Explained:
     from trainer.world import Uneven
 
     match error:
-        case torch.OutOfMemoryError() | MemoryError():
+        case _ if is_memory(error):
             return "oom", "out of memory", _MEMORY
         case NotFinite():
             advice = ["lower the learning rate, or prodigy.d_coef", "with fp16, try train.precision = 'bf16'"]

@@ -11,15 +11,17 @@ from typing import Any
 import torch
 
 from trainer.cache import LatentCache
-from trainer.checkpoint import Found, Snapshot, check_identity, newest_checkpoint
+from trainer.checkpoint import Found, Snapshot, newest_checkpoint
 from trainer.commands import Requests, Stop
 from trainer.contract.arithmetic import checkpoint_steps, sample_steps
+from trainer.contract.changes import read_changes
 from trainer.contract.config import TrainConfig
 from trainer.contract.datasource import cache_folder
 from trainer.contract.events import EventLog, SilentLog
 from trainer.contract.rundir import RunDir
 from trainer.dataset import Plan
 from trainer.export.files import export_run
+from trainer.goingon import check_run
 from trainer.machine import memory_now
 from trainer.model import Parts, fix_pooling, load_parts, pick_device
 from trainer.prior import class_pictures
@@ -65,7 +67,7 @@ class Run:
         self._phase("load", 0, 3)
         world.share(config.train.batch, config.train.accumulation)
         self._warn_damaged(found)
-        inputs = read_inputs(config, found.snapshot)
+        inputs = read_inputs(config, found.snapshot, read_changes(run))
         self._warn_other_files(inputs)
         self.parts = load(config, pick_device(config))
         self._phase("load", 1, 3)
@@ -152,7 +154,8 @@ class Run:
         """Put the newest whole checkpoint back; returns its step, 0 for a fresh start."""
         if snapshot is None:
             return 0
-        check_identity(snapshot, self.identity)
+        plan, record = self.plan, read_changes(self.run)
+        check_run(snapshot, self.config, plan.items, plan.class_items, self.parts.digests, record)
         self.trainee.restore(snapshot)
         if self.trainee.pivoted:
             self._after_pivot()

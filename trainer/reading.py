@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainer.checkpoint import Snapshot, check_identity
+from trainer.checkpoint import Snapshot
 from trainer.contract.advice import refusals
+from trainer.contract.changes import Change
 from trainer.contract.config import TrainConfig
 from trainer.dataset import DataError, Item, read_dataset
-from trainer.model import base_digests
+from trainer.goingon import check_inputs
 from trainer.prior import real_class_pictures
-from trainer.setup import run_identity
 
 
 class SettingsError(ValueError):
@@ -27,31 +28,36 @@ class Inputs:
     class_photographs: tuple[Item, ...]
 
 
-def read_inputs(config: TrainConfig, snapshot: Snapshot | None) -> Inputs:
+def read_inputs(config: TrainConfig, snapshot: Snapshot | None, record: Sequence[Change] = ()) -> Inputs:
     """Read the pictures, look at the base model, and compare both with the checkpoint that is to be resumed.
+
+    `record` is what a person changed since the run began.
 
     Raises DataError or SettingsError with every problem there is, or OtherRun with every difference.
     """
     problems: list[str] = []
-    items, photographs = (_read(read, config, problems) for read in (read_dataset, real_class_pictures))
+    files: list[str] = []
+    items = _read(read_dataset, config, problems, files)
+    photographs = _read(real_class_pictures, config, problems, [])
     problems += _same(items, photographs)
     forbidden = refusals(config)
     if not problems and not forbidden and snapshot is not None:
-        known = run_identity(config, items, (), base_digests(config))
-        check_identity(snapshot, known, only=("settings", "pictures", *(f"base.{name}" for name in known["base"])))
+        check_inputs(snapshot, config, items, record)
     if problems:
-        raise DataError(problems + forbidden)
+        curable = len(problems + forbidden) == len(files)  # nothing else is wrong than these pictures
+        raise DataError(problems + forbidden, files if curable else ())
     if forbidden:
         raise SettingsError("\n".join(forbidden))
     return Inputs(items, photographs)
 
 
-def _read(read: Any, config: TrainConfig, problems: list[str]) -> tuple[Item, ...]:
+def _read(read: Any, config: TrainConfig, problems: list[str], files: list[str]) -> tuple[Item, ...]:
     try:
         found: tuple[Item, ...] = read(config)
         return found
     except DataError as error:
         problems += error.problems
+        files += error.files
         return ()
 
 

@@ -11,6 +11,7 @@ from torch import nn
 from trainer.adapters import LoraLinear, add_lora, add_text_lora
 from trainer.checkpoint import Snapshot, Tensors, copy_tensors
 from trainer.contract.arithmetic import learning_rates, text_frozen_after
+from trainer.contract.changes import is_free, plain
 from trainer.contract.config import TrainConfig, flat
 from trainer.contract.triggers import split_triggers
 from trainer.dataset import Item, identity
@@ -21,14 +22,6 @@ from trainer.optim import Optimizer, make_optimizer
 from trainer.tokens import TokenTable, Vocabulary, insert_tokens
 
 ENCODERS = ("clip_l", "clip_g")  # the names of the two embeddings in the file
-
-# what may differ between a checkpoint and the run that resumes it: it does not change what is trained
-# (of the data set, the pictures that it leads to are compared themselves)
-FREE = frozenset({"name", "preset", "prior.path"}) | {
-    f"dataset.{name}" for name in ("path", "subset", "split", "skip", "accept")
-}
-KEPT = tuple(f"train.{name}" for name in ("checkpoint_every", "keep_checkpoints", "sample_every"))
-FREE_SECTIONS = ("sample.", "export.", "tracker.", *KEPT)
 
 
 @dataclass
@@ -161,10 +154,6 @@ def run_identity(
 
     `base` has a digest for each part of the base model.
     """
-    settings = {
-        key: list(value) if isinstance(value, tuple) else value
-        for key, value in flat(config).items()
-        if key not in FREE and not key.startswith(FREE_SECTIONS)
-    }
+    settings = {key: plain(value) for key, value in flat(config).items() if not is_free(key)}
     pictures = {"pictures": identity(items), "class_pictures": identity(class_items)}
     return {"settings": settings, "base": base, **pictures}

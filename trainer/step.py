@@ -27,7 +27,11 @@ SCALE_PATIENCE = 2000  # steps without overflow before it is doubled
 
 
 class NotFinite(ArithmeticError):
-    """Loss or gradient is NaN or infinite; the step was not applied."""
+    """Loss or gradient is NaN or infinite; the step was not applied. `pictures` are the names of those it saw."""
+
+    def __init__(self, message: str, step: int, pictures: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.step, self.pictures = step, pictures
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,9 @@ class Stepper:
         seen = "; ".join(
             f"{view.item.name} at timestep {self._timestep(view)} ('{view.item.prompt[:SHOWN]}')" for view in views
         )
-        raise NotFinite(f"{what} of step {step} is not finite. It was made from {seen}. The step was not applied.")
+        names = tuple(dict.fromkeys(view.item.name for view in views if not view.prior))
+        message = f"{what} of step {step} is not finite. It was made from {seen}. The step was not applied."
+        raise NotFinite(message, step, names)
 
     def _loss(self, views: tuple[View, ...]) -> torch.Tensor:
         """Mean weighted loss of the pictures plus prior weight times that of the class pictures; 0-d fp32."""

@@ -19,10 +19,11 @@ from loratui.catchup import CatchUp
 from loratui.history import History, Message
 from loratui.insights import new_insights
 from loratui.screens.addprompt import AddPrompt, Arguments
-from loratui.screens.dialogs import Confirm, Help, Reader
+from loratui.screens.dialogs import Help, Reader
+from loratui.screens.ending import Restart, abort_question, asked_words, late_words, stop_question
 from loratui.screens.gallery import GalleryScreen
 from loratui.screens.matters import matters_lines, matters_text, settings_of
-from loratui.screens.watching import HELP, STOP_WORDS, head, log_text, state_of, trouble
+from loratui.screens.watching import HELP, head, log_text, state_of, trouble
 from loratui.widgets import plots
 from loratui.widgets.chart import Chart
 from loratui.widgets.eventlist import EventList
@@ -31,7 +32,7 @@ from trainer.contract.control import Cmd, send
 from trainer.contract.lock import lock_holder
 from trainer.contract.rundir import RunDir
 
-Leaving = Literal["detach", "result"]
+Leaving = Literal["detach", "result"] | RunDir  # a RunDir: to the monitor of that run
 PULL = 1.0  # seconds between two looks at the run
 PIECE = 1 << 21  # bytes read at a time, about 6,000 steps: keys are answered while a long log is read
 BREATH = 0.01  # seconds between two pieces
@@ -50,6 +51,8 @@ class MonitorScreen(Screen[Leaving]):
         Binding("p", "pause", "Pause"),
         Binding("x", "stop", "Stop"),
         Binding("a", "add", "Prompt"),
+        Binding("X", "abort", "Abort", show=False),
+        Binding("f", "fix", "Fix"),
         Binding("v", "view", "View"),
         Binding("g", "graphs", "Graphs"),
         Binding("w", "wall", "Wall", show=False),
@@ -71,6 +74,7 @@ class MonitorScreen(Screen[Leaving]):
         self._tail = CatchUp(run.events)
         self._waiting: dict[str, tuple[str, float]] = {}  # command id -> what was asked, when
         self._opened = time.monotonic()
+        self._restart: Restart | None = None
         self.alive = True
         self._lower: plots.ChartName = "rates"  # the chart below the loss, where not all have room
         self._behind = False  # whether there is more of the log than was read yet
@@ -119,6 +123,10 @@ class MonitorScreen(Screen[Leaving]):
             self.set_timer(BREATH, self.pull)  # call_later would give keys and paint no turn
             if time.monotonic() - self._drawn < PULL:
                 return
+        if self._restart is not None and (said := self._restart.settle(self.history)) is not None:
+            self._restart, changed = None, True
+            if said:
+                self._say("bad", said)
         alive = self._is_alive()
         if alive != self.alive:
             self.alive, changed = alive, True
@@ -130,7 +138,7 @@ class MonitorScreen(Screen[Leaving]):
             self.draw()
 
     def _is_alive(self) -> bool:
-        if lock_holder(self.run_dir.lock) is not None:
+        if self._restart is not None or lock_holder(self.run_dir.lock) is not None:
             return True
         # between the launch and the lock lie the first moments of an interpreter, in which it says nothing
         silent = not self.run_dir.log.exists() or self.run_dir.log.stat().st_size == 0
@@ -142,13 +150,13 @@ class MonitorScreen(Screen[Leaving]):
         late = [key for key, (_, sent) in self._waiting.items() if time.monotonic() - sent > UNANSWERED]
         for key in late:
             cmd, _ = self._waiting.pop(key)
-            self._say("warn", f"{cmd}: no answer yet; the trainer looks at commands between two steps")
+            self._say("warn", late_words(cmd, self.history))
         return bool(late)
 
     @property
     def state(self) -> str:
         """The run's state in one word."""
-        return state_of(self.history, self.alive)
+        return "starting" if self._restart is not None else state_of(self.history, self.alive)
 
     def draw(self) -> None:
         """Show the history as it is."""
@@ -164,7 +172,7 @@ class MonitorScreen(Screen[Leaving]):
         matters = matters_lines(history, self.config, self.size.width)
         self.query_one("#matters", Static).update(matters or "")
         self.set_class(matters is not None and words is None, "-matters")
-        self.set_class(history.end is not None, "-ended")
+        self.set_class(history.end is not None and not self.alive, "-ended")
         self.refresh_bindings()
 
     def _draw_charts(self) -> None:
@@ -206,8 +214,10 @@ class MonitorScreen(Screen[Leaving]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only the keys that mean something now."""
         ended = not self.alive
-        if action in ("send", "pause", "stop", "add"):
-            return not ended
+        if action in ("send", "pause", "stop", "abort", "add"):
+            return not ended and self._restart is None
+        if action == "fix":
+            return ended and self.state in ("failed", "crashed")
         if action == "result":
             return ended and bool(self.history.samples or self.history.end)
         if action == "lower":
@@ -225,7 +235,7 @@ class MonitorScreen(Screen[Leaving]):
             self._say("bad", f"{cmd}: could not be sent ({error.strerror})")
         else:
             self._waiting[key] = (cmd, time.monotonic())
-            self._say("info", f"{cmd}: asked; done after the current step")
+            self._say("info", asked_words(cmd, self.history))
         self.draw()
 
     def action_pause(self) -> None:
@@ -234,14 +244,33 @@ class MonitorScreen(Screen[Leaving]):
 
     def action_stop(self) -> None:
         """Stop after a question that says what stays."""
-        words = STOP_WORDS.format(step=self.history.step, steps=self.history.steps)
-        self.app.push_screen(
-            Confirm("Stop this run?", words, "Stop and export", "Go on training", careful=True), self._stop
-        )
+        self.app.push_screen(stop_question(self.history, self.run_dir), self._stop)
 
     def _stop(self, yes: bool | None) -> None:
         if yes:
             self.action_send("stop")
+
+    def action_abort(self) -> None:
+        """End at once, after a question that says what is lost."""
+        self.app.push_screen(abort_question(self.history, self.run_dir), self._abort)
+
+    def _abort(self, yes: bool | None) -> None:
+        if yes:
+            self.action_send("abort")
+
+    def action_fix(self) -> None:
+        """What happened, and what to change to go on."""
+        from loratui.screens.trouble import open_trouble
+
+        open_trouble(self, self.run_dir, self.history, self._again)
+
+    def _again(self, run: RunDir, pid: int) -> None:
+        if run.path != self.run_dir.path:
+            self.dismiss(run)
+            return
+        self._restart = Restart(pid, self.history.run)
+        self.pull()
+        self.draw()
 
     def action_look(self, steps: int, prompts: int) -> None:
         """Another step's or prompt's picture."""

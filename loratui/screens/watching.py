@@ -32,12 +32,6 @@ PHASES = {
     "save": "saving a checkpoint",
     "export": "writing the files",
 }
-STOP_WORDS = """The trainer finishes the current step (now {step} of {steps}), then
-
-  saves a checkpoint, from which 'loratui resume' goes on
-  writes the LoRA and the embeddings as they are now
-
-and ends as stopped. Nothing that was made so far is lost."""
 HELP = """
 Curves, pictures and messages of a run. Leaving never stops the training.
 
@@ -46,6 +40,7 @@ Curves, pictures and messages of a run. Leaving never stops the training.
   v   pictures full screen               w   the wall of all pictures
   a   one more prompt, now               l   what matters, messages, the log
   g   a chart full screen, with cursor   r   another chart below the loss
+  f   after a bad end: what to change    X   abort: ends and saves nothing
   ← → earlier, later picture             ↑ ↓ another prompt
   q   leave; 'loratui attach' comes back
 
@@ -139,12 +134,12 @@ def trouble(history: History, state: str, run: RunDir) -> Content | None:
         lines.append(_bold("✗ The trainer is gone and left no word: it was killed, or the machine was."))
     lines += [Content.styled(f"  {safe_text(line, limit=200)}", "$muted") for line in tail_of(run.log, 4)]
     lines += [Content(f"→ {safe_text(one)}") for one in advice]
-    if history.checkpoints:
-        step = history.checkpoints[-1].get("step")
-        lines.append(Content(f"→ go on from the checkpoint at step {step}:"))
-        lines.append(Content.styled(f"  loratui resume {safe_text(run.path.name)}", "bold"))
-    elif state == "crashed":
-        lines.append(Content("→ no checkpoint was written yet; start again with  loratui replay answers.toml"))
+    step = history.checkpoints[-1].get("step") if history.checkpoints else None
+    start = (
+        "start again; no checkpoint was written yet" if step is None else f"go on from the checkpoint at step {step}"
+    )
+    lines.append(Content.assemble("→ ", ("f", "bold"), f" shows what to change, and has it {start}"))
+    lines.append(Content.styled(f"  loratui resume {safe_text(run.path.name)}", "bold"))
     return Content("\n").join(lines)
 
 

@@ -44,14 +44,12 @@ class Inbox:
         self._folder = run.control
         make_private(self._folder)
 
-    def clear(self) -> None:
-        """Drop what was sent to an earlier process."""
-        for path in self._folder.glob("*.json"):
-            path.unlink(missing_ok=True)
+    def take(self, before: float | None = None) -> list[Command]:
+        """All waiting commands in the order sent, removed from the inbox. A file that is no command is dropped.
 
-    def take(self) -> list[Command]:
-        """All waiting commands in the order sent, removed from the inbox. A file that is no command is dropped."""
-        paths = self._paths()
+        With `before`, unix seconds, only those that were sent earlier.
+        """
+        paths = [path for path in self._paths() if before is None or _sent(path) < before]
         commands = [command for command in map(_read, paths) if command is not None]
         for path in paths:
             path.unlink(missing_ok=True)
@@ -66,6 +64,12 @@ class Inbox:
             return sorted(path for path in self._folder.iterdir() if path.suffix == ".json" and path.name[0] != ".")
         except FileNotFoundError:
             return []
+
+
+def _sent(path: Path) -> float:
+    """When a command was sent, in unix seconds, by its name; 0 for a name of another kind."""
+    stamp = path.name.partition("-")[0]
+    return int(stamp) / 1e9 if stamp.isdigit() else 0.0
 
 
 def _read(path: Path) -> Command | None:

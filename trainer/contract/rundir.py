@@ -27,6 +27,11 @@ class RunDir:
         return self.path / "config.toml"
 
     @property
+    def changes(self) -> Path:
+        """What a person changed between two starts of the run, as JSON; absent where nothing was."""
+        return self.path / "changes.json"
+
+    @property
     def events(self) -> Path:
         """The append-only log; the trainer's rank 0 is its only writer."""
         return self.path / "events.jsonl"

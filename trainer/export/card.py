@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from trainer.contract.arithmetic import learning_rates, views_per_image
+from trainer.contract.changes import Change, effect_of
 from trainer.contract.config import SDXL, SMALL, TrainConfig, vae_source
 from trainer.export.header import embedding_names
 from trainer.tokens import Vocabulary
@@ -49,8 +51,11 @@ for key, (encoder, tokenizer) in zip(("clip_l", "clip_g"), encoders):
 """
 
 
-def model_card(config: TrainConfig, images: int, step: int, samples: list[str]) -> str:
-    """The whole README.md of an export. Nothing of the person's machine is in it."""
+def model_card(config: TrainConfig, images: int, step: int, samples: list[str], changes: Sequence[Change] = ()) -> str:
+    """The whole README.md of an export. Nothing of the person's machine is in it.
+
+    `changes` are those that were made between two starts of the run: its settings do not hold for all of its steps.
+    """
     words = tuple(config.dataset.trigger.split(",")) if config.pivotal.enabled else ()
     vocabulary = Vocabulary.of(words, config.pivotal.tokens)
     parts = [
@@ -59,6 +64,7 @@ def model_card(config: TrainConfig, images: int, step: int, samples: list[str]) 
         _pictures(config, samples),
         _use(config, vocabulary),
         _settings(config, images, step),
+        _changed(changes),
     ]
     return "\n".join(part for part in parts if part)
 
@@ -78,6 +84,16 @@ def _front(config: TrainConfig) -> str:
         lines.append(f"base_model: {base}")
     lines += [f"instance_prompt: {_quoted(config.dataset.instance_prompt)}", "library_name: diffusers", "---", ""]
     return "\n".join(lines)
+
+
+def _changed(changes: Sequence[Change]) -> str:
+    """Settings that were others in the first steps; of pictures left out, no name is told."""
+    lines = [
+        "* pictures were left out" if one.key == "dataset.skip" else f"* {one.key}: from {one.old} to {one.new}"
+        for one in changes
+        if effect_of((one,)) == "training"
+    ]
+    return "\n".join(["Changed between two starts of the run:", "", *lines, ""]) if lines else ""
 
 
 def _quoted(text: str) -> str:

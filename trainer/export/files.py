@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save as save_any_order
 
 from trainer.adapters import DoraLinear, LoraLinear
+from trainer.contract.changes import read_changes
 from trainer.contract.config import TrainConfig
 from trainer.contract.rundir import RunDir, make_private, write_atomic
 from trainer.dataset import Item
@@ -47,7 +48,8 @@ def export_run(
         write_kohya(kohya, config, trainee.layers, items, step, layers_per_block, trainee.prediction)
         write_embeddings(aside, config, trainee)
         shown = _copy_samples(run, aside, len(config.sample.prompts) or 1)
-        write_atomic(aside / "README.md", model_card(config, len(items), step, shown), mode=0o644)
+        card = model_card(config, len(items), step, shown, read_changes(run))
+        write_atomic(aside / "README.md", card, mode=0o644)
         return _move_all(aside, folder, run)
     finally:
         shutil.rmtree(aside, ignore_errors=True)

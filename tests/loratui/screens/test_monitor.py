@@ -128,7 +128,7 @@ async def test_stop_says_what_it_leaves_and_asks(run: RunDir, alive: RunLock) ->
         await monitor(pilot)
         await pilot.press("x")
         await at(pilot, "Confirm")
-        assert "writes the LoRA and the embeddings" in screen_text(app)
+        assert "checkpoints/step-000040" in screen_text(app)
         await pilot.press("enter")  # the cursor stands on the harmless answer
         await at(pilot, "MonitorScreen")
         assert inbox.take() == []
