@@ -36,6 +36,7 @@ class RunInfo:
     started: float | None  # unix seconds of the first start
     seconds_per_step: float | None  # of the last step logged
     loss: float | None
+    views: float | None = None  # views per image, of the last step logged
 
     @property
     def alive(self) -> bool:
@@ -72,6 +73,7 @@ def run_info(run: RunDir) -> RunInfo:
         started=_number(first.get("t")),
         seconds_per_step=_number(step.get("s")),
         loss=_number(step.get("loss")),
+        views=_number(step.get("views")),
     )
 
 

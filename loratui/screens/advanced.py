@@ -14,8 +14,8 @@ from textual.widgets import Collapsible, Input, Static
 from loratui.answers import preset_values
 from loratui.draft import Draft
 from loratui.presets import preset
-from loratui.screens.base import Step
 from loratui.screens.checks import NotAValue, answers_of, parse, problems, shown
+from loratui.screens.presetsaving import PresetSaving
 from loratui.widgets.settingrow import SettingRow, explain
 from trainer.contract.config import SETTINGS
 from trainer.contract.fields import Setting
@@ -41,7 +41,7 @@ ELSEWHERE = frozenset(
 SHOWN = tuple(one for one in SETTINGS if one.key not in ELSEWHERE)
 
 
-class AdvancedScreen(Step):
+class AdvancedScreen(PresetSaving):
     """The form on the left, what is known of the setting under the cursor on the right."""
 
     TITLE_OF = "Settings"
@@ -52,6 +52,7 @@ Nothing here must be changed. • marks what differs from the preset.
   up, down     from setting to setting      /   search
   enter        change; choices and on/off   r   back to the preset's value
                change at once               m   only what differs
+                                            p   keep all as your preset
 
 On the right stands what a setting does, what is allowed, the preset's and
 the default value, and who says so. A value that breaks a rule is marked at
@@ -60,6 +61,7 @@ once; the plan needs them all in order. Lists are written with ; between.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "search", "Search", key_display="/"),
         Binding("m", "mine", "Changed only"),
+        Binding("p", "ask_for_preset", "Save preset"),
     ]
 
     def __init__(self, draft: Draft, session: Any = None) -> None:

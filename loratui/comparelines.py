@@ -1,0 +1,53 @@
+"""A comparison as aligned lines: the same for the screen and for `loratui diff`."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from typing import Literal
+
+from loratui.compare import Comparison, Difference
+
+TITLE = 20  # cells; a setting's key stands below its title
+NARROWEST = 12
+
+Style = Literal["head", "note", "row", "key"]
+Line = tuple[Style, str]
+
+
+def comparison_lines(found: Comparison, width: int) -> Iterator[Line]:
+    """What to know, then three tables; `width` is in cells and nothing is cut: long values go on below."""
+    for remark in found.remarks:
+        yield from (("note", line) for line in _wrapped(remark, width))
+    yield ("note", "")
+    yield from _row(("", found.left, found.right), width, "head")
+    for title, rows, none in (
+        ("settings", found.settings, "no setting differs"),
+        ("pictures", found.pictures, "no picture is known to differ"),
+        ("results", found.results, "nothing that was measured differs"),
+    ):
+        yield ("note", "")
+        yield ("head", title)
+        if not rows:
+            yield ("note", f"  {none}")
+        for one in rows:
+            yield from _difference(one, width)
+
+
+def _difference(one: Difference, width: int) -> Iterator[Line]:
+    yield from _row((f"  {one.title}", one.left, one.right), width, "row")
+    if one.key and one.key != one.title:
+        yield ("key", f"  {one.key}")
+
+
+def _row(cells: tuple[str, str, str], width: int, style: Style) -> Iterator[Line]:
+    each = max(NARROWEST, (width - TITLE - 4) // 2)
+    columns = [_wrapped(cell, room) for cell, room in zip(cells, (TITLE, each, each), strict=True)]
+    for at in range(max(map(len, columns))):
+        title, left, right = (column[at] if at < len(column) else "" for column in columns)
+        yield (style, f"{title:<{TITLE}}  {left:<{each}}  {right}".rstrip())
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    lead = text[: len(text) - len(text.lstrip())]
+    return textwrap.wrap(text, width, initial_indent="", subsequent_indent=lead) or [""]
