@@ -65,6 +65,7 @@ class Comparison:
     pictures: tuple[Difference, ...]
     results: tuple[Difference, ...]
     remarks: tuple[str, ...]
+    pictures_known: bool
 
 
 def facts_of(run: RunDir) -> Facts:
@@ -101,6 +102,7 @@ def compare(left: Facts, right: Facts) -> Comparison:
         pictures=tuple(pictures),
         results=tuple(_results(left, right)),
         remarks=tuple(_remarks(left, right, any(one.key not in NAMES for one in settings), bool(pictures))),
+        pictures_known=left.pictures is not None and right.pictures is not None,
     )
 
 
@@ -226,7 +228,7 @@ def _remarks(left: Facts, right: Facts, settings: bool, pictures: bool) -> list[
     if not settings and not pictures and left.pictures is not None and right.pictures is not None:
         said.append("The same settings and pictures: on one machine both runs give the same result.")
     elif seeds[0] == seeds[1]:
-        said.append("The same seed: every draw follows the same rule, so the results differ for the reasons below.")
+        said.append("The same seed: every draw follows the same rule, so the results differ for the reasons above.")
     else:
         said.append("Two seeds: some of the difference in the results is chance; compare runs of one seed.")
     unknown = [side.name for side in (left, right) if side.pictures is None]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from loratui.compare import Comparison, Difference
+from loratui.text import safe_text
 
 TITLE = 20  # cells; a setting's key stands below its title
 NARROWEST = 12
@@ -16,22 +17,27 @@ Line = tuple[Style, str]
 
 
 def comparison_lines(found: Comparison, width: int) -> Iterator[Line]:
-    """What to know, then three tables; `width` is in cells and nothing is cut: long values go on below."""
-    for remark in found.remarks:
-        yield from (("note", line) for line in _wrapped(remark, width))
-    yield ("note", "")
-    yield from _row(("", found.left, found.right), width, "head")
+    """Three tables, then what to know when reading them; `width` is in cells, long values go on below.
+
+    Only the names of the runs are cut to their column.
+    """
+    room = _room(width)
+    yield from _row(("", safe_text(found.left, room), safe_text(found.right, room)), width, "head")
+    unknown = "no picture differs" if found.pictures_known else "not known; see below"
     for title, rows, none in (
         ("settings", found.settings, "no setting differs"),
-        ("pictures", found.pictures, "no picture is known to differ"),
+        ("pictures", found.pictures, unknown),
         ("results", found.results, "nothing that was measured differs"),
     ):
-        yield ("note", "")
         yield ("head", title)
         if not rows:
             yield ("note", f"  {none}")
         for one in rows:
             yield from _difference(one, width)
+        yield ("note", "")
+    yield ("head", "to know")
+    for remark in found.remarks:
+        yield from (("note", line) for line in _wrapped(f"  {remark}", width))
 
 
 def _difference(one: Difference, width: int) -> Iterator[Line]:
@@ -41,11 +47,15 @@ def _difference(one: Difference, width: int) -> Iterator[Line]:
 
 
 def _row(cells: tuple[str, str, str], width: int, style: Style) -> Iterator[Line]:
-    each = max(NARROWEST, (width - TITLE - 4) // 2)
+    each = _room(width)
     columns = [_wrapped(cell, room) for cell, room in zip(cells, (TITLE, each, each), strict=True)]
     for at in range(max(map(len, columns))):
         title, left, right = (column[at] if at < len(column) else "" for column in columns)
         yield (style, f"{title:<{TITLE}}  {left:<{each}}  {right}".rstrip())
+
+
+def _room(width: int) -> int:
+    return max(NARROWEST, (width - TITLE - 4) // 2)
 
 
 def _wrapped(text: str, width: int) -> list[str]:

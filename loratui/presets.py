@@ -85,12 +85,13 @@ def preset(name: str) -> Preset:
         return chosen
     for one in chosen.variants:
         if one.name == variant:
-            return _with_variant(chosen, one)
+            return with_variant(chosen, one)
     names = ", ".join(f"{title}/{one.name}" for one in chosen.variants) or "none"
     raise AnswersError([f"preset: '{title}' has no variant '{variant}'; there are {names}"])
 
 
-def _with_variant(base: Preset, variant: Variant) -> Preset:
+def with_variant(base: Preset, variant: Variant) -> Preset:
+    """The preset "base/variant"."""
     own = {one.key for one in variant.values}
     values = tuple(one for one in base.values if one.key not in own) + variant.values
     steps = variant.steps_per_image

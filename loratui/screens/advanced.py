@@ -13,8 +13,7 @@ from textual.widgets import Collapsible, Input, Static
 
 from loratui.answers import preset_values
 from loratui.draft import Draft
-from loratui.presets import preset
-from loratui.screens.checks import NotAValue, answers_of, parse, problems, shown
+from loratui.screens.checks import NotAValue, parse, problems, recipe_of, shown
 from loratui.screens.presetsaving import PresetSaving
 from loratui.widgets.settingrow import SettingRow, explain
 from trainer.contract.config import SETTINGS
@@ -94,7 +93,7 @@ once; the plan needs them all in order. Lists are written with ; between.
     def _layers(self) -> dict[str, Any]:
         """What the preset alone would give."""
         values = {one.key: one.default for one in SETTINGS}
-        one = preset(answers_of(self.draft).preset)
+        one = recipe_of(self.draft)
         values.update(preset_values(one.name, self.draft.values))
         if one.steps_per_image and self.draft.images:
             values["train.steps"] = one.steps_per_image * self.draft.images
@@ -129,7 +128,7 @@ once; the plan needs them all in order. Lists are written with ; between.
         if row is None:
             return
         one, base = row.setting, self._layers()
-        recipe = next((value for value in preset(answers_of(self.draft).preset).values if value.key == one.key), None)
+        recipe = next((value for value in recipe_of(self.draft).values if value.key == one.key), None)
         own = one.key in self.draft.values
         of_preset = shown(base[one.key]) if recipe is not None or shown(base[one.key]) != shown(one.default) else ""
         self.query_one("#why-text", Static).update(

@@ -24,11 +24,11 @@ from loratui.widgets.thumbnail import Thumbnail
 from trainer.contract.rundir import RunDir
 
 HELP = """
-The older run stands on the left. The pictures are the last that each run drew
-of a prompt; 'same step' shows the last step that both have pictures of.
+The older run stands on the left. The pictures are the last that each
+run drew of a prompt; s shows the last step that both have pictures of.
 
-  ← →      another prompt           s   same step, or the last of each
-  ↑ ↓      scroll the table         v   left, then right, full screen
+  ← →      another prompt       s   same step, or the last of each
+  ↑ ↓      scroll the table     v   left, then right, full screen
   escape   back
 """
 STYLES = {"head": "bold $accent", "note": "$muted", "row": "", "key": "$faint"}

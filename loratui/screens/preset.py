@@ -11,7 +11,7 @@ from textual.widgets.option_list import Option
 
 from loratui.draft import Draft
 from loratui.ownpresets import found_presets
-from loratui.presets import Preset, load_presets, preset
+from loratui.presets import Preset, load_presets, with_variant
 from loratui.screens.base import Step
 from loratui.screens.checks import effective, shown
 from loratui.text import plural, safe_text
@@ -54,6 +54,7 @@ Presets of your own stand first; p in the settings keeps one.
         """Those for the chosen kind first; start on the one taken before, or the first that fits."""
         kind = self.draft.get("kind")
         presets = self.query_one("#presets", OptionList)
+        self._known: dict[str, Preset] = {}  # as they are now: a file of one's own may go while this is shown
         own = found_presets()
         if own.presets:
             presets.add_option(Option(Content.styled("yours", "$muted"), disabled=True))
@@ -63,7 +64,7 @@ Presets of your own stand first; p in the settings keeps one.
         first = presets.option_count
         for one in sorted(load_presets(), key=lambda one: (one.name == "demo", one.kind != kind, one.name == "cog")):
             self._offer(one, one.kind == kind and one.name not in ("demo", "cog"))
-        presets.highlighted = presets.get_option_index(self.draft.preset) if self.draft.preset else first
+        presets.highlighted = presets.get_option_index(self.draft.preset) if self.draft.preset in self._known else first
         presets.focus()
         if own.troubles:
             self.say("; ".join(own.troubles.values()), "warn")
@@ -71,7 +72,9 @@ Presets of your own stand first; p in the settings keeps one.
     def _offer(self, one: Preset, fits: bool) -> None:
         presets = self.query_one("#presets", OptionList)
         presets.add_option(Option(_title(one, fits), id=one.name))
+        self._known[one.name] = one
         for variant in one.variants:
+            self._known[f"{one.name}/{variant.name}"] = with_variant(one, variant)
             shown = Content.styled(f"    {variant.name}", "$muted")
             presets.add_option(Option(shown, id=f"{one.name}/{variant.name}"))
 
@@ -79,15 +82,15 @@ Presets of your own stand first; p in the settings keeps one.
     def chosen(self) -> Preset:
         """The preset under the cursor."""
         presets = self.query_one("#presets", OptionList)
-        return preset(presets.get_option_at_index(presets.highlighted or 0).id or "object")
+        return self._known[presets.get_option_at_index(presets.highlighted or 0).id or "object"]
 
     @on(OptionList.OptionHighlighted)
     def _moved(self, event: OptionList.OptionHighlighted) -> None:
         name = event.option_id or "object"
         title, _, variant = name.partition("/")
-        base = preset(title)
+        base = self._known[title]
         summary = next((one.summary for one in base.variants if one.name == variant), base.summary)
-        self.query_one("#value-text", Static).update(describe(preset(name), summary, self.draft))
+        self.query_one("#value-text", Static).update(describe(self._known[name], summary, self.draft))
         self.query_one("#values").scroll_home(animate=False)
         self.query_one("#values").border_title = Content(name)
 

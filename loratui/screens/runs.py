@@ -38,8 +38,9 @@ STATES = {
     "new": "○",
 }
 STATE, STEP, LOSS, VIEWS, WHEN = 13, 11, 7, 6, 16  # cells of the columns; the run's name gets the rest
+NUMBERS = ("step", "loss", "views")
 HELP = """
-Every run in the folder, the newest first. Nothing here deletes anything.
+Every run in the folder, the newest first. Nothing here deletes any.
 
   enter   watch the run, or look at what came out of it
   n       a new draft with this run's answers: change what you like
@@ -48,7 +49,7 @@ Every run in the folder, the newest first. Nothing here deletes anything.
           and the one under the cursor
   r       read the folder again
 
-● running   ◌ starting   ✓ completed   ■ stopped   ✗ failed or crashed
+● running   ◌ starting   ✓ completed   ■ stopped   ✗ failed, crashed
 views       how often each picture was seen: views per image
 """
 
@@ -136,7 +137,8 @@ class RunsScreen(Screen[RunsAnswer]):
         if not event.last:
             self._say(f"Read {len(self._infos):,} of {plural(event.of, 'run')}.")
         elif self._infos:
-            self._say(f"{plural(len(self._infos), 'run')}. Space marks two, d compares them; n starts a new draft.")
+            count = plural(len(self._infos), "run")
+            self._say(f"{count}. Enter looks at it, space marks two, d compares, n starts a new draft.")
         else:
             self._say(f"There are no runs in {show_path(self._root)} yet.")
 
@@ -146,7 +148,7 @@ class RunsScreen(Screen[RunsAnswer]):
         row = table.cursor_row
         table.clear(columns=True)
         for title, width in self._columns():
-            table.add_column(Text(title, "dim"), width=width)
+            table.add_column(Text(title, "dim", justify="right" if title in NUMBERS else "left"), width=width)
         for info in self._infos:
             table.add_row(*self._cells(info))
         if self._infos:

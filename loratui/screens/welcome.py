@@ -30,6 +30,7 @@ DRAFTS_SHOWN = 5
 RUNS_SHOWN = 5
 LABEL = 20
 FOLDER = 24  # cells for a draft's folder
+FRAME = 6  # cells of padding and border around the list
 
 
 class WelcomeScreen(Step):
@@ -37,15 +38,15 @@ class WelcomeScreen(Step):
 
     PURPOSE = "From a folder of pictures to a trained SDXL LoRA. Enter takes the line."
     HELP = """
-loratui leads you in five steps from your pictures to a training run, shows
-the run while it goes, and says how to use what came out.
+loratui leads you in five steps from your pictures to a training run,
+shows the run while it goes, and says how to use what came out.
 
-What you choose is kept after every step; leave when you like. Each start
-makes a draft of its own, the one changed last stands first, 20 are kept.
+What you choose is kept after every step; leave when you like. Each
+start makes a draft of its own; the newest stands first, 20 are kept.
 
-  enter   take the line          d   delete the draft under the cursor
+  enter   take the line       d   delete the draft under the cursor
 
-All runs lists them, compares two, and opens old answers as a new draft.
+All runs lists them, compares two, opens old answers as a new draft.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("d", "forget", "Delete draft"),
@@ -85,7 +86,7 @@ All runs lists them, compares two, and opens old answers as a new draft.
         ways.add_option(Option(_line("Try the demo", "the small model on the CPU, about a minute"), id="demo"))
         for name, info in self._runs.items():
             does = "Watch" if info.alive else "Look at"
-            ways.add_option(Option(_line(does, _run_words(info)), id=f"run:{name}"))
+            ways.add_option(Option(_line(does, _run_words(info, self.app.size.width)), id=f"run:{name}"))
         if self._count:
             ways.add_option(Option(_line("All runs", f"{plural(self._count, 'run')}: look, compare"), id="runs"))
         ways.highlighted = 0
@@ -219,6 +220,7 @@ def draft_words(one: Kept, wide: bool) -> str:
     return f"{folder}{kind} · at {at} · {'open elsewhere' if one.busy else ago(one.changed)}"
 
 
-def _run_words(info: RunInfo) -> str:
+def _run_words(info: RunInfo, width: int) -> str:
     far = f" · step {info.step} of {info.steps}" if info.steps else ""
-    return f"{safe_text(info.run.path.name, 34)} · {info.state}{far}"
+    rest = f" · {info.state}{far}"
+    return safe_text(info.run.path.name, max(12, width - FRAME - LABEL - len(rest))) + rest
