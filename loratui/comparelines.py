@@ -9,17 +9,17 @@ from typing import Literal
 from loratui.compare import Comparison, Difference
 from loratui.text import safe_text
 
-TITLE = 20  # cells; a setting's key stands below its title
+TITLE = 20  # cells
 NARROWEST = 12
 
 Style = Literal["head", "note", "row", "key"]
 Line = tuple[Style, str]
 
 
-def comparison_lines(found: Comparison, width: int) -> Iterator[Line]:
+def comparison_lines(found: Comparison, width: int, keys: bool = True) -> Iterator[Line]:
     """Three tables, then what to know when reading them; `width` is in cells, long values go on below.
 
-    Only the names of the runs are cut to their column.
+    Only the names of the runs are cut to their column. With `keys`, a setting's dotted key stands below its title.
     """
     room = _room(width)
     yield from _row(("", safe_text(found.left, room), safe_text(found.right, room)), width, "head")
@@ -33,16 +33,16 @@ def comparison_lines(found: Comparison, width: int) -> Iterator[Line]:
         if not rows:
             yield ("note", f"  {none}")
         for one in rows:
-            yield from _difference(one, width)
+            yield from _difference(one, width, keys)
         yield ("note", "")
     yield ("head", "to know")
     for remark in found.remarks:
         yield from (("note", line) for line in _wrapped(f"  {remark}", width))
 
 
-def _difference(one: Difference, width: int) -> Iterator[Line]:
+def _difference(one: Difference, width: int, keys: bool) -> Iterator[Line]:
     yield from _row((f"  {one.title}", one.left, one.right), width, "row")
-    if one.key and one.key != one.title:
+    if keys and one.key and one.key != one.title:
         yield ("key", f"  {one.key}")
 
 

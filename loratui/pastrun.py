@@ -123,7 +123,7 @@ def _past(name: str, values: dict[str, Any], notes: list[str]) -> Past:
             said.append(f"{key}: {words}; left out")
             draft = draft.with_settings({key: None})
     source = str(draft.get("dataset.path"))
-    there = is_there(source)
+    there = bool(source) and is_there(source)
     if not source:
         said.append("the answers name no pictures: choose a folder")
     elif not there:

@@ -68,8 +68,8 @@ def run_info(run: RunDir) -> RunInfo:
         run=run,
         name=str(words.get("name", run.path.name)),
         state=_state(run, last),
-        step=int(ended.get("step") or step.get("step") or 0),
-        steps=int(words.get("steps") or 0),
+        step=_count(ended.get("step")) or _count(step.get("step")),
+        steps=_count(words.get("steps")),
         started=_number(first.get("t")),
         seconds_per_step=_number(step.get("s")),
         loss=_number(step.get("loss")),
@@ -155,8 +155,9 @@ def _events(lines: Iterable[bytes]) -> list[dict[str, Any]]:
 
 def _from_config(run: RunDir) -> dict[str, Any]:
     tables = _config(run)
-    train = tables.get("train", {})
-    return {"name": tables.get("name", run.path.name), "steps": train.get("steps", 0)}
+    train = tables.get("train")
+    steps = train.get("steps") if isinstance(train, dict) else 0
+    return {"name": tables.get("name", run.path.name), "steps": steps}
 
 
 def _config(run: RunDir) -> dict[str, Any]:
@@ -168,6 +169,11 @@ def _config(run: RunDir) -> dict[str, Any]:
 
 def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) else None
+
+
+def _count(value: Any) -> int:
+    """A whole number of a log that may be damaged or another version's: one bad run must not hide the others."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
 def _meant(text: str, runs: list[RunInfo]) -> str:

@@ -59,8 +59,8 @@ once; the plan needs them all in order. Lists are written with ; between.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "search", "Search", key_display="/"),
-        Binding("m", "mine", "Changed only"),
-        Binding("p", "ask_for_preset", "Save preset"),
+        Binding("m", "mine", "Changed"),
+        Binding("p", "ask_for_preset", "Preset"),
     ]
 
     def __init__(self, draft: Draft, session: Any = None) -> None:

@@ -110,7 +110,7 @@ class CompareScreen(Screen[None]):
     def _show_table(self) -> None:
         if self._found is None:
             return
-        lines = comparison_lines(self._found, max(40, self.size.width - 5))
+        lines = comparison_lines(self._found, max(40, self.size.width - 5), keys=False)
         text = Content("\n").join([Content.styled(line, STYLES[style]) for style, line in lines])
         self.query_one("#compared-text", Static).update(text)
 

@@ -167,11 +167,11 @@ class RunsScreen(Screen[RunsAnswer]):
         mark = "*" if info.run.path in self._marked else " "
         name = dict(self._columns())["run"]
         cells = [
-            Text(f"{mark} {STATES[info.state]} {info.state}"),
+            Text(f"{mark} {STATES.get(info.state, '○')} {info.state}"),
             Text(safe_text(info.run.path.name, name)),
             Text(f"{info.step}/{info.steps}" if info.steps else "", justify="right"),
             Text("" if info.loss is None else f"{info.loss:.4f}"[:LOSS], justify="right"),
-            Text("" if info.views is None else f"{info.views:.0f}", justify="right"),
+            Text("" if info.views is None else f"{info.views:.0f}"[:VIEWS], justify="right"),
         ]
         return [*cells, Text(_date(info))] if self._wide else cells
 
@@ -254,4 +254,7 @@ class RunsScreen(Screen[RunsAnswer]):
 
 
 def _date(info: RunInfo) -> str:
-    return "" if info.started is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(info.started))
+    try:
+        return "" if info.started is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(info.started))
+    except (OverflowError, ValueError, OSError):
+        return ""  # a number in the log that is no time
