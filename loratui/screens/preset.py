@@ -67,7 +67,8 @@ Presets of your own stand first; p in the settings keeps one.
         presets.highlighted = presets.get_option_index(self.draft.preset) if self.draft.preset in self._known else first
         presets.focus()
         if own.troubles:
-            self.say("; ".join(own.troubles.values()), "warn")
+            names = safe_text(", ".join(f"{name}.toml" for name in own.troubles), 30)
+            self.say(f"{names} is left out; 'loratui preset list' says why", "warn")
 
     def _offer(self, one: Preset, fits: bool) -> None:
         presets = self.query_one("#presets", OptionList)
@@ -107,7 +108,7 @@ def describe(one: Preset, summary: str, draft: Draft) -> Content:
     """Summary, the arithmetic for these pictures, then every value with its source."""
     lines = [
         Content.styled(summary, "bold"),
-        *([Content.styled("yours", "$accent")] if one.own else []),
+        *([Content.styled(f"yours: {one.title}", "$accent")] if one.own else []),
         Content.styled(f"for: {one.data}", "$muted"),
         Content(""),
         *_steps(one, draft),
