@@ -18,7 +18,7 @@ from loratui.compare import Comparison, Facts, compare, facts_of
 from loratui.comparelines import comparison_lines
 from loratui.history import SamplePicture
 from loratui.screens.dialogs import Help, PictureView
-from loratui.text import safe_text
+from loratui.text import safe_text, show_path
 from loratui.widgets.samples import inside
 from loratui.widgets.thumbnail import Thumbnail
 from trainer.contract.rundir import RunDir
@@ -40,6 +40,14 @@ class RunsCompared(Message):
     def __init__(self, left: Facts, right: Facts) -> None:
         super().__init__()
         self.left, self.right = left, right
+
+
+class RunsNotRead(Message):
+    """One of them cannot be read; the text says why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__()
+        self.reason = reason
 
 
 class CompareScreen(Screen[None]):
@@ -95,8 +103,17 @@ class CompareScreen(Screen[None]):
 
     @work(thread=True, exclusive=True, group="compare")
     def _read(self) -> None:
-        left, right = (facts_of(run) for run in self._runs)
-        self.post_message(RunsCompared(left, right))
+        try:
+            left, right = (facts_of(run) for run in self._runs)
+        except OSError as error:
+            self.post_message(RunsNotRead(f"{show_path(error.filename or '')}: {error.strerror}"))
+        else:
+            self.post_message(RunsCompared(left, right))
+
+    @on(RunsNotRead)
+    def _not_read(self, event: RunsNotRead) -> None:
+        words = Content.styled(f"✗ A run cannot be read: {event.reason}", "$text-error")
+        self.query_one("#compared-text", Static).update(words)
 
     @on(RunsCompared)
     def _compared(self, event: RunsCompared) -> None:

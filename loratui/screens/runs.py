@@ -11,6 +11,7 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
+from textual.coordinate import Coordinate
 from textual.events import Resize
 from textual.message import Message
 from textual.screen import Screen
@@ -184,7 +185,7 @@ class RunsScreen(Screen[RunsAnswer]):
     def _update(self, row: int) -> None:
         table = self.query_one("#runs", DataTable)
         for column, cell in enumerate(self._cells(self._infos[row])):
-            table.update_cell_at((row, column), cell)  # type: ignore[arg-type]
+            table.update_cell_at(Coordinate(row, column), cell)
 
     @property
     def current(self) -> RunDir | None:

@@ -186,6 +186,12 @@ def test_a_damaged_file_is_named_and_left_out(case: str) -> None:
     assert found_presets().troubles == {}
 
 
+def test_a_file_named_as_a_shipped_preset_changes_nothing() -> None:
+    save_preset("mine", Answers("object", {"train.rank": 8}), "x").path.rename(preset_folder() / "face.toml")
+    assert not preset("face").own and resolve(Answers("face")).config.train.rank == 32
+    assert "ships with loratui" in found_presets().troubles["face"]
+
+
 def test_words_of_a_foreign_file_are_harmless() -> None:
     import tomlkit
 

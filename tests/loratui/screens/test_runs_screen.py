@@ -181,6 +181,21 @@ async def test_a_run_that_is_alive_moves_on_in_the_table(wizard: Wizard, three: 
         await until(pilot, lambda: "✗ crashed" in screen_text(app))
 
 
+async def test_a_run_that_cannot_be_read_is_said(wizard: Wizard, three: list[RunDir]) -> None:
+    three[0].events.unlink()
+    three[0].events.mkdir()
+    app = wizard()
+    async with app.run_test() as pilot:
+        await opened(pilot)
+        await pilot.press("down", "space", "down", "space", "d")
+        await at(pilot, "CompareScreen")
+        await until(
+            pilot, lambda: "✗ A run cannot be read: ~/runs/2026-11-21-1000-dog/events.jsonl" in screen_text(app)
+        )
+        await pilot.press("right", "s", "v", "escape")
+        await at(pilot, "RunsScreen")
+
+
 async def test_many_runs_come_in_batches(wizard: Wizard, own_place: Path) -> None:
     for number in range(210):
         folder = own_place / "runs" / f"run-{number:04d}"
