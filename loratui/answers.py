@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ class Answers:
     values: Mapping[str, Any] = field(default_factory=dict)
     lines: Mapping[str, int] = field(default_factory=dict)  # key -> line of the file, where it was read from one
     source: str = "answers.toml"  # the file's name in messages
+    note: str = ""  # a comment for the head of the file, such as where its values came from
 
     def place(self, key: str) -> str:
         """The start of a message about `key`: "answers.toml:15: train.rank"."""
@@ -46,21 +47,24 @@ class Answers:
 
 def read_answers(path: Path) -> Answers:
     """Read and check an answer file. Raises AnswersError with all that is wrong with it."""
-    source = safe_text(path.name)
-    text = _text(path)
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise AnswersError([_syntax(source, text, str(error))]) from None
-    lines = key_lines(text)
-    raw = _current(raw, source, lines)
-    values, messages = _flat(raw, source, lines)
-    answers = Answers(values.pop("preset", DEFAULT_PRESET), values, lines, source)
+    answers, messages = _parsed(path)
     try:
         raise_all(messages, lambda: check_answers(answers))
     except AnswersError as error:
         raise AnswersError(sorted(error.messages, key=_line)) from None
     return answers
+
+
+def salvaged_answers(path: Path) -> tuple[Answers, list[str]]:
+    """What can be used of an answer file, perhaps of another version, and a sentence for each value that cannot.
+
+    Raises AnswersError for what is no answer file at all.
+    """
+    answers, messages = _parsed(path)
+    wrong = {key: wrong_value(BY_KEY[key], value) for key, value in answers.values.items()}
+    messages += [f"{answers.place(key)}: {said}" for key, said in wrong.items() if said]
+    values = {key: value for key, value in answers.values.items() if not wrong[key]}
+    return replace(answers, values=values), [f"{one}; left out" for one in messages]
 
 
 def write_answers(path: Path, answers: Answers) -> None:
@@ -74,6 +78,8 @@ def answers_text(answers: Answers) -> str:
 
     document = tomlkit.document()
     document.add(tomlkit.comment(f"Written by loratui {version()}. Edit freely; run: loratui replay answers.toml"))
+    if answers.note:
+        document.add(tomlkit.comment(safe_text(answers.note, 300)))
     document.add("schema", tomlkit.item(SCHEMA))
     document.add("preset", tomlkit.item(answers.preset))
     table: Any = document
@@ -131,10 +137,10 @@ def preset_values(name: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
     triggers = split_triggers(str(chosen.get("dataset.trigger", given)))
     if triggers:
         prompt = values.get("dataset.instance_prompt", BY_KEY["dataset.instance_prompt"].default)
-        values["dataset.instance_prompt"] = _with_trigger(prompt, given, triggers[0])
+        values["dataset.instance_prompt"] = retriggered(prompt, given, triggers[0])
         for key in ("sample.prompts", "prior.prompt"):
             if key in values:
-                values[key] = _with_trigger(values[key], given, triggers[0])
+                values[key] = retriggered(values[key], given, triggers[0])
     return values
 
 
@@ -148,14 +154,28 @@ def raise_all(messages: list[str], check: Callable[[], object]) -> None:
         raise AnswersError(messages)
 
 
+def _parsed(path: Path) -> tuple[Answers, list[str]]:
+    """The file's values, not yet checked, and a message for every key that is no setting."""
+    source = safe_text(path.name)
+    text = _text(path)
+    try:
+        raw = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise AnswersError([_syntax(source, text, str(error))]) from None
+    lines = key_lines(text)
+    values, messages = _flat(_current(raw, source, lines), source, lines)
+    return Answers(values.pop("preset", DEFAULT_PRESET), values, lines, source), messages
+
+
 def _line(message: str) -> int:
     found = re.match(r"[^:]*:(\d+): ", message)
     return int(found[1]) if found else 0
 
 
-def _with_trigger(value: Any, given: str, trigger: str) -> Any:
+def retriggered(value: Any, given: str, trigger: str) -> Any:
+    """A text or a list of texts with `trigger` wherever `given` stands as a word."""
     if isinstance(value, list | tuple):
-        return [_with_trigger(one, given, trigger) for one in value]
+        return [retriggered(one, given, trigger) for one in value]
     return re.sub(word_pattern(given), lambda _: trigger, value)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import work
 from textual.app import App
@@ -19,6 +19,9 @@ from loratui.screens.base import Step, StepAnswer, Watch
 from loratui.session import Session
 from loratui.text import safe_text
 from trainer.contract.rundir import RunDir
+
+if TYPE_CHECKING:
+    from loratui.pastrun import Past
 
 # The order of the wizard; a screen's module is loaded when it is first shown.
 STEPS: tuple[str, ...] = (
@@ -88,12 +91,13 @@ class LoratuiApp(App[str]):
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (24, "-narrow"), (110, "-wide")]  # noqa: RUF012 - Textual declares it as a variable
     VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]  # noqa: RUF012
 
-    def __init__(self, run: RunDir | None = None, store: DraftStore | None = None) -> None:
+    def __init__(self, run: RunDir | None = None, store: DraftStore | None = None, past: Past | None = None) -> None:
         super().__init__()
         self._watched = run
+        self._past = past  # an old run's answers, to begin with
         self.store = store or DraftStore()
         self.draft = Draft()
-        self.session = Session(keep=self._keep)
+        self.session = Session(keep=self._keep, drafts=self.store)
         self._unsaved = ""
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
@@ -121,11 +125,8 @@ class LoratuiApp(App[str]):
     @work
     async def _walk(self) -> None:
         """The wizard: one step after the other, back on None."""
-        loaded = self.store.load()
-        self.draft = loaded.draft
-        if loaded.trouble:
-            self.notify(loaded.trouble, severity="warning", timeout=12, markup=False)
-        index = 0
+        self.say(" ".join(self.store.all().troubles))
+        index = 0 if self._past is None else self._take_up(self._past)
         while 0 <= index < len(STEPS):
             answer: StepAnswer = await self.push_screen_wait(load_step(STEPS[index])(self.draft, self.session))
             if isinstance(answer, Watch):
@@ -141,6 +142,18 @@ class LoratuiApp(App[str]):
             if index > 0:
                 self._keep(self.draft.model_copy(update={"step": min(index, len(STEPS) - 1)}))
         self.exit(self._goodbye())
+
+    def _take_up(self, past: Past) -> int:
+        """Begin with an old run's answers; returns the step."""
+        self.store.begin(past.draft)
+        self._keep(past.draft)
+        self.say(past.words)
+        return past.draft.step
+
+    def say(self, words: str) -> None:
+        """A note over the screen, long enough to be read; nothing for no words."""
+        if words:
+            self.notify(words, severity="warning", timeout=12, markup=False)
 
     @work
     async def _show(self, run: RunDir) -> None:
@@ -170,7 +183,10 @@ class LoratuiApp(App[str]):
         self._unsaved = trouble
 
     def _goodbye(self) -> str:
-        return "The draft is kept; 'loratui' takes it up again." if self.draft.begun else ""
+        count = len(self.store.all().kept)
+        if count > 1:
+            return f"{count} drafts are kept; 'loratui' takes them up again."
+        return "The draft is kept; 'loratui' takes it up again." if count else ""
 
 
 def parting_words(run: RunDir) -> str:
@@ -187,9 +203,9 @@ def parting_words(run: RunDir) -> str:
     return f"The training goes on. Come back with: loratui attach {name}"
 
 
-def run_wizard(draft_dir: Path | None = None) -> int:
-    """Guide a person to a run and show it. Returns an exit code."""
-    return _run(LoratuiApp(store=DraftStore(draft_dir)))
+def run_wizard(draft_dir: Path | None = None, past: Past | None = None) -> int:
+    """Guide a person to a run and show it, from an old run's answers if they are given. Returns an exit code."""
+    return _run(LoratuiApp(store=DraftStore(draft_dir), past=past))
 
 
 def run_monitor(run: RunDir, after: Callable[[RunDir], int] | None = None) -> int:

@@ -11,7 +11,9 @@ import typer
 
 from loratui.commands.caption import caption
 from loratui.commands.check import check
+from loratui.commands.diff import diff
 from loratui.commands.fix import fix
+from loratui.commands.preset import preset
 from loratui.errors import Refusal
 from loratui.text import safe_text, show_path
 
@@ -51,6 +53,9 @@ def wizard(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Show the version.", is_eager=True)] = False,
     images: ImagesOption = "blocks",
+    from_: Annotated[
+        str | None, typer.Option("--from", metavar="RUN|ANSWERS", help="Begin with the answers of an old run.")
+    ] = None,
 ) -> None:
     """From a folder of pictures to a trained SDXL LoRA. Without a command: the guided way."""
     if version:
@@ -59,13 +64,21 @@ def wizard(
         print(f"loratui {installed()}")
         raise typer.Exit
     if context.invoked_subcommand is not None:
+        if from_ is not None:
+            raise Refusal("--from belongs to 'loratui' alone: it opens the guided way with an old run's answers")
         return
     if not _has_screen():
         raise Refusal("the guided way needs a terminal; without one use 'loratui check', 'plan' and 'replay'")
+    past = None
+    if from_ is not None:
+        from loratui.pastrun import draft_of
+        from loratui.runs import RUNS
+
+        past = draft_of(from_, RUNS)
     from loratui.app import run_wizard
 
     _prepare(images)
-    raise typer.Exit(run_wizard())
+    raise typer.Exit(run_wizard(past=past))
 
 
 @app.command()
@@ -87,6 +100,8 @@ def demo(
 app.command()(check)
 app.command()(fix)
 app.command()(caption)
+app.command()(diff)
+app.add_typer(preset, name="preset")
 
 
 @app.command()

@@ -37,8 +37,10 @@ def create_run(resolved: Resolved, answers: Answers, out: Path | None = None) ->
     `out` is the directory itself; without it ./runs/DATE-TIME-NAME. Raises LaunchError with a sentence.
     """
     from loratui.answers import answers_text
+    from loratui.inline import portable
     from trainer.contract.config import dump_config
 
+    resolved, answers = portable(resolved, answers)
     texts = {"answers.toml": answers_text(answers), "config.toml": dump_config(resolved.config)}
     made: list[Path] = []
     try:

@@ -48,14 +48,16 @@ class Preset:
     variants: tuple[Variant, ...]
     steps_source: str = ""
     steps_inferred: bool = False
+    own: bool = False  # saved by this person, on this machine; loratui.ownpresets reads them
+    based_on: str = ""  # the shipped preset that one's own came from
 
 
 @cache
 def load_presets() -> tuple[Preset, ...]:
-    """All presets in the order in which they are offered."""
+    """The presets that ship with loratui, in the order in which they are offered."""
     common = _values(_toml(COMMON)["values"])
     found = [
-        (raw["order"], _preset(path.stem, raw, common))
+        (raw["order"], read_preset(path.stem, raw, common))
         for path in sorted(FOLDER.glob("*.toml"))
         if path.stem != COMMON
         for raw in [_toml(path.stem)]
@@ -64,23 +66,32 @@ def load_presets() -> tuple[Preset, ...]:
 
 
 def preset(name: str) -> Preset:
-    """The preset called `name`, or "name/variant". Raises AnswersError with what was probably meant."""
+    """The preset called `name`, or "name/variant", shipped or one's own.
+
+    Raises AnswersError with what was probably meant, or why one's own cannot be used.
+    """
+    from loratui.ownpresets import found_presets, unknown_preset
+
     title, _, variant = name.partition("/")
     known = {one.name: one for one in load_presets()}
     if title not in known:
-        said = meant(title, tuple(known)) or f"; there are {', '.join(known)}"
-        raise AnswersError([f"preset: there is no preset '{name}'{said}"])
+        own = found_presets()
+        known |= {one.name: one for one in own.presets}
+        if title not in known:
+            near = meant(title, tuple(known)) or f"; there are {', '.join(known)}"
+            raise AnswersError([f"preset: {unknown_preset(title, own, near)}"])
     chosen = known[title]
     if not variant:
         return chosen
     for one in chosen.variants:
         if one.name == variant:
-            return _with_variant(chosen, one)
+            return with_variant(chosen, one)
     names = ", ".join(f"{title}/{one.name}" for one in chosen.variants) or "none"
     raise AnswersError([f"preset: '{title}' has no variant '{variant}'; there are {names}"])
 
 
-def _with_variant(base: Preset, variant: Variant) -> Preset:
+def with_variant(base: Preset, variant: Variant) -> Preset:
+    """The preset "base/variant"."""
     own = {one.key for one in variant.values}
     values = tuple(one for one in base.values if one.key not in own) + variant.values
     steps = variant.steps_per_image
@@ -88,7 +99,8 @@ def _with_variant(base: Preset, variant: Variant) -> Preset:
     return replace(changed, steps_per_image=steps, steps_source=variant.summary) if steps else changed
 
 
-def _preset(name: str, raw: dict[str, Any], common: tuple[PresetValue, ...]) -> Preset:
+def read_preset(name: str, raw: dict[str, Any], common: tuple[PresetValue, ...] = ()) -> Preset:
+    """A preset from the tables of its file. Raises KeyError, TypeError or AttributeError for what is none."""
     own = _values(raw["values"])
     keys = {one.key for one in own}
     shared = tuple(one for one in common if one.key not in keys) if raw.get("common", True) else ()
@@ -104,6 +116,7 @@ def _preset(name: str, raw: dict[str, Any], common: tuple[PresetValue, ...]) -> 
         variants=tuple(_variant(key, one) for key, one in raw.get("variants", {}).items()),
         steps_source=per_image.get("source", ""),
         steps_inferred=per_image.get("inferred", False),
+        based_on=raw.get("based_on", ""),
     )
 
 

@@ -6,7 +6,6 @@ import json
 import os
 import time
 import tomllib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +35,7 @@ class RunInfo:
     started: float | None  # unix seconds of the first start
     seconds_per_step: float | None  # of the last step logged
     loss: float | None
+    views: float | None = None  # views per image, of the last step logged
 
     @property
     def alive(self) -> bool:
@@ -67,11 +67,12 @@ def run_info(run: RunDir) -> RunInfo:
         run=run,
         name=str(words.get("name", run.path.name)),
         state=_state(run, last),
-        step=int(ended.get("step") or step.get("step") or 0),
-        steps=int(words.get("steps") or 0),
+        step=_count(ended.get("step")) or _count(step.get("step")),
+        steps=_count(words.get("steps")),
         started=_number(first.get("t")),
         seconds_per_step=_number(step.get("s")),
         loss=_number(step.get("loss")),
+        views=_number(step.get("views")),
     )
 
 
@@ -139,22 +140,27 @@ def _ends(path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     return _events(head.split(b"\n")[:-1]), _events(tail.split(b"\n")[1:])
 
 
-def _events(lines: Iterable[bytes]) -> list[dict[str, Any]]:
-    found = []
-    for line in lines:
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(event, dict):
-            found.append(event)
-    return found
+def _events(lines: list[bytes]) -> list[dict[str, Any]]:
+    """Every `run` and `end` of the lines, and the last `step`: parsing all of them took 7 ms a run."""
+    found = [_parsed(line) for line in lines if b'"run"' in line or b'"end"' in line]
+    steps = (_parsed(line) for line in reversed(lines) if b'"step"' in line)
+    found.append(next((one for one in steps if one is not None and one.get("type") == "step"), None))
+    return [one for one in found if one is not None]
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return event if isinstance(event, dict) else None
 
 
 def _from_config(run: RunDir) -> dict[str, Any]:
     tables = _config(run)
-    train = tables.get("train", {})
-    return {"name": tables.get("name", run.path.name), "steps": train.get("steps", 0)}
+    train = tables.get("train")
+    steps = train.get("steps") if isinstance(train, dict) else 0
+    return {"name": tables.get("name", run.path.name), "steps": steps}
 
 
 def _config(run: RunDir) -> dict[str, Any]:
@@ -166,6 +172,11 @@ def _config(run: RunDir) -> dict[str, Any]:
 
 def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) else None
+
+
+def _count(value: Any) -> int:
+    """A whole number of a log that may be damaged or another version's: one bad run must not hide the others."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
 def _meant(text: str, runs: list[RunInfo]) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loratui.draft import Draft
+from loratui.draft import Draft, DraftStore
 
 if TYPE_CHECKING:
     from loratui.curation import Report, ScanSettings
@@ -28,6 +28,7 @@ class Session:
 
     scan: Scan | None = None
     keep: Callable[[Draft], None] = lambda _: None  # writes the draft to disk
+    drafts: DraftStore = field(default_factory=DraftStore)
 
     def report_for(self, folder: Path, settings: ScanSettings) -> Report | None:
         """The report of the last scan, if it was of the same folder with the same settings."""

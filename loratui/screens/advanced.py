@@ -13,9 +13,8 @@ from textual.widgets import Collapsible, Input, Static
 
 from loratui.answers import preset_values
 from loratui.draft import Draft
-from loratui.presets import preset
-from loratui.screens.base import Step
-from loratui.screens.checks import NotAValue, answers_of, parse, problems, shown
+from loratui.screens.checks import NotAValue, parse, problems, recipe_of, shown
+from loratui.screens.presetsaving import PresetSaving
 from loratui.widgets.settingrow import SettingRow, explain
 from trainer.contract.config import SETTINGS
 from trainer.contract.fields import Setting
@@ -41,7 +40,7 @@ ELSEWHERE = frozenset(
 SHOWN = tuple(one for one in SETTINGS if one.key not in ELSEWHERE)
 
 
-class AdvancedScreen(Step):
+class AdvancedScreen(PresetSaving):
     """The form on the left, what is known of the setting under the cursor on the right."""
 
     TITLE_OF = "Settings"
@@ -52,6 +51,7 @@ Nothing here must be changed. • marks what differs from the preset.
   up, down     from setting to setting      /   search
   enter        change; choices and on/off   r   back to the preset's value
                change at once               m   only what differs
+                                            p   keep all as your preset
 
 On the right stands what a setting does, what is allowed, the preset's and
 the default value, and who says so. A value that breaks a rule is marked at
@@ -59,7 +59,8 @@ once; the plan needs them all in order. Lists are written with ; between.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "search", "Search", key_display="/"),
-        Binding("m", "mine", "Changed only"),
+        Binding("m", "mine", "Changed"),
+        Binding("p", "ask_for_preset", "Preset"),
     ]
 
     def __init__(self, draft: Draft, session: Any = None) -> None:
@@ -92,7 +93,7 @@ once; the plan needs them all in order. Lists are written with ; between.
     def _layers(self) -> dict[str, Any]:
         """What the preset alone would give."""
         values = {one.key: one.default for one in SETTINGS}
-        one = preset(answers_of(self.draft).preset)
+        one = recipe_of(self.draft)
         values.update(preset_values(one.name, self.draft.values))
         if one.steps_per_image and self.draft.images:
             values["train.steps"] = one.steps_per_image * self.draft.images
@@ -127,7 +128,7 @@ once; the plan needs them all in order. Lists are written with ; between.
         if row is None:
             return
         one, base = row.setting, self._layers()
-        recipe = next((value for value in preset(answers_of(self.draft).preset).values if value.key == one.key), None)
+        recipe = next((value for value in recipe_of(self.draft).values if value.key == one.key), None)
         own = one.key in self.draft.values
         of_preset = shown(base[one.key]) if recipe is not None or shown(base[one.key]) != shown(one.default) else ""
         self.query_one("#why-text", Static).update(

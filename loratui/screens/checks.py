@@ -7,6 +7,7 @@ from typing import Any
 
 from loratui.answers import DEFAULT_PRESET, Answers, preset_values
 from loratui.draft import Draft
+from loratui.presets import Preset, preset
 from loratui.problems import AnswersError, validated
 from trainer.contract.config import BY_KEY
 from trainer.contract.fields import Setting
@@ -15,6 +16,14 @@ from trainer.contract.fields import Setting
 def answers_of(draft: Draft) -> Answers:
     """The draft as answers."""
     return Answers(draft.preset or DEFAULT_PRESET, dict(draft.values))
+
+
+def recipe_of(draft: Draft) -> Preset:
+    """The draft's preset; the default one if its file of one's own went away meanwhile, which `problems` says."""
+    try:
+        return preset(draft.preset or DEFAULT_PRESET)
+    except AnswersError:
+        return preset(DEFAULT_PRESET)
 
 
 def problems(draft: Draft, changes: Mapping[str, Any] | None = None) -> dict[str, str]:

@@ -18,6 +18,7 @@ from loratui.screens.captioning import CaptionWriting
 from loratui.screens.dialogs import Chooser, Confirm, LineEditor, PictureView
 from loratui.screens.fixing import CopyFixing
 from loratui.screens.keeping import BestKeeping
+from loratui.screens.recentfolders import RecentFolders
 from loratui.screens.scanning import ScanFailed, Scanned, ScanProgressed
 from loratui.session import Scan
 from loratui.text import plural, safe_text
@@ -28,13 +29,14 @@ if TYPE_CHECKING:
     from loratui.curation import PictureReport
 
 
-class DatasetScreen(CopyFixing, BestKeeping, CaptionWriting):
+class DatasetScreen(CopyFixing, BestKeeping, CaptionWriting, RecentFolders):
     """Folder, table of pictures, what was found about the one under the cursor, and the picture itself."""
 
     TITLE_OF = "Pictures"
     PURPOSE = "Which pictures shall it learn from? Next: what they show."
     HELP = """
-Type the folder of your pictures and press Enter; → completes the path.
+Type the folder of your pictures and press Enter; → completes the path,
+↓ lists the folders used last.
 A data set will do as well: a folder of parquet, arrow or webdataset files,
 or owner/name on the hub. Every picture is looked at; none is ever changed.
 
@@ -210,7 +212,7 @@ A model writes captions without a screen: loratui caption FOLDER
         """Letters mean something only while the list has the focus."""
         if action in ("skip", "accept", "accept_shown", "caption", "filter", "fix", "best", "again"):
             return self.focused is not None and self.focused.id == "table"
-        return True
+        return super().check_action(action, parameters)
 
     def action_caption(self) -> None:
         """Edit the caption under the cursor."""

@@ -10,10 +10,11 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from loratui.draft import Draft
-from loratui.presets import Preset, load_presets, preset
+from loratui.ownpresets import found_presets
+from loratui.presets import Preset, load_presets, with_variant
 from loratui.screens.base import Step
 from loratui.screens.checks import effective, shown
-from loratui.text import plural
+from loratui.text import plural, safe_text
 from trainer.contract.arithmetic import views_per_image
 from trainer.contract.config import BY_KEY
 
@@ -34,6 +35,7 @@ concluded from them. ● fits marks the presets for the kind you chose.
 
 Steps follow the number of your pictures where a preset counts per picture.
 What you set yourself, here or later, always goes over the preset.
+Presets of your own stand first; p in the settings keeps one.
 
   Tab   into the values, to scroll them     Enter   take the preset
 """
@@ -52,28 +54,44 @@ What you set yourself, here or later, always goes over the preset.
         """Those for the chosen kind first; start on the one taken before, or the first that fits."""
         kind = self.draft.get("kind")
         presets = self.query_one("#presets", OptionList)
+        self._known: dict[str, Preset] = {}  # as they are now: a file of one's own may go while this is shown
+        own = found_presets()
+        if own.presets:
+            presets.add_option(Option(Content.styled("yours", "$muted"), disabled=True))
+            for one in sorted(own.presets, key=lambda one: one.kind != kind):
+                self._offer(one, one.kind == kind)
+            presets.add_option(Option(Content.styled("shipped with loratui", "$muted"), disabled=True))
+        first = presets.option_count
         for one in sorted(load_presets(), key=lambda one: (one.name == "demo", one.kind != kind, one.name == "cog")):
-            presets.add_option(Option(_title(one, one.kind == kind and one.name not in ("demo", "cog")), id=one.name))
-            for variant in one.variants:
-                presets.add_option(
-                    Option(Content.styled(f"    {variant.name}", "$muted"), id=f"{one.name}/{variant.name}")
-                )
-        presets.highlighted = presets.get_option_index(self.draft.preset) if self.draft.preset else 0
+            self._offer(one, one.kind == kind and one.name not in ("demo", "cog"))
+        presets.highlighted = presets.get_option_index(self.draft.preset) if self.draft.preset in self._known else first
         presets.focus()
+        if own.troubles:
+            names = safe_text(", ".join(f"{name}.toml" for name in own.troubles), 30)
+            self.say(f"{names} is left out; 'loratui preset list' says why", "warn")
+
+    def _offer(self, one: Preset, fits: bool) -> None:
+        presets = self.query_one("#presets", OptionList)
+        presets.add_option(Option(_title(one, fits), id=one.name))
+        self._known[one.name] = one
+        for variant in one.variants:
+            self._known[f"{one.name}/{variant.name}"] = with_variant(one, variant)
+            shown = Content.styled(f"    {variant.name}", "$muted")
+            presets.add_option(Option(shown, id=f"{one.name}/{variant.name}"))
 
     @property
     def chosen(self) -> Preset:
         """The preset under the cursor."""
         presets = self.query_one("#presets", OptionList)
-        return preset(presets.get_option_at_index(presets.highlighted or 0).id or "object")
+        return self._known[presets.get_option_at_index(presets.highlighted or 0).id or "object"]
 
     @on(OptionList.OptionHighlighted)
     def _moved(self, event: OptionList.OptionHighlighted) -> None:
         name = event.option_id or "object"
         title, _, variant = name.partition("/")
-        base = preset(title)
+        base = self._known[title]
         summary = next((one.summary for one in base.variants if one.name == variant), base.summary)
-        self.query_one("#value-text", Static).update(describe(preset(name), summary, self.draft))
+        self.query_one("#value-text", Static).update(describe(self._known[name], summary, self.draft))
         self.query_one("#values").scroll_home(animate=False)
         self.query_one("#values").border_title = Content(name)
 
@@ -90,6 +108,7 @@ def describe(one: Preset, summary: str, draft: Draft) -> Content:
     """Summary, the arithmetic for these pictures, then every value with its source."""
     lines = [
         Content.styled(summary, "bold"),
+        *([Content.styled(f"yours: {one.title}", "$accent")] if one.own else []),
         Content.styled(f"for: {one.data}", "$muted"),
         Content(""),
         *_steps(one, draft),
@@ -99,9 +118,9 @@ def describe(one: Preset, summary: str, draft: Draft) -> Content:
         if value.key == "train.steps" and one.steps_per_image and draft.images:
             continue
         mine = value.key in draft.values and draft.values[value.key] != value.value
-        lines.append(_value(BY_KEY[value.key].title, shown(value.value), value.inferred))
+        lines.append(_value(BY_KEY[value.key].title, safe_text(shown(value.value)), value.inferred))
         if mine and not value.key.startswith("dataset."):
-            lines.append(Content.styled(f"  yours: {shown(draft.values[value.key])}", "$accent"))
+            lines.append(Content.styled(f"  yours: {safe_text(shown(draft.values[value.key]))}", "$accent"))
         lines.append(Content.styled(f"  {value.source}", "$muted"))
     return Content("\n").join(lines)
 

@@ -10,14 +10,16 @@ from textual.suggester import Suggester
 
 
 class FolderSuggester(Suggester):
-    """Suggests the first folder that the text begins."""
+    """Suggests the first of the folders used last that the text begins, else the first folder on the disk."""
 
-    def __init__(self) -> None:
+    def __init__(self, recent: tuple[str, ...] = ()) -> None:
         super().__init__(use_cache=False, case_sensitive=True)
+        self._recent = recent
 
     async def get_suggestion(self, value: str) -> str | None:
         """The completed path, or None."""
-        return await asyncio.to_thread(complete, value)
+        known = next((one for one in self._recent if one.startswith(value) and one != value), None)
+        return known or await asyncio.to_thread(complete, value)
 
 
 def complete(typed: str) -> str | None:

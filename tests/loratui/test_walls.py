@@ -35,6 +35,8 @@ ENTRIES = {
     "stop": (MAIN.format(words=["stop"]), HEAVY),
     "attach --plain": (MAIN.format(words=["attach", "--plain"]), HEAVY),
     "doctor": (MAIN.format(words=["doctor"]), HEAVY),
+    "preset list": (MAIN.format(words=["preset", "list"]), HEAVY),
+    "diff": (MAIN.format(words=["diff", "a", "b"]), HEAVY),
     "check": (MAIN.format(words=["check", "pictures"]), TRAINING | {"textual", "numpy"}),
     "plan": (MAIN.format(words=["plan", "answers.toml"]), TRAINING | {"textual", "numpy"}),
     "the wizard's app": ("import loratui.app", TRAINING | {"numpy", "PIL"}),

@@ -108,19 +108,14 @@ async def test_a_damaged_draft_is_said_and_kept(wizard: Wizard, own_place: Path)
         assert list((own_place / "state").glob("draft.damaged-*.json"))
 
 
-async def test_a_new_start_asks_before_it_forgets_the_draft(wizard: Wizard, chosen: Draft) -> None:
+async def test_a_new_start_keeps_the_draft(wizard: Wizard, chosen: Draft) -> None:
     app = wizard(chosen)
     async with app.run_test() as pilot:
         await at(pilot, "WelcomeScreen")
         await pilot.press("down", "enter")
-        await at(pilot, "Confirm")
-        await pilot.press("escape")
-        await at(pilot, "WelcomeScreen")
-        await pilot.press("enter")
-        await at(pilot, "Confirm")
-        await pilot.press("enter")
         screen = await at(pilot, "DatasetScreen")
         assert screen.query_one("#folder", Input).value == ""
+        assert [one.draft.values for one in app.store.all().kept] == [chosen.values]
 
 
 async def test_leaving_keeps_the_draft_and_says_so(wizard: Wizard, chosen: Draft) -> None:

@@ -102,4 +102,4 @@ async def test_warnings_are_asked_about_and_noted(wizard: Wizard, ready: Draft, 
     assert ":dog_3.png" in text
     assert 'path = "photos"' in text  # as typed
     assert load_config(answers.with_name("config.toml")).train.steps == 500  # 100 x 5 pictures
-    assert not app.store.path.exists()
+    assert app.store.all().kept == ()

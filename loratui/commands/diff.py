@@ -1,0 +1,31 @@
+"""`loratui diff RUN RUN`: what tells two runs apart, as lines."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Annotated
+
+import typer
+
+from loratui.errors import Refusal
+from loratui.text import show_path
+
+WIDEST = 110  # cells; beyond it the columns are too far apart to be read together
+
+FirstArgument = Annotated[str, typer.Argument(metavar="RUN", help="Folder or name.")]
+SecondArgument = Annotated[str, typer.Argument(metavar="RUN", help="Folder or name.")]
+
+
+def diff(first: FirstArgument, second: SecondArgument) -> None:
+    """Settings, pictures and results in which two runs differ."""
+    from loratui.compare import compare, facts_of
+    from loratui.comparelines import comparison_lines
+    from loratui.runs import find_run
+
+    runs = [find_run(one) for one in (first, second)]
+    try:
+        found = compare(facts_of(runs[0]), facts_of(runs[1]))
+    except OSError as error:
+        raise Refusal(f"a run cannot be read: {show_path(error.filename or '')}: {error.strerror}") from None
+    width = min(WIDEST, shutil.get_terminal_size((WIDEST, 24)).columns)
+    print("\n".join(line for _, line in comparison_lines(found, width)))
