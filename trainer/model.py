@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from trainer.contract.basemodel import WEIGHTED, inspect_base
+from trainer.contract.basemodel import WEIGHTED, inspect_base, is_hub_id
 from trainer.contract.config import TrainConfig, vae_source
+from trainer.contract.hubcache import cached_vae
 from trainer.contract.singlefile import config_of
 from trainer.digests import file_digest, files_digest, weights_digest, words_digest
 
@@ -100,6 +101,7 @@ def load_vae(config: TrainConfig, source: str, dtype: torch.dtype, device: torch
     from diffusers import AutoencoderKL
 
     own = vae_source(config.model)
+    own = str((is_hub_id(own) and cached_vae(own)) or own)
     if config.model.vae_precision == "fp32":
         dtype = torch.float32
     vae = _load(AutoencoderKL, own, "", dtype) if own else _load(AutoencoderKL, source, "vae", dtype)
