@@ -13,7 +13,7 @@ from typing import Any, Literal, TextIO
 
 from loratui.launch import exit_code, is_alive
 from loratui.runs import run_info
-from loratui.text import safe_lines, safe_text, show_path
+from loratui.text import in_gigabytes, safe_lines, safe_text, show_path
 from trainer.contract import exits
 from trainer.contract.control import send
 from trainer.contract.events import Event, Tail, last_status
@@ -25,6 +25,7 @@ STEP_PACE = 2.0  # seconds between two step lines
 LOG_TAIL = 15  # lines of trainer.log that are shown when it died
 PHASES = {
     "load": "loading the model",
+    "download": "downloading the base model",
     "cache": "encoding the pictures",
     "prior": "making class pictures",
     "sample": "making samples",
@@ -144,7 +145,8 @@ class _View:
             _line(self.out, f"{words} ...")
         elif total and time.monotonic() - self.shown_at >= STEP_PACE:
             self.shown_at = time.monotonic()
-            _line(self.out, f"{words}: {done} of {total}")
+            far = in_gigabytes(int(done or 0), int(total)) if name == "download" else f"{done} of {total}"
+            _line(self.out, f"{words}: {far}")
 
     def _keep_step(self, event: Event) -> None:
         seconds = event.get("s")

@@ -74,7 +74,7 @@ def make_plan(
     need = None if errors else estimate(config, images)
     if need is not None:
         errors += _disk_errors(need, runs)
-    sections = [_pictures(config, report, outcome), _technique(resolved)]
+    sections = [_pictures(config, report, outcome), _technique(resolved), *_base_model(config)]
     if images:
         times = schedule(config, images)
         sections += [_arithmetic(config, times), _time(config, times, runs)]
@@ -165,6 +165,13 @@ def _technique(resolved: Resolved) -> Section:
     return Section("Technique", tuple(rows))
 
 
+def _base_model(config: TrainConfig) -> list[Section]:
+    from loratui.basewords import base_rows  # which writes sizes as this module does
+
+    rows = base_rows(config)
+    return [Section("Base model", tuple(Row(*one) for one in rows))] if rows else []
+
+
 def _said(resolved: Resolved, key: str, value: str) -> Row:
     origin = resolved.origins[key]
     note = origin.layer if origin.layer == "default" else f"{origin.layer}: {safe_text(origin.source)}"
@@ -219,7 +226,9 @@ def _part(one: Part) -> Row:
 
 def _errors(config: TrainConfig, resolved: Resolved) -> list[str]:
     """What makes the run impossible whatever the pictures are."""
-    return [safe_text(_with_place(one, resolved), 400) for one in refusals(config)]
+    from loratui.basewords import base_errors
+
+    return [safe_text(_with_place(one, resolved), 400) for one in (*refusals(config), *base_errors(config))]
 
 
 def _with_place(sentence: str, resolved: Resolved) -> str:

@@ -1,4 +1,4 @@
-"""Completes a folder's path while it is typed; what the person wrote, such as ~, stays as written."""
+"""Completes a path while it is typed; what the person wrote, such as ~, stays as written."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from textual.suggester import Suggester
 
 
 class FolderSuggester(Suggester):
-    """Suggests the first folder that the text begins."""
+    """Suggests the first folder that the text begins, or with `files` also a file of that ending."""
 
-    def __init__(self) -> None:
+    def __init__(self, files: str = "") -> None:
         super().__init__(use_cache=False, case_sensitive=True)
+        self._files = files
 
     async def get_suggestion(self, value: str) -> str | None:
         """The completed path, or None."""
-        return await asyncio.to_thread(complete, value)
+        return await asyncio.to_thread(complete, value, self._files)
 
 
-def complete(typed: str) -> str | None:
-    """`typed` completed to the first matching folder's path; None if there is none."""
+def complete(typed: str, files: str = "") -> str | None:
+    """`typed` completed to the first matching folder's path, or a file's with the ending `files`; None if none is."""
     head, slash, start = typed.rpartition("/")
     if not typed or (typed.startswith("~") and not slash):
         return None
@@ -31,7 +32,8 @@ def complete(typed: str) -> str | None:
             names = sorted(
                 one.name
                 for one in entries
-                if one.name.startswith(start) and one.name.isprintable() and one.is_dir()
+                if one.name.startswith(start) and one.name.isprintable()
+                if one.is_dir() or (files and one.name.endswith(files))
                 if start or not one.name.startswith(".")
             )
     except OSError:
