@@ -30,6 +30,7 @@ from trainer.contract.sections import SDXL, Model
 SPARE = 1 << 30  # bytes that the trainer wants free beside a download (trainer/download.py)
 Kind = Literal["shipped", "hub", "folder", "file", "nothing"]
 LICENCE = re.compile(r"^license(?:_name)?:\s*['\"]?([^\s'\"#][^'\"\n#]*)", re.MULTILINE)
+NO_SAFETENSORS = "the hub has no .safetensors of it in diffusers' layout, and nothing else is read"
 LICENCES = 2000  # characters of a model card that are searched for its licence
 
 
@@ -127,7 +128,7 @@ def with_told(known: Known, told: Told, pick: Callable[[list[str]], list[str]]) 
     names = pick(list(told.files))
     found = replace(known, licence=told.licence, gated=told.gated)
     if not any(name.endswith(".safetensors") for name in names):
-        return replace(found, download=0, trouble="the hub has no .safetensors of it in diffusers' layout")
+        return replace(found, download=0, trouble=NO_SAFETENSORS)
     absent = [name for name in names if known.place is None or not (known.place / name).is_file()]
     return replace(found, download=sum(told.files[name] for name in absent), counted=True)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loratui.basemodels import SPARE, Known, Need, free_for_models, look, look_vae
+from loratui.basemodels import NO_SAFETENSORS, SPARE, Known, Need, free_for_models, look, look_vae
 from loratui.plan import in_bytes
 from loratui.text import show_path
 from trainer.contract.config import SMALL, TrainConfig, flat
@@ -18,27 +18,30 @@ KINDS = {
 }
 
 
-def state(known: Known) -> tuple[str, str, str]:
-    """Glyph, word and tone (good, warn, bad) of where a model is."""
+def state(known: Known, brief: bool = False) -> tuple[str, str, str]:
+    """Glyph, words and tone (good, warn, bad) of where a model is; `brief` for a list."""
     if known.trouble:
         return "✗", "cannot be used", "bad"
     if known.here:
         return "✓", f"on disk, {in_bytes(known.size)}", "good"
+    more = " more" if known.begun else ""
+    if brief:
+        return "↓", f"{in_bytes(known.download)}{more} to get", "warn"
     about = "" if known.counted else "about "
-    return "↓", f"{about}{in_bytes(known.download)} {'more ' if known.begun else ''}to download", "warn"
+    return "↓", f"{about}{in_bytes(known.download)}{more} to download", "warn"
 
 
 def gate(known: Known) -> str:
     """Whether it is behind a gate, in words."""
     if known.gated is None:
         return "not asked yet"
-    return "gated: accept its terms first" if known.gated else "no"
+    return "yes: accept its terms first" if known.gated else "no"
 
 
 def advice(known: Known) -> list[str]:
     """What is to be done before it can be trained on."""
     if known.gated and not known.here:
-        return [f"accept the terms on {PAGE}{known.value}", "then log in on this machine: hf auth login"]
+        return [f"accept the terms on {PAGE}{known.value}", "then log in here: hf auth login"]
     return []
 
 
@@ -72,11 +75,11 @@ def to_fetch(*models: Known | None) -> int:
 
 
 def base_errors(config: TrainConfig) -> list[str]:
-    """What makes the download impossible: a disk that is too small. That the model is none is said elsewhere."""
+    """What makes the download impossible; why a model that is here cannot be trained on is said elsewhere."""
     need = Need.of(flat(config))
     known = look(config.model.base, need)
     if known.trouble:
-        return []
+        return [f"model.base: '{known.value}': {known.trouble}"] if known.trouble == NO_SAFETENSORS else []
     needed, free = to_fetch(known, look_vae(config.model.base, need)), free_for_models()
     if not needed or needed + SPARE <= free:
         return []

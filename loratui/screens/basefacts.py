@@ -76,4 +76,4 @@ def _state(label: str, known: Known) -> Content:
 
 
 def _fact(label: str, text: str, style: str = "") -> Content:
-    return Content.assemble((f"{label:<8} ", "$muted"), (text, style))
+    return Content.assemble((f"{label:<7} ", "$muted"), (text, style))

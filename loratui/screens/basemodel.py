@@ -58,7 +58,7 @@ class BaseModelScreen(Screen[str | None]):
     DEFAULT_CSS = """
     BaseModelScreen {
         #base-purpose { height: 1; padding: 0 1; color: $muted; }
-        #models { width: 42; height: 1fr; }
+        #models { width: 39; height: 1fr; }
         #base-facts { width: 1fr; height: 1fr; border: round $line; border-title-color: $foreground; padding: 0 1; }
         #base-facts:focus { border: round $accent; }
         #base-typed { margin: 0 1; }
@@ -85,7 +85,7 @@ class BaseModelScreen(Screen[str | None]):
             with VerticalScroll(id="base-facts", can_focus=False):
                 yield Static("", id="base-words", markup=False)
         yield Input(
-            placeholder="/ a folder, a .safetensors file, or owner/name of the hub",
+            placeholder="/  a folder, a .safetensors file, or owner/name of the hub",
             id="base-typed",
             compact=True,
             suggester=FolderSuggester(files=".safetensors"),
@@ -171,13 +171,14 @@ class BaseModelScreen(Screen[str | None]):
 
     def _line(self, value: str) -> Content:
         mark = "● " if value == self._value else "  "
-        name = Content.assemble((mark, "$accent"), (show_path(value), "bold"))
+        where, _, what = show_path(value).rstrip("/").rpartition("/")  # the name is what tells models apart
+        name = Content.assemble((mark, "$accent"), (what, "bold"), (f"  {where}" if where else "", "$muted"))
         seen = self._seen.get(value)
         if seen is None:
             return Content("\n").join([name, Content.styled("  looking ...", "$muted")])
-        glyph, words, tone = state(seen.known)
-        facts = [safe_text(seen.known.licence, 24)] if seen.known.licence else []
-        facts += ["gated"] if seen.known.gated else []
+        glyph, words, tone = state(seen.known, brief=True)
+        facts = ["gated"] if seen.known.gated else []
+        facts += [safe_text(seen.known.licence, 24)] if seen.known.licence else []
         rest = "".join(f" · {one}" for one in facts)
         return Content("\n").join([name, Content.assemble((f"  {glyph} {words}", TONES[tone]), (rest, "$muted"))])
 
