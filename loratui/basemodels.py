@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from loratui.hubtold import Told, remembered
+from loratui.hubtold import NotTold, Told, ask, remembered
 from trainer.contract.basemodel import PARTS, NotSDXL, inspect_base, is_hub_id, small_model
 from trainer.contract.config import SMALL, vae_source
 from trainer.contract.estimate import SDXL_PARAMETERS
@@ -91,6 +91,24 @@ def look_vae(base: str, need: Need) -> Known | None:
         lambda names: part_files(names, "", need.vae_half),
         SDXL_PARAMETERS["vae"] * 4,  # its owner has it in fp32 only
     )
+
+
+def ask_missing(values: Mapping[str, Any]) -> bool:
+    """Ask the hub about the base model and VAE of these settings, if they would be downloaded and it was never asked.
+
+    Returns whether more is known now. Waits for the hub, but not long: for a thread, or a command.
+    """
+    base, need = str(values["model.base"]), Need.of(values)
+    found = [one for one in (look(base, need), look_vae(base, need)) if one is not None]
+    learnt = False
+    for one in found:
+        if one.kind == "hub" and not one.here and not one.trouble and remembered(one.value) is None:
+            try:
+                ask(one.value)
+            except NotTold:
+                return learnt  # the other one would wait as long
+            learnt = True
+    return learnt
 
 
 def _look(value: str, need: Need) -> Known:

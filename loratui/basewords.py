@@ -74,6 +74,13 @@ def to_fetch(*models: Known | None) -> int:
     return sum(one.download for one in models if one is not None and not one.here)
 
 
+def base_warnings(config: TrainConfig) -> list[str]:
+    """What may stop the download: a gate that the person may not have passed yet."""
+    known = look(config.model.base, Need.of(flat(config)))
+    todo = advice(known)
+    return [f"model.base: '{known.value}' is gated; unless you have done so, {', '.join(todo)}"] if todo else []
+
+
 def base_errors(config: TrainConfig) -> list[str]:
     """What makes the download impossible; why a model that is here cannot be trained on is said elsewhere."""
     need = Need.of(flat(config))

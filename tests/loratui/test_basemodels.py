@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 from pathlib import Path
@@ -9,14 +10,21 @@ from typing import Any
 
 import pytest
 
-from loratui.basemodels import Need, cached_models, look, look_vae
-from loratui.basewords import base_errors, base_rows
+from loratui.basemodels import Need, ask_missing, cached_models, look, look_vae
+from loratui.basewords import base_errors, base_rows, base_warnings
+from loratui.curation.tokens import TokenCount, caption_counter
 from loratui.doctor import checks
+from loratui.history import History
 from loratui.hubtold import NotTold, Told, ask, remembered
+from loratui.plain import follow
 from loratui.recentbases import MOST, recent_bases, remember_base
+from loratui.screens.watching import head, state_of
+from loratui.text import in_gigabytes
 from tests.hubserver import SHA, files_of, serving
+from tests.loratui.screens.conftest import fake_run
 from trainer.contract.basemodel import small_model
-from trainer.contract.config import SDXL, SDXL_VAE, TrainConfig, nested
+from trainer.contract.config import SDXL, SDXL_VAE, TrainConfig, flat, nested
+from trainer.contract.events import Tail
 
 NAME = "owner/small-sdxl"
 FREE = shutil.disk_usage
@@ -103,6 +111,8 @@ def test_the_hub_is_asked_once_and_its_answer_kept(own_home: Path, monkeypatch: 
     assert rows["model"][0].endswith(" more to download") and "about" not in rows["model"][0]
     assert rows["gated"][0] == "yes: accept its terms first" and "hf auth login" in rows["gated"][1]
     assert f"https://huggingface.co/{NAME}" in rows["gated"][1]
+    assert any("is gated; unless you have done so" in one for one in base_warnings(config(model__base=NAME)))
+    assert ask_missing(flat(config(model__base=NAME))) is False  # it is known, and nothing answers any more
 
 
 @pytest.mark.parametrize(
@@ -157,6 +167,32 @@ def test_the_doctor_names_the_models_on_this_disk(own_home: Path) -> None:
     assert said == ["none on disk yet; a run on SDXL downloads about 7 GB first"]
     cache(own_home, NAME, small_model())
     assert [one.found for one in checks() if one.name == "base model"] == [f"{NAME} on disk"]
+
+
+def test_a_download_is_told_in_bytes_by_the_monitor_and_by_the_lines(tmp_path: Path) -> None:
+    run = fake_run(
+        tmp_path / "run",
+        [
+            {"type": "run", "v": 1, "pid": 1, "host": "h", "name": "dog", "steps": 9, "resumed_from": None},
+            {"type": "phase", "name": "load", "done": 0, "total": 3},
+            {"type": "phase", "name": "download", "done": 0, "total": 6_900_000_000},
+            {"type": "phase", "name": "download", "done": 2_100_000_000, "total": 6_900_000_000},
+        ],
+    )
+    history = History()
+    history.absorb(Tail(run.events).read())
+    shown = head(history, state_of(history, alive=True), 80, "dog").plain
+    assert "downloading the base model" in shown and "2.1 of 6.9 GB · 30 %" in shown
+    out = io.StringIO()
+    follow(run, out, until_end=False)
+    assert "downloading the base model ..." in out.getvalue()
+    assert in_gigabytes(3_400_000, 9_100_000) == "3.4 of 9.1 MB"
+
+
+def test_captions_for_a_single_checkpoint_are_counted_by_clips_own_vocabulary(tmp_path: Path) -> None:
+    path = tmp_path / "own.safetensors"
+    path.write_bytes(b"")
+    assert caption_counter(str(path), "TOK", 0)("an astronaut riding a horse") == TokenCount(5, True)
 
 
 def test_models_given_by_hand_are_remembered_while_they_exist(own_home: Path) -> None:
