@@ -66,7 +66,10 @@ def _place_row(label: str, known: Known) -> tuple[str, str, str]:
     if known.here:
         place = show_path(known.place) if known.place is not None and known.kind != "hub" else known.value
         return label, f"on disk, {in_bytes(known.size)}", place
-    return label, state(known)[1], f"{known.value}, before the first step" if known.kind == "hub" else ""
+    if known.kind != "hub" or known.trouble:
+        return label, state(known)[1], ""
+    size = f"{'' if known.counted else 'about '}{in_bytes(known.download)}{' more' if known.begun else ''}"
+    return label, f"download {size}", f"{known.value}, before the first step"
 
 
 def to_fetch(*models: Known | None) -> int:

@@ -108,7 +108,7 @@ def test_the_hub_is_asked_once_and_its_answer_kept(own_home: Path, monkeypatch: 
     assert found.counted and found.gated
     assert found.download == (small_model() / "unet" / "diffusion_pytorch_model.safetensors").stat().st_size
     rows = {label: (value, note) for label, value, note in base_rows(config(model__base=NAME))}
-    assert rows["model"][0].endswith(" more to download") and "about" not in rows["model"][0]
+    assert rows["model"][0].endswith(" MB more") and "about" not in rows["model"][0]
     assert rows["gated"][0] == "yes: accept its terms first" and "hf auth login" in rows["gated"][1]
     assert f"https://huggingface.co/{NAME}" in rows["gated"][1]
     assert any("is gated; unless you have done so" in one for one in base_warnings(config(model__base=NAME)))
@@ -146,7 +146,7 @@ def test_the_plan_reckons_sdxl_before_the_hub_was_asked_and_leaves_out_what_is_n
     assert vae is not None and vae.value == SDXL_VAE and look_vae("owner/other", Need()) is None
     rows = base_rows(config())
     assert [label for label, _, _ in rows] == ["model", "VAE", "free", "licence", "gated"]
-    assert rows[0][1] == "about 6.8 GB to download" and rows[4][1] == "not asked yet"
+    assert rows[0][1] == "download about 6.8 GB" and rows[4][1] == "not asked yet"
     assert base_rows(config(model__base="sdxl-small", dataset__trigger="TOK")) == ()
 
 
