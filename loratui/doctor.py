@@ -36,6 +36,7 @@ def checks() -> Iterator[Check]:
     yield from _gpu()
     yield _disk("disk here", Path.cwd())
     yield _disk("disk for models", hub_home())
+    yield from _base_models()
     yield _terminal()
     yield _login()
 
@@ -92,6 +93,18 @@ def _disk(name: str, path: Path) -> Check:
     free = shutil.disk_usage(there).free
     found = f"{free / 1e9:.0f} GB free in {show_path(there)}"
     return Check(name, found, free >= ROOM, f"make room: a full-size run with its model wants {ROOM / 1e9:.0f} GB")
+
+
+def _base_models() -> Iterator[Check]:
+    """What of the hub's models is on this disk already."""
+    from loratui.basemodels import cached_models
+
+    found = list(cached_models())
+    for repo, whole in found:
+        said = "on disk" if whole else "begun; the next run on it fetches the rest"
+        yield Check("base model", f"{safe_text(repo, 60)} {said}", True)
+    if not found:
+        yield Check("base model", "none on disk yet; a run on SDXL downloads about 7 GB first", True)
 
 
 def _terminal() -> Check:

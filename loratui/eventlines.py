@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from loratui.linesink import Far, Sink
-from loratui.text import safe_lines, safe_text
+from loratui.text import in_gigabytes, safe_lines, safe_text
 from trainer.contract import exits
 from trainer.contract.events import Event
 
 PHASES = {
     "load": "loading the model",
+    "download": "downloading the base model",
     "cache": "encoding the pictures",
     "prior": "making class pictures",
     "sample": "making samples",
@@ -84,7 +85,8 @@ class EventLines:
             self._sink.settle()
             self._sink.far(Far(words, 0, total, "", f"{words} ...", lasting=False))
         elif total:
-            self._sink.far(Far(words, done, total, "", f"{words}: {done} of {total}", lasting=False))
+            count = in_gigabytes(done, total) if name == "download" else f"{done} of {total}"
+            self._sink.far(Far(words, done, total, "", f"{words}: {count}", lasting=False, count=count))
 
     def _step(self, event: Event) -> None:
         seconds = event.get("s")

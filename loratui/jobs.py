@@ -22,6 +22,7 @@ from loratui.resolve import Resolved, names_hub, resolve
 from loratui.runs import run_info
 from loratui.text import plural, safe_text, show_path
 from trainer.contract import exits
+from trainer.contract.config import flat
 from trainer.contract.events import Tail
 from trainer.contract.pictures import NoDataset
 from trainer.contract.rundir import RunDir
@@ -42,6 +43,9 @@ class Prepared:
 
 def plan(path: Path, sets: Sequence[str]) -> int:
     """Print what a replay would do. Exit code: 2 or 3 where it would be refused."""
+    from loratui.basemodels import ask_missing
+
+    ask_missing(flat(resolve(read_answers(path), overrides_of(sets)).config))
     ready = prepare(read_answers(path), overrides_of(sets), show_path(path))
     print("\n".join([*resolved_lines(ready.resolved), *plan_lines(ready.plan)]))
     refused = refusal_lines(ready.outcome, *_decided(ready.resolved))

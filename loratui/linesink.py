@@ -24,6 +24,7 @@ class Far:
     facts: str
     line: str
     lasting: bool  # a step: its newest line is worth saying when something else follows
+    count: str = ""  # "2.1 of 6.9 GB", where `done` and `total` alone say it badly
 
 
 class Sink(Protocol):
@@ -141,7 +142,11 @@ class Bar:
         from rich.table import Table
         from rich.text import Text
 
-        share = f"{far.done} of {far.total}  {100 * far.done // far.total} %" if far.total else str(far.done or "")
+        share = (
+            f"{far.count or f'{far.done} of {far.total}'}  {100 * far.done // far.total} %"
+            if far.total
+            else str(far.done or "")
+        )
         row = Table.grid(padding=(0, 1), expand=True)
         row.add_column(no_wrap=True)
         row.add_column(ratio=1)

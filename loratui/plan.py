@@ -74,7 +74,8 @@ def make_plan(
     need = None if errors else estimate(config, images)
     if need is not None:
         errors += _disk_errors(need, runs)
-    sections = [_pictures(config, report, outcome), _technique(resolved)]
+    of_base, warnings = _base_model(config)
+    sections = [_pictures(config, report, outcome), _technique(resolved), *of_base]
     if images:
         times = schedule(config, images)
         sections += [_arithmetic(config, times), _time(config, times, runs)]
@@ -82,7 +83,7 @@ def make_plan(
         sections += [_memory(need), _disk(need, runs)]
     return Plan(
         sections=tuple(sections),
-        warnings=tuple([*advice(config, images), *_unknown_skips(outcome)]),
+        warnings=tuple([*advice(config, images), *warnings, *_unknown_skips(outcome)]),
         errors=tuple(errors),
         command=_command(resolved, source),
     )
@@ -165,6 +166,14 @@ def _technique(resolved: Resolved) -> Section:
     return Section("Technique", tuple(rows))
 
 
+def _base_model(config: TrainConfig) -> tuple[list[Section], list[str]]:
+    """What is to be said of the base model, and to be warned of."""
+    from loratui.basewords import base_rows, base_warnings  # which write sizes as this module does
+
+    rows = tuple(Row(*one) for one in base_rows(config))
+    return [Section("Base model", rows)] if rows else [], base_warnings(config)
+
+
 def _said(resolved: Resolved, key: str, value: str) -> Row:
     origin = resolved.origins[key]
     note = origin.layer if origin.layer == "default" else f"{origin.layer}: {safe_text(origin.source)}"
@@ -219,7 +228,9 @@ def _part(one: Part) -> Row:
 
 def _errors(config: TrainConfig, resolved: Resolved) -> list[str]:
     """What makes the run impossible whatever the pictures are."""
-    return [safe_text(_with_place(one, resolved), 400) for one in refusals(config)]
+    from loratui.basewords import base_errors
+
+    return [safe_text(_with_place(one, resolved), 400) for one in (*refusals(config), *base_errors(config))]
 
 
 def _with_place(sentence: str, resolved: Resolved) -> str:

@@ -58,6 +58,7 @@ def explain(error: BaseException) -> Explained:
     from trainer.adapters import UnknownBlock
     from trainer.checkpoint import OtherRun
     from trainer.dataset import DataError
+    from trainer.download import NotFetched
     from trainer.model import ModelError
     from trainer.optim import NoOptimizer
     from trainer.reading import SettingsError
@@ -80,6 +81,8 @@ def explain(error: BaseException) -> Explained:
             return "data", str(error), ["start a new run, or put back what was changed"]
         case NotSDXL() | ModelError() | UnknownBlock() | Uneven() | NoOptimizer() | SettingsError():
             return "usage", str(error), ["correct the setting and start again"]
+        case NotFetched():
+            return "disk" if error.full else "usage", str(error), error.advice
         case OSError(errno=errno.ENOSPC | errno.EDQUOT):
             return "disk", f"the disk is full: {error.filename or error}", ["free some space, then 'loratui resume'"]
         case KeyboardInterrupt():

@@ -20,6 +20,7 @@ from trainer.contract.datasource import cache_folder
 from trainer.contract.events import EventLog, SilentLog
 from trainer.contract.rundir import RunDir
 from trainer.dataset import Plan
+from trainer.download import bring
 from trainer.export.files import export_run
 from trainer.goingon import check_run
 from trainer.machine import memory_now
@@ -55,13 +56,13 @@ class Run:
         requests: Requests | None,
         world: World,
         found: Found,
-        load: Callable[[TrainConfig, torch.device], Parts] = load_parts,
+        load: Callable[[TrainConfig, torch.device], Parts] | None = None,
     ) -> None:
         """Read, load, cache and restore what was `found`; `requests` is None in all processes but the first.
 
-        `load` is where the base model comes from, for one that lies in no folder.
+        `load` is where the base model comes from, for one that lies in no folder; else it is downloaded if need be.
 
-        Raises DataError, SettingsError, NotSDXL, ModelError, UnknownBlock, NoOptimizer, Uneven or OtherRun.
+        Raises DataError, SettingsError, NotFetched, NotSDXL, ModelError, UnknownBlock, NoOptimizer, Uneven or OtherRun.
         """
         self.config, self.run, self.log, self.requests, self.world = config, run, log, requests, world
         self._phase("load", 0, 3)
@@ -69,11 +70,15 @@ class Run:
         self._warn_damaged(found)
         inputs = read_inputs(config, found.snapshot, read_changes(run))
         self._warn_other_files(inputs)
-        self.parts = load(config, pick_device(config))
+        device = pick_device(config)
+        if load is None:
+            with self._first_alone(device):
+                bring(config, self._preparing("download"))
+        self.parts = (load or load_parts)(config, device)
         self._phase("load", 1, 3)
         fix_pooling(self._encoders(), self.parts.tokenizers)
         # made by the untouched base model, so before any layer is put into it
-        with self._first_alone():
+        with self._first_alone(device):
             photographs, told = inputs.class_photographs, self._preparing("prior")
             classes = class_pictures(config, photographs, self.parts, cache_folder(), told)
         self.plan = Plan(inputs.items, classes, config)
@@ -112,13 +117,13 @@ class Run:
         return progress
 
     @contextmanager
-    def _first_alone(self) -> Iterator[None]:
+    def _first_alone(self, device: torch.device) -> Iterator[None]:
         """Rank 0 fills a cache on disk, the others find it full."""
         if not self.world.main:
-            self.world.told(0, self.parts.device)
+            self.world.told(0, device)
         yield
         if self.world.main:
-            self.world.told(0, self.parts.device)
+            self.world.told(0, device)
 
     def _encoders(self) -> tuple[Any, Any]:
         assert self.parts.text_encoders is not None
@@ -127,7 +132,7 @@ class Run:
     def _cached_latents(self) -> LatentCache:
         cache = LatentCache(cache_folder() / "latents", self.config.dataset.background)
         cache.use(self.parts.vae, self.parts.device, self.parts.digests["vae"])
-        with self._first_alone():
+        with self._first_alone(self.parts.device):
             cache.fill(self.plan.distinct_views(), self._preparing("cache"))
         return cache
 

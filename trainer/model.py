@@ -11,9 +11,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from trainer.contract.basemodel import WEIGHTED, inspect_base
+from trainer.contract.basemodel import WEIGHTED, inspect_base, is_hub_id
 from trainer.contract.config import TrainConfig, vae_source
-from trainer.digests import files_digest, weights_digest, words_digest
+from trainer.contract.hubcache import cached_vae
+from trainer.contract.singlefile import config_of
+from trainer.digests import file_digest, files_digest, weights_digest, words_digest
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
@@ -66,9 +68,8 @@ def pick_device(config: TrainConfig) -> torch.device:
 
 
 def base_source(config: TrainConfig) -> str:
-    """Folder or hub id to load from. Raises NotSDXL for what is not an SDXL model."""
-    base = inspect_base(config.model.base)
-    return str(base.folder) if base.folder is not None else config.model.base
+    """Folder, single file or hub id to load from. Raises NotSDXL for what is not an SDXL model."""
+    return str(inspect_base(config.model.base).source or config.model.base)
 
 
 def load_parts(config: TrainConfig, device: torch.device) -> Parts:
@@ -100,6 +101,7 @@ def load_vae(config: TrainConfig, source: str, dtype: torch.dtype, device: torch
     from diffusers import AutoencoderKL
 
     own = vae_source(config.model)
+    own = str((is_hub_id(own) and cached_vae(own)) or own)
     if config.model.vae_precision == "fp32":
         dtype = torch.float32
     vae = _load(AutoencoderKL, own, "", dtype) if own else _load(AutoencoderKL, source, "vae", dtype)
@@ -119,6 +121,10 @@ def load_tokenizers(source: str) -> tuple[Any, Any]:
     """The two CLIP tokenizers."""
     from transformers import CLIPTokenizer
 
+    if Path(source).is_file():
+        from trainer.singlefile import load_tokenizer
+
+        return load_tokenizer(Path(source), "tokenizer"), load_tokenizer(Path(source), "tokenizer_2")
     return (
         CLIPTokenizer.from_pretrained(source, subfolder="tokenizer"),
         CLIPTokenizer.from_pretrained(source, subfolder="tokenizer_2"),
@@ -130,6 +136,10 @@ def load_scheduler(source: str) -> tuple[Any, bool]:
     import diffusers
     from diffusers import StableDiffusionXLPipeline
 
+    if Path(source).is_file():
+        from trainer import singlefile
+
+        return singlefile.load_scheduler(Path(source)), singlefile.zero_empty()
     index = StableDiffusionXLPipeline.load_config(source)
     name = index["scheduler"][1]
     family = getattr(diffusers, name, None)
@@ -169,10 +179,20 @@ def base_digests(config: TrainConfig) -> dict[str, str]:
     """A digest of each part with weights that lies in a folder here, from its files: nothing is loaded for it."""
     found = {}
     for part in WEIGHTED:
+        precision = f"{config.train.precision} {config.model.vae_precision if part == 'vae' else ''}"
         if folder := _local(config, part):
-            precision = f"{config.train.precision} {config.model.vae_precision if part == 'vae' else ''}"
             found[part] = files_digest(_files(folder, DTYPES[config.train.precision]), precision)
+        elif file := _single(config, part):
+            # its name is none of its contents: the file may be called otherwise tomorrow
+            found[part] = words_digest([part, precision, file_digest(file), config_of(file, part)])
     return found
+
+
+def _single(config: TrainConfig, part: str) -> Path | None:
+    if part == "vae" and vae_source(config.model):
+        return None
+    path = Path(base_source(config))
+    return path if path.is_file() else None
 
 
 def _local(config: TrainConfig, part: str) -> Path | None:
@@ -200,6 +220,10 @@ def _all_digests(parts: Parts, local: dict[str, str]) -> dict[str, str]:
 
 def _load(family: Any, source: str, part: str, dtype: torch.dtype) -> Any:
     """One part, from safetensors only; the hub's fp16 files where half precision is wanted and they are there."""
+    if Path(source).is_file():
+        from trainer.singlefile import load_part
+
+        return load_part(family, Path(source), part, dtype)
     options: dict[str, Any] = {"subfolder": part} if part else {}
     options |= {"use_safetensors": True, "dtype": dtype, "output_loading_info": True}
     failed: Exception | None = None

@@ -12,6 +12,7 @@ from trainer.adapters import DoraLinear
 from trainer.checkpoint import Snapshot, load_checkpoint, newest_checkpoint
 from trainer.contract.config import TrainConfig, load_config
 from trainer.contract.rundir import RunDir
+from trainer.download import bring
 from trainer.export.files import DIFFUSERS
 from trainer.export.header import embedding_names
 from trainer.export.keys import diffusers_key, diffusers_magnitude
@@ -36,6 +37,7 @@ def open_run(run: RunDir) -> Trained:
     """The base model of a run with untrained LoRA and rows in place."""
     config = load_config(run.config)
     torch.set_num_threads(config.train.cpu_threads)
+    bring(config, lambda done, total: None)
     parts = load_parts(config, pick_device(config))
     assert parts.text_encoders is not None
     fix_pooling(parts.text_encoders, parts.tokenizers)

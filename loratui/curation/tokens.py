@@ -12,6 +12,7 @@ from pathlib import Path
 
 from trainer.contract.basemodel import small_model
 from trainer.contract.config import SMALL
+from trainer.contract.singlefile import tokenizer_of
 from trainer.contract.triggers import split_triggers, word_pattern
 
 MOST = 75  # of 77; the first and the last are the model's own
@@ -96,6 +97,8 @@ def tokenizer_folder(base: str) -> Path | None:
         return small_model() / "tokenizer"
     if not base:
         return None
+    if Path(base).expanduser().is_file():
+        return tokenizer_of(Path(base).expanduser(), "tokenizer")
     local = Path(base).expanduser() / "tokenizer"
     places = [local] if local.is_dir() else [*_snapshots(base)]
     return next((place for place in places if (place / "vocab.json").is_file()), None)

@@ -12,11 +12,13 @@ from textual.content import Content
 from textual.widgets import Collapsible, Input, Static
 
 from loratui.answers import preset_values
+from loratui.basemodels import Need
 from loratui.draft import Draft
+from loratui.screens.basemodel import BaseModelScreen
 from loratui.screens.checks import NotAValue, parse, problems, recipe_of, shown
 from loratui.screens.presetsaving import PresetSaving
 from loratui.widgets.settingrow import SettingRow, explain
-from trainer.contract.config import SETTINGS
+from trainer.contract.config import BY_KEY, SETTINGS
 from trainer.contract.fields import Setting
 
 TITLES = {  # the order of the form: what is most often changed first
@@ -175,6 +177,9 @@ once; the plan needs them all in order. Lists are written with ; between.
         value = self.draft.values.get(one.key, self._layers()[one.key])
         if one.kind == "bool":
             self._set(one, not value)
+        elif one.key == "model.base":
+            need = Need.of(self._layers() | self.draft.values)
+            self.app.push_screen(BaseModelScreen(str(value), need), self._base_taken)
         elif one.kind == "choice":
             place = one.choices.index(value) if value in one.choices else -1
             self._set(one, one.choices[(place + 1) % len(one.choices)])
@@ -184,6 +189,10 @@ once; the plan needs them all in order. Lists are written with ; between.
             line.value = self._typed.get(one.key, shown(value))
             self.add_class("-editing")
             self.set_focus(line)  # at once: the next key may already be on its way
+
+    def _base_taken(self, value: str | None) -> None:
+        if value is not None:
+            self._set(BY_KEY["model.base"], value)
 
     @on(SettingRow.ResetAsked)
     def _reset(self, event: SettingRow.ResetAsked) -> None:

@@ -6,15 +6,17 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
+from textual.message import Message
 from textual.widgets import Input, Static
+from textual.worker import get_current_worker
 
 from loratui.problems import AnswersError
 from loratui.screens.base import Watch
-from loratui.screens.checks import answers_of, problems
+from loratui.screens.checks import answers_of, effective, problems
 from loratui.screens.dialogs import Confirm
 from loratui.screens.planwords import plan_words, to_accept, trouble_words, warning_words
 from loratui.screens.scanning import ScanFailed, Scanned, ScanningStep, ScanProgressed
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
     from loratui.curation import Outcome, Report
     from loratui.plan import Plan
     from loratui.resolve import Resolved
+
+
+class HubAnswered(Message):
+    """The hub said how large the base model is, and what its licence and gate are."""
 
 
 class ReviewScreen(ScanningStep):
@@ -70,12 +76,24 @@ the end does the same without a screen.
         if "name" not in self.draft.values:
             self.edit(self.draft.with_settings({"name": self.query_one("#name", Input).value}))
         self.query_one("#plan").focus()
+        self._ask_hub()
         self._report = self.known_report()
         if self._report is None:
             self.say("Checking the pictures against these settings ...")
             self.check_pictures()
         else:
             self._make_plan()
+
+    @work(thread=True, exclusive=True, group="hub")
+    def _ask_hub(self) -> None:
+        from loratui.basemodels import ask_missing
+
+        if ask_missing(effective(self.draft)) and not get_current_worker().is_cancelled:
+            self.post_message(HubAnswered())
+
+    @on(HubAnswered)
+    def _answered(self) -> None:
+        self._make_plan()
 
     @on(ScanProgressed)
     def _progressed(self, event: ScanProgressed) -> None:

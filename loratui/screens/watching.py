@@ -9,7 +9,7 @@ from typing import Any
 from textual.content import Content
 
 from loratui.history import History, clock, megabytes
-from loratui.text import safe_text
+from loratui.text import in_gigabytes, safe_text
 from loratui.widgets.progress import progress_bar
 from trainer.contract.rundir import RunDir
 
@@ -25,6 +25,7 @@ STATES = {
 }
 PHASES = {
     "load": "loading the base model",
+    "download": "downloading the base model",
     "cache": "preparing the pictures",
     "prior": "making class pictures",
     "train": "training",
@@ -75,7 +76,10 @@ def head(history: History, state: str, width: int, folder: str) -> Content:
     if state == "working" and phase is not None and phase.total:
         done, total, unit = phase.done, phase.total, "part"
     percent = f" · {100 * done / total:.0f} %" if total else ""
-    right = f"{unit} {done} of {total}{percent}" if total else ""
+    if unit == "part" and phase is not None and phase.name == "download":
+        right = f"{in_gigabytes(done, total)}{percent}"
+    else:
+        right = f"{unit} {done} of {total}{percent}" if total else ""
     name = safe_text(history.name or folder, limit=max(8, inner - len(word) - len(right) - 8))
     left = Content.assemble((f"{glyph} {word}  ", f"bold {style}"), (name, "bold"))
     gap = max(1, inner - left.cell_length - len(right))

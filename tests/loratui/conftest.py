@@ -52,7 +52,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment of a person who uses loratui for the first time."""
     home = tmp_path_factory.mktemp("home")
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("XDG_", "HF_", "LORATUI"))}
-    return {**kept, "HOME": str(home), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TERM": "dumb"}
+    no_hub = {"HF_ENDPOINT": "http://127.0.0.1:9"}  # nothing answers there, wherever the tests run
+    return {**kept, **no_hub, "HOME": str(home), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TERM": "dumb"}
 
 
 @pytest.fixture

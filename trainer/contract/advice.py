@@ -37,6 +37,12 @@ def refusals(config: TrainConfig) -> list[str]:
     found = []
     try:
         unet = unet_config(config)
+        base = inspect_base(config.model.base)
+        if base.file is not None and not base.vae and not vae_source(config.model):
+            found.append(
+                "model.vae: the base model brings no VAE of its own; set it to madebyollin/sdxl-vae-fp16-fix, or to "
+                "the folder of another"
+            )
     except NotSDXL as error:
         found.append(f"model.base: {error}")
     else:

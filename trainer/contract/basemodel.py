@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from trainer.contract.config import SMALL
-from trainer.contract.headers import BadHeader, read_shapes
+from trainer.contract.headers import BadHeader, Shapes, part_shapes, read_shapes
+from trainer.contract.hubcache import cached_base
+from trainer.contract.singlefile import PICKLES, BadCheckpoint, config_of, read_checkpoint
 
 PARTS = ("unet", "text_encoder", "text_encoder_2", "vae", "tokenizer", "tokenizer_2", "scheduler")
 WEIGHTED = ("unet", "text_encoder", "text_encoder_2", "vae")
@@ -24,10 +26,33 @@ class NotSDXL(ValueError):
 class BaseModel:
     """A base model as far as it can be known without loading it."""
 
-    folder: Path | None  # None: on the hub, not looked into
+    folder: Path | None  # None: a file, or on the hub and not looked into
     native: int  # px; the side of the pictures that it was made for
     factor: int  # pixels per latent
     edm: bool = False  # made for EDM's preconditioning, as the name of its scheduler says
+    file: Path | None = None  # a single .safetensors checkpoint
+    vae: bool = True  # whether it brings its VAE
+
+    @property
+    def source(self) -> Path | None:
+        """Folder or file; None: on the hub, and not on this disk."""
+        return self.folder or self.file
+
+    def config(self, part: str) -> dict[str, Any]:
+        """The configuration of a part. Raises NotSDXL; of a model that is on this disk only."""
+        if self.file is None:
+            assert self.folder is not None
+            return _json(self.folder / part / "config.json")
+        try:
+            return config_of(self.file, part)
+        except BadCheckpoint as error:
+            raise NotSDXL(f"'{self.file}' {error}") from None
+
+    def shapes(self) -> dict[str, Shapes]:
+        """The tensors of each part with weights, by diffusers' names; empty for what is not on this disk."""
+        if self.file is not None:
+            return read_checkpoint(self.file).parts
+        return {} if self.folder is None else {part: part_shapes(self.folder / part) for part in WEIGHTED}
 
 
 def small_model() -> Path:
@@ -36,26 +61,53 @@ def small_model() -> Path:
 
 
 def inspect_base(base: str) -> BaseModel:
-    """Look at `base`: sdxl-small, a local folder, or a hub id. Raises NotSDXL with a sentence."""
+    """Look at `base`: sdxl-small, a local folder, a .safetensors file, or a hub id. Raises NotSDXL with a sentence.
+
+    One of the hub is looked into where the hub's cache has all of it; nothing is asked or downloaded.
+    """
     if base == SMALL:
         return _inspect_folder(small_model())
     folder = Path(base).expanduser()
     if folder.is_dir():
         return _inspect_folder(folder)
-    if folder.exists():
-        raise NotSDXL(f"'{base}' is a file; give a diffusers folder (with model_index.json) or a hub id")
-    if HUB_ID.fullmatch(base) and not base.startswith((".", "~", "/")):
-        return BaseModel(None, 1024, 8)
-    raise NotSDXL(f"there is no base model '{base}': neither a folder here nor a hub id such as owner/name")
+    if folder.is_file():
+        return _inspect_file(folder)
+    if is_hub_id(base):
+        there = cached_base(base)
+        # a VAE of the person's own choice stands in for that of the model, which is then not downloaded
+        return BaseModel(None, 1024, 8) if there is None else _inspect_folder(there, vae_needed=False)
+    raise NotSDXL(
+        f"there is no base model '{base}': neither a folder nor a .safetensors file here, "
+        "nor a hub id such as owner/name"
+    )
 
 
-def _inspect_folder(folder: Path) -> BaseModel:
+def is_hub_id(base: str) -> bool:
+    """Whether `base` has the form owner/name and no file or folder here goes by it."""
+    if not HUB_ID.fullmatch(base) or base.lower().endswith((".safetensors", *PICKLES)):
+        return False
+    return not Path(base).expanduser().exists()
+
+
+def _inspect_file(path: Path) -> BaseModel:
+    try:
+        found = read_checkpoint(path)
+        unet, vae = config_of(path, "unet"), config_of(path, "vae")
+    except BadCheckpoint as error:
+        raise NotSDXL(f"'{path}' {error}") from None
+    factor = _factor(vae)
+    native = int(unet.get("sample_size") or 128) * factor
+    return BaseModel(None, native, factor, found.edm, path, bool(found.parts["vae"]))
+
+
+def _inspect_folder(folder: Path, vae_needed: bool = True) -> BaseModel:
     index = _json(folder / "model_index.json")
     family = index.get("_class_name")
     if not str(family).startswith("StableDiffusionXL"):
         raise NotSDXL(f"'{folder}' is a {family}, not a StableDiffusionXLPipeline; loratui trains SDXL only")
     missing = [part for part in PARTS if not (folder / part).is_dir()]
-    missing += [f"{part}/*.safetensors" for part in WEIGHTED if part not in missing and not _weights(folder / part)]
+    weighted = WEIGHTED if vae_needed else tuple(part for part in WEIGHTED if part != "vae")
+    missing += [f"{part}/*.safetensors" for part in weighted if part not in missing and not _weights(folder / part)]
     if missing:
         raise NotSDXL(f"'{folder}' is not complete: {', '.join(missing)} missing (only safetensors are read)")
     if bad := _damaged(folder):
@@ -63,9 +115,15 @@ def _inspect_folder(folder: Path) -> BaseModel:
     unet, vae = _json(folder / "unet" / "config.json"), _json(folder / "vae" / "config.json")
     if unet.get("addition_embed_type") != "text_time":
         raise NotSDXL(f"the unet of '{folder}' has no SDXL conditioning (addition_embed_type is not text_time)")
-    factor = 2 ** (len(vae.get("block_out_channels", (0, 0, 0, 0))) - 1)
+    factor = _factor(vae)
     scheduler = (index.get("scheduler") or ["", ""])[-1]
-    return BaseModel(folder, int(unet.get("sample_size") or 128) * factor, factor, is_edm_scheduler(str(scheduler)))
+    native = int(unet.get("sample_size") or 128) * factor
+    edm, own_vae = is_edm_scheduler(str(scheduler)), bool(_weights(folder / "vae"))
+    return BaseModel(folder, native, factor, edm, vae=own_vae)
+
+
+def _factor(vae: dict[str, Any]) -> int:
+    return int(2 ** (len(vae.get("block_out_channels", (0, 0, 0, 0))) - 1))
 
 
 def is_edm_scheduler(name: str) -> bool:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from trainer.contract.arithmetic import checkpoint_steps, sample_steps
 from trainer.contract.basemodel import WEIGHTED, BaseModel, inspect_base
 from trainer.contract.config import TrainConfig
-from trainer.contract.headers import part_shapes
 
 # Parameters of SDXL, counted from its configurations (trainer.md, numbers for the estimate).
 SDXL_PARAMETERS = {
@@ -96,11 +95,11 @@ def estimate(config: TrainConfig, images: int) -> Estimate:
 
 
 def model_shape(config: TrainConfig, base: BaseModel) -> Shape:
-    """Sizes from the headers of a local model, or SDXL's own for one on the hub."""
-    headers = {} if base.folder is None else {part: part_shapes(base.folder / part) for part in WEIGHTED}
-    if not headers or not all(headers.values()):
+    """Sizes from the headers of a local model, or SDXL's own for one on the hub; a VAE that is not there is SDXL's."""
+    headers = base.shapes()
+    if not headers or not all(headers[part] for part in WEIGHTED if part != "vae"):
         return Shape(SDXL_PARAMETERS, round(_sdxl_lora(config)), SDXL_TOKEN_WIDTH, False)
-    parameters = {part: sum(map(_size, shapes.values())) for part, shapes in headers.items()}
+    parameters = {part: sum(map(_size, shapes.values())) or SDXL_PARAMETERS[part] for part, shapes in headers.items()}
     pattern = _LORA if config.train.targets == "attention" else _LINEAR
     blocks = config.train.blocks
     lora = sum(

@@ -1,8 +1,9 @@
-"""The header of a safetensors file, read with bounds: names and shapes, and whether the file is as long as it says."""
+"""The header of a safetensors file, read with bounds: names, shapes, kinds, and whether it is as long as it says."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,26 @@ LIMIT = 100 << 20  # a header larger than this is refused, as safetensors itself
 Shapes = dict[str, tuple[int, ...]]
 
 
+@dataclass(frozen=True)
+class Header:
+    """What a file says of itself."""
+
+    shapes: Shapes
+    kinds: frozenset[str]  # of numbers: F16, BF16, F32, F8_E4M3 ...
+    words: dict[str, str]  # its metadata
+
+
 class BadHeader(ValueError):
     """No safetensors file, or one that is cut short; the message has no file name, the caller knows it."""
 
 
 def read_shapes(path: Path) -> Shapes:
-    """Name -> shape of every tensor of a file that is whole. Raises BadHeader, never OSError.
+    """Name -> shape of every tensor of a file that is whole. Raises BadHeader, never OSError."""
+    return read_header(path).shapes
+
+
+def read_header(path: Path) -> Header:
+    """All that the header of a whole file says. Raises BadHeader, never OSError.
 
     A plan asks for the same headers many times: they are read anew only where size or time changed.
     """
@@ -29,16 +44,20 @@ def read_shapes(path: Path) -> Shapes:
 
 
 @lru_cache(maxsize=64)
-def _read(path: Path, size: int, _changed: int) -> Shapes:
+def _read(path: Path, size: int, _changed: int) -> Header:
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             if length > min(LIMIT, size):
                 raise BadHeader("it is no safetensors file, or its start is damaged")
             words = json.loads(file.read(length))
-        tensors = {name: one for name, one in words.items() if name != "__metadata__"}
-        _check_length(tensors, size - 8 - length)
-        return {name: tuple(map(int, one["shape"])) for name, one in tensors.items()}
+        said = words.pop("__metadata__", None) or {}
+        _check_length(words, size - 8 - length)
+        return Header(
+            {name: tuple(map(int, one["shape"])) for name, one in words.items()},
+            frozenset(str(one["dtype"]) for one in words.values()),
+            {str(name): str(one) for name, one in said.items()},
+        )
     except OSError as error:
         raise BadHeader(f"it cannot be read: {error.strerror}") from None
     except BadHeader:

@@ -20,7 +20,7 @@ class Model(Section):
     base: str = setting(
         SDXL,
         "base model",
-        "An SDXL model: a hub id, a local diffusers folder, or sdxl-small, the one that ships with loratui.",
+        "An SDXL model: a hub id, a local diffusers folder or .safetensors file, or sdxl-small, the one that ships.",
         source=SEED,
         min_length=1,
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from trainer.contract.basemodel import NotSDXL, inspect_base
+from trainer.contract.basemodel import inspect_base
 from trainer.contract.config import TrainConfig
 from trainer.contract.sections import SDXL
 
@@ -23,16 +23,11 @@ def unet_config(config: TrainConfig) -> dict[str, Any] | None:
     Raises NotSDXL.
     """
     base = inspect_base(config.model.base)
-    if base.folder is not None:
-        path = base.folder / "unet" / "config.json"
-    elif config.model.base == SDXL:
-        path = SDXL_UNET
-    else:
+    if base.source is not None:
+        return base.config("unet")
+    if config.model.base != SDXL:
         return None
-    try:
-        found: dict[str, Any] = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise NotSDXL(f"'{path}' cannot be read: {error}") from None
+    found: dict[str, Any] = json.loads(SDXL_UNET.read_bytes())
     return found
 
 

@@ -158,7 +158,10 @@ def _snippet(config: TrainConfig, vocabulary: Vocabulary, names: dict[str, str])
     first = (config.sample.prompts or (config.dataset.instance_prompt,))[0]
     own_vae = vae_source(config.model)
     half = {"bf16": "torch.bfloat16", "fp16": "torch.float16", "fp32": "torch.float32"}[config.train.precision]
-    load = f"pipe = StableDiffusionXLPipeline.from_pretrained(base, dtype={half})"
+    # from_single_file knows the argument by this name in every version
+    single = base_name(config).endswith(".safetensors")
+    way = f"from_single_file(base, torch_dtype={half})" if single else f"from_pretrained(base, dtype={half})"
+    load = f"pipe = StableDiffusionXLPipeline.{way}"
     if own_vae:
         shown = own_vae if not Path(own_vae).expanduser().is_dir() else Path(own_vae).name
         load = f'vae = AutoencoderKL.from_pretrained("{shown}", dtype={half})\n' + load.replace(

@@ -32,6 +32,7 @@ def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     monkeypatch.setenv("HOME", str(tmp_path))  # paths are then shown with ~, the same on every machine
     for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # no hub answers, wherever the tests run
     monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
@@ -137,7 +138,7 @@ def screen_text(app: App[Any]) -> str:
 def assert_snapshot(app: App[Any], name: str) -> None:
     """The screen equals snapshots/NAME-WxH.txt; UPDATE_SNAPSHOTS=1 writes it anew. Free disk space is masked."""
     text = screen_text(app)
-    text = re.sub(r"(free +)[\d.]+ [kMGT]?B( +)", r"\1*\2", text)
+    text = re.sub(r"(free +)([\d.]+ [kMGT]?B +)", lambda found: f"{found[1]}{'*':<{len(found[2])}}", text)
     path = SNAPSHOTS / f"{name}-{app.size.width}x{app.size.height}.txt"
     if os.environ.get("UPDATE_SNAPSHOTS"):
         path.write_text(text, encoding="utf-8")
