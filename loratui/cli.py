@@ -12,7 +12,9 @@ import typer
 
 from loratui.commands.caption import caption
 from loratui.commands.check import check
+from loratui.commands.checkpoints import checkpoints
 from loratui.commands.fix import fix
+from loratui.commands.push import push
 from loratui.errors import Refusal
 from loratui.text import safe_text, show_path
 from trainer.contract import exits
@@ -213,6 +215,10 @@ def export(
 ) -> None:
     """Write the files again, from any checkpoint."""
     _run_trainer("trainer.export", run, [], {"checkpoint": checkpoint, "out": out})
+
+
+app.command()(checkpoints)
+app.command()(push)
 
 
 @app.command()

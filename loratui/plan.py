@@ -14,7 +14,7 @@ from loratui.resolve import Resolved
 from loratui.runs import RUNS, measured_seconds
 from loratui.text import plural, safe_text, show_path
 from trainer.contract.advice import advice, refusals
-from trainer.contract.arithmetic import Schedule, learning_rates, schedule
+from trainer.contract.arithmetic import Schedule, learning_rates, schedule, trained_images
 from trainer.contract.config import BY_KEY, TrainConfig, flat, vae_source
 from trainer.contract.estimate import Estimate, Part, estimate
 
@@ -71,6 +71,9 @@ def make_plan(
     config = resolved.config
     images = len(outcome.images) if outcome is not None else len(report.pictures) if report is not None else 0
     errors = _errors(config, resolved)
+    if images and config.dataset.hold_out >= images:
+        errors.append(f"dataset.hold_out: {config.dataset.hold_out} of {images} pictures leaves none to train on")
+    images = trained_images(images, config.dataset.hold_out)
     need = None if errors else estimate(config, images)
     if need is not None:
         errors += _disk_errors(need, runs)

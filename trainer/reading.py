@@ -9,7 +9,7 @@ from typing import Any
 from trainer.checkpoint import Snapshot, check_identity
 from trainer.contract.advice import refusals
 from trainer.contract.config import TrainConfig
-from trainer.dataset import DataError, Item, read_dataset
+from trainer.dataset import DataError, Item, hold_out, read_dataset
 from trainer.model import base_digests
 from trainer.prior import real_class_pictures
 from trainer.setup import run_identity
@@ -24,6 +24,7 @@ class Inputs:
     """The pictures of a run and the photographs of its class, read and found good."""
 
     items: tuple[Item, ...]
+    held: tuple[Item, ...]  # pictures that are not trained on
     class_photographs: tuple[Item, ...]
 
 
@@ -35,6 +36,12 @@ def read_inputs(config: TrainConfig, snapshot: Snapshot | None) -> Inputs:
     problems: list[str] = []
     items, photographs = (_read(read, config, problems) for read in (read_dataset, real_class_pictures))
     problems += _same(items, photographs)
+    held: tuple[Item, ...] = ()
+    if items:
+        try:
+            items, held = hold_out(items, config)
+        except DataError as error:
+            problems += error.problems
     forbidden = refusals(config)
     if not problems and not forbidden and snapshot is not None:
         known = run_identity(config, items, (), base_digests(config))
@@ -43,7 +50,7 @@ def read_inputs(config: TrainConfig, snapshot: Snapshot | None) -> Inputs:
         raise DataError(problems + forbidden)
     if forbidden:
         raise SettingsError("\n".join(forbidden))
-    return Inputs(items, photographs)
+    return Inputs(items, held, photographs)
 
 
 def _read(read: Any, config: TrainConfig, problems: list[str]) -> tuple[Item, ...]:

@@ -25,7 +25,7 @@ ENCODERS = ("clip_l", "clip_g")  # the names of the two embeddings in the file
 # what may differ between a checkpoint and the run that resumes it: it does not change what is trained
 # (of the data set, the pictures that it leads to are compared themselves)
 FREE = frozenset({"name", "preset", "prior.path"}) | {
-    f"dataset.{name}" for name in ("path", "subset", "split", "skip", "accept")
+    f"dataset.{name}" for name in ("path", "subset", "split", "skip", "hold_out", "accept")
 }
 KEPT = tuple(f"train.{name}" for name in ("checkpoint_every", "keep_checkpoints", "sample_every"))
 FREE_SECTIONS = ("sample.", "export.", "tracker.", *KEPT)
