@@ -213,7 +213,7 @@ def on_what(found: tuple[Checkpoint, ...]) -> str:
     if not measured:
         return "no loss was measured at fixed noise"
     where = "held-out" if all(one.held_out for one in measured) else "training"
-    return f"loss at fixed noise on the {where} pictures, {plural(len(measured[0].losses), 'draw')} each time"
+    return f"loss at fixed noise: {where} pictures, {plural(len(measured[0].losses), 'draw')}"
 
 
 def _steps(history: History) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Sends a parcel to the hub: private unless asked otherwise, with HF_TOKEN or the hub's own login and no other token."""
+"""Sends a parcel to the hub: private unless asked otherwise, with HF_TOKEN or the hub's own login, and no other."""
 
 from __future__ import annotations
 

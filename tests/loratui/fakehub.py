@@ -58,7 +58,9 @@ class _Answer(BaseHTTPRequestHandler):
             name = f"{given.get('organization') or 'ann'}/{given['name']}"
             if name in self.server.repositories:
                 return self._say({"error": "You already created this model repo"}, 409)
-            self.server.repositories[name] = given.get("visibility") or ("private" if given.get("private") else "public")
+            self.server.repositories[name] = given.get("visibility") or (
+                "private" if given.get("private") else "public"
+            )
             return self._say({"url": f"{self.server.url}/{name}", "name": name, "id": name})
         if path == "/api/validate-yaml":
             return self._say({"errors": [], "warnings": []})
