@@ -12,9 +12,11 @@ from loratui.text import plural
 from trainer.contract.advice import OVERFIT_VIEWS
 
 VERDICT = "A hint, not a verdict: look at the pictures."
-ONE_ERROR = (
-    "the earliest checkpoint within one standard error of the lowest loss is taken: the one-standard-error rule "
-    "(Breiman et al. 1984; Hastie, Tibshirani and Friedman, The Elements of Statistical Learning, section 7.10)"
+NOISE = 2.36  # standard errors: Student's t for eight pairs, 95 % on both sides
+WITHIN_NOISE = (
+    "of the checkpoints whose loss cannot be told from the lowest, the earliest is taken: the one-standard-error rule "
+    "(Breiman et al. 1984; Hastie, Tibshirani and Friedman, The Elements of Statistical Learning, section 7.10), here "
+    f"with {NOISE} standard errors of the differences in pairs, which is Student's 95 % for eight of them"
 )
 GROWING = "a change that goes on growing while the loss stands still is strength, not fit: inferred, no source says it"
 
@@ -106,9 +108,9 @@ def difference(one: Checkpoint, other: Checkpoint) -> tuple[float, float]:
 
 def _by_held_out(kept: list[Checkpoint], base: Checkpoint | None, kind: str) -> Hint:
     lowest = min(kept, key=lambda one: (one.loss or 0.0, one.step))
-    if base is not None and not _lower(lowest, base, errors=2.0):
+    if base is not None and not _lower(lowest, base):
         said = f"On the held-out pictures no checkpoint is measurably better than the base model ({_figures(base)})."
-        return Hint(None, (said, "The pictures by step say more here.", VERDICT), (ONE_ERROR,))
+        return Hint(None, (said, "The pictures by step say more here.", VERDICT), (WITHIN_NOISE,))
     level = [one for one in kept if not _lower(lowest, one)]
     if len(level) == len(kept):
         said = "On the held-out pictures the checkpoints differ by less than the noise of the measurement."
@@ -121,7 +123,7 @@ def _by_held_out(kept: list[Checkpoint], base: Checkpoint | None, kind: str) -> 
             f"noise; step {lowest.step} has {_figures(lowest)}."
         )
     said = " ".join([said, *_growth(best, kept)])
-    return Hint(best.step, (said, *_views_words(best, kind), VERDICT), _sources(kind, ONE_ERROR, GROWING))
+    return Hint(best.step, (said, *_views_words(best, kind), VERDICT), _sources(kind, WITHIN_NOISE, GROWING))
 
 
 def _levels_off(kept: list[Checkpoint]) -> list[str]:
@@ -179,10 +181,10 @@ def _growth(best: Checkpoint, kept: list[Checkpoint]) -> list[str]:
     return [f"After it the change only grew (norm {best.norm:.3g} to {last.norm:.3g} at step {last.step})."]
 
 
-def _lower(one: Checkpoint, other: Checkpoint, errors: float = 1.0) -> bool:
-    """Whether the loss of `one` is lower than that of `other` by more than so many standard errors."""
+def _lower(one: Checkpoint, other: Checkpoint) -> bool:
+    """Whether the loss of `one` is lower than that of `other` by more than the noise of the measurement."""
     mean, error = difference(other, one)
-    return mean > errors * error
+    return mean > NOISE * error
 
 
 def _figures(one: Checkpoint) -> str:

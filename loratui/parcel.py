@@ -121,9 +121,9 @@ def _tells(file: str, header: dict[str, Any], name: str) -> str:
     captions = _captions(told if isinstance(told, dict) else {})
     if file.endswith("_emb.safetensors"):
         return "the trained words; tensors only"
-    if captions:
-        said = f"the LoRA; its header tells settings and {plural(captions, 'caption')} of the pictures"
-        return f"{said}, as user interfaces expect"
+    if file == f"{name}.safetensors":
+        words = f" and {plural(captions, 'caption')} of the pictures" if captions else ""
+        return f"the LoRA; its header tells settings{words}, as user interfaces expect"
     return f"the LoRA for diffusers; {plural(len(tensors), 'tensor')}, no settings"
 
 

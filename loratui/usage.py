@@ -29,12 +29,17 @@ class Usage:
 
 
 def usage_lines(run: RunDir, facts: RunFacts) -> tuple[Usage, ...]:
-    """Everything in the run's export with its uses, what is used first standing first, then how to try it."""
+    """Everything in the run's export with its uses, what is used first standing first, then how to try it.
+
+    Empty where there are no files.
+    """
     found: list[Usage] = []
     for path in _files(run.export, facts.name):
         size = megabytes(path.stat().st_size)
         found.append(Usage(safe_text(path.name), show_path(path), size, head=True))
         found += _uses(path, facts)
+    if not found:
+        return ()
     prompt = safe_text(facts.prompt) or "a photo of a TOK"
     command = f"loratui generate {shlex.quote(show_path(run.path))} {shlex.quote(prompt)}"
     found.append(Usage("try it", command, command, head=True))

@@ -17,7 +17,7 @@ from loratui.runfacts import RunFacts, kept_steps
 from loratui.screens.copying import copy
 from loratui.screens.dialogs import Chooser, Confirm, Form, Reader
 from loratui.screens.generated import GeneratedScreen
-from loratui.screens.job import Job, JobResult, JobScreen, files_words, path_read, upload_read
+from loratui.screens.job import Job, JobResult, JobScreen, folder_words, path_read, upload_read
 from loratui.text import plural, safe_text, show_path
 from trainer.contract.rundir import RunDir
 
@@ -126,7 +126,8 @@ class Afterwards(Screen[bool]):
 
     def _exported(self, result: JobResult | None) -> None:
         if result is not None and result.made:
-            self.tell(f"Exported: {files_words(result.made)}.")
+            where = folder_words(Path(result.made[-1]), self.run_dir.path)
+            self.tell(f"{plural(len(result.made), 'file')} exported into {where}.")
             self.files_changed()
 
     # -- generate -------------------------------------------------------------------------------------------------
@@ -172,7 +173,7 @@ class Afterwards(Screen[bool]):
         paths = tuple(Path(one) for one in result.made if one.endswith(".png")) if result is not None else ()
         if not paths:
             return
-        self.tell(f"{plural(len(paths), 'picture')} in {show_path(paths[0].parent)}.")
+        self.tell(f"{plural(len(paths), 'picture')} in {folder_words(paths[0], self.run_dir.path)}.")
         where = "finished files" if wish.step is None else f"step {wish.step}"
         words = f"{wish.prompt} · seed {wish.seed} · scale {wish.scale:g} · {where}"
         self.app.push_screen(GeneratedScreen(paths, words))

@@ -203,10 +203,10 @@ def upload_read(event: dict[str, Any], _told: int) -> Progress:
     return Progress(f"sending {what}", done, total)
 
 
-def files_words(made: tuple[str, ...]) -> str:
-    """Where a job's files lie, in a line."""
-    folder = show_path(Path(made[-1]).parent) if made else ""
-    return f"{len(made)} files in {folder}"
+def folder_words(path: Path, run: Path) -> str:
+    """The folder of a file that a job made, as short as it can be said."""
+    folder = path.parent
+    return f"{safe_text(folder.relative_to(run))}/ of this run" if folder.is_relative_to(run) else show_path(folder)
 
 
 def _whole(value: Any) -> int:

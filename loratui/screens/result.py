@@ -57,8 +57,8 @@ class ResultScreen(Afterwards):
         &.-tall #lists { height: 14; }
         &.-narrow.-points #wall { display: none; }
         &.-narrow.-points #lists { height: 1fr; }
-        #files { width: 4fr; height: 1fr; border-subtitle-color: $muted; }
-        #points { display: none; width: 3fr; height: 1fr; border: round $line; border-title-color: $foreground; }
+        #files { width: 10fr; height: 1fr; border-subtitle-color: $muted; }
+        #points { display: none; width: 9fr; height: 1fr; border: round $line; border-title-color: $foreground; }
         &.-wide #points { display: block; }
         &.-points #points { display: block; }
         &.-points #files { display: none; }
@@ -67,7 +67,7 @@ class ResultScreen(Afterwards):
         #point-head, #point-words { height: auto; padding: 0 1; }
         #point-words { margin-bottom: 1; }
         #point-head { color: $muted; }
-        #result-say { height: 1; padding: 0 1; color: $muted; }
+        #result-say { height: 1; padding: 0 1; color: $muted; text-wrap: nowrap; text-overflow: ellipsis; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -123,7 +123,7 @@ class ResultScreen(Afterwards):
         self.lines = usage_lines(self.run_dir, self.facts)
         files, points = self.query_one("#files", OptionList), self.query_one("#point-list", OptionList)
         files.clear_options()
-        if not any(one.head for one in self.lines):
+        if not self.lines:
             said = "No files were written: the run ended before its export. Press e."
             files.add_option(Option(Content.styled(said, "$text-warning"), disabled=True))
         files.add_options([Option(_usage(one), id=f"line-{place}") for place, one in enumerate(self.lines)])
