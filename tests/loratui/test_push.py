@@ -246,3 +246,17 @@ def test_a_repository_name_that_is_none_is_refused(push: Callable[..., subproces
     done = push("--dry-run", "--repo=a/b/c")
     assert (done.returncode, done.stdout) == (exits.USAGE, "")
     assert "--repo a/b/c: write owner/name" in done.stderr
+
+
+def test_the_hub_is_loaded_only_when_something_is_sent(run: RunDir, environment: dict[str, str]) -> None:
+    code = (
+        "import sys\nfrom loratui.cli import main\n"
+        f"sys.argv = ['loratui', 'push', '--dry-run', {str(run.path)!r}]\n"
+        "try: main()\nexcept SystemExit as end: print('CODE', end.code)\n"
+        "print('MODULES', *sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert "CODE 0" in done.stdout
+    loaded = set(done.stdout.rpartition("MODULES ")[2].split())
+    assert "loratui" in loaded
+    assert not loaded & {"huggingface_hub", "httpx", "httpx2", "requests", "torch", "textual", "numpy", "PIL"}
