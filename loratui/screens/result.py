@@ -58,12 +58,17 @@ class ResultScreen(Afterwards):
         &.-narrow.-points #wall { display: none; }
         &.-narrow.-points #lists { height: 1fr; }
         #files { width: 10fr; height: 1fr; border-subtitle-color: $muted; }
-        #points { display: none; width: 9fr; height: 1fr; border: round $line; border-title-color: $foreground; }
+        #points {
+            display: none; width: 9fr; height: 1fr;
+            border: round $line; border-title-color: $foreground; border-subtitle-color: $muted;
+        }
         &.-wide #points { display: block; }
         &.-points #points { display: block; }
         &.-points #files { display: none; }
         &.-wide #files { display: block; }
-        #point-list, #point-list:focus { border: none; height: auto; padding: 0; }
+        #point-list, #point-list:focus {
+            border: none; height: auto; padding: 0; background: $background; background-tint: $background 0%;
+        }
         #point-head, #point-words { height: auto; padding: 0 1; }
         #point-words { margin-bottom: 1; }
         #point-head { color: $muted; }
@@ -132,6 +137,8 @@ class ResultScreen(Afterwards):
         self.query_one("#point-head", Static).update(head.rstrip())
         points.clear_options()
         points.add_options([Option(Content(row)) for row in rows])
+        steps = [one.step for one in self.found]
+        points.highlighted = steps.index(self.hinted.step) if self.hinted.step in steps else len(rows) - 1
         self.query_one("#point-words", Static).update("\n".join(self.hinted.sentences))
         self.query_one("#points").border_subtitle = Content(on_what(self.found)) if self.found else None
 
