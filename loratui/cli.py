@@ -11,9 +11,11 @@ import typer
 
 from loratui.commands.caption import caption
 from loratui.commands.check import check
+from loratui.commands.checkpoints import checkpoints
 from loratui.commands.diff import diff
 from loratui.commands.fix import fix
 from loratui.commands.preset import preset
+from loratui.commands.push import push
 from loratui.errors import Refusal
 from loratui.text import safe_text, show_path
 
@@ -243,6 +245,10 @@ def export(
 ) -> None:
     """Write the files again, from any checkpoint."""
     _run_trainer("trainer.export", run, [], {"checkpoint": checkpoint, "out": out})
+
+
+app.command()(checkpoints)
+app.command()(push)
 
 
 @app.command()

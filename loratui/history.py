@@ -70,6 +70,7 @@ class History:
         self.marks: list[Mark] = []
         self.samples: list[SamplePicture] = []
         self.checkpoints: list[Event] = []
+        self.measures: list[Event] = []  # what tells checkpoints apart, by step
         self.messages: deque[Message] = deque(maxlen=MESSAGES)
         self.acknowledged: set[str] = set()
         self.vram: float | None = None  # bytes on the GPU; None on a CPU
@@ -90,6 +91,7 @@ class History:
             "pivot": self._pivot,
             "sample": self._sample,
             "checkpoint": self._checkpoint,
+            "measure": self._measure,
             "warn": self._warn,
             "command": self._command,
             "error": self._error,
@@ -169,6 +171,7 @@ class History:
         self.marks = [mark for mark in self.marks if mark.step <= start]
         self.samples = [one for one in self.samples if one.step <= start]
         self.checkpoints = [one for one in self.checkpoints if int(one.get("step") or 0) <= start]
+        self.measures = [one for one in self.measures if one["step"] <= start]
 
     def _phase(self, event: Event) -> None:
         phase = Phase(str(event["name"]), int(event.get("done") or 0), int(event.get("total") or 0))
@@ -218,6 +221,10 @@ class History:
         self.checkpoints.append(event)
         self.marks.append(Mark("checkpoint", int(event["step"])))
         self._say(event, "good", f"checkpoint at step {event['step']} saved ({megabytes(event.get('bytes'))})")
+
+    def _measure(self, event: Event) -> None:
+        step = int(event["step"])
+        self.measures = [one for one in self.measures if one["step"] != step] + [{**event, "step": step}]
 
     def _warn(self, event: Event) -> None:
         advice = str(event.get("advice") or "")

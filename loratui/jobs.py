@@ -22,6 +22,7 @@ from loratui.resolve import Resolved, names_hub, resolve
 from loratui.runs import run_info
 from loratui.text import plural, safe_text, show_path
 from trainer.contract import exits
+from trainer.contract.arithmetic import trained_images
 from trainer.contract.config import flat
 from trainer.contract.events import Tail
 from trainer.contract.pictures import NoDataset
@@ -114,7 +115,8 @@ def prepare(answers: Answers, overrides: dict[str, Any], source: str, out: Path 
     result = outcome(report, data.skip, data.accept)
     resolved = resolve(answers, overrides, len(result.images))
     train = resolved.config.train
-    report = with_views(report, len(result.images), train.steps, train.batch * train.accumulation)
+    learned = trained_images(len(result.images), data.hold_out)
+    report = with_views(report, learned, train.steps, train.batch * train.accumulation)
     thought = make_plan(resolved, report, result, runs=out.parent if out else RUNS, source=source)
     resolved, kept = in_folder(resolved, _merged(answers, overrides), report.folder)
     return Prepared(kept, resolved, report, result, thought)

@@ -14,7 +14,7 @@ from loratui.resolve import Resolved
 from loratui.runs import RUNS, measured_seconds
 from loratui.text import plural, safe_text, safe_toml, show_path
 from trainer.contract.advice import advice, refusals
-from trainer.contract.arithmetic import Schedule, learning_rates, schedule
+from trainer.contract.arithmetic import Schedule, learning_rates, schedule, trained_images
 from trainer.contract.config import BY_KEY, TrainConfig, flat, vae_source
 from trainer.contract.estimate import Estimate, Part, estimate
 
@@ -71,6 +71,9 @@ def make_plan(
     config = resolved.config
     images = len(outcome.images) if outcome is not None else len(report.pictures) if report is not None else 0
     errors = _errors(config, resolved)
+    if images and config.dataset.hold_out >= images:
+        errors.append(f"dataset.hold_out: {config.dataset.hold_out} of {images} pictures leaves none to train on")
+    images = trained_images(images, config.dataset.hold_out)
     need = None if errors else estimate(config, images)
     if need is not None:
         errors += _disk_errors(need, runs)
@@ -141,8 +144,8 @@ def _pictures(config: TrainConfig, report: Report | None, outcome: Outcome | Non
     if report is not None and outcome is not None:
         used, skipped = len(outcome.images), len(report.pictures) - len(outcome.images)
         own = sum(one.caption is not None for one in report.pictures if one.name in set(outcome.images))
-        note = f"{skipped} skipped" if skipped else ""
-        rows.append(Row("pictures", f"{used} used", note))
+        counts = ((skipped, "skipped"), (config.dataset.hold_out, "held out"))
+        rows.append(Row("pictures", f"{used} used", ", ".join(f"{count} {word}" for count, word in counts if count)))
         others = "all" if own == 0 else "the others"
         rest = f"{others} are trained as '{safe_text(config.dataset.instance_prompt)}'" if own < used else ""
         rows.append(Row("captions", f"{own} of {used}", rest))

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from loratui.answers import Answers, preset_values
 from loratui.presets import preset
 from loratui.problems import AnswersError, validated
+from trainer.contract.arithmetic import trained_images
 from trainer.contract.config import BY_KEY, SMALL, TrainConfig
 from trainer.contract.datasource import origin_of
 
@@ -43,6 +44,8 @@ def resolve(answers: Answers, overrides: Mapping[str, Any] | None = None, images
     overrides = overrides or {}
     name = str(overrides.get("preset", answers.preset))
     chosen = {**answers.values, **overrides}
+    held = chosen.get("dataset.hold_out")
+    images = trained_images(images, held if isinstance(held, int) else 0)
     try:
         values, origins = _preset_layer(name, chosen, images)
     except AnswersError as error:

@@ -95,10 +95,7 @@ class Plan:
     @cached_property
     def _sizes(self) -> tuple[Size, ...]:
         """What each of the items is cut to."""
-        side = self.config.train.resolution
-        if not self.config.dataset.buckets:
-            return ((side, side),) * len(self.items)
-        return tuple(bucket_of(*item.size, side) for item in self.items)
+        return tuple(size_of(item, self.config) for item in self.items)
 
     @cached_property
     def _buckets(self) -> dict[Size, tuple[Item, ...]]:
@@ -124,6 +121,22 @@ class Plan:
         flip = self.config.dataset.flip and draws.uniform(seed, "flip", *key) < 0.5
         crop = draws.below(CROPS, seed, "crop", *key) if self.config.dataset.crop == "random" else None
         return View(item, geometry(item, size, crop, flip), step, sample, prior)
+
+
+def size_of(item: Item, config: TrainConfig) -> Size:
+    """What `item` is cut to, (height, width): its bucket, or the square."""
+    side = config.train.resolution
+    return bucket_of(*item.size, side) if config.dataset.buckets else (side, side)
+
+
+def hold_out(items: tuple[Item, ...], config: TrainConfig) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+    """The pictures that are trained on, and those that never are; a pure draw. Raises DataError if none is left."""
+    count = config.dataset.hold_out
+    if count and count >= len(items):
+        raise DataError([f"dataset.hold_out is {count} and there are {len(items)} pictures: none is left to train on"])
+    held = set(draws.permutation(len(items), config.train.seed, "hold-out", 0)[:count]) if count else set()
+    kept = tuple(item for place, item in enumerate(items) if place not in held)
+    return kept, tuple(items[place] for place in sorted(held))
 
 
 def geometry(item: Item, size: Size, crop: int | None, flip: bool) -> images.Geometry:

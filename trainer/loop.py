@@ -24,7 +24,8 @@ from trainer.download import bring
 from trainer.export.files import export_run
 from trainer.goingon import check_run
 from trainer.machine import memory_now
-from trainer.model import Parts, fix_pooling, load_parts, pick_device
+from trainer.measure import Gauge, change_norm, measured_views
+from trainer.model import Parts, fix_pooling, free, load_parts, pick_device
 from trainer.prior import class_pictures
 from trainer.prompts import PromptCache, too_long
 from trainer.reading import Inputs, other_files, read_inputs
@@ -82,6 +83,8 @@ class Run:
             photographs, told = inputs.class_photographs, self._preparing("prior")
             classes = class_pictures(config, photographs, self.parts, cache_folder(), told)
         self.plan = Plan(inputs.items, classes, config)
+        self.held = inputs.held
+        self.measured = measured_views(self.held or self.plan.items, config)
         self.identity = run_identity(config, inputs.items, classes, self.parts.digests)
         self.trainee = make_trainee(self.parts, config)
         self._phase("load", 2, 3)
@@ -90,6 +93,7 @@ class Run:
         self.prompts = self._cached_prompts()
         self.sampler = Sampler(run, log, config, self.parts, self.trainee, self.prompts, self.shown)
         self.stepper = Stepper(self.parts, self.trainee, self.plan, self.latents, self.prompts, config, world)
+        self.gauge = Gauge(self.parts, self.trainee, self.latents, self.prompts, config, self.measured)
         self.saver = Saver(run, log, config.train.keep_checkpoints)
         self.done = self._resume(found.snapshot)
         self._set_modes()
@@ -133,7 +137,7 @@ class Run:
         cache = LatentCache(cache_folder() / "latents", self.config.dataset.background)
         cache.use(self.parts.vae, self.parts.device, self.parts.digests["vae"])
         with self._first_alone(self.parts.device):
-            cache.fill(self.plan.distinct_views(), self._preparing("cache"))
+            cache.fill([*self.plan.distinct_views(), *self.measured], self._preparing("cache"))
         return cache
 
     def _cached_prompts(self) -> PromptCache:
@@ -153,7 +157,11 @@ class Run:
     def _all_prompts(self) -> list[str]:
         shown = self.shown.prompts
         empty = [""] if self.config.dataset.caption_dropout and not self.parts.zero_empty else []
-        return list(dict.fromkeys([*(one.prompt for one in self.plan.items + self.plan.class_items), *shown, *empty]))
+        return list(
+            dict.fromkeys(
+                [*(one.prompt for one in self.plan.items + self.held + self.plan.class_items), *shown, *empty]
+            )
+        )
 
     def _resume(self, snapshot: Snapshot | None) -> int:
         """Put the newest whole checkpoint back; returns its step, 0 for a fresh start."""
@@ -184,13 +192,16 @@ class Run:
     def train(self) -> End:
         """All steps that are left, then the files. Raises NotFinite."""
         train, samples, saves = self.config.train, set(sample_steps(self.config)), set(checkpoint_steps(self.config))
-        if self.done == 0 and 0 in samples and self.world.main:
-            self.sampler.make(0)
+        if self.done == 0 and self.world.main:
+            if 0 in samples:
+                self.sampler.make(0)
+            self._measure()
         try:
             while self.done < train.steps:
                 self._look()
                 self._one_step(self.done + 1)
                 if self.done in saves and self.world.main:
+                    self._measure()
                     self._save()
                 if self.done in samples and self.done < train.steps and self.world.main:
                     self.sampler.make(self.done)
@@ -256,7 +267,29 @@ class Run:
     def _save(self) -> None:
         self.saver.save(self.trainee.snapshot(self.done, self.identity))
 
+    def _measure(self) -> None:
+        """What tells checkpoints apart: the loss at fixed noise and the size of the change. Never the end of a run."""
+        train = self.config.train
+        views = self.done * train.batch * train.accumulation / len(self.plan.items)
+        try:
+            losses: list[float] | None = self.gauge.losses()
+        except torch.OutOfMemoryError:
+            free()
+            losses = None
+            message, advice = "no memory for the loss at fixed noise; training goes on", "nothing needs to be done"
+            self.log.emit("warn", code="measure-memory", message=message, advice=advice)
+        self.log.emit(
+            "measure",
+            step=self.done,
+            loss=None if losses is None else sum(losses) / len(losses),
+            losses=losses,
+            of="held-out" if self.held else "training",
+            norm=change_norm(self.trainee.layers),
+            views=round(views, 3),
+        )
+
     def _save_asked(self) -> tuple[bool, str]:
+        self._measure()
         self._save()
         saved = self.saver.wait()
         return saved, f"saved at step {self.done}" if saved else "not saved: the disk refused it"

@@ -11,7 +11,7 @@ from trainer.checkpoint import Snapshot
 from trainer.contract.advice import refusals
 from trainer.contract.changes import Change
 from trainer.contract.config import TrainConfig
-from trainer.dataset import DataError, Item, read_dataset
+from trainer.dataset import DataError, Item, hold_out, read_dataset
 from trainer.goingon import check_inputs
 from trainer.prior import real_class_pictures
 
@@ -25,6 +25,7 @@ class Inputs:
     """The pictures of a run and the photographs of its class, read and found good."""
 
     items: tuple[Item, ...]
+    held: tuple[Item, ...]  # pictures that are not trained on
     class_photographs: tuple[Item, ...]
 
 
@@ -40,6 +41,12 @@ def read_inputs(config: TrainConfig, snapshot: Snapshot | None, record: Sequence
     items = _read(read_dataset, config, problems, files)
     photographs = _read(real_class_pictures, config, problems, [])
     problems += _same(items, photographs)
+    held: tuple[Item, ...] = ()
+    if items:
+        try:
+            items, held = hold_out(items, config)
+        except DataError as error:
+            problems += error.problems
     forbidden = refusals(config)
     if not problems and not forbidden and snapshot is not None:
         check_inputs(snapshot, config, items, record)
@@ -48,7 +55,7 @@ def read_inputs(config: TrainConfig, snapshot: Snapshot | None, record: Sequence
         raise DataError(problems + forbidden, files if curable else ())
     if forbidden:
         raise SettingsError("\n".join(forbidden))
-    return Inputs(items, photographs)
+    return Inputs(items, held, photographs)
 
 
 def _read(read: Any, config: TrainConfig, problems: list[str], files: list[str]) -> tuple[Item, ...]:

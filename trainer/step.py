@@ -12,7 +12,7 @@ from trainer import draws
 from trainer.cache import Latent, LatentCache, sample_latents
 from trainer.contract.config import TrainConfig
 from trainer.dataset import Plan, View
-from trainer.diffusion import losses, make_diffusion
+from trainer.diffusion import Diffusion, losses, make_diffusion
 from trainer.machine import to_device
 from trainer.model import Parts
 from trainer.optim import Rates, rate_factor
@@ -132,24 +132,13 @@ class Stepper:
 
     def _loss(self, views: tuple[View, ...]) -> torch.Tensor:
         """Mean weighted loss of the pictures plus prior weight times that of the class pictures; 0-d fp32."""
-        seed, device, dtype = self._config.train.seed, self._parts.device, self._parts.dtype
+        seed, device = self._config.train.seed, self._parts.device
         found = [sample_latents(one, view, seed) for one, view in zip(self._stored(views), views, strict=True)]
         noises = [self._noise(tuple(found[0].shape), view) for view in views]
         latents = to_device(self._scaling.to_unet(torch.stack(found)), device)
         noise = to_device(torch.stack(noises), device)
         t = to_device(torch.tensor([self._timestep(view) for view in views]), device)
-        noisy = self._diffusion.noisy(latents, noise, t)
-        words = self._words(views)
-        # fp32: bf16 would round 1365 to 1368
-        sizes = to_device(torch.tensor([view.geometry.conditioning for view in views], dtype=torch.float32), device)
-        answer = self._parts.unet(
-            noisy.to(dtype),
-            self._diffusion.times(t),
-            encoder_hidden_states=words.hidden.to(dtype),
-            added_cond_kwargs={"text_embeds": words.pooled.to(dtype), "time_ids": sizes},
-            return_dict=False,
-        )[0]
-        errors = losses(self._diffusion, answer, self._diffusion.target(latents, noise, t), t)
+        errors = view_losses(self._parts, self._diffusion, views, latents, noise, t, self._words(views))
         mine = sum(not view.prior for view in views)
         # over the whole micro-batch, of which another process may have the rest
         size = self._config.train.batch
@@ -185,6 +174,31 @@ class Stepper:
 
     def _timestep(self, view: View) -> int:
         return draws.below(self._diffusion.timesteps, self._config.train.seed, "timestep", *_key(view))
+
+
+def view_losses(
+    parts: Parts,
+    diffusion: Diffusion,
+    views: tuple[View, ...],
+    latents: torch.Tensor,
+    noise: torch.Tensor,
+    t: torch.Tensor,
+    words: Encoded,
+) -> torch.Tensor:
+    """The weighted loss of each view, fp32 (n,): latents in the unet's scale, noise and t as they were drawn."""
+    # fp32: bf16 would round 1365 to 1368
+    geometries = torch.tensor([view.geometry.conditioning for view in views], dtype=torch.float32)
+    answer = parts.unet(
+        diffusion.noisy(latents, noise, t).to(parts.dtype),
+        diffusion.times(t),
+        encoder_hidden_states=words.hidden.to(parts.dtype),
+        added_cond_kwargs={
+            "text_embeds": words.pooled.to(parts.dtype),
+            "time_ids": to_device(geometries, parts.device),
+        },
+        return_dict=False,
+    )[0]
+    return losses(diffusion, answer, diffusion.target(latents, noise, t), t)
 
 
 def _key(view: View) -> tuple[int, int, int]:

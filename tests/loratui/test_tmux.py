@@ -186,7 +186,7 @@ def test_from_a_folder_of_pictures_to_the_files(terminal: Callable[[], Terminal]
     text = screen.wait("base model")
     assert "step 4" in text
     assert "ball.safetensors" in text
-    screen.press("Enter")
+    screen.press("F2")
     text = screen.wait("LEFT 0")
     assert "completed" in text
     assert events(run, "end")[-1]["status"] == "completed"

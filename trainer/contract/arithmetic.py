@@ -28,6 +28,11 @@ def views_per_image(steps: int, batch: int, images: int) -> float:
     return steps * batch / images
 
 
+def trained_images(images: int, hold_out: int) -> int:
+    """How many of `images` are trained on; at least 1 where there are any, so that a plan can be drawn up."""
+    return max(min(images, 1), images - hold_out)
+
+
 def pivot_step(steps: int, fraction: float) -> int:
     """The step after which the new tokens are frozen: max(1, round(fraction * steps))."""
     return max(1, round(fraction * steps))

@@ -16,7 +16,7 @@ but sums may be rounded otherwise; training: from the checkpoint on it is anothe
 
 # of the data set, the pictures that it leads to are compared themselves
 FREE = frozenset({"name", "preset", "prior.path"}) | {
-    f"dataset.{name}" for name in ("path", "subset", "split", "skip", "accept")
+    f"dataset.{name}" for name in ("path", "subset", "split", "skip", "hold_out", "accept")
 }
 KEPT = tuple(f"train.{name}" for name in ("checkpoint_every", "keep_checkpoints", "sample_every"))
 FREE_SECTIONS = ("sample.", "export.", "tracker.", *KEPT)

@@ -12,7 +12,7 @@ from typing import Any
 
 VERSION = 1
 TYPES = frozenset(
-    ["run", "phase", "step", "pivot", "sample", "checkpoint", "warn", "command", "error", "end"]
+    ["run", "phase", "step", "pivot", "sample", "checkpoint", "measure", "warn", "command", "error", "end"]
 )  # what a reader of this version knows
 TOGETHER = 256  # lines that are decoded in one call
 

@@ -81,6 +81,14 @@ class Dataset(Section):
         min_length=1,
     )
     skip: tuple[str, ...] = setting((), "skipped", "Pictures of the folder that are left out.")
+    hold_out: int = setting(
+        0,
+        "held out",
+        "Pictures never trained on: the loss on them, at fixed noise, tells which checkpoint to take.",
+        up="A better hint, and fewer pictures to learn from; with ten or less, better none.",
+        ge=0,
+        le=1000,
+    )
     accept: tuple[str, ...] = setting(
         (), "accepted", "Warnings that were read and accepted, as code:file; a warning that is not here stops a replay."
     )

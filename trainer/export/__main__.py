@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _export(run: RunDir, step: int | None, out: Path | None) -> None:
-    from trainer.dataset import DataError, Item, read_dataset
+    from trainer.dataset import DataError, Item, hold_out, read_dataset
     from trainer.export.files import export_run
     from trainer.trained import find_checkpoint, open_run
 
@@ -44,7 +44,7 @@ def _export(run: RunDir, step: int | None, out: Path | None) -> None:
     trained.trainee.restore(snapshot)
     items: tuple[Item, ...] = ()
     try:
-        items = read_dataset(trained.config)
+        items, _ = hold_out(read_dataset(trained.config), trained.config)
     except DataError as error:
         print(f"the pictures are not there any more, the header names none: {error}", file=sys.stderr)
     size = trained.parts.unet.config.layers_per_block

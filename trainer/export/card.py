@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from trainer.contract.changes import Change, effect_of
 from trainer.contract.config import SDXL, SMALL, TrainConfig, vae_source
 from trainer.export.header import embedding_names
 from trainer.tokens import Vocabulary
+
+SDXL_LICENSE = "openrail++"  # its card: CreativeML Open RAIL++-M, which binds what is derived from it
 
 _SNIPPET = """\
 import torch
@@ -59,7 +62,7 @@ def model_card(config: TrainConfig, images: int, step: int, samples: list[str], 
     words = tuple(config.dataset.trigger.split(",")) if config.pivotal.enabled else ()
     vocabulary = Vocabulary.of(words, config.pivotal.tokens)
     parts = [
-        _front(config),
+        _front(config, samples),
         f"# {config.name}\n\nAn SDXL LoRA trained with loratui on {images} pictures, {step} steps.\n",
         _pictures(config, samples),
         _use(config, vocabulary),
@@ -77,13 +80,20 @@ def base_name(config: TrainConfig) -> str:
     return base
 
 
-def _front(config: TrainConfig) -> str:
+def _front(config: TrainConfig, samples: list[str]) -> str:
+    """What the hub reads: tags, base model and its licence, and the pictures with their prompts (`widget`)."""
     base = base_name(config)
     lines = ["---", "tags:", "- stable-diffusion-xl", "- text-to-image", "- lora", "- diffusers"]
     if "/" in base:
         lines.append(f"base_model: {base}")
-    lines += [f"instance_prompt: {_quoted(config.dataset.instance_prompt)}", "library_name: diffusers", "---", ""]
-    return "\n".join(lines)
+    if base == SDXL:
+        lines.append(f"license: {SDXL_LICENSE}")
+    lines += [f"instance_prompt: {_quoted(config.dataset.instance_prompt)}", "library_name: diffusers"]
+    if samples:
+        lines.append("widget:")
+    for name in samples:
+        lines += [f"- text: {_quoted(_prompt_of(config, name))}", "  output:", f"    url: {name}"]
+    return "\n".join([*lines, "---", ""])
 
 
 def _changed(changes: Sequence[Change]) -> str:
@@ -97,16 +107,18 @@ def _changed(changes: Sequence[Change]) -> str:
 
 
 def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    """A YAML scalar: JSON's strings are some of YAML's, and no line end gets out of them."""
+    return json.dumps(text)
+
+
+def _prompt_of(config: TrainConfig, sample: str) -> str:
+    prompts = config.sample.prompts or (config.dataset.instance_prompt,)
+    index = int(sample.removeprefix("sample-").removesuffix(".png"))
+    return prompts[index] if index < len(prompts) else ""
 
 
 def _pictures(config: TrainConfig, samples: list[str]) -> str:
-    prompts = config.sample.prompts or (config.dataset.instance_prompt,)
-    rows = []
-    for name in samples:
-        index = int(name.removeprefix("sample-").removesuffix(".png"))
-        words = prompts[index] if index < len(prompts) else ""
-        rows.append(f"![{_plain(words)}]({name})")
+    rows = [f"![{_plain(_prompt_of(config, name))}]({name})" for name in samples]
     return "\n".join(rows) + "\n" if rows else ""
 
 

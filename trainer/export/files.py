@@ -47,7 +47,7 @@ def export_run(
         kohya = aside / f"{config.name}.safetensors"
         write_kohya(kohya, config, trainee.layers, items, step, layers_per_block, trainee.prediction)
         write_embeddings(aside, config, trainee)
-        shown = _copy_samples(run, aside, len(config.sample.prompts) or 1)
+        shown = _copy_samples(run, aside, len(config.sample.prompts) or 1, step)
         card = model_card(config, len(items), step, shown, read_changes(run))
         write_atomic(aside / "README.md", card, mode=0o644)
         return _move_all(aside, folder, run)
@@ -119,19 +119,20 @@ def _file_tensor(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     return tensor.detach().to("cpu", dtype).contiguous()
 
 
-def _copy_samples(run: RunDir, folder: Path, prompts: int) -> list[str]:
-    """The newest pictures of the run's own `prompts`, without any metadata: the trainer writes none into them.
+def _copy_samples(run: RunDir, folder: Path, prompts: int, step: int) -> list[str]:
+    """The newest pictures of the run's own `prompts` up to `step`, without metadata: the trainer writes none into them.
 
-    What a person typed while it ran is not meant for the card.
+    Those of step 0 show the base model, not what is exported; what a person typed while it ran is not for the card.
     """
     found = sorted(run.samples.glob("[0-9]*-*.png")) if run.samples.is_dir() else []
     own = {str(index) for index in range(prompts)}
     found = [one for one in found if one.stem.rpartition("-")[2] in own]
-    if not found:
+    known = [(number, path) for path in found if 0 < (number := int(path.name.partition("-")[0])) <= step]
+    if not known:
         return []
-    newest = found[-1].name.partition("-")[0]
+    newest = max(number for number, _ in known)
     names = []
-    for path in (one for one in found if one.name.startswith(f"{newest}-")):
+    for path in (path for number, path in known if number == newest):
         name = f"sample-{path.stem.rpartition('-')[2]}.png"
         shutil.copyfile(path, folder / name)
         names.append(name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -172,34 +171,6 @@ async def test_hostile_prompts_names_and_logs_are_inert(own_place: Path) -> None
         await at(pilot, "ResultScreen")
         assert not set(screen_text(app)) & {"\x1b", "\x07", "\x9b"}
         assert app.is_running
-
-
-@pytest.mark.parametrize("size", SIZES)
-async def test_the_result_says_what_the_files_are_for(run: RunDir, size: tuple[int, int]) -> None:
-    with run.events.open("a") as log:
-        end = {"t": 1795428999, "type": "end", "status": "completed", "step": 100, "seconds": 251.0, "files": []}
-        log.write(json.dumps(end) + "\n")
-    run.export.mkdir()
-    for name in ("dog.safetensors", "dog_emb.safetensors", "pytorch_lora_weights.safetensors", "README.md"):
-        (run.export / name).write_bytes(b"x" * 1000)
-    app = LoratuiApp(run=run)
-    async with app.run_test(size=size) as pilot:
-        await monitor(pilot)
-        assert "✓ completed" in screen_text(app)
-        await pilot.press("enter")
-        screen = await at(pilot, "ResultScreen")
-        await until(pilot, lambda: screen.query_one("#wall-0").shown and screen.query_one("#wall-1").shown)
-        await pilot.pause()
-        assert_snapshot(app, "result")
-        await pilot.press("v")
-        await at(pilot, "PictureView")
-        await pilot.press("escape", "escape")
-        await at(pilot, "MonitorScreen")
-        await pilot.press("enter")
-        await at(pilot, "ResultScreen")
-        await pilot.press("q")
-        await until(pilot, lambda: app.return_value is not None)
-    assert "completed" in (app.return_value or "")
 
 
 async def test_a_run_that_has_not_begun_is_starting(own_place: Path) -> None:

@@ -1,0 +1,30 @@
+"""`loratui checkpoints`: what was measured at each checkpoint, and which looks best."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def checkpoints(
+    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Folder or name; left out: the newest.")] = None,
+) -> None:
+    """What was measured at each checkpoint, and which looks best: a hint."""
+    from loratui.bestcheckpoint import checkpoints_of, hint, on_what, table_lines
+    from loratui.runfacts import kept_steps, read_facts, read_history
+    from loratui.runs import find_run
+    from loratui.text import show_path
+
+    chosen = find_run(run)
+    found = checkpoints_of(read_history(chosen), kept_steps(chosen))
+    if not found:
+        print(f"no checkpoint in {show_path(chosen.path)} yet")
+        return
+    said = hint(found, read_facts(chosen).kind)
+    print("\n".join([*table_lines(found, said.step), f"  {on_what(found)}", "", *said.sentences]))
+    for source in said.sources:
+        print(f"  source: {source}")
+    if said.step is not None:
+        shown = show_path(chosen.path)
+        print(f"\nIts files: loratui export {shown} --checkpoint {said.step} --out {shown}/export-step-{said.step:06d}")

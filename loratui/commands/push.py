@@ -1,0 +1,85 @@
+"""`loratui push`: the files of a run to the hub, after a preview of each."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from loratui.errors import Refusal
+from loratui.text import safe_text
+from trainer.contract import exits
+
+
+def push(
+    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Folder or name; left out: the newest.")] = None,
+    repo: Annotated[str | None, typer.Option("--repo", metavar="OWNER/NAME", help="Left out: the run's name.")] = None,
+    public: Annotated[bool, typer.Option("--public", help="Everyone can see it; private otherwise.")] = False,
+    update: Annotated[bool, typer.Option("--update", help="Replace files of a repository that is there.")] = False,
+    folder: Annotated[Path | None, typer.Option("--from", help="Another folder of exported files.")] = None,
+    samples: Annotated[bool, typer.Option("--samples/--no-samples", help="The card's pictures.")] = True,
+    accept: Annotated[list[str] | None, typer.Option("--accept", metavar="host:FILE", help="A word is meant.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent; ask nobody.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Send without asking.")] = False,
+    as_events: Annotated[bool, typer.Option("--events", hidden=True)] = False,
+) -> None:
+    """Send the files to the hub: private, from an allow-list, after a preview."""
+    from loratui.parcel import REPOSITORY, make_parcel, parcel_lines
+    from loratui.runfacts import read_facts
+    from loratui.runs import find_run
+
+    chosen = find_run(run)
+    name = read_facts(chosen).name
+    repository = repo or name
+    if not REPOSITORY.fullmatch(repository):
+        raise Refusal(f"--repo {safe_text(repository, 60)}: write owner/name in letters, digits, '-', '_' and '.'")
+    parcel = make_parcel(folder.expanduser() if folder else chosen.export, name, samples, tuple(accept or ()))
+    shown = repository if "/" in repository else f"{repository} (of your account)"
+    if not as_events:
+        print("\n".join(parcel_lines(parcel, shown, public)))
+    if dry_run:
+        raise typer.Exit(exits.USAGE if parcel.problems else exits.DONE)
+    if parcel.problems:
+        raise Refusal("nothing was sent" if not as_events else list(parcel.problems))
+    if not yes and not _agreed():
+        raise Refusal("nothing was sent")
+    raise typer.Exit(_send(parcel, repository, public, update, as_events))
+
+
+def _agreed() -> bool:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise Refusal("without a terminal nobody can be asked: look with --dry-run, then send with --yes")
+    return input("\nSend it? [y/N] ").strip().lower() in ("y", "yes")
+
+
+def _send(parcel: object, repository: str, public: bool, update: bool, as_events: bool) -> int:
+    from loratui.history import megabytes
+    from loratui.parcel import Parcel
+    from loratui.push import push as send
+    from loratui.ticker import Ticker
+
+    assert isinstance(parcel, Parcel)
+    if as_events:
+
+        def tell(done: int, total: int, what: str) -> None:
+            _event(type="phase", name=what, done=done, total=total)
+
+        _event(type="end", link=send(parcel, repository, public, update, tell))
+        return exits.DONE
+    with Ticker() as ticker:
+        link = send(
+            parcel,
+            repository,
+            public,
+            update,
+            lambda done, total, what: ticker.say(f"sending {what}: {megabytes(done)} of {megabytes(total)}"),
+        )
+    print(f"sent: {link}")
+    return exits.DONE
+
+
+def _event(**fields: object) -> None:
+    print(json.dumps(fields), flush=True)

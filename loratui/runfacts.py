@@ -1,0 +1,66 @@
+"""What a finished run is, read from its folder: its settings, its checkpoints, its whole log."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from typing import Any
+
+from loratui.history import History
+from trainer.contract.config import NAME
+from trainer.contract.events import Tail
+from trainer.contract.rundir import RunDir
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """The settings that the result speaks of; a config.toml that cannot be read gives empty ones."""
+
+    name: str = ""
+    kind: str = ""
+    trigger: str = ""
+    prompt: str = ""  # of a validation picture, else the instance prompt: text from outside
+    seed: int = 0
+    threads: int = 1
+
+
+def read_facts(run: RunDir) -> RunFacts:
+    """From the run's config.toml."""
+    try:
+        tables = tomllib.loads(run.config.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return RunFacts()
+    data, sample, train = (_table(tables, name) for name in ("dataset", "sample", "train"))
+    prompts = [*(sample.get("prompts") or ()), data.get("instance_prompt", "")]
+    seed, threads, name = sample.get("seed"), train.get("cpu_threads"), str(tables.get("name", ""))
+    return RunFacts(
+        name if NAME.fullmatch(name) else "",
+        str(tables.get("kind", "")),
+        str(data.get("trigger", "")),
+        str(prompts[0]),
+        seed if isinstance(seed, int) else 0,
+        threads if isinstance(threads, int) else 1,
+    )
+
+
+def read_history(run: RunDir) -> History:
+    """The whole log of a run that has ended."""
+    history, tail = History(), Tail(run.events)
+    while events := tail.read():
+        history.absorb(events)
+    return history
+
+
+def kept_steps(run: RunDir) -> tuple[int, ...]:
+    """The steps whose checkpoints lie in the run's folder, in order."""
+    try:
+        names = [one.name for one in run.checkpoints.iterdir() if one.is_dir()]
+    except OSError:
+        return ()
+    return tuple(sorted(int(name.removeprefix("step-")) for name in names if re.fullmatch(r"step-\d+", name)))
+
+
+def _table(tables: dict[str, Any], name: str) -> dict[str, Any]:
+    found = tables.get(name)
+    return found if isinstance(found, dict) else {}
