@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
 def _train(config: TrainConfig, run: RunDir, log: EventLog, began: float, dead: int | None) -> int:
     from trainer.checkpoint import newest_checkpoint
     from trainer.commands import Requests, Stop
-    from trainer.machine import gpu_name, versions
+    from trainer.machine import gpu_bytes, gpu_name, versions
 
     requests = Requests(run, log)
     found = newest_checkpoint(run)
@@ -66,6 +66,7 @@ def _train(config: TrainConfig, run: RunDir, log: EventLog, began: float, dead: 
         pid=os.getpid(),
         host=os.uname().nodename,
         gpu=gpu_name(),
+        gpu_bytes=gpu_bytes(),
         world=world.size,
         versions=versions(),
         name=config.name,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from textual.content import Content
 
+from loratui.glyphs import MARKS as GLYPHS
 from loratui.history import History
 from loratui.text import safe_text
 from loratui.widgets.braille import AxisMark, Band, Curve, Plot
 
-GLYPHS = {"pivot": "◆", "checkpoint": "▲", "sample": "○"}
 LINES = ("line1", "line2", "line3")
 COLOURS = ("$accent", "$success", "$warning")
 
