@@ -83,12 +83,16 @@ class LoratuiApp(App[str]):
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (24, "-narrow"), (110, "-wide")]  # noqa: RUF012 - Textual declares it as a variable
     VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]  # noqa: RUF012
 
-    def __init__(self, run: RunDir | None = None, store: DraftStore | None = None) -> None:
+    def __init__(
+        self, run: RunDir | None = None, store: DraftStore | None = None, session: Session | None = None
+    ) -> None:
+        """Watch `run`, or walk the wizard on the draft of `store`. `session`: with another machine to plan for."""
         super().__init__()
         self._watched = run
         self.store = store or DraftStore()
         self.draft = Draft()
-        self.session = Session(keep=self._keep)
+        self.session = session or Session()
+        self.session.keep = self._keep
         self._unsaved = ""
 
     def get_theme_variable_defaults(self) -> dict[str, str]:

@@ -16,6 +16,7 @@ from trainer.contract.config import TrainConfig, flat, nested
 from trainer.contract.estimate import Device, corrected, estimate
 
 SHOWN = 3  # processes that are named
+NOTHING_HELPS = "No setting would make it fit: a smaller base model, or more memory, is needed."
 
 
 @dataclass(frozen=True)
@@ -52,16 +53,18 @@ class Verdict:
     words: str
 
 
-def verdict(need: int, machine: Machine) -> Verdict:
-    """`need` bytes against the memory that is there."""
+def verdict(need: int, machine: Machine, pictures: int = 0) -> Verdict:
+    """`need` bytes against the memory that is there; `pictures` of them only while samples are made."""
     spare = machine.free - need
     if spare >= 0:
         return Verdict(True, False, f"fits with {in_bytes(spare)} to spare")
     if need <= machine.total:
         held = ", ".join(f"{safe_text(one.name, 24)} holds {in_bytes(one.bytes)}" for one in machine.holders[:SHOWN])
-        others = f": {held}" if held else f": {in_bytes(machine.total - machine.free)} are held by others"
+        others = f": {held}" if held else f": others hold {in_bytes(machine.total - machine.free)}"
         where = "on the GPU" if machine.device == "cuda" else "on this machine"
         return Verdict(False, True, f"fits only if nothing else runs {where}{others}")
+    if need - pictures <= machine.free:
+        return Verdict(False, False, f"the training fits, its samples do not: {in_bytes(-spare)} too much for them")
     return Verdict(False, False, f"does not fit: {in_bytes(need - machine.total)} too much")
 
 
@@ -115,15 +118,14 @@ def set_words(settings: Mapping[str, Any]) -> str:
 def _needed(
     config: TrainConfig, taken: list[tuple[Rung, Settings]], fits: Callable[[TrainConfig], bool]
 ) -> list[tuple[Rung, Settings]]:
-    """Without what is not needed, the costliest in result looked at first; all of it where even all is not enough."""
-    kept = _joined(taken)
-    if not fits(changed(config, _all(kept))):
-        return kept
-    for one in reversed(kept[:]):
-        without = [other for other in kept if other is not one]
-        if fits(changed(config, _all(without))):
-            kept = without
-    return kept
+    """Without what is not needed, the costliest in result taken back first; all where even all is not enough."""
+    kept = taken
+    if fits(changed(config, _all(kept))):
+        for one in reversed(taken):
+            without = [other for other in kept if other is not one]
+            if fits(changed(config, _all(without))):
+                kept = without
+    return _joined(kept)
 
 
 def _joined(taken: list[tuple[Rung, Settings]]) -> list[tuple[Rung, Settings]]:

@@ -12,6 +12,8 @@ from typing import Literal
 
 from trainer.contract.estimate import Device
 
+Asked = Literal["auto", "cuda", "cpu"]  # as train.device says it
+
 MIB = 1 << 20
 HOLDERS = ["nvidia-smi", "--query-compute-apps=pid,name,used_memory", "--format=csv,noheader"]
 CGROUP = Path("/sys/fs/cgroup")
@@ -40,12 +42,12 @@ class Machine:
     @property
     def memory(self) -> str:
         """What the memory is called."""
-        return "GPU" if self.device == "cuda" else "RAM"
+        return "GPU memory" if self.device == "cuda" else "RAM"
 
 
-def look(device: Literal["auto", "cuda", "cpu"] = "auto") -> Machine:
+def look(device: Asked = "auto") -> Machine:
     """The machine as it is now. It asks nvidia-smi, which may take seconds: never call it while painting."""
-    found = _gpu() if device != "cpu" and _torch_takes_gpus() else None
+    found = first_gpu() if device != "cpu" and _torch_takes_gpus() else None
     return found or ram()
 
 
@@ -55,14 +57,14 @@ def asked_for(gigabytes: float) -> Machine:
     return Machine("cuda", f"a GPU with {gigabytes:g} GB", size, size)
 
 
-def ram() -> Machine:
-    """The machine's own memory, or what a container may use of it."""
+def ram(cgroup: Path = CGROUP) -> Machine:
+    """The machine's own memory, or what a container may use of it, as the files in `cgroup` tell."""
     try:
         told = dict(re.findall(r"^(\w+):\s+(\d+) kB$", MEMINFO.read_text(), re.MULTILINE))
     except OSError:
         told = {}
     total, free = (1024 * int(told.get(key, 0)) for key in ("MemTotal", "MemAvailable"))
-    limit, used = (_number(CGROUP / name) for name in ("memory.max", "memory.current"))
+    limit, used = (_number(cgroup / name) for name in ("memory.max", "memory.current"))
     if limit and limit < total:
         total, free = limit, min(free, max(0, limit - (used or 0)))
     return Machine("cpu", "the CPU", total, free)
@@ -80,7 +82,7 @@ def read_gpu(line: str, holders: str = "") -> Machine | None:
     return Machine("cuda", words[0], total, free, tuple(sorted(people, key=lambda one: -one.bytes)))
 
 
-def _gpu() -> Machine | None:
+def first_gpu() -> Machine | None:
     """The GPU that torch takes first: that of CUDA_VISIBLE_DEVICES where it is given as a number."""
     from loratui.doctor import gpus
 

@@ -31,8 +31,8 @@ def arithmetic_line(config: TrainConfig, times: Schedule) -> str:
     batch = "" if train.batch * train.accumulation == 1 else batch
     return (
         f"{plural(times.images, 'picture')} x {plural(repeats, 'repeat')}{batch} = "
-        f"{plain(times.steps_per_epoch)} steps per epoch -> {plural(times.steps, 'step')} = {plain(times.epochs)} epochs, "
-        f"{plain(times.views_per_image)} views per image"
+        f"{plain(times.steps_per_epoch)} steps per epoch -> "
+        f"{plural(times.steps, 'step')} = {plain(times.epochs)} epochs, {plain(times.views_per_image)} views per image"
     )
 
 

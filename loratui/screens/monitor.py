@@ -16,6 +16,7 @@ from textual.widgets import Footer, Static
 
 from loratui.history import History, Message
 from loratui.screens.dialogs import Confirm, Help, PictureView, Reader
+from loratui.screens.learning import Learner
 from loratui.screens.watching import HELP, STOP_WORDS, head, log_text, state_of, trouble
 from loratui.text import safe_text
 from loratui.widgets import plots
@@ -59,6 +60,7 @@ class MonitorScreen(Screen[Leaving]):
         self._tail = Tail(run.events)
         self._waiting: dict[str, tuple[str, float]] = {}  # command id -> what was asked, when
         self._opened = time.monotonic()
+        self._learner = Learner(self, run)
         self.alive = True
 
     def compose(self) -> ComposeResult:
@@ -89,6 +91,7 @@ class MonitorScreen(Screen[Leaving]):
         changed = False
         while events := self._tail.read():
             changed = self.history.absorb(events) or changed
+        self._learner.look(self.history)
         alive = self._is_alive()
         if alive != self.alive:
             self.alive, changed = alive, True

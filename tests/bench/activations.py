@@ -1,4 +1,4 @@
-"""Counts what a step of the full-size SDXL holds at its fullest, without a GPU and without memory: tensors that are not there.
+"""Counts what a step of the full-size SDXL holds at its fullest, on tensors that are not there: no GPU is needed.
 
 The constants of trainer/contract/estimate.py come from here. It runs the trainer's own layers, losses aside, under
 torch's FakeTensorMode: every operation is dispatched, only shapes are worked out. Counted is the sum of the bytes of
@@ -20,8 +20,10 @@ from torch.utils._pytree import tree_leaves
 
 from trainer.adapters import add_lora
 from trainer.contract.config import TrainConfig, nested
+from trainer.flat import FlatGroup
 from trainer.fullsize import FULL, random_parts
 from trainer.model import Parts
+from trainer.optim import make_optimizer
 from trainer.tokens import insert_rows
 
 
@@ -128,6 +130,19 @@ def words_step(parts: Parts, batch: int, checkpointing: bool) -> int:
     return counted(parts, step)
 
 
+def optimizer_step(own: dict[str, object], numbers: int = 1_000_000) -> float:
+    """Bytes a trained number at the fullest of a step of the optimizer, beyond what it keeps."""
+    group = FlatGroup.of("unet", {"all": torch.nn.Parameter(torch.zeros(numbers))}, 1.0, 0.01)
+    optimizer = make_optimizer([group], TrainConfig.model_validate(nested(own)))
+    group.grad.fill_(0.1)
+    optimizer.step(1.0)
+    alive = Alive()
+    alive.know([*optimizer.state_tensors().values(), group.data, group.grad])
+    with alive:
+        optimizer.step(1.0)
+    return alive.peak / numbers
+
+
 def counted(parts: Parts, work: Callable[[], Any]) -> int:
     """The fullest moment of `work`, beyond all parameters and their gradients."""
     alive = Alive()
@@ -169,6 +184,10 @@ def main() -> None:
                 print(f"denoising {side:>5} px  {denoising(parts, side) / 1e9:6.2f} GB  {dtype}")
                 print(f"decoding  {side:>5} px  {decoding(parts, side) / 1e9:6.2f} GB  {dtype}")
                 print(f"encoding  {side:>5} px  {encoding(parts, side) / 1e9:6.2f} GB  {dtype}", flush=True)
+        for on in (True, False):
+            print(f"words              {words_step(fresh(), 1, on) / 1e9:6.3f} GB  checkpointing {on}", flush=True)
+    for own in ({"train.optimizer": "prodigy"}, {"prodigy.slice_p": 11}, {"train.optimizer": "adamw"}):
+        print(f"optimizer          {optimizer_step(own):6.1f} bytes a number  {own}")
 
 
 if __name__ == "__main__":

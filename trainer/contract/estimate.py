@@ -52,9 +52,9 @@ WORDS = {True: 0.0114e9, False: 0.083e9}  # of both text encoders, one prompt, a
 # 1024 px in half precision, counted as above); a denoising step needs 0.33 GB for its two passes, so less.
 DECODED_COPIES, SDXL_DECODED_CHANNELS = 3, 256
 DENOISED = 0.33e9
-# torch and its libraries themselves: on a GPU the context and the kernels, 0.4 to 1 GB; on the CPU 0.49 GB resident
-# after the trainer's imports (torch 2.13, diffusers 0.39, measured on Linux).
-TORCH: dict[Device, float] = {"cuda": 0.7e9, "cpu": 0.49e9}
+# torch and its libraries themselves: on a GPU the context and the kernels, 0.4 to 1 GB; on the CPU what a run of the
+# small SDXL held at its fullest beside its own parts (torch 2.13, diffusers 0.39, measured on Linux).
+TORCH: dict[Device, float] = {"cuda": 0.7e9, "cpu": 0.57e9}
 # Arithmetic of one picture of 1024 px, in FLOP: LoRA forward and backward, with checkpointing (performance.md).
 PICTURE_FLOP = {True: 19.50e12, False: 14.31e12}
 PNG_BYTES = 1.6  # a pixel of a photograph: PNG saves about half of its three bytes
@@ -83,6 +83,7 @@ class Estimate:
     disk: tuple[Part, ...]
     lora_parameters: int
     exact: bool  # counted from the model's own headers, not from SDXL's known size
+    unet_parameters: int  # what two models of one size share
     step_flop: float  # arithmetic of one optimizer step
 
     @property
@@ -128,6 +129,7 @@ def estimate(config: TrainConfig, images: int, device: Device = "cuda") -> Estim
         disk=_disk(config, base, shape.lora, trained, images),
         lora_parameters=shape.lora,
         exact=shape.exact,
+        unet_parameters=shape.parameters["unet"],
         step_flop=PICTURE_FLOP[config.train.gradient_checkpointing] * pictures * _size(config, base, shape),
     )
 
@@ -196,10 +198,10 @@ def _passing(config: TrainConfig, base: BaseModel, shape: Shape, trained: int) -
     scratch = trained * (SCRATCH_SLICED if prodigy and sliced else SCRATCH[train.optimizer])
     parts = [Part("activations", round(work), "about; with checkpointing" if on else "about", rough=True)]
     if scratch > work:
-        note = f"{scratch / 1e9:.1f} GB in a step, in the place of the activations"
+        note = f"{_shown(scratch)} in a step, in the place of the activations"
         parts.append(Part("optimizer's step", round(scratch - work), note, rough=True))
     beyond = max(0, samples - max(work, scratch))
-    note = f"{samples / 1e9:.1f} GB while one is made, in the place of the activations"
+    note = f"{_shown(samples)} while one is made, in the place of the activations"
     parts.append(Part("samples", round(beyond), note, rough=True))
     loading = 0 if _trains_words(config) else _encoders(config, shape) - max(work, scratch, samples)
     if loading > 0:
@@ -271,6 +273,10 @@ def _decoded(vae: Shapes) -> int:
     """Channels that the VAE's last block takes in, at the full size of the picture."""
     found = {int(match[1]): shape[1] for name, shape in vae.items() if (match := _DECODED.match(name))}
     return found[max(found)] if found else SDXL_DECODED_CHANNELS
+
+
+def _shown(size: float) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.0f} MB"
 
 
 def _count(shape: tuple[int, ...]) -> int:
