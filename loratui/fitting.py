@@ -16,6 +16,7 @@ from trainer.contract.config import TrainConfig, flat, nested
 from trainer.contract.estimate import Device, corrected, estimate
 
 SHOWN = 3  # processes that are named
+NARROW = 0.05  # of the need: less to spare than an estimate is off by
 NOTHING_HELPS = "No setting would make it fit: a smaller base model, or more memory, is needed."
 
 
@@ -57,7 +58,8 @@ def verdict(need: int, machine: Machine, pictures: int = 0) -> Verdict:
     """`need` bytes against the memory that is there; `pictures` of them only while samples are made."""
     spare = machine.free - need
     if spare >= 0:
-        return Verdict(True, False, f"fits with {in_bytes(spare)} to spare")
+        how = "fits narrowly, with" if spare < NARROW * need else "fits with"
+        return Verdict(True, False, f"{how} {in_bytes(spare)} to spare")
     if need <= machine.total:
         held = ", ".join(f"{safe_text(one.name, 24)} holds {in_bytes(one.bytes)}" for one in machine.holders[:SHOWN])
         others = f": {held}" if held else f": others hold {in_bytes(machine.total - machine.free)}"
@@ -129,14 +131,11 @@ def _needed(
 
 
 def _joined(taken: list[tuple[Rung, Settings]]) -> list[tuple[Rung, Settings]]:
-    """Changes of the same settings as one: rank 32 -> 16 -> 8 is rank 32 -> 8, and stands where it began."""
+    """Changes of the same settings as one: rank 32 -> 16 -> 8 is rank 32 -> 8, and stands where it ended."""
     found: list[tuple[Rung, Settings]] = []
     for rung, settings in taken:
-        place = next((at for at, (_, known) in enumerate(found) if known.keys() == settings.keys()), None)
-        if place is None:
-            found.append((rung, settings))
-        else:
-            found[place] = (rung, settings)
+        found = [one for one in found if one[1].keys() != settings.keys()]
+        found.append((rung, settings))
     return found
 
 

@@ -255,7 +255,7 @@ def _peak(events: list[dict[str, Any]], on_gpu: bool) -> int:
 
 
 def _id(start: dict[str, Any]) -> str:
-    return _digest(f"{start.get('t')} {start.get('config_sha')} {start.get('pid')}")
+    return _digest(" ".join(str(start.get(key)) for key in ("t", "host", "pid", "config_sha")))
 
 
 def _settings(config: TrainConfig) -> tuple[Any, ...]:

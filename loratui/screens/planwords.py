@@ -56,15 +56,16 @@ def plan_words(plan: Plan, width: int) -> Content:
     return Content("\n").join(lines)
 
 
-def fitting_words(proposal: Proposal) -> Content:
-    """What would make it fit: each change with what it saves, what it costs and who says so."""
-    lines = []
+def fitting_words(proposal: Proposal, width: int) -> Content:
+    """What would make it fit, in `width` cells: each change with what it saves, what it costs and who says so."""
+    enough = "it then fits." if proposal.fits else "not enough: more memory is needed."
+    lines = [Content(f"About {in_bytes(proposal.total)} would be needed: {enough}"), Content("")]
     for one in proposal.changes:
         lines.append(Content.assemble((safe_text(one.words), "bold"), f"  saves {in_bytes(one.saves)}"))
-        lines.append(Content.styled(f"  {one.cost} ({safe_text(one.source)})", "$muted"))
-    enough = "It then fits" if proposal.fits else "That is not enough: more memory is needed"
-    lines += [Content(""), Content(f"{enough}: about {in_bytes(proposal.total)} in place of what the plan says.")]
-    lines.append(Content.styled("The Settings step marks them with •; r there takes one back.", "$muted"))
+        why = _wrapped(f"{one.cost} ({safe_text(one.source)})", max(10, width - 2))
+        lines += [Content.styled(f"  {line}", "$muted") for line in why]
+    undo = "The Settings step marks what is changed with •; r there takes it back."
+    lines += [Content(""), *(Content.styled(line, "$muted") for line in _wrapped(undo, width))]
     return Content("\n").join(lines)
 
 

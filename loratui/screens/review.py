@@ -189,7 +189,8 @@ the end does the same without a screen.
             self.say(NOTHING_HELPS, "bad")
             return
         title = f"Make it fit: {plural(len(proposal.changes), 'change')}"
-        self.app.push_screen(Confirm(title, fitting_words(proposal), "Change", "Leave as it is"), self._fit)
+        words = fitting_words(proposal, min(70, self.size.width - 6))
+        self.app.push_screen(Confirm(title, words, "Change", "Leave as it is"), self._fit)
 
     def _fit(self, yes: bool | None) -> None:
         if yes and self._plan is not None and self._plan.proposal is not None:
