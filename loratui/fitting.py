@@ -67,7 +67,7 @@ def verdict(need: int, machine: Machine, pictures: int = 0) -> Verdict:
         return Verdict(False, True, f"fits only if nothing else runs {where}{others}")
     if need - pictures <= machine.free:
         return Verdict(False, False, f"the training fits, its samples do not: {in_bytes(-spare)} too much for them")
-    return Verdict(False, False, f"does not fit: {in_bytes(need - machine.total)} too much")
+    return Verdict(False, False, f"does not fit: {in_bytes(-spare)} too much")
 
 
 def changes(config: TrainConfig, images: int, available: int) -> tuple[Change, ...]:

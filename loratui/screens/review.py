@@ -189,7 +189,7 @@ the end does the same without a screen.
             self.say(NOTHING_HELPS, "bad")
             return
         title = f"Make it fit: {plural(len(proposal.changes), 'change')}"
-        words = fitting_words(proposal, min(70, self.size.width - 6))
+        words = fitting_words(proposal, min(68, self.size.width - 8))
         self.app.push_screen(Confirm(title, words, "Change", "Leave as it is"), self._fit)
 
     def _fit(self, yes: bool | None) -> None:
