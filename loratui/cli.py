@@ -86,7 +86,7 @@ app.command()(caption)
 def plan(
     answers: AnswersArgument,
     set_: SetOption = None,
-    memory: Annotated[float | None, typer.Option(min=1, metavar="GB", help="For a GPU with so much memory.")] = None,
+    memory: Annotated[float | None, typer.Option(min=1, metavar="GB", help="As on a GPU with so much memory.")] = None,
 ) -> None:
     """Show what a replay would do, and start nothing."""
     from loratui import jobs

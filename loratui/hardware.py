@@ -14,7 +14,7 @@ from trainer.contract.estimate import Device
 
 Asked = Literal["auto", "cuda", "cpu"]  # as train.device says it
 
-MIB = 1 << 20
+MIB, GIB = 1 << 20, 1 << 30
 HOLDERS = ["nvidia-smi", "--query-compute-apps=pid,name,used_memory", "--format=csv,noheader"]
 CGROUP = Path("/sys/fs/cgroup")
 MEMINFO = Path("/proc/meminfo")
@@ -52,8 +52,8 @@ def look(device: Asked = "auto") -> Machine:
 
 
 def asked_for(gigabytes: float) -> Machine:
-    """A GPU with so much memory, all of it free: to plan for another machine."""
-    size = round(gigabytes * 1e9)
+    """A GPU with so much memory, all of it free: to plan for another machine. A card of "24 GB" has 24 GiB."""
+    size = round(gigabytes * GIB)
     return Machine("cuda", f"a GPU with {gigabytes:g} GB", size, size)
 
 

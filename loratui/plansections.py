@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loratui.fitting import Verdict
-from loratui.hardware import Machine
+from loratui.hardware import GIB, Machine
 from loratui.learned import NO_CORRECTION, NO_ERRORS, Correction, Errors
 from loratui.memorybar import memory_bar
 from loratui.runline import arithmetic_line, run_line
@@ -70,7 +70,8 @@ def memory_section(need: Estimate, known: Known, verdict: Verdict | None) -> Sec
         rows.append(Row("after the pivot", f"about {in_bytes(need.memory_after)}", "the text encoders are gone"))
     if verdict is not None and machine is not None:
         there = f"{in_bytes(machine.free)} free"
-        rows.append(Row(machine.memory, there, f"of {in_bytes(machine.total)}, {safe_text(machine.name, 60)}"))
+        of = f"of {in_bytes(machine.total)} ({machine.total / GIB:.3g} GiB), {safe_text(machine.name, 60)}"
+        rows.append(Row(machine.memory, there, of))
         rows.append(Row("verdict", verdict.words))
     if errors := known.errors.memory:
         rows.append(Row("past estimates", _spread(errors), f"memory, {plural(len(errors), 'run')} here"))

@@ -62,4 +62,6 @@ def test_a_container_has_no_more_than_its_limit(tmp_path: Path) -> None:
 
 
 def test_another_machine_can_be_planned_for() -> None:
-    assert (asked_for(8).total, asked_for(8).free, asked_for(8).device) == (8_000_000_000, 8_000_000_000, "cuda")
+    """A card that is sold as one of 24 GB has 24 GiB."""
+    card = asked_for(24)
+    assert (card.total, card.free, card.device) == (25_769_803_776, 25_769_803_776, "cuda")

@@ -84,6 +84,7 @@ def test_a_run_is_counted_as_far_as_it_came_and_again_when_it_went_on(tmp_path: 
     early = write_run(tmp_path / "runs/a", steps=WARM_UP + 5, end=False)
     (first,) = note(early, store).runs
     assert first.steps == 5 and not first.over
+    assert first.seconds == 0.5  # the slow first steps would be three of eight
     log = EventLog(early.events)
     for step in range(WARM_UP + 6, WARM_UP + FIRST + 20):
         log.emit("step", step=step, loss=0.1, s=0.5, vram=1, vram_peak=first.peak + 10_000_000)

@@ -18,6 +18,8 @@ from loratui.units import in_bytes, in_time
 from trainer.contract.config import dump_config
 from trainer.contract.events import EventLog
 
+from .conftest import LoraTUI
+
 SMALL = {
     "model.base": "sdxl-small",
     "train.resolution": 64,
@@ -122,3 +124,16 @@ def test_hostile_captions_and_names_are_safe_in_the_plan(pictures: Path, tmp_pat
 def test_sizes_and_times_are_for_people() -> None:
     assert [in_bytes(one) for one in (999, 12_345, 93e6, 5.14e9)] == ["999 B", "12 kB", "93 MB", "5.1 GB"]
     assert [in_time(one) for one in (45, 720, 12_000)] == ["45 s", "12 min", "3 h 20 min"]
+
+
+def test_another_gpu_can_be_planned_for_from_the_command_line(loratui: LoraTUI, answers_file: Path) -> None:
+    """Exit code 0: what does not fit is said with the options to paste, the estimate being one."""
+    own = ("--set", "model.base=owner/sdxl", "--set", "train.resolution=1024", "--set", "train.accumulation=1")
+    done = loratui("plan", answers_file, *own, "--memory", "10", timeout=240)
+    said = done.stdout
+    assert "a GPU with 10 GB" in said and "! warning  the run needs about" in said
+    pasted = said[said.index("  --set ") :].splitlines()[0].split()
+    assert pasted[::2] == ["--set"] * (len(pasted) // 2) and "train.gradient_checkpointing=true" in pasted
+    again = loratui("plan", answers_file, *own, *pasted, "--memory", "10", timeout=240).stdout
+    assert "verdict" in again and "fits" in again and "To make it fit" not in again
+    assert "does not fit" not in again

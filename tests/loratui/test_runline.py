@@ -78,6 +78,14 @@ def test_a_number_under_the_line_stands_under_its_mark(case: str, width: int) ->
     assert all(one[1] < other[0] for one, other in pairwise(found))
 
 
+@pytest.mark.parametrize("cells", [24, 57, 190])
+@pytest.mark.parametrize("steps", [1, 2, 77, 1000, 100_000])
+def test_a_cell_is_never_more_than_half_a_cell_off_its_step(steps: int, cells: int) -> None:
+    assert (cell_of(0, steps, cells), cell_of(steps, steps, cells)) == (0, cells - 1)
+    for step in range(0, steps + 1, max(1, steps // 500)):
+        assert abs(cell_of(step, steps, cells) - step / steps * (cells - 1)) <= 0.5
+
+
 def test_marks_that_share_a_cell_say_how_many() -> None:
     crowded = "\n".join(run_line(schedule(CASES["long"], 31), 80))
     most = max(int(found) for found in re.findall(r"up to (\d+) to a mark", crowded))
