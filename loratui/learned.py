@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -140,7 +141,7 @@ def measure(run: RunDir, counted: Iterable[str] = ()) -> Measured | None:
     if start is None or (name := _id(start)) in counted:
         return None
     seconds = robust_mean([one["s"] for one in _steps(head) if one["step"] > WARM_UP][:FIRST])
-    if seconds is None:
+    if seconds is None or not 0 < seconds < math.inf:
         return None
     config = load_config(run.config)
     on_gpu = bool(start.get("gpu")) and config.train.device != "cpu"
@@ -184,7 +185,7 @@ def _with(known: dict[str, Measured], runs: Iterable[RunDir], store: Path | None
     final = {name for name, one in known.items() if one.over}
     for run in runs:
         # a run of another version, half written, or of a base model that went away says nothing
-        with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
+        with suppress(OSError, ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError):
             found = measure(run, final)
             if found is not None and known.get(found.id) != found:
                 new[found.id] = found
@@ -220,7 +221,7 @@ def _read(store: Path | None) -> list[Measured]:
             one = Measured(**{name.name: row[name.name] for name in fields(Measured)})
             one = Measured(**(asdict(one) | {"settings": tuple(one.settings)}))
             numbers = (one.t, one.seconds, one.flop, one.certain, one.rough, one.peak)
-            usable = all(isinstance(number, int | float) for number in numbers) and one.seconds > 0 and one.flop > 0
+            usable = all(map(math.isfinite, numbers)) and one.seconds > 0 and one.flop > 0
             if usable and one.revision == REVISION and len(one.settings) == len(SETTINGS):
                 found.append(one)
     return found

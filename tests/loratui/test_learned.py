@@ -106,13 +106,19 @@ def test_what_says_nothing_is_passed_over(tmp_path: Path) -> None:
     broken.config.write_text("[train]\nsteps = 'many'\n")
     garbage = write_run(runs / "garbage", t=8)
     garbage.events.write_bytes(b"\xff\xfe{}\n[1]\n" + b'{"type":"step","step":"x","s":null}\n')
+    endless = write_run(runs / "endless", t=10)
+    endless.events.write_text(endless.events.read_text().replace('"s":0.5', '"s":1e999'))
+    huge = write_run(runs / "huge", t=11)
+    huge.events.write_text(huge.events.read_text().replace('"vram_peak":', '"vram_peak":1e999,"x":'))
     gone = write_run(runs / "model gone", t=9)
     gone.config.write_text(gone.config.read_text().replace("stabilityai/stable-diffusion-xl-base-1.0", "/nowhere"))
     assert len(gather(runs).runs) == 1
     assert gather(tmp_path / "no such folder").runs == gather(runs).runs
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"runs": 5}', '{"runs": [7, {}, {"id": "x"}]}', "null"])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"runs": 5}', '{"runs": [{"t": 1e999}]}', '{"runs": [7, {}, {"id": "x"}]}', "null"]
+)
 def test_a_damaged_file_is_made_again_from_the_runs(tmp_path: Path, text: str) -> None:
     write_run(tmp_path / "runs/a")
     store = tmp_path / "state"
@@ -120,6 +126,17 @@ def test_a_damaged_file_is_made_again_from_the_runs(tmp_path: Path, text: str) -
     (store / FILE).write_text(text)
     assert len(gather(tmp_path / "runs", store).runs) == 1
     assert len(json.loads((store / FILE).read_text())["runs"]) == 1
+
+
+@pytest.mark.parametrize(
+    "harm", [{"seconds": 1e999}, {"seconds": 0}, {"flop": "x"}, {"settings": [1]}, {"revision": 0}]
+)
+def test_a_row_that_cannot_be_used_is_left_out(tmp_path: Path, harm: dict[str, object]) -> None:
+    store = tmp_path / "state"
+    note(write_run(tmp_path / "runs/a"), store)
+    (row,) = json.loads((store / FILE).read_text())["runs"]
+    (store / FILE).write_text(json.dumps({"runs": [{**row, "id": "other", **harm}, row]}))
+    assert [one.id for one in gather(tmp_path / "none", store).runs] == [row["id"]]
 
 
 def test_what_is_kept_is_bounded_private_and_names_no_path_or_host(tmp_path: Path) -> None:
