@@ -136,9 +136,13 @@ def _corrected(known: Known) -> str:
 def _spread(errors: Sequence[float]) -> str:
     """How far off past estimates were: "-4 % to +9 %"."""
     last = errors[-SPREAD:]
-    low, high = f"{min(last):+.0%}", f"{max(last):+.0%}"
-    words = low if low == high else f"{low} to {high}"
-    return "off by " + words.replace("%", " %").replace("+0 ", "0 ").replace("-0 ", "0 ")
+    low, high = _percent(min(last)), _percent(max(last))
+    return f"off by {low}" if low == high else f"off by {low} to {high}"
+
+
+def _percent(part: float) -> str:
+    whole = round(100 * part)
+    return f"{whole:+d} %" if whole else "0 %"
 
 
 def _part(one: Part) -> Row:
