@@ -91,13 +91,21 @@ class LoratuiApp(App[str]):
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (24, "-narrow"), (110, "-wide")]  # noqa: RUF012 - Textual declares it as a variable
     VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]  # noqa: RUF012
 
-    def __init__(self, run: RunDir | None = None, store: DraftStore | None = None, past: Past | None = None) -> None:
+    def __init__(
+        self,
+        run: RunDir | None = None,
+        store: DraftStore | None = None,
+        past: Past | None = None,
+        session: Session | None = None,
+    ) -> None:
+        """Watch `run`, or walk the wizard on the drafts of `store`; `session`: with another machine to plan for."""
         super().__init__()
         self._watched = run
         self._past = past  # an old run's answers, to begin with
         self.store = store or DraftStore()
         self.draft = Draft()
-        self.session = Session(keep=self._keep, drafts=self.store)
+        self.session = session or Session()
+        self.session.keep, self.session.drafts = self._keep, self.store
         self._unsaved = ""
 
     def get_theme_variable_defaults(self) -> dict[str, str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from loratui.basemodels import NO_SAFETENSORS, SPARE, Known, Need, free_for_models, look, look_vae
-from loratui.plan import in_bytes
 from loratui.text import show_path
+from loratui.units import in_bytes
 from trainer.contract.config import SMALL, TrainConfig, flat
 from trainer.contract.hubcache import hub_cache
 

@@ -107,11 +107,15 @@ app.add_typer(preset, name="preset")
 
 
 @app.command()
-def plan(answers: AnswersArgument, set_: SetOption = None) -> None:
+def plan(
+    answers: AnswersArgument,
+    set_: SetOption = None,
+    memory: Annotated[float | None, typer.Option(min=1, metavar="GB", help="As on a GPU with so much memory.")] = None,
+) -> None:
     """Show what a replay would do, and start nothing."""
     from loratui import jobs
 
-    raise typer.Exit(jobs.plan(answers, set_ or []))
+    raise typer.Exit(jobs.plan(answers, set_ or [], memory))
 
 
 @app.command()
@@ -147,6 +151,10 @@ def runs(
         loss = "" if one.loss is None else f"  loss {one.loss:.4g}"
         steps = f"{one.step}/{one.steps}"
         print(f"{one.state:<9}  {steps:>11}  {safe_text(one.name, 24):<16}  {show_path(one.run.path)}{loss}")
+    if found:
+        from loratui.learned import gather
+
+        gather(folder)
 
 
 @app.command()

@@ -53,7 +53,7 @@ def run_demo(concept: str | None, out: Path | None, screen: bool) -> int:
     from loratui.curation.lines import report_lines
     from loratui.jobs import begin, prepare, refuse_if_needed
     from loratui.launch import create_run, start, wait_started
-    from loratui.plan import plan_lines
+    from loratui.planlines import plan_lines
     from loratui.text import show_path
 
     answers = demo_answers(concept)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,9 +16,12 @@ from loratui.curation.lines import refusal_lines
 from loratui.curation.theset import with_views
 from loratui.datasource import as_folder, bring_back, in_folder, said_on_stderr
 from loratui.errors import Refusal
+from loratui.hardware import Machine, asked_for, look
 from loratui.launch import RUNS, create_run, start, wait_started
+from loratui.learned import gather, note
 from loratui.plain import follow
-from loratui.plan import Plan, make_plan, plan_lines, resolved_lines
+from loratui.plan import Plan, make_plan
+from loratui.planlines import WIDTH, plan_lines, resolved_lines
 from loratui.resolve import Resolved, names_hub, resolve
 from loratui.runs import run_info
 from loratui.text import plural, safe_text, show_path
@@ -42,13 +46,15 @@ class Prepared:
     plan: Plan
 
 
-def plan(path: Path, sets: Sequence[str]) -> int:
-    """Print what a replay would do. Exit code: 2 or 3 where it would be refused."""
+def plan(path: Path, sets: Sequence[str], memory: float | None = None) -> int:
+    """Print what a replay would do, here or on a GPU with `memory` GB. Exit code: 2 or 3 where it would be refused."""
     from loratui.basemodels import ask_missing
 
     ask_missing(flat(resolve(read_answers(path), overrides_of(sets)).config))
-    ready = prepare(read_answers(path), overrides_of(sets), show_path(path))
-    print("\n".join([*resolved_lines(ready.resolved), *plan_lines(ready.plan)]))
+    machine = asked_for(memory) if memory is not None else None
+    ready = prepare(read_answers(path), overrides_of(sets), show_path(path), machine=machine)
+    width = shutil.get_terminal_size((WIDTH, 24)).columns
+    print("\n".join([*resolved_lines(ready.resolved), *plan_lines(ready.plan, width)]))
     refused = refusal_lines(ready.outcome, *_decided(ready.resolved))
     if refused:
         print("\n".join(["", "A replay would be refused:", *refused]))
@@ -73,7 +79,9 @@ def begin(run: RunDir, detach: bool = False, gpus: int = 1, say: Say = print) ->
         pass
     pid = start(run, gpus)
     if not detach:
-        return follow(run, sys.stdout, interrupt="stop", pid=pid, tail=earlier)
+        code = follow(run, sys.stdout, interrupt="stop", pid=pid, tail=earlier)
+        note(run)
+        return code
     if not wait_started(run, pid):
         return follow(run, sys.stdout, pid=pid, tail=earlier)
     say(f"Training goes on in the background (process {pid}).")
@@ -99,8 +107,17 @@ def resume(run: RunDir, detach: bool, sets: Sequence[str] = (), say: Say = print
     return begin(run, detach, 1, say)
 
 
-def prepare(answers: Answers, overrides: dict[str, Any], source: str, out: Path | None = None) -> Prepared:
-    """Resolve, scan and plan. Raises Refusal: AnswersError for settings, exit code 3 for a folder without pictures."""
+def prepare(
+    answers: Answers,
+    overrides: dict[str, Any],
+    source: str,
+    out: Path | None = None,
+    machine: Machine | None = None,
+) -> Prepared:
+    """Resolve, scan and plan, for `machine` or the one that is here.
+
+    Raises Refusal: AnswersError for settings, exit code 3 for a folder without pictures.
+    """
     first = resolve(answers, overrides)
     folder = first.config.dataset.path
     if not folder:
@@ -117,7 +134,9 @@ def prepare(answers: Answers, overrides: dict[str, Any], source: str, out: Path 
     train = resolved.config.train
     learned = trained_images(len(result.images), data.hold_out)
     report = with_views(report, learned, train.steps, train.batch * train.accumulation)
-    thought = make_plan(resolved, report, result, runs=out.parent if out else RUNS, source=source)
+    runs = out.parent if out else RUNS
+    there = machine or look(train.device)
+    thought = make_plan(resolved, report, result, runs=runs, source=source, machine=there, knowledge=gather(runs))
     resolved, kept = in_folder(resolved, _merged(answers, overrides), report.folder)
     return Prepared(kept, resolved, report, result, thought)
 

@@ -3,50 +3,32 @@
 from __future__ import annotations
 
 import shlex
-import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from loratui.curation.report import Outcome, Report
-from loratui.resolve import Resolved
-from loratui.runs import RUNS, measured_seconds
-from loratui.text import plural, safe_text, safe_toml, show_path
-from trainer.contract.advice import advice, refusals
-from trainer.contract.arithmetic import Schedule, learning_rates, schedule, trained_images
-from trainer.contract.config import BY_KEY, TrainConfig, flat, vae_source
-from trainer.contract.estimate import Estimate, Part, estimate
-
-# what must be the same for a past run to tell how long a step takes
-TIMED_BY = (
-    "model.base",
-    "train.resolution",
-    "train.batch",
-    "train.accumulation",
-    "train.precision",
-    "train.gradient_checkpointing",
-    "train.optimizer",
-    "train.device",
-    "train.cpu_threads",
+from loratui.fitting import Proposal, Verdict, propose, verdict
+from loratui.hardware import Machine
+from loratui.learned import Knowledge, place
+from loratui.plansections import (
+    Known,
+    Row,
+    Section,
+    disk_errors,
+    disk_section,
+    memory_section,
+    steps_section,
+    time_section,
 )
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line: what, how much, and why."""
-
-    label: str
-    value: str
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Section:
-    """Lines that belong together."""
-
-    title: str
-    rows: tuple[Row, ...]
+from loratui.resolve import Resolved
+from loratui.runs import RUNS
+from loratui.text import plural, safe_text, show_path
+from loratui.units import in_bytes
+from trainer.contract.advice import advice, refusals
+from trainer.contract.arithmetic import learning_rates, schedule, trained_images
+from trainer.contract.config import BY_KEY, TrainConfig, flat, vae_source
+from trainer.contract.estimate import Estimate, corrected, estimate
 
 
 @dataclass(frozen=True)
@@ -57,6 +39,8 @@ class Plan:
     warnings: tuple[str, ...]
     errors: tuple[str, ...]  # a run with one of these is not started
     command: str  # does the same from a shell
+    verdict: Verdict | None = None  # whether it fits; None where the machine was not looked at
+    proposal: Proposal | None = None  # what would make it fit; None where it fits
 
 
 def make_plan(
@@ -66,77 +50,75 @@ def make_plan(
     *,
     runs: Path = RUNS,
     source: str = "answers.toml",
+    machine: Machine | None = None,
+    knowledge: Knowledge | None = None,
 ) -> Plan:
-    """The plan of `resolved`. `runs` is where past runs tell how long a step takes; `source` is the answer file."""
+    """The plan of `resolved`: nothing is looked up but the base model's headers and the free disk.
+
+    `runs` is where the run would stand, `source` the answer file. `machine` is what it would run on
+    (`hardware.look`), None where that is not known; `knowledge` is what past runs taught (`learned.gather`).
+    """
     config = resolved.config
     images = len(outcome.images) if outcome is not None else len(report.pictures) if report is not None else 0
     errors = _errors(config, resolved)
     if images and config.dataset.hold_out >= images:
         errors.append(f"dataset.hold_out: {config.dataset.hold_out} of {images} pictures leaves none to train on")
     images = trained_images(images, config.dataset.hold_out)
-    need = None if errors else estimate(config, images)
-    if need is not None:
-        errors += _disk_errors(need, runs)
     of_base, warnings = _base_model(config)
-    sections = [_pictures(config, report, outcome), _technique(resolved), *of_base]
+    sections, judged = [], None
+    known, need = _need(config, images, machine, knowledge or Knowledge(), errors)
     if images:
         times = schedule(config, images)
-        sections += [_arithmetic(config, times), _time(config, times, runs)]
+        sections.append(steps_section(config, times))
     if need is not None:
-        sections += [_memory(need), _disk(need, runs)]
+        errors += disk_errors(need, runs)
+        judged = _judged(need, machine)
+        sections.append(memory_section(need, known, judged))
+    if images:
+        sections.append(time_section(times, known))
+    if need is not None:
+        sections.append(disk_section(need, runs))
+    if judged is not None and not judged.fits and machine is not None and need is not None:
+        warnings.append(
+            f"the run needs about {in_bytes(need.memory_total)} of {machine.memory}, {in_bytes(machine.free)} are "
+            f"free: {judged.words}"
+        )
     return Plan(
-        sections=tuple(sections),
-        warnings=tuple([*advice(config, images), *warnings, *_unknown_skips(outcome)]),
+        sections=(*sections, _pictures(config, report, outcome), _technique(resolved), *of_base),
+        warnings=(*warnings, *advice(config, images), *_unknown_skips(outcome)),
         errors=tuple(errors),
         command=_command(resolved, source),
+        verdict=judged,
+        proposal=_proposal(config, images, known, judged),
     )
 
 
-def plan_lines(plan: Plan) -> list[str]:
-    """The plan as lines, the columns aligned."""
-    lines: list[str] = []
-    for section in plan.sections:
-        lines += ["", section.title]
-        left = max(len(row.label) for row in section.rows)
-        middle = min(28, max(len(row.value) for row in section.rows))
-        for row in section.rows:
-            lines.append(f"  {row.label:<{left}}  {row.value:<{middle}}  {row.note}".rstrip())
-    lines += ["", *(f"! warning  {one}" for one in plan.warnings), *(f"x ERROR    {one}" for one in plan.errors)]
-    return [*lines, "", f"The same from a shell: {plan.command}"]
+def _need(
+    config: TrainConfig, images: int, machine: Machine | None, knowledge: Knowledge, errors: list[str]
+) -> tuple[Known, Estimate | None]:
+    """The estimate as past runs correct it, and what they say; nothing where the run is impossible."""
+    if errors:
+        return Known(machine), None
+    device = machine.device if machine is not None else "cuda"
+    need = estimate(config, images, device)
+    if machine is None:
+        return Known(), need
+    where, memory = place(machine.name if device == "cuda" else ""), machine.total if device == "cuda" else 0
+    found = knowledge.correction(config, need, where, memory)
+    return Known(machine, found, knowledge.errors(where, memory)), corrected(need, found.memory)
 
 
-def resolved_lines(resolved: Resolved) -> list[str]:
-    """The resolved configuration as TOML, each value with who says so as a comment."""
-    import tomlkit
-
-    lines: list[str] = []
-    last = ""
-    for key, value in flat(resolved.config).items():
-        section, _, name = key.rpartition(".")
-        if section != last:
-            lines += ["", f"[{section}]"]
-            last = section
-        written = tomlkit.item(list(value) if isinstance(value, tuple) else value).as_string()
-        origin = resolved.origins[key]
-        said = origin.layer if origin.layer == "default" else f"{origin.layer}: {safe_text(origin.source)}"
-        lines.append(f"{name} = {safe_toml(written)}  # {said}{' (inferred)' if origin.inferred else ''}")
-    return lines
+def _judged(need: Estimate, machine: Machine | None) -> Verdict | None:
+    if machine is None or not machine.total:
+        return None
+    return verdict(need.memory_total, machine, sum(one.bytes for one in need.memory if one.name == "samples"))
 
 
-def in_bytes(count: float) -> str:
-    """A size for people: "5.1 GB", "93 MB", "12 kB"."""
-    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= size:
-            return f"{count / size:.1f} {unit}" if count < 10 * size else f"{count / size:.0f} {unit}"
-    return f"{count:.0f} B"
-
-
-def in_time(seconds: float) -> str:
-    """A duration for people: "45 s", "12 min", "3 h 20 min"."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+def _proposal(config: TrainConfig, images: int, known: Known, judged: Verdict | None) -> Proposal | None:
+    """Changes against what is free: what others hold is theirs."""
+    if judged is None or judged.fits or known.machine is None:
+        return None
+    return propose(config, images, known.machine.free, known.machine.device, known.correction.memory)
 
 
 def _pictures(config: TrainConfig, report: Report | None, outcome: Outcome | None) -> Section:
@@ -144,8 +126,8 @@ def _pictures(config: TrainConfig, report: Report | None, outcome: Outcome | Non
     if report is not None and outcome is not None:
         used, skipped = len(outcome.images), len(report.pictures) - len(outcome.images)
         own = sum(one.caption is not None for one in report.pictures if one.name in set(outcome.images))
-        counts = ((skipped, "skipped"), (config.dataset.hold_out, "held out"))
-        rows.append(Row("pictures", f"{used} used", ", ".join(f"{count} {word}" for count, word in counts if count)))
+        note = f"{skipped} skipped" if skipped else ""
+        rows.append(Row("pictures", f"{used} used", note))
         others = "all" if own == 0 else "the others"
         rest = f"{others} are trained as '{safe_text(config.dataset.instance_prompt)}'" if own < used else ""
         rows.append(Row("captions", f"{own} of {used}", rest))
@@ -171,7 +153,7 @@ def _technique(resolved: Resolved) -> Section:
 
 def _base_model(config: TrainConfig) -> tuple[list[Section], list[str]]:
     """What is to be said of the base model, and to be warned of."""
-    from loratui.basewords import base_rows, base_warnings  # which write sizes as this module does
+    from loratui.basewords import base_rows, base_warnings
 
     rows = tuple(Row(*one) for one in base_rows(config))
     return [Section("Base model", rows)] if rows else [], base_warnings(config)
@@ -183,57 +165,9 @@ def _said(resolved: Resolved, key: str, value: str) -> Row:
     return Row(BY_KEY[key].title, value, note + (" (inferred)" if origin.inferred else ""))
 
 
-def _arithmetic(config: TrainConfig, times: Schedule) -> Section:
-    train, repeats = config.train, config.dataset.repeats
-    batch = train.batch * train.accumulation
-    per_batch = f"{train.batch} x {train.accumulation}" if train.accumulation > 1 else f"{batch}"
-    epoch = f"{times.images} pictures x {plural(repeats, 'repeat')} / batch {per_batch}"
-    pivot = f"then the new tokens are frozen ({config.pivotal.fraction:g} of the run)"
-    rows = [
-        Row("steps per epoch", f"{times.steps_per_epoch:g}", epoch),
-        Row("steps", f"{times.steps:,}", f"{times.epochs:.1f} epochs, {times.views:,} views"),
-        Row("views per image", f"{times.views_per_image:.1f}", "steps x batch / pictures: too many overfit"),
-        Row("pivot", f"after step {times.pivot}" if times.pivot else "none", pivot if times.pivot else ""),
-        Row("checkpoints", f"{len(times.checkpoints)}", _marks(times.checkpoints, "after step")),
-        Row("samples", f"{len(times.samples)} times", _marks(times.samples, "after step")),
-    ]
-    return Section("Steps", tuple(rows))
-
-
-def _time(config: TrainConfig, times: Schedule, runs: Path) -> Section:
-    values = flat(config)
-    found = measured_seconds({key: values[key] for key in TIMED_BY}, runs)
-    if found is None:
-        return Section("Time", (Row("whole run", "not known yet", "known after the first steps"),))
-    seconds, name = found
-    note = f"{seconds:.2f} s a step in {safe_text(name)} on this machine; samples come on top"
-    return Section("Time", (Row("whole run", f"about {in_time(seconds * times.steps)}", note),))
-
-
-def _memory(need: Estimate) -> Section:
-    total = Row("at its fullest", f"about {in_bytes(need.memory_total)}", "beside torch itself: 0.4 to 1 GB")
-    after = Row("after the pivot", f"about {in_bytes(need.memory_after)}", "the text encoders are gone")
-    rows = [_part(one) for one in need.memory] + [total]
-    if need.memory_after != need.memory_total:
-        rows.append(after)
-    return Section("Memory" if need.exact else "Memory (for a full-size SDXL)", tuple(rows))
-
-
-def _disk(need: Estimate, runs: Path) -> Section:
-    free = Row("free", in_bytes(_free(runs)), show_path(_existing(runs)))
-    total = Row("at its fullest", f"about {in_bytes(need.disk_total)}")
-    return Section("Disk", (*(_part(one) for one in need.disk), total, free))
-
-
-def _part(one: Part) -> Row:
-    return Row(one.name, in_bytes(one.bytes), one.note)
-
-
 def _errors(config: TrainConfig, resolved: Resolved) -> list[str]:
     """What makes the run impossible whatever the pictures are."""
-    from loratui.basewords import base_errors
-
-    return [safe_text(_with_place(one, resolved), 400) for one in (*refusals(config), *base_errors(config))]
+    return [safe_text(_with_place(one, resolved), 400) for one in refusals(config)]
 
 
 def _with_place(sentence: str, resolved: Resolved) -> str:
@@ -247,17 +181,6 @@ def _place(resolved: Resolved, key: str) -> str:
     if origin.layer == "answers":
         return f"{origin.source}: {key}"
     return f"--set {key}" if origin.layer == "--set" else key
-
-
-def _disk_errors(need: Estimate, runs: Path) -> list[str]:
-    free = _free(runs)
-    if need.disk_total <= free or not shutil.disk_usage(_existing(runs)).total:  # 0: no disk at all, such as /proc
-        return []
-    where = show_path(_existing(runs))
-    return [
-        f"the run needs about {in_bytes(need.disk_total)} on disk, and {where} has {in_bytes(free)} free: "
-        "make room, choose another --out, or lower train.keep_checkpoints"
-    ]
 
 
 def _unknown_skips(outcome: Outcome | None) -> list[str]:
@@ -284,19 +207,3 @@ def _written(value: Any) -> str:
 
         return str(tomlkit.item(list(value)).as_string())
     return str(value)
-
-
-def _marks(steps: Sequence[int], word: str) -> str:
-    shown = [str(one) for one in steps]
-    if len(shown) > 6:
-        shown = [*shown[:3], "...", *shown[-2:]]
-    return f"{word} {', '.join(shown)}"
-
-
-def _existing(path: Path) -> Path:
-    path = path.absolute()
-    return next((one for one in (path, *path.parents) if one.exists()), Path("/"))
-
-
-def _free(path: Path) -> int:
-    return shutil.disk_usage(_existing(path)).free

@@ -57,7 +57,7 @@ def find_runs(root: Path = RUNS) -> list[RunInfo]:
 
 def run_info(run: RunDir) -> RunInfo:
     """How one run is doing."""
-    head, tail = _ends(run.events)
+    head, tail = ends(run.events)
     first = next((one for one in head if one.get("type") == "run"), {})
     last = next((one for one in reversed(tail) if one.get("type") in ("run", "end")), first or None)
     step: dict[str, Any] = next((one for one in reversed(tail) if one.get("type") == "step"), {})
@@ -96,25 +96,6 @@ def find_run(text: str | None = None, root: Path = RUNS) -> RunDir:
     raise RunNotFound(f"there is no run '{show_path(text)}'{_meant(text, runs)}; 'loratui runs' lists them")
 
 
-def measured_seconds(settings: dict[str, Any], root: Path = RUNS) -> tuple[float, str] | None:
-    """Seconds per step of the newest run on this machine whose `settings` (dotted keys) were the same, and its name."""
-    import socket
-
-    for one in find_runs(root):
-        head, _ = _ends(one.run.events)
-        here = any(event.get("host") == socket.gethostname() for event in head if event.get("type") == "run")
-        if here and one.seconds_per_step and one.step > 1 and _same(one.run, settings):
-            return one.seconds_per_step, one.run.path.name
-    return None
-
-
-def _same(run: RunDir, settings: dict[str, Any]) -> bool:
-    tables = _config(run)
-    return all(
-        tables.get(key.partition(".")[0], {}).get(key.partition(".")[2]) == value for key, value in settings.items()
-    )
-
-
 def _state(run: RunDir, last: dict[str, Any] | None) -> State:
     state = run_state(run, last)
     never = last is None and not run.events.exists()  # a trainer that held the lock has made that file
@@ -124,8 +105,8 @@ def _state(run: RunDir, last: dict[str, Any] | None) -> State:
     return state
 
 
-def _ends(path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The events of the first and of the last WINDOW bytes; the same list where the file is shorter."""
+def ends(path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The events of the first and of the last WINDOW bytes of a log; the same list where the file is shorter."""
     try:
         with path.open("rb") as file:
             head = file.read(WINDOW)

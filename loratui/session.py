@@ -11,6 +11,7 @@ from loratui.draft import Draft, DraftStore
 
 if TYPE_CHECKING:
     from loratui.curation import Report, ScanSettings
+    from loratui.hardware import Asked, Machine
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,18 @@ class Scan:
     report: Report
 
 
+def look_here(device: Asked) -> Machine:
+    """The machine that the program runs on; slow."""
+    from loratui.hardware import look
+
+    return look(device)
+
+
 @dataclass
 class Session:
-    """Lost on exit, made again when needed."""
+    """Lost on exit, made again when needed. `look` tells what there is to train on: another one plans for another."""
 
+    look: Callable[[Asked], Machine] = look_here
     scan: Scan | None = None
     keep: Callable[[Draft], None] = lambda _: None  # writes the draft to disk
     drafts: DraftStore = field(default_factory=DraftStore)

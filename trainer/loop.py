@@ -88,9 +88,10 @@ class Run:
         self.identity = run_identity(config, inputs.items, classes, self.parts.digests)
         self.trainee = make_trainee(self.parts, config)
         self._phase("load", 2, 3)
-        self.latents = self._cached_latents()
         self.shown = Shown(run, log, config)
+        # the words first: encoders that nothing trains are gone before the VAE needs the room
         self.prompts = self._cached_prompts()
+        self.latents = self._cached_latents()
         self.sampler = Sampler(run, log, config, self.parts, self.trainee, self.prompts, self.shown)
         self.stepper = Stepper(self.parts, self.trainee, self.plan, self.latents, self.prompts, config, world)
         self.gauge = Gauge(self.parts, self.trainee, self.latents, self.prompts, config, self.measured)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import re
 import resource
 from pathlib import Path
 from typing import Any
@@ -40,9 +41,17 @@ def gpu_memory() -> int | None:
 
 
 def memory_now(device: torch.device) -> dict[str, Any]:
-    """`vram`: bytes that torch holds on the GPU (None on the CPU); `rss`: bytes of this process in RAM."""
-    vram = torch.cuda.memory_reserved(device) if device.type == "cuda" else None
-    return {"vram": vram, "rss": resident()}
+    """`vram`: bytes that torch holds on the GPU (None on the CPU); `rss`: bytes of this process in RAM.
+
+    `vram_peak` and `rss_peak`: the most since the process began, also between two steps: what has to fit.
+    """
+    gpu = device.type == "cuda"
+    return {
+        "vram": torch.cuda.memory_reserved(device) if gpu else None,
+        "rss": resident(),
+        "vram_peak": torch.cuda.max_memory_reserved(device) if gpu else None,
+        "rss_peak": resident_peak(),
+    }
 
 
 def resident() -> int:
@@ -50,5 +59,17 @@ def resident() -> int:
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except (OSError, ValueError, IndexError):
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        return resident_peak()
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def resident_peak() -> int:
+    """The most bytes that this process had in RAM.
+
+    From /proc where there is one: what getrusage tells began with the process that started this one.
+    """
+    try:
+        found = re.search(r"^VmHWM:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
+    except OSError:
+        found = None
+    return 1024 * int(found[1] if found else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

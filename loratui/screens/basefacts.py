@@ -8,8 +8,8 @@ from textual.content import Content
 
 from loratui.basemodels import Known, free_for_models
 from loratui.basewords import KINDS, advice, gate, state
-from loratui.plan import in_bytes
 from loratui.text import safe_text, show_path
+from loratui.units import in_bytes
 from trainer.contract.config import SMALL
 from trainer.contract.hubcache import hub_cache
 from trainer.contract.sections import SDXL

@@ -22,6 +22,7 @@ from loratui.screens.addprompt import AddPrompt, Arguments
 from loratui.screens.dialogs import Help, Reader
 from loratui.screens.ending import Restart, abort_question, asked_words, late_words, stop_question
 from loratui.screens.gallery import GalleryScreen
+from loratui.screens.learning import Learner
 from loratui.screens.matters import matters_lines, matters_text, settings_of
 from loratui.screens.watching import HELP, head, log_text, state_of, trouble
 from loratui.widgets import plots
@@ -75,6 +76,7 @@ class MonitorScreen(Screen[Leaving]):
         self._waiting: dict[str, tuple[str, float]] = {}  # command id -> what was asked, when
         self._opened = time.monotonic()
         self._restart: Restart | None = None
+        self._learner = Learner(self, run)
         self.alive = True
         self._lower: plots.ChartName = "rates"  # the chart below the loss, where not all have room
         self._behind = False  # whether there is more of the log than was read yet
@@ -123,6 +125,7 @@ class MonitorScreen(Screen[Leaving]):
             self.set_timer(BREATH, self.pull)  # call_later would give keys and paint no turn
             if time.monotonic() - self._drawn < PULL:
                 return
+        self._learner.look(self.history)
         if self._restart is not None and (said := self._restart.settle(self.history)) is not None:
             self._restart, changed = None, True
             if said:

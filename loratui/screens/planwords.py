@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 
 from loratui.text import safe_text
+from loratui.units import in_bytes
 
 if TYPE_CHECKING:
     from loratui.curation import Finding, Outcome
-    from loratui.plan import Plan, Row
+    from loratui.fitting import Proposal
+    from loratui.plan import Plan
+    from loratui.plansections import Row, Section
 
-LABEL, VALUE = 16, 22
+LABEL, VALUE = 19, 20
 
 
 def trouble_words(reason: str, plan: Plan | None, outcome: Outcome | None) -> Content | None:
@@ -45,11 +48,34 @@ def plan_words(plan: Plan, width: int) -> Content:
     lines: list[Content] = []
     for section in plan.sections:
         lines.append(Content.styled(section.title, "bold $accent"))
+        lines += _drawn(section, width)
         lines += [line for row in section.rows for line in _row(row, width)]
         lines.append(Content(""))
     lines.append(Content.styled("the same from a shell", "bold $accent"))
     lines.append(Content(f"  {safe_text(plan.command)}"))
     return Content("\n").join(lines)
+
+
+def fitting_words(proposal: Proposal, width: int) -> Content:
+    """What would make it fit, in `width` cells: each change with what it saves, what it costs and who says so."""
+    enough = "it then fits." if proposal.fits else "not enough: more memory is needed."
+    lines = [Content(f"About {in_bytes(proposal.total)} would be needed: {enough}"), Content("")]
+    for one in proposal.changes:
+        lines.append(Content.assemble((safe_text(one.words), "bold"), f"  saves {in_bytes(one.saves)}"))
+        why = _wrapped(f"{one.cost} ({safe_text(one.source)})", max(10, width - 2))
+        lines += [Content.styled(f"  {line}", "$muted") for line in why]
+    undo = "The Settings step marks what is changed with •; r there takes it back."
+    lines += [Content(""), *(Content.styled(line, "$muted") for line in _wrapped(undo, width))]
+    return Content("\n").join(lines)
+
+
+def _drawn(section: Section, width: int) -> list[Content]:
+    """The lines above the rows: arithmetic and bars, indented, too long ones wrapped."""
+    if section.draw is None:
+        return []
+    room = max(10, width - 2)
+    lines = [part for line in section.draw(room) for part in (_wrapped(line, room) if len(line) > room else [line])]
+    return [*(Content(f"  {safe_text(line)}") for line in lines), Content("")]
 
 
 def _row(row: Row, width: int) -> list[Content]:

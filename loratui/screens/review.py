@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
@@ -18,7 +19,8 @@ from loratui.problems import AnswersError
 from loratui.screens.base import Watch
 from loratui.screens.checks import answers_of, effective, problems
 from loratui.screens.dialogs import Confirm
-from loratui.screens.planwords import plan_words, to_accept, trouble_words, warning_words
+from loratui.screens.looking import LookingStep, Seen
+from loratui.screens.planwords import fitting_words, plan_words, to_accept, trouble_words, warning_words
 from loratui.screens.scanning import ScanFailed, Scanned, ScanningStep, ScanProgressed
 from loratui.text import plural, safe_text
 
@@ -33,14 +35,17 @@ class HubAnswered(Message):
     """The hub said how large the base model is, and what its licence and gate are."""
 
 
-class ReviewScreen(ScanningStep):
+class ReviewScreen(LookingStep, ScanningStep):
     """Name and folder of the run, then the plan; nothing is started while something is wrong."""
 
     TITLE_OF = "Review"
     PURPOSE = "Is this what you want? F2 starts the training; Escape goes back."
     HELP = """
-The plan is the same as 'loratui plan' prints: pictures, steps, where the
-pivot, the checkpoints and the samples fall, memory, disk and time.
+The plan is the same as 'loratui plan' prints: the run as one line, where the
+pivot, the checkpoints and the samples fall; memory by part against what is
+there, disk, and time as far as past runs here tell. Runs correct it.
+
+Where it does not fit, F4 shows the cheapest changes and makes them.
 
 ✗ stops the start and says how to solve it. ! is a warning: read it; F2 asks
 whether you accept what the check of the pictures found.
@@ -49,6 +54,8 @@ The name becomes the files' names and the word of the embeddings. Without a
 folder the run stands in ./runs under the date and its name. The command at
 the end does the same without a screen.
 """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("f4", "fit", "Make it fit")]
 
     def compose_body(self) -> ComposeResult:
         """Two fields, the plan."""
@@ -73,10 +80,16 @@ the end does the same without a screen.
         self._plan: Plan | None = None
         self._reason = ""
         self._starting = False
+        self._seen: Seen | None = None
         if "name" not in self.draft.values:
             self.edit(self.draft.with_settings({"name": self.query_one("#name", Input).value}))
         self.query_one("#plan").focus()
         self._ask_hub()
+        self.look_around(self.draft)
+        self._check()
+
+    def _check(self) -> None:
+        """Plan with the last check of the pictures, or check them anew where the settings ask for it."""
         self._report = self.known_report()
         if self._report is None:
             self.say("Checking the pictures against these settings ...")
@@ -103,6 +116,11 @@ the end does the same without a screen.
     def _scanned(self, event: Scanned) -> None:
         self.session.scan = event.scan
         self._report = event.scan.report
+        self._make_plan()
+
+    @on(Seen)
+    def _looked(self, event: Seen) -> None:
+        self._seen = event
         self._make_plan()
 
     @on(ScanFailed)
@@ -142,10 +160,24 @@ the end does the same without a screen.
         except AnswersError:
             self._reason = "; ".join(f"{key}: {words}" for key, words in problems(self.draft).items())
         else:
-            self._plan = make_plan(self._resolved, self._report, self._outcome)
+            seen = self._seen
+            self._plan = make_plan(
+                self._resolved,
+                self._report,
+                self._outcome,
+                machine=None if seen is None else seen.machine,
+                knowledge=None if seen is None else seen.knowledge,
+            )
         self._show()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The key for what makes it fit is there only where something does not."""
+        if action == "fit":
+            return self._plan is not None and self._plan.proposal is not None
+        return super().check_action(action, parameters)
+
     def _show(self) -> None:
+        self.refresh_bindings()
         trouble = trouble_words(self._reason, self._plan, self._outcome)
         upper = [part for part in (trouble, warning_words(self._plan, self._outcome)) if part is not None]
         self.query_one("#trouble-text", Static).update(Content("\n").join(upper))
@@ -157,8 +189,31 @@ the end does the same without a screen.
             self.say("This cannot start yet: see ✗ in the plan.", "bad")
         elif found := to_accept(self._outcome):
             self.say(f"F2 starts, after asking about {plural(len(found), 'finding')}.", "warn")
+        elif self._plan is not None and self._plan.verdict is not None and not self._plan.verdict.fits:
+            self.say(f"F2 starts, but: {self._plan.verdict.words}. F4: what helps", "warn")
         elif self._plan is not None:
-            self.say("Ready: F2 starts the training.", "good")
+            fits = self._plan.verdict
+            more = f"It {fits.words}." if fits is not None else "" if self._seen else "Looking at the GPU ..."
+            self.say(f"Ready: F2 starts the training. {more}".rstrip(), "good")
+
+    def action_fit(self) -> None:
+        """Show what would make the run fit, and make the changes if the person wants them."""
+        proposal = self._plan.proposal if self._plan is not None else None
+        if proposal is None:
+            return
+        from loratui.fitting import NOTHING_HELPS
+
+        if not proposal.changes:
+            self.say(NOTHING_HELPS, "bad")
+            return
+        title = f"Make it fit: {plural(len(proposal.changes), 'change')}"
+        words = fitting_words(proposal, min(68, self.size.width - 8))
+        self.app.push_screen(Confirm(title, words, "Change", "Leave as it is"), self._fit)
+
+    def _fit(self, yes: bool | None) -> None:
+        if yes and self._plan is not None and self._plan.proposal is not None:
+            self.edit(self.draft.with_settings(self._plan.proposal.settings))
+            self._check()
 
     def action_next(self) -> None:
         """Start, if nothing stands in the way; unaccepted warnings are asked about first."""

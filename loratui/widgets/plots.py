@@ -7,12 +7,12 @@ from typing import Literal
 
 from textual.content import Content
 
-from loratui.history import History, MarkKind, megabytes, seconds_words
+from loratui.glyphs import MARKS
+from loratui.history import History, megabytes, seconds_words
 from loratui.series import Series, robust_mean
 from loratui.text import safe_text
 from loratui.widgets.braille import AxisMark, Band, Curve, Plot
 
-GLYPHS: dict[MarkKind, str] = {"pivot": "◆", "checkpoint": "▲", "sample": "○"}
 LINES = ("line1", "line2", "line3")
 COLOURS = ("$accent", "$success", "$warning")
 EMPTY = "no steps yet"
@@ -141,13 +141,13 @@ def memory_title(history: History) -> Content:
 def legend(history: History) -> Content:
     """What the glyphs on the axis mean: only those that are there."""
     kinds = dict.fromkeys(mark.kind for mark in history.marks)
-    return Content("  ".join(f"{glyph} {kind}" for kind, glyph in GLYPHS.items() if kind in kinds))
+    return Content("  ".join(f"{glyph} {kind}" for kind, glyph in MARKS.items() if kind in kinds))
 
 
 def _marks(history: History) -> tuple[AxisMark, ...]:
     order = {"sample": 0, "checkpoint": 1, "pivot": 2}  # the rarer one wins a shared cell
     return tuple(
-        AxisMark(mark.step, GLYPHS[mark.kind], "mark", line=mark.kind == "pivot")
+        AxisMark(mark.step, MARKS[mark.kind], "mark", line=mark.kind == "pivot")
         for mark in sorted(history.marks, key=lambda mark: order[mark.kind])
     )
 

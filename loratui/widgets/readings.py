@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 from textual.content import Content
 
+from loratui.glyphs import MARKS
 from loratui.history import History, Mark, megabytes, seconds_words
 from loratui.series import Point, Series
 from loratui.text import safe_text
 from loratui.widgets.braille import Plot, left_out, x_step
-from loratui.widgets.plots import COLOURS, GLYPHS, ChartName, rate_words
+from loratui.widgets.plots import COLOURS, ChartName, rate_words
 
 GAP = "   "
 
@@ -54,7 +55,7 @@ def place(history: History, marks: list[Mark], step: int, stride: int) -> Conten
     named = []
     for mark in marks:
         where = "" if first <= mark.step <= last else f" {mark.step}"
-        named.append((f"{GAP}{GLYPHS[mark.kind]} {mark.kind}{where}", "$text-accent"))
+        named.append((f"{GAP}{MARKS[mark.kind]} {mark.kind}{where}", "$text-accent"))
     return Content.assemble((words, "bold"), (rest, "$muted"), *named)
 
 

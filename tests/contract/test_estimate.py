@@ -46,12 +46,14 @@ def test_parts_of_sdxl_weigh_what_the_table_says() -> None:
     adamw = estimate(config(train__optimizer="adamw"), 5)
     assert (8 * trained + part(adamw, "optimizer")) / trained == pytest.approx(16)
     sliced = estimate(config(prodigy__slice_p=11), 5)
-    assert (8 * trained + part(sliced, "optimizer")) / trained == pytest.approx(16.7, rel=0.01)
+    places = 8 / 11  # where each number that is looked at lies, which the table leaves out
+    assert (8 * trained + part(sliced, "optimizer")) / trained - places == pytest.approx(16.7, rel=0.01)
 
 
 def test_one_picture_with_checkpointing_needs_what_people_report() -> None:
-    """7 to 8 GB with the text encoders gone (trainer.md)."""
-    assert 7e9 < estimate(config(train__batch=1), 5).memory_after < 8.2e9
+    """7 to 8 GB with the text encoders gone (trainer.md), while no picture is made."""
+    found = estimate(config(train__batch=1), 5)
+    assert 7e9 < found.memory_after - part(found, "samples") < 8.2e9
 
 
 def test_each_knob_turns_the_need_in_its_direction() -> None:

@@ -9,10 +9,16 @@ from pathlib import Path
 
 from loratui.answers import Answers
 from loratui.curation import ScanSettings, outcome, scan
-from loratui.plan import Plan, in_bytes, in_time, make_plan, plan_lines
+from loratui.hardware import Machine
+from loratui.learned import gather
+from loratui.plan import Plan, make_plan
+from loratui.planlines import plan_lines
 from loratui.resolve import resolve
+from loratui.units import in_bytes, in_time
 from trainer.contract.config import dump_config
 from trainer.contract.events import EventLog
+
+from .conftest import LoraTUI
 
 SMALL = {
     "model.base": "sdxl-small",
@@ -23,12 +29,14 @@ SMALL = {
     "train.batch": 2,
 }
 
+MACHINE = Machine("cpu", "the CPU", 16_000_000_000, 12_000_000_000)
+
 
 def planned(pictures: Path, runs: Path, **own: object) -> Plan:
     values = {"dataset.path": str(pictures), **SMALL, **{key.replace("__", "."): one for key, one in own.items()}}
     resolved = resolve(Answers("object", values), {}, 4)
     report = scan(pictures, ScanSettings.of(resolved.config))
-    return make_plan(resolved, report, outcome(report), runs=runs)
+    return make_plan(resolved, report, outcome(report), runs=runs, machine=MACHINE, knowledge=gather(runs))
 
 
 def value(plan: Plan, title: str, label: str) -> tuple[str, str]:
@@ -36,10 +44,18 @@ def value(plan: Plan, title: str, label: str) -> tuple[str, str]:
     return next((row.value, row.note) for row in section.rows if row.label == label)
 
 
+def drawn(plan: Plan, title: str, width: int) -> list[str]:
+    (section,) = (one for one in plan.sections if one.title == title)
+    assert section.draw is not None
+    return section.draw(width)
+
+
 def test_the_arithmetic_is_said_in_words(pictures: Path, tmp_path: Path) -> None:
     plan = planned(pictures, tmp_path / "runs", dataset__repeats=3, train__checkpoint_every=40, train__sample_every=50)
-    assert value(plan, "Steps", "steps per epoch") == ("6", "4 pictures x 3 repeats / batch 2")
-    assert value(plan, "Steps", "steps") == ("100", "16.7 epochs, 200 views")
+    first, *line = drawn(plan, "Steps", 100)
+    words = "4 pictures x 3 repeats / batch 2 = 6 steps per epoch -> 100 steps = 16.7 epochs, 50 views per image"
+    assert first == words
+    assert line[0].startswith("0 ○") and line[0].endswith("▲ 100")
     assert value(plan, "Steps", "views per image")[0] == "50.0"
     assert value(plan, "Steps", "pivot")[0] == "after step 50"
     assert value(plan, "Steps", "checkpoints") == ("3", "after step 40, 80, 100")
@@ -47,7 +63,9 @@ def test_the_arithmetic_is_said_in_words(pictures: Path, tmp_path: Path) -> None
     assert not plan.errors
 
 
-def test_time_is_told_only_where_a_run_on_this_machine_measured_it(pictures: Path, tmp_path: Path) -> None:
+def test_time_is_told_only_where_a_run_on_this_machine_measured_it(
+    pictures: Path, tmp_path: Path, own_state: Path
+) -> None:
     runs = tmp_path / "runs"
     assert value(planned(pictures, runs), "Time", "whole run")[0] == "not known yet"
     past = runs / "past"
@@ -59,7 +77,13 @@ def test_time_is_told_only_where_a_run_on_this_machine_measured_it(pictures: Pat
     log.emit("step", step=50, loss=0.1, s=2.0)
     log.close()
     assert value(planned(pictures, runs), "Time", "whole run")[0] == "about 3 min"
-    assert value(planned(pictures, runs, train__batch=3), "Time", "whole run")[0] == "not known yet"
+    # half as many pictures more a step, worked out from the arithmetic of a step; and of another model nothing
+    assert value(planned(pictures, runs, train__batch=3), "Time", "whole run") == (
+        "about 5 min",
+        "3.00 s a step, worked out from 1 run with other settings: rough; samples come on top",
+    )
+    assert value(planned(pictures, runs, model__base="owner/sdxl"), "Time", "whole run")[0] == "not known yet"
+    own_state.joinpath("loratui/measured.json").unlink()
     text = (past / "events.jsonl").read_text()
     (past / "events.jsonl").write_text(text.replace(json.dumps(socket.gethostname()), '"elsewhere"'))
     assert value(planned(pictures, runs), "Time", "whole run")[0] == "not known yet"
@@ -100,3 +124,16 @@ def test_hostile_captions_and_names_are_safe_in_the_plan(pictures: Path, tmp_pat
 def test_sizes_and_times_are_for_people() -> None:
     assert [in_bytes(one) for one in (999, 12_345, 93e6, 5.14e9)] == ["999 B", "12 kB", "93 MB", "5.1 GB"]
     assert [in_time(one) for one in (45, 720, 12_000)] == ["45 s", "12 min", "3 h 20 min"]
+
+
+def test_another_gpu_can_be_planned_for_from_the_command_line(loratui: LoraTUI, answers_file: Path) -> None:
+    """Exit code 0: what does not fit is said with the options to paste, the estimate being one."""
+    own = ("--set", "model.base=owner/sdxl", "--set", "train.resolution=1024", "--set", "train.accumulation=1")
+    done = loratui("plan", answers_file, *own, "--memory", "10", timeout=240)
+    said = done.stdout
+    assert "a GPU with 10 GB" in said and "! warning  the run needs about" in said
+    pasted = said[said.index("  --set ") :].splitlines()[0].split()
+    assert pasted[::2] == ["--set"] * (len(pasted) // 2) and "train.gradient_checkpointing=true" in pasted
+    again = loratui("plan", answers_file, *own, *pasted, "--memory", "10", timeout=240).stdout
+    assert "verdict" in again and "fits" in again and "To make it fit" not in again
+    assert "does not fit" not in again

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from trainer.contract.config import TrainConfig
@@ -80,7 +79,7 @@ def schedule(config: TrainConfig, images: int) -> Schedule:
         raise ValueError("there are no pictures to train on")
     train = config.train
     batch = train.batch * train.accumulation
-    epoch = math.ceil(images * config.dataset.repeats / batch)
+    epoch = images * config.dataset.repeats / batch  # the order goes on from one epoch into the next: no step is cut
     return Schedule(
         images=images,
         steps=train.steps,

@@ -19,6 +19,8 @@ from textual.pilot import Pilot
 
 from loratui.app import LoratuiApp
 from loratui.draft import Draft, DraftStore
+from loratui.hardware import Machine
+from loratui.session import Session
 from trainer.contract.rundir import RunDir
 
 SNAPSHOTS = Path(__file__).with_name("snapshots")
@@ -101,15 +103,18 @@ def chosen(photos: Path) -> Draft:
     return Draft(step=3, values=values, images=5)
 
 
-@pytest.fixture
-def wizard(own_place: Path) -> Callable[[Draft | None], LoratuiApp]:
-    """The app in wizard mode, on a draft if one is given."""
+A_GPU = Machine("cuda", "NVIDIA GeForce RTX 4090", 25_757_220_864, 24_900_000_000)
 
-    def make(draft: Draft | None = None) -> LoratuiApp:
+
+@pytest.fixture
+def wizard(own_place: Path) -> Callable[..., LoratuiApp]:
+    """The app in wizard mode, on a draft if one is given, planning for a machine that is the same everywhere."""
+
+    def make(draft: Draft | None = None, machine: Machine = A_GPU) -> LoratuiApp:
         store = DraftStore(own_place / "state")
         if draft is not None:
             store.save(draft)
-        return LoratuiApp(store=store)
+        return LoratuiApp(store=store, session=Session(look=lambda _: machine))
 
     return make
 

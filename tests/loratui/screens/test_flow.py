@@ -47,7 +47,7 @@ async def test_a_first_time_person_gets_through_by_enter_and_f2(
         assert_snapshot(app, "advanced")
         await pilot.press("f2")
         screen = await at(pilot, "ReviewScreen")
-        await until(pilot, lambda: screen._plan is not None)
+        await until(pilot, lambda: screen._plan is not None and screen._plan.verdict is not None)
         await pilot.pause()
         assert_snapshot(app, "review")
         assert app.draft.preset == "object"
