@@ -256,3 +256,24 @@ async def test_a_run_that_ran_away_goes_on_from_before_at_a_calmer_rate(own_plac
     assert load_config(run.config).train.learning_rate == 1e-4
     assert load_config(run.path / "config.1.toml").train.learning_rate == 10
     assert (run.checkpoints / f"aside-{newest:06d}").is_dir()
+
+
+@pytest.mark.slow
+async def test_a_new_run_is_begun_beside_and_watched(own_place: Path) -> None:
+    folder = draw_dataset(own_place / "photos")
+    run = ended(own_place / "runs" / NAME, "data")
+    make_run(run.path, make_config(folder, train__steps=1, sample__steps=1))
+    before = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
+    app = LoratuiApp(run=run)
+    async with app.run_test() as pilot:
+        first = await at(pilot, "MonitorScreen")
+        await pilot.press("f")
+        trouble = await at(pilot, "TroubleScreen")
+        await pilot.press("end")
+        assert trouble.chosen.goes == "new run"
+        assert "Enter begins a new run of 1 step beside this one" in words(app)
+        await pilot.press("enter")
+        await until(pilot, lambda: type(app.screen).__name__ == "MonitorScreen" and app.screen is not first)
+        assert app.screen.run_dir.path.name == f"{NAME}-again"
+        await until(pilot, lambda: "✓ completed" in screen_text(app), 120)
+    assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == before
