@@ -25,18 +25,18 @@ from loratui.widgets.thumbnail import Thumbnail
 
 LOOK = 0.5  # seconds between two looks at what the run has drawn
 HELP = """
-The pictures of a run: all from the same first noise (the seed), so that only
-the training makes them differ. New ones appear while this is open.
+The pictures of a run, all from the same first noise (the seed), so that
+only the training makes them differ. New ones appear while this is open.
 
   ← →   an earlier, a later step         ↑ ↓   another prompt
   b     the base model's picture beside, or no longer
-  w     the wall: a row for each prompt, a column for each step
-        enter there opens the picture under the cursor
+  w     the wall: a row for each prompt, a column for each step;
+        enter opens the picture under the cursor
   y     the file's path into the clipboard, for scp; a terminal may
         not allow it: the path stands in the last line too
   q     back
 
-On the wall the first and the last step are always in sight, and the arrow
+On the wall the first and the last step are always in sight; the arrow
 keys lead through all of those between."""
 
 

@@ -66,6 +66,8 @@ def plain(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDir:
 def type_in_the_monitor(run: RunDir, prompt: str) -> str:
     """Add a prompt as a person does, by the key a; returns the command's id once the trainer has answered."""
 
+    before = of(run, "command")
+
     async def press() -> str:
         async with LoratuiApp(run=run).run_test() as pilot:
             monitor = await at(pilot, "MonitorScreen")
@@ -74,8 +76,9 @@ def type_in_the_monitor(run: RunDir, prompt: str) -> str:
             dialog.query_one("Input").value = ""
             await pilot.press(*prompt, "enter")
             await at(pilot, "MonitorScreen")
-            (key,) = monitor._waiting
-            await until(pilot, lambda: key in monitor.history.acknowledged, timeout=60)
+            known = {one["id"] for one in before}
+            await until(pilot, lambda: bool(monitor.history.acknowledged - known), timeout=60)
+            (key,) = monitor.history.acknowledged - known
             return str(key)
 
     return asyncio.run(press())
@@ -99,6 +102,7 @@ def torn(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[RunD
         send(run, "sample", keep=True),
         send(run, "sample", prompt="never added", keep=False),
     ]
+    answered(run, *refused)
     taken = [type_in_the_monitor(run, KEPT), send(run, "sample", prompt=ONCE)]
     acks = answered(run, *refused, *taken)
     at = len(of(run, "step"))

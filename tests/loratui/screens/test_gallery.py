@@ -232,8 +232,8 @@ async def test_few_colours_are_said_in_words(run: RunDir, monkeypatch: pytest.Mo
         screen = await gallery(pilot, "v")
         assert "in 16 colours; where the terminal has more: export COLORTERM=truecolor" in screen_text(app)
         await pilot.press("w")
-        await seen(pilot, screen)
-        assert len(screen.query_one("#gallery-wall")._cells) == 2  # the line takes no row of pictures
+        wall = screen.query_one("#gallery-wall")
+        await until(pilot, lambda: len(wall._cells) == 2)  # the line takes no row of pictures
     monkeypatch.setenv("NO_COLOR", "1")
     app = LoratuiApp(run=run)
     async with app.run_test() as pilot:
