@@ -60,11 +60,11 @@ def environment(hub: Hub, home: Path) -> dict[str, str]:
     return kept | {"HF_ENDPOINT": hub.url, "HF_HOME": str(home), "PYTHONPATH": str(ROOT), "HF_HUB_DISABLE_XET": "1"}
 
 
-def started(config: TrainConfig, hub: Hub, home: Path, **own: str) -> subprocess.Popen[str]:
+def started(config: TrainConfig, hub: Hub, home: Path, code: str = BRING, **own: str) -> subprocess.Popen[str]:
     home.mkdir(parents=True, exist_ok=True)
     path = home / "config.toml"
     path.write_text(dump_config(config))
-    command = [sys.executable, "-c", BRING, str(path)]
+    command = [sys.executable, "-c", code, str(path)]
     return subprocess.Popen(command, env=environment(hub, home) | own, stdout=subprocess.PIPE, text=True)
 
 
@@ -118,6 +118,33 @@ def test_a_killed_download_goes_on_with_the_files_that_are_not_whole(
         told, error = brought(config, hub, tmp_path)
     assert error == {} and not set(hub.fetched()) & whole
     assert told[0][1] == told[-1][0] < sum((small_model() / name).stat().st_size for name in files_of(small_model()))
+
+
+STOP = """
+import sys
+from pathlib import Path
+from trainer.contract.config import load_config
+from trainer.download import bring
+calls = []
+def progress(done, total):
+    calls.append(done)
+    if done:
+        raise InterruptedError("stop asked for")
+try:
+    bring(load_config(Path(sys.argv[1])), progress)
+except InterruptedError as error:
+    print(error, len(calls))
+"""
+
+
+def test_a_stop_asked_for_during_the_download_ends_it_in_every_thread(
+    model: Path, config: TrainConfig, tmp_path: Path
+) -> None:
+    with serving({NAME: model}, slow=0.05) as hub:
+        child = started(config, hub, tmp_path, code=STOP)
+        said, _ = child.communicate(timeout=60)
+    assert said.strip() == "stop asked for 2" and child.returncode == 0
+    assert not any((tmp_path / "hub").rglob("snapshots/*/unet/*.safetensors"))
 
 
 FAULTS: dict[str, tuple[str, dict[str, Any], dict[str, str], str, str]] = {

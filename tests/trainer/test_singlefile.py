@@ -27,6 +27,7 @@ from trainer.contract.estimate import estimate
 from trainer.contract.sgm import PREFIXES, diffusers_shapes, places
 from trainer.contract.singlefile import CLIP, CONFIGS, BadCheckpoint, read_checkpoint
 from trainer.digests import weights_digest
+from trainer.export.card import model_card
 from trainer.model import ModelError, load_parts
 from trainer.singlefile import load_scheduler, load_tokenizer
 
@@ -140,6 +141,13 @@ def test_training_from_the_file_gives_the_folders_losses_and_lora_and_goes_on_on
         assert "base.unet: was" in train(run, code=3)[-2]["message"]
     finally:
         checkpoint.write_bytes(before)
+
+
+def test_the_card_shows_how_to_load_the_file_and_not_where_it_lies(checkpoint: Path, pictures: Path) -> None:
+    card = model_card(make_config(pictures, model__base=str(checkpoint)), 5, 3, [])
+    assert f'base = "{checkpoint.name}"' in card
+    assert "StableDiffusionXLPipeline.from_single_file(base, torch_dtype=torch.float32)" in card
+    assert str(checkpoint.parent) not in card
 
 
 def test_full_size_checkpoints_are_read_with_the_vocabulary_that_ships() -> None:
