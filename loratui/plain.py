@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any, Literal, TextIO
 
 from loratui.launch import exit_code, is_alive
-from loratui.runs import run_info
+from loratui.queueing import Turn, goes_on
 from loratui.text import safe_lines, safe_text, show_path
 from trainer.contract import exits
 from trainer.contract.control import send
@@ -52,10 +52,11 @@ def follow(
     view = _View(out)
     reader = tail or Tail(run.events)
     asked_to_stop = False
+    turn = Turn(run, lambda words: _line(out, words))
     with _sigterm_as_interrupt(interrupt == "stop"):
         while True:
             try:
-                alive = _trainer_alive(run, pid)  # before reading: what it wrote last is then not missed
+                alive = _trainer_alive(run, pid, turn)  # before reading: what it wrote last is then not missed
                 for event in reader.read():
                     view.show(event)
                 view.flush_step()
@@ -213,10 +214,10 @@ def _own_code(pid: int | None, said: int) -> int:
     return code if code in CODES and said != exits.DONE else said
 
 
-def _trainer_alive(run: RunDir, pid: int | None) -> bool:
+def _trainer_alive(run: RunDir, pid: int | None, turn: Turn) -> bool:
     if lock_holder(run.lock) is not None:
         return True
-    return is_alive(pid) if pid is not None else run_info(run).state == "starting"
+    return is_alive(pid) if pid is not None else turn.comes()
 
 
 def _died(run: RunDir, out: TextIO, pid: int | None) -> int:
@@ -247,7 +248,8 @@ def _detached(run: RunDir, out: TextIO) -> int:
 
 
 def _ask_to_stop(run: RunDir, out: TextIO, pid: int | None) -> None:
-    _line(out, "Stopping: the step is finished, a checkpoint and the files are written. Ctrl+C again: leave it to it.")
+    words = "Stopping: the step is finished, a checkpoint and the files are written. Ctrl+C again: leave it to it."
+    _line(out, words + goes_on(run))
     if pid is not None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGINT)

@@ -14,7 +14,9 @@ from trainer.contract import exits
 from trainer.contract.config import TrainConfig, config_sha, load_config
 from trainer.contract.events import VERSION, EventLog, SilentLog
 from trainer.contract.lock import AlreadyRunning, RunLock
+from trainer.contract.queue import leave
 from trainer.contract.rundir import RunDir
+from trainer.contract.starting import pass_on
 
 if TYPE_CHECKING:
     from trainer.world import World
@@ -32,6 +34,7 @@ def main(arguments: list[str]) -> int:
         config = load_config(path)
     except (OSError, ValueError) as error:
         print(f"{path}: {error}", file=sys.stderr)
+        leave(RunDir(path.resolve().parent))
         return exits.USAGE
     run = RunDir(path.resolve().parent)
     if _rank():
@@ -48,8 +51,10 @@ def main(arguments: list[str]) -> int:
     except BaseException as error:
         return _tell(error, log, began)
     finally:
+        leave(run)
         log.close()
         lock.release()
+        pass_on(run)
 
 
 def _train(config: TrainConfig, run: RunDir, log: EventLog, began: float, dead: int | None) -> int:
@@ -73,6 +78,7 @@ def _train(config: TrainConfig, run: RunDir, log: EventLog, began: float, dead: 
         config_sha=config_sha(config),
         resumed_from=found.step,
     )
+    leave(run)
     if dead is not None:
         message = f"process {dead}, which ran here before, died without a word; its lock was taken over"
         log.emit("warn", code="lock-taken-over", message=message, advice="what it saved is used")

@@ -11,7 +11,9 @@ from types import FrameType
 from trainer.contract import exits
 from trainer.contract.control import Command, Inbox
 from trainer.contract.events import EventLog
+from trainer.contract.queue import goes_on_words
 from trainer.contract.rundir import RunDir
+from trainer.contract.starting import pass_on
 
 Done = tuple[bool, str]  # whether a command went well, and what to say of it
 
@@ -32,7 +34,7 @@ class Requests:
     """Commands and signals of one run. SIGTERM and SIGINT ask for a stop; a second SIGINT ends at once."""
 
     def __init__(self, run: RunDir, log: EventLog) -> None:
-        self._inbox, self._log = Inbox(run), log
+        self._inbox, self._log, self._run = Inbox(run), log, run
         self._signal: str | None = None
         self._inbox.clear()
         signal.signal(signal.SIGTERM, self._on_signal)
@@ -42,6 +44,7 @@ class Requests:
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if self._signal == "SIGINT" and number == signal.SIGINT:
+            pass_on(self._run)
             os._exit(exits.STOPPED)
         self._signal = signal.Signals(number).name
 
@@ -69,10 +72,10 @@ class Requests:
     def _do(self, command: Command, paused: bool, save: Save, sample: Sample) -> bool:
         match command.cmd:
             case "stop":
-                self._acknowledge(command, "stopping: a checkpoint and the files are written first")
+                self._acknowledge(command, f"stopping: a checkpoint and the files are written first{self._then()}")
                 raise Stop(save=True)
             case "abort":
-                self._acknowledge(command, "stopping at once; nothing more is saved")
+                self._acknowledge(command, f"stopping at once; nothing more is saved{self._then()}")
                 raise Stop(save=False)
             case "pause":
                 self._acknowledge(command, "paused")
@@ -88,6 +91,9 @@ class Requests:
                 ok, said = sample(prompt if isinstance(prompt, str) else None)
                 self._acknowledge(command, said, ok)
         return paused
+
+    def _then(self) -> str:
+        return goes_on_words(self._run)
 
     def _acknowledge(self, command: Command, message: str, ok: bool = True) -> None:
         self._log.emit("command", id=command.id, cmd=command.cmd, ok=ok, message=message)
