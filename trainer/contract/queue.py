@@ -42,7 +42,12 @@ class Entry:
 
 
 def waiting(root: Path) -> list[Entry]:
-    """The runs of `root` that wait, in their order. Reads without a lock: each entry is whole or absent."""
+    """The runs of `root` that wait for their turn, in their order; what is on its way in waits no longer."""
+    return [one for one in entries(root) if not is_held(one.run.claim) and not is_held(one.run.lock)]
+
+
+def entries(root: Path) -> list[Entry]:
+    """Every entry in `root`, in order. Reads without a lock: each is whole or absent."""
     try:
         if not (root / LOCK).exists():
             return []
@@ -86,7 +91,7 @@ def enqueue(run: RunDir, gpus: int = 1) -> Entry:
             raise QueueError("it waits in the queue already")
         if is_held(run.lock) or is_held(run.claim):
             raise QueueError("it runs already")
-        last = max((one.place for one in waiting(root) if one.place != float("inf")), default=0.0)
+        last = max((one.place for one in entries(root) if one.place != float("inf")), default=0.0)
         size = run.events.stat().st_size if run.events.exists() else 0
         entry = Entry(run, last + 1.0, gpus, round(time.time(), 3), str(Path.cwd()), 0, size)
         write(entry)
@@ -179,13 +184,13 @@ def _between(before: float | None, after: float | None) -> float:
     return before + 1.0 if after is None else (before + after) / 2
 
 
-def _renumbered(entries: list[Entry]) -> list[Entry]:
+def _renumbered(old: list[Entry]) -> list[Entry]:
     """The same order on whole numbers beyond all that are taken, written from the last to the first.
 
     So the order holds after every single write.
     """
-    top = max((one.place for one in entries if one.place != float("inf")), default=0.0) // 1
-    fresh = [replace(one, place=top + number) for number, one in enumerate(entries, 1)]
+    top = max((one.place for one in old if one.place != float("inf")), default=0.0) // 1
+    fresh = [replace(one, place=top + number) for number, one in enumerate(old, 1)]
     for one in reversed(fresh):
         write(one)
     return fresh

@@ -148,26 +148,28 @@ def _start_free(root: Path) -> list[Started]:
                 free -= {CPU} if on_cpu(entry.run) or not gpus else set(gpus)
                 continue
             free -= set(places)
-            queue.write(replace(entry, tries=entry.tries + 1))
             devices = places if len(gpus) > 1 and CPU not in places else ()
             try:
                 child = spawn(entry.run, entry.gpus, devices, entry.folder, patience=0)
-            except (AlreadyRunning, OSError):
-                continue
-            started.append(Started(entry.run, child))
+            except AlreadyRunning:
+                continue  # started by hand a moment ago
+            except OSError as error:
+                print(f"{entry.run.path}: the trainer cannot be started: {error}", file=sys.stderr)
+            else:
+                started.append(Started(entry.run, child))
+            # after the launch: a kill of this process in between is no failure of the run
+            queue.write(replace(entry, tries=entry.tries + 1))
     return started
 
 
-def ready(entries: list[Entry], gpus: tuple[str, ...]) -> list[Entry]:
+def ready(waiting: list[Entry], gpus: tuple[str, ...]) -> list[Entry]:
     """The entries that may be started when there is a place; one that has begun already is taken out of the queue.
 
-    Left alone: what died on its way in too often, what wants more GPUs than there are, what is being started.
-    The caller holds the queue's lock.
+    Left alone: what died on its way in too often, and what wants more GPUs than there are. The caller holds the
+    queue's lock.
     """
     found = []
-    for entry in entries:
-        if is_held(entry.run.claim) or is_held(entry.run.lock):
-            continue
+    for entry in waiting:
         if queue.has_begun(entry):
             entry.run.queued.unlink(missing_ok=True)
         elif not entry.stuck and fits(entry, gpus):
