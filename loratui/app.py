@@ -142,6 +142,9 @@ class LoratuiApp(App[str]):
             leaving = await self.push_screen_wait(MonitorScreen(run))
             if leaving == "detach":
                 break
+            if isinstance(leaving, RunDir):
+                run = leaving
+                continue
             if await self.push_screen_wait(ResultScreen(run)):
                 break
         self.exit(parting_words(run))
@@ -168,6 +171,10 @@ def parting_words(run: RunDir) -> str:
             return f"{name}: {state}. The files lie in {safe_text(run.export)}"
         case "failed" | "crashed" as state:
             return f"{name}: {state}. What happened: {safe_text(run.log)}. Go on with: loratui resume {name}"
+        case "queued":
+            return f"{name} waits in the queue and starts by itself. Order and cancel: loratui queue"
+        case "new":
+            return f"{name} was not started. Start it with: loratui resume {name}"
     return f"The training goes on. Come back with: loratui attach {name}"
 
 

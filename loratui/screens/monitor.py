@@ -16,18 +16,21 @@ from textual.widgets import Footer, Static
 
 from loratui.history import History, Message
 from loratui.screens.dialogs import Confirm, Help, PictureView, Reader
-from loratui.screens.watching import HELP, STOP_WORDS, head, log_text, state_of, trouble
+from loratui.screens.queue import QueueScreen
+from loratui.screens.queueing import stop_note
+from loratui.screens.watching import HELP, STOP_WORDS, head, log_text, state_of, trouble, unstarted
 from loratui.text import safe_text
 from loratui.widgets import plots
 from loratui.widgets.chart import Chart
 from loratui.widgets.eventlist import EventList
+from loratui.widgets.queueline import QueueLine
 from loratui.widgets.samples import Samples
 from trainer.contract.control import Cmd, send
 from trainer.contract.events import Tail
-from trainer.contract.lock import lock_holder
+from trainer.contract.lock import is_held, lock_holder
 from trainer.contract.rundir import RunDir
 
-Leaving = Literal["detach", "result"]
+Leaving = Literal["detach", "result"] | RunDir  # a run: watch that one
 PULL = 1.0  # seconds between two looks at the run
 STARTING = 20.0  # seconds that a trainer may take from its launch to its lock
 UNANSWERED = 20.0  # seconds after which a command that nobody took is spoken of
@@ -43,6 +46,7 @@ class MonitorScreen(Screen[Leaving]):
         Binding("x", "stop", "Stop"),
         Binding("v", "view", "View"),
         Binding("l", "log", "Log"),
+        Binding("n", "queue", "Queue"),
         Binding("enter,f2", "result", "Result", key_display="enter"),
         Binding("q,escape", "detach", "Leave", key_display="q"),
         Binding("f1", "help", "Help", show=False),
@@ -60,6 +64,7 @@ class MonitorScreen(Screen[Leaving]):
         self._waiting: dict[str, tuple[str, float]] = {}  # command id -> what was asked, when
         self._opened = time.monotonic()
         self.alive = True
+        self._drawn = ""  # the state that the screen shows
 
     def compose(self) -> ComposeResult:
         """Head, trouble (hidden while there is none), the grid, the keys."""
@@ -71,6 +76,7 @@ class MonitorScreen(Screen[Leaving]):
             yield Chart(id="rates")
             with Container(id="events"):
                 yield EventList(id="list")
+        yield QueueLine(self.run_dir)
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -92,12 +98,15 @@ class MonitorScreen(Screen[Leaving]):
         alive = self._is_alive()
         if alive != self.alive:
             self.alive, changed = alive, True
-        if self._settle_commands() or changed:
+        if self._settle_commands() or changed or self.state != self._drawn:
             self.draw()
 
     def _is_alive(self) -> bool:
         if lock_holder(self.run_dir.lock) is not None:
             return True
+        if self.run_dir.queued.exists():
+            self._opened = float("-inf")  # once its launch is known from its claim, no time is given
+            return is_held(self.run_dir.claim)
         # between the launch and the lock lie the first moments of an interpreter, in which it says nothing
         silent = not self.run_dir.log.exists() or self.run_dir.log.stat().st_size == 0
         return silent and not self.history.run and time.monotonic() - self._opened < STARTING
@@ -114,11 +123,12 @@ class MonitorScreen(Screen[Leaving]):
     @property
     def state(self) -> str:
         """The run's state in one word."""
-        return state_of(self.history, self.alive)
+        return unstarted(self.run_dir, self.history, self.alive) or state_of(self.history, self.alive)
 
     def draw(self) -> None:
         """Show the history as it is."""
         history, state = self.history, self.state
+        self._drawn = state
         self.query_one("#head", Static).update(head(history, state, self.size.width, self.run_dir.path.name))
         loss, rates = self.query_one("#loss", Chart), self.query_one("#rates", Chart)
         loss.border_title, rates.border_title = plots.loss_title(history), plots.rate_title(history, rates.size.width)
@@ -140,6 +150,8 @@ class MonitorScreen(Screen[Leaving]):
             return not ended
         if action == "result":
             return ended and bool(self.history.samples or self.history.end)
+        if action == "queue":
+            return self.is_mounted and self.query_one(QueueLine).has_something
         if action == "view":
             return bool(self.history.samples)
         return True
@@ -161,7 +173,7 @@ class MonitorScreen(Screen[Leaving]):
 
     def action_stop(self) -> None:
         """Stop after a question that says what stays."""
-        words = STOP_WORDS.format(step=self.history.step, steps=self.history.steps)
+        words = STOP_WORDS.format(step=self.history.step, steps=self.history.steps) + stop_note(self.run_dir)
         self.app.push_screen(
             Confirm("Stop this run?", words, "Stop and export", "Go on training", careful=True), self._stop
         )
@@ -189,6 +201,14 @@ class MonitorScreen(Screen[Leaving]):
     def action_result(self) -> None:
         """To the files and pictures of the run."""
         self.dismiss("result")
+
+    def action_queue(self) -> None:
+        """What trains and what waits; from there to another run's monitor."""
+        self.app.push_screen(QueueScreen(self.run_dir.path.parent), self._watch_other)
+
+    def _watch_other(self, run: RunDir | None) -> None:
+        if run is not None and run != self.run_dir:
+            self.dismiss(run)
 
     def action_detach(self) -> None:
         """Leave; the trainer goes on."""

@@ -12,6 +12,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, Static
 
+from loratui.errors import Refusal
 from loratui.problems import AnswersError
 from loratui.screens.base import Watch
 from loratui.screens.checks import answers_of, problems
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from loratui.curation import Outcome, Report
     from loratui.plan import Plan
     from loratui.resolve import Resolved
+    from loratui.screens.queueing import When
 
 
 class ReviewScreen(ScanningStep):
@@ -169,15 +171,20 @@ the end does the same without a screen.
             self._start()
 
     def _start(self) -> None:
-        from loratui.launch import LaunchError, create_run, start
+        from loratui.screens.queueing import ask_when
 
-        if self._resolved is None:
-            return
+        if self._resolved is not None:
+            ask_when(self, self.draft.out, self._begin)
+
+    def _begin(self, when: When) -> None:
+        from loratui.launch import create_run
+        from loratui.screens.queueing import begin
+
         self._starting = True
         try:
             run = create_run(*self._on_folder(), Path(self.draft.out) if self.draft.out else None)
-            start(run)
-        except LaunchError as error:
+            begin(run, when)
+        except Refusal as error:
             self._starting = False
             self.say(safe_text(error), "bad")
             return
