@@ -7,9 +7,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
-from textual import work
+from textual import on, work
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.message import Message
 from textual.theme import Theme
 
 from loratui.draft import Draft, DraftStore
@@ -91,6 +92,13 @@ class LoratuiApp(App[str]):
         self.session = Session(keep=self._keep)
         self._unsaved = ""
 
+    class QueueWentOn(Message):
+        """Runs that waited were started."""
+
+        def __init__(self, names: list[str]) -> None:
+            super().__init__()
+            self.names = names
+
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Two quieter greys than a theme has: their automatic ones are lost inside styled text."""
         return {"muted": "#8d97a6", "faint": "#566070", "line": "#39414e"}
@@ -103,7 +111,21 @@ class LoratuiApp(App[str]):
         if self._watched is not None:
             self._show(self._watched)
         else:
+            self._take_up_queue()
             self._walk()
+
+    @work(thread=True, group="queue")
+    def _take_up_queue(self) -> None:
+        """Who opens loratui starts what waits, where nothing trains: after a kill or a power cut nobody else would."""
+        from loratui.queueing import take_up
+
+        if started := take_up(settle=False):
+            self.post_message(self.QueueWentOn([run.path.name for run in started]))
+
+    @on(QueueWentOn)
+    def _went_on(self, event: QueueWentOn) -> None:
+        names = ", ".join(safe_text(name) for name in event.names)
+        self.notify(f"The queue goes on: {names} starts now.", timeout=8, markup=False)
 
     @work
     async def _walk(self) -> None:

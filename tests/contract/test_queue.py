@@ -132,7 +132,8 @@ def test_a_run_whose_start_is_in_its_log_is_not_started_again(tmp_path: Path) ->
         log = EventLog(run.events)
         log.emit("run" if run is a else "warn", v=1)
         log.close()
-    assert [one.run for one in take_up(tmp_path)] == [b]
+    take_up(tmp_path)
+    assert starts(b) == 1 and not b.queued.exists()
     assert not a.log.exists() and not a.queued.exists()
 
 
@@ -142,7 +143,8 @@ def test_an_earlier_start_does_not_keep_a_run_from_being_queued_to_go_on(tmp_pat
     log.emit("run", v=1)
     log.close()
     enqueue(run)
-    assert [one.run for one in take_up(tmp_path)] == [run]
+    take_up(tmp_path)
+    assert starts(run) == 1
 
 
 # -- who starts it ----------------------------------------------------------------------------------------------------
@@ -204,11 +206,12 @@ def test_a_trainer_killed_on_its_way_in_is_started_again_and_then_left_alone(
     a, b = queued(tmp_path / "runs", "ab", REFUSED)
     (tmp_path / "sitecustomize.py").write_text(DIES.replace("'trainer'", repr(str(a.config))))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(ROOT)]))
-    assert [one.run for one in take_up(tmp_path / "runs")] == [b]
+    take_up(tmp_path / "runs")
     assert a.log.read_text() == "died\n" * queue.MOST_TRIES
     (entry,) = waiting(tmp_path / "runs")
     assert entry.run == a and entry.stuck
-    assert take_up(tmp_path / "runs") == [] and starts(b) == 1
+    take_up(tmp_path / "runs")
+    assert a.log.read_text() == "died\n" * queue.MOST_TRIES and starts(b) == 1
     enqueue(a)  # the person says: again
     entry = entry_of(a)
     assert entry is not None and not entry.stuck
@@ -229,5 +232,5 @@ def test_a_kill_between_claim_and_start_leaves_the_run_in_the_queue(tmp_path: Pa
     assert waiting(tmp_path) == [] and take_up(tmp_path) == []
     taker.kill()
     taker.communicate()
-    assert [one.run for one in take_up(tmp_path)] == [run]
+    take_up(tmp_path)
     assert starts(run) == 1

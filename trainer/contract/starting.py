@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -92,7 +93,9 @@ def trainer_command(run: RunDir, gpus: int = 1) -> list[str]:
 
 def trainer_environment(threads: int = 1, devices: tuple[str, ...] = ()) -> dict[str, str]:
     """The environment of a trainer process: the trainer is found from any folder, and no .py of that folder is run."""
-    own = {name: value for name, value in os.environ.items() if name not in LAUNCHED and not name.startswith(LAUNCHERS)}
+    own: Mapping[str, str] = os.environ
+    if "RANK" in own:  # one of several processes, which ends
+        own = {name: one for name, one in own.items() if name not in LAUNCHED and not name.startswith(LAUNCHERS)}
     environment = {**own, "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1", "OMP_NUM_THREADS": str(threads)}
     root = str(Path(str(contract.__file__)).parents[2])
     there = [part for part in environment.get("PYTHONPATH", "").split(os.pathsep) if part]
@@ -111,7 +114,8 @@ def take_up(root: Path, settle: bool = True) -> list[Started]:
     """Start what waits in the queue of `root` and has a free place; returns what was started.
 
     Any process may call it at any time: an entry is claimed by one of them only. With `settle` it waits until each
-    trainer works (moments), so that one that dies on its way in does not stop the queue. Raises OSError, QueueError.
+    trainer works (moments) and returns those that do, so that one that ends on its way in does not stop the queue.
+    Raises OSError, QueueError.
     """
     begun: list[Started] = []
     while queue.waiting(root):
@@ -125,13 +129,13 @@ def take_up(root: Path, settle: bool = True) -> list[Started]:
 
 
 def has_settled(started: Started, patience: float = PATIENCE) -> bool:
-    """Wait until the trainer holds the run's lock or has logged its start: True. False if it died before."""
+    """Wait until the trainer holds the run's lock: True. False if it is gone: it refused its settings, or died."""
     end = time.monotonic() + patience
     while time.monotonic() < end:
-        if is_held(started.run.lock) or not started.run.queued.exists():
+        if is_held(started.run.lock):
             return True
         if started.process.poll() is not None:
-            return not started.run.queued.exists()
+            return False
         time.sleep(LOOK)
     return True
 

@@ -202,6 +202,18 @@ async def test_whoever_looks_starts_the_next_when_the_gpu_is_free(wizard: Wizard
         assert "config.toml" in first.log.read_text()
 
 
+async def test_opening_the_wizard_starts_what_waits_where_nothing_trains(wizard: Wizard, root: Path) -> None:
+    """After a power cut: nobody is there who could have gone on."""
+    first, *others = waiting(root)
+    first.run.config.write_text(REFUSED)
+    for one in others:
+        queue.cancel(one.run)
+    async with wizard().run_test() as pilot:
+        await at(pilot, "WelcomeScreen")
+        await until(pilot, lambda: not first.run.queued.exists())
+    assert "config.toml" in first.run.log.read_text()
+
+
 # -- the monitor ------------------------------------------------------------------------------------------------------
 
 
