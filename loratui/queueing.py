@@ -198,7 +198,7 @@ def _changed(run: RunDir, change: Callable[[], object]) -> None:
 def _note(entry: Entry, gpus: tuple[str, ...]) -> str:
     if entry.stuck:
         again = f"'loratui queue add {safe_text(entry.run.path.name)}' tries again"
-        return f"it did not start in {plural(entry.tries, 'try', 'tries')}: see its trainer.log; {again}"
+        return f"did not start in {plural(entry.tries, 'try', 'tries')}: see its trainer.log; {again}"
     if not fits(entry, gpus):
-        return f"it asks for {entry.gpus} GPUs, this machine shows {len(gpus)}"
+        return f"asks for {entry.gpus} GPUs, this machine shows {len(gpus)}"
     return ""

@@ -36,6 +36,7 @@ a kill or a power cut the queue goes on when loratui looks at the runs.
   enter    watch the run            f          start it next
   u, d     earlier, later           shift+↑ ↓  the same
   c        take it out of the queue; its folder and its answers stay
+  r        try a run again that did not start
   q        back; the queue goes on
 """
 
@@ -45,25 +46,37 @@ wizard queues another; without a screen: loratui replay ANSWERS --queue"""
 
 @dataclass(frozen=True)
 class Row:
-    """One run of the list: it trains (place 0) or waits."""
+    """One run of the list: it trains, or it waits."""
 
     info: RunInfo
-    place: int = 0
-    since: float = 0.0  # unix seconds, of what waits
-    note: str = ""  # why it does not start by itself
+    waits: Waiting | None = None
 
     @property
     def run(self) -> RunDir:
         """The run, by its whole path."""
         return RunDir(self.info.run.path.absolute())
 
+    @property
+    def place(self) -> int:
+        """1 starts next; 0 trains."""
+        return self.waits.place if self.waits else 0
+
+    @property
+    def note(self) -> str:
+        """Why it does not start by itself; mostly empty."""
+        return self.waits.note if self.waits else ""
+
+    @property
+    def stuck(self) -> bool:
+        """Whether it was tried too often."""
+        return self.waits is not None and self.waits.entry.stuck
+
 
 def rows_of(root: Path) -> list[Row]:
     """What trains in `root`, then what waits, in its order."""
     trains = [Row(one) for one in queueing.at_work(root)]
     alive = {row.run for row in trains}
-    waits: list[Waiting] = [one for one in queueing.in_queue(root) if one.entry.run not in alive]
-    return trains + [Row(one.info, one.place, one.entry.since, one.note) for one in waits]
+    return trains + [Row(one.info, one) for one in queueing.in_queue(root) if one.entry.run not in alive]
 
 
 class QueueScreen(Screen[RunDir | None]):
@@ -83,6 +96,7 @@ class QueueScreen(Screen[RunDir | None]):
         Binding("u,shift+up", "move(-1)", "Earlier", key_display="u"),
         Binding("d,shift+down", "move(1)", "Later", key_display="d"),
         Binding("c,delete", "cancel", "Cancel", key_display="c"),
+        Binding("r", "retry", "Retry"),
         Binding("q,escape", "back", "Back", key_display="q"),
         Binding("f1", "help", "Help"),
     ]
@@ -99,6 +113,7 @@ class QueueScreen(Screen[RunDir | None]):
         self.root = root
         self.rows: list[Row] | None = None
         self._looking = False
+        self._means: tuple[bool, ...] = ()  # which keys mean something for the row under the cursor
 
     def compose(self) -> ComposeResult:
         """How many, the list, the run under the cursor, an answer, the keys."""
@@ -157,8 +172,12 @@ class QueueScreen(Screen[RunDir | None]):
 
     @on(OptionList.OptionHighlighted)
     def _show_more(self) -> None:
-        self.query_one("#queue-more", Static).update(_more(self.chosen, self.size.width - 6))
-        self.refresh_bindings()
+        row = self.chosen
+        self.query_one("#queue-more", Static).update(_more(row, self.size.width - 6))
+        means = (row is not None, row is not None and row.place > 0, row is not None and row.stuck)
+        if means != self._means:  # the footer is made anew by this: not every second
+            self._means = means
+            self.refresh_bindings()
 
     @on(OptionList.OptionSelected)
     def _entered(self) -> None:
@@ -168,6 +187,8 @@ class QueueScreen(Screen[RunDir | None]):
         """Only what waits can be moved or cancelled."""
         if action in ("move", "cancel"):
             return self.chosen is not None and self.chosen.place > 0
+        if action == "retry":
+            return self.chosen is not None and self.chosen.stuck
         return self.chosen is not None if action == "watch" else True
 
     def action_watch(self) -> None:
@@ -182,6 +203,13 @@ class QueueScreen(Screen[RunDir | None]):
             return
         place = max(1, row.place + by) if by else 1
         self._change(row.run, lambda: queueing.move(row.run, place), "")
+
+    def action_retry(self) -> None:
+        """Put a run that came to nothing too often at the end of the queue, to be tried again."""
+        row = self.chosen
+        if row is not None and row.waits is not None and row.stuck:
+            gpus = row.waits.entry.gpus
+            self._change(row.run, lambda: queueing.put_in(row.run, gpus), "it is tried again")
 
     def action_cancel(self) -> None:
         """Take the run out of the queue, after a question."""
@@ -246,13 +274,13 @@ def _more(row: Row | None, width: int) -> Content:
     lines = [Content(show_path(info.run.path))]
     if not row.place:
         lines.append(progress_bar(info.step, info.steps, max(10, width)))
-    elif row.note:
+    elif row.note or row.waits is None:
         lines.append(Content.styled(f"! {row.note}", "$text-warning"))
     else:
-        turn = (
-            "starts as soon as a GPU is free for it" if row.place == 1 else f"{plural(row.place - 1, 'run')} before it"
-        )
-        since = f" · queued at {time.strftime('%H:%M', time.localtime(row.since))}" if row.since else ""
+        turn = f"{plural(row.place - 1, 'run')} before it"
+        turn = "starts as soon as a GPU is free for it" if row.place == 1 else turn
+        queued = row.waits.entry.since
+        since = f" · queued at {time.strftime('%H:%M', time.localtime(queued))}" if queued else ""
         lines.append(Content(turn + since))
         if info.step:
             lines.append(Content(f"goes on from its newest checkpoint (it had reached step {info.step})"))

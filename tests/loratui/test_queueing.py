@@ -133,8 +133,8 @@ def test_what_will_not_start_by_itself_stands_under_the_list(root: Path, trains:
     queue.write(replace(first, tries=queue.MOST_TRIES))
     queue.write(replace(second, gpus=2))
     stuck, wide = queue_lines(root)[-2:]
-    assert "run-cat: it did not start in 3 tries" in stuck and "'loratui queue add run-cat'" in stuck
-    assert "run-fox: it asks for 2 GPUs, this machine shows 0" in wide
+    assert "run-cat: did not start in 3 tries" in stuck and "'loratui queue add run-cat'" in stuck
+    assert "run-fox: asks for 2 GPUs, this machine shows 0" in wide
 
 
 def test_the_queue_of_a_folder_that_cannot_be_written_is_refused_and_looking_is_quiet(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from trainer.contract.lock import RunLock
 from trainer.contract.queue import waiting
 from trainer.contract.rundir import RunDir
 
-from .conftest import SIZES, assert_snapshot, at, fake_run, screen_text, training, until
+from .conftest import HOSTILE, SIZES, assert_snapshot, at, fake_run, screen_text, training, until
 from .test_review import review
 
 Wizard = Callable[..., LoratuiApp]
@@ -173,8 +173,32 @@ async def test_a_run_that_will_not_start_by_itself_says_why(wizard: Wizard, root
         screen, _ = await opened(pilot, root)
         await press_on(pilot, screen, 1)
         assert "! 1." in screen_text(app) and "did not start in 3 tries: see its trainer.log" in screen_text(app)
-        await press_on(pilot, screen, 2)
+        await pilot.press("r")
+        await pilot.pause()
+        again = queue.entry_of(stuck.run)
+        assert again is not None and not again.stuck and order(root) == ["fox", "owl", "cat"]
+        await press_on(pilot, screen, 1)
         assert "asks for 4 GPUs, this machine shows 0" in screen_text(app)
+
+
+async def test_hostile_names_are_shown_and_never_obeyed(wizard: Wizard, root: Path, trains: RunLock) -> None:
+    for one in waiting(root):
+        one.run.config.write_text(f"name = {json.dumps(HOSTILE)}\n[train]\nsteps = 5\n")
+        one.run.path.rename(one.run.path.with_name(HOSTILE.replace("/", "") + one.run.path.name[-3:]))
+    app = wizard()
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen, _ = await opened(pilot, root)
+        await press_on(pilot, screen, 1, "d", "c")
+        await at(pilot, "Confirm")
+        shown = screen_text(app)
+        await pilot.press("escape")
+        shown += screen_text(app)
+    assert "␛]52" in shown and not set(shown) & set("\x1b\x07\x9b")
+    app = LoratuiApp(run=dog_of(root))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await at(pilot, "MonitorScreen")
+        await until(pilot, lambda: "3 wait, next is ␛]52" in screen_text(app))
+        assert "\x1b" not in screen_text(app)
 
 
 async def test_an_empty_queue_says_how_runs_come_into_it(wizard: Wizard, own_place: Path) -> None:
