@@ -11,7 +11,8 @@ from loratui.errors import Refusal
 from loratui.runs import RUNS, RunInfo, find_run, find_runs, run_info
 from loratui.text import plural, safe_text, show_path
 from trainer.contract import exits, queue, starting
-from trainer.contract.devices import fits, is_busy, runs_in, visible_gpus
+from trainer.contract.devices import fits, runs_in, visible_gpus
+from trainer.contract.lock import is_held
 from trainer.contract.queue import Entry, QueueError
 from trainer.contract.rundir import RunDir
 
@@ -46,12 +47,9 @@ def in_queue(root: Path = RUNS) -> list[Waiting]:
 
 def at_work(root: Path = RUNS) -> list[RunInfo]:
     """The runs of `root` that have a trainer now, the newest first."""
-    return [one for one in find_runs(root) if one.alive]
-
-
-def is_taken(root: Path = RUNS) -> bool:
-    """Whether a run that starts now would not be alone in `root`: one trains there, or waits for its turn."""
-    return bool(queue.waiting(root)) or any(map(is_busy, runs_in(root)))
+    # the locks first: a log is read only of the few that have a trainer, and this is asked for every second
+    found = [run_info(run) for run in runs_in(root) if is_held(run.lock) or is_held(run.claim)]
+    return sorted((one for one in found if one.alive), key=lambda one: one.started or time.time(), reverse=True)
 
 
 def place_of(run: RunDir) -> int:

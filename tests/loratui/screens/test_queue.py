@@ -320,45 +320,31 @@ async def test_without_a_queue_the_monitor_has_neither_line_nor_key(own_place: P
 # -- the review -------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def ready(chosen: Draft) -> Draft:
-    return chosen.model_copy(update={"step": 5, "preset": "object"})
-
-
-async def test_f2_asks_while_another_run_trains_and_queues_behind_it(
-    wizard: Wizard, ready: Draft, root: Path, trains: RunLock
+@pytest.mark.parametrize("keys", [["enter"], ["down", "enter"]])
+async def test_f2_asks_while_another_run_trains_whether_to_wait_or_to_start_beside_it(
+    wizard: Wizard, chosen: Draft, root: Path, trains: RunLock, keys: list[str]
 ) -> None:
-    app = wizard(ready)
+    app = wizard(chosen.model_copy(update={"step": 5, "preset": "object"}))
     async with app.run_test() as pilot:
         await review(pilot)
         await pilot.press("f2")
         await at(pilot, "Chooser")
-        assert "Queue it" in screen_text(app) and "Start now" in screen_text(app)
-        assert "starts by itself after 1 in training and 3 waiting" in screen_text(app)
+        assert "Queue it   starts by itself after 1 in training and 3 waiting" in screen_text(app)
         await pilot.press("escape")
         await at(pilot, "ReviewScreen")
         assert len(waiting(root)) == 3 and len(list(root.iterdir())) == 5  # four runs and the queue's lock
         await pilot.press("f2")
         await at(pilot, "Chooser")
-        await pilot.press("enter")
+        await pilot.press(*keys)
         await at(pilot, "MonitorScreen")
-        await until(pilot, lambda: "place 4 in the queue" in screen_text(app))
-    new = waiting(root)[-1].run
-    assert 'path = "photos"' in new.answers.read_text() and not new.log.exists()
-    assert json.loads(new.queued.read_text())["folder"] == str(Path.cwd())
-    assert not app.store.path.exists()  # the draft became the run
-
-
-async def test_start_now_starts_beside_the_other(wizard: Wizard, ready: Draft, root: Path, trains: RunLock) -> None:
-    app = wizard(ready)
-    async with app.run_test() as pilot:
-        await review(pilot)
-        await pilot.press("f2")
-        await at(pilot, "Chooser")
-        await pilot.press("down", "enter")
-        await at(pilot, "MonitorScreen")
-    (child,) = launch._children.values()
-    child.kill()
-    child.wait()
-    launch._children.clear()
-    assert len(waiting(root)) == 3
+        assert not app.store.path.exists()  # the draft became the run
+    if "down" in keys:
+        (child,) = launch._children.values()
+        child.kill()
+        child.wait()
+        launch._children.clear()
+        assert len(waiting(root)) == 3
+    else:
+        new = waiting(root)[3].run
+        assert 'path = "photos"' in new.answers.read_text() and not new.log.exists()
+        assert json.loads(new.queued.read_text())["folder"] == str(Path.cwd())
