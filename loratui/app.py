@@ -7,9 +7,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import work
+from textual import on, work
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.message import Message
 from textual.theme import Theme
 
 from loratui import images
@@ -108,6 +109,13 @@ class LoratuiApp(App[str]):
         self.session.keep, self.session.drafts = self._keep, self.store
         self._unsaved = ""
 
+    class QueueWentOn(Message):
+        """Runs that waited were started."""
+
+        def __init__(self, names: list[str]) -> None:
+            super().__init__()
+            self.names = names
+
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Two quieter greys than a theme has: their automatic ones are lost inside styled text."""
         return {"muted": "#8d97a6", "faint": "#566070", "line": "#39414e"}
@@ -122,6 +130,7 @@ class LoratuiApp(App[str]):
         if self._watched is not None:
             self._show(self._watched)
         else:
+            self._take_up_queue()
             self._walk()
 
     def action_shade(self) -> None:
@@ -129,6 +138,19 @@ class LoratuiApp(App[str]):
         light = self.theme == DARK.name
         self.theme = LIGHT.name if light else DARK.name
         keep_shade("light" if light else "dark")
+
+    @work(thread=True, group="queue")
+    def _take_up_queue(self) -> None:
+        """Who opens loratui starts what waits, where nothing trains: after a kill or a power cut nobody else would."""
+        from loratui.queueing import take_up
+
+        if started := take_up(settle=False):
+            self.post_message(self.QueueWentOn([run.path.name for run in started]))
+
+    @on(QueueWentOn)
+    def _went_on(self, event: QueueWentOn) -> None:
+        names = ", ".join(safe_text(name) for name in event.names)
+        self.notify(f"The queue goes on: {names} starts now.", timeout=8, markup=False)
 
     @work
     async def _walk(self) -> None:
@@ -208,6 +230,10 @@ def parting_words(run: RunDir) -> str:
             return f"{name}: {state}. The files lie in {safe_text(run.export)}"
         case "failed" | "crashed" as state:
             return f"{name}: {state}. What happened: {safe_text(run.log)}. Go on with: loratui resume {name}"
+        case "queued":
+            return f"{name} waits in the queue and starts by itself. Order and cancel: loratui queue"
+        case "new":
+            return f"{name} was not started. Start it with: loratui resume {name}"
     return f"The training goes on. Come back with: loratui attach {name}"
 
 

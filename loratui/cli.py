@@ -16,6 +16,8 @@ from loratui.commands.diff import diff
 from loratui.commands.fix import fix
 from loratui.commands.preset import preset
 from loratui.commands.push import push
+from loratui.commands.queue import QueueOption, tell_taken_up
+from loratui.commands.queue import app as queue
 from loratui.errors import Refusal
 from loratui.text import safe_text, show_path
 
@@ -104,6 +106,7 @@ app.command()(fix)
 app.command()(caption)
 app.command()(diff)
 app.add_typer(preset, name="preset")
+app.add_typer(queue, name="queue")
 
 
 @app.command()
@@ -125,6 +128,7 @@ def replay(
     detach: DetachOption = False,
     gpus: Annotated[int, typer.Option("--gpus", min=1, help="How many GPUs.")] = 1,
     out: OutOption = None,
+    queue: QueueOption = False,
 ) -> None:
     """Run an answer file without asking anything."""
     from loratui import jobs
@@ -134,23 +138,24 @@ def replay(
 
         if len(found()) < gpus:
             raise Refusal(f"--gpus {gpus}: this machine shows {len(found())}; see 'loratui doctor'")
-    raise typer.Exit(jobs.replay(answers, set_ or [], out, detach, gpus))
+    raise typer.Exit(jobs.replay(answers, set_ or [], out, detach, gpus, queue))
 
 
 @app.command()
 def runs(
     folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Where the runs are.")] = Path("runs"),
 ) -> None:
-    """List the runs, the newest first."""
-    from loratui.runs import find_runs
+    """List the runs: what trains, what waits, then the newest first."""
+    from loratui.queueing import listed
 
-    found = find_runs(folder)
+    tell_taken_up(folder)
+    found = listed(folder)
     if not found:
         print(f"no runs in {show_path(folder)}/")
-    for one in found:
+    for state, one in found:
         loss = "" if one.loss is None else f"  loss {one.loss:.4g}"
         steps = f"{one.step}/{one.steps}"
-        print(f"{one.state:<9}  {steps:>11}  {safe_text(one.name, 24):<16}  {show_path(one.run.path)}{loss}")
+        print(f"{state:<9}  {steps:>11}  {safe_text(one.name, 24):<16}  {show_path(one.run.path)}{loss}")
     if found:
         from loratui.learned import gather
 
@@ -163,6 +168,7 @@ def attach(run: RunArgument = None, plain: PlainOption = False, images: ImagesOp
     from loratui.runs import find_run
 
     chosen = find_run(run)
+    tell_taken_up(chosen.path.parent)
     if _has_screen() and not plain:
         from loratui.app import run_monitor
         from loratui.plain import exit_code_of

@@ -18,6 +18,8 @@ PATIENCE = 5.0  # seconds; the trainer looks between two steps, and a step may b
 def ask(run: RunDir, command: Cmd, **arguments: Any) -> str:
     """Send `command`; returns a sentence: the trainer's answer, or that it was sent. Raises Refusal if none runs."""
     info = run_info(run)
+    if info.state == "queued":
+        raise Refusal(f"{show_path(run.path)} waits in the queue; take it out with 'loratui queue cancel'")
     if not info.alive:
         raise Refusal(f"{show_path(run.path)} is not running ({info.state}): there is nothing to {command}")
     tail = Tail(run.events)

@@ -22,6 +22,7 @@ from loratui.learned import gather, note
 from loratui.plain import follow
 from loratui.plan import Plan, make_plan
 from loratui.planlines import WIDTH, plan_lines, resolved_lines
+from loratui.queueing import add, take_up
 from loratui.resolve import Resolved, names_hub, resolve
 from loratui.runs import run_info
 from loratui.text import plural, safe_text, show_path
@@ -61,15 +62,23 @@ def plan(path: Path, sets: Sequence[str], memory: float | None = None) -> int:
     return _verdict(ready)
 
 
-def replay(path: Path, sets: Sequence[str], out: Path | None, detach: bool, gpus: int, say: Say = print) -> int:
-    """Run an answer file without asking anything; returns the exit code."""
+def replay(
+    path: Path,
+    sets: Sequence[str],
+    out: Path | None,
+    detach: bool,
+    gpus: int,
+    queue: bool = False,
+    say: Say = print,
+) -> int:
+    """Run an answer file without asking anything, or let it wait in the `queue`; returns the exit code."""
     ready = prepare(read_answers(path), overrides_of(sets), show_path(path), out)
     refuse_if_needed(ready)
     for warning in ready.plan.warnings:
         say(f"! warning: {warning}")
     run = create_run(ready.resolved, ready.answers, out)
     say(f"run folder: {show_path(run.path)}")
-    return begin(run, detach, gpus, say)
+    return add(run, gpus, say) if queue else begin(run, detach, gpus, say)
 
 
 def begin(run: RunDir, detach: bool = False, gpus: int = 1, say: Say = print) -> int:
@@ -81,6 +90,7 @@ def begin(run: RunDir, detach: bool = False, gpus: int = 1, say: Say = print) ->
     if not detach:
         code = follow(run, sys.stdout, interrupt="stop", pid=pid, tail=earlier)
         note(run)
+        take_up(run.path.parent)  # a trainer that was killed could not do it
         return code
     if not wait_started(run, pid):
         return follow(run, sys.stdout, pid=pid, tail=earlier)

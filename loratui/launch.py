@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import site
 import subprocess
-import sys
 import time
 from datetime import datetime
 from pathlib import Path
@@ -14,10 +12,12 @@ from typing import TYPE_CHECKING
 
 from loratui.errors import Refusal
 from loratui.text import show_path
-from trainer import contract
 from trainer.contract import exits
-from trainer.contract.lock import lock_holder
+from trainer.contract.lock import AlreadyRunning, lock_holder
 from trainer.contract.rundir import RunDir, write_atomic
+from trainer.contract.starting import spawn
+from trainer.contract.starting import trainer_command as trainer_command
+from trainer.contract.starting import trainer_environment as trainer_environment
 
 if TYPE_CHECKING:
     from loratui.answers import Answers
@@ -61,48 +61,20 @@ def create_run(resolved: Resolved, answers: Answers, out: Path | None = None) ->
 
 def start(run: RunDir, gpus: int = 1) -> int:
     """Start the trainer on run/config.toml and give its process id. Raises LaunchError if one is alive there."""
-    refuse_running(run)
-    log = os.open(run.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
-        child = subprocess.Popen(
-            trainer_command(run, gpus),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            env=trainer_environment(_threads(run)),
-        )
+        child = spawn(run, gpus)
+    except AlreadyRunning:
+        raise LaunchError(_running(run), exits.RUNNING) from None
     except OSError as error:
         raise LaunchError(f"the trainer cannot be started: {error.strerror}") from None
-    finally:
-        os.close(log)
     _children[child.pid] = child
     return child.pid
 
 
 def refuse_running(run: RunDir) -> None:
-    """Raise LaunchError if a trainer works in `run`."""
-    if lock_holder(run.lock) is not None:
+    """Raise LaunchError if a trainer works in `run`, or is about to."""
+    if lock_holder(run.lock) is not None or lock_holder(run.claim) is not None:
         raise LaunchError(_running(run), exits.RUNNING)
-
-
-def trainer_command(run: RunDir, gpus: int = 1) -> list[str]:
-    """The argument list that trains on one GPU (or the CPU), or on several through accelerate."""
-    train = ["-m", "trainer", str(run.config)]
-    if gpus <= 1:
-        return [sys.executable, *train]
-    launcher = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(gpus)]
-    return [sys.executable, *launcher, *train]
-
-
-def trainer_environment(threads: int = 1) -> dict[str, str]:
-    """The environment of a trainer process: the trainer is found from any folder, and no .py of that folder is run."""
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1", "OMP_NUM_THREADS": str(threads)}
-    root = str(Path(str(contract.__file__)).parents[2])
-    if root not in site.getsitepackages():  # run from a source tree that is not installed
-        there = [part for part in environment.get("PYTHONPATH", "").split(os.pathsep) if part]
-        environment["PYTHONPATH"] = os.pathsep.join([root, *there])
-    return environment
 
 
 def exit_code(pid: int) -> int | None:
@@ -137,7 +109,7 @@ def wait_started(run: RunDir, pid: int, timeout: float = 30.0) -> bool:
 
 
 def _running(run: RunDir) -> str:
-    holder = lock_holder(run.lock)
+    holder = lock_holder(run.lock) or lock_holder(run.claim)
     who = f": process {holder.pid} on {holder.host}" if holder else ""
     return f"a trainer already runs in {show_path(run.path)}{who}; watch it with 'loratui attach', or stop it"
 
@@ -186,13 +158,3 @@ def _remove(made: list[Path], names: dict[str, str]) -> None:
             for name in names:
                 (folder / name).unlink(missing_ok=True)
             folder.rmdir()
-
-
-def _threads(run: RunDir) -> int:
-    import tomllib
-
-    try:
-        threads = tomllib.loads(run.config.read_text(encoding="utf-8"))["train"]["cpu_threads"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return 1
-    return threads if isinstance(threads, int) else 1

@@ -13,7 +13,7 @@ from typing import Any, Literal, TextIO
 from loratui.eventlines import EventLines, end_code
 from loratui.launch import exit_code, is_alive
 from loratui.linesink import Sink, sink_for
-from loratui.runs import run_info
+from loratui.queueing import Turn, goes_on
 from loratui.text import safe_lines, show_path
 from trainer.contract import exits
 from trainer.contract.control import send
@@ -55,10 +55,11 @@ def _follow(
     view = EventLines(sink)
     reader = tail or Tail(run.events)
     asked_to_stop = False
+    turn = Turn(run, sink.line)
     with _sigterm_as_interrupt(interrupt == "stop"):
         while True:
             try:
-                alive = _trainer_alive(run, pid)  # before reading: what it wrote last is then not missed
+                alive = _trainer_alive(run, pid, turn)  # before reading: what it wrote last is then not missed
                 while events := reader.read():  # a long log comes in pieces
                     for event in events:
                         view.show(event)
@@ -98,10 +99,10 @@ def _own_code(pid: int | None, said: int) -> int:
     return code if code in CODES and said != exits.DONE else said
 
 
-def _trainer_alive(run: RunDir, pid: int | None) -> bool:
+def _trainer_alive(run: RunDir, pid: int | None, turn: Turn) -> bool:
     if lock_holder(run.lock) is not None:
         return True
-    return is_alive(pid) if pid is not None else run_info(run).state == "starting"
+    return is_alive(pid) if pid is not None else turn.comes()
 
 
 def _died(run: RunDir, out: Sink, pid: int | None) -> int:
@@ -132,7 +133,8 @@ def _detached(run: RunDir, out: Sink) -> int:
 
 
 def _ask_to_stop(run: RunDir, out: Sink, pid: int | None) -> None:
-    out.line("Stopping: the step is finished, a checkpoint and the files are written. Ctrl+C again: leave it to it.")
+    words = "Stopping: the step is finished, a checkpoint and the files are written. Ctrl+C again: leave it to it."
+    out.line(words + goes_on(run))
     if pid is not None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGINT)

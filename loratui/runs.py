@@ -12,6 +12,7 @@ from typing import Any
 
 from loratui.errors import Refusal
 from loratui.text import show_path
+from trainer.contract.lock import is_held
 from trainer.contract.rundir import RunDir, State, run_state
 
 RUNS = Path("runs")
@@ -98,6 +99,8 @@ def find_run(text: str | None = None, root: Path = RUNS) -> RunDir:
 
 def _state(run: RunDir, last: dict[str, Any] | None) -> State:
     state = run_state(run, last)
+    if state in ("queued", "new") and is_held(run.claim):
+        return "starting"
     never = last is None and not run.events.exists()  # a trainer that held the lock has made that file
     if state == "crashed" and never and time.time() - run.log.stat().st_mtime < START_GRACE:
         # nothing logged yet: torch takes seconds to import, and the lock is taken after that

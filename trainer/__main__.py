@@ -15,7 +15,9 @@ from trainer.contract import exits
 from trainer.contract.config import TrainConfig, config_sha, load_config
 from trainer.contract.events import VERSION, EventLog, SilentLog
 from trainer.contract.lock import AlreadyRunning, RunLock
+from trainer.contract.queue import leave
 from trainer.contract.rundir import RunDir
+from trainer.contract.starting import pass_on
 
 if TYPE_CHECKING:
     from trainer.checkpoint import Found
@@ -34,6 +36,7 @@ def main(arguments: list[str]) -> int:
         config = load_config(path)
     except (OSError, ValueError) as error:
         print(f"{path}: {error}", file=sys.stderr)
+        leave(RunDir(path.resolve().parent))
         return exits.USAGE
     run = RunDir(path.resolve().parent)
     if _rank():
@@ -50,8 +53,10 @@ def main(arguments: list[str]) -> int:
     except BaseException as error:
         return _tell(error, log, began)
     finally:
+        leave(run)
         log.close()
         lock.release()
+        pass_on(run)
 
 
 def _train(config: TrainConfig, run: RunDir, log: EventLog, began: float, started: float, dead: int | None) -> int:
@@ -77,6 +82,7 @@ def _train(config: TrainConfig, run: RunDir, log: EventLog, began: float, starte
         resumed_from=found.step,
         changed=_changed(config, run, found),
     )
+    leave(run)
     if dead is not None:
         message = f"process {dead}, which ran here before, died without a word; its lock was taken over"
         log.emit("warn", code="lock-taken-over", message=message, advice="what it saved is used")

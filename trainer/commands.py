@@ -11,7 +11,9 @@ from types import FrameType
 from trainer.contract import exits
 from trainer.contract.control import Command, Inbox
 from trainer.contract.events import EventLog
+from trainer.contract.queue import goes_on_words
 from trainer.contract.rundir import RunDir
+from trainer.contract.starting import pass_on
 
 Done = tuple[bool, str]  # whether a command went well, and what to say of it
 
@@ -37,7 +39,7 @@ class Requests:
 
     def __init__(self, run: RunDir, log: EventLog, since: float = 0.0) -> None:
         """`since`: unix seconds at which this process began; what was sent before was meant for another one."""
-        self._inbox, self._log = Inbox(run), log
+        self._inbox, self._log, self._run = Inbox(run), log, run
         self._signal: str | None = None
         for command in self._inbox.take(before=since):
             self._acknowledge(command, "not done: it was sent before this trainer began", ok=False)
@@ -48,6 +50,7 @@ class Requests:
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if self._signal == "SIGINT" and number == signal.SIGINT:
+            pass_on(self._run)
             os._exit(exits.STOPPED)
         self._signal = signal.Signals(number).name
 
@@ -95,10 +98,10 @@ class Requests:
     def _do(self, command: Command, paused: bool, save: Save, sample: Sample) -> bool:
         match command.cmd:
             case "stop":
-                self._acknowledge(command, "stopping: a checkpoint and the files are written first")
+                self._acknowledge(command, f"stopping: a checkpoint and the files are written first{self._then()}")
                 raise Stop(save=True)
             case "abort":
-                self._acknowledge(command, "stopping at once; nothing more is saved")
+                self._acknowledge(command, f"stopping at once; nothing more is saved{self._then()}")
                 raise Stop(save=False)
             case "pause":
                 self._acknowledge(command, "paused")
@@ -121,6 +124,9 @@ class Requests:
         if prompt is None and keep is not None:
             return False, "which prompt to keep was not said"
         return sample(prompt, keep)
+
+    def _then(self) -> str:
+        return goes_on_words(self._run)
 
     def _acknowledge(self, command: Command, message: str, ok: bool = True) -> None:
         self._log.emit("command", id=command.id, cmd=command.cmd, ok=ok, message=message)

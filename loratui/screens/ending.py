@@ -6,6 +6,7 @@ from loratui.amend import saved_steps
 from loratui.history import History, clock, megabytes
 from loratui.launch import exit_code, is_alive
 from loratui.screens.dialogs import Confirm
+from loratui.screens.queueing import stop_note
 from loratui.text import plural, safe_text, show_path
 from trainer.contract.basemodel import NotSDXL
 from trainer.contract.config import TrainConfig, load_config
@@ -81,6 +82,7 @@ def stop_question(history: History, run: RunDir) -> Confirm:
         body = _stop_before_training(history, run, doing)
     else:
         body = _stop_words(history, run)
+    body += stop_note(run)
     return Confirm(title, body, yes, "Go on training", careful=True)
 
 

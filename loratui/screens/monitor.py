@@ -24,13 +24,15 @@ from loratui.screens.ending import Restart, abort_question, asked_words, late_wo
 from loratui.screens.gallery import GalleryScreen
 from loratui.screens.learning import Learner
 from loratui.screens.matters import matters_lines, matters_text, settings_of
-from loratui.screens.watching import HELP, head, log_text, state_of, trouble
+from loratui.screens.queue import QueueScreen
+from loratui.screens.watching import HELP, head, log_text, state_of, trouble, unstarted
 from loratui.widgets import plots
 from loratui.widgets.chart import Chart
 from loratui.widgets.eventlist import EventList
+from loratui.widgets.queueline import QueueLine
 from loratui.widgets.samples import Samples
 from trainer.contract.control import Cmd, send
-from trainer.contract.lock import lock_holder
+from trainer.contract.lock import is_held, lock_holder
 from trainer.contract.rundir import RunDir
 
 Leaving = Literal["detach", "result"] | RunDir  # a RunDir: to the monitor of that run
@@ -58,6 +60,7 @@ class MonitorScreen(Screen[Leaving]):
         Binding("g", "graphs", "Graphs"),
         Binding("w", "wall", "Wall", show=False),
         Binding("l", "log", "Log"),
+        Binding("n", "queue", "Queue"),
         Binding("enter,f2", "result", "Result", key_display="enter"),
         Binding("q,escape", "detach", "Leave", key_display="q"),
         Binding("r", "lower", show=False),  # its border says so
@@ -83,6 +86,7 @@ class MonitorScreen(Screen[Leaving]):
         self._drawn = 0.0  # monotonic seconds
         self._said: set[str] = set()  # codes of what was said of this start
         self._start = self.history.run
+        self._state = ""  # that the screen shows
 
     def compose(self) -> ComposeResult:
         """Head, trouble (hidden while there is none), the grid, the keys."""
@@ -96,6 +100,7 @@ class MonitorScreen(Screen[Leaving]):
                 yield Chart(id=name, classes="under")
             with Container(id="events"):
                 yield EventList(id="list")
+        yield QueueLine(self.run_dir)
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -133,7 +138,7 @@ class MonitorScreen(Screen[Leaving]):
         alive = self._is_alive()
         if alive != self.alive:
             self.alive, changed = alive, True
-        if self._settle_commands() or changed or caught_up:
+        if self._settle_commands() or changed or caught_up or self.state != self._state:
             if not self._behind:
                 self._say_what_matters()
             words = f"reading what happened so far: {100 * read:.0f} %" if self._behind else "events"
@@ -143,6 +148,9 @@ class MonitorScreen(Screen[Leaving]):
     def _is_alive(self) -> bool:
         if self._restart is not None or lock_holder(self.run_dir.lock) is not None:
             return True
+        if self.run_dir.queued.exists():
+            self._opened = float("-inf")  # once its launch is known from its claim, no time is given
+            return is_held(self.run_dir.claim)
         # between the launch and the lock lie the first moments of an interpreter, in which it says nothing
         silent = not self.run_dir.log.exists() or self.run_dir.log.stat().st_size == 0
         return silent and not self.history.run and time.monotonic() - self._opened < STARTING
@@ -159,12 +167,14 @@ class MonitorScreen(Screen[Leaving]):
     @property
     def state(self) -> str:
         """The run's state in one word."""
-        return "starting" if self._restart is not None else state_of(self.history, self.alive)
+        if self._restart is not None:
+            return "starting"
+        return unstarted(self.run_dir, self.history, self.alive) or state_of(self.history, self.alive)
 
     def draw(self) -> None:
         """Show the history as it is."""
         history, state = self.history, self.state
-        self._drawn = time.monotonic()
+        self._drawn, self._state = time.monotonic(), state
         self.query_one("#head", Static).update(head(history, state, self.size.width, self.run_dir.path.name))
         self._draw_charts()
         self.query_one("#samples", Samples).show(history)
@@ -226,6 +236,8 @@ class MonitorScreen(Screen[Leaving]):
         if action == "lower":
             squeezed = self.has_class("-trouble") and self.has_class("-short")  # the loss alone has room
             return len(self.charts_seen) < len(CHARTS) and not squeezed
+        if action == "queue":
+            return self.is_mounted and self.query_one(QueueLine).has_something
         if action in ("view", "wall"):
             return bool(self.history.samples)
         return True
@@ -320,6 +332,14 @@ class MonitorScreen(Screen[Leaving]):
     def action_result(self) -> None:
         """To the files and pictures of the run."""
         self.dismiss("result")
+
+    def action_queue(self) -> None:
+        """What trains and what waits; from there to another run's monitor."""
+        self.app.push_screen(QueueScreen(self.run_dir.path.parent), self._watch_other)
+
+    def _watch_other(self, run: RunDir | None) -> None:
+        if run is not None and run != self.run_dir:
+            self.dismiss(run)
 
     def action_detach(self) -> None:
         """Leave; the trainer goes on."""

@@ -15,6 +15,7 @@ from textual.message import Message
 from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
+from loratui.errors import Refusal
 from loratui.problems import AnswersError
 from loratui.screens.base import Watch
 from loratui.screens.checks import answers_of, effective, problems
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from loratui.curation import Outcome, Report
     from loratui.plan import Plan
     from loratui.resolve import Resolved
+    from loratui.screens.queueing import When
 
 
 class HubAnswered(Message):
@@ -242,15 +244,20 @@ the end does the same without a screen.
             self._start()
 
     def _start(self) -> None:
-        from loratui.launch import LaunchError, create_run, start
+        from loratui.screens.queueing import ask_when
 
-        if self._resolved is None:
-            return
+        if self._resolved is not None:
+            ask_when(self, self.draft.out, self._begin)
+
+    def _begin(self, when: When) -> None:
+        from loratui.launch import create_run
+        from loratui.screens.queueing import begin
+
         self._starting = True
         try:
             run = create_run(*self._on_folder(), Path(self.draft.out) if self.draft.out else None)
-            start(run)
-        except LaunchError as error:
+            begin(run, when)
+        except Refusal as error:
             self._starting = False
             self.say(safe_text(error), "bad")
             return

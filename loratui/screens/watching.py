@@ -14,6 +14,8 @@ from loratui.widgets.progress import progress_bar
 from trainer.contract.rundir import RunDir
 
 STATES = {
+    "new": ("○", "$muted"),
+    "queued": ("○", "$muted"),
     "starting": ("◌", "$muted"),
     "training": ("●", "$text-accent"),
     "working": ("●", "$text-accent"),
@@ -43,7 +45,7 @@ Curves, pictures and messages of a run. Leaving never stops the training.
   g   a chart full screen, with cursor   r   another chart below the loss
   f   after a bad end: what to change    X   abort: ends and saves nothing
   ← → earlier, later picture             ↑ ↓ another prompt
-  q   leave; 'loratui attach' comes back
+  n   the queue, if any run waits        q   leave; 'loratui attach' comes back
 
 loss   the line is the running mean, the shade what single steps gave; single
        steps jump, because each looks at another noise level. The pictures
@@ -64,6 +66,15 @@ def state_of(history: History, alive: bool) -> str:
     if not history.run:
         return "starting"
     return "training" if history.phase is not None and history.phase.name == "train" else "working"
+
+
+def unstarted(run: RunDir, history: History, alive: bool) -> str:
+    """ "queued" or "new" for a run that waits for its turn or was never started; empty for any other."""
+    if alive:
+        return ""
+    if run.queued.exists():
+        return "queued"
+    return "" if history.run or run.log.exists() or run.events.exists() else "new"
 
 
 def head(history: History, state: str, width: int, folder: str) -> Content:

@@ -32,6 +32,7 @@ ENTRIES = {
     "--help": (MAIN.format(words=["--help"]), START),
     "--version": (MAIN.format(words=["--version"]), HEAVY),
     "runs": (MAIN.format(words=["runs"]), HEAVY),
+    "queue": (MAIN.format(words=["queue"]), HEAVY),
     "stop": (MAIN.format(words=["stop"]), HEAVY),
     "attach --plain": (MAIN.format(words=["attach", "--plain"]), HEAVY),
     "doctor": (MAIN.format(words=["doctor"]), HEAVY),

@@ -38,11 +38,11 @@ class RunLock:
     def __init__(self, path: Path) -> None:
         """Take the lock. Raises AlreadyRunning if it is held."""
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if not _take(descriptor):
-            holder = _read_holder(descriptor)
+        if not take(descriptor):
+            holder = read_holder(descriptor)
             os.close(descriptor)
             raise AlreadyRunning(holder)
-        self.took_over = _read_holder(descriptor).pid if os.fstat(descriptor).st_size else None
+        self.took_over = read_holder(descriptor).pid if os.fstat(descriptor).st_size else None
         self._descriptor = descriptor
         words = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
         os.ftruncate(descriptor, 0)
@@ -63,14 +63,20 @@ def lock_holder(path: Path) -> Holder | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
-        return _read_holder(descriptor)
+        return read_holder(descriptor)
     else:
         return None
     finally:
         os.close(descriptor)
 
 
-def _take(descriptor: int, tries: int = 10) -> bool:
+def is_held(path: Path) -> bool:
+    """Whether any process holds an flock on `path`."""
+    return lock_holder(path) is not None
+
+
+def take(descriptor: int, tries: int = 10) -> bool:
+    """Take the flock of an open file, or False if it stays held for `tries` looks of 20 ms."""
     # lock_holder() holds a shared lock for an instant: a look from outside must not stop a start
     for _ in range(tries):
         try:
@@ -82,7 +88,8 @@ def _take(descriptor: int, tries: int = 10) -> bool:
     return False
 
 
-def _read_holder(descriptor: int) -> Holder:
+def read_holder(descriptor: int) -> Holder:
+    """What the holder of an open lock file wrote into it; process 0 where that cannot be read."""
     try:
         words = json.loads(os.pread(descriptor, 4096, 0))
         return Holder(int(words["pid"]), str(words["host"]), float(words["since"]))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-State = Literal["starting", "running", "completed", "stopped", "failed", "crashed", "new"]
+State = Literal["starting", "running", "completed", "stopped", "failed", "crashed", "new", "queued"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,16 @@ class RunDir:
     def lock(self) -> Path:
         """Flocked by the trainer for its life; holds pid, host and start as JSON."""
         return self.path / "lock"
+
+    @property
+    def claim(self) -> Path:
+        """Flocked from the launch of a trainer until all its processes are gone; says which GPUs they were given."""
+        return self.path / "claim"
+
+    @property
+    def queued(self) -> Path:
+        """There while the run waits in the queue of the folder it lies in."""
+        return self.path / "queued.json"
 
     @property
     def control(self) -> Path:
@@ -114,12 +124,14 @@ def make_private(path: Path) -> None:
 def run_state(run: RunDir, last: dict[str, Any] | None) -> State:
     """The state of a run from its lock and the last `run` or `end` event (None if there is neither).
 
-    Lock held: running. Lock free after an `end`: that status. Lock free without: crashed.
+    Lock held: running. Lock free: queued while it waits for its turn; after an `end` that status; without: crashed.
     """
     from trainer.contract.lock import lock_holder
 
     if lock_holder(run.lock) is not None:
         return "running"
+    if run.queued.exists():
+        return "queued"
     if last is None:
         return "new" if not run.log.exists() else "crashed"
     if last.get("type") == "end":
