@@ -14,6 +14,8 @@ from loratui.commands.check import check
 from loratui.commands.checkpoints import checkpoints
 from loratui.commands.diff import diff
 from loratui.commands.fix import fix
+from loratui.commands.made import export, generate
+from loratui.commands.options import RunArgument
 from loratui.commands.preset import preset
 from loratui.commands.push import push
 from loratui.commands.queue import QueueOption, tell_taken_up
@@ -23,7 +25,6 @@ from loratui.text import safe_text, show_path
 
 if TYPE_CHECKING:
     from trainer.contract.control import Cmd
-    from trainer.contract.rundir import RunDir
 
 app = typer.Typer(
     help="From a folder of pictures to a trained SDXL LoRA. Without a command: the guided way.",
@@ -32,7 +33,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-RunArgument = Annotated[str | None, typer.Argument(metavar="[RUN]", help="Folder or name; left out: the newest.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting.")]
 OutOption = Annotated[Path | None, typer.Option("--out", help="The run's folder; ./runs/DATE-TIME-NAME if left out.")]
 PlainOption = Annotated[bool, typer.Option("--plain", help="Lines instead of a screen.")]
@@ -105,6 +105,10 @@ app.command()(check)
 app.command()(fix)
 app.command()(caption)
 app.command()(diff)
+app.command()(generate)
+app.command()(export)
+app.command()(checkpoints)
+app.command()(push)
 app.add_typer(preset, name="preset")
 app.add_typer(queue, name="queue")
 
@@ -235,37 +239,6 @@ def resume(run: RunArgument = None, detach: DetachOption = False, set_: SetOptio
 
 
 @app.command()
-def generate(
-    run: Annotated[str, typer.Argument(metavar="RUN")],
-    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="With the trigger, such as 'a TOK on a beach'.")],
-    seed: Annotated[int | None, typer.Option(min=0, help="First noise.")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps.")] = None,
-    guidance: Annotated[float | None, typer.Option(min=0)] = None,
-    scale: Annotated[float, typer.Option(help="Strength of the LoRA.")] = 1.0,
-    count: Annotated[int, typer.Option(min=1, help="How many pictures.")] = 1,
-    out: Annotated[Path | None, typer.Option(help="Folder for the pictures.")] = None,
-    checkpoint: Annotated[int | None, typer.Option(min=0, help="Step; left out: the finished files.")] = None,
-) -> None:
-    """Pictures with the trained LoRA and embeddings."""
-    options = {"seed": seed, "steps": steps, "guidance": guidance, "scale": scale, "count": count}
-    _run_trainer("trainer.generate", run, [prompt], {**options, "out": out, "checkpoint": checkpoint})
-
-
-@app.command()
-def export(
-    run: RunArgument = None,
-    checkpoint: Annotated[int | None, typer.Option(min=0, help="Step; left out: the newest.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the files.")] = None,
-) -> None:
-    """Write the files again, from any checkpoint."""
-    _run_trainer("trainer.export", run, [], {"checkpoint": checkpoint, "out": out})
-
-
-app.command()(checkpoints)
-app.command()(push)
-
-
-@app.command()
 def doctor() -> None:
     """What will not work on this machine, and what to do."""
     from loratui.doctor import checks, doctor_lines
@@ -290,15 +263,3 @@ def _send(text: str | None, command: Cmd, **arguments: str | bool) -> None:
     from loratui.runs import find_run
 
     print(ask(find_run(text), command, **arguments))
-
-
-def _run_trainer(module: str, run: str | None, words: list[str], options: dict[str, object]) -> None:
-    """Run one of the trainer's programs on a run; its exit code is ours."""
-    from loratui.childlines import run_shown
-    from loratui.launch import trainer_environment
-    from loratui.runs import find_run
-
-    chosen: RunDir = find_run(run)
-    given = [f"--{name}={value}" for name, value in options.items() if value is not None]
-    command = [sys.executable, "-m", module, *given, "--", str(chosen.path), *words]
-    raise typer.Exit(run_shown(command, trainer_environment()))

@@ -1,4 +1,4 @@
-"""The options that check, fix and caption share, and their rules: those of the settings they stand for."""
+"""The arguments and options that several commands share, and their rules: those of the settings they stand for."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+RunArgument = Annotated[str | None, typer.Argument(metavar="[RUN]", help="Folder or name; left out: the newest.")]
 DatasetArgument = Annotated[Path, typer.Argument(metavar="DATASET", help="A folder of pictures.")]
 SourceArgument = Annotated[str, typer.Argument(metavar="DATASET", help="A folder of pictures, or a data set.")]
 ColumnOption = Annotated[str | None, typer.Option("--caption-column", help="Column of the captions.")]

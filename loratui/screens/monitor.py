@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -11,16 +11,13 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.content import Content
 from textual.events import Resize
-from textual.screen import Screen
 from textual.widgets import Footer, Static
 
-from loratui.adding import trigger_and_prompt
 from loratui.catchup import CatchUp
-from loratui.history import History, Message
+from loratui.history import Message
 from loratui.insights import new_insights
-from loratui.screens.addprompt import AddPrompt, Arguments
+from loratui.screens.asking import AskingScreen
 from loratui.screens.dialogs import Help, Reader
-from loratui.screens.ending import Restart, abort_question, asked_words, late_words, stop_question
 from loratui.screens.gallery import GalleryScreen
 from loratui.screens.learning import Learner
 from loratui.screens.matters import matters_lines, matters_text, settings_of
@@ -31,21 +28,18 @@ from loratui.widgets.chart import Chart
 from loratui.widgets.eventlist import EventList
 from loratui.widgets.queueline import QueueLine
 from loratui.widgets.samples import Samples
-from trainer.contract.control import Cmd, send
 from trainer.contract.lock import is_held, lock_holder
 from trainer.contract.rundir import RunDir
 
-Leaving = Literal["detach", "result"] | RunDir  # a RunDir: to the monitor of that run
 PULL = 1.0  # seconds between two looks at the run
 PIECE = 1 << 21  # bytes read at a time, about 6,000 steps: keys are answered while a long log is read
 BREATH = 0.01  # seconds between two pieces
 STARTING = 20.0  # seconds that a trainer may take from its launch to its lock
 ALL_CHARTS = (170, 48)  # cells from which on all charts have room
 CHARTS: tuple[plots.ChartName, ...] = ("loss", "rates", "gradient", "speed", "memory")
-UNANSWERED = 20.0  # seconds after which a command that nobody took is spoken of
 
 
-class MonitorScreen(Screen[Leaving]):
+class MonitorScreen(AskingScreen):
     """The run at `run`; leaving it never touches the trainer."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -72,13 +66,9 @@ class MonitorScreen(Screen[Leaving]):
     ]
 
     def __init__(self, run: RunDir) -> None:
-        super().__init__()
-        self.run_dir = run
-        self.history = History()
+        super().__init__(run)
         self._tail = CatchUp(run.events)
-        self._waiting: dict[str, tuple[str, float]] = {}  # command id -> what was asked, when
         self._opened = time.monotonic()
-        self._restart: Restart | None = None
         self._learner = Learner(self, run)
         self.alive = True
         self._lower: plots.ChartName = "rates"  # the chart below the loss, where not all have room
@@ -154,15 +144,6 @@ class MonitorScreen(Screen[Leaving]):
         # between the launch and the lock lie the first moments of an interpreter, in which it says nothing
         silent = not self.run_dir.log.exists() or self.run_dir.log.stat().st_size == 0
         return silent and not self.history.run and time.monotonic() - self._opened < STARTING
-
-    def _settle_commands(self) -> bool:
-        for key in [key for key in self._waiting if key in self.history.acknowledged]:
-            del self._waiting[key]
-        late = [key for key, (_, sent) in self._waiting.items() if time.monotonic() - sent > UNANSWERED]
-        for key in late:
-            cmd, _ = self._waiting.pop(key)
-            self._say("warn", late_words(cmd, self.history))
-        return bool(late)
 
     @property
     def state(self) -> str:
@@ -242,51 +223,6 @@ class MonitorScreen(Screen[Leaving]):
             return bool(self.history.samples)
         return True
 
-    def action_send(self, cmd: Cmd, **arguments: str | bool) -> None:
-        """Ask the trainer for something; the answer comes as an event."""
-        try:
-            key = send(self.run_dir, cmd, **arguments)
-        except OSError as error:
-            self._say("bad", f"{cmd}: could not be sent ({error.strerror})")
-        else:
-            self._waiting[key] = (cmd, time.monotonic())
-            self._say("info", asked_words(cmd, self.history))
-        self.draw()
-
-    def action_pause(self) -> None:
-        """Pause, or go on."""
-        self.action_send("resume" if self.history.paused else "pause")
-
-    def action_stop(self) -> None:
-        """Stop after a question that says what stays."""
-        self.app.push_screen(stop_question(self.history, self.run_dir), self._stop)
-
-    def _stop(self, yes: bool | None) -> None:
-        if yes:
-            self.action_send("stop")
-
-    def action_abort(self) -> None:
-        """End at once, after a question that says what is lost."""
-        self.app.push_screen(abort_question(self.history, self.run_dir), self._abort)
-
-    def _abort(self, yes: bool | None) -> None:
-        if yes:
-            self.action_send("abort")
-
-    def action_fix(self) -> None:
-        """What happened, and what to change to go on."""
-        from loratui.screens.trouble import open_trouble
-
-        open_trouble(self, self.run_dir, self.history, self._again)
-
-    def _again(self, run: RunDir, pid: int) -> None:
-        if run.path != self.run_dir.path:
-            self.dismiss(run)
-            return
-        self._restart = Restart(pid, self.history.run)
-        self.pull()
-        self.draw()
-
     def action_look(self, steps: int, prompts: int) -> None:
         """Another step's or prompt's picture."""
         self.query_one("#samples", Samples).move(steps, prompts)
@@ -298,15 +234,6 @@ class MonitorScreen(Screen[Leaving]):
     def action_wall(self) -> None:
         """All pictures, by prompt and step."""
         self.app.push_screen(GalleryScreen(self.run_dir.path, self.history, wall=True))
-
-    def action_add(self) -> None:
-        """One more prompt, typed now."""
-        trigger, start = trigger_and_prompt(self.run_dir)
-        self.app.push_screen(AddPrompt(start, trigger), self._add)
-
-    def _add(self, arguments: Arguments | None) -> None:
-        if arguments is not None:
-            self.action_send("sample", **arguments)
 
     def action_lower(self) -> None:
         """Another chart in the last place."""
@@ -348,6 +275,3 @@ class MonitorScreen(Screen[Leaving]):
     def action_help(self) -> None:
         """The keys."""
         self.app.push_screen(Help("Monitor", HELP, keys=""))
-
-    def _say(self, tone: Literal["info", "good", "warn", "bad"], text: str) -> None:
-        self.history.messages.append(Message(time.time(), tone, text))

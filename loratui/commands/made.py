@@ -1,0 +1,51 @@
+"""`loratui generate` and `loratui export`: what was trained is used, and written again."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from loratui.commands.options import RunArgument
+
+if TYPE_CHECKING:
+    from trainer.contract.rundir import RunDir
+
+
+def generate(
+    run: Annotated[str, typer.Argument(metavar="RUN")],
+    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="With the trigger, such as 'a TOK on a beach'.")],
+    seed: Annotated[int | None, typer.Option(min=0, help="First noise.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps.")] = None,
+    guidance: Annotated[float | None, typer.Option(min=0)] = None,
+    scale: Annotated[float, typer.Option(help="Strength of the LoRA.")] = 1.0,
+    count: Annotated[int, typer.Option(min=1, help="How many pictures.")] = 1,
+    out: Annotated[Path | None, typer.Option(help="Folder for the pictures.")] = None,
+    checkpoint: Annotated[int | None, typer.Option(min=0, help="Step; left out: the finished files.")] = None,
+) -> None:
+    """Pictures with the trained LoRA and embeddings."""
+    options = {"seed": seed, "steps": steps, "guidance": guidance, "scale": scale, "count": count}
+    _run_trainer("trainer.generate", run, [prompt], {**options, "out": out, "checkpoint": checkpoint})
+
+
+def export(
+    run: RunArgument = None,
+    checkpoint: Annotated[int | None, typer.Option(min=0, help="Step; left out: the newest.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the files.")] = None,
+) -> None:
+    """Write the files again, from any checkpoint."""
+    _run_trainer("trainer.export", run, [], {"checkpoint": checkpoint, "out": out})
+
+
+def _run_trainer(module: str, run: str | None, words: list[str], options: dict[str, object]) -> None:
+    """Run one of the trainer's programs on a run; its exit code is ours."""
+    from loratui.childlines import run_shown
+    from loratui.launch import trainer_environment
+    from loratui.runs import find_run
+
+    chosen: RunDir = find_run(run)
+    given = [f"--{name}={value}" for name, value in options.items() if value is not None]
+    command = [sys.executable, "-m", module, *given, "--", str(chosen.path), *words]
+    raise typer.Exit(run_shown(command, trainer_environment()))
