@@ -13,6 +13,7 @@ from typing import Any, Literal, TextIO
 from loratui.eventlines import EventLines, end_code
 from loratui.launch import exit_code, is_alive
 from loratui.linesink import Sink, sink_for
+from loratui.mattering import Matters
 from loratui.queueing import Turn, goes_on
 from loratui.text import safe_lines, show_path
 from trainer.contract import exits
@@ -56,6 +57,7 @@ def _follow(
     reader = tail or Tail(run.events)
     asked_to_stop = False
     turn = Turn(run, sink.line)
+    matters = Matters(run, sink)
     with _sigterm_as_interrupt(interrupt == "stop"):
         while True:
             try:
@@ -63,6 +65,8 @@ def _follow(
                 while events := reader.read():  # a long log comes in pieces
                     for event in events:
                         view.show(event)
+                    matters.absorb(events)
+                matters.say()
                 sink.flush()
                 if not until_end:
                     return view.code if view.code is not None else exits.DONE

@@ -125,3 +125,18 @@ def test_a_log_longer_than_one_look_is_followed_to_its_end(tmp_path: Path) -> No
     out = io.StringIO()
     assert follow(run, out) == exits.MEMORY == exit_code_of(run)
     assert "no room" in out.getvalue()
+
+
+def test_what_matters_is_said_once_as_a_line(tmp_path: Path) -> None:
+    import io
+
+    from loratui.plain import follow
+
+    run = make(tmp_path, "stuck")
+    rates = {"unet": {"lr": 1.0, "d": 1e-6, "effective": 1e-6}}
+    steps = [("step", {"step": one, "loss": 0.1, "rates": rates, "s": 0.5}) for one in range(1, 200)]
+    logged(run, ("run", {**RUN[1], "steps": 200}), *steps, ("end", {"status": "completed", "step": 199}))
+    out = io.StringIO()
+    assert follow(run, out) == exits.DONE
+    assert out.getvalue().count("d is still at its first value after 199 steps") == 1
+    assert "prodigy.d0" in out.getvalue()

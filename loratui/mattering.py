@@ -1,0 +1,40 @@
+"""What matters of a run, said once each as lines: the same judgement as above the monitor's charts."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from loratui.history import History
+from loratui.insights import new_insights
+from loratui.linesink import Sink
+from loratui.text import safe_text
+from trainer.contract.config import TrainConfig, load_config
+from trainer.contract.events import Event
+from trainer.contract.rundir import RunDir
+
+
+class Matters:
+    """Gathers the events that a follower reads; says what is new among the insights when it has caught up."""
+
+    def __init__(self, run: RunDir, sink: Sink) -> None:
+        self._sink = sink
+        self._history = History()
+        self._said: set[str] = set()
+        self._start: Event = {}
+        self._config: TrainConfig | None = None  # what needs it is left unsaid where it cannot be read
+        with suppress(OSError, ValueError):
+            self._config = load_config(run.config)
+
+    def absorb(self, events: list[Event]) -> None:
+        """Take in events, in order."""
+        self._history.absorb(events)
+
+    def say(self) -> None:
+        """Each insight once; again if the run starts again."""
+        if self._history.run is not self._start:
+            self._start = self._history.run
+            self._said.clear()
+        for one in new_insights(self._history, self._said, self._config):
+            self._said.add(one.code)
+            self._sink.line(f"! {safe_text(one.text)}")
+            self._sink.line(f"  {safe_text(one.advice)}")
