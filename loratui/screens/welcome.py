@@ -19,6 +19,7 @@ from loratui.runs import RUNS, RunInfo
 from loratui.screens.base import TITLES, Step, Watch
 from loratui.screens.dialogs import Chooser, Confirm
 from loratui.text import plural, safe_text, show_path
+from trainer.contract.queue import waiting
 from trainer.contract.rundir import RunDir
 
 if TYPE_CHECKING:
@@ -87,6 +88,8 @@ All runs lists them, compares two, opens old answers as a new draft.
         for name, info in self._runs.items():
             does = "Watch" if info.alive else "Look at"
             ways.add_option(Option(_line(does, _run_words(info, self.app.size.width)), id=f"run:{name}"))
+        if waits := len(waiting(RUNS)):
+            ways.add_option(Option(_line("Queue", f"{waits} waiting: order, take out"), id="queue"))
         if self._count:
             ways.add_option(Option(_line("All runs", f"{plural(self._count, 'run')}: look, compare"), id="runs"))
         ways.highlighted = 0
@@ -133,6 +136,10 @@ All runs lists them, compares two, opens old answers as a new draft.
                 older = list(self._drafts.values())[DRAFTS_SHOWN:]
                 lines = [(one.key, Content(draft_words(one, wide=False))) for one in older]
                 self.app.push_screen(Chooser("Older drafts", lines, lines[0][0]), self._take)
+            case "queue":
+                from loratui.screens.queue import QueueScreen
+
+                self.app.push_screen(QueueScreen(RUNS), self._from_queue)
             case "runs":
                 from loratui.screens.runs import RunsScreen
 
@@ -153,6 +160,12 @@ All runs lists them, compares two, opens old answers as a new draft.
         self.session.drafts.begin(draft)
         self.session.scan = None
         self.dismiss(draft)
+
+    def _from_queue(self, run: RunDir | None) -> None:
+        if run is not None:
+            self.dismiss(Watch(run))
+        else:
+            self._show_ways()
 
     def _from_runs(self, answer: RunsAnswer) -> None:
         if isinstance(answer, Watch):
