@@ -348,17 +348,3 @@ async def test_f2_asks_while_another_run_trains_whether_to_wait_or_to_start_besi
         new = waiting(root)[3].run
         assert 'path = "photos"' in new.answers.read_text() and not new.log.exists()
         assert json.loads(new.queued.read_text())["folder"] == str(Path.cwd())
-
-
-async def test_the_queue_is_a_line_on_the_welcome_screen(wizard: Wizard, root: Path, trains: RunLock) -> None:
-    app = wizard(None)
-    async with app.run_test() as pilot:
-        welcome = await at(pilot, "WelcomeScreen")
-        assert "3 waiting" in screen_text(app)
-        ways = welcome.query_one("#ways", OptionList)
-        ways.highlighted = ways.get_option_index("queue")
-        await pilot.press("enter")
-        await at(pilot, "QueueScreen")
-        await until(pilot, lambda: "owl" in screen_text(app))
-        await pilot.press("escape")
-        await at(pilot, "WelcomeScreen")

@@ -14,6 +14,10 @@ from loratui.app import LoratuiApp
 from loratui.draft import Draft, DraftStore
 from loratui.pastrun import Past
 from loratui.recents import recent_sources, remember
+from trainer.contract import queue
+from trainer.contract.config import TrainConfig, dump_config
+from trainer.contract.lock import RunLock
+from trainer.contract.rundir import RunDir
 
 from .conftest import SIZES, assert_snapshot, at, fake_run, screen_text, training, until
 
@@ -184,3 +188,26 @@ async def test_what_was_looked_at_is_remembered(wizard: Wizard, photos: Path, ow
         await pilot.press("enter")
         await until(pilot, lambda: screen._report is not None)
     assert recent_sources() == (str(own_place / "photos"),)
+
+
+async def test_the_queue_is_a_line(wizard: Wizard, own_place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    fake_run(own_place / "runs" / "dog", training())
+    (own_place / "runs" / "dog" / "config.toml").write_text(dump_config(TrainConfig(name="dog")))
+    cat = RunDir(own_place / "runs" / "cat")
+    cat.path.mkdir()
+    cat.config.write_text(dump_config(TrainConfig(name="cat")))
+    lock = RunLock(own_place / "runs" / "dog" / "lock")
+    queue.enqueue(cat)
+    app = wizard(None)
+    async with app.run_test() as pilot:
+        welcome = await at(pilot, "WelcomeScreen")
+        assert "1 waiting" in screen_text(app)
+        ways = welcome.query_one("#ways", OptionList)
+        ways.highlighted = ways.get_option_index("queue")
+        await pilot.press("enter")
+        await at(pilot, "QueueScreen")
+        await until(pilot, lambda: "cat" in screen_text(app))
+        await pilot.press("escape")
+        await at(pilot, "WelcomeScreen")
+    lock.release()
