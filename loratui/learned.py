@@ -136,7 +136,7 @@ def note(run: RunDir, store: Path | None = None) -> Knowledge:
 
 def measure(run: RunDir, counted: Iterable[str] = ()) -> Measured | None:
     """What the log of a run tells; None without a timed step, or if its id is among `counted`."""
-    head, tail = ends(run.events)
+    head, tail = ends(run.events, whole=True)
     start = next((one for one in head if one.get("type") == "run"), None)
     if start is None or (name := _id(start)) in counted:
         return None

@@ -108,24 +108,31 @@ def _state(run: RunDir, last: dict[str, Any] | None) -> State:
     return state
 
 
-def ends(path: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The events of the first and of the last WINDOW bytes of a log; the same list where the file is shorter."""
+def ends(path: Path, whole: bool = False) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The events of the first and of the last WINDOW bytes of a log; the same list where the file is shorter.
+
+    Without `whole` only each `run` and `end`, and the last `step`: parsing all of them takes 7 ms a run.
+    """
+    chosen = _all if whole else _telling
     try:
         with path.open("rb") as file:
             head = file.read(WINDOW)
             size = file.seek(0, os.SEEK_END)
             if size <= WINDOW:
-                events = _events(head.split(b"\n"))
+                events = chosen(head.split(b"\n"))
                 return events, events
             file.seek(size - WINDOW)
             tail = file.read()
     except OSError:
         return [], []
-    return _events(head.split(b"\n")[:-1]), _events(tail.split(b"\n")[1:])
+    return chosen(head.split(b"\n")[:-1]), chosen(tail.split(b"\n")[1:])
 
 
-def _events(lines: list[bytes]) -> list[dict[str, Any]]:
-    """Every `run` and `end` of the lines, and the last `step`: parsing all of them took 7 ms a run."""
+def _all(lines: list[bytes]) -> list[dict[str, Any]]:
+    return [one for one in map(_parsed, lines) if one is not None]
+
+
+def _telling(lines: list[bytes]) -> list[dict[str, Any]]:
     found = [_parsed(line) for line in lines if b'"run"' in line or b'"end"' in line]
     steps = (_parsed(line) for line in reversed(lines) if b'"step"' in line)
     found.append(next((one for one in steps if one is not None and one.get("type") == "step"), None))

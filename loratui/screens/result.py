@@ -18,11 +18,11 @@ from loratui.history import History, clock
 from loratui.runfacts import kept_steps, read_facts, read_history
 from loratui.screens.afterwards import Afterwards
 from loratui.screens.copying import copy
-from loratui.screens.dialogs import Help, PictureView
+from loratui.screens.dialogs import Help
+from loratui.screens.gallery import GalleryScreen
 from loratui.screens.watching import STATES, state_of
 from loratui.text import safe_text, show_path
 from loratui.usage import Usage, usage_lines
-from loratui.widgets.samples import inside
 from loratui.widgets.wall import Wall
 from trainer.contract.rundir import RunDir
 
@@ -30,10 +30,11 @@ HELP = """
 The pictures go from the base model (left) to the last step (right), all from
 the same prompt and the same first noise, so that only the training differs.
 
-  ← →   another prompt              v   the last picture full screen
-  ↑ ↓   a line of the list          enter, y   copy what the line stands for
-  c     files, or checkpoints       e   export the files of another step
-  g     generate: prompt, scale     u   push to the hub, after a preview
+  ← →   another prompt              v   pictures full screen
+  ↑ ↓   a line of the list          w   the wall of all pictures
+  enter, y   copy what it says      e   export the files of another step
+  c     files, or checkpoints       g   generate: prompt, scale
+  u     push to the hub, after a preview
   q     done                        escape   back to the curves
 
 The files are yours: copy them where the text says.
@@ -83,6 +84,7 @@ class ResultScreen(Afterwards):
         Binding("g", "generate", "Generate"),
         Binding("u", "push", "Hub"),
         Binding("v", "view", "View"),
+        Binding("w", "wall", "Wall", show=False),
         Binding("left", "prompt(-1)", show=False),
         Binding("right", "prompt(1)", show=False),
         Binding("q,f2", "done", "Done", key_display="q"),
@@ -204,11 +206,15 @@ class ResultScreen(Afterwards):
         self._show()
 
     def action_view(self) -> None:
-        """The last picture as large as the terminal."""
+        """The last picture as large as the terminal; from there to all others."""
         picture = self.query_one("#wall", Wall).last
         if picture is not None:
-            words = f"step {picture.step} · {safe_text(picture.prompt)}\n{safe_text(picture.path)}"
-            self.app.push_screen(PictureView(inside(self.run_dir.path, picture.path), words))
+            self.app.push_screen(GalleryScreen(self.run_dir.path, self.history, picture.index, picture.step))
+
+    def action_wall(self) -> None:
+        """All pictures, by prompt and step."""
+        if self.history.samples:
+            self.app.push_screen(GalleryScreen(self.run_dir.path, self.history, wall=True))
 
     def action_curves(self) -> None:
         """Back to the monitor."""

@@ -151,7 +151,8 @@ async def test_every_line_is_copied_and_shown_to_select(run: RunDir) -> None:
 
 async def test_keys_lead_away_and_back(run: RunDir) -> None:
     async with result(run) as (app, pilot, _):
-        for key, name in (("v", "PictureView"), ("f1", "Help"), ("e", "Chooser"), ("g", "Form"), ("u", "Form")):
+        opens = {"v": "GalleryScreen", "w": "GalleryScreen", "f1": "Help", "e": "Chooser", "g": "Form", "u": "Form"}
+        for key, name in opens.items():
             await pilot.press(key)
             await at(pilot, name)
             await pilot.press("escape")

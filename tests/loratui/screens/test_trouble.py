@@ -70,10 +70,10 @@ async def test_every_key_of_the_screen(own_place: Path) -> None:
     app = LoratuiApp(run=run)
     async with app.run_test() as pilot:
         screen = await opened(pilot)
-        assert "Memory about 14.1 GB in place of 36.1 GB" in words(app)
+        assert "Memory about 11 GB in place of 32.1 GB" in words(app)
         await pilot.press("down")
         assert "batch 4 to 2" in screen.chosen.title
-        assert "Memory about 22.1 GB" in words(app)
+        assert "Memory about 20.4 GB" in words(app)
         await pilot.press("end")
         assert screen.chosen.title == "change nothing, go on"
         for key, name, said in (("l", "Reader", "torch.OutOfMemoryError"), ("f1", "Help", "Help: Fix")):
@@ -92,12 +92,12 @@ async def test_every_key_of_the_screen(own_place: Path) -> None:
 
 
 async def test_the_cursor_stands_on_the_mildest_that_fits_the_gpu(own_place: Path) -> None:
-    app = LoratuiApp(run=ended(own_place / "runs" / NAME, "oom", train__batch=32, train__gradient_checkpointing=True))
+    app = LoratuiApp(run=ended(own_place / "runs" / NAME, "oom", train__batch=64, train__gradient_checkpointing=True))
     async with app.run_test() as pilot:
         screen = await opened(pilot)
         first = screen.remedies[0]
-        assert first.title == "batch 32 to 16, accumulation 1 to 2" and not first.fits(screen.case.room)
-        assert screen.chosen.title == "batch 32 to 1, accumulation 1 to 32" and screen.chosen.fits(screen.case.room)
+        assert first.title == "batch 64 to 32, accumulation 1 to 2" and not first.fits(screen.case.room)
+        assert screen.chosen.title == "batch 64 to 1, accumulation 1 to 64" and screen.chosen.fits(screen.case.room)
         await pilot.press("home")
         assert "most likely still too much" in words(app)
 
