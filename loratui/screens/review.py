@@ -182,7 +182,9 @@ the end does the same without a screen.
         self.refresh_bindings()
         trouble = trouble_words(self._reason, self._plan, self._outcome)
         upper = [part for part in (trouble, warning_words(self._plan, self._outcome)) if part is not None]
-        self.query_one("#trouble-text", Static).update(Content("\n").join(upper))
+        words = self.query_one("#trouble-text", Static)
+        words.display = bool(upper)
+        words.update(Content("\n").join(upper))
         width = self.size.width - 9
         self.query_one("#plan-static", Static).update(
             Content("") if self._plan is None else plan_words(self._plan, width)
