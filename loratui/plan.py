@@ -126,8 +126,8 @@ def _pictures(config: TrainConfig, report: Report | None, outcome: Outcome | Non
     if report is not None and outcome is not None:
         used, skipped = len(outcome.images), len(report.pictures) - len(outcome.images)
         own = sum(one.caption is not None for one in report.pictures if one.name in set(outcome.images))
-        note = f"{skipped} skipped" if skipped else ""
-        rows.append(Row("pictures", f"{used} used", note))
+        counts = ((skipped, "skipped"), (config.dataset.hold_out, "held out"))
+        rows.append(Row("pictures", f"{used} used", ", ".join(f"{count} {word}" for count, word in counts if count)))
         others = "all" if own == 0 else "the others"
         rest = f"{others} are trained as '{safe_text(config.dataset.instance_prompt)}'" if own < used else ""
         rows.append(Row("captions", f"{own} of {used}", rest))

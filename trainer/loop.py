@@ -24,7 +24,7 @@ from trainer.download import bring
 from trainer.export.files import export_run
 from trainer.goingon import check_run
 from trainer.machine import memory_now
-from trainer.measure import Gauge, change_norm, measured_views
+from trainer.measure import APART, Gauge, change_norm, measured_views
 from trainer.model import Parts, fix_pooling, free, load_parts, pick_device
 from trainer.prior import class_pictures
 from trainer.prompts import PromptCache, too_long
@@ -97,6 +97,7 @@ class Run:
         self.gauge = Gauge(self.parts, self.trainee, self.latents, self.prompts, config, self.measured)
         self.saver = Saver(run, log, config.train.keep_checkpoints)
         self.done = self._resume(found.snapshot)
+        self._measured_at = self.done  # a checkpoint that was resumed from was measured before it was saved
         self._set_modes()
         self._phase("load", 3, 3)
 
@@ -202,7 +203,7 @@ class Run:
                 self._look()
                 self._one_step(self.done + 1)
                 if self.done in saves and self.world.main:
-                    self._measure()
+                    self._measure_if_due()
                     self._save()
                 if self.done in samples and self.done < train.steps and self.world.main:
                     self.sampler.make(self.done)
@@ -268,10 +269,18 @@ class Run:
     def _save(self) -> None:
         self.saver.save(self.trainee.snapshot(self.done, self.identity))
 
+    def _measure_if_due(self) -> None:
+        """At a checkpoint: unless so little was trained since the last time that measuring would slow the run down."""
+        train = self.config.train
+        seen = (self.done - self._measured_at) * train.batch * train.accumulation
+        if seen >= APART or self.done == train.steps:
+            self._measure()
+
     def _measure(self) -> None:
         """What tells checkpoints apart: the loss at fixed noise and the size of the change. Never the end of a run."""
         train = self.config.train
         views = self.done * train.batch * train.accumulation / len(self.plan.items)
+        self._measured_at = self.done
         try:
             losses: list[float] | None = self.gauge.losses()
         except torch.OutOfMemoryError:
@@ -290,7 +299,7 @@ class Run:
         )
 
     def _save_asked(self) -> tuple[bool, str]:
-        self._measure()
+        self._measure_if_due()
         self._save()
         saved = self.saver.wait()
         return saved, f"saved at step {self.done}" if saved else "not saved: the disk refused it"

@@ -18,6 +18,9 @@ from trainer.setup import Trainee
 from trainer.step import view_losses
 
 FORWARDS = 8  # of one measurement, without gradient: about as long as three training steps at batch 1
+# pictures trained on between two measurements, so that they take a tenth of the time at most: a training step is
+# about three forward passes a picture (its backward pass takes two; Kaplan et al. 2020, section 2.1)
+APART = 27
 
 
 def measured_views(items: tuple[Item, ...], config: TrainConfig) -> tuple[View, ...]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from loratui.answers import Answers
 from loratui.jobs import prepare
-from loratui.plan import plan_lines
+from loratui.planlines import plan_lines
 from loratui.resolve import resolve
 
 

@@ -136,7 +136,7 @@ def attach(terminal: Terminal, run: RunDir, mode: str) -> None:
 def leave(terminal: Terminal) -> None:
     """Back, and out: the exit code is that of a run that goes on."""
     before = terminal.press(b"q")
-    terminal.wait(rb"Checkpoint", before)
+    terminal.wait(rb"Graphs", before)
     terminal.press(b"q")
     terminal.wait(rb"The training goes on")
     assert terminal.process is not None

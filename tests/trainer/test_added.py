@@ -176,7 +176,7 @@ def test_the_card_shows_the_newest_picture_of_the_runs_own_prompts(tmp_path: Pat
         (run.samples / f"{name}.png").write_text(name)
     out = tmp_path / "out"
     out.mkdir()
-    assert _copy_samples(run, out, 2) == ["sample-0.png", "sample-1.png"]
+    assert _copy_samples(run, out, 2, 23) == ["sample-0.png", "sample-1.png"]
     assert (out / "sample-0.png").read_text() == "000020-0"
 
 

@@ -56,7 +56,7 @@ def test_the_pictures_are_the_newest_up_to_the_step_and_never_the_base_models(tm
     def copied(step: int) -> dict[str, str]:
         out = tmp_path / str(step)
         out.mkdir()
-        assert sorted(_copy_samples(run, out, step)) == sorted(path.name for path in out.iterdir())
+        assert sorted(_copy_samples(run, out, 2, step)) == sorted(path.name for path in out.iterdir())
         return {path.name: path.read_text() for path in out.iterdir()}
 
     assert copied(200) == {}

@@ -43,7 +43,7 @@ def look(requests: Requests) -> list[Any]:
         done.append("save")
         return True, "saved"
 
-    def sample(prompt: str | None) -> tuple[bool, str]:
+    def sample(prompt: str | None, keep: bool | None) -> tuple[bool, str]:
         done.append(prompt)
         return True, "drawn"
 

@@ -23,6 +23,9 @@ from trainer.measure import FORWARDS, change_norm, measured_views
 from trainer.setup import run_identity
 from trainer.world import World
 
+# 28 pictures between two checkpoints: enough for both to be measured
+FOUR_STEPS: dict[str, Any] = {"train__steps": 4, "train__batch": 14, "prodigy__d0": 1e-3}
+
 
 class Unmeasured(Run):
     """The same run, with the measurement left out."""
@@ -39,7 +42,7 @@ def made(kind: type[Run], folder: Path, config: TrainConfig) -> Run:
 @pytest.fixture(scope="module")
 def measured(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDir:
     """Four steps on the whole set, measured at 0, 2 and 4, with the pivot after the second."""
-    run = make_run(tmp_path_factory.mktemp("run") / "a", make_config(pictures, train__steps=4, prodigy__d0=1e-3))
+    run = make_run(tmp_path_factory.mktemp("run") / "a", make_config(pictures, **FOUR_STEPS))
     train(run)
     return run
 
@@ -53,7 +56,7 @@ def test_every_checkpoint_and_the_start_are_measured(measured: RunDir) -> None:
     found = measures(measured)
     assert [event["step"] for event in found] == [0, 2, 4]
     assert {event["of"] for event in found} == {"training"}
-    assert [event["views"] for event in found] == [0.0, 0.8, 1.6]
+    assert [event["views"] for event in found] == [0.0, 5.6, 11.2]
     assert found[0]["norm"] == 0.0 < found[1]["norm"] < found[2]["norm"]
     for event in found:
         assert len(event["losses"]) == FORWARDS
@@ -62,8 +65,17 @@ def test_every_checkpoint_and_the_start_are_measured(measured: RunDir) -> None:
 
 
 @pytest.mark.slow
+def test_checkpoints_close_together_are_not_all_measured(pictures: Path, tmp_path: Path) -> None:
+    """Eight forwards a step would more than double what a run takes."""
+    run = make_run(tmp_path / "run", make_config(pictures, train__steps=6, train__batch=1, train__checkpoint_every=1))
+    train(run)
+    assert [event["step"] for event in measures(run)] == [0, 6]
+    assert len([event for event in Tail(run.events).read() if event["type"] == "checkpoint"]) == 6
+
+
+@pytest.mark.slow
 def test_a_run_that_is_measured_ends_with_the_same_bytes(measured: RunDir, pictures: Path, tmp_path: Path) -> None:
-    config = make_config(pictures, train__steps=4, prodigy__d0=1e-3)
+    config = make_config(pictures, **FOUR_STEPS)
     other = made(Unmeasured, tmp_path / "b", config)
     other.train()
     for name in ("pytorch_lora_weights.safetensors", "toy.safetensors", "toy_emb.safetensors"):

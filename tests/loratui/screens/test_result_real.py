@@ -27,7 +27,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
     """Four steps on the small SDXL, one picture held out."""
     folder = tmp_path_factory.mktemp("real")
     config = make_config(
-        draw_dataset(folder / "pictures"), train__steps=4, train__sample_every=2, dataset__hold_out=1, prodigy__d0=1e-3
+        draw_dataset(folder / "pictures"),
+        train__steps=4,
+        train__batch=14,  # enough between two checkpoints for both to be measured
+        train__sample_every=2,
+        dataset__hold_out=1,
+        prodigy__d0=1e-3,
     )
     run = make_run(folder / "run", config)
     program(folder, "trainer", str(run.config))
@@ -97,6 +102,6 @@ def test_the_checkpoints_are_listed_with_what_was_measured(trained: RunDir, lora
     lines = done.stdout.splitlines()
     assert lines[0].split() == ["step", "loss", "norm", "views"]
     assert [line.removeprefix("*").split()[0] for line in lines[1:4]] == ["0", "2", "4"]
-    assert [line.removeprefix("*").split()[3] for line in lines[1:4]] == ["0.0", "1.0", "2.0"]
+    assert [line.removeprefix("*").split()[3] for line in lines[1:4]] == ["0.0", "7.0", "14.0"]
     assert "loss at fixed noise: held-out pictures, 8 draws" in lines[4]
     assert "A hint, not a verdict: look at the pictures." in lines or "nothing to compare" in done.stdout
