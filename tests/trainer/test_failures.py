@@ -61,6 +61,7 @@ def test_memory_that_runs_out_in_a_step_is_told_and_cured(pictures: Path, tmp_pa
             "oom",
         ),
         (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), "oom"),
+        (RuntimeError("could not create a primitive"), "oom"),
         (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), "exception"),
     ],
 )
