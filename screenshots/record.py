@@ -18,7 +18,7 @@ from PIL import Image
 
 SIZE = (100, 30)
 WIDTH = 1000  # pixels
-COLOURS = 96
+COLOURS = 255
 STILL = 2.2  # seconds that a screen stands
 
 
@@ -62,7 +62,7 @@ def _frame(path: Path) -> Image.Image:
         flat.paste(image, mask=image.getchannel("A") if image.mode == "RGBA" else None)
     height = round(flat.height * WIDTH / flat.width)
     small = flat.resize((WIDTH, height), Image.Resampling.LANCZOS)
-    return small.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    return small.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
 
 
 if __name__ == "__main__":

@@ -83,6 +83,10 @@ def make_world(home: Path) -> World:
     )
     broken = home / "broken.toml"
     broken.write_text(f"schema = 1\n[train]\n{json.dumps(NAME)} = {text}\nrank = {text}\n")
+    presets = home / ".config" / "loratui" / "presets"
+    presets.mkdir(parents=True)
+    (presets / "bad.toml").write_text(f"title = {text}\nsummary = {text}\n{json.dumps(NAME)} = 1\n")
+    (presets / f"{NAME}.toml").write_text(HOSTILE)
     runs = home / "runs"
     first, second = (RunDir(runs / f"2026-11-2{one}{NAME}") for one in (1, 2))
     for run in (first, second):

@@ -17,7 +17,7 @@ from tests.ptys import Pty
 from trainer.contract.lock import RunLock, lock_holder
 from trainer.contract.rundir import RunDir
 
-# W: the world's folder; every command that shows something from outside
+# every command that shows something from outside
 COMMANDS = [
     "check {photos}",
     "check {photos} --json",
@@ -35,6 +35,15 @@ COMMANDS = [
     "resume {run}",
     "generate {run} x",
     "export {run}",
+    "diff {run} {other}",
+    "checkpoints {run}",
+    "push {run} --dry-run",
+    "queue --folder {home}/runs",
+    "preset list",
+    "preset show bad",
+    "preset save good --from {run}",
+    "preset show nothing\x1b]2;CANARY\x07",
+    "resume {run} --set train.rank=\x1b[31;9;53m",
     "check {home}/nowhere\x1b[31;9;53m",
     "attach nowhere\x1b]2;CANARY\x07",
 ]
@@ -74,7 +83,8 @@ def test_the_hostile_words_would_be_found() -> None:
 
 @pytest.mark.parametrize("words", COMMANDS)
 def test_no_command_lets_an_escape_through(words: str, world: World, terminal: dict[str, str]) -> None:
-    places = {"photos": world.photos, "answers": world.answers, "home": world.home, "run": world.run.path}
+    places: dict[str, object] = {"photos": world.photos, "answers": world.answers, "home": world.home}
+    places |= {"run": world.run.path, "other": world.other.path}
     command = [part.format(**places) for part in words.split(" ")]
     with Pty([sys.executable, "-m", "loratui", *command], world.home, terminal) as pty:
         code = pty.end()
