@@ -34,6 +34,7 @@ class Alive(TorchDispatchMode):
         super().__init__()
         self.now = self.peak = 0
         self._seen: set[int] = set()
+        self._known: list[torch.UntypedStorage] = []  # kept: the address of one that is gone is given out again
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
@@ -45,7 +46,8 @@ class Alive(TorchDispatchMode):
     def know(self, tensors: Any) -> None:
         """Storages that were there before are not counted."""
         for one in tensors:
-            self._seen.add(one.untyped_storage()._cdata)
+            self._known.append(one.untyped_storage())
+            self._seen.add(self._known[-1]._cdata)
 
     def _add(self, storage: torch.UntypedStorage) -> None:
         key = storage._cdata
