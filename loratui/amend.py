@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loratui.errors import Refusal
+from loratui.runs import saved_steps
 from loratui.text import safe_text, show_path
 from trainer.contract.rundir import RunDir, write_atomic
 
@@ -24,16 +25,6 @@ EFFECTS: dict[Effect, str] = {
     "rounding": "The training stays the same: pictures, noise and timesteps of every step; sums may round otherwise.",
     "training": "From there on it is another training than the one begun; the log notes it.",
 }
-_CHECKPOINT = re.compile(r"step-(\d+)")
-
-
-def saved_steps(run: RunDir) -> tuple[int, ...]:
-    """The steps of the checkpoints on disk, oldest first; whether they are whole, the trainer finds out."""
-    try:
-        names = [one.name for one in run.checkpoints.iterdir() if (one / "manifest.json").is_file()]
-    except OSError:
-        return ()
-    return tuple(sorted(int(found[1]) for name in names if (found := _CHECKPOINT.fullmatch(name))))
 
 
 def amended(run: RunDir, values: Mapping[str, Any], step: int | None) -> tuple[TrainConfig, tuple[Change, ...]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from loratui.history import History
+from loratui.jsonvalues import number
 from loratui.text import plural
 from trainer.contract.advice import OVERFIT_VIEWS
 
@@ -72,8 +73,8 @@ def checkpoints_of(history: History, kept: Collection[int]) -> tuple[Checkpoint,
     for event in history.measures:
         step = int(event["step"])
         raw = event.get("losses")
-        losses = tuple(map(float, raw)) if isinstance(raw, list) and all(map(_finite, raw)) else ()
-        held, norm, views = event.get("of") == "held-out", _number(event.get("norm")), _number(event.get("views"))
+        losses = tuple(map(float, raw)) if isinstance(raw, list) and all(number(one) is not None for one in raw) else ()
+        held, norm, views = event.get("of") == "held-out", number(event.get("norm")), number(event.get("views"))
         found[step] = Checkpoint(step, losses, held, norm, views, step in kept)
     for step in kept:
         found.setdefault(step, Checkpoint(step, kept=True))
@@ -220,11 +221,3 @@ def on_what(found: tuple[Checkpoint, ...]) -> str:
 
 def _steps(history: History) -> list[dict[str, Any]]:
     return [one for one in history.checkpoints if isinstance(one.get("step"), int)]
-
-
-def _finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if _finite(value) else None

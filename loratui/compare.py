@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from loratui.history import History, clock, megabytes
+from loratui.jsonvalues import number
 from loratui.pastrun import config_values
 from loratui.runs import run_info
 from loratui.text import plural, safe_text, show_path
@@ -44,7 +45,7 @@ class Facts:
     seconds: float  # from the first to the last word of the trainer, over all its starts
     vram: float | None = None  # the most that the GPU held, in bytes
     rss: float | None = None
-    heldout: float | None = None  # of the newest checkpoint that says it
+    heldout: float | None = None  # of the newest measurement on held-out pictures
     norm: float | None = None
     files: Mapping[str, int] = field(default_factory=dict)  # exported: name -> bytes
     pictures: Mapping[str, str] | None = None  # name -> digest of content and caption; None: no checkpoint tells
@@ -84,8 +85,8 @@ def facts_of(run: RunDir) -> Facts:
         seconds=spent.seconds,
         vram=spent.most["vram"],
         rss=spent.most["rss"],
-        heldout=_newest(history.checkpoints, "heldout"),
-        norm=_newest(history.checkpoints, "norm"),
+        heldout=_newest([one for one in history.measures if one.get("of") == "held-out"], "loss"),
+        norm=_newest(history.measures, "norm"),
         files=_files(run.export),
         pictures=_pictures(run, history),
     )
@@ -126,13 +127,13 @@ class _Spent:
         self._last: float | None = None
 
     def add(self, event: Event) -> None:
-        t = _number(event.get("t"))
+        t = number(event.get("t"))
         if t is not None:
             if event.get("type") != "run" and self._last is not None:
                 self.seconds += max(0.0, t - self._last)  # a clock that was set back adds nothing
             self._last = t
         for name, most in self.most.items():
-            value = _number(event.get(name)) if event.get("type") == "step" else None
+            value = number(event.get(name)) if event.get("type") == "step" else None
             if value is not None:
                 self.most[name] = value if most is None else max(most, value)
 
@@ -263,8 +264,8 @@ def _files(folder: Path) -> Mapping[str, int]:
         return {}
 
 
-def _newest(checkpoints: list[Event], name: str) -> float | None:
-    values = [_number(one.get(name)) for one in checkpoints]
+def _newest(measures: list[Event], name: str) -> float | None:
+    values = [number(one.get(name)) for one in measures]
     return next((one for one in reversed(values) if one is not None), None)
 
 
@@ -286,7 +287,3 @@ def _figure(value: float | None, form: str) -> str:
 
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

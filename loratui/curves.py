@@ -6,7 +6,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
-from loratui.series import Series, number
+from loratui.jsonvalues import number
+from loratui.series import Series
 from trainer.contract.events import Event
 
 EMA = 0.96  # about the last 25 steps

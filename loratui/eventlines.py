@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from loratui.jsonvalues import whole
 from loratui.linesink import Far, Sink
 from loratui.text import in_gigabytes, safe_lines, safe_text
 from trainer.contract import exits
@@ -74,7 +75,7 @@ class EventLines:
 
     def _begins_or_goes_on(self, event: Event) -> None:
         """The start of a phase, and how far a long one is."""
-        name, done, total = safe_text(event.get("name")), _count(event.get("done")), _count(event.get("total"))
+        name, done, total = safe_text(event.get("name")), whole(event.get("done")), whole(event.get("total"))
         if name == "train":
             return  # the steps say it
         if name != self._phase and total and done == total:
@@ -95,11 +96,11 @@ class EventLines:
         self._phase = ""
         where, facts = _step_words(event, self._steps, self._pace)
         line = "  ".join([where, *facts])
-        self._sink.far(Far("training", _count(event.get("step")), self._steps, "  ".join(facts), line, lasting=True))
+        self._sink.far(Far("training", whole(event.get("step")), self._steps, "  ".join(facts), line, lasting=True))
 
 
 def _step_words(event: Event, steps: int, pace: float | None) -> tuple[str, list[str]]:
-    step = _count(event.get("step"))
+    step = whole(event.get("step"))
     words = [f"loss {_figure(event.get('loss'))}"]
     for name, rates in (event.get("rates") or {}).items():
         d = f"d {_figure(rates.get('d'))}, " if rates.get("d") is not None else ""
@@ -156,7 +157,3 @@ def _clock(seconds: float) -> str:
     if whole < 60:
         return f"{whole} s"
     return f"{whole // 60}:{whole % 60:02d} min" if whole < 3600 else f"{whole // 3600}:{whole % 3600 // 60:02d} h"
-
-
-def _count(value: Any) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from loratui.curves import Curves
-from loratui.series import number, robust_mean
+from loratui.jsonvalues import number
+from loratui.series import robust_mean
 from trainer.contract.events import Event
 
 MESSAGES = 200

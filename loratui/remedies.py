@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from loratui.amend import saved_steps
 from loratui.history import History
 from loratui.lighter import lighter
+from loratui.runs import saved_steps
 from loratui.soundness import sound_steps
 from loratui.text import plural, safe_text
 from trainer.contract.arithmetic import OWN_RATES, learning_rates

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from dataclasses import dataclass
 from typing import Any
@@ -50,15 +49,6 @@ def read_history(run: RunDir) -> History:
     while events := tail.read():
         history.absorb(events)
     return history
-
-
-def kept_steps(run: RunDir) -> tuple[int, ...]:
-    """The steps whose checkpoints lie in the run's folder, in order."""
-    try:
-        names = [one.name for one in run.checkpoints.iterdir() if one.is_dir()]
-    except OSError:
-        return ()
-    return tuple(sorted(int(name.removeprefix("step-")) for name in names if re.fullmatch(r"step-\d+", name)))
 
 
 def _table(tables: dict[str, Any], name: str) -> dict[str, Any]:

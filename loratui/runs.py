@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 import tomllib
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from loratui.errors import Refusal
+from loratui.jsonvalues import number, whole
 from loratui.text import show_path
 from trainer.contract.lock import is_held
 from trainer.contract.rundir import RunDir, State, run_state
@@ -18,6 +20,9 @@ from trainer.contract.rundir import RunDir, State, run_state
 RUNS = Path("runs")
 WINDOW = 1 << 16  # bytes looked at from each end of events.jsonl
 START_GRACE = 60.0  # seconds in which a trainer that has logged nothing yet counts as starting
+
+
+_CHECKPOINT = re.compile(r"step-(\d+)")
 
 
 class RunNotFound(Refusal):
@@ -68,13 +73,22 @@ def run_info(run: RunDir) -> RunInfo:
         run=run,
         name=str(words.get("name", run.path.name)),
         state=_state(run, last),
-        step=_count(ended.get("step")) or _count(step.get("step")),
-        steps=_count(words.get("steps")),
-        started=_number(first.get("t")),
-        seconds_per_step=_number(step.get("s")),
-        loss=_number(step.get("loss")),
-        views=_number(step.get("views")),
+        step=whole(ended.get("step")) or whole(step.get("step")),
+        steps=whole(words.get("steps")),
+        started=number(first.get("t")),
+        seconds_per_step=number(step.get("s")),
+        loss=number(step.get("loss")),
+        views=number(step.get("views")),
     )
+
+
+def saved_steps(run: RunDir) -> tuple[int, ...]:
+    """The steps of the checkpoints on disk, oldest first; whether they are whole, the trainer finds out."""
+    try:
+        names = [one.name for one in run.checkpoints.iterdir() if (one / "manifest.json").is_file()]
+    except OSError:
+        return ()
+    return tuple(sorted(int(found[1]) for name in names if (found := _CHECKPOINT.fullmatch(name))))
 
 
 def find_run(text: str | None = None, root: Path = RUNS) -> RunDir:
@@ -159,15 +173,6 @@ def _config(run: RunDir) -> dict[str, Any]:
         return tomllib.loads(run.config.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
-
-
-def _count(value: Any) -> int:
-    """A whole number of a log that may be damaged or another version's: one bad run must not hide the others."""
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
 def _meant(text: str, runs: list[RunInfo]) -> str:

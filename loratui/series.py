@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 BUCKETS = 1024  # more than twice the dots of a wide terminal, few enough to draw in milliseconds
 
@@ -104,13 +102,3 @@ def robust_mean(values: Sequence[float]) -> float | None:
     quarter = len(ordered) // 4
     middle = ordered[quarter : len(ordered) - quarter]
     return sum(middle) / len(middle)
-
-
-def number(value: Any) -> float | None:
-    """A finite number as a float, or None: what a log holds is not trusted to be one."""
-    if not isinstance(value, (float, int)) or isinstance(value, bool):
-        return None
-    try:
-        return float(value) if math.isfinite(value) else None
-    except OverflowError:  # an integer beyond all floats
-        return None

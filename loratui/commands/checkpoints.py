@@ -12,12 +12,12 @@ def checkpoints(
 ) -> None:
     """What was measured at each checkpoint, and which looks best: a hint."""
     from loratui.bestcheckpoint import checkpoints_of, hint, on_what, table_lines
-    from loratui.runfacts import kept_steps, read_facts, read_history
-    from loratui.runs import find_run
+    from loratui.runfacts import read_facts, read_history
+    from loratui.runs import find_run, saved_steps
     from loratui.text import show_path
 
     chosen = find_run(run)
-    found = checkpoints_of(read_history(chosen), kept_steps(chosen))
+    found = checkpoints_of(read_history(chosen), saved_steps(chosen))
     if not found:
         print(f"no checkpoint in {show_path(chosen.path)} yet")
         return

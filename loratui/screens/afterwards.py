@@ -13,7 +13,8 @@ from textual.screen import Screen
 from loratui.bestcheckpoint import Checkpoint, Hint
 from loratui.errors import Refusal
 from loratui.parcel import REPOSITORY, make_parcel, parcel_lines
-from loratui.runfacts import RunFacts, kept_steps
+from loratui.runfacts import RunFacts
+from loratui.runs import saved_steps
 from loratui.screens.copying import copy
 from loratui.screens.dialogs import Chooser, Confirm, Form, Reader
 from loratui.screens.generated import GeneratedScreen
@@ -86,7 +87,7 @@ class Afterwards(Screen[bool]):
 
     def ask_export(self, at: int | None) -> None:
         """Choose the checkpoint, starting on `at`."""
-        kept = kept_steps(self.run_dir)
+        kept = saved_steps(self.run_dir)
         if not kept:
             self.tell("No checkpoint is kept: there is nothing to export from.", bad=True)
             return
@@ -135,7 +136,7 @@ class Afterwards(Screen[bool]):
     def ask_generate(self, at: int | None, given: dict[str, str] | None = None, wrong: str = "") -> None:
         """Ask for prompt, seed, scale, count, checkpoint; what was wrong is said and what was typed is kept."""
         now = given or {PROMPT: self.facts.prompt, SEED: str(self.facts.seed), SCALE: "1", COUNT: "1"}
-        kept = ", ".join(map(str, kept_steps(self.run_dir))) or "none is kept"
+        kept = ", ".join(map(str, saved_steps(self.run_dir))) or "none is kept"
         step = now.get(STEP, str(at or ""))
         fields = [
             (PROMPT, safe_text(now[PROMPT]), "with the trigger"),
@@ -151,7 +152,7 @@ class Afterwards(Screen[bool]):
         if given is None:
             return
         try:
-            wish = read_wish(given, kept_steps(self.run_dir))
+            wish = read_wish(given, saved_steps(self.run_dir))
         except Refusal as refusal:
             self.ask_generate(None, given, refusal.messages[0])
             return

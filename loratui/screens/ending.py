@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from loratui.amend import saved_steps
 from loratui.history import History, clock, megabytes
 from loratui.launch import exit_code, is_alive
+from loratui.runs import saved_steps
 from loratui.screens.dialogs import Confirm
 from loratui.screens.queueing import stop_note
 from loratui.text import plural, safe_text, show_path

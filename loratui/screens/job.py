@@ -20,6 +20,7 @@ from textual.widgets import Static
 from loratui.childevents import child_events
 from loratui.childjob import ChildJob
 from loratui.history import clock, megabytes
+from loratui.jsonvalues import whole
 from loratui.screens.dialogs import Confirm
 from loratui.text import safe_text, show_path
 from loratui.widgets.progress import progress_bar
@@ -198,7 +199,7 @@ def upload_read(event: dict[str, Any], _told: int) -> Progress:
         return Progress("sent", 1, 1, safe_text(event.get("link")))
     if event["type"] != "phase":
         return Progress("sending")
-    done, total = _whole(event.get("done")), _whole(event.get("total"))
+    done, total = whole(event.get("done")), whole(event.get("total"))
     what = f"{safe_text(event.get('name'))}: {megabytes(done)} of {megabytes(total)}"
     return Progress(f"sending {what}", done, total)
 
@@ -207,7 +208,3 @@ def folder_words(path: Path, run: Path) -> str:
     """The folder of a file that a job made, as short as it can be said."""
     folder = path.parent
     return f"{safe_text(folder.relative_to(run))}/ of this run" if folder.is_relative_to(run) else show_path(folder)
-
-
-def _whole(value: Any) -> int:
-    return value if isinstance(value, int) else 0

@@ -15,7 +15,8 @@ from textual.widgets.option_list import Option
 
 from loratui.bestcheckpoint import checkpoints_of, hint, on_what, table_lines
 from loratui.history import History, clock
-from loratui.runfacts import kept_steps, read_facts, read_history
+from loratui.runfacts import read_facts, read_history
+from loratui.runs import saved_steps
 from loratui.screens.afterwards import Afterwards
 from loratui.screens.copying import copy
 from loratui.screens.dialogs import Help
@@ -125,7 +126,7 @@ class ResultScreen(Afterwards):
         self.call_after_refresh(self._show)
 
     def _list(self) -> None:
-        self.found = checkpoints_of(self.history, kept_steps(self.run_dir))
+        self.found = checkpoints_of(self.history, saved_steps(self.run_dir))
         self.hinted = hint(self.found, self.facts.kind)
         self.lines = usage_lines(self.run_dir, self.facts)
         files, points = self.query_one("#files", OptionList), self.query_one("#point-list", OptionList)

@@ -9,6 +9,7 @@ from typing import Any
 from textual.content import Content
 
 from loratui.history import History, clock, megabytes
+from loratui.jsonvalues import number
 from loratui.text import in_gigabytes, safe_text
 from loratui.widgets.progress import progress_bar
 from trainer.contract.rundir import RunDir
@@ -108,7 +109,7 @@ def head(history: History, state: str, width: int, folder: str) -> Content:
 
 def _pace(history: History, state: str, speed: float | None) -> str:
     if state in ("completed", "stopped", "failed") and history.end is not None:
-        return f"took {clock(_float(history.end.get('seconds')))}"
+        return f"took {clock(number(history.end.get('seconds')))}"
     if speed is None:
         return "ETA --:--"
     rate = f"{speed:.2f} s/step" if speed >= 0.1 else f"{1 / speed:.0f} steps/s"
@@ -181,7 +182,3 @@ def log_text(history: History, run: RunDir) -> Content:
     lines += [Content(""), Content.styled("trainer.log", "bold")]
     lines += [Content.styled(safe_text(line), "$muted") for line in tail_of(run.log, 60)]
     return Content("\n").join(lines)
-
-
-def _float(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) else None

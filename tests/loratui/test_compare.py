@@ -43,9 +43,12 @@ def test_settings_that_differ_are_named_as_in_the_form(tmp_path: Path) -> None:
 
 def test_results_that_differ(tmp_path: Path) -> None:
     left, right = make(tmp_path, "a", steps=10), make(tmp_path, "b", steps=40)
-    more = {"type": "checkpoint", "step": 40, "path": "x", "bytes": 1, "heldout": 0.125, "norm": 2.5}
+    more = (
+        {"type": "measure", "step": 40, "loss": 0.125, "losses": [0.1, 0.15], "of": "held-out", "norm": 2.5},
+        {"type": "checkpoint", "step": 40, "path": "x", "bytes": 1},
+    )
     with right.events.open("a") as file:
-        file.write(json.dumps({"t": 1795428100, **more}) + "\n")
+        file.writelines(json.dumps({"t": 1795428100, **one}) + "\n" for one in more)
     right.export.mkdir()
     (right.export / "dog.safetensors").write_bytes(b"x" * 1000)
     rows = {one.title: (one.left, one.right) for one in found(left, right).results}

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from loratui.history import History
-from loratui.series import BUCKETS, Point, Series, number
+from loratui.jsonvalues import number
+from loratui.series import BUCKETS, Point, Series
 from trainer.contract.events import TOGETHER, Tail
 
 

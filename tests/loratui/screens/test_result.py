@@ -51,6 +51,7 @@ def make_run(folder: Path, prompt: str = "a photo of a TOK dog") -> RunDir:
     run.config.write_text(dump_config(TrainConfig.model_validate(nested(config))))
     for step in (60, 100):
         run.checkpoint(step).mkdir(parents=True)
+        (run.checkpoint(step) / "manifest.json").write_text("{}")  # its last file: without it a checkpoint is none
     run.export.mkdir()
     for name in ("dog.safetensors", "dog_emb.safetensors", "pytorch_lora_weights.safetensors"):
         (run.export / name).write_bytes(safetensors({"format": "pt"}))
