@@ -24,7 +24,7 @@ from loratui.plan import Plan, make_plan
 from loratui.planlines import WIDTH, plan_lines, resolved_lines
 from loratui.queueing import add, take_up
 from loratui.resolve import Resolved, names_hub, resolve
-from loratui.runs import run_info
+from loratui.runs import run_info, saved_steps
 from loratui.text import plural, safe_text, show_path
 from trainer.contract import exits
 from trainer.contract.arithmetic import trained_images
@@ -104,7 +104,7 @@ def resume(run: RunDir, detach: bool, sets: Sequence[str] = (), say: Say = print
     info = run_info(run)
     if info.state == "completed":
         raise Refusal(f"{show_path(run.path)} is completed; for a longer run replay its answers.toml with more steps")
-    saved = sorted(one.name for one in run.checkpoints.glob("step-*")) if run.checkpoints.is_dir() else []
+    saved = saved_steps(run)
     values = overrides_of(sets)
     try:
         bring_back(run)
@@ -113,7 +113,10 @@ def resume(run: RunDir, detach: bool, sets: Sequence[str] = (), say: Say = print
     if values:
         for line in changed_lines(amend(run, values)):
             say(line)
-    say(f"going on from {saved[-1]}" if saved else "there is no checkpoint: it starts from the beginning")
+    if saved:
+        say(f"going on from {run.checkpoint(saved[-1]).name}")
+    else:
+        say("there is no checkpoint: it starts from the beginning")
     return begin(run, detach, 1, say)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from loratui.history import History
 from loratui.insights import new_insights
 from loratui.linesink import Sink
@@ -11,6 +9,14 @@ from loratui.text import safe_text
 from trainer.contract.config import TrainConfig, load_config
 from trainer.contract.events import Event
 from trainer.contract.rundir import RunDir
+
+
+def settings_of(run: RunDir) -> TrainConfig | None:
+    """The settings of a run, or None where they cannot be read: then less can be said."""
+    try:
+        return load_config(run.config)
+    except (OSError, ValueError):
+        return None
 
 
 class Matters:
@@ -21,9 +27,7 @@ class Matters:
         self._history = History()
         self._said: set[str] = set()
         self._start: Event = {}
-        self._config: TrainConfig | None = None  # what needs it is left unsaid where it cannot be read
-        with suppress(OSError, ValueError):
-            self._config = load_config(run.config)
+        self._config = settings_of(run)
 
     def absorb(self, events: list[Event]) -> None:
         """Take in events, in order."""

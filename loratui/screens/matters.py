@@ -8,18 +8,9 @@ from loratui.history import History
 from loratui.insights import insights
 from loratui.text import safe_text
 from loratui.widgets.eventlist import GLYPHS, STYLES
-from trainer.contract.config import TrainConfig, load_config
-from trainer.contract.rundir import RunDir
+from trainer.contract.config import TrainConfig
 
 LINES = 2  # the rest is in the log
-
-
-def settings_of(run: RunDir) -> TrainConfig | None:
-    """The settings of a run, or None where they cannot be read: then less can be said."""
-    try:
-        return load_config(run.config)
-    except (OSError, ValueError):
-        return None
 
 
 def matters_lines(history: History, config: TrainConfig | None, width: int) -> Content | None:

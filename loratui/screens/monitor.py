@@ -16,11 +16,12 @@ from textual.widgets import Footer, Static
 from loratui.catchup import CatchUp
 from loratui.history import Message
 from loratui.insights import new_insights
+from loratui.mattering import settings_of
 from loratui.screens.asking import AskingScreen
 from loratui.screens.dialogs import Help, Reader
 from loratui.screens.gallery import GalleryScreen
 from loratui.screens.learning import Learner
-from loratui.screens.matters import matters_lines, matters_text, settings_of
+from loratui.screens.matters import matters_lines, matters_text
 from loratui.screens.queue import QueueScreen
 from loratui.screens.watching import HELP, head, log_text, state_of, trouble, unstarted
 from loratui.widgets import plots
