@@ -19,7 +19,7 @@ from trainer.contract.pictures import NoDataset
 
 if TYPE_CHECKING:
     from loratui.answers import Answers
-    from loratui.curation import ScanSettings
+    from loratui.curation.scan import ScanSettings
     from loratui.resolve import Resolved
     from trainer.contract.rundir import RunDir
 
@@ -108,7 +108,7 @@ def in_folder(resolved: Resolved, answers: Answers, folder: Path) -> tuple[Resol
 def bring_back(run: RunDir) -> None:
     """Write a run's data set out again, if the cache that held it was cleared. Raises NoDataset or AnswersError."""
     from loratui.answers import read_answers
-    from loratui.curation import ScanSettings
+    from loratui.curation.scan import ScanSettings
     from trainer.contract.config import load_config
 
     try:

@@ -11,7 +11,8 @@ from typing import Any
 
 from loratui.amend import amend, changed_lines
 from loratui.answers import Answers, AnswersError, parse_set, read_answers
-from loratui.curation import Outcome, Report, ScanSettings, outcome, scan
+from loratui.curation.report import Outcome, Report, outcome
+from loratui.curation.scan import ScanSettings, scan
 from loratui.curation.lines import refusal_lines
 from loratui.curation.theset import with_views
 from loratui.datasource import as_folder, bring_back, in_folder, said_on_stderr

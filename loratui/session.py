@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from loratui.draft import Draft, DraftStore
 
 if TYPE_CHECKING:
-    from loratui.curation import Report, ScanSettings
+    from loratui.curation.report import Report
+    from loratui.curation.scan import ScanSettings
     from loratui.hardware import Asked, Machine
 
 

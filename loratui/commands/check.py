@@ -16,7 +16,8 @@ from loratui.text import safe_text
 from trainer.contract import exits
 
 if TYPE_CHECKING:
-    from loratui.curation import Report, ScanSettings
+    from loratui.curation.report import Report
+    from loratui.curation.scan import ScanSettings
 
 
 def check(
@@ -59,7 +60,7 @@ def _folder(source: str, settings: ScanSettings) -> Path:
 
 def run_check(folder: Path, settings: ScanSettings, as_json: bool, sheet: Path | None = None) -> int:
     """Print the report; the exit code says whether something stops a run. Raises Refusal."""
-    from loratui.curation import scan
+    from loratui.curation.scan import scan
     from loratui.ticker import Ticker
     from trainer.contract.pictures import NoDataset
 
@@ -92,7 +93,7 @@ def _has_pictures(folder: Path) -> bool:
 
 def _settings(kind: str | None, resolution: int | None, trigger: str, column: str | None) -> ScanSettings:
     """What was given; the rest as declared. Raises AnswersError."""
-    from loratui.curation import ScanSettings
+    from loratui.curation.scan import ScanSettings
 
     given: dict[str, Any] = {"caption_column": column} if column is not None else {}
     if kind is not None:

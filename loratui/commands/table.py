@@ -13,7 +13,7 @@ from loratui.curation.report import SEVERITIES
 from loratui.text import plural, safe_text
 
 if TYPE_CHECKING:
-    from loratui.curation import Finding, Report
+    from loratui.curation.report import Finding, Report
 
 NARROWEST, WIDEST = 60, 140  # columns; on wider terminals a line would be hard to follow
 HEADS = {

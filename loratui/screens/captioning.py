@@ -11,7 +11,7 @@ from trainer.contract.pictures import MAX_CAPTION_BYTES
 from trainer.contract.rundir import write_atomic
 
 if TYPE_CHECKING:
-    from loratui.curation import PictureReport, Report
+    from loratui.curation.report import PictureReport, Report
 
 
 class CaptionWriting(ScanningStep):

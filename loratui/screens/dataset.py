@@ -26,7 +26,7 @@ from loratui.widgets.paths import FolderSuggester
 from loratui.widgets.thumbnail import Thumbnail
 
 if TYPE_CHECKING:
-    from loratui.curation import PictureReport
+    from loratui.curation.report import PictureReport
 
 
 class DatasetScreen(CopyFixing, BestKeeping, CaptionWriting, RecentFolders):

@@ -8,7 +8,7 @@ from loratui.screens import picturelist
 from loratui.screens.scanning import ScanningStep
 
 if TYPE_CHECKING:
-    from loratui.curation import Outcome, PictureReport, Report
+    from loratui.curation.report import Outcome, PictureReport, Report
 
 
 class Deciding(ScanningStep):
@@ -30,7 +30,7 @@ class Deciding(ScanningStep):
 
     def outcome_of(self, report: Report) -> Outcome:
         """What the decisions make of the report."""
-        from loratui.curation import outcome
+        from loratui.curation.report import outcome
 
         return outcome(report, self.draft.skipped, self.draft.accepted)
 

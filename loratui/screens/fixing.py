@@ -16,7 +16,7 @@ from loratui.screens.scanning import ScanningStep
 from loratui.text import plural, safe_text, show_path
 
 if TYPE_CHECKING:
-    from loratui.curation import Report
+    from loratui.curation.report import Report
     from loratui.curation.fix import FixResult, FixSettings
 
 FOLDER, TRIGGER = "folder", "trigger"

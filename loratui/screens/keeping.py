@@ -9,7 +9,7 @@ from loratui.screens.dialogs import Confirm, LineEditor
 from loratui.text import plural, safe_text
 
 if TYPE_CHECKING:
-    from loratui.curation import Report
+    from loratui.curation.report import Report
     from loratui.curation.keep import Kept
 
 # what the sources trained on: the seed's faces 6 to 10, its mascot 31, its style 27, DreamBooth's things 4 to 6

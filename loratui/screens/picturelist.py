@@ -13,7 +13,7 @@ from loratui.draft import Draft
 from loratui.text import plural, safe_text
 
 if TYPE_CHECKING:
-    from loratui.curation import Finding, Outcome, PictureReport, Report
+    from loratui.curation.report import Finding, Outcome, PictureReport, Report
 
 Row = "PictureReport | None"  # None: what is said of the whole set
 ALL, OPEN, OUT = "", "open", "out"  # filters; any other is the code of a finding

@@ -10,7 +10,7 @@ from loratui.text import safe_text
 from loratui.units import in_bytes
 
 if TYPE_CHECKING:
-    from loratui.curation import Finding, Outcome
+    from loratui.curation.report import Finding, Outcome
     from loratui.fitting import Proposal
     from loratui.plan import Plan
     from loratui.plansections import Row, Section

@@ -27,7 +27,7 @@ from loratui.text import plural, safe_text
 
 if TYPE_CHECKING:
     from loratui.answers import Answers
-    from loratui.curation import Outcome, Report
+    from loratui.curation.report import Outcome, Report
     from loratui.plan import Plan
     from loratui.resolve import Resolved
     from loratui.screens.queueing import When
@@ -148,7 +148,7 @@ the end does the same without a screen.
             self._make_plan()
 
     def _make_plan(self) -> None:
-        from loratui.curation import outcome
+        from loratui.curation.report import outcome
         from loratui.plan import make_plan
         from loratui.resolve import resolve
 

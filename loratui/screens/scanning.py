@@ -15,7 +15,8 @@ from loratui.session import Scan
 from loratui.text import plural
 
 if TYPE_CHECKING:
-    from loratui.curation import Report, ScanSettings
+    from loratui.curation.report import Report
+    from loratui.curation.scan import ScanSettings
 
 
 class ScanProgressed(Message):
@@ -47,7 +48,7 @@ class ScanningStep(Step):
 
     def scan_settings(self) -> ScanSettings:
         """What the draft asks the checks to measure against."""
-        from loratui.curation import ScanSettings
+        from loratui.curation.scan import ScanSettings
 
         return ScanSettings.of_values(effective(self.draft))
 
@@ -62,7 +63,7 @@ class ScanningStep(Step):
     @work(thread=True, exclusive=True, group="scan")
     def _scan(self, source: str, named: Path, settings: ScanSettings) -> None:
         from loratui import datasource
-        from loratui.curation import Cancelled, scan
+        from loratui.curation.scan import Cancelled, scan
         from trainer.contract.pictures import NoDataset
 
         worker = get_current_worker()

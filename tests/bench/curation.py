@@ -21,7 +21,7 @@ from typing import Any
 
 from PIL import Image, ImageFilter, ImageOps
 
-from loratui.curation import ScanSettings, scan
+from loratui.curation.scan import ScanSettings, scan
 from loratui.curation.as_json import report_json
 from loratui.curation.files import open_picture
 from loratui.curation.measure import measure

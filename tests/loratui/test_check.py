@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from loratui.commands.table import figure, print_report
-from loratui.curation import Finding, PictureReport, Report, ScanSettings, scan
+from loratui.curation.report import Finding, PictureReport, Report
+from loratui.curation.scan import ScanSettings, scan
 from loratui.curation.contact_sheet import draw_contact_sheet, refuse_place, write_contact_sheet
 from loratui.errors import Refusal
 from tests.loratui.conftest import LoraTUI

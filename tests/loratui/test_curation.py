@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from loratui.curation import Cancelled, Report, ScanSettings, outcome, scan
+from loratui.curation.scan import Cancelled, ScanSettings, scan
+from loratui.curation.report import Report, outcome
 from loratui.curation.as_json import report_json
 from loratui.curation.lines import refusal_lines, report_lines
 from trainer.contract.pictures import NoDataset

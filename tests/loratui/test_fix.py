@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageCms, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
-from loratui.curation import ScanSettings, scan
+from loratui.curation.scan import ScanSettings, scan
 from loratui.curation.fix import CannotWrite, FixCancelled, FixResult, FixSettings, fix_pictures
 from loratui.curation.fix_jpeg import NotPlain, strip_jpeg
 from tests.loratui.conftest import LoraTUI

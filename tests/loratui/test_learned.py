@@ -206,7 +206,8 @@ def test_a_real_run_teaches_the_next_plan(loratui: LoraTUI, answers_file: Path, 
 
 def test_a_plan_says_how_it_was_corrected_and_how_far_off_the_last_were(tmp_path: Path) -> None:
     from loratui.answers import Answers
-    from loratui.curation import ScanSettings, outcome, scan
+    from loratui.curation.scan import ScanSettings, scan
+    from loratui.curation.report import outcome
     from loratui.hardware import Machine
     from loratui.resolve import resolve
 

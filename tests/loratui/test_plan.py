@@ -8,7 +8,8 @@ import socket
 from pathlib import Path
 
 from loratui.answers import Answers
-from loratui.curation import ScanSettings, outcome, scan
+from loratui.curation.scan import ScanSettings, scan
+from loratui.curation.report import outcome
 from loratui.hardware import Machine
 from loratui.learned import gather
 from loratui.plan import Plan, make_plan

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from loratui.curation import Finding, PictureReport, Report, ScanSettings, scan
+from loratui.curation.report import Finding, PictureReport, Report
+from loratui.curation.scan import ScanSettings, scan
 
 PHOTOS = Path(__file__).parents[4] / "shared" / "photos"
 needs_photos = pytest.mark.skipif(not PHOTOS.is_dir(), reason="../shared/photos is not on this machine")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from PIL import ImageFilter
 
-from loratui.curation import Finding, PictureReport, Report
+from loratui.curation.report import Finding, PictureReport, Report
 from loratui.curation.cache import cache_folder
 from loratui.curation.codes import CODES
 from loratui.curation.keep import keep_best

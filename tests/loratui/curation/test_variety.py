@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
-from loratui.curation import outcome
+from loratui.curation.report import outcome
 from loratui.curation.look import look_groups
 from loratui.curation.shots import features
 from tests.loratui.curation.conftest import codes, look, of_set, picture, scene

@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, OptionList
 
 from loratui.app import LoratuiApp
-from loratui.curation import PictureReport, Report
+from loratui.curation.report import PictureReport, Report
 from loratui.draft import Draft
 from loratui.screens.fixing import with_copies
 
