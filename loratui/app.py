@@ -13,16 +13,16 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.theme import Theme
 
-from loratui import images
-from loratui.draft import Draft, DraftStore
-from loratui.preferences import keep_shade, shade
-from loratui.screens.base import Step, StepAnswer, Watch
-from loratui.session import Session
-from loratui.text import safe_text
-from trainer.contract.rundir import RunDir
+from loratui.screens.shared.session import Session
+from loratui.screens.shared.step import Step, StepAnswer, Watch
+from loratui.settings.draft import Draft, DraftStore
+from loratui.settings.preferences import keep_shade, shade
+from loratui.terminal import images
+from loratui.terminal.text import safe_text
+from trainer.contract.run.rundir import RunDir
 
 if TYPE_CHECKING:
-    from loratui.pastrun import Past
+    from loratui.runs.past_run import Past
 
 # The order of the wizard; a screen's module is loaded when it is first shown.
 STEPS: tuple[str, ...] = (
@@ -30,7 +30,7 @@ STEPS: tuple[str, ...] = (
     "dataset:DatasetScreen",
     "concept:ConceptScreen",
     "preset:PresetScreen",
-    "advanced:AdvancedScreen",
+    "settings:AdvancedScreen",
     "review:ReviewScreen",
 )
 
@@ -76,7 +76,7 @@ LIGHT = Theme(
 def load_step(name: str) -> type[Step]:
     """The screen class of an entry of STEPS."""
     module, _, screen = name.partition(":")
-    found: type[Step] = getattr(import_module(f"loratui.screens.{module}"), screen)
+    found: type[Step] = getattr(import_module(f"loratui.screens.wizard.{module}"), screen)
     return found
 
 
@@ -142,7 +142,7 @@ class LoratuiApp(App[str]):
     @work(thread=True, group="queue")
     def _take_up_queue(self) -> None:
         """Who opens loratui starts what waits, where nothing trains: after a kill or a power cut nobody else would."""
-        from loratui.queueing import take_up
+        from loratui.runs.queue import take_up
 
         if started := take_up(settle=False):
             self.post_message(self.QueueWentOn([run.path.name for run in started]))
@@ -191,8 +191,8 @@ class LoratuiApp(App[str]):
 
     async def _watch(self, run: RunDir) -> None:
         """The monitor, and the result as often as it is asked for."""
-        from loratui.screens.monitor import MonitorScreen
-        from loratui.screens.result import ResultScreen
+        from loratui.screens.monitor.monitor import MonitorScreen
+        from loratui.screens.results.result import ResultScreen
 
         while True:
             leaving = await self.push_screen_wait(MonitorScreen(run))
@@ -221,8 +221,8 @@ class LoratuiApp(App[str]):
 
 def parting_words(run: RunDir) -> str:
     """How to come back to a run, or where its files lie."""
-    from trainer.contract.events import last_status
-    from trainer.contract.rundir import run_state
+    from trainer.contract.run.events import last_status
+    from trainer.contract.run.rundir import run_state
 
     name = safe_text(run.path.name)
     match run_state(run, last_status(run.events)):

@@ -21,10 +21,10 @@ from loratui.commands.push import push
 from loratui.commands.queue import QueueOption, tell_taken_up
 from loratui.commands.queue import app as queue
 from loratui.errors import Refusal
-from loratui.text import safe_text, show_path
+from loratui.terminal.text import safe_text, show_path
 
 if TYPE_CHECKING:
-    from trainer.contract.control import Cmd
+    from trainer.contract.run.control import Cmd
 
 app = typer.Typer(
     help="From a folder of pictures to a trained SDXL LoRA. Without a command: the guided way.",
@@ -75,8 +75,8 @@ def wizard(
         raise Refusal("the guided way needs a terminal; without one use 'loratui check', 'plan' and 'replay'")
     past = None
     if from_ is not None:
-        from loratui.pastrun import draft_of
-        from loratui.runs import RUNS
+        from loratui.runs.find import RUNS
+        from loratui.runs.past_run import draft_of
 
         past = draft_of(from_, RUNS)
     from loratui.app import run_wizard
@@ -93,7 +93,7 @@ def demo(
     images: ImagesOption = "blocks",
 ) -> None:
     """Train on the small SDXL and pictures that ship with loratui."""
-    from loratui.demo import run_demo
+    from loratui.commands.demo import run_demo
 
     screen = _has_screen() and not plain
     if screen:
@@ -120,7 +120,7 @@ def plan(
     memory: Annotated[float | None, typer.Option(min=1, metavar="GB", help="As on a GPU with so much memory.")] = None,
 ) -> None:
     """Show what a replay would do, and start nothing."""
-    from loratui import jobs
+    from loratui.commands import replay as jobs
 
     raise typer.Exit(jobs.plan(answers, set_ or [], memory))
 
@@ -135,10 +135,10 @@ def replay(
     queue: QueueOption = False,
 ) -> None:
     """Run an answer file without asking anything."""
-    from loratui import jobs
+    from loratui.commands import replay as jobs
 
     if gpus > 1:
-        from loratui.doctor import gpus as found
+        from loratui.commands.doctor import gpus as found
 
         if len(found()) < gpus:
             raise Refusal(f"--gpus {gpus}: this machine shows {len(found())}; see 'loratui doctor'")
@@ -150,7 +150,7 @@ def runs(
     folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Where the runs are.")] = Path("runs"),
 ) -> None:
     """List the runs: what trains, what waits, then the newest first."""
-    from loratui.queueing import listed
+    from loratui.runs.queue import listed
 
     tell_taken_up(folder)
     found = listed(folder)
@@ -161,7 +161,7 @@ def runs(
         steps = f"{one.step}/{one.steps}"
         print(f"{state:<9}  {steps:>11}  {safe_text(one.name, 24):<16}  {show_path(one.run.path)}{loss}")
     if found:
-        from loratui.learned import gather
+        from loratui.planning.past_runs import gather
 
         gather(folder)
 
@@ -169,17 +169,17 @@ def runs(
 @app.command()
 def attach(run: RunArgument = None, plain: PlainOption = False, images: ImagesOption = "blocks") -> None:
     """Watch a run; quitting leaves it running."""
-    from loratui.runs import find_run
+    from loratui.runs.find import find_run
 
     chosen = find_run(run)
     tell_taken_up(chosen.path.parent)
     if _has_screen() and not plain:
         from loratui.app import run_monitor
-        from loratui.plain import exit_code_of
+        from loratui.commands.follow import exit_code_of
 
         _prepare(images)
         raise typer.Exit(run_monitor(chosen, after=exit_code_of))
-    from loratui.plain import follow
+    from loratui.commands.follow import follow
 
     raise typer.Exit(follow(chosen, sys.stdout))
 
@@ -211,7 +211,7 @@ def sample(
     ] = None,
 ) -> None:
     """Make validation pictures now, of all prompts or of one more."""
-    from loratui.adding import sample_arguments
+    from loratui.runs.added_prompts import sample_arguments
 
     _send(run, "sample", **sample_arguments(prompt, keep))
 
@@ -225,7 +225,7 @@ def pause(run: RunArgument = None) -> None:
 @app.command()
 def resume(run: RunArgument = None, detach: DetachOption = False, set_: SetOption = None) -> None:
     """Go on with a paused or an interrupted run; with --set, in other settings."""
-    from loratui.runs import find_run, run_info
+    from loratui.runs.find import find_run, run_info
 
     chosen = find_run(run)
     if run_info(chosen).alive:
@@ -233,7 +233,7 @@ def resume(run: RunArgument = None, detach: DetachOption = False, set_: SetOptio
             raise Refusal(f"{show_path(chosen.path)} is running: stop it before its settings are changed")
         _send(str(chosen.path), "resume")
         return
-    from loratui import jobs
+    from loratui.commands import replay as jobs
 
     raise typer.Exit(jobs.resume(chosen, detach, set_ or []))
 
@@ -241,7 +241,7 @@ def resume(run: RunArgument = None, detach: DetachOption = False, set_: SetOptio
 @app.command()
 def doctor() -> None:
     """What will not work on this machine, and what to do."""
-    from loratui.doctor import checks, doctor_lines
+    from loratui.commands.doctor import checks, doctor_lines
 
     print("\n".join(doctor_lines(list(checks()))))
 
@@ -252,14 +252,14 @@ def _has_screen() -> bool:
 
 def _prepare(images: str) -> None:
     """Find out how pictures can be drawn, and say in the terminal's own scroll-back where it is not as asked for."""
-    from loratui.images import prepare
+    from loratui.terminal.images import prepare
 
     if words := prepare(images).words:
         print(f"--images {images}: {words}", file=sys.stderr)
 
 
 def _send(text: str | None, command: Cmd, **arguments: str | bool) -> None:
-    from loratui.commanding import ask
-    from loratui.runs import find_run
+    from loratui.runs.find import find_run
+    from loratui.runs.send import ask
 
     print(ask(find_run(text), command, **arguments))

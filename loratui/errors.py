@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainer.contract import exits
+from trainer.contract.run import exits
 
 
 class Refusal(ValueError):

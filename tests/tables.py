@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from loratui.presets import load_presets
-from trainer.contract.config import SETTINGS
+from loratui.settings.presets import load_presets
+from trainer.contract.settings.config import SETTINGS
 
 README = Path(__file__).parents[1] / "README.md"
 

@@ -11,17 +11,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainer.contract import exits
-from trainer.contract.config import TrainConfig, config_sha, load_config
-from trainer.contract.events import VERSION, EventLog, SilentLog
-from trainer.contract.lock import AlreadyRunning, RunLock
-from trainer.contract.queue import leave
-from trainer.contract.rundir import RunDir
-from trainer.contract.starting import pass_on
+from trainer.contract.run import exits
+from trainer.contract.run.events import VERSION, EventLog, SilentLog
+from trainer.contract.run.lock import AlreadyRunning, RunLock
+from trainer.contract.run.queue import leave
+from trainer.contract.run.rundir import RunDir
+from trainer.contract.run.starting import pass_on
+from trainer.contract.settings.config import TrainConfig, config_sha, load_config
 
 if TYPE_CHECKING:
-    from trainer.checkpoint import Found
-    from trainer.world import World
+    from trainer.checkpoints.snapshot import Found
+    from trainer.ground.world import World
 
 CODES = {"oom": exits.MEMORY, "data": exits.DATASET, "usage": exits.USAGE, "signal": exits.STOPPED}
 
@@ -60,9 +60,9 @@ def main(arguments: list[str]) -> int:
 
 
 def _train(config: TrainConfig, run: RunDir, log: EventLog, began: float, started: float, dead: int | None) -> int:
-    from trainer.checkpoint import newest_checkpoint
+    from trainer.checkpoints.snapshot import newest_checkpoint
     from trainer.commands import Requests, Stop
-    from trainer.machine import gpu_memory, gpu_name, versions
+    from trainer.ground.machine import gpu_memory, gpu_name, versions
 
     requests = Requests(run, log, since=started)
     found = newest_checkpoint(run)
@@ -103,8 +103,8 @@ def _train(config: TrainConfig, run: RunDir, log: EventLog, began: float, starte
 
 def _changed(config: TrainConfig, run: RunDir, found: Found) -> list[dict[str, Any]]:
     """What a person changed since the checkpoint, as the `run` event lists it."""
-    from trainer.contract.changes import read_changes
-    from trainer.goingon import changed_since
+    from trainer.contract.run.changes import read_changes
+    from trainer.going_on import changed_since
 
     if found.snapshot is None:
         return []
@@ -118,7 +118,7 @@ def _follow(config: TrainConfig, run: RunDir) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # rank 0 hears them and tells
     world = _prepare_torch(config)
-    from trainer.checkpoint import newest_checkpoint
+    from trainer.checkpoints.snapshot import newest_checkpoint
     from trainer.loop import Run
 
     with _kernels(config):
@@ -127,7 +127,7 @@ def _follow(config: TrainConfig, run: RunDir) -> int:
 
 
 def _kernels(config: TrainConfig) -> AbstractContextManager[None]:
-    from trainer.determinism import deterministic
+    from trainer.ground.determinism import deterministic
 
     return deterministic() if config.train.deterministic else nullcontext()
 
@@ -135,7 +135,7 @@ def _kernels(config: TrainConfig) -> AbstractContextManager[None]:
 def _prepare_torch(config: TrainConfig) -> World:
     import torch
 
-    from trainer.world import join_world
+    from trainer.ground.world import join_world
 
     torch.set_num_threads(config.train.cpu_threads)
     torch.set_flush_denormal(True)  # numbers near zero are a hundred times slower on a CPU

@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable
 from types import FrameType
 
-from trainer.contract import exits
-from trainer.contract.control import Command, Inbox
-from trainer.contract.events import EventLog
-from trainer.contract.queue import goes_on_words
-from trainer.contract.rundir import RunDir
-from trainer.contract.starting import pass_on
+from trainer.contract.run import exits
+from trainer.contract.run.control import Command, Inbox
+from trainer.contract.run.events import EventLog
+from trainer.contract.run.queue import goes_on_words
+from trainer.contract.run.rundir import RunDir
+from trainer.contract.run.starting import pass_on
 
 Done = tuple[bool, str]  # whether a command went well, and what to say of it
 

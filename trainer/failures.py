@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from typing import Any
 
-from trainer.contract.basemodel import NotSDXL
+from trainer.contract.basemodel.inspect import NotSDXL
 
 Explained = tuple[str, str, list[str]]
 
@@ -45,8 +45,8 @@ def is_memory(error: BaseException) -> bool:
 
 def details(error: BaseException) -> dict[str, Any]:
     """What the `error` event says beside the words: `step` and `pictures` where there is one at fault."""
-    from trainer.dataset import DataError
-    from trainer.step import NotFinite
+    from trainer.data.dataset import DataError
+    from trainer.step.step import NotFinite
 
     match error:
         case NotFinite():
@@ -58,15 +58,15 @@ def details(error: BaseException) -> dict[str, Any]:
 
 def explain(error: BaseException) -> Explained:
     """Kind (oom, nan, data, usage, disk, signal, exception), message and advice of whatever ended a run."""
-    from trainer.adapters import UnknownBlock
-    from trainer.checkpoint import OtherRun
-    from trainer.dataset import DataError
-    from trainer.download import NotFetched
-    from trainer.model import ModelError
-    from trainer.optim import NoOptimizer
-    from trainer.reading import SettingsError
-    from trainer.step import NotFinite
-    from trainer.world import Uneven
+    from trainer.checkpoints.snapshot import OtherRun
+    from trainer.data.dataset import DataError
+    from trainer.ground.world import Uneven
+    from trainer.inputs import SettingsError
+    from trainer.model.adapters import UnknownBlock
+    from trainer.model.download import NotFetched
+    from trainer.model.parts import ModelError
+    from trainer.step.optimizer import NoOptimizer
+    from trainer.step.step import NotFinite
 
     match error:
         case _ if is_memory(error):

@@ -10,31 +10,31 @@ from typing import Any
 
 import torch
 
-from trainer.cache import LatentCache
-from trainer.checkpoint import Found, Snapshot, newest_checkpoint
+from trainer.checkpoints.saver import Saver
+from trainer.checkpoints.snapshot import Found, Snapshot, newest_checkpoint
 from trainer.commands import Requests, Stop
-from trainer.contract.arithmetic import checkpoint_steps, sample_steps
-from trainer.contract.changes import read_changes
-from trainer.contract.config import TrainConfig
-from trainer.contract.datasource import cache_folder
-from trainer.contract.events import EventLog, SilentLog
-from trainer.contract.rundir import RunDir
-from trainer.dataset import Plan
-from trainer.download import bring
+from trainer.contract.pictures.sources import cache_folder
+from trainer.contract.run.changes import read_changes
+from trainer.contract.run.events import EventLog, SilentLog
+from trainer.contract.run.rundir import RunDir
+from trainer.contract.settings.arithmetic import checkpoint_steps, sample_steps
+from trainer.contract.settings.config import TrainConfig
+from trainer.data.dataset import Plan
+from trainer.data.latents import LatentCache
 from trainer.export.files import export_run
-from trainer.goingon import check_run
-from trainer.machine import memory_now
-from trainer.measure import APART, Gauge, change_norm, measured_views
-from trainer.model import Parts, fix_pooling, free, load_parts, pick_device
-from trainer.prior import class_pictures
-from trainer.prompts import PromptCache, too_long
-from trainer.reading import Inputs, other_files, read_inputs
-from trainer.sampler import Sampler
-from trainer.saving import Saver
-from trainer.setup import make_trainee, run_identity
-from trainer.shown import Shown
-from trainer.step import NotFinite, Stepper
-from trainer.world import World
+from trainer.going_on import check_run
+from trainer.ground.machine import memory_now
+from trainer.ground.world import World
+from trainer.inputs import Inputs, other_files, read_inputs
+from trainer.model.download import bring
+from trainer.model.parts import Parts, fix_pooling, free, load_parts, pick_device
+from trainer.model.prompts import PromptCache, too_long
+from trainer.samples.class_pictures import class_pictures
+from trainer.samples.prompt_list import Shown
+from trainer.samples.sampler import Sampler
+from trainer.step.measure import APART, Gauge, change_norm, measured_views
+from trainer.step.step import NotFinite, Stepper
+from trainer.step.trainee import make_trainee, run_identity
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ from typing import IO, Annotated, Any
 
 import typer
 
-from loratui.childevents import child_events
+from loratui.children.events import child_events
 from loratui.commands.options import ColumnOption, DatasetArgument, checked_trigger
 from loratui.errors import Refusal
-from loratui.text import plural, safe_lines, safe_text, show_path
-from loratui.ticker import Ticker
-from trainer.contract import exits
+from loratui.terminal.text import plural, safe_lines, safe_text, show_path
+from loratui.terminal.ticker import Ticker
+from trainer.contract.run import exits
 
 HAS_ONE = ("has a caption", "has a caption in the metadata")
 TAIL = 12  # lines of the process's stderr that are shown when it died
@@ -55,7 +55,7 @@ def caption(
 
 def _run(command: list[str], folder: Path) -> int:
     """Follow the captioner to its end; its exit code is ours. Ctrl+C stops it after telling it once."""
-    from loratui.launch import trainer_environment
+    from loratui.runs.launch import trainer_environment
 
     with Ticker() as ticker:
         # a session of its own: Ctrl+C reaches it through us, once

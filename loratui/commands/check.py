@@ -12,8 +12,8 @@ import typer
 
 from loratui.commands.options import ColumnOption, SourceArgument, checked, checked_trigger
 from loratui.errors import Refusal
-from loratui.text import safe_text
-from trainer.contract import exits
+from loratui.terminal.text import safe_text
+from trainer.contract.run import exits
 
 if TYPE_CHECKING:
     from loratui.curation.report import Report
@@ -49,8 +49,8 @@ def check(
 
 def _folder(source: str, settings: ScanSettings) -> Path:
     """The pictures of a folder or a data set. Raises Refusal."""
-    from loratui.datasource import as_folder, said_on_stderr
-    from trainer.contract.pictures import NoDataset
+    from loratui.curation.sources import as_folder, said_on_stderr
+    from trainer.contract.pictures.folder import NoDataset
 
     try:
         return as_folder(source, settings, said_on_stderr(source))
@@ -61,8 +61,8 @@ def _folder(source: str, settings: ScanSettings) -> Path:
 def run_check(folder: Path, settings: ScanSettings, as_json: bool, sheet: Path | None = None) -> int:
     """Print the report; the exit code says whether something stops a run. Raises Refusal."""
     from loratui.curation.scan import scan
-    from loratui.ticker import Ticker
-    from trainer.contract.pictures import NoDataset
+    from loratui.terminal.ticker import Ticker
+    from trainer.contract.pictures.folder import NoDataset
 
     if sheet is not None:
         from loratui.curation.contact_sheet import refuse_place
@@ -83,7 +83,7 @@ def run_check(folder: Path, settings: ScanSettings, as_json: bool, sheet: Path |
 
 
 def _has_pictures(folder: Path) -> bool:
-    from trainer.contract.pictures import NoDataset, list_pictures
+    from trainer.contract.pictures.folder import NoDataset, list_pictures
 
     try:
         return bool(list_pictures(folder).pictures)

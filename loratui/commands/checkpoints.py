@@ -11,10 +11,10 @@ def checkpoints(
     run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Folder or name; left out: the newest.")] = None,
 ) -> None:
     """What was measured at each checkpoint, and which looks best: a hint."""
-    from loratui.bestcheckpoint import checkpoints_of, hint, on_what, table_lines
-    from loratui.runfacts import read_facts, read_history
-    from loratui.runs import find_run, saved_steps
-    from loratui.text import show_path
+    from loratui.results.best_checkpoint import checkpoints_of, hint, on_what, table_lines
+    from loratui.results.facts import read_facts, read_history
+    from loratui.runs.find import find_run, saved_steps
+    from loratui.terminal.text import show_path
 
     chosen = find_run(run)
     found = checkpoints_of(read_history(chosen), saved_steps(chosen))

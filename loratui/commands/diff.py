@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from loratui.errors import Refusal
-from loratui.text import show_path
+from loratui.terminal.text import show_path
 
 WIDEST = 110  # cells; beyond it the columns are too far apart to be read together
 
@@ -18,9 +18,9 @@ SecondArgument = Annotated[str, typer.Argument(metavar="RUN", help="Folder or na
 
 def diff(first: FirstArgument, second: SecondArgument) -> None:
     """Settings, pictures and results in which two runs differ."""
-    from loratui.compare import compare, facts_of
-    from loratui.comparelines import comparison_lines
-    from loratui.runs import find_run
+    from loratui.results.comparison import compare, facts_of
+    from loratui.results.comparison_lines import comparison_lines
+    from loratui.runs.find import find_run
 
     runs = [find_run(one) for one in (first, second)]
     try:

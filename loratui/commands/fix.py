@@ -11,8 +11,8 @@ import typer
 
 from loratui.commands.options import ColumnOption, DatasetArgument, checked_trigger
 from loratui.errors import Refusal
-from loratui.text import plural, safe_text, show_path
-from trainer.contract import exits
+from loratui.terminal.text import plural, safe_text, show_path
+from trainer.contract.run import exits
 
 
 def fix(
@@ -43,9 +43,9 @@ def _run(
     column: str | None,
     skip: tuple[str, ...],
 ) -> int:
-    from loratui.curation.fix import CannotWrite, FixSettings, fix_lines, fix_pictures
-    from loratui.ticker import Ticker
-    from trainer.contract.pictures import NoDataset
+    from loratui.curation.copies.folder import CannotWrite, FixSettings, fix_lines, fix_pictures
+    from loratui.terminal.ticker import Ticker
+    from trainer.contract.pictures.folder import NoDataset
 
     settings = FixSettings(checked_trigger(trigger), background, skip=skip)
     if column is not None:

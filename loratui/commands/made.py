@@ -11,7 +11,7 @@ import typer
 from loratui.commands.options import RunArgument
 
 if TYPE_CHECKING:
-    from trainer.contract.rundir import RunDir
+    from trainer.contract.run.rundir import RunDir
 
 
 def generate(
@@ -27,7 +27,7 @@ def generate(
 ) -> None:
     """Pictures with the trained LoRA and embeddings."""
     options = {"seed": seed, "steps": steps, "guidance": guidance, "scale": scale, "count": count}
-    _run_trainer("trainer.generate", run, [prompt], {**options, "out": out, "checkpoint": checkpoint})
+    _run_trainer("trainer.samples.generate", run, [prompt], {**options, "out": out, "checkpoint": checkpoint})
 
 
 def export(
@@ -41,9 +41,9 @@ def export(
 
 def _run_trainer(module: str, run: str | None, words: list[str], options: dict[str, object]) -> None:
     """Run one of the trainer's programs on a run; its exit code is ours."""
-    from loratui.childlines import run_shown
-    from loratui.launch import trainer_environment
-    from loratui.runs import find_run
+    from loratui.children.lines import run_shown
+    from loratui.runs.find import find_run
+    from loratui.runs.launch import trainer_environment
 
     chosen: RunDir = find_run(run)
     given = [f"--{name}={value}" for name, value in options.items() if value is not None]

@@ -15,8 +15,8 @@ ColumnOption = Annotated[str | None, typer.Option("--caption-column", help="Colu
 
 def checked(flag: str, key: str, value: Any) -> Any:
     """`value` as the setting `key` would take it. Raises AnswersError that names the flag."""
-    from loratui.problems import AnswersError, wrong_value
-    from trainer.contract.config import BY_KEY
+    from loratui.settings.problems import AnswersError, wrong_value
+    from trainer.contract.settings.config import BY_KEY
 
     if problem := wrong_value(BY_KEY[key], value):
         raise AnswersError([f"{flag}: {problem}"])
@@ -27,7 +27,7 @@ def checked_trigger(trigger: str | None) -> str:
     """The trigger, empty if none was given. Raises AnswersError for one with spaces or the like."""
     if not trigger:
         return ""
-    from loratui.problems import validated
+    from loratui.settings.problems import validated
 
     values = {"dataset.trigger": trigger, "dataset.instance_prompt": trigger}
     return validated(values, lambda _: "--trigger").dataset.trigger

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from loratui.text import plural, safe_text, show_path
+from loratui.terminal.text import plural, safe_text, show_path
 
 if TYPE_CHECKING:
-    from loratui.presets import Preset
+    from loratui.settings.presets import Preset
 
 preset = typer.Typer(help="Presets: list them, show one, keep one of your own.", rich_markup_mode=None)
 
@@ -30,10 +30,10 @@ def save(
     replace: Annotated[bool, typer.Option("--replace", help="Write over your preset of that name.")] = False,
 ) -> None:
     """Keep the settings of a run or an answer file under a name."""
-    from loratui.answers import Answers, read_answers
-    from loratui.pastrun import draft_of_run
-    from loratui.presetfile import save_preset
-    from loratui.runs import find_run
+    from loratui.runs.find import find_run
+    from loratui.runs.past_run import draft_of_run
+    from loratui.settings.answers import Answers, read_answers
+    from loratui.settings.preset_file import save_preset
 
     path = Path(from_).expanduser() if from_ else None
     if path is not None and path.is_file():
@@ -51,8 +51,8 @@ def save(
 @preset.command(name="list")
 def list_() -> None:
     """Every preset: your own first, then those that ship with loratui."""
-    from loratui.ownpresets import found_presets
-    from loratui.presets import load_presets
+    from loratui.settings.own_presets import found_presets
+    from loratui.settings.presets import load_presets
 
     own = found_presets()
     for one in (*own.presets, *load_presets()):
@@ -67,7 +67,7 @@ def list_() -> None:
 @preset.command()
 def show(name: NameArgument) -> None:
     """What a preset sets, and who says so."""
-    from loratui.presets import preset as find
+    from loratui.settings.presets import preset as find
 
     found = find(name)
     print("\n".join(_lines(found)))
@@ -76,13 +76,13 @@ def show(name: NameArgument) -> None:
 @preset.command()
 def delete(name: NameArgument) -> None:
     """Delete a preset of your own; runs made with it keep their settings."""
-    from loratui.ownpresets import delete_preset
+    from loratui.settings.own_presets import delete_preset
 
     print(f"deleted: {show_path(delete_preset(name))}")
 
 
 def _lines(one: Preset) -> list[str]:
-    from loratui.compare import shown_value
+    from loratui.results.comparison import shown_value
 
     head = f"{one.name}{' (yours)' if one.own else ''}: {one.title}"
     lines = [head, one.summary, f"for: {one.data}" if one.data else "", f"kind: {one.kind}"]

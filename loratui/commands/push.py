@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from loratui.errors import Refusal
-from loratui.text import safe_text
-from trainer.contract import exits
+from loratui.terminal.text import safe_text
+from trainer.contract.run import exits
 
 
 def push(
@@ -27,9 +27,9 @@ def push(
     as_events: Annotated[bool, typer.Option("--events", hidden=True)] = False,
 ) -> None:
     """Send the files to the hub: private, from an allow-list, after a preview."""
-    from loratui.parcel import REPOSITORY, make_parcel, parcel_lines
-    from loratui.runfacts import read_facts
-    from loratui.runs import find_run
+    from loratui.results.facts import read_facts
+    from loratui.results.parcel import REPOSITORY, make_parcel, parcel_lines
+    from loratui.runs.find import find_run
 
     chosen = find_run(run)
     name = read_facts(chosen).name
@@ -56,10 +56,10 @@ def _agreed() -> bool:
 
 
 def _send(parcel: object, repository: str, public: bool, update: bool, as_events: bool) -> int:
-    from loratui.history import megabytes
-    from loratui.parcel import Parcel
-    from loratui.push import push as send
-    from loratui.ticker import Ticker
+    from loratui.events.history import megabytes
+    from loratui.results.parcel import Parcel
+    from loratui.results.push import push as send
+    from loratui.terminal.ticker import Ticker
 
     assert isinstance(parcel, Parcel)
     if as_events:

@@ -27,8 +27,8 @@ def show(context: typer.Context, folder: FolderOption = RUNS) -> None:
 @app.command()
 def add(run: RunArgument, gpus: Annotated[int, typer.Option("--gpus", min=1, help="How many GPUs.")] = 1) -> None:
     """Put a run into the queue: new or interrupted."""
-    from loratui.queueing import add as put
-    from loratui.runs import find_run
+    from loratui.runs.find import find_run
+    from loratui.runs.queue import add as put
 
     raise typer.Exit(put(find_run(run), gpus))
 
@@ -42,8 +42,8 @@ def first(run: RunArgument) -> None:
 @app.command()
 def move(run: RunArgument, place: Annotated[int, typer.Argument(metavar="PLACE", min=1, help="1 is next.")]) -> None:
     """Give a waiting run another place."""
-    from loratui.queueing import find_waiting
-    from loratui.queueing import move as to
+    from loratui.runs.queue import find_waiting
+    from loratui.runs.queue import move as to
 
     chosen = find_waiting(run)
     to(chosen, place)
@@ -53,8 +53,8 @@ def move(run: RunArgument, place: Annotated[int, typer.Argument(metavar="PLACE",
 @app.command()
 def cancel(run: RunArgument) -> None:
     """Take a run out of the queue; its folder stays."""
-    from loratui.queueing import cancel as take_out
-    from loratui.queueing import cancelled_words, find_waiting
+    from loratui.runs.queue import cancel as take_out
+    from loratui.runs.queue import cancelled_words, find_waiting
 
     chosen = find_waiting(run)
     take_out(chosen)
@@ -65,14 +65,14 @@ def tell_taken_up(root: Path) -> None:
     """Start what waits and has a free GPU, and say so on stderr."""
     import sys
 
-    from loratui.queueing import take_up
-    from loratui.text import show_path
+    from loratui.runs.queue import take_up
+    from loratui.terminal.text import show_path
 
     for run in take_up(root):
         print(f"started from the queue: {show_path(run.path)}", file=sys.stderr)
 
 
 def _list(root: Path) -> None:
-    from loratui.queueing import queue_lines
+    from loratui.runs.queue import queue_lines
 
     print("\n".join(queue_lines(root)))

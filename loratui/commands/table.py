@@ -10,7 +10,7 @@ from rich.text import Text
 
 from loratui.curation.lines import count_line, head_line, not_checked_lines
 from loratui.curation.report import SEVERITIES
-from loratui.text import plural, safe_text
+from loratui.terminal.text import plural, safe_text
 
 if TYPE_CHECKING:
     from loratui.curation.report import Finding, Report

@@ -11,13 +11,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from loratui.curation.duplicates import Relation, Shots
-from loratui.curation.faces import Face
-from loratui.curation.measure import Measured
+from loratui.curation.checks.duplicates import Relation, Shots
+from loratui.curation.checks.faces import Face
+from loratui.curation.checks.measure import Measured
 from loratui.curation.pixels import versions
 from loratui.curation.report import Finding
-from trainer.contract import datasource
-from trainer.contract.rundir import make_private, write_atomic
+from trainer.contract.pictures import sources as datasource
+from trainer.contract.run.rundir import make_private, write_atomic
 
 CHECKS = 1  # raised whenever a measurement changes: what was kept before is then measured again
 MOST_FILES = 60  # folders that are remembered; the oldest go first

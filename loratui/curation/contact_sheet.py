@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from loratui.curation.report import PictureReport, Report
 from loratui.errors import Refusal
-from loratui.text import plural, safe_text, show_path
-from trainer.contract.pictures import FORMATS, MAX_BYTES, MAX_PIXELS
-from trainer.contract.rundir import write_atomic
+from loratui.terminal.text import plural, safe_text, show_path
+from trainer.contract.pictures.folder import FORMATS, MAX_BYTES, MAX_PIXELS
+from trainer.contract.run.rundir import write_atomic
 
 if TYPE_CHECKING:
     from PIL.Image import Image

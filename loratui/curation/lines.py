@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from loratui.curation.report import Finding, Outcome, Report
-from loratui.text import plural, safe_text, show_path
+from loratui.terminal.text import plural, safe_text, show_path
 
 MARKS = {"block": "x BLOCK", "warn": "! warn ", "hint": "- hint "}
 

@@ -11,23 +11,23 @@ from pathlib import Path
 from typing import Any
 
 from loratui.curation.cache import ScanCache
-from loratui.curation.captions import caption_findings, length_findings, problem_findings, raw_findings
-from loratui.curation.duplicates import relate, with_duplicates
-from loratui.curation.folder import look_into
-from loratui.curation.framing import counted, face_findings, framing, mix_findings
-from loratui.curation.look import look_groups
-from loratui.curation.measure import Measured, measure
+from loratui.curation.checks.caption_words import wording_findings
+from loratui.curation.checks.captions import caption_findings, length_findings, problem_findings, raw_findings
+from loratui.curation.checks.colours import look_groups
+from loratui.curation.checks.duplicates import relate, with_duplicates
+from loratui.curation.checks.folder import look_into
+from loratui.curation.checks.framing import counted, face_findings, framing, mix_findings
+from loratui.curation.checks.measure import Measured, measure
+from loratui.curation.checks.quality import blurry, quality_findings
+from loratui.curation.checks.same_shot import MOST, Shots
+from loratui.curation.checks.size import face_cut, size_findings
+from loratui.curation.checks.tokens import Counter, caption_counter
+from loratui.curation.checks.whole_set import set_findings, summary, views_findings
 from loratui.curation.pixels import missing
-from loratui.curation.quality import blurry, quality_findings
 from loratui.curation.report import Finding, PictureReport, Report
-from loratui.curation.shots import MOST, Shots
-from loratui.curation.size import face_cut, size_findings
-from loratui.curation.theset import set_findings, summary, views_findings
-from loratui.curation.tokens import Counter, caption_counter
-from loratui.curation.wording import wording_findings
-from loratui.text import plural
-from trainer.contract.config import BY_KEY, TrainConfig, flat
-from trainer.contract.pictures import Picture
+from loratui.terminal.text import plural
+from trainer.contract.pictures.folder import Picture
+from trainer.contract.settings.config import BY_KEY, TrainConfig, flat
 
 THREADS = 2
 PATIENCE = 0.2  # seconds between two looks at whether the scan was cancelled

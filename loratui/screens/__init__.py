@@ -1,0 +1,1 @@
+"""The screens: what they share, then monitor, results and wizard."""

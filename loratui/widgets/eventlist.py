@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from textual.content import Content
 from textual.widget import Widget
 
-from loratui.history import Message
-from loratui.text import safe_text
+from loratui.events.history import Message
+from loratui.terminal.text import safe_text
 
 GLYPHS = {"info": "·", "good": "✓", "warn": "!", "bad": "✗"}
 STYLES = {"info": "$muted", "good": "$text-success", "warn": "$text-warning", "bad": "$text-error"}

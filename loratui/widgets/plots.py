@@ -7,10 +7,10 @@ from typing import Literal
 
 from textual.content import Content
 
-from loratui.glyphs import MARKS
-from loratui.history import History, megabytes, seconds_words
-from loratui.series import Series, robust_mean
-from loratui.text import safe_text
+from loratui.events.history import History, megabytes, seconds_words
+from loratui.events.series import Series, robust_mean
+from loratui.terminal.glyphs import MARKS
+from loratui.terminal.text import safe_text
 from loratui.widgets.braille import AxisMark, Band, Curve, Plot
 
 LINES = ("line1", "line2", "line3")

@@ -9,10 +9,10 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
-from loratui import queueing
-from loratui.text import safe_text
-from trainer.contract import queue
-from trainer.contract.rundir import RunDir
+from loratui.runs import queue as queueing
+from loratui.terminal.text import safe_text
+from trainer.contract.run import queue
+from trainer.contract.run.rundir import RunDir
 
 LOOK = 2.0  # seconds between two looks: 30 ms of CPU at a hundred runs, in a thread
 NAME = 40  # cells of a folder's name

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from textual.content import Content
 
-from loratui.glyphs import MARKS
-from loratui.history import History, Mark, megabytes, seconds_words
-from loratui.series import Point, Series
-from loratui.text import safe_text
+from loratui.events.history import History, Mark, megabytes, seconds_words
+from loratui.events.series import Point, Series
+from loratui.terminal.glyphs import MARKS
+from loratui.terminal.text import safe_text
 from loratui.widgets.braille import Plot, left_out, x_step
 from loratui.widgets.plots import COLOURS, ChartName, rate_words
 

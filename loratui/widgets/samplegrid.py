@@ -12,8 +12,8 @@ from textual.events import Click, Resize
 from textual.message import Message
 from textual.widgets import Static
 
-from loratui.gallery import Pictures, Place, columns, rows
-from loratui.text import safe_text
+from loratui.events.gallery import Pictures, Place, columns, rows
+from loratui.terminal.text import safe_text
 from loratui.widgets.samples import inside
 from loratui.widgets.thumbnail import Thumbnail
 

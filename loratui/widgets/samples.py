@@ -9,8 +9,8 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from loratui.history import History, SamplePicture
-from loratui.text import safe_text
+from loratui.events.history import History, SamplePicture
+from loratui.terminal.text import safe_text
 from loratui.widgets.thumbnail import Thumbnail
 
 

@@ -10,8 +10,8 @@ from textual.events import Click, Focus
 from textual.message import Message
 from textual.widget import Widget
 
-from loratui.text import safe_text
-from trainer.contract.fields import Setting
+from loratui.terminal.text import safe_text
+from trainer.contract.settings.fields import Setting
 
 TITLE = 25
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 
-from loratui import images
+from loratui.terminal import images
 from loratui.widgets.thumbnail import Key, Pixels, Thumbnail
 
 # px a side, the size of an SDXL sample: encoding it takes a tenth of a second and more, and the wire about a megabyte

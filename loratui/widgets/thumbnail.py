@@ -16,7 +16,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from trainer.contract.pictures import FORMATS, MAX_BYTES, MAX_PIXELS
+from trainer.contract.pictures.folder import FORMATS, MAX_BYTES, MAX_PIXELS
 
 Key = tuple[str, int, int, int, int]
 

@@ -18,13 +18,13 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from trainer.adapters import add_lora
-from trainer.contract.config import TrainConfig, nested
-from trainer.flat import FlatGroup
-from trainer.fullsize import FULL, random_parts
-from trainer.model import Parts
-from trainer.optim import make_optimizer
-from trainer.tokens import insert_rows
+from trainer.contract.settings.config import TrainConfig, nested
+from trainer.model.adapters import add_lora
+from trainer.model.full_size import FULL, random_parts
+from trainer.model.parts import Parts
+from trainer.model.tokens import insert_rows
+from trainer.step.flat import FlatGroup
+from trainer.step.optimizer import make_optimizer
 
 
 class Alive(TorchDispatchMode):

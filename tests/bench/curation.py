@@ -21,11 +21,11 @@ from typing import Any
 
 from PIL import Image, ImageFilter, ImageOps
 
-from loratui.curation.scan import ScanSettings, scan
 from loratui.curation.as_json import report_json
-from loratui.curation.files import open_picture
-from loratui.curation.measure import measure
-from loratui.curation.quality import blurry
+from loratui.curation.checks.files import open_picture
+from loratui.curation.checks.measure import measure
+from loratui.curation.checks.quality import blurry
+from loratui.curation.scan import ScanSettings, scan
 
 PHOTOS = Path(__file__).parents[3] / "shared" / "photos"
 Pictures = dict[str, dict[str, Any]]

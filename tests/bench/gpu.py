@@ -24,10 +24,10 @@ from pathlib import Path
 import torch
 
 from tests.gpu.driving import FULL_BED, REDUCED_BED, Bed, Seen, bed_config, draw_pictures, drive
-from trainer.contract.config import TrainConfig
-from trainer.fullsize import save_folder
-from trainer.machine import versions
-from trainer.model import free
+from trainer.contract.settings.config import TrainConfig
+from trainer.ground.machine import versions
+from trainer.model.full_size import save_folder
+from trainer.model.parts import free
 
 WARM = 3  # steps at the head of each half that do not count: kernels are chosen, and memory is laid out
 GIB = 1 << 30

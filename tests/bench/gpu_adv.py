@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from tests.bench.reference_shim import stand_in_for_torchvision
-from trainer.machine import resident
+from trainer.ground.machine import resident
 
 
 class Enough(BaseException):

@@ -29,10 +29,10 @@ from tests.bench.reference_eval import (
     training_shots,
     write_pictures,
 )
-from trainer.contract.basemodel import small_model
-from trainer.contract.config import TrainConfig, dump_config, nested
+from trainer.contract.basemodel.inspect import small_model
+from trainer.contract.settings.config import TrainConfig, dump_config, nested
 from trainer.demo.concepts import TOKEN
-from trainer.tokens import Vocabulary
+from trainer.model.tokens import Vocabulary
 
 STEPS, BATCH, RANK, GAMMA, DECAY, WORDS_DECAY = 120, 4, 8, 5.0, 0.01, 0.001
 D0 = 1e-4  # Prodigy's default, 1e-6, spends a quarter of so short a run on growing

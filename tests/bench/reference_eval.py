@@ -14,11 +14,11 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch.nn import functional
 
-from trainer import images
-from trainer.contract.basemodel import small_model
+from trainer.contract.basemodel.inspect import small_model
+from trainer.data import images
 from trainer.demo.concepts import CONCEPTS, SIDE, TOKEN, Shot
 from trainer.demo.draw import COLOURS, Ground, draw, mix
-from trainer.model import fix_pooling
+from trainer.model.parts import fix_pooling
 
 CONCEPT = "mascot"
 HELD_OUT = 16  # pictures

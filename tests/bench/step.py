@@ -20,9 +20,9 @@ from prodigyopt import Prodigy
 from torch.nn import functional
 
 from tests.trainer.conftest import draw_dataset, make_config
-from tests.trainer.test_counts import stepper
-from trainer.contract.basemodel import small_model
-from trainer.prompts import tokenise
+from tests.trainer.step.test_counts import stepper
+from trainer.contract.basemodel.inspect import small_model
+from trainer.model.prompts import tokenise
 
 BLOCKS, STEPS, BATCH, RANK = 9, 6, 1, 32
 

@@ -17,14 +17,14 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from loratui.answers import answers_text
-from loratui.demo import demo_answers
-from loratui.history import History
+from loratui.commands.demo import demo_answers
+from loratui.events.history import History
+from loratui.settings.answers import answers_text
 from tests.ptys import Pty
-from trainer.contract.config import TrainConfig, dump_config
-from trainer.contract.events import EventLog, Tail
-from trainer.contract.lock import RunLock
-from trainer.contract.rundir import RunDir
+from trainer.contract.run.events import EventLog, Tail
+from trainer.contract.run.lock import RunLock
+from trainer.contract.run.rundir import RunDir
+from trainer.contract.settings.config import TrainConfig, dump_config
 
 ROOT = Path(__file__).parents[2]
 BARE = """

@@ -12,9 +12,14 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from trainer.contract.arithmetic import pivot_step, schedule, views_per_image
-from trainer.contract.basemodel import NotSDXL, inspect_base, small_model
-from trainer.contract.config import (
+from trainer.contract.basemodel.inspect import NotSDXL, inspect_base, small_model
+from trainer.contract.pictures.folder import list_pictures
+from trainer.contract.run.control import Inbox, send
+from trainer.contract.run.events import EventLog, Tail, last_status, without_undone
+from trainer.contract.run.lock import AlreadyRunning, RunLock, lock_holder
+from trainer.contract.run.rundir import RunDir, write_atomic
+from trainer.contract.settings.arithmetic import pivot_step, schedule, views_per_image
+from trainer.contract.settings.config import (
     BY_KEY,
     SETTINGS,
     SMALL,
@@ -25,12 +30,7 @@ from trainer.contract.config import (
     load_config,
     nested,
 )
-from trainer.contract.control import Inbox, send
-from trainer.contract.events import EventLog, Tail, last_status, without_undone
-from trainer.contract.lock import AlreadyRunning, RunLock, lock_holder
-from trainer.contract.pictures import list_pictures
-from trainer.contract.rundir import RunDir, write_atomic
-from trainer.contract.triggers import holds_word
+from trainer.contract.settings.triggers import holds_word
 
 ROOT = Path(__file__).parents[2]
 
@@ -124,7 +124,7 @@ def test_a_resumed_run_drops_what_it_does_again() -> None:
 def test_the_lock_frees_itself_however_its_holder_dies(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     code = (
-        "import sys, time; from pathlib import Path; from trainer.contract.lock import RunLock\n"
+        "import sys, time; from pathlib import Path; from trainer.contract.run.lock import RunLock\n"
         "held = RunLock(Path(sys.argv[1])); print('held', flush=True); time.sleep(60)"
     )
     child = subprocess.Popen([sys.executable, "-c", code, str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True)

@@ -12,16 +12,16 @@ from typing import Any
 import torch
 
 from tests.trainer.conftest import FIGURES, make_config, make_run
-from trainer.checkpoint import newest_checkpoint
-from trainer.contract.arithmetic import text_frozen_after
-from trainer.contract.config import TrainConfig
+from trainer.checkpoints.snapshot import newest_checkpoint
+from trainer.contract.settings.arithmetic import text_frozen_after
+from trainer.contract.settings.config import TrainConfig
 from trainer.demo.draw import COLOURS, Ground, Spec, draw, named
-from trainer.determinism import deterministic
-from trainer.fullsize import FULL, REDUCED, Size, moved, random_parts
+from trainer.ground.determinism import deterministic
+from trainer.ground.machine import resident
+from trainer.ground.world import World
 from trainer.loop import Run
-from trainer.machine import resident
-from trainer.model import DTYPES, Parts, free
-from trainer.world import World
+from trainer.model.full_size import FULL, REDUCED, Size, moved, random_parts
+from trainer.model.parts import DTYPES, Parts, free
 
 PICTURES = 4  # the largest batch: with it, too, another trainer's epochs halve the run where ours pivots
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 from transformers import CLIPTokenizer
 
-from trainer.contract.basemodel import small_model
-from trainer.contract.triggers import split_triggers
-from trainer.fullsize import FULL, REDUCED, full_tokenizer, random_parts
-from trainer.model import Parts, fix_pooling
-from trainer.prompts import encode, tokenise
-from trainer.tokens import Vocabulary, insert_tokens
+from trainer.contract.basemodel.inspect import small_model
+from trainer.contract.settings.triggers import split_triggers
+from trainer.model.full_size import FULL, REDUCED, full_tokenizer, random_parts
+from trainer.model.parts import Parts, fix_pooling
+from trainer.model.prompts import encode, tokenise
+from trainer.model.tokens import Vocabulary, insert_tokens
 
 # counted on stabilityai/stable-diffusion-xl-base-1.0
 COUNTS = {"unet": 2_567_463_684, "text_encoder": 123_060_480, "text_encoder_2": 694_659_840, "vae": 83_653_863}

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from tests.gpu.driving import FULL_BED, REDUCED_BED, Bed, Course, Seen, bed_config, draw_pictures, drive
-from trainer.contract.rundir import RunDir
+from trainer.contract.run.rundir import RunDir
 
 FULL = pytest.param(FULL_BED, id="full-gpu", marks=pytest.mark.gpu)
 REDUCED = pytest.param(REDUCED_BED, id="reduced-cpu", marks=pytest.mark.slow)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from trainer.contract.config import TrainConfig, dump_config
-from trainer.contract.events import EventLog
-from trainer.contract.rundir import RunDir
+from trainer.contract.run.events import EventLog
+from trainer.contract.run.rundir import RunDir
+from trainer.contract.settings.config import TrainConfig, dump_config
 
 # Each piece is one that nothing in the program has a reason to write: found in the output, it came from data.
 ESCAPES = {

@@ -14,8 +14,8 @@ import pytest
 
 from tests.loratui.hostile import ESCAPES, HOSTILE, LOOSE, World, found, make_world
 from tests.ptys import Pty
-from trainer.contract.lock import RunLock, lock_holder
-from trainer.contract.rundir import RunDir
+from trainer.contract.run.lock import RunLock, lock_holder
+from trainer.contract.run.rundir import RunDir
 
 # every command that shows something from outside
 COMMANDS = [
@@ -158,7 +158,7 @@ def test_random_keys_find_no_screen_that_lets_an_escape_through(
 
 
 def test_the_run_of_this_world_is_one_that_the_program_takes(world: World) -> None:
-    from loratui.runs import find_runs
+    from loratui.runs.find import find_runs
 
     assert [one.state for one in find_runs(world.home / "runs")] == ["failed", "failed"]
     assert isinstance(world.run, RunDir)

@@ -13,8 +13,8 @@ import pytest
 from tests.loratui.conftest import SMALL_RUN
 from tests.loratui.test_tmux import PROMPT, Terminal, drawn_pictures, events, stop, until
 from tests.ptys import Pty
-from trainer.contract.lock import lock_holder
-from trainer.contract.rundir import RunDir
+from trainer.contract.run.lock import lock_holder
+from trainer.contract.run.rundir import RunDir
 
 pytestmark = [
     pytest.mark.tmux,

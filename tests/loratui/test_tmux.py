@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from trainer.contract.events import Tail
-from trainer.contract.lock import lock_holder
-from trainer.contract.rundir import RunDir
+from trainer.contract.run.events import Tail
+from trainer.contract.run.lock import lock_holder
+from trainer.contract.run.rundir import RunDir
 
 pytestmark = [
     pytest.mark.tmux,

@@ -15,10 +15,10 @@ import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from trainer.contract.basemodel import small_model
-from trainer.contract.config import TrainConfig, dump_config, nested
-from trainer.contract.events import Tail
-from trainer.contract.rundir import RunDir
+from trainer.contract.basemodel.inspect import small_model
+from trainer.contract.run.events import Tail
+from trainer.contract.run.rundir import RunDir
+from trainer.contract.settings.config import TrainConfig, dump_config, nested
 from trainer.demo.draw import COLOURS, Ground, Spec, draw, named
 
 FIGURES = (("star", "red"), ("heart", "blue"), ("ring", "green"), ("cross", "pink"), ("arrow", "yellow"))

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from trainer.commands import Requests, Stop
-from trainer.contract.control import send
-from trainer.contract.events import EventLog, Tail
-from trainer.contract.rundir import RunDir
+from trainer.contract.run.control import send
+from trainer.contract.run.events import EventLog, Tail
+from trainer.contract.run.rundir import RunDir
 
 
 @pytest.fixture

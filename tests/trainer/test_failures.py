@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from loratui.history import History
-from loratui.remedies import case_of, remedies
+from loratui.events.history import History
+from loratui.recovery.remedies import case_of, remedies
 from tests.trainer.conftest import draw_dataset, make_config, make_run, train
-from trainer.contract import exits
-from trainer.contract.events import Tail
-from trainer.dataset import DataError, read_dataset
+from trainer.contract.run import exits
+from trainer.contract.run.events import Tail
+from trainer.data.dataset import DataError, read_dataset
 from trainer.failures import explain
 
 # the trainer in a process that may take 350 MB more than its libraries do: a step of 256 pictures takes 1.5 GB

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from tests.trainer.conftest import make_config, make_run, train
-from trainer.contract.config import TrainConfig
-from trainer.contract.events import Tail
-from trainer.contract.lock import lock_holder
-from trainer.contract.rundir import RunDir
+from trainer.contract.run.events import Tail
+from trainer.contract.run.lock import lock_holder
+from trainer.contract.run.rundir import RunDir
+from trainer.contract.settings.config import TrainConfig
 
 pytestmark = pytest.mark.slow
 STEPS = 12

@@ -15,13 +15,13 @@ import torch
 from safetensors.torch import load_file
 
 from tests.trainer.conftest import draw_dataset, make_config, make_run, start, train
-from trainer.checkpoint import drop_old, list_checkpoints, newest_checkpoint, save_checkpoint
-from trainer.contract import exits
-from trainer.contract.config import load_config
-from trainer.contract.control import send
-from trainer.contract.events import Tail
-from trainer.contract.lock import lock_holder
-from trainer.contract.rundir import RunDir
+from trainer.checkpoints.snapshot import drop_old, list_checkpoints, newest_checkpoint, save_checkpoint
+from trainer.contract.run import exits
+from trainer.contract.run.control import send
+from trainer.contract.run.events import Tail
+from trainer.contract.run.lock import lock_holder
+from trainer.contract.run.rundir import RunDir
+from trainer.contract.settings.config import load_config
 
 pytestmark = pytest.mark.slow
 Events = list[dict[str, Any]]

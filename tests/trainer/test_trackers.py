@@ -12,9 +12,9 @@ import pytest
 from tests.hostname import names_the_host
 from tests.trainer.conftest import draw_dataset, make_config, make_run, train
 from trainer import trackers
-from trainer.contract.config import TrainConfig, nested
-from trainer.contract.events import Event
-from trainer.contract.rundir import RunDir
+from trainer.contract.run.events import Event
+from trainer.contract.run.rundir import RunDir
+from trainer.contract.settings.config import TrainConfig, nested
 
 TOKENS = {"HF_TOKEN": "hf_canaryHFcanaryHFcanaryHFcanary", "WANDB_API_KEY": "canaryWB" * 5}
 
@@ -157,7 +157,7 @@ def test_without_trackers_nothing_is_written_or_loaded(tmp_path: Path, own_home:
 
 def test_only_numbers_switches_and_choices_are_told() -> None:
     """Every text setting holds a canary; a new one stays untold unless somebody lists it."""
-    from trainer.contract.config import BY_KEY
+    from trainer.contract.settings.config import BY_KEY
 
     canary = "canary TOK"
     texts = {key: canary for key, one in BY_KEY.items() if one.kind == "str"}

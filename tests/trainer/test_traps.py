@@ -11,30 +11,30 @@ import torch
 from diffusers import UNet2DConditionModel
 from safetensors.torch import load_file
 
-from loratui.answers import parse_set
+from loratui.settings.answers import parse_set
 from tests.trainer import trap_parts as parts
 from tests.trainer.conftest import draw_dataset, make_config, make_run
 from tests.trainer.trap_parts import CLASS, COLOURS, Runs, begin, live_rows, pipeline_words, same, shown
-from trainer import images
-from trainer.adapters import UnknownBlock, target_paths
-from trainer.checkpoint import newest_checkpoint
-from trainer.contract import exits
-from trainer.contract.arithmetic import learning_rates
-from trainer.contract.basemodel import small_model
-from trainer.contract.config import TrainConfig, load_config
-from trainer.contract.triggers import split_triggers
-from trainer.dataset import Plan, read_dataset
-from trainer.diffusion import losses, make_diffusion
+from trainer.checkpoints.saver import Saver
+from trainer.checkpoints.snapshot import newest_checkpoint
+from trainer.contract.basemodel.inspect import small_model
+from trainer.contract.run import exits
+from trainer.contract.settings.arithmetic import learning_rates
+from trainer.contract.settings.config import TrainConfig, load_config
+from trainer.contract.settings.triggers import split_triggers
+from trainer.data import images
+from trainer.data.dataset import Plan, read_dataset
 from trainer.export.__main__ import main as export
 from trainer.export.card import model_card
 from trainer.export.files import DIFFUSERS
-from trainer.generate import main as generate
-from trainer.model import load_scheduler, load_tokenizers
-from trainer.optim import make_optimizer
-from trainer.prompts import tokenise
-from trainer.saving import Saver
-from trainer.step import NotFinite
-from trainer.tokens import PULL, Vocabulary, add_to_tokenizers
+from trainer.model.adapters import UnknownBlock, target_paths
+from trainer.model.parts import load_scheduler, load_tokenizers
+from trainer.model.prompts import tokenise
+from trainer.model.tokens import PULL, Vocabulary, add_to_tokenizers
+from trainer.samples.generate import main as generate
+from trainer.step.diffusion import losses, make_diffusion
+from trainer.step.optimizer import make_optimizer
+from trainer.step.step import NotFinite
 
 pytestmark = pytest.mark.slow
 FILES = ("toy.safetensors", "toy_emb.safetensors", DIFFUSERS)

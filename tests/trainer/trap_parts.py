@@ -21,19 +21,19 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from tests.trainer.conftest import make_config, make_run, train
-from trainer import images
 from trainer.__main__ import _prepare_torch
-from trainer.cache import LatentCache
-from trainer.checkpoint import newest_checkpoint
-from trainer.contract.basemodel import small_model
-from trainer.contract.config import TrainConfig, load_config
-from trainer.contract.events import EventLog, Tail
-from trainer.contract.rundir import RunDir
-from trainer.dataset import Plan, read_dataset
+from trainer.checkpoints.snapshot import newest_checkpoint
+from trainer.contract.basemodel.inspect import small_model
+from trainer.contract.run.events import EventLog, Tail
+from trainer.contract.run.rundir import RunDir
+from trainer.contract.settings.config import TrainConfig, load_config
+from trainer.data import images
+from trainer.data.dataset import Plan, read_dataset
+from trainer.data.latents import LatentCache
 from trainer.export.files import DIFFUSERS
+from trainer.ground.world import World
 from trainer.loop import Run
-from trainer.step import Stepper
-from trainer.world import World
+from trainer.step.step import Stepper
 
 Events = list[dict[str, Any]]
 Tensors = dict[str, torch.Tensor]

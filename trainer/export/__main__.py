@@ -6,8 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from trainer.contract import exits
-from trainer.contract.rundir import RunDir
+from trainer.contract.run import exits
+from trainer.contract.run.rundir import RunDir
 
 
 def main(arguments: list[str]) -> int:
@@ -17,11 +17,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--checkpoint", type=int, help="step; the newest by default")
     parser.add_argument("--out", type=Path, help="folder; the run's export by default")
     asked = parser.parse_args(arguments)
-    from trainer.checkpoint import Damaged
-    from trainer.contract.basemodel import NotSDXL
+    from trainer.checkpoints.snapshot import Damaged
+    from trainer.contract.basemodel.inspect import NotSDXL
     from trainer.export.proof import ExportMismatch
-    from trainer.model import ModelError
-    from trainer.trained import NothingTrained
+    from trainer.export.trained import NothingTrained
+    from trainer.model.parts import ModelError
 
     try:
         _export(RunDir(asked.run.resolve()), asked.checkpoint, asked.out)
@@ -35,9 +35,9 @@ def main(arguments: list[str]) -> int:
 
 
 def _export(run: RunDir, step: int | None, out: Path | None) -> None:
-    from trainer.dataset import DataError, Item, hold_out, read_dataset
+    from trainer.data.dataset import DataError, Item, hold_out, read_dataset
     from trainer.export.files import export_run
-    from trainer.trained import find_checkpoint, open_run
+    from trainer.export.trained import find_checkpoint, open_run
 
     snapshot = find_checkpoint(run, step)
     trained = open_run(run)

@@ -6,11 +6,11 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainer.contract.arithmetic import learning_rates, views_per_image
-from trainer.contract.changes import Change, effect_of
-from trainer.contract.config import SDXL, SMALL, TrainConfig, vae_source
+from trainer.contract.run.changes import Change, effect_of
+from trainer.contract.settings.arithmetic import learning_rates, views_per_image
+from trainer.contract.settings.config import SDXL, SMALL, TrainConfig, vae_source
 from trainer.export.header import embedding_names
-from trainer.tokens import Vocabulary
+from trainer.model.tokens import Vocabulary
 
 SDXL_LICENSE = "openrail++"  # its card: CreativeML Open RAIL++-M, which binds what is derived from it
 

@@ -9,17 +9,17 @@ from pathlib import Path
 import torch
 from safetensors.torch import save as save_any_order
 
-from trainer.adapters import DoraLinear, LoraLinear
-from trainer.contract.changes import read_changes
-from trainer.contract.config import TrainConfig
-from trainer.contract.rundir import RunDir, make_private, write_atomic
-from trainer.dataset import Item
+from trainer.contract.run.changes import read_changes
+from trainer.contract.run.rundir import RunDir, make_private, write_atomic
+from trainer.contract.settings.config import TrainConfig
+from trainer.data.dataset import Item
 from trainer.export.card import model_card
 from trainer.export.header import embedding_names, kohya_header
 from trainer.export.keys import diffusers_key, diffusers_magnitude, kohya_key
 from trainer.export.proof import prove_diffusers, prove_embeddings, prove_kohya
-from trainer.model import DTYPES
-from trainer.setup import ENCODERS, Trainee
+from trainer.model.adapters import DoraLinear, LoraLinear
+from trainer.model.parts import DTYPES
+from trainer.step.trainee import ENCODERS, Trainee
 
 DIFFUSERS = "pytorch_lora_weights.safetensors"
 

@@ -11,9 +11,9 @@ from collections import Counter
 from safetensors.torch import save
 from torch import Tensor
 
-from trainer.contract.arithmetic import learning_rates, text_frozen_after
-from trainer.contract.config import TrainConfig
-from trainer.dataset import Item
+from trainer.contract.settings.arithmetic import learning_rates, text_frozen_after
+from trainer.contract.settings.config import TrainConfig
+from trainer.data.dataset import Item
 
 PREDICTIONS = {"epsilon": "epsilon", "v_prediction": "v"}  # as modelspec writes them; it has no word for EDM's
 

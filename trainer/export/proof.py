@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from trainer.adapters import DoraLinear, LoraLinear
 from trainer.export.keys import diffusers_key, diffusers_magnitude, kohya_key
+from trainer.model.adapters import DoraLinear, LoraLinear
 
 # relative error of rounding to the nearest, and half the spacing of the smallest numbers
 ROUNDING = {

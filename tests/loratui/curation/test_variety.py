@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
+from loratui.curation.checks.colours import look_groups
+from loratui.curation.checks.same_shot import features
 from loratui.curation.report import outcome
-from loratui.curation.look import look_groups
-from loratui.curation.shots import features
 from tests.loratui.curation.conftest import codes, look, of_set, picture, scene
 
 CHANGES = {

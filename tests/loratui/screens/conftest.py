@@ -18,10 +18,10 @@ from textual.app import App
 from textual.pilot import Pilot
 
 from loratui.app import LoratuiApp
-from loratui.draft import Draft, DraftStore
-from loratui.hardware import Machine
-from loratui.session import Session
-from trainer.contract.rundir import RunDir
+from loratui.planning.hardware import Machine
+from loratui.screens.shared.session import Session
+from loratui.settings.draft import Draft, DraftStore
+from trainer.contract.run.rundir import RunDir
 
 SNAPSHOTS = Path(__file__).with_name("snapshots")
 SIZES = [(80, 24), (120, 36)]

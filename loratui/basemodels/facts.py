@@ -1,0 +1,203 @@
+"""What a base model is and where: on this disk or on the hub, how large, under which licence, behind a gate or not."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from loratui.basemodels.hub import NotTold, Told, ask, remembered
+from trainer.contract.basemodel.headers import BadHeader, read_header
+from trainer.contract.basemodel.hub_cache import (
+    base_files,
+    cached_base,
+    cached_vae,
+    hub_cache,
+    lacking,
+    part_files,
+    repo_folder,
+    snapshot,
+)
+from trainer.contract.basemodel.inspect import PARTS, NotSDXL, inspect_base, is_hub_id, small_model
+from trainer.contract.plan.estimate import SDXL_PARAMETERS
+from trainer.contract.settings.config import SMALL, vae_source
+from trainer.contract.settings.sections import SDXL, Model
+
+SPARE = 1 << 30  # bytes that the trainer wants free beside a download (trainer/download.py)
+Kind = Literal["shipped", "hub", "folder", "file", "nothing"]
+LICENCE = re.compile(r"^license(?:_name)?:\s*['\"]?([^\s'\"#][^'\"\n#]*)", re.MULTILINE)
+NO_SAFETENSORS = "the hub has no .safetensors of it in diffusers' layout, and nothing else is read"
+LICENCES = 2000  # characters of a model card that are searched for its licence
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a run reads of its base model, as its settings say."""
+
+    vae: str = "auto"  # as model.vae has it
+    half: bool = True
+    vae_half: bool = True
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Need:
+        """That of settings by their dotted keys."""
+        half = values["train.precision"] != "fp32"
+        return cls(str(values["model.vae"]), half, half and values["model.vae_precision"] != "fp32")
+
+    def vae_of(self, base: str) -> str:
+        """The VAE in place of that of `base`; empty: its own."""
+        return vae_source(Model(base=base or SMALL, vae=self.vae or "auto"))
+
+
+@dataclass(frozen=True)
+class Known:
+    """All that can be said of a model without loading it. Its texts are others': never trusted."""
+
+    value: str  # as model.base has it
+    kind: Kind
+    here: bool = False  # whole, on this disk
+    place: Path | None = None
+    size: int = 0  # bytes on this disk
+    download: int = 0  # bytes that are still to be fetched
+    counted: bool = True  # as the hub lists them, not reckoned from SDXL's size
+    begun: bool = False  # some of it is on this disk
+    licence: str = ""
+    gated: bool | None = None  # None: not asked
+    trouble: str = ""  # why it cannot be trained on; empty if it can
+
+
+def look(value: str, need: Need) -> Known:
+    """Look at a base model on this disk, and at what the hub said of it before. Never asks the network."""
+    found = _look(value, need)
+    try:
+        inspect_base(value)
+    except NotSDXL as error:
+        return replace(found, here=False, trouble=str(error))
+    return found
+
+
+def look_vae(base: str, need: Need) -> Known | None:
+    """The VAE that stands in for that of `base`, if it is one of the hub."""
+    vae = need.vae_of(base)
+    if not vae or not is_hub_id(vae):
+        return None
+    return _of_hub(
+        vae,
+        cached_vae(vae),
+        lambda names: part_files(names, "", need.vae_half),
+        SDXL_PARAMETERS["vae"] * 4,  # its owner has it in fp32 only
+    )
+
+
+def ask_missing(values: Mapping[str, Any]) -> bool:
+    """Ask the hub about the base model and VAE of these settings, if they would be downloaded and it was never asked.
+
+    Returns whether more is known now. Waits for the hub, but not long: for a thread, or a command.
+    """
+    base, need = str(values["model.base"]), Need.of(values)
+    found = [one for one in (look(base, need), look_vae(base, need)) if one is not None]
+    learnt = False
+    for one in found:
+        if one.kind == "hub" and not one.here and not one.trouble and remembered(one.value) is None:
+            try:
+                ask(one.value)
+            except NotTold:
+                return learnt  # the other one would wait as long
+            learnt = True
+    return learnt
+
+
+def _look(value: str, need: Need) -> Known:
+    path = Path(value).expanduser()
+    if value == SMALL:
+        return Known(value, "shipped", True, small_model(), _size(small_model()), licence="Apache-2.0", gated=False)
+    if path.is_dir():
+        return Known(value, "folder", True, path, _size(path), licence=_licence(path / "README.md"), gated=False)
+    if path.is_file():
+        return Known(value, "file", True, path, path.stat().st_size, licence=_of_file(path), gated=False)
+    if not is_hub_id(value):
+        return Known(value, "nothing")
+    own_vae = not need.vae_of(value)
+    parts = [one for one in SDXL_PARAMETERS if one != "vae" or own_vae]
+    return _of_hub(
+        value,
+        cached_base(value, with_vae=own_vae),
+        lambda names: base_files(names, need.half, own_vae, need.vae_half),
+        sum(SDXL_PARAMETERS[one] for one in parts) * (2 if need.half else 4),
+    )
+
+
+def _of_hub(repo: str, whole: Path | None, pick: Callable[[list[str]], list[str]], about: int) -> Known:
+    told, there = remembered(repo), snapshot(repo)
+    if whole is not None:
+        card = _licence(whole / "README.md") or (told.licence if told else "")
+        return Known(repo, "hub", True, whole, _size(whole), licence=card, gated=told.gated if told else None)
+    begun = there is not None and any(one.is_file() for one in there.rglob("*.safetensors"))
+    found = Known(repo, "hub", False, there, 0, about, counted=False, begun=begun)
+    return found if told is None else with_told(found, told, pick)
+
+
+def with_told(known: Known, told: Told, pick: Callable[[list[str]], list[str]]) -> Known:
+    """What the hub said, put to what is known: bytes still to be fetched, licence, gate."""
+    names = pick(list(told.files))
+    found = replace(known, licence=told.licence, gated=told.gated)
+    if not any(name.endswith(".safetensors") for name in names):
+        return replace(found, download=0, trouble=NO_SAFETENSORS)
+    absent = [name for name in names if known.place is None or not (known.place / name).is_file()]
+    return replace(found, download=sum(told.files[name] for name in absent), counted=True)
+
+
+def free_for_models() -> int:
+    """Free bytes on the disk of the hub's cache."""
+    there = next(one for one in (hub_cache(), *hub_cache().absolute().parents) if one.exists())
+    return shutil.disk_usage(there).free
+
+
+def cached_models() -> Iterator[tuple[str, bool]]:
+    """The SDXL models in the hub's cache, by name, and whether each is whole."""
+    try:
+        folders = sorted(one.name for one in hub_cache().iterdir() if one.name.startswith("models--"))
+    except OSError:
+        return
+    for name in folders:
+        owner, _, model = name.removeprefix("models--").partition("--")
+        repo = f"{owner}/{model}"
+        there = snapshot(repo)
+        if there is None or repo_folder(repo).name != name:
+            continue
+        try:
+            family = json.loads((there / "model_index.json").read_bytes())["_class_name"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if str(family).startswith("StableDiffusionXL"):
+            yield repo, not lacking(there, with_vae=repo != SDXL)
+
+
+def _size(folder: Path) -> int:
+    """Bytes of the parts of a model in diffusers' layout, or of a part by itself; of nothing else that lies there."""
+    parts = [folder / one for one in PARTS if (folder / one).is_dir()]
+    return sum(one.stat().st_size for place in parts or [folder] for one in place.glob("*") if one.is_file())
+
+
+def _licence(card: Path) -> str:
+    """The licence in the front matter of a model card; empty if there is none."""
+    try:
+        with card.open("rb") as file:
+            text = file.read(LICENCES).decode("utf-8", "replace")
+    except OSError:
+        return ""
+    if not text.startswith("---"):
+        return ""
+    found = LICENCE.findall(text[3:].partition("\n---")[0])
+    return next((one.strip() for one in reversed(found)), "")
+
+
+def _of_file(path: Path) -> str:
+    try:
+        return read_header(path).words.get("modelspec.license", "")
+    except BadHeader:
+        return ""

@@ -1,0 +1,1 @@
+"""The programs that loratui starts and listens to."""

@@ -1,0 +1,58 @@
+"""Runs one of the trainer's programs and passes on what it says, made safe: its words may be a hostile file's."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from threading import Thread
+from typing import IO, TextIO
+
+from loratui.terminal.text import safe_text
+from loratui.terminal.ticker import Ticker
+from trainer.contract.run import exits
+
+PATIENCE = 10.0  # seconds that an interrupted program may take to leave
+
+
+def run_shown(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run `command` to its end; its exit code, or STOPPED where the person interrupted it."""
+    child = subprocess.Popen(
+        command,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        bufsize=1,
+    )
+    assert child.stdout is not None and child.stderr is not None
+    for stream in (child.stdout, child.stderr):
+        stream.reconfigure(newline="")  # type: ignore[attr-defined]  # a progress bar's line ends in \r: told apart
+    aside = Thread(target=_pass_on, args=(child.stderr, sys.stderr), daemon=True)
+    aside.start()
+    try:
+        _pass_on(child.stdout, sys.stdout)
+        aside.join()
+        return child.wait()
+    except KeyboardInterrupt:  # the terminal has interrupted the child as well
+        try:
+            child.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            child.kill()
+        return exits.STOPPED
+
+
+def _pass_on(stream: IO[str], out: TextIO) -> None:
+    """Each line as it comes; one that the next is to replace goes to the ticker."""
+    with Ticker() as ticker:
+        for line in stream:
+            words = safe_text(line.rstrip("\r\n"))
+            if line.endswith("\r"):
+                ticker.say(words)
+                continue
+            ticker.wipe()
+            coding = out.encoding or "utf-8"
+            print(words.encode(coding, "replace").decode(coding), file=out, flush=True)

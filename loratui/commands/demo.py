@@ -1,0 +1,95 @@
+"""`loratui demo`: the whole job on the small SDXL and pictures that ship with the package, on the CPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from loratui.settings.answers import Answers, AnswersError
+from loratui.terminal.text import plural
+from trainer.contract.basemodel.inspect import small_model
+from trainer.contract.pictures.folder import ENDINGS
+from trainer.contract.run.rundir import RunDir
+
+PRESET = "demo"
+FIRST = "mascot"  # taken unless another is asked for
+# a style is asked for in other words than a thing; the cross is in none of its pictures
+STYLES = {"sunset": ("a star in the style of TOK", "a cross in the style of TOK", "a heart in the style of TOK")}
+
+
+def concepts() -> dict[str, Path]:
+    """The folders of pictures that ship with the package, by name; none of them was in the small model's training."""
+    root = small_model().parent / "concepts"
+    folders = sorted(one for one in root.iterdir() if one.is_dir()) if root.is_dir() else []
+    return {one.name: one for one in folders if any(file.suffix in ENDINGS for file in one.iterdir())}
+
+
+def demo_answers(name: str | None = None) -> Answers:
+    """The answers that a person would give for one of the shipped concepts. Raises AnswersError."""
+    known = concepts()
+    if not known:
+        raise AnswersError(["the demo's pictures are missing from this installation; install loratui again"])
+    if name is not None and name not in known:
+        raise AnswersError([f"--concept {name}: there is no such concept; there are {', '.join(known)}"])
+    chosen = name or (FIRST if FIRST in known else next(iter(known)))
+    values: dict[str, object] = {"name": chosen, "dataset.path": str(known[chosen])}
+    if chosen in STYLES:
+        values |= {"kind": "style", "sample.prompts": STYLES[chosen]}
+    return Answers(PRESET, values, {}, "demo")
+
+
+def introduction(answers: Answers) -> list[str]:
+    """What is about to happen, before it does."""
+    folder = Path(str(answers.values["dataset.path"]))
+    count = sum(one.suffix in ENDINGS for one in folder.iterdir())
+    return [
+        f"The concept '{folder.name}': {plural(count, 'picture')} that the small SDXL has never seen.",
+        "It is learned here, on the CPU, in about a minute: new tokens first, then the LoRA alone.",
+        "",
+    ]
+
+
+def run_demo(concept: str | None, out: Path | None, screen: bool) -> int:
+    """Check, plan, launch, watch, result; returns the exit code of the run."""
+    from loratui.commands.replay import begin, prepare, refuse_if_needed
+    from loratui.curation.lines import report_lines
+    from loratui.planning.lines import plan_lines
+    from loratui.runs.launch import create_run, start, wait_started
+    from loratui.terminal.text import show_path
+
+    answers = demo_answers(concept)
+    ready = prepare(answers, {}, "answers.toml", out)
+    lines = [*introduction(answers), *report_lines(ready.report), *plan_lines(ready.plan)[:-2]]
+    print("\n".join(lines), flush=True)
+    refuse_if_needed(ready)
+    run = create_run(ready.resolved, ready.answers, out)
+    print(f"\nrun folder: {show_path(run.path)}\n", flush=True)
+    if not screen:
+        code = begin(run)
+    else:
+        from loratui.app import run_monitor
+        from loratui.commands.follow import exit_code_of
+
+        wait_started(run, start(run))
+        code = run_monitor(run, after=exit_code_of)
+    print("\n".join(result_lines(run)))
+    return code
+
+
+def result_lines(run: RunDir) -> list[str]:
+    """Where everything is, and what to do with it."""
+    from loratui.runs.find import run_info
+    from loratui.terminal.text import show_path
+
+    info, shown = run_info(run), show_path(run.path)
+    if info.alive:
+        return [f"Training goes on; watch it with: loratui attach {shown}"]
+    if info.state != "completed":
+        return [f"The run is {info.state}; everything it wrote is in {shown}"]
+    first, last = f"{shown}/samples/000000-0.png", f"{shown}/samples/{info.steps:06d}-0.png"
+    return [
+        "",
+        f"Before and after: {first}  {last}",
+        f"The files to use: {shown}/export/",
+        f"Make more:        loratui generate {shown} 'a TOK'",
+        "Your own:         loratui",
+    ]

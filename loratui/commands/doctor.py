@@ -1,0 +1,128 @@
+"""What of this machine will work, and what to do about what will not; nothing heavy is loaded."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from loratui.terminal.text import safe_text, show_path
+
+NEEDED = ("torch", "diffusers", "transformers", "accelerate", "peft", "prodigyopt", "safetensors", "textual", "pillow")
+ROOM = 15e9  # bytes: SDXL base and its VAE (7 GB) and a run with its checkpoints
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line: what was looked at, what was found, and what to do if it is not well."""
+
+    name: str
+    found: str
+    ok: bool
+    remedy: str = ""
+
+
+def checks() -> Iterator[Check]:
+    """Every check, in the order in which they matter."""
+    version = platform.python_version()
+    yield Check("python", version, sys.version_info >= (3, 11), "install Python 3.11 or newer")
+    yield from map(_package, NEEDED)
+    yield from _gpu()
+    yield _disk("disk here", Path.cwd())
+    yield _disk("disk for models", hub_home())
+    yield from _base_models()
+    yield _terminal()
+    yield _login()
+
+
+def doctor_lines(found: list[Check]) -> list[str]:
+    """The checks as lines; a remedy stands under what is not well."""
+    width = max(len(one.name) for one in found)
+    lines = []
+    for one in found:
+        lines.append(f"{'+ ok  ' if one.ok else '! look'}  {one.name:<{width}}  {one.found}")
+        if not one.ok and one.remedy:
+            lines.append(f"        {'':<{width}}  {one.remedy}")
+    return lines
+
+
+def gpus() -> list[str]:
+    """The names of the GPUs that nvidia-smi lists, with their memory; empty without it."""
+    command = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total,memory.free", "--format=csv,noheader"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return [line.strip() for line in found.stdout.splitlines() if line.strip()] if found.returncode == 0 else []
+
+
+def hub_home() -> Path:
+    """Where huggingface_hub keeps models and the login: $HF_HOME, or ~/.cache/huggingface."""
+    return Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
+
+
+def _package(name: str) -> Check:
+    try:
+        return Check(name, metadata.version(name), True)
+    except metadata.PackageNotFoundError:
+        return Check(name, "missing", False, f"install it: {Path(sys.executable).name} -m pip install {name}")
+
+
+def _gpu() -> Iterator[Check]:
+    names = gpus()
+    if not names:
+        remedy = "the demo runs on the CPU; a full-size SDXL wants an NVIDIA GPU with 8 GB or more, and its driver"
+        yield Check("GPU", "none that nvidia-smi shows", False, remedy)
+        return
+    for number, name in enumerate(names):
+        yield Check(f"GPU {number}", safe_text(name), True)
+    torch_built = metadata.version("torch") if _package("torch").ok else ""
+    if "+cpu" in torch_built:
+        remedy = "install the CUDA build: pip install --force-reinstall torch (without a CPU index or constraint)"
+        yield Check("torch and GPU", f"torch {torch_built} cannot use it", False, remedy)
+
+
+def _disk(name: str, path: Path) -> Check:
+    there = next((one for one in (path, *path.parents) if one.exists()), Path("/"))
+    free = shutil.disk_usage(there).free
+    found = f"{free / 1e9:.0f} GB free in {show_path(there)}"
+    return Check(name, found, free >= ROOM, f"make room: a full-size run with its model wants {ROOM / 1e9:.0f} GB")
+
+
+def _base_models() -> Iterator[Check]:
+    """What of the hub's models is on this disk already."""
+    from loratui.basemodels.facts import cached_models
+
+    found = list(cached_models())
+    for repo, whole in found:
+        said = "on disk" if whole else "begun; the next run on it fetches the rest"
+        yield Check("base model", f"{safe_text(repo, 60)} {said}", True)
+    if not found:
+        yield Check("base model", "none on disk yet; a run on SDXL downloads about 7 GB first", True)
+
+
+def _terminal() -> Check:
+    term = os.environ.get("TERM", "")
+    if not sys.stdout.isatty() or term in ("", "dumb"):
+        return Check("terminal", "none; lines instead of screens", True)
+    if os.environ.get("NO_COLOR"):
+        return Check("terminal", f"{safe_text(term)}, NO_COLOR", True)
+    if os.environ.get("COLORTERM", "") in ("truecolor", "24bit"):
+        return Check("terminal", f"{safe_text(term)}, 16 million colours", True)
+    remedy = "if yours can show more, for better thumbnails: export COLORTERM=truecolor (ssh does not pass it on)"
+    return Check("terminal", f"{safe_text(term)}, {256 if '256' in term else 16} colours", False, remedy)
+
+
+def _login() -> Check:
+    """Whether there is a login for the hub; the token itself is never read."""
+    token = Path(os.environ.get("HF_TOKEN_PATH") or hub_home() / "token")
+    there = bool(os.environ.get("HF_TOKEN")) or token.is_file()
+    return Check(
+        "hub login", "yes" if there else "no (needed only for gated models and for uploads: hf auth login)", True
+    )

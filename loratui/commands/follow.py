@@ -1,0 +1,163 @@
+"""A run as lines of text: what the monitor shows, without a screen."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any, Literal, TextIO
+
+from loratui.events.insight_lines import Matters
+from loratui.events.lines import EventLines, end_code
+from loratui.runs.launch import exit_code, is_alive
+from loratui.runs.queue import Turn, goes_on
+from loratui.terminal.line_sink import Sink, sink_for
+from loratui.terminal.text import safe_lines, show_path
+from trainer.contract.run import exits
+from trainer.contract.run.control import send
+from trainer.contract.run.events import Tail, last_status
+from trainer.contract.run.lock import lock_holder
+from trainer.contract.run.rundir import RunDir
+
+LOOK = 0.2  # seconds between two looks at the log
+LOG_TAIL = 15  # lines of trainer.log that are shown when it died
+CODES = frozenset({exits.USAGE, exits.DATASET, exits.FAILED, exits.RUNNING, exits.MEMORY, exits.STOPPED})
+
+
+def follow(
+    run: RunDir,
+    out: TextIO,
+    until_end: bool = True,
+    *,
+    interrupt: Literal["detach", "stop"] = "detach",
+    pid: int | None = None,
+    tail: Tail | None = None,
+) -> int:
+    """Write the run's events to `out` until it ends, as lines, or with a bar on a terminal; returns its exit code.
+
+    `until_end` False: only what is there now. `interrupt`: what Ctrl+C does, "stop" for the program that started
+    the run. `pid`: the trainer, if this program started it. `tail`: goes on from there instead of from the start.
+    """
+    with contextlib.closing(sink_for(out)) as sink:
+        return _follow(run, sink, until_end, interrupt, pid, tail)
+
+
+def _follow(
+    run: RunDir,
+    sink: Sink,
+    until_end: bool,
+    interrupt: Literal["detach", "stop"],
+    pid: int | None,
+    tail: Tail | None,
+) -> int:
+    view = EventLines(sink)
+    reader = tail or Tail(run.events)
+    asked_to_stop = False
+    turn = Turn(run, sink.line)
+    matters = Matters(run, sink)
+    with _sigterm_as_interrupt(interrupt == "stop"):
+        while True:
+            try:
+                alive = _trainer_alive(run, pid, turn)  # before reading: what it wrote last is then not missed
+                while events := reader.read():  # a long log comes in pieces
+                    for event in events:
+                        view.show(event)
+                    matters.absorb(events)
+                matters.say()
+                sink.flush()
+                if not until_end:
+                    return view.code if view.code is not None else exits.DONE
+                if not alive:
+                    return _died(run, sink, pid) if view.code is None else _own_code(pid, view.code)
+                time.sleep(LOOK)
+            except KeyboardInterrupt:
+                if interrupt == "detach":
+                    return _detached(run, sink)
+                if asked_to_stop:
+                    sink.line(f"Detached; it goes on stopping. Watch it with: loratui attach {show_path(run.path)}")
+                    return exits.STOPPED
+                asked_to_stop = True
+                _ask_to_stop(run, sink, pid)
+
+
+def exit_code_of(run: RunDir) -> int:
+    """What the run's log says of its end, as an exit code; DONE while it is alive, FAILED where it died silently."""
+    if lock_holder(run.lock) is not None:
+        return exits.DONE
+    last = last_status(run.events)
+    error = ""
+    tail = Tail(run.events)
+    while events := tail.read():
+        for one in events:
+            if one["type"] in ("run", "error"):  # a start forgets the errors of the one before
+                error = str(one.get("kind")) if one["type"] == "error" else ""
+    return end_code(last, error) if last is not None and last["type"] == "end" else exits.FAILED
+
+
+def _own_code(pid: int | None, said: int) -> int:
+    """The exit code of our own trainer where it is one of ours, else what its log says."""
+    code = exit_code(pid) if pid is not None else None
+    return code if code in CODES and said != exits.DONE else said
+
+
+def _trainer_alive(run: RunDir, pid: int | None, turn: Turn) -> bool:
+    if lock_holder(run.lock) is not None:
+        return True
+    return is_alive(pid) if pid is not None else turn.comes()
+
+
+def _died(run: RunDir, out: Sink, pid: int | None) -> int:
+    """The trainer is gone and wrote no `end`: say so, with the end of its log."""
+    code = exit_code(pid) if pid is not None else None
+    if code == exits.STOPPED:
+        out.line("stopped before training began")
+        return code
+    if not run.events.exists() and not run.log.exists():
+        out.line(f"this run was never started; start it with: loratui resume {show_path(run.path)}")
+        return exits.FAILED
+    out.line("x error: the trainer ended without a word. The end of its trainer.log:")
+    try:
+        tail = run.log.read_bytes()[-8192:].decode("utf-8", "replace")
+    except OSError:
+        tail = ""
+    for line in safe_lines(tail)[-LOG_TAIL:]:
+        out.line(f"  | {line}")
+    out.line(f"What was saved is in {show_path(run.path)}; go on with: loratui resume {show_path(run.path)}")
+    return code if code in CODES and code is not None else exits.FAILED
+
+
+def _detached(run: RunDir, out: Sink) -> int:
+    shown = show_path(run.path)
+    out.line("Detached; training goes on.")
+    out.line(f"Watch it again: loratui attach {shown}    Stop it: loratui stop {shown}")
+    return exits.DONE
+
+
+def _ask_to_stop(run: RunDir, out: Sink, pid: int | None) -> None:
+    words = "Stopping: the step is finished, a checkpoint and the files are written. Ctrl+C again: leave it to it."
+    out.line(words + goes_on(run))
+    if pid is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGINT)
+    else:
+        send(run, "stop")
+
+
+@contextlib.contextmanager
+def _sigterm_as_interrupt(wanted: bool) -> Iterator[None]:
+    """SIGTERM to the program that started a run stops the run as Ctrl+C does: `timeout` leaves nothing behind."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if not wanted:
+        yield
+        return
+    before: Callable[[int, FrameType | None], Any] | int | None = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

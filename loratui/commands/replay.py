@@ -1,0 +1,199 @@
+"""What the commands do: read answers, check pictures, plan, launch, follow. The wizard uses the same parts."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from loratui.commands.follow import follow
+from loratui.curation.checks.whole_set import with_views
+from loratui.curation.lines import refusal_lines
+from loratui.curation.report import Outcome, Report, outcome
+from loratui.curation.scan import ScanSettings, scan
+from loratui.curation.sources import as_folder, bring_back, in_folder, said_on_stderr
+from loratui.errors import Refusal
+from loratui.planning.hardware import Machine, asked_for, look
+from loratui.planning.lines import WIDTH, plan_lines, resolved_lines
+from loratui.planning.past_runs import gather, note
+from loratui.planning.plan import Plan, make_plan
+from loratui.recovery.settings_change import amend, changed_lines
+from loratui.runs.find import run_info, saved_steps
+from loratui.runs.launch import RUNS, create_run, start, wait_started
+from loratui.runs.queue import add, take_up
+from loratui.settings.answers import Answers, AnswersError, parse_set, read_answers
+from loratui.settings.resolve import Resolved, names_hub, resolve
+from loratui.terminal.text import plural, safe_text, show_path
+from trainer.contract.pictures.folder import NoDataset
+from trainer.contract.run import exits
+from trainer.contract.run.events import Tail
+from trainer.contract.run.rundir import RunDir
+from trainer.contract.settings.arithmetic import trained_images
+from trainer.contract.settings.config import flat
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that has been thought through, and not started."""
+
+    answers: Answers  # with what --set changed, so that the run's own answers.toml replays as it is
+    resolved: Resolved
+    report: Report
+    outcome: Outcome
+    plan: Plan
+
+
+def plan(path: Path, sets: Sequence[str], memory: float | None = None) -> int:
+    """Print what a replay would do, here or on a GPU with `memory` GB. Exit code: 2 or 3 where it would be refused."""
+    from loratui.basemodels.facts import ask_missing
+
+    ask_missing(flat(resolve(read_answers(path), overrides_of(sets)).config))
+    machine = asked_for(memory) if memory is not None else None
+    ready = prepare(read_answers(path), overrides_of(sets), show_path(path), machine=machine)
+    width = shutil.get_terminal_size((WIDTH, 24)).columns
+    print("\n".join([*resolved_lines(ready.resolved), *plan_lines(ready.plan, width)]))
+    refused = refusal_lines(ready.outcome, *_decided(ready.resolved))
+    if refused:
+        print("\n".join(["", "A replay would be refused:", *refused]))
+    return _verdict(ready)
+
+
+def replay(
+    path: Path,
+    sets: Sequence[str],
+    out: Path | None,
+    detach: bool,
+    gpus: int,
+    queue: bool = False,
+    say: Say = print,
+) -> int:
+    """Run an answer file without asking anything, or let it wait in the `queue`; returns the exit code."""
+    ready = prepare(read_answers(path), overrides_of(sets), show_path(path), out)
+    refuse_if_needed(ready)
+    for warning in ready.plan.warnings:
+        say(f"! warning: {warning}")
+    run = create_run(ready.resolved, ready.answers, out)
+    say(f"run folder: {show_path(run.path)}")
+    return add(run, gpus, say) if queue else begin(run, detach, gpus, say)
+
+
+def begin(run: RunDir, detach: bool = False, gpus: int = 1, say: Say = print) -> int:
+    """Start (or start again) the trainer of `run`, and follow it as lines unless detached; returns the exit code."""
+    earlier = Tail(run.events)
+    while earlier.read():
+        pass
+    pid = start(run, gpus)
+    if not detach:
+        code = follow(run, sys.stdout, interrupt="stop", pid=pid, tail=earlier)
+        note(run)
+        take_up(run.path.parent)  # a trainer that was killed could not do it
+        return code
+    if not wait_started(run, pid):
+        return follow(run, sys.stdout, pid=pid, tail=earlier)
+    say(f"Training goes on in the background (process {pid}).")
+    say(f"Watch it: loratui attach {show_path(run.path)}    Stop it: loratui stop {show_path(run.path)}")
+    return exits.DONE
+
+
+def resume(run: RunDir, detach: bool, sets: Sequence[str] = (), say: Say = print) -> int:
+    """Start an interrupted run again; it goes on from its newest checkpoint, with what `sets` changes."""
+    info = run_info(run)
+    if info.state == "completed":
+        raise Refusal(f"{show_path(run.path)} is completed; for a longer run replay its answers.toml with more steps")
+    saved = saved_steps(run)
+    values = overrides_of(sets)
+    try:
+        bring_back(run)
+    except NoDataset as error:
+        raise Refusal(safe_text(error), exits.DATASET) from None
+    if values:
+        for line in changed_lines(amend(run, values)):
+            say(line)
+    if saved:
+        say(f"going on from {run.checkpoint(saved[-1]).name}")
+    else:
+        say("there is no checkpoint: it starts from the beginning")
+    return begin(run, detach, 1, say)
+
+
+def prepare(
+    answers: Answers,
+    overrides: dict[str, Any],
+    source: str,
+    out: Path | None = None,
+    machine: Machine | None = None,
+) -> Prepared:
+    """Resolve, scan and plan, for `machine` or the one that is here.
+
+    Raises Refusal: AnswersError for settings, exit code 3 for a folder without pictures.
+    """
+    first = resolve(answers, overrides)
+    folder = first.config.dataset.path
+    if not folder:
+        raise AnswersError([f'{answers.source}: dataset.path: missing; write path = "..." under [dataset]'])
+    settings = ScanSettings.of(first.config)
+    try:
+        report = scan(as_folder(folder, settings, said_on_stderr(folder)), settings)
+    except NoDataset as error:
+        where = f"{first.origins['dataset.path'].source}: dataset.path"
+        raise Refusal(f"{where}: {safe_text(error)}", exits.DATASET) from None
+    data = first.config.dataset
+    result = outcome(report, data.skip, data.accept)
+    resolved = resolve(answers, overrides, len(result.images))
+    train = resolved.config.train
+    learned = trained_images(len(result.images), data.hold_out)
+    report = with_views(report, learned, train.steps, train.batch * train.accumulation)
+    runs = out.parent if out else RUNS
+    there = machine or look(train.device)
+    thought = make_plan(resolved, report, result, runs=runs, source=source, machine=there, knowledge=gather(runs))
+    resolved, kept = in_folder(resolved, _merged(answers, overrides), report.folder)
+    return Prepared(kept, resolved, report, result, thought)
+
+
+def refuse_if_needed(ready: Prepared) -> None:
+    """Raise Refusal if the run must not start: settings first, then pictures."""
+    if ready.plan.errors:
+        raise Refusal(list(ready.plan.errors))
+    if not ready.outcome.ready:
+        count = len(ready.outcome.blocking) + len(ready.outcome.unaccepted)
+        head = f"{show_path(ready.report.folder)}: {plural(count, 'finding')} to decide before training:"
+        raise Refusal([head, *refusal_lines(ready.outcome, *_decided(ready.resolved))], exits.DATASET)
+
+
+def overrides_of(sets: Sequence[str]) -> dict[str, Any]:
+    """All `--set` options, the last of a key winning. Raises AnswersError with every problem at once."""
+    values: dict[str, Any] = {}
+    messages: list[str] = []
+    for text in sets:
+        try:
+            key, value = parse_set(text)
+        except AnswersError as error:
+            messages += error.messages
+        else:
+            values[key] = value
+    if messages:
+        raise AnswersError(messages)
+    return values
+
+
+def _verdict(ready: Prepared) -> int:
+    if ready.plan.errors:
+        return exits.USAGE
+    return exits.DONE if ready.outcome.ready else exits.DATASET
+
+
+def _decided(resolved: Resolved) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return resolved.config.dataset.skip, resolved.config.dataset.accept
+
+
+def _merged(answers: Answers, overrides: dict[str, Any]) -> Answers:
+    values = {**answers.values, **{key: value for key, value in overrides.items() if key != "preset"}}
+    for key in ("dataset.path", "prior.path"):
+        if values.get(key) and not str(values[key]).startswith(("~", "/")) and not names_hub(key, values[key]):
+            values[key] = str(Path(values[key]).absolute())  # the run's copy replays from any folder
+    return replace(answers, preset=str(overrides.get("preset", answers.preset)), values=values)

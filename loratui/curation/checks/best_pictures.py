@@ -1,0 +1,105 @@
+"""Keep the best n: which pictures of a set teach most, and why. "Less is more: pick your best pictures" (the seed)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from loratui.curation.checks.framing import PEOPLE
+from loratui.curation.report import PictureReport, Report
+
+# what a finding costs; a picture without any has 10
+COSTS = {
+    "blurred": 6.0,
+    "upscaled": 5.0,
+    "several-faces": 5.0,
+    "no-face": 5.0,
+    "too-dark": 4.0,
+    "too-bright": 4.0,
+    "far-away": 3.5,
+    "low-contrast": 3.0,
+    "face-cut": 2.5,
+    "low-resolution": 2.5,
+    "thin": 2.0,
+    "animated": 2.0,
+    "unsure-face": 2.0,
+    "not-looked-at": 1.0,
+    "soft": 1.0,
+    "bystander": 1.0,
+    "palette": 0.5,
+    "trigger-missing": 0.5,
+}
+WHOLE = 10.0
+TWICE, SAME_LOOK, SAME_FRAMING = 8.0, 1.5, 1.5  # what it costs to resemble one that is kept already
+# parts of a set of one person, after the seed: close-ups for realism, full-body to generalise
+SHARES = {"close-up": 0.45, "half": 0.35, "full": 0.2}
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A picture that stays, and the reason in a few words."""
+
+    name: str
+    reason: str
+
+
+def keep_best(report: Report, count: int, skip: Collection[str] = ()) -> tuple[Kept, ...]:
+    """The best `count` pictures that can be trained on, the best first: good ones, and not the same thing twice."""
+    left = [one for one in report.pictures if one.opens and one.name not in skip]
+    chosen: list[PictureReport] = []
+    reasons: list[str] = []
+    while left and len(chosen) < count:
+        best = max(left, key=lambda one: (_worth(one, chosen, count, report.kind), -left.index(one)))
+        reasons.append(_reason(best, chosen, report.kind))
+        chosen.append(best)
+        left.remove(best)
+    return tuple(Kept(one.name, why) for one, why in zip(chosen, reasons, strict=True))
+
+
+def _worth(one: PictureReport, chosen: Sequence[PictureReport], count: int, kind: str) -> float:
+    worth = WHOLE - sum(COSTS.get(code, 0.0) for code in {finding.code for finding in one.findings})
+    worth -= (one.blur or 0.0) + (2.0 if any(finding.severity == "block" for finding in one.findings) else 0.0)
+    names = {other.name for other in chosen}
+    if not names.isdisjoint((*one.duplicates, *one.better)) or any(one.name in other.better for other in chosen):
+        worth -= TWICE
+    worth -= SAME_LOOK * sum(one.look is not None and one.look == other.look for other in chosen)
+    if kind in PEOPLE and one.framing in SHARES:
+        there = sum(one.framing == other.framing for other in chosen)
+        worth -= SAME_FRAMING * max(0.0, there + 1 - SHARES[one.framing] * count)
+    return worth
+
+
+def _reason(one: PictureReport, chosen: Sequence[PictureReport], kind: str) -> str:
+    words = []
+    if kind in PEOPLE and one.framing and one.framing != "far":
+        same = sum(one.framing == other.framing for other in chosen)
+        words.append(f"{'the first ' if not same else ''}{_FRAMED[one.framing]}")
+    if one.blurry is False and "soft" not in _codes(one):
+        words.append("sharp")
+    if "low-resolution" not in _codes(one):
+        words.append("large enough")
+    if one.look is None:
+        words.append("a look of its own")
+    elif all(one.look != other.look for other in chosen):
+        words.append("the best of its look")
+    doubts = [_DOUBTS.get(code, code) for code in COSTS if code in _codes(one)]
+    if doubts:
+        words.append("though " + ", ".join(doubts))
+    return ", ".join(words) or "nothing to say against it"
+
+
+def _codes(one: PictureReport) -> set[str]:
+    return {finding.code for finding in one.findings}
+
+
+_FRAMED = {"close-up": "close-up", "half": "half-length picture", "full": "full-body picture"}
+_DOUBTS = {
+    "low-resolution": "small",
+    "no-face": "no face was found",
+    "several-faces": "with several faces",
+    "far-away": "far away",
+    "face-cut": "the square cuts the face",
+    "upscaled": "enlarged or out of focus",
+    "trigger-missing": "its caption lacks the trigger",
+    "bystander": "with a bystander",
+}

@@ -1,0 +1,160 @@
+"""Opens each picture once: is it one, is it whole, is it safe to decode; gives its pixels as training sees them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loratui.curation.checks.modes import as_trained, mode_findings
+from loratui.curation.report import Finding
+from loratui.terminal.text import safe_text
+from trainer.contract.pictures.folder import FORMATS, MAX_BYTES, MAX_PIXELS
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+ORIENTATION = 274  # EXIF tag; 5 to 8 turn the picture by 90 degrees
+SKIP = "skip it, or put a whole copy in its place"
+LOOK = 1024  # px of the shorter side that looking needs; more is reduced, for speed and memory
+LOOK_PIXELS = 30_000_000  # decoded at full size at most; larger JPEGs are decoded smaller, others not looked at
+AT_ONCE = 8_000_000  # pixels above which only one picture is decoded at a time
+PASSES = 200  # of a JPEG; a camera writes one, the web about ten, and each pass of a large one can take a second
+CHUNK = 1 << 20
+
+_large = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A picture as far as it could be read; `problem` says what stopped that, `picture` is upright RGB."""
+
+    width: int = 0
+    height: int = 0
+    sha256: str = ""
+    problem: Finding | None = None
+    notes: tuple[Finding, ...] = ()
+    turned: bool = False
+    picture: Image | None = None
+
+
+def open_picture(name: str, path: Path, background: str = "#ffffff") -> Opened:
+    """Read the picture to its end. What is wrong with it comes back as a blocking finding, never as an exception."""
+    try:
+        size = path.stat().st_size
+        if size == 0:
+            return Opened(problem=_block("empty-file", name, 0, "the file is empty (0 bytes)", SKIP))
+        if size > MAX_BYTES:
+            said = f"the file has {size / 1e6:.0f} MB; at most {MAX_BYTES // 10**6} MB are read"
+            return Opened(problem=_block("too-large", name, size, said, "save a smaller copy, or skip it"))
+        sha, passes = _read_through(path)
+    except OSError as error:
+        said = f"the file cannot be read: {error.strerror or error}"
+        return Opened(problem=_block("unreadable", name, None, said, SKIP))
+    return replace(_open(name, path, passes, background), sha256=sha)
+
+
+def _open(name: str, path: Path, passes: int, background: str) -> Opened:
+    import warnings
+
+    from PIL import Image, UnidentifiedImageError
+
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # said as a finding, not on the screen
+    try:
+        picture = Image.open(path, formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        found = re.search(r"\((\d+) pixels\)", str(error))
+        return Opened(problem=_bomb(name, int(found[1]) if found else None))
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
+        known = "JPEG, PNG, WebP, BMP, TIFF or GIF"
+        said = f"this is no picture that can be read ({known})"
+        return Opened(problem=_block("unreadable", name, None, said, SKIP))
+    with picture:
+        width, height = picture.size
+        if width * height > MAX_PIXELS:
+            return Opened(width, height, problem=_bomb(name, width * height))
+        if picture.format in ("JPEG", "MPO") and passes > PASSES:
+            said = f"a JPEG of {passes:,} passes: reading it would take very long"
+            return Opened(width, height, problem=_block("stalling", name, passes, said, SKIP))
+        return _decode(name, picture, background)
+
+
+def _decode(name: str, picture: Image, background: str) -> Opened:
+    width, height = picture.size
+    opened = Opened(width, height)
+    try:
+        if not _drafted(picture):
+            turn = _turn(picture) if "exif" in picture.info else 1
+            picture.verify()  # the checksums, as far as the format has any
+            return replace(_turned(opened, turn), notes=(_unseen(name, width * height),))
+        if width * height <= AT_ONCE:
+            return _taken(name, picture, background, opened)
+        with _large:
+            return _taken(name, picture, background, opened)
+    except Exception as error:  # Pillow's plugins raise many kinds on broken files
+        return replace(opened, problem=_broken(name, error))
+
+
+def _taken(name: str, picture: Image, background: str, opened: Opened) -> Opened:
+    notes = mode_findings(name, picture)  # before the load, which forgets how the file was
+    picture.load()
+    opened = _turned(opened, _turn(picture))
+    return replace(opened, notes=notes, picture=as_trained(picture, background, LOOK))
+
+
+def _turn(picture: Image) -> int:
+    """How the camera was held; asking a PNG for it decodes the picture."""
+    return int(picture.getexif().get(ORIENTATION, 1))
+
+
+def _turned(opened: Opened, turn: int) -> Opened:
+    if turn in (5, 6, 7, 8):
+        opened = replace(opened, width=opened.height, height=opened.width)
+    return replace(opened, turned=turn in range(2, 9))
+
+
+def _drafted(picture: Image) -> bool:
+    """Ask a JPEG for a smaller decoding; whether what will be decoded is small enough to look at."""
+    whole = picture.width * picture.height
+    scale = LOOK / min(picture.size)
+    if scale < 1:
+        picture.draft(None, (int(picture.width * scale), int(picture.height * scale)))
+    decoded = picture.width * picture.height
+    buffered = whole if picture.info.get("progressive") else 0  # such a JPEG is kept whole while it is read
+    return decoded <= LOOK_PIXELS and buffered <= 2 * LOOK_PIXELS
+
+
+def _unseen(name: str, pixels: int) -> Finding:
+    said = f"{pixels / 1e6:,.0f} megapixels: so large that its quality was not looked at"
+    return Finding("not-looked-at", "hint", name, pixels, said, "save a smaller copy: training does not need more")
+
+
+def _broken(name: str, error: Exception) -> Finding:
+    said = safe_text(error, 80)
+    if "truncated" in said or isinstance(error, EOFError):
+        return _block("truncated", name, None, f"the file ends before the picture does ({said})", SKIP)
+    return _block("unreadable", name, None, f"the picture cannot be decoded ({said})", SKIP)
+
+
+def _bomb(name: str, pixels: int | None) -> Finding:
+    size = f"{pixels / 1e6:,.0f}" if pixels else "too many"
+    said = f"the picture has {size} megapixels; at most {MAX_PIXELS // 10**6} are decoded"
+    return _block("too-large", name, pixels, said, "save a smaller copy, or skip it")
+
+
+def _block(code: str, name: str, value: int | None, message: str, remedy: str) -> Finding:
+    return Finding(code, "block", name, value, message, remedy, acceptable=False)
+
+
+def _read_through(path: Path) -> tuple[str, int]:
+    """The hash of the content, and how many passes it has if it is a JPEG."""
+    digest, passes, before = hashlib.sha256(), 0, b""
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+            passes += chunk.count(b"\xff\xda") + (before == b"\xff" and chunk[:1] == b"\xda")
+            before = chunk[-1:]
+    return digest.hexdigest(), passes

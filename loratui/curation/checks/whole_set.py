@@ -1,0 +1,107 @@
+"""What is only seen over the whole set: how many, how varied, how often each is seen, and that in words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from loratui.curation.checks.best_pictures import keep_best
+from loratui.curation.checks.framing import PEOPLE, mix
+from loratui.curation.report import Finding, PictureReport, Report
+from loratui.terminal.text import plural, safe_text
+
+# the seed's faces 6 to 10, its mascot 31, its style 27 (14 of them did too), DreamBooth's things 4 to 6
+WANTED = {"face": (6, 10), "object": (4, 10), "character-style": (8, 60), "style": (8, 60), "one-picture": (1, 1)}
+MOST_VIEWS, LEAST_VIEWS = 200, 20  # of each picture; the seed's Y2K table: 37 to 148 good, 222 overfit
+ENOUGH = 4  # pictures before their variety is spoken of
+SHOOTING = 0.6  # of the set in one look
+
+
+def set_findings(report: Report) -> tuple[Finding, ...]:
+    """The findings on number and variety; `report` holds what is known of the pictures."""
+    return (*_number(report), *_looks(report.pictures))
+
+
+def views_findings(images: int, steps: int, batch: int) -> tuple[Finding, ...]:
+    """How often each picture would be seen at the planned steps; nothing where they are not planned yet."""
+    if not images or not steps:
+        return ()
+    views = steps * batch / images
+    if views > MOST_VIEWS:
+        said = f"each picture would be seen {views:.0f} times: sets overfit above {MOST_VIEWS}"
+        remedy = f"about {max(1, round(images * 120 / batch))} steps would be 120 views"
+        return (Finding("many-views", "hint", "", round(views, 1), said, remedy),)
+    if views < LEAST_VIEWS:
+        said = f"each picture would be seen {views:.0f} times: that is hardly enough to learn it"
+        remedy = f"about {round(images * 100 / batch)} steps would be 100 views; or use fewer, better pictures"
+        return (Finding("few-views", "hint", "", round(views, 1), said, remedy),)
+    return ()
+
+
+def with_views(report: Report, images: int, steps: int, batch: int) -> Report:
+    """`report` with what is said of the views, once the steps are known."""
+    others = tuple(one for one in report.findings if one.code not in ("many-views", "few-views"))
+    return replace(report, findings=(*others, *views_findings(images, steps, batch)))
+
+
+def summary(report: Report) -> tuple[str, ...]:
+    """The set in words, a sentence each."""
+    pictures = report.pictures
+    good = sum(one.worst in (None, "hint") for one in pictures)
+    lines = [f"{plural(len(pictures), 'picture')}; nothing to decide with {good} of them."]
+    seen = [one for one in pictures if one.faces is not None]
+    if seen and report.kind in PEOPLE:
+        parts = [f"{count} {word}" for word, count in mix(pictures).items() if count]
+        none = sum(one.faces == 0 for one in seen)
+        parts += [f"{none} without a face"] if none else []
+        lines.append(f"Framing: {', '.join(parts)}.")
+    return (*lines, *_variety(pictures))
+
+
+def _variety(pictures: Sequence[PictureReport]) -> list[str]:
+    """The score of the set in words: how many different things its pictures show."""
+    open_ones = [one for one in pictures if one.judged]
+    if len(open_ones) < ENOUGH:
+        return []
+    first = [one for one in open_ones if not one.better]
+    looks = len({one.look for one in first if one.look is not None}) + sum(one.look is None for one in first)
+    share = looks / len(open_ones)
+    word = "varied" if share >= 0.8 else "fairly varied" if share >= 0.5 else "little varied"
+    twice = len(open_ones) - len(first)
+    repeated = f", {twice} of them of a photograph that is there already" if twice else ""
+    return [f"Variety: {word}; {plural(looks, 'look')} among {plural(len(open_ones), 'picture')}{repeated}."]
+
+
+def _number(report: Report) -> list[Finding]:
+    count = sum(one.opens for one in report.pictures)
+    least, most = WANTED.get(report.kind, (1, 10_000))
+    if not count:
+        return []
+    if count < least:
+        said = f"{plural(count, 'picture')}; {least} to {most} are good for kind {report.kind}"
+        return [Finding("few-pictures", "hint", "", count, said, "add some that show it in other places and light")]
+    if count > most and report.kind in ("face", "object"):
+        kept = keep_best(report, most - 2 if report.kind == "face" else most)
+        names = ", ".join(safe_text(one.name, 30) for one in kept)
+        said = f"{count} pictures: fewer and better ones teach more; the best {len(kept)} would be {names}"
+        reasons = {one.name: one.reason for one in kept}
+        return [Finding("many-pictures", "hint", "", reasons, said, "keep the best: the reasons are shown there")]
+    return []
+
+
+def _looks(pictures: Sequence[PictureReport]) -> list[Finding]:
+    """Groups of one backdrop and one set of clothes."""
+    groups: Counter[int] = Counter(one.look for one in pictures if one.look is not None)
+    judged = sum(one.judged for one in pictures)
+    found = []
+    for look, count in groups.most_common():
+        names = [one.name for one in pictures if one.look == look]
+        shown = ", ".join(safe_text(name, 30) for name in names[:4]) + (" ..." if count > 4 else "")
+        if judged >= ENOUGH and count >= SHOOTING * judged:
+            said = f"{count} of {judged} look like one shooting, one backdrop or one set of clothes: {shown}"
+            found.append(Finding("one-shooting", "hint", "", names, said, "add some from other days and places"))
+        else:
+            said = f"{count} share their colours, so most likely the backdrop or the clothes: {shown}"
+            found.append(Finding("same-look", "hint", "", names, said, "keep the best of them"))
+    return found

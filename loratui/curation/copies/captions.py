@@ -1,0 +1,94 @@
+"""The caption of a copy: UTF-8 without a byte order mark, with the trigger in it."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from dataclasses import dataclass
+
+from loratui.curation.checks.captions import is_hidden
+from loratui.curation.copies.pixels import Done
+from trainer.contract.pictures.folder import MAX_CAPTION_BYTES, Picture, read_regular
+from trainer.contract.settings.triggers import holds_word, split_triggers, word_pattern
+from trainer.contract.settings.triggers import with_trigger as put_before
+
+UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+@dataclass(frozen=True)
+class CaptionCopy:
+    """What the .txt beside the copy holds (None: no file), what was done to it, and what stood in the way."""
+
+    raw: bytes | None
+    done: tuple[Done, ...] = ()
+    problem: str = ""
+
+
+def copy_caption(picture: Picture, trigger: str, edited: str | None = None) -> CaptionCopy:
+    """The caption of `picture`, or `edited` in its place, put right; an empty `trigger` adds none."""
+    sidecar = picture.path.with_suffix(".txt")
+    done: list[Done] = []
+    raw = None
+    if edited is not None:
+        text = edited.strip()
+        done.append(Done("caption", "caption as edited"))
+    elif picture.source == "sidecar":
+        raw = read_regular(sidecar, MAX_CAPTION_BYTES)
+        if raw is None:
+            return CaptionCopy(None, (), f"{sidecar.name} is too large or cannot be read: the copy has no caption")
+        text, was = decode(raw)
+        if was:
+            done.append(Done("encoding", f"caption from {was} to UTF-8"))
+    else:
+        text = picture.caption or ""
+        if text:
+            done.append(Done("caption", "caption from the metadata into a .txt of its own"))
+    for step in (_plain, lambda words: with_trigger(words, trigger)):
+        text, more = step(text)
+        done += more
+    if done:
+        raw = (text.strip() + "\n").encode() if text.strip() else None
+    return CaptionCopy(raw, tuple(done))
+
+
+def _plain(text: str) -> tuple[str, list[Done]]:
+    """Without DOS line ends and without what nobody sees: controls, zero widths, marks of direction."""
+    done: list[Done] = []
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        done.append(Done("encoding", "DOS line ends made plain"))
+    shown = "".join(char for char in text if char in "\n\t" or not is_hidden(char))
+    if shown != text:
+        count = len(text) - len(shown)
+        done.append(Done("control", f"{count} invisible character{'s' if count > 1 else ''} removed from the caption"))
+    return shown, done
+
+
+def with_trigger(text: str, trigger: str) -> tuple[str, list[Done]]:
+    """With the trigger: in its own letters where it stands in others, else before the caption; none for no words."""
+    triggers = split_triggers(trigger)
+    if not text.strip() or not triggers or any(holds_word(text, one) for one in triggers):
+        return text, []
+    for word in triggers:
+        spelled, count = re.subn(word_pattern(word), lambda _, word=word: word, text, flags=re.IGNORECASE)  # type: ignore[misc]
+        if count:
+            return spelled, [Done("trigger", f"trigger written as '{word}'")]
+    done = Done("trigger", f"trigger '{triggers[0]}' put before the caption")
+    return put_before(text.strip(), trigger), [done]
+
+
+def decode(raw: bytes) -> tuple[str, str]:
+    """The text of a caption file, and what it was encoded as where that was not plain UTF-8."""
+    if raw.startswith(codecs.BOM_UTF8):
+        return raw.decode("utf-8-sig", "replace"), "UTF-8 with a byte order mark"
+    if raw.startswith(UTF16):
+        return raw.decode("utf-16", "replace"), "UTF-16"
+    try:
+        return raw.decode(), ""
+    except UnicodeDecodeError:
+        pass
+    # what Windows editors wrote before; a guess, and said as one
+    try:
+        return raw.decode("cp1252"), "what looks like Windows-1252"
+    except UnicodeDecodeError:
+        return raw.decode("latin-1"), "what looks like Latin-1"

@@ -1,0 +1,167 @@
+"""One picture made right in memory: upright, sRGB, opaque, without metadata, under an ending that is true."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loratui.curation.copies.colours import has_transparency, to_srgb
+from loratui.curation.copies.jpeg import NotPlain, strip_jpeg
+from loratui.terminal.text import safe_text
+from trainer.contract.pictures.flatten import flatten
+from trainer.contract.pictures.folder import FORMATS, MAX_BYTES, MAX_PIXELS, read_regular
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+ORIENTATION = 274  # EXIF tag
+JPEG = {"quality": 95, "subsampling": 0}  # a photograph that was JPEG stays one
+KEPT = {"JPEG": (".jpg", ".jpeg"), "MPO": (".jpg", ".jpeg"), "PNG": (".png",), "WEBP": (".webp",)}
+METADATA = {"PNG": {b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"tIME"}, "WEBP": {b"EXIF", b"XMP "}}  # by chunk
+REMOVED = "metadata removed"
+
+
+@dataclass(frozen=True)
+class Done:
+    """One thing that was done to a copy: a stable code, and words."""
+
+    code: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Remade:
+    """The bytes of the copy, its ending (".png"), and what was done."""
+
+    raw: bytes
+    ending: str
+    done: tuple[Done, ...]
+
+
+class CannotFix(ValueError):
+    """The picture cannot be read; the text says why."""
+
+
+def remake(path: Path, background: str) -> Remade:
+    """The picture at `path` made right; its own bytes where nothing was wrong. Raises CannotFix."""
+    from PIL import Image, UnidentifiedImageError
+
+    raw = read_regular(path, MAX_BYTES)
+    if raw is None:
+        raise CannotFix(f"it cannot be read, or is larger than {MAX_BYTES // 10**6} MB")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(raw), formats=FORMATS) as picture:
+                if picture.width * picture.height > MAX_PIXELS:
+                    raise CannotFix(f"it has more than {MAX_PIXELS // 10**6} megapixels")
+                return _remade(raw, path.suffix.lower(), picture, background)
+    except CannotFix:
+        raise
+    except UnidentifiedImageError:
+        raise CannotFix("it is no picture that can be read") from None
+    except Exception as error:  # Pillow raises many kinds for a damaged file
+        raise CannotFix(f"it cannot be decoded ({safe_text(error, 80)})") from None
+
+
+def _remade(raw: bytes, ending: str, picture: Image, background: str) -> Remade:
+    kind = picture.format or ""
+    right = KEPT.get(kind, (".png",))
+    metadata = _has_metadata(raw, kind, picture)
+    made, done = _changed(picture, kind, background)
+    if done:
+        raw, right = _encoded(made, kind)
+    elif metadata:
+        raw, right = _without_metadata(raw, kind, picture)
+    if metadata:
+        done.append(Done("metadata", REMOVED))
+    if ending not in right and ending in KEPT.get(kind, ()):
+        done.append(Done("convert", f"saved as {right[0]}, without loss"))
+    elif ending not in right and kind in KEPT:
+        done.append(Done("rename", f"called {right[0]}, which it is"))
+    return Remade(raw, ending if ending in right else right[0], tuple(done))
+
+
+def _changed(picture: Image, kind: str, background: str) -> tuple[Image, list[Done]]:
+    """The picture as it shall be, and what that took; nothing if its pixels are right as they are."""
+    from PIL import ImageOps
+
+    done: list[Done] = []
+    frames = getattr(picture, "n_frames", 1) if kind != "MPO" else 1
+    turned = picture.getexif().get(ORIENTATION, 1) in range(2, 9)
+    picture.load()
+    made = ImageOps.exif_transpose(picture) if turned else picture
+    if turned:
+        done.append(Done("rotate", "turned upright"))
+    if kind not in KEPT:
+        done.append(Done("convert", f"saved as PNG in place of {kind}"))
+    if frames > 1:
+        done.append(Done("convert", f"the first of {frames} frames"))
+    if made.mode.startswith(("I", "F", "CMYK", "YCbCr", "LAB", "HSV")):
+        done.append(Done("convert", f"from {made.mode} to 8-bit RGB"))
+    if has_transparency(made):
+        done.append(Done("composite", f"transparency laid on {background}"))
+    made, profile = to_srgb(made)
+    if profile:
+        done.append(Done("convert", f"colours from '{safe_text(profile, 40)}' to sRGB"))
+    return (flatten(made, background), done) if done else (made, done)
+
+
+def _encoded(made: Image, kind: str) -> tuple[bytes, tuple[str, ...]]:
+    """A file without anything but pixels, and the endings that suit it."""
+    made.info.clear()  # Pillow would write comment, profile and more of it
+    out = io.BytesIO()
+    if kind in ("JPEG", "MPO"):
+        made.save(out, "JPEG", **JPEG)
+        return out.getvalue(), KEPT["JPEG"]
+    made.save(out, "PNG")
+    return out.getvalue(), KEPT["PNG"]
+
+
+def _without_metadata(raw: bytes, kind: str, picture: Image) -> tuple[bytes, tuple[str, ...]]:
+    """The same pixels without metadata: a JPEG keeps its compressed data, the others become PNG."""
+    if kind in ("JPEG", "MPO"):
+        try:
+            stripped = strip_jpeg(raw).raw
+            if _pixels(stripped) == picture.convert("RGB").tobytes():
+                return stripped, KEPT["JPEG"]
+        except (NotPlain, OSError, SyntaxError):
+            pass  # an odd file: encoded anew
+        return _encoded(picture.convert("RGB"), kind)
+    return _encoded(picture.copy(), kind)
+
+
+def _pixels(raw: bytes) -> bytes:
+    from PIL import Image
+
+    with Image.open(io.BytesIO(raw), formats=("JPEG",)) as picture:
+        return picture.convert("RGB").tobytes()
+
+
+def _has_metadata(raw: bytes, kind: str, picture: Image) -> bool:
+    if kind in ("JPEG", "MPO"):
+        try:
+            return strip_jpeg(raw).removed
+        except NotPlain:
+            return True
+    if kind in METADATA:
+        return bool(METADATA[kind] & set(_chunks(raw, kind)))
+    return bool(picture.getexif())
+
+
+def _chunks(raw: bytes, kind: str) -> Iterator[bytes]:
+    """The names of the chunks of a PNG or a WebP."""
+    at = 8 if kind == "PNG" else 12
+    while at + 8 <= len(raw):
+        first, second = raw[at : at + 4], raw[at + 4 : at + 8]
+        if kind == "PNG":  # length, name, data, checksum
+            yield second
+            at += 12 + int.from_bytes(first, "big")
+        else:  # name, length, data to an even byte
+            yield first
+            length = int.from_bytes(second, "little")
+            at += 8 + length + length % 2

@@ -1,0 +1,131 @@
+"""Turns what `dataset.path` names into a folder of pictures: data sets are written out by a process of their own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from loratui.children.events import child_events
+from loratui.runs.launch import trainer_environment
+from loratui.terminal.text import safe_text
+from trainer.contract.pictures.folder import NoDataset
+from trainer.contract.pictures.sources import NoColumn, origin_of, written_folder
+
+if TYPE_CHECKING:
+    from loratui.curation.scan import ScanSettings
+    from loratui.settings.answers import Answers
+    from loratui.settings.resolve import Resolved
+    from trainer.contract.run.rundir import RunDir
+
+QUIET = 2.0  # seconds before the first word on progress, and between two
+PHASES = {"read": "reading", "download": "downloading", "write": "writing the pictures of"}
+
+Progress = Callable[[str, int, int], None]  # phase, done, total (0: nobody knows)
+
+
+class Cancelled(Exception):
+    """The caller no longer wants the pictures."""
+
+
+def as_folder(
+    source: str,
+    settings: ScanSettings,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Path:
+    """The folder of pictures that `source` comes to, with the caption column, subset and split of `settings`.
+
+    Raises NoColumn with the columns that hold text, NoDataset with a sentence, or Cancelled.
+    """
+    if origin_of(source) == "pictures":
+        return Path(source).expanduser()
+    options = [f"--column={settings.caption_column}", f"--subset={settings.subset}", f"--split={settings.split}"]
+    command = [sys.executable, "-m", "trainer.materialise", *options, "--", source]
+    child = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=trainer_environment()
+    )
+    last: dict[str, Any] = {}
+    try:
+        assert child.stdout is not None
+        for event in child_events(child.stdout):
+            if cancelled is not None and cancelled():
+                raise Cancelled
+            last = event
+            if event["type"] == "phase" and progress is not None:
+                progress(str(event.get("name")), int(event.get("done") or 0), int(event.get("total") or 0))
+        child.wait()
+    finally:
+        child.kill()
+        child.wait()
+    if last.get("type") == "end":
+        return Path(last["folder"])
+    if last.get("columns"):
+        raise NoColumn(str(last["message"]), tuple(map(str, last["columns"])))
+    raise NoDataset(str(last.get("message") or f"'{source}' cannot be read; it ended with code {child.returncode}"))
+
+
+def said_on_stderr(source: str) -> Progress:
+    """A progress that prints a line now and then, once it takes longer than a moment."""
+    last = time.monotonic()
+
+    def progress(phase: str, done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last < QUIET:
+            return
+        last = time.monotonic()
+        print(progress_words(source, phase, done, total), file=sys.stderr, flush=True)
+
+    return progress
+
+
+def progress_words(source: str, phase: str, done: int, total: int) -> str:
+    """Such as "downloading owner/name: 12 MB of 100 MB"."""
+    unit, scale = (" MB", 1e6) if phase == "download" else ("", 1)
+    count = f": {done / scale:,.0f}{f' of {total / scale:,.0f}' if total else ''}{unit}" if done else " ..."
+    return f"{PHASES.get(phase, 'reading')} {safe_text(source, 80)}{count}"
+
+
+def in_folder(resolved: Resolved, answers: Answers, folder: Path) -> tuple[Resolved, Answers]:
+    """A run on `folder`, where its pictures were checked.
+
+    The configuration names the folder, for the trainer reads nothing else; the answers name the data set, pinned to
+    the revision that was read, so that they replay elsewhere. A plain folder changes nothing.
+    """
+    if folder.parent != written_folder():
+        return resolved, answers
+    data = resolved.config.dataset.model_copy(update={"path": str(folder)})
+    config = resolved.config.model_copy(update={"dataset": data})
+    values = {**answers.values, "dataset.path": _pinned(folder) or answers.values.get("dataset.path", str(folder))}
+    return replace(resolved, config=config), replace(answers, values=values)
+
+
+def bring_back(run: RunDir) -> None:
+    """Write a run's data set out again, if the cache that held it was cleared. Raises NoDataset or AnswersError."""
+    from loratui.curation.scan import ScanSettings
+    from loratui.settings.answers import read_answers
+    from trainer.contract.settings.config import load_config
+
+    try:
+        config = load_config(run.config)
+    except (OSError, ValueError):
+        return  # the trainer says it better
+    folder = Path(config.dataset.path)
+    if folder.parent != written_folder() or folder.is_dir():
+        return
+    source = str(read_answers(run.answers).values.get("dataset.path", ""))
+    if as_folder(source, ScanSettings.of(config), said_on_stderr(source)) != folder:
+        raise NoDataset(f"'{source}' is no longer the data set that this run began with; start a new run")
+
+
+def _pinned(folder: Path) -> str:
+    try:
+        note = json.loads((folder / "source.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    return str(note.get("source", "")) if isinstance(note, dict) else ""

@@ -1,0 +1,115 @@
+"""The curves of a run, and what its newest steps were like: fed one step event at a time, read by charts and words."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from loratui.events.series import Series
+from loratui.terminal.numbers import number
+from trainer.contract.run.events import Event
+
+EMA = 0.96  # about the last 25 steps
+RECENT = 64  # steps that the estimate of the speed, and every word about "now", look back on
+RECENT_NORMS = 8  # enough that one hard picture is not a trend
+WARMING = 3  # first steps of a start, in which kernels are chosen and files are read: no measure of its speed
+
+
+@dataclass(frozen=True)
+class Group:
+    """The rates of one parameter group: the optimizer's estimate, and what it really steps with."""
+
+    d: Series
+    effective: Series
+
+
+class Curves:
+    """All series over steps, and a window of the newest steps. `take` and `cut` are the ways to change it."""
+
+    def __init__(self) -> None:
+        self.loss = Series()
+        self.ema = Series()
+        self.grad_norm = Series()  # before clipping
+        self.seconds = Series()  # a step
+        self.data = Series()  # seconds of a step that went by until its pictures were there
+        self.memory = Series()  # bytes: on the GPU where there is one, else in RAM
+        self.groups: dict[str, Group] = {}
+        self.last_seconds: deque[float] = deque(maxlen=RECENT)
+        self.last_data: deque[float] = deque(maxlen=RECENT)
+        self.last_norms: deque[float] = deque(maxlen=RECENT_NORMS)
+        self.opening: list[float] = []  # seconds of the first steps of this start, or after its pivot
+        self.passed_over: deque[int] = deque(maxlen=RECENT)  # steps that were not applied
+        self.lost_loss: int | None = None  # the last step whose loss was not finite
+        self._warming = WARMING
+
+    def begin(self) -> None:
+        """A start of the trainer: maybe on another machine, so what was known of its pace no longer counts."""
+        for window in (self.last_seconds, self.last_data, self.last_norms, self.passed_over):
+            window.clear()
+        self.lost_loss = None
+        self.reopen()
+
+    def reopen(self) -> None:
+        """The work of a step has changed (the pivot): its pace is measured anew."""
+        self.opening.clear()
+        self._warming = WARMING
+
+    def cut(self, after: int) -> None:
+        """Forget what came after step `after`."""
+        for series in self._all():
+            series.cut(after)
+
+    def take(self, step: int, event: Event) -> None:
+        """Take in a step event; a number that is not there, or not finite, is a gap."""
+        loss = number(event.get("loss"))
+        if loss is not None:
+            before = self.ema.last
+            self.loss.add(step, loss)
+            # a short run would otherwise stay near its first value: the window opens with the steps seen
+            keep = min(EMA, step / (step + 4))
+            self.ema.add(step, loss if before is None else keep * before + (1 - keep) * loss)
+        for name, rates in (event.get("rates") or {}).items():
+            self._rates(step, str(name), rates)
+        norm = number(event.get("grad_norm"))
+        if norm is not None:
+            self.grad_norm.add(step, norm)
+            self.last_norms.append(norm)
+        self._pace(step, event)
+        vram = event.get("vram")
+        memory = number(event.get("rss") if vram is None else vram)
+        if memory is not None:
+            self.memory.add(step, memory)
+        if event.get("applied") is False:
+            self.passed_over.append(step)
+        if event.get("nonfinite") and loss is None:
+            self.lost_loss = step
+
+    def _pace(self, step: int, event: Event) -> None:
+        seconds = number(event.get("s"))
+        if seconds is None or seconds <= 0:
+            return
+        self.seconds.add(step, seconds)
+        self.last_seconds.append(seconds)
+        if self._warming:
+            self._warming -= 1
+        elif len(self.opening) < RECENT:
+            self.opening.append(seconds)
+        data = number(event.get("data"))
+        if data is not None:
+            self.data.add(step, data)
+            self.last_data.append(data)
+
+    def _rates(self, step: int, name: str, rates: dict[str, Any]) -> None:
+        group = self.groups.get(name)
+        if group is None:
+            group = self.groups[name] = Group(Series(), Series())
+        d, effective = number(rates.get("d")), number(rates.get("effective"))
+        if d is not None:
+            group.d.add(step, d)
+        if effective is not None:
+            group.effective.add(step, effective)
+
+    def _all(self) -> list[Series]:
+        plain = [self.loss, self.ema, self.grad_norm, self.seconds, self.data, self.memory]
+        return plain + [series for group in self.groups.values() for series in (group.d, group.effective)]

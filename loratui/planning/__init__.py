@@ -1,0 +1,1 @@
+"""The plan before the run: steps, memory, disk and time, and what makes it fit."""

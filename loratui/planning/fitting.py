@@ -1,0 +1,162 @@
+"""Whether a run fits into the memory that is there, and the cheapest changes that make it fit."""
+
+from __future__ import annotations
+
+import importlib.util
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from loratui.planning.hardware import Machine
+from loratui.planning.memory_steps import LADDER, Rung, Settings
+from loratui.terminal.text import safe_text
+from loratui.terminal.units import in_bytes
+from trainer.contract.plan.estimate import Device, corrected, estimate
+from trainer.contract.settings.config import TrainConfig, flat, nested
+
+SHOWN = 3  # processes that are named
+NARROW = 0.05  # of the need: less to spare than an estimate is off by
+NOTHING_HELPS = "No setting would make it fit: a smaller base model, or more memory, is needed."
+
+
+@dataclass(frozen=True)
+class Change:
+    """Settings that need less memory, by dotted key, and what they cost. `saves` is in bytes."""
+
+    settings: Mapping[str, Any]
+    words: str  # what is changed, as "batch 4 -> 2, accumulation 1 -> 2"
+    saves: int
+    cost: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """The cheapest changes found. `fits`: whether they are enough; `total`: the need with them, in bytes."""
+
+    changes: tuple[Change, ...]
+    fits: bool
+    total: int
+
+    @property
+    def settings(self) -> Settings:
+        """All changes as one, by dotted key."""
+        return {key: value for one in self.changes for key, value in one.settings.items()}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether it fits, in words. `alone`: only if nothing else held memory."""
+
+    fits: bool
+    alone: bool
+    words: str
+
+
+def verdict(need: int, machine: Machine, pictures: int = 0) -> Verdict:
+    """`need` bytes against the memory that is there; `pictures` of them only while samples are made."""
+    spare = machine.free - need
+    if spare >= 0:
+        how = "fits narrowly, with" if spare < NARROW * need else "fits with"
+        return Verdict(True, False, f"{how} {in_bytes(spare)} to spare")
+    if need <= machine.total:
+        held = ", ".join(f"{safe_text(one.name, 24)} holds {in_bytes(one.bytes)}" for one in machine.holders[:SHOWN])
+        others = f": {held}" if held else f": others hold {in_bytes(machine.total - machine.free)}"
+        where = "on the GPU" if machine.device == "cuda" else "on this machine"
+        return Verdict(False, True, f"fits only if nothing else runs {where}{others}")
+    if need - pictures <= machine.free:
+        return Verdict(False, False, f"the training fits, its samples do not: {in_bytes(-spare)} too much for them")
+    return Verdict(False, False, f"does not fit: {in_bytes(-spare)} too much")
+
+
+def changes(config: TrainConfig, images: int, available: int) -> tuple[Change, ...]:
+    """The cheapest changes that bring the run under `available` bytes; all there are where they are not enough."""
+    return propose(config, images, available).changes
+
+
+def propose(
+    config: TrainConfig,
+    images: int,
+    available: int,
+    device: Device = "cuda",
+    factor: float = 1.0,
+    eight_bit: bool | None = None,
+) -> Proposal:
+    """Go down the ladder, the cheapest in result first, until it fits; then leave out what turned out not to matter.
+
+    `factor` corrects the rough parts of the estimate. `eight_bit`: whether 8-bit AdamW can be had; looked up if None.
+    """
+    have = importlib.util.find_spec("bitsandbytes") is not None if eight_bit is None else eight_bit
+
+    def need(one: TrainConfig) -> int:
+        return corrected(estimate(one, images, device), factor).memory_total
+
+    taken: list[tuple[Rung, Settings]] = []
+    now = config
+    for rung in LADDER:
+        if rung.name == "8-bit" and not have:
+            continue
+        for settings in rung.down(now):
+            if need(now) <= available:
+                break
+            tried = changed(now, settings)
+            if need(tried) < need(now):
+                taken, now = [*taken, (rung, settings)], tried
+    kept = _needed(config, taken, lambda one: need(one) <= available)
+    return _told(config, kept, need, available)
+
+
+def changed(config: TrainConfig, settings: Mapping[str, Any]) -> TrainConfig:
+    """`config` with these values under their dotted keys."""
+    return TrainConfig.model_validate(nested({**flat(config), **settings}))
+
+
+def set_words(settings: Mapping[str, Any]) -> str:
+    """The settings as options to paste: "--set train.batch=1 --set train.accumulation=4"."""
+    return " ".join(f"--set {shlex.quote(f'{key}={_written(value)}')}" for key, value in settings.items())
+
+
+def _needed(
+    config: TrainConfig, taken: list[tuple[Rung, Settings]], fits: Callable[[TrainConfig], bool]
+) -> list[tuple[Rung, Settings]]:
+    """Without what is not needed, the costliest in result taken back first; all where even all is not enough."""
+    kept = taken
+    if fits(changed(config, _all(kept))):
+        for one in reversed(taken):
+            without = [other for other in kept if other is not one]
+            if fits(changed(config, _all(without))):
+                kept = without
+    return _joined(kept)
+
+
+def _joined(taken: list[tuple[Rung, Settings]]) -> list[tuple[Rung, Settings]]:
+    """Changes of the same settings as one: rank 32 -> 16 -> 8 is rank 32 -> 8, and stands where it ended."""
+    found: list[tuple[Rung, Settings]] = []
+    for rung, settings in taken:
+        found = [one for one in found if one[1].keys() != settings.keys()]
+        found.append((rung, settings))
+    return found
+
+
+def _all(taken: list[tuple[Rung, Settings]]) -> Settings:
+    return {key: value for _, settings in taken for key, value in settings.items()}
+
+
+def _told(
+    config: TrainConfig, kept: list[tuple[Rung, Settings]], need: Callable[[TrainConfig], int], available: int
+) -> Proposal:
+    found, now = [], config
+    for rung, settings in kept:
+        after, before = changed(now, settings), flat(now)
+        words = ", ".join(f"{key} {_written(before[key])} -> {_written(value)}" for key, value in settings.items())
+        found.append(Change(settings, words, need(now) - need(after), rung.cost, rung.source))
+        now = after
+    total = need(now)
+    return Proposal(tuple(found), total <= available, total)
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)

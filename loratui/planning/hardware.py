@@ -1,0 +1,115 @@
+"""The memory that a run would have here: of the GPU, or of the machine where there is none; and who holds how much."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+from trainer.contract.plan.estimate import Device
+
+Asked = Literal["auto", "cuda", "cpu"]  # as train.device says it
+
+MIB, GIB = 1 << 20, 1 << 30
+HOLDERS = ["nvidia-smi", "--query-compute-apps=pid,name,used_memory", "--format=csv,noheader"]
+CGROUP = Path("/sys/fs/cgroup")
+MEMINFO = Path("/proc/meminfo")
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A process that holds memory of the GPU. Its name is another program's: not trusted."""
+
+    pid: int
+    name: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What there is to train on; sizes in bytes, 0 where the system does not tell."""
+
+    device: Device
+    name: str  # of the GPU; "the CPU" where there is none; not trusted
+    total: int
+    free: int
+    holders: tuple[Holder, ...] = ()
+
+    @property
+    def memory(self) -> str:
+        """What the memory is called."""
+        return "GPU memory" if self.device == "cuda" else "RAM"
+
+
+def look(device: Asked = "auto") -> Machine:
+    """The machine as it is now. It asks nvidia-smi, which may take seconds: never call it while painting."""
+    found = first_gpu() if device != "cpu" and _torch_takes_gpus() else None
+    return found or ram()
+
+
+def asked_for(gigabytes: float) -> Machine:
+    """A GPU with so much memory, all of it free: to plan for another machine. A card of "24 GB" has 24 GiB."""
+    size = round(gigabytes * GIB)
+    return Machine("cuda", f"a GPU with {gigabytes:g} GB", size, size)
+
+
+def ram(cgroup: Path = CGROUP) -> Machine:
+    """The machine's own memory, or what a container may use of it, as the files in `cgroup` tell."""
+    try:
+        told = dict(re.findall(r"^(\w+):\s+(\d+) kB$", MEMINFO.read_text(), re.MULTILINE))
+    except OSError:
+        told = {}
+    total, free = (1024 * int(told.get(key, 0)) for key in ("MemTotal", "MemAvailable"))
+    limit, used = (_number(cgroup / name) for name in ("memory.max", "memory.current"))
+    if limit and limit < total:
+        total, free = limit, min(free, max(0, limit - (used or 0)))
+    return Machine("cpu", "the CPU", total, free)
+
+
+def read_gpu(line: str, holders: str = "") -> Machine | None:
+    """A line of `doctor.gpus` ("name, driver, total MiB, free MiB") and nvidia-smi's list of processes."""
+    words = [word.strip() for word in line.rsplit(",", 3)]
+    sizes = [re.fullmatch(r"(\d+) MiB", word) for word in words[2:]]
+    if len(sizes) != 2 or sizes[0] is None or sizes[1] is None:
+        return None
+    total, free = (int(one[1]) * MIB for one in sizes if one)
+    found = [re.fullmatch(r"(\d+), (.*), (\d+) MiB", row.strip()) for row in holders.splitlines()]
+    people = [Holder(int(one[1]), Path(one[2]).name or one[2], int(one[3]) * MIB) for one in found if one]
+    return Machine("cuda", words[0], total, free, tuple(sorted(people, key=lambda one: -one.bytes)))
+
+
+def first_gpu() -> Machine | None:
+    """The GPU that torch takes first: that of CUDA_VISIBLE_DEVICES where it is given as a number."""
+    from loratui.commands.doctor import gpus
+
+    lines = gpus()
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    first = chosen.partition(",")[0].strip() if chosen is not None else "0"
+    place = int(first) if first.isdigit() else 0
+    if first in ("", "-1") or place >= len(lines):
+        return None
+    try:
+        asked = [*HOLDERS, f"--id={place}"]
+        told = subprocess.run(asked, capture_output=True, text=True, timeout=20, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        told = ""
+    return read_gpu(lines[place], told)
+
+
+def _torch_takes_gpus() -> bool:
+    """Whether the torch that is installed was built for GPUs; one that is not there is not held against it."""
+    try:
+        return "+cpu" not in metadata.version("torch")
+    except metadata.PackageNotFoundError:
+        return True
+
+
+def _number(path: Path) -> int | None:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):  # "max": no limit
+        return None

@@ -1,0 +1,58 @@
+"""The plan as lines for a terminal without a screen, and the configuration that it comes to."""
+
+from __future__ import annotations
+
+from loratui.planning.fitting import NOTHING_HELPS, Proposal, set_words
+from loratui.planning.plan import Plan
+from loratui.settings.resolve import Resolved
+from loratui.terminal.text import safe_text, safe_toml
+from loratui.terminal.units import in_bytes
+from trainer.contract.settings.config import flat
+
+WIDTH = 100  # cells that the drawn lines take where there is no terminal
+ALL_IS_NOT_ENOUGH = "Not even all of this makes it fit; more memory is needed. It would help by:"
+
+
+def plan_lines(plan: Plan, width: int = WIDTH) -> list[str]:
+    """The plan as lines, the columns aligned; what is drawn is drawn in `width` cells."""
+    lines: list[str] = []
+    for section in plan.sections:
+        lines += ["", section.title]
+        if section.draw is not None:
+            lines += [*(f"  {line}" for line in section.draw(width - 2)), ""]
+        left = max(len(row.label) for row in section.rows)
+        middle = min(28, max(len(row.value) for row in section.rows))
+        for row in section.rows:
+            lines.append(f"  {row.label:<{left}}  {row.value:<{middle}}  {row.note}".rstrip())
+    lines += ["", *(f"! warning  {one}" for one in plan.warnings), *(f"x ERROR    {one}" for one in plan.errors)]
+    if plan.proposal is not None:
+        lines += ["", *fitting_lines(plan.proposal)]
+    return [*lines, "", f"The same from a shell: {plan.command}"]
+
+
+def fitting_lines(proposal: Proposal) -> list[str]:
+    """What would make it fit, each change with its cost and its source, and all of it as options to paste."""
+    if not proposal.changes:
+        return [NOTHING_HELPS]
+    lines = ["To make it fit, the cheapest in result first:" if proposal.fits else ALL_IS_NOT_ENOUGH]
+    for one in proposal.changes:
+        lines += [f"  {one.words}  saves {in_bytes(one.saves)}", f"      {one.cost} ({one.source})"]
+    return [*lines, f"  about {in_bytes(proposal.total)} are then needed:", f"  {set_words(proposal.settings)}"]
+
+
+def resolved_lines(resolved: Resolved) -> list[str]:
+    """The resolved configuration as TOML, each value with who says so as a comment."""
+    import tomlkit
+
+    lines: list[str] = []
+    last = ""
+    for key, value in flat(resolved.config).items():
+        section, _, name = key.rpartition(".")
+        if section != last:
+            lines += ["", f"[{section}]"]
+            last = section
+        written = tomlkit.item(list(value) if isinstance(value, tuple) else value).as_string()
+        origin = resolved.origins[key]
+        said = origin.layer if origin.layer == "default" else f"{origin.layer}: {safe_text(origin.source)}"
+        lines.append(f"{name} = {safe_toml(written)}  # {said}{' (inferred)' if origin.inferred else ''}")
+    return lines

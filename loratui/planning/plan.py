@@ -1,0 +1,209 @@
+"""What a run will do, in words: the arithmetic, memory, disk and time, before anything is started."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loratui.curation.report import Outcome, Report
+from loratui.planning.fitting import Proposal, Verdict, propose, verdict
+from loratui.planning.hardware import Machine
+from loratui.planning.past_runs import Knowledge, place
+from loratui.planning.sections import (
+    Known,
+    Row,
+    Section,
+    disk_errors,
+    disk_section,
+    memory_section,
+    steps_section,
+    time_section,
+)
+from loratui.runs.find import RUNS
+from loratui.settings.resolve import Resolved
+from loratui.terminal.text import plural, safe_text, show_path
+from loratui.terminal.units import in_bytes
+from trainer.contract.plan.advice import advice, refusals
+from trainer.contract.plan.estimate import Estimate, corrected, estimate
+from trainer.contract.settings.arithmetic import learning_rates, schedule, trained_images
+from trainer.contract.settings.config import BY_KEY, TrainConfig, flat, vae_source
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The run as it would be."""
+
+    sections: tuple[Section, ...]
+    warnings: tuple[str, ...]
+    errors: tuple[str, ...]  # a run with one of these is not started
+    command: str  # does the same from a shell
+    verdict: Verdict | None = None  # whether it fits; None where the machine was not looked at
+    proposal: Proposal | None = None  # what would make it fit; None where it fits
+
+
+def make_plan(
+    resolved: Resolved,
+    report: Report | None = None,
+    outcome: Outcome | None = None,
+    *,
+    runs: Path = RUNS,
+    source: str = "answers.toml",
+    machine: Machine | None = None,
+    knowledge: Knowledge | None = None,
+) -> Plan:
+    """The plan of `resolved`: nothing is looked up but the base model's headers and the free disk.
+
+    `runs` is where the run would stand, `source` the answer file. `machine` is what it would run on
+    (`hardware.look`), None where that is not known; `knowledge` is what past runs taught (`learned.gather`).
+    """
+    config = resolved.config
+    images = len(outcome.images) if outcome is not None else len(report.pictures) if report is not None else 0
+    errors = _errors(config, resolved)
+    if images and config.dataset.hold_out >= images:
+        errors.append(f"dataset.hold_out: {config.dataset.hold_out} of {images} pictures leaves none to train on")
+    images = trained_images(images, config.dataset.hold_out)
+    of_base, warnings = _base_model(config)
+    sections, judged = [], None
+    known, need = _need(config, images, machine, knowledge or Knowledge(), errors)
+    if images:
+        times = schedule(config, images)
+        sections.append(steps_section(config, times))
+    if need is not None:
+        errors += disk_errors(need, runs)
+        judged = _judged(need, machine)
+        sections.append(memory_section(need, known, judged))
+    if images:
+        sections.append(time_section(times, known))
+    if need is not None:
+        sections.append(disk_section(need, runs))
+    if judged is not None and not judged.fits and machine is not None and need is not None:
+        warnings.append(
+            f"the run needs about {in_bytes(need.memory_total)} of {machine.memory}, {in_bytes(machine.free)} are "
+            f"free: {judged.words}"
+        )
+    return Plan(
+        sections=(*sections, _pictures(config, report, outcome), _technique(resolved), *of_base),
+        warnings=(*warnings, *advice(config, images), *_unknown_skips(outcome)),
+        errors=tuple(errors),
+        command=_command(resolved, source),
+        verdict=judged,
+        proposal=_proposal(config, images, known, judged),
+    )
+
+
+def _need(
+    config: TrainConfig, images: int, machine: Machine | None, knowledge: Knowledge, errors: list[str]
+) -> tuple[Known, Estimate | None]:
+    """The estimate as past runs correct it, and what they say; nothing where the run is impossible."""
+    if errors:
+        return Known(machine), None
+    device = machine.device if machine is not None else "cuda"
+    need = estimate(config, images, device)
+    if machine is None:
+        return Known(), need
+    where, memory = place(machine.name if device == "cuda" else ""), machine.total if device == "cuda" else 0
+    found = knowledge.correction(config, need, where, memory)
+    return Known(machine, found, knowledge.errors(where, memory)), corrected(need, found.memory)
+
+
+def _judged(need: Estimate, machine: Machine | None) -> Verdict | None:
+    if machine is None or not machine.total:
+        return None
+    return verdict(need.memory_total, machine, sum(one.bytes for one in need.memory if one.name == "samples"))
+
+
+def _proposal(config: TrainConfig, images: int, known: Known, judged: Verdict | None) -> Proposal | None:
+    """Changes against what is free: what others hold is theirs."""
+    if judged is None or judged.fits or known.machine is None:
+        return None
+    return propose(config, images, known.machine.free, known.machine.device, known.correction.memory)
+
+
+def _pictures(config: TrainConfig, report: Report | None, outcome: Outcome | None) -> Section:
+    rows = [Row("folder", show_path(config.dataset.path) if config.dataset.path else "none yet")]
+    if report is not None and outcome is not None:
+        used, skipped = len(outcome.images), len(report.pictures) - len(outcome.images)
+        own = sum(one.caption is not None for one in report.pictures if one.name in set(outcome.images))
+        counts = ((skipped, "skipped"), (config.dataset.hold_out, "held out"))
+        rows.append(Row("pictures", f"{used} used", ", ".join(f"{count} {word}" for count, word in counts if count)))
+        others = "all" if own == 0 else "the others"
+        rest = f"{others} are trained as '{safe_text(config.dataset.instance_prompt)}'" if own < used else ""
+        rows.append(Row("captions", f"{own} of {used}", rest))
+        left = len(outcome.blocking) + len(outcome.unaccepted)
+        rows.append(Row("left to decide", plural(left, "finding") if left else "nothing"))
+    return Section("Pictures", tuple(rows))
+
+
+def _technique(resolved: Resolved) -> Section:
+    config = resolved.config
+    train, pivotal = config.train, config.pivotal
+    rows = [
+        Row("base model", show_path(config.model.base), f"VAE: {show_path(vae_source(config.model) or 'its own')}"),
+        _said(resolved, "preset", config.preset),
+        _said(resolved, "train.rank", f"rank {train.rank}"),
+        _said(resolved, "train.optimizer", f"{train.optimizer}, rate {learning_rates(config)[0]:g}"),
+        _said(resolved, "train.min_snr_gamma", f"min-SNR {train.min_snr_gamma:g}" if train.min_snr_gamma else "off"),
+    ]
+    tokens = f"{pivotal.tokens} new tokens for '{safe_text(config.dataset.trigger, 40)}'"
+    rows.append(Row("pivotal tuning", tokens if pivotal.enabled else "off"))
+    return Section("Technique", tuple(rows))
+
+
+def _base_model(config: TrainConfig) -> tuple[list[Section], list[str]]:
+    """What is to be said of the base model, and to be warned of."""
+    from loratui.basemodels.words import base_rows, base_warnings
+
+    rows = tuple(Row(*one) for one in base_rows(config))
+    return [Section("Base model", rows)] if rows else [], base_warnings(config)
+
+
+def _said(resolved: Resolved, key: str, value: str) -> Row:
+    origin = resolved.origins[key]
+    note = origin.layer if origin.layer == "default" else f"{origin.layer}: {safe_text(origin.source)}"
+    return Row(BY_KEY[key].title, value, note + (" (inferred)" if origin.inferred else ""))
+
+
+def _errors(config: TrainConfig, resolved: Resolved) -> list[str]:
+    """What makes the run impossible whatever the pictures are."""
+    return [safe_text(_with_place(one, resolved), 400) for one in refusals(config)]
+
+
+def _with_place(sentence: str, resolved: Resolved) -> str:
+    """A refusal that begins with its setting is given the place where that was set."""
+    key, colon, rest = sentence.partition(":")
+    return _place(resolved, key) + colon + rest if key in resolved.origins else sentence
+
+
+def _place(resolved: Resolved, key: str) -> str:
+    origin = resolved.origins[key]
+    if origin.layer == "answers":
+        return f"{origin.source}: {key}"
+    return f"--set {key}" if origin.layer == "--set" else key
+
+
+def _unknown_skips(outcome: Outcome | None) -> list[str]:
+    if outcome is None or not outcome.unknown:
+        return []
+    return [f"dataset.skip names what is not in the folder: {safe_text(', '.join(outcome.unknown), 200)}"]
+
+
+def _command(resolved: Resolved, source: str) -> str:
+    """The `loratui replay` that does the same."""
+    values = flat(resolved.config)
+    words = ["loratui", "replay", source]
+    for key, origin in resolved.origins.items():
+        if origin.layer == "--set":
+            words += ["--set", f"{key}={_written(values[key])}"]
+    return " ".join(shlex.quote(safe_text(word)) for word in words)
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        import tomlkit
+
+        return str(tomlkit.item(list(value)).as_string())
+    return str(value)

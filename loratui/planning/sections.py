@@ -1,0 +1,156 @@
+"""Sections of the plan that are numbers: steps, memory against what is there, time, disk."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from loratui.planning.fitting import Verdict
+from loratui.planning.hardware import GIB, Machine
+from loratui.planning.memory_bar import memory_bar
+from loratui.planning.past_runs import NO_CORRECTION, NO_ERRORS, Correction, Errors
+from loratui.planning.timeline import arithmetic_line, run_line
+from loratui.terminal.text import plural, safe_text, show_path
+from loratui.terminal.units import in_bytes, in_time
+from trainer.contract.plan.estimate import Estimate, Part
+from trainer.contract.settings.arithmetic import Schedule
+from trainer.contract.settings.config import TrainConfig
+
+Draw = Callable[[int], list[str]]  # lines for a width in cells
+SPREAD = 20  # newest runs whose errors are told
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line: what, how much, and why."""
+
+    label: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """Lines that belong together; `draw` stands above them, in as many cells as there are."""
+
+    title: str
+    rows: tuple[Row, ...]
+    draw: Draw | None = None
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of the machine: what it has, what its runs taught, how far off the estimates were."""
+
+    machine: Machine | None = None
+    correction: Correction = NO_CORRECTION
+    errors: Errors = NO_ERRORS
+
+
+def steps_section(config: TrainConfig, times: Schedule) -> Section:
+    """From pictures to views per image, and where pivot, checkpoints and samples fall."""
+    pivot = f"then the new tokens are frozen ({config.pivotal.fraction:g} of the run)"
+    rows = (
+        Row("views per image", f"{times.views_per_image:,.1f}", "steps x batch / pictures: too many overfit"),
+        Row("pivot", f"after step {times.pivot}" if times.pivot else "none", pivot if times.pivot else ""),
+        Row("checkpoints", f"{len(times.checkpoints)}", _marks(times.checkpoints, "after step")),
+        Row("samples", f"{len(times.samples)} times", _marks(times.samples, "after step")),
+    )
+    return Section("Steps", rows, lambda width: [arithmetic_line(config, times), *run_line(times, width)])
+
+
+def memory_section(need: Estimate, known: Known, verdict: Verdict | None) -> Section:
+    """The parts, what is there, and whether it fits."""
+    machine = known.machine
+    rows = [_part(one) for one in need.memory]
+    rows.append(Row("at its fullest", f"about {in_bytes(need.memory_total)}", _corrected(known)))
+    if need.memory_after != need.memory_total:
+        rows.append(Row("after the pivot", f"about {in_bytes(need.memory_after)}", "the text encoders are gone"))
+    if verdict is not None and machine is not None:
+        there = f"{in_bytes(machine.free)} free"
+        of = f"of {in_bytes(machine.total)} ({machine.total / GIB:.3g} GiB), {safe_text(machine.name, 60)}"
+        rows.append(Row(machine.memory, there, of))
+        rows.append(Row("verdict", verdict.words))
+    if errors := known.errors.memory:
+        rows.append(Row("past estimates", _spread(errors), f"memory, {plural(len(errors), 'run')} here"))
+    title = "Memory" if need.exact else "Memory (for a full-size SDXL)"
+    drawn = None if machine is None or not machine.total else machine
+    return Section(title, tuple(rows), None if drawn is None else lambda width: memory_bar(need, drawn, width))
+
+
+def time_section(times: Schedule, known: Known) -> Section:
+    """How long it takes, as far as runs on this machine tell."""
+    correction = known.correction
+    if correction.seconds is None:
+        note = "no run of this size on this machine yet: known after the first steps"
+        return Section("Time", (Row("whole run", "not known yet", note),))
+    runs = plural(correction.time_runs, "run")
+    why = f"as {runs} here took" if correction.same else f"worked out from {runs} with other settings: rough"
+    note = f"{correction.seconds:.2f} s a step, {why}; samples come on top"
+    rows = [Row("whole run", f"about {in_time(correction.seconds * times.steps)}", note)]
+    if errors := known.errors.time:
+        rows.append(Row("past estimates", _spread(errors), f"time, {plural(len(errors), 'run')} here"))
+    return Section("Time", tuple(rows))
+
+
+def disk_section(need: Estimate, runs: Path) -> Section:
+    """What will lie in the run's folder, and what is free there."""
+    free = Row("free", in_bytes(free_bytes(runs)), show_path(existing(runs)))
+    total = Row("at its fullest", f"about {in_bytes(need.disk_total)}")
+    return Section("Disk", (*(_part(one) for one in need.disk), total, free))
+
+
+def disk_errors(need: Estimate, runs: Path) -> list[str]:
+    """A disk on which the run would not end."""
+    free = free_bytes(runs)
+    if need.disk_total <= free or not shutil.disk_usage(existing(runs)).total:  # 0: no disk at all, such as /proc
+        return []
+    where = show_path(existing(runs))
+    return [
+        f"the run needs about {in_bytes(need.disk_total)} on disk, and {where} has {in_bytes(free)} free: "
+        "make room, choose another --out, or lower train.keep_checkpoints"
+    ]
+
+
+def existing(path: Path) -> Path:
+    """The nearest folder above `path` that is there."""
+    path = path.absolute()
+    return next((one for one in (path, *path.parents) if one.exists()), Path("/"))
+
+
+def free_bytes(path: Path) -> int:
+    """What is free on the disk of `path`."""
+    return shutil.disk_usage(existing(path)).free
+
+
+def _corrected(known: Known) -> str:
+    correction = known.correction
+    if not correction.memory_runs:
+        return "rough: no run of this size on this machine yet"
+    near = "" if correction.same else " with other settings"
+    return f"its rough parts corrected by {plural(correction.memory_runs, 'run')} here{near}: x {correction.memory:.2f}"
+
+
+def _spread(errors: Sequence[float]) -> str:
+    """How far off past estimates were: "-4 % to +9 %"."""
+    last = errors[-SPREAD:]
+    low, high = _percent(min(last)), _percent(max(last))
+    return f"off by {low}" if low == high else f"off by {low} to {high}"
+
+
+def _percent(part: float) -> str:
+    whole = round(100 * part)
+    return f"{whole:+d} %" if whole else "0 %"
+
+
+def _part(one: Part) -> Row:
+    return Row(one.name, in_bytes(one.bytes), one.note)
+
+
+def _marks(steps: Sequence[int], word: str) -> str:
+    shown = [str(one) for one in steps]
+    if len(shown) > 6:
+        shown = [*shown[:3], "...", *shown[-2:]]
+    return f"{word} {', '.join(shown)}"

@@ -1,0 +1,1 @@
+"""A run that ended badly, put right and started again."""

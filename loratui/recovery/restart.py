@@ -1,0 +1,30 @@
+"""Starts a run again after a remedy: in its own folder from a checkpoint, or as a new run beside it."""
+
+from __future__ import annotations
+
+from loratui.curation.sources import bring_back
+from loratui.errors import Refusal
+from loratui.recovery.remedies import Remedy
+from loratui.recovery.settings_change import amend, begin_anew
+from loratui.runs.launch import refuse_running, start
+from loratui.terminal.text import safe_text
+from trainer.contract.pictures.folder import NoDataset
+from trainer.contract.run import exits
+from trainer.contract.run.rundir import RunDir
+
+
+def start_again(run: RunDir, remedy: Remedy, world: int = 1) -> tuple[RunDir, int]:
+    """Apply `remedy` and start the trainer on as many processes as before; returns the run and the process id.
+
+    Raises Refusal, or OSError with the old settings in force.
+    """
+    refuse_running(run)
+    try:
+        bring_back(run)
+    except NoDataset as error:
+        raise Refusal(safe_text(error), exits.DATASET) from None
+    if remedy.goes == "new run":
+        run = begin_anew(run, remedy.changes)
+    elif remedy.changes or remedy.back:
+        amend(run, remedy.changes, remedy.step if remedy.back else None)
+    return run, start(run, world)

@@ -1,0 +1,223 @@
+"""Which checkpoint of a run looks best, and why: a hint from measured numbers, silent where they say nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from loratui.events.history import History
+from loratui.terminal.numbers import number
+from loratui.terminal.text import plural
+from trainer.contract.plan.advice import OVERFIT_VIEWS
+
+VERDICT = "A hint, not a verdict: look at the pictures."
+NOISE = 2.36  # standard errors: Student's t for eight pairs, 95 % on both sides
+WITHIN_NOISE = (
+    "of the checkpoints whose loss cannot be told from the lowest, the earliest is taken: the one-standard-error rule "
+    "(Breiman et al. 1984; Hastie, Tibshirani and Friedman, The Elements of Statistical Learning, section 7.10), here "
+    f"with {NOISE} standard errors of the differences in pairs, which is Student's 95 % for eight of them"
+)
+GROWING = "a change that goes on growing while the loss stands still is strength, not fit: inferred, no source says it"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What is known of the state of a run at one step; None where nothing was measured."""
+
+    step: int
+    losses: tuple[float, ...] = ()  # at fixed noise, in the same order at every step of a run
+    held_out: bool = False  # on pictures that were not trained on
+    norm: float | None = None  # Frobenius norm of the weight change
+    views: float | None = None  # how often each picture was seen
+    kept: bool = False  # whether its files are still there
+
+    @property
+    def loss(self) -> float | None:
+        """The mean loss at fixed noise."""
+        return sum(self.losses) / len(self.losses) if self.losses else None
+
+
+@dataclass(frozen=True)
+class Views:
+    """How many views per image were good for a kind of data, and who says so."""
+
+    low: int
+    high: int
+    source: str
+
+
+@dataclass(frozen=True)
+class Hint:
+    """The step that looks best, None where nothing supports one; sentences for a person, and what backs them."""
+
+    step: int | None
+    sentences: tuple[str, ...]
+    sources: tuple[str, ...] = ()
+
+
+_STYLE = f"the seed's Y2K table: 37, 74 and 148 views per image were good, 222 overfit (limit here: {OVERFIT_VIEWS})"
+_FACE = "the seed's face LoRA: 75, 100 and 120 steps per picture, 'good results are achieved with a 120x multiplier'"
+GOOD_VIEWS = {
+    "style": Views(37, 148, _STYLE),
+    "character-style": Views(37, 148, f"inferred for this kind from {_STYLE}"),
+    "face": Views(75, 120, _FACE),
+    "object": Views(75, 120, f"inferred for this kind from {_FACE}"),
+}  # for one picture the sources give a number of steps, not of views
+
+
+def checkpoints_of(history: History, kept: Collection[int]) -> tuple[Checkpoint, ...]:
+    """What the log says of each measured or saved step, in order; `kept` are the steps whose files are there."""
+    found = {int(one["step"]): Checkpoint(int(one["step"]), kept=int(one["step"]) in kept) for one in _steps(history)}
+    for event in history.measures:
+        step = int(event["step"])
+        raw = event.get("losses")
+        losses = tuple(map(float, raw)) if isinstance(raw, list) and all(number(one) is not None for one in raw) else ()
+        held, norm, views = event.get("of") == "held-out", number(event.get("norm")), number(event.get("views"))
+        found[step] = Checkpoint(step, losses, held, norm, views, step in kept)
+    for step in kept:
+        found.setdefault(step, Checkpoint(step, kept=True))
+    return tuple(found[step] for step in sorted(found))
+
+
+def hint(found: tuple[Checkpoint, ...], kind: str) -> Hint:
+    """What the numbers say of the checkpoints that are kept, for data of this kind."""
+    kept = [one for one in found if one.kept and one.step > 0]
+    if not kept:
+        return Hint(None, ("No checkpoint is kept, so there is none to choose.",))
+    if len(kept) == 1:
+        return Hint(None, ("There is one checkpoint: nothing to compare it with.",))
+    measured = [one for one in kept if one.losses]
+    if len(measured) == len(kept) and len({len(one.losses) for one in kept}) == 1:
+        base = next((one for one in found if one.step == 0 and len(one.losses) == len(kept[0].losses)), None)
+        if all(one.held_out for one in kept):
+            return _by_held_out(kept, base, kind)
+        return _by_views(kept, kind, _levels_off(kept))
+    return _by_views(kept, kind, ["The loss at fixed noise was not measured at every checkpoint."])
+
+
+def difference(one: Checkpoint, other: Checkpoint) -> tuple[float, float]:
+    """How much higher the loss of `one` is, and the standard error of that, from the same draws taken in pairs."""
+    pairs = [a - b for a, b in zip(one.losses, other.losses, strict=True)]
+    mean = sum(pairs) / len(pairs)
+    if len(pairs) < 2:
+        return mean, math.inf
+    spread = sum((pair - mean) ** 2 for pair in pairs) / (len(pairs) - 1)
+    return mean, math.sqrt(spread / len(pairs))
+
+
+def _by_held_out(kept: list[Checkpoint], base: Checkpoint | None, kind: str) -> Hint:
+    lowest = min(kept, key=lambda one: (one.loss or 0.0, one.step))
+    if base is not None and not _lower(lowest, base):
+        said = f"On the held-out pictures no checkpoint is measurably better than the base model ({_figures(base)})."
+        return Hint(None, (said, "The pictures by step say more here.", VERDICT), (WITHIN_NOISE,))
+    level = [one for one in kept if not _lower(lowest, one)]
+    if len(level) == len(kept):
+        said = "On the held-out pictures the checkpoints differ by less than the noise of the measurement."
+        return _by_views(kept, kind, [said])
+    best = level[0]
+    said = f"Step {best.step}: the lowest loss on pictures that it never saw ({_figures(best)})."
+    if best is not lowest:
+        said = (
+            f"Step {best.step}: its loss on pictures that it never saw ({_figures(best)}) is the lowest within the "
+            f"noise; step {lowest.step} has {_figures(lowest)}."
+        )
+    said = " ".join([said, *_growth(best, kept)])
+    return Hint(best.step, (said, *_views_words(best, kind), VERDICT), _sources(kind, WITHIN_NOISE, GROWING))
+
+
+def _levels_off(kept: list[Checkpoint]) -> list[str]:
+    """What a loss on the training pictures can say: not which is best, only from where on it stands still."""
+    said = "The loss was measured on the training pictures: it falls with overfitting too and chooses nothing."
+    last = kept[-1]
+    level = next(one for one in kept if not _lower(last, one))
+    if level is not last:
+        said += f" From step {level.step} on it does not fall measurably."
+    return [said]
+
+
+def _by_views(kept: list[Checkpoint], kind: str, before: list[str]) -> Hint:
+    good = GOOD_VIEWS.get(kind)
+    seen = [(one, one.views) for one in kept if one.views is not None]
+    if good is None or len(seen) < len(kept):
+        return Hint(None, (*before, "The other numbers support no choice either.", VERDICT))
+    inside = [(one, views) for one, views in seen if good.low <= views <= good.high]
+    if inside:
+        best, views = inside[-1]
+        said = f"Step {best.step} is the last with a number of views per image that was good before ({views:.0f})."
+        return Hint(best.step, (*before, said, VERDICT), (good.source,))
+    if seen[-1][1] < good.low:
+        best, views = seen[-1]
+        said = (
+            f"Each picture was seen {views:.0f} times at most, where {good.low} to {good.high} were good: "
+            f"step {best.step}, the last, is the nearest."
+        )
+        return Hint(best.step, (*before, said, VERDICT), (good.source,))
+    after = [(one, views) for one, views in seen if views > good.high]
+    best, views = after[0]
+    said = (
+        f"No checkpoint has {good.low} to {good.high} views per image; step {best.step} ({views:.0f}) passed them least"
+        + (", and above 200 sets overfitted." if views > OVERFIT_VIEWS else ".")
+    )
+    return Hint(best.step, (*before, said, VERDICT), (good.source,))
+
+
+def _views_words(best: Checkpoint, kind: str) -> list[str]:
+    good = GOOD_VIEWS.get(kind)
+    if good is None or best.views is None:
+        return []
+    seen = f"It saw each picture {best.views:.0f} times;"
+    if best.views > good.high:
+        return [f"{seen} above {good.high} look closely for overfitting."]
+    if best.views < good.low:
+        return [f"{seen} {good.low} to {good.high} were good before, so it may be too early."]
+    return [f"{seen} {good.low} to {good.high} were good before."]
+
+
+def _growth(best: Checkpoint, kept: list[Checkpoint]) -> list[str]:
+    last = kept[-1]
+    if last is best or best.norm is None or last.norm is None or last.norm <= best.norm:
+        return []
+    return [f"After it the change only grew (norm {best.norm:.3g} to {last.norm:.3g} at step {last.step})."]
+
+
+def _lower(one: Checkpoint, other: Checkpoint) -> bool:
+    """Whether the loss of `one` is lower than that of `other` by more than the noise of the measurement."""
+    mean, error = difference(other, one)
+    return mean > NOISE * error
+
+
+def _figures(one: Checkpoint) -> str:
+    return f"{one.loss:.4f}" if one.loss is not None else "not measured"
+
+
+def _sources(kind: str, *others: str) -> tuple[str, ...]:
+    good = GOOD_VIEWS.get(kind)
+    return (*others, *([good.source] if good else []))
+
+
+def table_lines(found: tuple[Checkpoint, ...], best: int | None) -> list[str]:
+    """Step, loss at fixed noise, norm of the change, views per image, and what there is of it; a head first."""
+    lines = ["    step      loss      norm    views  "]
+    for one in found:
+        loss = "-" if one.loss is None else f"{one.loss:.4f}"
+        norm = "-" if one.norm is None else f"{one.norm:.3g}"
+        views = "-" if one.views is None else f"{one.views:.1f}"
+        word = "base model" if one.step == 0 else "" if one.kept else "not kept"
+        mark, word = ("*", "the hint") if one.step == best else (" ", word)
+        lines.append(f"{mark} {one.step:>6}  {loss:>8}  {norm:>8}  {views:>7}  {word}".rstrip())
+    return lines
+
+
+def on_what(found: tuple[Checkpoint, ...]) -> str:
+    """What the losses of the table were measured on, in a line."""
+    measured = [one for one in found if one.losses]
+    if not measured:
+        return "no loss was measured at fixed noise"
+    where = "held-out" if all(one.held_out for one in measured) else "training"
+    return f"loss at fixed noise: {where} pictures, {plural(len(measured[0].losses), 'draw')}"
+
+
+def _steps(history: History) -> list[dict[str, Any]]:
+    return [one for one in history.checkpoints if isinstance(one.get("step"), int)]

@@ -1,0 +1,135 @@
+"""What of a run goes to the hub: an allow-list of files, what each tells, and what forbids to send it."""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loratui.errors import Refusal
+from loratui.events.history import megabytes
+from loratui.results.leaks import looked_through
+from loratui.terminal.text import plural, safe_text, show_path
+
+REPOSITORY = re.compile(r"(?:[A-Za-z0-9][\w-]{0,95}/)?[A-Za-z0-9](?:[\w.-]{0,94}[A-Za-z0-9])?")
+SAMPLE = re.compile(r"sample-\d{1,4}\.png")
+DIFFUSERS = "pytorch_lora_weights.safetensors"
+CARD = "README.md"
+
+
+@dataclass(frozen=True)
+class Upload:
+    """One file that goes, with its size in bytes and what a stranger learns from it."""
+
+    path: Path
+    size: int
+    tells: str
+
+    @property
+    def name(self) -> str:
+        """Its name in the repository."""
+        return self.path.name
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """Everything that goes, what stays, and why nothing may go."""
+
+    files: tuple[Upload, ...]
+    stays: tuple[str, ...]  # names in the folder that are not on the allow-list
+    problems: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files together."""
+        return sum(one.size for one in self.files)
+
+
+def make_parcel(folder: Path, name: str, samples: bool = True, accept: tuple[str, ...] = ()) -> Parcel:
+    """Look through what `folder`, the export of a run called `name`, holds.
+
+    `accept`: findings to let pass, as host:FILE; nothing else can be. Raises Refusal where there is no LoRA.
+    """
+    try:
+        there = sorted(folder.iterdir(), key=lambda one: (_place(one.name, name), one.name))
+    except OSError:
+        raise Refusal(f"there is no folder {show_path(folder)}; 'loratui export' writes the files") from None
+    wanted = [one for one in there if allowed(one.name, name, samples)]
+    if not any(one.suffix == ".safetensors" for one in wanted):
+        raise Refusal(f"{show_path(folder)} holds no LoRA of '{safe_text(name)}'; 'loratui export' writes the files")
+    files, problems = [], []
+    for path in wanted:
+        try:
+            if not stat.S_ISREG(path.lstat().st_mode):
+                problems.append(f"{safe_text(path.name)}: not a file of its own (a link?); it is not followed")
+                continue
+            found, header = looked_through(path)
+            files.append(Upload(path, path.stat().st_size, _tells(path.name, header, name)))
+        except OSError as error:
+            problems.append(f"{safe_text(path.name)}: cannot be read ({error.strerror})")
+            continue
+        for leak in found:
+            if leak.code == "host" and f"host:{path.name}" in accept:
+                continue
+            remedy = f"; if the word is meant: --accept host:{path.name}" if leak.code == "host" else ""
+            problems.append(f"{safe_text(path.name)}: {leak.message}{remedy}")
+    sent = {one.name for one in wanted}
+    stays = tuple(safe_text(one.name) for one in there if one.name not in sent)
+    return Parcel(tuple(files), stays, tuple(problems))
+
+
+def allowed(file: str, name: str, samples: bool = True) -> bool:
+    """Whether a file of this name may go: the LoRA, the embeddings, the card, and its pictures unless refused."""
+    if SAMPLE.fullmatch(file):
+        return samples
+    words = re.fullmatch(rf"{re.escape(name)}_(?:[\w-]+_)?emb\.safetensors", file)
+    return file in (f"{name}.safetensors", DIFFUSERS, CARD) or words is not None
+
+
+def parcel_lines(parcel: Parcel, repository: str, public: bool) -> list[str]:
+    """The preview: where it goes, who may see it, every file with its size and what it tells, and what stays."""
+    who = "public: everyone can see it" if public else "private: only you (or your organisation) can see it"
+    lines = [f"to the hub as {safe_text(repository)}", who, ""]
+    for one in parcel.files:
+        lines += [f"{safe_text(one.name)}  {megabytes(one.size)}", f"  {one.tells}"]
+    total = f"{plural(len(parcel.files), 'file')}, {megabytes(parcel.size)} in all"
+    lines += ["", f"{total}; no EXIF, path, host name or token was found in them"]
+    if parcel.problems:
+        lines[-1] = total
+        lines += ["", "Nothing is sent:", *(f"x {one}" for one in parcel.problems)]
+    if parcel.stays:
+        lines.append(f"stay here: {', '.join(parcel.stays)}")
+    lines.append("answers, settings, log, samples by step, checkpoints and optimizer states never go")
+    return lines
+
+
+def _place(file: str, name: str) -> int:
+    order = (f"{name}.safetensors", f"{name}_emb.safetensors", DIFFUSERS, CARD)
+    return order.index(file) if file in order else len(order)
+
+
+def _tells(file: str, header: dict[str, Any], name: str) -> str:
+    if file == CARD:
+        return "the model card: settings, prompts, how to use the files"
+    if file.endswith(".png"):
+        return "a validation picture; pixels only"
+    tensors = [key for key in header if key != "__metadata__"]
+    told = header.get("__metadata__")
+    captions = _captions(told if isinstance(told, dict) else {})
+    if file.endswith("_emb.safetensors"):
+        return "the trained words; tensors only"
+    if file == f"{name}.safetensors":
+        words = f" and {plural(captions, 'caption')} of the pictures" if captions else ""
+        return f"the LoRA; its header tells settings{words}, as user interfaces expect"
+    return f"the LoRA for diffusers; {plural(len(tensors), 'tensor')}, no settings"
+
+
+def _captions(told: dict[str, Any]) -> int:
+    try:
+        tables = json.loads(told.get("ss_tag_frequency", "{}"))
+        return sum(len(one) for one in tables.values())
+    except (ValueError, AttributeError, TypeError):
+        return 0

@@ -1,0 +1,43 @@
+"""A prompt of one's own for a run that trains: how it is sent, and what to know of the run before typing it."""
+
+from __future__ import annotations
+
+import tomllib
+
+from loratui.errors import Refusal
+from loratui.terminal.text import safe_text
+from trainer.contract.run.added_prompts import MAX_CHARACTERS, why_not, without_trigger
+from trainer.contract.run.rundir import RunDir
+from trainer.contract.settings.triggers import holds_word, split_triggers
+
+
+def sample_arguments(prompt: str | None, keep: bool | None = None) -> dict[str, str | bool]:
+    """The arguments of the command `sample`. Raises Refusal for a prompt that the trainer would not take."""
+    if prompt is None:
+        if keep is not None:
+            raise Refusal("--keep and --no-keep go with --prompt, which says what to draw from now on")
+        return {}
+    if reason := why_not(prompt):
+        raise Refusal(f"--prompt: {reason}")
+    return {"prompt": prompt} if keep is None else {"prompt": prompt, "keep": keep}
+
+
+def trigger_and_prompt(run: RunDir) -> tuple[str, str]:
+    """The run's trigger and the start of a prompt that holds it; empty where its config.toml does not say."""
+    try:
+        dataset = tomllib.loads(run.config.read_text(encoding="utf-8"))["dataset"]
+        trigger, prompt = dataset["trigger"], dataset.get("instance_prompt", "")
+        words = split_triggers(trigger)
+        start = prompt if any(holds_word(prompt, word) for word in words) else words[0]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return "", ""
+    return safe_text(trigger, 100), safe_text(start, MAX_CHARACTERS - 1) + " "
+
+
+def words_on(prompt: str, trigger: str) -> tuple[str, str]:
+    """What to say while a prompt is typed, and its tone: bad where it cannot be sent, warn, or good."""
+    if reason := why_not(prompt):
+        return reason, "bad"
+    if doubt := without_trigger(prompt, trigger):
+        return safe_text(doubt), "warn"
+    return "ready", "good"

@@ -1,0 +1,160 @@
+"""Makes the directory of a run and starts the trainer in a session of its own: quitting the screen never stops it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loratui.errors import Refusal
+from loratui.terminal.text import show_path
+from trainer.contract.run import exits
+from trainer.contract.run.lock import AlreadyRunning, lock_holder
+from trainer.contract.run.rundir import RunDir, write_atomic
+from trainer.contract.run.starting import spawn
+from trainer.contract.run.starting import trainer_command as trainer_command
+from trainer.contract.run.starting import trainer_environment as trainer_environment
+
+if TYPE_CHECKING:
+    from loratui.settings.answers import Answers
+    from loratui.settings.resolve import Resolved
+
+RUNS = Path("runs")
+_children: dict[int, subprocess.Popen[bytes]] = {}
+
+
+class LaunchError(Refusal):
+    """A run cannot be made or started; nothing was left behind."""
+
+
+def create_run(resolved: Resolved, answers: Answers, out: Path | None = None) -> RunDir:
+    """Make the run's directory (for its owner alone) with answers.toml and config.toml.
+
+    `out` is the directory itself; without it ./runs/DATE-TIME-NAME. Raises LaunchError with a sentence.
+    """
+    from loratui.settings.answers import answers_text
+    from loratui.settings.portable import portable
+    from trainer.contract.settings.config import dump_config
+
+    resolved, answers = portable(resolved, answers)
+    texts = {"answers.toml": answers_text(answers), "config.toml": dump_config(resolved.config)}
+    made: list[Path] = []
+    try:
+        path = _make_folder(out.expanduser(), made) if out is not None else _make_dated(resolved.config.name, made)
+        for name, text in texts.items():
+            write_atomic(path / name, text, 0o600)
+    except OSError as error:
+        _remove(made, texts)
+        where = show_path(error.filename or out or RUNS)
+        raise LaunchError(
+            f"the run's folder cannot be written: {where}: {error.strerror}; choose another --out"
+        ) from None
+    except UnicodeEncodeError:
+        _remove(made, texts)
+        raise LaunchError("a path holds bytes that are no UTF-8; rename the folder or the picture") from None
+    return RunDir(path.absolute())
+
+
+def start(run: RunDir, gpus: int = 1) -> int:
+    """Start the trainer on run/config.toml and give its process id. Raises LaunchError if one is alive there."""
+    try:
+        child = spawn(run, gpus)
+    except AlreadyRunning:
+        raise LaunchError(_running(run), exits.RUNNING) from None
+    except OSError as error:
+        raise LaunchError(f"the trainer cannot be started: {error.strerror}") from None
+    _children[child.pid] = child
+    return child.pid
+
+
+def refuse_running(run: RunDir) -> None:
+    """Raise LaunchError if a trainer works in `run`, or is about to."""
+    if lock_holder(run.lock) is not None or lock_holder(run.claim) is not None:
+        raise LaunchError(_running(run), exits.RUNNING)
+
+
+def exit_code(pid: int) -> int | None:
+    """The exit code of a trainer that this program started and that has ended; None while it runs or is not ours."""
+    child = _children.get(pid)
+    return child.poll() if child else None
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process that this program started, or any other, still runs."""
+    if pid in _children:
+        return _children[pid].poll() is None
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def wait_started(run: RunDir, pid: int, timeout: float = 30.0) -> bool:
+    """Wait until the trainer holds the run's lock: True. False if it ended before, or after `timeout` seconds."""
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        if lock_holder(run.lock) is not None:
+            return True
+        if not is_alive(pid):
+            return False
+        time.sleep(0.05)
+    return False
+
+
+def _running(run: RunDir) -> str:
+    holder = lock_holder(run.lock) or lock_holder(run.claim)
+    who = f": process {holder.pid} on {holder.host}" if holder else ""
+    return f"a trainer already runs in {show_path(run.path)}{who}; watch it with 'loratui attach', or stop it"
+
+
+def _make_folder(path: Path, made: list[Path]) -> Path:
+    """The folder of --out: new, or empty. Notes in `made` what was created."""
+    if path.exists():
+        if not path.is_dir():
+            raise LaunchError(f"'{show_path(path)}' is a file; --out names the run's folder")
+        if lock_holder(RunDir(path).lock) is not None:
+            raise LaunchError(_running(RunDir(path)), exits.RUNNING)
+        if (path / "config.toml").exists():
+            raise LaunchError(f"'{show_path(path)}' already holds a run; choose another --out, or 'loratui resume' it")
+        if any(path.iterdir()):
+            raise LaunchError(f"'{show_path(path)}' is not empty; choose another --out")
+        return path
+    missing = [path, *(parent for parent in path.parents if not parent.exists())]
+    for folder in reversed(missing):
+        folder.mkdir(mode=0o700)
+        made.insert(0, folder)
+    return path
+
+
+def _make_dated(name: str, made: list[Path]) -> Path:
+    """runs/2026-11-22-1530-anna, or with -2, -3 ... where that is taken."""
+    if not RUNS.exists():
+        RUNS.mkdir(mode=0o700)
+        made.append(RUNS)
+    stem = f"{datetime.now():%Y-%m-%d-%H%M}-{name}"
+    number = 1
+    while True:
+        path = RUNS / (stem if number == 1 else f"{stem}-{number}")
+        try:
+            path.mkdir(mode=0o700)
+        except FileExistsError:
+            number += 1
+        else:
+            made.insert(0, path)
+            return path
+
+
+def _remove(made: list[Path], names: dict[str, str]) -> None:
+    """Take away what this start created, and nothing else: folders that hold more stay."""
+    for folder in made:
+        with contextlib.suppress(OSError):
+            for name in names:
+                (folder / name).unlink(missing_ok=True)
+            folder.rmdir()

@@ -1,0 +1,73 @@
+"""The runs of a folder without reading them all at once: the newest few for a first screen, all of them bit by bit."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from loratui.runs.find import RUNS, RunInfo, run_info
+from trainer.contract.run.lock import lock_holder
+from trainer.contract.run.rundir import RunDir
+
+
+def run_folders(root: Path = RUNS) -> list[RunDir]:
+    """Every run's folder, the one that was started last first; costs two looks at a folder, and no file is opened."""
+    found: list[tuple[float, str]] = []
+    try:
+        with os.scandir(root) as entries:
+            for one in entries:
+                try:
+                    if one.is_dir():
+                        found.append((Path(one.path, "config.toml").stat().st_mtime, one.path))
+                except OSError:
+                    continue  # no run, or one that may not be looked into
+    except OSError:
+        return []
+    return [RunDir(Path(path)) for _, path in sorted(found, reverse=True)]
+
+
+def each_run(root: Path = RUNS) -> Iterator[tuple[RunInfo, int]]:
+    """How each run is doing, in that order, with the number of all."""
+    folders = run_folders(root)
+    for run in folders:
+        try:
+            yield run_info(run), len(folders)
+        except OSError:
+            continue  # it was moved away meanwhile
+
+
+def newest_runs(limit: int, root: Path = RUNS) -> tuple[list[RunInfo], int]:
+    """The runs that are alive, then the newest, `limit` together; and how many there are.
+
+    A lock's file is empty where its trainer ended in order: only the others are asked.
+    """
+    folders = run_folders(root)
+    first = [run for run in islice(folders, limit)]
+    alive = [run for run in folders[limit:] if _maybe_alive(run)]
+    infos = [run_info(run) for run in (*alive, *first)]
+    return sorted(infos, key=lambda one: not one.alive)[:limit], len(folders)
+
+
+def ago(then: float, now: float | None = None) -> str:
+    """How long ago, in a word or two: "just now", "5 min ago", "3 h ago", "2 days ago", then the date."""
+    seconds = max(0.0, (time.time() if now is None else now) - then)
+    if seconds < 60:
+        return "just now"
+    if seconds < 3600:
+        return f"{seconds // 60:.0f} min ago"
+    if seconds < 86400:
+        return f"{seconds // 3600:.0f} h ago"
+    days = int(seconds // 86400)
+    if days < 15:
+        return f"{days} day{'s' if days > 1 else ''} ago"
+    return time.strftime("%Y-%m-%d", time.localtime(then))
+
+
+def _maybe_alive(run: RunDir) -> bool:
+    try:
+        return run.lock.stat().st_size > 0 and lock_holder(run.lock) is not None
+    except OSError:
+        return False

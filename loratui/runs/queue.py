@@ -1,0 +1,204 @@
+"""The queue as the commands speak of it: put in, list, order, take out, and start what has a free GPU."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from loratui.errors import Refusal
+from loratui.runs.find import RUNS, RunInfo, find_run, find_runs, run_info
+from loratui.terminal.text import plural, safe_text, show_path
+from trainer.contract.run import exits
+from trainer.contract.run import queue
+from trainer.contract.run import starting
+from trainer.contract.run.devices import fits, runs_in, visible_gpus
+from trainer.contract.run.lock import is_held
+from trainer.contract.run.queue import Entry, QueueError
+from trainer.contract.run.rundir import RunDir
+
+Say = Callable[[str], None]
+LOOK = 1.0  # seconds between two looks of a program that waits for its run's turn
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A run in the queue as a list shows it; `note` says why it will not start by itself, and is mostly empty."""
+
+    entry: Entry
+    info: RunInfo
+    place: int
+    note: str = ""
+
+
+def take_up(root: Path = RUNS, settle: bool = True) -> list[RunDir]:
+    """Start what waits in `root` and has a free GPU: whoever looks at the runs does it. Never raises."""
+    try:
+        return [one.run for one in starting.take_up(root, settle)]
+    except (OSError, QueueError):
+        return []  # a folder that cannot be written: the list says that it waits
+
+
+def in_queue(root: Path = RUNS) -> list[Waiting]:
+    """What waits in `root`, in its order."""
+    entries = queue.waiting(root)
+    gpus = visible_gpus() if entries else ()
+    return [Waiting(one, run_info(one.run), place, _note(one, gpus)) for place, one in enumerate(entries, 1)]
+
+
+def at_work(root: Path = RUNS) -> list[RunInfo]:
+    """The runs of `root` that have a trainer now, the newest first."""
+    # the locks first: a log is read only of the few that have a trainer, and this is asked for every second
+    found = [run_info(run) for run in runs_in(root) if is_held(run.lock) or is_held(run.claim)]
+    return sorted((one for one in found if one.alive), key=lambda one: one.started or time.time(), reverse=True)
+
+
+def place_of(run: RunDir) -> int:
+    """Which place `run` has in its queue: 1 starts next, 0 waits not."""
+    runs = [one.run for one in queue.waiting(run.path.parent)]
+    return runs.index(run) + 1 if run in runs else 0
+
+
+def add(run: RunDir, gpus: int = 1, say: Say = print) -> int:
+    """Put `run` into its folder's queue, and start it if nothing is before it; returns the exit code."""
+    put_in(run, gpus)
+    started = take_up(run.path.parent)
+    if run in started:
+        say("nothing trains before it: it has started")
+        say(f"Watch it: loratui attach {show_path(run.path)}    Stop it: loratui stop {show_path(run.path)}")
+    elif run.queued.exists():
+        place, count = place_of(run), len(queue.waiting(run.path.parent))
+        say(f"queued: place {place} of {count}; it starts by itself when a GPU is free for it")
+        say("Order and cancel: loratui queue --help")
+    else:
+        say(f"it could not start; why: {show_path(run.log)}")
+        return exits.FAILED
+    return exits.DONE
+
+
+def put_in(run: RunDir, gpus: int = 1) -> None:
+    """Put `run` into its folder's queue. Raises Refusal."""
+    if run_info(run).state == "completed":
+        raise Refusal(f"{show_path(run.path)} is completed; for a longer run replay its answers.toml with more steps")
+    _changed(run, lambda: queue.enqueue(run, gpus))
+
+
+def move(run: RunDir, place: int) -> None:
+    """Give a waiting run another place. Raises Refusal."""
+    _changed(run, lambda: queue.move(run, place))
+
+
+def cancel(run: RunDir) -> None:
+    """Take a waiting run out of the queue; its folder and answers stay. Raises Refusal."""
+    _changed(run, lambda: queue.cancel(run))
+
+
+def find_waiting(text: str, root: Path = RUNS) -> RunDir:
+    """The waiting run that `text` means: a folder, a folder's name, or a name. Raises Refusal."""
+    named = [one for one in in_queue(root) if text in (one.entry.run.path.name, one.info.name)]
+    if len(named) == 1:
+        return named[0].entry.run
+    if len(named) > 1:
+        folders = ", ".join(safe_text(one.entry.run.path.name) for one in named)
+        raise Refusal(f"{safe_text(text)}: several of that name wait: {folders}; give the folder's name")
+    return find_run(text, root)
+
+
+def queue_lines(root: Path = RUNS) -> list[str]:
+    """The queue as text: what trains, then what waits."""
+    rows: list[tuple[str, str, RunInfo]] = [(one.state, steps_words(one), one) for one in at_work(root)]
+    waits = in_queue(root)
+    alive = {one.run for _, _, one in rows}
+    rows += [(f"{one.place}.", steps_words(one.info), one.info) for one in waits if one.entry.run not in alive]
+    lines = [
+        f"{mark:<9}  {steps:>22}  {safe_text(info.name, 24):<16}  {show_path(info.run.path)}"
+        for mark, steps, info in rows
+    ]
+    lines += [f"! {safe_text(one.entry.run.path.name)}: {one.note}" for one in waits if one.note]
+    return lines or [f"nothing trains and nothing waits in {show_path(root)}/"]
+
+
+def steps_words(info: RunInfo) -> str:
+    """How far a run is and how long it still takes: "40/500, 12:30 left"."""
+    from loratui.events.history import clock
+
+    words = f"{info.step}/{info.steps}"
+    if not info.alive or not info.seconds_per_step:
+        return words
+    return f"{words}, {clock((info.steps - info.step) * info.seconds_per_step)} left"
+
+
+def listed(root: Path = RUNS) -> list[tuple[str, RunInfo]]:
+    """Every run with its state, as `loratui runs` lists them: what trains, what waits in its order, then the past."""
+    places = {one.entry.run.path: one.place for one in in_queue(root)}
+    found = find_runs(root)
+    order = {True: 0, False: 2}
+
+    def key(info: RunInfo) -> tuple[int, int]:
+        place = places.get(info.run.path.absolute(), 0)
+        return (1, place) if info.state == "queued" else (order[info.alive], 0)
+
+    return [
+        (f"queued {places.get(one.run.path.absolute(), '')}".rstrip() if one.state == "queued" else one.state, one)
+        for one in sorted(found, key=key)
+    ]
+
+
+def goes_on(run: RunDir) -> str:
+    """A sentence on what follows when `run` ends; empty if nothing waits."""
+    words = safe_text(queue.goes_on_words(run).removeprefix("; then the "))
+    return f" The {words}: see 'loratui queue'." if words else ""
+
+
+class Turn:
+    """The wait of one run for its turn, as lines tell it; takes up the queue now and then."""
+
+    def __init__(self, run: RunDir, say: Say) -> None:
+        self._run, self._say = run, say
+        self._looked = float("-inf")
+        self._said = ""
+
+    def comes(self) -> bool:
+        """Whether the run waits for its turn or is on its way in."""
+        state = run_info(self._run).state
+        if state == "queued" and time.monotonic() - self._looked >= LOOK:
+            self._looked = time.monotonic()
+            take_up(self._run.path.parent, settle=False)
+            words = waiting_words(self._run)
+            if words != self._said:
+                self._said = words
+                self._say(f"waiting: {words}")
+        return state in ("queued", "starting")
+
+
+def waiting_words(run: RunDir) -> str:
+    """What a queued run waits for."""
+    before = [one for one in at_work(run.path.parent) if one.run.path.absolute() != run.path]
+    place = place_of(run)
+    ahead = f"; {safe_text(before[0].run.path.name)} trains now" if before else ""
+    return f"place {place} in the queue{ahead}" if place else "not in the queue any more"
+
+
+def cancelled_words(run: RunDir) -> str:
+    """What is left of a cancelled run, and how it comes back."""
+    shown = show_path(run.path)
+    return f"out of the queue; its folder stays. Start it: loratui resume {shown}    Again: loratui queue add {shown}"
+
+
+def _changed(run: RunDir, change: Callable[[], object]) -> None:
+    try:
+        change()
+    except QueueError as error:
+        raise Refusal(f"{show_path(run.path)}: {error}") from None
+    except OSError as error:
+        raise Refusal(f"the queue of {show_path(run.path.parent)} cannot be written: {error.strerror}") from None
+
+
+def _note(entry: Entry, gpus: tuple[str, ...]) -> str:
+    if entry.stuck:
+        again = f"'loratui queue add {safe_text(entry.run.path.name)}' tries again"
+        return f"did not start in {plural(entry.tries, 'try', 'tries')}: see its trainer.log; {again}"
+    if not fits(entry, gpus):
+        return f"asks for {entry.gpus} GPUs, this machine shows {len(gpus)}"
+    return ""

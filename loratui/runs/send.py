@@ -1,0 +1,35 @@
+"""Sends a command to a running trainer and waits a moment for its answer."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from loratui.errors import Refusal
+from loratui.runs.find import run_info
+from loratui.terminal.text import safe_text, show_path
+from trainer.contract.run.control import Cmd, send
+from trainer.contract.run.events import Tail
+from trainer.contract.run.rundir import RunDir
+
+PATIENCE = 5.0  # seconds; the trainer looks between two steps, and a step may be long
+
+
+def ask(run: RunDir, command: Cmd, **arguments: Any) -> str:
+    """Send `command`; returns a sentence: the trainer's answer, or that it was sent. Raises Refusal if none runs."""
+    info = run_info(run)
+    if info.state == "queued":
+        raise Refusal(f"{show_path(run.path)} waits in the queue; take it out with 'loratui queue cancel'")
+    if not info.alive:
+        raise Refusal(f"{show_path(run.path)} is not running ({info.state}): there is nothing to {command}")
+    tail = Tail(run.events)
+    while tail.read():
+        pass
+    sent = send(run, command, **arguments)
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        for event in tail.read():
+            if event["type"] == "command" and event.get("id") == sent:
+                return f"{command}: {safe_text(event.get('message') or 'done')}"
+        time.sleep(0.1)
+    return f"{command}: sent; the trainer looks at it between two steps (loratui attach {show_path(run.path)} shows it)"

@@ -1,0 +1,82 @@
+"""The window in which a prompt of one's own is typed for a run that trains: drawn once, or from now on."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input, Static
+
+from loratui.runs.added_prompts import sample_arguments, words_on
+from trainer.contract.run.added_prompts import MAX_CHARACTERS, MAX_KEPT
+
+WORDS = (
+    "Drawn after the current step, with the seed of the other prompts. One that stays is drawn at every sample step "
+    f"from now on, also after a resume; up to {MAX_KEPT} can. It has no picture of the base model. "
+    "What is trained does not change by a bit."
+)
+TONES = {"good": ("✓ ", "$text-success"), "warn": ("! ", "$text-warning"), "bad": ("✗ ", "$text-error")}
+
+Arguments = dict[str, str | bool]  # of the command `sample`
+
+
+class AddPrompt(ModalScreen[Arguments | None]):
+    """One line and two ways to send it: Enter keeps the prompt, the other button draws it once."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel")]
+    DEFAULT_CSS = """
+    AddPrompt #prompt-said { height: 1; margin-top: 1; }
+    """
+
+    def __init__(self, start: str, trigger: str) -> None:
+        """`start` is what stands in the line already; `trigger` is looked for in what is typed."""
+        super().__init__()
+        self._start, self._trigger = start, trigger
+
+    def compose(self) -> ComposeResult:
+        """What it does, the line, what is to be said of it, the buttons."""
+        with Vertical(classes="dialog") as box:
+            box.border_title = Content("One more prompt")
+            box.border_subtitle = Content("Enter keeps it, Tab to the buttons, Escape cancels")
+            yield Static(WORDS, markup=False, classes="dialog-words")
+            yield Input(self._start, compact=True, select_on_focus=False, max_length=MAX_CHARACTERS)
+            yield Static("", id="prompt-said", markup=False)
+            with Horizontal(classes="dialog-buttons"):
+                yield Button(Content("From now on"), id="keep", variant="primary", compact=True)
+                yield Button(Content("Only once"), id="once", compact=True)
+
+    def on_mount(self) -> None:
+        """The cursor stands behind what is there."""
+        line = self.query_one(Input)
+        line.focus()
+        line.cursor_position = len(self._start)
+
+    @on(Input.Changed)
+    def _said(self, event: Input.Changed) -> None:
+        words, tone = words_on(event.value, self._trigger)
+        glyph, style = TONES[tone]
+        self.query_one("#prompt-said", Static).update(Content.styled(glyph + words, style))
+
+    @on(Input.Submitted)
+    def _entered(self) -> None:
+        self._send(keep=True)
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        self._send(keep=event.button.id == "keep")
+
+    def _send(self, keep: bool) -> None:
+        prompt = self.query_one(Input).value
+        if words_on(prompt, self._trigger)[1] == "bad":
+            self.query_one(Input).focus()  # the line below it says why
+            return
+        self.dismiss(sample_arguments(prompt.strip(), True if keep else None))
+
+    def action_cancel(self) -> None:
+        """Send nothing."""
+        self.dismiss(None)

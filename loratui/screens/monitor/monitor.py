@@ -1,0 +1,278 @@
+"""Watch a run: curves, pictures, progress, what happened; and the few commands that a running trainer takes."""
+
+from __future__ import annotations
+
+import time
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.content import Content
+from textual.events import Resize
+from textual.widgets import Footer, Static
+
+from loratui.events.history import Message
+from loratui.events.insight_lines import settings_of
+from loratui.events.insights import new_insights
+from loratui.events.long_log import CatchUp
+from loratui.screens.monitor.gallery import GalleryScreen
+from loratui.screens.monitor.insight_panel import matters_lines, matters_text
+from loratui.screens.monitor.queue import QueueScreen
+from loratui.screens.monitor.requests import AskingScreen
+from loratui.screens.monitor.run_figures import Learner
+from loratui.screens.monitor.run_words import HELP, head, log_text, state_of, trouble, unstarted
+from loratui.screens.shared.dialogs import Help, Reader
+from loratui.widgets import plots
+from loratui.widgets.chart import Chart
+from loratui.widgets.eventlist import EventList
+from loratui.widgets.queueline import QueueLine
+from loratui.widgets.samples import Samples
+from trainer.contract.run.lock import is_held, lock_holder
+from trainer.contract.run.rundir import RunDir
+
+PULL = 1.0  # seconds between two looks at the run
+PIECE = 1 << 21  # bytes read at a time, about 6,000 steps: keys are answered while a long log is read
+BREATH = 0.01  # seconds between two pieces
+STARTING = 20.0  # seconds that a trainer may take from its launch to its lock
+ALL_CHARTS = (170, 48)  # cells from which on all charts have room
+CHARTS: tuple[plots.ChartName, ...] = ("loss", "rates", "gradient", "speed", "memory")
+
+
+class MonitorScreen(AskingScreen):
+    """The run at `run`; leaving it never touches the trainer."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("s", "send('sample')", "Sample"),
+        Binding("c", "send('save')", "Save"),
+        Binding("p", "pause", "Pause"),
+        Binding("x", "stop", "Stop"),
+        Binding("a", "add", "Prompt", show=False),
+        Binding("X", "abort", "Abort", show=False),
+        Binding("f", "fix", "Fix"),
+        Binding("v", "view", "View"),
+        Binding("g", "graphs", "Graphs"),
+        Binding("w", "wall", "Wall", show=False),
+        Binding("l", "log", "Log"),
+        Binding("n", "queue", "Queue", show=False),
+        Binding("enter,f2", "result", "Result", key_display="enter"),
+        Binding("f1", "help", "Help"),
+        Binding("q,escape", "detach", "Leave", key_display="q"),
+        Binding("r", "lower", show=False),  # its border says so
+        Binding("left", "look(-1,0)", show=False),
+        Binding("right", "look(1,0)", show=False),
+        Binding("up", "look(0,-1)", show=False),
+        Binding("down", "look(0,1)", show=False),
+    ]
+
+    def __init__(self, run: RunDir) -> None:
+        super().__init__(run)
+        self._tail = CatchUp(run.events)
+        self._opened = time.monotonic()
+        self._learner = Learner(self, run)
+        self.alive = True
+        self._lower: plots.ChartName = "rates"  # the chart below the loss, where not all have room
+        self._behind = False  # whether there is more of the log than was read yet
+        self._drawn = 0.0  # monotonic seconds
+        self._said: set[str] = set()  # codes of what was said of this start
+        self._start = self.history.run
+        self._state = ""  # that the screen shows
+
+    def compose(self) -> ComposeResult:
+        """Head, trouble (hidden while there is none), the grid, the keys."""
+        yield Static("", id="head", markup=False)
+        yield Static("", id="trouble", markup=False)
+        yield Static("", id="matters", markup=False)
+        with Container(id="grid"):
+            yield Chart(id="loss")
+            yield Samples(self.run_dir.path, id="samples")
+            for name in CHARTS[1:]:
+                yield Chart(id=name, classes="under")
+            with Container(id="events"):
+                yield EventList(id="list")
+        yield QueueLine(self.run_dir)
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Read what is there, then look once a second."""
+        self.config = settings_of(self.run_dir)
+        self.query_one("#events").border_title = Content("events")
+        self.pull()
+        self.set_interval(PULL, self._look)
+
+    def _look(self) -> None:
+        if not self._behind:
+            self.pull()
+
+    @on(Resize)
+    def _resized(self) -> None:
+        self.set_class(self.size.width >= ALL_CHARTS[0] and self.size.height >= ALL_CHARTS[1], "-all-charts")
+        self.query_one("#samples", Samples).set_class(self.size.width >= 110, "-pair")
+        self.call_after_refresh(self.draw)
+
+    def pull(self) -> None:
+        """Take in what the trainer appended, a piece at a time; redraw only if there was something."""
+        caught_up = self._behind
+        changed = self.history.absorb(self._tail.read(PIECE))
+        read = self._tail.read_part
+        self._behind = read < 1
+        if self._behind:
+            self.set_timer(BREATH, self.pull)  # call_later would give keys and paint no turn
+            if time.monotonic() - self._drawn < PULL:
+                return
+        self._learner.look(self.history)
+        if self._restart is not None and (said := self._restart.settle(self.history)) is not None:
+            self._restart, changed = None, True
+            if said:
+                self._say("bad", said)
+        alive = self._is_alive()
+        if alive != self.alive:
+            self.alive, changed = alive, True
+        if self._settle_commands() or changed or caught_up or self.state != self._state:
+            if not self._behind:
+                self._say_what_matters()
+            words = f"reading what happened so far: {100 * read:.0f} %" if self._behind else "events"
+            self.query_one("#events").border_title = Content(words)
+            self.draw()
+
+    def _is_alive(self) -> bool:
+        if self._restart is not None or lock_holder(self.run_dir.lock) is not None:
+            return True
+        if self.run_dir.queued.exists():
+            self._opened = float("-inf")  # once its launch is known from its claim, no time is given
+            return is_held(self.run_dir.claim)
+        # between the launch and the lock lie the first moments of an interpreter, in which it says nothing
+        silent = not self.run_dir.log.exists() or self.run_dir.log.stat().st_size == 0
+        return silent and not self.history.run and time.monotonic() - self._opened < STARTING
+
+    @property
+    def state(self) -> str:
+        """The run's state in one word."""
+        if self._restart is not None:
+            return "starting"
+        return unstarted(self.run_dir, self.history, self.alive) or state_of(self.history, self.alive)
+
+    def draw(self) -> None:
+        """Show the history as it is."""
+        history, state = self.history, self.state
+        self._drawn, self._state = time.monotonic(), state
+        self.query_one("#head", Static).update(head(history, state, self.size.width, self.run_dir.path.name))
+        self._draw_charts()
+        self.query_one("#samples", Samples).show(history)
+        self.query_one("#list", EventList).show(history.messages)
+        words = trouble(history, state, self.run_dir)
+        self.query_one("#trouble", Static).update(words or "")
+        self.set_class(words is not None, "-trouble")
+        matters = matters_lines(history, self.config, self.size.width)
+        self.query_one("#matters", Static).update(matters or "")
+        self.set_class(matters is not None and words is None, "-matters")
+        self.set_class(history.end is not None and not self.alive, "-ended")
+        self.refresh_bindings()
+
+    def _draw_charts(self) -> None:
+        history, seen = self.history, self.charts_seen
+        for name in CHARTS:
+            chart = self.query_one(f"#{name}", Chart)
+            chart.set_class(name not in seen, "-hidden")
+            if name in seen:
+                chart.border_title = plots.title_of(history, name, chart.size.width)
+                chart.border_subtitle = plots.legend(history) if name == "loss" else Content("")
+                chart.show(plots.plot_of(history, name))
+        if len(seen) < len(CHARTS):
+            self.query_one(f"#{seen[-1]}", Chart).border_subtitle = Content(f"r: {plots.WORDS[self._next_lower()]}")
+
+    @property
+    def charts_seen(self) -> tuple[plots.ChartName, ...]:
+        """The charts that have room, from the top; `r` changes the last unless it is all of them."""
+        if self.has_class("-all-charts"):
+            return CHARTS
+        if self.has_class("-wide") and self.has_class("-tall"):
+            return ("loss", "rates", "gradient" if self._lower == "rates" else self._lower)
+        return ("loss", self._lower)
+
+    def _next_lower(self) -> plots.ChartName:
+        seen = self.charts_seen
+        free = [name for name in CHARTS if name not in seen[:-1]]
+        return free[(free.index(seen[-1]) + 1) % len(free)]
+
+    def _say_what_matters(self) -> None:
+        """Each insight once in the list of what happened; again if the run starts again."""
+        history = self.history
+        if history.run is not self._start:
+            self._start = history.run
+            self._said.clear()
+        for one in new_insights(history, self._said, self.config):
+            self._said.add(one.code)
+            history.messages.append(Message(history.now, one.tone, one.text))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only the keys that mean something now."""
+        ended = not self.alive
+        if action in ("send", "pause", "stop", "abort", "add"):
+            return not ended and self._restart is None
+        if action == "fix":
+            return ended and self.state in ("failed", "crashed")
+        if action == "result":
+            return ended and bool(self.history.samples or self.history.end)
+        if action == "lower":
+            squeezed = self.has_class("-trouble") and self.has_class("-short")  # the loss alone has room
+            return len(self.charts_seen) < len(CHARTS) and not squeezed
+        if action == "queue":
+            return self.is_mounted and self.query_one(QueueLine).has_something
+        if action in ("view", "wall"):
+            return bool(self.history.samples)
+        return True
+
+    def action_look(self, steps: int, prompts: int) -> None:
+        """Another step's or prompt's picture."""
+        self.query_one("#samples", Samples).move(steps, prompts)
+
+    def action_view(self) -> None:
+        """The picture as large as the terminal; from there to all others."""
+        self.app.push_screen(GalleryScreen(self.run_dir.path, self.history, *self.query_one("#samples", Samples).place))
+
+    def action_wall(self) -> None:
+        """All pictures, by prompt and step."""
+        self.app.push_screen(GalleryScreen(self.run_dir.path, self.history, wall=True))
+
+    def action_lower(self) -> None:
+        """Another chart in the last place."""
+        self._lower = self._next_lower()
+        self.draw()
+        self.call_after_refresh(self.draw)  # a title is cut to a width that is only known then
+
+    def action_graphs(self, name: plots.ChartName = "loss") -> None:
+        """One chart full screen."""
+        from loratui.screens.monitor.chart import ChartView
+
+        self.app.push_screen(ChartView(self.history, name))
+
+    @on(Chart.Pointed)
+    def _pointed(self, event: Chart.Pointed) -> None:
+        self.action_graphs(next(name for name in CHARTS if name == event.chart.id))
+
+    def action_log(self) -> None:
+        """What matters, all messages, and the end of the trainer's own output."""
+        words = matters_text(self.history, self.config)
+        self.app.push_screen(Reader("What happened", Content.assemble(words, log_text(self.history, self.run_dir))))
+
+    def action_result(self) -> None:
+        """To the files and pictures of the run."""
+        self.dismiss("result")
+
+    def action_queue(self) -> None:
+        """What trains and what waits; from there to another run's monitor."""
+        self.app.push_screen(QueueScreen(self.run_dir.path.parent), self._watch_other)
+
+    def _watch_other(self, run: RunDir | None) -> None:
+        if run is not None and run != self.run_dir:
+            self.dismiss(run)
+
+    def action_detach(self) -> None:
+        """Leave; the trainer goes on."""
+        self.dismiss("detach")
+
+    def action_help(self) -> None:
+        """The keys."""
+        self.app.push_screen(Help("Monitor", HELP, keys=""))

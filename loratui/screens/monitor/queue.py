@@ -1,0 +1,291 @@
+"""The queue of a folder: what trains there, what waits, and the keys that order and cancel."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Footer, OptionList, Static
+from textual.widgets.option_list import Option
+
+from loratui.errors import Refusal
+from loratui.events.history import clock
+from loratui.runs import queue as queueing
+from loratui.runs.find import RunInfo
+from loratui.runs.queue import Waiting
+from loratui.screens.shared.dialogs import Confirm, Help
+from loratui.terminal.text import plural, safe_text, show_path
+from loratui.widgets.progress import progress_bar
+from trainer.contract.run.rundir import RunDir
+
+LOOK = 1.0  # seconds between two looks at the folder
+HELP = """
+Runs that wait start one after the other, each as soon as a GPU is free for
+it, whoever is there or not: the trainer that ends starts the next one. After
+a kill or a power cut the queue goes on when loratui looks at the runs.
+
+  enter    watch the run            f          start it next
+  u, d     earlier, later           shift+↑ ↓  the same
+  c        take it out of the queue; its folder and its answers stay
+  r        try a run again that did not start
+  q        back; the queue goes on
+"""
+
+NOTHING = """Nothing trains here and nothing waits. While a run trains, F2 at the end of the
+wizard queues another; without a screen: loratui replay ANSWERS --queue"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run of the list: it trains, or it waits."""
+
+    info: RunInfo
+    waits: Waiting | None = None
+
+    @property
+    def run(self) -> RunDir:
+        """The run, by its whole path."""
+        return RunDir(self.info.run.path.absolute())
+
+    @property
+    def place(self) -> int:
+        """1 starts next; 0 trains."""
+        return self.waits.place if self.waits else 0
+
+    @property
+    def note(self) -> str:
+        """Why it does not start by itself; mostly empty."""
+        return self.waits.note if self.waits else ""
+
+    @property
+    def stuck(self) -> bool:
+        """Whether it was tried too often."""
+        return self.waits is not None and self.waits.entry.stuck
+
+
+def rows_of(root: Path) -> list[Row]:
+    """What trains in `root`, then what waits, in its order."""
+    trains = [Row(one) for one in queueing.at_work(root)]
+    alive = {row.run for row in trains}
+    return trains + [Row(one.info, one) for one in queueing.in_queue(root) if one.entry.run not in alive]
+
+
+class QueueScreen(Screen[RunDir | None]):
+    """Answers with the run to watch, or None."""
+
+    DEFAULT_CSS = """
+    QueueScreen {
+        #queue-head { height: 1; padding: 0 1; }
+        #queue-list { height: 1fr; }
+        #queue-more { height: 5; padding: 0 2; color: $muted; }
+        #queue-say { height: 1; padding: 0 1; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "watch", "Watch", show=False),  # the list takes the key: its border says what it does
+        Binding("f", "move(0)", "First"),
+        Binding("u,shift+up", "move(-1)", "Earlier", key_display="u"),
+        Binding("d,shift+down", "move(1)", "Later", key_display="d"),
+        Binding("c,delete", "cancel", "Cancel", key_display="c"),
+        Binding("r", "retry", "Retry"),
+        Binding("q,escape", "back", "Back", key_display="q"),
+        Binding("f1", "help", "Help"),
+    ]
+
+    class Looked(Message):
+        """The folder was looked at; `started` left the queue for a GPU."""
+
+        def __init__(self, rows: list[Row], started: list[RunDir]) -> None:
+            super().__init__()
+            self.rows, self.started = rows, started
+
+    def __init__(self, root: Path) -> None:
+        super().__init__()
+        self.root = root
+        self.rows: list[Row] | None = None
+        self._looking = False
+        self._means: tuple[bool, ...] = ()  # which keys mean something for the row under the cursor
+
+    def compose(self) -> ComposeResult:
+        """How many, the list, the run under the cursor, an answer, the keys."""
+        yield Static("", id="queue-head", markup=False)
+        yield OptionList(id="queue-list", compact=True)
+        yield Static("", id="queue-more", markup=False)
+        yield Static("", id="queue-say", markup=False)
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Look now, then every second."""
+        listed = self.query_one("#queue-list")
+        listed.border_title, listed.border_subtitle = Content("queue"), Content("Enter watches")
+        listed.focus()
+        self._look()
+        self.set_interval(LOOK, self._look)
+
+    def _look(self) -> None:
+        if not self._looking:
+            self._looking = True
+            self.look()
+
+    @work(thread=True, group="queue")
+    def look(self) -> None:
+        """Start what has a free GPU, and read the folder: may ask nvidia-smi."""
+        started = queueing.take_up(self.root, settle=False)
+        self.post_message(self.Looked(rows_of(self.root), started))
+
+    @on(Looked)
+    def _looked(self, event: Looked) -> None:
+        self._looking = False
+        self._show(event.rows)
+        for run in event.started:
+            self._say(f"✓ {safe_text(run.path.name)} starts now", "$text-success")
+
+    def _show(self, rows: list[Row], at: RunDir | None = None) -> None:
+        """Draw the list; the cursor stays on its run, or goes to that of `at`."""
+        kept = at or (self.chosen.run if self.chosen else None)
+        if rows != self.rows:
+            self.rows = rows
+            listed = self.query_one("#queue-list", OptionList)
+            listed.set_options([Option(_line(row, self.size.width - 4)) for row in rows])
+            runs = [row.run for row in rows]
+            listed.highlighted = (runs.index(kept) if kept in runs else 0) if rows else None
+        waits = sum(row.place > 0 for row in rows)
+        words = f"{len(rows) - waits} training · {waits} waiting" if rows else "nothing trains, nothing waits"
+        head = Content.assemble(("Queue  ", "bold"), (f"{words} · {show_path(self.root)}", "$muted"))
+        self.query_one("#queue-head", Static).update(head)
+        self._show_more()
+
+    @property
+    def chosen(self) -> Row | None:
+        """The row under the cursor."""
+        at = self.query_one("#queue-list", OptionList).highlighted
+        return self.rows[at] if self.rows and at is not None and at < len(self.rows) else None
+
+    @on(OptionList.OptionHighlighted)
+    def _show_more(self) -> None:
+        row = self.chosen
+        self.query_one("#queue-more", Static).update(_more(row, self.size.width - 6))
+        means = (row is not None, row is not None and row.place > 0, row is not None and row.stuck)
+        if means != self._means:  # the footer is made anew by this: not every second
+            self._means = means
+            self.refresh_bindings()
+
+    @on(OptionList.OptionSelected)
+    def _entered(self) -> None:
+        self.action_watch()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only what waits can be moved or cancelled."""
+        if action in ("move", "cancel"):
+            return self.chosen is not None and self.chosen.place > 0
+        if action == "retry":
+            return self.chosen is not None and self.chosen.stuck
+        return self.chosen is not None if action == "watch" else True
+
+    def action_watch(self) -> None:
+        """Leave for the monitor of the run under the cursor."""
+        if self.chosen is not None:
+            self.dismiss(self.chosen.run)
+
+    def action_move(self, by: int) -> None:
+        """One place earlier or later; 0: to the top."""
+        row = self.chosen
+        if row is None or not row.place:
+            return
+        place = max(1, row.place + by) if by else 1
+        self._change(row.run, lambda: queueing.move(row.run, place), "")
+
+    def action_retry(self) -> None:
+        """Put a run that came to nothing too often at the end of the queue, to be tried again."""
+        row = self.chosen
+        if row is not None and row.waits is not None and row.stuck:
+            gpus = row.waits.entry.gpus
+            self._change(row.run, lambda: queueing.put_in(row.run, gpus), "it is tried again")
+
+    def action_cancel(self) -> None:
+        """Take the run out of the queue, after a question."""
+        row = self.chosen
+        if row is None or not row.place:
+            return
+        name = safe_text(row.run.path.name)
+        words = (
+            f"{name} leaves the queue and will not start.\n\nIts folder stays, with the answers and whatever was made. "
+            f"'loratui queue add' puts it back, 'loratui resume' starts it."
+        )
+
+        def answer(yes: bool | None) -> None:
+            if yes:
+                self._change(row.run, lambda: queueing.cancel(row.run), f"{name} is out of the queue; its folder stays")
+
+        self.app.push_screen(Confirm("Take it out of the queue?", words, "Take it out", "Let it wait", True), answer)
+
+    def _change(self, run: RunDir, change: Callable[[], None], done: str) -> None:
+        try:
+            change()
+        except Refusal as refusal:
+            self._say(f"✗ {safe_text(refusal)}", "$text-error")
+        else:
+            self._say(done)
+        self._show(rows_of(self.root), at=run)
+
+    def _say(self, words: str, style: str = "$muted") -> None:
+        self.query_one("#queue-say", Static).update(Content.styled(words, style))
+
+    def action_back(self) -> None:
+        """Leave; the queue goes on."""
+        self.dismiss(None)
+
+    def action_help(self) -> None:
+        """The keys."""
+        self.app.push_screen(Help("Queue", HELP, keys=""))
+
+
+def _line(row: Row, width: int) -> Content:
+    """Mark, name, how far, folder: in columns that fit 76 cells."""
+    info = row.info
+    mark, style = ("● training", "$text-accent") if info.state == "running" else ("◌ starting", "$muted")
+    if row.place:
+        mark, style = (f"! {row.place}.", "$text-warning") if row.note else (f"○ {row.place}.", "$muted")
+    far = f"{info.step} of {info.steps}" if info.step else f"{info.steps:,} steps"
+    left = f" · {clock(_seconds_left(info))} left" if not row.place and info.seconds_per_step else ""
+    folder = safe_text(info.run.path.name, max(10, width - 54))
+    return Content.assemble(
+        (f"{mark:<11} ", f"bold {style}"),
+        (f"{safe_text(info.name, 16):<17}", "bold"),
+        f"{far + left:<25}",
+        (folder, "$muted"),
+    )
+
+
+def _more(row: Row | None, width: int) -> Content:
+    """The run under the cursor: its bar or what it waits for, and its folder."""
+    if row is None:
+        return Content(NOTHING)
+    info = row.info
+    lines = [Content(show_path(info.run.path))]
+    if not row.place:
+        lines.append(progress_bar(info.step, info.steps, max(10, width)))
+    elif row.note or row.waits is None:
+        lines.append(Content.styled(f"! {row.note}", "$text-warning"))
+    else:
+        turn = f"{plural(row.place - 1, 'run')} before it"
+        turn = "starts as soon as a GPU is free for it" if row.place == 1 else turn
+        queued = row.waits.entry.since
+        since = f" · queued at {time.strftime('%H:%M', time.localtime(queued))}" if queued else ""
+        lines.append(Content(turn + since))
+        if info.step:
+            lines.append(Content(f"goes on from its newest checkpoint (it had reached step {info.step})"))
+    return Content("\n").join(lines)
+
+
+def _seconds_left(info: RunInfo) -> float:
+    return max(0, info.steps - info.step) * (info.seconds_per_step or 0.0)

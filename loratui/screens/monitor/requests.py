@@ -1,0 +1,101 @@
+"""What a person can ask of the trainer from the monitor, and what came of it: each command is sent, and answered."""
+
+from __future__ import annotations
+
+import time
+from typing import Literal
+
+from textual.screen import Screen
+
+from loratui.events.history import History, Message
+from loratui.runs.added_prompts import trigger_and_prompt
+from loratui.screens.monitor.add_prompt import AddPrompt, Arguments
+from loratui.screens.monitor.ending import Restart, abort_question, asked_words, late_words, stop_question
+from trainer.contract.run.control import Cmd, send
+from trainer.contract.run.rundir import RunDir
+
+Leaving = Literal["detach", "result"] | RunDir  # a RunDir: to the monitor of that run
+UNANSWERED = 20.0  # seconds after which a command that nobody took is spoken of
+
+
+class AskingScreen(Screen[Leaving]):
+    """A screen over the run at `run` that sends commands; what it shows is its subclass's."""
+
+    def __init__(self, run: RunDir) -> None:
+        super().__init__()
+        self.run_dir = run
+        self.history = History()
+        self._waiting: dict[str, tuple[str, float]] = {}  # command id -> what was asked, when
+        self._restart: Restart | None = None
+
+    def pull(self) -> None:
+        """Take in what the trainer appended."""
+
+    def draw(self) -> None:
+        """Show the history as it is."""
+
+    def action_send(self, cmd: Cmd, **arguments: str | bool) -> None:
+        """Ask the trainer for something; the answer comes as an event."""
+        try:
+            key = send(self.run_dir, cmd, **arguments)
+        except OSError as error:
+            self._say("bad", f"{cmd}: could not be sent ({error.strerror})")
+        else:
+            self._waiting[key] = (cmd, time.monotonic())
+            self._say("info", asked_words(cmd, self.history))
+        self.draw()
+
+    def action_pause(self) -> None:
+        """Pause, or go on."""
+        self.action_send("resume" if self.history.paused else "pause")
+
+    def action_stop(self) -> None:
+        """Stop after a question that says what stays."""
+        self.app.push_screen(stop_question(self.history, self.run_dir), self._stop)
+
+    def _stop(self, yes: bool | None) -> None:
+        if yes:
+            self.action_send("stop")
+
+    def action_abort(self) -> None:
+        """End at once, after a question that says what is lost."""
+        self.app.push_screen(abort_question(self.history, self.run_dir), self._abort)
+
+    def _abort(self, yes: bool | None) -> None:
+        if yes:
+            self.action_send("abort")
+
+    def action_fix(self) -> None:
+        """What happened, and what to change to go on."""
+        from loratui.screens.monitor.trouble import open_trouble
+
+        open_trouble(self, self.run_dir, self.history, self._again)
+
+    def _again(self, run: RunDir, pid: int) -> None:
+        if run.path != self.run_dir.path:
+            self.dismiss(run)
+            return
+        self._restart = Restart(pid, self.history.run)
+        self.pull()
+        self.draw()
+
+    def action_add(self) -> None:
+        """One more prompt, typed now."""
+        trigger, start = trigger_and_prompt(self.run_dir)
+        self.app.push_screen(AddPrompt(start, trigger), self._add)
+
+    def _add(self, arguments: Arguments | None) -> None:
+        if arguments is not None:
+            self.action_send("sample", **arguments)
+
+    def _settle_commands(self) -> bool:
+        for key in [key for key in self._waiting if key in self.history.acknowledged]:
+            del self._waiting[key]
+        late = [key for key, (_, sent) in self._waiting.items() if time.monotonic() - sent > UNANSWERED]
+        for key in late:
+            cmd, _ = self._waiting.pop(key)
+            self._say("warn", late_words(cmd, self.history))
+        return bool(late)
+
+    def _say(self, tone: Literal["info", "good", "warn", "bad"], text: str) -> None:
+        self.history.messages.append(Message(time.time(), tone, text))

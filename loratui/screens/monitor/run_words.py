@@ -1,0 +1,184 @@
+"""The words of the monitor: its head, its trouble panel, its log, from a history and a state."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from textual.content import Content
+
+from loratui.events.history import History, clock, megabytes
+from loratui.terminal.numbers import number
+from loratui.terminal.text import in_gigabytes, safe_text
+from loratui.widgets.progress import progress_bar
+from trainer.contract.run.rundir import RunDir
+
+STATES = {
+    "new": ("○", "$muted"),
+    "queued": ("○", "$muted"),
+    "starting": ("◌", "$muted"),
+    "training": ("●", "$text-accent"),
+    "working": ("●", "$text-accent"),
+    "paused": ("‖", "$text-warning"),
+    "completed": ("✓", "$text-success"),
+    "stopped": ("■", "$text-warning"),
+    "failed": ("✗", "$text-error"),
+    "crashed": ("✗", "$text-error"),
+}
+PHASES = {
+    "load": "loading the base model",
+    "download": "downloading the base model",
+    "cache": "preparing the pictures",
+    "prior": "making class pictures",
+    "train": "training",
+    "sample": "drawing pictures",
+    "save": "saving a checkpoint",
+    "export": "writing the files",
+}
+HELP = """
+Curves, pictures and messages of a run. Leaving never stops the training.
+
+  s   a picture of every prompt now      c   a checkpoint now
+  p   pause, or go on                    x   stop: saves and exports
+  v   pictures full screen               w   the wall of all pictures
+  a   one more prompt, now               l   what matters, messages, the log
+  g   a chart full screen, with cursor   r   another chart below the loss
+  f   after a bad end: what to change    X   abort: ends and saves nothing
+  ← → earlier, later picture             ↑ ↓ another prompt
+  n   the queue, if any run waits        q   leave; 'loratui attach' comes back
+
+loss   the line is the running mean, the shade what single steps gave; single
+       steps jump, because each looks at another noise level. The pictures
+       say more than the loss.
+rate   the line is what the optimizer really steps with; the dots are
+       Prodigy's estimate d. ◆ is the pivot: the new tokens are frozen there."""
+
+
+def state_of(history: History, alive: bool) -> str:
+    """One word for where the run is; keys of STATES."""
+    if history.end is not None:
+        status = str(history.end.get("status"))
+        return status if status in STATES else "failed"
+    if not alive:
+        return "failed" if history.error is not None else "crashed"
+    if history.paused:
+        return "paused"
+    if not history.run:
+        return "starting"
+    return "training" if history.phase is not None and history.phase.name == "train" else "working"
+
+
+def unstarted(run: RunDir, history: History, alive: bool) -> str:
+    """ "queued" or "new" for a run that waits for its turn or was never started; empty for any other."""
+    if alive:
+        return ""
+    if run.queued.exists():
+        return "queued"
+    return "" if history.run or run.log.exists() or run.events.exists() else "new"
+
+
+def head(history: History, state: str, width: int, folder: str) -> Content:
+    """Three rows: what and how far, the bar, the numbers."""
+    inner = max(20, width - 2)
+    glyph, style = STATES[state]
+    word = PHASES.get(history.phase.name, state) if state == "working" and history.phase else state
+    phase = history.phase
+    done, total, unit = history.step, history.steps, "step"
+    if state == "working" and phase is not None and phase.total:
+        done, total, unit = phase.done, phase.total, "part"
+    percent = f" · {100 * done / total:.0f} %" if total else ""
+    if unit == "part" and phase is not None and phase.name == "download":
+        right = f"{in_gigabytes(done, total)}{percent}"
+    else:
+        right = f"{unit} {done} of {total}{percent}" if total else ""
+    name = safe_text(history.name or folder, limit=max(8, inner - len(word) - len(right) - 8))
+    left = Content.assemble((f"{glyph} {word}  ", f"bold {style}"), (name, "bold"))
+    gap = max(1, inner - left.cell_length - len(right))
+    speed = history.seconds_per_step
+    ends = _pace(history, state, speed)
+    bar = progress_bar(done, total, inner - len(ends) - 2)
+    return Content("\n").join(
+        [
+            Content.assemble(left, " " * gap, right),
+            Content.assemble(bar, "  ", (ends, "$muted")),
+            Content.styled(_facts(history, inner), "$muted"),
+        ]
+    )
+
+
+def _pace(history: History, state: str, speed: float | None) -> str:
+    if state in ("completed", "stopped", "failed") and history.end is not None:
+        return f"took {clock(number(history.end.get('seconds')))}"
+    if speed is None:
+        return "ETA --:--"
+    rate = f"{speed:.2f} s/step" if speed >= 0.1 else f"{1 / speed:.0f} steps/s"
+    return rate if state == "crashed" else f"{rate}  ETA {clock(history.eta)}"
+
+
+def _facts(history: History, width: int) -> str:
+    facts: list[str] = []
+    if history.views is not None:
+        facts.append(f"views per image {history.views:.1f}")
+    if history.epoch is not None:
+        facts.append(f"epoch {history.epoch:.1f}")
+    if history.vram:
+        facts.append(f"memory {megabytes(history.vram)}")
+    elif history.rss:
+        facts.append(f"memory {megabytes(history.rss)} of RAM")
+    if history.checkpoints:
+        facts.append(f"checkpoint {history.checkpoints[-1].get('step')}")
+    pivot = next((mark.step for mark in history.marks if mark.kind == "pivot"), None)
+    if pivot is not None:
+        facts.append(f"pivot {pivot}")
+    while len(" · ".join(facts)) > width:
+        facts.pop()
+    return " · ".join(facts)
+
+
+def trouble(history: History, state: str, run: RunDir) -> Content | None:
+    """What went wrong and what to do, or None."""
+    if state not in ("failed", "crashed"):
+        return None
+    lines: list[Content] = []
+    advice: list[Any] = []
+    if history.error is not None:
+        lines.append(_bold(f"✗ {history.error.get('kind')}: {history.error.get('message')}"))
+        raw = history.error.get("advice")
+        advice = raw if isinstance(raw, list) else [raw] if raw else []
+    else:
+        lines.append(_bold("✗ The trainer is gone and left no word: it was killed, or the machine was."))
+    lines += [Content.styled(f"  {safe_text(line, limit=200)}", "$muted") for line in tail_of(run.log, 4)]
+    lines += [Content(f"→ {safe_text(one)}") for one in advice]
+    step = history.checkpoints[-1].get("step") if history.checkpoints else None
+    start = (
+        "start again; no checkpoint was written yet" if step is None else f"go on from the checkpoint at step {step}"
+    )
+    lines.append(Content.assemble("→ ", ("f", "bold"), f" shows what to change, and has it {start}"))
+    lines.append(Content.styled(f"  loratui resume {safe_text(run.path.name)}", "bold"))
+    return Content("\n").join(lines)
+
+
+def _bold(text: str) -> Content:
+    return Content.styled(safe_text(text), "bold $text-error")
+
+
+def tail_of(log: Path, lines: int, window: int = 1 << 14) -> list[str]:
+    """The last lines of the trainer's own output that hold anything; empty if there is none."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - window))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return []
+    return [line for line in text.splitlines() if line.strip()][-lines:]
+
+
+def log_text(history: History, run: RunDir) -> Content:
+    """All messages kept, then the end of trainer.log."""
+    lines = [
+        Content(f"{time.strftime('%H:%M:%S', time.localtime(one.t))} {safe_text(one.text)}") for one in history.messages
+    ]
+    lines += [Content(""), Content.styled("trainer.log", "bold")]
+    lines += [Content.styled(safe_text(line), "$muted") for line in tail_of(run.log, 60)]
+    return Content("\n").join(lines)

@@ -1,0 +1,1 @@
+"""The screens of runs that are over: one, two side by side, all of a folder."""

@@ -1,0 +1,66 @@
+"""The pictures that were just made, one at a time as large as the terminal; the arrow keys go from one to the next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Footer, Static
+
+from loratui.screens.shared.copy_box import copy
+from loratui.terminal.text import safe_text, show_path
+from loratui.widgets.thumbnail import Thumbnail
+
+
+class GeneratedScreen(ModalScreen[None]):
+    """Shows `paths`, and what they were made with."""
+
+    DEFAULT_CSS = """
+    GeneratedScreen { background: $background; }
+    GeneratedScreen #made { height: 1fr; }
+    GeneratedScreen #made-words { height: 2; padding: 0 1; color: $muted; text-align: center; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "flip(-1)", "Earlier"),
+        Binding("right", "flip(1)", "Later"),
+        Binding("y", "copy", "Copy its path"),
+        Binding("escape,enter,q", "close", "Close", key_display="esc"),
+    ]
+
+    def __init__(self, paths: tuple[Path, ...], words: str) -> None:
+        super().__init__()
+        self._paths, self._words = paths, words
+        self._place = 0
+
+    def compose(self) -> ComposeResult:
+        """The picture, its words, the keys."""
+        yield Thumbnail(id="made")
+        yield Static("", id="made-words", markup=False)
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """The first one."""
+        self._show()
+
+    def _show(self) -> None:
+        path = self._paths[self._place]
+        self.query_one("#made", Thumbnail).show(path)
+        which = f"{self._place + 1} of {len(self._paths)} · " if len(self._paths) > 1 else ""
+        self.query_one("#made-words", Static).update(Content(f"{which}{safe_text(self._words)}\n{show_path(path)}"))
+
+    def action_flip(self, by: int) -> None:
+        """Another picture; from the last to the first."""
+        self._place = (self._place + by) % len(self._paths)
+        self._show()
+
+    def action_copy(self) -> None:
+        """Its path, for scp."""
+        copy(self.app, show_path(self._paths[self._place]))
+
+    def action_close(self) -> None:
+        """Back to the result."""
+        self.dismiss(None)

@@ -1,0 +1,255 @@
+"""What came out of a run: pictures from the base model to the last step, files, checkpoints, and what to do next."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.events import Resize
+from textual.widgets import Footer, OptionList, Static
+from textual.widgets.option_list import Option
+
+from loratui.events.history import History, clock
+from loratui.results.best_checkpoint import checkpoints_of, hint, on_what, table_lines
+from loratui.results.facts import read_facts, read_history
+from loratui.results.usage import Usage, usage_lines
+from loratui.runs.find import saved_steps
+from loratui.screens.monitor.gallery import GalleryScreen
+from loratui.screens.monitor.run_words import STATES, state_of
+from loratui.screens.results.result_jobs import Afterwards
+from loratui.screens.shared.copy_box import copy
+from loratui.screens.shared.dialogs import Help
+from loratui.terminal.text import safe_text, show_path
+from loratui.widgets.wall import Wall
+from trainer.contract.run.rundir import RunDir
+
+HELP = """
+The pictures go from the base model (left) to the last step (right), all from
+the same prompt and the same first noise, so that only the training differs.
+
+  ← →   another prompt              v   pictures full screen
+  ↑ ↓   a line of the list          w   the wall of all pictures
+  enter, y   copy what it says      e   export the files of another step
+  c     files, or checkpoints       g   generate: prompt, scale
+  u     push to the hub, after a preview
+  q     done                        escape   back to the curves
+
+The files are yours: copy them where the text says.
+
+Checkpoints. The loss at fixed noise is measured at every checkpoint on the
+same pictures, noise levels and noise, so that its numbers can be compared. On
+held-out pictures (dataset.hold_out) a low one means a good fit; on the
+training pictures it falls with overfitting too. The norm is the size of all
+weight changes together. What the hint says of this run rests on:
+"""
+
+
+class ResultScreen(Afterwards):
+    """True: leave the program. False: back to the curves."""
+
+    CSS = """
+    ResultScreen {
+        #result-head { height: 1; padding: 0 1; }
+        #wall { height: 1fr; }
+        #lists { height: 10; }
+        &.-tall #lists { height: 14; }
+        &.-narrow.-points #wall { display: none; }
+        &.-narrow.-points #lists { height: 1fr; }
+        #files { width: 10fr; height: 1fr; border-subtitle-color: $muted; }
+        #points {
+            display: none; width: 9fr; height: 1fr;
+            border: round $line; border-title-color: $foreground; border-subtitle-color: $muted;
+        }
+        &.-wide #points { display: block; }
+        &.-points #points { display: block; }
+        &.-points #files { display: none; }
+        &.-wide #files { display: block; }
+        #point-list, #point-list:focus {
+            border: none; height: auto; padding: 0; background: $background; background-tint: $background 0%;
+        }
+        #point-head, #point-words { height: auto; padding: 0 1; }
+        #point-words { margin-bottom: 1; }
+        #point-head { color: $muted; }
+        #result-say { height: 1; padding: 0 1; color: $muted; text-wrap: nowrap; text-overflow: ellipsis; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "copy", "Copy", show=False),
+        Binding("y", "copy", "Copy"),
+        Binding("c", "points", "Checkpoints"),
+        Binding("e", "export", "Export"),
+        Binding("g", "generate", "Generate"),
+        Binding("u", "push", "Hub"),
+        Binding("v", "view", "View"),
+        Binding("w", "wall", "Wall", show=False),
+        Binding("left", "prompt(-1)", show=False),
+        Binding("right", "prompt(1)", show=False),
+        Binding("q,f2", "done", "Done", key_display="q"),
+        Binding("escape", "curves", "Curves", key_display="esc"),
+        Binding("f1", "help", "Help", show=False),
+    ]
+
+    def __init__(self, run: RunDir) -> None:
+        super().__init__()
+        self.run_dir = run
+        self.history = History()
+        self.lines: tuple[Usage, ...] = ()
+
+    def compose(self) -> ComposeResult:
+        """One line of numbers, the wall, the two lists, one line that answers."""
+        yield Static("", id="result-head", markup=False)
+        yield Wall(self.run_dir.path, id="wall")
+        with Horizontal(id="lists"):
+            files = OptionList(id="files", compact=True)
+            files.border_title = Content("files")
+            yield files
+            with VerticalScroll(id="points", can_focus=False) as box:
+                box.border_title = Content("checkpoints")
+                yield Static("", id="point-words", markup=False)
+                with Vertical():
+                    yield Static("", id="point-head", markup=False)
+                    yield OptionList(id="point-list", compact=True)
+        yield Static("F1 says what the keys do", id="result-say", markup=False)
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Read the run once: it has ended."""
+        self.history, self.facts = read_history(self.run_dir), read_facts(self.run_dir)
+        self.query_one("#result-head", Static).update(_head(self.history))
+        self.query_one("#files").border_subtitle = Content(show_path(self.run_dir.export))
+        self._list()
+        self.query_one("#files").focus()
+        self.call_after_refresh(self._show)
+
+    def _list(self) -> None:
+        self.found = checkpoints_of(self.history, saved_steps(self.run_dir))
+        self.hinted = hint(self.found, self.facts.kind)
+        self.lines = usage_lines(self.run_dir, self.facts)
+        files, points = self.query_one("#files", OptionList), self.query_one("#point-list", OptionList)
+        files.clear_options()
+        if not self.lines:
+            said = "No files were written: the run ended before its export. Press e."
+            files.add_option(Option(Content.styled(said, "$text-warning"), disabled=True))
+        files.add_options([Option(_usage(one), id=f"line-{place}") for place, one in enumerate(self.lines)])
+        files.highlighted = next((place for place, one in enumerate(files.options) if not one.disabled), None)
+        head, *rows = table_lines(self.found, self.hinted.step)
+        self.query_one("#point-head", Static).update(head.rstrip())
+        points.clear_options()
+        points.add_options([Option(Content(row)) for row in rows])
+        steps = [one.step for one in self.found]
+        points.highlighted = steps.index(self.hinted.step) if self.hinted.step in steps else len(rows) - 1
+        self.query_one("#point-words", Static).update("\n".join(self.hinted.sentences))
+        self.query_one("#points").border_subtitle = Content(on_what(self.found)) if self.found else None
+
+    @on(Resize)
+    def _show(self) -> None:
+        self.query_one("#wall", Wall).show(self.history, 3 if self.size.width < 110 else 4)
+
+    def tell(self, words: str, bad: bool = False) -> None:
+        """Answer in the line above the keys."""
+        style = "$text-error" if bad else "$text-success"
+        self.query_one("#result-say", Static).update(Content.styled(f"{'✗' if bad else '✓'} {words}", style))
+
+    def files_changed(self) -> None:
+        """Look again."""
+        self._list()
+
+    @on(OptionList.OptionSelected, "#files")
+    def _taken(self, event: OptionList.OptionSelected) -> None:
+        self._copy(event.option.id)
+
+    @on(OptionList.OptionSelected, "#point-list")
+    def _chosen(self, event: OptionList.OptionSelected) -> None:
+        self.ask_export(self._point())
+
+    def action_copy(self) -> None:
+        """Copy what the highlighted line stands for."""
+        files = self.query_one("#files", OptionList)
+        if files.highlighted is not None and files.display:
+            self._copy(files.get_option_at_index(files.highlighted).id)
+
+    def _copy(self, key: str | None) -> None:
+        if key is not None:
+            copy(self.app, self.lines[int(key.removeprefix("line-"))].copied)
+
+    def action_points(self) -> None:
+        """The checkpoints in place of the files, and back; side by side where there is room."""
+        to_points = not self.query_one("#point-list").has_focus
+        self.set_class(to_points, "-points")
+        self.query_one("#point-list" if to_points else "#files").focus()
+
+    def _point(self) -> int | None:
+        """The step of the highlighted checkpoint, if that list has the focus."""
+        points = self.query_one("#point-list", OptionList)
+        if not points.has_focus or points.highlighted is None:
+            return None
+        return self.found[points.highlighted].step
+
+    def action_export(self) -> None:
+        """The files of another step."""
+        self.ask_export(self._point())
+
+    def action_generate(self) -> None:
+        """Pictures of one's own."""
+        self.ask_generate(self._point())
+
+    def action_push(self) -> None:
+        """To the hub."""
+        self.ask_push()
+
+    def action_prompt(self, by: int) -> None:
+        """Another prompt's pictures."""
+        self.query_one("#wall", Wall).next_prompt(by)
+        self._show()
+
+    def action_view(self) -> None:
+        """The last picture as large as the terminal; from there to all others."""
+        picture = self.query_one("#wall", Wall).last
+        if picture is not None:
+            self.app.push_screen(GalleryScreen(self.run_dir.path, self.history, picture.index, picture.step))
+
+    def action_wall(self) -> None:
+        """All pictures, by prompt and step."""
+        if self.history.samples:
+            self.app.push_screen(GalleryScreen(self.run_dir.path, self.history, wall=True))
+
+    def action_curves(self) -> None:
+        """Back to the monitor."""
+        self.dismiss(False)
+
+    def action_done(self) -> None:
+        """Leave."""
+        self.dismiss(True)
+
+    def action_help(self) -> None:
+        """The keys, and what the hint rests on."""
+        sources = "\n".join(f"\n  {one}" for one in self.hinted.sources) or "\n  nothing: there is none"
+        self.app.push_screen(Help("Result", HELP + sources, keys=""))
+
+
+def _head(history: History) -> Content:
+    state = state_of(history, alive=False)
+    glyph, style = STATES[state]
+    end = history.end or {}
+    facts = [f"{history.step} steps"]
+    if isinstance(end.get("seconds"), int | float):
+        facts.append(clock(float(end["seconds"])))
+    if history.views is not None:
+        facts.append(f"{history.views:.1f} views per image")
+    if history.ema.last is not None:
+        facts.append(f"loss {history.ema.last:.4f}")
+    words = " · ".join(facts)
+    return Content.assemble(
+        (f"{glyph} {state}  ", f"bold {style}"), (safe_text(history.name, 30), "bold"), (f"  {words}", "$muted")
+    )
+
+
+def _usage(one: Usage) -> Content:
+    if one.head:
+        return Content.assemble((one.shown, "bold"), (f"  {one.note}", "$muted"))
+    what = ("", "") if "\n" in one.copied else (f": {one.copied}", "")
+    return Content.assemble(f"  {one.shown:<22}", (one.note, "$muted"), what)

@@ -1,0 +1,254 @@
+"""What can be done with a finished run, from its screen: export another step, generate, push; each a real program."""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from textual.content import Content
+from textual.screen import Screen
+
+from loratui.errors import Refusal
+from loratui.results.best_checkpoint import Checkpoint, Hint
+from loratui.results.facts import RunFacts
+from loratui.results.parcel import REPOSITORY, make_parcel, parcel_lines
+from loratui.runs.find import saved_steps
+from loratui.screens.results.generated_pictures import GeneratedScreen
+from loratui.screens.results.job import Job, JobResult, JobScreen, folder_words, path_read, upload_read
+from loratui.screens.shared.copy_box import copy
+from loratui.screens.shared.dialogs import Chooser, Confirm, Form, Reader
+from loratui.terminal.text import plural, safe_text, show_path
+from trainer.contract.run.rundir import RunDir
+
+MOST = 64  # pictures of one generate
+PROMPT, SEED, SCALE, COUNT, STEP = "prompt", "seed", "scale", "pictures", "checkpoint"
+FOLDER, REPO, WHO, THERE = "folder", "repository", "visibility", "if it is there"
+GENERATE = "Pictures with what was trained. The scale says how strongly the LoRA counts: 1 as trained, 0.7 weaker."
+PUSH = (
+    "The next screen shows every file before anything is sent. Visibility: private, or public. A repository that is "
+    "there already is refused, or (update) files of the same names are replaced in it."
+)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a person asked to generate, checked."""
+
+    prompt: str
+    seed: int
+    scale: float
+    count: int
+    step: int | None  # of a checkpoint; None: the finished files
+
+    @property
+    def folder(self) -> str:
+        """Where the pictures go, inside the run's `generated`: other settings never overwrite them."""
+        return ("final" if self.step is None else f"step-{self.step:06d}") + f"-scale-{self.scale:g}"
+
+
+def read_wish(given: dict[str, str], kept: tuple[int, ...]) -> Wish:
+    """The fields of the form. Raises Refusal with a sentence for the first that is wrong."""
+    if not given[PROMPT]:
+        raise Refusal("a prompt is needed, such as 'a photo of a TOK on a beach'")
+    seed, count = _whole(given[SEED] or "0", SEED, 0, 2**63 - 1), _whole(given[COUNT] or "1", COUNT, 1, MOST)
+    try:
+        scale = float(given[SCALE] or "1")
+    except ValueError:
+        scale = math.nan
+    if not (math.isfinite(scale) and -10 <= scale <= 10):
+        raise Refusal(f"scale: '{safe_text(given[SCALE], 20)}' is no number from -10 to 10")
+    if not given[STEP]:
+        return Wish(given[PROMPT], seed, scale, count, None)
+    step = _whole(given[STEP], STEP, 0, 10**9)
+    if step not in kept:
+        there = ", ".join(map(str, kept)) or "none"
+        raise Refusal(f"there is no checkpoint of step {step}; there are: {there}")
+    return Wish(given[PROMPT], seed, scale, count, step)
+
+
+class Afterwards(Screen[bool]):
+    """Adds the three to a screen that has `run_dir`, `facts`, `found` and `hinted`."""
+
+    run_dir: RunDir
+    facts: RunFacts
+    found: tuple[Checkpoint, ...]
+    hinted: Hint
+
+    def tell(self, words: str, bad: bool = False) -> None:
+        """Answer in a line of the screen."""
+        raise NotImplementedError
+
+    def files_changed(self) -> None:
+        """A job wrote files into the run."""
+
+    # -- export another step --------------------------------------------------------------------------------------
+
+    def ask_export(self, at: int | None) -> None:
+        """Choose the checkpoint, starting on `at`."""
+        kept = saved_steps(self.run_dir)
+        if not kept:
+            self.tell("No checkpoint is kept: there is nothing to export from.", bad=True)
+            return
+        lines = [(str(step), _checkpoint_line(step, self.found, self.hinted.step)) for step in reversed(kept)]
+        start = at if at in kept else self.hinted.step
+        self.app.push_screen(Chooser("Export which checkpoint?", lines, str(start or kept[-1])), self._ask_folder)
+
+    def _ask_folder(self, step: str | None) -> None:
+        if step is None:
+            return
+        folder = self.run_dir.path / f"export-step-{int(step):06d}"
+        words = f"The files of step {step}, written and proved as at the end of a run. The finished files stay."
+        fields = [(FOLDER, show_path(folder), "a folder")]
+        self.app.push_screen(Form("Export a checkpoint", words, fields), lambda given: self._check_out(step, given))
+
+    def _check_out(self, step: str, given: dict[str, str] | None) -> None:
+        if given is None or not given[FOLDER]:
+            return
+        out = Path(given[FOLDER]).expanduser().absolute()
+        if out.exists() and not out.is_dir():
+            self.tell(f"{show_path(out)} is a file; name a folder.", bad=True)
+        elif out.is_dir() and any(out.iterdir()):
+            there = ", ".join(safe_text(one.name) for one in sorted(out.iterdir())[:8])
+            words = f"{show_path(out)} holds files: {there}\n\nFiles of the same names are replaced, others stay."
+            question = Confirm("Write over them?", words, "Write over", "Leave them", careful=True)
+            self.app.push_screen(question, lambda yes: self._export(step, out) if yes else None)
+        else:
+            self._export(step, out)
+
+    def _export(self, step: str, out: Path) -> None:
+        options = [f"--checkpoint={step}", f"--out={out}"]
+        command = [sys.executable, "-m", "trainer.export", *options, "--", str(self.run_dir.path)]
+        first = "loading the base model and the checkpoint"
+        left = "Files are put in place only when all of them are proved: what was there before stays."
+        job = Job(f"Export of step {step}", command, first, path_read("wrote", 0), self.facts.threads, left)
+        self.app.push_screen(JobScreen(job), self._exported)
+
+    def _exported(self, result: JobResult | None) -> None:
+        if result is not None and result.made:
+            where = folder_words(Path(result.made[-1]), self.run_dir.path)
+            self.tell(f"{plural(len(result.made), 'file')} exported into {where}.")
+            self.files_changed()
+
+    # -- generate -------------------------------------------------------------------------------------------------
+
+    def ask_generate(self, at: int | None, given: dict[str, str] | None = None, wrong: str = "") -> None:
+        """Ask for prompt, seed, scale, count, checkpoint; what was wrong is said and what was typed is kept."""
+        now = given or {PROMPT: self.facts.prompt, SEED: str(self.facts.seed), SCALE: "1", COUNT: "1"}
+        kept = ", ".join(map(str, saved_steps(self.run_dir))) or "none is kept"
+        step = now.get(STEP, str(at or ""))
+        fields = [
+            (PROMPT, safe_text(now[PROMPT]), "with the trigger"),
+            (SEED, now[SEED], "0"),
+            (SCALE, now[SCALE], "1"),
+            (COUNT, now[COUNT], "1"),
+            (STEP, step, f"the finished files ({safe_text(kept, 24)})"),
+        ]
+        words = f"✗ {wrong}" if wrong else GENERATE
+        self.app.push_screen(Form("Generate", words, fields), self._generate)
+
+    def _generate(self, given: dict[str, str] | None) -> None:
+        if given is None:
+            return
+        try:
+            wish = read_wish(given, saved_steps(self.run_dir))
+        except Refusal as refusal:
+            self.ask_generate(None, given, refusal.messages[0])
+            return
+        out = self.run_dir.path / "generated" / wish.folder
+        options = [f"--seed={wish.seed}", f"--scale={wish.scale}", f"--count={wish.count}", f"--out={out}"]
+        options += [] if wish.step is None else [f"--checkpoint={wish.step}"]
+        command = [sys.executable, "-m", "trainer.samples.generate", *options]
+        command += ["--", str(self.run_dir.path), wish.prompt]
+        job = Job(
+            f"Generate {plural(wish.count, 'picture')}",
+            command,
+            "loading the base model and the LoRA",
+            path_read("made", wish.count),
+            self.facts.threads,
+            f"Pictures that were finished stay in {show_path(out)}.",
+        )
+        self.app.push_screen(JobScreen(job), lambda result: self._generated(wish, result))
+
+    def _generated(self, wish: Wish, result: JobResult | None) -> None:
+        paths = tuple(Path(one) for one in result.made if one.endswith(".png")) if result is not None else ()
+        if not paths:
+            return
+        self.tell(f"{plural(len(paths), 'picture')} in {folder_words(paths[0], self.run_dir.path)}.")
+        where = "finished files" if wish.step is None else f"step {wish.step}"
+        words = f"{wish.prompt} · seed {wish.seed} · scale {wish.scale:g} · {where}"
+        self.app.push_screen(GeneratedScreen(paths, words))
+
+    # -- push to the hub ------------------------------------------------------------------------------------------
+
+    def ask_push(self, given: dict[str, str] | None = None, wrong: str = "") -> None:
+        """Ask for the repository and who may see it."""
+        now = given or {REPO: self.facts.name, WHO: "private", THERE: "refuse"}
+        fields = [(REPO, safe_text(now[REPO]), "owner/name, or a name")]
+        fields += [(WHO, now[WHO], "private, or public"), (THERE, now[THERE], "refuse, or update")]
+        words = f"✗ {wrong}" if wrong else PUSH
+        self.app.push_screen(Form("Push to the hub", words, fields), self._preview)
+
+    def _preview(self, given: dict[str, str] | None) -> None:
+        if given is None:
+            return
+        who, there = given[WHO].lower() or "private", given[THERE].lower() or "refuse"
+        if not REPOSITORY.fullmatch(given[REPO]):
+            self.ask_push(given, "repository: owner/name in letters, digits, '-', '_' and '.'")
+            return
+        if who not in ("private", "public"):
+            self.ask_push(given, "visibility: private or public")
+            return
+        if there not in ("refuse", "update"):
+            self.ask_push(given, "if it is there: refuse or update")
+            return
+        try:
+            parcel = make_parcel(self.run_dir.export, self.facts.name)
+        except Refusal as refusal:
+            self.tell(refusal.messages[0], bad=True)
+            return
+        repository, public = given[REPO], who == "public"
+        shown = repository if "/" in repository else f"{repository} (of your account)"
+        body = Content("\n").join(map(Content, parcel_lines(parcel, shown, public)))
+        if parcel.problems:
+            self.app.push_screen(Reader("Nothing can be sent", body))
+            return
+        yes = "Send, for everyone to see" if public else "Send, private"
+        question = Confirm("Send these files?", body, yes, "Send nothing", careful=True)
+        options = [
+            f"--repo={repository}",
+            *(["--public"] if public else []),
+            *(["--update"] if there == "update" else []),
+        ]
+        self.app.push_screen(question, lambda agreed: self._push(repository, options) if agreed else None)
+
+    def _push(self, repository: str, options: list[str]) -> None:
+        command = [sys.executable, "-m", "loratui", "push", "--yes", "--events", *options, "--", str(self.run_dir.path)]
+        left = "Nothing is in the repository until all files are there; it may stay behind, empty."
+        job = Job(f"Push to {safe_text(repository)}", command, "asking the hub", upload_read, 1, left)
+        self.app.push_screen(JobScreen(job), self._pushed)
+
+    def _pushed(self, result: JobResult | None) -> None:
+        if result is not None and result.made:
+            self.tell(f"On the hub: {result.made[-1]}")
+            copy(self.app, result.made[-1])
+
+
+def _checkpoint_line(step: int, found: tuple[Checkpoint, ...], best: int | None) -> Content:
+    one = next((one for one in found if one.step == step), Checkpoint(step))
+    facts = [] if one.loss is None else [f"loss {one.loss:.4f}"]
+    facts += [] if one.norm is None else [f"norm {one.norm:.3g}"]
+    facts += [] if one.views is None else [f"{one.views:.1f} views per image"]
+    facts += ["the hint"] if step == best else []
+    return Content.assemble((f"step {step}", "bold"), (f"  {' · '.join(facts)}", "$muted"))
+
+
+def _whole(text: str, name: str, low: int, high: int) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = low - 1
+    if not low <= value <= high:
+        raise Refusal(f"{name}: '{safe_text(text, 20)}' is no whole number from {low} to {high}")
+    return value

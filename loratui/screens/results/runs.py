@@ -1,0 +1,261 @@
+"""All runs of a folder: look at one, open its answers as a new draft, compare two."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import ClassVar
+
+from rich.text import Text
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.coordinate import Coordinate
+from textual.events import Resize
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import DataTable, Footer, Static
+from textual.worker import get_current_worker
+
+from loratui.errors import Refusal
+from loratui.runs.find import RunInfo, run_info
+from loratui.runs.listing import each_run
+from loratui.runs.past_run import Past, draft_of_run
+from loratui.screens.shared.dialogs import Help
+from loratui.screens.shared.step import Watch
+from loratui.terminal.text import plural, safe_text, show_path
+from trainer.contract.run.rundir import RunDir
+
+BATCH = 25  # runs between two messages of the worker
+LOOK = 2.0  # seconds between two looks at the runs that are alive
+STATES = {
+    "starting": "◌",
+    "running": "●",
+    "completed": "✓",
+    "stopped": "■",
+    "failed": "✗",
+    "crashed": "✗",
+    "new": "○",
+}
+STATE, STEP, LOSS, VIEWS, WHEN = 13, 11, 7, 6, 16  # cells of the columns; the run's name gets the rest
+NUMBERS = ("step", "loss", "views")
+HELP = """
+Every run in the folder, the newest first. Nothing here deletes any.
+
+  enter   watch the run, or look at what came out of it
+  n       a new draft with this run's answers: change what you like
+  space   mark a run, or take the mark back
+  d       what two runs differ in: the two marked, or the marked one
+          and the one under the cursor
+  r       read the folder again
+
+● running   ◌ starting   ✓ completed   ■ stopped   ✗ failed, crashed
+views       how often each picture was seen: views per image
+"""
+
+RunsAnswer = Watch | Past | None  # None: back
+
+
+class RunsRead(Message):
+    """Some more runs were read; `of` is the number of all, `last` closes the list."""
+
+    def __init__(self, infos: list[RunInfo], of: int, last: bool) -> None:
+        super().__init__()
+        self.infos, self.of, self.last = infos, of, last
+
+
+class RunsScreen(Screen[RunsAnswer]):
+    """A table that fills while it is read."""
+
+    DEFAULT_CSS = """
+    RunsScreen {
+        #runs-head { height: 2; padding: 0 1; color: $muted; }
+        #runs { height: 1fr; margin: 0 1; background: $background; overflow-x: hidden; }
+        #runs-say { height: 1; padding: 0 1; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "look", "Look at"),
+        Binding("f2", "look", show=False),
+        Binding("n", "draft", "New draft"),
+        Binding("space", "mark", "Mark", key_display="␣"),
+        Binding("d", "compare", "Compare"),
+        Binding("r", "again", "Again"),
+        Binding("escape", "back", "Back"),
+        Binding("q", "back", show=False),
+        Binding("f1", "help", "Help"),
+    ]
+
+    def __init__(self, root: Path) -> None:
+        super().__init__()
+        self._root = root
+        self._infos: list[RunInfo] = []
+        self._marked: list[Path] = []  # at most two; a third takes the place of the first
+
+    def compose(self) -> ComposeResult:
+        """What it is, the table, one line that answers, the keys."""
+        yield Static("", id="runs-head", markup=False)
+        table: DataTable[Text] = DataTable(id="runs", cursor_type="row", cell_padding=1)
+        yield table
+        yield Static("", id="runs-say", markup=False)
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Read in a thread; those alive are looked at again and again."""
+        self.action_again()
+        self.set_interval(LOOK, self._look_at_alive)
+
+    def action_again(self) -> None:
+        """Read the folder from the start."""
+        self._infos = []
+        self.query_one("#runs-head", Static).update(f"Runs in {show_path(self._root)}, the newest first.")
+        self._say("Reading the runs ...")
+        self._fill()
+        self._read()
+        self.query_one("#runs").focus()
+
+    @work(thread=True, exclusive=True, group="runs")
+    def _read(self) -> None:
+        worker = get_current_worker()
+        batch: list[RunInfo] = []
+        total = 0
+        for info, total in each_run(self._root):
+            if worker.is_cancelled:
+                return
+            batch.append(info)
+            if len(batch) == BATCH:
+                self.post_message(RunsRead(batch, total, last=False))
+                batch = []
+        if not worker.is_cancelled:
+            self.post_message(RunsRead(batch, total, last=True))
+
+    @on(RunsRead)
+    def _some_read(self, event: RunsRead) -> None:
+        for info in event.infos:
+            self._infos.append(info)
+            self.query_one("#runs", DataTable).add_row(*self._cells(info))
+        if not event.last:
+            self._say(f"Read {len(self._infos):,} of {plural(event.of, 'run')}.")
+        elif self._infos:
+            count = plural(len(self._infos), "run")
+            self._say(f"{count}. Enter looks at it, space marks two, d compares, n starts a new draft.")
+        else:
+            self._say(f"There are no runs in {show_path(self._root)} yet.")
+
+    @on(Resize)
+    def _fill(self) -> None:
+        table = self.query_one("#runs", DataTable)
+        row = table.cursor_row
+        table.clear(columns=True)
+        for title, width in self._columns():
+            table.add_column(Text(title, "dim", justify="right" if title in NUMBERS else "left"), width=width)
+        for info in self._infos:
+            table.add_row(*self._cells(info))
+        if self._infos:
+            table.move_cursor(row=min(row, len(self._infos) - 1))
+
+    def _columns(self) -> list[tuple[str, int]]:
+        fixed = [("step", STEP), ("loss", LOSS), ("views", VIEWS), *([("when", WHEN)] if self._wide else [])]
+        room = self.size.width - 3 - STATE - 2 - 2 - sum(width + 2 for _, width in fixed)
+        return [("state", STATE), ("run", max(8, room)), *fixed]
+
+    @property
+    def _wide(self) -> bool:
+        return self.size.width >= 110
+
+    def _cells(self, info: RunInfo) -> list[Text]:
+        mark = "*" if info.run.path in self._marked else " "
+        name = dict(self._columns())["run"]
+        cells = [
+            Text(f"{mark} {STATES.get(info.state, '○')} {info.state}"),
+            Text(safe_text(info.run.path.name, name)),
+            Text(f"{info.step}/{info.steps}" if info.steps else "", justify="right"),
+            Text("" if info.loss is None else f"{info.loss:.4f}"[:LOSS], justify="right"),
+            Text("" if info.views is None else f"{info.views:.0f}"[:VIEWS], justify="right"),
+        ]
+        return [*cells, Text(_date(info))] if self._wide else cells
+
+    def _look_at_alive(self) -> None:
+        for row, info in enumerate(self._infos):
+            if info.alive:
+                self._infos[row] = run_info(info.run)
+                self._update(row)
+
+    def _update(self, row: int) -> None:
+        table = self.query_one("#runs", DataTable)
+        for column, cell in enumerate(self._cells(self._infos[row])):
+            table.update_cell_at(Coordinate(row, column), cell)
+
+    @property
+    def current(self) -> RunDir | None:
+        """The run under the cursor."""
+        row = self.query_one("#runs", DataTable).cursor_row
+        return RunDir(self._infos[row].run.path.absolute()) if 0 <= row < len(self._infos) else None
+
+    @on(DataTable.RowSelected)
+    def _selected(self) -> None:
+        self.action_look()
+
+    def action_look(self) -> None:
+        """To the run's own screen."""
+        if self.current is not None:
+            self.dismiss(Watch(self.current))
+
+    def action_draft(self) -> None:
+        """A new draft from the run's answers."""
+        if self.current is None:
+            return
+        try:
+            self.dismiss(draft_of_run(self.current))
+        except Refusal as error:
+            self._say(safe_text(error, 200), "bad")
+
+    def action_mark(self) -> None:
+        """Mark, or take the mark back; two are marked at most."""
+        row = self.query_one("#runs", DataTable).cursor_row
+        if not 0 <= row < len(self._infos):
+            return
+        path = self._infos[row].run.path
+        before = list(self._marked)
+        self._marked = [one for one in before if one != path] if path in before else [*before, path][-2:]
+        for place, info in enumerate(self._infos):
+            if info.run.path in {*before, *self._marked}:
+                self._update(place)
+        self._say(f"{plural(len(self._marked), 'run')} marked; d compares.")
+
+    def action_compare(self) -> None:
+        """The two marked, or the marked one and the current one; the older one stands on the left."""
+        chosen = list(self._marked)
+        if len(chosen) < 2 and self.current is not None:
+            chosen += [one for one in (info.run.path for info in self._infos) if self._is_current(one, chosen)]
+        if len(chosen) < 2:
+            self._say("Mark a run with space, then press d on another one.", "warn")
+            return
+        from loratui.screens.results.compare import CompareScreen
+
+        order = [info.run.path for info in self._infos]
+        newer, older = sorted(chosen, key=order.index)
+        self.app.push_screen(CompareScreen(RunDir(older.absolute()), RunDir(newer.absolute())))
+
+    def _is_current(self, path: Path, chosen: list[Path]) -> bool:
+        return self.current is not None and path.absolute() == self.current.path and path not in chosen
+
+    def action_back(self) -> None:
+        """To where one came from."""
+        self.dismiss(None)
+
+    def action_help(self) -> None:
+        """The keys."""
+        self.app.push_screen(Help("Runs", HELP, keys=""))
+
+    def _say(self, text: str, tone: str = "") -> None:
+        glyph, style = {"warn": ("! ", "$text-warning"), "bad": ("✗ ", "$text-error")}.get(tone, ("", "$muted"))
+        self.query_one("#runs-say", Static).update(Content.styled(glyph + text, style))
+
+
+def _date(info: RunInfo) -> str:
+    try:
+        return "" if info.started is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(info.started))
+    except (OverflowError, ValueError, OSError):
+        return ""  # a number in the log that is no time

@@ -1,0 +1,46 @@
+"""What the wizard knows beyond the draft while it runs: the last check of the pictures, shared between steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loratui.settings.draft import Draft, DraftStore
+
+if TYPE_CHECKING:
+    from loratui.curation.report import Report
+    from loratui.curation.scan import ScanSettings
+    from loratui.planning.hardware import Asked, Machine
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One check of the pictures, and what it was made for."""
+
+    folder: Path
+    settings: ScanSettings
+    report: Report
+
+
+def look_here(device: Asked) -> Machine:
+    """The machine that the program runs on; slow."""
+    from loratui.planning.hardware import look
+
+    return look(device)
+
+
+@dataclass
+class Session:
+    """Lost on exit, made again when needed. `look` tells what there is to train on: another one plans for another."""
+
+    look: Callable[[Asked], Machine] = look_here
+    scan: Scan | None = None
+    keep: Callable[[Draft], None] = lambda _: None  # writes the draft to disk
+    drafts: DraftStore = field(default_factory=DraftStore)
+
+    def report_for(self, folder: Path, settings: ScanSettings) -> Report | None:
+        """The report of the last scan, if it was of the same folder with the same settings."""
+        scan = self.scan
+        return scan.report if scan and (scan.folder, scan.settings) == (folder, settings) else None

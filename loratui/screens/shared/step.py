@@ -1,0 +1,91 @@
+"""The frame that the wizard's steps share: step bar, one line of purpose, the body, one line that answers, the keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from loratui.screens.shared.dialogs import Help
+from loratui.screens.shared.session import Session
+from loratui.settings.draft import Draft
+from loratui.widgets.stepbar import StepBar
+from trainer.contract.run.rundir import RunDir
+
+TITLES = ("Pictures", "Subject", "Preset", "Settings", "Review")  # the steps after the welcome
+
+
+@dataclass(frozen=True)
+class Watch:
+    """A step's answer that leaves the wizard: look at this run; `started` if the draft became it."""
+
+    run: RunDir
+    started: bool = False
+
+
+StepAnswer = Draft | Watch | None  # None: one step back
+
+
+class Step(Screen[StepAnswer]):
+    """One step of the wizard. It gets a draft and dismisses with a new one."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f2", "next", "Next"),
+        Binding("escape", "back", "Back"),
+        Binding("f1", "help", "Help"),
+    ]
+    TITLE_OF: ClassVar[str] = ""
+    PURPOSE: ClassVar[str] = ""  # what this step is for, and what is next: one line of at most 76 cells
+    HELP: ClassVar[str] = ""
+
+    def __init__(self, draft: Draft, session: Session | None = None) -> None:
+        super().__init__()
+        self.draft = draft
+        self.session = session or Session()
+
+    def compose(self) -> ComposeResult:
+        """The frame; a step fills `compose_body`."""
+        yield StepBar(TITLES, TITLES.index(self.TITLE_OF) if self.TITLE_OF in TITLES else -1)
+        yield Static(self.PURPOSE, id="purpose", markup=False)
+        with Vertical(id="body"):
+            yield from self.compose_body()
+        yield Static("", id="say", markup=False)
+        yield Footer(show_command_palette=False)
+
+    def compose_body(self) -> ComposeResult:
+        """The widgets of the step."""
+        yield from ()
+
+    def edit(self, draft: Draft) -> None:
+        """Replace the draft and have it saved, at once: a message might come after the step was left."""
+        if draft != self.draft:
+            self.draft = draft
+            self.session.keep(draft)
+
+    def take_fields(self) -> None:
+        """Take what stands in the fields: a key may come before the message of the last letter typed."""
+
+    def say(self, text: str, tone: str = "") -> None:
+        """Answer in the line above the keys; `tone` is good, warn or bad."""
+        glyphs = {"good": "✓ ", "warn": "! ", "bad": "✗ "}
+        styles = {"good": "$text-success", "warn": "$text-warning", "bad": "$text-error"}
+        self.query_one("#say", Static).update(Content.styled(glyphs.get(tone, "") + text, styles.get(tone, "$muted")))
+
+    def action_next(self) -> None:
+        """Go on; a step that has something to check overrides it."""
+        self.dismiss(self.draft)
+
+    def action_back(self) -> None:
+        """One step back. What was chosen here is kept: the draft was saved at each change."""
+        self.take_fields()
+        self.dismiss(None)
+
+    def action_help(self) -> None:
+        """Say what the keys do and what the step is for."""
+        self.app.push_screen(Help(self.TITLE_OF or "loratui", self.HELP))

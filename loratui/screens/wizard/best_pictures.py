@@ -1,0 +1,62 @@
+"""Few and good beats many: "keep the best n" proposes which pictures stay and says why; the person decides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from loratui.screens.shared.dialogs import Confirm, LineEditor
+from loratui.screens.wizard.decisions import Deciding
+from loratui.terminal.text import plural, safe_text
+
+if TYPE_CHECKING:
+    from loratui.curation.checks.best_pictures import Kept
+    from loratui.curation.report import Report
+
+# what the sources trained on: the seed's faces 6 to 10, its mascot 31, its style 27, DreamBooth's things 4 to 6
+USUAL = {"face": 10, "object": 6, "character-style": 31, "style": 27, "one-picture": 1}
+
+
+class BestKeeping(Deciding):
+    """Adds the proposal to a step that shows pictures."""
+
+    def propose_best(self, report: Report) -> None:
+        """Ask how many, then show which."""
+        whole = sum(one.opens and one.name not in self.draft.skipped for one in report.pictures)
+        if not whole:
+            self.say("No picture is left to choose from; space takes one in again.", "warn")
+            return
+        usual = min(whole, USUAL.get(report.kind, whole))
+        words = (
+            f"Of the {plural(whole, 'picture')} that are not left out keep the best, by what the check found. "
+            "Which ones, is shown first."
+        )
+
+        def take(typed: str | None) -> None:
+            if typed is None:
+                return
+            if not typed.strip().isdecimal() or not 1 <= int(typed) <= whole:
+                self.say(f"A number from 1 to {whole} is wanted.", "bad")
+                return
+            self._ask(report, int(typed))
+
+        self.app.push_screen(LineEditor("Keep the best: how many?", str(usual), words), take)
+
+    def _ask(self, report: Report, count: int) -> None:
+        from loratui.curation.checks.best_pictures import keep_best
+
+        kept = keep_best(report, count, self.draft.skipped)
+        stay = {one.name for one in kept}
+        others = tuple(one.name for one in report.pictures if one.name not in stay)
+        title = f"Keep these {len(kept)}, leave out {len(others)}?"
+        body = proposal(kept, others)
+        self.app.push_screen(
+            Confirm(title, body, "Keep these", "Leave all as it is"),
+            lambda yes: self.leave_out(others) if yes else None,
+        )
+
+
+def proposal(kept: tuple[Kept, ...], others: tuple[str, ...]) -> str:
+    """Each picture that stays with its reason, the best first, then the names of the others."""
+    lines = [f"{number:>3}. {safe_text(one.name)}\n     {safe_text(one.reason)}" for number, one in enumerate(kept, 1)]
+    out = ", ".join(safe_text(name) for name in others) or "none"
+    return "\n".join([*lines, "", f"Left out: {out}", "", "No file is touched; space takes a picture in again."])

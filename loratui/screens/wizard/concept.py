@@ -1,0 +1,160 @@
+"""What is taught: the kind, the new word, the class word, the caption of pictures that have none."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Grid, Vertical
+from textual.content import Content
+from textual.widgets import Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from loratui.screens.shared.step import Step
+from loratui.settings.checks import problems
+from loratui.settings.draft import Draft
+from trainer.contract.settings.triggers import split_triggers
+
+KINDS = (
+    ("face", "a face", "one person, from 6 to 10 good photographs"),
+    ("object", "an object", "a dog, a backpack, a product: 4 to 10 pictures"),
+    ("character-style", "character + style", "a figure and how it is drawn, about 30 with captions"),
+    ("style", "a style", "a look that any subject can take on, about 27"),
+    ("one-picture", "one picture", "content and style of a single image"),
+)
+FIELDS = {  # widget id -> setting
+    "trigger": "dataset.trigger",
+    "class-word": "dataset.class_word",
+    "prompt": "dataset.instance_prompt",
+}
+WORDS = {
+    "trigger": "The new word in captions and prompts. A rare one: nobody else means anything by it.",
+    "class-word": "What it is in plain words: dog, woman, backpack. May be empty for a style.",
+    "prompt": "The caption of every picture that has none of its own; it must hold the trigger.",
+}
+
+
+def suggested_prompt(kind: str, trigger: str, class_word: str) -> str:
+    """The instance prompt for a trigger, until the person writes an own one."""
+    word = next(iter(split_triggers(trigger)), "TOK")
+    thing = f"{word} {class_word}".strip()
+    return (
+        f"in the style of {word}"
+        if kind == "style"
+        else f"a photo of a {thing}"
+        if kind != "character-style"
+        else f"a {thing}"
+    )
+
+
+class ConceptScreen(Step):
+    """Kind, trigger, class word and instance prompt; each is checked as it is typed."""
+
+    TITLE_OF = "Subject"
+    PURPOSE = "What do the pictures teach, and by which word is it called? Next: the preset."
+    HELP = """
+The kind decides which presets and checks fit.
+
+The trigger stands for the new concept. During the run it becomes two new
+tokens that nothing else in the model uses, so a rare word such as TOK is
+best. In prompts you write it as you wrote it here.
+
+The class word says what the concept is; the instance prompt joins both and
+is the caption of every picture without a .txt or metadata of its own.
+It follows the trigger until you edit it; empty it to make it follow again.
+"""
+    FOCUS: ClassVar[str] = "#kind"
+
+    def compose_body(self) -> ComposeResult:
+        """The list of kinds, then three fields with a line of words each."""
+        kinds = OptionList(
+            *(Option(_kind(title, words), id=key) for key, title, words in KINDS), id="kind", compact=True
+        )
+        kinds.border_title = Content("kind")
+        yield kinds
+        with Vertical(id="fields"):
+            for field, label in (("trigger", "trigger"), ("class-word", "class word"), ("prompt", "instance prompt")):
+                with Grid(classes="field"):
+                    yield Static(label, classes="label", markup=False)
+                    yield Input(str(self.draft.get(FIELDS[field])), id=field, compact=True, select_on_focus=False)
+                    yield Static("", classes="gap", markup=False)
+                    yield Static(WORDS[field], id=f"{field}-words", classes="words", markup=False)
+
+    def on_mount(self) -> None:
+        """Start with what the draft says."""
+        kinds = self.query_one("#kind", OptionList)
+        kinds.highlighted = [key for key, _, _ in KINDS].index(self.draft.get("kind"))
+        kinds.focus()
+        draft = self.draft.with_settings({key: self.draft.get(key) for key in ("kind", "dataset.trigger")})
+        self._take(draft)
+
+    @on(OptionList.OptionHighlighted, "#kind")
+    def _kind_changed(self, event: OptionList.OptionHighlighted) -> None:
+        if event.option_id and event.option_id != self.draft.get("kind"):
+            self._take(self.draft.with_settings({"kind": event.option_id}))
+
+    @on(OptionList.OptionSelected, "#kind")
+    def _kind_chosen(self) -> None:
+        self.query_one("#trigger", Input).focus()
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        self._take_field(event.input.id or "", event.value)
+
+    def _take_field(self, field: str, typed: str) -> None:
+        value = typed.strip()
+        if value == self.draft.get(FIELDS[field]):
+            return
+        if field == "prompt":
+            follows = value in ("", self._suggestion(self.draft))
+            draft = self.draft.model_copy(update={"prompt_edited": not follows})
+            self._take(draft.with_settings({FIELDS[field]: value}), refill=False)
+        else:
+            self._take(self.draft.with_settings({FIELDS[field]: value}))
+
+    @on(Input.Submitted)
+    def _entered(self, event: Input.Submitted) -> None:
+        if event.input.id == "prompt":
+            self.action_next()
+        else:
+            self.focus_next()
+
+    def _suggestion(self, draft: Draft) -> str:
+        return suggested_prompt(draft.get("kind"), draft.get("dataset.trigger"), draft.get("dataset.class_word"))
+
+    def _take(self, draft: Draft, refill: bool = True) -> None:
+        """Keep `draft`; the instance prompt follows the trigger unless the person wrote it."""
+        if refill and not draft.prompt_edited:
+            draft = draft.with_settings({FIELDS["prompt"]: self._suggestion(draft)})
+            field = self.query_one("#prompt", Input)
+            with field.prevent(Input.Changed):
+                field.value = draft.get(FIELDS["prompt"])
+        self.edit(draft)
+        self._show_problems()
+
+    def _show_problems(self) -> bool:
+        found = problems(self.draft)
+        for field, key in FIELDS.items():
+            words = self.query_one(f"#{field}-words", Static)
+            bad = found.get(key, "")
+            words.update(Content.styled(f"✗ {bad}", "$text-error") if bad else Content(WORDS[field]))
+            self.query_one(f"#{field}", Input).set_class(bool(bad), "-invalid")
+        return not any(key in found for key in FIELDS.values())
+
+    def take_fields(self) -> None:
+        """The three fields, the prompt last: it may follow the others."""
+        for field in FIELDS:
+            self._take_field(field, self.query_one(f"#{field}", Input).value)
+
+    def action_next(self) -> None:
+        """On to the preset, if nothing here is wrong."""
+        self.take_fields()
+        if not self._show_problems():
+            self.say("Put right what is marked above, then press F2.", "bad")
+            return
+        self.dismiss(self.draft)
+
+
+def _kind(title: str, words: str) -> Content:
+    return Content.assemble((f"{title:<19}", "bold"), (words, "$muted"))

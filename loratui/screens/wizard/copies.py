@@ -1,0 +1,142 @@
+"""Copies that are put right, from the wizard: into a folder that the person names, then offered for use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual import on, work
+from textual.message import Message
+from textual.worker import get_current_worker
+
+from loratui.screens.shared.dialogs import Confirm, Form
+from loratui.screens.wizard.scan import ScanningStep
+from loratui.settings.checks import effective, problems
+from loratui.settings.draft import Draft
+from loratui.terminal.text import plural, safe_text, show_path
+
+if TYPE_CHECKING:
+    from loratui.curation.copies.folder import FixResult, FixSettings
+    from loratui.curation.report import Report
+
+FOLDER, TRIGGER = "folder", "trigger"
+WORDS = (
+    "Copies of {count}, put right: upright, 8-bit sRGB, opaque, without metadata; captions in UTF-8, with your "
+    "edits, and with the trigger where it is missing. FIXED.json beside them says what was done.\n\n"
+    "The originals stay as they are."
+)
+
+
+class CopyProgressed(Message):
+    """So many pictures were copied."""
+
+    def __init__(self, done: int, total: int) -> None:
+        super().__init__()
+        self.done, self.total = done, total
+
+
+class Copied(Message):
+    """The copies are there."""
+
+    def __init__(self, result: FixResult, typed: str) -> None:
+        super().__init__()
+        self.result, self.typed = result, typed  # `typed`: the folder as the person wrote it
+
+
+class CopyFailed(Message):
+    """There are no copies; the text says why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__()
+        self.reason = reason
+
+
+class CopyFixing(ScanningStep):
+    """Adds "fix a copy" to a step that shows pictures."""
+
+    def copies_taken(self) -> None:
+        """The draft's folder is now that of the copies."""
+
+    def ask_for_copies(self, report: Report) -> None:
+        """Ask for the folder and the trigger, then start."""
+        typed = str(self.draft.get("dataset.path")).rstrip("/")
+        count = len(report.pictures) - len(set(self.draft.skipped) & {one.name for one in report.pictures})
+        fields = [
+            (FOLDER, f"{typed}-fixed", "a new folder"),
+            (TRIGGER, str(self.draft.get("dataset.trigger")), "empty: no caption gets one"),
+        ]
+        words = WORDS.format(count=plural(count, "picture"))
+        self.app.push_screen(Form("Fix a copy", words, fields), self._begin)
+
+    def _begin(self, given: dict[str, str] | None) -> None:
+        from loratui.curation.copies.folder import FixSettings
+
+        if given is None or not given[FOLDER]:
+            return
+        trigger = given[TRIGGER]
+        wrong = (
+            problems(self.draft, {"dataset.trigger": trigger, "dataset.instance_prompt": trigger}) if trigger else {}
+        )
+        if "dataset.trigger" in wrong:
+            self.say(wrong["dataset.trigger"], "bad")
+            return
+        settings = FixSettings(
+            trigger=trigger,
+            background=effective(self.draft)["dataset.background"],
+            caption_column=effective(self.draft)["dataset.caption_column"],
+            skip=self.draft.skipped,
+            captions=dict(self.draft.captions),
+        )
+        self.say("Copying ...")
+        self._copy(self.draft.folder, given[FOLDER], settings)
+
+    @work(thread=True, exclusive=True, group="copy")
+    def _copy(self, folder: Path, typed: str, settings: FixSettings) -> None:
+        from loratui.curation.copies.folder import CannotWrite, FixCancelled, fix_pictures
+        from trainer.contract.pictures.folder import NoDataset
+
+        worker = get_current_worker()
+
+        def progress(done: int, total: int, _name: str) -> None:
+            self.post_message(CopyProgressed(done, total))
+
+        try:
+            into = Path(typed).expanduser()
+            result = fix_pictures(folder, into, settings, progress, lambda: worker.is_cancelled)
+        except FixCancelled:
+            return
+        except (NoDataset, CannotWrite, OSError) as error:
+            self.post_message(CopyFailed(str(error)))
+            return
+        self.post_message(Copied(result, typed))
+
+    @on(CopyProgressed)
+    def _progressed_copy(self, event: CopyProgressed) -> None:
+        self.say(f"Copied {event.done} of {plural(event.total, 'picture')}.")
+
+    @on(CopyFailed)
+    def _failed_copy(self, event: CopyFailed) -> None:
+        self.say(safe_text(event.reason), "bad")
+
+    @on(Copied)
+    def _copied(self, event: Copied) -> None:
+        from loratui.curation.copies.folder import fix_lines
+
+        result = event.result
+        self.say(f"{plural(len(result.copies), 'copy', 'copies')} in {show_path(event.typed)}.", "good")
+        body = "\n".join(fix_lines(result))
+        question = Confirm("Train on the copies?", body, "Use the copies", "Stay with the originals")
+        self.app.push_screen(question, lambda yes: self._use_copies(event) if yes else None)
+
+    def _use_copies(self, event: Copied) -> None:
+        self.edit(with_copies(self.draft, event.result, event.typed))
+        self.copies_taken()
+
+
+def with_copies(draft: Draft, result: FixResult, typed: str) -> Draft:
+    """The draft on the folder of the copies; what was accepted of a picture holds for its copy too."""
+    names = {**result.copies, "": ""}
+    keys = (key.partition(":") for key in draft.accepted)
+    accepted = tuple(f"{code}:{names[file]}" for code, _, file in keys if file in names)
+    changes = {"dataset.path": typed, "dataset.skip": None, "dataset.accept": accepted or None}
+    return draft.with_settings(changes).model_copy(update={"captions": {}})

@@ -1,0 +1,287 @@
+"""The pictures: pick the folder, see what the check says of each, leave out, accept, caption, copy, keep the best."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
+from textual.events import Resize
+from textual.widgets import DataTable, Input, Static
+
+from loratui.screens.shared.dialogs import Chooser, Confirm, LineEditor, PictureView
+from loratui.screens.shared.session import Scan
+from loratui.screens.wizard import picture_list as picturelist
+from loratui.screens.wizard.best_pictures import BestKeeping
+from loratui.screens.wizard.captions import CaptionWriting
+from loratui.screens.wizard.copies import CopyFixing
+from loratui.screens.wizard.recent_folders import RecentFolders
+from loratui.screens.wizard.scan import ScanFailed, Scanned, ScanProgressed
+from loratui.terminal.text import plural, safe_text
+from loratui.widgets.paths import FolderSuggester
+from loratui.widgets.thumbnail import Thumbnail
+
+if TYPE_CHECKING:
+    from loratui.curation.report import PictureReport
+
+
+class DatasetScreen(CopyFixing, BestKeeping, CaptionWriting, RecentFolders):
+    """Folder, table of pictures, what was found about the one under the cursor, and the picture itself."""
+
+    TITLE_OF = "Pictures"
+    PURPOSE = "Which pictures shall it learn from? Next: what they show."
+    HELP = """
+Type the folder of your pictures and press Enter; → completes the path,
+↓ lists the folders used last.
+A data set will do as well: a folder of parquet, arrow or webdataset files,
+or owner/name on the hub. Every picture is looked at; none is ever changed.
+
+In the list
+  space   leave the picture out, or take it in again
+  a       accept what was found: you read it and train all the same
+  A       the same for every row that is shown
+  e       edit the caption; nothing is written before you confirm it
+  f       show only what is to look at, what is left out, or one finding
+  c       fix a copy: turned, converted, captions in UTF-8, no metadata
+  b       keep the best so many, each with its reason
+  enter   the picture full screen
+  r       look again, after you changed files
+
+✓ good     nothing to say           ! look   a warning: read it
+✗ cannot   stops a run              – out    left out by you
+· hint     worth knowing            *        a caption not written yet
+
+A model writes captions without a screen: loratui caption FOLDER
+"""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "skip", "Skip", key_display="␣"),
+        Binding("a", "accept", "Accept"),
+        Binding("A", "accept_shown", "Accept all", show=False),
+        Binding("e", "caption", "Edit"),
+        Binding("f", "filter", "Filter"),
+        Binding("c", "fix", "Fix"),
+        Binding("b", "best", "Best"),
+        Binding("r", "again", "Again", show=False),
+    ]
+
+    def compose_body(self) -> ComposeResult:
+        """The folder, one line of counts, the table and the picture, the findings."""
+        with Horizontal(id="folder-row", classes="row"):
+            yield Static("folder", classes="label", markup=False)
+            yield Input(
+                str(self.draft.get("dataset.path")),
+                placeholder="such as ~/photos/anna",
+                id="folder",
+                compact=True,
+                suggester=FolderSuggester(),
+                select_on_focus=False,
+            )
+        yield Static("", id="counts", markup=False)
+        table: DataTable[Content] = DataTable(id="table", cursor_type="row", cell_padding=1)
+        yield table
+        with Horizontal(id="picture"):
+            with VerticalScroll(id="findings", can_focus=False):
+                yield Static("", id="finding-text", markup=False)
+            yield Thumbnail("", id="thumb")
+
+    def on_mount(self) -> None:
+        """Take up the folder of the draft."""
+        self._report = None
+        self._filter = picturelist.ALL
+        self._shown: list[PictureReport | None] = []
+        self.query_one("#findings").border_title = Content("what was found")
+        self._scan_folder() if self.draft.get("dataset.path") else self.query_one("#folder", Input).focus()
+
+    @on(Resize)
+    def _resized(self) -> None:
+        if self._report is not None:
+            self.call_after_refresh(self._show_table)
+
+    @on(Input.Submitted, "#folder")
+    def _folder_entered(self) -> None:
+        self._scan_folder()
+
+    def _scan_folder(self) -> None:
+        typed = self.query_one("#folder", Input).value.strip()
+        if not typed:
+            self.say("Type the folder that holds the pictures.", "bad")
+            return
+        if typed != self.draft.get("dataset.path"):
+            # what was decided about other pictures does not hold for these
+            cleared = {"dataset.skip": None, "dataset.accept": None, "dataset.path": typed}
+            self.edit(self.draft.with_settings(cleared).model_copy(update={"captions": {}, "images": 0}))
+        self.say("Looking at the pictures ...")
+        self.check_pictures()
+
+    @on(ScanProgressed)
+    def _progressed(self, event: ScanProgressed) -> None:
+        self.say(event.words)
+
+    @on(ScanFailed)
+    def _failed(self, event: ScanFailed) -> None:
+        self._report = None
+        self.say(safe_text(event.reason), "bad")
+        self._show_table()
+        self.query_one("#folder", Input).focus()
+        if event.columns:
+            self._ask_column(event.columns)
+
+    def _ask_column(self, columns: tuple[str, ...]) -> None:
+        words = f"Which column holds the captions?\nThere are: {safe_text(', '.join(columns), 300)}"
+
+        def take(column: str | None) -> None:
+            if column:
+                self.edit(self.draft.with_settings({"dataset.caption_column": column.strip()}))
+                self._scan_folder()
+
+        self.app.push_screen(LineEditor("Caption column", safe_text(columns[0], 60), words), take)
+
+    @on(Scanned)
+    def _scanned(self, event: Scanned) -> None:
+        self._take(event.scan)
+        table = self.query_one("#table", DataTable)
+        if self.focused is None or self.focused.id == "folder":
+            table.focus()
+        self.say("Space leaves a picture out, a accepts, e edits its caption. F1 says more.")
+
+    def _take(self, scan: Scan) -> None:
+        self.session.scan = scan
+        self._report = scan.report
+        self.edit(self.draft.model_copy(update={"images": len(self.outcome_of(scan.report).images)}))
+        self._show_table()
+
+    def _show_table(self) -> None:
+        table = self.query_one("#table", DataTable)
+        row = table.cursor_row
+        table.clear(columns=True)
+        report = self._report
+        self._shown = [] if report is None else picturelist.chosen(report, self.draft, self._filter)
+        counts = "" if report is None else picturelist.counts(report, self.outcome_of(report), self.draft, self._filter)
+        self.query_one("#counts", Static).update(counts)
+        for title, width in picturelist.columns(table.size.width):
+            table.add_column(Text(title, "dim"), width=width)
+        if report is not None:
+            for picture in self._shown:
+                table.add_row(*picturelist.cells(report, picture, self.draft, table.size.width), height=1)
+        if self._shown:
+            table.move_cursor(row=min(row, len(self._shown) - 1))
+        self._show_findings()
+
+    @property
+    def picture(self) -> PictureReport | None:
+        """The picture under the cursor; None on the row of the whole set, and in an empty list."""
+        row = self.query_one("#table", DataTable).cursor_row
+        return self._shown[row] if 0 <= row < len(self._shown) else None
+
+    def rows_here(self) -> list[PictureReport | None]:
+        """What stands under the cursor: one row, or none."""
+        row = self.query_one("#table", DataTable).cursor_row
+        return self._shown[row : row + 1]
+
+    def rows_shown(self) -> list[PictureReport | None]:
+        """What the filter lets through."""
+        return self._shown
+
+    def decided(self) -> None:
+        """A decision changes the status of rows."""
+        self._show_table()
+
+    @on(DataTable.RowHighlighted)
+    def _moved(self) -> None:
+        self._show_findings()
+
+    def _show_findings(self) -> None:
+        picture = self.picture
+        words = Content("")
+        if self._report is not None and self.rows_here():
+            words = picturelist.findings(self._report, picture, self.draft)
+        self.query_one("#finding-text", Static).update(words)
+        self.query_one("#findings").scroll_home(animate=False)
+        self.query_one("#thumb", Thumbnail).show(picture.path if picture is not None and picture.opens else None)
+
+    @on(DataTable.RowSelected)
+    def _opened(self) -> None:
+        if self.picture is not None and self.picture.opens:
+            self.app.push_screen(PictureView(self.picture.path, safe_text(self.picture.name)))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Letters mean something only while the list has the focus."""
+        if action in ("skip", "accept", "accept_shown", "caption", "filter", "fix", "best", "again"):
+            return self.focused is not None and self.focused.id == "table"
+        return super().check_action(action, parameters)
+
+    def action_caption(self) -> None:
+        """Edit the caption under the cursor."""
+        if self.picture is not None:
+            self.edit_caption(self.picture)
+
+    def captions_changed(self) -> None:
+        """A caption was edited: the table shows it."""
+        self._show_table()
+
+    def captions_written(self) -> None:
+        """The files changed: look again."""
+        self._scan_folder()
+
+    def action_filter(self) -> None:
+        """All, those to look at, those left out, or those with one finding."""
+        if self._report is not None:
+            lines = picturelist.filters(self._report, self.draft)
+            self.app.push_screen(Chooser("Show", lines, self._filter), self._show_only)
+
+    def _show_only(self, filter: str | None) -> None:
+        if filter is not None:
+            self._filter = filter
+            self._show_table()
+
+    def action_fix(self) -> None:
+        """Copies that are put right."""
+        if self._report is not None:
+            self.ask_for_copies(self._report)
+
+    def copies_taken(self) -> None:
+        """The copies are the folder now."""
+        self.query_one("#folder", Input).value = str(self.draft.get("dataset.path"))
+        self._scan_folder()
+
+    def action_best(self) -> None:
+        """Keep the best n."""
+        if self._report is not None:
+            self.propose_best(self._report)
+
+    def action_again(self) -> None:
+        """Look at the files again."""
+        self._scan_folder()
+
+    def action_next(self) -> None:
+        """On to the subject, once something is there to learn from."""
+        if self._report is None or self.query_one("#folder", Input).value.strip() != self.draft.get("dataset.path"):
+            self._scan_folder()
+            return
+        if self.draft.captions:
+            self.ask_to_write(self._report)
+            return
+        result = self.outcome_of(self._report)
+        useless = [one.file for one in result.blocking if one.file and not one.acceptable]
+        if useless:
+            names = "\n".join(
+                f"  {safe_text(one.file)}: {safe_text(one.message)}" for one in result.blocking if one.file in useless
+            )
+            left = len(self._report.pictures) - len({*self.draft.skipped, *useless})
+            stay = f"Without them {plural(left, 'picture')} stay. No file is touched."
+            words = f"These cannot be trained on:\n\n{names}\n\n{stay}"
+            self.app.push_screen(Confirm("Leave them out?", words, "Leave out", "Back to the list"), self._leave_out)
+        elif not result.images:
+            self.say("All pictures are left out: there is nothing to learn from.", "bad")
+        else:
+            self.dismiss(self.draft)
+
+    def _leave_out(self, yes: bool | None) -> None:
+        if yes and self._report is not None:
+            useless = [one.file for one in self.outcome_of(self._report).blocking if one.file and not one.acceptable]
+            self.decide("dataset.skip", tuple(dict.fromkeys((*self.draft.skipped, *useless))))
+            self.action_next()

@@ -1,0 +1,112 @@
+"""The plan as styled text: what stands in the way, what to know, the sections in aligned columns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+
+from loratui.terminal.text import safe_text
+from loratui.terminal.units import in_bytes
+
+if TYPE_CHECKING:
+    from loratui.curation.report import Finding, Outcome
+    from loratui.planning.fitting import Proposal
+    from loratui.planning.plan import Plan
+    from loratui.planning.sections import Row, Section
+
+LABEL, VALUE = 19, 20
+
+
+def trouble_words(reason: str, plan: Plan | None, outcome: Outcome | None) -> Content | None:
+    """What stops the start, each with how to solve it; None if nothing does."""
+    lines = [_line("✗ ", "$text-error", safe_text(reason))] if reason else []
+    lines += [_line("✗ ", "$text-error", safe_text(one)) for one in (plan.errors if plan else ())]
+    for one in outcome.blocking if outcome else ():
+        if not one.acceptable:
+            lines += _finding("✗ ", "$text-error", one)
+    return Content("\n").join([*lines, Content("")]) if lines else None
+
+
+def warning_words(plan: Plan | None, outcome: Outcome | None) -> Content | None:
+    """What to know before the start."""
+    lines = [_line("! ", "$text-warning", safe_text(one)) for one in (plan.warnings if plan else ())]
+    for one in to_accept(outcome):
+        lines += _finding("! ", "$text-warning", one)
+    return Content("\n").join([*lines, Content("")]) if lines else None
+
+
+def to_accept(outcome: Outcome | None) -> list[Finding]:
+    """What stops a run only until the person says that it shall not, the gravest first."""
+    if outcome is None:
+        return []
+    return [*(one for one in outcome.blocking if one.acceptable), *outcome.unaccepted]
+
+
+def plan_words(plan: Plan, width: int) -> Content:
+    """The sections; notes stand beside their value where there is room, else below it."""
+    lines: list[Content] = []
+    for section in plan.sections:
+        lines.append(Content.styled(section.title, "bold $accent"))
+        lines += _drawn(section, width)
+        lines += [line for row in section.rows for line in _row(row, width)]
+        lines.append(Content(""))
+    lines.append(Content.styled("the same from a shell", "bold $accent"))
+    lines.append(Content(f"  {safe_text(plan.command)}"))
+    return Content("\n").join(lines)
+
+
+def fitting_words(proposal: Proposal, width: int) -> Content:
+    """What would make it fit, in `width` cells: each change with what it saves, what it costs and who says so."""
+    enough = "it then fits." if proposal.fits else "not enough: more memory is needed."
+    lines = [Content(f"About {in_bytes(proposal.total)} would be needed: {enough}"), Content("")]
+    for one in proposal.changes:
+        lines.append(Content.assemble((safe_text(one.words), "bold"), f"  saves {in_bytes(one.saves)}"))
+        why = _wrapped(f"{one.cost} ({safe_text(one.source)})", max(10, width - 2))
+        lines += [Content.styled(f"  {line}", "$muted") for line in why]
+    undo = "The Settings step marks what is changed with •; r there takes it back."
+    lines += [Content(""), *(Content.styled(line, "$muted") for line in _wrapped(undo, width))]
+    return Content("\n").join(lines)
+
+
+def _drawn(section: Section, width: int) -> list[Content]:
+    """The lines above the rows: arithmetic and bars, indented, too long ones wrapped."""
+    if section.draw is None:
+        return []
+    room = max(10, width - 2)
+    lines = [part for line in section.draw(room) for part in (_wrapped(line, room) if len(line) > room else [line])]
+    return [*(Content(f"  {safe_text(line)}") for line in lines), Content("")]
+
+
+def _row(row: Row, width: int) -> list[Content]:
+    label, value, note = safe_text(row.label), safe_text(row.value), safe_text(row.note)
+    first = Content.assemble((f"  {label:<{LABEL}} ", "$muted"), (f"{value:<{VALUE}} ", ""))
+    if first.cell_length > width:
+        first = Content("\n").join(
+            [
+                Content.styled(f"  {label}", "$muted"),
+                *(Content(f"    {line}") for line in _wrapped(value, max(10, width - 4))),
+            ]
+        )
+    if not note:
+        return [first.rstrip()]
+    if first.cell_length + len(note) <= width:
+        return [Content.assemble(first, (note, "$muted"))]
+    room = max(10, width - LABEL - 5)
+    return [first.rstrip(), *(Content.styled(f"{'':<{LABEL + 5}}{line}", "$muted") for line in _wrapped(note, room))]
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    import textwrap
+
+    return textwrap.wrap(text, width) or [""]
+
+
+def _finding(glyph: str, style: str, one: Finding) -> list[Content]:
+    where = f"{safe_text(one.file)}: " if one.file else ""
+    said = _line(glyph, style, f"{where}{safe_text(one.message)}")
+    return [said, Content.styled(f"  → {safe_text(one.remedy)}", "$muted")] if one.remedy else [said]
+
+
+def _line(glyph: str, style: str, text: str) -> Content:
+    return Content.assemble((glyph, style), text)

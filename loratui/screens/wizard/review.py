@@ -1,0 +1,282 @@
+"""The plan before the run: what will happen, what stands in its way, what it is called; F2 starts it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Input, Static
+from textual.worker import get_current_worker
+
+from loratui.errors import Refusal
+from loratui.screens.shared.dialogs import Confirm
+from loratui.screens.shared.step import Watch
+from loratui.screens.wizard.machine import LookingStep, Seen
+from loratui.screens.wizard.plan_words import fitting_words, plan_words, to_accept, trouble_words, warning_words
+from loratui.screens.wizard.scan import ScanFailed, Scanned, ScanningStep, ScanProgressed
+from loratui.settings.checks import answers_of, effective, problems
+from loratui.settings.problems import AnswersError
+from loratui.terminal.text import plural, safe_text
+
+if TYPE_CHECKING:
+    from loratui.curation.report import Outcome, Report
+    from loratui.planning.plan import Plan
+    from loratui.screens.shared.queue_choice import When
+    from loratui.settings.answers import Answers
+    from loratui.settings.resolve import Resolved
+
+
+class HubAnswered(Message):
+    """The hub said how large the base model is, and what its licence and gate are."""
+
+
+class ReviewScreen(LookingStep, ScanningStep):
+    """Name and folder of the run, then the plan; nothing is started while something is wrong."""
+
+    TITLE_OF = "Review"
+    PURPOSE = "Is this what you want? F2 starts the training; Escape goes back."
+    HELP = """
+The plan is the same as 'loratui plan' prints: the run as one line, where the
+pivot, the checkpoints and the samples fall; memory by part against what is
+there, disk, and time as far as past runs here tell. Runs correct it.
+
+Where it does not fit, F4 shows the cheapest changes and makes them.
+
+✗ stops the start and says how to solve it. ! is a warning: read it; F2 asks
+whether you accept what the check of the pictures found.
+
+The name becomes the files' names and the word of the embeddings. Without a
+folder the run stands in ./runs under the date and its name. The command at
+the end does the same without a screen.
+"""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("f4", "fit", "Make it fit")]
+
+    def compose_body(self) -> ComposeResult:
+        """Two fields, the plan."""
+        for field, label, value, hint in (
+            ("name", "name", str(self.draft.values.get("name") or suggested_name(self)), "letters, digits, - and _"),
+            ("out", "folder", self.draft.out, "./runs/DATE-TIME-NAME"),
+        ):
+            with Horizontal(classes="row"):
+                yield Static(label, classes="label", markup=False)
+                yield Input(value, placeholder=hint, id=field, compact=True, select_on_focus=False)
+        with VerticalScroll(id="plan") as box:
+            box.border_title = Content("plan")
+            yield Static("", id="trouble-text", markup=False)
+            with Vertical(id="plan-text"):
+                yield Static("", id="plan-static", markup=False)
+
+    def on_mount(self) -> None:
+        """Check the pictures against the final settings, then plan."""
+        self._report: Report | None = None
+        self._outcome: Outcome | None = None
+        self._resolved: Resolved | None = None
+        self._plan: Plan | None = None
+        self._reason = ""
+        self._starting = False
+        self._seen: Seen | None = None
+        if "name" not in self.draft.values:
+            self.edit(self.draft.with_settings({"name": self.query_one("#name", Input).value}))
+        self.query_one("#plan").focus()
+        self._ask_hub()
+        self.look_around(self.draft)
+        self._check()
+
+    def _check(self) -> None:
+        """Plan with the last check of the pictures, or check them anew where the settings ask for it."""
+        self._report = self.known_report()
+        if self._report is None:
+            self.say("Checking the pictures against these settings ...")
+            self.check_pictures()
+        else:
+            self._make_plan()
+
+    @work(thread=True, exclusive=True, group="hub")
+    def _ask_hub(self) -> None:
+        from loratui.basemodels.facts import ask_missing
+
+        if ask_missing(effective(self.draft)) and not get_current_worker().is_cancelled:
+            self.post_message(HubAnswered())
+
+    @on(HubAnswered)
+    def _answered(self) -> None:
+        self._make_plan()
+
+    @on(ScanProgressed)
+    def _progressed(self, event: ScanProgressed) -> None:
+        self.say(event.words)
+
+    @on(Scanned)
+    def _scanned(self, event: Scanned) -> None:
+        self.session.scan = event.scan
+        self._report = event.scan.report
+        self._make_plan()
+
+    @on(Seen)
+    def _looked(self, event: Seen) -> None:
+        self._seen = event
+        self._make_plan()
+
+    @on(ScanFailed)
+    def _failed(self, event: ScanFailed) -> None:
+        self._reason = event.reason
+        self._show()
+
+    @on(Input.Changed, "#name")
+    @on(Input.Changed, "#out")
+    def _typed(self) -> None:
+        self.take_fields()
+
+    @on(Input.Submitted)
+    def _entered(self) -> None:
+        self.focus_next()
+
+    def take_fields(self) -> None:
+        """Name and folder."""
+        name, out = (self.query_one(f"#{field}", Input).value.strip() for field in ("name", "out"))
+        self.edit(self.draft.model_copy(update={"out": out}))
+        if name != self.draft.values.get("name"):
+            self.edit(self.draft.with_settings({"name": name}))
+            self._make_plan()
+
+    def _make_plan(self) -> None:
+        from loratui.curation.report import outcome
+        from loratui.planning.plan import make_plan
+        from loratui.settings.resolve import resolve
+
+        if self._report is None:
+            return
+        self._outcome = outcome(self._report, self.draft.skipped, self.draft.accepted)
+        self.edit(self.draft.model_copy(update={"images": len(self._outcome.images)}))
+        self._reason, self._plan, self._resolved = "", None, None
+        try:
+            self._resolved = resolve(answers_of(self.draft), images=len(self._outcome.images))
+        except AnswersError:
+            self._reason = "; ".join(f"{key}: {words}" for key, words in problems(self.draft).items())
+        else:
+            seen = self._seen
+            self._plan = make_plan(
+                self._resolved,
+                self._report,
+                self._outcome,
+                machine=None if seen is None else seen.machine,
+                knowledge=None if seen is None else seen.knowledge,
+            )
+        self._show()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The key for what makes it fit is there only where something does not."""
+        if action == "fit":
+            return self._plan is not None and self._plan.proposal is not None
+        return super().check_action(action, parameters)
+
+    def _show(self) -> None:
+        self.refresh_bindings()
+        trouble = trouble_words(self._reason, self._plan, self._outcome)
+        upper = [part for part in (trouble, warning_words(self._plan, self._outcome)) if part is not None]
+        words = self.query_one("#trouble-text", Static)
+        words.display = bool(upper)
+        words.update(Content("\n").join(upper))
+        width = self.size.width - 9
+        self.query_one("#plan-static", Static).update(
+            Content("") if self._plan is None else plan_words(self._plan, width)
+        )
+        if trouble is not None:
+            self.say("This cannot start yet: see ✗ in the plan.", "bad")
+        elif found := to_accept(self._outcome):
+            self.say(f"F2 starts, after asking about {plural(len(found), 'finding')}.", "warn")
+        elif self._plan is not None and self._plan.verdict is not None and not self._plan.verdict.fits:
+            self.say(f"F2 starts, but: {self._plan.verdict.words}. F4: what helps", "warn")
+        elif self._plan is not None:
+            fits = self._plan.verdict
+            more = f"It {fits.words}." if fits is not None else "" if self._seen else "Looking at the GPU ..."
+            self.say(f"Ready: F2 starts the training. {more}".rstrip(), "good")
+
+    def action_fit(self) -> None:
+        """Show what would make the run fit, and make the changes if the person wants them."""
+        proposal = self._plan.proposal if self._plan is not None else None
+        if proposal is None:
+            return
+        from loratui.planning.fitting import NOTHING_HELPS
+
+        if not proposal.changes:
+            self.say(NOTHING_HELPS, "bad")
+            return
+        title = f"Make it fit: {plural(len(proposal.changes), 'change')}"
+        words = fitting_words(proposal, min(68, self.size.width - 8))
+        self.app.push_screen(Confirm(title, words, "Change", "Leave as it is"), self._fit)
+
+    def _fit(self, yes: bool | None) -> None:
+        if yes and self._plan is not None and self._plan.proposal is not None:
+            self.edit(self.draft.with_settings(self._plan.proposal.settings))
+            self._check()
+
+    def action_next(self) -> None:
+        """Start, if nothing stands in the way; unaccepted warnings are asked about first."""
+        self.take_fields()
+        if (
+            self._starting
+            or self._outcome is None
+            or trouble_words(self._reason, self._plan, self._outcome) is not None
+        ):
+            return
+        found = to_accept(self._outcome)
+        if not found:
+            self._start()
+            return
+        shown = [f"  {safe_text(one.file)}: {safe_text(one.message)}" for one in found]
+        words = "\n".join(shown) + "\n\nWhat is accepted is noted in the answer file, so that a replay runs as well."
+        title = f"Train in spite of {plural(len(found), 'finding')}?"
+        careful = bool(self._outcome.blocking)
+        self.app.push_screen(Confirm(title, words, "Accept and start", "Not yet", careful), self._accept)
+
+    def _accept(self, yes: bool | None) -> None:
+        if yes and self._outcome is not None:
+            keys = [one.accept_key for one in to_accept(self._outcome)]
+            self.edit(self.draft.with_settings({"dataset.accept": tuple(dict.fromkeys((*self.draft.accepted, *keys)))}))
+            self._make_plan()
+            self._start()
+
+    def _start(self) -> None:
+        from loratui.screens.shared.queue_choice import ask_when
+
+        if self._resolved is not None:
+            ask_when(self, self.draft.out, self._begin)
+
+    def _begin(self, when: When) -> None:
+        from loratui.runs.launch import create_run
+        from loratui.screens.shared.queue_choice import begin
+
+        self._starting = True
+        try:
+            run = create_run(*self._on_folder(), Path(self.draft.out) if self.draft.out else None)
+            begin(run, when)
+        except Refusal as error:
+            self._starting = False
+            self.say(safe_text(error), "bad")
+            return
+        self.dismiss(Watch(run, started=True))
+
+    def _on_folder(self) -> tuple[Resolved, Answers]:
+        from loratui.curation.sources import in_folder
+
+        assert self._resolved is not None and self._report is not None
+        return in_folder(self._resolved, answers_of(self.draft), self._report.folder)
+
+
+def suggested_name(screen: ScanningStep) -> str:
+    """A name from the class word or the folder: what a file name may hold of it."""
+    draft = screen.draft
+    for words in (draft.get("dataset.class_word"), draft.folder.name):
+        slug = re.sub(r"[^A-Za-z0-9_-]+", "-", str(words)).strip("-_")[:40]
+        if slug:
+            return slug
+    return "lora"

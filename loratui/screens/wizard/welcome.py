@@ -1,0 +1,239 @@
+"""The first screen: take up a draft, watch a run that is there, start anew, or try the demo."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from loratui.runs.find import RUNS, RunInfo
+from loratui.runs.listing import ago, newest_runs
+from loratui.screens.shared.dialogs import Chooser, Confirm
+from loratui.screens.shared.step import TITLES, Step, Watch
+from loratui.settings.draft import Draft, Kept
+from loratui.terminal.text import plural, safe_text, show_path
+from trainer.contract.run.queue import waiting
+from trainer.contract.run.rundir import RunDir
+
+if TYPE_CHECKING:
+    from loratui.screens.results.runs import RunsAnswer
+
+STEPS_AHEAD = """Five steps lead to a run: pictures, subject, preset, settings, review.
+F2 goes on, Escape goes back, F1 helps. Everything is kept as you go."""
+DRAFTS_SHOWN = 5
+RUNS_SHOWN = 5
+LABEL = 20
+FOLDER = 24  # cells for a draft's folder
+FRAME = 6  # cells of padding and border around the list
+
+
+class WelcomeScreen(Step):
+    """A list of ways to begin; Enter takes one."""
+
+    PURPOSE = "From a folder of pictures to a trained SDXL LoRA. Enter takes the line."
+    HELP = """
+loratui leads you in five steps from your pictures to a training run,
+shows the run while it goes, and says how to use what came out.
+
+What you choose is kept after every step; leave when you like. Each
+start makes a draft of its own; the newest stands first, 20 are kept.
+
+  enter   take the line       d   delete the draft under the cursor
+
+All runs lists them, compares two, opens old answers as a new draft.
+"""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("d", "forget", "Delete draft"),
+        Binding("escape", "back", "Leave"),
+        Binding("q", "back", "Leave", show=False),
+    ]
+
+    def compose_body(self) -> ComposeResult:
+        """The name, and the list."""
+        yield Static(_banner(), id="banner")
+        options = OptionList(id="ways", compact=True)
+        yield options
+        yield Static("", id="way-words", markup=False)
+
+    def on_mount(self) -> None:
+        """Offer what there is."""
+        infos, self._count = newest_runs(RUNS_SHOWN)
+        self._runs = {one.run.path.name: one for one in infos}
+        self._show_ways()
+        ways = self.query_one("#ways", OptionList)
+        alive = next((name for name, info in self._runs.items() if info.alive), None)
+        if alive is not None and not self._drafts:
+            ways.highlighted = ways.get_option_index(f"run:{alive}")
+        ways.focus()
+
+    def _show_ways(self) -> None:
+        self._drafts = {one.key: one for one in self._kept()}
+        shown = list(self._drafts.values())[:DRAFTS_SHOWN]
+        ways = self.query_one("#ways", OptionList)
+        ways.clear_options()
+        for one in shown:
+            ways.add_option(Option(_line("Go on", draft_words(one, self._is_wide)), id=f"draft:{one.key}"))
+        if len(self._drafts) > len(shown):
+            rest = len(self._drafts) - len(shown)
+            ways.add_option(Option(_line("Older drafts", f"{plural(rest, 'more')}"), id="drafts"))
+        ways.add_option(Option(_line("Start new", "your pictures, step by step"), id="new"))
+        ways.add_option(Option(_line("Try the demo", "the small model on the CPU, about a minute"), id="demo"))
+        for name, info in self._runs.items():
+            does = "Watch" if info.alive else "Look at"
+            ways.add_option(Option(_line(does, _run_words(info, self.app.size.width)), id=f"run:{name}"))
+        if waits := len(waiting(RUNS)):
+            ways.add_option(Option(_line("Queue", f"{waits} waiting: order, take out"), id="queue"))
+        if self._count:
+            ways.add_option(Option(_line("All runs", f"{plural(self._count, 'run')}: look, compare"), id="runs"))
+        ways.highlighted = 0
+        words = self.query_one("#way-words", Static)
+        words.update(STEPS_AHEAD)
+        words.display = not self._drafts and not self._count  # who has been here needs the room for the list
+
+    def _kept(self) -> list[Kept]:
+        """The drafts on disk; the one in hand too if the disk did not take it, under the key of no file."""
+        store = self.session.drafts
+        unsaved = self.draft.begun and not store.path.exists()
+        return [*([Kept("", self.draft, time.time(), False)] if unsaved else []), *store.all().kept]
+
+    @property
+    def _is_wide(self) -> bool:
+        return self.app.size.width >= 110
+
+    @on(OptionList.OptionSelected)
+    def _chosen(self, event: OptionList.OptionSelected) -> None:
+        self._go(event.option_id or "new")
+
+    @on(OptionList.OptionHighlighted)
+    def _moved(self) -> None:
+        self.refresh_bindings()
+
+    def action_next(self) -> None:
+        """What Enter does."""
+        if (way := self._way) is not None:
+            self._go(way)
+
+    @property
+    def _way(self) -> str | None:
+        ways = self.query_one("#ways", OptionList)
+        return None if ways.highlighted is None else ways.get_option_at_index(ways.highlighted).id
+
+    def _go(self, way: str) -> None:
+        kind, _, which = way.partition(":")
+        match kind:
+            case "run":
+                self.dismiss(Watch(RunDir(self._runs[which].run.path.absolute())))
+            case "draft":
+                self._take(which)
+            case "drafts":
+                older = list(self._drafts.values())[DRAFTS_SHOWN:]
+                lines = [(one.key, Content(draft_words(one, wide=False))) for one in older]
+                self.app.push_screen(Chooser("Older drafts", lines, lines[0][0]), self._take)
+            case "queue":
+                from loratui.screens.monitor.queue import QueueScreen
+
+                self.app.push_screen(QueueScreen(RUNS), self._from_queue)
+            case "runs":
+                from loratui.screens.results.runs import RunsScreen
+
+                self.app.push_screen(RunsScreen(RUNS), self._from_runs)
+            case _:
+                self._begin(_demo_draft() if kind == "demo" else Draft())
+
+    def _take(self, key: str | None) -> None:
+        if key == "":
+            self.dismiss(self.draft)
+        elif key is not None:
+            loaded = self.session.drafts.take(key)
+            self._say_over(loaded.trouble)
+            self.session.scan = None
+            self.dismiss(loaded.draft)
+
+    def _begin(self, draft: Draft) -> None:
+        self.session.drafts.begin(draft)
+        self.session.scan = None
+        self.dismiss(draft)
+
+    def _from_queue(self, run: RunDir | None) -> None:
+        if run is not None:
+            self.dismiss(Watch(run))
+        else:
+            self._show_ways()
+
+    def _from_runs(self, answer: RunsAnswer) -> None:
+        if isinstance(answer, Watch):
+            self.dismiss(answer)
+        elif answer is not None:
+            self._say_over(answer.words)
+            self._begin(answer.draft)
+
+    def _say_over(self, words: str) -> None:
+        if words:
+            self.app.notify(words, severity="warning", timeout=12, markup=False)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only a draft can be deleted."""
+        if action == "forget":
+            return re.match("draft:.", self._way or "") is not None
+        return True
+
+    def action_forget(self) -> None:
+        """Delete the draft under the cursor, after a question."""
+        key = (self._way or "").removeprefix("draft:")
+        words = f"{draft_words(self._drafts[key], wide=True)}\n\nPictures and runs stay as they are."
+        question = Confirm("Delete this draft?", words, "Delete", "Keep it", careful=True)
+        self.app.push_screen(question, lambda yes: self._forget(key, yes))
+
+    def _forget(self, key: str, yes: bool | None) -> None:
+        store = self.session.drafts
+        if not yes:
+            return
+        if key == store.open_key:
+            self.draft = Draft()
+        if not store.forget(key):
+            self.say("This draft is open in another window; it stays.", "warn")
+        ways = self.query_one("#ways", OptionList)
+        at = ways.highlighted or 0
+        self._show_ways()
+        ways.highlighted = min(at, ways.option_count - 1)
+
+
+def _demo_draft() -> Draft:
+    from loratui.commands.demo import demo_answers
+
+    answers = demo_answers()
+    return Draft(step=len(TITLES), preset=answers.preset, values=dict(answers.values), prompt_edited=True)
+
+
+def _banner() -> Content:
+    return Content.assemble(
+        ("loratui\n", "bold $accent"), ("an SDXL LoRA of your dog, your face, your style", "$muted")
+    )
+
+
+def _line(does: str, words: str) -> Content:
+    return Content.assemble((f"{does:<{LABEL}}", "bold"), (words, "$muted"))
+
+
+def draft_words(one: Kept, wide: bool) -> str:
+    """A draft in one line: its folder, what it teaches where there is room, where the person is, when that was."""
+    draft = one.draft
+    at = TITLES[min(max(draft.step, 1), len(TITLES)) - 1]
+    folder = show_path(str(draft.get("dataset.path"))) or "no folder yet"
+    if len(folder) > FOLDER:
+        folder = f"…{folder[1 - FOLDER :]}"  # the end of a path tells more
+    kind = f" · {draft.get('kind')}" if wide else ""
+    return f"{folder}{kind} · at {at} · {'open elsewhere' if one.busy else ago(one.changed)}"
+
+
+def _run_words(info: RunInfo, width: int) -> str:
+    far = f" · step {info.step} of {info.steps}" if info.steps else ""
+    rest = f" · {info.state}{far}"
+    return safe_text(info.run.path.name, max(12, width - FRAME - LABEL - len(rest))) + rest

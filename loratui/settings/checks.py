@@ -1,0 +1,92 @@
+"""The rules of the settings, asked one value at a time: what a form says beside a field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from loratui.settings.answers import DEFAULT_PRESET, Answers, preset_values
+from loratui.settings.draft import Draft
+from loratui.settings.presets import Preset, preset
+from loratui.settings.problems import AnswersError, validated
+from trainer.contract.settings.config import BY_KEY
+from trainer.contract.settings.fields import Setting
+
+
+def answers_of(draft: Draft) -> Answers:
+    """The draft as answers."""
+    return Answers(draft.preset or DEFAULT_PRESET, dict(draft.values))
+
+
+def recipe_of(draft: Draft) -> Preset:
+    """The draft's preset; the default one if its file of one's own went away meanwhile, which `problems` says."""
+    try:
+        return preset(draft.preset or DEFAULT_PRESET)
+    except AnswersError:
+        return preset(DEFAULT_PRESET)
+
+
+def problems(draft: Draft, changes: Mapping[str, Any] | None = None) -> dict[str, str]:
+    """What is wrong with the draft after `changes`, by dotted key; "" holds what belongs to no single setting."""
+    chosen = {**draft.values, **(changes or {})}
+    name = draft.preset or DEFAULT_PRESET
+    try:
+        values = {**preset_values(name, chosen), **chosen, "preset": name}
+        validated(values, lambda key: f"{key}\0")
+    except AnswersError as error:
+        found: dict[str, str] = {}
+        for message in error.messages:
+            key, _, words = message.partition("\0: ") if "\0" in message else ("", "", message)
+            found.setdefault(key, words)
+        return found
+    return {}
+
+
+class NotAValue(ValueError):
+    """What was typed is no value of the setting's kind; the text says what is wanted."""
+
+
+def parse(setting: Setting, typed: str) -> Any:
+    """What was typed as the setting's value. Raises NotAValue with a sentence."""
+    text = typed.strip()
+    match setting.kind:
+        case "int":
+            try:
+                return int(text.replace("_", "").replace(" ", ""))
+            except ValueError:
+                raise NotAValue(f"a whole number is wanted{_allowed(setting)}") from None
+        case "float":
+            try:
+                return float(text)
+            except ValueError:
+                raise NotAValue(f"a number is wanted{_allowed(setting)}; 1e-4 is one") from None
+        case "list":
+            return tuple(part.strip() for part in text.split(";") if part.strip())
+        case "bool":
+            return text.lower() in ("on", "true", "yes", "1")
+    return text
+
+
+def shown(value: Any) -> str:
+    """A value as the form shows and reads it."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, list | tuple):
+        return "; ".join(str(one) for one in value)
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value)
+
+
+def _allowed(setting: Setting) -> str:
+    return f" ({setting.bounds})" if setting.bounds else ""
+
+
+def effective(draft: Draft) -> dict[str, Any]:
+    """Every value that the draft comes to, by dotted key, before the trainer's rules are applied."""
+    name = draft.preset or DEFAULT_PRESET
+    try:
+        layer = preset_values(name, draft.values)
+    except AnswersError:
+        layer = {}
+    return {**{key: one.default for key, one in BY_KEY.items()}, **layer, **draft.values}

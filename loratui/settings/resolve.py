@@ -1,0 +1,109 @@
+"""Joins default, preset, answers and --set to the one configuration of a run, and remembers who said what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from loratui.settings.answers import Answers, preset_values
+from loratui.settings.presets import preset
+from loratui.settings.problems import AnswersError, validated
+from trainer.contract.pictures.sources import origin_of
+from trainer.contract.settings.arithmetic import trained_images
+from trainer.contract.settings.config import BY_KEY, SMALL, TrainConfig
+
+Layer = Literal["default", "preset", "answers", "--set"]
+FOLDERS = ("dataset.path", "prior.path")
+MODELS = ("model.base", "model.vae")  # a folder, or a hub id, or a word
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a value came from."""
+
+    layer: Layer
+    source: str  # the sentence that backs a preset's value, or the file and line
+    inferred: bool = False
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """The configuration of a run, and for each dotted key where its value came from."""
+
+    config: TrainConfig
+    origins: Mapping[str, Origin]
+
+
+def resolve(answers: Answers, overrides: Mapping[str, Any] | None = None, images: int = 0) -> Resolved:
+    """default < preset < answers < --set; never the environment. `images`: how many pictures will be used.
+
+    The same arguments give the same configuration. Raises AnswersError with every problem at once.
+    """
+    overrides = overrides or {}
+    name = str(overrides.get("preset", answers.preset))
+    chosen = {**answers.values, **overrides}
+    held = chosen.get("dataset.hold_out")
+    images = trained_images(images, held if isinstance(held, int) else 0)
+    try:
+        values, origins = _preset_layer(name, chosen, images)
+    except AnswersError as error:
+        at = "--set" if "preset" in overrides else answers.place("")
+        if at != "--set" and "preset" in answers.lines:
+            at = f"{answers.source}:{answers.lines['preset']}"
+        raise AnswersError([f"{at}: {message}" for message in error.messages]) from None
+    for key, value in answers.values.items():
+        line = answers.lines.get(key)
+        values[key] = value
+        origins[key] = Origin("answers", f"{answers.source}:{line}" if line else answers.source)
+    for key, value in overrides.items():
+        values[key] = value
+        origins[key] = Origin("--set", "command line")
+    values["preset"] = name
+    if "preset" not in overrides:
+        line = answers.lines.get("preset")
+        origins["preset"] = Origin("answers", f"{answers.source}:{line}" if line else answers.source)
+
+    def place(key: str) -> str:
+        if key in overrides:
+            return f"--set {key}"
+        return answers.place(key) if key in answers.values else f"{answers.source}: {key}"
+
+    config = validated({key: _absolute(key, value) for key, value in values.items()}, place)
+    return Resolved(config, {key: origins.get(key, _default(key)) for key in BY_KEY})
+
+
+def _preset_layer(name: str, chosen: Mapping[str, Any], images: int) -> tuple[dict[str, Any], dict[str, Origin]]:
+    base = preset(name)
+    values = preset_values(name, chosen)
+    origins = {one.key: Origin("preset", one.source, one.inferred) for one in base.values if one.key in values}
+    values["kind"] = base.kind
+    origins["kind"] = Origin("preset", f"what '{name}' is for")
+    if base.steps_per_image and images:
+        values["train.steps"] = base.steps_per_image * images
+        said = f"{base.steps_per_image} x {images} pictures; {base.steps_source}"
+        origins["train.steps"] = Origin("preset", said, base.steps_inferred)
+    return values, origins
+
+
+def _default(key: str) -> Origin:
+    return Origin("default", BY_KEY[key].source)
+
+
+def names_hub(key: str, value: Any) -> bool:
+    """Whether the value is a data set of the hub, and so no path."""
+    return key == "dataset.path" and origin_of(str(value)) == "hub"
+
+
+def _absolute(key: str, value: Any) -> Any:
+    """Paths as the trainer needs them, wherever it is started; other values as they are."""
+    if not isinstance(value, str) or not value:
+        return value
+    if key in FOLDERS and not names_hub(key, value):
+        return str(Path(value).expanduser().absolute())
+    if key in MODELS and value not in (SMALL, "auto"):
+        folder = Path(value).expanduser()
+        if value.startswith(("~", ".", "/")) or folder.exists():
+            return str(folder.absolute())
+    return value

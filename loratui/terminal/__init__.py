@@ -1,0 +1,1 @@
+"""What reaches a terminal: made safe, worded and drawn."""

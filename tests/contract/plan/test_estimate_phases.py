@@ -1,0 +1,146 @@
+"""The estimate by phases: what each knob does, that the parts are the whole, and counts against real tensors."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import pytest
+
+from trainer.contract.basemodel.inspect import inspect_base, small_model
+from trainer.contract.plan.estimate import Estimate, corrected, estimate, model_shape
+from trainer.contract.settings.config import SDXL, SMALL, TrainConfig, nested
+
+LADDERS: dict[str, list[object]] = {
+    "train.batch": [1, 2, 4, 8],
+    "train.resolution": [512, 768, 1024, 1536],
+    "train.rank": [4, 8, 32, 128],
+    "train.gradient_checkpointing": [True, False],
+    "train.precision": ["bf16", "fp32"],
+    "prior.enabled": [False, True],
+    "train.targets": ["attention", "all-linear"],
+    "train.dora": [False, True],
+    "model.vae_precision": ["auto", "fp32"],
+    "pivotal.enabled": [False, True],
+}
+STARTS = [
+    {},
+    {"train.gradient_checkpointing": False},
+    {"train.optimizer": "adamw", "train.batch": 1},
+    {"prodigy.slice_p": 11, "train.rank": 128},
+    {"model.base": SMALL, "train.resolution": 64},
+]
+
+
+def config(own: dict[str, object]) -> TrainConfig:
+    return TrainConfig.model_validate(nested(dict(own)))
+
+
+def part(found: Estimate, name: str) -> int:
+    return next((one.bytes for one in found.memory if one.name == name), 0)
+
+
+@pytest.mark.parametrize("start", STARTS, ids=str)
+@pytest.mark.parametrize("key", LADDERS)
+def test_more_never_needs_less(key: str, start: dict[str, object]) -> None:
+    needs = [estimate(config({**start, key: value}), 5).memory_total for value in LADDERS[key]]
+    assert all(one <= other for one, other in itertools.pairwise(needs)), needs
+    if start == {} and key in ("train.batch", "train.rank", "train.precision"):
+        assert needs[0] < needs[-1]
+
+
+@pytest.mark.parametrize("start", STARTS, ids=str)
+def test_the_parts_are_the_whole_and_none_is_negative(start: dict[str, object]) -> None:
+    for device in ("cuda", "cpu"):
+        found = estimate(config(start), 5, device)
+        assert sum(one.bytes for one in found.memory) == found.memory_total
+        assert all(one.bytes >= 0 for one in (*found.memory, *found.disk))
+        assert found.memory_after == found.memory_total - part(found, "text encoders")
+        assert 0 < found.memory_rough < found.memory_total
+
+
+def test_only_one_of_the_passing_needs_is_there_at_a_time() -> None:
+    """At batch 1 with checkpointing a picture (1.61 GB) needs more than a step; without checkpointing it needs less."""
+    small = estimate(config({"train.batch": 1}), 5)
+    passing = sum(part(small, name) for name in ("activations", "optimizer's step", "samples"))
+    assert passing == pytest.approx(3 * 256 * 1024**2 * 2, abs=2)
+    large = estimate(config({"train.batch": 1, "train.gradient_checkpointing": False}), 5)
+    assert part(large, "samples") == 0 and part(large, "activations") == pytest.approx(5.84e9, rel=0.01)
+
+
+def test_class_pictures_double_what_a_step_sees() -> None:
+    own = {"train.gradient_checkpointing": False}
+    once, twice = estimate(config(own), 5), estimate(config(own | {"prior.enabled": True}), 5)
+    assert part(twice, "activations") == pytest.approx(2 * part(once, "activations"), rel=1e-6)
+    assert twice.step_flop == 2 * once.step_flop
+
+
+def test_a_step_takes_the_published_arithmetic() -> None:
+    """performance.md: 14.31 TFLOP a picture of 1024 px, 19.50 with checkpointing."""
+    own = {"train.batch": 2, "train.accumulation": 3, "train.gradient_checkpointing": False}
+    assert estimate(config(own), 5).step_flop == pytest.approx(6 * 14.31e12)
+    assert estimate(config({"train.batch": 1}), 5).step_flop == pytest.approx(19.50e12)
+
+
+def test_sdxls_own_vae_counts_in_fp32_and_the_one_that_replaces_it_does_not() -> None:
+    replaced = estimate(config({"model.base": SDXL}), 5)
+    own = estimate(config({"model.base": "owner/another-sdxl"}), 5)
+    assert part(own, "VAE") == 2 * part(replaced, "VAE")
+
+
+def test_encoders_that_nothing_trains_are_gone_before_the_first_step() -> None:
+    found = estimate(config({"pivotal.enabled": False}), 5)
+    assert part(found, "text encoders") == 0
+    assert found.memory_after <= found.memory_total
+    lora = estimate(config({"pivotal.enabled": False, "text_encoder_lora.enabled": True}), 5)
+    assert part(lora, "text encoders") > 1.6e9
+    assert part(lora, "LoRA and new tokens") / 4 - lora.lora_parameters == pytest.approx(12.9e6, rel=0.01)
+
+
+def test_a_correction_moves_the_rough_parts_alone() -> None:
+    before = estimate(config({}), 5)
+    after = corrected(before, 1.5)
+    for one, other in zip(before.memory, after.memory, strict=True):
+        assert other.bytes == (round(one.bytes * 1.5) if one.rough else one.bytes)
+    assert after.memory_total - before.memory_total == pytest.approx(before.memory_rough / 2, abs=4)
+    assert before.memory_total - before.memory_after == after.memory_total - after.memory_after
+
+
+def test_the_small_models_decoder_is_read_from_its_files() -> None:
+    channels = json.loads((small_model() / "vae" / "config.json").read_text())["block_out_channels"]
+    assert model_shape(config({"model.base": SMALL}), inspect_base(SMALL)).decoded == channels[1]
+
+
+@pytest.mark.slow
+def test_exact_parts_are_those_of_the_loaded_model() -> None:
+    import torch
+
+    from trainer.model.parts import load_parts
+    from trainer.step.trainee import make_trainee
+
+    for own in ({}, {"train.targets": "all-linear"}, {"pivotal.enabled": False, "text_encoder_lora.enabled": True}):
+        one = config({"model.base": SMALL, "train.rank": 4, "train.precision": "fp32", **own})
+        found, parts = estimate(one, 5, "cpu"), load_parts(one, torch.device("cpu"))
+        assert parts.text_encoders is not None
+
+        def held(*modules: torch.nn.Module) -> int:
+            return sum(weight.numel() * weight.element_size() for each in modules for weight in each.parameters())
+
+        assert part(found, "unet") == held(parts.unet)
+        assert part(found, "text encoders") == held(*parts.text_encoders)
+        assert part(found, "VAE") == held(parts.vae)
+        trainee = make_trainee(parts, one)
+        trained = sum(group.data.numel() for group in trainee.groups)
+        assert part(found, "LoRA and new tokens") == 4 * trained == part(found, "gradients")
+        state = [one for one in trainee.optimizer.state_tensors().values() if one.numel() > 1]
+        assert part(found, "optimizer") == sum(one.numel() * one.element_size() for one in state)
+
+
+def test_the_constants_are_those_that_the_bench_counts() -> None:
+    """The optimizer's moment, counted on real tensors: 20 bytes a number of Prodigy, 12 sliced, 8 of AdamW."""
+    from tests.bench.activations import optimizer_step
+    from trainer.contract.plan.estimate import SCRATCH, SCRATCH_SLICED
+
+    assert optimizer_step({"train.optimizer": "prodigy"}, 50_000) == pytest.approx(SCRATCH["prodigy"], rel=0.01)
+    assert optimizer_step({"prodigy.slice_p": 11}, 50_000) == pytest.approx(SCRATCH_SLICED, rel=0.01)
+    assert optimizer_step({"train.optimizer": "adamw"}, 50_000) == pytest.approx(SCRATCH["adamw"], rel=0.01)

@@ -1,0 +1,94 @@
+"""What cannot be trained is known before torch is loaded: names of layers, buckets, missing parts."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.contract.plan.test_estimate import config
+from trainer.contract.basemodel.inspect import small_model
+from trainer.contract.basemodel.unet_names import SDXL_UNET, lora_paths, unknown_blocks
+from trainer.contract.plan.advice import refusals
+from trainer.contract.settings.buckets import bucket_of, bucket_sizes
+from trainer.contract.settings.config import SMALL
+
+
+@pytest.mark.parametrize("source", [SDXL_UNET, small_model() / "unet" / "config.json"])
+@pytest.mark.parametrize("targets", ["attention", "all-linear"])
+def test_names_from_the_configuration_are_those_of_the_module(source: Path, targets: str) -> None:
+    import torch
+    from diffusers import UNet2DConditionModel
+
+    from trainer.model.adapters import target_paths
+
+    words = json.loads(source.read_text())
+    with torch.device("meta"):
+        unet = UNet2DConditionModel.from_config(words)
+    assert sorted(lora_paths(words, targets)) == sorted(target_paths(unet, targets))
+
+
+def test_sdxl_has_560_and_722_layers() -> None:
+    words = json.loads(SDXL_UNET.read_text())
+    assert [len(lora_paths(words, one)) for one in ("attention", "all-linear")] == [560, 722]
+
+
+def test_a_block_is_matched_by_whole_names() -> None:
+    paths = lora_paths(json.loads(SDXL_UNET.read_text()), "attention")
+    assert unknown_blocks(["up_blocks.0.attentions.1", "up_blocks.0", "mid_block"], paths) == []
+    (said,) = unknown_blocks(["0.attentions.0"], paths)
+    assert "'0.attentions.0'" in said
+    (said,) = unknown_blocks(["up_blocks.0.attention.1"], paths)
+    assert "did you mean 'up_blocks.0.attentions.1'?" in said
+
+
+def test_everything_that_forbids_a_run_is_said_at_once() -> None:
+    own = config(
+        model__base=SMALL,
+        train__blocks=("up_blocks.9", "nowhere"),
+        prior__enabled=True,
+        prior__path="/nowhere",
+    )
+    found = refusals(own)
+    assert [next(word for word in ("up_blocks.9", "nowhere'") if word in one) for one in found]
+    assert len(found) == 3
+    (base,) = refusals(config(model__base="/no/model"))
+    assert base.startswith("model.base: there is no base model '/no/model'")
+
+
+def test_eight_bits_without_bitsandbytes_are_refused_with_the_remedy() -> None:
+    code = (
+        "import sys\n"
+        "from importlib.machinery import PathFinder\n"
+        "class WithoutIt:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        return None if name == 'bitsandbytes' else PathFinder.find_spec(name, path, target)\n"
+        "sys.meta_path[sys.meta_path.index(PathFinder)] = WithoutIt()\n"
+        "from tests.contract.plan.test_estimate import config\n"
+        "from trainer.contract.plan.advice import refusals\n"
+        "print(refusals(config(model__base='sdxl-small', train__optimizer='adamw-8bit')))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "pip install 'loratui[8bit]'" in done.stdout
+
+
+def test_buckets_at_1024_are_the_papers() -> None:
+    sizes = bucket_sizes(1024)
+    assert len(sizes) == 41
+    assert {(1024, 1024), (832, 1216), (1216, 832), (512, 2048), (1344, 768)} <= set(sizes)
+    assert all(side % 64 == 0 for size in sizes for side in size)
+    assert all(0.9 * 1024**2 <= height * width <= 1.04 * 1024**2 for height, width in sizes)
+    assert {side % 64 for size in bucket_sizes(768) for side in size} == {0}
+    assert bucket_sizes(64) == ((64, 64), (64, 128), (128, 64))
+
+
+def test_a_picture_goes_to_the_bucket_of_its_shape() -> None:
+    assert bucket_of(3000, 3000, 1024) == (1024, 1024)
+    assert bucket_of(1920, 1080, 1024) == (768, 1344)
+    assert bucket_of(1080, 1920, 1024) == (1344, 768)
+    assert bucket_of(9000, 1000, 1024) == (512, 2048)
+    assert Counter(bucket_of(*one, 1024) for one in ((10, 10), (30, 30), (16, 9))) == {(1024, 1024): 2, (768, 1344): 1}

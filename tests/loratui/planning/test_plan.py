@@ -1,0 +1,140 @@
+"""The plan's arithmetic in words, and what it warns of."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from pathlib import Path
+
+from loratui.curation.report import outcome
+from loratui.curation.scan import ScanSettings, scan
+from loratui.planning.hardware import Machine
+from loratui.planning.lines import plan_lines
+from loratui.planning.past_runs import gather
+from loratui.planning.plan import Plan, make_plan
+from loratui.settings.answers import Answers
+from loratui.settings.resolve import resolve
+from loratui.terminal.units import in_bytes, in_time
+from trainer.contract.run.events import EventLog
+from trainer.contract.settings.config import dump_config
+
+from .conftest import LoraTUI
+
+SMALL = {
+    "model.base": "sdxl-small",
+    "train.resolution": 64,
+    "train.precision": "fp32",
+    "train.gradient_checkpointing": False,
+    "train.steps": 100,
+    "train.batch": 2,
+}
+
+MACHINE = Machine("cpu", "the CPU", 16_000_000_000, 12_000_000_000)
+
+
+def planned(pictures: Path, runs: Path, **own: object) -> Plan:
+    values = {"dataset.path": str(pictures), **SMALL, **{key.replace("__", "."): one for key, one in own.items()}}
+    resolved = resolve(Answers("object", values), {}, 4)
+    report = scan(pictures, ScanSettings.of(resolved.config))
+    return make_plan(resolved, report, outcome(report), runs=runs, machine=MACHINE, knowledge=gather(runs))
+
+
+def value(plan: Plan, title: str, label: str) -> tuple[str, str]:
+    (section,) = (one for one in plan.sections if one.title == title)
+    return next((row.value, row.note) for row in section.rows if row.label == label)
+
+
+def drawn(plan: Plan, title: str, width: int) -> list[str]:
+    (section,) = (one for one in plan.sections if one.title == title)
+    assert section.draw is not None
+    return section.draw(width)
+
+
+def test_the_arithmetic_is_said_in_words(pictures: Path, tmp_path: Path) -> None:
+    plan = planned(pictures, tmp_path / "runs", dataset__repeats=3, train__checkpoint_every=40, train__sample_every=50)
+    first, *line = drawn(plan, "Steps", 100)
+    words = "4 pictures x 3 repeats / batch 2 = 6 steps per epoch -> 100 steps = 16.7 epochs, 50 views per image"
+    assert first == words
+    assert line[0].startswith("0 ○") and line[0].endswith("▲ 100")
+    assert value(plan, "Steps", "views per image")[0] == "50.0"
+    assert value(plan, "Steps", "pivot")[0] == "after step 50"
+    assert value(plan, "Steps", "checkpoints") == ("3", "after step 40, 80, 100")
+    assert value(plan, "Steps", "samples") == ("3 times", "after step 0, 50, 100")
+    assert not plan.errors
+
+
+def test_time_is_told_only_where_a_run_on_this_machine_measured_it(
+    pictures: Path, tmp_path: Path, own_state: Path
+) -> None:
+    runs = tmp_path / "runs"
+    assert value(planned(pictures, runs), "Time", "whole run")[0] == "not known yet"
+    past = runs / "past"
+    past.mkdir(parents=True)
+    config = resolve(Answers("object", {"dataset.path": str(pictures), **SMALL})).config
+    (past / "config.toml").write_text(dump_config(config))
+    log = EventLog(past / "events.jsonl")
+    log.emit("run", v=1, pid=os.getpid(), host=socket.gethostname(), name="past", steps=100)
+    log.emit("step", step=50, loss=0.1, s=2.0)
+    log.close()
+    assert value(planned(pictures, runs), "Time", "whole run")[0] == "about 3 min"
+    # half as many pictures more a step, worked out from the arithmetic of a step; and of another model nothing
+    assert value(planned(pictures, runs, train__batch=3), "Time", "whole run") == (
+        "about 5 min",
+        "3.00 s a step, worked out from 1 run with other settings: rough; samples come on top",
+    )
+    assert value(planned(pictures, runs, model__base="owner/sdxl"), "Time", "whole run")[0] == "not known yet"
+    own_state.joinpath("loratui/measured.json").unlink()
+    text = (past / "events.jsonl").read_text()
+    (past / "events.jsonl").write_text(text.replace(json.dumps(socket.gethostname()), '"elsewhere"'))
+    assert value(planned(pictures, runs), "Time", "whole run")[0] == "not known yet"
+
+
+def test_a_run_that_does_not_fit_on_the_disk_is_an_error(pictures: Path, tmp_path: Path) -> None:
+    plan = planned(
+        pictures,
+        tmp_path,
+        model__base="owner/sdxl",
+        train__rank=1024,
+        train__keep_checkpoints=1000,
+        train__checkpoint_every=1,
+        train__steps=1000,
+    )
+    assert any("on disk" in error for error in plan.errors)
+
+
+def test_a_class_folder_that_is_not_there_is_an_error(pictures: Path, tmp_path: Path) -> None:
+    plan = planned(pictures, tmp_path, prior__enabled=True, prior__path=str(tmp_path / "gone"))
+    assert plan.errors and "prior.path: there is no folder" in plan.errors[0]
+
+
+def test_the_equivalent_command_quotes_what_a_shell_would_eat(pictures: Path) -> None:
+    answers = Answers("object", {"dataset.path": str(pictures), **SMALL})
+    overrides = {"dataset.instance_prompt": "a TOK; rm -rf $HOME", "dataset.skip": ["a b.png"], "dataset.flip": True}
+    command = make_plan(resolve(answers, overrides)).command
+    assert "'dataset.instance_prompt=a TOK; rm -rf $HOME'" in command
+    assert """'dataset.skip=["a b.png"]'""" in command and "dataset.flip=true" in command
+
+
+def test_hostile_captions_and_names_are_safe_in_the_plan(pictures: Path, tmp_path: Path) -> None:
+    plan = planned(pictures, tmp_path, dataset__instance_prompt="a TOK \x1b]52;c;x\x07 \u202e")
+    shown = "\n".join(plan_lines(plan))
+    assert "\x1b" not in shown and "\x07" not in shown and "\u202e" not in shown
+
+
+def test_sizes_and_times_are_for_people() -> None:
+    assert [in_bytes(one) for one in (999, 12_345, 93e6, 5.14e9)] == ["999 B", "12 kB", "93 MB", "5.1 GB"]
+    assert [in_time(one) for one in (45, 720, 12_000)] == ["45 s", "12 min", "3 h 20 min"]
+
+
+def test_another_gpu_can_be_planned_for_from_the_command_line(loratui: LoraTUI, answers_file: Path) -> None:
+    """Exit code 0: what does not fit is said with the options to paste, the estimate being one."""
+    own = ("--set", "model.base=owner/sdxl", "--set", "train.resolution=1024", "--set", "train.accumulation=1")
+    done = loratui("plan", answers_file, *own, "--memory", "10", timeout=240)
+    said = done.stdout
+    assert "a GPU with 10 GB" in said and "! warning  the run needs about" in said
+    pasted = said[said.index("  --set ") :].splitlines()[0].split()
+    assert pasted[::2] == ["--set"] * (len(pasted) // 2) and "train.gradient_checkpointing=true" in pasted
+    again = loratui("plan", answers_file, *own, *pasted, "--memory", "10", timeout=240).stdout
+    assert "verdict" in again and "fits" in again and "To make it fit" not in again
+    assert "does not fit" not in again

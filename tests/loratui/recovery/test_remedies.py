@@ -1,0 +1,145 @@
+"""What is offered after a bad end: only what helps those settings, the mildest first, in honest words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loratui.events.history import History
+from loratui.events.series import Series
+from loratui.recovery.remedies import Case, Remedy, case_of, need, remedies, with_values
+from loratui.recovery.sound_checkpoints import sound_steps
+from tests.trainer.conftest import make_config
+from trainer.contract.run.rundir import RunDir
+from trainer.contract.settings.config import TrainConfig, dump_config
+
+FULL_SIZE = {
+    "model__base": "stabilityai/stable-diffusion-xl-base-1.0",
+    "train__precision": "bf16",
+    "train__batch": 4,
+    "train__rank": 32,
+    "train__resolution": 1024,
+}
+
+
+def config(**own: Any) -> TrainConfig:
+    return make_config(Path("photos"), **(FULL_SIZE | own))
+
+
+def offered(kind: Any, own: dict[str, Any] | None = None, **case: Any) -> list[Remedy]:
+    values = {"checkpoints": (100, 200), "sound": (100, 200), "gpu": True} | case
+    return remedies(Case(kind, config(**(own or {})), **values))
+
+
+def test_out_of_memory_offers_first_what_leaves_the_training_as_it_is() -> None:
+    found = offered("oom")
+    effects = [one.effect for one in found if one.changes]
+    assert effects == sorted(effects, key=("rounding", "training").index)
+    assert found[0].changes == {"train.gradient_checkpointing": True}
+    assert [one.goes for one in found if one.effect == "rounding"] == ["checkpoint"] * 4
+    assert all(one.step == 200 for one in found if one.goes == "checkpoint")
+    products = {one.changes["train.batch"] * one.changes["train.accumulation"] for one in found[1:4]}
+    assert products == {4}
+    assert "rank 32 to 16" in {one.title for one in found if one.goes == "new run"}
+    assert found[-1].changes == {} and found[-1].goes == "checkpoint"
+
+
+def test_what_would_save_less_than_a_hundredth_is_not_offered() -> None:
+    small = {"train__gradient_checkpointing": True, "train__batch": 1}
+    assert "slice_p 1 to 11" not in [one.title for one in offered("oom")]  # 0.2 GB of 36
+    assert "slice_p 1 to 11" in [one.title for one in offered("oom", {**small, "train__rank": 64})]
+
+
+def test_every_remedy_for_memory_lowers_the_estimate_that_it_names() -> None:
+    base = config()
+    found = [one for one in offered("oom") if one.changes]
+    assert len(found) >= 7
+    for one in found:
+        assert one.memory == (need(base), need(with_values(base, one.changes)))
+        assert one.memory[1] < one.memory[0]
+
+
+def test_what_is_already_so_is_not_offered() -> None:
+    own = {"train__gradient_checkpointing": True, "train__batch": 1, "train__optimizer": "adamw-8bit", "train__rank": 8}
+    assert [one.title for one in offered("oom", own)] == ["resolution 1024 to 768 px", "change nothing, go on"]
+
+
+def test_a_batch_is_split_only_as_the_processes_can_share_it_and_never_under_dropout() -> None:
+    shared = [one.changes.get("train.batch") for one in offered("oom", world=4)]
+    assert 1 in shared and 2 not in shared  # 2 x 2 cannot be dealt out to four
+    dropped = [one for one in offered("oom", {"train__dropout": 0.1}) if "train.batch" in one.changes]
+    assert dropped == []
+
+
+def test_while_loading_nothing_about_activations_is_offered() -> None:
+    changes = {key for one in offered("oom", phase="load") for key in one.changes}
+    assert not changes & {"train.gradient_checkpointing", "train.batch"}
+
+
+def test_not_finite_in_fp16_offers_bf16_first_and_always_a_change() -> None:
+    found = offered("nan", {"train__precision": "fp16"}, pictures=("a.png",))
+    assert [one.changes for one in found[:2]] == [{"train.precision": "bf16"}, {"model.vae_precision": "fp32"}]
+    assert found[2].changes == {"train.learning_rate": 0.5, "train.embedding_learning_rate": 0.5}
+    assert found[3].changes == {"dataset.skip": ("a.png",)}
+    assert all(one.changes for one in found)  # the same step would give the same again
+    assert {one.effect for one in found} == {"training"}
+
+
+def test_of_several_pictures_none_is_blamed() -> None:
+    assert not any("dataset.skip" in one.changes for one in offered("nan", pictures=("a.png", "b.png")))
+
+
+def test_a_run_that_ran_away_goes_back_to_before_or_begins_anew() -> None:
+    back = offered("nan", sound=(100,))[0]
+    assert (back.goes, back.step, back.back) == ("checkpoint", 100, True)
+    assert back.changes["train.learning_rate"] == 0.5
+    assert {one.goes for one in offered("nan", sound=())} == {"new run"}
+    first = offered("nan", checkpoints=(), sound=())[0]
+    assert (first.goes, first.step) == ("beginning", 0)
+
+
+def test_adamw_far_above_its_own_rate_goes_to_it_and_else_to_a_third() -> None:
+    high = offered("nan", {"train__optimizer": "adamw", "train__learning_rate": 1.0})[0]
+    assert high.changes == {"train.learning_rate": 1e-4, "train.embedding_learning_rate": 3e-4}
+    own = {"train__optimizer": "adamw", "pivotal__enabled": False}
+    assert offered("nan", own)[0].changes == {"train.learning_rate": pytest.approx(1e-4 / 3)}
+
+
+def test_the_other_ends() -> None:
+    assert [one.changes for one in offered("crash")] == [{}]
+    assert "train.batch" in {key for one in offered("crash", full=True) for key in one.changes}
+    assert offered("disk")[1].changes == {"train.keep_checkpoints": 1}
+    assert offered("disk")[1].effect == "none"
+    skip = offered("data", {"dataset__skip": ["a.png"]}, pictures=("b.png", "c.png"))[0]
+    assert skip.changes == {"dataset.skip": ("a.png", "b.png", "c.png")} and skip.title == "leave out 2 pictures"
+    assert [one.goes for one in offered("data")] == ["checkpoint", "new run"]
+    assert [one.changes for one in offered("exception")] == [{}]
+
+
+def test_a_loss_that_leaves_its_range_spoils_what_was_saved_after_it() -> None:
+    healthy, ran_away = Series(), Series()
+    for step in range(1, 201):
+        healthy.add(step, 0.1 + 0.05 * (step % 3))
+        ran_away.add(step, (0.1 + 0.05 * (step % 3)) * (1 if step < 150 else 1.2 ** (step - 149)))
+    assert sound_steps(healthy, (50, 100, 200)) == (50, 100, 200)
+    assert sound_steps(ran_away, (50, 100, 149, 175, 200)) == (50, 100, 149)
+    assert sound_steps(Series(), (50,)) == (50,)
+
+
+def test_the_case_is_read_from_the_run(tmp_path: Path) -> None:
+    run, history = RunDir(tmp_path), History()
+    run.config.write_text(dump_config(config()))
+    error = {"type": "error", "t": 3, "kind": "nan", "message": "m", "step": 7, "pictures": ["a.png"]}
+    phases = [{"type": "phase", "t": 2, "name": "cache", "done": 0, "total": 4}, error]
+    history.absorb([{"type": "run", "t": 1, "name": "toy", "steps": 9, "gpu": "G", "world": 2}, *phases])
+    run.checkpoint(3).mkdir(parents=True)  # cut off while it was written: no manifest
+    case = case_of(run, history)
+    assert (case.kind, case.phase, case.pictures, case.gpu, case.world) == ("nan", "cache", ("a.png",), True, 2)
+    assert case.checkpoints == ()
+    for name, done, phase in (("load", 3, "train"), ("load", 2, "load"), ("sample", 3, "train"), ("cache", 3, "cache")):
+        history.absorb([{"type": "phase", "t": 4, "name": name, "done": done, "total": 3}])
+        assert case_of(run, history).phase == phase
+    history.error = {"kind": "of another version"}
+    assert case_of(run, history).kind == "exception"

@@ -1,0 +1,65 @@
+"""The newest runs without reading all; all of them bit by bit."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from loratui.runs.listing import ago, each_run, newest_runs, run_folders
+from trainer.contract.run.events import EventLog
+from trainer.contract.run.lock import RunLock
+from trainer.contract.run.rundir import RunDir
+
+
+def make(root: Path, name: str, at: float) -> RunDir:
+    run = RunDir(root / name)
+    run.path.mkdir(parents=True)
+    run.config.write_text('name = "toy"\n')
+    log = EventLog(run.events)
+    log.emit("run", v=1, name="toy", steps=5)
+    log.emit("step", step=3, views=1.5)
+    log.close()
+    run.log.touch()
+    os.utime(run.config, (at, at))
+    return run
+
+
+def test_the_newest_first_but_those_alive_before(tmp_path: Path) -> None:
+    runs = [make(tmp_path, f"run-{number}", 1000 + number) for number in range(6)]
+    (tmp_path / "no-run").mkdir()
+    (tmp_path / "file").touch()
+    lock = RunLock(runs[0].lock)
+    dead = RunLock(runs[1].lock)
+    dead.release()
+    infos, count = newest_runs(3, tmp_path)
+    assert [one.run.path.name for one in infos] == ["run-0", "run-5", "run-4"] and count == 6
+    assert infos[0].alive and infos[0].views == 1.5
+    lock.release()
+    assert [run.path.name for run in run_folders(tmp_path)] == [f"run-{number}" for number in range(5, -1, -1)]
+    assert [(info.run.path.name, of) for info, of in each_run(tmp_path)][:2] == [("run-5", 6), ("run-4", 6)]
+
+
+def test_no_folder_holds_no_runs(tmp_path: Path) -> None:
+    assert newest_runs(3, tmp_path / "gone") == ([], 0)
+    assert list(each_run(tmp_path / "gone")) == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (-5, "just now"),
+        (59, "just now"),
+        (60, "1 min ago"),
+        (7300, "2 h ago"),
+        (86400, "1 day ago"),
+        (14 * 86400, "14 days ago"),
+    ],
+)
+def test_how_long_ago(seconds: float, words: str) -> None:
+    assert ago(1_000_000, 1_000_000 + seconds) == words
+
+
+def test_long_ago_is_a_date() -> None:
+    assert ago(0, 1e9)[:3] in ("197", "196")

@@ -1,0 +1,111 @@
+"""Stop, abort and the other commands of the monitor: what they say before, and that each is answered."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loratui.app import LoratuiApp
+from loratui.events.history import History
+from loratui.screens.monitor.ending import asked_words, late_words
+from trainer.contract.run.control import Inbox
+from trainer.contract.run.lock import RunLock
+from trainer.contract.run.rundir import RunDir
+
+from .bad_ends import ended
+from .conftest import SIZES, assert_snapshot, at, screen_text, until
+
+NAME = "2026-11-23-1000-dog"
+
+
+def alive(folder: Path, steps: int = 40, **own: Any) -> tuple[RunDir, RunLock]:
+    """A run at `steps` of 100 whose trainer holds the lock."""
+    run = ended(folder / "runs" / NAME, "crash", steps, **own)
+    return run, RunLock(run.lock)
+
+
+def append(run: RunDir, *events: dict[str, Any]) -> None:
+    with run.events.open("a") as log:
+        for place, event in enumerate(events):
+            log.write(json.dumps({"t": 1795428200 + 3 * place, **event}) + "\n")
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_stop_says_exactly_what_it_leaves_behind(own_place: Path, size: tuple[int, int]) -> None:
+    run, lock = alive(own_place, train__keep_checkpoints=1)
+    save = {"type": "phase", "name": "save"}
+    append(run, {**save, "done": 0, "total": 1}, {**save, "done": 1, "total": 1})
+    app = LoratuiApp(run=run)
+    async with app.run_test(size=size) as pilot:
+        await at(pilot, "MonitorScreen")
+        await pilot.press("x")
+        await at(pilot, "Confirm")
+        assert_snapshot(app, "stop")
+    lock.release()
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_an_abort_says_what_is_lost_and_is_asked_carefully(own_place: Path, size: tuple[int, int]) -> None:
+    run, lock = alive(own_place)
+    app = LoratuiApp(run=run)
+    async with app.run_test(size=size) as pilot:
+        await at(pilot, "MonitorScreen")
+        await pilot.press("X")
+        await at(pilot, "Confirm")
+        assert_snapshot(app, "abort")
+        await pilot.press("enter")  # the cursor stands on the harmless answer
+        await at(pilot, "MonitorScreen")
+        assert Inbox(run).take() == []
+        await pilot.press("X")
+        await at(pilot, "Confirm")
+        await pilot.press("tab", "enter")
+        await at(pilot, "MonitorScreen")
+        assert [one.cmd for one in Inbox(run).take()] == ["abort"]
+    lock.release()
+
+
+async def test_while_preparing_a_stop_says_that_nothing_is_written(own_place: Path) -> None:
+    run, lock = alive(own_place, steps=0)
+    append(run, {"type": "phase", "name": "cache", "done": 2, "total": 5})
+    app = LoratuiApp(run=run)
+    async with app.run_test() as pilot:
+        await at(pilot, "MonitorScreen")
+        await pilot.press("x")
+        await at(pilot, "Confirm")
+        text = screen_text(app)
+        assert "is preparing the pictures and has taken no step" in text
+        assert "a stop writes no checkpoint and no files" in text and "export/" not in text
+        await pilot.press("escape", "X")
+        await at(pilot, "Confirm")
+        assert "nothing that was trained" in screen_text(app)
+        await pilot.press("escape", "c")
+        await until(
+            pilot, lambda: "save: asked; done at the first step (preparing the pictures now)" in screen_text(app)
+        )
+    lock.release()
+
+
+async def test_without_a_checkpoint_an_abort_loses_everything_and_says_so(own_place: Path) -> None:
+    run, lock = alive(own_place, steps=12)
+    app = LoratuiApp(run=run)
+    async with app.run_test() as pilot:
+        await at(pilot, "MonitorScreen")
+        await pilot.press("X")
+        await at(pilot, "Confirm")
+        assert "everything that was trained: 12 steps, about 0:06 of work;" in screen_text(app)
+    lock.release()
+
+
+def test_what_is_said_of_a_command_follows_what_the_trainer_does() -> None:
+    history = History()
+    assert asked_words("save", history) == "save: asked; done at the first step (starting now)"
+    history.absorb([{"type": "run", "t": 0, "name": "dog", "steps": 9}])
+    history.absorb([{"type": "phase", "t": 0, "name": "sample", "done": 1, "total": 4}])
+    assert asked_words("pause", history) == "pause: asked; done when the pictures are drawn"
+    assert "it is drawing pictures now" in late_words("pause", history)
+    history.absorb([{"type": "step", "t": 1, "step": 1, "loss": 0.1}])
+    assert asked_words("pause", history) == "pause: asked; done after the current step"
+    assert late_words("pause", history) == "pause: no answer yet; the trainer looks at commands between two steps"

@@ -1,0 +1,107 @@
+"""The result screen on a run that was really trained: its exports and pictures are those of the commands."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from loratui.app import LoratuiApp
+from tests.loratui.conftest import ROOT
+from tests.trainer.conftest import draw_dataset, make_config, make_run
+from trainer.contract.run.rundir import RunDir
+
+from .conftest import at, screen_text, until
+from .test_result import fill
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
+    """Four steps on the small SDXL, one picture held out."""
+    folder = tmp_path_factory.mktemp("real")
+    config = make_config(
+        draw_dataset(folder / "pictures"),
+        train__steps=4,
+        train__batch=14,  # enough between two checkpoints for both to be measured
+        train__sample_every=2,
+        dataset__hold_out=1,
+        prodigy__d0=1e-3,
+    )
+    run = make_run(folder / "run", config)
+    program(folder, "trainer", str(run.config))
+    return run
+
+
+def program(folder: Path, *words: str) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(folder / "cache")}
+    command = [sys.executable, "-m", *words]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+async def opened(pilot: Pilot[Any]) -> Any:
+    await at(pilot, "MonitorScreen")
+    await pilot.press("enter")
+    return await at(pilot, "ResultScreen")
+
+
+async def test_another_step_is_exported_as_the_command_does_it(trained: RunDir, tmp_path: Path) -> None:
+    program(tmp_path, "trainer.export", "--checkpoint=2", f"--out={tmp_path / 'shell'}", str(trained.path))
+    app = LoratuiApp(run=trained)
+    async with app.run_test() as pilot:
+        await opened(pilot)
+        await pilot.press("e", "down", "enter")
+        await at(pilot, "Form")
+        await pilot.press("enter")
+        await until(pilot, lambda: "✓ 5 files exported into export-step-000002/ of this run." in screen_text(app), 240)
+    made = trained.path / "export-step-000002"
+    names = sorted(path.name for path in made.iterdir())
+    assert names == sorted(path.name for path in (tmp_path / "shell").iterdir())
+    assert {"toy.safetensors", "toy_emb.safetensors", "pytorch_lora_weights.safetensors", "README.md"} < set(names)
+    for name in names:
+        assert (made / name).read_bytes() == (tmp_path / "shell" / name).read_bytes(), name
+    assert (made / "toy.safetensors").read_bytes() != (trained.export / "toy.safetensors").read_bytes()
+    # the card shows the pictures of its own step
+    assert (made / "sample-0.png").read_bytes() == trained.sample(2, 0).read_bytes()
+
+
+async def test_a_picture_is_generated_and_shown(trained: RunDir) -> None:
+    app = LoratuiApp(run=trained)
+    async with app.run_test() as pilot:
+        screen = await opened(pilot)
+        await pilot.press("g")
+        await at(pilot, "Form")
+        await fill(pilot, "a TOK star", "0", "1", "2", "")
+        await until(pilot, lambda: type(app.screen).__name__ == "GeneratedScreen", 240)
+        await until(pilot, lambda: app.screen.query_one("#made").shown)
+        assert "1 of 2 · a TOK star · seed 0 · scale 1 · finished files" in screen_text(app)
+        await pilot.press("right", "right")
+        assert "1 of 2" in screen_text(app)
+        await pilot.press("left", "y")
+        await at(pilot, "CopyBox")
+        assert app.clipboard.endswith("/generated/final-scale-1/a-TOK-star-1.png")
+        await pilot.press("escape", "escape")
+        assert await at(pilot, "ResultScreen") is screen
+        assert "✓ 2 pictures in generated/final-scale-1/ of this run." in screen_text(app)
+    made = trained.path / "generated" / "final-scale-1"
+    # the same prompt, seed and files as the run's own last picture
+    assert (made / "a-TOK-star-0.png").read_bytes() == trained.sample(4, 0).read_bytes()
+    assert (made / "a-TOK-star-1.png").read_bytes() != trained.sample(4, 0).read_bytes()
+
+
+def test_the_checkpoints_are_listed_with_what_was_measured(trained: RunDir, loratui: Any) -> None:
+    done = loratui("checkpoints", trained.path)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].split() == ["step", "loss", "norm", "views"]
+    assert [line.removeprefix("*").split()[0] for line in lines[1:4]] == ["0", "2", "4"]
+    assert [line.removeprefix("*").split()[3] for line in lines[1:4]] == ["0.0", "7.0", "14.0"]
+    assert "loss at fixed noise: held-out pictures, 8 draws" in lines[4]
+    assert "A hint, not a verdict: look at the pictures." in lines or "nothing to compare" in done.stdout

@@ -1,0 +1,182 @@
+"""Subject, preset and settings: checked at once, explained, and never taken back by a later step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Collapsible, Input, OptionList
+
+from loratui.app import LoratuiApp
+from loratui.screens.wizard.settings import SHOWN
+from loratui.settings.draft import Draft
+from loratui.widgets.settingrow import SettingRow
+from trainer.contract.settings.config import SETTINGS
+
+from .conftest import HOSTILE, at, screen_text, until
+
+Wizard = Callable[..., LoratuiApp]
+
+
+async def step(pilot: Pilot[Any], name: str) -> Any:
+    """Continue the draft at the step called `name`."""
+    await at(pilot, "WelcomeScreen")
+    await pilot.press("enter")
+    return await at(pilot, name)
+
+
+async def test_a_trigger_with_a_space_is_an_error_at_once(wizard: Wizard, chosen: Draft) -> None:
+    app = wizard(chosen.model_copy(update={"step": 2}))
+    async with app.run_test() as pilot:
+        screen = await step(pilot, "ConceptScreen")
+        screen.query_one("#trigger", Input).value = "my dog"
+        await until(pilot, lambda: "write 'my_dog'" in screen_text(app))
+        await pilot.press("f2")
+        assert type(app.screen).__name__ == "ConceptScreen"
+        screen.query_one("#trigger", Input).value = "my_dog"
+        await pilot.pause()
+        await pilot.press("f2")
+        await at(pilot, "PresetScreen")
+        assert app.draft.values["dataset.instance_prompt"] == "a photo of a my_dog dog"
+
+
+async def test_an_edited_prompt_stays_and_an_emptied_one_follows_again(wizard: Wizard, chosen: Draft) -> None:
+    app = wizard(chosen.model_copy(update={"step": 2}))
+    async with app.run_test() as pilot:
+        screen = await step(pilot, "ConceptScreen")
+        prompt, trigger = screen.query_one("#prompt", Input), screen.query_one("#trigger", Input)
+        prompt.value = "TOK, sitting"
+        await pilot.pause()
+        trigger.value = "SKS"
+        await pilot.pause()
+        assert prompt.value == "TOK, sitting"
+        assert "does not hold the trigger" in screen_text(app)
+        prompt.value = ""
+        await pilot.pause()
+        trigger.value = "ZWX"
+        await pilot.pause()
+        assert app.draft.values["dataset.instance_prompt"] == "a photo of a ZWX dog"
+
+
+async def test_hostile_words_are_inert(wizard: Wizard, chosen: Draft) -> None:
+    app = wizard(chosen.with_settings({"dataset.instance_prompt": HOSTILE, "dataset.class_word": "[b]x"}))
+    async with app.run_test() as pilot:
+        await step(pilot, "PresetScreen")
+        for name in ("AdvancedScreen",):
+            await pilot.press("f2")
+            await at(pilot, name)
+            assert "\x1b" not in screen_text(app)
+
+
+async def test_a_preset_shows_sources_and_steps_for_these_pictures(wizard: Wizard, chosen: Draft) -> None:
+    app = wizard(chosen)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await step(pilot, "PresetScreen")
+        presets = screen.query_one("#presets", OptionList)
+        presets.highlighted = presets.get_option_index("face")
+        await pilot.pause()
+        text = screen_text(app)
+        assert "120 x 5 = 600" in text
+        assert "good results are achieved with a 120x multiplier" in text
+        assert "~ inferred" in text
+        presets.highlighted = presets.get_option_index("face/75x")
+        await pilot.pause()
+        assert "75 x 5 = 375" in screen_text(app)
+        await pilot.press("enter")
+        await at(pilot, "AdvancedScreen")
+        assert app.draft.preset == "face/75x"
+
+
+async def settings(pilot: Pilot[Any]) -> Any:
+    return await step(pilot, "AdvancedScreen")
+
+
+@pytest.fixture
+def advanced(wizard: Wizard, chosen: Draft) -> LoratuiApp:
+    return wizard(chosen.model_copy(update={"step": 4, "preset": "object"}))
+
+
+def row(screen: Any, key: str) -> SettingRow:
+    found: SettingRow = screen.query_one("#set-" + key.replace(".", "-"), SettingRow)
+    return found
+
+
+async def test_every_setting_is_there(advanced: LoratuiApp) -> None:
+    async with advanced.run_test() as pilot:
+        screen = await settings(pilot)
+        assert {one.setting.key for one in screen.query(SettingRow)} == {one.key for one in SHOWN}
+        assert len(SHOWN) > len(SETTINGS) - 8
+
+
+async def test_a_value_out_of_bounds_is_said_at_once_and_not_kept(advanced: LoratuiApp) -> None:
+    async with advanced.run_test() as pilot:
+        screen = await settings(pilot)
+        row(screen, "train.rank").focus()
+        await pilot.press("enter", *"9999")
+        assert "out of bounds" in screen_text(advanced)
+        await pilot.press("enter")
+        assert "train.rank" not in advanced.draft.values
+        await pilot.press("escape")
+        assert isinstance(screen.focused, SettingRow)
+        await pilot.press("enter", *"abc")
+        assert "a whole number is wanted" in screen_text(advanced)
+
+
+async def test_a_change_is_marked_and_r_resets_it(advanced: LoratuiApp) -> None:
+    async with advanced.run_test() as pilot:
+        screen = await settings(pilot)
+        row(screen, "train.rank").focus()
+        await pilot.press("enter", *"16", "enter")
+        await until(pilot, lambda: "• rank" in screen_text(advanced))
+        assert advanced.draft.values["train.rank"] == 16
+        assert "preset   32" in screen_text(advanced)
+        await pilot.press("r")
+        await until(pilot, lambda: "• rank" not in screen_text(advanced))
+        assert "train.rank" not in advanced.draft.values
+
+
+async def test_choices_and_switches_change_at_enter(advanced: LoratuiApp) -> None:
+    async with advanced.run_test() as pilot:
+        screen = await settings(pilot)
+        row(screen, "train.optimizer").focus()
+        await pilot.press("enter")
+        assert advanced.draft.values["train.optimizer"] == "adamw"
+        row(screen, "train.gradient_checkpointing").focus()
+        await pilot.press("space")
+        assert advanced.draft.values["train.gradient_checkpointing"] is False
+
+
+async def test_search_finds_by_word_and_opens_sections(advanced: LoratuiApp) -> None:
+    async with advanced.run_test() as pilot:
+        screen = await settings(pilot)
+        await pilot.press("slash", *"growth", "enter")
+        await until(pilot, lambda: isinstance(screen.focused, SettingRow))
+        assert screen.focused.setting.key == "prodigy.growth_rate"
+        assert not screen.query_one("#section-prodigy", Collapsible).collapsed
+        await pilot.press("enter", *"1.02", "enter")
+        assert advanced.draft.values["prodigy.growth_rate"] == 1.02
+        await pilot.press("escape")
+        assert type(advanced.screen).__name__ == "AdvancedScreen"  # the first Escape empties the search
+
+
+async def test_a_list_is_written_with_semicolons(advanced: LoratuiApp) -> None:
+    async with advanced.run_test() as pilot:
+        screen = await settings(pilot)
+        screen.query_one("#section-sample", Collapsible).collapsed = False
+        await pilot.pause()
+        row(screen, "sample.prompts").focus()
+        await pilot.press("enter", *"a TOK, red; a TOK", "enter")
+        assert advanced.draft.values["sample.prompts"] == ("a TOK, red", "a TOK")
+
+
+async def test_m_shows_only_what_differs(advanced: LoratuiApp) -> None:
+    async with advanced.run_test() as pilot:
+        screen = await settings(pilot)
+        row(screen, "train.rank").focus()
+        await pilot.press("enter", *"16", "enter", "m")
+        await pilot.pause()
+        shown = {one.setting.key for one in screen.query(SettingRow) if one.display}
+        assert "train.rank" in shown
+        assert "train.batch" not in shown

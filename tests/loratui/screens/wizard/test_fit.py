@@ -1,0 +1,150 @@
+"""The plan against the machine: what does not fit is said, F4 shows what helps and does it; it can be taken back."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from loratui.app import LoratuiApp
+from loratui.planning.hardware import Holder, Machine
+from loratui.screens.shared.session import Session
+from loratui.settings.draft import Draft, DraftStore
+from loratui.widgets.settingrow import SettingRow
+
+from .conftest import HOSTILE, SIZES, assert_snapshot, at, screen_text, until
+
+Wizard = Callable[..., LoratuiApp]
+GB = 1_000_000_000
+SMALL_GPU = Machine("cuda", "NVIDIA GeForce RTX 3080", 10 * GB, 9 * GB, (Holder(7, "blender", GB),))
+
+
+@pytest.fixture
+def heavy(chosen: Draft) -> Draft:
+    """A draft at the review whose run is too much for 10 GB."""
+    own = {"train.gradient_checkpointing": False, "train.batch": 4, "name": "dog"}
+    return chosen.model_copy(update={"step": 5, "preset": "object"}).with_settings(own)
+
+
+async def judged(pilot: Pilot[Any]) -> Any:
+    """The review with its plan judged against the machine."""
+    await at(pilot, "WelcomeScreen")
+    await pilot.press("enter")
+    screen = await at(pilot, "ReviewScreen")
+    await until(pilot, lambda: screen._plan is not None and screen._plan.verdict is not None)
+    await pilot.pause()
+    return screen
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_f4_makes_it_fit_and_settings_takes_it_back(wizard: Wizard, heavy: Draft, size: tuple[int, int]) -> None:
+    app = wizard(heavy, SMALL_GPU)
+    async with app.run_test(size=size) as pilot:
+        screen = await judged(pilot)
+        assert "does not fit: 2" in screen_text(app) and "Make it fit" in screen_text(app)
+        assert_snapshot(app, "review-too-much")
+        await pilot.press("f4")
+        await at(pilot, "Confirm")
+        assert_snapshot(app, "make-it-fit")
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen is screen and screen._plan.verdict.fits)
+        await pilot.pause()
+        assert "It fits narrowly, with" in screen_text(app) and "Make it fit" not in screen_text(app)
+        changed = app.draft.values
+        assert changed["train.gradient_checkpointing"] is True
+        assert changed["train.batch"] * changed["train.accumulation"] == 4
+        assert app.store.load().draft.values == changed  # kept at once
+        assert_snapshot(app, "review-made-to-fit")
+        await pilot.press("escape")
+        settings = await at(pilot, "AdvancedScreen")
+        row = next(one for one in settings.query(SettingRow) if one.setting.key == "train.accumulation")
+        assert row._differs
+        row.focus()
+        await pilot.press("r")
+        await until(pilot, lambda: "train.accumulation" not in app.draft.values)
+
+
+async def test_f4_works_from_a_field_and_escape_leaves_all_as_it_was(wizard: Wizard, heavy: Draft) -> None:
+    app = wizard(heavy, SMALL_GPU)
+    async with app.run_test() as pilot:
+        screen = await judged(pilot)
+        screen.query_one("#name").focus()
+        await pilot.press("f4")
+        await at(pilot, "Confirm")
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen is screen)
+        assert app.draft.values == heavy.values
+        assert screen._plan.proposal is not None
+
+
+async def test_f4_does_nothing_where_it_fits(wizard: Wizard, chosen: Draft) -> None:
+    app = wizard(chosen.model_copy(update={"step": 5, "preset": "object"}))
+    async with app.run_test() as pilot:
+        screen = await judged(pilot)
+        await pilot.press("f4")
+        await pilot.pause()
+        assert app.screen is screen and "Make it fit" not in screen_text(app)
+
+
+async def test_it_is_said_when_no_setting_helps(wizard: Wizard, heavy: Draft) -> None:
+    app = wizard(heavy, Machine("cuda", "A GPU", 2 * GB, 2 * GB))
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await judged(pilot)
+        await pilot.press("f4")
+        await at(pilot, "Confirm")
+        assert "not enough: more memory is needed" in screen_text(app)
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen is screen and not screen._plan.proposal.changes)
+        await pilot.press("f4")
+        await until(pilot, lambda: "No setting would make it fit" in screen_text(app))
+        assert app.screen is screen
+
+
+async def test_smaller_pictures_are_checked_again(wizard: Wizard, heavy: Draft) -> None:
+    """What the check of the pictures says depends on the resolution."""
+    app = wizard(heavy.with_settings({"train.resolution": 2048, "train.rank": 8}), SMALL_GPU)
+    async with app.run_test() as pilot:
+        screen = await judged(pilot)
+        before = app.session.scan
+        assert screen._plan.proposal.settings["train.resolution"] < 2048
+        await pilot.press("f4")
+        await at(pilot, "Confirm")
+        await pilot.press("enter")
+        await until(pilot, lambda: app.session.scan is not before)
+        await until(pilot, lambda: screen._plan is not None and screen._plan.verdict.fits)
+        assert app.session.scan.settings.resolution == app.draft.values["train.resolution"]
+
+
+async def test_the_plan_is_there_before_the_gpu_has_answered(chosen: Draft, own_place: Any) -> None:
+    answer = threading.Event()
+
+    def slow(_device: str) -> Machine:
+        answer.wait(60)
+        return SMALL_GPU
+
+    store = DraftStore(own_place / "state")
+    store.save(chosen.model_copy(update={"step": 5, "preset": "object"}))
+    app = LoratuiApp(store=store, session=Session(look=slow))
+    async with app.run_test() as pilot:
+        await at(pilot, "WelcomeScreen")
+        await pilot.press("enter")
+        screen = await at(pilot, "ReviewScreen")
+        await until(pilot, lambda: screen._plan is not None)
+        assert screen._plan.verdict is None and "Looking at the GPU" in screen_text(app)
+        answer.set()
+        await until(pilot, lambda: screen._plan.verdict is not None)
+
+
+async def test_names_of_gpus_and_processes_are_shown_harmless(wizard: Wizard, heavy: Draft) -> None:
+    machine = Machine("cuda", HOSTILE, 48 * GB, 9 * GB, (Holder(7, HOSTILE, 39 * GB),))
+    app = wizard(heavy, machine)
+    async with app.run_test(size=(120, 60)) as pilot:
+        screen = await judged(pilot)
+        screen.query_one("#plan").scroll_end(animate=False)
+        await pilot.pause()
+        assert "fits only if nothing else runs on the GPU" in str(screen._plan.verdict.words)
+        assert not set(screen_text(app)) & {"\x1b", "\x07", "\x9b"}
+        assert "[@click=app.quit()]x[/] [b]y" in screen_text(app)  # shown, not acted upon

@@ -1,0 +1,105 @@
+"""The plan: nothing starts while something is wrong, and the person reads why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from loratui.app import LoratuiApp
+from loratui.runs import launch
+from loratui.settings.draft import Draft
+from trainer.contract.settings.config import load_config
+
+from .conftest import at, screen_text, until
+
+Wizard = Callable[..., LoratuiApp]
+
+
+@pytest.fixture
+def ready(chosen: Draft) -> Draft:
+    return chosen.model_copy(update={"step": 5, "preset": "object"})
+
+
+async def review(pilot: Pilot[Any]) -> Any:
+    """The review with its plan made, or its reason shown."""
+    await at(pilot, "WelcomeScreen")
+    await pilot.press("enter")
+    screen = await at(pilot, "ReviewScreen")
+    await until(pilot, lambda: screen._plan is not None or screen._reason)
+    await pilot.pause()
+    return screen
+
+
+async def test_a_bad_name_stops_the_start(wizard: Wizard, ready: Draft) -> None:
+    app = wizard(ready)
+    async with app.run_test() as pilot:
+        screen = await review(pilot)
+        screen.query_one("#name", Input).value = "my dog!"
+        await until(pilot, lambda: "only letters, digits" in screen_text(app))
+        await pilot.press("f2")
+        await pilot.pause()
+        assert type(app.screen).__name__ == "ReviewScreen"
+    assert not Path("runs").exists()
+
+
+async def test_a_base_model_that_is_not_sdxl_is_said(wizard: Wizard, ready: Draft) -> None:
+    Path("other").mkdir()
+    Path("other/model_index.json").write_text('{"_class_name": "StableDiffusionPipeline"}')
+    app = wizard(ready.with_settings({"model.base": "./other"}))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await review(pilot)
+        assert "loratui trains SDXL only" in screen_text(app)
+        await pilot.press("f2")
+        assert type(app.screen).__name__ == "ReviewScreen"
+
+
+async def test_an_output_folder_that_cannot_be_made_is_said(wizard: Wizard, ready: Draft) -> None:
+    Path("taken").write_text("a file")
+    app = wizard(ready)
+    async with app.run_test() as pilot:
+        screen = await review(pilot)
+        screen.query_one("#out", Input).value = "taken"
+        await pilot.press("f2")
+        await until(pilot, lambda: "'taken' is a file" in screen_text(app) or "taken' is a file" in screen_text(app))
+        assert app.store.load().draft.out == "taken"
+
+
+async def test_pictures_that_went_away_are_said(wizard: Wizard, ready: Draft) -> None:
+    app = wizard(ready.with_settings({"dataset.path": "gone"}))
+    async with app.run_test() as pilot:
+        screen = await review(pilot)
+        assert "there is no folder" in screen._reason
+        await pilot.press("f2")
+        assert type(app.screen).__name__ == "ReviewScreen"
+
+
+@pytest.fixture
+def trainers() -> Iterator[None]:
+    """Ends every trainer that the test started."""
+    yield
+    for child in launch._children.values():
+        child.kill()
+        child.wait()
+
+
+async def test_warnings_are_asked_about_and_noted(wizard: Wizard, ready: Draft, trainers: None) -> None:
+    Path("photos/dog_3.txt").write_text("a dog without its word")
+    app = wizard(ready)
+    async with app.run_test() as pilot:
+        await review(pilot)
+        await pilot.press("f2")
+        await at(pilot, "Confirm")
+        assert "dog_3.png" in screen_text(app)
+        await pilot.press("enter")
+        await at(pilot, "MonitorScreen")
+    (answers,) = Path("runs").glob("*/answers.toml")
+    text = answers.read_text()
+    assert ":dog_3.png" in text
+    assert 'path = "photos"' in text  # as typed
+    assert load_config(answers.with_name("config.toml")).train.steps == 500  # 100 x 5 pictures
+    assert app.store.all().kept == ()

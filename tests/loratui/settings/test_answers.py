@@ -1,0 +1,195 @@
+"""The answer file: everything wrong is said at once, with its line; what is written is read back the same."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from loratui.settings.answers import Answers, AnswersError, answers_text, parse_set, read_answers, write_answers
+from loratui.settings.lines import key_lines
+from trainer.contract.settings.config import BY_KEY
+
+
+def problems(tmp_path: Path, text: str) -> list[str]:
+    path = tmp_path / "answers.toml"
+    path.write_text(text)
+    with pytest.raises(AnswersError) as caught:
+        read_answers(path)
+    return caught.value.messages
+
+
+def test_a_misspelt_key_is_named_with_its_line_and_what_was_meant(tmp_path: Path) -> None:
+    text = 'schema = 1\npreset = "face"\n\n[train]\nrank = 8\nreslution = 64\n'
+    assert problems(tmp_path, text) == ["answers.toml:6: train.reslution: unknown setting; did you mean 'resolution'?"]
+
+
+def test_all_errors_come_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
+    text = """schema = 1
+preset = "fcae"
+name = "my lora"
+[dataset]
+trigger = "my dog"
+skip = [
+  "a.jpg",
+  7,
+]
+[train]
+rank = 0
+resolution = 100
+precision = "bf17"
+steps = "many"
+seed = true
+tokens = 3
+[trian]
+rank = 8
+"""
+    said = problems(tmp_path, text)
+    assert [message.split(":")[1] for message in said] == ["2", "3", "5", "6", "11", "12", "13", "14", "15", "16", "17"]
+    assert "did you mean 'face'?" in said[0]
+    assert "letters, digits" in said[1]
+    assert "write 'my_dog' instead of 'my dog'" in said[2]
+    assert "dataset.skip: [" in said[3] and "list of texts" in said[3]
+    assert said[4].endswith("train.rank: 0 is out of bounds; allowed is 1 to 1024")
+    assert "128 is the nearest" in said[5]
+    assert "did you mean 'bf16'?" in said[6]
+    assert "'many' is not a whole number" in said[7]
+    assert "true is not a whole number" in said[8]
+    assert "did you mean 'pivotal.tokens'?" in said[9]
+    assert said[10].endswith("[trian]: unknown table; did you mean 'train'?")
+
+
+def test_a_syntax_error_is_told_with_its_line(tmp_path: Path) -> None:
+    (said,) = problems(tmp_path, "schema = 1\n[train\nrank = 8\n")
+    assert said.startswith("answers.toml:2: not valid TOML")
+
+
+@pytest.mark.parametrize("content", [b"\x89PNG\r\n\x1a\n\x00\x00", b"\xff\xd8\xff\xe0", b"a\0b = 1", b"", b"x = 1\n"])
+def test_what_is_no_answer_file_is_called_so(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "x.toml"
+    path.write_bytes(content)
+    with pytest.raises(AnswersError, match="no answer file"):
+        read_answers(path)
+
+
+def test_a_missing_file_and_a_folder_are_sentences(tmp_path: Path) -> None:
+    with pytest.raises(AnswersError, match="there is no answer file"):
+        read_answers(tmp_path / "nope.toml")
+    with pytest.raises(AnswersError, match="is a folder"):
+        read_answers(tmp_path)
+
+
+def test_a_newer_schema_is_refused_before_anything_else_is_said(tmp_path: Path) -> None:
+    (said,) = problems(tmp_path, "schema = 2\n[train]\nnovelty = 8\n")
+    assert said.startswith("answers.toml:1: schema: schema 2 is newer") and "update loratui" in said
+
+
+def test_a_missing_schema_is_told_with_the_line_to_write(tmp_path: Path) -> None:
+    (said,) = problems(tmp_path, "[train]\nrank = 8\n")
+    assert "write 'schema = 1'" in said
+
+
+def test_the_trigger_must_stand_in_the_instance_prompt(tmp_path: Path) -> None:
+    text = 'schema = 1\npreset = "face"\n[dataset]\ntrigger = "anna"\ninstance_prompt = "a photo of annabel"\n'
+    (said,) = problems(tmp_path, text)
+    assert said.startswith("answers.toml:5: dataset.instance_prompt: ") and "does not hold the trigger" in said
+
+
+def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+    values = {
+        "train.rank": 8,
+        "dataset.path": '~/photos/"anna"',
+        "dataset.skip": ("a b.jpg", "ü\n.jpg"),
+        "name": "anna",
+        "train.learning_rate": 0.5,
+        "prodigy.growth_rate": float("inf"),
+        "dataset.flip": True,
+    }
+    path = tmp_path / "answers.toml"
+    write_answers(path, Answers("face", values))
+    found = read_answers(path)
+    assert found.preset == "face"
+    assert {key: tuple(one) if isinstance(one, list) else one for key, one in found.values.items()} == values
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_tables_stand_in_the_order_of_their_declaration() -> None:
+    text = answers_text(Answers("face", {"sample.steps": 5, "train.rank": 8, "dataset.path": "x", "name": "n"}))
+    lines = [line for line in text.splitlines() if line]
+    assert lines[0].startswith("# Written by loratui") and "loratui replay answers.toml" in lines[0]
+    assert lines[1:4] == ["schema = 1", 'preset = "face"', 'name = "n"']
+    assert [line for line in lines if line.startswith("[")] == ["[dataset]", "[train]", "[sample]"]
+
+
+def test_only_what_the_person_chose_is_written() -> None:
+    assert answers_text(Answers("face", {"train.rank": 8})).splitlines()[1:] == [
+        "schema = 1",
+        'preset = "face"',
+        "",
+        "[train]",
+        "rank = 8",
+    ]
+
+
+def test_lines_are_right_past_lists_strings_and_inline_tables() -> None:
+    text = '''# x
+schema = 1
+[dataset]
+skip = [  # why
+  "a]",
+  "[train]",
+]
+path = """
+rank = 9
+"""
+[train]
+"rank" = 8
+sample.deep = 1
+export = { precision = "x", other = 2 }
+'''
+    found = key_lines(text)
+    assert (found["schema"], found["dataset.skip"], found["dataset.path"], found["train.rank"]) == (2, 4, 8, 12)
+    assert found["train"] == 11 and found["train.export.precision"] == 14
+    assert "dataset.rank" not in found
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("train.rank=16", ("train.rank", 16)),
+        ("train.learning_rate=1", ("train.learning_rate", 1)),
+        (" train.optimizer = adamw ", ("train.optimizer", "adamw")),
+        ("name=2024", ("name", "2024")),
+        ('dataset.skip=["a,b.jpg"]', ("dataset.skip", ["a,b.jpg"])),
+        ("dataset.skip=a.jpg, b.jpg", ("dataset.skip", ["a.jpg", "b.jpg"])),
+        ("dataset.instance_prompt=a TOK = art", ("dataset.instance_prompt", "a TOK = art")),
+        ("dataset.flip=true", ("dataset.flip", True)),
+    ],
+)
+def test_set_is_typed_by_the_declaration(text: str, expected: tuple[str, object]) -> None:
+    assert parse_set(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("train.rnk=16", "--set train.rnk: unknown setting; did you mean 'train.rank'?"),
+        ("rank=16", "did you mean 'train.rank'?"),
+        ("train.rank", "write it as KEY=VALUE"),
+        ("train.rank=a", "is not a whole number (1 to 1024)"),
+        ("train.rank=4096", "out of bounds"),
+        ("dataset.flip=yes", "is not true or false"),
+    ],
+)
+def test_a_bad_set_is_a_sentence(text: str, said: str) -> None:
+    with pytest.raises(AnswersError) as caught:
+        parse_set(text)
+    assert said in str(caught.value)
+
+
+def test_every_declared_setting_survives_a_round_trip(tmp_path: Path) -> None:
+    values = {key: one.default for key, one in BY_KEY.items() if key != "preset"}
+    write_answers(tmp_path / "all.toml", Answers("object", values))
+    found = read_answers(tmp_path / "all.toml")
+    assert set(found.values) == set(values)

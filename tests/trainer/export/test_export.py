@@ -1,0 +1,165 @@
+"""The files: they hold what was trained, under the names that other programs know, and work as the card says."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import StableDiffusionXLPipeline
+from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from tests.hostname import names_the_host
+from tests.trainer.conftest import make_config, make_run, train
+from tests.trainer.model.test_adapters import small_unet
+from trainer.contract.basemodel.inspect import small_model
+from trainer.contract.run.rundir import RunDir
+from trainer.contract.settings.config import TrainConfig
+from trainer.export.proof import ExportMismatch, prove_diffusers, prove_kohya
+from trainer.model.adapters import add_lora
+
+
+@pytest.fixture(scope="module")
+def exported(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDir:
+    """A run whose LoRA has moved enough to be seen."""
+    own = make_config(pictures, train__steps=12, prodigy__d0=1e-3, sample__steps=6, train__checkpoint_every=6)
+    run = make_run(tmp_path_factory.mktemp("run"), own)
+    train(run)
+    return run
+
+
+@pytest.mark.slow
+def test_the_snippet_of_the_card_makes_the_last_picture_of_the_run(exported: RunDir, tmp_path: Path) -> None:
+    card = (exported.export / "README.md").read_text()
+    code = re.search(r"```python\n(.*?)```", card, re.S)[1]
+    code = re.sub(r'base = ".*"', f"base = {str(small_model())!r}", code)
+    code = code.replace('files = "."', f"files = {str(exported.export)!r}")
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = np.asarray(Image.open(tmp_path / "picture.png")).astype(int)
+    last = np.asarray(Image.open(exported.sample(12, 0))).astype(int)
+    first = np.asarray(Image.open(exported.sample(0, 0))).astype(int)
+    assert np.abs(found - last).max() <= 1  # rounding of one level
+    assert np.abs(found - first).mean() > 2  # and the files matter
+
+
+@pytest.mark.slow
+def test_diffusers_loads_the_lora_without_a_warning(exported: RunDir) -> None:
+    code = (
+        "import logging, sys; from diffusers import StableDiffusionXLPipeline as P\n"
+        f"pipe = P.from_pretrained({str(small_model())!r})\n"
+        "print('LOADED', file=sys.stderr)\n"
+        f"pipe.load_lora_weights({str(exported.export)!r}, weight_name='pytorch_lora_weights.safetensors')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    said = done.stderr.split("LOADED")[1].strip().splitlines()
+    # diffusers says this of every LoRA that has no part for the text encoders, its own ones too
+    assert [line for line in said if not line.startswith("No LoRA keys associated to CLIPText")] == []
+
+
+@pytest.mark.slow
+def test_generate_uses_the_files(exported: RunDir, tmp_path: Path) -> None:
+    out = tmp_path / "new folder" / "a.png"
+    command = [sys.executable, "-m", "trainer.samples.generate", str(exported.path), "a TOK star", "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert out.read_bytes() == exported.sample(12, 0).read_bytes()
+
+
+@pytest.mark.slow
+def test_any_checkpoint_can_be_exported_anywhere(exported: RunDir, tmp_path: Path) -> None:
+    out = tmp_path / "nested folder" / "größe"
+    base = [sys.executable, "-m", "trainer.export", str(exported.path)]
+    subprocess.run([*base, "--out", str(out)], check=True, capture_output=True)
+    for name in ("toy.safetensors", "toy_emb.safetensors", "pytorch_lora_weights.safetensors"):
+        assert (out / name).read_bytes() == (exported.export / name).read_bytes()
+    subprocess.run([*base, "--out", str(out), "--checkpoint", "6"], check=True, capture_output=True)
+    assert (out / "toy.safetensors").read_bytes() != (exported.export / "toy.safetensors").read_bytes()
+
+
+@pytest.mark.slow
+def test_nothing_of_the_machine_is_in_the_files(exported: RunDir) -> None:
+    home = str(Path.home())
+    folders = [str(exported.path), str(small_model().parent), home + "/"]
+    for path in exported.export.iterdir():
+        raw = path.read_bytes()
+        assert not [word for word in folders if word.encode() in raw], path.name
+        assert not names_the_host(raw), path.name
+
+
+@pytest.mark.slow
+def test_the_header_says_how_it_was_trained(exported: RunDir) -> None:
+    with safe_open(exported.export / "toy.safetensors", "pt") as file:
+        header = file.metadata()
+        dtypes = {file.get_tensor(name).dtype for name in file.keys()}  # noqa: SIM118 - no iteration in safe_open
+    assert dtypes == {torch.float16}
+    assert header["ss_base_model_version"] == "sdxl_base_v1-0"
+    assert header["ss_network_module"] == "networks.lora"
+    assert (header["ss_network_dim"], header["ss_network_alpha"]) == ("4", "4")
+    assert header["modelspec.architecture"] == "stable-diffusion-xl-v1-base/lora"
+    assert header["modelspec.trigger_phrase"] == "toy_emb"
+    assert json.loads(header["ss_tag_frequency"])["toy"]["a TOK star"] == 1
+    raw = (exported.export / "toy.safetensors").read_bytes()
+    import hashlib
+
+    start = 8 + int.from_bytes(raw[:8], "little")
+    assert header["sshs_model_hash"] == hashlib.sha256(raw[start:]).hexdigest()
+
+
+@pytest.mark.parametrize("dora", [False, True])
+@pytest.mark.parametrize("alpha", [0.0, 1.0, 16.0])
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16"])
+def test_a_file_that_does_not_hold_the_model_is_found_out(
+    settings: Callable[..., TrainConfig], tmp_path: Path, alpha: float, precision: str, dora: bool
+) -> None:
+    from trainer.export.files import write_diffusers, write_kohya
+    from trainer.model.parts import DTYPES
+
+    own = settings(train__alpha=alpha, export__precision=precision, train__dora=dora)
+    layers = add_lora(small_unet(), own)
+    with torch.no_grad():
+        for layer in layers.values():
+            layer.up.normal_(std=0.02)
+    one, other = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+    write_diffusers(one, layers, DTYPES[precision])
+    write_kohya(other, own, layers, (), 1, 1)
+    for path, prove in ((one, prove_diffusers), (other, lambda p, all: prove_kohya(p, all, 1))):
+        tensors = load_file(path)
+        names = [next(key for key in tensors if "up" in key.rsplit(".", 2)[-2])]
+        names += [key for key in tensors if key.endswith(("dora_scale", "magnitude_vector"))][:1]
+        assert len(names) == 1 + dora
+        for name in names:
+            changed = {key: one.clone() for key, one in tensors.items()}
+            changed[name].view(-1)[changed[name].abs().argmax()] *= 1.1
+            save_file(changed, path)
+            with pytest.raises(ExportMismatch, match="is not the model's"):
+                prove(path, layers)
+
+
+@pytest.mark.parametrize("dora", [False, True])
+def test_the_pipeline_and_the_model_agree_on_another_scale(
+    settings: Callable[..., TrainConfig], tmp_path: Path, dora: bool
+) -> None:
+    from tests.trainer.model.test_adapters import inputs
+    from trainer.export.files import DIFFUSERS, write_diffusers
+
+    unet = small_unet()
+    layers = add_lora(unet, settings(train__alpha=1.0, train__dora=dora))
+    with torch.no_grad():
+        for layer in layers.values():
+            layer.up.normal_(std=0.1, generator=torch.Generator().manual_seed(0))
+            if dora:
+                layer.magnitude.mul_(1.3)
+    write_diffusers(tmp_path / DIFFUSERS, layers, torch.float32)
+    pipe = StableDiffusionXLPipeline.from_pretrained(small_model())
+    pipe.load_lora_weights(tmp_path, weight_name=DIFFUSERS)
+    with torch.no_grad():
+        assert torch.allclose(pipe.unet(**inputs(unet)).sample, unet(**inputs(unet)).sample, atol=1e-5)

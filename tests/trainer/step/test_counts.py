@@ -1,0 +1,105 @@
+"""What a step costs, counted: operations and waits for the device, against PEFT and prodigyopt on the same model."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import torch
+from diffusers import UNet2DConditionModel
+from peft import LoraConfig
+from prodigyopt import Prodigy
+from torch.nn import functional
+
+from tests.trainer.model.test_adapters import inputs
+from tests.trainer.step.test_optimizer import CountOps
+from trainer.contract.basemodel.inspect import small_model
+from trainer.contract.settings.config import TrainConfig
+from trainer.data.dataset import Plan, read_dataset
+from trainer.data.latents import LatentCache
+from trainer.ground.world import World
+from trainer.model.parts import fix_pooling, load_parts
+from trainer.model.prompts import PromptCache
+from trainer.step.step import Stepper
+from trainer.step.trainee import make_trainee
+
+
+def stepper(own: TrainConfig, folder: Path) -> Stepper:
+    parts = load_parts(own, torch.device("cpu"))
+    fix_pooling(parts.text_encoders, parts.tokenizers)
+    trainee = make_trainee(parts, own)
+    plan = Plan(read_dataset(own), (), own)
+    latents = LatentCache(folder, own.dataset.background)
+    latents.use(parts.vae, parts.device)
+    latents.fill([view for step in (1, 2, 3) for view in plan.micro_batch(step, 0)], lambda done, all: None)
+    return Stepper(parts, trainee, plan, latents, PromptCache(parts), own, World())
+
+
+def ours(own: TrainConfig, folder: Path) -> list[str]:
+    steps = stepper(own, folder)
+    steps.take(1)
+    with CountOps() as seen:
+        steps.take(2)
+    return seen.names
+
+
+def reference() -> list[str]:
+    """PEFT's LoRA on the same unet, one tensor after the other through prodigyopt: what a step is elsewhere."""
+    unet = UNet2DConditionModel.from_pretrained(small_model(), subfolder="unet").requires_grad_(False)
+    unet.add_adapter(LoraConfig(r=4, lora_alpha=4, target_modules=["to_q", "to_k", "to_v", "to_out.0"]))
+    trained = [one for one in unet.parameters() if one.requires_grad]
+    with redirect_stdout(io.StringIO()):
+        optimizer = Prodigy(trained, lr=1.0, weight_decay=0.01, use_bias_correction=True, safeguard_warmup=True)
+    own = inputs(unet)
+
+    def take() -> None:
+        optimizer.zero_grad()
+        functional.mse_loss(unet(**own).sample, own["sample"]).backward()
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        optimizer.step()
+
+    take()
+    with CountOps() as seen:
+        take()
+    return seen.names
+
+
+def waits(names: list[str]) -> int:
+    return sum("_local_scalar_dense" in name for name in names)
+
+
+def test_a_whole_step_waits_for_the_device_once(settings: Callable[..., TrainConfig], tmp_path: Path) -> None:
+    # that one is the .tolist() of loss, norm and d, which takes no operation on the CPU
+    assert waits(ours(settings(), tmp_path)) == 0
+    assert waits(reference()) > 100
+
+
+def test_a_whole_step_with_both_text_encoders_takes_fewer_operations_than_the_unet_alone_elsewhere(
+    settings: Callable[..., TrainConfig], tmp_path: Path
+) -> None:
+    mine, theirs = len(ours(settings(), tmp_path)), len(reference())
+    print(f"\noperations a step: {mine} with both encoders, {theirs} for PEFT and prodigyopt on the unet alone")
+    assert mine < theirs
+
+
+def test_more_repeats_hold_no_more_pictures(settings: Callable[..., TrainConfig], tmp_path: Path) -> None:
+    one, many = settings(dataset__repeats=1), settings(dataset__repeats=50)
+    for own in (one, many):
+        steps = stepper(own, tmp_path / str(own.dataset.repeats))
+        for step in (1, 2, 3):
+            steps.take(step)
+        files = list((tmp_path / str(own.dataset.repeats)).iterdir())
+        assert len(files) <= 5  # one for each picture, however often it is seen
+
+
+def test_a_dropped_caption_is_trained_as_the_model_samples_without_a_prompt(
+    settings: Callable[..., TrainConfig], tmp_path: Path
+) -> None:
+    own = settings(dataset__caption_dropout=0.5, train__batch=8)
+    steps = stepper(own, tmp_path)
+    words = steps._words(steps._plan.micro_batch(1, 0))
+    empty = [not bool(one.any()) for one in words.hidden]
+    assert empty == [not bool(one.any()) for one in words.pooled]
+    assert 0 < sum(empty) < 8

@@ -1,0 +1,1 @@
+"""`python -m trainer.captioner`: writes captions beside pictures."""

@@ -1,0 +1,144 @@
+"""`python -m trainer.captioner DIR`: writes a caption beside each picture that has none; tells its progress as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trainer.captioner.files import Frame, InUse, Work, alone_in, caption_file, find_work, write_new
+from trainer.contract.pictures.folder import NoDataset, Picture
+from trainer.contract.run import exits
+
+if TYPE_CHECKING:
+    import torch
+
+    from trainer.captioner.models import Captioner
+
+TOKENS = 60  # SDXL reads 77 with the trigger and the words around
+
+
+def main(arguments: list[str]) -> int:
+    """Caption the folder; one JSON object a line on stdout, `type` first. Returns the exit code."""
+    asked = _parser().parse_args(arguments)
+    frame = Frame(asked.trigger, asked.prefix, asked.suffix)
+    try:
+        work = find_work(asked.folder, asked.caption_column)
+        tell("work", folder=str(asked.folder), wanted=len(work.wanted), left=len(work.left))
+        for name, reason in work.left:
+            tell("left", file=name, reason=reason)
+        if asked.dry_run:
+            return _show(work, frame)
+        with alone_in(asked.folder):
+            return _caption(asked, work, frame) if work.wanted else _end(0, 0)
+    except NoDataset as error:
+        return _refuse(str(error), exits.DATASET)
+    except InUse as error:
+        return _refuse(str(error), exits.RUNNING)
+    except KeyboardInterrupt:
+        return _refuse("stopped; what was written stays, and the next start goes on from there", exits.STOPPED)
+
+
+def tell(type: str, **fields: Any) -> None:
+    """One line of progress, for a program to read: it holds names and captions as they are."""
+    print(json.dumps({"type": type, **fields}), flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m trainer.captioner", description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--model", default="blip", help="blip, florence-2, a local folder, or a hub id")
+    parser.add_argument("--trigger", default="TOK", help="the word that each caption gets; empty: none")
+    parser.add_argument("--prefix", default="", help="words before each caption")
+    parser.add_argument("--suffix", default="", help="words after each caption")
+    parser.add_argument("--caption-column", default="prompt", help="of metadata.jsonl or metadata.csv")
+    parser.add_argument("--max-tokens", type=int, default=TOKENS, help="how long a caption may be")
+    parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be captioned; load and write nothing")
+    return parser
+
+
+def _show(work: Work, frame: Frame) -> int:
+    for picture in work.wanted:
+        file = caption_file(picture.path).name
+        tell("would", file=picture.name, caption_file=file, caption=frame.around("..."))
+    return _end(0, 0)
+
+
+def _caption(asked: argparse.Namespace, work: Work, frame: Frame) -> int:
+    from trainer.captioner.models import NoCaptioner, find_model
+
+    try:
+        model = find_model(asked.model)  # before torch, which takes seconds
+    except NoCaptioner as error:
+        return _refuse(str(error), exits.USAGE)
+    import torch
+
+    device = torch.device("cuda" if asked.device != "cpu" and torch.cuda.is_available() else "cpu")
+    if asked.device == "cuda" and device.type == "cpu":
+        return _refuse("--device cuda: torch sees no GPU; run 'loratui doctor', or leave it out", exits.USAGE)
+    tell("load", model=asked.model, device=device.type)
+    try:
+        captioner = _load(model, device, asked.max_tokens)
+        with torch.inference_mode():
+            return _write_all(work.wanted, captioner, frame)
+    except NoCaptioner as error:
+        return _refuse(str(error), exits.USAGE)
+    except (torch.OutOfMemoryError, MemoryError):
+        return _refuse("out of memory; try --device cpu, or --model blip, which is smaller", exits.MEMORY)
+
+
+def _load(model: Path, device: torch.device, tokens: int) -> Captioner:
+    from transformers.utils import logging
+
+    from trainer.captioner.models import load_captioner
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    return load_captioner(model, device, tokens)
+
+
+def _write_all(wanted: tuple[Picture, ...], captioner: Captioner, frame: Frame) -> int:
+    """One picture after the other; each caption is on disk before the next is looked at."""
+    from trainer.data.images import BadPicture, open_rgb
+
+    failed = 0
+    for done, picture in enumerate(wanted, 1):
+        began = time.monotonic()
+        place = {"file": picture.name, "done": done, "total": len(wanted)}
+        try:
+            words = captioner.describe(open_rgb(picture.path))
+            if not words:
+                raise BadPicture("the model has no words for it; write a caption yourself")
+            caption = frame.around(words)
+            written = write_new(caption_file(picture.path), caption)
+        except BadPicture as error:
+            failed += 1
+            tell("failed", **place, reason=str(error))
+        except OSError as error:
+            return _refuse(f"{caption_file(picture.path)}: {error.strerror}; nothing of it was written", exits.FAILED)
+        else:
+            took = round(time.monotonic() - began, 3)
+            tell("caption" if written else "left", **place, **_what(caption, written), seconds=took)
+    return _end(len(wanted) - failed, failed)
+
+
+def _what(caption: str, written: bool) -> dict[str, str]:
+    return {"caption": caption} if written else {"reason": "a caption was written meanwhile; it stays"}
+
+
+def _end(done: int, failed: int) -> int:
+    tell("end", done=done, failed=failed)
+    return exits.DATASET if failed else exits.DONE
+
+
+def _refuse(message: str, code: int) -> int:
+    tell("error", message=message, code=code)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

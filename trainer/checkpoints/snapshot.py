@@ -1,0 +1,200 @@
+"""Checkpoints that are whole or not there: written aside, hashed, flushed, renamed; and the newest whole one found."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save
+
+from trainer.contract.run.rundir import RunDir, make_private
+
+VERSION = 1
+FILES = ("lora.safetensors", "embeddings.safetensors", "optimizer.safetensors", "state.json")
+
+_NAME = re.compile(r"step-\d+")
+
+Tensors = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All that an exact resume needs, copied off the live tensors. Draws need nothing: they are pure."""
+
+    step: int
+    lora: Tensors
+    embeddings: Tensors
+    optimizer: Tensors
+    identity: dict[str, Any]  # what must be the same for the resumed run to be the same run
+
+
+class Damaged(ValueError):
+    """A checkpoint whose files do not match their hashes."""
+
+
+class OtherRun(ValueError):
+    """A checkpoint of another run; `differences` names each field with its old and new value."""
+
+    def __init__(self, differences: list[str]) -> None:
+        super().__init__("the checkpoint belongs to another run:\n" + "\n".join(differences))
+        self.differences = differences
+
+
+def copy_tensors(tensors: Tensors) -> Tensors:
+    """CPU copies that later steps do not touch."""
+    return {name: one.detach().to("cpu", copy=True).contiguous() for name, one in tensors.items()}
+
+
+def save_checkpoint(run: RunDir, snapshot: Snapshot) -> tuple[Path, int]:
+    """Write a snapshot durably; returns its folder and size in bytes. Raises OSError and leaves nothing behind."""
+    make_private(run.checkpoints)
+    final = run.checkpoint(snapshot.step)
+    aside = run.checkpoints / f".{final.name}.part"
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(mode=0o700)
+    try:
+        size = _write_all(aside, snapshot)
+        # a folder cannot be renamed over another one: the old one steps aside first, and goes last
+        old = run.checkpoints / f".{final.name}.old"
+        shutil.rmtree(old, ignore_errors=True)
+        if final.exists():
+            final.rename(old)
+        aside.rename(final)
+        shutil.rmtree(old, ignore_errors=True)
+        _sync(run.checkpoints)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+    return final, size
+
+
+def _write_all(folder: Path, snapshot: Snapshot) -> int:
+    state = {"version": VERSION, "step": snapshot.step, "identity": snapshot.identity}
+    contents = {
+        "lora.safetensors": save(snapshot.lora),
+        "embeddings.safetensors": save(snapshot.embeddings),
+        "optimizer.safetensors": save(snapshot.optimizer),
+        "state.json": json.dumps(state, indent=1).encode(),
+    }
+    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
+    for name, data in contents.items():
+        _write(folder / name, data)
+    _write(folder / "manifest.json", json.dumps(hashes, indent=1).encode())
+    _sync(folder)
+    return sum(map(len, contents.values()))
+
+
+def _write(path: Path, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def drop_old(run: RunDir, keep: int, written: int) -> None:
+    """Remove all but the `keep` newest checkpoints; to be called when that of step `written` is durable.
+
+    Later ones are damaged, or the run would have gone on from them: they do not count, and are written over in time.
+    """
+    for path in [one for one in list_checkpoints(run) if step_of(one) <= written][keep:]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def list_checkpoints(run: RunDir) -> list[Path]:
+    """The folders of all checkpoints, newest first."""
+    if not run.checkpoints.is_dir():
+        return []
+    found = [path for path in run.checkpoints.iterdir() if path.is_dir() and _NAME.fullmatch(path.name)]
+    return sorted(found, key=step_of, reverse=True)
+
+
+def step_of(folder: Path) -> int:
+    """The step of a checkpoint's folder, step-000300."""
+    return int(folder.name.removeprefix("step-"))
+
+
+def load_checkpoint(folder: Path) -> Snapshot:
+    """Read a checkpoint and check every hash. Raises Damaged, naming the file."""
+    try:
+        hashes = json.loads((folder / "manifest.json").read_bytes())
+    except (OSError, ValueError):
+        raise Damaged(f"{folder.name}/manifest.json is missing or broken") from None
+    for name in FILES:
+        try:
+            digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        except OSError:
+            raise Damaged(f"{folder.name}/{name} is missing") from None
+        if digest != hashes.get(name):
+            raise Damaged(f"{folder.name}/{name} does not match its hash")
+    state = json.loads((folder / "state.json").read_bytes())
+    if state["version"] != VERSION:
+        raise Damaged(f"{folder.name} was written by another version of loratui ({state['version']})")
+    tensors = [load_file(folder / name) for name in FILES[:3]]
+    return Snapshot(state["step"], *tensors, identity=state["identity"])
+
+
+@dataclass(frozen=True)
+class Found:
+    """The newest checkpoint that is whole, if any, and a sentence for every damaged one that was passed over."""
+
+    snapshot: Snapshot | None
+    damaged: tuple[str, ...] = ()
+
+    @property
+    def step(self) -> int | None:
+        """The step that a run goes on from; None from the start."""
+        return None if self.snapshot is None else self.snapshot.step
+
+
+def newest_checkpoint(run: RunDir) -> Found:
+    """Look for the newest whole checkpoint, from the newest backwards."""
+    damaged = []
+    for folder in list_checkpoints(run):
+        try:
+            return Found(load_checkpoint(folder), tuple(damaged))
+        except Damaged as error:
+            damaged.append(str(error))
+    return Found(None, tuple(damaged))
+
+
+def check_identity(snapshot: Snapshot, identity: dict[str, Any], only: tuple[str, ...] = ()) -> None:
+    """Raises OtherRun with a field-by-field difference unless the checkpoint is of this very run.
+
+    `only` names the tables or fields that are compared, for when the rest is not known yet.
+    """
+    old, new = _flat(snapshot.identity), _flat(json.loads(json.dumps(identity)))
+    within = tuple(f"{one}." for one in only)
+    names = [one for one in sorted(set(old) | set(new)) if not only or one in only or one.startswith(within)]
+    differences = [
+        f"{name}: was {old.get(name, 'nothing')!r}, is {new.get(name, 'nothing')!r}"
+        for name in names
+        if old.get(name) != new.get(name)
+    ]
+    if differences:
+        raise OtherRun(differences)
+
+
+def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in table.items():
+        if isinstance(value, dict):
+            found |= _flat(value, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = value
+    return found

@@ -1,0 +1,75 @@
+"""Where pictures can come from: a folder of pictures, a data set on this disk, or one on the hub."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Literal
+
+from trainer.contract.pictures.folder import ENDINGS, NoDataset
+
+Origin = Literal["pictures", "dataset", "hub"]
+
+HUB_SOURCE = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(@(?P<revision>[\w.-]+))?")
+SAVED = ("state.json", "dataset_dict.json")  # what save_to_disk leaves beside its arrow files
+DATA_ENDINGS = frozenset({".parquet", ".arrow", ".tar"})
+DEEPEST = 2  # folders below the data set's own that are looked into for data files
+
+
+class NoColumn(NoDataset):
+    """The data set has no such caption column; `columns` are those that hold text."""
+
+    def __init__(self, message: str, columns: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.columns = columns
+
+
+def cache_folder() -> Path:
+    """Where caches of all runs lie: $XDG_CACHE_HOME/loratui, or ~/.cache/loratui."""
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "loratui"
+
+
+def written_folder() -> Path:
+    """Where data sets stand that were written out as folders of pictures, each under its digest."""
+    return cache_folder() / "datasets"
+
+
+def origin_of(source: str) -> Origin:
+    """What `dataset.path` names. Without a look at the hub: owner/name is one unless a folder says otherwise.
+
+    What is neither a data set nor a hub id counts as a folder of pictures, whether or not there is one.
+    """
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return "dataset" if not _has_pictures(path) and is_dataset_folder(path) else "pictures"
+    return "hub" if is_hub_source(source) else "pictures"
+
+
+def is_hub_source(source: str) -> bool:
+    """Whether `source` is owner/name or owner/name@revision, and no path: its first part is no folder here."""
+    return HUB_SOURCE.fullmatch(source) is not None and not Path(source.partition("/")[0]).exists()
+
+
+def is_dataset_folder(folder: Path) -> bool:
+    """Whether save_to_disk wrote the folder, or it holds parquet, arrow or tar files (also in folders below)."""
+    return any((folder / name).is_file() for name in SAVED) or _has_data(folder, DEEPEST)
+
+
+def _has_pictures(folder: Path) -> bool:
+    return any(Path(name).suffix.lower() in ENDINGS for name in _names(folder) if not name.startswith("."))
+
+
+def _has_data(folder: Path, deeper: int) -> bool:
+    names = [folder / name for name in _names(folder) if not name.startswith(".")]
+    if any(one.suffix.lower() in DATA_ENDINGS for one in names):
+        return True
+    return deeper > 0 and any(_has_data(one, deeper - 1) for one in names if one.is_dir() and not one.is_symlink())
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return [one.name for one in folder.iterdir()]
+    except OSError:
+        return []

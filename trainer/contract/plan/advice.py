@@ -1,0 +1,154 @@
+"""What a person should know about a configuration before it runs, and what forbids it: sentences with reasons."""
+
+from __future__ import annotations
+
+import importlib.util
+from contextlib import suppress
+from pathlib import Path
+
+from trainer.contract.basemodel.inspect import NotSDXL, inspect_base
+from trainer.contract.basemodel.unet_names import lora_paths, unet_config, unknown_blocks
+from trainer.contract.settings.arithmetic import OWN_RATES, learning_rates, pivot_step, views_per_image
+from trainer.contract.settings.config import TrainConfig, vae_source
+from trainer.contract.settings.sections import SDXL
+
+OVERFIT_VIEWS = 200  # the seed's Y2K table: 148 views per image were good, 222 overfit
+OVERFIT_SEEN = 220  # views per image at which that table's style sets were "evidently overfit" (1500 * 4 / 27)
+OVERFIT_KINDS = ("style", "character-style")  # what that table, and the Huggy set it is compared with, taught
+RANK_SMOOTH = 64  # the seed: rank 64 looks "air-brushed"
+RATES = ("learning_rate", "embedding_learning_rate", "text_encoder_learning_rate")  # in the order of OWN_RATES
+ADAMW_TOO_HIGH = 1e-2  # a hundred times the seed's rate: most likely Prodigy's 1.0 left standing
+
+
+def advice(config: TrainConfig, images: int = 0) -> list[str]:
+    """Warnings about `config`; `images` is the number of pictures, 0 where it is not known yet."""
+    return [
+        *_rates(config),
+        *_loss(config),
+        *_size(config),
+        *_length(config, images),
+        *_tokens(config),
+        *_prior(config),
+    ]
+
+
+def refusals(config: TrainConfig) -> list[str]:
+    """What makes a run impossible on this machine, whatever the pictures are; found without loading anything."""
+    found = []
+    try:
+        unet = unet_config(config)
+        base = inspect_base(config.model.base)
+        if base.file is not None and not base.vae and not vae_source(config.model):
+            found.append(
+                "model.vae: the base model brings no VAE of its own; set it to madebyollin/sdxl-vae-fp16-fix, or to "
+                "the folder of another"
+            )
+    except NotSDXL as error:
+        found.append(f"model.base: {error}")
+    else:
+        if unet is not None:
+            found += unknown_blocks(config.train.blocks, lora_paths(unet, config.train.targets))
+    prior = config.prior
+    if prior.enabled and prior.path and not Path(prior.path).expanduser().is_dir():
+        found.append(f"prior.path: there is no folder '{prior.path}'")
+    if config.train.optimizer == "adamw-8bit" and importlib.util.find_spec("bitsandbytes") is None:
+        found.append(
+            "train.optimizer is adamw-8bit, which needs bitsandbytes: pip install 'loratui[8bit]', or take adamw"
+        )
+    return found
+
+
+def _rates(config: TrainConfig) -> list[str]:
+    train = config.train
+    unet, rows = learning_rates(config)
+    words = _words_rate(config)
+    found = []
+    if train.optimizer == "prodigy":
+        if not 0.1 <= unet <= 2:
+            found.append(f"train.learning_rate is {unet:g}: Prodigy finds its own rate and wants 1.0")
+        if words and rows != unet:
+            found.append(
+                f"train.{words} ({rows:g}) differs from train.learning_rate ({unet:g}): "
+                "Prodigy has one estimate for both and wants equal rates"
+            )
+        if train.warmup_steps and not config.prodigy.safeguard_warmup:
+            found.append("a warm-up without prodigy.safeguard_warmup inflates Prodigy's estimate")
+        if train.schedule != "constant" and train.schedule != "cosine":
+            found.append(f"train.schedule is {train.schedule}: Prodigy is meant for constant or cosine")
+        return found
+    for key, rate in (("learning_rate", unet), (words, rows)):
+        if key and rate >= ADAMW_TOO_HIGH:
+            good = OWN_RATES[train.optimizer][RATES.index(key)]
+            found.append(f"train.{key} is {rate:g}: far too high for AdamW; {good:g} is its own")
+    return found
+
+
+def _words_rate(config: TrainConfig) -> str:
+    """Which setting is the rate of the words; empty where they are not trained."""
+    if config.pivotal.enabled:
+        return "embedding_learning_rate"
+    return "text_encoder_learning_rate" if config.text_encoder_lora.enabled else ""
+
+
+def _loss(config: TrainConfig) -> list[str]:
+    if not config.train.min_snr_gamma:
+        return []
+    why = "train.edm is on" if config.train.edm else ""
+    with suppress(NotSDXL):  # said as an error elsewhere
+        why = "the base model is an EDM model" if inspect_base(config.model.base).edm else why
+    return [f"{why}, which has weights of its own: train.min_snr_gamma is not used; set it to 0"] if why else []
+
+
+def _size(config: TrainConfig) -> list[str]:
+    found = []
+    train = config.train
+    try:
+        native = inspect_base(config.model.base).native
+    except NotSDXL:
+        native = train.resolution  # said as an error elsewhere
+    if train.resolution != native:
+        found.append(f"train.resolution is {train.resolution}, but the base model was made for {native} px")
+    if train.rank > RANK_SMOOTH:
+        found.append(f"train.rank is {train.rank}: at 64 the seed already saw air-brushed skin, and the file grows")
+    if train.precision == "fp16" and config.model.base == SDXL and vae_source(config.model) == "":
+        found.append("SDXL's own VAE overflows in fp16; leave model.vae at 'auto'")
+    if train.device == "cpu" and native >= 512:
+        found.append("train.device is cpu: a full-size SDXL takes minutes per step there")
+    return found
+
+
+def _length(config: TrainConfig, images: int) -> list[str]:
+    train = config.train
+    if not images:
+        return []
+    views = views_per_image(train.steps, train.batch * train.accumulation, images)
+    if views > OVERFIT_VIEWS:
+        good = max(1, round(train.steps * 120 / views))
+        return [
+            f"each picture is seen {views:.0f} times: the seed's sets overfit above {OVERFIT_VIEWS}; "
+            f"about {good} steps would be 120 views"
+        ]
+    return []
+
+
+def _tokens(config: TrainConfig) -> list[str]:
+    if not config.pivotal.enabled:
+        return []
+    steps = config.train.steps
+    if pivot_step(steps, config.pivotal.fraction) >= steps:
+        return [
+            f"pivotal.fraction is {config.pivotal.fraction:g}: the run never pivots, the new tokens train to its end"
+        ]
+    return []
+
+
+def _prior(config: TrainConfig) -> list[str]:
+    prior = config.prior
+    if prior.enabled and not prior.path:
+        return [
+            f"prior.enabled without prior.path: {prior.images} class pictures are generated, which the seed saw "
+            "reduce 'both resemblance to the subject and realism'; give a folder of real photographs"
+        ]
+    if prior.path and not prior.enabled:
+        return ["prior.path names a folder, but prior.enabled is false: the class pictures are not used"]
+    return []

@@ -1,0 +1,1 @@
+"""The run directory and its protocol: names, events, lock, commands, queue."""

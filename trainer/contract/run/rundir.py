@@ -1,0 +1,140 @@
+"""The names of everything inside a run directory, and how its state is read from outside."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+State = Literal["starting", "running", "completed", "stopped", "failed", "crashed", "new", "queued"]
+
+
+@dataclass(frozen=True)
+class RunDir:
+    """A run directory: the whole truth about one run."""
+
+    path: Path
+
+    @property
+    def answers(self) -> Path:
+        """What the person chose."""
+        return self.path / "answers.toml"
+
+    @property
+    def config(self) -> Path:
+        """Everything resolved; the only thing that the trainer reads."""
+        return self.path / "config.toml"
+
+    @property
+    def changes(self) -> Path:
+        """What a person changed between two starts of the run, as JSON; absent where nothing was."""
+        return self.path / "changes.json"
+
+    @property
+    def events(self) -> Path:
+        """The append-only log; the trainer's rank 0 is its only writer."""
+        return self.path / "events.jsonl"
+
+    @property
+    def log(self) -> Path:
+        """Raw stdout and stderr of the trainer."""
+        return self.path / "trainer.log"
+
+    @property
+    def lock(self) -> Path:
+        """Flocked by the trainer for its life; holds pid, host and start as JSON."""
+        return self.path / "lock"
+
+    @property
+    def claim(self) -> Path:
+        """Flocked from the launch of a trainer until all its processes are gone; says which GPUs they were given."""
+        return self.path / "claim"
+
+    @property
+    def queued(self) -> Path:
+        """There while the run waits in the queue of the folder it lies in."""
+        return self.path / "queued.json"
+
+    @property
+    def control(self) -> Path:
+        """Inbox of commands, one JSON file each."""
+        return self.path / "control"
+
+    @property
+    def samples(self) -> Path:
+        """Validation pictures: 000300-0.png and the small 000300-0.jpg."""
+        return self.path / "samples"
+
+    @property
+    def prompts(self) -> Path:
+        """Prompts that were added to the validation pictures while it ran; written by the trainer."""
+        return self.path / "prompts.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        """step-000300 and so on."""
+        return self.path / "checkpoints"
+
+    @property
+    def cache(self) -> Path:
+        """Latents and prompt embeddings of this run, and generated class pictures."""
+        return self.path / "cache"
+
+    @property
+    def trackers(self) -> Path:
+        """What trackers write, each into a folder of its own."""
+        return self.path / "trackers"
+
+    @property
+    def export(self) -> Path:
+        """The files that other programs read."""
+        return self.path / "export"
+
+    def checkpoint(self, step: int) -> Path:
+        """The folder of the checkpoint at `step`."""
+        return self.checkpoints / f"step-{step:06d}"
+
+    def sample(self, step: int, index: int) -> Path:
+        """The full-size validation picture of prompt `index` at `step`."""
+        return self.samples / f"{step:06d}-{index}.png"
+
+
+def write_atomic(path: Path, data: bytes | str, mode: int = 0o600) -> None:
+    """Write `data` aside, flush it to disk and rename it over `path`: a reader sees the old or the new, never half."""
+    raw = data.encode() if isinstance(data, str) else data
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+
+
+def make_private(path: Path) -> None:
+    """Make a folder (and its parents) that only its owner can look into."""
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def run_state(run: RunDir, last: dict[str, Any] | None) -> State:
+    """The state of a run from its lock and the last `run` or `end` event (None if there is neither).
+
+    Lock held: running. Lock free: queued while it waits for its turn; after an `end` that status; without: crashed.
+    """
+    from trainer.contract.run.lock import lock_holder
+
+    if lock_holder(run.lock) is not None:
+        return "running"
+    if run.queued.exists():
+        return "queued"
+    if last is None:
+        return "new" if not run.log.exists() else "crashed"
+    if last.get("type") == "end":
+        status = last.get("status")
+        return status if status in ("completed", "stopped", "failed") else "failed"
+    return "crashed"

@@ -1,0 +1,1 @@
+"""The settings of a run: each declared once, joined to one configuration."""

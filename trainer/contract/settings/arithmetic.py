@@ -1,0 +1,98 @@
+"""The numbers that follow from a configuration and a count of pictures: the plan and the trainer share them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trainer.contract.settings.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Where things fall in a run; steps are optimizer steps, counted from 1."""
+
+    images: int
+    steps: int
+    views: int  # pictures seen in the whole run
+    views_per_image: float
+    steps_per_epoch: float
+    epochs: float
+    pivot: int | None  # the last step that trains the new tokens, or the text encoders
+    checkpoints: tuple[int, ...]
+    samples: tuple[int, ...]
+
+
+def views_per_image(steps: int, batch: int, images: int) -> float:
+    """How often each picture is seen: what overfits (seed's Y2K table: 37 to 148 good, 222 overfit)."""
+    return steps * batch / images
+
+
+def trained_images(images: int, hold_out: int) -> int:
+    """How many of `images` are trained on; at least 1 where there are any, so that a plan can be drawn up."""
+    return max(min(images, 1), images - hold_out)
+
+
+def pivot_step(steps: int, fraction: float) -> int:
+    """The step after which the new tokens are frozen: max(1, round(fraction * steps))."""
+    return max(1, round(fraction * steps))
+
+
+def sample_steps(config: TrainConfig) -> tuple[int, ...]:
+    """Steps after which validation pictures are made: 0 (the base model), every n, and the last."""
+    return _every(config.train.sample_every, config.train.steps, first=True)
+
+
+def checkpoint_steps(config: TrainConfig) -> tuple[int, ...]:
+    """Steps after which a checkpoint is saved: every n, and the last."""
+    return _every(config.train.checkpoint_every, config.train.steps, first=False)
+
+
+# unet, embeddings, text encoders; seed: Prodigy 1.0; AdamW as in cog-sdxl, text encoders 5e-5
+OWN_RATES = {"prodigy": (1.0, 1.0, 1.0), "adamw": (1e-4, 3e-4, 5e-5), "adamw-8bit": (1e-4, 3e-4, 5e-5)}
+
+
+def learning_rates(config: TrainConfig) -> tuple[float, float]:
+    """The rates of the unet's LoRA, and of the words: the new rows, or the text encoders' LoRA where that is trained.
+
+    A setting of 0 means the optimizer's own.
+    """
+    train = config.train
+    unet, embeddings, text = OWN_RATES[train.optimizer]
+    words = train.embedding_learning_rate or embeddings
+    if config.text_encoder_lora.enabled:
+        words = train.text_encoder_learning_rate or text
+    return train.learning_rate or unet, words
+
+
+def text_frozen_after(config: TrainConfig) -> int | None:
+    """The step after which nothing of the words is trained any more; None where nothing ever is."""
+    if config.pivotal.enabled:
+        return pivot_step(config.train.steps, config.pivotal.fraction)
+    if config.text_encoder_lora.enabled:
+        return pivot_step(config.train.steps, config.text_encoder_lora.fraction)
+    return None
+
+
+def schedule(config: TrainConfig, images: int) -> Schedule:
+    """All of it for `images` pictures. Raises ValueError if there are none."""
+    if images < 1:
+        raise ValueError("there are no pictures to train on")
+    train = config.train
+    batch = train.batch * train.accumulation
+    epoch = images * config.dataset.repeats / batch  # the order goes on from one epoch into the next: no step is cut
+    return Schedule(
+        images=images,
+        steps=train.steps,
+        views=train.steps * batch,
+        views_per_image=views_per_image(train.steps, batch, images),
+        steps_per_epoch=epoch,
+        epochs=train.steps / epoch,
+        pivot=text_frozen_after(config),
+        checkpoints=checkpoint_steps(config),
+        samples=sample_steps(config),
+    )
+
+
+def _every(n: int, steps: int, first: bool) -> tuple[int, ...]:
+    marks = set(range(n, steps, n)) if n else set()
+    return tuple(sorted(marks | {steps} | ({0} if first else set())))

@@ -1,0 +1,128 @@
+"""The configuration of a run: its tables joined, and the ways to read, write, flatten and hash it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import field_validator, model_validator
+
+from trainer.contract.settings.fields import Section, Setting, declared_settings, setting
+from trainer.contract.settings.sections import (
+    SDXL,
+    AdamW,
+    Dataset,
+    Export,
+    Model,
+    Pivotal,
+    Prior,
+    Prodigy,
+    Sample,
+    TextEncoderLora,
+)
+from trainer.contract.settings.tracking import Tracker
+from trainer.contract.settings.training import Train
+from trainer.contract.settings.triggers import holds_word, split_triggers
+
+SDXL_VAE = "madebyollin/sdxl-vae-fp16-fix"
+SMALL = "sdxl-small"  # the trained small SDXL that ships with the package
+
+Kind = Literal["face", "object", "character-style", "style", "one-picture"]
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+class TrainConfig(Section):
+    """Everything that decides a run; the trainer reads nothing else."""
+
+    name: str = setting("lora", "name", "Names the run and its files: letters, digits, - and _.")
+    kind: Kind = setting("object", "kind", "What is being taught; decides presets and checks.")
+    preset: str = setting("object", "preset", "The preset that the values started from.")
+    model: Model = Model()
+    dataset: Dataset = Dataset()
+    train: Train = Train()
+    pivotal: Pivotal = Pivotal()
+    text_encoder_lora: TextEncoderLora = TextEncoderLora()
+    prodigy: Prodigy = Prodigy()
+    adamw: AdamW = AdamW()
+    prior: Prior = Prior()
+    sample: Sample = Sample()
+    tracker: Tracker = Tracker()
+    export: Export = Export()
+
+    @field_validator("name")
+    @classmethod
+    def _a_file_name(cls, value: str) -> str:
+        if not NAME.fullmatch(value):
+            raise ValueError("only letters, digits, '-' and '_' (at most 64): it becomes a file name and a prompt word")
+        return value
+
+    @model_validator(mode="after")
+    def _one_way_for_the_words(self) -> TrainConfig:
+        if self.pivotal.enabled and self.text_encoder_lora.enabled:
+            raise ValueError(
+                "text_encoder_lora.enabled: it stands in place of pivotal tuning; set pivotal.enabled = false as well"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _trigger_in_prompt(self) -> TrainConfig:
+        words = split_triggers(self.dataset.trigger)
+        if not any(holds_word(self.dataset.instance_prompt, word) for word in words):
+            raise ValueError(
+                f"dataset.instance_prompt: '{self.dataset.instance_prompt}' does not hold the trigger "
+                f"'{self.dataset.trigger}' as a word of its own"
+            )
+        return self
+
+
+SETTINGS: tuple[Setting, ...] = declared_settings(TrainConfig)
+BY_KEY: dict[str, Setting] = {one.key: one for one in SETTINGS}
+
+
+def vae_source(model: Model) -> str:
+    """The VAE that `model` means: a hub id or folder, or "" for the base model's own."""
+    if model.vae != "auto":
+        return model.vae
+    return SDXL_VAE if model.base == SDXL else ""
+
+
+def flat(config: TrainConfig) -> dict[str, Any]:
+    """All values under their dotted keys, in the order of declaration."""
+    values: dict[str, Any] = {}
+    for one in SETTINGS:
+        section, _, name = one.key.rpartition(".")
+        values[one.key] = getattr(getattr(config, section) if section else config, name)
+    return values
+
+
+def nested(values: dict[str, Any]) -> dict[str, Any]:
+    """Dotted keys as tables: {"train.rank": 8} gives {"train": {"rank": 8}}."""
+    tables: dict[str, Any] = {}
+    for key, value in values.items():
+        section, _, name = key.rpartition(".")
+        (tables.setdefault(section, {}) if section else tables)[name] = value
+    return tables
+
+
+def dump_config(config: TrainConfig) -> str:
+    """`config` as the TOML text of a run's config.toml."""
+    import tomlkit
+
+    tables = config.model_dump(mode="python")
+    for table in tables.values():
+        if isinstance(table, dict):
+            table.update({key: list(value) for key, value in table.items() if isinstance(value, tuple)})
+    return tomlkit.dumps(tables)
+
+
+def load_config(path: Path) -> TrainConfig:
+    """Read a run's config.toml. Raises OSError, tomllib.TOMLDecodeError or pydantic.ValidationError."""
+    return TrainConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+
+
+def config_sha(config: TrainConfig) -> str:
+    """A hash of every value: two runs with the same one are the same run on the same pictures."""
+    return hashlib.sha256(repr(sorted(flat(config).items())).encode()).hexdigest()[:16]

@@ -1,0 +1,298 @@
+"""The tables of settings: each setting is declared here, once, and everything else is derived from it."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from pydantic import field_validator
+
+from trainer.contract.settings.fields import Section, setting
+from trainer.contract.settings.triggers import split_triggers
+
+SDXL = "stabilityai/stable-diffusion-xl-base-1.0"
+SEED = "seed post: LoRA training scripts of the world, unite!"
+
+
+class Model(Section):
+    """What is trained on."""
+
+    base: str = setting(
+        SDXL,
+        "base model",
+        "An SDXL model: a hub id, a local diffusers folder or .safetensors file, or sdxl-small, the one that ships.",
+        source=SEED,
+        min_length=1,
+    )
+    vae: str = setting(
+        "auto",
+        "VAE",
+        "A hub id or a folder; auto: madebyollin/sdxl-vae-fp16-fix with SDXL base, else the base model's own.",
+        source=SEED,
+        min_length=1,
+    )
+    vae_precision: Literal["auto", "fp32"] = setting(
+        "auto",
+        "VAE precision",
+        "auto: that of the training, but fp32 for a VAE that overflows in half precision, as its configuration says.",
+        source="diffusers' script (pretrained_vae_model_name_or_path, else fp32)",
+    )
+    clip_skip: int = setting(
+        0,
+        "clip skip",
+        "Layers of both text encoders that are left out at the end, beyond the one that SDXL itself leaves out.",
+        source="diffusers (clip_skip)",
+        unit="layers",
+        ge=0,
+        le=11,
+    )
+
+
+class Dataset(Section):
+    """The pictures, and the words that belong to them."""
+
+    path: str = setting(
+        "",
+        "folder",
+        "The folder of pictures (sub-folders are not searched), or a data set: a folder of parquet, arrow or "
+        "webdataset files, or owner/name on the hub.",
+    )
+    subset: str = setting("", "subset", "Which configuration of a data set; empty: its default.")
+    split: str = setting("train", "split", "Which split of a data set; a folder of pictures has none.", min_length=1)
+    trigger: str = setting(
+        "TOK",
+        "trigger",
+        "The word in captions and prompts that stands for the new concept; several are separated by commas.",
+        source=SEED + " (token_abstraction)",
+    )
+    class_word: str = setting("", "class word", "What the concept is: dog, woman, backpack. Used in the class prompt.")
+    instance_prompt: str = setting(
+        "a photo of a TOK",
+        "instance prompt",
+        "The caption of every picture that has none of its own; it must hold the trigger.",
+        source=SEED,
+        min_length=1,
+    )
+    caption_column: str = setting(
+        "prompt",
+        "caption column",
+        "The column of metadata.jsonl, metadata.csv or the data set that holds the captions.",
+        source=SEED + " (caption_column)",
+        min_length=1,
+    )
+    skip: tuple[str, ...] = setting((), "skipped", "Pictures of the folder that are left out.")
+    hold_out: int = setting(
+        0,
+        "held out",
+        "Pictures never trained on: the loss on them, at fixed noise, tells which checkpoint to take.",
+        up="A better hint, and fewer pictures to learn from; with ten or less, better none.",
+        ge=0,
+        le=1000,
+    )
+    accept: tuple[str, ...] = setting(
+        (), "accepted", "Warnings that were read and accepted, as code:file; a warning that is not here stops a replay."
+    )
+    repeats: int = setting(
+        1,
+        "repeats",
+        "How often each picture stands in one epoch, before shuffling. With fixed steps it changes only the order.",
+        source=SEED,
+        ge=1,
+        le=1000,
+    )
+    crop: Literal["center", "random"] = setting(
+        "center", "crop", "Where the square is cut from a picture that is not square; random: anew at every view."
+    )
+    buckets: bool = setting(
+        False,
+        "buckets",
+        "Cut each picture to the nearest of SDXL's sizes in place of a square; a step holds pictures of one size.",
+        source="SDXL paper, appendix I",
+        up="Nothing is lost at the long side; small sets mix less within a step.",
+    )
+    flip: bool = setting(
+        False,
+        "flip",
+        "Mirror every second view at random.",
+        up="Twice the views of a symmetric thing; wrong for faces and for anything with writing on it.",
+    )
+    caption_dropout: float = setting(
+        0.0,
+        "caption dropout",
+        "Part of the views that are trained without their caption, as the base model draws without a prompt.",
+        up="The concept leaks into pictures that do not ask for it; guidance works better.",
+        ge=0,
+        lt=1,
+    )
+    background: str = setting(
+        "#ffffff",
+        "background",
+        "The colour under transparent pictures, as #rrggbb.",
+        pattern=r"^#[0-9a-fA-F]{6}$",
+    )
+
+    @field_validator("trigger")
+    @classmethod
+    def _one_word_each(cls, value: str) -> str:
+        words = split_triggers(value)
+        if not words:
+            raise ValueError("a trigger is needed, such as TOK")
+        for word in words:
+            if re.search(r"\s", word):
+                near = word.replace(" ", "_")
+                raise ValueError(f"a trigger is one word without spaces; write '{near}' instead of '{word}'")
+            if not re.search(r"\w", word):
+                raise ValueError(f"a trigger needs a letter or a digit; '{word}' has none")
+        if len(set(words)) != len(words):
+            raise ValueError("the same trigger is given twice")
+        return ",".join(words)
+
+
+class Pivotal(Section):
+    """Pivotal tuning: new tokens are trained first, then frozen while the LoRA goes on."""
+
+    enabled: bool = setting(
+        True, "pivotal tuning", "Train new tokens for the trigger instead of reusing an old word.", source=SEED
+    )
+    tokens: int = setting(
+        2,
+        "tokens per trigger",
+        "How many new tokens stand for one trigger.",
+        source=SEED + " (num_new_tokens_per_abstraction)",
+        ge=1,
+        le=32,
+    )
+    init_words: str = setting(
+        "",
+        "start from",
+        "Words whose embeddings the new tokens start from, such as a brown dog; empty: random.",
+        source="diffusers' script (initializer_concept)",
+    )
+    fraction: float = setting(
+        0.5,
+        "pivot",
+        "Part of the run after which the new tokens are frozen.",
+        source=SEED + " (pivoting halfway, as in cog-sdxl)",
+        gt=0,
+        le=1,
+    )
+
+
+class TextEncoderLora(Section):
+    """LoRA on both text encoders, in place of pivotal tuning."""
+
+    enabled: bool = setting(
+        False,
+        "text encoder LoRA",
+        "Train q, k, v and out of both text encoders; pivotal tuning must be off.",
+        source=SEED + " (regular finetuning; its experiments prefer pivotal tuning)",
+    )
+    fraction: float = setting(
+        1.0,
+        "text encoder part",
+        "Part of the run after which the text encoders are frozen.",
+        source="diffusers' script (train_text_encoder_frac)",
+        gt=0,
+        le=1,
+    )
+
+
+class Prodigy(Section):
+    """Arguments of the Prodigy optimizer (prodigyopt)."""
+
+    beta1: float = setting(0.9, "beta1", "Decay of the gradient's mean.", source=SEED, ge=0, lt=1)
+    beta2: float = setting(
+        0.99, "beta2", "Decay of the squared gradient's mean.", source="an earlier draft of the seed", ge=0, lt=1
+    )
+    beta3: float = setting(
+        0.0, "beta3", "Decay of the estimate's own averages; 0: the root of beta2.", source="prodigyopt", ge=0, lt=1
+    )
+    d0: float = setting(
+        1e-6,
+        "d0",
+        "The first estimate of the learning rate.",
+        source="prodigyopt",
+        up="Starts sooner; too high and the estimate cannot come down.",
+        gt=0,
+        le=1,
+    )
+    d_coef: float = setting(
+        1.0, "d_coef", "Factor on the estimate.", source="prodigyopt", up="A bolder rate: 2.", gt=0, le=100
+    )
+    growth_rate: float = setting(
+        float("inf"), "growth rate", "The most that d may grow in one step; inf: any.", source="prodigyopt", gt=1
+    )
+    slice_p: int = setting(
+        1,
+        "slice_p",
+        "Estimate from every n-th parameter only: 11 saves about a third of the optimizer's memory.",
+        source="prodigyopt",
+        ge=1,
+        le=1000,
+    )
+    safeguard_warmup: bool = setting(
+        True, "safeguard warm-up", "Keeps a warm-up from inflating the estimate.", source="an earlier draft of the seed"
+    )
+    bias_correction: bool = setting(
+        True, "bias correction", "Adam's correction of the first steps.", source="an earlier draft of the seed"
+    )
+    decouple: bool = setting(True, "decoupled decay", "Weight decay as AdamW does it.", source=SEED)
+
+
+class AdamW(Section):
+    """Arguments of the AdamW optimizer."""
+
+    beta1: float = setting(0.9, "beta1", "Decay of the gradient's mean.", source="torch", ge=0, lt=1)
+    beta2: float = setting(0.999, "beta2", "Decay of the squared gradient's mean.", source="torch", ge=0, lt=1)
+    epsilon: float = setting(1e-8, "epsilon", "Keeps a division from zero.", source="torch", gt=0, le=1e-2)
+
+
+class Prior(Section):
+    """Prior preservation: pictures of the class, so that the model keeps knowing other members of it."""
+
+    enabled: bool = setting(False, "prior preservation", "Train on class pictures beside yours.", source=SEED)
+    path: str = setting(
+        "",
+        "class folder",
+        "Real photographs of the class. Where they are fewer than wanted, the rest is generated into the run.",
+        source=SEED + " (generated ones reduce resemblance and realism: prefer real photographs)",
+    )
+    prompt: str = setting(
+        "", "class prompt", "What the class pictures show; empty: 'a photo of a' and the class word.", source=SEED
+    )
+    images: int = setting(150, "class images", "How many class pictures.", source=SEED, ge=1, le=100_000)
+    batch: int = setting(
+        4,
+        "class batch",
+        "How many missing class pictures are generated at a time.",
+        source="diffusers' script (sample_batch_size)",
+        up="Faster, more memory.",
+        ge=1,
+        le=64,
+    )
+    weight: float = setting(1.0, "prior weight", "Weight of their loss beside yours.", source=SEED, ge=0, le=100)
+
+
+class Sample(Section):
+    """The validation pictures that show how the run is doing."""
+
+    prompts: tuple[str, ...] = setting(
+        (), "prompts", "One picture each; empty: the instance prompt.", source="seed post: validation_prompt"
+    )
+    steps: int = setting(
+        25, "denoising steps", "Of the scheduler, per picture.", source="diffusers' script", ge=1, le=999
+    )
+    guidance: float = setting(
+        5.0, "guidance", "How strictly the prompt is followed.", source="diffusers' SDXL default", ge=0, le=50
+    )
+    seed: int = setting(
+        0, "sample seed", "The first noise of every picture; fixed, so that steps can be compared.", ge=0
+    )
+
+
+class Export(Section):
+    """The files that other programs read."""
+
+    precision: Literal["fp16", "bf16", "fp32"] = setting(
+        "fp16", "file precision", "Of the LoRA files; fp16 is what the user interfaces expect."
+    )

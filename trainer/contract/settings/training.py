@@ -1,0 +1,215 @@
+"""The settings of the training itself: length, adapter, optimizer, what is kept."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from trainer.contract.settings.fields import Section, setting
+from trainer.contract.settings.sections import SEED
+
+
+class Train(Section):
+    """The training itself: length, adapter, optimizer, what is kept."""
+
+    steps: int = setting(
+        1000,
+        "steps",
+        "Optimizer steps of the whole run.",
+        source=SEED + " (1000 for about 30 pictures; 120 x pictures for faces)",
+        up="More likeness, then overfitting: look at views per image.",
+        down="Faster, and weaker likeness.",
+        ge=1,
+        le=1_000_000,
+    )
+    batch: int = setting(
+        4, "batch", "Pictures per forward pass.", source=SEED, up="Smoother, more memory.", ge=1, le=256
+    )
+    accumulation: int = setting(
+        1,
+        "accumulation",
+        "Forward passes per optimizer step: the batch's effect without its memory.",
+        source=SEED,
+        ge=1,
+        le=1024,
+    )
+    rank: int = setting(
+        32,
+        "rank",
+        "Width of the LoRA matrices: how much can be learned.",
+        source=SEED + " (of 4, 16, 32 and 64, 64 looked air-brushed; 32 is its default)",
+        up="More detail, a larger file; at 64 the seed saw air-brushed skin.",
+        down="A smaller file that generalises more and resembles less.",
+        ge=1,
+        le=1024,
+    )
+    alpha: float = setting(
+        0.0,
+        "alpha",
+        "The LoRA is scaled by alpha / rank; 0 means alpha = rank, a scale of 1.",
+        source="diffusers' script (lora_alpha = rank)",
+        ge=0,
+        le=4096,
+    )
+    dora: bool = setting(
+        False,
+        "DoRA",
+        "Also train the length of each weight row, apart from its direction (Liu et al. 2024).",
+        source="diffusers' script (use_dora, off)",
+        up="Closer to full training at small ranks; about a third slower.",
+    )
+    targets: Literal["attention", "all-linear"] = setting(
+        "attention",
+        "targets",
+        "Which layers of the unet's transformers get a LoRA: to_q, to_k, to_v, to_out.0, or every Linear.",
+        source="diffusers' script",
+    )
+    blocks: tuple[str, ...] = setting(
+        (),
+        "blocks",
+        "Only these blocks of the unet, by whole name, such as up_blocks.0.attentions.1; empty: all.",
+        source="B-LoRA (content: up_blocks.0.attentions.0, style: up_blocks.0.attentions.1)",
+    )
+    seed: int = setting(0, "seed", "Decides every random draw of the run.", source=SEED, ge=0, le=2**32 - 1)
+    resolution: int = setting(
+        1024,
+        "resolution",
+        "Side of the square that pictures are brought to.",
+        source=SEED,
+        unit="px",
+        down="Faster; SDXL below 768 px draws worse.",
+        ge=64,
+        le=4096,
+        multiple_of=64,
+    )
+    precision: Literal["bf16", "fp16", "fp32"] = setting(
+        "bf16",
+        "precision",
+        "Of the frozen base model. LoRA parameters and optimizer state are always fp32.",
+        source=SEED,
+    )
+    gradient_checkpointing: bool = setting(
+        True,
+        "gradient checkpointing",
+        "Compute activations twice in place of keeping them: less memory, about a third slower.",
+        source=SEED,
+    )
+    optimizer: Literal["prodigy", "adamw", "adamw-8bit"] = setting(
+        "prodigy",
+        "optimizer",
+        "Prodigy finds its own learning rate; AdamW takes the rates given here; adamw-8bit keeps its state in bytes.",
+        source=SEED,
+    )
+    learning_rate: float = setting(
+        0.0,
+        "learning rate",
+        "Of the unet's LoRA; 0: the optimizer's own, 1.0 with Prodigy and 1e-4 with AdamW.",
+        source=SEED,
+        ge=0,
+        le=10,
+    )
+    embedding_learning_rate: float = setting(
+        0.0,
+        "embedding learning rate",
+        "Of the new tokens' embeddings; 0: the optimizer's own, 1.0 with Prodigy and 3e-4 with AdamW.",
+        source=SEED + " (text_encoder_lr)",
+        ge=0,
+        le=10,
+    )
+    text_encoder_learning_rate: float = setting(
+        0.0,
+        "text encoder learning rate",
+        "Of the text encoders' LoRA; 0: the optimizer's own, 1.0 with Prodigy and 5e-5 with AdamW.",
+        source=SEED + " (text_encoder_lr 5e-5)",
+        ge=0,
+        le=10,
+    )
+    weight_decay: float = setting(
+        0.01,
+        "weight decay",
+        "Of the LoRA, the unet's and the text encoders'.",
+        source="prodigyopt's README; an earlier draft of the seed",
+        ge=0,
+        le=1,
+    )
+    embedding_weight_decay: float = setting(
+        0.001,
+        "embedding weight decay",
+        "Of the new tokens' embeddings, apart from the unet's; 0 is none.",
+        source="diffusers' script (adam_weight_decay_text_encoder)",
+        ge=0,
+        le=1,
+    )
+    schedule: Literal["constant", "linear", "cosine", "cosine-with-restarts", "polynomial"] = setting(
+        "constant", "schedule", "How the rate changes over the run, after the warm-up.", source=SEED
+    )
+    schedule_cycles: int = setting(
+        1, "restarts", "How often cosine-with-restarts falls from the full rate.", source="diffusers", ge=1, le=1000
+    )
+    schedule_power: float = setting(
+        1.0, "power", "Of the polynomial schedule: 1 is linear.", source="diffusers", gt=0, le=10
+    )
+    warmup_steps: int = setting(
+        0, "warm-up", "Steps in which the rate rises from 0.", source=SEED, unit="steps", ge=0, le=100_000
+    )
+    max_grad_norm: float = setting(
+        1.0, "clipping norm", "Gradients longer than this are shortened; 0: never.", source="diffusers' script", ge=0
+    )
+    min_snr_gamma: float = setting(
+        5.0,
+        "min-SNR gamma",
+        "Evens out the weight of easy and hard timesteps; 0 is off.",
+        source=SEED + " (5.0 when it is on)",
+        ge=0,
+        le=100,
+    )
+    edm: bool = setting(
+        False,
+        "EDM-style loss",
+        "Weigh the error of the denoised picture by 1 / sigma squared, without min-SNR; EDM models always train so.",
+        source="diffusers' script (do_edm_style_training, off)",
+    )
+    noise_offset: float = setting(
+        0.0,
+        "noise offset",
+        "Adds to the noise of each picture and channel a constant of this spread; 0 is off.",
+        source="diffusers' script (off)",
+        up="Very dark and very bright pictures become possible; above 0.1 contrast is overdone.",
+        ge=0,
+        le=1,
+    )
+    dropout: float = setting(
+        0.0,
+        "dropout",
+        "Part of the LoRA's inputs that is left out at random in each step.",
+        source="peft (off)",
+        up="Less overfitting, slower learning.",
+        ge=0,
+        lt=1,
+    )
+    checkpoint_every: int = setting(
+        250, "checkpoint every", "Steps between checkpoints; 0: only at the end.", unit="steps", ge=0, le=1_000_000
+    )
+    keep_checkpoints: int = setting(
+        3, "keep checkpoints", "How many of the newest checkpoints stay on disk.", ge=1, le=1000
+    )
+    sample_every: int = setting(
+        100, "sample every", "Steps between validation pictures; 0: only first and last.", unit="steps", ge=0
+    )
+    device: Literal["auto", "cuda", "cpu"] = setting(
+        "auto", "device", "Where to train; auto takes the GPU if there is one."
+    )
+    deterministic: bool = setting(
+        False,
+        "deterministic",
+        "Only kernels that give the same bits every time; on the CPU it is always so.",
+        source="torch's note on reproducibility",
+        up="A resumed run on a GPU ends bit-equal; slower.",
+    )
+    cpu_threads: int = setting(
+        1,
+        "CPU threads",
+        "Threads of torch when training on the CPU; the same number gives the same bits.",
+        up="Faster only for large models on idle cores.",
+        ge=1,
+        le=256,
+    )

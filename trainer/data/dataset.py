@@ -1,0 +1,198 @@
+"""The pictures of a run: which view of which picture, with which words, stands at each place of the training."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from trainer.contract.pictures.folder import NoDataset, list_pictures
+from trainer.contract.settings.buckets import Size, bucket_of
+from trainer.contract.settings.config import TrainConfig
+from trainer.data import images
+from trainer.ground import draws
+
+CROPS = 8  # places that a random crop chooses from, so that their latents can be cached
+
+
+class DataError(ValueError):
+    """The dataset cannot be trained on; `problems` has a sentence for every file that is at fault.
+
+    `files` are the pictures without which it could be, as `dataset.skip` names them.
+    """
+
+    def __init__(self, problems: list[str], files: Sequence[str] = ()) -> None:
+        super().__init__("\n".join(problems))
+        self.problems, self.files = problems, tuple(files)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One picture with the words that go with it; `size` is (width, height) when upright."""
+
+    name: str
+    path: Path
+    prompt: str
+    size: tuple[int, int]
+    digest: str  # sha256 of the file
+
+
+@dataclass(frozen=True)
+class View:
+    """A picture as one sample of one step sees it."""
+
+    item: Item
+    geometry: images.Geometry
+    step: int
+    sample: int  # within the step, over all micro-batches
+    prior: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What every step sees; a pure function of the configuration and the pictures."""
+
+    items: tuple[Item, ...]
+    class_items: tuple[Item, ...]
+    config: TrainConfig
+
+    def micro_batch(self, step: int, micro: int, part: slice = slice(None)) -> tuple[View, ...]:
+        """The views of one forward pass: `batch` pictures, then as many class pictures if there are any.
+
+        `step` counts from 1, `micro` from 0; `part` takes some of the samples, for one of several processes. Four
+        micro-batches of one see what one of four sees. With buckets all views of a step have one size; the class
+        pictures are cut to it.
+        """
+        size, passes = self.config.train.batch, self.config.train.accumulation
+        samples = range(micro * size, (micro + 1) * size)[part]
+        turn = self._turn(step)
+        mine, first, class_first = self._buckets[turn.size], turn.number * size * passes, (step - 1) * size * passes
+        views = [self._view(mine, "order", first + one, step, one, turn.size) for one in samples]
+        if self.class_items:
+            other = self.class_items
+            views += [self._view(other, "class-order", class_first + one, step, one, turn.size) for one in samples]
+        return tuple(views)
+
+    def distinct_views(self) -> list[View]:
+        """Everything that some step may see, each once: what there is to encode.
+
+        A short run is walked through; of a long one every variant is taken, without counting its steps.
+        """
+        train, data = self.config.train, self.config.dataset
+        crops = range(CROPS) if data.crop == "random" else (None,)
+        flips = (False, True) if data.flip else (False,)
+        cuts = list(zip(self.items, self._sizes, strict=True))
+        cuts += [(item, size) for item in self.class_items for size in sorted({size for _, size in cuts})]
+        if train.steps * train.accumulation * train.batch < len(cuts) * len(crops) * len(flips):
+            steps, passes = range(1, train.steps + 1), range(train.accumulation)
+            views = [view for step in steps for micro in passes for view in self.micro_batch(step, micro)]
+        else:
+            shapes = [(item, size, crop, flip) for item, size in cuts for crop in crops for flip in flips]
+            views = [View(item, geometry(item, size, crop, flip), 0, 0) for item, size, crop, flip in shapes]
+        return list({(view.item.digest, view.geometry): view for view in views}.values())
+
+    @cached_property
+    def _sizes(self) -> tuple[Size, ...]:
+        """What each of the items is cut to."""
+        return tuple(size_of(item, self.config) for item in self.items)
+
+    @cached_property
+    def _buckets(self) -> dict[Size, tuple[Item, ...]]:
+        found: dict[Size, tuple[Item, ...]] = {}
+        for item, size in zip(self.items, self._sizes, strict=True):
+            found[size] = (*found.get(size, ()), item)
+        return found
+
+    def _turn(self, step: int) -> draws.Turn:
+        """Whose turn it is: with buckets one of them, else all pictures at the one size."""
+        train, data = self.config.train, self.config.dataset
+        if not data.buckets:
+            return draws.Turn((train.resolution, train.resolution), step - 1)
+        return draws.turn(step - 1, self._sizes, data.repeats, train.seed)
+
+    def _view(
+        self, items: tuple[Item, ...], stream: draws.Stream, place: int, step: int, sample: int, size: Size
+    ) -> View:
+        seed, prior = self.config.train.seed, stream == "class-order"
+        repeats = 1 if prior else self.config.dataset.repeats
+        item = items[draws.item_at(place, len(items), repeats, seed, stream)]
+        key = (step, sample, int(prior))
+        flip = self.config.dataset.flip and draws.uniform(seed, "flip", *key) < 0.5
+        crop = draws.below(CROPS, seed, "crop", *key) if self.config.dataset.crop == "random" else None
+        return View(item, geometry(item, size, crop, flip), step, sample, prior)
+
+
+def size_of(item: Item, config: TrainConfig) -> Size:
+    """What `item` is cut to, (height, width): its bucket, or the square."""
+    side = config.train.resolution
+    return bucket_of(*item.size, side) if config.dataset.buckets else (side, side)
+
+
+def hold_out(items: tuple[Item, ...], config: TrainConfig) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+    """The pictures that are trained on, and those that never are; a pure draw. Raises DataError if none is left."""
+    count = config.dataset.hold_out
+    if count and count >= len(items):
+        raise DataError([f"dataset.hold_out is {count} and there are {len(items)} pictures: none is left to train on"])
+    held = set(draws.permutation(len(items), config.train.seed, "hold-out", 0)[:count]) if count else set()
+    kept = tuple(item for place, item in enumerate(items) if place not in held)
+    return kept, tuple(items[place] for place in sorted(held))
+
+
+def geometry(item: Item, size: Size, crop: int | None, flip: bool) -> images.Geometry:
+    """The cut of `item` to `size` (height, width): the centre, or place `crop` of CROPS along its longer side."""
+    place = 0.5 if crop is None else crop / (CROPS - 1)
+    return images.fit(*item.size, size, (place, place), flip)
+
+
+def read_dataset(config: TrainConfig) -> tuple[Item, ...]:
+    """The pictures to train on, in sorted order, all opened once. Raises DataError naming every bad file at once."""
+    data = config.dataset
+    try:
+        listing = list_pictures(Path(data.path).expanduser(), data.caption_column, data.skip)
+    except NoDataset as error:
+        raise DataError([str(error)]) from None
+    problems = [f"{one.file}: {one.message}; {one.remedy}" for one in listing.problems]
+    skippable = not problems  # what is wrong with a caption is not mended by leaving a picture out
+    items, bad = [], []
+    for picture in listing.pictures:
+        prompt = picture.caption or data.instance_prompt
+        item = _read_item(picture.name, picture.path, prompt, data.background, problems)
+        if item is None:
+            bad.append(picture.name)
+        else:
+            items.append(item)
+    if problems:
+        raise DataError(problems, bad if skippable else ())
+    if not items:
+        raise DataError([f"'{data.path}' has no picture left: all of them are skipped"])
+    return tuple(items)
+
+
+def read_class_items(folder: Path, prompt: str, config: TrainConfig) -> tuple[Item, ...]:
+    """The class pictures of one folder under the class prompt; captions beside them are not used."""
+    try:
+        listing = list_pictures(folder)
+    except NoDataset as error:
+        raise DataError([f"class pictures: {error}"]) from None
+    problems: list[str] = []
+    found = [_read_item(one.name, one.path, prompt, config.dataset.background, problems) for one in listing.pictures]
+    if problems:
+        raise DataError([f"class pictures: {problem}" for problem in problems])
+    return tuple(item for item in found if item is not None)
+
+
+def _read_item(name: str, path: Path, prompt: str, background: str, problems: list[str]) -> Item | None:
+    try:
+        size = images.open_rgb(path, background).size
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except (images.BadPicture, OSError) as error:
+        problems.append(f"{name}: {error}; repair it, or add it to skip")
+        return None
+    return Item(name, path, prompt, size, digest)
+
+
+def identity(items: tuple[Item, ...]) -> dict[str, str]:
+    """What a checkpoint remembers of the pictures: a digest of content and words under each name."""
+    return {item.name: hashlib.sha256(f"{item.digest}\n{item.prompt}".encode()).hexdigest()[:16] for item in items}

@@ -1,0 +1,107 @@
+"""Latents on disk, keyed by all that decides them: encoded once, used by every epoch and every later run."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+
+from trainer.contract.run.rundir import make_private, write_atomic
+from trainer.data import images
+from trainer.data.dataset import View
+from trainer.ground import draws
+from trainer.ground.digests import weights_digest
+
+IN_MEMORY = 1 << 30  # bytes of latents that are kept beside the disk
+
+Latent = dict[str, torch.Tensor]  # "mean" and "std", each (4, h, w) in fp32
+
+
+class LatentCache:
+    """The posterior of the VAE for each distinct view; what is not there is encoded and kept."""
+
+    def __init__(self, folder: Path, background: str) -> None:
+        make_private(folder)
+        self._folder, self._background = folder, background
+        self._vae: Any = None
+        self._device = torch.device("cpu")
+        self._kind = ""
+        self._kept: OrderedDict[str, Latent] = OrderedDict()
+        self._bytes = 0
+
+    def use(self, vae: Any, device: torch.device, digest: str = "") -> None:
+        """Encode with this VAE, whose weights have `digest`; they, precision and device are part of every key."""
+        self._vae, self._device = vae, device
+        place = f"{device.type}-{torch.get_num_threads()}-{torch.__version__}"
+        self._kind = f"{digest or weights_digest(vae)}-{vae.dtype}-{place}"
+
+    def key(self, view: View) -> str:
+        """What decides the latents of a view, hashed."""
+        one = view.geometry
+        words = (view.item.digest, one.resized, one.corner, one.size, one.flip, self._background, self._kind)
+        return hashlib.blake2b(repr(words).encode(), digest_size=16).hexdigest()
+
+    def fill(self, views: Iterable[View], progress: Callable[[int, int], None]) -> None:
+        """Make sure that all `views` are there. `progress` gets (done, total) for what had to be encoded."""
+        missing = {key: view for view in views if not self._path(key := self.key(view)).exists()}
+        for done, (key, view) in enumerate(missing.items()):
+            progress(done, len(missing))
+            self._keep(key, self._encode(key, view))
+        if missing:
+            progress(len(missing), len(missing))
+
+    def get(self, view: View) -> Latent:
+        """The posterior of a view; a cache file that is damaged is made again."""
+        key = self.key(view)
+        found = self._kept.get(key)
+        if found is None:
+            try:
+                found = load_file(self._path(key))
+                if set(found) != {"mean", "std"}:
+                    raise SafetensorError("other tensors than mean and std")
+            except (OSError, SafetensorError):
+                found = self._encode(key, view)
+            self._keep(key, found)
+        self._kept.move_to_end(key)
+        return found
+
+    def _path(self, key: str) -> Path:
+        return self._folder / f"{key}.safetensors"
+
+    @torch.no_grad()
+    def _encode(self, key: str, view: View) -> Latent:
+        # one picture at a time: a batch would change the last bits with its size
+        picture = images.open_rgb(view.item.path, self._background)
+        seen = images.pixels(picture, view.geometry).unsqueeze(0)
+        posterior = self._vae.encode(seen.to(self._device, self._vae.dtype)).latent_dist
+        latent = {
+            "mean": posterior.mean[0].float().cpu().contiguous(),
+            "std": posterior.std[0].float().cpu().contiguous(),
+        }
+        write_atomic(self._path(key), save(latent))
+        return latent
+
+    def _keep(self, key: str, latent: Latent) -> None:
+        if key in self._kept:
+            return
+        self._kept[key] = latent
+        self._bytes += _size(latent)
+        while self._bytes > IN_MEMORY and len(self._kept) > 1:
+            _, dropped = self._kept.popitem(last=False)
+            self._bytes -= _size(dropped)
+
+
+def _size(latent: Latent) -> int:
+    return sum(one.numel() * one.element_size() for one in latent.values())
+
+
+def sample_latents(latent: Latent, view: View, seed: int) -> torch.Tensor:
+    """One draw from a view's posterior: (4, h, w) in fp32 on the CPU, in the VAE's own scale."""
+    eps = draws.normal(tuple(latent["mean"].shape), seed, "posterior", view.step, view.sample, int(view.prior))
+    return latent["mean"] + latent["std"] * eps

@@ -1,0 +1,87 @@
+"""A run taken up again without training: its modules as its files or one of its checkpoints have them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+from trainer.checkpoints.snapshot import Snapshot, load_checkpoint, newest_checkpoint
+from trainer.contract.run.rundir import RunDir
+from trainer.contract.settings.config import TrainConfig, load_config
+from trainer.export.files import DIFFUSERS
+from trainer.export.header import embedding_names
+from trainer.export.keys import diffusers_key, diffusers_magnitude
+from trainer.model.adapters import DoraLinear
+from trainer.model.download import bring
+from trainer.model.parts import Parts, fix_pooling, load_parts, pick_device
+from trainer.step.trainee import ENCODERS, Trainee, make_trainee
+
+
+class NothingTrained(ValueError):
+    """The run has no files and no checkpoint yet."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A base model with what a run trained on top of it."""
+
+    config: TrainConfig
+    parts: Parts
+    trainee: Trainee
+
+
+def open_run(run: RunDir) -> Trained:
+    """The base model of a run with untrained LoRA and rows in place."""
+    config = load_config(run.config)
+    torch.set_num_threads(config.train.cpu_threads)
+    bring(config, lambda done, total: None)
+    parts = load_parts(config, pick_device(config))
+    assert parts.text_encoders is not None
+    fix_pooling(parts.text_encoders, parts.tokenizers)
+    return Trained(config, parts, make_trainee(parts, config))
+
+
+def find_checkpoint(run: RunDir, step: int | None) -> Snapshot:
+    """The checkpoint at `step`, or the newest whole one. Raises NothingTrained or Damaged."""
+    if step is not None:
+        if not run.checkpoint(step).is_dir():
+            kept = sorted(path.name for path in run.checkpoints.glob("step-*"))
+            raise NothingTrained(f"there is no checkpoint of step {step}; there are: {', '.join(kept) or 'none'}")
+        return load_checkpoint(run.checkpoint(step))
+    found = newest_checkpoint(run)
+    if found.snapshot is None:
+        raise NothingTrained("; ".join(found.damaged) or f"'{run.path.name}' has no checkpoint yet")
+    return found.snapshot
+
+
+@torch.no_grad()
+def load_exported(run: RunDir, trained: Trained) -> None:
+    """Fill the modules from the run's exported files. Raises NothingTrained where there are none."""
+    path = run.export / DIFFUSERS
+    if not path.is_file():
+        raise NothingTrained(f"'{run.path.name}' has no exported files yet; 'loratui export' makes them")
+    tensors = load_file(path)
+    for name, layer in trained.trainee.layers.items():
+        layer.down.copy_(tensors[diffusers_key(name, "down")])
+        layer.up.copy_(tensors[diffusers_key(name, "up")].float() / layer.scale)
+        if isinstance(layer, DoraLinear):
+            layer.magnitude.copy_(tensors[diffusers_magnitude(name)])
+    _load_rows(run.export, trained)
+
+
+def _load_rows(folder: Path, trained: Trained) -> None:
+    vocabulary = trained.trainee.vocabulary
+    for word, name in embedding_names(trained.config).items():
+        rows = load_file(folder / f"{name}.safetensors")
+        own = [vocabulary.tokens.index(token) for token in vocabulary.words[word]]
+        for key, table in zip(ENCODERS, trained.trainee.tables, strict=True):
+            table.rows[own] = rows[key].to(table.rows.device)
+
+
+def set_scale(trainee: Trainee, scale: float) -> None:
+    """Make the LoRA count `scale` times."""
+    for layer in trainee.layers.values():
+        layer.scale *= scale

@@ -1,0 +1,87 @@
+"""What a run reads before any weight is loaded, and everything that is wrong with it, told at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainer.checkpoints.snapshot import Snapshot
+from trainer.contract.plan.advice import refusals
+from trainer.contract.run.changes import Change
+from trainer.contract.settings.config import TrainConfig
+from trainer.data.dataset import DataError, Item, hold_out, read_dataset
+from trainer.going_on import check_inputs
+from trainer.samples.class_pictures import real_class_pictures
+
+
+class SettingsError(ValueError):
+    """Settings that cannot be trained with on this machine; a sentence for each."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The pictures of a run and the photographs of its class, read and found good."""
+
+    items: tuple[Item, ...]
+    held: tuple[Item, ...]  # pictures that are not trained on
+    class_photographs: tuple[Item, ...]
+
+
+def read_inputs(config: TrainConfig, snapshot: Snapshot | None, record: Sequence[Change] = ()) -> Inputs:
+    """Read the pictures, look at the base model, and compare both with the checkpoint that is to be resumed.
+
+    `record` is what a person changed since the run began.
+
+    Raises DataError or SettingsError with every problem there is, or OtherRun with every difference.
+    """
+    problems: list[str] = []
+    files: list[str] = []
+    items = _read(read_dataset, config, problems, files)
+    photographs = _read(real_class_pictures, config, problems, [])
+    problems += _same(items, photographs)
+    held: tuple[Item, ...] = ()
+    if items:
+        try:
+            items, held = hold_out(items, config)
+        except DataError as error:
+            problems += error.problems
+    forbidden = refusals(config)
+    if not problems and not forbidden and snapshot is not None:
+        check_inputs(snapshot, config, items, record)
+    if problems:
+        curable = len(problems + forbidden) == len(files)  # nothing else is wrong than these pictures
+        raise DataError(problems + forbidden, files if curable else ())
+    if forbidden:
+        raise SettingsError("\n".join(forbidden))
+    return Inputs(items, held, photographs)
+
+
+def _read(read: Any, config: TrainConfig, problems: list[str], files: list[str]) -> tuple[Item, ...]:
+    try:
+        found: tuple[Item, ...] = read(config)
+        return found
+    except DataError as error:
+        problems += error.problems
+        files += error.files
+        return ()
+
+
+def _same(items: tuple[Item, ...], photographs: tuple[Item, ...]) -> list[str]:
+    """A picture of the concept among those of the class would be trained as both."""
+    own = {item.digest: item.name for item in items}
+    found = [(one.name, own[one.digest]) for one in photographs if one.digest in own]
+    return [
+        f"class pictures: {name} is the same picture as {other} of the dataset; class pictures show others of the class"
+        for name, other in found
+    ]
+
+
+def other_files(config: TrainConfig, photographs: tuple[Item, ...]) -> list[str]:
+    """Names in the class folder that are no pictures and are left alone, sorted; hidden ones do not count."""
+    if not (config.prior.enabled and config.prior.path):
+        return []
+    used = {item.name for item in photographs}
+    folder = Path(config.prior.path).expanduser()
+    return sorted(one.name for one in folder.iterdir() if one.name not in used and not one.name.startswith("."))

@@ -1,0 +1,1 @@
+"""`python -m trainer.materialise`: a data set written out as an ordinary folder of pictures."""

@@ -1,0 +1,252 @@
+"""The parts of SDXL: loaded by class, frozen, put into one precision, released when done with."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from trainer.contract.basemodel.hub_cache import cached_vae
+from trainer.contract.basemodel.inspect import WEIGHTED, inspect_base, is_hub_id
+from trainer.contract.basemodel.single_file import config_of
+from trainer.contract.settings.config import TrainConfig, vae_source
+from trainer.ground.digests import file_digest, files_digest, weights_digest, words_digest
+
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+
+
+class ModelError(ValueError):
+    """A part of the base model cannot be loaded."""
+
+
+@dataclass
+class Parts:
+    """SDXL in five parts; the encoders and the VAE become None when they are released."""
+
+    unet: Any
+    vae: Any
+    text_encoders: tuple[Any, Any] | None
+    tokenizers: tuple[Any, Any]
+    scheduler: Any
+    device: torch.device
+    dtype: torch.dtype
+    zero_empty: bool  # whether an empty negative prompt means zeros, as in SDXL
+    clip_skip: int = 0  # layers of the text encoders left out beyond SDXL's one
+    digests: dict[str, str] = field(default_factory=dict)  # of each part: what caches and resumes know it by
+
+    @property
+    def factor(self) -> int:
+        """Pixels per latent, 8 in SDXL."""
+        return 2 ** (len(self.vae.config.block_out_channels) - 1)
+
+    def release_encoders(self) -> None:
+        """Free both text encoders: every caption is a constant from here on."""
+        self.text_encoders = None
+        free()
+
+
+def free() -> None:
+    """Give back what nothing refers to any more."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def pick_device(config: TrainConfig) -> torch.device:
+    """The device of the settings. Raises ModelError where a GPU is asked for and there is none."""
+    there = torch.cuda.is_available()
+    if config.train.device == "cuda" and not there:
+        raise ModelError("train.device is 'cuda', but torch sees no GPU; run 'loratui doctor', or set it to 'auto'")
+    if not there or config.train.device == "cpu":
+        return torch.device("cpu")
+    return torch.device("cuda", torch.cuda.current_device())  # of several processes, each its own
+
+
+def base_source(config: TrainConfig) -> str:
+    """Folder, single file or hub id to load from. Raises NotSDXL for what is not an SDXL model."""
+    return str(inspect_base(config.model.base).source or config.model.base)
+
+
+def load_parts(config: TrainConfig, device: torch.device) -> Parts:
+    """Load and freeze all five parts. Raises NotSDXL or ModelError with a sentence."""
+    from diffusers import UNet2DConditionModel
+
+    quiet()
+    source, dtype = base_source(config), DTYPES[config.train.precision]
+    scheduler, zero_empty = load_scheduler(source)
+    local = base_digests(config)
+    unet = _freeze(_load(UNet2DConditionModel, source, "unet", dtype), device)
+    parts = Parts(
+        unet=unet,
+        vae=load_vae(config, source, dtype, device),
+        text_encoders=load_text_encoders(source, dtype, device),
+        tokenizers=load_tokenizers(source),
+        scheduler=scheduler,
+        device=device,
+        dtype=dtype,
+        zero_empty=zero_empty,
+        clip_skip=config.model.clip_skip,
+    )
+    parts.digests.update(_all_digests(parts, local))
+    return parts
+
+
+def load_vae(config: TrainConfig, source: str, dtype: torch.dtype, device: torch.device) -> Any:
+    """The VAE of the settings, in their precision; auto: fp32 where it overflows in half precision (force_upcast)."""
+    from diffusers import AutoencoderKL
+
+    own = vae_source(config.model)
+    own = str((is_hub_id(own) and cached_vae(own)) or own)
+    if config.model.vae_precision == "fp32":
+        dtype = torch.float32
+    vae = _load(AutoencoderKL, own, "", dtype) if own else _load(AutoencoderKL, source, "vae", dtype)
+    return _freeze(vae.to(torch.float32) if vae.config.force_upcast else vae, device)
+
+
+def load_text_encoders(source: str, dtype: torch.dtype, device: torch.device) -> tuple[Any, Any]:
+    """CLIP-L and CLIP-G, frozen."""
+    from transformers import CLIPTextModel, CLIPTextModelWithProjection
+
+    first = _load(CLIPTextModel, source, "text_encoder", dtype)
+    second = _load(CLIPTextModelWithProjection, source, "text_encoder_2", dtype)
+    return _freeze(first, device), _freeze(second, device)
+
+
+def load_tokenizers(source: str) -> tuple[Any, Any]:
+    """The two CLIP tokenizers."""
+    from transformers import CLIPTokenizer
+
+    if Path(source).is_file():
+        from trainer.model.single_file import load_tokenizer
+
+        return load_tokenizer(Path(source), "tokenizer"), load_tokenizer(Path(source), "tokenizer_2")
+    return (
+        CLIPTokenizer.from_pretrained(source, subfolder="tokenizer"),
+        CLIPTokenizer.from_pretrained(source, subfolder="tokenizer_2"),
+    )
+
+
+def load_scheduler(source: str) -> tuple[Any, bool]:
+    """The scheduler that the base model samples with, and whether its empty negative prompt is zeros."""
+    import diffusers
+    from diffusers import StableDiffusionXLPipeline
+
+    if Path(source).is_file():
+        from trainer.model import single_file as singlefile
+
+        return singlefile.load_scheduler(Path(source)), singlefile.zero_empty()
+    index = StableDiffusionXLPipeline.load_config(source)
+    name = index["scheduler"][1]
+    family = getattr(diffusers, name, None)
+    if not name.endswith("Scheduler") or family is None:
+        raise ModelError(f"the base model asks for a scheduler that diffusers does not have: {name}")
+    scheduler = family.from_pretrained(source, subfolder="scheduler")
+    return scheduler, bool(index.get("force_zeros_for_empty_prompt", True))
+
+
+def fix_pooling(text_encoders: Iterable[nn.Module], tokenizers: Iterable[Any]) -> None:
+    """Pool at the end of the text.
+
+    SDXL's configurations say eos_token_id = 2, for which transformers takes the highest id of the sequence: with
+    new tokens, whose ids lie above EOS, that is the last new token. User interfaces read it at EOS; so do we.
+    """
+    for encoder, tokenizer in zip(text_encoders, tokenizers, strict=True):
+        for module in encoder.modules():
+            if hasattr(module, "eos_token_id"):
+                module.eos_token_id = tokenizer.eos_token_id
+
+
+def quiet() -> None:
+    """No progress bars, advice or deprecations on stderr: the run's log is read by people."""
+    import diffusers
+    import transformers
+
+    for library in (diffusers, transformers):
+        library.utils.logging.set_verbosity_error()
+        library.utils.logging.disable_progress_bar()
+
+
+def _freeze(module: Any, device: torch.device) -> Any:
+    return module.requires_grad_(False).eval().to(device)
+
+
+def base_digests(config: TrainConfig) -> dict[str, str]:
+    """A digest of each part with weights that lies in a folder here, from its files: nothing is loaded for it."""
+    found = {}
+    for part in WEIGHTED:
+        precision = f"{config.train.precision} {config.model.vae_precision if part == 'vae' else ''}"
+        if folder := _local(config, part):
+            found[part] = files_digest(_files(folder, DTYPES[config.train.precision]), precision)
+        elif file := _single(config, part):
+            # its name is none of its contents: the file may be called otherwise tomorrow
+            found[part] = words_digest([part, precision, file_digest(file), config_of(file, part)])
+    return found
+
+
+def _single(config: TrainConfig, part: str) -> Path | None:
+    if part == "vae" and vae_source(config.model):
+        return None
+    path = Path(base_source(config))
+    return path if path.is_file() else None
+
+
+def _local(config: TrainConfig, part: str) -> Path | None:
+    own = vae_source(config.model) if part == "vae" else ""
+    folder = Path(own) if own else Path(base_source(config)) / part
+    return folder if folder.is_dir() else None
+
+
+def _files(folder: Path, dtype: torch.dtype) -> list[Path]:
+    """What is read of a part's folder: its configuration, and the weights of the first variant that is there."""
+    variant = next(iter(_variants(folder, dtype)), None)
+    weights = [path for path in folder.glob("*.safetensors") if (".fp16." in path.name) == (variant == "fp16")]
+    return [*weights, *folder.glob("config.json")]
+
+
+def _all_digests(parts: Parts, local: dict[str, str]) -> dict[str, str]:
+    """Those of the files where there are any, else of what was loaded; tokenizers and scheduler by their contents."""
+    assert parts.text_encoders is not None
+    modules = dict(zip(WEIGHTED, (parts.unet, *parts.text_encoders, parts.vae), strict=True))
+    found = {name: local.get(name) or weights_digest(module) for name, module in modules.items()}
+    found["tokenizers"] = words_digest([one.get_vocab() for one in parts.tokenizers])
+    found["scheduler"] = words_digest([type(parts.scheduler).__name__, repr(sorted(parts.scheduler.config.items()))])
+    return found
+
+
+def _load(family: Any, source: str, part: str, dtype: torch.dtype) -> Any:
+    """One part, from safetensors only; the hub's fp16 files where half precision is wanted and they are there."""
+    if Path(source).is_file():
+        from trainer.model.single_file import load_part
+
+        return load_part(family, Path(source), part, dtype)
+    options: dict[str, Any] = {"subfolder": part} if part else {}
+    options |= {"use_safetensors": True, "dtype": dtype, "output_loading_info": True}
+    failed: Exception | None = None
+    for variant in _variants(Path(source) / part, dtype) if Path(source).is_dir() else _order(dtype):
+        try:
+            loaded, info = family.from_pretrained(source, variant=variant, **options)
+        except (OSError, ValueError, RuntimeError) as error:
+            failed = error
+            continue
+        # both libraries would make up what is missing at random
+        if wrong := sorted(map(str, [*info["missing_keys"], *info["mismatched_keys"]])):
+            said = f"tensors are missing or of another shape ({len(wrong)}), such as {wrong[0]}"
+            raise ModelError(f"the {part or 'VAE'} of '{source}' does not fit its configuration: {said}")
+        return loaded
+    reason = str(failed).splitlines()[0] if failed else "no .safetensors there"
+    raise ModelError(f"the {part or 'VAE'} of '{source}' cannot be loaded: {reason}") from failed
+
+
+def _order(dtype: torch.dtype) -> tuple[str | None, ...]:
+    return ("fp16", None) if dtype != torch.float32 else (None, "fp16")
+
+
+def _variants(folder: Path, dtype: torch.dtype) -> list[str | None]:
+    """The variants that a folder has, the wanted one first."""
+    names = [path.name for path in folder.glob("*.safetensors")]
+    return [one for one in _order(dtype) if any((".fp16." in name) == (one == "fp16") for name in names)]

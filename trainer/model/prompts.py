@@ -1,0 +1,116 @@
+"""From words to SDXL's conditioning: tokenised with BOS and EOS, read before the last layer, pooled at EOS."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+
+from trainer.contract.run.rundir import make_private, write_atomic
+from trainer.ground.machine import to_device
+from trainer.model.parts import Parts
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Prompts as the unet takes them: hidden (n, 77, width of both encoders), pooled (n, width of the second)."""
+
+    hidden: torch.Tensor
+    pooled: torch.Tensor
+
+    def pick(self, rows: list[int]) -> Encoded:
+        """The prompts at `rows`, in that order."""
+        index = to_device(torch.tensor(rows), self.hidden.device)
+        return Encoded(self.hidden.index_select(0, index), self.pooled.index_select(0, index))
+
+
+def tokenise(tokenizer: Any, prompts: list[str]) -> torch.Tensor:
+    """Ids (n, 77) with BOS, EOS and padding, cut to fit."""
+    length = tokenizer.model_max_length
+    found = tokenizer(prompts, padding="max_length", max_length=length, truncation=True, return_tensors="pt")
+    return found.input_ids
+
+
+def too_long(tokenizer: Any, prompts: list[str]) -> list[tuple[str, int]]:
+    """The prompts that lose words, with their length in tokens (BOS and EOS included)."""
+    lengths = [(prompt, len(tokenizer(prompt, verbose=False).input_ids)) for prompt in prompts]
+    return [(prompt, length) for prompt, length in lengths if length > tokenizer.model_max_length]
+
+
+def encode(parts: Parts, prompts: list[str]) -> Encoded:
+    """Encode `prompts`, with a gradient to the new rows where one is wanted. The encoders must not be released."""
+    if parts.text_encoders is None:
+        raise RuntimeError("the text encoders were released; every prompt must be cached by then")
+    hidden, pooled = [], None
+    for encoder, tokenizer in zip(parts.text_encoders, parts.tokenizers, strict=True):
+        ids = tokenise(tokenizer, prompts).to(parts.device)
+        found = encoder(ids, output_hidden_states=True)
+        hidden.append(found.hidden_states[-2 - parts.clip_skip])
+        pooled = getattr(found, "text_embeds", None)
+    assert pooled is not None
+    return Encoded(torch.cat(hidden, dim=-1), pooled)
+
+
+class PromptCache:
+    """Prompts that are constants, each encoded once; the rest is encoded at every use, with its gradient.
+
+    With a `folder`, those that depend on the base model alone are kept there as safetensors, for later runs.
+    """
+
+    def __init__(self, parts: Parts, folder: Path | None = None) -> None:
+        self._parts = parts
+        self._place: dict[str, int] = {}
+        self._encoded: Encoded | None = None
+        self._folder = folder if parts.digests else None
+        place = f"{parts.device.type}-{torch.get_num_threads()}-{torch.__version__}-{parts.dtype}-{parts.clip_skip}"
+        known = [parts.digests.get(name) for name in ("text_encoder", "text_encoder_2", "tokenizers")]
+        self._kind = f"{known}-{place}"
+
+    def __contains__(self, prompt: str) -> bool:
+        return prompt in self._place
+
+    @torch.no_grad()
+    def add(self, prompts: list[str], keep: bool = False) -> None:
+        """Encode those of `prompts` that are not here yet, one at a time: batching would change their last bits.
+
+        `keep` says that nothing trained has a part in them, so that the folder may know them.
+        """
+        for prompt in dict.fromkeys(prompts):
+            if prompt not in self._place:
+                new = self._from_folder(prompt) if keep and self._folder else encode(self._parts, [prompt])
+                self._place[prompt] = len(self._place)
+                self._encoded = new if self._encoded is None else _join(self._encoded, new)
+
+    def _from_folder(self, prompt: str) -> Encoded:
+        assert self._folder is not None
+        key = hashlib.blake2b(f"{self._kind}\n{prompt}".encode(), digest_size=16).hexdigest()
+        path = self._folder / f"{key}.safetensors"
+        try:
+            found = load_file(path, device=str(self._parts.device))
+            return Encoded(found["hidden"], found["pooled"])
+        except (OSError, SafetensorError, KeyError):  # not there yet, or damaged: made again
+            new = encode(self._parts, [prompt])
+            make_private(self._folder)
+            write_atomic(path, save({"hidden": new.hidden.cpu().contiguous(), "pooled": new.pooled.cpu().contiguous()}))
+            return new
+
+    def get(self, prompts: list[str]) -> Encoded:
+        """The conditioning of `prompts`; what is not cached is encoded now, each distinct prompt once."""
+        fresh = [prompt for prompt in dict.fromkeys(prompts) if prompt not in self._place]
+        size = len(self._place)
+        place = self._place | {prompt: size + i for i, prompt in enumerate(fresh)}
+        found = self._encoded
+        if fresh:
+            new = encode(self._parts, fresh)
+            found = new if found is None else _join(found, new)
+        assert found is not None
+        return found.pick([place[prompt] for prompt in prompts])
+
+
+def _join(first: Encoded, second: Encoded) -> Encoded:
+    return Encoded(torch.cat([first.hidden, second.hidden]), torch.cat([first.pooled, second.pooled]))

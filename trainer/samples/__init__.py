@@ -1,0 +1,1 @@
+"""Pictures made by the models: validation, class pictures, `generate`."""

@@ -1,0 +1,72 @@
+"""Class pictures for prior preservation: real photographs first, generated ones only where they are too few."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from trainer.contract.run.rundir import make_private
+from trainer.contract.settings.config import TrainConfig
+from trainer.data.dataset import Item, read_class_items
+from trainer.data.images import save_picture
+from trainer.ground import draws
+from trainer.model.parts import Parts
+from trainer.model.prompts import encode
+from trainer.samples.drawing import make_pictures
+
+
+def class_prompt(config: TrainConfig) -> str:
+    """What the class pictures show: prior.prompt, or "a photo of a" and the class word."""
+    return config.prior.prompt or f"a photo of a {config.dataset.class_word or config.kind}"
+
+
+def real_class_pictures(config: TrainConfig) -> tuple[Item, ...]:
+    """The photographs of prior.path; none where none are wanted. Raises DataError for a bad class folder."""
+    if not (config.prior.enabled and config.prior.path):
+        return ()
+    return read_class_items(Path(config.prior.path).expanduser(), class_prompt(config), config)
+
+
+def class_pictures(
+    config: TrainConfig, real: tuple[Item, ...], parts: Parts, folder: Path, progress: Callable[[int, int], None]
+) -> tuple[Item, ...]:
+    """The wanted number of class pictures. The `real` ones come first; the rest is generated into `folder`.
+
+    Each generated picture has its own seed and file, so a killed run goes on where it was, and nothing is ever
+    written into the person's folder, nor is anything but what was generated read from `folder`.
+    """
+    if not config.prior.enabled:
+        return ()
+    prompt, wanted = class_prompt(config), config.prior.images
+    missing = wanted - len(real)
+    if missing <= 0:
+        return real[:wanted]
+    sample = config.sample
+    decides = (prompt, parts.digests["unet"], config.train.resolution, config.train.seed, config.prior.batch)
+    decides = (*decides, sample.steps, sample.guidance, config.model.clip_skip)
+    made = folder / f"class-{hashlib.sha256(repr(decides).encode()).hexdigest()[:12]}"
+    make_private(made)
+    _generate(config, parts, prompt, made, missing, progress)
+    return real + read_class_items(made, prompt, config)[:missing]
+
+
+@torch.no_grad()
+def _generate(
+    config: TrainConfig, parts: Parts, prompt: str, folder: Path, number: int, progress: Callable[[int, int], None]
+) -> None:
+    """Make what is missing, in batches that are the same whenever they are made: a batch changes the last bits."""
+    size, sample, encoded = config.prior.batch, config.sample, None
+    for first in range(0, number, size):
+        paths = {place: folder / f"{place:06d}.png" for place in range(first, first + size)}
+        if all(path.exists() for path in paths.values()):
+            continue
+        progress(first, number)
+        encoded = encoded or encode(parts, [prompt])
+        seeds = [draws.below(2**31, config.train.seed, "sample", place) for place in paths]
+        made = make_pictures(parts, encoded, config.train.resolution, sample.steps, sample.guidance, seeds)
+        for picture, path in zip(made, paths.values(), strict=True):
+            save_picture(picture, path)
+    progress(number, number)

@@ -1,0 +1,70 @@
+"""Validation pictures from the live modules: nothing is loaded again, nothing of the training is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from trainer.data.images import to_pictures
+from trainer.model.parts import Parts
+from trainer.model.prompts import Encoded
+from trainer.model.scaling import LatentScale
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+def make_picture(parts: Parts, encoded: Encoded, side: int, steps: int, guidance: float, seed: int) -> Image:
+    """One picture of `side` px from one encoded prompt, with the base model's own sampler."""
+    return make_pictures(parts, encoded, side, steps, guidance, (seed,))[0]
+
+
+def make_pictures(
+    parts: Parts, encoded: Encoded, side: int, steps: int, guidance: float, seeds: Sequence[int]
+) -> list[Image]:
+    """A picture of `side` px from one encoded prompt for each of `seeds`, all at a time.
+
+    The first noise comes from CPU generators seeded with `seeds`, so that every device, and a plain
+    StableDiffusionXLPipeline with the exported files, starts from the same.
+    """
+    from diffusers import StableDiffusionXLPipeline
+
+    pipe = StableDiffusionXLPipeline(
+        vae=parts.vae,
+        text_encoder=None,
+        text_encoder_2=None,
+        tokenizer=None,
+        tokenizer_2=None,
+        unet=parts.unet,
+        scheduler=type(parts.scheduler).from_config(parts.scheduler.config),
+        force_zeros_for_empty_prompt=parts.zero_empty,
+        add_watermarker=False,
+    )
+    pipe.set_progress_bar_config(disable=True)
+    was_training = parts.unet.training
+    parts.unet.eval()
+    with torch.no_grad():
+        latents = pipe(
+            prompt_embeds=encoded.hidden.to(parts.dtype),
+            pooled_prompt_embeds=encoded.pooled.to(parts.dtype),
+            negative_prompt_embeds=torch.zeros_like(encoded.hidden, dtype=parts.dtype),
+            negative_pooled_prompt_embeds=torch.zeros_like(encoded.pooled, dtype=parts.dtype),
+            height=side,
+            width=side,
+            num_inference_steps=steps,
+            guidance_scale=guidance,
+            generator=[torch.Generator().manual_seed(seed) for seed in seeds],
+            num_images_per_prompt=len(seeds),
+            output_type="latent",
+        ).images
+        # one at a time: the VAE's activations are larger than the unet's
+        decoded = torch.cat([decode(parts.vae, one.unsqueeze(0)) for one in latents])
+    parts.unet.train(was_training)
+    return to_pictures(decoded)
+
+
+def decode(vae: Any, latents: torch.Tensor) -> torch.Tensor:
+    """Latents (n, 4, h, w) as the unet has them to pixels (n, 3, H, W) in [-1, 1], in the VAE's precision."""
+    return vae.decode(LatentScale(vae).to_vae(latents.to(vae.dtype)), return_dict=False)[0]

@@ -1,0 +1,82 @@
+"""`python -m trainer.samples.generate RUN PROMPT`: pictures with the LoRA and the embeddings that a run made."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from trainer.contract.run import exits
+from trainer.contract.run.rundir import RunDir, make_private
+
+
+def main(arguments: list[str]) -> int:
+    """Make the pictures; prints the path of each. Returns the exit code."""
+    asked = _parser().parse_args(arguments)
+    from trainer.checkpoints.snapshot import Damaged
+    from trainer.contract.basemodel.inspect import NotSDXL
+    from trainer.export.trained import NothingTrained
+    from trainer.model.parts import ModelError
+
+    try:
+        _generate(asked)
+    except (NothingTrained, Damaged, NotSDXL, ModelError, OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return exits.USAGE
+    return exits.DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m trainer.samples.generate", description=__doc__)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("prompt")
+    parser.add_argument("--seed", type=int, help="first noise; the run's sample seed by default")
+    parser.add_argument("--steps", type=int, help="denoising steps; the run's by default")
+    parser.add_argument("--guidance", type=float, help="guidance; the run's by default")
+    parser.add_argument("--scale", type=float, default=1.0, help="how strongly the LoRA counts")
+    parser.add_argument("--count", type=int, default=1, help="pictures, each with the next seed")
+    parser.add_argument("--out", type=Path, help="a .png file (for one picture) or a folder")
+    parser.add_argument("--checkpoint", type=int, help="step of a checkpoint, in place of the exported files")
+    return parser
+
+
+def _generate(asked: argparse.Namespace) -> None:
+    import torch
+
+    from trainer.data.images import save_picture
+    from trainer.export.trained import find_checkpoint, load_exported, open_run, set_scale
+    from trainer.model.prompts import encode
+    from trainer.samples.drawing import make_picture
+
+    run = RunDir(asked.run.resolve())
+    trained = open_run(run)
+    if asked.checkpoint is None:
+        load_exported(run, trained)
+    else:
+        trained.trainee.restore(find_checkpoint(run, asked.checkpoint))
+    set_scale(trained.trainee, asked.scale)
+    config, parts = trained.config, trained.parts
+    with torch.no_grad():
+        encoded = encode(parts, [trained.trainee.vocabulary.write(asked.prompt)])
+    first = config.sample.seed if asked.seed is None else asked.seed
+    steps = asked.steps or config.sample.steps
+    guidance = config.sample.guidance if asked.guidance is None else asked.guidance
+    for seed in range(first, first + asked.count):
+        picture = make_picture(parts, encoded, config.train.resolution, steps, guidance, seed)
+        path = _path(asked, run, seed)
+        save_picture(picture, path)
+        print(path, flush=True)
+
+
+def _path(asked: argparse.Namespace, run: RunDir, seed: int) -> Path:
+    if asked.out is not None and asked.out.suffix.lower() == ".png" and asked.count == 1:
+        asked.out.resolve().parent.mkdir(parents=True, exist_ok=True)
+        return Path(asked.out)
+    folder: Path = asked.out or run.path / "generated"
+    make_private(folder)
+    words = "".join(letter if letter.isalnum() else "-" for letter in asked.prompt)[:48].strip("-")
+    return folder / f"{words or 'picture'}-{seed}.png"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,141 @@
+"""Validation pictures of a run: made, written beside their small copies, announced; never the end of a run."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+
+from trainer.contract.run.added_prompts import NotAdded, without_trigger
+from trainer.contract.run.events import EventLog, SilentLog
+from trainer.contract.run.rundir import RunDir, make_private
+from trainer.contract.settings.arithmetic import sample_steps
+from trainer.contract.settings.config import TrainConfig
+from trainer.data.images import save_picture
+from trainer.model.adapters import add_text_lora, rounded_to
+from trainer.model.parts import DTYPES, Parts, base_source, fix_pooling, free, load_text_encoders
+from trainer.model.prompts import Encoded, PromptCache, encode, too_long
+from trainer.model.tokens import insert_rows
+from trainer.samples.drawing import make_picture
+from trainer.samples.prompt_list import Shown
+from trainer.step.trainee import Trainee
+
+
+class Sampler:
+    """Makes the validation pictures of a run from its live modules."""
+
+    def __init__(
+        self,
+        run: RunDir,
+        log: EventLog | SilentLog,
+        config: TrainConfig,
+        parts: Parts,
+        trainee: Trainee,
+        prompts: PromptCache,
+        shown: Shown,
+    ) -> None:
+        self._run, self._log, self._config = run, log, config
+        self._parts, self._trainee, self._cache = parts, trainee, prompts
+        self._shown = shown
+        make_private(run.samples)
+
+    def asked(self, step: int, prompt: str | None, keep: bool | None) -> tuple[bool, str]:
+        """What a person asked for at `step`: all prompts (None), or one of theirs, once or from now on.
+
+        Returns whether it went well and what to say of it.
+        """
+        if prompt is None:
+            made = self.make(step)
+            return bool(made), f"{made} pictures at step {step}" if made else "no pictures; the log says why"
+        try:
+            added, trouble = self._shown.add(prompt, keep)
+        except NotAdded as error:
+            return False, str(error)
+        if keep is False:
+            return True, "no longer drawn at the sample steps" + (f"; {trouble}" if trouble else "")
+        if not self.make(step, only=(added.index, added.prompt)):
+            return False, "no picture; the log says why" + (f"; {trouble}" if trouble else "")
+        left = sum(one > step for one in sample_steps(self._config))
+        said = [
+            f"1 picture at step {step}",
+            f"drawn at each sample step from now on ({left} to come)" if added.kept else "",
+            without_trigger(added.prompt, self._config.dataset.trigger),
+            *(f"it has {length} tokens, its end is cut" for _, length in self._too_long(added.prompt)),
+            trouble,
+        ]
+        return True, "; ".join(filter(None, said))
+
+    def make(self, step: int, as_exported: bool = False, only: tuple[int, str] | None = None) -> int:
+        """Pictures of all prompts, or `only` of one (index and words); returns how many were made.
+
+        `as_exported` shows the LoRA as its file will hold it. Neither a lack of memory nor a full disk ends the run.
+        """
+        wanted = [only] if only is not None else self._shown.now
+        rounded: AbstractContextManager[None] = nullcontext()
+        if as_exported:
+            rounded = rounded_to(self._trainee.layers, DTYPES[self._config.export.precision])
+        try:
+            with rounded:
+                for done, (index, words) in enumerate(wanted):
+                    self._log.emit("phase", name="sample", done=done, total=len(wanted))
+                    self._one(step, index, words)
+        except torch.OutOfMemoryError:
+            free()
+            advice = "lower sample.steps does not help; give sample.prompts fewer entries or train at a smaller batch"
+            self._log.emit(
+                "warn", code="sample-memory", message="no memory for pictures; training goes on", advice=advice
+            )
+            return 0
+        except OSError as error:
+            message = f"the pictures of step {step} could not be made: {error.strerror or error}; training goes on"
+            self._log.emit("warn", code="sample-failed", message=message, advice="free some space, then ask again")
+            return 0
+        self._log.emit("phase", name="sample", done=len(wanted), total=len(wanted))
+        return len(wanted)
+
+    def _one(self, step: int, index: int, words: str) -> None:
+        sample, train = self._config.sample, self._config.train
+        encoded = self._encode(self._trainee.vocabulary.write(words))
+        picture = make_picture(self._parts, encoded, train.resolution, sample.steps, sample.guidance, sample.seed)
+        path = self._run.sample(step, index)
+        save_picture(picture, path.with_suffix(".jpg"), thumb=True)
+        save_picture(picture, path)
+        small = path.with_suffix(".jpg").name
+        self._log.emit(
+            "sample",
+            step=step,
+            index=index,
+            prompt=words,
+            seed=sample.seed,
+            path=f"samples/{path.name}",
+            thumb=f"samples/{small}",
+        )
+
+    def _too_long(self, prompt: str) -> list[tuple[str, int]]:
+        return too_long(self._parts.tokenizers[0], [self._trainee.vocabulary.write(prompt)])
+
+    @torch.no_grad()
+    def _encode(self, prompt: str) -> Encoded:
+        if prompt in self._cache:
+            return self._cache.get([prompt])
+        if self._parts.text_encoders is not None:
+            return encode(self._parts, [prompt])
+        return self._encode_anew(prompt)
+
+    def _encode_anew(self, prompt: str) -> Encoded:
+        # a new prompt after the pivot: the encoders come back for a moment, with the rows as they are
+        parts, tables = self._parts, self._trainee.tables
+        encoders = load_text_encoders(base_source(self._config), parts.dtype, parts.device)
+        fix_pooling(encoders, parts.tokenizers)
+        if tables:
+            insert_rows(encoders, (tables[0].rows.detach(), tables[1].rows.detach()))
+        if trained := self._trainee.text_layers:
+            for name, layer in add_text_lora(encoders, self._config).items():
+                layer.down.copy_(trained[name].down)
+                layer.up.copy_(trained[name].up)
+        parts.text_encoders = encoders
+        try:
+            self._cache.add([prompt])
+        finally:  # also where memory runs out: training needs what they take
+            parts.release_encoders()
+        return self._cache.get([prompt])

@@ -1,0 +1,1 @@
+"""One step of learning: noise, loss, gradient, optimizer."""

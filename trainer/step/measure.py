@@ -1,0 +1,92 @@
+"""What tells the checkpoints of a run apart: the loss at fixed noise, and how far the weights have moved."""
+
+from __future__ import annotations
+
+import torch
+
+from trainer.contract.settings.config import TrainConfig
+from trainer.data.dataset import Item, View, geometry, size_of
+from trainer.data.latents import LatentCache
+from trainer.ground import draws
+from trainer.ground.machine import to_device
+from trainer.model.adapters import DoraLinear, LoraLinear
+from trainer.model.parts import Parts
+from trainer.model.prompts import PromptCache
+from trainer.model.scaling import LatentScale
+from trainer.step.diffusion import make_diffusion
+from trainer.step.step import view_losses
+from trainer.step.trainee import Trainee
+
+FORWARDS = 8  # of one measurement, without gradient: about as long as three training steps at batch 1
+# pictures trained on between two measurements, so that they take a tenth of the time at most: a training step is
+# about three forward passes a picture (its backward pass takes two; Kaplan et al. 2020, section 2.1)
+APART = 27
+
+
+def measured_views(items: tuple[Item, ...], config: TrainConfig) -> tuple[View, ...]:
+    """FORWARDS centre cuts, of as many of the pictures as there are; the same in every measurement of a run."""
+    order = draws.permutation(len(items), config.train.seed, "measure", 0)
+    chosen = [items[order[place % len(items)]] for place in range(FORWARDS)]
+    return tuple(
+        View(item, geometry(item, size_of(item, config), None, False), 0, place) for place, item in enumerate(chosen)
+    )
+
+
+class Gauge:
+    """Measures the training's own loss where nothing is left to chance: fixed pictures, noise levels and noise.
+
+    It draws from a stream of its own and writes to nothing trained: a run that is measured ends with the same bytes.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        trainee: Trainee,
+        latents: LatentCache,
+        prompts: PromptCache,
+        config: TrainConfig,
+        views: tuple[View, ...],
+    ) -> None:
+        self._parts, self._trainee, self._latents, self._prompts = parts, trainee, latents, prompts
+        self._seed, self._views = config.train.seed, views
+        self._diffusion = make_diffusion(parts.scheduler, config, parts.device)
+        self._scaling = LatentScale(parts.vae)
+
+    @torch.no_grad()
+    def losses(self) -> list[float]:
+        """One loss for each view, in the same order every time: those of two checkpoints can be compared in pairs."""
+        unet = self._parts.unet
+        was_training = unet.training
+        unet.eval()
+        try:
+            # one at a time: less memory than any training step
+            found = torch.cat([self._one(place, view) for place, view in enumerate(self._views)])
+        finally:
+            unet.train(was_training)
+        return [float(one) for one in found.tolist()]
+
+    def _one(self, place: int, view: View) -> torch.Tensor:
+        device, mean = self._parts.device, self._latents.get(view)["mean"]
+        latents = to_device(self._scaling.to_unet(mean.unsqueeze(0)), device)
+        noise = to_device(draws.normal(tuple(latents.shape), self._seed, "measure", 1, place), device)
+        # the middle of each of FORWARDS equal parts of the noise levels
+        level = self._diffusion.timesteps * (2 * place + 1) // (2 * len(self._views))
+        t = to_device(torch.tensor([level]), device)
+        words = self._prompts.get([self._trainee.vocabulary.write(view.item.prompt)])
+        return view_losses(self._parts, self._diffusion, (view,), latents, noise, t, words)
+
+
+@torch.no_grad()
+def change_norm(layers: dict[str, LoraLinear]) -> float:
+    """The Frobenius norm of the weight change of all layers together.
+
+    |up @ down|**2 is the sum of (up' up) * (down down'), two matrices of rank x rank; DoRA has no such short way.
+    """
+    squares = []
+    for layer in layers.values():
+        if isinstance(layer, DoraLinear):
+            squares.append(layer.change().double().square().sum())
+            continue
+        up, down = layer.up.double(), layer.down.double()
+        squares.append(((up.T @ up) * (down @ down.T)).sum() * layer.scale**2)
+    return float(torch.stack(squares).sum().clamp(min=0).sqrt())

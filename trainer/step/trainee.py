@@ -1,0 +1,159 @@
+"""What a run trains: the LoRA, the new rows, their optimizer; put together once, saved and restored as one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from trainer.checkpoints.snapshot import Snapshot, Tensors, copy_tensors
+from trainer.contract.run.changes import is_free, plain
+from trainer.contract.settings.arithmetic import learning_rates, text_frozen_after
+from trainer.contract.settings.config import TrainConfig, flat
+from trainer.contract.settings.triggers import split_triggers
+from trainer.data.dataset import Item, identity
+from trainer.model.adapters import LoraLinear, add_lora, add_text_lora
+from trainer.model.parts import DTYPES, Parts
+from trainer.model.tokens import TokenTable, Vocabulary, insert_tokens
+from trainer.step.diffusion import is_edm
+from trainer.step.flat import FlatGroup
+from trainer.step.optimizer import Optimizer, make_optimizer
+
+ENCODERS = ("clip_l", "clip_g")  # the names of the two embeddings in the file
+
+
+@dataclass
+class Trainee:
+    """The trainable parts of a run.
+
+    `unet_layers` go by their paths, `text_layers` (usually none) by encoder and path; `tables` is empty without
+    pivotal tuning. `pivot` is the step after which the words are frozen, whichever way they train.
+    """
+
+    vocabulary: Vocabulary
+    unet_layers: dict[str, LoraLinear]
+    text_layers: dict[str, LoraLinear]
+    tables: tuple[TokenTable, ...]
+    groups: list[FlatGroup]
+    optimizer: Optimizer
+    pivot: int | None
+    export_dtype: torch.dtype
+    prediction: str  # what the base model predicts: epsilon, v_prediction, or edm
+    pivoted: bool = False
+
+    @property
+    def layers(self) -> dict[str, LoraLinear]:
+        """All layers that have a LoRA, as the files hold them."""
+        return self.unet_layers | self.text_layers
+
+    def lora_tensors(self) -> Tensors:
+        """Live LoRA parameters: "<path>.down" (rank, in), "<path>.up" (out, rank), with DoRA "<path>.magnitude"."""
+        return _named(self.layers)
+
+    def embedding_tensors(self) -> Tensors:
+        """Live new rows: "clip_l" (n, 768) and "clip_g" (n, 1280); nothing without pivotal tuning."""
+        return {name: table.rows for name, table in zip(ENCODERS, self.tables, strict=False)}
+
+    def finite(self) -> bool:
+        """Whether every trained number is one."""
+        return all(bool(torch.isfinite(one).all()) for one in (self.lora_tensors() | self.embedding_tensors()).values())
+
+    @torch.no_grad()
+    def freeze_text(self) -> None:
+        """The pivot: the rows (or the text encoders' LoRA) leave optimizer and clipping norm, and never move again.
+
+        The text encoders' LoRA is rounded as its file will be: from here on the unet learns to the captions that
+        people will get.
+        """
+        for group in self.groups:
+            if group.name != "unet":
+                group.freeze()
+                self.optimizer.freeze(group.name)
+        self.groups = [group for group in self.groups if group.name == "unet"]
+        for layer in self.text_layers.values():
+            for one in layer.trained().values():
+                one.copy_(one.to(self.export_dtype))
+        self.pivoted = True
+
+    def release_text(self) -> None:
+        """Let go of the frozen tables and weights under what was trained, which would keep the encoders' memory."""
+        for table in self.tables:
+            table.release()
+        for layer in self.text_layers.values():
+            layer.base = nn.Identity()
+
+    def snapshot(self, step: int, identity_: dict[str, Any]) -> Snapshot:
+        """CPU copies of everything that an exact resume needs."""
+        return Snapshot(
+            step,
+            copy_tensors(self.lora_tensors()),
+            copy_tensors(self.embedding_tensors()),
+            copy_tensors(self.optimizer.state_tensors()),
+            identity_,
+        )
+
+    @torch.no_grad()
+    def restore(self, snapshot: Snapshot) -> None:
+        """Put a snapshot into the live tensors; past the pivot, the rows are frozen first, as they were."""
+        if self.pivot is not None and snapshot.step >= self.pivot:
+            self.freeze_text()
+        for live, saved in (
+            (self.lora_tensors(), snapshot.lora),
+            (self.embedding_tensors(), snapshot.embeddings),
+        ):
+            for name, tensor in live.items():
+                tensor.copy_(saved[name])
+        self.optimizer.load_tensors(snapshot.optimizer)
+
+
+def make_trainee(parts: Parts, config: TrainConfig) -> Trainee:
+    """Insert new tokens and LoRA into `parts`. Raises UnknownBlock."""
+    words = split_triggers(config.dataset.trigger) if config.pivotal.enabled else ()
+    vocabulary = Vocabulary.of(words, config.pivotal.tokens)
+    tables: tuple[TokenTable, ...] = ()
+    if vocabulary.tokens:
+        assert parts.text_encoders is not None
+        tables = insert_tokens(
+            parts.text_encoders, parts.tokenizers, vocabulary, config.train.seed, config.pivotal.init_words
+        )
+    unet, text = add_lora(parts.unet, config), {}
+    if config.text_encoder_lora.enabled:
+        assert parts.text_encoders is not None
+        text = add_text_lora(parts.text_encoders, config)
+    groups = _groups(unet, text, tables, config)
+    optimizer, pivot = make_optimizer(groups, config), text_frozen_after(config)
+    prediction = "edm" if is_edm(parts.scheduler) else parts.scheduler.config.prediction_type
+    dtype = DTYPES[config.export.precision]
+    return Trainee(vocabulary, unet, text, tables, groups, optimizer, pivot, dtype, prediction)
+
+
+def _groups(
+    unet: dict[str, LoraLinear], text: dict[str, LoraLinear], tables: tuple[TokenTable, ...], config: TrainConfig
+) -> list[FlatGroup]:
+    unet_lr, words_lr = learning_rates(config)
+    train = config.train
+    groups = [FlatGroup.of("unet", _named(unet), unet_lr, train.weight_decay)]
+    if tables:
+        rows = {name: table.rows for name, table in zip(ENCODERS, tables, strict=True)}
+        groups.append(FlatGroup.of("embeddings", rows, words_lr, train.embedding_weight_decay))
+    if text:
+        groups.append(FlatGroup.of("text_encoder", _named(text), words_lr, train.weight_decay))
+    return groups
+
+
+def _named(layers: dict[str, LoraLinear]) -> dict[str, nn.Parameter]:
+    return {f"{path}.{name}": one for path, layer in layers.items() for name, one in layer.trained().items()}
+
+
+def run_identity(
+    config: TrainConfig, items: tuple[Item, ...], class_items: tuple[Item, ...], base: dict[str, str]
+) -> dict[str, Any]:
+    """What makes a run this run: settings that change the result, the pictures with their words, the base model.
+
+    `base` has a digest for each part of the base model.
+    """
+    settings = {key: plain(value) for key, value in flat(config).items() if not is_free(key)}
+    pictures = {"pictures": identity(items), "class_pictures": identity(class_items)}
+    return {"settings": settings, "base": base, **pictures}
