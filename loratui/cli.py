@@ -138,7 +138,7 @@ def replay(
     from loratui.commands import replay as jobs
 
     if gpus > 1:
-        from loratui.commands.doctor import gpus as found
+        from loratui.planning.hardware import gpus as found
 
         if len(found()) < gpus:
             raise Refusal(f"--gpus {gpus}: this machine shows {len(found())}; see 'loratui doctor'")

@@ -52,7 +52,7 @@ class Camera:
 
 def settle_in(home: Path) -> None:
     """A home with the pictures of a concept in ~/photos; the working folder is the home."""
-    from loratui.commands.demo import concepts
+    from loratui.settings.demo import concepts
 
     known = concepts()
     name = CONCEPT if CONCEPT in known else next(iter(known))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from loratui.settings.presets import load_presets
+from loratui.settings.shipped_presets import load_presets
 from trainer.contract.settings.config import SETTINGS
 
 README = Path(__file__).parents[1] / "README.md"

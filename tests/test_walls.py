@@ -1,4 +1,4 @@
-"""The walls between the packages, and how little each entry point loads."""
+"""The walls between the packages and between their rooms."""
 
 from __future__ import annotations
 
@@ -8,66 +8,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[1]
 TRAINING = {"torch", "diffusers", "transformers", "accelerate", "peft", "prodigyopt", "datasets", "safetensors"}
-HEAVY = TRAINING | {"textual", "numpy", "PIL", "tomlkit", "huggingface_hub"}
-START = HEAVY | {"pydantic"}  # typer itself loads pydantic, but only to read the arguments of a command
-
-MAIN = (
-    "import sys; sys.argv = ['loratui', *{words!r}]\nfrom loratui.cli import main\ntry: main()\nexcept SystemExit: pass"
-)
-FIRST_SCREEN = """
-import asyncio
-from loratui.app import LoratuiApp
-async def look():
-    async with LoratuiApp().run_test(size=(80, 24)) as pilot:
-        await pilot.pause()
-        print('SCREEN', type(pilot.app.screen).__name__)
-asyncio.run(look())
-"""
-ENTRIES = {
-    "import loratui.cli": ("import loratui.cli", START),
-    "--help": (MAIN.format(words=["--help"]), START),
-    "--version": (MAIN.format(words=["--version"]), HEAVY),
-    "runs": (MAIN.format(words=["runs"]), HEAVY),
-    "queue": (MAIN.format(words=["queue"]), HEAVY),
-    "stop": (MAIN.format(words=["stop"]), HEAVY),
-    "attach --plain": (MAIN.format(words=["attach", "--plain"]), HEAVY),
-    "doctor": (MAIN.format(words=["doctor"]), HEAVY),
-    "preset list": (MAIN.format(words=["preset", "list"]), HEAVY),
-    "diff": (MAIN.format(words=["diff", "a", "b"]), HEAVY),
-    "check": (MAIN.format(words=["check", "pictures"]), TRAINING | {"textual", "numpy"}),
-    "plan": (MAIN.format(words=["plan", "answers.toml"]), TRAINING | {"textual", "numpy"}),
-    "the wizard's app": ("import loratui.app", TRAINING | {"numpy", "PIL"}),
-    "the wizard's first screen": (FIRST_SCREEN, TRAINING | {"numpy", "PIL"}),
-    "the contract": (
-        "import trainer.contract.settings.config, trainer.contract.run.events",
-        TRAINING | {"numpy", "PIL"},
-    ),
-}
-
-
-@pytest.mark.parametrize("entry", ENTRIES)
-def test_an_entry_point_loads_only_what_it_needs(
-    entry: str, answers_file: Path, environment: dict[str, str], tmp_path: Path
-) -> None:
-    code, forbidden = ENTRIES[entry]
-    ask = "\nprint('MODULES', *sorted({name.partition('.')[0] for name in sys.modules}))"
-    done = subprocess.run(
-        [sys.executable, "-c", f"import sys\n{code}{ask}"],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    assert "SCREEN" not in code or "SCREEN WelcomeScreen" in done.stdout
-    loaded = set(done.stdout.rpartition("MODULES ")[2].split())
-    assert "sys" in loaded
-    assert not loaded & forbidden
 
 
 def _imports(path: Path) -> Iterator[tuple[str, int]]:
@@ -106,6 +48,31 @@ def test_the_contract_imports_no_torch_and_nothing_of_the_trainer_beyond_itself(
             assert name.partition(".")[0] not in TRAINING, f"{path}:{line}: {name}"
             if name.partition(".")[0] == "trainer":
                 assert name.startswith("trainer.contract"), f"{path}:{line}: {name}"
+
+
+def test_the_rooms_import_downwards_only_and_in_no_circle() -> None:
+    """The contracts of pyproject.toml; imports inside functions and for types count as well."""
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    assert "Contracts: 5 kept, 0 broken." in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0
+
+
+def test_no_folder_shows_more_than_a_person_takes_in() -> None:
+    for package in ("loratui", "trainer", "tests"):
+        for folder in [ROOT / package, *(one for one in (ROOT / package).rglob("*") if one.is_dir())]:
+            files = [one for one in folder.glob("*.py") if one.name != "__init__.py"]
+            assert len(files) <= 20, f"{folder} shows {len(files)} files"
+    for package, most in (("loratui", 5), ("trainer", 8)):
+        shown = [one.name for one in (ROOT / package).glob("*.py") if one.name != "__init__.py"]
+        assert len(shown) <= most, f"{package}/ itself holds {shown}: what is new has a room"
+
+
+def test_a_room_says_what_it_is_for_and_hands_on_nothing() -> None:
+    for path in [*(ROOT / "loratui").rglob("__init__.py"), *(ROOT / "trainer").rglob("__init__.py")]:
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+        assert path.parent.parent == ROOT or ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), path
+        assert not any(isinstance(node, ast.Import | ast.ImportFrom) for node in body), path
 
 
 def test_importing_any_part_of_the_trainer_runs_nothing() -> None:

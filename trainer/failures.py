@@ -29,11 +29,6 @@ _NO_MEMORY = (
 )
 
 
-def first_line(error: BaseException, most: int = 300) -> str:
-    """The first line of what an error says, cut to `most` letters; its kind where it says nothing."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:most]
-
-
 def is_memory(error: BaseException) -> bool:
     """Whether memory ran out, on a GPU or in RAM."""
     import torch
@@ -64,7 +59,7 @@ def explain(error: BaseException) -> Explained:
     from trainer.inputs import SettingsError
     from trainer.model.adapters import UnknownBlock
     from trainer.model.download import NotFetched
-    from trainer.model.parts import ModelError
+    from trainer.model.errors import ModelError
     from trainer.step.optimizer import NoOptimizer
     from trainer.step.step import NotFinite
 

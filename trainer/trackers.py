@@ -18,7 +18,7 @@ from trainer.contract.basemodel.inspect import HUB_ID, SMALL
 from trainer.contract.run.events import Event, EventLog
 from trainer.contract.run.rundir import RunDir, make_private, write_atomic
 from trainer.contract.settings.config import BY_KEY, TrainConfig, flat
-from trainer.failures import first_line
+from trainer.ground.words import first_line
 
 INSTALL = "pip install 'loratui[trackers]'; training goes on without it"
 ADVICE = {

@@ -10,8 +10,8 @@ import tempfile
 from collections.abc import Iterator
 from typing import IO
 
-from loratui.runs.launch import trainer_environment
 from loratui.terminal.text import safe_lines
+from trainer.contract.run.starting import trainer_environment
 
 PATIENCE = 5.0  # seconds between asking a child to end and ending it
 LAST_WORDS = 12  # lines of stderr that are kept

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from loratui.planning.hardware import gpus
 from loratui.terminal.text import safe_text, show_path
 
 NEEDED = ("torch", "diffusers", "transformers", "accelerate", "peft", "prodigyopt", "safetensors", "textual", "pillow")
@@ -50,16 +50,6 @@ def doctor_lines(found: list[Check]) -> list[str]:
         if not one.ok and one.remedy:
             lines.append(f"        {'':<{width}}  {one.remedy}")
     return lines
-
-
-def gpus() -> list[str]:
-    """The names of the GPUs that nvidia-smi lists, with their memory; empty without it."""
-    command = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total,memory.free", "--format=csv,noheader"]
-    try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return []
-    return [line.strip() for line in found.stdout.splitlines() if line.strip()] if found.returncode == 0 else []
 
 
 def hub_home() -> Path:

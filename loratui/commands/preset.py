@@ -11,7 +11,7 @@ import typer
 from loratui.terminal.text import plural, safe_text, show_path
 
 if TYPE_CHECKING:
-    from loratui.settings.presets import Preset
+    from loratui.settings.shipped_presets import Preset
 
 preset = typer.Typer(help="Presets: list them, show one, keep one of your own.", rich_markup_mode=None)
 
@@ -52,7 +52,7 @@ def save(
 def list_() -> None:
     """Every preset: your own first, then those that ship with loratui."""
     from loratui.settings.own_presets import found_presets
-    from loratui.settings.presets import load_presets
+    from loratui.settings.shipped_presets import load_presets
 
     own = found_presets()
     for one in (*own.presets, *load_presets()):

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loratui.children.events import child_events
-from loratui.runs.launch import trainer_environment
 from loratui.terminal.text import safe_text
 from trainer.contract.pictures.folder import NoDataset
 from trainer.contract.pictures.sources import NoColumn, origin_of, written_folder
+from trainer.contract.run.starting import trainer_environment
 
 if TYPE_CHECKING:
     from loratui.curation.scan import ScanSettings

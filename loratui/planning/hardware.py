@@ -71,7 +71,7 @@ def ram(cgroup: Path = CGROUP) -> Machine:
 
 
 def read_gpu(line: str, holders: str = "") -> Machine | None:
-    """A line of `doctor.gpus` ("name, driver, total MiB, free MiB") and nvidia-smi's list of processes."""
+    """A line of `gpus` ("name, driver, total MiB, free MiB") and nvidia-smi's list of processes."""
     words = [word.strip() for word in line.rsplit(",", 3)]
     sizes = [re.fullmatch(r"(\d+) MiB", word) for word in words[2:]]
     if len(sizes) != 2 or sizes[0] is None or sizes[1] is None:
@@ -82,10 +82,18 @@ def read_gpu(line: str, holders: str = "") -> Machine | None:
     return Machine("cuda", words[0], total, free, tuple(sorted(people, key=lambda one: -one.bytes)))
 
 
+def gpus() -> list[str]:
+    """The names of the GPUs that nvidia-smi lists, with their memory; empty without it."""
+    command = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total,memory.free", "--format=csv,noheader"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return [line.strip() for line in found.stdout.splitlines() if line.strip()] if found.returncode == 0 else []
+
+
 def first_gpu() -> Machine | None:
     """The GPU that torch takes first: that of CUDA_VISIBLE_DEVICES where it is given as a number."""
-    from loratui.commands.doctor import gpus
-
     lines = gpus()
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     first = chosen.partition(",")[0].strip() if chosen is not None else "0"

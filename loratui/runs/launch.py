@@ -16,8 +16,6 @@ from trainer.contract.run import exits
 from trainer.contract.run.lock import AlreadyRunning, lock_holder
 from trainer.contract.run.rundir import RunDir, write_atomic
 from trainer.contract.run.starting import spawn
-from trainer.contract.run.starting import trainer_command as trainer_command
-from trainer.contract.run.starting import trainer_environment as trainer_environment
 
 if TYPE_CHECKING:
     from loratui.settings.answers import Answers

@@ -7,8 +7,9 @@ from typing import Any
 
 from loratui.settings.answers import DEFAULT_PRESET, Answers, preset_values
 from loratui.settings.draft import Draft
-from loratui.settings.presets import Preset, preset
+from loratui.settings.presets import preset
 from loratui.settings.problems import AnswersError, validated
+from loratui.settings.shipped_presets import Preset
 from trainer.contract.settings.config import BY_KEY
 from trainer.contract.settings.fields import Setting
 

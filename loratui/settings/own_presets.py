@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from loratui.errors import Refusal
-from loratui.settings.presets import Preset, PresetValue, Variant, load_presets, read_preset
 from loratui.settings.problems import AnswersError, unknown_setting, validated, wrong_value
+from loratui.settings.shipped_presets import Preset, PresetValue, Variant, load_presets, read_preset
 from loratui.terminal.text import safe_text, show_path
 from trainer.contract.pictures.folder import read_regular
 from trainer.contract.settings.config import BY_KEY

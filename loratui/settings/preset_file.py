@@ -18,7 +18,8 @@ from loratui.settings.own_presets import (
     preset_folder,
     shipped_names,
 )
-from loratui.settings.presets import Preset, PresetValue, preset
+from loratui.settings.presets import preset
+from loratui.settings.shipped_presets import Preset, PresetValue
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.version import version
 from trainer.contract.run.rundir import make_private, write_atomic

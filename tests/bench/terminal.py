@@ -17,9 +17,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from loratui.commands.demo import demo_answers
 from loratui.events.history import History
 from loratui.settings.answers import answers_text
+from loratui.settings.demo import demo_answers
 from tests.ptys import Pty
 from trainer.contract.run.events import EventLog, Tail
 from trainer.contract.run.lock import RunLock

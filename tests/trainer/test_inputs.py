@@ -15,7 +15,8 @@ from trainer.contract.run import exits
 from trainer.contract.run.rundir import RunDir
 from trainer.data.dataset import DataError
 from trainer.inputs import SettingsError, other_files, read_inputs
-from trainer.model.parts import ModelError, load_parts, pick_device
+from trainer.model.errors import ModelError
+from trainer.model.parts import load_parts, pick_device
 
 
 def without_unet(folder: Path) -> Path:

@@ -1,0 +1,1 @@
+"""The contract between trainer and screen, the only part that loratui imports; free of torch."""

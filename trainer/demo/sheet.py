@@ -9,7 +9,7 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 from PIL import Image
 
-from trainer.demo import MODEL_DIR
+from trainer.contract.basemodel.inspect import small_model
 
 PROMPTS = (
     "a red star on a blue background",
@@ -44,7 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("prompts", nargs="*", default=list(PROMPTS))
-    parser.add_argument("--model", type=Path, default=MODEL_DIR)
+    parser.add_argument("--model", type=Path, default=small_model())
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--guidance", type=float, default=5.0)

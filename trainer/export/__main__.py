@@ -21,7 +21,7 @@ def main(arguments: list[str]) -> int:
     from trainer.contract.basemodel.inspect import NotSDXL
     from trainer.export.proof import ExportMismatch
     from trainer.export.trained import NothingTrained
-    from trainer.model.parts import ModelError
+    from trainer.model.errors import ModelError
 
     try:
         _export(RunDir(asked.run.resolve()), asked.checkpoint, asked.out)

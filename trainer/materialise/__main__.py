@@ -20,7 +20,7 @@ from trainer.contract.pictures.folder import NoDataset
 from trainer.contract.pictures.sources import NoColumn, origin_of, written_folder
 from trainer.contract.run import exits
 from trainer.contract.run.rundir import make_private, write_atomic
-from trainer.failures import first_line
+from trainer.ground.words import first_line
 from trainer.materialise.hub import fetch
 from trainer.materialise.rows import Rows, Wanted, open_rows
 

@@ -14,7 +14,7 @@ from typing import Any
 from trainer.contract.basemodel.hub_cache import base_files, cached_base, cached_vae, hub_cache, part_files, snapshot
 from trainer.contract.basemodel.inspect import is_hub_id
 from trainer.contract.settings.config import SMALL, TrainConfig, vae_source
-from trainer.failures import first_line
+from trainer.ground.words import first_line
 
 Progress = Callable[[int, int], None]  # bytes done, bytes in all
 

@@ -16,12 +16,9 @@ from trainer.contract.basemodel.inspect import WEIGHTED, inspect_base, is_hub_id
 from trainer.contract.basemodel.single_file import config_of
 from trainer.contract.settings.config import TrainConfig, vae_source
 from trainer.ground.digests import file_digest, files_digest, weights_digest, words_digest
+from trainer.model.errors import ModelError
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
-
-
-class ModelError(ValueError):
-    """A part of the base model cannot be loaded."""
 
 
 @dataclass

@@ -13,7 +13,7 @@ from safetensors import safe_open
 from trainer.contract.basemodel.headers import read_shapes
 from trainer.contract.basemodel.sgm import Place, places
 from trainer.contract.basemodel.single_file import CONFIGS, companion, config_of, read_checkpoint, tokenizer_of
-from trainer.model.parts import ModelError
+from trainer.model.errors import ModelError
 
 MAX_LENGTH = 77  # tokens of a prompt, with start and end
 PADS = {"tokenizer": "<|endoftext|>", "tokenizer_2": "!"}  # as SDXL's own tokenizers pad

@@ -16,7 +16,7 @@ def main(arguments: list[str]) -> int:
     from trainer.checkpoints.snapshot import Damaged
     from trainer.contract.basemodel.inspect import NotSDXL
     from trainer.export.trained import NothingTrained
-    from trainer.model.parts import ModelError
+    from trainer.model.errors import ModelError
 
     try:
         _generate(asked)

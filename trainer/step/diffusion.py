@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from trainer.contract.basemodel.inspect import is_edm_scheduler
 from trainer.contract.settings.config import TrainConfig
-from trainer.model.parts import ModelError
+from trainer.model.errors import ModelError
 
 PREDICTIONS = ("epsilon", "v_prediction")
 

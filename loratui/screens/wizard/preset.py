@@ -13,7 +13,7 @@ from loratui.screens.shared.step import Step
 from loratui.settings.checks import effective, shown
 from loratui.settings.draft import Draft
 from loratui.settings.own_presets import found_presets
-from loratui.settings.presets import Preset, load_presets, with_variant
+from loratui.settings.shipped_presets import Preset, load_presets, with_variant
 from loratui.terminal.text import plural, safe_text
 from trainer.contract.settings.arithmetic import views_per_image
 from trainer.contract.settings.config import BY_KEY

@@ -206,7 +206,7 @@ All runs lists them, compares two, opens old answers as a new draft.
 
 
 def _demo_draft() -> Draft:
-    from loratui.commands.demo import demo_answers
+    from loratui.settings.demo import demo_answers
 
     answers = demo_answers()
     return Draft(step=len(TITLES), preset=answers.preset, values=dict(answers.values), prompt_edited=True)

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from loratui.commands.demo import FIRST, concepts, demo_answers, introduction
+from loratui.commands.demo import introduction
 from loratui.commands.replay import prepare
 from loratui.settings.answers import AnswersError
+from loratui.settings.demo import FIRST, concepts, demo_answers
 from trainer.contract.basemodel.inspect import small_model
 
 LoraTUI = Callable[..., subprocess.CompletedProcess[str]]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from loratui.commands.demo import FIRST, concepts
+from loratui.settings.demo import FIRST, concepts
 from trainer.demo.measure import concept_distance
 
 pytestmark = pytest.mark.slow

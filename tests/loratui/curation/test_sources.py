@@ -17,9 +17,8 @@ from loratui.curation.sources import bring_back, progress_words
 from loratui.runs.launch import create_run
 from loratui.settings.answers import read_answers
 from tests.datasets_made import CAPTIONS, SHA, encoded, hub_cache, parquet_folder, table
+from tests.loratui.conftest import SMALL_RUN, LoraTUI
 from trainer.contract.pictures.folder import NoDataset
-
-from .conftest import SMALL_RUN, LoraTUI
 
 pytest.importorskip("datasets", reason="needs the extra 'datasets'")
 

@@ -13,12 +13,11 @@ import pytest
 from loratui.planning.lines import plan_lines
 from loratui.planning.past_runs import FILE, FIRST, KEPT, WARM_UP, Knowledge, gather, note, place
 from loratui.planning.plan import make_plan
+from tests.loratui.conftest import LoraTUI
+from tests.loratui.planning.measured_runs import GPU, MEMORY, PLAIN, config, counted, write_run
 from trainer.contract.plan.estimate import estimate
 from trainer.contract.run.events import EventLog
 from trainer.contract.run.rundir import RunDir
-
-from .conftest import LoraTUI
-from .measured_runs import GPU, MEMORY, PLAIN, config, counted, write_run
 
 
 def test_a_run_corrects_the_rough_parts_and_tells_the_time(tmp_path: Path) -> None:
@@ -210,8 +209,7 @@ def test_a_plan_says_how_it_was_corrected_and_how_far_off_the_last_were(tmp_path
     from loratui.planning.hardware import Machine
     from loratui.settings.answers import Answers
     from loratui.settings.resolve import resolve
-
-    from .conftest import _draw
+    from tests.loratui.conftest import _draw
 
     runs, pictures = tmp_path / "runs", tmp_path / "pictures"
     pictures.mkdir()

@@ -16,10 +16,9 @@ from loratui.planning.plan import Plan, make_plan
 from loratui.settings.answers import Answers
 from loratui.settings.resolve import resolve
 from loratui.terminal.units import in_bytes, in_time
+from tests.loratui.conftest import LoraTUI
 from trainer.contract.run.events import EventLog
 from trainer.contract.settings.config import dump_config
-
-from .conftest import LoraTUI
 
 SMALL = {
     "model.base": "sdxl-small",

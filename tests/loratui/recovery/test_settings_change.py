@@ -17,12 +17,11 @@ from loratui.recovery.settings_change import amend, begin_anew, saved_steps
 from loratui.runs.launch import LaunchError, create_run
 from loratui.settings.answers import read_answers
 from loratui.settings.resolve import resolve
+from tests.loratui.conftest import LoraTUI
 from trainer.contract.run.changes import Change, read_changes, settings_at
 from trainer.contract.run.lock import RunLock
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import flat, load_config
-
-from .conftest import LoraTUI
 
 BATCH = {"train.batch": 1, "train.accumulation": 2}
 

@@ -15,7 +15,7 @@ from trainer.contract.run.events import EventLog
 from trainer.contract.run.lock import RunLock
 from trainer.contract.run.rundir import RunDir
 
-from .conftest import LoraTUI
+from tests.loratui.conftest import LoraTUI
 
 
 def test_the_arguments_of_the_command() -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from loratui.settings.answers import Answers, read_answers
 from loratui.children.lines import run_shown
-from loratui.runs.launch import LaunchError, create_run, trainer_command, trainer_environment
+from loratui.runs.launch import LaunchError, create_run
+from trainer.contract.run.starting import trainer_command, trainer_environment
 from loratui.commands.follow import exit_code_of, follow
 from loratui.settings.resolve import resolve
 from loratui.runs.find import RunNotFound, find_run, find_runs, run_info

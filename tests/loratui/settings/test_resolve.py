@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from loratui.settings.answers import Answers
-from loratui.settings.presets import load_presets, preset
+from loratui.settings.presets import preset
 from loratui.settings.problems import AnswersError
 from loratui.settings.resolve import resolve
+from loratui.settings.shipped_presets import load_presets
 from trainer.contract.settings.arithmetic import learning_rates
 from trainer.contract.settings.config import BY_KEY, config_sha, flat
 

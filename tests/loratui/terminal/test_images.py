@@ -25,10 +25,9 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from loratui.terminal.images import Answer, prepare, read_answer
+from tests.loratui.screens.conftest import HOSTILE, fake_run, sample, training
 from trainer.contract.run.lock import RunLock
 from trainer.contract.run.rundir import RunDir
-
-from .screens.conftest import HOSTILE, fake_run, sample, training
 
 PATIENCE = 60.0  # seconds; nothing here measures time
 extra = pytest.mark.skipif(find_spec("textual_image") is None, reason="the extra 'images' is not installed")

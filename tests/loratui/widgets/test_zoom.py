@@ -9,8 +9,7 @@ from loratui.widgets.braille import LABEL, AxisMark, Band, Curve, Plot, draw, le
 from loratui.widgets.plots import ChartName, plot_of
 from loratui.widgets.readings import main_series, place, readings, resolution
 from loratui.widgets.zoom import NARROWEST, Zoom
-
-from .test_curves import run, step
+from tests.loratui.events.test_curves import run, step
 
 NAMES: tuple[ChartName, ...] = ("loss", "rates", "gradient", "speed", "memory")
 

@@ -10,9 +10,13 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 from PIL import Image
 
-from trainer.demo import CONCEPTS_DIR, MODEL_DIR, concepts
+from trainer.contract.basemodel.inspect import small_model
+from trainer.demo import concepts
 from trainer.demo.captions import example, picture
 from trainer.demo.measure import concept_distance
+
+MODEL_DIR = small_model()
+CONCEPTS_DIR = MODEL_DIR.parent / "concepts"
 
 LIMIT = 10_000_000  # bytes of weights, tokenizers and concept pictures together
 PARTS = {

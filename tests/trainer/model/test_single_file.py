@@ -28,7 +28,8 @@ from trainer.contract.plan.advice import refusals
 from trainer.contract.plan.estimate import estimate
 from trainer.export.card import model_card
 from trainer.ground.digests import weights_digest
-from trainer.model.parts import ModelError, load_parts
+from trainer.model.errors import ModelError
+from trainer.model.parts import load_parts
 from trainer.model.single_file import load_scheduler, load_tokenizer
 
 CPU = torch.device("cpu")

@@ -16,7 +16,7 @@ from diffusers import (
 
 from trainer.contract.basemodel.inspect import small_model
 from trainer.contract.settings.config import TrainConfig
-from trainer.model.parts import ModelError
+from trainer.model.errors import ModelError
 from trainer.model.scaling import LatentScale
 from trainer.step.diffusion import Discrete, EdmStyle, Preconditioned, losses, make_diffusion
 

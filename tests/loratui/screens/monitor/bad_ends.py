@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tests.loratui.screens.conftest import fake_run, training
 from tests.trainer.conftest import make_config
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import dump_config
-
-from .conftest import fake_run, training
 
 GPU = "NVIDIA GeForce RTX 4090"
 FULL_SIZE = {

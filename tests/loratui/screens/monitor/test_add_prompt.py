@@ -9,13 +9,12 @@ import pytest
 from textual.widgets import Input
 
 from loratui.app import LoratuiApp
+from tests.loratui.screens.conftest import SIZES, assert_snapshot, at, fake_run, screen_text, training, until
 from trainer.contract.run.added_prompts import MAX_CHARACTERS
 from trainer.contract.run.control import Inbox
 from trainer.contract.run.events import EventLog
 from trainer.contract.run.lock import RunLock
 from trainer.contract.run.rundir import RunDir
-
-from .conftest import SIZES, assert_snapshot, at, fake_run, screen_text, training, until
 
 
 @pytest.fixture

@@ -11,12 +11,11 @@ import pytest
 from loratui.app import LoratuiApp
 from loratui.events.history import History
 from loratui.screens.monitor.ending import asked_words, late_words
+from tests.loratui.screens.conftest import SIZES, assert_snapshot, at, screen_text, until
+from tests.loratui.screens.monitor.bad_ends import ended
 from trainer.contract.run.control import Inbox
 from trainer.contract.run.lock import RunLock
 from trainer.contract.run.rundir import RunDir
-
-from .bad_ends import ended
-from .conftest import SIZES, assert_snapshot, at, screen_text, until
 
 NAME = "2026-11-23-1000-dog"
 

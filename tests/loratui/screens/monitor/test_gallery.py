@@ -11,11 +11,20 @@ from textual.pilot import Pilot
 
 from loratui.app import LoratuiApp
 from loratui.events.gallery import Place
+from tests.loratui.screens.conftest import (
+    HOSTILE,
+    SIZES,
+    assert_snapshot,
+    at,
+    fake_run,
+    sample,
+    screen_text,
+    training,
+    until,
+)
 from trainer.contract.run.events import EventLog
 from trainer.contract.run.lock import RunLock
 from trainer.contract.run.rundir import RunDir
-
-from .conftest import HOSTILE, SIZES, assert_snapshot, at, fake_run, sample, screen_text, training, until
 
 BEACH = "a photo of a TOK dog on a beach"
 LATE = "a TOK dog as an astronaut"

@@ -13,13 +13,12 @@ from textual.pilot import Pilot
 
 from loratui.app import LoratuiApp
 from loratui.screens.monitor.monitor import PIECE
+from tests.loratui.screens.conftest import SIZES, assert_snapshot, at, fake_run, screen_text, training, until
 from tests.trainer.conftest import draw_dataset, make_config, make_run, train
 from trainer.contract.run.events import EventLog
 from trainer.contract.run.lock import RunLock
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, dump_config
-
-from .conftest import SIZES, assert_snapshot, at, fake_run, screen_text, training, until
 
 STUCK = "d is still at its first value after 150 steps: raise d0"
 VIEWS = "views per image have passed 220: style sets overfit here"

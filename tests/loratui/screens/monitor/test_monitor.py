@@ -11,12 +11,21 @@ import pytest
 from textual.pilot import Pilot
 
 from loratui.app import LoratuiApp
+from tests.loratui.screens.conftest import (
+    HOSTILE,
+    SIZES,
+    assert_snapshot,
+    at,
+    fake_run,
+    sample,
+    screen_text,
+    training,
+    until,
+)
 from trainer.contract.run.control import Inbox
 from trainer.contract.run.events import EventLog
 from trainer.contract.run.lock import RunLock
 from trainer.contract.run.rundir import RunDir
-
-from .conftest import HOSTILE, SIZES, assert_snapshot, at, fake_run, sample, screen_text, training, until
 
 
 @pytest.fixture

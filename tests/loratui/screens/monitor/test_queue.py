@@ -16,15 +16,14 @@ from loratui.app import LoratuiApp
 from loratui.runs import launch
 from loratui.screens.monitor.queue import QueueScreen
 from loratui.settings.draft import Draft
+from tests.loratui.screens.conftest import HOSTILE, SIZES, assert_snapshot, at, fake_run, screen_text, training, until
+from tests.loratui.screens.wizard.test_review import review
 from trainer.contract.run import queue
 from trainer.contract.run.events import EventLog
 from trainer.contract.run.lock import RunLock
 from trainer.contract.run.queue import waiting
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, dump_config, nested
-
-from .conftest import HOSTILE, SIZES, assert_snapshot, at, fake_run, screen_text, training, until
-from .test_review import review
 
 Wizard = Callable[..., LoratuiApp]
 NAMES = ("cat", "fox", "owl")

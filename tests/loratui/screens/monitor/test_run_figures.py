@@ -9,10 +9,9 @@ from typing import Any
 
 from loratui.app import LoratuiApp
 from loratui.planning.past_runs import FILE
+from tests.loratui.planning.measured_runs import write_run
+from tests.loratui.screens.conftest import at, until
 from trainer.contract.run.events import EventLog
-
-from ..measured_runs import write_run
-from .conftest import at, until
 
 
 def rows() -> list[dict[str, Any]]:

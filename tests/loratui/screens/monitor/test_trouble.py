@@ -12,14 +12,13 @@ from textual.pilot import Pilot
 
 from loratui.app import LoratuiApp
 from loratui.runs.launch import start
+from tests.loratui.screens.conftest import HOSTILE, SIZES, assert_snapshot, at, screen_text, until
+from tests.loratui.screens.monitor.bad_ends import ended
 from tests.trainer.conftest import draw_dataset, make_config, make_run, train
 from trainer.contract.run import exits
 from trainer.contract.run.events import Tail
 from trainer.contract.run.lock import lock_holder
 from trainer.contract.settings.config import load_config
-
-from .bad_ends import ended
-from .conftest import HOSTILE, SIZES, assert_snapshot, at, screen_text, until
 
 NAME = "2026-11-23-1000-dog"
 

@@ -13,10 +13,19 @@ from textual.pilot import Pilot
 from loratui.app import LoratuiApp
 from loratui.screens.results.result_jobs import read_wish
 from tests.loratui.results.test_push import png, safetensors
+from tests.loratui.screens.conftest import (
+    HOSTILE,
+    SIZES,
+    assert_snapshot,
+    at,
+    fake_run,
+    sample,
+    screen_text,
+    training,
+    until,
+)
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, dump_config, nested
-
-from .conftest import HOSTILE, SIZES, assert_snapshot, at, fake_run, sample, screen_text, training, until
 
 CARD = """# dog
 

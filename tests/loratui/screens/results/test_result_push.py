@@ -10,10 +10,9 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.loratui.basemodels.fakehub import fake_hub
+from tests.loratui.screens.conftest import at, screen_text, until
+from tests.loratui.screens.results.test_result import fill, make_run, result
 from trainer.contract.run.rundir import RunDir
-
-from .conftest import at, screen_text, until
-from .test_result import fill, make_run, result
 
 
 @pytest.fixture

@@ -13,11 +13,10 @@ from textual.pilot import Pilot
 
 from loratui.app import LoratuiApp
 from tests.loratui.conftest import ROOT
+from tests.loratui.screens.conftest import at, screen_text, until
+from tests.loratui.screens.results.test_result import fill
 from tests.trainer.conftest import draw_dataset, make_config, make_run
 from trainer.contract.run.rundir import RunDir
-
-from .conftest import at, screen_text, until
-from .test_result import fill
 
 pytestmark = pytest.mark.slow
 

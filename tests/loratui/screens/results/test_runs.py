@@ -15,11 +15,21 @@ from textual.widgets import DataTable
 
 from loratui.app import LoratuiApp
 from loratui.screens.results.runs import BATCH, RunsRead, RunsScreen
+from tests.loratui.screens.conftest import (
+    HOSTILE,
+    SIZES,
+    assert_snapshot,
+    at,
+    draw_photo,
+    fake_run,
+    sample,
+    screen_text,
+    training,
+    until,
+)
 from trainer.contract.run.lock import RunLock
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, dump_config
-
-from .conftest import HOSTILE, SIZES, assert_snapshot, at, draw_photo, fake_run, sample, screen_text, training, until
 
 Wizard = Callable[..., LoratuiApp]
 ANSWERS = 'schema = 1\npreset = "face"\nname = "dog"\n\n[dataset]\npath = "photos"\n\n[train]\nrank = 8\n'

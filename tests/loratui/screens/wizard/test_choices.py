@@ -13,9 +13,8 @@ from loratui.app import LoratuiApp
 from loratui.screens.wizard.settings import SHOWN
 from loratui.settings.draft import Draft
 from loratui.widgets.settingrow import SettingRow
+from tests.loratui.screens.conftest import HOSTILE, at, screen_text, until
 from trainer.contract.settings.config import SETTINGS
-
-from .conftest import HOSTILE, at, screen_text, until
 
 Wizard = Callable[..., LoratuiApp]
 

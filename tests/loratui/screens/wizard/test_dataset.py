@@ -11,8 +11,7 @@ from textual.widgets import Input
 from loratui.app import LoratuiApp
 from loratui.settings.draft import Draft
 from loratui.widgets.paths import complete
-
-from .conftest import HOSTILE, at, on_row, opened, screen_text, until
+from tests.loratui.screens.conftest import HOSTILE, at, on_row, opened, screen_text, until
 
 Wizard = Callable[..., LoratuiApp]
 

@@ -11,8 +11,7 @@ from textual.widgets import Input
 from loratui.app import LoratuiApp
 from loratui.settings.draft import Draft
 from tests.datasets_made import parquet_folder, table
-
-from .conftest import at, screen_text, until
+from tests.loratui.screens.conftest import at, screen_text, until
 
 SLOW = 120.0  # seconds: a process of its own loads pyarrow, on a machine that does other things too
 pytest.importorskip("datasets", reason="needs the extra 'datasets'")

@@ -14,8 +14,7 @@ from loratui.planning.hardware import Holder, Machine
 from loratui.screens.shared.session import Session
 from loratui.settings.draft import Draft, DraftStore
 from loratui.widgets.settingrow import SettingRow
-
-from .conftest import HOSTILE, SIZES, assert_snapshot, at, screen_text, until
+from tests.loratui.screens.conftest import HOSTILE, SIZES, assert_snapshot, at, screen_text, until
 
 Wizard = Callable[..., LoratuiApp]
 GB = 1_000_000_000

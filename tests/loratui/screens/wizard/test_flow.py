@@ -14,8 +14,7 @@ from textual.widgets import Input, OptionList
 
 from loratui.app import LoratuiApp
 from loratui.settings.draft import Draft
-
-from .conftest import SIZES, assert_snapshot, at, screen_text, until
+from tests.loratui.screens.conftest import SIZES, assert_snapshot, at, screen_text, until
 
 Wizard = Callable[..., LoratuiApp]
 

@@ -15,8 +15,7 @@ from loratui.settings.answers import Answers
 from loratui.settings.draft import Draft
 from loratui.settings.own_presets import delete_preset, preset_folder
 from loratui.settings.preset_file import save_preset
-
-from .conftest import HOSTILE, SIZES, assert_snapshot, at, screen_text, until
+from tests.loratui.screens.conftest import HOSTILE, SIZES, assert_snapshot, at, screen_text, until
 
 Wizard = Callable[..., LoratuiApp]
 

@@ -16,8 +16,7 @@ from loratui.app import LoratuiApp
 from loratui.curation.report import PictureReport, Report
 from loratui.screens.wizard.copies import with_copies
 from loratui.settings.draft import Draft
-
-from .conftest import HOSTILE, SIZES, at, draw_photo, on_row, opened, screen_text, until
+from tests.loratui.screens.conftest import HOSTILE, SIZES, at, draw_photo, on_row, opened, screen_text, until
 
 Wizard = Callable[..., LoratuiApp]
 

@@ -13,9 +13,8 @@ from textual.widgets import Input
 from loratui.app import LoratuiApp
 from loratui.runs import launch
 from loratui.settings.draft import Draft
+from tests.loratui.screens.conftest import at, screen_text, until
 from trainer.contract.settings.config import load_config
-
-from .conftest import at, screen_text, until
 
 Wizard = Callable[..., LoratuiApp]
 

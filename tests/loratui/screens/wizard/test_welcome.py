@@ -14,12 +14,11 @@ from loratui.app import LoratuiApp
 from loratui.runs.past_run import Past
 from loratui.settings.draft import Draft, DraftStore
 from loratui.settings.recents import recent_sources, remember
+from tests.loratui.screens.conftest import SIZES, assert_snapshot, at, fake_run, screen_text, training, until
 from trainer.contract.run import queue
 from trainer.contract.run.lock import RunLock
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, dump_config
-
-from .conftest import SIZES, assert_snapshot, at, fake_run, screen_text, training, until
 
 Wizard = Callable[..., LoratuiApp]
 AGES = {"~/photos/anna": 30, "owner/icons": 3 * 3600 + 5, "/mnt/disk/a/long/way/to/the/pictures/of/bob": 2 * 86400 + 5}

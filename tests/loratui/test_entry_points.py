@@ -1,0 +1,68 @@
+"""How little each entry point loads: a subprocess for each looks at its own modules."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.test_walls import TRAINING
+
+HEAVY = TRAINING | {"textual", "numpy", "PIL", "tomlkit", "huggingface_hub"}
+START = HEAVY | {"pydantic"}  # typer itself loads pydantic, but only to read the arguments of a command
+
+MAIN = (
+    "import sys; sys.argv = ['loratui', *{words!r}]\nfrom loratui.cli import main\ntry: main()\nexcept SystemExit: pass"
+)
+FIRST_SCREEN = """
+import asyncio
+from loratui.app import LoratuiApp
+async def look():
+    async with LoratuiApp().run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        print('SCREEN', type(pilot.app.screen).__name__)
+asyncio.run(look())
+"""
+ENTRIES = {
+    "import loratui.cli": ("import loratui.cli", START),
+    "--help": (MAIN.format(words=["--help"]), START),
+    "--version": (MAIN.format(words=["--version"]), HEAVY),
+    "runs": (MAIN.format(words=["runs"]), HEAVY),
+    "queue": (MAIN.format(words=["queue"]), HEAVY),
+    "stop": (MAIN.format(words=["stop"]), HEAVY),
+    "attach --plain": (MAIN.format(words=["attach", "--plain"]), HEAVY),
+    "doctor": (MAIN.format(words=["doctor"]), HEAVY),
+    "preset list": (MAIN.format(words=["preset", "list"]), HEAVY),
+    "diff": (MAIN.format(words=["diff", "a", "b"]), HEAVY),
+    "check": (MAIN.format(words=["check", "pictures"]), TRAINING | {"textual", "numpy"}),
+    "plan": (MAIN.format(words=["plan", "answers.toml"]), TRAINING | {"textual", "numpy"}),
+    "the wizard's app": ("import loratui.app", TRAINING | {"numpy", "PIL"}),
+    "the wizard's first screen": (FIRST_SCREEN, TRAINING | {"numpy", "PIL"}),
+    "the contract": (
+        "import trainer.contract.settings.config, trainer.contract.run.events",
+        TRAINING | {"numpy", "PIL"},
+    ),
+}
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_an_entry_point_loads_only_what_it_needs(
+    entry: str, answers_file: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    code, forbidden = ENTRIES[entry]
+    ask = "\nprint('MODULES', *sorted({name.partition('.')[0] for name in sys.modules}))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys\n{code}{ask}"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert "SCREEN" not in code or "SCREEN WelcomeScreen" in done.stdout
+    loaded = set(done.stdout.rpartition("MODULES ")[2].split())
+    assert "sys" in loaded
+    assert not loaded & forbidden
