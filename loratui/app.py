@@ -22,15 +22,15 @@ from loratui.terminal.text import safe_text
 from trainer.contract.run.rundir import RunDir
 
 if TYPE_CHECKING:
-    from loratui.runs.past_run import Past
+    from loratui.runs.past_run import PastRun
 
 # The order of the wizard; a screen's module is loaded when it is first shown.
 STEPS: tuple[str, ...] = (
     "welcome:WelcomeScreen",
-    "dataset:DatasetScreen",
+    "dataset:PicturesScreen",
     "concept:ConceptScreen",
     "preset:PresetScreen",
-    "settings:AdvancedScreen",
+    "settings:SettingsScreen",
     "review:ReviewScreen",
 )
 
@@ -96,7 +96,7 @@ class LoratuiApp(App[str]):
         self,
         run: RunDir | None = None,
         store: DraftStore | None = None,
-        past: Past | None = None,
+        past: PastRun | None = None,
         session: Session | None = None,
     ) -> None:
         """Watch `run`, or walk the wizard on the drafts of `store`; `session`: with another machine to plan for."""
@@ -173,7 +173,7 @@ class LoratuiApp(App[str]):
                 self._keep(self.draft.model_copy(update={"step": min(index, len(STEPS) - 1)}))
         self.exit(self._goodbye())
 
-    def _take_up(self, past: Past) -> int:
+    def _take_up(self, past: PastRun) -> int:
         """Begin with an old run's answers; returns the step."""
         self.store.begin(past.draft)
         self._keep(past.draft)
@@ -237,7 +237,7 @@ def parting_words(run: RunDir) -> str:
     return f"The training goes on. Come back with: loratui attach {name}"
 
 
-def run_wizard(draft_dir: Path | None = None, past: Past | None = None) -> int:
+def run_wizard(draft_dir: Path | None = None, past: PastRun | None = None) -> int:
     """Guide a person to a run and show it, from an old run's answers if they are given. Returns an exit code."""
     return _run(LoratuiApp(store=DraftStore(draft_dir), past=past))
 

@@ -20,7 +20,7 @@ from trainer.contract.run.starting import pass_on
 from trainer.contract.settings.config import TrainConfig, config_sha, load_config
 
 if TYPE_CHECKING:
-    from trainer.checkpoints.snapshot import Found
+    from trainer.checkpoints.snapshot import FoundCheckpoint
     from trainer.ground.world import World
 
 CODES = {"oom": exits.MEMORY, "data": exits.DATASET, "usage": exits.USAGE, "signal": exits.STOPPED}
@@ -101,7 +101,7 @@ def _train(config: TrainConfig, run: RunDir, log: EventLog, began: float, starte
     return exits.DONE if end.status == "completed" else exits.STOPPED
 
 
-def _changed(config: TrainConfig, run: RunDir, found: Found) -> list[dict[str, Any]]:
+def _changed(config: TrainConfig, run: RunDir, found: FoundCheckpoint) -> list[dict[str, Any]]:
     """What a person changed since the checkpoint, as the `run` event lists it."""
     from trainer.contract.run.changes import read_changes
     from trainer.going_on import changed_since

@@ -5,26 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trainer.checkpoints.snapshot import Snapshot, check_identity
-from trainer.contract.run.changes import Change, changes_between, left_out, settings_at
+from trainer.contract.run.changes import SettingChange, changes_between, left_out, settings_at
 from trainer.contract.settings.config import TrainConfig, flat, nested
 from trainer.data.dataset import Item
 from trainer.model.parts import base_digests
 from trainer.step.trainee import run_identity
 
 
-def config_at(snapshot: Snapshot, config: TrainConfig, record: Sequence[Change]) -> TrainConfig:
+def config_at(snapshot: Snapshot, config: TrainConfig, record: Sequence[SettingChange]) -> TrainConfig:
     """`config` with every setting that may differ from the checkpoint as it was there."""
     return TrainConfig.model_validate(nested(flat(config) | settings_at(snapshot.identity["settings"], config, record)))
 
 
-def changed_since(snapshot: Snapshot, config: TrainConfig, record: Sequence[Change]) -> tuple[Change, ...]:
+def changed_since(
+    snapshot: Snapshot, config: TrainConfig, record: Sequence[SettingChange]
+) -> tuple[SettingChange, ...]:
     """What is another than in the checkpoint, and may be."""
     skipped = sorted(left_out(config, record) & set(snapshot.identity["pictures"]))
-    left = (Change("dataset.skip", [], skipped),) if skipped else ()
+    left = (SettingChange("dataset.skip", [], skipped),) if skipped else ()
     return changes_between(config_at(snapshot, config, record), config) + left
 
 
-def check_inputs(snapshot: Snapshot, config: TrainConfig, items: tuple[Item, ...], record: Sequence[Change]) -> None:
+def check_inputs(
+    snapshot: Snapshot, config: TrainConfig, items: tuple[Item, ...], record: Sequence[SettingChange]
+) -> None:
     """Compare what is known before any weight is loaded. Raises OtherRun with every difference."""
     before = config_at(snapshot, config, record)
     known = run_identity(before, items, (), base_digests(before))
@@ -38,7 +42,7 @@ def check_run(
     items: tuple[Item, ...],
     class_items: tuple[Item, ...],
     base: dict[str, str],
-    record: Sequence[Change],
+    record: Sequence[SettingChange],
 ) -> None:
     """Compare everything; `base` has the digests of the loaded model. Raises OtherRun with every difference."""
     before = config_at(snapshot, config, record)
@@ -49,6 +53,6 @@ def check_run(
     check_identity(snapshot, known)
 
 
-def _left_out(snapshot: Snapshot, config: TrainConfig, record: Sequence[Change]) -> dict[str, str]:
+def _left_out(snapshot: Snapshot, config: TrainConfig, record: Sequence[SettingChange]) -> dict[str, str]:
     names = left_out(config, record)
     return {name: digest for name, digest in snapshot.identity["pictures"].items() if name in names}

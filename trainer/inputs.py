@@ -9,7 +9,7 @@ from typing import Any
 
 from trainer.checkpoints.snapshot import Snapshot
 from trainer.contract.plan.advice import refusals
-from trainer.contract.run.changes import Change
+from trainer.contract.run.changes import SettingChange
 from trainer.contract.settings.config import TrainConfig
 from trainer.data.dataset import DataError, Item, hold_out, read_dataset
 from trainer.going_on import check_inputs
@@ -29,7 +29,7 @@ class Inputs:
     class_photographs: tuple[Item, ...]
 
 
-def read_inputs(config: TrainConfig, snapshot: Snapshot | None, record: Sequence[Change] = ()) -> Inputs:
+def read_inputs(config: TrainConfig, snapshot: Snapshot | None, record: Sequence[SettingChange] = ()) -> Inputs:
     """Read the pictures, look at the base model, and compare both with the checkpoint that is to be resumed.
 
     `record` is what a person changed since the run began.

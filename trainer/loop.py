@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from trainer.checkpoints.saver import Saver
-from trainer.checkpoints.snapshot import Found, Snapshot, newest_checkpoint
+from trainer.checkpoints.snapshot import FoundCheckpoint, Snapshot, newest_checkpoint
 from trainer.commands import Requests, Stop
 from trainer.contract.pictures.sources import cache_folder
 from trainer.contract.run.changes import read_changes
@@ -19,7 +19,7 @@ from trainer.contract.run.events import EventLog, SilentLog
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.arithmetic import checkpoint_steps, sample_steps
 from trainer.contract.settings.config import TrainConfig
-from trainer.data.dataset import Plan
+from trainer.data.dataset import ViewPlan
 from trainer.data.latents import LatentCache
 from trainer.export.files import export_run
 from trainer.going_on import check_run
@@ -30,15 +30,15 @@ from trainer.model.download import bring
 from trainer.model.parts import Parts, fix_pooling, free, load_parts, pick_device
 from trainer.model.prompts import PromptCache, too_long
 from trainer.samples.class_pictures import class_pictures
-from trainer.samples.prompt_list import Shown
+from trainer.samples.prompt_list import PromptList
 from trainer.samples.sampler import Sampler
-from trainer.step.measure import APART, Gauge, change_norm, measured_views
+from trainer.step.measure import APART, CheckpointMeasure, change_norm, measured_views
 from trainer.step.step import NotFinite, Stepper
 from trainer.step.trainee import make_trainee, run_identity
 
 
 @dataclass(frozen=True)
-class End:
+class RunEnd:
     """How a run ended; `files` are relative to the run directory."""
 
     status: str
@@ -56,7 +56,7 @@ class Run:
         log: EventLog | SilentLog,
         requests: Requests | None,
         world: World,
-        found: Found,
+        found: FoundCheckpoint,
         load: Callable[[TrainConfig, torch.device], Parts] | None = None,
     ) -> None:
         """Read, load, cache and restore what was `found`; `requests` is None in all processes but the first.
@@ -82,19 +82,19 @@ class Run:
         with self._first_alone(device):
             photographs, told = inputs.class_photographs, self._preparing("prior")
             classes = class_pictures(config, photographs, self.parts, cache_folder(), told)
-        self.plan = Plan(inputs.items, classes, config)
+        self.plan = ViewPlan(inputs.items, classes, config)
         self.held = inputs.held
         self.measured = measured_views(self.held or self.plan.items, config)
         self.identity = run_identity(config, inputs.items, classes, self.parts.digests)
         self.trainee = make_trainee(self.parts, config)
         self._phase("load", 2, 3)
-        self.shown = Shown(run, log, config)
+        self.shown = PromptList(run, log, config)
         # the words first: encoders that nothing trains are gone before the VAE needs the room
         self.prompts = self._cached_prompts()
         self.latents = self._cached_latents()
         self.sampler = Sampler(run, log, config, self.parts, self.trainee, self.prompts, self.shown)
         self.stepper = Stepper(self.parts, self.trainee, self.plan, self.latents, self.prompts, config, world)
-        self.gauge = Gauge(self.parts, self.trainee, self.latents, self.prompts, config, self.measured)
+        self.gauge = CheckpointMeasure(self.parts, self.trainee, self.latents, self.prompts, config, self.measured)
         self.saver = Saver(run, log, config.train.keep_checkpoints)
         self.done = self._resume(found.snapshot)
         self._measured_at = self.done  # a checkpoint that was resumed from was measured before it was saved
@@ -103,7 +103,7 @@ class Run:
 
     # -- before the first step ------------------------------------------------------------------------------------
 
-    def _warn_damaged(self, found: Found) -> None:
+    def _warn_damaged(self, found: FoundCheckpoint) -> None:
         for sentence in found.damaged:
             advice = "the checkpoint before it is used"
             self.log.emit("warn", code="checkpoint-damaged", message=sentence, advice=advice)
@@ -191,7 +191,7 @@ class Run:
 
     # -- the steps ------------------------------------------------------------------------------------------------
 
-    def train(self) -> End:
+    def train(self) -> RunEnd:
         """All steps that are left, then the files. Raises NotFinite."""
         train, samples, saves = self.config.train, set(sample_steps(self.config)), set(checkpoint_steps(self.config))
         if self.done == 0 and self.world.main:
@@ -307,9 +307,9 @@ class Run:
     def _sample_asked(self, prompt: str | None, keep: bool | None) -> tuple[bool, str]:
         return self.sampler.asked(self.done, prompt, keep)
 
-    def _stopped(self, save: bool) -> End:
+    def _stopped(self, save: bool) -> RunEnd:
         if not save or not self.done or not self.world.main:
-            return End("stopped", self.done, ())
+            return RunEnd("stopped", self.done, ())
         self.saver.wait()
         if not self.run.checkpoint(self.done).exists():
             self._save()
@@ -327,9 +327,9 @@ class Run:
             self.done = good.step
             self._finish("failed", pictures=False)
 
-    def _finish(self, status: str, pictures: bool) -> End:
+    def _finish(self, status: str, pictures: bool) -> RunEnd:
         if not self.world.main:
-            return End(status, self.done, ())
+            return RunEnd(status, self.done, ())
         self.saver.wait()
         if pictures:
             self.sampler.make(self.done, as_exported=True)
@@ -337,7 +337,7 @@ class Run:
         size = self.parts.unet.config.layers_per_block
         files = export_run(self.run, self.config, self.trainee, self.plan.items, size, self.done)
         self._phase("export", 1, 1)
-        return End(status, self.done, tuple(files))
+        return RunEnd(status, self.done, tuple(files))
 
     def _phase(self, name: str, done: int, total: int) -> None:
         self.log.emit("phase", name=name, done=done, total=total)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from loratui.basemodels.hub import NotTold, Told, ask, remembered
+from loratui.basemodels.hub import HubFacts, HubSilent, ask, remembered
 from trainer.contract.basemodel.headers import BadHeader, read_header
 from trainer.contract.basemodel.hub_cache import (
     base_files,
@@ -35,7 +35,7 @@ LICENCES = 2000  # characters of a model card that are searched for its licence
 
 
 @dataclass(frozen=True)
-class Need:
+class BaseModelNeed:
     """What a run reads of its base model, as its settings say."""
 
     vae: str = "auto"  # as model.vae has it
@@ -43,7 +43,7 @@ class Need:
     vae_half: bool = True
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Need:
+    def of(cls, values: Mapping[str, Any]) -> BaseModelNeed:
         """That of settings by their dotted keys."""
         half = values["train.precision"] != "fp32"
         return cls(str(values["model.vae"]), half, half and values["model.vae_precision"] != "fp32")
@@ -54,7 +54,7 @@ class Need:
 
 
 @dataclass(frozen=True)
-class Known:
+class BaseModelFacts:
     """All that can be said of a model without loading it. Its texts are others': never trusted."""
 
     value: str  # as model.base has it
@@ -70,7 +70,7 @@ class Known:
     trouble: str = ""  # why it cannot be trained on; empty if it can
 
 
-def look(value: str, need: Need) -> Known:
+def look(value: str, need: BaseModelNeed) -> BaseModelFacts:
     """Look at a base model on this disk, and at what the hub said of it before. Never asks the network."""
     found = _look(value, need)
     try:
@@ -80,7 +80,7 @@ def look(value: str, need: Need) -> Known:
     return found
 
 
-def look_vae(base: str, need: Need) -> Known | None:
+def look_vae(base: str, need: BaseModelNeed) -> BaseModelFacts | None:
     """The VAE that stands in for that of `base`, if it is one of the hub."""
     vae = need.vae_of(base)
     if not vae or not is_hub_id(vae):
@@ -98,29 +98,33 @@ def ask_missing(values: Mapping[str, Any]) -> bool:
 
     Returns whether more is known now. Waits for the hub, but not long: for a thread, or a command.
     """
-    base, need = str(values["model.base"]), Need.of(values)
+    base, need = str(values["model.base"]), BaseModelNeed.of(values)
     found = [one for one in (look(base, need), look_vae(base, need)) if one is not None]
     learnt = False
     for one in found:
         if one.kind == "hub" and not one.here and not one.trouble and remembered(one.value) is None:
             try:
                 ask(one.value)
-            except NotTold:
+            except HubSilent:
                 return learnt  # the other one would wait as long
             learnt = True
     return learnt
 
 
-def _look(value: str, need: Need) -> Known:
+def _look(value: str, need: BaseModelNeed) -> BaseModelFacts:
     path = Path(value).expanduser()
     if value == SMALL:
-        return Known(value, "shipped", True, small_model(), _size(small_model()), licence="Apache-2.0", gated=False)
+        return BaseModelFacts(
+            value, "shipped", True, small_model(), _size(small_model()), licence="Apache-2.0", gated=False
+        )
     if path.is_dir():
-        return Known(value, "folder", True, path, _size(path), licence=_licence(path / "README.md"), gated=False)
+        return BaseModelFacts(
+            value, "folder", True, path, _size(path), licence=_licence(path / "README.md"), gated=False
+        )
     if path.is_file():
-        return Known(value, "file", True, path, path.stat().st_size, licence=_of_file(path), gated=False)
+        return BaseModelFacts(value, "file", True, path, path.stat().st_size, licence=_of_file(path), gated=False)
     if not is_hub_id(value):
-        return Known(value, "nothing")
+        return BaseModelFacts(value, "nothing")
     own_vae = not need.vae_of(value)
     parts = [one for one in SDXL_PARAMETERS if one != "vae" or own_vae]
     return _of_hub(
@@ -131,17 +135,17 @@ def _look(value: str, need: Need) -> Known:
     )
 
 
-def _of_hub(repo: str, whole: Path | None, pick: Callable[[list[str]], list[str]], about: int) -> Known:
+def _of_hub(repo: str, whole: Path | None, pick: Callable[[list[str]], list[str]], about: int) -> BaseModelFacts:
     told, there = remembered(repo), snapshot(repo)
     if whole is not None:
         card = _licence(whole / "README.md") or (told.licence if told else "")
-        return Known(repo, "hub", True, whole, _size(whole), licence=card, gated=told.gated if told else None)
+        return BaseModelFacts(repo, "hub", True, whole, _size(whole), licence=card, gated=told.gated if told else None)
     begun = there is not None and any(one.is_file() for one in there.rglob("*.safetensors"))
-    found = Known(repo, "hub", False, there, 0, about, counted=False, begun=begun)
-    return found if told is None else with_told(found, told, pick)
+    found = BaseModelFacts(repo, "hub", False, there, 0, about, counted=False, begun=begun)
+    return found if told is None else with_hub_facts(found, told, pick)
 
 
-def with_told(known: Known, told: Told, pick: Callable[[list[str]], list[str]]) -> Known:
+def with_hub_facts(known: BaseModelFacts, told: HubFacts, pick: Callable[[list[str]], list[str]]) -> BaseModelFacts:
     """What the hub said, put to what is known: bytes still to be fetched, licence, gate."""
     names = pick(list(told.files))
     found = replace(known, licence=told.licence, gated=told.gated)

@@ -17,7 +17,7 @@ LONGEST = 80  # letters of a licence's name that are kept
 
 
 @dataclass(frozen=True)
-class Told:
+class HubFacts:
     """What the hub said."""
 
     files: dict[str, int]  # name -> bytes
@@ -25,12 +25,12 @@ class Told:
     gated: bool
 
 
-class NotTold(Exception):
+class HubSilent(Exception):
     """The hub did not say; the sentence says why."""
 
 
-def ask(repo: str, patience: float = PATIENCE) -> Told:
-    """Ask the hub about owner/name, and keep the answer. Raises NotTold with a sentence; never waits long."""
+def ask(repo: str, patience: float = PATIENCE) -> HubFacts:
+    """Ask the hub about owner/name, and keep the answer. Raises HubSilent with a sentence; never waits long."""
     from huggingface_hub import HfApi, errors
 
     try:
@@ -38,32 +38,32 @@ def ask(repo: str, patience: float = PATIENCE) -> Told:
         api = HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None)
         info = api.model_info(repo, files_metadata=True, timeout=patience)
     except errors.GatedRepoError:
-        raise NotTold("it is gated, and shows nothing before its terms are accepted") from None
+        raise HubSilent("it is gated, and shows nothing before its terms are accepted") from None
     except errors.RepositoryNotFoundError:
-        raise NotTold("the hub has no such model, or it is private: hf auth login") from None
+        raise HubSilent("the hub has no such model, or it is private: hf auth login") from None
     except errors.OfflineModeIsEnabled:
-        raise NotTold("HF_HUB_OFFLINE is set, so the hub was not asked") from None
+        raise HubSilent("HF_HUB_OFFLINE is set, so the hub was not asked") from None
     except Exception:  # whatever the network does
-        raise NotTold("the hub cannot be reached: size, licence and gate are not known") from None
+        raise HubSilent("the hub cannot be reached: size, licence and gate are not known") from None
     card: Any = info.card_data or {}
     name = card.get("license_name") or card.get("license") or ""
     files = {one.rfilename: int(one.size or 0) for one in info.siblings or []}
-    found = Told(files, str(name)[:LONGEST], bool(info.gated))
+    found = HubFacts(files, str(name)[:LONGEST], bool(info.gated))
     _keep(repo, found)
     return found
 
 
-def remembered(repo: str) -> Told | None:
+def remembered(repo: str) -> HubFacts | None:
     """What the hub said the last time; None if it was never asked."""
     try:
         raw = json.loads(_note(repo).read_bytes())
         files = {str(name): int(size) for name, size in raw["files"].items()}
-        return Told(files, str(raw["licence"])[:LONGEST], bool(raw["gated"]))
+        return HubFacts(files, str(raw["licence"])[:LONGEST], bool(raw["gated"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def _keep(repo: str, told: Told) -> None:
+def _keep(repo: str, told: HubFacts) -> None:
     try:
         make_private(_note(repo).parent)
         write_atomic(_note(repo), json.dumps({"files": told.files, "licence": told.licence, "gated": told.gated}))

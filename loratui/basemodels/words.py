@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from loratui.basemodels.facts import NO_SAFETENSORS, SPARE, Known, Need, free_for_models, look, look_vae
+from loratui.basemodels.facts import (
+    NO_SAFETENSORS,
+    SPARE,
+    BaseModelFacts,
+    BaseModelNeed,
+    free_for_models,
+    look,
+    look_vae,
+)
 from loratui.terminal.text import show_path
 from loratui.terminal.units import in_bytes
 from trainer.contract.basemodel.hub_cache import hub_cache
@@ -18,7 +26,7 @@ KINDS = {
 }
 
 
-def state(known: Known, brief: bool = False) -> tuple[str, str, str]:
+def state(known: BaseModelFacts, brief: bool = False) -> tuple[str, str, str]:
     """Glyph, words and tone (good, warn, bad) of where a model is; `brief` for a list."""
     if known.trouble:
         return "✗", "cannot be used", "bad"
@@ -31,14 +39,14 @@ def state(known: Known, brief: bool = False) -> tuple[str, str, str]:
     return "↓", f"{about}{in_bytes(known.download)}{more} to download", "warn"
 
 
-def gate(known: Known) -> str:
+def gate(known: BaseModelFacts) -> str:
     """Whether it is behind a gate, in words."""
     if known.gated is None:
         return "not asked yet"
     return "yes: accept its terms first" if known.gated else "no"
 
 
-def advice(known: Known) -> list[str]:
+def advice(known: BaseModelFacts) -> list[str]:
     """What is to be done before it can be trained on."""
     if known.gated and not known.here:
         return [f"accept the terms on {PAGE}{known.value}", "then log in here: hf auth login"]
@@ -49,7 +57,7 @@ def base_rows(config: TrainConfig) -> tuple[tuple[str, str, str], ...]:
     """Label, value and note of what a plan says of the base model; nothing for the one that ships."""
     if config.model.base == SMALL:
         return ()
-    need = Need.of(flat(config))
+    need = BaseModelNeed.of(flat(config))
     known, vae = look(config.model.base, need), look_vae(config.model.base, need)
     rows = [_place_row("model", known)]
     if vae is not None:
@@ -62,7 +70,7 @@ def base_rows(config: TrainConfig) -> tuple[tuple[str, str, str], ...]:
     return tuple(rows)
 
 
-def _place_row(label: str, known: Known) -> tuple[str, str, str]:
+def _place_row(label: str, known: BaseModelFacts) -> tuple[str, str, str]:
     if known.here:
         place = show_path(known.place) if known.place is not None and known.kind != "hub" else known.value
         return label, f"on disk, {in_bytes(known.size)}", place
@@ -72,21 +80,21 @@ def _place_row(label: str, known: Known) -> tuple[str, str, str]:
     return label, f"download {size}", f"{known.value}, before the first step"
 
 
-def to_fetch(*models: Known | None) -> int:
+def to_fetch(*models: BaseModelFacts | None) -> int:
     """Bytes that a start would download."""
     return sum(one.download for one in models if one is not None and not one.here)
 
 
 def base_warnings(config: TrainConfig) -> list[str]:
     """What may stop the download: a gate that the person may not have passed yet."""
-    known = look(config.model.base, Need.of(flat(config)))
+    known = look(config.model.base, BaseModelNeed.of(flat(config)))
     todo = advice(known)
     return [f"model.base: '{known.value}' is gated; unless you have done so, {', '.join(todo)}"] if todo else []
 
 
 def base_errors(config: TrainConfig) -> list[str]:
     """What makes the download impossible; why a model that is here cannot be trained on is said elsewhere."""
-    need = Need.of(flat(config))
+    need = BaseModelNeed.of(flat(config))
     known = look(config.model.base, need)
     if known.trouble:
         return [f"model.base: '{known.value}': {known.trouble}"] if known.trouble == NO_SAFETENSORS else []

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, Literal, TextIO
 
-from loratui.events.insight_lines import Matters
+from loratui.events.insight_lines import InsightLines
 from loratui.events.lines import EventLines, end_code
 from loratui.runs.launch import exit_code, is_alive
-from loratui.runs.queue import Turn, goes_on
+from loratui.runs.queue import QueueTurn, goes_on
 from loratui.terminal.line_sink import Sink, sink_for
 from loratui.terminal.text import safe_lines, show_path
 from trainer.contract.run import exits
@@ -56,8 +56,8 @@ def _follow(
     view = EventLines(sink)
     reader = tail or Tail(run.events)
     asked_to_stop = False
-    turn = Turn(run, sink.line)
-    matters = Matters(run, sink)
+    turn = QueueTurn(run, sink.line)
+    matters = InsightLines(run, sink)
     with _sigterm_as_interrupt(interrupt == "stop"):
         while True:
             try:
@@ -103,7 +103,7 @@ def _own_code(pid: int | None, said: int) -> int:
     return code if code in CODES and said != exits.DONE else said
 
 
-def _trainer_alive(run: RunDir, pid: int | None, turn: Turn) -> bool:
+def _trainer_alive(run: RunDir, pid: int | None, turn: QueueTurn) -> bool:
     if lock_holder(run.lock) is not None:
         return True
     return is_alive(pid) if pid is not None else turn.comes()

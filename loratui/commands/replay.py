@@ -38,7 +38,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedRun:
     """A run that has been thought through, and not started."""
 
     answers: Answers  # with what --set changed, so that the run's own answers.toml replays as it is
@@ -127,7 +127,7 @@ def prepare(
     source: str,
     out: Path | None = None,
     machine: Machine | None = None,
-) -> Prepared:
+) -> PreparedRun:
     """Resolve, scan and plan, for `machine` or the one that is here.
 
     Raises Refusal: AnswersError for settings, exit code 3 for a folder without pictures.
@@ -152,10 +152,10 @@ def prepare(
     there = machine or look(train.device)
     thought = make_plan(resolved, report, result, runs=runs, source=source, machine=there, knowledge=gather(runs))
     resolved, kept = in_folder(resolved, _merged(answers, overrides), report.folder)
-    return Prepared(kept, resolved, report, result, thought)
+    return PreparedRun(kept, resolved, report, result, thought)
 
 
-def refuse_if_needed(ready: Prepared) -> None:
+def refuse_if_needed(ready: PreparedRun) -> None:
     """Raise Refusal if the run must not start: settings first, then pictures."""
     if ready.plan.errors:
         raise Refusal(list(ready.plan.errors))
@@ -181,7 +181,7 @@ def overrides_of(sets: Sequence[str]) -> dict[str, Any]:
     return values
 
 
-def _verdict(ready: Prepared) -> int:
+def _verdict(ready: PreparedRun) -> int:
     if ready.plan.errors:
         return exits.USAGE
     return exits.DONE if ready.outcome.ready else exits.DATASET

@@ -13,7 +13,7 @@ from typing import Any
 
 from loratui.curation.checks.duplicates import Relation, Shots
 from loratui.curation.checks.faces import Face
-from loratui.curation.checks.measure import Measured
+from loratui.curation.checks.measure import PictureMeasure
 from loratui.curation.pixels import versions
 from loratui.curation.report import Finding
 from trainer.contract.pictures import sources as datasource
@@ -41,7 +41,7 @@ class ScanCache:
         self._compared: list[str] = []
         self._new = False
 
-    def get(self, name: str, path: Path, with_grey: bool) -> Measured | None:
+    def get(self, name: str, path: Path, with_grey: bool) -> PictureMeasure | None:
         """What was measured of a picture that has not changed since."""
         kept = self._found["pictures"].get(name)
         if not isinstance(kept, dict) or kept.get("stamp") != _stamp(path):
@@ -55,14 +55,14 @@ class ScanCache:
         self._pictures[name] = kept
         return found
 
-    def put(self, name: str, path: Path, measured: Measured) -> None:
+    def put(self, name: str, path: Path, measured: PictureMeasure) -> None:
         """Remember what was measured."""
         stamp = _stamp(path)
         if stamp:
             self._pictures[name] = {"stamp": stamp, "measured": _plain(measured)}
             self._new = True
 
-    def remembering(self, shots: Shots, measured: list[Measured]) -> Shots:
+    def remembering(self, shots: Shots, measured: list[PictureMeasure]) -> Shots:
         """`shots`, asked only for pairs that were not compared before."""
         before = set(self._found["compared"])
         sha = [one.sha256 for one in measured]
@@ -125,14 +125,14 @@ def _forget_the_oldest(folder: Path) -> None:
         one.unlink(missing_ok=True)
 
 
-def _plain(measured: Measured) -> dict[str, Any]:
+def _plain(measured: PictureMeasure) -> dict[str, Any]:
     words = asdict(measured)
     for name in ("look", "grey"):
         words[name] = base64.b64encode(words[name]).decode("ascii")
     return words
 
 
-def _measured(words: dict[str, Any]) -> Measured:
+def _measured(words: dict[str, Any]) -> PictureMeasure:
     words = dict(words)
     for name in ("look", "grey"):
         words[name] = base64.b64decode(words[name])
@@ -142,4 +142,4 @@ def _measured(words: dict[str, Any]) -> Measured:
     words["notes"] = tuple(Finding(**one) for one in words["notes"])
     if words["faces"] is not None:
         words["faces"] = tuple(Face(tuple(one["box"]), one["score"]) for one in words["faces"])
-    return Measured(**words)
+    return PictureMeasure(**words)

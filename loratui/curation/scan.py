@@ -17,9 +17,9 @@ from loratui.curation.checks.colours import look_groups
 from loratui.curation.checks.duplicates import relate, with_duplicates
 from loratui.curation.checks.folder import look_into
 from loratui.curation.checks.framing import counted, face_findings, framing, mix_findings
-from loratui.curation.checks.measure import Measured, measure
+from loratui.curation.checks.measure import PictureMeasure, measure
 from loratui.curation.checks.quality import blurry, quality_findings
-from loratui.curation.checks.same_shot import MOST, Shots
+from loratui.curation.checks.same_shot import MOST, SameShots
 from loratui.curation.checks.size import face_cut, size_findings
 from loratui.curation.checks.tokens import Counter, caption_counter
 from loratui.curation.checks.whole_set import set_findings, summary, views_findings
@@ -92,7 +92,7 @@ def scan(
     measured = _measure_all(listed, settings, cache, progress, check)
     counter = caption_counter(settings.base, settings.trigger, settings.tokens)
     reports = [_report(one, found, settings, counter) for one, found in zip(listed, measured, strict=True)]
-    shots = cache.remembering(Shots([one.grey for one in measured], check), measured)
+    shots = cache.remembering(SameShots([one.grey for one in measured], check), measured)
     related = relate(measured, shots if len(listed) <= MOST else lambda _: {})
     cache.store()
     looks = look_groups([one.look for one in measured])
@@ -120,7 +120,7 @@ def _measure_all(
     cache: ScanCache,
     progress: Progress | None,
     check: Callable[[], None],
-) -> list[Measured]:
+) -> list[PictureMeasure]:
     """What the cache does not know is measured, two at a time, and told of in order."""
     greys = len(pictures) <= MOST
     known = {one.name: cache.get(one.name, one.path, greys) for one in pictures}
@@ -146,7 +146,7 @@ def _measure_all(
     return found
 
 
-def _awaited(job: Future[Measured], check: Callable[[], None]) -> Measured:
+def _awaited(job: Future[PictureMeasure], check: Callable[[], None]) -> PictureMeasure:
     while True:
         try:
             return job.result(PATIENCE)
@@ -154,7 +154,7 @@ def _awaited(job: Future[Measured], check: Callable[[], None]) -> Measured:
             check()
 
 
-def _report(picture: Picture, one: Measured, settings: ScanSettings, counter: Counter) -> PictureReport:
+def _report(picture: Picture, one: PictureMeasure, settings: ScanSettings, counter: Counter) -> PictureReport:
     name, kind = picture.name, settings.kind
     faces = None if one.faces is None else counted(one.faces, kind)
     findings = [one.problem] if one.problem else [*size_findings(name, one.width, one.height, settings.resolution)]
@@ -188,7 +188,7 @@ def _report(picture: Picture, one: Measured, settings: ScanSettings, counter: Co
     )
 
 
-def _of_the_set(report: Report, measured: list[Measured], settings: ScanSettings) -> Report:
+def _of_the_set(report: Report, measured: list[PictureMeasure], settings: ScanSettings) -> Report:
     captions = [one.caption for one in report.pictures if one.caption is not None]
     images = sum(one.opens for one in report.pictures)
     findings = (
@@ -204,7 +204,7 @@ def _of_the_set(report: Report, measured: list[Measured], settings: ScanSettings
     )
 
 
-def _not_checked(report: Report, measured: list[Measured]) -> tuple[str, ...]:
+def _not_checked(report: Report, measured: list[PictureMeasure]) -> tuple[str, ...]:
     """What no picture was judged by: all are too small, or a package is missing."""
     judged = {
         "faces": any(one.faces is not None for one in report.pictures),
@@ -218,7 +218,7 @@ def _not_checked(report: Report, measured: list[Measured]) -> tuple[str, ...]:
     return tuple(name for name, done in judged.items() if not done)
 
 
-def _turned(measured: list[Measured]) -> tuple[Finding, ...]:
+def _turned(measured: list[PictureMeasure]) -> tuple[Finding, ...]:
     count = sum(one.turned for one in measured)
     if not count:
         return ()

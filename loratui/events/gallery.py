@@ -9,7 +9,7 @@ from loratui.events.history import History, SamplePicture
 
 
 @dataclass(frozen=True)
-class Pictures:
+class GalleryPictures:
     """All pictures of a run by prompt index and step, as they were at one moment."""
 
     by_place: dict[tuple[int, int], SamplePicture]
@@ -17,7 +17,7 @@ class Pictures:
     steps: tuple[int, ...]
 
     @classmethod
-    def of(cls, history: History) -> Pictures:
+    def of(cls, history: History) -> GalleryPictures:
         """What `history` has now."""
         by_place = {(one.index, one.step): one for one in history.samples}
         prompts = tuple(sorted({index for index, _ in by_place}))
@@ -28,7 +28,7 @@ class Pictures:
         """The steps of the run's own first prompt: the plan's, not what was asked for of others in between."""
         return self.steps_of(self.prompts[0]) if self.prompts else ()
 
-    def at(self, place: Place) -> SamplePicture | None:
+    def at(self, place: GalleryPlace) -> SamplePicture | None:
         """The picture at `place`, or None where none was drawn."""
         return self.by_place.get((place.prompt, place.step))
 
@@ -46,20 +46,22 @@ class Pictures:
         return self.by_place[prompt, steps[-1]].prompt if steps else ""
 
     @property
-    def newest(self) -> Place | None:
+    def newest(self) -> GalleryPlace | None:
         """The first prompt's newest picture."""
-        return Place(self.prompts[0], self.steps_of(self.prompts[0])[-1]) if self.prompts else None
+        return GalleryPlace(self.prompts[0], self.steps_of(self.prompts[0])[-1]) if self.prompts else None
 
 
 @dataclass(frozen=True)
-class Place:
+class GalleryPlace:
     """A prompt's index and a step."""
 
     prompt: int
     step: int
 
 
-def moved(pictures: Pictures, place: Place, steps: int = 0, prompts: int = 0, all_steps: bool = False) -> Place:
+def moved(
+    pictures: GalleryPictures, place: GalleryPlace, steps: int = 0, prompts: int = 0, all_steps: bool = False
+) -> GalleryPlace:
     """The place `steps` to the right and `prompts` down, the edges being the ends.
 
     Only what was drawn counts, unless `all_steps`: the wall goes over its holes too.
@@ -73,7 +75,7 @@ def moved(pictures: Pictures, place: Place, steps: int = 0, prompts: int = 0, al
     return replace(place, prompt=prompt, step=known[_inside(at + steps, len(known))])
 
 
-def columns(pictures: Pictures, count: int, at: int) -> tuple[int, ...]:
+def columns(pictures: GalleryPictures, count: int, at: int) -> tuple[int, ...]:
     """At most `count` (2 or more) of the steps: spread over the run, first and last among them, and always `at`.
 
     Where `at` is not one of the spread, it takes the place of the one next to it: going to the right step by step

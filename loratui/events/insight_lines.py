@@ -19,7 +19,7 @@ def settings_of(run: RunDir) -> TrainConfig | None:
         return None
 
 
-class Matters:
+class InsightLines:
     """Gathers the events that a follower reads; says what is new among the insights when it has caught up."""
 
     def __init__(self, run: RunDir, sink: Sink) -> None:

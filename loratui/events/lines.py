@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from loratui.terminal.line_sink import Far, Sink
+from loratui.terminal.line_sink import RunProgress, Sink
 from loratui.terminal.numbers import whole
 from loratui.terminal.text import in_gigabytes, safe_lines, safe_text
 from trainer.contract.run import exits
@@ -84,10 +84,10 @@ class EventLines:
         if name != self._phase:
             self._phase = name
             self._sink.settle()
-            self._sink.far(Far(words, 0, total, "", f"{words} ...", lasting=False))
+            self._sink.far(RunProgress(words, 0, total, "", f"{words} ...", lasting=False))
         elif total:
             count = in_gigabytes(done, total) if name == "download" else f"{done} of {total}"
-            self._sink.far(Far(words, done, total, "", f"{words}: {count}", lasting=False, count=count))
+            self._sink.far(RunProgress(words, done, total, "", f"{words}: {count}", lasting=False, count=count))
 
     def _step(self, event: Event) -> None:
         seconds = event.get("s")
@@ -96,7 +96,9 @@ class EventLines:
         self._phase = ""
         where, facts = _step_words(event, self._steps, self._pace)
         line = "  ".join([where, *facts])
-        self._sink.far(Far("training", whole(event.get("step")), self._steps, "  ".join(facts), line, lasting=True))
+        self._sink.far(
+            RunProgress("training", whole(event.get("step")), self._steps, "  ".join(facts), line, lasting=True)
+        )
 
 
 def _step_words(event: Event, steps: int, pace: float | None) -> tuple[str, list[str]]:

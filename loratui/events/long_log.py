@@ -14,7 +14,7 @@ _STEP, _BAD = b'"type":"step"', b'"nonfinite":true'
 _HEAD = 64  # bytes at the start of a line in which its type stands
 
 
-class CatchUp(Tail):
+class LongLogTail(Tail):
     """A Tail whose first looks at a long log pass over most of the old steps.
 
     Everything that is no step, and each step whose loss was not finite, is read. `stride` says that of the older

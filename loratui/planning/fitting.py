@@ -21,7 +21,7 @@ NOTHING_HELPS = "No setting would make it fit: a smaller base model, or more mem
 
 
 @dataclass(frozen=True)
-class Change:
+class MemoryChange:
     """Settings that need less memory, by dotted key, and what they cost. `saves` is in bytes."""
 
     settings: Mapping[str, Any]
@@ -35,7 +35,7 @@ class Change:
 class Proposal:
     """The cheapest changes found. `fits`: whether they are enough; `total`: the need with them, in bytes."""
 
-    changes: tuple[Change, ...]
+    changes: tuple[MemoryChange, ...]
     fits: bool
     total: int
 
@@ -70,7 +70,7 @@ def verdict(need: int, machine: Machine, pictures: int = 0) -> Verdict:
     return Verdict(False, False, f"does not fit: {in_bytes(-spare)} too much")
 
 
-def changes(config: TrainConfig, images: int, available: int) -> tuple[Change, ...]:
+def changes(config: TrainConfig, images: int, available: int) -> tuple[MemoryChange, ...]:
     """The cheapest changes that bring the run under `available` bytes; all there are where they are not enough."""
     return propose(config, images, available).changes
 
@@ -150,7 +150,7 @@ def _told(
     for rung, settings in kept:
         after, before = changed(now, settings), flat(now)
         words = ", ".join(f"{key} {_written(before[key])} -> {_written(value)}" for key, value in settings.items())
-        found.append(Change(settings, words, need(now) - need(after), rung.cost, rung.source))
+        found.append(MemoryChange(settings, words, need(now) - need(after), rung.cost, rung.source))
         now = after
     total = need(now)
     return Proposal(tuple(found), total <= available, total)

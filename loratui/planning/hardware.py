@@ -21,7 +21,7 @@ MEMINFO = Path("/proc/meminfo")
 
 
 @dataclass(frozen=True)
-class Holder:
+class MemoryHolder:
     """A process that holds memory of the GPU. Its name is another program's: not trusted."""
 
     pid: int
@@ -37,7 +37,7 @@ class Machine:
     name: str  # of the GPU; "the CPU" where there is none; not trusted
     total: int
     free: int
-    holders: tuple[Holder, ...] = ()
+    holders: tuple[MemoryHolder, ...] = ()
 
     @property
     def memory(self) -> str:
@@ -78,7 +78,7 @@ def read_gpu(line: str, holders: str = "") -> Machine | None:
         return None
     total, free = (int(one[1]) * MIB for one in sizes if one)
     found = [re.fullmatch(r"(\d+), (.*), (\d+) MiB", row.strip()) for row in holders.splitlines()]
-    people = [Holder(int(one[1]), Path(one[2]).name or one[2], int(one[3]) * MIB) for one in found if one]
+    people = [MemoryHolder(int(one[1]), Path(one[2]).name or one[2], int(one[3]) * MIB) for one in found if one]
     return Machine("cuda", words[0], total, free, tuple(sorted(people, key=lambda one: -one.bytes)))
 
 

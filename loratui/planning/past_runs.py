@@ -43,7 +43,7 @@ SETTINGS = (
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredRun:
     """One run: what was estimated before any correction, and what was measured. Bytes and seconds."""
 
     id: str  # of the run, a digest
@@ -74,27 +74,27 @@ class Correction:
 
 
 @dataclass(frozen=True)
-class Errors:
+class EstimateErrors:
     """How far estimates were off here, as parts of what was measured (0.1: 10 % too much); in order of the runs."""
 
     memory: tuple[float, ...] = ()
     time: tuple[float, ...] = ()
 
 
-NO_CORRECTION, NO_ERRORS = Correction(), Errors()
+NO_CORRECTION, NO_ERRORS = Correction(), EstimateErrors()
 
 
 @dataclass(frozen=True)
-class Knowledge:
+class PastRuns:
     """The runs that were measured, the oldest first."""
 
-    runs: tuple[Measured, ...] = ()
+    runs: tuple[MeasuredRun, ...] = ()
 
     def correction(self, config: TrainConfig, need: Estimate, place: str, memory: int = 0) -> Correction:
         """What the nearest runs on this GPU say about `config`."""
         return _correction(self._at(place, memory), need.unet_parameters, _settings(config), need.step_flop)
 
-    def errors(self, place: str, memory: int = 0) -> Errors:
+    def errors(self, place: str, memory: int = 0) -> EstimateErrors:
         """Each past run against what would have been said of it from the runs before it."""
         here, off_memory, off_time = self._at(place, memory), [], []
         for at, one in enumerate(here):
@@ -103,9 +103,9 @@ class Knowledge:
                 off_memory.append((one.certain + one.rough * known.memory) / one.peak - 1)
             if known.seconds is not None:
                 off_time.append(known.seconds / one.seconds - 1)
-        return Errors(tuple(off_memory), tuple(off_time))
+        return EstimateErrors(tuple(off_memory), tuple(off_time))
 
-    def _at(self, place: str, memory: int) -> list[Measured]:
+    def _at(self, place: str, memory: int) -> list[MeasuredRun]:
         return [one for one in self.runs if one.place == place and (not memory or one.memory in (0, memory))]
 
 
@@ -119,7 +119,7 @@ def place(gpu: str, host: str | None = None, world: int = 1) -> str:
     return "cpu " + _digest(os.uname().nodename if host is None else host)
 
 
-def gather(root: Path = RUNS, store: Path | None = None) -> Knowledge:
+def gather(root: Path = RUNS, store: Path | None = None) -> PastRuns:
     """Count the runs in `root` that are not counted to their end, and give all that is known.
 
     The run directories are the truth: a run that nobody watched counts as well. What cannot be read or written is
@@ -129,12 +129,12 @@ def gather(root: Path = RUNS, store: Path | None = None) -> Knowledge:
     return _with(known, (RunDir(folder) for folder in _newest(root)), store)
 
 
-def note(run: RunDir, store: Path | None = None) -> Knowledge:
+def note(run: RunDir, store: Path | None = None) -> PastRuns:
     """Count one run as far as it has come."""
     return _with({one.id: one for one in _read(store)}, [run], store)
 
 
-def measure(run: RunDir, counted: Iterable[str] = ()) -> Measured | None:
+def measure(run: RunDir, counted: Iterable[str] = ()) -> MeasuredRun | None:
     """What the log of a run tells; None without a timed step, or if its id is among `counted`."""
     head, tail = ends(run.events, whole=True)
     start = next((one for one in head if one.get("type") == "run"), None)
@@ -147,7 +147,7 @@ def measure(run: RunDir, counted: Iterable[str] = ()) -> Measured | None:
     on_gpu = bool(start.get("gpu")) and config.train.device != "cpu"
     need = estimate(config, 1, "cuda" if on_gpu else "cpu")
     resident = next((one.bytes for one in need.memory if one.name == "torch itself" and not one.rough), 0)
-    return Measured(
+    return MeasuredRun(
         id=name,
         t=float(start.get("t") or 0),
         place=place(str(start["gpu"]) if on_gpu else "", str(start.get("host")), _whole(start.get("world"))),
@@ -164,8 +164,8 @@ def measure(run: RunDir, counted: Iterable[str] = ()) -> Measured | None:
     )
 
 
-def _correction(runs: list[Measured], base: int, settings: tuple[Any, ...], flop: float) -> Correction:
-    def far(one: Measured) -> int:
+def _correction(runs: list[MeasuredRun], base: int, settings: tuple[Any, ...], flop: float) -> Correction:
+    def far(one: MeasuredRun) -> int:
         return sum(mine != its for mine, its in zip(settings, one.settings, strict=True))
 
     # a model of another size tells nothing: what a small one takes is launches, not arithmetic
@@ -180,8 +180,8 @@ def _correction(runs: list[Measured], base: int, settings: tuple[Any, ...], flop
     return Correction(factor, len(factors), seconds, len(near), least == 0)
 
 
-def _with(known: dict[str, Measured], runs: Iterable[RunDir], store: Path | None) -> Knowledge:
-    new: dict[str, Measured] = {}
+def _with(known: dict[str, MeasuredRun], runs: Iterable[RunDir], store: Path | None) -> PastRuns:
+    new: dict[str, MeasuredRun] = {}
     final = {name for name, one in known.items() if one.over}
     for run in runs:
         # a run of another version, half written, or of a base model that went away says nothing
@@ -194,7 +194,7 @@ def _with(known: dict[str, Measured], runs: Iterable[RunDir], store: Path | None
             known = {one.id: one for one in _read(store)}  # another program may have counted meanwhile
             kept = sorted((known | new).values(), key=lambda one: one.t)[-KEPT:]
             write_atomic(_file(store), json.dumps({"runs": [asdict(one) for one in kept]}))
-    return Knowledge(tuple(sorted((known | new).values(), key=lambda one: one.t)))
+    return PastRuns(tuple(sorted((known | new).values(), key=lambda one: one.t)))
 
 
 @contextmanager
@@ -209,7 +209,7 @@ def _alone(store: Path | None) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _read(store: Path | None) -> list[Measured]:
+def _read(store: Path | None) -> list[MeasuredRun]:
     """What is on disk. A damaged file or line is passed over: the run directories tell it again."""
     try:
         rows = json.loads(_file(store).read_text(encoding="utf-8"))["runs"]
@@ -218,8 +218,8 @@ def _read(store: Path | None) -> list[Measured]:
     found = []
     for row in rows if isinstance(rows, list) else []:
         with suppress(TypeError, ValueError, KeyError):
-            one = Measured(**{name.name: row[name.name] for name in fields(Measured)})
-            one = Measured(**(asdict(one) | {"settings": tuple(one.settings)}))
+            one = MeasuredRun(**{name.name: row[name.name] for name in fields(MeasuredRun)})
+            one = MeasuredRun(**(asdict(one) | {"settings": tuple(one.settings)}))
             numbers = (one.t, one.seconds, one.flop, one.certain, one.rough, one.peak)
             usable = all(map(math.isfinite, numbers)) and one.seconds > 0 and one.flop > 0
             if usable and one.revision == REVISION and len(one.settings) == len(SETTINGS):

@@ -10,11 +10,11 @@ from typing import Any
 from loratui.curation.report import Outcome, Report
 from loratui.planning.fitting import Proposal, Verdict, propose, verdict
 from loratui.planning.hardware import Machine
-from loratui.planning.past_runs import Knowledge, place
+from loratui.planning.past_runs import PastRuns, place
 from loratui.planning.sections import (
-    Known,
-    Row,
-    Section,
+    MachineKnown,
+    PlanRow,
+    PlanSection,
     disk_errors,
     disk_section,
     memory_section,
@@ -35,7 +35,7 @@ from trainer.contract.settings.config import BY_KEY, TrainConfig, flat, vae_sour
 class Plan:
     """The run as it would be."""
 
-    sections: tuple[Section, ...]
+    sections: tuple[PlanSection, ...]
     warnings: tuple[str, ...]
     errors: tuple[str, ...]  # a run with one of these is not started
     command: str  # does the same from a shell
@@ -51,7 +51,7 @@ def make_plan(
     runs: Path = RUNS,
     source: str = "answers.toml",
     machine: Machine | None = None,
-    knowledge: Knowledge | None = None,
+    knowledge: PastRuns | None = None,
 ) -> Plan:
     """The plan of `resolved`: nothing is looked up but the base model's headers and the free disk.
 
@@ -66,7 +66,7 @@ def make_plan(
     images = trained_images(images, config.dataset.hold_out)
     of_base, warnings = _base_model(config)
     sections, judged = [], None
-    known, need = _need(config, images, machine, knowledge or Knowledge(), errors)
+    known, need = _need(config, images, machine, knowledge or PastRuns(), errors)
     if images:
         times = schedule(config, images)
         sections.append(steps_section(config, times))
@@ -94,18 +94,18 @@ def make_plan(
 
 
 def _need(
-    config: TrainConfig, images: int, machine: Machine | None, knowledge: Knowledge, errors: list[str]
-) -> tuple[Known, Estimate | None]:
+    config: TrainConfig, images: int, machine: Machine | None, knowledge: PastRuns, errors: list[str]
+) -> tuple[MachineKnown, Estimate | None]:
     """The estimate as past runs correct it, and what they say; nothing where the run is impossible."""
     if errors:
-        return Known(machine), None
+        return MachineKnown(machine), None
     device = machine.device if machine is not None else "cuda"
     need = estimate(config, images, device)
     if machine is None:
-        return Known(), need
+        return MachineKnown(), need
     where, memory = place(machine.name if device == "cuda" else ""), machine.total if device == "cuda" else 0
     found = knowledge.correction(config, need, where, memory)
-    return Known(machine, found, knowledge.errors(where, memory)), corrected(need, found.memory)
+    return MachineKnown(machine, found, knowledge.errors(where, memory)), corrected(need, found.memory)
 
 
 def _judged(need: Estimate, machine: Machine | None) -> Verdict | None:
@@ -114,55 +114,57 @@ def _judged(need: Estimate, machine: Machine | None) -> Verdict | None:
     return verdict(need.memory_total, machine, sum(one.bytes for one in need.memory if one.name == "samples"))
 
 
-def _proposal(config: TrainConfig, images: int, known: Known, judged: Verdict | None) -> Proposal | None:
+def _proposal(config: TrainConfig, images: int, known: MachineKnown, judged: Verdict | None) -> Proposal | None:
     """Changes against what is free: what others hold is theirs."""
     if judged is None or judged.fits or known.machine is None:
         return None
     return propose(config, images, known.machine.free, known.machine.device, known.correction.memory)
 
 
-def _pictures(config: TrainConfig, report: Report | None, outcome: Outcome | None) -> Section:
-    rows = [Row("folder", show_path(config.dataset.path) if config.dataset.path else "none yet")]
+def _pictures(config: TrainConfig, report: Report | None, outcome: Outcome | None) -> PlanSection:
+    rows = [PlanRow("folder", show_path(config.dataset.path) if config.dataset.path else "none yet")]
     if report is not None and outcome is not None:
         used, skipped = len(outcome.images), len(report.pictures) - len(outcome.images)
         own = sum(one.caption is not None for one in report.pictures if one.name in set(outcome.images))
         counts = ((skipped, "skipped"), (config.dataset.hold_out, "held out"))
-        rows.append(Row("pictures", f"{used} used", ", ".join(f"{count} {word}" for count, word in counts if count)))
+        rows.append(
+            PlanRow("pictures", f"{used} used", ", ".join(f"{count} {word}" for count, word in counts if count))
+        )
         others = "all" if own == 0 else "the others"
         rest = f"{others} are trained as '{safe_text(config.dataset.instance_prompt)}'" if own < used else ""
-        rows.append(Row("captions", f"{own} of {used}", rest))
+        rows.append(PlanRow("captions", f"{own} of {used}", rest))
         left = len(outcome.blocking) + len(outcome.unaccepted)
-        rows.append(Row("left to decide", plural(left, "finding") if left else "nothing"))
-    return Section("Pictures", tuple(rows))
+        rows.append(PlanRow("left to decide", plural(left, "finding") if left else "nothing"))
+    return PlanSection("Pictures", tuple(rows))
 
 
-def _technique(resolved: Resolved) -> Section:
+def _technique(resolved: Resolved) -> PlanSection:
     config = resolved.config
     train, pivotal = config.train, config.pivotal
     rows = [
-        Row("base model", show_path(config.model.base), f"VAE: {show_path(vae_source(config.model) or 'its own')}"),
+        PlanRow("base model", show_path(config.model.base), f"VAE: {show_path(vae_source(config.model) or 'its own')}"),
         _said(resolved, "preset", config.preset),
         _said(resolved, "train.rank", f"rank {train.rank}"),
         _said(resolved, "train.optimizer", f"{train.optimizer}, rate {learning_rates(config)[0]:g}"),
         _said(resolved, "train.min_snr_gamma", f"min-SNR {train.min_snr_gamma:g}" if train.min_snr_gamma else "off"),
     ]
     tokens = f"{pivotal.tokens} new tokens for '{safe_text(config.dataset.trigger, 40)}'"
-    rows.append(Row("pivotal tuning", tokens if pivotal.enabled else "off"))
-    return Section("Technique", tuple(rows))
+    rows.append(PlanRow("pivotal tuning", tokens if pivotal.enabled else "off"))
+    return PlanSection("Technique", tuple(rows))
 
 
-def _base_model(config: TrainConfig) -> tuple[list[Section], list[str]]:
+def _base_model(config: TrainConfig) -> tuple[list[PlanSection], list[str]]:
     """What is to be said of the base model, and to be warned of."""
     from loratui.basemodels.words import base_rows, base_warnings
 
-    rows = tuple(Row(*one) for one in base_rows(config))
-    return [Section("Base model", rows)] if rows else [], base_warnings(config)
+    rows = tuple(PlanRow(*one) for one in base_rows(config))
+    return [PlanSection("Base model", rows)] if rows else [], base_warnings(config)
 
 
-def _said(resolved: Resolved, key: str, value: str) -> Row:
+def _said(resolved: Resolved, key: str, value: str) -> PlanRow:
     origin = resolved.origins[key]
     note = origin.layer if origin.layer == "default" else f"{origin.layer}: {safe_text(origin.source)}"
-    return Row(BY_KEY[key].title, value, note + (" (inferred)" if origin.inferred else ""))
+    return PlanRow(BY_KEY[key].title, value, note + (" (inferred)" if origin.inferred else ""))
 
 
 def _errors(config: TrainConfig, resolved: Resolved) -> list[str]:

@@ -10,11 +10,11 @@ from pathlib import Path
 from loratui.planning.fitting import Verdict
 from loratui.planning.hardware import GIB, Machine
 from loratui.planning.memory_bar import memory_bar
-from loratui.planning.past_runs import NO_CORRECTION, NO_ERRORS, Correction, Errors
+from loratui.planning.past_runs import NO_CORRECTION, NO_ERRORS, Correction, EstimateErrors
 from loratui.planning.timeline import arithmetic_line, run_line
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import in_bytes, in_time
-from trainer.contract.plan.estimate import Estimate, Part
+from trainer.contract.plan.estimate import Estimate, MemoryPart
 from trainer.contract.settings.arithmetic import Schedule
 from trainer.contract.settings.config import TrainConfig
 
@@ -23,7 +23,7 @@ SPREAD = 20  # newest runs whose errors are told
 
 
 @dataclass(frozen=True)
-class Row:
+class PlanRow:
     """One line: what, how much, and why."""
 
     label: str
@@ -32,74 +32,74 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Section:
+class PlanSection:
     """Lines that belong together; `draw` stands above them, in as many cells as there are."""
 
     title: str
-    rows: tuple[Row, ...]
+    rows: tuple[PlanRow, ...]
     draw: Draw | None = None
 
 
 @dataclass(frozen=True)
-class Known:
+class MachineKnown:
     """What is known of the machine: what it has, what its runs taught, how far off the estimates were."""
 
     machine: Machine | None = None
     correction: Correction = NO_CORRECTION
-    errors: Errors = NO_ERRORS
+    errors: EstimateErrors = NO_ERRORS
 
 
-def steps_section(config: TrainConfig, times: Schedule) -> Section:
+def steps_section(config: TrainConfig, times: Schedule) -> PlanSection:
     """From pictures to views per image, and where pivot, checkpoints and samples fall."""
     pivot = f"then the new tokens are frozen ({config.pivotal.fraction:g} of the run)"
     rows = (
-        Row("views per image", f"{times.views_per_image:,.1f}", "steps x batch / pictures: too many overfit"),
-        Row("pivot", f"after step {times.pivot}" if times.pivot else "none", pivot if times.pivot else ""),
-        Row("checkpoints", f"{len(times.checkpoints)}", _marks(times.checkpoints, "after step")),
-        Row("samples", f"{len(times.samples)} times", _marks(times.samples, "after step")),
+        PlanRow("views per image", f"{times.views_per_image:,.1f}", "steps x batch / pictures: too many overfit"),
+        PlanRow("pivot", f"after step {times.pivot}" if times.pivot else "none", pivot if times.pivot else ""),
+        PlanRow("checkpoints", f"{len(times.checkpoints)}", _marks(times.checkpoints, "after step")),
+        PlanRow("samples", f"{len(times.samples)} times", _marks(times.samples, "after step")),
     )
-    return Section("Steps", rows, lambda width: [arithmetic_line(config, times), *run_line(times, width)])
+    return PlanSection("Steps", rows, lambda width: [arithmetic_line(config, times), *run_line(times, width)])
 
 
-def memory_section(need: Estimate, known: Known, verdict: Verdict | None) -> Section:
+def memory_section(need: Estimate, known: MachineKnown, verdict: Verdict | None) -> PlanSection:
     """The parts, what is there, and whether it fits."""
     machine = known.machine
     rows = [_part(one) for one in need.memory]
-    rows.append(Row("at its fullest", f"about {in_bytes(need.memory_total)}", _corrected(known)))
+    rows.append(PlanRow("at its fullest", f"about {in_bytes(need.memory_total)}", _corrected(known)))
     if need.memory_after != need.memory_total:
-        rows.append(Row("after the pivot", f"about {in_bytes(need.memory_after)}", "the text encoders are gone"))
+        rows.append(PlanRow("after the pivot", f"about {in_bytes(need.memory_after)}", "the text encoders are gone"))
     if verdict is not None and machine is not None:
         there = f"{in_bytes(machine.free)} free"
         of = f"of {in_bytes(machine.total)} ({machine.total / GIB:.3g} GiB), {safe_text(machine.name, 60)}"
-        rows.append(Row(machine.memory, there, of))
-        rows.append(Row("verdict", verdict.words))
+        rows.append(PlanRow(machine.memory, there, of))
+        rows.append(PlanRow("verdict", verdict.words))
     if errors := known.errors.memory:
-        rows.append(Row("past estimates", _spread(errors), f"memory, {plural(len(errors), 'run')} here"))
+        rows.append(PlanRow("past estimates", _spread(errors), f"memory, {plural(len(errors), 'run')} here"))
     title = "Memory" if need.exact else "Memory (for a full-size SDXL)"
     drawn = None if machine is None or not machine.total else machine
-    return Section(title, tuple(rows), None if drawn is None else lambda width: memory_bar(need, drawn, width))
+    return PlanSection(title, tuple(rows), None if drawn is None else lambda width: memory_bar(need, drawn, width))
 
 
-def time_section(times: Schedule, known: Known) -> Section:
+def time_section(times: Schedule, known: MachineKnown) -> PlanSection:
     """How long it takes, as far as runs on this machine tell."""
     correction = known.correction
     if correction.seconds is None:
         note = "no run of this size on this machine yet: known after the first steps"
-        return Section("Time", (Row("whole run", "not known yet", note),))
+        return PlanSection("Time", (PlanRow("whole run", "not known yet", note),))
     runs = plural(correction.time_runs, "run")
     why = f"as {runs} here took" if correction.same else f"worked out from {runs} with other settings: rough"
     note = f"{correction.seconds:.2f} s a step, {why}; samples come on top"
-    rows = [Row("whole run", f"about {in_time(correction.seconds * times.steps)}", note)]
+    rows = [PlanRow("whole run", f"about {in_time(correction.seconds * times.steps)}", note)]
     if errors := known.errors.time:
-        rows.append(Row("past estimates", _spread(errors), f"time, {plural(len(errors), 'run')} here"))
-    return Section("Time", tuple(rows))
+        rows.append(PlanRow("past estimates", _spread(errors), f"time, {plural(len(errors), 'run')} here"))
+    return PlanSection("Time", tuple(rows))
 
 
-def disk_section(need: Estimate, runs: Path) -> Section:
+def disk_section(need: Estimate, runs: Path) -> PlanSection:
     """What will lie in the run's folder, and what is free there."""
-    free = Row("free", in_bytes(free_bytes(runs)), show_path(existing(runs)))
-    total = Row("at its fullest", f"about {in_bytes(need.disk_total)}")
-    return Section("Disk", (*(_part(one) for one in need.disk), total, free))
+    free = PlanRow("free", in_bytes(free_bytes(runs)), show_path(existing(runs)))
+    total = PlanRow("at its fullest", f"about {in_bytes(need.disk_total)}")
+    return PlanSection("Disk", (*(_part(one) for one in need.disk), total, free))
 
 
 def disk_errors(need: Estimate, runs: Path) -> list[str]:
@@ -125,7 +125,7 @@ def free_bytes(path: Path) -> int:
     return shutil.disk_usage(existing(path)).free
 
 
-def _corrected(known: Known) -> str:
+def _corrected(known: MachineKnown) -> str:
     correction = known.correction
     if not correction.memory_runs:
         return "rough: no run of this size on this machine yet"
@@ -145,8 +145,8 @@ def _percent(part: float) -> str:
     return f"{whole:+d} %" if whole else "0 %"
 
 
-def _part(one: Part) -> Row:
-    return Row(one.name, in_bytes(one.bytes), one.note)
+def _part(one: MemoryPart) -> PlanRow:
+    return PlanRow(one.name, in_bytes(one.bytes), one.note)
 
 
 def _marks(steps: Sequence[int], word: str) -> str:

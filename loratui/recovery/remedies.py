@@ -28,7 +28,7 @@ FULL = 0.85  # of the RAM: a process of that size that dies without a word was m
 
 
 @dataclass(frozen=True)
-class Case:
+class BadEnd:
     """A run that has ended badly, as far as the choice of a remedy needs it."""
 
     kind: Kind
@@ -61,14 +61,14 @@ class Remedy:
         return not room or self.memory is None or self.memory[1] < ROOM * room
 
 
-def case_of(run: RunDir, history: History) -> Case:
+def case_of(run: RunDir, history: History) -> BadEnd:
     """The case of a run that has ended. Raises OSError or ValueError if its configuration cannot be read."""
     error = history.error or {}
     kind = str(error.get("kind"))
     raw = error.get("pictures")
     total = error.get("vram_total")
     checkpoints = saved_steps(run)
-    return Case(
+    return BadEnd(
         kind="crash" if history.error is None else kind if kind in KINDS else "exception",  # type: ignore[arg-type]
         config=load_config(run.config),
         checkpoints=checkpoints,
@@ -82,7 +82,7 @@ def case_of(run: RunDir, history: History) -> Case:
     )
 
 
-def remedies(case: Case) -> list[Remedy]:
+def remedies(case: BadEnd) -> list[Remedy]:
     """What helps here, the mildest first; never empty."""
     match case.kind:
         case "oom":
@@ -116,7 +116,7 @@ def need(config: TrainConfig) -> int | None:
 # -- memory -----------------------------------------------------------------------------------------------------------
 
 
-def _memory(case: Case) -> list[Remedy]:
+def _memory(case: BadEnd) -> list[Remedy]:
     """What lowers the estimate: first what leaves the training as it is, then what does not."""
     now = need(case.config)
     found = []
@@ -132,7 +132,7 @@ def _memory(case: Case) -> list[Remedy]:
 # -- not finite -------------------------------------------------------------------------------------------------------
 
 
-def _not_finite(case: Case) -> list[Remedy]:
+def _not_finite(case: BadEnd) -> list[Remedy]:
     """The same step would give the same again, so each of them changes something."""
     config, train = case.config, case.config.train
     found = []
@@ -166,7 +166,7 @@ def _not_finite(case: Case) -> list[Remedy]:
     return found
 
 
-def why_anew(case: Case) -> str:
+def why_anew(case: BadEnd) -> str:
     """Why one would rather begin again."""
     return f"from the beginning, because what came before step {case.sound[-1]} was trained at the old rate"
 
@@ -193,7 +193,7 @@ def lower_rates(config: TrainConfig) -> tuple[dict[str, Any], str, str]:
 # -- the rest ---------------------------------------------------------------------------------------------------------
 
 
-def _disk(case: Case) -> list[Remedy]:
+def _disk(case: BadEnd) -> list[Remedy]:
     keep = case.config.train.keep_checkpoints
     found = [_as_it_was(case, "once there is room: what was saved is whole")]
     if keep > 1:
@@ -202,7 +202,7 @@ def _disk(case: Case) -> list[Remedy]:
     return found
 
 
-def _data(case: Case) -> list[Remedy]:
+def _data(case: BadEnd) -> list[Remedy]:
     again = _as_it_was(case, "once what is named above is put right")
     optimizer = case.config.train.optimizer
     if optimizer == "adamw-8bit" and importlib.util.find_spec("bitsandbytes") is None:
@@ -218,7 +218,7 @@ def _data(case: Case) -> list[Remedy]:
     return [_remedy(case, title, "the others are good", skip), again, *anew]
 
 
-def _as_it_was(case: Case, why: str) -> Remedy:
+def _as_it_was(case: BadEnd, why: str) -> Remedy:
     return _remedy(case, "change nothing, go on", why, {})
 
 
@@ -228,7 +228,7 @@ def with_values(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
 
 
 def _remedy(
-    case: Case,
+    case: BadEnd,
     title: str,
     why: str,
     changes: Mapping[str, Any],

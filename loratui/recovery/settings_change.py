@@ -15,7 +15,7 @@ from trainer.contract.run.rundir import RunDir, write_atomic
 
 if TYPE_CHECKING:
     from loratui.settings.answers import Answers
-    from trainer.contract.run.changes import Change, Effect
+    from trainer.contract.run.changes import Effect, SettingChange
     from trainer.contract.settings.config import TrainConfig
 
 # a new optimizer has rates of its own, and a preset values: both are resolved anew, in a run of its own
@@ -27,7 +27,7 @@ EFFECTS: dict[Effect, str] = {
 }
 
 
-def amended(run: RunDir, values: Mapping[str, Any], step: int | None) -> tuple[TrainConfig, tuple[Change, ...]]:
+def amended(run: RunDir, values: Mapping[str, Any], step: int | None) -> tuple[TrainConfig, tuple[SettingChange, ...]]:
     """The configuration with `values` (dotted keys), and what differs; nothing is written.
 
     `step` is that of the checkpoint from which the run will go on, None where there is none. Raises Refusal with
@@ -53,7 +53,7 @@ def amended(run: RunDir, values: Mapping[str, Any], step: int | None) -> tuple[T
     return new, changes
 
 
-def amend(run: RunDir, values: Mapping[str, Any], back_to: int | None = None) -> tuple[Change, ...]:
+def amend(run: RunDir, values: Mapping[str, Any], back_to: int | None = None) -> tuple[SettingChange, ...]:
     """Write `values` into config.toml and answers.toml of a run that no trainer works on; returns what changed.
 
     The files as they were stay as config.1.toml, answers.1.toml and so on. With `back_to`, checkpoints after that
@@ -82,7 +82,7 @@ def amend(run: RunDir, values: Mapping[str, Any], back_to: int | None = None) ->
     return changes
 
 
-def changed_lines(changes: tuple[Change, ...]) -> list[str]:
+def changed_lines(changes: tuple[SettingChange, ...]) -> list[str]:
     """What was changed, and what that does to the training, as lines."""
     from trainer.contract.run.changes import effect_of
 
@@ -129,7 +129,7 @@ def _answers(run: RunDir) -> Answers | None:
     return read_answers(run.answers) if run.answers.is_file() else None
 
 
-def _answers_with(run: RunDir, new: TrainConfig, changes: tuple[Change, ...]) -> str | None:
+def _answers_with(run: RunDir, new: TrainConfig, changes: tuple[SettingChange, ...]) -> str | None:
     """The answers that lead to `new`: what an amending that was killed half-way left in them is put right as well."""
     from loratui.settings.answers import answers_text
     from trainer.contract.run.changes import plain, read_changes

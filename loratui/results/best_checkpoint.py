@@ -40,7 +40,7 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
-class Views:
+class CheckpointViews:
     """How many views per image were good for a kind of data, and who says so."""
 
     low: int
@@ -49,7 +49,7 @@ class Views:
 
 
 @dataclass(frozen=True)
-class Hint:
+class CheckpointHint:
     """The step that looks best, None where nothing supports one; sentences for a person, and what backs them."""
 
     step: int | None
@@ -60,10 +60,10 @@ class Hint:
 _STYLE = f"the seed's Y2K table: 37, 74 and 148 views per image were good, 222 overfit (limit here: {OVERFIT_VIEWS})"
 _FACE = "the seed's face LoRA: 75, 100 and 120 steps per picture, 'good results are achieved with a 120x multiplier'"
 GOOD_VIEWS = {
-    "style": Views(37, 148, _STYLE),
-    "character-style": Views(37, 148, f"inferred for this kind from {_STYLE}"),
-    "face": Views(75, 120, _FACE),
-    "object": Views(75, 120, f"inferred for this kind from {_FACE}"),
+    "style": CheckpointViews(37, 148, _STYLE),
+    "character-style": CheckpointViews(37, 148, f"inferred for this kind from {_STYLE}"),
+    "face": CheckpointViews(75, 120, _FACE),
+    "object": CheckpointViews(75, 120, f"inferred for this kind from {_FACE}"),
 }  # for one picture the sources give a number of steps, not of views
 
 
@@ -81,13 +81,13 @@ def checkpoints_of(history: History, kept: Collection[int]) -> tuple[Checkpoint,
     return tuple(found[step] for step in sorted(found))
 
 
-def hint(found: tuple[Checkpoint, ...], kind: str) -> Hint:
+def hint(found: tuple[Checkpoint, ...], kind: str) -> CheckpointHint:
     """What the numbers say of the checkpoints that are kept, for data of this kind."""
     kept = [one for one in found if one.kept and one.step > 0]
     if not kept:
-        return Hint(None, ("No checkpoint is kept, so there is none to choose.",))
+        return CheckpointHint(None, ("No checkpoint is kept, so there is none to choose.",))
     if len(kept) == 1:
-        return Hint(None, ("There is one checkpoint: nothing to compare it with.",))
+        return CheckpointHint(None, ("There is one checkpoint: nothing to compare it with.",))
     measured = [one for one in kept if one.losses]
     if len(measured) == len(kept) and len({len(one.losses) for one in kept}) == 1:
         base = next((one for one in found if one.step == 0 and len(one.losses) == len(kept[0].losses)), None)
@@ -107,11 +107,11 @@ def difference(one: Checkpoint, other: Checkpoint) -> tuple[float, float]:
     return mean, math.sqrt(spread / len(pairs))
 
 
-def _by_held_out(kept: list[Checkpoint], base: Checkpoint | None, kind: str) -> Hint:
+def _by_held_out(kept: list[Checkpoint], base: Checkpoint | None, kind: str) -> CheckpointHint:
     lowest = min(kept, key=lambda one: (one.loss or 0.0, one.step))
     if base is not None and not _lower(lowest, base):
         said = f"On the held-out pictures no checkpoint is measurably better than the base model ({_figures(base)})."
-        return Hint(None, (said, "The pictures by step say more here.", VERDICT), (WITHIN_NOISE,))
+        return CheckpointHint(None, (said, "The pictures by step say more here.", VERDICT), (WITHIN_NOISE,))
     level = [one for one in kept if not _lower(lowest, one)]
     if len(level) == len(kept):
         said = "On the held-out pictures the checkpoints differ by less than the noise of the measurement."
@@ -124,7 +124,7 @@ def _by_held_out(kept: list[Checkpoint], base: Checkpoint | None, kind: str) -> 
             f"noise; step {lowest.step} has {_figures(lowest)}."
         )
     said = " ".join([said, *_growth(best, kept)])
-    return Hint(best.step, (said, *_views_words(best, kind), VERDICT), _sources(kind, WITHIN_NOISE, GROWING))
+    return CheckpointHint(best.step, (said, *_views_words(best, kind), VERDICT), _sources(kind, WITHIN_NOISE, GROWING))
 
 
 def _levels_off(kept: list[Checkpoint]) -> list[str]:
@@ -137,30 +137,30 @@ def _levels_off(kept: list[Checkpoint]) -> list[str]:
     return [said]
 
 
-def _by_views(kept: list[Checkpoint], kind: str, before: list[str]) -> Hint:
+def _by_views(kept: list[Checkpoint], kind: str, before: list[str]) -> CheckpointHint:
     good = GOOD_VIEWS.get(kind)
     seen = [(one, one.views) for one in kept if one.views is not None]
     if good is None or len(seen) < len(kept):
-        return Hint(None, (*before, "The other numbers support no choice either.", VERDICT))
+        return CheckpointHint(None, (*before, "The other numbers support no choice either.", VERDICT))
     inside = [(one, views) for one, views in seen if good.low <= views <= good.high]
     if inside:
         best, views = inside[-1]
         said = f"Step {best.step} is the last with a number of views per image that was good before ({views:.0f})."
-        return Hint(best.step, (*before, said, VERDICT), (good.source,))
+        return CheckpointHint(best.step, (*before, said, VERDICT), (good.source,))
     if seen[-1][1] < good.low:
         best, views = seen[-1]
         said = (
             f"Each picture was seen {views:.0f} times at most, where {good.low} to {good.high} were good: "
             f"step {best.step}, the last, is the nearest."
         )
-        return Hint(best.step, (*before, said, VERDICT), (good.source,))
+        return CheckpointHint(best.step, (*before, said, VERDICT), (good.source,))
     after = [(one, views) for one, views in seen if views > good.high]
     best, views = after[0]
     said = (
         f"No checkpoint has {good.low} to {good.high} views per image; step {best.step} ({views:.0f}) passed them least"
         + (", and above 200 sets overfitted." if views > OVERFIT_VIEWS else ".")
     )
-    return Hint(best.step, (*before, said, VERDICT), (good.source,))
+    return CheckpointHint(best.step, (*before, said, VERDICT), (good.source,))
 
 
 def _views_words(best: Checkpoint, kind: str) -> list[str]:

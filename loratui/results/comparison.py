@@ -35,7 +35,7 @@ class Difference(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Facts:
+class ComparedRun:
     """What is known of one run."""
 
     run: RunDir
@@ -69,7 +69,7 @@ class Comparison:
     pictures_known: bool
 
 
-def facts_of(run: RunDir) -> Facts:
+def facts_of(run: RunDir) -> ComparedRun:
     """Read one run; a long log takes a second or two."""
     history, spent = History(), _Spent()
     tail = Tail(run.events)
@@ -77,7 +77,7 @@ def facts_of(run: RunDir) -> Facts:
         history.absorb(events)
         for event in events:
             spent.add(event)
-    return Facts(
+    return ComparedRun(
         run=run,
         state=run_info(run).state,
         settings=config_values(run),
@@ -92,7 +92,7 @@ def facts_of(run: RunDir) -> Facts:
     )
 
 
-def compare(left: Facts, right: Facts) -> Comparison:
+def compare(left: ComparedRun, right: ComparedRun) -> Comparison:
     """The differences, settings in the order of their declaration."""
     settings = _settings(left.settings, right.settings)
     pictures = _picture_differences(left.pictures, right.pictures)
@@ -168,7 +168,7 @@ def _picture_differences(left: Mapping[str, str] | None, right: Mapping[str, str
     return found
 
 
-def _results(left: Facts, right: Facts) -> list[Difference]:
+def _results(left: ComparedRun, right: ComparedRun) -> list[Difference]:
     rows = [(title, _result(left, title), _result(right, title)) for title in RESULTS]
     groups = dict.fromkeys((*left.history.groups, *right.history.groups))
     rows += [(f"d of {safe_text(group, 20)}", _d(left, group), _d(right, group)) for group in groups]
@@ -195,7 +195,7 @@ RESULTS = (
 )
 
 
-def _result(side: Facts, title: str) -> str:
+def _result(side: ComparedRun, title: str) -> str:
     history = side.history
     match title:
         case "state":
@@ -223,7 +223,7 @@ def _result(side: Facts, title: str) -> str:
     return str(len(history.samples))
 
 
-def _remarks(left: Facts, right: Facts, settings: bool, pictures: bool) -> list[str]:
+def _remarks(left: ComparedRun, right: ComparedRun, settings: bool, pictures: bool) -> list[str]:
     said = []
     seeds = [side.settings.get("train.seed", BY_KEY["train.seed"].default) for side in (left, right)]
     if not settings and not pictures and left.pictures is not None and right.pictures is not None:
@@ -240,7 +240,7 @@ def _remarks(left: Facts, right: Facts, settings: bool, pictures: bool) -> list[
     return said
 
 
-def _d(side: Facts, group: str) -> str:
+def _d(side: ComparedRun, group: str) -> str:
     found = side.history.groups.get(group)
     return _figure(found.d.last if found is not None else None, ".3g")
 

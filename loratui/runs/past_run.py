@@ -25,7 +25,7 @@ AT_PICTURES, AT_PRESET, AT_SETTINGS = 1, 3, 4  # steps of the wizard
 
 
 @dataclass(frozen=True)
-class Past:
+class PastRun:
     """A draft made from an old run, and a sentence for each thing that is not as it was."""
 
     draft: Draft
@@ -38,7 +38,7 @@ class Past:
         return "".join(self.notes[:1]) + (f" (and {plural(rest, 'more note')})" if rest > 0 else "")
 
 
-def draft_of(text: str, root: Path) -> Past:
+def draft_of(text: str, root: Path) -> PastRun:
     """The draft of what `text` names: an answers.toml, or a run as find_run reads it. Raises Refusal."""
     from loratui.runs.find import find_run
 
@@ -46,7 +46,7 @@ def draft_of(text: str, root: Path) -> Past:
     return draft_of_answers(path) if path.is_file() else draft_of_run(find_run(text, root))
 
 
-def draft_of_answers(path: Path) -> Past:
+def draft_of_answers(path: Path) -> PastRun:
     """The draft of an answer file; a relative folder of pictures is looked for beside the file too."""
     answers, notes = salvaged_answers(path)
     values = dict(answers.values)
@@ -57,7 +57,7 @@ def draft_of_answers(path: Path) -> Past:
     return _past(answers.preset, values, notes)
 
 
-def draft_of_run(run: RunDir) -> Past:
+def draft_of_run(run: RunDir) -> PastRun:
     """The draft of a run's answers. Raises AnswersError if neither they nor its configuration can be read.
 
     Folders that were given relative to where the run was started come from its configuration, which holds them whole.
@@ -108,7 +108,7 @@ def _of_config(configured: Mapping[str, Any]) -> Answers:
     return Answers(base.name, values)
 
 
-def _past(name: str, values: dict[str, Any], notes: list[str]) -> Past:
+def _past(name: str, values: dict[str, Any], notes: list[str]) -> PastRun:
     from loratui.settings.checks import problems
 
     said = list(notes)
@@ -131,7 +131,7 @@ def _past(name: str, values: dict[str, Any], notes: list[str]) -> Past:
     step = AT_PICTURES if not there else AT_SETTINGS if name else AT_PRESET
     edited = "dataset.instance_prompt" in draft.values
     draft = draft.model_copy(update={"step": step, "prompt_edited": edited})
-    return Past(draft, tuple(safe_text(one, 300) for one in said))
+    return PastRun(draft, tuple(safe_text(one, 300) for one in said))
 
 
 def _is_relative(key: str, value: Any) -> bool:

@@ -15,7 +15,7 @@ from trainer.contract.run import queue
 from trainer.contract.run import starting
 from trainer.contract.run.devices import fits, runs_in, visible_gpus
 from trainer.contract.run.lock import is_held
-from trainer.contract.run.queue import Entry, QueueError
+from trainer.contract.run.queue import QueueEntry, QueueError
 from trainer.contract.run.rundir import RunDir
 
 Say = Callable[[str], None]
@@ -23,10 +23,10 @@ LOOK = 1.0  # seconds between two looks of a program that waits for its run's tu
 
 
 @dataclass(frozen=True)
-class Waiting:
+class WaitingRun:
     """A run in the queue as a list shows it; `note` says why it will not start by itself, and is mostly empty."""
 
-    entry: Entry
+    entry: QueueEntry
     info: RunInfo
     place: int
     note: str = ""
@@ -40,11 +40,11 @@ def take_up(root: Path = RUNS, settle: bool = True) -> list[RunDir]:
         return []  # a folder that cannot be written: the list says that it waits
 
 
-def in_queue(root: Path = RUNS) -> list[Waiting]:
+def in_queue(root: Path = RUNS) -> list[WaitingRun]:
     """What waits in `root`, in its order."""
     entries = queue.waiting(root)
     gpus = visible_gpus() if entries else ()
-    return [Waiting(one, run_info(one.run), place, _note(one, gpus)) for place, one in enumerate(entries, 1)]
+    return [WaitingRun(one, run_info(one.run), place, _note(one, gpus)) for place, one in enumerate(entries, 1)]
 
 
 def at_work(root: Path = RUNS) -> list[RunInfo]:
@@ -151,7 +151,7 @@ def goes_on(run: RunDir) -> str:
     return f" The {words}: see 'loratui queue'." if words else ""
 
 
-class Turn:
+class QueueTurn:
     """The wait of one run for its turn, as lines tell it; takes up the queue now and then."""
 
     def __init__(self, run: RunDir, say: Say) -> None:
@@ -195,7 +195,7 @@ def _changed(run: RunDir, change: Callable[[], object]) -> None:
         raise Refusal(f"the queue of {show_path(run.path.parent)} cannot be written: {error.strerror}") from None
 
 
-def _note(entry: Entry, gpus: tuple[str, ...]) -> str:
+def _note(entry: QueueEntry, gpus: tuple[str, ...]) -> str:
     if entry.stuck:
         again = f"'loratui queue add {safe_text(entry.run.path.name)}' tries again"
         return f"did not start in {plural(entry.tries, 'try', 'tries')}: see its trainer.log; {again}"

@@ -74,7 +74,7 @@ class Draft(BaseModel):
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedDraft:
     """A draft from disk, and a sentence if something of it could not be used."""
 
     draft: Draft
@@ -82,7 +82,7 @@ class Loaded:
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptDraft:
     """A draft as a list shows it."""
 
     key: str
@@ -95,7 +95,7 @@ class Kept:
 class Drafts:
     """All drafts, the one changed last first, and a sentence for each file that could not be used."""
 
-    kept: tuple[Kept, ...] = ()
+    kept: tuple[KeptDraft, ...] = ()
     troubles: tuple[str, ...] = ()
 
 
@@ -127,16 +127,16 @@ class DraftStore:
     def all(self) -> Drafts:
         """Every draft. A file that cannot be read is put aside, so that it is said once."""
         found, troubles = self._read_all()
-        kept = [Kept(key, one.draft, changed, self._is_busy(key)) for key, one, changed in found]
+        kept = [KeptDraft(key, one.draft, changed, self._is_busy(key)) for key, one, changed in found]
         return Drafts(tuple(kept), tuple(troubles))
 
-    def load(self) -> Loaded:
+    def load(self) -> LoadedDraft:
         """The open draft as it is on disk, or while none is open the newest, or a fresh one."""
         found, troubles = self._read_all()
-        loaded = next((one for key, one, _ in found if self._key in ("", key)), Loaded(Draft()))
-        return Loaded(loaded.draft, " ".join(part for part in (*troubles, loaded.trouble) if part))
+        loaded = next((one for key, one, _ in found if self._key in ("", key)), LoadedDraft(Draft()))
+        return LoadedDraft(loaded.draft, " ".join(part for part in (*troubles, loaded.trouble) if part))
 
-    def take(self, key: str) -> Loaded:
+    def take(self, key: str) -> LoadedDraft:
         """Open a draft. One that another loratui has open is gone on with as a copy, and the sentence says so."""
         if key == self._key:
             return self.load()
@@ -147,7 +147,9 @@ class DraftStore:
             return loaded
         self._key = ""
         said = "This draft is open in another window: you go on with a copy of it."
-        return Loaded(loaded.draft, " ".join(part for part in (said, self.save(loaded.draft), loaded.trouble) if part))
+        return LoadedDraft(
+            loaded.draft, " ".join(part for part in (said, self.save(loaded.draft), loaded.trouble) if part)
+        )
 
     def begin(self, draft: Draft) -> None:
         """A new draft. If the same choices are kept already, that draft is opened in place of a second one."""
@@ -198,7 +200,7 @@ class DraftStore:
             self.leave()
         return True
 
-    def _read_all(self) -> tuple[list[tuple[str, Loaded, float]], list[str]]:
+    def _read_all(self) -> tuple[list[tuple[str, LoadedDraft, float]], list[str]]:
         troubles = self._take_over()
         found = []
         for path in self._drafts.glob("draft-*.json"):
@@ -255,7 +257,7 @@ class DraftStore:
         return True
 
 
-def _read(path: Path) -> Loaded:
+def _read(path: Path) -> LoadedDraft:
     """Raises OSError, or ValueError for what is no draft."""
     path.stat()  # says why, where the read cannot
     raw = read_regular(path, MAX_BYTES)
@@ -267,7 +269,7 @@ def _read(path: Path) -> Loaded:
     name = draft.preset if draft.preset and _is_preset(draft.preset) else ""
     lost = len(usable) < len(values) or name != draft.preset
     trouble = "The draft held values that cannot be used here; they are left out." if lost else ""
-    return Loaded(draft.model_copy(update={"values": usable, "preset": name}), trouble)
+    return LoadedDraft(draft.model_copy(update={"values": usable, "preset": name}), trouble)
 
 
 def _put_aside(path: Path) -> str:

@@ -32,7 +32,7 @@ OF_THE_SUBJECT = ("dataset.instance_prompt", "prior.prompt")
 
 
 @dataclass(frozen=True)
-class Saved:
+class SavedPreset:
     """A preset that was written."""
 
     preset: Preset
@@ -46,7 +46,7 @@ class Saved:
 
 def save_preset(
     name: str, answers: Answers, origin: str, title: str = "", summary: str = "", replace: bool = False
-) -> Saved:
+) -> SavedPreset:
     """Keep what `answers` come to as the preset `name`. `origin` says whose they are, such as "run 2026-11-23-anna".
 
     Raises PresetError with a sentence, AnswersError if the answers' own preset cannot be used.
@@ -65,7 +65,7 @@ def save_preset(
         write_atomic(path, text, 0o600)
     except OSError as error:
         raise PresetError(f"the preset cannot be written: {show_path(path)}: {error.strerror}") from None
-    return Saved(found, path)
+    return SavedPreset(found, path)
 
 
 def _kept(base: Preset, answers: Answers, by: str) -> list[PresetValue]:

@@ -20,7 +20,7 @@ MODELS = ("model.base", "model.vae")  # a folder, or a hub id, or a word
 
 
 @dataclass(frozen=True)
-class Origin:
+class ValueSource:
     """Where a value came from."""
 
     layer: Layer
@@ -33,7 +33,7 @@ class Resolved:
     """The configuration of a run, and for each dotted key where its value came from."""
 
     config: TrainConfig
-    origins: Mapping[str, Origin]
+    origins: Mapping[str, ValueSource]
 
 
 def resolve(answers: Answers, overrides: Mapping[str, Any] | None = None, images: int = 0) -> Resolved:
@@ -56,14 +56,14 @@ def resolve(answers: Answers, overrides: Mapping[str, Any] | None = None, images
     for key, value in answers.values.items():
         line = answers.lines.get(key)
         values[key] = value
-        origins[key] = Origin("answers", f"{answers.source}:{line}" if line else answers.source)
+        origins[key] = ValueSource("answers", f"{answers.source}:{line}" if line else answers.source)
     for key, value in overrides.items():
         values[key] = value
-        origins[key] = Origin("--set", "command line")
+        origins[key] = ValueSource("--set", "command line")
     values["preset"] = name
     if "preset" not in overrides:
         line = answers.lines.get("preset")
-        origins["preset"] = Origin("answers", f"{answers.source}:{line}" if line else answers.source)
+        origins["preset"] = ValueSource("answers", f"{answers.source}:{line}" if line else answers.source)
 
     def place(key: str) -> str:
         if key in overrides:
@@ -74,21 +74,21 @@ def resolve(answers: Answers, overrides: Mapping[str, Any] | None = None, images
     return Resolved(config, {key: origins.get(key, _default(key)) for key in BY_KEY})
 
 
-def _preset_layer(name: str, chosen: Mapping[str, Any], images: int) -> tuple[dict[str, Any], dict[str, Origin]]:
+def _preset_layer(name: str, chosen: Mapping[str, Any], images: int) -> tuple[dict[str, Any], dict[str, ValueSource]]:
     base = preset(name)
     values = preset_values(name, chosen)
-    origins = {one.key: Origin("preset", one.source, one.inferred) for one in base.values if one.key in values}
+    origins = {one.key: ValueSource("preset", one.source, one.inferred) for one in base.values if one.key in values}
     values["kind"] = base.kind
-    origins["kind"] = Origin("preset", f"what '{name}' is for")
+    origins["kind"] = ValueSource("preset", f"what '{name}' is for")
     if base.steps_per_image and images:
         values["train.steps"] = base.steps_per_image * images
         said = f"{base.steps_per_image} x {images} pictures; {base.steps_source}"
-        origins["train.steps"] = Origin("preset", said, base.steps_inferred)
+        origins["train.steps"] = ValueSource("preset", said, base.steps_inferred)
     return values, origins
 
 
-def _default(key: str) -> Origin:
-    return Origin("default", BY_KEY[key].source)
+def _default(key: str) -> ValueSource:
+    return ValueSource("default", BY_KEY[key].source)
 
 
 def names_hub(key: str, value: Any) -> bool:

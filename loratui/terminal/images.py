@@ -36,7 +36,7 @@ EXTRA = "pip install 'loratui[images]'"
 
 
 @dataclass(frozen=True)
-class Drawing:
+class ImageMode:
     """How pictures are drawn full screen; `words` say why it is not as asked for, `cell` is in pixels."""
 
     protocol: Protocol = ""
@@ -54,30 +54,30 @@ class Answer:
     cell: tuple[int, int] | None
 
 
-_drawing = Drawing()
+_drawing = ImageMode()
 
 
-def drawing() -> Drawing:
+def drawing() -> ImageMode:
     """What `prepare` found; half blocks before."""
     return _drawing
 
 
-def prepare(mode: str) -> Drawing:
+def prepare(mode: str) -> ImageMode:
     """Find out how to draw, before the app starts. Raises Refusal for a mode that there is not."""
     global _drawing
     if mode not in MODES:
         raise Refusal(f"--images {safe_text(mode, 20)}: one of {', '.join(MODES)}")
-    _drawing = Drawing() if mode == "blocks" else _found(mode)
+    _drawing = ImageMode() if mode == "blocks" else _found(mode)
     return _drawing
 
 
-def _found(mode: str) -> Drawing:
+def _found(mode: str) -> ImageMode:
     if "NO_COLOR" in os.environ:
-        return Drawing(words="half blocks in grey: NO_COLOR is set")
+        return ImageMode(words="half blocks in grey: NO_COLOR is set")
     if find_spec("textual_image") is None:
-        return Drawing(words=f"half blocks: sharp pictures need textual-image; {EXTRA}")
+        return ImageMode(words=f"half blocks: sharp pictures need textual-image; {EXTRA}")
     if not _has_size():
-        return Drawing(words="half blocks: the terminal reports no size")
+        return ImageMode(words="half blocks: the terminal reports no size")
     answer = ask_terminal()
     wanted: tuple[Protocol, ...] = (
         ("kitty", "sixel") if mode == "auto" else ("kitty",) if mode == "kitty" else ("sixel",)
@@ -86,17 +86,17 @@ def _found(mode: str) -> Drawing:
     if chosen is None:
         named = " or ".join(one.capitalize() for one in wanted)
         why = f"it draws no {named} pictures" if answer.heard else "it did not answer"
-        return Drawing(words=f"half blocks: the terminal was asked, {why}")
-    cell = answer.cell or Drawing.cell
+        return ImageMode(words=f"half blocks: the terminal was asked, {why}")
+    cell = answer.cell or ImageMode.cell
     try:
         with _silence(cell):
             import textual_image.widget  # noqa: F401
     except Exception as error:  # a library that is optional: whatever it raises, pictures are still drawn as blocks
-        return Drawing(words=f"half blocks: textual-image cannot be used here ({type(error).__name__})")
+        return ImageMode(words=f"half blocks: textual-image cannot be used here ({type(error).__name__})")
     if chosen == "kitty":
         # the number of a picture travels as a 24-bit colour, and a terminal that draws pictures has those
         os.environ["COLORTERM"] = "truecolor"
-    return Drawing(chosen, "", cell)
+    return ImageMode(chosen, "", cell)
 
 
 def _has_size() -> bool:

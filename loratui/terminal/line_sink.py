@@ -15,7 +15,7 @@ BAR_PACE = 0.5  # seconds between two states of the bar: a slow line carries two
 
 
 @dataclass(frozen=True)
-class Far:
+class RunProgress:
     """How far the run is. `total` is 0 where nobody knows; `line` is the whole of it as a line of its own."""
 
     words: str
@@ -33,7 +33,7 @@ class Sink(Protocol):
     def line(self, text: str) -> None:
         """Say something, at once."""
 
-    def far(self, far: Far) -> None:
+    def far(self, far: RunProgress) -> None:
         """Note how far it is; said when the last time is long enough ago."""
 
     def flush(self) -> None:
@@ -58,7 +58,7 @@ class Lines:
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
-        self._noted: Far | None = None
+        self._noted: RunProgress | None = None
         self._said_at = float("-inf")  # monotonic seconds of the last line that said how far it is
 
     def line(self, text: str) -> None:
@@ -66,7 +66,7 @@ class Lines:
         coding = self._out.encoding or "utf-8"
         print(text.encode(coding, "replace").decode(coding), file=self._out, flush=True)
 
-    def far(self, far: Far) -> None:
+    def far(self, far: RunProgress) -> None:
         """The first of a phase is said at once."""
         if self._noted is not None and self._noted.words != far.words:
             self.settle()
@@ -107,7 +107,7 @@ class Bar:
 
         self._console = Console(file=out, highlight=False, markup=False, emoji=False)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
-        self._far: Far | None = None  # newer than what is drawn
+        self._far: RunProgress | None = None  # newer than what is drawn
         self._drawn_at = float("-inf")
 
     def line(self, text: str) -> None:
@@ -116,7 +116,7 @@ class Bar:
 
         self._console.print(Text(self._speakable(text)), soft_wrap=True)
 
-    def far(self, far: Far) -> None:
+    def far(self, far: RunProgress) -> None:
         """Move the bar."""
         self._far = far
         self.flush()
@@ -135,7 +135,7 @@ class Bar:
         """Take the bar away."""
         self._live.stop()
 
-    def _drawing(self, far: Far) -> RenderableType:
+    def _drawing(self, far: RunProgress) -> RenderableType:
         from rich.console import Group
         from rich.constrain import Constrain
         from rich.progress_bar import ProgressBar

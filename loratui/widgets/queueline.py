@@ -19,7 +19,7 @@ NAME = 40  # cells of a folder's name
 
 
 @dataclass(frozen=True)
-class Seen:
+class QueueSeen:
     """The queue beside one run."""
 
     own: str = ""  # what this run waits for, if it waits
@@ -35,7 +35,7 @@ class QueueLine(Static):
     class Looked(Message):
         """The queue was looked at."""
 
-        def __init__(self, seen: Seen) -> None:
+        def __init__(self, seen: QueueSeen) -> None:
             super().__init__()
             self.seen = seen
 
@@ -43,12 +43,12 @@ class QueueLine(Static):
         super().__init__("", markup=False)
         self._run = run
         self._looking = False
-        self.seen = Seen()
+        self.seen = QueueSeen()
 
     @property
     def has_something(self) -> bool:
         """Whether there is a queue to be shown."""
-        return self.seen != Seen()
+        return self.seen != QueueSeen()
 
     def on_mount(self) -> None:
         """Look now, then every second."""
@@ -69,7 +69,7 @@ class QueueLine(Static):
         names = tuple(one.run.path.name for one in queue.waiting(root) if one.run != self._run)
         trains = [one.run.path.name for one in queueing.at_work(root) if one.run.path.absolute() != self._run.path]
         own = queueing.waiting_words(self._run) if queueing.place_of(self._run) else ""
-        self.post_message(self.Looked(Seen(own, names, trains[0] if trains else "")))
+        self.post_message(self.Looked(QueueSeen(own, names, trains[0] if trains else "")))
 
     @on(Looked)
     def _looked(self, event: Looked) -> None:
@@ -81,7 +81,7 @@ class QueueLine(Static):
             self.screen.refresh_bindings()
 
 
-def _words(seen: Seen) -> Content:
+def _words(seen: QueueSeen) -> Content:
     if seen.own:
         return Content(f"○ {seen.own} · n shows the queue")
     parts = []

@@ -12,7 +12,7 @@ from textual.events import Click, Resize
 from textual.message import Message
 from textual.widgets import Static
 
-from loratui.events.gallery import Pictures, Place, columns, rows
+from loratui.events.gallery import GalleryPictures, GalleryPlace, columns, rows
 from loratui.terminal.text import safe_text
 from loratui.widgets.samples import inside
 from loratui.widgets.thumbnail import Thumbnail
@@ -33,11 +33,11 @@ class Cell(Thumbnail):
     class Picked(Message):
         """The cell was clicked."""
 
-        def __init__(self, place: Place) -> None:
+        def __init__(self, place: GalleryPlace) -> None:
             super().__init__()
             self.place = place
 
-    place: Place | None = None
+    place: GalleryPlace | None = None
 
     @on(Click)
     def _clicked(self) -> None:
@@ -65,15 +65,15 @@ class SampleGrid(Vertical):
         self._shape = (0, 0)
         self._cells: list[list[Cell]] = []
         self._words: list[Static] = []
-        self._pictures: Pictures | None = None
-        self._place: Place | None = None
+        self._pictures: GalleryPictures | None = None
+        self._place: GalleryPlace | None = None
 
     def compose(self) -> ComposeResult:
         """The steps, and the rows as they are needed."""
         yield Static("", id="grid-steps", markup=False)
         yield Vertical(id="grid-rows")
 
-    def show(self, pictures: Pictures, place: Place) -> None:
+    def show(self, pictures: GalleryPictures, place: GalleryPlace) -> None:
         """Show what is around `place`."""
         self._pictures, self._place = pictures, place
         self._draw()
@@ -105,7 +105,9 @@ class SampleGrid(Vertical):
         pairs = zip(self._words, self._cells, strict=True)
         box.mount(*(Vertical(words, Horizontal(*cells), classes="grid-row") for words, cells in pairs))
 
-    def _show_row(self, row: int, prompt: int, steps: tuple[int, ...], pictures: Pictures, place: Place) -> None:
+    def _show_row(
+        self, row: int, prompt: int, steps: tuple[int, ...], pictures: GalleryPictures, place: GalleryPlace
+    ) -> None:
         here = prompt == place.prompt
         number = pictures.prompts.index(prompt) + 1
         first = pictures.steps_of(prompt)[0]
@@ -117,7 +119,7 @@ class SampleGrid(Vertical):
         words.set_class(here, "-here")
         for step, cell in zip(steps, self._cells[row], strict=True):
             picture = pictures.by_place.get((prompt, step))
-            cell.place = Place(prompt, step)
+            cell.place = GalleryPlace(prompt, step)
             cell.set_class(cell.place == place, "-here")
             file = None if picture is None else inside(self._run, picture.thumb)
             cell.show(file, "no base picture" if step == 0 else "not drawn")

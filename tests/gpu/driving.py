@@ -20,7 +20,7 @@ from trainer.ground.determinism import deterministic
 from trainer.ground.machine import resident
 from trainer.ground.world import World
 from trainer.loop import Run
-from trainer.model.full_size import FULL, REDUCED, Size, moved, random_parts
+from trainer.model.full_size import FULL, REDUCED, SdxlSize, moved, random_parts
 from trainer.model.parts import DTYPES, Parts, free
 
 PICTURES = 4  # the largest batch: with it, too, another trainer's epochs halve the run where ours pivots
@@ -35,7 +35,7 @@ class Bed:
     """
 
     device: str = "cuda"
-    size: Size = FULL
+    size: SdxlSize = FULL
     precision: str = "bf16"
     resolution: int = 1024
     steps: int = 20

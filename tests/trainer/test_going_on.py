@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from tests.trainer.conftest import make_config, make_run, train
 from trainer.contract.run import exits
-from trainer.contract.run.changes import Change, record_changes
+from trainer.contract.run.changes import SettingChange, record_changes
 from trainer.contract.run.rundir import RunDir
 
 pytestmark = pytest.mark.slow
@@ -68,8 +68,10 @@ def test_another_training_is_refused_unless_a_person_asked_for_it(
     refused = [event for event in train(run, code=exits.DATASET) if event["type"] == "error"][-1]["message"]
     for field in ("settings.train.learning_rate: was 0.0, is 0.5", "settings.train.precision", "pictures.1.png"):
         assert field in refused
-    rate = Change("train.learning_rate", 0.0, 0.5)
-    record_changes(run, [rate, Change("train.precision", "fp32", "bf16"), Change("dataset.skip", [], ["1.png"])])
+    rate = SettingChange("train.learning_rate", 0.0, 0.5)
+    record_changes(
+        run, [rate, SettingChange("train.precision", "fp32", "bf16"), SettingChange("dataset.skip", [], ["1.png"])]
+    )
     events = train(run)
     assert events[-1]["status"] == "completed"
     assert changed(events) == ["train.precision", "train.learning_rate", "dataset.skip"]

@@ -23,7 +23,7 @@ from trainer.contract.settings.arithmetic import learning_rates
 from trainer.contract.settings.config import TrainConfig, load_config
 from trainer.contract.settings.triggers import split_triggers
 from trainer.data import images
-from trainer.data.dataset import Plan, read_dataset
+from trainer.data.dataset import ViewPlan, read_dataset
 from trainer.export.__main__ import main as export
 from trainer.export.card import model_card
 from trainer.export.files import DIFFUSERS
@@ -259,7 +259,7 @@ def test_trap_21_repeats_hold_nothing_and_every_view_is_drawn_anew(runs: Runs, p
         assert (taken.live.config.dataset.repeats, len(taken.live.plan.items)) == (50, 5)
         assert len(taken.live.latents._kept) <= 5
     config = make_config(pictures, dataset__flip=True, dataset__crop="random", dataset__repeats=3)
-    plan = Plan(read_dataset(config), (), config)
+    plan = ViewPlan(read_dataset(config), (), config)
     views = [view for step in range(1, 40) for view in plan.micro_batch(step, 0) if view.item.name == "2.png"]
     assert {view.geometry.flip for view in views} == {True, False}
     assert len({view.geometry.corner for view in views}) > 3

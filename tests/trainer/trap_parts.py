@@ -28,7 +28,7 @@ from trainer.contract.run.events import EventLog, Tail
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, load_config
 from trainer.data import images
-from trainer.data.dataset import Plan, read_dataset
+from trainer.data.dataset import ViewPlan, read_dataset
 from trainer.data.latents import LatentCache
 from trainer.export.files import DIFFUSERS
 from trainer.ground.world import World
@@ -200,7 +200,7 @@ def shown(live: Run, step: int, batch: int = 0) -> list[Shown]:
             rows.append(Shown(noisy, int(t), hidden, pooled, tuple(map(int, sizes.tolist()))))
 
     config = with_train(live.config, batch=batch or live.config.train.batch)
-    plan = Plan(live.plan.items, live.plan.class_items, config)
+    plan = ViewPlan(live.plan.items, live.plan.class_items, config)
     stepper = Stepper(live.parts, live.trainee, plan, live.latents, live.prompts, config, World())
     hook = live.parts.unet.register_forward_pre_hook(look, with_kwargs=True)
     try:
@@ -243,7 +243,7 @@ def latents(live: Run, folder: Path, background: str, picture: Image.Image) -> t
     config = make_config(dataset, dataset__background=background, train__batch=1)
     cache = LatentCache(kept, background)
     cache.use(live.parts.vae, live.parts.device)
-    return cache.get(Plan(read_dataset(config), (), config).micro_batch(1, 0)[0])["mean"]
+    return cache.get(ViewPlan(read_dataset(config), (), config).micro_batch(1, 0)[0])["mean"]
 
 
 @cache

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainer.captioner.files import Frame, InUse, Work, alone_in, caption_file, find_work, write_new
+from trainer.captioner.files import CaptionFrame, CaptionWork, InUse, alone_in, caption_file, find_work, write_new
 from trainer.contract.pictures.folder import NoDataset, Picture
 from trainer.contract.run import exits
 
@@ -24,7 +24,7 @@ TOKENS = 60  # SDXL reads 77 with the trigger and the words around
 def main(arguments: list[str]) -> int:
     """Caption the folder; one JSON object a line on stdout, `type` first. Returns the exit code."""
     asked = _parser().parse_args(arguments)
-    frame = Frame(asked.trigger, asked.prefix, asked.suffix)
+    frame = CaptionFrame(asked.trigger, asked.prefix, asked.suffix)
     try:
         work = find_work(asked.folder, asked.caption_column)
         tell("work", folder=str(asked.folder), wanted=len(work.wanted), left=len(work.left))
@@ -61,14 +61,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _show(work: Work, frame: Frame) -> int:
+def _show(work: CaptionWork, frame: CaptionFrame) -> int:
     for picture in work.wanted:
         file = caption_file(picture.path).name
         tell("would", file=picture.name, caption_file=file, caption=frame.around("..."))
     return _end(0, 0)
 
 
-def _caption(asked: argparse.Namespace, work: Work, frame: Frame) -> int:
+def _caption(asked: argparse.Namespace, work: CaptionWork, frame: CaptionFrame) -> int:
     from trainer.captioner.models import NoCaptioner, find_model
 
     try:
@@ -101,7 +101,7 @@ def _load(model: Path, device: torch.device, tokens: int) -> Captioner:
     return load_captioner(model, device, tokens)
 
 
-def _write_all(wanted: tuple[Picture, ...], captioner: Captioner, frame: Frame) -> int:
+def _write_all(wanted: tuple[Picture, ...], captioner: Captioner, frame: CaptionFrame) -> int:
     """One picture after the other; each caption is on disk before the next is looked at."""
     from trainer.data.images import BadPicture, open_rgb
 

@@ -15,7 +15,7 @@ from trainer.contract.settings.triggers import with_trigger
 
 
 @dataclass(frozen=True)
-class Work:
+class CaptionWork:
     """What is to be captioned, and what is left alone with the reason, by name."""
 
     wanted: tuple[Picture, ...]
@@ -23,7 +23,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Frame:
+class CaptionFrame:
     """What stands around each caption; the trigger is put first where neither part holds it."""
 
     trigger: str
@@ -40,7 +40,7 @@ class InUse(RuntimeError):
     """Another captioner works in the folder."""
 
 
-def find_work(folder: Path, caption_column: str = "prompt") -> Work:
+def find_work(folder: Path, caption_column: str = "prompt") -> CaptionWork:
     """The pictures without a caption. Raises NoDataset with a sentence."""
     wanted: list[Picture] = []
     left: list[tuple[str, str]] = []
@@ -53,7 +53,7 @@ def find_work(folder: Path, caption_column: str = "prompt") -> Work:
         else:
             wanted.append(picture)
             files.add(file)
-    return Work(tuple(wanted), tuple(left))
+    return CaptionWork(tuple(wanted), tuple(left))
 
 
 def _reason(picture: Picture, file: Path, files: set[Path]) -> str:

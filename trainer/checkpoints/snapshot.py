@@ -150,7 +150,7 @@ def load_checkpoint(folder: Path) -> Snapshot:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundCheckpoint:
     """The newest checkpoint that is whole, if any, and a sentence for every damaged one that was passed over."""
 
     snapshot: Snapshot | None
@@ -162,15 +162,15 @@ class Found:
         return None if self.snapshot is None else self.snapshot.step
 
 
-def newest_checkpoint(run: RunDir) -> Found:
+def newest_checkpoint(run: RunDir) -> FoundCheckpoint:
     """Look for the newest whole checkpoint, from the newest backwards."""
     damaged = []
     for folder in list_checkpoints(run):
         try:
-            return Found(load_checkpoint(folder), tuple(damaged))
+            return FoundCheckpoint(load_checkpoint(folder), tuple(damaged))
         except Damaged as error:
             damaged.append(str(error))
-    return Found(None, tuple(damaged))
+    return FoundCheckpoint(None, tuple(damaged))
 
 
 def check_identity(snapshot: Snapshot, identity: dict[str, Any], only: tuple[str, ...] = ()) -> None:

@@ -51,7 +51,7 @@ class View:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ViewPlan:
     """What every step sees; a pure function of the configuration and the pictures."""
 
     items: tuple[Item, ...]
@@ -105,11 +105,11 @@ class Plan:
             found[size] = (*found.get(size, ()), item)
         return found
 
-    def _turn(self, step: int) -> draws.Turn:
+    def _turn(self, step: int) -> draws.BucketTurn:
         """Whose turn it is: with buckets one of them, else all pictures at the one size."""
         train, data = self.config.train, self.config.dataset
         if not data.buckets:
-            return draws.Turn((train.resolution, train.resolution), step - 1)
+            return draws.BucketTurn((train.resolution, train.resolution), step - 1)
         return draws.turn(step - 1, self._sizes, data.repeats, train.seed)
 
     def _view(

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainer.contract.run.changes import Change, effect_of
+from trainer.contract.run.changes import SettingChange, effect_of
 from trainer.contract.settings.arithmetic import learning_rates, views_per_image
 from trainer.contract.settings.config import SDXL, SMALL, TrainConfig, vae_source
 from trainer.export.header import embedding_names
@@ -54,7 +54,9 @@ for key, (encoder, tokenizer) in zip(("clip_l", "clip_g"), encoders):
 """
 
 
-def model_card(config: TrainConfig, images: int, step: int, samples: list[str], changes: Sequence[Change] = ()) -> str:
+def model_card(
+    config: TrainConfig, images: int, step: int, samples: list[str], changes: Sequence[SettingChange] = ()
+) -> str:
     """The whole README.md of an export. Nothing of the person's machine is in it.
 
     `changes` are those that were made between two starts of the run: its settings do not hold for all of its steps.
@@ -96,7 +98,7 @@ def _front(config: TrainConfig, samples: list[str]) -> str:
     return "\n".join([*lines, "---", ""])
 
 
-def _changed(changes: Sequence[Change]) -> str:
+def _changed(changes: Sequence[SettingChange]) -> str:
     """Settings that were others in the first steps; of pictures left out, no name is told."""
     lines = [
         "* pictures were left out" if one.key == "dataset.skip" else f"* {one.key}: from {one.old} to {one.new}"

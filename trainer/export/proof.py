@@ -21,7 +21,7 @@ FP32 = 1e-6  # of the product itself, relative to the sum of its absolute terms
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenDelta:
     """One layer as a file has it: scale * up @ down, and with DoRA the length of each row."""
 
     down: torch.Tensor
@@ -42,7 +42,7 @@ def prove_diffusers(path: Path, layers: dict[str, LoraLinear]) -> None:
     _same_keys(path, set(tensors), expected)
     for name, layer in layers.items():
         down, up = tensors[diffusers_key(name, "down")], tensors[diffusers_key(name, "up")]
-        _compare(path, name, layer, Written(down, up, 1.0, tensors.get(diffusers_magnitude(name))))
+        _compare(path, name, layer, WrittenDelta(down, up, 1.0, tensors.get(diffusers_magnitude(name))))
 
 
 def prove_kohya(path: Path, layers: dict[str, LoraLinear], layers_per_block: int) -> None:
@@ -56,7 +56,7 @@ def prove_kohya(path: Path, layers: dict[str, LoraLinear], layers_per_block: int
     for name, layer in layers.items():
         down, up, alpha = (tensors[f"{keys[name]}.{part}"] for part in parts)
         scale = float(alpha) / down.shape[0]
-        _compare(path, name, layer, Written(down, up, scale, tensors.get(f"{keys[name]}.dora_scale")))
+        _compare(path, name, layer, WrittenDelta(down, up, scale, tensors.get(f"{keys[name]}.dora_scale")))
 
 
 def prove_embeddings(path: Path, rows: dict[str, torch.Tensor]) -> None:
@@ -74,13 +74,13 @@ def _same_keys(path: Path, found: set[str], expected: set[str]) -> None:
         raise ExportMismatch(f"{path.name}: {len(found ^ expected)} keys too many or too few, such as {odd}")
 
 
-def _compare(path: Path, name: str, layer: LoraLinear, written: Written) -> None:
+def _compare(path: Path, name: str, layer: LoraLinear, written: WrittenDelta) -> None:
     off = _dora_error(layer, written) if isinstance(layer, DoraLinear) else _lora_error(layer, written)
     if not off <= 0:
         raise ExportMismatch(f"{path.name}: the weight change of {name} is not the model's (off by {off:.3g})")
 
 
-def _lora_error(layer: LoraLinear, written: Written) -> float:
+def _lora_error(layer: LoraLinear, written: WrittenDelta) -> float:
     """How far the file's change is outside the bound that rounding allows; at most 0 is right, NaN is not."""
     down, up = written.down, written.up
     found, expected = written.scale * (up.float() @ down.float()), LoraLinear.change(layer).cpu()
@@ -92,7 +92,7 @@ def _lora_error(layer: LoraLinear, written: Written) -> float:
     return float(((found - expected).abs() - written.scale * bound * 1.01).max())
 
 
-def _dora_error(layer: DoraLinear, written: Written) -> float:
+def _dora_error(layer: DoraLinear, written: WrittenDelta) -> float:
     """The same for a DoRA: direction as above, then each row's length to rounding."""
     if written.magnitude is None:
         return float("inf")

@@ -58,14 +58,14 @@ def item_at(index: int, items: int, repeats: int, seed: int, stream: Stream = "o
 
 
 @dataclass(frozen=True)
-class Turn:
+class BucketTurn:
     """One step's turn of one bucket: its size, and how many turns that bucket had before."""
 
     size: tuple[int, int]
     number: int
 
 
-def turn(place: int, sizes: tuple[tuple[int, int], ...], repeats: int, seed: int) -> Turn:
+def turn(place: int, sizes: tuple[tuple[int, int], ...], repeats: int, seed: int) -> BucketTurn:
     """Whose turn it is at step `place` (from 0), `sizes` being those of the pictures.
 
     Every picture in turn, in the order of a permutation, calls its own bucket, which then gives the whole step from
@@ -73,15 +73,15 @@ def turn(place: int, sizes: tuple[tuple[int, int], ...], repeats: int, seed: int
     """
     cycle, at = divmod(place, len(sizes) * repeats)
     own = _turns(sizes, repeats, seed, cycle)[at]
-    return Turn(own.size, own.number + cycle * repeats * sizes.count(own.size))
+    return BucketTurn(own.size, own.number + cycle * repeats * sizes.count(own.size))
 
 
 @lru_cache(maxsize=4)
-def _turns(sizes: tuple[tuple[int, int], ...], repeats: int, seed: int, cycle: int) -> tuple[Turn, ...]:
+def _turns(sizes: tuple[tuple[int, int], ...], repeats: int, seed: int, cycle: int) -> tuple[BucketTurn, ...]:
     had: Counter[tuple[int, int]] = Counter()
     turns = []
     for one in permutation(len(sizes) * repeats, seed, "buckets", cycle):
         size = sizes[one % len(sizes)]
-        turns.append(Turn(size, had[size]))
+        turns.append(BucketTurn(size, had[size]))
         had[size] += 1
     return tuple(turns)

@@ -22,7 +22,7 @@ from trainer.contract.run import exits
 from trainer.contract.run.rundir import make_private, write_atomic
 from trainer.ground.words import first_line
 from trainer.materialise.hub import fetch
-from trainer.materialise.rows import Rows, Wanted, open_rows
+from trainer.materialise.rows import Rows, WantedRows, open_rows
 
 LAYOUT = 1  # of what is written: part of the digest
 MAX_ROWS = 100_000  # a LoRA learns from tens of pictures; a larger set is a name mistaken
@@ -73,7 +73,7 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     try:
         with Teller() as tell:
-            folder = materialise(given.source, Wanted(given.column, given.subset, given.split), tell)
+            folder = materialise(given.source, WantedRows(given.column, given.subset, given.split), tell)
     except NoDataset as error:
         _say({"type": "error", "message": str(error), "columns": list(getattr(error, "columns", ()))})
         return exits.DATASET
@@ -83,7 +83,7 @@ def main(arguments: list[str]) -> int:
     return exits.DONE
 
 
-def materialise(source: str, wanted: Wanted, tell: Teller) -> Path:
+def materialise(source: str, wanted: WantedRows, tell: Teller) -> Path:
     """The folder of pictures that `source` comes to; written at the first call, whole or not at all.
 
     A start that was cut off leaves nothing but an unfinished folder aside, which the next one replaces; what was
@@ -113,7 +113,7 @@ def materialise(source: str, wanted: Wanted, tell: Teller) -> Path:
     return target
 
 
-def _write_aside(folder: Path, target: Path, note: dict[str, Any], wanted: Wanted, tell: Teller) -> None:
+def _write_aside(folder: Path, target: Path, note: dict[str, Any], wanted: WantedRows, tell: Teller) -> None:
     aside = target.with_name(f".{target.name}.part")
     shutil.rmtree(aside, ignore_errors=True)
     need, free = _size(folder), shutil.disk_usage(target.parent).free
@@ -131,7 +131,7 @@ def _write_aside(folder: Path, target: Path, note: dict[str, Any], wanted: Wante
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _opened(folder: Path, wanted: Wanted) -> Rows:
+def _opened(folder: Path, wanted: WantedRows) -> Rows:
     try:
         return open_rows(folder, wanted)
     except NoDataset:
@@ -180,7 +180,7 @@ def ending(picture: bytes) -> str:
     return next((name for magic, name in MAGIC if picture.startswith(magic)), ".jpg")
 
 
-def _digest(pinned: str, content: str, wanted: Wanted) -> str:
+def _digest(pinned: str, content: str, wanted: WantedRows) -> str:
     words = (LAYOUT, pinned, content, wanted.column, wanted.subset, wanted.split)
     return hashlib.blake2b(json.dumps(words).encode("utf-8", "backslashreplace"), digest_size=12).hexdigest()
 

@@ -22,7 +22,7 @@ TAR_MEMBERS = ENDINGS | {".txt", ".text", ".json", ".cls", ".id", ".index"}
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedRows:
     """Which part of a data set: the caption's column, the configuration ("" is its default), the split."""
 
     column: str
@@ -47,7 +47,7 @@ class Rows:
     captioned: bool
 
 
-def open_rows(folder: Path, wanted: Wanted) -> Rows:
+def open_rows(folder: Path, wanted: WantedRows) -> Rows:
     """Open the data set in `folder`. No code of it is run and no path that it names is followed.
 
     Raises NoColumn with the columns that hold text, or NoDataset with a sentence.
@@ -103,7 +103,7 @@ def _no_column(column: str, columns: tuple[str, ...], texts: tuple[str, ...]) ->
 # -- a folder that save_to_disk wrote ---------------------------------------------------------------------------------
 
 
-def _saved(folder: Path, wanted: Wanted) -> tuple[Any, int]:
+def _saved(folder: Path, wanted: WantedRows) -> tuple[Any, int]:
     from datasets import Dataset
 
     if (folder / "dataset_dict.json").is_file():
@@ -134,7 +134,7 @@ def _plain(name: str) -> str:
 # -- parquet, arrow and webdataset files ------------------------------------------------------------------------------
 
 
-def _files(folder: Path, wanted: Wanted) -> tuple[Any, int]:
+def _files(folder: Path, wanted: WantedRows) -> tuple[Any, int]:
     from datasets import load_dataset_builder
 
     _check_card(folder)
@@ -203,7 +203,7 @@ def _picture_folder(folder: Path, split: str) -> Path | None:
     return None
 
 
-def _loose(folder: Path, wanted: Wanted) -> Rows:
+def _loose(folder: Path, wanted: WantedRows) -> Rows:
     columns = _metadata_columns(folder)
     texts = tuple(name for name in columns if name != "file_name")
     if columns and wanted.column not in texts:

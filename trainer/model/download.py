@@ -33,7 +33,7 @@ class NotFetched(ValueError):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedFiles:
     """A model of the hub, and which of its files are needed."""
 
     repo: str
@@ -49,16 +49,16 @@ class Missing:
     bytes: int  # of those that are not
 
 
-def wanted(config: TrainConfig) -> list[Wanted]:
+def wanted(config: TrainConfig) -> list[WantedFiles]:
     """What of the hub's models a configuration needs and the hub's cache has not; nothing is asked of the network."""
     base, vae = config.model.base, vae_source(config.model)
     half = config.train.precision != "fp32"
     vae_half = half and config.model.vae_precision != "fp32"
     found = []
     if base != SMALL and is_hub_id(base) and cached_base(base, with_vae=not vae) is None:
-        found.append(Wanted(base, lambda names: base_files(names, half, not vae, vae_half)))
+        found.append(WantedFiles(base, lambda names: base_files(names, half, not vae, vae_half)))
     if vae and is_hub_id(vae) and cached_vae(vae) is None:
-        found.append(Wanted(vae, lambda names: part_files(names, "", vae_half)))
+        found.append(WantedFiles(vae, lambda names: part_files(names, "", vae_half)))
     return found
 
 
@@ -79,7 +79,7 @@ def bring(config: TrainConfig, progress: Progress) -> None:
         _fetch(one, teller)
 
 
-def _look(model: Wanted) -> Missing:
+def _look(model: WantedFiles) -> Missing:
     from huggingface_hub import HfApi
 
     with _explained(model.repo):

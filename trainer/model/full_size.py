@@ -24,7 +24,7 @@ BOS, EOS = "<|startoftext|>", "<|endoftext|>"
 
 
 @dataclass(frozen=True)
-class Size:
+class SdxlSize:
     """How much of SDXL is built; SDXL itself unless it is told otherwise."""
 
     narrower: int = 1  # every width is divided by it, down to one head or one channel a group
@@ -32,12 +32,12 @@ class Size:
     vocabulary: int = 49408  # of both tokenizers and both tables, before new tokens
 
 
-FULL = Size()
-REDUCED = Size(narrower=10, layers=1, vocabulary=1000)
+FULL = SdxlSize()
+REDUCED = SdxlSize(narrower=10, layers=1, vocabulary=1000)
 
 
 def random_parts(
-    size: Size = FULL,
+    size: SdxlSize = FULL,
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
     seed: int = 0,
@@ -136,7 +136,7 @@ def _drawing(device: torch.device, dtype: torch.dtype, seed: int) -> Iterator[No
             torch.set_default_dtype(before)
 
 
-def _unet_config(size: Size) -> dict[str, Any]:
+def _unet_config(size: SdxlSize) -> dict[str, Any]:
     own = _read(CONFIGS / "unet.json")
     widths = [_narrow(one, size, GROUPS) for one in own["block_out_channels"]]
     first, second = (_text_width(name, size) for name in ("text_encoder", "text_encoder_2"))
@@ -149,14 +149,14 @@ def _unet_config(size: Size) -> dict[str, Any]:
     }
 
 
-def _vae_config(size: Size) -> dict[str, Any]:
+def _vae_config(size: SdxlSize) -> dict[str, Any]:
     own = _read(CONFIGS / "vae.json")
     widths = [_narrow(one, size, GROUPS) for one in own["block_out_channels"]]
     # the VAE that SDXL is trained with is the one that bears half precision
     return own | {"block_out_channels": widths, "force_upcast": False}
 
 
-def _text_config(name: str, size: Size) -> Any:
+def _text_config(name: str, size: SdxlSize) -> Any:
     from transformers import CLIPTextConfig
 
     own, width = _read(CONFIGS / f"{name}.json"), _text_width(name, size)
@@ -181,11 +181,11 @@ def _scheduler() -> tuple[Any, bool]:
     return EulerDiscreteScheduler.from_config(_read(CONFIGS / "scheduler.json")), index["force_zeros_for_empty_prompt"]
 
 
-def _text_width(name: str, size: Size) -> int:
+def _text_width(name: str, size: SdxlSize) -> int:
     return _narrow(_read(CONFIGS / f"{name}.json")["hidden_size"], size, HEAD)
 
 
-def _narrow(width: int, size: Size, unit: int) -> int:
+def _narrow(width: int, size: SdxlSize, unit: int) -> int:
     return max(unit, width // size.narrower // unit * unit)
 
 

@@ -11,7 +11,7 @@ from accelerate import init_empty_weights
 from safetensors import safe_open
 
 from trainer.contract.basemodel.headers import read_shapes
-from trainer.contract.basemodel.sgm import Place, places
+from trainer.contract.basemodel.sgm import SgmName, places
 from trainer.contract.basemodel.single_file import CONFIGS, companion, config_of, read_checkpoint, tokenizer_of
 from trainer.model.errors import ModelError
 
@@ -62,7 +62,7 @@ def _empty(family: Any, path: Path, part: str) -> Any:
         return family(CLIPTextConfig.from_dict(own))
 
 
-def _moved(place: Place, tensor: torch.Tensor) -> list[tuple[str, torch.Tensor]]:
+def _moved(place: SgmName, tensor: torch.Tensor) -> list[tuple[str, torch.Tensor]]:
     match place.change:
         case "thirds":
             return [(name, one.contiguous()) for name, one in zip(place.names, tensor.chunk(3), strict=True)]

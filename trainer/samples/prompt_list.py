@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from trainer.contract.run.added_prompts import Added, AddedPrompts, read_added, write_added
+from trainer.contract.run.added_prompts import AddedPrompt, AddedPrompts, read_added, write_added
 from trainer.contract.run.events import EventLog, SilentLog
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig
 
 
-class Shown:
+class PromptList:
     """The prompts of a run by index; what is added is on disk before it is drawn. Training never reads any of it."""
 
     def __init__(self, run: RunDir, log: EventLog | SilentLog, config: TrainConfig) -> None:
@@ -32,7 +32,7 @@ class Shown:
         """The words alone."""
         return [words for _, words in self.now]
 
-    def add(self, prompt: str, keep: bool | None) -> tuple[Added, str]:
+    def add(self, prompt: str, keep: bool | None) -> tuple[AddedPrompt, str]:
         """Add a prompt, keep it or drop it; returns it and what was not as it should be. Raises NotAdded."""
         before = self._added
         self._added, new = before.with_prompt(prompt, keep, self.own)

@@ -17,7 +17,7 @@ from trainer.model.parts import DTYPES, Parts, base_source, fix_pooling, free, l
 from trainer.model.prompts import Encoded, PromptCache, encode, too_long
 from trainer.model.tokens import insert_rows
 from trainer.samples.drawing import make_picture
-from trainer.samples.prompt_list import Shown
+from trainer.samples.prompt_list import PromptList
 from trainer.step.trainee import Trainee
 
 
@@ -32,7 +32,7 @@ class Sampler:
         parts: Parts,
         trainee: Trainee,
         prompts: PromptCache,
-        shown: Shown,
+        shown: PromptList,
     ) -> None:
         self._run, self._log, self._config = run, log, config
         self._parts, self._trainee, self._cache = parts, trainee, prompts

@@ -32,7 +32,7 @@ def measured_views(items: tuple[Item, ...], config: TrainConfig) -> tuple[View, 
     )
 
 
-class Gauge:
+class CheckpointMeasure:
     """Measures the training's own loss where nothing is left to chance: fixed pictures, noise levels and noise.
 
     It draws from a stream of its own and writes to nothing trained: a run that is measured ends with the same bytes.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from trainer.contract.settings.config import TrainConfig
-from trainer.data.dataset import Plan, View
+from trainer.data.dataset import View, ViewPlan
 from trainer.data.latents import Latent, LatentCache, sample_latents
 from trainer.ground import draws
 from trainer.ground.machine import to_device
@@ -35,7 +35,7 @@ class NotFinite(ArithmeticError):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StepOutcome:
     """What is known of a step that was taken."""
 
     loss: float
@@ -52,7 +52,7 @@ class Stepper:
         self,
         parts: Parts,
         trainee: Trainee,
-        plan: Plan,
+        plan: ViewPlan,
         latents: LatentCache,
         prompts: PromptCache,
         config: TrainConfig,
@@ -68,7 +68,7 @@ class Stepper:
         self._calm = 0
         self._waited = 0.0
 
-    def take(self, step: int) -> Outcome:
+    def take(self, step: int) -> StepOutcome:
         """Step number `step`, from 1. Raises NotFinite, naming what was seen, with nothing applied."""
         for group in self._trainee.groups:
             group.grad.zero_()
@@ -85,7 +85,7 @@ class Stepper:
             self._world.add_up(tensor)
         return replace(self._apply(step, total), waited=self._waited)
 
-    def _apply(self, step: int, loss: torch.Tensor) -> Outcome:
+    def _apply(self, step: int, loss: torch.Tensor) -> StepOutcome:
         trainee = self._trainee
         if self._scale != 1.0:
             for group in trainee.groups:
@@ -98,7 +98,7 @@ class Stepper:
         factor = rate_factor(self._config, step)
         rates = trainee.optimizer.rates(factor, d_now[0] if d_now else None)
         if not (math.isfinite(loss_now) and math.isfinite(norm_now)):
-            return self._not_finite(step, Outcome(loss_now, norm_now, rates, applied=False))
+            return self._not_finite(step, StepOutcome(loss_now, norm_now, rates, applied=False))
         self._clip(norm_now)
         trainee.optimizer.step(factor)
         if trainee.pivot is not None and not trainee.pivoted:
@@ -107,7 +107,7 @@ class Stepper:
         self._calm += 1
         if self._scale != 1.0 and self._calm % SCALE_PATIENCE == 0:
             self._scale *= 2
-        return Outcome(loss_now, norm_now, rates)
+        return StepOutcome(loss_now, norm_now, rates)
 
     def _clip(self, norm: float) -> None:
         limit = self._config.train.max_grad_norm
@@ -115,7 +115,7 @@ class Stepper:
             for group in self._trainee.groups:
                 group.grad.mul_(limit / (norm + 1e-6))
 
-    def _not_finite(self, step: int, outcome: Outcome) -> Outcome:
+    def _not_finite(self, step: int, outcome: StepOutcome) -> StepOutcome:
         if self._parts.dtype == torch.float16 and math.isfinite(outcome.loss) and self._scale > 1.0:
             self._scale, self._calm = self._scale / 2, 0
             return outcome

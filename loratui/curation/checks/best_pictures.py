@@ -36,14 +36,14 @@ SHARES = {"close-up": 0.45, "half": 0.35, "full": 0.2}
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptPicture:
     """A picture that stays, and the reason in a few words."""
 
     name: str
     reason: str
 
 
-def keep_best(report: Report, count: int, skip: Collection[str] = ()) -> tuple[Kept, ...]:
+def keep_best(report: Report, count: int, skip: Collection[str] = ()) -> tuple[KeptPicture, ...]:
     """The best `count` pictures that can be trained on, the best first: good ones, and not the same thing twice."""
     left = [one for one in report.pictures if one.opens and one.name not in skip]
     chosen: list[PictureReport] = []
@@ -53,7 +53,7 @@ def keep_best(report: Report, count: int, skip: Collection[str] = ()) -> tuple[K
         reasons.append(_reason(best, chosen, report.kind))
         chosen.append(best)
         left.remove(best)
-    return tuple(Kept(one.name, why) for one, why in zip(chosen, reasons, strict=True))
+    return tuple(KeptPicture(one.name, why) for one, why in zip(chosen, reasons, strict=True))
 
 
 def _worth(one: PictureReport, chosen: Sequence[PictureReport], count: int, kind: str) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from loratui.curation.checks.measure import Measured
+from loratui.curation.checks.measure import PictureMeasure
 from loratui.curation.report import Finding, PictureReport
 from loratui.terminal.text import safe_text
 
@@ -19,7 +19,7 @@ Shots = Callable[[list[tuple[int, int]]], Mapping[tuple[int, int], Relation]]
 
 
 @dataclass(frozen=True)
-class Related:
+class RelatedPictures:
     """Pairs of pictures (by their place) and what connects them."""
 
     pairs: Mapping[tuple[int, int], Relation]
@@ -31,7 +31,7 @@ class Related:
                 yield (b if place == a else a), relation
 
 
-def relate(measured: Sequence[Measured], shots: Shots) -> Related:
+def relate(measured: Sequence[PictureMeasure], shots: Shots) -> RelatedPictures:
     """Compare every two pictures; those that the hashes do not join are given to `shots`."""
     pairs: dict[tuple[int, int], Relation] = {}
     open_pairs = []
@@ -46,7 +46,7 @@ def relate(measured: Sequence[Measured], shots: Shots) -> Related:
                 pairs[a, b] = SAME_PICTURE
             else:
                 open_pairs.append((a, b))
-    return Related(_closed({**pairs, **shots(open_pairs)}))
+    return RelatedPictures(_closed({**pairs, **shots(open_pairs)}))
 
 
 def _closed(pairs: dict[tuple[int, int], Relation]) -> dict[tuple[int, int], Relation]:
@@ -67,14 +67,14 @@ def hash_distance(one: tuple[int, int], other: tuple[int, int]) -> int:
 
 
 def with_duplicates(
-    pictures: Sequence[PictureReport], measured: Sequence[Measured], related: Related
+    pictures: Sequence[PictureReport], measured: Sequence[PictureMeasure], related: RelatedPictures
 ) -> tuple[PictureReport, ...]:
     """Each picture told which others show its photograph; the warning stands with all but the best of them."""
     rank = {place: _rank(place, pictures, measured) for place in range(len(pictures))}
     return tuple(_told(place, pictures, rank, related) for place in range(len(pictures)))
 
 
-def _rank(place: int, pictures: Sequence[PictureReport], measured: Sequence[Measured]) -> tuple[float, ...]:
+def _rank(place: int, pictures: Sequence[PictureReport], measured: Sequence[PictureMeasure]) -> tuple[float, ...]:
     """Sorts the better first: more true pixels, sharper, earlier in the folder."""
     one = measured[place]
     pixels = one.width * one.height * (0.25 if one.enlarged else 1.0)
@@ -82,7 +82,7 @@ def _rank(place: int, pictures: Sequence[PictureReport], measured: Sequence[Meas
 
 
 def _told(
-    place: int, pictures: Sequence[PictureReport], rank: Mapping[int, tuple[float, ...]], related: Related
+    place: int, pictures: Sequence[PictureReport], rank: Mapping[int, tuple[float, ...]], related: RelatedPictures
 ) -> PictureReport:
     picture = pictures[place]
     same = list(related.of(place, SAME_BYTES, SAME_PICTURE))

@@ -29,7 +29,7 @@ _large = threading.Lock()
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedPicture:
     """A picture as far as it could be read; `problem` says what stopped that, `picture` is upright RGB."""
 
     width: int = 0
@@ -41,23 +41,23 @@ class Opened:
     picture: Image | None = None
 
 
-def open_picture(name: str, path: Path, background: str = "#ffffff") -> Opened:
+def open_picture(name: str, path: Path, background: str = "#ffffff") -> OpenedPicture:
     """Read the picture to its end. What is wrong with it comes back as a blocking finding, never as an exception."""
     try:
         size = path.stat().st_size
         if size == 0:
-            return Opened(problem=_block("empty-file", name, 0, "the file is empty (0 bytes)", SKIP))
+            return OpenedPicture(problem=_block("empty-file", name, 0, "the file is empty (0 bytes)", SKIP))
         if size > MAX_BYTES:
             said = f"the file has {size / 1e6:.0f} MB; at most {MAX_BYTES // 10**6} MB are read"
-            return Opened(problem=_block("too-large", name, size, said, "save a smaller copy, or skip it"))
+            return OpenedPicture(problem=_block("too-large", name, size, said, "save a smaller copy, or skip it"))
         sha, passes = _read_through(path)
     except OSError as error:
         said = f"the file cannot be read: {error.strerror or error}"
-        return Opened(problem=_block("unreadable", name, None, said, SKIP))
+        return OpenedPicture(problem=_block("unreadable", name, None, said, SKIP))
     return replace(_open(name, path, passes, background), sha256=sha)
 
 
-def _open(name: str, path: Path, passes: int, background: str) -> Opened:
+def _open(name: str, path: Path, passes: int, background: str) -> OpenedPicture:
     import warnings
 
     from PIL import Image, UnidentifiedImageError
@@ -67,24 +67,24 @@ def _open(name: str, path: Path, passes: int, background: str) -> Opened:
         picture = Image.open(path, formats=FORMATS)
     except Image.DecompressionBombError as error:
         found = re.search(r"\((\d+) pixels\)", str(error))
-        return Opened(problem=_bomb(name, int(found[1]) if found else None))
+        return OpenedPicture(problem=_bomb(name, int(found[1]) if found else None))
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
         known = "JPEG, PNG, WebP, BMP, TIFF or GIF"
         said = f"this is no picture that can be read ({known})"
-        return Opened(problem=_block("unreadable", name, None, said, SKIP))
+        return OpenedPicture(problem=_block("unreadable", name, None, said, SKIP))
     with picture:
         width, height = picture.size
         if width * height > MAX_PIXELS:
-            return Opened(width, height, problem=_bomb(name, width * height))
+            return OpenedPicture(width, height, problem=_bomb(name, width * height))
         if picture.format in ("JPEG", "MPO") and passes > PASSES:
             said = f"a JPEG of {passes:,} passes: reading it would take very long"
-            return Opened(width, height, problem=_block("stalling", name, passes, said, SKIP))
+            return OpenedPicture(width, height, problem=_block("stalling", name, passes, said, SKIP))
         return _decode(name, picture, background)
 
 
-def _decode(name: str, picture: Image, background: str) -> Opened:
+def _decode(name: str, picture: Image, background: str) -> OpenedPicture:
     width, height = picture.size
-    opened = Opened(width, height)
+    opened = OpenedPicture(width, height)
     try:
         if not _drafted(picture):
             turn = _turn(picture) if "exif" in picture.info else 1
@@ -98,7 +98,7 @@ def _decode(name: str, picture: Image, background: str) -> Opened:
         return replace(opened, problem=_broken(name, error))
 
 
-def _taken(name: str, picture: Image, background: str, opened: Opened) -> Opened:
+def _taken(name: str, picture: Image, background: str, opened: OpenedPicture) -> OpenedPicture:
     notes = mode_findings(name, picture)  # before the load, which forgets how the file was
     picture.load()
     opened = _turned(opened, _turn(picture))
@@ -110,7 +110,7 @@ def _turn(picture: Image) -> int:
     return int(picture.getexif().get(ORIENTATION, 1))
 
 
-def _turned(opened: Opened, turn: int) -> Opened:
+def _turned(opened: OpenedPicture, turn: int) -> OpenedPicture:
     if turn in (5, 6, 7, 8):
         opened = replace(opened, width=opened.height, height=opened.width)
     return replace(opened, turned=turn in range(2, 9))

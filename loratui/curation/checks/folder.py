@@ -24,14 +24,14 @@ MOST_FOLDERS = 500
 
 
 @dataclass(frozen=True)
-class Folder:
+class FolderContents:
     """The pictures to look at, and what is to be said of the folder."""
 
     listing: Listing
     findings: tuple[Finding, ...]
 
 
-def look_into(folder: Path, caption_column: str, subfolders: bool) -> Folder:
+def look_into(folder: Path, caption_column: str, subfolders: bool) -> FolderContents:
     """List the pictures, with those of sub-folders if wanted. Raises NoDataset."""
     below = list(_below(folder))
     try:
@@ -46,7 +46,7 @@ def look_into(folder: Path, caption_column: str, subfolders: bool) -> Folder:
         found.insert(0, _sub(folder, count, [one for one in below if inside[one]]))
     if subfolders:
         listing = _with_subfolders(folder, listing, [one for one in below if inside[one]], caption_column)
-    return Folder(listing, tuple(found))
+    return FolderContents(listing, tuple(found))
 
 
 def _with_subfolders(folder: Path, listing: Listing, below: list[Path], column: str) -> Listing:

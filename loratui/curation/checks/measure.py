@@ -10,7 +10,7 @@ from loratui.curation.checks.blur import blur_effect, face_part, normal_grey
 from loratui.curation.checks.colours import look_of
 from loratui.curation.checks.enlarged import is_enlarged
 from loratui.curation.checks.faces import Face, find_faces
-from loratui.curation.checks.files import Opened, open_picture
+from loratui.curation.checks.files import OpenedPicture, open_picture
 from loratui.curation.pixels import missing, opencv
 from loratui.curation.report import Finding
 
@@ -24,7 +24,7 @@ SHOT_SIDE = 512  # px of the longer side that shots are compared at
 
 
 @dataclass(frozen=True)
-class Measured:
+class PictureMeasure:
     """One picture. None: not measured, because it is too small, cannot be read, or a package is missing."""
 
     width: int = 0
@@ -51,7 +51,7 @@ class Measured:
         return max(known, default=None)
 
 
-def measure(name: str, path: Path, background: str, with_grey: bool) -> Measured:
+def measure(name: str, path: Path, background: str, with_grey: bool) -> PictureMeasure:
     """Open, decode and measure a picture. Raises nothing that a file can cause."""
     opened = open_picture(name, path, background)
     plain = _plain(opened)
@@ -62,11 +62,11 @@ def measure(name: str, path: Path, background: str, with_grey: bool) -> Measured
     return replace(found, grey=_shot_grey(picture)) if with_grey and not found.drawn else found
 
 
-def _plain(opened: Opened) -> Measured:
-    return Measured(opened.width, opened.height, opened.sha256, opened.problem, opened.notes, opened.turned)
+def _plain(opened: OpenedPicture) -> PictureMeasure:
+    return PictureMeasure(opened.width, opened.height, opened.sha256, opened.problem, opened.notes, opened.turned)
 
 
-def _pixels(plain: Measured, picture: Image) -> Measured:
+def _pixels(plain: PictureMeasure, picture: Image) -> PictureMeasure:
     import numpy as np
 
     rgb = np.asarray(picture)

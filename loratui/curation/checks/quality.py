@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loratui.curation.checks.measure import Measured
+from loratui.curation.checks.measure import PictureMeasure
 from loratui.curation.report import Finding, Severity
 
 BLURRED = 0.57  # of 204 photographs none that is sharp lies above (design/curation.md)
@@ -13,19 +13,19 @@ FLAT = 40  # between both: the flattest good one has 66
 FACE_DARK, FACE_BRIGHT = 20, 243  # the median of the largest face
 
 
-def quality_findings(name: str, measured: Measured, kind: str) -> tuple[Finding, ...]:
+def quality_findings(name: str, measured: PictureMeasure, kind: str) -> tuple[Finding, ...]:
     """Blur, enlargement and light. What a style may want on purpose is a hint there."""
     meant = measured.drawn or kind in ("style", "character-style")
     style: Severity = "hint" if meant else "warn"
     return (*_sharpness(name, measured), *_light(name, measured, style))
 
 
-def blurry(measured: Measured) -> bool | None:
+def blurry(measured: PictureMeasure) -> bool | None:
     """Whether the face, or else the whole, is blurred; None where it was not measured."""
     return None if measured.worst_blur is None else measured.worst_blur > BLURRED
 
 
-def _sharpness(name: str, one: Measured) -> list[Finding]:
+def _sharpness(name: str, one: PictureMeasure) -> list[Finding]:
     found = []
     if one.enlarged:
         said = "its finest details are missing: enlarged from a smaller picture, or out of focus"
@@ -42,7 +42,7 @@ def _sharpness(name: str, one: Measured) -> list[Finding]:
     return found
 
 
-def _light(name: str, one: Measured, severity: Severity) -> list[Finding]:
+def _light(name: str, one: PictureMeasure, severity: Severity) -> list[Finding]:
     if one.light is None:
         return []
     low, middle, high = one.light

@@ -27,7 +27,7 @@ SCALES = (0.15, 6.0)
 PIXELS = 1000  # of overlap
 
 
-class Shots:
+class SameShots:
     """Compares pairs of pictures given as packed greys, the features of each found once."""
 
     def __init__(self, greys: Sequence[bytes], cancelled: Callable[[], None] = lambda: None) -> None:

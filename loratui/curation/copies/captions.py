@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from loratui.curation.checks.captions import is_hidden
-from loratui.curation.copies.pixels import Done
+from loratui.curation.copies.pixels import FixStep
 from trainer.contract.pictures.folder import MAX_CAPTION_BYTES, Picture, read_regular
 from trainer.contract.settings.triggers import holds_word, split_triggers, word_pattern
 from trainer.contract.settings.triggers import with_trigger as put_before
@@ -20,29 +20,29 @@ class CaptionCopy:
     """What the .txt beside the copy holds (None: no file), what was done to it, and what stood in the way."""
 
     raw: bytes | None
-    done: tuple[Done, ...] = ()
+    done: tuple[FixStep, ...] = ()
     problem: str = ""
 
 
 def copy_caption(picture: Picture, trigger: str, edited: str | None = None) -> CaptionCopy:
     """The caption of `picture`, or `edited` in its place, put right; an empty `trigger` adds none."""
     sidecar = picture.path.with_suffix(".txt")
-    done: list[Done] = []
+    done: list[FixStep] = []
     raw = None
     if edited is not None:
         text = edited.strip()
-        done.append(Done("caption", "caption as edited"))
+        done.append(FixStep("caption", "caption as edited"))
     elif picture.source == "sidecar":
         raw = read_regular(sidecar, MAX_CAPTION_BYTES)
         if raw is None:
             return CaptionCopy(None, (), f"{sidecar.name} is too large or cannot be read: the copy has no caption")
         text, was = decode(raw)
         if was:
-            done.append(Done("encoding", f"caption from {was} to UTF-8"))
+            done.append(FixStep("encoding", f"caption from {was} to UTF-8"))
     else:
         text = picture.caption or ""
         if text:
-            done.append(Done("caption", "caption from the metadata into a .txt of its own"))
+            done.append(FixStep("caption", "caption from the metadata into a .txt of its own"))
     for step in (_plain, lambda words: with_trigger(words, trigger)):
         text, more = step(text)
         done += more
@@ -51,20 +51,22 @@ def copy_caption(picture: Picture, trigger: str, edited: str | None = None) -> C
     return CaptionCopy(raw, tuple(done))
 
 
-def _plain(text: str) -> tuple[str, list[Done]]:
+def _plain(text: str) -> tuple[str, list[FixStep]]:
     """Without DOS line ends and without what nobody sees: controls, zero widths, marks of direction."""
-    done: list[Done] = []
+    done: list[FixStep] = []
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-        done.append(Done("encoding", "DOS line ends made plain"))
+        done.append(FixStep("encoding", "DOS line ends made plain"))
     shown = "".join(char for char in text if char in "\n\t" or not is_hidden(char))
     if shown != text:
         count = len(text) - len(shown)
-        done.append(Done("control", f"{count} invisible character{'s' if count > 1 else ''} removed from the caption"))
+        done.append(
+            FixStep("control", f"{count} invisible character{'s' if count > 1 else ''} removed from the caption")
+        )
     return shown, done
 
 
-def with_trigger(text: str, trigger: str) -> tuple[str, list[Done]]:
+def with_trigger(text: str, trigger: str) -> tuple[str, list[FixStep]]:
     """With the trigger: in its own letters where it stands in others, else before the caption; none for no words."""
     triggers = split_triggers(trigger)
     if not text.strip() or not triggers or any(holds_word(text, one) for one in triggers):
@@ -72,8 +74,8 @@ def with_trigger(text: str, trigger: str) -> tuple[str, list[Done]]:
     for word in triggers:
         spelled, count = re.subn(word_pattern(word), lambda _, word=word: word, text, flags=re.IGNORECASE)  # type: ignore[misc]
         if count:
-            return spelled, [Done("trigger", f"trigger written as '{word}'")]
-    done = Done("trigger", f"trigger '{triggers[0]}' put before the caption")
+            return spelled, [FixStep("trigger", f"trigger written as '{word}'")]
+    done = FixStep("trigger", f"trigger '{triggers[0]}' put before the caption")
     return put_before(text.strip(), trigger), [done]
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from loratui.curation.copies.captions import copy_caption
-from loratui.curation.copies.pixels import CannotFix, Done, remake
+from loratui.curation.copies.pixels import CannotFix, FixStep, remake
 from loratui.terminal.text import safe_text, show_path
 from trainer.contract.pictures.folder import Picture, list_pictures
 from trainer.contract.run.rundir import write_atomic
@@ -32,13 +32,13 @@ class FixSettings:
 
 
 @dataclass(frozen=True)
-class Fixed:
+class FixedPicture:
     """One picture: the names of its copies, relative to the new folder (None: no such file), and what was done."""
 
     name: str
     copy: str | None
     caption: str | None
-    done: tuple[Done, ...] = ()
+    done: tuple[FixStep, ...] = ()
     problem: str = ""  # why it was not copied, or what could not be put right
 
 
@@ -48,7 +48,7 @@ class FixResult:
 
     folder: Path
     into: Path | None
-    pictures: tuple[Fixed, ...]
+    pictures: tuple[FixedPicture, ...]
 
     @property
     def changed(self) -> int:
@@ -120,9 +120,9 @@ def _copies(
     settings: FixSettings,
     progress: Progress | None,
     cancelled: Callable[[], bool] | None,
-) -> tuple[Fixed, ...]:
+) -> tuple[FixedPicture, ...]:
     names = _Names(picture.name for picture in pictures)
-    made: list[Fixed] = []
+    made: list[FixedPicture] = []
     for number, picture in enumerate(pictures):
         if cancelled is not None and cancelled():
             raise FixCancelled
@@ -134,11 +134,11 @@ def _copies(
     return tuple(made)
 
 
-def _copy(picture: Picture, aside: Path | None, settings: FixSettings, names: _Names) -> Fixed:
+def _copy(picture: Picture, aside: Path | None, settings: FixSettings, names: _Names) -> FixedPicture:
     try:
         remade = remake(picture.path, settings.background)
     except CannotFix as error:
-        return Fixed(picture.name, None, None, (), f"not copied: {error}")
+        return FixedPicture(picture.name, None, None, (), f"not copied: {error}")
     caption = copy_caption(picture, settings.trigger, settings.captions.get(picture.name))
     name = names.free(picture.name, remade.ending)
     text = Path(name).with_suffix(".txt").name if caption.raw is not None else None
@@ -146,7 +146,7 @@ def _copy(picture: Picture, aside: Path | None, settings: FixSettings, names: _N
         _write(aside / name, remade.raw)
         if text is not None and caption.raw is not None:
             _write(aside / text, caption.raw)
-    return Fixed(picture.name, name, text, (*remade.done, *caption.done), caption.problem)
+    return FixedPicture(picture.name, name, text, (*remade.done, *caption.done), caption.problem)
 
 
 def _write(path: Path, raw: bytes) -> None:

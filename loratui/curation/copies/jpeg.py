@@ -11,7 +11,7 @@ _ALONE = {0x01, *range(0xD0, 0xD8)}  # markers without a length
 
 
 @dataclass(frozen=True)
-class Stripped:
+class StrippedJpeg:
     """A JPEG without metadata, and whether there was any; the colour profile stays."""
 
     raw: bytes
@@ -22,7 +22,7 @@ class NotPlain(ValueError):
     """The file's structure is not that of a plain JPEG."""
 
 
-def strip_jpeg(raw: bytes) -> Stripped:
+def strip_jpeg(raw: bytes) -> StrippedJpeg:
     """Drop EXIF, XMP, IPTC, comments, embedded previews and whatever follows the picture. Raises NotPlain."""
     if raw[:2] != bytes((0xFF, SOI)):
         raise NotPlain("no JPEG")
@@ -31,7 +31,7 @@ def strip_jpeg(raw: bytes) -> Stripped:
         marker, start = _marker(raw, at)
         if marker == EOI:
             kept.append(bytes((0xFF, EOI)))
-            return Stripped(b"".join(kept), removed or bool(raw[start + 2 :].strip(b"\0")))
+            return StrippedJpeg(b"".join(kept), removed or bool(raw[start + 2 :].strip(b"\0")))
         end = start + 2
         if marker not in _ALONE:
             end += _length(raw, end)

@@ -26,7 +26,7 @@ REMOVED = "metadata removed"
 
 
 @dataclass(frozen=True)
-class Done:
+class FixStep:
     """One thing that was done to a copy: a stable code, and words."""
 
     code: str
@@ -34,19 +34,19 @@ class Done:
 
 
 @dataclass(frozen=True)
-class Remade:
+class FixedPixels:
     """The bytes of the copy, its ending (".png"), and what was done."""
 
     raw: bytes
     ending: str
-    done: tuple[Done, ...]
+    done: tuple[FixStep, ...]
 
 
 class CannotFix(ValueError):
     """The picture cannot be read; the text says why."""
 
 
-def remake(path: Path, background: str) -> Remade:
+def remake(path: Path, background: str) -> FixedPixels:
     """The picture at `path` made right; its own bytes where nothing was wrong. Raises CannotFix."""
     from PIL import Image, UnidentifiedImageError
 
@@ -68,7 +68,7 @@ def remake(path: Path, background: str) -> Remade:
         raise CannotFix(f"it cannot be decoded ({safe_text(error, 80)})") from None
 
 
-def _remade(raw: bytes, ending: str, picture: Image, background: str) -> Remade:
+def _remade(raw: bytes, ending: str, picture: Image, background: str) -> FixedPixels:
     kind = picture.format or ""
     right = KEPT.get(kind, (".png",))
     metadata = _has_metadata(raw, kind, picture)
@@ -78,36 +78,36 @@ def _remade(raw: bytes, ending: str, picture: Image, background: str) -> Remade:
     elif metadata:
         raw, right = _without_metadata(raw, kind, picture)
     if metadata:
-        done.append(Done("metadata", REMOVED))
+        done.append(FixStep("metadata", REMOVED))
     if ending not in right and ending in KEPT.get(kind, ()):
-        done.append(Done("convert", f"saved as {right[0]}, without loss"))
+        done.append(FixStep("convert", f"saved as {right[0]}, without loss"))
     elif ending not in right and kind in KEPT:
-        done.append(Done("rename", f"called {right[0]}, which it is"))
-    return Remade(raw, ending if ending in right else right[0], tuple(done))
+        done.append(FixStep("rename", f"called {right[0]}, which it is"))
+    return FixedPixels(raw, ending if ending in right else right[0], tuple(done))
 
 
-def _changed(picture: Image, kind: str, background: str) -> tuple[Image, list[Done]]:
+def _changed(picture: Image, kind: str, background: str) -> tuple[Image, list[FixStep]]:
     """The picture as it shall be, and what that took; nothing if its pixels are right as they are."""
     from PIL import ImageOps
 
-    done: list[Done] = []
+    done: list[FixStep] = []
     frames = getattr(picture, "n_frames", 1) if kind != "MPO" else 1
     turned = picture.getexif().get(ORIENTATION, 1) in range(2, 9)
     picture.load()
     made = ImageOps.exif_transpose(picture) if turned else picture
     if turned:
-        done.append(Done("rotate", "turned upright"))
+        done.append(FixStep("rotate", "turned upright"))
     if kind not in KEPT:
-        done.append(Done("convert", f"saved as PNG in place of {kind}"))
+        done.append(FixStep("convert", f"saved as PNG in place of {kind}"))
     if frames > 1:
-        done.append(Done("convert", f"the first of {frames} frames"))
+        done.append(FixStep("convert", f"the first of {frames} frames"))
     if made.mode.startswith(("I", "F", "CMYK", "YCbCr", "LAB", "HSV")):
-        done.append(Done("convert", f"from {made.mode} to 8-bit RGB"))
+        done.append(FixStep("convert", f"from {made.mode} to 8-bit RGB"))
     if has_transparency(made):
-        done.append(Done("composite", f"transparency laid on {background}"))
+        done.append(FixStep("composite", f"transparency laid on {background}"))
     made, profile = to_srgb(made)
     if profile:
-        done.append(Done("convert", f"colours from '{safe_text(profile, 40)}' to sRGB"))
+        done.append(FixStep("convert", f"colours from '{safe_text(profile, 40)}' to sRGB"))
     return (flatten(made, background), done) if done else (made, done)
 
 

@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
-from loratui.events.gallery import Pictures, Place, moved
+from loratui.events.gallery import GalleryPictures, GalleryPlace, moved
 from loratui.events.history import History, SamplePicture
 from loratui.screens.shared.dialogs import Help
 from loratui.terminal import images
@@ -79,10 +79,10 @@ class GalleryScreen(Screen[None]):
         """`history` is looked at, never changed: whoever opens this goes on feeding it."""
         super().__init__()
         self._run, self._history = run, history
-        self._pictures = Pictures.of(history)
+        self._pictures = GalleryPictures.of(history)
         self._follow = step is None
-        newest = self._pictures.newest or Place(0, 0)
-        asked = Place(newest.prompt if prompt is None else prompt, newest.step if step is None else step)
+        newest = self._pictures.newest or GalleryPlace(0, 0)
+        asked = GalleryPlace(newest.prompt if prompt is None else prompt, newest.step if step is None else step)
         self.place = self._at_newest(asked) if self._follow else moved(self._pictures, asked)
         self.set_class(wall, "-wall")
 
@@ -117,13 +117,13 @@ class GalleryScreen(Screen[None]):
         return self._pictures.at(self.place)
 
     def _look(self) -> None:
-        pictures = Pictures.of(self._history)
+        pictures = GalleryPictures.of(self._history)
         if pictures != self._pictures:
             self._pictures = pictures
             self.place = self._at_newest(self.place) if self._follow else moved(pictures, self.place, all_steps=True)
             self.draw()
 
-    def _at_newest(self, place: Place) -> Place:
+    def _at_newest(self, place: GalleryPlace) -> GalleryPlace:
         return moved(self._pictures, place, steps=len(self._pictures.steps))
 
     def draw(self) -> None:

@@ -13,7 +13,7 @@ from trainer.contract.settings.config import TrainConfig
 LINES = 2  # the rest is in the log
 
 
-def matters_lines(history: History, config: TrainConfig | None, width: int) -> Content | None:
+def insight_lines(history: History, config: TrainConfig | None, width: int) -> Content | None:
     """The worst few in `width` cells, or None while there is nothing to say."""
     found = insights(history, config)
     if not found:
@@ -26,7 +26,7 @@ def matters_lines(history: History, config: TrainConfig | None, width: int) -> C
     return Content("\n").join(lines)
 
 
-def matters_text(history: History, config: TrainConfig | None) -> Content:
+def insight_text(history: History, config: TrainConfig | None) -> Content:
     """All of it with advice and source, for the reader; empty while there is nothing to say."""
     lines: list[Content] = []
     for one in insights(history, config):

@@ -16,12 +16,12 @@ from textual.widgets import Footer, Static
 from loratui.events.history import Message
 from loratui.events.insight_lines import settings_of
 from loratui.events.insights import new_insights
-from loratui.events.long_log import CatchUp
+from loratui.events.long_log import LongLogTail
 from loratui.screens.monitor.gallery import GalleryScreen
-from loratui.screens.monitor.insight_panel import matters_lines, matters_text
+from loratui.screens.monitor.insight_panel import insight_lines, insight_text
 from loratui.screens.monitor.queue import QueueScreen
-from loratui.screens.monitor.requests import AskingScreen
-from loratui.screens.monitor.run_figures import Learner
+from loratui.screens.monitor.requests import RequestsScreen
+from loratui.screens.monitor.run_figures import RunFigures
 from loratui.screens.monitor.run_words import HELP, head, log_text, state_of, trouble, unstarted
 from loratui.screens.shared.dialogs import Help, Reader
 from loratui.widgets import plots
@@ -40,7 +40,7 @@ ALL_CHARTS = (170, 48)  # cells from which on all charts have room
 CHARTS: tuple[plots.ChartName, ...] = ("loss", "rates", "gradient", "speed", "memory")
 
 
-class MonitorScreen(AskingScreen):
+class MonitorScreen(RequestsScreen):
     """The run at `run`; leaving it never touches the trainer."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -68,9 +68,9 @@ class MonitorScreen(AskingScreen):
 
     def __init__(self, run: RunDir) -> None:
         super().__init__(run)
-        self._tail = CatchUp(run.events)
+        self._tail = LongLogTail(run.events)
         self._opened = time.monotonic()
-        self._learner = Learner(self, run)
+        self._learner = RunFigures(self, run)
         self.alive = True
         self._lower: plots.ChartName = "rates"  # the chart below the loss, where not all have room
         self._behind = False  # whether there is more of the log than was read yet
@@ -164,7 +164,7 @@ class MonitorScreen(AskingScreen):
         words = trouble(history, state, self.run_dir)
         self.query_one("#trouble", Static).update(words or "")
         self.set_class(words is not None, "-trouble")
-        matters = matters_lines(history, self.config, self.size.width)
+        matters = insight_lines(history, self.config, self.size.width)
         self.query_one("#matters", Static).update(matters or "")
         self.set_class(matters is not None and words is None, "-matters")
         self.set_class(history.end is not None and not self.alive, "-ended")
@@ -254,7 +254,7 @@ class MonitorScreen(AskingScreen):
 
     def action_log(self) -> None:
         """What matters, all messages, and the end of the trainer's own output."""
-        words = matters_text(self.history, self.config)
+        words = insight_text(self.history, self.config)
         self.app.push_screen(Reader("What happened", Content.assemble(words, log_text(self.history, self.run_dir))))
 
     def action_result(self) -> None:

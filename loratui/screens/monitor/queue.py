@@ -21,7 +21,7 @@ from loratui.errors import Refusal
 from loratui.events.history import clock
 from loratui.runs import queue as queueing
 from loratui.runs.find import RunInfo
-from loratui.runs.queue import Waiting
+from loratui.runs.queue import WaitingRun
 from loratui.screens.shared.dialogs import Confirm, Help
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.widgets.progress import progress_bar
@@ -49,7 +49,7 @@ class Row:
     """One run of the list: it trains, or it waits."""
 
     info: RunInfo
-    waits: Waiting | None = None
+    waits: WaitingRun | None = None
 
     @property
     def run(self) -> RunDir:

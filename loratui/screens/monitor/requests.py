@@ -18,7 +18,7 @@ Leaving = Literal["detach", "result"] | RunDir  # a RunDir: to the monitor of th
 UNANSWERED = 20.0  # seconds after which a command that nobody took is spoken of
 
 
-class AskingScreen(Screen[Leaving]):
+class RequestsScreen(Screen[Leaving]):
     """A screen over the run at `run` that sends commands; what it shows is its subclass's."""
 
     def __init__(self, run: RunDir) -> None:

@@ -13,7 +13,7 @@ from trainer.contract.run.rundir import RunDir
 FIRST_LOOKS = (11, 67)  # steps: 8 after the warm-up, and as many as the speed is taken from (learned.FIRST)
 
 
-class Learner:
+class RunFigures:
     """Has the run counted in a thread; nothing waits for it, and what fails is left for the next look."""
 
     def __init__(self, screen: Screen[Any], run: RunDir) -> None:

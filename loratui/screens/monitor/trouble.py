@@ -19,7 +19,7 @@ from textual.widgets.option_list import Option
 
 from loratui.errors import Refusal
 from loratui.events.history import History
-from loratui.recovery.remedies import Case, Remedy, case_of, remedies
+from loratui.recovery.remedies import BadEnd, Remedy, case_of, remedies
 from loratui.screens.monitor.run_words import log_text, tail_of
 from loratui.screens.monitor.trouble_words import happened, remedy_row, remedy_words, title_words
 from loratui.screens.shared.dialogs import Help, Reader
@@ -42,7 +42,7 @@ without this screen:  loratui resume RUN --set train.batch=2"""
 
 
 @dataclass(frozen=True)
-class Again:
+class Restarted:
     """A trainer that was started from here: of which run, and its process id."""
 
     run: RunDir
@@ -59,7 +59,7 @@ class RemedyList(OptionList):
             self.highlighted = place
 
 
-class TroubleScreen(Screen[Again | None]):
+class TroubleScreen(Screen[Restarted | None]):
     """What happened to `run`, and what to do; dismisses with what was started, or None."""
 
     CSS = """
@@ -84,7 +84,7 @@ class TroubleScreen(Screen[Again | None]):
     class Started(Message):
         """The trainer was started again."""
 
-        def __init__(self, again: Again) -> None:
+        def __init__(self, again: Restarted) -> None:
             super().__init__()
             self.again = again
 
@@ -95,7 +95,7 @@ class TroubleScreen(Screen[Again | None]):
             super().__init__()
             self.reason = reason
 
-    def __init__(self, run: RunDir, history: History, case: Case) -> None:
+    def __init__(self, run: RunDir, history: History, case: BadEnd) -> None:
         """`case` is the run's, as `case_of` reads it."""
         super().__init__()
         self._run, self._history, self.case = run, history, case
@@ -174,7 +174,7 @@ class TroubleScreen(Screen[Again | None]):
         except OSError as error:
             self.post_message(self.Refused(f"the settings cannot be written: {error.strerror}; nothing was changed"))
         else:
-            self.post_message(self.Started(Again(run, pid)))
+            self.post_message(self.Started(Restarted(run, pid)))
 
     @on(Started)
     def _started(self, event: Started) -> None:
@@ -209,7 +209,7 @@ def open_trouble(monitor: Screen[Any], run: RunDir, history: History, again: Cal
         monitor.app.push_screen(Reader("What happened", Content(safe_text(words))))
         return
 
-    def told(answer: Again | None) -> None:
+    def told(answer: Restarted | None) -> None:
         if answer is not None:
             again(answer.run, answer.pid)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from textual.content import Content
 
 from loratui.events.history import History, clock, megabytes
-from loratui.recovery.remedies import Case, Remedy, ram
+from loratui.recovery.remedies import BadEnd, Remedy, ram
 from loratui.recovery.settings_change import EFFECTS
 from loratui.recovery.sound_checkpoints import beginning
 from loratui.runs.launch import exit_code
@@ -37,20 +37,20 @@ WAS_DOING = {
 }
 
 
-def title_words(case: Case, history: History, width: int) -> Content:
+def title_words(case: BadEnd, history: History, width: int) -> Content:
     """One row: what, which run, how far."""
     left = Content.assemble((f"✗ {TITLES[case.kind]}  ", "bold $text-error"), (safe_text(history.name, 40), "bold"))
     right = f"step {history.step} of {history.steps}" if history.steps else ""
     return Content.assemble(left, " " * max(1, width - left.cell_length - len(right)), right)
 
 
-def happened(case: Case, history: History, run: RunDir) -> Content:
+def happened(case: BadEnd, history: History, run: RunDir) -> Content:
     """What happened, then what there is to go on from."""
     lines = {"oom": _out_of_memory, "nan": _not_finite, "crash": _crashed, "disk": _disk}.get(case.kind, _said)
     return Content("\n").join(Content(safe_text(line)) for line in [*lines(case, history, run), _left(case, history)])
 
 
-def remedy_row(remedy: Remedy, case: Case, width: int) -> Content:
+def remedy_row(remedy: Remedy, case: BadEnd, width: int) -> Content:
     """One line of the list: what is changed, what that is to the training, and about how much memory it takes."""
     training = "new run" if remedy.goes == "new run" else TRAINING[remedy.effect] if remedy.changes else ""
     memory, tone = "", "$muted"
@@ -62,7 +62,7 @@ def remedy_row(remedy: Remedy, case: Case, width: int) -> Content:
     return Content.assemble(f"{title:<{max(8, width - 30)}}", (f"{training:<15}", "$muted"), (f"{memory:>15}", tone))
 
 
-def remedy_words(remedy: Remedy, case: Case) -> Content:
+def remedy_words(remedy: Remedy, case: BadEnd) -> Content:
     """What Enter does with this remedy, before it is pressed."""
     steps = case.config.train.steps
     parts = {
@@ -87,7 +87,7 @@ def remedy_words(remedy: Remedy, case: Case) -> Content:
     return Content(safe_text(" ".join(said)))
 
 
-def _out_of_memory(case: Case, history: History, run: RunDir) -> list[str]:
+def _out_of_memory(case: BadEnd, history: History, run: RunDir) -> list[str]:
     error = history.error or {}
     where = WAS_DOING.get(case.phase, f"in step {history.step + 1}")
     if not case.gpu:
@@ -99,7 +99,7 @@ def _out_of_memory(case: Case, history: History, run: RunDir) -> list[str]:
     return [f"The GPU{name} ran out of memory {where}; the trainer held {megabytes(error.get('vram'))}{of}."]
 
 
-def _not_finite(case: Case, history: History, run: RunDir) -> list[str]:
+def _not_finite(case: BadEnd, history: History, run: RunDir) -> list[str]:
     error = history.error or {}
     step = error.get("step") or history.step + 1
     said = str(error.get("message") or "")
@@ -117,7 +117,7 @@ def _not_finite(case: Case, history: History, run: RunDir) -> list[str]:
     return lines
 
 
-def _crashed(case: Case, history: History, run: RunDir) -> list[str]:
+def _crashed(case: BadEnd, history: History, run: RunDir) -> list[str]:
     pid = history.run.get("pid")
     code = exit_code(pid) if isinstance(pid, int) else None  # only of a trainer that this program started
     if _booted_since(run):
@@ -142,20 +142,20 @@ def _signal_name(number: int) -> str:
         return "unknown"
 
 
-def _disk(case: Case, history: History, run: RunDir) -> list[str]:
+def _disk(case: BadEnd, history: History, run: RunDir) -> list[str]:
     free = shutil.disk_usage(run.path).free
     size = history.checkpoints[-1].get("bytes") if history.checkpoints else None
     wants = f" A checkpoint takes {megabytes(size)}." if size else ""
     return [*_said(case, history, run), f"Free now in {show_path(run.path)}: {megabytes(free)}.{wants}"]
 
 
-def _said(case: Case, history: History, run: RunDir) -> list[str]:
+def _said(case: BadEnd, history: History, run: RunDir) -> list[str]:
     lines = str((history.error or {}).get("message") or "It said nothing more.").splitlines()
     shown = [safe_text(line, 230) for line in lines[:3]]
     return [*shown, f"... and {len(lines) - 3} more lines (l shows all)"] if len(lines) > 3 else shown
 
 
-def _left(case: Case, history: History) -> str:
+def _left(case: BadEnd, history: History) -> str:
     """What there is to go on from."""
     if not case.checkpoints:
         return "No checkpoint was written yet." if history.step else "No step was taken yet."

@@ -15,7 +15,7 @@ from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from loratui.events.history import SamplePicture
-from loratui.results.comparison import Comparison, Facts, compare, facts_of
+from loratui.results.comparison import ComparedRun, Comparison, compare, facts_of
 from loratui.results.comparison_lines import comparison_lines
 from loratui.screens.shared.dialogs import Help, PictureView
 from loratui.terminal.text import safe_text, show_path
@@ -37,7 +37,7 @@ STYLES = {"head": "bold $accent", "note": "$muted", "row": "", "key": "$faint"}
 class RunsCompared(Message):
     """Both runs were read."""
 
-    def __init__(self, left: Facts, right: Facts) -> None:
+    def __init__(self, left: ComparedRun, right: ComparedRun) -> None:
         super().__init__()
         self.left, self.right = left, right
 
@@ -76,7 +76,7 @@ class CompareScreen(Screen[None]):
     def __init__(self, left: RunDir, right: RunDir) -> None:
         super().__init__()
         self._runs = (left, right)
-        self._facts: tuple[Facts, Facts] | None = None
+        self._facts: tuple[ComparedRun, ComparedRun] | None = None
         self._found: Comparison | None = None
         self._prompt = 0  # place in the list of prompts
         self._same_step = False

@@ -20,7 +20,7 @@ from loratui.results.usage import Usage, usage_lines
 from loratui.runs.find import saved_steps
 from loratui.screens.monitor.gallery import GalleryScreen
 from loratui.screens.monitor.run_words import STATES, state_of
-from loratui.screens.results.result_jobs import Afterwards
+from loratui.screens.results.result_jobs import ResultJobs
 from loratui.screens.shared.copy_box import copy
 from loratui.screens.shared.dialogs import Help
 from loratui.terminal.text import safe_text, show_path
@@ -48,7 +48,7 @@ weight changes together. What the hint says of this run rests on:
 """
 
 
-class ResultScreen(Afterwards):
+class ResultScreen(ResultJobs):
     """True: leave the program. False: back to the curves."""
 
     CSS = """

@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.screen import Screen
 
 from loratui.errors import Refusal
-from loratui.results.best_checkpoint import Checkpoint, Hint
+from loratui.results.best_checkpoint import Checkpoint, CheckpointHint
 from loratui.results.facts import RunFacts
 from loratui.results.parcel import REPOSITORY, make_parcel, parcel_lines
 from loratui.runs.find import saved_steps
@@ -33,7 +33,7 @@ PUSH = (
 
 
 @dataclass(frozen=True)
-class Wish:
+class GenerateWish:
     """What a person asked to generate, checked."""
 
     prompt: str
@@ -48,7 +48,7 @@ class Wish:
         return ("final" if self.step is None else f"step-{self.step:06d}") + f"-scale-{self.scale:g}"
 
 
-def read_wish(given: dict[str, str], kept: tuple[int, ...]) -> Wish:
+def read_generate_wish(given: dict[str, str], kept: tuple[int, ...]) -> GenerateWish:
     """The fields of the form. Raises Refusal with a sentence for the first that is wrong."""
     if not given[PROMPT]:
         raise Refusal("a prompt is needed, such as 'a photo of a TOK on a beach'")
@@ -60,21 +60,21 @@ def read_wish(given: dict[str, str], kept: tuple[int, ...]) -> Wish:
     if not (math.isfinite(scale) and -10 <= scale <= 10):
         raise Refusal(f"scale: '{safe_text(given[SCALE], 20)}' is no number from -10 to 10")
     if not given[STEP]:
-        return Wish(given[PROMPT], seed, scale, count, None)
+        return GenerateWish(given[PROMPT], seed, scale, count, None)
     step = _whole(given[STEP], STEP, 0, 10**9)
     if step not in kept:
         there = ", ".join(map(str, kept)) or "none"
         raise Refusal(f"there is no checkpoint of step {step}; there are: {there}")
-    return Wish(given[PROMPT], seed, scale, count, step)
+    return GenerateWish(given[PROMPT], seed, scale, count, step)
 
 
-class Afterwards(Screen[bool]):
+class ResultJobs(Screen[bool]):
     """Adds the three to a screen that has `run_dir`, `facts`, `found` and `hinted`."""
 
     run_dir: RunDir
     facts: RunFacts
     found: tuple[Checkpoint, ...]
-    hinted: Hint
+    hinted: CheckpointHint
 
     def tell(self, words: str, bad: bool = False) -> None:
         """Answer in a line of the screen."""
@@ -152,7 +152,7 @@ class Afterwards(Screen[bool]):
         if given is None:
             return
         try:
-            wish = read_wish(given, saved_steps(self.run_dir))
+            wish = read_generate_wish(given, saved_steps(self.run_dir))
         except Refusal as refusal:
             self.ask_generate(None, given, refusal.messages[0])
             return
@@ -171,7 +171,7 @@ class Afterwards(Screen[bool]):
         )
         self.app.push_screen(JobScreen(job), lambda result: self._generated(wish, result))
 
-    def _generated(self, wish: Wish, result: JobResult | None) -> None:
+    def _generated(self, wish: GenerateWish, result: JobResult | None) -> None:
         paths = tuple(Path(one) for one in result.made if one.endswith(".png")) if result is not None else ()
         if not paths:
             return

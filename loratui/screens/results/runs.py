@@ -21,7 +21,7 @@ from textual.worker import get_current_worker
 from loratui.errors import Refusal
 from loratui.runs.find import RunInfo, run_info
 from loratui.runs.listing import each_run
-from loratui.runs.past_run import Past, draft_of_run
+from loratui.runs.past_run import PastRun, draft_of_run
 from loratui.screens.shared.dialogs import Help
 from loratui.screens.shared.step import Watch
 from loratui.terminal.text import plural, safe_text, show_path
@@ -54,7 +54,7 @@ Every run in the folder, the newest first. Nothing here deletes any.
 views       how often each picture was seen: views per image
 """
 
-RunsAnswer = Watch | Past | None  # None: back
+RunsAnswer = Watch | PastRun | None  # None: back
 
 
 class RunsRead(Message):

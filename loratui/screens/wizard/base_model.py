@@ -16,11 +16,11 @@ from textual.widgets import Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
 from textual.worker import get_current_worker
 
-from loratui.basemodels.facts import Need, cached_models, look, look_vae
-from loratui.basemodels.hub import NotTold, ask
+from loratui.basemodels.facts import BaseModelNeed, cached_models, look, look_vae
+from loratui.basemodels.hub import HubSilent, ask
 from loratui.basemodels.words import state
 from loratui.screens.shared.dialogs import Help
-from loratui.screens.wizard.base_model_words import HELP, KNOWN, TONES, Seen, facts
+from loratui.screens.wizard.base_model_words import HELP, KNOWN, TONES, BaseModelSeen, facts
 from loratui.settings.recent_bases import recent_bases, remember_base
 from loratui.terminal.text import safe_text, show_path
 from loratui.widgets.paths import FolderSuggester
@@ -29,10 +29,10 @@ PURPOSE = "Choose the base model; Enter takes it. Next: back to the settings."
 REST = 0.3  # seconds that the cursor stays on a line before the hub is asked about it
 
 
-class Looked(Message):
+class BaseModelLooked(Message):
     """Models were looked at."""
 
-    def __init__(self, found: list[Seen], focus: str = "") -> None:
+    def __init__(self, found: list[BaseModelSeen], focus: str = "") -> None:
         super().__init__()
         self.found, self.focus = found, focus
 
@@ -40,7 +40,7 @@ class Looked(Message):
 class HubAnswered(Message):
     """The hub was asked; `trouble` is why it did not say."""
 
-    def __init__(self, value: str, seen: Seen, trouble: str) -> None:
+    def __init__(self, value: str, seen: BaseModelSeen, trouble: str) -> None:
         super().__init__()
         self.value, self.seen, self.trouble = value, seen, trouble
 
@@ -67,12 +67,12 @@ class BaseModelScreen(Screen[str | None]):
     }
     """
 
-    def __init__(self, value: str, need: Need) -> None:
+    def __init__(self, value: str, need: BaseModelNeed) -> None:
         """`value` is what model.base is now; `need` what the settings read of a model."""
         super().__init__()
         self._value, self._need = value, need
         self._values: list[str] = []
-        self._seen: dict[str, Seen] = {}
+        self._seen: dict[str, BaseModelSeen] = {}
         self._troubles: dict[str, str] = {}  # why the hub did not say
 
     def compose(self) -> ComposeResult:
@@ -111,13 +111,13 @@ class BaseModelScreen(Screen[str | None]):
             if worker.is_cancelled:
                 return
             found.append(self._see(value))
-        self.post_message(Looked(found))
+        self.post_message(BaseModelLooked(found))
 
     @work(thread=True, exclusive=True, group="typed")
     def _look_at(self, value: str) -> None:
         seen = self._see(value)
         if not get_current_worker().is_cancelled:
-            self.post_message(Looked([seen], focus=value))
+            self.post_message(BaseModelLooked([seen], focus=value))
 
     @work(thread=True, exclusive=True, group="hub")
     def _ask(self, value: str, wait: float) -> None:
@@ -130,16 +130,16 @@ class BaseModelScreen(Screen[str | None]):
             ask(value)
             if vae and look_vae(value, self._need):
                 ask(vae)
-        except NotTold as error:
+        except HubSilent as error:
             trouble = str(error)
         if not worker.is_cancelled:
             self.post_message(HubAnswered(value, self._see(value), trouble))
 
-    def _see(self, value: str) -> Seen:
-        return Seen(look(value, self._need), look_vae(value, self._need))
+    def _see(self, value: str) -> BaseModelSeen:
+        return BaseModelSeen(look(value, self._need), look_vae(value, self._need))
 
-    @on(Looked)
-    def _looked(self, event: Looked) -> None:
+    @on(BaseModelLooked)
+    def _looked(self, event: BaseModelLooked) -> None:
         self._seen |= {one.known.value: one for one in event.found}
         self._values = list(dict.fromkeys([*(one.known.value for one in event.found), *self._values]))
         if not event.focus:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from textual.content import Content
 
-from loratui.basemodels.facts import Known, free_for_models
+from loratui.basemodels.facts import BaseModelFacts, free_for_models
 from loratui.basemodels.words import KINDS, advice, gate, state
 from loratui.terminal.text import safe_text, show_path
 from loratui.terminal.units import in_bytes
@@ -38,14 +38,14 @@ size, licence and gate only, and nothing is downloaded here."""
 
 
 @dataclass(frozen=True)
-class Seen:
+class BaseModelSeen:
     """A model and the VAE that it would be used with."""
 
-    known: Known
-    vae: Known | None
+    known: BaseModelFacts
+    vae: BaseModelFacts | None
 
 
-def facts(seen: Seen, trouble: str) -> Content:
+def facts(seen: BaseModelSeen, trouble: str) -> Content:
     """All that is known of a model. Every text of it is made safe here."""
     known, vae = seen.known, seen.vae
     lines = [Content.styled(show_path(known.value), "bold"), Content.styled(KINDS[known.kind], "$muted")]
@@ -70,7 +70,7 @@ def facts(seen: Seen, trouble: str) -> Content:
     return Content("\n").join(lines)
 
 
-def _state(label: str, known: Known) -> Content:
+def _state(label: str, known: BaseModelFacts) -> Content:
     glyph, words, tone = state(known)
     return _fact(label, f"{glyph} {words}", TONES[tone])
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from loratui.screens.shared.dialogs import Confirm, LineEditor
-from loratui.screens.wizard.decisions import Deciding
+from loratui.screens.wizard.decisions import PictureDecisions
 from loratui.terminal.text import plural, safe_text
 
 if TYPE_CHECKING:
-    from loratui.curation.checks.best_pictures import Kept
+    from loratui.curation.checks.best_pictures import KeptPicture
     from loratui.curation.report import Report
 
 # what the sources trained on: the seed's faces 6 to 10, its mascot 31, its style 27, DreamBooth's things 4 to 6
 USUAL = {"face": 10, "object": 6, "character-style": 31, "style": 27, "one-picture": 1}
 
 
-class BestKeeping(Deciding):
+class BestPictures(PictureDecisions):
     """Adds the proposal to a step that shows pictures."""
 
     def propose_best(self, report: Report) -> None:
@@ -55,7 +55,7 @@ class BestKeeping(Deciding):
         )
 
 
-def proposal(kept: tuple[Kept, ...], others: tuple[str, ...]) -> str:
+def proposal(kept: tuple[KeptPicture, ...], others: tuple[str, ...]) -> str:
     """Each picture that stays with its reason, the best first, then the names of the others."""
     lines = [f"{number:>3}. {safe_text(one.name)}\n     {safe_text(one.reason)}" for number, one in enumerate(kept, 1)]
     out = ", ".join(safe_text(name) for name in others) or "none"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from loratui.curation.report import PictureReport, Report
 
 
-class CaptionWriting(ScanningStep):
+class WizardCaptions(ScanningStep):
     """Adds captions to a step that shows pictures."""
 
     def captions_changed(self) -> None:

@@ -51,7 +51,7 @@ class CopyFailed(Message):
         self.reason = reason
 
 
-class CopyFixing(ScanningStep):
+class FixedCopies(ScanningStep):
     """Adds "fix a copy" to a step that shows pictures."""
 
     def copies_taken(self) -> None:

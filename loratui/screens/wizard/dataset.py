@@ -16,9 +16,9 @@ from textual.widgets import DataTable, Input, Static
 from loratui.screens.shared.dialogs import Chooser, Confirm, LineEditor, PictureView
 from loratui.screens.shared.session import Scan
 from loratui.screens.wizard import picture_list as picturelist
-from loratui.screens.wizard.best_pictures import BestKeeping
-from loratui.screens.wizard.captions import CaptionWriting
-from loratui.screens.wizard.copies import CopyFixing
+from loratui.screens.wizard.best_pictures import BestPictures
+from loratui.screens.wizard.captions import WizardCaptions
+from loratui.screens.wizard.copies import FixedCopies
 from loratui.screens.wizard.recent_folders import RecentFolders
 from loratui.screens.wizard.scan import ScanFailed, Scanned, ScanProgressed
 from loratui.terminal.text import plural, safe_text
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from loratui.curation.report import PictureReport
 
 
-class DatasetScreen(CopyFixing, BestKeeping, CaptionWriting, RecentFolders):
+class PicturesScreen(FixedCopies, BestPictures, WizardCaptions, RecentFolders):
     """Folder, table of pictures, what was found about the one under the cursor, and the picture itself."""
 
     TITLE_OF = "Pictures"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from loratui.curation.report import Outcome, PictureReport, Report
 
 
-class Deciding(ScanningStep):
+class PictureDecisions(ScanningStep):
     """Adds the decisions to a step that shows a report."""
 
     _report: Report | None = None

@@ -13,19 +13,19 @@ from loratui.settings.draft import Draft
 
 if TYPE_CHECKING:
     from loratui.planning.hardware import Machine
-    from loratui.planning.past_runs import Knowledge
+    from loratui.planning.past_runs import PastRuns
 
 
-class Seen(Message):
+class MachineSeen(Message):
     """What there is to train on, and what past runs taught of it."""
 
-    def __init__(self, machine: Machine, knowledge: Knowledge) -> None:
+    def __init__(self, machine: Machine, knowledge: PastRuns) -> None:
         super().__init__()
         self.machine, self.knowledge = machine, knowledge
 
 
-class LookingStep(Step):
-    """`look_around` answers with Seen; nvidia-smi may take seconds for it."""
+class MachineStep(Step):
+    """`look_around` answers with MachineSeen; nvidia-smi may take seconds for it."""
 
     @work(thread=True, exclusive=True, group="look")
     def look_around(self, draft: Draft) -> None:
@@ -34,4 +34,4 @@ class LookingStep(Step):
 
         machine, knowledge = self.session.look(draft.get("train.device")), gather()
         if not get_current_worker().is_cancelled:
-            self.post_message(Seen(machine, knowledge))
+            self.post_message(MachineSeen(machine, knowledge))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from loratui.curation.report import Finding, Outcome
     from loratui.planning.fitting import Proposal
     from loratui.planning.plan import Plan
-    from loratui.planning.sections import Row, Section
+    from loratui.planning.sections import PlanRow, PlanSection
 
 LABEL, VALUE = 19, 20
 
@@ -69,7 +69,7 @@ def fitting_words(proposal: Proposal, width: int) -> Content:
     return Content("\n").join(lines)
 
 
-def _drawn(section: Section, width: int) -> list[Content]:
+def _drawn(section: PlanSection, width: int) -> list[Content]:
     """The lines above the rows: arithmetic and bars, indented, too long ones wrapped."""
     if section.draw is None:
         return []
@@ -78,7 +78,7 @@ def _drawn(section: Section, width: int) -> list[Content]:
     return [*(Content(f"  {safe_text(line)}") for line in lines), Content("")]
 
 
-def _row(row: Row, width: int) -> list[Content]:
+def _row(row: PlanRow, width: int) -> list[Content]:
     label, value, note = safe_text(row.label), safe_text(row.value), safe_text(row.note)
     first = Content.assemble((f"  {label:<{LABEL}} ", "$muted"), (f"{value:<{VALUE}} ", ""))
     if first.cell_length > width:

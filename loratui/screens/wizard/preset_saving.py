@@ -13,7 +13,7 @@ folder, the trigger, the class word and what was skipped or accepted."""
 NAME, TITLE = "name", "title"
 
 
-class PresetSaving(Step):
+class PresetSavingStep(Step):
     """The action asks for a name, writes the file and says so."""
 
     def action_ask_for_preset(self) -> None:

@@ -18,7 +18,7 @@ from textual.worker import get_current_worker
 from loratui.errors import Refusal
 from loratui.screens.shared.dialogs import Confirm
 from loratui.screens.shared.step import Watch
-from loratui.screens.wizard.machine import LookingStep, Seen
+from loratui.screens.wizard.machine import MachineSeen, MachineStep
 from loratui.screens.wizard.plan_words import fitting_words, plan_words, to_accept, trouble_words, warning_words
 from loratui.screens.wizard.scan import ScanFailed, Scanned, ScanningStep, ScanProgressed
 from loratui.settings.checks import answers_of, effective, problems
@@ -37,7 +37,7 @@ class HubAnswered(Message):
     """The hub said how large the base model is, and what its licence and gate are."""
 
 
-class ReviewScreen(LookingStep, ScanningStep):
+class ReviewScreen(MachineStep, ScanningStep):
     """Name and folder of the run, then the plan; nothing is started while something is wrong."""
 
     TITLE_OF = "Review"
@@ -82,7 +82,7 @@ the end does the same without a screen.
         self._plan: Plan | None = None
         self._reason = ""
         self._starting = False
-        self._seen: Seen | None = None
+        self._seen: MachineSeen | None = None
         if "name" not in self.draft.values:
             self.edit(self.draft.with_settings({"name": self.query_one("#name", Input).value}))
         self.query_one("#plan").focus()
@@ -120,8 +120,8 @@ the end does the same without a screen.
         self._report = event.scan.report
         self._make_plan()
 
-    @on(Seen)
-    def _looked(self, event: Seen) -> None:
+    @on(MachineSeen)
+    def _looked(self, event: MachineSeen) -> None:
         self._seen = event
         self._make_plan()
 

@@ -11,9 +11,9 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Collapsible, Input, Static
 
-from loratui.basemodels.facts import Need
+from loratui.basemodels.facts import BaseModelNeed
 from loratui.screens.wizard.base_model import BaseModelScreen
-from loratui.screens.wizard.preset_saving import PresetSaving
+from loratui.screens.wizard.preset_saving import PresetSavingStep
 from loratui.settings.answers import preset_values
 from loratui.settings.checks import NotAValue, parse, problems, recipe_of, shown
 from loratui.settings.draft import Draft
@@ -42,7 +42,7 @@ ELSEWHERE = frozenset(
 SHOWN = tuple(one for one in SETTINGS if one.key not in ELSEWHERE)
 
 
-class AdvancedScreen(PresetSaving):
+class SettingsScreen(PresetSavingStep):
     """The form on the left, what is known of the setting under the cursor on the right."""
 
     TITLE_OF = "Settings"
@@ -178,7 +178,7 @@ once; the plan needs them all in order. Lists are written with ; between.
         if one.kind == "bool":
             self._set(one, not value)
         elif one.key == "model.base":
-            need = Need.of(self._layers() | self.draft.values)
+            need = BaseModelNeed.of(self._layers() | self.draft.values)
             self.app.push_screen(BaseModelScreen(str(value), need), self._base_taken)
         elif one.kind == "choice":
             place = one.choices.index(value) if value in one.choices else -1

@@ -17,7 +17,7 @@ from loratui.runs.find import RUNS, RunInfo
 from loratui.runs.listing import ago, newest_runs
 from loratui.screens.shared.dialogs import Chooser, Confirm
 from loratui.screens.shared.step import TITLES, Step, Watch
-from loratui.settings.draft import Draft, Kept
+from loratui.settings.draft import Draft, KeptDraft
 from loratui.terminal.text import plural, safe_text, show_path
 from trainer.contract.run.queue import waiting
 from trainer.contract.run.rundir import RunDir
@@ -97,11 +97,11 @@ All runs lists them, compares two, opens old answers as a new draft.
         words.update(STEPS_AHEAD)
         words.display = not self._drafts and not self._count  # who has been here needs the room for the list
 
-    def _kept(self) -> list[Kept]:
+    def _kept(self) -> list[KeptDraft]:
         """The drafts on disk; the one in hand too if the disk did not take it, under the key of no file."""
         store = self.session.drafts
         unsaved = self.draft.begun and not store.path.exists()
-        return [*([Kept("", self.draft, time.time(), False)] if unsaved else []), *store.all().kept]
+        return [*([KeptDraft("", self.draft, time.time(), False)] if unsaved else []), *store.all().kept]
 
     @property
     def _is_wide(self) -> bool:
@@ -222,7 +222,7 @@ def _line(does: str, words: str) -> Content:
     return Content.assemble((f"{does:<{LABEL}}", "bold"), (words, "$muted"))
 
 
-def draft_words(one: Kept, wide: bool) -> str:
+def draft_words(one: KeptDraft, wide: bool) -> str:
     """A draft in one line: its folder, what it teaches where there is room, where the person is, when that was."""
     draft = one.draft
     at = TITLES[min(max(draft.step, 1), len(TITLES)) - 1]

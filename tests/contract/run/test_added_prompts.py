@@ -9,7 +9,7 @@ import pytest
 
 from trainer.contract.run import added_prompts as added
 from trainer.contract.run.added_prompts import (
-    Added,
+    AddedPrompt,
     AddedPrompts,
     NotAdded,
     read_added,
@@ -27,9 +27,9 @@ def test_each_prompt_gets_an_index_after_the_configured_ones_and_keeps_it() -> N
     two, second = one.with_prompt("a TOK sun", True, OWN)
     again, third = two.with_prompt("a TOK moon", True, OWN)
     assert (first, second, third) == (
-        Added(2, "a TOK moon", False),
-        Added(3, "a TOK sun", True),
-        Added(2, "a TOK moon", True),
+        AddedPrompt(2, "a TOK moon", False),
+        AddedPrompt(3, "a TOK sun", True),
+        AddedPrompt(2, "a TOK moon", True),
     )
     assert [one.index for one in again.kept] == [2, 3]
     dropped, _ = again.with_prompt("a TOK moon", False, OWN)
@@ -82,7 +82,7 @@ def test_a_missing_trigger_is_a_word_of_warning() -> None:
 def test_what_was_written_is_read_back_and_is_the_owners_alone(tmp_path: Path) -> None:
     run = RunDir(tmp_path)
     assert read_added(run, 2) == AddedPrompts()
-    some = AddedPrompts((Added(2, "a TOK moon 👩‍🚀", True), Added(3, "TOK", False)))
+    some = AddedPrompts((AddedPrompt(2, "a TOK moon 👩‍🚀", True), AddedPrompt(3, "TOK", False)))
     write_added(run, some)
     assert read_added(run, 2) == some
     assert run.prompts.stat().st_mode & 0o777 == 0o600
@@ -91,7 +91,9 @@ def test_what_was_written_is_read_back_and_is_the_owners_alone(tmp_path: Path) -
 
 def test_an_index_that_a_new_configured_prompt_took_is_given_up(tmp_path: Path) -> None:
     run = RunDir(tmp_path)
-    write_added(run, AddedPrompts((Added(2, "moon", True), Added(3, "sun", True), Added(5, "rain", False))))
+    write_added(
+        run, AddedPrompts((AddedPrompt(2, "moon", True), AddedPrompt(3, "sun", True), AddedPrompt(5, "rain", False)))
+    )
     found = read_added(run, 3)
     assert [(one.index, one.prompt) for one in found.prompts] == [(3, "sun"), (5, "rain"), (6, "moon")]
 
@@ -109,6 +111,6 @@ def test_a_damaged_file_is_said_and_damaged_entries_are_passed_over(tmp_path: Pa
     bad = [3, {}, {**good, "index": True}, {**good, "index": -1}, {**good, "prompt": "\x1b"}, {**good, "prompt": 1}]
     run.prompts.write_text(json.dumps({"added": [*bad, good, good, *({**good, "prompt": f"{i}"} for i in range(90))]}))
     found = read_added(run, 1)
-    assert found.prompts[0] == Added(1, "TOK", True)
+    assert found.prompts[0] == AddedPrompt(1, "TOK", True)
     assert len({one.index for one in found.prompts}) == len(found.prompts) <= added.MAX_ADDED
     assert len(found.kept) == added.MAX_KEPT

@@ -12,7 +12,7 @@ from trainer.contract.run.changes import (
     RECOMPUTED,
     RECORDED,
     SHARES,
-    Change,
+    SettingChange,
     changes_between,
     effect_of,
     is_free,
@@ -84,8 +84,8 @@ def test_a_checkpoint_takes_another_value_only_where_the_record_leads_to_it() ->
     first, now = made(), made(train__learning_rate=0.25, train__gradient_checkpointing=False, train__rank=8)
     alone = settings_at(saved(first), now, ())
     assert alone == {"train.gradient_checkpointing": True}  # the same step needs no record; a rank is never led to
-    half, quarter = Change("train.learning_rate", 0.0, 0.5), Change("train.learning_rate", 0.5, 0.25)
-    led = settings_at(saved(first), now, (half, quarter, Change("train.rank", 32, 8)))
+    half, quarter = SettingChange("train.learning_rate", 0.0, 0.5), SettingChange("train.learning_rate", 0.5, 0.25)
+    led = settings_at(saved(first), now, (half, quarter, SettingChange("train.rank", 32, 8)))
     assert led == {"train.gradient_checkpointing": True, "train.learning_rate": 0.0}
     assert "train.learning_rate" in settings_at(saved(made(train__learning_rate=0.5)), now, (half, quarter))
     # edited by hand after the change: the record does not lead to what stands there now
@@ -94,14 +94,17 @@ def test_a_checkpoint_takes_another_value_only_where_the_record_leads_to_it() ->
 
 
 def test_pictures_left_out_are_those_of_the_record_that_are_still_skipped() -> None:
-    record = (Change("dataset.skip", ["old.png"], ["old.png", "a.png"]), Change("dataset.skip", [], ["b.png"]))
+    record = (
+        SettingChange("dataset.skip", ["old.png"], ["old.png", "a.png"]),
+        SettingChange("dataset.skip", [], ["b.png"]),
+    )
     assert left_out(made(dataset__skip=("old.png", "a.png", "c.png")), record) == {"a.png"}
 
 
 def test_the_record_grows_and_a_damaged_one_allows_nothing(tmp_path: Path) -> None:
     run = RunDir(tmp_path)
     assert read_changes(run) == ()
-    first, second = Change("train.batch", 4, 2), Change("dataset.skip", [], ["ä.png"])
+    first, second = SettingChange("train.batch", 4, 2), SettingChange("dataset.skip", [], ["ä.png"])
     record_changes(run, [first])
     record_changes(run, [second])
     assert read_changes(run) == (first, second)

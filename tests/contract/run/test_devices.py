@@ -72,7 +72,7 @@ def test_a_trainer_of_another_machine_takes_no_gpu_of_this_one(tmp_path: Path) -
 
 def test_an_entry_takes_as_many_gpus_as_it_asks_for_or_waits(tmp_path: Path) -> None:
     run = make(tmp_path, "a")
-    one, two = enqueue(run, 1), queue.Entry(run, 1.0, 2, 0.0, "")
+    one, two = enqueue(run, 1), queue.QueueEntry(run, 1.0, 2, 0.0, "")
     assert place_for(one, {"0", "1", "cpu"}, TWO) == ("0",)
     assert place_for(one, {"1", "cpu"}, TWO) == ("1",)
     assert place_for(two, {"1", "cpu"}, TWO) is None

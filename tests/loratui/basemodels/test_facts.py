@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from loratui.basemodels.facts import Need, ask_missing, cached_models, look, look_vae
-from loratui.basemodels.hub import NotTold, Told, ask, remembered
+from loratui.basemodels.facts import BaseModelNeed, ask_missing, cached_models, look, look_vae
+from loratui.basemodels.hub import HubFacts, HubSilent, ask, remembered
 from loratui.basemodels.words import base_errors, base_rows, base_warnings
 from loratui.commands.doctor import checks
 from loratui.commands.follow import follow
@@ -65,35 +65,35 @@ def weights(folder: Path) -> int:
 
 
 def test_what_lies_on_this_disk_is_known_without_asking(own_home: Path) -> None:
-    shipped = look("sdxl-small", Need())
+    shipped = look("sdxl-small", BaseModelNeed())
     assert shipped.here and shipped.kind == "shipped" and shipped.size == weights(small_model())
     folder = own_home / "mine"
     shutil.copytree(small_model(), folder)
     (folder / "README.md").write_text('---\ntags: [a]\nlicense: other\nlicense_name: "fair-ai"\n---\nlicense: no\n')
-    found = look(str(folder), Need())
+    found = look(str(folder), BaseModelNeed())
     assert found.here and found.kind == "folder" and found.licence == "fair-ai" and found.size == weights(folder)
     (folder / "unet" / "diffusion_pytorch_model.safetensors").unlink()
-    broken = look(str(folder), Need())
+    broken = look(str(folder), BaseModelNeed())
     assert not broken.here and "unet/*.safetensors missing" in broken.trouble
-    assert "neither a folder nor a .safetensors file" in look("./nowhere", Need()).trouble
+    assert "neither a folder nor a .safetensors file" in look("./nowhere", BaseModelNeed()).trouble
 
 
 def test_the_hubs_cache_is_looked_into_file_by_file(own_home: Path) -> None:
     lost = "text_encoder_2/model.safetensors"
     there = cache(own_home, NAME, small_model(), left_out=(lost,))
-    found = look(NAME, Need())
+    found = look(NAME, BaseModelNeed())
     assert not found.here and found.begun and not found.counted and found.trouble == ""
     assert list(cached_models()) == [(NAME, False)]
     shutil.copy(small_model() / lost, there / lost)
     (there / "README.md").write_text("---\nlicense: openrail++\n---\n")
-    whole = look(NAME, Need())
+    whole = look(NAME, BaseModelNeed())
     assert whole.here and whole.licence == "openrail++" and whole.size == weights(small_model())
     assert list(cached_models()) == [(NAME, True)]
     # with another VAE the model's own is not missed, without one it is
     shutil.rmtree(there / "vae")
     (there / "vae").mkdir()
     shutil.copy(small_model() / "vae" / "config.json", there / "vae")
-    assert look(NAME, Need(vae="owner/vae")).here and not look(NAME, Need()).here
+    assert look(NAME, BaseModelNeed(vae="owner/vae")).here and not look(NAME, BaseModelNeed()).here
 
 
 def test_the_hub_is_asked_once_and_its_answer_kept(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +104,7 @@ def test_the_hub_is_asked_once_and_its_answer_kept(own_home: Path, monkeypatch: 
         told = ask(NAME)
         assert [one for one in hub.asked if NAME in one] == [f"GET /api/models/{NAME}"]
     assert told == remembered(NAME) and told.gated and told.licence == "\x1b[31mfair"
-    found = look(NAME, Need())
+    found = look(NAME, BaseModelNeed())
     assert found.counted and found.gated
     assert found.download == (small_model() / "unet" / "diffusion_pytorch_model.safetensors").stat().st_size
     rows = {label: (value, note) for label, value, note in base_rows(config(model__base=NAME))}
@@ -123,7 +123,7 @@ def test_a_hub_that_does_not_say_is_a_sentence_and_no_wait(
 ) -> None:
     with serving({NAME: small_model()}, mute=mute) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
-        with pytest.raises(NotTold, match=said):
+        with pytest.raises(HubSilent, match=said):
             ask(name, patience=0.3)
     assert remembered(name) is None
 
@@ -134,16 +134,16 @@ def test_a_model_without_safetensors_on_the_hub_cannot_be_used(monkeypatch: pyte
     with serving({NAME: tmp_path / "pickled"}) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
         ask(NAME)
-    assert "no .safetensors" in look(NAME, Need()).trouble
+    assert "no .safetensors" in look(NAME, BaseModelNeed()).trouble
     assert any("no .safetensors" in one for one in base_errors(config(model__base=NAME)))
 
 
 def test_the_plan_reckons_sdxl_before_the_hub_was_asked_and_leaves_out_what_is_not_read() -> None:
-    half, full = look(SDXL, Need()), look(SDXL, Need(half=False))
+    half, full = look(SDXL, BaseModelNeed()), look(SDXL, BaseModelNeed(half=False))
     # unet and both text encoders of SDXL at 2 bytes a number; its own VAE is not downloaded
     assert half.download == 2 * (2_567_463_684 + 123_060_480 + 694_659_840) and full.download == 2 * half.download
-    vae = look_vae(SDXL, Need())
-    assert vae is not None and vae.value == SDXL_VAE and look_vae("owner/other", Need()) is None
+    vae = look_vae(SDXL, BaseModelNeed())
+    assert vae is not None and vae.value == SDXL_VAE and look_vae("owner/other", BaseModelNeed()) is None
     rows = base_rows(config())
     assert [label for label, _, _ in rows] == ["model", "VAE", "free", "licence", "gated"]
     assert rows[0][1] == "download about 6.8 GB" and rows[4][1] == "not asked yet"
@@ -154,7 +154,7 @@ def test_a_disk_that_is_too_small_forbids_the_start(own_home: Path) -> None:
     from loratui.basemodels.hub import _keep
 
     assert base_errors(config()) == [] or FREE(own_home).free < 9e9
-    _keep(NAME, Told({"unet/diffusion_pytorch_model.safetensors": FREE(own_home).free}, "", False))
+    _keep(NAME, HubFacts({"unet/diffusion_pytorch_model.safetensors": FREE(own_home).free}, "", False))
     (error,) = base_errors(config(model__base=NAME))
     assert error.startswith("model.base: ") and "are to be downloaded" in error and "HF_HOME" in error
     # what is here needs no room

@@ -18,7 +18,7 @@ import pytest
 from tests.loratui.commands.captioners import WORDS, save_blip, save_florence
 from tests.loratui.conftest import ROOT, LoraTUI
 from trainer.captioner.__main__ import main
-from trainer.captioner.files import Frame, find_work, write_new
+from trainer.captioner.files import CaptionFrame, find_work, write_new
 from trainer.captioner.models import tidy
 
 Draw = Callable[..., Path]
@@ -218,15 +218,15 @@ def test_a_caption_is_never_written_over_another(tmp_path: Path, monkeypatch: py
 @pytest.mark.parametrize(
     ("frame", "whole"),
     [
-        (Frame("TOK"), "TOK, a dog"),
-        (Frame("TOK", "a photo of TOK,"), "a photo of TOK, a dog"),
-        (Frame("TOK", "", ", in the style of TOK"), "a dog, in the style of TOK"),
-        (Frame("TOK", "a TOKEN,"), "TOK, a TOKEN, a dog"),
-        (Frame("", "a photo of"), "a photo of a dog"),
-        (Frame("TOK, SKS"), "TOK, a dog"),
+        (CaptionFrame("TOK"), "TOK, a dog"),
+        (CaptionFrame("TOK", "a photo of TOK,"), "a photo of TOK, a dog"),
+        (CaptionFrame("TOK", "", ", in the style of TOK"), "a dog, in the style of TOK"),
+        (CaptionFrame("TOK", "a TOKEN,"), "TOK, a TOKEN, a dog"),
+        (CaptionFrame("", "a photo of"), "a photo of a dog"),
+        (CaptionFrame("TOK, SKS"), "TOK, a dog"),
     ],
 )
-def test_the_trigger_stands_in_every_frame(frame: Frame, whole: str) -> None:
+def test_the_trigger_stands_in_every_frame(frame: CaptionFrame, whole: str) -> None:
     assert frame.around("a dog") == whole
 
 

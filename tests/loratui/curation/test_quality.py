@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 from loratui.curation.checks.blur import blur_effect
 from loratui.curation.checks.enlarged import is_enlarged
 from loratui.curation.checks.framing import face_findings
-from loratui.curation.checks.measure import Measured
+from loratui.curation.checks.measure import PictureMeasure
 from loratui.curation.checks.quality import blurry, quality_findings
 from tests.loratui.curation.conftest import codes, look, of_set, picture, scene
 from trainer.demo.draw import COLOURS, Ground, Spec, draw, named
@@ -42,9 +42,9 @@ def test_a_sharp_subject_before_a_soft_background_is_not_called_blurred(folder: 
 
 
 def test_a_blurred_face_before_a_sharp_wall_is_blurred() -> None:
-    one = Measured(blur=0.3, face_blur=0.7)
+    one = PictureMeasure(blur=0.3, face_blur=0.7)
     assert blurry(one) and "the face" in quality_findings("a", one, "face")[0].message
-    assert blurry(Measured()) is None
+    assert blurry(PictureMeasure()) is None
 
 
 def test_the_measure_is_that_of_scikit_image() -> None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from loratui.events.gallery import Pictures, Place, columns, moved, rows
+from loratui.events.gallery import GalleryPictures, GalleryPlace, columns, moved, rows
 from loratui.events.history import History
 
 
-def drawn(*places: tuple[int, int]) -> Pictures:
+def drawn(*places: tuple[int, int]) -> GalleryPictures:
     """The pictures of a run that drew prompt `index` at `step`, in this order."""
     history = History()
     fields = {"type": "sample", "seed": 0, "prompt": "a TOK", "path": "samples/x.png", "thumb": "samples/x.jpg"}
     history.absorb([{**fields, "index": index, "step": step} for index, step in places])
-    return Pictures.of(history)
+    return GalleryPictures.of(history)
 
 
 EVERY = drawn(*((index, step) for index in (0, 1) for step in range(0, 1001, 100)))
@@ -58,27 +58,27 @@ def test_what_was_asked_for_in_between_takes_no_column_from_the_plan() -> None:
 
 
 def test_the_arrow_keys_end_at_the_edges() -> None:
-    assert moved(EVERY, Place(0, 0), steps=-1) == Place(0, 0)
-    assert moved(EVERY, Place(0, 900), steps=5) == Place(0, 1000)
-    assert moved(EVERY, Place(0, 500), prompts=-1) == Place(0, 500)
-    assert moved(EVERY, Place(0, 500), prompts=7) == Place(1, 500)
+    assert moved(EVERY, GalleryPlace(0, 0), steps=-1) == GalleryPlace(0, 0)
+    assert moved(EVERY, GalleryPlace(0, 900), steps=5) == GalleryPlace(0, 1000)
+    assert moved(EVERY, GalleryPlace(0, 500), prompts=-1) == GalleryPlace(0, 500)
+    assert moved(EVERY, GalleryPlace(0, 500), prompts=7) == GalleryPlace(1, 500)
 
 
 def test_one_picture_goes_over_what_was_drawn_and_the_wall_over_its_holes_too() -> None:
     pictures = drawn((0, 0), (0, 100), (0, 200), (1, 130), (1, 200))
-    assert moved(pictures, Place(0, 0), prompts=1) == Place(1, 130)
-    assert moved(pictures, Place(0, 0), prompts=1, all_steps=True) == Place(1, 0)
-    assert moved(pictures, Place(1, 200), steps=-1) == Place(1, 130)
-    assert moved(pictures, Place(1, 200), steps=-2, all_steps=True) == Place(1, 100)
-    assert pictures.at(Place(1, 100)) is None
+    assert moved(pictures, GalleryPlace(0, 0), prompts=1) == GalleryPlace(1, 130)
+    assert moved(pictures, GalleryPlace(0, 0), prompts=1, all_steps=True) == GalleryPlace(1, 0)
+    assert moved(pictures, GalleryPlace(1, 200), steps=-1) == GalleryPlace(1, 130)
+    assert moved(pictures, GalleryPlace(1, 200), steps=-2, all_steps=True) == GalleryPlace(1, 100)
+    assert pictures.at(GalleryPlace(1, 100)) is None
     assert pictures.base(1) is None
     assert pictures.base(0) is not None
 
 
 def test_a_place_that_a_resume_took_back_becomes_the_nearest() -> None:
     pictures = drawn((0, 0), (0, 100))
-    assert moved(pictures, Place(3, 400)) == Place(0, 100)
-    assert moved(drawn(), Place(3, 400), steps=1) == Place(3, 400)
+    assert moved(pictures, GalleryPlace(3, 400)) == GalleryPlace(0, 100)
+    assert moved(drawn(), GalleryPlace(3, 400), steps=1) == GalleryPlace(3, 400)
     assert drawn().newest is None
 
 

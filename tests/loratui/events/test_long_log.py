@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from loratui.events.history import History
-from loratui.events.long_log import KEPT, WHOLE, CatchUp
+from loratui.events.long_log import KEPT, WHOLE, LongLogTail
 from trainer.contract.run.events import Event, Tail
 
 STEPS = 60_000
@@ -34,8 +34,8 @@ def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def read(path: Path) -> tuple[CatchUp, list[Event]]:
-    reader, found = CatchUp(path), []
+def read(path: Path) -> tuple[LongLogTail, list[Event]]:
+    reader, found = LongLogTail(path), []
     while events := reader.read(1 << 20):
         assert 0 < reader.read_part <= 1
         found += events
@@ -81,7 +81,7 @@ def test_what_is_appended_is_read_whole_and_a_short_log_always(long: Path, tmp_p
 
 
 def test_a_log_that_is_not_there_yet_is_empty(tmp_path: Path) -> None:
-    reader = CatchUp(tmp_path / "events.jsonl")
+    reader = LongLogTail(tmp_path / "events.jsonl")
     assert reader.read() == [] and reader.read_part == 1
     (tmp_path / "events.jsonl").write_text(line(1))
     assert len(reader.read()) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from loratui.planning.fitting import Proposal, changed, changes, propose, set_words, verdict
-from loratui.planning.hardware import Holder, Machine
+from loratui.planning.hardware import Machine, MemoryHolder
 from loratui.planning.memory_steps import LADDER
 from loratui.settings.answers import parse_set
 from trainer.contract.plan.estimate import corrected, estimate
@@ -114,7 +114,7 @@ def test_the_words_to_paste_are_read_as_the_same_settings() -> None:
     ],
 )
 def test_the_verdict_is_in_words(total: int, free: int, said: str, fits: bool) -> None:
-    machine = Machine("cuda", "A GPU", total * GB, free * GB, (Holder(1, "blender", 6 * GB),))
+    machine = Machine("cuda", "A GPU", total * GB, free * GB, (MemoryHolder(1, "blender", 6 * GB),))
     found = verdict(10 * GB, machine)
     assert (found.words, found.fits) == (said, fits)
 
@@ -127,5 +127,7 @@ def test_samples_that_do_not_fit_are_told_apart_from_training_that_does_not() ->
 
 
 def test_a_hostile_process_name_is_shown_harmless() -> None:
-    machine = Machine("cuda", "A GPU", 24 * GB, 8 * GB, (Holder(1, "\x1b]52;c;aGk=\x07[@click=app.quit()]x", GB),))
+    machine = Machine(
+        "cuda", "A GPU", 24 * GB, 8 * GB, (MemoryHolder(1, "\x1b]52;c;aGk=\x07[@click=app.quit()]x", GB),)
+    )
     assert "\x1b" not in verdict(10 * GB, machine).words and "\x07" not in verdict(10 * GB, machine).words

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from loratui.planning.hardware import MIB, Holder, asked_for, first_gpu, look, ram, read_gpu
+from loratui.planning.hardware import MIB, MemoryHolder, asked_for, first_gpu, look, ram, read_gpu
 
 LINE = "NVIDIA GeForce RTX 4090, 550.54.14, 24564 MiB, 18000 MiB"
 APPS = "4242, /usr/bin/python3, 5800 MiB\n77, /opt/Blender, a b/blender, 120 MiB\n9, [N/A], [N/A]\n\n"
@@ -16,7 +16,7 @@ def test_a_gpu_is_read_with_who_holds_its_memory() -> None:
     found = read_gpu(LINE, APPS)
     assert found is not None
     assert (found.name, found.total, found.free) == ("NVIDIA GeForce RTX 4090", 24564 * MIB, 18000 * MIB)
-    assert found.holders == (Holder(4242, "python3", 5800 * MIB), Holder(77, "blender", 120 * MIB))
+    assert found.holders == (MemoryHolder(4242, "python3", 5800 * MIB), MemoryHolder(77, "blender", 120 * MIB))
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,9 @@ def test_nvidia_smi_is_asked_for_the_gpu_that_torch_would_take(tmp_path: Path, m
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1,0")
     second = first_gpu()
-    assert second is not None and second.name == "NVIDIA L4" and second.holders == (Holder(7, "python", 300 * MIB),)
+    assert (
+        second is not None and second.name == "NVIDIA L4" and second.holders == (MemoryHolder(7, "python", 300 * MIB),)
+    )
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert first_gpu() is None
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from loratui.planning.lines import plan_lines
-from loratui.planning.past_runs import FILE, FIRST, KEPT, WARM_UP, Knowledge, gather, note, place
+from loratui.planning.past_runs import FILE, FIRST, KEPT, WARM_UP, PastRuns, gather, note, place
 from loratui.planning.plan import make_plan
 from tests.loratui.conftest import LoraTUI
 from tests.loratui.planning.measured_runs import GPU, MEMORY, PLAIN, config, counted, write_run
@@ -219,7 +219,7 @@ def test_a_plan_says_how_it_was_corrected_and_how_far_off_the_last_were(tmp_path
     resolved = resolve(Answers("object", {"dataset.path": str(pictures), **PLAIN}), {}, 1)
     report = scan(pictures, ScanSettings.of(resolved.config))
 
-    def lines(knowledge: Knowledge) -> str:
+    def lines(knowledge: PastRuns) -> str:
         machine = Machine("cuda", GPU, MEMORY, MEMORY)
         plan = make_plan(resolved, report, outcome(report), runs=runs, machine=machine, knowledge=knowledge)
         return "\n".join(plan_lines(plan))
@@ -229,4 +229,4 @@ def test_a_plan_says_how_it_was_corrected_and_how_far_off_the_last_were(tmp_path
     assert "0.60 s a step, as 3 runs here took" in said
     assert "memory, 3 runs here" in said and "time, 2 runs here" in said
     assert "off by -" in said
-    assert "rough: no run of this size on this machine yet" in lines(Knowledge())
+    assert "rough: no run of this size on this machine yet" in lines(PastRuns())

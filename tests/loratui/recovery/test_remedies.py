@@ -9,7 +9,7 @@ import pytest
 
 from loratui.events.history import History
 from loratui.events.series import Series
-from loratui.recovery.remedies import Case, Remedy, case_of, need, remedies, with_values
+from loratui.recovery.remedies import BadEnd, Remedy, case_of, need, remedies, with_values
 from loratui.recovery.sound_checkpoints import sound_steps
 from tests.trainer.conftest import make_config
 from trainer.contract.run.rundir import RunDir
@@ -30,7 +30,7 @@ def config(**own: Any) -> TrainConfig:
 
 def offered(kind: Any, own: dict[str, Any] | None = None, **case: Any) -> list[Remedy]:
     values = {"checkpoints": (100, 200), "sound": (100, 200), "gpu": True} | case
-    return remedies(Case(kind, config(**(own or {})), **values))
+    return remedies(BadEnd(kind, config(**(own or {})), **values))
 
 
 def test_out_of_memory_offers_first_what_leaves_the_training_as_it_is() -> None:

@@ -18,7 +18,7 @@ from loratui.runs.launch import LaunchError, create_run
 from loratui.settings.answers import read_answers
 from loratui.settings.resolve import resolve
 from tests.loratui.conftest import LoraTUI
-from trainer.contract.run.changes import Change, read_changes, settings_at
+from trainer.contract.run.changes import SettingChange, read_changes, settings_at
 from trainer.contract.run.lock import RunLock
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import flat, load_config
@@ -47,7 +47,7 @@ def settings(run: RunDir) -> dict[str, Any]:
 
 def test_a_change_reaches_both_files_and_the_old_ones_are_kept(run: RunDir) -> None:
     before = {path.name: path.read_text() for path in (run.config, run.answers)}
-    assert amend(run, BATCH) == (Change("train.batch", 2, 1), Change("train.accumulation", 1, 2))
+    assert amend(run, BATCH) == (SettingChange("train.batch", 2, 1), SettingChange("train.accumulation", 1, 2))
     assert (settings(run)["train.batch"], settings(run)["train.accumulation"]) == (1, 2)
     assert resolve(read_answers(run.answers), images=3).config == load_config(run.config)
     assert (run.path / "config.1.toml").read_text() == before["config.toml"]

@@ -197,7 +197,7 @@ async def opened(pilot: Pilot[Any]) -> Any:
     """The dataset step with its pictures checked."""
     await at(pilot, "WelcomeScreen")
     await pilot.press("enter")
-    screen = await at(pilot, "DatasetScreen")
+    screen = await at(pilot, "PicturesScreen")
     await until(pilot, lambda: screen._report is not None)
     await pilot.pause()
     return screen

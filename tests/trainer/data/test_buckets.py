@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from tests.trainer.conftest import draw_dataset, make_config, make_run, train
 from trainer.contract.settings.config import TrainConfig
-from trainer.data.dataset import Plan, read_dataset
+from trainer.data.dataset import ViewPlan, read_dataset
 
 SIZES = ((300, 300), (300, 290), (400, 200), (410, 200), (200, 400), (320, 310), (290, 300))
 
@@ -32,7 +32,7 @@ def bucketed(folder: Path, **own: Any) -> TrainConfig:
 
 def test_a_step_has_one_size(shapes: Path) -> None:
     own = bucketed(shapes, train__batch=2, train__accumulation=2)
-    plan = Plan(read_dataset(own), (), own)
+    plan = ViewPlan(read_dataset(own), (), own)
     for step in range(1, 40):
         views = [view for micro in range(2) for view in plan.micro_batch(step, micro)]
         (size,) = {view.geometry.size for view in views}
@@ -45,7 +45,7 @@ def test_a_step_has_one_size(shapes: Path) -> None:
 @pytest.mark.parametrize("batch", [1, 2, 5])
 def test_every_picture_is_seen_equally_often(shapes: Path, batch: int, repeats: int) -> None:
     own = bucketed(shapes, train__batch=batch, dataset__repeats=repeats)
-    plan = Plan(read_dataset(own), (), own)
+    plan = ViewPlan(read_dataset(own), (), own)
     cycle = len(SIZES) * repeats
     for first in (1, cycle + 1):
         steps = range(first, first + cycle)
@@ -59,15 +59,15 @@ def test_four_passes_of_one_see_what_one_pass_of_four_sees(shapes: Path) -> None
     deep = bucketed(shapes, train__batch=1, train__accumulation=4, **options)
     items = read_dataset(wide)
     for step in (1, 2, 7, 30):
-        parts = tuple(view for micro in range(4) for view in Plan(items, (), deep).micro_batch(step, micro))
-        assert Plan(items, (), wide).micro_batch(step, 0) == parts
+        parts = tuple(view for micro in range(4) for view in ViewPlan(items, (), deep).micro_batch(step, micro))
+        assert ViewPlan(items, (), wide).micro_batch(step, 0) == parts
 
 
 @pytest.mark.parametrize("steps", [2, 500])
 def test_what_is_encoded_beforehand_is_all_that_a_run_sees(shapes: Path, steps: int) -> None:
     own = bucketed(shapes, train__steps=steps, dataset__flip=True)
     items = read_dataset(own)
-    plan = Plan(items, items[:2], own)
+    plan = ViewPlan(items, items[:2], own)
     encoded = {(view.item.name, view.geometry) for view in plan.distinct_views()}
     looked = [view for step in range(1, min(steps, 60) + 1) for view in plan.micro_batch(step, 0)]
     assert {(view.item.name, view.geometry) for view in looked} <= encoded

@@ -16,7 +16,7 @@ from PIL import Image
 from tests.trainer.conftest import draw_dataset, make_config
 from trainer.contract.settings.config import TrainConfig
 from trainer.data import images
-from trainer.data.dataset import DataError, Plan, read_dataset
+from trainer.data.dataset import DataError, ViewPlan, read_dataset
 from trainer.ground import draws
 
 
@@ -45,8 +45,8 @@ def test_four_passes_of_one_see_what_one_pass_of_four_sees(settings: Callable[..
     deep = settings(train__batch=1, train__accumulation=4, **options)
     items = read_dataset(wide)
     for step in (1, 2, 7):
-        whole = Plan(items, (), wide).micro_batch(step, 0)
-        parts = tuple(view for micro in range(4) for view in Plan(items, (), deep).micro_batch(step, micro))
+        whole = ViewPlan(items, (), wide).micro_batch(step, 0)
+        parts = tuple(view for micro in range(4) for view in ViewPlan(items, (), deep).micro_batch(step, micro))
         assert whole == parts
 
 
@@ -55,7 +55,7 @@ def test_what_is_encoded_beforehand_is_all_that_a_run_sees(
     settings: Callable[..., TrainConfig], steps: int, batch: int
 ) -> None:
     own = settings(dataset__flip=True, dataset__crop="random", train__batch=batch, train__steps=steps)
-    plan = Plan(read_dataset(own), (), own)
+    plan = ViewPlan(read_dataset(own), (), own)
     encoded = {(view.item.name, view.geometry) for view in plan.distinct_views()}
     looked = [view for step in range(1, min(steps, 300) + 1) for view in plan.micro_batch(step, 0)]
     seen = {(view.item.name, view.geometry) for view in looked}
@@ -66,7 +66,7 @@ def test_what_is_encoded_beforehand_is_all_that_a_run_sees(
 
 def test_flips_and_crops_are_drawn_anew_at_every_view(settings: Callable[..., TrainConfig]) -> None:
     own = settings(dataset__flip=True, dataset__crop="random", train__batch=4)
-    plan = Plan(read_dataset(own), (), own)
+    plan = ViewPlan(read_dataset(own), (), own)
     views = [view for step in range(1, 60) for view in plan.micro_batch(step, 0)]
     assert 0.35 < np.mean([view.geometry.flip for view in views]) < 0.65
     assert len({view.geometry.corner for view in views if view.item.name == "2.png"}) > 3

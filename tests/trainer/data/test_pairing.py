@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.trainer.conftest import draw_dataset, make_config
-from trainer.data.dataset import Plan, read_class_items, read_dataset
+from trainer.data.dataset import ViewPlan, read_class_items, read_dataset
 from trainer.data.latents import LatentCache
 from trainer.ground.world import World
 from trainer.model.parts import fix_pooling, load_parts
@@ -31,7 +31,7 @@ def stepper(folder: Path, captions: bool, **own: Any) -> Stepper:
     fix_pooling(parts.text_encoders, parts.tokenizers)
     items = read_dataset(config)
     classes = read_class_items(draw_dataset(folder / "class", grey=120), "a photo of a thing", config)
-    plan = Plan(items, classes, config)
+    plan = ViewPlan(items, classes, config)
     trainee = make_trainee(parts, config)
     with torch.no_grad():  # an untrained LoRA is silent: what it adds must be heard
         for layer in trainee.layers.values():

@@ -28,10 +28,10 @@ from tests.datasets_made import (
 from trainer.contract.pictures.folder import NoDataset, list_pictures
 from trainer.contract.pictures.sources import NoColumn, is_hub_source, origin_of, written_folder
 from trainer.materialise.__main__ import Teller, ending, materialise
-from trainer.materialise.rows import Wanted
+from trainer.materialise.rows import WantedRows
 
 pytest.importorskip("datasets", reason="needs the extra 'datasets'")
-PROMPT = Wanted("prompt")
+PROMPT = WantedRows("prompt")
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +40,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def write(source: Path | str, wanted: Wanted = PROMPT) -> Path:
+def write(source: Path | str, wanted: WantedRows = PROMPT) -> Path:
     return materialise(str(source), wanted, Teller())
 
 
@@ -80,27 +80,27 @@ def test_bytes_captions_and_endings_are_those_of_the_data_set(make: Any, tmp_pat
 
 
 def test_a_webdataset_gives_its_pictures_and_texts(tmp_path: Path) -> None:
-    found = written(write(webdataset_folder(tmp_path / "set"), Wanted("txt")), "txt")
+    found = written(write(webdataset_folder(tmp_path / "set"), WantedRows("txt")), "txt")
     assert found == {f"{n:06d}.png": (encoded(n), CAPTIONS[n]) for n in range(4)}
 
 
 def test_splits_and_columns_are_chosen_by_name_or_listed(tmp_path: Path) -> None:
     source = saved_with_splits(tmp_path / "set")
-    assert list(written(write(source, Wanted("prompt", split="test")))) == ["000000.png"]
+    assert list(written(write(source, WantedRows("prompt", split="test")))) == ["000000.png"]
     with pytest.raises(NoDataset, match="no split 'dev'; it has train, test"):
-        write(source, Wanted("prompt", split="dev"))
+        write(source, WantedRows("prompt", split="dev"))
     with pytest.raises(NoColumn, match="'caption' is not there; the columns are image, prompt") as refused:
-        write(source, Wanted("caption"))
+        write(source, WantedRows("caption"))
     assert refused.value.columns == ("prompt",)
     with pytest.raises(NoColumn, match="'image' is no text"):
-        write(source, Wanted("image"))
+        write(source, WantedRows("image"))
 
 
 def test_pictures_without_any_text_are_trained_on_without_captions(tmp_path: Path) -> None:
     source = parquet_folder(tmp_path / "set", table().remove_columns("prompt"))
     assert {caption for _, caption in written(write(source)).values()} == {None}
     with pytest.raises(NoColumn):
-        write(source, Wanted("text"))
+        write(source, WantedRows("text"))
 
 
 def test_the_only_split_is_taken_whatever_its_name(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_what_was_written_is_found_again_until_the_data_changes(tmp_path: Path) 
     marked = first / "000000.txt"
     marked.write_text("mine")
     assert write(source) == first and marked.exists()
-    assert write(source, Wanted("prompt", split="train")) == first
+    assert write(source, WantedRows("prompt", split="train")) == first
     os.utime(next(source.glob("data/*.parquet")), (1, 1))
     assert write(source) != first
 
@@ -157,7 +157,7 @@ def test_rows_that_name_paths_and_archives_with_pickles_are_refused(tmp_path: Pa
     with pytest.raises(NoDataset, match="of the kind 'json'"):
         write(named)
     with pytest.raises(NoDataset, match=r"holds '0\.pth'"):
-        write(webdataset_folder(tmp_path / "tar", {"0.pth": b"x"}), Wanted("txt"))
+        write(webdataset_folder(tmp_path / "tar", {"0.pth": b"x"}), WantedRows("txt"))
 
 
 def test_no_code_of_a_data_set_is_run(tmp_path: Path) -> None:

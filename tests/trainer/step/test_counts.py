@@ -17,7 +17,7 @@ from tests.trainer.model.test_adapters import inputs
 from tests.trainer.step.test_optimizer import CountOps
 from trainer.contract.basemodel.inspect import small_model
 from trainer.contract.settings.config import TrainConfig
-from trainer.data.dataset import Plan, read_dataset
+from trainer.data.dataset import ViewPlan, read_dataset
 from trainer.data.latents import LatentCache
 from trainer.ground.world import World
 from trainer.model.parts import fix_pooling, load_parts
@@ -30,7 +30,7 @@ def stepper(own: TrainConfig, folder: Path) -> Stepper:
     parts = load_parts(own, torch.device("cpu"))
     fix_pooling(parts.text_encoders, parts.tokenizers)
     trainee = make_trainee(parts, own)
-    plan = Plan(read_dataset(own), (), own)
+    plan = ViewPlan(read_dataset(own), (), own)
     latents = LatentCache(folder, own.dataset.background)
     latents.use(parts.vae, parts.device)
     latents.fill([view for step in (1, 2, 3) for view in plan.micro_batch(step, 0)], lambda done, all: None)

@@ -11,7 +11,7 @@ import torch
 
 from tests.trainer.conftest import make_config, make_run, train
 from tests.trainer.model.test_adapters import small_unet
-from trainer.checkpoints.snapshot import Found, OtherRun, Snapshot, check_identity
+from trainer.checkpoints.snapshot import FoundCheckpoint, OtherRun, Snapshot, check_identity
 from trainer.contract.run import exits
 from trainer.contract.run.events import SilentLog, Tail
 from trainer.contract.run.rundir import RunDir
@@ -36,7 +36,7 @@ class Unmeasured(Run):
 
 def made(kind: type[Run], folder: Path, config: TrainConfig) -> Run:
     run = make_run(folder, config)
-    return kind(config, run, SilentLog(), None, World(), Found(None))
+    return kind(config, run, SilentLog(), None, World(), FoundCheckpoint(None))
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ Shapes = dict[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
-class Header:
+class TensorHeader:
     """What a file says of itself."""
 
     shapes: Shapes
@@ -31,7 +31,7 @@ def read_shapes(path: Path) -> Shapes:
     return read_header(path).shapes
 
 
-def read_header(path: Path) -> Header:
+def read_header(path: Path) -> TensorHeader:
     """All that the header of a whole file says. Raises BadHeader, never OSError.
 
     A plan asks for the same headers many times: they are read anew only where size or time changed.
@@ -44,7 +44,7 @@ def read_header(path: Path) -> Header:
 
 
 @lru_cache(maxsize=64)
-def _read(path: Path, size: int, _changed: int) -> Header:
+def _read(path: Path, size: int, _changed: int) -> TensorHeader:
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
@@ -53,7 +53,7 @@ def _read(path: Path, size: int, _changed: int) -> Header:
             words = json.loads(file.read(length))
         said = words.pop("__metadata__", None) or {}
         _check_length(words, size - 8 - length)
-        return Header(
+        return TensorHeader(
             {name: tuple(map(int, one["shape"])) for name, one in words.items()},
             frozenset(str(one["dtype"]) for one in words.values()),
             {str(name): str(one) for name, one in said.items()},

@@ -60,7 +60,7 @@ _VAE_MIDDLE = re.compile(r"(encoder|decoder)\.mid\.(block|attn)_(\d)\.(.+)")
 
 
 @dataclass(frozen=True)
-class Place:
+class SgmName:
     """Where a tensor goes: its part, its name there, or three names for one that is cut into thirds along its rows.
 
     turned: rows become columns; flat: a convolution of one pixel becomes a matrix.
@@ -72,17 +72,17 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Places:
+class SgmNames:
     """Every tensor of the four parts by its name in the file, and the names that are none of theirs."""
 
-    known: dict[str, Place]
+    known: dict[str, SgmName]
     strange: tuple[str, ...]
 
 
-def places(shapes: Shapes) -> Places:
+def places(shapes: Shapes) -> SgmNames:
     """Where each tensor of a checkpoint goes; what lies outside the four parts (EMA, a v_pred mark) is passed over."""
     per_block, levels = _resnets_per_block(shapes), _vae_levels(shapes)
-    known: dict[str, Place] = {}
+    known: dict[str, SgmName] = {}
     strange: list[str] = []
     for name, shape in shapes.items():
         part = next((part for part, prefix in PREFIXES.items() if name.startswith(prefix)), None)
@@ -94,14 +94,14 @@ def places(shapes: Shapes) -> Places:
         elif part == "vae":
             found = _vae(inner, shape, levels)
         elif part == "text_encoder":
-            found = Place(part, (inner,)) if inner.startswith("text_model.") else None
+            found = SgmName(part, (inner,)) if inner.startswith("text_model.") else None
         else:
             found = _open_clip(inner)
         if found is None:
             strange.append(name)
         else:
             known[name] = found
-    return Places(known, tuple(strange))
+    return SgmNames(known, tuple(strange))
 
 
 def diffusers_shapes(shapes: Shapes) -> dict[str, Shapes]:
@@ -112,7 +112,7 @@ def diffusers_shapes(shapes: Shapes) -> dict[str, Shapes]:
     return found
 
 
-def _changed(place: Place, shape: tuple[int, ...]) -> Iterator[tuple[str, tuple[int, ...]]]:
+def _changed(place: SgmName, shape: tuple[int, ...]) -> Iterator[tuple[str, tuple[int, ...]]]:
     match place.change:
         case "thirds":
             shape = (shape[0] // 3, *shape[1:])
@@ -134,8 +134,8 @@ def _vae_levels(shapes: Shapes) -> int:
     return max((int(one[1]) for name in shapes if (one := found.match(name))), default=3) + 1
 
 
-def _one(part: str, name: str | None) -> Place | None:
-    return None if name is None else Place(part, (name,))
+def _one(part: str, name: str | None) -> SgmName | None:
+    return None if name is None else SgmName(part, (name,))
 
 
 def _unet(name: str, per_block: int) -> str | None:
@@ -171,26 +171,26 @@ def _resnet(place: str, rest: str) -> str | None:
     return f"{place}.{_RESNET[head]}.{kind}" if head in _RESNET else None
 
 
-def _vae(name: str, shape: tuple[int, ...], levels: int) -> Place | None:
+def _vae(name: str, shape: tuple[int, ...], levels: int) -> SgmName | None:
     if found := _VAE_BLOCK.fullmatch(name):
         side, way, level, what, layer, rest = found.groups()
         place = f"{side}.{way}_blocks.{int(level) if way == 'down' else levels - 1 - int(level)}"
         if layer is None:
-            return Place("vae", (f"{place}.{what}rs.0.{rest}",)) if rest.startswith("conv.") else None
-        return Place("vae", (f"{place}.resnets.{layer}.{_shortcut(rest)}",))
+            return SgmName("vae", (f"{place}.{what}rs.0.{rest}",)) if rest.startswith("conv.") else None
+        return SgmName("vae", (f"{place}.resnets.{layer}.{_shortcut(rest)}",))
     if found := _VAE_MIDDLE.fullmatch(name):
         side, what, number, rest = found.groups()
         if what == "block":
-            return Place("vae", (f"{side}.mid_block.resnets.{int(number) - 1}.{_shortcut(rest)}",))
+            return SgmName("vae", (f"{side}.mid_block.resnets.{int(number) - 1}.{_shortcut(rest)}",))
         head, _, kind = rest.rpartition(".")
         if head not in _ATTENTION:
             return None
         change: Change = "flat" if len(shape) == 4 else ""
-        return Place("vae", (f"{side}.mid_block.attentions.0.{_ATTENTION[head]}.{kind}",), change)
+        return SgmName("vae", (f"{side}.mid_block.attentions.0.{_ATTENTION[head]}.{kind}",), change)
     if name.startswith(("quant_conv.", "post_quant_conv.")):
-        return Place("vae", (name,))
+        return SgmName("vae", (name,))
     if found := re.fullmatch(r"(encoder|decoder)\.(conv_in|conv_out|norm_out)\.(\w+)", name):
-        return Place("vae", (f"{found[1]}.{found[2].replace('norm_out', 'conv_norm_out')}.{found[3]}",))
+        return SgmName("vae", (f"{found[1]}.{found[2].replace('norm_out', 'conv_norm_out')}.{found[3]}",))
     return None
 
 
@@ -198,15 +198,15 @@ def _shortcut(rest: str) -> str:
     return rest.replace("nin_shortcut.", "conv_shortcut.")
 
 
-def _open_clip(name: str) -> Place | None:
+def _open_clip(name: str) -> SgmName | None:
     part = "text_encoder_2"
     if name == "text_projection":
-        return Place(part, ("text_projection.weight",), "turned")
+        return SgmName(part, ("text_projection.weight",), "turned")
     if name in _OPEN_CLIP:
-        return Place(part, (_OPEN_CLIP[name],))
+        return SgmName(part, (_OPEN_CLIP[name],))
     if found := _LAYER_IN.fullmatch(name):
         place = f"text_model.encoder.layers.{found[1]}.self_attn"
-        return Place(part, tuple(f"{place}.{one}_proj.{found[2]}" for one in "qkv"), "thirds")
+        return SgmName(part, tuple(f"{place}.{one}_proj.{found[2]}" for one in "qkv"), "thirds")
     if (found := _LAYER.fullmatch(name)) and found[2] in _OPEN_CLIP_LAYER:
-        return Place(part, (f"text_model.encoder.layers.{found[1]}.{_OPEN_CLIP_LAYER[found[2]]}.{found[3]}",))
+        return SgmName(part, (f"text_model.encoder.layers.{found[1]}.{_OPEN_CLIP_LAYER[found[2]]}.{found[3]}",))
     return None

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from trainer.contract.basemodel.headers import BadHeader, Header, Shapes, read_header
+from trainer.contract.basemodel.headers import BadHeader, Shapes, TensorHeader, read_header
 from trainer.contract.basemodel.sgm import PREFIXES, diffusers_shapes, places
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -105,7 +105,7 @@ def _read(path: Path, _size: int, _when: int, _beside: int) -> Checkpoint:
     return Checkpoint(path, parts, _prediction(header), "ztsnr" in names, header.kinds & TRAINABLE)
 
 
-def _header(path: Path) -> Header:
+def _header(path: Path) -> TensorHeader:
     with path.open("rb") as file:
         start = file.read(16)
     if path.suffix.lower() in PICKLES or start.startswith((b"PK", b"\x80")):
@@ -181,7 +181,7 @@ def _layers(config: dict[str, Any]) -> int:
     return int(falling + depths[-1] + rising)
 
 
-def _prediction(header: Header) -> Prediction:
+def _prediction(header: TensorHeader) -> Prediction:
     """As ComfyUI and Forge tell it: by marks among the tensors; where there are none, by the metadata."""
     names = header.shapes
     if {"edm_mean", "edm_std"} <= set(names):

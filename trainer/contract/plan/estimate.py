@@ -65,7 +65,7 @@ _DECODED = re.compile(r"^decoder\.up_blocks\.(\d+)\.resnets\.0\.conv1\.weight$")
 
 
 @dataclass(frozen=True)
-class Part:
+class MemoryPart:
     """One part of the need, in bytes. `rough`: not counted from the model, so corrected by what runs measured."""
 
     name: str
@@ -78,9 +78,9 @@ class Part:
 class Estimate:
     """What a run will take: memory before and after the pivot, and disk, each by part."""
 
-    memory: tuple[Part, ...]  # at its fullest, before the pivot
+    memory: tuple[MemoryPart, ...]  # at its fullest, before the pivot
     memory_after: int  # bytes once the text encoders are released; the same where nothing is
-    disk: tuple[Part, ...]
+    disk: tuple[MemoryPart, ...]
     lora_parameters: int
     exact: bool  # counted from the model's own headers, not from SDXL's known size
     unet_parameters: int  # what two models of one size share
@@ -103,7 +103,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Shape:
+class ModelShape:
     """The sizes of a base model that the estimate needs."""
 
     parameters: dict[str, int]
@@ -141,13 +141,15 @@ def corrected(need: Estimate, factor: float) -> Estimate:
     return replace(need, memory=parts, memory_after=need.memory_after + more)
 
 
-def model_shape(config: TrainConfig, base: BaseModel) -> Shape:
+def model_shape(config: TrainConfig, base: BaseModel) -> ModelShape:
     """Sizes from the headers of a local model, or SDXL's own for one on the hub; a VAE that is not there is SDXL's."""
     headers = base.shapes()
     train, text = config.train, config.text_encoder_lora.enabled
     if not headers or not all(headers[part] for part in WEIGHTED if part != "vae"):
         words = round(train.rank * SDXL_TEXT_PER_RANK) if text else 0
-        return Shape(SDXL_PARAMETERS, round(_sdxl_lora(config)), words, SDXL_TOKEN_WIDTH, SDXL_DECODED_CHANNELS, False)
+        return ModelShape(
+            SDXL_PARAMETERS, round(_sdxl_lora(config)), words, SDXL_TOKEN_WIDTH, SDXL_DECODED_CHANNELS, False
+        )
     parameters = {part: sum(map(_count, shapes.values())) or SDXL_PARAMETERS[part] for part, shapes in headers.items()}
     pattern, blocks = _LORA if train.targets == "attention" else _LINEAR, train.blocks
     lora = sum(
@@ -158,10 +160,12 @@ def model_shape(config: TrainConfig, base: BaseModel) -> Shape:
     encoders = [headers[part] for part in ("text_encoder", "text_encoder_2")]
     words = sum(train.rank * sum(shape) for one in encoders for name, shape in one.items() if _TEXT.search(name))
     width = sum(map(_token_width, encoders))
-    return Shape(parameters, lora, words if text else 0, width, _decoded(headers["vae"]), True)
+    return ModelShape(parameters, lora, words if text else 0, width, _decoded(headers["vae"]), True)
 
 
-def _held(config: TrainConfig, base: BaseModel, shape: Shape, trained: int, device: Device) -> tuple[Part, ...]:
+def _held(
+    config: TrainConfig, base: BaseModel, shape: ModelShape, trained: int, device: Device
+) -> tuple[MemoryPart, ...]:
     """What stays from the first step on."""
     train, width = config.train, WIDTH[config.train.precision]
     encoders = _encoders(config, shape)
@@ -169,19 +173,21 @@ def _held(config: TrainConfig, base: BaseModel, shape: Shape, trained: int, devi
     index = PRODIGY_INDEX / config.prodigy.slice_p if train.optimizer == "prodigy" and config.prodigy.slice_p > 1 else 0
     state = _state_bytes(config) + index
     return (
-        Part("torch itself", round(TORCH[device]), "and its libraries", rough=device == "cpu"),
-        Part("unet", shape.parameters["unet"] * width, f"{shape.parameters['unet'] / 1e6:,.1f} M, {train.precision}"),
-        Part("text encoders", encoders, "released at the pivot")
+        MemoryPart("torch itself", round(TORCH[device]), "and its libraries", rough=device == "cpu"),
+        MemoryPart(
+            "unet", shape.parameters["unet"] * width, f"{shape.parameters['unet'] / 1e6:,.1f} M, {train.precision}"
+        ),
+        MemoryPart("text encoders", encoders, "released at the pivot")
         if _trains_words(config)
-        else Part("text encoders", 0, "released before the first step"),
-        Part("VAE", shape.parameters["vae"] * vae, "for the samples" + (", fp32" if vae > width else "")),
-        Part("LoRA and new tokens", trained * 4, f"{trained / 1e6:,.2f} M, always fp32"),
-        Part("gradients", trained * 4, "fp32"),
-        Part("optimizer", round(trained * state), f"{train.optimizer}, {state:.3g} bytes a number"),
+        else MemoryPart("text encoders", 0, "released before the first step"),
+        MemoryPart("VAE", shape.parameters["vae"] * vae, "for the samples" + (", fp32" if vae > width else "")),
+        MemoryPart("LoRA and new tokens", trained * 4, f"{trained / 1e6:,.2f} M, always fp32"),
+        MemoryPart("gradients", trained * 4, "fp32"),
+        MemoryPart("optimizer", round(trained * state), f"{train.optimizer}, {state:.3g} bytes a number"),
     )
 
 
-def _passing(config: TrainConfig, base: BaseModel, shape: Shape, trained: int) -> tuple[Part, ...]:
+def _passing(config: TrainConfig, base: BaseModel, shape: ModelShape, trained: int) -> tuple[MemoryPart, ...]:
     """What comes and goes: the passes, the optimizer's step and the pictures, of which only one is there at a time."""
     train, on = config.train, config.train.gradient_checkpointing
     pictures, width = train.batch * (2 if config.prior.enabled else 1), WIDTH[train.precision] / 2
@@ -196,30 +202,32 @@ def _passing(config: TrainConfig, base: BaseModel, shape: Shape, trained: int) -
     samples = max(decoded, DENOISED * made * size * width)
     prodigy, sliced = train.optimizer == "prodigy", config.prodigy.slice_p > 1
     scratch = trained * (SCRATCH_SLICED if prodigy and sliced else SCRATCH[train.optimizer])
-    parts = [Part("activations", round(work), "about; with checkpointing" if on else "about", rough=True)]
+    parts = [MemoryPart("activations", round(work), "about; with checkpointing" if on else "about", rough=True)]
     if scratch > work:
         note = f"{_shown(scratch)} in a step, in the place of the activations"
-        parts.append(Part("optimizer's step", round(scratch - work), note, rough=True))
+        parts.append(MemoryPart("optimizer's step", round(scratch - work), note, rough=True))
     beyond = max(0, samples - max(work, scratch))
     note = f"{_shown(samples)} while one is made, in the place of the activations"
-    parts.append(Part("samples", round(beyond), note, rough=True))
+    parts.append(MemoryPart("samples", round(beyond), note, rough=True))
     loading = 0 if _trains_words(config) else _encoders(config, shape) - max(work, scratch, samples)
     if loading > 0:
-        parts.append(Part("loading", round(loading), "the text encoders, until all captions are encoded"))
+        parts.append(MemoryPart("loading", round(loading), "the text encoders, until all captions are encoded"))
     return tuple(parts)
 
 
-def _disk(config: TrainConfig, base: BaseModel, lora: int, trained: int, images: int) -> tuple[Part, ...]:
+def _disk(config: TrainConfig, base: BaseModel, lora: int, trained: int, images: int) -> tuple[MemoryPart, ...]:
     train = config.train
     kept = min(len(checkpoint_steps(config)), train.keep_checkpoints + 1)  # an old one goes after the new one is whole
     pictures = len(sample_steps(config)) * max(1, len(config.sample.prompts))
     latents = 2 * 4 * 4 * (train.resolution // base.factor) ** 2  # mean and std, 4 channels, fp32
     saved = trained * (4 + _state_bytes(config))
     return (
-        Part("checkpoints", round(kept * saved), f"{kept} at a time, with the optimizer's state"),
-        Part("files to use", 2 * lora * WIDTH[config.export.precision], "for diffusers and for the user interfaces"),
-        Part("samples", round(pictures * train.resolution**2 * PNG_BYTES), f"{pictures} PNG"),
-        Part("cached latents", images * latents, f"{images} pictures"),
+        MemoryPart("checkpoints", round(kept * saved), f"{kept} at a time, with the optimizer's state"),
+        MemoryPart(
+            "files to use", 2 * lora * WIDTH[config.export.precision], "for diffusers and for the user interfaces"
+        ),
+        MemoryPart("samples", round(pictures * train.resolution**2 * PNG_BYTES), f"{pictures} PNG"),
+        MemoryPart("cached latents", images * latents, f"{images} pictures"),
     )
 
 
@@ -228,7 +236,7 @@ def _trains_words(config: TrainConfig) -> bool:
     return config.pivotal.enabled or config.text_encoder_lora.enabled
 
 
-def _encoders(config: TrainConfig, shape: Shape) -> int:
+def _encoders(config: TrainConfig, shape: ModelShape) -> int:
     return (shape.parameters["text_encoder"] + shape.parameters["text_encoder_2"]) * WIDTH[config.train.precision]
 
 
@@ -239,7 +247,7 @@ def _state_bytes(config: TrainConfig) -> float:
     return PRODIGY_STATE + PRODIGY_SLICED / config.prodigy.slice_p
 
 
-def _size(config: TrainConfig, base: BaseModel, shape: Shape) -> float:
+def _size(config: TrainConfig, base: BaseModel, shape: ModelShape) -> float:
     """A picture's way through the unet, against one of 1024 px through SDXL's: latents times parameters."""
     pixels = config.train.resolution**2 / ACTIVATIONS_PIXELS * (8 / base.factor) ** 2
     return pixels * shape.parameters["unet"] / SDXL_PARAMETERS["unet"]

@@ -21,7 +21,7 @@ class NotAdded(ValueError):
 
 
 @dataclass(frozen=True)
-class Added:
+class AddedPrompt:
     """One prompt; `index` names its pictures (000300-4.png), `kept` says that every sample step draws it."""
 
     index: int
@@ -33,14 +33,16 @@ class Added:
 class AddedPrompts:
     """All prompts that were added to a run, in the order of their indices; replaced, never patched."""
 
-    prompts: tuple[Added, ...] = ()
+    prompts: tuple[AddedPrompt, ...] = ()
 
     @property
-    def kept(self) -> tuple[Added, ...]:
+    def kept(self) -> tuple[AddedPrompt, ...]:
         """Those that every sample step draws."""
         return tuple(one for one in self.prompts if one.kept)
 
-    def with_prompt(self, text: str, keep: bool | None, configured: tuple[str, ...]) -> tuple[AddedPrompts, Added]:
+    def with_prompt(
+        self, text: str, keep: bool | None, configured: tuple[str, ...]
+    ) -> tuple[AddedPrompts, AddedPrompt]:
         """`text` added (or found), and whether it is drawn from now on: None leaves that as it is.
 
         One of the run's `configured` prompts keeps its place there and is no added one. Raises NotAdded.
@@ -51,7 +53,7 @@ class AddedPrompts:
         if text in configured:
             if keep is False:
                 raise NotAdded("one of the run's own prompts; it is in config.toml and stays")
-            return self, Added(configured.index(text), text, kept=True)
+            return self, AddedPrompt(configured.index(text), text, kept=True)
         known = next((one for one in self.prompts if one.prompt == text), None)
         if known is None and keep is False:
             raise NotAdded("no such prompt was added to this run")
@@ -64,7 +66,7 @@ class AddedPrompts:
                 "loratui sample --prompt ... --no-keep"
             )
         taken = max([len(configured) - 1, *(one.index for one in self.prompts)])
-        new = Added(known.index if known else taken + 1, text, kept)
+        new = AddedPrompt(known.index if known else taken + 1, text, kept)
         others = [one for one in self.prompts if one.prompt != text]
         return AddedPrompts(tuple(sorted([*others, new], key=lambda one: one.index))), new
 
@@ -104,17 +106,17 @@ def read_added(run: RunDir, configured: int) -> AddedPrompts:
     entries = raw.get("added") if isinstance(raw, dict) else None
     if not isinstance(entries, list):
         raise ValueError(f"{run.prompts.name} holds no list of prompts")
-    found: dict[str, Added] = {}
+    found: dict[str, AddedPrompt] = {}
     for one in filter(None, map(_entry, entries[:MAX_ADDED])):
         found.setdefault(one.prompt, one)
     top = max([configured - 1, *(one.index for one in found.values())])
-    prompts: list[Added] = []
+    prompts: list[AddedPrompt] = []
     for one in sorted(found.values(), key=lambda one: one.index):
         if one.index < configured or any(other.index == one.index for other in prompts):
             top += 1
-            one = Added(top, one.prompt, one.kept)
+            one = AddedPrompt(top, one.prompt, one.kept)
         kept = one.kept and sum(other.kept for other in prompts) < MAX_KEPT
-        prompts.append(Added(one.index, one.prompt, kept))
+        prompts.append(AddedPrompt(one.index, one.prompt, kept))
     return AddedPrompts(tuple(sorted(prompts, key=lambda one: one.index)))
 
 
@@ -124,10 +126,10 @@ def write_added(run: RunDir, added: AddedPrompts) -> None:
     write_atomic(run.prompts, json.dumps({"v": 1, "added": entries}, ensure_ascii=False, indent=1) + "\n")
 
 
-def _entry(raw: Any) -> Added | None:
+def _entry(raw: Any) -> AddedPrompt | None:
     if not isinstance(raw, dict):
         return None
     index, prompt, kept = raw.get("index"), raw.get("prompt"), raw.get("kept")
     if type(index) is not int or not 0 <= index < 10**6 or not isinstance(prompt, str) or why_not(prompt):
         return None
-    return Added(index, prompt.strip(), kept is True)
+    return AddedPrompt(index, prompt.strip(), kept is True)

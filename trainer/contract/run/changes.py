@@ -58,7 +58,7 @@ _WHY = {
 
 
 @dataclass(frozen=True)
-class Change:
+class SettingChange:
     """One setting that was changed between two starts of a run; values as JSON holds them."""
 
     key: str
@@ -76,13 +76,15 @@ def plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def changes_between(old: TrainConfig, new: TrainConfig) -> tuple[Change, ...]:
+def changes_between(old: TrainConfig, new: TrainConfig) -> tuple[SettingChange, ...]:
     """Every setting in which the two differ, in the order of declaration."""
     before, after = flat(old), flat(new)
-    return tuple(Change(key, plain(before[key]), plain(after[key])) for key in after if before[key] != after[key])
+    return tuple(
+        SettingChange(key, plain(before[key]), plain(after[key])) for key in after if before[key] != after[key]
+    )
 
 
-def effect_of(changes: Sequence[Change]) -> Effect:
+def effect_of(changes: Sequence[SettingChange]) -> Effect:
     """The strongest effect among changes that `refusals_of` has nothing against."""
     effects = {_effect(one.key) for one in changes}
     return "training" if "training" in effects else "rounding" if "rounding" in effects else "none"
@@ -109,7 +111,7 @@ def same_step(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     return products[0] == products[1] and not old.get("train.dropout") and not new.get("train.dropout")
 
 
-def settings_at(saved: Mapping[str, Any], config: TrainConfig, record: Sequence[Change]) -> dict[str, Any]:
+def settings_at(saved: Mapping[str, Any], config: TrainConfig, record: Sequence[SettingChange]) -> dict[str, Any]:
     """Dotted keys and values of `config` that may differ from a checkpoint's `saved` settings, as they were there.
 
     A setting of RECORDED may differ where the record leads from the saved value to the present one.
@@ -124,22 +126,22 @@ def settings_at(saved: Mapping[str, Any], config: TrainConfig, record: Sequence[
     return found
 
 
-def left_out(config: TrainConfig, record: Sequence[Change]) -> frozenset[str]:
+def left_out(config: TrainConfig, record: Sequence[SettingChange]) -> frozenset[str]:
     """Names of pictures that a person left out between two starts of the run."""
     names = {name for one in record if one.key == "dataset.skip" for name in set(one.new) - set(one.old)}
     return frozenset(names & set(config.dataset.skip))
 
 
-def read_changes(run: RunDir) -> tuple[Change, ...]:
+def read_changes(run: RunDir) -> tuple[SettingChange, ...]:
     """What was changed so far, the oldest first; nothing where the record is missing or cannot be read."""
     try:
         raw = json.loads(run.changes.read_text(encoding="utf-8"))
-        return tuple(Change(str(one["key"]), one["old"], one["new"]) for one in raw)
+        return tuple(SettingChange(str(one["key"]), one["old"], one["new"]) for one in raw)
     except (OSError, ValueError, KeyError, TypeError):
         return ()
 
 
-def record_changes(run: RunDir, changes: Sequence[Change]) -> None:
+def record_changes(run: RunDir, changes: Sequence[SettingChange]) -> None:
     """Add to the record, durably. Raises OSError."""
     kept = [one for one in (*read_changes(run), *changes)]
     words = [{"key": one.key, "old": one.old, "new": one.new} for one in kept]
@@ -167,7 +169,7 @@ def _forbidden(key: str, old: TrainConfig, new: TrainConfig) -> str:
     return _WHY.get(key, "what was trained so far depends on it")
 
 
-def _led(record: Sequence[Change], key: str, saved: Any, value: Any) -> bool:
+def _led(record: Sequence[SettingChange], key: str, saved: Any, value: Any) -> bool:
     """Whether the record says that a person changed `key` from what was saved, and in the end to `value`."""
     own = [one for one in record if one.key == key]
     known = [end for one in own for end in (one.old, one.new)]

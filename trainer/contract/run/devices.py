@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from trainer.contract.run.lock import lock_holder
-from trainer.contract.run.queue import Entry
+from trainer.contract.run.queue import QueueEntry
 from trainer.contract.run.rundir import RunDir
 
 SEEN = "LORATUI_GPUS"  # in a trainer that was given some of the GPUs: all that its starter could give
@@ -42,7 +42,7 @@ def free_slots(root: Path, gpus: tuple[str, ...]) -> set[str]:
     return free
 
 
-def place_for(entry: Entry, free: set[str], gpus: tuple[str, ...]) -> tuple[str, ...] | None:
+def place_for(entry: QueueEntry, free: set[str], gpus: tuple[str, ...]) -> tuple[str, ...] | None:
     """The free places that `entry` would take, or None if it has to wait."""
     if not gpus or on_cpu(entry.run):
         return (CPU,) if CPU in free else None
@@ -50,7 +50,7 @@ def place_for(entry: Entry, free: set[str], gpus: tuple[str, ...]) -> tuple[str,
     return tuple(mine) if len(mine) == entry.gpus else None
 
 
-def fits(entry: Entry, gpus: tuple[str, ...]) -> bool:
+def fits(entry: QueueEntry, gpus: tuple[str, ...]) -> bool:
     """Whether this machine has as many GPUs as `entry` asks for."""
     return entry.gpus <= max(1, len(gpus))
 

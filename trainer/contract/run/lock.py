@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Holder:
+class LockHolder:
     """Who holds a lock."""
 
     pid: int
@@ -23,7 +23,7 @@ class Holder:
 class AlreadyRunning(RuntimeError):
     """Another trainer works in the same run directory."""
 
-    def __init__(self, holder: Holder) -> None:
+    def __init__(self, holder: LockHolder) -> None:
         start = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder.since))
         super().__init__(
             f"a trainer already runs here: process {holder.pid} on {holder.host}, started {start}. "
@@ -54,7 +54,7 @@ class RunLock:
         os.close(self._descriptor)
 
 
-def lock_holder(path: Path) -> Holder | None:
+def lock_holder(path: Path) -> LockHolder | None:
     """Who holds the lock at `path`, or None if nobody does."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -88,10 +88,10 @@ def take(descriptor: int, tries: int = 10) -> bool:
     return False
 
 
-def read_holder(descriptor: int) -> Holder:
+def read_holder(descriptor: int) -> LockHolder:
     """What the holder of an open lock file wrote into it; process 0 where that cannot be read."""
     try:
         words = json.loads(os.pread(descriptor, 4096, 0))
-        return Holder(int(words["pid"]), str(words["host"]), float(words["since"]))
+        return LockHolder(int(words["pid"]), str(words["host"]), float(words["since"]))
     except (ValueError, KeyError, TypeError):
-        return Holder(0, "?", 0.0)
+        return LockHolder(0, "?", 0.0)

@@ -24,7 +24,7 @@ class QueueError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Entry:
+class QueueEntry:
     """A run that waits. Its entry lies in its own folder: a run that is moved or removed takes it along."""
 
     run: RunDir
@@ -41,12 +41,12 @@ class Entry:
         return self.tries >= MOST_TRIES
 
 
-def waiting(root: Path) -> list[Entry]:
+def waiting(root: Path) -> list[QueueEntry]:
     """The runs of `root` that wait for their turn, in their order; what is on its way in waits no longer."""
     return [one for one in entries(root) if not is_held(one.run.claim) and not is_held(one.run.lock)]
 
 
-def entries(root: Path) -> list[Entry]:
+def entries(root: Path) -> list[QueueEntry]:
     """Every entry in `root`, in order. Reads without a lock: each is whole or absent."""
     try:
         if not (root / LOCK).exists():
@@ -58,7 +58,7 @@ def entries(root: Path) -> list[Entry]:
     return sorted(found, key=lambda one: (one.place, one.since, one.run.path.name))
 
 
-def entry_of(run: RunDir) -> Entry | None:
+def entry_of(run: RunDir) -> QueueEntry | None:
     """The entry of a run, or None if it does not wait. A damaged entry waits last, and is never dropped."""
     try:
         raw = run.queued.read_bytes()
@@ -66,7 +66,7 @@ def entry_of(run: RunDir) -> Entry | None:
         return None
     try:
         words = json.loads(raw)
-        return Entry(
+        return QueueEntry(
             run,
             float(words["place"]),
             max(1, int(words["gpus"])),
@@ -76,10 +76,10 @@ def entry_of(run: RunDir) -> Entry | None:
             int(words.get("offset") or 0),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
-        return Entry(run, float("inf"), 1, 0.0, str(run.path.parent))
+        return QueueEntry(run, float("inf"), 1, 0.0, str(run.path.parent))
 
 
-def enqueue(run: RunDir, gpus: int = 1) -> Entry:
+def enqueue(run: RunDir, gpus: int = 1) -> QueueEntry:
     """Put `run` at the end of its folder's queue; one that is stuck there gets its tries anew.
 
     Raises QueueError if it waits or runs already; OSError.
@@ -93,12 +93,12 @@ def enqueue(run: RunDir, gpus: int = 1) -> Entry:
             raise QueueError("it runs already")
         last = max((one.place for one in entries(root) if one.place != float("inf")), default=0.0)
         size = run.events.stat().st_size if run.events.exists() else 0
-        entry = Entry(run, last + 1.0, gpus, round(time.time(), 3), str(Path.cwd()), 0, size)
+        entry = QueueEntry(run, last + 1.0, gpus, round(time.time(), 3), str(Path.cwd()), 0, size)
         write(entry)
     return entry
 
 
-def move(run: RunDir, place: int) -> list[Entry]:
+def move(run: RunDir, place: int) -> list[QueueEntry]:
     """Put a waiting run at `place` (1 is the next to start; beyond the end: the last). Returns the new order.
 
     One file is replaced, so a kill leaves the old order or the new one. Raises QueueError if it does not wait.
@@ -143,7 +143,7 @@ def goes_on_words(run: RunDir) -> str:
     return f"; then the queue goes on with {others[0]}" if others else ""
 
 
-def has_begun(entry: Entry) -> bool:
+def has_begun(entry: QueueEntry) -> bool:
     """Whether a trainer logged its start since the run was queued: killed right after that, it is not started twice."""
     try:
         with entry.run.events.open("rb") as file:
@@ -153,7 +153,7 @@ def has_begun(entry: Entry) -> bool:
         return False
 
 
-def write(entry: Entry) -> None:
+def write(entry: QueueEntry) -> None:
     """Replace the entry's file; the caller holds the queue's lock."""
     words = {"place": entry.place, "gpus": entry.gpus, "since": entry.since, "folder": entry.folder}
     write_atomic(entry.run.queued, json.dumps({**words, "tries": entry.tries, "offset": entry.offset}))
@@ -184,7 +184,7 @@ def _between(before: float | None, after: float | None) -> float:
     return before + 1.0 if after is None else (before + after) / 2
 
 
-def _renumbered(old: list[Entry]) -> list[Entry]:
+def _renumbered(old: list[QueueEntry]) -> list[QueueEntry]:
     """The same order on whole numbers beyond all that are taken, written from the last to the first.
 
     So the order holds after every single write.

@@ -17,7 +17,7 @@ from trainer import contract
 from trainer.contract.run import queue
 from trainer.contract.run.devices import CPU, SEEN, fits, free_slots, on_cpu, place_for, visible_gpus
 from trainer.contract.run.lock import AlreadyRunning, is_held, lock_holder, read_holder, take
-from trainer.contract.run.queue import Entry, QueueError
+from trainer.contract.run.queue import QueueEntry, QueueError
 from trainer.contract.run.rundir import RunDir
 
 LOOK = 0.05  # seconds between two looks at a trainer that starts
@@ -29,7 +29,7 @@ LAUNCHED = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
 
 
 @dataclass(frozen=True)
-class Started:
+class StartedTrainer:
     """A run that left the queue for a process."""
 
     run: RunDir
@@ -110,14 +110,14 @@ def trainer_environment(threads: int = 1, devices: tuple[str, ...] = ()) -> dict
     return environment
 
 
-def take_up(root: Path, settle: bool = True) -> list[Started]:
+def take_up(root: Path, settle: bool = True) -> list[StartedTrainer]:
     """Start what waits in the queue of `root` and has a free place; returns what was started.
 
     Any process may call it at any time: an entry is claimed by one of them only. With `settle` it waits until each
     trainer works (moments) and returns those that do, so that one that ends on its way in does not stop the queue.
     Raises OSError, QueueError.
     """
-    begun: list[Started] = []
+    begun: list[StartedTrainer] = []
     while queue.waiting(root):
         started = _start_free(root)
         if not settle or not started:
@@ -128,7 +128,7 @@ def take_up(root: Path, settle: bool = True) -> list[Started]:
     return begun
 
 
-def has_settled(started: Started, patience: float = PATIENCE) -> bool:
+def has_settled(started: StartedTrainer, patience: float = PATIENCE) -> bool:
     """Wait until the trainer holds the run's lock: True. False if it is gone: it refused its settings, or died."""
     end = time.monotonic() + patience
     while time.monotonic() < end:
@@ -140,10 +140,10 @@ def has_settled(started: Started, patience: float = PATIENCE) -> bool:
     return True
 
 
-def _start_free(root: Path) -> list[Started]:
+def _start_free(root: Path) -> list[StartedTrainer]:
     """Start each entry that is next for a free place; alone with the queue while it looks and starts."""
     gpus = visible_gpus()  # may ask nvidia-smi: before the lock
-    started: list[Started] = []
+    started: list[StartedTrainer] = []
     with queue.locked(root):
         free = free_slots(root, gpus)
         for entry in ready(queue.waiting(root), gpus):
@@ -160,13 +160,13 @@ def _start_free(root: Path) -> list[Started]:
             except OSError as error:
                 print(f"{entry.run.path}: the trainer cannot be started: {error}", file=sys.stderr)
             else:
-                started.append(Started(entry.run, child))
+                started.append(StartedTrainer(entry.run, child))
             # after the launch: a kill of this process in between is no failure of the run
             queue.write(replace(entry, tries=entry.tries + 1))
     return started
 
 
-def ready(waiting: list[Entry], gpus: tuple[str, ...]) -> list[Entry]:
+def ready(waiting: list[QueueEntry], gpus: tuple[str, ...]) -> list[QueueEntry]:
     """The entries that may be started when there is a place; one that has begun already is taken out of the queue.
 
     Left alone: what died on its way in too often, and what wants more GPUs than there are. The caller holds the
@@ -203,7 +203,7 @@ def pass_on(run: RunDir) -> None:
         os.close(mine)
 
 
-def hand_over(root: Path, ended: RunDir) -> list[Started]:
+def hand_over(root: Path, ended: RunDir) -> list[StartedTrainer]:
     """What the process left by `pass_on` does once its maker is gone: wait for all of `ended`, take up the queue."""
     end = time.monotonic() + PATIENCE
     while is_held(ended.claim) and not is_held(ended.lock) and time.monotonic() < end:

@@ -10,7 +10,7 @@ import pytest
 from textual.pilot import Pilot
 
 from loratui.app import LoratuiApp
-from loratui.events.gallery import Place
+from loratui.events.gallery import GalleryPlace
 from tests.loratui.screens.conftest import (
     HOSTILE,
     SIZES,
@@ -114,7 +114,7 @@ async def test_the_wall(run: RunDir, size: tuple[int, int]) -> None:
         assert {row[-1].step for row in cells} == {50}
         await pilot.press("left", "left", "down", "down")
         await seen(pilot, screen)
-        assert screen.place == Place(2, 30)
+        assert screen.place == GalleryPlace(2, 30)
         assert "▸ step 30 ◂" in screen_text(app)
         assert "▸ 3  a TOK dog as an astronaut · added at step 30" in screen_text(app)
         await pilot.press("left", "enter")
@@ -134,19 +134,19 @@ async def test_the_arrow_keys_go_through_steps_and_prompts(run: RunDir) -> None:
     app = LoratuiApp(run=run)
     async with app.run_test() as pilot:
         screen = await gallery(pilot, "v")
-        assert screen.place == Place(0, 50)
+        assert screen.place == GalleryPlace(0, 50)
         for key, place in (
-            ("left", Place(0, 40)),
-            ("left", Place(0, 30)),
-            ("down", Place(1, 30)),
-            ("home", Place(1, 0)),
-            ("left", Place(1, 0)),
-            ("down", Place(2, 30)),  # it was not drawn before
-            ("right", Place(2, 40)),
-            ("up", Place(1, 40)),
-            ("end", Place(1, 50)),
-            ("up", Place(0, 50)),
-            ("up", Place(0, 50)),
+            ("left", GalleryPlace(0, 40)),
+            ("left", GalleryPlace(0, 30)),
+            ("down", GalleryPlace(1, 30)),
+            ("home", GalleryPlace(1, 0)),
+            ("left", GalleryPlace(1, 0)),
+            ("down", GalleryPlace(2, 30)),  # it was not drawn before
+            ("right", GalleryPlace(2, 40)),
+            ("up", GalleryPlace(1, 40)),
+            ("end", GalleryPlace(1, 50)),
+            ("up", GalleryPlace(0, 50)),
+            ("up", GalleryPlace(0, 50)),
         ):
             await pilot.press(key)
             assert screen.place == place, key
@@ -166,7 +166,7 @@ async def test_the_monitors_picture_is_where_the_gallery_starts(run: RunDir) -> 
         await at(pilot, "MonitorScreen")
         await pilot.press("down", "left", "left", "v")
         screen = await at(pilot, "GalleryScreen")
-        assert screen.place == Place(1, 30)
+        assert screen.place == GalleryPlace(1, 30)
         await pilot.press("escape")
         await at(pilot, "MonitorScreen")
 
@@ -183,17 +183,19 @@ async def test_a_new_picture_is_followed_from_the_newest_and_only_from_there(run
     async with app.run_test() as pilot:
         screen = await gallery(pilot, "v")
         drawn(60)
-        await until(pilot, lambda: screen.place == Place(0, 60) and "step 60  picture 7 of 7" in screen_text(app))
+        await until(
+            pilot, lambda: screen.place == GalleryPlace(0, 60) and "step 60  picture 7 of 7" in screen_text(app)
+        )
         await pilot.press("left")
         drawn(70)
         await until(pilot, lambda: "picture 6 of 8" in screen_text(app))
-        assert screen.place == Place(0, 50)
+        assert screen.place == GalleryPlace(0, 50)
         await pilot.press("w")
         drawn(80)
         await until(pilot, lambda: "picture 6 of 9" in screen_text(app))
         await until(pilot, lambda: "step 80" in screen_text(app))
         log.emit("run", v=1, pid=1, host="h", name="dog", steps=100, resumed_from=30)
-        await until(pilot, lambda: screen.place == Place(0, 30))  # what was undone is gone
+        await until(pilot, lambda: screen.place == GalleryPlace(0, 30))  # what was undone is gone
     log.close()
 
 

@@ -11,7 +11,7 @@ import pytest
 from textual.pilot import Pilot
 
 from loratui.app import LoratuiApp
-from loratui.screens.results.result_jobs import read_wish
+from loratui.screens.results.result_jobs import read_generate_wish
 from tests.loratui.results.test_push import png, safetensors
 from tests.loratui.screens.conftest import (
     HOSTILE,
@@ -237,7 +237,7 @@ async def test_what_is_wrong_in_the_form_is_said_and_what_was_typed_is_kept(run:
 
 def test_an_empty_form_means_the_finished_files() -> None:
     given = {"prompt": "x", "seed": "", "scale": "", "pictures": "", "checkpoint": ""}
-    assert read_wish(given, ()).folder == "final-scale-1"
+    assert read_generate_wish(given, ()).folder == "final-scale-1"
 
 
 async def test_a_job_is_cancelled_after_a_question_and_dies_with_the_program(run: RunDir) -> None:

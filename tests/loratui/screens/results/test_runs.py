@@ -102,7 +102,7 @@ async def test_n_opens_its_answers_as_a_new_draft(wizard: Wizard, three: list[Ru
     async with app.run_test() as pilot:
         await opened(pilot)
         await pilot.press("n")
-        await at(pilot, "AdvancedScreen")
+        await at(pilot, "SettingsScreen")
         assert app.draft.preset == "face" and app.draft.values["train.rank"] == 8
         assert app.draft.values["dataset.path"] == str(photos.absolute())
     (kept,) = app.store.all().kept
@@ -120,7 +120,7 @@ async def test_n_says_what_is_gone_and_what_cannot_be_read(wizard: Wizard, three
         await until(pilot, lambda: "✗ answers.toml:1: not valid TOML" in screen_text(app))
         assert app.screen is screen
         await pilot.press("down", "n")
-        await at(pilot, "DatasetScreen")
+        await at(pilot, "PicturesScreen")
         await until(pilot, lambda: "the pictures are gone" in screen_text(app))
 
 
@@ -247,6 +247,6 @@ async def test_hostile_names_are_inert(wizard: Wizard, own_place: Path) -> None:
         assert screen.query_one("#left").path.name == "outside-the-run"
         assert not {"\x1b", "\x07", "\x9b"} & set(screen_text(app))
         await pilot.press("escape", "n")
-        await at(pilot, "DatasetScreen")
+        await at(pilot, "PicturesScreen")
         assert not {"\x1b", "\x07", "\x9b"} & set(screen_text(app))
         assert app.is_running

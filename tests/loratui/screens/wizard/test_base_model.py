@@ -14,8 +14,8 @@ from textual.pilot import Pilot
 from textual.widgets import Input, OptionList
 
 from loratui.app import LoratuiApp
-from loratui.basemodels.facts import Need
-from loratui.basemodels.hub import Told, _keep
+from loratui.basemodels.facts import BaseModelNeed
+from loratui.basemodels.hub import HubFacts, _keep
 from loratui.screens.wizard.base_model import BaseModelScreen
 from loratui.screens.wizard.base_model_words import KNOWN
 from loratui.settings.draft import Draft
@@ -40,14 +40,14 @@ def quiet_hub(own_place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def told(name: str, size: float, licence: str = "openrail++", gated: bool = False) -> None:
     """What the hub said of a model the last time."""
     files = {"unet/diffusion_pytorch_model.fp16.safetensors": int(size), "sd_xl.safetensors": 10**10}
-    _keep(name, Told(files, licence, gated))
+    _keep(name, HubFacts(files, licence, gated))
 
 
 async def opened(pilot: Pilot[Any], value: str = "sdxl-small") -> tuple[BaseModelScreen, list[str | None]]:
     """The picker with everything looked at, and where its answer will stand."""
     answers: list[str | None] = []
     await at(pilot, "WelcomeScreen")
-    screen = BaseModelScreen(value, Need())
+    screen = BaseModelScreen(value, BaseModelNeed())
     pilot.app.push_screen(screen, answers.append)
     await at(pilot, "BaseModelScreen")
     await until(pilot, lambda: set(screen._seen) >= set(KNOWN))
@@ -172,7 +172,7 @@ async def test_enter_on_the_setting_opens_it_and_its_answer_is_kept(
     async with wizard(draft).run_test(size=(80, 24)) as pilot:
         await at(pilot, "WelcomeScreen")
         await pilot.press("enter")
-        settings = await at(pilot, "AdvancedScreen")
+        settings = await at(pilot, "SettingsScreen")
         await pilot.press("slash", *"model.base", "enter")
         row = settings.query_one("#set-model-base")
         await until(pilot, lambda: settings.focused is row)
@@ -182,9 +182,9 @@ async def test_enter_on_the_setting_opens_it_and_its_answer_is_kept(
         assert picker._at == SDXL
         await on_model(pilot, picker, "sdxl-small")
         await pilot.press("enter")
-        assert await at(pilot, "AdvancedScreen") is settings
+        assert await at(pilot, "SettingsScreen") is settings
         await until(pilot, lambda: settings.draft.values.get("model.base") == "sdxl-small")
         await pilot.press("enter")
         await at(pilot, "BaseModelScreen")
         await pilot.press("escape")
-        assert (await at(pilot, "AdvancedScreen")).draft.values["model.base"] == "sdxl-small"
+        assert (await at(pilot, "SettingsScreen")).draft.values["model.base"] == "sdxl-small"

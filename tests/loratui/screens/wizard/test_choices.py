@@ -63,7 +63,7 @@ async def test_hostile_words_are_inert(wizard: Wizard, chosen: Draft) -> None:
     app = wizard(chosen.with_settings({"dataset.instance_prompt": HOSTILE, "dataset.class_word": "[b]x"}))
     async with app.run_test() as pilot:
         await step(pilot, "PresetScreen")
-        for name in ("AdvancedScreen",):
+        for name in ("SettingsScreen",):
             await pilot.press("f2")
             await at(pilot, name)
             assert "\x1b" not in screen_text(app)
@@ -84,12 +84,12 @@ async def test_a_preset_shows_sources_and_steps_for_these_pictures(wizard: Wizar
         await pilot.pause()
         assert "75 x 5 = 375" in screen_text(app)
         await pilot.press("enter")
-        await at(pilot, "AdvancedScreen")
+        await at(pilot, "SettingsScreen")
         assert app.draft.preset == "face/75x"
 
 
 async def settings(pilot: Pilot[Any]) -> Any:
-    return await step(pilot, "AdvancedScreen")
+    return await step(pilot, "SettingsScreen")
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ async def test_search_finds_by_word_and_opens_sections(advanced: LoratuiApp) -> 
         await pilot.press("enter", *"1.02", "enter")
         assert advanced.draft.values["prodigy.growth_rate"] == 1.02
         await pilot.press("escape")
-        assert type(advanced.screen).__name__ == "AdvancedScreen"  # the first Escape empties the search
+        assert type(advanced.screen).__name__ == "SettingsScreen"  # the first Escape empties the search
 
 
 async def test_a_list_is_written_with_semicolons(advanced: LoratuiApp) -> None:

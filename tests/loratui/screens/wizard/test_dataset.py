@@ -27,7 +27,7 @@ async def test_a_wrong_folder_is_a_sentence(wizard: Wizard, photos: Path, typed:
     async with app.run_test(size=(120, 24)) as pilot:
         await at(pilot, "WelcomeScreen")
         await pilot.press("enter")
-        await at(pilot, "DatasetScreen")
+        await at(pilot, "PicturesScreen")
         app.screen.query_one("#folder", Input).value = typed
         await pilot.press("f2")
         await until(pilot, lambda: said in screen_text(app))
@@ -82,7 +82,7 @@ async def test_a_caption_is_written_only_after_the_question(wizard: Wizard, draf
         await pilot.press("e")
         await at(pilot, "LineEditor")
         await pilot.press(*"a TOK dog", "enter")
-        await at(pilot, "DatasetScreen")
+        await at(pilot, "PicturesScreen")
         assert app.draft.captions == {"dog_4.png": "a TOK dog"}
         assert app.store.load().draft.captions == {"dog_4.png": "a TOK dog"}  # a kill now loses nothing
         assert not Path("photos/dog_4.txt").exists()
@@ -116,7 +116,7 @@ async def test_the_path_stays_as_it_was_typed(wizard: Wizard, photos: Path) -> N
     async with app.run_test() as pilot:
         await at(pilot, "WelcomeScreen")
         await pilot.press("enter")
-        screen = await at(pilot, "DatasetScreen")
+        screen = await at(pilot, "PicturesScreen")
         await pilot.press(*"~/photos", "enter")
         await until(pilot, lambda: screen._report is not None)
         assert app.draft.values["dataset.path"] == "~/photos"

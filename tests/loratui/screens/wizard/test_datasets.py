@@ -23,7 +23,7 @@ async def test_the_caption_column_is_asked_for_and_kept(wizard: Callable[..., Lo
     async with app.run_test(size=(120, 36)) as pilot:
         await at(pilot, "WelcomeScreen")
         await pilot.press("enter")
-        await at(pilot, "DatasetScreen")
+        await at(pilot, "PicturesScreen")
         await until(pilot, lambda: type(app.screen).__name__ == "LineEditor", SLOW)
         assert app.screen.query_one(Input).value == "text"
         await pilot.press("enter")

@@ -10,7 +10,7 @@ import pytest
 from textual.pilot import Pilot
 
 from loratui.app import LoratuiApp
-from loratui.planning.hardware import Holder, Machine
+from loratui.planning.hardware import Machine, MemoryHolder
 from loratui.screens.shared.session import Session
 from loratui.settings.draft import Draft, DraftStore
 from loratui.widgets.settingrow import SettingRow
@@ -18,7 +18,7 @@ from tests.loratui.screens.conftest import HOSTILE, SIZES, assert_snapshot, at, 
 
 Wizard = Callable[..., LoratuiApp]
 GB = 1_000_000_000
-SMALL_GPU = Machine("cuda", "NVIDIA GeForce RTX 3080", 10 * GB, 9 * GB, (Holder(7, "blender", GB),))
+SMALL_GPU = Machine("cuda", "NVIDIA GeForce RTX 3080", 10 * GB, 9 * GB, (MemoryHolder(7, "blender", GB),))
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ async def test_f4_makes_it_fit_and_settings_takes_it_back(wizard: Wizard, heavy:
         assert app.store.load().draft.values == changed  # kept at once
         assert_snapshot(app, "review-made-to-fit")
         await pilot.press("escape")
-        settings = await at(pilot, "AdvancedScreen")
+        settings = await at(pilot, "SettingsScreen")
         row = next(one for one in settings.query(SettingRow) if one.setting.key == "train.accumulation")
         assert row._differs
         row.focus()
@@ -138,7 +138,7 @@ async def test_the_plan_is_there_before_the_gpu_has_answered(chosen: Draft, own_
 
 
 async def test_names_of_gpus_and_processes_are_shown_harmless(wizard: Wizard, heavy: Draft) -> None:
-    machine = Machine("cuda", HOSTILE, 48 * GB, 9 * GB, (Holder(7, HOSTILE, 39 * GB),))
+    machine = Machine("cuda", HOSTILE, 48 * GB, 9 * GB, (MemoryHolder(7, HOSTILE, 39 * GB),))
     app = wizard(heavy, machine)
     async with app.run_test(size=(120, 60)) as pilot:
         screen = await judged(pilot)

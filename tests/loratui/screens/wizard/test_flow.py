@@ -28,7 +28,7 @@ async def test_a_first_time_person_gets_through_by_enter_and_f2(
         await at(pilot, "WelcomeScreen")
         assert_snapshot(app, "welcome")
         await pilot.press("enter")
-        screen = await at(pilot, "DatasetScreen")
+        screen = await at(pilot, "PicturesScreen")
         await pilot.press(*"photos", "enter")
         await until(pilot, lambda: screen._report is not None)
         await pilot.press("down")
@@ -42,7 +42,7 @@ async def test_a_first_time_person_gets_through_by_enter_and_f2(
         await at(pilot, "PresetScreen")
         assert_snapshot(app, "preset")
         await pilot.press("enter")
-        await at(pilot, "AdvancedScreen")
+        await at(pilot, "SettingsScreen")
         assert_snapshot(app, "advanced")
         await pilot.press("f2")
         screen = await at(pilot, "ReviewScreen")
@@ -59,14 +59,14 @@ async def test_every_step_goes_back_without_loss(wizard: Wizard, chosen: Draft) 
     async with app.run_test() as pilot:
         await at(pilot, "WelcomeScreen")
         await pilot.press("enter")
-        for name in ("ReviewScreen", "AdvancedScreen", "PresetScreen", "ConceptScreen", "DatasetScreen"):
+        for name in ("ReviewScreen", "SettingsScreen", "PresetScreen", "ConceptScreen", "PicturesScreen"):
             await at(pilot, name)
             await pilot.press("escape")
         await at(pilot, "WelcomeScreen")
         await pilot.press("enter")
-        screen = await at(pilot, "DatasetScreen")
+        screen = await at(pilot, "PicturesScreen")
         await until(pilot, lambda: screen._report is not None)
-        for name in ("ConceptScreen", "PresetScreen", "AdvancedScreen", "ReviewScreen"):
+        for name in ("ConceptScreen", "PresetScreen", "SettingsScreen", "ReviewScreen"):
             await pilot.press("f2")
             await at(pilot, name)
         assert app.draft.preset == "face"
@@ -80,7 +80,7 @@ async def test_a_kill_loses_nothing_not_even_inside_a_step(wizard: Wizard, chose
         await pilot.press("enter")
         await at(pilot, "PresetScreen")
         await pilot.press("f2")
-        screen = await at(pilot, "AdvancedScreen")
+        screen = await at(pilot, "SettingsScreen")
         row = screen.query_one("#set-train-rank")
         row.focus()
         await pilot.press("enter", *"8", "enter")  # the old value is selected: typing replaces it
@@ -93,7 +93,7 @@ async def test_a_kill_loses_nothing_not_even_inside_a_step(wizard: Wizard, chose
         await at(pilot, "WelcomeScreen")
         assert "at Settings" in screen_text(again)
         await pilot.press("enter")
-        await at(pilot, "AdvancedScreen")
+        await at(pilot, "SettingsScreen")
         assert again.draft.values["train.rank"] == 8
 
 
@@ -112,7 +112,7 @@ async def test_a_new_start_keeps_the_draft(wizard: Wizard, chosen: Draft) -> Non
     async with app.run_test() as pilot:
         await at(pilot, "WelcomeScreen")
         await pilot.press("down", "enter")
-        screen = await at(pilot, "DatasetScreen")
+        screen = await at(pilot, "PicturesScreen")
         assert screen.query_one("#folder", Input).value == ""
         assert [one.draft.values for one in app.store.all().kept] == [chosen.values]
 
@@ -126,9 +126,9 @@ async def test_leaving_keeps_the_draft_and_says_so(wizard: Wizard, chosen: Draft
     assert "draft is kept" in (app.return_value or "")
 
 
-@pytest.mark.parametrize("name", ["WelcomeScreen", "DatasetScreen", "ConceptScreen", "PresetScreen", "AdvancedScreen"])
+@pytest.mark.parametrize("name", ["WelcomeScreen", "PicturesScreen", "ConceptScreen", "PresetScreen", "SettingsScreen"])
 async def test_f1_helps_everywhere(wizard: Wizard, photos: Path, name: str) -> None:
-    steps = ["WelcomeScreen", "DatasetScreen", "ConceptScreen", "PresetScreen", "AdvancedScreen"]
+    steps = ["WelcomeScreen", "PicturesScreen", "ConceptScreen", "PresetScreen", "SettingsScreen"]
     app = wizard(Draft(step=steps.index(name), values={"dataset.path": "photos"}))
     async with app.run_test() as pilot:
         await at(pilot, "WelcomeScreen")
@@ -147,7 +147,7 @@ async def test_any_size_is_survived(wizard: Wizard, chosen: Draft, size: tuple[i
     app = wizard(chosen)
     async with app.run_test(size=size) as pilot:
         await at(pilot, "WelcomeScreen")
-        for name in ("PresetScreen", "AdvancedScreen", "ReviewScreen"):
+        for name in ("PresetScreen", "SettingsScreen", "ReviewScreen"):
             await pilot.press("f2")
             await at(pilot, name)
             await pilot.resize_terminal(80, 24)

@@ -31,13 +31,13 @@ async def test_p_keeps_the_settings_under_a_name(wizard: Wizard, chosen: Draft) 
     draft = chosen.model_copy(update={"step": 4, "preset": "object"}).with_settings({"train.rank": 8})
     app = wizard(draft)
     async with app.run_test() as pilot:
-        await step(pilot, "AdvancedScreen")
+        await step(pilot, "SettingsScreen")
         assert "p Preset" in screen_text(app)
         for name, words in (("face", "ships with loratui"), ("a/b", "cannot name a preset")):
             await pilot.press("p")
             await at(pilot, "Form")
             await pilot.press(*("slash" if letter == "/" else letter for letter in name), "enter", "enter")
-            await at(pilot, "AdvancedScreen")
+            await at(pilot, "SettingsScreen")
             assert words in screen_text(app)
         await pilot.press("p", *"mine", "enter", *"Dogs", "enter")
         await until(pilot, lambda: "✓ preset 'mine' saved" in screen_text(app))
@@ -49,19 +49,19 @@ async def test_p_keeps_the_settings_under_a_name(wizard: Wizard, chosen: Draft) 
         assert "Keep the old one" in screen_text(app)
         await pilot.press("left", "enter")
         await until(pilot, lambda: 'title = "Cats"' in (preset_folder() / "mine.toml").read_text())
-        await at(pilot, "AdvancedScreen")
+        await at(pilot, "SettingsScreen")
         await pilot.press("p", "escape")
-        await at(pilot, "AdvancedScreen")
+        await at(pilot, "SettingsScreen")
 
 
 async def test_settings_that_break_a_rule_are_not_kept(wizard: Wizard, chosen: Draft) -> None:
     draft = chosen.model_copy(update={"step": 4, "preset": "object"})
     app = wizard(draft.with_settings({"text_encoder_lora.enabled": True}))
     async with app.run_test() as pilot:
-        await step(pilot, "AdvancedScreen")
+        await step(pilot, "SettingsScreen")
         await pilot.press("p")
         await until(pilot, lambda: "Put the settings right first" in screen_text(app))
-        assert type(app.screen).__name__ == "AdvancedScreen"
+        assert type(app.screen).__name__ == "SettingsScreen"
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -83,7 +83,7 @@ async def test_they_stand_first_and_marked(wizard: Wizard, chosen: Draft, size: 
         await pilot.pause()
         assert_snapshot(app, "preset-own")
         await pilot.press("enter")
-        await at(pilot, "AdvancedScreen")
+        await at(pilot, "SettingsScreen")
         assert app.draft.preset == "my-dogs"
         assert app.screen._layers()["train.rank"] == 8
 
@@ -96,14 +96,14 @@ async def test_a_file_that_goes_while_it_is_chosen_stops_nothing(wizard: Wizard,
         delete_preset("mine")
         await pilot.press("up", "down")
         await pilot.press("f2")
-        await at(pilot, "AdvancedScreen")
+        await at(pilot, "SettingsScreen")
         await pilot.press("f2")
         await until(pilot, lambda: "there is no preset 'mine'" in screen_text(app))
         await pilot.press("escape")
         screen = await at(pilot, "PresetScreen")
         assert screen.chosen.name == "object"
         await pilot.press("f2")
-        await at(pilot, "AdvancedScreen")
+        await at(pilot, "SettingsScreen")
         assert app.draft.preset == "object"
 
 

@@ -43,7 +43,7 @@ async def show(pilot: Pilot[Any], screen: Any, filter: str) -> None:
     keys = [key for key, _ in chooser._lines]
     chooser.query_one(OptionList).highlighted = keys.index(filter)
     await pilot.press("enter")
-    await at(pilot, "DatasetScreen")
+    await at(pilot, "PicturesScreen")
 
 
 def names(screen: Any) -> list[str | None]:
@@ -104,7 +104,7 @@ async def test_a_copy_is_put_right_and_taken(wizard: Wizard, draft: Draft) -> No
         await at(pilot, "Confirm")
         assert "turned upright" in screen_text(app) and "5 of 5 copied" in screen_text(app)
         await pilot.press("enter")
-        screen = await at(pilot, "DatasetScreen")
+        screen = await at(pilot, "PicturesScreen")
         await until(pilot, lambda: screen._report is not None and screen._report.folder.name == "photos-fixed")
         assert app.draft.values["dataset.path"] == "photos-fixed"
         assert app.draft.captions == {} and app.draft.skipped == ()
@@ -156,7 +156,7 @@ async def test_the_best_are_proposed_with_reasons_and_kept_on_yes(wizard: Wizard
         await pilot.press("b")
         (await at(pilot, "LineEditor")).query_one(Input).value = "2"
         await pilot.press("enter", "enter")
-        await at(pilot, "DatasetScreen")
+        await at(pilot, "PicturesScreen")
         await until(pilot, lambda: len(app.draft.skipped) == 4)
         assert app.draft.images == 2 and len(list(Path("photos").glob("*.png"))) == 6
         assert screen.rows_shown()
@@ -175,7 +175,7 @@ async def test_everything_fits_the_terminal(wizard: Wizard, draft: Draft, size: 
             dialog = await at(pilot, name)
             assert not [one for one in dialog.query("*") if one.show_horizontal_scrollbar]
             await pilot.press("escape")
-            await at(pilot, "DatasetScreen")
+            await at(pilot, "PicturesScreen")
 
 
 @pytest.mark.parametrize("size", [*SIZES, (80, 20)])
@@ -214,10 +214,10 @@ async def test_hostile_words_stay_words_in_every_dialog(wizard: Wizard, draft: D
 
 
 def test_the_draft_on_copies_keeps_what_still_holds() -> None:
-    from loratui.curation.copies.folder import Fixed, FixResult
+    from loratui.curation.copies.folder import FixedPicture, FixResult
 
     draft = Draft(values={"dataset.accept": ("a:x.webp", "b:gone.png", "few-pictures:"), "dataset.skip": ("y.png",)})
-    result = FixResult(Path("photos"), Path("new"), (Fixed("x.webp", "x.png", None),))
+    result = FixResult(Path("photos"), Path("new"), (FixedPicture("x.webp", "x.png", None),))
     moved = with_copies(draft, result, "~/new")
     assert moved.values == {"dataset.accept": ("a:x.png", "few-pictures:"), "dataset.path": "~/new"}
 

@@ -11,7 +11,7 @@ import pytest
 from textual.widgets import Input, OptionList
 
 from loratui.app import LoratuiApp
-from loratui.runs.past_run import Past
+from loratui.runs.past_run import PastRun
 from loratui.settings.draft import Draft, DraftStore
 from loratui.settings.recents import recent_sources, remember
 from tests.loratui.screens.conftest import SIZES, assert_snapshot, at, fake_run, screen_text, training, until
@@ -105,7 +105,7 @@ async def test_older_drafts_are_a_line_away(own_place: Path) -> None:
         await pilot.press("enter")
         await at(pilot, "Chooser")
         await pilot.press("end", "enter")
-        await at(pilot, "AdvancedScreen")
+        await at(pilot, "SettingsScreen")
         assert app.draft.values["train.rank"] == 1
 
 
@@ -121,7 +121,7 @@ async def test_a_draft_open_in_another_window_is_copied_and_said(store: DraftSto
         await pilot.press("left", "enter")
         await until(pilot, lambda: "it stays" in screen_text(app))
         await pilot.press("enter")
-        await at(pilot, "DatasetScreen")
+        await at(pilot, "PicturesScreen")
         await until(pilot, lambda: "go on with a copy" in screen_text(app))
         assert app.store.open_key != other.open_key
     assert len(store.all().kept) == 4
@@ -133,7 +133,7 @@ async def test_a_draft_that_the_disk_does_not_take_stays_in_hand(own_place: Path
     async with app.run_test() as pilot:
         await at(pilot, "WelcomeScreen")
         await pilot.press("enter")
-        await at(pilot, "DatasetScreen")
+        await at(pilot, "PicturesScreen")
         await pilot.press(*"photos", "enter")
         await until(pilot, lambda: "there is no folder" in screen_text(app))
         await pilot.press("escape")
@@ -142,15 +142,15 @@ async def test_a_draft_that_the_disk_does_not_take_stays_in_hand(own_place: Path
         await pilot.press("d")  # there is no file to delete
         assert type(app.screen).__name__ == "WelcomeScreen"
         await pilot.press("enter")
-        screen = await at(pilot, "DatasetScreen")
+        screen = await at(pilot, "PicturesScreen")
         assert screen.query_one("#folder", Input).value == "photos"
 
 
 async def test_an_old_runs_answers_open_at_their_step_and_their_notes_are_said(own_place: Path) -> None:
-    past = Past(Draft(step=4, preset="face", values={"train.rank": 8}), ("one thing", "another"))
+    past = PastRun(Draft(step=4, preset="face", values={"train.rank": 8}), ("one thing", "another"))
     app = LoratuiApp(store=DraftStore(own_place / "state"), past=past)
     async with app.run_test(notifications=True) as pilot:
-        await at(pilot, "AdvancedScreen")
+        await at(pilot, "SettingsScreen")
         await until(pilot, lambda: "one thing (and 1 more note)" in screen_text(app))
         assert [one.draft.values for one in app.store.all().kept] == [{"train.rank": 8}]
         await pilot.press("escape")
@@ -165,7 +165,7 @@ async def test_the_folders_used_last_are_offered_where_one_is_typed(wizard: Wiza
     async with app.run_test() as pilot:
         await at(pilot, "WelcomeScreen")
         await pilot.press("enter")
-        screen = await at(pilot, "DatasetScreen")
+        screen = await at(pilot, "PicturesScreen")
         await until(pilot, lambda: "↓ lists the folders used last" in screen_text(app))
         await pilot.press("down")
         await at(pilot, "Chooser")
@@ -180,7 +180,7 @@ async def test_what_was_looked_at_is_remembered(wizard: Wizard, photos: Path, ow
     async with app.run_test() as pilot:
         await at(pilot, "WelcomeScreen")
         await pilot.press("enter")
-        screen = await at(pilot, "DatasetScreen")
+        screen = await at(pilot, "PicturesScreen")
         await pilot.press(*"nowhere", "enter")
         await until(pilot, lambda: "there is no folder" in screen_text(app))
         screen.query_one("#folder", Input).value = "photos"
