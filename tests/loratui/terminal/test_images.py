@@ -172,7 +172,7 @@ def test_nothing_is_asked_and_nothing_imported_unless_wanted(
     ask = "print(prepare('blocks')); print('textual_image' in sys.modules)"
     code = f"import sys; from loratui.terminal.images import prepare; {ask}"
     terminal.start("-c", code, cwd=tmp_path)
-    terminal.wait(rb"Drawing\(protocol='', words='', cell=\(10, 20\)\)\r\nFalse")
+    terminal.wait(rb"ImageMode\(protocol='', words='', cell=\(10, 20\)\)\r\nFalse")
     assert b"\x1b" not in terminal.heard
     monkeypatch.setenv("NO_COLOR", "1")
     assert "NO_COLOR" in prepare("kitty").words
