@@ -17,8 +17,9 @@ from trainer.contract.basemodel.inspect import NotSDXL
 from trainer.contract.plan.estimate import estimate
 from trainer.contract.run.changes import Effect, changes_between, effect_of, refusals_of
 from trainer.contract.run.rundir import RunDir
-from trainer.contract.settings.arithmetic import OWN_RATES, learning_rates
+from trainer.contract.settings.arithmetic import learning_rates
 from trainer.contract.settings.config import TrainConfig, flat, load_config, nested
+from trainer.contract.settings.optimizers import OPTIMIZERS
 
 Kind = Literal["crash", "oom", "nan", "disk", "data", "signal", "exception"]
 Goes = Literal["checkpoint", "beginning", "new run"]
@@ -174,7 +175,7 @@ def why_anew(case: BadEnd) -> str:
 def lower_rates(config: TrainConfig) -> tuple[dict[str, Any], str, str]:
     """Calmer rates for the unet and the words: the settings, a title, and why."""
     unet, words = learning_rates(config)
-    own = OWN_RATES[config.train.optimizer]
+    own = OPTIMIZERS[config.train.optimizer].rates
     if config.train.optimizer == "prodigy":
         low, why = (unet / 2, words / 2), "Prodigy keeps its estimate d and steps half as far"
     elif unet > 1.5 * own[0]:

@@ -139,8 +139,11 @@ def test_exact_parts_are_those_of_the_loaded_model() -> None:
 def test_the_constants_are_those_that_the_bench_counts() -> None:
     """The optimizer's moment, counted on real tensors: 20 bytes a number of Prodigy, 12 sliced, 8 of AdamW."""
     from tests.bench.activations import optimizer_step
-    from trainer.contract.plan.estimate import SCRATCH, SCRATCH_SLICED
+    from trainer.contract.plan.estimate import SCRATCH_SLICED
+    from trainer.contract.settings.optimizers import OPTIMIZERS
 
-    assert optimizer_step({"train.optimizer": "prodigy"}, 50_000) == pytest.approx(SCRATCH["prodigy"], rel=0.01)
+    assert optimizer_step({"train.optimizer": "prodigy"}, 50_000) == pytest.approx(
+        OPTIMIZERS["prodigy"].scratch, rel=0.01
+    )
     assert optimizer_step({"prodigy.slice_p": 11}, 50_000) == pytest.approx(SCRATCH_SLICED, rel=0.01)
-    assert optimizer_step({"train.optimizer": "adamw"}, 50_000) == pytest.approx(SCRATCH["adamw"], rel=0.01)
+    assert optimizer_step({"train.optimizer": "adamw"}, 50_000) == pytest.approx(OPTIMIZERS["adamw"].scratch, rel=0.01)

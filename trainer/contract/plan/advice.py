@@ -8,15 +8,16 @@ from pathlib import Path
 
 from trainer.contract.basemodel.inspect import NotSDXL, inspect_base
 from trainer.contract.basemodel.unet_names import lora_paths, unet_config, unknown_blocks
-from trainer.contract.settings.arithmetic import OWN_RATES, learning_rates, pivot_step, views_per_image
+from trainer.contract.settings.arithmetic import learning_rates, pivot_step, views_per_image
 from trainer.contract.settings.config import TrainConfig, vae_source
+from trainer.contract.settings.optimizers import OPTIMIZERS
 from trainer.contract.settings.sections import SDXL
 
 OVERFIT_VIEWS = 200  # the seed's Y2K table: 148 views per image were good, 222 overfit
 OVERFIT_SEEN = 220  # views per image at which that table's style sets were "evidently overfit" (1500 * 4 / 27)
 OVERFIT_KINDS = ("style", "character-style")  # what that table, and the Huggy set it is compared with, taught
 RANK_SMOOTH = 64  # the seed: rank 64 looks "air-brushed"
-RATES = ("learning_rate", "embedding_learning_rate", "text_encoder_learning_rate")  # in the order of OWN_RATES
+RATES = ("learning_rate", "embedding_learning_rate", "text_encoder_learning_rate")  # in the order of an optimizer's own
 ADAMW_TOO_HIGH = 1e-2  # a hundred times the seed's rate: most likely Prodigy's 1.0 left standing
 
 
@@ -51,9 +52,11 @@ def refusals(config: TrainConfig) -> list[str]:
     prior = config.prior
     if prior.enabled and prior.path and not Path(prior.path).expanduser().is_dir():
         found.append(f"prior.path: there is no folder '{prior.path}'")
-    if config.train.optimizer == "adamw-8bit" and importlib.util.find_spec("bitsandbytes") is None:
+    package = OPTIMIZERS[config.train.optimizer].package
+    if package and importlib.util.find_spec(package) is None:
         found.append(
-            "train.optimizer is adamw-8bit, which needs bitsandbytes: pip install 'loratui[8bit]', or take adamw"
+            f"train.optimizer is {config.train.optimizer}, which needs {package}: "
+            "pip install 'loratui[8bit]', or take adamw"
         )
     return found
 
@@ -78,7 +81,7 @@ def _rates(config: TrainConfig) -> list[str]:
         return found
     for key, rate in (("learning_rate", unet), (words, rows)):
         if key and rate >= ADAMW_TOO_HIGH:
-            good = OWN_RATES[train.optimizer][RATES.index(key)]
+            good = OPTIMIZERS[train.optimizer].rates[RATES.index(key)]
             found.append(f"train.{key} is {rate:g}: far too high for AdamW; {good:g} is its own")
     return found
 

@@ -11,6 +11,7 @@ from trainer.contract.basemodel.headers import Shapes
 from trainer.contract.basemodel.inspect import WEIGHTED, BaseModel, inspect_base
 from trainer.contract.settings.arithmetic import checkpoint_steps, sample_steps
 from trainer.contract.settings.config import SDXL_VAE, TrainConfig, vae_source
+from trainer.contract.settings.optimizers import OPTIMIZERS
 from trainer.contract.settings.triggers import split_triggers
 
 REVISION = 1  # of the constants below: what was learned from runs against others is not used
@@ -31,14 +32,10 @@ SDXL_TOKEN_WIDTH = 768 + 1280  # numbers per new token, in the two encoders
 SDXL_BLOCKS = {"up_blocks.0.attentions.0": 14.1e6 / 64, "up_blocks.0.attentions.1": 14.1e6 / 64}
 # Bytes per number
 WIDTH = {"bf16": 2, "fp16": 2, "fp32": 4}
-# Bytes that the optimizer holds for a trainable fp32 number, beside the number and its gradient (8): in total
-# AdamW 16, 8-bit AdamW about 10, Prodigy 24, of which two parts shrink with slice_p (trainer.md). With slice_p
-# trainer/optim.py keeps the place of each number that it looks at as well, in 8 bytes; no checkpoint holds that.
-ADAMW_STATE, PRODIGY_STATE, PRODIGY_SLICED, PRODIGY_INDEX = {"adamw": 8, "adamw-8bit": 2}, 8, 8, 8
-# Bytes a number that a step of the optimizer needs beside that, for a moment and when the activations are gone:
-# counted by tests/bench/activations.py; Prodigy's are its dot product in float64.
-SCRATCH = {"prodigy": 20, "adamw": 8, "adamw-8bit": 0}
-SCRATCH_SLICED = 12
+# Of Prodigy's state of 16 bytes a number two parts shrink with slice_p (trainer.md). With slice_p
+# trainer/step/optimizer.py keeps the place of each number that it looks at as well, in 8 bytes; no checkpoint holds that.
+PRODIGY_SLICED, PRODIGY_INDEX = 8, 8
+SCRATCH_SLICED = 12  # bytes a number in a step, where OPTIMIZERS has Prodigy's without slice_p
 # What is alive at the fullest moment of a forward and backward pass beyond weights and gradients, in bytes for one
 # picture of 1024 px in half precision: counted on the full-size unet with a LoRA of rank 32 on the attention by
 # tests/bench/activations.py, by gradient checkpointing. It grows as the batch (4: 3.96 times) and as the pixels
@@ -201,7 +198,7 @@ def _passing(config: TrainConfig, base: BaseModel, shape: ModelShape, trained: i
     made = config.prior.batch if config.prior.enabled and not config.prior.path else 1
     samples = max(decoded, DENOISED * made * size * width)
     prodigy, sliced = train.optimizer == "prodigy", config.prodigy.slice_p > 1
-    scratch = trained * (SCRATCH_SLICED if prodigy and sliced else SCRATCH[train.optimizer])
+    scratch = trained * (SCRATCH_SLICED if prodigy and sliced else OPTIMIZERS[train.optimizer].scratch)
     parts = [MemoryPart("activations", round(work), "about; with checkpointing" if on else "about", rough=True)]
     if scratch > work:
         note = f"{_shown(scratch)} in a step, in the place of the activations"
@@ -242,9 +239,10 @@ def _encoders(config: TrainConfig, shape: ModelShape) -> int:
 
 def _state_bytes(config: TrainConfig) -> float:
     """Bytes of optimizer state per trainable number, beside the number and its gradient."""
+    state = OPTIMIZERS[config.train.optimizer].state
     if config.train.optimizer != "prodigy":
-        return ADAMW_STATE[config.train.optimizer]
-    return PRODIGY_STATE + PRODIGY_SLICED / config.prodigy.slice_p
+        return state
+    return state - PRODIGY_SLICED + PRODIGY_SLICED / config.prodigy.slice_p
 
 
 def _size(config: TrainConfig, base: BaseModel, shape: ModelShape) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trainer.contract.settings.config import TrainConfig
+from trainer.contract.settings.optimizers import OPTIMIZERS
 
 
 @dataclass(frozen=True)
@@ -47,17 +48,13 @@ def checkpoint_steps(config: TrainConfig) -> tuple[int, ...]:
     return _every(config.train.checkpoint_every, config.train.steps, first=False)
 
 
-# unet, embeddings, text encoders; seed: Prodigy 1.0; AdamW as in cog-sdxl, text encoders 5e-5
-OWN_RATES = {"prodigy": (1.0, 1.0, 1.0), "adamw": (1e-4, 3e-4, 5e-5), "adamw-8bit": (1e-4, 3e-4, 5e-5)}
-
-
 def learning_rates(config: TrainConfig) -> tuple[float, float]:
     """The rates of the unet's LoRA, and of the words: the new rows, or the text encoders' LoRA where that is trained.
 
     A setting of 0 means the optimizer's own.
     """
     train = config.train
-    unet, embeddings, text = OWN_RATES[train.optimizer]
+    unet, embeddings, text = OPTIMIZERS[train.optimizer].rates
     words = train.embedding_learning_rate or embeddings
     if config.text_encoder_lora.enabled:
         words = train.text_encoder_learning_rate or text

@@ -11,15 +11,14 @@ from typing import Any, Literal
 from pydantic import field_validator, model_validator
 
 from trainer.contract.settings.fields import Section, Setting, declared_settings, setting
+from trainer.contract.settings.optimizers import AdamW, Prodigy
 from trainer.contract.settings.sections import (
     SDXL,
-    AdamW,
     Dataset,
     Export,
     Model,
     Pivotal,
     Prior,
-    Prodigy,
     Sample,
     TextEncoderLora,
 )

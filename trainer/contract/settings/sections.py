@@ -197,56 +197,6 @@ class TextEncoderLora(Section):
     )
 
 
-class Prodigy(Section):
-    """Arguments of the Prodigy optimizer (prodigyopt)."""
-
-    beta1: float = setting(0.9, "beta1", "Decay of the gradient's mean.", source=SEED, ge=0, lt=1)
-    beta2: float = setting(
-        0.99, "beta2", "Decay of the squared gradient's mean.", source="an earlier draft of the seed", ge=0, lt=1
-    )
-    beta3: float = setting(
-        0.0, "beta3", "Decay of the estimate's own averages; 0: the root of beta2.", source="prodigyopt", ge=0, lt=1
-    )
-    d0: float = setting(
-        1e-6,
-        "d0",
-        "The first estimate of the learning rate.",
-        source="prodigyopt",
-        up="Starts sooner; too high and the estimate cannot come down.",
-        gt=0,
-        le=1,
-    )
-    d_coef: float = setting(
-        1.0, "d_coef", "Factor on the estimate.", source="prodigyopt", up="A bolder rate: 2.", gt=0, le=100
-    )
-    growth_rate: float = setting(
-        float("inf"), "growth rate", "The most that d may grow in one step; inf: any.", source="prodigyopt", gt=1
-    )
-    slice_p: int = setting(
-        1,
-        "slice_p",
-        "Estimate from every n-th parameter only: 11 saves about a third of the optimizer's memory.",
-        source="prodigyopt",
-        ge=1,
-        le=1000,
-    )
-    safeguard_warmup: bool = setting(
-        True, "safeguard warm-up", "Keeps a warm-up from inflating the estimate.", source="an earlier draft of the seed"
-    )
-    bias_correction: bool = setting(
-        True, "bias correction", "Adam's correction of the first steps.", source="an earlier draft of the seed"
-    )
-    decouple: bool = setting(True, "decoupled decay", "Weight decay as AdamW does it.", source=SEED)
-
-
-class AdamW(Section):
-    """Arguments of the AdamW optimizer."""
-
-    beta1: float = setting(0.9, "beta1", "Decay of the gradient's mean.", source="torch", ge=0, lt=1)
-    beta2: float = setting(0.999, "beta2", "Decay of the squared gradient's mean.", source="torch", ge=0, lt=1)
-    epsilon: float = setting(1e-8, "epsilon", "Keeps a division from zero.", source="torch", gt=0, le=1e-2)
-
-
 class Prior(Section):
     """Prior preservation: pictures of the class, so that the model keeps knowing other members of it."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from trainer.contract.settings.fields import Section, setting
+from trainer.contract.settings.optimizers import Optimizer
 from trainer.contract.settings.sections import SEED
 
 
@@ -93,7 +94,7 @@ class Train(Section):
         "Compute activations twice in place of keeping them: less memory, about a third slower.",
         source=SEED,
     )
-    optimizer: Literal["prodigy", "adamw", "adamw-8bit"] = setting(
+    optimizer: Optimizer = setting(
         "prodigy",
         "optimizer",
         "Prodigy finds its own learning rate; AdamW takes the rates given here; adamw-8bit keeps its state in bytes.",
