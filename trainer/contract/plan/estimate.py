@@ -32,8 +32,8 @@ SDXL_TOKEN_WIDTH = 768 + 1280  # numbers per new token, in the two encoders
 SDXL_BLOCKS = {"up_blocks.0.attentions.0": 14.1e6 / 64, "up_blocks.0.attentions.1": 14.1e6 / 64}
 # Bytes per number
 WIDTH = {"bf16": 2, "fp16": 2, "fp32": 4}
-# Of Prodigy's state of 16 bytes a number two parts shrink with slice_p (trainer.md). With slice_p
-# trainer/step/optimizer.py keeps the place of each number that it looks at as well, in 8 bytes; no checkpoint holds that.
+# Of Prodigy's state of 16 bytes a number two parts shrink with slice_p (trainer.md). With slice_p the place of each
+# number that it looks at is kept as well, in 8 bytes; no checkpoint holds that.
 PRODIGY_SLICED, PRODIGY_INDEX = 8, 8
 SCRATCH_SLICED = 12  # bytes a number in a step, where OPTIMIZERS has Prodigy's without slice_p
 # What is alive at the fullest moment of a forward and backward pass beyond weights and gradients, in bytes for one
