@@ -27,7 +27,7 @@ from trainer.contract.plan.estimate import SDXL_PARAMETERS
 from trainer.contract.settings.config import SMALL, vae_source
 from trainer.contract.settings.sections import SDXL, Model
 
-SPARE = 1 << 30  # bytes that the trainer wants free beside a download (trainer/download.py)
+SPARE = 1 << 30  # bytes that the trainer wants free beside a download (trainer/model/download.py)
 Kind = Literal["shipped", "hub", "folder", "file", "nothing"]
 LICENCE = re.compile(r"^license(?:_name)?:\s*['\"]?([^\s'\"#][^'\"\n#]*)", re.MULTILINE)
 NO_SAFETENSORS = "the hub has no .safetensors of it in diffusers' layout, and nothing else is read"

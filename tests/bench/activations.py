@@ -1,6 +1,6 @@
 """Counts what a step of the full-size SDXL holds at its fullest, on tensors that are not there: no GPU is needed.
 
-The constants of trainer/contract/estimate.py come from here. It runs the trainer's own layers, losses aside, under
+The constants of trainer/contract/plan/estimate.py come from here. It runs the trainer's own layers, losses aside, under
 torch's FakeTensorMode: every operation is dispatched, only shapes are worked out. Counted is the sum of the bytes of
 all storages alive at once, beyond the weights and the gradients. Not counted: what a kernel asks for inside itself,
 and what the allocator cannot use again.

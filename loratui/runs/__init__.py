@@ -1,0 +1,1 @@
+"""Runs found, listed, started, told what to do, and queued."""
