@@ -15,10 +15,10 @@ from loratui.settings.problems import AnswersError
 from loratui.settings.recents import is_there
 from loratui.settings.resolve import FOLDERS, MODELS, names_hub
 from loratui.terminal.text import plural, safe_text, show_path
-from trainer.contract.settings.config import BY_KEY
-from trainer.contract.pictures.sources import written_folder
 from trainer.contract.pictures.folder import read_regular
+from trainer.contract.pictures.sources import written_folder
 from trainer.contract.run.rundir import RunDir
+from trainer.contract.settings.config import BY_KEY
 
 MAX_BYTES = 1 << 20
 AT_PICTURES, AT_PRESET, AT_SETTINGS = 1, 3, 4  # steps of the wizard

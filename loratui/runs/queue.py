@@ -10,9 +10,7 @@ from pathlib import Path
 from loratui.errors import Refusal
 from loratui.runs.find import RUNS, RunInfo, find_run, find_runs, run_info
 from loratui.terminal.text import plural, safe_text, show_path
-from trainer.contract.run import exits
-from trainer.contract.run import queue
-from trainer.contract.run import starting
+from trainer.contract.run import exits, queue, starting
 from trainer.contract.run.devices import fits, runs_in, visible_gpus
 from trainer.contract.run.lock import is_held
 from trainer.contract.run.queue import QueueEntry, QueueError

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from loratui.runs.added_prompts import sample_arguments, trigger_and_prompt, words_on
 from loratui.errors import Refusal
+from loratui.runs.added_prompts import sample_arguments, trigger_and_prompt, words_on
+from tests.loratui.conftest import LoraTUI
 from trainer.contract.run.control import Command, Inbox
 from trainer.contract.run.events import EventLog
 from trainer.contract.run.lock import RunLock
 from trainer.contract.run.rundir import RunDir
-
-from tests.loratui.conftest import LoraTUI
 
 
 def test_the_arguments_of_the_command() -> None:

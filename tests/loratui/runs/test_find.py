@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from loratui.settings.answers import Answers, read_answers
 from loratui.children.lines import run_shown
-from loratui.runs.launch import LaunchError, create_run
-from trainer.contract.run.starting import trainer_command, trainer_environment
 from loratui.commands.follow import exit_code_of, follow
-from loratui.settings.resolve import resolve
 from loratui.runs.find import RunNotFound, find_run, find_runs, run_info
+from loratui.runs.launch import LaunchError, create_run
+from loratui.settings.answers import Answers, read_answers
+from loratui.settings.resolve import resolve
 from trainer.contract.run import exits
-from trainer.contract.settings.config import TrainConfig, dump_config, load_config
 from trainer.contract.run.events import EventLog
 from trainer.contract.run.lock import RunLock
 from trainer.contract.run.rundir import RunDir
+from trainer.contract.run.starting import trainer_command, trainer_environment
+from trainer.contract.settings.config import TrainConfig, dump_config, load_config
 
 
 def make(root: Path, folder: str, name: str = "toy") -> RunDir:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from loratui.settings.answers import Answers, AnswersError, read_answers
+from loratui.runs.find import RunNotFound
 from loratui.runs.launch import create_run
 from loratui.runs.past_run import AT_PICTURES, AT_PRESET, AT_SETTINGS, draft_of, draft_of_answers, draft_of_run
+from loratui.settings.answers import Answers, AnswersError, read_answers
 from loratui.settings.resolve import resolve
-from loratui.runs.find import RunNotFound
 from trainer.contract.run.rundir import RunDir
 
 HOSTILE = "\x1b]52;c;aGk=\x07"

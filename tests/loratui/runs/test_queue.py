@@ -12,19 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from loratui.runs import queue as queueing
-from loratui.runs.send import ask
-from loratui.errors import Refusal
 from loratui.commands.follow import follow
-from loratui.runs.queue import add, cancel, find_waiting, listed, move, queue_lines, take_up
+from loratui.errors import Refusal
+from loratui.runs import queue as queueing
 from loratui.runs.find import find_run, run_info
+from loratui.runs.queue import add, cancel, find_waiting, listed, move, queue_lines, take_up
+from loratui.runs.send import ask
 from loratui.terminal.text import show_path
-from trainer.contract.run import exits
-from trainer.contract.run import queue
-from trainer.contract.settings.config import TrainConfig, dump_config
+from trainer.contract.run import exits, queue
 from trainer.contract.run.events import EventLog
 from trainer.contract.run.lock import RunLock
 from trainer.contract.run.rundir import RunDir
+from trainer.contract.settings.config import TrainConfig, dump_config
 
 REFUSED = "no = 'settings of a run'\n"  # the trainer says so and ends, before it loads anything
 
