@@ -7,9 +7,9 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from loratui.events.history import megabytes
 from loratui.results.facts import RunFacts
 from loratui.terminal.text import safe_lines, safe_text, show_path
+from loratui.terminal.units import in_bytes
 from trainer.contract.run.rundir import RunDir
 
 DIFFUSERS = "pytorch_lora_weights.safetensors"
@@ -35,7 +35,7 @@ def usage_lines(run: RunDir, facts: RunFacts) -> tuple[Usage, ...]:
     """
     found: list[Usage] = []
     for path in _files(run.export, facts.name):
-        size = megabytes(path.stat().st_size)
+        size = in_bytes(path.stat().st_size)
         found.append(Usage(safe_text(path.name), show_path(path), size, head=True))
         found += _uses(path, facts)
     if not found:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from loratui.terminal.units import clock
+
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -121,7 +123,6 @@ def queue_lines(root: Path = RUNS) -> list[str]:
 
 def steps_words(info: RunInfo) -> str:
     """How far a run is and how long it still takes: "40/500, 12:30 left"."""
-    from loratui.events.history import clock
 
     words = f"{info.step}/{info.steps}"
     if not info.alive or not info.seconds_per_step:

@@ -13,6 +13,7 @@ from loratui.settings.lines import key_lines
 from loratui.settings.presets import preset
 from loratui.settings.problems import SECTIONS, AnswersError, meant, unknown_setting, validated, wrong_value
 from loratui.terminal.text import safe_text, show_path
+from loratui.terminal.units import in_bytes
 from loratui.version import version
 from trainer.contract.pictures.folder import read_regular
 from trainer.contract.run.rundir import write_atomic
@@ -187,7 +188,7 @@ def _text(path: Path) -> str:
         raise AnswersError([f"'{shown}' is a folder; name the answer file, such as {shown}/answers.toml"])
     raw = read_regular(path, MAX_BYTES)
     if raw is None:
-        raise AnswersError([f"'{shown}' cannot be read or is larger than 1 MiB: {_NO_ANSWERS}"])
+        raise AnswersError([f"'{shown}' cannot be read or is larger than {in_bytes(MAX_BYTES)}: {_NO_ANSWERS}"])
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
