@@ -11,6 +11,7 @@ from loratui.results.facts import RunFacts
 from loratui.terminal.text import safe_lines, safe_text, show_path
 from loratui.terminal.units import in_bytes
 from trainer.contract.run.rundir import RunDir
+from trainer.contract.settings.config import BY_KEY
 
 DIFFUSERS = "pytorch_lora_weights.safetensors"
 CARD = "README.md"
@@ -40,7 +41,7 @@ def usage_lines(run: RunDir, facts: RunFacts) -> tuple[Usage, ...]:
         found += _uses(path, facts)
     if not found:
         return ()
-    prompt = safe_text(facts.prompt) or "a photo of a TOK"
+    prompt = safe_text(facts.prompt) or str(BY_KEY["dataset.instance_prompt"].default)
     command = f"loratui generate {shlex.quote(show_path(run.path))} {shlex.quote(prompt)}"
     found.append(Usage("try it", command, command, head=True))
     return tuple(found)

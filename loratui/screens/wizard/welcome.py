@@ -210,7 +210,7 @@ def _demo_draft() -> Draft:
     from loratui.settings.demo import demo_answers
 
     answers = demo_answers()
-    return Draft(step=len(TITLES), preset=answers.preset, values=dict(answers.values), prompt_edited=True)
+    return Draft(step=len(TITLES), preset=answers.preset, values=dict(answers.values))
 
 
 def _banner() -> Content:
