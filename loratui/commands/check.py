@@ -94,6 +94,7 @@ def _has_pictures(folder: Path) -> bool:
 def _settings(kind: str | None, resolution: int | None, trigger: str, column: str | None) -> ScanSettings:
     """What was given; the rest as declared. Raises AnswersError."""
     from loratui.curation.scan import ScanSettings
+    from trainer.contract.settings.prompts import suggested_prompt
 
     given: dict[str, Any] = {"caption_column": column} if column is not None else {}
     if kind is not None:
@@ -101,7 +102,7 @@ def _settings(kind: str | None, resolution: int | None, trigger: str, column: st
     if resolution is not None:
         given["resolution"] = checked("--resolution", "train.resolution", resolution)
     if trigger:
-        given |= {"trigger": trigger, "instance_prompt": f"a photo of a {trigger}"}
+        given |= {"trigger": trigger, "instance_prompt": suggested_prompt(kind or "object", trigger, "")}
     return ScanSettings(**given)
 
 

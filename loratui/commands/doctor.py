@@ -13,6 +13,7 @@ from pathlib import Path
 
 from loratui.planning.hardware import gpus
 from loratui.terminal.text import safe_text, show_path
+from loratui.terminal.units import in_bytes
 
 NEEDED = ("torch", "diffusers", "transformers", "accelerate", "peft", "prodigyopt", "safetensors", "textual", "pillow")
 ROOM = 15e9  # bytes: SDXL base and its VAE (7 GB) and a run with its checkpoints
@@ -81,8 +82,8 @@ def _gpu() -> Iterator[Check]:
 def _disk(name: str, path: Path) -> Check:
     there = next((one for one in (path, *path.parents) if one.exists()), Path("/"))
     free = shutil.disk_usage(there).free
-    found = f"{free / 1e9:.0f} GB free in {show_path(there)}"
-    return Check(name, found, free >= ROOM, f"make room: a full-size run with its model wants {ROOM / 1e9:.0f} GB")
+    found = f"{in_bytes(free)} free in {show_path(there)}"
+    return Check(name, found, free >= ROOM, f"make room: a full-size run with its model wants {in_bytes(ROOM)}")
 
 
 def _base_models() -> Iterator[Check]:

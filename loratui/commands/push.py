@@ -11,6 +11,7 @@ import typer
 
 from loratui.errors import Refusal
 from loratui.terminal.text import safe_text
+from loratui.terminal.units import bytes_of
 from trainer.contract.run import exits
 
 
@@ -56,7 +57,6 @@ def _agreed() -> bool:
 
 
 def _send(parcel: object, repository: str, public: bool, update: bool, as_events: bool) -> int:
-    from loratui.events.history import megabytes
     from loratui.results.parcel import Parcel
     from loratui.results.push import push as send
     from loratui.terminal.ticker import Ticker
@@ -75,7 +75,7 @@ def _send(parcel: object, repository: str, public: bool, update: bool, as_events
             repository,
             public,
             update,
-            lambda done, total, what: ticker.say(f"sending {what}: {megabytes(done)} of {megabytes(total)}"),
+            lambda done, total, what: ticker.say(f"sending {what}: {bytes_of(done, total)}"),
         )
     print(f"sent: {link}")
     return exits.DONE

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from loratui.children.events import child_events
 from loratui.terminal.text import safe_text
+from loratui.terminal.units import bytes_of
 from trainer.contract.pictures.folder import NoDataset
 from trainer.contract.pictures.sources import NoColumn, origin_of, written_folder
 from trainer.contract.run.starting import trainer_environment
@@ -85,9 +86,9 @@ def said_on_stderr(source: str) -> Progress:
 
 
 def progress_words(source: str, phase: str, done: int, total: int) -> str:
-    """Such as "downloading owner/name: 12 MB of 100 MB"."""
-    unit, scale = (" MB", 1e6) if phase == "download" else ("", 1)
-    count = f": {done / scale:,.0f}{f' of {total / scale:,.0f}' if total else ''}{unit}" if done else " ..."
+    """Such as "downloading owner/name: 12 of 100 MB"."""
+    many = bytes_of(done, total) if phase == "download" else f"{done:,}{f' of {total:,}' if total else ''}"
+    count = f": {many}" if done else " ..."
     return f"{PHASES.get(phase, 'reading')} {safe_text(source, 80)}{count}"
 
 

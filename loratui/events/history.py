@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from loratui.events.curves import Curves
 from loratui.events.series import robust_mean
 from loratui.terminal.numbers import number
+from loratui.terminal.units import in_bytes
 from trainer.contract.run.events import Event
 
 MESSAGES = 200
@@ -221,7 +222,7 @@ class History:
     def _checkpoint(self, event: Event) -> None:
         self.checkpoints.append(event)
         self.marks.append(Mark("checkpoint", int(event["step"])))
-        self._say(event, "good", f"checkpoint at step {event['step']} saved ({megabytes(event.get('bytes'))})")
+        self._say(event, "good", f"checkpoint at step {event['step']} saved ({in_bytes(number(event.get('bytes')))})")
 
     def _measure(self, event: Event) -> None:
         step = int(event["step"])
@@ -248,30 +249,3 @@ class History:
         self.paused = False
         tone: Tone = "good" if event.get("status") == "completed" else "warn"
         self._say(event, tone, f"{event.get('status')} at step {self.step}")
-
-
-def megabytes(count: Any) -> str:
-    """Bytes in words: "93 MB"."""
-    many = number(count)
-    if many is None:
-        return "? MB"
-    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if many >= size:
-            return f"{many / size:.3g} {unit}"
-    return f"{many:.0f} B"
-
-
-def clock(seconds: float | None) -> str:
-    """A duration as "5:46" or "2:03:11"; "--:--" if unknown."""
-    if seconds is None:
-        return "--:--"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def seconds_words(value: float) -> str:
-    """A short time: "0.52 s", "21 ms", "0.4 ms"."""
-    return (
-        f"{value:.2f} s" if value >= 0.1 else f"{1000 * value:.0f} ms" if value >= 0.001 else f"{1000 * value:.1f} ms"
-    )

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from statistics import median
 
 from loratui.events.curves import RECENT, RECENT_NORMS
-from loratui.events.history import History, Tone, megabytes, seconds_words
+from loratui.events.history import History, Tone
 from loratui.events.series import robust_mean
+from loratui.terminal.units import in_bytes, in_time
 from trainer.contract.plan.advice import OVERFIT_KINDS, OVERFIT_SEEN
 from trainer.contract.settings.config import TrainConfig
 
@@ -152,7 +153,7 @@ def _memory(history: History, config: TrainConfig | None) -> Insight | None:
     return Insight(
         "memory",
         "warn",
-        f"memory is nearly full: {megabytes(history.vram)} of {megabytes(total)}",
+        f"memory is nearly full: {in_bytes(history.vram)} of {in_bytes(total)}",
         "A picture, or a longer caption, may be one allocation too many. Turn gradient checkpointing on, halve "
         "train.batch and double train.accumulation, or close what else uses this GPU.",
         f"our own: {100 * MEMORY_SHARE:.0f} % of the GPU, as CUDA itself takes about half a GB beside torch's count",
@@ -168,7 +169,7 @@ def _slower(history: History, config: TrainConfig | None) -> Insight | None:
         "slower",
         "warn",
         f"a step takes {now / before:.1f} times as long as at first: is the machine shared or hot?",
-        f"It took {seconds_words(before)}, now {seconds_words(now)}. Look for another program on the GPU or CPU, for "
+        f"It took {in_time(before)}, now {in_time(now)}. Look for another program on the GPU or CPU, for "
         "throttling (nvidia-smi -q -d PERFORMANCE), for memory that is swapped.",
         f"our own: {SLOWER_TIMES} times, means of the middle half of {RECENT} steps, from the start or the pivot on",
     )

@@ -7,7 +7,8 @@ from typing import Any
 
 from loratui.terminal.line_sink import RunProgress, Sink
 from loratui.terminal.numbers import whole
-from loratui.terminal.text import in_gigabytes, safe_lines, safe_text
+from loratui.terminal.text import safe_lines, safe_text
+from loratui.terminal.units import bytes_of, clock, in_time
 from trainer.contract.run import exits
 from trainer.contract.run.events import Event
 
@@ -86,7 +87,7 @@ class EventLines:
             self._sink.settle()
             self._sink.far(RunProgress(words, 0, total, "", f"{words} ...", lasting=False))
         elif total:
-            count = in_gigabytes(done, total) if name == "download" else f"{done} of {total}"
+            count = bytes_of(done, total) if name == "download" else f"{done} of {total}"
             self._sink.far(RunProgress(words, done, total, "", f"{words}: {count}", lasting=False, count=count))
 
     def _step(self, event: Event) -> None:
@@ -108,9 +109,9 @@ def _step_words(event: Event, steps: int, pace: float | None) -> tuple[str, list
         d = f"d {_figure(rates.get('d'))}, " if rates.get("d") is not None else ""
         words.append(f"{safe_text(name)}: {d}rate {_figure(rates.get('effective'))}")
     if pace is not None:
-        words.append(f"{pace:.2f} s/step")
+        words.append(f"{in_time(pace)}/step")
         if steps:
-            words.append(f"{_clock(pace * (steps - step))} left")
+            words.append(f"{clock(pace * (steps - step))} left")
     return f"step {step}/{steps}" if steps else f"step {step}", words
 
 
@@ -123,7 +124,7 @@ def _run_lines(event: Event) -> Iterator[str]:
 
 def _end_lines(event: Event) -> Iterator[str]:
     took = event.get("seconds")
-    after = f" after {_clock(float(took))}" if isinstance(took, int | float) else ""
+    after = f" after {clock(float(took))}" if isinstance(took, int | float) else ""
     at = f" at step {event['step']}" if event.get("step") is not None else ""
     yield f"{safe_text(event.get('status'))}{at}{after}"
     yield from (f"  file: {safe_text(one)}" for one in _list(event.get("files")))
@@ -152,10 +153,3 @@ def _list(value: Any) -> list[Any]:
 
 def _figure(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, int | float) else "not finite" if value is None else safe_text(value, 12)
-
-
-def _clock(seconds: float) -> str:
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    return f"{whole // 60}:{whole % 60:02d} min" if whole < 3600 else f"{whole // 3600}:{whole % 3600 // 60:02d} h"

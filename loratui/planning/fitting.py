@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from loratui.planning.hardware import Machine
-from loratui.planning.memory_steps import LADDER, Rung, Settings
+from loratui.planning.memory_steps import MEMORY_STEPS, MemoryStep, Settings, changed
 from loratui.terminal.text import safe_text
 from loratui.terminal.units import in_bytes
 from trainer.contract.plan.estimate import Device, corrected, estimate
-from trainer.contract.settings.config import TrainConfig, flat, nested
+from trainer.contract.settings.config import TrainConfig, flat
 
 SHOWN = 3  # processes that are named
 NARROW = 0.05  # of the need: less to spare than an estimate is off by
@@ -83,7 +83,7 @@ def propose(
     factor: float = 1.0,
     eight_bit: bool | None = None,
 ) -> Proposal:
-    """Go down the ladder, the cheapest in result first, until it fits; then leave out what turned out not to matter.
+    """Take the steps, the cheapest in result first, until it fits; then leave out what turned out not to matter.
 
     `factor` corrects the rough parts of the estimate. `eight_bit`: whether 8-bit AdamW can be had; looked up if None.
     """
@@ -92,24 +92,19 @@ def propose(
     def need(one: TrainConfig) -> int:
         return corrected(estimate(one, images, device), factor).memory_total
 
-    taken: list[tuple[Rung, Settings]] = []
+    taken: list[tuple[MemoryStep, Settings]] = []
     now = config
-    for rung in LADDER:
-        if rung.name == "8-bit" and not have:
+    for step in MEMORY_STEPS:
+        if not step.planned or (step.needs and not have) or (step.gpu and device == "cpu"):
             continue
-        for settings in rung.down(now):
+        for settings in step.down(now):
             if need(now) <= available:
                 break
             tried = changed(now, settings)
             if need(tried) < need(now):
-                taken, now = [*taken, (rung, settings)], tried
+                taken, now = [*taken, (step, settings)], tried
     kept = _needed(config, taken, lambda one: need(one) <= available)
     return _told(config, kept, need, available)
-
-
-def changed(config: TrainConfig, settings: Mapping[str, Any]) -> TrainConfig:
-    """`config` with these values under their dotted keys."""
-    return TrainConfig.model_validate(nested({**flat(config), **settings}))
 
 
 def set_words(settings: Mapping[str, Any]) -> str:
@@ -118,8 +113,8 @@ def set_words(settings: Mapping[str, Any]) -> str:
 
 
 def _needed(
-    config: TrainConfig, taken: list[tuple[Rung, Settings]], fits: Callable[[TrainConfig], bool]
-) -> list[tuple[Rung, Settings]]:
+    config: TrainConfig, taken: list[tuple[MemoryStep, Settings]], fits: Callable[[TrainConfig], bool]
+) -> list[tuple[MemoryStep, Settings]]:
     """Without what is not needed, the costliest in result taken back first; all where even all is not enough."""
     kept = taken
     if fits(changed(config, _all(kept))):
@@ -130,27 +125,27 @@ def _needed(
     return _joined(kept)
 
 
-def _joined(taken: list[tuple[Rung, Settings]]) -> list[tuple[Rung, Settings]]:
+def _joined(taken: list[tuple[MemoryStep, Settings]]) -> list[tuple[MemoryStep, Settings]]:
     """Changes of the same settings as one: rank 32 -> 16 -> 8 is rank 32 -> 8, and stands where it ended."""
-    found: list[tuple[Rung, Settings]] = []
-    for rung, settings in taken:
+    found: list[tuple[MemoryStep, Settings]] = []
+    for step, settings in taken:
         found = [one for one in found if one[1].keys() != settings.keys()]
-        found.append((rung, settings))
+        found.append((step, settings))
     return found
 
 
-def _all(taken: list[tuple[Rung, Settings]]) -> Settings:
+def _all(taken: list[tuple[MemoryStep, Settings]]) -> Settings:
     return {key: value for _, settings in taken for key, value in settings.items()}
 
 
 def _told(
-    config: TrainConfig, kept: list[tuple[Rung, Settings]], need: Callable[[TrainConfig], int], available: int
+    config: TrainConfig, kept: list[tuple[MemoryStep, Settings]], need: Callable[[TrainConfig], int], available: int
 ) -> Proposal:
     found, now = [], config
-    for rung, settings in kept:
+    for step, settings in kept:
         after, before = changed(now, settings), flat(now)
         words = ", ".join(f"{key} {_written(before[key])} -> {_written(value)}" for key, value in settings.items())
-        found.append(MemoryChange(settings, words, need(now) - need(after), rung.cost, rung.source))
+        found.append(MemoryChange(settings, words, need(now) - need(after), step.cost, step.source))
         now = after
     total = need(now)
     return Proposal(tuple(found), total <= available, total)

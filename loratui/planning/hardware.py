@@ -10,11 +10,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
+from loratui.terminal.units import GIB, MIB
 from trainer.contract.plan.estimate import Device
 
 Asked = Literal["auto", "cuda", "cpu"]  # as train.device says it
 
-MIB, GIB = 1 << 20, 1 << 30
 HOLDERS = ["nvidia-smi", "--query-compute-apps=pid,name,used_memory", "--format=csv,noheader"]
 CGROUP = Path("/sys/fs/cgroup")
 MEMINFO = Path("/proc/meminfo")

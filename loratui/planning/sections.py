@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loratui.planning.fitting import Verdict
-from loratui.planning.hardware import GIB, Machine
+from loratui.planning.hardware import Machine
 from loratui.planning.memory_bar import memory_bar
 from loratui.planning.past_runs import NO_CORRECTION, NO_ERRORS, Correction, EstimateErrors
 from loratui.planning.timeline import arithmetic_line, run_line
 from loratui.terminal.text import plural, safe_text, show_path
-from loratui.terminal.units import in_bytes, in_time
+from loratui.terminal.units import in_bytes, in_gib, in_time
 from trainer.contract.plan.estimate import Estimate, MemoryPart
 from trainer.contract.settings.arithmetic import Schedule
 from trainer.contract.settings.config import TrainConfig
@@ -70,7 +70,7 @@ def memory_section(need: Estimate, known: MachineKnown, verdict: Verdict | None)
         rows.append(PlanRow("after the pivot", f"about {in_bytes(need.memory_after)}", "the text encoders are gone"))
     if verdict is not None and machine is not None:
         there = f"{in_bytes(machine.free)} free"
-        of = f"of {in_bytes(machine.total)} ({machine.total / GIB:.3g} GiB), {safe_text(machine.name, 60)}"
+        of = f"of {in_bytes(machine.total)} ({in_gib(machine.total)}), {safe_text(machine.name, 60)}"
         rows.append(PlanRow(machine.memory, there, of))
         rows.append(PlanRow("verdict", verdict.words))
     if errors := known.errors.memory:
@@ -88,7 +88,7 @@ def time_section(times: Schedule, known: MachineKnown) -> PlanSection:
         return PlanSection("Time", (PlanRow("whole run", "not known yet", note),))
     runs = plural(correction.time_runs, "run")
     why = f"as {runs} here took" if correction.same else f"worked out from {runs} with other settings: rough"
-    note = f"{correction.seconds:.2f} s a step, {why}; samples come on top"
+    note = f"{in_time(correction.seconds)} a step, {why}; samples come on top"
     rows = [PlanRow("whole run", f"about {in_time(correction.seconds * times.steps)}", note)]
     if errors := known.errors.time:
         rows.append(PlanRow("past estimates", _spread(errors), f"time, {plural(len(errors), 'run')} here"))

@@ -9,7 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from loratui.events.history import History
-from loratui.planning.lighter import lighter
+from loratui.planning.memory_steps import (
+    MEMORY_STEPS,
+    MemoryStep,
+    Settings,
+    changed,
+    goes_on,
+    shared_by,
+    stays_the_same,
+)
 from loratui.recovery.sound_checkpoints import sound_steps
 from loratui.runs.find import saved_steps
 from loratui.terminal.text import plural, safe_text
@@ -18,7 +26,7 @@ from trainer.contract.plan.estimate import estimate
 from trainer.contract.run.changes import Effect, changes_between, effect_of, refusals_of
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.arithmetic import learning_rates
-from trainer.contract.settings.config import TrainConfig, flat, load_config, nested
+from trainer.contract.settings.config import TrainConfig, load_config
 from trainer.contract.settings.optimizers import OPTIMIZERS
 
 Kind = Literal["crash", "oom", "nan", "disk", "data", "signal", "exception"]
@@ -118,16 +126,47 @@ def need(config: TrainConfig) -> int | None:
 
 
 def _memory(case: BadEnd) -> list[Remedy]:
-    """What lowers the estimate: first what leaves the training as it is, then what does not."""
-    now = need(case.config)
+    """What lowers the estimate: what leaves the training as it is, what its checkpoint can go on with, a new run."""
+    config = case.config
+    offered = [(step, one) for step in MEMORY_STEPS if _helps(step, case) for one in _tries(step, case)]
+    same = [(step.titled(config, one), step.cost, one) for step, one in offered if step.same]
+    rest = sorted((one for one in offered if not one[0].same), key=lambda one: not goes_on(config, one[1]))
+    other = [(step.titled(config, one), step.cost, one) for step, one in rest]
+    now = need(config)
     found = []
-    for one in lighter(case.config, case.phase, case.gpu, case.world):
-        after = need(with_values(case.config, one.changes))
+    for title, why, changes in (*same, *_all_at_once(offered), *other):
+        after = need(changed(config, changes))
         if now is None or after is None:
-            found.append(_remedy(case, one.title, one.why, one.changes))
+            found.append(_remedy(case, title, why, changes))
         elif after < 0.99 * now:
-            found.append(_remedy(case, one.title, one.why, one.changes, (now, after)))
+            found.append(_remedy(case, title, why, changes, (now, after)))
     return found
+
+
+def _helps(step: MemoryStep, case: BadEnd) -> bool:
+    """Whether this kind of change can help here at all."""
+    had = not step.needs or importlib.util.find_spec(step.needs) is not None
+    return had and (case.gpu or not step.gpu) and (not step.phases or case.phase in step.phases)
+
+
+def _tries(step: MemoryStep, case: BadEnd) -> list[Settings]:
+    """The settings of `step` that are offered, those that leave the training as it is only where they do."""
+    down = [one for one in step.down(case.config) if shared_by(one, case.world)]
+    if step.same:
+        down = [one for one in down if stays_the_same(case.config, one)]
+    chosen = [down[place] for place in step.again if down]
+    return [one for place, one in enumerate(chosen) if one not in chosen[:place]]
+
+
+def _all_at_once(offered: list[tuple[MemoryStep, Settings]]) -> list[tuple[str, str, Settings]]:
+    """The furthest of every step that leaves the training as it is, together, where there are several."""
+    furthest = {step.name: one for step, one in offered if step.same}
+    together = {key: value for one in furthest.values() for key, value in one.items()}
+    if len(furthest) < 2:
+        return []
+    size, passes = together["train.batch"], together["train.accumulation"]
+    title = f"checkpointing on, batch {size}, accumulation {passes}"
+    return [(title, "the least that a step takes", together)]
 
 
 # -- not finite -------------------------------------------------------------------------------------------------------
@@ -157,7 +196,7 @@ def _not_finite(case: BadEnd) -> list[Remedy]:
         found.append(_remedy(case, f"leave out {safe_text(name, 40)}", why, skip))
     if train.precision == "bf16":
         full = {"train.precision": "fp32"}
-        after = need(with_values(config, full))
+        after = need(changed(config, full))
         memory = (now, after) if (now := need(config)) and after else None
         why = "if it is rounding that breaks it; the base model takes twice the memory"
         found.append(_remedy(case, "precision bf16 to fp32", why, full, memory))
@@ -223,11 +262,6 @@ def _as_it_was(case: BadEnd, why: str) -> Remedy:
     return _remedy(case, "change nothing, go on", why, {})
 
 
-def with_values(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
-    """`config` with other values under dotted keys. Raises ValueError for what is out of bounds."""
-    return TrainConfig.model_validate(nested({**flat(config), **changes}))
-
-
 def _remedy(
     case: BadEnd,
     title: str,
@@ -237,7 +271,7 @@ def _remedy(
     anew: bool = False,
 ) -> Remedy:
     """Where a remedy leads: on from the newest sound checkpoint if the change can be made there, else a new run."""
-    new = with_values(case.config, changes)
+    new = changed(case.config, changes)
     moved = changes_between(case.config, new)
     newest = case.checkpoints[-1] if case.checkpoints else 0
     step = newest if case.kind != "nan" else case.sound[-1] if case.sound else 0

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from loratui.events.history import History, clock, megabytes
+from loratui.events.history import History
 from loratui.runs.find import run_info
 from loratui.runs.past_run import config_values
 from loratui.terminal.numbers import number
 from loratui.terminal.text import plural, safe_text, show_path
+from loratui.terminal.units import clock, in_bytes
 from trainer.contract.pictures.folder import read_regular
 from trainer.contract.run.events import Event, Tail
 from trainer.contract.run.rundir import RunDir, State
@@ -174,7 +175,7 @@ def _results(left: ComparedRun, right: ComparedRun) -> list[Difference]:
     rows += [(f"d of {safe_text(group, 20)}", _d(left, group), _d(right, group)) for group in groups]
     names = dict.fromkeys((*left.files, *right.files))
     for name in names:
-        one, other = (megabytes(side.files[name]) if name in side.files else ABSENT for side in (left, right))
+        one, other = (in_bytes(side.files[name]) if name in side.files else ABSENT for side in (left, right))
         rows.append((safe_text(name, 40), one, other))
     return [Difference(*row) for row in rows if row[1] != row[2]]
 
@@ -215,9 +216,9 @@ def _result(side: ComparedRun, title: str) -> str:
         case "s per step":
             return _figure(history.seconds_per_step, ".3g")
         case "GPU memory":
-            return megabytes(side.vram) if side.vram else ABSENT
+            return in_bytes(side.vram) if side.vram else ABSENT
         case "memory":
-            return megabytes(side.rss) if side.rss else ABSENT
+            return in_bytes(side.rss) if side.rss else ABSENT
         case "checkpoints":
             return str(len(history.checkpoints))
     return str(len(history.samples))

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from loratui.terminal.units import in_bytes
+
 HEADER = 100_000_000  # bytes; safetensors' own limit for a header
 TEXT = 10_000_000  # bytes of a model card
 TOKENS = re.compile(
@@ -39,7 +41,7 @@ def looked_through(path: Path) -> tuple[list[Leak], dict[str, Any]]:
             return _png(path), {}
         case _:
             if path.stat().st_size > TEXT:
-                return [Leak("file", f"larger than {TEXT // 10**6} MB, which no model card is")], {}
+                return [Leak("file", f"larger than {in_bytes(TEXT)}, which no model card is")], {}
             return _in_text(path.read_bytes().decode("utf-8", "replace")), {}
 
 

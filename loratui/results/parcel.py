@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from loratui.errors import Refusal
-from loratui.events.history import megabytes
 from loratui.results.leaks import looked_through
 from loratui.terminal.text import plural, safe_text, show_path
+from loratui.terminal.units import in_bytes
 
 REPOSITORY = re.compile(r"(?:[A-Za-z0-9][\w-]{0,95}/)?[A-Za-z0-9](?:[\w.-]{0,94}[A-Za-z0-9])?")
 SAMPLE = re.compile(r"sample-\d{1,4}\.png")
@@ -94,8 +94,8 @@ def parcel_lines(parcel: Parcel, repository: str, public: bool) -> list[str]:
     who = "public: everyone can see it" if public else "private: only you (or your organisation) can see it"
     lines = [f"to the hub as {safe_text(repository)}", who, ""]
     for one in parcel.files:
-        lines += [f"{safe_text(one.name)}  {megabytes(one.size)}", f"  {one.tells}"]
-    total = f"{plural(len(parcel.files), 'file')}, {megabytes(parcel.size)} in all"
+        lines += [f"{safe_text(one.name)}  {in_bytes(one.size)}", f"  {one.tells}"]
+    total = f"{plural(len(parcel.files), 'file')}, {in_bytes(parcel.size)} in all"
     lines += ["", f"{total}; no EXIF, path, host name or token was found in them"]
     if parcel.problems:
         lines[-1] = total

@@ -7,10 +7,11 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from loratui.events.history import megabytes
 from loratui.results.facts import RunFacts
 from loratui.terminal.text import safe_lines, safe_text, show_path
+from loratui.terminal.units import in_bytes
 from trainer.contract.run.rundir import RunDir
+from trainer.contract.settings.config import BY_KEY
 
 DIFFUSERS = "pytorch_lora_weights.safetensors"
 CARD = "README.md"
@@ -35,12 +36,12 @@ def usage_lines(run: RunDir, facts: RunFacts) -> tuple[Usage, ...]:
     """
     found: list[Usage] = []
     for path in _files(run.export, facts.name):
-        size = megabytes(path.stat().st_size)
+        size = in_bytes(path.stat().st_size)
         found.append(Usage(safe_text(path.name), show_path(path), size, head=True))
         found += _uses(path, facts)
     if not found:
         return ()
-    prompt = safe_text(facts.prompt) or "a photo of a TOK"
+    prompt = safe_text(facts.prompt) or str(BY_KEY["dataset.instance_prompt"].default)
     command = f"loratui generate {shlex.quote(show_path(run.path))} {shlex.quote(prompt)}"
     found.append(Usage("try it", command, command, head=True))
     return tuple(found)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -49,21 +48,6 @@ def newest_runs(limit: int, root: Path = RUNS) -> tuple[list[RunInfo], int]:
     alive = [run for run in folders[limit:] if _maybe_alive(run)]
     infos = [run_info(run) for run in (*alive, *first)]
     return sorted(infos, key=lambda one: not one.alive)[:limit], len(folders)
-
-
-def ago(then: float, now: float | None = None) -> str:
-    """How long ago, in a word or two: "just now", "5 min ago", "3 h ago", "2 days ago", then the date."""
-    seconds = max(0.0, (time.time() if now is None else now) - then)
-    if seconds < 60:
-        return "just now"
-    if seconds < 3600:
-        return f"{seconds // 60:.0f} min ago"
-    if seconds < 86400:
-        return f"{seconds // 3600:.0f} h ago"
-    days = int(seconds // 86400)
-    if days < 15:
-        return f"{days} day{'s' if days > 1 else ''} ago"
-    return time.strftime("%Y-%m-%d", time.localtime(then))
 
 
 def _maybe_alive(run: RunDir) -> bool:

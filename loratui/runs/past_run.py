@@ -129,8 +129,7 @@ def _past(name: str, values: dict[str, Any], notes: list[str]) -> PastRun:
     elif not there:
         said.append(f"the pictures are gone: {show_path(source)}; choose the folder where they are now")
     step = AT_PICTURES if not there else AT_SETTINGS if name else AT_PRESET
-    edited = "dataset.instance_prompt" in draft.values
-    draft = draft.model_copy(update={"step": step, "prompt_edited": edited})
+    draft = draft.model_copy(update={"step": step})
     return PastRun(draft, tuple(safe_text(one, 300) for one in said))
 
 

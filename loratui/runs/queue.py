@@ -10,6 +10,7 @@ from pathlib import Path
 from loratui.errors import Refusal
 from loratui.runs.find import RUNS, RunInfo, find_run, find_runs, run_info
 from loratui.terminal.text import plural, safe_text, show_path
+from loratui.terminal.units import clock
 from trainer.contract.run import exits, queue, starting
 from trainer.contract.run.devices import fits, runs_in, visible_gpus
 from trainer.contract.run.lock import is_held
@@ -119,7 +120,6 @@ def queue_lines(root: Path = RUNS) -> list[str]:
 
 def steps_words(info: RunInfo) -> str:
     """How far a run is and how long it still takes: "40/500, 12:30 left"."""
-    from loratui.events.history import clock
 
     words = f"{info.step}/{info.steps}"
     if not info.alive or not info.seconds_per_step:

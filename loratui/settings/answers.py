@@ -12,18 +12,23 @@ from typing import Any
 from loratui.settings.lines import key_lines
 from loratui.settings.presets import preset
 from loratui.settings.problems import SECTIONS, AnswersError, meant, unknown_setting, validated, wrong_value
+from loratui.settings.shipped_presets import Preset
 from loratui.terminal.text import safe_text, show_path
+from loratui.terminal.units import in_bytes
 from loratui.version import version
 from trainer.contract.pictures.folder import read_regular
 from trainer.contract.run.rundir import write_atomic
+from trainer.contract.settings.arithmetic import trained_images
 from trainer.contract.settings.config import BY_KEY
-from trainer.contract.settings.triggers import split_triggers, word_pattern
+from trainer.contract.settings.prompts import suggested_prompt
+from trainer.contract.settings.triggers import holds_word, split_triggers, word_pattern
 
 __all__ = ["Answers", "AnswersError", "answers_text", "parse_set", "read_answers", "write_answers"]
 
 SCHEMA = 1
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}  # n: from schema n to n + 1, on the raw tables
 DEFAULT_PRESET = "object"
+PROMPT = "dataset.instance_prompt"
 OPTIMIZER_BOUND = ("train.learning_rate", "train.embedding_learning_rate", "train.weight_decay")
 MAX_BYTES = 1 << 20
 _NO_ANSWERS = "this is no answer file; loratui writes one at its review step, and the README shows one"
@@ -127,7 +132,8 @@ def check_answers(answers: Answers) -> None:
 def preset_values(name: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
     """The values of the preset `name` beside what the person chose. Raises AnswersError.
 
-    Its texts are written with the chosen trigger; its rates are left out under another optimizer than its own.
+    Its texts are written with the chosen trigger, the instance prompt with the class word too; its rates are left out
+    under another optimizer than its own.
     """
     values = {one.key: one.value for one in preset(name).values}
     own = values.get("train.optimizer")
@@ -136,12 +142,27 @@ def preset_values(name: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
     given = str(values.get("dataset.trigger", BY_KEY["dataset.trigger"].default))
     triggers = split_triggers(str(chosen.get("dataset.trigger", given)))
     if triggers:
-        prompt = values.get("dataset.instance_prompt", BY_KEY["dataset.instance_prompt"].default)
-        values["dataset.instance_prompt"] = retriggered(prompt, given, triggers[0])
+        values[PROMPT] = _instance_prompt(preset(name), values.get(PROMPT), given, chosen)
         for key in ("sample.prompts", "prior.prompt"):
             if key in values:
                 values[key] = retriggered(values[key], given, triggers[0])
     return values
+
+
+def counted_images(images: int, values: Mapping[str, Any]) -> int:
+    """How many of `images` pictures a run with these values trains on: all but the held-out ones."""
+    held = values.get("dataset.hold_out", BY_KEY["dataset.hold_out"].default)
+    return trained_images(images, held if isinstance(held, int) else 0)
+
+
+def _instance_prompt(base: Preset, own: str | None, given: str, chosen: Mapping[str, Any]) -> str:
+    """The preset's own prompt, or the suggested one where a class word or another kind says more than the preset."""
+    trigger, class_word = str(chosen.get("dataset.trigger", given)), str(chosen.get("dataset.class_word", ""))
+    kind = str(chosen.get("kind", base.kind))
+    suggested = suggested_prompt(kind, trigger, class_word)
+    if own is None or kind != base.kind or (class_word and holds_word(suggested, class_word)):
+        return suggested
+    return str(retriggered(own, given, split_triggers(trigger)[0]))
 
 
 def raise_all(messages: list[str], check: Callable[[], object]) -> None:
@@ -187,7 +208,7 @@ def _text(path: Path) -> str:
         raise AnswersError([f"'{shown}' is a folder; name the answer file, such as {shown}/answers.toml"])
     raw = read_regular(path, MAX_BYTES)
     if raw is None:
-        raise AnswersError([f"'{shown}' cannot be read or is larger than 1 MiB: {_NO_ANSWERS}"])
+        raise AnswersError([f"'{shown}' cannot be read or is larger than {in_bytes(MAX_BYTES)}: {_NO_ANSWERS}"])
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

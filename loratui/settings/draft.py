@@ -35,8 +35,7 @@ class Draft(BaseModel):
     preset: str = ""  # empty: not chosen yet
     values: dict[str, Any] = {}  # by dotted key, only what the person chose
     captions: dict[str, str] = {}  # by picture: written in the wizard, not in a file yet
-    images: int = 0  # pictures that the last check would train on
-    prompt_edited: bool = False  # the instance prompt no longer follows the trigger
+    images: int = 0  # pictures that the last check found usable; held-out ones are among them
     out: str = ""  # the run's folder; empty: ./runs/DATE-TIME-NAME
 
     def get(self, key: str) -> Any:
@@ -263,13 +262,20 @@ def _read(path: Path) -> LoadedDraft:
     raw = read_regular(path, MAX_BYTES)
     if raw is None:
         raise ValueError("not a regular file of a sensible size")
-    draft = Draft.model_validate(json.loads(raw.decode("utf-8")))
+    draft = Draft.model_validate(_current(json.loads(raw.decode("utf-8"))))
     values = {key: tuple(one) if isinstance(one, list) else one for key, one in draft.values.items()}
     usable = {key: one for key, one in values.items() if key in BY_KEY and not wrong_value(BY_KEY[key], one)}
     name = draft.preset if draft.preset and _is_preset(draft.preset) else ""
     lost = len(usable) < len(values) or name != draft.preset
     trouble = "The draft held values that cannot be used here; they are left out." if lost else ""
     return LoadedDraft(draft.model_copy(update={"values": usable, "preset": name}), trouble)
+
+
+def _current(raw: Any) -> Any:
+    """A draft of the time when the suggested instance prompt was kept beside a mark that it is no own one."""
+    if isinstance(raw, dict) and not raw.pop("prompt_edited", True) and isinstance(raw.get("values"), dict):
+        raw["values"].pop("dataset.instance_prompt", None)
+    return raw
 
 
 def _put_aside(path: Path) -> str:

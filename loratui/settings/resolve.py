@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from loratui.settings.answers import Answers, preset_values
+from loratui.settings.answers import Answers, counted_images, preset_values
 from loratui.settings.presets import preset
 from loratui.settings.problems import AnswersError, validated
 from trainer.contract.pictures.sources import origin_of
-from trainer.contract.settings.arithmetic import trained_images
 from trainer.contract.settings.config import BY_KEY, SMALL, TrainConfig
 
 Layer = Literal["default", "preset", "answers", "--set"]
@@ -44,8 +43,6 @@ def resolve(answers: Answers, overrides: Mapping[str, Any] | None = None, images
     overrides = overrides or {}
     name = str(overrides.get("preset", answers.preset))
     chosen = {**answers.values, **overrides}
-    held = chosen.get("dataset.hold_out")
-    images = trained_images(images, held if isinstance(held, int) else 0)
     try:
         values, origins = _preset_layer(name, chosen, images)
     except AnswersError as error:
@@ -80,6 +77,7 @@ def _preset_layer(name: str, chosen: Mapping[str, Any], images: int) -> tuple[di
     origins = {one.key: ValueSource("preset", one.source, one.inferred) for one in base.values if one.key in values}
     values["kind"] = base.kind
     origins["kind"] = ValueSource("preset", f"what '{name}' is for")
+    images = counted_images(images, {**values, **chosen})
     if base.steps_per_image and images:
         values["train.steps"] = base.steps_per_image * images
         said = f"{base.steps_per_image} x {images} pictures; {base.steps_source}"

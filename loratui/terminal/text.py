@@ -59,12 +59,6 @@ def _toml_escape(one: str) -> str:
     return f"\\u{ord(one):04x}" if ord(one) < 0x10000 else f"\\U{ord(one):08x}"
 
 
-def in_gigabytes(done: int, total: int) -> str:
-    """So many bytes of so many: "2.1 of 6.9 GB", "3.4 of 9.1 MB"."""
-    size, unit = (1e9, "GB") if total >= 1e9 else (1e6, "MB")
-    return f"{done / size:.1f} of {total / size:.1f} {unit}"
-
-
 def _shortened(text: str, limit: int | None) -> str:
     if limit is None or len(text) <= limit:
         return text

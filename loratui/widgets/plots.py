@@ -7,10 +7,11 @@ from typing import Literal
 
 from textual.content import Content
 
-from loratui.events.history import History, megabytes, seconds_words
+from loratui.events.history import History
 from loratui.events.series import Series, robust_mean
 from loratui.terminal.glyphs import MARKS
 from loratui.terminal.text import safe_text
+from loratui.terminal.units import in_bytes, in_time
 from loratui.widgets.braille import AxisMark, Band, Curve, Plot
 
 LINES = ("line1", "line2", "line3")
@@ -123,8 +124,8 @@ def speed_title(history: History) -> Content:
     speed, data = history.seconds_per_step, robust_mean(history.curves.last_data)
     if speed is None:
         return Content("speed")
-    waited = "" if data is None else f"  pictures {seconds_words(data)}"
-    return Content.assemble("speed ", (f"{seconds_words(speed)}/step", "bold"), (waited, "$success"))
+    waited = "" if data is None else f"  pictures {in_time(data)}"
+    return Content.assemble("speed ", (f"{in_time(speed)}/step", "bold"), (waited, "$success"))
 
 
 def memory_title(history: History) -> Content:
@@ -133,9 +134,9 @@ def memory_title(history: History) -> Content:
     if last is None:
         return Content("memory")
     whole = (
-        " of RAM" if history.vram is None else "" if not history.vram_total else f" of {megabytes(history.vram_total)}"
+        " of RAM" if history.vram is None else "" if not history.vram_total else f" of {in_bytes(history.vram_total)}"
     )
-    return Content.assemble("memory ", (megabytes(last), "bold"), (whole, "$muted"))
+    return Content.assemble("memory ", (in_bytes(last), "bold"), (whole, "$muted"))
 
 
 def legend(history: History) -> Content:

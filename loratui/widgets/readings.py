@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 from textual.content import Content
 
-from loratui.events.history import History, Mark, megabytes, seconds_words
+from loratui.events.history import History, Mark
 from loratui.events.series import Point, Series
 from loratui.terminal.glyphs import MARKS
 from loratui.terminal.text import safe_text
+from loratui.terminal.units import in_bytes, in_time
 from loratui.widgets.braille import Plot, left_out, x_step
 from loratui.widgets.plots import COLOURS, ChartName, rate_words
 
@@ -38,9 +39,9 @@ def readings(history: History, name: ChartName, step: int) -> Content:
     loss = _one("loss", curves.loss, step, _loss, name == "loss")
     mean = _one("mean", curves.ema, step, _loss, name == "loss", spread=False)
     norm = _one("gradient norm", curves.grad_norm, step, _figure, name == "gradient")
-    pace = _one("a step", curves.seconds, step, seconds_words, name == "speed")
-    data = _one("its pictures", curves.data, step, seconds_words, name == "speed", spread=False)
-    memory = _one("memory", curves.memory, step, megabytes, name == "memory")
+    pace = _one("a step", curves.seconds, step, in_time, name == "speed")
+    data = _one("its pictures", curves.data, step, in_time, name == "speed", spread=False)
+    memory = _one("memory", curves.memory, step, in_bytes, name == "memory")
     rows = [_row(loss, mean, norm), _row(pace, data, memory), _groups(history, step, name == "rates")]
     return Content("\n").join(rows)
 

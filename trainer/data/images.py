@@ -11,6 +11,7 @@ import torch
 
 from trainer.contract.pictures.flatten import flatten
 from trainer.contract.pictures.folder import FORMATS, MAX_BYTES, MAX_PIXELS
+from trainer.contract.units import in_bytes
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -48,7 +49,7 @@ def open_rgb(path: Path, background: str = "#ffffff") -> Image:
 
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise BadPicture(f"the file is larger than {MAX_BYTES // 10**6} MB")
+            raise BadPicture(f"the file is larger than {in_bytes(MAX_BYTES)}")
         with Image.open(path, formats=FORMATS) as opened:
             if opened.width * opened.height > MAX_PIXELS:
                 raise BadPicture(f"{opened.width}x{opened.height} is more than {MAX_PIXELS // 10**6} megapixels")

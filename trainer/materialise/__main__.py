@@ -20,6 +20,7 @@ from trainer.contract.pictures.folder import NoDataset
 from trainer.contract.pictures.sources import NoColumn, origin_of, written_folder
 from trainer.contract.run import exits
 from trainer.contract.run.rundir import make_private, write_atomic
+from trainer.contract.units import in_bytes
 from trainer.ground.words import first_line
 from trainer.materialise.hub import fetch
 from trainer.materialise.rows import Rows, WantedRows, open_rows
@@ -118,7 +119,7 @@ def _write_aside(folder: Path, target: Path, note: dict[str, Any], wanted: Wante
     shutil.rmtree(aside, ignore_errors=True)
     need, free = _size(folder), shutil.disk_usage(target.parent).free
     if need > free:
-        raise NoDataset(f"the data set has {need / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free for its pictures")
+        raise NoDataset(f"the data set has {in_bytes(need)}, and {in_bytes(free)} are free for its pictures")
     aside.mkdir(mode=0o700)
     try:
         rows = _opened(folder, wanted)

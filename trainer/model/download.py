@@ -14,6 +14,7 @@ from typing import Any
 from trainer.contract.basemodel.hub_cache import base_files, cached_base, cached_vae, hub_cache, part_files, snapshot
 from trainer.contract.basemodel.inspect import is_hub_id
 from trainer.contract.settings.config import SMALL, TrainConfig, vae_source
+from trainer.contract.units import in_bytes
 from trainer.ground.words import first_line
 
 Progress = Callable[[int, int], None]  # bytes done, bytes in all
@@ -103,7 +104,7 @@ def _room(needed: int) -> None:
     free = shutil.disk_usage(there).free
     if needed and needed + SPARE > free:
         raise NotFetched(
-            f"the base model needs {needed / 1e9:.1f} GB of download, and {free / 1e9:.1f} GB are free in {there}",
+            f"the base model needs {in_bytes(needed)} of download, and {in_bytes(free)} are free in {there}",
             ["make room there, or set HF_HOME to a folder on a larger disk"],
             full=True,
         )

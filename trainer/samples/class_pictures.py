@@ -10,17 +10,13 @@ import torch
 
 from trainer.contract.run.rundir import make_private
 from trainer.contract.settings.config import TrainConfig
+from trainer.contract.settings.prompts import class_prompt
 from trainer.data.dataset import Item, read_class_items
 from trainer.data.images import save_picture
 from trainer.ground import draws
 from trainer.model.parts import Parts
 from trainer.model.prompts import encode
 from trainer.samples.drawing import make_pictures
-
-
-def class_prompt(config: TrainConfig) -> str:
-    """What the class pictures show: prior.prompt, or "a photo of a" and the class word."""
-    return config.prior.prompt or f"a photo of a {config.dataset.class_word or config.kind}"
 
 
 def real_class_pictures(config: TrainConfig) -> tuple[Item, ...]:

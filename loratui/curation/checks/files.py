@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from loratui.curation.checks.modes import as_trained, mode_findings
 from loratui.curation.report import Finding
 from loratui.terminal.text import safe_text
+from loratui.terminal.units import in_bytes
 from trainer.contract.pictures.folder import FORMATS, MAX_BYTES, MAX_PIXELS
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def open_picture(name: str, path: Path, background: str = "#ffffff") -> OpenedPi
         if size == 0:
             return OpenedPicture(problem=_block("empty-file", name, 0, "the file is empty (0 bytes)", SKIP))
         if size > MAX_BYTES:
-            said = f"the file has {size / 1e6:.0f} MB; at most {MAX_BYTES // 10**6} MB are read"
+            said = f"the file has {in_bytes(size)}; at most {in_bytes(MAX_BYTES)} are read"
             return OpenedPicture(problem=_block("too-large", name, size, said, "save a smaller copy, or skip it"))
         sha, passes = _read_through(path)
     except OSError as error:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from loratui.curation.copies.colours import has_transparency, to_srgb
 from loratui.curation.copies.jpeg import NotPlain, strip_jpeg
 from loratui.terminal.text import safe_text
+from loratui.terminal.units import in_bytes
 from trainer.contract.pictures.flatten import flatten
 from trainer.contract.pictures.folder import FORMATS, MAX_BYTES, MAX_PIXELS, read_regular
 
@@ -52,7 +53,7 @@ def remake(path: Path, background: str) -> FixedPixels:
 
     raw = read_regular(path, MAX_BYTES)
     if raw is None:
-        raise CannotFix(f"it cannot be read, or is larger than {MAX_BYTES // 10**6} MB")
+        raise CannotFix(f"it cannot be read, or is larger than {in_bytes(MAX_BYTES)}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)

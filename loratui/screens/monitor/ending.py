@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from loratui.events.history import History, clock, megabytes
+from loratui.events.history import History
 from loratui.runs.find import saved_steps
 from loratui.runs.launch import exit_code, is_alive
 from loratui.screens.shared.dialogs import Confirm
 from loratui.screens.shared.queue_choice import stop_note
 from loratui.terminal.text import plural, safe_text, show_path
+from loratui.terminal.units import clock, in_bytes, in_time
 from trainer.contract.basemodel.inspect import NotSDXL
 from trainer.contract.plan.estimate import WIDTH, estimate
 from trainer.contract.run.control import Cmd
@@ -153,11 +154,11 @@ def _files(history: History, run: RunDir, step: int) -> list[str]:
         return [f"  checkpoints/step-{step:06d}", "  export/ with the LoRA, the embeddings and the README"]
     lora = need.lora_parameters * WIDTH[config.export.precision]
     known = history.checkpoints[-1].get("bytes") if history.checkpoints else None
-    checkpoint = megabytes(known or need.disk[0].bytes / max(1, _kept(config)))
+    checkpoint = in_bytes(known or need.disk[0].bytes / max(1, _kept(config)))
     rows = [
         (f"checkpoints/step-{step:06d} or the step after", checkpoint),
-        ("export/pytorch_lora_weights.safetensors", megabytes(lora)),
-        (f"export/{config.name}.safetensors", megabytes(lora)),
+        ("export/pytorch_lora_weights.safetensors", in_bytes(lora)),
+        (f"export/{config.name}.safetensors", in_bytes(lora)),
     ]
     if config.pivotal.enabled:
         words = split_triggers(config.dataset.trigger)
@@ -188,4 +189,4 @@ def _steps(first: int, last: int) -> str:
 
 def _work(history: History, steps: int) -> str:
     speed = history.seconds_per_step
-    return f", about {clock(steps * speed)} of work" if speed and steps * speed >= 1 else ""
+    return f", about {in_time(steps * speed)} of work" if speed and steps * speed >= 1 else ""

@@ -18,12 +18,12 @@ from textual.widgets import Footer, OptionList, Static
 from textual.widgets.option_list import Option
 
 from loratui.errors import Refusal
-from loratui.events.history import clock
 from loratui.runs import queue as queueing
 from loratui.runs.find import RunInfo
 from loratui.runs.queue import WaitingRun
 from loratui.screens.shared.dialogs import Confirm, Help
 from loratui.terminal.text import plural, safe_text, show_path
+from loratui.terminal.units import clock
 from loratui.widgets.progress import progress_bar
 from trainer.contract.run.rundir import RunDir
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from textual.content import Content
 
-from loratui.events.history import History, clock, megabytes
+from loratui.events.history import History
 from loratui.terminal.numbers import number
-from loratui.terminal.text import in_gigabytes, safe_text
+from loratui.terminal.text import safe_text
+from loratui.terminal.units import bytes_of, clock, in_bytes, in_time
 from loratui.widgets.progress import progress_bar
 from trainer.contract.run.rundir import RunDir
 
@@ -89,7 +90,7 @@ def head(history: History, state: str, width: int, folder: str) -> Content:
         done, total, unit = phase.done, phase.total, "part"
     percent = f" · {100 * done / total:.0f} %" if total else ""
     if unit == "part" and phase is not None and phase.name == "download":
-        right = f"{in_gigabytes(done, total)}{percent}"
+        right = f"{bytes_of(done, total)}{percent}"
     else:
         right = f"{unit} {done} of {total}{percent}" if total else ""
     name = safe_text(history.name or folder, limit=max(8, inner - len(word) - len(right) - 8))
@@ -112,7 +113,7 @@ def _pace(history: History, state: str, speed: float | None) -> str:
         return f"took {clock(number(history.end.get('seconds')))}"
     if speed is None:
         return "ETA --:--"
-    rate = f"{speed:.2f} s/step" if speed >= 0.1 else f"{1 / speed:.0f} steps/s"
+    rate = f"{in_time(speed)}/step"
     return rate if state == "crashed" else f"{rate}  ETA {clock(history.eta)}"
 
 
@@ -123,9 +124,9 @@ def _facts(history: History, width: int) -> str:
     if history.epoch is not None:
         facts.append(f"epoch {history.epoch:.1f}")
     if history.vram:
-        facts.append(f"memory {megabytes(history.vram)}")
+        facts.append(f"memory {in_bytes(history.vram)}")
     elif history.rss:
-        facts.append(f"memory {megabytes(history.rss)} of RAM")
+        facts.append(f"memory {in_bytes(history.rss)} of RAM")
     if history.checkpoints:
         facts.append(f"checkpoint {history.checkpoints[-1].get('step')}")
     pivot = next((mark.step for mark in history.marks if mark.kind == "pivot"), None)

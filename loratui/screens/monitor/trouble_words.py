@@ -9,12 +9,14 @@ from pathlib import Path
 
 from textual.content import Content
 
-from loratui.events.history import History, clock, megabytes
+from loratui.events.history import History
 from loratui.recovery.remedies import BadEnd, Remedy, ram
 from loratui.recovery.settings_change import EFFECTS
 from loratui.recovery.sound_checkpoints import beginning
 from loratui.runs.launch import exit_code
+from loratui.terminal.numbers import number
 from loratui.terminal.text import plural, safe_text, show_path
+from loratui.terminal.units import in_bytes, in_time
 from trainer.contract.run.rundir import RunDir
 
 TITLES = {
@@ -55,7 +57,7 @@ def remedy_row(remedy: Remedy, case: BadEnd, width: int) -> Content:
     training = "new run" if remedy.goes == "new run" else TRAINING[remedy.effect] if remedy.changes else ""
     memory, tone = "", "$muted"
     if remedy.memory is not None:
-        memory = f"about {megabytes(remedy.memory[1])}"
+        memory = f"about {in_bytes(remedy.memory[1])}"
         if not remedy.fits(case.room):
             memory, tone = f"! {memory}", "$text-warning"
     title = safe_text(remedy.title, max(8, width - 31))
@@ -72,8 +74,8 @@ def remedy_words(remedy: Remedy, case: BadEnd) -> Content:
     }
     said = [parts[remedy.goes]]
     if remedy.memory:
-        before, after = (megabytes(one) for one in remedy.memory)
-        full = "" if remedy.fits(case.room) else f", of {megabytes(case.room)} there are: most likely still too much"
+        before, after = (in_bytes(one) for one in remedy.memory)
+        full = "" if remedy.fits(case.room) else f", of {in_bytes(case.room)} there are: most likely still too much"
         said.append(f"Memory about {after} in place of {before}{full}.")
     if remedy.back:
         later = [one for one in case.checkpoints if one > remedy.step]
@@ -91,12 +93,12 @@ def _out_of_memory(case: BadEnd, history: History, run: RunDir) -> list[str]:
     error = history.error or {}
     where = WAS_DOING.get(case.phase, f"in step {history.step + 1}")
     if not case.gpu:
-        held = f" At its last step it held {megabytes(history.rss)}." if history.rss else ""
-        return [f"The trainer ran out of memory {where}. This machine has {megabytes(ram())} of RAM.{held}"]
+        held = f" At its last step it held {in_bytes(history.rss)}." if history.rss else ""
+        return [f"The trainer ran out of memory {where}. This machine has {in_bytes(ram())} of RAM.{held}"]
     total = error.get("vram_total")
-    of = f" of the GPU's {megabytes(total)}" if total else ""
+    of = f" of the GPU's {in_bytes(total)}" if total else ""
     name = f" ({history.run.get('gpu')})" if history.run.get("gpu") else ""
-    return [f"The GPU{name} ran out of memory {where}; the trainer held {megabytes(error.get('vram'))}{of}."]
+    return [f"The GPU{name} ran out of memory {where}; the trainer held {in_bytes(number(error.get('vram')))}{of}."]
 
 
 def _not_finite(case: BadEnd, history: History, run: RunDir) -> list[str]:
@@ -129,7 +131,7 @@ def _crashed(case: BadEnd, history: History, run: RunDir) -> list[str]:
     else:
         return [f"The trainer ended with exit code {code} and left no word; its log below may say why."]
     if case.full:
-        who += f" It held {megabytes(history.rss)} of the {megabytes(ram())} of RAM: most likely the system ended it."
+        who += f" It held {in_bytes(history.rss)} of the {in_bytes(ram())} of RAM: most likely the system ended it."
     if code in (None, -signal.SIGKILL):
         return [who, "If RAM had run out, the system's log says so: journalctl -k | grep -i killed"]
     return [who]
@@ -145,8 +147,8 @@ def _signal_name(number: int) -> str:
 def _disk(case: BadEnd, history: History, run: RunDir) -> list[str]:
     free = shutil.disk_usage(run.path).free
     size = history.checkpoints[-1].get("bytes") if history.checkpoints else None
-    wants = f" A checkpoint takes {megabytes(size)}." if size else ""
-    return [*_said(case, history, run), f"Free now in {show_path(run.path)}: {megabytes(free)}.{wants}"]
+    wants = f" A checkpoint takes {in_bytes(size)}." if size else ""
+    return [*_said(case, history, run), f"Free now in {show_path(run.path)}: {in_bytes(free)}.{wants}"]
 
 
 def _said(case: BadEnd, history: History, run: RunDir) -> list[str]:
@@ -164,7 +166,7 @@ def _left(case: BadEnd, history: History) -> str:
     if not behind:
         return f"The checkpoint of step {newest} is whole; no step is lost."
     speed = history.seconds_per_step
-    lost = f", about {clock(behind * speed)}" if speed else ""
+    lost = f", about {in_time(behind * speed)}" if speed else ""
     return f"The newest checkpoint is of step {newest}: {plural(behind, 'step')}{lost}, {_are(behind)} taken again."
 
 

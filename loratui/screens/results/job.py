@@ -19,10 +19,10 @@ from textual.widgets import Static
 
 from loratui.children.events import child_events
 from loratui.children.job import ChildJob
-from loratui.events.history import clock, megabytes
 from loratui.screens.shared.dialogs import Confirm
 from loratui.terminal.numbers import whole
 from loratui.terminal.text import safe_text, show_path
+from loratui.terminal.units import bytes_of, clock
 from loratui.widgets.progress import progress_bar
 
 
@@ -200,7 +200,7 @@ def upload_read(event: dict[str, Any], _told: int) -> Progress:
     if event["type"] != "phase":
         return Progress("sending")
     done, total = whole(event.get("done")), whole(event.get("total"))
-    what = f"{safe_text(event.get('name'))}: {megabytes(done)} of {megabytes(total)}"
+    what = f"{safe_text(event.get('name'))}: {bytes_of(done, total)}"
     return Progress(f"sending {what}", done, total)
 
 

@@ -13,7 +13,7 @@ from textual.events import Resize
 from textual.widgets import Footer, OptionList, Static
 from textual.widgets.option_list import Option
 
-from loratui.events.history import History, clock
+from loratui.events.history import History
 from loratui.results.best_checkpoint import checkpoints_of, hint, on_what, table_lines
 from loratui.results.facts import read_facts, read_history
 from loratui.results.usage import Usage, usage_lines
@@ -24,6 +24,7 @@ from loratui.screens.results.result_jobs import ResultJobs
 from loratui.screens.shared.copy_box import copy
 from loratui.screens.shared.dialogs import Help
 from loratui.terminal.text import safe_text, show_path
+from loratui.terminal.units import clock
 from loratui.widgets.wall import Wall
 from trainer.contract.run.rundir import RunDir
 

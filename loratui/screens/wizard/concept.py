@@ -12,9 +12,8 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from loratui.screens.shared.step import Step
-from loratui.settings.checks import problems
+from loratui.settings.checks import effective, problems
 from loratui.settings.draft import Draft
-from trainer.contract.settings.triggers import split_triggers
 
 KINDS = (
     ("face", "a face", "one person, from 6 to 10 good photographs"),
@@ -33,19 +32,6 @@ WORDS = {
     "class-word": "What it is in plain words: dog, woman, backpack. May be empty for a style.",
     "prompt": "The caption of every picture that has none of its own; it must hold the trigger.",
 }
-
-
-def suggested_prompt(kind: str, trigger: str, class_word: str) -> str:
-    """The instance prompt for a trigger, until the person writes an own one."""
-    word = next(iter(split_triggers(trigger)), "TOK")
-    thing = f"{word} {class_word}".strip()
-    return (
-        f"in the style of {word}"
-        if kind == "style"
-        else f"a photo of a {thing}"
-        if kind != "character-style"
-        else f"a {thing}"
-    )
 
 
 class ConceptScreen(Step):
@@ -77,7 +63,7 @@ It follows the trigger until you edit it; empty it to make it follow again.
             for field, label in (("trigger", "trigger"), ("class-word", "class word"), ("prompt", "instance prompt")):
                 with Grid(classes="field"):
                     yield Static(label, classes="label", markup=False)
-                    yield Input(str(self.draft.get(FIELDS[field])), id=field, compact=True, select_on_focus=False)
+                    yield Input(_said(self.draft, field), id=field, compact=True, select_on_focus=False)
                     yield Static("", classes="gap", markup=False)
                     yield Static(WORDS[field], id=f"{field}-words", classes="words", markup=False)
 
@@ -104,12 +90,11 @@ It follows the trigger until you edit it; empty it to make it follow again.
 
     def _take_field(self, field: str, typed: str) -> None:
         value = typed.strip()
-        if value == self.draft.get(FIELDS[field]):
+        if value == _said(self.draft, field):
             return
         if field == "prompt":
-            follows = value in ("", self._suggestion(self.draft))
-            draft = self.draft.model_copy(update={"prompt_edited": not follows})
-            self._take(draft.with_settings({FIELDS[field]: value}), refill=False)
+            follows = value in ("", _suggested(self.draft))
+            self._take(self.draft.with_settings({FIELDS[field]: None if follows else value}), refill=False)
         else:
             self._take(self.draft.with_settings({FIELDS[field]: value}))
 
@@ -120,16 +105,14 @@ It follows the trigger until you edit it; empty it to make it follow again.
         else:
             self.focus_next()
 
-    def _suggestion(self, draft: Draft) -> str:
-        return suggested_prompt(draft.get("kind"), draft.get("dataset.trigger"), draft.get("dataset.class_word"))
-
     def _take(self, draft: Draft, refill: bool = True) -> None:
-        """Keep `draft`; the instance prompt follows the trigger unless the person wrote it."""
-        if refill and not draft.prompt_edited:
-            draft = draft.with_settings({FIELDS["prompt"]: self._suggestion(draft)})
+        """Keep `draft`; the instance prompt follows the other fields unless the person wrote an own one."""
+        if draft.get(FIELDS["prompt"]) == _suggested(draft):
+            draft = draft.with_settings({FIELDS["prompt"]: None})
+        if refill and FIELDS["prompt"] not in draft.values:
             field = self.query_one("#prompt", Input)
             with field.prevent(Input.Changed):
-                field.value = draft.get(FIELDS["prompt"])
+                field.value = _suggested(draft)
         self.edit(draft)
         self._show_problems()
 
@@ -154,6 +137,16 @@ It follows the trigger until you edit it; empty it to make it follow again.
             self.say("Put right what is marked above, then press F2.", "bad")
             return
         self.dismiss(self.draft)
+
+
+def _said(draft: Draft, field: str) -> str:
+    """What a field shows: what was chosen, or what follows from the rest."""
+    return str(effective(draft)[FIELDS[field]])
+
+
+def _suggested(draft: Draft) -> str:
+    """The instance prompt that a run of this draft has while nobody wrote one."""
+    return _said(draft.with_settings({FIELDS["prompt"]: None}), "prompt")
 
 
 def _kind(title: str, words: str) -> Content:

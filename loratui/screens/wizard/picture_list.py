@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 
 from loratui.curation.lines import not_checked_lines
+from loratui.settings.answers import counted_images
+from loratui.settings.checks import effective
 from loratui.settings.draft import Draft
 from loratui.terminal.text import plural, safe_text
 
@@ -84,10 +86,14 @@ def _count(report: Report, draft: Draft, filter: str) -> tuple[str, str]:
 def counts(report: Report, result: Outcome, draft: Draft, filter: str) -> Content:
     """How many pictures, how many to train on, how many to look at."""
     states = [status(report, one, draft) for one in report.pictures]
+    usable = len(result.images) - states.count("cannot")
+    learned = counted_images(usable, effective(draft))
     parts: list[str | tuple[str, str]] = [
         (plural(len(states), "picture"), "bold"),
-        f" · {len(result.images) - states.count('cannot')} to train on",
+        f" · {learned} to train on",
     ]
+    if usable > learned:
+        parts.append((f" · {usable - learned} held out", "$muted"))
     for key, words in (("cannot", "cannot be used"), ("look", "to look at"), ("out", "left out")):
         if count := states.count(key):
             parts.append((f" · {STATUS[key][0][0]} {count} {words}", STATUS[key][1]))

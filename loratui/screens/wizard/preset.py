@@ -10,6 +10,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from loratui.screens.shared.step import Step
+from loratui.settings.answers import counted_images
 from loratui.settings.checks import effective, shown
 from loratui.settings.draft import Draft
 from loratui.settings.own_presets import found_presets
@@ -130,15 +131,16 @@ def _steps(one: Preset, draft: Draft) -> list[Content]:
     if not draft.images:
         return []
     values = effective(draft.model_copy(update={"preset": one.name}))
+    images = counted_images(draft.images, values)
     lines = []
     steps = values["train.steps"]
     if one.steps_per_image and "train.steps" not in draft.values:
-        steps = one.steps_per_image * draft.images
-        lines.append(_value("steps", f"{one.steps_per_image} x {draft.images} = {steps}", one.steps_inferred))
+        steps = one.steps_per_image * images
+        lines.append(_value("steps", f"{one.steps_per_image} x {images} = {steps}", one.steps_inferred))
         lines.append(Content.styled(f"  {one.steps_source}", "$muted"))
-    views = views_per_image(steps, values["train.batch"] * values["train.accumulation"], draft.images)
+    views = views_per_image(steps, values["train.batch"] * values["train.accumulation"], images)
     lines.append(_value("views per image", f"{views:.0f}", False))
-    said = f"{steps:,} steps x {values['train.batch']} per step over {plural(draft.images, 'picture')}"
+    said = f"{steps:,} steps x {values['train.batch']} per step over {plural(images, 'picture')}"
     return [*lines, Content.styled(f"  {said}", "$muted"), Content("")]
 
 

@@ -14,7 +14,7 @@ from textual.widgets import Collapsible, Input, Static
 from loratui.basemodels.facts import BaseModelNeed
 from loratui.screens.wizard.base_model import BaseModelScreen
 from loratui.screens.wizard.preset_saving import PresetSavingStep
-from loratui.settings.answers import preset_values
+from loratui.settings.answers import counted_images, preset_values
 from loratui.settings.checks import NotAValue, parse, problems, recipe_of, shown
 from loratui.settings.draft import Draft
 from loratui.widgets.settingrow import SettingRow, explain
@@ -98,9 +98,7 @@ once; the plan needs them all in order. Lists are written with ; between.
         one = recipe_of(self.draft)
         values.update(preset_values(one.name, self.draft.values))
         if one.steps_per_image and self.draft.images:
-            values["train.steps"] = one.steps_per_image * self.draft.images
-        if not self.draft.prompt_edited and "dataset.instance_prompt" in self.draft.values:
-            values["dataset.instance_prompt"] = self.draft.values["dataset.instance_prompt"]  # chosen in Subject
+            values["train.steps"] = one.steps_per_image * counted_images(self.draft.images, values | self.draft.values)
         return values
 
     def _show_values(self) -> None:
@@ -201,10 +199,7 @@ once; the plan needs them all in order. Lists are written with ; between.
     def _set(self, one: Setting, value: Any) -> None:
         """Keep a value; None takes it back. Steps go with a note where the preset counts them."""
         self._typed.pop(one.key, None)
-        draft = self.draft.with_settings({one.key: value})
-        if one.key == "dataset.instance_prompt":
-            draft = draft.model_copy(update={"prompt_edited": value is not None})
-        self.edit(draft)
+        self.edit(self.draft.with_settings({one.key: value}))
         self._show_values()
 
     @on(Input.Changed, "#edit")

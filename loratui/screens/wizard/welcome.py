@@ -14,11 +14,12 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from loratui.runs.find import RUNS, RunInfo
-from loratui.runs.listing import ago, newest_runs
+from loratui.runs.listing import newest_runs
 from loratui.screens.shared.dialogs import Chooser, Confirm
 from loratui.screens.shared.step import TITLES, Step, Watch
 from loratui.settings.draft import Draft, KeptDraft
 from loratui.terminal.text import plural, safe_text, show_path
+from loratui.terminal.units import ago
 from trainer.contract.run.queue import waiting
 from trainer.contract.run.rundir import RunDir
 
@@ -209,7 +210,7 @@ def _demo_draft() -> Draft:
     from loratui.settings.demo import demo_answers
 
     answers = demo_answers()
-    return Draft(step=len(TITLES), preset=answers.preset, values=dict(answers.values), prompt_edited=True)
+    return Draft(step=len(TITLES), preset=answers.preset, values=dict(answers.values))
 
 
 def _banner() -> Content:

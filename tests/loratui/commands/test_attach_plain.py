@@ -59,7 +59,7 @@ def test_a_terminal_has_a_bar_below_the_lines(run: RunDir, environment: dict[str
     assert "checkpoint at step 7" in said and "! warning: mind this (do that)" in said
     assert "loss 0.125" in said and "s/step" in said
     assert "step 3/10" not in said  # the bar says it
-    assert "completed at step 10 after 1:05 min" in said and "  file: export/a.safetensors" in said
+    assert "completed at step 10 after 1:05" in said and "  file: export/a.safetensors" in said
     assert words_of(pty.wrote.rpartition(b"\x1b[2K")[2]).strip() == ""  # the bar was wiped, with nothing after it
 
 
@@ -68,7 +68,7 @@ def test_a_terminal_for_a_screen_reader_has_whole_lines(run: RunDir, environment
     assert b"\x1b" not in pty.wrote and b"\r" not in pty.wrote.replace(b"\r\n", b"")
     said = words_of(pty.wrote)
     assert "encoding the pictures ..." in said
-    assert "step 7/10  loss 0.5  unet: d 2e-05, rate 1.8e-05  0.50 s/step  2 s left" in said
+    assert "step 7/10  loss 0.5  unet: d 2e-05, rate 1.8e-05  0.50 s/step  0:02 left" in said
 
 
 def test_a_pipe_has_whole_lines_whatever_the_terminal(run: RunDir, environment: dict[str, str]) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from loratui.planning.fitting import Proposal, changed, changes, propose, set_words, verdict
+from loratui.planning.fitting import Proposal, changes, propose, set_words, verdict
 from loratui.planning.hardware import Machine, MemoryHolder
-from loratui.planning.memory_steps import LADDER
+from loratui.planning.memory_steps import MEMORY_STEPS, changed
 from loratui.settings.answers import parse_set
 from trainer.contract.plan.estimate import corrected, estimate
 from trainer.contract.settings.config import TrainConfig, nested
@@ -49,8 +49,8 @@ def test_what_is_proposed_fits_and_every_change_is_needed(case: str, factor: flo
 
 
 def order(found: Proposal) -> list[int]:
-    rungs = [rung.cost for rung in LADDER]
-    return [rungs.index(one.cost) for one in found.changes]
+    costs = [step.cost for step in MEMORY_STEPS]
+    return [costs.index(one.cost) for one in found.changes]
 
 
 def test_what_costs_least_comes_first() -> None:
@@ -109,8 +109,8 @@ def test_the_words_to_paste_are_read_as_the_same_settings() -> None:
     [
         (24, 20, "fits with 10 GB to spare", True),
         (24, 10, "fits narrowly, with 0 B to spare", True),
-        (24, 8, "fits only if nothing else runs on the GPU: blender holds 6.0 GB", False),
-        (9, 9, "does not fit: 1.0 GB too much", False),
+        (24, 8, "fits only if nothing else runs on the GPU: blender holds 6 GB", False),
+        (9, 9, "does not fit: 1 GB too much", False),
     ],
 )
 def test_the_verdict_is_in_words(total: int, free: int, said: str, fits: bool) -> None:
@@ -122,8 +122,8 @@ def test_the_verdict_is_in_words(total: int, free: int, said: str, fits: bool) -
 def test_samples_that_do_not_fit_are_told_apart_from_training_that_does_not() -> None:
     """The trainer leaves out pictures for which there is no memory, and goes on."""
     machine = Machine("cuda", "A GPU", 9 * GB, 9 * GB)
-    assert verdict(10 * GB, machine, 2 * GB).words == "the training fits, its samples do not: 1.0 GB too much for them"
-    assert verdict(10 * GB, machine, GB // 2).words == "does not fit: 1.0 GB too much"
+    assert verdict(10 * GB, machine, 2 * GB).words == "the training fits, its samples do not: 1 GB too much for them"
+    assert verdict(10 * GB, machine, GB // 2).words == "does not fit: 1 GB too much"
 
 
 def test_a_hostile_process_name_is_shown_harmless() -> None:

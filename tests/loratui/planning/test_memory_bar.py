@@ -58,4 +58,4 @@ def test_the_words_name_what_is_drawn() -> None:
     words = " ".join(lines[1:])
     for glyph in set(lines[0]) - set("[]"):
         assert f"{glyph} " in words
-    assert "U unet 5.1 GB" in words and f"{OTHERS} others 4.0 GB" in words
+    assert "U unet 5.1 GB" in words and f"{OTHERS} others 4 GB" in words

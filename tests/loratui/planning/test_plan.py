@@ -15,7 +15,6 @@ from loratui.planning.past_runs import gather
 from loratui.planning.plan import Plan, make_plan
 from loratui.settings.answers import Answers
 from loratui.settings.resolve import resolve
-from loratui.terminal.units import in_bytes, in_time
 from tests.loratui.conftest import LoraTUI
 from trainer.contract.run.events import EventLog
 from trainer.contract.settings.config import dump_config
@@ -119,11 +118,6 @@ def test_hostile_captions_and_names_are_safe_in_the_plan(pictures: Path, tmp_pat
     plan = planned(pictures, tmp_path, dataset__instance_prompt="a TOK \x1b]52;c;x\x07 \u202e")
     shown = "\n".join(plan_lines(plan))
     assert "\x1b" not in shown and "\x07" not in shown and "\u202e" not in shown
-
-
-def test_sizes_and_times_are_for_people() -> None:
-    assert [in_bytes(one) for one in (999, 12_345, 93e6, 5.14e9)] == ["999 B", "12 kB", "93 MB", "5.1 GB"]
-    assert [in_time(one) for one in (45, 720, 12_000)] == ["45 s", "12 min", "3 h 20 min"]
 
 
 def test_another_gpu_can_be_planned_for_from_the_command_line(loratui: LoraTUI, answers_file: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from loratui.events.history import History
 from loratui.events.series import Series
-from loratui.recovery.remedies import BadEnd, Remedy, case_of, need, remedies, with_values
+from loratui.planning.memory_steps import MEMORY_STEPS, changed, goes_on, stays_the_same
+from loratui.recovery.remedies import BadEnd, Remedy, case_of, need, remedies
 from loratui.recovery.sound_checkpoints import sound_steps
 from tests.trainer.conftest import make_config
 from trainer.contract.run.rundir import RunDir
@@ -57,7 +58,7 @@ def test_every_remedy_for_memory_lowers_the_estimate_that_it_names() -> None:
     found = [one for one in offered("oom") if one.changes]
     assert len(found) >= 7
     for one in found:
-        assert one.memory == (need(base), need(with_values(base, one.changes)))
+        assert one.memory == (need(base), need(changed(base, one.changes)))
         assert one.memory[1] < one.memory[0]
 
 
@@ -143,3 +144,28 @@ def test_the_case_is_read_from_the_run(tmp_path: Path) -> None:
         assert case_of(run, history).phase == phase
     history.error = {"kind": "of another version"}
     assert case_of(run, history).kind == "exception"
+
+
+def test_the_steps_say_of_themselves_what_the_trainers_rules_say() -> None:
+    """`same` is what the list claims; whether it holds for a run is asked of the rules that refuse a resume."""
+    rich = config(train__precision="fp32", model__vae_precision="fp32", train__targets="all-linear")
+    kept = {step.name: [stays_the_same(rich, one) for one in step.down(rich)] for step in MEMORY_STEPS}
+    assert {name for name, same in kept.items() if same and all(same)} == {"checkpointing", "batch"}
+    assert {step.name for step in MEMORY_STEPS if step.same} == {"checkpointing", "batch"}
+    on = {step.name for step in MEMORY_STEPS for one in step.down(rich) if goes_on(rich, one)}
+    assert on == {"checkpointing", "batch", "VAE", "precision", "resolution", "small pictures"}
+    (batch,) = (step for step in MEMORY_STEPS if step.name == "batch")
+    dropped = config(train__dropout=0.1)
+    assert not any(goes_on(dropped, one) or stays_the_same(dropped, one) for one in batch.down(dropped))
+
+
+def test_before_and_after_a_run_the_same_list_is_read() -> None:
+    """What is offered after memory ran out are settings that a plan could propose, with the plan's reason."""
+    own: dict[str, Any] = {"train__rank": 64, "train__alpha": 32.0, "train__optimizer": "adamw"}
+    known = {step.cost: step for step in MEMORY_STEPS}
+    found = [one for one in offered("oom", own) if one.changes and one.why in known]
+    assert len(found) >= 5
+    for one in found:
+        assert dict(one.changes) in list(known[one.why].down(config(**own)))
+    (rank,) = (one for one in found if "train.rank" in one.changes)
+    assert rank.changes == {"train.rank": 32, "train.alpha": 16.0}  # the LoRA's scale stays as it was

@@ -167,7 +167,7 @@ def test_everything_that_happened_is_a_line(tmp_path: Path) -> None:
         "checkpoint at step 9",
         "mind this (do that)",
         "loss not finite",
-        "completed at step 10 after 1:05 min",
+        "completed at step 10 after 1:05",
         "file: export/a.safetensors",
     ):
         assert words in said, words

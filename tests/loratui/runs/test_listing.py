@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import pytest
-
-from loratui.runs.listing import ago, each_run, newest_runs, run_folders
+from loratui.runs.listing import each_run, newest_runs, run_folders
 from trainer.contract.run.events import EventLog
 from trainer.contract.run.lock import RunLock
 from trainer.contract.run.rundir import RunDir
@@ -44,22 +42,3 @@ def test_the_newest_first_but_those_alive_before(tmp_path: Path) -> None:
 def test_no_folder_holds_no_runs(tmp_path: Path) -> None:
     assert newest_runs(3, tmp_path / "gone") == ([], 0)
     assert list(each_run(tmp_path / "gone")) == []
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (-5, "just now"),
-        (59, "just now"),
-        (60, "1 min ago"),
-        (7300, "2 h ago"),
-        (86400, "1 day ago"),
-        (14 * 86400, "14 days ago"),
-    ],
-)
-def test_how_long_ago(seconds: float, words: str) -> None:
-    assert ago(1_000_000, 1_000_000 + seconds) == words
-
-
-def test_long_ago_is_a_date() -> None:
-    assert ago(0, 1e9)[:3] in ("197", "196")

@@ -98,7 +98,6 @@ def chosen(photos: Path) -> Draft:
         "kind": "object",
         "dataset.trigger": "TOK",
         "dataset.class_word": "dog",
-        "dataset.instance_prompt": "a photo of a TOK dog",
     }
     return Draft(step=3, values=values, images=5)
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from trainer.contract.units import in_bytes
+
 ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
 # by content, whatever the name says: Pillow would start ghostscript for EPS; JPEG holds the MPO of phones
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
@@ -111,7 +113,7 @@ def _with_caption(folder: Path, name: str, rows: dict[str, str], problems: list[
 def _read_caption(sidecar: Path, name: str, problems: list[Problem]) -> str | None:
     raw = read_regular(sidecar, MAX_CAPTION_BYTES)
     if raw is None:
-        text = f"{sidecar.name} is larger than {MAX_CAPTION_BYTES // 1024} KiB or cannot be read"
+        text = f"{sidecar.name} is larger than {in_bytes(MAX_CAPTION_BYTES)} or cannot be read"
         problems.append(Problem(name, "caption-unreadable", text, "keep one short caption in it"))
         return None
     try:

@@ -13,6 +13,7 @@ from trainer.contract.settings.arithmetic import checkpoint_steps, sample_steps
 from trainer.contract.settings.config import SDXL_VAE, TrainConfig, vae_source
 from trainer.contract.settings.optimizers import OPTIMIZERS
 from trainer.contract.settings.triggers import split_triggers
+from trainer.contract.units import in_bytes
 
 REVISION = 1  # of the constants below: what was learned from runs against others is not used
 Device = Literal["cuda", "cpu"]
@@ -201,10 +202,10 @@ def _passing(config: TrainConfig, base: BaseModel, shape: ModelShape, trained: i
     scratch = trained * (SCRATCH_SLICED if prodigy and sliced else OPTIMIZERS[train.optimizer].scratch)
     parts = [MemoryPart("activations", round(work), "about; with checkpointing" if on else "about", rough=True)]
     if scratch > work:
-        note = f"{_shown(scratch)} in a step, in the place of the activations"
+        note = f"{in_bytes(scratch)} in a step, in the place of the activations"
         parts.append(MemoryPart("optimizer's step", round(scratch - work), note, rough=True))
     beyond = max(0, samples - max(work, scratch))
-    note = f"{_shown(samples)} while one is made, in the place of the activations"
+    note = f"{in_bytes(samples)} while one is made, in the place of the activations"
     parts.append(MemoryPart("samples", round(beyond), note, rough=True))
     loading = 0 if _trains_words(config) else _encoders(config, shape) - max(work, scratch, samples)
     if loading > 0:
@@ -279,10 +280,6 @@ def _decoded(vae: Shapes) -> int:
     """Channels that the VAE's last block takes in, at the full size of the picture."""
     found = {int(match[1]): shape[1] for name, shape in vae.items() if (match := _DECODED.match(name))}
     return found[max(found)] if found else SDXL_DECODED_CHANNELS
-
-
-def _shown(size: float) -> str:
-    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.0f} MB"
 
 
 def _count(shape: tuple[int, ...]) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 from trainer.contract.run.rundir import RunDir, write_atomic
 from trainer.contract.settings.triggers import holds_word, split_triggers
+from trainer.contract.units import in_bytes
 
 MAX_CHARACTERS = 500  # CLIP reads 77 tokens: about 300 letters of English
 MAX_KEPT = 8  # each costs a picture at every sample step
@@ -97,7 +98,7 @@ def read_added(run: RunDir, configured: int) -> AddedPrompts:
     """
     try:
         if run.prompts.stat().st_size > MAX_BYTES:
-            raise ValueError(f"{run.prompts.name} is larger than {MAX_BYTES // 2**20} MB")
+            raise ValueError(f"{run.prompts.name} is larger than {in_bytes(MAX_BYTES)}")
         raw = json.loads(run.prompts.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return AddedPrompts()

@@ -65,7 +65,7 @@ class Dataset(Section):
         "The word in captions and prompts that stands for the new concept; several are separated by commas.",
         source=SEED + " (token_abstraction)",
     )
-    class_word: str = setting("", "class word", "What the concept is: dog, woman, backpack. Used in the class prompt.")
+    class_word: str = setting("", "class word", "What it is: dog, woman, backpack. In the class and instance prompts.")
     instance_prompt: str = setting(
         "a photo of a TOK",
         "instance prompt",

@@ -94,7 +94,7 @@ async def test_without_a_checkpoint_an_abort_loses_everything_and_says_so(own_pl
         await at(pilot, "MonitorScreen")
         await pilot.press("X")
         await at(pilot, "Confirm")
-        assert "everything that was trained: 12 steps, about 0:06 of work;" in screen_text(app)
+        assert "everything that was trained: 12 steps, about 6 s of work;" in screen_text(app)
     lock.release()
 
 

@@ -11,7 +11,9 @@ from textual.widgets import Collapsible, Input, OptionList
 
 from loratui.app import LoratuiApp
 from loratui.screens.wizard.settings import SHOWN
+from loratui.settings.checks import answers_of, effective
 from loratui.settings.draft import Draft
+from loratui.settings.resolve import resolve
 from loratui.widgets.settingrow import SettingRow
 from tests.loratui.screens.conftest import HOSTILE, at, screen_text, until
 from trainer.contract.settings.config import SETTINGS
@@ -38,7 +40,7 @@ async def test_a_trigger_with_a_space_is_an_error_at_once(wizard: Wizard, chosen
         await pilot.pause()
         await pilot.press("f2")
         await at(pilot, "PresetScreen")
-        assert app.draft.values["dataset.instance_prompt"] == "a photo of a my_dog dog"
+        assert effective(app.draft)["dataset.instance_prompt"] == "a photo of a my_dog dog"
 
 
 async def test_an_edited_prompt_stays_and_an_emptied_one_follows_again(wizard: Wizard, chosen: Draft) -> None:
@@ -56,7 +58,27 @@ async def test_an_edited_prompt_stays_and_an_emptied_one_follows_again(wizard: W
         await pilot.pause()
         trigger.value = "ZWX"
         await pilot.pause()
-        assert app.draft.values["dataset.instance_prompt"] == "a photo of a ZWX dog"
+        assert effective(app.draft)["dataset.instance_prompt"] == "a photo of a ZWX dog"
+
+
+async def test_what_subject_and_settings_show_is_what_the_run_gets(wizard: Wizard, chosen: Draft) -> None:
+    held = chosen.with_settings({"dataset.hold_out": 2})
+    app = wizard(held.model_copy(update={"step": 2, "preset": "face"}))
+    async with app.run_test() as pilot:
+        screen = await step(pilot, "ConceptScreen")
+        for kind, prompt in (("style", "in the style of TOK"), ("face", "a photo of a TOK dog")):
+            kinds = screen.query_one("#kind", OptionList)
+            kinds.highlighted = kinds.get_option_index(kind)
+            await until(pilot, lambda prompt=prompt: screen.query_one("#prompt", Input).value == prompt)
+            assert resolve(answers_of(app.draft)).config.dataset.instance_prompt == prompt
+        await pilot.press("f2")
+        await at(pilot, "PresetScreen")
+        await pilot.press("enter")
+        settings = await at(pilot, "SettingsScreen")
+        run = resolve(answers_of(app.draft), images=app.draft.images).config
+        rows = {row.setting.key: row for row in settings.query(SettingRow)}
+        assert settings._layers()["train.steps"] == run.train.steps == 3 * 120
+        assert not rows["dataset.instance_prompt"]._differs
 
 
 async def test_hostile_words_are_inert(wizard: Wizard, chosen: Draft) -> None:

@@ -13,6 +13,7 @@ import pytest
 from textual.widgets import Input, OptionList
 
 from loratui.app import LoratuiApp
+from loratui.settings.checks import effective
 from loratui.settings.draft import Draft
 from tests.loratui.screens.conftest import SIZES, assert_snapshot, at, screen_text, until
 
@@ -50,7 +51,7 @@ async def test_a_first_time_person_gets_through_by_enter_and_f2(
         await pilot.pause()
         assert_snapshot(app, "review")
         assert app.draft.preset == "object"
-        assert app.draft.values["dataset.instance_prompt"] == "a photo of a TOK dog"
+        assert effective(app.draft)["dataset.instance_prompt"] == "a photo of a TOK dog"
         assert app.draft.values["name"] == "dog"
 
 
