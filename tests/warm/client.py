@@ -15,7 +15,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,10 @@ PLACE = "LORATUI_TESTS_WARM"  # the folder of the servers' sockets
 FIXED = ("HF_", "CUDA", "TORCH", "TRANSFORMERS_", "DIFFUSERS_", "LC_", "LANG", "TEXTUAL", "NO_COLOR", "FORCE_COLOR")
 PYTHONS = ("PYTHONPATH", "PYTHONUNBUFFERED", "PYTHONSAFEPATH", "PYTHONDONTWRITEBYTECODE")
 SERVED = {"loratui": "loratui", "trainer": "trainer", "tests.loratui.commands.captioners": "trainer"}
+WARM_CODE = "# starts warm"  # the first line of code for `python -c` that may be forked off the trainer's server
 PATIENCE = 120.0  # seconds until a server has imported its libraries
 RealPopen = subprocess.Popen
+starters: list[Callable[[str], None]] = []  # in the tests' own process: what starts a server that is needed
 
 
 def take_terminal() -> None:
@@ -39,12 +41,13 @@ def fixed(environment: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in environment.items()
-        if name.startswith(FIXED) or (name.startswith("PYTHON") and name not in PYTHONS)
+        if (name.startswith(FIXED) and name != "TORCHINDUCTOR_CACHE_DIR")  # torch sets that one itself
+        or (name.startswith("PYTHON") and name not in PYTHONS)
     }
 
 
 def shares_terminal() -> bool:
-    """Whether a key on the terminal is to reach what this process starts as well: the fork of a server would miss it."""
+    """Whether a key on the terminal is to reach what this process starts as well: a server's fork would miss it."""
     if "pytest" in sys.modules:
         return False
     with contextlib.suppress(OSError):
@@ -60,9 +63,12 @@ def server_for(command: Any, environment: Mapping[str, str]) -> str | None:
         return None
     words = [word for word in command[1:] if word != "-u"]
     if words[0] == "-c":
-        name = "trainer" if "diffusers" in words[1] else None
+        name = "trainer" if words[1].startswith(WARM_CODE) else None
     else:
         name = SERVED.get(str(words[1]).split(".")[0]) if words[0] == "-m" else None
+    for start in starters:
+        if name:
+            start(name)
     with contextlib.suppress(OSError):
         if name and json.loads(Path(place, f"{name}.json").read_text()) == fixed(environment):
             return str(Path(place, name))
@@ -88,7 +94,7 @@ class WarmPopen(RealPopen):  # type: ignore[type-arg]
         streams = [number if own == -1 else own for number, own in enumerate((p2cread, c2pwrite, errwrite))]
         words = {
             "command": [os.fspath(word) for word in args[1:]],
-            "cwd": os.fspath(cwd) if cwd is not None else os.getcwd(),
+            "cwd": os.fspath(cwd) if cwd is not None else str(Path.cwd()),
             "env": {PLACE: os.environ[PLACE]} | dict(environment),
             "terminal": preexec_fn is take_terminal,
             "passed": list(pass_fds),
@@ -134,6 +140,12 @@ class WarmPopen(RealPopen):  # type: ignore[type-arg]
                 self._end.settimeout(left)
                 self._end.recv(1, socket.MSG_PEEK)
         return self.returncode  # type: ignore[no-any-return]
+
+
+def warm_environment() -> dict[str, str]:
+    """What a program that is started by another (a shell in tmux) needs in its environment to start trainers warm."""
+    place = os.environ.get(PLACE)
+    return {PLACE: place, "PYTHONPATH": f"{ROOT}{os.pathsep}{Path(__file__).parent}"} if place else {}
 
 
 def install() -> None:

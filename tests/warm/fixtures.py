@@ -1,4 +1,4 @@
-"""The fixtures `warm` and `warm_loratui`: what a test starts is forked off a server that all workers share."""
+"""The fixtures `warm`, `warm_trainer` and `cold`: what a test starts is forked off a server that all workers share."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.warm import client
 from tests.warm.client import PATIENCE, PLACE, ROOT, WarmPopen
 
 
@@ -21,7 +22,9 @@ class WarmServers:
     """The servers of this test session, started when they are first asked for; they end with the last worker."""
 
     def __init__(self, folder: Path, home: Path) -> None:
-        self.folder, self._home = folder, home
+        self.folder = folder
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("XDG_", "LORATUI"))}
+        self._environment = kept | {"HOME": str(home), "OMP_NUM_THREADS": "1"}
         self._held: dict[str, socket.socket] = {}
         self._mine: list[subprocess.Popen[bytes]] = []
         folder.mkdir(exist_ok=True)
@@ -43,13 +46,11 @@ class WarmServers:
     def _start(self, name: str) -> None:
         ready = self.folder / f"{name}.json"
         ready.unlink(missing_ok=True)
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("XDG_", "HF_", "LORATUI"))}
-        own = {"HF_ENDPOINT": "http://127.0.0.1:9", "HOME": str(self._home), "OMP_NUM_THREADS": "1"}
         with (self.folder / f"{name}.log").open("a") as log:
             server = subprocess.Popen(
                 [sys.executable, "-m", "tests.warm.server", str(self.folder), name],
                 cwd=ROOT,
-                env=kept | own,
+                env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -60,6 +61,17 @@ class WarmServers:
         while not ready.exists():
             assert server.poll() is None and time.monotonic() < end, Path(log.name).read_text()
             time.sleep(0.02)
+
+    @contextmanager
+    def active(self, *names: str) -> Iterator[None]:
+        """Starts are warm in here; the servers of `names` are ready for what is started by a started program."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(PLACE, str(self.folder))
+            patch.setattr(subprocess, "Popen", WarmPopen)
+            patch.setattr(client, "starters", [self.need])
+            for name in names:
+                self.need(name)
+            yield
 
     def close(self) -> None:
         for link in self._held.values():
@@ -80,14 +92,19 @@ def warm_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmServe
 
 
 @pytest.fixture
-def warm_loratui(warm_servers: WarmServers, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`python -m loratui` starts warm."""
-    warm_servers.need("loratui")
-    monkeypatch.setenv(PLACE, str(warm_servers.folder))
-    monkeypatch.setattr(subprocess, "Popen", WarmPopen)
+def warm(warm_servers: WarmServers) -> Iterator[None]:
+    """`python -m loratui` and `python -m trainer` start warm, also where the one starts the other."""
+    with warm_servers.active():
+        yield
 
 
 @pytest.fixture
-def warm(warm_loratui: None, warm_servers: WarmServers) -> None:
-    """So does `python -m trainer`, and what `python -m loratui` starts of it."""
+def warm_trainer(warm: None, warm_servers: WarmServers) -> None:
+    """The same, with the server of the trainer ready for those that are started by a started loratui."""
     warm_servers.need("trainer")
+
+
+@pytest.fixture
+def cold(warm: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Starts are the real ones after all, imports included."""
+    monkeypatch.delenv(PLACE)

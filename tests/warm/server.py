@@ -34,9 +34,23 @@ def load(name: str) -> None:
         import loratui.screens.monitor.monitor
         import loratui.screens.results.result  # noqa: F401
     else:
-        from tests.trainer.forkserver import load_all
-
         load_all()
+        with contextlib.suppress(ImportError):  # an extra
+            import datasets  # noqa: F401
+
+
+def load_all() -> None:
+    """What takes a trainer seconds before its first step; the libraries load their parts when they are asked for."""
+    import diffusers
+    import transformers
+
+    import trainer.loop
+    import trainer.trackers  # noqa: F401
+
+    for name in ("UNet2DConditionModel", "AutoencoderKL", "StableDiffusionXLPipeline", "EulerDiscreteScheduler"):
+        getattr(diffusers, name)
+    for name in ("CLIPTextModel", "CLIPTextModelWithProjection", "CLIPTokenizer"):
+        getattr(transformers, name)
 
 
 def receive(link: socket.socket) -> tuple[dict[str, Any], list[int]]:

@@ -21,7 +21,10 @@ from trainer.ground import draws
 
 
 def test_draws_do_not_depend_on_process_or_order() -> None:
-    code = "from trainer.ground import draws; print(draws.normal((3,), 5, 'noise', 7, 1).tolist(), draws.uniform(5, 'flip', 1))"
+    code = (
+        "from trainer.ground import draws; print(draws.normal((3,), 5, 'noise', 7, 1).tolist(), "
+        "draws.uniform(5, 'flip', 1))"
+    )
     draws.normal((99,), 5, "noise", 1)
     here = f"{draws.normal((3,), 5, 'noise', 7, 1).tolist()} {draws.uniform(5, 'flip', 1)}"
     there = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
