@@ -11,7 +11,6 @@ import pytest
 pytest_plugins = ["tests.warm.fixtures"]
 os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"  # no hub answers, wherever the tests run
 os.environ["TEXTUAL_ANIMATIONS"] = "none"
-os.environ["TEXTUAL_FPS"] = "10"  # painted six times less often; what a screen shows is drawn when a test asks
 
 # under nohup a hang-up is ignored, in the background an interrupt; so they would be by all that the tests start
 signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -63,12 +63,12 @@ class WarmServers:
             time.sleep(0.02)
 
     @contextmanager
-    def active(self, *names: str) -> Iterator[None]:
-        """Starts are warm in here; the servers of `names` are ready for what is started by a started program."""
+    def active(self, *names: str, lazy: tuple[str, ...] = ("loratui", "trainer")) -> Iterator[None]:
+        """Starts are warm in here; the servers of `names` are ready now, those of `lazy` when they are needed."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv(PLACE, str(self.folder))
             patch.setattr(subprocess, "Popen", WarmPopen)
-            patch.setattr(client, "starters", [self.need])
+            patch.setattr(client, "starters", [lambda name: self.need(name) if name in lazy else None])
             for name in names:
                 self.need(name)
             yield
