@@ -55,12 +55,17 @@ def own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     return folder
 
 
+@pytest.fixture(autouse=True)
+def own_starts(warm: None) -> None:
+    """Programs start warm; with the fixture `cold` they do not."""
+
+
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment of a person who uses loratui for the first time."""
     home = tmp_path_factory.mktemp("home")
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("XDG_", "HF_", "LORATUI"))}
-    no_hub = {"HF_ENDPOINT": "http://127.0.0.1:9"}  # nothing answers there, wherever the tests run
+    no_hub = {"HF_ENDPOINT": os.environ["HF_ENDPOINT"]}
     return {**kept, **no_hub, "HOME": str(home), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "TERM": "dumb"}
 
 

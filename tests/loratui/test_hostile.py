@@ -33,7 +33,7 @@ COMMANDS = [
     "stop {run}",
     "sample {run} --prompt x",
     "resume {run}",
-    "generate {run} x",
+    pytest.param("generate {run} x", marks=pytest.mark.slow),
     "export {run}",
     "diff {run} {other}",
     "checkpoints {run}",
@@ -105,6 +105,7 @@ def walk(pty: Pty, keys: list[bytes], pause: float = 0.05) -> None:
 DOWN, ENTER, F1, F2, ESCAPE, TAB = b"\x1b[B", b"\r", b"\x1bOP", b"\x1bOQ", b"\x1b", b"\t"
 
 
+@pytest.mark.slow
 def test_no_step_of_the_wizard_lets_an_escape_through(world: World, terminal: dict[str, str]) -> None:
     """The pictures, each finding, the subject, the presets, the settings, the plan: all made of hostile words."""
     with Pty([sys.executable, "-m", "loratui"], world.home, terminal, (120, 36)) as pty:
@@ -136,6 +137,7 @@ def test_no_view_of_a_run_lets_an_escape_through(world: World, terminal: dict[st
     assert found(pty.wrote) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_random_keys_find_no_screen_that_lets_an_escape_through(
     world: World, terminal: dict[str, str], seed: int, tmp_path: Path

@@ -13,12 +13,14 @@ import pytest
 from tests.loratui.conftest import SMALL_RUN
 from tests.loratui.test_tmux import PROMPT, Terminal, drawn_pictures, events, stop, until
 from tests.ptys import Pty
+from tests.warm.fixtures import WarmServers
 from trainer.contract.run.lock import lock_holder
 from trainer.contract.run.rundir import RunDir
 
 pytestmark = [
     pytest.mark.tmux,
     pytest.mark.slow,
+    pytest.mark.usefixtures("warm_trainer"),
     pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed"),
 ]
 LORATUI = [sys.executable, "-m", "loratui"]
@@ -26,7 +28,7 @@ LORATUI = [sys.executable, "-m", "loratui"]
 
 @pytest.fixture(scope="module")
 def training(
-    tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]
+    tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str], warm_servers: WarmServers
 ) -> Iterator[tuple[RunDir, dict[str, str]]]:
     """A run on the small SDXL that goes on until the tests are through with it."""
     folder = tmp_path_factory.mktemp("terminals")
@@ -34,7 +36,8 @@ def training(
     (folder / "answers.toml").write_text(SMALL_RUN.format(folder=pictures, steps=100_000))
     run = RunDir(folder / "runs" / "long")
     command = [*LORATUI, "replay", "answers.toml", "--detach", "--out", str(run.path)]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    with warm_servers.active("trainer"):
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     try:
         assert done.returncode == 0, done.stdout + done.stderr
         until(lambda: bool(events(run, "step")), "the first step")

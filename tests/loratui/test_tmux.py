@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.warm.client import warm_environment
 from trainer.contract.run.events import Tail
 from trainer.contract.run.lock import lock_holder
 from trainer.contract.run.rundir import RunDir
@@ -21,6 +22,7 @@ from trainer.contract.run.rundir import RunDir
 pytestmark = [
     pytest.mark.tmux,
     pytest.mark.slow,
+    pytest.mark.usefixtures("warm_trainer"),
     pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed"),
 ]
 
@@ -38,7 +40,7 @@ class Terminal:
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.folder = folder
-        self._environment = environment
+        self._environment = {**environment, **warm_environment()}
         self._name = f"loratui-test-{os.getpid()}-{next(NUMBERS)}"  # a server that was killed may still be leaving
         clean = ["env", f"PS1={PROMPT}", "bash", "--norc", "--noprofile"]
         self._tmux("-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24", *clean)

@@ -39,6 +39,11 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         os.environ["XDG_CACHE_HOME"] = before
 
 
+@pytest.fixture(autouse=True)
+def own_starts(warm: None) -> None:
+    """Programs start warm; with the fixture `cold` they do not."""
+
+
 def draw_dataset(folder: Path, captions: bool = True, grey: int = 250) -> Path:
     """Five pictures on a ground of `grey`, one of them upright and not square, each with a caption beside it."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,7 @@ from trainer.failures import explain
 LIMITED = """
 import resource, sys
 from pathlib import Path
-from tests.trainer.forkserver import load_all
+from tests.warm.server import load_all
 from trainer.__main__ import main
 
 load_all()

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.trainer.conftest import make_config, make_run, train
+from tests.trainer.conftest import make_config, make_run, start, train
 from trainer.contract.run.events import Tail
 from trainer.contract.run.lock import lock_holder
 from trainer.contract.run.rundir import RunDir
@@ -87,60 +85,36 @@ def test_a_run_resumed_twice_in_a_row_ends_bit_equal(pictures: Path, tmp_path: P
     assert_same(twice, whole)
 
 
-class ForkServer:
-    """Trainers in processes of their own, without the seconds that importing torch takes."""
+def whole_seconds(run: RunDir) -> float:
+    """Train to the end in a process of its own; how many seconds that takes."""
+    began = time.monotonic()
+    assert start(run).wait() == 0, run.log.read_text()
+    return time.monotonic() - began
 
-    def __init__(self) -> None:
-        command = [sys.executable, "-m", "tests.trainer.forkserver"]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert self._process.stdout is not None and self._process.stdin is not None
-        self._said, self._asked = self._process.stdout, self._process.stdin
-        assert self._said.readline() == "ready\n"
 
-    def _start(self, run: RunDir) -> int:
-        self._asked.write(f"{run.config}\n")
-        self._asked.flush()
-        return int(self._said.readline())
-
-    def _ended(self) -> int:
-        return int(self._said.readline().split()[1])
-
-    def whole(self, run: RunDir) -> float:
-        """Train to the end; returns how many seconds a trainer of this server takes for it."""
-        began = time.monotonic()
-        self._start(run)
-        assert self._ended() == 0, run.log.read_text()
-        return time.monotonic() - began
-
-    def kill_after(self, run: RunDir, seconds: float) -> int:
-        """Start, wait, kill -9; returns the exit code, which is not -9 where the run was over before."""
-        child = self._start(run)
-        time.sleep(seconds)
-        with suppress(ProcessLookupError):
-            os.kill(child, signal.SIGKILL)
-        return self._ended()
-
-    def close(self) -> None:
-        self._asked.close()
-        self._process.wait(10)
+def kill_after(run: RunDir, seconds: float) -> int:
+    """Start, wait, kill -9; returns the exit code, which is not -9 where the run was over before."""
+    child = start(run)
+    time.sleep(seconds)
+    child.kill()
+    return child.wait()
 
 
 def test_thirty_kills_at_random_moments_never_change_the_end(pictures: Path, tmp_path: Path) -> None:
     own = twelve_steps(pictures, train__sample_every=5)
     whole, torn = make_run(tmp_path / "whole", own), make_run(tmp_path / "torn-0", own)
-    chance, server = random.Random(0), ForkServer()
-    server.whole(whole)
-    length = server.whole(make_run(tmp_path / "again", own))  # the first one filled the caches
+    chance = random.Random(0)
+    whole_seconds(whole)
+    length = whole_seconds(make_run(tmp_path / "again", own))  # the first one filled the caches
     kills, over = 0, 0
     while kills < KILLS:
-        code = server.kill_after(torn, chance.uniform(0, length / 2))
+        code = kill_after(torn, chance.uniform(0, length / 2))
         assert code in (-signal.SIGKILL, 0), torn.log.read_text()
         kills += code == -signal.SIGKILL
         if code == 0:  # it got to its end between two kills: the next one starts anew
             assert_same(torn, whole)
             over += 1
             torn = make_run(tmp_path / f"torn-{over}", own)
-    server.close()
     assert lock_holder(torn.lock) is None
     done = subprocess.run(
         [sys.executable, "-m", "loratui", "resume", str(torn.path)],

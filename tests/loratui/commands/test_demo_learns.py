@@ -12,7 +12,7 @@ from PIL import Image
 from loratui.settings.demo import FIRST, concepts
 from trainer.demo.measure import concept_distance
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm_trainer")]
 
 
 def pictures(paths: list[Path]) -> list[Image.Image]:

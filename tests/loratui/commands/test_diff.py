@@ -12,6 +12,7 @@ LoraTUI = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("warm_trainer")
 def test_two_real_runs_and_what_tells_them_apart(
     loratui: LoraTUI, answers_file: Path, pictures: Path, tmp_path: Path, environment: dict[str, str]
 ) -> None:

@@ -20,7 +20,7 @@ from trainer.contract.run.lock import is_held, lock_holder
 from trainer.contract.run.queue import waiting
 from trainer.contract.run.rundir import RunDir
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm_trainer")]
 LoraTUI = Callable[..., subprocess.CompletedProcess[str]]
 ENDLESS = ["train.steps=100000", "train.checkpoint_every=0", "train.device=cpu"]
 TO_NAN = [

@@ -24,7 +24,7 @@ from trainer.contract.run.events import Tail
 from trainer.contract.run.lock import lock_holder
 from trainer.contract.run.rundir import RunDir
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm_trainer")]
 LoraTUI = Callable[..., subprocess.CompletedProcess[str]]
 ENDLESS = ["--set", "train.steps=100000", "--set", "train.checkpoint_every=0"]
 

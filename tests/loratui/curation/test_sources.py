@@ -53,6 +53,7 @@ def test_check_takes_a_split(loratui: LoraTUI, data: Path, split: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("warm_trainer")
 def test_a_replay_of_a_hub_data_set_is_pinned_and_replays(
     environment: dict[str, str], tmp_path: Path, data: Path
 ) -> None:

@@ -184,7 +184,14 @@ def test_a_wild_measurement_cannot_make_the_estimate_absurd(tmp_path: Path) -> N
     assert gather(tmp_path / "runs").correction(config(), estimate(config(), 5), GPU).memory == 5.0
 
 
+@pytest.fixture
+def environment(environment: dict[str, str], tmp_path: Path) -> dict[str, str]:
+    """A home in which no run was made."""
+    return {**environment, "HOME": str(tmp_path)}
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("warm_trainer")
 def test_a_real_run_teaches_the_next_plan(loratui: LoraTUI, answers_file: Path, environment: dict[str, str]) -> None:
     """Trained in the background and watched by nobody; then planned again."""
     words = ("--set", "train.steps=12")

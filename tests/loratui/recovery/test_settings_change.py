@@ -182,6 +182,7 @@ def test_the_command_line_refuses_in_the_same_words(loratui: LoraTUI, run: RunDi
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("warm_trainer")
 def test_resume_with_set_says_what_it_changes_and_trains_in_it(loratui: LoraTUI, run: RunDir) -> None:
     shutil.rmtree(run.checkpoints)
     done = loratui("resume", run.path, "--set", "train.batch=1", "--set", "train.accumulation=2")

@@ -21,11 +21,19 @@ from loratui.app import LoratuiApp
 from loratui.planning.hardware import Machine
 from loratui.screens.shared.session import Session
 from loratui.settings.draft import Draft, DraftStore
+from tests.warm.fixtures import WarmServers
 from trainer.contract.run.rundir import RunDir
 
 SNAPSHOTS = Path(__file__).with_name("snapshots")
 SIZES = [(80, 24), (120, 36)]
 HOSTILE = "\x1b]52;c;aGk=\x07\x1b[31m[@click=app.quit()]x[/] [b]y\x9b2J"
+
+
+@pytest.fixture(autouse=True)
+def own_starts(warm_servers: WarmServers) -> Iterator[None]:
+    """No screen waits for a server that has to load torch; a test that trains asks for `warm_trainer`."""
+    with warm_servers.active(lazy=("loratui",)):
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from tests.hostname import names_the_host
 from tests.trainer.conftest import make_config, make_run, train
 from tests.trainer.model.test_adapters import small_unet
+from tests.warm.client import WARM_CODE
 from trainer.contract.basemodel.inspect import small_model
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig
@@ -42,7 +43,9 @@ def test_the_snippet_of_the_card_makes_the_last_picture_of_the_run(exported: Run
     code = re.search(r"```python\n(.*?)```", card, re.S)[1]
     code = re.sub(r'base = ".*"', f"base = {str(small_model())!r}", code)
     code = code.replace('files = "."', f"files = {str(exported.export)!r}")
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", f"{WARM_CODE}\n{code}"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     found = np.asarray(Image.open(tmp_path / "picture.png")).astype(int)
     last = np.asarray(Image.open(exported.sample(12, 0))).astype(int)
@@ -54,6 +57,7 @@ def test_the_snippet_of_the_card_makes_the_last_picture_of_the_run(exported: Run
 @pytest.mark.slow
 def test_diffusers_loads_the_lora_without_a_warning(exported: RunDir) -> None:
     code = (
+        f"{WARM_CODE}\n"
         "import logging, sys; from diffusers import StableDiffusionXLPipeline as P\n"
         f"pipe = P.from_pretrained({str(small_model())!r})\n"
         "print('LOADED', file=sys.stderr)\n"

@@ -153,6 +153,7 @@ async def test_a_click_chooses_and_starts_nothing(own_place: Path) -> None:
     assert not run.changes.exists()
 
 
+@pytest.mark.usefixtures("cold")  # killed before it has imported anything
 async def test_a_trainer_that_dies_before_it_speaks_is_told(own_place: Path) -> None:
     run = ended(own_place / "runs" / NAME, "exception")
     app = LoratuiApp(run=run)
@@ -172,6 +173,7 @@ async def test_a_trainer_that_dies_before_it_speaks_is_told(own_place: Path) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("cold")  # a real start, and the seconds in which it prepares
 async def test_commands_are_answered_and_a_killed_run_goes_on_by_two_keys(own_place: Path) -> None:
     folder = draw_dataset(own_place / "photos")
     own = make_config(folder, train__steps=5000, train__checkpoint_every=0, sample__steps=1)
@@ -221,6 +223,7 @@ async def test_commands_are_answered_and_a_killed_run_goes_on_by_two_keys(own_pl
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("warm_trainer")
 async def test_a_run_that_ran_away_goes_on_from_before_at_a_calmer_rate(own_place: Path) -> None:
     folder = draw_dataset(own_place / "photos")
     own = make_config(
@@ -258,6 +261,7 @@ async def test_a_run_that_ran_away_goes_on_from_before_at_a_calmer_rate(own_plac
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("warm_trainer")
 async def test_a_new_run_is_begun_beside_and_watched(own_place: Path) -> None:
     folder = draw_dataset(own_place / "photos")
     run = ended(own_place / "runs" / NAME, "data")

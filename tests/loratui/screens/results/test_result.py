@@ -240,6 +240,7 @@ def test_an_empty_form_means_the_finished_files() -> None:
     assert read_generate_wish(given, ()).folder == "final-scale-1"
 
 
+@pytest.mark.usefixtures("cold")  # cancelled while it still loads its libraries
 async def test_a_job_is_cancelled_after_a_question_and_dies_with_the_program(run: RunDir) -> None:
     async with result(run) as (app, pilot, _):
         await pilot.press("g")

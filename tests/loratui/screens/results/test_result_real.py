@@ -16,13 +16,14 @@ from tests.loratui.conftest import ROOT
 from tests.loratui.screens.conftest import at, screen_text, until
 from tests.loratui.screens.results.test_result import fill
 from tests.trainer.conftest import draw_dataset, make_config, make_run
+from tests.warm.fixtures import WarmServers
 from trainer.contract.run.rundir import RunDir
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm_trainer")]
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
+def trained(tmp_path_factory: pytest.TempPathFactory, warm_servers: WarmServers) -> RunDir:
     """Four steps on the small SDXL, one picture held out."""
     folder = tmp_path_factory.mktemp("real")
     config = make_config(
@@ -34,7 +35,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
         prodigy__d0=1e-3,
     )
     run = make_run(folder / "run", config)
-    program(folder, "trainer", str(run.config))
+    with warm_servers.active():
+        program(folder, "trainer", str(run.config))
     return run
 
 
