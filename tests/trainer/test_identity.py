@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import pytest
-from diffusers import DDPMScheduler, EDMEulerScheduler, EulerDiscreteScheduler
 
 from tests.trainer.conftest import make_config, make_run
 from trainer.checkpoints.snapshot import OtherRun, Snapshot, check_identity
@@ -19,6 +19,10 @@ from trainer.contract.basemodel.single_file import CONFIGS
 from trainer.contract.run.events import Tail
 from trainer.contract.run.rundir import RunDir
 from trainer.model.parts import forward_process
+
+DDPMScheduler: Any = diffusers.DDPMScheduler
+EDMEulerScheduler: Any = diffusers.EDMEulerScheduler
+EulerDiscreteScheduler: Any = diffusers.EulerDiscreteScheduler
 
 REAL: dict[str, Any] = json.loads((CONFIGS / "scheduler.json").read_text())
 SDXL = (

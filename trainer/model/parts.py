@@ -212,7 +212,7 @@ def _files(folder: Path, dtype: torch.dtype) -> list[Path]:
 
 
 def _all_digests(parts: Parts, local: dict[str, str]) -> dict[str, str]:
-    """Those of the files where there are any, else of what was loaded; tokenizers and scheduler by what is read of them."""
+    """Those of the files where there are any, else of what was loaded; tokenizers and scheduler by what is read."""
     assert parts.text_encoders is not None
     modules = dict(zip(WEIGHTED, (parts.unet, *parts.text_encoders, parts.vae), strict=True))
     found = {name: local.get(name) or weights_digest(module) for name, module in modules.items()}
