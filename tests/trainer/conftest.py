@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from trainer.contract.basemodel.inspect import small_model
+from trainer.contract.basemodel.single_file import CONFIGS
 from trainer.contract.run.events import Tail
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, dump_config, nested
@@ -87,6 +91,28 @@ def make_config(folder: Path, **own: Any) -> TrainConfig:
     }
     values |= {key.replace("__", "."): value for key, value in own.items()}
     return TrainConfig.model_validate(nested(values))
+
+
+@pytest.fixture(scope="session")
+def real_shape_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small SDXL as a hub cache keeps the real one: SDXL's own scheduler file, fp16 weights, links to blobs."""
+    cache = tmp_path_factory.mktemp("hub") / "models--owner--name"
+    files, blobs = cache / "snapshots" / ("0" * 40), cache / "blobs"
+    blobs.mkdir(parents=True)
+    for path in sorted(one for one in small_model().rglob("*") if one.is_file()):
+        here = files / path.relative_to(small_model())
+        blob = blobs / hashlib.sha256(str(here).encode()).hexdigest()
+        if path.suffix == ".safetensors":
+            here = here.with_name(f"{path.stem}.fp16.safetensors")
+            save_file({name: tensor.half() for name, tensor in load_file(path).items()}, blob, {"format": "pt"})
+        else:
+            real = path.name == "scheduler_config.json"
+            shutil.copyfile(CONFIGS / "scheduler.json" if real else path, blob)
+        here.parent.mkdir(parents=True, exist_ok=True)
+        here.symlink_to(os.path.relpath(blob, here.parent))
+    (cache / "refs").mkdir()
+    (cache / "refs" / "main").write_text("0" * 40)
+    return files
 
 
 def make_run(folder: Path, config: TrainConfig) -> RunDir:

@@ -12,13 +12,19 @@ import torch
 from torch import nn
 
 from trainer.contract.basemodel.hub_cache import cached_vae
-from trainer.contract.basemodel.inspect import WEIGHTED, inspect_base, is_hub_id
+from trainer.contract.basemodel.inspect import WEIGHTED, inspect_base, is_edm_scheduler, is_hub_id
 from trainer.contract.basemodel.single_file import config_of
 from trainer.contract.settings.config import TrainConfig, vae_source
 from trainer.ground.digests import file_digest, files_digest, weights_digest, words_digest
 from trainer.model.errors import ModelError
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+
+# what trainer.step.diffusion reads: the rest of a scheduler's configuration is about drawing samples
+DDPM_KEYS = (
+    "beta_start", "beta_end", "beta_schedule", "trained_betas", "rescale_betas_zero_snr", "num_train_timesteps",
+)  # fmt: skip
+EDM_KEYS = ("sigma_min", "sigma_max", "sigma_data", "sigma_schedule", "rho", "num_train_timesteps")
 
 
 @dataclass
@@ -206,13 +212,35 @@ def _files(folder: Path, dtype: torch.dtype) -> list[Path]:
 
 
 def _all_digests(parts: Parts, local: dict[str, str]) -> dict[str, str]:
-    """Those of the files where there are any, else of what was loaded; tokenizers and scheduler by their contents."""
+    """Those of the files where there are any, else of what was loaded; tokenizers and scheduler by what is read."""
     assert parts.text_encoders is not None
     modules = dict(zip(WEIGHTED, (parts.unet, *parts.text_encoders, parts.vae), strict=True))
     found = {name: local.get(name) or weights_digest(module) for name, module in modules.items()}
     found["tokenizers"] = words_digest([one.get_vocab() for one in parts.tokenizers])
-    found["scheduler"] = words_digest([type(parts.scheduler).__name__, repr(sorted(parts.scheduler.config.items()))])
+    found["scheduler"] = forward_process(parts.scheduler)
     return found
+
+
+def forward_process(scheduler: Any) -> str:
+    """The noise levels and the prediction that training reads of a base's scheduler, in words.
+
+    Every value is as it is resolved for training, whether the base's file names it or leaves it to its default.
+    """
+    from diffusers import DDPMScheduler, EDMEulerScheduler
+
+    edm = is_edm_scheduler(type(scheduler).__name__)
+    family: Any = EDMEulerScheduler if edm else DDPMScheduler
+    read = family.from_config(scheduler.config).config
+    known = {name: read[name] for name in (EDM_KEYS if edm else DDPM_KEYS)}
+    known["prediction_type"] = scheduler.config["prediction_type"]
+    if known.get("trained_betas") is not None:
+        known["trained_betas"] = words_digest([float(beta) for beta in known["trained_betas"]])
+    return " ".join(["EDM" if edm else "DDPM", *(f"{name}={_plain(value)}" for name, value in sorted(known.items()))])
+
+
+def _plain(value: Any) -> str:
+    """A file may write 1 where another writes 1.0."""
+    return str(value) if isinstance(value, bool) or not isinstance(value, int | float) else repr(float(value))
 
 
 def _load(family: Any, source: str, part: str, dtype: torch.dtype) -> Any:
