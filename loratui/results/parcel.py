@@ -13,11 +13,10 @@ from loratui.errors import Refusal
 from loratui.events.history import megabytes
 from loratui.results.leaks import looked_through
 from loratui.terminal.text import plural, safe_text, show_path
+from trainer.contract.run.exported import CARD, DIFFUSERS
 
 REPOSITORY = re.compile(r"(?:[A-Za-z0-9][\w-]{0,95}/)?[A-Za-z0-9](?:[\w.-]{0,94}[A-Za-z0-9])?")
 SAMPLE = re.compile(r"sample-\d{1,4}\.png")
-DIFFUSERS = "pytorch_lora_weights.safetensors"
-CARD = "README.md"
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,9 @@ from pathlib import Path
 from loratui.events.history import megabytes
 from loratui.results.facts import RunFacts
 from loratui.terminal.text import safe_lines, safe_text, show_path
+from trainer.contract.run.exported import CARD, DIFFUSERS, dora_readers
 from trainer.contract.run.rundir import RunDir
 
-DIFFUSERS = "pytorch_lora_weights.safetensors"
-CARD = "README.md"
 SNIPPET = re.compile(r"```python\n(.*?)```", re.DOTALL)
 LONGEST = 1 << 20  # bytes of a card that are read
 
@@ -37,6 +36,9 @@ def usage_lines(run: RunDir, facts: RunFacts) -> tuple[Usage, ...]:
     for path in _files(run.export, facts.name):
         size = megabytes(path.stat().st_size)
         found.append(Usage(safe_text(path.name), show_path(path), size, head=True))
+        if facts.dora and path.name in (f"{facts.name}.safetensors", DIFFUSERS):
+            words = dora_readers(facts.dora)
+            found.append(Usage(f"DoRA along the {facts.dora} axis", words, f"read by {words}"))
         found += _uses(path, facts)
     if not found:
         return ()

@@ -19,6 +19,7 @@ from trainer.checkpoints.saver import Saver
 from trainer.checkpoints.snapshot import newest_checkpoint
 from trainer.contract.basemodel.inspect import small_model
 from trainer.contract.run import exits
+from trainer.contract.run.exported import DIFFUSERS
 from trainer.contract.settings.arithmetic import learning_rates
 from trainer.contract.settings.config import TrainConfig, load_config
 from trainer.contract.settings.triggers import split_triggers
@@ -26,7 +27,7 @@ from trainer.data import images
 from trainer.data.dataset import ViewPlan, read_dataset
 from trainer.export.__main__ import main as export
 from trainer.export.card import model_card
-from trainer.export.files import DIFFUSERS
+from trainer.export.keys import diffusers_key
 from trainer.model.adapters import UnknownBlock, target_paths
 from trainer.model.parts import load_scheduler, load_tokenizers
 from trainer.model.prompts import tokenise
@@ -172,24 +173,36 @@ def test_trap_13_the_kohya_file_has_every_layer_and_its_alpha(runs: Runs) -> Non
     layers = {name.rpartition(".")[0] for name in own}
     assert {name.partition(".")[0] for name in layers} >= {*ENCODERS, "mid_block", "up_blocks", "down_blocks"}
     assert set(found) == set(own) | {f"{layer}.alpha" for layer in layers}
-    assert all(torch.equal(found[name].float(), one.half().float()) for name, one in own.items())
-    assert {float(found[f"{layer}.alpha"]) for layer in layers} == {2.0}
+    # of the unet's DoRA the scale of 2 / 4 is folded into up, and alpha is the rank
+    dora = {layer for layer in layers if f"{layer}.magnitude" in trained}
+    assert dora
+    for name, one in own.items():
+        layer, _, side = name.rpartition(".")
+        folded = one * (0.5 if layer in dora and side == "up" else 1.0)
+        assert torch.equal(found[name].float(), folded.half().float())
+    assert {float(found[f"{layer}.alpha"]) for layer in dora} == {4.0}
+    assert {float(found[f"{layer}.alpha"]) for layer in layers - dora} == {2.0}
 
 
 def test_trap_14_the_kohya_file_of_a_dora_has_dora_scale(runs: Runs) -> None:
-    kohya, theirs = runs.words_and_dora.exported("toy.safetensors"), runs.words_and_dora.exported(DIFFUSERS)
+    kohya = runs.words_and_dora.exported("toy.safetensors")
     assert not [name for name in kohya if "magnitude" in name]
     layers = {name.removesuffix(".alpha") for name in kohya if name.endswith(".alpha") and "_unet_" in name}
     assert {name.removesuffix(".dora_scale") for name in kohya if name.endswith(".dora_scale")} == layers
     place = "transformer_blocks.0.attn1.to_q"
-    base, fused = parts.weight_from_diffusers(f"mid_block.attentions.0.{place}", theirs)
-    found = parts.weight_from_kohya_dora(base, kohya, f"lora_unet_middle_block_1_{place.replace('.', '_')}")
-    assert torch.allclose(found, fused, atol=1e-4)
-    assert not torch.allclose(base, fused, atol=5e-4)
+    path, key = f"mid_block.attentions.0.{place}", f"lora_unet_middle_block_1_{place.replace('.', '_')}"
+    assert kohya[f"{key}.dora_scale"].dtype == torch.float32
+    made = parts.dora_as_interfaces_make_it(runs.words_and_dora.run, kohya, path, key)
+    base, own = made.pop("base"), made.pop("own")
+    assert len(made) == 3
+    assert all(torch.allclose(one, own, atol=1e-4) for one in made.values())
+    assert not torch.allclose(base, own, atol=5e-4)
 
 
 def test_trap_15_the_first_encoders_keys_have_text_model(runs: Runs) -> None:
-    kohya, theirs = (list(runs.words_and_dora.exported(name)) for name in ("toy.safetensors", DIFFUSERS))
+    kohya = list(runs.words_and_dora.exported("toy.safetensors"))
+    trained = load_file(runs.words_and_dora.run.checkpoint(2) / "lora.safetensors")
+    theirs = [diffusers_key(name.rpartition(".")[0], "up") for name in trained]  # this run has no file for diffusers
     prefixes = [(kohya, "lora_te1_"), (kohya, "lora_te2_"), *((theirs, f"{one}.") for one in ENCODERS)]
     for names, prefix in prefixes:
         own = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
@@ -317,7 +330,8 @@ def test_trap_25_a_signal_a_full_disk_and_a_nan_lose_nothing(pictures: Path, tmp
 
 def test_trap_26_the_export_holds_nothing_but_what_may_be_public(runs: Runs) -> None:
     public = ["README.md", DIFFUSERS, "sample-0.png", "toy.safetensors", "toy_emb.safetensors"]
-    for whole, names in ((runs.pivotal, public), (runs.words_and_dora, public[:-1])):
+    words = [name for name in public[:-1] if name != DIFFUSERS]
+    for whole, names in ((runs.pivotal, public), (runs.words_and_dora, words)):
         assert sorted(path.name for path in whole.run.export.rglob("*")) == names
         for path in whole.run.export.iterdir():
             for private in (str(whole.run.path), load_config(whole.run.config).dataset.path, str(small_model())):

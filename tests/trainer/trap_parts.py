@@ -25,12 +25,14 @@ from trainer.__main__ import _prepare_torch
 from trainer.checkpoints.snapshot import newest_checkpoint
 from trainer.contract.basemodel.inspect import small_model
 from trainer.contract.run.events import EventLog, Tail
+from trainer.contract.run.exported import DIFFUSERS
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, load_config
 from trainer.data import images
 from trainer.data.dataset import ViewPlan, read_dataset
 from trainer.data.latents import LatentCache
-from trainer.export.files import DIFFUSERS
+from trainer.export import readers
+from trainer.export.readers import FileLayer
 from trainer.ground.world import World
 from trainer.loop import Run
 from trainer.step.step import Stepper
@@ -101,7 +103,7 @@ class Runs:
 
     @cached_property
     def words_and_dora(self) -> Whole:
-        """LoRA on the text encoders and DoRA on the unet, alpha 2 at rank 4; two steps."""
+        """LoRA on the text encoders and DoRA on the unet along the input axis, alpha 2 at rank 4; two steps."""
         own = {"pivotal__enabled": False, "text_encoder_lora__enabled": True, "train__dora": True, "train__alpha": 2.0}
         return trained(self._folder / "words", make_config(self._pictures, train__steps=2, prodigy__d0=1e-3, **own))
 
@@ -302,20 +304,20 @@ def _our_name(key: str) -> str:
     return key.replace(".down.weight.alpha", ".alpha").removesuffix(".weight")
 
 
-def weight_from_kohya_dora(base: torch.Tensor, tensors: Tensors, key: str) -> torch.Tensor:
-    """A weight as ComfyUI and kohya make it: each row of W + alpha / r * up @ down brought to the length dora_scale."""
-    down, up = (tensors[f"{key}.{one}.weight"].float() for one in ("lora_down", "lora_up"))
-    moved = base + float(tensors[f"{key}.alpha"]) / down.shape[0] * (up @ down)
-    return moved * tensors[f"{key}.dora_scale"].float() / moved.norm(dim=1, keepdim=True)
-
-
-def weight_from_diffusers(path: str, tensors: Tensors) -> tuple[torch.Tensor, torch.Tensor]:
-    """The weight of a layer of the unet without and with a diffusers file, fused by PEFT."""
+def dora_as_interfaces_make_it(run: RunDir, tensors: Tensors, path: str, key: str) -> dict[str, torch.Tensor]:
+    """The weight of a layer of the unet as trained ("own", from checkpoint 2), as the base has it ("base"), and as each
+    user interface makes it of the kohya file `tensors`.
+    """
     unet = UNet2DConditionModel.from_pretrained(small_model(), subfolder="unet")
-    before = unet.get_submodule(path).weight.detach().clone()
-    unet.load_lora_adapter(tensors, prefix="unet")
-    unet.fuse_lora()
-    return before, unet.get_submodule(path).base_layer.weight.detach()
+    base = unet.get_submodule(path).weight.detach().clone()
+    saved = load_file(run.checkpoint(2) / "lora.safetensors")
+    moved = base + 2.0 / 4 * saved[f"{path}.up"] @ saved[f"{path}.down"]
+    own = moved / moved.norm(dim=0) * saved[f"{path}.magnitude"]
+    parts = ("lora_down.weight", "lora_up.weight", "alpha", "dora_scale")
+    down, up, alpha, lengths = (tensors[f"{key}.{part}"] for part in parts)
+    layer = FileLayer(down, up, float(alpha), lengths)
+    made = {name: base + compute(base, layer) for name, compute in readers.INTERFACES_DORA.items()}
+    return {"base": base, "own": own, **made}
 
 
 def train_until_sigterm(run: RunDir, code: int) -> Whole:

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save as save_any_order
 
 from trainer.contract.run.changes import read_changes
+from trainer.contract.run.exported import DIFFUSERS, lora_files
 from trainer.contract.run.rundir import RunDir, make_private, write_atomic
 from trainer.contract.settings.config import TrainConfig
 from trainer.data.dataset import Item
@@ -20,8 +21,6 @@ from trainer.export.proof import prove_diffusers, prove_embeddings, prove_kohya
 from trainer.model.adapters import DoraLinear, LoraLinear
 from trainer.model.parts import DTYPES
 from trainer.step.trainee import ENCODERS, Trainee
-
-DIFFUSERS = "pytorch_lora_weights.safetensors"
 
 
 def export_run(
@@ -43,9 +42,12 @@ def export_run(
     shutil.rmtree(aside, ignore_errors=True)
     make_private(aside)
     try:
-        write_diffusers(aside / DIFFUSERS, trainee.layers, DTYPES[config.export.precision])
-        kohya = aside / f"{config.name}.safetensors"
-        write_kohya(kohya, config, trainee.layers, items, step, layers_per_block, trainee.prediction)
+        for one in lora_files(config):
+            path = aside / one.path
+            if one.path == DIFFUSERS:
+                write_diffusers(path, trainee.layers, DTYPES[config.export.precision])
+            else:
+                write_kohya(path, config, trainee.layers, items, step, layers_per_block, trainee.prediction)
         write_embeddings(aside, config, trainee)
         shown = _copy_samples(run, aside, len(config.sample.prompts) or 1, step)
         card = model_card(config, len(items), step, shown, read_changes(run))
@@ -62,7 +64,7 @@ def write_diffusers(path: Path, layers: dict[str, LoraLinear], dtype: torch.dtyp
         tensors[diffusers_key(name, "down")] = _file_tensor(layer.down, dtype)
         tensors[diffusers_key(name, "up")] = _file_tensor(layer.up.detach() * layer.scale, dtype)
         if isinstance(layer, DoraLinear):
-            tensors[diffusers_magnitude(name)] = _file_tensor(layer.magnitude, dtype)
+            tensors[diffusers_magnitude(name)] = _file_tensor(layer.magnitude, torch.float32)
     write_atomic(path, file_bytes(tensors, {"format": "pt"}), mode=0o644)
     prove_diffusers(path, layers)
 
@@ -76,16 +78,21 @@ def write_kohya(
     layers_per_block: int,
     prediction: str = "epsilon",
 ) -> None:
-    """The file for A1111, ComfyUI, Forge and SD.Next; alpha is kept as a number of its own."""
+    """The file for A1111, ComfyUI, Forge, SD.Next and InvokeAI; alpha is kept as a number of its own.
+
+    With DoRA the scale is folded into `up`, in fp32, and alpha is the rank: SD.Next scales after the lengths are set.
+    """
     dtype = DTYPES[config.export.precision]
     tensors = {}
     for name, layer in layers.items():
         key = kohya_key(name, layers_per_block)
         tensors[f"{key}.lora_down.weight"] = _file_tensor(layer.down, dtype)
-        tensors[f"{key}.lora_up.weight"] = _file_tensor(layer.up, dtype)
+        folded = layer.scale if isinstance(layer, DoraLinear) else 1.0
+        tensors[f"{key}.lora_up.weight"] = _file_tensor(layer.up.detach() * folded, dtype)
         if isinstance(layer, DoraLinear):
-            tensors[f"{key}.dora_scale"] = _file_tensor(layer.magnitude.unsqueeze(1), dtype)
-        tensors[f"{key}.alpha"] = torch.tensor(layer.scale * layer.down.shape[0], dtype=dtype)
+            lengths = layer.magnitude if layer.axis == "input" else layer.magnitude.unsqueeze(1)
+            tensors[f"{key}.dora_scale"] = _file_tensor(lengths, torch.float32)
+        tensors[f"{key}.alpha"] = torch.tensor(layer.scale / folded * layer.down.shape[0], dtype=dtype)
     write_atomic(path, file_bytes(tensors, kohya_header(config, items, step, tensors, prediction)), mode=0o644)
     prove_kohya(path, layers, layers_per_block)
 

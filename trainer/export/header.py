@@ -31,7 +31,7 @@ def kohya_header(
     captions = Counter(item.prompt for item in items)
     return {
         "ss_base_model_version": "sdxl_base_v1-0",
-        "ss_network_module": "networks.lora",
+        **_network(config),
         "ss_network_dim": str(train.rank),
         "ss_network_alpha": f"{alpha:g}",
         "ss_optimizer": train.optimizer,
@@ -62,6 +62,14 @@ def kohya_header(
         "modelspec.trigger_phrase": trigger_phrase(config),
         "modelspec.usage_hint": usage_hint(config),
     }
+
+
+def _network(config: TrainConfig) -> dict[str, str]:
+    """The module that makes such a network: kohya's, and LyCORIS's for a DoRA, with its arguments as it writes them."""
+    if not config.train.dora:
+        return {"ss_network_module": "networks.lora"}
+    arguments = {"algo": "lora", "dora_wd": "True", "wd_on_output": str(config.train.dora_axis == "output")}
+    return {"ss_network_module": "lycoris.kohya", "ss_network_args": json.dumps(arguments)}
 
 
 def embedding_names(config: TrainConfig) -> dict[str, str]:

@@ -12,6 +12,7 @@ from trainer.contract.basemodel.inspect import NotSDXL
 from trainer.contract.plan.estimate import WIDTH, estimate
 from trainer.contract.run.control import Cmd
 from trainer.contract.run.events import Event
+from trainer.contract.run.exported import lora_files
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, load_config
 from trainer.contract.settings.triggers import split_triggers
@@ -156,8 +157,7 @@ def _files(history: History, run: RunDir, step: int) -> list[str]:
     checkpoint = megabytes(known or need.disk[0].bytes / max(1, _kept(config)))
     rows = [
         (f"checkpoints/step-{step:06d} or the step after", checkpoint),
-        ("export/pytorch_lora_weights.safetensors", megabytes(lora)),
-        (f"export/{config.name}.safetensors", megabytes(lora)),
+        *((f"export/{one.path}", megabytes(lora)) for one in reversed(lora_files(config))),
     ]
     if config.pivotal.enabled:
         words = split_triggers(config.dataset.trigger)

@@ -21,6 +21,7 @@ from tests.hostname import names_the_host
 from tests.trainer.conftest import make_config, make_run, train
 from tests.trainer.model.test_adapters import small_unet
 from trainer.contract.basemodel.inspect import small_model
+from trainer.contract.run.exported import DIFFUSERS, lora_files
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig
 from trainer.export.proof import ExportMismatch, prove_diffusers, prove_kohya
@@ -114,28 +115,32 @@ def test_the_header_says_how_it_was_trained(exported: RunDir) -> None:
     assert header["sshs_model_hash"] == hashlib.sha256(raw[start:]).hexdigest()
 
 
-@pytest.mark.parametrize("dora", [False, True])
+@pytest.mark.parametrize("dora", ["", "input", "output"])
 @pytest.mark.parametrize("alpha", [0.0, 1.0, 16.0])
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16"])
 def test_a_file_that_does_not_hold_the_model_is_found_out(
-    settings: Callable[..., TrainConfig], tmp_path: Path, alpha: float, precision: str, dora: bool
+    settings: Callable[..., TrainConfig], tmp_path: Path, alpha: float, precision: str, dora: str
 ) -> None:
     from trainer.export.files import write_diffusers, write_kohya
     from trainer.model.parts import DTYPES
 
-    own = settings(train__alpha=alpha, export__precision=precision, train__dora=dora)
+    axis = dora or "input"
+    own = settings(train__alpha=alpha, export__precision=precision, train__dora=bool(dora), train__dora_axis=axis)
     layers = add_lora(small_unet(), own)
     with torch.no_grad():
         for layer in layers.values():
             layer.up.normal_(std=0.02)
-    one, other = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
-    write_diffusers(one, layers, DTYPES[precision])
-    write_kohya(other, own, layers, (), 1, 1)
-    for path, prove in ((one, prove_diffusers), (other, lambda p, all: prove_kohya(p, all, 1))):
+    files = {DIFFUSERS: prove_diffusers, "toy.safetensors": lambda p, all: prove_kohya(p, all, 1)}
+    for name in (one.path for one in lora_files(own)):
+        path, prove = tmp_path / name, files[name]
+        if name == DIFFUSERS:
+            write_diffusers(path, layers, DTYPES[precision])
+        else:
+            write_kohya(path, own, layers, (), 1, 1)
         tensors = load_file(path)
         names = [next(key for key in tensors if "up" in key.rsplit(".", 2)[-2])]
         names += [key for key in tensors if key.endswith(("dora_scale", "magnitude_vector"))][:1]
-        assert len(names) == 1 + dora
+        assert len(names) == 1 + bool(dora)
         for name in names:
             changed = {key: one.clone() for key, one in tensors.items()}
             changed[name].view(-1)[changed[name].abs().argmax()] *= 1.1
@@ -149,10 +154,10 @@ def test_the_pipeline_and_the_model_agree_on_another_scale(
     settings: Callable[..., TrainConfig], tmp_path: Path, dora: bool
 ) -> None:
     from tests.trainer.model.test_adapters import inputs
-    from trainer.export.files import DIFFUSERS, write_diffusers
+    from trainer.export.files import write_diffusers
 
     unet = small_unet()
-    layers = add_lora(unet, settings(train__alpha=1.0, train__dora=dora))
+    layers = add_lora(unet, settings(train__alpha=1.0, train__dora=dora, train__dora_axis="output"))
     with torch.no_grad():
         for layer in layers.values():
             layer.up.normal_(std=0.1, generator=torch.Generator().manual_seed(0))

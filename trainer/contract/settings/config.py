@@ -120,7 +120,19 @@ def dump_config(config: TrainConfig) -> str:
 
 def load_config(path: Path) -> TrainConfig:
     """Read a run's config.toml. Raises OSError, tomllib.TOMLDecodeError or pydantic.ValidationError."""
-    return TrainConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    if isinstance(train := tables.get("train"), dict):
+        tables["train"] = with_dora_axis(train)
+    return TrainConfig.model_validate(tables)
+
+
+def with_dora_axis(train: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Settings of a run or a checkpoint that a DoRA was begun with, before its axis was a setting: it was the output.
+
+    `prefix` stands before the names ("train." where the keys are dotted).
+    """
+    key = f"{prefix}dora_axis"
+    return {**train, key: "output"} if train.get(f"{prefix}dora") and key not in train else train
 
 
 def config_sha(config: TrainConfig) -> str:
