@@ -301,9 +301,9 @@ def test_trap_24_the_model_card_is_saved_and_names_the_real_base(runs: Runs) -> 
     other = {"base": "someone/other-xl", "vae": "someone/vae"}
     said = model_card(TrainConfig.model_validate({"model": other}), 5, 6, [])
     assert "stabilityai" not in card + said
-    assert 'base = "sdxl-small"' in card
-    assert "base_model: someone/other-xl" in said
-    assert 'AutoencoderKL.from_pretrained("someone/vae"' in said
+    assert "base = str(small_model())" in card and str(small_model()) not in card
+    assert 'base_model: "someone/other-xl"' in said
+    assert "AutoencoderKL.from_pretrained('someone/vae', torch_dtype=torch.bfloat16)" in said
 
 
 def test_trap_25_a_signal_a_full_disk_and_a_nan_lose_nothing(pictures: Path, tmp_path: Path) -> None:

@@ -10,12 +10,12 @@ import torch
 from safetensors.torch import save as save_any_order
 
 from trainer.contract.run.changes import read_changes
-from trainer.contract.run.exported import DIFFUSERS, lora_files
+from trainer.contract.run.exported import DIFFUSERS, embedding_names, lora_files
 from trainer.contract.run.rundir import RunDir, make_private, write_atomic
 from trainer.contract.settings.config import TrainConfig
 from trainer.data.dataset import Item
 from trainer.export.card import model_card
-from trainer.export.header import embedding_names, kohya_header
+from trainer.export.header import kohya_header
 from trainer.export.keys import diffusers_key, diffusers_magnitude, kohya_key
 from trainer.export.proof import prove_diffusers, prove_embeddings, prove_kohya
 from trainer.model.adapters import DoraLinear, LoraLinear

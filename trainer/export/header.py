@@ -11,6 +11,7 @@ from collections import Counter
 from safetensors.torch import save
 from torch import Tensor
 
+from trainer.contract.run.exported import embedding_names
 from trainer.contract.settings.arithmetic import learning_rates, text_frozen_after
 from trainer.contract.settings.config import TrainConfig
 from trainer.data.dataset import Item
@@ -72,16 +73,6 @@ def _network(config: TrainConfig) -> dict[str, str]:
     return {"ss_network_module": "lycoris.kohya", "ss_network_args": json.dumps(arguments)}
 
 
-def embedding_names(config: TrainConfig) -> dict[str, str]:
-    """The embeddings file (without ending) of each identifier: NAME_emb, or NAME_IDENTIFIER_emb for several."""
-    if not config.pivotal.enabled:
-        return {}
-    words = config.dataset.trigger.split(",")
-    if len(words) == 1:
-        return {words[0]: f"{config.name}_emb"}
-    return {word: f"{config.name}_{_plain(word)}_emb" for word in words}
-
-
 def trigger_phrase(config: TrainConfig) -> str:
     """The words that a person types in a user interface to get the concept."""
     return ", ".join(embedding_names(config).values()) or config.dataset.trigger
@@ -107,7 +98,3 @@ def tensor_hash(tensors: dict[str, Tensor]) -> str:
     """sha256 of the file behind its header: what user interfaces know a LoRA by."""
     raw = save(tensors)
     return hashlib.sha256(raw[8 + int.from_bytes(raw[:8], "little") :]).hexdigest()
-
-
-def _plain(word: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in word)

@@ -9,10 +9,9 @@ import torch
 from safetensors.torch import load_file
 
 from trainer.checkpoints.snapshot import Snapshot, load_checkpoint, newest_checkpoint
-from trainer.contract.run.exported import DIFFUSERS, lora_files
+from trainer.contract.run.exported import DIFFUSERS, embedding_names, lora_files
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, load_config
-from trainer.export.header import embedding_names
 from trainer.export.keys import diffusers_key, diffusers_magnitude, kohya_key
 from trainer.model.adapters import DoraLinear
 from trainer.model.download import bring

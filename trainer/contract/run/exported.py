@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trainer.contract.settings.config import TrainConfig
+from trainer.contract.settings.triggers import file_word, split_triggers
 
 DIFFUSERS = "pytorch_lora_weights.safetensors"  # where diffusers looks for a LoRA; relative to the export
 CARD = "README.md"
@@ -29,6 +30,16 @@ def lora_files(config: TrainConfig) -> tuple[LoraFile, ...]:
     if not config.train.dora:
         return interfaces, libraries
     return (interfaces,) if config.train.dora_axis == "input" else (libraries,)
+
+
+def embedding_names(config: TrainConfig) -> dict[str, str]:
+    """The embeddings file (without ending) of each identifier: NAME_emb, or NAME_IDENTIFIER_emb for several."""
+    if not config.pivotal.enabled:
+        return {}
+    words = split_triggers(config.dataset.trigger)
+    if len(words) == 1:
+        return {words[0]: f"{config.name}_emb"}
+    return {word: f"{config.name}_{file_word(word)}_emb" for word in words}
 
 
 def dora_readers(axis: str) -> str:
