@@ -329,11 +329,14 @@ def test_trap_25_a_signal_a_full_disk_and_a_nan_lose_nothing(pictures: Path, tmp
 
 
 def test_trap_26_the_export_holds_nothing_but_what_may_be_public(runs: Runs) -> None:
-    public = ["README.md", DIFFUSERS, "sample-0.png", "toy.safetensors", "toy_emb.safetensors"]
+    public = ["README.md", DIFFUSERS, "sample-0.png", "toy.json", "toy.png", "toy.safetensors", "toy_emb.safetensors"]
     words = [name for name in public[:-1] if name != DIFFUSERS]
     for whole, names in ((runs.pivotal, public), (runs.words_and_dora, words)):
-        assert sorted(path.name for path in whole.run.export.rglob("*")) == names
-        for path in whole.run.export.iterdir():
+        files = {
+            str(path.relative_to(whole.run.export)): path for path in whole.run.export.rglob("*") if path.is_file()
+        }
+        assert sorted(files) == names
+        for path in files.values():
             for private in (str(whole.run.path), load_config(whole.run.config).dataset.path, str(small_model())):
                 assert private.encode() not in path.read_bytes()
 

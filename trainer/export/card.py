@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trainer.contract.run.changes import SettingChange, effect_of
-from trainer.contract.run.exported import DIFFUSERS, dora_readers, embedding_names, lora_files
+from trainer.contract.run.exported import DIFFUSERS, base_name, dora_readers, embedding_names, lora_files
 from trainer.contract.run.interface_prompts import a1111_prompt, comfyui_prompt, invokeai_prompt, swarmui_prompt
 from trainer.contract.settings.arithmetic import learning_rates, views_per_image
 from trainer.contract.settings.config import SDXL, SMALL, TrainConfig, vae_source
 from trainer.export.quoting import code, markdown, yaml
-from trainer.export.script import base_name, first_prompt, script
+from trainer.export.script import first_prompt, script
 from trainer.model.tokens import Vocabulary
 
 SDXL_LICENSE = "openrail++"  # its card: CreativeML Open RAIL++-M, which binds what is derived from it

@@ -38,14 +38,17 @@ def prove_diffusers(path: Path, layers: dict[str, LoraLinear]) -> None:
         _compare(path, name, layer, written, LIBRARIES)
 
 
-def prove_kohya(path: Path, layers: dict[str, LoraLinear], layers_per_block: int) -> None:
-    """Read `path` back and compare every layer, alpha included. Raises ExportMismatch."""
+def prove_kohya(
+    path: Path, layers: dict[str, LoraLinear], layers_per_block: int, bundled: dict[str, torch.Tensor] | None = None
+) -> None:
+    """Read `path` back and compare every layer, alpha and what is `bundled` included. Raises ExportMismatch."""
     tensors = load_file(path)
     keys = {name: kohya_key(name, layers_per_block) for name in layers}
     parts = ("lora_down.weight", "lora_up.weight", "alpha")
     expected = {f"{key}.{part}" for key in keys.values() for part in parts}
     expected |= {f"{keys[name]}.dora_scale" for name, layer in layers.items() if isinstance(layer, DoraLinear)}
-    _same_keys(path, set(tensors), expected)
+    _same_keys(path, set(tensors), expected | set(bundled or {}))
+    _same_rows(path, tensors, bundled or {})
     for name, layer in layers.items():
         down, up, alpha = (tensors[f"{keys[name]}.{part}"] for part in parts)
         written = FileLayer(down, up, float(alpha), tensors.get(f"{keys[name]}.dora_scale"))
@@ -57,6 +60,10 @@ def prove_embeddings(path: Path, rows: dict[str, torch.Tensor]) -> None:
     """Read `path` back; the rows are there to the bit. Raises ExportMismatch."""
     tensors = load_file(path)
     _same_keys(path, set(tensors), set(rows))
+    _same_rows(path, tensors, rows)
+
+
+def _same_rows(path: Path, tensors: dict[str, torch.Tensor], rows: dict[str, torch.Tensor]) -> None:
     for name, expected in rows.items():
         if not torch.equal(tensors[name], expected.detach().float().cpu()):
             raise ExportMismatch(f"{path.name}: {name} differs from what was trained")

@@ -8,7 +8,7 @@ from typing import Any
 
 from trainer.contract.basemodel.hub_cache import cached_vae
 from trainer.contract.basemodel.inspect import NotSDXL, inspect_base, is_hub_id, small_model
-from trainer.contract.run.exported import DIFFUSERS, embedding_names
+from trainer.contract.run.exported import DIFFUSERS, base_name, embedding_names
 from trainer.contract.settings.config import SMALL, TrainConfig, vae_source
 from trainer.export.quoting import python
 from trainer.model.parts import DTYPES, variant_of
@@ -92,14 +92,6 @@ def is_small(config: TrainConfig) -> bool:
     """Whether the base model is the one that ships with loratui."""
     base = config.model.base
     return base == SMALL or Path(base).expanduser().absolute() == small_model().absolute()
-
-
-def base_name(config: TrainConfig) -> str:
-    """The base model as others may read it: a hub id, or the last part of a local folder."""
-    base = config.model.base
-    if Path(base).expanduser().is_dir() or base.startswith(("/", "~", ".")):
-        return Path(base).name
-    return base
 
 
 def _loading(config: TrainConfig) -> tuple[list[str], str]:

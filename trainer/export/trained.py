@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from trainer.checkpoints.snapshot import Snapshot, load_checkpoint, newest_checkpoint
-from trainer.contract.run.exported import DIFFUSERS, embedding_names, lora_files
+from trainer.contract.run.exported import DIFFUSERS, OLD_DIFFUSERS, embedding_names, lora_files
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, load_config
 from trainer.export.keys import diffusers_key, diffusers_magnitude, kohya_key
@@ -59,14 +59,18 @@ def find_checkpoint(run: RunDir, step: int | None) -> Snapshot:
 @torch.no_grad()
 def load_exported(run: RunDir, trained: Trained) -> None:
     """Fill the modules from the run's exported files. Raises NothingTrained where there are none."""
-    path = run.export / lora_files(trained.config)[-1].path
+    name = lora_files(trained.config)[-1].path
+    path = run.export / name
+    if name == DIFFUSERS and not path.is_file():
+        path = run.export / OLD_DIFFUSERS  # a run of before
     if not path.is_file():
         raise NothingTrained(f"'{run.path.name}' has no exported files yet; 'loratui export' makes them")
+    theirs = name == DIFFUSERS
     tensors, size = load_file(path), trained.parts.unet.config.layers_per_block
     for name, layer in trained.trainee.layers.items():
-        down, up, magnitude = _keys(name, path.name == DIFFUSERS, size)
+        down, up, magnitude = _keys(name, theirs, size)
         layer.down.copy_(tensors[down])
-        folded = layer.scale if path.name == DIFFUSERS or isinstance(layer, DoraLinear) else 1.0
+        folded = layer.scale if theirs or isinstance(layer, DoraLinear) else 1.0
         layer.up.copy_(tensors[up].float() / folded)
         if isinstance(layer, DoraLinear):
             layer.magnitude.copy_(tensors[magnitude])

@@ -12,7 +12,7 @@ from trainer.contract.basemodel.inspect import NotSDXL
 from trainer.contract.plan.estimate import WIDTH, estimate
 from trainer.contract.run.control import Cmd
 from trainer.contract.run.events import Event
-from trainer.contract.run.exported import lora_files
+from trainer.contract.run.exported import b_lora_files, bundle_name, lora_files
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, load_config
 from trainer.contract.settings.triggers import split_triggers
@@ -163,6 +163,7 @@ def _files(history: History, run: RunDir, step: int) -> list[str]:
         words = split_triggers(config.dataset.trigger)
         name = f"export/{config.name}_emb.safetensors" if len(words) == 1 else f"export/ {len(words)} embeddings"
         rows.append((name, "a few kB"))
+    rows += [(f"export/{one}", megabytes(lora)) for one in (bundle_name(config), *b_lora_files(config)) if one]
     rows.append(("export/README.md", "the model card"))
     sizes = [f"about {size}" if size[:1].isdigit() else size for _, size in rows]
     return [f"  {safe_text(name):<44} {size}".rstrip() for (name, _), size in zip(rows, sizes, strict=True)]

@@ -25,6 +25,7 @@ from trainer.contract.basemodel.inspect import small_model
 from trainer.contract.run.exported import DIFFUSERS, lora_files
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig
+from trainer.export.header import Told
 from trainer.export.proof import ExportMismatch, prove_diffusers, prove_kohya
 from trainer.model.adapters import add_lora
 
@@ -59,7 +60,7 @@ def test_diffusers_loads_the_lora_without_a_warning(exported: RunDir) -> None:
         "import logging, sys; from diffusers import StableDiffusionXLPipeline as P\n"
         f"pipe = P.from_pretrained({str(small_model())!r})\n"
         "print('LOADED', file=sys.stderr)\n"
-        f"pipe.load_lora_weights({str(exported.export)!r}, weight_name='pytorch_lora_weights.safetensors')\n"
+        f"pipe.load_lora_weights({str(exported.export)!r}, weight_name={DIFFUSERS!r})\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     said = done.stderr.split("LOADED")[1].strip().splitlines()
@@ -81,7 +82,7 @@ def test_any_checkpoint_can_be_exported_anywhere(exported: RunDir, tmp_path: Pat
     out = tmp_path / "nested folder" / "größe"
     base = [sys.executable, "-m", "trainer.export", str(exported.path)]
     subprocess.run([*base, "--out", str(out)], check=True, capture_output=True)
-    for name in ("toy.safetensors", "toy_emb.safetensors", "pytorch_lora_weights.safetensors"):
+    for name in ("toy.safetensors", "toy_emb.safetensors", "toy.json", "toy.png", DIFFUSERS):
         assert (out / name).read_bytes() == (exported.export / name).read_bytes()
     subprocess.run([*base, "--out", str(out), "--checkpoint", "6"], check=True, capture_output=True)
     assert (out / "toy.safetensors").read_bytes() != (exported.export / "toy.safetensors").read_bytes()
@@ -91,7 +92,7 @@ def test_any_checkpoint_can_be_exported_anywhere(exported: RunDir, tmp_path: Pat
 def test_nothing_of_the_machine_is_in_the_files(exported: RunDir) -> None:
     home = str(Path.home())
     folders = [str(exported.path), str(small_model().parent), home + "/"]
-    for path in exported.export.iterdir():
+    for path in (one for one in exported.export.rglob("*") if one.is_file()):
         raw = path.read_bytes()
         assert not [word for word in folders if word.encode() in raw], path.name
         assert not names_the_host(raw), path.name
@@ -108,7 +109,7 @@ def test_the_header_says_how_it_was_trained(exported: RunDir) -> None:
     assert (header["ss_network_dim"], header["ss_network_alpha"]) == ("4", "4")
     assert header["modelspec.architecture"] == "stable-diffusion-xl-v1-base/lora"
     assert header["modelspec.trigger_phrase"] == "toy_emb"
-    assert json.loads(header["ss_tag_frequency"])["toy"]["a TOK star"] == 1
+    assert json.loads(header["ss_tag_frequency"])["toy"]["a toy_emb star"] == 1
     raw = (exported.export / "toy.safetensors").read_bytes()
     import hashlib
 
@@ -137,7 +138,7 @@ def test_a_file_that_does_not_hold_the_model_is_found_out(
         if name == DIFFUSERS:
             write_diffusers(path, layers, DTYPES[precision])
         else:
-            write_kohya(path, own, layers, (), 1, 1)
+            write_kohya(path, own, layers, Told((), 1), 1)
         tensors = load_file(path)
         names = [next(key for key in tensors if "up" in key.rsplit(".", 2)[-2])]
         names += [key for key in tensors if key.endswith(("dora_scale", "magnitude_vector"))][:1]

@@ -19,6 +19,7 @@ from trainer.contract.run.changes import changes_between, refusals_of
 from trainer.contract.settings.config import TrainConfig, load_config
 from trainer.export import readers
 from trainer.export.files import write_diffusers, write_kohya
+from trainer.export.header import Told
 from trainer.export.proof import ExportMismatch, prove_kohya
 from trainer.export.readers import FileLayer
 from trainer.model.adapters import LoraLinear, add_lora
@@ -46,7 +47,7 @@ def test_along_the_input_axis_every_user_interface_makes_what_was_trained(
 ) -> None:
     own = settings(train__dora=True, train__alpha=2.0, export__precision="fp32")
     layers, path = trained(own), tmp_path / "a.safetensors"
-    write_kohya(path, own, layers, (), 1, 1)
+    write_kohya(path, own, layers, Told((), 1), 1)
     tensors = load_file(path)
     keys = {one.partition(".")[0] for one in tensors}
     assert len(keys) == len(layers)
@@ -74,7 +75,7 @@ def test_the_file_that_was_written_along_the_output_axis_is_refused(
     own = settings(train__dora=True, train__dora_axis="output", export__precision="fp32")
     layers, path = trained(own), tmp_path / "a.safetensors"
     with pytest.raises(ExportMismatch, match="ComfyUI and Forge would make another weight"):
-        write_kohya(path, own, layers, (), 1, 1)
+        write_kohya(path, own, layers, Told((), 1), 1)
     with pytest.raises(ExportMismatch, match="ComfyUI and Forge would make another weight"):
         prove_kohya(path, layers, 1)
     layer = next(iter(layers.values()))

@@ -78,7 +78,7 @@ def test_a_run_that_is_measured_ends_with_the_same_bytes(measured: RunDir, pictu
     config = make_config(pictures, **FOUR_STEPS)
     other = made(Unmeasured, tmp_path / "b", config)
     other.train()
-    for name in ("pytorch_lora_weights.safetensors", "toy.safetensors", "toy_emb.safetensors"):
+    for name in ("diffusers/pytorch_lora_weights.safetensors", "toy.safetensors", "toy_emb.safetensors"):
         assert (other.run.export / name).read_bytes() == (measured.export / name).read_bytes()
 
 

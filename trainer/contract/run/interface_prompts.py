@@ -32,6 +32,11 @@ def swarmui_prompt(prompt: str, names: Mapping[str, str]) -> str:
     return _plain(_written(prompt, names, "<embed:{}>"), "()")
 
 
+def named_prompt(prompt: str, names: Mapping[str, str]) -> str:
+    """`prompt` with the embeddings' names in place of the triggers, and nothing else changed."""
+    return _written(prompt, names, "{}")
+
+
 def _written(prompt: str, names: Mapping[str, str], form: str) -> str:
     """`prompt` with each trigger, as a whole word and the longest first, as `form` of its embedding's name."""
     if not names:

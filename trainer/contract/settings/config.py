@@ -25,7 +25,7 @@ from trainer.contract.settings.sections import (
 )
 from trainer.contract.settings.tracking import Tracker
 from trainer.contract.settings.training import Train
-from trainer.contract.settings.triggers import holds_word, split_triggers
+from trainer.contract.settings.triggers import file_word, holds_word, sharing_file, split_triggers
 
 SDXL_VAE = "madebyollin/sdxl-vae-fp16-fix"
 SMALL = "sdxl-small"  # the trained small SDXL that ships with the package
@@ -64,6 +64,16 @@ class TrainConfig(Section):
         if self.pivotal.enabled and self.text_encoder_lora.enabled:
             raise ValueError(
                 "text_encoder_lora.enabled: it stands in place of pivotal tuning; set pivotal.enabled = false as well"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_file_for_each_trigger(self) -> TrainConfig:
+        if self.pivotal.enabled and (same := sharing_file(split_triggers(self.dataset.trigger))):
+            one, other = same
+            raise ValueError(
+                f"dataset.trigger: '{one}' and '{other}' differ only in punctuation or case, and would share one file "
+                f"of embeddings ({self.name}_{file_word(one)}_emb); choose words that differ in a letter or a digit"
             )
         return self
 

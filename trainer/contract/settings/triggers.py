@@ -26,6 +26,17 @@ def file_word(word: str) -> str:
     return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in word)
 
 
+def sharing_file(words: tuple[str, ...]) -> tuple[str, str] | None:
+    """The first two of `words` whose files would have one name, also where the disk does not tell case; or None."""
+    seen: dict[str, str] = {}
+    for word in words:
+        name = file_word(word).casefold()
+        if name in seen:
+            return seen[name], word
+        seen[name] = word
+    return None
+
+
 def word_pattern(word: str) -> str:
     """The regular expression of `word` as a whole word, also where it starts or ends in punctuation."""
     return rf"(?<!\w){re.escape(word)}(?!\w)"
