@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trainer.contract.run.changes import SettingChange, effect_of
-from trainer.contract.run.exported import DIFFUSERS, base_name, dora_readers, embedding_names, lora_files
+from trainer.contract.run.exported import (
+    DIFFUSERS,
+    b_lora_files,
+    base_name,
+    bundle_name,
+    dora_readers,
+    embedding_names,
+    lora_files,
+)
 from trainer.contract.run.interface_prompts import a1111_prompt, comfyui_prompt, invokeai_prompt, swarmui_prompt
 from trainer.contract.settings.arithmetic import learning_rates, views_per_image
 from trainer.contract.settings.config import SDXL, SMALL, TrainConfig, vae_source
@@ -122,6 +130,14 @@ def _interfaces(config: TrainConfig, names: dict[str, str]) -> list[str]:
         "SwarmUI": f"{put('Models/Lora', 'Models/Embeddings')}; prompt: "
         + code(f"{swarmui_prompt(prompt, names)} {tag}"),
     }
+    if bundle := bundle_name(config):
+        sections["AUTOMATIC1111, SD.Next, with one file"] = (
+            f"{code(bundle)} into `models/Lora` holds the embeddings too: the others are not needed beside it; prompt: "
+            + code(f"{a1111_prompt(prompt, names)} <lora:{config.name}_bundle:1>")
+        )
+    if parts := b_lora_files(config):
+        said = " and ".join(f"{code(name)} ({block})" for name, block in parts.items())
+        sections["Content and style apart"] = f"{said}: each can be loaded without the other, at a strength of its own."
     return [line for name, words in sections.items() for line in (f"### {name}", "", words, "")]
 
 

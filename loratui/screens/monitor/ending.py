@@ -166,7 +166,7 @@ def _files(history: History, run: RunDir, step: int) -> list[str]:
     rows += [(f"export/{one}", megabytes(lora)) for one in (bundle_name(config), *b_lora_files(config)) if one]
     rows.append(("export/README.md", "the model card"))
     sizes = [f"about {size}" if size[:1].isdigit() else size for _, size in rows]
-    return [f"  {safe_text(name):<44} {size}".rstrip() for (name, _), size in zip(rows, sizes, strict=True)]
+    return [f"  {safe_text(name):<52} {size}".rstrip() for (name, _), size in zip(rows, sizes, strict=True)]
 
 
 def _keep(run: RunDir) -> int:

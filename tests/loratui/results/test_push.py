@@ -244,7 +244,7 @@ def test_links_are_not_followed_and_a_folder_without_a_lora_is_refused(run: RunD
 def test_a_hostile_file_name_is_shown_and_not_sent(run: RunDir) -> None:
     (run.export / "toy_\x1b[31m_emb.safetensors").write_bytes(b"")
     parcel = make_parcel(run.export, "toy")
-    assert len(parcel.files) == 5
+    assert len(parcel.files) == 7
     assert "\x1b" not in "\n".join(parcel_lines(parcel, "x", False))
 
 
