@@ -129,7 +129,7 @@ def _order(name: str) -> tuple[str, ...]:
 
 def _tells(file: str, header: dict[str, Any], name: str) -> str:
     if file == CARD:
-        return "the model card: settings, prompts, use; its script names the repository"
+        return "the model card: settings, prompts, use; a script with its name"
     if file == f"{name}.json":
         return "trigger and hint, as user interfaces read them"
     if file.endswith(".png"):

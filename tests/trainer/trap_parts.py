@@ -44,6 +44,7 @@ CLASS = "a picture of a star"
 # far apart for the VAE, so that a noisy latent still says which of them it was made of
 COLOURS = ("black", "white", "red", "lime", "blue", "yellow", "magenta", "cyan")
 CLEAR = 700  # above this timestep too little of the picture is left to know it by
+KOHYA_PARTS = ("lora_down.weight", "lora_up.weight", "alpha", "dora_scale")
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,10 @@ class Whole:
     def rows(self, step: int) -> Tensors:
         """The new rows of a checkpoint: clip_l and clip_g."""
         return load_file(self.run.checkpoint(step) / "embeddings.safetensors")
+
+    def trained(self, step: int) -> Tensors:
+        """The LoRA of a checkpoint."""
+        return load_file(self.run.checkpoint(step) / "lora.safetensors")
 
     def exported(self, name: str) -> Tensors:
         """The tensors of an exported file."""
@@ -304,20 +309,18 @@ def _our_name(key: str) -> str:
     return key.replace(".down.weight.alpha", ".alpha").removesuffix(".weight")
 
 
-def dora_as_interfaces_make_it(run: RunDir, tensors: Tensors, path: str, key: str) -> dict[str, torch.Tensor]:
-    """The weight of a layer of the unet as trained ("own", from checkpoint 2), as the base has it ("base"), and as each
-    user interface makes it of the kohya file `tensors`.
-    """
+def dora_as_interfaces_make_it(run: RunDir, tensors: Tensors) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]:
+    """The weight of a layer in the base, as trained up to step 2, and as user interfaces make it of a kohya file."""
+    path, key = "mid_block.attentions.0.transformer_blocks.0.attn1.to_q", "lora_unet_middle_block_1_"
     unet = UNet2DConditionModel.from_pretrained(small_model(), subfolder="unet")
     base = unet.get_submodule(path).weight.detach().clone()
     saved = load_file(run.checkpoint(2) / "lora.safetensors")
     moved = base + 2.0 / 4 * saved[f"{path}.up"] @ saved[f"{path}.down"]
-    own = moved / moved.norm(dim=0) * saved[f"{path}.magnitude"]
-    parts = ("lora_down.weight", "lora_up.weight", "alpha", "dora_scale")
-    down, up, alpha, lengths = (tensors[f"{key}.{part}"] for part in parts)
+    key += path.removeprefix("mid_block.attentions.0.").replace(".", "_")
+    down, up, alpha, lengths = (tensors[f"{key}.{one}"] for one in KOHYA_PARTS)
     layer = FileLayer(down, up, float(alpha), lengths)
-    made = {name: base + compute(base, layer) for name, compute in readers.INTERFACES_DORA.items()}
-    return {"base": base, "own": own, **made}
+    made = [base + compute(base, layer) for compute in readers.INTERFACES_DORA.values()]
+    return base, moved / moved.norm(dim=0) * saved[f"{path}.magnitude"], made
 
 
 def train_until_sigterm(run: RunDir, code: int) -> Whole:
