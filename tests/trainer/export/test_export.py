@@ -84,7 +84,8 @@ def test_any_checkpoint_can_be_exported_anywhere(exported: RunDir, tmp_path: Pat
     subprocess.run([*base, "--out", str(out)], check=True, capture_output=True)
     for name in ("toy.safetensors", "toy_emb.safetensors", "toy.json", "toy.png", DIFFUSERS):
         assert (out / name).read_bytes() == (exported.export / name).read_bytes()
-    subprocess.run([*base, "--out", str(out), "--checkpoint", "6"], check=True, capture_output=True)
+    subprocess.run([*base, "--out", str(out), "--checkpoint", "6", "--bundle-emb"], check=True, capture_output=True)
+    assert {"bundle_emb.toy_emb.clip_l", "bundle_emb.toy_emb.clip_g"} < set(load_file(out / "toy_bundle.safetensors"))
     assert (out / "toy.safetensors").read_bytes() != (exported.export / "toy.safetensors").read_bytes()
 
 
