@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 from pydantic import field_validator, model_validator
 
+from trainer.contract.settings.exported_files import Export
 from trainer.contract.settings.fields import Section, Setting, declared_settings, setting
 from trainer.contract.settings.sections import (
     SDXL,
     AdamW,
     Dataset,
-    Export,
     Model,
     Pivotal,
     Prior,
