@@ -25,7 +25,7 @@ from trainer.model.tokens import Vocabulary
 SDXL_LICENSE = "openrail++"  # its card: CreativeML Open RAIL++-M, which binds what is derived from it
 POOLED = (
     "The new tokens were trained with the pooled vector read at the end of the text, as AUTOMATIC1111, Forge and "
-    "ComfyUI read it; the script above does so too. SD.Next and InvokeAI leave it to transformers, which reads it at "
+    "ComfyUI read it. SD.Next and InvokeAI leave it to transformers, which reads it at "
     "the last new token: their pictures differ a little."
 )
 
@@ -53,12 +53,16 @@ def model_card(
 def _front(config: TrainConfig, samples: list[str]) -> str:
     """What the hub reads: tags, base model and its licence, and the pictures with their prompts (`widget`)."""
     base = base_name(config)
-    lines = ["---", "tags:", "- stable-diffusion-xl", "- text-to-image", "- lora", "- diffusers"]
+    for_diffusers = any(one.path == DIFFUSERS for one in lora_files(config))
+    tags = ["stable-diffusion-xl", "text-to-image", "lora", *(["diffusers"] if for_diffusers else [])]
+    lines = ["---", "tags:", *(f"- {one}" for one in tags)]
     if "/" in base:
         lines.append(f"base_model: {yaml(base)}")
     if base == SDXL:
         lines.append(f"license: {yaml(SDXL_LICENSE)}")
-    lines += [f"instance_prompt: {yaml(config.dataset.instance_prompt)}", "library_name: diffusers"]
+    lines.append(f"instance_prompt: {yaml(config.dataset.instance_prompt)}")
+    if for_diffusers:
+        lines.append("library_name: diffusers")
     if samples:
         lines.append("widget:")
     for name in samples:

@@ -97,6 +97,7 @@ def test_a_single_file_with_v_prediction_is_sampled_as_it_was_trained(
 def test_of_a_dora_only_the_programs_that_compute_it_are_shown(settings: Callable[..., TrainConfig], axis: str) -> None:
     card = model_card(settings(train__dora=True, train__dora_axis=axis), 5, 6, [])
     assert ("### ComfyUI" in card, "### diffusers" in card) == (axis == "input", axis == "output")
+    assert ("diffusers" in front(card)["tags"]) == ("library_name" in front(card)) == (axis == "output")
     good, bad = "diffusers, PEFT", "ComfyUI, AUTOMATIC1111, Forge, SD.Next, InvokeAI, SwarmUI"
     if axis == "input":
         good, bad = bad, good
