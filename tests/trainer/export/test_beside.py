@@ -17,12 +17,14 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from tests.trainer.conftest import make_run
-from trainer.contract.run.exported import DIFFUSERS
+from trainer.contract.run.exported import DIFFUSERS, OLD_DIFFUSERS
+from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.triggers import sharing_file
 from trainer.data.dataset import read_dataset
 from trainer.export.files import export_run
 from trainer.export.proof import ExportMismatch, prove_kohya
+from trainer.export.trained import load_exported, open_run
 from trainer.model.parts import load_parts
 from trainer.step.trainee import Trainee, make_trainee
 
@@ -138,6 +140,20 @@ def test_a_b_lora_has_content_and_style_as_files_of_their_own(
     assert set(content) | set(style) == set(whole) and not set(content) & set(style)
     folder, _ = exported(settings(train__blocks=blocks[:1]), tmp_path / "other")
     assert not list(folder.glob("*_content*"))
+
+
+@pytest.mark.parametrize("own", [{}, {"train__dora": True}, {"train__dora": True, "train__dora_axis": "output"}])
+def test_the_files_are_taken_up_again_as_they_were_trained(
+    settings: Callable[..., TrainConfig], tmp_path: Path, own: dict[str, object]
+) -> None:
+    folder, trainee = exported(settings(train__alpha=2.0, export__precision="fp32", **own), tmp_path / "run")
+    for place in ("new", "old"):
+        again = open_run(RunDir(tmp_path / "run"))
+        load_exported(RunDir(tmp_path / "run"), again)
+        for name, layer in trainee.layers.items():
+            assert torch.allclose(again.trainee.layers[name].change(), layer.change(), atol=1e-6)
+        if place == "new" and (folder / DIFFUSERS).is_file():  # where an older loratui put it
+            (folder / DIFFUSERS).rename(folder / OLD_DIFFUSERS)
 
 
 @pytest.mark.parametrize("trigger", ["TOK!,TOK?", "Tok,TOK", "a.b,A-b"])
