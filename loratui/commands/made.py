@@ -34,9 +34,10 @@ def export(
     run: RunArgument = None,
     checkpoint: Annotated[int | None, typer.Option(min=0, help="Step; left out: the newest.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the files.")] = None,
+    bundle_emb: Annotated[bool, typer.Option("--bundle-emb", help="Also one file with LoRA and embeddings.")] = False,
 ) -> None:
     """Write the files again, from any checkpoint."""
-    _run_trainer("trainer.export", run, [], {"checkpoint": checkpoint, "out": out})
+    _run_trainer("trainer.export", run, [], {"checkpoint": checkpoint, "out": out, "bundle-emb": bundle_emb or None})
 
 
 def _run_trainer(module: str, run: str | None, words: list[str], options: dict[str, object]) -> None:
@@ -46,6 +47,8 @@ def _run_trainer(module: str, run: str | None, words: list[str], options: dict[s
     from trainer.contract.run.starting import trainer_environment
 
     chosen: RunDir = find_run(run)
-    given = [f"--{name}={value}" for name, value in options.items() if value is not None]
+    given = [
+        f"--{name}" if value is True else f"--{name}={value}" for name, value in options.items() if value is not None
+    ]
     command = [sys.executable, "-m", module, *given, "--", str(chosen.path), *words]
     raise typer.Exit(run_shown(command, trainer_environment()))

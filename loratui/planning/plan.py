@@ -27,6 +27,7 @@ from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import in_bytes
 from trainer.contract.plan.advice import advice, refusals
 from trainer.contract.plan.estimate import Estimate, corrected, estimate
+from trainer.contract.run.exported import dora_readers
 from trainer.contract.settings.arithmetic import learning_rates, schedule, trained_images
 from trainer.contract.settings.config import BY_KEY, TrainConfig, flat, vae_source
 
@@ -148,6 +149,9 @@ def _technique(resolved: Resolved) -> PlanSection:
         _said(resolved, "train.optimizer", f"{train.optimizer}, rate {learning_rates(config)[0]:g}"),
         _said(resolved, "train.min_snr_gamma", f"min-SNR {train.min_snr_gamma:g}" if train.min_snr_gamma else "off"),
     ]
+    if train.dora:
+        said = _said(resolved, "train.dora_axis", f"along the {train.dora_axis} axis")
+        rows.append(PlanRow("DoRA", said.value, f"{said.note}; read by {dora_readers(train.dora_axis)}"))
     tokens = f"{pivotal.tokens} new tokens for '{safe_text(config.dataset.trigger, 40)}'"
     rows.append(PlanRow("pivotal tuning", tokens if pivotal.enabled else "off"))
     return PlanSection("Technique", tuple(rows))

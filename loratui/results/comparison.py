@@ -16,6 +16,7 @@ from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import clock, in_bytes
 from trainer.contract.pictures.folder import read_regular
 from trainer.contract.run.events import Event, Tail
+from trainer.contract.run.exported import DIFFUSERS
 from trainer.contract.run.rundir import RunDir, State
 from trainer.contract.settings.config import BY_KEY
 
@@ -260,7 +261,8 @@ def _pictures(run: RunDir, history: History) -> Mapping[str, str] | None:
 
 def _files(folder: Path) -> Mapping[str, int]:
     try:
-        return {one.name: one.stat().st_size for one in sorted(folder.iterdir()) if one.is_file()}
+        files = [*folder.iterdir(), folder / DIFFUSERS]
+        return {str(one.relative_to(folder)): one.stat().st_size for one in sorted(files) if one.is_file()}
     except OSError:
         return {}
 

@@ -9,7 +9,7 @@ from typing import Any
 from loratui.events.history import History
 from trainer.contract.run.events import Tail
 from trainer.contract.run.rundir import RunDir
-from trainer.contract.settings.config import NAME
+from trainer.contract.settings.config import NAME, with_dora_axis
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class RunFacts:
     prompt: str = ""  # of a validation picture, else the instance prompt: text from outside
     seed: int = 0
     threads: int = 1
+    dora: str = ""  # the axis of a DoRA; empty without one
 
 
 def read_facts(run: RunDir) -> RunFacts:
@@ -31,6 +32,8 @@ def read_facts(run: RunDir) -> RunFacts:
     except (OSError, ValueError):
         return RunFacts()
     data, sample, train = (_table(tables, name) for name in ("dataset", "sample", "train"))
+    train = with_dora_axis(train)
+    axis = str(train.get("dora_axis", "")) if train.get("dora") else ""
     prompts = [*(sample.get("prompts") or ()), data.get("instance_prompt", "")]
     seed, threads, name = sample.get("seed"), train.get("cpu_threads"), str(tables.get("name", ""))
     return RunFacts(
@@ -40,6 +43,7 @@ def read_facts(run: RunDir) -> RunFacts:
         str(prompts[0]),
         seed if isinstance(seed, int) else 0,
         threads if isinstance(threads, int) else 1,
+        axis if axis in ("input", "output") else "",
     )
 
 

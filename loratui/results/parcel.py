@@ -13,11 +13,10 @@ from loratui.errors import Refusal
 from loratui.results.leaks import looked_through
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import in_bytes
+from trainer.contract.run.exported import B_LORA, CARD, DIFFUSERS, OLD_DIFFUSERS
 
 REPOSITORY = re.compile(r"(?:[A-Za-z0-9][\w-]{0,95}/)?[A-Za-z0-9](?:[\w.-]{0,94}[A-Za-z0-9])?")
 SAMPLE = re.compile(r"sample-\d{1,4}\.png")
-DIFFUSERS = "pytorch_lora_weights.safetensors"
-CARD = "README.md"
 
 
 @dataclass(frozen=True)
@@ -27,11 +26,7 @@ class Upload:
     path: Path
     size: int
     tells: str
-
-    @property
-    def name(self) -> str:
-        """Its name in the repository."""
-        return self.path.name
+    name: str  # in the repository: its path in the folder
 
 
 @dataclass(frozen=True)
@@ -54,39 +49,55 @@ def make_parcel(folder: Path, name: str, samples: bool = True, accept: tuple[str
     `accept`: findings to let pass, as host:FILE; nothing else can be. Raises Refusal where there is no LoRA.
     """
     try:
-        there = sorted(folder.iterdir(), key=lambda one: (_place(one.name, name), one.name))
+        there = sorted(_everything(folder), key=lambda one: (_place(one, name), one))
     except OSError:
         raise Refusal(f"there is no folder {show_path(folder)}; 'loratui export' writes the files") from None
-    wanted = [one for one in there if allowed(one.name, name, samples)]
-    if not any(one.suffix == ".safetensors" for one in wanted):
+    wanted = [one for one in there if allowed(one, name, samples)]
+    if not any(one.endswith(".safetensors") for one in wanted):
         raise Refusal(f"{show_path(folder)} holds no LoRA of '{safe_text(name)}'; 'loratui export' writes the files")
     files, problems = [], []
-    for path in wanted:
+    for one in wanted:
+        path = folder / one
         try:
-            if not stat.S_ISREG(path.lstat().st_mode):
-                problems.append(f"{safe_text(path.name)}: not a file of its own (a link?); it is not followed")
+            if path.parent.is_symlink() or not stat.S_ISREG(path.lstat().st_mode):
+                problems.append(f"{safe_text(one)}: not a file of its own (a link?); it is not followed")
                 continue
             found, header = looked_through(path)
-            files.append(Upload(path, path.stat().st_size, _tells(path.name, header, name)))
+            files.append(Upload(path, path.stat().st_size, _tells(one, header, name), one))
         except OSError as error:
-            problems.append(f"{safe_text(path.name)}: cannot be read ({error.strerror})")
+            problems.append(f"{safe_text(one)}: cannot be read ({error.strerror})")
             continue
         for leak in found:
-            if leak.code == "host" and f"host:{path.name}" in accept:
+            if leak.code == "host" and f"host:{one}" in accept:
                 continue
-            remedy = f"; if the word is meant: --accept host:{path.name}" if leak.code == "host" else ""
-            problems.append(f"{safe_text(path.name)}: {leak.message}{remedy}")
-    sent = {one.name for one in wanted}
-    stays = tuple(safe_text(one.name) for one in there if one.name not in sent)
+            remedy = f"; if the word is meant: --accept host:{one}" if leak.code == "host" else ""
+            problems.append(f"{safe_text(one)}: {leak.message}{remedy}")
+    stays = tuple(safe_text(one) for one in there if one not in wanted)
     return Parcel(tuple(files), stays, tuple(problems))
 
 
+def card_for(path: Path, repository: str) -> bytes:
+    """The model card as it is sent: its script fetches the files from `repository`. Raises OSError."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    told = f"repository = {repository!r}"
+    return re.sub(r'^repository = ""', lambda _: told, text, count=1, flags=re.MULTILINE).encode()
+
+
+def _everything(folder: Path) -> list[str]:
+    """Names in the folder; of the inner folder with diffusers' file, those in it. Raises OSError."""
+    inner = Path(DIFFUSERS).parent
+    found = [one.name for one in folder.iterdir() if one.name != str(inner)]
+    if (folder / inner).is_dir():
+        found += [str(inner / one.name) for one in (folder / inner).iterdir()]
+    return found
+
+
 def allowed(file: str, name: str, samples: bool = True) -> bool:
-    """Whether a file of this name may go: the LoRA, the embeddings, the card, and its pictures unless refused."""
-    if SAMPLE.fullmatch(file):
+    """Whether a file of this name may go: LoRA, embeddings, card, what shows the trigger; pictures unless refused."""
+    if SAMPLE.fullmatch(file) or file == f"{name}.png":
         return samples
     words = re.fullmatch(rf"{re.escape(name)}_(?:[\w-]+_)?emb\.safetensors", file)
-    return file in (f"{name}.safetensors", DIFFUSERS, CARD) or words is not None
+    return file in (*_order(name), f"{name}.json") or words is not None
 
 
 def parcel_lines(parcel: Parcel, repository: str, public: bool) -> list[str]:
@@ -107,21 +118,28 @@ def parcel_lines(parcel: Parcel, repository: str, public: bool) -> list[str]:
 
 
 def _place(file: str, name: str) -> int:
-    order = (f"{name}.safetensors", f"{name}_emb.safetensors", DIFFUSERS, CARD)
+    order = _order(name)
     return order.index(file) if file in order else len(order)
+
+
+def _order(name: str) -> tuple[str, ...]:
+    loras = (f"{name}_{part}.safetensors" for part in ("bundle", *B_LORA))
+    return (f"{name}.safetensors", f"{name}_emb.safetensors", *loras, DIFFUSERS, OLD_DIFFUSERS, CARD)
 
 
 def _tells(file: str, header: dict[str, Any], name: str) -> str:
     if file == CARD:
-        return "the model card: settings, prompts, how to use the files"
+        return "the model card: settings, prompts, use; a script with its name"
+    if file == f"{name}.json":
+        return "trigger and hint, as user interfaces read them"
     if file.endswith(".png"):
         return "a validation picture; pixels only"
     tensors = [key for key in header if key != "__metadata__"]
     told = header.get("__metadata__")
     captions = _captions(told if isinstance(told, dict) else {})
     if file.endswith("_emb.safetensors"):
-        return "the trained words; tensors only"
-    if file == f"{name}.safetensors":
+        return "the trained words; its header tells name, hint and base model"
+    if file not in (DIFFUSERS, OLD_DIFFUSERS):
         words = f" and {plural(captions, 'caption')} of the pictures" if captions else ""
         return f"the LoRA; its header tells settings{words}, as user interfaces expect"
     return f"the LoRA for diffusers; {plural(len(tensors), 'tensor')}, no settings"

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from loratui.errors import Refusal
-from loratui.results.parcel import Parcel
+from loratui.results.parcel import Parcel, card_for
 from loratui.terminal.text import safe_text
 from trainer.contract.run import exits
+from trainer.contract.run.exported import CARD
 
 Tell = Callable[[int, int, str], None]  # bytes done, bytes in all, what is going on
 NO_LOGIN = "not logged in to the hub: 'hf auth login', or set HF_TOKEN; a token with the right to write is needed"
@@ -40,7 +41,8 @@ def push(parcel: Parcel, repository: str, public: bool, update: bool, tell: Tell
         for one in parcel.files:
             tell(done, parcel.size, one.name)
             with _told(made, token):
-                operation = CommitOperationAdd(path_in_repo=one.name, path_or_fileobj=str(one.path))
+                data = card_for(one.path, made) if one.name == CARD else str(one.path)
+                operation = CommitOperationAdd(path_in_repo=one.name, path_or_fileobj=data)
                 api.preupload_lfs_files(made, additions=[operation])
             operations.append(operation)
             done += one.size

@@ -10,11 +10,11 @@ from pathlib import Path
 from loratui.results.facts import RunFacts
 from loratui.terminal.text import safe_lines, safe_text, show_path
 from loratui.terminal.units import in_bytes
+from trainer.contract.run.exported import B_LORA, CARD, DIFFUSERS, OLD_DIFFUSERS, dora_readers
+from trainer.contract.run.interface_prompts import a1111_prompt, comfyui_prompt, invokeai_prompt, swarmui_prompt
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import BY_KEY
 
-DIFFUSERS = "pytorch_lora_weights.safetensors"
-CARD = "README.md"
 SNIPPET = re.compile(r"```python\n(.*?)```", re.DOTALL)
 LONGEST = 1 << 20  # bytes of a card that are read
 
@@ -36,9 +36,12 @@ def usage_lines(run: RunDir, facts: RunFacts) -> tuple[Usage, ...]:
     """
     found: list[Usage] = []
     for path in _files(run.export, facts.name):
-        size = in_bytes(path.stat().st_size)
-        found.append(Usage(safe_text(path.name), show_path(path), size, head=True))
-        found += _uses(path, facts)
+        size, name = in_bytes(path.stat().st_size), str(path.relative_to(run.export))
+        found.append(Usage(safe_text(name), show_path(path), size, head=True))
+        if facts.dora and name in (f"{facts.name}.safetensors", DIFFUSERS):
+            words = dora_readers(facts.dora)
+            found.append(Usage(f"DoRA along the {facts.dora} axis", words, f"read by {words}"))
+        found += _uses(path, run.export, facts)
     if not found:
         return ()
     prompt = safe_text(facts.prompt) or str(BY_KEY["dataset.instance_prompt"].default)
@@ -48,39 +51,52 @@ def usage_lines(run: RunDir, facts: RunFacts) -> tuple[Usage, ...]:
 
 
 def _files(folder: Path, name: str) -> list[Path]:
-    order = (f"{name}.safetensors", f"{name}_emb.safetensors", DIFFUSERS, CARD)
+    order = (f"{name}.safetensors", f"{name}_emb.safetensors", DIFFUSERS, OLD_DIFFUSERS, CARD)
     try:
         files = [one for one in folder.iterdir() if one.is_file() and not one.name.startswith(".")]
     except OSError:
         return []
-    return sorted(files, key=lambda one: (order.index(one.name) if one.name in order else len(order), one.name))
+    files += [one for one in (folder / DIFFUSERS,) if one.is_file()]
+    places = {folder / one: place for place, one in enumerate(order)}
+    return sorted(files, key=lambda one: (places.get(one, len(order)), one.name))
 
 
-def _uses(path: Path, facts: RunFacts) -> list[Usage]:
+def _uses(path: Path, folder: Path, facts: RunFacts) -> list[Usage]:
     word, prompt = safe_text(path.stem), safe_text(facts.prompt)
-    if path.name == DIFFUSERS:
-        return [
-            Usage(
-                "diffusers",
-                _snippet(path.with_name(CARD)) or "pipe.load_lora_weights(folder)",
-                "the whole script, with the folder",
-            )
-        ]
+    if path in (folder / DIFFUSERS, folder / OLD_DIFFUSERS):
+        script = _snippet(folder / CARD) or "pipe.load_lora_weights(folder)"
+        return [Usage("diffusers", script, "the whole script, with the folder")]
     if path.name == CARD:
         return [Usage("model card", show_path(path), "goes with the files")]
-    if path.name == f"{facts.name}.safetensors":
+    if path.name in (f"{facts.name}{ending}" for ending in (".json", ".png")):
+        return [Usage("beside the LoRA", show_path(path), "trigger and picture, in A1111, Forge, InvokeAI, SwarmUI")]
+    if path.name == f"{facts.name}_bundle.safetensors":
+        return [Usage("A1111, SD.Next", f"<lora:{word}:1>", "models/Lora; the embeddings are in it")]
+    if path.name == f"{facts.name}.safetensors" or path.name in _parts(facts.name):
         return [
             Usage("A1111, Forge, SD.Next", f"<lora:{word}:1>", "models/Lora; prompt"),
             Usage("ComfyUI", safe_text(path.name), "models/loras; Load LoRA"),
         ]
     if path.name.endswith("_emb.safetensors"):
-        typed = prompt.replace(facts.trigger, word) if facts.trigger and "," not in facts.trigger else word
-        comfy = typed.replace(word, f"embedding:{word}")
-        return [
-            Usage("A1111, Forge, SD.Next", typed, "embeddings; prompt"),
-            Usage("ComfyUI", comfy, "models/embeddings; prompt"),
-        ]
+        return _typed(word, prompt, facts.trigger)
     return []
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    """Content and style of a B-LoRA."""
+    return tuple(f"{name}_{part}.safetensors" for part in B_LORA)
+
+
+def _typed(word: str, prompt: str, trigger: str) -> list[Usage]:
+    """The embedding `word` in the prompt of each interface; of several triggers the embeddings alone are shown."""
+    names = {trigger: word} if trigger and "," not in trigger else {word: word}
+    text = prompt if trigger and "," not in trigger else word
+    return [
+        Usage("A1111, Forge, SD.Next", a1111_prompt(text, names), "embeddings; prompt"),
+        Usage("ComfyUI", comfyui_prompt(text, names), "models/embeddings; prompt"),
+        Usage("InvokeAI", invokeai_prompt(text, names), "import it; prompt"),
+        Usage("SwarmUI", swarmui_prompt(text, names), "Models/Embeddings; prompt"),
+    ]
 
 
 def _snippet(card: Path) -> str:

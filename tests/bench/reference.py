@@ -30,6 +30,7 @@ from tests.bench.reference_eval import (
     write_pictures,
 )
 from trainer.contract.basemodel.inspect import small_model
+from trainer.contract.run.exported import DIFFUSERS
 from trainer.contract.settings.config import TrainConfig, dump_config, nested
 from trainer.demo.concepts import TOKEN
 from trainer.model.tokens import Vocabulary
@@ -177,7 +178,7 @@ def measure(trainer: str, way: Way, folder: Path | None, exams: dict[str, Any]) 
     lora = embeddings = None
     if folder is not None:
         files = folder / ("export" if trainer == "ours" else "adv")
-        lora = files / LORA
+        lora = files / (DIFFUSERS if trainer == "ours" else LORA)
         embeddings = files / f"{trainer}_emb.safetensors" if way.pivotal else None
     vocabulary = Vocabulary({TOKEN: NEW_TOKENS} if embeddings is not None else {})
     pipe = load_trained(lora, embeddings)

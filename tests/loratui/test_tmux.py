@@ -247,5 +247,5 @@ def test_the_main_job_on_photographs_is_the_same_by_wizard_and_replay(
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert [events(one, "end")[-1]["status"] for one in (run, other)] == ["completed", "completed"]
-    for name in ("dog.safetensors", "dog_emb.safetensors", "pytorch_lora_weights.safetensors"):
+    for name in ("dog.safetensors", "dog_emb.safetensors", "diffusers/pytorch_lora_weights.safetensors"):
         assert (run.export / name).read_bytes() == (other.export / name).read_bytes(), name

@@ -78,5 +78,5 @@ def test_another_training_is_refused_unless_a_person_asked_for_it(
     rates = [event["rates"]["unet"]["lr"] for event in events if event["type"] == "step"]
     assert rates == [1.0] * STEPS + [0.5] * (STEPS - CUT)
     card = (run.export / "README.md").read_text()
-    assert "* train.learning_rate: from 0.0 to 0.5" in card
+    assert "* train.learning\\_rate: from 0.0 to 0.5" in card
     assert "* pictures were left out" in card and "1.png" not in card

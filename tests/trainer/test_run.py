@@ -64,8 +64,10 @@ def test_the_log_tells_the_whole_run_in_order(finished: tuple[RunDir, Events]) -
     assert (end["type"], end["status"], end["step"]) == ("end", "completed", 6)
     assert sorted(end["files"]) == [
         "export/README.md",
-        "export/pytorch_lora_weights.safetensors",
+        "export/diffusers/pytorch_lora_weights.safetensors",
         "export/sample-0.png",
+        "export/toy.json",
+        "export/toy.png",
         "export/toy.safetensors",
         "export/toy_emb.safetensors",
     ]
@@ -117,7 +119,7 @@ def test_the_same_settings_give_the_same_bytes(finished: tuple[RunDir, Events], 
     run, _ = finished
     again = make_run(tmp_path / "b", make_config(Path(load_config(run.config).dataset.path)))
     train(again)
-    for name in ("pytorch_lora_weights.safetensors", "toy.safetensors", "toy_emb.safetensors"):
+    for name in ("diffusers/pytorch_lora_weights.safetensors", "toy.safetensors", "toy_emb.safetensors"):
         assert (again.export / name).read_bytes() == (run.export / name).read_bytes()
     assert lora(again, 6) == lora(run, 6)
 

@@ -19,6 +19,7 @@ from trainer.checkpoints.saver import Saver
 from trainer.checkpoints.snapshot import newest_checkpoint
 from trainer.contract.basemodel.inspect import small_model
 from trainer.contract.run import exits
+from trainer.contract.run.exported import DIFFUSERS
 from trainer.contract.settings.arithmetic import learning_rates
 from trainer.contract.settings.config import TrainConfig, load_config
 from trainer.contract.settings.triggers import split_triggers
@@ -26,7 +27,7 @@ from trainer.data import images
 from trainer.data.dataset import ViewPlan, read_dataset
 from trainer.export.__main__ import main as export
 from trainer.export.card import model_card
-from trainer.export.files import DIFFUSERS
+from trainer.export.keys import diffusers_key
 from trainer.model.adapters import UnknownBlock, target_paths
 from trainer.model.parts import load_scheduler, load_tokenizers
 from trainer.model.prompts import tokenise
@@ -165,31 +166,31 @@ def test_trap_12_the_final_pictures_are_made_with_the_embeddings(runs: Runs, tmp
 
 
 def test_trap_13_the_kohya_file_has_every_layer_and_its_alpha(runs: Runs) -> None:
-    run = runs.words_and_dora.run
-    found = parts.kohya_as_diffusers_reads_it(run.export, "toy.safetensors")
-    trained = load_file(run.checkpoint(2) / "lora.safetensors")
+    found = parts.kohya_as_diffusers_reads_it(runs.words_and_dora.run.export, "toy.safetensors")
+    trained = runs.words_and_dora.trained(2)
     own = {name: one for name, one in trained.items() if not name.endswith(".magnitude")}
     layers = {name.rpartition(".")[0] for name in own}
     assert {name.partition(".")[0] for name in layers} >= {*ENCODERS, "mid_block", "up_blocks", "down_blocks"}
     assert set(found) == set(own) | {f"{layer}.alpha" for layer in layers}
-    assert all(torch.equal(found[name].float(), one.half().float()) for name, one in own.items())
-    assert {float(found[f"{layer}.alpha"]) for layer in layers} == {2.0}
+    scale = {layer: 0.5 if f"{layer}.magnitude" in trained else 1.0 for layer in layers}  # of a DoRA it is folded in
+    up = {name: scale[name.removesuffix(".up")] for name in own if name.endswith(".up")}
+    assert all(torch.equal(found[name].float(), (one * up.get(name, 1)).half().float()) for name, one in own.items())
+    assert {(one, float(found[f"{layer}.alpha"])) for layer, one in scale.items()} == {(0.5, 4.0), (1.0, 2.0)}
 
 
 def test_trap_14_the_kohya_file_of_a_dora_has_dora_scale(runs: Runs) -> None:
-    kohya, theirs = runs.words_and_dora.exported("toy.safetensors"), runs.words_and_dora.exported(DIFFUSERS)
+    kohya = runs.words_and_dora.exported("toy.safetensors")
     assert not [name for name in kohya if "magnitude" in name]
     layers = {name.removesuffix(".alpha") for name in kohya if name.endswith(".alpha") and "_unet_" in name}
     assert {name.removesuffix(".dora_scale") for name in kohya if name.endswith(".dora_scale")} == layers
-    place = "transformer_blocks.0.attn1.to_q"
-    base, fused = parts.weight_from_diffusers(f"mid_block.attentions.0.{place}", theirs)
-    found = parts.weight_from_kohya_dora(base, kohya, f"lora_unet_middle_block_1_{place.replace('.', '_')}")
-    assert torch.allclose(found, fused, atol=1e-4)
-    assert not torch.allclose(base, fused, atol=5e-4)
+    assert {one.dtype for name, one in kohya.items() if name.endswith(".dora_scale")} == {torch.float32}
+    base, own, made = parts.dora_as_interfaces_make_it(runs.words_and_dora.run, kohya)
+    assert [torch.allclose(one, own, atol=1e-4) for one in (*made, base)] == [True, True, True, False]
 
 
 def test_trap_15_the_first_encoders_keys_have_text_model(runs: Runs) -> None:
-    kohya, theirs = (list(runs.words_and_dora.exported(name)) for name in ("toy.safetensors", DIFFUSERS))
+    kohya = list(runs.words_and_dora.exported("toy.safetensors"))
+    theirs = [diffusers_key(name.rpartition(".")[0], "up") for name in runs.words_and_dora.trained(2)]  # no such file
     prefixes = [(kohya, "lora_te1_"), (kohya, "lora_te2_"), *((theirs, f"{one}.") for one in ENCODERS)]
     for names, prefix in prefixes:
         own = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
@@ -288,9 +289,9 @@ def test_trap_24_the_model_card_is_saved_and_names_the_real_base(runs: Runs) -> 
     other = {"base": "someone/other-xl", "vae": "someone/vae"}
     said = model_card(TrainConfig.model_validate({"model": other}), 5, 6, [])
     assert "stabilityai" not in card + said
-    assert 'base = "sdxl-small"' in card
-    assert "base_model: someone/other-xl" in said
-    assert 'AutoencoderKL.from_pretrained("someone/vae"' in said
+    assert "base = str(small_model())" in card and str(small_model()) not in card
+    assert 'base_model: "someone/other-xl"' in said
+    assert "AutoencoderKL.from_pretrained('someone/vae', torch_dtype=torch.bfloat16)" in said
 
 
 def test_trap_25_a_signal_a_full_disk_and_a_nan_lose_nothing(pictures: Path, tmp_path: Path) -> None:
@@ -316,10 +317,11 @@ def test_trap_25_a_signal_a_full_disk_and_a_nan_lose_nothing(pictures: Path, tmp
 
 
 def test_trap_26_the_export_holds_nothing_but_what_may_be_public(runs: Runs) -> None:
-    public = ["README.md", DIFFUSERS, "sample-0.png", "toy.safetensors", "toy_emb.safetensors"]
-    for whole, names in ((runs.pivotal, public), (runs.words_and_dora, public[:-1])):
-        assert sorted(path.name for path in whole.run.export.rglob("*")) == names
-        for path in whole.run.export.iterdir():
+    public = ["README.md", DIFFUSERS, "sample-0.png", "toy.json", "toy.png", "toy.safetensors", "toy_emb.safetensors"]
+    for whole, names in ((runs.pivotal, public), (runs.words_and_dora, [public[0], *public[2:-1]])):
+        files = [path for path in sorted(whole.run.export.rglob("*")) if path.is_file()]
+        assert [str(path.relative_to(whole.run.export)) for path in files] == names
+        for path in files:
             for private in (str(whole.run.path), load_config(whole.run.config).dataset.path, str(small_model())):
                 assert private.encode() not in path.read_bytes()
 

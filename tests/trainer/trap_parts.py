@@ -25,12 +25,14 @@ from trainer.__main__ import _prepare_torch
 from trainer.checkpoints.snapshot import newest_checkpoint
 from trainer.contract.basemodel.inspect import small_model
 from trainer.contract.run.events import EventLog, Tail
+from trainer.contract.run.exported import DIFFUSERS
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, load_config
 from trainer.data import images
 from trainer.data.dataset import ViewPlan, read_dataset
 from trainer.data.latents import LatentCache
-from trainer.export.files import DIFFUSERS
+from trainer.export import readers
+from trainer.export.readers import FileLayer
 from trainer.ground.world import World
 from trainer.loop import Run
 from trainer.step.step import Stepper
@@ -42,6 +44,7 @@ CLASS = "a picture of a star"
 # far apart for the VAE, so that a noisy latent still says which of them it was made of
 COLOURS = ("black", "white", "red", "lime", "blue", "yellow", "magenta", "cyan")
 CLEAR = 700  # above this timestep too little of the picture is left to know it by
+KOHYA_PARTS = ("lora_down.weight", "lora_up.weight", "alpha", "dora_scale")
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,10 @@ class Whole:
     def rows(self, step: int) -> Tensors:
         """The new rows of a checkpoint: clip_l and clip_g."""
         return load_file(self.run.checkpoint(step) / "embeddings.safetensors")
+
+    def trained(self, step: int) -> Tensors:
+        """The LoRA of a checkpoint."""
+        return load_file(self.run.checkpoint(step) / "lora.safetensors")
 
     def exported(self, name: str) -> Tensors:
         """The tensors of an exported file."""
@@ -101,7 +108,7 @@ class Runs:
 
     @cached_property
     def words_and_dora(self) -> Whole:
-        """LoRA on the text encoders and DoRA on the unet, alpha 2 at rank 4; two steps."""
+        """LoRA on the text encoders and DoRA on the unet along the input axis, alpha 2 at rank 4; two steps."""
         own = {"pivotal__enabled": False, "text_encoder_lora__enabled": True, "train__dora": True, "train__alpha": 2.0}
         return trained(self._folder / "words", make_config(self._pictures, train__steps=2, prodigy__d0=1e-3, **own))
 
@@ -302,20 +309,18 @@ def _our_name(key: str) -> str:
     return key.replace(".down.weight.alpha", ".alpha").removesuffix(".weight")
 
 
-def weight_from_kohya_dora(base: torch.Tensor, tensors: Tensors, key: str) -> torch.Tensor:
-    """A weight as ComfyUI and kohya make it: each row of W + alpha / r * up @ down brought to the length dora_scale."""
-    down, up = (tensors[f"{key}.{one}.weight"].float() for one in ("lora_down", "lora_up"))
-    moved = base + float(tensors[f"{key}.alpha"]) / down.shape[0] * (up @ down)
-    return moved * tensors[f"{key}.dora_scale"].float() / moved.norm(dim=1, keepdim=True)
-
-
-def weight_from_diffusers(path: str, tensors: Tensors) -> tuple[torch.Tensor, torch.Tensor]:
-    """The weight of a layer of the unet without and with a diffusers file, fused by PEFT."""
+def dora_as_interfaces_make_it(run: RunDir, tensors: Tensors) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]:
+    """The weight of a layer in the base, as trained up to step 2, and as user interfaces make it of a kohya file."""
+    path, key = "mid_block.attentions.0.transformer_blocks.0.attn1.to_q", "lora_unet_middle_block_1_"
     unet = UNet2DConditionModel.from_pretrained(small_model(), subfolder="unet")
-    before = unet.get_submodule(path).weight.detach().clone()
-    unet.load_lora_adapter(tensors, prefix="unet")
-    unet.fuse_lora()
-    return before, unet.get_submodule(path).base_layer.weight.detach()
+    base = unet.get_submodule(path).weight.detach().clone()
+    saved = load_file(run.checkpoint(2) / "lora.safetensors")
+    moved = base + 2.0 / 4 * saved[f"{path}.up"] @ saved[f"{path}.down"]
+    key += path.removeprefix("mid_block.attentions.0.").replace(".", "_")
+    down, up, alpha, lengths = (tensors[f"{key}.{one}"] for one in KOHYA_PARTS)
+    layer = FileLayer(down, up, float(alpha), lengths)
+    made = [base + compute(base, layer) for compute in readers.INTERFACES_DORA.values()]
+    return base, moved / moved.norm(dim=0) * saved[f"{path}.magnitude"], made
 
 
 def train_until_sigterm(run: RunDir, code: int) -> Whole:

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file, save
 
 from trainer.contract.run.rundir import RunDir, make_private
+from trainer.contract.settings.config import with_dora_axis
 
 VERSION = 1
 FILES = ("lora.safetensors", "embeddings.safetensors", "optimizer.safetensors", "state.json")
@@ -146,7 +147,9 @@ def load_checkpoint(folder: Path) -> Snapshot:
     if state["version"] != VERSION:
         raise Damaged(f"{folder.name} was written by another version of loratui ({state['version']})")
     tensors = [load_file(folder / name) for name in FILES[:3]]
-    return Snapshot(state["step"], *tensors, identity=state["identity"])
+    identity = state["identity"]
+    identity["settings"] = with_dora_axis(identity["settings"], "train.")
+    return Snapshot(state["step"], *tensors, identity=identity)
 
 
 @dataclass(frozen=True)

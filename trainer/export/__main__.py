@@ -16,6 +16,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("run", type=Path)
     parser.add_argument("--checkpoint", type=int, help="step; the newest by default")
     parser.add_argument("--out", type=Path, help="folder; the run's export by default")
+    parser.add_argument("--bundle-emb", action="store_true", help="also one file with the embeddings in it")
     asked = parser.parse_args(arguments)
     from trainer.checkpoints.snapshot import Damaged
     from trainer.contract.basemodel.inspect import NotSDXL
@@ -24,7 +25,7 @@ def main(arguments: list[str]) -> int:
     from trainer.model.errors import ModelError
 
     try:
-        _export(RunDir(asked.run.resolve()), asked.checkpoint, asked.out)
+        _export(RunDir(asked.run.resolve()), asked.checkpoint, asked.out, asked.bundle_emb)
     except ExportMismatch as error:
         print(error, file=sys.stderr)
         return exits.FAILED
@@ -34,7 +35,7 @@ def main(arguments: list[str]) -> int:
     return exits.DONE
 
 
-def _export(run: RunDir, step: int | None, out: Path | None) -> None:
+def _export(run: RunDir, step: int | None, out: Path | None, bundle: bool) -> None:
     from trainer.data.dataset import DataError, Item, hold_out, read_dataset
     from trainer.export.files import export_run
     from trainer.export.trained import find_checkpoint, open_run
@@ -47,9 +48,12 @@ def _export(run: RunDir, step: int | None, out: Path | None) -> None:
         items, _ = hold_out(read_dataset(trained.config), trained.config)
     except DataError as error:
         print(f"the pictures are not there any more, the header names none: {error}", file=sys.stderr)
+    config = trained.config
+    if bundle:
+        config = config.model_copy(update={"export": config.export.model_copy(update={"bundle_embeddings": True})})
     size = trained.parts.unet.config.layers_per_block
     folder = out.resolve() if out else None
-    for name in export_run(run, trained.config, trained.trainee, items, size, snapshot.step, folder):
+    for name in export_run(run, config, trained.trainee, items, size, snapshot.step, folder):
         path = Path(name)
         print(path if path.is_absolute() else run.path / path)
 

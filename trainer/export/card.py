@@ -1,57 +1,33 @@
-"""The model card: what was trained on what, with which words, and how to use the files in three programs."""
+"""The model card: what was trained on what, with which words, and how to use the files in each program."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from trainer.contract.run.changes import SettingChange, effect_of
+from trainer.contract.run.exported import (
+    DIFFUSERS,
+    b_lora_files,
+    base_name,
+    bundle_name,
+    dora_readers,
+    embedding_names,
+    lora_files,
+)
+from trainer.contract.run.interface_prompts import a1111_prompt, comfyui_prompt, invokeai_prompt, swarmui_prompt
 from trainer.contract.settings.arithmetic import learning_rates, views_per_image
 from trainer.contract.settings.config import SDXL, SMALL, TrainConfig, vae_source
-from trainer.export.header import embedding_names
+from trainer.export.quoting import code, markdown, yaml
+from trainer.export.script import first_prompt, script
 from trainer.model.tokens import Vocabulary
 
 SDXL_LICENSE = "openrail++"  # its card: CreativeML Open RAIL++-M, which binds what is derived from it
-
-_SNIPPET = """\
-import torch
-from diffusers import {imports}
-from safetensors.torch import load_file
-
-base = "{base}"
-files = "."  # the folder of this card
-{load}
-{embeddings}pipe.load_lora_weights(files, weight_name="pytorch_lora_weights.safetensors")
-
-picture = pipe(
-    "{prompt}",
-    height={side},
-    width={side},
-    num_inference_steps={steps},
-    guidance_scale={guidance:g},{clip_skip}
-    generator=torch.Generator().manual_seed({seed}),
-).images[0]
-picture.save("picture.png")
-"""
-
-_EMBEDDINGS = """\
-# read the pooled vector at the end of the text: SDXL's configuration names another token, and then
-# transformers reads it at the last new one
-encoders = ((pipe.text_encoder, pipe.tokenizer), (pipe.text_encoder_2, pipe.tokenizer_2))
-for encoder, tokenizer in encoders:
-    for module in encoder.modules():
-        if hasattr(module, "eos_token_id"):
-            module.eos_token_id = tokenizer.eos_token_id
-
-"""
-
-_ONE_FILE = """\
-rows = load_file(f"{{files}}/{file}.safetensors")
-for key, (encoder, tokenizer) in zip(("clip_l", "clip_g"), encoders):
-    pipe.load_textual_inversion(rows[key], token={tokens}, text_encoder=encoder, tokenizer=tokenizer)
-
-"""
+POOLED = (
+    "The new tokens were trained with the pooled vector read at the end of the text, as AUTOMATIC1111, Forge and "
+    "ComfyUI read it. SD.Next and InvokeAI leave it to transformers, which reads it at "
+    "the last new token: their pictures differ a little."
+)
 
 
 def model_card(
@@ -65,7 +41,7 @@ def model_card(
     vocabulary = Vocabulary.of(words, config.pivotal.tokens)
     parts = [
         _front(config, samples),
-        f"# {config.name}\n\nAn SDXL LoRA trained with loratui on {images} pictures, {step} steps.\n",
+        f"# {markdown(config.name)}\n\nAn SDXL LoRA trained with loratui on {images} pictures, {step} steps.\n",
         _pictures(config, samples),
         _use(config, vocabulary),
         _settings(config, images, step),
@@ -74,43 +50,36 @@ def model_card(
     return "\n".join(part for part in parts if part)
 
 
-def base_name(config: TrainConfig) -> str:
-    """The base model as others may read it: a hub id, or the last part of a local folder."""
-    base = config.model.base
-    if Path(base).expanduser().is_dir() or base.startswith(("/", "~", ".")):
-        return Path(base).name
-    return base
-
-
 def _front(config: TrainConfig, samples: list[str]) -> str:
     """What the hub reads: tags, base model and its licence, and the pictures with their prompts (`widget`)."""
     base = base_name(config)
-    lines = ["---", "tags:", "- stable-diffusion-xl", "- text-to-image", "- lora", "- diffusers"]
+    for_diffusers = any(one.path == DIFFUSERS for one in lora_files(config))
+    tags = ["stable-diffusion-xl", "text-to-image", "lora", *(["diffusers"] if for_diffusers else [])]
+    lines = ["---", "tags:", *(f"- {one}" for one in tags)]
     if "/" in base:
-        lines.append(f"base_model: {base}")
+        lines.append(f"base_model: {yaml(base)}")
     if base == SDXL:
-        lines.append(f"license: {SDXL_LICENSE}")
-    lines += [f"instance_prompt: {_quoted(config.dataset.instance_prompt)}", "library_name: diffusers"]
+        lines.append(f"license: {yaml(SDXL_LICENSE)}")
+    lines.append(f"instance_prompt: {yaml(config.dataset.instance_prompt)}")
+    if for_diffusers:
+        lines.append("library_name: diffusers")
     if samples:
         lines.append("widget:")
     for name in samples:
-        lines += [f"- text: {_quoted(_prompt_of(config, name))}", "  output:", f"    url: {name}"]
+        lines += [f"- text: {yaml(_prompt_of(config, name))}", "  output:", f"    url: {yaml(name)}"]
     return "\n".join([*lines, "---", ""])
 
 
 def _changed(changes: Sequence[SettingChange]) -> str:
     """Settings that were others in the first steps; of pictures left out, no name is told."""
     lines = [
-        "* pictures were left out" if one.key == "dataset.skip" else f"* {one.key}: from {one.old} to {one.new}"
+        "* pictures were left out"
+        if one.key == "dataset.skip"
+        else f"* {markdown(f'{one.key}: from {one.old} to {one.new}')}"
         for one in changes
         if effect_of((one,)) == "training"
     ]
     return "\n".join(["Changed between two starts of the run:", "", *lines, ""]) if lines else ""
-
-
-def _quoted(text: str) -> str:
-    """A YAML scalar: JSON's strings are some of YAML's, and no line end gets out of them."""
-    return json.dumps(text)
 
 
 def _prompt_of(config: TrainConfig, sample: str) -> str:
@@ -120,79 +89,60 @@ def _prompt_of(config: TrainConfig, sample: str) -> str:
 
 
 def _pictures(config: TrainConfig, samples: list[str]) -> str:
-    rows = [f"![{_plain(_prompt_of(config, name))}]({name})" for name in samples]
+    rows = [f"![{markdown(_prompt_of(config, name))}]({name})" for name in samples]
     return "\n".join(rows) + "\n" if rows else ""
-
-
-def _plain(text: str) -> str:
-    return "".join(letter for letter in text if letter not in "[]()<>`\\\n\r")
 
 
 def _use(config: TrainConfig, vocabulary: Vocabulary) -> str:
     names = embedding_names(config)
-    first = (config.sample.prompts or (config.dataset.instance_prompt,))[0]
-    own = dict(zip(vocabulary.words, names.values(), strict=True))
-    typed, comfy = first, first
-    if own:
-        typed = Vocabulary({word: (name,) for word, name in own.items()}).write(first)
-        comfy = Vocabulary({word: (f"embedding:{name}",) for word, name in own.items()}).write(first)
+    written = {one.path for one in lora_files(config)}
     lines = ["## Use", ""]
-    if own:
+    if names:
         said = ", ".join(
-            f"`{word}` became {len(vocabulary.words[word])} new tokens in `{name}.safetensors`"
-            for word, name in own.items()
+            f"{code(word)} became {len(vocabulary.words[word])} new tokens in {code(f'{name}.safetensors')}"
+            for word, name in names.items()
         )
         lines += [f"Trigger: {said}. The LoRA needs them: load both.", ""]
     else:
-        lines += [f"Trigger: `{config.dataset.trigger}`", ""]
-    lines += ["### diffusers", "", "```python", _snippet(config, vocabulary, names).rstrip(), "```", ""]
-    lora = f"<lora:{config.name}:1>"
-    put = f"`{config.name}.safetensors` into `models/Lora`" + (
-        f", `{'`, `'.join(f'{n}.safetensors' for n in own.values())}` into `embeddings`" if own else ""
-    )
-    lines += ["### AUTOMATIC1111, Forge, SD.Next", "", f"Put {put}; prompt: `{_plain_code(typed)} {lora}`", ""]
-    put = put.replace("models/Lora", "models/loras").replace("`embeddings`", "`models/embeddings`")
-    lines += ["### ComfyUI", "", f"Put {put}; load the LoRA with LoraLoader; prompt: `{_plain_code(comfy)}`", ""]
-    if own:
-        lines += [
-            "The new tokens were trained with the pooled vector read at the end of the text, as these programs do.",
-            "",
-        ]
-    return "\n".join(lines)
+        lines += [f"Trigger: {code(config.dataset.trigger)}", ""]
+    if config.train.dora:
+        axis = config.train.dora_axis
+        lines += [f"This is a DoRA along the {axis} axis. Programs that compute it: {dora_readers(axis)}.", ""]
+    if DIFFUSERS in written:
+        lines += ["### diffusers", "", "```python", script(config, vocabulary).rstrip(), "```", ""]
+    if f"{config.name}.safetensors" in written:
+        lines += _interfaces(config, names)
+    return "\n".join([*lines, POOLED, ""] if names else lines)
 
 
-def _plain_code(text: str) -> str:
-    return text.replace("`", "'")
+def _interfaces(config: TrainConfig, names: dict[str, str]) -> list[str]:
+    """Where the files go in each user interface, and what is typed there."""
+    prompt, lora = first_prompt(config), f"{config.name}.safetensors"
+    files = ", ".join(code(f"{name}.safetensors") for name in names.values())
 
+    def put(loras: str, embeddings: str) -> str:
+        return f"Put {code(lora)} into `{loras}`" + (f", {files} into `{embeddings}`" if files else "")
 
-def _snippet(config: TrainConfig, vocabulary: Vocabulary, names: dict[str, str]) -> str:
-    embeddings = _EMBEDDINGS if names else ""
-    for word, file in names.items():
-        embeddings += _ONE_FILE.format(file=file, tokens=list(vocabulary.words[word]))
-    first = (config.sample.prompts or (config.dataset.instance_prompt,))[0]
-    own_vae = vae_source(config.model)
-    half = {"bf16": "torch.bfloat16", "fp16": "torch.float16", "fp32": "torch.float32"}[config.train.precision]
-    # from_single_file knows the argument by this name in every version
-    single = base_name(config).endswith(".safetensors")
-    way = f"from_single_file(base, torch_dtype={half})" if single else f"from_pretrained(base, dtype={half})"
-    load = f"pipe = StableDiffusionXLPipeline.{way}"
-    if own_vae:
-        shown = own_vae if not Path(own_vae).expanduser().is_dir() else Path(own_vae).name
-        load = f'vae = AutoencoderKL.from_pretrained("{shown}", dtype={half})\n' + load.replace(
-            "(base,", "(base, vae=vae,"
+    imported = f"Import {code(lora)}" + (f" and {files}" if files else "")
+    tag = f"<lora:{config.name}:1>"
+    sections = {
+        "AUTOMATIC1111, Forge, SD.Next": f"{put('models/Lora', 'embeddings')}; prompt: "
+        + code(f"{a1111_prompt(prompt, names)} {tag}"),
+        "ComfyUI": f"{put('models/loras', 'models/embeddings')}; load the LoRA with LoraLoader; prompt: "
+        + code(comfyui_prompt(prompt, names)),
+        "InvokeAI": f"{imported} in the model manager; add the LoRA; prompt: {code(invokeai_prompt(prompt, names))}",
+        "SwarmUI": f"{put('Models/Lora', 'Models/Embeddings')}; prompt: "
+        + code(f"{swarmui_prompt(prompt, names)} {tag}"),
+    }
+    if bundle := bundle_name(config):
+        sections["AUTOMATIC1111, SD.Next, with one file"] = (
+            f"{code(bundle)} into `models/Lora` holds the embeddings too: the others are not needed beside it; prompt: "
+            + code(f"{a1111_prompt(prompt, names)} <lora:{config.name}_bundle:1>")
         )
-    return _SNIPPET.format(
-        imports="AutoencoderKL, StableDiffusionXLPipeline" if own_vae else "StableDiffusionXLPipeline",
-        base=base_name(config),
-        load=load + '\nif torch.cuda.is_available():\n    pipe.to("cuda")',
-        embeddings=embeddings,
-        prompt=vocabulary.write(first).replace("\\", "\\\\").replace('"', '\\"'),
-        side=config.train.resolution,
-        steps=config.sample.steps,
-        guidance=config.sample.guidance,
-        seed=config.sample.seed,
-        clip_skip=f"\n    clip_skip={config.model.clip_skip}," if config.model.clip_skip else "",
-    )
+    if parts := b_lora_files(config):
+        said = " and ".join(f"{code(name)} ({block})" for name, block in parts.items())
+        sections["Content and style apart"] = f"{said}: each can be loaded without the other, at a strength of its own."
+    return [line for name, words in sections.items() for line in (f"### {name}", "", words, "")]
 
 
 def _settings(config: TrainConfig, images: int, step: int) -> str:
@@ -216,6 +166,7 @@ def _settings(config: TrainConfig, images: int, step: int) -> str:
         ("views per image", f"{views_per_image(step, train.batch * train.accumulation, images):.0f}"),
         ("rank, alpha", f"{train.rank}, {train.alpha or train.rank:g}"),
         ("targets", train.targets + (f" in {', '.join(train.blocks)}" if train.blocks else "")),
+        ("DoRA", f"along the {train.dora_axis} axis" if train.dora else "off"),
         ("optimizer", f"{train.optimizer}, {unet_lr:g} unet, {words_lr:g} words"),
         (
             "text encoder LoRA",
@@ -236,4 +187,5 @@ def _settings(config: TrainConfig, images: int, step: int) -> str:
         ("precision", train.precision),
         ("seed", str(train.seed)),
     ]
-    return "\n".join(["## Training", "", "| setting | value |", "|---|---|", *(f"| {a} | {b} |" for a, b in rows), ""])
+    lines = [f"| {markdown(name)} | {markdown(value)} |" for name, value in rows]
+    return "\n".join(["## Training", "", "| setting | value |", "|---|---|", *lines, ""])

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from pathlib import Path
 
 import torch
+from PIL import Image
 from safetensors.torch import save as save_any_order
 
+from trainer.contract.basemodel.unet_names import within
 from trainer.contract.run.changes import read_changes
+from trainer.contract.run.exported import (
+    CARD,
+    DIFFUSERS,
+    OLD_DIFFUSERS,
+    b_lora_files,
+    bundle_name,
+    embedding_names,
+    lora_files,
+)
 from trainer.contract.run.rundir import RunDir, make_private, write_atomic
 from trainer.contract.settings.config import TrainConfig
 from trainer.data.dataset import Item
 from trainer.export.card import model_card
-from trainer.export.header import embedding_names, kohya_header
+from trainer.export.header import Told, embeddings_header, kohya_header, trigger_phrase, usage_hint
 from trainer.export.keys import diffusers_key, diffusers_magnitude, kohya_key
 from trainer.export.proof import prove_diffusers, prove_embeddings, prove_kohya
 from trainer.model.adapters import DoraLinear, LoraLinear
 from trainer.model.parts import DTYPES
 from trainer.step.trainee import ENCODERS, Trainee
 
-DIFFUSERS = "pytorch_lora_weights.safetensors"
+THUMBNAIL = 256  # px a side; about 15 kB in the header
 
 
 def export_run(
@@ -43,26 +55,48 @@ def export_run(
     shutil.rmtree(aside, ignore_errors=True)
     make_private(aside)
     try:
-        write_diffusers(aside / DIFFUSERS, trainee.layers, DTYPES[config.export.precision])
-        kohya = aside / f"{config.name}.safetensors"
-        write_kohya(kohya, config, trainee.layers, items, step, layers_per_block, trainee.prediction)
-        write_embeddings(aside, config, trainee)
         shown = _copy_samples(run, aside, len(config.sample.prompts) or 1, step)
+        picture = small_jpeg(aside / shown[0]) if shown else None
+        told = Told(items, step, trainee.prediction, picture)
+        _write_loras(aside, config, trainee, told, layers_per_block)
+        write_embeddings(aside, config, trainee, told)
+        write_companions(aside, config, aside / shown[0] if shown else None)
         card = model_card(config, len(items), step, shown, read_changes(run))
-        write_atomic(aside / "README.md", card, mode=0o644)
+        write_atomic(aside / CARD, card, mode=0o644)
         return _move_all(aside, folder, run)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
 
+def _write_loras(folder: Path, config: TrainConfig, trainee: Trainee, told: Told, layers_per_block: int) -> None:
+    """Every LoRA file that the settings lead to."""
+    for one in lora_files(config):
+        path = folder / one.path
+        if one.path == DIFFUSERS:
+            write_diffusers(path, trainee.layers, DTYPES[config.export.precision])
+        else:
+            write_kohya(path, config, trainee.layers, told, layers_per_block)
+    for name, block in b_lora_files(config).items():
+        own = {path: layer for path, layer in trainee.unet_layers.items() if within(path, block)}
+        write_kohya(folder / name, config, own, told, layers_per_block)
+    if name := bundle_name(config):
+        rows = {
+            f"bundle_emb.{file}.{key}": one
+            for file, found in embedding_rows(config, trainee).items()
+            for key, one in found.items()
+        }
+        write_kohya(folder / name, config, trainee.layers, told, layers_per_block, rows)
+
+
 def write_diffusers(path: Path, layers: dict[str, LoraLinear], dtype: torch.dtype) -> None:
     """The diffusers file. Its loader takes alpha = rank, so another scale is folded into `up`, in fp32."""
+    make_private(path.parent)
     tensors = {}
     for name, layer in layers.items():
         tensors[diffusers_key(name, "down")] = _file_tensor(layer.down, dtype)
         tensors[diffusers_key(name, "up")] = _file_tensor(layer.up.detach() * layer.scale, dtype)
         if isinstance(layer, DoraLinear):
-            tensors[diffusers_magnitude(name)] = _file_tensor(layer.magnitude, dtype)
+            tensors[diffusers_magnitude(name)] = _file_tensor(layer.magnitude, torch.float32)
     write_atomic(path, file_bytes(tensors, {"format": "pt"}), mode=0o644)
     prove_diffusers(path, layers)
 
@@ -71,37 +105,80 @@ def write_kohya(
     path: Path,
     config: TrainConfig,
     layers: dict[str, LoraLinear],
-    items: tuple[Item, ...],
-    step: int,
+    told: Told,
     layers_per_block: int,
-    prediction: str = "epsilon",
+    bundled: dict[str, torch.Tensor] | None = None,
 ) -> None:
-    """The file for A1111, ComfyUI, Forge and SD.Next; alpha is kept as a number of its own."""
+    """The file for A1111, ComfyUI, Forge, SD.Next and InvokeAI; alpha is kept as a number of its own.
+
+    `bundled` (rows of embeddings, by the names that OneTrainer gives them) stands in the file as it is.
+
+    With DoRA the scale is folded into `up`, in fp32, and alpha is the rank: SD.Next scales after the lengths are set.
+    """
     dtype = DTYPES[config.export.precision]
     tensors = {}
     for name, layer in layers.items():
         key = kohya_key(name, layers_per_block)
         tensors[f"{key}.lora_down.weight"] = _file_tensor(layer.down, dtype)
-        tensors[f"{key}.lora_up.weight"] = _file_tensor(layer.up, dtype)
+        folded = layer.scale if isinstance(layer, DoraLinear) else 1.0
+        tensors[f"{key}.lora_up.weight"] = _file_tensor(layer.up.detach() * folded, dtype)
         if isinstance(layer, DoraLinear):
-            tensors[f"{key}.dora_scale"] = _file_tensor(layer.magnitude.unsqueeze(1), dtype)
-        tensors[f"{key}.alpha"] = torch.tensor(layer.scale * layer.down.shape[0], dtype=dtype)
-    write_atomic(path, file_bytes(tensors, kohya_header(config, items, step, tensors, prediction)), mode=0o644)
-    prove_kohya(path, layers, layers_per_block)
+            lengths = layer.magnitude if layer.axis == "input" else layer.magnitude.unsqueeze(1)
+            tensors[f"{key}.dora_scale"] = _file_tensor(lengths, torch.float32)
+        tensors[f"{key}.alpha"] = torch.tensor(layer.scale / folded * layer.down.shape[0], dtype=dtype)
+    tensors |= bundled or {}
+    write_atomic(path, file_bytes(tensors, kohya_header(config, told, tensors)), mode=0o644)
+    prove_kohya(path, layers, layers_per_block, bundled)
 
 
-def write_embeddings(folder: Path, config: TrainConfig, trainee: Trainee) -> None:
-    """One file for each identifier: clip_l (n, 768) and clip_g (n, 1280), in fp32."""
-    tokens = trainee.vocabulary.tokens
+def embedding_rows(config: TrainConfig, trainee: Trainee) -> dict[str, dict[str, torch.Tensor]]:
+    """Of each embeddings file (without ending): clip_l (n, 768) and clip_g (n, 1280), in fp32."""
+    tokens, found = trainee.vocabulary.tokens, {}
     for word, name in embedding_names(config).items():
         own = [tokens.index(token) for token in trainee.vocabulary.words[word]]
-        rows = {
+        found[name] = {
             key: table.rows.detach()[own].float().cpu().contiguous()
             for key, table in zip(ENCODERS, trainee.tables, strict=True)
         }
+    return found
+
+
+def write_embeddings(folder: Path, config: TrainConfig, trainee: Trainee, told: Told) -> None:
+    """One file for each identifier."""
+    for name, rows in embedding_rows(config, trainee).items():
         path = folder / f"{name}.safetensors"
-        write_atomic(path, file_bytes(rows, {"format": "pt"}), mode=0o644)
+        write_atomic(path, file_bytes(rows, embeddings_header(config, told, rows, name)), mode=0o644)
         prove_embeddings(path, rows)
+
+
+def write_companions(folder: Path, config: TrainConfig, picture: Path | None) -> None:
+    """NAME.json and NAME.png: A1111, Forge, InvokeAI and SwarmUI show them beside a LoRA of that name.
+
+    The keys are A1111's (extensions-builtin/Lora/ui_edit_user_metadata.py, save_lora_user_metadata).
+    """
+    if not (folder / f"{config.name}.safetensors").is_file():
+        return
+    words = {
+        "description": usage_hint(config),
+        "sd version": "SDXL",
+        "activation text": trigger_phrase(config),
+        "preferred weight": 1.0,
+        "negative text": "",
+        "notes": "",
+    }
+    write_atomic(folder / f"{config.name}.json", json.dumps(words, ensure_ascii=False, indent=1) + "\n", mode=0o644)
+    if picture is not None:
+        shutil.copyfile(picture, folder / f"{config.name}.png")
+
+
+def small_jpeg(picture: Path) -> bytes:
+    """A picture of at most THUMBNAIL px a side, for the header."""
+    with Image.open(picture) as opened:
+        small = opened.convert("RGB")
+    small.thumbnail((THUMBNAIL, THUMBNAIL))
+    raw = io.BytesIO()
+    small.save(raw, "JPEG", quality=85)
+    return raw.getvalue()
 
 
 def file_bytes(tensors: dict[str, torch.Tensor], header: dict[str, str]) -> bytes:
@@ -140,10 +217,14 @@ def _copy_samples(run: RunDir, folder: Path, prompts: int, step: int) -> list[st
 
 
 def _move_all(aside: Path, folder: Path, run: RunDir) -> list[str]:
+    """Put the files in place, those of inner folders first; a file where an older export had it goes."""
     make_private(folder)
     names = []
-    for path in sorted(aside.iterdir()):
-        final = folder / path.name
+    files = [path for path in aside.rglob("*") if path.is_file()]
+    for path in sorted(files, key=lambda one: (-len(one.parts), one)):
+        final = folder / path.relative_to(aside)
+        make_private(final.parent)
         path.replace(final)
         names.append(str(final.relative_to(run.path)) if final.is_relative_to(run.path) else str(final))
+    (folder / OLD_DIFFUSERS).unlink(missing_ok=True)
     return names

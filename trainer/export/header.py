@@ -2,36 +2,54 @@
 
 from __future__ import annotations
 
+import base64
+import calendar
 import hashlib
 import json
+import math
 import os
 import time
 from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
 
 from safetensors.torch import save
 from torch import Tensor
 
+from trainer.contract.run.exported import base_name, embedding_names
+from trainer.contract.run.interface_prompts import named_prompt
 from trainer.contract.settings.arithmetic import learning_rates, text_frozen_after
 from trainer.contract.settings.config import TrainConfig
 from trainer.data.dataset import Item
+from trainer.ground.digests import file_digest
 
 PREDICTIONS = {"epsilon": "epsilon", "v_prediction": "v"}  # as modelspec writes them; it has no word for EDM's
 
 
-def kohya_header(
-    config: TrainConfig, items: tuple[Item, ...], step: int, tensors: dict[str, Tensor], prediction: str = "epsilon"
-) -> dict[str, str]:
-    """The header as safetensors wants it, text to text. No path, host or time of day is in it.
+@dataclass(frozen=True)
+class Told:
+    """What the headers of an export tell beside the settings. `picture`: a small JPEG of the newest step, or none."""
 
-    `prediction` is what the base model predicts: epsilon, v_prediction, or edm.
-    """
-    train = config.train
+    items: tuple[Item, ...]
+    step: int
+    prediction: str = "epsilon"  # what the base model predicts: epsilon, v_prediction, or edm
+    picture: bytes | None = None
+
+
+def kohya_header(config: TrainConfig, told: Told, tensors: dict[str, Tensor]) -> dict[str, str]:
+    """The header as safetensors wants it, text to text. No path, host or time of day is in it."""
+    train, data = config.train, config.dataset
     unet_lr, words_lr = learning_rates(config)
     alpha = train.alpha or float(train.rank)
-    captions = Counter(item.prompt for item in items)
+    names = embedding_names(config)
+    captions = Counter(named_prompt(item.prompt, names) for item in told.items)
+    count = len(told.items)
+    # of its own name: that of the person's folder is none of a stranger's business
+    folder = {config.name: {"n_repeats": data.repeats, "img_count": count}}
     return {
         "ss_base_model_version": "sdxl_base_v1-0",
-        "ss_network_module": "networks.lora",
+        **_base(config),
+        **_network(config),
         "ss_network_dim": str(train.rank),
         "ss_network_alpha": f"{alpha:g}",
         "ss_optimizer": train.optimizer,
@@ -41,37 +59,79 @@ def kohya_header(
         "ss_lr_scheduler": train.schedule,
         "ss_lr_warmup_steps": str(train.warmup_steps),
         "ss_max_train_steps": str(train.steps),
-        "ss_steps": str(step),
+        "ss_steps": str(told.step),
+        "ss_epoch": str(_epochs(config, told.step, count)),
+        "ss_num_epochs": str(_epochs(config, train.steps, count)),
         "ss_seed": str(train.seed),
         "ss_resolution": f"({train.resolution}, {train.resolution})",
+        # kohya counts the last layer as 1, and SDXL's own, the one before it, as 2
+        "ss_clip_skip": str(config.model.clip_skip + 2) if config.model.clip_skip else "None",
         "ss_min_snr_gamma": f"{train.min_snr_gamma:g}" if train.min_snr_gamma and not train.edm else "None",
         "ss_mixed_precision": train.precision,
         "ss_batch_size_per_device": str(train.batch),
         "ss_gradient_accumulation_steps": str(train.accumulation),
-        "ss_num_train_images": str(len(items) * config.dataset.repeats),
+        "ss_num_train_images": str(count * data.repeats),
+        "ss_dataset_dirs": json.dumps(folder),
         "ss_output_name": config.name,
+        "ss_training_started_at": _midnight(),
+        "ss_training_finished_at": _midnight(),
         "ss_tag_frequency": json.dumps({config.name: captions}, ensure_ascii=False),
         "sshs_model_hash": tensor_hash(tensors),
-        "modelspec.sai_model_spec": "1.0.1",
-        "modelspec.architecture": "stable-diffusion-xl-v1-base/lora",
-        "modelspec.implementation": "https://github.com/Stability-AI/generative-models",
-        "modelspec.title": config.name,
-        "modelspec.date": day(),
-        "modelspec.resolution": f"{train.resolution}x{train.resolution}",
-        **({"modelspec.prediction_type": PREDICTIONS[prediction]} if prediction in PREDICTIONS else {}),
-        "modelspec.trigger_phrase": trigger_phrase(config),
-        "modelspec.usage_hint": usage_hint(config),
+        **_modelspec(config, told, tensors, "lora", config.name),
     }
 
 
-def embedding_names(config: TrainConfig) -> dict[str, str]:
-    """The embeddings file (without ending) of each identifier: NAME_emb, or NAME_IDENTIFIER_emb for several."""
-    if not config.pivotal.enabled:
-        return {}
-    words = config.dataset.trigger.split(",")
-    if len(words) == 1:
-        return {words[0]: f"{config.name}_emb"}
-    return {word: f"{config.name}_{_plain(word)}_emb" for word in words}
+def embeddings_header(config: TrainConfig, told: Told, tensors: dict[str, Tensor], name: str) -> dict[str, str]:
+    """The header of the embeddings file `name` (without ending)."""
+    return {"format": "pt", **_modelspec(config, told, tensors, "textual-inversion", name)}
+
+
+def _modelspec(config: TrainConfig, told: Told, tensors: dict[str, Tensor], kind: str, title: str) -> dict[str, str]:
+    """Stability's model metadata, 1.0.1; what nobody gave is left out."""
+    side, hint = config.train.resolution, usage_hint(config)
+    steps = f"{told.step} steps on {len(told.items)} pictures"
+    found = {
+        "sai_model_spec": "1.0.1",
+        "architecture": f"stable-diffusion-xl-v1-base/{kind}",
+        "implementation": "https://github.com/Stability-AI/generative-models",
+        "title": title,
+        "description": f"Trained with loratui on {base_name(config)}: {steps}. {hint}",
+        "author": config.export.author,
+        "date": day(),
+        "hash_sha256": f"0x{tensor_hash(tensors)}",
+        "resolution": f"{side}x{side}",
+        "prediction_type": PREDICTIONS.get(told.prediction, ""),
+        "encoder_layer": str(config.model.clip_skip + 2) if config.model.clip_skip else "",
+        "trigger_phrase": trigger_phrase(config) if kind == "lora" else title,
+        "usage_hint": hint,
+        "thumbnail": "",
+    }
+    if told.picture is not None and kind == "lora":
+        found["thumbnail"] = f"data:image/jpeg;base64,{base64.b64encode(told.picture).decode()}"
+    return {f"modelspec.{key}": value for key, value in found.items() if value}
+
+
+def _base(config: TrainConfig) -> dict[str, str]:
+    """The base model's name as others may read it; of a single file its sha256 as well, by which interfaces know it."""
+    found = {"ss_sd_model_name": base_name(config)}
+    path = Path(config.model.base).expanduser()
+    if path.is_file():
+        found["ss_new_sd_model_hash"] = file_digest(path)
+    return found
+
+
+def _epochs(config: TrainConfig, steps: int, images: int) -> int:
+    """Passes over all pictures with their repeats, the last one counted whole."""
+    seen = steps * config.train.batch * config.train.accumulation
+    return math.ceil(seen / max(1, images * config.dataset.repeats))
+
+
+def _network(config: TrainConfig) -> dict[str, str]:
+    """The module that makes such a network: kohya's, and LyCORIS's for a DoRA, with its arguments as it writes them."""
+    if not config.train.dora:
+        return {"ss_network_module": "networks.lora"}
+    arguments = {"algo": "lora", "dora_wd": "True", "wd_on_output": str(config.train.dora_axis == "output")}
+    return {"ss_network_module": "lycoris.kohya", "ss_network_args": json.dumps(arguments)}
 
 
 def trigger_phrase(config: TrainConfig) -> str:
@@ -95,11 +155,12 @@ def day() -> str:
     return time.strftime("%Y-%m-%d", moment)
 
 
+def _midnight() -> str:
+    """The start of `day` in seconds: the hours of a run would make the same answers other bytes each time."""
+    return str(float(calendar.timegm(time.strptime(day(), "%Y-%m-%d"))))
+
+
 def tensor_hash(tensors: dict[str, Tensor]) -> str:
     """sha256 of the file behind its header: what user interfaces know a LoRA by."""
     raw = save(tensors)
     return hashlib.sha256(raw[8 + int.from_bytes(raw[:8], "little") :]).hexdigest()
-
-
-def _plain(word: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in word)

@@ -21,7 +21,7 @@ def diffusers_key(path: str, side: str) -> str:
 
 
 def diffusers_magnitude(path: str) -> str:
-    """The trained row lengths of a DoRA, as PEFT and diffusers name them."""
+    """The trained row lengths of a DoRA along the output axis, as PEFT and diffusers name them."""
     return f"unet.{path}.lora_magnitude_vector"
 
 

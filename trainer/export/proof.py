@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
 
 from trainer.export.keys import diffusers_key, diffusers_magnitude, kohya_key
+from trainer.export.readers import INTERFACES, INTERFACES_DORA, LIBRARIES, FileLayer, Reader
 from trainer.model.adapters import DoraLinear, LoraLinear
 
 # relative error of rounding to the nearest, and half the spacing of the smallest numbers
@@ -18,16 +19,7 @@ ROUNDING = {
     torch.bfloat16: (2.0**-8, 2.0**-134),
 }
 FP32 = 1e-6  # of the product itself, relative to the sum of its absolute terms
-
-
-@dataclass(frozen=True)
-class WrittenDelta:
-    """One layer as a file has it: scale * up @ down, and with DoRA the length of each row."""
-
-    down: torch.Tensor
-    up: torch.Tensor
-    scale: float
-    magnitude: torch.Tensor | None
+READ = 1e-5  # how far a reader's fp32 may be from ours, relative to the weight that it makes
 
 
 class ExportMismatch(RuntimeError):
@@ -42,27 +34,36 @@ def prove_diffusers(path: Path, layers: dict[str, LoraLinear]) -> None:
     _same_keys(path, set(tensors), expected)
     for name, layer in layers.items():
         down, up = tensors[diffusers_key(name, "down")], tensors[diffusers_key(name, "up")]
-        _compare(path, name, layer, WrittenDelta(down, up, 1.0, tensors.get(diffusers_magnitude(name))))
+        written = FileLayer(down, up, down.shape[0], tensors.get(diffusers_magnitude(name)))
+        _compare(path, name, layer, written, LIBRARIES)
 
 
-def prove_kohya(path: Path, layers: dict[str, LoraLinear], layers_per_block: int) -> None:
-    """Read `path` back and compare every layer, alpha included. Raises ExportMismatch."""
+def prove_kohya(
+    path: Path, layers: dict[str, LoraLinear], layers_per_block: int, bundled: dict[str, torch.Tensor] | None = None
+) -> None:
+    """Read `path` back and compare every layer, alpha and what is `bundled` included. Raises ExportMismatch."""
     tensors = load_file(path)
     keys = {name: kohya_key(name, layers_per_block) for name in layers}
     parts = ("lora_down.weight", "lora_up.weight", "alpha")
     expected = {f"{key}.{part}" for key in keys.values() for part in parts}
     expected |= {f"{keys[name]}.dora_scale" for name, layer in layers.items() if isinstance(layer, DoraLinear)}
-    _same_keys(path, set(tensors), expected)
+    _same_keys(path, set(tensors), expected | set(bundled or {}))
+    _same_rows(path, tensors, bundled or {})
     for name, layer in layers.items():
         down, up, alpha = (tensors[f"{keys[name]}.{part}"] for part in parts)
-        scale = float(alpha) / down.shape[0]
-        _compare(path, name, layer, WrittenDelta(down, up, scale, tensors.get(f"{keys[name]}.dora_scale")))
+        written = FileLayer(down, up, float(alpha), tensors.get(f"{keys[name]}.dora_scale"))
+        readers = INTERFACES if written.magnitude is None else INTERFACES_DORA
+        _compare(path, name, layer, written, readers)
 
 
 def prove_embeddings(path: Path, rows: dict[str, torch.Tensor]) -> None:
     """Read `path` back; the rows are there to the bit. Raises ExportMismatch."""
     tensors = load_file(path)
     _same_keys(path, set(tensors), set(rows))
+    _same_rows(path, tensors, rows)
+
+
+def _same_rows(path: Path, tensors: dict[str, torch.Tensor], rows: dict[str, torch.Tensor]) -> None:
     for name, expected in rows.items():
         if not torch.equal(tensors[name], expected.detach().float().cpu()):
             raise ExportMismatch(f"{path.name}: {name} differs from what was trained")
@@ -74,16 +75,45 @@ def _same_keys(path: Path, found: set[str], expected: set[str]) -> None:
         raise ExportMismatch(f"{path.name}: {len(found ^ expected)} keys too many or too few, such as {odd}")
 
 
-def _compare(path: Path, name: str, layer: LoraLinear, written: WrittenDelta) -> None:
+def _compare(path: Path, name: str, layer: LoraLinear, written: FileLayer, readers: Mapping[str, Reader]) -> None:
     off = _dora_error(layer, written) if isinstance(layer, DoraLinear) else _lora_error(layer, written)
     if not off <= 0:
         raise ExportMismatch(f"{path.name}: the weight change of {name} is not the model's (off by {off:.3g})")
+    weight = _base_weight(layer)
+    meant = _own_change(weight, layer, written)
+    for reader, compute in readers.items():
+        try:
+            off = float((compute(weight, written) - meant).norm() / (weight + meant).norm().clamp(min=1e-12))
+        except RuntimeError:  # shapes that do not go together
+            off = float("inf")
+        if not off <= READ:
+            raise ExportMismatch(
+                f"{path.name}: {reader} would make another weight of {name} than was trained (off by {off:.3g})"
+            )
 
 
-def _lora_error(layer: LoraLinear, written: WrittenDelta) -> float:
+def _base_weight(layer: LoraLinear) -> torch.Tensor:
+    """W on the CPU in fp32; zeros where no reader asks for it, because it was let go of or only the change counts."""
+    if isinstance(layer, DoraLinear):
+        return layer.base.weight.detach().float().cpu()
+    return torch.zeros(layer.up.shape[0], layer.down.shape[1])
+
+
+def _own_change(weight: torch.Tensor, layer: LoraLinear, written: FileLayer) -> torch.Tensor:
+    """The change that the file's tensors mean along the axis that was trained."""
+    change = written.scale * written.product()
+    if not isinstance(layer, DoraLinear) or written.magnitude is None:
+        return change
+    moved, lengths = weight + change, written.magnitude.float().cpu()
+    if layer.axis == "input":
+        return moved * (lengths.reshape(1, -1) / moved.norm(dim=0, keepdim=True)) - weight
+    return moved * (lengths.reshape(-1, 1) / moved.norm(dim=1, keepdim=True)) - weight
+
+
+def _lora_error(layer: LoraLinear, written: FileLayer) -> float:
     """How far the file's change is outside the bound that rounding allows; at most 0 is right, NaN is not."""
     down, up = written.down, written.up
-    found, expected = written.scale * (up.float() @ down.float()), LoraLinear.change(layer).cpu()
+    found, expected = written.scale * written.product(), LoraLinear.change(layer).cpu()
     relative, least = ROUNDING[down.dtype]
     # the bound follows from rounding each factor: |d(up)| |down| + |up| |d(down)| + |d(up)| |d(down)|
     wide, flat = up.float().abs(), down.float().abs()
@@ -92,11 +122,11 @@ def _lora_error(layer: LoraLinear, written: WrittenDelta) -> float:
     return float(((found - expected).abs() - written.scale * bound * 1.01).max())
 
 
-def _dora_error(layer: DoraLinear, written: WrittenDelta) -> float:
-    """The same for a DoRA: direction as above, then each row's length to rounding."""
+def _dora_error(layer: DoraLinear, written: FileLayer) -> float:
+    """The same for a DoRA: direction as above, then each length to rounding."""
     if written.magnitude is None:
         return float("inf")
-    own, found = layer.magnitude.detach().cpu(), written.magnitude.float().reshape(-1)
+    own, found = layer.magnitude.detach().cpu().reshape(-1), written.magnitude.float().reshape(-1)
     relative, least = ROUNDING[written.magnitude.dtype]
     lengths = float(((found - own).abs() - (own.abs() * relative + least) * 1.01 - FP32).max())
     return max(_lora_error(layer, written), lengths, key=lambda one: (one != one, one))

@@ -9,11 +9,10 @@ import torch
 from safetensors.torch import load_file
 
 from trainer.checkpoints.snapshot import Snapshot, load_checkpoint, newest_checkpoint
+from trainer.contract.run.exported import DIFFUSERS, OLD_DIFFUSERS, embedding_names, lora_files
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, load_config
-from trainer.export.files import DIFFUSERS
-from trainer.export.header import embedding_names
-from trainer.export.keys import diffusers_key, diffusers_magnitude
+from trainer.export.keys import diffusers_key, diffusers_magnitude, kohya_key
 from trainer.model.adapters import DoraLinear
 from trainer.model.download import bring
 from trainer.model.parts import Parts, fix_pooling, load_parts, pick_device
@@ -60,16 +59,30 @@ def find_checkpoint(run: RunDir, step: int | None) -> Snapshot:
 @torch.no_grad()
 def load_exported(run: RunDir, trained: Trained) -> None:
     """Fill the modules from the run's exported files. Raises NothingTrained where there are none."""
-    path = run.export / DIFFUSERS
+    name = lora_files(trained.config)[-1].path
+    path = run.export / name
+    if name == DIFFUSERS and not path.is_file():
+        path = run.export / OLD_DIFFUSERS  # a run of before
     if not path.is_file():
         raise NothingTrained(f"'{run.path.name}' has no exported files yet; 'loratui export' makes them")
-    tensors = load_file(path)
+    theirs = name == DIFFUSERS
+    tensors, size = load_file(path), trained.parts.unet.config.layers_per_block
     for name, layer in trained.trainee.layers.items():
-        layer.down.copy_(tensors[diffusers_key(name, "down")])
-        layer.up.copy_(tensors[diffusers_key(name, "up")].float() / layer.scale)
+        down, up, magnitude = _keys(name, theirs, size)
+        layer.down.copy_(tensors[down])
+        folded = layer.scale if theirs or isinstance(layer, DoraLinear) else 1.0
+        layer.up.copy_(tensors[up].float() / folded)
         if isinstance(layer, DoraLinear):
-            layer.magnitude.copy_(tensors[diffusers_magnitude(name)])
+            layer.magnitude.copy_(tensors[magnitude])
     _load_rows(run.export, trained)
+
+
+def _keys(name: str, diffusers: bool, layers_per_block: int) -> tuple[str, str, str]:
+    """Of a layer's down, up and lengths, in diffusers' file or in the one of the user interfaces."""
+    if diffusers:
+        return diffusers_key(name, "down"), diffusers_key(name, "up"), diffusers_magnitude(name)
+    key = kohya_key(name, layers_per_block)
+    return f"{key}.lora_down.weight", f"{key}.lora_up.weight", f"{key}.dora_scale"
 
 
 def _load_rows(folder: Path, trained: Trained) -> None:

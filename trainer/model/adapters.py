@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import torch
 from torch import nn
@@ -56,23 +57,34 @@ class LoraLinear(nn.Module):
 
 
 class DoraLinear(LoraLinear):
-    """DoRA: the changed weight W + scale * up @ down with each row brought to a trained length, `magnitude` (out,).
+    """DoRA: V = W + scale * up @ down, of which each column or each row is brought to a trained length, `magnitude`.
 
-    The row lengths of the changed weight are taken as constants in the gradient (section 4.3 of the paper), as PEFT
-    does. It starts as the length of W's rows, so that nothing is changed at first.
+    Along the input axis it has a length for each column, (1, in): LyCORIS's and OneTrainer's, which the user interfaces
+    compute. Along the output axis it has one for each row, (out,): PEFT's. The lengths of V are taken as constants in
+    the gradient (section 4.3 of the paper), as PEFT does. It starts as the lengths of W, so that nothing is changed.
     """
 
-    def __init__(self, base: nn.Linear, rank: int, alpha: float, start: torch.Generator, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        base: nn.Linear,
+        rank: int,
+        alpha: float,
+        start: torch.Generator,
+        dropout: float = 0.0,
+        axis: Literal["input", "output"] = "input",
+    ) -> None:
         super().__init__(base, rank, alpha, start, dropout)
-        self.magnitude = nn.Parameter(base.weight.detach().float().norm(dim=1))
+        self.axis = axis
+        self.magnitude = nn.Parameter(self._lengths(base.weight.detach().float()))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(..., in) -> (..., out)."""
-        changed = super().forward(x)
         with torch.no_grad():
-            length = self._changed_weight().norm(dim=1)
+            length = self._lengths(self._changed_weight())
         stretch = (self.magnitude / length).to(x.dtype)
-        bias = self.base.bias
+        if self.axis == "input":  # V with its columns stretched sees x as V sees x stretched
+            return super().forward(x * stretch[0])
+        changed, bias = super().forward(x), self.base.bias
         return changed * stretch if bias is None else (changed - bias) * stretch + bias
 
     def trained(self) -> dict[str, nn.Parameter]:
@@ -80,13 +92,18 @@ class DoraLinear(LoraLinear):
         return {**super().trained(), "magnitude": self.magnitude}
 
     def change(self) -> torch.Tensor:
-        """The change of the weight (out, in) in fp32: magnitude * row / length of row - W."""
+        """The change of the weight (out, in) in fp32: V with its columns or rows at their lengths, less W."""
         weight = self._changed_weight()
-        stretch = (self.magnitude.detach() / weight.norm(dim=1)).unsqueeze(1)
-        return weight * stretch - self.base.weight.float()
+        stretch = self.magnitude.detach() / self._lengths(weight)
+        return weight * (stretch if self.axis == "input" else stretch.unsqueeze(1)) - self.base.weight.float()
 
     def _changed_weight(self) -> torch.Tensor:
         return self.base.weight.float() + super().change()
+
+    def _lengths(self, weight: torch.Tensor) -> torch.Tensor:
+        """Of the columns, (1, in), or of the rows, (out,); never 0, by which nothing can be divided."""
+        found = weight.norm(dim=0, keepdim=True) if self.axis == "input" else weight.norm(dim=1)
+        return found.clamp(min=torch.finfo(torch.float32).tiny)
 
 
 def add_lora(unet: nn.Module, config: TrainConfig) -> dict[str, LoraLinear]:
@@ -101,8 +118,12 @@ def add_lora(unet: nn.Module, config: TrainConfig) -> dict[str, LoraLinear]:
         parent, _, name = path.rpartition(".")
         holder = unet.get_submodule(parent)
         start = draws.generator(train.seed, "lora", place)
-        family = DoraLinear if train.dora else LoraLinear
-        layers[path] = family(getattr(holder, name), train.rank, train.alpha or train.rank, start, train.dropout)
+        linear, alpha = getattr(holder, name), train.alpha or train.rank
+        layers[path] = (
+            DoraLinear(linear, train.rank, alpha, start, train.dropout, train.dora_axis)
+            if train.dora
+            else LoraLinear(linear, train.rank, alpha, start, train.dropout)
+        )
         setattr(holder, name, layers[path])
     return layers
 
@@ -140,8 +161,12 @@ def target_paths(unet: nn.Module, targets: str, blocks: tuple[str, ...] = ()) ->
 
 @contextmanager
 def rounded_to(layers: dict[str, LoraLinear], dtype: torch.dtype) -> Iterator[None]:
-    """Run with the LoRA as a file of `dtype` will hold it: what is seen is what is exported."""
-    kept = [(one, one.detach().clone()) for layer in layers.values() for one in layer.trained().values()]
+    """Run with the LoRA as a file of `dtype` will hold it: what is seen is what is exported.
+
+    A DoRA's lengths are in fp32 there too.
+    """
+    rounded = [one for layer in layers.values() for one in (layer.down, layer.up)]
+    kept = [(one, one.detach().clone()) for one in rounded]
     with torch.no_grad():
         for parameter, _ in kept:
             parameter.copy_(parameter.to(dtype))

@@ -206,7 +206,7 @@ def _local(config: TrainConfig, part: str) -> Path | None:
 
 def _files(folder: Path, dtype: torch.dtype) -> list[Path]:
     """What is read of a part's folder: its configuration, and the weights of the first variant that is there."""
-    variant = next(iter(_variants(folder, dtype)), None)
+    variant = variant_of(folder, dtype)
     weights = [path for path in folder.glob("*.safetensors") if (".fp16." in path.name) == (variant == "fp16")]
     return [*weights, *folder.glob("config.json")]
 
@@ -269,6 +269,11 @@ def _load(family: Any, source: str, part: str, dtype: torch.dtype) -> Any:
 
 def _order(dtype: torch.dtype) -> tuple[str | None, ...]:
     return ("fp16", None) if dtype != torch.float32 else (None, "fp16")
+
+
+def variant_of(folder: Path, dtype: torch.dtype) -> str | None:
+    """Which variant of the weights in `folder` a run in `dtype` reads first: "fp16", or None for the plain ones."""
+    return next(iter(_variants(folder, dtype)), None)
 
 
 def _variants(folder: Path, dtype: torch.dtype) -> list[str | None]:

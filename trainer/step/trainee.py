@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from trainer.checkpoints.snapshot import Snapshot, Tensors, copy_tensors
-from trainer.contract.run.changes import is_free, plain
+from trainer.contract.run.changes import DORA_AXIS, is_free, plain
 from trainer.contract.settings.arithmetic import learning_rates, text_frozen_after
 from trainer.contract.settings.config import TrainConfig, flat
 from trainer.contract.settings.triggers import split_triggers
@@ -49,7 +49,9 @@ class Trainee:
         return self.unet_layers | self.text_layers
 
     def lora_tensors(self) -> Tensors:
-        """Live LoRA parameters: "<path>.down" (rank, in), "<path>.up" (out, rank), with DoRA "<path>.magnitude"."""
+        """Live LoRA parameters: "<path>.down" (rank, in), "<path>.up" (out, rank), with DoRA "<path>.magnitude"
+        (1, in) or (out,).
+        """
         return _named(self.layers)
 
     def embedding_tensors(self) -> Tensors:
@@ -155,5 +157,7 @@ def run_identity(
     `base` has a digest for each part of the base model.
     """
     settings = {key: plain(value) for key, value in flat(config).items() if not is_free(key)}
+    if not config.train.dora:
+        settings.pop(DORA_AXIS)
     pictures = {"pictures": identity(items), "class_pictures": identity(class_items)}
     return {"settings": settings, "base": base, **pictures}

@@ -13,6 +13,7 @@ from trainer.contract.basemodel.inspect import NotSDXL
 from trainer.contract.plan.estimate import WIDTH, estimate
 from trainer.contract.run.control import Cmd
 from trainer.contract.run.events import Event
+from trainer.contract.run.exported import b_lora_files, bundle_name, lora_files
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, load_config
 from trainer.contract.settings.triggers import split_triggers
@@ -157,16 +158,16 @@ def _files(history: History, run: RunDir, step: int) -> list[str]:
     checkpoint = in_bytes(known or need.disk[0].bytes / max(1, _kept(config)))
     rows = [
         (f"checkpoints/step-{step:06d} or the step after", checkpoint),
-        ("export/pytorch_lora_weights.safetensors", in_bytes(lora)),
-        (f"export/{config.name}.safetensors", in_bytes(lora)),
+        *((f"export/{one.path}", in_bytes(lora)) for one in reversed(lora_files(config))),
     ]
     if config.pivotal.enabled:
         words = split_triggers(config.dataset.trigger)
         name = f"export/{config.name}_emb.safetensors" if len(words) == 1 else f"export/ {len(words)} embeddings"
         rows.append((name, "a few kB"))
+    rows += [(f"export/{one}", in_bytes(lora)) for one in (bundle_name(config), *b_lora_files(config)) if one]
     rows.append(("export/README.md", "the model card"))
     sizes = [f"about {size}" if size[:1].isdigit() else size for _, size in rows]
-    return [f"  {safe_text(name):<44} {size}".rstrip() for (name, _), size in zip(rows, sizes, strict=True)]
+    return [f"  {safe_text(name):<52} {size}".rstrip() for (name, _), size in zip(rows, sizes, strict=True)]
 
 
 def _keep(run: RunDir) -> int:

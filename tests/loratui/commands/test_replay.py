@@ -88,7 +88,7 @@ def test_a_replay_trains_and_its_own_answers_give_the_same_bytes(
     assert "completed at step 4" in watched.stdout
     (second,) = (elsewhere / "runs").iterdir()
     assert second.name.endswith("-toy")
-    for name in ("toy.safetensors", "pytorch_lora_weights.safetensors", "toy_emb.safetensors"):
+    for name in ("toy.safetensors", "diffusers/pytorch_lora_weights.safetensors", "toy_emb.safetensors"):
         assert digest(second / "export" / name) == digest(run.export / name)
     listed = loratui("runs", cwd=elsewhere)
     assert listed.stdout.split()[:3] == ["completed", "4/4", "toy"]

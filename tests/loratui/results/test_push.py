@@ -21,7 +21,9 @@ from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, dump_config, nested
 
 TOKEN = "hf_" + "Zq7" * 12
-ALLOWED = ["README.md", "pytorch_lora_weights.safetensors", "sample-0.png", "toy.safetensors", "toy_emb.safetensors"]
+DIFFUSERS = "diffusers/pytorch_lora_weights.safetensors"
+CARD = '---\ntags:\n- lora\n---\n# toy\n\n```python\nrepository = ""  # where\nfiles = "."\n```\n'
+ALLOWED = ["README.md", DIFFUSERS, "sample-0.png", "toy.json", "toy.png", "toy.safetensors", "toy_emb.safetensors"]
 
 
 def safetensors(metadata: dict[str, str], extra: bytes = b"") -> bytes:
@@ -55,11 +57,14 @@ def run(tmp_path: Path) -> RunDir:
     (run.checkpoint(2) / "optimizer.safetensors").write_bytes(safetensors({}))
     captions = json.dumps({"toy": {"a TOK star": 1, "a TOK heart": 2}})
     (run.export / "toy.safetensors").write_bytes(safetensors({"ss_tag_frequency": captions}))
-    for name in ("toy_emb.safetensors", "pytorch_lora_weights.safetensors"):
+    (run.export / "diffusers").mkdir()
+    for name in ("toy_emb.safetensors", DIFFUSERS):
         (run.export / name).write_bytes(safetensors({"format": "pt"}))
-    (run.export / "README.md").write_text("---\ntags:\n- lora\n---\n# toy\n")
-    (run.export / "sample-0.png").write_bytes(png())
-    for name in ("notes.txt", "other.safetensors", "sample-0.jpg", "optimizer.pt", ".hidden"):
+    (run.export / "README.md").write_text(CARD)
+    (run.export / "toy.json").write_text("{}")
+    for name in ("sample-0.png", "toy.png"):
+        (run.export / name).write_bytes(png())
+    for name in ("notes.txt", "diffusers/other.txt", "other.safetensors", "sample-0.jpg", "optimizer.pt", ".hidden"):
         (run.export / name).write_text("stays here")
     return run
 
@@ -94,6 +99,8 @@ def test_exactly_the_allowed_files_arrive_private_and_the_token_nowhere_else(
     done = push("--yes", HF_ENDPOINT=hub.url, HF_TOKEN=TOKEN)
     assert done.returncode == 0, done.stderr
     assert sorted(hub.files) == ALLOWED
+    card = hub.files.pop("README.md").decode()
+    assert card == CARD.replace('repository = ""', "repository = 'ann/toy'")  # the script fetches from there
     assert all(data == (run.export / name).read_bytes() for name, data in hub.files.items())
     assert hub.repositories == {"ann/toy": "private"}
     writing = [one for path, one in zip(hub.paths, hub.authorizations, strict=True) if "/api/models" in path]
@@ -178,7 +185,10 @@ def test_a_dry_run_shows_every_file_and_asks_nobody(
     assert all(f"{name}  " in done.stdout for name in ALLOWED)
     assert "private: only you" in done.stdout
     assert "its header tells settings and 2 captions of the pictures" in done.stdout
-    assert "stay here: .hidden, notes.txt, optimizer.pt, other.safetensors, sample-0.jpg" in done.stdout
+    assert (
+        "stay here: .hidden, diffusers/other.txt, notes.txt, optimizer.pt, other.safetensors, sample-0.jpg"
+        in done.stdout
+    )
 
 
 def exported(run: RunDir, name: str, data: bytes) -> tuple[str, ...]:
@@ -234,7 +244,7 @@ def test_links_are_not_followed_and_a_folder_without_a_lora_is_refused(run: RunD
 def test_a_hostile_file_name_is_shown_and_not_sent(run: RunDir) -> None:
     (run.export / "toy_\x1b[31m_emb.safetensors").write_bytes(b"")
     parcel = make_parcel(run.export, "toy")
-    assert len(parcel.files) == 5
+    assert len(parcel.files) == 7
     assert "\x1b" not in "\n".join(parcel_lines(parcel, "x", False))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,8 +23,10 @@ from tests.trainer.conftest import make_config, make_run, train
 from tests.trainer.model.test_adapters import small_unet
 from tests.warm.client import WARM_CODE
 from trainer.contract.basemodel.inspect import small_model
+from trainer.contract.run.exported import DIFFUSERS, lora_files
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig
+from trainer.export.header import Told
 from trainer.export.proof import ExportMismatch, prove_diffusers, prove_kohya
 from trainer.model.adapters import add_lora
 
@@ -41,13 +44,12 @@ def exported(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDir
 def test_the_snippet_of_the_card_makes_the_last_picture_of_the_run(exported: RunDir, tmp_path: Path) -> None:
     card = (exported.export / "README.md").read_text()
     code = re.search(r"```python\n(.*?)```", card, re.S)[1]
-    code = re.sub(r'base = ".*"', f"base = {str(small_model())!r}", code)
-    code = code.replace('files = "."', f"files = {str(exported.export)!r}")
-    done = subprocess.run(
-        [sys.executable, "-c", f"{WARM_CODE}\n{code}"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    out = tmp_path / "as a person has it"
+    shutil.copytree(exported.export, out)
+    code = f"{WARM_CODE}\n{code}"
+    done = subprocess.run([sys.executable, "-c", code], cwd=out, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    found = np.asarray(Image.open(tmp_path / "picture.png")).astype(int)
+    found = np.asarray(Image.open(out / "picture.png")).astype(int)
     last = np.asarray(Image.open(exported.sample(12, 0))).astype(int)
     first = np.asarray(Image.open(exported.sample(0, 0))).astype(int)
     assert np.abs(found - last).max() <= 1  # rounding of one level
@@ -61,7 +63,7 @@ def test_diffusers_loads_the_lora_without_a_warning(exported: RunDir) -> None:
         "import logging, sys; from diffusers import StableDiffusionXLPipeline as P\n"
         f"pipe = P.from_pretrained({str(small_model())!r})\n"
         "print('LOADED', file=sys.stderr)\n"
-        f"pipe.load_lora_weights({str(exported.export)!r}, weight_name='pytorch_lora_weights.safetensors')\n"
+        f"pipe.load_lora_weights({str(exported.export)!r}, weight_name={DIFFUSERS!r})\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     said = done.stderr.split("LOADED")[1].strip().splitlines()
@@ -83,9 +85,10 @@ def test_any_checkpoint_can_be_exported_anywhere(exported: RunDir, tmp_path: Pat
     out = tmp_path / "nested folder" / "größe"
     base = [sys.executable, "-m", "trainer.export", str(exported.path)]
     subprocess.run([*base, "--out", str(out)], check=True, capture_output=True)
-    for name in ("toy.safetensors", "toy_emb.safetensors", "pytorch_lora_weights.safetensors"):
+    for name in ("toy.safetensors", "toy_emb.safetensors", "toy.json", "toy.png", DIFFUSERS):
         assert (out / name).read_bytes() == (exported.export / name).read_bytes()
-    subprocess.run([*base, "--out", str(out), "--checkpoint", "6"], check=True, capture_output=True)
+    subprocess.run([*base, "--out", str(out), "--checkpoint", "6", "--bundle-emb"], check=True, capture_output=True)
+    assert {"bundle_emb.toy_emb.clip_l", "bundle_emb.toy_emb.clip_g"} < set(load_file(out / "toy_bundle.safetensors"))
     assert (out / "toy.safetensors").read_bytes() != (exported.export / "toy.safetensors").read_bytes()
 
 
@@ -93,7 +96,7 @@ def test_any_checkpoint_can_be_exported_anywhere(exported: RunDir, tmp_path: Pat
 def test_nothing_of_the_machine_is_in_the_files(exported: RunDir) -> None:
     home = str(Path.home())
     folders = [str(exported.path), str(small_model().parent), home + "/"]
-    for path in exported.export.iterdir():
+    for path in (one for one in exported.export.rglob("*") if one.is_file()):
         raw = path.read_bytes()
         assert not [word for word in folders if word.encode() in raw], path.name
         assert not names_the_host(raw), path.name
@@ -110,7 +113,7 @@ def test_the_header_says_how_it_was_trained(exported: RunDir) -> None:
     assert (header["ss_network_dim"], header["ss_network_alpha"]) == ("4", "4")
     assert header["modelspec.architecture"] == "stable-diffusion-xl-v1-base/lora"
     assert header["modelspec.trigger_phrase"] == "toy_emb"
-    assert json.loads(header["ss_tag_frequency"])["toy"]["a TOK star"] == 1
+    assert json.loads(header["ss_tag_frequency"])["toy"]["a toy_emb star"] == 1
     raw = (exported.export / "toy.safetensors").read_bytes()
     import hashlib
 
@@ -118,28 +121,32 @@ def test_the_header_says_how_it_was_trained(exported: RunDir) -> None:
     assert header["sshs_model_hash"] == hashlib.sha256(raw[start:]).hexdigest()
 
 
-@pytest.mark.parametrize("dora", [False, True])
+@pytest.mark.parametrize("dora", ["", "input", "output"])
 @pytest.mark.parametrize("alpha", [0.0, 1.0, 16.0])
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16"])
 def test_a_file_that_does_not_hold_the_model_is_found_out(
-    settings: Callable[..., TrainConfig], tmp_path: Path, alpha: float, precision: str, dora: bool
+    settings: Callable[..., TrainConfig], tmp_path: Path, alpha: float, precision: str, dora: str
 ) -> None:
     from trainer.export.files import write_diffusers, write_kohya
     from trainer.model.parts import DTYPES
 
-    own = settings(train__alpha=alpha, export__precision=precision, train__dora=dora)
+    axis = dora or "input"
+    own = settings(train__alpha=alpha, export__precision=precision, train__dora=bool(dora), train__dora_axis=axis)
     layers = add_lora(small_unet(), own)
     with torch.no_grad():
         for layer in layers.values():
             layer.up.normal_(std=0.02)
-    one, other = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
-    write_diffusers(one, layers, DTYPES[precision])
-    write_kohya(other, own, layers, (), 1, 1)
-    for path, prove in ((one, prove_diffusers), (other, lambda p, all: prove_kohya(p, all, 1))):
+    files = {DIFFUSERS: prove_diffusers, "toy.safetensors": lambda p, all: prove_kohya(p, all, 1)}
+    for name in (one.path for one in lora_files(own)):
+        path, prove = tmp_path / name, files[name]
+        if name == DIFFUSERS:
+            write_diffusers(path, layers, DTYPES[precision])
+        else:
+            write_kohya(path, own, layers, Told((), 1), 1)
         tensors = load_file(path)
         names = [next(key for key in tensors if "up" in key.rsplit(".", 2)[-2])]
         names += [key for key in tensors if key.endswith(("dora_scale", "magnitude_vector"))][:1]
-        assert len(names) == 1 + dora
+        assert len(names) == 1 + bool(dora)
         for name in names:
             changed = {key: one.clone() for key, one in tensors.items()}
             changed[name].view(-1)[changed[name].abs().argmax()] *= 1.1
@@ -153,10 +160,10 @@ def test_the_pipeline_and_the_model_agree_on_another_scale(
     settings: Callable[..., TrainConfig], tmp_path: Path, dora: bool
 ) -> None:
     from tests.trainer.model.test_adapters import inputs
-    from trainer.export.files import DIFFUSERS, write_diffusers
+    from trainer.export.files import write_diffusers
 
     unet = small_unet()
-    layers = add_lora(unet, settings(train__alpha=1.0, train__dora=dora))
+    layers = add_lora(unet, settings(train__alpha=1.0, train__dora=dora, train__dora_axis="output"))
     with torch.no_grad():
         for layer in layers.values():
             layer.up.normal_(std=0.1, generator=torch.Generator().manual_seed(0))

@@ -15,7 +15,7 @@ from torch import nn
 from tests.trainer.step.test_optimizer import CountOps
 from trainer.contract.basemodel.inspect import small_model
 from trainer.contract.settings.config import TrainConfig
-from trainer.model.adapters import LoraLinear, UnknownBlock, add_lora, rounded_to, target_paths
+from trainer.model.adapters import DoraLinear, LoraLinear, UnknownBlock, add_lora, rounded_to, target_paths
 
 CONFIGS = Path(__file__).parents[3] / "trainer" / "configs"
 
@@ -64,7 +64,7 @@ def test_a_block_is_a_whole_name_and_an_unknown_one_an_error(sdxl: nn.Module) ->
 @pytest.mark.parametrize("alpha", [0.0, 2.0])
 def test_forward_and_gradients_are_pefts(settings: Callable[..., TrainConfig], alpha: float, dora: bool) -> None:
     ours, theirs = small_unet(), small_unet()
-    layers = add_lora(ours, settings(train__alpha=alpha, train__dora=dora))
+    layers = add_lora(ours, settings(train__alpha=alpha, train__dora=dora, train__dora_axis="output"))
     targets = ["to_q", "to_k", "to_v", "to_out.0"]
     theirs.add_adapter(LoraConfig(r=4, lora_alpha=alpha or 4, target_modules=targets, use_dora=dora))
     parts = {
@@ -106,14 +106,38 @@ def test_a_forward_pass_takes_fewer_operations_than_pefts(settings: Callable[...
     assert counts[0] < counts[1] < counts[2]
 
 
-@pytest.mark.parametrize("dora", [False, True])
-def test_the_start_is_pefts_gaussian_and_changes_nothing(settings: Callable[..., TrainConfig], dora: bool) -> None:
+@pytest.mark.parametrize("dora", ["", "input", "output"])
+def test_the_start_is_pefts_gaussian_and_changes_nothing(settings: Callable[..., TrainConfig], dora: str) -> None:
     unet = small_unet()
     before = unet(**inputs(unet)).sample
-    layers = add_lora(unet, settings(train__rank=16, train__dora=dora))
+    axis = dora or "input"
+    layers = add_lora(unet, settings(train__rank=16, train__dora=bool(dora), train__dora_axis=axis))
     assert torch.allclose(unet(**inputs(unet)).sample, before, atol=1e-5 if dora else 0)
     spread = torch.cat([one.down.detach().flatten() for one in layers.values()]).std()
     assert float(spread) == pytest.approx(1 / 16, rel=0.02)
+
+
+@pytest.mark.parametrize("axis", ["input", "output"])
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_dora_is_its_changed_weight_and_its_lengths_have_the_gradient_of_that(axis: str, bias: bool) -> None:
+    start = torch.Generator().manual_seed(0)
+    base = nn.Linear(6, 10, bias=bias)
+    layer = DoraLinear(base, 4, 2.0, start, axis=axis)
+    assert tuple(layer.magnitude.shape) == ((1, 6) if axis == "input" else (10,))
+    with torch.no_grad():
+        layer.up.normal_(std=0.3, generator=start)
+        layer.magnitude.mul_(1.3)
+    x = torch.randn(3, 6, generator=start)
+    moved = base.weight.detach() + 0.5 * layer.up.detach() @ layer.down.detach()
+    lengths = layer.magnitude.detach().clone().requires_grad_(True)
+    dim = 0 if axis == "input" else 1
+    weight = moved / moved.norm(dim=dim, keepdim=True) * (lengths if axis == "input" else lengths[:, None])
+    expected = nn.functional.linear(x, weight, base.bias)
+    assert torch.allclose(layer(x), expected, atol=1e-6)
+    assert torch.allclose(base.weight + layer.change(), weight, atol=1e-6)
+    layer(x).square().sum().backward()
+    expected.square().sum().backward()
+    assert torch.allclose(layer.magnitude.grad, lengths.grad, rtol=1e-4, atol=1e-5)
 
 
 def test_rounding_for_a_picture_is_undone_to_the_bit() -> None:

@@ -146,7 +146,7 @@ def test_training_from_the_file_gives_the_folders_losses_and_lora_and_goes_on_on
 
 def test_the_card_shows_how_to_load_the_file_and_not_where_it_lies(checkpoint: Path, pictures: Path) -> None:
     card = model_card(make_config(pictures, model__base=str(checkpoint)), 5, 3, [])
-    assert f'base = "{checkpoint.name}"' in card
+    assert f"base = {checkpoint.name!r}  #" in card
     assert "StableDiffusionXLPipeline.from_single_file(base, torch_dtype=torch.float32)" in card
     assert str(checkpoint.parent) not in card
 

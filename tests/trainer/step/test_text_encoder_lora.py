@@ -16,8 +16,10 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 from tests.trainer.conftest import make_config, make_run, train
 from tests.trainer.model.test_adapters import CONFIGS
 from trainer.contract.basemodel.inspect import small_model
+from trainer.contract.run.exported import DIFFUSERS
 from trainer.contract.settings.config import TrainConfig
-from trainer.export.files import DIFFUSERS, write_diffusers, write_kohya
+from trainer.export.files import write_diffusers, write_kohya
+from trainer.export.header import Told
 from trainer.export.keys import kohya_key
 from trainer.model.adapters import add_text_lora
 from trainer.model.parts import load_parts
@@ -58,7 +60,7 @@ def test_the_keys_have_text_model_whatever_transformers_calls_it(
     parts = load_parts(own, torch.device("cpu"))
     layers = add_text_lora(parts.text_encoders, own)
     write_diffusers(tmp_path / "a.safetensors", layers, torch.float16)
-    write_kohya(tmp_path / "b.safetensors", own, layers, (), 1, 1)
+    write_kohya(tmp_path / "b.safetensors", own, layers, Told((), 1), 1)
     one, other = load_file(tmp_path / "a.safetensors"), load_file(tmp_path / "b.safetensors")
     assert "text_encoder.text_model.encoder.layers.0.self_attn.q_proj.lora_linear_layer.down.weight" in one
     assert "text_encoder_2.text_model.encoder.layers.1.self_attn.out_proj.lora_linear_layer.up.weight" in one

@@ -9,6 +9,7 @@ from typing import Literal
 
 from trainer.contract.basemodel.headers import Shapes
 from trainer.contract.basemodel.inspect import WEIGHTED, BaseModel, inspect_base
+from trainer.contract.run.exported import lora_files
 from trainer.contract.settings.arithmetic import checkpoint_steps, sample_steps
 from trainer.contract.settings.config import SDXL_VAE, TrainConfig, vae_source
 from trainer.contract.settings.optimizers import OPTIMIZERS
@@ -219,11 +220,11 @@ def _disk(config: TrainConfig, base: BaseModel, lora: int, trained: int, images:
     pictures = len(sample_steps(config)) * max(1, len(config.sample.prompts))
     latents = 2 * 4 * 4 * (train.resolution // base.factor) ** 2  # mean and std, 4 channels, fp32
     saved = trained * (4 + _state_bytes(config))
+    files = len(lora_files(config))
+    whom = "diffusers and for the user interfaces" if files > 1 else ", ".join(lora_files(config)[0].readers)
     return (
         MemoryPart("checkpoints", round(kept * saved), f"{kept} at a time, with the optimizer's state"),
-        MemoryPart(
-            "files to use", 2 * lora * WIDTH[config.export.precision], "for diffusers and for the user interfaces"
-        ),
+        MemoryPart("files to use", files * lora * WIDTH[config.export.precision], f"for {whom}"),
         MemoryPart("samples", round(pictures * train.resolution**2 * PNG_BYTES), f"{pictures} PNG"),
         MemoryPart("cached latents", images * latents, f"{images} pictures"),
     )

@@ -44,12 +44,14 @@ RECORDED: dict[str, Effect] = {
     "train.cpu_threads": "rounding",
     "train.deterministic": "rounding",
 }
+DORA_AXIS = "train.dora_axis"  # says nothing without train.dora
 DRAWN_ANEW = ("train.resolution", "train.precision")  # class pictures that the base model drew depend on them
 _WHY = {
     "train.rank": "it is the width of the matrices that were trained",
     "train.targets": "it decides which layers were trained",
     "train.blocks": "it decides which layers were trained",
     "train.dora": "it decides which tensors were trained",
+    DORA_AXIS: "the lengths that were trained lie along it",
     "train.optimizer": "the checkpoint holds the other optimizer's state",
     "prodigy.slice_p": "the checkpoint's estimate has another size",
     "train.seed": "it decides every draw, also of the steps that were taken",
@@ -158,6 +160,8 @@ def _forbidden(key: str, old: TrainConfig, new: TrainConfig) -> str:
     """Why `key` may not differ; empty if it may."""
     if key == "dataset.skip" and not set(old.dataset.skip) <= set(new.dataset.skip):
         return "a picture can be left out, but none can come back"
+    if key == DORA_AXIS and not old.train.dora:
+        return ""
     if key == RECOMPUTED or is_free(key) or key in RECORDED:
         return "the class pictures are drawn with it" if key in DRAWN_ANEW and old.prior.enabled else ""
     if key in SHARES:

@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 from pydantic import field_validator, model_validator
 
+from trainer.contract.settings.exported_files import Export
 from trainer.contract.settings.fields import Section, Setting, declared_settings, setting
 from trainer.contract.settings.optimizers import AdamW, Prodigy
 from trainer.contract.settings.sections import (
     SDXL,
     Dataset,
-    Export,
     Model,
     Pivotal,
     Prior,
@@ -24,7 +24,7 @@ from trainer.contract.settings.sections import (
 )
 from trainer.contract.settings.tracking import Tracker
 from trainer.contract.settings.training import Train
-from trainer.contract.settings.triggers import holds_word, split_triggers
+from trainer.contract.settings.triggers import file_word, holds_word, sharing_file, split_triggers
 
 SDXL_VAE = "madebyollin/sdxl-vae-fp16-fix"
 SMALL = "sdxl-small"  # the trained small SDXL that ships with the package
@@ -63,6 +63,16 @@ class TrainConfig(Section):
         if self.pivotal.enabled and self.text_encoder_lora.enabled:
             raise ValueError(
                 "text_encoder_lora.enabled: it stands in place of pivotal tuning; set pivotal.enabled = false as well"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_file_for_each_trigger(self) -> TrainConfig:
+        if self.pivotal.enabled and (same := sharing_file(split_triggers(self.dataset.trigger))):
+            one, other = same
+            raise ValueError(
+                f"dataset.trigger: '{one}' and '{other}' differ only in punctuation or case, and would share one file "
+                f"of embeddings ({self.name}_{file_word(one)}_emb); choose words that differ in a letter or a digit"
             )
         return self
 
@@ -119,7 +129,19 @@ def dump_config(config: TrainConfig) -> str:
 
 def load_config(path: Path) -> TrainConfig:
     """Read a run's config.toml. Raises OSError, tomllib.TOMLDecodeError or pydantic.ValidationError."""
-    return TrainConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    if isinstance(train := tables.get("train"), dict):
+        tables["train"] = with_dora_axis(train)
+    return TrainConfig.model_validate(tables)
+
+
+def with_dora_axis(train: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Settings of a run or a checkpoint that a DoRA was begun with, before its axis was a setting: it was the output.
+
+    `prefix` stands before the names ("train." where the keys are dotted).
+    """
+    key = f"{prefix}dora_axis"
+    return {**train, key: "output"} if train.get(f"{prefix}dora") and key not in train else train
 
 
 def config_sha(config: TrainConfig) -> str:

@@ -238,11 +238,3 @@ class Sample(Section):
     seed: int = setting(
         0, "sample seed", "The first noise of every picture; fixed, so that steps can be compared.", ge=0
     )
-
-
-class Export(Section):
-    """The files that other programs read."""
-
-    precision: Literal["fp16", "bf16", "fp32"] = setting(
-        "fp16", "file precision", "Of the LoRA files; fp16 is what the user interfaces expect."
-    )

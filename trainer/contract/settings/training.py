@@ -54,9 +54,15 @@ class Train(Section):
     dora: bool = setting(
         False,
         "DoRA",
-        "Also train the length of each weight row, apart from its direction (Liu et al. 2024).",
+        "Also train the lengths of the weight's columns or rows, apart from their direction (Liu et al. 2024).",
         source="diffusers' script (use_dora, off)",
         up="Closer to full training at small ranks; about a third slower.",
+    )
+    dora_axis: Literal["input", "output"] = setting(
+        "input",
+        "DoRA axis",
+        "input: a length for each input, which the user interfaces compute; output: for each output, for diffusers.",
+        source="OneTrainer (input axis); PEFT (output axis)",
     )
     targets: Literal["attention", "all-linear"] = setting(
         "attention",

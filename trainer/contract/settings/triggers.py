@@ -21,6 +21,22 @@ def with_trigger(text: str, trigger: str) -> str:
     return text if not words or any(holds_word(text, one) for one in words) else f"{words[0]}, {text}"
 
 
+def file_word(word: str) -> str:
+    """A trigger as a part of a file's name: what is no letter, digit, - or _ becomes -."""
+    return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in word)
+
+
+def sharing_file(words: tuple[str, ...]) -> tuple[str, str] | None:
+    """The first two of `words` whose files would have one name, also where the disk does not tell case; or None."""
+    seen: dict[str, str] = {}
+    for word in words:
+        name = file_word(word).casefold()
+        if name in seen:
+            return seen[name], word
+        seen[name] = word
+    return None
+
+
 def word_pattern(word: str) -> str:
     """The regular expression of `word` as a whole word, also where it starts or ends in punctuation."""
     return rf"(?<!\w){re.escape(word)}(?!\w)"

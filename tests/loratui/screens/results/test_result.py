@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,8 @@ def make_run(folder: Path, prompt: str = "a photo of a TOK dog") -> RunDir:
         run.checkpoint(step).mkdir(parents=True)
         (run.checkpoint(step) / "manifest.json").write_text("{}")  # its last file: without it a checkpoint is none
     run.export.mkdir()
-    for name in ("dog.safetensors", "dog_emb.safetensors", "pytorch_lora_weights.safetensors"):
+    (run.export / "diffusers").mkdir()
+    for name in ("dog.safetensors", "dog_emb.safetensors", "diffusers/pytorch_lora_weights.safetensors"):
         (run.export / name).write_bytes(safetensors({"format": "pt"}))
     (run.export / "README.md").write_text(CARD)
     (run.export / "sample-0.png").write_bytes(png())
@@ -131,7 +133,7 @@ async def test_the_result_shows_pictures_files_and_checkpoints(run: RunDir, size
 async def test_every_line_is_copied_and_shown_to_select(run: RunDir) -> None:
     async with result(run) as (app, pilot, _):
         copied = []
-        for key in ("y", "enter") * 4:
+        for key in ("y", "enter") * 5:
             await pilot.press(key)
             await at(pilot, "CopyBox")
             copied.append(app.clipboard)
@@ -140,16 +142,18 @@ async def test_every_line_is_copied_and_shown_to_select(run: RunDir) -> None:
             await pilot.press("escape", "down")
             await at(pilot, "ResultScreen")
         folder = "~/runs/2026-11-23-1000-dog/export"
-        assert copied[:7] == [
+        assert copied[:9] == [
             f"{folder}/dog.safetensors",
             "<lora:dog:1>",
             "dog.safetensors",
             f"{folder}/dog_emb.safetensors",
             "a photo of a dog_emb dog",
             "a photo of a embedding:dog_emb dog",
-            f"{folder}/pytorch_lora_weights.safetensors",
+            "a photo of a <dog_emb> dog",
+            "a photo of a <embed:dog_emb> dog",
+            f"{folder}/diffusers/pytorch_lora_weights.safetensors",
         ]
-        assert copied[7].splitlines() == [
+        assert copied[9].splitlines() == [
             'base = "x"',
             f"files = {str(run.export)!r}  # the folder of this card",
             'print("a TOK dog")',
@@ -277,8 +281,8 @@ def alive(pid: int) -> bool:
 
 async def test_a_run_without_files_says_what_to_press(own_place: Path) -> None:
     run = make_run(own_place / "runs" / "x")
-    for path in run.export.iterdir():
-        path.unlink()
+    shutil.rmtree(run.export)
+    run.export.mkdir()
     async with result(run) as (app, pilot, _):
         assert "No files were written: the run ended before its export. Press e." in screen_text(app)
         await pilot.press("u")

@@ -51,7 +51,9 @@ async def test_a_push_shows_the_refusal_and_the_link(
         await at(pilot, "ResultScreen")
         assert f"On the hub: {hub_place.url}/club/dog" in screen_text(app)
     assert hub_place.repositories == {"club/dog": "public"}
-    assert sorted(hub_place.files) == sorted(path.name for path in run.export.iterdir())
+    assert sorted(hub_place.files) == sorted(
+        str(path.relative_to(run.export)) for path in run.export.rglob("*") if path.is_file()
+    )
 
 
 async def send(pilot: Pilot[Any], *values: str) -> None:

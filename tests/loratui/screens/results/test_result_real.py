@@ -53,6 +53,10 @@ async def opened(pilot: Pilot[Any]) -> Any:
     return await at(pilot, "ResultScreen")
 
 
+def files_in(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
 async def test_another_step_is_exported_as_the_command_does_it(trained: RunDir, tmp_path: Path) -> None:
     program(tmp_path, "trainer.export", "--checkpoint=2", f"--out={tmp_path / 'shell'}", str(trained.path))
     app = LoratuiApp(run=trained)
@@ -61,11 +65,12 @@ async def test_another_step_is_exported_as_the_command_does_it(trained: RunDir, 
         await pilot.press("e", "down", "enter")
         await at(pilot, "Form")
         await pilot.press("enter")
-        await until(pilot, lambda: "✓ 5 files exported into export-step-000002/ of this run." in screen_text(app), 240)
+        await until(pilot, lambda: "✓ 7 files exported into export-step-000002/ of this run." in screen_text(app), 240)
     made = trained.path / "export-step-000002"
-    names = sorted(path.name for path in made.iterdir())
-    assert names == sorted(path.name for path in (tmp_path / "shell").iterdir())
-    assert {"toy.safetensors", "toy_emb.safetensors", "pytorch_lora_weights.safetensors", "README.md"} < set(names)
+    names = files_in(made)
+    assert names == files_in(tmp_path / "shell")
+    lora = "diffusers/pytorch_lora_weights.safetensors"
+    assert {"toy.safetensors", "toy_emb.safetensors", "toy.json", "toy.png", lora, "README.md"} < set(names)
     for name in names:
         assert (made / name).read_bytes() == (tmp_path / "shell" / name).read_bytes(), name
     assert (made / "toy.safetensors").read_bytes() != (trained.export / "toy.safetensors").read_bytes()

@@ -1,0 +1,128 @@
+"""What the programs make of the files: the formulas of each on the real layers, the base weight W included."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from peft import LoraConfig
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from tests.trainer.conftest import make_config, make_run
+from tests.trainer.model.test_adapters import small_unet
+from trainer.checkpoints.snapshot import Snapshot, load_checkpoint, save_checkpoint
+from trainer.contract.run.changes import changes_between, refusals_of
+from trainer.contract.settings.config import TrainConfig, load_config
+from trainer.export import readers
+from trainer.export.files import write_diffusers, write_kohya
+from trainer.export.header import Told
+from trainer.export.proof import ExportMismatch, prove_kohya
+from trainer.export.readers import FileLayer
+from trainer.model.adapters import LoraLinear, add_lora
+from trainer.step.trainee import run_identity
+
+
+def trained(own: TrainConfig) -> dict[str, LoraLinear]:
+    """Layers of the small unet as after a training that moved directions and lengths."""
+    layers = add_lora(small_unet(), own)
+    start = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for layer in layers.values():
+            layer.up.normal_(std=0.05, generator=start)
+            layer.magnitude.mul_(1 + 0.1 * torch.rand(layer.magnitude.shape, generator=start))
+    return layers
+
+
+def off(found: torch.Tensor, layer: LoraLinear) -> float:
+    """How far a change is from the trained one, relative to it."""
+    return float((found - layer.change()).norm() / layer.change().norm())
+
+
+def test_along_the_input_axis_every_user_interface_makes_what_was_trained(
+    settings: Callable[..., TrainConfig], tmp_path: Path
+) -> None:
+    own = settings(train__dora=True, train__alpha=2.0, export__precision="fp32")
+    layers, path = trained(own), tmp_path / "a.safetensors"
+    write_kohya(path, own, layers, Told((), 1), 1)
+    tensors = load_file(path)
+    keys = {one.partition(".")[0] for one in tensors}
+    assert len(keys) == len(layers)
+    for key in keys:
+        assert tensors[f"{key}.dora_scale"].shape == (1, tensors[f"{key}.lora_down.weight"].shape[1])
+        assert float(tensors[f"{key}.alpha"]) == 4  # the rank: SD.Next scales last
+    with safe_open(path, "pt") as file:
+        header = file.metadata()
+    assert header["ss_network_module"] == "lycoris.kohya"
+    assert json.loads(header["ss_network_args"]) == {"algo": "lora", "dora_wd": "True", "wd_on_output": "False"}
+    layer = next(iter(layers.values()))
+    weight, scale = layer.base.weight.float(), layer.scale
+    written = FileLayer(layer.down.detach(), layer.up.detach() * scale, 4, layer.magnitude.detach())
+    assert all(off(one(weight, written), layer) < 1e-4 for one in readers.INTERFACES_DORA.values())
+    assert off(readers.kohya(weight, written), layer) > 0.2
+    unfolded = FileLayer(layer.down.detach(), layer.up.detach(), 2, layer.magnitude.detach())
+    assert off(readers.a1111(weight, unfolded), layer) < 1e-4 < 0.1 < off(readers.sdnext(weight, unfolded), layer)
+    with pytest.raises(ExportMismatch, match="diffusers and PEFT would make another weight"):
+        write_diffusers(tmp_path / "b.safetensors", layers, torch.float32)
+
+
+def test_the_file_that_was_written_along_the_output_axis_is_refused(
+    settings: Callable[..., TrainConfig], tmp_path: Path
+) -> None:
+    own = settings(train__dora=True, train__dora_axis="output", export__precision="fp32")
+    layers, path = trained(own), tmp_path / "a.safetensors"
+    with pytest.raises(ExportMismatch, match="ComfyUI and Forge would make another weight"):
+        write_kohya(path, own, layers, Told((), 1), 1)
+    with pytest.raises(ExportMismatch, match="ComfyUI and Forge would make another weight"):
+        prove_kohya(path, layers, 1)
+    layer = next(iter(layers.values()))
+    written = FileLayer(layer.down.detach(), layer.up.detach(), 4, layer.magnitude.detach().unsqueeze(1))
+    weight = layer.base.weight.float()
+    assert off(readers.peft(weight, written), layer) < 1e-4
+    assert all(off(one(weight, written), layer) > 0.05 for one in readers.INTERFACES.values())
+    write_diffusers(tmp_path / "b.safetensors", layers, torch.float16)
+    lengths = [one for name, one in load_file(tmp_path / "b.safetensors").items() if "magnitude" in name]
+    assert {one.dtype for one in lengths} == {torch.float32}
+
+
+def test_the_formula_for_peft_is_the_installed_one() -> None:
+    unet = small_unet()
+    unet.add_adapter(LoraConfig(r=4, lora_alpha=4, target_modules=["attn1.to_q"], use_dora=True))
+    for _, one in unet.named_modules():
+        if not hasattr(one, "lora_magnitude_vector"):
+            continue
+        with torch.no_grad():
+            one.lora_B["default"].weight.normal_(std=0.1)
+            one.lora_magnitude_vector["default"].weight.mul_(1.2)
+        lengths = one.lora_magnitude_vector["default"].weight.detach()
+        written = FileLayer(one.lora_A["default"].weight.detach(), one.lora_B["default"].weight.detach(), 4, lengths)
+        weight = one.base_layer.weight.detach().clone()
+        found = readers.peft(weight, written)
+        one.merge()
+        assert torch.allclose(weight + found, one.base_layer.weight, atol=1e-5)
+
+
+def test_a_dora_of_before_the_setting_lies_along_the_output_axis(pictures: Path, tmp_path: Path) -> None:
+    own = make_config(pictures, train__dora=True, train__dora_axis="output")
+    run = make_run(tmp_path / "run", own)
+    run.config.write_text(run.config.read_text().replace('dora_axis = "output"\n', ""))
+    assert "dora_axis" not in run.config.read_text()
+    config = load_config(run.config)
+    assert config == own
+    identity = run_identity(config, (), (), {})
+    old = json.loads(json.dumps(identity))
+    del old["settings"]["train.dora_axis"]
+    save_checkpoint(run, Snapshot(1, {}, {}, {}, old))
+    assert load_checkpoint(run.checkpoint(1)).identity == identity
+    asked = make_config(pictures, train__dora=True)
+    assert asked.train.dora_axis == "input"
+    assert refusals_of(config, asked, 1) == [
+        'train.dora_axis: the checkpoint of step 1 was trained with "output", asked for is "input": '
+        "the lengths that were trained lie along it"
+    ]
+    plain, other = make_config(pictures), make_config(pictures, train__dora_axis="output")
+    assert run_identity(plain, (), (), {}) == run_identity(other, (), (), {})
+    assert changes_between(plain, other) and not refusals_of(plain, other, 1)

@@ -1,0 +1,160 @@
+"""The script of the model card: diffusers with the files of an export, as the run drew its own pictures."""
+
+from __future__ import annotations
+
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+from trainer.contract.basemodel.hub_cache import cached_vae
+from trainer.contract.basemodel.inspect import NotSDXL, inspect_base, is_hub_id, small_model
+from trainer.contract.run.exported import DIFFUSERS, base_name, embedding_names
+from trainer.contract.settings.config import SMALL, TrainConfig, vae_source
+from trainer.export.quoting import python
+from trainer.model.parts import DTYPES, variant_of
+from trainer.model.tokens import Vocabulary
+
+_SCRIPT = """\
+import torch
+{imports}
+
+repository = ""  # where these files are on the hub, such as "you/{name}"; empty: they lie in `files`
+files = "."  # the folder of this card
+
+
+def found(name):
+    return hf_hub_download(repository, name) if repository else f"{{files}}/{{name}}"
+
+
+{load}
+if torch.cuda.is_available():
+    pipe.to("cuda")
+{embeddings}pipe.load_lora_weights(load_file(found({lora})))
+
+picture = pipe(
+    {prompt},
+    height={side},
+    width={side},
+    num_inference_steps={steps},
+    guidance_scale={guidance:g},{clip_skip}
+    generator=torch.Generator().manual_seed({seed}),
+).images[0]
+picture.save("picture.png")
+"""
+
+_POOLED = """\
+# read the pooled vector at the end of the text: SDXL's configuration names another token, and then
+# transformers reads it at the last new one
+encoders = ((pipe.text_encoder, pipe.tokenizer), (pipe.text_encoder_2, pipe.tokenizer_2))
+for encoder, tokenizer in encoders:
+    for module in encoder.modules():
+        if hasattr(module, "eos_token_id"):
+            module.eos_token_id = tokenizer.eos_token_id
+
+"""
+
+_ROWS = """\
+rows = load_file(found({file}))
+for key, (encoder, tokenizer) in zip(("clip_l", "clip_g"), encoders):
+    pipe.load_textual_inversion(rows[key], token={tokens}, text_encoder=encoder, tokenizer=tokenizer)
+
+"""
+
+
+def script(config: TrainConfig, vocabulary: Vocabulary) -> str:
+    """The whole script; nothing has to be changed in it where the base model is of the hub or ships with loratui."""
+    imports, load = _loading(config)
+    names = embedding_names(config)
+    embeddings = _POOLED if names else ""
+    for word, file in names.items():
+        embeddings += _ROWS.format(file=python(f"{file}.safetensors"), tokens=python(list(vocabulary.words[word])))
+    return _SCRIPT.format(
+        imports="\n".join(imports),
+        name=config.name,
+        load=load,
+        embeddings=embeddings,
+        lora=python(DIFFUSERS),
+        prompt=python(vocabulary.write(first_prompt(config))),
+        side=config.train.resolution,
+        steps=config.sample.steps,
+        guidance=config.sample.guidance,
+        seed=config.sample.seed,
+        clip_skip=f"\n    clip_skip={config.model.clip_skip}," if config.model.clip_skip else "",
+    )
+
+
+def first_prompt(config: TrainConfig) -> str:
+    """The prompt that the examples show."""
+    return (config.sample.prompts or (config.dataset.instance_prompt,))[0]
+
+
+def is_small(config: TrainConfig) -> bool:
+    """Whether the base model is the one that ships with loratui."""
+    base = config.model.base
+    return base == SMALL or Path(base).expanduser().absolute() == small_model().absolute()
+
+
+def _loading(config: TrainConfig) -> tuple[list[str], str]:
+    """The imports, and the lines that load the pipeline in the run's precision and variant."""
+    classes, lines = ["StableDiffusionXLPipeline"], []
+    half = f"torch_dtype={DTYPES[config.train.precision]}"  # diffusers knows it by this name in every version
+    own_vae = vae_source(config.model)
+    if own_vae:
+        classes.insert(0, "AutoencoderKL")
+        folder = cached_vae(own_vae) if is_hub_id(own_vae) else Path(own_vae).expanduser()
+        shown = Path(own_vae).name if Path(own_vae).expanduser().is_dir() else own_vae
+        lines.append(f"vae = AutoencoderKL.from_pretrained({python(shown)}, {half}{_variant(config, folder)})")
+    vae = "vae=vae, " if own_vae else ""
+    if base_name(config).endswith(".safetensors"):
+        lines.append(f"pipe = StableDiffusionXLPipeline.from_single_file(base, {vae}{half})")
+        if scheduler := _scheduler(config):
+            name, values = scheduler
+            classes.insert(0, name)
+            lines.append(f"pipe.scheduler = {name}(**{python(values)})  # as the model was trained")
+    else:
+        try:
+            folder = inspect_base(config.model.base).folder
+        except NotSDXL:
+            folder = None
+        unet = folder / "unet" if folder is not None else None
+        loaded = f"from_pretrained(base, {vae}{half}{_variant(config, unet)})"
+        lines.append(f"pipe = StableDiffusionXLPipeline.{loaded}")
+    imports = [
+        f"from diffusers import {', '.join(sorted(classes))}",
+        "from huggingface_hub import hf_hub_download",
+        "from safetensors.torch import load_file",
+    ]
+    base = f"base = {python(base_name(config))}"
+    if is_small(config):
+        imports.append("from trainer.contract.basemodel.inspect import small_model")
+        base = "base = str(small_model())  # it ships with loratui"
+    elif not is_hub_id(config.model.base):
+        base += "  # what the run was given on its own disk: put the path here"
+    return imports, "\n".join([base, *lines])
+
+
+def _variant(config: TrainConfig, folder: Path | None) -> str:
+    """The argument that reads those of a folder's weights that the run read."""
+    variant = None if folder is None else variant_of(folder, DTYPES[config.train.precision])
+    return f", variant={python(variant)}" if variant else ""
+
+
+def _scheduler(config: TrainConfig) -> tuple[str, dict[str, Any]] | None:
+    """Class and settings of a single file's scheduler, which diffusers guesses as SDXL's; None where that is right.
+
+    A folder and the hub bring their own.
+    """
+    from trainer.model.single_file import load_scheduler
+
+    path = Path(config.model.base).expanduser()
+    if not path.is_file():
+        return None
+    try:
+        scheduler = load_scheduler(path)
+    except (ValueError, OSError):  # it was changed since the run read it, which is no reason to lose the export
+        return None
+    known = signature(type(scheduler).__init__).parameters
+    values = {key: one for key, one in scheduler.config.items() if key in known and one is not None}
+    plain = values.get("prediction_type", "epsilon") == "epsilon" and not values.get("rescale_betas_zero_snr")
+    name = type(scheduler).__name__
+    return None if plain and not name.startswith("EDM") else (name, values)
