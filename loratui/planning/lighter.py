@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from trainer.contract.basemodel.inspect import NotSDXL, inspect_base
+from trainer.contract.basemodel.inspect import NotSDXL, base_of
 from trainer.contract.settings.config import TrainConfig
 
 SMALLEST = 768 / 1024  # of the base model's own resolution: below it SDXL draws worse (train.resolution's help)
@@ -89,6 +89,6 @@ def _smaller_training(config: TrainConfig, phase: str, gpu: bool) -> list[Lighte
 
 def _native(config: TrainConfig) -> int:
     try:
-        return inspect_base(config.model.base).native
+        return base_of(config.model).native
     except NotSDXL:
         return 1024

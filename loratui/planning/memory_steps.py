@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from trainer.contract.basemodel.inspect import inspect_base
+from trainer.contract.basemodel.inspect import base_of
 from trainer.contract.settings.config import TrainConfig
 
 SLICED = 11  # prodigyopt's README: "set slice_p to 11 if you have limited memory"
@@ -77,7 +77,7 @@ def _rank(lowest: int) -> Callable[[TrainConfig], Iterator[Settings]]:
 
 def _resolution(*shares: float) -> Callable[[TrainConfig], Iterator[Settings]]:
     def down(config: TrainConfig) -> Iterator[Settings]:
-        native = inspect_base(config.model.base).native
+        native = base_of(config.model).native
         for side in (int(native * share) // STEP * STEP for share in shares):
             if STEP <= side < config.train.resolution:
                 yield {"train.resolution": side}

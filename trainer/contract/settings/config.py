@@ -11,12 +11,11 @@ from typing import Any, Literal
 from pydantic import field_validator, model_validator
 
 from trainer.contract.settings.fields import Section, Setting, declared_settings, setting
+from trainer.contract.settings.model import SDXL, Model
 from trainer.contract.settings.sections import (
-    SDXL,
     AdamW,
     Dataset,
     Export,
-    Model,
     Pivotal,
     Prior,
     Prodigy,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from trainer.contract.settings.fields import Section, setting
-from trainer.contract.settings.sections import SEED
+from trainer.contract.settings.fields import SEED, Section, setting
 
 
 class Train(Section):
