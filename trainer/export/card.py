@@ -6,6 +6,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from trainer.contract.basemodel.inspect import NotSDXL, loss_of
+from trainer.contract.basemodel.loss import ZERO_SNR, Loss
 from trainer.contract.run.changes import SettingChange, effect_of
 from trainer.contract.settings.arithmetic import learning_rates, views_per_image
 from trainer.contract.settings.config import SDXL, SMALL, TrainConfig, vae_source
@@ -184,7 +186,7 @@ def _snippet(config: TrainConfig, vocabulary: Vocabulary, names: dict[str, str])
     return _SNIPPET.format(
         imports="AutoencoderKL, StableDiffusionXLPipeline" if own_vae else "StableDiffusionXLPipeline",
         base=base_name(config),
-        load=load + '\nif torch.cuda.is_available():\n    pipe.to("cuda")',
+        load=load + _scheduler(config, single) + '\nif torch.cuda.is_available():\n    pipe.to("cuda")',
         embeddings=embeddings,
         prompt=vocabulary.write(first).replace("\\", "\\\\").replace('"', '\\"'),
         side=config.train.resolution,
@@ -193,6 +195,25 @@ def _snippet(config: TrainConfig, vocabulary: Vocabulary, names: dict[str, str])
         seed=config.sample.seed,
         clip_skip=f"\n    clip_skip={config.model.clip_skip}," if config.model.clip_skip else "",
     )
+
+
+def _scheduler(config: TrainConfig, single: bool) -> str:
+    """The lines that tell the pipeline what the base model predicts, where loading it alone would not."""
+    loss = _loss(config)
+    if loss is None or loss.edm or not (loss.by_hand or (single and (loss.prediction != "epsilon" or loss.zero_snr))):
+        return ""
+    told = {"prediction_type": loss.prediction, "rescale_betas_zero_snr": loss.zero_snr}
+    told |= ZERO_SNR if loss.zero_snr else {}
+    said = ", ".join(f"{key}={value!r}" for key, value in told.items()).replace("'", '"')
+    return f"\npipe.scheduler = type(pipe.scheduler).from_config(pipe.scheduler.config, {said})"
+
+
+def _loss(config: TrainConfig) -> Loss | None:
+    """What of the base model decides the loss; None where it is not on this disk any more."""
+    try:
+        return loss_of(config.model)
+    except NotSDXL:
+        return None
 
 
 def _settings(config: TrainConfig, images: int, step: int) -> str:
@@ -210,6 +231,7 @@ def _settings(config: TrainConfig, images: int, step: int) -> str:
             if vae_source(config.model).startswith(("/", "~"))
             else vae_source(config.model) or "the base model's",
         ),
+        *((("base model predicts", loss.words),) if (loss := _loss(config)) is not None else ()),
         ("pictures", str(images)),
         ("steps", f"{step} of {train.steps}"),
         ("batch x accumulation", f"{train.batch} x {train.accumulation}"),
