@@ -62,7 +62,7 @@ def facts(seen: BaseModelSeen, trouble: str) -> Content:
         room = f"{in_bytes(free)} in {show_path(hub_cache())}" + (": too little" if short else "")
         lines.append(_fact("free", room, TONES["bad"] if short else ""))
     if known.loss is not None:
-        lines.append(_fact("predicts", f"{known.loss.words} ({safe_text(known.loss.source)})"))
+        lines.append(_fact("loss", f"{known.loss.words} ({safe_text(known.loss.source)})"))
         if known.loss.few_steps:
             lines.append(Content.styled(f"! made for few steps: {safe_text(known.loss.few_steps)}", TONES["warn"]))
         if known.loss.named_v:
@@ -83,4 +83,4 @@ def _state(label: str, known: BaseModelFacts) -> Content:
 
 
 def _fact(label: str, text: str, style: str = "") -> Content:
-    return Content.assemble((f"{label:<8} ", "$muted"), (text, style))
+    return Content.assemble((f"{label:<7} ", "$muted"), (text, style))
