@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trainer.contract.plan.advice import refusals
 from trainer.contract.run import exits
 from trainer.contract.run.events import VERSION, EventLog, SilentLog
 from trainer.contract.run.lock import AlreadyRunning, RunLock
@@ -39,8 +40,9 @@ def main(arguments: list[str]) -> int:
         leave(RunDir(path.resolve().parent))
         return exits.USAGE
     run = RunDir(path.resolve().parent)
+    refused = refusals(config)
     if _rank():
-        return _follow(config, run)
+        return exits.USAGE if refused else _follow(config, run)
     try:
         lock = RunLock(run.lock)
     except AlreadyRunning as error:
@@ -49,6 +51,8 @@ def main(arguments: list[str]) -> int:
     log = EventLog(run.events)
     began = time.monotonic()
     try:
+        if refused:
+            return _refuse(refused, log, began)
         return _train(config, run, log, began, started, lock.took_over)
     except BaseException as error:
         return _tell(error, log, began)
@@ -57,6 +61,15 @@ def main(arguments: list[str]) -> int:
         log.close()
         lock.release()
         pass_on(run)
+
+
+def _refuse(sentences: list[str], log: EventLog, began: float) -> int:
+    """What the plan refuses is refused here in the same words, before torch is loaded."""
+    message = "\n".join(sentences)
+    log.emit("error", kind="data", message=message, advice=["correct the setting and start again"])
+    _end(log, "failed", None, began, [])
+    print(message, file=sys.stderr)
+    return exits.USAGE
 
 
 def _train(config: TrainConfig, run: RunDir, log: EventLog, began: float, started: float, dead: int | None) -> int:

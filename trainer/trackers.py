@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from trainer.contract.basemodel.inspect import HUB_ID, SMALL
+from trainer.contract.basemodel.names import HUB_ID
 from trainer.contract.run.events import Event, EventLog
 from trainer.contract.run.rundir import RunDir, make_private, write_atomic
-from trainer.contract.settings.config import BY_KEY, TrainConfig, flat
+from trainer.contract.settings.config import BY_KEY, SMALL, TrainConfig, flat
 from trainer.ground.words import first_line
 
 INSTALL = "pip install 'loratui[trackers]'; training goes on without it"

@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from loratui.basemodels.hub import HubFacts, HubSilent, ask, remembered
+from loratui.basemodels.hub import HubFacts, HubRefusal, HubSilent, ask, refused, remembered
+from trainer.contract.basemodel.families import pipeline_kind
+from trainer.contract.basemodel.folder import PARTS
 from trainer.contract.basemodel.headers import BadHeader, read_header
 from trainer.contract.basemodel.hub_cache import (
     base_files,
@@ -22,15 +24,16 @@ from trainer.contract.basemodel.hub_cache import (
     repo_folder,
     snapshot,
 )
-from trainer.contract.basemodel.inspect import PARTS, NotSDXL, inspect_base, is_hub_id, small_model
+from trainer.contract.basemodel.inspect import NotSDXL, inspect_base, small_model
+from trainer.contract.basemodel.loss import Loss
+from trainer.contract.basemodel.names import is_hub_id, one_file
 from trainer.contract.plan.estimate import SDXL_PARAMETERS
 from trainer.contract.settings.config import SMALL, vae_source
-from trainer.contract.settings.sections import SDXL, Model
+from trainer.contract.settings.model import SDXL, Model
 
 SPARE = 1 << 30  # bytes that the trainer wants free beside a download (trainer/model/download.py)
 Kind = Literal["shipped", "hub", "folder", "file", "nothing"]
 LICENCE = re.compile(r"^license(?:_name)?:\s*['\"]?([^\s'\"#][^'\"\n#]*)", re.MULTILINE)
-NO_SAFETENSORS = "the hub has no .safetensors of it in diffusers' layout, and nothing else is read"
 LICENCES = 2000  # characters of a model card that are searched for its licence
 
 
@@ -41,12 +44,18 @@ class BaseModelNeed:
     vae: str = "auto"  # as model.vae has it
     half: bool = True
     vae_half: bool = True
+    revision: str = ""  # as model.revision has it
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> BaseModelNeed:
         """That of settings by their dotted keys."""
         half = values["train.precision"] != "fp32"
-        return cls(str(values["model.vae"]), half, half and values["model.vae_precision"] != "fp32")
+        return cls(
+            str(values["model.vae"]),
+            half,
+            half and values["model.vae_precision"] != "fp32",
+            str(values["model.revision"]),
+        )
 
     def vae_of(self, base: str) -> str:
         """The VAE in place of that of `base`; empty: its own."""
@@ -68,16 +77,17 @@ class BaseModelFacts:
     licence: str = ""
     gated: bool | None = None  # None: not asked
     trouble: str = ""  # why it cannot be trained on; empty if it can
+    loss: Loss | None = None  # what of it decides the loss; None where nobody knows yet
+    commit: str = ""  # of the hub: the one that a start would use; empty where nobody knows yet
 
 
 def look(value: str, need: BaseModelNeed) -> BaseModelFacts:
     """Look at a base model on this disk, and at what the hub said of it before. Never asks the network."""
     found = _look(value, need)
     try:
-        inspect_base(value)
+        return replace(found, loss=inspect_base(value, need.revision).loss)
     except NotSDXL as error:
         return replace(found, here=False, trouble=str(error))
-    return found
 
 
 def look_vae(base: str, need: BaseModelNeed) -> BaseModelFacts | None:
@@ -102,9 +112,12 @@ def ask_missing(values: Mapping[str, Any]) -> bool:
     found = [one for one in (look(base, need), look_vae(base, need)) if one is not None]
     learnt = False
     for one in found:
-        if one.kind == "hub" and not one.here and not one.trouble and remembered(one.value) is None:
+        revision = need.revision if one.value == base else ""
+        if one.kind == "hub" and not one.here and not one.trouble and remembered(one.value, revision) is None:
             try:
-                ask(one.value)
+                ask(one.value, revision=revision)
+            except HubRefusal:
+                continue  # it is remembered as long as this process lives, and said with the base model
             except HubSilent:
                 return learnt  # the other one would wait as long
             learnt = True
@@ -129,28 +142,34 @@ def _look(value: str, need: BaseModelNeed) -> BaseModelFacts:
     parts = [one for one in SDXL_PARAMETERS if one != "vae" or own_vae]
     return _of_hub(
         value,
-        cached_base(value, with_vae=own_vae),
+        cached_base(value, own_vae, need.revision),
         lambda names: base_files(names, need.half, own_vae, need.vae_half),
         sum(SDXL_PARAMETERS[one] for one in parts) * (2 if need.half else 4),
+        need.revision,
     )
 
 
-def _of_hub(repo: str, whole: Path | None, pick: Callable[[list[str]], list[str]], about: int) -> BaseModelFacts:
-    told, there = remembered(repo), snapshot(repo)
+def _of_hub(
+    repo: str, whole: Path | None, pick: Callable[[list[str]], list[str]], about: int, revision: str = ""
+) -> BaseModelFacts:
+    told, there = remembered(repo, revision), snapshot(repo, revision)
     if whole is not None:
         card = _licence(whole / "README.md") or (told.licence if told else "")
-        return BaseModelFacts(repo, "hub", True, whole, _size(whole), licence=card, gated=told.gated if told else None)
+        gated = told.gated if told else None
+        return BaseModelFacts(repo, "hub", True, whole, _size(whole), licence=card, gated=gated, commit=whole.name)
     begun = there is not None and any(one.is_file() for one in there.rglob("*.safetensors"))
     found = BaseModelFacts(repo, "hub", False, there, 0, about, counted=False, begun=begun)
+    if no := refused(repo, revision):
+        return replace(found, trouble=f"'{repo}': {no}")
     return found if told is None else with_hub_facts(found, told, pick)
 
 
 def with_hub_facts(known: BaseModelFacts, told: HubFacts, pick: Callable[[list[str]], list[str]]) -> BaseModelFacts:
     """What the hub said, put to what is known: bytes still to be fetched, licence, gate."""
     names = pick(list(told.files))
-    found = replace(known, licence=told.licence, gated=told.gated)
+    found = replace(known, licence=told.licence, gated=told.gated, commit=told.commit)
     if not any(name.endswith(".safetensors") for name in names):
-        return replace(found, download=0, trouble=NO_SAFETENSORS)
+        return replace(found, download=0, trouble=f"'{known.value}' {one_file(known.value, list(told.files))}")
     absent = [name for name in names if known.place is None or not (known.place / name).is_file()]
     return replace(found, download=sum(told.files[name] for name in absent), counted=True)
 
@@ -177,7 +196,7 @@ def cached_models() -> Iterator[tuple[str, bool]]:
             family = json.loads((there / "model_index.json").read_bytes())["_class_name"]
         except (OSError, ValueError, KeyError, TypeError):
             continue
-        if str(family).startswith("StableDiffusionXL"):
+        if not pipeline_kind(str(family)):
             yield repo, not lacking(there, with_vae=repo != SDXL)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from trainer.contract.run.rundir import make_private, write_atomic
 
 PATIENCE = 6.0  # seconds that the hub may take to answer
 LONGEST = 80  # letters of a licence's name that are kept
+_refused: dict[tuple[str, str], str] = {}  # repository and revision -> why
 
 
 @dataclass(frozen=True)
@@ -23,24 +24,48 @@ class HubFacts:
     files: dict[str, int]  # name -> bytes
     licence: str
     gated: bool
+    commit: str = ""  # the one that these files are of
 
 
 class HubSilent(Exception):
     """The hub did not say; the sentence says why."""
 
 
-def ask(repo: str, patience: float = PATIENCE) -> HubFacts:
-    """Ask the hub about owner/name, and keep the answer. Raises HubSilent with a sentence; never waits long."""
+class HubRefusal(HubSilent):
+    """The hub said no: a run would get the same answer."""
+
+
+def ask(repo: str, patience: float = PATIENCE, revision: str = "") -> HubFacts:
+    """Ask the hub about a revision of owner/name ("": main), and keep the answer.
+
+    Raises HubSilent with a sentence, HubRefusal where it is a no; never waits long.
+    """
+    _refused.pop((repo, revision), None)
+    try:
+        return _ask(repo, patience, revision)
+    except HubRefusal as error:
+        _refused[repo, revision] = str(error)
+        raise
+
+
+def refused(repo: str, revision: str = "") -> str:
+    """Why the hub said no when it was last asked by this process; empty if it did not."""
+    return _refused.get((repo, revision), "")
+
+
+def _ask(repo: str, patience: float, revision: str) -> HubFacts:
     from huggingface_hub import HfApi, errors
 
     try:
         # the library reads the address when it is first imported, which may be long ago
         api = HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None)
-        info = api.model_info(repo, files_metadata=True, timeout=patience)
+        info = api.model_info(repo, revision=revision or None, files_metadata=True, timeout=patience)
     except errors.GatedRepoError:
-        raise HubSilent("it is gated, and shows nothing before its terms are accepted") from None
+        raise HubRefusal("it is gated, and shows nothing before its terms are accepted") from None
+    except errors.RevisionNotFoundError:
+        raise HubRefusal("it has no such revision as model.revision names") from None
     except errors.RepositoryNotFoundError:
-        raise HubSilent("the hub has no such model, or it is private: hf auth login") from None
+        raise HubRefusal("the hub has no such model, or it is private: hf auth login") from None
     except errors.OfflineModeIsEnabled:
         raise HubSilent("HF_HUB_OFFLINE is set, so the hub was not asked") from None
     except Exception:  # whatever the network does
@@ -48,28 +73,29 @@ def ask(repo: str, patience: float = PATIENCE) -> HubFacts:
     card: Any = info.card_data or {}
     name = card.get("license_name") or card.get("license") or ""
     files = {one.rfilename: int(one.size or 0) for one in info.siblings or []}
-    found = HubFacts(files, str(name)[:LONGEST], bool(info.gated))
-    _keep(repo, found)
+    found = HubFacts(files, str(name)[:LONGEST], bool(info.gated), str(info.sha or ""))
+    _keep(repo, found, revision)
     return found
 
 
-def remembered(repo: str) -> HubFacts | None:
+def remembered(repo: str, revision: str = "") -> HubFacts | None:
     """What the hub said the last time; None if it was never asked."""
     try:
-        raw = json.loads(_note(repo).read_bytes())
+        raw = json.loads(_note(repo, revision).read_bytes())
         files = {str(name): int(size) for name, size in raw["files"].items()}
-        return HubFacts(files, str(raw["licence"])[:LONGEST], bool(raw["gated"]))
+        return HubFacts(files, str(raw["licence"])[:LONGEST], bool(raw["gated"]), str(raw.get("commit", "")))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def _keep(repo: str, told: HubFacts) -> None:
+def _keep(repo: str, told: HubFacts, revision: str = "") -> None:
     try:
-        make_private(_note(repo).parent)
-        write_atomic(_note(repo), json.dumps({"files": told.files, "licence": told.licence, "gated": told.gated}))
+        make_private(_note(repo, revision).parent)
+        write_atomic(_note(repo, revision), json.dumps(asdict(told)))
     except OSError:
         return  # it is asked again the next time
 
 
-def _note(repo: str) -> Path:
-    return cache_folder() / "hub" / f"{hashlib.blake2b(repo.encode(), digest_size=16).hexdigest()}.json"
+def _note(repo: str, revision: str) -> Path:
+    name = f"{repo}@{revision}" if revision else repo
+    return cache_folder() / "hub" / f"{hashlib.blake2b(name.encode(), digest_size=16).hexdigest()}.json"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from loratui.basemodels.facts import (
-    NO_SAFETENSORS,
     SPARE,
     BaseModelFacts,
     BaseModelNeed,
@@ -14,6 +13,7 @@ from loratui.basemodels.facts import (
 from loratui.terminal.text import show_path
 from loratui.terminal.units import in_bytes
 from trainer.contract.basemodel.hub_cache import hub_cache
+from trainer.contract.basemodel.inspect import NotSDXL, base_of, loss_of
 from trainer.contract.settings.config import SMALL, TrainConfig, flat
 
 PAGE = "https://huggingface.co/"
@@ -55,8 +55,9 @@ def advice(known: BaseModelFacts) -> list[str]:
 
 def base_rows(config: TrainConfig) -> tuple[tuple[str, str, str], ...]:
     """Label, value and note of what a plan says of the base model; nothing for the one that ships."""
+    loss = loss_row(config)
     if config.model.base == SMALL:
-        return ()
+        return loss if config.model.prediction != "auto" or config.model.zero_snr != "auto" else ()
     need = BaseModelNeed.of(flat(config))
     known, vae = look(config.model.base, need), look_vae(config.model.base, need)
     rows = [_place_row("model", known)]
@@ -67,7 +68,18 @@ def base_rows(config: TrainConfig) -> tuple[tuple[str, str, str], ...]:
     rows.append(("licence", known.licence or "not known", "" if known.licence else "read it before you share a LoRA"))
     if known.kind == "hub" and not known.here:
         rows.append(("gated", gate(known), "; ".join(advice(known))))
-    return tuple(rows)
+    if known.kind == "hub" and known.commit:
+        rows.append(("revision", known.commit[:12], "written into the run's answers, so that a replay takes the same"))
+    return (*rows, *loss)
+
+
+def loss_row(config: TrainConfig) -> tuple[tuple[str, str, str], ...]:
+    """What of the base model decides the loss, and where that was read; nothing where nobody knows it yet."""
+    try:
+        loss = loss_of(config.model)
+    except NotSDXL:  # said as an error
+        return ()
+    return (("predicts", loss.words, f"as read from: {loss.source}"),) if loss is not None else ()
 
 
 def _place_row(label: str, known: BaseModelFacts) -> tuple[str, str, str]:
@@ -96,8 +108,12 @@ def base_errors(config: TrainConfig) -> list[str]:
     """What makes the download impossible; why a model that is here cannot be trained on is said elsewhere."""
     need = BaseModelNeed.of(flat(config))
     known = look(config.model.base, need)
+    try:
+        base_of(config.model)
+    except NotSDXL:
+        return []
     if known.trouble:
-        return [f"model.base: '{known.value}': {known.trouble}"] if known.trouble == NO_SAFETENSORS else []
+        return [f"model.base: {known.trouble}"]
     needed, free = to_fetch(known, look_vae(config.model.base, need)), free_for_models()
     if not needed or needed + SPARE <= free:
         return []

@@ -73,10 +73,13 @@ def replay(
     say: Say = print,
 ) -> int:
     """Run an answer file without asking anything, or let it wait in the `queue`; returns the exit code."""
+    from loratui.basemodels.pin import ask_commit
+
     ready = prepare(read_answers(path), overrides_of(sets), show_path(path), out)
     refuse_if_needed(ready)
     for warning in ready.plan.warnings:
         say(f"! warning: {warning}")
+    ask_commit(ready.resolved.config)
     run = create_run(ready.resolved, ready.answers, out)
     say(f"run folder: {show_path(run.path)}")
     return add(run, gpus, say) if queue else begin(run, detach, gpus, say)

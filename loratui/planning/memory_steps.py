@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from trainer.contract.basemodel.inspect import NotSDXL, inspect_base
+from trainer.contract.basemodel.inspect import NotSDXL, base_of
 from trainer.contract.run.changes import changes_between, effect_of, refusals_of
 from trainer.contract.settings.config import TrainConfig, flat, nested
 
@@ -129,7 +129,7 @@ def _resolution(*shares: float) -> Down:
 
 def _native(config: TrainConfig) -> int:
     try:
-        return inspect_base(config.model.base).native
+        return base_of(config.model).native
     except NotSDXL:
         return 1024  # SDXL's own; what cannot be looked at is said elsewhere
 

@@ -173,7 +173,9 @@ def _said(resolved: Resolved, key: str, value: str) -> PlanRow:
 
 def _errors(config: TrainConfig, resolved: Resolved) -> list[str]:
     """What makes the run impossible whatever the pictures are."""
-    return [safe_text(_with_place(one, resolved), 400) for one in refusals(config)]
+    from loratui.basemodels.words import base_errors
+
+    return [safe_text(_with_place(one, resolved), 600) for one in (*refusals(config), *base_errors(config))]
 
 
 def _with_place(sentence: str, resolved: Resolved) -> str:

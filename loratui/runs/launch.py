@@ -34,11 +34,12 @@ def create_run(resolved: Resolved, answers: Answers, out: Path | None = None) ->
 
     `out` is the directory itself; without it ./runs/DATE-TIME-NAME. Raises LaunchError with a sentence.
     """
+    from loratui.basemodels.pin import pinned
     from loratui.settings.answers import answers_text
     from loratui.settings.portable import portable
     from trainer.contract.settings.config import dump_config
 
-    resolved, answers = portable(resolved, answers)
+    resolved, answers = pinned(*portable(resolved, answers))
     texts = {"answers.toml": answers_text(answers), "config.toml": dump_config(resolved.config)}
     made: list[Path] = []
     try:

@@ -196,7 +196,7 @@ def test_what_is_no_sdxl_model_is_refused_with_a_sentence(tmp_path: Path) -> Non
         (str(tmp_path), "FluxPipeline"),
         (str(tmp_path / "model_index.json"), "is no safetensors file"),
         ("./nowhere", "no base model"),
-        (str(tmp_path.parent), "model_index.json' is missing"),
+        (str(tmp_path.parent), "model_index.json is missing; give the folder inside it"),
     ):
         with pytest.raises(NotSDXL, match=said):
             inspect_base(base)

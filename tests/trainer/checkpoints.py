@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from trainer.contract.basemodel.inspect import WEIGHTED, small_model
+from trainer.contract.basemodel.folder import WEIGHTED
+from trainer.contract.basemodel.inspect import small_model
 from trainer.contract.basemodel.sgm import PREFIXES
 
 # written from the list of modules that SGM's own openaimodel.py, model.py and open_clip build, not from our reader

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from trainer.contract.basemodel.inspect import HUB_ID
+from trainer.contract.basemodel.names import HUB_ID
 
 if TYPE_CHECKING:
     import torch

@@ -14,8 +14,9 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save
 
+from trainer.contract.run.changes import is_free, plain
 from trainer.contract.run.rundir import RunDir, make_private
-from trainer.contract.settings.config import with_dora_axis
+from trainer.contract.settings.config import SETTINGS, with_dora_axis
 
 VERSION = 1
 FILES = ("lora.safetensors", "embeddings.safetensors", "optimizer.safetensors", "state.json")
@@ -182,7 +183,7 @@ def check_identity(snapshot: Snapshot, identity: dict[str, Any], only: tuple[str
     `only` names the tables or fields that are compared, for when the rest is not known yet. A scheduler's digest, as
     older checkpoints have it, is not compared: it was another in each process.
     """
-    old, new = _flat(snapshot.identity), _flat(json.loads(json.dumps(identity)))
+    old, new = _flat(_with_defaults(snapshot.identity)), _flat(json.loads(json.dumps(identity)))
     within = tuple(f"{one}." for one in only)
     names = [one for one in sorted(set(old) | set(new)) if not only or one in only or one.startswith(within)]
     differences = [
@@ -197,6 +198,12 @@ def check_identity(snapshot: Snapshot, identity: dict[str, Any], only: tuple[str
 def _unsteady(name: str, before: Any) -> bool:
     """Whether a value is of the form that told each process something else of the same scheduler."""
     return name == "base.scheduler" and isinstance(before, str) and re.fullmatch("[0-9a-f]{32}", before) is not None
+
+
+def _with_defaults(identity: dict[str, Any]) -> dict[str, Any]:
+    """Settings that were not there when it was saved: the run was trained as their defaults have it."""
+    defaults = {one.key: plain(one.default) for one in SETTINGS if not is_free(one.key)}
+    return {**identity, "settings": defaults | identity.get("settings", {})}
 
 
 def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:

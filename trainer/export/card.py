@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from trainer.contract.basemodel.inspect import NotSDXL, loss_of
+from trainer.contract.basemodel.loss import Loss
 from trainer.contract.run.changes import SettingChange, effect_of
 from trainer.contract.run.exported import (
     DIFFUSERS,
@@ -145,6 +147,14 @@ def _interfaces(config: TrainConfig, names: dict[str, str]) -> list[str]:
     return [line for name, words in sections.items() for line in (f"### {name}", "", words, "")]
 
 
+def _loss(config: TrainConfig) -> Loss | None:
+    """What of the base model decides the loss; None where it is not on this disk any more."""
+    try:
+        return loss_of(config.model)
+    except NotSDXL:
+        return None
+
+
 def _settings(config: TrainConfig, images: int, step: int) -> str:
     train = config.train
     unet_lr, words_lr = learning_rates(config)
@@ -160,6 +170,7 @@ def _settings(config: TrainConfig, images: int, step: int) -> str:
             if vae_source(config.model).startswith(("/", "~"))
             else vae_source(config.model) or "the base model's",
         ),
+        *((("base model predicts", loss.words),) if (loss := _loss(config)) is not None else ()),
         ("pictures", str(images)),
         ("steps", f"{step} of {train.steps}"),
         ("batch x accumulation", f"{train.batch} x {train.accumulation}"),

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from inspect import signature
 from pathlib import Path
-from typing import Any
 
 from trainer.contract.basemodel.hub_cache import cached_vae
-from trainer.contract.basemodel.inspect import NotSDXL, inspect_base, is_hub_id, small_model
+from trainer.contract.basemodel.inspect import NotSDXL, base_of, loss_of, small_model
+from trainer.contract.basemodel.names import is_hub_id
+from trainer.contract.basemodel.weights import part_weights
 from trainer.contract.run.exported import DIFFUSERS, base_name, embedding_names
 from trainer.contract.settings.config import SMALL, TrainConfig, vae_source
 from trainer.export.quoting import python
-from trainer.model.parts import DTYPES, variant_of
+from trainer.model.errors import ModelError
+from trainer.model.parts import DTYPES
+from trainer.model.scheduler import load_scheduler
 from trainer.model.tokens import Vocabulary
 
 _SCRIPT = """\
@@ -101,24 +104,29 @@ def _loading(config: TrainConfig) -> tuple[list[str], str]:
     own_vae = vae_source(config.model)
     if own_vae:
         classes.insert(0, "AutoencoderKL")
-        folder = cached_vae(own_vae) if is_hub_id(own_vae) else Path(own_vae).expanduser()
-        shown = Path(own_vae).name if Path(own_vae).expanduser().is_dir() else own_vae
-        lines.append(f"vae = AutoencoderKL.from_pretrained({python(shown)}, {half}{_variant(config, folder)})")
+        here = Path(own_vae).expanduser()
+        shown = here.name if here.exists() else own_vae
+        folder = cached_vae(own_vae) if is_hub_id(own_vae) else here
+        way = "single_file" if here.is_file() else "pretrained"
+        variant = "" if here.is_file() else _variant(config, folder, "")
+        lines.append(f"vae = AutoencoderKL.from_{way}({python(shown)}, {half}{variant})")
     vae = "vae=vae, " if own_vae else ""
     if base_name(config).endswith(".safetensors"):
         lines.append(f"pipe = StableDiffusionXLPipeline.from_single_file(base, {vae}{half})")
-        if scheduler := _scheduler(config):
-            name, values = scheduler
-            classes.insert(0, name)
-            lines.append(f"pipe.scheduler = {name}(**{python(values)})  # as the model was trained")
     else:
         try:
-            folder = inspect_base(config.model.base).folder
+            folder = base_of(config.model).folder
         except NotSDXL:
             folder = None
         unet = folder / "unet" if folder is not None else None
-        loaded = f"from_pretrained(base, {vae}{half}{_variant(config, unet)})"
+        pinned = is_hub_id(config.model.base) and config.model.revision
+        revision = f", revision={python(config.model.revision)}" if pinned else ""
+        loaded = f"from_pretrained(base, {vae}{half}{_variant(config, unet, 'unet')}{revision})"
         lines.append(f"pipe = StableDiffusionXLPipeline.{loaded}")
+    if scheduler := _scheduler(config):
+        name, line = scheduler
+        classes += [name] if name else []
+        lines.append(f"{line}  # as the model was trained")
     imports = [
         f"from diffusers import {', '.join(sorted(classes))}",
         "from huggingface_hub import hf_hub_download",
@@ -133,28 +141,34 @@ def _loading(config: TrainConfig) -> tuple[list[str], str]:
     return imports, "\n".join([base, *lines])
 
 
-def _variant(config: TrainConfig, folder: Path | None) -> str:
+def _variant(config: TrainConfig, folder: Path | None, part: str) -> str:
     """The argument that reads those of a folder's weights that the run read."""
-    variant = None if folder is None else variant_of(folder, DTYPES[config.train.precision])
+    half = config.train.precision != "fp32"
+    variant = "" if folder is None else part_weights(folder, part, half).variant
     return f", variant={python(variant)}" if variant else ""
 
 
-def _scheduler(config: TrainConfig) -> tuple[str, dict[str, Any]] | None:
-    """Class and settings of a single file's scheduler, which diffusers guesses as SDXL's; None where that is right.
+def _scheduler(config: TrainConfig) -> tuple[str, str] | None:
+    """The class to import and the line that sets the scheduler where loading the base alone would not; None if it does.
 
-    A folder and the hub bring their own.
+    Of a single file diffusers guesses SDXL's own. A folder and the hub bring theirs, which a person may have overruled.
     """
-    from trainer.model.single_file import load_scheduler
-
     path = Path(config.model.base).expanduser()
-    if not path.is_file():
-        return None
     try:
-        scheduler = load_scheduler(path)
-    except (ValueError, OSError):  # it was changed since the run read it, which is no reason to lose the export
+        loss = loss_of(config.model)
+        if not path.is_file():
+            told = loss.scheduler if loss is not None else {}
+            said = ", ".join(f"{key}={python(value)}" for key, value in told.items())
+            return (
+                ("", f"pipe.scheduler = type(pipe.scheduler).from_config(pipe.scheduler.config, {said})")
+                if told
+                else None
+            )
+        scheduler, _ = load_scheduler(str(path), config.model)
+    except (NotSDXL, ModelError, ValueError, OSError):  # changed since the run read it: no reason to lose the export
         return None
     known = signature(type(scheduler).__init__).parameters
     values = {key: one for key, one in scheduler.config.items() if key in known and one is not None}
     plain = values.get("prediction_type", "epsilon") == "epsilon" and not values.get("rescale_betas_zero_snr")
     name = type(scheduler).__name__
-    return None if plain and not name.startswith("EDM") else (name, values)
+    return None if plain and not name.startswith("EDM") else (name, f"pipe.scheduler = {name}(**{python(values)})")

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from trainer.contract.basemodel.unet_names import ATTENTION, unknown_blocks, within
+from trainer.contract.basemodel.layers import ATTENTION
+from trainer.contract.basemodel.unet_names import unknown_blocks, within
 from trainer.contract.settings.config import TrainConfig
 from trainer.ground import draws
 

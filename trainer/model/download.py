@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainer.contract.basemodel.hub_cache import base_files, cached_base, cached_vae, hub_cache, part_files, snapshot
-from trainer.contract.basemodel.inspect import is_hub_id
+from trainer.contract.basemodel.names import is_hub_id, one_file
 from trainer.contract.settings.config import SMALL, TrainConfig, vae_source
 from trainer.contract.units import in_bytes
 from trainer.ground.words import first_line
@@ -39,6 +39,7 @@ class WantedFiles:
 
     repo: str
     pick: Callable[[list[str]], list[str]]
+    revision: str = ""  # a commit, branch or tag; empty: main
 
 
 @dataclass(frozen=True)
@@ -46,18 +47,19 @@ class Missing:
     """The files of a model that are still to be fetched."""
 
     repo: str
+    revision: str
     names: list[str]  # of all its files that are needed, those on the disk too
     bytes: int  # of those that are not
 
 
 def wanted(config: TrainConfig) -> list[WantedFiles]:
     """What of the hub's models a configuration needs and the hub's cache has not; nothing is asked of the network."""
-    base, vae = config.model.base, vae_source(config.model)
+    base, vae, revision = config.model.base, vae_source(config.model), config.model.revision
     half = config.train.precision != "fp32"
     vae_half = half and config.model.vae_precision != "fp32"
     found = []
-    if base != SMALL and is_hub_id(base) and cached_base(base, with_vae=not vae) is None:
-        found.append(WantedFiles(base, lambda names: base_files(names, half, not vae, vae_half)))
+    if base != SMALL and is_hub_id(base) and cached_base(base, not vae, revision) is None:
+        found.append(WantedFiles(base, lambda names: base_files(names, half, not vae, vae_half), revision))
     if vae and is_hub_id(vae) and cached_vae(vae) is None:
         found.append(WantedFiles(vae, lambda names: part_files(names, "", vae_half)))
     return found
@@ -84,18 +86,16 @@ def _look(model: WantedFiles) -> Missing:
     from huggingface_hub import HfApi
 
     with _explained(model.repo):
-        info = HfApi().model_info(model.repo, files_metadata=True, timeout=PATIENCE)
+        info = HfApi().model_info(model.repo, revision=model.revision or None, files_metadata=True, timeout=PATIENCE)
     sizes = {one.rfilename: one.size or 0 for one in info.siblings or []}
     names = model.pick(list(sizes))
     if not any(name.endswith(".safetensors") for name in names):
-        raise NotFetched(
-            f"'{model.repo}' has no .safetensors in diffusers' layout on the hub; loratui reads nothing else",
-            ["choose another model, or download its single .safetensors file and give its path"],
-        )
-    there = snapshot(model.repo)
+        what = one_file(model.repo, list(sizes))
+        raise NotFetched(f"'{model.repo}' {what}", ["or choose a model in diffusers' layout"])
+    there = snapshot(model.repo, model.revision)
     current = there is not None and there.name == info.sha
     absent = [name for name in names if not (current and there is not None and (there / name).is_file())]
-    return Missing(model.repo, names, sum(sizes[name] for name in absent))
+    return Missing(model.repo, model.revision, names, sum(sizes[name] for name in absent))
 
 
 def _room(needed: int) -> None:
@@ -114,7 +114,13 @@ def _fetch(model: Missing, teller: _Teller) -> None:
     from huggingface_hub import snapshot_download
 
     with _explained(model.repo):
-        snapshot_download(model.repo, allow_patterns=model.names, max_workers=WORKERS, tqdm_class=_bar_class(teller))
+        snapshot_download(
+            model.repo,
+            revision=model.revision or None,
+            allow_patterns=model.names,
+            max_workers=WORKERS,
+            tqdm_class=_bar_class(teller),
+        )
     teller.finished(model.bytes)
 
 
@@ -189,6 +195,11 @@ def explain(error: Exception, repo: str) -> NotFetched | None:
             return NotFetched(
                 f"'{repo}' is gated: its owner wants the terms accepted by each person",
                 [f"accept them on {page}, then log in here: hf auth login", "or choose a model without a gate"],
+            )
+        case errors.RevisionNotFoundError():
+            return NotFetched(
+                f"'{repo}' has no such revision as model.revision names",
+                [f"look at the commits on {page}, and correct model.revision, or leave it empty for the newest"],
             )
         case errors.RepositoryNotFoundError():
             return NotFetched(

@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from trainer.contract.basemodel.inspect import WEIGHTED, small_model
+from trainer.contract.basemodel.folder import WEIGHTED
+from trainer.contract.basemodel.inspect import small_model
 from trainer.ground.digests import words_digest
 from trainer.model.parts import Parts, quiet
 

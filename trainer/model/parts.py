@@ -11,12 +11,18 @@ from typing import Any
 import torch
 from torch import nn
 
+from trainer.contract.basemodel.folder import WEIGHTED
 from trainer.contract.basemodel.hub_cache import cached_vae
-from trainer.contract.basemodel.inspect import WEIGHTED, inspect_base, is_edm_scheduler, is_hub_id
+from trainer.contract.basemodel.inspect import base_of
+from trainer.contract.basemodel.loss import is_edm_scheduler
+from trainer.contract.basemodel.names import is_hub_id
 from trainer.contract.basemodel.single_file import config_of
+from trainer.contract.basemodel.vae import vae_file_config
+from trainer.contract.basemodel.weights import part_weights
 from trainer.contract.settings.config import TrainConfig, vae_source
 from trainer.ground.digests import file_digest, files_digest, weights_digest, words_digest
 from trainer.model.errors import ModelError
+from trainer.model.scheduler import load_scheduler
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
@@ -72,7 +78,7 @@ def pick_device(config: TrainConfig) -> torch.device:
 
 def base_source(config: TrainConfig) -> str:
     """Folder, single file or hub id to load from. Raises NotSDXL for what is not an SDXL model."""
-    return str(inspect_base(config.model.base).source or config.model.base)
+    return str(base_of(config.model).source or config.model.base)
 
 
 def load_parts(config: TrainConfig, device: torch.device) -> Parts:
@@ -81,7 +87,7 @@ def load_parts(config: TrainConfig, device: torch.device) -> Parts:
 
     quiet()
     source, dtype = base_source(config), DTYPES[config.train.precision]
-    scheduler, zero_empty = load_scheduler(source)
+    scheduler, zero_empty = load_scheduler(source, config.model)
     local = base_digests(config)
     unet = _freeze(_load(UNet2DConditionModel, source, "unet", dtype), device)
     parts = Parts(
@@ -103,11 +109,15 @@ def load_vae(config: TrainConfig, source: str, dtype: torch.dtype, device: torch
     """The VAE of the settings, in their precision; auto: fp32 where it overflows in half precision (force_upcast)."""
     from diffusers import AutoencoderKL
 
-    own = vae_source(config.model)
-    own = str((is_hub_id(own) and cached_vae(own)) or own)
+    own = _own_vae(config)
     if config.model.vae_precision == "fp32":
         dtype = torch.float32
-    vae = _load(AutoencoderKL, own, "", dtype) if own else _load(AutoencoderKL, source, "vae", dtype)
+    if Path(own).is_file():
+        from trainer.model.single_file import load_vae_file
+
+        vae = load_vae_file(Path(own), vae_file_config(Path(own), base_of(config.model)), dtype)
+    else:
+        vae = _load(AutoencoderKL, own, "", dtype) if own else _load(AutoencoderKL, source, "vae", dtype)
     return _freeze(vae.to(torch.float32) if vae.config.force_upcast else vae, device)
 
 
@@ -132,24 +142,6 @@ def load_tokenizers(source: str) -> tuple[Any, Any]:
         CLIPTokenizer.from_pretrained(source, subfolder="tokenizer"),
         CLIPTokenizer.from_pretrained(source, subfolder="tokenizer_2"),
     )
-
-
-def load_scheduler(source: str) -> tuple[Any, bool]:
-    """The scheduler that the base model samples with, and whether its empty negative prompt is zeros."""
-    import diffusers
-    from diffusers import StableDiffusionXLPipeline
-
-    if Path(source).is_file():
-        from trainer.model import single_file as singlefile
-
-        return singlefile.load_scheduler(Path(source)), singlefile.zero_empty()
-    index = StableDiffusionXLPipeline.load_config(source)
-    name = index["scheduler"][1]
-    family = getattr(diffusers, name, None)
-    if not name.endswith("Scheduler") or family is None:
-        raise ModelError(f"the base model asks for a scheduler that diffusers does not have: {name}")
-    scheduler = family.from_pretrained(source, subfolder="scheduler")
-    return scheduler, bool(index.get("force_zeros_for_empty_prompt", True))
 
 
 def fix_pooling(text_encoders: Iterable[nn.Module], tokenizers: Iterable[Any]) -> None:
@@ -184,31 +176,39 @@ def base_digests(config: TrainConfig) -> dict[str, str]:
     for part in WEIGHTED:
         precision = f"{config.train.precision} {config.model.vae_precision if part == 'vae' else ''}"
         if folder := _local(config, part):
-            found[part] = files_digest(_files(folder, DTYPES[config.train.precision]), precision)
+            found[part] = files_digest(_files(folder, part, DTYPES[config.train.precision]), precision)
         elif file := _single(config, part):
             # its name is none of its contents: the file may be called otherwise tomorrow
             found[part] = words_digest([part, precision, file_digest(file), config_of(file, part)])
     return found
 
 
+def _own_vae(config: TrainConfig) -> str:
+    """The VAE of the settings as a path where it is on this disk, else its hub id; empty: the base model's own."""
+    own = vae_source(config.model)
+    if not own or is_hub_id(own):
+        return str((own and cached_vae(own)) or own)
+    return str(Path(own).expanduser())
+
+
 def _single(config: TrainConfig, part: str) -> Path | None:
-    if part == "vae" and vae_source(config.model):
-        return None
-    path = Path(base_source(config))
+    own = _own_vae(config) if part == "vae" else ""
+    path = Path(own or base_source(config))
     return path if path.is_file() else None
 
 
 def _local(config: TrainConfig, part: str) -> Path | None:
-    own = vae_source(config.model) if part == "vae" else ""
+    own = _own_vae(config) if part == "vae" and not is_hub_id(vae_source(config.model)) else ""
+    if part == "vae" and vae_source(config.model) and not own:
+        return None
     folder = Path(own) if own else Path(base_source(config)) / part
     return folder if folder.is_dir() else None
 
 
-def _files(folder: Path, dtype: torch.dtype) -> list[Path]:
-    """What is read of a part's folder: its configuration, and the weights of the first variant that is there."""
-    variant = variant_of(folder, dtype)
-    weights = [path for path in folder.glob("*.safetensors") if (".fp16." in path.name) == (variant == "fp16")]
-    return [*weights, *folder.glob("config.json")]
+def _files(folder: Path, part: str, dtype: torch.dtype) -> list[Path]:
+    """What is read of a part's folder: its configuration, and its weights."""
+    found = part_weights(folder, part, half=dtype != torch.float32).files
+    return [*(folder / name for name in found), *folder.glob("config.json")]
 
 
 def _all_digests(parts: Parts, local: dict[str, str]) -> dict[str, str]:
@@ -244,39 +244,23 @@ def _plain(value: Any) -> str:
 
 
 def _load(family: Any, source: str, part: str, dtype: torch.dtype) -> Any:
-    """One part, from safetensors only; the hub's fp16 files where half precision is wanted and they are there."""
+    """One part, from safetensors only: the variant that suits the precision, of those that are there."""
     if Path(source).is_file():
         from trainer.model.single_file import load_part
 
         return load_part(family, Path(source), part, dtype)
+    where = f"the {part or 'VAE'} of '{source}'"
     options: dict[str, Any] = {"subfolder": part} if part else {}
     options |= {"use_safetensors": True, "dtype": dtype, "output_loading_info": True}
-    failed: Exception | None = None
-    for variant in _variants(Path(source) / part, dtype) if Path(source).is_dir() else _order(dtype):
-        try:
-            loaded, info = family.from_pretrained(source, variant=variant, **options)
-        except (OSError, ValueError, RuntimeError) as error:
-            failed = error
-            continue
-        # both libraries would make up what is missing at random
-        if wrong := sorted(map(str, [*info["missing_keys"], *info["mismatched_keys"]])):
-            said = f"tensors are missing or of another shape ({len(wrong)}), such as {wrong[0]}"
-            raise ModelError(f"the {part or 'VAE'} of '{source}' does not fit its configuration: {said}")
-        return loaded
-    reason = str(failed).splitlines()[0] if failed else "no .safetensors there"
-    raise ModelError(f"the {part or 'VAE'} of '{source}' cannot be loaded: {reason}") from failed
-
-
-def _order(dtype: torch.dtype) -> tuple[str | None, ...]:
-    return ("fp16", None) if dtype != torch.float32 else (None, "fp16")
-
-
-def variant_of(folder: Path, dtype: torch.dtype) -> str | None:
-    """Which variant of the weights in `folder` a run in `dtype` reads first: "fp16", or None for the plain ones."""
-    return next(iter(_variants(folder, dtype)), None)
-
-
-def _variants(folder: Path, dtype: torch.dtype) -> list[str | None]:
-    """The variants that a folder has, the wanted one first."""
-    names = [path.name for path in folder.glob("*.safetensors")]
-    return [one for one in _order(dtype) if any((".fp16." in name) == (one == "fp16") for name in names)]
+    weights = part_weights(Path(source) / part, part, half=dtype != torch.float32)
+    if weights.missing:
+        raise ModelError(f"{where} cannot be loaded: {', '.join(weights.missing)} missing")
+    try:
+        loaded, info = family.from_pretrained(source, variant=weights.variant or None, **options)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ModelError(f"{where} cannot be loaded: {str(error).splitlines()[0]}") from error
+    # both libraries would make up what is missing at random
+    if wrong := sorted(map(str, [*info["missing_keys"], *info["mismatched_keys"]])):
+        said = f"tensors are missing or of another shape ({len(wrong)}), such as {wrong[0]}"
+        raise ModelError(f"{where} does not fit its configuration: {said}")
+    return loaded

@@ -11,8 +11,10 @@ from accelerate import init_empty_weights
 from safetensors import safe_open
 
 from trainer.contract.basemodel.headers import read_shapes
+from trainer.contract.basemodel.loss import ZERO_SNR
 from trainer.contract.basemodel.sgm import SgmName, places
 from trainer.contract.basemodel.single_file import CONFIGS, companion, config_of, read_checkpoint, tokenizer_of
+from trainer.contract.basemodel.vae import vae_places
 from trainer.model.errors import ModelError
 
 MAX_LENGTH = 77  # tokens of a prompt, with start and end
@@ -29,19 +31,35 @@ def load_part(family: Any, path: Path, part: str, dtype: torch.dtype) -> Any:
     The file is mapped: each tensor passes through memory once.
     """
     module = _empty(family, path, part)
+    own = {name: place for name, place in places(read_shapes(path)).known.items() if place.part == part}
+    return _filled(module, path, own, part, dtype)
+
+
+def load_vae_file(path: Path, config: dict[str, Any], dtype: torch.dtype) -> Any:
+    """A VAE by itself in one file, with this configuration, in `dtype`. Raises ModelError."""
+    from diffusers import AutoencoderKL
+
+    with init_empty_weights(include_buffers=False):
+        module = AutoencoderKL.from_config(config)
+    return _filled(module, path, vae_places(read_shapes(path)), "VAE", dtype)
+
+
+def _filled(module: Any, path: Path, own: dict[str, SgmName], part: str, dtype: torch.dtype) -> Any:
+    """`module` with its tensors; those that it does not have are passed over."""
     wanted = module.state_dict()
     # transformers leaves the outer name away in the first encoder, and has had it in both
     short = not any(name.startswith("text_model.") for name in wanted)
     tensors: dict[str, torch.Tensor] = {}
     with safe_open(path, "pt") as file:
-        for name, place in places(read_shapes(path)).known.items():
-            if place.part == part:
-                for key, tensor in _moved(place, file.get_tensor(name)):
-                    tensors[key.removeprefix("text_model.") if short else key] = tensor.to(dtype)
-    wrong = sorted(set(tensors) ^ set(wanted))
-    wrong += [name for name in tensors if name in wanted and tensors[name].shape != wanted[name].shape]
+        for name, place in own.items():
+            for key, tensor in _moved(place, file.get_tensor(name)):
+                key = key.removeprefix("text_model.") if short else key
+                if key in wanted:
+                    tensors[key] = tensor.to(dtype)
+    wrong = sorted(set(wanted) - set(tensors))
+    wrong += [name for name in tensors if tensors[name].shape != wanted[name].shape]
     if wrong:
-        said = f"tensors are missing, unknown or of another shape ({len(wrong)}), such as {wrong[0]}"
+        said = f"tensors are missing or of another shape ({len(wrong)}), such as {wrong[0]}"
         raise ModelError(f"the {part} of '{path}' does not fit its configuration: {said}")
     module.load_state_dict(tensors, strict=True, assign=True)
     return module
@@ -108,7 +126,7 @@ def _marked(path: Path) -> dict[str, Any]:
         case "epsilon":
             return {}
         case "v_prediction":
-            zero = {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"} if found.zero_snr else {}
+            zero = ZERO_SNR if found.zero_snr else {}
             return {"prediction_type": "v_prediction", **zero}
         case "edm":
             return {"_class_name": "EDMEulerScheduler", **EDM}

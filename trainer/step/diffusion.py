@@ -7,11 +7,9 @@ from typing import Any, Protocol
 import torch
 from torch.nn import functional
 
-from trainer.contract.basemodel.inspect import is_edm_scheduler
+from trainer.contract.basemodel.loss import PREDICTIONS, is_edm_scheduler
 from trainer.contract.settings.config import TrainConfig
 from trainer.model.errors import ModelError
-
-PREDICTIONS = ("epsilon", "v_prediction")
 
 
 class Diffusion(Protocol):

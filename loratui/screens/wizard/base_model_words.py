@@ -12,7 +12,7 @@ from loratui.terminal.text import safe_text, show_path
 from loratui.terminal.units import in_bytes
 from trainer.contract.basemodel.hub_cache import hub_cache
 from trainer.contract.settings.config import SMALL
-from trainer.contract.settings.sections import SDXL
+from trainer.contract.settings.model import SDXL
 
 # bases of the hub that people train on; a word on each, nothing that may have changed since
 KNOWN = {
@@ -61,6 +61,13 @@ def facts(seen: BaseModelSeen, trouble: str) -> Content:
         short = needed > free
         room = f"{in_bytes(free)} in {show_path(hub_cache())}" + (": too little" if short else "")
         lines.append(_fact("free", room, TONES["bad"] if short else ""))
+    if known.loss is not None:
+        lines.append(_fact("loss", f"{known.loss.words} ({safe_text(known.loss.source)})"))
+        if known.loss.few_steps:
+            lines.append(Content.styled(f"! made for few steps: {safe_text(known.loss.few_steps)}", TONES["warn"]))
+        if known.loss.named_v:
+            said = "! its name says v-prediction, nothing in it does: see model.prediction"
+            lines.append(Content.styled(said, TONES["warn"]))
     lines.append(_fact("licence", safe_text(known.licence) or "not known"))
     if known.kind == "hub":
         lines.append(_fact("gated", gate(known), TONES["warn"] if known.gated else ""))

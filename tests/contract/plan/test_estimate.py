@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from trainer.contract.basemodel.inspect import WEIGHTED, NotSDXL, inspect_base, small_model
+from trainer.contract.basemodel.folder import WEIGHTED
+from trainer.contract.basemodel.inspect import NotSDXL, inspect_base, small_model
 from trainer.contract.plan.advice import advice
 from trainer.contract.plan.estimate import Estimate, estimate, model_shape
 from trainer.contract.settings.config import SMALL, TrainConfig, nested

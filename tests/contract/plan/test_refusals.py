@@ -12,7 +12,8 @@ import pytest
 
 from tests.contract.plan.test_estimate import config
 from trainer.contract.basemodel.inspect import small_model
-from trainer.contract.basemodel.unet_names import SDXL_UNET, lora_paths, unknown_blocks
+from trainer.contract.basemodel.layers import lora_paths
+from trainer.contract.basemodel.unet_names import SDXL_UNET, unknown_blocks
 from trainer.contract.plan.advice import refusals
 from trainer.contract.settings.buckets import bucket_of, bucket_sizes
 from trainer.contract.settings.config import SMALL

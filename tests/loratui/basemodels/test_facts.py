@@ -73,8 +73,8 @@ def test_what_lies_on_this_disk_is_known_without_asking(own_home: Path) -> None:
     assert found.here and found.kind == "folder" and found.licence == "fair-ai" and found.size == weights(folder)
     (folder / "unet" / "diffusion_pytorch_model.safetensors").unlink()
     broken = look(str(folder), BaseModelNeed())
-    assert not broken.here and "unet/*.safetensors missing" in broken.trouble
-    assert "neither a folder nor a .safetensors file" in look("./nowhere", BaseModelNeed()).trouble
+    assert not broken.here and "unet/diffusion_pytorch_model.safetensors missing" in broken.trouble
+    assert "nothing is there; look at the path" in look("./nowhere", BaseModelNeed()).trouble
 
 
 def test_the_hubs_cache_is_looked_into_file_by_file(own_home: Path) -> None:

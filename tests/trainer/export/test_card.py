@@ -19,7 +19,7 @@ from tests.trainer.conftest import make_config, make_run
 from trainer.contract.basemodel.inspect import small_model
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig
-from trainer.contract.settings.sections import SDXL
+from trainer.contract.settings.model import SDXL
 from trainer.export.card import model_card
 from trainer.export.files import _copy_samples
 from trainer.model.single_file import load_scheduler

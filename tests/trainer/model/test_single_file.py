@@ -24,7 +24,7 @@ from tests.trainer.conftest import make_config, make_run, train
 from trainer.contract.basemodel.inspect import NotSDXL, inspect_base, small_model
 from trainer.contract.basemodel.sgm import PREFIXES, diffusers_shapes, places
 from trainer.contract.basemodel.single_file import CLIP, CONFIGS, BadCheckpoint, read_checkpoint
-from trainer.contract.plan.advice import refusals
+from trainer.contract.plan.advice import advice, refusals
 from trainer.contract.plan.estimate import estimate
 from trainer.export.card import model_card
 from trainer.ground.digests import weights_digest
@@ -250,14 +250,26 @@ def test_relatives_of_sdxl_are_refused_by_their_sizes(tmp_path: Path, checkpoint
     with pytest.raises(NotSDXL, match="where 70, 320 and 2048 are expected") as caught:
         inspect_base(str(alone))
     assert "alone/unet/config.json" in str(caught.value)
-    odd = tmp_path / "odd.safetensors"
-    save_file(tensors | {f"{UNET}input_blocks.1.0.surprise.weight": torch.zeros(1)}, odd)
-    with pytest.raises(NotSDXL, match=r"1 tensors that SDXL does not have, such as .*surprise"):
-        inspect_base(str(odd))
     coarse = tmp_path / "coarse.safetensors"
     save_file({name: one.to(torch.float8_e4m3fn) for name, one in tensors.items()}, coarse)
     with pytest.raises(NotSDXL, match="F8_E4M3 numbers"):
         inspect_base(str(coarse))
+
+
+def test_what_a_whole_file_has_beside_sdxl_is_passed_over_with_a_note(tmp_path: Path, pictures: Path) -> None:
+    extra = {f"{UNET}input_blocks.1.0.surprise.weight": ONE, "lora_unet_left.lora_down.weight": ONE.clone()}
+    extra |= {f"{UNET}input_blocks.1.0.emb_layers.9.weight": ONE.clone(), "model_ema.decay": ONE.clone()}
+    path = write_small(tmp_path / "odd.safetensors", extra)
+    config = make_config(pictures, model__base=str(path))
+    assert refusals(config) == [] and set(inspect_base(str(path)).beside) == set(extra) - {"model_ema.decay"}
+    assert any("3 tensors that SDXL does not have, such as lora_unet_left" in one for one in advice(config))
+    assert weights_digest(load_parts(config, CPU).unet) == weights_digest(load_parts(make_config(pictures), CPU).unet)
+    # what is missing stops it, before anything is loaded
+    lost = write_small(tmp_path / "lost.safetensors", left_out=[f"{UNET}out.2.bias"])
+    (sentence,) = refusals(make_config(pictures, model__base=str(lost)))
+    assert (
+        "its unet does not fit its configuration: 1 of its 410 tensors are missing, such as conv_out.bias" in sentence
+    )
 
 
 class Bomb:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 LIMIT = 100 << 20  # a header larger than this is refused, as safetensors itself does
+
+TRAINABLE = frozenset({"F16", "BF16", "F32", "F64"})
+COUNTS = frozenset({"I64", "I32"})  # positions and the like, that no weight is
+START = 64  # bytes at the start of a file that tell what else it may be
+POINTER = "it is a git-lfs pointer and not the file itself: run 'git lfs pull' where it was cloned"
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -20,6 +26,11 @@ class TensorHeader:
     shapes: Shapes
     kinds: frozenset[str]  # of numbers: F16, BF16, F32, F8_E4M3 ...
     words: dict[str, str]  # its metadata
+
+    @property
+    def coarse(self) -> str:
+        """The kinds of numbers that are too coarse to train on, such as "F8_E4M3"; empty where there are none."""
+        return ", ".join(sorted(self.kinds - TRAINABLE - COUNTS))
 
 
 class BadHeader(ValueError):
@@ -38,6 +49,9 @@ def read_header(path: Path) -> TensorHeader:
     """
     try:
         info = path.stat()
+    except FileNotFoundError:
+        what = "it is a link that leads nowhere: copy the file that it stands for" if path.is_symlink() else "missing"
+        raise BadHeader(what) from None
     except OSError as error:
         raise BadHeader(f"it cannot be read: {error.strerror}") from None
     return _read(path, info.st_size, info.st_mtime_ns)
@@ -47,7 +61,11 @@ def read_header(path: Path) -> TensorHeader:
 def _read(path: Path, size: int, _changed: int) -> TensorHeader:
     try:
         with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
+            start = file.read(START)
+            if what := not_weights(start):
+                raise BadHeader(what)
+            length = int.from_bytes(start[:8], "little")
+            file.seek(8)
             if length > min(LIMIT, size):
                 raise BadHeader("it is no safetensors file, or its start is damaged")
             words = json.loads(file.read(length))
@@ -73,10 +91,21 @@ def _check_length(tensors: dict[str, Any], there: int) -> None:
         raise BadHeader(f"it is {what}: {there} bytes of tensors in place of {wanted}")
 
 
-def part_shapes(folder: Path) -> Shapes:
-    """The tensors of all safetensors files of a folder; empty if there is none or one of them is bad."""
+def not_weights(start: bytes) -> str:
+    """What a file that begins so is in place of one with weights or a configuration; empty if nothing is against it."""
+    if not start:
+        return "it is empty"
+    if start.startswith(b"version https://git-lfs"):
+        return POINTER
+    if start.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
+        return "it is a web page and not the file itself: download it again, logged in where its page asks for that"
+    return ""
+
+
+def joined_shapes(paths: Iterable[Path]) -> Shapes:
+    """The tensors of all these safetensors files; empty if there is none or one of them is bad."""
     found: Shapes = {}
-    for path in sorted(folder.glob("*.safetensors")):
+    for path in paths:
         try:
             found.update(read_shapes(path))
         except BadHeader:

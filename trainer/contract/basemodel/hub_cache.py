@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from trainer.contract.basemodel.weights import part_weights, variants, weights_of
+
 TOKENIZERS = ("tokenizer", "tokenizer_2")
+COMMIT = re.compile(r"[0-9a-f]{40}")
 CORE = ("unet", "text_encoder", "text_encoder_2")  # the parts with weights that nothing stands in for
-# diffusers' and transformers' names, whole or in shards, with the variant in either of its two places
-WEIGHTS = re.compile(
-    r"(?:diffusion_pytorch_model|model)(?P<a>\.fp16)?(?:-\d{5}-of-\d{5})?(?P<b>\.fp16)?\.safetensors"
-    r"(?P<index>\.index(?P<c>\.fp16)?\.json)?"
-)
 TOKENIZER_FILES = ("vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "tokenizer.json")
 
 
@@ -30,20 +27,25 @@ def repo_folder(repo: str) -> Path:
     return hub_cache() / f"models--{repo.replace('/', '--')}"
 
 
-def snapshot(repo: str) -> Path | None:
-    """The files of the cached `main` of a model, as many as are there; None where nothing is."""
+def snapshot(repo: str, revision: str = "") -> Path | None:
+    """The files of a cached revision of a model ("": main), as many as are there; None where nothing is.
+
+    `revision` is a branch, a tag, or a commit in full.
+    """
     folder = repo_folder(repo)
-    try:
-        commit = (folder / "refs" / "main").read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        return None
+    commit = revision
+    if not COMMIT.fullmatch(revision):
+        try:
+            commit = (folder / "refs" / (revision or "main")).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            return None
     there = folder / "snapshots" / commit
-    return there if re.fullmatch(r"[0-9a-f]{40}", commit) and there.is_dir() else None
+    return there if COMMIT.fullmatch(commit) and there.is_dir() else None
 
 
-def cached_base(repo: str, with_vae: bool = False) -> Path | None:
+def cached_base(repo: str, with_vae: bool = False, revision: str = "") -> Path | None:
     """The cached folder of an SDXL model if all that training reads of it is there; its own VAE only if asked for."""
-    there = snapshot(repo)
+    there = snapshot(repo, revision)
     return there if there is not None and not lacking(there, with_vae) else None
 
 
@@ -67,34 +69,12 @@ def lacking(folder: Path, with_vae: bool) -> list[str]:
 
 
 def lacking_weights(folder: Path, part: str) -> list[str]:
-    """What is missing of one part: its configuration, or a shard of every variant that was begun."""
+    """What is missing of one part: its configuration, or what no variant that was begun is whole without."""
     place, before = folder / part, f"{part}/" if part else ""
     found = [] if (place / "config.json").is_file() else [f"{before}config.json"]
-    try:
-        names = {one.name for one in place.iterdir() if one.exists()}  # a link of the cache may point at nothing
-    except OSError:
-        names = set()
-    if not any(_whole(place, names, half) for half in (True, False)):
-        found.append(f"{before}*.safetensors")
-    return found
-
-
-def _whole(place: Path, names: set[str], half: bool) -> bool:
-    own = weights_of(names, half)
-    index = next((name for name in own if name.endswith(".json")), None)
-    if index is None:
-        return any("-of-" not in name for name in own)
-    try:
-        shards = set(json.loads((place / index).read_bytes())["weight_map"].values())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return False
-    return shards <= names
-
-
-def weights_of(names: Iterable[str], half: bool) -> list[str]:
-    """Of the file names of one part, those of the fp16 variant or of the plain one, index included."""
-    matched = ((name, WEIGHTS.fullmatch(name)) for name in names)
-    return sorted(name for name, one in matched if one and bool(one["a"] or one["b"] or one["c"]) == half)
+    # a link of the cache may point at nothing: that is missing too
+    weights = part_weights(place, part, half=True)
+    return found + [f"{before}{name}" for name in weights.missing]
 
 
 def base_files(names: Iterable[str], half: bool, vae: bool, vae_half: bool) -> list[str]:
@@ -115,5 +95,5 @@ def part_files(names: Iterable[str], part: str, half: bool) -> list[str]:
     """The configuration and the weights of one part, or with "" of a model that is one part; the variant as there."""
     before = f"{part}/" if part else ""
     own = [name.removeprefix(before) for name in names if name.startswith(before)]
-    weights = weights_of(own, half) or weights_of(own, not half)
+    weights = next((found for variant in variants(half) if (found := weights_of(own, variant))), [])
     return [before + name for name in (*(one for one in ("config.json",) if one in own), *weights)]

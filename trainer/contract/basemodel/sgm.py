@@ -108,11 +108,12 @@ def diffusers_shapes(shapes: Shapes) -> dict[str, Shapes]:
     """Name and shape of every tensor of each part, as diffusers' folders have them."""
     found: dict[str, Shapes] = {part: {} for part in PREFIXES}
     for name, place in places(shapes).known.items():
-        found[place.part].update(_changed(place, shapes[name]))
+        found[place.part].update(changed_shapes(place, shapes[name]))
     return found
 
 
-def _changed(place: SgmName, shape: tuple[int, ...]) -> Iterator[tuple[str, tuple[int, ...]]]:
+def changed_shapes(place: SgmName, shape: tuple[int, ...]) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """A tensor of a file as diffusers has it: name and shape, three of them for one that is cut into thirds."""
     match place.change:
         case "thirds":
             shape = (shape[0] // 3, *shape[1:])

@@ -8,30 +8,23 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from trainer.contract.basemodel.headers import BadHeader, Shapes, TensorHeader, read_header
+from trainer.contract.basemodel.families import file_kind
+from trainer.contract.basemodel.fit import beside, misfit
+from trainer.contract.basemodel.headers import TRAINABLE, BadHeader, Shapes, TensorHeader, read_header
+from trainer.contract.basemodel.layers import lora_paths
+from trainer.contract.basemodel.loss import NOWHERE, YAML_V, Loss, few_steps, of_scheduler, says_v
+from trainer.contract.basemodel.names import PICKLES
+from trainer.contract.basemodel.schedulers import scheduler_trouble
 from trainer.contract.basemodel.sgm import PREFIXES, diffusers_shapes, places
 
 CONFIGS = Path(__file__).parents[2] / "configs"
+YAML_LIMIT = 1 << 20  # bytes of a .yaml beside a checkpoint that are looked at
 CLIP = CONFIGS / "clip"  # the vocabulary of both text encoders
-TRAINABLE = frozenset({"F16", "BF16", "F32", "F64"})
-PICKLES = (".ckpt", ".pt", ".pth", ".bin")
+# what training programs leave in a checkpoint, and the marks that tell what it predicts
+LEFTOVERS: tuple[str, ...] = ("model_ema.", "denoiser.", "loss.", "alphas_", "betas", "sqrt_", "log_one", "posterior_")
+LEFTOVERS += ("logvar", "lvlb_", "v_pred", "ztsnr", "edm_", "conditioner.", "scale_factor", "__index_timestep_zero__")
 
 Prediction = Literal["epsilon", "v_prediction", "edm", "edm_v_prediction"]
-
-_CONV_IN = PREFIXES["unet"] + "input_blocks.0.0.weight"
-# the first of these that a file's names hold says what it is; in this order, because later ones are less certain
-_OTHERS: tuple[tuple[tuple[str, ...], str], ...] = (
-    (
-        ("lora_down", "lora_up", "lora_A.", "lora_B.", ".lora.down", "lora_linear_layer", "lokr_", "hada_w"),
-        "a LoRA, which is used on top of a base model; give the model that it was trained on",
-    ),
-    (("control_model.", "controlnet_", "input_hint_block."), "a ControlNet, not a base model"),
-    (("emb_params", "string_to_param"), "an embedding, not a base model"),
-    (("joint_blocks.",), "Stable Diffusion 3, not SDXL"),
-    (("double_blocks.", "transformer.single_transformer_blocks."), "Flux or a relative of it, not SDXL"),
-    (("cond_stage_model.model.",), "Stable Diffusion 2, not SDXL"),
-    (("cond_stage_model.",), "Stable Diffusion 1.5 or a relative of it, not SDXL"),
-)
 
 
 class BadCheckpoint(ValueError):
@@ -47,13 +40,8 @@ class Checkpoint:
     prediction: Prediction
     zero_snr: bool  # trained to zero terminal SNR
     numbers: frozenset[str]  # F16, BF16 ...
-
-    @property
-    def edm(self) -> bool:
-        """Whether it was made for EDM's preconditioning: a scheduler beside it counts before the marks in it."""
-        if (companion(self.path) / "scheduler" / "scheduler_config.json").is_file():
-            return str(config_of(self.path, "scheduler").get("_class_name")).startswith("EDM")
-        return self.prediction.startswith("edm")
+    loss: Loss
+    beside: tuple[str, ...]  # tensors that SDXL does not have; they are passed over
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -62,8 +50,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
         info = path.stat()
     except OSError as error:
         raise BadCheckpoint(f"cannot be read: {error.strerror}") from None
-    # the folder beside it is looked at as well
-    return _read(path, info.st_size, info.st_mtime_ns, _changed(companion(path) / "unet" / "config.json"))
+    # what lies beside it is looked at as well
+    beside = [companion(path) / part / "config.json" for part in PREFIXES]
+    beside += [companion(path) / "scheduler" / "scheduler_config.json", path.with_suffix(".yaml")]
+    return _read(path, info.st_size, info.st_mtime_ns, tuple(map(_changed, beside)))
 
 
 def companion(path: Path) -> Path:
@@ -90,24 +80,13 @@ def tokenizer_of(path: Path, name: str) -> Path:
     return beside if (beside / "vocab.json").is_file() else CLIP
 
 
-@lru_cache(maxsize=16)
-def _read(path: Path, _size: int, _when: int, _beside: int) -> Checkpoint:
-    header = _header(path)
-    names = header.shapes
-    if reason := _another(names):
-        raise BadCheckpoint(f"is {reason}")
-    if odd := sorted(header.kinds - TRAINABLE - {"I64", "I32"}):
-        raise BadCheckpoint(f"holds {', '.join(odd)} numbers, too coarse to train on; take its fp16 or bf16 version")
-    if strange := places(names).strange:
-        raise BadCheckpoint(f"has {len(strange)} tensors that SDXL does not have, such as {strange[0]}")
-    parts = diffusers_shapes(names)
-    _fits(path, parts)
-    return Checkpoint(path, parts, _prediction(header), "ztsnr" in names, header.kinds & TRAINABLE)
-
-
-def _header(path: Path) -> TensorHeader:
-    with path.open("rb") as file:
-        start = file.read(16)
+def read_weights(path: Path) -> TensorHeader:
+    """The header of a .safetensors file. Raises BadCheckpoint for what is none, with what it is."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(16)
+    except OSError as error:
+        raise BadCheckpoint(f"cannot be read: {error.strerror}") from None
     if path.suffix.lower() in PICKLES or start.startswith((b"PK", b"\x80")):
         raise BadCheckpoint(
             "is a pickle, which can run any program when it is opened, and is not read; take the .safetensors of the "
@@ -121,31 +100,29 @@ def _header(path: Path) -> TensorHeader:
         raise BadCheckpoint(f"cannot be used: {error}") from None
 
 
-def _another(names: Shapes) -> str:
-    """What the file is, if it is not an SDXL base model; empty if it is."""
-    for marks, what in _OTHERS:
-        if any(mark in name for mark in marks for name in names):
-            return what
-    has = {part: any(name.startswith(prefix) for name in names) for part, prefix in PREFIXES.items()}
-    if not has["unet"]:
-        if set(names) >= {"clip_l", "clip_g"}:
-            return "an embedding, not a base model"
-        if any(name.startswith("down_blocks.") for name in names):
-            return "a unet by itself in diffusers' names; give the folder that it came from"
-        if any(name.startswith(("encoder.", "decoder.", PREFIXES["vae"])) for name in names):
-            return "a VAE by itself; it can be model.vae where it lies in a diffusers folder"
-        return "no model that loratui knows: it has no unet in the layout of a single SDXL checkpoint"
-    if any(name.startswith("conditioner.embedders.0.model.") for name in names):
-        return "the SDXL refiner; loratui trains the base model"
-    if missing := [part for part in ("text_encoder", "text_encoder_2") if not has[part]]:
-        said = "both text encoders" if len(missing) == 2 else "one of the text encoders"
-        return f"a checkpoint without {said}; take the full version of the model"
-    channels = names.get(_CONV_IN, (0, 4))[1:2]
-    if channels != (4,):
-        takes = channels[0] if channels else 0
-        kind = {9: "an inpainting model", 8: "an edit model"}.get(takes, "another kind of model")
-        return f"{kind} (its unet takes {takes} channels, not 4); loratui trains the base model"
-    return ""
+@lru_cache(maxsize=16)
+def _read(path: Path, _size: int, _when: int, _beside: tuple[int, ...]) -> Checkpoint:
+    header = read_weights(path)
+    names = header.shapes
+    if kind := file_kind(names):
+        raise BadCheckpoint(f"is {kind}")
+    if header.coarse:
+        raise BadCheckpoint(f"holds {header.coarse} numbers, too coarse to train on; take its fp16 or bf16 version")
+    parts = diffusers_shapes(names)
+    _fits(path, parts)
+    extra = [name for name in names if not name.startswith((*PREFIXES.values(), *LEFTOVERS))]
+    extra += places(names).strange
+    for part in PREFIXES:
+        config = config_of(path, part)
+        said = misfit(part, config, parts[part])
+        if part == "vae" and said:  # another one must be given then, and is asked for
+            extra += sorted(parts["vae"])
+            parts["vae"] = {}
+        elif said:
+            raise BadCheckpoint(f"cannot be loaded: its {part} does not fit its configuration: {said}")
+        extra += beside(part, config, parts[part])
+    loss, zero = _loss(path, header), "ztsnr" in names
+    return Checkpoint(path, parts, _prediction(header, path), zero, header.kinds & TRAINABLE, loss, tuple(extra))
 
 
 def _fits(path: Path, parts: dict[str, Shapes]) -> None:
@@ -173,23 +150,48 @@ def _side(shapes: Shapes, name: str, axis: int) -> int:
 
 def _layers(config: dict[str, Any]) -> int:
     """Transformer layers of a unet: on the way down, in the middle, and one more a level on the way up."""
-    layers, down, up = config["layers_per_block"], config["down_block_types"], config["up_block_types"]
-    depths = config["transformer_layers_per_block"]
-    depths = [depths] * len(down) if isinstance(depths, int) else depths
-    falling = sum(depth * layers for depth, kind in zip(depths, down, strict=True) if "Cross" in kind)
-    rising = sum(depth * (layers + 1) for depth, kind in zip(depths[::-1], up, strict=True) if "Cross" in kind)
-    return int(falling + depths[-1] + rising)
+    return len(lora_paths(config, "attention")) // 8
 
 
-def _prediction(header: TensorHeader) -> Prediction:
-    """As ComfyUI and Forge tell it: by marks among the tensors; where there are none, by the metadata."""
+def _prediction(header: TensorHeader, path: Path) -> Prediction:
+    return _told(header, path)[0]
+
+
+def _told(header: TensorHeader, path: Path) -> tuple[Prediction, str]:
+    """What it predicts and where that is said, as ComfyUI and Forge tell it: marks among the tensors, the metadata,
+    and the .yaml beside it that AUTOMATIC1111 reads."""
     names = header.shapes
     if {"edm_mean", "edm_std"} <= set(names):
-        return "edm"  # Playground 2.5
+        return "edm", "the marks edm_mean and edm_std in the file"  # Playground 2.5
     if "edm_vpred.sigma_max" in names:
-        return "edm_v_prediction"  # CosXL
-    said = header.words.get("modelspec.prediction_type", header.words.get("prediction_type", ""))
-    return "v_prediction" if "v_pred" in names or said.lower().startswith("v") else "epsilon"
+        return "edm_v_prediction", "the mark edm_vpred.sigma_max in the file"  # CosXL
+    if "v_pred" in names:
+        return "v_prediction", "the mark v_pred in the file"
+    for key in ("modelspec.prediction_type", "prediction_type"):
+        if said := header.words.get(key, ""):
+            return ("v_prediction" if said.lower().startswith("v") else "epsilon"), f"{key} in the file"
+    try:
+        with path.with_suffix(".yaml").open("rb") as file:
+            text = file.read(YAML_LIMIT).decode("utf-8", "replace")
+    except OSError:
+        return "epsilon", NOWHERE
+    return ("v_prediction", f"{path.stem}.yaml beside it") if YAML_V.search(text) else ("epsilon", NOWHERE)
+
+
+def _loss(path: Path, header: TensorHeader) -> Loss:
+    """What decides the loss: a scheduler beside the file counts before all that is in it. Raises BadCheckpoint."""
+    unet, name = config_of(path, "unet"), path.stem
+    config = config_of(path, "scheduler")
+    if (companion(path) / "scheduler" / "scheduler_config.json").is_file():
+        trouble = scheduler_trouble(str(config.get("_class_name")), str(config.get("prediction_type", "epsilon")))
+        if trouble:
+            raise BadCheckpoint(f"{trouble} (scheduler/scheduler_config.json beside it)")
+        return of_scheduler(config, f"{companion(path).name}/scheduler/scheduler_config.json", name, unet)
+    prediction, source = _told(header, path)
+    edm, kind = prediction.startswith("edm"), "v_prediction" if "v_pred" in prediction else "epsilon"
+    zero = "ztsnr" in header.shapes and prediction == "v_prediction"
+    title = f"{name} {header.words.get('modelspec.title', '')}"
+    return Loss(kind, zero, edm, source, few_steps({}, title, unet), source == NOWHERE and says_v(title))
 
 
 def _changed(path: Path) -> int:

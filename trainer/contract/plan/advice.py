@@ -6,12 +6,16 @@ import importlib.util
 from contextlib import suppress
 from pathlib import Path
 
-from trainer.contract.basemodel.inspect import NotSDXL, inspect_base
-from trainer.contract.basemodel.unet_names import lora_paths, unet_config, unknown_blocks
+from trainer.contract.basemodel.inspect import NotSDXL, base_of, loss_of
+from trainer.contract.basemodel.layers import lora_paths
+from trainer.contract.basemodel.loss import Loss
+from trainer.contract.basemodel.names import is_hub_id
+from trainer.contract.basemodel.unet_names import unet_config, unknown_blocks
+from trainer.contract.basemodel.vae import NoVae, check_vae
 from trainer.contract.settings.arithmetic import learning_rates, pivot_step, views_per_image
 from trainer.contract.settings.config import TrainConfig, vae_source
+from trainer.contract.settings.model import SDXL
 from trainer.contract.settings.optimizers import OPTIMIZERS
-from trainer.contract.settings.sections import SDXL
 
 OVERFIT_VIEWS = 200  # the seed's Y2K table: 148 views per image were good, 222 overfit
 OVERFIT_SEEN = 220  # views per image at which that table's style sets were "evidently overfit" (1500 * 4 / 27)
@@ -38,17 +42,21 @@ def refusals(config: TrainConfig) -> list[str]:
     found = []
     try:
         unet = unet_config(config)
-        base = inspect_base(config.model.base)
-        if base.file is not None and not base.vae and not vae_source(config.model):
+        base = base_of(config.model)
+        if own := vae_source(config.model):
+            check_vae(own, base)
+        elif base.source is not None and not base.vae and not is_hub_id(config.model.base):
             found.append(
                 "model.vae: the base model brings no VAE of its own; set it to madebyollin/sdxl-vae-fp16-fix, or to "
-                "the folder of another"
+                "the folder or .safetensors file of another"
             )
     except NotSDXL as error:
         found.append(f"model.base: {error}")
-    else:
-        if unet is not None:
-            found += unknown_blocks(config.train.blocks, lora_paths(unet, config.train.targets))
+        unet = None
+    except NoVae as error:
+        found.append(f"model.vae: {error}")
+    if unet is not None:
+        found += unknown_blocks(config.train.blocks, lora_paths(unet, config.train.targets))
     prior = config.prior
     if prior.enabled and prior.path and not Path(prior.path).expanduser().is_dir():
         found.append(f"prior.path: there is no folder '{prior.path}'")
@@ -94,19 +102,49 @@ def _words_rate(config: TrainConfig) -> str:
 
 
 def _loss(config: TrainConfig) -> list[str]:
-    if not config.train.min_snr_gamma:
-        return []
-    why = "train.edm is on" if config.train.edm else ""
+    """What decides the loss and was perhaps meant otherwise."""
+    model, gamma = config.model, config.train.min_snr_gamma
+    why, found = "train.edm is on" if config.train.edm else "", []
     with suppress(NotSDXL):  # said as an error elsewhere
-        why = "the base model is an EDM model" if inspect_base(config.model.base).edm else why
-    return [f"{why}, which has weights of its own: train.min_snr_gamma is not used; set it to 0"] if why else []
+        loss = loss_of(model)
+        if loss is not None:
+            why = "the base model is an EDM model" if loss.edm else why
+            found += _of_base(config, loss)
+    if gamma and why:
+        found.append(f"{why}, which has weights of its own: train.min_snr_gamma is not used; set it to 0")
+    return found
+
+
+def _of_base(config: TrainConfig, loss: Loss) -> list[str]:
+    model, found = config.model, []
+    if loss.few_steps:
+        found.append(
+            f"the base model looks distilled to draw in a few steps ({loss.few_steps}): training undoes that, "
+            "and pictures with its few steps grow dull; train on the model that it was made from, and use the LoRA on "
+            "both"
+        )
+    if loss.named_v:
+        found.append(
+            "the base model is called v-prediction, but nothing in it says so, and it is trained as epsilon; if "
+            "it is one, set model.prediction to v_prediction (and model.zero_snr to on, if its page says zero SNR)"
+        )
+    if loss.edm and (model.prediction != "auto" or model.zero_snr != "auto"):
+        found.append("the base model is an EDM model: model.prediction and model.zero_snr are not used")
+    if loss.zero_snr and loss.prediction == "epsilon":
+        found.append("zero terminal SNR with epsilon: at pure noise the answer teaches nothing; v_prediction is meant")
+    if extra := base_of(model).beside:
+        count = "a tensor" if len(extra) == 1 else f"{len(extra)} tensors"
+        found.append(f"the base model has {count} that SDXL does not have, such as {extra[0]}: passed over")
+    if model.revision and not is_hub_id(model.base):
+        found.append("model.revision is for a base model of the hub; this one lies on this disk, and it is not used")
+    return found
 
 
 def _size(config: TrainConfig) -> list[str]:
     found = []
     train = config.train
     try:
-        native = inspect_base(config.model.base).native
+        native = base_of(config.model).native
     except NotSDXL:
         native = train.resolution  # said as an error elsewhere
     if train.resolution != native:

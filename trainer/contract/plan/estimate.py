@@ -7,8 +7,9 @@ import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from trainer.contract.basemodel.folder import WEIGHTED
 from trainer.contract.basemodel.headers import Shapes
-from trainer.contract.basemodel.inspect import WEIGHTED, BaseModel, inspect_base
+from trainer.contract.basemodel.inspect import BaseModel, base_of
 from trainer.contract.run.exported import lora_files
 from trainer.contract.settings.arithmetic import checkpoint_steps, sample_steps
 from trainer.contract.settings.config import SDXL_VAE, TrainConfig, vae_source
@@ -115,7 +116,7 @@ class ModelShape:
 
 def estimate(config: TrainConfig, images: int, device: Device = "cuda") -> Estimate:
     """The need of `config` on `images` pictures, trained on `device`. Raises NotSDXL for what is no SDXL model."""
-    base = inspect_base(config.model.base)
+    base = base_of(config.model)
     shape = model_shape(config, base)
     rows = config.pivotal.tokens * len(split_triggers(config.dataset.trigger)) if config.pivotal.enabled else 0
     trained = shape.lora + shape.text_lora + rows * shape.token_width

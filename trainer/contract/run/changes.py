@@ -14,8 +14,8 @@ Effect = Literal["none", "rounding", "training"]
 """none: nothing of the training changes; rounding: the same pictures, noise, timesteps and mathematics in every step,
 but sums may be rounded otherwise; training: from the checkpoint on it is another training than the one begun."""
 
-# of the data set, the pictures that it leads to are compared themselves
-FREE = frozenset({"name", "preset", "prior.path"}) | {
+# the pictures and weights that these lead to are compared themselves
+FREE = frozenset({"name", "preset", "prior.path", "model.revision"}) | {
     f"dataset.{name}" for name in ("path", "subset", "split", "skip", "hold_out", "accept")
 }
 KEPT = tuple(f"train.{name}" for name in ("checkpoint_every", "keep_checkpoints", "sample_every"))

@@ -12,11 +12,10 @@ from pydantic import field_validator, model_validator
 
 from trainer.contract.settings.exported_files import Export
 from trainer.contract.settings.fields import Section, Setting, declared_settings, setting
+from trainer.contract.settings.model import SDXL, Model
 from trainer.contract.settings.optimizers import AdamW, Prodigy
 from trainer.contract.settings.sections import (
-    SDXL,
     Dataset,
-    Model,
     Pivotal,
     Prior,
     Sample,

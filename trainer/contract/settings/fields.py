@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
 DEFAULT_SOURCE = "loratui's default"
+SEED = "seed post: LoRA training scripts of the world, unite!"
 
 
 class Section(BaseModel):

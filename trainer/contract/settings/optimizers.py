@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from trainer.contract.settings.fields import Section, setting
-from trainer.contract.settings.sections import SEED
+from trainer.contract.settings.fields import SEED, Section, setting
 
 Optimizer = Literal["prodigy", "adamw", "adamw-8bit"]  # `train.optimizer`
 

@@ -7,45 +7,8 @@ from typing import Literal
 
 from pydantic import field_validator
 
-from trainer.contract.settings.fields import Section, setting
+from trainer.contract.settings.fields import SEED, Section, setting
 from trainer.contract.settings.triggers import split_triggers
-
-SDXL = "stabilityai/stable-diffusion-xl-base-1.0"
-SEED = "seed post: LoRA training scripts of the world, unite!"
-
-
-class Model(Section):
-    """What is trained on."""
-
-    base: str = setting(
-        SDXL,
-        "base model",
-        "An SDXL model: a hub id, a local diffusers folder or .safetensors file, or sdxl-small, the one that ships.",
-        source=SEED,
-        min_length=1,
-    )
-    vae: str = setting(
-        "auto",
-        "VAE",
-        "A hub id or a folder; auto: madebyollin/sdxl-vae-fp16-fix with SDXL base, else the base model's own.",
-        source=SEED,
-        min_length=1,
-    )
-    vae_precision: Literal["auto", "fp32"] = setting(
-        "auto",
-        "VAE precision",
-        "auto: that of the training, but fp32 for a VAE that overflows in half precision, as its configuration says.",
-        source="diffusers' script (pretrained_vae_model_name_or_path, else fp32)",
-    )
-    clip_skip: int = setting(
-        0,
-        "clip skip",
-        "Layers of both text encoders that are left out at the end, beyond the one that SDXL itself leaves out.",
-        source="diffusers (clip_skip)",
-        unit="layers",
-        ge=0,
-        le=11,
-    )
 
 
 class Dataset(Section):

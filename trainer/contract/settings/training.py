@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from trainer.contract.settings.fields import Section, setting
+from trainer.contract.settings.fields import SEED, Section, setting
 from trainer.contract.settings.optimizers import Optimizer
-from trainer.contract.settings.sections import SEED
 
 
 class Train(Section):

@@ -23,7 +23,7 @@ from loratui.settings.recent_bases import recent_bases
 from tests.hubserver import serving
 from tests.loratui.screens.conftest import HOSTILE, SIZES, assert_snapshot, at, screen_text, until
 from trainer.contract.basemodel.inspect import small_model
-from trainer.contract.settings.sections import SDXL
+from trainer.contract.settings.model import SDXL
 
 NAME = "owner/small-sdxl"
 

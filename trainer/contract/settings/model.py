@@ -1,0 +1,64 @@
+"""The settings of the base model: which one, of which revision, what it predicts, with which VAE."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from trainer.contract.settings.fields import SEED, Section, setting
+
+SDXL = "stabilityai/stable-diffusion-xl-base-1.0"
+
+
+class Model(Section):
+    """What is trained on."""
+
+    base: str = setting(
+        SDXL,
+        "base model",
+        "An SDXL model: a hub id, a local diffusers folder or .safetensors file, or sdxl-small, the one that ships.",
+        source=SEED,
+        min_length=1,
+    )
+    revision: str = setting(
+        "",
+        "base revision",
+        "Which commit, branch or tag of a base model of the hub; empty: main, and the commit that was used is written "
+        "into the run's answers.",
+        source="the hub's revisions",
+        pattern=r"^[A-Za-z0-9]?[\w./-]*$",
+    )
+    prediction: Literal["auto", "epsilon", "v_prediction"] = setting(
+        "auto",
+        "prediction",
+        "What the base model answers with: its noise (epsilon) or v; auto: as its scheduler, marks or metadata say.",
+        source="diffusers (prediction_type)",
+    )
+    zero_snr: Literal["auto", "on", "off"] = setting(
+        "auto",
+        "zero terminal SNR",
+        "Whether the base model was trained down to pure noise, as most v-prediction models were; auto: as it says.",
+        source="diffusers (rescale_betas_zero_snr)",
+    )
+    vae: str = setting(
+        "auto",
+        "VAE",
+        "A hub id, a folder or a .safetensors file; auto: madebyollin/sdxl-vae-fp16-fix with SDXL base, else the base "
+        "model's own.",
+        source=SEED,
+        min_length=1,
+    )
+    vae_precision: Literal["auto", "fp32"] = setting(
+        "auto",
+        "VAE precision",
+        "auto: that of the training, but fp32 for a VAE that overflows in half precision, as its configuration says.",
+        source="diffusers' script (pretrained_vae_model_name_or_path, else fp32)",
+    )
+    clip_skip: int = setting(
+        0,
+        "clip skip",
+        "Layers of both text encoders that are left out at the end, beyond the one that SDXL itself leaves out.",
+        source="diffusers (clip_skip)",
+        unit="layers",
+        ge=0,
+        le=11,
+    )
