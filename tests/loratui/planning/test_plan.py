@@ -79,7 +79,7 @@ def test_time_is_told_only_where_a_run_on_this_machine_measured_it(
     # half as many pictures more a step, worked out from the arithmetic of a step; and of another model nothing
     assert value(planned(pictures, runs, train__batch=3), "Time", "whole run") == (
         "about 5 min",
-        "3.00 s a step, worked out from 1 run with other settings: rough; samples come on top",
+        "3 s a step, worked out from 1 run with other settings: rough; samples come on top",
     )
     assert value(planned(pictures, runs, model__base="owner/sdxl"), "Time", "whole run")[0] == "not known yet"
     own_state.joinpath("loratui/measured.json").unlink()
