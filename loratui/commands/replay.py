@@ -21,7 +21,7 @@ from loratui.planning.lines import WIDTH, plan_lines, resolved_lines
 from loratui.planning.past_runs import gather, note
 from loratui.planning.plan import Plan, make_plan
 from loratui.recovery.settings_change import amend, changed_lines
-from loratui.runs.find import run_info, saved_steps
+from loratui.runs.find import resumable_steps, run_info, saved_steps
 from loratui.runs.launch import RUNS, create_run, start, wait_started
 from loratui.runs.queue import add, take_up
 from loratui.settings.answers import Answers, AnswersError, parse_set, read_answers
@@ -105,7 +105,7 @@ def resume(run: RunDir, detach: bool, sets: Sequence[str] = (), say: Say = print
     info = run_info(run)
     if info.state == "completed":
         raise Refusal(f"{show_path(run.path)} is completed; for a longer run replay its answers.toml with more steps")
-    saved = saved_steps(run)
+    saved = resumable_steps(run)
     values = overrides_of(sets)
     try:
         bring_back(run)
@@ -114,6 +114,10 @@ def resume(run: RunDir, detach: bool, sets: Sequence[str] = (), say: Say = print
     if values:
         for line in changed_lines(amend(run, values)):
             say(line)
+    later = [step for step in saved_steps(run) if step > (saved[-1] if saved else 0)]
+    if later:
+        names = ", ".join(run.checkpoint(step).name for step in later)
+        say(f"without the optimizer's state, so not to go on from: {names}")
     if saved:
         say(f"going on from {run.checkpoint(saved[-1]).name}")
     else:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loratui.errors import Refusal
-from loratui.runs.find import saved_steps
+from loratui.runs.find import resumable_steps, saved_steps
 from loratui.terminal.text import safe_text, show_path
 from trainer.contract.run.rundir import RunDir, write_atomic
 
@@ -68,7 +68,7 @@ def amend(run: RunDir, values: Mapping[str, Any], back_to: int | None = None) ->
 
     refuse_running(run)
     steps = saved_steps(run)
-    new, changes = amended(run, values, back_to if back_to is not None else max(steps, default=None))
+    new, changes = amended(run, values, back_to if back_to is not None else max(resumable_steps(run), default=None))
     if changes:
         answers = _answers_with(run, new, changes)
         _keep_old(run)

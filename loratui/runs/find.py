@@ -91,6 +91,19 @@ def saved_steps(run: RunDir) -> tuple[int, ...]:
     return tuple(sorted(int(found[1]) for name in names if (found := _CHECKPOINT.fullmatch(name))))
 
 
+def resumable_steps(run: RunDir) -> tuple[int, ...]:
+    """Those of the saved steps that hold the optimizer's state, so that a run can go on from them; oldest first."""
+    return tuple(step for step in saved_steps(run) if not _lightened(run.checkpoint(step) / "manifest.json"))
+
+
+def _lightened(manifest: Path) -> bool:
+    try:
+        hashes = json.loads(manifest.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(hashes, dict) and "lora.safetensors" in hashes and "optimizer.safetensors" not in hashes
+
+
 def find_run(text: str | None = None, root: Path = RUNS) -> RunDir:
     """The run that `text` means: a folder, a run's folder name in `root`, or a name (then its newest run).
 
