@@ -69,12 +69,13 @@ def run_info(run: RunDir) -> RunInfo:
     step: dict[str, Any] = next((one for one in reversed(tail) if one.get("type") == "step"), {})
     ended = last if last and last.get("type") == "end" else {}
     words = first or _from_config(run)
+    steps = _from_config(run)["steps"] if run.changes.exists() else words.get("steps")  # it may have been made longer
     return RunInfo(
         run=run,
         name=str(words.get("name", run.path.name)),
         state=_state(run, last),
         step=whole(ended.get("step")) or whole(step.get("step")),
-        steps=whole(words.get("steps")),
+        steps=whole(steps),
         started=number(first.get("t")),
         seconds_per_step=number(step.get("s")),
         loss=number(step.get("loss")),
