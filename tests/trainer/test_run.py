@@ -17,11 +17,9 @@ from safetensors.torch import load_file
 from tests.trainer.conftest import draw_dataset, make_config, make_run, start, train
 from trainer.checkpoints.snapshot import (
     drop_old,
-    list_checkpoints,
     load_checkpoint,
     newest_checkpoint,
     save_checkpoint,
-    step_of,
 )
 from trainer.contract.run import exits
 from trainer.contract.run.control import send
@@ -172,29 +170,6 @@ def test_damaged_checkpoints_never_push_out_the_whole_ones(finished: tuple[RunDi
         drop_old(run, 1, written=step)
         assert newest_checkpoint(run).step == step
     assert load_checkpoint(run.checkpoint(6)).optimizer and load_checkpoint(run.checkpoint(2)).optimizer is None
-
-
-def test_only_the_optimizers_state_of_older_checkpoints_goes_and_a_kill_leaves_them_valid(
-    finished: tuple[RunDir, Events], tmp_path: Path
-) -> None:
-    run = RunDir(tmp_path / "run")
-    shutil.copytree(finished[0].path, run.path)
-    before = load_checkpoint(run.checkpoint(2))
-    state = (run.checkpoint(2) / "optimizer.safetensors").read_bytes()
-    drop_old(run, 1, written=6)
-    assert [step_of(one) for one in list_checkpoints(run)] == [6, 4, 2]
-    assert [path.name for path in run.checkpoints.glob("*/optimizer.safetensors")] == ["optimizer.safetensors"]
-    (run.checkpoint(2) / "optimizer.safetensors").write_bytes(state)  # as a kill between manifest and file leaves it
-    light = load_checkpoint(run.checkpoint(2))
-    assert light.optimizer is None and light.identity == before.identity
-    assert all(torch.equal(one, before.lora[name]) for name, one in light.lora.items())
-    (run.checkpoint(6) / "lora.safetensors").write_bytes(b"damaged")
-    found = newest_checkpoint(run)
-    assert found.snapshot is None and "step-000004 is kept without the optimizer's state" in found.damaged[1]
-    drop_old(run, 1, written=6)
-    assert not (run.checkpoint(2) / "optimizer.safetensors").exists()
-    with pytest.raises(ValueError, match="no optimizer state"):
-        save_checkpoint(run, light)
 
 
 def test_a_changed_picture_refuses_the_resume_with_the_difference(
