@@ -32,7 +32,7 @@ from trainer.model.prompts import PromptCache, too_long
 from trainer.samples.class_pictures import class_pictures
 from trainer.samples.prompt_list import PromptList
 from trainer.samples.sampler import Sampler
-from trainer.step.measure import APART, CheckpointMeasure, change_norm, measured_views
+from trainer.step.measure import APART, CheckpointMeasure, change_norm, measured_views, rounds
 from trainer.step.step import NotFinite, Stepper
 from trainer.step.trainee import make_trainee, run_identity
 
@@ -273,7 +273,7 @@ class Run:
         """At a checkpoint: unless so little was trained since the last time that measuring would slow the run down."""
         train = self.config.train
         seen = (self.done - self._measured_at) * train.batch * train.accumulation
-        if seen >= APART or self.done == train.steps:
+        if seen >= APART * rounds(self.config) or self.done == train.steps:
             self._measure()
 
     def _measure(self) -> None:

@@ -21,7 +21,7 @@ from loratui.planning.lines import WIDTH, plan_lines, resolved_lines
 from loratui.planning.past_runs import gather, note
 from loratui.planning.plan import Plan, make_plan
 from loratui.recovery.settings_change import amend, changed_lines
-from loratui.runs.find import run_info, saved_steps
+from loratui.runs.find import resumable_steps, run_info, saved_steps
 from loratui.runs.launch import RUNS, create_run, start, wait_started
 from loratui.runs.queue import add, take_up
 from loratui.settings.answers import Answers, AnswersError, parse_set, read_answers
@@ -29,10 +29,11 @@ from loratui.settings.resolve import Resolved, names_hub, resolve
 from loratui.terminal.text import plural, safe_text, show_path
 from trainer.contract.pictures.folder import NoDataset
 from trainer.contract.run import exits
+from trainer.contract.run.changes import SettingChange
 from trainer.contract.run.events import Tail
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.arithmetic import trained_images
-from trainer.contract.settings.config import flat
+from trainer.contract.settings.config import TrainConfig, flat, load_config
 
 Say = Callable[[str], None]
 
@@ -106,17 +107,22 @@ def begin(run: RunDir, detach: bool = False, gpus: int = 1, say: Say = print) ->
 def resume(run: RunDir, detach: bool, sets: Sequence[str] = (), say: Say = print) -> int:
     """Start an interrupted run again; it goes on from its newest checkpoint, with what `sets` changes."""
     info = run_info(run)
-    if info.state == "completed":
-        raise Refusal(f"{show_path(run.path)} is completed; for a longer run replay its answers.toml with more steps")
-    saved = saved_steps(run)
+    saved = resumable_steps(run)
     values = overrides_of(sets)
+    if info.state == "completed" and saved and saved[-1] >= _steps_of(run, values):
+        longer = f"loratui resume {show_path(run.path)} --set train.steps={2 * saved[-1]}"
+        raise Refusal(f"{show_path(run.path)} is completed; to make it longer: {longer}")
     try:
         bring_back(run)
     except NoDataset as error:
         raise Refusal(safe_text(error), exits.DATASET) from None
     if values:
-        for line in changed_lines(amend(run, values)):
+        for line in changed_lines(*_amended(run, values)):
             say(line)
+    later = [step for step in saved_steps(run) if step > (saved[-1] if saved else 0)]
+    if later:
+        names = ", ".join(run.checkpoint(step).name for step in later)
+        say(f"without the optimizer's state, so not to go on from: {names}")
     if saved:
         say(f"going on from {run.checkpoint(saved[-1]).name}")
     else:
@@ -182,6 +188,19 @@ def overrides_of(sets: Sequence[str]) -> dict[str, Any]:
     if messages:
         raise AnswersError(messages)
     return values
+
+
+def _amended(run: RunDir, values: dict[str, Any]) -> tuple[TrainConfig, tuple[SettingChange, ...]]:
+    changes = amend(run, values)
+    return load_config(run.config), changes
+
+
+def _steps_of(run: RunDir, values: dict[str, Any]) -> int:
+    """How many steps the run is to have; 0 where that cannot be read, for amending says it better."""
+    try:
+        return int(values.get("train.steps", load_config(run.config).train.steps))
+    except (OSError, ValueError):
+        return 0
 
 
 def _verdict(ready: PreparedRun) -> int:

@@ -19,7 +19,7 @@ from loratui.planning.memory_steps import (
     stays_the_same,
 )
 from loratui.recovery.sound_checkpoints import sound_steps
-from loratui.runs.find import saved_steps
+from loratui.runs.find import resumable_steps
 from loratui.terminal.text import plural, safe_text
 from trainer.contract.basemodel.inspect import NotSDXL
 from trainer.contract.plan.estimate import estimate
@@ -76,7 +76,7 @@ def case_of(run: RunDir, history: History) -> BadEnd:
     kind = str(error.get("kind"))
     raw = error.get("pictures")
     total = error.get("vram_total")
-    checkpoints = saved_steps(run)
+    checkpoints = resumable_steps(run)
     return BadEnd(
         kind="crash" if history.error is None else kind if kind in KINDS else "exception",  # type: ignore[arg-type]
         config=load_config(run.config),
@@ -237,8 +237,15 @@ def _disk(case: BadEnd) -> list[Remedy]:
     keep = case.config.train.keep_checkpoints
     found = [_as_it_was(case, "once there is room: what was saved is whole")]
     if keep > 1:
-        why = "older ones are removed when the next one is written; make room for that one first"
-        found.append(_remedy(case, f"keep 1 checkpoint in place of {keep}", why, {"train.keep_checkpoints": 1}))
+        why = "older ones lose their optimizer's state when the next one is written; make room for that one first"
+        found.append(
+            _remedy(
+                case,
+                f"keep the optimizer's state of 1 checkpoint in place of {keep}",
+                why,
+                {"train.keep_checkpoints": 1},
+            )
+        )
     return found
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from loratui.curation.sources import bring_back
 from loratui.errors import Refusal
 from loratui.recovery.remedies import Remedy
-from loratui.recovery.settings_change import amend, begin_anew
-from loratui.runs.launch import refuse_running, start
+from loratui.recovery.settings_change import amend, amended, begin_anew, changed_lines
+from loratui.runs.find import resumable_steps
+from loratui.runs.launch import refuse_running, start, wait_started
 from loratui.terminal.text import safe_text
 from trainer.contract.pictures.folder import NoDataset
 from trainer.contract.run import exits
@@ -28,3 +29,19 @@ def start_again(run: RunDir, remedy: Remedy, world: int = 1) -> tuple[RunDir, in
     elif remedy.changes or remedy.back:
         amend(run, remedy.changes, remedy.step if remedy.back else None)
     return run, start(run, world)
+
+
+def longer_lines(run: RunDir, steps: int) -> list[str]:
+    """What making `run` as long as `steps` would change, as lines; nothing is written. Raises Refusal."""
+    return changed_lines(*amended(run, {"train.steps": steps}, max(resumable_steps(run), default=None)))
+
+
+def make_longer(run: RunDir, steps: int) -> bool:
+    """Write the new length and start the trainer; returns whether it works. Raises Refusal, or OSError as above."""
+    refuse_running(run)
+    try:
+        bring_back(run)
+    except NoDataset as error:
+        raise Refusal(safe_text(error), exits.DATASET) from None
+    amend(run, {"train.steps": steps})
+    return wait_started(run, start(run))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loratui.errors import Refusal
-from loratui.runs.find import saved_steps
+from loratui.runs.find import resumable_steps, saved_steps
 from loratui.terminal.text import safe_text, show_path
 from trainer.contract.run.rundir import RunDir, write_atomic
 
@@ -35,10 +35,13 @@ def amended(run: RunDir, values: Mapping[str, Any], step: int | None) -> tuple[T
     """
     from loratui.settings.problems import validated
     from trainer.contract.run.changes import changes_between, refusals_of
+    from trainer.contract.run.longer import FRACTIONS, held_pivot
     from trainer.contract.settings.config import flat
 
     old = _config(run)
     new = validated({**flat(old), **values}, lambda key: f"--set {key}")
+    if step is not None and not any(key in values for key in FRACTIONS) and (held := held_pivot(old, new, step)):
+        new = validated({**flat(old), **values, **held}, lambda key: f"--set {key}")
     changes = changes_between(old, new)
     refused = [] if step is None else refusals_of(old, new, step)
     refused += [
@@ -68,7 +71,7 @@ def amend(run: RunDir, values: Mapping[str, Any], back_to: int | None = None) ->
 
     refuse_running(run)
     steps = saved_steps(run)
-    new, changes = amended(run, values, back_to if back_to is not None else max(steps, default=None))
+    new, changes = amended(run, values, back_to if back_to is not None else max(resumable_steps(run), default=None))
     if changes:
         answers = _answers_with(run, new, changes)
         _keep_old(run)
@@ -82,14 +85,19 @@ def amend(run: RunDir, values: Mapping[str, Any], back_to: int | None = None) ->
     return changes
 
 
-def changed_lines(changes: tuple[SettingChange, ...]) -> list[str]:
-    """What was changed, and what that does to the training, as lines."""
+def changed_lines(new: TrainConfig, changes: tuple[SettingChange, ...]) -> list[str]:
+    """The changes that led to `new`, and what they do to the training, as lines."""
     from trainer.contract.run.changes import effect_of
+    from trainer.contract.run.longer import LENGTH, length_words
+    from trainer.contract.settings.config import flat, nested
 
     said = [f"changed: {one.key} from {_written(one.old)} to {_written(one.new)}" for one in changes]
     if not changes:
         return ["nothing is changed: these are the run's settings already"]
-    return [*map(safe_text, said), EFFECTS[effect_of(changes)]]
+    old = type(new).model_validate(nested({**flat(new), **{one.key: one.old for one in changes}}))
+    longer = length_words(old, new)
+    others = tuple(one for one in changes if one.key not in LENGTH) if longer else changes
+    return [*map(safe_text, said), *longer, *([EFFECTS[effect_of(others)]] if others else [])]
 
 
 def begin_anew(run: RunDir, values: Mapping[str, Any]) -> RunDir:

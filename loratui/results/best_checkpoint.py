@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from loratui.events.history import History
@@ -13,11 +13,13 @@ from loratui.terminal.text import plural
 from trainer.contract.plan.advice import OVERFIT_VIEWS
 
 VERDICT = "A hint, not a verdict: look at the pictures."
-NOISE = 2.36  # standard errors: Student's t for eight pairs, 95 % on both sides
+SMALLEST = 1e-12  # a loss under it is taken as it: zero has no logarithm
+NORMAL = 1.959964  # the normal distribution's 97.5 % quantile
 WITHIN_NOISE = (
     "of the checkpoints whose loss cannot be told from the lowest, the earliest is taken: the one-standard-error rule "
     "(Breiman et al. 1984; Hastie, Tibshirani and Friedman, The Elements of Statistical Learning, section 7.10), here "
-    f"with {NOISE} standard errors of the differences in pairs, which is Student's 95 % for eight of them"
+    "with Student's 95 % of the log ratios in pairs: the same picture, noise and timestep in both, so that a noise "
+    "level with large losses weighs no more than one with small ones"
 )
 GROWING = "a change that goes on growing while the loss stands still is strength, not fit: inferred, no source says it"
 
@@ -32,11 +34,12 @@ class Checkpoint:
     norm: float | None = None  # Frobenius norm of the weight change
     views: float | None = None  # how often each picture was seen
     kept: bool = False  # whether its files are still there
+    mean: float | None = None  # as the log says it; of a log without single draws it is all there is
 
     @property
     def loss(self) -> float | None:
         """The mean loss at fixed noise."""
-        return sum(self.losses) / len(self.losses) if self.losses else None
+        return sum(self.losses) / len(self.losses) if self.losses else self.mean
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ def checkpoints_of(history: History, kept: Collection[int]) -> tuple[Checkpoint,
         raw = event.get("losses")
         losses = tuple(map(float, raw)) if isinstance(raw, list) and all(number(one) is not None for one in raw) else ()
         held, norm, views = event.get("of") == "held-out", number(event.get("norm")), number(event.get("views"))
-        found[step] = Checkpoint(step, losses, held, norm, views, step in kept)
+        found[step] = Checkpoint(step, losses, held, norm, views, step in kept, number(event.get("loss")))
     for step in kept:
         found.setdefault(step, Checkpoint(step, kept=True))
     return tuple(found[step] for step in sorted(found))
@@ -88,18 +91,24 @@ def hint(found: tuple[Checkpoint, ...], kind: str) -> CheckpointHint:
         return CheckpointHint(None, ("No checkpoint is kept, so there is none to choose.",))
     if len(kept) == 1:
         return CheckpointHint(None, ("There is one checkpoint: nothing to compare it with.",))
-    measured = [one for one in kept if one.losses]
-    if len(measured) == len(kept) and len({len(one.losses) for one in kept}) == 1:
-        base = next((one for one in found if one.step == 0 and len(one.losses) == len(kept[0].losses)), None)
+    if all(one.losses for one in kept):
+        base, kept = _alike(next((one for one in found if one.step == 0 and one.losses), None), kept)
         if all(one.held_out for one in kept):
             return _by_held_out(kept, base, kind)
         return _by_views(kept, kind, _levels_off(kept))
+    if all(one.held_out and one.loss is not None for one in kept):
+        return _by_mean(kept, next((one.loss for one in found if one.step == 0), None), kind)
     return _by_views(kept, kind, ["The loss at fixed noise was not measured at every checkpoint."])
 
 
 def difference(one: Checkpoint, other: Checkpoint) -> tuple[float, float]:
-    """How much higher the loss of `one` is, and the standard error of that, from the same draws taken in pairs."""
-    pairs = [a - b for a, b in zip(one.losses, other.losses, strict=True)]
+    """The mean of log(loss of `one` / loss of `other`) over the same draws, and its standard error.
+
+    A ratio, not a difference: losses of low and high noise levels are ten times apart, and the draws with large ones
+    would drown the others.
+    """
+    logs = [(_log(a), _log(b)) for a, b in zip(one.losses, other.losses, strict=True)]
+    pairs = [a - b for a, b in logs]
     mean = sum(pairs) / len(pairs)
     if len(pairs) < 2:
         return mean, math.inf
@@ -107,8 +116,48 @@ def difference(one: Checkpoint, other: Checkpoint) -> tuple[float, float]:
     return mean, math.sqrt(spread / len(pairs))
 
 
-def _by_held_out(kept: list[Checkpoint], base: Checkpoint | None, kind: str) -> CheckpointHint:
+def student(pairs: int) -> float:
+    """How many standard errors are Student's 95 % on both sides for this many pairs; within 0.001 from eight on.
+
+    The Cornish-Fisher expansion (Abramowitz and Stegun 1964, 26.7.5).
+    """
+    z, free = NORMAL, pairs - 1
+    if free < 1:
+        return math.inf
+    first = (z**3 + z) / (4 * free)
+    second = (5 * z**5 + 16 * z**3 + 3 * z) / (96 * free**2)
+    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * free**3)
+    return z + first + second + third
+
+
+def _log(loss: float) -> float:
+    return math.log(max(loss, SMALLEST))
+
+
+def _alike(base: Checkpoint | None, kept: list[Checkpoint]) -> tuple[Checkpoint | None, list[Checkpoint]]:
+    """The draws that all of them share: those of a longer measurement begin with those of a shorter one."""
+    count = min(len(one.losses) for one in (*kept, *([base] if base else [])))
+    cut = [replace(one, losses=one.losses[:count]) for one in kept]
+    return (replace(base, losses=base.losses[:count]) if base else None), cut
+
+
+def _by_mean(kept: list[Checkpoint], base: float | None, kind: str) -> CheckpointHint:
+    """The weaker hint of a log without single draws: nothing tells how far its means can be trusted."""
     lowest = min(kept, key=lambda one: (one.loss or 0.0, one.step))
+    said = "The log holds only the means of the held-out loss, not the single draws, so their noise is not known."
+    if base is not None and (lowest.loss or 0.0) >= base:
+        return CheckpointHint(None, (said, f"No mean is below the base model's ({base:.4f}).", VERDICT))
+    lines = (
+        said,
+        f"Step {lowest.step} has the lowest mean ({_figures(lowest)}).",
+        *_views_words(lowest, kind),
+        VERDICT,
+    )
+    return CheckpointHint(lowest.step, lines, _sources(kind))
+
+
+def _by_held_out(kept: list[Checkpoint], base: Checkpoint | None, kind: str) -> CheckpointHint:
+    lowest = min(kept, key=lambda one: (sum(map(_log, one.losses)), one.step))
     if base is not None and not _lower(lowest, base):
         said = f"On the held-out pictures no checkpoint is measurably better than the base model ({_figures(base)})."
         return CheckpointHint(None, (said, "The pictures by step say more here.", VERDICT), (WITHIN_NOISE,))
@@ -185,7 +234,7 @@ def _growth(best: Checkpoint, kept: list[Checkpoint]) -> list[str]:
 def _lower(one: Checkpoint, other: Checkpoint) -> bool:
     """Whether the loss of `one` is lower than that of `other` by more than the noise of the measurement."""
     mean, error = difference(other, one)
-    return mean > NOISE * error
+    return mean > student(len(one.losses)) * error
 
 
 def _figures(one: Checkpoint) -> str:

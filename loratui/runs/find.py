@@ -69,12 +69,13 @@ def run_info(run: RunDir) -> RunInfo:
     step: dict[str, Any] = next((one for one in reversed(tail) if one.get("type") == "step"), {})
     ended = last if last and last.get("type") == "end" else {}
     words = first or _from_config(run)
+    steps = _from_config(run)["steps"] if run.changes.exists() else words.get("steps")  # it may have been made longer
     return RunInfo(
         run=run,
         name=str(words.get("name", run.path.name)),
         state=_state(run, last),
         step=whole(ended.get("step")) or whole(step.get("step")),
-        steps=whole(words.get("steps")),
+        steps=whole(steps),
         started=number(first.get("t")),
         seconds_per_step=number(step.get("s")),
         loss=number(step.get("loss")),
@@ -89,6 +90,19 @@ def saved_steps(run: RunDir) -> tuple[int, ...]:
     except OSError:
         return ()
     return tuple(sorted(int(found[1]) for name in names if (found := _CHECKPOINT.fullmatch(name))))
+
+
+def resumable_steps(run: RunDir) -> tuple[int, ...]:
+    """Those of the saved steps that hold the optimizer's state, so that a run can go on from them; oldest first."""
+    return tuple(step for step in saved_steps(run) if not _lightened(run.checkpoint(step) / "manifest.json"))
+
+
+def _lightened(manifest: Path) -> bool:
+    try:
+        hashes = json.loads(manifest.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(hashes, dict) and "lora.safetensors" in hashes and "optimizer.safetensors" not in hashes
 
 
 def find_run(text: str | None = None, root: Path = RUNS) -> RunDir:

@@ -12,8 +12,10 @@ from safetensors.torch import load_file
 
 from tests.trainer.conftest import make_config, make_run, train
 from trainer.contract.run import exits
-from trainer.contract.run.changes import SettingChange, record_changes
+from trainer.contract.run.changes import SettingChange, changes_between, record_changes
+from trainer.contract.run.longer import held_pivot
 from trainer.contract.run.rundir import RunDir
+from trainer.contract.settings.config import load_config
 
 pytestmark = pytest.mark.slow
 STEPS, CUT = 6, 3
@@ -50,6 +52,29 @@ def test_with_gradient_checkpointing_it_ends_bit_equal(whole: RunDir, pictures: 
     for name in ("lora", "embeddings", "optimizer"):
         one, other = (folder.checkpoint(STEPS) / f"{name}.safetensors" for folder in (run, whole))
         assert one.read_bytes() == other.read_bytes()
+
+
+def test_a_run_made_longer_ends_as_one_of_that_length_with_the_same_pivot(
+    whole: RunDir, pictures: Path, tmp_path: Path
+) -> None:
+    """Completed at six steps with the pivot after the third, made longer to nine; against nine from the start."""
+    longer = RunDir(tmp_path / "longer")
+    shutil.copytree(whole.path, longer.path)
+    old, asked = load_config(longer.config), make_config(pictures, **(OWN | {"train__steps": 9}))
+    held = held_pivot(old, asked, STEPS)
+    assert held == {"pivotal.fraction": 3 / 9}
+    own = OWN | {"train__steps": 9, "pivotal__fraction": held["pivotal.fraction"]}
+    make_run(longer.path, make_config(pictures, **own))
+    record_changes(longer, changes_between(old, load_config(longer.config)))
+    events = train(longer)
+    assert changed(events) == ["train.steps", "pivotal.fraction"] and events[-1]["status"] == "completed"
+    assert [event["status"] for event in events if event["type"] == "end"] == ["completed"] * 2
+    assert "* train.steps: from 6 to 9" in (longer.export / "README.md").read_text()
+    other = make_run(tmp_path / "other", make_config(pictures, **own))
+    train(other)
+    for name in ("lora", "embeddings", "optimizer"):
+        mine, theirs = (one.checkpoint(9) / f"{name}.safetensors" for one in (longer, other))
+        assert mine.read_bytes() == theirs.read_bytes()
 
 
 def test_with_smaller_passes_it_ends_within_rounding(whole: RunDir, pictures: Path, tmp_path: Path) -> None:

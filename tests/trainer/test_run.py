@@ -15,7 +15,12 @@ import torch
 from safetensors.torch import load_file
 
 from tests.trainer.conftest import draw_dataset, make_config, make_run, start, train
-from trainer.checkpoints.snapshot import drop_old, list_checkpoints, newest_checkpoint, save_checkpoint
+from trainer.checkpoints.snapshot import (
+    drop_old,
+    load_checkpoint,
+    newest_checkpoint,
+    save_checkpoint,
+)
 from trainer.contract.run import exits
 from trainer.contract.run.control import send
 from trainer.contract.run.events import Tail
@@ -166,7 +171,7 @@ def test_damaged_checkpoints_never_push_out_the_whole_ones(finished: tuple[RunDi
         save_checkpoint(run, replace(found.snapshot, step=step))
         drop_old(run, 1, written=step)
         assert newest_checkpoint(run).step == step
-    assert [path.name for path in list_checkpoints(run)] == ["step-000006"]
+    assert load_checkpoint(run.checkpoint(6)).optimizer and load_checkpoint(run.checkpoint(2)).optimizer is None
 
 
 def test_a_changed_picture_refuses_the_resume_with_the_difference(

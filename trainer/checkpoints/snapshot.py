@@ -15,11 +15,12 @@ import torch
 from safetensors.torch import load_file, save
 
 from trainer.contract.run.changes import is_free, plain
-from trainer.contract.run.rundir import RunDir, make_private
+from trainer.contract.run.rundir import RunDir, make_private, write_atomic
 from trainer.contract.settings.config import SETTINGS, with_dora_axis
 
 VERSION = 1
-FILES = ("lora.safetensors", "embeddings.safetensors", "optimizer.safetensors", "state.json")
+OPTIMIZER = "optimizer.safetensors"  # the large one, and only needed to go on
+FILES = ("lora.safetensors", "embeddings.safetensors", OPTIMIZER, "state.json")
 
 _NAME = re.compile(r"step-\d+")
 
@@ -33,7 +34,7 @@ class Snapshot:
     step: int
     lora: Tensors
     embeddings: Tensors
-    optimizer: Tensors
+    optimizer: Tensors | None  # None in an older checkpoint: it can be exported, but not resumed from
     identity: dict[str, Any]  # what must be the same for the resumed run to be the same run
 
 
@@ -55,7 +56,12 @@ def copy_tensors(tensors: Tensors) -> Tensors:
 
 
 def save_checkpoint(run: RunDir, snapshot: Snapshot) -> tuple[Path, int]:
-    """Write a snapshot durably; returns its folder and size in bytes. Raises OSError and leaves nothing behind."""
+    """Write a snapshot durably; returns its folder and size in bytes. Raises OSError and leaves nothing behind.
+
+    Raises ValueError for a snapshot without the optimizer's state: it was read from a checkpoint that exists.
+    """
+    if snapshot.optimizer is None:
+        raise ValueError(f"the snapshot of step {snapshot.step} has no optimizer state to be written")
     make_private(run.checkpoints)
     final = run.checkpoint(snapshot.step)
     aside = run.checkpoints / f".{final.name}.part"
@@ -78,11 +84,12 @@ def save_checkpoint(run: RunDir, snapshot: Snapshot) -> tuple[Path, int]:
 
 
 def _write_all(folder: Path, snapshot: Snapshot) -> int:
+    assert snapshot.optimizer is not None
     state = {"version": VERSION, "step": snapshot.step, "identity": snapshot.identity}
     contents = {
         "lora.safetensors": save(snapshot.lora),
         "embeddings.safetensors": save(snapshot.embeddings),
-        "optimizer.safetensors": save(snapshot.optimizer),
+        OPTIMIZER: save(snapshot.optimizer),
         "state.json": json.dumps(state, indent=1).encode(),
     }
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
@@ -110,12 +117,36 @@ def _sync(folder: Path) -> None:
 
 
 def drop_old(run: RunDir, keep: int, written: int) -> None:
-    """Remove all but the `keep` newest checkpoints; to be called when that of step `written` is durable.
+    """Remove the optimizer's state of all but the `keep` newest checkpoints; LoRA and embeddings of every one stay.
 
-    Later ones are damaged, or the run would have gone on from them: they do not count, and are written over in time.
+    To be called when that of step `written` is durable. Later ones are damaged, or the run would have gone on from
+    them: they do not count, and are written over in time.
     """
     for path in [one for one in list_checkpoints(run) if step_of(one) <= written][keep:]:
-        shutil.rmtree(path, ignore_errors=True)
+        _lighten(path)
+
+
+def _lighten(folder: Path) -> None:
+    """Take the optimizer's state away: out of the manifest first, so that a kill leaves a checkpoint that is valid."""
+    try:
+        hashes = _manifest(folder)
+        if OPTIMIZER in hashes:
+            del hashes[OPTIMIZER]
+            write_atomic(folder / "manifest.json", json.dumps(hashes, indent=1))
+        (folder / OPTIMIZER).unlink(missing_ok=True)
+    except (Damaged, OSError):
+        return  # what is damaged, or on a disk that refuses, stays as it is: this only saves room
+
+
+def _manifest(folder: Path) -> dict[str, str]:
+    """The hash of each file. Raises Damaged."""
+    try:
+        hashes = json.loads((folder / "manifest.json").read_bytes())
+    except (OSError, ValueError):
+        hashes = None
+    if not isinstance(hashes, dict):
+        raise Damaged(f"{folder.name}/manifest.json is missing or broken")
+    return hashes
 
 
 def list_checkpoints(run: RunDir) -> list[Path]:
@@ -132,12 +163,12 @@ def step_of(folder: Path) -> int:
 
 
 def load_checkpoint(folder: Path) -> Snapshot:
-    """Read a checkpoint and check every hash. Raises Damaged, naming the file."""
-    try:
-        hashes = json.loads((folder / "manifest.json").read_bytes())
-    except (OSError, ValueError):
-        raise Damaged(f"{folder.name}/manifest.json is missing or broken") from None
+    """Read a checkpoint, with the optimizer's state if it has one, and check every hash. Raises Damaged."""
+    hashes = _manifest(folder)
+    whole = OPTIMIZER in hashes
     for name in FILES:
+        if name == OPTIMIZER and not whole:
+            continue
         try:
             digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
         except OSError:
@@ -147,10 +178,11 @@ def load_checkpoint(folder: Path) -> Snapshot:
     state = json.loads((folder / "state.json").read_bytes())
     if state["version"] != VERSION:
         raise Damaged(f"{folder.name} was written by another version of loratui ({state['version']})")
-    tensors = [load_file(folder / name) for name in FILES[:3]]
+    lora, embeddings = (load_file(folder / name) for name in FILES[:2])
+    optimizer = load_file(folder / OPTIMIZER) if whole else None
     identity = state["identity"]
     identity["settings"] = with_dora_axis(identity["settings"], "train.")
-    return Snapshot(state["step"], *tensors, identity=identity)
+    return Snapshot(state["step"], lora, embeddings, optimizer, identity)
 
 
 @dataclass(frozen=True)
@@ -167,13 +199,17 @@ class FoundCheckpoint:
 
 
 def newest_checkpoint(run: RunDir) -> FoundCheckpoint:
-    """Look for the newest whole checkpoint, from the newest backwards."""
+    """Look for the newest whole checkpoint, from the newest backwards: one that a run can go on from."""
     damaged = []
     for folder in list_checkpoints(run):
         try:
-            return FoundCheckpoint(load_checkpoint(folder), tuple(damaged))
+            snapshot = load_checkpoint(folder)
         except Damaged as error:
             damaged.append(str(error))
+            continue
+        if snapshot.optimizer is not None:
+            return FoundCheckpoint(snapshot, tuple(damaged))
+        damaged.append(f"{folder.name} is kept without the optimizer's state: it can be exported, not resumed from")
     return FoundCheckpoint(None, tuple(damaged))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from trainer.contract.settings.arithmetic import checkpoint_steps
 from trainer.contract.settings.config import TrainConfig
 from trainer.data.dataset import Item, View, geometry, size_of
 from trainer.data.latents import LatentCache
@@ -17,19 +18,44 @@ from trainer.step.diffusion import make_diffusion
 from trainer.step.step import view_losses
 from trainer.step.trainee import Trainee
 
-FORWARDS = 8  # of one measurement, without gradient: about as long as three training steps at batch 1
-# pictures trained on between two measurements, so that they take a tenth of the time at most: a training step is
+FORWARDS = 8  # of one round, without gradient: about as long as three training steps at batch 1
+# pictures trained on for each round, so that they take a tenth of the time at most: a training step is
 # about three forward passes a picture (its backward pass takes two; Kaplan et al. 2020, section 2.1)
 APART = 27
+MOST_ROUNDS = 8  # 64 draws: the standard error is a third of that of one round, and more of them gain little
+
+
+def rounds(config: TrainConfig) -> int:
+    """How many rounds of FORWARDS draws every measurement of a run has: what a tenth of the run's time allows."""
+    train = config.train
+    views = train.steps * train.batch * train.accumulation
+    measurements = 1 + len(checkpoint_steps(config))  # the base model too
+    return min(MOST_ROUNDS, max(1, views // (APART * measurements)))
 
 
 def measured_views(items: tuple[Item, ...], config: TrainConfig) -> tuple[View, ...]:
-    """FORWARDS centre cuts, of as many of the pictures as there are; the same in every measurement of a run."""
+    """The centre cuts of all rounds, of as many of the pictures as there are; the same in every measurement of a run.
+
+    A measurement of fewer rounds is the beginning of one of more. Each round has the next picture at a noise level.
+    """
     order = draws.permutation(len(items), config.train.seed, "measure", 0)
-    chosen = [items[order[place % len(items)]] for place in range(FORWARDS)]
+    places = range(FORWARDS * rounds(config))
+    chosen = [items[order[(place + place // FORWARDS) % len(items)]] for place in places]
     return tuple(
         View(item, geometry(item, size_of(item, config), None, False), 0, place) for place, item in enumerate(chosen)
     )
+
+
+def noise_level(place: int, timesteps: int) -> int:
+    """The timestep of one draw: in its part of FORWARDS equal ones, first the middle, then the quarters, the eighths.
+
+    Van der Corput's sequence, so that any number of rounds is spread evenly.
+    """
+    part, number = place % FORWARDS, place // FORWARDS + 1
+    within, weight = 0.0, 0.5
+    while number:
+        within, number, weight = within + weight * (number % 2), number // 2, weight / 2
+    return int(timesteps * (part + within) / FORWARDS)
 
 
 class CheckpointMeasure:
@@ -69,9 +95,7 @@ class CheckpointMeasure:
         device, mean = self._parts.device, self._latents.get(view)["mean"]
         latents = to_device(self._scaling.to_unet(mean.unsqueeze(0)), device)
         noise = to_device(draws.normal(tuple(latents.shape), self._seed, "measure", 1, place), device)
-        # the middle of each of FORWARDS equal parts of the noise levels
-        level = self._diffusion.timesteps * (2 * place + 1) // (2 * len(self._views))
-        t = to_device(torch.tensor([level]), device)
+        t = to_device(torch.tensor([noise_level(place, self._diffusion.timesteps)]), device)
         words = self._prompts.get([self._trainee.vocabulary.write(view.item.prompt)])
         return view_losses(self._parts, self._diffusion, (view,), latents, noise, t, words)
 

@@ -107,7 +107,8 @@ class Trainee:
         ):
             for name, tensor in live.items():
                 tensor.copy_(saved[name])
-        self.optimizer.load_tensors(snapshot.optimizer)
+        if snapshot.optimizer is not None:  # an older checkpoint, to be exported
+            self.optimizer.load_tensors(snapshot.optimizer)
 
 
 def make_trainee(parts: Parts, config: TrainConfig) -> Trainee:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from loratui.events.history import History
-from loratui.runs.find import saved_steps
+from loratui.runs.find import resumable_steps
 from loratui.runs.launch import exit_code, is_alive
 from loratui.screens.shared.dialogs import Confirm
 from loratui.screens.shared.queue_choice import stop_note
@@ -90,7 +90,7 @@ def stop_question(history: History, run: RunDir) -> Confirm:
 
 def abort_question(history: History, run: RunDir) -> Confirm:
     """The question before an abort: what is lost, and what stays."""
-    saved = saved_steps(run)
+    saved = resumable_steps(run)
     newest = saved[-1] if saved else 0
     lost = history.step - newest
     lines = ["The trainer ends after the step that it is in and writes nothing more:", "no checkpoint, no files.", ""]
@@ -113,7 +113,7 @@ def abort_question(history: History, run: RunDir) -> Confirm:
 
 def _stop_before_training(history: History, run: RunDir, doing: str) -> str:
     """A stop while there is nothing new to save."""
-    saved = saved_steps(run)
+    saved = resumable_steps(run)
     now = f"The trainer is {doing}" if doing else "The trainer has just begun"
     lines = [f"{now} and has taken no step since its start,", "so a stop writes no checkpoint and no files.", ""]
     if saved:
@@ -128,10 +128,10 @@ def _stop_words(history: History, run: RunDir) -> str:
     now = "The trainer is paused; it" if history.paused else "The trainer finishes its step, then"
     lines = [f"{now} writes into {show_path(run.path)}"]
     lines += ["", *_files(history, run, step), ""]
-    keep, saved = _keep(run), saved_steps(run)
+    keep, saved = _keep(run), resumable_steps(run)
     if keep and len(saved) >= keep and step not in saved:
         gone = ", ".join(f"step-{one:06d}" for one in saved[: len(saved) - keep + 1][-3:])
-        lines.append(f"{gone} goes for it: keep_checkpoints is {keep}.")
+        lines.append(f"{gone}: only its LoRA and embeddings stay (keep_checkpoints {keep}).")
     took = [
         f"{what} took {clock(history.took[name])} the last time"
         for name, what in (("save", "a checkpoint"), ("export", "the files"))
@@ -171,7 +171,7 @@ def _files(history: History, run: RunDir, step: int) -> list[str]:
 
 
 def _keep(run: RunDir) -> int:
-    """How many checkpoints stay; 0 where the configuration cannot be read."""
+    """How many checkpoints keep the optimizer's state; 0 where the configuration cannot be read."""
     try:
         return load_config(run.config).train.keep_checkpoints
     except (OSError, ValueError):

@@ -20,6 +20,7 @@ from loratui.results.usage import Usage, usage_lines
 from loratui.runs.find import saved_steps
 from loratui.screens.monitor.gallery import GalleryScreen
 from loratui.screens.monitor.run_words import STATES, state_of
+from loratui.screens.results.longer import LongerStarted, ask_longer
 from loratui.screens.results.result_jobs import ResultJobs
 from loratui.screens.shared.copy_box import copy
 from loratui.screens.shared.dialogs import Help
@@ -37,7 +38,8 @@ the same prompt and the same first noise, so that only the training differs.
   enter, y   copy what it says      e   export the files of another step
   c     files, or checkpoints       g   generate: prompt, scale
   u     push to the hub, after a preview
-  q     done                        escape   back to the curves
+  l     make the run longer         escape   back to the curves
+  q     done
 
 The files are yours: copy them where the text says.
 
@@ -84,6 +86,7 @@ class ResultScreen(ResultJobs):
         Binding("c", "points", "Checkpoints"),
         Binding("e", "export", "Export"),
         Binding("g", "generate", "Generate"),
+        Binding("l", "longer", "Longer", show=False),
         Binding("u", "push", "Hub"),
         Binding("v", "view", "View"),
         Binding("w", "wall", "Wall", show=False),
@@ -197,6 +200,17 @@ class ResultScreen(ResultJobs):
     def action_generate(self) -> None:
         """Pictures of one's own."""
         self.ask_generate(self._point())
+
+    def action_longer(self) -> None:
+        """More steps for this run; then the curves again."""
+        ask_longer(self, self.run_dir)
+
+    @on(LongerStarted)
+    def _longer(self, event: LongerStarted) -> None:
+        if event.reason:
+            self.tell(safe_text(event.reason, 200), bad=True)
+        else:
+            self.dismiss(False)
 
     def action_push(self) -> None:
         """To the hub."""

@@ -22,6 +22,7 @@ from loratui.errors import Refusal
 from loratui.runs.find import RunInfo, run_info
 from loratui.runs.listing import each_run
 from loratui.runs.past_run import PastRun, draft_of_run
+from loratui.screens.results.longer import LongerStarted, ask_longer
 from loratui.screens.shared.dialogs import Help
 from loratui.screens.shared.step import Watch
 from loratui.terminal.text import plural, safe_text, show_path
@@ -48,6 +49,7 @@ Every run in the folder, the newest first. Nothing here deletes any.
   space   mark a run, or take the mark back
   d       what two runs differ in: the two marked, or the marked one
           and the one under the cursor
+  l       make the run longer: more steps from its newest checkpoint
   r       read the folder again
 
 ● running   ◌ starting   ✓ completed   ■ stopped   ✗ failed, crashed
@@ -81,6 +83,7 @@ class RunsScreen(Screen[RunsAnswer]):
         Binding("n", "draft", "New draft"),
         Binding("space", "mark", "Mark", key_display="␣"),
         Binding("d", "compare", "Compare"),
+        Binding("l", "longer", "Longer", show=False),
         Binding("r", "again", "Again"),
         Binding("escape", "back", "Back"),
         Binding("q", "back", show=False),
@@ -201,6 +204,18 @@ class RunsScreen(Screen[RunsAnswer]):
         """To the run's own screen."""
         if self.current is not None:
             self.dismiss(Watch(self.current))
+
+    def action_longer(self) -> None:
+        """More steps for the run under the cursor; then it is watched."""
+        if self.current is not None:
+            ask_longer(self, self.current)
+
+    @on(LongerStarted)
+    def _longer(self, event: LongerStarted) -> None:
+        if event.reason:
+            self._say(safe_text(event.reason, 200), "bad")
+        else:
+            self.dismiss(Watch(event.run))
 
     def action_draft(self) -> None:
         """A new draft from the run's answers."""

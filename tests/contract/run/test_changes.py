@@ -23,6 +23,7 @@ from trainer.contract.run.changes import (
     refusals_of,
     settings_at,
 )
+from trainer.contract.run.longer import held_pivot, length_words
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import BY_KEY, TrainConfig, flat, nested
 
@@ -62,7 +63,7 @@ def test_what_may_change_and_what_that_is_to_the_training(own: dict[str, Any], e
             "train.rank: the checkpoint of step 300 was trained with 32, asked for is 8: it is the",
         ),
         ({}, {"train__optimizer": "adamw"}, "holds the other optimizer's state"),
-        ({}, {"train__steps": 10}, "pivot and schedule"),
+        ({}, {"train__steps": 10}, "300 steps are taken already"),
         ({}, {"dataset__flip": True}, "depends on it"),
         ({}, {"train__batch": 2}, "batch x accumulation must stay the same"),
         ({"train__dropout": 0.1}, {"train__dropout": 0.1, "train__batch": 2, "train__accumulation": 2}, "the draws"),
@@ -111,3 +112,23 @@ def test_the_record_grows_and_a_damaged_one_allows_nothing(tmp_path: Path) -> No
     assert run.changes.stat().st_mode & 0o777 == 0o600
     run.changes.write_text('[{"key": "train.batch"')
     assert read_changes(run) == ()
+
+
+def test_a_longer_run_keeps_the_pivot_that_has_passed_and_says_what_its_schedule_does() -> None:
+    own: dict[str, Any] = {"pivotal__enabled": True, "train__schedule": "constant"}
+    old, new = made(train__steps=300, **own), made(train__steps=700, **own)
+    held = held_pivot(old, new, 150)  # half of 300: passed with that very step
+    assert held == {"pivotal.fraction": 150 / 700}
+    kept = made(train__steps=700, pivotal__fraction=150 / 700, **own)
+    assert refusals_of(old, kept, 300) == []
+    assert length_words(old, kept) == [
+        "The pivot stays after step 150.",
+        "The rate is constant: it ends as a run of 700 steps with the pivot there would have ended.",
+    ]
+    assert "what it froze cannot be trained again" in refusals_of(old, new, 300)[0]
+    assert held_pivot(old, new, 149) == {} and refusals_of(old, new, 149) == []
+    assert length_words(old, new)[0] == "The pivot was not reached yet: it moves from step 150 to step 350."
+    bent = {**own, "train__schedule": "cosine"}
+    (first, *_) = length_words(made(train__steps=300, **bent), made(train__steps=700, **bent))
+    assert first.startswith("The cosine schedule now spans 700 steps: those taken had the rates of 300")
+    assert "300 steps are taken already" in refusals_of(old, made(train__steps=200, **own), 300)[0]

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import random
+import statistics
 from typing import Any
 
 from loratui.events.history import History
-from loratui.results.best_checkpoint import NOISE, Checkpoint, checkpoints_of, difference, hint, on_what, table_lines
+from loratui.results.best_checkpoint import (
+    Checkpoint,
+    checkpoints_of,
+    difference,
+    hint,
+    on_what,
+    student,
+    table_lines,
+)
 
 
 def at(step: int, shift: float, held: bool = True, norm: float = 1.0, views: float | None = None) -> Checkpoint:
@@ -35,18 +45,67 @@ def test_the_lowest_held_out_loss_is_taken_and_the_reason_said() -> None:
 def test_of_two_within_the_noise_the_earlier_is_taken() -> None:
     found = (BASE, at(300, 0.02), at(600, 0.0), at(900, -0.00001))
     mean, error = difference(found[2], found[3])
-    assert 0 < mean < NOISE * error
+    assert 0 < mean < student(8) * error
     said = hint(found, "style")
     assert said.step == 600
     assert "is the lowest within the noise; step 900 has" in said.sentences[0]
 
 
+LEVELS = (0.004, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8)  # losses by noise level, as far apart as they are in a run
+
+
+def scaled(step: int, *factors: float, kept: bool = True) -> Checkpoint:
+    """A checkpoint whose losses are the base model's by these factors, one for each draw."""
+    rounds = [level for _ in range(len(factors) // 8) for level in LEVELS]
+    losses = tuple(level * factor for level, factor in zip(rounds, factors, strict=True))
+    return Checkpoint(step, losses, True, 1.0, step / 10, kept)
+
+
+def test_losses_that_fall_in_every_draw_are_better_than_the_base_model_whatever_their_levels() -> None:
+    base = scaled(0, *[1.0] * 8, kept=False)
+    early = scaled(150, 0.6, 0.7, 0.5, 0.6, 0.7, 0.6, 0.5, 0.6)
+    late = scaled(300, 0.3, 0.4, 0.25, 0.3, 0.35, 0.3, 0.25, 0.3)
+    raw = [a - b for a, b in zip(base.losses, late.losses, strict=True)]
+    # what was asked before: the draws of high noise are all that the plain differences see
+    assert statistics.mean(raw) < 2.36 * statistics.stdev(raw) / math.sqrt(8)
+    logs = [math.log(a / b) for a, b in zip(base.losses, late.losses, strict=True)]
+    mean, error = difference(base, late)
+    assert math.isclose(mean, statistics.mean(logs)) and math.isclose(error, statistics.stdev(logs) / math.sqrt(8))
+    said = hint((base, early, late), "style")
+    assert said.step == 300 and "Step 300: the lowest loss on pictures that it never saw" in said.sentences[0]
+
+
+def test_draws_that_go_both_ways_are_no_better_than_the_base_model() -> None:
+    base = scaled(0, *[1.0] * 8, kept=False)
+    one, other = scaled(150, *[0.5, 2.0] * 4), scaled(300, *[0.6, 1.5] * 4)
+    said = hint((base, one, other), "style")
+    assert said.step is None and "no checkpoint is measurably better than the base model" in said.sentences[0]
+
+
+def test_measurements_of_different_lengths_are_compared_in_the_draws_that_they_share() -> None:
+    base = scaled(0, *[1.0] * 8, kept=False)
+    said = hint((base, scaled(150, *[0.9, 0.8] * 4), scaled(300, *[0.5, 0.4] * 4, *[9.0] * 8)), "style")
+    assert said.step == 300
+
+
+def test_a_log_with_means_alone_gives_a_weaker_hint() -> None:
+    one, other = (Checkpoint(n, (), True, 1.0, n / 10, True, mean) for n, mean in ((150, 0.2), (300, 0.1)))
+    said = hint((Checkpoint(0, (), True, mean=0.4), one, other), "style")
+    assert said.step == 300 and "their noise is not known" in said.sentences[0]
+    assert hint((Checkpoint(0, (), True, mean=0.05), one, other), "style").step is None
+
+
+def test_students_bound_is_that_of_the_tables() -> None:
+    for pairs, bound in ((8, 2.3646), (16, 2.1314), (24, 2.0687), (64, 1.9983)):
+        assert abs(student(pairs) - bound) < 1e-3
+
+
 def test_differences_below_the_noise_are_said_and_the_views_decide() -> None:
-    found = (BASE, at(300, 0.0, views=30), at(600, 0.0, views=60), at(900, 0.0, views=220))
+    found = (BASE, at(310, 0.0, views=30), at(620, 0.0, views=60), at(930, 0.0, views=220))
     said = hint(found, "style")
-    assert said.step == 600
+    assert said.step == 620
     assert "differ by less than the noise" in said.sentences[0]
-    assert "step 600" in said.sentences[1].lower() and "(60)" in said.sentences[1]
+    assert "step 620" in said.sentences[1].lower() and "(60)" in said.sentences[1]
 
 
 def test_a_run_that_is_no_better_than_the_base_model_gets_no_hint() -> None:

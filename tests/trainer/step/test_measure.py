@@ -21,7 +21,7 @@ from trainer.data.dataset import DataError, hold_out, read_dataset
 from trainer.ground.world import World
 from trainer.loop import Run
 from trainer.model.adapters import add_lora
-from trainer.step.measure import FORWARDS, change_norm, measured_views
+from trainer.step.measure import FORWARDS, change_norm, measured_views, noise_level, rounds
 from trainer.step.trainee import run_identity
 
 # 28 pictures between two checkpoints: enough for both to be measured
@@ -159,6 +159,28 @@ def test_fixed_views_are_the_same_for_the_same_run_and_spread_over_the_pictures(
     assert views == measured_views(items, config)
     assert len(views) == FORWARDS and {view.item.name for view in views} == {item.name for item in items}
     assert not any(view.geometry.flip for view in views)
+
+
+def test_a_longer_run_draws_more_for_the_same_tenth_of_the_time(settings: Callable[..., TrainConfig]) -> None:
+    """The oracle counts forward passes: three for each picture that is trained on."""
+    for steps, every, batch, expected in ((4, 2, 14, 1), (300, 150, 1, 3), (500, 250, 2, 8), (3000, 250, 1, 8)):
+        own = {"train__steps": steps, "train__checkpoint_every": every, "train__batch": batch}
+        config = settings(**own)
+        assert rounds(config) == expected
+        measurements = 1 + -(-steps // every)
+        assert measurements * 8 * expected <= 0.1 * 3 * steps * batch or expected == 1
+
+
+def test_a_measurement_of_fewer_rounds_is_the_beginning_of_one_of_more(settings: Callable[..., TrainConfig]) -> None:
+    short, long = (settings(train__steps=n, train__checkpoint_every=150, train__batch=1) for n in (100, 600))
+    items = read_dataset(short)
+    few, many = measured_views(items, short), measured_views(items, long)
+    assert (len(few), len(many)) == (8, 32) and many[:8] == few
+    levels = [noise_level(place, 1000) for place in range(32)]
+    assert levels[:8] == [62, 187, 312, 437, 562, 687, 812, 937]
+    assert len(set(levels)) == 32 and sorted(level // 125 for level in levels) == sorted([*range(8)] * 4)
+    met = {(place % 8, view.item.name) for place, view in enumerate(many)}
+    assert len(met) == 32  # no level meets a picture twice while there are others
 
 
 @pytest.mark.parametrize("dora", [False, True])

@@ -217,14 +217,18 @@ def _passing(config: TrainConfig, base: BaseModel, shape: ModelShape, trained: i
 
 def _disk(config: TrainConfig, base: BaseModel, lora: int, trained: int, images: int) -> tuple[MemoryPart, ...]:
     train = config.train
-    kept = min(len(checkpoint_steps(config)), train.keep_checkpoints + 1)  # an old one goes after the new one is whole
+    saves = len(checkpoint_steps(config))
+    kept = min(saves, train.keep_checkpoints + 1)  # an old one is lightened after the new one is whole
     pictures = len(sample_steps(config)) * max(1, len(config.sample.prompts))
     latents = 2 * 4 * 4 * (train.resolution // base.factor) ** 2  # mean and std, 4 channels, fp32
     saved = trained * (4 + _state_bytes(config))
     files = len(lora_files(config))
     whom = "diffusers and for the user interfaces" if files > 1 else ", ".join(lora_files(config)[0].readers)
+    earlier = saves - kept
+    light = MemoryPart("earlier checkpoints", earlier * trained * 4, f"{earlier} with LoRA and embeddings alone")
     return (
         MemoryPart("checkpoints", round(kept * saved), f"{kept} at a time, with the optimizer's state"),
+        *([light] if earlier else []),
         MemoryPart("files to use", files * lora * WIDTH[config.export.precision], f"for {whom}"),
         MemoryPart("samples", round(pictures * train.resolution**2 * PNG_BYTES), f"{pictures} PNG"),
         MemoryPart("cached latents", images * latents, f"{images} pictures"),

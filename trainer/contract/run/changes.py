@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from trainer.contract.run.longer import LENGTH, length_refusal
 from trainer.contract.run.rundir import RunDir, write_atomic
 from trainer.contract.settings.config import TrainConfig, flat
 
@@ -40,6 +41,7 @@ RECORDED: dict[str, Effect] = {
     "prodigy.d_coef": "training",
     "prodigy.growth_rate": "training",
     "dataset.skip": "training",
+    **dict.fromkeys(LENGTH, "training"),
     "train.device": "rounding",
     "train.cpu_threads": "rounding",
     "train.deterministic": "rounding",
@@ -55,7 +57,6 @@ _WHY = {
     "train.optimizer": "the checkpoint holds the other optimizer's state",
     "prodigy.slice_p": "the checkpoint's estimate has another size",
     "train.seed": "it decides every draw, also of the steps that were taken",
-    "train.steps": "pivot and schedule are parts of it",
 }
 
 
@@ -96,7 +97,7 @@ def refusals_of(old: TrainConfig, new: TrainConfig, step: int) -> list[str]:
     """Why a run cannot go on from its checkpoint of `step` with `new` in place of `old`: a sentence for each field."""
     found = []
     for one in changes_between(old, new):
-        if why := _forbidden(one.key, old, new):
+        if why := _forbidden(one.key, old, new) or (length_refusal(old, new, step) if one.key in LENGTH else ""):
             found.append(
                 f"{one.key}: the checkpoint of step {step} was trained with {_shown(one.old)}, "
                 f"asked for is {_shown(one.new)}: {why}"

@@ -196,7 +196,11 @@ class Train(Section):
         250, "checkpoint every", "Steps between checkpoints; 0: only at the end.", unit="steps", ge=0, le=1_000_000
     )
     keep_checkpoints: int = setting(
-        3, "keep checkpoints", "How many of the newest checkpoints stay on disk.", ge=1, le=1000
+        3,
+        "keep checkpoints",
+        "How many of the newest checkpoints keep the optimizer's state to go on from; LoRA and rows of all stay.",
+        ge=1,
+        le=1000,
     )
     sample_every: int = setting(
         100, "sample every", "Steps between validation pictures; 0: only first and last.", unit="steps", ge=0

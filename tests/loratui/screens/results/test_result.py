@@ -279,6 +279,28 @@ def alive(pid: int) -> bool:
     return True
 
 
+def words(app: LoratuiApp) -> str:
+    """The screen with its lines put together."""
+    return " ".join(screen_text(app).replace("│", " ").split())
+
+
+async def test_longer_asks_for_the_steps_and_says_what_that_changes(run: RunDir) -> None:
+    before = run.config.read_bytes()
+    async with result(run) as (app, pilot, _):
+        await pilot.press("l")
+        await at(pilot, "Form")
+        for given, said in (("50", "100 steps are taken already"), ("many", "'many' is no whole number")):
+            await fill(pilot, given)
+            await until(pilot, lambda said=said: said in words(app))
+        await fill(pilot, "1600")
+        await at(pilot, "Confirm")
+        await until(pilot, lambda: "train.steps from 1000 to 1600" in words(app))
+        assert "Go on to step 1600?" in words(app)
+        await pilot.press("escape")
+        await at(pilot, "ResultScreen")
+    assert run.config.read_bytes() == before and not run.changes.exists()
+
+
 async def test_a_run_without_files_says_what_to_press(own_place: Path) -> None:
     run = make_run(own_place / "runs" / "x")
     shutil.rmtree(run.export)

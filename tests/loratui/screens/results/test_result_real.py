@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,11 +13,13 @@ import pytest
 from textual.pilot import Pilot
 
 from loratui.app import LoratuiApp
+from loratui.runs.find import resumable_steps, run_info
 from tests.loratui.conftest import ROOT
 from tests.loratui.screens.conftest import at, screen_text, until
 from tests.loratui.screens.results.test_result import fill
 from tests.trainer.conftest import draw_dataset, make_config, make_run
 from tests.warm.fixtures import WarmServers
+from trainer.contract.run.changes import read_changes
 from trainer.contract.run.rundir import RunDir
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm_trainer")]
@@ -100,6 +103,24 @@ async def test_a_picture_is_generated_and_shown(trained: RunDir) -> None:
     # the same prompt, seed and files as the run's own last picture
     assert (made / "a-TOK-star-0.png").read_bytes() == trained.sample(4, 0).read_bytes()
     assert (made / "a-TOK-star-1.png").read_bytes() != trained.sample(4, 0).read_bytes()
+
+
+async def test_a_run_is_made_longer_and_watched(trained: RunDir, tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "run")
+    shutil.copytree(trained.path, run.path)
+    app = LoratuiApp(run=run)
+    async with app.run_test() as pilot:
+        await opened(pilot)
+        await pilot.press("l")
+        await at(pilot, "Form")
+        await fill(pilot, "6")
+        await at(pilot, "Confirm")
+        await until(pilot, lambda: "The pivot stays after step 2." in screen_text(app))
+        await pilot.press("enter")
+        await at(pilot, "MonitorScreen")
+        await until(pilot, lambda: run_info(run).step == 6 and run_info(run).state == "completed", 240)
+    assert run_info(run).steps == 6 and resumable_steps(run)[-1] == 6
+    assert [one.key for one in read_changes(run)] == ["train.steps", "pivotal.fraction"]
 
 
 def test_the_checkpoints_are_listed_with_what_was_measured(trained: RunDir, loratui: Any) -> None:
