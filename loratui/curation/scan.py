@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter as Counting
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
@@ -25,7 +26,7 @@ from loratui.curation.checks.tokens import Counter, caption_counter
 from loratui.curation.checks.whole_set import set_findings, summary, views_findings
 from loratui.curation.pixels import missing
 from loratui.curation.report import Finding, PictureReport, Report
-from loratui.terminal.text import plural
+from loratui.terminal.text import plural, safe_text
 from trainer.contract.pictures.folder import Picture
 from trainer.contract.settings.config import BY_KEY, TrainConfig, flat
 
@@ -100,7 +101,9 @@ def scan(
     problems = problem_findings(place.listing.problems)
     pictures = tuple(_with_problems(one, problems) for one in with_duplicates(reports, measured, related))
     of_set = [one for one in problems if one.file not in {picture.name for picture in pictures}]
-    report = Report(folder, settings.kind, pictures, (*of_set, *place.findings, *_turned(measured)))
+    report = Report(
+        folder, settings.kind, pictures, (*of_set, *place.findings, *_turned(measured), *_converted(measured))
+    )
     if progress is not None:
         progress(len(listed), len(listed), "")
     return _of_the_set(report, measured, settings)
@@ -224,6 +227,18 @@ def _turned(measured: list[PictureMeasure]) -> tuple[Finding, ...]:
         return ()
     said = f"{plural(count, 'picture')} with a camera's turn mark (EXIF): turned upright here and in training"
     return (Finding("turned", "hint", "", count, said, "nothing to do; other programs may not turn them"),)
+
+
+def _converted(measured: list[PictureMeasure]) -> tuple[Finding, ...]:
+    names = Counting(one.colours for one in measured if one.colours)
+    if not names:
+        return ()
+    count = sum(names.values())
+    which = ", ".join(safe_text(name, 40) for name, _ in names.most_common(3))
+    said = (
+        f"{plural(count, 'picture')} in another colour space than sRGB ({which}): brought to sRGB here and in training"
+    )
+    return (Finding("colour-profile", "hint", "", count, said, "nothing to do; other programs may show dull colours"),)
 
 
 def _with_problems(report: PictureReport, problems: tuple[Finding, ...]) -> PictureReport:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from trainer.contract.pictures.flatten import flatten
-from trainer.contract.pictures.folder import FORMATS, MAX_BYTES, MAX_PIXELS
+from trainer.contract.pictures.flatten import upright
+from trainer.contract.pictures.folder import MAX_BYTES, MAX_PIXELS
+from trainer.contract.pictures.opening import open_image
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -43,17 +44,16 @@ class Geometry:
 
 
 def open_rgb(path: Path, background: str = "#ffffff") -> Image:
-    """The picture upright in 8-bit RGB, transparency laid on `background`. Raises BadPicture."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    """The picture upright in 8-bit sRGB, transparency laid on `background`. Raises BadPicture."""
+    from PIL import Image, UnidentifiedImageError
 
     try:
         if path.stat().st_size > MAX_BYTES:
             raise BadPicture(f"the file is larger than {MAX_BYTES // 10**6} MB")
-        with Image.open(path, formats=FORMATS) as opened:
+        with open_image(path) as opened:
             if opened.width * opened.height > MAX_PIXELS:
                 raise BadPicture(f"{opened.width}x{opened.height} is more than {MAX_PIXELS // 10**6} megapixels")
-            picture = ImageOps.exif_transpose(opened)
-            return flatten(picture, background)
+            return upright(opened, background).picture
     except UnidentifiedImageError:
         raise BadPicture("no picture in any known format") from None
     except Image.DecompressionBombError:

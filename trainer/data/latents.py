@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import PIL
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
+from trainer.contract.pictures.flatten import RULE
 from trainer.contract.run.rundir import make_private, write_atomic
 from trainer.data import images
 from trainer.data.dataset import View
@@ -44,7 +46,8 @@ class LatentCache:
     def key(self, view: View) -> str:
         """What decides the latents of a view, hashed."""
         one = view.geometry
-        words = (view.item.digest, one.resized, one.corner, one.size, one.flip, self._background, self._kind)
+        pixels = (view.item.digest, f"{RULE} {PIL.__version__}", self._background)  # the file, and how it is decoded
+        words = (*pixels, one.resized, one.corner, one.size, one.flip, self._kind)
         return hashlib.blake2b(repr(words).encode(), digest_size=16).hexdigest()
 
     def fill(self, views: Iterable[View], progress: Callable[[int, int], None]) -> None:

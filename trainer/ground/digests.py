@@ -17,7 +17,7 @@ from trainer.contract.run.rundir import make_private, write_atomic
 def file_digest(path: Path) -> str:
     """sha256 of a file; read again only where size, time or place changed since the last time."""
     info = path.stat()
-    seen = [info.st_size, info.st_mtime_ns, info.st_ino]
+    seen = [info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino]
     folder = cache_folder() / "digests"
     note = folder / f"{hashlib.blake2b(str(path.resolve()).encode(), digest_size=16).hexdigest()}.json"
     try:
