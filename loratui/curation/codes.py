@@ -43,7 +43,7 @@ CODES: dict[str, Code] = {
         Code("turned", "files", "hint", "Cameras' turn marks (EXIF) were found, and are applied."),
         Code("in-subfolder", "files", "hint", "Pictures lie in sub-folders, which a run does not search."),
         Code("links", "files", "hint", "A link that leads nowhere, or names the same picture as another."),
-        Code("other-formats", "files", "hint", "Pictures in a format that is not read, such as HEIC."),
+        Code("other-formats", "files", "warn", "Formats that are not read, such as HEIC; a hint where they are few."),
         Code("hidden-files", "files", "hint", "Hidden pictures are not used."),
         Code("same-name", "files", "hint", "Pictures that differ only in their ending share one caption file."),
         Code("low-resolution", "size", "block", "Below the training resolution: warn; below half of it: block."),

@@ -11,6 +11,7 @@ import torch
 
 from trainer.contract.pictures.flatten import upright
 from trainer.contract.pictures.folder import MAX_BYTES, MAX_PIXELS
+from trainer.contract.pictures.formats import first_bytes, unreadable_words
 from trainer.contract.pictures.opening import open_image
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def open_rgb(path: Path, background: str = "#ffffff") -> Image:
                 raise BadPicture(f"{opened.width}x{opened.height} is more than {MAX_PIXELS // 10**6} megapixels")
             return upright(opened, background).picture
     except UnidentifiedImageError:
-        raise BadPicture("no picture in any known format") from None
+        what, remedy = unreadable_words(first_bytes(path))
+        raise BadPicture("; ".join(filter(None, (what or "no picture in any known format", remedy)))) from None
     except Image.DecompressionBombError:
         raise BadPicture(f"more than {MAX_PIXELS // 10**6} megapixels") from None
     except (OSError, SyntaxError, ValueError) as error:

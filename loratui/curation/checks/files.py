@@ -14,6 +14,7 @@ from loratui.curation.report import Finding
 from loratui.terminal.text import safe_text
 from trainer.contract.pictures.flatten import upright
 from trainer.contract.pictures.folder import MAX_BYTES, MAX_PIXELS
+from trainer.contract.pictures.formats import first_bytes, unreadable_words
 from trainer.contract.pictures.opening import open_image
 
 if TYPE_CHECKING:
@@ -72,9 +73,9 @@ def _open(name: str, path: Path, passes: int, background: str) -> OpenedPicture:
         found = re.search(r"\((\d+) pixels\)", str(error))
         return OpenedPicture(problem=_bomb(name, int(found[1]) if found else None))
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
-        known = "JPEG, PNG, WebP, BMP, TIFF or GIF"
-        said = f"this is no picture that can be read ({known})"
-        return OpenedPicture(problem=_block("unreadable", name, None, said, SKIP))
+        what, remedy = unreadable_words(first_bytes(path))
+        said = what or "this is no picture that can be read (JPEG, PNG, WebP, BMP, TIFF, GIF or AVIF)"
+        return OpenedPicture(problem=_block("unreadable", name, None, said, remedy or SKIP))
     with picture:
         width, height = picture.size
         if width * height > MAX_PIXELS:

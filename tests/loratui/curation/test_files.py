@@ -118,7 +118,7 @@ def test_the_folder_itself_is_looked_at(folder: Path) -> None:
     scene(2).save(folder / "a.png")
     scene(3).save(folder / ".hidden.jpg")
     (folder / "._a.jpg").write_bytes(b"litter")
-    (folder / "phone.heic").write_bytes(b"x")
+    (folder / "film.mov").write_bytes(b"x")
     (folder / "sub" / "deep").mkdir(parents=True)
     scene(4).save(folder / "sub" / "deep" / "b.jpg")
     (folder / "gone.jpg").symlink_to("nowhere.jpg")
@@ -128,7 +128,7 @@ def test_the_folder_itself_is_looked_at(folder: Path) -> None:
     found = of_set(look(folder))
     assert found["same-name"].value == ["a.jpg", "a.png"]
     assert found["hidden-files"].value == [".hidden.jpg"]
-    assert found["other-formats"].value == ["phone.heic"]
+    assert found["other-formats"].value == ["film.mov"]
     assert found["in-subfolder"].value == ["sub/deep"]
     assert found["links"].value == ["gone.jpg", "self.jpg"]
 

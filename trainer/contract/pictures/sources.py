@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from trainer.contract.pictures.folder import ENDINGS, NoDataset
+from trainer.contract.pictures.folder import NoDataset
+from trainer.contract.pictures.formats import is_picture
 
 Origin = Literal["pictures", "dataset", "hub"]
 
@@ -58,7 +59,7 @@ def is_dataset_folder(folder: Path) -> bool:
 
 
 def _has_pictures(folder: Path) -> bool:
-    return any(Path(name).suffix.lower() in ENDINGS for name in _names(folder) if not name.startswith("."))
+    return any(is_picture(folder / name) for name in _names(folder))
 
 
 def _has_data(folder: Path, deeper: int) -> bool:
