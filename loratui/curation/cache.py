@@ -38,8 +38,8 @@ class ScanCache:
         self._key = f"{CHECKS}.{RULE} {background} {versions()}"
         self._found = self._read()
         self._pictures: dict[str, Any] = {}
-        self._pairs: dict[str, Relation] = {}
-        self._compared: list[str] = []
+        self._pairs: dict[str, Relation] = self._found["pairs"]
+        self._compared: list[str] = self._found["compared"]
         self._new = False
 
     def get(self, name: str, path: Path, with_grey: bool) -> PictureMeasure | None:

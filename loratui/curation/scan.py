@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter as Counting
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -31,6 +32,7 @@ from trainer.contract.pictures.folder import Picture
 from trainer.contract.settings.config import BY_KEY, TrainConfig, flat
 
 THREADS = 2
+KEEP_EVERY = 30.0  # seconds after which a long scan writes down what it knows: it may be killed
 PATIENCE = 0.2  # seconds between two looks at whether the scan was cancelled
 
 Progress = Callable[[int, int, str], None]  # done, total, the picture looked at
@@ -94,7 +96,7 @@ def scan(
     counter = caption_counter(settings.base, settings.trigger, settings.tokens)
     reports = [_report(one, found, settings, counter) for one, found in zip(listed, measured, strict=True)]
     shots = cache.remembering(SameShots([one.grey for one in measured], check), measured)
-    related = relate(measured, shots if len(listed) <= MOST else lambda _: {})
+    related = relate(measured, shots if len(listed) <= MOST else None)
     cache.store()
     looks = look_groups([one.look for one in measured])
     reports = [replace(one, look=look) for one, look in zip(reports, looks, strict=True)]
@@ -127,7 +129,7 @@ def _measure_all(
     """What the cache does not know is measured, two at a time, and told of in order."""
     greys = len(pictures) <= MOST
     known = {one.name: cache.get(one.name, one.path, greys) for one in pictures}
-    found = []
+    found, kept = [], time.monotonic()
     pool = ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1), "scan")
     try:
         check()
@@ -144,6 +146,12 @@ def _measure_all(
             if one.name in jobs:
                 cache.put(one.name, one.path, measured)
             found.append(measured)
+            if time.monotonic() - kept > KEEP_EVERY:
+                cache.store()
+                kept = time.monotonic()
+    except BaseException:  # also Ctrl+C: what was measured need not be measured again
+        cache.store()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
     return found
