@@ -30,7 +30,7 @@ def cache_folder() -> Path:
 
 
 class ScanCache:
-    """The measurements of one folder, by name, size and times of change; damaged or foreign ones are not there."""
+    """The measurements of one folder, by name, size and times; damaged or foreign ones are not there."""
 
     def __init__(self, folder: Path, background: str) -> None:
         place = os.fsencode(os.path.realpath(folder))

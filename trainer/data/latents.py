@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -26,10 +27,9 @@ Latent = dict[str, torch.Tensor]  # "mean" and "std", each (4, h, w) in fp32
 
 
 class LatentCache:
-    """The posterior of the VAE for each distinct view; what is not there is encoded and kept."""
+    """The posterior of the VAE for each distinct view; what is not there is encoded, and kept if the disk takes it."""
 
     def __init__(self, folder: Path, background: str) -> None:
-        make_private(folder)
         self._folder, self._background = folder, background
         self._vae: Any = None
         self._device = torch.device("cpu")
@@ -87,7 +87,9 @@ class LatentCache:
             "mean": posterior.mean[0].float().cpu().contiguous(),
             "std": posterior.std[0].float().cpu().contiguous(),
         }
-        write_atomic(self._path(key), save(latent))
+        with contextlib.suppress(OSError):  # a full disk: what is not kept is encoded again
+            make_private(self._folder)
+            write_atomic(self._path(key), save(latent))
         return latent
 
     def _keep(self, key: str, latent: Latent) -> None:

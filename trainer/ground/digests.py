@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from pathlib import Path
@@ -28,8 +29,9 @@ def file_digest(path: Path) -> str:
         pass
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    make_private(folder)
-    write_atomic(note, json.dumps({"seen": seen, "sha256": digest}))
+    with contextlib.suppress(OSError):  # it is read again the next time
+        make_private(folder)
+        write_atomic(note, json.dumps({"seen": seen, "sha256": digest}))
     return digest
 
 

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from trainer.contract.run.rundir import home_folder
+
 TOKENIZERS = ("tokenizer", "tokenizer_2")
 CORE = ("unet", "text_encoder", "text_encoder_2")  # the parts with weights that nothing stands in for
 # diffusers' and transformers' names, whole or in shards, with the variant in either of its two places
@@ -21,7 +23,9 @@ TOKENIZER_FILES = ("vocab.json", "merges.txt", "tokenizer_config.json", "special
 def hub_cache() -> Path:
     """The folder of the hub's cache, as huggingface_hub finds it."""
     own = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
-    base = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
+    base = (
+        os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or home_folder() / ".cache") / "huggingface"
+    )
     return (Path(own) if own else Path(base) / "hub").expanduser()
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from trainer.contract.pictures.folder import NoDataset
 from trainer.contract.pictures.formats import is_picture
+from trainer.contract.run.rundir import home_folder
 
 Origin = Literal["pictures", "dataset", "hub"]
 
@@ -28,7 +29,7 @@ class NoColumn(NoDataset):
 
 def cache_folder() -> Path:
     """Where caches of all runs lie: $XDG_CACHE_HOME/loratui, or ~/.cache/loratui."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    root = os.environ.get("XDG_CACHE_HOME") or home_folder() / ".cache"
     return Path(root) / "loratui"
 
 
