@@ -58,6 +58,8 @@ def _same_bytes(measured: Sequence[PictureMeasure]) -> dict[tuple[int, int], Rel
 
 def _near(measured: Sequence[PictureMeasure], hashed: list[int]) -> dict[tuple[int, int], Relation]:
     """Pairs whose hashes differ by few bits: each picture against all behind it at once, for sets of thousands."""
+    if len(hashed) < 2:
+        return {}
     import numpy as np
 
     own, mirrored = (np.array([(measured[one].hashes or (0, 0))[k] for one in hashed], np.uint64) for k in (0, 1))
