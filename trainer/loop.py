@@ -13,7 +13,6 @@ import torch
 from trainer.checkpoints.saver import Saver
 from trainer.checkpoints.snapshot import FoundCheckpoint, Snapshot, newest_checkpoint
 from trainer.commands import Requests, Stop
-from trainer.contract.pictures.sources import cache_folder
 from trainer.contract.run.changes import read_changes
 from trainer.contract.run.events import EventLog, SilentLog
 from trainer.contract.run.rundir import RunDir
@@ -23,6 +22,7 @@ from trainer.data.dataset import ViewPlan
 from trainer.data.latents import LatentCache
 from trainer.export.files import export_run
 from trainer.going_on import check_run
+from trainer.ground.caches import caches_of
 from trainer.ground.machine import memory_now
 from trainer.ground.world import World
 from trainer.inputs import Inputs, other_files, read_inputs
@@ -66,6 +66,7 @@ class Run:
         Raises DataError, SettingsError, NotFetched, NotSDXL, ModelError, UnknownBlock, NoOptimizer, Uneven or OtherRun.
         """
         self.config, self.run, self.log, self.requests, self.world = config, run, log, requests, world
+        self.caches = caches_of(run, log)
         self._phase("load", 0, 3)
         world.share(config.train.batch, config.train.accumulation)
         self._warn_damaged(found)
@@ -81,7 +82,7 @@ class Run:
         # made by the untouched base model, so before any layer is put into it
         with self._first_alone(device):
             photographs, told = inputs.class_photographs, self._preparing("prior")
-            classes = class_pictures(config, photographs, self.parts, cache_folder(), told)
+            classes = class_pictures(config, photographs, self.parts, self.caches, told)
         self.plan = ViewPlan(inputs.items, classes, config)
         self.held = inputs.held
         self.measured = measured_views(self.held or self.plan.items, config)
@@ -136,7 +137,7 @@ class Run:
         return self.parts.text_encoders
 
     def _cached_latents(self) -> LatentCache:
-        cache = LatentCache(cache_folder() / "latents", self.config.dataset.background)
+        cache = LatentCache(self.caches / "latents", self.config.dataset.background)
         cache.use(self.parts.vae, self.parts.device, self.parts.digests["vae"])
         with self._first_alone(self.parts.device):
             cache.fill([*self.plan.distinct_views(), *self.measured], self._preparing("cache"))
@@ -149,7 +150,7 @@ class Run:
             for prompt, length in too_long(tokenizer, [write(one) for one in words]):
                 message = f"a prompt of {length} tokens is cut at {tokenizer.model_max_length}: {prompt}"
                 self.log.emit("warn", code="prompt-cut", message=message, advice="shorten it")
-        cache = PromptCache(self.parts, cache_folder() / "prompts")
+        cache = PromptCache(self.parts, self.caches / "prompts")
         if not self.trainee.text_layers:
             cache.add([one for one in words if write(one) == one], keep=True)
         if self.trainee.pivot is None:

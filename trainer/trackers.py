@@ -16,7 +16,7 @@ from typing import Any
 
 from trainer.contract.basemodel.names import HUB_ID
 from trainer.contract.run.events import Event, EventLog
-from trainer.contract.run.rundir import RunDir, make_private, write_atomic
+from trainer.contract.run.rundir import RunDir, home_folder, make_private, write_atomic
 from trainer.contract.settings.config import BY_KEY, SMALL, TrainConfig, flat
 from trainer.ground.words import first_line
 
@@ -205,4 +205,4 @@ def _reason(error: Exception) -> str:
     hidden = [value for name, value in os.environ.items() if SECRET.search(name) and len(value) >= 8]
     for value in sorted(hidden, key=len, reverse=True):
         text = text.replace(value, "***")
-    return text.replace(str(Path.home()), "~")
+    return text.replace(str(home_folder()), "~")

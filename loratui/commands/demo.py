@@ -7,7 +7,7 @@ from pathlib import Path
 from loratui.settings.answers import Answers
 from loratui.settings.demo import demo_answers
 from loratui.terminal.text import plural
-from trainer.contract.pictures.folder import ENDINGS
+from trainer.contract.pictures.formats import ENDINGS
 from trainer.contract.run.rundir import RunDir
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from loratui.planning.hardware import gpus
 from loratui.terminal.text import safe_text, show_path
 from loratui.terminal.units import in_bytes
+from trainer.contract.run.rundir import can_see, home_folder
 
 NEEDED = ("torch", "diffusers", "transformers", "accelerate", "peft", "prodigyopt", "safetensors", "textual", "pillow")
 ROOM = 15e9  # bytes: SDXL base and its VAE (7 GB) and a run with its checkpoints
@@ -55,7 +56,7 @@ def doctor_lines(found: list[Check]) -> list[str]:
 
 def hub_home() -> Path:
     """Where huggingface_hub keeps models and the login: $HF_HOME, or ~/.cache/huggingface."""
-    return Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
+    return Path(os.environ.get("HF_HOME") or home_folder() / ".cache" / "huggingface")
 
 
 def _package(name: str) -> Check:
@@ -80,7 +81,7 @@ def _gpu() -> Iterator[Check]:
 
 
 def _disk(name: str, path: Path) -> Check:
-    there = next((one for one in (path, *path.parents) if one.exists()), Path("/"))
+    there = next((one for one in (path, *path.parents) if can_see(one)), Path("/"))
     free = shutil.disk_usage(there).free
     found = f"{in_bytes(free)} free in {show_path(there)}"
     return Check(name, found, free >= ROOM, f"make room: a full-size run with its model wants {in_bytes(ROOM)}")
@@ -113,7 +114,7 @@ def _terminal() -> Check:
 def _login() -> Check:
     """Whether there is a login for the hub; the token itself is never read."""
     token = Path(os.environ.get("HF_TOKEN_PATH") or hub_home() / "token")
-    there = bool(os.environ.get("HF_TOKEN")) or token.is_file()
+    there = bool(os.environ.get("HF_TOKEN")) or can_see(token)
     return Check(
         "hub login", "yes" if there else "no (needed only for gated models and for uploads: hf auth login)", True
     )

@@ -17,9 +17,10 @@ from loratui.curation.checks.measure import PictureMeasure
 from loratui.curation.pixels import versions
 from loratui.curation.report import Finding
 from trainer.contract.pictures import sources as datasource
+from trainer.contract.pictures.flatten import RULE
 from trainer.contract.run.rundir import make_private, write_atomic
 
-CHECKS = 1  # raised whenever a measurement changes: what was kept before is then measured again
+CHECKS = 2  # raised whenever a measurement changes: what was kept before is then measured again
 MOST_FILES = 60  # folders that are remembered; the oldest go first
 
 
@@ -29,16 +30,16 @@ def cache_folder() -> Path:
 
 
 class ScanCache:
-    """The measurements of one folder, by name, size and time of change; damaged or foreign ones are not there."""
+    """The measurements of one folder, by name, size and times; damaged or foreign ones are not there."""
 
     def __init__(self, folder: Path, background: str) -> None:
         place = os.fsencode(os.path.realpath(folder))
         self._file = cache_folder() / f"{hashlib.sha256(place).hexdigest()[:24]}.json"
-        self._key = f"{CHECKS} {background} {versions()}"
+        self._key = f"{CHECKS}.{RULE} {background} {versions()}"
         self._found = self._read()
         self._pictures: dict[str, Any] = {}
-        self._pairs: dict[str, Relation] = {}
-        self._compared: list[str] = []
+        self._pairs: dict[str, Relation] = self._found["pairs"]
+        self._compared: list[str] = self._found["compared"]
         self._new = False
 
     def get(self, name: str, path: Path, with_grey: bool) -> PictureMeasure | None:
@@ -116,7 +117,8 @@ def _stamp(path: Path) -> list[int] | None:
         info = path.stat()
     except OSError:
         return None
-    return [info.st_size, info.st_mtime_ns]
+    # a copy may bring its old time along; nobody can set the time at which the file itself was changed
+    return [info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino]
 
 
 def _forget_the_oldest(folder: Path) -> None:

@@ -31,7 +31,11 @@ CODES: dict[str, Code] = {
         Code("stalling", "files", "block", "A JPEG of very many passes, made to keep a reader busy."),
         Code("animated", "files", "warn", "Several frames: only the first would be trained."),
         Code("wrong-ending", "files", "hint", "The name's ending is of another format than the content."),
-        Code("sixteen-bit", "files", "hint", "16 bits a channel are brought to 8."),
+        Code("sixteen-bit", "files", "hint", "More than 8 bits a channel are brought to 8."),
+        Code(
+            "colour-profile", "files", "hint", "Pictures in another colour space (Display P3, ...) are brought to sRGB."
+        ),
+        Code("broken-profile", "files", "hint", "The file's colour profile cannot be used: read as sRGB."),
         Code("cmyk", "files", "hint", "Printing colours are converted; they may shift."),
         Code("palette", "files", "hint", "At most 256 colours, or two."),
         Code("transparent", "files", "hint", "Transparent parts are laid on dataset.background."),
@@ -39,7 +43,7 @@ CODES: dict[str, Code] = {
         Code("turned", "files", "hint", "Cameras' turn marks (EXIF) were found, and are applied."),
         Code("in-subfolder", "files", "hint", "Pictures lie in sub-folders, which a run does not search."),
         Code("links", "files", "hint", "A link that leads nowhere, or names the same picture as another."),
-        Code("other-formats", "files", "hint", "Pictures in a format that is not read, such as HEIC."),
+        Code("other-formats", "files", "warn", "Formats that are not read, such as HEIC; a hint where they are few."),
         Code("hidden-files", "files", "hint", "Hidden pictures are not used."),
         Code("same-name", "files", "hint", "Pictures that differ only in their ending share one caption file."),
         Code("low-resolution", "size", "block", "Below the training resolution: warn; below half of it: block."),

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from loratui.curation.report import PictureReport, Report
 from loratui.errors import Refusal
 from loratui.terminal.text import plural, safe_text, show_path
-from trainer.contract.pictures.folder import FORMATS, MAX_BYTES, MAX_PIXELS
+from trainer.contract.pictures.flatten import upright
+from trainer.contract.pictures.folder import MAX_BYTES, MAX_PIXELS
+from trainer.contract.pictures.opening import open_image
 from trainer.contract.run.rundir import write_atomic
 
 if TYPE_CHECKING:
@@ -119,16 +121,14 @@ def _small(one: PictureReport) -> Image | None:
     try:
         if one.path.stat().st_size > MAX_BYTES:
             return None
-        with Image.open(one.path, formats=FORMATS) as picture:
+        with open_image(one.path) as picture:
             if picture.width * picture.height > MAX_PIXELS:
                 return None
-            picture.draft("RGB", (2 * TILE, 2 * TILE))
-            upright = ImageOps.exif_transpose(picture)
-            small = ImageOps.contain(upright.convert("RGBA"), (TILE, TILE), Image.Resampling.LANCZOS)
+            picture.draft(None, (2 * TILE, 2 * TILE))
+            seen = upright(picture, "#ffffff", 2 * TILE).picture
+            return ImageOps.contain(seen, (TILE, TILE), Image.Resampling.LANCZOS)
     except Exception:  # Pillow raises many kinds for a damaged file; the tile says that it cannot be shown
         return None
-    ground = Image.new("RGBA", small.size, "white")
-    return Image.alpha_composite(ground, small).convert("RGB")
 
 
 def _is_sheet(path: Path) -> bool:

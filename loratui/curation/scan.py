@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from collections import Counter as Counting
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
@@ -25,11 +27,12 @@ from loratui.curation.checks.tokens import Counter, caption_counter
 from loratui.curation.checks.whole_set import set_findings, summary, views_findings
 from loratui.curation.pixels import missing
 from loratui.curation.report import Finding, PictureReport, Report
-from loratui.terminal.text import plural
+from loratui.terminal.text import plural, safe_text
 from trainer.contract.pictures.folder import Picture
 from trainer.contract.settings.config import BY_KEY, TrainConfig, flat
 
 THREADS = 2
+KEEP_EVERY = 30.0  # seconds after which a long scan writes down what it knows: it may be killed
 PATIENCE = 0.2  # seconds between two looks at whether the scan was cancelled
 
 Progress = Callable[[int, int, str], None]  # done, total, the picture looked at
@@ -93,14 +96,16 @@ def scan(
     counter = caption_counter(settings.base, settings.trigger, settings.tokens)
     reports = [_report(one, found, settings, counter) for one, found in zip(listed, measured, strict=True)]
     shots = cache.remembering(SameShots([one.grey for one in measured], check), measured)
-    related = relate(measured, shots if len(listed) <= MOST else lambda _: {})
+    related = relate(measured, shots if len(listed) <= MOST else None)
     cache.store()
     looks = look_groups([one.look for one in measured])
     reports = [replace(one, look=look) for one, look in zip(reports, looks, strict=True)]
     problems = problem_findings(place.listing.problems)
     pictures = tuple(_with_problems(one, problems) for one in with_duplicates(reports, measured, related))
     of_set = [one for one in problems if one.file not in {picture.name for picture in pictures}]
-    report = Report(folder, settings.kind, pictures, (*of_set, *place.findings, *_turned(measured)))
+    report = Report(
+        folder, settings.kind, pictures, (*of_set, *place.findings, *_turned(measured), *_converted(measured))
+    )
     if progress is not None:
         progress(len(listed), len(listed), "")
     return _of_the_set(report, measured, settings)
@@ -124,7 +129,7 @@ def _measure_all(
     """What the cache does not know is measured, two at a time, and told of in order."""
     greys = len(pictures) <= MOST
     known = {one.name: cache.get(one.name, one.path, greys) for one in pictures}
-    found = []
+    found, kept = [], time.monotonic()
     pool = ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1), "scan")
     try:
         check()
@@ -141,6 +146,12 @@ def _measure_all(
             if one.name in jobs:
                 cache.put(one.name, one.path, measured)
             found.append(measured)
+            if time.monotonic() - kept > KEEP_EVERY:
+                cache.store()
+                kept = time.monotonic()
+    except BaseException:  # also Ctrl+C: what was measured need not be measured again
+        cache.store()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
     return found
@@ -224,6 +235,18 @@ def _turned(measured: list[PictureMeasure]) -> tuple[Finding, ...]:
         return ()
     said = f"{plural(count, 'picture')} with a camera's turn mark (EXIF): turned upright here and in training"
     return (Finding("turned", "hint", "", count, said, "nothing to do; other programs may not turn them"),)
+
+
+def _converted(measured: list[PictureMeasure]) -> tuple[Finding, ...]:
+    names = Counting(one.colours for one in measured if one.colours)
+    if not names:
+        return ()
+    count = sum(names.values())
+    which = ", ".join(safe_text(name, 40) for name, _ in names.most_common(3))
+    said = (
+        f"{plural(count, 'picture')} in another colour space than sRGB ({which}): brought to sRGB here and in training"
+    )
+    return (Finding("colour-profile", "hint", "", count, said, "nothing to do; other programs may show dull colours"),)
 
 
 def _with_problems(report: PictureReport, problems: tuple[Finding, ...]) -> PictureReport:

@@ -86,7 +86,7 @@ def make_plan(
         )
     return Plan(
         sections=(*sections, _pictures(config, report, outcome), _technique(resolved), *of_base),
-        warnings=(*warnings, *advice(config, images), *_unknown_skips(outcome)),
+        warnings=(*warnings, *advice(config, images), *_unknown_skips(outcome), *_left_out(report)),
         errors=tuple(errors),
         command=_command(resolved, source),
         verdict=judged,
@@ -195,6 +195,12 @@ def _unknown_skips(outcome: Outcome | None) -> list[str]:
     if outcome is None or not outcome.unknown:
         return []
     return [f"dataset.skip names what is not in the folder: {safe_text(', '.join(outcome.unknown), 200)}"]
+
+
+def _left_out(report: Report | None) -> list[str]:
+    """Much of the folder cannot be read: said also where that was accepted."""
+    found = [] if report is None else [one for one in report.findings if one.code == "other-formats"]
+    return [f"{safe_text(one.message, 200)}; {one.remedy}" for one in found if one.severity == "warn"]
 
 
 def _command(resolved: Resolved, source: str) -> str:

@@ -15,6 +15,7 @@ from loratui.planning.timeline import arithmetic_line, run_line
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import in_bytes, in_gib, in_time
 from trainer.contract.plan.estimate import Estimate, MemoryPart
+from trainer.contract.run.rundir import can_see
 from trainer.contract.settings.arithmetic import Schedule
 from trainer.contract.settings.config import TrainConfig
 
@@ -117,7 +118,7 @@ def disk_errors(need: Estimate, runs: Path) -> list[str]:
 def existing(path: Path) -> Path:
     """The nearest folder above `path` that is there."""
     path = path.absolute()
-    return next((one for one in (path, *path.parents) if one.exists()), Path("/"))
+    return next((one for one in (path, *path.parents) if can_see(one)), Path("/"))
 
 
 def free_bytes(path: Path) -> int:

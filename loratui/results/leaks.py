@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from loratui.terminal.units import in_bytes
+from trainer.contract.run.rundir import home_folder
 
 HEADER = 100_000_000  # bytes; safetensors' own limit for a header
 TEXT = 10_000_000  # bytes of a model card
@@ -85,7 +86,7 @@ def _png(path: Path) -> list[Leak]:
 
 def _in_text(text: str) -> list[Leak]:
     found = []
-    home = str(Path.home())
+    home = str(home_folder())
     if len(home) > 1 and re.search(re.escape(home) + r"(?![A-Za-z0-9_-])", text):
         found.append(Leak("home", "it names the home folder of this machine"))
     elif re.search(r"(?<![\w.])/(home|Users)/[A-Za-z0-9._-]+", text):

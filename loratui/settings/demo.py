@@ -6,7 +6,7 @@ from pathlib import Path
 
 from loratui.settings.answers import Answers, AnswersError
 from trainer.contract.basemodel.inspect import small_model
-from trainer.contract.pictures.folder import ENDINGS
+from trainer.contract.pictures.formats import ENDINGS
 
 PRESET = "demo"
 FIRST = "mascot"  # taken unless another is asked for

@@ -16,7 +16,7 @@ from loratui.settings.presets import preset
 from loratui.settings.problems import AnswersError, wrong_value
 from trainer.contract.pictures.folder import read_regular
 from trainer.contract.run.lock import AlreadyRunning, RunLock, lock_holder
-from trainer.contract.run.rundir import make_private, write_atomic
+from trainer.contract.run.rundir import can_see, home_folder, make_private, write_atomic
 from trainer.contract.settings.config import BY_KEY
 
 FILE = "draft.json"  # of the time when there was one draft; taken over
@@ -101,7 +101,7 @@ class Drafts:
 def state_dir() -> Path:
     """Where drafts are kept: $XDG_STATE_HOME/loratui or ~/.local/state/loratui."""
     base = os.environ.get("XDG_STATE_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "state") / "loratui"
+    return (Path(base) if base else home_folder() / ".local" / "state") / "loratui"
 
 
 class DraftStore:
@@ -202,7 +202,7 @@ class DraftStore:
     def _read_all(self) -> tuple[list[tuple[str, LoadedDraft, float]], list[str]]:
         troubles = self._take_over()
         found = []
-        for path in self._drafts.glob("draft-*.json"):
+        for path in self._drafts.glob("draft-*.json") if can_see(self._drafts) else ():
             key = path.stem.removeprefix("draft-")
             try:
                 changed = path.stat().st_mtime
@@ -218,7 +218,7 @@ class DraftStore:
     def _take_over(self) -> list[str]:
         """The one draft of an earlier version becomes one of many."""
         old = self._folder / FILE
-        if not old.exists():
+        if not can_see(old):
             return []
         try:
             _read(old)

@@ -16,6 +16,7 @@ from loratui.settings.problems import AnswersError, unknown_setting, validated, 
 from loratui.settings.shipped_presets import Preset, PresetValue, Variant, load_presets, read_preset
 from loratui.terminal.text import safe_text, show_path
 from trainer.contract.pictures.folder import read_regular
+from trainer.contract.run.rundir import home_folder
 from trainer.contract.settings.config import BY_KEY
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
@@ -44,7 +45,7 @@ class OwnPresets:
 def preset_folder() -> Path:
     """$XDG_CONFIG_HOME/loratui/presets, or ~/.config/loratui/presets."""
     base = os.environ.get("XDG_CONFIG_HOME")
-    return (Path(base) if base else Path.home() / ".config") / "loratui" / "presets"
+    return (Path(base) if base else home_folder() / ".config") / "loratui" / "presets"
 
 
 def found_presets() -> OwnPresets:

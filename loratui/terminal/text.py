@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from trainer.contract.run.rundir import home_folder
+
 _SPACES = dict.fromkeys(map(ord, "\t\n\r\u2028\u2029"), " ")
 _PICTURES = {code: chr(0x2400 + code) for code in range(0x20)} | {0x7F: "\u2421"}  # ESC is shown as one glyph
 _C1 = {code: f"\\x{code:02x}" for code in range(0x80, 0xA0)}
@@ -39,7 +41,7 @@ def safe_lines(value: object) -> list[str]:
 
 def show_path(path: Path | str) -> str:
     """`path` for a screen or a message, with ~ for the home folder: others may read it."""
-    text, home = str(path), str(Path.home())
+    text, home = str(path), str(home_folder())
     if home != "/" and (text == home or text.startswith(home + "/")):
         text = "~" + text[len(home) :]
     return safe_text(text)

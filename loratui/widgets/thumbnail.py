@@ -16,7 +16,9 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from trainer.contract.pictures.folder import FORMATS, MAX_BYTES, MAX_PIXELS
+from trainer.contract.pictures.flatten import upright
+from trainer.contract.pictures.folder import MAX_BYTES, MAX_PIXELS
+from trainer.contract.pictures.opening import open_image
 
 Key = tuple[str, int, int, int, int]
 
@@ -35,22 +37,18 @@ class NotShown(Exception):
 
 
 def decode(path: Path, width: int, height: int) -> Pixels:
-    """The picture at `path`, upright, inside `width` x `height` pixels. Raises NotShown with a short sentence."""
+    """The picture at `path` as training sees it, inside `width` x `height` pixels. Raises NotShown with a sentence."""
     from PIL import Image, ImageOps  # here: the first screen must not load it
 
     try:
         if path.stat().st_size > MAX_BYTES:
             raise NotShown("too large to preview")
-        with Image.open(path, formats=FORMATS) as image:
+        with open_image(path) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise NotShown("too many pixels to preview")
-            image.draft("RGB", (width * 2, height * 2))
-            upright = ImageOps.exif_transpose(image)
-            if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
-                rgba = upright.convert("RGBA")
-                upright = Image.new("RGBA", rgba.size, "white")
-                upright.alpha_composite(rgba)
-            small = ImageOps.contain(upright.convert("RGB"), (width, height), Image.Resampling.LANCZOS)
+            image.draft(None, (width * 2, height * 2))
+            seen = upright(image, "#ffffff", 2 * max(width, height)).picture
+            small = ImageOps.contain(seen, (width, height), Image.Resampling.LANCZOS)
     except NotShown:
         raise
     except FileNotFoundError:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from trainer.contract.pictures.flatten import flatten
-from trainer.contract.pictures.folder import FORMATS, MAX_BYTES, MAX_PIXELS
+from trainer.contract.pictures.flatten import upright
+from trainer.contract.pictures.folder import MAX_BYTES, MAX_PIXELS
+from trainer.contract.pictures.formats import first_bytes, unreadable_words
+from trainer.contract.pictures.opening import open_image
 from trainer.contract.units import in_bytes
 
 if TYPE_CHECKING:
@@ -44,19 +46,19 @@ class Geometry:
 
 
 def open_rgb(path: Path, background: str = "#ffffff") -> Image:
-    """The picture upright in 8-bit RGB, transparency laid on `background`. Raises BadPicture."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    """The picture upright in 8-bit sRGB, transparency laid on `background`. Raises BadPicture."""
+    from PIL import Image, UnidentifiedImageError
 
     try:
         if path.stat().st_size > MAX_BYTES:
             raise BadPicture(f"the file is larger than {in_bytes(MAX_BYTES)}")
-        with Image.open(path, formats=FORMATS) as opened:
+        with open_image(path) as opened:
             if opened.width * opened.height > MAX_PIXELS:
                 raise BadPicture(f"{opened.width}x{opened.height} is more than {MAX_PIXELS // 10**6} megapixels")
-            picture = ImageOps.exif_transpose(opened)
-            return flatten(picture, background)
+            return upright(opened, background).picture
     except UnidentifiedImageError:
-        raise BadPicture("no picture in any known format") from None
+        what, remedy = unreadable_words(first_bytes(path))
+        raise BadPicture("; ".join(filter(None, (what or "no picture in any known format", remedy)))) from None
     except Image.DecompressionBombError:
         raise BadPicture(f"more than {MAX_PIXELS // 10**6} megapixels") from None
     except (OSError, SyntaxError, ValueError) as error:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import PIL
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
+from trainer.contract.pictures.flatten import RULE
 from trainer.contract.run.rundir import make_private, write_atomic
 from trainer.data import images
 from trainer.data.dataset import View
@@ -24,10 +27,9 @@ Latent = dict[str, torch.Tensor]  # "mean" and "std", each (4, h, w) in fp32
 
 
 class LatentCache:
-    """The posterior of the VAE for each distinct view; what is not there is encoded and kept."""
+    """The posterior of the VAE for each distinct view; what is not there is encoded, and kept if the disk takes it."""
 
     def __init__(self, folder: Path, background: str) -> None:
-        make_private(folder)
         self._folder, self._background = folder, background
         self._vae: Any = None
         self._device = torch.device("cpu")
@@ -44,7 +46,8 @@ class LatentCache:
     def key(self, view: View) -> str:
         """What decides the latents of a view, hashed."""
         one = view.geometry
-        words = (view.item.digest, one.resized, one.corner, one.size, one.flip, self._background, self._kind)
+        pixels = (view.item.digest, f"{RULE} {PIL.__version__}", self._background)  # the file, and how it is decoded
+        words = (*pixels, one.resized, one.corner, one.size, one.flip, self._kind)
         return hashlib.blake2b(repr(words).encode(), digest_size=16).hexdigest()
 
     def fill(self, views: Iterable[View], progress: Callable[[int, int], None]) -> None:
@@ -84,7 +87,9 @@ class LatentCache:
             "mean": posterior.mean[0].float().cpu().contiguous(),
             "std": posterior.std[0].float().cpu().contiguous(),
         }
-        write_atomic(self._path(key), save(latent))
+        with contextlib.suppress(OSError):  # a full disk: what is not kept is encoded again
+            make_private(self._folder)
+            write_atomic(self._path(key), save(latent))
         return latent
 
     def _keep(self, key: str, latent: Latent) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from pathlib import Path
@@ -17,7 +18,7 @@ from trainer.contract.run.rundir import make_private, write_atomic
 def file_digest(path: Path) -> str:
     """sha256 of a file; read again only where size, time or place changed since the last time."""
     info = path.stat()
-    seen = [info.st_size, info.st_mtime_ns, info.st_ino]
+    seen = [info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino]
     folder = cache_folder() / "digests"
     note = folder / f"{hashlib.blake2b(str(path.resolve()).encode(), digest_size=16).hexdigest()}.json"
     try:
@@ -28,8 +29,9 @@ def file_digest(path: Path) -> str:
         pass
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    make_private(folder)
-    write_atomic(note, json.dumps({"seen": seen, "sha256": digest}))
+    with contextlib.suppress(OSError):  # it is read again the next time
+        make_private(folder)
+        write_atomic(note, json.dumps({"seen": seen, "sha256": digest}))
     return digest
 
 

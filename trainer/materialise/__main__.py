@@ -107,7 +107,13 @@ def materialise(source: str, wanted: WantedRows, tell: Teller) -> Path:
         folder = Path(source).expanduser().absolute()
         pinned, content = str(folder), _fingerprint(folder)
     target = written_folder() / _digest(pinned, content, wanted)
-    make_private(target.parent)
+    if target.is_dir():
+        return target
+    with contextlib.suppress(OSError):
+        make_private(target.parent)
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        said = f"its pictures are written out into {target.parent}, which cannot be written"
+        raise NoDataset(f"{said}; let XDG_CACHE_HOME name another place")
     with _alone(target):
         if not target.is_dir():
             _write_aside(folder, target, {"source": pinned, **vars(wanted)}, wanted, tell)

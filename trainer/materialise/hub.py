@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from trainer.contract.pictures.folder import ENDINGS, METADATA, NoDataset
+from trainer.contract.pictures.folder import METADATA, NoDataset
+from trainer.contract.pictures.formats import endings as picture_endings
 from trainer.contract.pictures.sources import DATA_ENDINGS, HUB_SOURCE, SAVED
 from trainer.ground.words import first_line
 
@@ -27,7 +28,7 @@ def fetch(source: str, progress: Progress) -> tuple[Path, str]:
 
     found = HUB_SOURCE.fullmatch(source)
     assert found is not None
-    endings = sorted(ENDINGS | DATA_ENDINGS | {".txt"})
+    endings = sorted(picture_endings() | DATA_ENDINGS | {".txt"})
     patterns = [f"*{one}" for ending in endings for one in (ending, ending.upper())]
     patterns += [pattern for name in FILES for pattern in (name, f"*/{name}")]
     try:

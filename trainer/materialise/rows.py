@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainer.contract.pictures.folder import ENDINGS, MAX_BYTES, METADATA, NoDataset, list_pictures, read_regular
+from trainer.contract.pictures.folder import MAX_BYTES, METADATA, NoDataset, list_pictures, read_regular
+from trainer.contract.pictures.formats import ENDINGS, is_picture
 from trainer.contract.pictures.sources import SAVED, NoColumn
 from trainer.contract.settings.config import BY_KEY
 
@@ -198,7 +199,7 @@ def _chosen(wanted: str, names: list[str]) -> str:
 def _picture_folder(folder: Path, split: str) -> Path | None:
     for name in ("", split, f"data/{split}", "data", "images"):
         inside = folder / name
-        if inside.is_dir() and any(one.suffix.lower() in ENDINGS for one in inside.iterdir() if one.is_file()):
+        if inside.is_dir() and any(is_picture(one) for one in inside.iterdir()):
             return inside
     return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,8 +96,10 @@ class PromptCache:
             return Encoded(found["hidden"], found["pooled"])
         except (OSError, SafetensorError, KeyError):  # not there yet, or damaged: made again
             new = encode(self._parts, [prompt])
-            make_private(self._folder)
-            write_atomic(path, save({"hidden": new.hidden.cpu().contiguous(), "pooled": new.pooled.cpu().contiguous()}))
+            kept = {"hidden": new.hidden.cpu().contiguous(), "pooled": new.pooled.cpu().contiguous()}
+            with contextlib.suppress(OSError):  # a full disk: the next run encodes it again
+                make_private(self._folder)
+                write_atomic(path, save(kept))
             return new
 
     def get(self, prompts: list[str]) -> Encoded:

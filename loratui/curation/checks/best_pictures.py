@@ -49,10 +49,10 @@ def keep_best(report: Report, count: int, skip: Collection[str] = ()) -> tuple[K
     chosen: list[PictureReport] = []
     reasons: list[str] = []
     while left and len(chosen) < count:
-        best = max(left, key=lambda one: (_worth(one, chosen, count, report.kind), -left.index(one)))
+        worths = [_worth(one, chosen, count, report.kind) for one in left]
+        best = left.pop(worths.index(max(worths)))
         reasons.append(_reason(best, chosen, report.kind))
         chosen.append(best)
-        left.remove(best)
     return tuple(KeptPicture(one.name, why) for one, why in zip(chosen, reasons, strict=True))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from loratui.curation.pixels import opencv
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 BINS = (6, 8, 8)  # of lightness and the two colour axes of LAB
 SAME = 0.11  # distance; 69 of 74 pairs of one shooting, 0.5 % of unrelated pairs (design/curation.md)
+AT_ONCE = 256  # pictures compared with all others in one go: a whole table of 80,000 would be 25 GB
 SIDE = 256  # px of the longer side that is enough for colours
 
 
@@ -30,22 +31,29 @@ def look_of(rgb: ndarray) -> bytes:
 def look_groups(looks: Sequence[bytes]) -> list[int | None]:
     """A number for each picture, the same for those that look alike (also over others); None: like no other."""
     known = [place for place, look in enumerate(looks) if look]
-    group = list(range(len(looks)))
-    if len(known) > 1:
-        for a, b in _pairs(looks, known):
-            old, new = group[b], group[a]
-            group = [new if one == old else one for one in group]
-    numbers: dict[int, int] = {}
-    for one in group:
-        if group.count(one) > 1:
-            numbers.setdefault(one, len(numbers))
-    return [numbers.get(one) for one in group]
+    found: list[int | None] = [None] * len(looks)
+    if len(known) < 2:
+        return found
+    groups = (members for members in _groups([looks[place] for place in known]) if len(members) > 1)
+    for number, members in enumerate(groups):
+        for one in members:
+            found[known[one]] = number
+    return found
 
 
-def _pairs(looks: Sequence[bytes], known: list[int]) -> list[tuple[int, int]]:
+def _groups(looks: list[bytes]) -> Iterator[list[int]]:
+    """The places of those that look alike, in the order of the first of each; each picture is compared once."""
     import numpy as np
 
-    rows = np.array([np.frombuffer(looks[place], np.uint8) for place in known], np.float32)
+    rows = np.array([np.frombuffer(look, np.uint8) for look in looks], np.float32)
     rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
-    close = np.triu(1 - rows @ rows.T < SAME, 1)
-    return [(known[int(a)], known[int(b)]) for a, b in zip(*np.nonzero(close), strict=True)]
+    left = np.arange(len(rows))
+    while left.size:
+        members, asked = left[:1], left[:1]
+        left = left[1:]
+        while asked.size and left.size:
+            near = (1 - rows[asked[:AT_ONCE]] @ rows[left].T < SAME).any(axis=0)
+            asked = np.concatenate((asked[AT_ONCE:], left[near]))
+            members = np.concatenate((members, left[near]))
+            left = left[~near]
+        yield members.tolist()

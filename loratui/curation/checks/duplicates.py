@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import combinations
 
 from loratui.curation.checks.measure import PictureMeasure
@@ -26,44 +28,64 @@ class RelatedPictures:
 
     def of(self, place: int, *kinds: Relation) -> Iterator[tuple[int, Relation]]:
         """The pictures related to one, in order."""
+        return ((other, relation) for other, relation in self._by_place.get(place, ()) if relation in kinds)
+
+    @cached_property
+    def _by_place(self) -> dict[int, list[tuple[int, Relation]]]:
+        found: dict[int, list[tuple[int, Relation]]] = defaultdict(list)
         for (a, b), relation in sorted(self.pairs.items()):
-            if place in (a, b) and relation in kinds:
-                yield (b if place == a else a), relation
+            found[a].append((b, relation))
+            found[b].append((a, relation))
+        return found
 
 
-def relate(measured: Sequence[PictureMeasure], shots: Shots) -> RelatedPictures:
-    """Compare every two pictures; those that the hashes do not join are given to `shots`."""
-    pairs: dict[tuple[int, int], Relation] = {}
-    open_pairs = []
-    for (a, one), (b, other) in combinations(enumerate(measured), 2):
-        if one.problem or other.problem or not one.sha256:
-            continue
-        if one.sha256 == other.sha256:
-            pairs[a, b] = SAME_BYTES
-        elif one.hashes and other.hashes:
-            near = NEAR_DRAWN if one.drawn or other.drawn else NEAR
-            if hash_distance(one.hashes, other.hashes) <= near:
-                pairs[a, b] = SAME_PICTURE
-            else:
-                open_pairs.append((a, b))
-    return RelatedPictures(_closed({**pairs, **shots(open_pairs)}))
+def relate(measured: Sequence[PictureMeasure], shots: Shots | None) -> RelatedPictures:
+    """Compare every two pictures; those that the hashes do not join are given to `shots`, if there is one."""
+    hashed = [place for place, one in enumerate(measured) if one.hashes and one.sha256 and not one.problem]
+    pairs = {**_near(measured, hashed), **_same_bytes(measured)}
+    if shots is not None:
+        pairs |= shots([pair for pair in combinations(hashed, 2) if pair not in pairs])
+    return RelatedPictures(_closed(pairs))
+
+
+def _same_bytes(measured: Sequence[PictureMeasure]) -> dict[tuple[int, int], Relation]:
+    alike: dict[str, list[int]] = defaultdict(list)
+    for place, one in enumerate(measured):
+        if one.sha256 and not one.problem:
+            alike[one.sha256].append(place)
+    return {pair: SAME_BYTES for places in alike.values() for pair in combinations(places, 2)}
+
+
+def _near(measured: Sequence[PictureMeasure], hashed: list[int]) -> dict[tuple[int, int], Relation]:
+    """Pairs whose hashes differ by few bits: each picture against all behind it at once, for sets of thousands."""
+    if len(hashed) < 2:
+        return {}
+    import numpy as np
+
+    own, mirrored = (np.array([(measured[one].hashes or (0, 0))[k] for one in hashed], np.uint64) for k in (0, 1))
+    drawn = np.array([measured[one].drawn for one in hashed], bool)
+    found: dict[tuple[int, int], Relation] = {}
+    for row, place in enumerate(hashed):
+        rest = slice(row + 1, None)
+        bits = np.minimum(np.bitwise_count(own[row] ^ own[rest]), np.bitwise_count(own[row] ^ mirrored[rest]))
+        most = np.where(drawn[rest] | drawn[row], NEAR_DRAWN, NEAR)
+        found |= {(place, hashed[row + 1 + int(one)]): SAME_PICTURE for one in np.flatnonzero(bits <= most)}
+    return found
 
 
 def _closed(pairs: dict[tuple[int, int], Relation]) -> dict[tuple[int, int], Relation]:
     """Two crops of one photograph belong together, even where they have no part in common."""
     group: dict[int, set[int]] = {}
     for (a, b), relation in pairs.items():
-        if relation != SAME_SHOT:
-            joined = group.get(a, {a}) | group.get(b, {b})
-            group |= dict.fromkeys(joined, joined)
-    inside = {pair for members in group.values() for pair in combinations(sorted(members), 2)}
+        one, other = group.setdefault(a, {a}), group.setdefault(b, {b})
+        if relation != SAME_SHOT and one is not other:
+            large, small = (one, other) if len(one) >= len(other) else (other, one)
+            large |= small
+            group |= dict.fromkeys(small, large)
+    members = {id(one): one for one in group.values()}.values()
+    inside = [pair for one in members for pair in combinations(sorted(one), 2)]
     same = {pair: SAME_BYTES if pairs.get(pair) == SAME_BYTES else SAME_PICTURE for pair in inside}
     return {**pairs, **same}
-
-
-def hash_distance(one: tuple[int, int], other: tuple[int, int]) -> int:
-    """Bits that differ between a picture and another, or its mirror image."""
-    return min((one[0] ^ other[0]).bit_count(), (one[0] ^ other[1]).bit_count())
 
 
 def with_duplicates(

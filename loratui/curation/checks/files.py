@@ -9,11 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loratui.curation.checks.modes import as_trained, mode_findings
+from loratui.curation.checks.modes import mode_findings, pixel_findings
 from loratui.curation.report import Finding
 from loratui.terminal.text import safe_text
 from loratui.terminal.units import in_bytes
-from trainer.contract.pictures.folder import FORMATS, MAX_BYTES, MAX_PIXELS
+from trainer.contract.pictures.flatten import upright
+from trainer.contract.pictures.folder import MAX_BYTES, MAX_PIXELS
+from trainer.contract.pictures.formats import first_bytes, unreadable_words
+from trainer.contract.pictures.opening import open_image
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -31,7 +34,7 @@ _large = threading.Lock()
 
 @dataclass(frozen=True)
 class OpenedPicture:
-    """A picture as far as it could be read; `problem` says what stopped that, `picture` is upright RGB."""
+    """A picture as far as it could be read; `problem` says what stopped that, `picture` is upright sRGB."""
 
     width: int = 0
     height: int = 0
@@ -40,6 +43,7 @@ class OpenedPicture:
     notes: tuple[Finding, ...] = ()
     turned: bool = False
     picture: Image | None = None
+    colours: str = ""  # the colour space that it was converted from; "" where that is sRGB
 
 
 def open_picture(name: str, path: Path, background: str = "#ffffff") -> OpenedPicture:
@@ -65,14 +69,14 @@ def _open(name: str, path: Path, passes: int, background: str) -> OpenedPicture:
 
     warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # said as a finding, not on the screen
     try:
-        picture = Image.open(path, formats=FORMATS)
+        picture = open_image(path)
     except Image.DecompressionBombError as error:
         found = re.search(r"\((\d+) pixels\)", str(error))
         return OpenedPicture(problem=_bomb(name, int(found[1]) if found else None))
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
-        known = "JPEG, PNG, WebP, BMP, TIFF or GIF"
-        said = f"this is no picture that can be read ({known})"
-        return OpenedPicture(problem=_block("unreadable", name, None, said, SKIP))
+        what, remedy = unreadable_words(first_bytes(path))
+        said = what or "this is no picture that can be read (JPEG, PNG, WebP, BMP, TIFF, GIF or AVIF)"
+        return OpenedPicture(problem=_block("unreadable", name, None, said, remedy or SKIP))
     with picture:
         width, height = picture.size
         if width * height > MAX_PIXELS:
@@ -103,7 +107,9 @@ def _taken(name: str, picture: Image, background: str, opened: OpenedPicture) ->
     notes = mode_findings(name, picture)  # before the load, which forgets how the file was
     picture.load()
     opened = _turned(opened, _turn(picture))
-    return replace(opened, notes=notes, picture=as_trained(picture, background, LOOK))
+    flat = upright(picture, background, LOOK)
+    notes += pixel_findings(name, picture, flat)
+    return replace(opened, notes=notes, picture=flat.picture, colours=flat.colours)
 
 
 def _turn(picture: Image) -> int:

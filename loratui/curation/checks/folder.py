@@ -10,15 +10,11 @@ from pathlib import Path, PurePath
 
 from loratui.curation.report import Finding
 from loratui.terminal.text import plural, safe_text
-from trainer.contract.pictures.folder import ENDINGS, Listing, NoDataset, Picture, list_pictures
+from trainer.contract.pictures.contents import is_litter, remedy_of
+from trainer.contract.pictures.folder import Listing, NoDataset, Picture, list_pictures
+from trainer.contract.pictures.formats import NEVER, endings, is_picture
 
-# formats that cameras and the web have and that are not read
-# fmt: off
-OTHERS = frozenset([
-    ".heic", ".heif", ".avif", ".jxl", ".jfif", ".jpe", ".psd", ".svg", ".raw", ".cr2", ".cr3", ".nef", ".arw",
-    ".dng", ".orf", ".rw2", ".raf", ".mp4", ".mov",
-])
-# fmt: on
+MUCH = 0.2  # of a folder: so much that cannot be read is no side matter
 DEEPEST = 6  # levels of sub-folders
 MOST_FOLDERS = 500
 
@@ -41,7 +37,7 @@ def look_into(folder: Path, caption_column: str, subfolders: bool) -> FolderCont
             raise
         listing = Listing((), ())
     inside = {one: _pictures_in(one) for one in below}
-    found = [*_beside(folder), *_one_name(listing)]
+    found = [*_beside(folder), *_left_out(folder, listing), *_one_name(listing)]
     if count := sum(inside.values()):
         found.insert(0, _sub(folder, count, [one for one in below if inside[one]]))
     if subfolders:
@@ -67,7 +63,7 @@ def _named(picture: Picture, prefix: str) -> Picture:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    """The visible sub-folders, links not followed: a link could lead in a circle."""
+    """The visible sub-folders but those of programs, links not followed: a link could lead in a circle."""
     level, seen = [folder], 0
     for _ in range(DEEPEST):
         following: list[Path] = []
@@ -80,7 +76,8 @@ def _below(folder: Path) -> Iterator[Path]:
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
-    return not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
+    litter = entry.name.startswith(".") or is_litter(entry.name)
+    return not litter and entry.is_dir(follow_symlinks=False)
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
@@ -91,11 +88,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _pictures_in(folder: Path) -> int:
-    return sum(_is_picture(one) for one in _entries(folder))
-
-
-def _is_picture(entry: os.DirEntry[str]) -> bool:
-    return _ending(entry.name) in ENDINGS and entry.name[:1] != "." and not _leads_nowhere(entry)
+    return sum(is_picture(Path(one.path)) for one in _entries(folder))
 
 
 def _leads_nowhere(entry: os.DirEntry[str]) -> bool:
@@ -116,14 +109,11 @@ def _sub(folder: Path, count: int, below: list[Path]) -> Finding:
 
 
 def _beside(folder: Path) -> Iterator[Finding]:
-    """Hidden pictures, formats that are not read, links."""
-    hidden, other, dangling, doubled = [], [], [], []
+    """Hidden pictures, and links."""
+    hidden, dangling, doubled = [], [], []
     targets: dict[str, str] = {}
     for entry in _entries(folder):
-        ending = _ending(entry.name)
-        if ending in OTHERS:
-            other.append(entry.name)
-        if ending not in ENDINGS:
+        if _ending(entry.name) not in endings():
             continue
         if entry.name.startswith("._"):
             continue  # litter of file managers, no picture
@@ -139,13 +129,34 @@ def _beside(folder: Path) -> Iterator[Finding]:
     if hidden:
         said = f"{plural(len(hidden), 'hidden picture')} not used: {_some(hidden)}"
         yield Finding("hidden-files", "hint", "", hidden[:20], said, "rename them without the dot, if they are meant")
-    if other:
-        said = f"{plural(len(other), 'file')} of a format that is not read: {_some(other)}"
-        yield Finding("other-formats", "hint", "", other[:20], said, "save them as JPEG or PNG")
     if dangling or doubled:
         parts = [f"{_some(dangling)}: a link that leads to no file"] if dangling else []
         parts += [f"{_some(doubled)}: a link to another picture of the set"] if doubled else []
         yield Finding("links", "hint", "", [*dangling, *doubled][:20], "; ".join(parts), "remove the link")
+
+
+def _left_out(folder: Path, listing: Listing) -> Iterator[Finding]:
+    """Pictures and films that are not read, with what has them read.
+
+    Nothing is lost where a picture of the same name is read: cameras write raw beside JPEG, phones a film.
+    """
+    read = {PurePath(one.name).stem.casefold() for one in listing.pictures}
+    others = [one for one in _entries(folder) if _may_be_other(one) and PurePath(one.name).stem.casefold() not in read]
+    found = {entry.name: remedy for entry in others if (remedy := remedy_of(Path(entry.path)))}
+    names = list(found)
+    if not names:
+        return
+    whole = len(names) + len(listing.pictures)
+    much = len(names) >= MUCH * whole
+    of = f"{len(names)} of {whole} are left out, in" if much else f"{plural(len(names), 'file')} of"
+    said = f"{of} a format that is not read: {_some(names)}"
+    remedies = "; ".join(dict.fromkeys(found[name] for name in names))
+    yield Finding("other-formats", "warn" if much else "hint", "", names[:20], said, remedies)
+
+
+def _may_be_other(entry: os.DirEntry[str]) -> bool:
+    ending = _ending(entry.name)
+    return not entry.name.startswith(".") and ending not in NEVER | endings() and not _leads_nowhere(entry)
 
 
 def _one_name(listing: Listing) -> Iterator[Finding]:

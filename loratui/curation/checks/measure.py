@@ -42,6 +42,7 @@ class PictureMeasure:
     faces: tuple[Face, ...] | None = None
     hashes: tuple[int, int] | None = None  # perceptual, 64 bits: of the picture and of its mirror image
     look: bytes = b""  # a histogram of its colours
+    colours: str = ""  # the colour space that it was converted from; "" where that is sRGB
     grey: bytes = b""  # as PNG, at most 512 px: what shots are compared by
 
     @property
@@ -63,7 +64,9 @@ def measure(name: str, path: Path, background: str, with_grey: bool) -> PictureM
 
 
 def _plain(opened: OpenedPicture) -> PictureMeasure:
-    return PictureMeasure(opened.width, opened.height, opened.sha256, opened.problem, opened.notes, opened.turned)
+    return PictureMeasure(
+        opened.width, opened.height, opened.sha256, opened.problem, opened.notes, opened.turned, colours=opened.colours
+    )
 
 
 def _pixels(plain: PictureMeasure, picture: Image) -> PictureMeasure:

@@ -1,4 +1,4 @@
-"""What a picture's format and mode mean for training, and its pixels as the trainer would see them, only smaller."""
+"""What a picture's format, mode and colours mean for training."""
 
 from __future__ import annotations
 
@@ -6,21 +6,25 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from loratui.curation.report import Finding
-from trainer.contract.pictures.flatten import ALPHA, flatten
+from loratui.terminal.text import safe_text
+from trainer.contract.pictures.flatten import WHITES, FlatPicture, has_transparency
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 ENDINGS = {
-    "JPEG": (".jpg", ".jpeg"),
-    "MPO": (".jpg", ".jpeg"),  # of phones: a JPEG with a second picture behind it
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "MPO": (".jpg", ".jpeg", ".jpe", ".jfif"),  # of phones: a JPEG with a second picture behind it
     "PNG": (".png",),
     "WEBP": (".webp",),
     "BMP": (".bmp",),
     "TIFF": (".tif", ".tiff"),
     "GIF": (".gif",),
+    "AVIF": (".avif",),
+    "HEIF": (".heic", ".heif", ".hif"),
+    "JXL": (".jxl",),
 }
-REDUCIBLE = ("RGB", "L", "RGBA", "LA", "CMYK")
+SIXTEEN = 65535
 
 
 def mode_findings(name: str, picture: Image) -> tuple[Finding, ...]:
@@ -35,36 +39,49 @@ def mode_findings(name: str, picture: Image) -> tuple[Finding, ...]:
         found.append(Finding("animated", "warn", name, None, said, "save the frame that you want as a picture"))
         picture.seek(0)
     if _deep(picture):
-        said = "16 bits a channel; training has 8, so fine shades are rounded"
-        found.append(Finding("sixteen-bit", "hint", name, 16, said, "nothing to do; save as 8 bits to choose how"))
+        found.append(_sixteen_bit(name, "16 bits a channel; training has 8, so fine shades are rounded"))
     if picture.mode == "CMYK":
         said = "printing colours (CMYK): they are converted to RGB and may shift"
         found.append(Finding("cmyk", "hint", name, "CMYK", said, "save it as RGB to see what is trained"))
     if picture.mode in ("P", "1"):
         said = "black and white dots only" if picture.mode == "1" else "at most 256 colours (a palette)"
         found.append(Finding("palette", "hint", name, picture.mode, said, "use the original, if there is one"))
-    if picture.mode in ALPHA or "transparency" in picture.info:
-        said = "transparent parts are laid on dataset.background"
-        found.append(Finding("transparent", "hint", name, None, said, "choose dataset.background, or flatten it"))
     return tuple(found)
 
 
-def as_trained(picture: Image, background: str, short: int) -> Image:
-    """A loaded picture upright in 8-bit RGB; reduced by a whole number while its short side stays >= `short` px."""
-    from PIL import ImageOps
+def pixel_findings(name: str, picture: Image, flat: FlatPicture) -> tuple[Finding, ...]:
+    """What a loaded picture and what was made of it tell."""
+    found = []
+    if has_transparency(picture):
+        said = "transparent parts are laid on dataset.background"
+        found.append(Finding("transparent", "hint", name, None, said, "choose dataset.background, or flatten it"))
+    if flat.white is not None:
+        found.append(_sixteen_bit(name, _depth_words(flat.white, picture.mode)))
+    if flat.problem:
+        said = f"{safe_text(flat.problem, 160)}: it is passed over, and the colours are read as sRGB"
+        found.append(
+            Finding("broken-profile", "hint", name, None, said, "if the colours look wrong, export it as sRGB")
+        )
+    return tuple(found)
 
-    factor = max(1, min(picture.size) // short)
-    if factor > 1 and picture.mode in REDUCIBLE:
-        exif = picture.getexif()
-        picture, factor = picture.reduce(factor), 1
-        picture.getexif().update(exif)
-    upright = ImageOps.exif_transpose(picture)
-    flat = flatten(upright, background)
-    return flat.reduce(factor) if factor > 1 else flat
+
+def _sixteen_bit(name: str, said: str) -> Finding:
+    return Finding("sixteen-bit", "hint", name, 16, said, "nothing to do; save as 8 bits to choose how")
+
+
+def _depth_words(white: float, mode: str) -> str:
+    """How deep grey was read; the file does not say it, so a person should be able to see it."""
+    if white == 1:
+        return "floating-point grey, read as 0 for black and 1 for white; training has 8 bits"
+    bits = int(white).bit_length()
+    if white in WHITES and white != SIXTEEN:
+        kind = "floating point" if mode == "F" else "a deeper file"
+        return f"grey of {bits} bits in {kind}: {white:,.0f} is read as white; training has 8 bits"
+    return f"grey of {bits} bits; training has 8, so fine shades are rounded"
 
 
 def _deep(picture: Image) -> bool:
-    """Whether the file has 16 bits a channel; Pillow brings 16-bit colours to 8 while it reads them."""
+    """Whether the colours have 16 bits a channel: Pillow brings them to 8 while it reads them."""
     if picture.mode.startswith(("I", "F")):
-        return True
+        return False  # deep grey keeps its depth, and is told of with its pixels
     return any("16" in str(tile[3]) for tile in getattr(picture, "tile", ()) if len(tile) > 3 and tile[3])

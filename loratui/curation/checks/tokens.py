@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from trainer.contract.basemodel.hub_cache import repo_folder
 from trainer.contract.basemodel.inspect import small_model
 from trainer.contract.basemodel.single_file import tokenizer_of
 from trainer.contract.settings.config import SMALL
@@ -106,9 +106,7 @@ def tokenizer_folder(base: str) -> Path | None:
 
 def _snapshots(base: str) -> list[Path]:
     """The tokenizer in each copy that the hub's cache has of `base`."""
-    home = Path(os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface")
-    hub = Path(os.environ.get("HF_HUB_CACHE") or home / "hub").expanduser()
-    copies = hub / f"models--{base.replace('/', '--')}" / "snapshots"
+    copies = repo_folder(base) / "snapshots"
     try:
         return sorted(one / "tokenizer" for one in copies.iterdir())
     except OSError:

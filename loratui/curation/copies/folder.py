@@ -169,7 +169,7 @@ class _Names:
             return name
         wanted, number = f"{old.stem}{ending}", 1
         while wanted.casefold() in self._taken:
-            tail = f"-{old.suffix[1:].lower()}" + (f"-{number}" if number > 1 else "")
+            tail = f"-{old.suffix[1:].lower() or 'copy'}" + (f"-{number}" if number > 1 else "")
             wanted, number = f"{old.stem}{tail}{ending}", number + 1
         self._taken.add(wanted.casefold())
         return wanted

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loratui.curation.copies.colours import has_transparency, to_srgb
 from loratui.curation.copies.jpeg import NotPlain, strip_jpeg
 from loratui.terminal.text import safe_text
 from loratui.terminal.units import in_bytes
-from trainer.contract.pictures.flatten import flatten
-from trainer.contract.pictures.folder import FORMATS, MAX_BYTES, MAX_PIXELS, read_regular
+from trainer.contract.pictures.flatten import flatten, has_transparency
+from trainer.contract.pictures.folder import MAX_BYTES, MAX_PIXELS, read_regular
+from trainer.contract.pictures.opening import open_image
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -57,7 +57,7 @@ def remake(path: Path, background: str) -> FixedPixels:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(raw), formats=FORMATS) as picture:
+            with open_image(io.BytesIO(raw)) as picture:
                 if picture.width * picture.height > MAX_PIXELS:
                     raise CannotFix(f"it has more than {MAX_PIXELS // 10**6} megapixels")
                 return _remade(raw, path.suffix.lower(), picture, background)
@@ -106,10 +106,10 @@ def _changed(picture: Image, kind: str, background: str) -> tuple[Image, list[Fi
         done.append(FixStep("convert", f"from {made.mode} to 8-bit RGB"))
     if has_transparency(made):
         done.append(FixStep("composite", f"transparency laid on {background}"))
-    made, profile = to_srgb(made)
-    if profile:
-        done.append(FixStep("convert", f"colours from '{safe_text(profile, 40)}' to sRGB"))
-    return (flatten(made, background), done) if done else (made, done)
+    flat = flatten(made, background)
+    if flat.colours:
+        done.append(FixStep("convert", f"colours from '{safe_text(flat.colours, 40)}' to sRGB"))
+    return (flat.picture, done) if done else (made, done)
 
 
 def _encoded(made: Image, kind: str) -> tuple[bytes, tuple[str, ...]]:

@@ -15,6 +15,7 @@ from PIL import Image
 from loratui.curation.checks import files
 from loratui.curation.checks.files import open_picture
 from tests.loratui.curation.conftest import codes, look, of_set, picture, scene
+from trainer.contract.pictures.profiles import DISPLAY_P3, matrix_profile
 
 
 def raw_png(width: int, height: int, depth: int, colour: int, body: bytes) -> bytes:
@@ -117,7 +118,7 @@ def test_the_folder_itself_is_looked_at(folder: Path) -> None:
     scene(2).save(folder / "a.png")
     scene(3).save(folder / ".hidden.jpg")
     (folder / "._a.jpg").write_bytes(b"litter")
-    (folder / "phone.heic").write_bytes(b"x")
+    (folder / "film.mov").write_bytes(b"x")
     (folder / "sub" / "deep").mkdir(parents=True)
     scene(4).save(folder / "sub" / "deep" / "b.jpg")
     (folder / "gone.jpg").symlink_to("nowhere.jpg")
@@ -127,7 +128,7 @@ def test_the_folder_itself_is_looked_at(folder: Path) -> None:
     found = of_set(look(folder))
     assert found["same-name"].value == ["a.jpg", "a.png"]
     assert found["hidden-files"].value == [".hidden.jpg"]
-    assert found["other-formats"].value == ["phone.heic"]
+    assert found["other-formats"].value == ["film.mov"]
     assert found["in-subfolder"].value == ["sub/deep"]
     assert found["links"].value == ["gone.jpg", "self.jpg"]
 
@@ -147,3 +148,24 @@ def test_odd_names_go_through(folder: Path) -> None:
     scene(1, (160, 160)).save(os.fsencode(folder) + b"/latin\xe9.jpg", "JPEG")
     for report in (look(folder), look(folder)):  # measured, then remembered
         assert len(report.pictures) == 8 and all(one.opens for one in report.pictures)
+
+
+def test_a_changed_picture_of_the_same_size_and_time_is_measured_again(folder: Path) -> None:
+    def draw(number: int) -> None:
+        scene(number).save(folder / "a.bmp")
+        os.utime(folder / "a.bmp", (1_700_000_000, 1_700_000_000))
+
+    draw(1)
+    first = picture(look(folder), "a.bmp").sha256
+    draw(2)
+    assert picture(look(folder), "a.bmp").sha256 not in ("", first)
+
+
+def test_colours_that_are_brought_to_srgb_are_told_once_for_the_set(folder: Path) -> None:
+    icc = matrix_profile("Display P3", DISPLAY_P3, None)
+    for number in range(3):
+        scene(number).save(folder / f"{number}.jpg", icc_profile=icc)
+    scene(4).save(folder / "4.jpg")
+    for report in (look(folder), look(folder)):  # measured, then remembered
+        found = of_set(report)["colour-profile"]
+        assert found.value == 3 and "Display P3" in found.message and found.severity == "hint"

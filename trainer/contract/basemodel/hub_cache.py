@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from trainer.contract.basemodel.weights import part_weights, variants, weights_of
+from trainer.contract.run.rundir import home_folder
 
 TOKENIZERS = ("tokenizer", "tokenizer_2")
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -18,7 +19,9 @@ TOKENIZER_FILES = ("vocab.json", "merges.txt", "tokenizer_config.json", "special
 def hub_cache() -> Path:
     """The folder of the hub's cache, as huggingface_hub finds it."""
     own = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
-    base = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
+    base = (
+        os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or home_folder() / ".cache") / "huggingface"
+    )
     return (Path(own) if own else Path(base) / "hub").expanduser()
 
 

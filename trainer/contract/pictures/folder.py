@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from trainer.contract.pictures.contents import instead_of_pictures, no_folder_words
+from trainer.contract.pictures.formats import is_picture
 from trainer.contract.units import in_bytes
 
-ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
-# by content, whatever the name says: Pillow would start ghostscript for EPS; JPEG holds the MPO of phones
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 MAX_PIXELS = 100_000_000  # a 20 kB PNG can claim a gigabyte; the header is asked first
 MAX_BYTES = 200_000_000  # of one file
 METADATA = ("metadata.jsonl", "metadata.csv")
@@ -79,25 +78,15 @@ def _picture_names(folder: Path) -> list[str]:
     if not folder.exists():
         raise NoDataset(f"there is no folder '{folder}'; check the spelling")
     if not folder.is_dir():
-        raise NoDataset(f"'{folder}' is a file, not a folder of pictures")
+        raise NoDataset(f"'{folder}' {no_folder_words(folder)}")
     try:
         entries = list(os.scandir(folder))
     except OSError as error:
         raise NoDataset(f"'{folder}' cannot be read: {error.strerror}") from None
-    names = [one.name for one in entries if _is_picture(one)]
+    names = [one.name for one in entries if is_picture(Path(one.path))]
     if not names:
-        known = ", ".join(sorted(ENDINGS))
-        raise NoDataset(f"'{folder}' holds no pictures ({known}); sub-folders are not searched")
+        raise NoDataset(f"'{folder}' holds no pictures: {instead_of_pictures(folder)}")
     return sorted(names)
-
-
-def _is_picture(entry: os.DirEntry[str]) -> bool:
-    if entry.name.startswith(".") or Path(entry.name).suffix.lower() not in ENDINGS:
-        return False
-    try:
-        return entry.is_file(follow_symlinks=True)
-    except OSError:  # a link to itself
-        return False
 
 
 def _with_caption(folder: Path, name: str, rows: dict[str, str], problems: list[Problem]) -> Picture:

@@ -7,7 +7,9 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from trainer.contract.pictures.folder import ENDINGS, NoDataset
+from trainer.contract.pictures.folder import NoDataset
+from trainer.contract.pictures.formats import is_picture
+from trainer.contract.run.rundir import home_folder
 
 Origin = Literal["pictures", "dataset", "hub"]
 
@@ -27,7 +29,7 @@ class NoColumn(NoDataset):
 
 def cache_folder() -> Path:
     """Where caches of all runs lie: $XDG_CACHE_HOME/loratui, or ~/.cache/loratui."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    root = os.environ.get("XDG_CACHE_HOME") or home_folder() / ".cache"
     return Path(root) / "loratui"
 
 
@@ -58,7 +60,7 @@ def is_dataset_folder(folder: Path) -> bool:
 
 
 def _has_pictures(folder: Path) -> bool:
-    return any(Path(name).suffix.lower() in ENDINGS for name in _names(folder) if not name.startswith("."))
+    return any(is_picture(folder / name) for name in _names(folder))
 
 
 def _has_data(folder: Path, deeper: int) -> bool:

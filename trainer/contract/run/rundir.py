@@ -116,6 +116,23 @@ def write_atomic(path: Path, data: bytes | str, mode: int = 0o600) -> None:
         raise
 
 
+def home_folder() -> Path:
+    """The person's home; where nobody knows one (a container without HOME), a folder that is not there."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path("/nonexistent")
+
+
+def can_see(path: Path) -> bool:
+    """Whether something is there, as far as this user may look: a closed folder hides what it has."""
+    try:
+        path.stat()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
 def make_private(path: Path) -> None:
     """Make a folder (and its parents) that only its owner can look into."""
     path.mkdir(parents=True, exist_ok=True, mode=0o700)

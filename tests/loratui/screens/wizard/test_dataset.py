@@ -21,7 +21,9 @@ def draft(photos: Path) -> Draft:
     return Draft(step=1, values={"dataset.path": "photos"})
 
 
-@pytest.mark.parametrize(("typed", "said"), [("nowhere", "there is no folder"), ("photos/dog_0.png", "is a file")])
+@pytest.mark.parametrize(
+    ("typed", "said"), [("nowhere", "there is no folder"), ("photos/dog_0.png", "is one picture; name the folder")]
+)
 async def test_a_wrong_folder_is_a_sentence(wizard: Wizard, photos: Path, typed: str, said: str) -> None:
     app = wizard()
     async with app.run_test(size=(120, 24)) as pilot:

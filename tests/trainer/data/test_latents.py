@@ -1,0 +1,64 @@
+"""Latents that were kept are used only for the very pixels, cut and VAE that they were made from."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers import AutoencoderKL
+from PIL import Image
+
+from tests.trainer.conftest import make_config
+from trainer.contract.basemodel.inspect import small_model
+from trainer.data import latents
+from trainer.data.dataset import View, geometry, read_dataset
+from trainer.data.latents import LatentCache
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def vae() -> Any:
+    return AutoencoderKL.from_pretrained(small_model(), subfolder="vae")
+
+
+def draw(folder: Path, seed: int) -> None:
+    """A picture of always the same size in bytes and time of change."""
+    folder.mkdir(exist_ok=True)
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (96, 96, 3), np.uint8)).save(folder / "a.bmp")
+    os.utime(folder / "a.bmp", (1_700_000_000, 1_700_000_000))
+
+
+def view(folder: Path, side: int = 64) -> View:
+    item = read_dataset(make_config(folder))[0]
+    return View(item, geometry(item, (side, side), None, False), 1, 0)
+
+
+def opened(place: Path, vae: Any, background: str = "#ffffff", digest: str = "one") -> LatentCache:
+    cache = LatentCache(place, background)
+    cache.use(vae, CPU, digest)
+    return cache
+
+
+def test_another_content_of_the_same_size_and_time_is_encoded_anew(tmp_path: Path, vae: Any) -> None:
+    draw(tmp_path / "set", 1)
+    first = opened(tmp_path / "cache", vae).get(view(tmp_path / "set"))["mean"]
+    draw(tmp_path / "set", 2)
+    second = opened(tmp_path / "cache", vae).get(view(tmp_path / "set"))["mean"]
+    assert torch.equal(second, opened(tmp_path / "empty", vae).get(view(tmp_path / "set"))["mean"])
+    assert not torch.equal(first, second)
+
+
+def test_all_that_decides_the_latents_is_in_the_key(tmp_path: Path, vae: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw(tmp_path / "set", 1)
+    place, one = tmp_path / "cache", view(tmp_path / "set")
+    keys = [opened(place, vae).key(one), opened(place, vae).key(view(tmp_path / "set", 32))]
+    keys += [opened(place, vae, "#000000").key(one), opened(place, vae, digest="another VAE").key(one)]
+    assert opened(place, vae).key(one) == keys[0]
+    monkeypatch.setattr(latents, "RULE", latents.RULE + 1)  # other pixels come of the same file
+    keys.append(opened(place, vae).key(one))
+    assert len(set(keys)) == len(keys)
