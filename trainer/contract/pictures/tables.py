@@ -133,7 +133,7 @@ def _separated(text: str) -> Table:
     head = lines[first] if first < len(lines) else ""
     separator = said[1] if said else _separator(head)
     try:
-        columns = [one.strip() for one in next(csv.reader([head], delimiter=separator), [])]
+        columns = _head(head, separator)
         reader = csv.reader(lines[first + 1 :], delimiter=separator, strict=True)
         rows = [(first + 1 + reader.line_num, row) for row in reader if any(one.strip() for one in row)]
     except csv.Error:
@@ -149,9 +149,17 @@ def _separated(text: str) -> Table:
     return Table(tuple(found), tuple(bad[:MOST_BAD]))
 
 
+def _head(line: str, separator: str) -> list[str]:
+    try:
+        names = next(csv.reader([line], delimiter=separator), [])
+    except csv.Error:
+        names = line.split(separator)
+    return [one.strip() for one in names]
+
+
 def _separator(head: str) -> str:
     """The one that makes a known column of the head, or else the most columns."""
-    split = {one: [name.strip() for name in next(csv.reader([head], delimiter=one), [])] for one in SEPARATORS}
+    split = {one: _head(head, one) for one in SEPARATORS}
     return max(SEPARATORS, key=lambda one: (file_column(tuple(split[one])) is not None, len(split[one])))
 
 

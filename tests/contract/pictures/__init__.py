@@ -1,0 +1,1 @@
+"""Tests of which pixels a picture file holds."""
