@@ -19,6 +19,7 @@ from trainer.contract.run.queue import leave
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.run.starting import pass_on
 from trainer.contract.settings.config import TrainConfig, config_sha, load_config
+from trainer.data.listing import refuse_early
 
 if TYPE_CHECKING:
     from trainer.checkpoints.snapshot import FoundCheckpoint
@@ -73,6 +74,7 @@ def _refuse(sentences: list[str], log: EventLog, began: float) -> int:
 
 
 def _train(config: TrainConfig, run: RunDir, log: EventLog, began: float, started: float, dead: int | None) -> int:
+    refuse_early(config)
     from trainer.checkpoints.snapshot import newest_checkpoint
     from trainer.commands import Requests, Stop
     from trainer.ground.machine import gpu_memory, gpu_name, versions

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import sys
 from typing import Any
 
 from trainer.contract.basemodel.inspect import NotSDXL
+from trainer.data.listing import DataError
 
 Explained = tuple[str, str, list[str]]
 
@@ -31,30 +33,26 @@ _NO_MEMORY = (
 
 def is_memory(error: BaseException) -> bool:
     """Whether memory ran out, on a GPU or in RAM."""
-    import torch
-
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+    torch = sys.modules.get("torch")
+    if isinstance(error, MemoryError) or (torch is not None and isinstance(error, torch.OutOfMemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
 
 
 def details(error: BaseException) -> dict[str, Any]:
     """What the `error` event says beside the words: `step` and `pictures` where there is one at fault."""
-    from trainer.data.dataset import DataError
+    if isinstance(error, DataError):  # first: it may come before torch, which the others load
+        return {"pictures": list(error.files)}
     from trainer.step.step import NotFinite
 
-    match error:
-        case NotFinite():
-            return {"step": error.step, "pictures": list(error.pictures)}
-        case DataError():
-            return {"pictures": list(error.files)}
-    return {}
+    return {"step": error.step, "pictures": list(error.pictures)} if isinstance(error, NotFinite) else {}
 
 
 def explain(error: BaseException) -> Explained:
     """Kind (oom, nan, data, usage, disk, signal, exception), message and advice of whatever ended a run."""
+    if isinstance(error, DataError):
+        return "data", str(error), ["repair or skip the pictures named, then start again"]
     from trainer.checkpoints.snapshot import OtherRun
-    from trainer.data.dataset import DataError
     from trainer.ground.world import Uneven
     from trainer.inputs import SettingsError
     from trainer.model.adapters import UnknownBlock
@@ -73,8 +71,6 @@ def explain(error: BaseException) -> Explained:
                 str(error),
                 [*advice, "what was trained before is saved and exported"],
             )
-        case DataError():
-            return "data", str(error), ["repair or skip the pictures named, then start again"]
         case OtherRun():
             return "data", str(error), ["start a new run, or put back what was changed"]
         case NotSDXL() | ModelError() | UnknownBlock() | Uneven() | NoOptimizer() | SettingsError():

@@ -137,6 +137,8 @@ class _View:
         match event.get("type"):
             case "work":
                 self._line(f"{plural(int(event['wanted']), 'picture')} without a caption in {show_path(self._folder)}")
+            case "note":
+                self._line(f"! {safe_text(event.get('message'))}")
             case "left" if event.get("reason") in HAS_ONE:
                 self._there += 1
             case "left":

@@ -79,7 +79,15 @@ def run_check(folder: Path, settings: ScanSettings, as_json: bool, sheet: Path |
     except KeyboardInterrupt:
         raise typer.Exit(exits.STOPPED) from None
     _print(report, as_json)
-    return exits.DATASET if any(one.severity == "block" for one in report.all_findings) else exits.DONE
+    return exits.DONE if _would_run(report) else exits.DATASET
+
+
+def _would_run(report: Report) -> bool:
+    """Whether a run with this folder starts: it does not search sub-folders, whatever was looked at here."""
+    from loratui.curation.report import outcome
+
+    names = [*(one.name for one in report.pictures), *(one.file for one in report.findings)]
+    return outcome(report, [one for one in names if "/" in one]).ready
 
 
 def _has_pictures(folder: Path) -> bool:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-Severity = Literal["block", "warn", "hint"]
+from trainer.contract.pictures.problems import Severity as Severity
+from trainer.contract.pictures.problems import accept_key
+
 Box = tuple[float, float, float, float]  # x, y, width, height as fractions of the picture
 SEVERITIES: tuple[Severity, ...] = ("block", "warn", "hint")
 
@@ -29,7 +31,7 @@ class Finding:
     @property
     def accept_key(self) -> str:
         """What stands in dataset.accept once a person has accepted it: "low-resolution:anna_003.jpg"."""
-        return f"{self.code}:{self.file}"
+        return accept_key(self.code, self.file)
 
 
 @dataclass(frozen=True)

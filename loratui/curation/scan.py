@@ -14,7 +14,13 @@ from typing import Any
 
 from loratui.curation.cache import ScanCache
 from loratui.curation.checks.caption_words import wording_findings
-from loratui.curation.checks.captions import caption_findings, length_findings, problem_findings, raw_findings
+from loratui.curation.checks.captions import (
+    caption_findings,
+    length_findings,
+    problem_findings,
+    raw_findings,
+    syntax_findings,
+)
 from loratui.curation.checks.colours import look_groups
 from loratui.curation.checks.duplicates import relate, with_duplicates
 from loratui.curation.checks.folder import look_into
@@ -100,7 +106,7 @@ def scan(
     cache.store()
     looks = look_groups([one.look for one in measured])
     reports = [replace(one, look=look) for one, look in zip(reports, looks, strict=True)]
-    problems = problem_findings(place.listing.problems)
+    problems = (*problem_findings(place.listing.problems), *syntax_findings(listed, settings.trigger))
     pictures = tuple(_with_problems(one, problems) for one in with_duplicates(reports, measured, related))
     of_set = [one for one in problems if one.file not in {picture.name for picture in pictures}]
     report = Report(

@@ -28,6 +28,8 @@ def main(arguments: list[str]) -> int:
     try:
         work = find_work(asked.folder, asked.caption_column)
         tell("work", folder=str(asked.folder), wanted=len(work.wanted), left=len(work.left))
+        for note in work.notes:
+            tell("note", message=note)
         for name, reason in work.left:
             tell("left", file=name, reason=reason)
         if asked.dry_run:

@@ -20,6 +20,7 @@ class CaptionWork:
 
     wanted: tuple[Picture, ...]
     left: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...] = ()  # what is to be known of captions before a model writes others
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ def find_work(folder: Path, caption_column: str = "prompt") -> CaptionWork:
     wanted: list[Picture] = []
     left: list[tuple[str, str]] = []
     files: set[Path] = set()
-    for picture in list_pictures(folder, caption_column).pictures:
+    listing = list_pictures(folder, caption_column)
+    for picture in listing.pictures:
         file = caption_file(picture.path)
         reason = _reason(picture, file, files)
         if reason:
@@ -53,7 +55,8 @@ def find_work(folder: Path, caption_column: str = "prompt") -> CaptionWork:
         else:
             wanted.append(picture)
             files.add(file)
-    return CaptionWork(tuple(wanted), tuple(left))
+    notes = [f"{one.file}: {one.message}; {one.remedy}".removeprefix(": ") for one in listing.problems]
+    return CaptionWork(tuple(wanted), tuple(left), tuple(notes))
 
 
 def _reason(picture: Picture, file: Path, files: set[Path]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,20 +11,11 @@ from trainer.contract.pictures.folder import NoDataset, list_pictures
 from trainer.contract.settings.buckets import Size, bucket_of
 from trainer.contract.settings.config import TrainConfig
 from trainer.data import images
+from trainer.data.listing import DataError as DataError
+from trainer.data.listing import listed
 from trainer.ground import draws
 
 CROPS = 8  # places that a random crop chooses from, so that their latents can be cached
-
-
-class DataError(ValueError):
-    """The dataset cannot be trained on; `problems` has a sentence for every file that is at fault.
-
-    `files` are the pictures without which it could be, as `dataset.skip` names them.
-    """
-
-    def __init__(self, problems: list[str], files: Sequence[str] = ()) -> None:
-        super().__init__("\n".join(problems))
-        self.problems, self.files = problems, tuple(files)
 
 
 @dataclass(frozen=True)
@@ -149,11 +139,7 @@ def geometry(item: Item, size: Size, crop: int | None, flip: bool) -> images.Geo
 def read_dataset(config: TrainConfig) -> tuple[Item, ...]:
     """The pictures to train on, in sorted order, all opened once. Raises DataError naming every bad file at once."""
     data = config.dataset
-    try:
-        listing = list_pictures(Path(data.path).expanduser(), data.caption_column, data.skip)
-    except NoDataset as error:
-        raise DataError([str(error)]) from None
-    problems = [f"{one.file}: {one.message}; {one.remedy}" for one in listing.problems]
+    listing, problems = listed(config)
     skippable = not problems  # what is wrong with a caption is not mended by leaving a picture out
     items, bad = [], []
     for picture in listing.pictures:

@@ -13,6 +13,7 @@ from typing import Any
 
 from trainer.contract.pictures.folder import MAX_BYTES, METADATA, NoDataset, list_pictures, read_regular
 from trainer.contract.pictures.formats import ENDINGS, is_picture
+from trainer.contract.pictures.problems import stopping
 from trainer.contract.pictures.sources import SAVED, NoColumn
 from trainer.contract.settings.config import BY_KEY
 
@@ -210,8 +211,8 @@ def _loose(folder: Path, wanted: WantedRows) -> Rows:
     if columns and wanted.column not in texts:
         raise _no_column(wanted.column, columns, texts)
     listing = list_pictures(folder, wanted.column)
-    if listing.problems:
-        raise NoDataset("; ".join(one.message for one in listing.problems[:3]))
+    if stopped := stopping(listing.problems):
+        raise NoDataset("; ".join(f"{one.message}; {one.remedy}" for one in stopped[:3]))
     captioned = any(one.caption is not None for one in listing.pictures)
     rows = (Row(read_regular(one.path, MAX_BYTES), one.caption or "") for one in listing.pictures)
     return Rows(rows, len(listing.pictures), captioned)

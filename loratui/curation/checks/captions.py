@@ -7,12 +7,14 @@ import unicodedata
 from collections.abc import Iterable
 
 from loratui.curation.checks.tokens import MOST, TokenCount
+from loratui.curation.foreign import REFUSAL, foreign, is_mild
 from loratui.curation.report import Finding, Severity
-from loratui.terminal.text import safe_text
-from trainer.contract.pictures.folder import MAX_CAPTION_BYTES, Picture, Problem, read_regular
-from trainer.contract.settings.triggers import holds_word, split_triggers, word_pattern
+from loratui.terminal.text import plural, safe_text
+from trainer.contract.pictures.folder import MAX_CAPTION_BYTES, Picture, read_regular
+from trainer.contract.pictures.problems import Problem, severity_of
+from trainer.contract.pictures.regular import UTF16, as_text
+from trainer.contract.settings.triggers import holds_word, plain_width, split_triggers, word_pattern
 
-BLOCKING = frozenset({"metadata-outside"})  # a path that leaves the folder: hostile, or a mistake to know of
 ESTIMATED_MOST = 85  # an estimate that is this high is over 75 in truth
 BOM = b"\xef\xbb\xbf"
 
@@ -40,17 +42,21 @@ def length_findings(name: str, count: TokenCount) -> tuple[Finding, ...]:
 
 def raw_findings(picture: Picture) -> tuple[Finding, ...]:
     """What the file of a caption looks like: a byte order mark, DOS line ends, no words."""
-    if picture.source != "sidecar":
+    if picture.text_file is None:
         return ()
-    raw = read_regular(picture.path.with_suffix(".txt"), MAX_CAPTION_BYTES)
+    raw = read_regular(picture.text_file, MAX_CAPTION_BYTES)
     if raw is None:
         return ()
     found = []
-    marks = [
-        word for word, there in (("a byte order mark", raw.startswith(BOM)), ("DOS line ends", b"\r" in raw)) if there
-    ]
+    looks = {
+        "a byte order mark": raw.startswith(BOM),
+        "16 bits a letter (UTF-16)": raw.startswith(UTF16),
+        "DOS line ends": b"\r" in raw,
+        "full-width letters": raw_text(picture) != plain_width(raw_text(picture)),
+    }
+    marks = [word for word, there in looks.items() if there]
     if marks:
-        said = f"the caption file has {' and '.join(marks)}; both are left out here, other programs may train them"
+        said = f"the caption file has {' and '.join(marks)}; read rightly here, other programs may train them"
         found.append(Finding("caption-bom", "hint", picture.name, None, said, "save it as plain UTF-8"))
     if picture.caption is None and not raw.removeprefix(BOM).strip():
         said = "the caption file has no words in it"
@@ -58,14 +64,43 @@ def raw_findings(picture: Picture) -> tuple[Finding, ...]:
     return tuple(found)
 
 
+def raw_text(picture: Picture) -> str:
+    """The caption with its line ends, as far as it can be read."""
+    raw = None if picture.text_file is None else read_regular(picture.text_file, MAX_CAPTION_BYTES)
+    try:
+        return as_text(raw) if raw is not None else picture.caption or ""
+    except UnicodeDecodeError:
+        return ""
+
+
+def syntax_findings(pictures: Iterable[Picture], trigger: str) -> tuple[Finding, ...]:
+    """Once for the set: how many captions hold what other programs write, with an example of each kind."""
+    kinds: dict[str, str] = {}
+    count = 0
+    for picture in pictures:
+        found = foreign(raw_text(picture), trigger)
+        count += bool(found)
+        kinds = {**found, **kinds}
+    if not kinds:
+        return ()
+    shown = ", ".join(f"{name} ('{safe_text(example, 30)}')" for name, example in kinds.items())
+    said = f"{plural(count, 'caption')} with what other programs write, trained as it stands: {shown}"
+    severity: Severity = "hint" if is_mild(set(kinds)) else "warn"
+    remedy = "'loratui fix' writes copies with plain words; it takes the first of several"
+    if REFUSAL in kinds:
+        remedy += "; write those captions that a chat model refused"
+    return (Finding("caption-syntax", severity, "", count, said, remedy),)
+
+
 def problem_findings(problems: Iterable[Problem]) -> tuple[Finding, ...]:
-    """What was wrong with the caption files themselves."""
-    return tuple(
-        Finding(
-            one.code, "block" if one.code in BLOCKING else "warn", one.file, None, safe_text(one.message), one.remedy
-        )
-        for one in problems
-    )
+    """What was wrong with the files of the folder; what is fatal cannot be accepted."""
+    return tuple(_finding(one, severity_of(one)) for one in problems)
+
+
+def _finding(one: Problem, severity: Severity) -> Finding:
+    value = list(one.value) if isinstance(one.value, tuple) else one.value
+    words, remedy = safe_text(one.message), safe_text(one.remedy)
+    return Finding(one.code, severity, one.file, value, words, remedy, acceptable=severity != "block")
 
 
 def _trigger(name: str, caption: str, trigger: str) -> tuple[Finding, ...]:

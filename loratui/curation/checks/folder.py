@@ -10,6 +10,7 @@ from pathlib import Path, PurePath
 
 from loratui.curation.report import Finding
 from loratui.terminal.text import plural, safe_text
+from trainer.contract.pictures.companions import is_companion_folder
 from trainer.contract.pictures.contents import is_litter, remedy_of
 from trainer.contract.pictures.folder import Listing, NoDataset, Picture, list_pictures
 from trainer.contract.pictures.formats import NEVER, endings, is_picture
@@ -29,17 +30,21 @@ class FolderContents:
 
 def look_into(folder: Path, caption_column: str, subfolders: bool) -> FolderContents:
     """List the pictures, with those of sub-folders if wanted. Raises NoDataset."""
-    below = list(_below(folder))
+    every = list(_below(folder))
+    masks = [one for one in every if any(map(is_companion_folder, one.relative_to(folder).parts))]
+    below = [one for one in every if one not in masks]
+    only_below = False
     try:
         listing = list_pictures(folder, caption_column)
     except NoDataset:
         if not subfolders or not any(_pictures_in(one) for one in below):
             raise
-        listing = Listing((), ())
+        listing, only_below = Listing((), ()), True
     inside = {one: _pictures_in(one) for one in below}
     found = [*_beside(folder), *_left_out(folder, listing), *_one_name(listing)]
     if count := sum(inside.values()):
-        found.insert(0, _sub(folder, count, [one for one in below if inside[one]]))
+        found.insert(0, _sub(folder, count, [one for one in below if inside[one]], only_below))
+    found += _masks(folder, masks)
     if subfolders:
         listing = _with_subfolders(folder, listing, [one for one in below if inside[one]], caption_column)
     return FolderContents(listing, tuple(found))
@@ -102,9 +107,24 @@ def _ending(name: str) -> str:
     return PurePath(name).suffix.lower()
 
 
-def _sub(folder: Path, count: int, below: list[Path]) -> Finding:
+def _masks(folder: Path, below: list[Path]) -> Iterator[Finding]:
+    count = sum(_pictures_in(one) for one in below)
+    if count:
+        names = [one.relative_to(folder).as_posix() for one in below]
+        said = f"{plural(count, 'file')} in {_some(names)} left out: masks, depth or poses of other pictures"
+        yield Finding(
+            "companions", "hint", "", names[:20], said, "rename the folder, if they are pictures to learn from"
+        )
+
+
+def _sub(folder: Path, count: int, below: list[Path], only: bool) -> Finding:
+    """It stops a run where all pictures are there."""
     names = [one.relative_to(folder).as_posix() for one in below]
     said = f"{plural(count, 'picture')} in sub-folders, which a run does not search: {_some(names)}"
+    if only:
+        return Finding(
+            "in-subfolder", "block", "", names[:20], said, f"name {_some(names[:1])} itself", acceptable=False
+        )
     return Finding("in-subfolder", "hint", "", names[:20], said, "move them up, or choose the sub-folder itself")
 
 

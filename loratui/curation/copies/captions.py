@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from loratui.curation.checks.captions import is_hidden
 from loratui.curation.copies.pixels import FixStep
+from loratui.curation.foreign import cleaned, foreign
 from trainer.contract.pictures.folder import MAX_CAPTION_BYTES, Picture, read_regular
-from trainer.contract.settings.triggers import holds_word, split_triggers, word_pattern
+from trainer.contract.pictures.regular import UTF16
+from trainer.contract.settings.triggers import holds_word, plain_width, split_triggers, word_pattern
 from trainer.contract.settings.triggers import with_trigger as put_before
-
-UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,13 @@ class CaptionCopy:
 
 def copy_caption(picture: Picture, trigger: str, edited: str | None = None) -> CaptionCopy:
     """The caption of `picture`, or `edited` in its place, put right; an empty `trigger` adds none."""
-    sidecar = picture.path.with_suffix(".txt")
+    sidecar = picture.text_file
     done: list[FixStep] = []
     raw = None
     if edited is not None:
         text = edited.strip()
         done.append(FixStep("caption", "caption as edited"))
-    elif picture.source == "sidecar":
+    elif sidecar is not None:
         raw = read_regular(sidecar, MAX_CAPTION_BYTES)
         if raw is None:
             return CaptionCopy(None, (), f"{sidecar.name} is too large or cannot be read: the copy has no caption")
@@ -43,7 +43,7 @@ def copy_caption(picture: Picture, trigger: str, edited: str | None = None) -> C
         text = picture.caption or ""
         if text:
             done.append(FixStep("caption", "caption from the metadata into a .txt of its own"))
-    for step in (_plain, lambda words: with_trigger(words, trigger)):
+    for step in (_plain, lambda words: _in_plain_words(words, trigger), lambda words: with_trigger(words, trigger)):
         text, more = step(text)
         done += more
     if done:
@@ -64,6 +64,15 @@ def _plain(text: str) -> tuple[str, list[FixStep]]:
             FixStep("control", f"{count} invisible character{'s' if count > 1 else ''} removed from the caption")
         )
     return shown, done
+
+
+def _in_plain_words(text: str, trigger: str) -> tuple[str, list[FixStep]]:
+    """Without what other programs write into captions; it says which kinds were there."""
+    plain = cleaned(plain_width(text), trigger)
+    if plain == text:
+        return text, []
+    kinds = ", ".join(foreign(text, trigger)) or "full-width letters"
+    return plain, [FixStep("syntax", f"caption in plain words: {kinds}")]
 
 
 def with_trigger(text: str, trigger: str) -> tuple[str, list[FixStep]]:

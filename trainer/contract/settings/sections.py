@@ -39,7 +39,8 @@ class Dataset(Section):
     caption_column: str = setting(
         "prompt",
         "caption column",
-        "The column of metadata.jsonl, metadata.csv or the data set that holds the captions.",
+        "The column of the metadata or the data set that holds the captions; or an ending of text files (.tags); or "
+        "file_name.",
         source=SEED + " (caption_column)",
         min_length=1,
     )

@@ -4,10 +4,28 @@ from __future__ import annotations
 
 import re
 
+# scripts that put no space between words, and Hangul, whose particles follow a foreign word at once
+_NO_SPACES = (
+    "\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3005-\u3007\u3040-\u312f\u31f0-\u31ff"
+    "\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\uff66-\uff9d\U00020000-\U0003ffff"
+)
+_LETTER = rf"[^\W{_NO_SPACES}]"  # of a script with spaces: beside a word it makes another word of it
+# full-width letters and digits of East Asian keyboards, which CLIP takes for something else
+_WIDTHS = {
+    code: code - 0xFEE0
+    for first, last in ("\uff10\uff19", "\uff21\uff3a", "\uff41\uff5a")
+    for code in range(ord(first), ord(last) + 1)
+}
+
 
 def split_triggers(trigger: str) -> tuple[str, ...]:
     """The identifiers of a trigger setting: "TOK, TOK2" gives ("TOK", "TOK2")."""
-    return tuple(word.strip() for word in trigger.split(",") if word.strip())
+    return tuple(word.strip() for word in plain_width(trigger).split(",") if word.strip())
+
+
+def plain_width(text: str) -> str:
+    """`text` with ordinary letters and digits for the full-width ones."""
+    return text.translate(_WIDTHS)
 
 
 def holds_word(text: str, word: str) -> bool:
@@ -38,5 +56,10 @@ def sharing_file(words: tuple[str, ...]) -> tuple[str, str] | None:
 
 
 def word_pattern(word: str) -> str:
-    """The regular expression of `word` as a whole word, also where it starts or ends in punctuation."""
-    return rf"(?<!\w){re.escape(word)}(?!\w)"
+    """The regular expression of `word` as a whole word, also where it starts or ends in punctuation.
+
+    Characters of scripts that have no spaces between words may stand beside it.
+    """
+    before = "" if re.match(f"[{_NO_SPACES}]", word) else f"(?<!{_LETTER})"
+    after = "" if re.search(rf"[{_NO_SPACES}]\Z", word) else f"(?!{_LETTER})"
+    return f"{before}{re.escape(word)}{after}"

@@ -1,0 +1,115 @@
+"""What other programs write into captions, which SDXL reads as words: weights, wildcards, markup, a chat's preamble."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from trainer.contract.settings.triggers import holds_word, split_triggers
+
+Clean = Callable[[str], str]
+NUMBER = r"\s*[+-]?\d*\.?\d+\s*"
+
+
+@dataclass(frozen=True)
+class ForeignSyntax:
+    """A kind of syntax by its name, where it stands, and what is left without it; `mild` costs a caption little."""
+
+    name: str
+    pattern: re.Pattern[str]
+    clean: Callable[[re.Match[str]], str]
+    mild: bool = False
+
+
+def _kind(name: str, pattern: str, clean: Callable[[re.Match[str]], str], mild: bool = False) -> ForeignSyntax:
+    return ForeignSyntax(name, re.compile(pattern), clean, mild)
+
+
+def _underscores(found: re.Match[str]) -> str:
+    return found[0].replace("_", " ").replace("\\", "")
+
+
+def _preamble(found: re.Match[str]) -> str:
+    return found["after"].strip().strip("\"'\u201c\u201d").strip()
+
+
+_CHAT = (
+    r"(?is)\A\s*(?:<think>.*?</think>\s*)?"
+    r"(?:(?:sure|certainly|of course|absolutely|okay|ok|great)\b[^\n:.!]{0,60}[!.,:]\s*"
+    r"(?:here(?:'s|\u2019s| is| are)\b[^\n:]{0,120}:\s*)?"
+    r"|here(?:'s|\u2019s| is| are)\b[^\n:]{0,120}:\s*"
+    r"|(?=[*#]*\s*(?:caption|prompt|description)\s*:))"
+    r"[*#\s]*(?:(?:caption|prompt|description)\s*:)?[*\s]*(?P<after>.+)\Z"
+)
+_REFUSAL = r"(?i)\A\s*(?:i['\u2019]?m sorry|i am sorry|sorry, (?:but )?i\b|i can(?:['\u2019]t|not)\b|as an ai\b)"
+# in the order in which they are cleaned: what stands around others comes first
+KINDS = (
+    _kind("a chat model's preamble", _CHAT, _preamble),
+    _kind("Markdown", r"\*\*([^*\n]+)\*\*|(?m:^#{1,6} )", lambda found: found[1] or ""),
+    _kind("HTML", r"&(?:[a-zA-Z]{2,8}|#\d{1,6}|#x[0-9a-fA-F]{1,6});", lambda found: html.unescape(found[0])),
+    _kind("HTML", r"</?(?:p|br|b|i|u|em|strong|div|span|ul|li)\b[^<>]{0,80}>", lambda _: " "),
+    _kind("networks <lora:...>", r"<(?:lora|lyco|locon|loha|hypernet|embedding|ti)\s*:[^<>\n]*>", lambda _: " "),
+    _kind("wildcards", r"\{([^{}|\n]*)\|[^{}\n]*\}", lambda found: re.sub(r"^\d*\.?\d+::", "", found[1])),
+    _kind("wildcards", r"(?<!\w)__[\w/*.-]+?__(?!\w)", lambda _: ""),
+    _kind("weights", rf"(?<!\\)\(((?:[^()\\\n]|\\.)+?):{NUMBER}\)", lambda found: found[1]),
+    _kind("weights", r"(?<!\\)\(\(+((?:[^()\\\n]|\\.)+)\)\)+", lambda found: found[1]),
+    _kind("weights", r"\[([^\[\]\n:]+)(?::[^\[\]\n]*)?\](?!\()", lambda found: found[1]),
+    _kind("weights", r"\{+([^{}|\n]+)\}+", lambda found: found[1]),
+    _kind("separators |||", r"\s*\|\|\|\s*", lambda _: ", "),
+    _kind("BREAK", r"(?<!\w)(?:BREAK|ADDCOMM|ADDROW|ADDCOL|ADDBASE)(?!\w)", lambda _: ", "),
+    _kind("escaped brackets", r"\\([()\[\]])", lambda found: found[1], mild=True),
+    # :3 and ^_^ are faces, o_o too: a tag has more letters
+    _kind("underscores", r"(?<![\w/.])(?!\w_\w(?!\w))[^\W_]+(?:_[^\W_]*)+(?![\w/])", _underscores, mild=True),
+)
+LINES = "several captions, one a line"
+REFUSAL = "a chat model's refusal"
+
+
+def foreign(text: str, trigger: str) -> dict[str, str]:
+    """Which kinds stand in `text`, with an example of each."""
+    found: dict[str, str] = {}
+    if re.match(_REFUSAL, text):
+        found[REFUSAL] = text.strip()
+    if len(_captions(text, trigger)) > 1:
+        found[LINES] = _captions(text, trigger)[1]
+    for kind in KINDS:
+        there = next((one[0] for one in kind.pattern.finditer(text) if _changes(kind, one, trigger)), None)
+        if there is not None:
+            found.setdefault(kind.name, there.strip())
+    return found
+
+
+def is_mild(names: set[str]) -> bool:
+    """Whether none of these kinds costs a caption more than a few tokens."""
+    return names <= {one.name for one in KINDS if one.mild}
+
+
+def cleaned(text: str, trigger: str) -> str:
+    """`text` in plain words, in one line where anything was changed; a refusal stays: it needs another caption."""
+    lines = _captions(text, trigger)
+    plain = lines[0] if len(lines) > 1 else text
+    for kind in KINDS:
+        plain = _without(kind, plain, trigger)
+    if plain == text:
+        return text
+    plain = re.sub(r"\s+([,.])", r"\1", " ".join(plain.split()))
+    return re.sub(r"(?:,\s*){2,}", ", ", plain).strip(" ,")
+
+
+def _without(kind: ForeignSyntax, text: str, trigger: str) -> str:
+    return kind.pattern.sub(lambda one: kind.clean(one) if _changes(kind, one, trigger) else one[0], text)
+
+
+def _changes(kind: ForeignSyntax, found: re.Match[str], trigger: str) -> bool:
+    """A trigger is a name, whatever it looks like; and &copyright; is no entity."""
+    return found[0] not in split_triggers(trigger) and kind.clean(found) != found[0]
+
+
+def _captions(text: str, trigger: str) -> list[str]:
+    """The lines of a file that has several captions: each with the trigger of its own. A long one may be wrapped."""
+    words = split_triggers(trigger)
+    lines = [one.strip() for one in text.splitlines() if one.strip()]
+    alone = all(any(holds_word(line, word) for word in words) for line in lines)
+    return lines if words and len(lines) > 1 and alone else []

@@ -1,0 +1,165 @@
+"""Whatever the check calls a warning can be accepted, and then trains; what is fatal stops the trainer as well."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageEnhance, ImageFilter
+
+from loratui.commands.check import run_check
+from loratui.curation.codes import CODES
+from loratui.curation.report import outcome
+from loratui.curation.scan import ScanSettings, scan
+from tests.loratui.curation.conftest import scene
+from trainer.contract.run import exits
+from trainer.contract.settings.config import TrainConfig, dump_config, nested
+
+Make = Callable[[Path], object]
+
+
+def text(name: str, words: str | bytes) -> Make:
+    return lambda folder: (folder / name).write_bytes(words if isinstance(words, bytes) else words.encode())
+
+
+def shot(name: str, change: Callable[[Image.Image], Image.Image]) -> Make:
+    return lambda folder: change(scene(9)).save(folder / name)
+
+
+def moving(folder: Path) -> None:
+    scene(9, (300, 300)).save(folder / "x.gif", save_all=True, append_images=[scene(8, (300, 300))])
+
+
+def enlarged(one: Image.Image) -> Image.Image:
+    return one.resize((160, 120), Image.Resampling.LANCZOS).resize((640, 480), Image.Resampling.BICUBIC)
+
+
+def row(name: str, words: object) -> str:
+    return json.dumps({"file_name": name, "prompt": words}) + "\n"
+
+
+WARNINGS: dict[str, Make] = {
+    "animated": moving,
+    "low-resolution": shot("x.png", lambda one: one.resize((200, 200))),
+    "thin": shot("x.png", lambda one: one.crop((0, 0, 640, 70)).resize((2560, 280))),
+    "upscaled": shot("x.png", enlarged),
+    "blurred": shot("x.png", lambda one: one.filter(ImageFilter.GaussianBlur(3))),
+    "too-dark": shot("x.png", lambda one: ImageEnhance.Brightness(one).enhance(0.08)),
+    "too-bright": shot("x.png", lambda one: Image.blend(one, Image.new("RGB", one.size, "white"), 0.95)),
+    "low-contrast": shot("x.png", lambda one: Image.blend(one, Image.new("RGB", one.size, "#808080"), 0.95)),
+    "duplicate": lambda folder: (folder / "x.png").write_bytes((folder / "a.png").read_bytes()),
+    "near-duplicate": lambda folder: Image.open(folder / "a.png").save(folder / "x.jpg", quality=90),
+    "caption-unreadable": text("b.txt", "a TOK " * 20_000),
+    "caption-not-utf8": text("b.txt", b"a TOK, caf\xe9"),
+    "caption-control": text("b.txt", "a TOK\0 cat"),
+    "caption-long": text("b.txt", "a TOK " + "dog " * 99),
+    "caption-syntax": text("b.txt", "a TOK, (sharp:1.2)"),
+    "trigger-missing": text("b.txt", "a cat"),
+    "caption-several": text("metadata.jsonl", row("b.png", ["a TOK", "another TOK"])),
+    "captions-unread": text("metadata.jsonl", json.dumps({"file_name": "b.png", "short": "x", "long": "y"})),
+    "metadata-without-picture": text("metadata.jsonl", row("gone.png", "a TOK")),
+    "metadata-bad-row": text("metadata.jsonl", "no row\n" + row("a.png", "a TOK")),
+    "metadata-unreadable": lambda folder: (folder / "metadata.jsonl").open("w").truncate(65 * 1024 * 1024),
+    "captions-in-names": lambda folder: [
+        (folder / f"{one}.png").rename(folder / f"a photo of the TOK, {one}.png") for one in "ab"
+    ],
+}
+FATAL: dict[str, Make] = {
+    "metadata-outside": text("metadata.jsonl", row("../secret.png", "x")),
+    "empty-file": text("x.png", b""),
+    "unreadable": text("x.png", b"no picture at all"),
+    "truncated": lambda folder: (folder / "x.png").write_bytes((folder / "a.png").read_bytes()[:9000]),
+}
+# of faces, which drawn pictures have none of, and what the trainer has no part in: no caption file is behind them
+ELSEWHERE = {
+    "no-face", "several-faces", "far-away", "face-cut", "no-pictures", "in-subfolder", "too-large", "stalling",
+    "other-formats",
+}  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    place = tmp_path / "set"
+    place.mkdir()
+    for number, name in enumerate("ab"):
+        scene(number).save(place / f"{name}.png")
+    return place
+
+
+def decided(folder: Path, code: str) -> tuple[list[str], bool]:
+    """What is to be accepted of the folder, and whether a run is ready then."""
+    report = scan(folder, ScanSettings(resolution=256, trigger="TOK"))
+    assert code in {one.code for one in report.all_findings if one.severity in ("block", "warn")}
+    accept = [one.accept_key for one in report.all_findings if one.acceptable]
+    return accept, outcome(report, (), accept).ready
+
+
+def config(folder: Path, accept: list[str]) -> TrainConfig:
+    values = {"name": "x", "dataset.path": str(folder), "dataset.accept": accept, "train.resolution": 256}
+    return TrainConfig.model_validate(nested(values))
+
+
+def test_every_code_that_stops_a_run_is_tried_here() -> None:
+    stopping = {name for name, one in CODES.items() if one.severity in ("block", "warn")}
+    assert stopping - ELSEWHERE == {*WARNINGS, *FATAL}
+
+
+@pytest.mark.parametrize("code", WARNINGS)
+def test_a_warning_that_is_accepted_trains(folder: Path, code: str) -> None:
+    from trainer.data.dataset import read_dataset
+
+    WARNINGS[code](folder)
+    accept, ready = decided(folder, code)
+    assert ready
+    items = read_dataset(config(folder, accept))
+    pictures = [one.name for one in folder.iterdir() if one.suffix in (".png", ".jpg", ".gif")]
+    assert [item.name for item in items] == sorted(pictures)
+
+
+@pytest.mark.parametrize("code", FATAL)
+def test_what_is_fatal_cannot_be_accepted_anywhere(folder: Path, code: str) -> None:
+    from trainer.data.dataset import DataError, read_dataset
+
+    FATAL[code](folder)
+    accept, ready = decided(folder, code)
+    assert not ready
+    with pytest.raises(DataError):
+        read_dataset(config(folder, [*accept, f"{code}:", f"{code}:metadata.jsonl", f"{code}:x.png"]))
+
+
+@pytest.mark.parametrize("code", ["caption-not-utf8", "captions-unread", "metadata-bad-row", "metadata-outside"])
+def test_what_nobody_accepted_is_refused_by_check_and_trainer_before_torch(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], code: str
+) -> None:
+    (WARNINGS | FATAL)[code](folder)
+    assert run_check(folder, ScanSettings(resolution=256, trigger="TOK"), False) == exits.DATASET
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.toml").write_text(dump_config(config(folder, [])))
+    asked = "import sys; from trainer.__main__ import main; print(main(sys.argv[1:]), 'torch' in sys.modules)"
+    command = [sys.executable, "-c", asked, run / "config.toml"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == [str(exits.DATASET), "False"], done.stderr
+    assert ("b.txt" if code == "caption-not-utf8" else "metadata.jsonl") in done.stderr
+
+
+def test_check_agrees_with_a_run_on_sub_folders(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = ScanSettings(resolution=256, trigger="TOK", subfolders=True)
+    assert run_check(folder, settings, False) == exits.DONE
+    (folder / "more").mkdir()
+    (folder / "more" / "x.png").write_bytes(b"")  # no run looks there
+    assert run_check(folder, settings, False) == exits.DONE
+    assert run_check(folder.parent, settings, False) == exits.DATASET  # and all pictures are there
+
+
+def test_a_folder_of_masks_is_counted_and_not_offered_as_pictures(folder: Path) -> None:
+    (folder / "mask").mkdir()
+    Image.new("L", (640, 480)).save(folder / "mask" / "a.png")
+    report = scan(folder, ScanSettings(resolution=256, trigger="TOK", subfolders=True))
+    assert [one.name for one in report.pictures] == ["a.png", "b.png"]
+    found = {one.code: one.message for one in report.findings}
+    assert "in-subfolder" not in found and found["companions"].startswith("1 file in mask")

@@ -1,0 +1,100 @@
+"""What other programs write into captions: found once for the set, cleaned in copies; the trigger in any script."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from loratui.curation.checks.captions import caption_findings
+from loratui.curation.copies.folder import FixSettings, fix_pictures
+from loratui.curation.foreign import REFUSAL, cleaned, foreign
+from tests.loratui.curation.conftest import look, of_set, scene
+from trainer.contract.settings.triggers import holds_word, split_triggers
+
+CASES = [
+    ("TOK, (masterpiece:1.2), [blurry] coat", "TOK, masterpiece, blurry coat", {"weights"}),
+    ("TOK, ((detailed)), {best}", "TOK, detailed, best", {"weights"}),
+    ("TOK in a {red|blue} coat, __pose__", "TOK in a red coat", {"wildcards"}),
+    ("TOK, <lora:detail:0.8> BREAK scene", "TOK, scene", {"networks <lora:...>", "BREAK"}),
+    ("TOK, 1boy ||| standing", "TOK, 1boy, standing", {"separators |||"}),
+    ("TOK &amp; friends, it&#39;s<br>here", "TOK & friends, it's here", {"HTML"}),
+    (
+        "TOK, long_hair, saber_\\(fate\\), :d, ^_^, o_o",
+        "TOK, long hair, saber (fate), :d, ^_^, o_o",
+        {"underscores", "escaped brackets"},
+    ),
+    (
+        'Sure! Here is a caption for the image:\n\n**Caption:** "TOK on a shelf."\n',
+        "TOK on a shelf.",
+        {"a chat model's preamble", "Markdown"},
+    ),
+    ("Here's a prompt: TOK in snow", "TOK in snow", {"a chat model's preamble"}),
+    ("a TOK\na TOK on a shelf\nTOK, close-up", "a TOK", {"several captions, one a line"}),
+    ("I'm sorry, I can't help with that.", "I'm sorry, I can't help with that.", {REFUSAL}),
+]
+PLAIN = [
+    "a photo of a TOK (left), sitting at 12:30, f/1.8",
+    "a TOK on a\nwooden shelf",
+    "TOK here is a dog & a cat; sure-footed; AT&T",
+    "a sign that says [sic](here)",
+]
+
+
+@pytest.mark.parametrize(("text", "plain", "kinds"), CASES)
+def test_the_syntax_of_other_programs_is_named_and_cleaned(text: str, plain: str, kinds: set[str]) -> None:
+    assert set(foreign(text, "TOK")) == kinds
+    assert cleaned(text, "TOK") == plain
+    assert cleaned(plain, "TOK") == plain
+
+
+@pytest.mark.parametrize("text", PLAIN)
+def test_plain_words_are_left_alone(text: str) -> None:
+    assert foreign(text, "TOK") == {} and cleaned(text, "TOK") == text
+
+
+def test_a_trigger_is_a_name_whatever_it_looks_like() -> None:
+    assert foreign("a photo of my_dog", "my_dog") == {}
+
+
+def test_it_is_one_finding_with_a_count_and_copies_are_clean(folder: Path) -> None:
+    for number, text in enumerate(("TOK, (sharp:1.2)", "TOK, {red|blue} hat", "a TOK", "TOK, long_hair")):
+        scene(number, (130, 130)).save(folder / f"{number}.png")
+        (folder / f"{number}.txt").write_text(text)
+    finding = of_set(look(folder, trigger="TOK"))["caption-syntax"]
+    assert (finding.severity, finding.value, finding.file) == ("warn", 3, "")
+    into = folder.parent / "new"
+    fix_pictures(folder, into, FixSettings("TOK"))
+    read = [(into / f"{number}.txt").read_text().strip() for number in range(4)]
+    assert read == ["TOK, sharp", "TOK, red hat", "a TOK", "TOK, long hair"]
+    assert "caption-syntax" not in of_set(look(into, trigger="TOK"))
+
+
+def test_underscores_alone_are_a_hint(folder: Path) -> None:
+    scene(1, (130, 130)).save(folder / "a.png")
+    (folder / "a.txt").write_text("TOK, long_hair")
+    assert of_set(look(folder, trigger="TOK"))["caption-syntax"].severity == "hint"
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "there"),
+    [
+        ("\u4e00\u5f20TOK\u7684\u7167\u7247", "TOK", True),  # Chinese
+        ("TOK\u306e\u5199\u771f", "TOK", True),  # Japanese
+        ("TOK\uc758 \uc0ac\uc9c4", "TOK", True),  # Korean, with a particle
+        ("\u0e23\u0e39\u0e1bTOK\u0e2a\u0e35\u0e41\u0e14\u0e07", "TOK", True),  # Thai
+        ("\u6211\u7684\u5c0f\u72ac\u5728\u8fd9\u91cc", "\u5c0f\u72ac", True),
+        ("\u4e00\u5f20TOK2\u7684", "TOK", False),
+        ("STOK", "TOK", False),
+        ("\u0421TOK", "TOK", False),  # Cyrillic has spaces
+        ("caf\u00e9TOK", "TOK", False),
+    ],
+)
+def test_the_trigger_is_a_word_also_where_no_spaces_are(text: str, word: str, there: bool) -> None:
+    assert holds_word(text, word) is there
+    codes = [one.code for one in caption_findings("a", text, word, "x")]
+    assert ("trigger-missing" in codes) is not there
+
+
+def test_a_trigger_of_full_width_letters_is_the_plain_one() -> None:
+    assert split_triggers("\uff34\uff2f\uff2b, dog") == ("TOK", "dog")

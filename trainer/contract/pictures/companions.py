@@ -1,0 +1,53 @@
+"""Files that belong to another picture: masks, depth, poses and the like, which trainers lay beside it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path, PurePath
+
+from trainer.contract.pictures.problems import Problem
+from trainer.contract.pictures.regular import is_file
+
+# what programs append: OneTrainer's -masklabel and -condlabel, kohya's _mask, and the names of ControlNet's maps
+WORDS = (
+    "masklabel", "condlabel", "mask", "masks", "matte", "alpha", "depth", "depthmap", "normal", "normals", "pose",
+    "openpose", "dwpose", "canny", "edge", "edges", "lineart", "softedge", "hed", "mlsd", "scribble", "seg",
+    "segmentation", "cond", "conditioning", "control",
+)  # fmt: skip
+ALWAYS = frozenset({"masklabel", "condlabel", "mask", "masks", "matte"})  # also with a caption of its own
+_TAIL = re.compile(rf"(?P<own>.+?)[-_. ](?P<word>{'|'.join(sorted(WORDS, key=len, reverse=True))})", re.IGNORECASE)
+FOLDERS = frozenset(
+    {one for word in WORDS for one in (word, f"{word}s")} | {"conditioning_images", "control_images", "depth_maps"}
+)
+
+
+def is_companion_folder(name: str) -> bool:
+    """Whether a folder of this name holds masks or maps of the pictures beside it, and no pictures to learn."""
+    return name.casefold() in FOLDERS
+
+
+def companions(folder: Path, names: Iterable[str]) -> frozenset[str]:
+    """Those of `names` that are another's with a word for what they are: a-masklabel.png where there is a.jpg.
+
+    A word that a picture's name may have as well (a_pose.jpg) is not enough where a text file describes it.
+    """
+    all_names = list(names)
+    known = {PurePath(one).stem.casefold() for one in all_names} | {one.casefold() for one in all_names}
+    return frozenset(one for one in all_names if _belongs(folder, PurePath(one).stem, known))
+
+
+def _belongs(folder: Path, stem: str, known: set[str]) -> bool:
+    found = _TAIL.fullmatch(stem)
+    if found is None or found["own"].casefold() not in known:
+        return False
+    return found["word"].casefold() in ALWAYS or not is_file(folder / f"{stem}.txt")
+
+
+def companion_problem(left: Iterable[str]) -> Problem:
+    """One sentence for all that is left out."""
+    names = sorted(left)
+    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    files = "file belongs to another picture" if len(names) == 1 else "files belong to other pictures"
+    said = f"{len(names)} {files} (masks, depth, poses) and are left out: {shown}"
+    return Problem("", "companions", said, "rename them, if they are pictures to learn from", True, tuple(names[:20]))

@@ -1,0 +1,48 @@
+"""What is wrong with the files of a folder of pictures, and which of it stops a run: one rule for all who ask."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["block", "warn", "hint"]
+
+FATAL = frozenset({"metadata-outside"})  # a path that leaves the folder: hostile, or a mistake to know of
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something to say about a file of the dataset (`file` is empty for the whole set), in words for the person.
+
+    `mild`: no picture lost anything by it.
+    """
+
+    file: str
+    code: str
+    message: str
+    remedy: str
+    mild: bool = False
+    value: int | tuple[str, ...] | None = None  # how many, or which columns there are
+
+
+def severity_of(problem: Problem) -> Severity:
+    """block: nothing but mending it helps. warn: it must be accepted. hint: nothing to decide."""
+    if problem.code in FATAL:
+        return "block"
+    return "hint" if problem.mild else "warn"
+
+
+def accept_key(code: str, file: str) -> str:
+    """What stands in dataset.accept once a person has accepted it: "low-resolution:anna_003.jpg"."""
+    return f"{code}:{file}"
+
+
+def stopping(problems: Iterable[Problem], accepted: Collection[str] = ()) -> tuple[Problem, ...]:
+    """Those without whose mending no run starts: what is fatal, and the warnings that nobody has accepted."""
+    found = [(one, severity_of(one)) for one in problems]
+    return tuple(
+        one
+        for one, severity in found
+        if severity == "block" or (severity == "warn" and accept_key(one.code, one.file) not in accepted)
+    )
