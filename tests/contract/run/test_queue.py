@@ -173,6 +173,7 @@ def lookers(count: int, root: Path) -> list[multiprocessing.process.BaseProcess]
     return found
 
 
+@pytest.mark.slow
 def test_eight_processes_that_look_at_once_start_each_run_once(tmp_path: Path) -> None:
     runs = queued(tmp_path, "abcdef", REFUSED)
     for one in lookers(8, tmp_path):
@@ -181,6 +182,7 @@ def test_eight_processes_that_look_at_once_start_each_run_once(tmp_path: Path) -
     assert [starts(run) for run in runs] == [1] * 6
 
 
+@pytest.mark.slow
 def test_lookers_killed_at_any_moment_lose_no_run_and_start_none_twice(tmp_path: Path) -> None:
     draws = random.Random(7)
     runs = queued(tmp_path, "abcdef", REFUSED)

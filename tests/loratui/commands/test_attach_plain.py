@@ -111,6 +111,7 @@ def test_no_color_keeps_the_bar_and_drops_the_colours(run: RunDir, environment: 
     assert "━" in words_of(pty.wrote) and not colours.search(pty.wrote)
 
 
+@pytest.mark.slow
 def test_a_log_longer_than_one_look_is_followed_to_its_end(tmp_path: Path) -> None:
     """A reader that took 16 MB for all would call this run dead without a word."""
     import io

@@ -21,6 +21,8 @@ from trainer.captioner.__main__ import main
 from trainer.captioner.files import CaptionFrame, find_work, write_new
 from trainer.captioner.models import tidy
 
+pytestmark = pytest.mark.slow
+
 Draw = Callable[..., Path]
 
 

@@ -97,6 +97,7 @@ def test_light_is_judged_and_left_alone_in_a_style(folder: Path, code: str, chan
         assert [one.severity for one in picture(report, "bad.png").findings if one.code == code] == [severity]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [64, 96, 512, 1024])
 @pytest.mark.parametrize("kind", ["object", "face", "style"])
 def test_drawn_pictures_are_not_asked_what_is_asked_of_photographs(folder: Path, side: int, kind: str) -> None:

@@ -20,6 +20,8 @@ from trainer.contract.run import exits
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, dump_config, nested
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "hf_" + "Zq7" * 12
 DIFFUSERS = "diffusers/pytorch_lora_weights.safetensors"
 CARD = '---\ntags:\n- lora\n---\n# toy\n\n```python\nrepository = ""  # where\nfiles = "."\n```\n'

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
 import random
 import re
+import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -17,7 +19,9 @@ import pytest
 from textual.app import App
 from textual.pilot import Pilot
 
+import loratui.curation.scan  # noqa: F401  (its `measure` is remembered)
 from loratui.app import LoratuiApp
+from loratui.curation.checks.measure import PictureMeasure, measure
 from loratui.planning.hardware import Machine
 from loratui.screens.shared.session import Session
 from loratui.settings.draft import Draft, DraftStore
@@ -50,6 +54,25 @@ def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     yield tmp_path
     monkeypatch.undo()
     time.tzset()
+
+
+_measures: dict[tuple[str, str, bytes, bool], PictureMeasure] = {}
+
+
+@pytest.fixture(autouse=True)
+def one_measure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same bytes under the same name are measured by the first test that shows them, as in a second scan."""
+
+    def known(name: str, path: Path, background: str, with_grey: bool) -> PictureMeasure:
+        try:
+            key = (name, background, hashlib.sha256(path.read_bytes()).digest(), with_grey)
+        except OSError:
+            return measure(name, path, background, with_grey)
+        if key not in _measures:
+            _measures[key] = measure(name, path, background, with_grey)
+        return _measures[key]
+
+    monkeypatch.setattr(sys.modules["loratui.curation.scan"], "measure", known)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from trainer.data.dataset import DataError, ViewPlan, read_dataset
 from trainer.ground import draws
 
 
+@pytest.mark.slow
 def test_draws_do_not_depend_on_process_or_order() -> None:
     asked = "draws.normal((3,), 5, 'noise', 7, 1).tolist(), draws.uniform(5, 'flip', 1)"
     code = f"from trainer.ground import draws; print({asked})"

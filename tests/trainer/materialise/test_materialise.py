@@ -215,6 +215,7 @@ def last(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["LinoyTsaban/3d_icon", f"LinoyTsaban/3d_icon@{SHA}"])
 def test_a_data_set_of_the_hub_is_written_and_pinned(name: str, tmp_path: Path) -> None:
     hub_cache(tmp_path / "hf", parquet_folder(tmp_path / "set"))
@@ -227,6 +228,7 @@ def test_a_data_set_of_the_hub_is_written_and_pinned(name: str, tmp_path: Path) 
     assert last(offline(tmp_path / "hf", f"LinoyTsaban/3d_icon@{SHA}"))["folder"] == str(folder)
 
 
+@pytest.mark.slow
 def test_loose_pictures_of_a_repository_are_read_by_our_own_reader(tmp_path: Path) -> None:
     source = tmp_path / "set"
     (source / "train").mkdir(parents=True)

@@ -22,6 +22,8 @@ from trainer.contract.basemodel.inspect import inspect_base, small_model
 from trainer.contract.run.events import Tail
 from trainer.contract.settings.config import SDXL, SDXL_VAE, TrainConfig, dump_config
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 NAME = "owner/small-sdxl"
 # `python -c` with the library's own reading of HF_ENDPOINT and HF_HOME; torch is not loaded for it
@@ -220,7 +222,6 @@ def test_of_sdxl_itself_the_half_precision_files_are_taken_and_its_own_vae_is_le
     assert SDXL_VAE.startswith("madebyollin/") and SDXL.endswith("xl-base-1.0")
 
 
-@pytest.mark.slow
 def test_a_run_on_a_model_of_the_hub_tells_the_download_and_trains(
     model: Path, config: TrainConfig, tmp_path: Path
 ) -> None:
@@ -240,7 +241,6 @@ def test_a_run_on_a_model_of_the_hub_tells_the_download_and_trains(
     assert events[-1]["status"] == "completed"
 
 
-@pytest.mark.slow
 def test_a_run_whose_model_is_gated_says_so_and_what_to_do(model: Path, pictures: Path, tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", make_config(pictures, model__base=GATED))
     with serving({GATED: model}) as hub:

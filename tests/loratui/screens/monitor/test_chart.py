@@ -35,6 +35,7 @@ async def graphs(pilot: Pilot[Any], key: str = "g") -> Any:
     return screen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
 async def test_the_keys(run: RunDir, size: tuple[int, int]) -> None:
     app = LoratuiApp(run=run)

@@ -26,6 +26,8 @@ from trainer.contract.run.events import EventLog
 from trainer.contract.run.lock import RunLock
 from trainer.contract.run.rundir import RunDir
 
+pytestmark = pytest.mark.slow
+
 BEACH = "a photo of a TOK dog on a beach"
 LATE = "a TOK dog as an astronaut"
 

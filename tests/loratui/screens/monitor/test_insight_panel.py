@@ -119,6 +119,7 @@ async def test_without_readable_settings_the_rest_is_said(run: RunDir) -> None:
         assert STUCK in screen_text(app)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
 async def test_r_goes_through_the_charts_that_have_no_room(run: RunDir, size: tuple[int, int]) -> None:
     app = LoratuiApp(run=run)

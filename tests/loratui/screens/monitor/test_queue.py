@@ -25,6 +25,7 @@ from trainer.contract.run.queue import waiting
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, dump_config, nested
 
+pytestmark = pytest.mark.slow
 Wizard = Callable[..., LoratuiApp]
 NAMES = ("cat", "fox", "owl")
 REFUSED = "no = 'settings of a run'\n"  # the trainer says so and ends, before it loads anything

@@ -20,6 +20,8 @@ from trainer.contract.run.events import Tail
 from trainer.contract.run.lock import lock_holder
 from trainer.contract.settings.config import load_config
 
+pytestmark = pytest.mark.slow
+
 NAME = "2026-11-23-1000-dog"
 
 
@@ -172,7 +174,6 @@ async def test_a_trainer_that_dies_before_it_speaks_is_told(own_place: Path) -> 
 # -- real runs ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("cold")  # a real start, and the seconds in which it prepares
 async def test_commands_are_answered_and_a_killed_run_goes_on_by_two_keys(own_place: Path) -> None:
     folder = draw_dataset(own_place / "photos")
@@ -222,7 +223,6 @@ async def test_commands_are_answered_and_a_killed_run_goes_on_by_two_keys(own_pl
     assert not run.export.exists() and lock_holder(run.lock) is None
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("warm_trainer")
 async def test_a_run_that_ran_away_goes_on_from_before_at_a_calmer_rate(own_place: Path) -> None:
     folder = draw_dataset(own_place / "photos")
@@ -260,7 +260,6 @@ async def test_a_run_that_ran_away_goes_on_from_before_at_a_calmer_rate(own_plac
     assert (run.checkpoints / f"aside-{newest:06d}").is_dir()
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("warm_trainer")
 async def test_a_new_run_is_begun_beside_and_watched(own_place: Path) -> None:
     folder = draw_dataset(own_place / "photos")

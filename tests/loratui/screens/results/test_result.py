@@ -28,6 +28,8 @@ from tests.loratui.screens.conftest import (
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, dump_config, nested
 
+pytestmark = pytest.mark.slow
+
 CARD = """# dog
 
 ```python

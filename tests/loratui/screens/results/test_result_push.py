@@ -14,6 +14,8 @@ from tests.loratui.screens.conftest import at, screen_text, until
 from tests.loratui.screens.results.test_result import fill, make_run, result
 from trainer.contract.run.rundir import RunDir
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def run(own_place: Path) -> RunDir:

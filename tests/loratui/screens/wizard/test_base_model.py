@@ -165,6 +165,7 @@ async def test_without_a_hub_it_says_so_and_the_model_can_still_be_taken(
         await until(pilot, lambda: answers == [SDXL])
 
 
+@pytest.mark.slow
 async def test_enter_on_the_setting_opens_it_and_its_answer_is_kept(
     wizard: Callable[[Draft | None], LoratuiApp], chosen: Draft
 ) -> None:

@@ -18,6 +18,8 @@ from loratui.widgets.settingrow import SettingRow
 from tests.loratui.screens.conftest import HOSTILE, at, screen_text, until
 from trainer.contract.settings.config import SETTINGS
 
+pytestmark = pytest.mark.slow
+
 Wizard = Callable[..., LoratuiApp]
 
 

@@ -13,6 +13,8 @@ from loratui.settings.draft import Draft
 from tests.datasets_made import parquet_folder, table
 from tests.loratui.screens.conftest import at, screen_text, until
 
+pytestmark = pytest.mark.slow
+
 SLOW = 120.0  # seconds: a process of its own loads pyarrow, on a machine that does other things too
 pytest.importorskip("datasets", reason="needs the extra 'datasets'")
 

@@ -38,6 +38,7 @@ async def judged(pilot: Pilot[Any]) -> Any:
     return screen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
 async def test_f4_makes_it_fit_and_settings_takes_it_back(wizard: Wizard, heavy: Draft, size: tuple[int, int]) -> None:
     app = wizard(heavy, SMALL_GPU)

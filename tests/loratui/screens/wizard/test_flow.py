@@ -17,6 +17,8 @@ from loratui.settings.checks import effective
 from loratui.settings.draft import Draft
 from tests.loratui.screens.conftest import SIZES, assert_snapshot, at, screen_text, until
 
+pytestmark = pytest.mark.slow
+
 Wizard = Callable[..., LoratuiApp]
 
 

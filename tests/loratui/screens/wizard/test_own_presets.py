@@ -17,6 +17,8 @@ from loratui.settings.own_presets import delete_preset, preset_folder
 from loratui.settings.preset_file import save_preset
 from tests.loratui.screens.conftest import HOSTILE, SIZES, assert_snapshot, at, screen_text, until
 
+pytestmark = pytest.mark.slow
+
 Wizard = Callable[..., LoratuiApp]
 
 

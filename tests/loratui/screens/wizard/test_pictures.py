@@ -18,6 +18,8 @@ from loratui.screens.wizard.copies import with_copies
 from loratui.settings.draft import Draft
 from tests.loratui.screens.conftest import HOSTILE, SIZES, at, draw_photo, on_row, opened, screen_text, until
 
+pytestmark = pytest.mark.slow
+
 Wizard = Callable[..., LoratuiApp]
 
 
