@@ -162,6 +162,7 @@ def test_only_numbers_switches_and_choices_are_told() -> None:
     canary = "canary TOK"
     texts = {key: canary for key, one in BY_KEY.items() if one.kind == "str"}
     texts |= {"name": "canary", "preset": "object", "dataset.trigger": "TOK", "model.base": "/home/canary/model"}
+    texts |= {"model.revision": "canary"}
     texts |= {"dataset.background": "#ffffff", "tracker.project": "canary"}
     texts |= {key: [canary] for key in ("sample.prompts", "dataset.skip", "dataset.accept", "train.blocks")}
     told = trackers.hyperparameters(TrainConfig.model_validate(nested(texts)))

@@ -238,8 +238,10 @@ def _unsteady(name: str, before: Any) -> bool:
 
 def _with_defaults(identity: dict[str, Any]) -> dict[str, Any]:
     """Settings that were not there when it was saved: the run was trained as their defaults have it."""
+    if "settings" not in identity:
+        return identity
     defaults = {one.key: plain(one.default) for one in SETTINGS if not is_free(one.key)}
-    return {**identity, "settings": defaults | identity.get("settings", {})}
+    return {**identity, "settings": defaults | identity["settings"]}
 
 
 def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:

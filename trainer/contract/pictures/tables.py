@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer.contract.pictures.regular import as_text, read_regular
+from trainer.contract.units import in_bytes
 
 MAX_BYTES = 64 * 1024 * 1024
 MOST_BAD = 1000  # rows that are no rows, after which a file is read no further
@@ -49,7 +50,7 @@ def read_table(path: Path) -> Table:
         return _parquet(path)
     raw = read_regular(path, MAX_BYTES)
     if raw is None:
-        said = f"{path.name} is larger than {MAX_BYTES // 1024**2} MiB or cannot be read"
+        said = f"{path.name} is larger than {in_bytes(MAX_BYTES)} or cannot be read"
         raise Unreadable("metadata-unreadable", said, "make it smaller, or readable")
     try:
         text = as_text(raw)
