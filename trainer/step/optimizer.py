@@ -10,7 +10,7 @@ import torch
 
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.optimizers import OPTIMIZERS
-from trainer.step.flat import FlatGroup
+from trainer.step.flat_group import FlatGroup
 
 
 class NoOptimizer(ValueError):
