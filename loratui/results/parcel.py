@@ -13,11 +13,10 @@ from loratui.errors import Refusal
 from loratui.results.leaks import looked_through
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import in_bytes
+from trainer.contract.run.exports import CARD, lora_file, place_of
 
 REPOSITORY = re.compile(r"(?:[A-Za-z0-9][\w-]{0,95}/)?[A-Za-z0-9](?:[\w.-]{0,94}[A-Za-z0-9])?")
 SAMPLE = re.compile(r"sample-\d{1,4}\.png")
-DIFFUSERS = "pytorch_lora_weights.safetensors"
-CARD = "README.md"
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ def make_parcel(folder: Path, name: str, samples: bool = True, accept: tuple[str
     `accept`: findings to let pass, as host:FILE; nothing else can be. Raises Refusal where there is no LoRA.
     """
     try:
-        there = sorted(folder.iterdir(), key=lambda one: (_place(one.name, name), one.name))
+        there = sorted(folder.iterdir(), key=lambda one: (place_of(one.name, name), one.name))
     except OSError:
         raise Refusal(f"there is no folder {show_path(folder)}; 'loratui export' writes the files") from None
     wanted = [one for one in there if allowed(one.name, name, samples)]
@@ -86,7 +85,7 @@ def allowed(file: str, name: str, samples: bool = True) -> bool:
     if SAMPLE.fullmatch(file):
         return samples
     words = re.fullmatch(rf"{re.escape(name)}_(?:[\w-]+_)?emb\.safetensors", file)
-    return file in (f"{name}.safetensors", DIFFUSERS, CARD) or words is not None
+    return file == CARD or lora_file(file, name) is not None or words is not None
 
 
 def parcel_lines(parcel: Parcel, repository: str, public: bool) -> list[str]:
@@ -106,11 +105,6 @@ def parcel_lines(parcel: Parcel, repository: str, public: bool) -> list[str]:
     return lines
 
 
-def _place(file: str, name: str) -> int:
-    order = (f"{name}.safetensors", f"{name}_emb.safetensors", DIFFUSERS, CARD)
-    return order.index(file) if file in order else len(order)
-
-
 def _tells(file: str, header: dict[str, Any], name: str) -> str:
     if file == CARD:
         return "the model card: settings, prompts, how to use the files"
@@ -119,12 +113,11 @@ def _tells(file: str, header: dict[str, Any], name: str) -> str:
     tensors = [key for key in header if key != "__metadata__"]
     told = header.get("__metadata__")
     captions = _captions(told if isinstance(told, dict) else {})
-    if file.endswith("_emb.safetensors"):
+    lora = lora_file(file, name)
+    if lora is None:
         return "the trained words; tensors only"
-    if file == f"{name}.safetensors":
-        words = f" and {plural(captions, 'caption')} of the pictures" if captions else ""
-        return f"the LoRA; its header tells settings{words}, as user interfaces expect"
-    return f"the LoRA for diffusers; {plural(len(tensors), 'tensor')}, no settings"
+    words = f" and {plural(captions, 'caption')} of the pictures" if captions else ""
+    return lora.tells.format(tensors=plural(len(tensors), "tensor"), captions=words)
 
 
 def _captions(told: dict[str, Any]) -> int:

@@ -10,11 +10,10 @@ from pathlib import Path
 from loratui.results.facts import RunFacts
 from loratui.terminal.text import safe_lines, safe_text, show_path
 from loratui.terminal.units import in_bytes
+from trainer.contract.run.exports import CARD, DIFFUSERS, lora_file, place_of
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import BY_KEY
 
-DIFFUSERS = "pytorch_lora_weights.safetensors"
-CARD = "README.md"
 SNIPPET = re.compile(r"```python\n(.*?)```", re.DOTALL)
 LONGEST = 1 << 20  # bytes of a card that are read
 
@@ -48,12 +47,11 @@ def usage_lines(run: RunDir, facts: RunFacts) -> tuple[Usage, ...]:
 
 
 def _files(folder: Path, name: str) -> list[Path]:
-    order = (f"{name}.safetensors", f"{name}_emb.safetensors", DIFFUSERS, CARD)
     try:
         files = [one for one in folder.iterdir() if one.is_file() and not one.name.startswith(".")]
     except OSError:
         return []
-    return sorted(files, key=lambda one: (order.index(one.name) if one.name in order else len(order), one.name))
+    return sorted(files, key=lambda one: (place_of(one.name, name), one.name))
 
 
 def _uses(path: Path, facts: RunFacts) -> list[Usage]:
@@ -68,11 +66,9 @@ def _uses(path: Path, facts: RunFacts) -> list[Usage]:
         ]
     if path.name == CARD:
         return [Usage("model card", show_path(path), "goes with the files")]
-    if path.name == f"{facts.name}.safetensors":
-        return [
-            Usage("A1111, Forge, SD.Next", f"<lora:{word}:1>", "models/Lora; prompt"),
-            Usage("ComfyUI", safe_text(path.name), "models/loras; Load LoRA"),
-        ]
+    if lora := lora_file(path.name, facts.name):
+        known = {"file": safe_text(path.name), "stem": word}
+        return [Usage(one.program, one.typed.format(**known), one.note) for one in lora.uses]
     if path.name.endswith("_emb.safetensors"):
         typed = prompt.replace(facts.trigger, word) if facts.trigger and "," not in facts.trigger else word
         comfy = typed.replace(word, f"embedding:{word}")

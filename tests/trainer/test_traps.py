@@ -19,6 +19,7 @@ from trainer.checkpoints.saver import Saver
 from trainer.checkpoints.snapshot import newest_checkpoint
 from trainer.contract.basemodel.inspect import small_model
 from trainer.contract.run import exits
+from trainer.contract.run.exports import DIFFUSERS
 from trainer.contract.settings.arithmetic import learning_rates
 from trainer.contract.settings.config import TrainConfig, load_config
 from trainer.contract.settings.triggers import split_triggers
@@ -26,7 +27,6 @@ from trainer.data import images
 from trainer.data.dataset import ViewPlan, read_dataset
 from trainer.export.__main__ import main as export
 from trainer.export.card import model_card
-from trainer.export.files import DIFFUSERS
 from trainer.model.adapters import UnknownBlock, target_paths
 from trainer.model.parts import load_scheduler, load_tokenizers
 from trainer.model.prompts import tokenise

@@ -25,12 +25,12 @@ from trainer.__main__ import _prepare_torch
 from trainer.checkpoints.snapshot import newest_checkpoint
 from trainer.contract.basemodel.inspect import small_model
 from trainer.contract.run.events import EventLog, Tail
+from trainer.contract.run.exports import DIFFUSERS
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, load_config
 from trainer.data import images
 from trainer.data.dataset import ViewPlan, read_dataset
 from trainer.data.latents import LatentCache
-from trainer.export.files import DIFFUSERS
 from trainer.ground.world import World
 from trainer.loop import Run
 from trainer.step.step import Stepper

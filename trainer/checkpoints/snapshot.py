@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save
 
+from trainer.contract.run.changes import plain
 from trainer.contract.run.rundir import RunDir, make_private
+from trainer.contract.settings.config import BY_KEY
 
 VERSION = 1
 FILES = ("lora.safetensors", "embeddings.safetensors", "optimizer.safetensors", "state.json")
@@ -176,9 +179,11 @@ def newest_checkpoint(run: RunDir) -> FoundCheckpoint:
 def check_identity(snapshot: Snapshot, identity: dict[str, Any], only: tuple[str, ...] = ()) -> None:
     """Raises OtherRun with a field-by-field difference unless the checkpoint is of this very run.
 
-    `only` names the tables or fields that are compared, for when the rest is not known yet.
+    `only` names the tables or fields that are compared, for when the rest is not known yet. A setting that was declared
+    after the checkpoint was written counts as its default there: a default does what was done before there was one.
     """
-    old, new = _flat(snapshot.identity), _flat(json.loads(json.dumps(identity)))
+    new = _flat(json.loads(json.dumps(identity)))
+    old = _declared(new) | _flat(snapshot.identity)
     within = tuple(f"{one}." for one in only)
     names = [one for one in sorted(set(old) | set(new)) if not only or one in only or one.startswith(within)]
     differences = [
@@ -188,6 +193,12 @@ def check_identity(snapshot: Snapshot, identity: dict[str, Any], only: tuple[str
     ]
     if differences:
         raise OtherRun(differences)
+
+
+def _declared(names: Iterable[str]) -> dict[str, Any]:
+    """The default of each setting among the fields of an identity."""
+    found = {name: BY_KEY.get(name.removeprefix("settings.")) for name in names if name.startswith("settings.")}
+    return {name: plain(one.default) for name, one in found.items() if one is not None}
 
 
 def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save as save_any_order
 
 from trainer.contract.run.changes import read_changes
+from trainer.contract.run.exports import CARD, DIFFUSERS, KOHYA
 from trainer.contract.run.rundir import RunDir, make_private, write_atomic
 from trainer.contract.settings.config import TrainConfig
 from trainer.data.dataset import Item
@@ -20,8 +21,6 @@ from trainer.export.proof import prove_diffusers, prove_embeddings, prove_kohya
 from trainer.model.adapters import DoraLinear, LoraLinear
 from trainer.model.parts import DTYPES
 from trainer.step.trainee import ENCODERS, Trainee
-
-DIFFUSERS = "pytorch_lora_weights.safetensors"
 
 
 def export_run(
@@ -44,12 +43,12 @@ def export_run(
     make_private(aside)
     try:
         write_diffusers(aside / DIFFUSERS, trainee.layers, DTYPES[config.export.precision])
-        kohya = aside / f"{config.name}.safetensors"
+        kohya = aside / KOHYA.called(config.name)
         write_kohya(kohya, config, trainee.layers, items, step, layers_per_block, trainee.prediction)
         write_embeddings(aside, config, trainee)
         shown = _copy_samples(run, aside, len(config.sample.prompts) or 1, step)
         card = model_card(config, len(items), step, shown, read_changes(run))
-        write_atomic(aside / "README.md", card, mode=0o644)
+        write_atomic(aside / CARD, card, mode=0o644)
         return _move_all(aside, folder, run)
     finally:
         shutil.rmtree(aside, ignore_errors=True)

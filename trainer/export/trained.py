@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import load_file
 
 from trainer.checkpoints.snapshot import Snapshot, load_checkpoint, newest_checkpoint
+from trainer.contract.run.exports import DIFFUSERS
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, load_config
-from trainer.export.files import DIFFUSERS
 from trainer.export.header import embedding_names
 from trainer.export.keys import diffusers_key, diffusers_magnitude
 from trainer.model.adapters import DoraLinear

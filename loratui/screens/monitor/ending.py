@@ -13,6 +13,7 @@ from trainer.contract.basemodel.inspect import NotSDXL
 from trainer.contract.plan.estimate import WIDTH, estimate
 from trainer.contract.run.control import Cmd
 from trainer.contract.run.events import Event
+from trainer.contract.run.exports import CARD, LORA_FILES
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, load_config
 from trainer.contract.settings.triggers import split_triggers
@@ -157,14 +158,13 @@ def _files(history: History, run: RunDir, step: int) -> list[str]:
     checkpoint = in_bytes(known or need.disk[0].bytes / max(1, _kept(config)))
     rows = [
         (f"checkpoints/step-{step:06d} or the step after", checkpoint),
-        ("export/pytorch_lora_weights.safetensors", in_bytes(lora)),
-        (f"export/{config.name}.safetensors", in_bytes(lora)),
+        *((f"export/{one.called(config.name)}", in_bytes(lora)) for one in reversed(LORA_FILES)),
     ]
     if config.pivotal.enabled:
         words = split_triggers(config.dataset.trigger)
         name = f"export/{config.name}_emb.safetensors" if len(words) == 1 else f"export/ {len(words)} embeddings"
         rows.append((name, "a few kB"))
-    rows.append(("export/README.md", "the model card"))
+    rows.append((f"export/{CARD}", "the model card"))
     sizes = [f"about {size}" if size[:1].isdigit() else size for _, size in rows]
     return [f"  {safe_text(name):<44} {size}".rstrip() for (name, _), size in zip(rows, sizes, strict=True)]
 

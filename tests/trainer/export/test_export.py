@@ -153,7 +153,8 @@ def test_the_pipeline_and_the_model_agree_on_another_scale(
     settings: Callable[..., TrainConfig], tmp_path: Path, dora: bool
 ) -> None:
     from tests.trainer.model.test_adapters import inputs
-    from trainer.export.files import DIFFUSERS, write_diffusers
+    from trainer.contract.run.exports import DIFFUSERS
+    from trainer.export.files import write_diffusers
 
     unet = small_unet()
     layers = add_lora(unet, settings(train__alpha=1.0, train__dora=dora))

@@ -9,6 +9,7 @@ from typing import Literal
 
 from trainer.contract.basemodel.headers import Shapes
 from trainer.contract.basemodel.inspect import WEIGHTED, BaseModel, inspect_base
+from trainer.contract.run.exports import LORA_FILES
 from trainer.contract.settings.arithmetic import checkpoint_steps, sample_steps
 from trainer.contract.settings.config import SDXL_VAE, TrainConfig, vae_source
 from trainer.contract.settings.optimizers import OPTIMIZERS
@@ -222,7 +223,9 @@ def _disk(config: TrainConfig, base: BaseModel, lora: int, trained: int, images:
     return (
         MemoryPart("checkpoints", round(kept * saved), f"{kept} at a time, with the optimizer's state"),
         MemoryPart(
-            "files to use", 2 * lora * WIDTH[config.export.precision], "for diffusers and for the user interfaces"
+            "files to use",
+            len(LORA_FILES) * lora * WIDTH[config.export.precision],
+            "for diffusers and for the user interfaces",
         ),
         MemoryPart("samples", round(pictures * train.resolution**2 * PNG_BYTES), f"{pictures} PNG"),
         MemoryPart("cached latents", images * latents, f"{images} pictures"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import field_validator
 
@@ -16,6 +16,8 @@ SEED = "seed post: LoRA training scripts of the world, unite!"
 
 class Model(Section):
     """What is trained on."""
+
+    TITLE: ClassVar[str] = "base model"
 
     base: str = setting(
         SDXL,
@@ -50,6 +52,8 @@ class Model(Section):
 
 class Dataset(Section):
     """The pictures, and the words that belong to them."""
+
+    TITLE: ClassVar[str] = "pictures and captions"
 
     path: str = setting(
         "",
@@ -151,6 +155,8 @@ class Dataset(Section):
 class Pivotal(Section):
     """Pivotal tuning: new tokens are trained first, then frozen while the LoRA goes on."""
 
+    TITLE: ClassVar[str] = "pivotal tuning"
+
     enabled: bool = setting(
         True, "pivotal tuning", "Train new tokens for the trigger instead of reusing an old word.", source=SEED
     )
@@ -181,6 +187,8 @@ class Pivotal(Section):
 class TextEncoderLora(Section):
     """LoRA on both text encoders, in place of pivotal tuning."""
 
+    TITLE: ClassVar[str] = "LoRA on the text encoders"
+
     enabled: bool = setting(
         False,
         "text encoder LoRA",
@@ -199,6 +207,8 @@ class TextEncoderLora(Section):
 
 class Prior(Section):
     """Prior preservation: pictures of the class, so that the model keeps knowing other members of it."""
+
+    TITLE: ClassVar[str] = "prior preservation"
 
     enabled: bool = setting(False, "prior preservation", "Train on class pictures beside yours.", source=SEED)
     path: str = setting(
@@ -226,6 +236,8 @@ class Prior(Section):
 class Sample(Section):
     """The validation pictures that show how the run is doing."""
 
+    TITLE: ClassVar[str] = "validation pictures"
+
     prompts: tuple[str, ...] = setting(
         (), "prompts", "One picture each; empty: the instance prompt.", source="seed post: validation_prompt"
     )
@@ -242,6 +254,8 @@ class Sample(Section):
 
 class Export(Section):
     """The files that other programs read."""
+
+    TITLE: ClassVar[str] = "files"
 
     precision: Literal["fp16", "bf16", "fp32"] = setting(
         "fp16", "file precision", "Of the LoRA files; fp16 is what the user interfaces expect."
