@@ -14,8 +14,8 @@ from loratui.commands.check import check
 from loratui.commands.checkpoints import checkpoints
 from loratui.commands.diff import diff
 from loratui.commands.fix import fix
-from loratui.commands.made import export, generate
 from loratui.commands.options import RunArgument
+from loratui.commands.outputs import export, generate
 from loratui.commands.preset import preset
 from loratui.commands.push import push
 from loratui.commands.queue import QueueOption, tell_taken_up

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from loratui.curation.codes import CODES
 from loratui.settings.shipped_presets import load_presets
 from trainer.contract.settings.config import SETTINGS
 
@@ -23,9 +24,16 @@ def presets_table() -> str:
     return "\n".join(["| preset | for | pictures |", "|---|---|---|", *rows])
 
 
+def findings_table() -> str:
+    """One row a code: how grave it is at most, and what it says."""
+    rows = [f"| `{one.name}` | {one.group} | {one.severity} | {one.says} |" for one in CODES.values()]
+    return "\n".join(["| code | about | at most | what it says |", "|---|---|---|---|", *rows])
+
+
 def with_tables(text: str) -> str:
-    """`text` with both tables between their marks."""
-    for name, table in (("presets", presets_table()), ("settings", settings_table())):
+    """`text` with every table between its marks."""
+    tables = {"presets": presets_table(), "settings": settings_table(), "findings": findings_table()}
+    for name, table in tables.items():
         text = re.sub(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", rf"\g<1>{_literal(table)}\n\g<2>", text, flags=re.S)
     return text
 

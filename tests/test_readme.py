@@ -24,6 +24,8 @@ def test_every_command_of_the_table_exists() -> None:
     asked = [sys.executable, "-m", "loratui", "--help"]
     shown = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert len(names) > 10
+    commands = re.findall(r"^  ([a-z]+)  ", shown.partition("Commands:")[2], flags=re.M)
+    assert len(commands) > 10 and [name for name in commands if name not in names] == [], "each has its row"
     assert [name for name in names if name.isalpha() and name.islower() and f"  {name} " not in shown] == []
 
 

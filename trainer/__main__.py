@@ -17,7 +17,7 @@ from trainer.contract.run.events import VERSION, EventLog, SilentLog
 from trainer.contract.run.lock import AlreadyRunning, RunLock
 from trainer.contract.run.queue import leave
 from trainer.contract.run.rundir import RunDir
-from trainer.contract.run.starting import pass_on
+from trainer.contract.run.trainer_start import pass_on
 from trainer.contract.settings.config import TrainConfig, config_sha, load_config
 from trainer.data.listing import refuse_early
 
@@ -119,7 +119,7 @@ def _train(config: TrainConfig, run: RunDir, log: EventLog, began: float, starte
 def _changed(config: TrainConfig, run: RunDir, found: FoundCheckpoint) -> list[dict[str, Any]]:
     """What a person changed since the checkpoint, as the `run` event lists it."""
     from trainer.contract.run.changes import read_changes
-    from trainer.going_on import changed_since
+    from trainer.resumption import changed_since
 
     if found.snapshot is None:
         return []

@@ -13,7 +13,7 @@ from trainer.contract.run.control import Command, Inbox
 from trainer.contract.run.events import EventLog
 from trainer.contract.run.queue import goes_on_words
 from trainer.contract.run.rundir import RunDir
-from trainer.contract.run.starting import pass_on
+from trainer.contract.run.trainer_start import pass_on
 
 Done = tuple[bool, str]  # whether a command went well, and what to say of it
 

@@ -12,7 +12,7 @@ from trainer.contract.plan.advice import refusals
 from trainer.contract.run.changes import SettingChange
 from trainer.contract.settings.config import TrainConfig
 from trainer.data.dataset import DataError, Item, hold_out, read_dataset
-from trainer.going_on import check_inputs
+from trainer.resumption import check_inputs
 from trainer.samples.class_pictures import real_class_pictures
 
 

@@ -21,7 +21,6 @@ from trainer.contract.settings.config import TrainConfig
 from trainer.data.dataset import ViewPlan
 from trainer.data.latents import LatentCache
 from trainer.export.files import export_run
-from trainer.going_on import check_run
 from trainer.ground.caches import caches_of
 from trainer.ground.machine import memory_now
 from trainer.ground.world import World
@@ -29,6 +28,7 @@ from trainer.inputs import Inputs, other_files, read_inputs
 from trainer.model.download import bring
 from trainer.model.parts import Parts, fix_pooling, free, load_parts, pick_device
 from trainer.model.prompts import PromptCache, too_long
+from trainer.resumption import check_run
 from trainer.samples.class_pictures import class_pictures
 from trainer.samples.prompt_list import PromptList
 from trainer.samples.sampler import Sampler

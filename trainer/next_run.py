@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from trainer.contract.run.rundir import RunDir
-from trainer.contract.run.starting import hand_over
+from trainer.contract.run.trainer_start import hand_over
 
 
 def main(arguments: list[str]) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import IO
 
 from loratui.terminal.text import safe_lines
-from trainer.contract.run.starting import trainer_environment
+from trainer.contract.run.trainer_start import trainer_environment
 
 PATIENCE = 5.0  # seconds between asking a child to end and ending it
 LAST_WORDS = 12  # lines of stderr that are kept

@@ -55,7 +55,7 @@ def caption(
 
 def _run(command: list[str], folder: Path) -> int:
     """Follow the captioner to its end; its exit code is ours. Ctrl+C stops it after telling it once."""
-    from trainer.contract.run.starting import trainer_environment
+    from trainer.contract.run.trainer_start import trainer_environment
 
     with Ticker() as ticker:
         # a session of its own: Ctrl+C reaches it through us, once

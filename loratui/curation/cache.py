@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,9 @@ from trainer.contract.pictures import sources as datasource
 from trainer.contract.pictures.flatten import RULE
 from trainer.contract.run.rundir import make_private, write_atomic
 
-CHECKS = 2  # raised whenever a measurement changes: what was kept before is then measured again
+CHECKS = 2  # raised when a measurement changes; one that is new is missing in what was kept, and measured of itself
+MEASURES = tuple(one.name for one in fields(PictureMeasure))
+PACKED = tuple(one.name for one in fields(PictureMeasure) if one.type == "bytes")
 MOST_FILES = 60  # folders that are remembered; the oldest go first
 
 
@@ -129,17 +131,15 @@ def _forget_the_oldest(folder: Path) -> None:
 
 def _plain(measured: PictureMeasure) -> dict[str, Any]:
     words = asdict(measured)
-    for name in ("look", "grey"):
+    for name in PACKED:
         words[name] = base64.b64encode(words[name]).decode("ascii")
     return words
 
 
 def _measured(words: dict[str, Any]) -> PictureMeasure:
-    words = dict(words)
-    for name in ("look", "grey"):
+    words = {name: tuple(one) if isinstance(one := words[name], list) else one for name in MEASURES}
+    for name in PACKED:
         words[name] = base64.b64decode(words[name])
-    for name in ("light", "hashes"):
-        words[name] = None if words[name] is None else tuple(words[name])
     words["problem"] = None if words["problem"] is None else Finding(**words["problem"])
     words["notes"] = tuple(Finding(**one) for one in words["notes"])
     if words["faces"] is not None:

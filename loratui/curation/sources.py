@@ -16,7 +16,7 @@ from loratui.terminal.text import safe_text
 from loratui.terminal.units import bytes_of
 from trainer.contract.pictures.folder import NoDataset
 from trainer.contract.pictures.sources import NoColumn, origin_of, written_folder
-from trainer.contract.run.starting import trainer_environment
+from trainer.contract.run.trainer_start import trainer_environment
 
 if TYPE_CHECKING:
     from loratui.curation.scan import ScanSettings

@@ -214,11 +214,12 @@ def why_anew(case: BadEnd) -> str:
 def lower_rates(config: TrainConfig) -> tuple[dict[str, Any], str, str]:
     """Calmer rates for the unet and the words: the settings, a title, and why."""
     unet, words = learning_rates(config)
-    own = OPTIMIZERS[config.train.optimizer].rates
+    optimizer = OPTIMIZERS[config.train.optimizer]
+    own = optimizer.rates
     if config.train.optimizer == "prodigy":
         low, why = (unet / 2, words / 2), "Prodigy keeps its estimate d and steps half as far"
     elif unet > 1.5 * own[0]:
-        low, why = (own[0], own[1]), f"{unet:g} is far above AdamW's own rate of {own[0]:g}"
+        low, why = (own[0], own[1]), f"{unet:g} is far above {optimizer.name}'s own rate of {own[0]:g}"
     else:
         low, why = (unet / 3, words / 3), "a third of the rate"
     keys = ["train.learning_rate"]

@@ -15,7 +15,7 @@ from loratui.terminal.text import show_path
 from trainer.contract.run import exits
 from trainer.contract.run.lock import AlreadyRunning, lock_holder
 from trainer.contract.run.rundir import RunDir, write_atomic
-from trainer.contract.run.starting import spawn
+from trainer.contract.run.trainer_start import spawn
 
 if TYPE_CHECKING:
     from loratui.settings.answers import Answers

@@ -11,7 +11,7 @@ from loratui.errors import Refusal
 from loratui.runs.find import RUNS, RunInfo, find_run, find_runs, run_info
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import clock
-from trainer.contract.run import exits, queue, starting
+from trainer.contract.run import exits, queue, trainer_start
 from trainer.contract.run.devices import fits, runs_in, visible_gpus
 from trainer.contract.run.lock import is_held
 from trainer.contract.run.queue import QueueEntry, QueueError
@@ -34,7 +34,7 @@ class WaitingRun:
 def take_up(root: Path = RUNS, settle: bool = True) -> list[RunDir]:
     """Start what waits in `root` and has a free GPU: whoever looks at the runs does it. Never raises."""
     try:
-        return [one.run for one in starting.take_up(root, settle)]
+        return [one.run for one in trainer_start.take_up(root, settle)]
     except (OSError, QueueError):
         return []  # a folder that cannot be written: the list says that it waits
 

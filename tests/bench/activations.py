@@ -23,7 +23,7 @@ from trainer.model.adapters import add_lora
 from trainer.model.full_size import FULL, random_parts
 from trainer.model.parts import Parts
 from trainer.model.tokens import insert_rows
-from trainer.step.flat import FlatGroup
+from trainer.step.flat_group import FlatGroup
 from trainer.step.optimizer import make_optimizer
 
 

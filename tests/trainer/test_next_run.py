@@ -24,7 +24,7 @@ ENDING = """
 import sys
 from pathlib import Path
 from trainer.contract.run.rundir import RunDir
-from trainer.contract.run.starting import pass_on
+from trainer.contract.run.trainer_start import pass_on
 pass_on(RunDir(Path(sys.argv[1])))
 print("passed on", flush=True)
 sys.stdin.read()

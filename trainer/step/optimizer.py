@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import torch
 
 from trainer.contract.settings.config import TrainConfig
-from trainer.step.flat import FlatGroup
+from trainer.contract.settings.optimizers import OPTIMIZERS
+from trainer.step.flat_group import FlatGroup
 
 
 class NoOptimizer(ValueError):
@@ -246,7 +247,7 @@ class FlatAdamW8bit(FlatAdamW):
         except Exception as error:  # its native part fails in many ways where it does not fit the machine
             raise NoOptimizer(
                 f"train.optimizer is adamw-8bit, and bitsandbytes cannot be used here ({error}): "
-                "pip install 'loratui[8bit]', or take adamw"
+                f"{OPTIMIZERS['adamw-8bit'].remedy}"
             ) from error
         inner: torch.optim.Optimizer = AdamW8bit(sets, **own)
         return inner

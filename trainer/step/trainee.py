@@ -18,7 +18,7 @@ from trainer.model.adapters import LoraLinear, add_lora, add_text_lora
 from trainer.model.parts import DTYPES, Parts
 from trainer.model.tokens import TokenTable, Vocabulary, insert_tokens
 from trainer.step.diffusion import is_edm
-from trainer.step.flat import FlatGroup
+from trainer.step.flat_group import FlatGroup
 from trainer.step.optimizer import Optimizer, make_optimizer
 
 ENCODERS = ("clip_l", "clip_g")  # the names of the two embeddings in the file

@@ -20,7 +20,7 @@ from loratui.terminal import images
 from loratui.terminal.text import safe_text, show_path
 from loratui.widgets.samplegrid import Cell, SampleGrid
 from loratui.widgets.samples import inside
-from loratui.widgets.sharp import picture
+from loratui.widgets.sharp_picture import picture
 from loratui.widgets.thumbnail import Thumbnail
 
 LOOK = 0.5  # seconds between two looks at what the run has drawn

@@ -18,24 +18,11 @@ from loratui.settings.answers import counted_images, preset_values
 from loratui.settings.checks import NotAValue, parse, problems, recipe_of, shown
 from loratui.settings.draft import Draft
 from loratui.widgets.settingrow import SettingRow, explain
-from trainer.contract.settings.config import BY_KEY, SETTINGS
+from trainer.contract.settings.config import BY_KEY, SECTION_TITLES, SETTINGS
 from trainer.contract.settings.fields import Setting
 
-TITLES = {  # the order of the form: what is most often changed first
-    "train": "training",
-    "sample": "validation pictures",
-    "model": "base model",
-    "dataset": "pictures and captions",
-    "pivotal": "pivotal tuning",
-    "text_encoder_lora": "LoRA on the text encoders",
-    "prodigy": "Prodigy",
-    "adamw": "AdamW",
-    "prior": "prior preservation",
-    "tracker": "trackers",
-    "export": "files",
-}
-# a section that is declared later shows under its own name until it is given a title here
-SECTIONS = TITLES | {one.section: one.section for one in SETTINGS if one.section and one.section not in TITLES}
+FIRST = ("train", "sample")  # what is most often changed
+SECTIONS = {name: SECTION_TITLES[name] for name in (*FIRST, *(one for one in SECTION_TITLES if one not in FIRST))}
 ELSEWHERE = frozenset(
     {"name", "kind", "preset", "dataset.path", "dataset.skip", "dataset.accept"}
 )  # other steps own these

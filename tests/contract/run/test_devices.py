@@ -15,7 +15,7 @@ from trainer.contract.run.devices import free_slots, place_for, visible_gpus
 from trainer.contract.run.lock import AlreadyRunning, RunLock, take
 from trainer.contract.run.queue import cancel, enqueue, move, waiting
 from trainer.contract.run.rundir import RunDir
-from trainer.contract.run.starting import spawn, take_up, trainer_environment
+from trainer.contract.run.trainer_start import spawn, take_up, trainer_environment
 from trainer.contract.settings.config import TrainConfig, dump_config
 
 ROOT = Path(__file__).parents[3]

@@ -19,7 +19,7 @@ from trainer.contract.run.events import EventLog
 from trainer.contract.run.lock import is_held, take
 from trainer.contract.run.queue import QueueError, cancel, enqueue, entries, entry_of, leave, move, waiting
 from trainer.contract.run.rundir import RunDir, run_state
-from trainer.contract.run.starting import take_up
+from trainer.contract.run.trainer_start import take_up
 from trainer.contract.settings.config import TrainConfig, dump_config
 
 ROOT = Path(__file__).parents[3]

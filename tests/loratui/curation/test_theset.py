@@ -129,6 +129,18 @@ def test_a_damaged_cache_is_not_there(folder: Path, damage: bytes) -> None:
     assert look(folder) == first
 
 
+def test_what_an_older_loratui_did_not_measure_is_measured(folder: Path) -> None:
+    scene(1).filter(ImageFilter.GaussianBlur(3)).save(folder / "a.png")
+    first = look(folder)
+    assert first.pictures[0].blurry
+    (kept,) = cache_folder().glob("*.json")
+    words = json.loads(kept.read_bytes())
+    for name in ("blur", "light", "look"):  # each has a default, and would be taken for what cannot be measured
+        words["pictures"]["a.png"]["measured"].pop(name)
+    kept.write_text(json.dumps(words))
+    assert look(folder) == first
+
+
 def test_a_home_that_cannot_be_written_stops_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scene(1, (150, 150)).save(folder / "a.png")
     (folder.parent / "file").write_text("x")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import trainer
 from loratui.events.history import History
 from loratui.events.series import BUCKETS, Series, robust_mean
+from trainer.contract.run.events import TYPES
 
 
 def run(steps: int = 100, **own: Any) -> dict[str, Any]:
@@ -28,6 +32,16 @@ def test_a_step_moves_every_number() -> None:
     assert history.groups["unet"].effective.last == 9e-6
     assert history.groups["unet"].d.last == 1e-5
     assert history.loss.last == history.ema.last == 0.1
+
+
+def test_every_type_of_event_is_taken_in_and_every_emitted_one_is_declared() -> None:
+    assert set(History()._absorbers) == TYPES
+    emitted = set()
+    for path in Path(trainer.__file__).parent.rglob("*.py"):
+        for call in (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)):
+            if isinstance(call.func, ast.Attribute) and call.func.attr == "emit" and call.args:
+                emitted.add(call.args[0].value if isinstance(call.args[0], ast.Constant) else "")
+    assert emitted == TYPES
 
 
 def test_nothing_new_is_no_change() -> None:

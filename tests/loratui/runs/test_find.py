@@ -19,7 +19,7 @@ from trainer.contract.run import exits
 from trainer.contract.run.events import EventLog
 from trainer.contract.run.lock import RunLock
 from trainer.contract.run.rundir import RunDir
-from trainer.contract.run.starting import trainer_command, trainer_environment
+from trainer.contract.run.trainer_start import trainer_command, trainer_environment
 from trainer.contract.settings.config import TrainConfig, dump_config, load_config
 
 

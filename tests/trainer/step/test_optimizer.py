@@ -13,7 +13,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from trainer.contract.settings.config import TrainConfig
-from trainer.step.flat import FlatGroup
+from trainer.step.flat_group import FlatGroup
 from trainer.step.optimizer import FlatAdamW, FlatAdamW8bit, FlatProdigy, rate_factor
 
 STEPS = 150

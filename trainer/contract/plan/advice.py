@@ -22,7 +22,7 @@ OVERFIT_SEEN = 220  # views per image at which that table's style sets were "evi
 OVERFIT_KINDS = ("style", "character-style")  # what that table, and the Huggy set it is compared with, taught
 RANK_SMOOTH = 64  # the seed: rank 64 looks "air-brushed"
 RATES = ("learning_rate", "embedding_learning_rate", "text_encoder_learning_rate")  # in the order of an optimizer's own
-ADAMW_TOO_HIGH = 1e-2  # a hundred times the seed's rate: most likely Prodigy's 1.0 left standing
+TOO_HIGH = 1e-2  # a hundred times the seed's rate: most likely Prodigy's 1.0 left standing
 
 
 def advice(config: TrainConfig, images: int = 0) -> list[str]:
@@ -60,11 +60,10 @@ def refusals(config: TrainConfig) -> list[str]:
     prior = config.prior
     if prior.enabled and prior.path and not Path(prior.path).expanduser().is_dir():
         found.append(f"prior.path: there is no folder '{prior.path}'")
-    package = OPTIMIZERS[config.train.optimizer].package
-    if package and importlib.util.find_spec(package) is None:
+    optimizer = OPTIMIZERS[config.train.optimizer]
+    if optimizer.package and importlib.util.find_spec(optimizer.package) is None:
         found.append(
-            f"train.optimizer is {config.train.optimizer}, which needs {package}: "
-            "pip install 'loratui[8bit]', or take adamw"
+            f"train.optimizer is {config.train.optimizer}, which needs {optimizer.package}: {optimizer.remedy}"
         )
     return found
 
@@ -88,9 +87,10 @@ def _rates(config: TrainConfig) -> list[str]:
             found.append(f"train.schedule is {train.schedule}: Prodigy is meant for constant or cosine")
         return found
     for key, rate in (("learning_rate", unet), (words, rows)):
-        if key and rate >= ADAMW_TOO_HIGH:
-            good = OPTIMIZERS[train.optimizer].rates[RATES.index(key)]
-            found.append(f"train.{key} is {rate:g}: far too high for AdamW; {good:g} is its own")
+        if key and rate >= TOO_HIGH:
+            own = OPTIMIZERS[train.optimizer]
+            good = own.rates[RATES.index(key)]
+            found.append(f"train.{key} is {rate:g}: far too high for {own.name}; {good:g} is its own")
     return found
 
 

@@ -88,6 +88,11 @@ class TrainConfig(Section):
 
 SETTINGS: tuple[Setting, ...] = declared_settings(TrainConfig)
 BY_KEY: dict[str, Setting] = {one.key: one for one in SETTINGS}
+SECTION_TITLES: dict[str, str] = {  # of each table, in the order of declaration
+    name: info.annotation.TITLE or name
+    for name, info in TrainConfig.model_fields.items()
+    if isinstance(info.annotation, type) and issubclass(info.annotation, Section)
+}
 
 
 def vae_source(model: Model) -> str:

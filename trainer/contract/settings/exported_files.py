@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from trainer.contract.settings.fields import Section, setting
 
 
 class Export(Section):
     """The files that other programs read."""
+
+    TITLE: ClassVar[str] = "files"
 
     precision: Literal["fp16", "bf16", "fp32"] = setting(
         "fp16", "file precision", "Of the LoRA files; fp16 is what the user interfaces expect."

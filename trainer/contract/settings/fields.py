@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, ClassVar, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
@@ -13,7 +13,9 @@ SEED = "seed post: LoRA training scripts of the world, unite!"
 
 
 class Section(BaseModel):
-    """A frozen table of settings; an unknown key is an error, never ignored."""
+    """A frozen table of settings; an unknown key is an error, never ignored. TITLE heads it in a form."""
+
+    TITLE: ClassVar[str] = ""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from trainer.contract.settings.fields import SEED, Section, setting
 
@@ -11,6 +11,8 @@ SDXL = "stabilityai/stable-diffusion-xl-base-1.0"
 
 class Model(Section):
     """What is trained on."""
+
+    TITLE: ClassVar[str] = "base model"
 
     base: str = setting(
         SDXL,

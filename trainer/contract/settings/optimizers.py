@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from trainer.contract.settings.fields import SEED, Section, setting
 
@@ -19,24 +19,51 @@ class OptimizerFacts:
     beside that, for a moment and when the activations are gone: counted by tests/bench/activations.py.
     """
 
+    name: str  # as sentences call it
+    says: str  # what tells it from the others
     rates: tuple[float, float, float]
     state: float
     scratch: float
     package: str = ""  # what must be installed beside loratui
+    remedy: str = ""  # how to install it, or what to take in its place
 
 
 # rates: the seed's 1.0 for Prodigy; AdamW as in cog-sdxl, text encoders 5e-5
 # state: in total AdamW 16 bytes, 8-bit AdamW about 10, Prodigy 24 (trainer.md); scratch: Prodigy's are its dot
 # product in float64. What Prodigy saves with slice_p is in trainer/contract/plan/estimate.py.
 OPTIMIZERS: dict[Optimizer, OptimizerFacts] = {
-    "prodigy": OptimizerFacts((1.0, 1.0, 1.0), state=16, scratch=20),
-    "adamw": OptimizerFacts((1e-4, 3e-4, 5e-5), state=8, scratch=8),
-    "adamw-8bit": OptimizerFacts((1e-4, 3e-4, 5e-5), state=2, scratch=0, package="bitsandbytes"),
+    "prodigy": OptimizerFacts("Prodigy", "Prodigy finds its own learning rate", (1.0, 1.0, 1.0), state=16, scratch=20),
+    "adamw": OptimizerFacts("AdamW", "AdamW takes the rates given here", (1e-4, 3e-4, 5e-5), state=8, scratch=8),
+    "adamw-8bit": OptimizerFacts(
+        "AdamW",
+        "adamw-8bit keeps its state in bytes",
+        (1e-4, 3e-4, 5e-5),
+        state=2,
+        scratch=0,
+        package="bitsandbytes",
+        remedy="pip install 'loratui[8bit]', or take adamw",
+    ),
 }
+
+
+def own_rates(place: int) -> str:
+    """The optimizers' own rates, such as "1.0 with Prodigy and 1e-4 with AdamW"; `place` is that of `rates`."""
+    names: dict[float, list[str]] = {}
+    for one in OPTIMIZERS.values():
+        if one.name not in names.setdefault(one.rates[place], []):
+            names[one.rates[place]].append(one.name)
+    words = [f"{_rate(rate)} with {' or '.join(found)}" for rate, found in names.items()]
+    return " and ".join(words) if len(words) < 3 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _rate(rate: float) -> str:
+    return str(rate) if rate >= 0.01 else f"{rate:.0e}".replace("e-0", "e-")
 
 
 class Prodigy(Section):
     """Arguments of the Prodigy optimizer (prodigyopt)."""
+
+    TITLE: ClassVar[str] = "Prodigy"
 
     beta1: float = setting(0.9, "beta1", "Decay of the gradient's mean.", source=SEED, ge=0, lt=1)
     beta2: float = setting(
@@ -79,6 +106,8 @@ class Prodigy(Section):
 
 class AdamW(Section):
     """Arguments of the AdamW optimizer."""
+
+    TITLE: ClassVar[str] = "AdamW"
 
     beta1: float = setting(0.9, "beta1", "Decay of the gradient's mean.", source="torch", ge=0, lt=1)
     beta2: float = setting(0.999, "beta2", "Decay of the squared gradient's mean.", source="torch", ge=0, lt=1)

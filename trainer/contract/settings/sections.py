@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import field_validator
 
@@ -13,6 +13,8 @@ from trainer.contract.settings.triggers import split_triggers
 
 class Dataset(Section):
     """The pictures, and the words that belong to them."""
+
+    TITLE: ClassVar[str] = "pictures and captions"
 
     path: str = setting(
         "",
@@ -115,6 +117,8 @@ class Dataset(Section):
 class Pivotal(Section):
     """Pivotal tuning: new tokens are trained first, then frozen while the LoRA goes on."""
 
+    TITLE: ClassVar[str] = "pivotal tuning"
+
     enabled: bool = setting(
         True, "pivotal tuning", "Train new tokens for the trigger instead of reusing an old word.", source=SEED
     )
@@ -145,6 +149,8 @@ class Pivotal(Section):
 class TextEncoderLora(Section):
     """LoRA on both text encoders, in place of pivotal tuning."""
 
+    TITLE: ClassVar[str] = "LoRA on the text encoders"
+
     enabled: bool = setting(
         False,
         "text encoder LoRA",
@@ -163,6 +169,8 @@ class TextEncoderLora(Section):
 
 class Prior(Section):
     """Prior preservation: pictures of the class, so that the model keeps knowing other members of it."""
+
+    TITLE: ClassVar[str] = "prior preservation"
 
     enabled: bool = setting(False, "prior preservation", "Train on class pictures beside yours.", source=SEED)
     path: str = setting(
@@ -189,6 +197,8 @@ class Prior(Section):
 
 class Sample(Section):
     """The validation pictures that show how the run is doing."""
+
+    TITLE: ClassVar[str] = "validation pictures"
 
     prompts: tuple[str, ...] = setting(
         (), "prompts", "One picture each; empty: the instance prompt.", source="seed post: validation_prompt"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import field_validator
 
 from trainer.contract.settings.fields import Section, setting
@@ -11,6 +13,8 @@ TRACKERS = ("tensorboard", "wandb", "trackio")
 
 class Tracker(Section):
     """Where a run is followed beside loratui's own screen; off unless named."""
+
+    TITLE: ClassVar[str] = "trackers"
 
     names: tuple[str, ...] = setting(
         (),

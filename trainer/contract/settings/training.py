@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from trainer.contract.settings.fields import SEED, Section, setting
-from trainer.contract.settings.optimizers import Optimizer
+from trainer.contract.settings.optimizers import OPTIMIZERS, Optimizer, own_rates
 
 
 class Train(Section):
     """The training itself: length, adapter, optimizer, what is kept."""
+
+    TITLE: ClassVar[str] = "training"
 
     steps: int = setting(
         1000,
@@ -102,13 +104,13 @@ class Train(Section):
     optimizer: Optimizer = setting(
         "prodigy",
         "optimizer",
-        "Prodigy finds its own learning rate; AdamW takes the rates given here; adamw-8bit keeps its state in bytes.",
+        f"{'; '.join(one.says for one in OPTIMIZERS.values())}.",
         source=SEED,
     )
     learning_rate: float = setting(
         0.0,
         "learning rate",
-        "Of the unet's LoRA; 0: the optimizer's own, 1.0 with Prodigy and 1e-4 with AdamW.",
+        f"Of the unet's LoRA; 0: the optimizer's own, {own_rates(0)}.",
         source=SEED,
         ge=0,
         le=10,
@@ -116,7 +118,7 @@ class Train(Section):
     embedding_learning_rate: float = setting(
         0.0,
         "embedding learning rate",
-        "Of the new tokens' embeddings; 0: the optimizer's own, 1.0 with Prodigy and 3e-4 with AdamW.",
+        f"Of the new tokens' embeddings; 0: the optimizer's own, {own_rates(1)}.",
         source=SEED + " (text_encoder_lr)",
         ge=0,
         le=10,
@@ -124,7 +126,7 @@ class Train(Section):
     text_encoder_learning_rate: float = setting(
         0.0,
         "text encoder learning rate",
-        "Of the text encoders' LoRA; 0: the optimizer's own, 1.0 with Prodigy and 5e-5 with AdamW.",
+        f"Of the text encoders' LoRA; 0: the optimizer's own, {own_rates(2)}.",
         source=SEED + " (text_encoder_lr 5e-5)",
         ge=0,
         le=10,

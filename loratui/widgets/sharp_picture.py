@@ -14,14 +14,14 @@ from loratui.widgets.thumbnail import Key, Pixels, Thumbnail
 LONGEST = 1024
 
 
-class Sharp(Thumbnail):
+class SharpPicture(Thumbnail):
     """Words as the thumbnail has them; pixels by a child of textual-image, which gets them decoded and bounded.
 
     No byte of a file reaches the terminal: what is sent is base64 of a PNG made anew from the pixels (Kitty), or the
     64 letters and the colour table of Sixel; the escape bytes around it are the library's own.
     """
 
-    DEFAULT_CSS = "Sharp { align: center middle; }"
+    DEFAULT_CSS = "SharpPicture { align: center middle; }"
     CACHED: ClassVar[int] = 4  # at up to three megabytes each
     _cache: ClassVar[OrderedDict[Key, Pixels | str]] = OrderedDict()
     _child: Any = None  # the library's types are loose, and it need not be installed
@@ -54,4 +54,4 @@ class Sharp(Thumbnail):
 
 def picture(empty: str, id: str) -> Thumbnail:
     """The widget for a large picture, as `--images` decided."""
-    return Sharp(empty, id=id) if images.drawing().protocol else Thumbnail(empty, id=id)
+    return SharpPicture(empty, id=id) if images.drawing().protocol else Thumbnail(empty, id=id)
