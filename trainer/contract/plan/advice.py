@@ -16,6 +16,7 @@ from trainer.contract.settings.arithmetic import learning_rates, pivot_step, vie
 from trainer.contract.settings.config import TrainConfig, vae_source
 from trainer.contract.settings.model import SDXL
 from trainer.contract.settings.optimizers import OPTIMIZERS
+from trainer.contract.settings.prompts import class_refusal
 
 OVERFIT_VIEWS = 200  # the seed's Y2K table: 148 views per image were good, 222 overfit
 OVERFIT_SEEN = 220  # views per image at which that table's style sets were "evidently overfit" (1500 * 4 / 27)
@@ -60,6 +61,8 @@ def refusals(config: TrainConfig) -> list[str]:
     prior = config.prior
     if prior.enabled and prior.path and not Path(prior.path).expanduser().is_dir():
         found.append(f"prior.path: there is no folder '{prior.path}'")
+    if nameless := class_refusal(config):
+        found.append(nameless)
     package = OPTIMIZERS[config.train.optimizer].package
     if package and importlib.util.find_spec(package) is None:
         found.append(

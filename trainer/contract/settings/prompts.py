@@ -16,5 +16,16 @@ def suggested_prompt(kind: str, trigger: str, class_word: str) -> str:
 
 
 def class_prompt(config: TrainConfig) -> str:
-    """What the class pictures show: prior.prompt, or "a photo of a" and the class word."""
-    return config.prior.prompt or f"a photo of a {config.dataset.class_word or config.kind}"
+    """What the class pictures show: prior.prompt, or "a photo of a" and the class word; else empty."""
+    own, word = config.prior.prompt, config.dataset.class_word
+    return own if own.strip() else f"a photo of a {word}" if word.strip() else ""
+
+
+def class_refusal(config: TrainConfig) -> str:
+    """Why there can be no class pictures, as a sentence; empty where none are wanted or their prompt is known."""
+    if not config.prior.enabled or class_prompt(config):
+        return ""
+    return (
+        "prior.enabled: nothing says what the class pictures show; set dataset.class_word (dog, woman, backpack), or "
+        "prior.prompt to a whole sentence, such as 'a photo of a dog'"
+    )

@@ -171,7 +171,10 @@ class Prior(Section):
         source=SEED + " (generated ones reduce resemblance and realism: prefer real photographs)",
     )
     prompt: str = setting(
-        "", "class prompt", "What the class pictures show; empty: 'a photo of a' and the class word.", source=SEED
+        "",
+        "class prompt",
+        "What the class pictures show; empty: 'a photo of a' and the class word, which then must be given.",
+        source=SEED,
     )
     images: int = setting(150, "class images", "How many class pictures.", source=SEED, ge=1, le=100_000)
     batch: int = setting(
