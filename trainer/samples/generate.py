@@ -46,7 +46,7 @@ def _generate(asked: argparse.Namespace) -> None:
     from trainer.data.images import save_picture
     from trainer.export.trained import find_checkpoint, load_exported, open_run, set_scale
     from trainer.model.prompts import encode
-    from trainer.samples.drawing import make_picture
+    from trainer.samples.drawing import make_picture, negative_prompt
 
     run = RunDir(asked.run.resolve())
     trained = open_run(run)
@@ -58,11 +58,12 @@ def _generate(asked: argparse.Namespace) -> None:
     config, parts = trained.config, trained.parts
     with torch.no_grad():
         encoded = encode(parts, [trained.trainee.vocabulary.write(asked.prompt)])
+        negative = negative_prompt(parts, "", lambda words: encode(parts, [words]))
     first = config.sample.seed if asked.seed is None else asked.seed
     steps = asked.steps or config.sample.steps
     guidance = config.sample.guidance if asked.guidance is None else asked.guidance
     for seed in range(first, first + asked.count):
-        picture = make_picture(parts, encoded, config.train.resolution, steps, guidance, seed)
+        picture = make_picture(parts, encoded, negative, config.train.resolution, steps, guidance, seed)
         path = _path(asked, run, seed)
         save_picture(picture, path)
         print(path, flush=True)

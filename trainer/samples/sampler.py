@@ -16,7 +16,7 @@ from trainer.model.adapters import add_text_lora, rounded_to
 from trainer.model.parts import DTYPES, Parts, base_source, fix_pooling, free, load_text_encoders
 from trainer.model.prompts import Encoded, PromptCache, encode, too_long
 from trainer.model.tokens import insert_rows
-from trainer.samples.drawing import make_picture
+from trainer.samples.drawing import make_picture, negative_prompt
 from trainer.samples.prompt_list import PromptList
 from trainer.step.trainee import Trainee
 
@@ -96,7 +96,9 @@ class Sampler:
     def _one(self, step: int, index: int, words: str) -> None:
         sample, train = self._config.sample, self._config.train
         encoded = self._encode(self._trainee.vocabulary.write(words))
-        picture = make_picture(self._parts, encoded, train.resolution, sample.steps, sample.guidance, sample.seed)
+        negative = negative_prompt(self._parts, "", self._encode)
+        size, steps, guidance = train.resolution, sample.steps, sample.guidance
+        picture = make_picture(self._parts, encoded, negative, size, steps, guidance, sample.seed)
         path = self._run.sample(step, index)
         save_picture(picture, path.with_suffix(".jpg"), thumb=True)
         save_picture(picture, path)
