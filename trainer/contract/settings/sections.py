@@ -128,7 +128,8 @@ class Pivotal(Section):
     init_words: str = setting(
         "",
         "start from",
-        "Words whose embeddings the new tokens start from, such as a brown dog; empty: random.",
+        "Words whose embeddings the new tokens start from, such as a brown dog; empty: random. Several triggers have "
+        "their own as TOK = a dog; TOK2 = a red house.",
         source="diffusers' script (initializer_concept)",
     )
     fraction: float = setting(
