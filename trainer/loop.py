@@ -159,7 +159,7 @@ class Run:
 
     def _all_prompts(self) -> list[str]:
         shown = self.shown.prompts
-        empty = [""] if self.config.dataset.caption_dropout and not self.parts.zero_empty else []
+        empty = [] if self.parts.zero_empty else [""]  # what pictures are led away from, and dropped captions become
         return list(
             dict.fromkeys(
                 [*(one.prompt for one in self.plan.items + self.held + self.plan.class_items), *shown, *empty]

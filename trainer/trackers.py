@@ -14,6 +14,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
+
 from trainer.contract.basemodel.names import HUB_ID
 from trainer.contract.run.events import Event, EventLog
 from trainer.contract.run.rundir import RunDir, home_folder, make_private, write_atomic
@@ -48,7 +51,7 @@ WANDB_SILENCE = {
 
 @contextlib.contextmanager
 def tracked(config: TrainConfig, run: RunDir, log: EventLog) -> Iterator[None]:
-    """Hand steps and pivot of `log` to the trackers of `config` for as long as the run lasts."""
+    """Hand steps, pivot and pictures of `log` to the trackers of `config` for as long as the run lasts."""
     if not config.tracker.names:
         yield
         return
@@ -76,18 +79,32 @@ class Trackers:
 
     def take(self, type: str, fields: Event) -> None:
         """An event of the log; never raises."""
-        if type not in ("step", "pivot"):
+        if type not in ("step", "pivot") and not (type == "sample" and self._config.tracker.pictures):
             return
         if self._waiting:
             waiting, self._waiting = self._waiting, []
-            for name in waiting:
-                self._start(name, fields["step"])
+            for name in waiting:  # a picture is of the step before the first that is to come
+                self._start(name, fields["step"] + (type == "sample"))
+        if type == "sample":
+            self._show(fields)
+            return
         values = step_metrics(fields) if type == "step" else {"pivot": 1}
-        self._each(lambda tracker: tracker.log(values, step=fields["step"]))
+        self._each(lambda _, tracker: tracker.log(values, step=fields["step"]))
+
+    def _show(self, fields: Event) -> None:
+        """A validation picture, as its file has it, under its prompt: the file holds no metadata."""
+        if not self._live:
+            return
+        try:
+            with Image.open(self._run.path / fields["path"]) as opened:
+                picture = opened.convert("RGB")
+        except OSError:  # the log has said so, or a person was faster
+            return
+        self._each(lambda name, tracker: SHOWERS[name](tracker, picture, fields))
 
     def close(self) -> None:
         """End all of them; what is left is sent or written."""
-        self._each(lambda tracker: tracker.finish())
+        self._each(lambda _, tracker: tracker.finish())
         self._live.clear()
 
     def _start(self, name: str, step: int) -> None:
@@ -104,10 +121,10 @@ class Trackers:
         else:
             self._live[name] = tracker
 
-    def _each(self, do: Callable[[Any], None]) -> None:
+    def _each(self, do: Callable[[str, Any], None]) -> None:
         for name, tracker in list(self._live.items()):
             try:
-                do(tracker)
+                do(name, tracker)
             except Exception as error:
                 del self._live[name]
                 self._warn(name, f"failed and is left out from here on: {_reason(error)}", ADVICE[name])
@@ -125,10 +142,36 @@ def step_metrics(fields: Event) -> dict[str, float]:
     return {name: one for name, one in found.items() if isinstance(one, int | float) and math.isfinite(one)}
 
 
+def picture_words(fields: Event) -> str:
+    """What stands beneath a picture: "step 300: a TOK dog (seed 0)"."""
+    return f"step {fields['step']}: {fields['prompt']} (seed {fields['seed']})"
+
+
+def _show_tensorboard(tracker: Any, picture: Image.Image, fields: Event) -> None:
+    # TensorBoard has no caption: the tag stands above the picture, the step is its slider's
+    tag = f"samples/{fields['index']}: {fields['prompt']} (seed {fields['seed']})"
+    tracker.writer.add_image(tag, np.asarray(picture), fields["step"], dataformats="HWC")
+
+
+def _show_captioned(package: str) -> Callable[[Any, Image.Image, Event], None]:
+    def show(tracker: Any, picture: Image.Image, fields: Event) -> None:
+        shown = importlib.import_module(package).Image(picture, caption=picture_words(fields))
+        tracker.log({f"samples/{fields['index']}": shown}, step=fields["step"])
+
+    return show
+
+
+SHOWERS: dict[str, Callable[[Any, Image.Image, Event], None]] = {
+    "tensorboard": _show_tensorboard,
+    "wandb": _show_captioned("wandb"),
+    "trackio": _show_captioned("trackio"),
+}
+
+
 def hyperparameters(config: TrainConfig) -> dict[str, Any]:
     """What others may know of a configuration: its numbers, switches and choices, the preset, a base model of the hub.
 
-    No other text: a path, a name, a caption or a prompt is the person's own.
+    No other text: a path, a name, a caption or a prompt is the person's own; a prompt goes with its pictures alone.
     """
     kinds = ("int", "float", "bool", "choice")
     told = {key: value for key, value in flat(config).items() if BY_KEY[key].kind in kinds}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 def generate(
     run: Annotated[str, typer.Argument(metavar="RUN")],
     prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="With the trigger, such as 'a TOK on a beach'.")],
+    negative: Annotated[str | None, typer.Option(help="What no picture shall show.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="First noise.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps.")] = None,
     guidance: Annotated[float | None, typer.Option(min=0)] = None,
@@ -27,7 +28,8 @@ def generate(
 ) -> None:
     """Pictures with the trained LoRA and embeddings."""
     options = {"seed": seed, "steps": steps, "guidance": guidance, "scale": scale, "count": count}
-    _run_trainer("trainer.samples.generate", run, [prompt], {**options, "out": out, "checkpoint": checkpoint})
+    others = {"negative": negative, "out": out, "checkpoint": checkpoint}
+    _run_trainer("trainer.samples.generate", run, [prompt], {**options, **others})
 
 
 def export(

@@ -15,13 +15,16 @@ class GalleryPictures:
     by_place: dict[tuple[int, int], SamplePicture]
     prompts: tuple[int, ...]
     steps: tuple[int, ...]
+    words: dict[int, str]  # the newest of each prompt: never trusted
 
     @classmethod
     def of(cls, history: History) -> GalleryPictures:
         """What `history` has now."""
         by_place = {(one.index, one.step): one for one in history.samples}
         prompts = tuple(sorted({index for index, _ in by_place}))
-        return cls(by_place, prompts, tuple(sorted({step for _, step in by_place})))
+        newest = {index: max(step for one, step in by_place if one == index) for index in prompts}
+        words = {index: history.label(by_place[index, step]) for index, step in newest.items()}
+        return cls(by_place, prompts, tuple(sorted({step for _, step in by_place})), words)
 
     @property
     def common(self) -> tuple[int, ...]:
@@ -41,9 +44,8 @@ class GalleryPictures:
         return tuple(step for step in self.steps if (prompt, step) in self.by_place)
 
     def words_of(self, prompt: int) -> str:
-        """The newest words of a prompt: never trusted."""
-        steps = self.steps_of(prompt)
-        return self.by_place[prompt, steps[-1]].prompt if steps else ""
+        """The newest words of a prompt, after the seed where several have the same: never trusted."""
+        return self.words.get(prompt, "")
 
     @property
     def newest(self) -> GalleryPlace | None:

@@ -146,6 +146,11 @@ class History:
         """The pictures of one prompt, by step."""
         return sorted((one for one in self.samples if one.index == index), key=lambda one: one.step)
 
+    def label(self, picture: SamplePicture) -> str:
+        """A picture's prompt, after its seed where other pictures have the same prompt: never trusted."""
+        twins = any(one.prompt == picture.prompt and one.index != picture.index for one in self.samples)
+        return f"seed {picture.seed} · {picture.prompt}" if twins else picture.prompt
+
     def _say(self, event: Event, tone: Tone, text: str) -> None:
         self.messages.append(Message(number(event.get("t")) or 0.0, tone, text))
 

@@ -30,6 +30,7 @@ from trainer.contract.plan.estimate import Estimate, corrected, estimate
 from trainer.contract.run.exported import dora_readers
 from trainer.contract.settings.arithmetic import learning_rates, schedule, trained_images
 from trainer.contract.settings.config import BY_KEY, TrainConfig, flat, vae_source
+from trainer.contract.settings.prompts import class_prompt
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,8 @@ def _technique(resolved: Resolved) -> PlanSection:
         rows.append(PlanRow("DoRA", said.value, f"{said.note}; read by {dora_readers(train.dora_axis)}"))
     tokens = f"{pivotal.tokens} new tokens for '{safe_text(config.dataset.trigger, 40)}'"
     rows.append(PlanRow("pivotal tuning", tokens if pivotal.enabled else "off"))
+    if prompt := class_prompt(config) if config.prior.enabled else "":
+        rows.append(PlanRow("class pictures", f"{config.prior.images}", f"trained as '{safe_text(prompt)}'"))
     return PlanSection("Technique", tuple(rows))
 
 

@@ -18,6 +18,7 @@ from trainer.contract.plan.estimate import Estimate, MemoryPart
 from trainer.contract.run.rundir import can_see
 from trainer.contract.settings.arithmetic import Schedule
 from trainer.contract.settings.config import TrainConfig
+from trainer.contract.settings.prompts import sample_pictures
 
 Draw = Callable[[int], list[str]]  # lines for a width in cells
 SPREAD = 20  # newest runs whose errors are told
@@ -57,7 +58,7 @@ def steps_section(config: TrainConfig, times: Schedule) -> PlanSection:
         PlanRow("views per image", f"{times.views_per_image:,.1f}", "steps x batch / pictures: too many overfit"),
         PlanRow("pivot", f"after step {times.pivot}" if times.pivot else "none", pivot if times.pivot else ""),
         PlanRow("checkpoints", f"{len(times.checkpoints)}", _marks(times.checkpoints, "after step")),
-        PlanRow("samples", f"{len(times.samples)} times", _marks(times.samples, "after step")),
+        PlanRow("samples", _pictures(config, len(times.samples)), _marks(times.samples, "after step")),
     )
     return PlanSection("Steps", rows, lambda width: [arithmetic_line(config, times), *run_line(times, width)])
 
@@ -124,6 +125,11 @@ def existing(path: Path) -> Path:
 def free_bytes(path: Path) -> int:
     """What is free on the disk of `path`."""
     return shutil.disk_usage(existing(path)).free
+
+
+def _pictures(config: TrainConfig, times: int) -> str:
+    each = len(sample_pictures(config))
+    return f"{times} times" + (f" {each} pictures" if each > 1 else "")
 
 
 def _corrected(known: MachineKnown) -> str:

@@ -10,6 +10,7 @@ from loratui.events.history import History
 from trainer.contract.run.events import Tail
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import NAME, with_dora_axis
+from trainer.contract.settings.sample_prompts import SamplePrompt, read_sample_prompt
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class RunFacts:
     name: str = ""
     kind: str = ""
     trigger: str = ""
-    prompt: str = ""  # of a validation picture, else the instance prompt: text from outside
+    prompt: str = ""  # words of a validation picture, else the instance prompt: text from outside
+    written: str = ""  # the same with what it shall not show (--n), as `generate` reads it
     seed: int = 0
     threads: int = 1
     dora: str = ""  # the axis of a DoRA; empty without one
@@ -34,13 +36,15 @@ def read_facts(run: RunDir) -> RunFacts:
     data, sample, train = (_table(tables, name) for name in ("dataset", "sample", "train"))
     train = with_dora_axis(train)
     axis = str(train.get("dora_axis", "")) if train.get("dora") else ""
-    prompts = [*(sample.get("prompts") or ()), data.get("instance_prompt", "")]
-    seed, threads, name = sample.get("seed"), train.get("cpu_threads"), str(tables.get("name", ""))
+    first = _first(sample.get("prompts"), str(data.get("instance_prompt", "")))
+    seed = sample.get("seed") if first.seed is None else first.seed
+    threads, name = train.get("cpu_threads"), str(tables.get("name", ""))
     return RunFacts(
         name if NAME.fullmatch(name) else "",
         str(tables.get("kind", "")),
         str(data.get("trigger", "")),
-        str(prompts[0]),
+        first.words,
+        f"{first.words} --n {first.negative}" if first.negative else first.words,
         seed if isinstance(seed, int) else 0,
         threads if isinstance(threads, int) else 1,
         axis if axis in ("input", "output") else "",
@@ -53,6 +57,15 @@ def read_history(run: RunDir) -> History:
     while events := tail.read():
         history.absorb(events)
     return history
+
+
+def _first(prompts: Any, otherwise: str) -> SamplePrompt:
+    if not isinstance(prompts, list) or not prompts:
+        return SamplePrompt(otherwise, otherwise)
+    try:
+        return read_sample_prompt(str(prompts[0]))
+    except ValueError:  # no settings of ours have it
+        return SamplePrompt(str(prompts[0]), str(prompts[0]))
 
 
 def _table(tables: dict[str, Any], name: str) -> dict[str, Any]:

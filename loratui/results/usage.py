@@ -44,7 +44,7 @@ def usage_lines(run: RunDir, facts: RunFacts) -> tuple[Usage, ...]:
         found += _uses(path, run.export, facts)
     if not found:
         return ()
-    prompt = safe_text(facts.prompt) or str(BY_KEY["dataset.instance_prompt"].default)
+    prompt = safe_text(facts.written) or str(BY_KEY["dataset.instance_prompt"].default)
     command = f"loratui generate {shlex.quote(show_path(run.path))} {shlex.quote(prompt)}"
     found.append(Usage("try it", command, command, head=True))
     return tuple(found)

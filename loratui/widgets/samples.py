@@ -62,7 +62,7 @@ class Samples(Vertical):
             return
         which = f" · prompt {self._prompt + 1}/{len(prompts)}" if len(prompts) > 1 else ""
         self.border_title = Content(f"step {now.step}{which}")
-        self.border_subtitle = Content(safe_text(now.prompt, limit=max(8, self.size.width - 2)))
+        self.border_subtitle = Content(safe_text(history.label(now), limit=max(8, self.size.width - 2)))
         self.query_one("#base-words", Static).update(_under(pictures[0]))
         self.query_one("#now-words", Static).update(_under(now))
 

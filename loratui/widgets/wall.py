@@ -57,7 +57,7 @@ class Wall(Horizontal):
                 words = "base model" if picture.step == 0 else f"step {picture.step}"
                 self.query_one(f"#words-{index}", Static).update(words)
         which = f" · prompt {self._prompt % len(prompts) + 1}/{len(prompts)}" if len(prompts) > 1 else ""
-        prompt = safe_text(chosen[0].prompt, max(10, self.size.width - 24)) if chosen else "no pictures"
+        prompt = safe_text(history.label(chosen[0]), max(10, self.size.width - 24)) if chosen else "no pictures"
         self.border_title = Content(prompt + which)
 
     def next_prompt(self, by: int) -> None:

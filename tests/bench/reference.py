@@ -98,7 +98,7 @@ def our_config(way: Way, seed: int, data: Path) -> TrainConfig:
         "train.embedding_learning_rate": way.words_rate,
         "train.text_encoder_learning_rate": way.words_rate,
         "train.weight_decay": DECAY,
-        "train.embedding_weight_decay": WORDS_DECAY,
+        "train.embedding_weight_decay": WORDS_DECAY if way.pivotal else DECAY,  # the reference is given none of its own
         "train.min_snr_gamma": GAMMA,
         "train.checkpoint_every": 0,
         "train.sample_every": 0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -30,7 +31,7 @@ from trainer.contract.settings.config import (
     load_config,
     nested,
 )
-from trainer.contract.settings.triggers import holds_word
+from trainer.contract.settings.triggers import holds_word, starting_words
 
 ROOT = Path(__file__).parents[2]
 
@@ -203,3 +204,26 @@ def test_what_is_no_sdxl_model_is_refused_with_a_sentence(tmp_path: Path) -> Non
     assert inspect_base("stabilityai/stable-diffusion-xl-base-1.0").native == 1024
     small = inspect_base(SMALL)
     assert small.folder == small_model() and small.native == 64
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            "TOC = a dog",
+            "'TOC = a dog' names no trigger; write TRIGGER = WORDS, parted by ;, where TRIGGER is TOK, TOK2",
+        ),
+        ("TOK = a dog; a cat", "'a cat' names no trigger"),
+        ("TOK = a dog; TOK=a cat", "'TOK' is given twice"),
+    ],
+)
+def test_starting_words_are_of_triggers(words: str, said: str) -> None:
+    own = {"trigger": "TOK, TOK2"}
+    with pytest.raises(ValidationError, match=f"pivotal.init_words: {re.escape(said)}"):
+        TrainConfig.model_validate({"dataset": own, "pivotal": {"init_words": words}})
+    TrainConfig.model_validate({"dataset": own, "pivotal": {"init_words": words, "enabled": False}})  # not used
+
+
+def test_starting_words_are_plain_or_of_each_trigger() -> None:
+    assert starting_words("a brown dog; sitting", ("TOK", "TOK2")) == {}
+    assert starting_words("TOK2 = a cat ; TOK = a = b;", ("TOK", "TOK2")) == {"TOK2": "a cat", "TOK": "a = b"}

@@ -5,9 +5,12 @@ from __future__ import annotations
 import shutil
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.hostname import names_the_host
 from tests.trainer.conftest import draw_dataset, make_config, make_run, train
@@ -112,7 +115,12 @@ def test_the_others_get_the_same_and_learn_nothing_of_the_machine(name: str, tmp
     assert of(events, "warn") == []
     assert of(events, "end")[0]["status"] == "completed"
     kept = run.trackers / "wandb" if name == "wandb" else tmp_path / "trackio"
-    assert any(b"rates/unet/effective" in one.read_bytes() for one in kept.rglob("*") if one.is_file())
+    files = [one.read_bytes() for one in kept.rglob("*") if one.is_file()]
+    for told in ("rates/unet/effective", "step 0: a TOK star (seed 0)", "step 3: a TOK star (seed 0)"):
+        assert any(told.encode() in one for one in files), told
+    shown = [np.asarray(Image.open(one).convert("RGB")) for one in kept.rglob("*.png")]
+    for step in (0, 3):
+        assert any(np.array_equal(one, np.asarray(Image.open(run.sample(step, 0)))) for one in shown)
     assert_no_canary(kept, own_home)
 
 
@@ -121,6 +129,8 @@ def test_a_tracker_that_is_missing_fails_or_breaks_is_a_warning_each(
     tmp_path: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Breaks:
+        writer = SimpleNamespace(add_image=lambda *_, **__: None)  # of TensorBoard
+
         def start(self) -> None: ...
         def store_init_configuration(self, values: dict[str, Any]) -> None: ...
         def finish(self) -> None: ...
@@ -149,6 +159,15 @@ def test_a_tracker_that_is_missing_fails_or_breaks_is_a_warning_each(
 
 
 @pytest.mark.slow
+def test_pictures_stay_here_where_that_is_asked_for(tmp_path: Path, own_home: Path) -> None:
+    pytest.importorskip("tensorboard", reason="needs tensorboard")
+    run = make_run(own_home / "run", config_in(own_home, "tensorboard", train__steps=1, tracker__pictures=False))
+    assert of(train(run), "sample")
+    assert "loss" in scalars(run)
+    assert not [one for one in run.trackers.rglob("*") if one.is_file() and b"a TOK star" in one.read_bytes()]
+
+
+@pytest.mark.slow
 def test_without_trackers_nothing_is_written_or_loaded(tmp_path: Path, own_home: Path) -> None:
     run = make_run(own_home / "run", config_in(own_home, train__steps=1))
     train(run)
@@ -161,8 +180,13 @@ def test_only_numbers_switches_and_choices_are_told() -> None:
 
     canary = "canary TOK"
     texts = {key: canary for key, one in BY_KEY.items() if one.kind == "str"}
-    texts |= {"name": "canary", "preset": "object", "dataset.trigger": "TOK", "model.base": "/home/canary/model"}
-    texts |= {"model.revision": "canary"}
+    texts |= {
+        "name": "canary",
+        "preset": "object",
+        "model.revision": "canary",
+        "dataset.trigger": "TOK",
+        "model.base": "/home/canary/model",
+    }
     texts |= {"dataset.background": "#ffffff", "tracker.project": "canary"}
     texts |= {key: [canary] for key in ("sample.prompts", "dataset.skip", "dataset.accept", "train.blocks")}
     told = trackers.hyperparameters(TrainConfig.model_validate(nested(texts)))

@@ -20,6 +20,7 @@ from trainer.contract.run.exported import (
 from trainer.contract.run.interface_prompts import a1111_prompt, comfyui_prompt, invokeai_prompt, swarmui_prompt
 from trainer.contract.settings.arithmetic import learning_rates, views_per_image
 from trainer.contract.settings.config import SDXL, SMALL, TrainConfig, vae_source
+from trainer.contract.settings.prompts import sample_pictures
 from trainer.export.quoting import code, markdown, yaml
 from trainer.export.script import first_prompt, script
 from trainer.model.tokens import Vocabulary
@@ -85,9 +86,9 @@ def _changed(changes: Sequence[SettingChange]) -> str:
 
 
 def _prompt_of(config: TrainConfig, sample: str) -> str:
-    prompts = config.sample.prompts or (config.dataset.instance_prompt,)
+    pictures = sample_pictures(config)
     index = int(sample.removeprefix("sample-").removesuffix(".png"))
-    return prompts[index] if index < len(prompts) else ""
+    return pictures[index].prompt.words if index < len(pictures) else ""
 
 
 def _pictures(config: TrainConfig, samples: list[str]) -> str:

@@ -24,6 +24,7 @@ from trainer.contract.run.exported import (
 )
 from trainer.contract.run.rundir import RunDir, make_private, write_atomic
 from trainer.contract.settings.config import TrainConfig
+from trainer.contract.settings.prompts import sample_pictures
 from trainer.data.dataset import Item
 from trainer.export.card import model_card
 from trainer.export.header import Told, embeddings_header, kohya_header, trigger_phrase, usage_hint
@@ -55,7 +56,7 @@ def export_run(
     shutil.rmtree(aside, ignore_errors=True)
     make_private(aside)
     try:
-        shown = _copy_samples(run, aside, len(config.sample.prompts) or 1, step)
+        shown = _copy_samples(run, aside, len(sample_pictures(config)), step)
         picture = small_jpeg(aside / shown[0]) if shown else None
         told = Told(items, step, trainee.prediction, picture)
         _write_loras(aside, config, trainee, told, layers_per_block)
@@ -196,13 +197,13 @@ def _file_tensor(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     return tensor.detach().to("cpu", dtype).contiguous()
 
 
-def _copy_samples(run: RunDir, folder: Path, prompts: int, step: int) -> list[str]:
-    """The newest pictures of the run's own `prompts` up to `step`, without metadata: the trainer writes none into them.
+def _copy_samples(run: RunDir, folder: Path, pictures: int, step: int) -> list[str]:
+    """The newest of the run's own pictures, so many of a sample step, up to `step`; they hold no metadata.
 
     Those of step 0 show the base model, not what is exported; what a person typed while it ran is not for the card.
     """
     found = sorted(run.samples.glob("[0-9]*-*.png")) if run.samples.is_dir() else []
-    own = {str(index) for index in range(prompts)}
+    own = {str(index) for index in range(pictures)}
     found = [one for one in found if one.stem.rpartition("-")[2] in own]
     known = [(number, path) for path in found if 0 < (number := int(path.name.partition("-")[0])) <= step]
     if not known:

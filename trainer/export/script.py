@@ -11,6 +11,7 @@ from trainer.contract.basemodel.names import is_hub_id
 from trainer.contract.basemodel.weights import part_weights
 from trainer.contract.run.exported import DIFFUSERS, base_name, embedding_names
 from trainer.contract.settings.config import SMALL, TrainConfig, vae_source
+from trainer.contract.settings.prompts import sample_pictures, sample_prompts
 from trainer.export.quoting import python
 from trainer.model.errors import ModelError
 from trainer.model.parts import DTYPES
@@ -39,7 +40,7 @@ picture = pipe(
     height={side},
     width={side},
     num_inference_steps={steps},
-    guidance_scale={guidance:g},{clip_skip}
+    guidance_scale={guidance:g},{negative}{clip_skip}
     generator=torch.Generator().manual_seed({seed}),
 ).images[0]
 picture.save("picture.png")
@@ -67,6 +68,8 @@ for key, (encoder, tokenizer) in zip(("clip_l", "clip_g"), encoders):
 def script(config: TrainConfig, vocabulary: Vocabulary) -> str:
     """The whole script; nothing has to be changed in it where the base model is of the hub or ships with loratui."""
     imports, load = _loading(config)
+    first = sample_pictures(config)[0]
+    negative = first.prompt.negative
     names = embedding_names(config)
     embeddings = _POOLED if names else ""
     for word, file in names.items():
@@ -77,18 +80,19 @@ def script(config: TrainConfig, vocabulary: Vocabulary) -> str:
         load=load,
         embeddings=embeddings,
         lora=python(DIFFUSERS),
-        prompt=python(vocabulary.write(first_prompt(config))),
+        prompt=python(vocabulary.write(first.prompt.words)),
+        negative=f"\n    negative_prompt={python(vocabulary.write(negative))}," if negative else "",
         side=config.train.resolution,
         steps=config.sample.steps,
         guidance=config.sample.guidance,
-        seed=config.sample.seed,
+        seed=first.seed,
         clip_skip=f"\n    clip_skip={config.model.clip_skip}," if config.model.clip_skip else "",
     )
 
 
 def first_prompt(config: TrainConfig) -> str:
     """The prompt that the examples show."""
-    return (config.sample.prompts or (config.dataset.instance_prompt,))[0]
+    return sample_prompts(config)[0].words
 
 
 def is_small(config: TrainConfig) -> bool:

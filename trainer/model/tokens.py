@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from trainer.contract.settings.triggers import word_pattern
+from trainer.contract.settings.triggers import starting_words, word_pattern
 from trainer.ground import draws
 
 PULL = 0.1  # strength of the pull towards the table's std, of cog-sdxl and the reference
@@ -77,18 +77,19 @@ def insert_tokens(
     """Add the vocabulary to both encoders.
 
     The rows start as randn * std(table), drawn from `seed`, or as copies of the embeddings of `words`: one row for
-    each of their tokens in turn, from the first again when there are fewer.
+    each of their tokens in turn, from the first again when there are fewer. `words` are of all identifiers together,
+    or of each its own, as `starting_words` reads them. Raises ValueError.
     """
-    known = [tokenizer(words, add_special_tokens=False).input_ids for tokenizer in tokenizers]
+    known = [_copied(tokenizer, vocabulary, words) for tokenizer in tokenizers]
     add_to_tokenizers(tokenizers, vocabulary)
     tables = []
     for which, encoder in enumerate(text_encoders):
         table = encoder.get_input_embeddings()
         shape = (len(vocabulary.tokens), table.embedding_dim)
         rows = draws.normal(shape, seed, "rows", which) * table.weight.detach().float().std().cpu()
-        if ids := known[which]:
-            copied = [ids[place % len(ids)] for place in range(shape[0])]
-            rows = table.weight.detach()[copied].float().cpu().clone()
+        for place, copied in enumerate(known[which]):
+            if copied is not None:
+                rows[place] = table.weight.detach()[copied].float().cpu()
         tables.append(TokenTable(table, rows.to(table.weight.device)))
         _replace_table(encoder, table, tables[-1])
     return tables[0], tables[1]
@@ -107,6 +108,19 @@ def add_to_tokenizers(tokenizers: tuple[Any, Any], vocabulary: Vocabulary) -> No
         added = tokenizer.add_tokens(list(vocabulary.tokens))
         if added != len(vocabulary.tokens):
             raise ValueError(f"the base model already has one of the tokens {', '.join(vocabulary.tokens)}")
+
+
+def _copied(tokenizer: Any, vocabulary: Vocabulary, words: str) -> list[int | None]:
+    """The old token that each new row starts from; None: at random."""
+
+    def ids_of(text: str, rows: int) -> list[int | None]:
+        ids = tokenizer(text, add_special_tokens=False).input_ids
+        return [ids[place % len(ids)] if ids else None for place in range(rows)]
+
+    own = starting_words(words, tuple(vocabulary.words))
+    if not own:
+        return ids_of(words, len(vocabulary.tokens))
+    return [one for word, new in vocabulary.words.items() for one in ids_of(own.get(word, ""), len(new))]
 
 
 def _replace_table(encoder: Any, table: nn.Embedding, replacement: TokenTable) -> None:

@@ -15,8 +15,8 @@ from trainer.data.dataset import Item, read_class_items
 from trainer.data.images import save_picture
 from trainer.ground import draws
 from trainer.model.parts import Parts
-from trainer.model.prompts import encode
-from trainer.samples.drawing import make_pictures
+from trainer.model.prompts import Encoded, encode
+from trainer.samples.drawing import make_pictures, negative_prompt
 
 
 def real_class_pictures(config: TrainConfig) -> tuple[Item, ...]:
@@ -43,6 +43,7 @@ def class_pictures(
     sample = config.sample
     decides = (prompt, parts.digests["unet"], config.train.resolution, config.train.seed, config.prior.batch)
     decides = (*decides, sample.steps, sample.guidance, config.model.clip_skip)
+    decides = decides if parts.zero_empty else (*decides, "empty prompt encoded")
     made = folder / f"class-{hashlib.sha256(repr(decides).encode()).hexdigest()[:12]}"
     make_private(made)
     _generate(config, parts, prompt, made, missing, progress)
@@ -54,15 +55,19 @@ def _generate(
     config: TrainConfig, parts: Parts, prompt: str, folder: Path, number: int, progress: Callable[[int, int], None]
 ) -> None:
     """Make what is missing, in batches that are the same whenever they are made: a batch changes the last bits."""
-    size, sample, encoded = config.prior.batch, config.sample, None
+    size, sample = config.prior.batch, config.sample
+    encoded: Encoded | None = None
+    negative: Encoded | None = None
     for first in range(0, number, size):
         paths = {place: folder / f"{place:06d}.png" for place in range(first, first + size)}
         if all(path.exists() for path in paths.values()):
             continue
         progress(first, number)
-        encoded = encoded or encode(parts, [prompt])
+        if encoded is None:
+            encoded = encode(parts, [prompt])
+            negative = negative_prompt(parts, "", lambda words: encode(parts, [words]))
         seeds = [draws.below(2**31, config.train.seed, "sample", place) for place in paths]
-        made = make_pictures(parts, encoded, config.train.resolution, sample.steps, sample.guidance, seeds)
+        made = make_pictures(parts, encoded, negative, config.train.resolution, sample.steps, sample.guidance, seeds)
         for picture, path in zip(made, paths.values(), strict=True):
             save_picture(picture, path)
     progress(number, number)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,21 +16,39 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-def make_picture(parts: Parts, encoded: Encoded, side: int, steps: int, guidance: float, seed: int) -> Image:
+def negative_prompt(parts: Parts, words: str, encode: Callable[[str], Encoded]) -> Encoded | None:
+    """What guidance leads away from: `words` encoded; None, zeros, where they are empty and the base model says so.
+
+    A base model whose model_index.json has force_zeros_for_empty_prompt = false was made with the empty prompt encoded.
+    """
+    return None if parts.zero_empty and not words else encode(words)
+
+
+def make_picture(
+    parts: Parts, encoded: Encoded, negative: Encoded | None, side: int, steps: int, guidance: float, seed: int
+) -> Image:
     """One picture of `side` px from one encoded prompt, with the base model's own sampler."""
-    return make_pictures(parts, encoded, side, steps, guidance, (seed,))[0]
+    return make_pictures(parts, encoded, negative, side, steps, guidance, (seed,))[0]
 
 
 def make_pictures(
-    parts: Parts, encoded: Encoded, side: int, steps: int, guidance: float, seeds: Sequence[int]
+    parts: Parts,
+    encoded: Encoded,
+    negative: Encoded | None,
+    side: int,
+    steps: int,
+    guidance: float,
+    seeds: Sequence[int],
 ) -> list[Image]:
-    """A picture of `side` px from one encoded prompt for each of `seeds`, all at a time.
+    """A picture of `side` px from one encoded prompt, and a `negative` one, for each of `seeds`, all at a time.
 
     The first noise comes from CPU generators seeded with `seeds`, so that every device, and a plain
     StableDiffusionXLPipeline with the exported files, starts from the same.
     """
     from diffusers import StableDiffusionXLPipeline
 
+    if negative is None:
+        negative = Encoded(torch.zeros_like(encoded.hidden), torch.zeros_like(encoded.pooled))
     pipe = StableDiffusionXLPipeline(
         vae=parts.vae,
         text_encoder=None,
@@ -49,8 +67,8 @@ def make_pictures(
         latents = pipe(
             prompt_embeds=encoded.hidden.to(parts.dtype),
             pooled_prompt_embeds=encoded.pooled.to(parts.dtype),
-            negative_prompt_embeds=torch.zeros_like(encoded.hidden, dtype=parts.dtype),
-            negative_pooled_prompt_embeds=torch.zeros_like(encoded.pooled, dtype=parts.dtype),
+            negative_prompt_embeds=negative.hidden.to(parts.dtype),
+            negative_pooled_prompt_embeds=negative.pooled.to(parts.dtype),
             height=side,
             width=side,
             num_inference_steps=steps,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from trainer.contract.run import exits
 from trainer.contract.run.rundir import RunDir, make_private
+from trainer.contract.settings.sample_prompts import read_sample_prompt
 
 
 def main(arguments: list[str]) -> int:
@@ -29,8 +30,11 @@ def main(arguments: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m trainer.samples.generate", description=__doc__)
     parser.add_argument("run", type=Path)
-    parser.add_argument("prompt")
-    parser.add_argument("--seed", type=int, help="first noise; the run's sample seed by default")
+    parser.add_argument("prompt", help="as one of sample.prompts: --n NEGATIVE and --d SEED may stand in it")
+    parser.add_argument("--negative", help="what no picture shall show; the prompt's own --n by default")
+    parser.add_argument(
+        "--seed", type=int, help="first noise; the prompt's own --d or the run's sample seed by default"
+    )
     parser.add_argument("--steps", type=int, help="denoising steps; the run's by default")
     parser.add_argument("--guidance", type=float, help="guidance; the run's by default")
     parser.add_argument("--scale", type=float, default=1.0, help="how strongly the LoRA counts")
@@ -46,35 +50,37 @@ def _generate(asked: argparse.Namespace) -> None:
     from trainer.data.images import save_picture
     from trainer.export.trained import find_checkpoint, load_exported, open_run, set_scale
     from trainer.model.prompts import encode
-    from trainer.samples.drawing import make_picture
+    from trainer.samples.drawing import make_picture, negative_prompt
 
-    run = RunDir(asked.run.resolve())
+    run, prompt = RunDir(asked.run.resolve()), read_sample_prompt(asked.prompt)
     trained = open_run(run)
     if asked.checkpoint is None:
         load_exported(run, trained)
     else:
         trained.trainee.restore(find_checkpoint(run, asked.checkpoint))
     set_scale(trained.trainee, asked.scale)
-    config, parts = trained.config, trained.parts
+    config, parts, write = trained.config, trained.parts, trained.trainee.vocabulary.write
+    unwanted = prompt.negative if asked.negative is None else asked.negative
     with torch.no_grad():
-        encoded = encode(parts, [trained.trainee.vocabulary.write(asked.prompt)])
-    first = config.sample.seed if asked.seed is None else asked.seed
+        encoded = encode(parts, [write(prompt.words)])
+        negative = negative_prompt(parts, write(unwanted), lambda words: encode(parts, [words]))
+    first = next(one for one in (asked.seed, prompt.seed, config.sample.seed) if one is not None)
     steps = asked.steps or config.sample.steps
     guidance = config.sample.guidance if asked.guidance is None else asked.guidance
     for seed in range(first, first + asked.count):
-        picture = make_picture(parts, encoded, config.train.resolution, steps, guidance, seed)
-        path = _path(asked, run, seed)
+        picture = make_picture(parts, encoded, negative, config.train.resolution, steps, guidance, seed)
+        path = _path(asked, run, prompt.words, seed)
         save_picture(picture, path)
         print(path, flush=True)
 
 
-def _path(asked: argparse.Namespace, run: RunDir, seed: int) -> Path:
+def _path(asked: argparse.Namespace, run: RunDir, shown: str, seed: int) -> Path:
     if asked.out is not None and asked.out.suffix.lower() == ".png" and asked.count == 1:
         asked.out.resolve().parent.mkdir(parents=True, exist_ok=True)
         return Path(asked.out)
     folder: Path = asked.out or run.path / "generated"
     make_private(folder)
-    words = "".join(letter if letter.isalnum() else "-" for letter in asked.prompt)[:48].strip("-")
+    words = "".join(letter if letter.isalnum() else "-" for letter in shown)[:48].strip("-")
     return folder / f"{words or 'picture'}-{seed}.png"
 
 

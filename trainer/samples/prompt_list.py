@@ -6,6 +6,8 @@ from trainer.contract.run.added_prompts import AddedPrompt, AddedPrompts, read_a
 from trainer.contract.run.events import EventLog, SilentLog
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig
+from trainer.contract.settings.prompts import WantedPicture, sample_pictures
+from trainer.contract.settings.sample_prompts import read_sample_prompt
 
 
 class PromptList:
@@ -14,7 +16,7 @@ class PromptList:
     def __init__(self, run: RunDir, log: EventLog | SilentLog, config: TrainConfig) -> None:
         """Take up what was added before a resume; a damaged list is named in the log and left behind."""
         self._run = run
-        self.own = config.sample.prompts or (config.dataset.instance_prompt,)
+        self.own, self._seed = sample_pictures(config), config.sample.seed
         try:
             self._added = read_added(run, len(self.own))
         except ValueError as error:
@@ -23,19 +25,27 @@ class PromptList:
             log.emit("warn", code="prompts-damaged", message=f"added prompts are lost: {error}", advice=advice)
 
     @property
-    def now(self) -> list[tuple[int, str]]:
-        """Index and words of every prompt that a sample step draws."""
-        return [*enumerate(self.own), *((one.index, one.prompt) for one in self._added.kept)]
+    def now(self) -> list[WantedPicture]:
+        """Every picture that a sample step draws."""
+        return [*self.own, *map(self.picture_of, self._added.kept)]
 
     @property
     def prompts(self) -> list[str]:
-        """The words alone."""
-        return [words for _, words in self.now]
+        """The words alone, those that no picture shall show too."""
+        read = [one.prompt for one in self.now]
+        return [*(one.words for one in read), *(one.negative for one in read if one.negative)]
+
+    def picture_of(self, added: AddedPrompt) -> WantedPicture:
+        """The picture of an added prompt, or that of the run's own that it is."""
+        if added.index < len(self.own):
+            return self.own[added.index]
+        prompt = read_sample_prompt(added.prompt)
+        return WantedPicture(added.index, prompt, self._seed if prompt.seed is None else prompt.seed)
 
     def add(self, prompt: str, keep: bool | None) -> tuple[AddedPrompt, str]:
         """Add a prompt, keep it or drop it; returns it and what was not as it should be. Raises NotAdded."""
         before = self._added
-        self._added, new = before.with_prompt(prompt, keep, self.own)
+        self._added, new = before.with_prompt(prompt, keep, tuple(one.prompt.text for one in self.own))
         if self._added == before:
             return new, ""
         try:

@@ -11,12 +11,14 @@ from trainer.contract.run.events import EventLog, SilentLog
 from trainer.contract.run.rundir import RunDir, make_private
 from trainer.contract.settings.arithmetic import sample_steps
 from trainer.contract.settings.config import TrainConfig
+from trainer.contract.settings.prompts import WantedPicture
+from trainer.contract.settings.sample_prompts import read_sample_prompt
 from trainer.data.images import save_picture
 from trainer.model.adapters import add_text_lora, rounded_to
 from trainer.model.parts import DTYPES, Parts, base_source, fix_pooling, free, load_text_encoders
 from trainer.model.prompts import Encoded, PromptCache, encode, too_long
 from trainer.model.tokens import insert_rows
-from trainer.samples.drawing import make_picture
+from trainer.samples.drawing import make_picture, negative_prompt
 from trainer.samples.prompt_list import PromptList
 from trainer.step.trainee import Trainee
 
@@ -53,7 +55,7 @@ class Sampler:
             return False, str(error)
         if keep is False:
             return True, "no longer drawn at the sample steps" + (f"; {trouble}" if trouble else "")
-        if not self.make(step, only=(added.index, added.prompt)):
+        if not self.make(step, only=self._shown.picture_of(added)):
             return False, "no picture; the log says why" + (f"; {trouble}" if trouble else "")
         left = sum(one > step for one in sample_steps(self._config))
         said = [
@@ -65,8 +67,8 @@ class Sampler:
         ]
         return True, "; ".join(filter(None, said))
 
-    def make(self, step: int, as_exported: bool = False, only: tuple[int, str] | None = None) -> int:
-        """Pictures of all prompts, or `only` of one (index and words); returns how many were made.
+    def make(self, step: int, as_exported: bool = False, only: WantedPicture | None = None) -> int:
+        """Pictures of all prompts, or `only` one; returns how many were made.
 
         `as_exported` shows the LoRA as its file will hold it. Neither a lack of memory nor a full disk ends the run.
         """
@@ -76,9 +78,9 @@ class Sampler:
             rounded = rounded_to(self._trainee.layers, DTYPES[self._config.export.precision])
         try:
             with rounded:
-                for done, (index, words) in enumerate(wanted):
+                for done, one in enumerate(wanted):
                     self._log.emit("phase", name="sample", done=done, total=len(wanted))
-                    self._one(step, index, words)
+                    self._one(step, one)
         except torch.OutOfMemoryError:
             free()
             advice = "lower sample.steps does not help; give sample.prompts fewer entries or train at a smaller batch"
@@ -93,26 +95,29 @@ class Sampler:
         self._log.emit("phase", name="sample", done=len(wanted), total=len(wanted))
         return len(wanted)
 
-    def _one(self, step: int, index: int, words: str) -> None:
-        sample, train = self._config.sample, self._config.train
-        encoded = self._encode(self._trainee.vocabulary.write(words))
-        picture = make_picture(self._parts, encoded, train.resolution, sample.steps, sample.guidance, sample.seed)
-        path = self._run.sample(step, index)
+    def _one(self, step: int, wanted: WantedPicture) -> None:
+        sample, write, prompt = self._config.sample, self._trainee.vocabulary.write, wanted.prompt
+        encoded = self._encode(write(prompt.words))
+        negative = negative_prompt(self._parts, write(prompt.negative), self._encode)
+        size, steps, guidance = self._config.train.resolution, sample.steps, sample.guidance
+        picture = make_picture(self._parts, encoded, negative, size, steps, guidance, wanted.seed)
+        path = self._run.sample(step, wanted.index)
         save_picture(picture, path.with_suffix(".jpg"), thumb=True)
         save_picture(picture, path)
         small = path.with_suffix(".jpg").name
         self._log.emit(
             "sample",
             step=step,
-            index=index,
-            prompt=words,
-            seed=sample.seed,
+            index=wanted.index,
+            prompt=prompt.text,
+            seed=wanted.seed,
             path=f"samples/{path.name}",
             thumb=f"samples/{small}",
         )
 
     def _too_long(self, prompt: str) -> list[tuple[str, int]]:
-        return too_long(self._parts.tokenizers[0], [self._trainee.vocabulary.write(prompt)])
+        words = read_sample_prompt(prompt).words
+        return too_long(self._parts.tokenizers[0], [self._trainee.vocabulary.write(words)])
 
     @torch.no_grad()
     def _encode(self, prompt: str) -> Encoded:

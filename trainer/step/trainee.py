@@ -142,7 +142,7 @@ def _groups(
         rows = {name: table.rows for name, table in zip(ENCODERS, tables, strict=True)}
         groups.append(FlatGroup.of("embeddings", rows, words_lr, train.embedding_weight_decay))
     if text:
-        groups.append(FlatGroup.of("text_encoder", _named(text), words_lr, train.weight_decay))
+        groups.append(FlatGroup.of("text_encoder", _named(text), words_lr, train.embedding_weight_decay))
     return groups
 
 

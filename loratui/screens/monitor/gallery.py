@@ -25,8 +25,8 @@ from loratui.widgets.thumbnail import Thumbnail
 
 LOOK = 0.5  # seconds between two looks at what the run has drawn
 HELP = """
-The pictures of a run, all from the same first noise (the seed), so that
-only the training makes them differ. New ones appear while this is open.
+The pictures of a run. Those of a prompt are all from the same first noise
+(the seed): only the training makes them differ. New ones appear by themselves.
 
   ← →   an earlier, a later step         ↑ ↓   another prompt
   b     the base model's picture beside, or no longer

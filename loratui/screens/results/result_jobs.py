@@ -135,7 +135,7 @@ class ResultJobs(Screen[bool]):
 
     def ask_generate(self, at: int | None, given: dict[str, str] | None = None, wrong: str = "") -> None:
         """Ask for prompt, seed, scale, count, checkpoint; what was wrong is said and what was typed is kept."""
-        now = given or {PROMPT: self.facts.prompt, SEED: str(self.facts.seed), SCALE: "1", COUNT: "1"}
+        now = given or {PROMPT: self.facts.written, SEED: str(self.facts.seed), SCALE: "1", COUNT: "1"}
         kept = ", ".join(map(str, saved_steps(self.run_dir))) or "none is kept"
         step = now.get(STEP, str(at or ""))
         fields = [

@@ -17,6 +17,7 @@ from trainer.contract.basemodel.unet_names import SDXL_UNET, unknown_blocks
 from trainer.contract.plan.advice import refusals
 from trainer.contract.settings.buckets import bucket_of, bucket_sizes
 from trainer.contract.settings.config import SMALL
+from trainer.contract.settings.prompts import class_prompt
 
 
 @pytest.mark.parametrize("source", [SDXL_UNET, small_model() / "unet" / "config.json"])
@@ -55,10 +56,24 @@ def test_everything_that_forbids_a_run_is_said_at_once() -> None:
         prior__path="/nowhere",
     )
     found = refusals(own)
-    assert [next(word for word in ("up_blocks.9", "nowhere'") if word in one) for one in found]
-    assert len(found) == 3
+    assert [next(word for word in ("up_blocks.9", "nowhere'", "prior.enabled: ") if word in one) for one in found]
+    assert len(found) == 4
     (base,) = refusals(config(model__base="/no/model"))
     assert base.startswith("model.base: there is no base model '/no/model'")
+
+
+@pytest.mark.parametrize("kind", ["face", "object", "character-style", "style", "one-picture"])
+def test_class_pictures_of_nothing_in_particular_are_refused(kind: str, tmp_path: Path) -> None:
+    """ "a photo of a face", or of a character-style, is no class that a model knows members of."""
+    own = {"model__base": SMALL, "kind": kind, "prior__enabled": True}
+    for more in ({}, {"prior__path": str(tmp_path)}, {"prior__prompt": " ", "dataset__class_word": " "}):
+        (said,) = refusals(config(**own, **more))
+        assert said.startswith("prior.enabled: nothing says what the class pictures show; set dataset.class_word")
+        assert class_prompt(config(**own, **more)) == ""
+    for given in ({"dataset__class_word": "dog"}, {"prior__prompt": "portraits"}):
+        assert refusals(config(**own, **given)) == []
+    assert class_prompt(config(**own, dataset__class_word="dog")) == "a photo of a dog"
+    assert refusals(config(**own | {"prior__enabled": False})) == []
 
 
 def test_eight_bits_without_bitsandbytes_are_refused_with_the_remedy() -> None:

@@ -89,3 +89,13 @@ def test_the_rows_follow_the_cursor_and_no_further() -> None:
     assert rows(prompts, 2, 1, 1) == (1, (1, 2))
     assert rows(prompts, 2, 9, 0) == (3, (5, 9))
     assert rows(prompts, 9, 9, 3) == (0, prompts)
+
+
+def test_pictures_of_one_prompt_are_told_apart_by_their_seeds() -> None:
+    """As a run with sample.count = 2 tells them; a prompt that stands alone is shown as it is, as in old runs."""
+    history = History()
+    fields = {"type": "sample", "path": "samples/x.png", "thumb": "samples/x.jpg", "prompt": "a TOK"}
+    history.absorb([{**fields, "index": one, "seed": one, "step": step} for step in (0, 9) for one in (0, 1)])
+    history.absorb([{**fields, "index": 2, "seed": 5, "step": 9, "prompt": "a house"}])
+    pictures = GalleryPictures.of(history)
+    assert [pictures.words_of(index) for index in pictures.prompts] == ["seed 0 · a TOK", "seed 1 · a TOK", "a house"]

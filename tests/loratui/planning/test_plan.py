@@ -131,3 +131,19 @@ def test_another_gpu_can_be_planned_for_from_the_command_line(loratui: LoraTUI, 
     again = loratui("plan", answers_file, *own, *pasted, "--memory", "10", timeout=240).stdout
     assert "verdict" in again and "fits" in again and "To make it fit" not in again
     assert "does not fit" not in again
+
+
+def test_the_class_prompt_is_shown_or_asked_for(pictures: Path, tmp_path: Path) -> None:
+    own = {"prior__enabled": True, "prior__images": 7, "prior__path": str(pictures)}
+    plan = planned(pictures, tmp_path / "runs", dataset__class_word="dog", **own)
+    assert value(plan, "Technique", "class pictures") == ("7", "trained as 'a photo of a dog'")
+    assert not plan.errors
+    (said,) = planned(pictures, tmp_path / "runs", **own).errors
+    assert said.startswith("answers.toml: prior.enabled: nothing says what the class pictures show")
+
+
+def test_every_picture_of_a_sample_step_is_counted(pictures: Path, tmp_path: Path) -> None:
+    own = {"sample__prompts": ["a TOK", "a TOK, red"], "sample__count": 3, "train__sample_every": 50}
+    plan = planned(pictures, tmp_path / "runs", **own)
+    assert value(plan, "Steps", "samples") == ("3 times 6 pictures", "after step 0, 50, 100")
+    assert value(plan, "Disk", "samples")[1] == "18 PNG"

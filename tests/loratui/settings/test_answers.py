@@ -9,6 +9,7 @@ import pytest
 
 from loratui.settings.answers import Answers, AnswersError, answers_text, parse_set, read_answers, write_answers
 from loratui.settings.lines import key_lines
+from loratui.settings.resolve import resolve
 from trainer.contract.settings.config import BY_KEY
 
 
@@ -58,6 +59,16 @@ rank = 8
     assert "true is not a whole number" in said[8]
     assert "did you mean 'pivotal.tokens'?" in said[9]
     assert said[10].endswith("[trian]: unknown table; did you mean 'train'?")
+
+
+def test_starting_words_are_told_with_their_line_and_replay_in_either_form(tmp_path: Path) -> None:
+    head = 'schema = 1\npreset = "object"\n[dataset]\ntrigger = "TOK, ZED"\n[pivotal]\ninit_words = '
+    (said,) = problems(tmp_path, head + '"TOC = a dog"\n')
+    assert said.startswith("answers.toml:6: pivotal.init_words: 'TOC = a dog' names no trigger;")
+    for words in ("a brown dog", "TOK = a dog; ZED = a cat"):
+        (tmp_path / "good.toml").write_text(f'{head}"{words}"\n')
+        answers = read_answers(tmp_path / "good.toml")
+        assert resolve(answers).config.pivotal.init_words == words
 
 
 def test_a_syntax_error_is_told_with_its_line(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from loratui.settings.preset_file import save_preset
 from loratui.settings.presets import preset
 from loratui.settings.resolve import resolve
 from tests.trainer.conftest import draw_dataset
+from trainer.contract.plan.advice import refusals
 from trainer.contract.settings.arithmetic import schedule
 from trainer.contract.settings.config import TrainConfig, dump_config, load_config
 from trainer.contract.settings.prompts import class_prompt
@@ -24,16 +25,16 @@ from trainer.samples.class_pictures import real_class_pictures
 
 PROMPT = "dataset.instance_prompt"
 DOG = {"dataset.class_word": "dog"}
-PROMPTS: dict[str, tuple[str, dict[str, Any], str, str]] = {  # preset, answers, instance prompt, class prompt
+PROMPTS: dict[str, tuple[str, dict[str, Any], str, str]] = {  # preset, answers, instance and class prompt (or none)
     "a class word": ("object", DOG, "a photo of a TOK dog", "a photo of a dog"),
-    "no class word": ("object", {}, "a photo of a TOK", "a photo of a object"),
+    "no class word": ("object", {}, "a photo of a TOK", ""),
     "another trigger": ("face", {"dataset.trigger": "ZED, ZED2", **DOG}, "a photo of a ZED dog", "a photo of a dog"),
     "a style": ("style", DOG, "in the style of TOK", "a photo of a dog"),
     "a style's own prompt": ("icon-3d", DOG, "3d icon in the style of TOK", "a photo of a dog"),
-    "another kind": ("object", {"kind": "style"}, "in the style of TOK", "a photo of a style"),
-    "a preset's own prompt": ("character-style", {}, "a TOK emoji", "a photo of a character-style"),
+    "another kind": ("object", {"kind": "style"}, "in the style of TOK", ""),
+    "a preset's own prompt": ("character-style", {}, "a TOK emoji", ""),
     "a figure": ("character-style", {"dataset.class_word": "fox"}, "a TOK fox", "a photo of a fox"),
-    "one picture": ("b-lora", {"dataset.trigger": "[v19]"}, "a [v19]", "a photo of a one-picture"),
+    "one picture": ("b-lora", {"dataset.trigger": "[v19]"}, "a [v19]", ""),
     "an own prompt": ("object", {**DOG, PROMPT: "TOK, sitting"}, "TOK, sitting", "a photo of a dog"),
     "an own class prompt": ("object", {**DOG, "prior.prompt": "dogs"}, "a photo of a TOK dog", "dogs"),
 }
@@ -64,7 +65,10 @@ def test_prompts(case: str, tmp_path: Path) -> None:
         assert config.dataset.instance_prompt == prompt
         assert class_prompt(config) == of_the_class
         assert {one.prompt for one in read_dataset(config)} == {prompt}
-        assert {one.prompt for one in real_class_pictures(config)} == {of_the_class}
+        if of_the_class:
+            assert {one.prompt for one in real_class_pictures(config)} == {of_the_class}
+        else:  # nothing is trained on a class that has no name
+            assert any(one.startswith("prior.enabled: ") for one in refusals(config))
 
 
 @pytest.mark.parametrize("of_the_preset", [False, True])

@@ -114,3 +114,24 @@ def test_rows_can_start_from_words(text: tuple) -> None:
     tables = insert_tokens(encoders, tokenizers, Vocabulary.of(("TOK",), 9), seed=0, words="red star")
     expected = tables[0].table.weight[[ids[place % len(ids)] for place in range(9)]]
     assert torch.equal(tables[0].rows, expected)
+
+
+def test_each_trigger_can_start_from_words_of_its_own(text: tuple) -> None:
+    """Nine rows for three triggers: the second starts at random, as it would without words."""
+    encoders, tokenizers = text
+    vocabulary = Vocabulary.of(("TOK", "TOK2", "ZED"), 3)
+    source = str(small_model())
+    plain = insert_tokens(load_text_encoders(source, torch.float32, CPU), load_tokenizers(source), vocabulary, seed=0)
+    red, blue = (tokenizers[1](one, add_special_tokens=False).input_ids for one in ("red star", "blue"))
+    tables = insert_tokens(encoders, tokenizers, vocabulary, seed=0, words="ZED = blue; TOK=red star")
+    table, rows = tables[1].table.weight, tables[1].rows
+    assert torch.equal(rows[:3], table[[red[place % len(red)] for place in range(3)]])
+    assert torch.equal(rows[3:6], plain[1].rows[3:6])
+    assert torch.equal(rows[6:], table[[blue[place % len(blue)] for place in range(3)]])
+
+
+def test_plain_words_are_of_all_triggers_together(text: tuple) -> None:
+    encoders, tokenizers = text
+    ids = tokenizers[0]("red star; blue", add_special_tokens=False).input_ids
+    tables = insert_tokens(encoders, tokenizers, Vocabulary.of(("TOK", "TOK2"), 4), seed=0, words="red star; blue")
+    assert torch.equal(tables[0].rows, tables[0].table.weight[[ids[place % len(ids)] for place in range(8)]])

@@ -40,6 +40,7 @@ def test_an_edm_model_trains_samples_and_exports(pictures: Path, tmp_path: Path,
         model__base=str(edm_model),
         prior__enabled=prior,
         prior__images=3,
+        dataset__class_word="figure",
         train__steps=4,
         train__min_snr_gamma=0,
     )

@@ -24,6 +24,7 @@ from trainer.export.keys import kohya_key
 from trainer.model.adapters import add_text_lora
 from trainer.model.parts import load_parts
 from trainer.model.prompts import encode
+from trainer.step.trainee import make_trainee
 
 WAY = {"pivotal__enabled": False, "text_encoder_lora__enabled": True}
 
@@ -31,6 +32,23 @@ WAY = {"pivotal__enabled": False, "text_encoder_lora__enabled": True}
 def test_it_stands_in_place_of_pivotal_tuning(settings: Callable[..., TrainConfig]) -> None:
     with pytest.raises(ValidationError, match=r"pivotal\.enabled = false"):
         settings(text_encoder_lora__enabled=True)
+
+
+@pytest.mark.parametrize(("way", "group"), [({}, "embeddings"), (WAY, "text_encoder")])
+def test_the_words_have_a_decay_of_their_own_in_both_ways(
+    settings: Callable[..., TrainConfig], way: dict[str, bool], group: str
+) -> None:
+    """With AdamW and no gradient, a step shrinks what is trained by rate x decay alone."""
+    rates = {"train__optimizer": "adamw", "train__learning_rate": 0.1, "train__embedding_learning_rate": 0.1}
+    rates |= {"train__text_encoder_learning_rate": 0.1, "train__weight_decay": 0.5}
+    own = settings(**way, **rates, train__embedding_weight_decay=0.2)
+    trainee = make_trainee(load_parts(own, torch.device("cpu")), own)
+    before = {one.name: one.data.clone() for one in trainee.groups}
+    trainee.optimizer.step(1.0)
+    assert set(before) == {"unet", group}
+    for one in trainee.groups:
+        shrunk = before[one.name] * (1 - 0.1 * (0.5 if one.name == "unet" else 0.2))
+        assert torch.allclose(one.data, shrunk, rtol=1e-6, atol=0)
 
 
 @torch.no_grad()

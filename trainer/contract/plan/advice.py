@@ -16,6 +16,8 @@ from trainer.contract.settings.arithmetic import learning_rates, pivot_step, vie
 from trainer.contract.settings.config import TrainConfig, vae_source
 from trainer.contract.settings.model import SDXL
 from trainer.contract.settings.optimizers import OPTIMIZERS
+from trainer.contract.settings.prompts import class_refusal
+from trainer.contract.settings.sample_prompts import unknown_options
 
 OVERFIT_VIEWS = 200  # the seed's Y2K table: 148 views per image were good, 222 overfit
 OVERFIT_SEEN = 220  # views per image at which that table's style sets were "evidently overfit" (1500 * 4 / 27)
@@ -34,6 +36,7 @@ def advice(config: TrainConfig, images: int = 0) -> list[str]:
         *_length(config, images),
         *_tokens(config),
         *_prior(config),
+        *_samples(config),
     ]
 
 
@@ -60,6 +63,8 @@ def refusals(config: TrainConfig) -> list[str]:
     prior = config.prior
     if prior.enabled and prior.path and not Path(prior.path).expanduser().is_dir():
         found.append(f"prior.path: there is no folder '{prior.path}'")
+    if nameless := class_refusal(config):
+        found.append(nameless)
     optimizer = OPTIMIZERS[config.train.optimizer]
     if optimizer.package and importlib.util.find_spec(optimizer.package) is None:
         found.append(
@@ -193,3 +198,9 @@ def _prior(config: TrainConfig) -> list[str]:
     if prior.path and not prior.enabled:
         return ["prior.path names a folder, but prior.enabled is false: the class pictures are not used"]
     return []
+
+
+def _samples(config: TrainConfig) -> list[str]:
+    odd = list(dict.fromkeys(word for one in config.sample.prompts for word in unknown_options(one)))
+    said = f"sample.prompts: {', '.join(odd)} is read as words; --n (negative prompt) and --d (seed) are the options"
+    return [said] if odd else []

@@ -14,6 +14,7 @@ from trainer.contract.run.exported import lora_files
 from trainer.contract.settings.arithmetic import checkpoint_steps, sample_steps
 from trainer.contract.settings.config import SDXL_VAE, TrainConfig, vae_source
 from trainer.contract.settings.optimizers import OPTIMIZERS
+from trainer.contract.settings.prompts import sample_pictures
 from trainer.contract.settings.triggers import split_triggers
 from trainer.contract.units import in_bytes
 
@@ -219,7 +220,7 @@ def _disk(config: TrainConfig, base: BaseModel, lora: int, trained: int, images:
     train = config.train
     saves = len(checkpoint_steps(config))
     kept = min(saves, train.keep_checkpoints + 1)  # an old one is lightened after the new one is whole
-    pictures = len(sample_steps(config)) * max(1, len(config.sample.prompts))
+    pictures = len(sample_steps(config)) * len(sample_pictures(config))
     latents = 2 * 4 * 4 * (train.resolution // base.factor) ** 2  # mean and std, 4 channels, fp32
     saved = trained * (4 + _state_bytes(config))
     files = len(lora_files(config))

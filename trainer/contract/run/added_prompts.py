@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from trainer.contract.run.rundir import RunDir, write_atomic
+from trainer.contract.settings.sample_prompts import read_sample_prompt
 from trainer.contract.settings.triggers import holds_word, split_triggers
 from trainer.contract.units import in_bytes
 
@@ -80,13 +81,17 @@ def why_not(text: str) -> str:
         return f"{len(text)} characters; a prompt has at most {MAX_CHARACTERS}"
     if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text):
         return "it holds control characters or bytes that are no text; type it again"
-    return ""
+    try:
+        words = read_sample_prompt(text).words
+    except ValueError as error:
+        return str(error)
+    return "" if words.strip() else "a prompt needs at least one word before --n and --d"
 
 
 def without_trigger(text: str, trigger: str) -> str:
-    """What to know of a prompt in which none of the run's triggers stands; empty if one does."""
-    words = split_triggers(trigger)
-    if not words or any(holds_word(text, word) for word in words):
+    """What to know of a prompt (one that `why_not` takes) in which none of the run's triggers stands; else empty."""
+    words, shown = split_triggers(trigger), read_sample_prompt(text).words
+    if not words or any(holds_word(shown, word) for word in words):
         return ""
     return f"{' or '.join(words)} is not in it: it shows what the LoRA does to everything else"
 

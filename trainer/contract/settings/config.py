@@ -23,7 +23,7 @@ from trainer.contract.settings.sections import (
 )
 from trainer.contract.settings.tracking import Tracker
 from trainer.contract.settings.training import Train
-from trainer.contract.settings.triggers import file_word, holds_word, sharing_file, split_triggers
+from trainer.contract.settings.triggers import file_word, holds_word, sharing_file, split_triggers, starting_words
 
 SDXL_VAE = "madebyollin/sdxl-vae-fp16-fix"
 SMALL = "sdxl-small"  # the trained small SDXL that ships with the package
@@ -73,6 +73,15 @@ class TrainConfig(Section):
                 f"dataset.trigger: '{one}' and '{other}' differ only in punctuation or case, and would share one file "
                 f"of embeddings ({self.name}_{file_word(one)}_emb); choose words that differ in a letter or a digit"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _starting_words_of_triggers(self) -> TrainConfig:
+        if self.pivotal.enabled:
+            try:
+                starting_words(self.pivotal.init_words, split_triggers(self.dataset.trigger))
+            except ValueError as error:
+                raise ValueError(f"pivotal.init_words: {error}") from None
         return self
 
     @model_validator(mode="after")

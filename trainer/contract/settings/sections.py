@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import field_validator
 
 from trainer.contract.settings.fields import SEED, Section, setting
+from trainer.contract.settings.sample_prompts import read_sample_prompt
 from trainer.contract.settings.triggers import split_triggers
 
 
@@ -133,7 +134,8 @@ class Pivotal(Section):
     init_words: str = setting(
         "",
         "start from",
-        "Words whose embeddings the new tokens start from, such as a brown dog; empty: random.",
+        "Words whose embeddings the new tokens start from, such as a brown dog; empty: random. Several triggers have "
+        "their own as TOK = a dog; TOK2 = a red house.",
         source="diffusers' script (initializer_concept)",
     )
     fraction: float = setting(
@@ -180,7 +182,10 @@ class Prior(Section):
         source=SEED + " (generated ones reduce resemblance and realism: prefer real photographs)",
     )
     prompt: str = setting(
-        "", "class prompt", "What the class pictures show; empty: 'a photo of a' and the class word.", source=SEED
+        "",
+        "class prompt",
+        "What the class pictures show; empty: 'a photo of a' and the class word, which then must be given.",
+        source=SEED,
     )
     images: int = setting(150, "class images", "How many class pictures.", source=SEED, ge=1, le=100_000)
     batch: int = setting(
@@ -201,7 +206,20 @@ class Sample(Section):
     TITLE: ClassVar[str] = "validation pictures"
 
     prompts: tuple[str, ...] = setting(
-        (), "prompts", "One picture each; empty: the instance prompt.", source="seed post: validation_prompt"
+        (),
+        "prompts",
+        "Of each, count pictures; empty: the instance prompt. After the words may stand --n and what no picture shall "
+        "show, and --d and a seed of its own: a TOK dog --n blurry --d 42.",
+        source="seed post: validation_prompt; kohya's sample prompts (--n, --d)",
+    )
+    count: int = setting(
+        1,
+        "pictures per prompt",
+        "Pictures of each prompt at every sample step, each with the next seed; an added prompt has one.",
+        source="diffusers' script (num_validation_images)",
+        up="A fairer look at what was learned; each takes its time and disk.",
+        ge=1,
+        le=64,
     )
     steps: int = setting(
         25, "denoising steps", "Of the scheduler, per picture.", source="diffusers' script", ge=1, le=999
@@ -210,5 +228,15 @@ class Sample(Section):
         5.0, "guidance", "How strictly the prompt is followed.", source="diffusers' SDXL default", ge=0, le=50
     )
     seed: int = setting(
-        0, "sample seed", "The first noise of every picture; fixed, so that steps can be compared.", ge=0
+        0,
+        "sample seed",
+        "The first noise of a prompt's first picture; fixed, so that steps can be compared.",
+        ge=0,
     )
+
+    @field_validator("prompts")
+    @classmethod
+    def _readable(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            read_sample_prompt(one)
+        return value

@@ -19,8 +19,14 @@ class Tracker(Section):
     names: tuple[str, ...] = setting(
         (),
         "trackers",
-        "Any of tensorboard, wandb, trackio. They get numbers and choices, never a path, a caption or a token.",
+        "Any of tensorboard, wandb, trackio. They get numbers, choices and samples, no path, caption or token.",
         source="accelerate's trackers",
+    )
+    pictures: bool = setting(
+        True,
+        "pictures to trackers",
+        "Hand them the validation pictures too, with prompt, seed and step beneath; off: they stay on this machine.",
+        source="diffusers' script (log_validation)",
     )
     project: str = setting(
         "loratui",

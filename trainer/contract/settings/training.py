@@ -134,15 +134,15 @@ class Train(Section):
     weight_decay: float = setting(
         0.01,
         "weight decay",
-        "Of the LoRA, the unet's and the text encoders'.",
+        "Of the unet's LoRA.",
         source="prodigyopt's README; an earlier draft of the seed",
         ge=0,
         le=1,
     )
     embedding_weight_decay: float = setting(
         0.001,
-        "embedding weight decay",
-        "Of the new tokens' embeddings, apart from the unet's; 0 is none.",
+        "text weight decay",
+        "Of the words: the new tokens' embeddings, or the text encoders' LoRA; 0 is none.",
         source="diffusers' script (adam_weight_decay_text_encoder)",
         ge=0,
         le=1,

@@ -33,6 +33,26 @@ def holds_word(text: str, word: str) -> bool:
     return re.search(word_pattern(word), text) is not None
 
 
+def starting_words(init_words: str, triggers: tuple[str, ...]) -> dict[str, str]:
+    """What each of `triggers` starts from: "TOK = a dog; TOK2 = a cat"; one that is not named starts at random.
+
+    Empty for plain words, which are of all triggers together. Raises ValueError for what is no trigger or comes twice.
+    """
+    parts = [part.strip() for part in init_words.split(";") if part.strip()]
+    if not any(re.match(r"\S+\s*=", part) for part in parts):
+        return {}
+    found: dict[str, str] = {}
+    for part in parts:
+        word = next((one for one in triggers if re.match(rf"{re.escape(one)}\s*=", part)), None)
+        if word is None:
+            known = ", ".join(triggers)
+            raise ValueError(f"'{part}' names no trigger; write TRIGGER = WORDS, parted by ;, where TRIGGER is {known}")
+        if word in found:
+            raise ValueError(f"'{word}' is given twice")
+        found[word] = part[len(word) :].lstrip()[1:].strip()
+    return found
+
+
 def with_trigger(text: str, trigger: str) -> str:
     """`text` with the first trigger put before it, "TOK, a dog", unless one of them stands in it already."""
     words = split_triggers(trigger)

@@ -184,6 +184,21 @@ async def test_search_finds_by_word_and_opens_sections(advanced: LoratuiApp) -> 
         assert type(advanced.screen).__name__ == "SettingsScreen"  # the first Escape empties the search
 
 
+async def test_each_trigger_has_starting_words_of_its_own(wizard: Wizard, chosen: Draft) -> None:
+    two = {"dataset.trigger": "TOK, ZED", "dataset.instance_prompt": "TOK and ZED"}
+    app = wizard(chosen.model_copy(update={"step": 4, "preset": "object"}).with_settings(two))
+    async with app.run_test() as pilot:
+        screen = await settings(pilot)
+        screen.query_one("#section-pivotal", Collapsible).collapsed = False
+        await pilot.pause()
+        row(screen, "pivotal.init_words").focus()
+        await pilot.press("enter", *"TOC = a dog", "enter")
+        await until(pilot, lambda: "names no trigger" in screen_text(app))
+        assert "pivotal.init_words" not in app.draft.values
+        await pilot.press(*["backspace"] * 11, *"ZED = a dog", "enter")
+        await until(pilot, lambda: app.draft.values.get("pivotal.init_words") == "ZED = a dog")
+
+
 async def test_a_list_is_written_with_semicolons(advanced: LoratuiApp) -> None:
     async with advanced.run_test() as pilot:
         screen = await settings(pilot)

@@ -57,6 +57,18 @@ async def test_a_base_model_that_is_not_sdxl_is_said(wizard: Wizard, ready: Draf
         assert type(app.screen).__name__ == "ReviewScreen"
 
 
+async def test_class_pictures_need_a_class(wizard: Wizard, ready: Draft) -> None:
+    own = {"prior.enabled": True, "prior.path": str(Path("photos").absolute())}
+    for word, shown in (("", "nothing says what the class pictures"), ("dog", "trained as 'a photo of a dog'")):
+        app = wizard(ready.with_settings({**own, "dataset.class_word": word}))
+        async with app.run_test(size=(140, 90)) as pilot:
+            await review(pilot)
+            assert shown in screen_text(app)
+            await pilot.press("f2")
+            await pilot.pause()
+            assert word or type(app.screen).__name__ == "ReviewScreen"
+
+
 async def test_an_output_folder_that_cannot_be_made_is_said(wizard: Wizard, ready: Draft) -> None:
     Path("taken").write_text("a file")
     app = wizard(ready)
