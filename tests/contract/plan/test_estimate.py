@@ -106,7 +106,7 @@ SILENT = {"model__base": SMALL, "train__resolution": 64}
     ("own", "said"),
     [
         ({"train__learning_rate": 1e-4, "train__embedding_learning_rate": 1e-4}, "wants 1.0"),
-        ({"train__learning_rate": 1.0, "train__embedding_learning_rate": 0.5}, "wants equal rates"),
+        ({"train__learning_rate": 1.0, "train__embedding_learning_rate": 0.5}, "each multiplies by its own rate"),
         ({"train__optimizer": "adamw", "train__learning_rate": 1.0}, "far too high for AdamW"),
         ({"train__optimizer": "adamw", "train__embedding_learning_rate": 1.0}, "far too high for AdamW"),
         ({"train__resolution": 512}, "was made for 64 px"),

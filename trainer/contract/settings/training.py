@@ -102,7 +102,8 @@ class Train(Section):
     optimizer: Optimizer = setting(
         "prodigy",
         "optimizer",
-        "Prodigy finds its own learning rate; AdamW takes the rates given here; adamw-8bit keeps its state in bytes.",
+        "Prodigy finds its own learning rate, times the rates given here; AdamW takes the rates given here; adamw-8bit "
+        "keeps its state in bytes.",
         source=SEED,
     )
     learning_rate: float = setting(
