@@ -43,7 +43,6 @@ class BaseModelNeed:
 
     vae: str = "auto"  # as model.vae has it
     half: bool = True
-    vae_half: bool = True
     revision: str = ""  # as model.revision has it
 
     @classmethod
@@ -53,7 +52,6 @@ class BaseModelNeed:
         return cls(
             str(values["model.vae"]),
             half,
-            half and values["model.vae_precision"] != "fp32",
             str(values["model.revision"]),
         )
 
@@ -98,7 +96,7 @@ def look_vae(base: str, need: BaseModelNeed) -> BaseModelFacts | None:
     return _of_hub(
         vae,
         cached_vae(vae),
-        lambda names: part_files(names, "", need.vae_half),
+        lambda names: part_files(names, "", half=False),
         SDXL_PARAMETERS["vae"] * 4,  # its owner has it in fp32 only
     )
 
@@ -143,8 +141,8 @@ def _look(value: str, need: BaseModelNeed) -> BaseModelFacts:
     return _of_hub(
         value,
         cached_base(value, own_vae, need.revision),
-        lambda names: base_files(names, need.half, own_vae, need.vae_half),
-        sum(SDXL_PARAMETERS[one] for one in parts) * (2 if need.half else 4),
+        lambda names: base_files(names, need.half, own_vae),
+        sum(SDXL_PARAMETERS[one] * (2 if need.half and one != "vae" else 4) for one in parts),
         need.revision,
     )
 

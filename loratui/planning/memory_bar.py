@@ -19,6 +19,7 @@ LETTERS = {
     "optimizer": "O",
     "activations": "A",
     "optimizer's step": "o",
+    "encoding": "e",
     "samples": "S",
     "loading": "l",
 }

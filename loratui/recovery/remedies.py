@@ -179,9 +179,9 @@ def _not_finite(case: BadEnd) -> list[Remedy]:
     if train.precision == "fp16":
         why = "in fp16 the largest number is 65,504, which activations can pass; bf16 reaches as far as fp32"
         found.append(_remedy(case, "precision fp16 to bf16", why, {"train.precision": "bf16"}))
-    if train.precision == "fp16" and config.model.vae_precision == "auto":
+    if train.precision == "fp16" and config.model.vae_precision == "training":
         why = "a VAE that overflows in fp16, as SDXL's own does, gives latents that are not finite"
-        found.append(_remedy(case, "VAE in fp32", why, {"model.vae_precision": "fp32"}))
+        found.append(_remedy(case, "pictures encoded in fp32", why, {"model.vae_precision": "auto"}))
     diverged = bool(case.checkpoints) and case.sound != case.checkpoints
     rates, title, why = lower_rates(config)
     calmer = [_remedy(case, title, why, rates)]

@@ -100,14 +100,14 @@ def denoising(parts: Parts, side: int) -> int:
 
 def decoding(parts: Parts, side: int) -> int:
     """Bytes at the fullest of the VAE's way from latents to one picture."""
-    latents = torch.empty(1, 4, side // parts.factor, side // parts.factor, dtype=parts.vae.dtype)
+    latents = torch.empty(1, 4, side // parts.factor, side // parts.factor, dtype=parts.dtype)
     with torch.no_grad():
         return counted(parts, lambda: parts.vae.decode(latents, return_dict=False))
 
 
 def encoding(parts: Parts, side: int) -> int:
     """Bytes at the fullest of the VAE's way from one picture to latents."""
-    pixels = torch.empty(1, 3, side, side, dtype=parts.vae.dtype)
+    pixels = torch.empty(1, 3, side, side)  # fp32, whatever the rest is in
     with torch.no_grad():
         return counted(parts, lambda: parts.vae.encode(pixels))
 

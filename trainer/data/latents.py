@@ -32,7 +32,7 @@ class LatentCache:
     def __init__(self, folder: Path, background: str) -> None:
         self._folder, self._background = folder, background
         self._vae: Any = None
-        self._device = torch.device("cpu")
+        self._device, self._dtype = torch.device("cpu"), torch.float32
         self._kind = ""
         self._kept: OrderedDict[str, Latent] = OrderedDict()
         self._bytes = 0
@@ -41,7 +41,8 @@ class LatentCache:
         """Encode with this VAE, whose weights have `digest`; they, precision and device are part of every key."""
         self._vae, self._device = vae, device
         place = f"{device.type}-{torch.get_num_threads()}-{torch.__version__}"
-        self._kind = f"{digest or weights_digest(vae)}-{vae.dtype}-{place}"
+        self._dtype = next(vae.encoder.parameters()).dtype  # of its encoder: the decoder may have another one
+        self._kind = f"{digest or weights_digest(vae)}-{self._dtype}-{place}"
 
     def key(self, view: View) -> str:
         """What decides the latents of a view, hashed."""
@@ -82,7 +83,7 @@ class LatentCache:
         # one picture at a time: a batch would change the last bits with its size
         picture = images.open_rgb(view.item.path, self._background)
         seen = images.pixels(picture, view.geometry).unsqueeze(0)
-        posterior = self._vae.encode(seen.to(self._device, self._vae.dtype)).latent_dist
+        posterior = self._vae.encode(seen.to(self._device, self._dtype)).latent_dist
         latent = {
             "mean": posterior.mean[0].float().cpu().contiguous(),
             "std": posterior.std[0].float().cpu().contiguous(),

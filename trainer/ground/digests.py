@@ -41,10 +41,11 @@ def files_digest(files: list[Path], precision: str) -> str:
     return hashlib.blake2b("\n".join(words).encode(), digest_size=16).hexdigest()
 
 
-def weights_digest(module: nn.Module) -> str:
-    """A digest of every parameter and buffer of a loaded module."""
+def weights_digest(module: nn.Module, dtype: torch.dtype | None = None) -> str:
+    """A digest of every parameter and buffer of a loaded module, as they are or, all of them, in `dtype`."""
     digest = hashlib.blake2b(digest_size=16)
-    for name, tensor in sorted(module.state_dict().items()):
+    for name, own in sorted(module.state_dict().items()):
+        tensor = own if dtype is None else own.to(dtype)
         digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
         digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()

@@ -56,12 +56,11 @@ def wanted(config: TrainConfig) -> list[WantedFiles]:
     """What of the hub's models a configuration needs and the hub's cache has not; nothing is asked of the network."""
     base, vae, revision = config.model.base, vae_source(config.model), config.model.revision
     half = config.train.precision != "fp32"
-    vae_half = half and config.model.vae_precision != "fp32"
     found = []
     if base != SMALL and is_hub_id(base) and cached_base(base, not vae, revision) is None:
-        found.append(WantedFiles(base, lambda names: base_files(names, half, not vae, vae_half), revision))
+        found.append(WantedFiles(base, lambda names: base_files(names, half, not vae), revision))
     if vae and is_hub_id(vae) and cached_vae(vae) is None:
-        found.append(WantedFiles(vae, lambda names: part_files(names, "", vae_half)))
+        found.append(WantedFiles(vae, lambda names: part_files(names, "", half=False)))
     return found
 
 

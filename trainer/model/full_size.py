@@ -14,7 +14,7 @@ import torch
 from trainer.contract.basemodel.folder import WEIGHTED
 from trainer.contract.basemodel.inspect import small_model
 from trainer.ground.digests import words_digest
-from trainer.model.parts import Parts, quiet
+from trainer.model.parts import Parts, quiet, set_vae_dtype
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 HEAD = 64  # width of an attention head, in both text encoders and in the unet
@@ -59,7 +59,7 @@ def random_parts(
         vae = AutoencoderKL.from_config(_vae_config(size))
         first = CLIPTextModel(_text_config("text_encoder", size))
         encoders = first, CLIPTextModelWithProjection(_text_config("text_encoder_2", size))
-    for part in (unet, vae, *encoders):
+    for part in (unet, set_vae_dtype(vae, dtype), *encoders):
         part.requires_grad_(False).eval()
     scheduler, zero_empty = _scheduler()
     parts = Parts(
@@ -80,8 +80,9 @@ def random_parts(
 
 def moved(parts: Parts, device: torch.device | str, dtype: torch.dtype) -> Parts:
     """The same parts on another device in another precision; the modules themselves are moved."""
-    for part in (parts.unet, parts.vae, *(parts.text_encoders or ())):
+    for part in (parts.unet, *(parts.text_encoders or ())):
         part.to(device=device, dtype=dtype)
+    set_vae_dtype(parts.vae.to(device=device), dtype)
     parts.device, parts.dtype = torch.device(device), dtype
     parts.digests.update({name: words_digest([known, str(dtype)]) for name, known in parts.digests.items()})
     return parts

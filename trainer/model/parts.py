@@ -106,19 +106,36 @@ def load_parts(config: TrainConfig, device: torch.device) -> Parts:
 
 
 def load_vae(config: TrainConfig, source: str, dtype: torch.dtype, device: torch.device) -> Any:
-    """The VAE of the settings, in their precision; auto: fp32 where it overflows in half precision (force_upcast)."""
+    """The VAE of the settings. It encodes in fp32, for its latents are kept, and decodes in the `dtype` of the rest.
+
+    Both are in fp32 where that is asked for, or where half precision overflows (force_upcast); both in `dtype` where
+    that is.
+    """
     from diffusers import AutoencoderKL
 
-    own = _own_vae(config)
-    if config.model.vae_precision == "fp32":
-        dtype = torch.float32
+    own, full = _own_vae(config), torch.float32
     if Path(own).is_file():
         from trainer.model.single_file import load_vae_file
 
-        vae = load_vae_file(Path(own), vae_file_config(Path(own), base_of(config.model)), dtype)
+        vae = load_vae_file(Path(own), vae_file_config(Path(own), base_of(config.model)), full)
     else:
-        vae = _load(AutoencoderKL, own, "", dtype) if own else _load(AutoencoderKL, source, "vae", dtype)
-    return _freeze(vae.to(torch.float32) if vae.config.force_upcast else vae, device)
+        vae = _load(AutoencoderKL, own, "", full) if own else _load(AutoencoderKL, source, "vae", full)
+    asked = config.model.vae_precision
+    decoding = full if asked == "fp32" or vae.config.force_upcast else dtype
+    return _freeze(set_vae_dtype(vae, decoding, decoding if asked == "training" else full), device)
+
+
+def set_vae_dtype(vae: Any, decoding: torch.dtype, encoding: torch.dtype = torch.float32) -> Any:
+    """The same VAE, which encodes and decodes in these: each of the two ways has its own weights."""
+    for part, dtype in (
+        (vae.encoder, encoding),
+        (vae.quant_conv, encoding),
+        (vae.decoder, decoding),
+        (vae.post_quant_conv, decoding),
+    ):
+        if part is not None:
+            part.to(dtype)
+    return vae
 
 
 def load_text_encoders(source: str, dtype: torch.dtype, device: torch.device) -> tuple[Any, Any]:
@@ -176,7 +193,8 @@ def base_digests(config: TrainConfig) -> dict[str, str]:
     for part in WEIGHTED:
         precision = f"{config.train.precision} {config.model.vae_precision if part == 'vae' else ''}"
         if folder := _local(config, part):
-            found[part] = files_digest(_files(folder, part, DTYPES[config.train.precision]), precision)
+            dtype = torch.float32 if part == "vae" else DTYPES[config.train.precision]
+            found[part] = files_digest(_files(folder, part, dtype), precision)
         elif file := _single(config, part):
             # its name is none of its contents: the file may be called otherwise tomorrow
             found[part] = words_digest([part, precision, file_digest(file), config_of(file, part)])
@@ -215,7 +233,9 @@ def _all_digests(parts: Parts, local: dict[str, str]) -> dict[str, str]:
     """Those of the files where there are any, else of what was loaded; tokenizers and scheduler by what is read."""
     assert parts.text_encoders is not None
     modules = dict(zip(WEIGHTED, (parts.unet, *parts.text_encoders, parts.vae), strict=True))
-    found = {name: local.get(name) or weights_digest(module) for name, module in modules.items()}
+    # the VAE too as of one precision, the one it decodes in: so the checkpoints of before have it
+    dtypes = {"vae": next(parts.vae.decoder.parameters()).dtype}
+    found = {name: local.get(name) or weights_digest(module, dtypes.get(name)) for name, module in modules.items()}
     found["tokenizers"] = words_digest([one.get_vocab() for one in parts.tokenizers])
     found["scheduler"] = forward_process(parts.scheduler)
     return found

@@ -84,5 +84,6 @@ def make_pictures(
 
 
 def decode(vae: Any, latents: torch.Tensor) -> torch.Tensor:
-    """Latents (n, 4, h, w) as the unet has them to pixels (n, 3, H, W) in [-1, 1], in the VAE's precision."""
-    return vae.decode(LatentScale(vae).to_vae(latents.to(vae.dtype)), return_dict=False)[0]
+    """Latents (n, 4, h, w) as the unet has them to pixels (n, 3, H, W) in [-1, 1], in the decoder's precision."""
+    dtype = next(vae.decoder.parameters()).dtype
+    return vae.decode(LatentScale(vae).to_vae(latents.to(dtype)), return_dict=False)[0]

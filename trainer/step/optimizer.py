@@ -58,12 +58,18 @@ class FlatProdigy:
 
     d, its largest value and its numerator are float64 on the device; the dot product and the sum behind them are
     accumulated in float64 too: in float32, over 46 M numbers, they were 4 % off.
+
+    The groups share d, and each steps at its own rate times d, where prodigyopt refuses unequal rates. A group at the
+    share m of the highest rate is moved as prodigyopt moves its numbers divided by m: its steps and its decay are m
+    times theirs, and so are the gradients that the estimate is divided by.
     """
 
     EPS = 1e-8
 
     def __init__(self, groups: list[FlatGroup], config: TrainConfig) -> None:
         self.groups = groups
+        # of the groups that the run began with: the estimate keeps its unit when one leaves at the pivot
+        self._highest = max(group.lr for group in groups)
         self._set = config.prodigy
         self._beta3 = self._set.beta3 or math.sqrt(self._set.beta2)
         device = groups[0].data.device
@@ -84,12 +90,15 @@ class FlatProdigy:
 
     def rates(self, factor: float, d: float | None) -> Rates:
         """The effective rate of a group is d * lr * bias correction: the one of the step about to be taken."""
-        lr = self._lr(factor)
-        effective = None if d is None else d * lr * self._correction()
-        return {group.name: {"lr": lr, "d": d, "effective": effective} for group in self.groups}
+        found: Rates = {}
+        for group in self.groups:
+            lr = group.lr * factor
+            found[group.name] = {"lr": lr, "d": d, "effective": None if d is None else d * lr * self._correction()}
+        return found
 
-    def _lr(self, factor: float) -> float:
-        return max(group.lr for group in self.groups) * factor
+    def _shared(self, value: torch.Tensor, group: FlatGroup) -> torch.Tensor:
+        """What is meant for the highest rate, at the rate of `group`."""
+        return value if group.lr == self._highest else value * (group.lr / self._highest)
 
     def _correction(self) -> float:
         if not self._set.bias_correction:
@@ -100,7 +109,7 @@ class FlatProdigy:
     @torch.no_grad()
     def step(self, factor: float) -> None:
         """One step of all groups. A rate of 0 moves nothing, the estimate included."""
-        lr = self._lr(factor)
+        lr = self._highest * factor
         if lr == 0.0:
             self._taken += 1
             return
@@ -119,7 +128,7 @@ class FlatProdigy:
         self._d_max = torch.where(known, largest, self._d_max)
         self._d = torch.where(known, torch.minimum(largest, grown * self._set.growth_rate), d)
         for group in self.groups:
-            self._move(group, dlr)
+            self._move(group, self._shared(dlr, group))
         self._taken += 1
 
     def _accumulate(
@@ -135,7 +144,8 @@ class FlatProdigy:
         small = d.float()
         own.mean.mul_(beta1).add_(grad * (small * (1 - beta1)))
         own.square.mul_(beta2).add_(grad.square() * (small * small * (1 - beta2)))
-        own.s.mul_(self._beta3).add_(part * (scale * (d if self._set.safeguard_warmup else dlr)).float())
+        weight = self._shared(scale * (d if self._set.safeguard_warmup else dlr), group)
+        own.s.mul_(self._beta3).add_(part * weight.float())
         return more, own.s.abs().sum(dtype=torch.float64)
 
     def _move(self, group: FlatGroup, dlr: torch.Tensor) -> None:

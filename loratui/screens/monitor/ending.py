@@ -10,7 +10,8 @@ from loratui.screens.shared.queue_choice import stop_note
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import clock, in_bytes, in_time
 from trainer.contract.basemodel.inspect import NotSDXL
-from trainer.contract.plan.estimate import WIDTH, estimate
+from trainer.contract.plan.estimate import estimate
+from trainer.contract.plan.vae_memory import WIDTH
 from trainer.contract.run.control import Cmd
 from trainer.contract.run.events import Event
 from trainer.contract.run.exported import b_lora_files, bundle_name, lora_files

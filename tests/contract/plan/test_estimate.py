@@ -41,7 +41,7 @@ def test_parts_of_sdxl_weigh_what_the_table_says() -> None:
     found = estimate(config(), 5)
     assert part(found, "unet") / 1e9 == pytest.approx(5.14, rel=0.01)
     assert part(found, "text encoders") / 1e9 == pytest.approx(1.64, rel=0.01)
-    assert part(found, "VAE") / 1e9 == pytest.approx(0.17, rel=0.02)
+    assert part(found, "VAE") / 1e9 == pytest.approx(0.236, rel=0.01)  # 0.17 in half, but it encodes in fp32
     trained = part(found, "LoRA and new tokens") / 4
     assert (8 * trained + part(found, "optimizer")) / trained == pytest.approx(24)  # Prodigy, bytes a number
     adamw = estimate(config(train__optimizer="adamw"), 5)
@@ -54,15 +54,17 @@ def test_parts_of_sdxl_weigh_what_the_table_says() -> None:
 def test_one_picture_with_checkpointing_needs_what_people_report() -> None:
     """7 to 8 GB with the text encoders gone (trainer.md), while no picture is made."""
     found = estimate(config(train__batch=1), 5)
-    assert 7e9 < found.memory_after - part(found, "samples") < 8.2e9
+    gone = sum(part(found, name) for name in ("text encoders", "encoding", "samples"))
+    assert 7e9 < found.memory_total - gone < 8.2e9
 
 
 def test_each_knob_turns_the_need_in_its_direction() -> None:
-    base = estimate(config(), 5).memory_total
-    for smaller in ({"train__batch": 1}, {"train__resolution": 512}, {"train__rank": 8}, {"train__optimizer": "adamw"}):
-        assert estimate(config(**smaller), 5).memory_total < base, smaller
+    many = {"train__batch": 8}  # below that, with checkpointing, encoding a picture needs more than a step
+    base = estimate(config(**many), 5).memory_total
+    for smaller in ({"train__batch": 4}, {"train__resolution": 512}, {"train__rank": 8}, {"train__optimizer": "adamw"}):
+        assert estimate(config(**{**many, **smaller}), 5).memory_total < base, smaller
     for larger in ({"train__gradient_checkpointing": False}, {"train__precision": "fp32"}):
-        assert estimate(config(**larger), 5).memory_total > base, larger
+        assert estimate(config(**{**many, **larger}), 5).memory_total > base, larger
     assert estimate(config(train__keep_checkpoints=1), 5).disk_total < estimate(config(), 5).disk_total
 
 
@@ -106,7 +108,7 @@ SILENT = {"model__base": SMALL, "train__resolution": 64}
     ("own", "said"),
     [
         ({"train__learning_rate": 1e-4, "train__embedding_learning_rate": 1e-4}, "wants 1.0"),
-        ({"train__learning_rate": 1.0, "train__embedding_learning_rate": 0.5}, "wants equal rates"),
+        ({"train__learning_rate": 1.0, "train__embedding_learning_rate": 0.5}, "each multiplies by its own rate"),
         ({"train__optimizer": "adamw", "train__learning_rate": 1.0}, "far too high for AdamW"),
         ({"train__optimizer": "adamw", "train__embedding_learning_rate": 1.0}, "far too high for AdamW"),
         ({"train__resolution": 512}, "was made for 64 px"),

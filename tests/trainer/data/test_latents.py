@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from trainer.contract.basemodel.inspect import small_model
 from trainer.data import latents
 from trainer.data.dataset import View, geometry, read_dataset
 from trainer.data.latents import LatentCache
+from trainer.model.parts import load_parts
+from trainer.samples.drawing import decode
 
 CPU = torch.device("cpu")
 
@@ -59,6 +62,32 @@ def test_all_that_decides_the_latents_is_in_the_key(tmp_path: Path, vae: Any, mo
     keys = [opened(place, vae).key(one), opened(place, vae).key(view(tmp_path / "set", 32))]
     keys += [opened(place, vae, "#000000").key(one), opened(place, vae, digest="another VAE").key(one)]
     assert opened(place, vae).key(one) == keys[0]
+    keys.append(opened(place, copy.deepcopy(vae).to(torch.bfloat16)).key(one))  # in another precision
     monkeypatch.setattr(latents, "RULE", latents.RULE + 1)  # other pixels come of the same file
     keys.append(opened(place, vae).key(one))
     assert len(set(keys)) == len(keys)
+
+
+def kept_by(folder: Path, **own: Any) -> tuple[torch.Tensor, Any]:
+    """The mean that a run with these settings keeps of the only picture, and the VAE that it has."""
+    found = load_parts(make_config(folder, **own), CPU).vae
+    return opened(folder.parent / "-".join(map(str, own.values())), found).get(view(folder))["mean"], found
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_whatever_a_run_trains_in_its_pictures_are_encoded_in_fp32(tmp_path: Path, precision: str) -> None:
+    """Bit-equal to those of a run in fp32; where half is asked for they are off, the same way in every epoch."""
+    draw(tmp_path / "set", 1)
+    full, _ = kept_by(tmp_path / "set", train__precision="fp32")
+    half, _ = kept_by(tmp_path / "set", train__precision=precision)
+    assert torch.equal(half, full)
+    rough, _ = kept_by(tmp_path / "set", train__precision=precision, model__vae_precision="training")
+    assert (rough - full).norm() / full.norm() > 1e-4
+
+
+def test_samples_are_decoded_in_the_precision_of_the_training_unless_fp32_is_asked_for(tmp_path: Path) -> None:
+    draw(tmp_path / "set", 1)
+    latents = torch.zeros(1, 4, 8, 8)
+    for own, dtype in (("auto", torch.bfloat16), ("fp32", torch.float32), ("training", torch.bfloat16)):
+        mean, vae = kept_by(tmp_path / "set", train__precision="bf16", model__vae_precision=own)
+        assert mean.dtype == torch.float32 and decode(vae, latents).dtype == dtype

@@ -203,7 +203,7 @@ def test_of_sdxl_itself_the_half_precision_files_are_taken_and_its_own_vae_is_le
         names += [f"{part}/{one}" for one in ("config.json", f"{stem}.safetensors", f"{stem}.fp16.safetensors")]
         names += [f"{part}/{one}" for one in ("openvino_model.bin", "model.onnx", "flax_model.msgpack")]
     names += [f"{one}/{name}" for one in ("tokenizer", "tokenizer_2") for name in ("vocab.json", "merges.txt")]
-    half = base_files(names, half=True, vae=False, vae_half=True)
+    half = base_files(names, half=True, vae=False)
     assert [name for name in half if name.endswith(".safetensors")] == [
         "text_encoder/model.fp16.safetensors",
         "text_encoder_2/model.fp16.safetensors",
@@ -211,9 +211,13 @@ def test_of_sdxl_itself_the_half_precision_files_are_taken_and_its_own_vae_is_le
     ]
     assert "vae/config.json" in half and "tokenizer_2/merges.txt" in half and "README.md" in half
     assert not [name for name in half if name.startswith(("vae_1_0", "sd_xl", "01"))]
-    full = base_files(names, half=False, vae=True, vae_half=False)
+    full = base_files(names, half=False, vae=True)
     assert "unet/diffusion_pytorch_model.safetensors" in full and "vae/diffusion_pytorch_model.safetensors" in full
     assert not [name for name in full if "fp16" in name]
+    both = base_files(names, half=True, vae=True)  # the VAE encodes in fp32, whatever the rest is in
+    assert [name for name in both if name.startswith("vae/") and name.endswith(".safetensors")] == [
+        "vae/diffusion_pytorch_model.safetensors"
+    ]
     vae = ["config.json", "diffusion_pytorch_model.bin", "diffusion_pytorch_model.safetensors", "sdxl_vae.safetensors"]
     assert part_files(vae, "", True) == ["config.json", "diffusion_pytorch_model.safetensors"]
     shards = [f"unet/diffusion_pytorch_model-0000{one}-of-00002.safetensors" for one in (1, 2)]

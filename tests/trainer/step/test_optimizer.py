@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from contextlib import redirect_stdout
 from typing import Any
 
@@ -16,7 +17,9 @@ from trainer.contract.settings.config import TrainConfig
 from trainer.step.flat_group import FlatGroup
 from trainer.step.optimizer import FlatAdamW, FlatAdamW8bit, FlatProdigy, rate_factor
 
-STEPS = 150
+STEPS, DECAY = 150, 0.01
+Pair = tuple[float, float]  # the rates of the first group and the second
+EQUAL = (1.0, 1.0)
 
 
 class CountOps(TorchDispatchMode):
@@ -42,7 +45,7 @@ def toy(seed: int = 0) -> tuple[dict[str, nn.Parameter], dict[str, nn.Parameter]
     return first, {"rows": nn.Parameter(torch.randn(2, 9, generator=start))}
 
 
-def loss(first: dict[str, nn.Parameter], second: dict[str, nn.Parameter], step: int) -> torch.Tensor:
+def loss(first: Mapping[str, torch.Tensor], second: Mapping[str, torch.Tensor], step: int) -> torch.Tensor:
     noise = torch.Generator().manual_seed(step)
     total = torch.zeros(())
     for one in (*first.values(), *second.values()):
@@ -50,9 +53,9 @@ def loss(first: dict[str, nn.Parameter], second: dict[str, nn.Parameter], step: 
     return total
 
 
-def run_ours(own: TrainConfig, decay: tuple[float, float] = (0.01, 0.0)) -> tuple[list[float], list[torch.Tensor]]:
+def run_ours(own: TrainConfig, rates: Pair = EQUAL) -> tuple[list[float], list[torch.Tensor]]:
     first, second = toy()
-    groups = [FlatGroup.of("unet", first, 1.0, decay[0]), FlatGroup.of("embeddings", second, 1.0, decay[1])]
+    groups = [FlatGroup.of("unet", first, rates[0], DECAY), FlatGroup.of("embeddings", second, rates[1], DECAY)]
     optimizer, estimates = FlatProdigy(groups, own), []
     for step in range(1, STEPS + 1):
         for group in groups:
@@ -64,13 +67,18 @@ def run_ours(own: TrainConfig, decay: tuple[float, float] = (0.01, 0.0)) -> tupl
     return estimates, [one.detach() for one in (*first.values(), *second.values())]
 
 
-def run_reference(own: TrainConfig, decay: tuple[float, float] = (0.01, 0.0)) -> tuple[list[float], list[torch.Tensor]]:
-    first, second = toy()
+def run_reference(own: TrainConfig, rates: Pair = EQUAL) -> tuple[list[float], list[torch.Tensor]]:
+    """prodigyopt at one rate. A group at a share of it is in its hands divided by that share: a step of the one is
+    then a step of the other times the share, and no other arithmetic than its own is needed."""
+    parts, p = toy(), own.prodigy
+    shares = [rate / max(rates) for rate in rates]
+    for part, share in zip(parts, shares, strict=True):
+        for one in part.values():
+            one.data /= share
     sets = [
-        {"params": list(first.values()), "weight_decay": decay[0]},
-        {"params": list(second.values()), "weight_decay": decay[1]},
+        {"params": list(part.values()), "weight_decay": DECAY * (share if p.decouple else share**2)}
+        for part, share in zip(parts, shares, strict=True)
     ]
-    p = own.prodigy
     with redirect_stdout(io.StringIO()):
         optimizer = Prodigy(
             sets,
@@ -88,12 +96,13 @@ def run_reference(own: TrainConfig, decay: tuple[float, float] = (0.01, 0.0)) ->
     estimates = []
     for step in range(1, STEPS + 1):
         optimizer.zero_grad()
-        loss(first, second, step).backward()
+        seen = [{name: one * share for name, one in part.items()} for part, share in zip(parts, shares, strict=True)]
+        loss(*seen, step).backward()
         for group in optimizer.param_groups:
-            group["lr"] = rate_factor(own, step)
+            group["lr"] = max(rates) * rate_factor(own, step)
         estimates.append(optimizer.param_groups[0]["d"])
         optimizer.step()
-    return estimates, [one.detach() for one in (*first.values(), *second.values())]
+    return estimates, [one.detach() * share for part, share in zip(parts, shares, strict=True) for one in part.values()]
 
 
 @pytest.mark.parametrize(
@@ -107,9 +116,10 @@ def run_reference(own: TrainConfig, decay: tuple[float, float] = (0.01, 0.0)) ->
         {"train": {"warmup_steps": 20, "schedule": "cosine", "steps": 200}},
     ],
 )
-def test_flat_prodigy_does_what_prodigyopt_does(own: dict) -> None:
-    estimates, values = run_ours(config(**own))
-    expected_estimates, expected = run_reference(config(**own))
+@pytest.mark.parametrize("rates", [EQUAL, (1.0, 0.5), (0.25, 1.0)])
+def test_flat_prodigy_does_what_prodigyopt_does(own: dict, rates: Pair) -> None:
+    estimates, values = run_ours(config(**own), rates)
+    expected_estimates, expected = run_reference(config(**own), rates)
     assert estimates[-1] > 10 * estimates[0]  # the estimate has really grown, else this compares nothing
     assert estimates == pytest.approx(expected_estimates, rel=2e-4)
     for found, one in zip(values, expected, strict=True):

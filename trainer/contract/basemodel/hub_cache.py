@@ -80,10 +80,11 @@ def lacking_weights(folder: Path, part: str) -> list[str]:
     return found + [f"{before}{name}" for name in weights.missing]
 
 
-def base_files(names: Iterable[str], half: bool, vae: bool, vae_half: bool) -> list[str]:
+def base_files(names: Iterable[str], half: bool, vae: bool) -> list[str]:
     """Of all files of a model on the hub, those that a run reads: what is downloaded, and no more.
 
-    `half`: the fp16 files are wanted where they are there; `vae`: the weights of its own VAE are needed.
+    `half`: the fp16 files are wanted where they are there, but not of the VAE, which encodes in fp32; `vae`: the
+    weights of its own VAE are needed.
     """
     names = list(names)
     wanted = {"model_index.json", "README.md", "scheduler/scheduler_config.json", "vae/config.json"}
@@ -91,7 +92,7 @@ def base_files(names: Iterable[str], half: bool, vae: bool, vae_half: bool) -> l
     found = [name for name in names if name in wanted]
     for part in CORE:
         found += part_files(names, part, half)
-    return sorted({*found, *(part_files(names, "vae", vae_half) if vae else ())})
+    return sorted({*found, *(part_files(names, "vae", half=False) if vae else ())})
 
 
 def part_files(names: Iterable[str], part: str, half: bool) -> list[str]:

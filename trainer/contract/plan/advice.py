@@ -84,7 +84,7 @@ def _rates(config: TrainConfig) -> list[str]:
         if words and rows != unet:
             found.append(
                 f"train.{words} ({rows:g}) differs from train.learning_rate ({unet:g}): "
-                "Prodigy has one estimate for both and wants equal rates"
+                "Prodigy has one estimate for both, which each multiplies by its own rate; the seed starts both at 1.0"
             )
         if train.warmup_steps and not config.prodigy.safeguard_warmup:
             found.append("a warm-up without prodigy.safeguard_warmup inflates Prodigy's estimate")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -10,15 +9,16 @@ from typing import Literal
 from trainer.contract.basemodel.folder import WEIGHTED
 from trainer.contract.basemodel.headers import Shapes
 from trainer.contract.basemodel.inspect import BaseModel, base_of
+from trainer.contract.plan.vae_memory import SDXL_VAE_SHAPE, WIDTH, VaeShape, vae_shape, vae_widths
 from trainer.contract.run.exported import lora_files
 from trainer.contract.settings.arithmetic import checkpoint_steps, sample_steps
-from trainer.contract.settings.config import SDXL_VAE, TrainConfig, vae_source
+from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.optimizers import OPTIMIZERS
 from trainer.contract.settings.prompts import sample_pictures
 from trainer.contract.settings.triggers import split_triggers
 from trainer.contract.units import in_bytes
 
-REVISION = 1  # of the constants below: what was learned from runs against others is not used
+REVISION = 2  # of the constants below: what was learned from runs against others is not used
 Device = Literal["cuda", "cpu"]
 
 # Parameters of SDXL, counted from its configurations (trainer.md, numbers for the estimate).
@@ -34,8 +34,6 @@ SDXL_PER_RANK = {"attention": 5_806_080 / 4, "all-linear": 85.1e6 / 32}
 SDXL_TEXT_PER_RANK = 12.9e6 / 32
 SDXL_TOKEN_WIDTH = 768 + 1280  # numbers per new token, in the two encoders
 SDXL_BLOCKS = {"up_blocks.0.attentions.0": 14.1e6 / 64, "up_blocks.0.attentions.1": 14.1e6 / 64}
-# Bytes per number
-WIDTH = {"bf16": 2, "fp16": 2, "fp32": 4}
 # Of Prodigy's state of 16 bytes a number two parts shrink with slice_p (trainer.md). With slice_p the place of each
 # number that it looks at is kept as well, in 8 bytes; no checkpoint holds that.
 PRODIGY_SLICED, PRODIGY_INDEX = 8, 8
@@ -49,9 +47,7 @@ ACTIVATIONS = {True: 0.55e9, False: 5.76e9}
 ACTIVATIONS_PIXELS = 1024 * 1024
 ALL_LINEAR, DORA = {True: 1.16, False: 1.21}, {True: 1.02, False: 1.22}  # the same count, with these, as a multiple
 WORDS = {True: 0.0114e9, False: 0.083e9}  # of both text encoders, one prompt, as long as something of them trains
-# Making a picture: the VAE's last block holds three times its input, at full size and 256 channels (1.61 GB for
-# 1024 px in half precision, counted as above); a denoising step needs 0.33 GB for its two passes, so less.
-DECODED_COPIES, SDXL_DECODED_CHANNELS = 3, 256
+# A denoising step for a picture of 1024 px, in half precision: two passes, counted as above.
 DENOISED = 0.33e9
 # torch and its libraries themselves: on a GPU the context and the kernels, 0.4 to 1 GB; on the CPU what a run of the
 # small SDXL held at its fullest beside its own parts (torch 2.13, diffusers 0.39, measured on Linux).
@@ -62,7 +58,6 @@ PNG_BYTES = 1.6  # a pixel of a photograph: PNG saves about half of its three by
 _LORA = re.compile(r"^(?P<block>.+?)\.transformer_blocks\.\d+\.attn[12]\.to_(?:q|k|v|out\.0)\.weight$")
 _LINEAR = re.compile(r"^(?P<block>.+?)\.(?:transformer_blocks\..*|proj_in|proj_out)\.weight$")
 _TEXT = re.compile(r"\.self_attn\.(?:q|k|v|out)_proj\.weight$")
-_DECODED = re.compile(r"^decoder\.up_blocks\.(\d+)\.resnets\.0\.conv1\.weight$")
 
 
 @dataclass(frozen=True)
@@ -111,7 +106,7 @@ class ModelShape:
     lora: int  # parameters of the LoRA of this configuration
     text_lora: int  # of that on both text encoders, where it is trained
     token_width: int
-    decoded: int  # channels of the VAE's last block
+    vae: VaeShape
     exact: bool
 
 
@@ -121,8 +116,10 @@ def estimate(config: TrainConfig, images: int, device: Device = "cuda") -> Estim
     shape = model_shape(config, base)
     rows = config.pivotal.tokens * len(split_triggers(config.dataset.trigger)) if config.pivotal.enabled else 0
     trained = shape.lora + shape.text_lora + rows * shape.token_width
-    memory = (*_held(config, base, shape, trained, device), *_passing(config, base, shape, trained))
+    passing, encoding = _passing(config, base, shape, trained)
+    memory = (*_held(config, base, shape, trained, device), *passing)
     freed = sum(one.bytes for one in memory if one.name in ("text encoders", "loading"))
+    freed += encoding if _trains_words(config) else 0
     pictures = config.train.batch * config.train.accumulation * (2 if config.prior.enabled else 1)
     return Estimate(
         memory=memory,
@@ -148,9 +145,7 @@ def model_shape(config: TrainConfig, base: BaseModel) -> ModelShape:
     train, text = config.train, config.text_encoder_lora.enabled
     if not headers or not all(headers[part] for part in WEIGHTED if part != "vae"):
         words = round(train.rank * SDXL_TEXT_PER_RANK) if text else 0
-        return ModelShape(
-            SDXL_PARAMETERS, round(_sdxl_lora(config)), words, SDXL_TOKEN_WIDTH, SDXL_DECODED_CHANNELS, False
-        )
+        return ModelShape(SDXL_PARAMETERS, round(_sdxl_lora(config)), words, SDXL_TOKEN_WIDTH, SDXL_VAE_SHAPE, False)
     parameters = {part: sum(map(_count, shapes.values())) or SDXL_PARAMETERS[part] for part, shapes in headers.items()}
     pattern, blocks = _LORA if train.targets == "attention" else _LINEAR, train.blocks
     lora = sum(
@@ -161,7 +156,7 @@ def model_shape(config: TrainConfig, base: BaseModel) -> ModelShape:
     encoders = [headers[part] for part in ("text_encoder", "text_encoder_2")]
     words = sum(train.rank * sum(shape) for one in encoders for name, shape in one.items() if _TEXT.search(name))
     width = sum(map(_token_width, encoders))
-    return ModelShape(parameters, lora, words if text else 0, width, _decoded(headers["vae"]), True)
+    return ModelShape(parameters, lora, words if text else 0, width, vae_shape(headers["vae"]), True)
 
 
 def _held(
@@ -170,7 +165,7 @@ def _held(
     """What stays from the first step on."""
     train, width = config.train, WIDTH[config.train.precision]
     encoders = _encoders(config, shape)
-    vae = _vae_width(config, base)
+    vae = vae_widths(config, base)
     index = PRODIGY_INDEX / config.prodigy.slice_p if train.optimizer == "prodigy" and config.prodigy.slice_p > 1 else 0
     state = _state_bytes(config) + index
     return (
@@ -181,15 +176,20 @@ def _held(
         MemoryPart("text encoders", encoders, "released at the pivot")
         if _trains_words(config)
         else MemoryPart("text encoders", 0, "released before the first step"),
-        MemoryPart("VAE", shape.parameters["vae"] * vae, "for the samples" + (", fp32" if vae > width else "")),
+        MemoryPart(
+            "VAE", shape.vae.held(vae), f"encodes in {_said(vae[0], config)}, decodes in {_said(vae[1], config)}"
+        ),
         MemoryPart("LoRA and new tokens", trained * 4, f"{trained / 1e6:,.2f} M, always fp32"),
         MemoryPart("gradients", trained * 4, "fp32"),
         MemoryPart("optimizer", round(trained * state), f"{train.optimizer}, {state:.3g} bytes a number"),
     )
 
 
-def _passing(config: TrainConfig, base: BaseModel, shape: ModelShape, trained: int) -> tuple[MemoryPart, ...]:
-    """What comes and goes: the passes, the optimizer's step and the pictures, of which only one is there at a time."""
+def _passing(config: TrainConfig, base: BaseModel, shape: ModelShape, trained: int) -> tuple[list[MemoryPart], int]:
+    """What comes and goes: the passes, the optimizer's step and the pictures, of which only one is there at a time.
+
+    Beside it the bytes of this that only the encoding needs, before the first step.
+    """
     train, on = config.train, config.train.gradient_checkpointing
     pictures, width = train.batch * (2 if config.prior.enabled else 1), WIDTH[train.precision] / 2
     more = (ALL_LINEAR[on] if train.targets == "all-linear" else 1) * (DORA[on] if train.dora else 1)
@@ -198,7 +198,9 @@ def _passing(config: TrainConfig, base: BaseModel, shape: ModelShape, trained: i
     if _trains_words(config):
         work += WORDS[on] * shape.parameters["text_encoder_2"] / SDXL_PARAMETERS["text_encoder_2"]
     work *= pictures * width
-    decoded = DECODED_COPIES * shape.decoded * train.resolution**2 * _vae_width(config, base)
+    widths = vae_widths(config, base)
+    encoded = shape.vae.encoding(train.resolution, widths[0])
+    decoded = shape.vae.decoding(train.resolution, widths[1])
     made = config.prior.batch if config.prior.enabled and not config.prior.path else 1
     samples = max(decoded, DENOISED * made * size * width)
     prodigy, sliced = train.optimizer == "prodigy", config.prodigy.slice_p > 1
@@ -207,13 +209,17 @@ def _passing(config: TrainConfig, base: BaseModel, shape: ModelShape, trained: i
     if scratch > work:
         note = f"{in_bytes(scratch)} in a step, in the place of the activations"
         parts.append(MemoryPart("optimizer's step", round(scratch - work), note, rough=True))
-    beyond = max(0, samples - max(work, scratch))
+    full = max(work, scratch)
+    if encoded > full:
+        note = f"{in_bytes(encoded)} while a picture is encoded, before the first step"
+        parts.append(MemoryPart("encoding", round(encoded - full), note, rough=True))
+    beyond = max(0, samples - max(full, encoded))
     note = f"{in_bytes(samples)} while one is made, in the place of the activations"
     parts.append(MemoryPart("samples", round(beyond), note, rough=True))
-    loading = 0 if _trains_words(config) else _encoders(config, shape) - max(work, scratch, samples)
+    loading = 0 if _trains_words(config) else _encoders(config, shape) - max(full, encoded, samples)
     if loading > 0:
         parts.append(MemoryPart("loading", round(loading), "the text encoders, until all captions are encoded"))
-    return tuple(parts)
+    return parts, round(max(0, encoded - max(full, samples)))
 
 
 def _disk(config: TrainConfig, base: BaseModel, lora: int, trained: int, images: int) -> tuple[MemoryPart, ...]:
@@ -241,6 +247,10 @@ def _trains_words(config: TrainConfig) -> bool:
     return config.pivotal.enabled or config.text_encoder_lora.enabled
 
 
+def _said(width: int, config: TrainConfig) -> str:
+    return config.train.precision if width == WIDTH[config.train.precision] else "fp32"
+
+
 def _encoders(config: TrainConfig, shape: ModelShape) -> int:
     return (shape.parameters["text_encoder"] + shape.parameters["text_encoder_2"]) * WIDTH[config.train.precision]
 
@@ -259,20 +269,6 @@ def _size(config: TrainConfig, base: BaseModel, shape: ModelShape) -> float:
     return pixels * shape.parameters["unet"] / SDXL_PARAMETERS["unet"]
 
 
-def _vae_width(config: TrainConfig, base: BaseModel) -> int:
-    """Bytes a number of the VAE: fp32 where it is asked for, or where the VAE overflows in half precision."""
-    if config.model.vae_precision == "fp32":
-        return 4
-    own = vae_source(config.model)
-    upcast = own != SDXL_VAE  # as SDXL's own VAE; the one that replaces it bears half precision
-    if base.folder is not None and not own:
-        try:
-            upcast = bool(json.loads((base.folder / "vae" / "config.json").read_text()).get("force_upcast", True))
-        except (OSError, ValueError, AttributeError):
-            upcast = True
-    return 4 if upcast else WIDTH[config.train.precision]
-
-
 def _sdxl_lora(config: TrainConfig) -> float:
     if config.train.blocks:
         return config.train.rank * sum(SDXL_BLOCKS.get(block, 14.1e6 / 64) for block in config.train.blocks)
@@ -281,12 +277,6 @@ def _sdxl_lora(config: TrainConfig) -> float:
 
 def _token_width(shapes: Shapes) -> int:
     return next((shape[1] for name, shape in shapes.items() if name.endswith("token_embedding.weight")), 0)
-
-
-def _decoded(vae: Shapes) -> int:
-    """Channels that the VAE's last block takes in, at the full size of the picture."""
-    found = {int(match[1]): shape[1] for name, shape in vae.items() if (match := _DECODED.match(name))}
-    return found[max(found)] if found else SDXL_DECODED_CHANNELS
 
 
 def _count(shape: tuple[int, ...]) -> int:

@@ -32,7 +32,13 @@ class OptimizerFacts:
 # state: in total AdamW 16 bytes, 8-bit AdamW about 10, Prodigy 24 (trainer.md); scratch: Prodigy's are its dot
 # product in float64. What Prodigy saves with slice_p is in trainer/contract/plan/estimate.py.
 OPTIMIZERS: dict[Optimizer, OptimizerFacts] = {
-    "prodigy": OptimizerFacts("Prodigy", "Prodigy finds its own learning rate", (1.0, 1.0, 1.0), state=16, scratch=20),
+    "prodigy": OptimizerFacts(
+        "Prodigy",
+        "Prodigy finds its own learning rate, times the rates given here",
+        (1.0, 1.0, 1.0),
+        state=16,
+        scratch=20,
+    ),
     "adamw": OptimizerFacts("AdamW", "AdamW takes the rates given here", (1e-4, 3e-4, 5e-5), state=8, scratch=8),
     "adamw-8bit": OptimizerFacts(
         "AdamW",
