@@ -5,21 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 from loratui.events.history import History
+from loratui.results.paired import SMALLEST, difference, surely
 from loratui.terminal.numbers import number
 from loratui.terminal.text import plural
 from trainer.contract.plan.advice import OVERFIT_VIEWS
 
 VERDICT = "A hint, not a verdict: look at the pictures."
-SMALLEST = 1e-12  # a loss under it is taken as it: zero has no logarithm
-NORMAL = 1.959964  # the normal distribution's 97.5 % quantile
 WITHIN_NOISE = (
     "of the checkpoints whose loss cannot be told from the lowest, the earliest is taken: the one-standard-error rule "
     "(Breiman et al. 1984; Hastie, Tibshirani and Friedman, The Elements of Statistical Learning, section 7.10), here "
-    "with Student's 95 % of the log ratios in pairs: the same picture, noise and timestep in both, so that a noise "
-    "level with large losses weighs no more than one with small ones"
+    "with Student's test of the log ratios in pairs: the same picture, noise and timestep in both, so that a noise "
+    "level with large losses weighs no more than one with small ones; 5 % for all comparisons together, by Holm's "
+    "procedure (1979), as many checkpoints give many occasions to be misled"
+)
+STILL_FALLS = (
+    f"a loss that still falls below {OVERFIT_VIEWS} views per image is learning more often than overfitting: inferred "
+    "from the seed's Y2K table and from the demo, whose pictures are nearer to the concept at the later step"
 )
 GROWING = "a change that goes on growing while the loss stands still is strength, not fit: inferred, no source says it"
 
@@ -95,43 +100,10 @@ def hint(found: tuple[Checkpoint, ...], kind: str) -> CheckpointHint:
         base, kept = _alike(next((one for one in found if one.step == 0 and one.losses), None), kept)
         if all(one.held_out for one in kept):
             return _by_held_out(kept, base, kind)
-        return _by_views(kept, kind, _levels_off(kept))
+        return _by_training_loss(kept, kind)
     if all(one.held_out and one.loss is not None for one in kept):
         return _by_mean(kept, next((one.loss for one in found if one.step == 0), None), kind)
     return _by_views(kept, kind, ["The loss at fixed noise was not measured at every checkpoint."])
-
-
-def difference(one: Checkpoint, other: Checkpoint) -> tuple[float, float]:
-    """The mean of log(loss of `one` / loss of `other`) over the same draws, and its standard error.
-
-    A ratio, not a difference: losses of low and high noise levels are ten times apart, and the draws with large ones
-    would drown the others.
-    """
-    logs = [(_log(a), _log(b)) for a, b in zip(one.losses, other.losses, strict=True)]
-    pairs = [a - b for a, b in logs]
-    mean = sum(pairs) / len(pairs)
-    if len(pairs) < 2:
-        return mean, math.inf
-    spread = sum((pair - mean) ** 2 for pair in pairs) / (len(pairs) - 1)
-    return mean, math.sqrt(spread / len(pairs))
-
-
-def student(pairs: int) -> float:
-    """How many standard errors are Student's 95 % on both sides for this many pairs; within 0.001 from eight on.
-
-    The Cornish-Fisher expansion (Abramowitz and Stegun 1964, 26.7.5).
-    """
-    z, free = NORMAL, pairs - 1
-    if free < 1:
-        return math.inf
-    first = (z**3 + z) / (4 * free)
-    second = (5 * z**5 + 16 * z**3 + 3 * z) / (96 * free**2)
-    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * free**3)
-    return z + first + second + third
-
-
-def _log(loss: float) -> float:
-    return math.log(max(loss, SMALLEST))
 
 
 def _alike(base: Checkpoint | None, kept: list[Checkpoint]) -> tuple[Checkpoint | None, list[Checkpoint]]:
@@ -157,15 +129,18 @@ def _by_mean(kept: list[Checkpoint], base: float | None, kind: str) -> Checkpoin
 
 
 def _by_held_out(kept: list[Checkpoint], base: Checkpoint | None, kind: str) -> CheckpointHint:
-    lowest = min(kept, key=lambda one: (sum(map(_log, one.losses)), one.step))
-    if base is not None and not _lower(lowest, base):
+    better = kept if base is None else [one for one in kept if one.step in _lower_than(base, kept)]
+    if base is not None and not better:
         said = f"On the held-out pictures no checkpoint is measurably better than the base model ({_figures(base)})."
         return CheckpointHint(None, (said, "The pictures by step say more here.", VERDICT), (WITHIN_NOISE,))
-    level = [one for one in kept if not _lower(lowest, one)]
+    lowest = min(kept, key=lambda one: (sum(math.log(max(loss, SMALLEST)) for loss in one.losses), one.step))
+    pairs = list(combinations(kept, 2))  # the lowest was chosen by its loss: any pair could have been the one asked for
+    apart = {frozenset((a.step, b.step)) for (a, b), sure in zip(pairs, _sure(pairs), strict=True) if sure}
+    level = [one for one in kept if frozenset((one.step, lowest.step)) not in apart]
     if len(level) == len(kept):
         said = "On the held-out pictures the checkpoints differ by less than the noise of the measurement."
         return _by_views(kept, kind, [said])
-    best = level[0]
+    best = next((one for one in level if one in better), lowest)
     said = f"Step {best.step}: the lowest loss on pictures that it never saw ({_figures(best)})."
     if best is not lowest:
         said = (
@@ -176,14 +151,31 @@ def _by_held_out(kept: list[Checkpoint], base: Checkpoint | None, kind: str) -> 
     return CheckpointHint(best.step, (said, *_views_words(best, kind), VERDICT), _sources(kind, WITHIN_NOISE, GROWING))
 
 
-def _levels_off(kept: list[Checkpoint]) -> list[str]:
-    """What a loss on the training pictures can say: not which is best, only from where on it stands still."""
-    said = "The loss was measured on the training pictures: it falls with overfitting too and chooses nothing."
+def _by_training_loss(kept: list[Checkpoint], kind: str) -> CheckpointHint:
+    """What a loss on the training pictures can say: not which is best, only from where on it stands still.
+
+    While it falls measurably and no set is known to overfit at so few views, a later step than the last with views
+    that were good is taken: those views were good with SDXL itself, and another base model may learn more slowly.
+    """
     last = kept[-1]
-    level = next(one for one in kept if not _lower(last, one))
+    above = _higher_than(last, kept)
+    level = next(one for one in kept if one.step not in above)
+    said = "The loss was measured on the training pictures: it falls with overfitting too and chooses nothing."
     if level is not last:
         said += f" From step {level.step} on it does not fall measurably."
-    return [said]
+    chosen = _by_views(kept, kind, [said])
+    one = next((one for one in kept if one.step == chosen.step), None)
+    later = [other for other in kept if one and other.step > one.step and (other.views or math.inf) <= OVERFIT_VIEWS]
+    falls = _lower_than(one, later) if one else set()
+    later = [other for other in later if other.step in falls and other.step <= level.step]
+    if not later:
+        return chosen
+    best = later[-1]
+    also = (
+        f"The loss still falls measurably to step {best.step}, whose {best.views:.0f} views per image are fewer than "
+        f"the {OVERFIT_VIEWS} above which sets overfitted."
+    )
+    return CheckpointHint(best.step, (*chosen.sentences[:-1], also, VERDICT), (*chosen.sources, STILL_FALLS))
 
 
 def _by_views(kept: list[Checkpoint], kind: str, before: list[str]) -> CheckpointHint:
@@ -231,10 +223,27 @@ def _growth(best: Checkpoint, kept: list[Checkpoint]) -> list[str]:
     return [f"After it the change only grew (norm {best.norm:.3g} to {last.norm:.3g} at step {last.step})."]
 
 
-def _lower(one: Checkpoint, other: Checkpoint) -> bool:
-    """Whether the loss of `one` is lower than that of `other` by more than the noise of the measurement."""
-    mean, error = difference(other, one)
-    return mean > student(len(one.losses)) * error
+def _sure(pairs: list[tuple[Checkpoint, Checkpoint]]) -> list[bool]:
+    return surely([(one.losses, other.losses) for one, other in pairs])
+
+
+def _lower_than(one: Checkpoint, others: list[Checkpoint]) -> set[int]:
+    """The steps of those whose loss is lower than that of `one` by more than the noise."""
+    sure = _sure([(one, other) for other in others])
+    return {
+        other.step
+        for other, far in zip(others, sure, strict=True)
+        if far and difference(one.losses, other.losses)[0] > 0
+    }
+
+
+def _higher_than(one: Checkpoint, others: list[Checkpoint]) -> set[int]:
+    """The steps of those whose loss is higher than that of `one` by more than the noise."""
+    rest = [other for other in others if other is not one]
+    sure = _sure([(other, one) for other in rest])
+    return {
+        other.step for other, far in zip(rest, sure, strict=True) if far and difference(other.losses, one.losses)[0] > 0
+    }
 
 
 def _figures(one: Checkpoint) -> str:

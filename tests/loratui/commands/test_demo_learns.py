@@ -32,3 +32,8 @@ def test_the_concept_is_visible_in_the_last_samples_and_not_in_the_first(
     last = concept_distance(pictures(list((run / "samples").glob(f"{end['step']:06d}-*.png"))), concept).total
     print(f"\ndistance to '{FIRST}', colour and shape: {first:.3f} before, {last:.3f} after")
     assert last < first / 2
+    half = concept_distance(pictures(list((run / "samples").glob("000150-*.png"))), concept).total
+    assert last < half
+    shown = loratui("checkpoints", str(run)).stdout.splitlines()
+    starred = [line.split()[1] for line in shown if line.startswith("*")]
+    assert starred == [str(end["step"])], shown  # the hint takes the step whose pictures are nearer
