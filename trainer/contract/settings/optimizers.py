@@ -39,12 +39,6 @@ OPTIMIZERS: dict[Optimizer, OptimizerFacts] = {
         state=16,
         scratch=20,
     ),
-        "Prodigy",
-        "Prodigy finds its own learning rate, times the rates given here",
-        (1.0, 1.0, 1.0),
-        state=16,
-        scratch=20,
-    ),
     "adamw": OptimizerFacts("AdamW", "AdamW takes the rates given here", (1e-4, 3e-4, 5e-5), state=8, scratch=8),
     "adamw-8bit": OptimizerFacts(
         "AdamW",
