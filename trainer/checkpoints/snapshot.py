@@ -7,14 +7,14 @@ import json
 import os
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save
 
-from trainer.contract.run.changes import is_free, plain
+from trainer.contract.run.changes import DORA_AXIS, is_free, plain
 from trainer.contract.run.rundir import RunDir, make_private, write_atomic
 from trainer.contract.settings.config import SETTINGS, with_dora_axis
 
@@ -28,6 +28,14 @@ Tensors = dict[str, torch.Tensor]
 
 
 @dataclass(frozen=True)
+class LossScale:
+    """What the loss of fp16 is multiplied with, and the steps since it last overflowed: both decide later steps."""
+
+    scale: float
+    calm: int
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """All that an exact resume needs, copied off the live tensors. Draws need nothing: they are pure."""
 
@@ -36,6 +44,7 @@ class Snapshot:
     embeddings: Tensors
     optimizer: Tensors | None  # None in an older checkpoint: it can be exported, but not resumed from
     identity: dict[str, Any]  # what must be the same for the resumed run to be the same run
+    loss_scale: LossScale | None = None  # of fp16; checkpoints of before have none either
 
 
 class Damaged(ValueError):
@@ -86,6 +95,8 @@ def save_checkpoint(run: RunDir, snapshot: Snapshot) -> tuple[Path, int]:
 def _write_all(folder: Path, snapshot: Snapshot) -> int:
     assert snapshot.optimizer is not None
     state = {"version": VERSION, "step": snapshot.step, "identity": snapshot.identity}
+    if snapshot.loss_scale is not None:
+        state["loss_scale"] = asdict(snapshot.loss_scale)
     contents = {
         "lora.safetensors": save(snapshot.lora),
         "embeddings.safetensors": save(snapshot.embeddings),
@@ -182,7 +193,8 @@ def load_checkpoint(folder: Path) -> Snapshot:
     optimizer = load_file(folder / OPTIMIZER) if whole else None
     identity = state["identity"]
     identity["settings"] = with_dora_axis(identity["settings"], "train.")
-    return Snapshot(state["step"], lora, embeddings, optimizer, identity)
+    scale = LossScale(**state["loss_scale"]) if "loss_scale" in state else None
+    return Snapshot(state["step"], lora, embeddings, optimizer, identity, scale)
 
 
 @dataclass(frozen=True)
@@ -238,8 +250,13 @@ def _unsteady(name: str, before: Any) -> bool:
 
 def _with_defaults(identity: dict[str, Any]) -> dict[str, Any]:
     """Settings that were not there when it was saved: the run was trained as their defaults have it."""
+    if "settings" not in identity:
+        return identity
     defaults = {one.key: plain(one.default) for one in SETTINGS if not is_free(one.key)}
-    return {**identity, "settings": defaults | identity.get("settings", {})}
+    settings = defaults | identity["settings"]
+    if not settings["train.dora"]:
+        settings.pop(DORA_AXIS)  # as a run's identity is without it
+    return {**identity, "settings": settings}
 
 
 def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
