@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -173,6 +173,7 @@ class Run:
         plan, record = self.plan, read_changes(self.run)
         check_run(snapshot, self.config, plan.items, plan.class_items, self.parts.digests, record)
         self.trainee.restore(snapshot)
+        self.stepper.restore(snapshot.loss_scale)
         if self.trainee.pivoted:
             self._after_pivot()
         return snapshot.step
@@ -268,7 +269,7 @@ class Run:
     # -- what is kept ---------------------------------------------------------------------------------------------
 
     def _save(self) -> None:
-        self.saver.save(self.trainee.snapshot(self.done, self.identity))
+        self.saver.save(replace(self.trainee.snapshot(self.done, self.identity), loss_scale=self.stepper.loss_scale()))
 
     def _measure_if_due(self) -> None:
         """At a checkpoint: unless so little was trained since the last time that measuring would slow the run down."""

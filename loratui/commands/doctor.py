@@ -14,7 +14,8 @@ from pathlib import Path
 from loratui.planning.hardware import gpus
 from loratui.terminal.text import safe_text, show_path
 from loratui.terminal.units import in_bytes
-from trainer.contract.run.rundir import can_see, home_folder
+from trainer.contract.basemodel.hub_cache import hub_cache
+from trainer.contract.run.rundir import can_see
 
 NEEDED = ("torch", "diffusers", "transformers", "accelerate", "peft", "prodigyopt", "safetensors", "textual", "pillow")
 ROOM = 15e9  # bytes: SDXL base and its VAE (7 GB) and a run with its checkpoints
@@ -37,7 +38,7 @@ def checks() -> Iterator[Check]:
     yield from map(_package, NEEDED)
     yield from _gpu()
     yield _disk("disk here", Path.cwd())
-    yield _disk("disk for models", hub_home())
+    yield _disk("disk for models", hub_cache())
     yield from _base_models()
     yield _terminal()
     yield _login()
@@ -52,11 +53,6 @@ def doctor_lines(found: list[Check]) -> list[str]:
         if not one.ok and one.remedy:
             lines.append(f"        {'':<{width}}  {one.remedy}")
     return lines
-
-
-def hub_home() -> Path:
-    """Where huggingface_hub keeps models and the login: $HF_HOME, or ~/.cache/huggingface."""
-    return Path(os.environ.get("HF_HOME") or home_folder() / ".cache" / "huggingface")
 
 
 def _package(name: str) -> Check:
@@ -113,8 +109,9 @@ def _terminal() -> Check:
 
 def _login() -> Check:
     """Whether there is a login for the hub; the token itself is never read."""
-    token = Path(os.environ.get("HF_TOKEN_PATH") or hub_home() / "token")
-    there = bool(os.environ.get("HF_TOKEN")) or can_see(token)
+    from huggingface_hub import constants
+
+    there = bool(os.environ.get("HF_TOKEN")) or can_see(Path(constants.HF_TOKEN_PATH))
     return Check(
         "hub login", "yes" if there else "no (needed only for gated models and for uploads: hf auth login)", True
     )

@@ -101,9 +101,10 @@ def propose(
             if need(now) <= available:
                 break
             tried = changed(now, settings)
-            if need(tried) < need(now):
+            if need(tried) <= need(now):  # also what saves only once something else needs less
                 taken, now = [*taken, (step, settings)], tried
-    kept = _needed(config, taken, lambda one: need(one) <= available)
+    reached = max(available, need(now))  # where even all is not enough, all that counts
+    kept = _needed(config, taken, lambda one: need(one) <= reached)
     return _told(config, kept, need, available)
 
 
@@ -115,13 +116,12 @@ def set_words(settings: Mapping[str, Any]) -> str:
 def _needed(
     config: TrainConfig, taken: list[tuple[MemoryStep, Settings]], fits: Callable[[TrainConfig], bool]
 ) -> list[tuple[MemoryStep, Settings]]:
-    """Without what is not needed, the costliest in result taken back first; all where even all is not enough."""
+    """Without what is not needed, the costliest in result taken back first."""
     kept = taken
-    if fits(changed(config, _all(kept))):
-        for one in reversed(taken):
-            without = [other for other in kept if other is not one]
-            if fits(changed(config, _all(without))):
-                kept = without
+    for one in reversed(taken):
+        without = [other for other in kept if other is not one]
+        if fits(changed(config, _all(without))):
+            kept = without
     return _joined(kept)
 
 

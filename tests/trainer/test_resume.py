@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 import signal
@@ -12,12 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from tests.trainer.conftest import make_config, make_run, start, train
+from tests.trainer.trap_parts import begin
+from trainer.checkpoints.snapshot import LossScale, load_checkpoint
 from trainer.contract.run.events import Tail
 from trainer.contract.run.lock import lock_holder
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig
+from trainer.step import step as step_module
 
 pytestmark = pytest.mark.slow
 STEPS = 12
@@ -83,6 +88,50 @@ def test_a_run_resumed_twice_in_a_row_ends_bit_equal(pictures: Path, tmp_path: P
     twice = cut_after(once, tmp_path / "twice", 7)
     train(twice)
     assert_same(twice, whole)
+
+
+@pytest.mark.parametrize(
+    ("first", "scales"),
+    [(2.0**16, [(2.0**16, 1), (2.0**17, 2)]), (2.0**90, [(2.0**89, 0), (2.0**88, 0)])],
+    ids=["grows", "overflows"],
+)
+def test_the_scale_of_fp16_is_taken_up_where_it_was(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: float, scales: list[tuple[float, int]]
+) -> None:
+    """It is doubled after every second calm step here, and halved by a step that overflows and is passed over."""
+    monkeypatch.setattr(step_module, "SCALE_PATIENCE", 2)
+    monkeypatch.setattr(step_module, "FIRST_SCALE", first)
+    own = make_config(pictures, train__precision="fp16", train__batch=1, prodigy__d0=1e-3)
+    whole = begin(tmp_path / "whole", own)
+    saved = []
+    for step in (1, 2):
+        whole._one_step(step)
+        whole._save()
+        assert whole.saver.wait()
+        saved.append(load_checkpoint(whole.run.checkpoint(step)))
+    assert [one.loss_scale for one in saved] == [LossScale(*one) for one in scales]
+    shutil.rmtree(whole.run.checkpoint(2))
+    resumed = begin(tmp_path / "whole", own)
+    assert resumed.done == 1 and resumed.stepper.loss_scale() == LossScale(*scales[0])
+    resumed._one_step(2)
+    assert resumed.stepper.loss_scale() == LossScale(*scales[1])
+    resumed._save()
+    assert resumed.saver.wait()
+    again = load_checkpoint(resumed.run.checkpoint(2))
+    for kind in ("lora", "embeddings", "optimizer"):
+        one, other = getattr(saved[1], kind), getattr(again, kind)
+        assert set(one) == set(other) and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_another_precision_keeps_no_scale_and_takes_up_none(pictures: Path, tmp_path: Path) -> None:
+    live = begin(tmp_path / "run", make_config(pictures, train__batch=1))
+    live._one_step(1)
+    live._save()
+    assert live.saver.wait()
+    assert load_checkpoint(live.run.checkpoint(1)).loss_scale is None
+    assert "loss_scale" not in json.loads((live.run.checkpoint(1) / "state.json").read_bytes())
+    live.stepper.restore(LossScale(4.0, 2))  # of a checkpoint in fp16, from which a person went on in this one
+    assert live.stepper._scale == 1.0
 
 
 def whole_seconds(run: RunDir) -> float:

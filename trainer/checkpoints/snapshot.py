@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,14 @@ Tensors = dict[str, torch.Tensor]
 
 
 @dataclass(frozen=True)
+class LossScale:
+    """What the loss of fp16 is multiplied with, and the steps since it last overflowed: both decide later steps."""
+
+    scale: float
+    calm: int
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """All that an exact resume needs, copied off the live tensors. Draws need nothing: they are pure."""
 
@@ -37,6 +45,7 @@ class Snapshot:
     embeddings: Tensors
     optimizer: Tensors | None  # None in an older checkpoint: it can be exported, but not resumed from
     identity: dict[str, Any]  # what must be the same for the resumed run to be the same run
+    loss_scale: LossScale | None = None  # of fp16; checkpoints of before have none either
 
 
 class Damaged(ValueError):
@@ -87,6 +96,8 @@ def save_checkpoint(run: RunDir, snapshot: Snapshot) -> tuple[Path, int]:
 def _write_all(folder: Path, snapshot: Snapshot) -> int:
     assert snapshot.optimizer is not None
     state = {"version": VERSION, "step": snapshot.step, "identity": snapshot.identity}
+    if snapshot.loss_scale is not None:
+        state["loss_scale"] = asdict(snapshot.loss_scale)
     contents = {
         "lora.safetensors": save(snapshot.lora),
         "embeddings.safetensors": save(snapshot.embeddings),
@@ -183,7 +194,8 @@ def load_checkpoint(folder: Path) -> Snapshot:
     optimizer = load_file(folder / OPTIMIZER) if whole else None
     identity = state["identity"]
     identity["settings"] = with_dora_axis(identity["settings"], "train.")
-    return Snapshot(state["step"], lora, embeddings, optimizer, identity)
+    scale = LossScale(**state["loss_scale"]) if "loss_scale" in state else None
+    return Snapshot(state["step"], lora, embeddings, optimizer, identity, scale)
 
 
 @dataclass(frozen=True)

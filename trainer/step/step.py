@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from trainer.checkpoints.snapshot import LossScale
 from trainer.contract.settings.config import TrainConfig
 from trainer.data.dataset import View, ViewPlan
 from trainer.data.latents import Latent, LatentCache, sample_latents
@@ -67,6 +68,15 @@ class Stepper:
         self._scale = FIRST_SCALE if parts.dtype == torch.float16 else 1.0
         self._calm = 0
         self._waited = 0.0
+
+    def loss_scale(self) -> LossScale | None:
+        """What a checkpoint keeps of fp16's scale; None in another precision, which has none."""
+        return LossScale(self._scale, self._calm) if self._parts.dtype == torch.float16 else None
+
+    def restore(self, saved: LossScale | None) -> None:
+        """Go on from `loss_scale`; with None, as where the checkpoint was trained in another precision, anew."""
+        if saved is not None and self._parts.dtype == torch.float16:
+            self._scale, self._calm = saved.scale, saved.calm
 
     def take(self, step: int) -> StepOutcome:
         """Step number `step`, from 1. Raises NotFinite, naming what was seen, with nothing applied."""

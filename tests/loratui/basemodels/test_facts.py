@@ -19,6 +19,7 @@ from loratui.curation.checks.tokens import TokenCount, caption_counter
 from loratui.events.history import History
 from loratui.screens.monitor.run_words import head, state_of
 from loratui.settings.recent_bases import MOST, recent_bases, remember_base
+from tests.hubplace import hub_at
 from tests.hubserver import SHA, files_of, serving
 from tests.loratui.screens.conftest import fake_run
 from trainer.contract.basemodel.inspect import small_model
@@ -32,10 +33,8 @@ FREE = shutil.disk_usage
 @pytest.fixture(autouse=True)
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A hub cache and a state of its own."""
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    hub_at(monkeypatch, tmp_path / "hf")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
-        monkeypatch.delenv(name, raising=False)
     return tmp_path
 
 

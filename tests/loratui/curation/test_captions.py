@@ -10,6 +10,7 @@ import pytest
 from loratui.curation.checks.caption_words import wording_findings
 from loratui.curation.checks.captions import caption_findings
 from loratui.curation.checks.tokens import caption_counter, estimate, known_word
+from tests.hubplace import hub_at
 from tests.loratui.curation.conftest import look, of_set, picture, scene
 
 
@@ -87,10 +88,9 @@ def test_a_trigger_of_new_tokens_counts_as_so_many() -> None:
 def test_a_tokenizer_in_the_hub_s_cache_is_found_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from trainer.contract.basemodel.inspect import small_model
 
-    snapshot = tmp_path / "hub" / "models--some--model" / "snapshots" / "abc"
+    snapshot = hub_at(monkeypatch, tmp_path) / "models--some--model" / "snapshots" / "abc"
     snapshot.mkdir(parents=True)
     (snapshot / "tokenizer").symlink_to(small_model() / "tokenizer")
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     assert caption_counter("some/model", "TOK", 0)("a dog").exact
     assert not caption_counter("other/model", "TOK", 0)("a dog").exact
 

@@ -92,7 +92,8 @@ def test_nothing_is_proposed_where_it_fits() -> None:
 
 
 def test_8_bit_is_proposed_only_where_it_can_be_had() -> None:
-    start = config({"train.optimizer": "adamw", "train.batch": 1, "train.rank": 64})
+    own = {"train.optimizer": "adamw", "train.batch": 1, "train.rank": 64, "model.vae_precision": "training"}
+    start = config(own)
     assert propose(start, 5, need(start) - 1, eight_bit=True).settings == {"train.optimizer": "adamw-8bit"}
     assert "train.optimizer" not in propose(start, 5, need(start) - 1, eight_bit=False).settings
 

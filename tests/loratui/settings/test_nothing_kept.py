@@ -22,7 +22,7 @@ from loratui.settings.preferences import keep_shade, shade
 from loratui.settings.recent_bases import recent_bases, remember_base
 from loratui.settings.recents import recent_sources, remember
 from loratui.terminal.text import show_path
-from trainer.contract.basemodel.hub_cache import hub_cache
+from tests.hubplace import hub_at
 from trainer.contract.pictures.sources import cache_folder
 from trainer.contract.run.rundir import home_folder
 
@@ -57,6 +57,7 @@ def test_a_home_in_which_nothing_can_be_made(
     tmp_path: Path, places: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "home").write_text("")
+    hub_at(monkeypatch, tmp_path / "home" / ".cache" / "huggingface")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     for name in NAMES:
         monkeypatch.delenv(name, raising=False)
@@ -67,11 +68,12 @@ def test_a_home_that_nobody_knows(places: tuple[Path, Path], monkeypatch: pytest
     def nobody(number: int) -> None:
         raise KeyError(number)
 
+    hub_at(monkeypatch, Path("/nonexistent"))
     for name in ("HOME", *NAMES):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(pwd, "getpwuid", nobody)
     assert home_folder() == Path("/nonexistent") and show_path("/tmp/a") == "/tmp/a"
-    for place in (cache_folder(), state_dir(), hub_cache()):
+    for place in (cache_folder(), state_dir()):
         assert place.is_relative_to("/nonexistent")
 
 

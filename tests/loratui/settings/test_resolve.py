@@ -124,6 +124,23 @@ def test_the_presets_are_those_of_the_table(name: str) -> None:
     assert (train.resolution, train.precision, train.seed, train.schedule) == (1024, "bf16", 0, "constant")
 
 
+def test_the_rate_of_cog_is_that_of_its_constant_schedule_from_the_first_step() -> None:
+    """cog-sdxl asks diffusers for "constant" with a warm-up, which that schedule does not read."""
+    import torch
+    from diffusers.optimization import get_scheduler
+
+    from trainer.step.optimizer import rate_factor
+
+    resolved = resolve(Answers("cog"), {}, 10)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1e-4)
+    schedule = get_scheduler("constant", optimizer, num_warmup_steps=100, num_training_steps=1000)
+    for step in range(1, 103):
+        assert 1e-4 * rate_factor(resolved.config, step) == optimizer.param_groups[0]["lr"] == 1e-4
+        optimizer.step()
+        schedule.step()
+    assert "never reads lr_warmup_steps" in str(resolved.origins["train.warmup_steps"])
+
+
 def test_the_same_answers_give_the_same_configuration() -> None:
     answers = Answers("style", {"dataset.path": "x"})
     assert flat(resolve(answers, {}, 9).config) == flat(resolve(answers, {}, 9).config)

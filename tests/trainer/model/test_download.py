@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.hubplace import hub_at
 from tests.hubserver import GATED, Hub, files_of, serving
 from tests.trainer.conftest import make_config, make_run
 from trainer.contract.basemodel.hub_cache import base_files, cached_base, part_files
@@ -93,7 +94,7 @@ def test_only_what_is_read_is_fetched_with_its_bytes_told_and_only_once(
         before = len(hub.asked)
         assert brought(config, hub, tmp_path) == ([], {})
         assert len(hub.asked) == before  # what is here is not asked for
-    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    hub_at(monkeypatch, tmp_path)
     there = cached_base(NAME, with_vae=True)
     assert there is not None and inspect_base(NAME).folder == there and inspect_base(NAME).native == 64
     assert all((there / name).read_bytes() == (small_model() / name).read_bytes() for name in files_of(small_model()))

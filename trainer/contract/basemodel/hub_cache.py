@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from trainer.contract.basemodel.weights import part_weights, variants, weights_of
-from trainer.contract.run.rundir import home_folder
 
 TOKENIZERS = ("tokenizer", "tokenizer_2")
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -17,12 +15,11 @@ TOKENIZER_FILES = ("vocab.json", "merges.txt", "tokenizer_config.json", "special
 
 
 def hub_cache() -> Path:
-    """The folder of the hub's cache, as huggingface_hub finds it."""
-    own = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
-    base = (
-        os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or home_folder() / ".cache") / "huggingface"
-    )
-    return (Path(own) if own else Path(base) / "hub").expanduser()
+    """The folder of the hub's cache, from huggingface_hub itself, which downloads into it."""
+    # here, not above: a program that asks for no model does without the library; of it only this one module is loaded
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE)
 
 
 def repo_folder(repo: str) -> Path:

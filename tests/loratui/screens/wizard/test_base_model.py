@@ -20,6 +20,7 @@ from loratui.screens.wizard.base_model import BaseModelScreen
 from loratui.screens.wizard.base_model_words import KNOWN
 from loratui.settings.draft import Draft
 from loratui.settings.recent_bases import recent_bases
+from tests.hubplace import hub_at
 from tests.hubserver import serving
 from tests.loratui.screens.conftest import HOSTILE, SIZES, assert_snapshot, at, screen_text, until
 from trainer.contract.basemodel.inspect import small_model
@@ -31,10 +32,8 @@ NAME = "owner/small-sdxl"
 @pytest.fixture(autouse=True)
 def quiet_hub(own_place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A hub's cache of its own, and no hub unless a test serves one."""
-    monkeypatch.setenv("HF_HOME", str(own_place / "hf"))
+    hub_at(monkeypatch, own_place / "hf")
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
-        monkeypatch.delenv(name, raising=False)
 
 
 def told(name: str, size: float, licence: str = "openrail++", gated: bool = False) -> None:

@@ -55,16 +55,16 @@ async def test_f4_makes_it_fit_and_settings_takes_it_back(wizard: Wizard, heavy:
         assert "It fits narrowly, with" in screen_text(app) and "Make it fit" not in screen_text(app)
         changed = app.draft.values
         assert changed["train.gradient_checkpointing"] is True
-        assert changed["train.batch"] * changed["train.accumulation"] == 4
+        assert changed["model.vae_precision"] == "training"
         assert app.store.load().draft.values == changed  # kept at once
         assert_snapshot(app, "review-made-to-fit")
         await pilot.press("escape")
         settings = await at(pilot, "SettingsScreen")
-        row = next(one for one in settings.query(SettingRow) if one.setting.key == "train.accumulation")
+        row = next(one for one in settings.query(SettingRow) if one.setting.key == "model.vae_precision")
         assert row._differs
         row.focus()
         await pilot.press("r")
-        await until(pilot, lambda: "train.accumulation" not in app.draft.values)
+        await until(pilot, lambda: "model.vae_precision" not in app.draft.values)
 
 
 async def test_f4_works_from_a_field_and_escape_leaves_all_as_it_was(wizard: Wizard, heavy: Draft) -> None:
