@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,9 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save
 
-from trainer.contract.run.changes import is_free, plain
+from trainer.contract.run.changes import plain
 from trainer.contract.run.rundir import RunDir, make_private, write_atomic
-from trainer.contract.settings.config import SETTINGS, with_dora_axis
+from trainer.contract.settings.config import BY_KEY, with_dora_axis
 
 VERSION = 1
 OPTIMIZER = "optimizer.safetensors"  # the large one, and only needed to go on
@@ -217,9 +218,11 @@ def check_identity(snapshot: Snapshot, identity: dict[str, Any], only: tuple[str
     """Raises OtherRun with a field-by-field difference unless the checkpoint is of this very run.
 
     `only` names the tables or fields that are compared, for when the rest is not known yet. A scheduler's digest, as
-    older checkpoints have it, is not compared: it was another in each process.
+    older checkpoints have it, is not compared: it was another in each process. A setting that was declared after the
+    checkpoint was written counts as its default there: a default does what was done before there was one.
     """
-    old, new = _flat(_with_defaults(snapshot.identity)), _flat(json.loads(json.dumps(identity)))
+    new = _flat(json.loads(json.dumps(identity)))
+    old = _declared(new) | _flat(snapshot.identity)
     within = tuple(f"{one}." for one in only)
     names = [one for one in sorted(set(old) | set(new)) if not only or one in only or one.startswith(within)]
     differences = [
@@ -236,10 +239,10 @@ def _unsteady(name: str, before: Any) -> bool:
     return name == "base.scheduler" and isinstance(before, str) and re.fullmatch("[0-9a-f]{32}", before) is not None
 
 
-def _with_defaults(identity: dict[str, Any]) -> dict[str, Any]:
-    """Settings that were not there when it was saved: the run was trained as their defaults have it."""
-    defaults = {one.key: plain(one.default) for one in SETTINGS if not is_free(one.key)}
-    return {**identity, "settings": defaults | identity.get("settings", {})}
+def _declared(names: Iterable[str]) -> dict[str, Any]:
+    """The default of each setting among the fields of an identity."""
+    found = {name: BY_KEY.get(name.removeprefix("settings.")) for name in names if name.startswith("settings.")}
+    return {name: plain(one.default) for name, one in found.items() if one is not None}
 
 
 def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
