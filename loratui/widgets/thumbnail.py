@@ -20,7 +20,8 @@ from trainer.contract.pictures.flatten import upright
 from trainer.contract.pictures.folder import MAX_BYTES, MAX_PIXELS
 from trainer.contract.pictures.opening import open_image
 
-Key = tuple[str, int, int, int, int]
+Key = tuple[str, int, int, int, int, str]  # path, time, bytes, width and height in px, background
+WHITE = "#ffffff"
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,11 @@ class NotShown(Exception):
     """The picture cannot be shown; the text says why."""
 
 
-def decode(path: Path, width: int, height: int) -> Pixels:
-    """The picture at `path` as training sees it, inside `width` x `height` pixels. Raises NotShown with a sentence."""
+def decode(path: Path, width: int, height: int, background: str = WHITE) -> Pixels:
+    """The picture at `path` as training sees it, inside `width` x `height` pixels. Raises NotShown with a sentence.
+
+    Transparency is laid on `background`, dataset.background of the run.
+    """
     from PIL import Image, ImageOps  # here: the first screen must not load it
 
     try:
@@ -47,7 +51,7 @@ def decode(path: Path, width: int, height: int) -> Pixels:
             if image.width * image.height > MAX_PIXELS:
                 raise NotShown("too many pixels to preview")
             image.draft(None, (width * 2, height * 2))
-            seen = upright(image, "#ffffff", 2 * max(width, height)).picture
+            seen = upright(image, background, 2 * max(width, height)).picture
             small = ImageOps.contain(seen, (width, height), Image.Resampling.LANCZOS)
     except NotShown:
         raise
@@ -79,6 +83,7 @@ class Thumbnail(Widget):
         self._empty = empty
         self._path: Path | None = None
         self._shown: Pixels | str = empty
+        self._background = WHITE
 
     @property
     def path(self) -> Path | None:
@@ -90,9 +95,9 @@ class Thumbnail(Widget):
         """Whether pixels are on the screen, not words."""
         return isinstance(self._shown, Pixels)
 
-    def show(self, path: Path | None, empty: str | None = None) -> None:
+    def show(self, path: Path | None, empty: str | None = None, background: str = WHITE) -> None:
         """Show the picture at `path`, or the empty text, which may be another one from now on."""
-        self._path = path
+        self._path, self._background = path, background
         self._empty = self._empty if empty is None else empty
         self._request()
 
@@ -107,7 +112,7 @@ class Thumbnail(Widget):
             return
         try:
             info = self._path.stat()
-            key = (str(self._path), info.st_mtime_ns, info.st_size, width, height)
+            key = (str(self._path), info.st_mtime_ns, info.st_size, width, height, self._background)
         except OSError:
             self._put("the file is gone")
             return
@@ -132,7 +137,7 @@ class Thumbnail(Widget):
     def _decode(self, key: Key) -> None:
         found: Pixels | str
         try:
-            found = decode(Path(key[0]), key[3], key[4])
+            found = decode(Path(key[0]), *key[3:])
         except NotShown as error:
             found = str(error)
         self.post_message(self.Decoded(key, found))

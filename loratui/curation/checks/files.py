@@ -108,7 +108,9 @@ def _taken(name: str, picture: Image, background: str, opened: OpenedPicture) ->
     picture.load()
     opened = _turned(opened, _turn(picture))
     flat = upright(picture, background, LOOK)
-    notes += pixel_findings(name, picture, flat)
+    told = pixel_findings(name, picture, flat)
+    # of what both tell the pixels know more than the header
+    notes = (*(one for one in notes if one.code not in {later.code for later in told}), *told)
     return replace(opened, notes=notes, picture=flat.picture, colours=flat.colours)
 
 

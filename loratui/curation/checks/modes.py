@@ -70,13 +70,14 @@ def _sixteen_bit(name: str, said: str) -> Finding:
 
 
 def _depth_words(white: float, mode: str) -> str:
-    """How deep grey was read; the file does not say it, so a person should be able to see it."""
+    """How deep grey, or deep colours, were read; the file does not say it, so a person should be able to see it."""
     if white == 1:
         return "floating-point grey, read as 0 for black and 1 for white; training has 8 bits"
     bits = int(white).bit_length()
     if white in WHITES and white != SIXTEEN:
         kind = "floating point" if mode == "F" else "a deeper file"
-        return f"grey of {bits} bits in {kind}: {white:,.0f} is read as white; training has 8 bits"
+        what = "grey" if mode.startswith(("I", "F")) else "colours"
+        return f"{what} of {bits} bits in {kind}: {white:,.0f} is read as white; training has 8 bits"
     return f"grey of {bits} bits; training has 8, so fine shades are rounded"
 
 

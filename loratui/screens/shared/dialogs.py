@@ -15,7 +15,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from loratui.widgets.thumbnail import Thumbnail
+from loratui.widgets.thumbnail import WHITE, Thumbnail
 
 
 class Confirm(ModalScreen[bool]):
@@ -137,9 +137,10 @@ class PictureView(ModalScreen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q,v", "close", "Close")]
 
-    def __init__(self, path: Path, words: str) -> None:
+    def __init__(self, path: Path, words: str, background: str = WHITE) -> None:
+        """`background` is the colour under transparent parts, as #rrggbb."""
         super().__init__()
-        self._path, self._words = path, words
+        self._path, self._words, self._background = path, words, background
 
     def compose(self) -> ComposeResult:
         """The picture, and a line of words below it."""
@@ -148,7 +149,7 @@ class PictureView(ModalScreen[None]):
 
     def on_mount(self) -> None:
         """Decode once the size is known."""
-        self.query_one("#full", Thumbnail).show(self._path)
+        self.query_one("#full", Thumbnail).show(self._path, background=self._background)
 
     def action_close(self) -> None:
         """Back to the screen below."""

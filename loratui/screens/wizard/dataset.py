@@ -21,6 +21,7 @@ from loratui.screens.wizard.captions import WizardCaptions
 from loratui.screens.wizard.copies import FixedCopies
 from loratui.screens.wizard.recent_folders import RecentFolders
 from loratui.screens.wizard.scan import ScanFailed, Scanned, ScanProgressed
+from loratui.settings.checks import effective
 from loratui.terminal.text import plural, safe_text
 from loratui.widgets.paths import FolderSuggester
 from loratui.widgets.thumbnail import Thumbnail
@@ -201,12 +202,17 @@ A model writes captions without a screen: loratui caption FOLDER
             words = picturelist.findings(self._report, picture, self.draft)
         self.query_one("#finding-text", Static).update(words)
         self.query_one("#findings").scroll_home(animate=False)
-        self.query_one("#thumb", Thumbnail).show(picture.path if picture is not None and picture.opens else None)
+        self.query_one("#thumb", Thumbnail).show(
+            picture.path if picture is not None and picture.opens else None, background=self._background()
+        )
+
+    def _background(self) -> str:
+        return str(effective(self.draft)["dataset.background"])
 
     @on(DataTable.RowSelected)
     def _opened(self) -> None:
         if self.picture is not None and self.picture.opens:
-            self.app.push_screen(PictureView(self.picture.path, safe_text(self.picture.name)))
+            self.app.push_screen(PictureView(self.picture.path, safe_text(self.picture.name), self._background()))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Letters mean something only while the list has the focus."""

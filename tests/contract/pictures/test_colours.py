@@ -7,6 +7,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -201,6 +202,52 @@ def test_deep_grey_is_read_in_its_own_depth_and_said(
     with open_image(tmp_path / name) as opened:
         assert flatten(opened, "#ffffff").white == white
     assert "sixteen-bit" in [one.code for one in open_picture(name, tmp_path / name).notes]
+
+
+def deep_tiff(path: Path, values: np.ndarray[Any, Any], big: bool = False, deflate: bool = False) -> None:
+    """A TIFF of one strip with 16 bits a sample, which Pillow does not write in colour."""
+    height, width, bands = values.shape
+    order, raw = (">", b"MM") if big else ("<", b"II")
+    body = values.astype(order + "u2").tobytes()
+    body = zlib.compress(body) if deflate else body
+    bits = struct.pack(f"{order}{bands}H", *[16] * bands)
+    tags = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, bands, 8), (259, 3, 1, 8 if deflate else 1)]
+    tags += [
+        (262, 3, 1, 2),
+        (273, 4, 1, 8 + len(bits)),
+        (277, 3, 1, bands),
+        (278, 4, 1, height),
+        (279, 4, 1, len(body)),
+    ]
+    tags += [(338, 3, 1, 2)] if bands == 4 else []
+    listing = struct.pack(order + "H", len(tags))
+    for tag, kind, count, value in tags:
+        short = kind == 3 and count == 1
+        listing += struct.pack(order + ("HHIHH" if short else "HHII"), tag, kind, count, value, *([0] if short else []))
+    at = 8 + len(bits) + len(body)
+    path.write_bytes(raw + struct.pack(order + "HI", 42, at) + bits + body + listing + bytes(4))
+
+
+@pytest.mark.parametrize("deflate", [False, True])
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("white", [1023, 4095, 16383, 65535])
+def test_deep_colours_are_read_in_their_own_depth_and_said(
+    tmp_path: Path, white: int, big: bool, deflate: bool
+) -> None:
+    values = np.round(np.asarray(chart(), float) / 255 * white)
+    deep_tiff(tmp_path / "a.tif", values, big, deflate)
+    clear = np.dstack([values, np.full(values.shape[:2], white)])
+    clear[:, :32, 3] = 0
+    deep_tiff(tmp_path / "b.tif", clear, big, deflate)
+    assert difference(open_rgb(tmp_path / "a.tif"), chart()) <= 1
+    assert open_rgb(tmp_path / "b.tif", "#ff0000").getpixel((2, 2)) == (255, 0, 0)
+    assert difference(open_rgb(tmp_path / "b.tif").crop((32, 0, 192, 192)), chart().crop((32, 0, 192, 192))) <= 1
+    for where, picture in seen_by_all(tmp_path / "a.tif").items():
+        assert difference(picture.resize(chart().size), chart()) <= NEAR, where
+    shown = decode(tmp_path / "b.tif", 64, 64, "#ff0000")
+    assert tuple(shown.data[:3]) == (255, 0, 0)
+    (note,) = [one for one in open_picture("a.tif", tmp_path / "a.tif").notes if one.code == "sixteen-bit"]
+    assert ("colours of 12 bits in a deeper file: 4,095 is read as white" in note.message) == (white == 4095)
 
 
 def test_floats_that_are_no_numbers_and_highlights_leave_the_rest_as_it_is(tmp_path: Path) -> None:

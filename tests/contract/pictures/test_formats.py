@@ -11,10 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from loratui.commands.replay import prepare, refuse_if_needed
 from loratui.curation.checks.files import open_picture
 from loratui.curation.copies.pixels import remake
 from loratui.curation.report import Finding
 from loratui.curation.scan import ScanSettings, scan
+from loratui.errors import Refusal
+from loratui.planning.lines import plan_lines
+from loratui.settings.answers import Answers
 from trainer.contract.pictures import formats
 from trainer.contract.pictures.folder import NoDataset, list_pictures
 from trainer.contract.pictures.opening import jxl_size
@@ -150,6 +154,24 @@ def test_much_that_is_left_out_is_a_warning_and_little_a_hint(tmp_path: Path) ->
         chart().rotate(number).save(tmp_path / f"{number}.jpg")
     found = other_formats(tmp_path)
     assert found is not None and found.severity == "hint"
+
+
+@pytest.mark.usefixtures("plain")
+def test_what_is_left_out_of_a_phones_folder_stands_in_the_plan_and_stops_a_run(tmp_path: Path) -> None:
+    """Issue kohya_ss#1600: twelve HEIC with captions, three JPEG beside them."""
+    for number in range(12):
+        (tmp_path / f"IMG_{4000 + number}.HEIC").write_bytes(HEIC)
+        (tmp_path / f"IMG_{4000 + number}.txt").write_text(f"a photo of a TOK, scene {number}")
+    for number in range(3):
+        chart().rotate(40 * number).resize((1100, 1100)).save(tmp_path / f"IMG_{5000 + number}.jpg")
+        (tmp_path / f"IMG_{5000 + number}.txt").write_text(f"a photo of a TOK, number {number}")
+    values = {"model.base": "sdxl-small", "dataset.path": str(tmp_path), "train.device": "cpu"}
+    ready = prepare(Answers("object", values, {}, "answers.toml"), {}, "answers.toml")
+    lines = " ".join(" ".join(plan_lines(ready.plan, 100)).split())
+    assert "12 of 15 are left out, in a format that is not read: IMG_4000.HEIC" in lines
+    assert "pip install 'loratui[formats]'" in lines
+    with pytest.raises(Refusal, match="to decide before training"):
+        refuse_if_needed(ready)
 
 
 def test_the_film_or_the_raw_beside_a_picture_is_not_missed(tmp_path: Path) -> None:

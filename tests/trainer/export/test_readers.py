@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from tests.trainer.conftest import make_config, make_run
 from tests.trainer.model.test_adapters import small_unet
-from trainer.checkpoints.snapshot import Snapshot, load_checkpoint, save_checkpoint
+from trainer.checkpoints.snapshot import Snapshot, check_identity, load_checkpoint, save_checkpoint
 from trainer.contract.run.changes import changes_between, refusals_of
 from trainer.contract.settings.config import TrainConfig, load_config
 from trainer.export import readers
@@ -126,3 +126,5 @@ def test_a_dora_of_before_the_setting_lies_along_the_output_axis(pictures: Path,
     plain, other = make_config(pictures), make_config(pictures, train__dora_axis="output")
     assert run_identity(plain, (), (), {}) == run_identity(other, (), (), {})
     assert changes_between(plain, other) and not refusals_of(plain, other, 1)
+    saved = Snapshot(1, {}, {}, {}, json.loads(json.dumps(run_identity(plain, (), (), {}))))
+    check_identity(saved, run_identity(other, (), (), {}))  # without a DoRA its axis is no difference

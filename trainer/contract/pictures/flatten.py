@@ -10,10 +10,11 @@ from trainer.contract.pictures.colours import to_srgb
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-RULE = 2  # raised whenever other pixels come out: latents and measurements that were kept are then made again
+RULE = 3  # raised whenever other pixels come out: latents and measurements that were kept are then made again
 ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
 REDUCIBLE = ("RGB", "L", "RGBA", "LA", "CMYK")
 WHITES = (255, 1023, 4095, 16383, 65535)  # of 8, 10, 12, 14 and 16 bits
+WHITE = "white"  # the entry of a picture's info for the level that its deep colours were brought to 8 bits by
 BRIGHTEST = 16.0  # of floats whose white is 1: highlights of HDR pictures lie above it
 
 
@@ -24,7 +25,7 @@ class FlatPicture:
     picture: Image
     colours: str = ""  # the colour space that it was converted from
     problem: str = ""  # a statement of its colours that could not be used
-    white: float | None = None  # the level of deep grey that was taken for white
+    white: float | None = None  # the level of deep grey or deep colours that was taken for white
 
 
 def upright(picture: Image, background: str, short: int | None = None) -> FlatPicture:
@@ -49,7 +50,8 @@ def flatten(picture: Image, background: str) -> FlatPicture:
     """Three channels of 8 bit in sRGB: transparency laid on `background` ("#ffffff"), deep grey scaled, not clipped."""
     from PIL import Image
 
-    white = None
+    picture.load()
+    white = picture.info.get(WHITE)
     if picture.mode.startswith(("I", "F")):
         picture, white = _from_deep_grey(picture)
     found = to_srgb(_plain(picture))
@@ -69,7 +71,7 @@ def has_transparency(picture: Image) -> bool:
 
 
 def white_of(brightest: float, whole: bool) -> float:
-    """The level that is taken for white where a file does not say how many bits its grey has.
+    """The level that is taken for white where a file does not say how many bits its grey or its colours have.
 
     Whole numbers: the smallest of WHITES that holds the brightest, for cameras write 12 bits into 16. Fractions: 1
     where the brightest is at most BRIGHTEST, as in scientific and HDR files, else as whole numbers.

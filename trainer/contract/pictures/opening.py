@@ -35,6 +35,14 @@ def open_image(source: Path | IO[bytes]) -> Image:
     if kind == "JXL" and formats != FORMATS:
         _refuse_bomb(_at_start(source, lambda file: jxl_size(file.read(HEAD))))
     picture = Image.open(source, formats=formats)
+    if picture.format == "TIFF":
+        from trainer.contract.pictures.deep_tiff import DeepColourTiff
+
+        if isinstance(source, Path):
+            picture.close()
+        else:
+            source.seek(0)  # closing the picture would close it
+        picture = DeepColourTiff(source)
     if kind == "JXL" and not getattr(picture, "jpeg", False):
         picture.info.pop("exif", None)  # its turn mark is for show: the decoder has turned the picture already
     read = {"PNG": _png_code, "AVIF": _box_code, "HEIF": _box_code}.get(picture.format or "")

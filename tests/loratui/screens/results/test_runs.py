@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from textual.message import Message
 from textual.pilot import Pilot
-from textual.widgets import DataTable
+from textual.widgets import DataTable, Input
 
 from loratui.app import LoratuiApp
 from loratui.screens.results.runs import BATCH, RunsRead, RunsScreen
@@ -204,6 +204,30 @@ async def test_a_run_that_cannot_be_read_is_said(wizard: Wizard, three: list[Run
         )
         await pilot.press("right", "s", "v", "escape")
         await at(pilot, "RunsScreen")
+
+
+async def test_l_makes_the_run_under_the_cursor_longer(wizard: Wizard, three: list[RunDir]) -> None:
+    completed = three[0]
+    completed.checkpoint(40).mkdir(parents=True)
+    (completed.checkpoint(40) / "manifest.json").write_text("{}")  # its last file: without it a checkpoint is none
+    app = wizard()
+    async with app.run_test() as pilot:
+        await opened(pilot)
+        await pilot.press("l")  # the newest has no checkpoint
+        await until(pilot, lambda: "no checkpoint is kept to go on from" in screen_text(app))
+        await pilot.press("down", "down", "l")
+        await at(pilot, "Form")
+        assert "newest checkpoint, step 40" in " ".join(screen_text(app).replace("│", " ").split())
+        app.screen.query_one(Input).value = "2000"
+        await pilot.press("enter")
+        await at(pilot, "Confirm")
+        assert "Go on to step 2000?" in screen_text(app)
+        await pilot.press("escape")
+        await at(pilot, "RunsScreen")
+        await pilot.press("f1")
+        await at(pilot, "Help")
+        assert "make the run longer" in screen_text(app)
+    assert not completed.changes.exists()
 
 
 async def test_many_runs_come_in_batches(wizard: Wizard, own_place: Path) -> None:

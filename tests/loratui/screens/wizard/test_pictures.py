@@ -81,6 +81,22 @@ async def test_what_is_said_of_the_set_is_accepted_on_its_own_row(wizard: Wizard
         assert screen.query_one("#thumb").path is None
 
 
+async def test_transparent_parts_are_shown_on_the_background_of_the_training(wizard: Wizard, draft: Draft) -> None:
+    Image.new("RGBA", (1200, 1200), (0, 0, 0, 0)).save("photos/dog_1.png")
+    draft.values["dataset.background"] = "#ff0000"
+    app = wizard(draft)
+    async with app.run_test() as pilot:
+        screen = await opened(pilot)
+        await on_row(pilot, screen, "dog_1.png")
+        thumb = screen.query_one("#thumb")
+        await until(pilot, lambda: thumb.shown and thumb.path.name == "dog_1.png")
+        await until(pilot, lambda: thumb._shown.data[:3] == bytes((255, 0, 0)))
+        await pilot.press("enter")
+        await at(pilot, "PictureView")
+        full = app.screen.query_one("#full")
+        await until(pilot, lambda: full.shown and full._shown.data[:3] == bytes((255, 0, 0)))
+
+
 async def test_capital_a_accepts_one_finding_for_all_that_is_shown(wizard: Wizard, draft: Draft) -> None:
     draw_photo(Path("photos/dog_1.png"), 1, (900, 900))  # also below the resolution
     app = wizard(draft)
