@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save
 
-from trainer.contract.run.changes import is_free, plain
+from trainer.contract.run.changes import DORA_AXIS, is_free, plain
 from trainer.contract.run.rundir import RunDir, make_private, write_atomic
 from trainer.contract.settings.config import SETTINGS, with_dora_axis
 
@@ -237,9 +237,16 @@ def _unsteady(name: str, before: Any) -> bool:
 
 
 def _with_defaults(identity: dict[str, Any]) -> dict[str, Any]:
-    """Settings that were not there when it was saved: the run was trained as their defaults have it."""
+    """Settings that were not there when it was saved, as their defaults have them: so it was trained.
+
+    Those that are compared no more are left out.
+    """
     defaults = {one.key: plain(one.default) for one in SETTINGS if not is_free(one.key)}
-    return {**identity, "settings": defaults | identity.get("settings", {})}
+    saved = {key: value for key, value in identity.get("settings", {}).items() if not is_free(key)}
+    settings = defaults | saved
+    if not settings["train.dora"]:
+        settings.pop(DORA_AXIS, None)
+    return {**identity, "settings": settings}
 
 
 def _flat(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
