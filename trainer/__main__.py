@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
     began = time.monotonic()
     try:
         if refused:
-            return _refuse(refused, log, began)
+            return _refuse(refused, run, log, began)
         return _train(config, run, log, began, started, lock.took_over)
     except BaseException as error:
         return _tell(error, log, began)
@@ -64,13 +64,24 @@ def main(arguments: list[str]) -> int:
         pass_on(run)
 
 
-def _refuse(sentences: list[str], log: EventLog, began: float) -> int:
+def _refuse(sentences: list[str], run: RunDir, log: EventLog, began: float) -> int:
     """What the plan refuses is refused here in the same words, before torch is loaded."""
     message = "\n".join(sentences)
-    log.emit("error", kind="data", message=message, advice=["correct the setting and start again"])
+    log.emit(
+        "error", kind="data", message=message, advice=["correct the setting and start again", *_moved(sentences, run)]
+    )
     _end(log, "failed", None, began, [])
     print(message, file=sys.stderr)
     return exits.USAGE
+
+
+def _moved(sentences: list[str], run: RunDir) -> list[str]:
+    """What to do where the base model or VAE of a begun run is not where it was: its contents are what must be."""
+    keys = [
+        key for key in ("model.base", "model.vae") if any(one.startswith(f"{key}: there is no") for one in sentences)
+    ]
+    begun = any(run.checkpoints.glob("step-*"))
+    return [f"if it lies elsewhere now: loratui resume RUN --set {key}=PLACE" for key in keys if begun]
 
 
 def _train(config: TrainConfig, run: RunDir, log: EventLog, began: float, started: float, dead: int | None) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 from trainer.checkpoints.snapshot import Snapshot
 from trainer.contract.plan.advice import refusals
+from trainer.contract.plan.class_folder import same_picture
 from trainer.contract.run.changes import SettingChange
 from trainer.contract.settings.config import TrainConfig
 from trainer.data.dataset import DataError, Item, hold_out, read_dataset
@@ -47,7 +48,8 @@ def read_inputs(config: TrainConfig, snapshot: Snapshot | None, record: Sequence
             items, held = hold_out(items, config)
         except DataError as error:
             problems += error.problems
-    forbidden = refusals(config)
+    told = tuple(_about(one) for one in problems)
+    forbidden = [one for one in refusals(config) if _about(one) not in told]
     if not problems and not forbidden and snapshot is not None:
         check_inputs(snapshot, config, items, record)
     if problems:
@@ -68,14 +70,14 @@ def _read(read: Any, config: TrainConfig, problems: list[str], files: list[str])
         return ()
 
 
+def _about(problem: str) -> str:
+    """What of the class folder a sentence is about: each thing is said once."""
+    return ":".join(problem.split(":")[:2]) if problem.startswith("class pictures:") else problem
+
+
 def _same(items: tuple[Item, ...], photographs: tuple[Item, ...]) -> list[str]:
-    """A picture of the concept among those of the class would be trained as both."""
     own = {item.digest: item.name for item in items}
-    found = [(one.name, own[one.digest]) for one in photographs if one.digest in own]
-    return [
-        f"class pictures: {name} is the same picture as {other} of the dataset; class pictures show others of the class"
-        for name, other in found
-    ]
+    return [same_picture(one.name, own[one.digest]) for one in photographs if one.digest in own]
 
 
 def other_files(config: TrainConfig, photographs: tuple[Item, ...]) -> list[str]:

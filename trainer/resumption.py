@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trainer.checkpoints.snapshot import Snapshot, check_identity
+from trainer.contract.basemodel.digests import base_digests
 from trainer.contract.run.changes import SettingChange, changes_between, left_out, settings_at
 from trainer.contract.settings.config import TrainConfig, flat, nested
 from trainer.data.dataset import Item
-from trainer.model.parts import base_digests
 from trainer.step.trainee import run_identity
 
 

@@ -9,8 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from trainer.contract.pictures.sources import cache_folder
-from trainer.contract.run.rundir import make_private, write_atomic
+from trainer.contract.run.rundir import cache_folder, make_private, write_atomic
 
 PATIENCE = 6.0  # seconds that the hub may take to answer
 LONGEST = 80  # letters of a licence's name that are kept

@@ -16,8 +16,8 @@ from loratui.curation.checks.faces import Face
 from loratui.curation.checks.measure import PictureMeasure
 from loratui.curation.pixels import versions
 from loratui.curation.report import Finding
-from trainer.contract.pictures import sources as datasource
 from trainer.contract.pictures.flatten import RULE
+from trainer.contract.run import rundir
 from trainer.contract.run.rundir import make_private, write_atomic
 
 CHECKS = 2  # raised when a measurement changes; one that is new is missing in what was kept, and measured of itself
@@ -28,7 +28,7 @@ MOST_FILES = 60  # folders that are remembered; the oldest go first
 
 def cache_folder() -> Path:
     """Where scans are kept."""
-    return datasource.cache_folder() / "scans"
+    return rundir.cache_folder() / "scans"
 
 
 class ScanCache:

@@ -33,17 +33,21 @@ def amended(run: RunDir, values: Mapping[str, Any], step: int | None) -> tuple[T
     `step` is that of the checkpoint from which the run will go on, None where there is none. Raises Refusal with
     a sentence for everything that forbids it.
     """
+    from loratui.recovery.same_base import other_base
     from loratui.settings.problems import validated
     from trainer.contract.run.changes import changes_between, refusals_of
     from trainer.contract.run.longer import FRACTIONS, held_pivot
-    from trainer.contract.settings.config import flat
+    from trainer.contract.settings.config import flat, vae_source
 
     old = _config(run)
     new = validated({**flat(old), **values}, lambda key: f"--set {key}")
     if step is not None and not any(key in values for key in FRACTIONS) and (held := held_pivot(old, new, step)):
         new = validated({**flat(old), **values, **held}, lambda key: f"--set {key}")
+    if "model.base" in values and "model.vae" not in values and vae_source(old.model) and not vae_source(new.model):
+        held_vae = {"model.vae": vae_source(old.model)}  # with auto it went with the name of the base model
+        new = validated({**flat(new), **held_vae}, lambda key: f"--set {key}")
     changes = changes_between(old, new)
-    refused = [] if step is None else refusals_of(old, new, step)
+    refused = [] if step is None else [*refusals_of(old, new, step), *other_base(run, old, new, step)]
     refused += [
         f"{one.key}: it is resolved together with its preset's values"
         for one in changes

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,8 @@ from safetensors.torch import load_file, save_file
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from tests.trainer.checkpoints import write_small
+from trainer.contract.basemodel.digests import meaning
 from trainer.contract.basemodel.inspect import small_model
 from trainer.contract.basemodel.single_file import CONFIGS
 from trainer.contract.run.events import Tail
@@ -25,6 +31,7 @@ from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, dump_config, nested
 from trainer.demo.draw import COLOURS, Ground, Spec, draw, named
 
+COMMIT = "0" * 40
 FIGURES = (("star", "red"), ("heart", "blue"), ("ring", "green"), ("cross", "pink"), ("arrow", "yellow"))
 
 
@@ -94,25 +101,56 @@ def make_config(folder: Path, **own: Any) -> TrainConfig:
 
 
 @pytest.fixture(scope="session")
-def real_shape_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small SDXL as a hub cache keeps the real one: SDXL's own scheduler file, fp16 weights, links to blobs."""
-    cache = tmp_path_factory.mktemp("hub") / "models--owner--name"
-    files, blobs = cache / "snapshots" / ("0" * 40), cache / "blobs"
+def real_shape_base() -> Path:
+    """The small SDXL as a hub cache keeps the real one: a folder that `shaped_model` has made."""
+    return shaped_model()
+
+
+@lru_cache(maxsize=1)
+def shaped_model() -> Path:
+    """The snapshot of owner/name in a hub cache: the small SDXL with the files, names and keys of the real one.
+
+    Its configurations have the keys that SDXL's own have, its scheduler's and its index are SDXL's, its weights are
+    fp16 and called so, and every file is a link to a blob.
+    """
+    place = Path(tempfile.mkdtemp(prefix="loratui-hub-"))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    cache = place / "models--owner--name"
+    files, blobs = cache / "snapshots" / COMMIT, cache / "blobs"
     blobs.mkdir(parents=True)
     for path in sorted(one for one in small_model().rglob("*") if one.is_file()):
-        here = files / path.relative_to(small_model())
-        blob = blobs / hashlib.sha256(str(here).encode()).hexdigest()
+        name = path.relative_to(small_model())
+        blob = blobs / hashlib.sha256(str(name).encode()).hexdigest()
         if path.suffix == ".safetensors":
-            here = here.with_name(f"{path.stem}.fp16.safetensors")
-            save_file({name: tensor.half() for name, tensor in load_file(path).items()}, blob, {"format": "pt"})
+            name = name.with_name(f"{path.stem}.fp16.safetensors")
+            save_file({key: tensor.half() for key, tensor in load_file(path).items()}, blob, {"format": "pt"})
         else:
-            real = path.name == "scheduler_config.json"
-            shutil.copyfile(CONFIGS / "scheduler.json" if real else path, blob)
-        here.parent.mkdir(parents=True, exist_ok=True)
-        here.symlink_to(os.path.relpath(blob, here.parent))
+            blob.write_bytes(real_words(path))
+        (files / name).parent.mkdir(parents=True, exist_ok=True)
+        (files / name).symlink_to(os.path.relpath(blob, (files / name).parent))
     (cache / "refs").mkdir()
-    (cache / "refs" / "main").write_text("0" * 40)
+    (cache / "refs" / "main").write_text(COMMIT)
     return files
+
+
+def real_words(path: Path) -> bytes:
+    """A file of the small SDXL that holds no weights, with the keys that the real one's has."""
+    if path.name in ("model_index.json", "scheduler_config.json"):
+        return (CONFIGS / f"{path.name.removesuffix('_config.json').removesuffix('.json')}.json").read_bytes()
+    if path.name != "config.json":
+        return path.read_bytes()
+    part, own = path.parent.name, json.loads(path.read_bytes())
+    real = json.loads((CONFIGS / f"{part}.json").read_bytes())
+    beyond = {key for key, value in meaning(part, own).items() if value != meaning(part, {}).get(key)}
+    return json.dumps(real | {key: value for key, value in own.items() if key in beyond | set(real)}).encode()
+
+
+def real_shape_file(path: Path) -> Path:
+    """The same as one checkpoint: no scheduler lies beside it, so that SDXL's own counts."""
+    write_small(path)
+    save_file({name: one.half() for name, one in load_file(path).items()}, path)
+    shutil.rmtree(path.with_suffix("") / "scheduler")
+    return path
 
 
 def make_run(folder: Path, config: TrainConfig) -> RunDir:

@@ -17,13 +17,13 @@ from diffusers import AutoencoderKL
 from PIL import Image
 
 from tests.trainer.conftest import make_config
+from trainer.contract.basemodel.digests import file_digest
 from trainer.contract.basemodel.inspect import small_model
 from trainer.contract.run.events import EventLog
 from trainer.contract.run.rundir import RunDir
 from trainer.data.dataset import View, geometry, read_dataset
 from trainer.data.latents import LatentCache
 from trainer.ground.caches import caches_of
-from trainer.ground.digests import file_digest
 from trainer.model.parts import load_parts
 from trainer.model.prompts import PromptCache
 

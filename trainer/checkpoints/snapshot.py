@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save
 
-from trainer.contract.run.changes import plain
+from trainer.contract.run.changes import is_free, plain
 from trainer.contract.run.rundir import RunDir, make_private, write_atomic
 from trainer.contract.settings.config import BY_KEY, with_dora_axis
 
@@ -234,7 +234,8 @@ def check_identity(snapshot: Snapshot, identity: dict[str, Any], only: tuple[str
     checkpoint was written counts as its default there: a default does what was done before there was one.
     """
     new = _flat(json.loads(json.dumps(identity)))
-    old = _declared(new) | _flat(snapshot.identity)
+    saved = _flat(snapshot.identity)  # less what older ones held and is compared no more
+    old = _declared(new) | {name: one for name, one in saved.items() if not is_free(name.removeprefix("settings."))}
     within = tuple(f"{one}." for one in only)
     names = [one for one in sorted(set(old) | set(new)) if not only or one in only or one.startswith(within)]
     differences = [

@@ -16,12 +16,12 @@ from pathlib import Path
 from safetensors.torch import save
 from torch import Tensor
 
+from trainer.contract.basemodel.digests import file_digest
 from trainer.contract.run.exported import base_name, embedding_names
 from trainer.contract.run.interface_prompts import named_prompt
 from trainer.contract.settings.arithmetic import learning_rates, text_frozen_after
 from trainer.contract.settings.config import TrainConfig
 from trainer.data.dataset import Item
-from trainer.ground.digests import file_digest
 
 PREDICTIONS = {"epsilon": "epsilon", "v_prediction": "v"}  # as modelspec writes them; it has no word for EDM's
 

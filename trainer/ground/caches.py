@@ -6,9 +6,8 @@ import os
 import tempfile
 from pathlib import Path
 
-from trainer.contract.pictures.sources import cache_folder
 from trainer.contract.run.events import EventLog, SilentLog
-from trainer.contract.run.rundir import RunDir, make_private
+from trainer.contract.run.rundir import RunDir, cache_folder, make_private
 
 ENOUGH = 1 << 16  # bytes that must go in: on a full disk a name can still be made
 

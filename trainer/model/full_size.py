@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
+from trainer.contract.basemodel.digests import words_digest
 from trainer.contract.basemodel.folder import WEIGHTED
 from trainer.contract.basemodel.inspect import small_model
-from trainer.ground.digests import words_digest
 from trainer.model.parts import Parts, quiet, set_vae_dtype
 
 CONFIGS = Path(__file__).parents[1] / "configs"

@@ -11,16 +11,14 @@ from typing import Any
 import torch
 from torch import nn
 
+from trainer.contract.basemodel.digests import base_digests, own_vae, words_digest
 from trainer.contract.basemodel.folder import WEIGHTED
-from trainer.contract.basemodel.hub_cache import cached_vae
 from trainer.contract.basemodel.inspect import base_of
 from trainer.contract.basemodel.loss import is_edm_scheduler
-from trainer.contract.basemodel.names import is_hub_id
-from trainer.contract.basemodel.single_file import config_of
 from trainer.contract.basemodel.vae import vae_file_config
 from trainer.contract.basemodel.weights import part_weights
-from trainer.contract.settings.config import TrainConfig, vae_source
-from trainer.ground.digests import file_digest, files_digest, weights_digest, words_digest
+from trainer.contract.settings.config import TrainConfig
+from trainer.ground.digests import weights_digest
 from trainer.model.errors import ModelError
 from trainer.model.scheduler import load_scheduler
 
@@ -113,7 +111,7 @@ def load_vae(config: TrainConfig, source: str, dtype: torch.dtype, device: torch
     """
     from diffusers import AutoencoderKL
 
-    own, full = _own_vae(config), torch.float32
+    own, full = own_vae(config), torch.float32
     if Path(own).is_file():
         from trainer.model.single_file import load_vae_file
 
@@ -185,48 +183,6 @@ def quiet() -> None:
 
 def _freeze(module: Any, device: torch.device) -> Any:
     return module.requires_grad_(False).eval().to(device)
-
-
-def base_digests(config: TrainConfig) -> dict[str, str]:
-    """A digest of each part with weights that lies in a folder here, from its files: nothing is loaded for it."""
-    found = {}
-    for part in WEIGHTED:
-        precision = f"{config.train.precision} {config.model.vae_precision if part == 'vae' else ''}"
-        if folder := _local(config, part):
-            dtype = torch.float32 if part == "vae" else DTYPES[config.train.precision]
-            found[part] = files_digest(_files(folder, part, dtype), precision)
-        elif file := _single(config, part):
-            # its name is none of its contents: the file may be called otherwise tomorrow
-            found[part] = words_digest([part, precision, file_digest(file), config_of(file, part)])
-    return found
-
-
-def _own_vae(config: TrainConfig) -> str:
-    """The VAE of the settings as a path where it is on this disk, else its hub id; empty: the base model's own."""
-    own = vae_source(config.model)
-    if not own or is_hub_id(own):
-        return str((own and cached_vae(own)) or own)
-    return str(Path(own).expanduser())
-
-
-def _single(config: TrainConfig, part: str) -> Path | None:
-    own = _own_vae(config) if part == "vae" else ""
-    path = Path(own or base_source(config))
-    return path if path.is_file() else None
-
-
-def _local(config: TrainConfig, part: str) -> Path | None:
-    own = _own_vae(config) if part == "vae" and not is_hub_id(vae_source(config.model)) else ""
-    if part == "vae" and vae_source(config.model) and not own:
-        return None
-    folder = Path(own) if own else Path(base_source(config)) / part
-    return folder if folder.is_dir() else None
-
-
-def _files(folder: Path, part: str, dtype: torch.dtype) -> list[Path]:
-    """What is read of a part's folder: its configuration, and its weights."""
-    found = part_weights(folder, part, half=dtype != torch.float32).files
-    return [*(folder / name for name in found), *folder.glob("config.json")]
 
 
 def _all_digests(parts: Parts, local: dict[str, str]) -> dict[str, str]:

@@ -23,8 +23,7 @@ from loratui.settings.recent_bases import recent_bases, remember_base
 from loratui.settings.recents import recent_sources, remember
 from loratui.terminal.text import show_path
 from tests.hubplace import hub_at
-from trainer.contract.pictures.sources import cache_folder
-from trainer.contract.run.rundir import home_folder
+from trainer.contract.run.rundir import cache_folder, home_folder
 
 NAMES = ("XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "HF_HOME", "HF_HUB_CACHE")
 PLAIN = ("-dac_override", "-dac_read_search", "-fowner")  # root's rights to look everywhere

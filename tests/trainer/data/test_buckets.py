@@ -88,6 +88,6 @@ def test_a_run_with_buckets_and_class_pictures_trains(shapes: Path, tmp_path: Pa
 
 
 def _latents() -> list[Path]:
-    from trainer.contract.pictures.sources import cache_folder
+    from trainer.contract.run.rundir import cache_folder
 
     return list((cache_folder() / "latents").glob("*.safetensors"))

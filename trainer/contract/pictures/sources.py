@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import Literal
 
 from trainer.contract.pictures.folder import NoDataset
 from trainer.contract.pictures.formats import is_picture
-from trainer.contract.run.rundir import home_folder
+from trainer.contract.run.rundir import cache_folder
 
 Origin = Literal["pictures", "dataset", "hub"]
 
@@ -25,12 +24,6 @@ class NoColumn(NoDataset):
     def __init__(self, message: str, columns: tuple[str, ...]) -> None:
         super().__init__(message)
         self.columns = columns
-
-
-def cache_folder() -> Path:
-    """Where caches of all runs lie: $XDG_CACHE_HOME/loratui, or ~/.cache/loratui."""
-    root = os.environ.get("XDG_CACHE_HOME") or home_folder() / ".cache"
-    return Path(root) / "loratui"
 
 
 def written_folder() -> Path:

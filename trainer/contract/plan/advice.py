@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 from contextlib import suppress
-from pathlib import Path
 
 from trainer.contract.basemodel.inspect import NotSDXL, base_of, loss_of
 from trainer.contract.basemodel.layers import lora_paths
@@ -12,6 +11,7 @@ from trainer.contract.basemodel.loss import Loss
 from trainer.contract.basemodel.names import is_hub_id
 from trainer.contract.basemodel.unet_names import unet_config, unknown_blocks
 from trainer.contract.basemodel.vae import NoVae, check_vae
+from trainer.contract.plan.class_folder import class_refusals
 from trainer.contract.settings.arithmetic import learning_rates, pivot_step, views_per_image
 from trainer.contract.settings.config import TrainConfig, vae_source
 from trainer.contract.settings.model import SDXL
@@ -60,9 +60,7 @@ def refusals(config: TrainConfig) -> list[str]:
         found.append(f"model.vae: {error}")
     if unet is not None:
         found += unknown_blocks(config.train.blocks, lora_paths(unet, config.train.targets))
-    prior = config.prior
-    if prior.enabled and prior.path and not Path(prior.path).expanduser().is_dir():
-        found.append(f"prior.path: there is no folder '{prior.path}'")
+    found += class_refusals(config)
     if nameless := class_refusal(config):
         found.append(nameless)
     optimizer = OPTIMIZERS[config.train.optimizer]

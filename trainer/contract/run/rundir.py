@@ -124,6 +124,12 @@ def home_folder() -> Path:
         return Path("/nonexistent")
 
 
+def cache_folder() -> Path:
+    """Where caches of all runs lie: $XDG_CACHE_HOME/loratui, or ~/.cache/loratui."""
+    root = os.environ.get("XDG_CACHE_HOME") or home_folder() / ".cache"
+    return Path(root) / "loratui"
+
+
 def can_see(path: Path) -> bool:
     """Whether something is there, as far as this user may look: a closed folder hides what it has."""
     try:
