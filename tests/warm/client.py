@@ -23,8 +23,10 @@ ROOT = Path(__file__).parents[2]
 PLACE = "LORATUI_TESTS_WARM"  # the folder of the servers' sockets
 # libraries read these when they are imported: where the wanted ones are not the server's, the start is a real one
 FIXED = ("HF_", "CUDA", "TORCH", "TRANSFORMERS_", "DIFFUSERS_", "LC_", "LANG", "TEXTUAL", "NO_COLOR", "FORCE_COLOR")
+# of those, what torch sets itself, and what it reads when processes join
+LATER = ("TORCHINDUCTOR_CACHE_DIR", "TORCHELASTIC_", "TORCH_NCCL_")
 PYTHONS = ("PYTHONPATH", "PYTHONUNBUFFERED", "PYTHONSAFEPATH", "PYTHONDONTWRITEBYTECODE")
-SERVED = {"loratui": "loratui", "trainer": "trainer", "tests.loratui.commands.captioners": "trainer"}
+SERVED = {"loratui": "loratui", "trainer": "trainer", "torch": "trainer", "accelerate": "trainer"}
 WARM_CODE = "# starts warm"  # the first line of code for `python -c` that may be forked off the trainer's server
 PATIENCE = 120.0  # seconds until a server has imported its libraries
 RealPopen = subprocess.Popen
@@ -41,7 +43,7 @@ def fixed(environment: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in environment.items()
-        if (name.startswith(FIXED) and name != "TORCHINDUCTOR_CACHE_DIR")  # torch sets that one itself
+        if (name.startswith(FIXED) and not name.startswith(LATER))
         or (name.startswith("PYTHON") and name not in PYTHONS)
     }
 
