@@ -128,8 +128,8 @@ def run(command: list[str]) -> int:
 def serve(folder: Path, name: str) -> None:
     """Fork on request, tell of ends, until nobody holds a session."""
     own = fixed(os.environ)  # before the libraries write theirs into it
+    install()  # first: what is loaded may keep the Popen that it finds
     load(name)
-    install()
     gc.collect()
     gc.freeze()
     door, held = listen(folder / name), listen(folder / f"{name}.held")
