@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-pytest_plugins = ["tests.warm.fixtures"]
+pytest_plugins = ["tests.warm.fixtures", "tests.slow_motion"]
 os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"  # no hub answers, wherever the tests run
 os.environ["TEXTUAL_ANIMATIONS"] = "none"
 

@@ -13,6 +13,7 @@ import pytest
 from tests.loratui.conftest import SMALL_RUN
 from tests.loratui.test_tmux import PROMPT, Terminal, drawn_pictures, events, stop, until
 from tests.ptys import Pty
+from tests.slow_motion import slow_motion
 from tests.warm.fixtures import WarmServers
 from trainer.contract.run.lock import lock_holder
 from trainer.contract.run.rundir import RunDir
@@ -41,7 +42,8 @@ def training(
     try:
         assert done.returncode == 0, done.stdout + done.stderr
         until(lambda: bool(events(run, "step")), "the first step")
-        yield run, environment
+        with slow_motion(run):
+            yield run, environment
     finally:
         stop(run)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.slow_motion import slow_motion
 from tests.warm.client import warm_environment
 from trainer.contract.run.events import Tail
 from trainer.contract.run.lock import lock_holder
@@ -202,22 +203,23 @@ def test_a_killed_terminal_leaves_the_training_and_attach_finds_it(
     drawn_pictures(tmp_path / "balls")
     screen = terminal()
     run = through_the_wizard(screen, "balls", steps=5000, class_word="ball")
-    until(lambda: bool(events(run, "step")), "the first step")
-    screen.kill()
-    seen = len(events(run, "step"))
-    until(lambda: len(events(run, "step")) > seen, "a step after the kill")
-    assert lock_holder(run.lock) is not None
+    with slow_motion(run):
+        until(lambda: bool(events(run, "step")), "the first step")
+        screen.kill()
+        seen = len(events(run, "step"))
+        until(lambda: len(events(run, "step")) > seen, "a step after the kill")
+        assert lock_holder(run.lock) is not None
 
-    again = terminal()
-    again.type(f"{sys.executable} -m loratui attach; echo LEFT $?")
-    again.press("Enter")
-    again.wait(r"● training +ball")
-    again.press("c")
-    again.wait("save: ")
-    until(lambda: bool(events(run, "checkpoint")), "the checkpoint that was asked for")
-    again.press("x")
-    again.wait("Stop this run")
-    again.press("BTab", "Enter")  # from the harmless answer to the other
+        again = terminal()
+        again.type(f"{sys.executable} -m loratui attach; echo LEFT $?")
+        again.press("Enter")
+        again.wait(r"● training +ball")
+        again.press("c")
+        again.wait("save: ")
+        until(lambda: bool(events(run, "checkpoint")), "the checkpoint that was asked for")
+        again.press("x")
+        again.wait("Stop this run")
+        again.press("BTab", "Enter")  # from the harmless answer to the other
     again.wait("■ stopped")
     again.press("q")
     again.wait("LEFT 130")

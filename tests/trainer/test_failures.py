@@ -18,7 +18,7 @@ from trainer.data.dataset import DataError, read_dataset
 from trainer.failures import explain
 
 # the trainer in a process that may take 350 MB more than its libraries do: a step of 256 pictures takes 1.5 GB
-LIMITED = """
+LIMITED = """# starts warm
 import resource, sys
 from pathlib import Path
 from tests.warm.server import load_all

@@ -25,7 +25,7 @@ from trainer.contract.settings.config import TrainConfig
 from trainer.step import step as step_module
 
 pytestmark = pytest.mark.slow
-STEPS = 12
+STEPS = 6
 KILLS = 30
 
 WAYS: dict[str, dict[str, Any]] = {
@@ -42,11 +42,11 @@ WAYS: dict[str, dict[str, Any]] = {
 }
 
 
-# after every step, with the pivot after the sixth; where only the optimizer's state is another, around that
-CUTS = {"eight bits, with buckets": (2, 6, 7)}
+# after every step, with the pivot after the third; where only the optimizer's state is another, around that
+CUTS = {"eight bits, with buckets": (1, 3, 4)}
 
 
-def twelve_steps(pictures: Path, **own: Any) -> TrainConfig:
+def six_steps(pictures: Path, **own: Any) -> TrainConfig:
     values = {"train__steps": STEPS, "train__checkpoint_every": 1, "train__keep_checkpoints": 99} | own
     return make_config(pictures, **values)
 
@@ -70,7 +70,7 @@ def assert_same(one: RunDir, other: RunDir) -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_resume_after_every_step_ends_bit_equal(pictures: Path, tmp_path: Path, way: str) -> None:
-    whole = make_run(tmp_path / "whole", twelve_steps(pictures, **WAYS[way]))
+    whole = make_run(tmp_path / "whole", six_steps(pictures, **WAYS[way]))
     train(whole)
     for step in CUTS.get(way, range(1, STEPS)):
         cut = cut_after(whole, tmp_path / f"cut-{step}", step)
@@ -81,11 +81,11 @@ def test_resume_after_every_step_ends_bit_equal(pictures: Path, tmp_path: Path, 
 
 
 def test_a_run_resumed_twice_in_a_row_ends_bit_equal(pictures: Path, tmp_path: Path) -> None:
-    whole = make_run(tmp_path / "whole", twelve_steps(pictures))
+    whole = make_run(tmp_path / "whole", six_steps(pictures))
     train(whole)
-    once = cut_after(whole, tmp_path / "once", 3)
+    once = cut_after(whole, tmp_path / "once", 2)
     train(once)
-    twice = cut_after(once, tmp_path / "twice", 7)
+    twice = cut_after(once, tmp_path / "twice", 4)
     train(twice)
     assert_same(twice, whole)
 
@@ -150,7 +150,7 @@ def kill_after(run: RunDir, seconds: float) -> int:
 
 
 def test_thirty_kills_at_random_moments_never_change_the_end(pictures: Path, tmp_path: Path) -> None:
-    own = twelve_steps(pictures, train__sample_every=5)
+    own = six_steps(pictures, train__sample_every=5)
     whole, torn = make_run(tmp_path / "whole", own), make_run(tmp_path / "torn-0", own)
     chance = random.Random(0)
     whole_seconds(whole)

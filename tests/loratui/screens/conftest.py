@@ -150,11 +150,12 @@ def wizard(own_place: Path) -> Callable[..., LoratuiApp]:
 
 
 async def until(pilot: Pilot[Any], condition: Callable[[], bool], timeout: float = 20.0) -> None:
-    """Wait for a condition; fails if it does not come."""
-    end = time.monotonic() + timeout
+    """Wait for a condition; fails if it does not come. Looks often at first: what is brief comes soon."""
+    end, pause = time.monotonic() + timeout, 0.02
     while not condition():
         assert time.monotonic() < end, "waited in vain; the screen shows:\n" + screen_text(pilot.app)
-        await pilot.pause(0.02)
+        await pilot.pause(pause)
+        pause = min(pause * 1.2, 0.25)
 
 
 async def at(pilot: Pilot[Any], name: str) -> Any:

@@ -26,8 +26,8 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def bucketed(folder: Path, **own: Any) -> TrainConfig:
-    return make_config(folder, dataset__buckets=True, train__resolution=256, **own)
+def bucketed(folder: Path, resolution: int = 256, **own: Any) -> TrainConfig:
+    return make_config(folder, dataset__buckets=True, train__resolution=resolution, **own)
 
 
 def test_a_step_has_one_size(shapes: Path) -> None:
@@ -78,7 +78,7 @@ def test_what_is_encoded_beforehand_is_all_that_a_run_sees(shapes: Path, steps: 
 def test_a_run_with_buckets_and_class_pictures_trains(shapes: Path, tmp_path: Path) -> None:
     real = draw_dataset(tmp_path / "class", captions=False, grey=200)
     own = bucketed(
-        shapes, train__steps=4, prior__enabled=True, prior__path=str(real), prior__images=3, train__accumulation=2
+        shapes, 128, train__steps=4, prior__enabled=True, prior__path=str(real), prior__images=3, train__accumulation=2
     )
     run = make_run(tmp_path / "run", own)
     events = train(run)

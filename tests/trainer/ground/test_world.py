@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.trainer.conftest import make_config, make_run, train
+from tests.warm.client import warm_environment
 from trainer.contract.run.events import Tail
 from trainer.ground.world import Uneven, World
 
@@ -58,7 +59,7 @@ def test_two_processes_have_the_loss_curve_of_one(
             [sys.executable, "-m", *LAUNCHERS[launcher], "-m", "trainer", str(both.config)],
             stdout=log,
             stderr=log,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            env={**os.environ, **warm_environment(), "OMP_NUM_THREADS": "1"},
             timeout=300,
             check=False,
         )

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from tests.trainer.conftest import make_config, make_run
 from trainer.contract.basemodel.hub_cache import base_files, cached_base, part_files
 from trainer.contract.basemodel.inspect import inspect_base, small_model
 from trainer.contract.run.events import Tail
+from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import SDXL, SDXL_VAE, TrainConfig, dump_config
 
 pytestmark = pytest.mark.slow
@@ -39,6 +41,17 @@ except NotFetched as error:
     print(json.dumps({"said": str(error), "advice": error.advice, "full": error.full}))
 print(json.dumps({"torch": "torch" in sys.modules}))
 """
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Two runs of one process, their exit codes, what it said on stderr, and the files that it fetched."""
+
+    gated: RunDir
+    free: RunDir
+    codes: tuple[int, ...]
+    said: str
+    fetched: list[str]
 
 
 @pytest.fixture(scope="module")
@@ -227,31 +240,42 @@ def test_of_sdxl_itself_the_half_precision_files_are_taken_and_its_own_vae_is_le
     assert SDXL_VAE.startswith("madebyollin/") and SDXL.endswith("xl-base-1.0")
 
 
-def test_a_run_on_a_model_of_the_hub_tells_the_download_and_trains(
-    model: Path, config: TrainConfig, tmp_path: Path
-) -> None:
-    run = make_run(tmp_path / "run", config)
-    with serving({NAME: model}, slow=0.03) as hub:
-        command = [sys.executable, "-m", "trainer", str(run.config)]
-        done = subprocess.run(command, env=environment(hub, tmp_path / "home"), capture_output=True, timeout=240)
-        assert done.returncode == 0, done.stderr.decode()
-        fetched = len(hub.fetched())
-    events = Tail(run.events).read()
+# `python -m trainer` for each in turn; what they import is imported once
+TRAIN_EACH = """
+import json, sys
+from trainer.__main__ import main
+print(json.dumps([main([path]) for path in sys.argv[1:]]))
+"""
+
+
+@pytest.fixture(scope="module")
+def trained(model: Path, pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A run on a gated model of the hub, then one on a model that all may fetch."""
+    folder = tmp_path_factory.mktemp("trained")
+    gated = make_run(folder / "gated", make_config(pictures, model__base=GATED, train__steps=2))
+    free = make_run(folder / "free", make_config(pictures, model__base=NAME, train__steps=2))
+    with serving({NAME: model, GATED: model}, slow=0.03) as hub:
+        command = [sys.executable, "-c", TRAIN_EACH, str(gated.config), str(free.config)]
+        own = environment(hub, folder / "home")
+        done = subprocess.run(command, env=own, capture_output=True, text=True, timeout=240)
+        assert done.returncode == 0, done.stderr
+        return Trained(gated, free, tuple(json.loads(done.stdout.splitlines()[-1])), done.stderr, hub.fetched())
+
+
+def test_a_run_on_a_model_of_the_hub_tells_the_download_and_trains(trained: Trained) -> None:
+    assert trained.codes[1] == 0, trained.said
+    events = Tail(trained.free.events).read()
     told = [event for event in events if event["type"] == "phase" and event["name"] == "download"]
     assert len(told) >= 3 and told[0]["done"] == 0 and told[-1]["done"] == told[-1]["total"] > 1e6
     # never more than two a second, but for the first and the last
     times = [event["t"] for event in told]
     assert all(later - one >= 0.45 for one, later in pairwise(times[1:-1]))
-    assert fetched <= len(files_of(small_model())) + 1
+    assert len(trained.fetched) <= len(files_of(small_model())) + 1
     assert events[-1]["status"] == "completed"
 
 
-def test_a_run_whose_model_is_gated_says_so_and_what_to_do(model: Path, pictures: Path, tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", make_config(pictures, model__base=GATED))
-    with serving({GATED: model}) as hub:
-        command = [sys.executable, "-m", "trainer", str(run.config)]
-        done = subprocess.run(command, env=environment(hub, tmp_path / "home"), capture_output=True, timeout=240)
-    assert done.returncode == 2
-    error = next(event for event in Tail(run.events).read() if event["type"] == "error")
+def test_a_run_whose_model_is_gated_says_so_and_what_to_do(trained: Trained) -> None:
+    assert trained.codes[0] == 2
+    error = next(event for event in Tail(trained.gated.events).read() if event["type"] == "error")
     assert "is gated" in error["message"] and any("hf auth login" in one for one in error["advice"])
-    assert b"Traceback" not in done.stderr
+    assert "Traceback" not in trained.said

@@ -43,7 +43,7 @@ def wait(run: RunDir, found: Callable[[], bool]) -> None:
     end = time.monotonic() + 90
     while not found():
         assert time.monotonic() < end, run.log.read_text()[-2000:]
-        time.sleep(0.02)
+        time.sleep(0.1)
 
 
 def answered(run: RunDir, *keys: str) -> Events:

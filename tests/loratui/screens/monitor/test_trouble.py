@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +18,25 @@ from loratui.runs.launch import start
 from tests.loratui.screens.conftest import HOSTILE, SIZES, assert_snapshot, at, screen_text, until
 from tests.loratui.screens.monitor.bad_ends import ended
 from tests.trainer.conftest import draw_dataset, make_config, make_run, train
+from tests.warm.client import WarmPopen
 from trainer.contract.run import exits
 from trainer.contract.run.events import Tail
 from trainer.contract.run.lock import lock_holder
+from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import load_config
 
 pytestmark = pytest.mark.slow
 
 NAME = "2026-11-23-1000-dog"
+
+
+class SilentPopen(WarmPopen):
+    """A trainer that is started so stands still (SIGSTOP) before its first word."""
+
+    def _execute_child(self, args: Any, *more: Any) -> None:  # type: ignore[override]
+        super()._execute_child(args, *more)
+        if "trainer" in args:
+            os.kill(self.pid, signal.SIGSTOP)
 
 
 async def opened(pilot: Pilot[Any]) -> Any:
@@ -155,8 +169,9 @@ async def test_a_click_chooses_and_starts_nothing(own_place: Path) -> None:
     assert not run.changes.exists()
 
 
-@pytest.mark.usefixtures("cold")  # killed before it has imported anything
-async def test_a_trainer_that_dies_before_it_speaks_is_told(own_place: Path) -> None:
+@pytest.mark.usefixtures("warm_trainer")
+async def test_a_trainer_that_dies_before_it_speaks_is_told(own_place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subprocess, "Popen", SilentPopen)
     run = ended(own_place / "runs" / NAME, "exception")
     app = LoratuiApp(run=run)
     async with app.run_test() as pilot:
@@ -174,12 +189,20 @@ async def test_a_trainer_that_dies_before_it_speaks_is_told(own_place: Path) -> 
 # -- real runs ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("cold")  # a real start, and the seconds in which it prepares
-async def test_commands_are_answered_and_a_killed_run_goes_on_by_two_keys(own_place: Path) -> None:
+@pytest.mark.usefixtures("warm_trainer")
+async def test_commands_are_answered_and_a_killed_run_goes_on_by_two_keys(
+    own_place: Path, monkeypatch: pytest.MonkeyPatch, hold_back: Callable[[RunDir], None]
+) -> None:
     folder = draw_dataset(own_place / "photos")
     own = make_config(folder, train__steps=5000, train__checkpoint_every=0, sample__steps=1)
     run = make_run(own_place / "runs" / NAME, own)
     pid = start(run)
+    speaks = time.monotonic() + 60
+    while not run.events.exists() or not run.events.stat().st_size:
+        assert time.monotonic() < speaks
+        time.sleep(0.005)
+    os.kill(pid, signal.SIGSTOP)  # it prepares until a key was pressed
+    hold_back(run)
     app = LoratuiApp(run=run)
 
     async def says(said: str, seconds: float = 60) -> None:
@@ -189,6 +212,8 @@ async def test_commands_are_answered_and_a_killed_run_goes_on_by_two_keys(own_pl
         screen = await at(pilot, "MonitorScreen")
         await until(pilot, lambda: bool(screen.history.run), 120)
         await pilot.press("p")  # while it prepares: done at the first step
+        await until(pilot, lambda: any(run.control.iterdir()))
+        os.kill(pid, signal.SIGCONT)
         await says("✓ pause: paused", 120)
         for key, said in (("c", "✓ save: saved at step 0"), ("s", "✓ sample: 1 pictures at step 0")):  # while paused
             await pilot.press(key)
@@ -205,9 +230,11 @@ async def test_commands_are_answered_and_a_killed_run_goes_on_by_two_keys(own_pl
         assert "ended by signal 9 (SIGKILL)" in screen_text(app)
         (remedy,) = trouble.remedies
         assert remedy.step == screen.history.checkpoints[-1]["step"] > 0
+        monkeypatch.setattr(subprocess, "Popen", SilentPopen)
         await pilot.press("enter")
         assert await at(pilot, "MonitorScreen") is screen
         await says("◌ starting")
+        os.kill(screen._restart.pid, signal.SIGCONT)
         await says(f"resumed from step {remedy.step}", 120)
         await until(pilot, lambda: screen.history.step > remedy.step, 120)
         await pilot.press("X")
