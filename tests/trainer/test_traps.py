@@ -16,7 +16,7 @@ from tests.trainer import trap_parts as parts
 from tests.trainer.conftest import draw_dataset, make_config, make_run
 from tests.trainer.trap_parts import CLASS, COLOURS, Runs, begin, live_rows, pipeline_words, same, shown
 from trainer.checkpoints.saver import Saver
-from trainer.checkpoints.snapshot import newest_checkpoint
+from trainer.checkpoints.snapshot import OPTIMIZER, newest_checkpoint
 from trainer.contract.basemodel.inspect import small_model
 from trainer.contract.run import exits
 from trainer.contract.run.exported import DIFFUSERS
@@ -223,7 +223,7 @@ def test_trap_17_clip_skip_zero_and_false_mean_what_they_say(runs: Runs, picture
 
 
 def test_trap_18_min_snr_of_v_prediction_divides_by_snr_plus_one() -> None:
-    own, _ = load_scheduler(str(small_model()))
+    own, _ = load_scheduler(str(small_model()), TrainConfig().model)
     own.register_to_config(prediction_type="v_prediction")
     t = torch.tensor([1, 300, 999])
     snr = own.alphas_cumprod[t] / (1 - own.alphas_cumprod[t])
@@ -306,7 +306,8 @@ def test_trap_25_a_signal_a_full_disk_and_a_nan_lose_nothing(pictures: Path, tmp
     for step, kept in ((last + 1, last), (last + 2, last + 2)):  # the old one goes when the new one is there
         saver.save(live.trainee.snapshot(step, live.identity))
         assert saver.wait() == (step == kept)
-        assert [path.name for path in run.checkpoints.glob("step-*")] == [f"step-{kept:06d}"]
+        whole = [path.parent.name for path in run.checkpoints.glob(f"step-*/{OPTIMIZER}")]
+        assert whole == [f"step-{kept:06d}"]
     lora = live.trainee.groups[0].data
     lora[0] = float("nan")
     before = lora.nan_to_num()

@@ -22,7 +22,8 @@ pytestmark = pytest.mark.slow
         {"train__gradient_checkpointing": True},
         {"train__optimizer": "adamw"},
         {"train__optimizer": "adamw-8bit"},
-        {"train__edm": True, "train__min_snr_gamma": 0.0, "prior__enabled": True, "prior__images": 3},
+        {"train__edm": True, "train__min_snr_gamma": 0.0, "prior__enabled": True, "prior__images": 3}
+        | {"dataset__class_word": "star"},
         {"dataset__buckets": True, "model__vae_precision": "fp32", "model__clip_skip": 1},
         {"pivotal__enabled": False},
         {"pivotal__enabled": False, "text_encoder_lora__enabled": True, "text_encoder_lora__fraction": 0.5},

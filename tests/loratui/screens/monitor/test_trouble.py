@@ -65,7 +65,7 @@ async def test_each_face_says_what_happened_and_what_to_change(
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("disk", ("disk full", "Free now in ~/runs/", "keep 1 checkpoint in place of 9")),
+        ("disk", ("disk full", "Free now in ~/runs/", "keep the optimizer's state of 1 checkpoint in place of 9")),
         ("data", ("refused", "it is cut short", "leave out dog_3.png", "begin again with what is there now")),
         ("exception", ("failed", "something new", "change nothing, go on")),
     ],
