@@ -27,7 +27,7 @@ from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import in_bytes
 from trainer.contract.plan.advice import advice, refusals
 from trainer.contract.plan.estimate import Estimate, corrected, estimate
-from trainer.contract.run.exported import dora_readers
+from trainer.contract.run.exports import dora_readers
 from trainer.contract.settings.arithmetic import learning_rates, schedule, trained_images
 from trainer.contract.settings.config import BY_KEY, TrainConfig, flat, vae_source
 from trainer.contract.settings.prompts import class_prompt

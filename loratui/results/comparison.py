@@ -16,7 +16,7 @@ from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import clock, in_bytes
 from trainer.contract.pictures.folder import read_regular
 from trainer.contract.run.events import Event, Tail
-from trainer.contract.run.exported import DIFFUSERS
+from trainer.contract.run.exports import DIFFUSERS
 from trainer.contract.run.rundir import RunDir, State
 from trainer.contract.settings.config import BY_KEY
 

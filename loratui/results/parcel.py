@@ -13,10 +13,9 @@ from loratui.errors import Refusal
 from loratui.results.leaks import looked_through
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import in_bytes
-from trainer.contract.run.exported import B_LORA, CARD, DIFFUSERS, OLD_DIFFUSERS
+from trainer.contract.run.exports import INNER, PICTURES, file_at, place_of
 
 REPOSITORY = re.compile(r"(?:[A-Za-z0-9][\w-]{0,95}/)?[A-Za-z0-9](?:[\w.-]{0,94}[A-Za-z0-9])?")
-SAMPLE = re.compile(r"sample-\d{1,4}\.png")
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def make_parcel(folder: Path, name: str, samples: bool = True, accept: tuple[str
     `accept`: findings to let pass, as host:FILE; nothing else can be. Raises Refusal where there is no LoRA.
     """
     try:
-        there = sorted(_everything(folder), key=lambda one: (_place(one, name), one))
+        there = sorted(_everything(folder), key=lambda one: (place_of(one, name), one))
     except OSError:
         raise Refusal(f"there is no folder {show_path(folder)}; 'loratui export' writes the files") from None
     wanted = [one for one in there if allowed(one, name, samples)]
@@ -84,20 +83,18 @@ def card_for(path: Path, repository: str) -> bytes:
 
 
 def _everything(folder: Path) -> list[str]:
-    """Names in the folder; of the inner folder with diffusers' file, those in it. Raises OSError."""
-    inner = Path(DIFFUSERS).parent
-    found = [one.name for one in folder.iterdir() if one.name != str(inner)]
-    if (folder / inner).is_dir():
-        found += [str(inner / one.name) for one in (folder / inner).iterdir()]
+    """Names in the folder; of an inner one that an export has, those in it. Raises OSError."""
+    found = [one.name for one in folder.iterdir() if one.name not in INNER]
+    for inner in INNER:
+        if (folder / inner).is_dir():
+            found += [f"{inner}/{one.name}" for one in (folder / inner).iterdir()]
     return found
 
 
 def allowed(file: str, name: str, samples: bool = True) -> bool:
     """Whether a file of this name may go: LoRA, embeddings, card, what shows the trigger; pictures unless refused."""
-    if SAMPLE.fullmatch(file) or file == f"{name}.png":
-        return samples
-    words = re.fullmatch(rf"{re.escape(name)}_(?:[\w-]+_)?emb\.safetensors", file)
-    return file in (*_order(name), f"{name}.json") or words is not None
+    found = file_at(file, name)
+    return found is not None and (samples or found not in PICTURES)
 
 
 def parcel_lines(parcel: Parcel, repository: str, public: bool) -> list[str]:
@@ -117,32 +114,15 @@ def parcel_lines(parcel: Parcel, repository: str, public: bool) -> list[str]:
     return lines
 
 
-def _place(file: str, name: str) -> int:
-    order = _order(name)
-    return order.index(file) if file in order else len(order)
-
-
-def _order(name: str) -> tuple[str, ...]:
-    loras = (f"{name}_{part}.safetensors" for part in ("bundle", *B_LORA))
-    return (f"{name}.safetensors", f"{name}_emb.safetensors", *loras, DIFFUSERS, OLD_DIFFUSERS, CARD)
-
-
 def _tells(file: str, header: dict[str, Any], name: str) -> str:
-    if file == CARD:
-        return "the model card: settings, prompts, use; a script with its name"
-    if file == f"{name}.json":
-        return "trigger and hint, as user interfaces read them"
-    if file.endswith(".png"):
-        return "a validation picture; pixels only"
-    tensors = [key for key in header if key != "__metadata__"]
-    told = header.get("__metadata__")
+    found, told = file_at(file, name), header.get("__metadata__")
+    if found is None:
+        return ""
     captions = _captions(told if isinstance(told, dict) else {})
-    if file.endswith("_emb.safetensors"):
-        return "the trained words; its header tells name, hint and base model"
-    if file not in (DIFFUSERS, OLD_DIFFUSERS):
-        words = f" and {plural(captions, 'caption')} of the pictures" if captions else ""
-        return f"the LoRA; its header tells settings{words}, as user interfaces expect"
-    return f"the LoRA for diffusers; {plural(len(tensors), 'tensor')}, no settings"
+    return found.tells.format(
+        tensors=plural(len([key for key in header if key != "__metadata__"]), "tensor"),
+        captions=f" and {plural(captions, 'caption')} of the pictures" if captions else "",
+    )
 
 
 def _captions(told: dict[str, Any]) -> int:

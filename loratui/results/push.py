@@ -11,7 +11,7 @@ from loratui.errors import Refusal
 from loratui.results.parcel import Parcel, card_for
 from loratui.terminal.text import safe_text
 from trainer.contract.run import exits
-from trainer.contract.run.exported import CARD
+from trainer.contract.run.exports import CARD
 
 Tell = Callable[[int, int, str], None]  # bytes done, bytes in all, what is going on
 NO_LOGIN = "not logged in to the hub: 'hf auth login', or set HF_TOKEN; a token with the right to write is needed"

@@ -10,8 +10,7 @@ from pathlib import Path
 from loratui.results.facts import RunFacts
 from loratui.terminal.text import safe_lines, safe_text, show_path
 from loratui.terminal.units import in_bytes
-from trainer.contract.run.exported import B_LORA, CARD, DIFFUSERS, OLD_DIFFUSERS, dora_readers
-from trainer.contract.run.interface_prompts import a1111_prompt, comfyui_prompt, invokeai_prompt, swarmui_prompt
+from trainer.contract.run.exports import AGAIN, CARD, EMBEDDINGS, FILES, dora_readers, file_at, place_of
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import BY_KEY
 
@@ -35,13 +34,14 @@ def usage_lines(run: RunDir, facts: RunFacts) -> tuple[Usage, ...]:
     Empty where there are no files.
     """
     found: list[Usage] = []
+    script = _snippet(run.export / CARD) or "pipe.load_lora_weights(folder)"
     for path in _files(run.export, facts.name):
         size, name = in_bytes(path.stat().st_size), str(path.relative_to(run.export))
         found.append(Usage(safe_text(name), show_path(path), size, head=True))
-        if facts.dora and name in (f"{facts.name}.safetensors", DIFFUSERS):
+        if facts.dora and name in (one.called(facts.name) for one in FILES if one.readers):
             words = dora_readers(facts.dora)
             found.append(Usage(f"DoRA along the {facts.dora} axis", words, f"read by {words}"))
-        found += _uses(path, run.export, facts)
+        found += _uses(path, name, facts, script)
     if not found:
         return ()
     prompt = safe_text(facts.written) or str(BY_KEY["dataset.instance_prompt"].default)
@@ -51,51 +51,32 @@ def usage_lines(run: RunDir, facts: RunFacts) -> tuple[Usage, ...]:
 
 
 def _files(folder: Path, name: str) -> list[Path]:
-    order = (f"{name}.safetensors", f"{name}_emb.safetensors", DIFFUSERS, OLD_DIFFUSERS, CARD)
+    first = tuple(one for one in FILES if one not in AGAIN)
     try:
         files = [one for one in folder.iterdir() if one.is_file() and not one.name.startswith(".")]
     except OSError:
         return []
-    files += [one for one in (folder / DIFFUSERS,) if one.is_file()]
-    places = {folder / one: place for place, one in enumerate(order)}
-    return sorted(files, key=lambda one: (places.get(one, len(order)), one.name))
+    inner = (folder / one.called(name) for one in FILES if "/" in one.pattern)
+    files += [one for one in inner if one.is_file()]
+    return sorted(files, key=lambda one: (place_of(str(one.relative_to(folder)), name, first), one.name))
 
 
-def _uses(path: Path, folder: Path, facts: RunFacts) -> list[Usage]:
-    word, prompt = safe_text(path.stem), safe_text(facts.prompt)
-    if path in (folder / DIFFUSERS, folder / OLD_DIFFUSERS):
-        script = _snippet(folder / CARD) or "pipe.load_lora_weights(folder)"
-        return [Usage("diffusers", script, "the whole script, with the folder")]
-    if path.name == CARD:
-        return [Usage("model card", show_path(path), "goes with the files")]
-    if path.name in (f"{facts.name}{ending}" for ending in (".json", ".png")):
-        return [Usage("beside the LoRA", show_path(path), "trigger and picture, in A1111, Forge, InvokeAI, SwarmUI")]
-    if path.name == f"{facts.name}_bundle.safetensors":
-        return [Usage("A1111, SD.Next", f"<lora:{word}:1>", "models/Lora; the embeddings are in it")]
-    if path.name == f"{facts.name}.safetensors" or path.name in _parts(facts.name):
-        return [
-            Usage("A1111, Forge, SD.Next", f"<lora:{word}:1>", "models/Lora; prompt"),
-            Usage("ComfyUI", safe_text(path.name), "models/loras; Load LoRA"),
-        ]
-    if path.name.endswith("_emb.safetensors"):
-        return _typed(word, prompt, facts.trigger)
-    return []
-
-
-def _parts(name: str) -> tuple[str, ...]:
-    """Content and style of a B-LoRA."""
-    return tuple(f"{name}_{part}.safetensors" for part in B_LORA)
-
-
-def _typed(word: str, prompt: str, trigger: str) -> list[Usage]:
-    """The embedding `word` in the prompt of each interface; of several triggers the embeddings alone are shown."""
-    names = {trigger: word} if trigger and "," not in trigger else {word: word}
-    text = prompt if trigger and "," not in trigger else word
+def _uses(path: Path, name: str, facts: RunFacts, script: str) -> list[Usage]:
+    """How the file `name` of the export is used; embeddings are known where the run's name is not, too."""
+    file = file_at(name, facts.name) or (EMBEDDINGS if path.name.endswith(EMBEDDINGS.called("")) else None)
+    if file is None:
+        return []
+    word, one_trigger = safe_text(path.stem), bool(facts.trigger) and "," not in facts.trigger
+    known = {"file": safe_text(path.name), "stem": word, "path": show_path(path), "script": script}
+    # of several triggers the embeddings alone are shown
+    prompt, names = (safe_text(facts.prompt), {facts.trigger: word}) if one_trigger else (word, {word: word})
     return [
-        Usage("A1111, Forge, SD.Next", a1111_prompt(text, names), "embeddings; prompt"),
-        Usage("ComfyUI", comfyui_prompt(text, names), "models/embeddings; prompt"),
-        Usage("InvokeAI", invokeai_prompt(text, names), "import it; prompt"),
-        Usage("SwarmUI", swarmui_prompt(text, names), "Models/Embeddings; prompt"),
+        Usage(
+            one.program,
+            one.typed.format(**known) if isinstance(one.typed, str) else one.typed(prompt, names),
+            one.note,
+        )
+        for one in file.uses
     ]
 
 

@@ -30,7 +30,7 @@ from tests.bench.reference_eval import (
     write_pictures,
 )
 from trainer.contract.basemodel.inspect import small_model
-from trainer.contract.run.exported import DIFFUSERS
+from trainer.contract.run.exports import DIFFUSERS
 from trainer.contract.settings.config import TrainConfig, dump_config, nested
 from trainer.demo.concepts import TOKEN
 from trainer.model.tokens import Vocabulary

@@ -19,7 +19,7 @@ from trainer.checkpoints.saver import Saver
 from trainer.checkpoints.snapshot import OPTIMIZER, newest_checkpoint
 from trainer.contract.basemodel.inspect import small_model
 from trainer.contract.run import exits
-from trainer.contract.run.exported import DIFFUSERS
+from trainer.contract.run.exports import DIFFUSERS
 from trainer.contract.settings.arithmetic import learning_rates
 from trainer.contract.settings.config import TrainConfig, load_config
 from trainer.contract.settings.triggers import split_triggers

@@ -25,7 +25,7 @@ from trainer.__main__ import _prepare_torch
 from trainer.checkpoints.snapshot import newest_checkpoint
 from trainer.contract.basemodel.inspect import small_model
 from trainer.contract.run.events import EventLog, Tail
-from trainer.contract.run.exported import DIFFUSERS
+from trainer.contract.run.exports import DIFFUSERS
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, load_config
 from trainer.data import images

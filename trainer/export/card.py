@@ -8,14 +8,14 @@ from pathlib import Path
 from trainer.contract.basemodel.inspect import NotSDXL, loss_of
 from trainer.contract.basemodel.loss import Loss
 from trainer.contract.run.changes import SettingChange, effect_of
-from trainer.contract.run.exported import (
-    DIFFUSERS,
-    b_lora_files,
+from trainer.contract.run.exports import (
+    BUNDLE,
+    FOR_DIFFUSERS,
+    KOHYA,
+    PARTS,
     base_name,
-    bundle_name,
     dora_readers,
     embedding_names,
-    lora_files,
 )
 from trainer.contract.run.interface_prompts import a1111_prompt, comfyui_prompt, invokeai_prompt, swarmui_prompt
 from trainer.contract.settings.arithmetic import learning_rates, views_per_image
@@ -56,7 +56,7 @@ def model_card(
 def _front(config: TrainConfig, samples: list[str]) -> str:
     """What the hub reads: tags, base model and its licence, and the pictures with their prompts (`widget`)."""
     base = base_name(config)
-    for_diffusers = any(one.path == DIFFUSERS for one in lora_files(config))
+    for_diffusers = FOR_DIFFUSERS.is_written(config)
     tags = ["stable-diffusion-xl", "text-to-image", "lora", *(["diffusers"] if for_diffusers else [])]
     lines = ["---", "tags:", *(f"- {one}" for one in tags)]
     if "/" in base:
@@ -98,7 +98,6 @@ def _pictures(config: TrainConfig, samples: list[str]) -> str:
 
 def _use(config: TrainConfig, vocabulary: Vocabulary) -> str:
     names = embedding_names(config)
-    written = {one.path for one in lora_files(config)}
     lines = ["## Use", ""]
     if names:
         said = ", ".join(
@@ -111,16 +110,16 @@ def _use(config: TrainConfig, vocabulary: Vocabulary) -> str:
     if config.train.dora:
         axis = config.train.dora_axis
         lines += [f"This is a DoRA along the {axis} axis. Programs that compute it: {dora_readers(axis)}.", ""]
-    if DIFFUSERS in written:
+    if FOR_DIFFUSERS.is_written(config):
         lines += ["### diffusers", "", "```python", script(config, vocabulary).rstrip(), "```", ""]
-    if f"{config.name}.safetensors" in written:
+    if KOHYA.is_written(config):
         lines += _interfaces(config, names)
     return "\n".join([*lines, POOLED, ""] if names else lines)
 
 
 def _interfaces(config: TrainConfig, names: dict[str, str]) -> list[str]:
     """Where the files go in each user interface, and what is typed there."""
-    prompt, lora = first_prompt(config), f"{config.name}.safetensors"
+    prompt, lora = first_prompt(config), KOHYA.called(config.name)
     files = ", ".join(code(f"{name}.safetensors") for name in names.values())
 
     def put(loras: str, embeddings: str) -> str:
@@ -137,13 +136,14 @@ def _interfaces(config: TrainConfig, names: dict[str, str]) -> list[str]:
         "SwarmUI": f"{put('Models/Lora', 'Models/Embeddings')}; prompt: "
         + code(f"{swarmui_prompt(prompt, names)} {tag}"),
     }
-    if bundle := bundle_name(config):
+    if BUNDLE.is_written(config):
+        bundle = BUNDLE.called(config.name)
         sections["AUTOMATIC1111, SD.Next, with one file"] = (
             f"{code(bundle)} into `models/Lora` holds the embeddings too: the others are not needed beside it; prompt: "
             + code(f"{a1111_prompt(prompt, names)} <lora:{config.name}_bundle:1>")
         )
-    if parts := b_lora_files(config):
-        said = " and ".join(f"{code(name)} ({block})" for name, block in parts.items())
+    if parts := [one for one in PARTS if one.is_written(config)]:
+        said = " and ".join(f"{code(one.called(config.name))} ({one.block})" for one in parts)
         sections["Content and style apart"] = f"{said}: each can be loaded without the other, at a strength of its own."
     return [line for name, words in sections.items() for line in (f"### {name}", "", words, "")]
 

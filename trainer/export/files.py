@@ -13,15 +13,7 @@ from safetensors.torch import save as save_any_order
 
 from trainer.contract.basemodel.unet_names import within
 from trainer.contract.run.changes import read_changes
-from trainer.contract.run.exported import (
-    CARD,
-    DIFFUSERS,
-    OLD_DIFFUSERS,
-    b_lora_files,
-    bundle_name,
-    embedding_names,
-    lora_files,
-)
+from trainer.contract.run.exports import CARD, FILES, PICTURE, SAMPLE, WORDS, embedding_names
 from trainer.contract.run.rundir import RunDir, make_private, write_atomic
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.prompts import sample_pictures
@@ -71,22 +63,17 @@ def export_run(
 
 def _write_loras(folder: Path, config: TrainConfig, trainee: Trainee, told: Told, layers_per_block: int) -> None:
     """Every LoRA file that the settings lead to."""
-    for one in lora_files(config):
-        path = folder / one.path
-        if one.path == DIFFUSERS:
-            write_diffusers(path, trainee.layers, DTYPES[config.export.precision])
+    for one in FILES:
+        if not one.form or not one.is_written(config):
+            continue
+        path, layers = folder / one.called(config.name), trainee.layers
+        if one.block:
+            layers = {name: layer for name, layer in trainee.unet_layers.items() if within(name, one.block)}
+        if one.form == "diffusers":
+            write_diffusers(path, layers, DTYPES[config.export.precision])
         else:
-            write_kohya(path, config, trainee.layers, told, layers_per_block)
-    for name, block in b_lora_files(config).items():
-        own = {path: layer for path, layer in trainee.unet_layers.items() if within(path, block)}
-        write_kohya(folder / name, config, own, told, layers_per_block)
-    if name := bundle_name(config):
-        rows = {
-            f"bundle_emb.{file}.{key}": one
-            for file, found in embedding_rows(config, trainee).items()
-            for key, one in found.items()
-        }
-        write_kohya(folder / name, config, trainee.layers, told, layers_per_block, rows)
+            bundled = _bundled(config, trainee) if one.bundles else None
+            write_kohya(path, config, layers, told, layers_per_block, bundled)
 
 
 def write_diffusers(path: Path, layers: dict[str, LoraLinear], dtype: torch.dtype) -> None:
@@ -144,6 +131,15 @@ def embedding_rows(config: TrainConfig, trainee: Trainee) -> dict[str, dict[str,
     return found
 
 
+def _bundled(config: TrainConfig, trainee: Trainee) -> dict[str, torch.Tensor]:
+    """The rows of all embeddings files, by the names that OneTrainer gives them."""
+    return {
+        f"bundle_emb.{file}.{key}": one
+        for file, found in embedding_rows(config, trainee).items()
+        for key, one in found.items()
+    }
+
+
 def write_embeddings(folder: Path, config: TrainConfig, trainee: Trainee, told: Told) -> None:
     """One file for each identifier."""
     for name, rows in embedding_rows(config, trainee).items():
@@ -157,7 +153,7 @@ def write_companions(folder: Path, config: TrainConfig, picture: Path | None) ->
 
     The keys are A1111's (extensions-builtin/Lora/ui_edit_user_metadata.py, save_lora_user_metadata).
     """
-    if not (folder / f"{config.name}.safetensors").is_file():
+    if not WORDS.is_written(config):
         return
     words = {
         "description": usage_hint(config),
@@ -167,9 +163,9 @@ def write_companions(folder: Path, config: TrainConfig, picture: Path | None) ->
         "negative text": "",
         "notes": "",
     }
-    write_atomic(folder / f"{config.name}.json", json.dumps(words, ensure_ascii=False, indent=1) + "\n", mode=0o644)
+    write_atomic(folder / WORDS.called(config.name), json.dumps(words, ensure_ascii=False, indent=1) + "\n", mode=0o644)
     if picture is not None:
-        shutil.copyfile(picture, folder / f"{config.name}.png")
+        shutil.copyfile(picture, folder / PICTURE.called(config.name))
 
 
 def small_jpeg(picture: Path) -> bytes:
@@ -211,7 +207,7 @@ def _copy_samples(run: RunDir, folder: Path, pictures: int, step: int) -> list[s
     newest = max(number for number, _ in known)
     names = []
     for path in (path for number, path in known if number == newest):
-        name = f"sample-{path.stem.rpartition('-')[2]}.png"
+        name = SAMPLE.pattern.format(number=path.stem.rpartition("-")[2])
         shutil.copyfile(path, folder / name)
         names.append(name)
     return names
@@ -220,12 +216,15 @@ def _copy_samples(run: RunDir, folder: Path, pictures: int, step: int) -> list[s
 def _move_all(aside: Path, folder: Path, run: RunDir) -> list[str]:
     """Put the files in place, those of inner folders first; a file where an older export had it goes."""
     make_private(folder)
-    names = []
+    names, made = [], set()
     files = [path for path in aside.rglob("*") if path.is_file()]
     for path in sorted(files, key=lambda one: (-len(one.parts), one)):
         final = folder / path.relative_to(aside)
         make_private(final.parent)
         path.replace(final)
+        made.add(final)
         names.append(str(final.relative_to(run.path)) if final.is_relative_to(run.path) else str(final))
-    (folder / OLD_DIFFUSERS).unlink(missing_ok=True)
+    for one in FILES:
+        if one.formerly and folder / one.formerly not in made:
+            (folder / one.formerly).unlink(missing_ok=True)
     return names

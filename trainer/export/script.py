@@ -9,7 +9,7 @@ from trainer.contract.basemodel.hub_cache import cached_vae
 from trainer.contract.basemodel.inspect import NotSDXL, base_of, loss_of, small_model
 from trainer.contract.basemodel.names import is_hub_id
 from trainer.contract.basemodel.weights import part_weights
-from trainer.contract.run.exported import DIFFUSERS, base_name, embedding_names
+from trainer.contract.run.exports import DIFFUSERS, base_name, embedding_names
 from trainer.contract.settings.config import SMALL, TrainConfig, vae_source
 from trainer.contract.settings.prompts import sample_pictures, sample_prompts
 from trainer.export.quoting import python

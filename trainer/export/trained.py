@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from trainer.checkpoints.snapshot import Snapshot, load_checkpoint, newest_checkpoint
-from trainer.contract.run.exported import DIFFUSERS, OLD_DIFFUSERS, embedding_names, lora_files
+from trainer.contract.run.exports import FOR_DIFFUSERS, KOHYA, embedding_names
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, load_config
 from trainer.export.keys import diffusers_key, diffusers_magnitude, kohya_key
@@ -59,13 +59,13 @@ def find_checkpoint(run: RunDir, step: int | None) -> Snapshot:
 @torch.no_grad()
 def load_exported(run: RunDir, trained: Trained) -> None:
     """Fill the modules from the run's exported files. Raises NothingTrained where there are none."""
-    name = lora_files(trained.config)[-1].path
-    path = run.export / name
-    if name == DIFFUSERS and not path.is_file():
-        path = run.export / OLD_DIFFUSERS  # a run of before
+    file = FOR_DIFFUSERS if FOR_DIFFUSERS.is_written(trained.config) else KOHYA
+    path = run.export / file.called(trained.config.name)
+    if file.formerly and not path.is_file():
+        path = run.export / file.formerly  # a run of before
     if not path.is_file():
         raise NothingTrained(f"'{run.path.name}' has no exported files yet; 'loratui export' makes them")
-    theirs = name == DIFFUSERS
+    theirs = file is FOR_DIFFUSERS
     tensors, size = load_file(path), trained.parts.unet.config.layers_per_block
     for name, layer in trained.trainee.layers.items():
         down, up, magnitude = _keys(name, theirs, size)

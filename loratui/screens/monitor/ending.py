@@ -14,10 +14,9 @@ from trainer.contract.plan.estimate import estimate
 from trainer.contract.plan.vae_memory import WIDTH
 from trainer.contract.run.control import Cmd
 from trainer.contract.run.events import Event
-from trainer.contract.run.exported import b_lora_files, bundle_name, lora_files
+from trainer.contract.run.exports import FILES, lora_files, paths_of
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, load_config
-from trainer.contract.settings.triggers import split_triggers
 
 PREPARING = {
     "load": "loading the base model",
@@ -157,16 +156,12 @@ def _files(history: History, run: RunDir, step: int) -> list[str]:
     lora = need.lora_parameters * WIDTH[config.export.precision]
     known = history.checkpoints[-1].get("bytes") if history.checkpoints else None
     checkpoint = in_bytes(known or need.disk[0].bytes / max(1, _kept(config)))
-    rows = [
-        (f"checkpoints/step-{step:06d} or the step after", checkpoint),
-        *((f"export/{one.path}", in_bytes(lora)) for one in reversed(lora_files(config))),
-    ]
-    if config.pivotal.enabled:
-        words = split_triggers(config.dataset.trigger)
-        name = f"export/{config.name}_emb.safetensors" if len(words) == 1 else f"export/ {len(words)} embeddings"
-        rows.append((name, "a few kB"))
-    rows += [(f"export/{one}", in_bytes(lora)) for one in (bundle_name(config), *b_lora_files(config)) if one]
-    rows.append(("export/README.md", "the model card"))
+    rows = [(f"checkpoints/step-{step:06d} or the step after", checkpoint)]
+    whole = lora_files(config)[::-1]
+    for one in (*whole, *(one for one in FILES if one not in whole)):
+        if paths := paths_of(one, config):
+            said = f" {len(paths)} {one.many}" if len(paths) > 1 else paths[0]
+            rows.append((f"export/{said}", one.size or in_bytes(lora)))
     sizes = [f"about {size}" if size[:1].isdigit() else size for _, size in rows]
     return [f"  {safe_text(name):<52} {size}".rstrip() for (name, _), size in zip(rows, sizes, strict=True)]
 

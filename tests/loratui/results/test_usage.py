@@ -12,7 +12,7 @@ from loratui.results.parcel import allowed
 from loratui.results.usage import Usage, usage_lines
 from loratui.settings.answers import read_answers
 from loratui.settings.resolve import resolve
-from trainer.contract.run.exported import DIFFUSERS, OLD_DIFFUSERS
+from trainer.contract.run.exports import DIFFUSERS, OLD_DIFFUSERS
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, dump_config, nested
 

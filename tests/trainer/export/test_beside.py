@@ -17,7 +17,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from tests.trainer.conftest import make_run
-from trainer.contract.run.exported import DIFFUSERS, OLD_DIFFUSERS
+from trainer.contract.run.exports import BESIDE, DIFFUSERS, FILES, OLD_DIFFUSERS, SAMPLE, paths_of
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.triggers import sharing_file
@@ -43,6 +43,15 @@ def exported(config: TrainConfig, folder: Path, step: int = 3) -> tuple[Path, Tr
     names = export_run(run, config, trainee, read_dataset(config), 1, step)
     assert all((run.path / name).is_file() for name in names)
     return run.export, trainee
+
+
+def everything(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def declared(config: TrainConfig) -> set[str]:
+    """What the settings lead to, with the one picture of `exported`."""
+    return {"sample-0.png"} | {path for one in (*FILES, *BESIDE) if one != SAMPLE for path in paths_of(one, config)}
 
 
 def header(path: Path) -> dict[str, str]:
@@ -106,6 +115,12 @@ def test_trigger_and_picture_lie_beside_the_lora_and_an_older_place_is_left(
     assert (folder / DIFFUSERS).is_file()
 
 
+def test_a_run_called_as_an_older_file_keeps_its_lora(settings: Callable[..., TrainConfig], tmp_path: Path) -> None:
+    own = settings(name=Path(OLD_DIFFUSERS).stem, pivotal__enabled=False)
+    folder, _ = exported(own, tmp_path / "run")
+    assert everything(folder) == declared(own) >= {OLD_DIFFUSERS, DIFFUSERS}
+
+
 def test_the_bundle_holds_lora_and_embeddings_under_onetrainers_names(
     settings: Callable[..., TrainConfig], tmp_path: Path
 ) -> None:
@@ -116,6 +131,7 @@ def test_the_bundle_holds_lora_and_embeddings_under_onetrainers_names(
         sample__prompts=["TOK and Bob"],
     )
     folder, trainee = exported(own, tmp_path / "run")
+    assert everything(folder) == declared(own)
     tensors, lora = load_file(folder / "toy_bundle.safetensors"), load_file(folder / "toy.safetensors")
     words = {name: one for name, one in tensors.items() if name.startswith("bundle_emb.")}
     assert set(tensors) - set(words) == set(lora)
@@ -133,7 +149,9 @@ def test_a_b_lora_has_content_and_style_as_files_of_their_own(
     settings: Callable[..., TrainConfig], tmp_path: Path
 ) -> None:
     blocks = ["up_blocks.0.attentions.0", "up_blocks.0.attentions.1"]
-    folder, _ = exported(settings(train__blocks=blocks, pivotal__enabled=False), tmp_path / "run")
+    both = settings(train__blocks=blocks, pivotal__enabled=False)
+    folder, _ = exported(both, tmp_path / "run")
+    assert everything(folder) == declared(both)
     whole, content, style = (load_file(folder / f"toy{part}.safetensors") for part in ("", "_content", "_style"))
     assert {name.split("_transformer")[0] for name in content} == {"lora_unet_output_blocks_0_1"}
     assert {name.split("_transformer")[0] for name in style} == {"lora_unet_output_blocks_1_1"}
@@ -146,7 +164,9 @@ def test_a_b_lora_has_content_and_style_as_files_of_their_own(
 def test_the_files_are_taken_up_again_as_they_were_trained(
     settings: Callable[..., TrainConfig], tmp_path: Path, own: dict[str, object]
 ) -> None:
-    folder, trainee = exported(settings(train__alpha=2.0, export__precision="fp32", **own), tmp_path / "run")
+    config = settings(train__alpha=2.0, export__precision="fp32", **own)
+    folder, trainee = exported(config, tmp_path / "run")
+    assert everything(folder) == declared(config)
     for place in ("new", "old"):
         again = open_run(RunDir(tmp_path / "run"))
         load_exported(RunDir(tmp_path / "run"), again)

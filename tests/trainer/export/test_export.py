@@ -23,7 +23,7 @@ from tests.trainer.conftest import make_config, make_run, train
 from tests.trainer.model.test_adapters import small_unet
 from tests.warm.client import WARM_CODE
 from trainer.contract.basemodel.inspect import small_model
-from trainer.contract.run.exported import DIFFUSERS, lora_files
+from trainer.contract.run.exports import DIFFUSERS, lora_files
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig
 from trainer.export.header import Told
@@ -137,7 +137,7 @@ def test_a_file_that_does_not_hold_the_model_is_found_out(
         for layer in layers.values():
             layer.up.normal_(std=0.02)
     files = {DIFFUSERS: prove_diffusers, "toy.safetensors": lambda p, all: prove_kohya(p, all, 1)}
-    for name in (one.path for one in lora_files(own)):
+    for name in (one.called("toy") for one in lora_files(own)):
         path, prove = tmp_path / name, files[name]
         if name == DIFFUSERS:
             write_diffusers(path, layers, DTYPES[precision])

@@ -16,7 +16,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 from tests.trainer.conftest import make_config, make_run, train
 from tests.trainer.model.test_adapters import CONFIGS
 from trainer.contract.basemodel.inspect import small_model
-from trainer.contract.run.exported import DIFFUSERS
+from trainer.contract.run.exports import DIFFUSERS
 from trainer.contract.settings.config import TrainConfig
 from trainer.export.files import write_diffusers, write_kohya
 from trainer.export.header import Told

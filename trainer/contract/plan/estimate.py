@@ -10,7 +10,7 @@ from trainer.contract.basemodel.folder import WEIGHTED
 from trainer.contract.basemodel.headers import Shapes
 from trainer.contract.basemodel.inspect import BaseModel, base_of
 from trainer.contract.plan.vae_memory import SDXL_VAE_SHAPE, WIDTH, VaeShape, vae_shape, vae_widths
-from trainer.contract.run.exported import lora_files
+from trainer.contract.run.exports import lora_files
 from trainer.contract.settings.arithmetic import checkpoint_steps, sample_steps
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.optimizers import OPTIMIZERS
@@ -229,14 +229,14 @@ def _disk(config: TrainConfig, base: BaseModel, lora: int, trained: int, images:
     pictures = len(sample_steps(config)) * len(sample_pictures(config))
     latents = 2 * 4 * 4 * (train.resolution // base.factor) ** 2  # mean and std, 4 channels, fp32
     saved = trained * (4 + _state_bytes(config))
-    files = len(lora_files(config))
-    whom = "diffusers and for the user interfaces" if files > 1 else ", ".join(lora_files(config)[0].readers)
+    loras = lora_files(config)[::-1]
+    whom = " and for ".join(one.whom for one in loras) if len(loras) > 1 else ", ".join(loras[0].readers)
     earlier = saves - kept
     light = MemoryPart("earlier checkpoints", earlier * trained * 4, f"{earlier} with LoRA and embeddings alone")
     return (
         MemoryPart("checkpoints", round(kept * saved), f"{kept} at a time, with the optimizer's state"),
         *([light] if earlier else []),
-        MemoryPart("files to use", files * lora * WIDTH[config.export.precision], f"for {whom}"),
+        MemoryPart("files to use", len(loras) * lora * WIDTH[config.export.precision], f"for {whom}"),
         MemoryPart("samples", round(pictures * train.resolution**2 * PNG_BYTES), f"{pictures} PNG"),
         MemoryPart("cached latents", images * latents, f"{images} pictures"),
     )
