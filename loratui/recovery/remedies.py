@@ -242,7 +242,7 @@ def _disk(case: BadEnd) -> list[Remedy]:
         found.append(
             _remedy(
                 case,
-                f"keep the optimizer's state of 1 checkpoint in place of {keep}",
+                f"optimizer state of 1 checkpoint, not of {keep}",
                 why,
                 {"train.keep_checkpoints": 1},
             )

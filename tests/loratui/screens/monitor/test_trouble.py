@@ -65,7 +65,7 @@ async def test_each_face_says_what_happened_and_what_to_change(
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("disk", ("disk full", "Free now in ~/runs/", "keep the optimizer's state of 1 checkpoint in place of 9")),
+        ("disk", ("disk full", "Free now in ~/runs/", "optimizer state of 1 checkpoint, not of 9")),
         ("data", ("refused", "it is cut short", "leave out dog_3.png", "begin again with what is there now")),
         ("exception", ("failed", "something new", "change nothing, go on")),
     ],
@@ -85,10 +85,10 @@ async def test_every_key_of_the_screen(own_place: Path) -> None:
     app = LoratuiApp(run=run)
     async with app.run_test() as pilot:
         screen = await opened(pilot)
-        assert "Memory about 11 GB in place of 32.1 GB" in words(app)
+        assert "Memory about 11.5 GB in place of 32.2 GB" in words(app)
         await pilot.press("down")
         assert "batch 4 to 2" in screen.chosen.title
-        assert "Memory about 20.4 GB" in words(app)
+        assert "Memory about 20.5 GB" in words(app)
         await pilot.press("end")
         assert screen.chosen.title == "change nothing, go on"
         for key, name, said in (("l", "Reader", "torch.OutOfMemoryError"), ("f1", "Help", "Help: Fix")):
