@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.trainer.conftest import make_config, make_run, start, train
+from tests.trainer.conftest import make_run, shaped_config, start, train
 from trainer.contract.run.events import Tail
 from trainer.contract.run.lock import lock_holder
 from trainer.contract.run.rundir import RunDir
@@ -43,7 +43,7 @@ CUTS = {"eight bits, with buckets": (2, 6, 7)}
 
 def twelve_steps(pictures: Path, **own: Any) -> TrainConfig:
     values = {"train__steps": STEPS, "train__checkpoint_every": 1, "train__keep_checkpoints": 99} | own
-    return make_config(pictures, **values)
+    return shaped_config(pictures, **values)
 
 
 def cut_after(whole: RunDir, folder: Path, step: int) -> RunDir:
