@@ -100,6 +100,11 @@ def make_config(folder: Path, **own: Any) -> TrainConfig:
     return TrainConfig.model_validate(nested(values))
 
 
+def shaped_config(folder: Path, **own: Any) -> TrainConfig:
+    """The same on the small SDXL in the shape of the real one: what whole runs are tested on."""
+    return make_config(folder, **({"model__base": str(shaped_model())} | own))
+
+
 @pytest.fixture(scope="session")
 def real_shape_base() -> Path:
     """The small SDXL as a hub cache keeps the real one: a folder that `shaped_model` has made."""

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.trainer.conftest import make_config, make_run, start, train
+from tests.trainer.conftest import make_config, make_run, shaped_config, start, train
 from tests.trainer.trap_parts import begin
 from trainer.checkpoints.snapshot import LossScale, load_checkpoint
 from trainer.contract.run.events import Tail
@@ -48,7 +48,7 @@ CUTS = {"eight bits, with buckets": (1, 3, 4)}
 
 def six_steps(pictures: Path, **own: Any) -> TrainConfig:
     values = {"train__steps": STEPS, "train__checkpoint_every": 1, "train__keep_checkpoints": 99, "sample__steps": 1} | own
-    return make_config(pictures, **values)
+    return shaped_config(pictures, **values)
 
 
 def cut_after(whole: RunDir, folder: Path, step: int) -> RunDir:
