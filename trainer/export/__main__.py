@@ -9,6 +9,9 @@ from pathlib import Path
 from trainer.contract.run import exits
 from trainer.contract.run.rundir import RunDir
 
+WITHOUT_TOKENS = "the run trained no new tokens (pivotal.enabled = false)"
+OTHER_AXIS = "a DoRA along the output axis has no file for the user interfaces, which alone read a bundle"
+
 
 def main(arguments: list[str]) -> int:
     """Write the files; prints the path of each. Returns the exit code."""
@@ -36,6 +39,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _export(run: RunDir, step: int | None, out: Path | None, bundle: bool) -> None:
+    from trainer.contract.run.exports import BUNDLE
     from trainer.data.dataset import DataError, Item, hold_out, read_dataset
     from trainer.export.files import export_run
     from trainer.export.trained import find_checkpoint, open_run
@@ -51,6 +55,9 @@ def _export(run: RunDir, step: int | None, out: Path | None, bundle: bool) -> No
     config = trained.config
     if bundle:
         config = config.model_copy(update={"export": config.export.model_copy(update={"bundle_embeddings": True})})
+        if not BUNDLE.is_written(config):
+            why = OTHER_AXIS if config.pivotal.enabled else WITHOUT_TOKENS
+            print(f"no bundle is written: {why}", file=sys.stderr)
     size = trained.parts.unet.config.layers_per_block
     folder = out.resolve() if out else None
     for name in export_run(run, config, trained.trainee, items, size, snapshot.step, folder):

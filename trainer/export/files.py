@@ -19,7 +19,7 @@ from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.prompts import sample_pictures
 from trainer.data.dataset import Item
 from trainer.export.card import model_card
-from trainer.export.header import Told, embeddings_header, kohya_header, trigger_phrase, usage_hint
+from trainer.export.header import BUNDLED, Told, embeddings_header, kohya_header, trigger_phrase, usage_hint
 from trainer.export.keys import diffusers_key, diffusers_magnitude, kohya_key
 from trainer.export.proof import prove_diffusers, prove_embeddings, prove_kohya
 from trainer.model.adapters import DoraLinear, LoraLinear
@@ -115,7 +115,7 @@ def write_kohya(
             tensors[f"{key}.dora_scale"] = _file_tensor(lengths, torch.float32)
         tensors[f"{key}.alpha"] = torch.tensor(layer.scale / folded * layer.down.shape[0], dtype=dtype)
     tensors |= bundled or {}
-    write_atomic(path, file_bytes(tensors, kohya_header(config, told, tensors)), mode=0o644)
+    write_atomic(path, file_bytes(tensors, kohya_header(config, told, tensors, path.stem)), mode=0o644)
     prove_kohya(path, layers, layers_per_block, bundled)
 
 
@@ -134,7 +134,7 @@ def embedding_rows(config: TrainConfig, trainee: Trainee) -> dict[str, dict[str,
 def _bundled(config: TrainConfig, trainee: Trainee) -> dict[str, torch.Tensor]:
     """The rows of all embeddings files, by the names that OneTrainer gives them."""
     return {
-        f"bundle_emb.{file}.{key}": one
+        f"{BUNDLED}{file}.{key}": one
         for file, found in embedding_rows(config, trainee).items()
         for key, one in found.items()
     }

@@ -23,6 +23,7 @@ from trainer.contract.settings.arithmetic import learning_rates, text_frozen_aft
 from trainer.contract.settings.config import TrainConfig
 from trainer.data.dataset import Item
 
+BUNDLED = "bundle_emb."  # before the name of an embedding in a LoRA file, as OneTrainer writes it
 PREDICTIONS = {"epsilon": "epsilon", "v_prediction": "v"}  # as modelspec writes them; it has no word for EDM's
 
 
@@ -36,8 +37,8 @@ class Told:
     picture: bytes | None = None
 
 
-def kohya_header(config: TrainConfig, told: Told, tensors: dict[str, Tensor]) -> dict[str, str]:
-    """The header as safetensors wants it, text to text. No path, host or time of day is in it."""
+def kohya_header(config: TrainConfig, told: Told, tensors: dict[str, Tensor], name: str) -> dict[str, str]:
+    """The header of the LoRA file `name` (without ending), text to text. No path, host or time of day is in it."""
     train, data = config.train, config.dataset
     unet_lr, words_lr = learning_rates(config)
     alpha = train.alpha or float(train.rank)
@@ -72,12 +73,12 @@ def kohya_header(config: TrainConfig, told: Told, tensors: dict[str, Tensor]) ->
         "ss_gradient_accumulation_steps": str(train.accumulation),
         "ss_num_train_images": str(count * data.repeats),
         "ss_dataset_dirs": json.dumps(folder),
-        "ss_output_name": config.name,
+        "ss_output_name": name,  # AUTOMATIC1111 also knows the file by it: two may not share it
         "ss_training_started_at": _midnight(),
         "ss_training_finished_at": _midnight(),
         "ss_tag_frequency": json.dumps({config.name: captions}, ensure_ascii=False),
         "sshs_model_hash": tensor_hash(tensors),
-        **_modelspec(config, told, tensors, "lora", config.name),
+        **_modelspec(config, told, tensors, "lora", name),
     }
 
 
@@ -88,7 +89,8 @@ def embeddings_header(config: TrainConfig, told: Told, tensors: dict[str, Tensor
 
 def _modelspec(config: TrainConfig, told: Told, tensors: dict[str, Tensor], kind: str, title: str) -> dict[str, str]:
     """Stability's model metadata, 1.0.1; what nobody gave is left out."""
-    side, hint = config.train.resolution, usage_hint(config)
+    side = config.train.resolution
+    hint = usage_hint(config, any(key.startswith(BUNDLED) for key in tensors))
     steps = f"{told.step} steps on {len(told.items)} pictures"
     found = {
         "sai_model_spec": "1.0.1",
@@ -139,9 +141,11 @@ def trigger_phrase(config: TrainConfig) -> str:
     return ", ".join(embedding_names(config).values()) or config.dataset.trigger
 
 
-def usage_hint(config: TrainConfig) -> str:
-    """One sentence on how to use both files together."""
+def usage_hint(config: TrainConfig, bundled: bool = False) -> str:
+    """One sentence on how to use both files together, or the one that the embeddings are `bundled` in."""
     names = embedding_names(config)
+    if names and bundled:
+        return f"The embeddings are in this file: write {' and '.join(names.values())} in place of the trigger."
     if not names:
         return f"Write '{config.dataset.trigger}' in the prompt."
     files = " and ".join(f"{name}.safetensors" for name in names.values())

@@ -71,6 +71,11 @@ CASES: dict[str, tuple[Change, int, str]] = {
         2,
         "answers.toml:11: dataset.trigger",
     ),
+    "two triggers that would share a file": (
+        edited("[train]", 'trigger = "TOK!, TOK?"\ninstance_prompt = "TOK! and TOK?"\n\n[train]'),
+        2,
+        "answers.toml:11: dataset.trigger: 'TOK!' and 'TOK?' differ only in punctuation or case",
+    ),
     "a base model that is not SDXL": (not_sdxl, 2, "answers.toml:6: model.base"),
     "a base model that is not there": (edited('"sdxl-small"', '"./gone"'), 2, "there is no base model"),
     "an unknown preset": (edited('"object"', '"obect"'), 2, "answers.toml:2: preset: there is no preset 'obect'"),

@@ -8,6 +8,7 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,11 +18,13 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from tests.trainer.conftest import make_run
+from trainer.checkpoints.snapshot import save_checkpoint
 from trainer.contract.run.exports import BESIDE, DIFFUSERS, FILES, OLD_DIFFUSERS, SAMPLE, paths_of
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.triggers import sharing_file
 from trainer.data.dataset import read_dataset
+from trainer.export.__main__ import main as export_again
 from trainer.export.files import export_run
 from trainer.export.proof import ExportMismatch, prove_kohya
 from trainer.export.trained import load_exported, open_run
@@ -140,6 +143,10 @@ def test_the_bundle_holds_lora_and_embeddings_under_onetrainers_names(
         for key, rows in load_file(folder / f"{name}.safetensors").items():
             assert torch.equal(words.pop(f"bundle_emb.{name}.{key}"), rows)
     assert words == {}
+    told, plain = header(folder / "toy_bundle.safetensors"), header(folder / "toy.safetensors")
+    assert (told["ss_output_name"], told["modelspec.title"]) == ("toy_bundle", "toy_bundle")
+    assert told["modelspec.usage_hint"].startswith("The embeddings are in this file: write toy_TOK_emb and toy_Bob_emb")
+    assert plain["modelspec.usage_hint"].startswith("Load toy_TOK_emb.safetensors and toy_Bob_emb.safetensors")
     bundled = {name: one + 1 for name, one in tensors.items() if name.startswith("bundle_emb.")}
     with pytest.raises(ExportMismatch, match="differs from what was trained"):
         prove_kohya(folder / "toy_bundle.safetensors", trainee.layers, 1, bundled)
@@ -156,8 +163,30 @@ def test_a_b_lora_has_content_and_style_as_files_of_their_own(
     assert {name.split("_transformer")[0] for name in content} == {"lora_unet_output_blocks_0_1"}
     assert {name.split("_transformer")[0] for name in style} == {"lora_unet_output_blocks_1_1"}
     assert set(content) | set(style) == set(whole) and not set(content) & set(style)
+    for part in ("toy", "toy_content", "toy_style"):  # by which AUTOMATIC1111 may know the file
+        assert header(folder / f"{part}.safetensors")["ss_output_name"] == part
     folder, _ = exported(settings(train__blocks=blocks[:1]), tmp_path / "other")
     assert not list(folder.glob("*_content*"))
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        ({"pivotal__enabled": False}, "no bundle is written: the run trained no new tokens"),
+        ({"train__dora": True, "train__dora_axis": "output"}, "no bundle is written: a DoRA along the output axis"),
+        ({}, ""),
+    ],
+)
+def test_a_bundle_that_cannot_be_is_said(
+    settings: Callable[..., TrainConfig], tmp_path: Path, capsys: pytest.CaptureFixture[str], own: Any, said: str
+) -> None:
+    config = settings(**own)
+    run = make_run(tmp_path / "run", config)
+    trainee = make_trainee(load_parts(config, CPU), config)
+    save_checkpoint(run, trainee.snapshot(1, {"settings": {}}))
+    assert export_again([str(run.path), "--bundle-emb"]) == 0
+    assert said in capsys.readouterr().err
+    assert (run.export / "toy_bundle.safetensors").is_file() == (not said)
 
 
 @pytest.mark.parametrize("own", [{}, {"train__dora": True}, {"train__dora": True, "train__dora_axis": "output"}])
