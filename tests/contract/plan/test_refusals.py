@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.contract.plan.test_estimate import config
 from trainer.contract.basemodel.inspect import small_model
@@ -66,6 +67,7 @@ def test_everything_that_forbids_a_run_is_said_at_once() -> None:
 def test_class_pictures_of_nothing_in_particular_are_refused(kind: str, tmp_path: Path) -> None:
     """ "a photo of a face", or of a character-style, is no class that a model knows members of."""
     own = {"model__base": SMALL, "kind": kind, "prior__enabled": True}
+    Image.new("RGB", (64, 64)).save(tmp_path / "member.png")
     for more in ({}, {"prior__path": str(tmp_path)}, {"prior__prompt": " ", "dataset__class_word": " "}):
         (said,) = refusals(config(**own, **more))
         assert said.startswith("prior.enabled: nothing says what the class pictures show; set dataset.class_word")
