@@ -42,7 +42,12 @@ CUTS = {"eight bits, with buckets": (1, 3, 4)}
 
 
 def six_steps(pictures: Path, **own: Any) -> TrainConfig:
-    values = {"train__steps": STEPS, "train__checkpoint_every": 1, "train__keep_checkpoints": 99, "sample__steps": 1} | own
+    values = {
+        "train__steps": STEPS,
+        "train__checkpoint_every": 1,
+        "train__keep_checkpoints": 99,
+        "sample__steps": 1,
+    } | own
     return make_config(pictures, **values)
 
 
