@@ -82,7 +82,11 @@ def test_the_hostile_words_would_be_found() -> None:
 
 
 @pytest.mark.parametrize("words", COMMANDS)
-def test_no_command_lets_an_escape_through(words: str, world: World, terminal: dict[str, str]) -> None:
+def test_no_command_lets_an_escape_through(
+    words: str, world: World, terminal: dict[str, str], request: pytest.FixtureRequest
+) -> None:
+    if "slow" in request.keywords:
+        request.getfixturevalue("warm_trainer")
     places: dict[str, object] = {"photos": world.photos, "answers": world.answers, "home": world.home}
     places |= {"run": world.run.path, "other": world.other.path}
     command = [part.format(**places) for part in words.split(" ")]
@@ -138,6 +142,7 @@ def test_no_view_of_a_run_lets_an_escape_through(world: World, terminal: dict[st
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("warm_trainer")  # a key may start one
 @pytest.mark.parametrize("seed", range(3))
 def test_random_keys_find_no_screen_that_lets_an_escape_through(
     world: World, terminal: dict[str, str], seed: int, tmp_path: Path
