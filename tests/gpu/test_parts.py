@@ -24,7 +24,10 @@ def modules(parts: Parts) -> dict[str, torch.nn.Module]:
 def test_the_full_size_is_that_of_sdxl_to_the_last_parameter() -> None:
     parts = random_parts(FULL, "meta", torch.bfloat16)
     assert {name: sum(one.numel() for one in each.parameters()) for name, each in modules(parts).items()} == COUNTS
-    assert {one.dtype for each in modules(parts).values() for one in each.parameters()} == {torch.bfloat16}
+    encoding = {*parts.vae.encoder.parameters(), *parts.vae.quant_conv.parameters()}  # in fp32: its latents are kept
+    assert {one.dtype for one in encoding} == {torch.float32}
+    others = {one for each in modules(parts).values() for one in each.parameters()} - encoding
+    assert {one.dtype for one in others} == {torch.bfloat16}
     assert not any(one.requires_grad for each in modules(parts).values() for one in each.parameters())
     assert parts.factor == 8
 

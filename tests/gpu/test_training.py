@@ -97,7 +97,7 @@ def test_a_resumed_run_is_bit_equal_in_deterministic_mode(bed: Bed, pictures: Pa
 
 def assert_same(one: RunDir, other: RunDir, step: int) -> None:
     for folder, mirror in ((one.checkpoint(step), other.checkpoint(step)), (one.export, other.export)):
-        names = [path.name for path in folder.glob("*.safetensors")]
+        names = [str(path.relative_to(folder)) for path in folder.rglob("*.safetensors")]
         assert len(names) == 3
         assert filecmp.cmpfiles(folder, mirror, names, shallow=False) == (names, [], [])
 

@@ -72,6 +72,7 @@ def begun(
     bases["file"] = str(real_shape_file(place / "own-xl.safetensors"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HF_HUB_CACHE", str(real_shape_base.parents[2]))
+        patch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(real_shape_base.parents[2]))
         runs = {
             kind: make_run(place / kind, make_config(pictures, model__base=one, **SHORT)) for kind, one in bases.items()
         }

@@ -70,7 +70,7 @@ def test_what_else_lies_in_the_class_folder_is_named_and_left_alone(tmp_path: Pa
     classes = draw_dataset(tmp_path / "class", grey=200)
     (classes / ".DS_Store").write_bytes(b"x")
     (classes / "sub").mkdir()
-    own = make_config(folder, prior__enabled=True, prior__path=str(classes))
+    own = make_config(folder, prior__enabled=True, prior__path=str(classes), dataset__class_word="star")
     inputs = read_inputs(own, None)
     assert [item.name for item in inputs.class_photographs] == [f"{place}.png" for place in range(5)]
     assert other_files(own, inputs.class_photographs) == [*(f"{place}.txt" for place in range(5)), "sub"]

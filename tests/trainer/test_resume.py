@@ -38,7 +38,8 @@ WAYS: dict[str, dict[str, Any]] = {
         "text_encoder_lora__fraction": 0.5,
         "prodigy__d0": 1e-3,
     },
-    "prior and accumulation": {"prior__enabled": True, "prior__images": 3, "train__batch": 1, "train__accumulation": 2},
+    "prior and accumulation": {"prior__enabled": True, "prior__images": 3, "train__batch": 1, "train__accumulation": 2}
+    | {"dataset__class_word": "star"},
 }
 
 

@@ -153,10 +153,13 @@ def load_tokenizers(source: str) -> tuple[Any, Any]:
         from trainer.model.single_file import load_tokenizer
 
         return load_tokenizer(Path(source), "tokenizer"), load_tokenizer(Path(source), "tokenizer_2")
-    return (
-        CLIPTokenizer.from_pretrained(source, subfolder="tokenizer"),
-        CLIPTokenizer.from_pretrained(source, subfolder="tokenizer_2"),
-    )
+    try:
+        return (
+            CLIPTokenizer.from_pretrained(source, subfolder="tokenizer"),
+            CLIPTokenizer.from_pretrained(source, subfolder="tokenizer_2"),
+        )
+    except (OSError, ValueError) as error:
+        raise ModelError(f"the tokenizers of '{source}' cannot be read: {str(error).splitlines()[0]}") from error
 
 
 def fix_pooling(text_encoders: Iterable[nn.Module], tokenizers: Iterable[Any]) -> None:

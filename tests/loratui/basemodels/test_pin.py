@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from loratui.commands.replay import prepare
 from loratui.runs.launch import create_run
 from loratui.settings.answers import read_answers
+from tests.hubplace import hub_at
 from trainer.contract.basemodel.digests import base_digests
 from trainer.contract.basemodel.inspect import small_model
 from trainer.contract.run.rundir import RunDir
@@ -39,8 +40,7 @@ class Cache:
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cache:
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
-    found = Cache(tmp_path / "hub" / "models--owner--name")
+    found = Cache(hub_at(monkeypatch, tmp_path) / "models--owner--name")
     for commit in (OLD, NEW):
         shutil.copytree(small_model(), found.snapshot(commit))
     unet = found.snapshot(OLD) / "unet" / "diffusion_pytorch_model.safetensors"

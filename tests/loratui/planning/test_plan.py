@@ -7,6 +7,8 @@ import os
 import socket
 from pathlib import Path
 
+from PIL import Image
+
 from loratui.curation.report import outcome
 from loratui.curation.scan import ScanSettings, scan
 from loratui.planning.hardware import Machine
@@ -134,7 +136,8 @@ def test_another_gpu_can_be_planned_for_from_the_command_line(loratui: LoraTUI, 
 
 
 def test_the_class_prompt_is_shown_or_asked_for(pictures: Path, tmp_path: Path) -> None:
-    own = {"prior__enabled": True, "prior__images": 7, "prior__path": str(pictures)}
+    Image.new("RGB", (64, 64)).save(tmp_path / "member.png")
+    own = {"prior__enabled": True, "prior__images": 7, "prior__path": str(tmp_path)}
     plan = planned(pictures, tmp_path / "runs", dataset__class_word="dog", **own)
     assert value(plan, "Technique", "class pictures") == ("7", "trained as 'a photo of a dog'")
     assert not plan.errors

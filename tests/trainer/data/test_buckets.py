@@ -78,7 +78,14 @@ def test_what_is_encoded_beforehand_is_all_that_a_run_sees(shapes: Path, steps: 
 def test_a_run_with_buckets_and_class_pictures_trains(shapes: Path, tmp_path: Path) -> None:
     real = draw_dataset(tmp_path / "class", captions=False, grey=200)
     own = bucketed(
-        shapes, 128, train__steps=4, prior__enabled=True, prior__path=str(real), prior__images=3, train__accumulation=2
+        shapes,
+        128,
+        train__steps=4,
+        train__accumulation=2,
+        dataset__class_word="star",
+        prior__enabled=True,
+        prior__path=str(real),
+        prior__images=3,
     )
     run = make_run(tmp_path / "run", own)
     events = train(run)

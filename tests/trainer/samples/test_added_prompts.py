@@ -151,12 +151,13 @@ def test_every_asking_is_answered_with_a_sentence(torn: tuple[RunDir, Events, in
 
 def test_not_one_bit_of_what_is_trained_is_another(torn: tuple[RunDir, Events, int], plain: RunDir) -> None:
     run = torn[0]
-    for name in ("lora", "embeddings", "optimizer"):
-        file = f"{name}.safetensors"
-        assert digest(run.checkpoint(STEPS) / file) == digest(plain.checkpoint(STEPS) / file), name
-    assert {one.name for one in run.export.iterdir()} == {one.name for one in plain.export.iterdir()}
-    for path in plain.export.iterdir():  # the card and its picture too: what was typed is not for others
-        assert digest(run.export / path.name) == digest(path), path.name
+    for part in ("lora", "embeddings", "optimizer"):
+        file = f"{part}.safetensors"
+        assert digest(run.checkpoint(STEPS) / file) == digest(plain.checkpoint(STEPS) / file), part
+    files = sorted(one.relative_to(plain.export) for one in plain.export.rglob("*") if one.is_file())
+    assert sorted(one.relative_to(run.export) for one in run.export.rglob("*") if one.is_file()) == files
+    for name in files:  # the card and its picture too: what was typed is not for others
+        assert digest(run.export / name) == digest(plain.export / name), name
     own = [one for one in of(run, "sample") if one["index"] == 0]
     assert digest(run.path / own[-1]["path"]) == digest(plain.path / own[-1]["path"])
 

@@ -52,7 +52,7 @@ async def test_a_base_model_that_is_not_sdxl_is_said(wizard: Wizard, ready: Draf
     app = wizard(ready.with_settings({"model.base": "./other"}))
     async with app.run_test(size=(120, 36)) as pilot:
         await review(pilot)
-        assert "loratui trains SDXL base models" in screen_text(app)
+        assert "not a StableDiffusionXLPipeline" in screen_text(app)
         await pilot.press("f2")
         assert type(app.screen).__name__ == "ReviewScreen"
 
