@@ -15,7 +15,7 @@ from loratui.commands.check import run_check
 from loratui.curation.codes import CODES
 from loratui.curation.report import outcome
 from loratui.curation.scan import ScanSettings, scan
-from tests.loratui.curation.conftest import scene
+from tests.loratui.curation.conftest import PHOTOS, needs_photos, scene
 from trainer.contract.run import exits
 from trainer.contract.settings.config import TrainConfig, dump_config, nested
 
@@ -34,6 +34,11 @@ def moving(folder: Path) -> None:
     scene(9, (300, 300)).save(folder / "x.gif", save_all=True, append_images=[scene(8, (300, 300))])
 
 
+def layered(folder: Path) -> None:
+    for number in range(3):
+        (folder / f"{number}.psd").write_bytes(b"8BPS\0\1" + bytes(64))
+
+
 def enlarged(one: Image.Image) -> Image.Image:
     return one.resize((160, 120), Image.Resampling.LANCZOS).resize((640, 480), Image.Resampling.BICUBIC)
 
@@ -44,6 +49,7 @@ def row(name: str, words: object) -> str:
 
 WARNINGS: dict[str, Make] = {
     "animated": moving,
+    "other-formats": layered,
     "low-resolution": shot("x.png", lambda one: one.resize((200, 200))),
     "thin": shot("x.png", lambda one: one.crop((0, 0, 640, 70)).resize((2560, 280))),
     "upscaled": shot("x.png", enlarged),
@@ -73,12 +79,10 @@ FATAL: dict[str, Make] = {
     "empty-file": text("x.png", b""),
     "unreadable": text("x.png", b"no picture at all"),
     "truncated": lambda folder: (folder / "x.png").write_bytes((folder / "a.png").read_bytes()[:9000]),
+    "too-large": lambda folder: Image.new("1", (10_001, 10_001)).save(folder / "x.png"),
 }
-# of faces, which drawn pictures have none of, and what the trainer has no part in: no caption file is behind them
-ELSEWHERE = {
-    "no-face", "several-faces", "far-away", "face-cut", "no-pictures", "in-subfolder", "too-large", "stalling",
-    "other-formats",
-}  # fmt: skip
+FACES = {"no-face", "several-faces", "far-away", "face-cut"}
+ELSEWHERE = {"no-pictures", "in-subfolder", "stalling"}  # of a folder in which nothing can be trained; a reader's trap
 
 
 @pytest.fixture
@@ -105,7 +109,7 @@ def config(folder: Path, accept: list[str]) -> TrainConfig:
 
 def test_every_code_that_stops_a_run_is_tried_here() -> None:
     stopping = {name for name, one in CODES.items() if one.severity in ("block", "warn")}
-    assert stopping - ELSEWHERE == {*WARNINGS, *FATAL}
+    assert stopping - ELSEWHERE == {*WARNINGS, *FATAL, *FACES}
 
 
 @pytest.mark.parametrize("code", WARNINGS)
@@ -118,6 +122,29 @@ def test_a_warning_that_is_accepted_trains(folder: Path, code: str) -> None:
     items = read_dataset(config(folder, accept))
     pictures = [one.name for one in folder.iterdir() if one.suffix in (".png", ".jpg", ".gif")]
     assert [item.name for item in items] == sorted(pictures)
+
+
+@needs_photos
+def test_warnings_of_faces_that_are_accepted_train(tmp_path: Path) -> None:
+    from trainer.data.dataset import read_dataset
+
+    with Image.open(PHOTOS / "whitehouse" / "obama.jpg") as one:
+        face = one.convert("RGB").resize((480, 600))
+    sizes = {"two": (960, 600), "far": (1800, 1400), "cut": (1500, 600)}
+    places = {"two": [(0, 0), (480, 0)], "cut": [(0, 0)]}
+    scene(3).save(tmp_path / "none.png")
+    for name, size in sizes.items():
+        made = Image.new("RGB", size, "#557799")
+        for place in places.get(name, []):
+            made.paste(face, place)
+        if name == "far":
+            made.paste(face.resize((200, 250)), (800, 500))
+        made.save(tmp_path / f"{name}.png")
+    report = scan(tmp_path, ScanSettings(kind="face", resolution=256, trigger="TOK"))
+    assert {one.code for one in report.all_findings} >= FACES
+    accept = [one.accept_key for one in report.all_findings if one.acceptable]
+    assert outcome(report, (), accept).ready
+    assert len(read_dataset(config(tmp_path, accept))) == 4
 
 
 @pytest.mark.parametrize("code", FATAL)
