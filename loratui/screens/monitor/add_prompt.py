@@ -9,10 +9,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from loratui.runs.added_prompts import sample_arguments, words_on
+from loratui.screens.shared.steady import SteadyModal
 from trainer.contract.run.added_prompts import MAX_CHARACTERS, MAX_KEPT
 
 WORDS = (
@@ -25,7 +25,7 @@ TONES = {"good": ("✓ ", "$text-success"), "warn": ("! ", "$text-warning"), "ba
 Arguments = dict[str, str | bool]  # of the command `sample`
 
 
-class AddPrompt(ModalScreen[Arguments | None]):
+class AddPrompt(SteadyModal[Arguments | None]):
     """One line and two ways to send it: Enter keeps the prompt, the other button draws it once."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel")]

@@ -10,11 +10,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.events import MouseScrollDown, MouseScrollUp, Resize
-from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from loratui.events.history import History, Mark
 from loratui.screens.shared.dialogs import Help
+from loratui.screens.shared.steady import SteadyScreen
 from loratui.widgets import plots
 from loratui.widgets.braille import Plot, x_step
 from loratui.widgets.chart import Chart
@@ -42,7 +42,7 @@ and last value: the line under the chart says how long they are.
 ◆ pivot: the new tokens are frozen   ▲ checkpoint   ○ sample pictures"""
 
 
-class ChartView(Screen[None]):
+class ChartView(SteadyScreen[None]):
     """Draws from the history of a monitor, which goes on reading the run below."""
 
     DEFAULT_CSS = """

@@ -10,12 +10,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from loratui.events.gallery import GalleryPictures, GalleryPlace, moved
 from loratui.events.history import History, SamplePicture
 from loratui.screens.shared.dialogs import Help
+from loratui.screens.shared.steady import SteadyScreen
 from loratui.terminal import images
 from loratui.terminal.text import safe_text, show_path
 from loratui.widgets.samplegrid import Cell, SampleGrid
@@ -40,7 +40,7 @@ On the wall the first and the last step are always in sight; the arrow
 keys lead through all of those between."""
 
 
-class GalleryScreen(Screen[None]):
+class GalleryScreen(SteadyScreen[None]):
     """Starts at `prompt` and `step`, or at the newest picture and then follows it; with `wall`, at the wall."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -13,7 +13,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
-from textual.screen import Screen
 from textual.widgets import Footer, OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -22,6 +21,7 @@ from loratui.runs import queue as queueing
 from loratui.runs.find import RunInfo
 from loratui.runs.queue import WaitingRun
 from loratui.screens.shared.dialogs import Confirm, Help
+from loratui.screens.shared.steady import SteadyScreen
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import clock
 from loratui.widgets.progress import progress_bar
@@ -79,7 +79,7 @@ def rows_of(root: Path) -> list[Row]:
     return trains + [Row(one.info, one) for one in queueing.in_queue(root) if one.entry.run not in alive]
 
 
-class QueueScreen(Screen[RunDir | None]):
+class QueueScreen(SteadyScreen[RunDir | None]):
     """Answers with the run to watch, or None."""
 
     DEFAULT_CSS = """

@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from typing import Literal
 
-from textual.screen import Screen
-
 from loratui.events.history import History, Message
 from loratui.runs.added_prompts import trigger_and_prompt
 from loratui.screens.monitor.add_prompt import AddPrompt, Arguments
 from loratui.screens.monitor.ending import Restart, abort_question, asked_words, late_words, stop_question
+from loratui.screens.shared.steady import SteadyScreen
 from trainer.contract.run.control import Cmd, send
 from trainer.contract.run.rundir import RunDir
 
@@ -18,7 +17,7 @@ Leaving = Literal["detach", "result"] | RunDir  # a RunDir: to the monitor of th
 UNANSWERED = 20.0  # seconds after which a command that nobody took is spoken of
 
 
-class RequestsScreen(Screen[Leaving]):
+class RequestsScreen(SteadyScreen[Leaving]):
     """A screen over the run at `run` that sends commands; what it shows is its subclass's."""
 
     def __init__(self, run: RunDir) -> None:

@@ -23,6 +23,7 @@ from loratui.recovery.remedies import BadEnd, Remedy, case_of, remedies
 from loratui.screens.monitor.run_words import log_text, tail_of
 from loratui.screens.monitor.trouble_words import happened, remedy_row, remedy_words, title_words
 from loratui.screens.shared.dialogs import Help, Reader
+from loratui.screens.shared.steady import SteadyScreen
 from loratui.terminal.text import safe_lines, safe_text, show_path
 from trainer.contract.run.rundir import RunDir
 
@@ -59,7 +60,7 @@ class RemedyList(OptionList):
             self.highlighted = place
 
 
-class TroubleScreen(Screen[Restarted | None]):
+class TroubleScreen(SteadyScreen[Restarted | None]):
     """What happened to `run`, and what to do; dismisses with what was started, or None."""
 
     CSS = """

@@ -11,13 +11,13 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.events import Resize
 from textual.message import Message
-from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from loratui.events.history import SamplePicture
 from loratui.results.comparison import ComparedRun, Comparison, compare, facts_of
 from loratui.results.comparison_lines import comparison_lines
 from loratui.screens.shared.dialogs import Help, PictureView
+from loratui.screens.shared.steady import SteadyScreen
 from loratui.terminal.text import safe_text, show_path
 from loratui.widgets.samples import inside
 from loratui.widgets.thumbnail import Thumbnail
@@ -50,7 +50,7 @@ class RunsNotRead(Message):
         self.reason = reason
 
 
-class CompareScreen(Screen[None]):
+class CompareScreen(SteadyScreen[None]):
     """Reads both runs in a thread; a log of a million steps does not hold the screen."""
 
     DEFAULT_CSS = """

@@ -8,15 +8,15 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Footer, Static
 
 from loratui.screens.shared.copy_box import copy
+from loratui.screens.shared.steady import SteadyModal
 from loratui.terminal.text import safe_text, show_path
 from loratui.widgets.thumbnail import Thumbnail
 
 
-class GeneratedScreen(ModalScreen[None]):
+class GeneratedScreen(SteadyModal[None]):
     """Shows `paths`, and what they were made with."""
 
     DEFAULT_CSS = """

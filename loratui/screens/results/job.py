@@ -14,12 +14,12 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from loratui.children.events import child_events
 from loratui.children.job import ChildJob
 from loratui.screens.shared.dialogs import Confirm
+from loratui.screens.shared.steady import SteadyModal
 from loratui.terminal.numbers import whole
 from loratui.terminal.text import safe_text, show_path
 from loratui.terminal.units import bytes_of, clock
@@ -71,7 +71,7 @@ class JobEnded(Message):
         self.code, self.words = code, words
 
 
-class JobScreen(ModalScreen[JobResult | None]):
+class JobScreen(SteadyModal[JobResult | None]):
     """Runs one job. Done: closes with what was made. Refused: says why. Escape cancels, after a question."""
 
     DEFAULT_CSS = """

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from textual.content import Content
-from textual.screen import Screen
 
 from loratui.errors import Refusal
 from loratui.results.best_checkpoint import Checkpoint, CheckpointHint
@@ -19,6 +18,7 @@ from loratui.screens.results.generated_pictures import GeneratedScreen
 from loratui.screens.results.job import Job, JobResult, JobScreen, folder_words, path_read, upload_read
 from loratui.screens.shared.copy_box import copy
 from loratui.screens.shared.dialogs import Chooser, Confirm, Form, Reader
+from loratui.screens.shared.steady import SteadyScreen
 from loratui.terminal.text import plural, safe_text, show_path
 from trainer.contract.run.rundir import RunDir
 
@@ -68,7 +68,7 @@ def read_generate_wish(given: dict[str, str], kept: tuple[int, ...]) -> Generate
     return GenerateWish(given[PROMPT], seed, scale, count, step)
 
 
-class ResultJobs(Screen[bool]):
+class ResultJobs(SteadyScreen[bool]):
     """Adds the three to a screen that has `run_dir`, `facts`, `found` and `hinted`."""
 
     run_dir: RunDir

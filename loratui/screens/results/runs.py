@@ -14,7 +14,6 @@ from textual.content import Content
 from textual.coordinate import Coordinate
 from textual.events import Resize
 from textual.message import Message
-from textual.screen import Screen
 from textual.widgets import DataTable, Footer, Static
 from textual.worker import get_current_worker
 
@@ -24,6 +23,7 @@ from loratui.runs.listing import each_run
 from loratui.runs.past_run import PastRun, draft_of_run
 from loratui.screens.results.longer import LongerStarted, ask_longer
 from loratui.screens.shared.dialogs import Help
+from loratui.screens.shared.steady import SteadyScreen
 from loratui.screens.shared.step import Watch
 from loratui.terminal.text import plural, safe_text, show_path
 from trainer.contract.run.rundir import RunDir
@@ -67,7 +67,7 @@ class RunsRead(Message):
         self.infos, self.of, self.last = infos, of, last
 
 
-class RunsScreen(Screen[RunsAnswer]):
+class RunsScreen(SteadyScreen[RunsAnswer]):
     """A table that fills while it is read."""
 
     DEFAULT_CSS = """

@@ -7,8 +7,9 @@ from typing import ClassVar
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Static
+
+from loratui.screens.shared.steady import SteadyModal
 
 WORDS = (
     "Copied, if your terminal lets programs copy (OSC 52). If not: select it with\n"
@@ -16,7 +17,7 @@ WORDS = (
 )
 
 
-class CopyBox(ModalScreen[None]):
+class CopyBox(SteadyModal[None]):
     """The text without a frame, so that a selection holds nothing else."""
 
     CSS = """

@@ -11,14 +11,14 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from loratui.screens.shared.steady import SteadyModal
 from loratui.widgets.thumbnail import WHITE, Thumbnail
 
 
-class Confirm(ModalScreen[bool]):
+class Confirm(SteadyModal[bool]):
     """A question that says what each answer does. Enter takes the button in focus, Escape is no."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -61,7 +61,7 @@ class Confirm(ModalScreen[bool]):
         self.query_one(".dialog-body").scroll_relative(y=lines, animate=False)
 
 
-class Chooser(ModalScreen[str | None]):
+class Chooser(SteadyModal[str | None]):
     """A list to take one line from: Enter takes it, Escape leaves everything as it was."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel")]
@@ -94,7 +94,7 @@ class Chooser(ModalScreen[str | None]):
         self.dismiss(None)
 
 
-class Reader(ModalScreen[None]):
+class Reader(SteadyModal[None]):
     """A text to read; any of Escape, Enter, q closes it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q,f1", "close", "Close")]
@@ -132,7 +132,7 @@ class Help(Reader):
         super().__init__(f"Help: {title}", words.strip() + keys)
 
 
-class PictureView(ModalScreen[None]):
+class PictureView(SteadyModal[None]):
     """One picture as large as the terminal allows, with its path for scp."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q,v", "close", "Close")]
@@ -156,7 +156,7 @@ class PictureView(ModalScreen[None]):
         self.dismiss(None)
 
 
-class Form(ModalScreen[dict[str, str] | None]):
+class Form(SteadyModal[dict[str, str] | None]):
     """A few short fields. Enter in the last one answers, Escape leaves everything as it was."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel")]
@@ -190,7 +190,7 @@ class Form(ModalScreen[dict[str, str] | None]):
         self.dismiss(None)
 
 
-class LineEditor(ModalScreen[str | None]):
+class LineEditor(SteadyModal[str | None]):
     """One line of text. Enter keeps it, Escape leaves everything as it was."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel")]

@@ -9,11 +9,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from loratui.screens.shared.dialogs import Help
 from loratui.screens.shared.session import Session
+from loratui.screens.shared.steady import SteadyScreen
 from loratui.settings.draft import Draft
 from loratui.widgets.stepbar import StepBar
 from trainer.contract.run.rundir import RunDir
@@ -32,7 +32,7 @@ class Watch:
 StepAnswer = Draft | Watch | None  # None: one step back
 
 
-class Step(Screen[StepAnswer]):
+class Step(SteadyScreen[StepAnswer]):
     """One step of the wizard. It gets a draft and dismisses with a new one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -11,7 +11,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.message import Message
-from textual.screen import Screen
 from textual.widgets import Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
 from textual.worker import get_current_worker
@@ -20,6 +19,7 @@ from loratui.basemodels.facts import BaseModelNeed, cached_models, look, look_va
 from loratui.basemodels.hub import HubSilent, ask
 from loratui.basemodels.words import state
 from loratui.screens.shared.dialogs import Help
+from loratui.screens.shared.steady import SteadyScreen
 from loratui.screens.wizard.base_model_words import HELP, KNOWN, TONES, BaseModelSeen, facts
 from loratui.settings.recent_bases import recent_bases, remember_base
 from loratui.terminal.text import safe_text, show_path
@@ -45,7 +45,7 @@ class HubAnswered(Message):
         self.value, self.seen, self.trouble = value, seen, trouble
 
 
-class BaseModelScreen(Screen[str | None]):
+class BaseModelScreen(SteadyScreen[str | None]):
     """The models on the left, all that is known of one on the right. Answers with a value of model.base, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

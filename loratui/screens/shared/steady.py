@@ -1,0 +1,33 @@
+"""Screens that keep the size that the window has, whatever older sizes are still on their way to them."""
+
+from __future__ import annotations
+
+from textual.events import Resize
+from textual.screen import ModalScreen, Screen, ScreenResultType
+
+
+class SteadyScreen(Screen[ScreenResultType]):
+    """A screen that lays itself out for the size of the window and no other."""
+
+    def on_resize(self, event: Resize) -> None:
+        """Pass over a size that the window has no more.
+
+        Textual's screen lays itself out for each size that it is told, and tells itself the size that it was laid out
+        for. Where the window changes before that has arrived, two sizes chase each other for ever: the program redraws
+        without end and takes no key.
+        """
+        _pass_over_old(self, event)
+
+
+class SteadyModal(ModalScreen[ScreenResultType]):
+    """The same for what stands over another screen."""
+
+    def on_resize(self, event: Resize) -> None:
+        """Pass over a size that the window has no more."""
+        _pass_over_old(self, event)
+
+
+def _pass_over_old(screen: Screen[ScreenResultType], event: Resize) -> None:
+    if event.size != screen.app.size:
+        event.prevent_default()
+        event.stop()
