@@ -46,6 +46,8 @@ def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     monkeypatch.setenv("HOME", str(tmp_path))  # paths are then shown with ~, the same on every machine
     for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    # its library reads that once a process: else the plan names the folder of whichever test came first
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "xdg_cache_home/huggingface/hub"))
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # no hub answers, wherever the tests run
     monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
     monkeypatch.setenv("TZ", "UTC")
