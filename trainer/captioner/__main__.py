@@ -105,7 +105,8 @@ def _load(model: Path, device: torch.device, tokens: int) -> Captioner:
 
 def _write_all(wanted: tuple[Picture, ...], captioner: Captioner, frame: CaptionFrame) -> int:
     """One picture after the other; each caption is on disk before the next is looked at."""
-    from trainer.data.images import BadPicture, open_rgb
+    from trainer.contract.pictures.decoding import BadPicture
+    from trainer.data.images import open_rgb
 
     failed = 0
     for done, picture in enumerate(wanted, 1):

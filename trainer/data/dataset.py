@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from trainer.contract.pictures.decoding import BadPicture
 from trainer.contract.pictures.folder import NoDataset, list_pictures
 from trainer.contract.settings.buckets import Size, bucket_of
 from trainer.contract.settings.config import TrainConfig
@@ -173,7 +174,7 @@ def _read_item(name: str, path: Path, prompt: str, background: str, problems: li
     try:
         size = images.open_rgb(path, background).size
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    except (images.BadPicture, OSError) as error:
+    except (BadPicture, OSError) as error:
         problems.append(f"{name}: {error}; repair it, or add it to skip")
         return None
     return Item(name, path, prompt, size, digest)

@@ -9,21 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from trainer.contract.pictures.decoding import usable
 from trainer.contract.pictures.flatten import upright
-from trainer.contract.pictures.folder import MAX_BYTES, MAX_PIXELS
-from trainer.contract.pictures.formats import first_bytes, unreadable_words
-from trainer.contract.pictures.opening import open_image
-from trainer.contract.units import in_bytes
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 
 THUMB = 256  # px, longest side of a small copy
-
-
-class BadPicture(ValueError):
-    """A picture cannot be used; the message has no file name, the caller knows it."""
 
 
 @dataclass(frozen=True)
@@ -47,24 +40,8 @@ class Geometry:
 
 def open_rgb(path: Path, background: str = "#ffffff") -> Image:
     """The picture upright in 8-bit sRGB, transparency laid on `background`. Raises BadPicture."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise BadPicture(f"the file is larger than {in_bytes(MAX_BYTES)}")
-        with open_image(path) as opened:
-            if opened.width * opened.height > MAX_PIXELS:
-                raise BadPicture(f"{opened.width}x{opened.height} is more than {MAX_PIXELS // 10**6} megapixels")
-            return upright(opened, background).picture
-    except UnidentifiedImageError:
-        what, remedy = unreadable_words(first_bytes(path))
-        raise BadPicture("; ".join(filter(None, (what or "no picture in any known format", remedy)))) from None
-    except Image.DecompressionBombError:
-        raise BadPicture(f"more than {MAX_PIXELS // 10**6} megapixels") from None
-    except (OSError, SyntaxError, ValueError) as error:
-        if isinstance(error, BadPicture):
-            raise
-        raise BadPicture(f"cannot be read: {error}") from None
+    with usable(path) as opened:
+        return upright(opened, background).picture
 
 
 def fit(

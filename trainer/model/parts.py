@@ -19,6 +19,7 @@ from trainer.contract.basemodel.vae import vae_file_config
 from trainer.contract.basemodel.weights import part_weights
 from trainer.contract.settings.config import TrainConfig
 from trainer.ground.digests import weights_digest
+from trainer.ground.words import first_line
 from trainer.model.errors import ModelError
 from trainer.model.scheduler import load_scheduler
 
@@ -159,7 +160,7 @@ def load_tokenizers(source: str) -> tuple[Any, Any]:
             CLIPTokenizer.from_pretrained(source, subfolder="tokenizer_2"),
         )
     except (OSError, ValueError) as error:
-        raise ModelError(f"the tokenizers of '{source}' cannot be read: {str(error).splitlines()[0]}") from error
+        raise ModelError(f"the tokenizers of '{source}' cannot be read: {first_line(error)}") from error
 
 
 def fix_pooling(text_encoders: Iterable[nn.Module], tokenizers: Iterable[Any]) -> None:
@@ -237,7 +238,7 @@ def _load(family: Any, source: str, part: str, dtype: torch.dtype) -> Any:
     try:
         loaded, info = family.from_pretrained(source, variant=weights.variant or None, **options)
     except (OSError, ValueError, RuntimeError) as error:
-        raise ModelError(f"{where} cannot be loaded: {str(error).splitlines()[0]}") from error
+        raise ModelError(f"{where} cannot be loaded: {first_line(error)}") from error
     # both libraries would make up what is missing at random
     if wrong := sorted(map(str, [*info["missing_keys"], *info["mismatched_keys"]])):
         said = f"tensors are missing or of another shape ({len(wrong)}), such as {wrong[0]}"

@@ -20,9 +20,10 @@ from loratui.errors import Refusal
 from loratui.planning.lines import plan_lines
 from loratui.settings.answers import Answers
 from trainer.contract.pictures import formats
+from trainer.contract.pictures.decoding import BadPicture
 from trainer.contract.pictures.folder import NoDataset, list_pictures
 from trainer.contract.pictures.opening import jxl_size
-from trainer.data.images import BadPicture, open_rgb
+from trainer.data.images import open_rgb
 
 KINDS = {"a.jpg": "JPEG", "a.png": "PNG", "a.webp": "WEBP", "a.bmp": "BMP", "a.tif": "TIFF", "a.gif": "GIF"}
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200)

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from tests.trainer.conftest import draw_dataset, make_config
+from trainer.contract.pictures.decoding import BadPicture
 from trainer.contract.settings.config import TrainConfig
 from trainer.data import images
 from trainer.data.dataset import DataError, ViewPlan, read_dataset
@@ -108,7 +109,7 @@ def test_sixteen_bit_grey_is_not_turned_white(tmp_path: Path) -> None:
 
 def test_a_bomb_is_refused_by_its_header(tmp_path: Path) -> None:
     Image.new("1", (20_000, 20_000)).save(tmp_path / "a.png")
-    with pytest.raises(images.BadPicture, match="megapixels"):
+    with pytest.raises(BadPicture, match="megapixels"):
         images.open_rgb(tmp_path / "a.png")
 
 

@@ -6,10 +6,9 @@ import hashlib
 from functools import lru_cache
 from pathlib import Path
 
-from trainer.contract.pictures.folder import MAX_BYTES, MAX_PIXELS, NoDataset, Picture, list_pictures
-from trainer.contract.pictures.opening import open_image
+from trainer.contract.pictures.decoding import BadPicture, usable
+from trainer.contract.pictures.folder import NoDataset, Picture, list_pictures
 from trainer.contract.settings.config import TrainConfig
-from trainer.contract.units import in_bytes
 
 SMALL = (64, 64)  # px; a JPEG is decoded no larger, which still reads all of it
 
@@ -60,22 +59,12 @@ def _unusable(picture: Picture) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _looked(path: Path, size: int, _changed: int) -> str:
+def _looked(path: Path, _size: int, _changed: int) -> str:
     """Why a picture cannot be used; empty if it can. A plan asks many times, and is answered from before."""
-    from PIL import Image, UnidentifiedImageError
-
-    if size > MAX_BYTES:
-        return f"the file is larger than {in_bytes(MAX_BYTES)}"
     try:
-        with open_image(path) as opened:
-            if opened.width * opened.height > MAX_PIXELS:
-                return f"{opened.width}x{opened.height} is more than {MAX_PIXELS // 10**6} megapixels"
+        with usable(path) as opened:
             opened.draft("RGB", SMALL)
             opened.load()
-    except UnidentifiedImageError:
-        return "no picture in any known format"
-    except Image.DecompressionBombError:
-        return f"more than {MAX_PIXELS // 10**6} megapixels"
-    except (OSError, SyntaxError, ValueError) as error:
-        return f"cannot be read: {error}"
+    except BadPicture as error:
+        return str(error)
     return ""

@@ -47,9 +47,7 @@ class ExportFile:
     tells: str
     uses: tuple[Use, ...] = ()
     when: Callable[[TrainConfig], bool] = lambda config: True
-    axis: Literal["", "input", "output"] = (
-        ""  # the only one along which a DoRA in it is computed rightly; else not written
-    )
+    axis: Literal["", "input", "output"] = ""  # the only one along which it may hold a DoRA; else it is not written
     form: Literal["", "kohya", "diffusers"] = ""  # the names in it, of a file with the LoRA
     readers: tuple[str, ...] = ()  # of a whole LoRA: the programs that make of it the weights that were trained
     whom: str = ""  # the same in short

@@ -1,0 +1,46 @@
+"""Whether a picture file can be used, and the sentence where it cannot: one answer for the plan and the trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainer.contract.pictures.folder import MAX_BYTES, MAX_PIXELS
+from trainer.contract.pictures.formats import first_bytes, unreadable_words
+from trainer.contract.pictures.opening import open_image
+from trainer.contract.units import in_bytes
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+class BadPicture(ValueError):
+    """A picture cannot be used; the message has no file name, the caller knows it."""
+
+
+@contextmanager
+def usable(path: Path) -> Iterator[Image]:
+    """The picture with its header read, not too large to be decoded; decode it inside.
+
+    Raises BadPicture, also for what goes wrong while it is decoded.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise BadPicture(f"the file is larger than {in_bytes(MAX_BYTES)}")
+        with open_image(path) as opened:
+            if opened.width * opened.height > MAX_PIXELS:
+                raise BadPicture(f"{opened.width}x{opened.height} is more than {MAX_PIXELS // 10**6} megapixels")
+            yield opened
+    except BadPicture:
+        raise
+    except UnidentifiedImageError:
+        what, remedy = unreadable_words(first_bytes(path))
+        raise BadPicture("; ".join(filter(None, (what or "no picture in any known format", remedy)))) from None
+    except Image.DecompressionBombError:
+        raise BadPicture(f"more than {MAX_PIXELS // 10**6} megapixels") from None
+    except (OSError, SyntaxError, ValueError) as error:
+        raise BadPicture(f"cannot be read: {error}") from None
