@@ -110,3 +110,17 @@ def test_a_picture_goes_to_the_bucket_of_its_shape() -> None:
     assert bucket_of(1080, 1920, 1024) == (1344, 768)
     assert bucket_of(9000, 1000, 1024) == (512, 2048)
     assert Counter(bucket_of(*one, 1024) for one in ((10, 10), (30, 30), (16, 9))) == {(1024, 1024): 2, (768, 1344): 1}
+
+
+def test_a_class_picture_that_cannot_be_read_is_said_as_the_trainer_says_it(tmp_path: Path) -> None:
+    from trainer.data.dataset import DataError
+    from trainer.samples.class_pictures import real_class_pictures
+
+    (tmp_path / "layers.png").write_bytes(b"8BPS\0\1" + bytes(64))
+    own = config(model__base=SMALL, prior__enabled=True, prior__path=str(tmp_path), dataset__class_word="dog")
+    (said,) = refusals(own)
+    with pytest.raises(DataError) as caught:
+        real_class_pictures(own)
+    (told,) = caught.value.problems
+    reason = said.removeprefix("class pictures: layers.png: ").partition(";")[0]
+    assert reason and reason in told
