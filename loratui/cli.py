@@ -260,6 +260,6 @@ def _prepare(images: str) -> None:
 
 def _send(text: str | None, command: Cmd, **arguments: str | bool) -> None:
     from loratui.runs.find import find_run
-    from loratui.runs.send import ask
+    from loratui.runs.inbox import ask
 
     print(ask(find_run(text), command, **arguments))

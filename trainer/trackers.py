@@ -21,7 +21,7 @@ from trainer.contract.basemodel.names import HUB_ID
 from trainer.contract.run.events import Event, EventLog
 from trainer.contract.run.rundir import RunDir, home_folder, make_private, write_atomic
 from trainer.contract.settings.config import BY_KEY, SMALL, TrainConfig, flat
-from trainer.ground.words import first_line
+from trainer.ground.error_line import first_line
 
 INSTALL = "pip install 'loratui[trackers]'; training goes on without it"
 ADVICE = {

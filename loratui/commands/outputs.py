@@ -44,7 +44,7 @@ def export(
 
 def _run_trainer(module: str, run: str | None, words: list[str], options: dict[str, object]) -> None:
     """Run one of the trainer's programs on a run; its exit code is ours."""
-    from loratui.children.lines import run_shown
+    from loratui.children.output import run_shown
     from loratui.runs.find import find_run
     from trainer.contract.run.trainer_start import trainer_environment
 

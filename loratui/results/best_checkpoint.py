@@ -30,7 +30,7 @@ GROWING = "a change that goes on growing while the loss stands still is strength
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class MeasuredStep:
     """What is known of the state of a run at one step; None where nothing was measured."""
 
     step: int
@@ -75,21 +75,21 @@ GOOD_VIEWS = {
 }  # for one picture the sources give a number of steps, not of views
 
 
-def checkpoints_of(history: History, kept: Collection[int]) -> tuple[Checkpoint, ...]:
+def checkpoints_of(history: History, kept: Collection[int]) -> tuple[MeasuredStep, ...]:
     """What the log says of each measured or saved step, in order; `kept` are the steps whose files are there."""
-    found = {int(one["step"]): Checkpoint(int(one["step"]), kept=int(one["step"]) in kept) for one in _steps(history)}
+    found = {int(one["step"]): MeasuredStep(int(one["step"]), kept=int(one["step"]) in kept) for one in _steps(history)}
     for event in history.measures:
         step = int(event["step"])
         raw = event.get("losses")
         losses = tuple(map(float, raw)) if isinstance(raw, list) and all(number(one) is not None for one in raw) else ()
         held, norm, views = event.get("of") == "held-out", number(event.get("norm")), number(event.get("views"))
-        found[step] = Checkpoint(step, losses, held, norm, views, step in kept, number(event.get("loss")))
+        found[step] = MeasuredStep(step, losses, held, norm, views, step in kept, number(event.get("loss")))
     for step in kept:
-        found.setdefault(step, Checkpoint(step, kept=True))
+        found.setdefault(step, MeasuredStep(step, kept=True))
     return tuple(found[step] for step in sorted(found))
 
 
-def hint(found: tuple[Checkpoint, ...], kind: str) -> CheckpointHint:
+def hint(found: tuple[MeasuredStep, ...], kind: str) -> CheckpointHint:
     """What the numbers say of the checkpoints that are kept, for data of this kind."""
     kept = [one for one in found if one.kept and one.step > 0]
     if not kept:
@@ -106,14 +106,14 @@ def hint(found: tuple[Checkpoint, ...], kind: str) -> CheckpointHint:
     return _by_views(kept, kind, ["The loss at fixed noise was not measured at every checkpoint."])
 
 
-def _alike(base: Checkpoint | None, kept: list[Checkpoint]) -> tuple[Checkpoint | None, list[Checkpoint]]:
+def _alike(base: MeasuredStep | None, kept: list[MeasuredStep]) -> tuple[MeasuredStep | None, list[MeasuredStep]]:
     """The draws that all of them share: those of a longer measurement begin with those of a shorter one."""
     count = min(len(one.losses) for one in (*kept, *([base] if base else [])))
     cut = [replace(one, losses=one.losses[:count]) for one in kept]
     return (replace(base, losses=base.losses[:count]) if base else None), cut
 
 
-def _by_mean(kept: list[Checkpoint], base: float | None, kind: str) -> CheckpointHint:
+def _by_mean(kept: list[MeasuredStep], base: float | None, kind: str) -> CheckpointHint:
     """The weaker hint of a log without single draws: nothing tells how far its means can be trusted."""
     lowest = min(kept, key=lambda one: (one.loss or 0.0, one.step))
     said = "The log holds only the means of the held-out loss, not the single draws, so their noise is not known."
@@ -128,7 +128,7 @@ def _by_mean(kept: list[Checkpoint], base: float | None, kind: str) -> Checkpoin
     return CheckpointHint(lowest.step, lines, _sources(kind))
 
 
-def _by_held_out(kept: list[Checkpoint], base: Checkpoint | None, kind: str) -> CheckpointHint:
+def _by_held_out(kept: list[MeasuredStep], base: MeasuredStep | None, kind: str) -> CheckpointHint:
     better = kept if base is None else [one for one in kept if one.step in _lower_than(base, kept)]
     if base is not None and not better:
         said = f"On the held-out pictures no checkpoint is measurably better than the base model ({_figures(base)})."
@@ -151,7 +151,7 @@ def _by_held_out(kept: list[Checkpoint], base: Checkpoint | None, kind: str) -> 
     return CheckpointHint(best.step, (said, *_views_words(best, kind), VERDICT), _sources(kind, WITHIN_NOISE, GROWING))
 
 
-def _by_training_loss(kept: list[Checkpoint], kind: str) -> CheckpointHint:
+def _by_training_loss(kept: list[MeasuredStep], kind: str) -> CheckpointHint:
     """What a loss on the training pictures can say: not which is best, only from where on it stands still.
 
     While it falls measurably and no set is known to overfit at so few views, a later step than the last with views
@@ -178,7 +178,7 @@ def _by_training_loss(kept: list[Checkpoint], kind: str) -> CheckpointHint:
     return CheckpointHint(best.step, (*chosen.sentences[:-1], also, VERDICT), (*chosen.sources, STILL_FALLS))
 
 
-def _by_views(kept: list[Checkpoint], kind: str, before: list[str]) -> CheckpointHint:
+def _by_views(kept: list[MeasuredStep], kind: str, before: list[str]) -> CheckpointHint:
     good = GOOD_VIEWS.get(kind)
     seen = [(one, one.views) for one in kept if one.views is not None]
     if good is None or len(seen) < len(kept):
@@ -204,7 +204,7 @@ def _by_views(kept: list[Checkpoint], kind: str, before: list[str]) -> Checkpoin
     return CheckpointHint(best.step, (*before, said, VERDICT), (good.source,))
 
 
-def _views_words(best: Checkpoint, kind: str) -> list[str]:
+def _views_words(best: MeasuredStep, kind: str) -> list[str]:
     good = GOOD_VIEWS.get(kind)
     if good is None or best.views is None:
         return []
@@ -216,18 +216,18 @@ def _views_words(best: Checkpoint, kind: str) -> list[str]:
     return [f"{seen} {good.low} to {good.high} were good before."]
 
 
-def _growth(best: Checkpoint, kept: list[Checkpoint]) -> list[str]:
+def _growth(best: MeasuredStep, kept: list[MeasuredStep]) -> list[str]:
     last = kept[-1]
     if last is best or best.norm is None or last.norm is None or last.norm <= best.norm:
         return []
     return [f"After it the change only grew (norm {best.norm:.3g} to {last.norm:.3g} at step {last.step})."]
 
 
-def _sure(pairs: list[tuple[Checkpoint, Checkpoint]]) -> list[bool]:
+def _sure(pairs: list[tuple[MeasuredStep, MeasuredStep]]) -> list[bool]:
     return surely([(one.losses, other.losses) for one, other in pairs])
 
 
-def _lower_than(one: Checkpoint, others: list[Checkpoint]) -> set[int]:
+def _lower_than(one: MeasuredStep, others: list[MeasuredStep]) -> set[int]:
     """The steps of those whose loss is lower than that of `one` by more than the noise."""
     sure = _sure([(one, other) for other in others])
     return {
@@ -237,7 +237,7 @@ def _lower_than(one: Checkpoint, others: list[Checkpoint]) -> set[int]:
     }
 
 
-def _higher_than(one: Checkpoint, others: list[Checkpoint]) -> set[int]:
+def _higher_than(one: MeasuredStep, others: list[MeasuredStep]) -> set[int]:
     """The steps of those whose loss is higher than that of `one` by more than the noise."""
     rest = [other for other in others if other is not one]
     sure = _sure([(other, one) for other in rest])
@@ -246,7 +246,7 @@ def _higher_than(one: Checkpoint, others: list[Checkpoint]) -> set[int]:
     }
 
 
-def _figures(one: Checkpoint) -> str:
+def _figures(one: MeasuredStep) -> str:
     return f"{one.loss:.4f}" if one.loss is not None else "not measured"
 
 
@@ -255,7 +255,7 @@ def _sources(kind: str, *others: str) -> tuple[str, ...]:
     return (*others, *([good.source] if good else []))
 
 
-def table_lines(found: tuple[Checkpoint, ...], best: int | None) -> list[str]:
+def table_lines(found: tuple[MeasuredStep, ...], best: int | None) -> list[str]:
     """Step, loss at fixed noise, norm of the change, views per image, and what there is of it; a head first."""
     lines = ["    step      loss      norm    views  "]
     for one in found:
@@ -268,7 +268,7 @@ def table_lines(found: tuple[Checkpoint, ...], best: int | None) -> list[str]:
     return lines
 
 
-def on_what(found: tuple[Checkpoint, ...]) -> str:
+def on_what(found: tuple[MeasuredStep, ...]) -> str:
     """What the losses of the table were measured on, in a line."""
     measured = [one for one in found if one.losses]
     if not measured:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from loratui.settings.lines import key_lines
+from loratui.settings.line_numbers import key_lines
 from loratui.settings.presets import preset
 from loratui.settings.problems import SECTIONS, AnswersError, meant, unknown_setting, validated, wrong_value
 from loratui.settings.shipped_presets import Preset

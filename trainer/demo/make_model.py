@@ -16,7 +16,7 @@ from diffusers import StableDiffusionXLPipeline
 from trainer.demo.captions import corpus
 from trainer.demo.concepts import write_concepts
 from trainer.demo.parts import new_pipeline
-from trainer.demo.pool import pictures
+from trainer.demo.picture_pool import pictures
 from trainer.demo.train_unet import UnetPlan, prepare, train_unet
 from trainer.demo.train_vae import train_vae
 from trainer.demo.vocabulary import save_tokenizers

@@ -15,8 +15,8 @@ from torch.nn.functional import mse_loss
 from trainer.demo.averaging import Average
 from trainer.demo.captions import Sizes, example
 from trainer.demo.parts import SCHEDULER
-from trainer.demo.pool import EXAMPLES
-from trainer.demo.progress import Progress
+from trainer.demo.picture_pool import EXAMPLES
+from trainer.demo.stage_log import StageLog
 from trainer.demo.train_vae import to_tensor
 
 NO_CAPTION = 0.1  # share of pictures whose caption is dropped: SDXL's unconditional is zeros, not an empty prompt
@@ -54,7 +54,7 @@ class UnetPlan:
 
 
 @dataclass(frozen=True)
-class Lessons:
+class TrainingSet:
     """What the U-Net learns from: scaled latents (n, 4, 16, 16), token ids (n, 77) twice, time ids (n, 6)."""
 
     latents: torch.Tensor
@@ -82,7 +82,7 @@ def encode_pictures(vae: AutoencoderKL, pixels: np.ndarray, path: Path) -> torch
     return latents
 
 
-def prepare(pipe: StableDiffusionXLPipeline, pixels: np.ndarray, work: Path) -> Lessons:
+def prepare(pipe: StableDiffusionXLPipeline, pixels: np.ndarray, work: Path) -> TrainingSet:
     """Everything that does not change while training."""
     items = [example(i) for i in range(EXAMPLES)]
     captions = [item.caption for item in items]
@@ -90,7 +90,7 @@ def prepare(pipe: StableDiffusionXLPipeline, pixels: np.ndarray, work: Path) -> 
     def tokens(tokenizer) -> torch.Tensor:  # type: ignore[no-untyped-def]
         return tokenizer(captions, padding="max_length", max_length=77, truncation=True, return_tensors="pt").input_ids
 
-    return Lessons(
+    return TrainingSet(
         encode_pictures(pipe.vae, pixels, work / "latents.safetensors"),
         tokens(pipe.tokenizer),
         tokens(pipe.tokenizer_2),
@@ -114,7 +114,7 @@ def encode_captions(
 def loss_of(
     pipe: StableDiffusionXLPipeline,
     noise_schedule: DDPMScheduler,
-    lessons: Lessons,
+    lessons: TrainingSet,
     rows: torch.Tensor,
     lean: bool,
     offset: float,
@@ -147,7 +147,7 @@ def loss_of(
     return (weight * each).mean() / weight.mean()
 
 
-def train_unet(pipe: StableDiffusionXLPipeline, lessons: Lessons, state: Path, plan: UnetPlan = UnetPlan()) -> None:
+def train_unet(pipe: StableDiffusionXLPipeline, lessons: TrainingSet, state: Path, plan: UnetPlan = UnetPlan()) -> None:
     """Trains U-Net and both encoders in place; goes on from `state` if it exists; ends on the averaged weights."""
     modules = (pipe.unet, pipe.text_encoder, pipe.text_encoder_2)
     parameters = [p for module in modules for p in module.parameters()]
@@ -155,7 +155,7 @@ def train_unet(pipe: StableDiffusionXLPipeline, lessons: Lessons, state: Path, p
     average = Average(*modules, decay=0.998)
     done = _go_on(state, parameters, optimizer, average) if state.exists() else 0
     schedule = DDPMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
-    log = Progress("unet", plan.steps, every=100)
+    log = StageLog("unet", plan.steps, every=100)
     for step in range(done + 1, plan.steps + 1):
         torch.manual_seed(plan.seed * 1_000_003 + step)  # a step's draws depend on its number alone
         for group in optimizer.param_groups:

@@ -12,7 +12,7 @@ from diffusers import AutoencoderKL
 
 from trainer.demo.averaging import Average
 from trainer.demo.parts import fix_posterior, new_vae
-from trainer.demo.progress import Progress
+from trainer.demo.stage_log import StageLog
 from trainer.demo.vae_start import start_as_pass_through
 
 LATENT_NOISE = 0.04  # added to the latents (their std is about 1), so that the decoder bears small errors
@@ -74,7 +74,7 @@ def train_vae(pixels: np.ndarray, out: Path, plan: VaePlan = VaePlan()) -> Autoe
     start_as_pass_through(vae)
     average = Average(vae, decay=0.995)
     optimizer = torch.optim.AdamW(vae.parameters(), lr=plan.rate, betas=(0.9, 0.99), weight_decay=1e-4)
-    log = Progress("vae", plan.steps, every=200)
+    log = StageLog("vae", plan.steps, every=200)
     held_out = pixels[::101][:200]
     for step in range(1, plan.steps + 1):
         for group in optimizer.param_groups:

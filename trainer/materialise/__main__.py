@@ -21,7 +21,7 @@ from trainer.contract.pictures.sources import NoColumn, origin_of, written_folde
 from trainer.contract.run import exits
 from trainer.contract.run.rundir import make_private, write_atomic
 from trainer.contract.units import in_bytes
-from trainer.ground.words import first_line
+from trainer.ground.error_line import first_line
 from trainer.materialise.hub import fetch
 from trainer.materialise.rows import Rows, WantedRows, open_rows
 
@@ -39,7 +39,7 @@ MAGIC = (
 )
 
 
-class Teller:
+class ProgressLines:
     """Says on stdout, one JSON object a line, how far it is: once a second, so that a reader sees it lives."""
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class Teller:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._repeat, daemon=True)
 
-    def __enter__(self) -> Teller:
+    def __enter__(self) -> ProgressLines:
         self._thread.start()
         return self
 
@@ -73,7 +73,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--split", default="train")
     given = parser.parse_args(arguments)
     try:
-        with Teller() as tell:
+        with ProgressLines() as tell:
             folder = materialise(given.source, WantedRows(given.column, given.subset, given.split), tell)
     except NoDataset as error:
         _say({"type": "error", "message": str(error), "columns": list(getattr(error, "columns", ()))})
@@ -84,7 +84,7 @@ def main(arguments: list[str]) -> int:
     return exits.DONE
 
 
-def materialise(source: str, wanted: WantedRows, tell: Teller) -> Path:
+def materialise(source: str, wanted: WantedRows, tell: ProgressLines) -> Path:
     """The folder of pictures that `source` comes to; written at the first call, whole or not at all.
 
     A start that was cut off leaves nothing but an unfinished folder aside, which the next one replaces; what was
@@ -120,7 +120,7 @@ def materialise(source: str, wanted: WantedRows, tell: Teller) -> Path:
     return target
 
 
-def _write_aside(folder: Path, target: Path, note: dict[str, Any], wanted: WantedRows, tell: Teller) -> None:
+def _write_aside(folder: Path, target: Path, note: dict[str, Any], wanted: WantedRows, tell: ProgressLines) -> None:
     aside = target.with_name(f".{target.name}.part")
     shutil.rmtree(aside, ignore_errors=True)
     need, free = _size(folder), shutil.disk_usage(target.parent).free
@@ -147,7 +147,7 @@ def _opened(folder: Path, wanted: WantedRows) -> Rows:
         raise _broken(error) from None
 
 
-def _write_rows(rows: Rows, aside: Path, column: str, tell: Teller) -> int:
+def _write_rows(rows: Rows, aside: Path, column: str, tell: ProgressLines) -> int:
     """Write 000000.jpg and so on as they are, byte for byte, and metadata.jsonl; returns how many."""
     lines = []
     for picture, caption in _numbered(rows):

@@ -10,7 +10,7 @@ from typing import Any
 from trainer.contract.pictures.folder import METADATA, NoDataset
 from trainer.contract.pictures.formats import endings as picture_endings
 from trainer.contract.pictures.sources import DATA_ENDINGS, HUB_SOURCE, SAVED
-from trainer.ground.words import first_line
+from trainer.ground.error_line import first_line
 
 # data, pictures and what describes them: no code, no pickle, no archive of another kind
 FILES = ("README.md", "dataset_info.json", "dataset_infos.json", *SAVED, *METADATA)

@@ -33,7 +33,7 @@ class WantedRows:
 
 
 @dataclass(frozen=True)
-class Row:
+class PictureRow:
     """One picture as it was put into the data set; `picture` is None where the row holds no bytes of its own."""
 
     picture: bytes | None
@@ -44,7 +44,7 @@ class Row:
 class Rows:
     """The rows in order; `total` is 0 where nobody knows it beforehand. `captioned`: whether there are captions."""
 
-    rows: Iterator[Row]
+    rows: Iterator[PictureRow]
     total: int
     captioned: bool
 
@@ -66,7 +66,7 @@ def open_rows(folder: Path, wanted: WantedRows) -> Rows:
     kept = table.select_columns([image, *([caption] if caption else [])])
     if isinstance(features[image], Image):
         kept = kept.cast_column(image, Image(decode=False))
-    rows = (Row(_bytes(row[image]), (row[caption] or "") if caption else "") for row in kept)
+    rows = (PictureRow(_bytes(row[image]), (row[caption] or "") if caption else "") for row in kept)
     return Rows(rows, total, caption is not None)
 
 
@@ -214,7 +214,7 @@ def _loose(folder: Path, wanted: WantedRows) -> Rows:
     if stopped := stopping(listing.problems):
         raise NoDataset("; ".join(f"{one.message}; {one.remedy}" for one in stopped[:3]))
     captioned = any(one.caption is not None for one in listing.pictures)
-    rows = (Row(read_regular(one.path, MAX_BYTES), one.caption or "") for one in listing.pictures)
+    rows = (PictureRow(read_regular(one.path, MAX_BYTES), one.caption or "") for one in listing.pictures)
     return Rows(rows, len(listing.pictures), captioned)
 
 

@@ -15,7 +15,7 @@ from trainer.contract.basemodel.hub_cache import base_files, cached_base, cached
 from trainer.contract.basemodel.names import is_hub_id, one_file
 from trainer.contract.settings.config import SMALL, TrainConfig, vae_source
 from trainer.contract.units import in_bytes
-from trainer.ground.words import first_line
+from trainer.ground.error_line import first_line
 
 Progress = Callable[[int, int], None]  # bytes done, bytes in all
 

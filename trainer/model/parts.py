@@ -19,7 +19,7 @@ from trainer.contract.basemodel.vae import vae_file_config
 from trainer.contract.basemodel.weights import part_weights
 from trainer.contract.settings.config import TrainConfig
 from trainer.ground.digests import weights_digest
-from trainer.ground.words import first_line
+from trainer.ground.error_line import first_line
 from trainer.model.errors import ModelError
 from trainer.model.scheduler import load_scheduler
 

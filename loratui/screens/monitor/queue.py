@@ -45,7 +45,7 @@ wizard queues another; without a screen: loratui replay ANSWERS --queue"""
 
 
 @dataclass(frozen=True)
-class Row:
+class QueueRow:
     """One run of the list: it trains, or it waits."""
 
     info: RunInfo
@@ -72,11 +72,11 @@ class Row:
         return self.waits is not None and self.waits.entry.stuck
 
 
-def rows_of(root: Path) -> list[Row]:
+def rows_of(root: Path) -> list[QueueRow]:
     """What trains in `root`, then what waits, in its order."""
-    trains = [Row(one) for one in queueing.at_work(root)]
+    trains = [QueueRow(one) for one in queueing.at_work(root)]
     alive = {row.run for row in trains}
-    return trains + [Row(one.info, one) for one in queueing.in_queue(root) if one.entry.run not in alive]
+    return trains + [QueueRow(one.info, one) for one in queueing.in_queue(root) if one.entry.run not in alive]
 
 
 class QueueScreen(SteadyScreen[RunDir | None]):
@@ -104,14 +104,14 @@ class QueueScreen(SteadyScreen[RunDir | None]):
     class Looked(Message):
         """The folder was looked at; `started` left the queue for a GPU."""
 
-        def __init__(self, rows: list[Row], started: list[RunDir]) -> None:
+        def __init__(self, rows: list[QueueRow], started: list[RunDir]) -> None:
             super().__init__()
             self.rows, self.started = rows, started
 
     def __init__(self, root: Path) -> None:
         super().__init__()
         self.root = root
-        self.rows: list[Row] | None = None
+        self.rows: list[QueueRow] | None = None
         self._looking = False
         self._means: tuple[bool, ...] = ()  # which keys mean something for the row under the cursor
 
@@ -149,7 +149,7 @@ class QueueScreen(SteadyScreen[RunDir | None]):
         for run in event.started:
             self._say(f"✓ {safe_text(run.path.name)} starts now", "$text-success")
 
-    def _show(self, rows: list[Row], at: RunDir | None = None) -> None:
+    def _show(self, rows: list[QueueRow], at: RunDir | None = None) -> None:
         """Draw the list; the cursor stays on its run, or goes to that of `at`."""
         kept = at or (self.chosen.run if self.chosen else None)
         if rows != self.rows:
@@ -165,7 +165,7 @@ class QueueScreen(SteadyScreen[RunDir | None]):
         self._show_more()
 
     @property
-    def chosen(self) -> Row | None:
+    def chosen(self) -> QueueRow | None:
         """The row under the cursor."""
         at = self.query_one("#queue-list", OptionList).highlighted
         return self.rows[at] if self.rows and at is not None and at < len(self.rows) else None
@@ -249,7 +249,7 @@ class QueueScreen(SteadyScreen[RunDir | None]):
         self.app.push_screen(Help("Queue", HELP, keys=""))
 
 
-def _line(row: Row, width: int) -> Content:
+def _line(row: QueueRow, width: int) -> Content:
     """Mark, name, how far, folder: in columns that fit 76 cells."""
     info = row.info
     mark, style = ("● training", "$text-accent") if info.state == "running" else ("◌ starting", "$muted")
@@ -266,7 +266,7 @@ def _line(row: Row, width: int) -> Content:
     )
 
 
-def _more(row: Row | None, width: int) -> Content:
+def _more(row: QueueRow | None, width: int) -> Content:
     """The run under the cursor: its bar or what it waits for, and its folder."""
     if row is None:
         return Content(NOTHING)

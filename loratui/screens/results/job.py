@@ -27,7 +27,7 @@ from loratui.widgets.progress import progress_bar
 
 
 @dataclass(frozen=True)
-class Progress:
+class JobProgress:
     """How far a job is; `total` is 0 where nobody knows. `made` is what it finished with this word, if anything."""
 
     words: str
@@ -43,7 +43,7 @@ class Job:
     title: str
     command: list[str]
     first: str  # what it does before it says anything
-    read: Callable[[dict[str, Any], int], Progress]  # an event, and how many came before it
+    read: Callable[[dict[str, Any], int], JobProgress]  # an event, and how many came before it
     threads: int = 1
     cancel: str = "Nothing is left behind but what was finished."
 
@@ -58,7 +58,7 @@ class JobResult:
 class JobSaid(Message):
     """The child said how far it is."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: JobProgress) -> None:
         super().__init__()
         self.progress = progress
 
@@ -85,7 +85,7 @@ class JobScreen(SteadyModal[JobResult | None]):
         self._job = job
         self._child: ChildJob | None = None
         self._began = time.monotonic()
-        self._progress = Progress(job.first)
+        self._progress = JobProgress(job.first)
         self._made: list[str] = []
         self._cancelled = False
         self._over: JobEnded | None = None
@@ -182,26 +182,26 @@ class JobScreen(SteadyModal[JobResult | None]):
         child.cancel()
 
 
-def path_read(verb: str, total: int) -> Callable[[dict[str, Any], int], Progress]:
+def path_read(verb: str, total: int) -> Callable[[dict[str, Any], int], JobProgress]:
     """For a program that prints the path of each file when it is there."""
 
-    def read(event: dict[str, Any], told: int) -> Progress:
+    def read(event: dict[str, Any], told: int) -> JobProgress:
         path = str(event.get("message", ""))
         words = f"{verb} {safe_text(Path(path).name)}"
-        return Progress(words, told + 1, total, path)
+        return JobProgress(words, told + 1, total, path)
 
     return read
 
 
-def upload_read(event: dict[str, Any], _told: int) -> Progress:
+def upload_read(event: dict[str, Any], _told: int) -> JobProgress:
     """For `loratui push --events`."""
     if event["type"] == "end":
-        return Progress("sent", 1, 1, safe_text(event.get("link")))
+        return JobProgress("sent", 1, 1, safe_text(event.get("link")))
     if event["type"] != "phase":
-        return Progress("sending")
+        return JobProgress("sending")
     done, total = whole(event.get("done")), whole(event.get("total"))
     what = f"{safe_text(event.get('name'))}: {bytes_of(done, total)}"
-    return Progress(f"sending {what}", done, total)
+    return JobProgress(f"sending {what}", done, total)
 
 
 def folder_words(path: Path, run: Path) -> str:

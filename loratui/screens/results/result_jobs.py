@@ -10,7 +10,7 @@ from pathlib import Path
 from textual.content import Content
 
 from loratui.errors import Refusal
-from loratui.results.best_checkpoint import Checkpoint, CheckpointHint
+from loratui.results.best_checkpoint import CheckpointHint, MeasuredStep
 from loratui.results.facts import RunFacts
 from loratui.results.parcel import REPOSITORY, make_parcel, parcel_lines
 from loratui.runs.find import saved_steps
@@ -73,7 +73,7 @@ class ResultJobs(SteadyScreen[bool]):
 
     run_dir: RunDir
     facts: RunFacts
-    found: tuple[Checkpoint, ...]
+    found: tuple[MeasuredStep, ...]
     hinted: CheckpointHint
 
     def tell(self, words: str, bad: bool = False) -> None:
@@ -235,8 +235,8 @@ class ResultJobs(SteadyScreen[bool]):
             copy(self.app, result.made[-1])
 
 
-def _checkpoint_line(step: int, found: tuple[Checkpoint, ...], best: int | None) -> Content:
-    one = next((one for one in found if one.step == step), Checkpoint(step))
+def _checkpoint_line(step: int, found: tuple[MeasuredStep, ...], best: int | None) -> Content:
+    one = next((one for one in found if one.step == step), MeasuredStep(step))
     facts = [] if one.loss is None else [f"loss {one.loss:.4f}"]
     facts += [] if one.norm is None else [f"norm {one.norm:.3g}"]
     facts += [] if one.views is None else [f"{one.views:.1f} views per image"]

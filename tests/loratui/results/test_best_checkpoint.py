@@ -9,7 +9,7 @@ from typing import Any
 
 from loratui.events.history import History
 from loratui.results.best_checkpoint import (
-    Checkpoint,
+    MeasuredStep,
     checkpoints_of,
     hint,
     on_what,
@@ -18,14 +18,14 @@ from loratui.results.best_checkpoint import (
 from loratui.results.paired import difference, student
 
 
-def at(step: int, shift: float, held: bool = True, norm: float = 1.0, views: float | None = None) -> Checkpoint:
+def at(step: int, shift: float, held: bool = True, norm: float = 1.0, views: float | None = None) -> MeasuredStep:
     """A checkpoint whose eight losses lie `shift` above 0.1, a little apart from each other and from other steps."""
     draws = random.Random(step)
     losses = tuple(0.1 + place / 50 + shift + draws.uniform(-0.0005, 0.0005) for place in range(8))
-    return Checkpoint(step, losses, held, norm, step / 10 if views is None else views, kept=True)
+    return MeasuredStep(step, losses, held, norm, step / 10 if views is None else views, kept=True)
 
 
-BASE = Checkpoint(0, at(0, 0.05).losses, True, 0.0, 0.0)
+BASE = MeasuredStep(0, at(0, 0.05).losses, True, 0.0, 0.0)
 
 
 def test_the_lowest_held_out_loss_is_taken_and_the_reason_said() -> None:
@@ -53,11 +53,11 @@ def test_of_two_within_the_noise_the_earlier_is_taken() -> None:
 LEVELS = (0.004, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8)  # losses by noise level, as far apart as they are in a run
 
 
-def scaled(step: int, *factors: float, kept: bool = True) -> Checkpoint:
+def scaled(step: int, *factors: float, kept: bool = True) -> MeasuredStep:
     """A checkpoint whose losses are the base model's by these factors, one for each draw."""
     rounds = [level for _ in range(len(factors) // 8) for level in LEVELS]
     losses = tuple(level * factor for level, factor in zip(rounds, factors, strict=True))
-    return Checkpoint(step, losses, True, 1.0, step / 10, kept)
+    return MeasuredStep(step, losses, True, 1.0, step / 10, kept)
 
 
 def test_losses_that_fall_in_every_draw_are_better_than_the_base_model_whatever_their_levels() -> None:
@@ -88,10 +88,10 @@ def test_measurements_of_different_lengths_are_compared_in_the_draws_that_they_s
 
 
 def test_a_log_with_means_alone_gives_a_weaker_hint() -> None:
-    one, other = (Checkpoint(n, (), True, 1.0, n / 10, True, mean) for n, mean in ((150, 0.2), (300, 0.1)))
-    said = hint((Checkpoint(0, (), True, mean=0.4), one, other), "style")
+    one, other = (MeasuredStep(n, (), True, 1.0, n / 10, True, mean) for n, mean in ((150, 0.2), (300, 0.1)))
+    said = hint((MeasuredStep(0, (), True, mean=0.4), one, other), "style")
     assert said.step == 300 and "their noise is not known" in said.sentences[0]
-    assert hint((Checkpoint(0, (), True, mean=0.05), one, other), "style").step is None
+    assert hint((MeasuredStep(0, (), True, mean=0.05), one, other), "style").step is None
 
 
 def test_differences_below_the_noise_are_said_and_the_views_decide() -> None:
@@ -139,9 +139,9 @@ def test_few_views_are_said_as_too_few() -> None:
 def test_one_checkpoint_none_and_unmeasured_ones_are_silent() -> None:
     assert hint((BASE, at(300, 0.0)), "style").step is None
     assert "one checkpoint" in hint((BASE, at(300, 0.0)), "style").sentences[0]
-    gone = Checkpoint(300, at(300, 0.0).losses, True, 1.0, 30.0, kept=False)
+    gone = MeasuredStep(300, at(300, 0.0).losses, True, 1.0, 30.0, kept=False)
     assert hint((BASE, gone), "style").sentences == ("No checkpoint is kept, so there is none to choose.",)
-    bare = (Checkpoint(1, kept=True), Checkpoint(2, kept=True))
+    bare = (MeasuredStep(1, kept=True), MeasuredStep(2, kept=True))
     assert hint(bare, "style").step is None
     assert "was not measured" in hint(bare, "style").sentences[0]
 
@@ -182,7 +182,7 @@ def test_the_log_is_read_with_what_is_damaged_left_out() -> None:
 
 
 def test_the_table_names_what_it_shows() -> None:
-    found = (BASE, at(300, 0.0), Checkpoint(600, at(600, 0.0).losses, True, 12.345, 60.0))
+    found = (BASE, at(300, 0.0), MeasuredStep(600, at(600, 0.0).losses, True, 12.345, 60.0))
     head, *rows = table_lines(found, 300)
     assert head.split() == ["step", "loss", "norm", "views"]
     assert rows[0].endswith("base model") and rows[1].startswith("*") and rows[1].endswith("the hint")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy
 import pytest
 
-from loratui.results.best_checkpoint import Checkpoint, hint
+from loratui.results.best_checkpoint import MeasuredStep, hint
 from loratui.results.paired import holm, student
 
 RUNS = 2000
@@ -28,11 +28,11 @@ def heavy(chance: numpy.random.Generator, shape: tuple[int, int]) -> numpy.ndarr
     return 0.1 * chance.standard_t(3, shape)
 
 
-def run(logs: numpy.ndarray) -> tuple[Checkpoint, ...]:
+def run(logs: numpy.ndarray) -> tuple[MeasuredStep, ...]:
     """A run whose checkpoints have the base model's losses times exp of a row each; the first row is the base."""
     losses = numpy.exp(logs) * LEVELS[numpy.arange(logs.shape[1]) % len(LEVELS)]
     return tuple(
-        Checkpoint(100 * place, tuple(map(float, row)), True, 1.0, 10.0 * place, place > 0)
+        MeasuredStep(100 * place, tuple(map(float, row)), True, 1.0, 10.0 * place, place > 0)
         for place, row in enumerate(losses)
     )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from loratui.children.lines import run_shown
+from loratui.children.output import run_shown
 from loratui.commands.follow import exit_code_of, follow
 from loratui.runs.find import RunNotFound, find_run, find_runs, run_info
 from loratui.runs.launch import LaunchError, create_run

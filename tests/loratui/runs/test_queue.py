@@ -16,8 +16,8 @@ from loratui.commands.follow import follow
 from loratui.errors import Refusal
 from loratui.runs import queue as queueing
 from loratui.runs.find import find_run, run_info
+from loratui.runs.inbox import ask
 from loratui.runs.queue import add, cancel, find_waiting, listed, move, queue_lines, take_up
-from loratui.runs.send import ask
 from loratui.terminal.text import show_path
 from trainer.contract.run import exits, queue
 from trainer.contract.run.events import EventLog

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from loratui.settings.answers import Answers, AnswersError, answers_text, parse_set, read_answers, write_answers
-from loratui.settings.lines import key_lines
+from loratui.settings.line_numbers import key_lines
 from loratui.settings.resolve import resolve
 from trainer.contract.settings.config import BY_KEY
 

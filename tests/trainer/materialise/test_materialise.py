@@ -27,7 +27,7 @@ from tests.datasets_made import (
 )
 from trainer.contract.pictures.folder import NoDataset, list_pictures
 from trainer.contract.pictures.sources import NoColumn, is_hub_source, origin_of, written_folder
-from trainer.materialise.__main__ import Teller, ending, materialise
+from trainer.materialise.__main__ import ProgressLines, ending, materialise
 from trainer.materialise.rows import WantedRows
 
 pytest.importorskip("datasets", reason="needs the extra 'datasets'")
@@ -41,7 +41,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def write(source: Path | str, wanted: WantedRows = PROMPT) -> Path:
-    return materialise(str(source), wanted, Teller())
+    return materialise(str(source), wanted, ProgressLines())
 
 
 def written(folder: Path, column: str = "prompt") -> dict[str, tuple[bytes, str | None]]:

@@ -32,7 +32,7 @@ class BadCheckpoint(ValueError):
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class SingleFile:
     """An SDXL checkpoint as its header and its companion folder tell it."""
 
     path: Path
@@ -44,7 +44,7 @@ class Checkpoint:
     beside: tuple[str, ...]  # tensors that SDXL does not have; they are passed over
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
+def read_checkpoint(path: Path) -> SingleFile:
     """Look at a file without loading a tensor. Raises BadCheckpoint."""
     try:
         info = path.stat()
@@ -101,7 +101,7 @@ def read_weights(path: Path) -> TensorHeader:
 
 
 @lru_cache(maxsize=16)
-def _read(path: Path, _size: int, _when: int, _beside: tuple[int, ...]) -> Checkpoint:
+def _read(path: Path, _size: int, _when: int, _beside: tuple[int, ...]) -> SingleFile:
     header = read_weights(path)
     names = header.shapes
     if kind := file_kind(names):
@@ -122,7 +122,7 @@ def _read(path: Path, _size: int, _when: int, _beside: tuple[int, ...]) -> Check
             raise BadCheckpoint(f"cannot be loaded: its {part} does not fit its configuration: {said}")
         extra += beside(part, config, parts[part])
     loss, zero = _loss(path, header), "ztsnr" in names
-    return Checkpoint(path, parts, _prediction(header, path), zero, header.kinds & TRAINABLE, loss, tuple(extra))
+    return SingleFile(path, parts, _prediction(header, path), zero, header.kinds & TRAINABLE, loss, tuple(extra))
 
 
 def _fits(path: Path, parts: dict[str, Shapes]) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 
-class Progress:
+class StageLog:
     """Prints a line every `every` steps of a stage."""
 
     def __init__(self, stage: str, total: int, every: int) -> None:
