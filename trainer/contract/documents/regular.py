@@ -1,0 +1,60 @@
+"""Reads the bytes of regular files up to a size: no pipe is waited for, no device is drained."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+from trainer.contract.documents.document import Document, unread
+from trainer.contract.units import in_bytes
+
+KINDS = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
+
+
+def read_bytes(path: Path, limit: int, follow: bool = True) -> Document[bytes]:
+    """The bytes of a regular file of at most `limit` bytes.
+
+    `follow`: whether the name itself may be a link. Names inside a run's folder may not: they are that run's own.
+    """
+    try:
+        descriptor = open_regular(path, follow)
+    except FileNotFoundError:
+        return Document(None, "it is missing", absent=True)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        return unread(_words(error))
+    with os.fdopen(descriptor, "rb") as file:
+        try:
+            found = file.read(limit + 1)  # a file of /proc has no size before it is read
+        except (OSError, MemoryError) as error:
+            return unread(_words(error))
+    return unread(f"it is larger than {in_bytes(limit)}") if len(found) > limit else Document(found)
+
+
+def read_regular(path: Path, limit: int) -> bytes | None:
+    """The bytes of a regular file of at most `limit` bytes; None if it is larger, no regular file, or unreadable."""
+    return read_bytes(path, limit).value
+
+
+def open_regular(path: Path, follow: bool = True) -> int:
+    """A descriptor to read a regular file from. Raises OSError, for what is no regular file too, or ValueError."""
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY  # a pipe without a writer is opened at once
+    descriptor = os.open(path, flags | (0 if follow else os.O_NOFOLLOW))
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        kind = next((words for is_kind, words in KINDS if is_kind(mode)), "a device")
+        raise OSError(errno.EINVAL, f"it is {kind} and not a file")
+    return descriptor
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, OSError):
+        match error.errno:
+            case errno.ELOOP:
+                return "it is a link, and links are not followed here"
+            case errno.EINVAL:
+                return str(error.strerror)
+        return f"it cannot be read: {error.strerror}"
+    return "it cannot be read"
