@@ -31,7 +31,7 @@ KIND_WORDS = {
     float: "a number",
     bool: "true or false",
 }
-_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+UTF16 = (codecs.BOMUTF16_LE, codecs.BOMUTF16_BE)
 # numbers that may fit no machine word or no float; a few words in strings look so too, which only costs a look
 _LONG = re.compile(r"[0-9]{19}|[eE]\+?[0-9]{3}|NaN|Infinity")
 _PLACE = re.compile(r"line (\d+),? column \d+")
@@ -39,7 +39,7 @@ _PLACE = re.compile(r"line (\d+),? column \d+")
 
 def as_text(raw: bytes) -> str:
     """`raw` as UTF-8, or as UTF-16 where it begins with that byte order mark. Raises UnicodeDecodeError."""
-    return raw.decode("utf-16" if raw.startswith(_UTF16) else "utf-8-sig")
+    return raw.decode("utf-16" if raw.startswith(UTF16) else "utf-8-sig")
 
 
 def parse_json(raw: bytes | str, kind: type[T], constants: bool = False, parts: int = MAX_PARTS) -> Document[T]:
