@@ -31,7 +31,7 @@ KIND_WORDS = {
     float: "a number",
     bool: "true or false",
 }
-UTF16 = (codecs.BOMUTF16_LE, codecs.BOMUTF16_BE)
+UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # numbers that may fit no machine word or no float; a few words in strings look so too, which only costs a look
 _LONG = re.compile(r"[0-9]{19}|[eE]\+?[0-9]{3}|NaN|Infinity")
 _PLACE = re.compile(r"line (\d+),? column \d+")
