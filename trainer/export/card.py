@@ -17,7 +17,13 @@ from trainer.contract.run.exports import (
     dora_readers,
     embedding_names,
 )
-from trainer.contract.run.interface_prompts import a1111_prompt, comfyui_prompt, invokeai_prompt, swarmui_prompt
+from trainer.contract.run.interface_prompts import (
+    a1111_prompt,
+    comfyui_prompt,
+    invokeai_prompt,
+    is_invokeai_name,
+    swarmui_prompt,
+)
 from trainer.contract.settings.arithmetic import learning_rates, views_per_image
 from trainer.contract.settings.config import SDXL, SMALL, TrainConfig, vae_source
 from trainer.contract.settings.prompts import sample_pictures
@@ -127,12 +133,15 @@ def _interfaces(config: TrainConfig, names: dict[str, str]) -> list[str]:
 
     imported = f"Import {code(lora)}" + (f" and {files}" if files else "")
     tag = f"<lora:{config.name}:1>"
+    unfound = [one for one in names.values() if not is_invokeai_name(one)]
+    renamed = f"; give {', '.join(map(code, unfound))} a name of Latin letters there" if unfound else ""
     sections = {
         "AUTOMATIC1111, Forge, SD.Next": f"{put('models/Lora', 'embeddings')}; prompt: "
         + code(f"{a1111_prompt(prompt, names)} {tag}"),
         "ComfyUI": f"{put('models/loras', 'models/embeddings')}; load the LoRA with LoraLoader; prompt: "
         + code(comfyui_prompt(prompt, names)),
-        "InvokeAI": f"{imported} in the model manager; add the LoRA; prompt: {code(invokeai_prompt(prompt, names))}",
+        "InvokeAI": f"{imported} in the model manager{renamed}; add the LoRA; prompt: "
+        + code(invokeai_prompt(prompt, names)),
         "SwarmUI": f"{put('Models/Lora', 'Models/Embeddings')}; prompt: "
         + code(f"{swarmui_prompt(prompt, names)} {tag}"),
     }

@@ -1,11 +1,17 @@
 """What other programs make of one layer of a LoRA file: their arithmetic, said again in our own words.
 
 Each reader takes the base weight W (out, in) in fp32 and the layer as the file has it, and returns the change of W at
-strength 1. Sources, as read in November 2026: ComfyUI comfy/weight_adapter/lora.py LoRAAdapter.calculate_weight and
-base.py weight_decompose (Forge: backend/patcher/lora.py, the same); AUTOMATIC1111 extensions-builtin/Lora/network.py
-NetworkModule.finalize_updown and apply_weight_decompose (SD.Next modules/lora/network.py, but for the place of the
-scale); PEFT tuners/lora/dora.py DoraLinearLayer; kohya sd-scripts networks/lora.py LoRAInfModule.merge_to; InvokeAI
-backend/patches/layers/dora_layer.py DoRALayer.get_weight.
+strength 1. Sources, each at the commit that was read:
+
+* ComfyUI 9c0cf36: comfy/weight_adapter/base.py weight_decompose; Forge dfdcbab: backend/patcher/lora.py, the same.
+  SwarmUI 062407c draws with ComfyUI.
+* AUTOMATIC1111, as Forge dfdcbab carries it: packages_3rdparty/webui_lora_collection/network.py NetworkModule
+  .finalize_updown and apply_weight_decompose; InvokeAI 8e71a8a: backend/patches/layers/dora_layer.py DoRALayer
+  .get_weight, the same.
+* SD.Next 058a7f0: modules/lora/network.py NetworkModule.apply_weight_decompose; of before, with the scale last.
+* kohya-ss/sd-scripts 48d368f: networks/lora.py LoRAInfModule.merge_to; stable-diffusion.cpp 97d2990:
+  src/model/adapter/lora.hpp get_lora_weight_diff. Neither knows dora_scale.
+* PEFT, as it is installed: tuners/lora/dora.py DoraLinearLayer (a test compares).
 """
 
 from __future__ import annotations
@@ -55,12 +61,22 @@ def a1111(weight: torch.Tensor, layer: FileLayer) -> torch.Tensor:
 
 
 def sdnext(weight: torch.Tensor, layer: FileLayer) -> torch.Tensor:
-    """SD.Next: the same, but the scale comes last, so that alpha must be the rank with DoRA."""
+    """SD.Next: the lengths of rows where dora_scale is (out, 1), else of columns."""
+    product = layer.scale * layer.product()
+    lengths = layer.magnitude
+    if lengths is None or lengths.dim() < 2 or lengths.shape != (weight.shape[0], 1):
+        return _columns(weight, product, lengths)
+    moved = weight + product
+    return moved * (lengths.float() / moved.norm(dim=1, keepdim=True)) - weight
+
+
+def sdnext_of_before(weight: torch.Tensor, layer: FileLayer) -> torch.Tensor:
+    """SD.Next of before: the columns, and the scale comes last, so that alpha must be the rank with DoRA."""
     return layer.scale * _columns(weight, layer.product(), layer.magnitude)
 
 
 def kohya(weight: torch.Tensor, layer: FileLayer) -> torch.Tensor:
-    """kohya's scripts: up @ down alone; dora_scale is left out."""
+    """kohya's scripts and stable-diffusion.cpp: up @ down alone; dora_scale is left out."""
     return layer.scale * layer.product()
 
 
@@ -85,7 +101,8 @@ INTERFACES: dict[str, Reader] = {
     "ComfyUI and Forge": comfyui,
     "AUTOMATIC1111 and InvokeAI": a1111,
     "SD.Next": sdnext,
-    "kohya's scripts": kohya,
+    "SD.Next of before": sdnext_of_before,
+    "kohya's scripts and stable-diffusion.cpp": kohya,
 }
 INTERFACES_DORA = {name: one for name, one in INTERFACES.items() if one is not kohya}
 LIBRARIES: dict[str, Reader] = {"diffusers and PEFT": peft}

@@ -110,7 +110,11 @@ def test_each_interface_has_its_own_prompt(settings: Callable[..., TrainConfig])
     assert r"`a \(small\) mascot_emb, \[red\], with mascot_emb. <lora:mascot:1>`" in card
     assert r"`a \(small\) embedding:mascot_emb , [red], with embedding:mascot_emb .`" in card
     assert r"`a \(small\) <mascot_emb>, [red], with <mascot_emb>.`" in card
-    assert r"`a \(small\) <embed:mascot_emb>, [red], with <embed:mascot_emb>. <lora:mascot:1>`" in card
+    assert r"`a \(small\) <embed:mascot_emb>, \[red\], with <embed:mascot_emb>. <lora:mascot:1>`" in card
+    assert "in the model manager; add" in card
+    assert "`mascot_猫_emb` a name of Latin letters there" in model_card(
+        settings(name="mascot", dataset__trigger="TOK,猫"), 5, 6, []
+    )
     assert "as AUTOMATIC1111, Forge and ComfyUI read it" in card and "SD.Next and InvokeAI" in card
 
 

@@ -18,7 +18,7 @@ OLD_DIFFUSERS = "pytorch_lora_weights.safetensors"  # where it lay before
 CARD = "README.md"
 
 B_LORA = {"content": "up_blocks.0.attentions.0", "style": "up_blocks.0.attentions.1"}  # Frenkel et al. 2024
-# they leave out dora_scale without a word (kohya's networks/lora.py knows lora_down, lora_up and alpha alone)
+# they leave out dora_scale without a word: they read lora_down, lora_up and alpha alone (trainer/export/readers.py)
 WITHOUT_DORA = ("kohya's scripts", "stable-diffusion.cpp")
 
 
@@ -129,6 +129,7 @@ FOR_DIFFUSERS = ExportFile(
     (Use("diffusers", "{script}", "the whole script, with the folder"),),
     axis="output",
     form="diffusers",
+    # SD.Next computes this axis as well, but not under these names (058a7f0, modules/lora/lora_load.py)
     readers=("diffusers", "PEFT"),
     whom="diffusers",
     formerly=OLD_DIFFUSERS,
