@@ -44,6 +44,7 @@ class BaseModelNeed:
     vae: str = "auto"  # as model.vae has it
     half: bool = True
     revision: str = ""  # as model.revision has it
+    vae_revision: str = ""  # as model.vae_revision has it
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> BaseModelNeed:
@@ -53,6 +54,7 @@ class BaseModelNeed:
             str(values["model.vae"]),
             half,
             str(values["model.revision"]),
+            str(values["model.vae_revision"]),
         )
 
     def vae_of(self, base: str) -> str:
@@ -95,9 +97,10 @@ def look_vae(base: str, need: BaseModelNeed) -> BaseModelFacts | None:
         return None
     return _of_hub(
         vae,
-        cached_vae(vae),
+        cached_vae(vae, need.vae_revision),
         lambda names: part_files(names, "", half=False),
         SDXL_PARAMETERS["vae"] * 4,  # its owner has it in fp32 only
+        need.vae_revision,
     )
 
 
@@ -110,7 +113,7 @@ def ask_missing(values: Mapping[str, Any]) -> bool:
     found = [one for one in (look(base, need), look_vae(base, need)) if one is not None]
     learnt = False
     for one in found:
-        revision = need.revision if one.value == base else ""
+        revision = need.revision if one.value == base else need.vae_revision
         if one.kind == "hub" and not one.here and not one.trouble and remembered(one.value, revision) is None:
             try:
                 ask(one.value, revision=revision)

@@ -56,9 +56,9 @@ def advice(known: BaseModelFacts) -> list[str]:
 def base_rows(config: TrainConfig) -> tuple[tuple[str, str, str], ...]:
     """Label, value and note of what a plan says of the base model; nothing for the one that ships."""
     loss = loss_row(config)
-    if config.model.base == SMALL:
-        return loss if config.model.prediction != "auto" or config.model.zero_snr != "auto" else ()
     need = BaseModelNeed.of(flat(config))
+    if config.model.base == SMALL and look_vae(SMALL, need) is None:
+        return loss if config.model.prediction != "auto" or config.model.zero_snr != "auto" else ()
     known, vae = look(config.model.base, need), look_vae(config.model.base, need)
     rows = [_place_row("model", known)]
     if vae is not None:
@@ -68,8 +68,10 @@ def base_rows(config: TrainConfig) -> tuple[tuple[str, str, str], ...]:
     rows.append(("licence", known.licence or "not known", "" if known.licence else "read it before you share a LoRA"))
     if known.kind == "hub" and not known.here:
         rows.append(("gated", gate(known), "; ".join(advice(known))))
-    if known.kind == "hub" and known.commit:
-        rows.append(("revision", known.commit[:12], "written into the run's answers, so that a replay takes the same"))
+    for label, one in (("revision", known), ("VAE revision", vae)):
+        if one is not None and one.kind == "hub" and one.commit:
+            said = "written into the run's answers, so that a replay takes the same"
+            rows.append((label, one.commit[:12], said))
     return (*rows, *loss)
 
 

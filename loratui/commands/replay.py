@@ -33,7 +33,7 @@ from trainer.contract.run.changes import SettingChange
 from trainer.contract.run.events import Tail
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.arithmetic import trained_images
-from trainer.contract.settings.config import TrainConfig, flat, load_config
+from trainer.contract.settings.config import TrainConfig, flat, load_config, stale_pins
 
 Say = Callable[[str], None]
 
@@ -215,6 +215,7 @@ def _decided(resolved: Resolved) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def _merged(answers: Answers, overrides: dict[str, Any]) -> Answers:
     values = {**answers.values, **{key: value for key, value in overrides.items() if key != "preset"}}
+    values |= stale_pins(answers.values, values, overrides)
     for key in ("dataset.path", "prior.path"):
         if values.get(key) and not str(values[key]).startswith(("~", "/")) and not names_hub(key, values[key]):
             values[key] = str(Path(values[key]).absolute())  # the run's copy replays from any folder

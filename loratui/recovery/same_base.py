@@ -12,7 +12,7 @@ from trainer.contract.basemodel.vae import NoVae, check_vae
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, flat, nested, vae_source
 
-PLACES = ("model.base", "model.revision", "model.vae")
+PLACES = ("model.base", "model.revision", "model.vae", "model.vae_revision")
 READ_IN = ("train.precision", "model.vae_precision")  # the checkpoint's own decide which files it was trained on
 
 
@@ -29,7 +29,7 @@ def other_base(run: RunDir, old: TrainConfig, new: TrainConfig, step: int) -> li
     try:
         base = base_of(new.model)
         if own := vae_source(new.model):
-            check_vae(own, base)
+            check_vae(own, base, new.model.vae_revision)
         identity = json.loads((run.checkpoint(step) / "state.json").read_bytes())["identity"]
         saved = {key: identity["settings"].get(key, after[key]) for key in READ_IN}
         found = base_digests(TrainConfig.model_validate(nested({**after, **saved})))

@@ -37,7 +37,7 @@ def amended(run: RunDir, values: Mapping[str, Any], step: int | None) -> tuple[T
     from loratui.settings.problems import validated
     from trainer.contract.run.changes import changes_between, refusals_of
     from trainer.contract.run.longer import FRACTIONS, held_pivot
-    from trainer.contract.settings.config import flat, vae_source
+    from trainer.contract.settings.config import flat, stale_pins, vae_source
 
     old = _config(run)
     new = validated({**flat(old), **values}, lambda key: f"--set {key}")
@@ -46,6 +46,8 @@ def amended(run: RunDir, values: Mapping[str, Any], step: int | None) -> tuple[T
     if "model.base" in values and "model.vae" not in values and vae_source(old.model) and not vae_source(new.model):
         held_vae = {"model.vae": vae_source(old.model)}  # with auto it went with the name of the base model
         new = validated({**flat(new), **held_vae}, lambda key: f"--set {key}")
+    if stale := stale_pins(flat(old), flat(new), values):
+        new = validated({**flat(new), **stale}, lambda key: f"--set {key}")
     changes = changes_between(old, new)
     refused = [] if step is None else [*refusals_of(old, new, step), *other_base(run, old, new, step)]
     refused += [

@@ -17,7 +17,7 @@ from loratui.settings.problems import AnswersError, wrong_value
 from trainer.contract.pictures.folder import read_regular
 from trainer.contract.run.lock import AlreadyRunning, RunLock, lock_holder
 from trainer.contract.run.rundir import can_see, home_folder, make_private, write_atomic
-from trainer.contract.settings.config import BY_KEY
+from trainer.contract.settings.config import BY_KEY, stale_pins
 
 FILE = "draft.json"  # of the time when there was one draft; taken over
 KEPT = 20  # drafts; with a new one the oldest goes
@@ -49,6 +49,7 @@ class Draft(BaseModel):
     def with_settings(self, changes: dict[str, Any]) -> Draft:
         """A draft with these values under their dotted keys; None takes a choice back."""
         merged = {**self.values, **changes}
+        merged |= stale_pins(self.values, merged, changes)
         return self.model_copy(update={"values": {key: one for key, one in merged.items() if one is not None}})
 
     @property

@@ -11,7 +11,7 @@ from loratui.settings.answers import Answers, counted_images, preset_values
 from loratui.settings.presets import preset
 from loratui.settings.problems import AnswersError, validated
 from trainer.contract.pictures.sources import origin_of
-from trainer.contract.settings.config import BY_KEY, SMALL, TrainConfig
+from trainer.contract.settings.config import BY_KEY, SMALL, TrainConfig, stale_pins
 
 Layer = Literal["default", "preset", "answers", "--set"]
 FOLDERS = ("dataset.path", "prior.path")
@@ -54,9 +54,11 @@ def resolve(answers: Answers, overrides: Mapping[str, Any] | None = None, images
         line = answers.lines.get(key)
         values[key] = value
         origins[key] = ValueSource("answers", f"{answers.source}:{line}" if line else answers.source)
+    before = dict(values)
     for key, value in overrides.items():
         values[key] = value
         origins[key] = ValueSource("--set", "command line")
+    values |= stale_pins(before, values, overrides)
     values["preset"] = name
     if "preset" not in overrides:
         line = answers.lines.get("preset")

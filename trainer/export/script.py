@@ -110,10 +110,11 @@ def _loading(config: TrainConfig) -> tuple[list[str], str]:
         classes.insert(0, "AutoencoderKL")
         here = Path(own_vae).expanduser()
         shown = here.name if here.exists() else own_vae
-        folder = cached_vae(own_vae) if is_hub_id(own_vae) else here
+        folder = cached_vae(own_vae, config.model.vae_revision) if is_hub_id(own_vae) else here
         way = "single_file" if here.is_file() else "pretrained"
         variant = "" if here.is_file() else _variant(config, folder, "")
-        lines.append(f"vae = AutoencoderKL.from_{way}({python(shown)}, {half}{variant})")
+        pin = _pin(own_vae, config.model.vae_revision)
+        lines.append(f"vae = AutoencoderKL.from_{way}({python(shown)}, {half}{variant}{pin})")
     vae = "vae=vae, " if own_vae else ""
     if base_name(config).endswith(".safetensors"):
         lines.append(f"pipe = StableDiffusionXLPipeline.from_single_file(base, {vae}{half})")
@@ -123,9 +124,8 @@ def _loading(config: TrainConfig) -> tuple[list[str], str]:
         except NotSDXL:
             folder = None
         unet = folder / "unet" if folder is not None else None
-        pinned = is_hub_id(config.model.base) and config.model.revision
-        revision = f", revision={python(config.model.revision)}" if pinned else ""
-        loaded = f"from_pretrained(base, {vae}{half}{_variant(config, unet, 'unet')}{revision})"
+        pin = _pin(config.model.base, config.model.revision)
+        loaded = f"from_pretrained(base, {vae}{half}{_variant(config, unet, 'unet')}{pin})"
         lines.append(f"pipe = StableDiffusionXLPipeline.{loaded}")
     if scheduler := _scheduler(config):
         name, line = scheduler
@@ -143,6 +143,11 @@ def _loading(config: TrainConfig) -> tuple[list[str], str]:
     elif not is_hub_id(config.model.base):
         base += "  # what the run was given on its own disk: put the path here"
     return imports, "\n".join([base, *lines])
+
+
+def _pin(model: str, revision: str) -> str:
+    """The argument that takes the commit of a model of the hub that the run took."""
+    return f", revision={python(revision)}" if revision and is_hub_id(model) else ""
 
 
 def _variant(config: TrainConfig, folder: Path | None, part: str) -> str:

@@ -55,12 +55,13 @@ class Missing:
 def wanted(config: TrainConfig) -> list[WantedFiles]:
     """What of the hub's models a configuration needs and the hub's cache has not; nothing is asked of the network."""
     base, vae, revision = config.model.base, vae_source(config.model), config.model.revision
+    vae_revision = config.model.vae_revision
     half = config.train.precision != "fp32"
     found = []
     if base != SMALL and is_hub_id(base) and cached_base(base, not vae, revision) is None:
         found.append(WantedFiles(base, lambda names: base_files(names, half, not vae), revision))
-    if vae and is_hub_id(vae) and cached_vae(vae) is None:
-        found.append(WantedFiles(vae, lambda names: part_files(names, "", half=False)))
+    if vae and is_hub_id(vae) and cached_vae(vae, vae_revision) is None:
+        found.append(WantedFiles(vae, lambda names: part_files(names, "", half=False), vae_revision))
     return found
 
 
@@ -197,8 +198,11 @@ def explain(error: Exception, repo: str) -> NotFetched | None:
             )
         case errors.RevisionNotFoundError():
             return NotFetched(
-                f"'{repo}' has no such revision as model.revision names",
-                [f"look at the commits on {page}, and correct model.revision, or leave it empty for the newest"],
+                f"'{repo}' has no such revision as the settings name",
+                [
+                    f"look at the commits on {page}, and correct model.revision, or of the VAE model.vae_revision; "
+                    "empty is the newest"
+                ],
             )
         case errors.RepositoryNotFoundError():
             return NotFetched(

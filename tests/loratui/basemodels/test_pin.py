@@ -1,4 +1,4 @@
-"""The commit of a base model of the hub: a run writes down the one it takes, and takes that one again."""
+"""The commits of a base model and VAE of the hub: a run writes down those that it takes, and takes them again."""
 
 from __future__ import annotations
 
@@ -11,18 +11,26 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from loratui.basemodels.words import base_rows
 from loratui.commands.replay import prepare
 from loratui.runs.launch import create_run
-from loratui.settings.answers import read_answers
+from loratui.settings.answers import Answers, read_answers
+from loratui.settings.draft import Draft
+from loratui.settings.resolve import resolve
 from tests.hubplace import hub_at
-from trainer.contract.basemodel.digests import base_digests
+from trainer.contract.basemodel.digests import base_digests, own_vae
 from trainer.contract.basemodel.inspect import small_model
+from trainer.contract.run.changes import changes_between, refusals_of
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import load_config
+from trainer.export.script import script
+from trainer.model.download import wanted
 from trainer.model.parts import base_source, load_parts
+from trainer.model.tokens import Vocabulary
+from trainer.step.trainee import run_identity
 
 OLD, NEW = "a" * 40, "b" * 40
-NAME = "owner/name"
+NAME, VAE = "owner/name", "owner/vae"
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,21 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cache:
     tensors = load_file(unet)
     tensors["conv_in.bias"][0] += 1
     save_file(tensors, unet, {"format": "pt"})
+    (found.place / "refs").mkdir()
+    found.main_is(OLD)
+    return found
+
+
+@pytest.fixture
+def vaes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cache:
+    """The same of a VAE by itself; its second commit differs in one number."""
+    found = Cache(hub_at(monkeypatch, tmp_path) / "models--owner--vae")
+    for commit in (OLD, NEW):
+        shutil.copytree(small_model() / "vae", found.snapshot(commit))
+    weights = found.snapshot(NEW) / "diffusion_pytorch_model.safetensors"
+    tensors = load_file(weights)
+    tensors["encoder.conv_in.bias"][0] += 1
+    save_file(tensors, weights, {"format": "pt"})
     (found.place / "refs").mkdir()
     found.main_is(OLD)
     return found
@@ -91,3 +114,48 @@ def test_a_resume_knows_one_commit_from_another_by_its_contents(cache: Cache, ma
         cache.snapshot(NEW) / "unet" / "diffusion_pytorch_model.safetensors",
     )
     assert base_digests(load_config(made("same", **{"model.base": NAME, "model.revision": NEW}).config)) == old
+
+
+def test_a_vae_of_the_hub_is_written_down_as_well_and_shown(vaes: Cache, made: Callable[..., RunDir]) -> None:
+    first = made("first", **{"model.vae": VAE})
+    config = load_config(first.config)
+    assert config.model.vae_revision == read_answers(first.answers).values["model.vae_revision"] == OLD
+    assert ("VAE revision", OLD[:12]) in {row[:2] for row in base_rows(config)}
+    vaes.main_is(NEW)
+    again, anew = (
+        load_config(made("again", first.answers).config),
+        load_config(made("anew", **{"model.vae": VAE}).config),
+    )
+    assert again == config and anew.model.vae_revision == NEW
+    assert own_vae(again) == str(vaes.snapshot(OLD)) and own_vae(anew) == str(vaes.snapshot(NEW))
+    assert {part for part, one in base_digests(again).items() if one != base_digests(anew)[part]} == {"vae"}
+    line = next(one for one in script(config, Vocabulary.of(("TOK",), 2)).splitlines() if one.startswith("vae = "))
+    assert f"AutoencoderKL.from_pretrained('{VAE}'" in line.replace('"', "'") and OLD in line
+    there = config.model.model_copy(update={"vae_revision": "c" * 40})  # a commit that is not on this disk
+    missing = [(one.repo, one.revision) for one in wanted(config.model_copy(update={"model": there}))]
+    assert missing == [(VAE, "c" * 40)]
+
+
+def test_where_a_vae_lay_is_no_part_of_what_a_run_is(vaes: Cache, made: Callable[..., RunDir]) -> None:
+    pinned, free = (load_config(made(name, **{"model.vae": VAE}).config) for name in ("pinned", "free"))
+    free = free.model_copy(update={"model": free.model.model_copy(update={"vae_revision": ""})})
+    assert changes_between(pinned, free) and not refusals_of(pinned, free, 1)
+    assert run_identity(pinned, (), (), {}) == run_identity(free, (), (), {})
+
+
+@pytest.mark.parametrize(
+    ("asked", "left"),
+    [
+        ({}, (OLD, NEW)),
+        ({"model.base": "other/base"}, ("", NEW)),
+        ({"model.vae": "other/vae"}, (OLD, "")),
+        ({"model.vae": "auto"}, (OLD, "")),
+        ({"model.base": "other/base", "model.revision": "v2"}, ("v2", NEW)),
+    ],
+)
+def test_a_revision_goes_with_its_model(asked: dict[str, str], left: tuple[str, str]) -> None:
+    values = {"model.base": NAME, "model.revision": OLD, "model.vae": VAE, "model.vae_revision": NEW}
+    model = resolve(Answers("object", values, {}, "a.toml"), asked).config.model
+    assert (model.revision, model.vae_revision) == left
+    drawn = Draft(values=dict(values)).with_settings(dict(asked))
+    assert (drawn.get("model.revision"), drawn.get("model.vae_revision")) == left

@@ -90,7 +90,7 @@ def own_vae(config: TrainConfig) -> str:
     """The VAE of the settings as a path where it is on this disk, else its hub id; empty: the base model's own."""
     own = vae_source(config.model)
     if not own or is_hub_id(own):
-        return str((own and cached_vae(own)) or own)
+        return str((own and cached_vae(own, config.model.vae_revision)) or own)
     return str(Path(own).expanduser())
 
 

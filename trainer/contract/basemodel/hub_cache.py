@@ -49,9 +49,9 @@ def cached_base(repo: str, with_vae: bool = False, revision: str = "") -> Path |
     return there if there is not None and not lacking(there, with_vae) else None
 
 
-def cached_vae(repo: str) -> Path | None:
+def cached_vae(repo: str, revision: str = "") -> Path | None:
     """The cached folder of a VAE by itself, if it is whole."""
-    there = snapshot(repo)
+    there = snapshot(repo, revision)
     return there if there is not None and not lacking_weights(there, "") else None
 
 

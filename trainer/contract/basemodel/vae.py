@@ -31,10 +31,10 @@ class NoVae(ValueError):
     """The VAE of the settings cannot be used; a sentence."""
 
 
-def check_vae(value: str, base: BaseModel) -> None:
+def check_vae(value: str, base: BaseModel, revision: str = "") -> None:
     """Look at `value`, a VAE beside `base`, without loading a tensor. Raises NoVae.
 
-    One of the hub is looked into where the hub's cache has it; nothing is asked or downloaded.
+    One of the hub is looked into where the hub's cache has that `revision`; nothing is asked or downloaded.
     """
     path = Path(value).expanduser()
     try:
@@ -44,7 +44,7 @@ def check_vae(value: str, base: BaseModel) -> None:
             _fits(vae_file_config(path, base), base)
         elif not is_hub_id(value):
             raise NoVae(not_here(value, "VAE", "model.vae"))
-        elif (there := cached_vae(value)) is not None:
+        elif (there := cached_vae(value, revision)) is not None:
             _fits(read_vae_folder(there), base)
     except (BadFolder, BadCheckpoint) as error:
         raise NoVae(f"'{value}' {error}") from None

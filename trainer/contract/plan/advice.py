@@ -47,7 +47,7 @@ def refusals(config: TrainConfig) -> list[str]:
         unet = unet_config(config)
         base = base_of(config.model)
         if own := vae_source(config.model):
-            check_vae(own, base)
+            check_vae(own, base, config.model.vae_revision)
         elif base.source is not None and not base.vae and not is_hub_id(config.model.base):
             found.append(
                 "model.vae: the base model brings no VAE of its own; set it to madebyollin/sdxl-vae-fp16-fix, or to "
@@ -140,6 +140,8 @@ def _of_base(config: TrainConfig, loss: Loss) -> list[str]:
         found.append(f"the base model has {count} that SDXL does not have, such as {extra[0]}: passed over")
     if model.revision and not is_hub_id(model.base):
         found.append("model.revision is for a base model of the hub; this one lies on this disk, and it is not used")
+    if model.vae_revision and not is_hub_id(vae_source(model)):
+        found.append("model.vae_revision is for a VAE of the hub; this one lies on this disk, and it is not used")
     return found
 
 

@@ -16,8 +16,9 @@ Effect = Literal["none", "rounding", "training"]
 but sums may be rounded otherwise; training: from the checkpoint on it is another training than the one begun."""
 
 # the pictures and weights that these lead to are compared themselves
-FREE = frozenset({"name", "preset", "prior.path", "model.base", "model.revision", "model.vae"}) | {
-    f"dataset.{name}" for name in ("path", "subset", "split", "skip", "hold_out", "accept")
+FREE = frozenset({"name", "preset", "prior.path"}) | {
+    *(f"model.{name}" for name in ("base", "revision", "vae", "vae_revision")),
+    *(f"dataset.{name}" for name in ("path", "subset", "split", "skip", "hold_out", "accept")),
 }
 KEPT = tuple(f"train.{name}" for name in ("checkpoint_every", "keep_checkpoints", "sample_every"))
 FREE_SECTIONS = ("sample.", "export.", "tracker.", *KEPT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -109,6 +110,20 @@ def vae_source(model: Model) -> str:
     if model.vae != "auto":
         return model.vae
     return SDXL_VAE if model.base == SDXL else ""
+
+
+def stale_pins(old: Mapping[str, Any], new: Mapping[str, Any], given: Collection[str]) -> dict[str, str]:
+    """Revisions that `new` took over from `old` (both by dotted keys) and that are another model's: to be emptied.
+
+    `given`: the keys that a person named with the new values; a revision among them is meant.
+    """
+
+    def models(values: Mapping[str, Any]) -> dict[str, str]:
+        base, vae = (str(values.get(key) or BY_KEY[key].default) for key in ("model.base", "model.vae"))
+        return {"model.revision": base, "model.vae_revision": vae_source(Model.model_construct(base=base, vae=vae))}
+
+    before, after = models(old), models(new)
+    return {key: "" for key, one in after.items() if one != before[key] and new.get(key) and key not in given}
 
 
 def flat(config: TrainConfig) -> dict[str, Any]:

@@ -49,6 +49,13 @@ class Model(Section):
         source=SEED,
         min_length=1,
     )
+    vae_revision: str = setting(
+        "",
+        "VAE revision",
+        "Which commit, branch or tag of a VAE of the hub, as model.revision is of the base model.",
+        source="the hub's revisions",
+        pattern=r"^[A-Za-z0-9]?[\w./-]*$",
+    )
     vae_precision: Literal["auto", "fp32", "training"] = setting(
         "auto",
         "VAE precision",
