@@ -65,7 +65,7 @@ def open_picture(name: str, path: Path, background: str = "#ffffff") -> OpenedPi
 def _open(name: str, path: Path, passes: int, background: str) -> OpenedPicture:
     import warnings
 
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # said as a finding, not on the screen
     try:
@@ -73,7 +73,7 @@ def _open(name: str, path: Path, passes: int, background: str) -> OpenedPicture:
     except Image.DecompressionBombError as error:
         found = re.search(r"\((\d+) pixels\)", str(error))
         return OpenedPicture(problem=_bomb(name, int(found[1]) if found else None))
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
+    except Exception:  # as below: of what a damaged file raises no list is whole
         what, remedy = unreadable_words(first_bytes(path))
         said = what or "this is no picture that can be read (JPEG, PNG, WebP, BMP, TIFF, GIF or AVIF)"
         return OpenedPicture(problem=_block("unreadable", name, None, said, remedy or SKIP))

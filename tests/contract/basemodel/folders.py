@@ -101,6 +101,10 @@ def coarse(folder: Path) -> None:
 _UNET, _CONFIG, _SCHEDULER = f"unet/{UNET}", "unet/config.json", "scheduler/scheduler_config.json"
 # what is done to the folder, and what is said of it then
 BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "layers without end": (
+        lambda folder: rewrite(folder / "text_encoder" / "config.json", num_hidden_layers=10**12),
+        r"text_encoder does not fit its configuration",
+    ),
     "inpainting": (family("StableDiffusionXLInpaintPipeline"), "an SDXL inpainting model"),
     "edits": (family("StableDiffusionXLInstructPix2PixPipeline"), r"InstructPix2Pix"),
     "sd15": (family("StableDiffusionPipeline"), r"Stable Diffusion 1\.5 or 2 \(StableDiffusionPipeline\)"),

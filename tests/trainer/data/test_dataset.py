@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from collections import Counter
@@ -13,6 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
+from loratui.curation.checks.files import open_picture
 from tests.trainer.conftest import draw_dataset, make_config
 from trainer.contract.pictures.decoding import BadPicture
 from trainer.contract.settings.config import TrainConfig
@@ -111,6 +113,22 @@ def test_a_bomb_is_refused_by_its_header(tmp_path: Path) -> None:
     Image.new("1", (20_000, 20_000)).save(tmp_path / "a.png")
     with pytest.raises(BadPicture, match="megapixels"):
         images.open_rgb(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("at", range(81, 1984, 97))
+def test_whatever_a_decoder_raises_is_a_picture_that_cannot_be_used(at: int, tmp_path: Path) -> None:
+    """AVIF's raises RuntimeError for pixels that are damaged, others other kinds; training and check say the same."""
+    out = io.BytesIO()
+    Image.effect_noise((64, 48), 60).convert("RGB").save(out, "AVIF")
+    raw = bytearray(out.getvalue())
+    raw[min(at, len(raw) - 1)] ^= 0xFF
+    (tmp_path / "a.avif").write_bytes(raw)
+    try:
+        images.open_rgb(tmp_path / "a.avif")
+        trains = True
+    except BadPicture as error:
+        trains = not str(error)
+    assert (open_picture("a.avif", tmp_path / "a.avif").problem is None) == trains
 
 
 def test_all_bad_files_are_named_at_once(tmp_path: Path) -> None:

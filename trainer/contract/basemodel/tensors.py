@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from trainer.contract.basemodel.headers import Shapes
 
 Tensor = tuple[str, tuple[int, ...]]
+MOST = 50_000  # tensors of a part that are counted; SDXL's unet has 1,680, and a layer count may be any number
 
 # with another value of one of these the unet has other layers than are counted here
 _PLAIN: dict[str, tuple[Any, ...]] = {
@@ -30,9 +32,9 @@ def wanted_tensors(part: str, config: dict[str, Any]) -> Shapes | None:
     """Name and shape of all tensors of a part; None for a configuration of a kind that is not counted here."""
     try:
         if part == "unet":
-            return dict(_unet(config)) if _is_plain(config) else None
-        return dict(_vae(config) if part == "vae" else _clip(config, part == "text_encoder_2"))
-    except (KeyError, TypeError, IndexError, ValueError):
+            return dict(islice(_unet(config), MOST)) if _is_plain(config) else None
+        return dict(islice(_vae(config) if part == "vae" else _clip(config, part == "text_encoder_2"), MOST))
+    except (KeyError, TypeError, IndexError, ValueError, OverflowError):
         return None
 
 

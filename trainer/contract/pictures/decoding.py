@@ -42,5 +42,5 @@ def usable(path: Path) -> Iterator[Image]:
         raise BadPicture("; ".join(filter(None, (what or "no picture in any known format", remedy)))) from None
     except Image.DecompressionBombError:
         raise BadPicture(f"more than {MAX_PIXELS // 10**6} megapixels") from None
-    except (OSError, SyntaxError, ValueError) as error:
-        raise BadPicture(f"cannot be read: {error}") from None
+    except Exception as error:  # decoders raise many kinds for a damaged file: AVIF's a RuntimeError
+        raise BadPicture(f"cannot be read: {error or type(error).__name__}") from None

@@ -26,7 +26,7 @@ Read = TypeVar("Read")
 def open_image(source: Path | IO[bytes]) -> Image:
     """The picture with its header read; its pixels are decoded later. Colours stated in numbers are in info["cicp"].
 
-    Raises what Pillow raises: UnidentifiedImageError, DecompressionBombError, OSError, ValueError, SyntaxError.
+    Raises what Pillow and its plugins raise, which for a damaged file is any exception.
     """
     from PIL import Image
 
