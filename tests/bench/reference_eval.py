@@ -73,7 +73,7 @@ def held_out_shots() -> tuple[Shot, ...]:
 def make_exam(shots: tuple[Shot, ...], captions: bool) -> Exam:
     """Encode the pictures with the base model's VAE: the posterior's mean, scaled."""
     pipe = load_trained(None, None)
-    geometry = images.fit(SIDE, SIDE, RESOLUTION)
+    geometry = images.fit(SIDE, SIDE, (RESOLUTION, RESOLUTION))
     squares = torch.stack([images.pixels(draw(shot.spec, SIDE), geometry) for shot in shots])
     latents = pipe.vae.encode(squares).latent_dist.mean * pipe.vae.config.scaling_factor
     return Exam(latents, tuple(shot.caption if captions else PROMPT for shot in shots))
