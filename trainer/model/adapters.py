@@ -33,6 +33,8 @@ class LoraLinear(nn.Module):
     def __init__(self, base: nn.Linear, rank: int, alpha: float, start: torch.Generator, dropout: float = 0.0) -> None:
         super().__init__()
         self.dropout = dropout
+        # down and up in the input's precision, cast for all layers at once; without them each is cast at its use
+        self.working: tuple[torch.Tensor, ...] | None = None
         self.base = base.requires_grad_(False)
         self.scale = alpha / rank
         where = base.weight.device
@@ -43,10 +45,11 @@ class LoraLinear(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The base product plus the two small ones."""
         seen = functional.dropout(x, self.dropout) if self.dropout and torch.is_grad_enabled() else x
-        small = functional.linear(seen, self.down.to(x.dtype))
+        down, up = self.working or (self.down.to(x.dtype), self.up.to(x.dtype))
+        small = functional.linear(seen, down)
         if self.scale != 1.0:
             small = small * self.scale
-        return self.base(x) + functional.linear(small, self.up.to(x.dtype))
+        return self.base(x) + functional.linear(small, up)
 
     def trained(self) -> dict[str, nn.Parameter]:
         """What is trained, by the name it has in a checkpoint."""

@@ -90,6 +90,7 @@ class Stepper:
                 torch.manual_seed(draws.below(2**63, self._config.train.seed, "dropout", step, micro, samples.start))
             loss = self._loss(self._plan.micro_batch(step, micro, samples)) / passes
             (loss * self._scale).backward()
+            self._trainee.collect()
             total += loss.detach()
         for tensor in (total, *(group.grad for group in self._trainee.groups)):
             self._world.add_up(tensor)

@@ -20,6 +20,7 @@ from trainer.model.tokens import TokenTable, Vocabulary, insert_tokens
 from trainer.step.diffusion import is_edm
 from trainer.step.flat_group import FlatGroup
 from trainer.step.optimizer import Optimizer, make_optimizer
+from trainer.step.working_copy import WorkingCopy
 
 ENCODERS = ("clip_l", "clip_g")  # the names of the two embeddings in the file
 
@@ -37,6 +38,7 @@ class Trainee:
     text_layers: dict[str, LoraLinear]
     tables: tuple[TokenTable, ...]
     groups: list[FlatGroup]
+    copies: dict[str, WorkingCopy]  # of the groups that are LoRA, by the group's name
     optimizer: Optimizer
     pivot: int | None
     export_dtype: torch.dtype
@@ -58,6 +60,11 @@ class Trainee:
         """Live new rows: "clip_l" (n, 768) and "clip_g" (n, 1280); nothing without pivotal tuning."""
         return {name: table.rows for name, table in zip(ENCODERS, self.tables, strict=False)}
 
+    def collect(self) -> None:
+        """After each backward pass: its gradients, whatever precision they were made in, into the groups' fp32."""
+        for copy in self.copies.values():
+            copy.collect()
+
     def finite(self) -> bool:
         """Whether every trained number is one."""
         return all(bool(torch.isfinite(one).all()) for one in (self.lora_tensors() | self.embedding_tensors()).values())
@@ -73,6 +80,8 @@ class Trainee:
             if group.name != "unet":
                 group.freeze()
                 self.optimizer.freeze(group.name)
+        if text := self.copies.pop("text_encoder", None):
+            text.end()
         self.groups = [group for group in self.groups if group.name == "unet"]
         for layer in self.text_layers.values():
             for one in layer.trained().values():
@@ -126,10 +135,11 @@ def make_trainee(parts: Parts, config: TrainConfig) -> Trainee:
         assert parts.text_encoders is not None
         text = add_text_lora(parts.text_encoders, config)
     groups = _groups(unet, text, tables, config)
+    copies = _copies(groups, unet, text, parts)
     optimizer, pivot = make_optimizer(groups, config), text_frozen_after(config)
     prediction = "edm" if is_edm(parts.scheduler) else parts.scheduler.config.prediction_type
     dtype = DTYPES[config.export.precision]
-    return Trainee(vocabulary, unet, text, tables, groups, optimizer, pivot, dtype, prediction)
+    return Trainee(vocabulary, unet, text, tables, groups, copies, optimizer, pivot, dtype, prediction)
 
 
 def _groups(
@@ -144,6 +154,17 @@ def _groups(
     if text:
         groups.append(FlatGroup.of("text_encoder", _named(text), words_lr, train.embedding_weight_decay))
     return groups
+
+
+def _copies(
+    groups: list[FlatGroup], unet: dict[str, LoraLinear], text: dict[str, LoraLinear], parts: Parts
+) -> dict[str, WorkingCopy]:
+    of: dict[str, tuple[dict[str, LoraLinear], tuple[nn.Module, ...]]] = {"unet": (unet, (parts.unet,))}
+    if text:
+        assert parts.text_encoders is not None
+        of["text_encoder"] = (text, parts.text_encoders)
+    named = {group.name: group for group in groups}
+    return {name: WorkingCopy(named[name], layers, parts.dtype, readers) for name, (layers, readers) in of.items()}
 
 
 def _named(layers: dict[str, LoraLinear]) -> dict[str, nn.Parameter]:

@@ -1,0 +1,60 @@
+"""The LoRA as the products read it: the whole flat buffer cast in one operation, its gradients in one buffer too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import nn
+
+from trainer.model.adapters import LoraLinear
+from trainer.step.flat_group import FlatGroup
+
+
+class WorkingCopy:
+    """A group's numbers in the precision of the model; the fp32 numbers of the group stay what is trained.
+
+    Cast anew before each pass of `readers`, whatever has changed the numbers since: a step, a checkpoint that was put
+    back, a rounding for a picture. The layers read views of it as leaves, so that a backward pass adds to `grad`
+    without a cast for each of a thousand tensors. In fp32 there is nothing to cast: the group is its own copy.
+    """
+
+    def __init__(
+        self, group: FlatGroup, layers: dict[str, LoraLinear], dtype: torch.dtype, readers: Iterable[nn.Module]
+    ) -> None:
+        self._group, self._layers, self._hooks = group, layers, []
+        self._cast = dtype != group.data.dtype
+        self.data = group.data.to(dtype)  # the group's own where the precision is fp32
+        self.grad = torch.zeros_like(self.data) if self._cast else group.grad
+        if not self._cast:
+            return
+        places = dict(zip(group.names, group.places(), strict=True))
+        for path, layer in layers.items():
+            layer.working = tuple(self._leaf(places[f"{path}.{name}"], getattr(layer, name)) for name in ("down", "up"))
+        self._hooks = [reader.register_forward_pre_hook(self._renew) for reader in readers]
+
+    def _leaf(self, place: slice, like: torch.Tensor) -> torch.Tensor:
+        # .data: a cast for one encoder must not count as a change of what another has saved for its backward pass;
+        # the numbers are the same until a step is taken
+        leaf = self.data[place].view_as(like).data.requires_grad_(True)
+        leaf.grad = self.grad[place].view_as(like)
+        return leaf
+
+    @torch.no_grad()
+    def _renew(self, *_: Any) -> None:
+        self.data.copy_(self._group.data)
+
+    @torch.no_grad()
+    def collect(self) -> None:
+        """Add the gradients of a backward pass to the group's, in fp32, and empty the buffer for the next."""
+        if self._cast:
+            self._group.grad.add_(self.grad)
+            self.grad.zero_()
+
+    def end(self) -> None:
+        """The layers cast their own numbers from here on, which nothing trains any more."""
+        for hook in self._hooks:
+            hook.remove()
+        for layer in self._layers.values():
+            layer.working = None
