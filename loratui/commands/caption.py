@@ -15,7 +15,7 @@ import typer
 from loratui.children.events import child_events
 from loratui.commands.options import ColumnOption, DatasetArgument, checked_trigger
 from loratui.errors import Refusal
-from loratui.terminal.text import plural, safe_lines, safe_text, show_path
+from loratui.terminal.text import plural, safe_lines, safe_text, shell_path, show_path
 from loratui.terminal.ticker import Ticker
 from trainer.contract.run import exits
 
@@ -166,7 +166,7 @@ class _View:
         if failed:
             self._line(f"{plural(failed, 'picture')} could not be captioned: see x.")
         if done:
-            shown = show_path(self._folder)
+            shown = shell_path(self._folder)
             self._line(f"{plural(done, 'caption')} written. Read them before you train: a model guesses.")
             self._line(f"Then: loratui check {shown}")
 

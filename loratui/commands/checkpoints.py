@@ -14,7 +14,7 @@ def checkpoints(
     from loratui.results.best_checkpoint import checkpoints_of, hint, on_what, table_lines
     from loratui.results.facts import read_facts, read_history
     from loratui.runs.find import find_run, saved_steps
-    from loratui.terminal.text import show_path
+    from loratui.terminal.text import shell_path, show_path
 
     chosen = find_run(run)
     found = checkpoints_of(read_history(chosen), saved_steps(chosen))
@@ -26,5 +26,5 @@ def checkpoints(
     for source in said.sources:
         print(f"  source: {source}")
     if said.step is not None:
-        shown = show_path(chosen.path)
-        print(f"\nIts files: loratui export {shown} --checkpoint {said.step} --out {shown}/export-step-{said.step:06d}")
+        shown, out = shell_path(chosen.path), shell_path(chosen.path / f"export-step-{said.step:06d}")
+        print(f"\nIts files: loratui export {shown} --checkpoint {said.step} --out {out}")

@@ -52,11 +52,11 @@ def run_demo(concept: str | None, out: Path | None, screen: bool) -> int:
 def result_lines(run: RunDir) -> list[str]:
     """Where everything is, and what to do with it."""
     from loratui.runs.find import run_info
-    from loratui.terminal.text import show_path
+    from loratui.terminal.text import shell_path, show_path
 
     info, shown = run_info(run), show_path(run.path)
     if info.alive:
-        return [f"Training goes on; watch it with: loratui attach {shown}"]
+        return [f"Training goes on; watch it with: loratui attach {shell_path(run.path)}"]
     if info.state != "completed":
         return [f"The run is {info.state}; everything it wrote is in {shown}"]
     first, last = f"{shown}/samples/000000-0.png", f"{shown}/samples/{info.steps:06d}-0.png"
@@ -64,6 +64,6 @@ def result_lines(run: RunDir) -> list[str]:
         "",
         f"Before and after: {first}  {last}",
         f"The files to use: {shown}/export/",
-        f"Make more:        loratui generate {shown} 'a TOK'",
+        f"Make more:        loratui generate {shell_path(run.path)} 'a TOK'",
         "Your own:         loratui",
     ]

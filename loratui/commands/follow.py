@@ -15,7 +15,7 @@ from loratui.events.lines import EventLines, end_code
 from loratui.runs.launch import exit_code, is_alive
 from loratui.runs.queue import QueueTurn, goes_on
 from loratui.terminal.line_sink import Sink, sink_for
-from loratui.terminal.text import safe_lines, show_path
+from loratui.terminal.text import safe_lines, shell_path, show_path
 from trainer.contract.run import exits
 from trainer.contract.run.control import send
 from trainer.contract.run.events import Tail, last_status
@@ -77,7 +77,7 @@ def _follow(
                 if interrupt == "detach":
                     return _detached(run, sink)
                 if asked_to_stop:
-                    sink.line(f"Detached; it goes on stopping. Watch it with: loratui attach {show_path(run.path)}")
+                    sink.line(f"Detached; it goes on stopping. Watch it with: loratui attach {shell_path(run.path)}")
                     return exits.STOPPED
                 asked_to_stop = True
                 _ask_to_stop(run, sink, pid)
@@ -116,7 +116,7 @@ def _died(run: RunDir, out: Sink, pid: int | None) -> int:
         out.line("stopped before training began")
         return code
     if not run.events.exists() and not run.log.exists():
-        out.line(f"this run was never started; start it with: loratui resume {show_path(run.path)}")
+        out.line(f"this run was never started; start it with: loratui resume {shell_path(run.path)}")
         return exits.FAILED
     out.line("x error: the trainer ended without a word. The end of its trainer.log:")
     try:
@@ -125,12 +125,12 @@ def _died(run: RunDir, out: Sink, pid: int | None) -> int:
         tail = ""
     for line in safe_lines(tail)[-LOG_TAIL:]:
         out.line(f"  | {line}")
-    out.line(f"What was saved is in {show_path(run.path)}; go on with: loratui resume {show_path(run.path)}")
+    out.line(f"What was saved is in {show_path(run.path)}; go on with: loratui resume {shell_path(run.path)}")
     return code if code in CODES and code is not None else exits.FAILED
 
 
 def _detached(run: RunDir, out: Sink) -> int:
-    shown = show_path(run.path)
+    shown = shell_path(run.path)
     out.line("Detached; training goes on.")
     out.line(f"Watch it again: loratui attach {shown}    Stop it: loratui stop {shown}")
     return exits.DONE

@@ -26,7 +26,7 @@ from loratui.runs.launch import RUNS, create_run, start, wait_started
 from loratui.runs.queue import add, take_up
 from loratui.settings.answers import Answers, AnswersError, parse_set, read_answers
 from loratui.settings.resolve import Resolved, names_hub, resolve
-from loratui.terminal.text import plural, safe_text, show_path
+from loratui.terminal.text import plural, safe_text, shell_path, show_path
 from trainer.contract.pictures.folder import NoDataset
 from trainer.contract.run import exits
 from trainer.contract.run.changes import SettingChange
@@ -100,7 +100,7 @@ def begin(run: RunDir, detach: bool = False, gpus: int = 1, say: Say = print) ->
     if not wait_started(run, pid):
         return follow(run, sys.stdout, pid=pid, tail=earlier)
     say(f"Training goes on in the background (process {pid}).")
-    say(f"Watch it: loratui attach {show_path(run.path)}    Stop it: loratui stop {show_path(run.path)}")
+    say(f"Watch it: loratui attach {shell_path(run.path)}    Stop it: loratui stop {shell_path(run.path)}")
     return exits.DONE
 
 
@@ -110,7 +110,7 @@ def resume(run: RunDir, detach: bool, sets: Sequence[str] = (), say: Say = print
     saved = resumable_steps(run)
     values = overrides_of(sets)
     if info.state == "completed" and saved and saved[-1] >= _steps_of(run, values):
-        longer = f"loratui resume {show_path(run.path)} --set train.steps={2 * saved[-1]}"
+        longer = f"loratui resume {shell_path(run.path)} --set train.steps={2 * saved[-1]}"
         raise Refusal(f"{show_path(run.path)} is completed; to make it longer: {longer}")
     try:
         bring_back(run)

@@ -20,7 +20,7 @@ from trainer.contract.pictures.flatten import RULE
 from trainer.contract.run import rundir
 from trainer.contract.run.rundir import make_private, write_atomic
 
-CHECKS = 2  # raised when a measurement changes; one that is new is missing in what was kept, and measured of itself
+CHECKS = 3  # raised when a measurement changes; one that is new is missing in what was kept, and measured of itself
 MEASURES = tuple(one.name for one in fields(PictureMeasure))
 PACKED = tuple(one.name for one in fields(PictureMeasure) if one.type == "bytes")
 MOST_FILES = 60  # folders that are remembered; the oldest go first

@@ -13,6 +13,7 @@ from loratui.errors import Refusal
 from loratui.terminal.text import plural, safe_text, show_path
 from trainer.contract.pictures.flatten import upright
 from trainer.contract.pictures.folder import MAX_BYTES, MAX_PIXELS
+from trainer.contract.pictures.inside import open_inside
 from trainer.contract.pictures.opening import open_image
 from trainer.contract.run.rundir import write_atomic
 
@@ -121,7 +122,7 @@ def _small(one: PictureReport) -> Image | None:
     try:
         if one.path.stat().st_size > MAX_BYTES:
             return None
-        with open_image(one.path) as picture:
+        with open_inside(one.path) as file, open_image(file) as picture:
             if picture.width * picture.height > MAX_PIXELS:
                 return None
             picture.draft(None, (2 * TILE, 2 * TILE))

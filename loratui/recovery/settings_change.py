@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from loratui.errors import Refusal
 from loratui.runs.find import resumable_steps, saved_steps
-from loratui.terminal.text import safe_text, show_path
+from loratui.terminal.text import safe_text, shell_path, show_path
 from trainer.contract.run.rundir import RunDir, write_atomic
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def amended(run: RunDir, values: Mapping[str, Any], step: int | None) -> tuple[T
     ]
     if refused:
         sets = " ".join(f"--set {one.key}={_written(one.new)}" for one in changes)
-        advice = f"train it as a new run: loratui replay {show_path(run.answers)} {sets}"
+        advice = f"train it as a new run: loratui replay {shell_path(run.answers)} {sets}"
         raise Refusal([*(safe_text(one) for one in refused), advice])
     return new, changes
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loratui.results.facts import RunFacts
-from loratui.terminal.text import safe_lines, safe_text, show_path
+from loratui.terminal.text import safe_lines, safe_text, shell_path, show_path
 from loratui.terminal.units import in_bytes
 from trainer.contract.run.exports import AGAIN, CARD, EMBEDDINGS, FILES, dora_readers, file_at, place_of
 from trainer.contract.run.rundir import RunDir
@@ -45,7 +45,7 @@ def usage_lines(run: RunDir, facts: RunFacts) -> tuple[Usage, ...]:
     if not found:
         return ()
     prompt = safe_text(facts.written) or str(BY_KEY["dataset.instance_prompt"].default)
-    command = f"loratui generate {shlex.quote(show_path(run.path))} {shlex.quote(prompt)}"
+    command = f"loratui generate {shell_path(run.path)} {shlex.quote(prompt)}"
     found.append(Usage("try it", command, command, head=True))
     return tuple(found)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from loratui.errors import Refusal
 from loratui.runs.find import run_info
-from loratui.terminal.text import safe_text, show_path
+from loratui.terminal.text import safe_text, shell_path, show_path
 from trainer.contract.run.control import Cmd, send
 from trainer.contract.run.events import Tail
 from trainer.contract.run.rundir import RunDir
@@ -32,4 +32,6 @@ def ask(run: RunDir, command: Cmd, **arguments: Any) -> str:
             if event["type"] == "command" and event.get("id") == sent:
                 return f"{command}: {safe_text(event.get('message') or 'done')}"
         time.sleep(0.1)
-    return f"{command}: sent; the trainer looks at it between two steps (loratui attach {show_path(run.path)} shows it)"
+    return (
+        f"{command}: sent; the trainer looks at it between two steps (loratui attach {shell_path(run.path)} shows it)"
+    )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from loratui.errors import Refusal
 from loratui.runs.find import RUNS, RunInfo, find_run, find_runs, run_info
-from loratui.terminal.text import plural, safe_text, show_path
+from loratui.terminal.text import plural, safe_text, shell_path, show_path
 from loratui.terminal.units import clock
 from trainer.contract.run import exits, queue, trainer_start
 from trainer.contract.run.devices import fits, runs_in, visible_gpus
@@ -65,7 +65,7 @@ def add(run: RunDir, gpus: int = 1, say: Say = print) -> int:
     started = take_up(run.path.parent)
     if run in started:
         say("nothing trains before it: it has started")
-        say(f"Watch it: loratui attach {show_path(run.path)}    Stop it: loratui stop {show_path(run.path)}")
+        say(f"Watch it: loratui attach {shell_path(run.path)}    Stop it: loratui stop {shell_path(run.path)}")
     elif run.queued.exists():
         place, count = place_of(run), len(queue.waiting(run.path.parent))
         say(f"queued: place {place} of {count}; it starts by itself when a GPU is free for it")
@@ -180,7 +180,7 @@ def waiting_words(run: RunDir) -> str:
 
 def cancelled_words(run: RunDir) -> str:
     """What is left of a cancelled run, and how it comes back."""
-    shown = show_path(run.path)
+    shown = shell_path(run.path)
     return f"out of the queue; its folder stays. Start it: loratui resume {shown}    Again: loratui queue add {shown}"
 
 
@@ -195,7 +195,7 @@ def _changed(run: RunDir, change: Callable[[], object]) -> None:
 
 def _note(entry: QueueEntry, gpus: tuple[str, ...]) -> str:
     if entry.stuck:
-        again = f"'loratui queue add {safe_text(entry.run.path.name)}' tries again"
+        again = f"'loratui queue add {shell_path(entry.run.path.name)}' tries again"
         return f"did not start in {plural(entry.tries, 'try', 'tries')}: see its trainer.log; {again}"
     if not fits(entry, gpus):
         return f"asks for {entry.gpus} GPUs, this machine shows {len(gpus)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 from trainer.contract.run.rundir import home_folder
@@ -45,6 +46,16 @@ def show_path(path: Path | str) -> str:
     if home != "/" and (text == home or text.startswith(home + "/")):
         text = "~" + text[len(home) :]
     return safe_text(text)
+
+
+def shell_path(path: Path | str) -> str:
+    """`path` as a word of a command that a person copies: quoted where a shell would take it apart.
+
+    What `safe_text` changes is another name than the file's: the command finds nothing then, and runs nothing else.
+    """
+    shown = show_path(path)
+    home, rest = ("~/", shown[2:]) if shown.startswith("~/") else ("", shown)
+    return home + shlex.quote(rest) if rest else shown
 
 
 def safe_toml(written: str) -> str:

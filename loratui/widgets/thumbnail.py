@@ -18,6 +18,7 @@ from textual.widget import Widget
 
 from trainer.contract.pictures.flatten import upright
 from trainer.contract.pictures.folder import MAX_BYTES, MAX_PIXELS
+from trainer.contract.pictures.inside import NotInside, open_inside
 from trainer.contract.pictures.opening import open_image
 
 Key = tuple[str, int, int, int, int, str]  # path, time, bytes, width and height in px, background
@@ -47,7 +48,7 @@ def decode(path: Path, width: int, height: int, background: str = WHITE) -> Pixe
     try:
         if path.stat().st_size > MAX_BYTES:
             raise NotShown("too large to preview")
-        with open_image(path) as image:
+        with open_inside(path) as file, open_image(file) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise NotShown("too many pixels to preview")
             image.draft(None, (width * 2, height * 2))
@@ -57,6 +58,8 @@ def decode(path: Path, width: int, height: int, background: str = WHITE) -> Pixe
         raise
     except FileNotFoundError:
         raise NotShown("the file is gone") from None
+    except NotInside as error:
+        raise NotShown(str(error.strerror)) from None
     except Exception as error:  # Pillow raises many kinds for a damaged file: none may reach the screen
         raise NotShown(f"cannot be decoded ({type(error).__name__})") from None
     return Pixels(small.width, small.height, small.tobytes())

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from trainer.contract.pictures.decoding import BadPicture
 from trainer.contract.pictures.folder import NoDataset, list_pictures
+from trainer.contract.pictures.inside import open_inside
 from trainer.contract.settings.buckets import Size, bucket_of
 from trainer.contract.settings.config import TrainConfig
 from trainer.data import images
@@ -173,7 +174,8 @@ def read_class_items(folder: Path, prompt: str, config: TrainConfig) -> tuple[It
 def _read_item(name: str, path: Path, prompt: str, background: str, problems: list[str]) -> Item | None:
     try:
         size = images.open_rgb(path, background).size
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        with open_inside(path) as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
     except (BadPicture, OSError) as error:
         problems.append(f"{name}: {error}; repair it, or add it to skip")
         return None

@@ -27,7 +27,7 @@ from trainer.contract.run.interface_prompts import (
 from trainer.contract.settings.arithmetic import learning_rates, views_per_image
 from trainer.contract.settings.config import SDXL, SMALL, TrainConfig, vae_source
 from trainer.contract.settings.prompts import sample_pictures
-from trainer.export.quoting import code, markdown, yaml
+from trainer.export.quoting import code, front_matter, markdown
 from trainer.export.script import first_prompt, script
 from trainer.model.tokens import Vocabulary
 
@@ -64,19 +64,17 @@ def _front(config: TrainConfig, samples: list[str]) -> str:
     base = base_name(config)
     for_diffusers = FOR_DIFFUSERS.is_written(config)
     tags = ["stable-diffusion-xl", "text-to-image", "lora", *(["diffusers"] if for_diffusers else [])]
-    lines = ["---", "tags:", *(f"- {one}" for one in tags)]
+    front: dict[str, object] = {"tags": tags}
     if "/" in base:
-        lines.append(f"base_model: {yaml(base)}")
+        front["base_model"] = base
     if base == SDXL:
-        lines.append(f"license: {yaml(SDXL_LICENSE)}")
-    lines.append(f"instance_prompt: {yaml(config.dataset.instance_prompt)}")
+        front["license"] = SDXL_LICENSE
+    front["instance_prompt"] = config.dataset.instance_prompt
     if for_diffusers:
-        lines.append("library_name: diffusers")
+        front["library_name"] = "diffusers"
     if samples:
-        lines.append("widget:")
-    for name in samples:
-        lines += [f"- text: {yaml(_prompt_of(config, name))}", "  output:", f"    url: {yaml(name)}"]
-    return "\n".join([*lines, "---", ""])
+        front["widget"] = [{"text": _prompt_of(config, name), "output": {"url": name}} for name in samples]
+    return front_matter(front)
 
 
 def _changed(changes: Sequence[SettingChange]) -> str:

@@ -22,6 +22,7 @@ from trainer.export.card import model_card
 from trainer.export.header import BUNDLED, Told, embeddings_header, kohya_header, trigger_phrase, usage_hint
 from trainer.export.keys import diffusers_key, diffusers_magnitude, kohya_key
 from trainer.export.proof import prove_diffusers, prove_embeddings, prove_kohya
+from trainer.export.quoting import json_text
 from trainer.model.adapters import DoraLinear, LoraLinear
 from trainer.model.parts import DTYPES
 from trainer.step.trainee import ENCODERS, Trainee
@@ -163,7 +164,7 @@ def write_companions(folder: Path, config: TrainConfig, picture: Path | None) ->
         "negative text": "",
         "notes": "",
     }
-    write_atomic(folder / WORDS.called(config.name), json.dumps(words, ensure_ascii=False, indent=1) + "\n", mode=0o644)
+    write_atomic(folder / WORDS.called(config.name), json_text(words), mode=0o644)
     if picture is not None:
         shutil.copyfile(picture, folder / PICTURE.called(config.name))
 

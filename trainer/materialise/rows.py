@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainer.contract.pictures.folder import MAX_BYTES, METADATA, NoDataset, list_pictures, read_regular
+from trainer.contract.pictures.folder import MAX_BYTES, METADATA, NoDataset, list_pictures
 from trainer.contract.pictures.formats import ENDINGS, is_picture
+from trainer.contract.pictures.inside import open_inside, read_inside, why_not_inside
 from trainer.contract.pictures.problems import stopping
 from trainer.contract.pictures.sources import SAVED, NoColumn
 from trainer.contract.settings.config import BY_KEY
 
 READERS = ("parquet", "arrow", "webdataset")  # the readers of `datasets` that take pictures as bytes, never as paths
 TEXTS = ("string", "large_string", "string_view")
+LARGEST = 64 << 20  # bytes of what describes a data set
 # webdataset hands other members to decoders of their own, torch.load among them
 TAR_MEMBERS = ENDINGS | {".txt", ".text", ".json", ".cls", ".id", ".index"}
 
@@ -108,23 +110,34 @@ def _no_column(column: str, columns: tuple[str, ...], texts: tuple[str, ...]) ->
 def _saved(folder: Path, wanted: WantedRows) -> tuple[Any, int]:
     from datasets import Dataset
 
+    root = folder
     if (folder / "dataset_dict.json").is_file():
-        names = _json(folder / "dataset_dict.json").get("splits", [])
+        names = _json(folder / "dataset_dict.json", root).get("splits", [])
         folder = folder / _plain(_chosen(wanted.split, [str(one) for one in names]))
-    for one in _json(folder / "state.json").get("_data_files", []):
-        _plain(str(one.get("filename", "")))
+    files = [_plain(str(one.get("filename", ""))) for one in _json(folder / "state.json", root).get("_data_files", [])]
+    for name in ("state.json", "dataset_info.json", *files):
+        _refuse_outside(folder / name, root)
     table = Dataset.load_from_disk(str(folder), keep_in_memory=False).with_format(None)
     return table, len(table)
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _json(path: Path, root: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        with open_inside(path, root) as file:
+            found = json.loads(file.read(LARGEST))
+    except (OSError, ValueError, RecursionError) as error:
         raise NoDataset(f"{path.name} cannot be read: {error}") from None
     if not isinstance(found, dict):
         raise NoDataset(f"{path.name} is no JSON object")
     return found
+
+
+def _refuse_outside(path: Path, folder: Path) -> None:
+    """Raise NoDataset for what the readers, which follow links, would find outside of the data set's `folder`."""
+    if not path.is_relative_to(folder) and not path.is_relative_to(folder.resolve()):
+        raise NoDataset(f"the data set names '{path}', which lies outside of its folder; it is not opened")
+    if what := why_not_inside(path, folder):
+        raise NoDataset(f"'{path.name}' of the data set is {what}; it is not opened")
 
 
 def _plain(name: str) -> str:
@@ -147,8 +160,7 @@ def _files(folder: Path, wanted: WantedRows) -> tuple[Any, int]:
         raise NoDataset(f"the data set is of the kind '{kind}', where a row may name any path; {known} are read")
     files = {str(split): [Path(str(one)) for one in paths] for split, paths in builder.config.data_files.items()}
     for path in (one for paths in files.values() for one in paths):
-        if not path.is_relative_to(folder.resolve()):
-            raise NoDataset(f"the data set names '{path}', which lies outside of its folder; it is not opened")
+        _refuse_outside(path, folder)
     split = _chosen(wanted.split, list(files))
     if kind == "webdataset":
         _check_tars(files[split])
@@ -164,6 +176,7 @@ def _check_card(folder: Path) -> None:
         raise NoDataset("the data set has a .huggingface.yaml, which is not read; remove it")
     if not (folder / "README.md").is_file():
         return
+    _refuse_outside(folder / "README.md", folder)
     card = DatasetCard.load(folder / "README.md", ignore_metadata_errors=True).data.to_dict()
     for word in _words(card.get("configs")):
         if re.search(r"://|::|^[/~\\]|(^|/)\.\.(/|$)", word):
@@ -200,6 +213,8 @@ def _chosen(wanted: str, names: list[str]) -> str:
 def _picture_folder(folder: Path, split: str) -> Path | None:
     for name in ("", split, f"data/{split}", "data", "images"):
         inside = folder / name
+        if not inside.resolve().is_relative_to(folder.resolve()):
+            continue  # a link to another folder
         if inside.is_dir() and any(is_picture(one) for one in inside.iterdir()):
             return inside
     return None
@@ -214,7 +229,7 @@ def _loose(folder: Path, wanted: WantedRows) -> Rows:
     if stopped := stopping(listing.problems):
         raise NoDataset("; ".join(f"{one.message}; {one.remedy}" for one in stopped[:3]))
     captioned = any(one.caption is not None for one in listing.pictures)
-    rows = (PictureRow(read_regular(one.path, MAX_BYTES), one.caption or "") for one in listing.pictures)
+    rows = (PictureRow(read_inside(one.path, MAX_BYTES), one.caption or "") for one in listing.pictures)
     return Rows(rows, len(listing.pictures), captioned)
 
 
@@ -222,8 +237,8 @@ def _metadata_columns(folder: Path) -> tuple[str, ...]:
     """The columns that the first row of the metadata has; none without metadata."""
     for name in METADATA:
         try:
-            with (folder / name).open(encoding="utf-8-sig", newline="") as file:
-                first = file.readline(1 << 20)
+            with open_inside(folder / name) as file:
+                first = file.readline(1 << 20).decode("utf-8-sig")
             return tuple(map(str, json.loads(first))) if name.endswith(".jsonl") else tuple(next(csv.reader([first])))
         except FileNotFoundError:
             continue

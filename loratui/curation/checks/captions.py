@@ -10,7 +10,8 @@ from loratui.curation.checks.tokens import MOST, TokenCount
 from loratui.curation.foreign import REFUSAL, foreign, is_mild
 from loratui.curation.report import Finding, Severity
 from loratui.terminal.text import plural, safe_text
-from trainer.contract.pictures.folder import MAX_CAPTION_BYTES, Picture, read_regular
+from trainer.contract.pictures.folder import MAX_CAPTION_BYTES, Picture
+from trainer.contract.pictures.inside import read_inside
 from trainer.contract.pictures.problems import Problem, severity_of
 from trainer.contract.pictures.regular import UTF16, as_text
 from trainer.contract.settings.triggers import holds_word, plain_width, split_triggers, word_pattern
@@ -42,9 +43,7 @@ def length_findings(name: str, count: TokenCount) -> tuple[Finding, ...]:
 
 def raw_findings(picture: Picture) -> tuple[Finding, ...]:
     """What the file of a caption looks like: a byte order mark, DOS line ends, no words."""
-    if picture.text_file is None:
-        return ()
-    raw = read_regular(picture.text_file, MAX_CAPTION_BYTES)
+    raw = _raw(picture)
     if raw is None:
         return ()
     found = []
@@ -66,11 +65,17 @@ def raw_findings(picture: Picture) -> tuple[Finding, ...]:
 
 def raw_text(picture: Picture) -> str:
     """The caption with its line ends, as far as it can be read."""
-    raw = None if picture.text_file is None else read_regular(picture.text_file, MAX_CAPTION_BYTES)
+    raw = _raw(picture)
     try:
         return as_text(raw) if raw is not None else picture.caption or ""
     except UnicodeDecodeError:
         return ""
+
+
+def _raw(picture: Picture) -> bytes | None:
+    """What the text file of the picture holds; None where there is none, or it is not read."""
+    file = picture.text_file
+    return None if file is None else read_inside(file, MAX_CAPTION_BYTES, picture.path.parent)
 
 
 def syntax_findings(pictures: Iterable[Picture], trigger: str) -> tuple[Finding, ...]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from loratui.curation.checks.modes import mode_findings, pixel_findings
 from loratui.curation.report import Finding
@@ -15,7 +16,8 @@ from loratui.terminal.text import safe_text
 from loratui.terminal.units import in_bytes
 from trainer.contract.pictures.flatten import upright
 from trainer.contract.pictures.folder import MAX_BYTES, MAX_PIXELS
-from trainer.contract.pictures.formats import first_bytes, unreadable_words
+from trainer.contract.pictures.formats import SNIFFED, unreadable_words
+from trainer.contract.pictures.inside import MEND, NotInside, open_inside
 from trainer.contract.pictures.opening import open_image
 
 if TYPE_CHECKING:
@@ -49,32 +51,37 @@ class OpenedPicture:
 def open_picture(name: str, path: Path, background: str = "#ffffff") -> OpenedPicture:
     """Read the picture to its end. What is wrong with it comes back as a blocking finding, never as an exception."""
     try:
-        size = path.stat().st_size
-        if size == 0:
-            return OpenedPicture(problem=_block("empty-file", name, 0, "the file is empty (0 bytes)", SKIP))
-        if size > MAX_BYTES:
-            said = f"the file has {in_bytes(size)}; at most {in_bytes(MAX_BYTES)} are read"
-            return OpenedPicture(problem=_block("too-large", name, size, said, "save a smaller copy, or skip it"))
-        sha, passes = _read_through(path)
+        with open_inside(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size == 0:
+                return OpenedPicture(problem=_block("empty-file", name, 0, "the file is empty (0 bytes)", SKIP))
+            if size > MAX_BYTES:
+                said = f"the file has {in_bytes(size)}; at most {in_bytes(MAX_BYTES)} are read"
+                return OpenedPicture(problem=_block("too-large", name, size, said, "save a smaller copy, or skip it"))
+            sha, passes = _read_through(file)
+            return replace(_open(name, file, passes, background), sha256=sha)
+    except NotInside as error:
+        said = f"{error.strerror}: it is not read"
+        return OpenedPicture(problem=_block("picture-outside", name, None, said, f"skip it, or {MEND}"))
     except OSError as error:
         said = f"the file cannot be read: {error.strerror or error}"
         return OpenedPicture(problem=_block("unreadable", name, None, said, SKIP))
-    return replace(_open(name, path, passes, background), sha256=sha)
 
 
-def _open(name: str, path: Path, passes: int, background: str) -> OpenedPicture:
+def _open(name: str, file: IO[bytes], passes: int, background: str) -> OpenedPicture:
     import warnings
 
     from PIL import Image
 
     warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # said as a finding, not on the screen
     try:
-        picture = open_image(path)
+        picture = open_image(file)
     except Image.DecompressionBombError as error:
         found = re.search(r"\((\d+) pixels\)", str(error))
         return OpenedPicture(problem=_bomb(name, int(found[1]) if found else None))
     except Exception:  # as below: of what a damaged file raises no list is whole
-        what, remedy = unreadable_words(first_bytes(path))
+        file.seek(0)
+        what, remedy = unreadable_words(file.read(SNIFFED))
         said = what or "this is no picture that can be read (JPEG, PNG, WebP, BMP, TIFF, GIF or AVIF)"
         return OpenedPicture(problem=_block("unreadable", name, None, said, remedy or SKIP))
     with picture:
@@ -158,12 +165,12 @@ def _block(code: str, name: str, value: int | None, message: str, remedy: str) -
     return Finding(code, "block", name, value, message, remedy, acceptable=False)
 
 
-def _read_through(path: Path) -> tuple[str, int]:
+def _read_through(file: IO[bytes]) -> tuple[str, int]:
     """The hash of the content, and how many passes it has if it is a JPEG."""
     digest, passes, before = hashlib.sha256(), 0, b""
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-            passes += chunk.count(b"\xff\xda") + (before == b"\xff" and chunk[:1] == b"\xda")
-            before = chunk[-1:]
+    while chunk := file.read(CHUNK):
+        digest.update(chunk)
+        passes += chunk.count(b"\xff\xda") + (before == b"\xff" and chunk[:1] == b"\xda")
+        before = chunk[-1:]
+    file.seek(0)
     return digest.hexdigest(), passes

@@ -14,6 +14,7 @@ from trainer.contract.pictures.companions import is_companion_folder
 from trainer.contract.pictures.contents import is_litter, remedy_of
 from trainer.contract.pictures.folder import Listing, NoDataset, Picture, list_pictures
 from trainer.contract.pictures.formats import NEVER, endings, is_picture
+from trainer.contract.pictures.inside import LEAVES, why_not_inside
 
 MUCH = 0.2  # of a folder: so much that cannot be read is no side matter
 DEEPEST = 6  # levels of sub-folders
@@ -41,7 +42,7 @@ def look_into(folder: Path, caption_column: str, subfolders: bool) -> FolderCont
             raise
         listing, only_below = Listing((), ()), True
     inside = {one: _pictures_in(one) for one in below}
-    found = [*_beside(folder), *_left_out(folder, listing), *_one_name(listing)]
+    found = [*_beside(folder, listing), *_left_out(folder, listing), *_one_name(listing)]
     if count := sum(inside.values()):
         found.insert(0, _sub(folder, count, [one for one in below if inside[one]], only_below))
     found += _masks(folder, masks)
@@ -128,10 +129,13 @@ def _sub(folder: Path, count: int, below: list[Path], only: bool) -> Finding:
     return Finding("in-subfolder", "hint", "", names[:20], said, "move them up, or choose the sub-folder itself")
 
 
-def _beside(folder: Path) -> Iterator[Finding]:
+def _beside(folder: Path, listing: Listing) -> Iterator[Finding]:
     """Hidden pictures, and links."""
     hidden, dangling, doubled = [], [], []
+    outside = [one for one in listing.problems if one.code == "caption-outside"]
+    told = {name for one in outside for name in (one.file, *(one.value if isinstance(one.value, tuple) else ()))}
     targets: dict[str, str] = {}
+    leaving = [entry.name for entry in _entries(folder) if entry.name not in told and _leaves(entry)]
     for entry in _entries(folder):
         if _ending(entry.name) not in endings():
             continue
@@ -149,10 +153,16 @@ def _beside(folder: Path) -> Iterator[Finding]:
     if hidden:
         said = f"{plural(len(hidden), 'hidden picture')} not used: {_some(hidden)}"
         yield Finding("hidden-files", "hint", "", hidden[:20], said, "rename them without the dot, if they are meant")
-    if dangling or doubled:
+    if names := [*dangling, *doubled, *leaving]:
         parts = [f"{_some(dangling)}: a link that leads to no file"] if dangling else []
         parts += [f"{_some(doubled)}: a link to another picture of the set"] if doubled else []
-        yield Finding("links", "hint", "", [*dangling, *doubled][:20], "; ".join(parts), "remove the link")
+        parts += [f"{_some(leaving)}: a link that leads out of the folder; it is not read"] if leaving else []
+        yield Finding("links", "hint", "", names[:20], "; ".join(parts), "remove the link")
+
+
+def _leaves(entry: os.DirEntry[str]) -> bool:
+    """Whether a link leads out of the folder; each of pictures is told with the picture."""
+    return entry.is_symlink() and _ending(entry.name) not in endings() and why_not_inside(Path(entry.path)) == LEAVES
 
 
 def _left_out(folder: Path, listing: Listing) -> Iterator[Finding]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from loratui.curation.checks.captions import is_hidden
 from loratui.curation.copies.pixels import FixStep
 from loratui.curation.foreign import cleaned, foreign
-from trainer.contract.pictures.folder import MAX_CAPTION_BYTES, Picture, read_regular
+from trainer.contract.pictures.folder import MAX_CAPTION_BYTES, Picture
+from trainer.contract.pictures.inside import read_inside, why_not_inside
 from trainer.contract.pictures.regular import UTF16
 from trainer.contract.settings.triggers import holds_word, plain_width, split_triggers, word_pattern
 from trainer.contract.settings.triggers import with_trigger as put_before
@@ -33,9 +34,10 @@ def copy_caption(picture: Picture, trigger: str, edited: str | None = None) -> C
         text = edited.strip()
         done.append(FixStep("caption", "caption as edited"))
     elif sidecar is not None:
-        raw = read_regular(sidecar, MAX_CAPTION_BYTES)
+        raw = read_inside(sidecar, MAX_CAPTION_BYTES, picture.path.parent)
         if raw is None:
-            return CaptionCopy(None, (), f"{sidecar.name} is too large or cannot be read: the copy has no caption")
+            what = why_not_inside(sidecar, picture.path.parent) or "too large or cannot be read"
+            return CaptionCopy(None, (), f"{sidecar.name} is {what}: the copy has no caption")
         text, was = decode(raw)
         if was:
             done.append(FixStep("encoding", f"caption from {was} to UTF-8"))

@@ -13,7 +13,8 @@ from loratui.curation.copies.jpeg import NotPlain, strip_jpeg
 from loratui.terminal.text import safe_text
 from loratui.terminal.units import in_bytes
 from trainer.contract.pictures.flatten import flatten, has_transparency
-from trainer.contract.pictures.folder import MAX_BYTES, MAX_PIXELS, read_regular
+from trainer.contract.pictures.folder import MAX_BYTES, MAX_PIXELS
+from trainer.contract.pictures.inside import read_inside, why_not_inside
 from trainer.contract.pictures.opening import open_image
 
 if TYPE_CHECKING:
@@ -51,7 +52,9 @@ def remake(path: Path, background: str) -> FixedPixels:
     """The picture at `path` made right; its own bytes where nothing was wrong. Raises CannotFix."""
     from PIL import Image, UnidentifiedImageError
 
-    raw = read_regular(path, MAX_BYTES)
+    raw = read_inside(path, MAX_BYTES)
+    if raw is None and (what := why_not_inside(path)):
+        raise CannotFix(f"it is {what}")
     if raw is None:
         raise CannotFix(f"it cannot be read, or is larger than {in_bytes(MAX_BYTES)}")
     try:

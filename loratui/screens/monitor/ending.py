@@ -7,7 +7,7 @@ from loratui.runs.find import resumable_steps
 from loratui.runs.launch import exit_code, is_alive
 from loratui.screens.shared.dialogs import Confirm
 from loratui.screens.shared.queue_choice import stop_note
-from loratui.terminal.text import plural, safe_text, show_path
+from loratui.terminal.text import plural, safe_text, shell_path, show_path
 from loratui.terminal.units import clock, in_bytes, in_time
 from trainer.contract.basemodel.inspect import NotSDXL
 from trainer.contract.plan.estimate import estimate
@@ -103,7 +103,7 @@ def abort_question(history: History, run: RunDir) -> Confirm:
         lines.append("  lost   nothing that was trained")
     if newest:
         lines.append(f"  stays  checkpoint step-{newest:06d}, from which it goes on:")
-        lines.append(f"         loratui resume {safe_text(run.path.name)}")
+        lines.append(f"         loratui resume {shell_path(run.path.name)}")
     if history.samples:
         lines.append(f"  stays  {plural(len(history.samples), 'picture')} in samples/")
     if lost > 0:
@@ -119,7 +119,7 @@ def _stop_before_training(history: History, run: RunDir, doing: str) -> str:
     if saved:
         lines.append(f"  stays  checkpoint step-{saved[-1]:06d}, which it was about to go on from")
     lines.append("  stays  what was prepared: the next start finds it")
-    lines += ["", f"Begin again with: loratui resume {safe_text(run.path.name)}"]
+    lines += ["", f"Begin again with: loratui resume {shell_path(run.path.name)}"]
     return "\n".join(lines)
 
 
@@ -141,7 +141,7 @@ def _stop_words(history: History, run: RunDir) -> str:
         lines.append(f"{' and '.join(took)}.".capitalize())
     lines += [
         f"It ends as stopped at about step {step} of {history.steps}; no step is lost.",
-        f"Go on later with: loratui resume {safe_text(run.path.name)}",
+        f"Go on later with: loratui resume {shell_path(run.path.name)}",
     ]
     return "\n".join(lines)
 

@@ -10,7 +10,7 @@ from textual.content import Content
 
 from loratui.events.history import History
 from loratui.terminal.numbers import number
-from loratui.terminal.text import safe_text
+from loratui.terminal.text import safe_text, shell_path
 from loratui.terminal.units import bytes_of, clock, in_bytes, in_time
 from loratui.widgets.progress import progress_bar
 from trainer.contract.run.rundir import RunDir
@@ -156,7 +156,7 @@ def trouble(history: History, state: str, run: RunDir) -> Content | None:
         "start again; no checkpoint was written yet" if step is None else f"go on from the checkpoint at step {step}"
     )
     lines.append(Content.assemble("→ ", ("f", "bold"), f" shows what to change, and has it {start}"))
-    lines.append(Content.styled(f"  loratui resume {safe_text(run.path.name)}", "bold"))
+    lines.append(Content.styled(f"  loratui resume {shell_path(run.path.name)}", "bold"))
     return Content("\n").join(lines)
 
 

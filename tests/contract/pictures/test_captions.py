@@ -189,6 +189,53 @@ def test_links_pipes_and_names_of_the_greatest_length_are_no_crash(folder: Path)
     assert set(captions(list_pictures(folder)).values()) == {None}
 
 
+SECRET = "machine git.example login anna password hunter2"
+CAPTION_PLACES = (
+    "a.txt", "a.TXT", "a.png.txt", "a.caption", "a.json", "a.yaml", "captions/a.txt", "metadata.jsonl", "metadata.csv",
+    "captions.csv", "captions.tsv", "prompts.parquet",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("place", CAPTION_PLACES)
+@pytest.mark.parametrize("target", ["netrc", "/proc/self/environ", "pipe"])
+def test_a_caption_that_leads_out_of_the_folder_is_named_and_not_read(folder: Path, place: str, target: str) -> None:
+    os.mkfifo(folder.parent / "pipe")
+    words = {".json": json.dumps(SECRET), ".yaml": f"caption: {SECRET}", ".jsonl": lines(rows())}
+    words |= {".csv": table(","), ".tsv": table("\t")}
+    (folder.parent / "netrc").write_text(words.get(Path(place).suffix, SECRET))
+    (folder / place).parent.mkdir(exist_ok=True)
+    (folder / place).symlink_to(Path(target) if target.startswith("/") else folder.parent / target)
+    listing = list_pictures(folder)
+    assert set(captions(listing).values()) == {None}
+    assert ("caption-outside", "warn") in told(listing)
+    (problem,) = (one for one in listing.problems if one.code == "caption-outside")
+    assert problem.message == f"{Path(place).name} is a link that leads out of the folder: it is not read"
+
+
+def test_a_folder_of_captions_or_a_table_above_that_leads_out_is_not_read(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "a.txt").write_text(SECRET)
+    (folder / "captions").symlink_to("../home")
+    (tmp_path / "home" / "metadata.jsonl").write_text(lines(inside("images")))
+    (tmp_path / "set" / "images").mkdir()
+    draw(folder / "images")
+    (folder / "metadata.jsonl").symlink_to("../home/metadata.jsonl")
+    listing = list_pictures(folder)
+    assert captions(listing)["a.png"] is None and ("caption-outside", "warn") in told(listing)
+    assert set(captions(list_pictures(folder / "images")).values()) == {None}
+
+
+def test_a_pipe_in_place_of_a_caption_is_named(folder: Path) -> None:
+    os.mkfifo(folder / "a.txt")
+    assert told(list_pictures(folder)) == [("caption-outside", "warn")]
+
+
+def test_links_between_captions_of_one_folder_are_read(folder: Path) -> None:
+    (folder / "a.txt").write_text("a TOK")
+    (folder / "b.txt").symlink_to("a.txt")
+    assert set(captions(list_pictures(folder)).values()) == {"a TOK"}
+
+
 def test_full_width_letters_are_read_as_letters(folder: Path) -> None:
     (folder / "a.txt").write_text("\uff34\uff2f\uff2b\u306e\u5199\u771f \uff12", "utf-8")
     assert captions(list_pictures(folder))["a.png"] == "TOK\u306e\u5199\u771f 2"

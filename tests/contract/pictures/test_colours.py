@@ -199,7 +199,7 @@ def test_deep_grey_is_read_in_its_own_depth_and_said(
 ) -> None:
     picture.save(tmp_path / name)
     assert difference(open_rgb(tmp_path / name), chart().convert("L")) <= 1
-    with open_image(tmp_path / name) as opened:
+    with (tmp_path / name).open("rb") as file, open_image(file) as opened:
         assert flatten(opened, "#ffffff").white == white
     assert "sixteen-bit" in [one.code for one in open_picture(name, tmp_path / name).notes]
 
@@ -290,7 +290,7 @@ def test_one_picture_in_many_containers_gives_the_same_pixels(tmp_path: Path) ->
 def test_long_texts_before_the_code_of_a_png_are_skipped(tmp_path: Path) -> None:
     raw = with_chunks(png(in_profile(P3)), (b"tEXt", b"note\0" + b"x" * 200_000), (b"cICP", bytes([12, 13, 0, 1])))
     (tmp_path / "a.png").write_bytes(raw)
-    with open_image(tmp_path / "a.png") as opened:
+    with (tmp_path / "a.png").open("rb") as file, open_image(file) as opened:
         assert opened.info["cicp"] == (12, 13)
         assert upright(opened, "#ffffff").colours == "Display P3"
 

@@ -16,6 +16,7 @@ from trainer.contract.basemodel.inspect import small_model
 from trainer.contract.basemodel.layers import lora_paths
 from trainer.contract.basemodel.unet_names import SDXL_UNET, unknown_blocks
 from trainer.contract.plan.advice import refusals
+from trainer.contract.plan.class_folder import class_refusals
 from trainer.contract.settings.buckets import bucket_of, bucket_sizes
 from trainer.contract.settings.config import SMALL
 from trainer.contract.settings.prompts import class_prompt
@@ -124,3 +125,11 @@ def test_a_class_picture_that_cannot_be_read_is_said_as_the_trainer_says_it(tmp_
     (told,) = caught.value.problems
     reason = said.removeprefix("class pictures: layers.png: ").partition(";")[0]
     assert reason and reason in told
+
+
+def test_a_class_picture_that_is_a_link_to_elsewhere_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "class").mkdir()
+    Image.new("RGB", (64, 64)).save(tmp_path / "private.png")
+    (tmp_path / "class" / "a.png").symlink_to("../private.png")
+    (said,) = class_refusals(config(prior__enabled=True, prior__path=str(tmp_path / "class")))
+    assert said.startswith("class pictures: a.png: a link that leads out of the folder: it is not read")

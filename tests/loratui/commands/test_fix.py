@@ -191,6 +191,20 @@ def test_originals_stay_and_the_record_says_what_was_done(folder: Path, draw_pic
     assert "not copied" in words["pictures"]["broken.jpg"]["problem"] and result.changed == 1
 
 
+def test_what_links_lead_to_elsewhere_is_in_no_copy(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "netrc").write_text("machine git.example password hunter2")
+    photo().save(tmp_path / "private.png")
+    photo().save(folder / "a.png")
+    (folder / "a.txt").symlink_to("../netrc")
+    (folder / "b.png").symlink_to("../private.png")
+    result = fixed(folder)
+    assert {one.name: (one.copy, one.problem) for one in result.pictures} == {
+        "a.png": ("a.png", "a.txt is a link that leads out of the folder: the copy has no caption"),
+        "b.png": (None, "not copied: it is a link that leads out of the folder"),
+    }
+    assert sorted(one.name for one in (tmp_path / "out").iterdir()) == ["FIXED.json", "a.png"]
+
+
 def test_edited_captions_and_left_out_pictures(folder: Path) -> None:
     photo().save(folder / "a.png")
     photo((70, 40)).save(folder / "b.png")

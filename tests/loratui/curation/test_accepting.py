@@ -26,6 +26,16 @@ def text(name: str, words: str | bytes) -> Make:
     return lambda folder: (folder / name).write_bytes(words if isinstance(words, bytes) else words.encode())
 
 
+def outside_caption(folder: Path) -> None:
+    (folder.parent / "netrc").write_text("machine git.example login anna password hunter2 TOK")
+    (folder / "b.txt").symlink_to("../netrc")
+
+
+def outside_picture(folder: Path) -> None:
+    scene(9).save(folder.parent / "other.png")
+    (folder / "x.png").symlink_to("../other.png")
+
+
 def shot(name: str, change: Callable[[Image.Image], Image.Image]) -> Make:
     return lambda folder: change(scene(9)).save(folder / name)
 
@@ -59,6 +69,7 @@ WARNINGS: dict[str, Make] = {
     "low-contrast": shot("x.png", lambda one: Image.blend(one, Image.new("RGB", one.size, "#808080"), 0.95)),
     "duplicate": lambda folder: (folder / "x.png").write_bytes((folder / "a.png").read_bytes()),
     "near-duplicate": lambda folder: Image.open(folder / "a.png").save(folder / "x.jpg", quality=90),
+    "caption-outside": outside_caption,
     "caption-unreadable": text("b.txt", "a TOK " * 20_000),
     "caption-not-utf8": text("b.txt", b"a TOK, caf\xe9"),
     "caption-control": text("b.txt", "a TOK\0 cat"),
@@ -76,6 +87,7 @@ WARNINGS: dict[str, Make] = {
 }
 FATAL: dict[str, Make] = {
     "metadata-outside": text("metadata.jsonl", row("../secret.png", "x")),
+    "picture-outside": outside_picture,
     "empty-file": text("x.png", b""),
     "unreadable": text("x.png", b"no picture at all"),
     "truncated": lambda folder: (folder / "x.png").write_bytes((folder / "a.png").read_bytes()[:9000]),

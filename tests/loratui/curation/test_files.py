@@ -14,6 +14,8 @@ from PIL import Image
 
 from loratui.curation.checks import files
 from loratui.curation.checks.files import open_picture
+from loratui.curation.contact_sheet import write_contact_sheet
+from loratui.widgets.thumbnail import NotShown, decode
 from tests.loratui.curation.conftest import codes, look, of_set, picture, scene
 from trainer.contract.pictures.profiles import DISPLAY_P3, matrix_profile
 
@@ -131,6 +133,25 @@ def test_the_folder_itself_is_looked_at(folder: Path) -> None:
     assert found["other-formats"].value == ["film.mov"]
     assert found["in-subfolder"].value == ["sub/deep"]
     assert found["links"].value == ["gone.jpg", "self.jpg"]
+
+
+def test_each_link_that_leaves_the_folder_is_named_once(folder: Path, tmp_path: Path) -> None:
+    scene(1).save(tmp_path / "private.jpg")
+    scene(2).save(folder / "a.jpg")
+    (tmp_path / "netrc").write_text("machine git.example password hunter2 TOK")
+    (tmp_path / "home").mkdir()
+    for name, target in {"b.jpg": "private.jpg", "a.txt": "netrc", "x.csv": "netrc", "c.raw.dat": "netrc"}.items():
+        (folder / name).symlink_to(f"../{target}")
+    (folder / "more").symlink_to("../home")
+    for _ in range(2):  # measured, then remembered
+        report = look(folder)
+        assert codes(report, "b.jpg") == ["picture-outside"] and codes(report, "a.jpg") == ["caption-outside"]
+        assert of_set(report)["links"].value == ["c.raw.dat", "more", "x.csv"]
+        assert "hunter2" not in str(report)
+    sheet = tmp_path / "sheet.png"
+    write_contact_sheet(report, sheet)
+    with pytest.raises(NotShown, match="leads out of the folder"):
+        decode(folder / "b.jpg", 10, 10)
 
 
 def test_sub_folders_are_looked_into_when_asked_with_their_captions(folder: Path) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import unicodedata
 from pathlib import Path
 
 import pytest
 
-from loratui.terminal.text import plural, safe_lines, safe_text, show_path
+from loratui.terminal.text import plural, safe_lines, safe_text, shell_path, show_path
 
 HOSTILE = [
     "\x1b]52;c;aGk=\x07",  # writes the clipboard
@@ -65,6 +66,15 @@ def test_the_home_folder_is_never_spelled_out(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("HOME", "/home/anna")
     assert show_path(Path("/home/anna/photos")) == "~/photos"
     assert show_path("/home/annabel/photos") == "/home/annabel/photos"
+
+
+def test_a_folder_of_any_name_is_one_word_of_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/anna")
+    assert shell_path("2026-11-22-anna") == "2026-11-22-anna" and shell_path("/home/anna/runs/x") == "~/runs/x"
+    assert shell_path("/home/anna/my runs/x") == "~/'my runs/x'"  # quoted, the ~ would be a letter
+    for name in ("x; rm -rf ~", "$(id)", "`id`", "a'b", "a\nb", "\x1b[31m", "-- x", "a && b", "*", "#x"):
+        words = shlex.split(f"loratui resume {shell_path(name)}")
+        assert words == ["loratui", "resume", safe_text(name)]
 
 
 def test_counts_read_as_a_person_would_say_them() -> None:

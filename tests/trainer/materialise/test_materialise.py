@@ -139,6 +139,25 @@ def test_a_card_that_leads_out_of_the_folder_is_refused(path: str, tmp_path: Pat
     assert not list(written_folder().glob("[!.]*"))
 
 
+@pytest.mark.parametrize("make", [parquet_folder, saved, saved_with_splits, webdataset_folder])
+def test_a_data_set_whose_files_are_links_to_elsewhere_is_refused(make: Any, tmp_path: Path) -> None:
+    source = make(tmp_path / "set")
+    (tmp_path / "home").mkdir()
+    for path in [one for one in source.rglob("*") if one.suffix in (".parquet", ".arrow", ".tar")]:
+        path.rename(tmp_path / "home" / path.name)
+        path.symlink_to(tmp_path / "home" / path.name)
+    with pytest.raises(NoDataset, match="of the data set is a link that leads out of the folder"):
+        write(source, WantedRows("txt") if make is webdataset_folder else PROMPT)
+
+
+def test_a_folder_of_a_data_set_that_is_a_link_to_elsewhere_is_refused(tmp_path: Path) -> None:
+    source = saved_with_splits(tmp_path / "set")
+    (source / "train").rename(tmp_path / "elsewhere")
+    (source / "train").symlink_to("../elsewhere")
+    with pytest.raises(NoDataset, match="leads out of the folder"):
+        write(source)
+
+
 def test_a_saved_data_set_that_names_files_elsewhere_is_refused(tmp_path: Path) -> None:
     source = saved(tmp_path / "set")
     state = json.loads((source / "state.json").read_text())

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Literal
 
+from trainer.contract.pictures.inside import stands
 from trainer.contract.pictures.metadata import DEFAULT_COLUMN, METADATA, PictureNames, TableCaptions, captions_of
 from trainer.contract.pictures.problems import Problem
-from trainer.contract.pictures.regular import is_file, one_line
+from trainer.contract.pictures.regular import one_line
 from trainer.contract.pictures.sidecars import KEYED, TextFile, TextFiles, read_text_file
 from trainer.contract.pictures.tables import ENDINGS, FILE_COLUMNS, Unreadable, read_table
 
@@ -22,7 +23,14 @@ ABOVE = 2  # folders above the pictures' own in which the metadata of a data set
 NOTES = frozenset({"fixed.json", "source.json"})  # what this program writes beside copies and data sets
 LIKE_CAPTIONS = ("meta", "caption", "prompt")  # in the name of a table: it is missed where it cannot be read
 OF_ROWS = frozenset(
-    {"metadata-bad-row", "metadata-without-picture", "metadata-unreadable", "caption-not-utf8", "captions-unread"}
+    {
+        "metadata-bad-row",
+        "metadata-without-picture",
+        "metadata-unreadable",
+        "caption-not-utf8",
+        "caption-outside",
+        "captions-unread",
+    }
 )
 
 CaptionSource = Literal["sidecar", "metadata", "none"]
@@ -89,7 +97,7 @@ class _Search:
         self._still()
 
     def _read(self, file: TextFile, name: str) -> None:
-        words = read_text_file(file, name, self._column, self._problems)
+        words = read_text_file(file, self._folder, name, self._column, self._problems)
         keyed = file.path.suffix.lower() in KEYED
         if keyed and words is None:
             return
@@ -99,7 +107,7 @@ class _Search:
 
     def table(self, path: Path, levels: int) -> None:
         """The metadata file that has the name for it."""
-        if not self._needy or not is_file(path):
+        if not self._needy or not stands(path):
             return
         found = self._captions(path, levels)
         if found is None or (levels and not found.captions):
@@ -161,7 +169,7 @@ class _Search:
         names = [one for one in self._entries if PurePath(one).suffix.lower() in ENDINGS and one not in METADATA]
         names = [one for one in names if PurePath(one).stem not in stems and one.lower() not in NOTES]
         names = [one for one in names if not one.startswith(".")]
-        return [self._folder / one for one in sorted(names)[:MOST_TABLES] if is_file(self._folder / one)]
+        return [self._folder / one for one in sorted(names)[:MOST_TABLES] if stands(self._folder / one)]
 
     def _captions(self, path: Path, levels: int) -> TableCaptions | None:
         try:

@@ -27,7 +27,7 @@ class DeepColourTiff(TiffImageFile):
         """Decode the pixels, as Pillow does; raises what it raises."""
         if not (self.tile and _rawmode(self.tile[0]).startswith(READ)):
             return super().load()
-        source, frame = self.filename or self.fp, self.tell()
+        source, frame = self.fp, self.tell()
         super().load()
         if any(self.getchannel(band).histogram()[FULL:] != [0] * (256 - FULL) for band in "RGB"):
             return super().load()
@@ -44,7 +44,8 @@ class DeepColourTiff(TiffImageFile):
 
 
 def _lower_bytes(source: Any, frame: int) -> Image.Image:
-    with TiffImageFile(source if isinstance(source, str) else io.BytesIO(source.getvalue())) as other:
+    source.seek(0)
+    with TiffImageFile(io.BytesIO(source.read())) as other:
         other.seek(frame)
         other.tile = [_swapped(one) for one in other.tile]
         other.load()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path, PurePath
+
+from trainer.contract.pictures.inside import open_inside
 
 # by content, whatever the name says: Pillow would start ghostscript for EPS; JPEG holds the MPO of phones
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF")
@@ -94,17 +95,12 @@ def what_is(head: bytes) -> str:
 
 
 def first_bytes(path: Path) -> bytes:
-    """The first bytes of a regular file; b"" where it cannot be read."""
+    """The first bytes of a file; b"" where it is not read."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open_inside(path) as file:
+            return file.read(SNIFFED)
     except OSError:
         return b""
-    try:
-        return os.read(descriptor, SNIFFED)
-    except OSError:  # a folder
-        return b""
-    finally:
-        os.close(descriptor)
 
 
 @cache

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeVar
 
 from trainer.contract.pictures.folder import MAX_PIXELS
@@ -23,8 +22,10 @@ FULL_RANGE, NO_MATRIX = 1, 0
 Read = TypeVar("Read")
 
 
-def open_image(source: Path | IO[bytes]) -> Image:
-    """The picture with its header read; its pixels are decoded later. Colours stated in numbers are in info["cicp"].
+def open_image(source: IO[bytes]) -> Image:
+    """The picture in an open file with its header read; its pixels are decoded later, out of that file.
+
+    Colours stated in numbers are in info["cicp"].
 
     Raises what Pillow and its plugins raise, which for a damaged file is any exception.
     """
@@ -38,10 +39,7 @@ def open_image(source: Path | IO[bytes]) -> Image:
     if picture.format == "TIFF":
         from trainer.contract.pictures.deep_tiff import DeepColourTiff
 
-        if isinstance(source, Path):
-            picture.close()
-        else:
-            source.seek(0)  # closing the picture would close it
+        source.seek(0)  # closing the picture would close it
         picture = DeepColourTiff(source)
     if kind == "JXL" and not getattr(picture, "jpeg", False):
         picture.info.pop("exif", None)  # its turn mark is for show: the decoder has turned the picture already
@@ -111,10 +109,7 @@ def _jxl_stream(raw: bytes) -> int:
     return -1
 
 
-def _at_start(source: Path | IO[bytes], read: Callable[[IO[bytes]], Read]) -> Read:
-    if isinstance(source, Path):
-        with source.open("rb") as file:
-            return read(file)
+def _at_start(source: IO[bytes], read: Callable[[IO[bytes]], Read]) -> Read:
     at = source.tell()
     try:
         source.seek(0)

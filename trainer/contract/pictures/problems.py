@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from trainer.contract.pictures.inside import MEND
+
 Severity = Literal["block", "warn", "hint"]
 
 FATAL = frozenset({"metadata-outside"})  # a path that leaves the folder: hostile, or a mistake to know of
@@ -24,6 +26,12 @@ class Problem:
     remedy: str
     mild: bool = False
     value: int | tuple[str, ...] | None = None  # how many, or which columns there are
+
+
+def outside_problem(file: str, name: str, what: str) -> Problem:
+    """Of a caption file or table `name` that is not read for what it is, in the words of `NotInside`."""
+    said = f"{name} is {what}: it is not read"
+    return Problem(file, "caption-outside", said, f"take it away, or {MEND}", value=(name,))
 
 
 def severity_of(problem: Problem) -> Severity:

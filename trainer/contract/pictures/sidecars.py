@@ -8,8 +8,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from trainer.contract.pictures.problems import Problem
-from trainer.contract.pictures.regular import as_text, is_file, one_line, read_regular
+from trainer.contract.pictures.inside import read_inside, stands, why_not_inside
+from trainer.contract.pictures.problems import Problem, outside_problem
+from trainer.contract.pictures.regular import as_text, one_line
 from trainer.contract.pictures.tables import ENDINGS as TABLES
 
 MAX_CAPTION_BYTES = 64 * 1024
@@ -50,7 +51,7 @@ class TextFiles:
         if self._asked and (found := self._beside(picture, self._asked)):
             return TextFile(found, f"{self._asked} files")
         exact = self._folder / f"{stem}{OWN_ENDING}"
-        if is_file(exact):
+        if stands(exact):
             return TextFile(exact)
         named = self._beside(picture, OWN_ENDING)
         return None if named is None else TextFile(named)
@@ -93,12 +94,18 @@ class TextFiles:
         return self._one(folder, entries.get(name.casefold(), []))
 
     def _one(self, folder: Path, names: list[str]) -> Path | None:
-        return next((folder / one for one in sorted(names) if is_file(folder / one)), None)
+        return next((folder / one for one in sorted(names) if stands(folder / one)), None)
 
 
-def read_text_file(file: TextFile, picture: str, column: str, problems: list[Problem]) -> str | None:
-    """The caption in one line, or None for no words; what is wrong with the file goes to `problems`."""
-    raw = read_regular(file.path, MAX_CAPTION_BYTES)
+def read_text_file(file: TextFile, folder: Path, picture: str, column: str, problems: list[Problem]) -> str | None:
+    """The caption in one line, or None for no words; what is wrong with the file goes to `problems`.
+
+    `folder` is that of the pictures, which the file lies in.
+    """
+    raw = read_inside(file.path, MAX_CAPTION_BYTES, folder)
+    if raw is None and (what := why_not_inside(file.path, folder)):
+        problems.append(outside_problem(picture, file.path.name, what))
+        return None
     if raw is None:
         text = f"{file.path.name} is larger than {MAX_CAPTION_BYTES // 1024} KiB or cannot be read"
         problems.append(Problem(picture, "caption-unreadable", text, "keep one short caption in it"))
@@ -150,9 +157,7 @@ def _unquoted(value: str) -> str:
 
 def _is_prose(path: Path) -> bool:
     """Whether there is text in the file that begins like words: not like what cameras and editors write."""
-    if not is_file(path):
-        return False
-    raw = read_regular(path, MAX_CAPTION_BYTES)
+    raw = read_inside(path, MAX_CAPTION_BYTES)
     try:
         words = as_text(raw or b"").strip()
     except UnicodeDecodeError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +12,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from trainer.contract.pictures.regular import as_text, read_regular
+from trainer.contract.pictures.inside import open_inside, read_inside, why_not_inside
+from trainer.contract.pictures.problems import outside_problem
+from trainer.contract.pictures.regular import as_text
 from trainer.contract.units import in_bytes
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -46,9 +49,12 @@ class Table:
 def read_table(path: Path) -> Table:
     """All rows of `path`, by what its ending says. Raises Unreadable."""
     ending = path.suffix.lower()
+    if what := why_not_inside(path):
+        problem = outside_problem(path.name, path.name, what)
+        raise Unreadable(problem.code, problem.message, problem.remedy)
     if ending == PARQUET:
         return _parquet(path)
-    raw = read_regular(path, MAX_BYTES)
+    raw = read_inside(path, MAX_BYTES)
     if raw is None:
         said = f"{path.name} is larger than {in_bytes(MAX_BYTES)} or cannot be read"
         raise Unreadable("metadata-unreadable", said, "make it smaller, or readable")
@@ -207,13 +213,14 @@ def _parquet(path: Path) -> Table:
             "captions-unread", said, "pip install 'loratui[datasets]', or save it as metadata.csv"
         ) from None
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ValueError
-        file = parquet.ParquetFile(path)
-        if sum(file.metadata.row_group(one).total_byte_size for one in range(file.num_row_groups)) > 4 * MAX_BYTES:
-            raise ValueError
-        names = [one.name for one in file.schema_arrow if str(one.type) in ("string", "large_string")]
-        rows = file.read(columns=names).to_pylist()
+        with open_inside(path) as opened:
+            if os.fstat(opened.fileno()).st_size > MAX_BYTES:
+                raise ValueError
+            file = parquet.ParquetFile(opened)
+            if sum(file.metadata.row_group(one).total_byte_size for one in range(file.num_row_groups)) > 4 * MAX_BYTES:
+                raise ValueError
+            names = [one.name for one in file.schema_arrow if str(one.type) in ("string", "large_string")]
+            rows = file.read(columns=names).to_pylist()
     except Exception:  # pyarrow raises its own, and bare ones
         raise Unreadable("captions-unread", f"{path.name} cannot be read", "save it as metadata.csv") from None
     return Table(tuple(enumerate(rows, 1)))

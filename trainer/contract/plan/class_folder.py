@@ -8,6 +8,7 @@ from pathlib import Path
 
 from trainer.contract.pictures.decoding import BadPicture, usable
 from trainer.contract.pictures.folder import NoDataset, Picture, list_pictures
+from trainer.contract.pictures.inside import open_inside
 from trainer.contract.settings.config import TrainConfig
 
 SMALL = (64, 64)  # px; a JPEG is decoded no larger, which still reads all of it
@@ -47,7 +48,8 @@ def _shared(found: tuple[Picture, ...], config: TrainConfig) -> list[str]:
 
 
 def _digest(path: Path) -> bytes:
-    return hashlib.sha256(path.read_bytes()).digest()
+    with open_inside(path) as file:
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 def _unusable(picture: Picture) -> str:
