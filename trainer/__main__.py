@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # before the imports, which take seconds
+    import signal
+
+    from trainer.contract.run.program import begin
+
+    begin(signal.SIGINT, signal.SIGTERM, words="stopped before training began", log=True)
+
 import os
+import signal
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from trainer.contract.plan.advice import refusals
@@ -51,6 +61,7 @@ def main(arguments: list[str]) -> int:
         return exits.RUNNING
     log = EventLog(run.events)
     began = time.monotonic()
+    _stop_at_once(run, log, lock, began)
     try:
         if refused:
             return _refuse(refused, run, log, began)
@@ -58,10 +69,34 @@ def main(arguments: list[str]) -> int:
     except BaseException as error:
         return _tell(error, log, began)
     finally:
-        leave(run)
-        log.close()
-        lock.release()
-        pass_on(run)
+        _hear(lambda *_: None)  # it ends already
+        _leave(run, log, lock)
+
+
+def _hear(handler: Callable[[int, FrameType | None], None]) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handler)
+
+
+def _leave(run: RunDir, log: EventLog, lock: RunLock) -> None:
+    leave(run)
+    log.close()
+    lock.release()
+    pass_on(run)
+
+
+def _stop_at_once(run: RunDir, log: EventLog, lock: RunLock, began: float) -> None:
+    """Until `Requests` hears them, a signal ends the process from where it is: nothing was trained yet.
+
+    An exception would fall into the imports of the next seconds, and libraries make others of it.
+    """
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        _end(log, "stopped", None, began, [])
+        _leave(run, log, lock)
+        os._exit(exits.STOPPED)
+
+    _hear(stop)
 
 
 def _refuse(sentences: list[str], run: RunDir, log: EventLog, began: float) -> int:
@@ -139,8 +174,6 @@ def _changed(config: TrainConfig, run: RunDir, found: FoundCheckpoint) -> list[d
 
 def _follow(config: TrainConfig, run: RunDir) -> int:
     """One of the other processes of a run on several GPUs: it trains its share and writes nothing."""
-    import signal
-
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # rank 0 hears them and tells
     world = _prepare_torch(config)

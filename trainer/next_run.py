@@ -5,6 +5,11 @@ Its stdin is a pipe that only that trainer holds open: its end is the trainer's.
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # before the imports, which take seconds
+    from trainer.contract.run.program import begin
+
+    begin()
+
 import sys
 from pathlib import Path
 
@@ -22,4 +27,6 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    from trainer.contract.run.program import run_program
+
+    run_program(lambda: main(sys.argv[1:]))

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from threading import Thread
 from typing import IO, TextIO
 
-from loratui.terminal.text import safe_text
+from loratui.terminal.text import safe_text, speakable
 from loratui.terminal.ticker import Ticker
 from trainer.contract.run import exits
 
@@ -54,5 +54,4 @@ def _pass_on(stream: IO[str], out: TextIO) -> None:
                 ticker.say(words)
                 continue
             ticker.wipe()
-            coding = out.encoding or "utf-8"
-            print(words.encode(coding, "replace").decode(coding), file=out, flush=True)
+            print(speakable(words, out.encoding), file=out, flush=True)

@@ -63,4 +63,4 @@ def _run(
     if into is not None:
         print(f"{plural(len(result.copies), 'copy', 'copies')} in {show_path(into)}; FIXED.json says what was done.")
         print("The originals are as they were.")
-    return exits.DONE
+    return exits.DONE if len(result.copies) == len(result.pictures) else exits.DATASET

@@ -12,6 +12,7 @@ from typing import Any, Literal, TextIO
 
 from loratui.events.insight_lines import InsightLines
 from loratui.events.lines import EventLines, end_code
+from loratui.runs.find import resumable_steps
 from loratui.runs.launch import exit_code, is_alive
 from loratui.runs.queue import QueueTurn, goes_on
 from loratui.terminal.line_sink import Sink, sink_for
@@ -25,6 +26,8 @@ from trainer.contract.run.rundir import RunDir
 LOOK = 0.2  # seconds between two looks at the log
 LOG_TAIL = 15  # lines of trainer.log that are shown when it died
 CODES = frozenset({exits.USAGE, exits.DATASET, exits.FAILED, exits.RUNNING, exits.MEMORY, exits.STOPPED})
+# a trainer that was stopped before it could say so: by its own hand, or by the signal where Python had not begun
+EARLY = frozenset({exits.STOPPED, -signal.SIGINT, -signal.SIGTERM})
 
 
 def follow(
@@ -112,9 +115,9 @@ def _trainer_alive(run: RunDir, pid: int | None, turn: QueueTurn) -> bool:
 def _died(run: RunDir, out: Sink, pid: int | None) -> int:
     """The trainer is gone and wrote no `end`: say so, with the end of its log."""
     code = exit_code(pid) if pid is not None else None
-    if code == exits.STOPPED:
-        out.line("stopped before training began")
-        return code
+    if code in EARLY:
+        out.line(f"stopped before training began; {_what_is_there(run)}")
+        return exits.STOPPED
     if not run.events.exists() and not run.log.exists():
         out.line(f"this run was never started; start it with: loratui resume {shell_path(run.path)}")
         return exits.FAILED
@@ -125,8 +128,17 @@ def _died(run: RunDir, out: Sink, pid: int | None) -> int:
         tail = ""
     for line in safe_lines(tail)[-LOG_TAIL:]:
         out.line(f"  | {line}")
-    out.line(f"What was saved is in {show_path(run.path)}; go on with: loratui resume {shell_path(run.path)}")
+    saved = resumable_steps(run)
+    there = f"its newest checkpoint is of step {saved[-1]}" if saved else "it had saved nothing"
+    out.line(f"{there}; go on with: loratui resume {shell_path(run.path)}")
     return code if code in CODES and code is not None else exits.FAILED
+
+
+def _what_is_there(run: RunDir) -> str:
+    """What a run holds that was ended before its first step, and how it goes on."""
+    saved = resumable_steps(run)
+    there = f"its checkpoint of step {saved[-1]} is as it was" if saved else "nothing was saved yet"
+    return f"{there}: loratui resume {shell_path(run.path)}"
 
 
 def _detached(run: RunDir, out: Sink) -> int:

@@ -31,6 +31,7 @@ from trainer.contract.pictures.folder import NoDataset
 from trainer.contract.run import exits
 from trainer.contract.run.changes import SettingChange
 from trainer.contract.run.events import Tail
+from trainer.contract.run.lock import is_held
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.arithmetic import trained_images
 from trainer.contract.settings.config import TrainConfig, flat, load_config, stale_pins
@@ -88,6 +89,15 @@ def replay(
 
 def begin(run: RunDir, detach: bool = False, gpus: int = 1, say: Say = print) -> int:
     """Start (or start again) the trainer of `run`, and follow it as lines unless detached; returns the exit code."""
+    try:
+        return _begin(run, detach, gpus, say)
+    except KeyboardInterrupt:  # between the start and the look at it
+        if is_held(run.claim):
+            say(f"the trainer was started and goes on; stop it with: loratui stop {show_path(run.path)}")
+        return exits.STOPPED
+
+
+def _begin(run: RunDir, detach: bool, gpus: int, say: Say) -> int:
     earlier = Tail(run.events)
     while earlier.read():
         pass

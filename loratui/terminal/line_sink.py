@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from loratui.terminal.text import speakable
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -62,9 +64,8 @@ class Lines:
         self._said_at = float("-inf")  # monotonic seconds of the last line that said how far it is
 
     def line(self, text: str) -> None:
-        """Say something, at once; what the terminal's encoding lacks becomes a question mark."""
-        coding = self._out.encoding or "utf-8"
-        print(text.encode(coding, "replace").decode(coding), file=self._out, flush=True)
+        """Say something, at once; what the terminal's encoding lacks has a counterpart."""
+        print(speakable(text, self._out.encoding), file=self._out, flush=True)
 
     def far(self, far: RunProgress) -> None:
         """The first of a phase is said at once."""
@@ -158,5 +159,4 @@ class Bar:
         return Constrain(Group(row, facts) if far.facts else row, max(8, self._console.width - 3))
 
     def _speakable(self, text: str) -> str:
-        coding = self._console.encoding or "utf-8"
-        return text.encode(coding, "replace").decode(coding)
+        return speakable(text, self._console.encoding)

@@ -6,6 +6,7 @@ import re
 import shlex
 from pathlib import Path
 
+from trainer.contract.run.program import COUNTERPART
 from trainer.contract.run.rundir import home_folder
 
 _SPACES = dict.fromkeys(map(ord, "\t\n\r\u2028\u2029"), " ")
@@ -56,6 +57,11 @@ def shell_path(path: Path | str) -> str:
     shown = show_path(path)
     home, rest = ("~/", shown[2:]) if shown.startswith("~/") else ("", shown)
     return home + shlex.quote(rest) if rest else shown
+
+
+def speakable(text: str, coding: str | None) -> str:
+    """`text` with a counterpart for each character that the `coding` of a stream (UTF-8 where it has none) lacks."""
+    return text.encode(coding or "utf-8", COUNTERPART).decode(coding or "utf-8")
 
 
 def safe_toml(written: str) -> str:

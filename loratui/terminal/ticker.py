@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TextIO
 
-from loratui.terminal.text import safe_text
+from loratui.terminal.text import safe_text, speakable
 
 PATIENCE = 1.0  # seconds before anything is said
 PACE = 0.2  # seconds between two words on a terminal
@@ -55,6 +55,5 @@ class Ticker:
             self._shown = False
 
     def _put(self, text: str) -> None:
-        coding = self._out.encoding or "utf-8"
-        self._out.write(text.encode(coding, "replace").decode(coding))
+        self._out.write(speakable(text, self._out.encoding))
         self._out.flush()

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # before the imports, which take seconds
+    from trainer.contract.run.program import begin
+
+    begin()
+
 import argparse
 import json
 import sys
@@ -144,4 +149,6 @@ def _refuse(message: str, code: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    from trainer.contract.run.program import run_program
+
+    run_program(lambda: main(sys.argv[1:]))

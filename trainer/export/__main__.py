@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # before the imports, which take seconds
+    from trainer.contract.run.program import begin
+
+    begin()
+
 import argparse
 import sys
 from pathlib import Path
@@ -66,4 +71,6 @@ def _export(run: RunDir, step: int | None, out: Path | None, bundle: bool) -> No
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    from trainer.contract.run.program import run_program
+
+    run_program(lambda: main(sys.argv[1:]))

@@ -16,6 +16,7 @@ from loratui.curation.copies.folder import CannotWrite, FixCancelled, FixResult,
 from loratui.curation.copies.jpeg import NotPlain, strip_jpeg
 from loratui.curation.scan import ScanSettings, scan
 from tests.loratui.conftest import LoraTUI
+from trainer.contract.run import exits
 
 Draw = Callable[..., Path]
 CANARY = b"GPS-CANARY-51.5007N"
@@ -259,6 +260,14 @@ def test_the_command_says_what_it_did_and_can_be_asked_first(loratui: LoraTUI, f
     done = loratui("fix", folder, "--into", folder.parent / "out", "--trigger", "TOK")
     assert done.returncode == 0 and "The originals are as they were." in done.stdout
     assert (folder.parent / "out" / "a\x1b[31m.txt").read_text() == "TOK, a cat\n"
+
+
+def test_its_exit_code_tells_of_a_picture_that_was_left_out(loratui: LoraTUI, folder: Path, draw_picture: Draw) -> None:
+    draw_picture(folder / "whole.png", 1)
+    (folder / "cut.png").write_bytes((folder / "whole.png").read_bytes()[:60])
+    done = loratui("fix", folder, "--into", folder.parent / "new")
+    assert done.returncode == exits.DATASET and "1 of 2 copied" in done.stdout and "1 left out: see x" in done.stdout
+    assert (folder.parent / "new" / "whole.png").is_file()  # the others are there
 
 
 def test_the_command_refuses_with_a_sentence(loratui: LoraTUI, folder: Path, tmp_path: Path) -> None:
