@@ -177,7 +177,9 @@ def _open_closed() -> None:
         except OSError:
             os.open(os.devnull, os.O_WRONLY if number == 2 else os.O_RDONLY)
     if sys.stdin is None:
-        sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+        stream = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+        for name in ("stdin", "__stdin__"):
+            setattr(sys, name, stream)
 
 
 def _hold(name: str, number: int, kind: type[Output] | type[Aside]) -> None:
