@@ -16,7 +16,7 @@ from loratui.runs.find import resumable_steps
 from loratui.runs.launch import exit_code, is_alive
 from loratui.runs.queue import QueueTurn, goes_on
 from loratui.terminal.line_sink import Sink, sink_for
-from loratui.terminal.text import safe_lines, shell_path, show_path
+from loratui.terminal.text import safe_lines, shell_path
 from trainer.contract.run import exits
 from trainer.contract.run.control import send
 from trainer.contract.run.events import Tail, last_status

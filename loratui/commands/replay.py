@@ -93,7 +93,7 @@ def begin(run: RunDir, detach: bool = False, gpus: int = 1, say: Say = print) ->
         return _begin(run, detach, gpus, say)
     except KeyboardInterrupt:  # between the start and the look at it
         if is_held(run.claim):
-            say(f"the trainer was started and goes on; stop it with: loratui stop {show_path(run.path)}")
+            say(f"the trainer was started and goes on; stop it with: loratui stop {shell_path(run.path)}")
         return exits.STOPPED
 
 

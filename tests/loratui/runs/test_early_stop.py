@@ -1,4 +1,4 @@
-"""A trainer that is stopped in its first moments, wherever it is by then: 130, and a sentence that says what is there."""
+"""A trainer that is stopped in its first moments, wherever it is by then: 130, and a sentence for what is there."""
 
 from __future__ import annotations
 
