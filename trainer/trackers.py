@@ -18,8 +18,9 @@ import numpy as np
 from PIL import Image
 
 from trainer.contract.basemodel.names import HUB_ID
+from trainer.contract.entries import make_private, write_atomic
 from trainer.contract.run.events import Event, EventLog
-from trainer.contract.run.rundir import RunDir, home_folder, make_private, write_atomic
+from trainer.contract.run.rundir import RunDir, home_folder
 from trainer.contract.settings.config import BY_KEY, SMALL, TrainConfig, flat
 from trainer.ground.error_line import first_line
 

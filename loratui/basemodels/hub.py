@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from trainer.contract.run.rundir import cache_folder, make_private, write_atomic
+from trainer.contract.entries import make_private, write_atomic
+from trainer.contract.run.rundir import cache_folder
 
 PATIENCE = 6.0  # seconds that the hub may take to answer
 LONGEST = 80  # letters of a licence's name that are kept

@@ -16,9 +16,9 @@ from loratui.curation.checks.faces import Face
 from loratui.curation.checks.measure import PictureMeasure
 from loratui.curation.pixels import versions
 from loratui.curation.report import Finding
+from trainer.contract.entries import make_private, write_atomic
 from trainer.contract.pictures.flatten import RULE
 from trainer.contract.run import rundir
-from trainer.contract.run.rundir import make_private, write_atomic
 
 CHECKS = 3  # raised when a measurement changes; one that is new is missing in what was kept, and measured of itself
 MEASURES = tuple(one.name for one in fields(PictureMeasure))

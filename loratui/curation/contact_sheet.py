@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from loratui.curation.report import PictureReport, Report
 from loratui.errors import Refusal
 from loratui.terminal.text import plural, safe_text, show_path
+from trainer.contract.entries import write_atomic
 from trainer.contract.pictures.flatten import upright
 from trainer.contract.pictures.folder import MAX_BYTES, MAX_PIXELS
 from trainer.contract.pictures.inside import open_inside
 from trainer.contract.pictures.opening import open_image
-from trainer.contract.run.rundir import write_atomic
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -17,8 +17,9 @@ from typing import Any
 from loratui.events.series import robust_mean
 from loratui.runs.find import RUNS, ends
 from loratui.settings.draft import state_dir
+from trainer.contract.entries import make_private, write_atomic
 from trainer.contract.plan.estimate import REVISION, Estimate, estimate
-from trainer.contract.run.rundir import RunDir, make_private, write_atomic
+from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, flat, load_config
 
 FILE = "measured.json"

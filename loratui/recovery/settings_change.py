@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from loratui.errors import Refusal
 from loratui.runs.find import resumable_steps, saved_steps
 from loratui.terminal.text import safe_text, shell_path, show_path
-from trainer.contract.run.rundir import RunDir, write_atomic
+from trainer.contract.entries import write_atomic
+from trainer.contract.run.rundir import RunDir
 
 if TYPE_CHECKING:
     from loratui.settings.answers import Answers

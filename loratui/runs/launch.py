@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from loratui.errors import Refusal
 from loratui.terminal.text import show_path
+from trainer.contract.entries import write_atomic
 from trainer.contract.run import exits
 from trainer.contract.run.lock import AlreadyRunning, lock_holder
-from trainer.contract.run.rundir import RunDir, write_atomic
+from trainer.contract.run.rundir import RunDir
 from trainer.contract.run.trainer_start import spawn
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from loratui.settings.shipped_presets import Preset
 from loratui.terminal.text import safe_text, show_path
 from loratui.terminal.units import in_bytes
 from loratui.version import version
+from trainer.contract.entries import write_atomic
 from trainer.contract.pictures.folder import read_regular
-from trainer.contract.run.rundir import write_atomic
 from trainer.contract.settings.arithmetic import trained_images
 from trainer.contract.settings.config import BY_KEY
 from trainer.contract.settings.prompts import suggested_prompt

@@ -14,9 +14,10 @@ from pydantic import BaseModel, ConfigDict
 
 from loratui.settings.presets import preset
 from loratui.settings.problems import AnswersError, wrong_value
+from trainer.contract.entries import make_private, write_atomic
 from trainer.contract.pictures.folder import read_regular
 from trainer.contract.run.lock import AlreadyRunning, RunLock, lock_holder
-from trainer.contract.run.rundir import can_see, home_folder, make_private, write_atomic
+from trainer.contract.run.rundir import can_see, home_folder
 from trainer.contract.settings.config import BY_KEY, stale_pins
 
 FILE = "draft.json"  # of the time when there was one draft; taken over

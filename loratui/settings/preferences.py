@@ -7,7 +7,7 @@ import os
 from typing import Literal
 
 from loratui.settings.draft import state_dir
-from trainer.contract.run.rundir import make_private, write_atomic
+from trainer.contract.entries import make_private, write_atomic
 
 Shade = Literal["dark", "light"]
 FILE = "preferences.json"

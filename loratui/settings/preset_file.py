@@ -22,7 +22,7 @@ from loratui.settings.presets import preset
 from loratui.settings.shipped_presets import Preset, PresetValue
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.version import version
-from trainer.contract.run.rundir import make_private, write_atomic
+from trainer.contract.entries import make_private, write_atomic
 from trainer.contract.settings.config import BY_KEY
 from trainer.contract.settings.triggers import split_triggers
 

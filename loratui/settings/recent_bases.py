@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from loratui.settings.draft import state_dir
-from trainer.contract.run.rundir import make_private, write_atomic
+from trainer.contract.entries import make_private, write_atomic
 
 MOST = 8
 

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 from loratui.settings.draft import state_dir
+from trainer.contract.entries import make_private, write_atomic
 from trainer.contract.pictures.folder import read_regular
 from trainer.contract.pictures.sources import is_hub_source
-from trainer.contract.run.rundir import make_private, write_atomic
 
 FILE = "recent-pictures.json"
 KEPT = 12

@@ -14,11 +14,12 @@ import pytest
 from pydantic import ValidationError
 
 from trainer.contract.basemodel.inspect import NotSDXL, inspect_base, small_model
+from trainer.contract.entries import write_atomic
 from trainer.contract.pictures.folder import list_pictures
 from trainer.contract.run.control import Inbox, send
 from trainer.contract.run.events import EventLog, Tail, last_status, without_undone
 from trainer.contract.run.lock import AlreadyRunning, RunLock, lock_holder
-from trainer.contract.run.rundir import RunDir, write_atomic
+from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.arithmetic import pivot_step, schedule, views_per_image
 from trainer.contract.settings.config import (
     BY_KEY,

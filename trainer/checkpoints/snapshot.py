@@ -15,8 +15,9 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save
 
+from trainer.contract.entries import make_private, write_atomic
 from trainer.contract.run.changes import is_free, plain
-from trainer.contract.run.rundir import RunDir, make_private, write_atomic
+from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import BY_KEY, with_dora_axis
 
 VERSION = 1

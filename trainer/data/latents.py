@@ -14,8 +14,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
+from trainer.contract.entries import make_private, write_atomic
 from trainer.contract.pictures.flatten import RULE
-from trainer.contract.run.rundir import make_private, write_atomic
 from trainer.data import images
 from trainer.data.dataset import View
 from trainer.ground import draws

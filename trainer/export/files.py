@@ -12,9 +12,10 @@ from PIL import Image
 from safetensors.torch import save as save_any_order
 
 from trainer.contract.basemodel.unet_names import within
+from trainer.contract.entries import make_private, write_atomic
 from trainer.contract.run.changes import read_changes
 from trainer.contract.run.exports import CARD, FILES, PICTURE, SAMPLE, WORDS, embedding_names
-from trainer.contract.run.rundir import RunDir, make_private, write_atomic
+from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.prompts import sample_pictures
 from trainer.data.dataset import Item

@@ -6,8 +6,9 @@ import os
 import tempfile
 from pathlib import Path
 
+from trainer.contract.entries import make_private
 from trainer.contract.run.events import EventLog, SilentLog
-from trainer.contract.run.rundir import RunDir, cache_folder, make_private
+from trainer.contract.run.rundir import RunDir, cache_folder
 
 ENOUGH = 1 << 16  # bytes that must go in: on a full disk a name can still be made
 

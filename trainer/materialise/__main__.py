@@ -21,10 +21,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from trainer.contract.entries import make_private, write_atomic
 from trainer.contract.pictures.folder import NoDataset
 from trainer.contract.pictures.sources import NoColumn, origin_of, written_folder
 from trainer.contract.run import exits
-from trainer.contract.run.rundir import make_private, write_atomic
 from trainer.contract.units import in_bytes
 from trainer.ground.error_line import first_line
 from trainer.materialise.hub import fetch

@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from trainer.contract.run.rundir import make_private, write_atomic
+from trainer.contract.entries import make_private, write_atomic
 from trainer.ground.machine import to_device
 from trainer.model.parts import Parts
 

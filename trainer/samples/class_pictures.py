@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from trainer.contract.run.rundir import make_private
+from trainer.contract.entries import make_private
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.prompts import class_prompt
 from trainer.data.dataset import Item, read_class_items

@@ -11,8 +11,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from trainer.contract.entries import make_private
 from trainer.contract.run import exits
-from trainer.contract.run.rundir import RunDir, make_private
+from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.sample_prompts import read_sample_prompt
 
 

@@ -6,9 +6,10 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
+from trainer.contract.entries import make_private
 from trainer.contract.run.added_prompts import NotAdded, without_trigger
 from trainer.contract.run.events import EventLog, SilentLog
-from trainer.contract.run.rundir import RunDir, make_private
+from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.arithmetic import sample_steps
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.prompts import WantedPicture

@@ -12,8 +12,8 @@ from pathlib import Path
 from loratui.curation.copies.captions import copy_caption
 from loratui.curation.copies.pixels import CannotFix, FixStep, remake
 from loratui.terminal.text import safe_text, show_path
+from trainer.contract.entries import write_atomic
 from trainer.contract.pictures.folder import Picture, list_pictures
-from trainer.contract.run.rundir import write_atomic
 from trainer.contract.settings.config import BY_KEY
 
 RECORD = "FIXED.json"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from loratui.screens.shared.dialogs import Confirm, LineEditor
 from loratui.screens.wizard.scan import ScanningStep
 from loratui.terminal.text import plural, safe_text, show_path
+from trainer.contract.entries import write_atomic
 from trainer.contract.pictures.folder import MAX_CAPTION_BYTES
-from trainer.contract.run.rundir import write_atomic
 
 if TYPE_CHECKING:
     from loratui.curation.report import PictureReport, Report

@@ -19,7 +19,8 @@ from trainer.contract.basemodel.names import is_hub_id
 from trainer.contract.basemodel.single_file import CONFIGS, config_of
 from trainer.contract.basemodel.vae import vae_file_config
 from trainer.contract.basemodel.weights import part_weights
-from trainer.contract.run.rundir import cache_folder, make_private, write_atomic
+from trainer.contract.entries import make_private, write_atomic
+from trainer.contract.run.rundir import cache_folder
 from trainer.contract.settings.config import TrainConfig, vae_source
 
 

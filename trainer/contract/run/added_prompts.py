@@ -7,7 +7,8 @@ import unicodedata
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from trainer.contract.run.rundir import RunDir, write_atomic
+from trainer.contract.entries import write_atomic
+from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.sample_prompts import read_sample_prompt
 from trainer.contract.settings.triggers import holds_word, split_triggers
 from trainer.contract.units import in_bytes

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from trainer.contract.entries import write_atomic
 from trainer.contract.run.longer import LENGTH, length_refusal
-from trainer.contract.run.rundir import RunDir, write_atomic
+from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, flat
 
 Effect = Literal["none", "rounding", "training"]

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from trainer.contract.run.rundir import RunDir, make_private, write_atomic
+from trainer.contract.entries import make_private, write_atomic
+from trainer.contract.run.rundir import RunDir
 
 Cmd = Literal["stop", "abort", "save", "sample", "pause", "resume"]
 COMMANDS: tuple[str, ...] = get_args(Cmd)

@@ -10,8 +10,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from trainer.contract.entries import write_atomic
 from trainer.contract.run.lock import is_held, take
-from trainer.contract.run.rundir import RunDir, write_atomic
+from trainer.contract.run.rundir import RunDir
 
 LOCK = ".queue.lock"  # in the folder of the runs; made by the first run that is queued there
 PATIENCE = 500  # looks of 20 ms at a lock that is only ever held for moments

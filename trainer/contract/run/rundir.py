@@ -100,22 +100,6 @@ class RunDir:
         return self.samples / f"{step:06d}-{index}.png"
 
 
-def write_atomic(path: Path, data: bytes | str, mode: int = 0o600) -> None:
-    """Write `data` aside, flush it to disk and rename it over `path`: a reader sees the old or the new, never half."""
-    raw = data.encode() if isinstance(data, str) else data
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
-
-
 def home_folder() -> Path:
     """The person's home; where nobody knows one (a container without HOME), a folder that is not there."""
     try:
@@ -137,11 +121,6 @@ def can_see(path: Path) -> bool:
     except (OSError, ValueError):
         return False
     return True
-
-
-def make_private(path: Path) -> None:
-    """Make a folder (and its parents) that only its owner can look into."""
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
 def run_state(run: RunDir, last: dict[str, Any] | None) -> State:
