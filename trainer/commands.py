@@ -77,6 +77,7 @@ class Requests:
             if self._signal is not None:
                 raise Stop(save=True)
             commands = self._inbox.take()
+            self._tell_rejected()
             for place, command in enumerate(commands):
                 try:
                     paused = self._do(command, paused, save, sample)
@@ -90,6 +91,16 @@ class Requests:
     def close(self) -> None:
         """Answer what nobody will do any more: the run is over."""
         self._refuse(self._inbox.take())
+
+    def _tell_rejected(self) -> None:
+        """One line for all that was found in the inbox and is no command."""
+        rejected = self._inbox.rejected()
+        if not rejected:
+            return
+        more = f" (and {len(rejected) - 1} more)" if len(rejected) > 1 else ""
+        message = f"{rejected[0].name} in the inbox is passed over: {rejected[0].reason}{more}"
+        advice = "commands are sent by loratui, such as 'loratui stop'; remove what else lies in control/"
+        self._log.emit("warn", code="inbox", message=message, advice=advice)
 
     def _refuse(self, commands: list[Command]) -> None:
         for command in commands:

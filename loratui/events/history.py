@@ -11,7 +11,7 @@ from loratui.events.curves import Curves
 from loratui.events.series import robust_mean
 from loratui.terminal.numbers import number
 from loratui.terminal.units import in_bytes
-from trainer.contract.run.events import Event
+from trainer.contract.run.events import MALFORMED, Event
 
 MESSAGES = 200
 MOST_STEPS = 1 << 53  # beyond, a float no longer tells two steps apart
@@ -109,7 +109,7 @@ class History:
                 continue
             try:
                 absorber(event)
-            except (TypeError, ValueError, KeyError, AttributeError, OverflowError):
+            except MALFORMED:
                 continue  # a field of another version or a damaged line: the rest of the log still counts
             changed = True
         if changed:

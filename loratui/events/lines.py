@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from loratui.terminal.line_sink import RunProgress, Sink
@@ -10,7 +11,7 @@ from loratui.terminal.numbers import whole
 from loratui.terminal.text import safe_lines, safe_text
 from loratui.terminal.units import bytes_of, clock, in_time
 from trainer.contract.run import exits
-from trainer.contract.run.events import Event
+from trainer.contract.run.events import MALFORMED, Event
 
 PHASES = {
     "load": "loading the model",
@@ -36,7 +37,11 @@ class EventLines:
         self._pace: float | None = None  # seconds a step, smoothed
 
     def show(self, event: Event) -> None:
-        """One event: lines, how far, or nothing."""
+        """One event: lines, how far, or nothing. A malformed one is passed over, as on the screens."""
+        with suppress(*MALFORMED):
+            self._show(event)
+
+    def _show(self, event: Event) -> None:
         match event["type"]:
             case "step":
                 self._step(event)

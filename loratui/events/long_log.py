@@ -31,14 +31,12 @@ class LongLogTail(Tail):
         """New events in order, from at most `limit` new bytes; empty when there is nothing new."""
         if self._size is None:
             self._size = self._path.stat().st_size if self._path.exists() else 0
-        while lines := self.lines(limit):
-            if self.offset > self._size - RECENT or self._size <= WHOLE:
-                found = parse_all(lines)
-            else:
-                found = parse_all(self._thinned(lines))
-            if found:
-                return found
-        return []
+        return super().read(limit)
+
+    def _events(self, lines: list[bytes]) -> list[Event]:
+        assert self._size is not None
+        old = self.offset <= self._size - RECENT and self._size > WHOLE
+        return parse_all(self._thinned(lines) if old else lines)
 
     def _thinned(self, lines: list[bytes]) -> list[bytes]:
         if self.stride == 1:

@@ -194,8 +194,10 @@ def _changed(run: RunDir, change: Callable[[], object]) -> None:
 
 
 def _note(entry: QueueEntry, gpus: tuple[str, ...]) -> str:
+    again = f"'loratui queue add {shell_path(entry.run.path.name)}' tries again"
+    if entry.trouble:
+        return f"will not start: {safe_text(entry.trouble)}; {again}"
     if entry.stuck:
-        again = f"'loratui queue add {shell_path(entry.run.path.name)}' tries again"
         return f"did not start in {plural(entry.tries, 'try', 'tries')}: see its trainer.log; {again}"
     if not fits(entry, gpus):
         return f"asks for {entry.gpus} GPUs, this machine shows {len(gpus)}"

@@ -11,7 +11,8 @@ import pytest
 from loratui.events.history import History
 from loratui.events.series import BUCKETS, Point, Series
 from loratui.terminal.numbers import number
-from trainer.contract.run.events import TOGETHER, Tail
+from trainer.contract.documents.json_lines import TOGETHER
+from trainer.contract.run.events import Tail
 
 
 def run(steps: int = 100, **own: Any) -> dict[str, Any]:

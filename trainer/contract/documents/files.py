@@ -10,21 +10,21 @@ from trainer.contract.documents.parsers import parse_json, parse_toml
 from trainer.contract.documents.regular import read_bytes
 
 T = TypeVar("T")
-LIMIT = 1 << 20  # bytes; what a person or a program writes by the page is far below
+LIMIT = 1 << 21  # bytes; what a person or a program writes by the page is far below
 
 
 def read_json(
-    path: Path, kind: type[T], limit: int = LIMIT, follow: bool = True, constants: bool = False
+    path: Path, kind: type[T], limit: int = LIMIT, root: Path | None = None, constants: bool = False
 ) -> Document[T]:
     """The JSON of a regular file of at most `limit` bytes if it is a `kind` (dict or list).
 
-    `follow`: whether the name itself may be a link; `constants`: NaN and Infinity are taken as numbers.
+    `root`: the folder from which on no name may be a link, as in `read_bytes`; `constants`: NaN and Infinity count.
     """
-    raw = read_bytes(path, limit, follow)
+    raw = read_bytes(path, limit, root)
     return raw.refused() if raw.value is None else parse_json(raw.value, kind, constants)
 
 
-def read_toml(path: Path, limit: int = LIMIT, follow: bool = True) -> Document[dict[str, Any]]:
-    """The tables of a TOML file of at most `limit` bytes; `follow` as in `read_json`."""
-    raw = read_bytes(path, limit, follow)
+def read_toml(path: Path, limit: int = LIMIT, root: Path | None = None) -> Document[dict[str, Any]]:
+    """The tables of a TOML file of at most `limit` bytes; `root` as in `read_json`."""
+    raw = read_bytes(path, limit, root)
     return raw.refused() if raw.value is None else parse_toml(raw.value)

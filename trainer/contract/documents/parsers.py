@@ -32,8 +32,9 @@ KIND_WORDS = {
     bool: "true or false",
 }
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-# numbers that may fit no machine word or no float; a few words in strings look so too, which only costs a look
-_LONG = re.compile(r"[0-9]{19}|[eE]\+?[0-9]{3}|NaN|Infinity")
+_ZEROS = str.maketrans("0123456789E", "0000000000e")
+_SHORT = "0" * 19  # digits that any machine word holds less of
+_LONG = re.compile(r"(?<![.0-9])[0-9]{19}")
 _PLACE = re.compile(r"line (\d+),? column \d+")
 
 
@@ -53,7 +54,8 @@ def parse_json(raw: bytes | str, kind: type[T], constants: bool = False, parts: 
         found = json.loads(text.value)
     except Exception as error:  # RecursionError, MemoryError, ValueError of a long number: one answer to all of them
         return _trouble("JSON", error)
-    return _fit(found, kind, constants, is_simple(text.value))
+    simple = text.value.count("[") + text.value.count("{") < MAX_DEPTH and not has_long_number(text.value)
+    return _fit(found, kind, constants, simple)
 
 
 def parse_toml(raw: bytes | str) -> Document[dict[str, Any]]:
@@ -101,18 +103,21 @@ def misfit(found: Any, constants: bool = False) -> str:
             elif isinstance(one, list):
                 inner += one
             elif isinstance(one, float) and not (constants or math.isfinite(one)):
-                return "a number in it is not finite"
+                return "it holds a number that is not finite"
             elif isinstance(one, int) and one.bit_length() > MAX_BITS:
-                return "a number in it is too large"
+                return "it holds a number that is too large"
         if not inner:
             return ""
         level = inner
     return DEEP
 
 
-def is_simple(text: str) -> bool:
-    """Whether JSON holds neither depth nor numbers that `misfit` would find: told of nearly all at a glance."""
-    return text.count("[") + text.count("{") < MAX_DEPTH and not _LONG.search(text)
+def has_long_number(text: str) -> bool:
+    """Whether JSON may hold a number that is not finite or fits no machine word: told of nearly all at a glance."""
+    flat = text.translate(_ZEROS)
+    if any(one in flat for one in ("e000", "e+000", "NaN", "Infinity")):
+        return True
+    return _SHORT in flat and _LONG.search(text) is not None  # a fraction may have as many digits
 
 
 def _trouble(form: str, error: Exception) -> Document[U]:
@@ -123,7 +128,7 @@ def _trouble(form: str, error: Exception) -> Document[U]:
             return unread("it needs more memory than there is")
     whole = str(error)
     if "integer string" in whole:
-        return unread("a number in it is too large")
+        return unread("it holds a number that is too large")
     found = _PLACE.search(whole)
     at = f" ({found[0]})" if found else ""
     said = re.split(r":? (?:\(at )?line \d| \(at end", whole)[0] if isinstance(error, ValueError) else ""

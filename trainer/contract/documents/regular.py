@@ -13,13 +13,14 @@ from trainer.contract.units import in_bytes
 KINDS = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
 
 
-def read_bytes(path: Path, limit: int, follow: bool = True) -> Document[bytes]:
+def read_bytes(path: Path, limit: int, root: Path | None = None) -> Document[bytes]:
     """The bytes of a regular file of at most `limit` bytes.
 
-    `follow`: whether the name itself may be a link. Names inside a run's folder may not: they are that run's own.
+    `root`: a folder that others may have filled, such as a run's; no name in it may be a link. None: the path is a
+    person's own, and may lead through links.
     """
     try:
-        descriptor = open_regular(path, follow)
+        descriptor = open_regular(path, root)
     except FileNotFoundError:
         return Document(None, "it is missing", absent=True)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
@@ -37,16 +38,27 @@ def read_regular(path: Path, limit: int) -> bytes | None:
     return read_bytes(path, limit).value
 
 
-def open_regular(path: Path, follow: bool = True) -> int:
-    """A descriptor to read a regular file from. Raises OSError, for what is no regular file too, or ValueError."""
+def open_regular(path: Path, root: Path | None = None) -> int:
+    """A descriptor to read a regular file from; `root` as in `read_bytes`.
+
+    Raises OSError, for what is no regular file too, or ValueError for a name that none can have.
+    """
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY  # a pipe without a writer is opened at once
-    descriptor = os.open(path, flags | (0 if follow else os.O_NOFOLLOW))
+    descriptor = os.open(path, flags | (0 if root is None else os.O_NOFOLLOW))
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
         os.close(descriptor)
         kind = next((words for is_kind, words in KINDS if is_kind(mode)), "a device")
         raise OSError(errno.EINVAL, f"it is {kind} and not a file")
     return descriptor
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file stands there; a name that is too long, or a folder that is shut, is no file and no error."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _words(error: Exception) -> str:

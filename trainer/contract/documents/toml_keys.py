@@ -70,7 +70,7 @@ class _Scan:
             self._start = self._line
         self._parts.append(_name(token))
         if len(self._parts) > MOST_PARTS:
-            raise TooMuch(f"a key in line {self._line} has more than {MOST_PARTS} parts")
+            raise TooMuch(f"it has a key of more than {MOST_PARTS} parts (line {self._line})")
 
     def _mark(self, token: str) -> None:
         match token:

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from trainer.contract.documents.parsers import UTF16 as UTF16
 from trainer.contract.documents.parsers import as_text as as_text
+from trainer.contract.documents.regular import is_file as is_file
 from trainer.contract.documents.regular import read_regular as read_regular
 from trainer.contract.settings.triggers import plain_width
-
-
-def is_file(path: Path) -> bool:
-    """Whether a file stands there; a name that is too long, or a folder that is shut, is no file and no error."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
 
 
 def one_line(text: str) -> str:

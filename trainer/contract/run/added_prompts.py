@@ -7,11 +7,11 @@ import unicodedata
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from trainer.contract.documents.files import read_json
 from trainer.contract.entries import write_atomic
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.sample_prompts import read_sample_prompt
 from trainer.contract.settings.triggers import holds_word, split_triggers
-from trainer.contract.units import in_bytes
 
 MAX_CHARACTERS = 500  # CLIP reads 77 tokens: about 300 letters of English
 MAX_KEPT = 8  # each costs a picture at every sample step
@@ -102,15 +102,12 @@ def read_added(run: RunDir, configured: int) -> AddedPrompts:
 
     Raises ValueError with a sentence if the file is damaged.
     """
-    try:
-        if run.prompts.stat().st_size > MAX_BYTES:
-            raise ValueError(f"{run.prompts.name} is larger than {in_bytes(MAX_BYTES)}")
-        raw = json.loads(run.prompts.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    found_file = read_json(run.prompts, dict, MAX_BYTES, root=run.path)
+    if found_file.absent:
         return AddedPrompts()
-    except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"{run.prompts.name} cannot be read: {error}") from None
-    entries = raw.get("added") if isinstance(raw, dict) else None
+    if found_file.value is None:
+        raise ValueError(f"{run.prompts.name}: {found_file.reason}")
+    entries = found_file.value.get("added")
     if not isinstance(entries, list):
         raise ValueError(f"{run.prompts.name} holds no list of prompts")
     found: dict[str, AddedPrompt] = {}

@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from trainer.contract.documents.files import read_json
 from trainer.contract.entries import write_atomic
 from trainer.contract.run.longer import LENGTH, length_refusal
 from trainer.contract.run.rundir import RunDir
-from trainer.contract.settings.config import TrainConfig, flat
+from trainer.contract.settings.config import BY_KEY, TrainConfig, flat
 
+MAX_BYTES = 1 << 24  # a record may name each picture that was left out
 Effect = Literal["none", "rounding", "training"]
 """none: nothing of the training changes; rounding: the same pictures, noise, timesteps and mathematics in every step,
 but sums may be rounded otherwise; training: from the checkpoint on it is another training than the one begun."""
@@ -139,11 +141,20 @@ def left_out(config: TrainConfig, record: Sequence[SettingChange]) -> frozenset[
 
 def read_changes(run: RunDir) -> tuple[SettingChange, ...]:
     """What was changed so far, the oldest first; nothing where the record is missing or cannot be read."""
-    try:
-        raw = json.loads(run.changes.read_text(encoding="utf-8"))
-        return tuple(SettingChange(str(one["key"]), one["old"], one["new"]) for one in raw)
-    except (OSError, ValueError, KeyError, TypeError):
+    raw = read_json(run.changes, list, MAX_BYTES, run.path, constants=True).value or []
+    if not all(isinstance(one, dict) and {"key", "old", "new"} <= set(one) for one in raw):
         return ()
+    found = tuple(SettingChange(str(one["key"]), one["old"], one["new"]) for one in raw)
+    return found if all(_has_form(one.key, value) for one in found for value in (one.old, one.new)) else ()
+
+
+def _has_form(key: str, value: Any) -> bool:
+    """Whether a recorded value is of the kind that the setting's default has."""
+    default = plain(BY_KEY[key].default) if key in BY_KEY else None
+    if isinstance(default, list):
+        return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    is_alike = key not in BY_KEY or isinstance(value, str) is isinstance(default, str)
+    return is_alike and not isinstance(value, list | dict)
 
 
 def record_changes(run: RunDir, changes: Sequence[SettingChange]) -> None:

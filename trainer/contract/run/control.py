@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import heapq
 import json
+import os
+import re
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
+from trainer.contract.documents.files import read_json
 from trainer.contract.entries import make_private, write_atomic
 from trainer.contract.run.rundir import RunDir
 
 Cmd = Literal["stop", "abort", "save", "sample", "pause", "resume"]
 COMMANDS: tuple[str, ...] = get_args(Cmd)
+MOST = 100  # files that are taken at one look: a look is between two steps
+MAX_BYTES = 1 << 16  # of a command: a prompt has at most 500 letters
 
 
 @dataclass(frozen=True)
@@ -38,47 +44,75 @@ def send(run: RunDir, cmd: Cmd, **args: Any) -> str:
     return name
 
 
+@dataclass(frozen=True)
+class Rejected:
+    """Something in the inbox that is no command: its name, and why."""
+
+    name: str
+    reason: str
+
+
 class Inbox:
-    """The trainer's side of the inbox."""
+    """The trainer's side of the inbox. Whatever lies there, nothing here raises: an inbox ends no run."""
 
     def __init__(self, run: RunDir) -> None:
-        self._folder = run.control
-        make_private(self._folder)
+        self._run, self._folder = run, run.control
+        self._known: set[str] = set()  # names that could not be removed: a command is done once, a reason said once
+        self._rejected: list[Rejected] = []
+        try:
+            make_private(self._folder)
+        except OSError as error:
+            self._rejected.append(Rejected(self._folder.name, f"no command can be taken: {error.strerror}"))
 
     def take(self, before: float | None = None) -> list[Command]:
-        """All waiting commands in the order sent, removed from the inbox. A file that is no command is dropped.
+        """The waiting commands in the order sent, removed from the inbox; at most MOST at a time.
 
-        With `before`, unix seconds, only those that were sent earlier.
+        With `before`, unix seconds, only those that were sent earlier. What is no command goes to `rejected`.
         """
-        paths = [path for path in self._paths() if before is None or _sent(path) < before]
-        commands = [command for command in map(_read, paths) if command is not None]
-        for path in paths:
-            path.unlink(missing_ok=True)
+        commands = []
+        for path in self._paths():
+            if before is not None and _sent(path.name) >= before:
+                continue
+            found = _read(path, self._run)
+            if isinstance(found, Command):
+                commands.append(found)
+            else:
+                self._rejected.append(found)
+            try:
+                path.unlink(missing_ok=True)
+            except OSError:  # a folder, or one that may not be written
+                self._known.add(path.name)
         return commands
 
     def waiting(self) -> list[Command]:
         """What `take` would return, left where it is."""
-        return [command for command in map(_read, self._paths()) if command is not None]
+        return [one for one in (_read(path, self._run) for path in self._paths()) if isinstance(one, Command)]
+
+    def rejected(self) -> list[Rejected]:
+        """What was found since the last call that is no command."""
+        found, self._rejected = self._rejected, []
+        return found
 
     def _paths(self) -> list[Path]:
         try:
-            return sorted(path for path in self._folder.iterdir() if path.suffix == ".json" and path.name[0] != ".")
-        except FileNotFoundError:
+            names = [one.name for one in os.scandir(self._folder)]
+        except OSError:
             return []
+        shown = (one for one in names if one.endswith(".json") and one[0] != "." and one not in self._known)
+        return [self._folder / one for one in heapq.nsmallest(MOST, shown)]
 
 
-def _sent(path: Path) -> float:
+def _sent(name: str) -> float:
     """When a command was sent, in unix seconds, by its name; 0 for a name of another kind."""
-    stamp = path.name.partition("-")[0]
-    return int(stamp) / 1e9 if stamp.isdigit() else 0.0
+    stamp = re.match(r"([0-9]{1,20})-", name)
+    return int(stamp[1]) / 1e9 if stamp else 0.0
 
 
-def _read(path: Path) -> Command | None:
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    if not isinstance(raw, dict) or raw.get("cmd") not in COMMANDS:
-        return None
-    args = raw.get("args")
-    return Command(path.stem, raw["cmd"], args if isinstance(args, dict) else {})
+def _read(path: Path, run: RunDir) -> Command | Rejected:
+    found = read_json(path, dict, MAX_BYTES, run.path)
+    if found.value is None:
+        return Rejected(path.name, found.reason)
+    cmd, args = found.value.get("cmd"), found.value.get("args")
+    if not isinstance(cmd, str) or cmd not in COMMANDS:
+        return Rejected(path.name, f"it is none of the commands {', '.join(COMMANDS)}")
+    return Command(path.stem, cast(Cmd, cmd), args if isinstance(args, dict) else {})

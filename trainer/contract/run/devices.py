@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import subprocess
-import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+from trainer.contract.documents.files import read_json, read_toml
+from trainer.contract.documents.regular import is_file
 from trainer.contract.run.lock import lock_holder
 from trainer.contract.run.queue import QueueEntry
 from trainer.contract.run.rundir import RunDir
@@ -59,12 +59,11 @@ def used_by(run: RunDir, gpus: tuple[str, ...]) -> set[str]:
     """The places of a run that is alive: what its starter wrote down, else the first GPUs there are."""
     if not gpus or on_cpu(run):
         return {CPU}
-    try:
-        words = json.loads(run.claim.read_bytes())
-        named, count = words.get("devices"), max(1, int(words.get("gpus") or 1))
-    except (OSError, ValueError, TypeError, AttributeError):
-        named, count = None, 1
-    return set(map(str, named)) if isinstance(named, list) and named else set(gpus[:count])
+    words = read_json(run.claim, dict, root=run.path).value or {}
+    named, count = words.get("devices"), words.get("gpus")
+    if isinstance(named, list) and named:
+        return set(map(str, named))
+    return set(gpus[: max(1, count) if isinstance(count, int) else 1])
 
 
 def is_busy(run: RunDir) -> bool:
@@ -79,15 +78,13 @@ def runs_in(root: Path) -> list[RunDir]:
         folders = [Path(one.path) for one in os.scandir(root) if one.is_dir()]
     except OSError:
         return []
-    return [RunDir(folder.absolute()) for folder in folders if (folder / "config.toml").is_file()]
+    return [RunDir(folder.absolute()) for folder in folders if is_file(folder / "config.toml")]
 
 
 def on_cpu(run: RunDir) -> bool:
     """Whether the run's settings ask for the CPU."""
-    try:
-        return bool(tomllib.loads(run.config.read_text(encoding="utf-8"))["train"]["device"] == CPU)
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+    train = (read_toml(run.config, root=run.path).value or {}).get("train")
+    return isinstance(train, dict) and train.get("device") == CPU
 
 
 @cache

@@ -6,15 +6,20 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+
+from trainer.contract.documents.json_lines import MAX_LINE, parse_line, parse_lines
+from trainer.contract.documents.regular import open_regular
 
 VERSION = 1
 TYPES = frozenset(
     ["run", "phase", "step", "pivot", "sample", "checkpoint", "measure", "warn", "command", "error", "end"]
 )  # what a reader of this version knows
-TOGETHER = 256  # lines that are decoded in one call
+WIDE = 1 << 20  # bytes at a time of a log that is read back
+# what a reader meets in an event whose fields are of another version, or of a damaged line
+MALFORMED = (TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError)
 
 Event = dict[str, Any]
 Listener = Callable[[str, Event], None]  # type and fields
@@ -37,7 +42,8 @@ class EventLog:
         if not finite:
             event["nonfinite"] = True
         line = json.dumps(event, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
-        os.write(self._descriptor, line.encode("utf-8", "surrogateescape"))
+        # what is no letter (bytes of a file name) stays as JSON's own escape: the line is UTF-8 for every reader
+        os.write(self._descriptor, line.encode("utf-8", "backslashreplace"))
         for listener in self._listeners:
             listener(type, fields)
 
@@ -67,30 +73,46 @@ class Tail:
         self._path = path
         self._offset = 0
         self._rest = b""
+        self._in_long = False  # the start of a line that is too long was let go
 
     @property
     def read_part(self) -> float:
         """How much of the log was read, from 0 to 1; an empty or absent one counts as read."""
         try:
             size = self._path.stat().st_size
-        except FileNotFoundError:
+        except OSError:
             return 1.0
         return min(1.0, self._offset / size) if size else 1.0
 
     def read(self, limit: int = 1 << 24) -> list[Event]:
-        """New events in order, from at most `limit` new bytes. Bad lines and unknown types are passed over."""
-        return parse_all(self.lines(limit))
+        """New events in order, from about `limit` new bytes; empty when there is nothing new.
+
+        Bad lines and unknown types are passed over, however many they are.
+        """
+        while True:
+            before = self._offset
+            found = self._events(self.lines(limit))
+            if found or self._offset == before:
+                return found
+
+    def _events(self, lines: list[bytes]) -> list[Event]:
+        return parse_all(lines)
 
     def lines(self, limit: int = 1 << 24) -> list[bytes]:
-        """The new whole lines as they are, from at most `limit` new bytes."""
+        """The new whole lines as they are, from at most `limit` new bytes; one without an end is not waited for."""
         try:
-            with self._path.open("rb") as file:
+            with os.fdopen(open_regular(self._path, self._path.parent), "rb") as file:
                 file.seek(self._offset)
                 data = file.read(limit)
-        except FileNotFoundError:
+        except (OSError, ValueError):
             return []
         self._offset += len(data)
         *lines, self._rest = (self._rest + data).split(b"\n")
+        if lines and self._in_long:
+            del lines[0]
+            self._in_long = False
+        if len(self._rest) > MAX_LINE:  # none that is wanted: kept, it would be copied at each look
+            self._rest, self._in_long = b"", True
         return lines
 
     @property
@@ -100,18 +122,21 @@ class Tail:
 
 
 def last_status(path: Path, window: int = 1 << 16) -> Event | None:
-    """The last `run` or `end` event of a log, or None; reads the whole file only if its end has neither."""
+    """The last `run` or `end` event of a log, or None; reads back from its end, as far as it has to."""
     try:
-        with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - window))
-            found = _last(file.read().split(b"\n"))
-            if found is None and size > window:
-                file.seek(0)
-                found = _last(file.read().split(b"\n"))
-    except FileNotFoundError:
-        return None
-    return found
+        with os.fdopen(open_regular(path, path.parent), "rb") as file:
+            end, rest = file.seek(0, os.SEEK_END), b""
+            while end > 0:
+                start = max(0, end - window)
+                file.seek(start)
+                cut, *lines = (file.read(end - start) + rest).split(b"\n")
+                if (found := _last(lines if start else [cut, *lines])) is not None:
+                    return found
+                end, rest = start, cut if len(cut) <= MAX_LINE else b""
+                window = WIDE
+    except (OSError, ValueError):
+        pass
+    return None
 
 
 def without_undone(events: Iterable[Event]) -> list[Event]:
@@ -130,40 +155,20 @@ _STEPPED = frozenset({"step", "pivot", "sample", "checkpoint"})
 
 def _last(lines: list[bytes]) -> Event | None:
     for line in reversed(lines):
-        event = _parse(line)
-        if event is not None and event["type"] in ("run", "end"):
-            return event
+        if b'"run"' in line or b'"end"' in line:
+            event = _known(parse_line(line))
+            if event is not None and event["type"] in ("run", "end"):
+                return event
     return None
 
 
 def parse_all(lines: list[bytes]) -> list[Event]:
     """The events of `lines`; what holds none that this version knows is passed over."""
-    return [event for event in _together(lines) if event is not None]
+    return [event for event in map(_known, parse_lines(lines)) if event is not None]
 
 
-def _together(lines: list[bytes]) -> Iterator[Event | None]:
-    """Many lines in one call of the decoder: half the time of a call a line (it keeps the names that it has seen)."""
-    for place in range(0, len(lines), TOGETHER):
-        some = lines[place : place + TOGETHER]
-        try:
-            events = json.loads(b"[" + b",".join(some) + b"]")
-        except (ValueError, RecursionError):
-            events = []  # at least one is damaged
-        if len(events) == len(some):
-            yield from map(_known, events)
-        else:
-            yield from map(_parse, some)
-
-
-def _parse(line: bytes) -> Event | None:
-    try:
-        return _known(json.loads(line))
-    except (ValueError, RecursionError):
-        return None
-
-
-def _known(event: Any) -> Event | None:
-    kind = event.get("type") if isinstance(event, dict) else None
+def _known(event: Event | None) -> Event | None:
+    kind = event.get("type") if event is not None else None
     return event if isinstance(kind, str) and kind in TYPES else None
 
 

@@ -10,6 +10,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainer.contract.documents.parsers import parse_json
+from trainer.contract.documents.regular import open_regular
+
+LATEST = 253_402_300_799  # unix seconds: the last year of four digits
+
 
 @dataclass(frozen=True)
 class LockHolder:
@@ -57,8 +62,8 @@ class RunLock:
 def lock_holder(path: Path) -> LockHolder | None:
     """Who holds the lock at `path`, or None if nobody does."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+        descriptor = open_regular(path, path.parent)
+    except (OSError, ValueError):
         return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -90,8 +95,8 @@ def take(descriptor: int, tries: int = 10) -> bool:
 
 def read_holder(descriptor: int) -> LockHolder:
     """What the holder of an open lock file wrote into it; process 0 where that cannot be read."""
-    try:
-        words = json.loads(os.pread(descriptor, 4096, 0))
-        return LockHolder(int(words["pid"]), str(words["host"]), float(words["since"]))
-    except (ValueError, KeyError, TypeError):
-        return LockHolder(0, "?", 0.0)
+    words = parse_json(os.pread(descriptor, 4096, 0), dict).value or {}
+    pid, host, since = (words.get(name) for name in ("pid", "host", "since"))
+    if isinstance(pid, int) and isinstance(since, int | float) and 0 <= since < LATEST:
+        return LockHolder(pid, str(host), float(since))
+    return LockHolder(0, "?", 0.0)

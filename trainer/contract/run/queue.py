@@ -6,10 +6,12 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from trainer.contract.documents.files import read_json
+from trainer.contract.documents.regular import open_regular
 from trainer.contract.entries import write_atomic
 from trainer.contract.run.lock import is_held, take
 from trainer.contract.run.rundir import RunDir
@@ -17,6 +19,7 @@ from trainer.contract.run.rundir import RunDir
 LOCK = ".queue.lock"  # in the folder of the runs; made by the first run that is queued there
 PATIENCE = 500  # looks of 20 ms at a lock that is only ever held for moments
 MOST_TRIES = 3  # launches of an entry that ended before the run did anything
+LARGEST = 1 << 53  # of a count in an entry
 CLOSEST = 1e-6  # two places nearer than this get new numbers
 
 
@@ -35,11 +38,12 @@ class QueueEntry:
     folder: str  # where it was queued: relative paths of its settings start there
     tries: int = 0  # launches so far; more than one only where they ended before the run began
     offset: int = 0  # bytes in events.jsonl when it was queued: a `run` event behind them means that it was started
+    trouble: str = ""  # why the entry cannot be read; the rest is made up then
 
     @property
     def stuck(self) -> bool:
-        """Whether it is left alone from now on: it was launched often enough, and never began."""
-        return self.tries >= MOST_TRIES
+        """Whether it is left alone from now on: it was launched often enough and never began, or cannot be read."""
+        return self.tries >= MOST_TRIES or bool(self.trouble)
 
 
 def waiting(root: Path) -> list[QueueEntry]:
@@ -60,24 +64,25 @@ def entries(root: Path) -> list[QueueEntry]:
 
 
 def entry_of(run: RunDir) -> QueueEntry | None:
-    """The entry of a run, or None if it does not wait. A damaged entry waits last, and is never dropped."""
-    try:
-        raw = run.queued.read_bytes()
-    except OSError:
+    """The entry of a run, or None if it does not wait.
+
+    A damaged entry waits last, says why in `trouble`, and is neither dropped nor started.
+    """
+    found = read_json(run.queued, dict, root=run.path)
+    if found.absent:
         return None
-    try:
-        words = json.loads(raw)
-        return QueueEntry(
-            run,
-            float(words["place"]),
-            max(1, int(words["gpus"])),
-            float(words["since"]),
-            str(words["folder"]),
-            int(words.get("tries") or 0),
-            int(words.get("offset") or 0),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return QueueEntry(run, float("inf"), 1, 0.0, str(run.path.parent))
+    words, trouble = found.value or {}, found.reason
+    place, since, folder = (words.get(name) for name in ("place", "since", "folder"))
+    gpus, tries, offset = (words.get(name, 0) for name in ("gpus", "tries", "offset"))
+    is_placed = isinstance(place, int | float) and isinstance(since, int | float) and abs(place) <= LARGEST
+    if is_placed and isinstance(folder, str) and all(map(_is_count, (gpus, tries, offset))):
+        return QueueEntry(run, float(place or 0), max(1, gpus), float(since or 0), folder, tries, offset)
+    said = f"{run.queued.name}: {trouble or 'it holds other words than an entry of the queue'}"
+    return QueueEntry(run, float("inf"), 1, 0.0, str(run.path.parent), trouble=said)
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value <= LARGEST
 
 
 def enqueue(run: RunDir, gpus: int = 1) -> QueueEntry:
@@ -117,7 +122,7 @@ def move(run: RunDir, place: int) -> list[QueueEntry]:
             others = _renumbered(others)
             before = others[at - 1].place if at else None
             after = others[at].place if at < len(others) else None
-        write(replace(own, place=_between(before, after)))
+        write(replace(own, place=_between(before, after), trouble=""))
         return waiting(root)
 
 
@@ -125,17 +130,25 @@ def cancel(run: RunDir) -> None:
     """Take a run out of the queue; its folder stays as it is. Raises QueueError if it does not wait, or starts now."""
     with locked(run.path.parent):
         _refuse_unless_waiting(run)
+        drop(run)
+
+
+def drop(run: RunDir) -> None:
+    """Remove the entry, whatever stands in its place, but no folder that holds something. Raises OSError."""
+    try:
         run.queued.unlink(missing_ok=True)
+    except (IsADirectoryError, PermissionError):  # unlink says either of a folder
+        run.queued.rmdir()
 
 
 def leave(run: RunDir) -> None:
     """The trainer's word that `run` has begun (or never will): it waits no longer. Never raises."""
     with suppress(OSError):
-        if run.queued.exists():
+        if os.path.lexists(run.queued):
             # the lock keeps a move from putting the entry back; a lock that cannot be had keeps nothing
-            with suppress(QueueError), locked(run.path.parent):
-                run.queued.unlink(missing_ok=True)
-            run.queued.unlink(missing_ok=True)
+            with suppress(QueueError, OSError), locked(run.path.parent):
+                drop(run)
+            drop(run)
 
 
 def goes_on_words(run: RunDir) -> str:
@@ -147,7 +160,7 @@ def goes_on_words(run: RunDir) -> str:
 def has_begun(entry: QueueEntry) -> bool:
     """Whether a trainer logged its start since the run was queued: killed right after that, it is not started twice."""
     try:
-        with entry.run.events.open("rb") as file:
+        with os.fdopen(open_regular(entry.run.events, entry.run.path), "rb") as file:
             file.seek(entry.offset)
             return b'"type":"run"' in file.read(1 << 16)
     except OSError:
@@ -156,6 +169,8 @@ def has_begun(entry: QueueEntry) -> bool:
 
 def write(entry: QueueEntry) -> None:
     """Replace the entry's file; the caller holds the queue's lock."""
+    if entry.run.queued.is_dir() and not entry.run.queued.is_symlink():
+        drop(entry.run)
     words = {"place": entry.place, "gpus": entry.gpus, "since": entry.since, "folder": entry.folder}
     write_atomic(entry.run.queued, json.dumps({**words, "tries": entry.tries, "offset": entry.offset}))
 
@@ -173,7 +188,7 @@ def locked(root: Path) -> Iterator[None]:
 
 
 def _refuse_unless_waiting(run: RunDir) -> None:
-    if not run.queued.exists():
+    if not os.path.lexists(run.queued):
         raise QueueError("it does not wait in the queue")
     if is_held(run.claim) or is_held(run.lock):
         raise QueueError("it is being started")
@@ -193,5 +208,6 @@ def _renumbered(old: list[QueueEntry]) -> list[QueueEntry]:
     top = max((one.place for one in old if one.place != float("inf")), default=0.0) // 1
     fresh = [replace(one, place=top + number) for number, one in enumerate(old, 1)]
     for one in reversed(fresh):
-        write(one)
+        with suppress(OSError) if one.trouble else nullcontext():  # what cannot be mended stays last
+            write(one)
     return fresh

@@ -132,7 +132,7 @@ def run_state(run: RunDir, last: dict[str, Any] | None) -> State:
 
     if lock_holder(run.lock) is not None:
         return "running"
-    if run.queued.exists():
+    if os.path.lexists(run.queued):
         return "queued"
     if last is None:
         return "new" if not run.log.exists() else "crashed"

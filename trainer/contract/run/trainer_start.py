@@ -8,18 +8,20 @@ import site
 import subprocess
 import sys
 import time
-import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trainer import contract
+from trainer.contract.documents.files import read_toml
 from trainer.contract.run import queue
 from trainer.contract.run.devices import CPU, SEEN, fits, free_slots, on_cpu, place_for, visible_gpus
 from trainer.contract.run.lock import AlreadyRunning, is_held, lock_holder, read_holder, take
-from trainer.contract.run.queue import QueueEntry, QueueError
+from trainer.contract.run.queue import QueueEntry
 from trainer.contract.run.rundir import RunDir
 
+NOT_ON, TAKES_UP = "the next run of the queue could not be started", "'loratui runs' takes it up"
 LOOK = 0.05  # seconds between two looks at a trainer that starts
 LEAVING = 15.0  # seconds that the process of a run that has ended may take to be gone
 PATIENCE = 120.0  # seconds that one may take to its lock: accelerate loads torch first
@@ -118,8 +120,9 @@ def take_up(root: Path, settle: bool = True) -> list[StartedTrainer]:
     Raises OSError, QueueError.
     """
     begun: list[StartedTrainer] = []
+    passed: set[Path] = set()
     while queue.waiting(root):
-        started = _start_free(root)
+        started = _start_free(root, passed)
         if not settle or not started:
             return begun + started
         for one in started:
@@ -140,13 +143,18 @@ def has_settled(started: StartedTrainer, patience: float = PATIENCE) -> bool:
     return True
 
 
-def _start_free(root: Path) -> list[StartedTrainer]:
-    """Start each entry that is next for a free place; alone with the queue while it looks and starts."""
+def _start_free(root: Path, passed: set[Path]) -> list[StartedTrainer]:
+    """Start each entry that is next for a free place; alone with the queue while it looks and starts.
+
+    `passed`: folders that cannot be written, so that no start in them can be counted; one more look changes nothing.
+    """
     gpus = visible_gpus()  # may ask nvidia-smi: before the lock
     started: list[StartedTrainer] = []
     with queue.locked(root):
         free = free_slots(root, gpus)
         for entry in ready(queue.waiting(root), gpus):
+            if entry.run.path in passed:
+                continue
             places = place_for(entry, free, gpus)
             if places is None:  # those behind it wait as well, so that a run on several GPUs is never overtaken
                 free -= {CPU} if on_cpu(entry.run) or not gpus else set(gpus)
@@ -157,12 +165,16 @@ def _start_free(root: Path) -> list[StartedTrainer]:
                 child = spawn(entry.run, entry.gpus, devices, entry.folder, patience=0)
             except AlreadyRunning:
                 continue  # started by hand a moment ago
-            except OSError as error:
-                print(f"{entry.run.path}: the trainer cannot be started: {error}", file=sys.stderr)
+            except (OSError, ValueError) as error:
+                free |= set(places)  # for the next one: what is wrong with this run is none of the others' trouble
+                _say(f"{entry.run.path}: the trainer cannot be started: {error}")
             else:
                 started.append(StartedTrainer(entry.run, child))
-            # after the launch: a kill of this process in between is no failure of the run
-            queue.write(replace(entry, tries=entry.tries + 1))
+            try:  # after the launch: a kill of this process in between is no failure of the run
+                queue.write(replace(entry, tries=entry.tries + 1))
+            except OSError as error:
+                passed.add(entry.run.path)
+                _say(f"{entry.run.path}: the queue's entry cannot be written: {error}")
     return started
 
 
@@ -175,7 +187,8 @@ def ready(waiting: list[QueueEntry], gpus: tuple[str, ...]) -> list[QueueEntry]:
     found = []
     for entry in waiting:
         if queue.has_begun(entry):
-            entry.run.queued.unlink(missing_ok=True)
+            with suppress(OSError):  # a folder that cannot be written keeps its entry, and no one from starting
+                queue.drop(entry.run)
         elif not entry.stuck and fits(entry, gpus):
             found.append(entry)
     return found
@@ -185,7 +198,15 @@ def pass_on(run: RunDir) -> None:
     """The last act of a trainer: leave a short-lived process behind that starts the next run once this one is gone.
 
     It waits for the end of a pipe that only this process holds open, so that the GPU is free however this one ends.
+    Never raises: what is wrong with the queue is no failure of the run that has ended.
     """
+    try:
+        _leave_behind(run)
+    except Exception as error:  # whatever lies in the folder of the runs
+        _say(f"{NOT_ON}: {error}; {TAKES_UP}")
+
+
+def _leave_behind(run: RunDir) -> None:
     root = run.path.parent
     if not any(entry.run != run for entry in queue.waiting(root)):
         return
@@ -197,27 +218,32 @@ def pass_on(run: RunDir) -> None:
             start_new_session=True,
             env=trainer_environment(),
         )
-    except OSError as error:
-        print(f"the next run of the queue could not be started: {error}; 'loratui runs' takes it up", file=sys.stderr)
     finally:
         os.close(mine)
 
 
 def hand_over(root: Path, ended: RunDir) -> list[StartedTrainer]:
-    """What the process left by `pass_on` does once its maker is gone: wait for all of `ended`, take up the queue."""
+    """What the process left by `pass_on` does once its maker is gone: wait for all of `ended`, take up the queue.
+
+    Never raises.
+    """
     end = time.monotonic() + PATIENCE
     while is_held(ended.claim) and not is_held(ended.lock) and time.monotonic() < end:
         time.sleep(LOOK)  # the others of a run on several GPUs
     try:
         return take_up(root)
-    except (OSError, QueueError) as error:
-        print(f"the next run of the queue could not be started: {error}; 'loratui runs' takes it up", file=sys.stderr)
+    except Exception as error:  # as in `pass_on`
+        _say(f"{NOT_ON}: {error}; {TAKES_UP}")
         return []
 
 
+def _say(words: str) -> None:
+    """A line for the log of the run that hands on; a disk that does not take it is no reason to stop."""
+    with suppress(OSError, ValueError):  # ValueError: a closed stream, or a name that it cannot encode
+        print(words, file=sys.stderr, flush=True)
+
+
 def _threads(run: RunDir) -> int:
-    try:
-        threads = tomllib.loads(run.config.read_text(encoding="utf-8"))["train"]["cpu_threads"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return 1
+    train = (read_toml(run.config, root=run.path).value or {}).get("train")
+    threads = train.get("cpu_threads") if isinstance(train, dict) else 1
     return threads if isinstance(threads, int) else 1

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import re
-import tomllib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import field_validator, model_validator
 
+from trainer.contract.documents.files import read_toml
 from trainer.contract.settings.exported_files import Export
 from trainer.contract.settings.fields import Section, Setting, declared_settings, setting
 from trainer.contract.settings.model import SDXL, Model
@@ -156,8 +158,13 @@ def dump_config(config: TrainConfig) -> str:
 
 
 def load_config(path: Path) -> TrainConfig:
-    """Read a run's config.toml. Raises OSError, tomllib.TOMLDecodeError or pydantic.ValidationError."""
-    tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    """Read a run's config.toml. Raises FileNotFoundError, or ValueError (pydantic.ValidationError is one)."""
+    found = read_toml(path, root=path.parent)
+    if found.absent:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    if found.value is None:
+        raise ValueError(found.reason)
+    tables = found.value
     if isinstance(train := tables.get("train"), dict):
         tables["train"] = with_dora_axis(train)
     return TrainConfig.model_validate(tables)
