@@ -172,3 +172,15 @@ def test_no_mutation_of_a_document_raises(seed: int) -> None:
     for _ in range(200):
         for found in (parse_json(mutated(JSON, draws), dict), parse_toml(mutated(TOML, draws))):
             assert (found.value is None) == bool(found.reason)
+
+
+def test_no_folder_on_the_way_may_be_a_link_either(tmp_path: Path) -> None:
+    (tmp_path / "run" / "inner").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    for place in (tmp_path / "run" / "inner", tmp_path / "elsewhere"):
+        (place / "a.json").write_bytes(b"{}")
+    (tmp_path / "run" / "control").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "link").symlink_to("run")
+    assert read_json(tmp_path / "link" / "inner" / "a.json", dict, root=tmp_path / "link").value == {}
+    found = read_json(tmp_path / "run" / "control" / "a.json", dict, root=tmp_path / "run")
+    assert found.value is None and found.reason.startswith("it cannot be read: 'control' is a link")

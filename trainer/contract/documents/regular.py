@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 from trainer.contract.documents.document import Document, unread
+from trainer.contract.entries import BadEntry, opened_folder
 from trainer.contract.units import in_bytes
 
 KINDS = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
@@ -44,7 +45,11 @@ def open_regular(path: Path, root: Path | None = None) -> int:
     Raises OSError, for what is no regular file too, or ValueError for a name that none can have.
     """
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY  # a pipe without a writer is opened at once
-    descriptor = os.open(path, flags | (0 if root is None else os.O_NOFOLLOW))
+    if root is None:
+        descriptor = os.open(path, flags)
+    else:
+        with opened_folder(path.parent, root) as folder:
+            descriptor = os.open(path.name, flags | os.O_NOFOLLOW, dir_fd=folder)
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
         os.close(descriptor)
@@ -62,6 +67,8 @@ def is_file(path: Path) -> bool:
 
 
 def _words(error: Exception) -> str:
+    if isinstance(error, BadEntry):
+        return f"it cannot be read: {error}"
     if isinstance(error, OSError):
         match error.errno:
             case errno.ELOOP:
