@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +23,9 @@ def push(
     update: Annotated[bool, typer.Option("--update", help="Replace files of a repository that is there.")] = False,
     folder: Annotated[Path | None, typer.Option("--from", help="Another folder of exported files.")] = None,
     samples: Annotated[bool, typer.Option("--samples/--no-samples", help="The card's pictures.")] = True,
-    accept: Annotated[list[str] | None, typer.Option("--accept", metavar="host:FILE", help="A word is meant.")] = None,
+    accept: Annotated[
+        list[str] | None, typer.Option("--accept", metavar="CODE:FILE", help="What was found is meant.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent; ask nobody.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Send without asking.")] = False,
     as_events: Annotated[bool, typer.Option("--events", hidden=True)] = False,
@@ -44,8 +47,10 @@ def push(
     if dry_run:
         raise typer.Exit(exits.USAGE if parcel.problems else exits.DONE)
     if parcel.problems:
-        raise Refusal("nothing was sent" if not as_events else list(parcel.problems))
-    if not yes and not _agreed():
+        if as_events or yes or parcel.final or not _agreed_to_all():
+            raise Refusal("nothing was sent" if not as_events else list(parcel.problems))
+        parcel = replace(parcel, problems=(), accepted=parcel.asked)
+    elif not yes and not _agreed():
         raise Refusal("nothing was sent")
     raise typer.Exit(_send(parcel, repository, public, update, as_events))
 
@@ -54,6 +59,13 @@ def _agreed() -> bool:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise Refusal("without a terminal nobody can be asked: look with --dry-run, then send with --yes")
     return input("\nSend it? [y/N] ").strip().lower() in ("y", "yes")
+
+
+def _agreed_to_all() -> bool:
+    """Whether a person who has read what was found wants it sent: the whole word, which no habit types."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return False
+    return input("\nSend it all the same, for others to read? Type yes in full: ").strip() == "yes"
 
 
 def _send(parcel: object, repository: str, public: bool, update: bool, as_events: bool) -> int:

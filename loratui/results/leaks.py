@@ -1,36 +1,46 @@
-"""What must not be in a file that others will get: this machine's home and name, tokens, hidden metadata."""
+"""What must not be in a file that others will get: secrets, people, this machine, hidden metadata; and where it is."""
 
 from __future__ import annotations
 
+import base64
 import json
-import os
-import platform
 import re
 import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from loratui.results.leak_patterns import Code, Machine, telltales
 from loratui.terminal.units import in_bytes
-from trainer.contract.run.rundir import home_folder
 
 HEADER = 100_000_000  # bytes; safetensors' own limit for a header
 TEXT = 10_000_000  # bytes of a model card
-TOKENS = re.compile(
-    r"hf_[A-Za-z0-9]{20,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|sk-[A-Za-z0-9_-]{20,}|AKIA[A-Z0-9]{16}"
-    r"|xox[abp]-[A-Za-z0-9-]{10,}|-----BEGIN [A-Z ]*PRIVATE KEY-----"
-)
-SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "WANDB_API_KEY", "OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY")
+DEEPEST = 20  # levels of JSON in JSON
+NEW_LINE = "\n"
+UNPACKED = 1 << 20  # bytes of a picture's compressed text that are read
+SHOWN = 3  # of one kind in one file; the rest is counted
 # of a PNG: pixels and how to show them; tEXt, zTXt, iTXt, eXIf, tIME and whatever else tell of other things
 PIXELS = frozenset((b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"sBIT", b"pHYs"))
+PICTURE = re.compile(r"data:image/[\w.+-]{1,40};base64,([A-Za-z0-9+/=]*)")
+BESIDE_PIXELS = (b"Exif\0", b"http://ns.adobe.com/", b"Photoshop 3.0", b"eXIf", b"tEXt", b"iTXt", b"zTXt")
+GPS = 0x8825  # EXIF's tag of where a picture was taken
+FINAL: frozenset[Code] = frozenset({"metadata", "file"})  # of a file that is not what an export writes: made anew
 
 
 @dataclass(frozen=True)
 class Leak:
-    """One thing that was found; `host` alone may be a word of the person's own, and can be accepted."""
+    """One thing that was found; what stands in words may be meant, and can be accepted."""
 
-    code: str  # home, host, token, metadata, file
+    code: Code
     message: str
+
+    @property
+    def acceptable(self) -> bool:
+        """Whether a person may send it all the same."""
+        return self.code not in FINAL
 
 
 def looked_through(path: Path) -> tuple[list[Leak], dict[str, Any]]:
@@ -46,6 +56,53 @@ def looked_through(path: Path) -> tuple[list[Leak], dict[str, Any]]:
             return _in_text(path.read_bytes().decode("utf-8", "replace")), {}
 
 
+def _in_text(text: str) -> list[Leak]:
+    """Of a text file, with the line; of JSON also what its escapes stand for."""
+    return _found([("", text), *(("its JSON", one) for one in _strings(text) if one != text)])
+
+
+def _found(places: list[tuple[str, str]]) -> list[Leak]:
+    """What stands in each of the texts, the first of the same, with its place (none: the line); a few of each kind."""
+    where: dict[tuple[Code, str], str] = {}
+    machine = Machine.here()
+    for place, text in places:
+        for one in telltales(text, machine):
+            where.setdefault((one.code, one.said), place or f"line {text.count(NEW_LINE, 0, one.at) + 1}")
+    kinds: dict[Code, list[Leak]] = {}
+    for (code, said), place in where.items():
+        kinds.setdefault(code, []).append(Leak(code, f"{said} ({place})"))
+    leaks: list[Leak] = []
+    for code, found in kinds.items():
+        leaks += found[:SHOWN]
+        leaks += [Leak(code, f"and {len(found) - SHOWN} more of the kind '{code}'")] if len(found) > SHOWN else []
+    return leaks
+
+
+def _strings(value: Any, deeper: int = DEEPEST) -> Iterator[str]:
+    """Every text in a value of JSON, names too; a text that is JSON itself is opened."""
+    if isinstance(value, dict):
+        for key, one in value.items():
+            yield str(key)
+            yield from _strings(one, deeper - 1) if deeper else ()
+    elif isinstance(value, list):
+        for one in value if deeper else ():
+            yield from _strings(one, deeper - 1)
+    elif isinstance(value, str):
+        opened = None
+        if value.lstrip()[:1] in ("{", "[") and deeper:
+            try:
+                opened = json.loads(value)
+            except (ValueError, RecursionError):
+                opened = None
+        if isinstance(opened, dict | list):
+            yield from _strings(opened, deeper - 1)
+        else:
+            yield value
+
+
+# -- safetensors ------------------------------------------------------------------------------------------------------
+
+
 def _safetensors(path: Path) -> tuple[list[Leak], dict[str, Any]]:
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -57,44 +114,75 @@ def _safetensors(path: Path) -> tuple[list[Leak], dict[str, Any]]:
     try:
         header = json.loads(raw)
         tensors = [one["data_offsets"][1] for name, one in header.items() if name != "__metadata__"]
-        told = header.get("__metadata__", {})
-        words = "\n".join([*map(str, header), *(f"{key}: {value}" for key, value in told.items())])
+        told = dict(header.get("__metadata__", {}))
         ends = max(tensors, default=0)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
         return [Leak("file", "its header is damaged")], {}
-    found = _in_text(words)
+    places = [("a tensor's name", "\n".join(map(str, header)))]
+    for key, value in told.items():
+        words = PICTURE.sub("", value) if isinstance(value, str) else value
+        places.append((f"{key} of its header", "\n".join([key, *_strings(words)])))
+    found = _found(places)
+    if any(_has_more_than_pixels(one) for one in told.values() if isinstance(one, str)):
+        found.append(Leak("metadata", "the picture in its header holds more than pixels (EXIF or text)"))
     if ends != size - 8 - length:
         found.append(Leak("metadata", "it holds bytes that belong to no tensor"))
     return found, header
+
+
+def _has_more_than_pixels(value: str) -> bool:
+    for found in PICTURE.finditer(value):
+        try:
+            raw = base64.b64decode(found[1])
+        except ValueError:
+            return True  # nobody knows what it holds
+        if any(mark in raw for mark in BESIDE_PIXELS):
+            return True
+    return False
+
+
+# -- pictures ---------------------------------------------------------------------------------------------------------
 
 
 def _png(path: Path) -> list[Leak]:
     raw = path.read_bytes()
     if not raw.startswith(b"\x89PNG\r\n\x1a\n"):
         return [Leak("file", "no PNG picture")]
-    found, place, kind = [], 8, b""
+    found, place, kind, texts = [], 8, b"", []
     while place + 8 <= len(raw) and kind != b"IEND":
         length, kind = struct.unpack(">I4s", raw[place : place + 8])
         if kind not in PIXELS:
+            part = raw[place + 8 : place + 8 + length]
             shown = kind.decode("ascii", "replace")
-            found.append(Leak("metadata", f"the picture holds a part '{shown}' that is no pixels (EXIF, text or time)"))
+            what = "where it was taken (GPS), and more" if kind == b"eXIf" and _has_gps(part) else "EXIF, text or time"
+            found.append(Leak("metadata", f"the picture holds a part '{shown}' that is no pixels ({what})"))
+            texts.append((f"its part '{shown}'", _text_of(kind, part)))
         place += 12 + length
     if place != len(raw):
         found.append(Leak("metadata", "the file goes on after the end of the picture"))
-    return found
+    return found + _found(texts)
 
 
-def _in_text(text: str) -> list[Leak]:
-    found = []
-    home = str(home_folder())
-    if len(home) > 1 and re.search(re.escape(home) + r"(?![A-Za-z0-9_-])", text):
-        found.append(Leak("home", "it names the home folder of this machine"))
-    elif re.search(r"(?<![\w.])/(home|Users)/[A-Za-z0-9._-]+", text):
-        found.append(Leak("home", "it names a person's home folder (/home/... or /Users/...)"))
-    host = platform.node()
-    if host and re.search(rf"(?<![A-Za-z0-9]){re.escape(host)}(?![A-Za-z0-9])", text):
-        found.append(Leak("host", "it names this machine"))
-    known = [value for name in SECRETS if len(value := os.environ.get(name, "")) >= 8]
-    if TOKENS.search(text) or any(value in text for value in known):
-        found.append(Leak("token", "it holds what looks like a token or a key"))
-    return found
+def _text_of(kind: bytes, part: bytes) -> str:
+    """What can be read in a part of a PNG, unpacked where it is packed."""
+    name, _, rest = part.partition(b"\0")
+    packed = rest[1:] if kind == b"zTXt" else b""
+    if kind == b"iTXt" and rest[:1] == b"\1":
+        packed = rest[2:].split(b"\0", 2)[-1]
+    if packed:
+        with suppress(zlib.error):
+            part = name + b"\n" + zlib.decompressobj().decompress(packed, UNPACKED)
+    return part.decode("utf-8", "replace").replace("\0", "\n")
+
+
+def _has_gps(exif: bytes) -> bool:
+    """Whether EXIF (TIFF's layout) has an entry that leads to a place."""
+    order = {b"II": "<", b"MM": ">"}.get(exif[:2], "")
+    if not order or len(exif) < 10:
+        return False
+    (start,) = struct.unpack(f"{order}I", exif[4:8])
+    if start + 2 > len(exif):
+        return False
+    (count,) = struct.unpack(f"{order}H", exif[start : start + 2])
+    tags = (exif[at : at + 2] for at in range(start + 2, min(start + 2 + 12 * count, len(exif) - 1), 12))
+    return any(struct.unpack(f"{order}H", tag)[0] == GPS for tag in tags)

@@ -15,6 +15,7 @@ from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import in_bytes
 from trainer.contract.run.exports import INNER, PICTURES, file_at, place_of
 
+NOTHING = "no EXIF, path, host name, e-mail address, password or token was found in them"
 REPOSITORY = re.compile(r"(?:[A-Za-z0-9][\w-]{0,95}/)?[A-Za-z0-9](?:[\w.-]{0,94}[A-Za-z0-9])?")
 
 
@@ -30,11 +31,17 @@ class Upload:
 
 @dataclass(frozen=True)
 class Parcel:
-    """Everything that goes, what stays, and why nothing may go."""
+    """Everything that goes, what stays, and why nothing may go.
+
+    `asked` are the problems that a person may accept, as CODE:FILE; `final`: whether there are others too.
+    """
 
     files: tuple[Upload, ...]
     stays: tuple[str, ...]  # names in the folder that are not on the allow-list
     problems: tuple[str, ...]
+    asked: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()  # what is in it all the same
+    final: bool = False
 
     @property
     def size(self) -> int:
@@ -45,7 +52,8 @@ class Parcel:
 def make_parcel(folder: Path, name: str, samples: bool = True, accept: tuple[str, ...] = ()) -> Parcel:
     """Look through what `folder`, the export of a run called `name`, holds.
 
-    `accept`: findings to let pass, as host:FILE; nothing else can be. Raises Refusal where there is no LoRA.
+    `accept`: findings to let pass, as CODE:FILE; hidden metadata and files of another kind cannot be. Raises Refusal
+    where there is no LoRA.
     """
     try:
         there = sorted(_everything(folder), key=lambda one: (place_of(one, name), one))
@@ -54,7 +62,10 @@ def make_parcel(folder: Path, name: str, samples: bool = True, accept: tuple[str
     wanted = [one for one in there if allowed(one, name, samples)]
     if not any(one.endswith(".safetensors") for one in wanted):
         raise Refusal(f"{show_path(folder)} holds no LoRA of '{safe_text(name)}'; 'loratui export' writes the files")
-    files, problems = [], []
+    files: list[Upload] = []
+    problems: list[str] = []
+    asked: list[str] = []
+    passed: list[str] = []
     for one in wanted:
         path = folder / one
         try:
@@ -67,12 +78,16 @@ def make_parcel(folder: Path, name: str, samples: bool = True, accept: tuple[str
             problems.append(f"{safe_text(one)}: cannot be read ({error.strerror})")
             continue
         for leak in found:
-            if leak.code == "host" and f"host:{one}" in accept:
+            key = f"{leak.code}:{one}"
+            if leak.acceptable and key in accept:
+                passed.append(key)
                 continue
-            remedy = f"; if the word is meant: --accept host:{one}" if leak.code == "host" else ""
-            problems.append(f"{safe_text(one)}: {leak.message}{remedy}")
+            asked += [key] if leak.acceptable else []
+            remedy = f"; if it is meant: --accept {key}" if leak.acceptable else ""
+            problems.append(f"{safe_text(one)}: {safe_text(leak.message)}{remedy}")
     stays = tuple(safe_text(one) for one in there if one not in wanted)
-    return Parcel(tuple(files), stays, tuple(problems))
+    keys, accepted = tuple(dict.fromkeys(asked)), tuple(dict.fromkeys(passed))
+    return Parcel(tuple(files), stays, tuple(problems), keys, accepted, len(asked) < len(problems))
 
 
 def card_for(path: Path, repository: str) -> bytes:
@@ -104,10 +119,11 @@ def parcel_lines(parcel: Parcel, repository: str, public: bool) -> list[str]:
     for one in parcel.files:
         lines += [f"{safe_text(one.name)}  {in_bytes(one.size)}", f"  {one.tells}"]
     total = f"{plural(len(parcel.files), 'file')}, {in_bytes(parcel.size)} in all"
-    lines += ["", f"{total}; no EXIF, path, host name or token was found in them"]
+    found = f"with what you accepted: {', '.join(map(safe_text, parcel.accepted))}" if parcel.accepted else NOTHING
+    lines += ["", f"{total}; {found}"]
     if parcel.problems:
         lines[-1] = total
-        lines += ["", "Nothing is sent:", *(f"x {one}" for one in parcel.problems)]
+        lines += ["", "Nothing is sent:" if parcel.final else "Found in it:", *(f"x {one}" for one in parcel.problems)]
     if parcel.stays:
         lines.append(f"stay here: {', '.join(parcel.stays)}")
     lines.append("answers, settings, log, samples by step, checkpoints and optimizer states never go")

@@ -211,12 +211,16 @@ class ResultJobs(SteadyScreen[bool]):
         repository, public = given[REPO], who == "public"
         shown = repository if "/" in repository else f"{repository} (of your account)"
         body = Content("\n").join(map(Content, parcel_lines(parcel, shown, public)))
-        if parcel.problems:
+        if parcel.final:
             self.app.push_screen(Reader("Nothing can be sent", body))
             return
         yes = "Send, for everyone to see" if public else "Send, private"
-        question = Confirm("Send these files?", body, yes, "Send nothing", careful=True)
+        title = "Send these files?"
+        if parcel.problems:
+            title, yes = "This tells others more than the LoRA. Send it?", f"{yes}, with all of that"
+        question = Confirm(title, body, yes, "Send nothing", careful=True)
         options = [
+            *(f"--accept={key}" for key in parcel.asked),
             f"--repo={repository}",
             *(["--public"] if public else []),
             *(["--update"] if there == "update" else []),

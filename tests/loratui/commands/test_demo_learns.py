@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from loratui.results.facts import read_facts
+from loratui.results.parcel import make_parcel
 from loratui.settings.demo import FIRST, concepts
+from trainer.contract.run.rundir import RunDir
 from trainer.demo.measure import concept_distance
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm_trainer")]
@@ -37,3 +40,5 @@ def test_the_concept_is_visible_in_the_last_samples_and_not_in_the_first(
     shown = loratui("checkpoints", str(run)).stdout.splitlines()
     starred = [line.split()[1] for line in shown if line.startswith("*")]
     assert starred == [str(end["step"])], shown  # the hint takes the step whose pictures are nearer
+    parcel = make_parcel(run / "export", read_facts(RunDir(run)).name)
+    assert parcel.files and parcel.problems == ()  # nothing of an ordinary export looks like a secret

@@ -16,6 +16,7 @@ import pytest
 from loratui.errors import Refusal
 from loratui.results.parcel import REPOSITORY, make_parcel, parcel_lines
 from tests.loratui.basemodels.fakehub import Hub, fake_hub
+from tests.ptys import Pty
 from trainer.contract.run import exits
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, dump_config, nested
@@ -227,10 +228,43 @@ def test_what_names_this_machine_or_holds_a_secret_is_never_sent(
 def test_the_name_of_the_machine_may_be_a_word_that_is_meant(run: RunDir) -> None:
     (run.export / "README.md").write_text(f"pictures of a {platform.node()} in the sun")
     (problem,) = make_parcel(run.export, "toy").problems
-    assert "it names this machine; if the word is meant: --accept host:README.md" in problem
+    assert "it names this machine (line 1); if it is meant: --accept host:README.md" in problem
     assert make_parcel(run.export, "toy", accept=("host:README.md",)).problems == ()
     (run.export / "README.md").write_text(f"x{platform.node()}y")
     assert make_parcel(run.export, "toy").problems == ()
+
+
+def test_what_is_found_in_words_can_be_meant_and_what_is_hidden_cannot(
+    run: RunDir, push: Callable[..., subprocess.CompletedProcess[str]], hub: Hub
+) -> None:
+    own = {"HF_ENDPOINT": hub.url, "HF_TOKEN": TOKEN}
+    (run.export / "README.md").write_text("by ann@mail.berlin, password: hunter2-secret")
+    done = push("--yes", **own)
+    assert (done.returncode, hub.paths) == (exits.USAGE, [])
+    assert "Found in it:" in done.stdout and "hunter2" not in done.stdout + done.stderr
+    assert "(line 1); if it is meant: --accept password:README.md" in done.stdout
+    assert push("--yes", "--accept", "email:README.md", **own).returncode == exits.USAGE
+    meant = ("--accept", "email:README.md", "--accept", "password:README.md")
+    (run.export / "toy.png").write_bytes(png((b"eXIf", b"x")))
+    assert push("--yes", *meant, "--accept", "metadata:toy.png", **own).returncode == exits.USAGE
+    assert hub.paths == []
+    (run.export / "toy.png").write_bytes(png())
+    done = push("--yes", *meant, **own)
+    assert done.returncode == exits.DONE and "README.md" in hub.files
+    assert "with what you accepted: password:README.md, email:README.md" in done.stdout
+
+
+@pytest.mark.parametrize(("typed", "sent"), [(b"y\n", False), (b"\n", False), (b"yes\n", True)])
+def test_at_a_terminal_only_the_whole_word_sends_what_was_found(
+    run: RunDir, hub: Hub, environment: dict[str, str], tmp_path: Path, typed: bytes, sent: bool
+) -> None:
+    (run.export / "README.md").write_text("by ann@mail.berlin")
+    own = {**environment, "HF_HOME": str(tmp_path / "hf"), "HF_ENDPOINT": hub.url, "HF_TOKEN": TOKEN}
+    with Pty([sys.executable, "-m", "loratui", "push", str(run.path)], tmp_path, own) as program:
+        program.until(lambda wrote: b"Type yes in full: " in wrote)
+        program.type(typed)
+        assert program.end() == (exits.DONE if sent else exits.USAGE)
+    assert ("README.md" in hub.files) == sent
 
 
 def test_links_are_not_followed_and_a_folder_without_a_lora_is_refused(run: RunDir, tmp_path: Path) -> None:

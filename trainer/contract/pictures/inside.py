@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
 
+from trainer.contract.entries import BadEntry, open_file
+
 HUB_FOLDER = re.compile(r"(?:datasets|models|spaces)--.+")
 SHARED = ".huggingface-shared-blobs"  # marks the store of a whole hub cache (huggingface_hub, utils/_shared_blobs.py)
 SYSTEM = ("proc", "sys", "dev")  # what is in them are no files, and tells of this machine
 MEMORY = ("dev", "shm")  # but for this one, where people keep data
-FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 KINDS = {
     stat.S_IFIFO: "a named pipe",
     stat.S_IFSOCK: "a socket",
@@ -48,8 +49,13 @@ def open_inside(path: Path, root: Path | None = None) -> BufferedReader:
     base = next((one for one in (place, *_stores(place)) if target.is_relative_to(one)), None)
     if base is None or _is_system(target):
         raise NotInside(LEAVES, path)
-    descriptor = _walked(base, target.relative_to(base).parts, path)
-    return os.fdopen(descriptor, "rb")
+    kind = target.lstat().st_mode  # asked first: opening a device or a pipe can already do something
+    if not stat.S_ISREG(kind):
+        raise NotInside(KINDS.get(stat.S_IFMT(kind), LEAVES), path)
+    try:
+        return os.fdopen(open_file(target, os.O_RDONLY, root=base), "rb")
+    except BadEntry:  # put there since
+        raise NotInside(LEAVES, path) from None
 
 
 def read_inside(path: Path, limit: int, root: Path | None = None) -> bytes | None:
@@ -78,34 +84,6 @@ def stands(path: Path) -> bool:
         return not stat.S_ISDIR(path.stat().st_mode)
     except (OSError, ValueError):  # a link to itself; a name that is too long, or has a zero byte
         return False
-
-
-def _walked(base: Path, parts: tuple[str, ...], path: Path) -> int:
-    """A descriptor of the regular file at `parts` below `base`, opened step by step."""
-    if not parts:
-        raise NotInside(KINDS[stat.S_IFDIR], path)
-    folder = os.open(base, FLAGS | os.O_DIRECTORY)
-    try:
-        for part in parts[:-1]:
-            inner = os.open(part, FLAGS | os.O_DIRECTORY, dir_fd=folder)
-            os.close(folder)
-            folder = inner
-        # looked at first: opening a device or a pipe can already do something
-        _refuse_other(os.stat(parts[-1], dir_fd=folder, follow_symlinks=False), path)
-        descriptor = os.open(parts[-1], FLAGS | os.O_NONBLOCK, dir_fd=folder)
-    finally:
-        os.close(folder)
-    try:
-        _refuse_other(os.fstat(descriptor), path)
-    except NotInside:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-def _refuse_other(info: os.stat_result, path: Path) -> None:
-    if not stat.S_ISREG(info.st_mode):
-        raise NotInside(KINDS.get(stat.S_IFMT(info.st_mode), LEAVES), path)
 
 
 def _stores(place: Path) -> Iterator[Path]:

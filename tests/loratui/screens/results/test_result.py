@@ -162,7 +162,7 @@ async def test_every_line_is_copied_and_shown_to_select(run: RunDir) -> None:
         ]
         await pilot.press("end", "y")
         await at(pilot, "CopyBox")
-        assert app.clipboard == "loratui generate '~/runs/2026-11-23-1000-dog' 'a photo of a TOK dog'"
+        assert app.clipboard == "loratui generate ~/runs/2026-11-23-1000-dog 'a photo of a TOK dog'"
 
 
 async def test_keys_lead_away_and_back(run: RunDir) -> None:

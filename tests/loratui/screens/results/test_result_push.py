@@ -10,6 +10,7 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.loratui.basemodels.fakehub import fake_hub
+from tests.loratui.results.test_push import png
 from tests.loratui.screens.conftest import at, screen_text, until
 from tests.loratui.screens.results.test_result import fill, make_run, result
 from trainer.contract.run.rundir import RunDir
@@ -66,8 +67,31 @@ async def send(pilot: Pilot[Any], *values: str) -> None:
     await pilot.press("tab", "enter")
 
 
+async def test_what_was_found_is_sent_only_by_a_yes_of_its_own(
+    run: RunDir, hub_place: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (run.export / "README.md").write_text("by ann@mail.berlin, base = /home/bob/models")
+    monkeypatch.setenv("HF_TOKEN", "hf_" + "Ab1" * 12)
+    async with result(run) as (app, pilot, _):
+        await pilot.press("u")
+        await at(pilot, "Form")
+        await fill(pilot, "club/dog", "private", "refuse")
+        question = await at(pilot, "Confirm")
+        await pilot.press("end")
+        await pilot.pause()
+        assert "This tells others more than the LoRA. Send it?" in screen_text(app)
+        assert question.focused is not None and "Send nothing" in str(question.focused.label)
+        await pilot.press("enter")
+        await at(pilot, "ResultScreen")
+        assert hub_place.files == {}
+        await send(pilot, "club/dog", "private", "refuse")
+        await at(pilot, "CopyBox")
+    assert "README.md" in hub_place.files
+
+
 async def test_what_must_not_go_is_only_read_about(run: RunDir) -> None:
     (run.export / "README.md").write_text("base = /home/bob/models")
+    (run.export / "sample-0.png").write_bytes(png() + b"more")
     async with result(run) as (app, pilot, _):
         await pilot.press("u")
         await at(pilot, "Form")
