@@ -156,10 +156,11 @@ def runs(
     found = listed(folder)
     if not found:
         print(f"no runs in {show_path(folder)}/")
+    wide = max((len(state) for state, _ in found), default=0)
     for state, one in found:
         loss = "" if one.loss is None else f"  loss {one.loss:.4g}"
         steps = f"{one.step}/{one.steps}"
-        print(f"{state:<9}  {steps:>11}  {safe_text(one.name, 24):<16}  {show_path(one.run.path)}{loss}")
+        print(f"{state:<{max(9, wide)}}  {steps:>11}  {safe_text(one.name, 24):<16}  {show_path(one.run.path)}{loss}")
     if found:
         from loratui.planning.past_runs import gather
 

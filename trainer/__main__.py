@@ -65,7 +65,7 @@ def main(arguments: list[str]) -> int:
     try:
         if refused:
             return _refuse(refused, run, log, began)
-        return _train(config, run, log, began, started, lock.took_over)
+        return _train(config, run, log, began, started, lock)
     except BaseException as error:
         return _tell(error, log, began)
     finally:
@@ -119,13 +119,13 @@ def _moved(sentences: list[str], run: RunDir) -> list[str]:
     return [f"if it lies elsewhere now: loratui resume RUN --set {key}=PLACE" for key in keys if begun]
 
 
-def _train(config: TrainConfig, run: RunDir, log: EventLog, began: float, started: float, dead: int | None) -> int:
+def _train(config: TrainConfig, run: RunDir, log: EventLog, began: float, started: float, lock: RunLock) -> int:
     refuse_early(config)
     from trainer.checkpoints.snapshot import newest_checkpoint
     from trainer.commands import Requests, Stop
     from trainer.ground.machine import gpu_memory, gpu_name, versions
 
-    requests = Requests(run, log, since=started)
+    requests = Requests(run, log, started, lock.note)
     found = newest_checkpoint(run)
     world = _prepare_torch(config)
     log.emit(
@@ -144,8 +144,8 @@ def _train(config: TrainConfig, run: RunDir, log: EventLog, began: float, starte
         changed=_changed(config, run, found),
     )
     leave(run)
-    if dead is not None:
-        message = f"process {dead}, which ran here before, died without a word; its lock was taken over"
+    if lock.took_over is not None:
+        message = f"process {lock.took_over}, which ran here before, died without a word; its lock was taken over"
         log.emit("warn", code="lock-taken-over", message=message, advice="what it saved is used")
     from trainer.loop import Run
     from trainer.trackers import tracked

@@ -14,6 +14,7 @@ from trainer.contract.run.events import EventLog
 from trainer.contract.run.queue import goes_on_words
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.run.trainer_start import pass_on
+from trainer.full_disk import FullDisk
 
 Done = tuple[bool, str]  # whether a command went well, and what to say of it
 
@@ -37,9 +38,15 @@ class Requests:
     SIGTERM and SIGINT ask for a stop; a second SIGINT ends at once.
     """
 
-    def __init__(self, run: RunDir, log: EventLog, since: float = 0.0) -> None:
-        """`since`: unix seconds at which this process began; what was sent before was meant for another one."""
+    def __init__(
+        self, run: RunDir, log: EventLog, since: float = 0.0, note: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """`since`: unix seconds at which this process began; what was sent before was meant for another one.
+
+        `note` says to those who look at the run's lock what keeps it from its work.
+        """
         self._inbox, self._log, self._run = Inbox(run), log, run
+        self._disk = FullDisk(log, note)
         self._signal: str | None = None
         for command in self._inbox.take(before=since):
             self._acknowledge(command, "not done: it was sent before this trainer began", ok=False)
@@ -66,11 +73,12 @@ class Requests:
                 self._acknowledge(command, NOT_ANY_MORE, ok=False)
         raise Stop(save=False)
 
-    def look(self, save: Save, sample: Sample) -> None:
-        """Do what was asked since the last look; waits while paused. Raises Stop.
+    def look(self, save: Save, sample: Sample, is_settled: Callable[[], bool] = lambda: True) -> None:
+        """Do what was asked since the last look; waits while paused, and while the disk is full. Raises Stop.
 
         `save` and `sample` do their work and return whether it went well and what to say of it; `sample` takes a
-        prompt or None for all, and whether to draw it from now on, or None for once.
+        prompt or None for all, and whether to draw it from now on, or None for once. `is_settled` tries to write what
+        the disk refused, and says whether nothing of it is left.
         """
         paused = False
         while True:
@@ -84,7 +92,7 @@ class Requests:
                 except Stop:
                     self._refuse(commands[place + 1 :])
                     raise
-            if not paused:
+            if self._disk.has_room(is_settled) and not paused:
                 return
             time.sleep(PAUSE_LOOK)
 

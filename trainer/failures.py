@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import sys
 from typing import Any
 
 from trainer.contract.basemodel.inspect import NotSDXL
+from trainer.contract.run.disk import is_full
 from trainer.data.listing import DataError
 
 Explained = tuple[str, str, list[str]]
@@ -17,6 +17,7 @@ _MEMORY = [
     "lower train.resolution or train.rank",
 ]
 
+_ROOM = "free some space, then 'loratui resume'"
 
 # how torch says it where it has no class of its own for it: the CPU's allocator, cuBLAS and cuDNN, a GPU's own calls
 _NO_MEMORY = (
@@ -52,7 +53,8 @@ def explain(error: BaseException) -> Explained:
     """Kind (oom, nan, data, usage, disk, signal, exception), message and advice of whatever ended a run."""
     if isinstance(error, DataError):
         return "data", str(error), ["repair or skip the pictures named, then start again"]
-    from trainer.checkpoints.snapshot import OtherRun
+    from trainer.checkpoints.snapshot import CannotSave, OtherRun
+    from trainer.full_disk import NotSaved
     from trainer.ground.world import Uneven
     from trainer.inputs import SettingsError
     from trainer.model.adapters import UnknownBlock
@@ -75,10 +77,13 @@ def explain(error: BaseException) -> Explained:
             return "data", str(error), ["start a new run, or put back what was changed"]
         case NotSDXL() | ModelError() | UnknownBlock() | Uneven() | NoOptimizer() | SettingsError():
             return "usage", str(error), ["correct the setting and start again"]
+        case CannotSave() | NotSaved():
+            return "disk", str(error), [_ROOM]
         case NotFetched():
             return "disk" if error.full else "usage", str(error), error.advice
-        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
-            return "disk", f"the disk is full: {error.filename or error}", ["free some space, then 'loratui resume'"]
+        case _ if is_full(error):
+            assert isinstance(error, OSError)
+            return "disk", f"the disk is full: {error.filename or error.strerror}", [_ROOM]
         case KeyboardInterrupt():
             return "signal", "interrupted before the first step", []
         case _:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from trainer.checkpoints.saver import Saver
-from trainer.checkpoints.snapshot import FoundCheckpoint, Snapshot, newest_checkpoint
+from trainer.checkpoints.snapshot import FoundCheckpoint, Snapshot, newest_checkpoint, try_room
 from trainer.commands import Requests, Stop
 from trainer.contract.run.changes import read_changes
 from trainer.contract.run.events import EventLog, SilentLog
@@ -21,6 +21,7 @@ from trainer.contract.settings.config import TrainConfig
 from trainer.data.dataset import ViewPlan
 from trainer.data.latents import LatentCache
 from trainer.export.files import export_run
+from trainer.full_disk import NotSaved, until_written
 from trainer.ground.caches import caches_of
 from trainer.ground.machine import memory_now
 from trainer.ground.world import World
@@ -194,8 +195,10 @@ class Run:
     # -- the steps ------------------------------------------------------------------------------------------------
 
     def train(self) -> RunEnd:
-        """All steps that are left, then the files. Raises NotFinite."""
+        """All steps that are left, then the files. Raises NotFinite, CannotSave, NotSaved, OSError."""
         train, samples, saves = self.config.train, set(sample_steps(self.config)), set(checkpoint_steps(self.config))
+        if self.done < train.steps and self.world.main:
+            try_room(self.run, self.trainee.checkpoint_bytes(self.config))
         if self.done == 0 and self.world.main:
             if 0 in samples:
                 self.sampler.make(0)
@@ -209,6 +212,9 @@ class Run:
                     self._save()
                 if self.done in samples and self.done < train.steps and self.world.main:
                     self.sampler.make(self.done)
+            self.saver.wait()
+            if self.saver.refused is not None:
+                self._wait_until(self.saver.is_settled)
         except Stop as stop:
             return self._stopped(stop.save)
         except NotFinite:
@@ -216,16 +222,18 @@ class Run:
             raise
         finally:
             self.saver.wait()  # also where a step fails: what was begun is worth having
-        return self._finish("completed", pictures=True)
+        try:
+            return self._finish("completed", pictures=True)
+        except Stop:  # told to, while the disk had no room for the files
+            return RunEnd("stopped", self.done, ())
 
     def _look(self) -> None:
         """Do what was asked for. Rank 0 hears it and tells the others whether the run goes on; raises Stop."""
         ending = 0
-        if self.requests is not None:
-            try:
-                self.requests.look(self._save_asked, self._sample_asked)
-            except Stop as stop:
-                ending = 1 if stop.save else 2
+        try:
+            self._wait_until(self.saver.is_settled)
+        except Stop as stop:
+            ending = 1 if stop.save else 2
         ending = self.world.told(ending, self.parts.device)
         if ending:
             raise Stop(save=ending == 1)
@@ -315,6 +323,9 @@ class Run:
         self.saver.wait()
         if not self.run.checkpoint(self.done).exists():
             self._save()
+            self.saver.wait()
+        if self.saver.refused is not None:
+            raise NotSaved(f"step {self.done}", newest_checkpoint(self.run).step)
         return self._finish("stopped", pictures=False)
 
     def _keep_the_last_good(self) -> None:
@@ -322,12 +333,15 @@ class Run:
         if not self.world.main:
             return
         self.saver.wait()
-        if self.done and self.trainee.finite():
-            self._stopped(save=True)
-        elif (good := newest_checkpoint(self.run).snapshot) is not None:
-            self.trainee.restore(good)
-            self.done = good.step
-            self._finish("failed", pictures=False)
+        try:
+            if self.done and self.trainee.finite():
+                self._stopped(save=True)
+            elif (good := newest_checkpoint(self.run).snapshot) is not None:
+                self.trainee.restore(good)
+                self.done = good.step
+                self._finish("failed", pictures=False)
+        except (NotSaved, OSError) as error:  # the cause of the end is told all the same
+            self.log.emit("warn", code="not-saved", message=str(error), advice="what was saved before is there")
 
     def _finish(self, status: str, pictures: bool) -> RunEnd:
         if not self.world.main:
@@ -336,10 +350,30 @@ class Run:
         if pictures:
             self.sampler.make(self.done, as_exported=True)
         self._phase("export", 0, 1)
-        size = self.parts.unet.config.layers_per_block
-        files = export_run(self.run, self.config, self.trainee, self.plan.items, size, self.done)
+        files = self._exported(status == "completed")
         self._phase("export", 1, 1)
         return RunEnd(status, self.done, tuple(files))
+
+    def _exported(self, patient: bool) -> list[str]:
+        """The files of the run; a `patient` one waits while the disk is full. Raises OSError, Stop, NotSaved."""
+        size = self.parts.unet.config.layers_per_block
+
+        def write() -> list[str]:
+            return export_run(self.run, self.config, self.trainee, self.plan.items, size, self.done)
+
+        if not patient or self.requests is None:
+            return write()
+        try:
+            return until_written(write, self._wait_until)
+        except Stop as stop:
+            if stop.save:
+                raise NotSaved("the files", self.done) from None
+            raise
+
+    def _wait_until(self, is_settled: Callable[[], bool]) -> None:
+        """Do what is asked, and wait for room on the disk. Raises Stop."""
+        if self.requests is not None:
+            self.requests.look(self._save_asked, self._sample_asked, is_settled)
 
     def _phase(self, name: str, done: int, total: int) -> None:
         self.log.emit("phase", name=name, done=done, total=total)

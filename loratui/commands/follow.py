@@ -12,11 +12,11 @@ from typing import Any, Literal, TextIO
 
 from loratui.events.insight_lines import InsightLines
 from loratui.events.lines import EventLines, end_code
-from loratui.runs.find import resumable_steps
+from loratui.runs.find import lock_note, resumable_steps
 from loratui.runs.launch import exit_code, is_alive
 from loratui.runs.queue import QueueTurn, goes_on
 from loratui.terminal.line_sink import Sink, sink_for
-from loratui.terminal.text import safe_lines, shell_path
+from loratui.terminal.text import safe_lines, safe_text, shell_path
 from trainer.contract.run import exits
 from trainer.contract.run.control import send
 from trainer.contract.run.events import Tail, last_status
@@ -58,13 +58,17 @@ def _follow(
 ) -> int:
     view = EventLines(sink)
     reader = tail or Tail(run.events)
-    asked_to_stop = False
+    asked_to_stop, noted = False, ""
     turn = QueueTurn(run, sink.line)
     matters = InsightLines(run, sink)
     with _sigterm_as_interrupt(interrupt == "stop"):
         while True:
             try:
                 alive = _trainer_alive(run, pid, turn)  # before reading: what it wrote last is then not missed
+                if (note := lock_note(run)) != noted:  # also where its log cannot say so
+                    noted = note
+                    sink.settle()
+                    sink.line(safe_text(note) or "it goes on")
                 while events := reader.read():  # a long log comes in pieces
                     for event in events:
                         view.show(event)

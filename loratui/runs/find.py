@@ -14,7 +14,7 @@ from typing import Any
 from loratui.errors import Refusal
 from loratui.terminal.numbers import number, whole
 from loratui.terminal.text import show_path
-from trainer.contract.run.lock import is_held
+from trainer.contract.run.lock import is_held, lock_holder
 from trainer.contract.run.rundir import RunDir, State, run_state
 
 RUNS = Path("runs")
@@ -42,6 +42,7 @@ class RunInfo:
     seconds_per_step: float | None  # of the last step logged
     loss: float | None
     views: float | None = None  # views per image, of the last step logged
+    note: str = ""  # what keeps its trainer from its work
 
     @property
     def alive(self) -> bool:
@@ -80,7 +81,14 @@ def run_info(run: RunDir) -> RunInfo:
         seconds_per_step=number(step.get("s")),
         loss=number(step.get("loss")),
         views=number(step.get("views")),
+        note=lock_note(run),
     )
+
+
+def lock_note(run: RunDir) -> str:
+    """What keeps the trainer of a run from its work, as its lock says it; mostly empty. Never trusted."""
+    holder = lock_holder(run.lock)
+    return "" if holder is None else holder.note
 
 
 def saved_steps(run: RunDir) -> tuple[int, ...]:

@@ -25,7 +25,10 @@ def ask(run: RunDir, command: Cmd, **arguments: Any) -> str:
     tail = Tail(run.events)
     while tail.read():
         pass
-    sent = send(run, command, **arguments)
+    try:
+        sent = send(run, command, **arguments)
+    except OSError as error:
+        raise Refusal(f"{show_path(run.control)} takes no command: {error.strerror}") from None
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         for event in tail.read():

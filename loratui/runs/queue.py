@@ -106,7 +106,7 @@ def find_waiting(text: str, root: Path = RUNS) -> RunDir:
 
 def queue_lines(root: Path = RUNS) -> list[str]:
     """The queue as text: what trains, then what waits."""
-    rows: list[tuple[str, str, RunInfo]] = [(one.state, steps_words(one), one) for one in at_work(root)]
+    rows = [(safe_text(one.note) or one.state, steps_words(one), one) for one in at_work(root)]
     waits = in_queue(root)
     alive = {one.run for _, _, one in rows}
     rows += [(f"{one.place}.", steps_words(one.info), one.info) for one in waits if one.entry.run not in alive]
@@ -137,10 +137,12 @@ def listed(root: Path = RUNS) -> list[tuple[str, RunInfo]]:
         place = places.get(info.run.path.absolute(), 0)
         return (1, place) if info.state == "queued" else (order[info.alive], 0)
 
-    return [
-        (f"queued {places.get(one.run.path.absolute(), '')}".rstrip() if one.state == "queued" else one.state, one)
-        for one in sorted(found, key=key)
-    ]
+    def words(info: RunInfo) -> str:
+        if info.state == "queued":
+            return f"queued {places.get(info.run.path.absolute(), '')}".rstrip()
+        return safe_text(info.note) or info.state
+
+    return [(words(one), one) for one in sorted(found, key=key)]
 
 
 def goes_on(run: RunDir) -> str:

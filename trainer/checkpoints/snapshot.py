@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,14 +19,18 @@ from safetensors.torch import load_file, save
 
 from trainer.contract.entries import make_private, write_atomic
 from trainer.contract.run.changes import is_free, plain
+from trainer.contract.run.disk import is_full, keep_room
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import BY_KEY, with_dora_axis
+from trainer.contract.units import in_bytes
 
 VERSION = 1
 OPTIMIZER = "optimizer.safetensors"  # the large one, and only needed to go on
 FILES = ("lora.safetensors", "embeddings.safetensors", OPTIMIZER, "state.json")
 
 _NAME = re.compile(r"step-\d+")
+
+CANNOT_PROMISE = (errno.ENOSYS, errno.EOPNOTSUPP)  # a file system, or a system, that keeps no room
 
 Tensors = dict[str, torch.Tensor]
 
@@ -49,6 +55,14 @@ class Snapshot:
     loss_scale: LossScale | None = None  # of fp16; checkpoints of before have none either
 
 
+class CannotSave(RuntimeError):
+    """No checkpoint of this run can be written: told at its start, not hours later."""
+
+    def __init__(self, run: RunDir, error: OSError, size: int) -> None:
+        why = "the disk is full" if is_full(error) else f"{run.checkpoints.name}/ cannot be written ({error.strerror})"
+        super().__init__(f"{why}: there is no place for a checkpoint of about {in_bytes(size)}")
+
+
 class Damaged(ValueError):
     """A checkpoint whose files do not match their hashes."""
 
@@ -64,6 +78,26 @@ class OtherRun(ValueError):
 def copy_tensors(tensors: Tensors) -> Tensors:
     """CPU copies that later steps do not touch."""
     return {name: one.detach().to("cpu", copy=True).contiguous() for name, one in tensors.items()}
+
+
+def snapshot_bytes(snapshot: Snapshot) -> int:
+    """What its tensors take on disk; the rest is a few kB."""
+    tensors = (*snapshot.lora.values(), *snapshot.embeddings.values(), *(snapshot.optimizer or {}).values())
+    return sum(one.numel() * one.element_size() for one in tensors)
+
+
+def try_room(run: RunDir, size: int) -> None:
+    """Have the disk take `size` bytes where checkpoints will lie, and give them back. Raises CannotSave.
+
+    A file system that cannot promise room is not asked for it.
+    """
+    try:
+        make_private(run.checkpoints)
+        with tempfile.TemporaryFile(dir=run.checkpoints) as file:
+            keep_room(file.fileno(), 0, size)
+    except OSError as error:
+        if error.errno not in CANNOT_PROMISE:
+            raise CannotSave(run, error, size) from None
 
 
 def save_checkpoint(run: RunDir, snapshot: Snapshot) -> tuple[Path, int]:

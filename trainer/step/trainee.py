@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from trainer.checkpoints.snapshot import Snapshot, Tensors, copy_tensors
+from trainer.contract.plan.estimate import state_bytes
 from trainer.contract.run.changes import DORA_AXIS, is_free, plain
 from trainer.contract.settings.arithmetic import learning_rates, text_frozen_after
 from trainer.contract.settings.config import TrainConfig, flat
@@ -94,6 +95,11 @@ class Trainee:
             table.release()
         for layer in self.text_layers.values():
             layer.base = nn.Identity()
+
+    def checkpoint_bytes(self, config: TrainConfig) -> int:
+        """What a checkpoint takes, with the state that the optimizer has once it has stepped."""
+        tensors = (*self.lora_tensors().values(), *self.embedding_tensors().values())
+        return round(sum(one.numel() for one in tensors) * (4 + state_bytes(config)))
 
     def snapshot(self, step: int, identity_: dict[str, Any]) -> Snapshot:
         """CPU copies of everything that an exact resume needs."""

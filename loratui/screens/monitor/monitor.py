@@ -72,6 +72,7 @@ class MonitorScreen(RequestsScreen):
         self._opened = time.monotonic()
         self._learner = RunFigures(self, run)
         self.alive = True
+        self._note = ""  # of the run's lock
         self._lower: plots.ChartName = "rates"  # the chart below the loss, where not all have room
         self._behind = False  # whether there is more of the log than was read yet
         self._drawn = 0.0  # monotonic seconds
@@ -137,7 +138,9 @@ class MonitorScreen(RequestsScreen):
             self.draw()
 
     def _is_alive(self) -> bool:
-        if self._restart is not None or lock_holder(self.run_dir.lock) is not None:
+        holder = lock_holder(self.run_dir.lock)
+        self._note = "" if holder is None else holder.note
+        if self._restart is not None or holder is not None:
             return True
         if self.run_dir.queued.exists():
             self._opened = float("-inf")  # once its launch is known from its claim, no time is given
@@ -151,13 +154,13 @@ class MonitorScreen(RequestsScreen):
         """The run's state in one word."""
         if self._restart is not None:
             return "starting"
-        return unstarted(self.run_dir, self.history, self.alive) or state_of(self.history, self.alive)
+        return unstarted(self.run_dir, self.history, self.alive) or state_of(self.history, self.alive, self._note)
 
     def draw(self) -> None:
         """Show the history as it is."""
         history, state = self.history, self.state
         self._drawn, self._state = time.monotonic(), state
-        self.query_one("#head", Static).update(head(history, state, self.size.width, self.run_dir.path.name))
+        self.query_one("#head", Static).update(head(history, state, self.size.width, self.run_dir.path.name, self._note))
         self._draw_charts()
         self.query_one("#samples", Samples).show(history)
         self.query_one("#list", EventList).show(history.messages)

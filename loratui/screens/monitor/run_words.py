@@ -22,6 +22,7 @@ STATES = {
     "training": ("●", "$text-accent"),
     "working": ("●", "$text-accent"),
     "paused": ("‖", "$text-warning"),
+    "waiting": ("‖", "$text-warning"),
     "completed": ("✓", "$text-success"),
     "stopped": ("■", "$text-warning"),
     "failed": ("✗", "$text-error"),
@@ -56,13 +57,15 @@ rate   the line is what the optimizer really steps with; the dots are
        Prodigy's estimate d. ◆ is the pivot: the new tokens are frozen there."""
 
 
-def state_of(history: History, alive: bool) -> str:
-    """One word for where the run is; keys of STATES."""
+def state_of(history: History, alive: bool, note: str = "") -> str:
+    """One word for where the run is; keys of STATES. `note`: what keeps its trainer from its work."""
     if history.end is not None:
         status = str(history.end.get("status"))
         return status if status in STATES else "failed"
     if not alive:
         return "failed" if history.error is not None else "crashed"
+    if note:
+        return "waiting"
     if history.paused:
         return "paused"
     if not history.run:
@@ -79,11 +82,13 @@ def unstarted(run: RunDir, history: History, alive: bool) -> str:
     return "" if history.run or run.log.exists() or run.events.exists() else "new"
 
 
-def head(history: History, state: str, width: int, folder: str) -> Content:
-    """Three rows: what and how far, the bar, the numbers."""
+def head(history: History, state: str, width: int, folder: str, note: str = "") -> Content:
+    """Three rows: what and how far, the bar, the numbers; `note`: what a run that is "waiting" waits for."""
     inner = max(20, width - 2)
     glyph, style = STATES[state]
     word = PHASES.get(history.phase.name, state) if state == "working" and history.phase else state
+    if state == "waiting":
+        word = safe_text(note)
     phase = history.phase
     done, total, unit = history.step, history.steps, "step"
     if state == "working" and phase is not None and phase.total:

@@ -167,7 +167,7 @@ def _held(
     encoders = _encoders(config, shape)
     vae = vae_widths(config, base)
     index = PRODIGY_INDEX / config.prodigy.slice_p if train.optimizer == "prodigy" and config.prodigy.slice_p > 1 else 0
-    state = _state_bytes(config) + index
+    state = state_bytes(config) + index
     return (
         MemoryPart("torch itself", round(TORCH[device]), "and its libraries", rough=device == "cpu"),
         MemoryPart(
@@ -228,7 +228,7 @@ def _disk(config: TrainConfig, base: BaseModel, lora: int, trained: int, images:
     kept = min(saves, train.keep_checkpoints + 1)  # an old one is lightened after the new one is whole
     pictures = len(sample_steps(config)) * len(sample_pictures(config))
     latents = 2 * 4 * 4 * (train.resolution // base.factor) ** 2  # mean and std, 4 channels, fp32
-    saved = trained * (4 + _state_bytes(config))
+    saved = trained * (4 + state_bytes(config))
     loras = lora_files(config)[::-1]
     whom = " and for ".join(one.whom for one in loras) if len(loras) > 1 else ", ".join(loras[0].readers)
     earlier = saves - kept
@@ -255,7 +255,7 @@ def _encoders(config: TrainConfig, shape: ModelShape) -> int:
     return (shape.parameters["text_encoder"] + shape.parameters["text_encoder_2"]) * WIDTH[config.train.precision]
 
 
-def _state_bytes(config: TrainConfig) -> float:
+def state_bytes(config: TrainConfig) -> float:
     """Bytes of optimizer state per trainable number, beside the number and its gradient."""
     state = OPTIMIZERS[config.train.optimizer].state
     if config.train.optimizer != "prodigy":

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from trainer.contract.documents.files import read_json
+from trainer.contract.documents.regular import read_bytes
+from trainer.contract.run.disk import is_full
 from trainer.contract.entries import make_private, write_atomic
 from trainer.contract.run.rundir import RunDir
 
@@ -35,12 +37,21 @@ class Command:
 
 
 def send(run: RunDir, cmd: Cmd, **args: Any) -> str:
-    """Put a command into the inbox; its id comes back in the `command` event that acknowledges it."""
+    """Put a command into the inbox; its id comes back in the `command` event that acknowledges it. Raises OSError.
+
+    A full disk takes a file that is empty: its name then says what is asked, without arguments.
+    """
     if cmd not in COMMANDS:
         raise ValueError(f"unknown command '{cmd}'; one of {', '.join(COMMANDS)}")
     make_private(run.control)
     name = f"{time.time_ns()}-{cmd}"
-    write_atomic(run.control / f"{name}.json", json.dumps({"cmd": cmd, "args": args}))
+    file = run.control / f"{name}.json"
+    try:
+        write_atomic(file, json.dumps({"cmd": cmd, "args": args}))
+    except OSError as error:
+        if args or not is_full(error):
+            raise
+        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     return name
 
 
@@ -109,6 +120,9 @@ def _sent(name: str) -> float:
 
 
 def _read(path: Path, run: RunDir) -> Command | Rejected:
+    named = path.stem.partition("-")[2]
+    if named in COMMANDS and read_bytes(path, 0, run.path).value == b"":  # of a full disk
+        return Command(path.stem, cast(Cmd, named))
     found = read_json(path, dict, MAX_BYTES, run.path)
     if found.value is None:
         return Rejected(path.name, found.reason)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import math
 import os
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from trainer.contract.documents.json_lines import MAX_LINE, parse_line, parse_lines
 from trainer.contract.documents.regular import open_regular
+from trainer.contract.run.disk import FULL, keep_room
 
 VERSION = 1
 TYPES = frozenset(
@@ -20,21 +24,34 @@ TYPES = frozenset(
 WIDE = 1 << 20  # bytes at a time of a log that is read back
 # what a reader meets in an event whose fields are of another version, or of a damaged line
 MALFORMED = (TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError)
+ROOM = 1 << 16  # bytes behind the end of the log that are kept for it: half of it is there for the last words
+MOST_WAITING = 5000  # events that wait for room; a run that has none pauses, so that few of them come
 
 Event = dict[str, Any]
 Listener = Callable[[str, Event], None]  # type and fields
 
 
 class EventLog:
-    """Writes one JSON object a line, each with a single os.write on an O_APPEND descriptor."""
+    """Writes one JSON object a line, each with a single os.write on an O_APPEND descriptor.
+
+    On a disk that takes no more the lines wait in memory, and are written in their order when there is room. Behind
+    the end of the file some room is kept, where the file system can do that, so that the last words of a run are there.
+    """
 
     def __init__(self, path: Path) -> None:
-        """Open for appending; if a killed writer left half a line, close it with a newline first."""
+        """Open for appending; if a killed writer left half a line, close it with a newline first. Raises OSError."""
         self._listeners: list[Listener] = []
+        self._turn = threading.RLock()  # the thread that writes checkpoints tells of them
+        self._waiting: deque[bytes] = deque()
+        self._lost = 0  # events that there was no memory for
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        size = os.fstat(self._descriptor).st_size
-        if size and os.pread(self._descriptor, 1, size - 1) != b"\n":
-            os.write(self._descriptor, b"\n")
+        self._size = os.fstat(self._descriptor).st_size
+        self._kept = 0  # up to where room is kept
+        self._full = False
+        self._keep_room()
+        if self._size and os.pread(self._descriptor, 1, self._size - 1) != b"\n":
+            self._waiting.append(b"\n")
+            self.has_room()
 
     def emit(self, type: str, **fields: Any) -> None:
         """Append an event. A number that is not finite becomes null, and the event says `"nonfinite": true`."""
@@ -42,17 +59,66 @@ class EventLog:
         if not finite:
             event["nonfinite"] = True
         line = json.dumps(event, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
-        # what is no letter (bytes of a file name) stays as JSON's own escape: the line is UTF-8 for every reader
-        os.write(self._descriptor, line.encode("utf-8", "backslashreplace"))
+        with self._turn:
+            # what is no letter (bytes of a file name) stays as JSON's own escape: the line is UTF-8 for every reader
+            self._waiting.append(line.encode("utf-8", "backslashreplace"))
+            while len(self._waiting) > MOST_WAITING:
+                self._waiting.popleft()
+                self._lost += 1
+            self.has_room()
         for listener in self._listeners:
             listener(type, fields)
+
+    def has_room(self) -> bool:
+        """Write what waits; whether all of it is in the file, with room behind it for more. Raises OSError.
+
+        Raises nothing where the disk is full, over quota or failing: that may pass.
+        """
+        with self._turn:
+            while self._waiting and self._write(self._waiting[0]):
+                self._waiting.popleft()
+            if self._waiting:
+                return False
+            if lost := self._lost:
+                self._lost = 0
+                words = f"{lost} events could not be kept while the disk was full"
+                self.emit("warn", code="events-lost", message=words, advice="nothing needs to be done")
+            self._keep_room()
+            return not self._full
+
+    def _write(self, line: bytes) -> bool:
+        """A whole line, or nothing of it."""
+        try:
+            written = os.write(self._descriptor, line)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            return False
+        if written < len(line):
+            os.ftruncate(self._descriptor, self._size)
+            return False
+        self._size += written
+        return True
+
+    def _keep_room(self) -> None:
+        if self._kept - self._size >= ROOM // 2 and not self._full:
+            return
+        try:
+            keep_room(self._descriptor, self._size, ROOM)
+        except OSError as error:
+            self._full = error.errno in FULL
+        else:
+            self._kept, self._full = self._size + ROOM, False
 
     def tell(self, listener: Listener) -> None:
         """From now on, hand each event to `listener` as well, once it is written; it must not raise."""
         self._listeners.append(listener)
 
     def close(self) -> None:
-        """Close the descriptor."""
+        """Write what can be written, and close the descriptor."""
+        with self._turn, suppress(OSError):
+            self.has_room()
+            os.ftruncate(self._descriptor, self._size)  # the room behind it goes back
         os.close(self._descriptor)
 
 
@@ -61,6 +127,10 @@ class SilentLog:
 
     def emit(self, type: str, **fields: Any) -> None:
         """Nothing."""
+
+    def has_room(self) -> bool:
+        """Nothing waits."""
+        return True
 
     def close(self) -> None:
         """Nothing."""

@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from trainer.contract.documents.parsers import parse_json
 from trainer.contract.documents.regular import open_regular
 
 LATEST = 253_402_300_799  # unix seconds: the last year of four digits
+NOTE = 60  # letters
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class LockHolder:
     pid: int
     host: str
     since: float  # unix seconds
+    note: str = ""  # what keeps it from its work, such as "paused: the disk is full"
 
 
 class AlreadyRunning(RuntimeError):
@@ -49,13 +52,23 @@ class RunLock:
             raise AlreadyRunning(holder)
         self.took_over = read_holder(descriptor).pid if os.fstat(descriptor).st_size else None
         self._descriptor = descriptor
-        words = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(words).encode(), 0)
+        self._words = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
+        with suppress(OSError):  # on a full disk nobody reads who holds it; it is held
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(self._words | {"note": " " * NOTE}).encode(), 0)
+
+    def note(self, words: str) -> None:
+        """Say to those who look at the lock what keeps its holder from its work; empty: nothing. Never raises.
+
+        It goes over what is there, so that no file system but those that copy on each write needs room for it.
+        """
+        with suppress(OSError):
+            os.pwrite(self._descriptor, json.dumps(self._words | {"note": f"{words:<{NOTE}}"[:NOTE]}).encode(), 0)
 
     def release(self) -> None:
         """Let go. The file stays: removing it would race with the next holder."""
-        os.ftruncate(self._descriptor, 0)
+        with suppress(OSError):
+            os.ftruncate(self._descriptor, 0)
         os.close(self._descriptor)
 
 
@@ -98,5 +111,5 @@ def read_holder(descriptor: int) -> LockHolder:
     words = parse_json(os.pread(descriptor, 4096, 0), dict).value or {}
     pid, host, since = (words.get(name) for name in ("pid", "host", "since"))
     if isinstance(pid, int) and isinstance(since, int | float) and 0 <= since < LATEST:
-        return LockHolder(pid, str(host), float(since))
+        return LockHolder(pid, str(host), float(since), str(words.get("note", "")).strip()[:NOTE])
     return LockHolder(0, "?", 0.0)

@@ -16,7 +16,6 @@ from typing import Any, NoReturn, TextIO
 from trainer.contract.run import exits
 
 COUNTERPART = "counterpart"  # the name of the rule for what an encoding lacks
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})  # a disk that takes no more, or is failing: it may pass
 # what the programs themselves draw and write with, for terminals that have ASCII or Latin-1 alone: a cell for a cell
 ASCII = {
     mark: plain

@@ -1,0 +1,73 @@
+"""The pause of a run whose disk takes no more: said wherever it can be, and over when there is room again."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from trainer.contract.run.disk import is_full
+from trainer.contract.run.events import EventLog
+
+T = TypeVar("T")
+AGAIN = 5.0  # seconds until what a full disk refused is tried again
+PAUSED = "paused: the disk is full"
+ADVICE = "free some space: training then goes on by itself; 'loratui stop' ends it with what is saved"
+
+
+class NotSaved(RuntimeError):
+    """The run was told to end while the disk was full: a sentence for what is missing and what is there."""
+
+    def __init__(self, what: str, saved: int | None) -> None:
+        """`saved`: the step of the newest checkpoint."""
+        there = f"the checkpoint of step {saved} is whole" if saved else "no checkpoint was saved before"
+        super().__init__(f"the disk is full: {what} could not be written; {there}")
+
+
+def until_written(write: Callable[[], T], look: Callable[[Callable[[], bool]], None]) -> T:
+    """What `write` returns; where the disk is full it is tried again while `look` waits, and hears what is asked.
+
+    Raises what `look` raises, and an OSError of `write` that is none of a full disk.
+    """
+    again, written = 0.0, list[T]()
+
+    def is_written() -> bool:
+        nonlocal again
+        if time.monotonic() < again:
+            return False
+        try:
+            written.append(write())
+        except OSError as error:
+            if not is_full(error):
+                raise
+            again = time.monotonic() + AGAIN
+        return bool(written)
+
+    if not is_written():
+        look(is_written)
+    return written[0]
+
+
+class FullDisk:
+    """Whether what a run has to write can be written; says on the lock, in the log and on stderr when that changes."""
+
+    def __init__(self, log: EventLog, note: Callable[[str], None]) -> None:
+        """`note` puts words on the run's lock: where the log cannot tell, it does."""
+        self._log, self._note = log, note
+        self._paused = False
+
+    def has_room(self, is_settled: Callable[[], bool]) -> bool:
+        """Ask the log, and `is_settled` for all else that waits; both try again what was refused."""
+        found = self._log.has_room() and is_settled()
+        if found == self._paused:
+            self._paused = not found
+            self._tell()
+        return found
+
+    def _tell(self) -> None:
+        self._note(PAUSED if self._paused else "")
+        message = f"{PAUSED}; nothing is lost" if self._paused else "there is room on the disk again: training goes on"
+        advice = ADVICE if self._paused else "nothing needs to be done"
+        self._log.emit("warn", code="disk-full" if self._paused else "disk-room", message=message, advice=advice)
+        print(f"{message}; {advice}", file=sys.stderr, flush=True)
