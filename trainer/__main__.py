@@ -216,7 +216,7 @@ def _tell(error: BaseException, log: EventLog, began: float) -> int:
     from trainer.failures import details, explain
 
     kind, message, advice = explain(error)
-    if kind not in ("data", "usage"):
+    if kind not in ("data", "usage", "disk"):
         traceback.print_exception(error)
     found = {**_vram(), **details(error)}
     log.emit("error", kind="data" if kind == "usage" else kind, message=message, advice=advice, **found)

@@ -160,16 +160,18 @@ class MonitorScreen(RequestsScreen):
         """Show the history as it is."""
         history, state = self.history, self.state
         self._drawn, self._state = time.monotonic(), state
-        self.query_one("#head", Static).update(head(history, state, self.size.width, self.run_dir.path.name, self._note))
+        self.query_one("#head", Static).update(
+            head(history, state, self.size.width, self.run_dir.path.name, self._note)
+        )
         self._draw_charts()
         self.query_one("#samples", Samples).show(history)
         self.query_one("#list", EventList).show(history.messages)
-        words = trouble(history, state, self.run_dir)
-        self.query_one("#trouble", Static).update(words or "")
-        self.set_class(words is not None, "-trouble")
+        wrong = trouble(history, state, self.run_dir)
+        self.query_one("#trouble", Static).update(wrong or "")
+        self.set_class(wrong is not None, "-trouble")
         matters = insight_lines(history, self.config, self.size.width)
         self.query_one("#matters", Static).update(matters or "")
-        self.set_class(matters is not None and words is None, "-matters")
+        self.set_class(matters is not None and wrong is None, "-matters")
         self.set_class(history.end is not None and not self.alive, "-ended")
         self.refresh_bindings()
 

@@ -13,8 +13,8 @@ from typing import Any, Literal, cast, get_args
 
 from trainer.contract.documents.files import read_json
 from trainer.contract.documents.regular import read_bytes
-from trainer.contract.run.disk import is_full
 from trainer.contract.entries import make_private, write_atomic
+from trainer.contract.run.disk import is_full
 from trainer.contract.run.rundir import RunDir
 
 Cmd = Literal["stop", "abort", "save", "sample", "pause", "resume"]

@@ -24,7 +24,8 @@ TYPES = frozenset(
 WIDE = 1 << 20  # bytes at a time of a log that is read back
 # what a reader meets in an event whose fields are of another version, or of a damaged line
 MALFORMED = (TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError)
-ROOM = 1 << 16  # bytes behind the end of the log that are kept for it: half of it is there for the last words
+ROOM = 1 << 16  # bytes behind the end of the log that are kept for its last words
+PAGE = 1 << 12  # bytes after which more is asked for
 MOST_WAITING = 5000  # events that wait for room; a run that has none pauses, so that few of them come
 
 Event = dict[str, Any]
@@ -101,7 +102,7 @@ class EventLog:
         return True
 
     def _keep_room(self) -> None:
-        if self._kept - self._size >= ROOM // 2 and not self._full:
+        if self._kept - self._size > ROOM - PAGE and not self._full:
             return
         try:
             keep_room(self._descriptor, self._size, ROOM)
