@@ -14,7 +14,7 @@ from trainer.contract.run.events import EventLog
 from trainer.contract.run.queue import goes_on_words
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.run.trainer_start import pass_on
-from trainer.full_disk import FullDisk
+from trainer.ground.full_disk import FullDisk
 
 Done = tuple[bool, str]  # whether a command went well, and what to say of it
 

@@ -54,7 +54,7 @@ def explain(error: BaseException) -> Explained:
     if isinstance(error, DataError):
         return "data", str(error), ["repair or skip the pictures named, then start again"]
     from trainer.checkpoints.snapshot import CannotSave, OtherRun
-    from trainer.full_disk import NotSaved
+    from trainer.ground.full_disk import NotSaved
     from trainer.ground.world import Uneven
     from trainer.inputs import SettingsError
     from trainer.model.adapters import UnknownBlock

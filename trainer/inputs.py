@@ -11,6 +11,7 @@ from trainer.checkpoints.snapshot import Snapshot
 from trainer.contract.plan.advice import refusals
 from trainer.contract.plan.class_folder import same_picture
 from trainer.contract.run.changes import SettingChange
+from trainer.contract.run.events import EventLog, SilentLog
 from trainer.contract.settings.config import TrainConfig
 from trainer.data.dataset import DataError, Item, hold_out, read_dataset
 from trainer.resumption import check_inputs
@@ -28,6 +29,13 @@ class Inputs:
     items: tuple[Item, ...]
     held: tuple[Item, ...]  # pictures that are not trained on
     class_photographs: tuple[Item, ...]
+
+    def tell(self, config: TrainConfig, log: EventLog | SilentLog) -> None:
+        """Name in the log what lies in the class folder and is no picture."""
+        if names := other_files(config, self.class_photographs):
+            shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+            message = f"the class folder has what is no picture and is left alone: {shown}"
+            log.emit("warn", code="class-other-files", message=message, advice="nothing needs to be done")
 
 
 def read_inputs(config: TrainConfig, snapshot: Snapshot | None, record: Sequence[SettingChange] = ()) -> Inputs:

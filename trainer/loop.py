@@ -21,19 +21,19 @@ from trainer.contract.settings.config import TrainConfig
 from trainer.data.dataset import ViewPlan
 from trainer.data.latents import LatentCache
 from trainer.export.files import export_run
-from trainer.full_disk import NotSaved, until_written
 from trainer.ground.caches import caches_of
+from trainer.ground.full_disk import NotSaved, until_written
 from trainer.ground.machine import memory_now
 from trainer.ground.world import World
-from trainer.inputs import Inputs, other_files, read_inputs
+from trainer.inputs import read_inputs
 from trainer.model.download import bring
-from trainer.model.parts import Parts, fix_pooling, free, load_parts, pick_device
+from trainer.model.parts import Parts, checkpoint_activations, fix_pooling, load_parts, pick_device
 from trainer.model.prompts import PromptCache, too_long
 from trainer.resumption import check_run
 from trainer.samples.class_pictures import class_pictures
 from trainer.samples.prompt_list import PromptList
 from trainer.samples.sampler import Sampler
-from trainer.step.measure import APART, CheckpointMeasure, change_norm, measured_views, rounds
+from trainer.step.measure import APART, CheckpointMeasure, measured_views, rounds
 from trainer.step.step import NotFinite, Stepper
 from trainer.step.trainee import make_trainee, run_identity
 
@@ -70,9 +70,9 @@ class Run:
         self.caches = caches_of(run, log)
         self._phase("load", 0, 3)
         world.share(config.train.batch, config.train.accumulation)
-        self._warn_damaged(found)
+        found.tell(log)
         inputs = read_inputs(config, found.snapshot, read_changes(run))
-        self._warn_other_files(inputs)
+        inputs.tell(config, log)
         device = pick_device(config)
         if load is None:
             with self._first_alone(device):
@@ -100,21 +100,11 @@ class Run:
         self.saver = Saver(run, log, config.train.keep_checkpoints)
         self.done = self._resume(found.snapshot)
         self._measured_at = self.done  # a checkpoint that was resumed from was measured before it was saved
-        self._set_modes()
+        if config.train.gradient_checkpointing:
+            checkpoint_activations(self.parts)
         self._phase("load", 3, 3)
 
     # -- before the first step ------------------------------------------------------------------------------------
-
-    def _warn_damaged(self, found: FoundCheckpoint) -> None:
-        for sentence in found.damaged:
-            advice = "the checkpoint before it is used"
-            self.log.emit("warn", code="checkpoint-damaged", message=sentence, advice=advice)
-
-    def _warn_other_files(self, inputs: Inputs) -> None:
-        if names := other_files(self.config, inputs.class_photographs):
-            shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-            message = f"the class folder has what is no picture and is left alone: {shown}"
-            self.log.emit("warn", code="class-other-files", message=message, advice="nothing needs to be done")
 
     def _preparing(self, name: str) -> Callable[[int, int], None]:
         def progress(done: int, total: int) -> None:
@@ -178,19 +168,6 @@ class Run:
         if self.trainee.pivoted:
             self._after_pivot()
         return snapshot.step
-
-    def _set_modes(self) -> None:
-        if not self.config.train.gradient_checkpointing:
-            return
-        self.parts.unet.enable_gradient_checkpointing()
-        self.parts.unet.train()  # diffusers checkpoints only in train mode; SDXL has no dropout
-        if self.parts.text_encoders is not None:
-            for encoder in self.parts.text_encoders:
-                # transformers renames it in version 6
-                name = "activation_checkpointing_enable"
-                enable = getattr(encoder, name, None) or encoder.gradient_checkpointing_enable
-                enable({"use_reentrant": False})
-                encoder.train()
 
     # -- the steps ------------------------------------------------------------------------------------------------
 
@@ -291,22 +268,7 @@ class Run:
         train = self.config.train
         views = self.done * train.batch * train.accumulation / len(self.plan.items)
         self._measured_at = self.done
-        try:
-            losses: list[float] | None = self.gauge.losses()
-        except torch.OutOfMemoryError:
-            free()
-            losses = None
-            message, advice = "no memory for the loss at fixed noise; training goes on", "nothing needs to be done"
-            self.log.emit("warn", code="measure-memory", message=message, advice=advice)
-        self.log.emit(
-            "measure",
-            step=self.done,
-            loss=None if losses is None else sum(losses) / len(losses),
-            losses=losses,
-            of="held-out" if self.held else "training",
-            norm=change_norm(self.trainee.layers),
-            views=round(views, 3),
-        )
+        self.gauge.tell(self.log, self.done, round(views, 3), "held-out" if self.held else "training")
 
     def _save_asked(self) -> tuple[bool, str]:
         self._measure_if_due()

@@ -21,7 +21,7 @@ from trainer.contract.run.control import send
 from trainer.contract.run.events import Tail
 from trainer.contract.run.lock import lock_holder
 from trainer.contract.run.rundir import RunDir
-from trainer.full_disk import PAUSED
+from trainer.ground.full_disk import PAUSED
 
 pytestmark = pytest.mark.slow
 Events = list[dict[str, Any]]

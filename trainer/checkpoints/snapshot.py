@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save
 from trainer.contract.entries import make_private, write_atomic
 from trainer.contract.run.changes import is_free, plain
 from trainer.contract.run.disk import is_full, keep_room
+from trainer.contract.run.events import EventLog, SilentLog
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import BY_KEY, with_dora_axis
 from trainer.contract.units import in_bytes
@@ -244,6 +245,11 @@ class FoundCheckpoint:
     def step(self) -> int | None:
         """The step that a run goes on from; None from the start."""
         return None if self.snapshot is None else self.snapshot.step
+
+    def tell(self, log: EventLog | SilentLog) -> None:
+        """Name the damaged ones in the log."""
+        for sentence in self.damaged:
+            log.emit("warn", code="checkpoint-damaged", message=sentence, advice="the checkpoint before it is used")
 
 
 def newest_checkpoint(run: RunDir) -> FoundCheckpoint:

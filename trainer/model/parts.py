@@ -175,6 +175,17 @@ def fix_pooling(text_encoders: Iterable[nn.Module], tokenizers: Iterable[Any]) -
                 module.eos_token_id = tokenizer.eos_token_id
 
 
+def checkpoint_activations(parts: Parts) -> None:
+    """Have the unet, and the encoders where they are, compute activations anew in the backward pass: less memory."""
+    parts.unet.enable_gradient_checkpointing()
+    parts.unet.train()  # diffusers checkpoints only in train mode; SDXL has no dropout
+    for encoder in parts.text_encoders or ():
+        # transformers renames it in version 6
+        enable = getattr(encoder, "activation_checkpointing_enable", None) or encoder.gradient_checkpointing_enable
+        enable({"use_reentrant": False})
+        encoder.train()
+
+
 def quiet() -> None:
     """No progress bars, advice or deprecations on stderr: the run's log is read by people."""
     import diffusers

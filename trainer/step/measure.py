@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from trainer.contract.run.events import EventLog, SilentLog
 from trainer.contract.settings.arithmetic import checkpoint_steps
 from trainer.contract.settings.config import TrainConfig
 from trainer.data.dataset import Item, View, geometry, size_of
@@ -11,7 +12,7 @@ from trainer.data.latents import LatentCache
 from trainer.ground import draws
 from trainer.ground.machine import to_device
 from trainer.model.adapters import DoraLinear, LoraLinear
-from trainer.model.parts import Parts
+from trainer.model.parts import Parts, free
 from trainer.model.prompts import PromptCache
 from trainer.model.scaling import LatentScale
 from trainer.step.diffusion import make_diffusion
@@ -77,6 +78,19 @@ class CheckpointMeasure:
         self._seed, self._views = config.train.seed, views
         self._diffusion = make_diffusion(parts.scheduler, config, parts.device)
         self._scaling = LatentScale(parts.vae)
+
+    def tell(self, log: EventLog | SilentLog, step: int, views: float, kind: str) -> None:
+        """Measure, and say it in the log; `kind` says what the pictures are. Never the end of a run."""
+        try:
+            losses: list[float] | None = self.losses()
+        except torch.OutOfMemoryError:
+            free()
+            losses = None
+            message, advice = "no memory for the loss at fixed noise; training goes on", "nothing needs to be done"
+            log.emit("warn", code="measure-memory", message=message, advice=advice)
+        mean = None if losses is None else sum(losses) / len(losses)
+        norm = change_norm(self._trainee.layers)
+        log.emit("measure", step=step, loss=mean, losses=losses, of=kind, norm=norm, views=views)
 
     @torch.no_grad()
     def losses(self) -> list[float]:

@@ -16,6 +16,7 @@ from trainer.contract.documents.regular import open_regular
 
 LATEST = 253_402_300_799  # unix seconds: the last year of four digits
 NOTE = 60  # letters
+LENGTH = 1024  # bytes of what a holder writes, whatever its note: blanks at the end
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class RunLock:
         self._words = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
         with suppress(OSError):  # on a full disk nobody reads who holds it; it is held
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, json.dumps(self._words | {"note": " " * NOTE}).encode(), 0)
+            self._write("")
 
     def note(self, words: str) -> None:
         """Say to those who look at the lock what keeps its holder from its work; empty: nothing. Never raises.
@@ -63,7 +64,10 @@ class RunLock:
         It goes over what is there, so that no file system but those that copy on each write needs room for it.
         """
         with suppress(OSError):
-            os.pwrite(self._descriptor, json.dumps(self._words | {"note": f"{words:<{NOTE}}"[:NOTE]}).encode(), 0)
+            self._write(words[:NOTE])
+
+    def _write(self, note: str) -> None:
+        os.pwrite(self._descriptor, json.dumps(self._words | {"note": note}).encode().ljust(LENGTH), 0)
 
     def release(self) -> None:
         """Let go. The file stays: removing it would race with the next holder."""
@@ -111,5 +115,5 @@ def read_holder(descriptor: int) -> LockHolder:
     words = parse_json(os.pread(descriptor, 4096, 0), dict).value or {}
     pid, host, since = (words.get(name) for name in ("pid", "host", "since"))
     if isinstance(pid, int) and isinstance(since, int | float) and 0 <= since < LATEST:
-        return LockHolder(pid, str(host), float(since), str(words.get("note", "")).strip()[:NOTE])
+        return LockHolder(pid, str(host), float(since), str(words.get("note", ""))[:NOTE])
     return LockHolder(0, "?", 0.0)
