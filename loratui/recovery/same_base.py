@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 from trainer.contract.basemodel.digests import base_digests
 from trainer.contract.basemodel.folder import BadFolder
 from trainer.contract.basemodel.inspect import NotSDXL, base_of
 from trainer.contract.basemodel.single_file import BadCheckpoint
 from trainer.contract.basemodel.vae import NoVae, check_vae
+from trainer.contract.run.checkpoint_files import read_state
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, flat, nested, vae_source
 
@@ -30,7 +29,10 @@ def other_base(run: RunDir, old: TrainConfig, new: TrainConfig, step: int) -> li
         base = base_of(new.model)
         if own := vae_source(new.model):
             check_vae(own, base, new.model.vae_revision)
-        identity = json.loads((run.checkpoint(step) / "state.json").read_bytes())["identity"]
+        state = read_state(run.checkpoint(step)).value
+        if state is None:
+            return []  # the trainer says it better
+        identity = state["identity"]
         saved = {key: identity["settings"].get(key, after[key]) for key in READ_IN}
         found = base_digests(TrainConfig.model_validate(nested({**after, **saved})))
     except NotSDXL as error:

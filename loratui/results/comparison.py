@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,7 @@ from loratui.runs.past_run import config_values
 from loratui.terminal.numbers import number
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import clock, in_bytes
-from trainer.contract.pictures.folder import read_regular
+from trainer.contract.run.checkpoint_files import read_state
 from trainer.contract.run.events import Event, Tail
 from trainer.contract.run.exports import DIFFUSERS
 from trainer.contract.run.rundir import RunDir, State
@@ -22,7 +21,6 @@ from trainer.contract.settings.config import BY_KEY
 
 ABSENT = "-"
 NAMES_SHOWN = 6
-STATE_BYTES = 1 << 24
 NAMES = ("name", "preset", "dataset.path")  # these change no result by themselves
 NOT_A_CHOICE = ("dataset.skip", "dataset.accept")  # decisions about single pictures: the pictures tell it better
 
@@ -251,11 +249,9 @@ def _pictures(run: RunDir, history: History) -> Mapping[str, str] | None:
     """What a checkpoint remembers of the pictures; the newest that can be read."""
     folders = sorted(run.checkpoints.glob("step-*"), reverse=True) if run.checkpoints.is_dir() else []
     for folder in folders:
-        try:
-            found = json.loads(read_regular(folder / "state.json", STATE_BYTES) or b"")["identity"]["pictures"]
-            return {str(name): str(digest) for name, digest in found.items()}
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            continue
+        state = read_state(folder).value
+        if state is not None:
+            return {name: str(digest) for name, digest in state["identity"]["pictures"].items()}
     return None
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from typing import Any
 
 from loratui.events.history import History
+from trainer.contract.documents.files import read_toml
 from trainer.contract.run.events import Tail
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import NAME, with_dora_axis
@@ -29,9 +29,8 @@ class RunFacts:
 
 def read_facts(run: RunDir) -> RunFacts:
     """From the run's config.toml."""
-    try:
-        tables = tomllib.loads(run.config.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    tables = read_toml(run.config, root=run.path).value
+    if tables is None:
         return RunFacts()
     data, sample, train = (_table(tables, name) for name in ("dataset", "sample", "train"))
     train = with_dora_axis(train)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import tomllib
-
 from loratui.errors import Refusal
 from loratui.terminal.text import safe_text
+from trainer.contract.documents.files import read_toml
 from trainer.contract.run.added_prompts import MAX_CHARACTERS, why_not, without_trigger
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.triggers import holds_word, split_triggers
@@ -24,13 +23,12 @@ def sample_arguments(prompt: str | None, keep: bool | None = None) -> dict[str, 
 
 def trigger_and_prompt(run: RunDir) -> tuple[str, str]:
     """The run's trigger and the start of a prompt that holds it; empty where its config.toml does not say."""
-    try:
-        dataset = tomllib.loads(run.config.read_text(encoding="utf-8"))["dataset"]
-        trigger, prompt = dataset["trigger"], dataset.get("instance_prompt", "")
-        words = split_triggers(trigger)
-        start = prompt if any(holds_word(prompt, word) for word in words) else words[0]
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    dataset = (read_toml(run.config, root=run.path).value or {}).get("dataset")
+    found = dataset if isinstance(dataset, dict) else {}
+    trigger, prompt = found.get("trigger"), found.get("instance_prompt", "")
+    if not isinstance(trigger, str) or not isinstance(prompt, str) or not (words := split_triggers(trigger)):
         return "", ""
+    start = prompt if any(holds_word(prompt, word) for word in words) else words[0]
     return safe_text(trigger, 100), safe_text(start, MAX_CHARACTERS - 1) + " "
 
 

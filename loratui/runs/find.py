@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import time
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,10 @@ from typing import Any
 from loratui.errors import Refusal
 from loratui.terminal.numbers import number, whole
 from loratui.terminal.text import show_path
+from trainer.contract.documents.files import read_toml
+from trainer.contract.documents.json_lines import parse_line, parse_lines
+from trainer.contract.documents.regular import is_file, open_regular
+from trainer.contract.run.checkpoint_files import LORA, MANIFEST, OPTIMIZER, read_manifest
 from trainer.contract.run.lock import is_held, lock_holder
 from trainer.contract.run.rundir import RunDir, State, run_state
 
@@ -22,7 +24,7 @@ WINDOW = 1 << 16  # bytes looked at from each end of events.jsonl
 START_GRACE = 60.0  # seconds in which a trainer that has logged nothing yet counts as starting
 
 
-_CHECKPOINT = re.compile(r"step-(\d+)")
+_CHECKPOINT = re.compile(r"step-([0-9]+)")
 
 
 class RunNotFound(Refusal):
@@ -56,10 +58,15 @@ def find_runs(root: Path = RUNS) -> list[RunInfo]:
         folders = [Path(one.path) for one in os.scandir(root) if one.is_dir()]
     except OSError:
         return []
-    found = [run_info(RunDir(folder)) for folder in folders if (folder / "config.toml").is_file()]
-    return sorted(
-        found, key=lambda one: (one.started or one.run.config.stat().st_mtime, one.run.path.name), reverse=True
-    )
+    found = [run_info(RunDir(folder)) for folder in folders if is_file(folder / "config.toml")]
+    return sorted(found, key=lambda one: (one.started or _changed(one.run.config), one.run.path.name), reverse=True)
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # gone meanwhile
+        return 0.0
 
 
 def run_info(run: RunDir) -> RunInfo:
@@ -94,7 +101,7 @@ def lock_note(run: RunDir) -> str:
 def saved_steps(run: RunDir) -> tuple[int, ...]:
     """The steps of the checkpoints on disk, oldest first; whether they are whole, the trainer finds out."""
     try:
-        names = [one.name for one in run.checkpoints.iterdir() if (one / "manifest.json").is_file()]
+        names = [one.name for one in run.checkpoints.iterdir() if is_file(one / MANIFEST)]
     except OSError:
         return ()
     return tuple(sorted(int(found[1]) for name in names if (found := _CHECKPOINT.fullmatch(name))))
@@ -102,15 +109,12 @@ def saved_steps(run: RunDir) -> tuple[int, ...]:
 
 def resumable_steps(run: RunDir) -> tuple[int, ...]:
     """Those of the saved steps that hold the optimizer's state, so that a run can go on from them; oldest first."""
-    return tuple(step for step in saved_steps(run) if not _lightened(run.checkpoint(step) / "manifest.json"))
+    return tuple(step for step in saved_steps(run) if not _lightened(run.checkpoint(step)))
 
 
-def _lightened(manifest: Path) -> bool:
-    try:
-        hashes = json.loads(manifest.read_bytes())
-    except (OSError, ValueError):
-        return False
-    return isinstance(hashes, dict) and "lora.safetensors" in hashes and "optimizer.safetensors" not in hashes
+def _lightened(checkpoint: Path) -> bool:
+    hashes = read_manifest(checkpoint).value or {}
+    return LORA in hashes and OPTIMIZER not in hashes
 
 
 def find_run(text: str | None = None, root: Path = RUNS) -> RunDir:
@@ -120,7 +124,7 @@ def find_run(text: str | None = None, root: Path = RUNS) -> RunDir:
     """
     if text:
         for path in (Path(text).expanduser(), root / text):
-            if (path / "config.toml").is_file():
+            if is_file(path / "config.toml"):
                 return RunDir(path.absolute())
     runs = find_runs(root)
     if not text:
@@ -151,7 +155,7 @@ def ends(path: Path, whole: bool = False) -> tuple[list[dict[str, Any]], list[di
     """
     chosen = _all if whole else _telling
     try:
-        with path.open("rb") as file:
+        with os.fdopen(open_regular(path, path.parent), "rb") as file:
             head = file.read(WINDOW)
             size = file.seek(0, os.SEEK_END)
             if size <= WINDOW:
@@ -159,42 +163,27 @@ def ends(path: Path, whole: bool = False) -> tuple[list[dict[str, Any]], list[di
                 return events, events
             file.seek(size - WINDOW)
             tail = file.read()
-    except OSError:
+    except (OSError, ValueError):
         return [], []
     return chosen(head.split(b"\n")[:-1]), chosen(tail.split(b"\n")[1:])
 
 
 def _all(lines: list[bytes]) -> list[dict[str, Any]]:
-    return [one for one in map(_parsed, lines) if one is not None]
+    return [one for one in parse_lines(lines) if one is not None]
 
 
 def _telling(lines: list[bytes]) -> list[dict[str, Any]]:
-    found = [_parsed(line) for line in lines if b'"run"' in line or b'"end"' in line]
-    steps = (_parsed(line) for line in reversed(lines) if b'"step"' in line)
+    found = [parse_line(line) for line in lines if b'"run"' in line or b'"end"' in line]
+    steps = (parse_line(line) for line in reversed(lines) if b'"step"' in line)
     found.append(next((one for one in steps if one is not None and one.get("type") == "step"), None))
     return [one for one in found if one is not None]
 
 
-def _parsed(line: bytes) -> dict[str, Any] | None:
-    try:
-        event = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return event if isinstance(event, dict) else None
-
-
 def _from_config(run: RunDir) -> dict[str, Any]:
-    tables = _config(run)
+    tables = read_toml(run.config, root=run.path).value or {}
     train = tables.get("train")
     steps = train.get("steps") if isinstance(train, dict) else 0
     return {"name": tables.get("name", run.path.name), "steps": steps}
-
-
-def _config(run: RunDir) -> dict[str, Any]:
-    try:
-        return tomllib.loads(run.config.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
 
 
 def _meant(text: str, runs: list[RunInfo]) -> str:

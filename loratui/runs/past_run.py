@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +14,11 @@ from loratui.settings.problems import AnswersError
 from loratui.settings.recents import is_there
 from loratui.settings.resolve import FOLDERS, MODELS, names_hub
 from loratui.terminal.text import plural, safe_text, show_path
-from trainer.contract.pictures.folder import read_regular
+from trainer.contract.documents.files import read_toml
 from trainer.contract.pictures.sources import written_folder
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import BY_KEY
 
-MAX_BYTES = 1 << 20
 AT_PICTURES, AT_PRESET, AT_SETTINGS = 1, 3, 4  # steps of the wizard
 
 
@@ -81,10 +79,7 @@ def draft_of_run(run: RunDir) -> PastRun:
 
 def config_values(run: RunDir) -> dict[str, Any]:
     """A run's settings by dotted key as its config.toml has them, also unknown ones; empty if it is unreadable."""
-    try:
-        tables = tomllib.loads((read_regular(run.config, MAX_BYTES) or b"").decode("utf-8"))
-    except (ValueError, RecursionError):
-        return {}
+    tables = read_toml(run.config, root=run.path).value or {}
     found: dict[str, Any] = {}
     for name, value in tables.items():
         entries = {f"{name}.{key}": one for key, one in value.items()} if isinstance(value, dict) else {name: value}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,10 +13,11 @@ from loratui.settings.presets import preset
 from loratui.settings.problems import SECTIONS, AnswersError, meant, unknown_setting, validated, wrong_value
 from loratui.settings.shipped_presets import Preset
 from loratui.terminal.text import safe_text, show_path
-from loratui.terminal.units import in_bytes
 from loratui.version import version
+from trainer.contract.documents.document import Document
+from trainer.contract.documents.parsers import as_text, parse_toml
+from trainer.contract.documents.regular import read_bytes
 from trainer.contract.entries import write_atomic
-from trainer.contract.pictures.folder import read_regular
 from trainer.contract.settings.arithmetic import trained_images
 from trainer.contract.settings.config import BY_KEY
 from trainer.contract.settings.prompts import suggested_prompt
@@ -31,6 +31,7 @@ DEFAULT_PRESET = "object"
 PROMPT = "dataset.instance_prompt"
 OPTIMIZER_BOUND = ("train.learning_rate", "train.embedding_learning_rate", "train.weight_decay")
 MAX_BYTES = 1 << 20
+MOST_SAID = 40  # unknown keys that are named one by one
 _NO_ANSWERS = "this is no answer file; loratui writes one at its review step, and the README shows one"
 
 
@@ -179,12 +180,11 @@ def _parsed(path: Path) -> tuple[Answers, list[str]]:
     """The file's values, not yet checked, and a message for every key that is no setting."""
     source = safe_text(path.name)
     text = _text(path)
-    try:
-        raw = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise AnswersError([_syntax(source, text, str(error))]) from None
+    raw = parse_toml(text)
+    if raw.value is None:
+        raise AnswersError([_syntax(source, text, raw)])
     lines = key_lines(text)
-    values, messages = _flat(_current(raw, source, lines), source, lines)
+    values, messages = _flat(_current(raw.value, source, lines), source, lines)
     return Answers(values.pop("preset", DEFAULT_PRESET), values, lines, source), messages
 
 
@@ -206,11 +206,11 @@ def _text(path: Path) -> str:
         raise AnswersError([f"there is no answer file '{shown}'; check the spelling"])
     if path.is_dir():
         raise AnswersError([f"'{shown}' is a folder; name the answer file, such as {shown}/answers.toml"])
-    raw = read_regular(path, MAX_BYTES)
-    if raw is None:
-        raise AnswersError([f"'{shown}' cannot be read or is larger than {in_bytes(MAX_BYTES)}: {_NO_ANSWERS}"])
+    raw = read_bytes(path, MAX_BYTES)
+    if raw.value is None:
+        raise AnswersError([f"{shown}: {raw.reason}: {_NO_ANSWERS}"])
     try:
-        text = raw.decode("utf-8-sig")
+        text = as_text(raw.value)
     except UnicodeDecodeError as error:
         raise AnswersError([f"{shown}: not text in UTF-8 (byte {error.start}): {_NO_ANSWERS}"]) from None
     if "\0" in text:
@@ -218,14 +218,14 @@ def _text(path: Path) -> str:
     return text.replace("\r\n", "\n")
 
 
-def _syntax(source: str, text: str, said: str) -> str:
-    """tomllib's "... (at line 3, column 5)" as "answers.toml:3: ...", with the line."""
-    found = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", said)
+def _syntax(source: str, text: str, found: Document[dict[str, Any]]) -> str:
+    """The parser's words as "answers.toml:3: ...", with the line."""
+    if not found.said:
+        return f"{source}: {found.reason}"
     lines = text.splitlines() or [""]
-    number = int(found[1]) if found and found[1] else len(lines)
+    number = found.line or len(lines)
     here = safe_text(lines[min(number, len(lines)) - 1].strip(), 60)
-    what = said[: found.start()] if found else said
-    return f"{source}:{number}: not valid TOML: {what[:1].lower()}{what[1:]}: {here}"
+    return f"{source}:{number}: not valid TOML: {found.said[:1].lower()}{found.said[1:]}: {here}"
 
 
 def _current(raw: dict[str, Any], source: str, lines: Mapping[str, int]) -> dict[str, Any]:
@@ -248,13 +248,16 @@ def _current(raw: dict[str, Any], source: str, lines: Mapping[str, int]) -> dict
 def _flat(raw: dict[str, Any], source: str, lines: Mapping[str, int]) -> tuple[dict[str, Any], list[str]]:
     """Values by dotted key, and a message for every key that is no setting."""
     values: dict[str, Any] = {}
-    messages = []
+    messages, unknown = [], 0
     for top, found in raw.items():
         if top == "schema":
             continue
         if isinstance(found, dict) and top not in SECTIONS:
-            at = f"{source}:{lines.get(top, 1)}: [{safe_text(top, 40)}]"
-            messages.append(f"{at}: unknown table{meant(top, SECTIONS) or '; the tables are ' + ', '.join(SECTIONS)}")
+            unknown += 1
+            if unknown <= MOST_SAID:
+                at = f"{source}:{lines.get(top, 1)}: [{safe_text(top, 40)}]"
+                said = meant(top, SECTIONS) or "; the tables are " + ", ".join(SECTIONS)
+                messages.append(f"{at}: unknown table{said}")
             continue
         if top in SECTIONS and not isinstance(found, dict):
             messages.append(f"{source}:{lines.get(top, 1)}: {top}: a table is wanted; write [{top}] on its own line")
@@ -263,8 +266,12 @@ def _flat(raw: dict[str, Any], source: str, lines: Mapping[str, int]) -> tuple[d
         for key, value in entries.items():
             if key in BY_KEY:
                 values[key] = value
-            else:
+                continue
+            unknown += 1
+            if unknown <= MOST_SAID:  # what was meant takes a while to find
                 messages.append(f"{source}:{lines.get(key, 1)}: {safe_text(key, 80)}: {unknown_setting(key)}")
+    if unknown > MOST_SAID:
+        messages.append(f"{source}: {unknown - MOST_SAID:,} more keys are no settings")
     if "preset" in values and not isinstance(values["preset"], str):
         messages.append(f"{source}:{lines.get('preset', 1)}: preset: {wrong_value(BY_KEY['preset'], values['preset'])}")
         del values["preset"]
@@ -272,10 +279,7 @@ def _flat(raw: dict[str, Any], source: str, lines: Mapping[str, int]) -> tuple[d
 
 
 def _literal(written: str, kind: str) -> Any:
-    try:
-        value = tomllib.loads(f"value = {written}")
-    except tomllib.TOMLDecodeError:
-        value = {}
+    value = parse_toml(f"value = {written}").value or {}
     if list(value) != ["value"]:
         return [part.strip() for part in written.split(",") if part.strip()] if kind == "list" else written
     if kind in ("str", "choice") and not isinstance(value["value"], str):

@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict
 
 from loratui.settings.presets import preset
 from loratui.settings.problems import AnswersError, wrong_value
+from trainer.contract.documents.files import read_json
 from trainer.contract.entries import make_private, write_atomic
-from trainer.contract.pictures.folder import read_regular
 from trainer.contract.run.lock import AlreadyRunning, RunLock, lock_holder
 from trainer.contract.run.rundir import can_see, home_folder
 from trainer.contract.settings.config import BY_KEY, stale_pins
@@ -213,7 +213,7 @@ class DraftStore:
                 continue  # it became a run in another window
             except OSError as error:
                 troubles.append(f"A draft cannot be read: {error.strerror} ({path.name})")
-            except (ValueError, RecursionError):  # pydantic's ValidationError is a ValueError
+            except ValueError:  # pydantic's ValidationError is a ValueError
                 troubles.append(_put_aside(path))
         return sorted(found, key=lambda one: (one[2], one[0]), reverse=True), troubles
 
@@ -230,7 +230,7 @@ class DraftStore:
             return []  # another loratui, started at the same moment, has done it
         except OSError as error:
             return [f"The saved draft cannot be used: {error.strerror} ({old})"]
-        except (ValueError, RecursionError):
+        except ValueError:
             return [_put_aside(old)]
         return []
 
@@ -261,10 +261,10 @@ class DraftStore:
 def _read(path: Path) -> LoadedDraft:
     """Raises OSError, or ValueError for what is no draft."""
     path.stat()  # says why, where the read cannot
-    raw = read_regular(path, MAX_BYTES)
-    if raw is None:
-        raise ValueError("not a regular file of a sensible size")
-    draft = Draft.model_validate(_current(json.loads(raw.decode("utf-8"))))
+    raw = read_json(path, dict, MAX_BYTES, constants=True)
+    if raw.value is None:
+        raise ValueError(raw.reason)
+    draft = Draft.model_validate(_current(raw.value))
     values = {key: tuple(one) if isinstance(one, list) else one for key, one in draft.values.items()}
     usable = {key: one for key, one in values.items() if key in BY_KEY and not wrong_value(BY_KEY[key], one)}
     name = draft.preset if draft.preset and _is_preset(draft.preset) else ""
@@ -273,9 +273,9 @@ def _read(path: Path) -> LoadedDraft:
     return LoadedDraft(draft.model_copy(update={"values": usable, "preset": name}), trouble)
 
 
-def _current(raw: Any) -> Any:
+def _current(raw: dict[str, Any]) -> dict[str, Any]:
     """A draft of the time when the suggested instance prompt was kept beside a mark that it is no own one."""
-    if isinstance(raw, dict) and not raw.pop("prompt_edited", True) and isinstance(raw.get("values"), dict):
+    if not raw.pop("prompt_edited", True) and isinstance(raw.get("values"), dict):
         raw["values"].pop("dataset.instance_prompt", None)
     return raw
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -15,7 +14,8 @@ from loratui.errors import Refusal
 from loratui.settings.problems import AnswersError, unknown_setting, validated, wrong_value
 from loratui.settings.shipped_presets import Preset, PresetValue, Variant, load_presets, read_preset
 from loratui.terminal.text import safe_text, show_path
-from trainer.contract.pictures.folder import read_regular
+from trainer.contract.documents.parsers import parse_toml
+from trainer.contract.documents.regular import read_bytes
 from trainer.contract.run.rundir import home_folder
 from trainer.contract.settings.config import BY_KEY
 
@@ -86,28 +86,26 @@ def read_own(path: Path) -> Preset | str:
 @lru_cache(maxsize=128)
 def _parsed(path: Path, _changed: int, _size: int) -> Preset | str:
     """Read again only when the file was changed: every key in a form asks for its preset."""
-    raw = read_regular(path, MAX_BYTES)
-    if raw is None:
-        return "it cannot be read, or is larger than a preset can be"
+    raw = read_bytes(path, MAX_BYTES)
+    if raw.value is None:
+        return raw.reason
     try:
-        return checked_preset(path.stem, raw.decode("utf-8"))
-    except UnicodeDecodeError:
-        return "it is not text in UTF-8"
+        return checked_preset(path.stem, raw.value)
     except PresetError as error:
         return safe_text(error, 300)
 
 
-def checked_preset(name: str, text: str) -> Preset:
+def checked_preset(name: str, text: str | bytes) -> Preset:
     """The preset in `text`. Raises PresetError with the first thing that is wrong with it."""
     if (problem := name_problem(name)) != "":
         raise PresetError(problem)
-    try:
-        raw = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise PresetError(f"not valid TOML: {str(error)[:1].lower()}{str(error)[1:]}") from None
+    raw = parse_toml(text)
+    if raw.value is None:
+        said = f": {raw.said[:1].lower()}{raw.said[1:]}" if raw.said else ""
+        raise PresetError(raw.reason + said)
     try:
         form = {"data": "", "summary": "", "title": name, "values": {}}
-        found = _safe(read_preset(name, {**form, **raw, "common": False}))
+        found = _safe(read_preset(name, {**form, **raw.value, "common": False}))
         for one in _all_values(found):
             _check_value(one)
         _check_steps([found.steps_per_image, *(one.steps_per_image for one in found.variants)])

@@ -7,6 +7,7 @@ import os
 from typing import Literal
 
 from loratui.settings.draft import state_dir
+from trainer.contract.documents.files import read_json
 from trainer.contract.entries import make_private, write_atomic
 
 Shade = Literal["dark", "light"]
@@ -16,10 +17,7 @@ LIGHT_BACKGROUNDS = frozenset({"7", "15"})  # white and bright white, as COLORFG
 
 def shade() -> Shade:
     """What was chosen last; before that what the terminal says of its background (COLORFGBG), else dark."""
-    try:
-        chosen = json.loads((state_dir() / FILE).read_text(encoding="utf-8"))["shade"]
-    except (OSError, ValueError, KeyError, TypeError):
-        chosen = None
+    chosen = (read_json(state_dir() / FILE, dict).value or {}).get("shade")
     if chosen in ("dark", "light"):
         return "dark" if chosen == "dark" else "light"
     return "light" if os.environ.get("COLORFGBG", "").rpartition(";")[2] in LIGHT_BACKGROUNDS else "dark"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -57,7 +56,7 @@ def wrong_value(one: Setting, value: Any) -> str:
     if one.kind == "choice" and value not in one.choices:
         return f"{_shown(value)} is not {one.bounds}{meant(value, one.choices)}"
     if one.kind in ("int", "float") and not _inside(one, value):
-        return f"{value} is out of bounds; allowed is {one.bounds}{' ' + one.unit if one.unit else ''}"
+        return f"{_shown(value)} is out of bounds; allowed is {one.bounds}{' ' + one.unit if one.unit else ''}"
     return ""
 
 
@@ -133,7 +132,7 @@ def _has_kind(kind: str, value: Any) -> bool:
 
 
 def _inside(one: Setting, value: float) -> bool:
-    if math.isnan(value):
+    if value != value:  # not a number; math.isnan takes no integer beyond all floats
         return False
     if one.low is not None and (value < one.low or (one.low_open and value == one.low)):
         return False

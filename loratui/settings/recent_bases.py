@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from loratui.settings.draft import state_dir
+from trainer.contract.documents.files import read_json
 from trainer.contract.entries import make_private, write_atomic
 
 MOST = 8
@@ -13,12 +14,8 @@ MOST = 8
 
 def recent_bases() -> list[str]:
     """What was typed before, newest first; files and folders that are gone are left out."""
-    try:
-        raw = json.loads(_file().read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return []
-    found = [one for one in raw if isinstance(one, str)] if isinstance(raw, list) else []
-    return [one for one in found if not one.startswith(("/", "~", ".")) or Path(one).expanduser().exists()][:MOST]
+    found = [one for one in read_json(_file(), list).value or [] if isinstance(one, str)]
+    return [one for one in found if not one.startswith(("/", "~", ".")) or _is_there(one)][:MOST]
 
 
 def remember_base(value: str) -> None:
@@ -29,6 +26,13 @@ def remember_base(value: str) -> None:
         write_atomic(_file(), json.dumps(kept[:MOST]))
     except OSError:
         return
+
+
+def _is_there(place: str) -> bool:
+    try:
+        return Path(place).expanduser().exists()
+    except (OSError, ValueError, RuntimeError):  # no such user in ~user, or no path at all
+        return False
 
 
 def _file() -> Path:

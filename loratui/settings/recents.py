@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 from loratui.settings.draft import state_dir
+from trainer.contract.documents.files import read_json
 from trainer.contract.entries import make_private, write_atomic
-from trainer.contract.pictures.folder import read_regular
 from trainer.contract.pictures.sources import is_hub_source
 
 FILE = "recent-pictures.json"
@@ -57,9 +57,5 @@ def _lasting(source: str) -> str:
 
 
 def _read(folder: Path) -> list[str]:
-    raw = read_regular(folder / FILE, MAX_BYTES)
-    try:
-        found = json.loads(raw or b"[]")
-    except (ValueError, RecursionError):
-        return []
-    return [one for one in found if isinstance(one, str) and one.isprintable()] if isinstance(found, list) else []
+    found = read_json(folder / FILE, list, MAX_BYTES).value or []
+    return [one for one in found if isinstance(one, str) and one.isprintable()]

@@ -15,21 +15,24 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
+from trainer.contract.basemodel.headers import BadHeader, read_header
+from trainer.contract.documents.regular import open_regular
 from trainer.contract.entries import make_private, write_atomic
 from trainer.contract.run.changes import is_free, plain
 from trainer.contract.run.disk import is_full, keep_room
 from trainer.contract.run.events import EventLog, SilentLog
+from trainer.contract.run.checkpoint_files import EMBEDDINGS, LORA, OPTIMIZER, STATE, read_manifest, read_state
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import BY_KEY, with_dora_axis
 from trainer.contract.units import in_bytes
 
 VERSION = 1
-OPTIMIZER = "optimizer.safetensors"  # the large one, and only needed to go on
-FILES = ("lora.safetensors", "embeddings.safetensors", OPTIMIZER, "state.json")
+FILES = (LORA, EMBEDDINGS, OPTIMIZER, STATE)
 
-_NAME = re.compile(r"step-\d+")
+_NAME = re.compile(r"step-[0-9]+")
 
 CANNOT_PROMISE = (errno.ENOSYS, errno.EOPNOTSUPP)  # a file system, or a system, that keeps no room
 
@@ -188,13 +191,10 @@ def _lighten(folder: Path) -> None:
 
 def _manifest(folder: Path) -> dict[str, str]:
     """The hash of each file. Raises Damaged."""
-    try:
-        hashes = json.loads((folder / "manifest.json").read_bytes())
-    except (OSError, ValueError):
-        hashes = None
-    if not isinstance(hashes, dict):
-        raise Damaged(f"{folder.name}/manifest.json is missing or broken")
-    return hashes
+    found = read_manifest(folder)
+    if found.value is None:
+        raise Damaged(f"{folder.name}/manifest.json is missing or broken: {found.reason}")
+    return found.value
 
 
 def list_checkpoints(run: RunDir) -> list[Path]:
@@ -218,20 +218,35 @@ def load_checkpoint(folder: Path) -> Snapshot:
         if name == OPTIMIZER and not whole:
             continue
         try:
-            digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-        except OSError:
+            with os.fdopen(open_regular(folder / name, folder.parent.parent), "rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except FileNotFoundError:
             raise Damaged(f"{folder.name}/{name} is missing") from None
+        except OSError as error:
+            raise Damaged(f"{folder.name}/{name}: {error.strerror}") from None
         if digest != hashes.get(name):
             raise Damaged(f"{folder.name}/{name} does not match its hash")
-    state = json.loads((folder / "state.json").read_bytes())
+    found = read_state(folder)
+    if found.value is None:
+        raise Damaged(f"{folder.name}/{STATE}: {found.reason}")
+    state = found.value
     if state["version"] != VERSION:
         raise Damaged(f"{folder.name} was written by another version of loratui ({state['version']})")
-    lora, embeddings = (load_file(folder / name) for name in FILES[:2])
-    optimizer = load_file(folder / OPTIMIZER) if whole else None
+    lora, embeddings = (_tensors(folder / name) for name in FILES[:2])
+    optimizer = _tensors(folder / OPTIMIZER) if whole else None
     identity = state["identity"]
     identity["settings"] = with_dora_axis(identity["settings"], "train.")
     scale = LossScale(**state["loss_scale"]) if "loss_scale" in state else None
     return Snapshot(state["step"], lora, embeddings, optimizer, identity, scale)
+
+
+def _tensors(path: Path) -> Tensors:
+    """The tensors of a file of a checkpoint; a hash tells only that it is what its writer wrote. Raises Damaged."""
+    try:
+        read_header(path)
+        return load_file(path)
+    except (BadHeader, SafetensorError, OSError) as error:
+        raise Damaged(f"{path.parent.name}/{path.name}: {error}") from None
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ def make(root: Path, name: str, pictures: dict[str, str] | None = None, steps: i
     run.log.touch()
     if pictures is not None:
         run.checkpoint(30).mkdir(parents=True)
-        (run.checkpoint(30) / "state.json").write_text(json.dumps({"identity": {"pictures": pictures}}))
+        state = {"version": 1, "step": 30, "identity": {"pictures": pictures, "settings": {}, "base": {}}}
+        (run.checkpoint(30) / "state.json").write_text(json.dumps(state))
     return run
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import random
 import stat
 from pathlib import Path
 
@@ -9,7 +12,9 @@ import pytest
 
 from loratui.settings.answers import Answers, AnswersError, answers_text, parse_set, read_answers, write_answers
 from loratui.settings.line_numbers import key_lines
+from loratui.settings.problems import wrong_value
 from loratui.settings.resolve import resolve
+from tests.contract.documents.test_documents import mutated
 from trainer.contract.settings.config import BY_KEY
 
 
@@ -204,3 +209,52 @@ def test_every_declared_setting_survives_a_round_trip(tmp_path: Path) -> None:
     write_answers(tmp_path / "all.toml", Answers("object", values))
     found = read_answers(tmp_path / "all.toml")
     assert set(found.values) == set(values)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (".".join("a" * 20_000) + " = 1", "it has a key of more than 16 parts (line 2)"),
+        ("".join(f"k{one} = 1\n" for one in range(60_000)), "it holds more than 5,000 keys"),
+        ("[train]\nrank = " + "9" * 400, "it holds a number that is too large"),
+        ("a = " + "[" * 5_000, "it is nested deeper than 64 levels (line 2)"),
+    ],
+)
+def test_what_would_take_long_is_refused_with_one_sentence(tmp_path: Path, text: str, said: str) -> None:
+    assert problems(tmp_path, f"schema = 1\n{text}\n") == [f"answers.toml: {said}"]
+
+
+def test_of_many_unknown_keys_the_first_are_named_and_the_rest_are_counted(tmp_path: Path) -> None:
+    text = "schema = 1\n[train]\n" + "".join(f"rnk{one} = 1\n" for one in range(1_000))
+    said = problems(tmp_path, text)
+    assert len(said) == 41 and "answers.toml: 960 more keys are no settings" in said
+    assert said[1].startswith("answers.toml:3: train.rnk0: unknown setting")
+
+
+def test_numbers_without_end_are_sentences_wherever_they_are_typed() -> None:
+    huge = 10**400
+    for key, value in (("train.rank", huge), ("train.learning_rate", huge), ("train.noise_offset", float("nan"))):
+        (said,) = (one for one in [wrong_value(BY_KEY[key], value)] if one)
+        assert "out of bounds" in said and len(said) < 150
+    for written in ("9" * 400, "9" * 5_000, "[" * 5_000, "1e999", '"""', "a = 1", "\0"):
+        for key in ("train.rank", "train.learning_rate"):
+            with pytest.raises(AnswersError) as caught:
+                parse_set(f"{key}={written}")
+            assert len(str(caught.value)) < 200
+
+
+def test_no_mutation_of_an_answer_file_is_more_than_a_sentence(tmp_path: Path) -> None:
+    path, draws = tmp_path / "answers.toml", random.Random(5)
+    raw = answers_text(Answers("face", {"name": "n", "train.rank": 8, "dataset.skip": ("a.jpg", "b.jpg")})).encode()
+    for _ in range(150):
+        path.write_bytes(mutated(raw, draws))
+        with contextlib.suppress(AnswersError):
+            read_answers(path)
+
+
+def test_an_answer_file_in_utf16_is_read_and_a_pipe_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "wide.toml").write_bytes('schema = 1\r\npreset = "face"\r\n'.encode("utf-16"))
+    assert read_answers(tmp_path / "wide.toml").preset == "face"
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(AnswersError, match="it is a pipe and not a file"):
+        read_answers(tmp_path / "pipe")

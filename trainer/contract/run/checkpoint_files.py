@@ -1,0 +1,61 @@
+"""The small files of a checkpoint, read with bounds: which files it has, with their hashes, and of which run it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from trainer.contract.documents.document import Document, unread
+from trainer.contract.documents.files import read_json
+
+MANIFEST, STATE = "manifest.json", "state.json"
+LORA, EMBEDDINGS = "lora.safetensors", "embeddings.safetensors"
+OPTIMIZER = "optimizer.safetensors"  # the large one, and only needed to go on
+STATE_BYTES = 1 << 26  # it names every picture
+
+
+def read_manifest(folder: Path) -> Document[dict[str, str]]:
+    """The hash of each file of the checkpoint in `folder`, by its name."""
+    found = read_json(folder / MANIFEST, dict, root=_root(folder))
+    if found.value is not None and not all(isinstance(one, str) for one in found.value.values()):
+        return unread("it holds other words than hashes")
+    return found
+
+
+def read_state(folder: Path) -> Document[dict[str, Any]]:
+    """The state of the checkpoint in `folder`: version, step, and the identity of its run, each of its kind.
+
+    The identity holds tables: settings by dotted key, digests of the pictures and of the base model's parts by name.
+    """
+    found = read_json(folder / STATE, dict, STATE_BYTES, _root(folder), constants=True)
+    if found.value is None:
+        return found
+    scale = found.value.get("loss_scale", {"scale": 1.0, "calm": 0})
+    whole = (
+        all(type(found.value.get(name)) is int for name in ("version", "step"))
+        and _is_identity(found.value.get("identity"))
+        and isinstance(scale, dict)
+        and set(scale) == {"scale", "calm"}
+        and all(isinstance(one, int | float) for one in scale.values())
+    )
+    return found if whole else unread("it holds other words than the state of a checkpoint")
+
+
+def _is_identity(found: Any) -> bool:
+    if not isinstance(found, dict) or not {"settings", "base", "pictures"} <= set(found):
+        return False
+    if not all(isinstance(table, dict) for table in found.values()):
+        return False
+    return all(_is_plain(value) for table in found.values() for value in table.values())
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether it is what a setting or a digest is in JSON: one word or number, or a list of words."""
+    if isinstance(value, list):
+        return all(isinstance(one, str) for one in value)
+    return not isinstance(value, dict)
+
+
+def _root(folder: Path) -> Path:
+    """The run's folder, of checkpoints/step-000300."""
+    return folder.parent.parent
