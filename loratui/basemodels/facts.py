@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -27,6 +26,7 @@ from trainer.contract.basemodel.hub_cache import (
 from trainer.contract.basemodel.inspect import NotSDXL, inspect_base, small_model
 from trainer.contract.basemodel.loss import Loss
 from trainer.contract.basemodel.names import is_hub_id, one_file
+from trainer.contract.documents.files import read_json
 from trainer.contract.plan.estimate import SDXL_PARAMETERS
 from trainer.contract.settings.config import SMALL, vae_source
 from trainer.contract.settings.model import SDXL, Model
@@ -193,9 +193,8 @@ def cached_models() -> Iterator[tuple[str, bool]]:
         there = snapshot(repo)
         if there is None or repo_folder(repo).name != name:
             continue
-        try:
-            family = json.loads((there / "model_index.json").read_bytes())["_class_name"]
-        except (OSError, ValueError, KeyError, TypeError):
+        family = (read_json(there / "model_index.json", dict).value or {}).get("_class_name")
+        if family is None:
             continue
         if not pipeline_kind(str(family)):
             yield repo, not lacking(there, with_vae=repo != SDXL)

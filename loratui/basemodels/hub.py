@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from trainer.contract.documents.files import read_json
 from trainer.contract.entries import make_private, write_atomic
 from trainer.contract.run.rundir import cache_folder
 
@@ -80,12 +81,12 @@ def _ask(repo: str, patience: float, revision: str) -> HubFacts:
 
 def remembered(repo: str, revision: str = "") -> HubFacts | None:
     """What the hub said the last time; None if it was never asked."""
-    try:
-        raw = json.loads(_note(repo, revision).read_bytes())
-        files = {str(name): int(size) for name, size in raw["files"].items()}
-        return HubFacts(files, str(raw["licence"])[:LONGEST], bool(raw["gated"]), str(raw.get("commit", "")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    raw = read_json(_note(repo, revision), dict).value or {}
+    files = raw.get("files")
+    if not isinstance(files, dict) or not all(isinstance(size, int) for size in files.values()):
         return None
+    told = (str(raw.get("licence", ""))[:LONGEST], bool(raw.get("gated")), str(raw.get("commit", "")))
+    return HubFacts(files, *told)
 
 
 def _keep(repo: str, told: HubFacts, revision: str = "") -> None:

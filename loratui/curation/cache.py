@@ -16,6 +16,7 @@ from loratui.curation.checks.faces import Face
 from loratui.curation.checks.measure import PictureMeasure
 from loratui.curation.pixels import versions
 from loratui.curation.report import Finding
+from trainer.contract.documents.files import read_json
 from trainer.contract.entries import make_private, write_atomic
 from trainer.contract.pictures.flatten import RULE
 from trainer.contract.run import rundir
@@ -29,6 +30,10 @@ MOST_FILES = 60  # folders that are remembered; the oldest go first
 def cache_folder() -> Path:
     """Where scans are kept."""
     return rundir.cache_folder() / "scans"
+
+
+MAX_BYTES = 1 << 28  # of the measurements of a very large set
+MAX_PARTS = 20_000_000
 
 
 class ScanCache:
@@ -51,7 +56,7 @@ class ScanCache:
             return None
         try:
             found = _measured(kept["measured"])
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, AttributeError):
             return None
         if with_grey and found.look and not found.drawn and not found.grey:
             return None
@@ -99,14 +104,11 @@ class ScanCache:
             return
 
     def _read(self) -> dict[str, Any]:
-        try:
-            found = json.loads(self._file.read_bytes())
-        except (OSError, ValueError, RecursionError):
-            found = None
+        found = read_json(self._file, dict, MAX_BYTES, constants=True, parts=MAX_PARTS).value
         wanted = {"pictures": dict, "compared": list, "pairs": dict}
-        ours = isinstance(found, dict) and found.get("key") == self._key
-        if ours and all(isinstance(found.get(name), kind) for name, kind in wanted.items()):
-            return dict(found)
+        ours = found is not None and found.get("key") == self._key
+        if found is not None and ours and all(isinstance(found.get(name), kind) for name, kind in wanted.items()):
+            return found
         return {name: kind() for name, kind in wanted.items()}
 
 

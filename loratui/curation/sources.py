@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from loratui.children.events import child_events
 from loratui.terminal.text import safe_text
 from loratui.terminal.units import bytes_of
+from trainer.contract.documents.files import read_json
 from trainer.contract.pictures.folder import NoDataset
 from trainer.contract.pictures.sources import NoColumn, origin_of, written_folder
 from trainer.contract.run.trainer_start import trainer_environment
@@ -125,8 +125,4 @@ def bring_back(run: RunDir) -> None:
 
 
 def _pinned(folder: Path) -> str:
-    try:
-        note = json.loads((folder / "source.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return ""
-    return str(note.get("source", "")) if isinstance(note, dict) else ""
+    return str((read_json(folder / "source.json", dict).value or {}).get("source", ""))

@@ -17,6 +17,7 @@ from typing import Any
 from loratui.events.series import robust_mean
 from loratui.runs.find import RUNS, ends
 from loratui.settings.draft import state_dir
+from trainer.contract.documents.files import read_json
 from trainer.contract.entries import make_private, write_atomic
 from trainer.contract.plan.estimate import REVISION, Estimate, estimate
 from trainer.contract.run.rundir import RunDir
@@ -212,13 +213,10 @@ def _alone(store: Path | None) -> Iterator[None]:
 
 def _read(store: Path | None) -> list[MeasuredRun]:
     """What is on disk. A damaged file or line is passed over: the run directories tell it again."""
-    try:
-        rows = json.loads(_file(store).read_text(encoding="utf-8"))["runs"]
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
-        return []
+    rows = (read_json(_file(store), dict, constants=True).value or {}).get("runs")
     found = []
     for row in rows if isinstance(rows, list) else []:
-        with suppress(TypeError, ValueError, KeyError):
+        with suppress(TypeError, ValueError, KeyError, ArithmeticError):
             one = MeasuredRun(**{name.name: row[name.name] for name in fields(MeasuredRun)})
             one = MeasuredRun(**(asdict(one) | {"settings": tuple(one.settings)}))
             numbers = (one.t, one.seconds, one.flop, one.certain, one.rough, one.peak)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 import struct
 import zlib
@@ -15,8 +14,9 @@ from typing import Any
 
 from loratui.results.leak_patterns import Code, Machine, telltales
 from loratui.terminal.units import in_bytes
+from trainer.contract.documents.parsers import parse_json
+from trainer.contract.documents.tensor_header import METADATA, read_tensor_header
 
-HEADER = 100_000_000  # bytes; safetensors' own limit for a header
 TEXT = 10_000_000  # bytes of a model card
 DEEPEST = 20  # levels of JSON in JSON
 NEW_LINE = "\n"
@@ -90,10 +90,7 @@ def _strings(value: Any, deeper: int = DEEPEST) -> Iterator[str]:
     elif isinstance(value, str):
         opened = None
         if value.lstrip()[:1] in ("{", "[") and deeper:
-            try:
-                opened = json.loads(value)
-            except (ValueError, RecursionError):
-                opened = None
+            opened = parse_json(value, object, constants=True).value
         if isinstance(opened, dict | list):
             yield from _strings(opened, deeper - 1)
         else:
@@ -104,30 +101,20 @@ def _strings(value: Any, deeper: int = DEEPEST) -> Iterator[str]:
 
 
 def _safetensors(path: Path) -> tuple[list[Leak], dict[str, Any]]:
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        start = file.read(8)
-        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-        if not 2 <= length <= min(HEADER, size - 8):
-            return [Leak("file", "no safetensors file")], {}
-        raw = file.read(length)
-    try:
-        header = json.loads(raw)
-        tensors = [one["data_offsets"][1] for name, one in header.items() if name != "__metadata__"]
-        told = dict(header.get("__metadata__", {}))
-        ends = max(tensors, default=0)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
-        return [Leak("file", "its header is damaged")], {}
-    places = [("a tensor's name", "\n".join(map(str, header)))]
+    header = read_tensor_header(path)
+    if header.value is None:
+        return [Leak("file", header.reason)], {}
+    told = header.value.told
+    places = [("a tensor's name", "\n".join(header.value.tensors))]
     for key, value in told.items():
         words = PICTURE.sub("", value) if isinstance(value, str) else value
         places.append((f"{key} of its header", "\n".join([key, *_strings(words)])))
     found = _found(places)
     if any(_has_more_than_pixels(one) for one in told.values() if isinstance(one, str)):
         found.append(Leak("metadata", "the picture in its header holds more than pixels (EXIF or text)"))
-    if ends != size - 8 - length:
+    if header.value.wanted != header.value.there:
         found.append(Leak("metadata", "it holds bytes that belong to no tensor"))
-    return found, header
+    return found, {**header.value.tensors, METADATA: told}
 
 
 def _has_more_than_pixels(value: str) -> bool:

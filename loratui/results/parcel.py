@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import stat
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from loratui.errors import Refusal
 from loratui.results.leaks import looked_through
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import in_bytes
+from trainer.contract.documents.parsers import parse_json
 from trainer.contract.run.exports import INNER, PICTURES, file_at, place_of
 
 NOTHING = "no EXIF, path, host name, e-mail address, password or token was found in them"
@@ -142,8 +142,6 @@ def _tells(file: str, header: dict[str, Any], name: str) -> str:
 
 
 def _captions(told: dict[str, Any]) -> int:
-    try:
-        tables = json.loads(told.get("ss_tag_frequency", "{}"))
-        return sum(len(one) for one in tables.values())
-    except (ValueError, AttributeError, TypeError):
-        return 0
+    found = told.get("ss_tag_frequency", "")
+    tables = parse_json(found, dict).value or {} if isinstance(found, str) else {}
+    return sum(len(one) for one in tables.values() if isinstance(one, dict))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from trainer.contract.basemodel.names import HUB_ID
+from trainer.contract.documents.files import read_json
 
 if TYPE_CHECKING:
     import torch
@@ -117,11 +117,11 @@ def find_model(model: str) -> Path:
 
 def load_captioner(folder: Path, device: torch.device, tokens: int) -> Captioner:
     """The captioner in `folder`, by the model_type of its config.json. Raises NoCaptioner with a sentence."""
-    try:
-        kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
-    except (OSError, ValueError, AttributeError):
-        raise NoCaptioner(f"'{folder}' holds no model: config.json is missing or cannot be read") from None
-    if kind not in CAPTIONERS:
+    config = read_json(folder / "config.json", dict)
+    if config.value is None:
+        raise NoCaptioner(f"'{folder}' holds no model: config.json: {config.reason}")
+    kind = config.value.get("model_type")
+    if not isinstance(kind, str) or kind not in CAPTIONERS:
         raise NoCaptioner(f"'{folder}' is a model of type {kind!r}; captions come from {' or '.join(CAPTIONERS)}")
     if not any(folder.glob("*.safetensors")):
         said = "holds no .safetensors file, and no other kind of weights is read"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
 import tarfile
 from collections.abc import Iterable, Iterator
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trainer.contract.documents.parsers import parse_json
 from trainer.contract.pictures.folder import MAX_BYTES, METADATA, NoDataset, list_pictures
 from trainer.contract.pictures.formats import ENDINGS, is_picture
 from trainer.contract.pictures.inside import open_inside, read_inside, why_not_inside
@@ -112,9 +112,10 @@ def _saved(folder: Path, wanted: WantedRows) -> tuple[Any, int]:
 
     root = folder
     if (folder / "dataset_dict.json").is_file():
-        names = _json(folder / "dataset_dict.json", root).get("splits", [])
+        names = _list(_json(folder / "dataset_dict.json", root).get("splits"))
         folder = folder / _plain(_chosen(wanted.split, [str(one) for one in names]))
-    files = [_plain(str(one.get("filename", ""))) for one in _json(folder / "state.json", root).get("_data_files", [])]
+    told = _list(_json(folder / "state.json", root).get("_data_files"))
+    files = [_plain(str(one.get("filename", ""))) for one in told if isinstance(one, dict)]
     for name in ("state.json", "dataset_info.json", *files):
         _refuse_outside(folder / name, root)
     table = Dataset.load_from_disk(str(folder), keep_in_memory=False).with_format(None)
@@ -124,12 +125,17 @@ def _saved(folder: Path, wanted: WantedRows) -> tuple[Any, int]:
 def _json(path: Path, root: Path) -> dict[str, Any]:
     try:
         with open_inside(path, root) as file:
-            found = json.loads(file.read(LARGEST))
-    except (OSError, ValueError, RecursionError) as error:
+            raw = file.read(LARGEST)
+    except (OSError, ValueError) as error:
         raise NoDataset(f"{path.name} cannot be read: {error}") from None
-    if not isinstance(found, dict):
-        raise NoDataset(f"{path.name} is no JSON object")
-    return found
+    found = parse_json(raw, dict)
+    if found.value is None:
+        raise NoDataset(f"{path.name}: {found.reason}")
+    return found.value
+
+
+def _list(found: Any) -> list[Any]:
+    return found if isinstance(found, list) else []
 
 
 def _refuse_outside(path: Path, folder: Path) -> None:
@@ -239,9 +245,14 @@ def _metadata_columns(folder: Path) -> tuple[str, ...]:
         try:
             with open_inside(folder / name) as file:
                 first = file.readline(1 << 20).decode("utf-8-sig")
-            return tuple(map(str, json.loads(first))) if name.endswith(".jsonl") else tuple(next(csv.reader([first])))
+            if not name.endswith(".jsonl"):
+                return tuple(next(csv.reader([first])))
+            row = parse_json(first, dict)
+            if row.value is None:
+                raise ValueError(row.reason)
+            return tuple(row.value)
         except FileNotFoundError:
             continue
-        except (OSError, ValueError, TypeError, StopIteration):
+        except (OSError, ValueError, StopIteration, csv.Error):
             raise NoDataset(f"{name} cannot be read") from None
     return ()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
@@ -14,6 +13,7 @@ import torch
 from trainer.contract.basemodel.digests import words_digest
 from trainer.contract.basemodel.folder import WEIGHTED
 from trainer.contract.basemodel.inspect import small_model
+from trainer.contract.documents.files import shipped_json
 from trainer.model.parts import Parts, quiet, set_vae_dtype
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -192,4 +192,4 @@ def _narrow(width: int, size: SdxlSize, unit: int) -> int:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8"))
+    return shipped_json(path)

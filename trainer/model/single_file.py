@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from trainer.contract.basemodel.loss import ZERO_SNR
 from trainer.contract.basemodel.sgm import SgmName, places
 from trainer.contract.basemodel.single_file import CONFIGS, companion, config_of, read_checkpoint, tokenizer_of
 from trainer.contract.basemodel.vae import vae_places
+from trainer.contract.documents.files import shipped_json
 from trainer.model.errors import ModelError
 
 MAX_LENGTH = 77  # tokens of a prompt, with start and end
@@ -117,7 +117,7 @@ def load_scheduler(path: Path) -> Any:
 
 def zero_empty() -> bool:
     """Whether an empty negative prompt is zeros: as in SDXL, which no single file says."""
-    return bool(json.loads((CONFIGS / "model_index.json").read_bytes())["force_zeros_for_empty_prompt"])
+    return bool(shipped_json(CONFIGS / "model_index.json")["force_zeros_for_empty_prompt"])
 
 
 def _marked(path: Path) -> dict[str, Any]:

@@ -106,7 +106,7 @@ def test_what_says_nothing_is_passed_over(tmp_path: Path) -> None:
     garbage = write_run(runs / "garbage", t=8)
     garbage.events.write_bytes(b"\xff\xfe{}\n[1]\n" + b'{"type":"step","step":"x","s":null}\n')
     endless = write_run(runs / "endless", t=10)
-    endless.events.write_text(endless.events.read_text().replace('"s":0.5', '"s":1e999'))
+    endless.events.write_text(endless.events.read_text().replace('"s":', '"s":1e999,"x":'))
     huge = write_run(runs / "huge", t=11)
     huge.events.write_text(huge.events.read_text().replace('"vram_peak":', '"vram_peak":1e999,"x":'))
     gone = write_run(runs / "model gone", t=9)

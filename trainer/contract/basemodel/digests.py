@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from trainer.contract.basemodel.names import is_hub_id
 from trainer.contract.basemodel.single_file import CONFIGS, config_of
 from trainer.contract.basemodel.vae import vae_file_config
 from trainer.contract.basemodel.weights import part_weights
+from trainer.contract.documents.files import read_json, shipped_json
+from trainer.contract.documents.regular import open_regular
 from trainer.contract.entries import make_private, write_atomic
 from trainer.contract.run.rundir import cache_folder
 from trainer.contract.settings.config import TrainConfig, vae_source
@@ -30,13 +33,10 @@ def file_digest(path: Path) -> str:
     seen = [info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino]
     folder = cache_folder() / "digests"
     note = folder / f"{hashlib.blake2b(str(path.resolve()).encode(), digest_size=16).hexdigest()}.json"
-    try:
-        known = json.loads(note.read_bytes())
-        if known["seen"] == seen:
-            return str(known["sha256"])
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    with path.open("rb") as file:
+    known = read_json(note, dict).value or {}
+    if known.get("seen") == seen and isinstance(known.get("sha256"), str):
+        return str(known["sha256"])
+    with os.fdopen(open_regular(path), "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     with contextlib.suppress(OSError):  # it is read again the next time
         make_private(folder)
@@ -76,8 +76,7 @@ def meaning(part: str, config: dict[str, Any]) -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def _defaults() -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = json.loads((CONFIGS / "defaults.json").read_bytes())
-    return found
+    return shipped_json(CONFIGS / "defaults.json")
 
 
 def _plain(value: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,9 @@ from trainer.contract.basemodel.hub_cache import TOKENIZERS
 from trainer.contract.basemodel.loss import Loss, of_scheduler
 from trainer.contract.basemodel.schedulers import scheduler_trouble
 from trainer.contract.basemodel.weights import part_weights
+from trainer.contract.documents.files import LIMIT
+from trainer.contract.documents.parsers import parse_json
+from trainer.contract.documents.regular import read_bytes
 
 WEIGHTED = ("unet", "text_encoder", "text_encoder_2", "vae")
 PARTS = (*WEIGHTED, *TOKENIZERS, "scheduler")
@@ -68,21 +70,17 @@ def folder_shapes(path: Path, part: str) -> Shapes:
 
 def read_config(path: Path, name: str) -> dict[str, Any]:
     """A JSON object of a model. Raises BadFolder."""
-    try:
-        raw = (path / name).read_bytes()
-        what = not_weights(raw[:START])
-        found = {} if what else json.loads(raw)
-    except FileNotFoundError:
-        raise BadFolder(f"is not complete: {name} is missing") from None
-    except OSError as error:
-        raise BadFolder(f"cannot be read: {name}: {error.strerror}") from None
-    except ValueError:
-        raise BadFolder(f"is damaged: {name} is no JSON; download it again") from None
-    if what:
+    raw = read_bytes(path / name, LIMIT)
+    if raw.absent:
+        raise BadFolder(f"is not complete: {name} is missing")
+    if raw.value is None:
+        raise BadFolder(f"cannot be read: {name}: {raw.reason}")
+    if what := not_weights(raw.value[:START]):
         raise BadFolder(f"is damaged: {name}: {what}")
-    if not isinstance(found, dict):
-        raise BadFolder(f"is damaged: {name} is no JSON object; download it again")
-    return found
+    found = parse_json(raw.value, dict)
+    if found.value is None:
+        raise BadFolder(f"is damaged: {name}: {found.reason}; download it again")
+    return found.value
 
 
 def part_troubles(place: Path, part: str) -> tuple[list[str], list[str]]:

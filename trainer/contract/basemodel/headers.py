@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-LIMIT = 100 << 20  # a header larger than this is refused, as safetensors itself does
+from trainer.contract.documents.regular import open_regular
+from trainer.contract.documents.tensor_header import read_tensor_header
 
 TRAINABLE = frozenset({"F16", "BF16", "F32", "F64"})
 COUNTS = frozenset({"I64", "I32"})  # positions and the like, that no weight is
+WORDS = 1 << 12  # letters of one entry of the metadata that are kept: headers are remembered
 START = 64  # bytes at the start of a file that tell what else it may be
 POINTER = "it is a git-lfs pointer and not the file itself: run 'git lfs pull' where it was cloned"
 
@@ -58,34 +59,25 @@ def read_header(path: Path) -> TensorHeader:
 
 
 @lru_cache(maxsize=64)
-def _read(path: Path, size: int, _changed: int) -> TensorHeader:
+def _read(path: Path, _size: int, _changed: int) -> TensorHeader:
     try:
-        with path.open("rb") as file:
-            start = file.read(START)
-            if what := not_weights(start):
+        with os.fdopen(open_regular(path), "rb") as file:
+            if what := not_weights(file.read(START)):
                 raise BadHeader(what)
-            length = int.from_bytes(start[:8], "little")
-            file.seek(8)
-            if length > min(LIMIT, size):
-                raise BadHeader("it is no safetensors file, or its start is damaged")
-            words = json.loads(file.read(length))
-        said = words.pop("__metadata__", None) or {}
-        _check_length(words, size - 8 - length)
-        return TensorHeader(
-            {name: tuple(map(int, one["shape"])) for name, one in words.items()},
-            frozenset(str(one["dtype"]) for one in words.values()),
-            {str(name): str(one) for name, one in said.items()},
-        )
+        found = read_tensor_header(path)
     except OSError as error:
         raise BadHeader(f"it cannot be read: {error.strerror}") from None
-    except BadHeader:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
-        raise BadHeader("its header is damaged") from None
+    if found.value is None:
+        raise BadHeader(found.reason)
+    _check_length(found.value.wanted, found.value.there)
+    return TensorHeader(
+        {name: tuple(one["shape"]) for name, one in found.value.tensors.items()},
+        frozenset(one["dtype"] for one in found.value.tensors.values()),
+        {name: str(one)[:WORDS] for name, one in found.value.told.items()},
+    )
 
 
-def _check_length(tensors: dict[str, Any], there: int) -> None:
-    wanted = max((int(one["data_offsets"][1]) for one in tensors.values()), default=0)
+def _check_length(wanted: int, there: int) -> None:
     if wanted != there:
         what = "cut short" if there < wanted else "longer than its header says"
         raise BadHeader(f"it is {what}: {there} bytes of tensors in place of {wanted}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +16,8 @@ from trainer.contract.basemodel.loss import NOWHERE, YAML_V, Loss, few_steps, of
 from trainer.contract.basemodel.names import PICKLES
 from trainer.contract.basemodel.schedulers import scheduler_trouble
 from trainer.contract.basemodel.sgm import PREFIXES, diffusers_shapes, places
+from trainer.contract.documents.files import read_json
+from trainer.contract.documents.regular import open_regular
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 YAML_LIMIT = 1 << 20  # bytes of a .yaml beside a checkpoint that are looked at
@@ -65,13 +67,10 @@ def config_of(path: Path, part: str) -> dict[str, Any]:
     """The configuration of a part of a checkpoint: that beside it, else SDXL's own. Raises BadCheckpoint."""
     name = "scheduler_config.json" if part == "scheduler" else "config.json"
     beside = companion(path) / part / name
-    try:
-        found = json.loads((beside if beside.is_file() else CONFIGS / f"{part}.json").read_bytes())
-    except (OSError, ValueError) as error:
-        raise BadCheckpoint(f"has a configuration beside it that cannot be read: {part}/{name}: {error}") from None
-    if not isinstance(found, dict):
-        raise BadCheckpoint(f"has a configuration beside it that is no JSON object: {part}/{name}")
-    return found
+    found = read_json(beside if beside.is_file() else CONFIGS / f"{part}.json", dict)
+    if found.value is None:
+        raise BadCheckpoint(f"has a configuration beside it that cannot be used: {part}/{name}: {found.reason}")
+    return found.value
 
 
 def tokenizer_of(path: Path, name: str) -> Path:
@@ -83,7 +82,7 @@ def tokenizer_of(path: Path, name: str) -> Path:
 def read_weights(path: Path) -> TensorHeader:
     """The header of a .safetensors file. Raises BadCheckpoint for what is none, with what it is."""
     try:
-        with path.open("rb") as file:
+        with os.fdopen(open_regular(path), "rb") as file:
             start = file.read(16)
     except OSError as error:
         raise BadCheckpoint(f"cannot be read: {error.strerror}") from None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from trainer.contract.basemodel.inspect import base_of
+from trainer.contract.documents.files import shipped_json
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.model import SDXL
 
@@ -25,8 +25,7 @@ def unet_config(config: TrainConfig) -> dict[str, Any] | None:
         return base.config("unet")
     if config.model.base != SDXL:
         return None
-    found: dict[str, Any] = json.loads(SDXL_UNET.read_bytes())
-    return found
+    return shipped_json(SDXL_UNET)
 
 
 def within(path: str, block: str) -> bool:

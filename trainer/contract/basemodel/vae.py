@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,8 @@ from trainer.contract.basemodel.names import is_hub_id, not_here
 from trainer.contract.basemodel.sgm import PREFIXES, SgmName, changed_shapes, places
 from trainer.contract.basemodel.single_file import CONFIGS, BadCheckpoint, companion, read_weights
 from trainer.contract.basemodel.tensors import OLD_NAMES
+from trainer.contract.documents.document import Document
+from trainer.contract.documents.files import read_json, shipped_json
 
 OUTER = (PREFIXES["vae"], "vae.")
 
@@ -84,10 +85,10 @@ def vae_file_config(path: Path, base: BaseModel) -> dict[str, Any]:
     if header.coarse:
         raise BadCheckpoint(f"holds {header.coarse} numbers, too coarse to train with; take its fp16 or fp32 version")
     beside = companion(path) / "config.json"
-    try:
-        config = json.loads(beside.read_bytes()) if beside.is_file() else _config_of(base)
-    except (OSError, ValueError):
-        raise BadCheckpoint(f"has a configuration beside it that cannot be read: '{beside}'") from None
+    found = read_json(beside, dict) if beside.is_file() else Document(_config_of(base))
+    if found.value is None:
+        raise BadCheckpoint(f"has a configuration beside it that cannot be used: '{beside}': {found.reason}")
+    config = found.value
     if said := misfit("vae", config, vae_shapes(names)):
         latent = vae_shapes(names).get("decoder.conv_in.weight", (0, 0))[1]
         if latent != (own := config.get("latent_channels", 4)):
@@ -130,8 +131,7 @@ def _diffusers_name(name: str, shape: tuple[int, ...]) -> SgmName:
 def _config_of(base: BaseModel) -> dict[str, Any]:
     if base.source is not None:
         return base.config("vae")
-    found: dict[str, Any] = json.loads((CONFIGS / "vae.json").read_bytes())
-    return found
+    return shipped_json(CONFIGS / "vae.json")
 
 
 def _fits(config: dict[str, Any], base: BaseModel) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+from trainer.contract.documents.files import read_json
 
 # "" is the plain one. Those of a variant are taken where no better one is whole; with half precision fp16 comes first
 PLAIN, VARIANTS = "", ("fp16", "bf16", "non_ema")
@@ -71,8 +72,6 @@ def _one(place: Path, names: set[str], stem: str, variant: str) -> PartWeights |
 
 def _shards(index: Path) -> tuple[str, ...] | None:
     """The files that an index names; None where it cannot be read. A name with a folder in it is none."""
-    try:
-        names = {str(name) for name in json.loads(index.read_bytes())["weight_map"].values()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
+    places = (read_json(index, dict).value or {}).get("weight_map")
+    names = {str(name) for name in places.values()} if isinstance(places, dict) else set()
     return tuple(sorted(names)) if names and all("/" not in name for name in names) else None

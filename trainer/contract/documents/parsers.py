@@ -22,7 +22,7 @@ U = TypeVar("U")
 MAX_DEPTH = 64  # levels of lists and objects in each other; what lies here has five
 DEEP = f"it is nested deeper than {MAX_DEPTH} levels"
 MAX_PARTS = 1_000_000  # values in one document: 60 to 100 bytes of memory each
-MAX_BITS = 63  # of a whole number
+MAX_BITS = 64  # of a whole number: hashes of pictures have as many
 KIND_WORDS = {
     dict: "an object",
     list: "a list",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
+from trainer.contract.documents.parsers import parse_json
 from trainer.contract.pictures.inside import read_inside, stands, why_not_inside
 from trainer.contract.pictures.problems import Problem, outside_problem
 from trainer.contract.pictures.regular import as_text, one_line
@@ -143,11 +143,11 @@ def _in_keys(file: TextFile, picture: str, words: str, column: str, problems: li
 
 def _json_or_yaml(words: str) -> object:
     """JSON, or of YAML the words that stand after a name in one line; None for what is neither."""
-    try:
-        return json.loads(words)
-    except (ValueError, RecursionError):
-        lines = re.findall(r"^(\w+):[ \t]+([^|>&*!{\[\s].*)$", words, re.MULTILINE)
-        return {key: _unquoted(value.strip()) for key, value in lines}
+    found = parse_json(words, object, constants=True)
+    if not found.reason:
+        return found.value
+    lines = re.findall(r"^(\w+):[ \t]+([^|>&*!{\[\s].*)$", words, re.MULTILINE)
+    return {key: _unquoted(value.strip()) for key, value in lines}
 
 
 def _unquoted(value: str) -> str:

@@ -18,6 +18,7 @@ from trainer.contract.pictures.regular import as_text
 from trainer.contract.units import in_bytes
 
 MAX_BYTES = 64 * 1024 * 1024
+MOST_LOST = 4  # times the file that are read in vain: what is never closed is read to the end
 MOST_BAD = 1000  # rows that are no rows, after which a file is read no further
 JSON = frozenset({".jsonl", ".json", ".ndjson", ".json1"})
 SEPARATED = frozenset({".csv", ".tsv"})
@@ -89,16 +90,17 @@ def _objects(text: str) -> tuple[list[tuple[int, Any]], list[tuple[int, str]]]:
     """
     found: list[tuple[int, Any]] = []
     bad: list[tuple[int, str]] = []
-    at, line, seen = 0, 1, 0
-    while (start := _next(text, at)) < len(text) and len(bad) < MOST_BAD:
+    at, line, seen, lost = 0, 1, 0, 0
+    while (start := _next(text, at)) < len(text) and len(bad) < MOST_BAD and lost <= MOST_LOST * len(text):
         line += text.count("\n", seen, start)
         seen = start
         try:
             one, end = _DECODER.raw_decode(text, start)
             found.append((line, one))
             at = end
-        except (ValueError, RecursionError):
+        except Exception as error:  # ValueError, RecursionError, MemoryError: whatever the decoder raises
             bad.append((line, "not a JSON object"))
+            lost += getattr(error, "pos", start) - start
             end = text.find("\n", start)
             at = len(text) if end < 0 else end + 1
     if len(found) == 1 and isinstance(found[0][1], list):

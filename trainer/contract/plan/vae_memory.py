@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 
 from trainer.contract.basemodel.headers import Shapes
 from trainer.contract.basemodel.inspect import BaseModel
+from trainer.contract.documents.files import read_json
 from trainer.contract.settings.config import SDXL_VAE, TrainConfig, vae_source
 
 # Bytes per number
@@ -76,8 +76,5 @@ def _upcast(config: TrainConfig, base: BaseModel) -> bool:
     own = vae_source(config.model)
     upcast = own != SDXL_VAE  # as SDXL's own VAE; the one that replaces it bears half precision
     if base.folder is not None and not own:
-        try:
-            upcast = bool(json.loads((base.folder / "vae" / "config.json").read_text()).get("force_upcast", True))
-        except (OSError, ValueError, AttributeError):
-            upcast = True
+        upcast = bool((read_json(base.folder / "vae" / "config.json", dict).value or {}).get("force_upcast", True))
     return upcast
