@@ -33,7 +33,7 @@ KIND_WORDS = {
 }
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _ZEROS = str.maketrans("0123456789E", "0000000000e")
-_SHORT = "0" * 19  # digits that any machine word holds less of
+_SHORT = "0" * 19  # one digit fewer fits any machine word
 _LONG = re.compile(r"(?<![.0-9])[0-9]{19}")
 _PLACE = re.compile(r"line (\d+),? column \d+")
 
