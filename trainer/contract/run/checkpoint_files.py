@@ -11,6 +11,7 @@ from trainer.contract.documents.files import read_json
 MANIFEST, STATE = "manifest.json", "state.json"
 LORA, EMBEDDINGS = "lora.safetensors", "embeddings.safetensors"
 OPTIMIZER = "optimizer.safetensors"  # the large one, and only needed to go on
+TABLES = ("settings", "base", "pictures")
 STATE_BYTES = 1 << 26  # it names every picture
 
 
@@ -25,28 +26,31 @@ def read_manifest(folder: Path) -> Document[dict[str, str]]:
 def read_state(folder: Path) -> Document[dict[str, Any]]:
     """The state of the checkpoint in `folder`: version, step, and the identity of its run, each of its kind.
 
-    The identity holds tables: settings by dotted key, digests of the pictures and of the base model's parts by name.
+    The identity holds tables: settings by dotted key, digests of the pictures and of the base model's parts by name;
+    each of TABLES is there, if need be empty.
     """
     found = read_json(folder / STATE, dict, STATE_BYTES, _root(folder), constants=True)
     if found.value is None:
         return found
-    scale = found.value.get("loss_scale", {"scale": 1.0, "calm": 0})
+    state = found.value
+    scale = state.get("loss_scale", {"scale": 1.0, "calm": 0})
     whole = (
-        all(type(found.value.get(name)) is int for name in ("version", "step"))
-        and _is_identity(found.value.get("identity"))
+        all(type(state.get(name)) is int for name in ("version", "step"))
+        and _is_identity(state.get("identity"))
         and isinstance(scale, dict)
         and set(scale) == {"scale", "calm"}
         and all(isinstance(one, int | float) for one in scale.values())
     )
-    return found if whole else unread("it holds other words than the state of a checkpoint")
+    if not whole:
+        return unread("it holds other words than the state of a checkpoint")
+    return Document({**state, "identity": {**{name: {} for name in TABLES}, **state["identity"]}})
 
 
 def _is_identity(found: Any) -> bool:
-    if not isinstance(found, dict) or not {"settings", "base", "pictures"} <= set(found):
+    if not isinstance(found, dict) or not all(isinstance(found.get(name, {}), dict) for name in TABLES):
         return False
-    if not all(isinstance(table, dict) for table in found.values()):
-        return False
-    return all(_is_plain(value) for table in found.values() for value in table.values())
+    tables = [one if isinstance(one, dict) else {"": one} for one in found.values()]
+    return all(_is_plain(value) for table in tables for value in table.values())
 
 
 def _is_plain(value: Any) -> bool:
