@@ -22,9 +22,9 @@ from trainer.contract.basemodel.headers import BadHeader, read_header
 from trainer.contract.documents.regular import open_regular
 from trainer.contract.entries import make_private, write_atomic
 from trainer.contract.run.changes import is_free, plain
+from trainer.contract.run.checkpoint_files import EMBEDDINGS, LORA, OPTIMIZER, STATE, read_manifest, read_state
 from trainer.contract.run.disk import is_full, keep_room
 from trainer.contract.run.events import EventLog, SilentLog
-from trainer.contract.run.checkpoint_files import EMBEDDINGS, LORA, OPTIMIZER, STATE, read_manifest, read_state
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import BY_KEY, with_dora_axis
 from trainer.contract.units import in_bytes
