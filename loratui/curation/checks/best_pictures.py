@@ -6,11 +6,16 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from loratui.curation.checks.framing import PEOPLE
-from loratui.curation.report import PictureReport, Report
+from loratui.curation.report import PictureReport, Report, spoilt
 
 # what a finding costs; a picture without any has 10
 COSTS = {
+    "damaged": 8.0,
+    "not-upright": 7.0,
     "blurred": 6.0,
+    "noisy": 6.0,
+    "coarse-jpeg": 6.0,
+    "barred": 4.0,
     "upscaled": 5.0,
     "several-faces": 5.0,
     "no-face": 5.0,
@@ -30,6 +35,7 @@ COSTS = {
     "trigger-missing": 0.5,
 }
 WHOLE = 10.0
+NOT_SHARP = ("soft", "upscaled", "noisy", "coarse-jpeg", "damaged")  # with these a small figure of blur says nothing
 TWICE, SAME_LOOK, SAME_FRAMING = 8.0, 1.5, 1.5  # what it costs to resemble one that is kept already
 # parts of a set of one person, after the seed: close-ups for realism, full-body to generalise
 SHARES = {"close-up": 0.45, "half": 0.35, "full": 0.2}
@@ -44,23 +50,41 @@ class KeptPicture:
 
 
 def keep_best(report: Report, count: int, skip: Collection[str] = ()) -> tuple[KeptPicture, ...]:
-    """The best `count` pictures that can be trained on, the best first: good ones, and not the same thing twice."""
-    left = [one for one in report.pictures if one.opens and one.name not in skip]
+    """The best `count` pictures that can be trained on, the best first: good ones, and not the same thing twice.
+
+    Fewer where fewer were judged and may be used. What is spoiled, and a second copy, comes behind all others.
+    """
+    left = [one for one in report.pictures if _can_be_kept(one) and one.name not in skip]
     chosen: list[PictureReport] = []
     reasons: list[str] = []
     while left and len(chosen) < count:
-        worths = [_worth(one, chosen, count, report.kind) for one in left]
+        there = {one.name for one in (*left, *chosen)}
+        worths = [(-_tier(one, there), _worth(one, chosen, count, report.kind)) for one in left]
         best = left.pop(worths.index(max(worths)))
         reasons.append(_reason(best, chosen, report.kind))
         chosen.append(best)
     return tuple(KeptPicture(one.name, why) for one, why in zip(chosen, reasons, strict=True))
 
 
+def _can_be_kept(one: PictureReport) -> bool:
+    """Nothing stops it, and its pixels were looked at: of what was not judged nobody knows whether it is good."""
+    return one.opens and one.judged and one.worst != "block"
+
+
+def _tier(one: PictureReport, there: Collection[str]) -> int:
+    """0 for what is sound, 1 where a better copy of it is there, 2 for what is spoiled."""
+    return 2 if spoilt(one) else 0 if set(there).isdisjoint(one.better) else 1
+
+
+def _is_copy(one: PictureReport, chosen: Sequence[PictureReport]) -> bool:
+    names = {other.name for other in chosen}
+    return not names.isdisjoint((*one.duplicates, *one.better)) or any(one.name in other.better for other in chosen)
+
+
 def _worth(one: PictureReport, chosen: Sequence[PictureReport], count: int, kind: str) -> float:
     worth = WHOLE - sum(COSTS.get(code, 0.0) for code in {finding.code for finding in one.findings})
-    worth -= (one.blur or 0.0) + (2.0 if any(finding.severity == "block" for finding in one.findings) else 0.0)
-    names = {other.name for other in chosen}
-    if not names.isdisjoint((*one.duplicates, *one.better)) or any(one.name in other.better for other in chosen):
+    worth -= one.blur or 0.0
+    if _is_copy(one, chosen):
         worth -= TWICE
     worth -= SAME_LOOK * sum(one.look is not None and one.look == other.look for other in chosen)
     if kind in PEOPLE and one.framing in SHARES:
@@ -74,11 +98,11 @@ def _reason(one: PictureReport, chosen: Sequence[PictureReport], kind: str) -> s
     if kind in PEOPLE and one.framing and one.framing != "far":
         same = sum(one.framing == other.framing for other in chosen)
         words.append(f"{'the first ' if not same else ''}{_FRAMED[one.framing]}")
-    if one.blurry is False and "soft" not in _codes(one):
+    if one.blurry is False and _codes(one).isdisjoint(NOT_SHARP):
         words.append("sharp")
     if "low-resolution" not in _codes(one):
         words.append("large enough")
-    if one.look is None:
+    if one.look is None and one.judged:
         words.append("a look of its own")
     elif all(one.look != other.look for other in chosen):
         words.append("the best of its look")
@@ -94,6 +118,9 @@ def _codes(one: PictureReport) -> set[str]:
 
 _FRAMED = {"close-up": "close-up", "half": "half-length picture", "full": "full-body picture"}
 _DOUBTS = {
+    "not-upright": "not upright",
+    "coarse-jpeg": "coarsely saved",
+    "barred": "with bars around it",
     "low-resolution": "small",
     "no-face": "no face was found",
     "several-faces": "with several faces",

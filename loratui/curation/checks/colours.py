@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
 BINS = (6, 8, 8)  # of lightness and the two colour axes of LAB
 SAME = 0.11  # distance; 69 of 74 pairs of one shooting, 0.5 % of unrelated pairs (design/curation.md)
-AT_ONCE = 256  # pictures compared with all others in one go: a whole table of 80,000 would be 25 GB
 SIDE = 256  # px of the longer side that is enough for colours
 
 
@@ -42,18 +41,25 @@ def look_groups(looks: Sequence[bytes]) -> list[int | None]:
 
 
 def _groups(looks: list[bytes]) -> Iterator[list[int]]:
-    """The places of those that look alike, in the order of the first of each; each picture is compared once."""
+    """The places of those that look alike, in the order of the first of each.
+
+    A picture joins the group that it is nearest to on average, never by one member alone: else a chain of small steps
+    joins what has nothing in common.
+    """
     import numpy as np
 
     rows = np.array([np.frombuffer(look, np.uint8) for look in looks], np.float32)
     rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
-    left = np.arange(len(rows))
-    while left.size:
-        members, asked = left[:1], left[:1]
-        left = left[1:]
-        while asked.size and left.size:
-            near = (1 - rows[asked[:AT_ONCE]] @ rows[left].T < SAME).any(axis=0)
-            asked = np.concatenate((asked[AT_ONCE:], left[near]))
-            members = np.concatenate((members, left[near]))
-            left = left[~near]
-        yield members.tolist()
+    sums, counts = np.empty_like(rows), np.zeros(len(rows), np.float32)
+    members: list[list[int]] = []
+    for place, row in enumerate(rows):
+        apart = 1 - sums[: len(members)] @ row / np.maximum(counts[: len(members)], 1)  # the mean over its members
+        best = int(np.argmin(apart)) if len(members) else 0
+        if not members or apart[best] >= SAME:
+            sums[len(members)], counts[len(members)] = row, 1
+            members.append([place])
+        else:
+            sums[best] += row
+            counts[best] += 1
+            members[best].append(place)
+    yield from members

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from loratui.curation.checks.damage import jpeg_damage, quantiser_of
 from loratui.curation.checks.modes import mode_findings, pixel_findings
 from loratui.curation.report import Finding
 from loratui.terminal.text import safe_text
@@ -46,6 +47,10 @@ class OpenedPicture:
     turned: bool = False
     picture: Image | None = None
     colours: str = ""  # the colour space that it was converted from; "" where that is sRGB
+    size: int = 0  # bytes
+    quantiser: float | None = None  # of a JPEG: how coarse it is (checks.damage)
+    damage: str = ""  # what is wrong with a JPEG's data though it could be decoded
+    whole: bool = False  # decoded at its full size, not turned: blocks of 8 px are where JPEG put them
 
 
 def open_picture(name: str, path: Path, background: str = "#ffffff") -> OpenedPicture:
@@ -59,7 +64,7 @@ def open_picture(name: str, path: Path, background: str = "#ffffff") -> OpenedPi
                 said = f"the file has {in_bytes(size)}; at most {in_bytes(MAX_BYTES)} are read"
                 return OpenedPicture(problem=_block("too-large", name, size, said, "save a smaller copy, or skip it"))
             sha, passes = _read_through(file)
-            return replace(_open(name, file, passes, background), sha256=sha)
+            return replace(_open(name, file, passes, background), sha256=sha, size=size)
     except NotInside as error:
         said = f"{error.strerror}: it is not read"
         return OpenedPicture(problem=_block("picture-outside", name, None, said, f"skip it, or {MEND}"))
@@ -91,7 +96,12 @@ def _open(name: str, file: IO[bytes], passes: int, background: str) -> OpenedPic
         if picture.format in ("JPEG", "MPO") and passes > PASSES:
             said = f"a JPEG of {passes:,} passes: reading it would take very long"
             return OpenedPicture(width, height, problem=_block("stalling", name, passes, said, SKIP))
-        return _decode(name, picture, background)
+        quantiser = quantiser_of(picture)
+        opened = _decode(name, picture, background)
+    if opened.picture is not None and quantiser is not None:
+        file.seek(0)
+        opened = replace(opened, quantiser=quantiser, damage=jpeg_damage(file.read()))
+    return opened
 
 
 def _decode(name: str, picture: Image, background: str) -> OpenedPicture:
@@ -112,13 +122,15 @@ def _decode(name: str, picture: Image, background: str) -> OpenedPicture:
 
 def _taken(name: str, picture: Image, background: str, opened: OpenedPicture) -> OpenedPicture:
     notes = mode_findings(name, picture)  # before the load, which forgets how the file was
+    whole = picture.size == (opened.width, opened.height)
     picture.load()
     opened = _turned(opened, _turn(picture))
     flat = upright(picture, background, LOOK)
     told = pixel_findings(name, picture, flat)
     # of what both tell the pixels know more than the header
     notes = (*(one for one in notes if one.code not in {later.code for later in told}), *told)
-    return replace(opened, notes=notes, picture=flat.picture, colours=flat.colours)
+    whole = whole and flat.picture.size == (opened.width, opened.height)
+    return replace(opened, notes=notes, picture=flat.picture, colours=flat.colours, whole=whole)
 
 
 def _turn(picture: Image) -> int:

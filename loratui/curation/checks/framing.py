@@ -9,13 +9,15 @@ from loratui.curation.report import Finding, PictureReport, Severity
 
 CLOSE_UP, HALF, FULL = 0.38, 0.105, 0.055  # face height over picture height; 112 of 117 right (design/curation.md)
 FRAMINGS = ("close-up", "half", "full", "far")
+STANDS = {1: "lies on its side, to the right", 2: "stands on its head", 3: "lies on its side, to the left"}
+BYSTANDER = 0.9  # as sure as a person's face is: dogs, toys and clocks have up to 0.88
 PEOPLE = ("face",)  # kinds whose pictures should show one face each
 ENOUGH = 5  # pictures with a face before their mix is spoken of
 
 
 def counted(faces: Sequence[Face], kind: str) -> tuple[Face, ...]:
-    """The faces that count: where no person is taught only sure ones, for dogs and clocks look like faces too."""
-    return tuple(one for one in faces if one.sure or kind in PEOPLE)
+    """The faces that count: where no person is taught only the surest, for dogs and clocks look like faces too."""
+    return tuple(one for one in faces if one.score >= BYSTANDER or kind in PEOPLE)
 
 
 def framing(faces: Sequence[Face]) -> str | None:
@@ -28,10 +30,15 @@ def framing(faces: Sequence[Face]) -> str | None:
     return "half" if height >= HALF else "full" if height >= FULL else "far"
 
 
-def face_findings(name: str, faces: Sequence[Face], kind: str, drawn: bool = False) -> tuple[Finding, ...]:
+def face_findings(
+    name: str, faces: Sequence[Face], kind: str, drawn: bool = False, turns: int = 0
+) -> tuple[Finding, ...]:
     """What the faces of one picture mean for what is taught; `faces` as `counted` gives them."""
     if kind not in PEOPLE:
         return _bystanders(name, faces)
+    if turns:
+        said = f"the face {STANDS[turns]}: it would be learned so"
+        return (Finding("not-upright", "warn", name, 90 * turns, said, "turn it (loratui fix does), or skip it"),)
     if not faces:
         said = "no face was found; a person from behind or in profile is not seen"
         severity: Severity = "hint" if drawn else "warn"  # drawn faces are often not seen

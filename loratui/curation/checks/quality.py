@@ -5,6 +5,8 @@ from __future__ import annotations
 from loratui.curation.checks.measure import PictureMeasure
 from loratui.curation.report import Finding, Severity
 
+MEANT = ("style", "character-style")  # kinds of which grain, blocks and frames may be a part
+FRAMED = 0.04  # share of the picture that bars may have: the edge of a scanned print
 BLURRED = 0.57  # of 204 photographs none that is sharp lies above (design/curation.md)
 SOFT = 0.53
 DARK, DEEP = 80, 30  # grey levels of the 95th percentile, and of the median: the darkest good photograph has 107
@@ -15,14 +17,37 @@ FACE_DARK, FACE_BRIGHT = 20, 243  # the median of the largest face
 
 def quality_findings(name: str, measured: PictureMeasure, kind: str) -> tuple[Finding, ...]:
     """Blur, enlargement and light. What a style may want on purpose is a hint there."""
-    meant = measured.drawn or kind in ("style", "character-style")
+    meant = measured.drawn or kind in MEANT
     style: Severity = "hint" if meant else "warn"
-    return (*_sharpness(name, measured), *_light(name, measured, style))
+    return (
+        *_sharpness(name, measured),
+        *_light(name, measured, style),
+        *_damage(name, measured, "hint" if kind in MEANT else "warn"),
+    )
 
 
 def blurry(measured: PictureMeasure) -> bool | None:
     """Whether the face, or else the whole, is blurred; None where it was not measured."""
-    return None if measured.worst_blur is None else measured.worst_blur > BLURRED
+    return None if measured.subject_blur is None else measured.subject_blur > BLURRED
+
+
+def _damage(name: str, one: PictureMeasure, severity: Severity) -> list[Finding]:
+    found = []
+    if one.damage:
+        said = "its data is damaged: parts of it may be shifted or have other colours"
+        found.append(Finding("damaged", "warn", name, one.damage, said, "look at it; take another copy, or skip it"))
+    if one.noisy:
+        value = round(one.noise or 0.0, 1)
+        said = f"noise covers its details ({value:.0f} grey levels; up to 6 is usual)"
+        found.append(Finding("noisy", severity, name, value, said, "use a cleaner copy, or skip it"))
+    if one.coarse:
+        said = "saved so coarsely that blocks show"
+        value = round(one.quantiser or one.blocks or 0.0, 1)
+        found.append(Finding("coarse-jpeg", severity, name, value, said, "use the original, or skip it"))
+    if one.bars > FRAMED:
+        said = f"bars or a frame of one colour take {one.bars:.0%} of it, as in a letterbox or a screenshot"
+        found.append(Finding("barred", severity, name, round(one.bars, 3), said, "crop them away, or skip it"))
+    return found
 
 
 def _sharpness(name: str, one: PictureMeasure) -> list[Finding]:
@@ -30,10 +55,10 @@ def _sharpness(name: str, one: PictureMeasure) -> list[Finding]:
     if one.enlarged:
         said = "its finest details are missing: enlarged from a smaller picture, or out of focus"
         found.append(Finding("upscaled", "warn", name, None, said, "use the original, or skip it"))
-    if one.worst_blur is not None and one.worst_blur > SOFT:
-        what = "the face is" if one.face_blur == one.worst_blur else "the picture is"
-        value = round(one.worst_blur, 3)
-        if one.worst_blur > BLURRED:
+    if one.subject_blur is not None and one.subject_blur > SOFT:
+        what = "the face is" if one.face_blur == one.subject_blur else "the picture is"
+        value = round(one.subject_blur, 3)
+        if one.subject_blur > BLURRED:
             said = f"{what} blurred ({value:.2f}; up to {SOFT} is sharp)"
             found.append(Finding("blurred", "warn", name, value, said, "use a sharper one, or skip it"))
         else:

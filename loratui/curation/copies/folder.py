@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from loratui.curation.checks.framing import PEOPLE
 from loratui.curation.copies.captions import copy_caption
 from loratui.curation.copies.pixels import CannotFix, FixStep, remake
 from loratui.terminal.text import safe_text, show_path
@@ -28,6 +29,7 @@ class FixSettings:
     background: str = BY_KEY["dataset.background"].default
     caption_column: str = BY_KEY["dataset.caption_column"].default
     skip: tuple[str, ...] = ()  # not copied
+    kind: str = ""  # what is taught; a face is turned upright
     captions: Mapping[str, str] = field(default_factory=dict)  # by picture, in place of those on disk
 
 
@@ -136,7 +138,7 @@ def _copies(
 
 def _copy(picture: Picture, aside: Path | None, settings: FixSettings, names: _Names) -> FixedPicture:
     try:
-        remade = remake(picture.path, settings.background)
+        remade = remake(picture.path, settings.background, settings.kind in PEOPLE)
     except CannotFix as error:
         return FixedPicture(picture.name, None, None, (), f"not copied: {error}")
     caption = copy_caption(picture, settings.trigger, settings.captions.get(picture.name))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from loratui.curation.checks.faces import find_faces, turns_upright
 from loratui.curation.copies.jpeg import NotPlain, strip_jpeg
 from loratui.terminal.text import safe_text
 from loratui.terminal.units import in_bytes
@@ -25,6 +26,8 @@ JPEG = {"quality": 95, "subsampling": 0}  # a photograph that was JPEG stays one
 KEPT = {"JPEG": (".jpg", ".jpeg"), "MPO": (".jpg", ".jpeg"), "PNG": (".png",), "WEBP": (".webp",)}
 METADATA = {"PNG": {b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"tIME"}, "WEBP": {b"EXIF", b"XMP "}}  # by chunk
 REMOVED = "metadata removed"
+LOOK = 1024  # px of the longer side that a face is looked for in
+QUARTERS = {1: 2, 2: 3, 3: 4}  # turns to the left, as Pillow numbers them (Transpose.ROTATE_90 ...)
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,11 @@ class CannotFix(ValueError):
     """The picture cannot be read; the text says why."""
 
 
-def remake(path: Path, background: str) -> FixedPixels:
-    """The picture at `path` made right; its own bytes where nothing was wrong. Raises CannotFix."""
+def remake(path: Path, background: str, of_face: bool = False) -> FixedPixels:
+    """The picture at `path` made right; its own bytes where nothing was wrong. Raises CannotFix.
+
+    With `of_face` it is turned so that the face in it stands upright, whatever the camera wrote down.
+    """
     from PIL import Image, UnidentifiedImageError
 
     raw = read_inside(path, MAX_BYTES)
@@ -63,7 +69,7 @@ def remake(path: Path, background: str) -> FixedPixels:
             with open_image(io.BytesIO(raw)) as picture:
                 if picture.width * picture.height > MAX_PIXELS:
                     raise CannotFix(f"it has more than {MAX_PIXELS // 10**6} megapixels")
-                return _remade(raw, path.suffix.lower(), picture, background)
+                return _remade(raw, path.suffix.lower(), picture, background, of_face)
     except CannotFix:
         raise
     except UnidentifiedImageError:
@@ -72,11 +78,11 @@ def remake(path: Path, background: str) -> FixedPixels:
         raise CannotFix(f"it cannot be decoded ({safe_text(error, 80)})") from None
 
 
-def _remade(raw: bytes, ending: str, picture: Image, background: str) -> FixedPixels:
+def _remade(raw: bytes, ending: str, picture: Image, background: str, of_face: bool) -> FixedPixels:
     kind = picture.format or ""
     right = KEPT.get(kind, (".png",))
     metadata = _has_metadata(raw, kind, picture)
-    made, done = _changed(picture, kind, background)
+    made, done = _changed(picture, kind, background, of_face)
     if done:
         raw, right = _encoded(made, kind)
     elif metadata:
@@ -90,9 +96,10 @@ def _remade(raw: bytes, ending: str, picture: Image, background: str) -> FixedPi
     return FixedPixels(raw, ending if ending in right else right[0], tuple(done))
 
 
-def _changed(picture: Image, kind: str, background: str) -> tuple[Image, list[FixStep]]:
+def _changed(picture: Image, kind: str, background: str, of_face: bool) -> tuple[Image, list[FixStep]]:
     """The picture as it shall be, and what that took; nothing if its pixels are right as they are."""
     from PIL import ImageOps
+    from PIL.Image import Transpose
 
     done: list[FixStep] = []
     frames = getattr(picture, "n_frames", 1) if kind != "MPO" else 1
@@ -101,6 +108,9 @@ def _changed(picture: Image, kind: str, background: str) -> tuple[Image, list[Fi
     made = ImageOps.exif_transpose(picture) if turned else picture
     if turned:
         done.append(FixStep("rotate", "turned upright"))
+    if of_face and (turns := _turns(made, background)):
+        made = made.transpose(Transpose(QUARTERS[turns]))
+        done.append(FixStep("rotate", "turned so that its face is upright"))
     if kind not in KEPT:
         done.append(FixStep("convert", f"saved as PNG in place of {kind}"))
     if frames > 1:
@@ -113,6 +123,16 @@ def _changed(picture: Image, kind: str, background: str) -> tuple[Image, list[Fi
     if flat.colours:
         done.append(FixStep("convert", f"colours from '{safe_text(flat.colours, 40)}' to sRGB"))
     return (flat.picture, done) if done else (made, done)
+
+
+def _turns(picture: Image, background: str) -> int:
+    """Quarter turns to the left that its face needs."""
+    import numpy as np
+
+    small = flatten(picture, background).picture
+    small.thumbnail((LOOK, LOOK))
+    rgb = np.asarray(small.convert("RGB"))
+    return turns_upright(rgb, find_faces(rgb) or ())
 
 
 def _encoded(made: Image, kind: str) -> tuple[bytes, tuple[str, ...]]:

@@ -85,6 +85,7 @@ class FixedCopies(ScanningStep):
             background=effective(self.draft)["dataset.background"],
             caption_column=effective(self.draft)["dataset.caption_column"],
             skip=self.draft.skipped,
+            kind=effective(self.draft)["kind"],
             captions=dict(self.draft.captions),
         )
         self.say("Copying ...")

@@ -8,8 +8,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
-from PIL import Image, ImageEnhance, ImageFilter
+from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from loratui.commands.check import run_check
 from loratui.curation.codes import CODES
@@ -53,6 +54,20 @@ def enlarged(one: Image.Image) -> Image.Image:
     return one.resize((160, 120), Image.Resampling.LANCZOS).resize((640, 480), Image.Resampling.BICUBIC)
 
 
+def grainy(one: Image.Image) -> Image.Image:
+    rng = np.random.default_rng(0)
+    return Image.fromarray((np.asarray(one) + rng.normal(0, 30, (*one.size[::-1], 3))).clip(0, 255).astype(np.uint8))
+
+
+def rotten(folder: Path) -> None:
+    """A JPEG of which a card or a cable lost some bytes; it can still be decoded."""
+    scene(9).save(folder / "x.jpg", quality=90)
+    raw = bytearray((folder / "x.jpg").read_bytes())
+    for at in np.random.default_rng(1).integers(len(raw) // 3, len(raw) - 2, 5):
+        raw[at] ^= 0x5A
+    (folder / "x.jpg").write_bytes(raw)
+
+
 def row(name: str, words: object) -> str:
     return json.dumps({"file_name": name, "prompt": words}) + "\n"
 
@@ -67,6 +82,10 @@ WARNINGS: dict[str, Make] = {
     "too-dark": shot("x.png", lambda one: ImageEnhance.Brightness(one).enhance(0.08)),
     "too-bright": shot("x.png", lambda one: Image.blend(one, Image.new("RGB", one.size, "white"), 0.95)),
     "low-contrast": shot("x.png", lambda one: Image.blend(one, Image.new("RGB", one.size, "#808080"), 0.95)),
+    "noisy": shot("x.png", grainy),
+    "coarse-jpeg": lambda folder: scene(9).save(folder / "x.jpg", quality=5),
+    "damaged": rotten,
+    "barred": shot("x.png", lambda one: ImageOps.pad(one, (960, 480))),
     "duplicate": lambda folder: (folder / "x.png").write_bytes((folder / "a.png").read_bytes()),
     "near-duplicate": lambda folder: Image.open(folder / "a.png").save(folder / "x.jpg", quality=90),
     "caption-outside": outside_caption,
@@ -93,7 +112,7 @@ FATAL: dict[str, Make] = {
     "truncated": lambda folder: (folder / "x.png").write_bytes((folder / "a.png").read_bytes()[:9000]),
     "too-large": lambda folder: Image.new("1", (10_001, 10_001)).save(folder / "x.png"),
 }
-FACES = {"no-face", "several-faces", "far-away", "face-cut"}
+FACES = {"not-upright", "no-face", "several-faces", "far-away", "face-cut"}
 ELSEWHERE = {"no-pictures", "in-subfolder", "stalling"}  # of a folder in which nothing can be trained; a reader's trap
 
 
@@ -152,11 +171,12 @@ def test_warnings_of_faces_that_are_accepted_train(tmp_path: Path) -> None:
         if name == "far":
             made.paste(face.resize((200, 250)), (800, 500))
         made.save(tmp_path / f"{name}.png")
+    face.rotate(90, expand=True).save(tmp_path / "side.png")
     report = scan(tmp_path, ScanSettings(kind="face", resolution=256, trigger="TOK"))
     assert {one.code for one in report.all_findings} >= FACES
     accept = [one.accept_key for one in report.all_findings if one.acceptable]
     assert outcome(report, (), accept).ready
-    assert len(read_dataset(config(tmp_path, accept))) == 4
+    assert len(read_dataset(config(tmp_path, accept))) == 5
 
 
 @pytest.mark.parametrize("code", FATAL)

@@ -130,7 +130,9 @@ def test_near_pictures_among_many_are_those_of_comparing_every_two() -> None:
 
 
 def test_the_best_of_many_are_chosen_without_comparing_reports(monkeypatch: pytest.MonkeyPatch) -> None:
-    pictures = tuple(PictureReport(f"{n:04}", Path(), True, 9, 9, None, "none", str(n)) for n in range(500))
+    pictures = tuple(
+        PictureReport(f"{n:04}", Path(), True, 9, 9, None, "none", str(n), judged=True) for n in range(500)
+    )
     compared: list[int] = []
     monkeypatch.setattr(PictureReport, "__eq__", lambda one, other: compared.append(1) or one is other)
     kept = keep_best(Report(Path(), "object", pictures), 10)

@@ -18,7 +18,7 @@ from loratui.curation.cache import cache_folder
 from loratui.curation.checks.best_pictures import keep_best
 from loratui.curation.checks.whole_set import views_findings, with_views
 from loratui.curation.codes import CODES
-from loratui.curation.report import Finding, PictureReport, Report
+from loratui.curation.report import SPOILING, Finding, PictureReport, Report
 from tests.loratui.curation.conftest import look, of_set, scene
 
 ROOT = Path(__file__).parents[3]
@@ -26,7 +26,9 @@ ROOT = Path(__file__).parents[3]
 
 def one(name: str, *codes: str, **fields: Any) -> PictureReport:
     findings = tuple(Finding(code, CODES[code].severity, name, None, "", "") for code in codes)
-    return PictureReport(name, Path(name), fields.pop("opens", True), 9, 9, None, "none", name, findings, **fields)
+    opens = fields.pop("opens", True)
+    fields.setdefault("judged", opens)
+    return PictureReport(name, Path(name), opens, 9, 9, None, "none", name, findings, **fields)
 
 
 def names(report: Report, count: int) -> list[str]:
@@ -51,9 +53,17 @@ def test_the_best_are_not_the_same_thing_twice() -> None:
     assert "the best of its look" in kept[0].reason and "soft" in kept[1].reason
 
 
+def test_what_is_spoiled_or_was_never_judged_is_kept_behind_all_that_is_sound_or_not_at_all() -> None:
+    alike = [one(f"good{n}", look=0, faces=1, framing="close-up") for n in range(4)]  # costs of likeness add up
+    spoiled = [one(code, code, faces=1, framing="half", blur=0.0) for code in SPOILING]
+    never = [one("tiny", judged=False), one("small", "low-resolution")]
+    kept = names(Report(Path(), "face", (*never, *spoiled, *alike)), 8)
+    assert set(kept[:4]) == {f"good{n}" for n in range(4)} and set(kept[4:]) <= set(SPOILING)
+
+
 def test_the_best_of_a_face_are_close_ups_and_full_bodies() -> None:
     close = [one(f"close{n}", faces=1, framing="close-up", blurry=False) for n in range(12)]
-    rest = [one(f"half{n}", "thin", framing="half") for n in range(3)]
+    rest = [one(f"half{n}", "face-cut", framing="half") for n in range(3)]
     full = [one(f"full{n}", "soft", framing="full") for n in range(2)]
     kept = names(Report(Path(), "face", (*close, *rest, *full)), 8)
     assert sum(name.startswith("close") for name in kept) <= 5 and "full0" in kept

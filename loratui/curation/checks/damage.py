@@ -1,0 +1,127 @@
+"""What spoils a picture before anyone trains on it: noise, blocks of a coarse JPEG, damaged data, bars around it.
+
+Measured on 68 photographs and on what was made of three portraits: tests/loratui/curation/test_damage.py has the kinds.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from loratui.curation.pixels import opencv
+
+if TYPE_CHECKING:
+    from numpy import ndarray
+    from PIL.Image import Image
+
+TILE = 16  # px of the squares whose noise is compared
+STILL = 10  # percentile of the squares: texture has noise of its own, a calm part has only the camera's
+BLOCK = 8  # px; what JPEG divides a picture into
+FAINT = 0.25  # grey levels; steps below that are none
+LEAST = 64  # px of the shorter side, below which no statistics of blocks can be had
+NORMAL = 1.4826  # a normal distribution's deviation over its median deviation
+SMALL = 512  # px of the longer side that is enough to see bars
+SIDES = 4
+NEAR, DIFFERENT = 6, 16  # grey levels: of one colour with a bar, and clearly of another
+FLAT, WRITTEN = 0.9, 0.75  # share of a bar's first line, and of its others: a bar may have words in it
+STRAIGHT = 0.5  # share of the line behind a bar that differs from it: its edge goes across
+THIN = 0.02  # of the side; less is no bar
+LAYERS = 3  # a screenshot has a bar within a bar
+
+
+def noise_of(grey: ndarray) -> float | None:
+    """The deviation of what is random from pixel to pixel, in grey levels; None where the picture is too small.
+
+    Of 68 photographs the grainiest has 5.2, the others at most 1.5.
+    """
+    import numpy as np
+
+    if min(grey.shape) < LEAST:
+        return None
+    height, width = (side // TILE * TILE for side in grey.shape)
+    one = grey[:height, :width].astype(np.float32)
+    diagonal = (one[::2, ::2] - one[::2, 1::2] - one[1::2, ::2] + one[1::2, 1::2]) / 2
+    half = TILE // 2
+    tiles = diagonal.reshape(height // TILE, half, width // TILE, half).transpose(0, 2, 1, 3).reshape(-1, half * half)
+    each = np.median(np.abs(tiles), axis=1) * NORMAL
+    return float(np.percentile(each, STILL))
+
+
+def blocks_of(grey: ndarray) -> float | None:
+    """Steps at every eighth line over steps elsewhere: of photographs at most 1.7, of JPEG quality 8 more than 2.
+
+    None where the picture is too small. `grey` must not have been resized: the blocks would be elsewhere.
+    """
+    import numpy as np
+
+    if min(grey.shape) < LEAST:
+        return None
+    found = []
+    for axis in (0, 1):
+        steps = np.abs(np.diff(grey.astype(np.float32), axis=axis)).mean(axis=1 - axis)
+        edges = np.arange(len(steps)) % BLOCK == BLOCK - 1
+        # medians: a drawing has few lines with steps, wherever they are
+        found.append(float(np.median(steps[edges]) / max(float(np.median(steps[~edges])), FAINT)))
+    return min(found)
+
+
+def quantiser_of(picture: Image) -> float | None:
+    """The mean of a JPEG's table for luminance: 11 is quality 90, 58 quality 50, 167 quality 15; None for others."""
+    tables = getattr(picture, "quantization", None)
+    if not tables:
+        return None
+    first = [float(one) for one in tables[min(tables)]]
+    return sum(first) / len(first)
+
+
+@cache
+def can_tell_damage() -> bool:
+    """Whether simplejpeg is here, whose libjpeg says what Pillow's keeps to itself."""
+    return find_spec("simplejpeg") is not None
+
+
+def jpeg_damage(raw: bytes) -> str:
+    """What libjpeg has to say of a JPEG's data that it could decode all the same; empty if nothing."""
+    if not can_tell_damage():
+        return ""
+    import simplejpeg
+
+    try:
+        # every coefficient is read; the pixels are then made at an eighth of the size
+        simplejpeg.decode_jpeg(raw, "GRAY", min_height=1, min_width=1, min_factor=8, strict=True)
+    except ValueError as error:  # also what is merely not decoded here, such as CMYK
+        said = str(error)
+        return said if said.startswith(("Corrupt", "Premature")) else ""
+    return ""
+
+
+def bars_of(rgb: ndarray) -> float:
+    """The share of the picture that is bars or a frame of one colour, as letterboxes and screenshots have them."""
+    cv2 = opencv()
+    import numpy as np
+
+    scale = min(1.0, SMALL / max(rgb.shape[:2]))
+    inner = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.int16)
+    whole = inner.shape[0] * inner.shape[1]
+    for _ in range(LAYERS):
+        before = inner.shape
+        for _ in range(SIDES):
+            inner = np.rot90(inner[_bar(inner) :])
+        if inner.shape == before:
+            break
+    return float(1 - inner.shape[0] * inner.shape[1] / whole)
+
+
+def _bar(lines: ndarray) -> int:
+    """How many lines of one colour stand at the top, with a straight edge behind them; 0 if none."""
+    import numpy as np
+
+    colours = np.median(lines, axis=1)
+    near = (np.abs(lines - colours[:, None]).max(axis=2) <= NEAR).mean(axis=1)
+    same = (near >= WRITTEN) & (np.abs(colours - colours[0]).max(axis=1) <= NEAR)
+    count = int(np.argmin(same)) if not same.all() else 0
+    if near[0] < FLAT or count < max(2, THIN * len(lines)) or count + 2 > len(lines):
+        return 0
+    behind = np.abs(lines[count + 1] - colours[0]).max(axis=1) > DIFFERENT
+    return count if behind.mean() >= STRAIGHT else 0

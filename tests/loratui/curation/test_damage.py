@@ -1,0 +1,212 @@
+"""What spoils a picture is told, in photographs that are sound nothing is; of copies the sound one is preferred."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
+
+from loratui.curation.checks.best_pictures import keep_best
+from loratui.curation.checks.damage import bars_of, blocks_of, jpeg_damage, noise_of
+from loratui.curation.copies.folder import FixSettings, fix_pictures
+from loratui.curation.report import Report
+from tests.loratui.curation.conftest import PHOTOS, codes, look, needs_photos, picture, scene
+
+Spoil = Callable[[Image.Image], bytes]
+PORTRAITS = (
+    "whitehouse/biden2.jpg",
+    "whitehouse/obama.jpg",
+    "us_pd/grace_hopper.jpg",
+    "hagrid/hg_00c84257.jpg",
+    "hagrid/hg_1f5fb137.jpg",
+    "hagrid/hg_0a71a6e8.jpg",
+)
+
+
+def encoded(one: Image.Image, quality: int = 90) -> bytes:
+    out = io.BytesIO()
+    one.save(out, "JPEG", quality=quality)
+    return out.getvalue()
+
+
+def grainy(one: Image.Image) -> bytes:
+    grain = np.random.default_rng(0).normal(0, 28, (*one.size[::-1], 3))
+    return encoded(Image.fromarray((np.asarray(one) + grain).clip(0, 255).astype(np.uint8)))
+
+
+def rotten(one: Image.Image) -> bytes:
+    """Some bytes flipped, so that it can still be decoded and libjpeg complains; few flips are not told by it."""
+    for seed in range(1, 60):
+        raw = bytearray(encoded(one))
+        for at in np.random.default_rng(seed).integers(len(raw) // 3, len(raw) - 2, 30):
+            raw[at] ^= 0x35
+        with contextlib.suppress(OSError), Image.open(io.BytesIO(raw)) as tried:
+            tried.load()
+            if jpeg_damage(bytes(raw)):
+                return bytes(raw)
+    raise AssertionError("no seed leaves it decodable")
+
+
+def screenshot(one: Image.Image) -> bytes:
+    width, height = one.size
+    page = Image.new("RGB", (width, height + 300), (245, 245, 247))
+    page.paste(one.resize((width * 8 // 10, height * 8 // 10)), (width // 10, 150))
+    draw = ImageDraw.Draw(page)
+    draw.rectangle((0, 0, width, 60), fill=(30, 30, 30))
+    draw.text((20, 20), "12:41  87 %", fill="white")
+    return encoded(page, 95)
+
+
+def watermarked(one: Image.Image) -> bytes:
+    made = one.copy()
+    font = ImageFont.load_default(size=max(20, one.width // 14))
+    for height in (0.2, 0.5, 0.8):
+        ImageDraw.Draw(made).text((20, int(height * one.height)), "PREVIEW example", fill="white", font=font)
+    return encoded(made, 95)
+
+
+SPOILED: dict[str, Spoil] = {
+    "noisy": grainy,
+    "coarse-jpeg": lambda one: encoded(one, 4),
+    "damaged": rotten,
+    "not-upright": lambda one: encoded(one.rotate(180)),
+    "barred": screenshot,
+    "blurred": lambda one: encoded(one.filter(ImageFilter.GaussianBlur(6))),
+}
+
+
+def portrait(name: str) -> Image.Image:
+    with Image.open(PHOTOS / name) as one:
+        return ImageOps.exif_transpose(one).convert("RGB")
+
+
+def resaved(one: Image.Image) -> bytes:
+    return encoded(Image.open(io.BytesIO(encoded(one, 4))), 95)
+
+
+@needs_photos
+@pytest.mark.parametrize("code", [*SPOILED, "coarse-jpeg again", "sideways", "crop of black"])
+@pytest.mark.parametrize("name", PORTRAITS[:3])
+def test_what_spoils_a_portrait_is_told(tmp_path: Path, name: str, code: str) -> None:
+    more: dict[str, Spoil] = {
+        "coarse-jpeg again": resaved,  # what was lost once does not come back with a fine table
+        "sideways": lambda one: encoded(one.rotate(270, expand=True)),
+        "crop of black": lambda one: encoded(ImageOps.pad(one, (one.width * 3 // 2, one.height))),
+    }
+    said = {"coarse-jpeg again": "coarse-jpeg", "sideways": "not-upright", "crop of black": "barred"}.get(code, code)
+    (tmp_path / "a.jpg").write_bytes((SPOILED | more)[code](portrait(name)))
+    report = look(tmp_path, kind="face", resolution=128)
+    assert said in codes(report, "a.jpg")
+    assert "no-face" not in codes(report, "a.jpg") or said != "not-upright"
+
+
+@needs_photos
+@pytest.mark.slow
+def test_of_sound_photographs_none_is_told() -> None:
+    new = {"noisy", "coarse-jpeg", "damaged", "not-upright", "barred"}
+    wrong = []
+    for folder in sorted(one for one in PHOTOS.iterdir() if one.is_dir() and one.name != "archive_pd"):
+        report = look(folder, kind="face" if folder.name in ("hagrid", "whitehouse", "us_pd") else "object")
+        wrong += [(one.file, one.code) for one in report.all_findings if one.code in new]
+    # these two have wide black bars, as anyone sees
+    assert wrong == [("obama-1080p.jpg", "barred"), ("obama-240p.jpg", "barred")]
+
+
+@needs_photos
+@pytest.mark.parametrize("spoil", [*SPOILED, "watermark"])
+@pytest.mark.parametrize("first", ["a.jpg", "z.jpg"])
+def test_of_two_copies_the_spoiled_one_is_to_be_skipped(tmp_path: Path, spoil: str, first: str) -> None:
+    one = portrait(PORTRAITS[0]).resize((700, 700))
+    (tmp_path / "m.jpg").write_bytes(encoded(one, 85))
+    (tmp_path / first).write_bytes((SPOILED | {"watermark": watermarked})[spoil](one))
+    report = look(tmp_path, kind="face", resolution=128)
+    better = {each.name: each.better for each in report.pictures}
+    assert better["m.jpg"] == (), picture(report, "m.jpg").findings
+    if spoil not in ("not-upright", "barred", "damaged"):  # what is turned or torn is no copy to a hash
+        assert better[first] == ("m.jpg",)
+
+
+@needs_photos
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10))
+def test_no_spoiled_picture_is_kept_while_a_good_one_is_left_out(tmp_path: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    good = rng.sample(PORTRAITS, 4)
+    names = [f"{number:02}.jpg" for number in range(15)]
+    rng.shuffle(names)
+    for name in good:
+        (tmp_path / names.pop()).write_bytes(encoded(portrait(name), 92))
+    sound = {one.name for one in tmp_path.iterdir()}
+    spoils: list[Spoil] = [*SPOILED.values(), watermarked, _pair, lambda one: encoded(one.resize((1, 1)))]
+    for spoil in rng.sample(spoils, 9):
+        (tmp_path / names.pop()).write_bytes(spoil(portrait(rng.choice(good))))
+    kept = [one.name for one in keep_best(look(tmp_path, kind="face", resolution=256), 8)]
+    assert set(kept[:4]) == sound
+    assert set(kept) <= {one.name for one in tmp_path.iterdir()}
+
+
+def _pair(one: Image.Image) -> bytes:
+    other = portrait(PORTRAITS[-1]).resize(one.size)
+    made = Image.new("RGB", (2 * one.width, one.height))
+    made.paste(one, (0, 0))
+    made.paste(other, (one.width, 0))
+    return encoded(made)
+
+
+def test_measures_of_drawn_scenes() -> None:
+    grey = np.asarray(scene(2, (640, 480)).convert("L"))
+    assert noise_of(np.full((32, 32), 9, np.uint8)) is None and blocks_of(np.full((32, 32), 9, np.uint8)) is None
+    assert noise_of(np.full((128, 128), 9, np.uint8)) == 0
+    noise, blocks = noise_of(grey), blocks_of(grey)
+    assert noise is not None and noise < 7.5 and blocks is not None and blocks < 2
+    assert bars_of(np.full((64, 64, 3), 7, np.uint8)) == 0  # of one colour as a whole: nothing has a bar around it
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_whole_jpeg_of_any_kind_is_not_called_damaged(mode: str, progressive: bool) -> None:
+    out = io.BytesIO()
+    scene(1, (160, 120)).convert(mode).save(out, "JPEG", quality=80, progressive=progressive)
+    assert jpeg_damage(out.getvalue()) == ""
+    assert jpeg_damage(out.getvalue() + b"a phone's film behind it") == ""
+
+
+@needs_photos
+@pytest.mark.parametrize("turn", [90, 180, 270])
+def test_fix_turns_a_face_upright(tmp_path: Path, turn: int) -> None:
+    upright = portrait(PORTRAITS[1])
+    (tmp_path / "in").mkdir()
+    upright.rotate(turn, expand=True).save(tmp_path / "in" / "a.png")
+    made = fix_pictures(tmp_path / "in", tmp_path / "out", FixSettings(kind="face"))
+    assert [step.code for step in made.pictures[0].done] == ["rotate"]
+    with Image.open(tmp_path / "out" / "a.png") as copy:
+        assert np.array_equal(np.asarray(copy), np.asarray(upright))
+    untouched = fix_pictures(tmp_path / "in", None, FixSettings(kind="object"))
+    assert untouched.pictures[0].done == ()
+
+
+@needs_photos
+def test_a_soft_ground_is_no_blur(tmp_path: Path) -> None:
+    """The subject's face is judged alone; where there is none, its sharpest parts."""
+    one = portrait(PORTRAITS[1])
+    ground = one.filter(ImageFilter.GaussianBlur(14))
+    mask = Image.new("L", one.size, 0)
+    ImageDraw.Draw(mask).ellipse([one.width * 0.2, 0, one.width * 0.8, one.height * 0.7], fill=255)
+    Image.composite(one, ground, mask.filter(ImageFilter.GaussianBlur(20))).save(tmp_path / "face.jpg", quality=92)
+    with Image.open(PHOTOS / "dreambooth_dog6" / "00.jpg") as dog:
+        soft = dog.convert("RGB").filter(ImageFilter.GaussianBlur(14))
+        mask = Image.new("L", dog.size, 0)
+        ImageDraw.Draw(mask).ellipse([dog.width * 0.3, dog.height * 0.3, dog.width * 0.75, dog.height * 0.8], fill=255)
+        Image.composite(dog.convert("RGB"), soft, mask).save(tmp_path / "dog.jpg", quality=92)
+    report = look(tmp_path, kind="object", resolution=128)
+    assert not {"blurred", "soft"} & {one.code for one in report.all_findings}
+
+
+def test_a_report_without_judged_pictures_keeps_none() -> None:
+    assert keep_best(Report(Path(), "object", ()), 4) == ()
