@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +11,11 @@ from torch import nn
 
 @dataclass
 class FlatGroup:
-    """Parameters that share one rate. Each becomes a view into `data`, its gradient a view into `grad` (fp32)."""
+    """Parameters that share one rate. Each becomes a view into `data`, its gradient a view into `grad` (fp32).
+
+    `names` are in the order in which they lie in the buffer, `declared` in the one in which they were given: that of
+    the checkpoints of before there was another.
+    """
 
     name: str
     lr: float
@@ -19,14 +24,23 @@ class FlatGroup:
     parameters: tuple[nn.Parameter, ...]
     data: torch.Tensor
     grad: torch.Tensor
+    declared: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, name: str, named: dict[str, nn.Parameter], lr: float, weight_decay: float) -> FlatGroup:
-        """Move `named` into one buffer; values and names stay as they are."""
-        parameters = tuple(named.values())
+    def of(
+        cls,
+        name: str,
+        named: dict[str, nn.Parameter],
+        lr: float,
+        weight_decay: float,
+        order: Sequence[str] = (),
+    ) -> FlatGroup:
+        """Move `named` into one buffer, in `order` if one is given; values and names stay as they are."""
+        names = tuple(order or named)
+        parameters = tuple(named[one] for one in names)
         data = torch.cat([one.detach().float().reshape(-1) for one in parameters])
         grad = torch.zeros_like(data)
-        group = cls(name, lr, weight_decay, tuple(named), parameters, data, grad)
+        group = cls(name, lr, weight_decay, names, parameters, data, grad, tuple(named))
         for one, place in zip(parameters, group.places(), strict=True):
             one.data = data[place].view_as(one)
             one.grad = grad[place].view_as(one)
@@ -46,6 +60,12 @@ class FlatGroup:
             return None
         device = self.data.device
         return torch.cat([torch.arange(one.start, one.stop, every, device=device) for one in self.places()])
+
+    def reordered(self, saved: torch.Tensor, every: int = 1) -> torch.Tensor:
+        """What a checkpoint of before has for every `every`-th number of each parameter, as they lie in the buffer."""
+        sizes = {name: -(-one.numel() // every) for name, one in zip(self.names, self.parameters, strict=True)}
+        parts = dict(zip(self.declared, saved.split([sizes[name] for name in self.declared]), strict=True))
+        return torch.cat([parts[name] for name in self.names])
 
     def freeze(self) -> None:
         """End the training of these parameters: no gradient from here on."""

@@ -19,6 +19,9 @@ class NoOptimizer(ValueError):
 
 Rates = dict[str, dict[str, float | None]]
 
+# of the numbers in a flat buffer; a checkpoint of before has no word of it, and the order of FlatGroup.declared
+LAYOUT = 1
+
 
 class Optimizer(Protocol):
     """What the loop asks of an optimizer."""
@@ -168,6 +171,7 @@ class FlatProdigy:
             "d_max": self._d_max,
             "numerator": self._numerator,
             "taken": torch.tensor(self._taken),
+            "layout": torch.tensor(LAYOUT),
         }
         for name, own in self._moments.items():
             state |= {f"{name}.mean": own.mean, f"{name}.square": own.square, f"{name}.s": own.s, f"{name}.p0": own.p0}
@@ -178,9 +182,12 @@ class FlatProdigy:
         device = self._d.device
         self._d, self._d_max, self._numerator = (tensors[name].to(device) for name in ("d", "d_max", "numerator"))
         self._taken = int(tensors["taken"])
+        groups = {group.name: group for group in self.groups}
         for name, own in self._moments.items():
             for part in ("mean", "square", "s", "p0"):
-                getattr(own, part).copy_(tensors[f"{name}.{part}"])
+                saved, live = tensors[f"{name}.{part}"], getattr(own, part)
+                every = self._set.slice_p if part in ("s", "p0") else 1
+                live.copy_(saved if "layout" in tensors else groups[name].reordered(saved, every))
 
 
 class FlatAdamW:
@@ -226,7 +233,7 @@ class FlatAdamW:
 
     def state_tensors(self) -> dict[str, torch.Tensor]:
         """Two moments and a count for each group."""
-        state = {}
+        state = {"layout": torch.tensor(LAYOUT)}
         for group in self._inner.param_groups:
             for key, value in self._inner.state.get(group["params"][0], {}).items():
                 state[f"{group['name']}.{key}"] = torch.as_tensor(value)
@@ -234,18 +241,27 @@ class FlatAdamW:
 
     def load_tensors(self, tensors: dict[str, torch.Tensor]) -> None:
         """Go on from `state_tensors`."""
+        groups = {group.name: group for group in self.groups}
         for group in self._inner.param_groups:
             flat = group["params"][0]
             own = {
                 key.rpartition(".")[2]: value for key, value in tensors.items() if key.startswith(group["name"] + ".")
             }
+            if "layout" not in tensors:
+                own = self._reordered(groups[group["name"]], own)
             for key, value in own.items():
                 self._inner.state[flat][key] = (
                     self._step_count(value) if key == "step" else value.to(flat.device, copy=True)
                 )
 
+    def _reordered(self, group: FlatGroup, saved: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        return {key: group.reordered(one) if one.numel() == group.data.numel() else one for key, one in saved.items()}
+
     def _step_count(self, saved: torch.Tensor) -> Any:
         return saved.clone()
+
+
+BLOCK = 256  # numbers of bitsandbytes' moments that share a scale
 
 
 class FlatAdamW8bit(FlatAdamW):
@@ -261,6 +277,20 @@ class FlatAdamW8bit(FlatAdamW):
             ) from error
         inner: torch.optim.Optimizer = AdamW8bit(sets, **own)
         return inner
+
+    def _reordered(self, group: FlatGroup, saved: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """A block of 256 numbers shares a scale: they are read, put in order, and rounded again, as each step does."""
+        from bitsandbytes.functional import dequantize_blockwise, quantize_blockwise
+
+        found = super()._reordered(group, {key: one for key, one in saved.items() if one.dtype != torch.uint8})
+        for place in ("1", "2"):
+            codes = saved.get(f"state{place}")
+            if codes is not None and codes.dtype == torch.uint8:
+                scales, values = saved[f"absmax{place}"], saved[f"qmap{place}"]
+                whole = dequantize_blockwise(codes, absmax=scales, code=values, blocksize=BLOCK)
+                again, state = quantize_blockwise(group.reordered(whole), code=values, blocksize=BLOCK)
+                found |= {f"state{place}": again, f"absmax{place}": state.absmax}
+        return found
 
     def _step_count(self, saved: torch.Tensor) -> Any:
         return int(saved)

@@ -16,6 +16,7 @@ from trainer.contract.settings.config import TrainConfig, flat
 from trainer.contract.settings.triggers import split_triggers
 from trainer.data.dataset import Item, identity
 from trainer.model.adapters import LoraLinear, add_lora, add_text_lora
+from trainer.model.fused.unet import FusedUnet, stacking_order
 from trainer.model.parts import DTYPES, Parts
 from trainer.model.tokens import TokenTable, Vocabulary, insert_tokens
 from trainer.step.diffusion import is_edm
@@ -40,6 +41,7 @@ class Trainee:
     tables: tuple[TokenTable, ...]
     groups: list[FlatGroup]
     copies: dict[str, WorkingCopy]  # of the groups that are LoRA, by the group's name
+    fused: FusedUnet
     optimizer: Optimizer
     pivot: int | None
     export_dtype: torch.dtype
@@ -142,10 +144,11 @@ def make_trainee(parts: Parts, config: TrainConfig) -> Trainee:
         text = add_text_lora(parts.text_encoders, config)
     groups = _groups(unet, text, tables, config)
     copies = _copies(groups, unet, text, parts)
+    fused = FusedUnet(parts.unet, unet, copies["unet"].stack)
     optimizer, pivot = make_optimizer(groups, config), text_frozen_after(config)
     prediction = "edm" if is_edm(parts.scheduler) else parts.scheduler.config.prediction_type
     dtype = DTYPES[config.export.precision]
-    return Trainee(vocabulary, unet, text, tables, groups, copies, optimizer, pivot, dtype, prediction)
+    return Trainee(vocabulary, unet, text, tables, groups, copies, fused, optimizer, pivot, dtype, prediction)
 
 
 def _groups(
@@ -153,13 +156,19 @@ def _groups(
 ) -> list[FlatGroup]:
     unet_lr, words_lr = learning_rates(config)
     train = config.train
-    groups = [FlatGroup.of("unet", _named(unet), unet_lr, train.weight_decay)]
+    groups = [lora_group("unet", unet, unet_lr, train.weight_decay)]
     if tables:
         rows = {name: table.rows for name, table in zip(ENCODERS, tables, strict=True)}
         groups.append(FlatGroup.of("embeddings", rows, words_lr, train.embedding_weight_decay))
     if text:
-        groups.append(FlatGroup.of("text_encoder", _named(text), words_lr, train.embedding_weight_decay))
+        groups.append(lora_group("text_encoder", text, words_lr, train.embedding_weight_decay))
     return groups
+
+
+def lora_group(name: str, layers: dict[str, LoraLinear], lr: float, weight_decay: float) -> FlatGroup:
+    named, paths = _named(layers), stacking_order(layers)
+    order = [f"{path}.{part}" for part in ("magnitude", "down", "up") for path in paths if f"{path}.{part}" in named]
+    return FlatGroup.of(name, named, lr, weight_decay, order)
 
 
 def _copies(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import nn
 
 from trainer.model.adapters import LoraLinear
+from trainer.model.fused.projections import Slot
 from trainer.step.flat_group import FlatGroup
 
 
@@ -27,19 +29,28 @@ class WorkingCopy:
         self._cast = dtype != group.data.dtype
         self.data = group.data.to(dtype)  # the group's own where the precision is fp32
         self.grad = torch.zeros_like(self.data) if self._cast else group.grad
+        self._places = dict(zip(group.names, group.places(), strict=True))
+        self._shapes = {name: one.shape for name, one in zip(group.names, group.parameters, strict=True)}
         if not self._cast:
             return
-        places = dict(zip(group.names, group.places(), strict=True))
         for path, layer in layers.items():
-            layer.working = tuple(self._leaf(places[f"{path}.{name}"], getattr(layer, name)) for name in ("down", "up"))
+            layer.working = (self._leaf(f"{path}.down"), self._leaf(f"{path}.up"))
         self._hooks = [reader.register_forward_pre_hook(self._renew) for reader in readers]
 
-    def _leaf(self, place: slice, like: torch.Tensor) -> torch.Tensor:
+    def _leaf(self, name: str) -> torch.Tensor:
         # .data: a cast for one encoder must not count as a change of what another has saved for its backward pass;
         # the numbers are the same until a step is taken
-        leaf = self.data[place].view_as(like).data.requires_grad_(True)
-        leaf.grad = self.grad[place].view_as(like)
+        slot = self.stack([name])
+        leaf = slot.value[0].data.requires_grad_(True)
+        leaf.grad = slot.grad[0]
         return leaf
+
+    def stack(self, names: Sequence[str]) -> Slot:
+        """Numbers of one shape that lie side by side, (count, *shape), and the place of their gradients."""
+        places, shape = [self._places[name] for name in names], self._shapes[names[0]]
+        assert all(one.stop == other.start for one, other in pairwise(places))
+        whole = slice(places[0].start, places[-1].stop)
+        return Slot(*(one[whole].view(len(names), *shape) for one in (self.data, self.grad)))
 
     @torch.no_grad()
     def _renew(self, *_: Any) -> None:

@@ -32,6 +32,8 @@ def test_a_step_is_that_of_layers_that_cast_their_own(
     settings: Callable[..., TrainConfig], tmp_path: Path, own: dict[str, Any]
 ) -> None:
     with_copy, without = (stepper(settings(**BF16, **own), tmp_path) for _ in range(2))
+    for each in (with_copy, without):
+        each._trainee.fused.undo()
     for copy in without._trainee.copies.values():
         copy.end()
     for step in (1, 2, 3):

@@ -1,0 +1,171 @@
+"""Which blocks of a unet are computed as one node, and how the unet is brought to it, and back."""
+
+from __future__ import annotations
+
+import re
+import weakref
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+import torch
+from diffusers.models.activations import GEGLU
+from diffusers.models.attention import BasicTransformerBlock
+from diffusers.models.attention_processor import AttnProcessor2_0
+from torch import nn
+
+from trainer.model.adapters import LoraLinear
+from trainer.model.fused.block import FusedBlock
+from trainer.model.fused.projections import Stack
+from trainer.model.fused.words import WordProjections
+
+ATTENTION = tuple(
+    f"{attention}.{name}" for attention in ("attn1", "attn2") for name in ("to_q", "to_k", "to_v", "to_out.0")
+)
+_WORDS = re.compile(r"^(?P<block>.+)\.attn2\.to_[kv]$")
+
+
+def stacking_order(layers: dict[str, LoraLinear]) -> list[str]:
+    """The paths of `layers` in the order in which their numbers lie side by side.
+
+    First keys and values of the words of all whole blocks, those of one width together, then the rest as it comes; of
+    a self-attention query, key and value follow each other anyway. It depends on names and shapes alone.
+    """
+    words = [path for path in layers if (found := _WORDS.match(path)) and is_whole(found["block"], layers)]
+    widths = list(dict.fromkeys(len(layers[path].up) for path in words))
+    words.sort(key=lambda path: widths.index(len(layers[path].up)))  # stable: block by block within a width
+    return [*words, *(path for path in layers if path not in set(words))]
+
+
+def is_whole(block: str, layers: dict[str, LoraLinear]) -> bool:
+    """Whether each Linear of the attentions of a block has a LoRA."""
+    return all(f"{block}.{name}" in layers for name in ATTENTION)
+
+
+class FusedUnet:
+    """Computes the whole blocks of one unet as one node each; all others stay as they are.
+
+    Nothing of diffusers' classes is changed: the blocks of this unet alone are given a `forward` of their own, which
+    `undo` takes away. A pass that asks for what the node does not compute (a mask, other words for one block) goes
+    through diffusers' block, whose layers read the same numbers.
+    """
+
+    def __init__(self, unet: Any, layers: dict[str, LoraLinear], stack: Stack) -> None:
+        # autograd knows nothing of the LoRA's numbers: this one says that a gradient is wanted
+        self._anchor = torch.zeros((), requires_grad=True)
+        self._seen: torch.Tensor | None = None
+        self._blocks = dict(_fusible(unet, layers))
+        self._hook: Any = None
+        if not self._blocks:
+            return
+        self.fused = {path: FusedBlock(block, path, stack) for path, block in self._blocks.items()}
+        widths: dict[int, list[str]] = {}
+        for path, block in self._blocks.items():
+            widths.setdefault(block.attn2.to_q.base.out_features, []).append(path)
+        self._order = [path for paths in widths.values() for path in paths]
+        groups = []
+        for paths in widths.values():
+            names = [f"{path}.attn2.to_{one}" for path in paths for one in "kv"]
+            groups.append((self._blocks[paths[0]].attn2.heads, [layers[name] for name in names], names))
+        self._words = WordProjections(groups, stack)
+        for path, block in self._blocks.items():
+            # weakly: a unet that is let go of frees its memory at once
+            block.forward = partial(self._forward, self.fused[path], weakref.ref(block))
+        self._hook = unet.register_forward_pre_hook(self._read, with_kwargs=True)
+
+    def __len__(self) -> int:
+        return len(self._blocks)
+
+    def undo(self) -> None:
+        """Give the unet back as it was, but for weights that lie side by side now; the layers keep their LoRA."""
+        for block in self._blocks.values():
+            del block.forward
+        if self._hook is not None:
+            self._hook.remove()
+        self._blocks = {}
+
+    def _read(self, _: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> None:
+        """Before each pass: keys and values of all blocks from the words that it is given."""
+        words = named["encoder_hidden_states"] if "encoder_hidden_states" in named else args[2]
+        self._seen = words
+        for path, keys in zip(self._order, self._words.of(words, self._anchor), strict=True):
+            self.fused[path].keys = keys
+
+    def _forward(
+        self,
+        fused: FusedBlock,
+        block: weakref.ref[Any],
+        hidden_states: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        encoder_hidden_states: torch.Tensor | None = None,
+        encoder_attention_mask: torch.Tensor | None = None,
+        timestep: torch.Tensor | None = None,
+        cross_attention_kwargs: dict[str, Any] | None = None,
+        class_labels: torch.Tensor | None = None,
+        added_cond_kwargs: dict[str, torch.Tensor] | None = None,
+    ) -> torch.Tensor:
+        plain = attention_mask is None and encoder_attention_mask is None and not cross_attention_kwargs
+        if plain and encoder_hidden_states is self._seen:
+            return fused.apply(hidden_states, self._anchor)
+        own = block()
+        assert own is not None
+        answer: torch.Tensor = type(own).forward(
+            own,
+            hidden_states,
+            attention_mask,
+            encoder_hidden_states,
+            encoder_attention_mask,
+            timestep,
+            cross_attention_kwargs,
+            class_labels,
+            added_cond_kwargs,
+        )
+        return answer
+
+
+def _fusible(unet: Any, layers: dict[str, LoraLinear]) -> Iterable[tuple[str, BasicTransformerBlock]]:
+    """The whole blocks, or none: those of one unet are alike, and their words are read together."""
+    blocks = [
+        (path, block)
+        for path, block in unet.named_modules()
+        if isinstance(block, BasicTransformerBlock) and is_whole(path, layers)
+    ]
+    plain = all(type(one) is LoraLinear and not one.dropout for one in layers.values())
+    if plain and getattr(unet, "encoder_hid_proj", None) is None and all(_is_sdxls(block) for _, block in blocks):
+        return blocks
+    return ()
+
+
+def _is_sdxls(block: BasicTransformerBlock) -> bool:
+    """Whether a block computes what the node does: SDXL's, in diffusers' usual arithmetic."""
+    norms = (block.norm1, block.norm2, block.norm3)
+    attentions = (block.attn1, block.attn2)
+    return (
+        type(block) is BasicTransformerBlock
+        and block.norm_type == "layer_norm"
+        and all(type(norm) is nn.LayerNorm and norm.weight is not None for norm in norms)
+        and block.pos_embed is None
+        and block._chunk_size is None
+        and not block.only_cross_attention
+        and all(_is_usual(one) for one in attentions)
+        and [type(one) for one in block.ff.net[:2]] == [GEGLU, nn.Dropout]
+        and len(block.ff.net) == 3
+        and _drops_nothing(block)
+    )
+
+
+def _is_usual(attention: Any) -> bool:
+    missing = ("spatial_norm", "group_norm", "norm_q", "norm_k", "norm_cross")
+    return (
+        isinstance(attention.processor, AttnProcessor2_0)
+        and not any(getattr(attention, name, None) for name in missing)
+        and attention.rescale_output_factor == 1.0
+        and not attention.residual_connection
+        and not attention.upcast_attention
+        and all(getattr(attention, f"to_{one}").base.bias is None for one in "qkv")
+        and attention.scale == (attention.inner_dim // attention.heads) ** -0.5
+    )
+
+
+def _drops_nothing(block: nn.Module) -> bool:
+    return not any(isinstance(one, nn.Dropout) and one.p for one in block.modules())
