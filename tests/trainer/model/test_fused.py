@@ -1,4 +1,4 @@
-"""A block as one node: the numbers of the plain layers and of PEFT in every setting, and a unet that can be given back."""
+"""A block as one node: the numbers of the plain layers and of PEFT in every setting, on a unet that is given back."""
 
 from __future__ import annotations
 

@@ -19,9 +19,8 @@ from trainer.model.fused.block import FusedBlock
 from trainer.model.fused.projections import Stack
 from trainer.model.fused.words import WordProjections
 
-ATTENTION = tuple(
-    f"{attention}.{name}" for attention in ("attn1", "attn2") for name in ("to_q", "to_k", "to_v", "to_out.0")
-)
+_LAYERS = ("to_q", "to_k", "to_v", "to_out.0")
+ATTENTION = tuple(f"{attention}.{name}" for attention in ("attn1", "attn2") for name in _LAYERS)
 _WORDS = re.compile(r"^(?P<block>.+)\.attn2\.to_[kv]$")
 
 

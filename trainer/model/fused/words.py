@@ -32,7 +32,7 @@ class Width:
 
 
 class WordProjections:
-    """words (batch, tokens, width of the words) -> for each width of the unet (2 blocks, batch, heads, tokens, part)."""
+    """words (batch, tokens, width of the words) -> for each width (2 blocks, batch, heads, tokens, part)."""
 
     def __init__(self, groups: Sequence[tuple[int, Sequence[LoraLinear], Sequence[str]]], stack: Stack) -> None:
         """`groups`: heads, layers (a block's key before its value) and their paths, the widths in their order."""
