@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on, work
-from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.theme import Theme
 
+from loratui.screens.shared.key_order import KeyOrder
 from loratui.screens.shared.session import Session
 from loratui.screens.shared.step import Step, StepAnswer, Watch
 from loratui.settings.draft import Draft, DraftStore
@@ -80,7 +80,7 @@ def load_step(name: str) -> type[Step]:
     return found
 
 
-class LoratuiApp(App[str]):
+class LoratuiApp(KeyOrder[str]):
     """Runs the wizard, or watches the run that it is given. Returns the sentence to print on leaving."""
 
     CSS_PATH = "app.tcss"

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.events import MouseScrollDown, MouseScrollUp, Resize
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from loratui.events.history import History, Mark
 from loratui.screens.shared.dialogs import Help
@@ -18,6 +18,7 @@ from loratui.screens.shared.steady import SteadyScreen
 from loratui.widgets import plots
 from loratui.widgets.braille import Plot, x_step
 from loratui.widgets.chart import Chart
+from loratui.widgets.keyline import KeyLine
 from loratui.widgets.plots import ChartName
 from loratui.widgets.readings import main_series, place, readings, resolution
 from loratui.widgets.zoom import Zoom
@@ -85,7 +86,7 @@ class ChartView(SteadyScreen[None]):
         yield Chart(id="chart")
         yield Static("", id="under", markup=False)
         yield Static("", id="fine", markup=False)
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Draw, then look whether there is more once a second."""

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from loratui.events.gallery import GalleryPictures, GalleryPlace, moved
 from loratui.events.history import History, SamplePicture
@@ -18,6 +18,7 @@ from loratui.screens.shared.dialogs import Help
 from loratui.screens.shared.steady import SteadyScreen
 from loratui.terminal import images
 from loratui.terminal.text import safe_text, show_path
+from loratui.widgets.keyline import KeyLine
 from loratui.widgets.samplegrid import Cell, SampleGrid
 from loratui.widgets.samples import inside
 from loratui.widgets.sharp_picture import picture
@@ -99,7 +100,7 @@ class GalleryScreen(SteadyScreen[None]):
                 yield Static("", classes="under", id="gallery-under", markup=False)
         yield SampleGrid(self._run, id="gallery-wall")
         yield Static("", id="gallery-path", markup=False)
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Show what there is, then look for more."""

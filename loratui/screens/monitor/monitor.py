@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.content import Content
 from textual.events import Resize
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from loratui.events.history import Message
 from loratui.events.insight_lines import settings_of
@@ -27,6 +27,7 @@ from loratui.screens.shared.dialogs import Help, Reader
 from loratui.widgets import plots
 from loratui.widgets.chart import Chart
 from loratui.widgets.eventlist import EventList
+from loratui.widgets.keyline import KeyLine
 from loratui.widgets.queueline import QueueLine
 from loratui.widgets.samples import Samples
 from trainer.contract.run.lock import is_held, lock_holder
@@ -93,7 +94,7 @@ class MonitorScreen(RequestsScreen):
             with Container(id="events"):
                 yield EventList(id="list")
         yield QueueLine(self.run_dir)
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Read what is there, then look once a second."""

@@ -13,7 +13,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import Footer, OptionList, Static
+from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from loratui.errors import Refusal
@@ -24,6 +24,7 @@ from loratui.screens.shared.dialogs import Confirm, Help
 from loratui.screens.shared.steady import SteadyScreen
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import clock
+from loratui.widgets.keyline import KeyLine
 from loratui.widgets.progress import progress_bar
 from trainer.contract.run.rundir import RunDir
 
@@ -121,7 +122,7 @@ class QueueScreen(SteadyScreen[RunDir | None]):
         yield OptionList(id="queue-list", compact=True)
         yield Static("", id="queue-more", markup=False)
         yield Static("", id="queue-say", markup=False)
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Look now, then every second."""

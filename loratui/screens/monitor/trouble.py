@@ -14,7 +14,7 @@ from textual.content import Content
 from textual.events import Click, Resize
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer, OptionList, Static
+from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from loratui.errors import Refusal
@@ -25,6 +25,7 @@ from loratui.screens.monitor.trouble_words import happened, remedy_row, remedy_w
 from loratui.screens.shared.dialogs import Help, Reader
 from loratui.screens.shared.steady import SteadyScreen
 from loratui.terminal.text import safe_lines, safe_text, show_path
+from loratui.widgets.keyline import KeyLine
 from trainer.contract.run.rundir import RunDir
 
 HELP = """
@@ -114,7 +115,7 @@ class TroubleScreen(SteadyScreen[Restarted | None]):
         listed.border_title = Content("what to change")
         yield listed
         yield Static("", id="trouble-does", markup=False)
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Start on the mildest remedy that is likely to do."""

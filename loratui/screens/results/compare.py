@@ -11,7 +11,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.events import Resize
 from textual.message import Message
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from loratui.events.history import SamplePicture
 from loratui.results.comparison import ComparedRun, Comparison, compare, facts_of
@@ -19,6 +19,7 @@ from loratui.results.comparison_lines import comparison_lines
 from loratui.screens.shared.dialogs import Help, PictureView
 from loratui.screens.shared.steady import SteadyScreen
 from loratui.terminal.text import safe_text, show_path
+from loratui.widgets.keyline import KeyLine
 from loratui.widgets.samples import inside
 from loratui.widgets.thumbnail import Thumbnail
 from trainer.contract.run.rundir import RunDir
@@ -92,7 +93,7 @@ class CompareScreen(SteadyScreen[None]):
         with VerticalScroll(id="compared") as box:
             box.border_title = Content("what differs")
             yield Static("Reading both runs ...", id="compared-text", markup=False)
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Names at once, the rest when it was read."""

@@ -8,11 +8,12 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from loratui.screens.shared.copy_box import copy
 from loratui.screens.shared.steady import SteadyModal
 from loratui.terminal.text import safe_text, show_path
+from loratui.widgets.keyline import KeyLine
 from loratui.widgets.thumbnail import Thumbnail
 
 
@@ -40,7 +41,7 @@ class GeneratedScreen(SteadyModal[None]):
         """The picture, its words, the keys."""
         yield Thumbnail(id="made")
         yield Static("", id="made-words", markup=False)
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """The first one."""

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.events import Resize
-from textual.widgets import Footer, OptionList, Static
+from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from loratui.events.history import History
@@ -26,6 +26,7 @@ from loratui.screens.shared.copy_box import copy
 from loratui.screens.shared.dialogs import Help
 from loratui.terminal.text import safe_text, show_path
 from loratui.terminal.units import clock
+from loratui.widgets.keyline import KeyLine
 from loratui.widgets.wall import Wall
 from trainer.contract.run.rundir import RunDir
 
@@ -118,7 +119,7 @@ class ResultScreen(ResultJobs):
                     yield Static("", id="point-head", markup=False)
                     yield OptionList(id="point-list", compact=True)
         yield Static("F1 says what the keys do", id="result-say", markup=False)
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Read the run once: it has ended."""

@@ -14,7 +14,7 @@ from textual.content import Content
 from textual.coordinate import Coordinate
 from textual.events import Resize
 from textual.message import Message
-from textual.widgets import DataTable, Footer, Static
+from textual.widgets import DataTable, Static
 from textual.worker import get_current_worker
 
 from loratui.errors import Refusal
@@ -26,6 +26,7 @@ from loratui.screens.shared.dialogs import Help
 from loratui.screens.shared.steady import SteadyScreen
 from loratui.screens.shared.step import Watch
 from loratui.terminal.text import plural, safe_text, show_path
+from loratui.widgets.keyline import KeyLine
 from trainer.contract.run.rundir import RunDir
 
 BATCH = 25  # runs between two messages of the worker
@@ -102,7 +103,7 @@ class RunsScreen(SteadyScreen[RunsAnswer]):
         table: DataTable[Text] = DataTable(id="runs", cursor_type="row", cell_padding=1)
         yield table
         yield Static("", id="runs-say", markup=False)
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Read in a thread; those alive are looked at again and again."""

@@ -9,12 +9,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from loratui.screens.shared.dialogs import Help
 from loratui.screens.shared.session import Session
 from loratui.screens.shared.steady import SteadyScreen
 from loratui.settings.draft import Draft
+from loratui.widgets.keyline import KeyLine
 from loratui.widgets.stepbar import StepBar
 from trainer.contract.run.rundir import RunDir
 
@@ -56,7 +57,7 @@ class Step(SteadyScreen[StepAnswer]):
         with Vertical(id="body"):
             yield from self.compose_body()
         yield Static("", id="say", markup=False)
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def compose_body(self) -> ComposeResult:
         """The widgets of the step."""

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import Footer, Input, OptionList, Static
+from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 from textual.worker import get_current_worker
 
@@ -23,6 +23,7 @@ from loratui.screens.shared.steady import SteadyScreen
 from loratui.screens.wizard.base_model_words import HELP, KNOWN, TONES, BaseModelSeen, facts
 from loratui.settings.recent_bases import recent_bases, remember_base
 from loratui.terminal.text import safe_text, show_path
+from loratui.widgets.keyline import KeyLine
 from loratui.widgets.paths import FolderSuggester
 
 PURPOSE = "Choose the base model; Enter takes it. Next: back to the settings."
@@ -91,7 +92,7 @@ class BaseModelScreen(SteadyScreen[str | None]):
             suggester=FolderSuggester(files=".safetensors"),
         )
         yield Static("", id="base-say", markup=False)
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Show the names at once; a thread looks at the disk."""

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from textual.events import Key
+from textual.keys import _character_to_key
 from textual.pilot import Pilot
 from textual.widgets import Collapsible, Input, OptionList
 
@@ -207,6 +209,27 @@ async def test_a_list_is_written_with_semicolons(advanced: LoratuiApp) -> None:
         row(screen, "sample.prompts").focus()
         await pilot.press("enter", *"a TOK, red; a TOK", "enter")
         assert advanced.draft.values["sample.prompts"] == ("a TOK, red", "a TOK")
+
+
+def at_once(app: LoratuiApp, *keys: str) -> None:
+    """Keys that come in one piece, as from a slow line; nothing waits between them."""
+    for key in keys:
+        app._driver.send_message(Key(_character_to_key(key) if len(key) == 1 else key, key if len(key) == 1 else None))  # type: ignore[union-attr]
+
+
+async def test_of_keys_that_come_at_once_each_is_taken_where_the_one_before_has_led(advanced: LoratuiApp) -> None:
+    """The letters that are keys of the form too (m, p, r) are those that would do something else."""
+    async with advanced.run_test() as pilot:
+        screen = await settings(pilot)
+        screen.query_one("#section-sample", Collapsible).collapsed = False
+        await pilot.pause()
+        row(screen, "sample.prompts").focus()
+        await pilot.pause()
+        at_once(advanced, "enter", *"my TOK, prim; TOK", "enter", "down", "up", "enter", "end", *"s", "enter", "slash")
+        at_once(advanced, *"rank", "enter")
+        await until(pilot, lambda: row(screen, "train.rank").has_focus)
+        assert advanced.draft.values["sample.prompts"] == ("my TOK, prim", "TOKs")
+        assert screen.query_one("#search", Input).value == "rank" and not screen._only_mine
 
 
 async def test_m_shows_only_what_differs(advanced: LoratuiApp) -> None:
