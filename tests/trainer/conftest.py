@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import atexit
-import hashlib
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +17,13 @@ from safetensors.torch import load_file, save_file
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from tests.shaped import shaped_model
 from tests.trainer.checkpoints import write_small
-from trainer.contract.basemodel.digests import meaning
-from trainer.contract.basemodel.inspect import small_model
-from trainer.contract.basemodel.single_file import CONFIGS
 from trainer.contract.run.events import Tail
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, dump_config, nested
 from trainer.demo.draw import COLOURS, Ground, Spec, draw, named
 
-COMMIT = "0" * 40
 FIGURES = (("star", "red"), ("heart", "blue"), ("ring", "green"), ("cross", "pink"), ("arrow", "yellow"))
 
 
@@ -79,10 +71,10 @@ def settings(pictures: Path) -> Callable[..., TrainConfig]:
 
 
 def make_config(folder: Path, **own: Any) -> TrainConfig:
-    """A short run on the small SDXL; names with __ stand for dotted keys (train__rank=8)."""
+    """A short run on the small SDXL in the shape of the real one; __ stands for a dot of a key (train__rank=8)."""
     values: dict[str, Any] = {
         "name": "toy",
-        "model.base": str(small_model()),
+        "model.base": str(shaped_model()),
         "dataset.path": str(folder),
         "train.steps": 6,
         "train.batch": 2,
@@ -100,54 +92,10 @@ def make_config(folder: Path, **own: Any) -> TrainConfig:
     return TrainConfig.model_validate(nested(values))
 
 
-def shaped_config(folder: Path, **own: Any) -> TrainConfig:
-    """The same on the small SDXL in the shape of the real one: what whole runs are tested on."""
-    return make_config(folder, **({"model__base": str(shaped_model())} | own))
-
-
 @pytest.fixture(scope="session")
 def real_shape_base() -> Path:
     """The small SDXL as a hub cache keeps the real one: a folder that `shaped_model` has made."""
     return shaped_model()
-
-
-@lru_cache(maxsize=1)
-def shaped_model() -> Path:
-    """The snapshot of owner/name in a hub cache: the small SDXL with the files, names and keys of the real one.
-
-    Its configurations have the keys that SDXL's own have, its scheduler's and its index are SDXL's, its weights are
-    fp16 and called so, and every file is a link to a blob.
-    """
-    place = Path(tempfile.mkdtemp(prefix="loratui-hub-"))
-    atexit.register(shutil.rmtree, place, ignore_errors=True)
-    cache = place / "models--owner--name"
-    files, blobs = cache / "snapshots" / COMMIT, cache / "blobs"
-    blobs.mkdir(parents=True)
-    for path in sorted(one for one in small_model().rglob("*") if one.is_file()):
-        name = path.relative_to(small_model())
-        blob = blobs / hashlib.sha256(str(name).encode()).hexdigest()
-        if path.suffix == ".safetensors":
-            name = name.with_name(f"{path.stem}.fp16.safetensors")
-            save_file({key: tensor.half() for key, tensor in load_file(path).items()}, blob, {"format": "pt"})
-        else:
-            blob.write_bytes(real_words(path))
-        (files / name).parent.mkdir(parents=True, exist_ok=True)
-        (files / name).symlink_to(os.path.relpath(blob, (files / name).parent))
-    (cache / "refs").mkdir()
-    (cache / "refs" / "main").write_text(COMMIT)
-    return files
-
-
-def real_words(path: Path) -> bytes:
-    """A file of the small SDXL that holds no weights, with the keys that the real one's has."""
-    if path.name in ("model_index.json", "scheduler_config.json"):
-        return (CONFIGS / f"{path.name.removesuffix('_config.json').removesuffix('.json')}.json").read_bytes()
-    if path.name != "config.json":
-        return path.read_bytes()
-    part, own = path.parent.name, json.loads(path.read_bytes())
-    real = json.loads((CONFIGS / f"{part}.json").read_bytes())
-    beyond = {key for key, value in meaning(part, own).items() if value != meaning(part, {}).get(key)}
-    return json.dumps(real | {key: value for key, value in own.items() if key in beyond | set(real)}).encode()
 
 
 def real_shape_file(path: Path) -> Path:

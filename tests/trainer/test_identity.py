@@ -18,7 +18,8 @@ from transformers import CLIPTextConfig
 
 from loratui.errors import Refusal
 from loratui.recovery.settings_change import amend
-from tests.trainer.conftest import make_config, make_run, real_shape_file, shaped_model, train
+from tests.shaped import shaped_model
+from tests.trainer.conftest import make_config, make_run, real_shape_file, train
 from trainer.checkpoints.snapshot import OtherRun, Snapshot, check_identity
 from trainer.contract.basemodel.digests import meaning
 from trainer.contract.basemodel.folder import WEIGHTED

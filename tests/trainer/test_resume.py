@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.trainer.conftest import make_config, make_run, shaped_config, start, train
+from tests.trainer.conftest import make_config, make_run, start, train
 from tests.trainer.trap_parts import begin
 from trainer.checkpoints.snapshot import LossScale, load_checkpoint
 from trainer.contract.run.events import Tail
@@ -54,7 +54,7 @@ def six_steps(pictures: Path, **own: Any) -> TrainConfig:
         "train__keep_checkpoints": 99,
         "sample__steps": 1,
     } | own
-    return shaped_config(pictures, **values)
+    return make_config(pictures, **values)
 
 
 def cut_after(whole: RunDir, folder: Path, step: int) -> RunDir:

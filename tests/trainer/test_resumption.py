@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.trainer.conftest import make_run, shaped_config, train
+from tests.trainer.conftest import make_config, make_run, train
 from trainer.contract.run import exits
 from trainer.contract.run.changes import SettingChange, changes_between, record_changes
 from trainer.contract.run.longer import held_pivot
@@ -25,7 +25,7 @@ OWN: dict[str, Any] = {"train__steps": STEPS, "train__checkpoint_every": CUT, "p
 @pytest.fixture(scope="module")
 def whole(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDir:
     """Six steps in two pictures each, the pivot after the third, with a checkpoint there."""
-    run = make_run(tmp_path_factory.mktemp("whole") / "run", shaped_config(pictures, **OWN))
+    run = make_run(tmp_path_factory.mktemp("whole") / "run", make_config(pictures, **OWN))
     train(run)
     return run
 
@@ -35,7 +35,7 @@ def cut(whole: RunDir, folder: Path, pictures: Path, **own: Any) -> RunDir:
     shutil.copytree(whole.path, folder)
     shutil.rmtree(folder / "export")
     shutil.rmtree(RunDir(folder).checkpoint(STEPS))
-    return make_run(folder, shaped_config(pictures, **(OWN | own)))
+    return make_run(folder, make_config(pictures, **(OWN | own)))
 
 
 def lora(run: RunDir) -> dict[str, torch.Tensor]:
@@ -60,17 +60,17 @@ def test_a_run_made_longer_ends_as_one_of_that_length_with_the_same_pivot(
     """Completed at six steps with the pivot after the third, made longer to nine; against nine from the start."""
     longer = RunDir(tmp_path / "longer")
     shutil.copytree(whole.path, longer.path)
-    old, asked = load_config(longer.config), shaped_config(pictures, **(OWN | {"train__steps": 9}))
+    old, asked = load_config(longer.config), make_config(pictures, **(OWN | {"train__steps": 9}))
     held = held_pivot(old, asked, STEPS)
     assert held == {"pivotal.fraction": 3 / 9}
     own = OWN | {"train__steps": 9, "pivotal__fraction": held["pivotal.fraction"]}
-    make_run(longer.path, shaped_config(pictures, **own))
+    make_run(longer.path, make_config(pictures, **own))
     record_changes(longer, changes_between(old, load_config(longer.config)))
     events = train(longer)
     assert changed(events) == ["train.steps", "pivotal.fraction"] and events[-1]["status"] == "completed"
     assert [event["status"] for event in events if event["type"] == "end"] == ["completed"] * 2
     assert "* train.steps: from 6 to 9" in (longer.export / "README.md").read_text()
-    other = make_run(tmp_path / "other", shaped_config(pictures, **own))
+    other = make_run(tmp_path / "other", make_config(pictures, **own))
     train(other)
     for name in ("lora", "embeddings", "optimizer"):
         mine, theirs = (one.checkpoint(9) / f"{name}.safetensors" for one in (longer, other))

@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.trainer.conftest import draw_dataset, make_run, shaped_config, start, train
+from tests.trainer.conftest import draw_dataset, make_config, make_run, start, train
 from trainer.checkpoints.snapshot import (
     drop_old,
     load_checkpoint,
@@ -35,7 +35,7 @@ Events = list[dict[str, Any]]
 @pytest.fixture(scope="module")
 def finished(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[RunDir, Events]:
     """Six steps with the pivot after the third."""
-    run = make_run(tmp_path_factory.mktemp("run") / "a", shaped_config(pictures, train__sample_every=3))
+    run = make_run(tmp_path_factory.mktemp("run") / "a", make_config(pictures, train__sample_every=3))
     return run, train(run)
 
 
@@ -122,7 +122,7 @@ def test_everything_trained_is_kept_in_fp32(finished: tuple[RunDir, Events]) -> 
 
 def test_the_same_settings_give_the_same_bytes(finished: tuple[RunDir, Events], tmp_path: Path) -> None:
     run, _ = finished
-    again = make_run(tmp_path / "b", shaped_config(Path(load_config(run.config).dataset.path)))
+    again = make_run(tmp_path / "b", make_config(Path(load_config(run.config).dataset.path)))
     train(again)
     for name in ("diffusers/pytorch_lora_weights.safetensors", "toy.safetensors", "toy_emb.safetensors"):
         assert (again.export / name).read_bytes() == (run.export / name).read_bytes()
@@ -181,7 +181,7 @@ def test_a_changed_picture_refuses_the_resume_with_the_difference(
     shutil.copytree(finished[0].path, cut.path)
     folder = draw_dataset(tmp_path / "pictures")
     (folder / "1.txt").write_text("a TOK something else")
-    make_run(cut.path, shaped_config(folder, train__sample_every=3, train__rank=8))
+    make_run(cut.path, make_config(folder, train__sample_every=3, train__rank=8))
     events = train(cut, code=exits.DATASET)
     message = of(events, "error")[-1]["message"]
     assert "pictures.1.png" in message
@@ -191,7 +191,7 @@ def test_a_changed_picture_refuses_the_resume_with_the_difference(
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_exports_and_loses_no_step(pictures: Path, tmp_path: Path, number: signal.Signals) -> None:
-    run = make_run(tmp_path / "run", shaped_config(pictures, train__steps=5000, train__checkpoint_every=0))
+    run = make_run(tmp_path / "run", make_config(pictures, train__steps=5000, train__checkpoint_every=0))
     process = start(run)
     wait_for(run, lambda events: len(of(events, "step")) >= 2)
     process.send_signal(number)
@@ -205,7 +205,7 @@ def test_a_signal_saves_exports_and_loses_no_step(pictures: Path, tmp_path: Path
 
 
 def test_a_hang_up_and_a_kill_lose_nothing_that_was_saved(pictures: Path, tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", shaped_config(pictures, train__steps=5000, train__checkpoint_every=2))
+    run = make_run(tmp_path / "run", make_config(pictures, train__steps=5000, train__checkpoint_every=2))
     process = start(run)
     wait_for(run, lambda events: len(of(events, "step")) >= 1)
     process.send_signal(signal.SIGHUP)
@@ -223,7 +223,7 @@ def test_a_hang_up_and_a_kill_lose_nothing_that_was_saved(pictures: Path, tmp_pa
 
 
 def test_commands_are_done_and_acknowledged(pictures: Path, tmp_path: Path) -> None:
-    own = shaped_config(pictures, train__steps=5000, train__checkpoint_every=0)
+    own = make_config(pictures, train__steps=5000, train__checkpoint_every=0)
     run = make_run(tmp_path / "run", own)
     process = start(run)
     wait_for(run, lambda events: len(of(events, "pivot")) + len(of(events, "step")) >= 2)
@@ -244,7 +244,7 @@ def test_commands_are_done_and_acknowledged(pictures: Path, tmp_path: Path) -> N
 
 
 def test_a_second_trainer_in_the_same_run_is_refused_by_name(pictures: Path, tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", shaped_config(pictures, train__steps=5000))
+    run = make_run(tmp_path / "run", make_config(pictures, train__steps=5000))
     first = start(run)
     wait_for(run, lambda events: len(of(events, "step")) >= 1)
     assert start(run).wait(60) == exits.RUNNING
@@ -257,13 +257,13 @@ def test_a_second_trainer_in_the_same_run_is_refused_by_name(pictures: Path, tmp
 def test_a_checkpointed_run_trains_what_a_plain_one_does(
     finished: tuple[RunDir, Events], pictures: Path, tmp_path: Path
 ) -> None:
-    run = make_run(tmp_path / "run", shaped_config(pictures, train__gradient_checkpointing=True))
+    run = make_run(tmp_path / "run", make_config(pictures, train__gradient_checkpointing=True))
     losses = [event["loss"] for event in of(train(run), "step")]
     assert losses == pytest.approx([event["loss"] for event in of(finished[1], "step")], rel=1e-6)
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_and_leaves_the_last_good_step(pictures: Path, tmp_path: Path) -> None:
-    own = shaped_config(
+    own = make_config(
         pictures,
         train__optimizer="adamw",
         train__learning_rate=10.0,
@@ -298,7 +298,7 @@ def test_what_cannot_be_trained_is_refused_in_a_sentence(
 ) -> None:
     if "train__device" in own and torch.cuda.is_available():
         pytest.skip("this machine has the GPU that the test wants to be missing")
-    run = make_run(tmp_path / "run", shaped_config(pictures, **own))
+    run = make_run(tmp_path / "run", make_config(pictures, **own))
     events = train(run, code=code)
     assert said in of(events, "error")[-1]["message"]
     assert not run.checkpoints.exists()
@@ -311,7 +311,7 @@ def test_generated_class_pictures_are_kept_and_not_mixed_into_the_persons_folder
     real = draw_dataset(tmp_path / "class", captions=False, grey=200)
     (real / "notes.md").write_text("not a picture")
     before = sorted(path.name for path in real.iterdir())
-    own = shaped_config(
+    own = make_config(
         pictures,
         train__steps=1,
         prior__enabled=True,
@@ -338,7 +338,7 @@ def test_generated_class_pictures_are_kept_and_not_mixed_into_the_persons_folder
 
 
 def test_a_disk_that_refuses_a_checkpoint_is_a_warning_and_the_old_one_stays(pictures: Path, tmp_path: Path) -> None:
-    own = shaped_config(pictures, train__steps=6, train__checkpoint_every=2)
+    own = make_config(pictures, train__steps=6, train__checkpoint_every=2)
     run = make_run(tmp_path / "run", own)
     # a file where the folder of the second checkpoint is written aside: it cannot be made, whoever runs the tests
     run.checkpoints.mkdir()

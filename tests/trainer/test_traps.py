@@ -12,6 +12,7 @@ from diffusers import UNet2DConditionModel
 from safetensors.torch import load_file
 
 from loratui.settings.answers import parse_set
+from tests.shaped import shaped_model
 from tests.trainer import trap_parts as parts
 from tests.trainer.conftest import draw_dataset, make_config, make_run
 from tests.trainer.trap_parts import CLASS, COLOURS, Runs, begin, live_rows, pipeline_words, same, shown
@@ -286,10 +287,11 @@ def test_trap_23_a_single_picture_is_turned_upright_and_laid_on_the_background(r
 def test_trap_24_the_model_card_is_saved_and_names_the_real_base(runs: Runs) -> None:
     assert "export/README.md" in runs.pivotal.events[-1]["files"]
     card = (runs.pivotal.run.export / "README.md").read_text()
-    other = {"base": "someone/other-xl", "vae": "someone/vae"}
-    said = model_card(TrainConfig.model_validate({"model": other}), 5, 6, [])
-    assert "stabilityai" not in card + said
-    assert "base = str(small_model())" in card and str(small_model()) not in card
+    other, shipped = {"base": "someone/other-xl", "vae": "someone/vae"}, {"base": str(small_model())}
+    said, own = (model_card(TrainConfig.model_validate({"model": one}), 5, 6, []) for one in (other, shipped))
+    assert "stabilityai" not in card + said + own
+    assert "base = str(small_model())" in own and str(small_model()) not in own
+    assert "its own disk: put the path here" in card and str(shaped_model().parent) not in card
     assert 'base_model: "someone/other-xl"' in said
     assert "AutoencoderKL.from_pretrained('someone/vae', torch_dtype=torch.bfloat16)" in said
 

@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 
 from tests.trainer.conftest import make_run
 from trainer.checkpoints.snapshot import save_checkpoint
+from trainer.contract.basemodel.inspect import small_model
 from trainer.contract.run.exports import BESIDE, DIFFUSERS, FILES, OLD_DIFFUSERS, SAMPLE, paths_of
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig
@@ -71,7 +72,7 @@ def test_the_headers_have_what_interfaces_show_and_the_same_answers_give_the_sam
     settings: Callable[..., TrainConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1800000000")
-    own = settings(model__clip_skip=1, export__author="Ann", train__accumulation=2)
+    own = settings(model__base=str(small_model()), model__clip_skip=1, export__author="Ann", train__accumulation=2)
     folder, _ = exported(own, tmp_path / "one")
     found = header(folder / "toy.safetensors")
     assert json.loads(found["ss_tag_frequency"])["toy"] == {
