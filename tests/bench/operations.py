@@ -21,7 +21,7 @@ from tests.trainer.full_depth import Operations, full_depth_inputs, full_depth_u
 from trainer.contract.settings.config import TrainConfig
 from trainer.model.adapters import add_lora
 from trainer.model.fused.unet import FusedUnet
-from trainer.step.optimizer import FlatProdigy
+from trainer.step.prodigy import FlatProdigy
 from trainer.step.trainee import lora_group
 from trainer.step.working_copy import WorkingCopy
 

@@ -8,6 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+# of the numbers in a flat buffer; a checkpoint of before has no word of it, and the order of FlatGroup.declared
+LAYOUT = 1
+
+Rates = dict[str, dict[str, float | None]]  # lr, d and the effective rate by the name of the group
+
 
 @dataclass
 class FlatGroup:

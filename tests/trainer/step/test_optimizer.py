@@ -13,13 +13,16 @@ from prodigyopt import Prodigy
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from tests.bench.activations import Alive
 from trainer.contract.settings.config import TrainConfig
 from trainer.step.flat_group import FlatGroup
-from trainer.step.optimizer import FlatAdamW, FlatAdamW8bit, FlatProdigy, Optimizer, make_optimizer, rate_factor
+from trainer.step.optimizer import FlatAdamW, FlatAdamW8bit, Optimizer, make_optimizer, rate_factor
+from trainer.step.prodigy import PIECE, FlatProdigy
 
 STEPS, DECAY = 150, 0.01
 Pair = tuple[float, float]  # the rates of the first group and the second
 EQUAL = (1.0, 1.0)
+WARM = {"use_bias_correction": True, "safeguard_warmup": True}
 
 
 class CountOps(TorchDispatchMode):
@@ -124,6 +127,28 @@ def test_flat_prodigy_does_what_prodigyopt_does(own: dict, rates: Pair) -> None:
     assert estimates == pytest.approx(expected_estimates, rel=2e-4)
     for found, one in zip(values, expected, strict=True):
         assert torch.allclose(found, one, rtol=1e-4, atol=2e-6)
+
+
+def test_a_large_lora_is_taken_piece_by_piece_in_little_memory() -> None:
+    start, size = torch.Generator().manual_seed(0), 2 * PIECE + 1000
+    ours, theirs = (nn.Parameter(one) for one in torch.randn(size, generator=start).div(10).repeat(2, 1))
+    group = FlatGroup.of("unet", {"all": ours}, 1.0, DECAY)
+    optimizer = FlatProdigy([group], config(prodigy={"d0": 1e-4}))
+    with redirect_stdout(io.StringIO()):
+        reference = Prodigy([theirs], lr=1.0, weight_decay=DECAY, betas=(0.9, 0.99), d0=1e-4, **WARM)
+    for _ in range(6):
+        theirs.grad = (theirs.detach() - 0.5) * torch.rand(size, generator=start)
+        ours.grad.copy_(theirs.grad)
+        optimizer.step(1.0)
+        reference.step()
+    assert float(optimizer.estimate()) == pytest.approx(reference.param_groups[0]["d"], rel=1e-4)
+    assert float(optimizer.estimate()) > 1e-4  # it has grown
+    assert torch.allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+    alive = Alive()
+    alive.know([*optimizer.state_tensors().values(), group.data, group.grad])
+    with alive:
+        optimizer.step(1.0)
+    assert alive.peak < 24 * PIECE < 12 * size
 
 
 def test_a_prodigy_step_never_waits_for_the_device() -> None:

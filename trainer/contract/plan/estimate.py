@@ -37,7 +37,7 @@ SDXL_BLOCKS = {"up_blocks.0.attentions.0": 14.1e6 / 64, "up_blocks.0.attentions.
 # Of Prodigy's state of 16 bytes a number two parts shrink with slice_p (trainer.md). With slice_p the place of each
 # number that it looks at is kept as well, in 8 bytes; no checkpoint holds that.
 PRODIGY_SLICED, PRODIGY_INDEX = 8, 8
-SCRATCH_SLICED = 12  # bytes a number in a step, where OPTIMIZERS has Prodigy's without slice_p
+SCRATCH_SLICED = 8  # bytes a number in a step, where OPTIMIZERS has Prodigy's without slice_p
 # What is alive at the fullest moment of a forward and backward pass beyond weights and gradients, in bytes for one
 # picture of 1024 px in half precision: counted on the full-size unet with a LoRA of rank 32 on the attention by
 # tests/bench/activations.py, by gradient checkpointing. It grows as the batch (4: 3.96 times) and as the pixels
