@@ -70,9 +70,10 @@ class Comparison:
 
 
 def facts_of(run: RunDir) -> ComparedRun:
-    """Read one run; a long log takes a second or two."""
+    """Read one run; a long log takes a second or two. Raises OSError."""
     history, spent = History(), _Spent()
     tail = Tail(run.events)
+    tail.refuse_unreadable()
     while events := tail.read():
         history.absorb(events)
         for event in events:

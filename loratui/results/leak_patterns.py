@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from trainer.contract.basemodel.hub_cache import hub_login
 from trainer.contract.run.rundir import home_folder
 
 Code = Literal["token", "key", "password", "email", "address", "host", "home", "metadata", "file"]
@@ -210,10 +211,7 @@ def _known_secrets() -> Iterator[tuple[str, str]]:
         if SECRET_NAMES & set(name.upper().split("_")) and not value.startswith("/"):
             yield from _long_enough(value, name)
     home = home_folder()
-    hub = Path(
-        os.environ.get("HF_TOKEN_PATH") or Path(os.environ.get("HF_HOME") or home / ".cache/huggingface") / "token"
-    )
-    yield from _long_enough(_start_of(hub), "the hub's login")
+    yield from _long_enough(_start_of(hub_login()), "the hub's login")
     try:
         hosts = netrc.netrc(os.environ.get("NETRC") or home / ".netrc").hosts
     except (OSError, netrc.NetrcParseError, UnicodeDecodeError):

@@ -19,9 +19,9 @@ from trainer.contract.documents.toml_keys import MOST_KEYS, TooMuch, key_places
 @pytest.mark.parametrize(
     ("raw", "said"),
     [
-        (b"", "it is no JSON (line 1 column 1)"),
-        (b'{\n"a": 1,\n}', "it is no JSON (line 3 column 1)"),
-        (b"\0", "it is no JSON (line 1 column 1)"),
+        (b"", "it is not valid JSON (line 1 column 1)"),
+        (b'{\n"a": 1,\n}', "it is not valid JSON (line 3 column 1)"),
+        (b"\0", "it is not valid JSON (line 1 column 1)"),
         (b'{"a": "\xff"}', "it is not text in UTF-8 (byte 7)"),
         (b"[1]", "it holds a list where an object is expected"),
         (b"null", "it holds nothing where an object is expected"),
@@ -55,9 +55,9 @@ def test_bytes_of_a_file_name_and_infinity_come_through_where_they_are_meant() -
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("a = 1\nb = [", "it is no TOML"),
-        ("a = 1\nb = 2 c", "it is no TOML (line 2, column 7)"),
-        ("a = 1\na = 2", "it is no TOML"),
+        ("a = 1\nb = [", "it is not valid TOML"),
+        ("a = 1\nb = 2 c", "it is not valid TOML (line 2, column 7)"),
+        ("a = 1\na = 2", "it is not valid TOML"),
         (".".join("a" * 20_000) + " = 1", "it has a key of more than 16 parts (line 1)"),
         ("[" + " . ".join("a" * 20_000) + "]", "it has a key of more than 16 parts (line 1)"),
         ("\n".join(f"k{one} = 1" for one in range(60_000)), "it holds more than 5,000 keys"),
@@ -66,7 +66,7 @@ def test_bytes_of_a_file_name_and_infinity_come_through_where_they_are_meant() -
         ("a = " + "{a = " * 10_000 + "1" + "}" * 10_000, "it is nested deeper than 64 levels (line 1)"),
         ("a = " + "9" * 400, "it holds a number that is too large"),
         ("a = " + "9" * 5000, "it holds a number that is too large"),
-        ("a = 2026-13-45", "it is no TOML (line 1, column 9)"),
+        ("a = 2026-13-45", "it is not valid TOML (line 1, column 9)"),
         ("a = 1\0", "it is not text"),
     ],
 )

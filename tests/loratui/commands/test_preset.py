@@ -28,7 +28,7 @@ def test_saved_listed_shown_used_deleted(loratui: LoraTUI, answers_file: Path, f
     listed = loratui("preset", "list")
     assert listed.stdout.startswith("mine                    yours  Yours, saved ")
     assert "\nface " in listed.stdout and "\nface/75x " in listed.stdout
-    assert listed.stderr.startswith("! bad.toml is left out: not valid TOML")
+    assert listed.stderr.startswith("! bad.toml is left out: it is not valid TOML")
     shown = loratui("preset", "show", "mine").stdout
     assert "mine (yours): Quick look" in shown and "train.rank = 4\n    yours, saved " in shown
     assert "pictures" not in shown.partition("values:")[2]  # the folder is in no preset

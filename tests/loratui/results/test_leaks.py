@@ -80,7 +80,9 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A machine with a name of its own and nobody's secrets."""
     monkeypatch.setattr(leak_patterns.platform, "node", lambda: "atelier-7.lan")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    for name in ("HF_TOKEN", "HF_HOME", "HF_TOKEN_PATH", "NETRC"):
+    # the library asks for the home when it is first imported, which may be another test's
+    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "home/.cache/huggingface/token"))
+    for name in ("HF_TOKEN", "NETRC"):
         monkeypatch.delenv(name, raising=False)
 
 

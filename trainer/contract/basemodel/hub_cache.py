@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from trainer.contract.basemodel.weights import part_weights, variants, weights_of
+from trainer.contract.documents.regular import read_bytes
 
 TOKENIZERS = ("tokenizer", "tokenizer_2")
+LONGEST_REF = 256  # bytes
 COMMIT = re.compile(r"[0-9a-f]{40}")
 CORE = ("unet", "text_encoder", "text_encoder_2")  # the parts with weights that nothing stands in for
 TOKENIZER_FILES = ("vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "tokenizer.json")
@@ -20,6 +22,13 @@ def hub_cache() -> Path:
     from huggingface_hub import constants
 
     return Path(constants.HF_HUB_CACHE)
+
+
+def hub_login() -> Path:
+    """The file that holds the token of the hub's own login; from huggingface_hub too."""
+    from huggingface_hub import constants
+
+    return Path(constants.HF_TOKEN_PATH)
 
 
 def repo_folder(repo: str) -> Path:
@@ -35,10 +44,8 @@ def snapshot(repo: str, revision: str = "") -> Path | None:
     folder = repo_folder(repo)
     commit = revision
     if not COMMIT.fullmatch(revision):
-        try:
-            commit = (folder / "refs" / (revision or "main")).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            return None
+        named = read_bytes(folder / "refs" / (revision or "main"), LONGEST_REF).value
+        commit = (named or b"").decode("ascii", "replace").strip()
     there = folder / "snapshots" / commit
     return there if COMMIT.fullmatch(commit) and there.is_dir() else None
 

@@ -11,7 +11,7 @@ U = TypeVar("U")
 
 @dataclass(frozen=True)
 class Document(Generic[T]):
-    """A value, or None with a reason: words that go on after the name of the file ("it is no JSON: line 3")."""
+    """A value, or None with a reason: words that go on after the file's name, such as "it is not valid JSON"."""
 
     value: T | None
     reason: str = ""

@@ -132,4 +132,4 @@ def _trouble(form: str, error: Exception) -> Document[U]:
     found = _PLACE.search(whole)
     at = f" ({found[0]})" if found else ""
     said = re.split(r":? (?:\(at )?line \d| \(at end", whole)[0] if isinstance(error, ValueError) else ""
-    return Document(None, f"it is no {form}{at}", line=int(found[1]) if found else 0, said=said)
+    return Document(None, f"it is not valid {form}{at}", line=int(found[1]) if found else 0, said=said)

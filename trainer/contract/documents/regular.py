@@ -54,7 +54,7 @@ def open_regular(path: Path, root: Path | None = None) -> int:
     if not stat.S_ISREG(mode):
         os.close(descriptor)
         kind = next((words for is_kind, words in KINDS if is_kind(mode)), "a device")
-        raise OSError(errno.EINVAL, f"it is {kind} and not a file")
+        raise OSError(errno.EINVAL, f"it is {kind} and not a file", str(path))
     return descriptor
 
 

@@ -146,6 +146,11 @@ class Tail:
         self._rest = b""
         self._in_long = False  # the start of a line that is too long was let go
 
+    def refuse_unreadable(self) -> None:
+        """Raises OSError where something stands in the log's place that cannot be read; it counts as empty else."""
+        with suppress(FileNotFoundError):
+            os.close(open_regular(self._path, self._path.parent))
+
     @property
     def read_part(self) -> float:
         """How much of the log was read, from 0 to 1; an empty or absent one counts as read."""
