@@ -26,6 +26,7 @@ from trainer.contract.run import exits
 from trainer.contract.run.events import VERSION, EventLog, SilentLog
 from trainer.contract.run.lock import AlreadyRunning, RunLock
 from trainer.contract.run.queue import leave
+from trainer.contract.run.replacement import put_back
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.run.trainer_start import pass_on
 from trainer.contract.settings.config import TrainConfig, config_sha, load_config
@@ -125,6 +126,7 @@ def _train(config: TrainConfig, run: RunDir, log: EventLog, began: float, starte
     from trainer.commands import Requests, Stop
     from trainer.ground.machine import gpu_memory, gpu_name, versions
 
+    put_back(run.checkpoints, run.path)
     requests = Requests(run, log, started, lock.note)
     found = newest_checkpoint(run)
     world = _prepare_torch(config)
@@ -216,7 +218,7 @@ def _tell(error: BaseException, log: EventLog, began: float) -> int:
     from trainer.failures import details, explain
 
     kind, message, advice = explain(error)
-    if kind not in ("data", "usage", "disk"):
+    if kind not in ("data", "usage", "disk", "moved"):
         traceback.print_exception(error)
     found = {**_vram(), **details(error)}
     log.emit("error", kind="data" if kind == "usage" else kind, message=message, advice=advice, **found)

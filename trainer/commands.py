@@ -15,6 +15,7 @@ from trainer.contract.run.queue import goes_on_words
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.run.trainer_start import pass_on
 from trainer.ground.full_disk import FullDisk
+from trainer.ground.whereabouts import Whereabouts
 
 Done = tuple[bool, str]  # whether a command went well, and what to say of it
 
@@ -46,6 +47,7 @@ class Requests:
         `note` says to those who look at the run's lock what keeps it from its work.
         """
         self._inbox, self._log, self._run = Inbox(run), log, run
+        self._place = Whereabouts(run.path)
         self._disk = FullDisk(log, note)
         self._signal: str | None = None
         for command in self._inbox.take(before=since):
@@ -62,7 +64,11 @@ class Requests:
         self._signal = signal.Signals(number).name
 
     def check(self) -> None:
-        """Between two pictures of a preparation: raises Stop if a stop was asked for; other commands wait."""
+        """Between two pictures of a preparation: raises Stop if a stop was asked for; other commands wait.
+
+        Raises FolderGone.
+        """
+        self.check_place()
         waiting = [one for one in self._inbox.waiting() if one.cmd in ("stop", "abort")]
         if not waiting and self._signal is None:
             return
@@ -74,7 +80,9 @@ class Requests:
         raise Stop(save=False)
 
     def look(self, save: Save, sample: Sample, is_settled: Callable[[], bool] = lambda: True) -> None:
-        """Do what was asked since the last look; waits while paused, and while the disk is full. Raises Stop.
+        """Do what was asked since the last look; waits while paused, and while the disk is full.
+
+        Raises Stop, and FolderGone if the run's folder is not where it was.
 
         `save` and `sample` do their work and return whether it went well and what to say of it; `sample` takes a
         prompt or None for all, and whether to draw it from now on, or None for once. `is_settled` tries to write what
@@ -82,6 +90,7 @@ class Requests:
         """
         paused = False
         while True:
+            self.check_place()
             if self._signal is not None:
                 raise Stop(save=True)
             commands = self._inbox.take()
@@ -95,6 +104,10 @@ class Requests:
             if self._disk.has_room(is_settled) and not paused:
                 return
             time.sleep(PAUSE_LOOK)
+
+    def check_place(self) -> None:
+        """Raise FolderGone if the run's folder was moved or removed: nothing is to be written at its old place."""
+        self._place.check()
 
     def close(self) -> None:
         """Answer what nobody will do any more: the run is over."""

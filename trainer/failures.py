@@ -50,11 +50,12 @@ def details(error: BaseException) -> dict[str, Any]:
 
 
 def explain(error: BaseException) -> Explained:
-    """Kind (oom, nan, data, usage, disk, signal, exception), message and advice of whatever ended a run."""
+    """Kind (oom, nan, data, usage, disk, moved, signal, exception), message and advice of whatever ended a run."""
     if isinstance(error, DataError):
         return "data", str(error), ["repair or skip the pictures named, then start again"]
     from trainer.checkpoints.snapshot import CannotSave, OtherRun
     from trainer.ground.full_disk import NotSaved
+    from trainer.ground.whereabouts import FolderGone
     from trainer.ground.world import Uneven
     from trainer.inputs import SettingsError
     from trainer.model.adapters import UnknownBlock
@@ -79,6 +80,9 @@ def explain(error: BaseException) -> Explained:
             return "usage", str(error), ["correct the setting and start again"]
         case CannotSave() | NotSaved():
             return "disk", str(error), [_ROOM]
+        case FolderGone():
+            advice = ["'loratui resume' with its new place goes on"] if error.now else ["start a new run"]
+            return "moved", str(error), advice
         case NotFetched():
             return "disk" if error.full else "usage", str(error), error.advice
         case _ if is_full(error):

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -24,11 +25,12 @@ from trainer.export.files import export_run
 from trainer.ground.caches import caches_of
 from trainer.ground.full_disk import NotSaved, until_written
 from trainer.ground.machine import memory_now
+from trainer.ground.whereabouts import FolderGone
 from trainer.ground.world import World
 from trainer.inputs import read_inputs
 from trainer.model.download import bring
 from trainer.model.parts import Parts, checkpoint_activations, fix_pooling, load_parts, pick_device
-from trainer.model.prompts import PromptCache, too_long
+from trainer.model.prompts import PromptCache, warn_of_long
 from trainer.resumption import check_run
 from trainer.samples.class_pictures import class_pictures
 from trainer.samples.prompt_list import PromptList
@@ -137,10 +139,7 @@ class Run:
     def _cached_prompts(self) -> PromptCache:
         """Encode what is constant from the start; without new tokens that is everything, and the encoders go."""
         words, write = self._all_prompts(), self.trainee.vocabulary.write
-        for tokenizer in self.parts.tokenizers[:1]:
-            for prompt, length in too_long(tokenizer, [write(one) for one in words]):
-                message = f"a prompt of {length} tokens is cut at {tokenizer.model_max_length}: {prompt}"
-                self.log.emit("warn", code="prompt-cut", message=message, advice="shorten it")
+        warn_of_long(self.parts.tokenizers[0], [write(one) for one in words], self.log)
         cache = PromptCache(self.parts, self.caches / "prompts")
         if not self.trainee.text_layers:
             cache.add([one for one in words if write(one) == one], keep=True)
@@ -172,7 +171,16 @@ class Run:
     # -- the steps ------------------------------------------------------------------------------------------------
 
     def train(self) -> RunEnd:
-        """All steps that are left, then the files. Raises NotFinite, CannotSave, NotSaved, OSError."""
+        """All steps that are left, then the files. Raises NotFinite, CannotSave, NotSaved, FolderGone, OSError."""
+        try:
+            return self._train()
+        except FolderGone as gone:
+            if gone.now is None or not self.done:
+                raise
+            self.saver = Saver(RunDir(gone.now), self.log, self.config.train.keep_checkpoints)
+            raise FolderGone(gone.now, self.done if self._save().wait() else None) from None
+
+    def _train(self) -> RunEnd:
         train, samples, saves = self.config.train, set(sample_steps(self.config)), set(checkpoint_steps(self.config))
         if self.done < train.steps and self.world.main:
             try_room(self.run, self.trainee.checkpoint_bytes(self.config))
@@ -189,8 +197,7 @@ class Run:
                     self._save()
                 if self.done in samples and self.done < train.steps and self.world.main:
                     self.sampler.make(self.done)
-            self.saver.wait()
-            if self.saver.refused is not None:
+            if not self.saver.wait():
                 self._wait_until(self.saver.is_settled)
         except Stop as stop:
             return self._stopped(stop.save)
@@ -206,12 +213,15 @@ class Run:
 
     def _look(self) -> None:
         """Do what was asked for. Rank 0 hears it and tells the others whether the run goes on; raises Stop."""
-        ending = 0
+        heard: Stop | FolderGone | None = None
         try:
             self._wait_until(self.saver.is_settled)
-        except Stop as stop:
-            ending = 1 if stop.save else 2
+        except (Stop, FolderGone) as error:
+            heard = error
+        ending = 0 if heard is None else 1 if isinstance(heard, Stop) and heard.save else 2
         ending = self.world.told(ending, self.parts.device)
+        if heard is not None:
+            raise heard
         if ending:
             raise Stop(save=ending == 1)
 
@@ -253,8 +263,9 @@ class Run:
 
     # -- what is kept ---------------------------------------------------------------------------------------------
 
-    def _save(self) -> None:
+    def _save(self) -> Saver:
         self.saver.save(replace(self.trainee.snapshot(self.done, self.identity), loss_scale=self.stepper.loss_scale()))
+        return self.saver
 
     def _measure_if_due(self) -> None:
         """At a checkpoint: unless so little was trained since the last time that measuring would slow the run down."""
@@ -272,20 +283,15 @@ class Run:
 
     def _save_asked(self) -> tuple[bool, str]:
         self._measure_if_due()
-        self._save()
-        saved = self.saver.wait()
+        saved = self._save().wait()
         return saved, f"saved at step {self.done}" if saved else "not saved: the disk refused it"
-
-    def _sample_asked(self, prompt: str | None, keep: bool | None) -> tuple[bool, str]:
-        return self.sampler.asked(self.done, prompt, keep)
 
     def _stopped(self, save: bool) -> RunEnd:
         if not save or not self.done or not self.world.main:
             return RunEnd("stopped", self.done, ())
         self.saver.wait()
         if not self.run.checkpoint(self.done).exists():
-            self._save()
-            self.saver.wait()
+            self._save().wait()
         if self.saver.refused is not None:
             raise NotSaved(f"step {self.done}", newest_checkpoint(self.run).step)
         return self._finish("stopped", pictures=False)
@@ -321,6 +327,8 @@ class Run:
         size = self.parts.unet.config.layers_per_block
 
         def write() -> list[str]:
+            if self.requests is not None:
+                self.requests.check_place()
             return export_run(self.run, self.config, self.trainee, self.plan.items, size, self.done)
 
         if not patient or self.requests is None:
@@ -335,7 +343,7 @@ class Run:
     def _wait_until(self, is_settled: Callable[[], bool]) -> None:
         """Do what is asked, and wait for room on the disk. Raises Stop."""
         if self.requests is not None:
-            self.requests.look(self._save_asked, self._sample_asked, is_settled)
+            self.requests.look(self._save_asked, partial(self.sampler.asked, self.done), is_settled)
 
     def _phase(self, name: str, done: int, total: int) -> None:
         self.log.emit("phase", name=name, done=done, total=total)

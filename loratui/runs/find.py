@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +16,11 @@ from trainer.contract.documents.json_lines import parse_line, parse_lines
 from trainer.contract.documents.regular import is_file, open_regular
 from trainer.contract.run.checkpoint_files import LORA, MANIFEST, OPTIMIZER, read_manifest
 from trainer.contract.run.lock import is_held, lock_holder
-from trainer.contract.run.rundir import RunDir, State, run_state
+from trainer.contract.run.rundir import RunDir, State, checkpoint_folders, run_state
 
 RUNS = Path("runs")
 WINDOW = 1 << 16  # bytes looked at from each end of events.jsonl
 START_GRACE = 60.0  # seconds in which a trainer that has logged nothing yet counts as starting
-
-
-_CHECKPOINT = re.compile(r"step-([0-9]+)")
 
 
 class RunNotFound(Refusal):
@@ -100,16 +96,17 @@ def lock_note(run: RunDir) -> str:
 
 def saved_steps(run: RunDir) -> tuple[int, ...]:
     """The steps of the checkpoints on disk, oldest first; whether they are whole, the trainer finds out."""
-    try:
-        names = [one.name for one in run.checkpoints.iterdir() if is_file(one / MANIFEST)]
-    except OSError:
-        return ()
-    return tuple(sorted(int(found[1]) for name in names if (found := _CHECKPOINT.fullmatch(name))))
+    return tuple(_saved(run))
 
 
 def resumable_steps(run: RunDir) -> tuple[int, ...]:
     """Those of the saved steps that hold the optimizer's state, so that a run can go on from them; oldest first."""
-    return tuple(step for step in saved_steps(run) if not _lightened(run.checkpoint(step)))
+    return tuple(step for step, folder in _saved(run).items() if not _lightened(folder))
+
+
+def _saved(run: RunDir) -> dict[int, Path]:
+    found = reversed(checkpoint_folders(run).items())
+    return {step: folder for step, folder in found if is_file(folder / MANIFEST)}
 
 
 def _lightened(checkpoint: Path) -> bool:

@@ -21,6 +21,7 @@ from trainer.contract.run.rundir import RunDir
 
 def test_only_the_optimizers_state_of_older_checkpoints_goes_and_a_kill_leaves_them_valid(tmp_path: Path) -> None:
     run = RunDir(tmp_path / "run")
+    run.path.mkdir()
     for step in (2, 4, 6):
         tensors = {"a": torch.full((2,), float(step))}
         save_checkpoint(run, Snapshot(step, tensors, tensors, tensors, {"settings": {"train.seed": 0}}))

@@ -340,9 +340,9 @@ def test_generated_class_pictures_are_kept_and_not_mixed_into_the_persons_folder
 def test_a_disk_that_refuses_a_checkpoint_is_a_warning_and_the_old_one_stays(pictures: Path, tmp_path: Path) -> None:
     own = make_config(pictures, train__steps=6, train__checkpoint_every=2)
     run = make_run(tmp_path / "run", own)
-    # a file where the folder of the second checkpoint is written aside: it cannot be made, whoever runs the tests
+    # a file where the folder of the second checkpoint must be: no folder takes its place, whoever runs the tests
     run.checkpoints.mkdir()
-    (run.checkpoints / ".step-000004.part").write_text("in the way")
+    (run.checkpoints / "step-000004").write_text("in the way")
     events = train(run)
     assert [event["step"] for event in of(events, "checkpoint")] == [2, 6]
     assert [event["code"] for event in of(events, "warn")] == ["checkpoint-failed"]

@@ -304,7 +304,7 @@ def test_trap_25_a_signal_a_full_disk_and_a_nan_lose_nothing(pictures: Path, tmp
     assert all((run.export / name).is_file() for name in FILES)
     live = begin(run.path, own)
     saver = Saver(run, live.log, keep=1)
-    (run.checkpoints / f".step-{last + 1:06d}.part").write_text("a file where the folder must be made")
+    (run.checkpoints / f"step-{last + 1:06d}").write_text("a file where the folder must be")
     for step, kept in ((last + 1, last), (last + 2, last + 2)):  # the old one goes when the new one is there
         saver.save(live.trainee.snapshot(step, live.identity))
         assert saver.wait() == (step == kept)

@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -19,20 +18,27 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from trainer.contract.basemodel.headers import BadHeader, read_header
-from trainer.contract.documents.regular import open_regular
-from trainer.contract.entries import make_private, write_atomic
+from trainer.contract.documents.regular import open_regular, read_bytes
+from trainer.contract.entries import folder_aside, make_private, open_file, opened_folder, write_atomic
 from trainer.contract.run.changes import is_free, plain
-from trainer.contract.run.checkpoint_files import EMBEDDINGS, LORA, OPTIMIZER, STATE, read_manifest, read_state
+from trainer.contract.run.checkpoint_files import (
+    EMBEDDINGS,
+    LORA,
+    MANIFEST,
+    OPTIMIZER,
+    STATE,
+    read_manifest,
+    read_state,
+)
 from trainer.contract.run.disk import is_full, keep_room
 from trainer.contract.run.events import EventLog, SilentLog
-from trainer.contract.run.rundir import RunDir
+from trainer.contract.run.replacement import replace_folder
+from trainer.contract.run.rundir import RunDir, checkpoint_folders
 from trainer.contract.settings.config import BY_KEY, with_dora_axis
 from trainer.contract.units import in_bytes
 
 VERSION = 1
 FILES = (LORA, EMBEDDINGS, OPTIMIZER, STATE)
-
-_NAME = re.compile(r"step-[0-9]+")
 
 CANNOT_PROMISE = (errno.ENOSYS, errno.EOPNOTSUPP)  # a file system, or a system, that keeps no room
 
@@ -111,60 +117,52 @@ def save_checkpoint(run: RunDir, snapshot: Snapshot) -> tuple[Path, int]:
     """
     if snapshot.optimizer is None:
         raise ValueError(f"the snapshot of step {snapshot.step} has no optimizer state to be written")
-    make_private(run.checkpoints)
-    final = run.checkpoint(snapshot.step)
-    aside = run.checkpoints / f".{final.name}.part"
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(mode=0o700)
-    try:
-        size = _write_all(aside, snapshot)
-        # a folder cannot be renamed over another one: the old one steps aside first, and goes last
-        old = run.checkpoints / f".{final.name}.old"
-        shutil.rmtree(old, ignore_errors=True)
-        if final.exists():
-            final.rename(old)
-        aside.rename(final)
-        shutil.rmtree(old, ignore_errors=True)
-        _sync(run.checkpoints)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise
+    final, contents = run.checkpoint(snapshot.step), _contents(snapshot)
+    size = sum(map(len, contents.values()))
+    if not _holds(final, contents):
+        with folder_aside(final, run.path) as aside:
+            _write_all(aside, contents, run.path)
+            replace_folder(aside, final, run.path)
     return final, size
 
 
-def _write_all(folder: Path, snapshot: Snapshot) -> int:
+def _contents(snapshot: Snapshot) -> dict[str, bytes]:
+    """The files of a checkpoint, by name."""
     assert snapshot.optimizer is not None
     state = {"version": VERSION, "step": snapshot.step, "identity": snapshot.identity}
     if snapshot.loss_scale is not None:
         state["loss_scale"] = asdict(snapshot.loss_scale)
-    contents = {
-        "lora.safetensors": save(snapshot.lora),
-        "embeddings.safetensors": save(snapshot.embeddings),
+    return {
+        LORA: save(snapshot.lora),
+        EMBEDDINGS: save(snapshot.embeddings),
         OPTIMIZER: save(snapshot.optimizer),
-        "state.json": json.dumps(state, indent=1).encode(),
+        STATE: json.dumps(state, indent=1).encode(),
     }
-    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
-    for name, data in contents.items():
-        _write(folder / name, data)
-    _write(folder / "manifest.json", json.dumps(hashes, indent=1).encode())
-    _sync(folder)
-    return sum(map(len, contents.values()))
 
 
-def _write(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+def _holds(folder: Path, contents: dict[str, bytes]) -> bool:
+    """Whether that very checkpoint is there, whole: saved again at the same step, it stays as it is."""
+    if read_manifest(folder).value != _hashes(contents):
+        return False
+    root = folder.parent.parent  # the run's folder
+    return all(read_bytes(folder / name, len(data), root).value == data for name, data in contents.items())
 
 
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _hashes(contents: dict[str, bytes]) -> dict[str, str]:
+    return {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
+
+
+def _write_all(folder: Path, contents: dict[str, bytes], root: Path) -> None:
+    """The files, and last the manifest of their hashes, all on disk."""
+    manifest = json.dumps(_hashes(contents), indent=1).encode()
+    for name, data in {**contents, MANIFEST: manifest}.items():
+        descriptor = open_file(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, root=root)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    with opened_folder(folder, root) as opened:
+        os.fsync(opened)
 
 
 def drop_old(run: RunDir, keep: int, written: int) -> None:
@@ -199,15 +197,12 @@ def _manifest(folder: Path) -> dict[str, str]:
 
 def list_checkpoints(run: RunDir) -> list[Path]:
     """The folders of all checkpoints, newest first."""
-    if not run.checkpoints.is_dir():
-        return []
-    found = [path for path in run.checkpoints.iterdir() if path.is_dir() and _NAME.fullmatch(path.name)]
-    return sorted(found, key=step_of, reverse=True)
+    return list(checkpoint_folders(run).values())
 
 
 def step_of(folder: Path) -> int:
-    """The step of a checkpoint's folder, step-000300."""
-    return int(folder.name.removeprefix("step-"))
+    """The step of a checkpoint's folder, step-000300, or .step-000300.old."""
+    return int(re.sub(r"\D", "", folder.name))
 
 
 def load_checkpoint(folder: Path) -> Snapshot:

@@ -12,14 +12,16 @@ from PIL import Image
 from safetensors.torch import save as save_any_order
 
 from trainer.contract.basemodel.unet_names import within
-from trainer.contract.entries import make_private, write_atomic
+from trainer.contract.entries import folder_aside, make_private, write_atomic
 from trainer.contract.run.changes import read_changes
 from trainer.contract.run.exports import CARD, FILES, PICTURE, SAMPLE, WORDS, embedding_names
+from trainer.contract.run.replacement import put_back
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.prompts import sample_pictures
 from trainer.data.dataset import Item
 from trainer.export.card import model_card
+from trainer.export.delivery import deliver
 from trainer.export.header import BUNDLED, Told, embeddings_header, kohya_header, trigger_phrase, usage_hint
 from trainer.export.keys import diffusers_key, diffusers_magnitude, kohya_key
 from trainer.export.proof import prove_diffusers, prove_embeddings, prove_kohya
@@ -43,13 +45,14 @@ def export_run(
     """Write and prove all files into `folder` (the run's export); returns their paths, relative to the run if inside.
 
     Raises ExportMismatch if a file read back is not the model, and OSError; the files of an earlier export stay
-    until the new ones are proved.
+    until the new ones are proved, and take their place all at once.
     """
     folder = folder or run.export
-    aside = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(aside, ignore_errors=True)
-    make_private(aside)
-    try:
+    root = run.path if folder.is_relative_to(run.path) else folder.parent
+    if root != run.path:
+        make_private(root)
+    put_back(folder.parent, root)
+    with folder_aside(folder, root) as aside:
         shown = _copy_samples(run, aside, len(sample_pictures(config)), step)
         picture = small_jpeg(aside / shown[0]) if shown else None
         told = Told(items, step, trainee.prediction, picture)
@@ -58,9 +61,7 @@ def export_run(
         write_companions(aside, config, aside / shown[0] if shown else None)
         card = model_card(config, len(items), step, shown, read_changes(run))
         write_atomic(aside / CARD, card, mode=0o644)
-        return _move_all(aside, folder, run)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        return deliver(aside, folder, run, root)
 
 
 def _write_loras(folder: Path, config: TrainConfig, trainee: Trainee, told: Told, layers_per_block: int) -> None:
@@ -212,21 +213,4 @@ def _copy_samples(run: RunDir, folder: Path, pictures: int, step: int) -> list[s
         name = SAMPLE.pattern.format(number=path.stem.rpartition("-")[2])
         shutil.copyfile(path, folder / name)
         names.append(name)
-    return names
-
-
-def _move_all(aside: Path, folder: Path, run: RunDir) -> list[str]:
-    """Put the files in place, those of inner folders first; a file where an older export had it goes."""
-    make_private(folder)
-    names, made = [], set()
-    files = [path for path in aside.rglob("*") if path.is_file()]
-    for path in sorted(files, key=lambda one: (-len(one.parts), one)):
-        final = folder / path.relative_to(aside)
-        make_private(final.parent)
-        path.replace(final)
-        made.add(final)
-        names.append(str(final.relative_to(run.path)) if final.is_relative_to(run.path) else str(final))
-    for one in FILES:
-        if one.formerly and folder / one.formerly not in made:
-            (folder / one.formerly).unlink(missing_ok=True)
     return names

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from trainer.checkpoints.snapshot import Snapshot, load_checkpoint, newest_checkpoint
 from trainer.contract.run.exports import FOR_DIFFUSERS, KOHYA, embedding_names
-from trainer.contract.run.rundir import RunDir
+from trainer.contract.run.rundir import RunDir, checkpoint_folders
 from trainer.contract.settings.config import TrainConfig, load_config
 from trainer.export.keys import diffusers_key, diffusers_magnitude, kohya_key
 from trainer.model.adapters import DoraLinear
@@ -46,10 +46,11 @@ def open_run(run: RunDir) -> Trained:
 def find_checkpoint(run: RunDir, step: int | None) -> Snapshot:
     """The checkpoint at `step`, or the newest whole one. Raises NothingTrained or Damaged."""
     if step is not None:
-        if not run.checkpoint(step).is_dir():
-            kept = sorted(path.name for path in run.checkpoints.glob("step-*"))
+        folders = checkpoint_folders(run)
+        if step not in folders:
+            kept = [run.checkpoint(one).name for one in sorted(folders)]
             raise NothingTrained(f"there is no checkpoint of step {step}; there are: {', '.join(kept) or 'none'}")
-        return load_checkpoint(run.checkpoint(step))
+        return load_checkpoint(folders[step])
     found = newest_checkpoint(run)
     if found.snapshot is None:
         raise NothingTrained("; ".join(found.damaged) or f"'{run.path.name}' has no checkpoint yet")

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from trainer.contract.entries import make_private, write_atomic
+from trainer.contract.run.events import EventLog, SilentLog
 from trainer.ground.machine import to_device
 from trainer.model.parts import Parts
 
@@ -41,6 +42,13 @@ def too_long(tokenizer: Any, prompts: list[str]) -> list[tuple[str, int]]:
     """The prompts that lose words, with their length in tokens (BOS and EOS included)."""
     lengths = [(prompt, len(tokenizer(prompt, verbose=False).input_ids)) for prompt in prompts]
     return [(prompt, length) for prompt, length in lengths if length > tokenizer.model_max_length]
+
+
+def warn_of_long(tokenizer: Any, prompts: list[str], log: EventLog | SilentLog) -> None:
+    """Name in the log the prompts that lose words."""
+    for prompt, length in too_long(tokenizer, prompts):
+        message = f"a prompt of {length} tokens is cut at {tokenizer.model_max_length}: {prompt}"
+        log.emit("warn", code="prompt-cut", message=message, advice="shorten it")
 
 
 def encode(parts: Parts, prompts: list[str]) -> Encoded:

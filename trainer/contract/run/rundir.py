@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 State = Literal["starting", "running", "completed", "stopped", "failed", "crashed", "new", "queued"]
+
+CHECKPOINT = re.compile(r"\.step-([0-9]{1,12})\.old|step-([0-9]{1,12})")
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,20 @@ class RunDir:
     def sample(self, step: int, index: int) -> Path:
         """The full-size validation picture of prompt `index` at `step`."""
         return self.samples / f"{step:06d}-{index}.png"
+
+
+def checkpoint_folders(run: RunDir) -> dict[int, Path]:
+    """The folder of each checkpoint by its step, newest first; whether they are whole, the trainer finds out.
+
+    One that stepped aside for its successor (`.step-000300.old`) counts where a kill came before that one.
+    """
+    try:
+        names = sorted(one.name for one in os.scandir(run.checkpoints) if one.is_dir(follow_symlinks=False))
+    except OSError:
+        return {}
+    # in the order of names what stepped aside comes first: its successor counts instead
+    steps = {int(one[1] or one[2]): run.checkpoints / name for name in names if (one := CHECKPOINT.fullmatch(name))}
+    return dict(sorted(steps.items(), reverse=True))
 
 
 def home_folder() -> Path:
