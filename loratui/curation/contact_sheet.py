@@ -13,9 +13,8 @@ from loratui.errors import Refusal
 from loratui.terminal.text import plural, safe_text, show_path
 from trainer.contract.entries import write_atomic
 from trainer.contract.pictures.flatten import upright
-from trainer.contract.pictures.folder import MAX_BYTES, MAX_PIXELS
 from trainer.contract.pictures.inside import open_inside
-from trainer.contract.pictures.opening import open_image
+from trainer.contract.pictures.opening import MAX_BYTES, MAX_PIXELS, open_image
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -17,9 +17,8 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from trainer.contract.pictures.flatten import upright
-from trainer.contract.pictures.folder import MAX_BYTES, MAX_PIXELS
 from trainer.contract.pictures.inside import NotInside, open_inside
-from trainer.contract.pictures.opening import open_image
+from trainer.contract.pictures.opening import MAX_BYTES, MAX_PIXELS, open_image
 
 Key = tuple[str, int, int, int, int, str]  # path, time, bytes, width and height in px, background
 WHITE = "#ffffff"

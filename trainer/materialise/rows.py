@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from trainer.contract.documents.parsers import parse_json
-from trainer.contract.pictures.folder import MAX_BYTES, METADATA, NoDataset, list_pictures
+from trainer.contract.pictures.folder import METADATA, NoDataset, list_pictures
 from trainer.contract.pictures.formats import ENDINGS, is_picture
 from trainer.contract.pictures.inside import open_inside, read_inside, why_not_inside
+from trainer.contract.pictures.opening import MAX_BYTES
 from trainer.contract.pictures.problems import stopping
 from trainer.contract.pictures.sources import SAVED, NoColumn
 from trainer.contract.settings.config import BY_KEY

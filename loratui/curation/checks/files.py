@@ -16,10 +16,9 @@ from loratui.curation.report import Finding
 from loratui.terminal.text import safe_text
 from loratui.terminal.units import in_bytes
 from trainer.contract.pictures.flatten import upright
-from trainer.contract.pictures.folder import MAX_BYTES, MAX_PIXELS
 from trainer.contract.pictures.formats import SNIFFED, unreadable_words
 from trainer.contract.pictures.inside import MEND, NotInside, open_inside
-from trainer.contract.pictures.opening import open_image
+from trainer.contract.pictures.opening import MAX_BYTES, MAX_PIXELS, open_image
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -14,9 +14,8 @@ from loratui.curation.copies.jpeg import NotPlain, strip_jpeg
 from loratui.terminal.text import safe_text
 from loratui.terminal.units import in_bytes
 from trainer.contract.pictures.flatten import flatten, has_transparency
-from trainer.contract.pictures.folder import MAX_BYTES, MAX_PIXELS
 from trainer.contract.pictures.inside import read_inside, why_not_inside
-from trainer.contract.pictures.opening import open_image
+from trainer.contract.pictures.opening import MAX_BYTES, MAX_PIXELS, open_image
 
 if TYPE_CHECKING:
     from PIL.Image import Image

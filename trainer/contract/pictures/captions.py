@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Literal
 
+from trainer.contract.pictures.descriptions import INSIDE, words_inside
 from trainer.contract.pictures.inside import stands
 from trainer.contract.pictures.metadata import DEFAULT_COLUMN, METADATA, PictureNames, TableCaptions, captions_of
 from trainer.contract.pictures.problems import Problem
@@ -59,7 +60,8 @@ def find_captions(folder: Path, names: list[str], wanted: list[str], column: str
     A caption stands in the .txt of the picture's name, or else in the row of metadata.jsonl or metadata.csv. Where
     neither has one: in a .caption or .json of its name, in a folder captions, in the metadata of the data set's folder
     above, or in the only table of the folder that names it. `column` is that of the tables, or an ending of text files
-    (.tags), or file_name: the name itself is the caption. A file is read only where a picture still needs it.
+    (.tags), or file_name: the name itself is the caption, or inside: the description in the picture's own file. A file
+    is read only where a picture still needs it.
     """
     search = _Search(folder, names, wanted, column)
     search.text_files(own=True)
@@ -69,6 +71,7 @@ def find_captions(folder: Path, names: list[str], wanted: list[str], column: str
     for levels in range(1, ABOVE + 1):
         search.above(levels)
     search.other_tables()
+    search.inside()
     search.names()
     search.unread()
     return search.result()
@@ -138,6 +141,25 @@ class _Search:
             return
         for name, found in giving.items():
             self._take(name, found, told=True)
+
+    def inside(self) -> None:
+        """Descriptions in the pictures' own files, where a person asked for them; else how many have one is said.
+
+        The same words in all of several pictures are a camera's or a program's.
+        """
+        words = {name: text for name in self._needy if (text := words_inside(self._folder / name))}
+        if self._column == INSIDE:
+            self._found |= {name: Caption(text, "metadata") for name, text in words.items()}
+            self._from["the pictures themselves"] += len(words)
+            self._still()
+            return
+        if not words or (len(words) > 1 and len(set(words.values())) == 1):
+            return
+        carry = "picture carries a description inside" if len(words) == 1 else "pictures carry a description inside"
+        said = f"{len(words)} {carry} ('{next(iter(words.values()))[:60]}'), not read; they have no other caption"
+        remedy = f'read them? caption_column = "{INSIDE}" under [dataset]; else accept it'
+        mild = 2 * len(words) <= len(self._names)
+        self._of_rows.append(Problem("", "captions-unread", said, remedy, mild, (INSIDE,)))
 
     def names(self) -> None:
         """The names themselves, where a person asked for them; said where most of them read like captions."""

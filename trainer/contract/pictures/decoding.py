@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from trainer.contract.pictures.folder import MAX_BYTES, MAX_PIXELS
 from trainer.contract.pictures.formats import first_bytes, unreadable_words
 from trainer.contract.pictures.inside import MEND, NotInside, open_inside
-from trainer.contract.pictures.opening import open_image
+from trainer.contract.pictures.opening import MAX_BYTES, MAX_PIXELS, open_image
 from trainer.contract.units import in_bytes
 
 if TYPE_CHECKING:

@@ -15,9 +15,6 @@ from trainer.contract.pictures.problems import Problem as Problem
 from trainer.contract.pictures.regular import read_regular as read_regular
 from trainer.contract.pictures.sidecars import MAX_CAPTION_BYTES as MAX_CAPTION_BYTES
 
-MAX_PIXELS = 100_000_000  # a 20 kB PNG can claim a gigabyte; the header is asked first
-MAX_BYTES = 200_000_000  # of one file
-
 
 @dataclass(frozen=True)
 class Picture:

@@ -7,12 +7,13 @@ import os
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, TypeVar
 
-from trainer.contract.pictures.folder import MAX_PIXELS
 from trainer.contract.pictures.formats import FORMATS, OPTIONAL, SNIFFED, can_read, kind_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+MAX_PIXELS = 100_000_000  # a 20 kB PNG can claim a gigabyte; the header is asked first
+MAX_BYTES = 200_000_000  # of one file
 HEAD = 1 << 16  # bytes in which AVIF and HEIC say how they are coloured
 JXL_START = b"\xff\x0a"
 JXL_BITS = (9, 13, 18, 30)

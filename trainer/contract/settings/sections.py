@@ -43,7 +43,7 @@ class Dataset(Section):
         "prompt",
         "caption column",
         "The column of the metadata or the data set that holds the captions; or an ending of text files (.tags); or "
-        "file_name.",
+        "file_name; or inside: what the picture files themselves say.",
         source=SEED + " (caption_column)",
         min_length=1,
     )
