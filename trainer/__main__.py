@@ -21,7 +21,6 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from trainer.contract.plan.advice import refusals
 from trainer.contract.run import exits
 from trainer.contract.run.events import VERSION, EventLog, SilentLog
 from trainer.contract.run.lock import AlreadyRunning, RunLock
@@ -29,8 +28,8 @@ from trainer.contract.run.queue import leave
 from trainer.contract.run.replacement import put_back
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.run.trainer_start import pass_on
-from trainer.contract.settings.config import TrainConfig, config_sha, load_config
-from trainer.data.listing import refuse_early
+from trainer.contract.settings.config import TrainConfig, config_sha, load_config, vae_source
+from trainer.data.listing import Listed, listed
 
 if TYPE_CHECKING:
     from trainer.checkpoints.snapshot import FoundCheckpoint
@@ -52,9 +51,8 @@ def main(arguments: list[str]) -> int:
         leave(RunDir(path.resolve().parent))
         return exits.USAGE
     run = RunDir(path.resolve().parent)
-    refused = refusals(config)
     if _rank():
-        return exits.USAGE if refused else _follow(config, run)
+        return _follow(config, run)
     try:
         lock = RunLock(run.lock)
     except AlreadyRunning as error:
@@ -64,9 +62,10 @@ def main(arguments: list[str]) -> int:
     began = time.monotonic()
     _stop_at_once(run, log, lock, began)
     try:
-        if refused:
-            return _refuse(refused, run, log, began)
-        return _train(config, run, log, began, started, lock)
+        found = listed(config)
+        if found.refused or found.problems:
+            return _refuse(config, found, run, log, began)
+        return _train(config, run, log, began, started, lock, found)
     except BaseException as error:
         return _tell(error, log, began)
     finally:
@@ -100,28 +99,31 @@ def _stop_at_once(run: RunDir, log: EventLog, lock: RunLock, began: float) -> No
     _hear(stop)
 
 
-def _refuse(sentences: list[str], run: RunDir, log: EventLog, began: float) -> int:
+def _refuse(config: TrainConfig, found: Listed, run: RunDir, log: EventLog, began: float) -> int:
     """What the plan refuses is refused here in the same words, before torch is loaded."""
-    message = "\n".join(sentences)
-    log.emit(
-        "error", kind="data", message=message, advice=["correct the setting and start again", *_moved(sentences, run)]
-    )
+    message = "\n".join([*found.refused, *found.problems])
+    what = "repair or skip the pictures named" if found.pictures else "correct dataset.path"
+    what = "correct the setting" if found.refused else what
+    advice = _moved(config, run) or [f"{what}, then start again"]
+    log.emit("error", kind="data", message=message, advice=advice, pictures=list(found.curable))
     _end(log, "failed", None, began, [])
     print(message, file=sys.stderr)
-    return exits.USAGE
+    return exits.USAGE if found.refused else exits.DATASET
 
 
-def _moved(sentences: list[str], run: RunDir) -> list[str]:
-    """What to do where the base model or VAE of a begun run is not where it was: its contents are what must be."""
-    keys = [
-        key for key in ("model.base", "model.vae") if any(one.startswith(f"{key}: there is no") for one in sentences)
-    ]
+def _moved(config: TrainConfig, run: RunDir) -> list[str]:
+    """What to do where something of a begun run is not where it was: its contents are what must be."""
+    prior = config.prior.path if config.prior.enabled else ""
+    places = {"model.base": config.model.base, "model.vae": vae_source(config.model)}
+    places |= {"dataset.path": config.dataset.path, "prior.path": prior}
+    keys = [key for key, one in places.items() if one.startswith("/") and not Path(one).exists()]
     begun = any(run.checkpoints.glob("step-*"))
     return [f"if it lies elsewhere now: loratui resume RUN --set {key}=PLACE" for key in keys if begun]
 
 
-def _train(config: TrainConfig, run: RunDir, log: EventLog, began: float, started: float, lock: RunLock) -> int:
-    refuse_early(config)
+def _train(
+    config: TrainConfig, run: RunDir, log: EventLog, began: float, started: float, lock: RunLock, inputs: Listed
+) -> int:
     from trainer.checkpoints.snapshot import newest_checkpoint
     from trainer.commands import Requests, Stop
     from trainer.ground.machine import gpu_memory, gpu_name, versions
@@ -154,7 +156,7 @@ def _train(config: TrainConfig, run: RunDir, log: EventLog, began: float, starte
 
     try:
         with _kernels(config), tracked(config, run, log):
-            end = Run(config, run, log, requests, world, found).train()
+            end = Run(config, run, log, requests, world, found, inputs).train()
     except Stop:  # before the first step: nothing is there to be saved
         _end(log, "stopped", None, began, [])
         return exits.STOPPED
@@ -176,6 +178,9 @@ def _changed(config: TrainConfig, run: RunDir, found: FoundCheckpoint) -> list[d
 
 def _follow(config: TrainConfig, run: RunDir) -> int:
     """One of the other processes of a run on several GPUs: it trains its share and writes nothing."""
+    inputs = listed(config)
+    if inputs.refused or inputs.problems:
+        return exits.USAGE if inputs.refused else exits.DATASET
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # rank 0 hears them and tells
     world = _prepare_torch(config)
@@ -183,7 +188,7 @@ def _follow(config: TrainConfig, run: RunDir) -> int:
     from trainer.loop import Run
 
     with _kernels(config):
-        end = Run(config, run, SilentLog(), None, world, newest_checkpoint(run)).train()
+        end = Run(config, run, SilentLog(), None, world, newest_checkpoint(run), inputs).train()
     return exits.DONE if end.status == "completed" else exits.STOPPED
 
 

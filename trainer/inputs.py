@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from trainer.checkpoints.snapshot import Snapshot
-from trainer.contract.plan.advice import refusals
 from trainer.contract.plan.class_folder import same_picture
 from trainer.contract.run.changes import SettingChange
 from trainer.contract.run.events import EventLog, SilentLog
 from trainer.contract.settings.config import TrainConfig
 from trainer.data.dataset import DataError, Item, hold_out, read_dataset
+from trainer.data.listing import Listed, listed
 from trainer.resumption import check_inputs
 from trainer.samples.class_pictures import real_class_pictures
 
@@ -38,17 +37,23 @@ class Inputs:
             log.emit("warn", code="class-other-files", message=message, advice="nothing needs to be done")
 
 
-def read_inputs(config: TrainConfig, snapshot: Snapshot | None, record: Sequence[SettingChange] = ()) -> Inputs:
+def read_inputs(
+    config: TrainConfig,
+    snapshot: Snapshot | None,
+    record: Sequence[SettingChange] = (),
+    found: Listed | None = None,
+) -> Inputs:
     """Read the pictures, look at the base model, and compare both with the checkpoint that is to be resumed.
 
-    `record` is what a person changed since the run began.
+    `record` is what a person changed since the run began; `found` what was seen of the inputs before, where it was.
 
     Raises DataError or SettingsError with every problem there is, or OtherRun with every difference.
     """
     problems: list[str] = []
     files: list[str] = []
-    items = _read(read_dataset, config, problems, files)
-    photographs = _read(real_class_pictures, config, problems, [])
+    found = found or listed(config)
+    items = _read(lambda: read_dataset(config, found), problems, files)
+    photographs = _read(lambda: real_class_pictures(config), problems, [])
     problems += _same(items, photographs)
     held: tuple[Item, ...] = ()
     if items:
@@ -57,7 +62,7 @@ def read_inputs(config: TrainConfig, snapshot: Snapshot | None, record: Sequence
         except DataError as error:
             problems += error.problems
     told = tuple(_about(one) for one in problems)
-    forbidden = [one for one in refusals(config) if _about(one) not in told]
+    forbidden = [one for one in found.refused if _about(one) not in told]
     if not problems and not forbidden and snapshot is not None:
         check_inputs(snapshot, config, items, record)
     if problems:
@@ -68,10 +73,9 @@ def read_inputs(config: TrainConfig, snapshot: Snapshot | None, record: Sequence
     return Inputs(items, held, photographs)
 
 
-def _read(read: Any, config: TrainConfig, problems: list[str], files: list[str]) -> tuple[Item, ...]:
+def _read(read: Callable[[], tuple[Item, ...]], problems: list[str], files: list[str]) -> tuple[Item, ...]:
     try:
-        found: tuple[Item, ...] = read(config)
-        return found
+        return read()
     except DataError as error:
         problems += error.problems
         files += error.files

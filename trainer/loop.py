@@ -21,6 +21,7 @@ from trainer.contract.settings.arithmetic import checkpoint_steps, sample_steps
 from trainer.contract.settings.config import TrainConfig
 from trainer.data.dataset import ViewPlan
 from trainer.data.latents import LatentCache
+from trainer.data.listing import Listed
 from trainer.export.files import export_run
 from trainer.ground.caches import caches_of
 from trainer.ground.full_disk import NotSaved, until_written
@@ -60,11 +61,13 @@ class Run:
         requests: Requests | None,
         world: World,
         found: FoundCheckpoint,
+        inputs: Listed | None = None,
         load: Callable[[TrainConfig, torch.device], Parts] | None = None,
     ) -> None:
         """Read, load, cache and restore what was `found`; `requests` is None in all processes but the first.
 
-        `load` is where the base model comes from, for one that lies in no folder; else it is downloaded if need be.
+        `inputs`: what was seen of them before torch. `load` is where the base model comes from, for one that lies in
+        no folder; else it is downloaded if need be.
 
         Raises DataError, SettingsError, NotFetched, NotSDXL, ModelError, UnknownBlock, NoOptimizer, Uneven or OtherRun.
         """
@@ -73,8 +76,8 @@ class Run:
         self._phase("load", 0, 3)
         world.share(config.train.batch, config.train.accumulation)
         found.tell(log)
-        inputs = read_inputs(config, found.snapshot, read_changes(run))
-        inputs.tell(config, log)
+        read = read_inputs(config, found.snapshot, read_changes(run), inputs)
+        read.tell(config, log)
         device = pick_device(config)
         if load is None:
             with self._first_alone(device):
@@ -84,12 +87,12 @@ class Run:
         fix_pooling(self._encoders(), self.parts.tokenizers)
         # made by the untouched base model, so before any layer is put into it
         with self._first_alone(device):
-            photographs, told = inputs.class_photographs, self._preparing("prior")
+            photographs, told = read.class_photographs, self._preparing("prior")
             classes = class_pictures(config, photographs, self.parts, self.caches, told)
-        self.plan = ViewPlan(inputs.items, classes, config)
-        self.held = inputs.held
+        self.plan = ViewPlan(read.items, classes, config)
+        self.held = read.held
         self.measured = measured_views(self.held or self.plan.items, config)
-        self.identity = run_identity(config, inputs.items, classes, self.parts.digests)
+        self.identity = run_identity(config, read.items, classes, self.parts.digests)
         self.trainee = make_trainee(self.parts, config)
         self._phase("load", 2, 3)
         self.shown = PromptList(run, log, config)

@@ -8,13 +8,14 @@ from functools import cached_property
 from pathlib import Path
 
 from trainer.contract.pictures.decoding import BadPicture
-from trainer.contract.pictures.folder import NoDataset, list_pictures
+from trainer.contract.pictures.folder import NoDataset, Picture, list_pictures
 from trainer.contract.pictures.inside import open_inside
+from trainer.contract.plan.class_folder import REMEDY as CLASS_REMEDY
 from trainer.contract.settings.buckets import Size, bucket_of
 from trainer.contract.settings.config import TrainConfig
 from trainer.data import images
+from trainer.data.listing import REMEDY, Listed, listed
 from trainer.data.listing import DataError as DataError
-from trainer.data.listing import listed
 from trainer.ground import draws
 
 CROPS = 8  # places that a random crop chooses from, so that their latents can be cached
@@ -138,23 +139,27 @@ def geometry(item: Item, size: Size, crop: int | None, flip: bool) -> images.Geo
     return images.fit(*item.size, size, (place, place), flip)
 
 
-def read_dataset(config: TrainConfig) -> tuple[Item, ...]:
-    """The pictures to train on, in sorted order, all opened once. Raises DataError naming every bad file at once."""
+def read_dataset(config: TrainConfig, found: Listed | None = None) -> tuple[Item, ...]:
+    """The pictures to train on, in sorted order, all opened once. Raises DataError naming every bad file at once.
+
+    `found` is what was listed before, where it was.
+    """
     data = config.dataset
-    listing, problems = listed(config)
-    skippable = not problems  # what is wrong with a caption is not mended by leaving a picture out
-    items, bad = [], []
-    for picture in listing.pictures:
+    found = found or listed(config)
+    problems = list(found.problems)
+    skippable = len(found.problems) == len(found.bad)  # no caption is mended by leaving its picture out
+    items, bad = [], list(found.bad)
+    for picture in found.pictures:
+        if picture.name in found.bad:
+            continue
         prompt = picture.caption or data.instance_prompt
-        item = _read_item(picture.name, picture.path, prompt, data.background, problems)
+        item = _read_item(picture, prompt, data.background, problems, REMEDY)
         if item is None:
             bad.append(picture.name)
         else:
             items.append(item)
     if problems:
         raise DataError(problems, bad if skippable else ())
-    if not items:
-        raise DataError([f"'{data.path}' has no picture left: all of them are skipped"])
     return tuple(items)
 
 
@@ -165,21 +170,22 @@ def read_class_items(folder: Path, prompt: str, config: TrainConfig) -> tuple[It
     except NoDataset as error:
         raise DataError([f"class pictures: {error}"]) from None
     problems: list[str] = []
-    found = [_read_item(one.name, one.path, prompt, config.dataset.background, problems) for one in listing.pictures]
+    background = config.dataset.background
+    found = [_read_item(one, prompt, background, problems, CLASS_REMEDY) for one in listing.pictures]
     if problems:
         raise DataError([f"class pictures: {problem}" for problem in problems])
     return tuple(item for item in found if item is not None)
 
 
-def _read_item(name: str, path: Path, prompt: str, background: str, problems: list[str]) -> Item | None:
+def _read_item(picture: Picture, prompt: str, background: str, problems: list[str], remedy: str) -> Item | None:
     try:
-        size = images.open_rgb(path, background).size
-        with open_inside(path) as file:
+        size = images.open_rgb(picture.path, background).size
+        with open_inside(picture.path) as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except (BadPicture, OSError) as error:
-        problems.append(f"{name}: {error}; repair it, or add it to skip")
+        problems.append(f"{picture.name}: {error}; {remedy}")
         return None
-    return Item(name, path, prompt, size, digest)
+    return Item(picture.name, picture.path, prompt, size, digest)
 
 
 def identity(items: tuple[Item, ...]) -> dict[str, str]:

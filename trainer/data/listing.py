@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from trainer.contract.pictures.folder import Listing, NoDataset, list_pictures
+from trainer.contract.pictures.decoding import why_unusable
+from trainer.contract.pictures.folder import NoDataset, Picture, list_pictures
 from trainer.contract.pictures.problems import stopping
+from trainer.contract.plan.advice import refusals
 from trainer.contract.settings.config import TrainConfig
+
+REMEDY = "repair it, or add it to skip"
 
 
 class DataError(ValueError):
@@ -21,19 +26,36 @@ class DataError(ValueError):
         self.problems, self.files = problems, tuple(files)
 
 
-def listed(config: TrainConfig) -> tuple[Listing, list[str]]:
-    """The pictures with their captions, and a sentence for all that nobody accepted. Raises DataError for no folder."""
-    data = config.dataset
+@dataclass(frozen=True)
+class Listed:
+    """What is known of a run before torch is loaded: its pictures, and a sentence for all that keeps it from starting.
+
+    `refused` is of the settings and what they name, `problems` of the folder of pictures; `bad` are the pictures that
+    cannot be used, of whose problems skipping them is a cure.
+    """
+
+    pictures: tuple[Picture, ...]
+    problems: tuple[str, ...]
+    refused: tuple[str, ...]
+    bad: tuple[str, ...] = ()
+
+    @property
+    def curable(self) -> tuple[str, ...]:
+        """The pictures without which the run could start: none where something else is wrong as well."""
+        return self.bad if len(self.bad) == len(self.problems) and not self.refused else ()
+
+
+def listed(config: TrainConfig) -> Listed:
+    """The pictures with their captions, all that nobody accepted, and all that the plan refuses."""
+    data, refused = config.dataset, tuple(refusals(config))
     try:
         listing = list_pictures(Path(data.path).expanduser(), data.caption_column, data.skip)
     except NoDataset as error:
-        raise DataError([str(error)]) from None
+        return Listed((), (str(error),), refused)
     stopped = stopping(listing.problems, data.accept)
-    return listing, [f"{one.file or data.path}: {one.message}; {one.remedy}" for one in stopped]
-
-
-def refuse_early(config: TrainConfig) -> None:
-    """Raise DataError for a folder that no run starts with, whatever its pictures look like."""
-    _, problems = listed(config)
-    if problems:
-        raise DataError(problems)
+    said = [f"{one.file or data.path}: {one.message}; {one.remedy}" for one in stopped]
+    bad = {one.name: why for one in listing.pictures if (why := why_unusable(one.path))}
+    said += [f"{name}: {why}; {REMEDY}" for name, why in bad.items()]
+    if not listing.pictures:
+        said.append(f"'{data.path}' has no picture left: all of them are skipped")
+    return Listed(listing.pictures, tuple(said), refused, tuple(bad))

@@ -15,6 +15,7 @@ from loratui.curation.checks.modes import mode_findings, pixel_findings
 from loratui.curation.report import Finding
 from loratui.terminal.text import safe_text
 from loratui.terminal.units import in_bytes
+from trainer.contract.pictures.decoding import CHUNK, PASSES, passes_in, stalling_words
 from trainer.contract.pictures.flatten import upright
 from trainer.contract.pictures.formats import SNIFFED, unreadable_words
 from trainer.contract.pictures.inside import MEND, NotInside, open_inside
@@ -28,8 +29,6 @@ SKIP = "skip it, or put a whole copy in its place"
 LOOK = 1024  # px of the shorter side that looking needs; more is reduced, for speed and memory
 LOOK_PIXELS = 30_000_000  # decoded at full size at most; larger JPEGs are decoded smaller, others not looked at
 AT_ONCE = 8_000_000  # pixels above which only one picture is decoded at a time
-PASSES = 200  # of a JPEG; a camera writes one, the web about ten, and each pass of a large one can take a second
-CHUNK = 1 << 20
 
 _large = threading.Lock()
 
@@ -93,8 +92,7 @@ def _open(name: str, file: IO[bytes], passes: int, background: str) -> OpenedPic
         if width * height > MAX_PIXELS:
             return OpenedPicture(width, height, problem=_bomb(name, width * height))
         if picture.format in ("JPEG", "MPO") and passes > PASSES:
-            said = f"a JPEG of {passes:,} passes: reading it would take very long"
-            return OpenedPicture(width, height, problem=_block("stalling", name, passes, said, SKIP))
+            return OpenedPicture(width, height, problem=_block("stalling", name, passes, stalling_words(passes), SKIP))
         quantiser = quantiser_of(picture)
         opened = _decode(name, picture, background)
     if opened.picture is not None and quantiser is not None:
@@ -181,7 +179,7 @@ def _read_through(file: IO[bytes]) -> tuple[str, int]:
     digest, passes, before = hashlib.sha256(), 0, b""
     while chunk := file.read(CHUNK):
         digest.update(chunk)
-        passes += chunk.count(b"\xff\xda") + (before == b"\xff" and chunk[:1] == b"\xda")
+        passes += passes_in(before, chunk)
         before = chunk[-1:]
     file.seek(0)
     return digest.hexdigest(), passes

@@ -133,3 +133,23 @@ def test_a_class_picture_that_is_a_link_to_elsewhere_is_refused(tmp_path: Path) 
     (tmp_path / "class" / "a.png").symlink_to("../private.png")
     (said,) = class_refusals(config(prior__enabled=True, prior__path=str(tmp_path / "class")))
     assert said.startswith("class pictures: a.png: a link that leads out of the folder: it is not read")
+
+
+def test_pictures_of_the_class_are_judged_by_header_and_end_and_the_rest_where_they_are_read(tmp_path: Path) -> None:
+    from trainer.samples.class_pictures import real_class_pictures
+
+    noise = Image.effect_noise((64, 64), 90).convert("RGB")
+    for name in ("a.png", "a.jpg", "a.webp", "a.bmp"):
+        noise.save(tmp_path / name)
+    own = config(model__base=SMALL, prior__enabled=True, prior__path=str(tmp_path), dataset__class_word="dog")
+    assert refusals(own) == []
+    raw = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "middle.png").write_bytes(raw[:200] + bytes(900) + raw[1100:])  # who decodes it stops there
+    assert refusals(own) == []
+    for name in ("a.png", "a.jpg", "a.webp", "a.bmp"):
+        whole = (tmp_path / name).read_bytes()
+        (tmp_path / f"half{Path(name).suffix}").write_bytes(whole[: len(whole) // 2])
+    assert [one.split(":")[1].strip() for one in refusals(own)] == ["half.bmp", "half.jpg", "half.png", "half.webp"]
+    with pytest.raises(ValueError, match=r"middle\.png") as caught:
+        real_class_pictures(own)
+    assert "repair it, or take it away" in str(caught.value) and "skip" not in str(caught.value)

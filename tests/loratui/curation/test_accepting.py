@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,12 +13,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
+from loratui.cli import main
 from loratui.commands.check import run_check
 from loratui.curation.codes import CODES
 from loratui.curation.report import outcome
 from loratui.curation.scan import ScanSettings, scan
 from tests.loratui.curation.conftest import PHOTOS, needs_photos, scene
 from trainer.contract.run import exits
+from trainer.contract.run.events import Tail
 from trainer.contract.settings.config import TrainConfig, dump_config, nested
 
 Make = Callable[[Path], object]
@@ -72,6 +75,21 @@ def row(name: str, words: object) -> str:
     return json.dumps({"file_name": name, "prompt": words}) + "\n"
 
 
+def stalls(folder: Path) -> None:
+    """A JPEG that repeats its last pass 300 times."""
+    scene(7).save(folder / "x.jpg", progressive=True)
+    raw = (folder / "x.jpg").read_bytes()
+    last = raw.rindex(b"\xff\xda")
+    (folder / "x.jpg").write_bytes(raw[:last] + raw[last:-2] * 300 + raw[-2:])
+
+
+def below(folder: Path) -> None:
+    """All pictures lie one folder deeper."""
+    (folder / "more").mkdir()
+    for one in folder.glob("*.png"):
+        one.rename(folder / "more" / one.name)
+
+
 WARNINGS: dict[str, Make] = {
     "animated": moving,
     "other-formats": layered,
@@ -111,9 +129,10 @@ FATAL: dict[str, Make] = {
     "unreadable": text("x.png", b"no picture at all"),
     "truncated": lambda folder: (folder / "x.png").write_bytes((folder / "a.png").read_bytes()[:9000]),
     "too-large": lambda folder: Image.new("1", (10_001, 10_001)).save(folder / "x.png"),
+    "stalling": stalls,
 }
+NOTHING: dict[str, Make] = {"no-pictures": lambda folder: None, "in-subfolder": below}  # is left to train on
 FACES = {"not-upright", "no-face", "several-faces", "far-away", "face-cut"}
-ELSEWHERE = {"no-pictures", "in-subfolder", "stalling"}  # of a folder in which nothing can be trained; a reader's trap
 
 
 @pytest.fixture
@@ -140,7 +159,7 @@ def config(folder: Path, accept: list[str]) -> TrainConfig:
 
 def test_every_code_that_stops_a_run_is_tried_here() -> None:
     stopping = {name for name, one in CODES.items() if one.severity in ("block", "warn")}
-    assert stopping - ELSEWHERE == {*WARNINGS, *FATAL, *FACES}
+    assert stopping == {*WARNINGS, *FATAL, *NOTHING, *FACES}
 
 
 @pytest.mark.parametrize("code", WARNINGS)
@@ -204,6 +223,53 @@ def test_what_nobody_accepted_is_refused_by_check_and_trainer_before_torch(
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout.split() == [str(exits.DATASET), "False"], done.stderr
     assert ("b.txt" if code == "caption-not-utf8" else "metadata.jsonl") in done.stderr
+
+
+MANY = """
+import sys
+from trainer.__main__ import main
+for path in sys.argv[1:]:
+    print(main([path]), "torch" in sys.modules)
+"""
+
+
+def test_what_blocks_is_refused_by_check_plan_replay_and_trainer_before_torch(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers, runs = tmp_path / "answers.toml", []
+    said = {"no-pictures": "skipped", "in-subfolder": "more", "stalling": "passes", "truncated": "x.png"}
+    for code, words in said.items():
+        place, run, skip = tmp_path / code, tmp_path / f"run-{code}", ["a.png", "b.png"] * (code == "no-pictures")
+        shutil.copytree(folder, place)
+        (FATAL | NOTHING)[code](place)
+        answers.write_text(
+            f'schema = 1\npreset = "object"\n[model]\nbase = "sdxl-small"\n[train]\nresolution = 256\n'
+            f"[dataset]\npath = {json.dumps(str(place))}\nskip = {json.dumps(skip)}\n"
+        )
+        asked: list[list[object]] = [["plan", answers], ["replay", answers, "--out", tmp_path / "out"]]
+        for command in asked if skip else [["check", place, "--resolution", 256], *asked]:  # check skips nothing
+            assert left_with(monkeypatch, *command) == exits.DATASET, command
+            told = capsys.readouterr()
+            assert words in told.out + told.err, (command, told)
+        run.mkdir()
+        values = {"dataset.path": str(place), "dataset.skip": skip, "train.resolution": 256, "name": "x"}
+        (run / "config.toml").write_text(dump_config(TrainConfig.model_validate(nested(values))))
+        runs.append(run / "config.toml")
+    done = subprocess.run([sys.executable, "-c", MANY, *runs], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == [str(exits.DATASET), "False"] * len(runs), done.stderr
+    for run, (code, words) in zip(runs, said.items(), strict=True):
+        (error,) = (one for one in Tail(run.with_name("events.jsonl")).read() if one["type"] == "error")
+        assert words in error["message"]
+        cure = {"stalling": ["x.jpg"], "truncated": ["x.png"]}.get(code, [])
+        assert error["pictures"] == cure  # leaving it out is one
+
+
+def left_with(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
+    """The exit code of `loratui WORDS`."""
+    monkeypatch.setattr(sys, "argv", ["loratui", *map(str, words)])
+    with pytest.raises(SystemExit) as left:
+        main()
+    return int(left.value.code or 0)
 
 
 def test_check_agrees_with_a_run_on_sub_folders(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

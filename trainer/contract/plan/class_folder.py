@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
 from pathlib import Path
 
-from trainer.contract.pictures.decoding import BadPicture, usable
+from trainer.contract.pictures.decoding import why_unusable
 from trainer.contract.pictures.folder import NoDataset, Picture, list_pictures
 from trainer.contract.pictures.inside import open_inside
 from trainer.contract.settings.config import TrainConfig
 
-SMALL = (64, 64)  # px; a JPEG is decoded no larger, which still reads all of it
+REMEDY = "repair it, or take it away"  # nothing skips a picture of the class
 
 
 def class_refusals(config: TrainConfig) -> list[str]:
@@ -25,7 +24,7 @@ def class_refusals(config: TrainConfig) -> list[str]:
         found = list_pictures(folder).pictures
     except NoDataset as error:
         return [f"class pictures: {error}"]
-    bad = [f"class pictures: {one.name}: {why}; repair it, or take it away" for one in found if (why := _unusable(one))]
+    bad = [f"class pictures: {one.name}: {why}; {REMEDY}" for one in found if (why := why_unusable(one.path))]
     return bad + _shared(found, config)
 
 
@@ -50,23 +49,3 @@ def _shared(found: tuple[Picture, ...], config: TrainConfig) -> list[str]:
 def _digest(path: Path) -> bytes:
     with open_inside(path) as file:
         return hashlib.file_digest(file, "sha256").digest()
-
-
-def _unusable(picture: Picture) -> str:
-    try:
-        info = picture.path.stat()
-    except OSError as error:
-        return f"it cannot be read: {error.strerror}"
-    return _looked(picture.path, info.st_size, info.st_mtime_ns)
-
-
-@lru_cache(maxsize=4096)
-def _looked(path: Path, _size: int, _changed: int) -> str:
-    """Why a picture cannot be used; empty if it can. A plan asks many times, and is answered from before."""
-    try:
-        with usable(path) as opened:
-            opened.draft("RGB", SMALL)
-            opened.load()
-    except BadPicture as error:
-        return str(error)
-    return ""
