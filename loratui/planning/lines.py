@@ -53,6 +53,7 @@ def resolved_lines(resolved: Resolved) -> list[str]:
             last = section
         written = tomlkit.item(list(value) if isinstance(value, tuple) else value).as_string()
         origin = resolved.origins[key]
-        said = origin.layer if origin.layer == "default" else f"{origin.layer}: {safe_text(origin.source)}"
+        named = origin.layer != "default" and origin.source
+        said = f"{origin.layer}: {safe_text(origin.source)}" if named else origin.layer
         lines.append(f"{name} = {safe_toml(written)}  # {said}{' (inferred)' if origin.inferred else ''}")
     return lines

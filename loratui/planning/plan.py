@@ -170,7 +170,8 @@ def _base_model(config: TrainConfig) -> tuple[list[PlanSection], list[str]]:
 
 def _said(resolved: Resolved, key: str, value: str) -> PlanRow:
     origin = resolved.origins[key]
-    note = origin.layer if origin.layer == "default" else f"{origin.layer}: {safe_text(origin.source)}"
+    named = origin.layer != "default" and origin.source  # answers of a form stand in no file yet
+    note = f"{origin.layer}: {safe_text(origin.source)}" if named else origin.layer
     return PlanRow(BY_KEY[key].title, value, note + (" (inferred)" if origin.inferred else ""))
 
 
@@ -190,7 +191,7 @@ def _with_place(sentence: str, resolved: Resolved) -> str:
 def _place(resolved: Resolved, key: str) -> str:
     origin = resolved.origins[key]
     if origin.layer == "answers":
-        return f"{origin.source}: {key}"
+        return ": ".join(part for part in (origin.source, key) if part)
     return f"--set {key}" if origin.layer == "--set" else key
 
 

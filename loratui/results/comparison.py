@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from loratui.events.history import History
+from loratui.results.parcel import everything
 from loratui.runs.find import run_info
 from loratui.runs.past_run import config_values
 from loratui.terminal.numbers import number
@@ -15,7 +16,6 @@ from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import clock, in_bytes
 from trainer.contract.run.checkpoint_files import read_state
 from trainer.contract.run.events import Event, Tail
-from trainer.contract.run.exports import DIFFUSERS
 from trainer.contract.run.rundir import RunDir, State
 from trainer.contract.settings.config import BY_KEY
 
@@ -258,8 +258,8 @@ def _pictures(run: RunDir, history: History) -> Mapping[str, str] | None:
 
 def _files(folder: Path) -> Mapping[str, int]:
     try:
-        files = [*folder.iterdir(), folder / DIFFUSERS]
-        return {str(one.relative_to(folder)): one.stat().st_size for one in sorted(files) if one.is_file()}
+        files = {name: folder / name for name in sorted(everything(folder))}
+        return {name: one.stat().st_size for name, one in files.items() if one.is_file()}
     except OSError:
         return {}
 

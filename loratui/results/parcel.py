@@ -56,7 +56,7 @@ def make_parcel(folder: Path, name: str, samples: bool = True, accept: tuple[str
     where there is no LoRA.
     """
     try:
-        there = sorted(_everything(folder), key=lambda one: (place_of(one, name), one))
+        there = sorted(everything(folder), key=lambda one: (place_of(one, name), one))
     except OSError:
         raise Refusal(f"there is no folder {show_path(folder)}; 'loratui export' writes the files") from None
     wanted = [one for one in there if allowed(one, name, samples)]
@@ -97,7 +97,7 @@ def card_for(path: Path, repository: str) -> bytes:
     return re.sub(r'^repository = ""', lambda _: told, text, count=1, flags=re.MULTILINE).encode()
 
 
-def _everything(folder: Path) -> list[str]:
+def everything(folder: Path) -> list[str]:
     """Names in the folder; of an inner one that an export has, those in it. Raises OSError."""
     found = [one.name for one in folder.iterdir() if one.name not in INNER]
     for inner in INNER:

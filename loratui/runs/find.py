@@ -131,6 +131,9 @@ def find_run(text: str | None = None, root: Path = RUNS) -> RunDir:
     named = [one for one in runs if one.name == text] or [one for one in runs if text in one.run.path.name]
     if named:
         return RunDir(named[0].run.path.absolute())
+    place = Path(text).expanduser()
+    if place.exists() and (around := next((one for one in place.parents if (one / "config.toml").is_file()), None)):
+        raise RunNotFound(f"'{show_path(text)}' lies in a run; name the run itself: {show_path(around)}")
     raise RunNotFound(f"there is no run '{show_path(text)}'{_meant(text, runs)}; 'loratui runs' lists them")
 
 

@@ -42,7 +42,7 @@ class Answers:
     preset: str = DEFAULT_PRESET
     values: Mapping[str, Any] = field(default_factory=dict)
     lines: Mapping[str, int] = field(default_factory=dict)  # key -> line of the file, where it was read from one
-    source: str = "answers.toml"  # the file's name in messages
+    source: str = "answers.toml"  # the file's name in messages; empty: there is no file
     note: str = ""  # a comment for the head of the file, such as where its values came from
 
     def place(self, key: str) -> str:

@@ -15,8 +15,8 @@ from trainer.contract.settings.fields import Setting
 
 
 def answers_of(draft: Draft) -> Answers:
-    """The draft as answers."""
-    return Answers(draft.preset or DEFAULT_PRESET, dict(draft.values))
+    """The draft as answers; they stand in no file yet, and none is named."""
+    return Answers(draft.preset or DEFAULT_PRESET, dict(draft.values), source="")
 
 
 def recipe_of(draft: Draft) -> Preset:

@@ -67,7 +67,7 @@ def resolve(answers: Answers, overrides: Mapping[str, Any] | None = None, images
     def place(key: str) -> str:
         if key in overrides:
             return f"--set {key}"
-        return answers.place(key) if key in answers.values else f"{answers.source}: {key}"
+        return answers.place(key)
 
     config = validated({key: _absolute(key, value) for key, value in values.items()}, place)
     return Resolved(config, {key: origins.get(key, _default(key)) for key in BY_KEY})

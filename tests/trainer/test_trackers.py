@@ -110,7 +110,7 @@ def test_a_resumed_run_goes_on_along_the_same_axis(tmp_path: Path, own_home: Pat
 @pytest.mark.parametrize("name", ["wandb", "trackio"])
 def test_the_others_get_the_same_and_learn_nothing_of_the_machine(name: str, tmp_path: Path, own_home: Path) -> None:
     pytest.importorskip(name, reason=f"needs {name}")
-    run = make_run(own_home / "run", config_in(own_home, name))
+    run = make_run(own_home / "run", config_in(own_home, name, tracker__pictures=True))
     events = train(run)
     assert of(events, "warn") == []
     assert of(events, "end")[0]["status"] == "completed"
@@ -159,9 +159,9 @@ def test_a_tracker_that_is_missing_fails_or_breaks_is_a_warning_each(
 
 
 @pytest.mark.slow
-def test_pictures_stay_here_where_that_is_asked_for(tmp_path: Path, own_home: Path) -> None:
+def test_pictures_stay_here_unless_they_are_asked_for(tmp_path: Path, own_home: Path) -> None:
     pytest.importorskip("tensorboard", reason="needs tensorboard")
-    run = make_run(own_home / "run", config_in(own_home, "tensorboard", train__steps=1, tracker__pictures=False))
+    run = make_run(own_home / "run", config_in(own_home, "tensorboard", train__steps=1))
     assert of(train(run), "sample")
     assert "loss" in scalars(run)
     assert not [one for one in run.trackers.rglob("*") if one.is_file() and b"a TOK star" in one.read_bytes()]

@@ -14,7 +14,7 @@ from trainer.contract.plan.estimate import estimate
 from trainer.contract.plan.vae_memory import WIDTH
 from trainer.contract.run.control import Cmd
 from trainer.contract.run.events import Event
-from trainer.contract.run.exports import FILES, lora_files, paths_of
+from trainer.contract.run.exports import FILES, lora_files, lora_sizes, paths_of
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, load_config
 
@@ -157,11 +157,11 @@ def _files(history: History, run: RunDir, step: int) -> list[str]:
     known = history.checkpoints[-1].get("bytes") if history.checkpoints else None
     checkpoint = in_bytes(known or need.disk[0].bytes / max(1, _kept(config)))
     rows = [(f"checkpoints/step-{step:06d} or the step after", checkpoint)]
-    whole = lora_files(config)[::-1]
+    whole, parts = lora_files(config)[::-1], lora_sizes(config)
     for one in (*whole, *(one for one in FILES if one not in whole)):
         if paths := paths_of(one, config):
             said = f" {len(paths)} {one.many}" if len(paths) > 1 else paths[0]
-            rows.append((f"export/{said}", one.size or in_bytes(lora)))
+            rows.append((f"export/{said}", one.size or in_bytes(parts[paths[0]] * lora)))
     sizes = [f"about {size}" if size[:1].isdigit() else size for _, size in rows]
     return [f"  {safe_text(name):<52} {size}".rstrip() for (name, _), size in zip(rows, sizes, strict=True)]
 

@@ -84,10 +84,10 @@ class ResultScreen(ResultJobs):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "copy", "Copy", show=False),
         Binding("y", "copy", "Copy"),
-        Binding("c", "points", "Checkpoints"),
+        Binding("c", "points", "Steps"),
         Binding("e", "export", "Export"),
-        Binding("g", "generate", "Generate"),
-        Binding("l", "longer", "Longer", show=False),
+        Binding("g", "generate", "Draw"),
+        Binding("l", "longer", "Longer"),
         Binding("u", "push", "Hub"),
         Binding("v", "view", "View"),
         Binding("w", "wall", "Wall", show=False),

@@ -79,12 +79,12 @@ class RunsScreen(SteadyScreen[RunsAnswer]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "look", "Look at"),
+        Binding("enter", "look", "Look"),
         Binding("f2", "look", show=False),
-        Binding("n", "draft", "New draft"),
+        Binding("n", "draft", "Draft"),
         Binding("space", "mark", "Mark", key_display="␣"),
         Binding("d", "compare", "Compare"),
-        Binding("l", "longer", "Longer", show=False),
+        Binding("l", "longer", "Longer"),
         Binding("r", "again", "Again"),
         Binding("escape", "back", "Back"),
         Binding("q", "back", show=False),

@@ -11,6 +11,7 @@ from trainer.contract.basemodel.folder import WEIGHTED
 from trainer.contract.basemodel.inspect import NotSDXL, inspect_base, small_model
 from trainer.contract.plan.advice import advice
 from trainer.contract.plan.estimate import Estimate, estimate, model_shape
+from trainer.contract.run.exports import FILES, lora_sizes, paths_of
 from trainer.contract.settings.config import SMALL, TrainConfig, nested
 
 
@@ -35,6 +36,24 @@ def test_other_targets_have_the_parameters_of_the_table() -> None:
     blocks = ["up_blocks.0.attentions.0", "up_blocks.0.attentions.1"]
     found = estimate(config(train__blocks=blocks, train__rank=64), 5)
     assert found.lora_parameters / 1e6 == pytest.approx(28.2, rel=0.005)
+
+
+@pytest.mark.parametrize(
+    ("own", "loras"),
+    [
+        ({}, 2),
+        ({"export__bundle_embeddings": True}, 3),
+        ({"train__blocks": ["up_blocks.0.attentions.0", "up_blocks.0.attentions.1"]}, 3),  # both parts are one more
+        ({"train__blocks": ["up_blocks.0.attentions.0"]}, 2),
+        ({"train__dora": True}, 1),
+        ({"train__dora": True, "train__dora_axis": "output", "export__bundle_embeddings": True}, 1),
+    ],
+)
+def test_the_disk_has_room_for_every_file_with_a_lora(own: dict[str, object], loras: int) -> None:
+    made = config(**own)
+    found = estimate(made, 5)
+    assert part(found, "files to use") == loras * found.lora_parameters * 2
+    assert len(lora_sizes(made)) == len([path for one in FILES if one.form for path in paths_of(one, made)])
 
 
 def test_parts_of_sdxl_weigh_what_the_table_says() -> None:

@@ -12,10 +12,12 @@ from PIL import Image
 from loratui.curation.report import outcome
 from loratui.curation.scan import ScanSettings, scan
 from loratui.planning.hardware import Machine
-from loratui.planning.lines import plan_lines
+from loratui.planning.lines import plan_lines, resolved_lines
 from loratui.planning.past_runs import gather
 from loratui.planning.plan import Plan, make_plan
 from loratui.settings.answers import Answers
+from loratui.settings.checks import answers_of
+from loratui.settings.draft import Draft
 from loratui.settings.resolve import resolve
 from tests.loratui.conftest import LoraTUI
 from trainer.contract.run.events import EventLog
@@ -150,3 +152,13 @@ def test_every_picture_of_a_sample_step_is_counted(pictures: Path, tmp_path: Pat
     plan = planned(pictures, tmp_path / "runs", **own)
     assert value(plan, "Steps", "samples") == ("3 times 6 pictures", "after step 0, 50, 100")
     assert value(plan, "Disk", "samples")[1] == "18 PNG"
+
+
+def test_what_a_form_refuses_names_its_setting_and_no_file(pictures: Path) -> None:
+    values = {"dataset.path": str(pictures), **SMALL, "model.vae": "/nowhere"}
+    resolved = resolve(answers_of(Draft(preset="object", values=values)), images=4)
+    plan = make_plan(resolved, machine=MACHINE)
+    assert [one.partition(":")[0] for one in plan.errors] == ["model.vae"]
+    assert "answers.toml" not in " ".join([*plan.errors, *resolved_lines(resolved)])
+    named = make_plan(resolve(Answers("object", values, {}, "a.toml")), machine=MACHINE)
+    assert named.errors[0].startswith("a.toml: model.vae: ")

@@ -11,6 +11,7 @@ import pytest
 from loratui.results.comparison import Comparison, compare, facts_of
 from loratui.results.comparison_lines import comparison_lines
 from tests.loratui.screens.conftest import HOSTILE, fake_run, training
+from trainer.contract.run.exports import INNER
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, dump_config
 
@@ -71,6 +72,15 @@ def test_time_is_summed_over_the_starts(tmp_path: Path) -> None:
             file.write(json.dumps({"t": t, "type": kind, "status": "completed", "steps": 100, "name": "dog"}) + "\n")
     before = facts_of(make(tmp_path, "b")).seconds
     assert facts_of(run).seconds == pytest.approx(before + 10)
+
+
+def test_files_of_the_inner_folder_are_compared_as_the_others(tmp_path: Path) -> None:
+    run = make(tmp_path, "a", CAT)
+    inner = run.export / INNER[0]
+    (inner / "more").mkdir(parents=True)
+    for place in (run.export / "dog.safetensors", inner / "new.safetensors"):
+        place.write_bytes(b"x" * 3000)
+    assert facts_of(run).files == {"dog.safetensors": 3000, f"{INNER[0]}/new.safetensors": 3000}
 
 
 def test_pictures_that_differ_are_named(tmp_path: Path) -> None:

@@ -79,6 +79,16 @@ def test_a_run_is_found_by_folder_by_name_and_by_being_the_newest(tmp_path: Path
         find_run("ana", tmp_path / ".." / tmp_path.name)
 
 
+def test_a_path_inside_a_run_names_the_run(tmp_path: Path) -> None:
+    place = tmp_path / "runs" / "r" / "checkpoints" / "step-000010"
+    place.mkdir(parents=True)
+    (tmp_path / "runs" / "r" / "config.toml").touch()
+    (place / "lora.safetensors").touch()
+    for inside in (place, place / "lora.safetensors"):
+        with pytest.raises(RunNotFound, match=r"lies in a run; name the run itself: .*runs/r$"):
+            find_run(str(inside), tmp_path / "other")
+
+
 def test_a_new_run_holds_what_was_chosen_and_what_was_resolved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     answers = Answers("face", {"name": "anna", "dataset.path": "/pictures"})

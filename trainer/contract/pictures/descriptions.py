@@ -42,13 +42,13 @@ def words_inside(path: Path) -> str:
         info = path.stat()
     except OSError:
         return ""
-    return _words(path, info.st_size, info.st_mtime_ns)
+    return _words(path, (info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino))
 
 
 @lru_cache(maxsize=4096)
-def _words(path: Path, _size: int, _changed: int) -> str:
+def _words(path: Path, _seen: tuple[int, ...]) -> str:
     try:
-        with usable(path) as picture:
+        with usable(path, header=True) as picture:
             return next((words for text in _texts(picture) if (words := _description(text))), "")
     except BadPicture:
         return ""  # said of the picture itself

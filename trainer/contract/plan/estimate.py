@@ -10,7 +10,7 @@ from trainer.contract.basemodel.folder import WEIGHTED
 from trainer.contract.basemodel.headers import Shapes
 from trainer.contract.basemodel.inspect import BaseModel, base_of
 from trainer.contract.plan.vae_memory import SDXL_VAE_SHAPE, WIDTH, VaeShape, vae_shape, vae_widths
-from trainer.contract.run.exports import lora_files
+from trainer.contract.run.exports import lora_files, lora_sizes
 from trainer.contract.settings.arithmetic import checkpoint_steps, sample_steps
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.optimizers import OPTIMIZERS
@@ -231,12 +231,14 @@ def _disk(config: TrainConfig, base: BaseModel, lora: int, trained: int, images:
     saved = trained * (4 + state_bytes(config))
     loras = lora_files(config)[::-1]
     whom = " and for ".join(one.whom for one in loras) if len(loras) > 1 else ", ".join(loras[0].readers)
+    sizes, also = lora_sizes(config), len(lora_sizes(config)) - len(loras)
+    whom += f", and {also} file{'s' * (also > 1)} more" if also else ""  # a bundle, parts of a B-LoRA
     earlier = saves - kept
     light = MemoryPart("earlier checkpoints", earlier * trained * 4, f"{earlier} with LoRA and embeddings alone")
     return (
         MemoryPart("checkpoints", round(kept * saved), f"{kept} at a time, with the optimizer's state"),
         *([light] if earlier else []),
-        MemoryPart("files to use", len(loras) * lora * WIDTH[config.export.precision], f"for {whom}"),
+        MemoryPart("files to use", round(sum(sizes.values()) * lora * WIDTH[config.export.precision]), f"for {whom}"),
         MemoryPart("samples", round(pictures * train.resolution**2 * PNG_BYTES), f"{pictures} PNG"),
         MemoryPart("cached latents", images * latents, f"{images} pictures"),
     )

@@ -167,6 +167,15 @@ def lora_files(config: TrainConfig) -> tuple[ExportFile, ...]:
     return tuple(one for one in FILES if one.readers and one.is_written(config))
 
 
+def lora_sizes(config: TrainConfig) -> dict[str, float]:
+    """Of each file with a LoRA that is written, by its path: how much of the whole LoRA is in it.
+
+    The layers of a B-LoRA's two blocks are alike, so each of its parts holds as much as the other.
+    """
+    share = {one: 1 / len(PARTS) if one.block else 1.0 for one in FILES if one.form}
+    return {path: share[one] for one in share for path in paths_of(one, config)}
+
+
 def paths_of(file: ExportFile, config: TrainConfig) -> tuple[str, ...]:
     """Where `file` is written: nowhere, at one path, or at one for each identifier."""
     if not file.is_written(config):

@@ -32,6 +32,7 @@ SDXL_VAE = "madebyollin/sdxl-vae-fp16-fix"
 SMALL = "sdxl-small"  # the trained small SDXL that ships with the package
 
 Kind = Literal["face", "object", "character-style", "style", "one-picture"]
+DEVICES = re.compile(r"(?i)con|prn|aux|nul|com\d|lpt\d")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
@@ -58,6 +59,8 @@ class TrainConfig(Section):
     def _a_file_name(cls, value: str) -> str:
         if not NAME.fullmatch(value):
             raise ValueError("only letters, digits, '-' and '_' (at most 64): it becomes a file name and a prompt word")
+        if DEVICES.fullmatch(value):
+            raise ValueError(f"Windows has a device of this name, and no file can be called so; write '{value}-1'")
         return value
 
     @model_validator(mode="after")

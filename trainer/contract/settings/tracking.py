@@ -19,13 +19,14 @@ class Tracker(Section):
     names: tuple[str, ...] = setting(
         (),
         "trackers",
-        "Any of tensorboard, wandb, trackio. They get numbers, choices and samples, no path, caption or token.",
+        "Any of tensorboard, wandb, trackio. They get numbers and choices, no path, caption or token.",
         source="accelerate's trackers",
     )
     pictures: bool = setting(
-        True,
+        False,
         "pictures to trackers",
-        "Hand them the validation pictures too, with prompt, seed and step beneath; off: they stay on this machine.",
+        "Hand them the validation pictures too, with prompt, seed and step beneath; off: they stay on this machine, "
+        "for a face that was learned is a face.",
         source="diffusers' script (log_validation)",
     )
     project: str = setting(

@@ -113,6 +113,8 @@ async def fill(pilot: Pilot[Any], *values: str) -> None:
 async def test_the_result_shows_pictures_files_and_checkpoints(run: RunDir, size: tuple[int, int]) -> None:
     async with result(run, size) as (app, pilot, screen):
         assert_snapshot(app, "result")
+        keys = screen_text(app).splitlines()[-1]
+        assert "l Longer" in keys and "esc Curves" in keys  # also at 80 columns
         await pilot.press("c")
         await pilot.pause()
         assert screen.query_one("#point-list").has_focus
