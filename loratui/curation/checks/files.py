@@ -72,11 +72,8 @@ def open_picture(name: str, path: Path, background: str = "#ffffff") -> OpenedPi
 
 
 def _open(name: str, file: IO[bytes], passes: int, background: str) -> OpenedPicture:
-    import warnings
-
     from PIL import Image
 
-    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # said as a finding, not on the screen
     try:
         picture = open_image(file)
     except Image.DecompressionBombError as error:

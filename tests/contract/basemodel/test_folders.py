@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tests.contract.basemodel.folders import BROKEN, WHOLE, linked
-from tests.trainer.conftest import make_config, make_run
+from tests.trainer.conftest import draw_dataset, make_config, make_run
 from trainer.contract.basemodel.inspect import NotSDXL, inspect_base
 from trainer.contract.plan.advice import refusals
 from trainer.contract.run import exits
@@ -41,11 +41,12 @@ def test_what_cannot_be_trained_is_said_with_what_it_is(kind: str, tmp_path: Pat
 
 
 def test_the_trainer_refuses_in_the_same_words_before_torch_is_loaded(tmp_path: Path) -> None:
+    pictures = draw_dataset(tmp_path / "pictures")
     runs, expected = [], []
     for kind, (breaks, _) in BROKEN.items():
         folder = linked(tmp_path / kind)
         breaks(folder)
-        config = make_config(tmp_path, model__base=str(folder))
+        config = make_config(pictures, model__base=str(folder))
         runs.append(make_run(tmp_path / f"run {kind}", config))
         expected.append("\n".join(refusals(config)))
     done = subprocess.run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import warnings
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, TypeVar
 
@@ -32,6 +33,8 @@ def open_image(source: IO[bytes]) -> Image:
     """
     from PIL import Image
 
+    # what is too large is said in words; Pillow's own would tear the screen
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
     kind = _at_start(source, lambda file: kind_of(file.read(SNIFFED)))
     formats = (*FORMATS, *_optional(kind))
     if kind == "JXL" and formats != FORMATS:
