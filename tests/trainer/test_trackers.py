@@ -184,6 +184,7 @@ def test_only_numbers_switches_and_choices_are_told() -> None:
         "name": "canary",
         "preset": "object",
         "model.revision": "canary",
+        "model.vae_revision": "canary",
         "dataset.trigger": "TOK",
         "model.base": "/home/canary/model",
     }
