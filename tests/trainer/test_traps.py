@@ -199,8 +199,7 @@ def test_trap_15_the_first_encoders_keys_have_text_model(runs: Runs) -> None:
 
 
 def test_trap_16_identifiers_are_whole_words_and_the_longest_comes_first() -> None:
-    vocabulary = Vocabulary.of(split_triggers("TOK,TOK2"), 2)
-    tokenizers = load_tokenizers(str(small_model()))
+    vocabulary, tokenizers = Vocabulary.of(split_triggers("TOK,TOK2"), 2), load_tokenizers(str(small_model()))
     size = len(tokenizers[0])
     add_to_tokenizers(tokenizers, vocabulary)
     for tokenizer in tokenizers:
@@ -292,8 +291,8 @@ def test_trap_24_the_model_card_is_saved_and_names_the_real_base(runs: Runs) -> 
     assert "stabilityai" not in card + said + own
     assert "base = str(small_model())" in own and str(small_model()) not in own
     assert "its own disk: put the path here" in card and str(shaped_model().parent) not in card
-    assert 'base_model: "someone/other-xl"' in said
-    assert "AutoencoderKL.from_pretrained('someone/vae', torch_dtype=torch.bfloat16)" in said
+    vae = "AutoencoderKL.from_pretrained('someone/vae', torch_dtype=torch.bfloat16)"
+    assert "\nbase_model: someone/other-xl\n" in said and vae in said
 
 
 def test_trap_25_a_signal_a_full_disk_and_a_nan_lose_nothing(pictures: Path, tmp_path: Path) -> None:
@@ -309,8 +308,7 @@ def test_trap_25_a_signal_a_full_disk_and_a_nan_lose_nothing(pictures: Path, tmp
         saver.save(live.trainee.snapshot(step, live.identity))
         assert saver.wait() == (step == kept)
         assert [one.parent.name for one in run.checkpoints.glob(f"*/{OPTIMIZER}")] == [f"step-{kept:06d}"]
-    lora = live.trainee.groups[0].data
-    lora[0] = float("nan")
+    (lora := live.trainee.groups[0].data)[0] = float("nan")
     before = lora.nan_to_num()
     with pytest.raises(NotFinite, match=rf"step {last + 1} is not finite.*\.png at timestep"):
         live._one_step(last + 1)
