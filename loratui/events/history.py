@@ -70,9 +70,9 @@ class History:
         self.curves = Curves()
         self.loss, self.ema, self.groups = self.curves.loss, self.curves.ema, self.curves.groups
         self.marks: list[Mark] = []
-        self.samples: list[SamplePicture] = []
+        self._samples: dict[tuple[int, int], SamplePicture] = {}  # by step and prompt
         self.checkpoints: list[Event] = []
-        self.measures: list[Event] = []  # what tells checkpoints apart, by step
+        self._measures: dict[int, Event] = {}  # by step
         self.messages: deque[Message] = deque(maxlen=MESSAGES)
         self.acknowledged: set[str] = set()
         self.vram: float | None = None  # bytes on the GPU; None on a CPU
@@ -115,6 +115,16 @@ class History:
         if changed:
             self.now = number(event.get("t")) or self.now
         return changed
+
+    @property
+    def samples(self) -> list[SamplePicture]:
+        """The pictures, in the order in which they came."""
+        return list(self._samples.values())
+
+    @property
+    def measures(self) -> list[Event]:
+        """What tells checkpoints apart, one event a step."""
+        return list(self._measures.values())
 
     @property
     def seconds_per_step(self) -> float | None:
@@ -176,9 +186,9 @@ class History:
         self.step = min(self.step, start)
         self.curves.cut(start)
         self.marks = [mark for mark in self.marks if mark.step <= start]
-        self.samples = [one for one in self.samples if one.step <= start]
+        self._samples = {place: one for place, one in self._samples.items() if one.step <= start}
         self.checkpoints = [one for one in self.checkpoints if int(one.get("step") or 0) <= start]
-        self.measures = [one for one in self.measures if one["step"] <= start]
+        self._measures = {step: one for step, one in self._measures.items() if step <= start}
 
     def _phase(self, event: Event) -> None:
         phase = Phase(str(event["name"]), int(event.get("done") or 0), int(event.get("total") or 0))
@@ -219,8 +229,8 @@ class History:
             path=str(event["path"]),
             thumb=str(event.get("thumb") or event["path"]),
         )
-        same = (picture.step, picture.index)
-        self.samples = [one for one in self.samples if (one.step, one.index) != same] + [picture]
+        self._samples.pop((picture.step, picture.index), None)  # the newest stands last
+        self._samples[picture.step, picture.index] = picture
         self.marks.append(Mark("sample", picture.step))
         self._say(event, "good", f"picture at step {picture.step}: {picture.prompt}")
 
@@ -231,7 +241,8 @@ class History:
 
     def _measure(self, event: Event) -> None:
         step = int(event["step"])
-        self.measures = [one for one in self.measures if one["step"] != step] + [{**event, "step": step}]
+        self._measures.pop(step, None)
+        self._measures[step] = {**event, "step": step}
 
     def _warn(self, event: Event) -> None:
         advice = str(event.get("advice") or "")

@@ -106,7 +106,7 @@ def read_added(run: RunDir, configured: int) -> AddedPrompts:
     if found_file.absent:
         return AddedPrompts()
     if found_file.value is None:
-        raise ValueError(f"{run.prompts.name}: {found_file.reason}")
+        raise ValueError(f"{run.prompts.name} cannot be read: {found_file.reason}")
     entries = found_file.value.get("added")
     if not isinstance(entries, list):
         raise ValueError(f"{run.prompts.name} holds no list of prompts")
