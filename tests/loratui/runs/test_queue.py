@@ -137,6 +137,16 @@ def test_what_will_not_start_by_itself_stands_under_the_list(root: Path, trains:
     assert "run-fox: asks for 2 GPUs, this machine shows 0" in wide
 
 
+def test_a_broken_entry_is_listed_with_its_reason_and_the_key_that_mends_it(root: Path, trains: RunLock) -> None:
+    bad = make(root, "bad")
+    bad.queued.write_text("[" * 100_000)
+    reason = "run-bad: will not start: queued.json: it is nested deeper than 64 levels"
+    assert queue_lines(root)[-1] == f"! {reason}; 'loratui queue add run-bad' tries again"
+    assert [mark for mark, one in listed(root) if one.run.path.name == "run-bad"] == ["queued 4"]
+    queueing.put_in(find_waiting("run-bad", root))
+    assert not [one for one in queue_lines(root) if one.startswith("!")]
+
+
 def test_the_queue_of_a_folder_that_cannot_be_written_is_refused_and_looking_is_quiet(tmp_path: Path) -> None:
     run = make(tmp_path / "runs", "a")
     (tmp_path / "runs" / queue.LOCK).mkdir()  # in the way, whoever runs the tests
