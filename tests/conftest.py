@@ -6,6 +6,8 @@ import gc
 import os
 import signal
 import sys
+from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -22,16 +24,34 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+LONGEST = {"test_demo_learns.py": 600, "test_resume.py": 500}  # few tests, but of most of a minute
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Where no file is named, two files run at a time; `-n 0` runs them one by one."""
     asked = config.option
+    asked.loadscopereorder = False  # `pytest_collection_modifyitems` below has the order
     if hasattr(config, "workerinput"):  # a worker that started workers of its own would never end
         return
     if config.args_source is not pytest.Config.ArgsSource.TESTPATHS or asked.usepdb or asked.collectonly:
         return
     if getattr(asked, "numprocesses", 0) is None and asked.dist == "no":  # xdist is there, and was told nothing
         asked.numprocesses, asked.dist = 2, "loadfile"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of several workers none is left with a long file at the end: the files that cost most come first.
+
+    xdist would begin with the files of most tests, and would end with the one test that trains for most of a minute.
+    """
+    if not hasattr(config, "workerinput"):
+        return
+    costs: Counter[Path] = Counter()
+    for item in items:
+        costs[item.path] += 20 if item.get_closest_marker("slow") or item.get_closest_marker("tmux") else 1
+    items.sort(key=lambda item: (-LONGEST.get(item.path.name, costs[item.path]), item.path))
 
 
 @pytest.hookimpl(trylast=True)

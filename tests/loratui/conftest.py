@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image, ImageDraw
@@ -58,6 +60,27 @@ def own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 @pytest.fixture(autouse=True)
 def own_starts(warm: None) -> None:
     """Programs start warm; with the fixture `cold` they do not."""
+
+
+_measures: dict[tuple[str, str, bytes, bool], Any] = {}
+
+
+@pytest.fixture
+def one_measure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same bytes under the same name are measured by the first test that has them, as in a second scan."""
+    import loratui.curation.scan as scanning
+    from loratui.curation.checks.measure import measure
+
+    def known(name: str, path: Path, background: str, with_grey: bool) -> Any:
+        try:
+            key = (name, background, hashlib.sha256(path.read_bytes()).digest(), with_grey)
+        except OSError:
+            return measure(name, path, background, with_grey)
+        if key not in _measures:
+            _measures[key] = measure(name, path, background, with_grey)
+        return _measures[key]
+
+    monkeypatch.setattr(scanning, "measure", known)
 
 
 @pytest.fixture(scope="session")

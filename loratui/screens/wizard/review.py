@@ -152,7 +152,7 @@ the end does the same without a screen.
         from loratui.planning.plan import make_plan
         from loratui.settings.resolve import resolve
 
-        if self._report is None:
+        if self._report is None or self._starting:  # a thread may tell more while this screen is taken away
             return
         self._outcome = outcome(self._report, self.draft.skipped, self.draft.accepted)
         self.edit(self.draft.model_copy(update={"images": len(self._outcome.images)}))

@@ -123,6 +123,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
     return int(left.value.code or 0)
 
 
+@pytest.mark.slow
 def test_what_is_refused_is_refused_by_all_of_them_with_one_code(
     inputs: dict[str, Input],
     answers_file: Path,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,11 @@ needs_photos = pytest.mark.skipif(not PHOTOS.is_dir(), reason="../shared/photos 
 
 def scene(number: int, size: tuple[int, int] = (640, 480)) -> Image.Image:
     """A picture that no other number gives: clouds of all scales, shapes with edges, grain."""
+    return _scene(number, size).copy()
+
+
+@cache
+def _scene(number: int, size: tuple[int, int]) -> Image.Image:
     random = np.random.default_rng(number)
     width, height = size
     fy, fx = np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)[None, :]
@@ -32,6 +39,18 @@ def scene(number: int, size: tuple[int, int] = (640, 480)) -> Image.Image:
         pen.ellipse((x, y, x + w, y + h), fill=tuple(int(v) for v in random.integers(0, 256, 3)))
     grain = random.normal(0, 4, (height, width, 3))
     return Image.fromarray(np.uint8(np.clip(np.asarray(picture) + grain, 0, 255)))
+
+
+def write_scene(path: Path, number: int) -> None:
+    """That picture as a PNG file."""
+    path.write_bytes(_png(number))
+
+
+@cache
+def _png(number: int) -> bytes:
+    out = io.BytesIO()
+    scene(number).save(out, "PNG", compress_level=1)
+    return out.getvalue()
 
 
 @pytest.fixture

@@ -18,11 +18,12 @@ from loratui.commands.check import run_check
 from loratui.curation.codes import CODES
 from loratui.curation.report import outcome
 from loratui.curation.scan import ScanSettings, scan
-from tests.loratui.curation.conftest import PHOTOS, needs_photos, scene
+from tests.loratui.curation.conftest import PHOTOS, needs_photos, scene, write_scene
 from trainer.contract.run import exits
 from trainer.contract.run.events import Tail
 from trainer.contract.settings.config import TrainConfig, dump_config, nested
 
+pytestmark = pytest.mark.usefixtures("one_measure")
 Make = Callable[[Path], object]
 
 
@@ -140,7 +141,7 @@ def folder(tmp_path: Path) -> Path:
     place = tmp_path / "set"
     place.mkdir()
     for number, name in enumerate("ab"):
-        scene(number).save(place / f"{name}.png")
+        write_scene(place / f"{name}.png", number)
     return place
 
 

@@ -18,6 +18,7 @@ from loratui.curation.copies.folder import FixSettings, fix_pictures
 from loratui.curation.report import Report
 from tests.loratui.curation.conftest import PHOTOS, codes, look, needs_photos, picture, scene
 
+pytestmark = pytest.mark.usefixtures("one_measure")
 Spoil = Callable[[Image.Image], bytes]
 PORTRAITS = (
     "whitehouse/biden2.jpg",
@@ -132,6 +133,7 @@ def test_of_two_copies_the_spoiled_one_is_to_be_skipped(tmp_path: Path, spoil: s
         assert better[first] == ("m.jpg",)
 
 
+@pytest.mark.slow
 @needs_photos
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
 import random
 import re
-import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -17,11 +15,10 @@ from typing import Any
 
 import pytest
 from textual.app import App
+from textual.css.stylesheet import Stylesheet
 from textual.pilot import Pilot
 
-import loratui.curation.scan  # noqa: F401  (its `measure` is remembered)
 from loratui.app import LoratuiApp
-from loratui.curation.checks.measure import PictureMeasure, measure
 from loratui.planning.hardware import Machine
 from loratui.screens.shared.session import Session
 from loratui.settings.draft import Draft, DraftStore
@@ -58,23 +55,44 @@ def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     time.tzset()
 
 
-_measures: dict[tuple[str, str, bytes, bool], PictureMeasure] = {}
+LOOKS = {  # seconds between two looks: nobody waits here for the next, which a person hardly notices
+    "monitor.monitor.PULL": 0.1,
+    "monitor.chart.LOOK": 0.1,
+    "monitor.gallery.LOOK": 0.1,
+    "monitor.queue.LOOK": 0.1,
+    "results.runs.LOOK": 0.2,
+}
 
 
 @pytest.fixture(autouse=True)
-def one_measure(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same bytes under the same name are measured by the first test that shows them, as in a second scan."""
+def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The screens look at their runs ten times as often."""
+    for name, seconds in LOOKS.items():
+        monkeypatch.setattr(f"loratui.screens.{name}", seconds)
+    monkeypatch.setattr("loratui.widgets.queueline.LOOK", 0.2)
+    monkeypatch.setattr("loratui.screens.wizard.base_model.REST", 0.1)
 
-    def known(name: str, path: Path, background: str, with_grey: bool) -> PictureMeasure:
-        try:
-            key = (name, background, hashlib.sha256(path.read_bytes()).digest(), with_grey)
-        except OSError:
-            return measure(name, path, background, with_grey)
-        if key not in _measures:
-            _measures[key] = measure(name, path, background, with_grey)
-        return _measures[key]
 
-    monkeypatch.setattr(sys.modules["loratui.curation.scan"], "measure", known)
+_sheets: dict[tuple[Any, ...], Any] = {}
+_parse = Stylesheet._parse_rules
+
+
+@pytest.fixture(autouse=True)
+def sheets_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same styles are read by the first app that has them, as in one app by the first widget of a kind."""
+
+    def known(self: Stylesheet, css: str, *more: Any, **named: Any) -> Any:
+        key = (css, more, *named.items(), *self._variables.items())
+        if key not in _sheets:
+            _sheets[key] = _parse(self, css, *more, **named)
+        return _sheets[key]
+
+    monkeypatch.setattr(Stylesheet, "_parse_rules", known)
+
+
+@pytest.fixture(autouse=True)
+def own_measures(one_measure: None) -> None:
+    """Most screens show the same pictures."""
 
 
 @pytest.fixture

@@ -109,6 +109,7 @@ def test_sixteen_bit_grey_is_not_turned_white(tmp_path: Path) -> None:
     assert images.open_rgb(tmp_path / "a.png").getpixel((0, 0)) == (78, 78, 78)
 
 
+@pytest.mark.slow
 def test_a_bomb_is_refused_by_its_header(tmp_path: Path) -> None:
     Image.new("1", (20_000, 20_000)).save(tmp_path / "a.png")
     with pytest.raises(BadPicture, match="megapixels"):

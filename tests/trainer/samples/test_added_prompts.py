@@ -15,6 +15,7 @@ import pytest
 from loratui.app import LoratuiApp
 from tests.loratui.screens.conftest import at, until
 from tests.trainer.conftest import make_config, make_run, start, train
+from tests.warm.fixtures import WarmServers
 from trainer.contract.run.added_prompts import MAX_CHARACTERS
 from trainer.contract.run.control import send
 from trainer.contract.run.events import Tail
@@ -85,13 +86,16 @@ def type_in_the_monitor(run: RunDir, prompt: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def torn(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[RunDir, Events, int]:
+def torn(
+    pictures: Path, tmp_path_factory: pytest.TempPathFactory, warm_servers: WarmServers
+) -> tuple[RunDir, Events, int]:
     """The same run: prompts are added before its pivot, and one after it; it is killed there, and resumed.
 
     Returns it with the acknowledgements and the step at which the first prompts were added.
     """
     run = make_run(tmp_path_factory.mktemp("torn"), make_config(pictures, **OWN))
-    process = start(run)
+    with warm_servers.active():
+        process = start(run)
     wait(run, lambda: bool(of(run, "run")))
     paused = send(run, "pause")  # taken before the first step, or soon after
     answered(run, paused)

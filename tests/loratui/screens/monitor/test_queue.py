@@ -326,7 +326,7 @@ async def test_f2_asks_while_another_run_trains_whether_to_wait_or_to_start_besi
 ) -> None:
     app = wizard(chosen.model_copy(update={"step": 5, "preset": "object"}))
     async with app.run_test() as pilot:
-        await review(pilot)
+        plan = await review(pilot)
         await pilot.press("f2")
         await at(pilot, "Chooser")
         assert "Queue it   starts by itself after 1 in training and 3 waiting" in screen_text(app)
@@ -337,13 +337,13 @@ async def test_f2_asks_while_another_run_trains_whether_to_wait_or_to_start_besi
         await at(pilot, "Chooser")
         await pilot.press(*keys)
         await at(pilot, "MonitorScreen")
+        plan._answered()  # the hub may answer only now, when what it was asked for is taken away
         assert not app.store.path.exists()  # the draft became the run
     if "down" in keys:
-        (child,) = launch._children.values()
+        child = launch._children.popitem()[1]
         child.kill()
         child.wait()
-        launch._children.clear()
-        assert len(waiting(root)) == 3
+        assert len(waiting(root)) == 3 and not launch._children
     else:
         new = waiting(root)[3].run
         assert 'path = "photos"' in new.answers.read_text() and not new.log.exists()

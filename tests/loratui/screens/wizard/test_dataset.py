@@ -35,6 +35,7 @@ async def test_a_wrong_folder_is_a_sentence(wizard: Wizard, photos: Path, typed:
         await until(pilot, lambda: said in screen_text(app))
 
 
+@pytest.mark.slow
 async def test_an_unreadable_picture_is_left_out_by_enter(wizard: Wizard, draft: Draft) -> None:
     Path("photos/half.png").write_bytes(Path("photos/dog_0.png").read_bytes()[:300])
     app = wizard(draft)

@@ -57,6 +57,7 @@ async def test_a_base_model_that_is_not_sdxl_is_said(wizard: Wizard, ready: Draf
         assert type(app.screen).__name__ == "ReviewScreen"
 
 
+@pytest.mark.slow
 async def test_class_pictures_need_a_class(wizard: Wizard, ready: Draft) -> None:
     own = {"prior.enabled": True, "prior.path": str(Path("photos").absolute())}
     for word, shown in (("", "nothing says what the class pictures"), ("dog", "trained as 'a photo of a dog'")):

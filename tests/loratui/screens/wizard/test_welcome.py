@@ -175,6 +175,7 @@ async def test_the_folders_used_last_are_offered_where_one_is_typed(wizard: Wiza
         assert screen.query_one("#folder", Input).value == "~/photos"
 
 
+@pytest.mark.slow
 async def test_what_was_looked_at_is_remembered(wizard: Wizard, photos: Path, own_place: Path) -> None:
     app = wizard()
     async with app.run_test() as pilot:
