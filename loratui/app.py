@@ -155,10 +155,15 @@ class LoratuiApp(KeyOrder[str]):
     @work
     async def _walk(self) -> None:
         """The wizard: one step after the other, back on None."""
+        from loratui.runs.find import link_trouble
+
         self.say(" ".join(self.store.all().troubles))
         index = 0 if self._past is None else self._take_up(self._past)
         while 0 <= index < len(STEPS):
             answer: StepAnswer = await self.push_screen_wait(load_step(STEPS[index])(self.draft, self.session))
+            if isinstance(answer, Watch) and (trouble := link_trouble(answer.run)):
+                self.say(f"{safe_text(answer.run.path.name)}: {trouble}")
+                continue
             if isinstance(answer, Watch):
                 if answer.started:
                     self.store.clear()

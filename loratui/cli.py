@@ -161,6 +161,8 @@ def runs(
         loss = "" if one.loss is None else f"  loss {one.loss:.4g}"
         steps = f"{one.step}/{one.steps}"
         print(f"{state:<{max(9, wide)}}  {steps:>11}  {safe_text(one.name, 24):<16}  {show_path(one.run.path)}{loss}")
+        if one.trouble:
+            print(f"! {one.trouble}")
     if found:
         from loratui.planning.past_runs import gather
 

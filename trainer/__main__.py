@@ -21,8 +21,10 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from trainer.contract.entries import BadEntry
 from trainer.contract.run import exits
 from trainer.contract.run.events import VERSION, EventLog, SilentLog
+from trainer.contract.run.folder import refuse_links, sweep_strays
 from trainer.contract.run.lock import AlreadyRunning, RunLock
 from trainer.contract.run.queue import leave
 from trainer.contract.run.replacement import put_back
@@ -44,13 +46,14 @@ def main(arguments: list[str]) -> int:
         print("usage: python -m trainer RUN/config.toml", file=sys.stderr)
         return exits.USAGE
     path, started = Path(arguments[0]), time.time()
+    run = RunDir(path.parent.resolve())
     try:
+        refuse_links(run)
         config = load_config(path)
     except (OSError, ValueError) as error:
-        print(f"{path}: {error}", file=sys.stderr)
-        leave(RunDir(path.resolve().parent))
+        print(f"{path.parent if isinstance(error, BadEntry) else path}: {error}", file=sys.stderr)
+        leave(run)
         return exits.USAGE
-    run = RunDir(path.resolve().parent)
     if _rank():
         return _follow(config, run)
     try:
@@ -58,6 +61,7 @@ def main(arguments: list[str]) -> int:
     except AlreadyRunning as error:
         print(error, file=sys.stderr)
         return exits.RUNNING
+    sweep_strays(run)
     log = EventLog(run.events)
     began = time.monotonic()
     _stop_at_once(run, log, lock, began)

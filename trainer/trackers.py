@@ -110,7 +110,7 @@ class Trackers:
 
     def _start(self, name: str, step: int) -> None:
         try:
-            make_private(self._run.trackers)
+            make_private(self._run.trackers, self._run.path)
             fresh = not (self._run.trackers / name).exists()
             tracker = MAKERS[name](self._config, self._run, step)
             with _apart():
@@ -226,7 +226,7 @@ def _run_id(run: RunDir) -> str:
     """The name under which a resumed run is found again: random, made once, kept in the run."""
     file = run.trackers / "id"
     if not file.exists():
-        write_atomic(file, secrets.token_hex(4))
+        write_atomic(file, secrets.token_hex(4), root=run.path)
     return file.read_text().strip()
 
 

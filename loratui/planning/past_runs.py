@@ -18,8 +18,9 @@ from loratui.events.series import robust_mean
 from loratui.runs.find import RUNS, ends
 from loratui.settings.draft import state_dir
 from trainer.contract.documents.files import read_json
-from trainer.contract.entries import make_private, write_atomic
+from trainer.contract.entries import make_private, open_file, write_atomic
 from trainer.contract.plan.estimate import REVISION, Estimate, estimate
+from trainer.contract.run.folder import refuse_links
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, flat, load_config
 
@@ -138,6 +139,7 @@ def note(run: RunDir, store: Path | None = None) -> PastRuns:
 
 def measure(run: RunDir, counted: Iterable[str] = ()) -> MeasuredRun | None:
     """What the log of a run tells; None without a timed step, or if its id is among `counted`."""
+    refuse_links(run, deep=False)
     head, tail = ends(run.events, whole=True)
     start = next((one for one in head if one.get("type") == "run"), None)
     if start is None or (name := _id(start)) in counted:
@@ -203,7 +205,7 @@ def _with(known: dict[str, MeasuredRun], runs: Iterable[RunDir], store: Path | N
 def _alone(store: Path | None) -> Iterator[None]:
     """One writer at a time; the lock goes with the process."""
     make_private(_file(store).parent)
-    descriptor = os.open(_file(store).with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = open_file(_file(store).with_suffix(".lock"), os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from loratui.errors import Refusal
 from loratui.runs.find import resumable_steps, saved_steps
 from loratui.terminal.text import safe_text, shell_path, show_path
-from trainer.contract.entries import write_atomic
+from trainer.contract.entries import rename, write_atomic
 from trainer.contract.run.rundir import RunDir
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def _put_aside(run: RunDir, steps: list[int]) -> None:
         while final.exists():
             number += 1
             final = run.checkpoints / f"aside-{step:06d}-{number}"
-        run.checkpoint(step).rename(final)
+        rename(run.checkpoint(step), final, run.path)
 
 
 def _beside(run: RunDir) -> Path:

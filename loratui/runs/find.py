@@ -10,11 +10,13 @@ from typing import Any
 
 from loratui.errors import Refusal
 from loratui.terminal.numbers import number, whole
-from loratui.terminal.text import show_path
+from loratui.terminal.text import safe_text, show_path
 from trainer.contract.documents.files import read_toml
 from trainer.contract.documents.json_lines import parse_line, parse_lines
 from trainer.contract.documents.regular import is_file, open_regular
+from trainer.contract.entries import BadEntry
 from trainer.contract.run.checkpoint_files import LORA, MANIFEST, OPTIMIZER, read_manifest
+from trainer.contract.run.folder import refuse_links
 from trainer.contract.run.lock import is_held, lock_holder
 from trainer.contract.run.rundir import RunDir, State, checkpoint_folders, run_state
 
@@ -41,6 +43,7 @@ class RunInfo:
     loss: float | None
     views: float | None = None  # views per image, of the last step logged
     note: str = ""  # what keeps its trainer from its work
+    trouble: str = ""  # why it is refused: a sentence
 
     @property
     def alive(self) -> bool:
@@ -66,7 +69,9 @@ def _changed(path: Path) -> float:
 
 
 def run_info(run: RunDir) -> RunInfo:
-    """How one run is doing."""
+    """How one run is doing. Of one that is refused nothing is read."""
+    if trouble := link_trouble(run, deep=False):
+        return RunInfo(run, run.path.name, "refused", 0, 0, None, None, None, trouble=trouble)
     head, tail = ends(run.events)
     first = next((one for one in head if one.get("type") == "run"), {})
     last = next((one for one in reversed(tail) if one.get("type") in ("run", "end")), first or None)
@@ -94,6 +99,17 @@ def lock_note(run: RunDir) -> str:
     return "" if holder is None else holder.note
 
 
+def link_trouble(run: RunDir, deep: bool = True) -> str:
+    """Why a run's folder is not worked in, as a sentence: a name of the run's own is a link. Empty if none is."""
+    try:
+        refuse_links(run, deep)
+    except BadEntry as error:
+        return safe_text(error)
+    except OSError:
+        pass  # what may not be looked into is told by who wants to
+    return ""
+
+
 def saved_steps(run: RunDir) -> tuple[int, ...]:
     """The steps of the checkpoints on disk, oldest first; whether they are whole, the trainer finds out."""
     return tuple(_saved(run))
@@ -117,8 +133,16 @@ def _lightened(checkpoint: Path) -> bool:
 def find_run(text: str | None = None, root: Path = RUNS) -> RunDir:
     """The run that `text` means: a folder, a run's folder name in `root`, or a name (then its newest run).
 
-    Without `text` the newest run that is alive, else the newest. Raises RunNotFound with a sentence.
+    Without `text` the newest run that is alive, else the newest. Raises RunNotFound with a sentence, or Refusal for a
+    run that has links in its folder.
     """
+    run = _meant_run(text, root)
+    if trouble := link_trouble(run):
+        raise Refusal(f"{show_path(run.path)}: {trouble}")
+    return run
+
+
+def _meant_run(text: str | None, root: Path) -> RunDir:
     if text:
         for path in (Path(text).expanduser(), root / text):
             if is_file(path / "config.toml"):

@@ -79,11 +79,9 @@ def test_a_disk_that_is_full_is_told_as_that() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
-def test_a_disk_that_is_full_while_pictures_are_drawn_ends_nothing(pictures: Path, tmp_path: Path) -> None:
+def test_a_disk_that_refuses_pictures_ends_nothing(pictures: Path, tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", make_config(pictures, train__steps=2, sample__steps=1))
-    run.samples.mkdir()
-    (run.samples / ".000002-0.jpg.part").symlink_to("/dev/full")  # every write to it fails as on a full disk
+    (run.samples / "000002-0.jpg").mkdir(parents=True)  # no file takes the place of a folder
     events = train(run)
     assert "sample-failed" in [event["code"] for event in events if event["type"] == "warn"]
     assert events[-1]["status"] == "completed"

@@ -91,7 +91,7 @@ def _caption(asked: argparse.Namespace, work: CaptionWork, frame: CaptionFrame) 
     try:
         captioner = _load(model, device, asked.max_tokens)
         with torch.inference_mode():
-            return _write_all(work.wanted, captioner, frame)
+            return _write_all(work.wanted, captioner, frame, asked.folder)
     except NoCaptioner as error:
         return _refuse(str(error), exits.USAGE)
     except (torch.OutOfMemoryError, MemoryError):
@@ -108,7 +108,7 @@ def _load(model: Path, device: torch.device, tokens: int) -> Captioner:
     return load_captioner(model, device, tokens)
 
 
-def _write_all(wanted: tuple[Picture, ...], captioner: Captioner, frame: CaptionFrame) -> int:
+def _write_all(wanted: tuple[Picture, ...], captioner: Captioner, frame: CaptionFrame, root: Path) -> int:
     """One picture after the other; each caption is on disk before the next is looked at."""
     from trainer.contract.pictures.decoding import BadPicture
     from trainer.data.images import open_rgb
@@ -122,7 +122,7 @@ def _write_all(wanted: tuple[Picture, ...], captioner: Captioner, frame: Caption
             if not words:
                 raise BadPicture("the model has no words for it; write a caption yourself")
             caption = frame.around(words)
-            written = write_new(caption_file(picture.path), caption)
+            written = write_new(caption_file(picture.path), caption, root)
         except BadPicture as error:
             failed += 1
             tell("failed", **place, reason=str(error))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainer.contract import entries
+from trainer.contract.entries import opened_folder, sweep
 from trainer.contract.pictures.folder import Picture, list_pictures
 from trainer.contract.settings.triggers import with_trigger
 
@@ -72,46 +73,24 @@ def caption_file(picture: Path) -> Path:
     return picture.with_suffix(".txt")
 
 
-def write_new(path: Path, text: str) -> bool:
-    """Write a caption in one step. False, and nothing done, if a file stands there by now; raises OSError."""
-    aside = path.with_name(f".{path.name}.part")
-    try:
-        with aside.open("w", encoding="utf-8") as file:
-            file.write(text + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        return _put(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
+def write_new(path: Path, text: str, root: Path | None = None) -> bool:
+    """Write a caption in one step. False, and nothing done, if a file stands there by now.
 
-
-def _put(aside: Path, path: Path) -> bool:
-    try:
-        path.hardlink_to(aside)  # unlike a rename, this refuses to replace
-    except FileExistsError:
-        return False
-    except OSError as error:
-        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
-            raise
-        try:  # a file system without links: claim the name, then replace the claim
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
-        except FileExistsError:
-            return False
-        aside.replace(path)
-    return True
+    No name from `root` down may be a link. Raises BadEntry, OSError.
+    """
+    return entries.write_new(path, text + "\n", 0o644, root)
 
 
 @contextlib.contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
     """Hold the folder's own lock: two captioners would do the work twice. Raises InUse; leaves no file."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
+    with opened_folder(folder) as descriptor:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise InUse(f"another captioner works in '{folder}'; let it end, or stop it") from None
         except OSError:
             pass  # some network file systems have no locks; nothing is overwritten all the same
+        else:
+            sweep(folder)
         yield
-    finally:
-        os.close(descriptor)

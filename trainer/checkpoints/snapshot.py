@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save
 
 from trainer.contract.basemodel.headers import BadHeader, read_header
 from trainer.contract.documents.regular import open_regular, read_bytes
-from trainer.contract.entries import folder_aside, make_private, open_file, opened_folder, write_atomic
+from trainer.contract.entries import folder_aside, make_private, open_file, opened_folder, remove, write_atomic
 from trainer.contract.run.changes import is_free, plain
 from trainer.contract.run.checkpoint_files import (
     EMBEDDINGS,
@@ -102,7 +102,7 @@ def try_room(run: RunDir, size: int) -> None:
     A file system that cannot promise room is not asked for it.
     """
     try:
-        make_private(run.checkpoints)
+        make_private(run.checkpoints, run.path)
         with tempfile.TemporaryFile(dir=run.checkpoints) as file:
             keep_room(file.fileno(), 0, size)
     except OSError as error:
@@ -172,17 +172,17 @@ def drop_old(run: RunDir, keep: int, written: int) -> None:
     them: they do not count, and are written over in time.
     """
     for path in [one for one in list_checkpoints(run) if step_of(one) <= written][keep:]:
-        _lighten(path)
+        _lighten(path, run.path)
 
 
-def _lighten(folder: Path) -> None:
+def _lighten(folder: Path, root: Path) -> None:
     """Take the optimizer's state away: out of the manifest first, so that a kill leaves a checkpoint that is valid."""
     try:
         hashes = _manifest(folder)
         if OPTIMIZER in hashes:
             del hashes[OPTIMIZER]
-            write_atomic(folder / "manifest.json", json.dumps(hashes, indent=1))
-        (folder / OPTIMIZER).unlink(missing_ok=True)
+            write_atomic(folder / "manifest.json", json.dumps(hashes, indent=1), root=root)
+        remove(folder / OPTIMIZER, root)
     except (Damaged, OSError):
         return  # what is damaged, or on a disk that refuses, stays as it is: this only saves room
 

@@ -18,6 +18,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal
+
+Kind = Literal["file", "folder", "link"]  # a pipe or device counts as a file here
 
 ASIDE = re.compile(r"\.loratui-(\d{1,10})-[0-9a-f]{12}\.part")  # what is written before it gets its name; our pid
 LEFT = 60.0  # seconds after which what no process holds is left over, whoever has its pid now
@@ -36,7 +39,7 @@ class BadEntry(OSError):
         return str(self.strerror)
 
 
-LINK = "is a link, which is not followed: put what it leads to in its place, or remove it"
+LINK = "is a link: remove it, or put a copy of what it leads to there"
 
 
 @contextmanager
@@ -46,9 +49,12 @@ def opened_folder(folder: Path, root: Path | None = None, make: bool = False) ->
     Raises BadEntry for a link, OSError.
     """
     root = folder if root is None else root
+    names = folder.relative_to(root).parts if folder.is_relative_to(root) else ("..",)
+    if ".." in names:
+        raise BadEntry(folder, f"does not lie in '{root.name}'")
     descriptor, at = os.open(root, _FOLDER), root
     try:
-        for name in folder.relative_to(root).parts:
+        for name in names:
             at /= name
             if make:
                 with suppress(FileExistsError):
@@ -136,9 +142,15 @@ def rename(old: Path, new: Path, root: Path) -> None:
 
 
 def remove(path: Path, root: Path | None = None) -> None:
-    """Remove a file, or a link itself, if it is there. Raises BadEntry for a link above it, OSError."""
+    """Remove a file, a link itself or an empty folder, if it is there. Raises BadEntry for a link above it, OSError."""
     with suppress(FileNotFoundError), opened_folder(path.parent, root) as folder:
-        os.unlink(path.name, dir_fd=folder)
+        try:
+            os.unlink(path.name, dir_fd=folder)
+        except (IsADirectoryError, PermissionError) as error:  # which of them is said of a folder depends on the system
+            try:
+                os.rmdir(path.name, dir_fd=folder)
+            except NotADirectoryError:
+                raise error from None
 
 
 def remove_folder(path: Path, root: Path) -> None:
@@ -147,28 +159,39 @@ def remove_folder(path: Path, root: Path) -> None:
         shutil.rmtree(path.name, ignore_errors=True, dir_fd=folder)
 
 
+def names_in(folder: Path, root: Path | None = None) -> list[tuple[str, Kind]]:
+    """Every name in `folder` with what it is, sorted. Raises BadEntry, OSError."""
+    with opened_folder(folder, root) as descriptor, os.scandir(descriptor) as found:
+        return sorted((one.name, _kind(one)) for one in found)
+
+
 def link_below(folder: Path, root: Path, deep: bool = True) -> Path | None:
     """The first link in `folder`, by name; None without one, or without the folder. Raises OSError."""
     try:
-        with opened_folder(folder, root) as descriptor, os.scandir(descriptor) as found:
-            entries = sorted((one.name, one.is_symlink(), one.is_dir(follow_symlinks=False)) for one in found)
+        names = names_in(folder, root)
     except BadEntry as error:
         return Path(error.filename)
     except FileNotFoundError:
         return None
-    for name, linked, inner in entries:
-        below = folder / name if linked else link_below(folder / name, root) if inner and deep else None
+    for name, kind in names:
+        below = folder / name if kind == "link" else None
+        if kind == "folder" and deep:
+            below = link_below(folder / name, root)
         if below is not None:
             return below
     return None
 
 
+def _kind(entry: os.DirEntry[str]) -> Kind:
+    if entry.is_symlink():
+        return "link"
+    return "folder" if entry.is_dir(follow_symlinks=False) else "file"
+
+
 def sweep(folder: Path, root: Path | None = None) -> None:
     """Remove what processes that were killed left aside in `folder`; what one still writes stays. Never raises."""
     with suppress(OSError), opened_folder(folder, root) as descriptor:
-        with os.scandir(descriptor) as entries:
-            names = [one.name for one in entries]
-        for name in names:
+        for name, _ in names_in(folder, root):
             if (found := ASIDE.fullmatch(name)) and _is_left(name, int(found[1]), descriptor):
                 with suppress(OSError):
                     os.unlink(name, dir_fd=descriptor)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from trainer.contract.entries import write_atomic
 from trainer.contract.pictures.decoding import usable
 from trainer.contract.pictures.flatten import upright
 
@@ -77,11 +79,14 @@ def to_pictures(decoded: torch.Tensor) -> list[Image]:
     return [Image.fromarray((one * 255).round().astype(np.uint8)) for one in values]
 
 
-def save_picture(picture: Image, final: Path, thumb: bool = False) -> None:
-    """Write a picture aside and rename it into place; the format follows the name, nothing else is in the file."""
+def save_picture(picture: Image, final: Path, thumb: bool = False, root: Path | None = None) -> None:
+    """Write a picture in one step; the format follows the name, nothing else is in the file.
+
+    No name from `root` down may be a link. Raises BadEntry, OSError.
+    """
     if thumb:
         picture = picture.copy()
         picture.thumbnail((THUMB, THUMB))
-    aside = final.with_name(f".{final.name}.part")
-    picture.save(aside, format="JPEG" if final.suffix == ".jpg" else "PNG")
-    aside.rename(final)
+    raw = BytesIO()
+    picture.save(raw, format="JPEG" if final.suffix == ".jpg" else "PNG")
+    write_atomic(final, raw.getvalue(), root=root)

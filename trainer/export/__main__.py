@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from trainer.contract.run import exits
+from trainer.contract.run.folder import refuse_links
 from trainer.contract.run.rundir import RunDir
 
 WITHOUT_TOKENS = "the run trained no new tokens (pivotal.enabled = false)"
@@ -49,6 +50,7 @@ def _export(run: RunDir, step: int | None, out: Path | None, bundle: bool) -> No
     from trainer.export.files import export_run
     from trainer.export.trained import find_checkpoint, open_run
 
+    refuse_links(run)
     snapshot = find_checkpoint(run, step)
     trained = open_run(run)
     trained.trainee.restore(snapshot)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
+import os
 from pathlib import Path
 
 import torch
@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import save as save_any_order
 
 from trainer.contract.basemodel.unet_names import within
-from trainer.contract.entries import folder_aside, make_private, write_atomic
+from trainer.contract.entries import folder_aside, make_private, open_file, write_atomic
 from trainer.contract.run.changes import read_changes
 from trainer.contract.run.exports import CARD, FILES, PICTURE, SAMPLE, WORDS, embedding_names
 from trainer.contract.run.replacement import put_back
@@ -60,7 +60,7 @@ def export_run(
         write_embeddings(aside, config, trainee, told)
         write_companions(aside, config, aside / shown[0] if shown else None)
         card = model_card(config, len(items), step, shown, read_changes(run))
-        write_atomic(aside / CARD, card, mode=0o644)
+        write_atomic(aside / CARD, card)
         return deliver(aside, folder, run, root)
 
 
@@ -88,7 +88,7 @@ def write_diffusers(path: Path, layers: dict[str, LoraLinear], dtype: torch.dtyp
         tensors[diffusers_key(name, "up")] = _file_tensor(layer.up.detach() * layer.scale, dtype)
         if isinstance(layer, DoraLinear):
             tensors[diffusers_magnitude(name)] = _file_tensor(layer.magnitude, torch.float32)
-    write_atomic(path, file_bytes(tensors, {"format": "pt"}), mode=0o644)
+    write_atomic(path, file_bytes(tensors, {"format": "pt"}))
     prove_diffusers(path, layers)
 
 
@@ -118,7 +118,7 @@ def write_kohya(
             tensors[f"{key}.dora_scale"] = _file_tensor(lengths, torch.float32)
         tensors[f"{key}.alpha"] = torch.tensor(layer.scale / folded * layer.down.shape[0], dtype=dtype)
     tensors |= bundled or {}
-    write_atomic(path, file_bytes(tensors, kohya_header(config, told, tensors, path.stem)), mode=0o644)
+    write_atomic(path, file_bytes(tensors, kohya_header(config, told, tensors, path.stem)))
     prove_kohya(path, layers, layers_per_block, bundled)
 
 
@@ -147,7 +147,7 @@ def write_embeddings(folder: Path, config: TrainConfig, trainee: Trainee, told: 
     """One file for each identifier."""
     for name, rows in embedding_rows(config, trainee).items():
         path = folder / f"{name}.safetensors"
-        write_atomic(path, file_bytes(rows, embeddings_header(config, told, rows, name)), mode=0o644)
+        write_atomic(path, file_bytes(rows, embeddings_header(config, told, rows, name)))
         prove_embeddings(path, rows)
 
 
@@ -166,9 +166,9 @@ def write_companions(folder: Path, config: TrainConfig, picture: Path | None) ->
         "negative text": "",
         "notes": "",
     }
-    write_atomic(folder / WORDS.called(config.name), json_text(words), mode=0o644)
+    write_atomic(folder / WORDS.called(config.name), json_text(words))
     if picture is not None:
-        shutil.copyfile(picture, folder / PICTURE.called(config.name))
+        write_atomic(folder / PICTURE.called(config.name), _copied(picture, folder))
 
 
 def small_jpeg(picture: Path) -> bytes:
@@ -211,6 +211,11 @@ def _copy_samples(run: RunDir, folder: Path, pictures: int, step: int) -> list[s
     names = []
     for path in (path for number, path in known if number == newest):
         name = SAMPLE.pattern.format(number=path.stem.rpartition("-")[2])
-        shutil.copyfile(path, folder / name)
+        write_atomic(folder / name, _copied(path, run.path))
         names.append(name)
     return names
+
+
+def _copied(path: Path, root: Path) -> bytes:
+    with os.fdopen(open_file(path, os.O_RDONLY, root=root), "rb") as file:
+        return file.read()

@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from trainer.contract.entries import make_private
+from trainer.contract.entries import make_private, names_in, sweep
 from trainer.contract.run.events import EventLog, SilentLog
 from trainer.contract.run.rundir import RunDir, cache_folder
 
@@ -18,6 +18,9 @@ def caches_of(run: RunDir, log: EventLog | SilentLog) -> Path:
     common = cache_folder()
     why = _refusal(common)
     if not why:
+        for name, kind in names_in(common):
+            if kind == "folder":
+                sweep(common / name)
         return common
     message = f"{common} cannot be written ({why}): what later runs could use again is kept in the run's folder"
     advice = "nothing needs to be done; XDG_CACHE_HOME can name another place"

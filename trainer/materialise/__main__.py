@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from trainer.contract.entries import make_private, write_atomic
+from trainer.contract.entries import folder_aside, make_private, open_file, rename, sweep, write_atomic
 from trainer.contract.pictures.folder import NoDataset
 from trainer.contract.pictures.sources import NoColumn, origin_of, written_folder
 from trainer.contract.run import exits
@@ -126,21 +126,18 @@ def materialise(source: str, wanted: WantedRows, tell: ProgressLines) -> Path:
 
 
 def _write_aside(folder: Path, target: Path, note: dict[str, Any], wanted: WantedRows, tell: ProgressLines) -> None:
-    aside = target.with_name(f".{target.name}.part")
-    shutil.rmtree(aside, ignore_errors=True)
+    sweep(target.parent)
     need, free = _size(folder), shutil.disk_usage(target.parent).free
     if need > free:
         raise NoDataset(f"the data set has {in_bytes(need)}, and {in_bytes(free)} are free for its pictures")
-    aside.mkdir(mode=0o700)
     try:
-        rows = _opened(folder, wanted)
-        count = _write_rows(rows, aside, wanted.column, tell)
-        write_atomic(aside / NOTE, json.dumps({**note, "pictures": count}) + "\n")
-        aside.rename(target)
+        with folder_aside(target) as aside:
+            rows = _opened(folder, wanted)
+            count = _write_rows(rows, aside, wanted.column, tell)
+            write_atomic(aside / NOTE, json.dumps({**note, "pictures": count}) + "\n")
+            rename(aside, target, target.parent)
     except OSError as error:
         raise NoDataset(f"the pictures cannot be written into {target.parent}: {error.strerror or error}") from None
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _opened(folder: Path, wanted: WantedRows) -> Rows:
@@ -214,7 +211,7 @@ def _visible(folder: Path) -> list[Path]:
 @contextlib.contextmanager
 def _alone(target: Path) -> Iterator[None]:
     """One process writes a data set; another that wants the same waits, and finds it written."""
-    descriptor = os.open(target.with_name(f".{target.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = open_file(target.with_name(f".{target.name}.lock"), os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from trainer.contract.entries import make_private
 from trainer.contract.run import exits
+from trainer.contract.run.folder import refuse_links
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.sample_prompts import read_sample_prompt
 
@@ -59,6 +60,7 @@ def _generate(asked: argparse.Namespace) -> None:
     from trainer.samples.drawing import make_picture, negative_prompt
 
     run, prompt = RunDir(asked.run.resolve()), read_sample_prompt(asked.prompt)
+    refuse_links(run)
     trained = open_run(run)
     if asked.checkpoint is None:
         load_exported(run, trained)
@@ -75,19 +77,21 @@ def _generate(asked: argparse.Namespace) -> None:
     guidance = config.sample.guidance if asked.guidance is None else asked.guidance
     for seed in range(first, first + asked.count):
         picture = make_picture(parts, encoded, negative, config.train.resolution, steps, guidance, seed)
-        path = _path(asked, run, prompt.words, seed)
-        save_picture(picture, path)
+        path, root = _path(asked, run, prompt.words, seed)
+        save_picture(picture, path, root=root)
         print(path, flush=True)
 
 
-def _path(asked: argparse.Namespace, run: RunDir, shown: str, seed: int) -> Path:
+def _path(asked: argparse.Namespace, run: RunDir, shown: str, seed: int) -> tuple[Path, Path]:
+    """Where a picture goes, and the folder from which on no name may be a link."""
     if asked.out is not None and asked.out.suffix.lower() == ".png" and asked.count == 1:
         asked.out.resolve().parent.mkdir(parents=True, exist_ok=True)
-        return Path(asked.out)
-    folder: Path = asked.out or run.path / "generated"
-    make_private(folder)
+        return Path(asked.out), asked.out.parent
+    folder: Path = asked.out or run.generated
+    root = folder if asked.out else run.path
+    make_private(folder, None if asked.out else root)
     words = "".join(letter if letter.isalnum() else "-" for letter in shown)[:48].strip("-")
-    return folder / f"{words or 'picture'}-{seed}.png"
+    return folder / f"{words or 'picture'}-{seed}.png", root
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ class Sampler:
         self._run, self._log, self._config = run, log, config
         self._parts, self._trainee, self._cache = parts, trainee, prompts
         self._shown = shown
-        make_private(run.samples)
+        make_private(run.samples, run.path)
 
     def asked(self, step: int, prompt: str | None, keep: bool | None) -> tuple[bool, str]:
         """What a person asked for at `step`: all prompts (None), or one of theirs, once or from now on.
@@ -103,8 +103,8 @@ class Sampler:
         size, steps, guidance = self._config.train.resolution, sample.steps, sample.guidance
         picture = make_picture(self._parts, encoded, negative, size, steps, guidance, wanted.seed)
         path = self._run.sample(step, wanted.index)
-        save_picture(picture, path.with_suffix(".jpg"), thumb=True)
-        save_picture(picture, path)
+        save_picture(picture, path.with_suffix(".jpg"), thumb=True, root=self._run.path)
+        save_picture(picture, path, root=self._run.path)
         small = path.with_suffix(".jpg").name
         self._log.emit(
             "sample",

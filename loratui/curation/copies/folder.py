@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +11,7 @@ from loratui.curation.checks.framing import PEOPLE
 from loratui.curation.copies.captions import copy_caption
 from loratui.curation.copies.pixels import CannotFix, FixStep, remake
 from loratui.terminal.text import safe_text, show_path
-from trainer.contract.entries import write_atomic
+from trainer.contract.entries import folder_aside, rename, sweep, write_atomic
 from trainer.contract.pictures.folder import Picture, list_pictures
 from trainer.contract.settings.config import BY_KEY
 
@@ -87,33 +85,30 @@ def fix_pictures(
     pictures = list_pictures(folder, settings.caption_column, settings.skip).pictures
     if into is None:
         return FixResult(folder, None, _copies(pictures, None, settings, progress, cancelled))
-    aside = _prepare(folder, into)
+    _prepare(folder, into)
     try:
-        made = FixResult(folder, into, _copies(pictures, aside, settings, progress, cancelled))
-        write_atomic(aside / RECORD, record(made, settings), 0o644)
-        aside.rename(into)  # also over an empty folder
+        with folder_aside(into) as aside:
+            made = FixResult(folder, into, _copies(pictures, aside, settings, progress, cancelled))
+            write_atomic(aside / RECORD, record(made, settings))
+            rename(aside, into, into.parent)  # also over an empty folder
     except OSError as error:
         raise CannotWrite(f"the copies cannot be written to {show_path(into)}: {error.strerror}") from None
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
     return made
 
 
-def _prepare(folder: Path, into: Path) -> Path:
-    """The folder, beside `into`, in which the copies are gathered."""
+def _prepare(folder: Path, into: Path) -> None:
+    """See that copies can be gathered beside `into`, and take its place."""
     shown = show_path(into)
     if into.resolve() == folder.resolve():
         raise CannotWrite(f"{shown} is the folder of the originals; name another for the copies")
     if into.exists() and (not into.is_dir() or any(into.iterdir())):
         what = "is not empty" if into.is_dir() else "is a file"
         raise CannotWrite(f"{shown} {what}; name a new folder for the copies")
-    aside = into.parent / f".{into.name}.{os.getpid()}.part"
     try:
         into.parent.mkdir(parents=True, exist_ok=True)
-        aside.mkdir(mode=0o700)
     except OSError as error:
         raise CannotWrite(f"{shown} cannot be made: {error.strerror}") from None
-    return aside
+    sweep(into.parent)
 
 
 def _copies(
@@ -145,17 +140,10 @@ def _copy(picture: Picture, aside: Path | None, settings: FixSettings, names: _N
     name = names.free(picture.name, remade.ending)
     text = Path(name).with_suffix(".txt").name if caption.raw is not None else None
     if aside is not None:
-        _write(aside / name, remade.raw)
+        write_atomic(aside / name, remade.raw)
         if text is not None and caption.raw is not None:
-            _write(aside / text, caption.raw)
+            write_atomic(aside / text, caption.raw)
     return FixedPicture(picture.name, name, text, (*remade.done, *caption.done), caption.problem)
-
-
-def _write(path: Path, raw: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(raw)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 class _Names:

@@ -18,7 +18,7 @@ from textual.widgets import DataTable, Static
 from textual.worker import get_current_worker
 
 from loratui.errors import Refusal
-from loratui.runs.find import RunInfo, run_info
+from loratui.runs.find import RunInfo, link_trouble, run_info
 from loratui.runs.listing import each_run
 from loratui.runs.past_run import PastRun, draft_of_run
 from loratui.screens.results.longer import LongerStarted, ask_longer
@@ -39,6 +39,7 @@ STATES = {
     "failed": "✗",
     "crashed": "✗",
     "new": "○",
+    "refused": "✗",
 }
 STATE, STEP, LOSS, VIEWS, WHEN = 13, 11, 7, 6, 16  # cells of the columns; the run's name gets the rest
 NUMBERS = ("step", "loss", "views")
@@ -53,7 +54,7 @@ Every run in the folder, the newest first. Nothing here deletes any.
   l       make the run longer: more steps from its newest checkpoint
   r       read the folder again
 
-● running   ◌ starting   ✓ completed   ■ stopped   ✗ failed, crashed
+● running   ◌ starting   ✓ completed   ■ stopped   ✗ failed, crashed, refused
 views       how often each picture was seen: views per image
 """
 
@@ -173,7 +174,7 @@ class RunsScreen(SteadyScreen[RunsAnswer]):
         name = dict(self._columns())["run"]
         cells = [
             Text(f"{mark} {STATES.get(info.state, '○')} {info.state}"),
-            Text(safe_text(info.run.path.name, name)),
+            Text(safe_text(info.run.path.name, name), "dim" if info.trouble else ""),
             Text(f"{info.step}/{info.steps}" if info.steps else "", justify="right"),
             Text("" if info.loss is None else f"{info.loss:.4f}"[:LOSS], justify="right"),
             Text("" if info.views is None else f"{info.views:.0f}"[:VIEWS], justify="right"),
@@ -197,18 +198,25 @@ class RunsScreen(SteadyScreen[RunsAnswer]):
         row = self.query_one("#runs", DataTable).cursor_row
         return RunDir(self._infos[row].run.path.absolute()) if 0 <= row < len(self._infos) else None
 
+    def _is_open(self, run: RunDir) -> bool:
+        """Whether it can be worked in; else why not is said."""
+        trouble = link_trouble(run)
+        if trouble:
+            self._say(trouble, "bad")
+        return not trouble
+
     @on(DataTable.RowSelected)
     def _selected(self) -> None:
         self.action_look()
 
     def action_look(self) -> None:
         """To the run's own screen."""
-        if self.current is not None:
+        if self.current is not None and self._is_open(self.current):
             self.dismiss(Watch(self.current))
 
     def action_longer(self) -> None:
         """More steps for the run under the cursor; then it is watched."""
-        if self.current is not None:
+        if self.current is not None and self._is_open(self.current):
             ask_longer(self, self.current)
 
     @on(LongerStarted)
@@ -220,7 +228,7 @@ class RunsScreen(SteadyScreen[RunsAnswer]):
 
     def action_draft(self) -> None:
         """A new draft from the run's answers."""
-        if self.current is None:
+        if self.current is None or not self._is_open(self.current):
             return
         try:
             self.dismiss(draft_of_run(self.current))
@@ -252,6 +260,8 @@ class RunsScreen(SteadyScreen[RunsAnswer]):
 
         order = [info.run.path for info in self._infos]
         newer, older = sorted(chosen, key=order.index)
+        if not (self._is_open(RunDir(older)) and self._is_open(RunDir(newer))):
+            return
         self.app.push_screen(CompareScreen(RunDir(older.absolute()), RunDir(newer.absolute())))
 
     def _is_current(self, path: Path, chosen: list[Path]) -> bool:

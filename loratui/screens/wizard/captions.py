@@ -66,12 +66,12 @@ class WizardCaptions(ScanningStep):
         self.app.push_screen(Confirm(title, words, "Write", "Drop the edits"), lambda yes: self._write(report, yes))
 
     def _write(self, report: Report, yes: bool | None) -> None:
-        left = dict(self.draft.captions)
+        left, root = dict(self.draft.captions), self.draft.folder
         for picture in report.pictures if yes else ():
             if picture.name not in left:
                 continue
             try:
-                write_atomic(picture.path.with_suffix(".txt"), left[picture.name] + "\n", 0o644)
+                write_atomic(picture.path.with_suffix(".txt"), left[picture.name] + "\n", 0o644, root)
             except OSError as error:
                 self.say(f"{safe_text(picture.name)}: the caption could not be written: {error.strerror}", "bad")
                 return

@@ -208,10 +208,10 @@ def test_two_captioners_in_one_folder_do_not_meet(told: Told, blip: Path, bare: 
 def test_a_caption_is_never_written_over_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool) -> None:
     if not links:  # as on FAT and some network file systems
 
-        def refuse(*_: object) -> None:
+        def refuse(*_: object, **__: object) -> None:
             raise OSError(errno.EPERM, "no links here")
 
-        monkeypatch.setattr(Path, "hardlink_to", refuse)
+        monkeypatch.setattr(os, "link", refuse)
     path = tmp_path / "a.txt"
     assert write_new(path, "first") and not write_new(path, "second")
     assert path.read_text() == "first\n" and [one.name for one in tmp_path.iterdir()] == ["a.txt"]
@@ -241,6 +241,18 @@ def test_links_to_nowhere_are_not_followed_by_a_write(bare: Path, tmp_path: Path
     (bare / "0.txt").symlink_to(tmp_path / "elsewhere.txt")
     assert [one.name for one in find_work(bare).wanted] == ["1.png", "2.png"]
     assert not write_new(bare / "0.txt", "x") and not (tmp_path / "elsewhere.txt").exists()
+
+
+def test_a_link_by_the_name_of_a_half_written_caption_leads_nowhere(bare: Path, tmp_path: Path) -> None:
+    (tmp_path / "victim").write_text("precious")
+    (bare / ".0.txt.part").symlink_to(tmp_path / "victim")
+    assert write_new(bare / "0.txt", "a TOK", bare)
+    assert (bare / "0.txt").read_text() == "a TOK\n"
+    (bare / "inner").symlink_to(tmp_path)
+    with pytest.raises(OSError, match="'inner' is a link"):
+        write_new(bare / "inner" / "victim.txt", "a TOK", bare)
+    assert (tmp_path / "victim").read_text() == "precious"
+    assert not (tmp_path / "victim.txt").exists()
 
 
 def test_the_command_shows_each_caption_and_obeys_none(loratui: LoraTUI, blip: Path, bare: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Literal, cast, get_args
 
 from trainer.contract.documents.files import read_json
 from trainer.contract.documents.regular import read_bytes
-from trainer.contract.entries import make_private, write_atomic
+from trainer.contract.entries import make_private, names_in, open_file, remove, write_atomic
 from trainer.contract.run.disk import is_full
 from trainer.contract.run.rundir import RunDir
 
@@ -43,15 +43,15 @@ def send(run: RunDir, cmd: Cmd, **args: Any) -> str:
     """
     if cmd not in COMMANDS:
         raise ValueError(f"unknown command '{cmd}'; one of {', '.join(COMMANDS)}")
-    make_private(run.control)
+    make_private(run.control, run.path)
     name = f"{time.time_ns()}-{cmd}"
     file = run.control / f"{name}.json"
     try:
-        write_atomic(file, json.dumps({"cmd": cmd, "args": args}))
+        write_atomic(file, json.dumps({"cmd": cmd, "args": args}), root=run.path)
     except OSError as error:
         if args or not is_full(error):
             raise
-        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        os.close(open_file(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, root=run.path))
     return name
 
 
@@ -71,7 +71,7 @@ class Inbox:
         self._known: set[str] = set()  # names that could not be removed: a command is done once, a reason said once
         self._rejected: list[Rejected] = []
         try:
-            make_private(self._folder)
+            make_private(self._folder, run.path)
         except OSError as error:
             self._rejected.append(Rejected(self._folder.name, f"no command can be taken: {error.strerror}"))
 
@@ -90,7 +90,7 @@ class Inbox:
             else:
                 self._rejected.append(found)
             try:
-                path.unlink(missing_ok=True)
+                remove(path, self._run.path)
             except OSError:  # a folder, or one that may not be written
                 self._known.add(path.name)
         return commands
@@ -106,8 +106,8 @@ class Inbox:
 
     def _paths(self) -> list[Path]:
         try:
-            names = [one.name for one in os.scandir(self._folder)]
-        except OSError:
+            names = [name for name, _ in names_in(self._folder, self._run.path)]
+        except OSError:  # it is gone, or a link by now: what that leads to is nobody's command
             return []
         shown = (one for one in names if one.endswith(".json") and one[0] != "." and one not in self._known)
         return [self._folder / one for one in heapq.nsmallest(MOST, shown)]

@@ -15,6 +15,7 @@ from typing import Any
 
 from trainer.contract.documents.json_lines import MAX_LINE, parse_line, parse_lines
 from trainer.contract.documents.regular import open_regular
+from trainer.contract.entries import open_file
 from trainer.contract.run.disk import FULL, keep_room
 
 VERSION = 1
@@ -45,7 +46,7 @@ class EventLog:
         self._turn = threading.RLock()  # the thread that writes checkpoints tells of them
         self._waiting: deque[bytes] = deque()
         self._lost = 0  # events that there was no memory for
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._descriptor = open_file(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         self._size = os.fstat(self._descriptor).st_size
         self._kept = 0  # up to where room is kept
         self._full = False

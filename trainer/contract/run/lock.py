@@ -13,6 +13,7 @@ from pathlib import Path
 
 from trainer.contract.documents.parsers import parse_json
 from trainer.contract.documents.regular import open_regular
+from trainer.contract.entries import open_file
 
 LATEST = 253_402_300_799  # unix seconds: the last year of four digits
 NOTE = 60  # letters
@@ -45,8 +46,8 @@ class RunLock:
     """An flock on `path` for as long as the object lives; the kernel frees it however the process dies."""
 
     def __init__(self, path: Path) -> None:
-        """Take the lock. Raises AlreadyRunning if it is held."""
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Take the lock. Raises AlreadyRunning if it is held; BadEntry for a link, OSError."""
+        descriptor = open_file(path, os.O_RDWR | os.O_CREAT)
         if not take(descriptor):
             holder = read_holder(descriptor)
             os.close(descriptor)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from trainer.contract.documents.files import read_json
 from trainer.contract.documents.regular import open_regular
-from trainer.contract.entries import write_atomic
+from trainer.contract.entries import open_file, remove, write_atomic
 from trainer.contract.run.lock import is_held, take
 from trainer.contract.run.rundir import RunDir
 
@@ -135,10 +135,7 @@ def cancel(run: RunDir) -> None:
 
 def drop(run: RunDir) -> None:
     """Remove the entry, whatever stands in its place, but no folder that holds something. Raises OSError."""
-    try:
-        run.queued.unlink(missing_ok=True)
-    except (IsADirectoryError, PermissionError):  # unlink says either of a folder
-        run.queued.rmdir()
+    remove(run.queued)
 
 
 def leave(run: RunDir) -> None:
@@ -178,7 +175,7 @@ def write(entry: QueueEntry) -> None:
 @contextmanager
 def locked(root: Path) -> Iterator[None]:
     """Alone with the queue of `root`; the kernel frees the lock of a process that dies. Raises QueueError, OSError."""
-    descriptor = os.open(root / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = open_file(root / LOCK, os.O_RDWR | os.O_CREAT)
     try:
         if not take(descriptor, PATIENCE):
             raise QueueError(f"another process holds {LOCK} of this folder; try again")

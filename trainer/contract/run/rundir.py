@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-State = Literal["starting", "running", "completed", "stopped", "failed", "crashed", "new", "queued"]
+State = Literal["starting", "running", "completed", "stopped", "failed", "crashed", "new", "queued", "refused"]
 
 CHECKPOINT = re.compile(r"\.step-([0-9]{1,12})\.old|step-([0-9]{1,12})")
 
@@ -93,6 +93,11 @@ class RunDir:
     def export(self) -> Path:
         """The files that other programs read."""
         return self.path / "export"
+
+    @property
+    def generated(self) -> Path:
+        """Pictures that a person asked for when the run was over."""
+        return self.path / "generated"
 
     def checkpoint(self, step: int) -> Path:
         """The folder of the checkpoint at `step`."""

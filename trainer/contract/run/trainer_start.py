@@ -15,8 +15,10 @@ from pathlib import Path
 
 from trainer import contract
 from trainer.contract.documents.files import read_toml
+from trainer.contract.entries import open_file
 from trainer.contract.run import queue
 from trainer.contract.run.devices import CPU, SEEN, fits, free_slots, on_cpu, place_for, visible_gpus
+from trainer.contract.run.folder import refuse_links
 from trainer.contract.run.lock import AlreadyRunning, is_held, lock_holder, read_holder, take
 from trainer.contract.run.queue import QueueEntry
 from trainer.contract.run.rundir import RunDir
@@ -47,13 +49,14 @@ def spawn(
     `patience`: seconds to wait for one that has ended and is not gone yet. The claim is an flock that the trainer
     inherits: it is held from here on until the last of its processes is gone, however this one or that one dies.
     """
-    claim = os.open(run.claim, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    refuse_links(run)
+    claim = open_file(run.claim, os.O_RDWR | os.O_CREAT)
     try:
         _take_claim(run, claim, patience)
         words = {"pid": os.getpid(), "host": os.uname().nodename, "since": time.time(), "gpus": gpus}
         os.ftruncate(claim, 0)
         os.pwrite(claim, json.dumps({**words, "devices": list(devices)}).encode(), 0)
-        log = os.open(run.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        log = open_file(run.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
             return subprocess.Popen(
                 trainer_command(run, gpus),

@@ -274,3 +274,26 @@ async def test_hostile_names_are_inert(wizard: Wizard, own_place: Path) -> None:
         await at(pilot, "PicturesScreen")
         assert not {"\x1b", "\x07", "\x9b"} & set(screen_text(app))
         assert app.is_running
+
+
+async def test_a_run_with_a_link_in_it_is_shown_and_not_opened(wizard: Wizard, three: list[RunDir]) -> None:
+    three[2].lock.symlink_to(three[1].config)
+    app = wizard()
+    async with app.run_test(notifications=True) as pilot:
+        screen = await opened(pilot)
+        assert "✗ refused" in screen_text(app)
+        for key in ("enter", "n", "l"):
+            screen._say("")
+            await pilot.press(key)
+            await until(pilot, lambda: "'lock' is a link: remove it" in screen_text(app))
+            assert app.screen is screen
+        await pilot.press("space", "down", "d")
+        assert "'lock' is a link: remove it" in screen_text(app)
+        assert app.screen is screen
+        await pilot.press("escape")
+        await at(pilot, "WelcomeScreen")
+        await pilot.press("end", "up", "up", "up")
+        await pilot.press("enter")
+        await until(pilot, lambda: "is a link" in screen_text(app))
+        await at(pilot, "WelcomeScreen")
+    assert three[1].config.read_text().startswith("name")
