@@ -96,6 +96,7 @@ def test_a_lock_can_be_taken_where_nothing_can_be_written(disk: SmallDisk) -> No
 
 def test_a_command_is_heard_on_a_full_disk(disk: SmallDisk) -> None:
     run = RunDir(disk.path / "run")
+    run.path.mkdir()
     inbox = Inbox(run)
     disk.fill()
     sent = [send(run, "pause"), send(run, "stop")]
