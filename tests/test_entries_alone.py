@@ -24,6 +24,9 @@ ELSEWHERE = {  # in a folder that the program alone fills, or that this start ha
     ("loratui/settings/draft.py", "replace"),
     ("loratui/settings/draft.py", "unlink"),
     ("loratui/settings/own_presets.py", "unlink"),
+    ("trainer/export/delivery.py", "chmod"),
+    ("trainer/export/delivery.py", "copy2"),
+    ("trainer/export/delivery.py", "link"),
     ("trainer/contract/run/program.py", "open"),  # a stream by its number, and /dev/null
 }
 
@@ -36,6 +39,8 @@ def deeds(tree: ast.AST) -> Iterator[tuple[str, int]]:
 
 
 def _deed(call: ast.Call) -> str:
+    if any(one.arg in ("dir_fd", "src_dir_fd") for one in call.keywords):
+        return ""  # from an open folder: nothing above it can be swapped any more
     match call.func:
         case ast.Name("open"):
             return "open" if _writes(call, 1) else ""
@@ -86,6 +91,7 @@ def test_no_other_module_writes_replaces_or_removes_by_a_path() -> None:
         "shutil.rmtree(p, ignore_errors=True)",
         "run.log.write_text(x)",
         "tempfile.mkdtemp()",
+        "run.lock.unlink(missing_ok=True)",
     ],
 )
 def test_each_way_is_found(code: str) -> None:
@@ -94,7 +100,15 @@ def test_each_way_is_found(code: str) -> None:
 
 @pytest.mark.parametrize(
     "code",
-    ["open(p)", 'p.open("rb")', "os.open(p, os.O_RDONLY)", 't.replace("a", "b")', "replace(x, a=1)", "Image.open(p)"],
+    [
+        "os.unlink(name, dir_fd=folder)",
+        "open(p)",
+        'p.open("rb")',
+        "os.open(p, os.O_RDONLY)",
+        't.replace("a", "b")',
+        "replace(x, a=1)",
+        "Image.open(p)",
+    ],
 )
 def test_reading_is_left_alone(code: str) -> None:
     assert list(deeds(ast.parse(code))) == []
