@@ -272,16 +272,14 @@ class Run:
 
     def _measure_if_due(self) -> None:
         """At a checkpoint: unless so little was trained since the last time that measuring would slow the run down."""
-        train = self.config.train
-        seen = (self.done - self._measured_at) * train.batch * train.accumulation
-        if seen >= APART * rounds(self.config) or self.done == train.steps:
+        seen = (self.done - self._measured_at) * self.config.train.batch * self.config.train.accumulation
+        if seen >= APART * rounds(self.config) or self.done == self.config.train.steps:
             self._measure()
 
     def _measure(self) -> None:
         """What tells checkpoints apart: the loss at fixed noise and the size of the change. Never the end of a run."""
-        train = self.config.train
+        train, self._measured_at = self.config.train, self.done
         views = self.done * train.batch * train.accumulation / len(self.plan.items)
-        self._measured_at = self.done
         self.gauge.tell(self.log, self.done, round(views, 3), "held-out" if self.held else "training")
 
     def _save_asked(self) -> tuple[bool, str]:

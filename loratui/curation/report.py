@@ -74,8 +74,8 @@ SPOILING = (
 
 
 def spoilt(picture: PictureReport) -> frozenset[str]:
-    """The codes of what spoils a picture; empty where nothing does."""
-    codes = {one.code for one in picture.findings if one.severity != "hint"}
+    """The codes of what spoils a picture; empty where nothing does. A noise that is only a hint counts among others."""
+    codes = {one.code for one in picture.findings if one.severity != "hint" or one.code == "noisy"}
     return frozenset(codes & set(SPOILING)) | {one.code for one in picture.findings if one.severity == "block"}
 
 

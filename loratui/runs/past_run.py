@@ -16,7 +16,7 @@ from loratui.settings.resolve import FOLDERS, MODELS, names_hub
 from loratui.terminal.text import plural, safe_text, show_path
 from trainer.contract.documents.files import read_toml
 from trainer.contract.pictures.sources import written_folder
-from trainer.contract.run.rundir import RunDir
+from trainer.contract.run.rundir import RunDir, can_see
 from trainer.contract.settings.config import BY_KEY
 
 AT_PICTURES, AT_PRESET, AT_SETTINGS = 1, 3, 4  # steps of the wizard
@@ -50,7 +50,7 @@ def draft_of_answers(path: Path) -> PastRun:
     values = dict(answers.values)
     for key in FOLDERS:
         beside = path.absolute().parent / str(values.get(key, ""))
-        if _is_relative(key, values.get(key)) and not is_there(values[key]) and beside.is_dir():
+        if _is_relative(key, values.get(key)) and not is_there(values[key]) and is_there(str(beside)):
             values[key] = str(beside)
     return _past(answers.preset, values, notes)
 
@@ -131,7 +131,7 @@ def _past(name: str, values: dict[str, Any], notes: list[str]) -> PastRun:
 def _is_relative(key: str, value: Any) -> bool:
     if not isinstance(value, str) or not value or value.startswith(("~", "/")) or names_hub(key, value):
         return False
-    return key in FOLDERS or Path(value).exists() or value.startswith(".")
+    return key in FOLDERS or can_see(Path(value)) or value.startswith(".")
 
 
 def _plain(value: Any) -> Any:

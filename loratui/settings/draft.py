@@ -202,9 +202,12 @@ class DraftStore:
         return True
 
     def _read_all(self) -> tuple[list[tuple[str, LoadedDraft, float]], list[str]]:
-        troubles = self._take_over()
-        found = []
-        for path in self._drafts.glob("draft-*.json") if can_see(self._drafts) else ():
+        troubles, found = self._take_over(), []
+        try:
+            paths = sorted(self._drafts.glob("draft-*.json")) if can_see(self._drafts) else []
+        except OSError as error:
+            paths, troubles = [], [*troubles, f"The drafts cannot be read: {error.strerror} ({self._drafts})"]
+        for path in paths:
             key = path.stem.removeprefix("draft-")
             try:
                 changed = path.stat().st_mtime

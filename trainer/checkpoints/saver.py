@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -67,7 +68,8 @@ class Saver:
                 self._log.emit("warn", code="checkpoint-failed", message=message, advice=advice)
             return False
         self._wait = FIRST_WAIT
-        drop_old(self._run, self._keep, snapshot.step)
+        with contextlib.suppress(OSError):  # the new one is durable: what of the old ones stays is only room
+            drop_old(self._run, self._keep, snapshot.step)
         self._log.emit("checkpoint", step=snapshot.step, path=f"checkpoints/{path.name}", bytes=size)
         self._log.emit("phase", name="save", done=1, total=1)
         return True
