@@ -122,7 +122,7 @@ def test_a_start_sweeps_what_a_killed_one_left(run: RunDir) -> None:
         os._exit(0)
     os.waitpid(child, 0)
     stray = f".loratui-{child}-0123456789ab.part"
-    for folder in (run.path, run.checkpoints, run.samples):
+    for folder in (run.path, run.checkpoints, run.checkpoint(2), run.samples):
         (folder / stray).mkdir(parents=True)
         (folder / stray / "half").write_text("half")
     run.export.mkdir()

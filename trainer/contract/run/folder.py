@@ -34,3 +34,7 @@ def sweep_strays(run: RunDir) -> None:
     """Remove what killed processes left half-written in the run's folder. For the one who holds the run's lock."""
     for folder in (run.path, *(run.path / name for name in FOLDERS)):
         sweep(folder, run.path)
+    with suppress(OSError):
+        for name, kind in names_in(run.checkpoints, run.path):
+            if kind == "folder":  # its manifest is written anew when the optimizer's state goes
+                sweep(run.checkpoints / name, run.path)
