@@ -13,6 +13,7 @@ from tests.bench.reference_eval import held_out_shots, make_exam, training_shots
 MARKS = {"ui": 0.25616, "trained-on": 0.22153}
 
 
+@pytest.mark.slow
 def test_the_exam_marks_the_untrained_base_as_it_always_did() -> None:
     exams = {"held-out": make_exam(held_out_shots()[:1], False), "trained-on": make_exam(training_shots()[:1], False)}
     found = measure("ours", WAYS["pivotal-adamw"], None, exams)

@@ -176,6 +176,7 @@ def test_a_warning_that_is_accepted_trains(folder: Path, code: str) -> None:
 
 
 @needs_photos
+@pytest.mark.slow
 def test_warnings_of_faces_that_are_accepted_train(tmp_path: Path) -> None:
     from trainer.data.dataset import read_dataset
 

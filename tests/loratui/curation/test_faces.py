@@ -111,6 +111,7 @@ def test_opencv_is_told_to_be_silent() -> None:
 
 
 @needs_photos
+@pytest.mark.slow
 def test_photographs_of_people_and_of_none(folder: Path) -> None:
     wanted = {"whitehouse/obama.jpg": 1, "whitehouse/biden2.jpg": 1, "hagrid/hg_07a5a144.jpg": 1}
     for name in wanted:

@@ -27,6 +27,7 @@ def raw_png(width: int, height: int, depth: int, colour: int, body: bytes) -> by
     return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
 
 
+@pytest.mark.slow
 def test_a_wrong_ending_an_animation_and_odd_modes_are_told(folder: Path) -> None:
     one, other = scene(1), scene(2)
     one.save(folder / "named.jpg", "PNG")

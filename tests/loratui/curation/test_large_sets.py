@@ -72,6 +72,7 @@ def stopped_at(place: int, error: type[BaseException], folder: Path) -> None:
         scan(folder, ScanSettings(resolution=64), progress)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [Cancelled, KeyboardInterrupt])
 def test_a_scan_that_is_stopped_keeps_what_it_has(many: Path, error: type[BaseException]) -> None:
     stopped_at(8, error, many)

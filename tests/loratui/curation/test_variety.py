@@ -53,6 +53,7 @@ def test_three_of_a_kind_need_two_decisions(folder: Path) -> None:
     assert [one.file for one in outcome(report, ["a.png"]).unaccepted] == ["c.png"]
 
 
+@pytest.mark.slow
 def test_different_scenes_have_nothing_in_common(folder: Path) -> None:
     for number in range(8):
         scene(number).save(folder / f"{number}.png")

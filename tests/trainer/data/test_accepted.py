@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.trainer.conftest import draw_dataset, make_config, make_run, train
 from trainer.contract.pictures.folder import list_pictures
 from trainer.contract.pictures.problems import accept_key, severity_of
 
 
+@pytest.mark.slow
 def test_a_run_trains_with_every_kind_of_caption_problem_accepted(tmp_path: Path) -> None:
     folder = draw_dataset(tmp_path / "pictures")
     (folder / "0.txt").write_bytes(b"a TOK, caf\xe9")

@@ -124,6 +124,7 @@ def test_concept_pictures_are_what_draw_makes(name):
         assert "TOK" in shot.caption
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mascot", "rocket"])
 def test_distance_tells_a_concept_from_anything_else(name):
     own = concepts.pictures(name)

@@ -68,6 +68,7 @@ def body_hash(path: Path) -> str:
     return hashlib.sha256(raw[8 + int.from_bytes(raw[:8], "little") :]).hexdigest()
 
 
+@pytest.mark.slow
 def test_the_headers_have_what_interfaces_show_and_the_same_answers_give_the_same_bytes(
     settings: Callable[..., TrainConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -200,6 +200,7 @@ def full_depth(fused: bool) -> int:
     return seen.count
 
 
+@pytest.mark.slow
 def test_the_blocks_of_sdxl_take_half_the_operations() -> None:
     plain, fused = full_depth(False), full_depth(True)
     print(f"\noperations forward and backward, bf16: {plain} layer by layer, {fused} with a node a block")

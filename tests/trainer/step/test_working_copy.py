@@ -20,6 +20,7 @@ from trainer.step.working_copy import WorkingCopy
 BF16 = {"train__precision": "bf16", "train__batch": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "own",
     [
@@ -45,6 +46,7 @@ def test_a_step_is_that_of_layers_that_cast_their_own(
         assert torch.equal(one.data, other.data)
 
 
+@pytest.mark.slow
 def test_in_bf16_a_pass_casts_once_and_not_for_every_layer() -> None:
     unet = full_depth_unet(torch.bfloat16)
     layers = add_lora(unet, TrainConfig.model_validate({"train": {"rank": 8}}))
