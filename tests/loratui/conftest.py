@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 
+from tests.shaped import shaped_model
+
 ROOT = Path(__file__).parents[2]
 LoraTUI = Callable[..., subprocess.CompletedProcess[str]]
 Draw = Callable[..., Path]
@@ -38,7 +40,7 @@ sample_every = 0
 
 [sample]
 steps = 2
-"""
+""".replace("sdxl-small", str(shaped_model()))
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.shaped import shaped_model
+
 LoraTUI = Callable[..., subprocess.CompletedProcess[str]]
 Change = Callable[[Path], None]
 
@@ -41,7 +43,7 @@ def empty_the_folder(path: Path) -> None:
 def not_sdxl(path: Path) -> None:
     (path.parent / "model").mkdir()
     (path.parent / "model" / "model_index.json").write_text(json.dumps({"_class_name": "StableDiffusionPipeline"}))
-    edited('base = "sdxl-small"', f'base = "{path.parent}/model"')(path)
+    edited(str(shaped_model()), f"{path.parent}/model")(path)
 
 
 def binary(path: Path) -> None:
@@ -77,7 +79,7 @@ CASES: dict[str, tuple[Change, int, str]] = {
         "answers.toml:11: dataset.trigger: 'TOK!' and 'TOK?' differ only in punctuation or case",
     ),
     "a base model that is not SDXL": (not_sdxl, 2, "answers.toml:6: model.base"),
-    "a base model that is not there": (edited('"sdxl-small"', '"./gone"'), 2, "there is no base model"),
+    "a base model that is not there": (edited(str(shaped_model()), "./gone"), 2, "there is no base model"),
     "an unknown preset": (edited('"object"', '"obect"'), 2, "answers.toml:2: preset: there is no preset 'obect'"),
     "a newer file": (edited("schema = 1", "schema = 9"), 2, "answers.toml:1: schema"),
     "no folder at all": (edited("path =", "# path ="), 2, "dataset.path: missing"),
