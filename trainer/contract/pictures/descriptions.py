@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 from trainer.contract.pictures.decoding import BadPicture, usable
+from trainer.contract.pictures.inside import open_inside
 from trainer.contract.pictures.regular import one_line
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+HEAD = 1 << 18  # bytes; what stands before the pixels begins there
+PLACES = (b"Exif\0", b"eXIf", b"xap/1.0", b"Photoshop 3.0", b"tEXt", b"zTXt", b"iTXt", b"\xff\xfe")
 INSIDE = "inside"  # the caption column that reads them
 MOST = 64 * 1024  # characters of a caption; of XMP bytes, four times as many
 FEWEST = 2  # words: a name or a mark is no description
@@ -48,10 +51,19 @@ def words_inside(path: Path) -> str:
 @lru_cache(maxsize=4096)
 def _words(path: Path, _seen: tuple[int, ...]) -> str:
     try:
+        if not _may_hold_any(path):
+            return ""
         with usable(path, header=True) as picture:
             return next((words for text in _texts(picture) if (words := _description(text))), "")
-    except BadPicture:
+    except (BadPicture, OSError):
         return ""  # said of the picture itself
+
+
+def _may_hold_any(path: Path) -> bool:
+    """Whether the head of a JPEG or PNG has a place for words at all: most have none, and need not be opened."""
+    with open_inside(path) as file:
+        head = file.read(HEAD)
+    return not head.startswith((b"\xff\xd8", b"\x89PNG")) or any(place in head for place in PLACES)
 
 
 def _description(text: str) -> str:
