@@ -27,7 +27,7 @@ from trainer.contract.run.events import VERSION, EventLog, SilentLog
 from trainer.contract.run.folder import refuse_links, sweep_strays
 from trainer.contract.run.lock import AlreadyRunning, RunLock
 from trainer.contract.run.queue import leave
-from trainer.contract.run.replacement import put_back
+from trainer.contract.run.replacement import put_back_checkpoints
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.run.trainer_start import pass_on
 from trainer.contract.settings.config import TrainConfig, config_sha, load_config, vae_source
@@ -132,7 +132,7 @@ def _train(
     from trainer.commands import Requests, Stop
     from trainer.ground.machine import gpu_memory, gpu_name, versions
 
-    put_back(run.checkpoints, run.path)
+    put_back_checkpoints(run)
     requests = Requests(run, log, started, lock.note)
     found = newest_checkpoint(run)
     world = _prepare_torch(config)

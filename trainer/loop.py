@@ -189,7 +189,7 @@ class Run:
             try_room(self.run, self.trainee.checkpoint_bytes(self.config))
         if self.done == 0 and self.world.main:
             if 0 in samples:
-                self.sampler.make(0)
+                self.sampler.make(0, wait=self._wait_until)
             self._measure()
         try:
             while self.done < train.steps:
@@ -199,7 +199,7 @@ class Run:
                     self._measure_if_due()
                     self._save()
                 if self.done in samples and self.done < train.steps and self.world.main:
-                    self.sampler.make(self.done)
+                    self.sampler.make(self.done, wait=self._wait_until)
             if not self.saver.wait():
                 self._wait_until(self.saver.is_settled)
         except Stop as stop:
@@ -211,7 +211,9 @@ class Run:
             self.saver.wait()  # also where a step fails: what was begun is worth having
         try:
             return self._finish("completed", pictures=True)
-        except Stop:  # told to, while the disk had no room for the files
+        except Stop as stop:  # told to, while the disk had no room for the files
+            if stop.save:
+                raise NotSaved("the files", self.done) from None
             return RunEnd("stopped", self.done, ())
 
     def _look(self) -> None:
@@ -317,14 +319,14 @@ class Run:
             return RunEnd(status, self.done, ())
         self.saver.wait()
         if pictures:
-            self.sampler.make(self.done, as_exported=True)
+            self.sampler.make(self.done, as_exported=True, wait=self._wait_until)
         self._phase("export", 0, 1)
         files = self._exported(status == "completed")
         self._phase("export", 1, 1)
         return RunEnd(status, self.done, tuple(files))
 
     def _exported(self, patient: bool) -> list[str]:
-        """The files of the run; a `patient` one waits while the disk is full. Raises OSError, Stop, NotSaved."""
+        """The files of the run; a `patient` one waits while the disk is full. Raises OSError, Stop."""
         size = self.parts.unet.config.layers_per_block
 
         def write() -> list[str]:
@@ -332,19 +334,15 @@ class Run:
                 self.requests.check_place()
             return export_run(self.run, self.config, self.trainee, self.plan.items, size, self.done)
 
-        if not patient or self.requests is None:
-            return write()
-        try:
-            return until_written(write, self._wait_until)
-        except Stop as stop:
-            if stop.save:
-                raise NotSaved("the files", self.done) from None
-            raise
+        return until_written(write, self._wait_until) if patient else write()
 
     def _wait_until(self, is_settled: Callable[[], bool]) -> None:
         """Do what is asked, and wait for room on the disk. Raises Stop."""
         if self.requests is not None:
             self.requests.look(self._save_asked, partial(self.sampler.asked, self.done), is_settled)
+        else:
+            while not is_settled():
+                time.sleep(1)
 
     def _phase(self, name: str, done: int, total: int) -> None:
         self.log.emit("phase", name=name, done=done, total=total)

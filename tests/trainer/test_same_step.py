@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 
 from loratui.runs.find import resumable_steps, saved_steps
 from trainer.checkpoints.snapshot import Snapshot, list_checkpoints, newest_checkpoint, save_checkpoint, step_of
-from trainer.contract.run.replacement import old_name, put_back
+from trainer.contract.run.replacement import old_name, put_back_checkpoints
 from trainer.contract.run.rundir import RunDir
 from trainer.export.trained import find_checkpoint
 
@@ -40,12 +41,15 @@ def test_another_one_takes_its_place(tmp_path: Path) -> None:
     assert [one.name for one in run.checkpoints.iterdir()] == ["step-000004"]
 
 
-def test_one_that_a_kill_left_aside_is_found_by_everybody_and_put_back(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [old_name("step-000004"), ".step-000004.old"])
+def test_one_that_a_kill_left_aside_is_found_by_everybody_and_put_back(tmp_path: Path, name: str) -> None:
     run = RunDir(tmp_path)
     folder, _ = save_checkpoint(run, snapshot(1))
-    folder.rename(run.checkpoints / old_name(folder.name))
+    folder.rename(run.checkpoints / name)
+    (run.checkpoints / ".notes.old").mkdir()  # a person's
     assert newest_checkpoint(run).step == 4 and find_checkpoint(run, 4).identity["x"] == 1
     assert [step_of(one) for one in list_checkpoints(run)] == [4]
     assert saved_steps(run) == resumable_steps(run) == (4,)
-    put_back(run.checkpoints, run.path)
+    put_back_checkpoints(run)
     assert list_checkpoints(run) == [folder]
+    assert sorted(one.name for one in run.checkpoints.iterdir()) == [".notes.old", "step-000004"]

@@ -201,7 +201,7 @@ def list_checkpoints(run: RunDir) -> list[Path]:
 
 
 def step_of(folder: Path) -> int:
-    """The step of a checkpoint's folder, step-000300, or .step-000300.old."""
+    """The step of a checkpoint's folder, step-000300, or .loratui-step-000300.old."""
     return int(re.sub(r"\D", "", folder.name))
 
 

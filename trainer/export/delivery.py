@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from trainer.contract.entries import make_private, remove, rename
@@ -25,9 +26,10 @@ def deliver(aside: Path, folder: Path, run: RunDir, root: Path) -> list[str]:
     files = sorted((one for one in aside.rglob("*") if one.is_file()), key=lambda one: (-len(one.parts), one))
     names = [one.relative_to(aside) for one in files]
     former = [Path(one.formerly) for one in FILES if one.formerly and Path(one.formerly) not in names]
-    others = [one for one in _files_in(folder) if one not in names and one not in former]
-    whole = folder == run.export or not others
-    if not (whole and _replaced(aside, folder, root, others)):
+    ours = {Path(), *names, *former, *(above for one in names for above in one.parents)}
+    others = (one for one in _entries(folder) if one not in ours)
+    own = folder == run.export
+    if (not own and next(others, None) is not None) or not _replaced(aside, folder, root, list(others)):
         make_private(folder, root)
         for path, name in zip(files, names, strict=True):
             make_private((folder / name).parent, root)
@@ -42,7 +44,10 @@ def _replaced(aside: Path, folder: Path, root: Path, others: list[Path]) -> bool
     """Whether `aside`, with the `others`, could take the folder's place in one step."""
     for name in others:
         target = aside / name
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if (folder / name).is_dir() and not (folder / name).is_symlink():
+            make_private(target, aside)
+            continue
+        make_private(target.parent, aside)
         try:
             os.link(folder / name, target, follow_symlinks=False)
         except OSError:  # a file system without hard links
@@ -58,7 +63,7 @@ def _replaced(aside: Path, folder: Path, root: Path, others: list[Path]) -> bool
     return True
 
 
-def _files_in(folder: Path) -> list[Path]:
-    """What lies in a folder and is no folder itself, relative to it."""
-    found = folder.rglob("*") if folder.is_dir() else ()
-    return [one.relative_to(folder) for one in found if one.is_symlink() or not one.is_dir()]
+def _entries(folder: Path) -> Iterator[Path]:
+    """All that lies in a folder, relative to it."""
+    found: Iterable[Path] = folder.rglob("*") if folder.is_dir() else ()
+    return (one.relative_to(folder) for one in found)

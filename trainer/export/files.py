@@ -51,7 +51,7 @@ def export_run(
     root = run.path if folder.is_relative_to(run.path) else folder.parent
     if root != run.path:
         make_private(root)
-    put_back(folder.parent, root)
+    put_back(folder, root)
     with folder_aside(folder, root) as aside:
         shown = _copy_samples(run, aside, len(sample_pictures(config)), step)
         picture = small_jpeg(aside / shown[0]) if shown else None

@@ -11,6 +11,7 @@ from trainer.contract.run.disk import is_full
 from trainer.contract.run.events import EventLog
 
 T = TypeVar("T")
+Wait = Callable[[Callable[[], bool]], None]  # returns when what it is given says True; raises where it is told to end
 AGAIN = 5.0  # seconds until what a full disk refused is tried again
 PAUSED = "paused: the disk is full"
 ADVICE = "free some space: training then goes on by itself; 'loratui stop' ends it with what is saved"
@@ -25,7 +26,7 @@ class NotSaved(RuntimeError):
         super().__init__(f"the disk is full: {what} could not be written; {there}")
 
 
-def until_written(write: Callable[[], T], look: Callable[[Callable[[], bool]], None]) -> T:
+def until_written(write: Callable[[], T], look: Wait) -> T:
     """What `write` returns; where the disk is full it is tried again while `look` waits, and hears what is asked.
 
     Raises what `look` raises, and an OSError of `write` that is none of a full disk.
@@ -34,8 +35,8 @@ def until_written(write: Callable[[], T], look: Callable[[Callable[[], bool]], N
 
     def is_written() -> bool:
         nonlocal again
-        if time.monotonic() < again:
-            return False
+        if written or time.monotonic() < again:
+            return bool(written)
         try:
             written.append(write())
         except OSError as error:

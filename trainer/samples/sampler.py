@@ -8,6 +8,7 @@ import torch
 
 from trainer.contract.entries import make_private
 from trainer.contract.run.added_prompts import NotAdded, without_trigger
+from trainer.contract.run.disk import is_full
 from trainer.contract.run.events import EventLog, SilentLog
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.arithmetic import sample_steps
@@ -15,6 +16,7 @@ from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.prompts import WantedPicture
 from trainer.contract.settings.sample_prompts import read_sample_prompt
 from trainer.data.images import save_picture
+from trainer.ground.full_disk import Wait, until_written
 from trainer.model.adapters import add_text_lora, rounded_to
 from trainer.model.parts import DTYPES, Parts, base_source, fix_pooling, free, load_text_encoders
 from trainer.model.prompts import Encoded, PromptCache, encode, too_long
@@ -68,11 +70,19 @@ class Sampler:
         ]
         return True, "; ".join(filter(None, said))
 
-    def make(self, step: int, as_exported: bool = False, only: WantedPicture | None = None) -> int:
+    def make(
+        self, step: int, as_exported: bool = False, only: WantedPicture | None = None, wait: Wait | None = None
+    ) -> int:
         """Pictures of all prompts, or `only` one; returns how many were made.
 
-        `as_exported` shows the LoRA as its file will hold it. Neither a lack of memory nor a full disk ends the run.
+        `as_exported` shows the LoRA as its file will hold it. Neither a lack of memory nor a full disk ends the run:
+        with `wait` they are drawn again when there is room, and what it raises is raised.
         """
+        if wait is not None:
+            return until_written(lambda: self._make(step, as_exported, only, patient=True), wait)
+        return self._make(step, as_exported, only, patient=False)
+
+    def _make(self, step: int, as_exported: bool, only: WantedPicture | None, patient: bool) -> int:
         wanted = [only] if only is not None else self._shown.now
         rounded: AbstractContextManager[None] = nullcontext()
         if as_exported:
@@ -90,6 +100,8 @@ class Sampler:
             )
             return 0
         except OSError as error:
+            if patient and is_full(error):
+                raise
             message = f"the pictures of step {step} could not be made: {error.strerror or error}; training goes on"
             self._log.emit("warn", code="sample-failed", message=message, advice="free some space, then ask again")
             return 0

@@ -71,7 +71,7 @@ def test_one_step_is_all_it_takes(tmp_path: Path) -> None:
     root = folders(tmp_path / "a")
     assert traced(root, "renameat2:signal=KILL:when=1") != 0
     assert held(root)["final/file"] in ("old", "new")
-    put_back(root, root)
+    put_back(root / "final", root)
     assert held(root)["final/file"] in ("old", "new")
 
 
@@ -82,7 +82,7 @@ def test_where_names_cannot_be_exchanged_a_kill_in_between_is_put_right(tmp_path
     assert code != 0
     if step == 2:
         assert not (root / "final").exists() and (root / old_name("final") / "file").read_text() == "old"
-    put_back(root, root)
+    put_back(root / "final", root)
     assert held(root)["final/file"] == "old" and not (root / old_name("final")).exists()
 
 
@@ -96,5 +96,17 @@ def test_a_folder_whose_successor_is_there_is_removed(tmp_path: Path) -> None:
     root = folders(tmp_path / "a")
     (root / "final").rename(root / old_name("final"))
     (root / "new").rename(root / "final")
-    put_back(root, root)
+    put_back(root / "final", root)
     assert held(root) == {"final/file": "new"}
+
+
+def test_no_name_but_its_own_is_looked_at(tmp_path: Path) -> None:
+    """The folder for an export may be anywhere: what a person calls .NAME.old there is theirs."""
+    root = folders(tmp_path / "a")
+    for name in (".final.old", ".new.old", ".bashrc.old", ".loratui-other.old"):
+        (root / name).write_text("a person's")
+    before = held(root)
+    put_back(root / "final", root)
+    assert held(root) == before
+    replace_folder(root / "new", root / "final", root)
+    assert [name for name in held(root) if name.endswith(".old")] == [name for name in before if name.endswith(".old")]

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from trainer.contract.entries import opened_folder
+from trainer.contract.entries import names_in, opened_folder
 from trainer.contract.run.disk import exchange
+from trainer.contract.run.rundir import CHECKPOINT, RunDir
 
 # a file system, or a system, that exchanges no names: NFS, some of FUSE, kernels of before 3.15
 _CANNOT = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM)
-_OLD = re.compile(r"\.(.+)\.old")  # what stepped aside for a moment, where names cannot be exchanged
 
 
 def replace_folder(aside: Path, final: Path, root: Path) -> None:
@@ -40,27 +39,35 @@ def replace_folder(aside: Path, final: Path, root: Path) -> None:
         os.fsync(folder)
 
 
-def put_back(folder: Path, root: Path) -> None:
-    """Finish what a kill between two steps left in `folder`: nothing is at a name, and its old folder waits beside.
+def put_back(final: Path, root: Path) -> None:
+    """Finish what a kill between two steps left: nothing is at `final`, and what was there waits beside it.
 
-    For the one who holds the run's lock. Never raises.
+    For the one who alone writes there. Never raises; no other name is looked at.
     """
-    with suppress(OSError), opened_folder(folder, root) as descriptor:
-        with os.scandir(descriptor) as entries:
-            names = [one.name for one in entries]
-        for name in names:
-            if (found := _OLD.fullmatch(name)) is None:
-                continue
-            if _is_there(found[1], descriptor):
-                _remove(name, descriptor)
-            else:
-                with suppress(OSError):
-                    os.rename(name, found[1], src_dir_fd=descriptor, dst_dir_fd=descriptor)
+    with suppress(OSError), opened_folder(final.parent, root) as folder:
+        _put_back(old_name(final.name), final.name, folder)
+
+
+def put_back_checkpoints(run: RunDir) -> None:
+    """The same for every checkpoint of a run, those that an older version left too. For who holds the run's lock."""
+    with suppress(OSError), opened_folder(run.checkpoints, run.path) as folder:
+        for name, kind in names_in(run.checkpoints, run.path):
+            if kind == "folder" and (found := CHECKPOINT.fullmatch(name)) and found["aside"]:
+                _put_back(name, found["aside"], folder)
 
 
 def old_name(name: str) -> str:
     """What the folder `name` is called for the moment in which it has stepped aside."""
-    return f".{name}.old"
+    return f".loratui-{name}.old"
+
+
+def _put_back(old: str, final: str, folder: int) -> None:
+    if not _is_there(old, folder):
+        return
+    if _is_there(final, folder):
+        _remove(old, folder)
+    else:
+        os.rename(old, final, src_dir_fd=folder, dst_dir_fd=folder)
 
 
 def _in_two_steps(aside: str, final: str, folder: int) -> None:

@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 State = Literal["starting", "running", "completed", "stopped", "failed", "crashed", "new", "queued", "refused"]
 
-CHECKPOINT = re.compile(r"\.step-([0-9]{1,12})\.old|step-([0-9]{1,12})")
+# a checkpoint's folder; or `aside`, which stepped aside for its successor of that name (once without "loratui-")
+CHECKPOINT = re.compile(r"step-([0-9]{1,12})|\.(?:loratui-)?(?P<aside>step-([0-9]{1,12}))\.old")
 
 
 @dataclass(frozen=True)
@@ -111,14 +112,14 @@ class RunDir:
 def checkpoint_folders(run: RunDir) -> dict[int, Path]:
     """The folder of each checkpoint by its step, newest first; whether they are whole, the trainer finds out.
 
-    One that stepped aside for its successor (`.step-000300.old`) counts where a kill came before that one.
+    One that stepped aside for its successor (`.loratui-step-000300.old`) counts where a kill came before that one.
     """
     try:
         names = sorted(one.name for one in os.scandir(run.checkpoints) if one.is_dir(follow_symlinks=False))
     except OSError:
         return {}
     # in the order of names what stepped aside comes first: its successor counts instead
-    steps = {int(one[1] or one[2]): run.checkpoints / name for name in names if (one := CHECKPOINT.fullmatch(name))}
+    steps = {int(one[1] or one[3]): run.checkpoints / name for name in names if (one := CHECKPOINT.fullmatch(name))}
     return dict(sorted(steps.items(), reverse=True))
 
 
