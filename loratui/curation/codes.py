@@ -59,7 +59,7 @@ CODES: dict[str, Code] = {
         Code("upscaled", "quality", "warn", "The finest details are missing: enlarged from a small picture."),
         Code("blurred", "quality", "warn", "Out of focus or moved, the face or the whole."),
         Code("damaged", "quality", "warn", "A JPEG whose data is damaged though it can be decoded."),
-        Code("noisy", "quality", "warn", "Noise covers the details; a hint for styles, and where it can only be seen."),
+        Code("noisy", "quality", "warn", "Noise covers the details; a hint for styles."),
         Code("coarse-jpeg", "quality", "warn", "Saved so coarsely that blocks show; a hint for styles."),
         Code("barred", "quality", "warn", "Bars or a frame around the picture; a hint for styles."),
         Code("soft", "quality", "hint", "Slightly soft."),

@@ -58,6 +58,7 @@ class PictureReport:
     judged: bool = False  # whether its pixels were looked at
     look: int | None = None  # pictures of one number share their colours
     tokens: int | None = None  # of the caption, without the two that stand around it
+    noise: float | None = None  # grey levels
     better: tuple[str, ...] = ()  # those of `duplicates` that are preferred to this one
 
     @property
@@ -66,6 +67,7 @@ class PictureReport:
         return next((one for one in SEVERITIES if any(f.severity == one for f in self.findings)), None)
 
 
+GRAINY = 7.0  # grey levels: an added deviation of 25 comes to 9 to 14, the grainiest of 68 good photographs has 5.2
 # findings that no sharpness makes good: such a picture is not kept while one without them is left out
 SPOILING = (
     "damaged", "not-upright", "blurred", "noisy", "coarse-jpeg", "upscaled", "several-faces", "no-face", "barred",
@@ -74,8 +76,10 @@ SPOILING = (
 
 
 def spoilt(picture: PictureReport) -> frozenset[str]:
-    """The codes of what spoils a picture; empty where nothing does. A noise that is only a hint counts among others."""
-    codes = {one.code for one in picture.findings if one.severity != "hint" or one.code == "noisy"}
+    """The codes of what spoils a picture; empty where nothing does. Grain that can be seen counts too."""
+    codes = {one.code for one in picture.findings if one.severity != "hint"}
+    if picture.noise is not None and picture.noise > GRAINY:
+        codes.add("noisy")
     return frozenset(codes & set(SPOILING)) | {one.code for one in picture.findings if one.severity == "block"}
 
 

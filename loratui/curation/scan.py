@@ -200,6 +200,7 @@ def _report(picture: Picture, one: PictureMeasure, settings: ScanSettings, count
         upscaled=one.enlarged,
         boxes=tuple(face.box for face in faces or ()),
         blur=one.subject_blur,
+        noise=one.noise,
         judged=bool(one.look),
         tokens=tokens.count if tokens else None,
     )

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 SMALLEST = 128  # px of the shorter side; less than that is not judged
 FEW, DRAWN_LEVELS, DRAWN_STILL = 8, 0.9, 0.85  # of 72 photographs the flattest have 0.63 and 0.77
 SOFT_GROUND = 0.07  # by which the sharpest parts of a sharp picture may be sharper than the whole; of 68 none fails
-GRAINY = 7.0  # grey levels: the grainiest of 68 good photographs has 5.2, an added deviation of 25 comes to 9 to 14
-NOISY = 12.0  # more is no film's grain
+NOISY = 12.0  # grey levels: more is no film's grain; the grainiest of 68 good photographs has 5.2
 COARSE = 140.0  # mean of the table: JPEG quality 19; 58 is quality 50
 BLOCKS, BLOCKS_IN_FINE, FINE = 2.8, 2.0, 30.0  # a fine JPEG or a PNG has no blocks of its own: they were there before
 SHOT_SIDE = 512  # px of the longer side that shots are compared at
@@ -75,10 +74,9 @@ class PictureMeasure:
         return self.blocks is not None and self.blocks > (BLOCKS_IN_FINE if fine else BLOCKS)
 
     @property
-    def grain(self) -> str:
-        """`noisy` where noise covers the details, `grainy` where it can be seen; else empty."""
-        noise = self.noise or 0.0
-        return "noisy" if noise > NOISY else "grainy" if noise > GRAINY else ""
+    def noisy(self) -> bool:
+        """Whether noise covers its details."""
+        return self.noise is not None and self.noise > NOISY
 
 
 def measure(name: str, path: Path, background: str, with_grey: bool) -> PictureMeasure:

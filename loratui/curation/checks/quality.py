@@ -36,11 +36,10 @@ def _damage(name: str, one: PictureMeasure, severity: Severity) -> list[Finding]
     if one.damage:
         said = "its data is damaged: parts of it may be shifted or have other colours"
         found.append(Finding("damaged", "warn", name, one.damage, said, "look at it; take another copy, or skip it"))
-    if one.grain:
+    if one.noisy:
         value = round(one.noise or 0.0, 1)
-        covers, grave = ("covers its details", severity) if one.grain == "noisy" else ("can be seen", "hint")
-        said = f"noise {covers} ({value:.0f} grey levels; up to 6 is usual)"
-        found.append(Finding("noisy", grave, name, value, said, "use a cleaner copy, if there is one"))
+        said = f"noise covers its details ({value:.0f} grey levels; up to 6 is usual)"
+        found.append(Finding("noisy", severity, name, value, said, "use a cleaner copy, or skip it"))
     if one.coarse:
         said = "saved so coarsely that blocks show"
         value = round(one.quantiser or one.blocks or 0.0, 1)

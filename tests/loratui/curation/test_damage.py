@@ -37,7 +37,7 @@ def encoded(one: Image.Image, quality: int = 90) -> bytes:
 
 
 def grainy(one: Image.Image) -> bytes:
-    grain = np.random.default_rng(0).normal(0, 28, (*one.size[::-1], 3))
+    grain = np.random.default_rng(0).normal(0, 45, (*one.size[::-1], 3))
     return encoded(Image.fromarray((np.asarray(one) + grain).clip(0, 255).astype(np.uint8)))
 
 

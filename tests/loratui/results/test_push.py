@@ -299,8 +299,8 @@ def test_the_hub_is_loaded_only_when_something_is_sent(run: RunDir, environment:
         "import sys\nfrom loratui.cli import main\n"
         f"sys.argv = ['loratui', 'push', '--dry-run', {str(run.path)!r}]\n"
         "try: main()\nexcept SystemExit as end: print('CODE', end.code)\n"
-        "print('MODULES', *sorted({name.partition('.')[0] for name in sys.modules}), 'huggingface_hub.hf_api' in sys.modules"
-        ")"
+        "hub = 'huggingface_hub.hf_api' in sys.modules\n"
+        "print('MODULES', *sorted({name.partition('.')[0] for name in sys.modules}), hub)"
     )
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert "CODE 0" in done.stdout

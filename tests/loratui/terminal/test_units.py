@@ -14,7 +14,7 @@ from loratui.terminal.units import GIB, ago, bytes_of, clock, in_bytes, in_gib, 
 ROOT = Path(__file__).parents[3]
 WORDED_IN = {"loratui/terminal/units.py", "trainer/contract/units.py"}
 # what a person asked for and is told back; figures of a developer's own run that makes the small model
-BESIDE = {"loratui/planning/hardware.py", "trainer/demo/make_model.py", "trainer/demo/progress.py"}
+BESIDE = {"loratui/planning/hardware.py", "trainer/demo/make_model.py", "trainer/demo/stage_log.py"}
 UNIT = re.compile(r" ?[kMG]i?B\b| (ms|s|min|minutes|h|hours)\b")
 
 
