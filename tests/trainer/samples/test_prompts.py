@@ -27,7 +27,7 @@ OWN = {"sample__prompts": [WRITTEN, "a red star", "a red star"], "sample__count"
 @pytest.fixture(scope="module")
 def told(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[RunDir, list[dict[str, Any]]]:
     """The run and its sample events. Its trigger stands in the negative prompt: new tokens there too."""
-    own = make_config(pictures, **OWN, prodigy__d0=1e-3, tracker__names=["tensorboard"])
+    own = make_config(pictures, **OWN, prodigy__d0=1e-3, tracker__names=["tensorboard"], tracker__pictures=True)
     run = make_run(tmp_path_factory.mktemp("run"), own)
     return run, [event for event in train(run) if event["type"] == "sample"]
 
