@@ -13,6 +13,7 @@ from textual.message import Message
 from textual.theme import Theme
 
 from loratui.screens.shared.key_order import KeyOrder
+from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.session import Session
 from loratui.screens.shared.step import Step, StepAnswer, Watch
 from loratui.settings.draft import Draft, DraftStore
@@ -67,7 +68,7 @@ LIGHT = Theme(
     panel="#e4e1d9",
     success="#34702c",
     warning="#845808",
-    error="#b03a3a",
+    error="#b02222",
     dark=False,
     variables={"muted": "#5d6673", "faint": "#8b93a0", "line": "#c5c1b6"},
 )
@@ -138,6 +139,19 @@ class LoratuiApp(KeyOrder[str]):
         light = self.theme == DARK.name
         self.theme = LIGHT.name if light else DARK.name
         keep_shade("light" if light else "dark")
+
+    async def action_quit(self) -> None:
+        """Leave; what was typed last is kept in the draft, and asked about where a window holds it."""
+        stack = self.screen_stack
+        for screen in stack:
+            if isinstance(screen, Step) and screen.is_mounted:
+                screen.take_fields()
+        if any(getattr(screen, "unkept", False) for screen in stack) and not isinstance(self.screen, Confirm):
+            words = "What you typed last is not kept yet, and leaving drops it."
+            question = Confirm("Leave loratui?", words, "Leave, drop it", "Stay here", destroys=True)
+            self.push_screen(question, lambda yes: self.exit() if yes else None)
+        else:
+            self.exit()
 
     @work(thread=True, group="queue")
     def _take_up_queue(self) -> None:

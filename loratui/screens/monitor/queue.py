@@ -20,7 +20,8 @@ from loratui.errors import Refusal
 from loratui.runs import queue as queueing
 from loratui.runs.find import RunInfo
 from loratui.runs.queue import WaitingRun
-from loratui.screens.shared.dialogs import Confirm, Help
+from loratui.screens.shared.dialogs import Help
+from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.steady import SteadyScreen
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import clock

@@ -11,7 +11,8 @@ from textual.screen import Screen
 from loratui.errors import Refusal
 from loratui.recovery.restart import longer_lines, make_longer
 from loratui.runs.find import resumable_steps, run_info
-from loratui.screens.shared.dialogs import Confirm, Form
+from loratui.screens.shared.editors import Form
+from loratui.screens.shared.questions import Confirm
 from loratui.terminal.text import safe_text
 from trainer.contract.run.rundir import RunDir
 
@@ -38,7 +39,9 @@ def ask_longer(screen: Screen[Any], run: RunDir, given: str = "", wrong: str = "
         screen.post_message(LongerStarted(run, why))
         return
     words = f"✗ {safe_text(wrong)}" if wrong else WORDS.format(step=saved[-1])
-    form = Form("Make the run longer", words, [(STEPS, safe_text(given) or str(2 * saved[-1]), "as many as now")])
+    usual = str(2 * saved[-1])
+    fields = [(STEPS, safe_text(given) or usual, "as many as now")]
+    form = Form("Make the run longer", words, fields, typed=given not in ("", usual))
     screen.app.push_screen(form, lambda given: _check(screen, run, given) if given and given[STEPS] else None)
 
 
@@ -51,8 +54,10 @@ def _check(screen: Screen[Any], run: RunDir, given: dict[str, str]) -> None:
     except ValueError:
         ask_longer(screen, run, given[STEPS], f"'{safe_text(given[STEPS], 20)}' is no whole number")
     else:
-        question = Confirm(f"Go on to step {steps}?", "\n\n".join(lines), "Go on training", "Leave it as it is")
-        screen.app.push_screen(question, lambda yes: _begin(screen, run, steps) if yes else None)
+        question = Confirm(f"Go on to step {steps}?", "\n\n".join(lines), "Go on training", "Another number")
+        screen.app.push_screen(
+            question, lambda yes: _begin(screen, run, steps) if yes else ask_longer(screen, run, str(steps))
+        )
 
 
 def _begin(screen: Screen[Any], run: RunDir, steps: int) -> None:

@@ -19,6 +19,7 @@ from loratui.basemodels.facts import BaseModelNeed, cached_models, look, look_va
 from loratui.basemodels.hub import HubSilent, ask
 from loratui.basemodels.words import state
 from loratui.screens.shared.dialogs import Help
+from loratui.screens.shared.editors import ask_unkept
 from loratui.screens.shared.steady import SteadyScreen
 from loratui.screens.wizard.base_model_words import HELP, KNOWN, TONES, BaseModelSeen, facts
 from loratui.settings.recent_bases import recent_bases, remember_base
@@ -206,8 +207,8 @@ class BaseModelScreen(SteadyScreen[str | None]):
         self.action_take()
 
     @on(Input.Submitted, "#base-typed")
-    def _typed(self, event: Input.Submitted) -> None:
-        if value := event.value.strip():
+    def _look_at_typed(self) -> None:
+        if value := self.query_one("#base-typed", Input).value.strip():
             self._say("Looking ...")
             self._look_at(value)
 
@@ -231,8 +232,19 @@ class BaseModelScreen(SteadyScreen[str | None]):
         """From the line back to the list, else leave everything as it was."""
         if self.query_one("#base-typed", Input).has_focus:
             self.query_one("#models").focus()
+        elif self.unkept:
+            ask_unkept(self.app, "Look at it", self._look_at_typed, self._leave)
         else:
             self.dismiss(None)
+
+    def _leave(self) -> None:
+        self.dismiss(None)
+
+    @property
+    def unkept(self) -> bool:
+        """Whether a model was typed and not looked at."""
+        typed = self.query_one("#base-typed", Input).value.strip()
+        return bool(typed) and typed not in self._values
 
     def action_type(self) -> None:
         """To the line."""

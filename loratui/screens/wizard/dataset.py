@@ -13,7 +13,9 @@ from textual.content import Content
 from textual.events import Resize
 from textual.widgets import DataTable, Input, Static
 
-from loratui.screens.shared.dialogs import Chooser, Confirm, LineEditor, PictureView
+from loratui.screens.shared.dialogs import Chooser, PictureView
+from loratui.screens.shared.editors import LineEditor
+from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.session import Scan
 from loratui.screens.wizard import picture_list as picturelist
 from loratui.screens.wizard.best_pictures import BestPictures
@@ -74,7 +76,7 @@ A model writes captions without a screen: loratui caption FOLDER
         with Horizontal(id="folder-row", classes="row"):
             yield Static("folder", classes="label", markup=False)
             yield Input(
-                str(self.draft.get("dataset.path")),
+                self.session.typed_folder or str(self.draft.get("dataset.path")),
                 placeholder="such as ~/photos/anna",
                 id="folder",
                 compact=True,
@@ -95,7 +97,10 @@ A model writes captions without a screen: loratui caption FOLDER
         self._filter = picturelist.ALL
         self._shown: list[PictureReport | None] = []
         self.query_one("#findings").border_title = Content("what was found")
-        self._scan_folder() if self.draft.get("dataset.path") else self.query_one("#folder", Input).focus()
+        if self.draft.get("dataset.path") and not self.session.typed_folder:
+            self._scan_folder()
+        else:
+            self.query_one("#folder", Input).focus()
 
     @on(Resize)
     def _resized(self) -> None:
@@ -112,11 +117,39 @@ A model writes captions without a screen: loratui caption FOLDER
             self.say("Type the folder that holds the pictures.", "bad")
             return
         if typed != self.draft.get("dataset.path"):
-            # what was decided about other pictures does not hold for these
-            cleared = {"dataset.skip": None, "dataset.accept": None, "dataset.path": typed}
-            self.edit(self.draft.with_settings(cleared).model_copy(update={"captions": {}, "images": 0}))
+            if self.draft.captions and self._report is not None:
+                self.ask_to_write(self._report, self._scan_folder)
+                return
+            if self.draft.captions:
+                self.ask_to_drop(self._scan_folder)
+                return
+            self._other_folder(typed)
+        self.session.typed_folder = ""
         self.say("Looking at the pictures ...")
         self.check_pictures()
+
+    def _other_folder(self, typed: str) -> None:
+        """What was decided about other pictures does not hold for these; it does again for who comes back."""
+        decided = {"dataset.skip": self.draft.skipped, "dataset.accept": self.draft.accepted}
+        self.session.decisions[str(self.draft.get("dataset.path"))] = decided
+        there = self.session.decisions.get(typed, {})
+        changes = {key: there.get(key) or None for key in decided}
+        self.edit(self.draft.with_settings({**changes, "dataset.path": typed}).model_copy(update={"images": 0}))
+
+    @property
+    def unkept(self) -> bool:
+        """Whether a folder was typed and not entered."""
+        return self.is_mounted and self.query_one("#folder", Input).value.strip() != self.draft.get("dataset.path")
+
+    def take_fields(self) -> None:
+        """A folder that was typed and not entered: the draft's, unless something was decided about another."""
+        if not self.unkept:
+            return
+        typed = self.query_one("#folder", Input).value.strip()
+        if self.draft.skipped or self.draft.accepted or self.draft.captions:
+            self.session.typed_folder = typed
+        else:
+            self._other_folder(typed)
 
     @on(ScanProgressed)
     def _progressed(self, event: ScanProgressed) -> None:

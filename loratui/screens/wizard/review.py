@@ -16,7 +16,7 @@ from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
 from loratui.errors import Refusal
-from loratui.screens.shared.dialogs import Confirm
+from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.step import Watch
 from loratui.screens.wizard.machine import MachineSeen, MachineStep
 from loratui.screens.wizard.plan_words import fitting_words, plan_words, to_accept, trouble_words, warning_words

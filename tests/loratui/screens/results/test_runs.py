@@ -223,6 +223,8 @@ async def test_l_makes_the_run_under_the_cursor_longer(wizard: Wizard, three: li
         await at(pilot, "Confirm")
         assert "Go on to step 2000?" in screen_text(app)
         await pilot.press("escape")
+        await at(pilot, "Form")
+        await pilot.press("escape", "d")
         await at(pilot, "RunsScreen")
         await pilot.press("f1")
         await at(pilot, "Help")
