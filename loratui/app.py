@@ -19,7 +19,7 @@ from loratui.screens.shared.step import Step, StepAnswer, Watch
 from loratui.settings.draft import Draft, DraftStore
 from loratui.settings.preferences import keep_shade, shade
 from loratui.terminal import images
-from loratui.terminal.text import safe_text, shell_path
+from loratui.terminal.text import safe_text
 from trainer.contract.run.rundir import RunDir
 
 if TYPE_CHECKING:
@@ -234,21 +234,11 @@ class LoratuiApp(KeyOrder[str]):
 
 
 def parting_words(run: RunDir) -> str:
-    """How to come back to a run, or where its files lie."""
-    from trainer.contract.run.events import last_status
-    from trainer.contract.run.rundir import run_state
+    """How a run is that somebody leaves, where its files lie, and how to come back to it."""
+    from loratui.runs.find import run_info
+    from loratui.runs.states import leaving_words
 
-    name, again = safe_text(run.path.name), shell_path(run.path.name)
-    match run_state(run, last_status(run.events)):
-        case "completed" | "stopped" as state:
-            return f"{name}: {state}. The files lie in {safe_text(run.export)}"
-        case "failed" | "crashed" as state:
-            return f"{name}: {state}. What happened: {safe_text(run.log)}. Go on with: loratui resume {again}"
-        case "queued":
-            return f"{name} waits in the queue and starts by itself. Order and cancel: loratui queue"
-        case "new":
-            return f"{name} was not started. Start it with: loratui resume {again}"
-    return f"The training goes on. Come back with: loratui attach {again}"
+    return leaving_words(run, run_info(run).state)
 
 
 def run_wizard(draft_dir: Path | None = None, past: PastRun | None = None) -> int:

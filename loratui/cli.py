@@ -263,4 +263,6 @@ def _send(text: str | None, command: Cmd, **arguments: str | bool) -> None:
     from loratui.runs.find import find_run
     from loratui.runs.inbox import ask
 
-    print(ask(find_run(text), command, **arguments))
+    chosen = find_run(text)
+    named = "" if text is not None else f"{safe_text(chosen.path.name)}: "  # who was not named is told
+    print(f"{named}{ask(chosen, command, **arguments)}")

@@ -260,7 +260,7 @@ async def test_the_monitor_of_a_queued_run_says_what_it_waits_for(
         queue.cancel(RunDir(root / "2026-11-23-1101-fox"))
         await until(pilot, lambda: "○ new" in screen_text(app))
         await pilot.press("q")
-    assert app.return_value is not None and "was not started" in app.return_value
+    assert app.return_value is not None and "was never started" in app.return_value
 
 
 async def test_the_monitor_leads_to_the_queue_and_to_another_run(root: Path, trains: RunLock) -> None:

@@ -241,7 +241,7 @@ async def test_commands_are_answered_and_a_killed_run_goes_on_by_two_keys(
         await at(pilot, "Confirm")
         await pilot.press("tab", "enter")
         await says("✓ abort: stopping at once")
-        await says("■ stopped")
+        await says("■ aborted")
         assert screen._waiting == {}
     events = Tail(run.events).read()
     assert [event["resumed_from"] for event in events if event["type"] == "run"] == [None, remedy.step]
