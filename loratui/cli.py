@@ -242,7 +242,7 @@ def resume(run: RunArgument = None, detach: DetachOption = False, set_: SetOptio
 @app.command()
 def doctor() -> None:
     """What will not work on this machine, and what to do."""
-    from loratui.commands.doctor import checks, doctor_lines
+    from loratui.recovery.doctor import checks, doctor_lines
 
     print("\n".join(doctor_lines(list(checks()))))
 

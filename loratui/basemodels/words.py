@@ -106,6 +106,25 @@ def base_warnings(config: TrainConfig) -> list[str]:
     return [f"model.base: '{known.value}' is gated; unless you have done so, {', '.join(todo)}"] if todo else []
 
 
+def base_trouble(config: TrainConfig) -> str:
+    """Why a run cannot have its base model as things are on this disk, in a sentence; empty if it can.
+
+    Nothing is asked: what the hub said last, or that it was silent, counts.
+    """
+    try:
+        base_of(config.model)
+    except NotSDXL as error:
+        return f"model.base: {error}"
+    return next(iter(base_errors(config)), "")
+
+
+def base_absent(config: TrainConfig) -> bool:
+    """Whether some of the base model or its VAE is still on the hub."""
+    need = BaseModelNeed.of(flat(config))
+    found = (look(config.model.base, need), look_vae(config.model.base, need))
+    return any(one is not None and one.kind == "hub" and not one.here for one in found)
+
+
 def base_errors(config: TrainConfig) -> list[str]:
     """What makes the download impossible; why a model that is here cannot be trained on is said elsewhere."""
     need = BaseModelNeed.of(flat(config))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from loratui.curation.sources import bring_back
 from loratui.errors import Refusal
-from loratui.recovery.remedies import Remedy
+from loratui.recovery.remedy import Remedy
 from loratui.recovery.settings_change import amend, amended, begin_anew, changed_lines
 from loratui.runs.find import resumable_steps, run_info
 from loratui.runs.inbox import ask

@@ -19,9 +19,8 @@ from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.session import Scan
 from loratui.screens.wizard import picture_list as picturelist
 from loratui.screens.wizard.best_pictures import BestPictures
-from loratui.screens.wizard.captions import WizardCaptions
 from loratui.screens.wizard.copies import FixedCopies
-from loratui.screens.wizard.recent_folders import RecentFolders
+from loratui.screens.wizard.picture_folder import PictureFolder
 from loratui.screens.wizard.scan import ScanFailed, Scanned, ScanProgressed
 from loratui.settings.checks import effective
 from loratui.terminal.text import plural, safe_text
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from loratui.curation.report import PictureReport
 
 
-class PicturesScreen(FixedCopies, BestPictures, WizardCaptions, RecentFolders):
+class PicturesScreen(FixedCopies, BestPictures, PictureFolder):
     """Folder, table of pictures, what was found about the one under the cursor, and the picture itself."""
 
     TITLE_OF = "Pictures"
@@ -98,7 +97,7 @@ A model writes captions without a screen: loratui caption FOLDER
         self._shown: list[PictureReport | None] = []
         self.query_one("#findings").border_title = Content("what was found")
         if self.draft.get("dataset.path") and not self.session.typed_folder:
-            self._scan_folder()
+            self.scan_folder()
         else:
             self.query_one("#folder", Input).focus()
 
@@ -106,50 +105,6 @@ A model writes captions without a screen: loratui caption FOLDER
     def _resized(self) -> None:
         if self._report is not None:
             self.call_after_refresh(self._show_table)
-
-    @on(Input.Submitted, "#folder")
-    def _folder_entered(self) -> None:
-        self._scan_folder()
-
-    def _scan_folder(self) -> None:
-        typed = self.query_one("#folder", Input).value.strip()
-        if not typed:
-            self.say("Type the folder that holds the pictures.", "bad")
-            return
-        if typed != self.draft.get("dataset.path"):
-            if self.draft.captions and self._report is not None:
-                self.ask_to_write(self._report, self._scan_folder)
-                return
-            if self.draft.captions:
-                self.ask_to_drop(self._scan_folder)
-                return
-            self._other_folder(typed)
-        self.session.typed_folder = ""
-        self.say("Looking at the pictures ...")
-        self.check_pictures()
-
-    def _other_folder(self, typed: str) -> None:
-        """What was decided about other pictures does not hold for these; it does again for who comes back."""
-        decided = {"dataset.skip": self.draft.skipped, "dataset.accept": self.draft.accepted}
-        self.session.decisions[str(self.draft.get("dataset.path"))] = decided
-        there = self.session.decisions.get(typed, {})
-        changes = {key: there.get(key) or None for key in decided}
-        self.edit(self.draft.with_settings({**changes, "dataset.path": typed}).model_copy(update={"images": 0}))
-
-    @property
-    def unkept(self) -> bool:
-        """Whether a folder was typed and not entered."""
-        return self.is_mounted and self.query_one("#folder", Input).value.strip() != self.draft.get("dataset.path")
-
-    def take_fields(self) -> None:
-        """A folder that was typed and not entered: the draft's, unless something was decided about another."""
-        if not self.unkept:
-            return
-        typed = self.query_one("#folder", Input).value.strip()
-        if self.draft.skipped or self.draft.accepted or self.draft.captions:
-            self.session.typed_folder = typed
-        else:
-            self._other_folder(typed)
 
     @on(ScanProgressed)
     def _progressed(self, event: ScanProgressed) -> None:
@@ -170,7 +125,7 @@ A model writes captions without a screen: loratui caption FOLDER
         def take(column: str | None) -> None:
             if column:
                 self.edit(self.draft.with_settings({"dataset.caption_column": column.strip()}))
-                self._scan_folder()
+                self.scan_folder()
 
         self.app.push_screen(LineEditor("Caption column", safe_text(columns[0], 60), words), take)
 
@@ -264,7 +219,7 @@ A model writes captions without a screen: loratui caption FOLDER
 
     def captions_written(self) -> None:
         """The files changed: look again."""
-        self._scan_folder()
+        self.scan_folder()
 
     def action_filter(self) -> None:
         """All, those to look at, those left out, or those with one finding."""
@@ -285,7 +240,7 @@ A model writes captions without a screen: loratui caption FOLDER
     def copies_taken(self) -> None:
         """The copies are the folder now."""
         self.query_one("#folder", Input).value = str(self.draft.get("dataset.path"))
-        self._scan_folder()
+        self.scan_folder()
 
     def action_best(self) -> None:
         """Keep the best n."""
@@ -294,12 +249,12 @@ A model writes captions without a screen: loratui caption FOLDER
 
     def action_again(self) -> None:
         """Look at the files again."""
-        self._scan_folder()
+        self.scan_folder()
 
     def action_next(self) -> None:
         """On to the subject, once something is there to learn from."""
         if self._report is None or self.query_one("#folder", Input).value.strip() != self.draft.get("dataset.path"):
-            self._scan_folder()
+            self.scan_folder()
             return
         if self.draft.captions:
             self.ask_to_write(self._report)

@@ -12,8 +12,8 @@ from textual.content import Content
 from textual.widgets import Collapsible, Input, Static
 
 from loratui.basemodels.facts import BaseModelNeed
+from loratui.screens.shared.base_model import BaseModelScreen
 from loratui.screens.shared.editors import ask_unkept
-from loratui.screens.wizard.base_model import BaseModelScreen
 from loratui.screens.wizard.preset_saving import PresetSavingStep
 from loratui.settings.answers import counted_images, preset_values
 from loratui.settings.checks import NotAValue, parse, problems, recipe_of, shown

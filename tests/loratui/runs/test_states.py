@@ -78,7 +78,8 @@ def test_every_place_says_the_same_word(found: tuple[RunDir, StateName], tmp_pat
         assert (unstarted(run, history, info.alive) or state_of(history, info.alive)) == state
     words = head(history, state, 80, "toy").plain
     assert state in words or any(one in words for one in PHASES.values()) or "base model" in words
-    assert CliRunner().invoke(app, ["runs", str(tmp_path)]).output.split()[0] == state
+    if state != "queued":  # who lists the runs starts one that waits
+        assert CliRunner().invoke(app, ["runs", str(tmp_path)]).output.split()[0] == state
     if history.end is not None:
         said = io.StringIO()
         follow(run, said)

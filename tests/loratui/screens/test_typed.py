@@ -15,8 +15,8 @@ import loratui
 from loratui.app import LoratuiApp
 from loratui.basemodels.facts import BaseModelNeed
 from loratui.screens.monitor.add_prompt import AddPrompt
+from loratui.screens.shared.base_model import BaseModelScreen
 from loratui.screens.shared.editors import Editor, Form, LineEditor
-from loratui.screens.wizard.base_model import BaseModelScreen
 from loratui.settings.draft import Draft
 from tests.loratui.screens.conftest import at, on_row, opened, until
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import OptionList
 
 from loratui.app import LoratuiApp
 from loratui.runs.launch import start
@@ -186,6 +187,54 @@ async def test_a_trainer_that_dies_before_it_speaks_is_told(own_place: Path, mon
         assert "could not start again (exit code -9)" in screen_text(app)
 
 
+@pytest.mark.usefixtures("warm_trainer")
+async def test_a_base_model_that_is_not_there_is_chosen_anew(own_place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`f` after a start that failed for want of its base model leads to the list of base models."""
+    monkeypatch.setattr(subprocess, "Popen", SilentPopen)
+    run = ended(own_place / "runs" / NAME, "base", steps=0)
+    app = LoratuiApp(run=run)
+    async with app.run_test() as pilot:
+        screen = await opened(pilot)
+        assert [one.title for one in screen.remedies][:1] == ["choose the base model"]
+        assert "Enter opens the list of base models" in words(app)
+        await pilot.press("enter")
+        chooser = await at(pilot, "BaseModelScreen")
+        await until(pilot, lambda: "sdxl-small" in chooser._seen)
+        await pilot.press("escape")
+        assert await at(pilot, "TroubleScreen") is screen
+        await pilot.press("enter")
+        chooser = await at(pilot, "BaseModelScreen")
+        await until(pilot, lambda: "sdxl-small" in chooser._seen)
+        chooser.query_one("#models", OptionList).highlighted = chooser._values.index("sdxl-small")
+        await pilot.press("enter")
+        monitor = await at(pilot, "MonitorScreen")
+        await until(pilot, lambda: monitor.state == "starting")
+        assert load_config(run.config).model.base == "sdxl-small"
+        os.kill(monitor._restart.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ("kind", "title", "said"),
+    [
+        ("disk", "see what takes the room", ("free in ~/runs", "checkpoints", "the newest is what the run goes on")),
+        ("exception", "look at this machine", ("python", "torch", "disk here")),
+    ],
+)
+async def test_a_remedy_that_looks_opens_what_it_names(
+    own_place: Path, kind: str, title: str, said: tuple[str, ...]
+) -> None:
+    app = LoratuiApp(run=ended(own_place / "runs" / NAME, kind))
+    async with app.run_test() as pilot:
+        screen = await opened(pilot)
+        listed = screen.query_one("#remedies", OptionList)
+        listed.highlighted = [one.title for one in screen.remedies].index(title)
+        await pilot.press("enter")
+        await at(pilot, "Reader")
+        assert all(one in words(app) for one in said), words(app)
+        await pilot.press("escape")
+        assert await at(pilot, "TroubleScreen") is screen
+
+
 # -- real runs ---------------------------------------------------------------------------------------------------------
 
 
@@ -228,7 +277,7 @@ async def test_commands_are_answered_and_a_killed_run_goes_on_by_two_keys(
         await pilot.press("f")
         trouble = await at(pilot, "TroubleScreen")
         assert "ended by signal 9 (SIGKILL)" in screen_text(app)
-        (remedy,) = trouble.remedies
+        remedy = trouble.remedies[0]
         assert remedy.step == screen.history.checkpoints[-1]["step"] > 0
         monkeypatch.setattr(subprocess, "Popen", SilentPopen)
         await pilot.press("enter")
