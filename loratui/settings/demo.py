@@ -12,8 +12,6 @@ PRESET = "demo"
 SMALL_SIZE: dict[str, object] = {  # what makes a run of any kind one that a machine without a GPU does in minutes
     "model.base": "sdxl-small",
     "model.vae": "auto",
-    "model.revision": "",
-    "model.vae_revision": "",
     "train.resolution": 64,
     "train.precision": "fp32",
     "train.gradient_checkpointing": False,

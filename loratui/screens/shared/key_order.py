@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+
 from textual import on
 from textual.app import App, ReturnType
 from textual.events import Event, Key, Paste

@@ -27,6 +27,7 @@ from trainer.contract.run.lock import RunLock
 from trainer.contract.run.queue import enqueue
 from trainer.contract.run.rundir import RunDir
 
+NOTE = "paused: the disk is full"
 STEP = ("step", {"step": 4, "loss": 0.5, "s": 0.1})
 
 
@@ -41,6 +42,7 @@ def end(status: str) -> tuple[str, dict[str, Any]]:
 EVENTS: dict[StateName, list[tuple[str, dict[str, Any]]]] = {
     "training": [RUN, STEP, command("pause"), command("resume"), command("pause", ok=False)],
     "paused": [RUN, STEP, command("pause"), command("save")],
+    "waiting": [RUN, STEP],
     "completed": [RUN, STEP, command("pause"), command("resume"), end("completed")],
     "stopped": [RUN, STEP, command("abort"), end("stopped"), RUN, command("stop"), end("stopped")],
     "aborted": [RUN, STEP, command("pause"), command("abort"), end("stopped")],
@@ -58,8 +60,11 @@ def found(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[RunD
         logged(run, *EVENTS[request.param])
     if request.param == "queued":
         enqueue(run)
-    if request.param in ("training", "paused"):
+    if request.param in ("training", "paused", "waiting"):
         lock = RunLock(run.lock)
+    if request.param == "waiting":
+        assert lock is not None
+        lock.note(NOTE)
     if request.param == "starting":
         lock = RunLock(run.claim)
     yield run, request.param
@@ -71,15 +76,16 @@ def test_every_place_says_the_same_word(found: tuple[RunDir, StateName], tmp_pat
     run, state = found
     info = run_info(run)
     assert (info.state, info.alive) == (state, STATES[state].alive)
-    assert [word.split()[0] for word, _ in listed(tmp_path)] == [state]
+    shown = NOTE.split()[0] if state == "waiting" else state
+    assert [word.split()[0] for word, _ in listed(tmp_path)] == [shown]
     history = History()
     history.absorb(Tail(run.events).read() if run.events.exists() else [])
     if state != "starting":  # the monitor knows that from the claim, and the launch
-        assert (unstarted(run, history, info.alive) or state_of(history, info.alive)) == state
-    words = head(history, state, 80, "toy").plain
-    assert state in words or any(one in words for one in PHASES.values()) or "base model" in words
+        assert (unstarted(run, history, info.alive) or state_of(history, info.alive, info.note)) == state
+    words = head(history, state, 80, "toy", info.note).plain
+    assert (info.note or state) in words or any(one in words for one in PHASES.values()) or "base model" in words
     if state != "queued":  # who lists the runs starts one that waits
-        assert CliRunner().invoke(app, ["runs", str(tmp_path)]).output.split()[0] == state
+        assert CliRunner().invoke(app, ["runs", str(tmp_path)]).output.split()[0] == shown
     if history.end is not None:
         said = io.StringIO()
         follow(run, said)
@@ -91,7 +97,7 @@ def test_leaving_says_the_state_what_is_there_and_what_can_be_done(found: tuple[
     words = parting_words(run)
     assert f": {state}." in words and "loratui " in words
     assert "export" not in words  # none of these has written its files
-    assert ("goes on" in words) == (state == "training")
+    assert ("goes on" in words) == (state in ("training", "waiting"))
     run.export.mkdir()
     (run.export / "a.safetensors").touch()
     assert ("export" in parting_words(run)) == (state in ("completed", "stopped", "aborted", "new", "queued"))

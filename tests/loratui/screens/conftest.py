@@ -49,6 +49,8 @@ def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     # its library reads that once a process: else the plan names the folder of whichever test came first
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "xdg_cache_home/huggingface/hub"))
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # no hub answers, wherever the tests run
+    for name, kept in (("_refused", {}), ("_silent", {}), ("_asked", set())):  # what this process was told before
+        monkeypatch.setattr(f"loratui.basemodels.hub.{name}", kept)
     monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()

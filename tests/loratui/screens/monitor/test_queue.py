@@ -15,6 +15,7 @@ from textual.widgets import OptionList
 from loratui.app import LoratuiApp
 from loratui.runs import launch
 from loratui.screens.monitor.queue import QueueScreen
+from loratui.settings.demo import SMALL_SIZE
 from loratui.settings.draft import Draft
 from tests.loratui.screens.conftest import HOSTILE, SIZES, assert_snapshot, at, fake_run, screen_text, training, until
 from tests.loratui.screens.wizard.test_review import review
@@ -324,7 +325,8 @@ async def test_without_a_queue_the_monitor_has_neither_line_nor_key(own_place: P
 async def test_f2_asks_while_another_run_trains_whether_to_wait_or_to_start_beside_it(
     wizard: Wizard, chosen: Draft, root: Path, trains: RunLock, keys: list[str]
 ) -> None:
-    app = wizard(chosen.model_copy(update={"step": 5, "preset": "object"}))
+    here = chosen.with_settings(dict(SMALL_SIZE))  # a base model that need not be fetched
+    app = wizard(here.model_copy(update={"step": 5, "preset": "object"}))
     async with app.run_test() as pilot:
         await review(pilot)
         await pilot.press("f2")

@@ -90,7 +90,7 @@ async def test_every_key_of_the_screen(own_place: Path) -> None:
         await pilot.press("down")
         assert "batch 4 to 2" in screen.chosen.title
         assert "Memory about 20.5 GB" in words(app)
-        await pilot.press("end")
+        await pilot.press("end", "up")
         assert screen.chosen.title == "change nothing, go on"
         for key, name, said in (("l", "Reader", "torch.OutOfMemoryError"), ("f1", "Help", "Help: Fix")):
             await pilot.press(key)
@@ -216,7 +216,7 @@ async def test_a_base_model_that_is_not_there_is_chosen_anew(own_place: Path, mo
 @pytest.mark.parametrize(
     ("kind", "title", "said"),
     [
-        ("disk", "see what takes the room", ("free in ~/runs", "checkpoints", "the newest is what the run goes on")),
+        ("disk", "see what takes the room", ("free in ~/runs", "checkpoints", "the newest", "Nothing is removed")),
         ("exception", "look at this machine", ("python", "torch", "disk here")),
     ],
 )
@@ -347,7 +347,7 @@ async def test_a_new_run_is_begun_beside_and_watched(own_place: Path) -> None:
         first = await at(pilot, "MonitorScreen")
         await pilot.press("f")
         trouble = await at(pilot, "TroubleScreen")
-        await pilot.press("end")
+        await pilot.press("end", "up")
         assert trouble.chosen.goes == "new run"
         assert "Enter begins a new run of 1 step beside this one" in words(app)
         await pilot.press("enter")
