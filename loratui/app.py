@@ -13,12 +13,13 @@ from textual.message import Message
 from textual.theme import Theme
 
 from loratui.screens.shared.key_order import KeyOrder
+from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.session import Session
 from loratui.screens.shared.step import Step, StepAnswer, Watch
 from loratui.settings.draft import Draft, DraftStore
 from loratui.settings.preferences import keep_shade, shade
 from loratui.terminal import images
-from loratui.terminal.text import safe_text, shell_path
+from loratui.terminal.text import safe_text
 from trainer.contract.run.rundir import RunDir
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ LIGHT = Theme(
     panel="#e4e1d9",
     success="#34702c",
     warning="#845808",
-    error="#b03a3a",
+    error="#b02222",
     dark=False,
     variables={"muted": "#5d6673", "faint": "#8b93a0", "line": "#c5c1b6"},
 )
@@ -138,6 +139,19 @@ class LoratuiApp(KeyOrder[str]):
         light = self.theme == DARK.name
         self.theme = LIGHT.name if light else DARK.name
         keep_shade("light" if light else "dark")
+
+    async def action_quit(self) -> None:
+        """Leave; what was typed last is kept in the draft, and asked about where a window holds it."""
+        stack = self.screen_stack
+        for screen in stack:
+            if isinstance(screen, Step) and screen.is_mounted:
+                screen.take_fields()
+        if any(getattr(screen, "unkept", False) for screen in stack) and not isinstance(self.screen, Confirm):
+            words = "What you typed last is not kept yet, and leaving drops it."
+            question = Confirm("Leave loratui?", words, "Leave, drop it", "Stay here", destroys=True)
+            self.push_screen(question, lambda yes: self.exit() if yes else None)
+        else:
+            self.exit()
 
     @work(thread=True, group="queue")
     def _take_up_queue(self) -> None:
@@ -225,21 +239,11 @@ class LoratuiApp(KeyOrder[str]):
 
 
 def parting_words(run: RunDir) -> str:
-    """How to come back to a run, or where its files lie."""
-    from trainer.contract.run.events import last_status
-    from trainer.contract.run.rundir import run_state
+    """How a run is that somebody leaves, where its files lie, and how to come back to it."""
+    from loratui.runs.find import run_info
+    from loratui.runs.states import leaving_words
 
-    name, again = safe_text(run.path.name), shell_path(run.path.name)
-    match run_state(run, last_status(run.events)):
-        case "completed" | "stopped" as state:
-            return f"{name}: {state}. The files lie in {safe_text(run.export)}"
-        case "failed" | "crashed" as state:
-            return f"{name}: {state}. What happened: {safe_text(run.log)}. Go on with: loratui resume {again}"
-        case "queued":
-            return f"{name} waits in the queue and starts by itself. Order and cancel: loratui queue"
-        case "new":
-            return f"{name} was not started. Start it with: loratui resume {again}"
-    return f"The training goes on. Come back with: loratui attach {again}"
+    return leaving_words(run, run_info(run).state)
 
 
 def run_wizard(draft_dir: Path | None = None, past: PastRun | None = None) -> int:

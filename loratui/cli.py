@@ -244,7 +244,7 @@ def resume(run: RunArgument = None, detach: DetachOption = False, set_: SetOptio
 @app.command()
 def doctor() -> None:
     """What will not work on this machine, and what to do."""
-    from loratui.commands.doctor import checks, doctor_lines
+    from loratui.recovery.doctor import checks, doctor_lines
 
     print("\n".join(doctor_lines(list(checks()))))
 
@@ -265,4 +265,6 @@ def _send(text: str | None, command: Cmd, **arguments: str | bool) -> None:
     from loratui.runs.find import find_run
     from loratui.runs.inbox import ask
 
-    print(ask(find_run(text), command, **arguments))
+    chosen = find_run(text)
+    named = "" if text is not None else f"{safe_text(chosen.path.name)}: "  # who was not named is told
+    print(f"{named}{ask(chosen, command, **arguments)}")

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from loratui.curation.codes import CODES
+from loratui.runs.states import STATES, RunState
 from loratui.settings.shipped_presets import load_presets
 from trainer.contract.settings.config import SETTINGS
 
@@ -30,9 +31,25 @@ def findings_table() -> str:
     return "\n".join(["| code | about | at most | what it says |", "|---|---|---|---|", *rows])
 
 
+def states_table() -> str:
+    """One row a state: its word, what it means, what can be done next."""
+    rows = [f"| {one.glyph} {name} | {one.means} | {_next(one)} |" for name, one in STATES.items()]
+    return "\n".join(["| state | the run | what can be done |", "|---|---|---|", *rows])
+
+
+def _next(one: RunState) -> str:
+    words, _, command = one.next.replace("{run}", "RUN").rpartition(": ")
+    return f"{words}: `{command}`" + ("; `o` on its screen, or in *All runs*" if one.goes_on else "")
+
+
 def with_tables(text: str) -> str:
     """`text` with every table between its marks."""
-    tables = {"presets": presets_table(), "settings": settings_table(), "findings": findings_table()}
+    tables = {
+        "presets": presets_table(),
+        "settings": settings_table(),
+        "findings": findings_table(),
+        "states": states_table(),
+    }
     for name, table in tables.items():
         text = re.sub(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", rf"\g<1>{_literal(table)}\n\g<2>", text, flags=re.S)
     return text

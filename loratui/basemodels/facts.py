@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from loratui.basemodels.hub import HubFacts, HubRefusal, HubSilent, ask, refused, remembered
+from loratui.basemodels.hub import HubFacts, HubRefusal, HubSilent, ask, refused, remembered, was_asked
 from trainer.contract.basemodel.families import pipeline_kind
 from trainer.contract.basemodel.folder import PARTS
 from trainer.contract.basemodel.headers import BadHeader, read_header
@@ -104,23 +104,25 @@ def look_vae(base: str, need: BaseModelNeed) -> BaseModelFacts | None:
     )
 
 
-def ask_missing(values: Mapping[str, Any]) -> bool:
-    """Ask the hub about the base model and VAE of these settings, if they would be downloaded and it was never asked.
+def ask_missing(values: Mapping[str, Any], again: bool = False) -> bool:
+    """Ask the hub about the base model and VAE of these settings, if they would be downloaded: once a process.
 
-    Returns whether more is known now. Waits for the hub, but not long: for a thread, or a command.
+    What it said another day is known, but not whether it can be reached now. `again`: also where this process has
+    asked before. Returns whether more is known now. Waits for the hub, but not long: for a thread, or a command.
     """
     base, need = str(values["model.base"]), BaseModelNeed.of(values)
     found = [one for one in (look(base, need), look_vae(base, need)) if one is not None]
     learnt = False
     for one in found:
         revision = need.revision if one.value == base else need.vae_revision
-        if one.kind == "hub" and not one.here and not one.trouble and remembered(one.value, revision) is None:
+        new = again or not was_asked(one.value, revision)
+        if one.kind == "hub" and not one.here and new and (again or not one.trouble):
             try:
                 ask(one.value, revision=revision)
             except HubRefusal:
                 continue  # it is remembered as long as this process lives, and said with the base model
             except HubSilent:
-                return learnt  # the other one would wait as long
+                return True  # that it is silent; the other one would wait as long
             learnt = True
     return learnt
 

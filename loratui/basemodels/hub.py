@@ -16,6 +16,8 @@ from trainer.contract.run.rundir import cache_folder
 PATIENCE = 6.0  # seconds that the hub may take to answer
 LONGEST = 80  # letters of a licence's name that are kept
 _refused: dict[tuple[str, str], str] = {}  # repository and revision -> why
+_silent: dict[tuple[str, str], str] = {}  # of those that the hub did not answer about when it was last asked
+_asked: set[tuple[str, str]] = set()  # by this process
 
 
 @dataclass(frozen=True)
@@ -42,16 +44,31 @@ def ask(repo: str, patience: float = PATIENCE, revision: str = "") -> HubFacts:
     Raises HubSilent with a sentence, HubRefusal where it is a no; never waits long.
     """
     _refused.pop((repo, revision), None)
+    _silent.pop((repo, revision), None)
+    _asked.add((repo, revision))
     try:
         return _ask(repo, patience, revision)
     except HubRefusal as error:
         _refused[repo, revision] = str(error)
+        raise
+    except HubSilent as error:
+        _silent[repo, revision] = str(error)
         raise
 
 
 def refused(repo: str, revision: str = "") -> str:
     """Why the hub said no when it was last asked by this process; empty if it did not."""
     return _refused.get((repo, revision), "")
+
+
+def silent(repo: str, revision: str = "") -> str:
+    """Why the hub did not answer when it was last asked by this process; empty if it did, or was not asked."""
+    return _silent.get((repo, revision), "")
+
+
+def was_asked(repo: str, revision: str = "") -> bool:
+    """Whether this process has asked about it."""
+    return (repo, revision) in _asked
 
 
 def _ask(repo: str, patience: float, revision: str) -> HubFacts:

@@ -10,6 +10,7 @@ from loratui.basemodels.facts import (
     look,
     look_vae,
 )
+from loratui.basemodels.hub import silent
 from loratui.terminal.text import show_path
 from loratui.terminal.units import in_bytes
 from trainer.contract.basemodel.hub_cache import hub_cache
@@ -106,6 +107,25 @@ def base_warnings(config: TrainConfig) -> list[str]:
     return [f"model.base: '{known.value}' is gated; unless you have done so, {', '.join(todo)}"] if todo else []
 
 
+def base_trouble(config: TrainConfig) -> str:
+    """Why a run cannot have its base model as things are on this disk, in a sentence; empty if it can.
+
+    Nothing is asked: what the hub said last, or that it was silent, counts.
+    """
+    try:
+        base_of(config.model)
+    except NotSDXL as error:
+        return f"model.base: {error}"
+    return next(iter(base_errors(config)), "")
+
+
+def base_absent(config: TrainConfig) -> bool:
+    """Whether some of the base model or its VAE is still on the hub."""
+    need = BaseModelNeed.of(flat(config))
+    found = (look(config.model.base, need), look_vae(config.model.base, need))
+    return any(one is not None and one.kind == "hub" and not one.here for one in found)
+
+
 def base_errors(config: TrainConfig) -> list[str]:
     """What makes the download impossible; why a model that is here cannot be trained on is said elsewhere."""
     need = BaseModelNeed.of(flat(config))
@@ -116,7 +136,12 @@ def base_errors(config: TrainConfig) -> list[str]:
         return []
     if known.trouble:
         return [f"model.base: {known.trouble}"]
-    needed, free = to_fetch(known, look_vae(config.model.base, need)), free_for_models()
+    vae = look_vae(config.model.base, need)
+    for key, one, revision in (("model.base", known, need.revision), ("model.vae", vae, need.vae_revision)):
+        if one is not None and one.kind == "hub" and not one.here and (why := silent(one.value, revision)):
+            reason = why.partition(":")[0]
+            return [f"{key}: '{one.value}' is not whole on this disk, and {reason}; choose a model that is here"]
+    needed, free = to_fetch(known, vae), free_for_models()
     if not needed or needed + SPARE <= free:
         return []
     return [

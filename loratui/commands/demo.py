@@ -52,13 +52,12 @@ def run_demo(concept: str | None, out: Path | None, screen: bool) -> int:
 def result_lines(run: RunDir) -> list[str]:
     """Where everything is, and what to do with it."""
     from loratui.runs.find import run_info
+    from loratui.runs.states import leaving_words
     from loratui.terminal.text import shell_path, show_path
 
     info, shown = run_info(run), show_path(run.path)
-    if info.alive:
-        return [f"Training goes on; watch it with: loratui attach {shell_path(run.path)}"]
     if info.state != "completed":
-        return [f"The run is {info.state}; everything it wrote is in {shown}"]
+        return [leaving_words(run, info.state)]
     first, last = f"{shown}/samples/000000-0.png", f"{shown}/samples/{info.steps:06d}-0.png"
     return [
         "",

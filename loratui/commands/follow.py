@@ -12,7 +12,7 @@ from typing import Any, Literal, TextIO
 
 from loratui.events.insight_lines import InsightLines
 from loratui.events.lines import EventLines, end_code
-from loratui.runs.find import lock_note, resumable_steps
+from loratui.runs.find import lock_note, resumable_steps, run_info
 from loratui.runs.launch import exit_code, is_alive
 from loratui.runs.queue import QueueTurn, goes_on
 from loratui.terminal.line_sink import Sink, sink_for
@@ -147,6 +147,9 @@ def _what_is_there(run: RunDir) -> str:
 
 def _detached(run: RunDir, out: Sink) -> int:
     shown = shell_path(run.path)
+    if run_info(run).state == "paused":
+        out.line(f"Detached; it is paused. Go on with: loratui resume {shown}    Stop it: loratui stop {shown}")
+        return exits.DONE
     out.line("Detached; training goes on.")
     out.line(f"Watch it again: loratui attach {shown}    Stop it: loratui stop {shown}")
     return exits.DONE

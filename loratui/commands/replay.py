@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from loratui.basemodels.facts import ask_missing
 from loratui.commands.follow import follow
 from loratui.curation.checks.whole_set import with_views
 from loratui.curation.lines import refusal_lines
@@ -52,9 +53,6 @@ class PreparedRun:
 
 def plan(path: Path, sets: Sequence[str], memory: float | None = None) -> int:
     """Print what a replay would do, here or on a GPU with `memory` GB. Exit code: 2 or 3 where it would be refused."""
-    from loratui.basemodels.facts import ask_missing
-
-    ask_missing(flat(resolve(read_answers(path), overrides_of(sets)).config))
     machine = asked_for(memory) if memory is not None else None
     ready = prepare(read_answers(path), overrides_of(sets), show_path(path), machine=machine)
     width = shutil.get_terminal_size((WIDTH, 24)).columns
@@ -168,6 +166,7 @@ def prepare(
     learned = trained_images(len(result.images), data.hold_out)
     report = with_views(report, learned, train.steps, train.batch * train.accumulation)
     runs = out.parent if out else RUNS
+    ask_missing(flat(resolved.config))
     there = machine or look(train.device)
     thought = make_plan(resolved, report, result, runs=runs, source=source, machine=there, knowledge=gather(runs))
     resolved, kept = in_folder(resolved, _merged(answers, overrides), report.folder)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from loratui.events.curves import Curves
+from loratui.events.endings import ending
 from loratui.events.series import robust_mean
 from loratui.terminal.numbers import number
 from loratui.terminal.units import in_bytes
@@ -81,6 +82,7 @@ class History:
         self.epoch: float | None = None
         self.views: float | None = None
         self.paused = False
+        self.aborted = False  # the trainer took an abort; its `end` event says no more than that it stopped
         self.error: Event | None = None
         self.end: Event | None = None
         self.now = 0.0  # unix seconds of the newest event
@@ -176,7 +178,7 @@ class History:
         self.name = str(event.get("name") or "")
         self.steps = int(event.get("steps") or 0)
         self.vram_total = number(event.get("vram_total"))
-        self.phase, self.error, self.end, self.paused = None, None, None, False
+        self.phase, self.error, self.end, self.paused, self.aborted = None, None, None, False, False
         self.curves.begin()
         self._since.clear()
         for one in event.get("changed") or ():
@@ -253,6 +255,7 @@ class History:
         cmd, ok = str(event.get("cmd")), bool(event.get("ok"))
         if ok and cmd in ("pause", "resume"):
             self.paused = cmd == "pause"
+        self.aborted = self.aborted or (ok and cmd == "abort")
         said = str(event.get("message") or ("done" if ok else "refused"))
         self._say(event, "good" if ok else "bad", f"{cmd}: {said}")
 
@@ -264,4 +267,4 @@ class History:
         self.end = event
         self.paused = False
         tone: Tone = "good" if event.get("status") == "completed" else "warn"
-        self._say(event, tone, f"{event.get('status')} at step {self.step}")
+        self._say(event, tone, f"{ending(event.get('status'), self.aborted)} at step {self.step}")

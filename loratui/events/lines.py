@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
+from loratui.events.endings import ending
 from loratui.terminal.line_sink import RunProgress, Sink
 from loratui.terminal.numbers import whole
 from loratui.terminal.text import safe_lines, safe_text
@@ -33,6 +34,7 @@ class EventLines:
         self._steps = 0
         self.code: int | None = None  # exit code of the `end` event, once it is there
         self._error = ""
+        self._aborted = False
         self._phase = ""
         self._pace: float | None = None  # seconds a step, smoothed
 
@@ -59,6 +61,7 @@ class EventLines:
         match event["type"]:
             case "run":
                 self._steps, self.code, self._error = int(event.get("steps") or 0), None, ""
+                self._aborted = False
                 yield from _run_lines(event)
             case "pivot":
                 yield f"pivot: the new tokens are frozen after step {step}; the LoRA goes on"
@@ -70,6 +73,7 @@ class EventLines:
                 yield f"! warning: {safe_text(event.get('message'))}{_advice(event.get('advice'))}"
             case "command":
                 done = "done" if event.get("ok") else "refused"
+                self._aborted = self._aborted or (event.get("cmd") == "abort" and bool(event.get("ok")))
                 yield f"{safe_text(event.get('cmd'))}: {done}: {safe_text(event.get('message') or '')}"
             case "error":
                 self._error = str(event.get("kind"))
@@ -77,7 +81,7 @@ class EventLines:
                 yield from (f"  try: {safe_text(one)}" for one in _list(event.get("advice")))
             case "end":
                 self.code = end_code(event, self._error)
-                yield from _end_lines(event)
+                yield from _end_lines(event, self._aborted)
 
     def _begins_or_goes_on(self, event: Event) -> None:
         """The start of a phase, and how far a long one is."""
@@ -127,11 +131,11 @@ def _run_lines(event: Event) -> Iterator[str]:
         yield f"resumed from the checkpoint at step {event['resumed_from']}"
 
 
-def _end_lines(event: Event) -> Iterator[str]:
+def _end_lines(event: Event, aborted: bool) -> Iterator[str]:
     took = event.get("seconds")
     after = f" after {clock(float(took))}" if isinstance(took, int | float) else ""
     at = f" at step {event['step']}" if event.get("step") is not None else ""
-    yield f"{safe_text(event.get('status'))}{at}{after}"
+    yield f"{ending(event.get('status'), aborted)}{at}{after}"
     yield from (f"  file: {safe_text(one)}" for one in _list(event.get("files")))
 
 

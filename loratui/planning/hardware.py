@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
@@ -38,6 +40,7 @@ class Machine:
     total: int
     free: int
     holders: tuple[MemoryHolder, ...] = ()
+    flops: float = 0.0  # that the CPU reached in a matrix product; 0: not measured
 
     @property
     def memory(self) -> str:
@@ -48,7 +51,7 @@ class Machine:
 def look(device: Asked = "auto") -> Machine:
     """The machine as it is now. It asks nvidia-smi, which may take seconds: never call it while painting."""
     found = first_gpu() if device != "cpu" and _torch_takes_gpus() else None
-    return found or ram()
+    return found or replace(ram(), flops=cpu_flops())
 
 
 def asked_for(gigabytes: float) -> Machine:
@@ -106,6 +109,18 @@ def first_gpu() -> Machine | None:
     except (OSError, subprocess.TimeoutExpired):
         told = ""
     return read_gpu(lines[place], told)
+
+
+@cache
+def cpu_flops(size: int = 1024) -> float:
+    """What a product of two matrices reaches here, in FLOP/s of fp32: more than any training does. Takes 0.1 s."""
+    import numpy
+
+    one = numpy.ones((size, size), dtype=numpy.float32)
+    one @ one  # the first one starts threads
+    began = time.perf_counter()
+    one @ one
+    return 2.0 * size**3 / max(1e-6, time.perf_counter() - began)
 
 
 def _torch_takes_gpus() -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from loratui.planning.fitting import NOTHING_HELPS, Proposal, set_words
 from loratui.planning.plan import Plan
+from loratui.settings.demo import SMALL_SIZE
 from loratui.settings.resolve import Resolved
 from loratui.terminal.text import safe_text, safe_toml
 from loratui.terminal.units import in_bytes
@@ -15,7 +16,7 @@ ALL_IS_NOT_ENOUGH = "Not even all of this makes it fit; more memory is needed. I
 
 def plan_lines(plan: Plan, width: int = WIDTH) -> list[str]:
     """The plan as lines, the columns aligned; what is drawn is drawn in `width` cells."""
-    lines: list[str] = []
+    lines: list[str] = _first_lines(plan)
     for section in plan.sections:
         lines += ["", section.title]
         if section.draw is not None:
@@ -28,6 +29,16 @@ def plan_lines(plan: Plan, width: int = WIDTH) -> list[str]:
     if plan.proposal is not None:
         lines += ["", *fitting_lines(plan.proposal)]
     return [*lines, "", f"The same from a shell: {plan.command}"]
+
+
+def _first_lines(plan: Plan) -> list[str]:
+    """What makes a run not ready, and the ways out of it, before all else."""
+    if not plan.first:
+        return []
+    small = f"The small SDXL does it here in minutes: {set_words(SMALL_SIZE)}"
+    elsewhere = "On a machine with a GPU, with loratui and the pictures there: loratui replay answers.toml"
+    said = [f"! NOT READY  {one}" for one in (plan.base, plan.slow) if one]
+    return ["", *said, f"  {small}", *([f"  {elsewhere}"] if plan.slow else [])]
 
 
 def fitting_lines(proposal: Proposal) -> list[str]:

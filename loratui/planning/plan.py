@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from loratui.basemodels.words import base_trouble
 from loratui.curation.report import Outcome, Report
 from loratui.planning.fitting import Proposal, Verdict, propose, verdict
 from loratui.planning.hardware import Machine
@@ -21,6 +22,7 @@ from loratui.planning.sections import (
     steps_section,
     time_section,
 )
+from loratui.planning.without_gpu import without_gpu
 from loratui.runs.find import RUNS
 from loratui.settings.resolve import Resolved
 from loratui.terminal.text import plural, safe_text, show_path
@@ -43,6 +45,13 @@ class Plan:
     command: str  # does the same from a shell
     verdict: Verdict | None = None  # whether it fits; None where the machine was not looked at
     proposal: Proposal | None = None  # what would make it fit; None where it fits
+    slow: str = ""  # why it would take days here; empty where it does not
+    base: str = ""  # why its base model cannot be had; empty where it can
+
+    @property
+    def first(self) -> str:
+        """What is to be known before all else: with it the run is not ready. Empty where there is nothing."""
+        return self.base or self.slow
 
 
 def make_plan(
@@ -62,13 +71,14 @@ def make_plan(
     """
     config = resolved.config
     images = len(outcome.images) if outcome is not None else len(report.pictures) if report is not None else 0
-    errors = _errors(config, resolved)
+    errors, possible = _errors(config, resolved), not refusals(config)
     if images and config.dataset.hold_out >= images:
+        possible = False
         errors.append(f"dataset.hold_out: {config.dataset.hold_out} of {images} pictures leaves none to train on")
     images = trained_images(images, config.dataset.hold_out)
     of_base, warnings = _base_model(config)
     sections, judged = [], None
-    known, need = _need(config, images, machine, knowledge or PastRuns(), errors)
+    known, need = _need(config, images, machine, knowledge or PastRuns(), possible)
     if images:
         times = schedule(config, images)
         sections.append(steps_section(config, times))
@@ -92,14 +102,16 @@ def make_plan(
         command=_command(resolved, source),
         verdict=judged,
         proposal=_proposal(config, images, known, judged),
+        slow=without_gpu(config, need, machine, known.correction),
+        base=safe_text(base_trouble(config), 600),
     )
 
 
 def _need(
-    config: TrainConfig, images: int, machine: Machine | None, knowledge: PastRuns, errors: list[str]
+    config: TrainConfig, images: int, machine: Machine | None, knowledge: PastRuns, possible: bool
 ) -> tuple[MachineKnown, Estimate | None]:
-    """The estimate as past runs correct it, and what they say; nothing where the run is impossible."""
-    if errors:
+    """The estimate as past runs correct it, and what they say; nothing where the settings make the run impossible."""
+    if not possible:
         return MachineKnown(machine), None
     device = machine.device if machine is not None else "cuda"
     need = estimate(config, images, device)

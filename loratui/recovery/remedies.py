@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
+from loratui.basemodels.words import base_absent, base_trouble
 from loratui.events.history import History
 from loratui.planning.memory_steps import (
     MEMORY_STEPS,
@@ -18,56 +17,18 @@ from loratui.planning.memory_steps import (
     shared_by,
     stays_the_same,
 )
+from loratui.recovery.remedy import KINDS, BadEnd, Remedy, as_it_was, need, remedy
 from loratui.recovery.sound_checkpoints import sound_steps
 from loratui.runs.find import resumable_steps
+from loratui.settings.demo import SMALL_SIZE
 from loratui.terminal.text import plural, safe_text
-from trainer.contract.basemodel.inspect import NotSDXL
-from trainer.contract.plan.estimate import estimate
-from trainer.contract.run.changes import Effect, changes_between, effect_of, refusals_of
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.arithmetic import learning_rates
 from trainer.contract.settings.config import TrainConfig, load_config
 from trainer.contract.settings.optimizers import OPTIMIZERS
 
-Kind = Literal["crash", "oom", "nan", "disk", "data", "signal", "exception"]
-Goes = Literal["checkpoint", "beginning", "new run"]
-KINDS = ("oom", "nan", "disk", "data", "signal", "exception")
-ROOM = 0.95  # of the memory: the rest is the driver's, the desktop's, and the allocator's gaps
+SMALLER = 2  # ways to less memory that are offered where nobody knows whether it was memory
 FULL = 0.85  # of the RAM: a process of that size that dies without a word was most likely ended by the system
-
-
-@dataclass(frozen=True)
-class BadEnd:
-    """A run that has ended badly, as far as the choice of a remedy needs it."""
-
-    kind: Kind
-    config: TrainConfig
-    checkpoints: tuple[int, ...] = ()  # steps on disk, oldest first
-    sound: tuple[int, ...] = ()  # those of them before the loss left its range
-    phase: str = "train"  # what the trainer was doing
-    pictures: tuple[str, ...] = ()  # named by the error
-    gpu: bool = False
-    world: int = 1  # processes that share a step
-    full: bool = False  # RAM was nearly full when it was last heard of
-    room: int = 0  # bytes that the GPU has, or the machine without one; 0: not known
-
-
-@dataclass(frozen=True)
-class Remedy:
-    """One thing to do: what it changes, why it helps, and from where the run then goes on."""
-
-    title: str
-    why: str
-    changes: Mapping[str, Any] = field(default_factory=dict)  # dotted settings -> values
-    goes: Goes = "checkpoint"
-    step: int = 0  # of the checkpoint that it goes on from; 0: from the beginning
-    back: bool = False  # newer checkpoints are put aside for it
-    effect: Effect = "none"
-    memory: tuple[int, int] | None = None  # bytes at the fullest before and after, where that changes
-
-    def fits(self, room: int) -> bool:
-        """Whether it would stay below `room` bytes, as far as the estimate can tell."""
-        return not room or self.memory is None or self.memory[1] < ROOM * room
 
 
 def case_of(run: RunDir, history: History) -> BadEnd:
@@ -76,10 +37,10 @@ def case_of(run: RunDir, history: History) -> BadEnd:
     kind = str(error.get("kind"))
     raw = error.get("pictures")
     total = error.get("vram_total")
-    checkpoints = resumable_steps(run)
+    checkpoints, config = resumable_steps(run), load_config(run.config)
     return BadEnd(
         kind="crash" if history.error is None else kind if kind in KINDS else "exception",  # type: ignore[arg-type]
-        config=load_config(run.config),
+        config=config,
         checkpoints=checkpoints,
         sound=sound_steps(history.ema, checkpoints),
         phase=history.doing or "load",
@@ -87,39 +48,36 @@ def case_of(run: RunDir, history: History) -> BadEnd:
         gpu=bool(history.run.get("gpu")),
         world=int(history.run.get("world") or 1),
         full=history.vram is None and (history.rss or 0) > FULL * ram(),
+        base=_base_trouble(config) if kind == "data" else "",
         room=(int(total) if isinstance(total, int | float) else 0) if history.run.get("gpu") else ram(),
     )
 
 
 def remedies(case: BadEnd) -> list[Remedy]:
-    """What helps here, the mildest first; never empty."""
+    """What helps here, the mildest first; there is always more to do than to start again as it was."""
     match case.kind:
         case "oom":
-            found = [*_memory(case), _as_it_was(case, "another program may have held the memory, and be gone now")]
+            again = as_it_was(case, "another program may have held the memory, and be gone now")
+            found = [*_memory(case), again, _DOCTOR]
         case "nan":
             found = _not_finite(case)
         case "disk":
-            found = _disk(case)
+            found = [*_disk(case), _ROOM]
         case "data":
-            found = _data(case)
+            found = [*(_base(case) if case.base and not case.pictures else ()), *_data(case), _DOCTOR]
         case "crash" if case.full:
-            found = [*_memory(case), _as_it_was(case, "if something else had filled the memory, and is gone now")]
+            found = [*_memory(case), as_it_was(case, "if something else had filled the memory, and is gone now")]
+        case "crash":
+            again = as_it_was(case, "nothing in the settings is known to be at fault")
+            found = [again, *_memory(case)[:SMALLER], _DOCTOR]
         case _:
-            found = [_as_it_was(case, "nothing in the settings is known to be at fault")]
+            found = [as_it_was(case, "nothing in the settings is known to be at fault"), _DOCTOR]
     return found
 
 
 def ram() -> int:
     """Bytes of RAM of this machine."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
-def need(config: TrainConfig) -> int | None:
-    """Estimated bytes of memory at the fullest; None where the base model cannot be looked at."""
-    try:
-        return estimate(config, 1).memory_total
-    except NotSDXL:
-        return None
 
 
 # -- memory -----------------------------------------------------------------------------------------------------------
@@ -137,9 +95,9 @@ def _memory(case: BadEnd) -> list[Remedy]:
     for title, why, changes in (*same, *_all_at_once(offered), *other):
         after = need(changed(config, changes))
         if now is None or after is None:
-            found.append(_remedy(case, title, why, changes))
+            found.append(remedy(case, title, why, changes))
         elif after < 0.99 * now:
-            found.append(_remedy(case, title, why, changes, (now, after)))
+            found.append(remedy(case, title, why, changes, (now, after)))
     return found
 
 
@@ -178,31 +136,31 @@ def _not_finite(case: BadEnd) -> list[Remedy]:
     found = []
     if train.precision == "fp16":
         why = "in fp16 the largest number is 65,504, which activations can pass; bf16 reaches as far as fp32"
-        found.append(_remedy(case, "precision fp16 to bf16", why, {"train.precision": "bf16"}))
+        found.append(remedy(case, "precision fp16 to bf16", why, {"train.precision": "bf16"}))
     if train.precision == "fp16" and config.model.vae_precision == "training":
         why = "a VAE that overflows in fp16, as SDXL's own does, gives latents that are not finite"
-        found.append(_remedy(case, "pictures encoded in fp32", why, {"model.vae_precision": "auto"}))
+        found.append(remedy(case, "pictures encoded in fp32", why, {"model.vae_precision": "auto"}))
     diverged = bool(case.checkpoints) and case.sound != case.checkpoints
     rates, title, why = lower_rates(config)
-    calmer = [_remedy(case, title, why, rates)]
+    calmer = [remedy(case, title, why, rates)]
     if not train.max_grad_norm:
         why = "without clipping one bad step can throw the LoRA out of its range"
-        calmer.append(_remedy(case, "clip gradients at 1.0", why, {"train.max_grad_norm": 1.0}))
+        calmer.append(remedy(case, "clip gradients at 1.0", why, {"train.max_grad_norm": 1.0}))
     found = [*calmer, *found] if diverged else [*found, *calmer]
     if len(case.pictures) == 1:
         (name,) = case.pictures
         skip = {"dataset.skip": (*config.dataset.skip, name)}
         why = "it is the one picture that the step was made from"
-        found.append(_remedy(case, f"leave out {safe_text(name, 40)}", why, skip))
+        found.append(remedy(case, f"leave out {safe_text(name, 40)}", why, skip))
     if train.precision == "bf16":
         full = {"train.precision": "fp32"}
         after = need(changed(config, full))
         memory = (now, after) if (now := need(config)) and after else None
         why = "if it is rounding that breaks it; the base model takes twice the memory"
-        found.append(_remedy(case, "precision bf16 to fp32", why, full, memory))
+        found.append(remedy(case, "precision bf16 to fp32", why, full, memory))
     if case.checkpoints and case.sound:
         why = f"{why_anew(case)}; this run stays as it is"
-        found.append(_remedy(case, title, why, rates, anew=True))
+        found.append(remedy(case, title, why, rates, anew=True))
     return found
 
 
@@ -231,16 +189,35 @@ def lower_rates(config: TrainConfig) -> tuple[dict[str, Any], str, str]:
     return changes, f"learning rate {unet:g} to {low[0]:g}", why
 
 
+# -- the base model ---------------------------------------------------------------------------------------------------
+
+
+def _base_trouble(config: TrainConfig) -> str:
+    if trouble := base_trouble(config):
+        return trouble
+    return f"model.base: '{config.model.base}' is not whole on this disk" if base_absent(config) else ""
+
+
+def _base(case: BadEnd) -> list[Remedy]:
+    """Another place for the base model, or another model."""
+    why = "the list says what is whole on this disk, and what the hub has"
+    found = [remedy(case, "choose the base model", why, {}, opens="base model")]
+    if not case.checkpoints:
+        why = "it ships with loratui and trains on any machine in minutes: to see the rest of the way"
+        found.append(remedy(case, "the small SDXL, at 64 px", why, SMALL_SIZE, anew=True))
+    return found
+
+
 # -- the rest ---------------------------------------------------------------------------------------------------------
 
 
 def _disk(case: BadEnd) -> list[Remedy]:
     keep = case.config.train.keep_checkpoints
-    found = [_as_it_was(case, "once there is room: what was saved is whole")]
+    found = [as_it_was(case, "once there is room: what was saved is whole")]
     if keep > 1:
         why = "older ones lose their optimizer's state when the next one is written; make room for that one first"
         found.append(
-            _remedy(
+            remedy(
                 case,
                 f"optimizer state of 1 checkpoint, not of {keep}",
                 why,
@@ -251,41 +228,26 @@ def _disk(case: BadEnd) -> list[Remedy]:
 
 
 def _data(case: BadEnd) -> list[Remedy]:
-    again = _as_it_was(case, "once what is named above is put right")
+    again = as_it_was(case, "once what is named above is put right")
     optimizer = case.config.train.optimizer
     if optimizer == "adamw-8bit" and importlib.util.find_spec("bitsandbytes") is None:
         why = "bitsandbytes is not installed; this one needs nothing more, and more memory"
-        return [_remedy(case, "AdamW in place of its 8-bit form", why, {"train.optimizer": "adamw"}, anew=True), again]
+        return [remedy(case, "AdamW in place of its 8-bit form", why, {"train.optimizer": "adamw"}, anew=True), again]
     why = "this run's checkpoints belong to what it was begun with"
-    anew = [_remedy(case, "begin again with what is there now", why, {}, anew=True)] if case.checkpoints else []
+    anew = [remedy(case, "begin again with what is there now", why, {}, anew=True)] if case.checkpoints else []
     if not case.pictures:
         return [again, *anew]
     names = case.pictures
     title = f"leave out {safe_text(names[0], 40) if len(names) == 1 else plural(len(names), 'picture')}"
     skip = {"dataset.skip": (*case.config.dataset.skip, *(one for one in names if one not in case.config.dataset.skip))}
-    return [_remedy(case, title, "the others are good", skip), again, *anew]
+    return [remedy(case, title, "the others are good", skip), again, *anew]
 
 
-def _as_it_was(case: BadEnd, why: str) -> Remedy:
-    return _remedy(case, "change nothing, go on", why, {})
+_DOCTOR = Remedy("look at this machine", "what of it will not work, each with what to do", opens="doctor")
+_ROOM = Remedy("see what takes the room", "folders of this run and of the models, by size", opens="disk")
 
 
-def _remedy(
-    case: BadEnd,
-    title: str,
-    why: str,
-    changes: Mapping[str, Any],
-    memory: tuple[int, int] | None = None,
-    anew: bool = False,
-) -> Remedy:
-    """Where a remedy leads: on from the newest sound checkpoint if the change can be made there, else a new run."""
-    new = changed(case.config, changes)
-    moved = changes_between(case.config, new)
-    newest = case.checkpoints[-1] if case.checkpoints else 0
-    step = newest if case.kind != "nan" else case.sound[-1] if case.sound else 0
-    other_optimizer = any(one.key == "train.optimizer" for one in moved)  # its rates are resolved anew
-    lost = bool(newest) and not step  # nothing that was saved is worth going on from
-    if anew or lost or other_optimizer or (step and refusals_of(case.config, new, step)):
-        return Remedy(title, why, changes, "new run", memory=memory, effect="training")
-    goes: Goes = "checkpoint" if step else "beginning"
-    return Remedy(title, why, changes, goes, step, step < newest, effect_of(moved), memory)
+def with_base(case: BadEnd, base: str) -> Remedy:
+    """The remedy that a chosen base model makes; the same one again is a start as it was."""
+    changes = {} if base == case.config.model.base else {"model.base": base}
+    return remedy(case, "the base model", "it was chosen", changes)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from loratui.curation.sources import bring_back
 from loratui.errors import Refusal
-from loratui.recovery.remedies import Remedy
+from loratui.recovery.remedy import Remedy
 from loratui.recovery.settings_change import amend, amended, begin_anew, changed_lines
-from loratui.runs.find import resumable_steps
+from loratui.runs.find import resumable_steps, run_info
+from loratui.runs.inbox import ask
 from loratui.runs.launch import refuse_running, start, wait_started
 from loratui.terminal.text import safe_text
 from trainer.contract.pictures.folder import NoDataset
@@ -29,6 +30,22 @@ def start_again(run: RunDir, remedy: Remedy, world: int = 1) -> tuple[RunDir, in
     elif remedy.changes or remedy.back:
         amend(run, remedy.changes, remedy.step if remedy.back else None)
     return run, start(run, world)
+
+
+def go_on(run: RunDir) -> bool:
+    """Let a paused trainer go on, or start the trainer of a run that is over; returns whether it works.
+
+    Raises Refusal.
+    """
+    if run_info(run).state == "paused":
+        ask(run, "resume")
+        return True
+    refuse_running(run)
+    try:
+        bring_back(run)
+    except NoDataset as error:
+        raise Refusal(safe_text(error), exits.DATASET) from None
+    return wait_started(run, start(run))
 
 
 def longer_lines(run: RunDir, steps: int) -> list[str]:

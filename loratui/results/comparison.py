@@ -11,12 +11,13 @@ from loratui.events.history import History
 from loratui.results.parcel import everything
 from loratui.runs.find import run_info
 from loratui.runs.past_run import config_values
+from loratui.runs.states import StateName
 from loratui.terminal.numbers import number
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import clock, in_bytes
 from trainer.contract.run.checkpoint_files import read_state
 from trainer.contract.run.events import Event, Tail
-from trainer.contract.run.rundir import RunDir, State
+from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import BY_KEY
 
 ABSENT = "-"
@@ -39,7 +40,7 @@ class ComparedRun:
     """What is known of one run."""
 
     run: RunDir
-    state: State
+    state: StateName
     settings: Mapping[str, Any]  # by dotted key; values that are not set are the defaults
     history: History
     seconds: float  # from the first to the last word of the trainer, over all its starts

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from loratui.errors import Refusal
+from loratui.events.endings import ending, taken
+from loratui.runs.states import RUNS as FOLDER
+from loratui.runs.states import STATES, StateName
 from loratui.terminal.numbers import number, whole
 from loratui.terminal.text import safe_text, show_path
 from trainer.contract.documents.files import read_toml
@@ -18,9 +21,9 @@ from trainer.contract.entries import BadEntry
 from trainer.contract.run.checkpoint_files import LORA, MANIFEST, OPTIMIZER, read_manifest
 from trainer.contract.run.folder import refuse_links
 from trainer.contract.run.lock import is_held, lock_holder
-from trainer.contract.run.rundir import RunDir, State, checkpoint_folders, run_state
+from trainer.contract.run.rundir import RunDir, checkpoint_folders, run_state
 
-RUNS = Path("runs")
+RUNS = Path(FOLDER)
 WINDOW = 1 << 16  # bytes looked at from each end of events.jsonl
 START_GRACE = 60.0  # seconds in which a trainer that has logged nothing yet counts as starting
 
@@ -35,7 +38,7 @@ class RunInfo:
 
     run: RunDir
     name: str
-    state: State
+    state: StateName
     step: int
     steps: int
     started: float | None  # unix seconds of the first start
@@ -48,7 +51,7 @@ class RunInfo:
     @property
     def alive(self) -> bool:
         """Whether a trainer works on it now."""
-        return self.state in ("running", "starting")
+        return STATES[self.state].alive
 
 
 def find_runs(root: Path = RUNS) -> list[RunInfo]:
@@ -82,7 +85,7 @@ def run_info(run: RunDir) -> RunInfo:
     return RunInfo(
         run=run,
         name=str(words.get("name", run.path.name)),
-        state=_state(run, last),
+        state=_state(run, last, tail),
         step=whole(ended.get("step")) or whole(step.get("step")),
         steps=whole(steps),
         started=number(first.get("t")),
@@ -161,8 +164,13 @@ def _meant_run(text: str | None, root: Path) -> RunDir:
     raise RunNotFound(f"there is no run '{show_path(text)}'{_meant(text, runs)}; 'loratui runs' lists them")
 
 
-def _state(run: RunDir, last: dict[str, Any] | None) -> State:
+def _state(run: RunDir, last: dict[str, Any] | None, tail: list[dict[str, Any]]) -> StateName:
     state = run_state(run, last)
+    paused, aborted = taken(tail)
+    if state == "running":
+        return "waiting" if lock_note(run) else "paused" if paused else "training"
+    if state == "stopped":
+        return ending(state, aborted)
     if state in ("queued", "new") and is_held(run.claim):
         return "starting"
     never = last is None and not run.events.exists()  # a trainer that held the lock has made that file
@@ -175,7 +183,7 @@ def _state(run: RunDir, last: dict[str, Any] | None) -> State:
 def ends(path: Path, whole: bool = False) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The events of the first and of the last WINDOW bytes of a log; the same list where the file is shorter.
 
-    Without `whole` only each `run` and `end`, and the last `step`: parsing all of them takes 7 ms a run.
+    Without `whole` only each `run`, `end` and command, and the last `step`: parsing all of them takes 7 ms a run.
     """
     chosen = _all if whole else _telling
     try:
@@ -197,7 +205,7 @@ def _all(lines: list[bytes]) -> list[dict[str, Any]]:
 
 
 def _telling(lines: list[bytes]) -> list[dict[str, Any]]:
-    found = [parse_line(line) for line in lines if b'"run"' in line or b'"end"' in line]
+    found = [parse_line(line) for line in lines if b'"run"' in line or b'"end"' in line or b'"command"' in line]
     steps = (parse_line(line) for line in reversed(lines) if b'"step"' in line)
     found.append(next((one for one in steps if one is not None and one.get("type") == "step"), None))
     return [one for one in found if one is not None]

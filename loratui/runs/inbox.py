@@ -21,7 +21,7 @@ def ask(run: RunDir, command: Cmd, **arguments: Any) -> str:
     if info.state == "queued":
         raise Refusal(f"{show_path(run.path)} waits in the queue; take it out with 'loratui queue cancel'")
     if not info.alive:
-        raise Refusal(f"{show_path(run.path)} is not running ({info.state}): there is nothing to {command}")
+        raise Refusal(f"{show_path(run.path)} is {info.state}: there is nothing to {command}")
     tail = Tail(run.events)
     while tail.read():
         pass

@@ -9,6 +9,13 @@ from trainer.contract.basemodel.inspect import small_model
 from trainer.contract.pictures.formats import ENDINGS
 
 PRESET = "demo"
+SMALL_SIZE: dict[str, object] = {  # what makes a run of any kind one that a machine without a GPU does in minutes
+    "model.base": "sdxl-small",
+    "model.vae": "auto",
+    "train.resolution": 64,
+    "train.precision": "fp32",
+    "train.gradient_checkpointing": False,
+}
 FIRST = "mascot"  # taken unless another is asked for
 # a style is asked for in other words than a thing; the cross is in none of its pictures
 STYLES = {"sunset": ("a star in the style of TOK", "a cross in the style of TOK", "a heart in the style of TOK")}

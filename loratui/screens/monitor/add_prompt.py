@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Button, Input, Static
 
 from loratui.runs.added_prompts import sample_arguments, words_on
-from loratui.screens.shared.steady import SteadyModal
+from loratui.screens.shared.editors import Editor
 from trainer.contract.run.added_prompts import MAX_CHARACTERS, MAX_KEPT
 
 WORDS = (
@@ -25,10 +22,10 @@ TONES = {"good": ("✓ ", "$text-success"), "warn": ("! ", "$text-warning"), "ba
 Arguments = dict[str, str | bool]  # of the command `sample`
 
 
-class AddPrompt(SteadyModal[Arguments | None]):
+class AddPrompt(Editor[Arguments | None]):
     """One line and two ways to send it: Enter keeps the prompt, the other button draws it once."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel")]
+    KEEPS = "From now on"
     DEFAULT_CSS = """
     AddPrompt #prompt-said { height: 1; margin-top: 1; }
     """
@@ -47,7 +44,7 @@ class AddPrompt(SteadyModal[Arguments | None]):
             yield Input(self._start, compact=True, select_on_focus=False, max_length=MAX_CHARACTERS)
             yield Static("", id="prompt-said", markup=False)
             with Horizontal(classes="dialog-buttons"):
-                yield Button(Content("From now on"), id="keep", variant="primary", compact=True)
+                yield Button(Content("From now on"), id="keep", compact=True)
                 yield Button(Content("Only once"), id="once", compact=True)
 
     def on_mount(self) -> None:
@@ -64,11 +61,20 @@ class AddPrompt(SteadyModal[Arguments | None]):
 
     @on(Input.Submitted)
     def _entered(self) -> None:
-        self._send(keep=True)
+        self.keep()
 
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:
         self._send(keep=event.button.id == "keep")
+
+    @property
+    def starts(self) -> list[str]:
+        """What stood in the line."""
+        return [self._start]
+
+    def keep(self) -> None:
+        """Send it, to be drawn from now on."""
+        self._send(keep=True)
 
     def _send(self, keep: bool) -> None:
         prompt = self.query_one(Input).value
@@ -76,7 +82,3 @@ class AddPrompt(SteadyModal[Arguments | None]):
             self.query_one(Input).focus()  # the line below it says why
             return
         self.dismiss(sample_arguments(prompt.strip(), True if keep else None))
-
-    def action_cancel(self) -> None:
-        """Send nothing."""
-        self.dismiss(None)

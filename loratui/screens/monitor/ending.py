@@ -5,7 +5,7 @@ from __future__ import annotations
 from loratui.events.history import History
 from loratui.runs.find import resumable_steps
 from loratui.runs.launch import exit_code, is_alive
-from loratui.screens.shared.dialogs import Confirm
+from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.queue_choice import stop_note
 from loratui.terminal.text import plural, safe_text, shell_path, show_path
 from loratui.terminal.units import clock, in_bytes, in_time
@@ -108,7 +108,7 @@ def abort_question(history: History, run: RunDir) -> Confirm:
         lines.append(f"  stays  {plural(len(history.samples), 'picture')} in samples/")
     if lost > 0:
         lines += ["", "x stops it in place of that: with a checkpoint and the files."]
-    return Confirm("Abort this run?", "\n".join(lines), "Abort, save nothing", "Go on training", careful=True)
+    return Confirm("Abort this run?", "\n".join(lines), "Abort, save nothing", "Go on training", destroys=True)
 
 
 def _stop_before_training(history: History, run: RunDir, doing: str) -> str:

@@ -17,6 +17,7 @@ from loratui.events.history import Message
 from loratui.events.insight_lines import settings_of
 from loratui.events.insights import new_insights
 from loratui.events.long_log import LongLogTail
+from loratui.runs.states import STATES, StateName
 from loratui.screens.monitor.gallery import GalleryScreen
 from loratui.screens.monitor.insight_panel import insight_lines, insight_text
 from loratui.screens.monitor.queue import QueueScreen
@@ -52,6 +53,7 @@ class MonitorScreen(RequestsScreen):
         Binding("a", "add", "Prompt", show=False),
         Binding("X", "abort", "Abort", show=False),
         Binding("f", "fix", "Fix"),
+        Binding("o", "go_on", "Go on"),
         Binding("v", "view", "View"),
         Binding("g", "graphs", "Graphs"),
         Binding("w", "wall", "Wall", show=False),
@@ -79,7 +81,7 @@ class MonitorScreen(RequestsScreen):
         self._drawn = 0.0  # monotonic seconds
         self._said: set[str] = set()  # codes of what was said of this start
         self._start = self.history.run
-        self._state = ""  # that the screen shows
+        self._state: StateName | None = None  # that the screen shows
 
     def compose(self) -> ComposeResult:
         """Head, trouble (hidden while there is none), the grid, the keys."""
@@ -151,7 +153,7 @@ class MonitorScreen(RequestsScreen):
         return silent and not self.history.run and time.monotonic() - self._opened < STARTING
 
     @property
-    def state(self) -> str:
+    def state(self) -> StateName:
         """The run's state in one word."""
         if self._restart is not None:
             return "starting"
@@ -217,6 +219,8 @@ class MonitorScreen(RequestsScreen):
         ended = not self.alive
         if action in ("send", "pause", "stop", "abort", "add"):
             return not ended and self._restart is None
+        if action == "go_on":
+            return STATES[self.state].goes_on
         if action == "fix":
             return ended and self.state in ("failed", "crashed")
         if action == "result":

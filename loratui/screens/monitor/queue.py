@@ -20,7 +20,9 @@ from loratui.errors import Refusal
 from loratui.runs import queue as queueing
 from loratui.runs.find import RunInfo
 from loratui.runs.queue import WaitingRun
-from loratui.screens.shared.dialogs import Confirm, Help
+from loratui.runs.states import STATES, state_words
+from loratui.screens.shared.dialogs import Help
+from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.steady import SteadyScreen
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import clock
@@ -253,7 +255,7 @@ class QueueScreen(SteadyScreen[RunDir | None]):
 def _line(row: QueueRow, width: int) -> Content:
     """Mark, name, how far, folder: in columns that fit 76 cells."""
     info = row.info
-    mark, style = ("● training", "$text-accent") if info.state == "running" else ("◌ starting", "$muted")
+    mark, style = state_words(info.state), STATES[info.state].style
     if row.place:
         mark, style = (f"! {row.place}.", "$text-warning") if row.note else (f"○ {row.place}.", "$muted")
     far = f"{info.step} of {info.steps}" if info.step else f"{info.steps:,} steps"

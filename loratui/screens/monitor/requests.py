@@ -5,12 +5,16 @@ from __future__ import annotations
 import time
 from typing import Literal
 
+from textual import on
+
 from loratui.events.history import History, Message
 from loratui.runs.added_prompts import trigger_and_prompt
 from loratui.screens.monitor.add_prompt import AddPrompt, Arguments
 from loratui.screens.monitor.ending import Restart, abort_question, asked_words, late_words, stop_question
+from loratui.screens.shared.going_on import WentOn, ask_go_on
 from loratui.screens.shared.steady import SteadyScreen
 from trainer.contract.run.control import Cmd, send
+from trainer.contract.run.lock import lock_holder
 from trainer.contract.run.rundir import RunDir
 
 Leaving = Literal["detach", "result"] | RunDir  # a RunDir: to the monitor of that run
@@ -47,6 +51,22 @@ class RequestsScreen(SteadyScreen[Leaving]):
     def action_pause(self) -> None:
         """Pause, or go on."""
         self.action_send("resume" if self.history.paused else "pause")
+
+    def action_go_on(self) -> None:
+        """Go on with a run that is paused or over."""
+        if self.history.paused:
+            self.action_pause()
+        else:
+            ask_go_on(self, self.run_dir)
+
+    @on(WentOn)
+    def _went_on(self, event: WentOn) -> None:
+        if event.reason:
+            self._say("bad", event.reason)
+        elif (holder := lock_holder(event.run.lock)) is not None:
+            self._restart = Restart(holder.pid, self.history.run)
+        self.pull()
+        self.draw()
 
     def action_stop(self) -> None:
         """Stop after a question that says what stays."""

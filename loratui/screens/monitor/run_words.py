@@ -8,26 +8,15 @@ from typing import Any
 
 from textual.content import Content
 
+from loratui.events.endings import ending
 from loratui.events.history import History
+from loratui.runs.states import STATES, StateName
 from loratui.terminal.numbers import number
 from loratui.terminal.text import safe_text, shell_path
 from loratui.terminal.units import bytes_of, clock, in_bytes, in_time
 from loratui.widgets.progress import progress_bar
 from trainer.contract.run.rundir import RunDir
 
-STATES = {
-    "new": ("○", "$muted"),
-    "queued": ("○", "$muted"),
-    "starting": ("◌", "$muted"),
-    "training": ("●", "$text-accent"),
-    "working": ("●", "$text-accent"),
-    "paused": ("‖", "$text-warning"),
-    "waiting": ("‖", "$text-warning"),
-    "completed": ("✓", "$text-success"),
-    "stopped": ("■", "$text-warning"),
-    "failed": ("✗", "$text-error"),
-    "crashed": ("✗", "$text-error"),
-}
 PHASES = {
     "load": "loading the base model",
     "download": "downloading the base model",
@@ -49,6 +38,7 @@ Curves, pictures and messages of a run. Leaving never stops the training.
   f   after a bad end: what to change    X   abort: ends and saves nothing
   ← → earlier, later picture             ↑ ↓ another prompt
   n   the queue, if any run waits        q   leave; 'loratui attach' comes back
+  o   go on with a run that is paused, stopped, aborted or failed
 
 loss   the line is the running mean, the shade what single steps gave; single
        steps jump, because each looks at another noise level. The pictures
@@ -57,41 +47,39 @@ rate   the line is what the optimizer really steps with; the dots are
        Prodigy's estimate d. ◆ is the pivot: the new tokens are frozen there."""
 
 
-def state_of(history: History, alive: bool, note: str = "") -> str:
-    """One word for where the run is; keys of STATES. `note`: what keeps its trainer from its work."""
+def state_of(history: History, alive: bool, note: str = "") -> StateName:
+    """One word for where the run is. `note`: what keeps its trainer from its work."""
     if history.end is not None:
-        status = str(history.end.get("status"))
-        return status if status in STATES else "failed"
+        return ending(history.end.get("status"), history.aborted)
     if not alive:
         return "failed" if history.error is not None else "crashed"
     if note:
         return "waiting"
     if history.paused:
         return "paused"
-    if not history.run:
-        return "starting"
-    return "training" if history.phase is not None and history.phase.name == "train" else "working"
+    return "training" if history.run else "starting"
 
 
-def unstarted(run: RunDir, history: History, alive: bool) -> str:
-    """ "queued" or "new" for a run that waits for its turn or was never started; empty for any other."""
+def unstarted(run: RunDir, history: History, alive: bool) -> StateName | None:
+    """ "queued" or "new" for a run that waits for its turn or was never started; None for any other."""
     if alive:
-        return ""
+        return None
     if run.queued.exists():
         return "queued"
-    return "" if history.run or run.log.exists() or run.events.exists() else "new"
+    return None if history.run or run.log.exists() or run.events.exists() else "new"
 
 
-def head(history: History, state: str, width: int, folder: str, note: str = "") -> Content:
+def head(history: History, state: StateName, width: int, folder: str, note: str = "") -> Content:
     """Three rows: what and how far, the bar, the numbers; `note`: what a run that is "waiting" waits for."""
     inner = max(20, width - 2)
-    glyph, style = STATES[state]
-    word = PHASES.get(history.phase.name, state) if state == "working" and history.phase else state
+    glyph, style = STATES[state].glyph, STATES[state].style
+    phase = history.phase
+    working = state == "training" and (phase is None or phase.name != "train")  # a training run, between its steps
+    word = PHASES.get(phase.name, state) if working and phase is not None else state
     if state == "waiting":
         word = safe_text(note)
-    phase = history.phase
     done, total, unit = history.step, history.steps, "step"
-    if state == "working" and phase is not None and phase.total:
+    if working and phase is not None and phase.total:
         done, total, unit = phase.done, phase.total, "part"
     percent = f" · {100 * done / total:.0f} %" if total else ""
     if unit == "part" and phase is not None and phase.name == "download":
@@ -113,8 +101,8 @@ def head(history: History, state: str, width: int, folder: str, note: str = "") 
     )
 
 
-def _pace(history: History, state: str, speed: float | None) -> str:
-    if state in ("completed", "stopped", "failed") and history.end is not None:
+def _pace(history: History, state: StateName, speed: float | None) -> str:
+    if state in ("completed", "stopped", "aborted", "failed") and history.end is not None:
         return f"took {clock(number(history.end.get('seconds')))}"
     if speed is None:
         return "ETA --:--"
@@ -142,7 +130,7 @@ def _facts(history: History, width: int) -> str:
     return " · ".join(facts)
 
 
-def trouble(history: History, state: str, run: RunDir) -> Content | None:
+def trouble(history: History, state: StateName, run: RunDir) -> Content | None:
     """What went wrong and what to do, or None."""
     if state not in ("failed", "crashed"):
         return None

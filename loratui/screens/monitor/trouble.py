@@ -17,16 +17,21 @@ from textual.screen import Screen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from loratui.basemodels.facts import BaseModelNeed
 from loratui.errors import Refusal
 from loratui.events.history import History
-from loratui.recovery.remedies import BadEnd, Remedy, case_of, remedies
+from loratui.recovery.remedies import case_of, remedies, with_base
+from loratui.recovery.remedy import BadEnd, Remedy
+from loratui.recovery.room import room_lines
 from loratui.screens.monitor.run_words import log_text, tail_of
 from loratui.screens.monitor.trouble_words import happened, remedy_row, remedy_words, title_words
+from loratui.screens.shared.base_model import BaseModelScreen
 from loratui.screens.shared.dialogs import Help, Reader
 from loratui.screens.shared.steady import SteadyScreen
 from loratui.terminal.text import safe_lines, safe_text, show_path
 from loratui.widgets.keyline import KeyLine
 from trainer.contract.run.rundir import RunDir
+from trainer.contract.settings.config import flat
 
 HELP = """
 A run has ended badly. Above stands what happened and what there is to go
@@ -34,7 +39,8 @@ on from, then the end of the trainer's own output, then what helps in this
 case: the mildest first, and only what helps these settings.
 
   ↑ ↓    another remedy; below the list stands what it would do
-  Enter  change it and start again, from where the text below says
+  Enter  change it and start again, from where the text below says; or
+         open what it names: base models, the doctor, what takes room
   l      all messages, and more of the log
   q      back to the monitor; nothing is changed
 
@@ -96,6 +102,13 @@ class TroubleScreen(SteadyScreen[Restarted | None]):
         def __init__(self, reason: str) -> None:
             super().__init__()
             self.reason = reason
+
+    class Looked(Message):
+        """The machine was looked at."""
+
+        def __init__(self, lines: list[str]) -> None:
+            super().__init__()
+            self.lines = lines
 
     def __init__(self, run: RunDir, history: History, case: BadEnd) -> None:
         """`case` is the run's, as `case_of` reads it."""
@@ -160,10 +173,39 @@ class TroubleScreen(SteadyScreen[Restarted | None]):
 
     def action_apply(self) -> None:
         """Change what the chosen remedy changes, and start the trainer."""
-        if not self._starting:
-            self._starting = True
-            self.query_one("#trouble-does", Static).update(Content("Writing the settings, starting the trainer ..."))
-            self._start(self.chosen)
+        if self._starting:
+            return
+        match self.chosen.opens:
+            case "base model":
+                model = self.case.config.model
+                need = BaseModelNeed.of(flat(self.case.config))
+                self.app.push_screen(BaseModelScreen(model.base, need, "Next: the run starts again."), self._with_base)
+            case "doctor":
+                self._look_at_machine()
+            case "disk":
+                lines = room_lines(self._run)
+                self.app.push_screen(Reader("What takes the room", "\n".join(safe_text(line) for line in lines)))
+            case _:
+                self._begin(self.chosen)
+
+    def _with_base(self, base: str | None) -> None:
+        if base is not None:
+            self._begin(with_base(self.case, base))
+
+    def _begin(self, remedy: Remedy) -> None:
+        self._starting = True
+        self.query_one("#trouble-does", Static).update(Content("Writing the settings, starting the trainer ..."))
+        self._start(remedy)
+
+    @work(thread=True, exclusive=True, group="doctor")
+    def _look_at_machine(self) -> None:
+        from loratui.recovery.doctor import checks, doctor_lines
+
+        self.post_message(self.Looked(doctor_lines(list(checks()))))
+
+    @on(Looked)
+    def _looked(self, event: Looked) -> None:
+        self.app.push_screen(Reader("This machine", "\n".join(safe_text(line) for line in event.lines)))
 
     @work(thread=True, exclusive=True, group="again")
     def _start(self, remedy: Remedy) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 from textual.content import Content
 
 from loratui.events.history import History
-from loratui.recovery.remedies import BadEnd, Remedy, ram
+from loratui.recovery.remedies import ram
+from loratui.recovery.remedy import BadEnd, Remedy
 from loratui.recovery.settings_change import EFFECTS
 from loratui.recovery.sound_checkpoints import beginning
 from loratui.runs.launch import exit_code
@@ -28,6 +29,8 @@ TITLES = {
     "signal": "interrupted",
     "exception": "failed",
 }
+OPENS = {"base model": "opens a list", "doctor": "looks", "disk": "looks"}
+OPENED = {"base model": "the list of base models", "doctor": "the doctor's findings", "disk": "what takes the room"}
 TRAINING = {"none": "same training", "rounding": "same training", "training": "other training"}
 WAS_DOING = {
     "load": "while loading the base model",
@@ -54,7 +57,9 @@ def happened(case: BadEnd, history: History, run: RunDir) -> Content:
 
 def remedy_row(remedy: Remedy, case: BadEnd, width: int) -> Content:
     """One line of the list: what is changed, what that is to the training, and about how much memory it takes."""
-    training = "new run" if remedy.goes == "new run" else TRAINING[remedy.effect] if remedy.changes else ""
+    training = TRAINING[remedy.effect] if remedy.changes else ""
+    if remedy.opens or remedy.goes == "new run":
+        training = OPENS.get(remedy.opens, "new run")
     memory, tone = "", "$muted"
     if remedy.memory is not None:
         memory = f"about {in_bytes(remedy.memory[1])}"
@@ -66,6 +71,9 @@ def remedy_row(remedy: Remedy, case: BadEnd, width: int) -> Content:
 
 def remedy_words(remedy: Remedy, case: BadEnd) -> Content:
     """What Enter does with this remedy, before it is pressed."""
+    if remedy.opens:
+        after = " Enter there starts again with it." if remedy.opens == "base model" else " Nothing is changed."
+        return Content(safe_text(f"Enter opens {OPENED[remedy.opens]}: {remedy.why}.{after}"))
     steps = case.config.train.steps
     parts = {
         "checkpoint": f"Enter starts again at step {remedy.step} of {steps}.",

@@ -18,7 +18,7 @@ from textual.widgets import Static
 
 from loratui.children.events import child_events
 from loratui.children.job import ChildJob
-from loratui.screens.shared.dialogs import Confirm
+from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.steady import SteadyModal
 from loratui.terminal.numbers import whole
 from loratui.terminal.text import safe_text, show_path
@@ -169,7 +169,7 @@ class JobScreen(SteadyModal[JobResult | None]):
         if self.failed:
             self.dismiss(None)
             return
-        question = Confirm("Cancel this?", self._job.cancel, "Cancel it", "Go on", careful=True)
+        question = Confirm("Cancel this?", self._job.cancel, "Cancel it", "Go on", destroys=True)
         self.app.push_screen(question, self._cancel)
 
     def _cancel(self, yes: bool | None) -> None:

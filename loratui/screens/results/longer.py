@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from textual.message import Message
 from textual.screen import Screen
 
 from loratui.errors import Refusal
 from loratui.recovery.restart import longer_lines, make_longer
 from loratui.runs.find import resumable_steps, run_info
-from loratui.screens.shared.dialogs import Confirm, Form
+from loratui.screens.shared.editors import Form
+from loratui.screens.shared.going_on import WentOn, start_in_thread
+from loratui.screens.shared.questions import Confirm
 from loratui.terminal.text import safe_text
 from trainer.contract.run.rundir import RunDir
 
@@ -19,26 +19,20 @@ STEPS = "steps"
 WORDS = "How many steps it is to have in all. It goes on from its newest checkpoint, step {step}."
 
 
-class LongerStarted(Message):
-    """The trainer of the longer run works, or `reason` says why not."""
-
-    def __init__(self, run: RunDir, reason: str = "") -> None:
-        super().__init__()
-        self.run, self.reason = run, reason
-
-
 def ask_longer(screen: Screen[Any], run: RunDir, given: str = "", wrong: str = "") -> None:
-    """Ask on top of `screen`, which gets LongerStarted once it is decided; nothing where a person cancels.
+    """Ask on top of `screen`, which gets WentOn once it is decided; nothing where a person cancels.
 
     What was `given` and `wrong` before is shown again.
     """
     saved = resumable_steps(run)
     if run_info(run).alive or not saved:
         why = "it is running: wait for its end, or stop it" if saved else "no checkpoint is kept to go on from"
-        screen.post_message(LongerStarted(run, why))
+        screen.post_message(WentOn(run, why))
         return
     words = f"✗ {safe_text(wrong)}" if wrong else WORDS.format(step=saved[-1])
-    form = Form("Make the run longer", words, [(STEPS, safe_text(given) or str(2 * saved[-1]), "as many as now")])
+    usual = str(2 * saved[-1])
+    fields = [(STEPS, safe_text(given) or usual, "as many as now")]
+    form = Form("Make the run longer", words, fields, typed=given not in ("", usual))
     screen.app.push_screen(form, lambda given: _check(screen, run, given) if given and given[STEPS] else None)
 
 
@@ -51,24 +45,11 @@ def _check(screen: Screen[Any], run: RunDir, given: dict[str, str]) -> None:
     except ValueError:
         ask_longer(screen, run, given[STEPS], f"'{safe_text(given[STEPS], 20)}' is no whole number")
     else:
-        question = Confirm(f"Go on to step {steps}?", "\n\n".join(lines), "Go on training", "Leave it as it is")
-        screen.app.push_screen(question, lambda yes: _begin(screen, run, steps) if yes else None)
+        question = Confirm(f"Go on to step {steps}?", "\n\n".join(lines), "Go on training", "Another number")
+        screen.app.push_screen(
+            question, lambda yes: _begin(screen, run, steps) if yes else ask_longer(screen, run, str(steps))
+        )
 
 
 def _begin(screen: Screen[Any], run: RunDir, steps: int) -> None:
-    screen.run_worker(_starter(screen, run, steps), thread=True, exclusive=True, group="longer")
-
-
-def _starter(screen: Screen[Any], run: RunDir, steps: int) -> Callable[[], None]:
-    def start() -> None:
-        reason = ""
-        try:
-            if not make_longer(run, steps):
-                reason = "the trainer could not start; loratui attach says why"
-        except Refusal as refusal:
-            reason = " ".join(refusal.messages)
-        except OSError as error:
-            reason = f"the settings cannot be written: {error.strerror}; nothing was changed"
-        screen.post_message(LongerStarted(run, reason))
-
-    return start
+    start_in_thread(screen, run, lambda: make_longer(run, steps))

@@ -18,12 +18,14 @@ from loratui.results.best_checkpoint import checkpoints_of, hint, on_what, table
 from loratui.results.facts import read_facts, read_history
 from loratui.results.usage import Usage, usage_lines
 from loratui.runs.find import saved_steps
+from loratui.runs.states import STATES, StateName
 from loratui.screens.monitor.gallery import GalleryScreen
-from loratui.screens.monitor.run_words import STATES, state_of
-from loratui.screens.results.longer import LongerStarted, ask_longer
+from loratui.screens.monitor.run_words import state_of
+from loratui.screens.results.longer import ask_longer
 from loratui.screens.results.result_jobs import ResultJobs
 from loratui.screens.shared.copy_box import copy
 from loratui.screens.shared.dialogs import Help
+from loratui.screens.shared.going_on import WentOn, ask_go_on
 from loratui.terminal.text import safe_text, show_path
 from loratui.terminal.units import clock
 from loratui.widgets.keyline import KeyLine
@@ -39,8 +41,8 @@ the same prompt and the same first noise, so that only the training differs.
   enter, y   copy what it says      e   export the files of another step
   c     files, or checkpoints       g   generate: prompt, scale
   u     push to the hub, after a preview
-  l     make the run longer         escape   back to the curves
-  q     done
+  l     make the run longer         o     go on, where it was stopped
+  escape   back to the curves       q     done
 
 The files are yours: copy them where the text says.
 
@@ -88,6 +90,7 @@ class ResultScreen(ResultJobs):
         Binding("e", "export", "Export"),
         Binding("g", "generate", "Draw"),
         Binding("l", "longer", "Longer"),
+        Binding("o", "go_on", "Go on"),
         Binding("u", "push", "Hub"),
         Binding("v", "view", "View"),
         Binding("w", "wall", "Wall", show=False),
@@ -202,12 +205,25 @@ class ResultScreen(ResultJobs):
         """Pictures of one's own."""
         self.ask_generate(self._point())
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A run that took all its steps cannot go on; l makes it longer."""
+        return STATES[self.state].goes_on if action == "go_on" else True
+
+    @property
+    def state(self) -> StateName:
+        """How the run ended, in one word."""
+        return state_of(self.history, alive=False)
+
+    def action_go_on(self) -> None:
+        """The steps that are left; then the curves again."""
+        ask_go_on(self, self.run_dir)
+
     def action_longer(self) -> None:
         """More steps for this run; then the curves again."""
         ask_longer(self, self.run_dir)
 
-    @on(LongerStarted)
-    def _longer(self, event: LongerStarted) -> None:
+    @on(WentOn)
+    def _went_on(self, event: WentOn) -> None:
         if event.reason:
             self.tell(safe_text(event.reason, 200), bad=True)
         else:
@@ -249,7 +265,7 @@ class ResultScreen(ResultJobs):
 
 def _head(history: History) -> Content:
     state = state_of(history, alive=False)
-    glyph, style = STATES[state]
+    glyph, style = STATES[state].glyph, STATES[state].style
     end = history.end or {}
     facts = [f"{history.step} steps"]
     if isinstance(end.get("seconds"), int | float):

@@ -17,7 +17,9 @@ from loratui.runs.find import saved_steps
 from loratui.screens.results.generated_pictures import GeneratedScreen
 from loratui.screens.results.job import Job, JobResult, JobScreen, folder_words, path_read, upload_read
 from loratui.screens.shared.copy_box import copy
-from loratui.screens.shared.dialogs import Chooser, Confirm, Form, Reader
+from loratui.screens.shared.dialogs import Chooser, Reader
+from loratui.screens.shared.editors import Form
+from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.steady import SteadyScreen
 from loratui.terminal.text import plural, safe_text, show_path
 from trainer.contract.run.rundir import RunDir
@@ -95,25 +97,26 @@ class ResultJobs(SteadyScreen[bool]):
         start = at if at in kept else self.hinted.step
         self.app.push_screen(Chooser("Export which checkpoint?", lines, str(start or kept[-1])), self._ask_folder)
 
-    def _ask_folder(self, step: str | None) -> None:
+    def _ask_folder(self, step: str | None, typed: str = "") -> None:
         if step is None:
             return
         folder = self.run_dir.path / f"export-step-{int(step):06d}"
         words = f"The files of step {step}, written and proved as at the end of a run. The finished files stay."
-        fields = [(FOLDER, show_path(folder), "a folder")]
-        self.app.push_screen(Form("Export a checkpoint", words, fields), lambda given: self._check_out(step, given))
+        fields = [(FOLDER, typed or show_path(folder), "a folder")]
+        form = Form("Export a checkpoint", words, fields, _no_folder, typed=bool(typed))
+        self.app.push_screen(form, lambda given: self._check_out(step, given))
 
     def _check_out(self, step: str, given: dict[str, str] | None) -> None:
-        if given is None or not given[FOLDER]:
+        if given is None:
             return
         out = Path(given[FOLDER]).expanduser().absolute()
-        if out.exists() and not out.is_dir():
-            self.tell(f"{show_path(out)} is a file; name a folder.", bad=True)
-        elif out.is_dir() and any(out.iterdir()):
+        if out.is_dir() and any(out.iterdir()):
             there = ", ".join(safe_text(one.name) for one in sorted(out.iterdir())[:8])
             words = f"{show_path(out)} holds files: {there}\n\nFiles of the same names are replaced, others stay."
-            question = Confirm("Write over them?", words, "Write over", "Leave them", careful=True)
-            self.app.push_screen(question, lambda yes: self._export(step, out) if yes else None)
+            question = Confirm("Write over them?", words, "Write over", "Another folder", destroys=True)
+            self.app.push_screen(
+                question, lambda yes: self._export(step, out) if yes else self._ask_folder(step, given[FOLDER])
+            )
         else:
             self._export(step, out)
 
@@ -146,7 +149,7 @@ class ResultJobs(SteadyScreen[bool]):
             (STEP, step, f"the finished files ({safe_text(kept, 24)})"),
         ]
         words = f"✗ {wrong}" if wrong else GENERATE
-        self.app.push_screen(Form("Generate", words, fields), self._generate)
+        self.app.push_screen(Form("Generate", words, fields, typed=given is not None), self._generate)
 
     def _generate(self, given: dict[str, str] | None) -> None:
         if given is None:
@@ -184,11 +187,14 @@ class ResultJobs(SteadyScreen[bool]):
 
     def ask_push(self, given: dict[str, str] | None = None, wrong: str = "") -> None:
         """Ask for the repository and who may see it."""
-        now = given or {REPO: self.facts.name, WHO: "private", THERE: "refuse"}
+        now = given or self._push_defaults()
         fields = [(REPO, safe_text(now[REPO]), "owner/name, or a name")]
         fields += [(WHO, now[WHO], "private, or public"), (THERE, now[THERE], "refuse, or update")]
         words = f"✗ {wrong}" if wrong else PUSH
-        self.app.push_screen(Form("Push to the hub", words, fields), self._preview)
+        self.app.push_screen(Form("Push to the hub", words, fields, typed=given is not None), self._preview)
+
+    def _push_defaults(self) -> dict[str, str]:
+        return {REPO: self.facts.name, WHO: "private", THERE: "refuse"}
 
     def _preview(self, given: dict[str, str] | None) -> None:
         if given is None:
@@ -214,6 +220,13 @@ class ResultJobs(SteadyScreen[bool]):
         if parcel.final:
             self.app.push_screen(Reader("Nothing can be sent", body))
             return
+
+        def answer(agreed: bool | None) -> None:
+            if agreed:
+                self._push(repository, options)
+            elif given != self._push_defaults():
+                self.ask_push(given)
+
         yes = "Send, for everyone to see" if public else "Send, private"
         title = "Send these files?"
         if parcel.problems:
@@ -225,7 +238,7 @@ class ResultJobs(SteadyScreen[bool]):
             *(["--public"] if public else []),
             *(["--update"] if there == "update" else []),
         ]
-        self.app.push_screen(question, lambda agreed: self._push(repository, options) if agreed else None)
+        self.app.push_screen(question, answer)
 
     def _push(self, repository: str, options: list[str]) -> None:
         command = [sys.executable, "-m", "loratui", "push", "--yes", "--events", *options, "--", str(self.run_dir.path)]
@@ -246,6 +259,13 @@ def _checkpoint_line(step: int, found: tuple[MeasuredStep, ...], best: int | Non
     facts += [] if one.views is None else [f"{one.views:.1f} views per image"]
     facts += ["the hint"] if step == best else []
     return Content.assemble((f"step {step}", "bold"), (f"  {' · '.join(facts)}", "$muted"))
+
+
+def _no_folder(given: dict[str, str]) -> str:
+    out = Path(given[FOLDER]).expanduser().absolute()
+    if not given[FOLDER]:
+        return "A folder is wanted; it need not be there yet."
+    return f"{show_path(out)} is a file; name a folder." if out.exists() and not out.is_dir() else ""
 
 
 def _whole(text: str, name: str, low: int, high: int) -> int:

@@ -21,8 +21,10 @@ from loratui.errors import Refusal
 from loratui.runs.find import RunInfo, link_trouble, run_info
 from loratui.runs.listing import each_run
 from loratui.runs.past_run import PastRun, draft_of_run
-from loratui.screens.results.longer import LongerStarted, ask_longer
+from loratui.runs.states import state_words
+from loratui.screens.results.longer import ask_longer
 from loratui.screens.shared.dialogs import Help
+from loratui.screens.shared.going_on import WentOn, ask_go_on
 from loratui.screens.shared.steady import SteadyScreen
 from loratui.screens.shared.step import Watch
 from loratui.terminal.text import plural, safe_text, show_path
@@ -31,16 +33,6 @@ from trainer.contract.run.rundir import RunDir
 
 BATCH = 25  # runs between two messages of the worker
 LOOK = 2.0  # seconds between two looks at the runs that are alive
-STATES = {
-    "starting": "◌",
-    "running": "●",
-    "completed": "✓",
-    "stopped": "■",
-    "failed": "✗",
-    "crashed": "✗",
-    "new": "○",
-    "refused": "✗",
-}
 STATE, STEP, LOSS, VIEWS, WHEN = 13, 11, 7, 6, 16  # cells of the columns; the run's name gets the rest
 NUMBERS = ("step", "loss", "views")
 HELP = """
@@ -51,10 +43,13 @@ Every run in the folder, the newest first. Nothing here deletes any.
   space   mark a run, or take the mark back
   d       what two runs differ in: the two marked, or the marked one
           and the one under the cursor
+  o       go on with a run that is paused, stopped, aborted, failed,
+          crashed or new, from its newest checkpoint
   l       make the run longer: more steps from its newest checkpoint
   r       read the folder again
 
-● running   ◌ starting   ✓ completed   ■ stopped   ✗ failed, crashed, refused
+● training   ‖ paused   ◌ starting   ○ new, queued
+✓ completed  ■ stopped, aborted      ✗ failed, crashed, refused
 views       how often each picture was seen: views per image
 """
 
@@ -85,6 +80,7 @@ class RunsScreen(SteadyScreen[RunsAnswer]):
         Binding("n", "draft", "Draft"),
         Binding("space", "mark", "Mark", key_display="␣"),
         Binding("d", "compare", "Compare"),
+        Binding("o", "go_on", "Go on"),
         Binding("l", "longer", "Longer"),
         Binding("r", "again", "Again"),
         Binding("escape", "back", "Back"),
@@ -173,7 +169,7 @@ class RunsScreen(SteadyScreen[RunsAnswer]):
         mark = "*" if info.run.path in self._marked else " "
         name = dict(self._columns())["run"]
         cells = [
-            Text(f"{mark} {STATES.get(info.state, '○')} {info.state}"),
+            Text(f"{mark} {state_words(info.state)}"),
             Text(safe_text(info.run.path.name, name), "dim" if info.trouble else ""),
             Text(f"{info.step}/{info.steps}" if info.steps else "", justify="right"),
             Text("" if info.loss is None else f"{info.loss:.4f}"[:LOSS], justify="right"),
@@ -214,13 +210,18 @@ class RunsScreen(SteadyScreen[RunsAnswer]):
         if self.current is not None and self._is_open(self.current):
             self.dismiss(Watch(self.current))
 
+    def action_go_on(self) -> None:
+        """The steps that are left of the run under the cursor; then it is watched."""
+        if self.current is not None:
+            ask_go_on(self, self.current)
+
     def action_longer(self) -> None:
         """More steps for the run under the cursor; then it is watched."""
         if self.current is not None and self._is_open(self.current):
             ask_longer(self, self.current)
 
-    @on(LongerStarted)
-    def _longer(self, event: LongerStarted) -> None:
+    @on(WentOn)
+    def _went_on(self, event: WentOn) -> None:
         if event.reason:
             self._say(safe_text(event.reason, 200), "bad")
         else:

@@ -1,4 +1,4 @@
-"""The small windows over a screen: a question, help, a text to read, a picture full screen, one line to edit."""
+"""The small windows over a screen: a list to choose from, help, a text to read, a picture full screen."""
 
 from __future__ import annotations
 
@@ -9,56 +9,13 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.widgets import Button, Input, OptionList, Static
+from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from loratui.screens.shared.steady import SteadyModal
 from loratui.widgets.thumbnail import WHITE, Thumbnail
-
-
-class Confirm(SteadyModal[bool]):
-    """A question that says what each answer does. Enter takes the button in focus, Escape is no."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "answer(False)", "No"),
-        Binding("left,right", "app.focus_next", show=False),
-        Binding("up,k", "scroll(-1)", show=False),
-        Binding("down,j", "scroll(1)", show=False),
-        Binding("pageup", "scroll(-10)", show=False),
-        Binding("pagedown", "scroll(10)", show=False),
-    ]
-
-    def __init__(self, title: str, body: Content | str, yes: str, no: str = "Cancel", careful: bool = False) -> None:
-        super().__init__()
-        self._title, self._body, self._yes, self._no, self._careful = title, body, yes, no, careful
-
-    def compose(self) -> ComposeResult:
-        """Title, text, two buttons; a careful question starts on the harmless one."""
-        with Vertical(classes="dialog") as box:
-            box.border_title = Content(self._title)
-            with VerticalScroll(classes="dialog-body", can_focus=False):
-                yield Static(self._body, markup=False)
-            with Horizontal(classes="dialog-buttons"):
-                yield Button(Content(self._yes), id="yes", variant="primary", compact=True)
-                yield Button(Content(self._no), id="no", compact=True)
-
-    def on_mount(self) -> None:
-        """Start on the answer that most people mean."""
-        self.query_one("#no" if self._careful else "#yes", Button).focus()
-
-    @on(Button.Pressed)
-    def _pressed(self, event: Button.Pressed) -> None:
-        self.dismiss(event.button.id == "yes")
-
-    def action_answer(self, yes: bool) -> None:
-        """Close with an answer."""
-        self.dismiss(yes)
-
-    def action_scroll(self, lines: int) -> None:
-        """A long text is read before it is answered."""
-        self.query_one(".dialog-body").scroll_relative(y=lines, animate=False)
 
 
 class Chooser(SteadyModal[str | None]):
@@ -153,64 +110,4 @@ class PictureView(SteadyModal[None]):
 
     def action_close(self) -> None:
         """Back to the screen below."""
-        self.dismiss(None)
-
-
-class Form(SteadyModal[dict[str, str] | None]):
-    """A few short fields. Enter in the last one answers, Escape leaves everything as it was."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel")]
-
-    def __init__(self, title: str, words: str, fields: Sequence[tuple[str, str, str]]) -> None:
-        """`fields`: label (also the key of the answer), value, what an empty field means."""
-        super().__init__()
-        self._title, self._words, self._fields = title, words, fields
-
-    def compose(self) -> ComposeResult:
-        """What it is for, and the fields."""
-        with Vertical(classes="dialog") as box:
-            box.border_title = Content(self._title)
-            box.border_subtitle = Content("Enter goes on, Escape cancels")
-            yield Static(self._words, markup=False, classes="dialog-words")
-            for label, value, empty in self._fields:
-                with Horizontal(classes="row"):
-                    yield Static(label, classes="label", markup=False)
-                    yield Input(value, placeholder=empty, compact=True, select_on_focus=False)
-
-    @on(Input.Submitted)
-    def _entered(self, event: Input.Submitted) -> None:
-        inputs = list(self.query(Input))
-        if event.input is not inputs[-1]:
-            self.focus_next()
-            return
-        self.dismiss({label: one.value.strip() for (label, _, _), one in zip(self._fields, inputs, strict=True)})
-
-    def action_cancel(self) -> None:
-        """Leave everything as it was."""
-        self.dismiss(None)
-
-
-class LineEditor(SteadyModal[str | None]):
-    """One line of text. Enter keeps it, Escape leaves everything as it was."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel")]
-
-    def __init__(self, title: str, value: str, words: str) -> None:
-        super().__init__()
-        self._title, self._value, self._words = title, value, words
-
-    def compose(self) -> ComposeResult:
-        """What the line is for, and the line."""
-        with Vertical(classes="dialog") as box:
-            box.border_title = Content(self._title)
-            box.border_subtitle = Content("Enter keeps, Escape cancels")
-            yield Static(self._words, markup=False, classes="dialog-words")
-            yield Input(self._value, compact=True, select_on_focus=False)
-
-    @on(Input.Submitted)
-    def _keep(self, event: Input.Submitted) -> None:
-        self.dismiss(event.value)
-
-    def action_cancel(self) -> None:
-        """Leave everything as it was."""
         self.dismiss(None)

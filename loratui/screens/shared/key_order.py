@@ -1,72 +1,94 @@
-"""Keys one after the other: each finds the focus where the one before has put it."""
+"""Keys in the order in which they were typed: each is taken where the one before it has led, however fast they come."""
 
 from __future__ import annotations
 
 from collections import deque
 
+from textual import on
 from textual.app import App, ReturnType
-from textual.events import Event, Key
-from textual.message_pump import MessagePump
-from textual.timer import Timer
+from textual.events import Event, Key, Paste
+from textual.message import Message
 
-PATIENCE = 0.5  # seconds; a widget that is taken away with a key inside it would never say that it is through
-WAYS = 2  # the key's own way up from the focus, and that of what its action said there
+ROUNDS = 3  # the key itself, the message of the widget that it reached, and what the screen did on that
+LOOK = 0.02  # seconds between two looks for a screen that takes keys
+LONGEST = 1.0  # seconds after which a second message is sent after a key: the first may be lost
+
+
+class KeyTaken(Message):
+    """Goes the way of a key, behind it: where this arrives, the key and what it set in motion have been."""
+
+    def __init__(self, serial: int, rounds: int) -> None:
+        super().__init__()
+        self.serial, self.rounds = serial, rounds
 
 
 class KeyOrder(App[ReturnType]):
-    """An app that sends a key on its way when the one before has done all that it does.
+    """An app that holds a key back until the one before it is done.
 
-    Textual gives a key to the widget that has the focus when it comes, and looks for what it is bound to when it has
-    come up through all that stand around that widget. Of keys that come at once (typed fast over a slow line, or on a
-    busy machine) the later ones are on their way before the first has moved the focus: the line that it opens would
-    lack their letters, or they would do what they mean outside of it.
+    Textual gives each key to the widget that has the focus when the key arrives. A terminal sends what is typed fast,
+    pasted or repeated in one packet: the second key is then given away before the first one could move the focus or
+    open a screen. It acts on the wrong widget, or on none.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._keys: deque[Key] = deque()
-        self._under_way = 0  # the number of the key that is on its way; 0: none is
-        self._sent = 0
-        self._patience: Timer | None = None
+        self._held: deque[Event] = deque()
+        self._serial = 0
+        self._in_flight = False
+        self._timed = False
 
     async def on_event(self, event: Event) -> None:
-        """Textual's own place for a key that has just come; all else passes."""
-        if not isinstance(event, Key) or event.is_forwarded:
+        """Take a key at once if none is on its way, else hold it."""
+        if not isinstance(event, Key | Paste) or event.is_forwarded:
             await super().on_event(event)
             return
-        self._keys.append(event)
-        if not self._under_way:
-            await self._send_next()
+        self._held.append(event)
+        if not self._in_flight:
+            self._in_flight = True
+            await self._take_next()
+        elif not self._timed:
+            self._timed = True
+            self.set_timer(LONGEST, self._look_after)
 
-    async def _send_next(self) -> None:
-        if not self._keys:
+    @property
+    def takes_keys(self) -> bool:
+        """Whether a screen of the program is there; between two steps only Textual's empty one is."""
+        return len(self.screen_stack) > 1 and self.screen.is_mounted
+
+    async def _take_next(self) -> None:
+        self._serial += 1
+        if not self.takes_keys:
+            self._follow(0)
             return
-        self._sent += 1
-        self._under_way = number = self._sent
-        self._patience = self.set_timer(PATIENCE, lambda: self._is_through(number))
-        start = self.focused or self.screen
-        await super().on_event(self._keys.popleft())
-        self._behind(start, number, WAYS)
+        await super().on_event(self._held.popleft())
+        self._follow(ROUNDS)
 
-    def _behind(self, place: MessagePump, number: int, ways: int) -> None:
-        """Go where the key goes, behind it; what is being taken away is passed over."""
-        while not place.call_later(self._came, place, number, ways) and place is not self:
-            place = place._parent or self
-
-    async def _came(self, place: MessagePump, number: int, ways: int) -> None:
-        if number != self._under_way:
+    def _follow(self, rounds: int) -> None:
+        """Send a message after the key; where no screen takes keys yet, look again."""
+        if not self._running or self._exit:
             return
-        if place is not self:
-            self._behind(place._parent or self, number, ways)
-        elif ways > 1:
-            self._behind(self.focused or self.screen, number, ways - 1)
+        stack = self.screen_stack
+        target = (self.focused or self.screen) if stack else None
+        if not self.takes_keys or target is None or not target.post_message(KeyTaken(self._serial, rounds)):
+            serial = self._serial
+            self.set_timer(LOOK, lambda: self._follow(rounds) if serial == self._serial else None)
+
+    @on(KeyTaken)
+    async def _taken(self, event: KeyTaken) -> None:
+        if event.serial != self._serial:
+            return
+        if not self.takes_keys:
+            self._follow(ROUNDS)
+        elif event.rounds > 1:
+            self._follow(event.rounds - 1)
+        elif self._held:
+            await self._take_next()
         else:
-            await self._is_through(number)
+            self._in_flight = False
 
-    async def _is_through(self, number: int) -> None:
-        if number != self._under_way:
-            return
-        if self._patience is not None:
-            self._patience.stop()
-        self._under_way = 0
-        await self._send_next()
+    def _look_after(self) -> None:
+        """A message goes with a widget that was removed on its way: no key waits for ever for one."""
+        self._timed = bool(self._held)
+        if self._timed:
+            self._follow(ROUNDS)
+            self.set_timer(LONGEST, self._look_after)

@@ -31,6 +31,9 @@ def look_here(device: Asked) -> Machine:
     return look(device)
 
 
+Decisions = dict[str, tuple[str, ...]]  # dataset.skip and dataset.accept
+
+
 @dataclass
 class Session:
     """Lost on exit, made again when needed. `look` tells what there is to train on: another one plans for another."""
@@ -39,6 +42,8 @@ class Session:
     scan: Scan | None = None
     keep: Callable[[Draft], None] = lambda _: None  # writes the draft to disk
     drafts: DraftStore = field(default_factory=DraftStore)
+    decisions: dict[str, Decisions] = field(default_factory=dict)  # by folder, for who comes back to one
+    typed_folder: str = ""  # typed and not entered yet, where decisions hold for another
 
     def report_for(self, folder: Path, settings: ScanSettings) -> Report | None:
         """The report of the last scan, if it was of the same folder with the same settings."""

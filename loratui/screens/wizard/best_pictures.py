@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loratui.screens.shared.dialogs import Confirm, LineEditor
+from loratui.screens.shared.editors import LineEditor
+from loratui.screens.shared.questions import Confirm
 from loratui.screens.wizard.decisions import PictureDecisions
 from loratui.terminal.text import plural, safe_text
 
@@ -31,15 +32,15 @@ class BestPictures(PictureDecisions):
             "Which ones, is shown first."
         )
 
-        def take(typed: str | None) -> None:
-            if typed is None:
-                return
-            if not typed.strip().isdecimal() or not 1 <= int(typed) <= whole:
-                self.say(f"A number from 1 to {whole} is wanted.", "bad")
-                return
-            self._ask(report, int(typed))
+        def check(typed: str) -> str:
+            right = typed.strip().isdecimal() and 1 <= int(typed) <= whole
+            return "" if right else f"A number from 1 to {whole} is wanted."
 
-        self.app.push_screen(LineEditor("Keep the best: how many?", str(usual), words), take)
+        def take(typed: str | None) -> None:
+            if typed is not None:
+                self._ask(report, int(typed))
+
+        self.app.push_screen(LineEditor("Keep the best: how many?", str(usual), words, check), take)
 
     def _ask(self, report: Report, count: int) -> None:
         from loratui.curation.checks.best_pictures import keep_best

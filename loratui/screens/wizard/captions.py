@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
 
-from loratui.screens.shared.dialogs import Confirm, LineEditor
+from loratui.screens.shared.editors import LineEditor
+from loratui.screens.shared.questions import Answer, Confirm, Question
 from loratui.screens.wizard.scan import ScanningStep
 from loratui.terminal.text import plural, safe_text, show_path
 from trainer.contract.entries import write_atomic
@@ -12,6 +14,8 @@ from trainer.contract.pictures.folder import MAX_CAPTION_BYTES
 
 if TYPE_CHECKING:
     from loratui.curation.report import PictureReport, Report
+
+Writes = Literal["write", "stay", "drop"]
 
 
 class WizardCaptions(ScanningStep):
@@ -32,13 +36,10 @@ class WizardCaptions(ScanningStep):
             if text is not None:
                 self._keep_caption(picture, " ".join(text.split()))
 
-        self.app.push_screen(LineEditor("Caption", safe_text(there), words), keep)
+        self.app.push_screen(LineEditor("Caption", safe_text(there), words, _too_long), keep)
 
     def _keep_caption(self, picture: PictureReport, text: str) -> None:
         captions = dict(self.draft.captions)
-        if len(text.encode()) > MAX_CAPTION_BYTES:
-            self.say("That is far too long for a caption; 77 tokens are read.", "bad")
-            return
         if text == (picture.caption or ""):
             captions.pop(picture.name, None)
         else:
@@ -48,8 +49,11 @@ class WizardCaptions(ScanningStep):
         if captions:
             self.say(f"{plural(len(captions), 'caption')} edited, not written yet; F2 asks.", "warn")
 
-    def ask_to_write(self, report: Report) -> None:
-        """Ask whether the edited captions shall become files; both answers lead on."""
+    def ask_to_write(self, report: Report, then: Callable[[], None] | None = None) -> None:
+        """Ask whether the edited captions shall become files; Escape keeps them as edits, dropping asks once more.
+
+        `then` follows where no edit is left; without one the folder is looked at again.
+        """
         known = {one.name: one for one in report.pictures}
         lines = []
         for name, text in self.draft.captions.items():
@@ -60,21 +64,52 @@ class WizardCaptions(ScanningStep):
         words = (
             f"Written into {show_path(self.draft.folder)}, beside the pictures:\n\n"
             + "\n".join(lines)
-            + "\n\nThe pictures themselves are not touched. 'Drop' forgets these edits."
+            + "\n\nThe pictures themselves are not touched. Escape goes back; the edits stay."
         )
+        answers: list[Answer[Writes]] = [
+            Answer("y", "Write", "write"),
+            Answer("n", "Back to the list", "stay"),
+            Answer("d", "Drop the edits", "drop", destroys=True),
+        ]
         title = f"Write {plural(len(lines), 'caption file')}?"
-        self.app.push_screen(Confirm(title, words, "Write", "Drop the edits"), lambda yes: self._write(report, yes))
+        question = Question[Writes](title, words, answers, "stay")
+        self.app.push_screen(
+            question, lambda answer: self._write_or_drop(report, answer, then or self.captions_written)
+        )
 
-    def _write(self, report: Report, yes: bool | None) -> None:
+    def _write_or_drop(self, report: Report, answer: Writes | None, then: Callable[[], None]) -> None:
+        if answer == "write" and self._write(report):
+            then()
+        elif answer == "drop":
+            self.ask_to_drop(then)
+
+    def ask_to_drop(self, then: Callable[[], None]) -> None:
+        """Ask whether the edited captions are forgotten; `then` follows if so."""
+        count = plural(len(self.draft.captions), "edited caption")
+        words = "\n".join(f"  {safe_text(text, 120)}" for text in self.draft.captions.values())
+        question = Confirm(f"Drop {count}?", words, "Drop them", "Keep them", destroys=True)
+        self.app.push_screen(question, lambda yes: self._drop(then) if yes else None)
+
+    def _drop(self, then: Callable[[], None]) -> None:
+        self.edit(self.draft.model_copy(update={"captions": {}}))
+        then()
+
+    def _write(self, report: Report) -> bool:
+        """Write the files; False, said, where one cannot be: what is not written stays an edit."""
         left, root = dict(self.draft.captions), self.draft.folder
-        for picture in report.pictures if yes else ():
+        for picture in report.pictures:
             if picture.name not in left:
                 continue
             try:
                 write_atomic(picture.path.with_suffix(".txt"), left[picture.name] + "\n", 0o644, root)
             except OSError as error:
                 self.say(f"{safe_text(picture.name)}: the caption could not be written: {error.strerror}", "bad")
-                return
+                return False
             del left[picture.name]
         self.edit(self.draft.model_copy(update={"captions": {}}))
-        self.captions_written()
+        return True
+
+
+def _too_long(text: str) -> str:
+    long = len(" ".join(text.split()).encode()) > MAX_CAPTION_BYTES
+    return "That is far too long for a caption; 77 tokens are read." if long else ""

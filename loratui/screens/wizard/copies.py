@@ -9,7 +9,8 @@ from textual import on, work
 from textual.message import Message
 from textual.worker import get_current_worker
 
-from loratui.screens.shared.dialogs import Confirm, Form
+from loratui.screens.shared.editors import Form
+from loratui.screens.shared.questions import Confirm
 from loratui.screens.wizard.scan import ScanningStep
 from loratui.settings.checks import effective, problems
 from loratui.settings.draft import Draft
@@ -66,22 +67,22 @@ class FixedCopies(ScanningStep):
             (TRIGGER, str(self.draft.get("dataset.trigger")), "empty: no caption gets one"),
         ]
         words = WORDS.format(count=plural(count, "picture"))
-        self.app.push_screen(Form("Fix a copy", words, fields), self._begin)
+        self.app.push_screen(Form("Fix a copy", words, fields, self._wrong_copy), self._begin)
+
+    def _wrong_copy(self, given: dict[str, str]) -> str:
+        if not given[FOLDER]:
+            return "A folder is wanted; it need not be there yet."
+        trigger = given[TRIGGER]
+        changes = {"dataset.trigger": trigger, "dataset.instance_prompt": trigger}
+        return problems(self.draft, changes).get("dataset.trigger", "") if trigger else ""
 
     def _begin(self, given: dict[str, str] | None) -> None:
         from loratui.curation.copies.folder import FixSettings
 
-        if given is None or not given[FOLDER]:
-            return
-        trigger = given[TRIGGER]
-        wrong = (
-            problems(self.draft, {"dataset.trigger": trigger, "dataset.instance_prompt": trigger}) if trigger else {}
-        )
-        if "dataset.trigger" in wrong:
-            self.say(wrong["dataset.trigger"], "bad")
+        if given is None:
             return
         settings = FixSettings(
-            trigger=trigger,
+            trigger=given[TRIGGER],
             background=effective(self.draft)["dataset.background"],
             caption_column=effective(self.draft)["dataset.caption_column"],
             skip=self.draft.skipped,

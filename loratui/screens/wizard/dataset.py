@@ -13,13 +13,14 @@ from textual.content import Content
 from textual.events import Resize
 from textual.widgets import DataTable, Input, Static
 
-from loratui.screens.shared.dialogs import Chooser, Confirm, LineEditor, PictureView
+from loratui.screens.shared.dialogs import Chooser, PictureView
+from loratui.screens.shared.editors import LineEditor
+from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.session import Scan
 from loratui.screens.wizard import picture_list as picturelist
 from loratui.screens.wizard.best_pictures import BestPictures
-from loratui.screens.wizard.captions import WizardCaptions
 from loratui.screens.wizard.copies import FixedCopies
-from loratui.screens.wizard.recent_folders import RecentFolders
+from loratui.screens.wizard.picture_folder import PictureFolder
 from loratui.screens.wizard.scan import ScanFailed, Scanned, ScanProgressed
 from loratui.settings.checks import effective
 from loratui.terminal.text import plural, safe_text
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from loratui.curation.report import PictureReport
 
 
-class PicturesScreen(FixedCopies, BestPictures, WizardCaptions, RecentFolders):
+class PicturesScreen(FixedCopies, BestPictures, PictureFolder):
     """Folder, table of pictures, what was found about the one under the cursor, and the picture itself."""
 
     TITLE_OF = "Pictures"
@@ -74,7 +75,7 @@ A model writes captions without a screen: loratui caption FOLDER
         with Horizontal(id="folder-row", classes="row"):
             yield Static("folder", classes="label", markup=False)
             yield Input(
-                str(self.draft.get("dataset.path")),
+                self.session.typed_folder or str(self.draft.get("dataset.path")),
                 placeholder="such as ~/photos/anna",
                 id="folder",
                 compact=True,
@@ -95,28 +96,15 @@ A model writes captions without a screen: loratui caption FOLDER
         self._filter = picturelist.ALL
         self._shown: list[PictureReport | None] = []
         self.query_one("#findings").border_title = Content("what was found")
-        self._scan_folder() if self.draft.get("dataset.path") else self.query_one("#folder", Input).focus()
+        if self.draft.get("dataset.path") and not self.session.typed_folder:
+            self.scan_folder()
+        else:
+            self.query_one("#folder", Input).focus()
 
     @on(Resize)
     def _resized(self) -> None:
         if self._report is not None:
             self.call_after_refresh(self._show_table)
-
-    @on(Input.Submitted, "#folder")
-    def _folder_entered(self) -> None:
-        self._scan_folder()
-
-    def _scan_folder(self) -> None:
-        typed = self.query_one("#folder", Input).value.strip()
-        if not typed:
-            self.say("Type the folder that holds the pictures.", "bad")
-            return
-        if typed != self.draft.get("dataset.path"):
-            # what was decided about other pictures does not hold for these
-            cleared = {"dataset.skip": None, "dataset.accept": None, "dataset.path": typed}
-            self.edit(self.draft.with_settings(cleared).model_copy(update={"captions": {}, "images": 0}))
-        self.say("Looking at the pictures ...")
-        self.check_pictures()
 
     @on(ScanProgressed)
     def _progressed(self, event: ScanProgressed) -> None:
@@ -137,7 +125,7 @@ A model writes captions without a screen: loratui caption FOLDER
         def take(column: str | None) -> None:
             if column:
                 self.edit(self.draft.with_settings({"dataset.caption_column": column.strip()}))
-                self._scan_folder()
+                self.scan_folder()
 
         self.app.push_screen(LineEditor("Caption column", safe_text(columns[0], 60), words), take)
 
@@ -231,7 +219,7 @@ A model writes captions without a screen: loratui caption FOLDER
 
     def captions_written(self) -> None:
         """The files changed: look again."""
-        self._scan_folder()
+        self.scan_folder()
 
     def action_filter(self) -> None:
         """All, those to look at, those left out, or those with one finding."""
@@ -252,7 +240,7 @@ A model writes captions without a screen: loratui caption FOLDER
     def copies_taken(self) -> None:
         """The copies are the folder now."""
         self.query_one("#folder", Input).value = str(self.draft.get("dataset.path"))
-        self._scan_folder()
+        self.scan_folder()
 
     def action_best(self) -> None:
         """Keep the best n."""
@@ -261,12 +249,12 @@ A model writes captions without a screen: loratui caption FOLDER
 
     def action_again(self) -> None:
         """Look at the files again."""
-        self._scan_folder()
+        self.scan_folder()
 
     def action_next(self) -> None:
         """On to the subject, once something is there to learn from."""
         if self._report is None or self.query_one("#folder", Input).value.strip() != self.draft.get("dataset.path"):
-            self._scan_folder()
+            self.scan_folder()
             return
         if self.draft.captions:
             self.ask_to_write(self._report)

@@ -28,6 +28,14 @@ def trouble_words(reason: str, plan: Plan | None, outcome: Outcome | None) -> Co
     return Content("\n").join([*lines, Content("")]) if lines else None
 
 
+def first_words(plan: Plan | None) -> Content | None:
+    """Why the run is not ready though nothing stops it, with the keys that lead out; None if it is."""
+    if plan is None or not plan.slow:
+        return None
+    said = f"{plan.slow} F5 takes the small SDXL, F7 writes the answers for a machine with a GPU."
+    return Content("\n").join([_line("! ", "$text-warning", safe_text(said)), Content("")])
+
+
 def warning_words(plan: Plan | None, outcome: Outcome | None) -> Content | None:
     """What to know before the start."""
     lines = [_line("! ", "$text-warning", safe_text(one)) for one in (plan.warnings if plan else ())]

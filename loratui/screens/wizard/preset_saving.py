@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from loratui.errors import Refusal
-from loratui.screens.shared.dialogs import Confirm, Form
+from loratui.screens.shared.editors import Form
+from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.step import Step
 from loratui.settings.checks import answers_of, problems
 from loratui.terminal.text import safe_text
@@ -21,8 +22,14 @@ class PresetSavingStep(Step):
         if problems(self.draft):
             self.say("Put the settings right first: a preset must hold.", "bad")
             return
-        fields = [(NAME, "", "such as my-face"), (TITLE, "", "a few words; may stay empty")]
-        self.app.push_screen(Form("Keep as a preset of your own", WORDS, fields), self._named)
+        self._ask_name("", "")
+
+    def _ask_name(self, name: str, title: str, wrong: str = "") -> None:
+        words = f"✗ {wrong}" if wrong else WORDS
+        fields = [(NAME, name, "such as my-face"), (TITLE, title, "a few words; may stay empty")]
+        self.app.push_screen(
+            Form("Keep as a preset of your own", words, fields, typed=bool(name or title)), self._named
+        )
 
     def _named(self, typed: dict[str, str] | None) -> None:
         if typed is None:
@@ -32,8 +39,11 @@ class PresetSavingStep(Step):
         name, title = typed[NAME], typed[TITLE]
         if name and name in {one.name for one in found_presets().presets}:
             words = f"There is a preset '{safe_text(name, 40)}' of yours already."
-            question = Confirm("Write over it?", words, "Write over it", "Keep the old one", careful=True)
-            self.app.push_screen(question, lambda yes: self._save_preset(name, title, replace=True) if yes else None)
+            question = Confirm("Write over it?", words, "Write over it", "Another name", destroys=True)
+            self.app.push_screen(
+                question,
+                lambda yes: self._save_preset(name, title, replace=True) if yes else self._ask_name(name, title),
+            )
         else:
             self._save_preset(name, title, replace=False)
 
@@ -43,6 +53,6 @@ class PresetSavingStep(Step):
         try:
             saved = save_preset(name, answers_of(self.draft), "the wizard", title, replace=replace)
         except Refusal as error:
-            self.say(safe_text(error.messages[0], 200), "bad")
+            self._ask_name(name, title, safe_text(error.messages[0], 200))
         else:
             self.say(saved.words, "good")

@@ -6,22 +6,28 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.message import Message
 from textual.widgets import Input, Static
-from textual.worker import get_current_worker
 
 from loratui.errors import Refusal
-from loratui.screens.shared.dialogs import Confirm
+from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.step import Watch
 from loratui.screens.wizard.machine import MachineSeen, MachineStep
-from loratui.screens.wizard.plan_words import fitting_words, plan_words, to_accept, trouble_words, warning_words
+from loratui.screens.wizard.plan_words import (
+    first_words,
+    fitting_words,
+    plan_words,
+    to_accept,
+    trouble_words,
+    warning_words,
+)
 from loratui.screens.wizard.scan import ScanFailed, Scanned, ScanningStep, ScanProgressed
-from loratui.settings.checks import answers_of, effective, problems
+from loratui.screens.wizard.ways_out import WaysOut
+from loratui.settings.checks import answers_of, problems
 from loratui.settings.problems import AnswersError
 from loratui.terminal.text import plural, safe_text
 
@@ -33,11 +39,7 @@ if TYPE_CHECKING:
     from loratui.settings.resolve import Resolved
 
 
-class HubAnswered(Message):
-    """The hub said how large the base model is, and what its licence and gate are."""
-
-
-class ReviewScreen(MachineStep, ScanningStep):
+class ReviewScreen(WaysOut, MachineStep, ScanningStep):
     """Name and folder of the run, then the plan; nothing is started while something is wrong."""
 
     TITLE_OF = "Review"
@@ -47,7 +49,9 @@ The plan is the same as 'loratui plan' prints: the run as one line, where the
 pivot, the checkpoints and the samples fall; memory by part against what is
 there, disk, and time as far as past runs here tell. Runs correct it.
 
-Where it does not fit, F4 shows the cheapest changes and makes them.
+Where it does not fit, F4 shows the cheapest changes and makes them. Where it
+would not work here, F5 takes the small SDXL that ships with loratui, and F8
+another base model. F7 writes the answers for another machine, or another day.
 
 ✗ stops the start and says how to solve it. ! is a warning: read it; F2 asks
 whether you accept what the check of the pictures found.
@@ -86,29 +90,18 @@ the end does the same without a screen.
         if "name" not in self.draft.values:
             self.edit(self.draft.with_settings({"name": self.query_one("#name", Input).value}))
         self.query_one("#plan").focus()
-        self._ask_hub()
+        self.ask_hub()
         self.look_around(self.draft)
-        self._check()
+        self.check()
 
-    def _check(self) -> None:
+    def check(self) -> None:
         """Plan with the last check of the pictures, or check them anew where the settings ask for it."""
         self._report = self.known_report()
         if self._report is None:
             self.say("Checking the pictures against these settings ...")
             self.check_pictures()
         else:
-            self._make_plan()
-
-    @work(thread=True, exclusive=True, group="hub")
-    def _ask_hub(self) -> None:
-        from loratui.basemodels.facts import ask_missing
-
-        if ask_missing(effective(self.draft)) and not get_current_worker().is_cancelled:
-            self.post_message(HubAnswered())
-
-    @on(HubAnswered)
-    def _answered(self) -> None:
-        self._make_plan()
+            self.make_plan()
 
     @on(ScanProgressed)
     def _progressed(self, event: ScanProgressed) -> None:
@@ -118,12 +111,12 @@ the end does the same without a screen.
     def _scanned(self, event: Scanned) -> None:
         self.session.scan = event.scan
         self._report = event.scan.report
-        self._make_plan()
+        self.make_plan()
 
     @on(MachineSeen)
     def _looked(self, event: MachineSeen) -> None:
         self._seen = event
-        self._make_plan()
+        self.make_plan()
 
     @on(ScanFailed)
     def _failed(self, event: ScanFailed) -> None:
@@ -145,11 +138,11 @@ the end does the same without a screen.
         self.edit(self.draft.model_copy(update={"out": out}))
         if name != self.draft.values.get("name"):
             self.edit(self.draft.with_settings({"name": name}))
-            self._make_plan()
+            self.make_plan()
 
-    def _make_plan(self) -> None:
+    def make_plan(self) -> None:
         from loratui.curation.report import outcome
-        from loratui.planning.plan import make_plan
+        from loratui.planning import plan as planning
         from loratui.settings.resolve import resolve
 
         if self._report is None or self._starting:  # a thread may tell more while this screen is taken away
@@ -163,7 +156,7 @@ the end does the same without a screen.
             self._reason = "; ".join(f"{key}: {words}" for key, words in problems(self.draft).items())
         else:
             seen = self._seen
-            self._plan = make_plan(
+            self._plan = planning.make_plan(
                 self._resolved,
                 self._report,
                 self._outcome,
@@ -181,7 +174,11 @@ the end does the same without a screen.
     def _show(self) -> None:
         self.refresh_bindings()
         trouble = trouble_words(self._reason, self._plan, self._outcome)
-        upper = [part for part in (trouble, warning_words(self._plan, self._outcome)) if part is not None]
+        upper = [
+            part
+            for part in (first_words(self._plan), trouble, warning_words(self._plan, self._outcome))
+            if part is not None
+        ]
         words = self.query_one("#trouble-text", Static)
         words.display = bool(upper)
         words.update(Content("\n").join(upper))
@@ -191,6 +188,10 @@ the end does the same without a screen.
         )
         if trouble is not None:
             self.say("This cannot start yet: see ✗ in the plan.", "bad")
+        elif self.waits_for_hub:
+            self.say("Asking the hub about the base model ...")
+        elif self._plan is not None and self._plan.slow:
+            self.say("Not ready: no GPU. F5 the small SDXL, F7 the answers for another machine.", "warn")
         elif found := to_accept(self._outcome):
             self.say(f"F2 starts, after asking about {plural(len(found), 'finding')}.", "warn")
         elif self._plan is not None and self._plan.verdict is not None and not self._plan.verdict.fits:
@@ -217,17 +218,29 @@ the end does the same without a screen.
     def _fit(self, yes: bool | None) -> None:
         if yes and self._plan is not None and self._plan.proposal is not None:
             self.edit(self.draft.with_settings(self._plan.proposal.settings))
-            self._check()
+            self.check()
 
     def action_next(self) -> None:
         """Start, if nothing stands in the way; unaccepted warnings are asked about first."""
         self.take_fields()
-        if (
-            self._starting
-            or self._outcome is None
-            or trouble_words(self._reason, self._plan, self._outcome) is not None
-        ):
+        if self._starting or self._outcome is None or self.waits_for_hub:
             return
+        if trouble_words(self._reason, self._plan, self._outcome) is not None:
+            if self._plan is not None and self._plan.base:
+                self.ask_hub(again=True)  # it may be reached by now
+            return
+        if self._plan is not None and self._plan.slow:
+            words = f"{self._plan.slow}\n\nIt can be stopped at any step, and gone on with."
+            self.app.push_screen(Confirm("Train here all the same?", words, "Train here", "Not here", True), self._here)
+            return
+        self._ask_and_start()
+
+    def _here(self, yes: bool | None) -> None:
+        if yes:
+            self._ask_and_start()
+
+    def _ask_and_start(self) -> None:
+        assert self._outcome is not None
         found = to_accept(self._outcome)
         if not found:
             self._start()
@@ -242,7 +255,7 @@ the end does the same without a screen.
         if yes and self._outcome is not None:
             keys = [one.accept_key for one in to_accept(self._outcome)]
             self.edit(self.draft.with_settings({"dataset.accept": tuple(dict.fromkeys((*self.draft.accepted, *keys)))}))
-            self._make_plan()
+            self.make_plan()
             self._start()
 
     def _start(self) -> None:

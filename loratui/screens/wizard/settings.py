@@ -12,7 +12,8 @@ from textual.content import Content
 from textual.widgets import Collapsible, Input, Static
 
 from loratui.basemodels.facts import BaseModelNeed
-from loratui.screens.wizard.base_model import BaseModelScreen
+from loratui.screens.shared.base_model import BaseModelScreen
+from loratui.screens.shared.editors import ask_unkept
 from loratui.screens.wizard.preset_saving import PresetSavingStep
 from loratui.settings.answers import counted_images, preset_values
 from loratui.settings.checks import NotAValue, parse, problems, recipe_of, shown
@@ -39,7 +40,8 @@ Nothing here must be changed. • marks what differs from the preset.
 
   up, down     from setting to setting      /   search
   enter        change; choices and on/off   r   back to the preset's value
-               change at once               m   only what differs
+               change at once               u   undo the last change
+                                            m   only what differs
                                             p   keep all as your preset
 
 On the right stands what a setting does, what is allowed, the preset's and
@@ -49,6 +51,7 @@ once; the plan needs them all in order. Lists are written with ; between.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "search", "Search", key_display="/"),
         Binding("m", "mine", "Changed"),
+        Binding("u", "undo", "Undo"),
         Binding("p", "ask_for_preset", "Preset"),
     ]
 
@@ -56,6 +59,8 @@ once; the plan needs them all in order. Lists are written with ; between.
         super().__init__(draft, session)
         self._only_mine = False
         self._editing: SettingRow | None = None
+        self._before = ""  # what the line to edit in began with
+        self._undo: list[tuple[Setting, Any]] = []  # values of the person's before each change; None: the preset's
         self._typed: dict[str, str] = {}  # what was typed and is no value: shown until put right
 
     def compose_body(self) -> ComposeResult:
@@ -171,7 +176,7 @@ once; the plan needs them all in order. Lists are written with ; between.
         else:
             self._editing = event.row
             line = self.query_one("#edit", Input)
-            line.value = self._typed.get(one.key, shown(value))
+            line.value = self._before = self._typed.get(one.key, shown(value))
             self.add_class("-editing")
             self.set_focus(line)  # at once: the next key may already be on its way
 
@@ -181,13 +186,37 @@ once; the plan needs them all in order. Lists are written with ; between.
 
     @on(SettingRow.ResetAsked)
     def _reset(self, event: SettingRow.ResetAsked) -> None:
-        self._set(event.row.setting, None)
+        one = event.row.setting
+        if one.key in self.draft.values:
+            self._set(one, None)
+            self._note(f"{one.title}: the preset's value again. u undoes it.")
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Undo is there once something was changed."""
+        return bool(self._undo) if action == "undo" else super().check_action(action, parameters)
+
+    def action_undo(self) -> None:
+        """Take the last change back, a reset too."""
+        one, before = self._undo.pop()
+        self._put(one, before)
+        value = self.draft.values.get(one.key, self._layers()[one.key])
+        self._note(f"{one.title}: {shown(value) or 'empty'} again.")
+
+    def _note(self, words: str) -> None:
+        """Say it, where nothing is to be put right."""
+        if not problems(self.draft) and not self._typed:
+            self.say(words)
 
     def _set(self, one: Setting, value: Any) -> None:
-        """Keep a value; None takes it back. Steps go with a note where the preset counts them."""
+        """Keep a value; None takes it back. What it was before can be had again."""
+        self._undo.append((one, self.draft.values.get(one.key)))
+        self._put(one, value)
+
+    def _put(self, one: Setting, value: Any) -> None:
         self._typed.pop(one.key, None)
         self.edit(self.draft.with_settings({one.key: value}))
         self._show_values()
+        self.refresh_bindings()
 
     @on(Input.Changed, "#edit")
     def _typing(self, event: Input.Changed) -> None:
@@ -223,10 +252,17 @@ once; the plan needs them all in order. Lists are written with ; between.
         if row is not None:
             row.focus()
 
+    @property
+    def unkept(self) -> bool:
+        """Whether a value was typed and not entered."""
+        return self._editing is not None and self.query_one("#edit", Input).value != self._before
+
     def action_back(self) -> None:
         """Close the line, else empty the search, else one step back."""
         search = self.query_one("#search", Input)
-        if self._editing is not None:
+        if self.unkept:
+            ask_unkept(self.app, "Keep it", self.action_next, self._close_editor)
+        elif self._editing is not None:
             self._close_editor()
         elif search.value:
             search.value = ""

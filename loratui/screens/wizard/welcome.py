@@ -15,7 +15,8 @@ from textual.widgets.option_list import Option
 
 from loratui.runs.find import RUNS, RunInfo
 from loratui.runs.listing import newest_runs
-from loratui.screens.shared.dialogs import Chooser, Confirm
+from loratui.screens.shared.dialogs import Chooser
+from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.step import TITLES, Step, Watch
 from loratui.settings.draft import Draft, KeptDraft
 from loratui.terminal.text import plural, safe_text, show_path
@@ -189,7 +190,7 @@ All runs lists them, compares two, opens old answers as a new draft.
         """Delete the draft under the cursor, after a question."""
         key = (self._way or "").removeprefix("draft:")
         words = f"{draft_words(self._drafts[key], wide=True)}\n\nPictures and runs stay as they are."
-        question = Confirm("Delete this draft?", words, "Delete", "Keep it", careful=True)
+        question = Confirm("Delete this draft?", words, "Delete", "Keep it", destroys=True)
         self.app.push_screen(question, lambda yes: self._forget(key, yes))
 
     def _forget(self, key: str, yes: bool | None) -> None:

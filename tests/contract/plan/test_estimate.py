@@ -156,7 +156,6 @@ SILENT = {"model__base": SMALL, "train__resolution": 64}
         ({"pivotal__fraction": 1.0}, "never pivots"),
         ({"prior__enabled": True}, "without prior.path"),
         ({"prior__path": "/x"}, "prior.enabled is false"),
-        ({"model__base": "owner/sdxl", "train__resolution": 1024, "train__device": "cpu"}, "minutes per step"),
     ],
 )
 def test_each_risk_is_told_and_only_where_it_is(own: dict[str, object], said: str) -> None:

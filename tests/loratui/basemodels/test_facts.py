@@ -13,10 +13,10 @@ import pytest
 from loratui.basemodels.facts import BaseModelNeed, ask_missing, cached_models, look, look_vae
 from loratui.basemodels.hub import HubFacts, HubSilent, ask, remembered
 from loratui.basemodels.words import base_errors, base_rows, base_warnings
-from loratui.commands.doctor import checks
 from loratui.commands.follow import follow
 from loratui.curation.checks.tokens import TokenCount, caption_counter
 from loratui.events.history import History
+from loratui.recovery.doctor import checks
 from loratui.screens.monitor.run_words import head, state_of
 from loratui.settings.recent_bases import MOST, recent_bases, remember_base
 from tests.hubplace import hub_at

@@ -90,12 +90,12 @@ def test_runs_follow_one_another_with_nobody_there_whatever_becomes_of_each(
     assert "place 3 of 3" in queue_up(loratui, root, "d", TO_NAN)
     assert "place 4 of 4" in queue_up(loratui, root, "e", SHORT)
     moved = loratui("queue", "first", "d")
-    assert [line.split()[0] for line in moved.stdout.splitlines()] == ["running", "1.", "2.", "3.", "4."]
+    assert [line.split()[0] for line in moved.stdout.splitlines()] == ["training", "1.", "2.", "3.", "4."]
     assert "d" in moved.stdout.splitlines()[1]
     cancelled = loratui("queue", "cancel", "b")
     assert cancelled.returncode == 0 and "its folder stays" in cancelled.stdout
     listed = [line.split()[:2] for line in loratui("runs").stdout.splitlines()]
-    assert [words[0] for words in listed] == ["running", "queued", "queued", "queued", "new"]
+    assert [words[0] for words in listed] == ["training", "queued", "queued", "queued", "new"]
 
     first.send_signal(signal.SIGINT)
     out, _ = first.communicate(timeout=120)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from loratui.events.history import History
 from loratui.events.series import Series
 from loratui.planning.memory_steps import MEMORY_STEPS, changed, goes_on, stays_the_same
-from loratui.recovery.remedies import BadEnd, Remedy, case_of, need, remedies
+from loratui.recovery.remedies import case_of, remedies, with_base
+from loratui.recovery.remedy import BadEnd, Kind, Remedy, need
 from loratui.recovery.sound_checkpoints import sound_steps
 from tests.trainer.conftest import make_config
+from trainer import failures
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, dump_config
 
@@ -40,11 +44,11 @@ def test_out_of_memory_offers_first_what_leaves_the_training_as_it_is() -> None:
     assert effects == sorted(effects, key=("rounding", "training").index)
     assert found[0].changes == {"train.gradient_checkpointing": True}
     assert [one.goes for one in found if one.effect == "rounding"] == ["checkpoint"] * 4
-    assert all(one.step == 200 for one in found if one.goes == "checkpoint")
+    assert all(one.step == 200 for one in found if one.goes == "checkpoint" and not one.opens)
     products = {one.changes["train.batch"] * one.changes["train.accumulation"] for one in found[1:4]}
     assert products == {4}
     assert "rank 32 to 16" in {one.title for one in found if one.goes == "new run"}
-    assert found[-1].changes == {} and found[-1].goes == "checkpoint"
+    assert found[-2].changes == {} and found[-2].goes == "checkpoint"
 
 
 def test_what_would_save_less_than_a_hundredth_is_not_offered() -> None:
@@ -64,7 +68,11 @@ def test_every_remedy_for_memory_lowers_the_estimate_that_it_names() -> None:
 
 def test_what_is_already_so_is_not_offered() -> None:
     own = {"train__gradient_checkpointing": True, "train__batch": 1, "train__optimizer": "adamw-8bit", "train__rank": 8}
-    assert [one.title for one in offered("oom", own)] == ["resolution 1024 to 768 px", "change nothing, go on"]
+    assert [one.title for one in offered("oom", own)] == [
+        "resolution 1024 to 768 px",
+        "change nothing, go on",
+        "look at this machine",
+    ]
 
 
 def test_a_batch_is_split_only_as_the_processes_can_share_it_and_never_under_dropout() -> None:
@@ -112,14 +120,58 @@ def test_adamw_far_above_its_own_rate_goes_to_it_and_else_to_a_third() -> None:
 
 
 def test_the_other_ends() -> None:
-    assert [one.changes for one in offered("crash")] == [{}]
+    crashed = offered("crash")
+    assert crashed[0].changes == {} and crashed[0].goes == "checkpoint"
+    assert crashed[1].changes and crashed[-1].opens == "doctor"
     assert "train.batch" in {key for one in offered("crash", full=True) for key in one.changes}
     assert offered("disk")[1].changes == {"train.keep_checkpoints": 1}
     assert offered("disk")[1].effect == "none"
     skip = offered("data", {"dataset__skip": ["a.png"]}, pictures=("b.png", "c.png"))[0]
     assert skip.changes == {"dataset.skip": ("a.png", "b.png", "c.png")} and skip.title == "leave out 2 pictures"
-    assert [one.goes for one in offered("data")] == ["checkpoint", "new run"]
-    assert [one.changes for one in offered("exception")] == [{}]
+    assert [one.goes for one in offered("data") if not one.opens] == ["checkpoint", "new run"]
+
+
+def kinds() -> list[str]:
+    """Every kind of end: those that the trainer names, and the one that it cannot."""
+    (explain,) = (one for one in ast.parse(inspect.getsource(failures)).body if getattr(one, "name", "") == "explain")
+    said = [one.value for one in ast.walk(explain) if isinstance(one, ast.Return)]
+    named = [
+        word.value
+        for one in said
+        if isinstance(one, ast.Tuple)
+        for word in ast.walk(one.elts[0])
+        if isinstance(word, ast.Constant)
+    ]
+    return sorted({*("data" if kind == "usage" else kind for kind in named), "crash"})
+
+
+def test_the_trainers_kinds_are_those_that_have_remedies() -> None:
+    assert set(kinds()) == set(get_args(Kind))
+
+
+@pytest.mark.parametrize("kind", kinds())
+@pytest.mark.parametrize("steps", [(), (100, 200)], ids=["before a checkpoint", "after some"])
+@pytest.mark.parametrize("base", ["", "model.base: 'a/b' is not whole on this disk"], ids=["a base", "none"])
+@pytest.mark.parametrize("size", [{}, {"train__gradient_checkpointing": True, "train__batch": 1, "train__rank": 8}])
+def test_no_end_leaves_only_the_same_again(kind: str, steps: tuple[int, ...], base: str, size: dict[str, Any]) -> None:
+    found = offered(kind, size, checkpoints=steps, sound=steps, base=base)
+    other = [one for one in found if one.changes or one.opens or one.goes == "new run"]
+    assert other, [one.title for one in found]
+    opened = [one.opens for one in found if one.opens]
+    assert len(opened) == len(set(opened))
+    if kind == "data" and base:
+        assert found[0].opens == "base model"
+        assert any(one.changes.get("model.base") == "sdxl-small" for one in found) == (not steps)
+    if kind == "disk":
+        assert "disk" in opened
+    if kind in ("oom", "crash"):
+        assert any(one.memory and one.memory[1] < one.memory[0] for one in found)
+
+
+def test_a_base_model_that_is_chosen_is_written_and_the_run_starts_again() -> None:
+    case = BadEnd("data", config(), base="it is not there")
+    assert with_base(case, "sdxl-small").changes == {"model.base": "sdxl-small"}
+    assert with_base(case, case.config.model.base).changes == {}
 
 
 def test_a_loss_that_leaves_its_range_spoils_what_was_saved_after_it() -> None:

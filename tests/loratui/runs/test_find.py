@@ -50,7 +50,7 @@ def test_the_state_comes_from_the_lock_and_the_end(tmp_path: Path) -> None:
     again = logged(make(tmp_path, "again"), RUN, ("end", {"status": "stopped", "step": 3}), RUN)
     lock = RunLock(alive.lock)
     states = [run_info(one).state for one in (new, done, dead, alive, again)]
-    assert states == ["new", "completed", "crashed", "running", "crashed"]
+    assert states == ["new", "completed", "crashed", "training", "crashed"]
     assert (run_info(dead).step, run_info(dead).steps, run_info(dead).loss) == (4, 10, 0.5)
     assert find_run(None, tmp_path) == RunDir(alive.path)
     lock.release()

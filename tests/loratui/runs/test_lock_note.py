@@ -18,7 +18,7 @@ FULL = "paused: the disk is full"
 def test_a_full_disk_is_told_wherever_a_run_is_looked_at(tmp_path: Path) -> None:
     run = logged(make(tmp_path, "run"), RUN, ("step", {"step": 3, "loss": 0.5, "s": 0.1}))
     lock = RunLock(run.lock)
-    assert [state for state, _ in listed(tmp_path)] == ["running"]
+    assert [state for state, _ in listed(tmp_path)] == ["training"]
     lock.note(f"{FULL} \x1b[31m")
     assert [state for state, _ in listed(tmp_path)] == [f"{FULL} ␛[31m"]
     lock.note(FULL)
@@ -29,5 +29,5 @@ def test_a_full_disk_is_told_wherever_a_run_is_looked_at(tmp_path: Path) -> None
     history = History()
     assert head(history, state_of(history, True, FULL), 80, "run", FULL).plain.startswith(f"‖ {FULL}")
     lock.note("")
-    assert [state for state, _ in listed(tmp_path)] == ["running"]
+    assert [state for state, _ in listed(tmp_path)] == ["training"]
     lock.release()

@@ -70,13 +70,13 @@ def test_runs_lists_what_trains_then_what_waits_in_order_then_the_past(root: Pat
     log.close()
     move(RunDir(root / "run-owl"), 1)
     assert [(state, one.name) for state, one in listed(root)] == [
-        ("running", "dog"),
+        ("training", "dog"),
         ("queued 1", "owl"),
         ("queued 2", "cat"),
         ("queued 3", "fox"),
         ("completed", "past"),
     ]
-    assert [line.split()[0] for line in queue_lines(root)] == ["running", "1.", "2.", "3."]
+    assert [line.split()[0] for line in queue_lines(root)] == ["training", "1.", "2.", "3."]
 
 
 def test_what_cannot_be_done_is_said_with_what_to_do(root: Path, trains: RunLock) -> None:

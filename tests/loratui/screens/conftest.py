@@ -46,6 +46,8 @@ def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     # its library reads that once a process: else the plan names the folder of whichever test came first
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "xdg_cache_home/huggingface/hub"))
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # no hub answers, wherever the tests run
+    for name, kept in (("_refused", {}), ("_silent", {}), ("_asked", set())):  # what this process was told before
+        monkeypatch.setattr(f"loratui.basemodels.hub.{name}", kept)
     monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
@@ -70,7 +72,7 @@ def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, seconds in LOOKS.items():
         monkeypatch.setattr(f"loratui.screens.{name}", seconds)
     monkeypatch.setattr("loratui.widgets.queueline.LOOK", 0.2)
-    monkeypatch.setattr("loratui.screens.wizard.base_model.REST", 0.1)
+    monkeypatch.setattr("loratui.screens.shared.base_model.REST", 0.1)
 
 
 _sheets: dict[tuple[Any, ...], Any] = {}

@@ -8,7 +8,7 @@ from textual.events import Resize
 from textual.geometry import Size
 from textual.screen import Screen
 
-from loratui.screens.shared.dialogs import Confirm
+from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.steady import SteadyScreen
 
 WINDOW, OLD = Size(120, 36), Size(80, 24)

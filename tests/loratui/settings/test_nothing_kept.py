@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from loratui.basemodels.hub import remembered
-from loratui.commands.doctor import checks
 from loratui.curation.scan import ScanSettings, scan
 from loratui.planning.past_runs import gather
+from loratui.recovery.doctor import checks
 from loratui.settings.draft import Draft, DraftStore, state_dir
 from loratui.settings.own_presets import found_presets
 from loratui.settings.preferences import keep_shade, shade

@@ -158,8 +158,6 @@ def _size(config: TrainConfig) -> list[str]:
         found.append(f"train.rank is {train.rank}: at 64 the seed already saw air-brushed skin, and the file grows")
     if train.precision == "fp16" and config.model.base == SDXL and vae_source(config.model) == "":
         found.append("SDXL's own VAE overflows in fp16; leave model.vae at 'auto'")
-    if train.device == "cpu" and native >= 512:
-        found.append("train.device is cpu: a full-size SDXL takes minutes per step there")
     return found
 
 

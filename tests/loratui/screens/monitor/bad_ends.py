@@ -37,6 +37,7 @@ ERRORS: dict[str, dict[str, Any]] = {
         "pictures": ["dog_3.png"],
     },
     "exception": {"message": "RuntimeError: something new", "advice": []},
+    "base": {"kind": "data", "message": "model.base: it is not whole on this disk", "advice": []},
 }
 LOGS = {
     "oom": "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.\nout of memory\n",
@@ -48,7 +49,7 @@ def ended(folder: Path, kind: str, steps: int = 40, **own: Any) -> RunDir:
     """A full-size run that ended at step `steps` of 100 with an error of `kind`, or without a word for "crash"."""
     events = training(steps, gpu=GPU)
     if kind != "crash":
-        events += [{"type": "error", "kind": kind, **ERRORS[kind]}, END]
+        events += [{"type": "error", "kind": kind} | ERRORS[kind], END]
     run = fake_run(folder, events)
     run.config.write_text(dump_config(make_config(Path("photos").absolute(), **(FULL_SIZE | own))))
     run.log.write_text("loading\n" + LOGS.get(kind, ""))

@@ -154,7 +154,9 @@ async def test_leaving_says_how_to_come_back_and_touches_nothing(run: RunDir, al
         await monitor(pilot)
         await pilot.press("q")
         await until(pilot, lambda: app.return_value is not None)
-    assert app.return_value == "The training goes on. Come back with: loratui attach 2026-11-23-1000-dog"
+    assert app.return_value == (
+        "2026-11-23-1000-dog: training. The training goes on. Come back with: loratui attach 2026-11-23-1000-dog"
+    )
     assert run.events.read_bytes() == before
     assert not list(run.path.glob("control/*.json"))
 

@@ -15,6 +15,7 @@ from textual.widgets import OptionList
 from loratui.app import LoratuiApp
 from loratui.runs import launch
 from loratui.screens.monitor.queue import QueueScreen
+from loratui.settings.demo import SMALL_SIZE
 from loratui.settings.draft import Draft
 from tests.loratui.screens.conftest import HOSTILE, SIZES, assert_snapshot, at, fake_run, screen_text, training, until
 from tests.loratui.screens.wizard.test_review import review
@@ -260,7 +261,7 @@ async def test_the_monitor_of_a_queued_run_says_what_it_waits_for(
         queue.cancel(RunDir(root / "2026-11-23-1101-fox"))
         await until(pilot, lambda: "○ new" in screen_text(app))
         await pilot.press("q")
-    assert app.return_value is not None and "was not started" in app.return_value
+    assert app.return_value is not None and "was never started" in app.return_value
 
 
 async def test_the_monitor_leads_to_the_queue_and_to_another_run(root: Path, trains: RunLock) -> None:
@@ -324,7 +325,8 @@ async def test_without_a_queue_the_monitor_has_neither_line_nor_key(own_place: P
 async def test_f2_asks_while_another_run_trains_whether_to_wait_or_to_start_beside_it(
     wizard: Wizard, chosen: Draft, root: Path, trains: RunLock, keys: list[str]
 ) -> None:
-    app = wizard(chosen.model_copy(update={"step": 5, "preset": "object"}))
+    here = chosen.with_settings(dict(SMALL_SIZE)).model_copy(update={"step": 5, "preset": "object"})
+    app = wizard(here)  # its base model need not be fetched
     async with app.run_test() as pilot:
         plan = await review(pilot)
         await pilot.press("f2")
@@ -340,10 +342,8 @@ async def test_f2_asks_while_another_run_trains_whether_to_wait_or_to_start_besi
         plan._answered()  # the hub may answer only now, when what it was asked for is taken away
         assert not app.store.path.exists()  # the draft became the run
     if "down" in keys:
-        child = launch._children.popitem()[1]
-        child.kill()
-        child.wait()
-        assert len(waiting(root)) == 3 and not launch._children
+        (child := launch._children.popitem()[1]).kill()
+        assert child.wait() and len(waiting(root)) == 3 and not launch._children
     else:
         new = waiting(root)[3].run
         assert 'path = "photos"' in new.answers.read_text() and not new.log.exists()

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import OptionList
 
 from loratui.app import LoratuiApp
 from loratui.runs.launch import start
@@ -89,7 +90,7 @@ async def test_every_key_of_the_screen(own_place: Path) -> None:
         await pilot.press("down")
         assert "batch 4 to 2" in screen.chosen.title
         assert "Memory about 20.5 GB" in words(app)
-        await pilot.press("end")
+        await pilot.press("end", "up")
         assert screen.chosen.title == "change nothing, go on"
         for key, name, said in (("l", "Reader", "torch.OutOfMemoryError"), ("f1", "Help", "Help: Fix")):
             await pilot.press(key)
@@ -186,6 +187,54 @@ async def test_a_trainer_that_dies_before_it_speaks_is_told(own_place: Path, mon
         assert "could not start again (exit code -9)" in screen_text(app)
 
 
+@pytest.mark.usefixtures("warm_trainer")
+async def test_a_base_model_that_is_not_there_is_chosen_anew(own_place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`f` after a start that failed for want of its base model leads to the list of base models."""
+    monkeypatch.setattr(subprocess, "Popen", SilentPopen)
+    run = ended(own_place / "runs" / NAME, "base", steps=0)
+    app = LoratuiApp(run=run)
+    async with app.run_test() as pilot:
+        screen = await opened(pilot)
+        assert [one.title for one in screen.remedies][:1] == ["choose the base model"]
+        assert "Enter opens the list of base models" in words(app)
+        await pilot.press("enter")
+        chooser = await at(pilot, "BaseModelScreen")
+        await until(pilot, lambda: "sdxl-small" in chooser._seen)
+        await pilot.press("escape")
+        assert await at(pilot, "TroubleScreen") is screen
+        await pilot.press("enter")
+        chooser = await at(pilot, "BaseModelScreen")
+        await until(pilot, lambda: "sdxl-small" in chooser._seen)
+        chooser.query_one("#models", OptionList).highlighted = chooser._values.index("sdxl-small")
+        await pilot.press("enter")
+        monitor = await at(pilot, "MonitorScreen")
+        await until(pilot, lambda: monitor.state == "starting")
+        assert load_config(run.config).model.base == "sdxl-small"
+        os.kill(monitor._restart.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ("kind", "title", "said"),
+    [
+        ("disk", "see what takes the room", ("free in ~/runs", "checkpoints", "the newest", "Nothing is removed")),
+        ("exception", "look at this machine", ("python", "torch", "disk here")),
+    ],
+)
+async def test_a_remedy_that_looks_opens_what_it_names(
+    own_place: Path, kind: str, title: str, said: tuple[str, ...]
+) -> None:
+    app = LoratuiApp(run=ended(own_place / "runs" / NAME, kind))
+    async with app.run_test() as pilot:
+        screen = await opened(pilot)
+        listed = screen.query_one("#remedies", OptionList)
+        listed.highlighted = [one.title for one in screen.remedies].index(title)
+        await pilot.press("enter")
+        await at(pilot, "Reader")
+        assert all(one in words(app) for one in said), words(app)
+        await pilot.press("escape")
+        assert await at(pilot, "TroubleScreen") is screen
+
+
 # -- real runs ---------------------------------------------------------------------------------------------------------
 
 
@@ -228,7 +277,7 @@ async def test_commands_are_answered_and_a_killed_run_goes_on_by_two_keys(
         await pilot.press("f")
         trouble = await at(pilot, "TroubleScreen")
         assert "ended by signal 9 (SIGKILL)" in screen_text(app)
-        (remedy,) = trouble.remedies
+        remedy = trouble.remedies[0]
         assert remedy.step == screen.history.checkpoints[-1]["step"] > 0
         monkeypatch.setattr(subprocess, "Popen", SilentPopen)
         await pilot.press("enter")
@@ -241,7 +290,7 @@ async def test_commands_are_answered_and_a_killed_run_goes_on_by_two_keys(
         await at(pilot, "Confirm")
         await pilot.press("tab", "enter")
         await says("✓ abort: stopping at once")
-        await says("■ stopped")
+        await says("■ aborted")
         assert screen._waiting == {}
     events = Tail(run.events).read()
     assert [event["resumed_from"] for event in events if event["type"] == "run"] == [None, remedy.step]
@@ -285,24 +334,3 @@ async def test_a_run_that_ran_away_goes_on_from_before_at_a_calmer_rate(own_plac
     assert load_config(run.config).train.learning_rate == 1e-4
     assert load_config(run.path / "config.1.toml").train.learning_rate == 10
     assert (run.checkpoints / f"aside-{newest:06d}").is_dir()
-
-
-@pytest.mark.usefixtures("warm_trainer")
-async def test_a_new_run_is_begun_beside_and_watched(own_place: Path) -> None:
-    folder = draw_dataset(own_place / "photos")
-    run = ended(own_place / "runs" / NAME, "data")
-    make_run(run.path, make_config(folder, train__steps=1, sample__steps=1))
-    before = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
-    app = LoratuiApp(run=run)
-    async with app.run_test() as pilot:
-        first = await at(pilot, "MonitorScreen")
-        await pilot.press("f")
-        trouble = await at(pilot, "TroubleScreen")
-        await pilot.press("end")
-        assert trouble.chosen.goes == "new run"
-        assert "Enter begins a new run of 1 step beside this one" in words(app)
-        await pilot.press("enter")
-        await until(pilot, lambda: type(app.screen).__name__ == "MonitorScreen" and app.screen is not first)
-        assert app.screen.run_dir.path.name == f"{NAME}-again"
-        await until(pilot, lambda: "✓ completed" in screen_text(app), 120)
-    assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == before

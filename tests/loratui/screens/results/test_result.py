@@ -204,12 +204,10 @@ async def test_export_starts_on_the_hint_or_on_the_line_and_never_overwrites_una
         assert "mine.txt" in screen_text(app)
         assert form is not app.screen
         await pilot.press("enter")  # the careful answer
-        await at(pilot, "ResultScreen")
-        await pilot.press("e", "enter")
         await at(pilot, "Form")
         await fill(pilot, str(run.config))
-        await at(pilot, "ResultScreen")
-        assert "config.toml is a file; name a folder." in screen_text(app)
+        await at(pilot, "Form")
+        assert "config.toml is a file; name a folder." in words(app)
     assert [path.name for path in there.iterdir()] == ["mine.txt"]
 
 
@@ -301,6 +299,8 @@ async def test_longer_asks_for_the_steps_and_says_what_that_changes(run: RunDir)
         await until(pilot, lambda: "train.steps from 1000 to 1600" in words(app))
         assert "Go on to step 1600?" in words(app)
         await pilot.press("escape")
+        await at(pilot, "Form")
+        await pilot.press("escape", "d")
         await at(pilot, "ResultScreen")
     assert run.config.read_bytes() == before and not run.changes.exists()
 

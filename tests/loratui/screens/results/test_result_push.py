@@ -82,6 +82,8 @@ async def test_what_was_found_is_sent_only_by_a_yes_of_its_own(
         assert "This tells others more than the LoRA. Send it?" in screen_text(app)
         assert question.focused is not None and "Send nothing" in str(question.focused.label)
         await pilot.press("enter")
+        await at(pilot, "Form")  # what was typed is still there
+        await pilot.press("escape", "d")
         await at(pilot, "ResultScreen")
         assert hub_place.files == {}
         await send(pilot, "club/dog", "private", "refuse")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from textual.pilot import Pilot
 
 from loratui.app import LoratuiApp
 from loratui.runs.find import resumable_steps, run_info
+from loratui.screens.results.runs import RunsScreen
 from tests.loratui.conftest import ROOT
 from tests.loratui.screens.conftest import at, screen_text, until
 from tests.loratui.screens.results.test_result import fill
@@ -121,6 +123,41 @@ async def test_a_run_is_made_longer_and_watched(trained: RunDir, tmp_path: Path)
         await until(pilot, lambda: run_info(run).step == 6 and run_info(run).state == "completed", 240)
     assert run_info(run).steps == 6 and resumable_steps(run)[-1] == 6
     assert [one.key for one in read_changes(run)] == ["train.steps", "pivotal.fraction"]
+
+
+@pytest.mark.parametrize("place", ["ResultScreen", "MonitorScreen", "RunsScreen"])
+async def test_o_goes_on_with_a_run_that_was_stopped(trained: RunDir, tmp_path: Path, place: str) -> None:
+    """From each screen that shows it: the steps that are left, and the files."""
+    run = RunDir(tmp_path / "runs" / "2026-01-01-1000-toy")
+    shutil.copytree(trained.path, run.path)
+    shutil.rmtree(run.export)
+    shutil.rmtree(run.checkpoint(4))
+    events = [json.loads(line) for line in run.events.read_text().splitlines()]
+    kept = [one for one in events if one["type"] != "end" and (one.get("step") or 0) <= 2 and one.get("done") != 4]
+    kept.append({**events[-1], "status": "stopped", "step": 2, "files": []})
+    run.events.write_text("".join(json.dumps(one) + "\n" for one in kept))
+    app = LoratuiApp(run=run)
+    async with app.run_test() as pilot:
+        screen = await at(pilot, "MonitorScreen")
+        if place == "ResultScreen":
+            screen = await opened(pilot)
+        elif place == "RunsScreen":
+            screen = RunsScreen(run.path.parent)
+            app.push_screen(screen)
+            await at(pilot, "RunsScreen")
+            await until(pilot, lambda: "1 run." in screen_text(app))
+        assert "■ stopped" in screen_text(app)
+        await pilot.press("o")
+        await at(pilot, "Confirm")
+        assert "It goes on from its checkpoint of step 2, to step 4" in screen_text(app)
+        await pilot.press("y")
+        await until(pilot, lambda: run_info(run).state == "completed", 240)
+        if place != "RunsScreen":
+            await at(pilot, "MonitorScreen")
+            await until(pilot, lambda: "✓ completed" in screen_text(app))
+            await pilot.press("o")  # there is nothing to go on with
+            assert type(app.screen).__name__ == "MonitorScreen"
+    assert run.export.is_dir() and run_info(run).step == 4
 
 
 def test_the_checkpoints_are_listed_with_what_was_measured(trained: RunDir, loratui: Any) -> None:

@@ -183,7 +183,7 @@ async def test_a_run_that_is_alive_moves_on_in_the_table(wizard: Wizard, three: 
     app = wizard()
     async with app.run_test() as pilot:
         await opened(pilot)
-        assert "● running" in screen_text(app)
+        assert "● training" in screen_text(app)
         with three[2].events.open("a") as file:
             file.write(json.dumps({"type": "step", "step": 77, "loss": 0.1}) + "\n")
         await until(pilot, lambda: "77/100" in screen_text(app))
@@ -223,6 +223,8 @@ async def test_l_makes_the_run_under_the_cursor_longer(wizard: Wizard, three: li
         await at(pilot, "Confirm")
         assert "Go on to step 2000?" in screen_text(app)
         await pilot.press("escape")
+        await at(pilot, "Form")
+        await pilot.press("escape", "d")
         await at(pilot, "RunsScreen")
         await pilot.press("f1")
         await at(pilot, "Help")

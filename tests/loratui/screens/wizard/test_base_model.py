@@ -16,8 +16,8 @@ from textual.widgets import Input, OptionList
 from loratui.app import LoratuiApp
 from loratui.basemodels.facts import BaseModelNeed
 from loratui.basemodels.hub import HubFacts, _keep
-from loratui.screens.wizard.base_model import BaseModelScreen
-from loratui.screens.wizard.base_model_words import KNOWN
+from loratui.screens.shared.base_model import BaseModelScreen
+from loratui.screens.shared.base_model_words import KNOWN
 from loratui.settings.draft import Draft
 from loratui.settings.recent_bases import recent_bases
 from tests.hubplace import hub_at

@@ -143,7 +143,7 @@ async def test_a_value_out_of_bounds_is_said_at_once_and_not_kept(advanced: Lora
         assert "out of bounds" in screen_text(advanced)
         await pilot.press("enter")
         assert "train.rank" not in advanced.draft.values
-        await pilot.press("escape")
+        await pilot.press("escape", "d")
         assert isinstance(screen.focused, SettingRow)
         await pilot.press("enter", *"abc")
         assert "a whole number is wanted" in screen_text(advanced)

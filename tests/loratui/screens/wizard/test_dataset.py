@@ -90,7 +90,7 @@ async def test_a_caption_is_written_only_after_the_question(wizard: Wizard, draf
         assert app.store.load().draft.captions == {"dog_4.png": "a TOK dog"}  # a kill now loses nothing
         assert not Path("photos/dog_4.txt").exists()
         await pilot.press("f2")
-        await at(pilot, "Confirm")
+        await at(pilot, "Question")
         assert "dog_4.txt (new file)" in screen_text(app)
         await pilot.press("enter")
         await until(pilot, lambda: Path("photos/dog_4.txt").exists())

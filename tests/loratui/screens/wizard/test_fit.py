@@ -33,7 +33,7 @@ async def judged(pilot: Pilot[Any]) -> Any:
     await at(pilot, "WelcomeScreen")
     await pilot.press("enter")
     screen = await at(pilot, "ReviewScreen")
-    await until(pilot, lambda: screen._plan is not None and screen._plan.verdict is not None)
+    await until(pilot, lambda: screen._plan is not None and screen._plan.verdict is not None and not screen._asking)
     await pilot.pause()
     return screen
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import OptionList
+from textual.widgets import Input, OptionList
 
 from loratui.app import LoratuiApp
 from loratui.settings.answers import Answers
@@ -35,20 +35,22 @@ async def test_p_keeps_the_settings_under_a_name(wizard: Wizard, chosen: Draft) 
     async with app.run_test() as pilot:
         await step(pilot, "SettingsScreen")
         assert "p Preset" in screen_text(app)
+        await pilot.press("p")
         for name, words in (("face", "ships with loratui"), ("a/b", "cannot name a preset")):
-            await pilot.press("p")
             await at(pilot, "Form")
             await pilot.press(*("slash" if letter == "/" else letter for letter in name), "enter", "enter")
-            await at(pilot, "SettingsScreen")
+            await at(pilot, "Form")
             assert words in screen_text(app)
-        await pilot.press("p", *"mine", "enter", *"Dogs", "enter")
+            assert app.screen.query(Input).first().value == name
+            await pilot.press("end", *["backspace"] * len(name))
+        await pilot.press(*"mine", "enter", *"Dogs", "enter")
         await until(pilot, lambda: "✓ preset 'mine' saved" in screen_text(app))
         found = tomllib.loads((preset_folder() / "mine.toml").read_text())
         assert (found["title"], found["values"]["train.rank"]["value"]) == ("Dogs", 8)
         assert "dataset.path" not in found["values"] and "dog" not in str(found["values"])
         await pilot.press("p", *"mine", "enter", *"Cats", "enter")
         await at(pilot, "Confirm")
-        assert "Keep the old one" in screen_text(app)
+        assert "Another name" in screen_text(app)
         await pilot.press("left", "enter")
         await until(pilot, lambda: 'title = "Cats"' in (preset_folder() / "mine.toml").read_text())
         await at(pilot, "SettingsScreen")

@@ -29,7 +29,7 @@ async def review(pilot: Pilot[Any]) -> Any:
     await at(pilot, "WelcomeScreen")
     await pilot.press("enter")
     screen = await at(pilot, "ReviewScreen")
-    await until(pilot, lambda: screen._plan is not None or screen._reason)
+    await until(pilot, lambda: (screen._plan is not None and not screen._asking) or screen._reason)
     await pilot.pause()
     return screen
 

@@ -18,15 +18,15 @@ from textual.worker import get_current_worker
 from loratui.basemodels.facts import BaseModelNeed, cached_models, look, look_vae
 from loratui.basemodels.hub import HubSilent, ask
 from loratui.basemodels.words import state
+from loratui.screens.shared.base_model_words import HELP, KNOWN, TONES, BaseModelSeen, facts
 from loratui.screens.shared.dialogs import Help
+from loratui.screens.shared.editors import ask_unkept
 from loratui.screens.shared.steady import SteadyScreen
-from loratui.screens.wizard.base_model_words import HELP, KNOWN, TONES, BaseModelSeen, facts
 from loratui.settings.recent_bases import recent_bases, remember_base
 from loratui.terminal.text import safe_text, show_path
 from loratui.widgets.keyline import KeyLine
 from loratui.widgets.paths import FolderSuggester
 
-PURPOSE = "Choose the base model; Enter takes it. Next: back to the settings."
 REST = 0.3  # seconds that the cursor stays on a line before the hub is asked about it
 
 
@@ -68,9 +68,10 @@ class BaseModelScreen(SteadyScreen[str | None]):
     }
     """
 
-    def __init__(self, value: str, need: BaseModelNeed) -> None:
-        """`value` is what model.base is now; `need` what the settings read of a model."""
+    def __init__(self, value: str, need: BaseModelNeed, then: str = "Next: back to the settings.") -> None:
+        """`value` is what model.base is now; `need` what the settings read of a model; `then` what follows."""
         super().__init__()
+        self._then = then
         self._value, self._need = value, need
         self._values: list[str] = []
         self._seen: dict[str, BaseModelSeen] = {}
@@ -78,9 +79,7 @@ class BaseModelScreen(SteadyScreen[str | None]):
 
     def compose(self) -> ComposeResult:
         """The list, the facts, the line to type in."""
-        yield Static(
-            "Choose the base model; Enter takes it. Next: back to the settings.", id="base-purpose", markup=False
-        )
+        yield Static(f"Choose the base model; Enter takes it. {self._then}", id="base-purpose", markup=False)
         with Horizontal():
             yield OptionList(id="models")
             with VerticalScroll(id="base-facts", can_focus=False):
@@ -206,8 +205,8 @@ class BaseModelScreen(SteadyScreen[str | None]):
         self.action_take()
 
     @on(Input.Submitted, "#base-typed")
-    def _typed(self, event: Input.Submitted) -> None:
-        if value := event.value.strip():
+    def _look_at_typed(self) -> None:
+        if value := self.query_one("#base-typed", Input).value.strip():
             self._say("Looking ...")
             self._look_at(value)
 
@@ -231,8 +230,19 @@ class BaseModelScreen(SteadyScreen[str | None]):
         """From the line back to the list, else leave everything as it was."""
         if self.query_one("#base-typed", Input).has_focus:
             self.query_one("#models").focus()
+        elif self.unkept:
+            ask_unkept(self.app, "Look at it", self._look_at_typed, self._leave)
         else:
             self.dismiss(None)
+
+    def _leave(self) -> None:
+        self.dismiss(None)
+
+    @property
+    def unkept(self) -> bool:
+        """Whether a model was typed and not looked at."""
+        typed = self.query_one("#base-typed", Input).value.strip()
+        return bool(typed) and typed not in self._values
 
     def action_type(self) -> None:
         """To the line."""

@@ -1,0 +1,160 @@
+"""What is typed into a small window, one line or a few fields: kept or dropped by an answer, never lost by Escape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Literal, TypeVar
+
+from textual import on
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.screen import ScreenResultType
+from textual.widgets import Input, Static
+
+from loratui.screens.shared.questions import Answer, Question
+from loratui.screens.shared.steady import SteadyModal
+
+Kept = Literal["keep", "stay", "drop"]
+Typed = TypeVar("Typed")
+Check = Callable[[Typed], str]  # what is wrong with what was typed; empty if nothing
+
+
+def ask_unkept(app: App[Any], keep: str, kept: Callable[[], None], dropped: Callable[[], None]) -> None:
+    """Ask what becomes of what was typed: `keep` says what keeping does; without an answer it stays as it is."""
+    answers: list[Answer[Kept]] = [
+        Answer("y", keep, "keep"),
+        Answer("n", "Go on writing", "stay"),
+        Answer("d", "Drop it", "drop", destroys=True),
+    ]
+    question = Question[Kept]("Not kept yet", "What you typed here is not kept yet.", answers, "stay", start=1)
+
+    def take(answer: Kept | None) -> None:
+        if answer == "keep":
+            kept()
+        elif answer == "drop":
+            dropped()
+
+    app.push_screen(question, take)
+
+
+class Editor(SteadyModal[ScreenResultType]):
+    """A window with lines to type in. Enter in the last one keeps, Escape closes where nothing was typed, else asks."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel")]
+    KEEPS: ClassVar[str] = "Keep it"
+
+    @property
+    def starts(self) -> list[str]:
+        """What stood in the lines at first."""
+        raise NotImplementedError
+
+    @property
+    def unkept(self) -> bool:
+        """Whether something was typed."""
+        return self.is_mounted and [one.value for one in self.query(Input)] != self.starts
+
+    def keep(self) -> None:
+        """Answer with what stands there, or say what is wrong with it."""
+        raise NotImplementedError
+
+    def action_cancel(self) -> None:
+        """Leave everything as it was; ask where something was typed."""
+        if self.unkept:
+            ask_unkept(self.app, self.KEEPS, self.keep, self._drop)
+        else:
+            self.dismiss(None)
+
+    def _drop(self) -> None:
+        self.dismiss(None)
+
+
+class Form(Editor[dict[str, str] | None]):
+    """A few short fields. Enter in the last one answers."""
+
+    KEEPS = "Go on with it"
+
+    def __init__(
+        self,
+        title: str,
+        words: str,
+        fields: Sequence[tuple[str, str, str]],
+        check: Check[dict[str, str]] | None = None,
+        *,
+        typed: bool = False,
+    ) -> None:
+        """`fields`: label (also the key of the answer), value, what an empty one means; `typed`: by a person."""
+        super().__init__()
+        self._typed = typed
+        self._title, self._words, self._fields, self._check = title, words, fields, check
+
+    @property
+    def starts(self) -> list[str]:
+        """The values that were given."""
+        return [value for _, value, _ in self._fields]
+
+    @property
+    def unkept(self) -> bool:
+        """Whether something was typed, now or before."""
+        return self._typed or super().unkept
+
+    def compose(self) -> ComposeResult:
+        """What it is for, and the fields."""
+        with Vertical(classes="dialog") as box:
+            box.border_title = Content(self._title)
+            box.border_subtitle = Content("Enter goes on, Escape cancels")
+            yield Static(self._words, markup=False, classes="dialog-words")
+            for label, value, empty in self._fields:
+                with Horizontal(classes="row"):
+                    yield Static(label, classes="label", markup=False)
+                    yield Input(value, placeholder=empty, compact=True, select_on_focus=False)
+
+    @on(Input.Submitted)
+    def _entered(self, event: Input.Submitted) -> None:
+        if event.input is list(self.query(Input))[-1]:
+            self.keep()
+        else:
+            self.focus_next()
+
+    def keep(self) -> None:
+        """Answer by label, stripped."""
+        inputs = self.query(Input)
+        given = {label: one.value.strip() for (label, _, _), one in zip(self._fields, inputs, strict=True)}
+        if wrong := self._check(given) if self._check is not None else "":
+            self.query_one(".dialog-words", Static).update(Content.styled(f"✗ {wrong}", "$text-error"))
+        else:
+            self.dismiss(given)
+
+
+class LineEditor(Editor[str | None]):
+    """One line of text; Enter keeps it."""
+
+    def __init__(self, title: str, value: str, words: str, check: Check[str] | None = None) -> None:
+        super().__init__()
+        self._title, self._value, self._words, self._check = title, value, words, check
+
+    @property
+    def starts(self) -> list[str]:
+        """The line as it was."""
+        return [self._value]
+
+    def compose(self) -> ComposeResult:
+        """What the line is for, and the line."""
+        with Vertical(classes="dialog") as box:
+            box.border_title = Content(self._title)
+            box.border_subtitle = Content("Enter keeps, Escape cancels")
+            yield Static(self._words, markup=False, classes="dialog-words")
+            yield Input(self._value, compact=True, select_on_focus=False)
+
+    @on(Input.Submitted)
+    def _entered(self) -> None:
+        self.keep()
+
+    def keep(self) -> None:
+        """Answer with the line as it is."""
+        value = self.query_one(Input).value
+        if wrong := self._check(value) if self._check is not None else "":
+            self.query_one(".dialog-words", Static).update(Content.styled(f"✗ {wrong}", "$text-error"))
+        else:
+            self.dismiss(value)

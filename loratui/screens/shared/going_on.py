@@ -1,0 +1,63 @@
+"""Goes on with a run that waits or is over, from wherever it is shown: says from which step, starts the trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from textual.message import Message
+from textual.screen import Screen
+
+from loratui.errors import Refusal
+from loratui.recovery.restart import go_on
+from loratui.runs.find import resumable_steps, run_info
+from loratui.runs.states import STATES
+from loratui.screens.shared.questions import Confirm
+from loratui.screens.shared.queue_choice import When, ask_when, begin
+from loratui.terminal.text import safe_text
+from trainer.contract.run.rundir import RunDir
+
+
+class WentOn(Message):
+    """The trainer of `run` works again, or the run waits in its queue; or `reason` says why not."""
+
+    def __init__(self, run: RunDir, reason: str = "") -> None:
+        super().__init__()
+        self.run, self.reason = run, reason
+
+
+def ask_go_on(screen: Screen[Any], run: RunDir) -> None:
+    """Ask on top of `screen`, which gets WentOn once it is decided; nothing where a person says no."""
+
+    def begun(when: When) -> None:
+        start_in_thread(screen, run, lambda: go_on(run) if when == "now" else begin(run, when))
+
+    info = run_info(run)
+    if not STATES[info.state].goes_on:
+        longer = "; l makes it longer" if info.state == "completed" else ""
+        screen.post_message(WentOn(run, f"it is {info.state}{longer}"))
+    elif info.state == "paused":
+        start_in_thread(screen, run, lambda: go_on(run))
+    else:
+        saved = resumable_steps(run)
+        start = f"from its checkpoint of step {saved[-1]}" if saved else "from the beginning: it has no checkpoint"
+        words = f"It goes on {start}, to step {info.steps}, in the settings that it has."
+        question = Confirm(f"Go on with {safe_text(run.path.name, 40)}?", words, "Go on training", "Leave it as it is")
+        screen.app.push_screen(question, lambda yes: ask_when(screen, str(run.path), begun) if yes else None)
+
+
+def start_in_thread(screen: Screen[Any], run: RunDir, start: Callable[[], object]) -> None:
+    """Call `start`, which answers False where the trainer did not come up, and tell `screen` what became of it."""
+
+    def work() -> None:
+        reason = ""
+        try:
+            if start() is False:
+                reason = "the trainer could not start; its own screen says why"
+        except Refusal as refusal:
+            reason = " ".join(refusal.messages)
+        except OSError as error:
+            reason = f"the settings cannot be written: {error.strerror}; nothing was changed"
+        screen.post_message(WentOn(run, reason))
+
+    screen.run_worker(work, thread=True, exclusive=True, group="going-on")

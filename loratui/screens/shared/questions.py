@@ -1,0 +1,106 @@
+"""A question over a screen: each answer a button and a letter, the painted button is the one that Enter takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Generic, TypeVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ScreenResultType
+from textual.widgets import Button, Static
+
+from loratui.screens.shared.steady import SteadyModal
+
+Given = TypeVar("Given")
+
+
+@dataclass(frozen=True)
+class Answer(Generic[Given]):
+    """One answer: its letter, its words, what the asker gets; `destroys` paints it red."""
+
+    key: str
+    words: str
+    gives: Given
+    destroys: bool = False
+
+
+class Question(SteadyModal[ScreenResultType]):
+    """Says what each answer does. A letter answers, Enter takes the painted button, Escape gives `escape`."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "escape", "Cancel"),
+        Binding("left", "app.focus_previous", show=False),
+        Binding("right", "app.focus_next", show=False),
+        Binding("up,k", "scroll(-1)", show=False),
+        Binding("down,j", "scroll(1)", show=False),
+        Binding("pageup", "scroll(-10)", show=False),
+        Binding("pagedown", "scroll(10)", show=False),
+    ]
+
+    def __init__(
+        self,
+        title: str,
+        body: Content | str,
+        answers: Sequence[Answer[ScreenResultType]],
+        escape: ScreenResultType,
+        start: int = 0,
+    ) -> None:
+        """`escape` must be what changes nothing; `start` is the place of the answer that is painted first."""
+        super().__init__()
+        self._title, self._body, self._answers, self._escape, self._start = title, body, answers, escape, start
+        for place, one in enumerate(answers):
+            self._bindings.bind(one.key, f"answer({place})", one.words)
+
+    def compose(self) -> ComposeResult:
+        """Title, text, the buttons."""
+        with Vertical(classes="dialog") as box:
+            box.border_title = Content(self._title)
+            with VerticalScroll(classes="dialog-body", can_focus=False):
+                yield Static(self._body, markup=False)
+            with Horizontal(classes="dialog-buttons"):
+                for place, one in enumerate(self._answers):
+                    label = Content.assemble((one.key, "bold"), f" {one.words}")
+                    yield Button(label, id=f"answer-{place}", classes="-destroys" if one.destroys else "", compact=True)
+
+    def on_mount(self) -> None:
+        """Paint the first answer: the harmless one where it matters."""
+        self.query_one(f"#answer-{self._start}", Button).focus()
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        self.action_answer(int((event.button.id or "").removeprefix("answer-")))
+
+    def action_answer(self, place: int) -> None:
+        """Close with the answer at `place`."""
+        self.dismiss(self._answers[place].gives)
+
+    def action_escape(self) -> None:
+        """Close without a change."""
+        self.dismiss(self._escape)
+
+    def action_scroll(self, lines: int) -> None:
+        """A long text is read before it is answered."""
+        self.query_one(".dialog-body").scroll_relative(y=lines, animate=False)
+
+
+class Confirm(Question[bool]):
+    """Yes or no, by y and n; Escape is no."""
+
+    def __init__(
+        self,
+        title: str,
+        body: Content | str,
+        yes: str,
+        no: str = "Cancel",
+        careful: bool = False,
+        *,
+        destroys: bool = False,
+    ) -> None:
+        """A careful question starts on no; so does one whose yes `destroys`, which is red besides."""
+        answers = (Answer("y", yes, True, destroys), Answer("n", no, False))
+        super().__init__(title, body, answers, False, start=int(careful or destroys))

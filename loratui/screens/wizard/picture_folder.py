@@ -1,0 +1,65 @@
+"""The line in which the folder of pictures is typed: what was decided about one folder is not lost for another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual import on
+from textual.widgets import Input
+
+from loratui.screens.wizard.captions import WizardCaptions
+from loratui.screens.wizard.recent_folders import RecentFolders
+
+if TYPE_CHECKING:
+    from loratui.curation.report import Report
+
+
+class PictureFolder(WizardCaptions, RecentFolders):
+    """A step with an Input called #folder, whose pictures are checked when it is entered."""
+
+    _report: Report | None = None
+
+    @on(Input.Submitted, "#folder")
+    def _folder_entered(self) -> None:
+        self.scan_folder()
+
+    def scan_folder(self) -> None:
+        """Look at the pictures in the folder of the line; edits to others' captions are asked about first."""
+        typed = self.query_one("#folder", Input).value.strip()
+        if not typed:
+            self.say("Type the folder that holds the pictures.", "bad")
+            return
+        if typed != self.draft.get("dataset.path"):
+            if self.draft.captions and self._report is not None:
+                self.ask_to_write(self._report, self.scan_folder)
+                return
+            if self.draft.captions:
+                self.ask_to_drop(self.scan_folder)
+                return
+            self._other_folder(typed)
+        self.session.typed_folder = ""
+        self.say("Looking at the pictures ...")
+        self.check_pictures()
+
+    def _other_folder(self, typed: str) -> None:
+        """What was decided about other pictures does not hold for these; it does again for who comes back."""
+        decided = {"dataset.skip": self.draft.skipped, "dataset.accept": self.draft.accepted}
+        self.session.decisions[str(self.draft.get("dataset.path"))] = decided
+        there = self.session.decisions.get(typed, {})
+        changes = {key: there.get(key) or None for key in decided}
+        self.edit(self.draft.with_settings({**changes, "dataset.path": typed}).model_copy(update={"images": 0}))
+
+    @property
+    def unkept(self) -> bool:
+        """Whether a folder was typed and not entered."""
+        return self.is_mounted and self.query_one("#folder", Input).value.strip() != self.draft.get("dataset.path")
+
+    def take_fields(self) -> None:
+        """A folder that was typed and not entered: the draft's, unless something was decided about another."""
+        if not self.unkept:
+            return
+        typed = self.query_one("#folder", Input).value.strip()
+        if self.draft.skipped or self.draft.accepted or self.draft.captions:
+            self.session.typed_folder = typed
+        else:
+            self._other_folder(typed)

@@ -1,0 +1,75 @@
+"""Where a run of the full size would take days, the first line says so, in words that a machine's speed backs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from loratui.planning.hardware import Machine, cpu_flops
+from loratui.planning.lines import plan_lines
+from loratui.planning.past_runs import NO_CORRECTION, Correction
+from loratui.planning.plan import make_plan
+from loratui.planning.without_gpu import days, without_gpu
+from loratui.settings.answers import Answers
+from loratui.settings.resolve import resolve
+from tests.loratui.conftest import LoraTUI
+from tests.trainer.conftest import make_config
+from trainer.contract.plan.estimate import estimate
+from trainer.contract.settings.model import SDXL
+
+GB = 1_000_000_000
+CPU = Machine("cpu", "the CPU", 64 * GB, 60 * GB, flops=100e9)
+FULL = {"model__base": SDXL, "train__resolution": 1024, "train__steps": 1000, "train__batch": 1}
+SMALL = {"model__base": "sdxl-small", "train__resolution": 64}
+
+
+def said(machine: Machine | None = CPU, known: Correction = NO_CORRECTION, **own: object) -> str:
+    config = make_config(Path("photos"), **{**FULL, "train__gradient_checkpointing": True, **own})
+    return without_gpu(config, estimate(config, 5, "cpu"), machine, known)
+
+
+def test_the_days_are_the_arithmetic_at_the_speed_of_this_machine() -> None:
+    # 19.5 TFLOP a step, 1000 steps, 100 GFLOP/s: 195,000 s
+    assert said() == (
+        "No GPU here: 1,000 steps of a full-size SDXL take about 2 days at the very least, by the arithmetic of a step."
+    )
+    assert "about 23 days" in said(train__steps=10_000)
+    assert said(machine=Machine("cpu", "the CPU", GB, GB)).endswith("take days on a CPU.")
+    assert said(train__device="cpu").startswith("train.device is cpu: ")
+    assert cpu_flops(64) > 0
+
+
+def test_what_runs_here_took_counts_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = Correction(seconds=900.0, time_runs=2)
+    assert "about 10 days, as runs here took" in said(known=known)
+
+
+def test_a_gpu_a_small_model_and_an_unknown_machine_say_nothing() -> None:
+    assert said(machine=Machine("cuda", "a GPU", 24 * GB, 20 * GB)) == ""
+    assert said(machine=None) == ""
+    assert said(**SMALL) == ""
+
+
+@pytest.mark.parametrize(("hours", "words"), [(0.2, "1 hour"), (5, "5 hours"), (47, "47 hours"), (49, "2 days")])
+def test_days(hours: float, words: str) -> None:
+    assert days(hours * 3600) == words
+
+
+def test_the_plan_begins_with_it() -> None:
+    resolved = resolve(Answers("object", {"dataset.path": "photos", "model.base": SDXL}), {}, 5)
+    lines = plan_lines(make_plan(resolved, machine=CPU))
+    assert lines[1].startswith("! NOT READY  No GPU here: ")
+    assert "--set model.base=sdxl-small" in lines[2] and "loratui replay answers.toml" in lines[3]
+
+
+def test_the_plan_of_a_model_that_cannot_be_had_ends_with_a_code(loratui: LoraTUI, answers_file: Path) -> None:
+    done = loratui(
+        "plan", answers_file, "--memory", 24, "--set", f"model.base={SDXL}", "--set", "train.resolution=1024"
+    )
+    assert done.returncode == 2, done.stdout + done.stderr
+    first = next(line for line in done.stdout.splitlines() if "NOT READY" in line)
+    assert "is not whole on this disk, and the hub cannot be reached" in first
+    refused = loratui("replay", answers_file, "--set", f"model.base={SDXL}")
+    assert refused.returncode == 2 and "the hub cannot be reached" in refused.stderr
+    assert loratui("plan", answers_file).returncode == 0

@@ -1,0 +1,127 @@
+"""A run's state is one word wherever it is named, and no word of it claims what is not there."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from loratui.app import parting_words
+from loratui.cli import app
+from loratui.commands.follow import follow
+from loratui.events.history import History
+from loratui.events.lines import PHASES
+from loratui.runs.find import run_info
+from loratui.runs.queue import listed
+from loratui.runs.states import STATES, StateName
+from loratui.screens.monitor.run_words import head, state_of, unstarted
+from tests.loratui.runs.test_find import RUN, logged, make
+from trainer.contract.run.control import Inbox
+from trainer.contract.run.events import EventLog, Tail
+from trainer.contract.run.lock import RunLock
+from trainer.contract.run.queue import enqueue
+from trainer.contract.run.rundir import RunDir
+
+NOTE = "paused: the disk is full"
+STEP = ("step", {"step": 4, "loss": 0.5, "s": 0.1})
+
+
+def command(cmd: str, ok: bool = True) -> tuple[str, dict[str, Any]]:
+    return "command", {"id": cmd, "cmd": cmd, "ok": ok, "message": "x"}
+
+
+def end(status: str) -> tuple[str, dict[str, Any]]:
+    return "end", {"status": status, "step": 4, "seconds": 1.0, "files": []}
+
+
+EVENTS: dict[StateName, list[tuple[str, dict[str, Any]]]] = {
+    "training": [RUN, STEP, command("pause"), command("resume"), command("pause", ok=False)],
+    "paused": [RUN, STEP, command("pause"), command("save")],
+    "waiting": [RUN, STEP],
+    "completed": [RUN, STEP, command("pause"), command("resume"), end("completed")],
+    "stopped": [RUN, STEP, command("abort"), end("stopped"), RUN, command("stop"), end("stopped")],
+    "aborted": [RUN, STEP, command("pause"), command("abort"), end("stopped")],
+    "failed": [RUN, STEP, ("error", {"kind": "oom", "message": "out of memory"}), end("failed")],
+    "crashed": [RUN, STEP],
+}
+
+
+@pytest.fixture(params=[one for one in STATES if one != "refused"])  # such a run is opened nowhere: test_links
+def found(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[RunDir, StateName]]:
+    """A run in each state."""
+    run = make(tmp_path, "2026-01-01-1000-toy")
+    lock = None
+    if request.param in EVENTS:
+        logged(run, *EVENTS[request.param])
+    if request.param == "queued":
+        enqueue(run)
+    if request.param in ("training", "paused", "waiting"):
+        lock = RunLock(run.lock)
+    if request.param == "waiting":
+        assert lock is not None
+        lock.note(NOTE)
+    if request.param == "starting":
+        lock = RunLock(run.claim)
+    yield run, request.param
+    if lock is not None:
+        lock.release()
+
+
+def test_every_place_says_the_same_word(found: tuple[RunDir, StateName], tmp_path: Path) -> None:
+    run, state = found
+    info = run_info(run)
+    assert (info.state, info.alive) == (state, STATES[state].alive)
+    shown = NOTE.split()[0] if state == "waiting" else state
+    assert [word.split()[0] for word, _ in listed(tmp_path)] == [shown]
+    history = History()
+    history.absorb(Tail(run.events).read() if run.events.exists() else [])
+    if state != "starting":  # the monitor knows that from the claim, and the launch
+        assert (unstarted(run, history, info.alive) or state_of(history, info.alive, info.note)) == state
+    words = head(history, state, 80, "toy", info.note).plain
+    assert (info.note or state) in words or any(one in words for one in PHASES.values()) or "base model" in words
+    if state != "queued":  # who lists the runs starts one that waits
+        assert CliRunner().invoke(app, ["runs", str(tmp_path)]).output.split()[0] == shown
+    if history.end is not None:
+        said = io.StringIO()
+        follow(run, said)
+        assert re.search(rf"^{state} at step 4", said.getvalue(), re.M)
+
+
+def test_leaving_says_the_state_what_is_there_and_what_can_be_done(found: tuple[RunDir, StateName]) -> None:
+    run, state = found
+    words = parting_words(run)
+    assert f": {state}." in words and "loratui " in words
+    assert "export" not in words  # none of these has written its files
+    assert ("goes on" in words) == (state in ("training", "waiting"))
+    run.export.mkdir()
+    (run.export / "a.safetensors").touch()
+    assert ("export" in parting_words(run)) == (state in ("completed", "stopped", "aborted", "new", "queued"))
+
+
+def test_what_goes_on_is_what_resume_takes(found: tuple[RunDir, StateName]) -> None:
+    _, state = found
+    one = STATES[state]
+    assert one.goes_on == ("loratui resume" in one.next)
+    assert {one.next, one.means} and one.glyph and one.style.startswith("$")
+
+
+def test_stop_without_a_name_says_whom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = logged(make(tmp_path / "runs", "2026-01-01-1000-toy"), RUN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("loratui.runs.inbox.PATIENCE", 0.0)
+    lock = RunLock(run.lock)
+    try:
+        said = CliRunner().invoke(app, ["stop"]).output
+        assert said.startswith("2026-01-01-1000-toy: stop: sent")
+        assert CliRunner().invoke(app, ["pause", "toy"]).output.startswith("pause: sent")
+        assert [one.cmd for one in Inbox(run).take()] == ["stop", "pause"]
+    finally:
+        lock.release()
+    log = EventLog(run.events)
+    log.emit("end", status="stopped", step=1)
+    log.close()
