@@ -187,9 +187,9 @@ class Run:
         train, samples, saves = self.config.train, set(sample_steps(self.config)), set(checkpoint_steps(self.config))
         if self.done < train.steps and self.world.main:
             try_room(self.run, self.trainee.checkpoint_bytes(self.config))
+        if self.world.main and self.done < train.steps and self.done in samples and self.sampler.is_due(self.done):
+            self.sampler.make(self.done, wait=self._wait_until)
         if self.done == 0 and self.world.main:
-            if 0 in samples:
-                self.sampler.make(0, wait=self._wait_until)
             self._measure()
         try:
             while self.done < train.steps:

@@ -96,6 +96,18 @@ def test_a_run_resumed_twice_in_a_row_ends_bit_equal(pictures: Path, tmp_path: P
     assert_same(twice, whole)
 
 
+def test_pictures_that_a_kill_came_before_are_drawn_at_the_resume(pictures: Path, tmp_path: Path) -> None:
+    whole = make_run(tmp_path / "whole", six_steps(pictures, train__sample_every=2))
+    train(whole)
+    cut = cut_after(whole, tmp_path / "cut", 2)  # saved before it is drawn
+    for ending in ("png", "jpg"):
+        (cut.samples / f"000002-0.{ending}").unlink()
+    train(cut)
+    for ending in ("png", "jpg"):
+        drawn, again = (run.samples / f"000002-0.{ending}" for run in (whole, cut))
+        assert drawn.read_bytes() == again.read_bytes()
+
+
 @pytest.mark.parametrize(
     ("first", "scales"),
     [(2.0**16, [(2.0**16, 1), (2.0**17, 2)]), (2.0**90, [(2.0**89, 0), (2.0**88, 0)])],

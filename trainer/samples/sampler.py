@@ -70,6 +70,10 @@ class Sampler:
         ]
         return True, "; ".join(filter(None, said))
 
+    def is_due(self, step: int) -> bool:
+        """Whether pictures of the step that a run starts at are wanted: a kill came before the last of its own."""
+        return step == 0 or not all(self._run.sample(step, one.index).exists() for one in self._shown.own)
+
     def make(
         self, step: int, as_exported: bool = False, only: WantedPicture | None = None, wait: Wait | None = None
     ) -> int:
