@@ -53,9 +53,9 @@ def test_sentences_lead_through_the_wizard(tmp_path: Path, terminal: dict[str, s
         caption = b"a TOK dog, sitting (r) on q, x and f/w"
         send(DOWN + b"e" + caption + b"\r", lambda: draft().get("captions"))
         assert list(draft()["captions"].values()) == [caption.decode()]  # type: ignore[attr-defined]
+        pty.wrote = b""
         send(F2 + b"y", lambda: list(folder.glob("*.txt")))
         assert [one.read_text() for one in folder.glob("*.txt")] == [caption.decode() + "\n"]
-        pty.wrote = b""
         pty.until(lambda wrote: b"to train on" in wrote)
         send(F2, lambda: b"which word is it called" in pty.wrote)
         send(b"\r" + b"\x08" * 8 + b"REX\rred setter\r", lambda: b"red setter" in pty.wrote)
