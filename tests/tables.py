@@ -1,4 +1,4 @@
-"""Writes the README's tables from the declarations that they show: `python -m tests.tables`."""
+"""Writes the tables of `docs/` from the declarations that they show: `python -m tests.tables`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from loratui.runs.states import STATES, RunState
 from loratui.settings.shipped_presets import load_presets
 from trainer.contract.settings.config import SETTINGS
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+"""What is written for who uses it."""
 
 
 def settings_table() -> str:
@@ -44,15 +46,14 @@ def _next(one: RunState) -> str:
 
 def with_tables(text: str) -> str:
     """`text` with every table between its marks."""
-    tables = {
-        "presets": presets_table(),
-        "settings": settings_table(),
-        "findings": findings_table(),
-        "states": states_table(),
-    }
-    for name, table in tables.items():
-        text = re.sub(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", rf"\g<1>{_literal(table)}\n\g<2>", text, flags=re.S)
+    for name, table in TABLES.items():
+        if f"<!-- {name} -->" in text:
+            between = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
+            text = re.sub(between, rf"\g<1>{_literal(table())}\n\g<2>", text, flags=re.S)
     return text
+
+
+TABLES = {"presets": presets_table, "settings": settings_table, "findings": findings_table, "states": states_table}
 
 
 def _literal(text: str) -> str:
@@ -66,4 +67,5 @@ def _value(value: object) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(with_tables(README.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in PAGES:
+        page.write_text(with_tables(page.read_text(encoding="utf-8")), encoding="utf-8")

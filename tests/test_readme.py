@@ -1,4 +1,4 @@
-"""The README says what is so: its tables, its commands, its pictures."""
+"""The README and docs/ say what is so: their tables, commands, links and pictures."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.tables import README, with_tables
+from tests.tables import PAGES, ROOT, TABLES, with_tables
 
-ROOT = README.parent
+README, COMMANDS = ROOT / "README.md", ROOT / "docs" / "commands.md"
 
 
 def test_the_tables_are_those_of_the_declarations() -> None:
-    text = README.read_text(encoding="utf-8")
-    assert with_tables(text) == text, "run: python -m tests.tables"
+    texts = {page.name: page.read_text(encoding="utf-8") for page in PAGES}
+    assert [name for name, text in texts.items() if with_tables(text) != text] == [], "run: python -m tests.tables"
+    everything = "".join(texts.values())
+    assert [name for name in TABLES if everything.count(f"<!-- {name} -->") != 1] == [], "each table stands once"
 
 
 def test_every_command_of_the_table_exists() -> None:
-    text = README.read_text(encoding="utf-8")
+    text = COMMANDS.read_text(encoding="utf-8")
     rows = re.findall(r"^\| (`loratui.*?) \|", text, flags=re.M)
     names = {word for row in rows for part in re.findall(r"`([^`]*)`", row) for word in part.split()[:2]} - {"loratui"}
     asked = [sys.executable, "-m", "loratui", "--help"]
@@ -30,9 +32,16 @@ def test_every_command_of_the_table_exists() -> None:
 
 
 def test_every_picture_and_file_that_it_names_is_there() -> None:
+    named = [(page, name) for page in PAGES for name in re.findall(r"\]\(([\w/.-]+)", page.read_text(encoding="utf-8"))]
+    named += [(README, name) for name in ("tests/README.md", "trainer/demo/README.md", "tests/tables.py")]
+    assert len(named) > 20
+    assert [(page.name, name) for page, name in named if not (page.parent / name).is_file()] == []
+
+
+def test_every_page_is_linked_from_the_readme_and_short() -> None:
     text = README.read_text(encoding="utf-8")
-    named = [*re.findall(r"\]\(([\w/.-]+)\)", text), "tests/README.md", "trainer/demo/README.md", "tests/tables.py"]
-    assert [name for name in named if not (ROOT / name).is_file()] == []
+    assert [page.name for page in PAGES[1:] if f"](docs/{page.name})" not in text] == []
+    assert len(text.splitlines()) < 150, "it is read in one sitting"
 
 
 def test_ci_calls_the_readmes_own_command() -> None:
