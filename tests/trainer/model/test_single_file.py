@@ -294,7 +294,12 @@ def test_a_pickle_is_never_opened_whatever_it_is_called(name: str, tmp_path: Pat
 def test_a_damaged_file_is_refused_before_anything_is_loaded(tmp_path: Path, checkpoint: Path) -> None:
     whole = checkpoint.read_bytes()
     path = tmp_path / "cut.safetensors"
-    for data, said in ((whole[:-1], "cut short"), (b"\xff" * 64, "no safetensors file"), (b"", "it is empty"), (b"GGUF", "GGUF")):
+    for data, said in (
+        (whole[:-1], "cut short"),
+        (b"\xff" * 64, "no safetensors file"),
+        (b"", "it is empty"),
+        (b"GGUF", "GGUF"),
+    ):
         path.write_bytes(data)
         with pytest.raises(BadCheckpoint, match=said):
             read_checkpoint(path)
