@@ -122,6 +122,7 @@ def spoken(lines: list[str], place: Path, environment: dict[str, str], coding: s
     return [int(line.removeprefix("CODE ")) for line in said.splitlines() if line.startswith("CODE ")], said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("coding", "locale"),
     [
@@ -165,6 +166,7 @@ def in_shell(line: str, place: Path, environment: dict[str, str]) -> subprocess.
     return subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, check=False, timeout=60)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("redirection", ["<&- 2>&-", "2>/dev/full"])
 def test_other_streams_that_are_not_there_change_nothing(place: Path, own: dict[str, str], redirection: str) -> None:
     done = in_shell(f"runs {redirection}", place, own)

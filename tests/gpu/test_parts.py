@@ -21,6 +21,7 @@ def modules(parts: Parts) -> dict[str, torch.nn.Module]:
     return dict(zip(COUNTS, (parts.unet, *parts.text_encoders, parts.vae), strict=True))
 
 
+@pytest.mark.slow
 def test_the_full_size_is_that_of_sdxl_to_the_last_parameter() -> None:
     parts = random_parts(FULL, "meta", torch.bfloat16)
     assert {name: sum(one.numel() for one in each.parameters()) for name, each in modules(parts).items()} == COUNTS
@@ -32,6 +33,7 @@ def test_the_full_size_is_that_of_sdxl_to_the_last_parameter() -> None:
     assert parts.factor == 8
 
 
+@pytest.mark.slow
 def test_the_weights_depend_on_the_seed_alone_and_leave_torchs_own_draws() -> None:
     torch.manual_seed(1)
     expected = torch.rand(1)

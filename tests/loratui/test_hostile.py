@@ -125,6 +125,7 @@ def test_no_step_of_the_wizard_lets_an_escape_through(world: World, terminal: di
     assert found(pty.wrote) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alive", [False, True])
 def test_no_view_of_a_run_lets_an_escape_through(world: World, terminal: dict[str, str], alive: bool) -> None:
     run = world.other if alive else world.run

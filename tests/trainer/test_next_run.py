@@ -52,6 +52,7 @@ def ending(run: RunDir) -> subprocess.Popen[str]:
     return child
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, None])
 def test_the_next_run_starts_when_the_one_before_is_gone_and_not_sooner(tmp_path: Path, how: int | None) -> None:
     ended = make(tmp_path, "a")

@@ -40,6 +40,7 @@ def test_what_cannot_be_trained_is_said_with_what_it_is(kind: str, tmp_path: Pat
     assert refusals(make_config(tmp_path, model__base=str(folder))) == [f"model.base: {caught.value}"]
 
 
+@pytest.mark.slow
 def test_the_trainer_refuses_in_the_same_words_before_torch_is_loaded(tmp_path: Path) -> None:
     pictures = draw_dataset(tmp_path / "pictures")
     runs, expected = [], []

@@ -157,6 +157,7 @@ def test_much_that_is_left_out_is_a_warning_and_little_a_hint(tmp_path: Path) ->
     assert found is not None and found.severity == "hint"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("plain")
 def test_what_is_left_out_of_a_phones_folder_stands_in_the_plan_and_stops_a_run(tmp_path: Path) -> None:
     """Issue kohya_ss#1600: twelve HEIC with captions, three JPEG beside them."""

@@ -79,6 +79,7 @@ def test_class_pictures_of_nothing_in_particular_are_refused(kind: str, tmp_path
     assert refusals(config(**own | {"prior__enabled": False})) == []
 
 
+@pytest.mark.slow
 def test_eight_bits_without_bitsandbytes_are_refused_with_the_remedy() -> None:
     code = (
         "import sys\n"

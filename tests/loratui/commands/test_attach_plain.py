@@ -51,6 +51,7 @@ def watched_to_its_end(run: RunDir, environment: dict[str, str], first: bytes, s
     return pty
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(80, 24), (40, 10), (0, 0)])
 def test_a_terminal_has_a_bar_below_the_lines(run: RunDir, environment: dict[str, str], size: tuple[int, int]) -> None:
     pty = watched_to_its_end(run, environment | {"TERM": "xterm-256color"}, b"training", size)
@@ -63,6 +64,7 @@ def test_a_terminal_has_a_bar_below_the_lines(run: RunDir, environment: dict[str
     assert words_of(pty.wrote.rpartition(b"\x1b[2K")[2]).strip() == ""  # the bar was wiped, with nothing after it
 
 
+@pytest.mark.slow
 def test_a_terminal_for_a_screen_reader_has_whole_lines(run: RunDir, environment: dict[str, str]) -> None:
     pty = watched_to_its_end(run, environment | {"TERM": "dumb"}, b"step 3/10", (80, 24))
     assert b"\x1b" not in pty.wrote and b"\r" not in pty.wrote.replace(b"\r\n", b"")
@@ -104,6 +106,7 @@ def test_hostile_words_bring_no_escape_of_their_own_to_the_bar(run: RunDir, envi
     assert not set(pty.wrote.decode()) & set("\u202e\x9b")
 
 
+@pytest.mark.slow
 def test_no_color_keeps_the_bar_and_drops_the_colours(run: RunDir, environment: dict[str, str]) -> None:
     colours = re.compile(rb"\x1b\[[0-9;]*(?:3[0-9]|4[0-9]|9[0-7])(?:;[0-9]+)*m")
     plain = environment | {"TERM": "xterm-256color", "NO_COLOR": "1"}

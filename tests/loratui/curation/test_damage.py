@@ -179,6 +179,7 @@ def test_a_whole_jpeg_of_any_kind_is_not_called_damaged(mode: str, progressive: 
     assert jpeg_damage(out.getvalue() + b"a phone's film behind it") == ""
 
 
+@pytest.mark.slow
 @needs_photos
 @pytest.mark.parametrize("turn", [90, 180, 270])
 def test_fix_turns_a_face_upright(tmp_path: Path, turn: int) -> None:

@@ -183,6 +183,7 @@ def test_a_changed_picture_of_the_same_size_and_time_is_measured_again(folder: P
     assert picture(look(folder), "a.bmp").sha256 not in ("", first)
 
 
+@pytest.mark.slow
 def test_colours_that_are_brought_to_srgb_are_told_once_for_the_set(folder: Path) -> None:
     icc = matrix_profile("Display P3", DISPLAY_P3, None)
     for number in range(3):

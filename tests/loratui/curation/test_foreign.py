@@ -57,6 +57,7 @@ def test_a_trigger_is_a_name_whatever_it_looks_like() -> None:
     assert foreign("a photo of my_dog", "my_dog") == {}
 
 
+@pytest.mark.slow
 def test_it_is_one_finding_with_a_count_and_copies_are_clean(folder: Path) -> None:
     for number, text in enumerate(("TOK, (sharp:1.2)", "TOK, {red|blue} hat", "a TOK", "TOK, long_hair")):
         scene(number, (130, 130)).save(folder / f"{number}.png")

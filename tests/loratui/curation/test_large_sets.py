@@ -55,6 +55,7 @@ def many(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_second_scan_opens_no_picture(many: Path) -> None:
     with opened_pictures() as first:
         before = scan(many, ScanSettings(resolution=64))
@@ -81,6 +82,7 @@ def test_a_scan_that_is_stopped_keeps_what_it_has(many: Path, error: type[BaseEx
     assert set(later) == {f"{number:03}.png" for number in range(8, MANY)}
 
 
+@pytest.mark.slow
 def test_a_scan_that_is_killed_loses_little(many: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scanning, "KEEP_EVERY", 0.0)
     stored: list[int] = []

@@ -20,6 +20,7 @@ from trainer.demo.draw import COLOURS, Ground, Spec, draw, named
 Change = Callable[[Image.Image], Image.Image]
 
 
+@pytest.mark.slow
 def test_a_blurred_picture_is_found_and_a_sharp_one_is_not(folder: Path) -> None:
     scene(1).save(folder / "sharp.png")
     scene(1).filter(ImageFilter.GaussianBlur(3)).save(folder / "blurred.png")

@@ -79,6 +79,7 @@ def test_views_are_told_at_the_planned_steps() -> None:
     assert report.findings == ()
 
 
+@pytest.mark.slow
 def test_few_and_many_pictures_are_told_with_the_best(folder: Path) -> None:
     for number in range(3):
         scene(number, (150, 150)).save(folder / f"{number}.png")
@@ -106,6 +107,7 @@ def test_every_code_stands_in_the_table_and_every_row_is_used() -> None:
     assert set().union(*map(_codes_in, files)) == set(CODES)
 
 
+@pytest.mark.slow
 def test_a_second_scan_measures_nothing_and_says_the_same(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scene(1).save(folder / "a.png")
     scene(1).crop((90, 40, 560, 420)).save(folder / "crop.png")
@@ -118,6 +120,7 @@ def test_a_second_scan_measures_nothing_and_says_the_same(folder: Path, monkeypa
     assert replace(look(folder, kind="object"), kind="face") != first, "settings are judged anew"
 
 
+@pytest.mark.slow
 def test_what_changed_is_measured_again(folder: Path) -> None:
     scene(1).save(folder / "a.png")
     assert look(folder).pictures[0].blurry is False
@@ -125,6 +128,7 @@ def test_what_changed_is_measured_again(folder: Path) -> None:
     assert look(folder).pictures[0].blurry is True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"key": 1}', b'{"pictures": {"a.png": 3}}'])
 def test_a_damaged_cache_is_not_there(folder: Path, damage: bytes) -> None:
     scene(1).save(folder / "a.png")
@@ -139,6 +143,7 @@ def test_a_damaged_cache_is_not_there(folder: Path, damage: bytes) -> None:
     assert look(folder) == first
 
 
+@pytest.mark.slow
 def test_what_an_older_loratui_did_not_measure_is_measured(folder: Path) -> None:
     scene(1).filter(ImageFilter.GaussianBlur(3)).save(folder / "a.png")
     first = look(folder)

@@ -76,6 +76,7 @@ def shuffled(number: int) -> Image.Image:
     return Image.fromarray(mixed.reshape(6, 8, 80, 80, 3).swapaxes(1, 2).reshape(480, 640, 3))
 
 
+@pytest.mark.slow
 def test_one_shooting_is_told(folder: Path) -> None:
     for number in range(5):
         shuffled(number).save(folder / f"{number}.png")

@@ -107,6 +107,7 @@ def test_pause_is_known_from_its_acknowledgement() -> None:
     assert not history.paused
 
 
+@pytest.mark.slow
 def test_fifty_thousand_steps_stay_bounded() -> None:
     history = History()
     began = time.process_time()

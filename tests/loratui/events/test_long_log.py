@@ -54,6 +54,7 @@ def test_old_steps_are_thinned_and_everything_else_is_there(long: Path) -> None:
     assert recent == list(range(STEPS - 1999, STEPS + 1))  # the newest are all there
 
 
+@pytest.mark.slow
 def test_a_screen_shows_the_same_state_as_from_the_whole_log(long: Path) -> None:
     whole, thinned = History(), History()
     tail = Tail(long)

@@ -159,6 +159,7 @@ def _count(folder: Path, store: Path) -> None:
     note(RunDir(folder), store)
 
 
+@pytest.mark.slow
 def test_two_programs_that_count_at_once_lose_nothing(tmp_path: Path) -> None:
     folders = [write_run(tmp_path / f"runs/{number}", t=float(number)).path for number in range(8)]
     store = tmp_path / "state"

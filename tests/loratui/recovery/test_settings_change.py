@@ -132,6 +132,7 @@ def killed_at(count: int, work: Callable[[], Any]) -> bool:
     return os.waitstatus_to_exitcode(status) == 9
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_write_leaves_a_run_that_can_go_on(run: RunDir) -> None:
     values = {"train.learning_rate": 0.5, **BATCH}
     old, old_text = settings(run), run.config.read_text()
@@ -151,6 +152,7 @@ def test_a_kill_at_any_write_leaves_a_run_that_can_go_on(run: RunDir) -> None:
     assert resolve(read_answers(run.answers), images=3).config == load_config(run.config)
 
 
+@pytest.mark.slow
 def test_what_a_killed_change_left_in_the_answers_is_put_right_by_the_next(run: RunDir) -> None:
     for count in range(1, 30):  # until the answers are written and the configuration is not
         killed_at(count, lambda: amend(run, BATCH))

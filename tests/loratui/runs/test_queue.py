@@ -155,6 +155,7 @@ def test_the_queue_of_a_folder_that_cannot_be_written_is_refused_and_looking_is_
     assert take_up(tmp_path / "runs") == [] and run.queued.exists()
 
 
+@pytest.mark.slow
 def test_attaching_to_a_waiting_run_waits_and_starts_it_when_it_is_free(root: Path, trains: RunLock) -> None:
     cat = RunDir(root / "run-cat")
     cat.config.write_text(REFUSED)

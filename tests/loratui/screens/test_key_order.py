@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Input
@@ -25,6 +26,7 @@ async def packet(pilot: Pilot[Any], text: str) -> None:
     await until(pilot, lambda: not pilot.app._held and not pilot.app._in_flight)  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 async def test_a_search_in_one_packet_resets_nothing(wizard: Wizard, chosen: Draft) -> None:
     """`r` is Reset on a row: the search line must have the focus before it comes."""
     app = wizard(chosen.with_settings({"train.steps": 321, "train.rank": 24}).model_copy(update={"step": 4}))
@@ -41,6 +43,7 @@ async def test_a_search_in_one_packet_resets_nothing(wizard: Wizard, chosen: Dra
         assert app.draft.values["train.steps"] == 321
 
 
+@pytest.mark.slow
 async def test_keys_behind_enter_reach_the_screen_that_it_opens(wizard: Wizard, chosen: Draft) -> None:
     app = wizard(chosen.model_copy(update={"step": 4}))
     async with app.run_test() as pilot:
@@ -51,6 +54,7 @@ async def test_keys_behind_enter_reach_the_screen_that_it_opens(wizard: Wizard, 
         assert app.draft.values["train.rank"] == 48
 
 
+@pytest.mark.slow
 async def test_a_window_gets_all_that_was_typed_for_it(wizard: Wizard, chosen: Draft) -> None:
     app = wizard(chosen.model_copy(update={"step": 1}))
     async with app.run_test() as pilot:
@@ -62,6 +66,7 @@ async def test_a_window_gets_all_that_was_typed_for_it(wizard: Wizard, chosen: D
         assert app.draft.captions[name].endswith("a q b and f")
 
 
+@pytest.mark.slow
 async def test_no_key_waits_for_ever_behind_one_that_leads_nowhere(wizard: Wizard) -> None:
     app = wizard(None)
     async with app.run_test() as pilot:

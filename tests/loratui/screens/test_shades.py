@@ -11,6 +11,7 @@ from loratui.app import DARK, LIGHT, LoratuiApp
 from tests.loratui.screens.conftest import at
 
 
+@pytest.mark.slow
 async def test_a_key_changes_the_shade_and_it_is_remembered(wizard: Callable[..., LoratuiApp]) -> None:
     app = wizard(None)
     async with app.run_test() as pilot:

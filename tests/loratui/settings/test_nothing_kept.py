@@ -76,6 +76,7 @@ def test_a_home_that_nobody_knows(places: tuple[Path, Path], monkeypatch: pytest
         assert place.is_relative_to("/nonexistent")
 
 
+@pytest.mark.slow
 def test_a_home_that_is_another_s(tmp_path: Path, places: tuple[Path, Path]) -> None:
     home = tmp_path / "home"
     (home / ".cache").mkdir(parents=True)

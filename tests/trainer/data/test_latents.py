@@ -74,6 +74,7 @@ def kept_by(folder: Path, **own: Any) -> tuple[torch.Tensor, Any]:
     return opened(folder.parent / "-".join(map(str, own.values())), found).get(view(folder))["mean"], found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_whatever_a_run_trains_in_its_pictures_are_encoded_in_fp32(tmp_path: Path, precision: str) -> None:
     """Bit-equal to those of a run in fp32; where half is asked for they are off, the same way in every epoch."""

@@ -45,6 +45,7 @@ def stepper(folder: Path, captions: bool, **own: Any) -> Stepper:
     return Stepper(parts, trainee, plan, latents, prompts, config, World())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [1, 2, 3])
 @pytest.mark.parametrize("captions", [True, False])
 @pytest.mark.parametrize("words", WORDS)

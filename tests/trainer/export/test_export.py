@@ -157,6 +157,7 @@ def test_a_file_that_does_not_hold_the_model_is_found_out(
                 prove(path, layers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dora", [False, True])
 def test_the_pipeline_and_the_model_agree_on_another_scale(
     settings: Callable[..., TrainConfig], tmp_path: Path, dora: bool

@@ -107,6 +107,7 @@ def test_thousands_of_values_can_be_copied_out_of_code() -> None:
         assert shown(code(text))
 
 
+@pytest.mark.slow
 def test_whole_cards_of_hostile_settings_hold_their_values_and_nothing_else(
     settings: Callable[..., TrainConfig],
 ) -> None:

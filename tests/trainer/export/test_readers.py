@@ -42,6 +42,7 @@ def off(found: torch.Tensor, layer: LoraLinear) -> float:
     return float((found - layer.change()).norm() / layer.change().norm())
 
 
+@pytest.mark.slow
 def test_along_the_input_axis_every_user_interface_makes_what_was_trained(
     settings: Callable[..., TrainConfig], tmp_path: Path
 ) -> None:

@@ -94,6 +94,7 @@ def test_forward_and_gradients_are_pefts(settings: Callable[..., TrainConfig], a
             assert torch.allclose(own, other, rtol=1e-3, atol=1e-4 * float(other.abs().max()))
 
 
+@pytest.mark.slow
 def test_a_forward_pass_takes_fewer_operations_than_pefts(settings: Callable[..., TrainConfig]) -> None:
     ours, theirs, bare = small_unet(), small_unet(), small_unet()
     add_lora(ours, settings())

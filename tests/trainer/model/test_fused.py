@@ -88,6 +88,7 @@ def test_a_fused_block_is_the_plain_one(settings: Make, own: dict[str, Any]) -> 
     assert apart(fused.learn(), {name: 2 * one for name, one in expected.items() if name != "answer"}) < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("own", [PLAIN[0], PLAIN[2]], ids=str)
 def test_in_bf16_it_is_as_near_to_fp32_as_the_plain_one(settings: Make, own: dict[str, Any]) -> None:
     config = settings(**own)
@@ -130,6 +131,7 @@ def test_gradient_checkpointing_changes_no_bit(settings: Make, dtype: torch.dtyp
     assert all(torch.equal(found[name], one) for name, one in usual.learn().items())
 
 
+@pytest.mark.slow
 def test_a_mask_and_other_words_go_through_diffusers_block(settings: Make) -> None:
     plain, fused = Learner(settings(), fused=False), Learner(settings(), fused=True)
     for one in (plain, fused):

@@ -47,6 +47,7 @@ def test_constants_are_encoded_once_and_the_rest_keeps_its_gradient(
     assert all(float(table.rows.grad.abs().sum()) > 0 for table in trainee.tables)
 
 
+@pytest.mark.slow
 def test_after_the_release_a_prompt_that_is_no_constant_is_an_error(parts: Parts) -> None:
     cache = PromptCache(parts)
     cache.add(["a star"])

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
 
+import pytest
 import torch
 from diffusers import UNet2DConditionModel
 from peft import LoraConfig
@@ -70,12 +71,14 @@ def waits(names: list[str]) -> int:
     return sum("_local_scalar_dense" in name for name in names)
 
 
+@pytest.mark.slow
 def test_a_whole_step_waits_for_the_device_once(settings: Callable[..., TrainConfig], tmp_path: Path) -> None:
     # that one is the .tolist() of loss, norm and d, which takes no operation on the CPU
     assert waits(ours(settings(), tmp_path)) == 0
     assert waits(reference()) > 100
 
 
+@pytest.mark.slow
 def test_a_whole_step_with_both_text_encoders_takes_fewer_operations_than_the_unet_alone_elsewhere(
     settings: Callable[..., TrainConfig], tmp_path: Path
 ) -> None:
@@ -84,6 +87,7 @@ def test_a_whole_step_with_both_text_encoders_takes_fewer_operations_than_the_un
     assert mine < theirs
 
 
+@pytest.mark.slow
 def test_more_repeats_hold_no_more_pictures(settings: Callable[..., TrainConfig], tmp_path: Path) -> None:
     one, many = settings(dataset__repeats=1), settings(dataset__repeats=50)
     for own in (one, many):

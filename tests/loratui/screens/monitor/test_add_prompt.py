@@ -28,6 +28,7 @@ def run(own_place: Path) -> Iterator[RunDir]:
     lock.release()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
 async def test_a_prompt_is_typed_and_sent_to_be_kept(run: RunDir, size: tuple[int, int]) -> None:
     app, inbox = LoratuiApp(run=run), Inbox(run)
@@ -54,6 +55,7 @@ async def test_a_prompt_is_typed_and_sent_to_be_kept(run: RunDir, size: tuple[in
         await until(pilot, lambda: "✓ sample: 1 picture at step 40" in screen_text(app))
 
 
+@pytest.mark.slow
 async def test_a_prompt_may_be_drawn_once_or_not_at_all(run: RunDir) -> None:
     app, inbox = LoratuiApp(run=run), Inbox(run)
     async with app.run_test() as pilot:
@@ -70,6 +72,7 @@ async def test_a_prompt_may_be_drawn_once_or_not_at_all(run: RunDir) -> None:
         assert inbox.take() == []
 
 
+@pytest.mark.slow
 async def test_what_is_typed_is_judged_before_it_is_sent(run: RunDir) -> None:
     app, inbox = LoratuiApp(run=run), Inbox(run)
     async with app.run_test() as pilot:

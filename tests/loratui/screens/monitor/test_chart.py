@@ -95,6 +95,7 @@ async def test_the_keys(run: RunDir, size: tuple[int, int]) -> None:
         await at(pilot, "MonitorScreen")
 
 
+@pytest.mark.slow
 async def test_other_ways_back(run: RunDir) -> None:
     async with LoratuiApp(run=run).run_test() as pilot:
         for key in ("escape", "g", "enter"):
@@ -140,6 +141,7 @@ async def test_it_is_live_and_the_cursor_stays_on_the_newest_step(run: RunDir) -
         assert "gradient norm 2.5" in screen_text(app)
 
 
+@pytest.mark.slow
 async def test_a_run_without_a_step_and_one_with_one(own_place: Path) -> None:
     run = fake_run(own_place / "runs" / "new", [])
     lock = RunLock(run.lock)
@@ -159,6 +161,7 @@ async def test_a_run_without_a_step_and_one_with_one(own_place: Path) -> None:
     lock.release()
 
 
+@pytest.mark.slow
 async def test_gaps_and_what_a_log_axis_cannot_show(own_place: Path) -> None:
     events = training(steps=40)
     for event in events:
@@ -195,6 +198,7 @@ async def test_a_hostile_group_is_inert(own_place: Path) -> None:
         assert not set(screen_text(app)) & {"\x1b", "\x07", "\x9b"}
 
 
+@pytest.mark.slow
 async def test_resizing_to_nothing_and_back(run: RunDir) -> None:
     app = LoratuiApp(run=run)
     async with app.run_test() as pilot:

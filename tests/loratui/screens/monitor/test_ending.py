@@ -32,6 +32,7 @@ def append(run: RunDir, *events: dict[str, Any]) -> None:
             log.write(json.dumps({"t": 1795428200 + 3 * place, **event}) + "\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
 async def test_a_stop_says_exactly_what_it_leaves_behind(own_place: Path, size: tuple[int, int]) -> None:
     run, lock = alive(own_place, train__keep_checkpoints=1)
@@ -46,6 +47,7 @@ async def test_a_stop_says_exactly_what_it_leaves_behind(own_place: Path, size: 
     lock.release()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
 async def test_an_abort_says_what_is_lost_and_is_asked_carefully(own_place: Path, size: tuple[int, int]) -> None:
     run, lock = alive(own_place)
@@ -87,6 +89,7 @@ async def test_while_preparing_a_stop_says_that_nothing_is_written(own_place: Pa
     lock.release()
 
 
+@pytest.mark.slow
 async def test_without_a_checkpoint_an_abort_loses_everything_and_says_so(own_place: Path) -> None:
     run, lock = alive(own_place, steps=12)
     app = LoratuiApp(run=run)

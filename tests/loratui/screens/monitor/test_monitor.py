@@ -129,6 +129,7 @@ async def test_commands_go_to_the_inbox_and_are_acknowledged(run: RunDir, alive:
         assert inbox.take()[0].cmd == "resume"
 
 
+@pytest.mark.slow
 async def test_stop_says_what_it_leaves_and_asks(run: RunDir, alive: RunLock) -> None:
     app = LoratuiApp(run=run)
     inbox = Inbox(run)
@@ -161,6 +162,7 @@ async def test_leaving_says_how_to_come_back_and_touches_nothing(run: RunDir, al
     assert not list(run.path.glob("control/*.json"))
 
 
+@pytest.mark.slow
 async def test_hostile_prompts_names_and_logs_are_inert(own_place: Path) -> None:
     events = [
         *training(steps=5, name=HOSTILE),
@@ -193,6 +195,7 @@ async def test_a_run_that_has_not_begun_is_starting(own_place: Path) -> None:
         assert "no steps yet" in screen_text(app)
 
 
+@pytest.mark.slow
 async def test_resizing_to_nothing_and_back(run: RunDir, alive: RunLock) -> None:
     app = LoratuiApp(run=run)
     async with app.run_test() as pilot:

@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from loratui.app import LoratuiApp
 from loratui.planning.past_runs import FILE
 from tests.loratui.planning.measured_runs import write_run
@@ -19,6 +21,7 @@ def rows() -> list[dict[str, Any]]:
     return json.loads(path.read_text())["runs"] if path.exists() else []
 
 
+@pytest.mark.slow
 async def test_the_monitor_counts_the_first_steps_and_the_end(own_place: Path) -> None:
     run = write_run(own_place / "runs/a", steps=6, end=False)
     log = EventLog(run.events)

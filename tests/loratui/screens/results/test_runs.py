@@ -73,6 +73,7 @@ async def opened(pilot: Pilot[Any], count: int = 3) -> RunsScreen:
     return screen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
 async def test_the_table_and_two_side_by_side(wizard: Wizard, three: list[RunDir], size: tuple[int, int]) -> None:
     app = wizard()
@@ -97,6 +98,7 @@ async def test_enter_goes_to_the_run(wizard: Wizard, three: list[RunDir]) -> Non
         assert screen.run_dir.path == three[1].path
 
 
+@pytest.mark.slow
 async def test_n_opens_its_answers_as_a_new_draft(wizard: Wizard, three: list[RunDir], photos: Path) -> None:
     app = wizard()
     async with app.run_test() as pilot:
@@ -110,6 +112,7 @@ async def test_n_opens_its_answers_as_a_new_draft(wizard: Wizard, three: list[Ru
     assert three[2].answers.read_text() == ANSWERS
 
 
+@pytest.mark.slow
 async def test_n_says_what_is_gone_and_what_cannot_be_read(wizard: Wizard, three: list[RunDir]) -> None:
     three[2].answers.write_text("{half")
     three[2].config.write_text("{half")
@@ -124,6 +127,7 @@ async def test_n_says_what_is_gone_and_what_cannot_be_read(wizard: Wizard, three
         await until(pilot, lambda: "the pictures are gone" in screen_text(app))
 
 
+@pytest.mark.slow
 async def test_marks_and_the_keys_around(wizard: Wizard, three: list[RunDir]) -> None:
     app = wizard()
     async with app.run_test() as pilot:
@@ -144,6 +148,7 @@ async def test_marks_and_the_keys_around(wizard: Wizard, three: list[RunDir]) ->
         await at(pilot, "WelcomeScreen")
 
 
+@pytest.mark.slow
 async def test_the_keys_of_two_side_by_side(wizard: Wizard, three: list[RunDir]) -> None:
     app = wizard()
     async with app.run_test() as pilot:
@@ -191,6 +196,7 @@ async def test_a_run_that_is_alive_moves_on_in_the_table(wizard: Wizard, three: 
         await until(pilot, lambda: "✗ crashed" in screen_text(app))
 
 
+@pytest.mark.slow
 async def test_a_run_that_cannot_be_read_is_said(wizard: Wizard, three: list[RunDir]) -> None:
     three[0].events.unlink()
     three[0].events.mkdir()
@@ -206,6 +212,7 @@ async def test_a_run_that_cannot_be_read_is_said(wizard: Wizard, three: list[Run
         await at(pilot, "RunsScreen")
 
 
+@pytest.mark.slow
 async def test_l_makes_the_run_under_the_cursor_longer(wizard: Wizard, three: list[RunDir]) -> None:
     completed = three[0]
     completed.checkpoint(40).mkdir(parents=True)
@@ -232,6 +239,7 @@ async def test_l_makes_the_run_under_the_cursor_longer(wizard: Wizard, three: li
     assert not completed.changes.exists()
 
 
+@pytest.mark.slow
 async def test_many_runs_come_in_batches(wizard: Wizard, own_place: Path) -> None:
     for number in range(210):
         folder = own_place / "runs" / f"run-{number:04d}"
@@ -253,6 +261,7 @@ async def test_many_runs_come_in_batches(wizard: Wizard, own_place: Path) -> Non
         assert screen.current is not None and screen.current.path.name == "run-0209"
 
 
+@pytest.mark.slow
 async def test_hostile_names_are_inert(wizard: Wizard, own_place: Path) -> None:
     name = HOSTILE.replace("/", "")
     for number in range(2):
@@ -278,6 +287,7 @@ async def test_hostile_names_are_inert(wizard: Wizard, own_place: Path) -> None:
         assert app.is_running
 
 
+@pytest.mark.slow
 async def test_a_run_with_a_link_in_it_is_shown_and_not_opened(wizard: Wizard, three: list[RunDir]) -> None:
     three[2].lock.symlink_to(three[1].config)
     app = wizard()

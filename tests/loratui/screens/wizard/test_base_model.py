@@ -75,6 +75,7 @@ async def test_the_picker_at_both_sizes(
         assert screen.query_one("#base-facts").max_scroll_x == 0
 
 
+@pytest.mark.slow
 async def test_enter_f2_and_escape_answer(wizard: Callable[[Draft | None], LoratuiApp]) -> None:
     async with wizard(None).run_test(size=(80, 24)) as pilot:
         for key, value in (("enter", SDXL), ("f2", SDXL), ("escape", None)):
@@ -86,6 +87,7 @@ async def test_enter_f2_and_escape_answer(wizard: Callable[[Draft | None], Lorat
         assert recent_bases() == []  # those of the list are there anyway
 
 
+@pytest.mark.slow
 async def test_a_typed_folder_and_file_are_looked_at_before_they_are_taken(
     wizard: Callable[[Draft | None], LoratuiApp], own_place: Path
 ) -> None:
@@ -118,6 +120,7 @@ async def test_a_typed_folder_and_file_are_looked_at_before_they_are_taken(
         assert answers == ["mine"] and recent_bases() == ["mine"]
 
 
+@pytest.mark.slow
 async def test_escape_leaves_the_line_and_help_says_the_keys(wizard: Callable[[Draft | None], LoratuiApp]) -> None:
     async with wizard(None).run_test(size=(80, 24)) as pilot:
         screen, answers = await opened(pilot)
@@ -130,6 +133,7 @@ async def test_escape_leaves_the_line_and_help_says_the_keys(wizard: Callable[[D
         assert await at(pilot, "BaseModelScreen") is screen
 
 
+@pytest.mark.slow
 async def test_the_hub_is_asked_about_the_model_under_the_cursor(
     wizard: Callable[[Draft | None], LoratuiApp], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -51,6 +51,7 @@ async def test_an_unreadable_picture_is_left_out_by_enter(wizard: Wizard, draft:
         assert Path("photos/half.png").exists()
 
 
+@pytest.mark.slow
 async def test_space_leaves_out_and_takes_in_again(wizard: Wizard, draft: Draft) -> None:
     app = wizard(draft)
     async with app.run_test() as pilot:
@@ -64,6 +65,7 @@ async def test_space_leaves_out_and_takes_in_again(wizard: Wizard, draft: Draft)
         assert app.draft.skipped == ()
 
 
+@pytest.mark.slow
 async def test_accept_marks_the_warning(wizard: Wizard, draft: Draft) -> None:
     Path("photos/dog_3.txt").write_text("a dog without its word")
     app = wizard(draft)
@@ -76,6 +78,7 @@ async def test_accept_marks_the_warning(wizard: Wizard, draft: Draft) -> None:
         await until(pilot, lambda: "✓ accepted" in screen_text(app))
 
 
+@pytest.mark.slow
 async def test_a_caption_is_written_only_after_the_question(wizard: Wizard, draft: Draft) -> None:
     app = wizard(draft)
     pixels = Path("photos/dog_4.png").read_bytes()
@@ -99,6 +102,7 @@ async def test_a_caption_is_written_only_after_the_question(wizard: Wizard, draf
     assert Path("photos/dog_4.png").read_bytes() == pixels
 
 
+@pytest.mark.slow
 async def test_another_folder_forgets_decisions_on_the_old_one(wizard: Wizard, draft: Draft) -> None:
     Path("other").mkdir()
     Path("other/a.png").write_bytes(Path("photos/dog_0.png").read_bytes())
@@ -114,6 +118,7 @@ async def test_another_folder_forgets_decisions_on_the_old_one(wizard: Wizard, d
         assert app.draft.values["dataset.path"] == "other"
 
 
+@pytest.mark.slow
 async def test_the_path_stays_as_it_was_typed(wizard: Wizard, photos: Path) -> None:
     app = wizard()
     async with app.run_test() as pilot:
@@ -125,6 +130,7 @@ async def test_the_path_stays_as_it_was_typed(wizard: Wizard, photos: Path) -> N
         assert app.draft.values["dataset.path"] == "~/photos"
 
 
+@pytest.mark.slow
 async def test_hostile_names_and_captions_are_inert(wizard: Wizard, draft: Draft) -> None:
     raw = Path("photos/dog_0.png").read_bytes()
     name = "\x1b[31m[@click=app.quit()]x.png"

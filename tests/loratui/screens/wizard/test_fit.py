@@ -67,6 +67,7 @@ async def test_f4_makes_it_fit_and_settings_takes_it_back(wizard: Wizard, heavy:
         await until(pilot, lambda: "model.vae_precision" not in app.draft.values)
 
 
+@pytest.mark.slow
 async def test_f4_works_from_a_field_and_escape_leaves_all_as_it_was(wizard: Wizard, heavy: Draft) -> None:
     app = wizard(heavy, SMALL_GPU)
     async with app.run_test() as pilot:
@@ -89,6 +90,7 @@ async def test_f4_does_nothing_where_it_fits(wizard: Wizard, chosen: Draft) -> N
         assert app.screen is screen and "Make it fit" not in screen_text(app)
 
 
+@pytest.mark.slow
 async def test_it_is_said_when_no_setting_helps(wizard: Wizard, heavy: Draft) -> None:
     app = wizard(heavy, Machine("cuda", "A GPU", 2 * GB, 2 * GB))
     async with app.run_test(size=(120, 36)) as pilot:
@@ -103,6 +105,7 @@ async def test_it_is_said_when_no_setting_helps(wizard: Wizard, heavy: Draft) ->
         assert app.screen is screen
 
 
+@pytest.mark.slow
 async def test_smaller_pictures_are_checked_again(wizard: Wizard, heavy: Draft) -> None:
     """What the check of the pictures says depends on the resolution."""
     app = wizard(heavy.with_settings({"train.resolution": 2048, "train.rank": 8}), SMALL_GPU)
@@ -138,6 +141,7 @@ async def test_the_plan_is_there_before_the_gpu_has_answered(chosen: Draft, own_
         await until(pilot, lambda: screen._plan.verdict is not None)
 
 
+@pytest.mark.slow
 async def test_names_of_gpus_and_processes_are_shown_harmless(wizard: Wizard, heavy: Draft) -> None:
     machine = Machine("cuda", HOSTILE, 48 * GB, 9 * GB, (MemoryHolder(7, HOSTILE, 39 * GB),))
     app = wizard(heavy, machine)

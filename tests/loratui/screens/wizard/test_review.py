@@ -99,6 +99,7 @@ def trainers() -> Iterator[None]:
         child.wait()
 
 
+@pytest.mark.slow
 async def test_warnings_are_asked_about_and_noted(wizard: Wizard, ready: Draft, trainers: None) -> None:
     Path("photos/dog_3.txt").write_text("a dog without its word")
     app = wizard(ready)

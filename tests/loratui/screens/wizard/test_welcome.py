@@ -89,6 +89,7 @@ async def test_d_deletes_a_draft_after_a_question(store: DraftStore) -> None:
         assert [one.draft.values["train.rank"] for one in store.all().kept] == [1, 3]
 
 
+@pytest.mark.slow
 async def test_older_drafts_are_a_line_away(own_place: Path) -> None:
     store = DraftStore(own_place / "state")
     for rank in range(1, 9):
@@ -109,6 +110,7 @@ async def test_older_drafts_are_a_line_away(own_place: Path) -> None:
         assert app.draft.values["train.rank"] == 1
 
 
+@pytest.mark.slow
 async def test_a_draft_open_in_another_window_is_copied_and_said(store: DraftStore, own_place: Path) -> None:
     other = DraftStore(own_place / "state")
     other.take(store.all().kept[0].key)
@@ -127,6 +129,7 @@ async def test_a_draft_open_in_another_window_is_copied_and_said(store: DraftSto
     assert len(store.all().kept) == 4
 
 
+@pytest.mark.slow
 async def test_a_draft_that_the_disk_does_not_take_stays_in_hand(own_place: Path) -> None:
     (own_place / "state").write_text("a file")
     app = LoratuiApp(store=DraftStore(own_place / "state"))
@@ -146,6 +149,7 @@ async def test_a_draft_that_the_disk_does_not_take_stays_in_hand(own_place: Path
         assert screen.query_one("#folder", Input).value == "photos"
 
 
+@pytest.mark.slow
 async def test_an_old_runs_answers_open_at_their_step_and_their_notes_are_said(own_place: Path) -> None:
     past = PastRun(Draft(step=4, preset="face", values={"train.rank": 8}), ("one thing", "another"))
     app = LoratuiApp(store=DraftStore(own_place / "state"), past=past)
