@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,23 +12,25 @@ from typing import IO, TextIO
 from loratui.terminal.text import safe_text, speakable
 from loratui.terminal.ticker import Ticker
 from trainer.contract.run import exits
+from trainer.contract.run.program import signals_held
 
 PATIENCE = 10.0  # seconds that an interrupted program may take to leave
 
 
 def run_shown(command: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run `command` to its end; its exit code, or STOPPED where the person interrupted it."""
-    child = subprocess.Popen(
-        command,
-        env=dict(environment),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        bufsize=1,
-    )
+    with signals_held(signal.SIGINT):
+        child = subprocess.Popen(
+            command,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            bufsize=1,
+        )
     assert child.stdout is not None and child.stderr is not None
     for stream in (child.stdout, child.stderr):
         stream.reconfigure(newline="")  # type: ignore[attr-defined]  # a progress bar's line ends in \r: told apart

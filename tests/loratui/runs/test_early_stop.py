@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 
+from loratui.children.output import run_shown
 from loratui.commands.follow import follow
 from loratui.runs.launch import start
 from tests.loratui.runs.test_find import make
@@ -30,3 +32,27 @@ def test_a_trainer_stopped_at_once(tmp_path: Path, number: int, saved: int, said
     out = io.StringIO()
     assert follow(run, out, pid=pid) == exits.STOPPED
     assert out.getvalue().startswith(f"stopped before training began; {said}: loratui resume ")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.usefixtures("cold")
+def test_a_signal_before_pythons_own_start_is_over_waits_for_the_program(
+    tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(f"import os\nos.kill(os.getpid(), {int(number)})\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    run = make(tmp_path, "run")
+    out = io.StringIO()
+    assert follow(run, out, pid=start(run)) == exits.STOPPED
+    assert out.getvalue().startswith("stopped before training began; nothing was saved yet: loratui resume ")
+    assert run.log.read_text() == "stopped before training began\n"
+
+
+@pytest.mark.usefixtures("cold")
+def test_nothing_that_is_shown_as_it_works_ends_with_a_traceback_however_early(
+    tmp_path: Path, environment: dict[str, str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    command = [sys.executable, "-m", "trainer.samples.generate"]
+    assert run_shown(command, {**environment, "PYTHONPATH": str(tmp_path)}) == exits.STOPPED
+    assert capfd.readouterr() == ("", "")

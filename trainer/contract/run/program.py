@@ -9,7 +9,7 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, NoReturn, TextIO
 
@@ -94,10 +94,24 @@ def begin(*signals: int, words: str = "", log: bool = False) -> None:
     _open_closed()
     _hold("stdout", 1, Aside if log else Output)
     _hold("stderr", 2, Aside)
+    if not signals and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # a shell's word that it is not for us
+        signals = (signal.SIGINT,)
     for number in signals:
         _end_at_once(number, words)
-    if not signals and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # a shell's word that it is not for us
-        _end_at_once(signal.SIGINT, words)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)  # who started it held them back: `signals_held`
+
+
+@contextlib.contextmanager
+def signals_held(*signals: int) -> Iterator[None]:
+    """A program that is started meanwhile gets `signals` when its `begin` answers them, and not before.
+
+    Python's own start answers an interrupt with a traceback and exit code 1.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def run_program(main: Callable[[], int | None]) -> NoReturn:

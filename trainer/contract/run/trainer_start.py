@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import site
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from trainer.contract.run import queue
 from trainer.contract.run.devices import CPU, SEEN, fits, free_slots, on_cpu, place_for, visible_gpus
 from trainer.contract.run.folder import refuse_links
 from trainer.contract.run.lock import AlreadyRunning, is_held, lock_holder, read_holder, take
+from trainer.contract.run.program import signals_held
 from trainer.contract.run.queue import QueueEntry
 from trainer.contract.run.rundir import RunDir
 
@@ -57,17 +59,21 @@ def spawn(
         os.ftruncate(claim, 0)
         os.pwrite(claim, json.dumps({**words, "devices": list(devices)}).encode(), 0)
         log = open_file(run.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        held = (
+            signals_held(signal.SIGINT, signal.SIGTERM) if gpus <= 1 else nullcontext()
+        )  # accelerate lets none through
         try:
-            return subprocess.Popen(
-                trainer_command(run, gpus),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                env=trainer_environment(_threads(run), devices),
-                pass_fds=(claim,),
-                cwd=folder if folder and Path(folder).is_dir() else None,
-            )
+            with held:
+                return subprocess.Popen(
+                    trainer_command(run, gpus),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    env=trainer_environment(_threads(run), devices),
+                    pass_fds=(claim,),
+                    cwd=folder if folder and Path(folder).is_dir() else None,
+                )
         finally:
             os.close(log)
     finally:
