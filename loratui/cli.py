@@ -14,7 +14,9 @@ from loratui.commands.check import check
 from loratui.commands.checkpoints import checkpoints
 from loratui.commands.diff import diff
 from loratui.commands.fix import fix
-from loratui.commands.options import RunArgument
+from loratui.commands.import_ import import_
+from loratui.commands.init import init
+from loratui.commands.options import RunArgument, SetOption
 from loratui.commands.outputs import export, generate
 from loratui.commands.preset import preset
 from loratui.commands.push import push
@@ -28,12 +30,11 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="From a folder of pictures to a trained SDXL LoRA. Without a command: the guided way.",
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
-SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting.")]
 OutOption = Annotated[Path | None, typer.Option("--out", help="The run's folder; ./runs/DATE-TIME-NAME if left out.")]
 PlainOption = Annotated[bool, typer.Option("--plain", help="Lines instead of a screen.")]
 DetachOption = Annotated[bool, typer.Option("--detach", help="Start it and return at once.")]
@@ -101,6 +102,8 @@ def demo(
     raise typer.Exit(run_demo(concept, out, screen))
 
 
+app.command()(init)
+app.command(name="import")(import_)
 app.command()(check)
 app.command()(fix)
 app.command()(caption)

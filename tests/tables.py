@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from loratui.curation.codes import CODES
 from loratui.runs.states import STATES, RunState
+from loratui.settings.other_trainers.counterparts import Counterpart
+from loratui.settings.other_trainers.files import TRAINERS
 from loratui.settings.shipped_presets import load_presets
-from trainer.contract.settings.config import SETTINGS
+from trainer.contract.settings.config import BY_KEY, SETTINGS
 
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -44,6 +47,33 @@ def _next(one: RunState) -> str:
     return f"{words}: `{command}`" + ("; `o` on its screen, or in *All runs*" if one.goes_on else "")
 
 
+def counterparts_table() -> str:
+    """One row a setting that another trainer has too: its name in each."""
+    rows = []
+    for key in BY_KEY:
+        names = [_names(one for one in trainer.counterparts if one.key == key) for trainer in TRAINERS]
+        if any(names):
+            rows.append(f"| `{key}` | {' | '.join(names)} |")
+    heads = " | ".join(one.name for one in TRAINERS)
+    return "\n".join([f"| here | {heads} |", "|---" * (len(TRAINERS) + 1) + "|", *rows])
+
+
+def left_out_table() -> str:
+    """One row a group of settings that there is nothing of here, and why."""
+    rows = [
+        f"| {trainer.name} | {', '.join(f'`{name}`' for name in one.names)} | {one.says} |"
+        for trainer in TRAINERS
+        for one in trainer.counterparts
+        if not one.key
+    ]
+    return "\n".join(["| in | settings | why there is no counterpart |", "|---|---|---|", *rows])
+
+
+def _names(found: Iterable[Counterpart]) -> str:
+    said = [", ".join(f"`{name}`" for name in one.names) + (f" ({one.says})" if one.says else "") for one in found]
+    return "; ".join(said)
+
+
 def with_tables(text: str) -> str:
     """`text` with every table between its marks."""
     for name, table in TABLES.items():
@@ -53,7 +83,14 @@ def with_tables(text: str) -> str:
     return text
 
 
-TABLES = {"presets": presets_table, "settings": settings_table, "findings": findings_table, "states": states_table}
+TABLES = {
+    "presets": presets_table,
+    "settings": settings_table,
+    "findings": findings_table,
+    "states": states_table,
+    "counterparts": counterparts_table,
+    "left out": left_out_table,
+}
 
 
 def _literal(text: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from loratui.commands.options import ColumnOption, SourceArgument, checked, checked_trigger
+from loratui.commands.options import ColumnOption, KindOption, SourceArgument, checked, checked_trigger
 from loratui.errors import Refusal
 from loratui.terminal.text import safe_text
 from trainer.contract.run import exits
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def check(
     dataset: SourceArgument,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
-    kind: Annotated[str | None, typer.Option("--kind", help="What is taught: face, object, style ...")] = None,
+    kind: KindOption = None,
     resolution: Annotated[int | None, typer.Option("--resolution", min=1, help="Training resolution, px.")] = None,
     trigger: Annotated[str | None, typer.Option("--trigger", help="The word that captions must hold.")] = None,
     caption_column: ColumnOption = None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from loratui.commands.options import ColumnOption, DatasetArgument, checked, checked_trigger
+from loratui.commands.options import ColumnOption, DatasetArgument, KindOption, checked, checked_trigger
 from loratui.errors import Refusal
 from loratui.terminal.text import plural, safe_text, show_path
 from trainer.contract.run import exits
@@ -25,7 +25,7 @@ def fix(
     background: Annotated[
         str, typer.Option("--background", metavar="#rrggbb", help="Under transparent pictures.")
     ] = "#ffffff",
-    kind: Annotated[str | None, typer.Option("--kind", help="What is taught; face: faces are turned upright.")] = None,
+    kind: KindOption = None,
     skip: Annotated[list[str] | None, typer.Option("--skip", metavar="FILE", help="A picture not to copy.")] = None,
     caption_column: ColumnOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")] = False,

@@ -2,15 +2,75 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
-RunArgument = Annotated[str | None, typer.Argument(metavar="[RUN]", help="Folder or name; left out: the newest.")]
+from trainer.contract.settings.kinds import Kind
+
+KINDS = get_args(Kind)
+
+
+def beginning(incomplete: str, words: Iterable[str]) -> list[str]:
+    """Those of `words` that a shell may complete `incomplete` to."""
+    return [one for one in words if one.startswith(incomplete)]
+
+
+def kinds(incomplete: str) -> list[str]:
+    """What can be taught, as a shell may complete `incomplete` to it."""
+    return beginning(incomplete, KINDS)
+
+
+def runs(incomplete: str) -> list[str]:
+    """The names of the runs that a shell may complete `incomplete` to."""
+    from loratui.runs.find import RUNS, find_runs
+
+    return beginning(incomplete, (one.run.path.name for one in find_runs(RUNS)))
+
+
+def presets(incomplete: str) -> list[str]:
+    """The presets that a shell may complete `incomplete` to, one's own too."""
+    from loratui.settings.own_presets import found_presets
+    from loratui.settings.shipped_presets import load_presets
+
+    return beginning(incomplete, (one.name for one in (*found_presets().presets, *load_presets())))
+
+
+RunArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="[RUN]", help="Folder or name; left out: the newest.", autocompletion=runs),
+]
 DatasetArgument = Annotated[Path, typer.Argument(metavar="DATASET", help="A folder of pictures.")]
 SourceArgument = Annotated[str, typer.Argument(metavar="DATASET", help="A folder of pictures, or a data set.")]
 ColumnOption = Annotated[str | None, typer.Option("--caption-column", help="Column of the captions.")]
+
+KindOption = Annotated[
+    str | None,
+    typer.Option("--kind", metavar="|".join(KINDS), help="What is taught.", autocompletion=kinds),
+]
+PresetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--preset",
+        metavar="NAME",
+        help="As 'loratui preset list' names it.",
+        autocompletion=presets,
+    ),
+]
+SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting.")]
+
+
+def chosen_preset(kind: str | None, name: str | None) -> str:
+    """The preset that --kind and --preset come to. Raises AnswersError."""
+    from loratui.settings.answers import DEFAULT_PRESET
+    from loratui.settings.presets import preset, preset_for
+
+    taught = checked("--kind", "kind", kind) if kind else ""
+    if name:
+        return preset(name).name
+    return preset_for(taught).name if taught else DEFAULT_PRESET
 
 
 def checked(flag: str, key: str, value: Any) -> Any:

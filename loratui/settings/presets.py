@@ -7,6 +7,16 @@ from loratui.settings.problems import AnswersError, meant
 from loratui.settings.shipped_presets import Preset, load_presets, with_variant
 
 
+def suits(one: Preset, kind: str) -> bool:
+    """Whether a preset is offered for `kind`: those of the demo and of other trainers are for who asks for them."""
+    return one.kind == kind and one.name not in ("demo", "cog")
+
+
+def preset_for(kind: str) -> Preset:
+    """The shipped preset that is offered first for `kind`."""
+    return next(one for one in load_presets() if suits(one, kind))
+
+
 def preset(name: str) -> Preset:
     """The preset called `name`, or "name/variant", shipped or one's own.
 

@@ -14,6 +14,7 @@ from loratui.settings.answers import counted_images
 from loratui.settings.checks import effective, shown
 from loratui.settings.draft import Draft
 from loratui.settings.own_presets import found_presets
+from loratui.settings.presets import suits
 from loratui.settings.shipped_presets import Preset, load_presets, with_variant
 from loratui.terminal.text import plural, safe_text
 from trainer.contract.settings.arithmetic import views_per_image
@@ -64,7 +65,7 @@ Presets of your own stand first; p in the settings keeps one.
             presets.add_option(Option(Content.styled("shipped with loratui", "$muted"), disabled=True))
         first = presets.option_count
         for one in sorted(load_presets(), key=lambda one: (one.name == "demo", one.kind != kind, one.name == "cog")):
-            self._offer(one, one.kind == kind and one.name not in ("demo", "cog"))
+            self._offer(one, suits(one, kind))
         presets.highlighted = presets.get_option_index(self.draft.preset) if self.draft.preset in self._known else first
         presets.focus()
         if own.troubles:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -28,6 +27,7 @@ from loratui.screens.wizard.plan_words import (
 from loratui.screens.wizard.scan import ScanFailed, Scanned, ScanningStep, ScanProgressed
 from loratui.screens.wizard.ways_out import WaysOut
 from loratui.settings.checks import answers_of, problems
+from loratui.settings.names import run_name
 from loratui.settings.problems import AnswersError
 from loratui.terminal.text import plural, safe_text
 
@@ -66,7 +66,7 @@ the end does the same without a screen.
     def compose_body(self) -> ComposeResult:
         """Two fields, the plan."""
         for field, label, value, hint in (
-            ("name", "name", str(self.draft.values.get("name") or suggested_name(self)), "letters, digits, - and _"),
+            ("name", "name", str(self.draft.values.get("name") or self.suggested_name), "letters, digits, - and _"),
             ("out", "folder", self.draft.out, "./runs/DATE-TIME-NAME"),
         ):
             with Horizontal(classes="row"):
@@ -93,6 +93,11 @@ the end does the same without a screen.
         self.ask_hub()
         self.look_around(self.draft)
         self.check()
+
+    @property
+    def suggested_name(self) -> str:
+        """A name from the class word or the folder."""
+        return run_name(str(self.draft.get("dataset.class_word")), self.draft.folder.name)
 
     def check(self) -> None:
         """Plan with the last check of the pictures, or check them anew where the settings ask for it."""
@@ -283,13 +288,3 @@ the end does the same without a screen.
 
         assert self._resolved is not None and self._report is not None
         return in_folder(self._resolved, answers_of(self.draft), self._report.folder)
-
-
-def suggested_name(screen: ScanningStep) -> str:
-    """A name from the class word or the folder: what a file name may hold of it."""
-    draft = screen.draft
-    for words in (draft.get("dataset.class_word"), draft.folder.name):
-        slug = re.sub(r"[^A-Za-z0-9_-]+", "-", str(words)).strip("-_")[:40]
-        if slug:
-            return slug
-    return "lora"

@@ -8,13 +8,14 @@ import os
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import field_validator, model_validator
 
 from trainer.contract.documents.files import read_toml
 from trainer.contract.settings.exported_files import Export
 from trainer.contract.settings.fields import Section, Setting, declared_settings, setting
+from trainer.contract.settings.kinds import Kind
 from trainer.contract.settings.model import SDXL, Model
 from trainer.contract.settings.optimizers import AdamW, Prodigy
 from trainer.contract.settings.sections import (
@@ -31,7 +32,6 @@ from trainer.contract.settings.triggers import file_word, holds_word, sharing_fi
 SDXL_VAE = "madebyollin/sdxl-vae-fp16-fix"
 SMALL = "sdxl-small"  # the trained small SDXL that ships with the package
 
-Kind = Literal["face", "object", "character-style", "style", "one-picture"]
 DEVICES = re.compile(r"(?i)con|prn|aux|nul|com\d|lpt\d")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 

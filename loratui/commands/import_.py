@@ -1,0 +1,49 @@
+"""`loratui import`: the settings of kohya, OneTrainer or diffusers' script as an answer file, and what is left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from loratui.commands.init import ANSWERS, IntoOption, ReplaceOption, TriggerOption, next_words, write_new
+from loratui.commands.options import KindOption, PresetOption, checked_trigger, chosen_preset
+from loratui.terminal.text import plural, safe_text
+
+
+def import_(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="kohya's, OneTrainer's or a command line.")],
+    pictures: Annotated[str, typer.Option("--pictures", metavar="FOLDER", help="Where the pictures are here.")] = "",
+    kind: KindOption = None,
+    preset: PresetOption = None,
+    trigger: TriggerOption = None,
+    into: IntoOption = ANSWERS,
+    replace: ReplaceOption = False,
+) -> None:
+    """Take over the settings of kohya (TOML, JSON), OneTrainer (JSON) or diffusers' advanced script (its command)."""
+    from loratui.settings.other_trainers.files import shown_value
+    from loratui.settings.other_trainers.imported import import_settings
+    from loratui.settings.presets import preset as find
+
+    chosen = chosen_preset(kind, preset)
+    given = {"dataset.trigger": checked_trigger(trigger)} if trigger else {}
+    if kind and kind != find(chosen).kind:
+        given["kind"] = kind
+    found, answers = import_settings(files, chosen, pictures, given)
+    lines = [f"settings of {found.trainer}, on top of the preset '{chosen}'"]
+    own = {key: name for key, name in found.taken.items() if name and key in found.values}
+    rest = [key for key in found.values if key not in own]
+    wide = max((len(f"{key} = {shown_value(found.values[key])}") for key in found.values), default=0)
+    for title, keys in ((plural(len(own), "setting") + " taken over", own), ("as it is there, unsaid", rest)):
+        lines += ["", f"{title}:"] if keys else []
+        for key in (one for one in found.values if one in keys):
+            lines.append(
+                f"  {f'{key} = {shown_value(found.values[key])}':<{min(wide, 48)}}  {own.get(key, '')}".rstrip()
+            )
+    if found.left:
+        lines += ["", f"without a counterpart, left out: {len(found.left)}"]
+        lines += [f"  {safe_text(name, 60)}: {safe_text(why, 200)}" for name, why in found.left.items()]
+    lines += ["", *(f"! {safe_text(note, 300)}" for note in found.notes)] if found.notes else []
+    write_new(into, answers, replace)
+    print("\n".join([*lines, "", next_words(into)]))

@@ -1,0 +1,81 @@
+"""`loratui init`: an answer file for a folder of pictures, to be edited and run; nothing is looked at or started."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from loratui.commands.options import (
+    KindOption,
+    PresetOption,
+    SetOption,
+    SourceArgument,
+    checked_trigger,
+    chosen_preset,
+)
+from loratui.errors import Refusal
+from loratui.terminal.text import shell_path, show_path
+
+if TYPE_CHECKING:
+    from loratui.settings.answers import Answers
+
+IntoOption = Annotated[Path, typer.Option("--into", metavar="FILE.toml", help="The answer file to write.")]
+ReplaceOption = Annotated[bool, typer.Option("--replace", help="Write over a file that is there.")]
+TriggerOption = Annotated[str | None, typer.Option("--trigger", help="The word that stands for it in captions.")]
+ANSWERS = Path("answers.toml")
+
+
+def init(
+    dataset: SourceArgument,
+    kind: KindOption = None,
+    preset: PresetOption = None,
+    trigger: TriggerOption = None,
+    class_word: Annotated[str | None, typer.Option("--class-word", help="What it is: dog, woman, backpack.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="The run's name and its files'.")] = None,
+    set_: SetOption = None,
+    into: IntoOption = ANSWERS,
+    replace: ReplaceOption = False,
+) -> None:
+    """Write an answer file for a folder of pictures; a folder called "10_ohwx woman" says repeats, trigger, class."""
+    from loratui.settings.answers import Answers, check_answers
+    from loratui.settings.names import run_name
+    from loratui.settings.other_trainers.kohya import taught_by_folder
+    from loratui.settings.presets import preset as find
+
+    chosen = chosen_preset(kind, preset)
+    folder = Path(dataset.rstrip("/") or dataset).expanduser()
+    values = {"dataset.path": dataset, **taught_by_folder(folder.absolute().name)}
+    given = {"dataset.trigger": checked_trigger(trigger), "dataset.class_word": class_word}
+    values |= {key: value for key, value in given.items() if value}
+    if kind and kind != find(chosen).kind:
+        values["kind"] = kind
+    values["name"] = name or run_name(str(values.get("dataset.class_word", "")), folder.absolute().name)
+    if set_:
+        from loratui.commands.replay import overrides_of
+
+        values |= overrides_of(set_)
+    answers = Answers(str(values.pop("preset", chosen)), values, source="")
+    check_answers(answers)
+    write_new(into, answers, replace)
+    print(next_words(into))
+
+
+def write_new(into: Path, answers: Answers, replace: bool) -> None:
+    """Write the answer file. Raises Refusal where one is there already, or it cannot be written."""
+    from loratui.settings.answers import write_answers
+
+    path = into.expanduser()
+    if path.exists() and not replace:
+        raise Refusal(f"{show_path(path)} is there already; name another with --into, or add --replace")
+    try:
+        write_answers(path, answers)
+    except OSError as error:
+        raise Refusal(f"{show_path(path)} cannot be written: {error.strerror}") from None
+
+
+def next_words(into: Path) -> str:
+    """What was written, and what to do with it."""
+    path = shell_path(into)
+    return f"written: {show_path(into)}\nsee what it would do: loratui plan {path}\nrun it: loratui replay {path}"

@@ -1,0 +1,1 @@
+"""What other trainers call the settings of loratui: kohya, OneTrainer and diffusers' script, and their files read."""

@@ -1,0 +1,180 @@
+"""The settings of OneTrainer's configuration (JSON): the names and defaults of its TrainConfig and ConceptConfig.
+
+Nested names are written with dots; those of its first versions, which were flat, stand beside them.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Any
+
+from loratui.settings.other_trainers.counterparts import OtherTrainer, none, number, one_of, same, square, truth, whole
+
+PRECISIONS = {"float_16": "fp16", "bfloat_16": "bf16", "float_32": "fp32", "tfloat_32": "fp32"}
+OPTIMIZERS = {"adamw": "adamw", "adamw_8bit": "adamw-8bit", "prodigy": "prodigy"}
+SCHEDULES = {
+    "constant": "constant",
+    "linear": "linear",
+    "cosine": "cosine",
+    "cosine_with_hard_restarts": "cosine-with-restarts",
+}
+TARGETS = {"attn-only": "attention", "attn-mlp": "all-linear", "full": "all-linear"}
+
+
+def settle(values: dict[str, Any]) -> list[str]:
+    """What several settings of OneTrainer come to together."""
+    notes = []
+    trained = values.pop("te1", False) or values.pop("te2", False)
+    embeddings = values.setdefault("pivotal.enabled", False)
+    if embeddings and trained:
+        notes.append("text_encoder.train: it stands in place of pivotal tuning here, and new tokens are trained")
+    values["text_encoder_lora.enabled"] = bool(trained and not embeddings)
+    if not values["text_encoder_lora.enabled"]:
+        values.pop("train.text_encoder_learning_rate", None)
+    gamma = values.pop("gamma", 5.0)
+    values["train.min_snr_gamma"] = gamma if values.pop("weighing", "") == "min-snr" else 0.0
+    for name in ("sample", "checkpoint"):
+        every, unit = values.pop(f"{name}_every", 0), values.pop(f"{name}_unit", "")
+        if unit == "step":
+            values[f"train.{name}_every"] = whole(every)
+        elif unit == "epoch":
+            values[f"{name}_epochs"] = every
+        elif unit not in ("", "never"):
+            notes.append(f"{name} every {every:g} {unit}s: steps are counted here, train.{name}_every")
+    table = "prodigy" if values.get("train.optimizer") == "prodigy" else "adamw"
+    for name in ("beta1", "beta2"):
+        if name in values:
+            values[f"{table}.{name}"] = values.pop(name)
+    if "train.weight_decay" in values:
+        values.setdefault("train.embedding_weight_decay", values["train.weight_decay"])
+    return notes
+
+
+def _name(value: Any) -> str:
+    path = PureWindowsPath(str(value)) if "\\" in str(value) else PurePosixPath(str(value))
+    return path.stem
+
+
+def _weighing(value: Any) -> str:
+    return one_of({"constant": "", "min_snr_gamma": "min-snr"}, "of weights for the loss there is min-SNR")(value)
+
+
+def _unit(value: Any) -> str:
+    return str(value).lower()
+
+
+ONETRAINER = OtherTrainer(
+    "OneTrainer",
+    (
+        same("base_model_name", "model.base"),
+        same("vae.model_name vae_model_name", "model.vae"),
+        same("force_v_prediction", "model.prediction", "", lambda on: "v_prediction" if truth(on) else "auto"),
+        same(
+            "rescale_noise_scheduler_to_zero_terminal_snr",
+            "model.zero_snr",
+            "",
+            lambda on: "on" if truth(on) else "auto",
+        ),
+        same("text_encoder_layer_skip text_encoder_2_layer_skip", "model.clip_skip"),
+        same("output_model_destination", "name", "the file's name", _name),
+        same("output_dtype", "export.precision", "", one_of(PRECISIONS)),
+        same("bundle_additional_embeddings", "export.bundle_embeddings"),
+        same("concepts.path", "dataset.path", "of the first concept that is on"),
+        same("concepts.balancing concepts.repeats", "dataset.repeats"),
+        same("concepts.image.enable_random_flip", "dataset.flip"),
+        same("aspect_ratio_bucketing", "dataset.buckets"),
+        same("resolution", "train.resolution", "one side", square),
+        same("lora_rank", "train.rank"),
+        same("lora_alpha", "train.alpha"),
+        same("lora_decompose", "train.dora"),
+        same("lora_decompose_output_axis", "train.dora_axis", "", lambda on: "output" if truth(on) else "input"),
+        same("dropout_probability", "train.dropout"),
+        same("layer_filter_preset lora_layer_preset", "train.targets", "full: without convolutions", one_of(TARGETS)),
+        same("peft_type", "train.targets", "", one_of({"lora": "all-linear"}, "LoRA and DoRA are trained"), "peft"),
+        same("optimizer.optimizer optimizer", "train.optimizer", "", one_of(OPTIMIZERS)),
+        same("optimizer.weight_decay weight_decay", "train.weight_decay"),
+        same("optimizer.beta1", "prodigy.beta1", "of the optimizer", number, "beta1"),
+        same("optimizer.beta2", "prodigy.beta2", "of the optimizer", number, "beta2"),
+        same("optimizer.beta3", "prodigy.beta3"),
+        same("optimizer.d0", "prodigy.d0"),
+        same("optimizer.d_coef", "prodigy.d_coef"),
+        same("optimizer.growth_rate", "prodigy.growth_rate"),
+        same("optimizer.slice_p", "prodigy.slice_p"),
+        same("optimizer.decouple", "prodigy.decouple"),
+        same("optimizer.use_bias_correction", "prodigy.bias_correction"),
+        same("optimizer.safeguard_warmup", "prodigy.safeguard_warmup"),
+        same("optimizer.eps", "adamw.epsilon"),
+        same("learning_rate", "train.learning_rate"),
+        same("unet.learning_rate unet_learning_rate", "train.learning_rate"),
+        same("embedding_learning_rate", "train.embedding_learning_rate"),
+        same("text_encoder.learning_rate text_encoder_learning_rate", "train.text_encoder_learning_rate"),
+        same("text_encoder.train train_text_encoder", "text_encoder_lora.enabled", "", truth, "te1"),
+        same("text_encoder_2.train train_text_encoder_2", "text_encoder_lora.enabled", "", truth, "te2"),
+        same("additional_embeddings.train", "pivotal.enabled"),
+        same("additional_embeddings.placeholder", "dataset.trigger"),
+        same("additional_embeddings.token_count", "pivotal.tokens"),
+        same(
+            "additional_embeddings.initial_embedding_text",
+            "pivotal.init_words",
+            "",
+            lambda one: "" if one == "*" else one,
+        ),
+        same("learning_rate_scheduler", "train.schedule", "", one_of(SCHEDULES)),
+        same("learning_rate_warmup_steps", "train.warmup_steps", "", number, "warmup"),
+        same("learning_rate_cycles", "train.schedule_cycles"),
+        same("epochs", "train.steps", "epochs x pictures x repeats / batch", number, "epochs"),
+        same("batch_size", "train.batch"),
+        same("gradient_accumulation_steps", "train.accumulation"),
+        same(
+            "gradient_checkpointing",
+            "train.gradient_checkpointing",
+            "",
+            lambda one: str(one).upper() not in ("OFF", "FALSE"),
+        ),
+        same("unet.gradient_checkpointing", "train.gradient_checkpointing"),
+        same("train_dtype", "train.precision", "", one_of(PRECISIONS)),
+        same("clip_grad_norm", "train.max_grad_norm"),
+        same("loss_weight_fn", "train.min_snr_gamma", "MIN_SNR_GAMMA", _weighing, "weighing"),
+        same("loss_weight_strength min_snr_gamma", "train.min_snr_gamma", "with MIN_SNR_GAMMA", number, "gamma"),
+        same("offset_noise_weight", "train.noise_offset"),
+        same("sample_after", "train.sample_every", "in steps", number, "sample_every"),
+        same("sample_after_unit", "train.sample_every", "STEP, EPOCH", _unit, "sample_unit"),
+        same("save_every save_after", "train.checkpoint_every", "in steps", number, "checkpoint_every"),
+        same("save_every_unit save_after_unit", "train.checkpoint_every", "STEP, EPOCH", _unit, "checkpoint_unit"),
+        none("training_method", "a LoRA is what is trained", "LORA"),
+        none("model_type", "SDXL is what is trained", "STABLE_DIFFUSION_XL_10_BASE"),
+        none("ema ema_decay", "no average of the weights is kept", "OFF", 0.999),
+        none("masked_training unmasked_probability unmasked_weight", "masks are not read", 0.1),
+        none("perturbation_noise_weight generalized_offset_noise", "of noise there is only noise_offset"),
+        none("timestep_distribution noising_weight noising_bias", "all timesteps are trained alike", "UNIFORM"),
+        none("min_noising_strength max_noising_strength timestep_shift", "all timesteps are trained alike", 1.0, 1),
+        none("mae_strength log_cosh_strength huber_strength", "the loss is the mean squared error"),
+        none("learning_rate_scaler learning_rate_min_factor", "rates are taken as they are written", "NONE"),
+        none("preserve_embedding_norm", "new tokens keep the spread of the old ones"),
+        none("layer_filter lora_layers", "train.blocks chooses whole blocks"),
+        none("concept_file_name", "the concepts lie in a file of their own: --pictures FOLDER"),
+        none(
+            "sample_definition_file_name samples",
+            "the prompts lie in a file of their own; copy them into sample.prompts",
+        ),
+        none(
+            "concepts.text.enable_tag_shuffling concepts.text.tag_dropout_enable",
+            "captions are trained as they are written",
+        ),
+        none("concepts.include_subdirectories", "sub-folders are not searched"),
+        none("concepts.loss_weight", "pictures weigh alike", 1.0, 1),
+    ),
+    {"train.rank": 16, "train.alpha": 1.0, "dataset.buckets": True, "train.targets": "all-linear", "warmup": 200.0},
+    settle,
+    "debug_mode debug_dir workspace_dir cache_dir tensorboard tensorboard_expose tensorboard_always_on "
+    "tensorboard_port extra_model_name weight_dtype text_encoder_weight_dtype text_encoder_2_weight_dtype "
+    "unet_weight_dtype vae_weight_dtype lora_weight_dtype embedding_weight_dtype output_model_format "
+    "latent_caching image_caching text_caching latent_caching_epochs clear_cache_before_training "
+    "ema_update_step_interval train_device temp_device attention_mechanism sample_image_format backup_after "
+    "backup_after_unit backup_before_save rolling_backup rolling_backup_count train_unet train_unet_epochs "
+    "train_text_encoder_epochs train_text_encoder_2_epochs fallback_train_dtype enable_autocast_cache "
+    "dataloader_threads caching_threads prefetch_next_batch mse_strength vb_loss_strength loss_scaler "
+    "token_count initial_embedding_text circular_mask_generation concepts.enabled concepts.name concepts.seed "
+    "lora_decompose_norm_epsilon "
+    "save_filename_prefix",
+)
