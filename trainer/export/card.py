@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from trainer.contract.basemodel.inspect import NotSDXL, loss_of
 from trainer.contract.basemodel.loss import Loss
@@ -16,6 +15,7 @@ from trainer.contract.run.exports import (
     base_name,
     dora_readers,
     embedding_names,
+    public_place,
 )
 from trainer.contract.run.interface_prompts import (
     a1111_prompt,
@@ -172,12 +172,7 @@ def _settings(config: TrainConfig, images: int, step: int) -> str:
             "base model",
             {SDXL: SDXL, SMALL: "loratui's small SDXL (sdxl-small)"}.get(config.model.base, base_name(config)),
         ),
-        (
-            "VAE",
-            Path(vae_source(config.model)).name
-            if vae_source(config.model).startswith(("/", "~"))
-            else vae_source(config.model) or "the base model's",
-        ),
+        ("VAE", public_place(vae)[0] if (vae := vae_source(config.model)) else "the base model's"),
         *((("base model predicts", loss.words),) if (loss := _loss(config)) is not None else ()),
         ("pictures", str(images)),
         ("steps", f"{step} of {train.steps}"),

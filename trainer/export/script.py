@@ -9,7 +9,7 @@ from trainer.contract.basemodel.hub_cache import cached_vae
 from trainer.contract.basemodel.inspect import NotSDXL, base_of, loss_of, small_model
 from trainer.contract.basemodel.names import is_hub_id
 from trainer.contract.basemodel.weights import part_weights
-from trainer.contract.run.exports import DIFFUSERS, base_name, embedding_names
+from trainer.contract.run.exports import DIFFUSERS, base_name, embedding_names, public_place
 from trainer.contract.settings.config import SMALL, TrainConfig, vae_source
 from trainer.contract.settings.prompts import sample_pictures, sample_prompts
 from trainer.export.quoting import python
@@ -109,11 +109,11 @@ def _loading(config: TrainConfig) -> tuple[list[str], str]:
     if own_vae:
         classes.insert(0, "AutoencoderKL")
         here = Path(own_vae).expanduser()
-        shown = here.name if here.exists() else own_vae
+        shown, revision = public_place(own_vae, config.model.vae_revision)
         folder = cached_vae(own_vae, config.model.vae_revision) if is_hub_id(own_vae) else here
         way = "single_file" if here.is_file() else "pretrained"
         variant = "" if here.is_file() else _variant(config, folder, "")
-        pin = _pin(own_vae, config.model.vae_revision)
+        pin = _pin(shown, revision)
         lines.append(f"vae = AutoencoderKL.from_{way}({python(shown)}, {half}{variant}{pin})")
     vae = "vae=vae, " if own_vae else ""
     if base_name(config).endswith(".safetensors"):
@@ -124,7 +124,7 @@ def _loading(config: TrainConfig) -> tuple[list[str], str]:
         except NotSDXL:
             folder = None
         unet = folder / "unet" if folder is not None else None
-        pin = _pin(config.model.base, config.model.revision)
+        pin = _pin(*public_place(config.model.base, config.model.revision))
         loaded = f"from_pretrained(base, {vae}{half}{_variant(config, unet, 'unet')}{pin})"
         lines.append(f"pipe = StableDiffusionXLPipeline.{loaded}")
     if scheduler := _scheduler(config):
@@ -140,7 +140,7 @@ def _loading(config: TrainConfig) -> tuple[list[str], str]:
     if is_small(config):
         imports.append("from trainer.contract.basemodel.inspect import small_model")
         base = "base = str(small_model())  # it ships with loratui"
-    elif not is_hub_id(config.model.base):
+    elif not is_hub_id(base_name(config)):
         base += "  # what the run was given on its own disk: put the path here"
     return imports, "\n".join([base, *lines])
 

@@ -51,8 +51,9 @@ def test_the_front_matter_holds_base_licence_and_pictures_with_their_prompts(
 def test_of_another_base_model_no_licence_is_claimed_and_no_folder_is_told(
     settings: Callable[..., TrainConfig],
 ) -> None:
-    found = front(model_card(settings(), 5, 6, []))
+    found = front(model_card(settings(model__base="/data/my-xl"), 5, 6, []))
     assert not {"license", "base_model", "widget"} & set(found)
+    assert front(model_card(settings(), 5, 6, []))["base_model"] == "owner/name"  # its folder is one of the hub's cache
     assert "license" not in front(model_card(settings(model__base="someone/other-xl"), 5, 6, []))
 
 

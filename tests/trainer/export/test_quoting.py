@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from safetensors import safe_open
 
 from tests.trainer.export.test_card import script_of
-from trainer.contract.run.exports import base_name
+from trainer.contract.run.exports import base_name, public_place
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.prompts import sample_pictures
 from trainer.export.card import model_card
@@ -169,3 +169,13 @@ def test_a_base_folder_named_like_code_is_a_name(
     (base,) = (one.value for one in assigned if ast.unparse(one.targets[0]) == "base")
     assert isinstance(base, ast.Constant) and base.value == name
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", card)
+
+
+@pytest.mark.parametrize("prefix", ["", "/home/ann/.cache/huggingface/hub/", "~/hub/"])
+def test_a_model_of_the_hubs_cache_is_called_by_its_name_and_pinned_to_its_commit(prefix: str) -> None:
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    place = f"{prefix}models--some-one--an-XL_v2.0/snapshots/{commit}"
+    assert public_place(place if prefix else f"./{place}") == ("some-one/an-XL_v2.0", commit)
+    assert public_place(f"{prefix}models--x/snapshots/{commit}")[0] != "x"
+    assert public_place("some-one/an-XL", "v2") == ("some-one/an-XL", "v2")
+    assert public_place("/data/my model.safetensors", "v2") == ("my model.safetensors", "")

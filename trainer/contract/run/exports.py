@@ -12,6 +12,8 @@ from trainer.contract.run.interface_prompts import a1111_prompt, comfyui_prompt,
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.triggers import file_word, split_triggers
 
+# a revision of a model in the cache of huggingface_hub
+SNAPSHOT = re.compile(r"(?:^|/)models--(?P<owner>[^/]+?)--(?P<name>[^/]+)/snapshots/(?P<commit>[0-9a-f]{40})$")
 # in a folder of its own, where ComfyUI does not find it: it would load half of it without a word
 DIFFUSERS = "diffusers/pytorch_lora_weights.safetensors"
 OLD_DIFFUSERS = "pytorch_lora_weights.safetensors"  # where it lay before
@@ -199,11 +201,20 @@ def _words(config: TrainConfig) -> dict[str, str]:
 
 
 def base_name(config: TrainConfig) -> str:
-    """The base model as others may read it: a hub id, or the last part of a local folder."""
-    base = config.model.base
-    if Path(base).expanduser().is_dir() or base.startswith(("/", "~", ".")):
-        return Path(base).name
-    return base
+    """The base model as others may read it: a hub id, also of a folder in a hub's cache; else a path's last part."""
+    return public_place(config.model.base)[0]
+
+
+def public_place(place: str, revision: str = "") -> tuple[str, str]:
+    """A model of the hub or of this disk as others may read it, and its `revision`: the commit in a hub's cache.
+
+    A path is its last part, of which nothing more is known.
+    """
+    if not Path(place).expanduser().exists() and not place.startswith(("/", "~", ".")):
+        return place, revision
+    if found := SNAPSHOT.search(Path(place).as_posix()):
+        return f"{found['owner']}/{found['name']}", found["commit"]
+    return Path(place).name, ""
 
 
 def dora_readers(axis: str) -> str:
