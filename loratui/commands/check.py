@@ -1,4 +1,4 @@
-"""`loratui check`: the dataset doctor without a screen, as a table, as JSON, and as a contact sheet."""
+"""`loratui check`: the dataset doctor without a screen, as lines, as JSON, and as a contact sheet."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ def check(
             help="Look into them too, though a run does not. Left out: with --json, or if all pictures are there."
         ),
     ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Name each picture, and what can be done.")] = False,
     contact_sheet: Annotated[
         Path | None, typer.Option("--contact-sheet", metavar="FILE.png", help="All pictures on one, with findings.")
     ] = None,
@@ -44,7 +45,7 @@ def check(
     settings = replace(settings, subset=subset or settings.subset, split=split or settings.split)
     folder = _folder(dataset, settings)
     below = (json or not _has_pictures(folder)) if subfolders is None else subfolders
-    raise typer.Exit(run_check(folder, replace(settings, subfolders=below), json, contact_sheet))
+    raise typer.Exit(run_check(folder, replace(settings, subfolders=below), json, contact_sheet, every))
 
 
 def _folder(source: str, settings: ScanSettings) -> Path:
@@ -58,8 +59,11 @@ def _folder(source: str, settings: ScanSettings) -> Path:
         raise Refusal(safe_text(error), exits.DATASET) from None
 
 
-def run_check(folder: Path, settings: ScanSettings, as_json: bool, sheet: Path | None = None) -> int:
+def run_check(
+    folder: Path, settings: ScanSettings, as_json: bool, sheet: Path | None = None, names: bool = False
+) -> int:
     """Print the report; the exit code says whether something stops a run. Raises Refusal."""
+    from loratui.curation.lines import run_outcome
     from loratui.curation.scan import scan
     from loratui.terminal.ticker import Ticker
     from trainer.contract.pictures.folder import NoDataset
@@ -78,16 +82,8 @@ def run_check(folder: Path, settings: ScanSettings, as_json: bool, sheet: Path |
         raise Refusal(safe_text(error), exits.DATASET) from None
     except KeyboardInterrupt:
         raise typer.Exit(exits.STOPPED) from None
-    _print(report, as_json)
-    return exits.DONE if _would_run(report) else exits.DATASET
-
-
-def _would_run(report: Report) -> bool:
-    """Whether a run with this folder starts: it does not search sub-folders, whatever was looked at here."""
-    from loratui.curation.report import outcome
-
-    names = [*(one.name for one in report.pictures), *(one.file for one in report.findings)]
-    return outcome(report, [one for one in names if "/" in one]).ready
+    _print(report, as_json, names)
+    return exits.DONE if run_outcome(report).ready else exits.DATASET
 
 
 def _has_pictures(folder: Path) -> bool:
@@ -120,12 +116,12 @@ def _draw(report: Report, sheet: Path, counted: Callable[[str, int, int, str], N
     write_contact_sheet(report, sheet, lambda done, total, name: counted("drawing", done, total, name))
 
 
-def _print(report: Report, as_json: bool) -> None:
+def _print(report: Report, as_json: bool, names: bool) -> None:
     if as_json:
         from loratui.curation.as_json import report_json
 
         print(report_json(report))
         return
-    from loratui.commands.table import print_report
+    from loratui.commands.findings import print_report
 
-    print_report(report, sys.stdout)
+    print_report(report, sys.stdout, names=names)

@@ -12,6 +12,7 @@ from typing import Any
 from loratui.basemodels.facts import ask_missing
 from loratui.commands.follow import follow
 from loratui.curation.checks.whole_set import with_views
+from loratui.curation.groups import grouped
 from loratui.curation.lines import refusal_lines
 from loratui.curation.report import Outcome, Report, outcome
 from loratui.curation.scan import ScanSettings, scan
@@ -178,7 +179,7 @@ def refuse_if_needed(ready: PreparedRun) -> None:
     if ready.plan.errors:
         raise Refusal(list(ready.plan.errors))
     if not ready.outcome.ready:
-        count = len(ready.outcome.blocking) + len(ready.outcome.unaccepted)
+        count = len(grouped(ready.outcome.to_decide))
         head = f"{show_path(ready.report.folder)}: {plural(count, 'finding')} to decide before training:"
         raise Refusal([head, *refusal_lines(ready.outcome, *_decided(ready.resolved))], exits.DATASET)
 

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loratui.curation.groups import GLYPHS, grouped
 from loratui.curation.report import PictureReport, Report
 from loratui.errors import Refusal
-from loratui.terminal.text import plural, safe_text, show_path
+from loratui.terminal.text import plural, safe_text, show_path, speakable
 from trainer.contract.entries import write_atomic
 from trainer.contract.pictures.flatten import upright
 from trainer.contract.pictures.inside import open_inside
@@ -24,7 +25,6 @@ CODES = 4  # at most so many lines of codes below a picture
 MOST = 400  # pictures; beyond, a sheet is no overview
 MADE_BY = "loratui contact sheet"  # in the PNG: only such a file is ever replaced
 COLOURS = {"block": "#c0392b", "warn": "#d79a1f", "hint": "#5b8db8", None: "#9aa3ad"}
-WORDS = {"block": "x", "warn": "!", "hint": "-"}  # never colour alone
 PAPER, INK, PALE = "#f7f6f2", "#22262e", "#6b7280"
 
 Progress = Callable[[int, int, str], None]
@@ -84,7 +84,9 @@ def _heading(report: Report) -> str:
 def _tile(sheet: Image, draw: Any, one: PictureReport, corner: tuple[int, int]) -> None:
     left, top = corner
     side = TILE + 2 * FRAME
-    draw.rectangle((left, top, left + side - 1, top + side - 1), outline=COLOURS[one.worst], width=FRAME - 2)
+    groups = grouped(one.findings)
+    frame = COLOURS[groups[0].severity if groups else None]
+    draw.rectangle((left, top, left + side - 1, top + side - 1), outline=frame, width=FRAME - 2)
     small = _small(one)
     if small is None:
         _text(draw, (left + 2 * FRAME, top + side // 2), "cannot be shown", PALE)
@@ -96,10 +98,10 @@ def _tile(sheet: Image, draw: Any, one: PictureReport, corner: tuple[int, int]) 
     found = f"{len(one.findings)} found" if one.findings else "nothing found"
     _text(draw, (left, below + LINE), "   ".join(part for part in (size, found) if part), PALE)
     for line, finding in enumerate(one.findings[:CODES]):
-        said = f"{WORDS[finding.severity]} {finding.code}"
+        said = f"{speakable(GLYPHS[finding.shown], 'latin-1')} {finding.code}"  # never colour alone
         if line == CODES - 1 and len(one.findings) > CODES:
             said = f"and {len(one.findings) - CODES + 1} more"
-        _text(draw, (left, below + (line + 2) * LINE), said, COLOURS[finding.severity])
+        _text(draw, (left, below + (line + 2) * LINE), said, COLOURS[finding.shown])
 
 
 def _text(draw: Any, corner: tuple[int, int], words: str, colour: str, room: int = TILE + FRAME) -> None:

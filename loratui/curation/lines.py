@@ -1,19 +1,46 @@
-"""The report as lines of text, and the lines to paste into an answer file."""
+"""The report as lines of text, the verdict first, and the lines to paste into an answer file."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 
-from loratui.curation.report import Finding, Outcome, Report
+from loratui.curation.groups import GLYPHS, FindingGroup, accept_keys, grouped
+from loratui.curation.report import Outcome, Report, outcome
 from loratui.terminal.text import plural, safe_text, show_path
 
-MARKS = {"block": "x BLOCK", "warn": "! warn ", "hint": "- hint "}
+WIDTH = 80  # cells of a line that is wrapped, where nobody says how wide the terminal is
 
 
-def report_lines(report: Report) -> list[str]:
-    """Every finding with its remedy, then the count."""
-    lines = [head_line(report), *(finding_line(one) for one in report.all_findings)]
-    return [*lines, *report.summary, count_line(report), *not_checked_lines(report)]
+def report_lines(report: Report, width: int = WIDTH, names: bool = False) -> list[str]:
+    """Verdict, one line a kind of finding, cut at `width`, the set in words; with `names` all that is known of each."""
+    groups = grouped(report.all_findings)
+    lines = [verdict_line(report), head_line(report), ""]
+    for one in groups:
+        lines += group_lines(one, width, names) if names else [safe_text(group_lines(one, 1000)[0], width)]
+    more = [part for line in (*report.summary, *not_checked_lines(report)) for part in _wrapped(line, width)]
+    return [*lines, *([""] if groups else []), *more]
+
+
+def verdict_line(report: Report) -> str:
+    """Whether a run on the folder starts: it does not search sub-folders, whatever was looked at here."""
+    result = run_outcome(report)
+    block = len([one for one in grouped(result.to_decide) if one.severity == "block"])
+    warn = len(grouped(result.to_decide)) - block
+    hints = sum(one.severity == "hint" for one in grouped(report.all_findings))
+    rest = f"; {plural(hints, 'hint')}" if hints else ""
+    if block:
+        asked = f", {plural(warn, 'warning')} to decide" if warn else ""
+        return f"{GLYPHS['block']} A run would not start: {plural(block, 'finding')} in the way{asked}{rest}."
+    if warn:
+        return f"{GLYPHS['warn']} A run would not start yet: {plural(warn, 'warning')} to decide{rest}."
+    return f"✓ A run would start: nothing to decide{rest}."
+
+
+def run_outcome(report: Report) -> Outcome:
+    """What a run makes of the report: pictures in sub-folders are not its own."""
+    names = [*(one.name for one in report.pictures), *(one.file for one in report.findings)]
+    return outcome(report, [one for one in names if "/" in one])
 
 
 def head_line(report: Report) -> str:
@@ -21,11 +48,18 @@ def head_line(report: Report) -> str:
     return f"{show_path(report.folder)}: {plural(len(report.pictures), 'picture')}, checked as {report.kind}"
 
 
-def count_line(report: Report) -> str:
-    """ "1 problem that stops a run, 2 warnings, 0 hints."."""
-    count = {severity: sum(one.severity == severity for one in report.all_findings) for severity in MARKS}
-    stopping = plural(count["block"], "problem that stops a run", "problems that stop a run")
-    return f"{stopping}, {plural(count['warn'], 'warning')}, {plural(count['hint'], 'hint')}."
+def group_lines(one: FindingGroup, width: int = WIDTH, names: bool = False) -> list[str]:
+    """The kind in its words, wrapped at `width`; with `names` each file with its figure, and the remedies.
+
+    "! low-resolution     30 pictures are smaller than 1024 px (240 to 687)".
+    """
+    lines = _wrapped(f"{GLYPHS[one.severity]} {safe_text(one.code):<16} {one.words}", width)
+    if not names:
+        return lines
+    if len(one.findings) > 1:
+        said = [f"{safe_text(each.file) or 'the set'}: {safe_text(each.message)}" for each in one.findings]
+        lines += [part for line in said for part in _wrapped(line, width, "    ")]
+    return [*lines, *(part for line in one.remedies for part in _wrapped(f"→ {line}", width, "    "))]
 
 
 def not_checked_lines(report: Report) -> list[str]:
@@ -34,22 +68,21 @@ def not_checked_lines(report: Report) -> list[str]:
     return [*([said] if report.not_checked else []), *map(safe_text, report.how_to_check)]
 
 
-def finding_line(one: Finding) -> str:
-    """ "x BLOCK  a.jpg: the file is empty: skip it"."""
-    where = f"{safe_text(one.file)}: " if one.file else ""
-    return f"{MARKS[one.severity]}  {where}{safe_text(one.message)}; {safe_text(one.remedy)}"
-
-
 def refusal_lines(result: Outcome, skip: Iterable[str] = (), accept: Iterable[str] = ()) -> list[str]:
     """Why a run does not start, and the lines to paste under [dataset], with what already stands there."""
-    lines = [finding_line(one) for one in (*result.blocking, *result.unaccepted)]
+    lines = [line for one in grouped(result.to_decide) for line in group_lines(one)]
     must_skip = [one.file for one in result.blocking if not one.acceptable and one.file]
-    may_accept = [one.accept_key for one in (*result.blocking, *result.unaccepted) if one.acceptable]
+    may_accept = accept_keys(result.to_decide)
     if must_skip:
         lines += ["To leave such pictures out, put this line under [dataset]:", "  " + _line("skip", skip, must_skip)]
     if may_accept:
         lines += ["To train all the same, put this line under [dataset]:", "  " + _line("accept", accept, may_accept)]
     return lines
+
+
+def _wrapped(line: str, width: int, indent: str = "") -> list[str]:
+    """The line, and where it is too long the rest below it, two cells further in."""
+    return textwrap.wrap(line, width, initial_indent=indent, subsequent_indent=indent + "  ") or [""]
 
 
 def _line(key: str, there: Iterable[str], more: Iterable[str]) -> str:

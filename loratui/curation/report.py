@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer.contract.pictures.problems import Severity as Severity
-from trainer.contract.pictures.problems import accept_key
+from trainer.contract.pictures.problems import accept_key, is_accepted
 
 Box = tuple[float, float, float, float]  # x, y, width, height as fractions of the picture
 SEVERITIES: tuple[Severity, ...] = ("block", "warn", "hint")
@@ -27,11 +27,21 @@ class Finding:
     message: str
     remedy: str
     acceptable: bool = True  # False: nothing but skipping or repairing the picture helps
+    limit: float | None = None  # what `value` is measured against
 
     @property
     def accept_key(self) -> str:
         """What stands in dataset.accept once a person has accepted it: "low-resolution:anna_003.jpg"."""
         return accept_key(self.code, self.file)
+
+    @property
+    def shown(self) -> Severity:
+        """How grave it is for a person who decides: what may be accepted blocks nothing."""
+        return "warn" if self.severity == "block" and self.acceptable else self.severity
+
+    def is_accepted(self, accepted: Collection[str]) -> bool:
+        """Whether what stands in dataset.accept holds for it."""
+        return self.acceptable and is_accepted(self.code, self.file, accepted)
 
 
 @dataclass(frozen=True)
@@ -111,9 +121,14 @@ class Outcome:
     unknown: tuple[str, ...] = ()  # skipped names that are not in the folder
 
     @property
+    def to_decide(self) -> tuple[Finding, ...]:
+        """All that keeps a run from starting, the gravest first."""
+        return self.blocking + self.unaccepted
+
+    @property
     def ready(self) -> bool:
         """Whether a run may start."""
-        return not self.blocking and not self.unaccepted
+        return not self.to_decide
 
 
 def outcome(report: Report, skip: Collection[str] = (), accept: Collection[str] = ()) -> Outcome:
@@ -125,7 +140,7 @@ def outcome(report: Report, skip: Collection[str] = (), accept: Collection[str] 
     for picture in used:
         alone = names.isdisjoint(picture.better)  # those that were preferred to it are left out
         open_findings += [one for one in picture.findings if not (alone and one.code in TWICE)]
-    open_findings = [one for one in open_findings if not (one.acceptable and one.accept_key in accepted)]
+    open_findings = [one for one in open_findings if not one.is_accepted(accepted)]
     blocking = [one for one in open_findings if one.severity == "block"]
     if not used:
         blocking.append(_nothing_left(len(report.pictures)))

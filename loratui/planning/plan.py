@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from loratui.basemodels.words import base_trouble
+from loratui.curation.groups import grouped, unknown_codes
 from loratui.curation.report import Outcome, Report
 from loratui.planning.fitting import Proposal, Verdict, propose, verdict
 from loratui.planning.hardware import Machine
@@ -147,7 +148,7 @@ def _pictures(config: TrainConfig, report: Report | None, outcome: Outcome | Non
         others = "all" if own == 0 else "the others"
         rest = f"{others} are trained as '{safe_text(config.dataset.instance_prompt)}'" if own < used else ""
         rows.append(PlanRow("captions", f"{own} of {used}", rest))
-        left = len(outcome.blocking) + len(outcome.unaccepted)
+        left = len(grouped(outcome.to_decide))
         rows.append(PlanRow("left to decide", plural(left, "finding") if left else "nothing"))
     return PlanSection("Pictures", tuple(rows))
 
@@ -191,7 +192,8 @@ def _errors(config: TrainConfig, resolved: Resolved) -> list[str]:
     """What makes the run impossible whatever the pictures are."""
     from loratui.basemodels.words import base_errors
 
-    return [safe_text(_with_place(one, resolved), 600) for one in (*refusals(config), *base_errors(config))]
+    found = (*refusals(config), *base_errors(config), *unknown_codes(config.dataset.accept))
+    return [safe_text(_with_place(one, resolved), 600) for one in found]
 
 
 def _with_place(sentence: str, resolved: Resolved) -> str:

@@ -43,6 +43,7 @@ class Session:
     keep: Callable[[Draft], None] = lambda _: None  # writes the draft to disk
     drafts: DraftStore = field(default_factory=DraftStore)
     decisions: dict[str, Decisions] = field(default_factory=dict)  # by folder, for who comes back to one
+    undo: list[tuple[str, Draft]] = field(default_factory=list)  # decisions on pictures with the draft before each
     typed_folder: str = ""  # typed and not entered yet, where decisions hold for another
 
     def report_for(self, folder: Path, settings: ScanSettings) -> Report | None:

@@ -52,7 +52,7 @@ class BestPictures(PictureDecisions):
         body = proposal(kept, others)
         self.app.push_screen(
             Confirm(title, body, "Keep these", "Leave all as it is"),
-            lambda yes: self.leave_out(others) if yes else None,
+            lambda yes: self.decide(f"Kept: the best {len(kept)}.", "dataset.skip", others) if yes else None,
         )
 
 

@@ -15,6 +15,7 @@ from loratui.screens.wizard.scan import ScanningStep
 from loratui.settings.checks import effective, problems
 from loratui.settings.draft import Draft
 from loratui.terminal.text import plural, safe_text, show_path
+from trainer.contract.pictures.problems import accept_key
 
 if TYPE_CHECKING:
     from loratui.curation.copies.folder import FixResult, FixSettings
@@ -139,6 +140,6 @@ def with_copies(draft: Draft, result: FixResult, typed: str) -> Draft:
     """The draft on the folder of the copies; what was accepted of a picture holds for its copy too."""
     names = {**result.copies, "": ""}
     keys = (key.partition(":") for key in draft.accepted)
-    accepted = tuple(f"{code}:{names[file]}" for code, _, file in keys if file in names)
+    accepted = tuple(accept_key(code, names[file]) for code, _, file in keys if file in names)
     changes = {"dataset.path": typed, "dataset.skip": None, "dataset.accept": accepted or None}
     return draft.with_settings(changes).model_copy(update={"captions": {}})

@@ -13,6 +13,8 @@ from textual.content import Content
 from textual.events import Resize
 from textual.widgets import DataTable, Input, Static
 
+from loratui.curation.groups import FindingGroup, grouped
+from loratui.curation.lines import group_lines
 from loratui.screens.shared.dialogs import Chooser, PictureView
 from loratui.screens.shared.editors import LineEditor
 from loratui.screens.shared.questions import Confirm
@@ -42,10 +44,13 @@ Type the folder of your pictures and press Enter; → completes the path,
 A data set will do as well: a folder of parquet, arrow or webdataset files,
 or owner/name on the hub. Every picture is looked at; none is ever changed.
 
-In the list
-  space   leave the picture out, or take it in again
+The list begins with what was found, a row a kind; Enter there shows which
+pictures it is said of, and Enter again all. Below stand the pictures.
+
+  space   leave out the picture, or all of a kind; or take them in again
   a       accept what was found: you read it and train all the same
   A       the same for every row that is shown
+  u       take the last decision back
   e       edit the caption; nothing is written before you confirm it
   f       show only what is to look at, what is left out, or one finding
   c       fix a copy: turned, converted, captions in UTF-8, no metadata
@@ -53,9 +58,9 @@ In the list
   enter   the picture full screen
   r       look again, after you changed files
 
-✓ good     nothing to say           ! look   a warning: read it
-✗ cannot   stops a run              – out    left out by you
-· hint     worth knowing            *        a caption not written yet
+✓ good     nothing to say           ! warn       solve it, or accept it
+✗ block    stops a run              – left out   by you
+· hint     worth knowing            *            a caption not written yet
 
 A model writes captions without a screen: loratui caption FOLDER
 """
@@ -67,6 +72,7 @@ A model writes captions without a screen: loratui caption FOLDER
         Binding("f", "filter", "Filter"),
         Binding("c", "fix", "Fix"),
         Binding("b", "best", "Best"),
+        Binding("u", "undo", "Undo", show=False),
         Binding("r", "again", "Again", show=False),
     ]
 
@@ -94,7 +100,7 @@ A model writes captions without a screen: loratui caption FOLDER
         """Take up the folder of the draft."""
         self._report = None
         self._filter = picturelist.ALL
-        self._shown: list[PictureReport | None] = []
+        self._shown: list[PictureReport | FindingGroup | None] = []
         self.query_one("#findings").border_title = Content("what was found")
         if self.draft.get("dataset.path") and not self.session.typed_folder:
             self.scan_folder()
@@ -145,7 +151,7 @@ A model writes captions without a screen: loratui caption FOLDER
 
     def _show_table(self) -> None:
         table = self.query_one("#table", DataTable)
-        row = table.cursor_row
+        row, before = table.cursor_row, None if self.row is None else picturelist.key_of(self.row)
         table.clear(columns=True)
         report = self._report
         self._shown = [] if report is None else picturelist.chosen(report, self.draft, self._filter)
@@ -157,21 +163,27 @@ A model writes captions without a screen: loratui caption FOLDER
             for picture in self._shown:
                 table.add_row(*picturelist.cells(report, picture, self.draft, table.size.width), height=1)
         if self._shown:
-            table.move_cursor(row=min(row, len(self._shown) - 1))
+            keys = [None if one is None else picturelist.key_of(one) for one in self._shown]
+            table.move_cursor(row=keys.index(before) if before in keys else min(row, len(keys) - 1))
         self._show_findings()
 
     @property
-    def picture(self) -> PictureReport | None:
-        """The picture under the cursor; None on the row of the whole set, and in an empty list."""
+    def row(self) -> PictureReport | FindingGroup | None:
+        """The row under the cursor; None on that of the whole set, and in an empty list."""
         row = self.query_one("#table", DataTable).cursor_row
         return self._shown[row] if 0 <= row < len(self._shown) else None
 
-    def rows_here(self) -> list[PictureReport | None]:
+    @property
+    def picture(self) -> PictureReport | None:
+        """The picture under the cursor, if it is one."""
+        return None if isinstance(self.row, FindingGroup) else self.row
+
+    def rows_here(self) -> list[PictureReport | FindingGroup | None]:
         """What stands under the cursor: one row, or none."""
         row = self.query_one("#table", DataTable).cursor_row
         return self._shown[row : row + 1]
 
-    def rows_shown(self) -> list[PictureReport | None]:
+    def rows_shown(self) -> list[PictureReport | FindingGroup | None]:
         """What the filter lets through."""
         return self._shown
 
@@ -185,9 +197,11 @@ A model writes captions without a screen: loratui caption FOLDER
 
     def _show_findings(self) -> None:
         picture = self.picture
+        if isinstance(self.row, FindingGroup) and self._report is not None:  # the first of them
+            picture = next((one for one in self._report.pictures if one.name in self.row.files), None)
         words = Content("")
         if self._report is not None and self.rows_here():
-            words = picturelist.findings(self._report, picture, self.draft)
+            words = picturelist.findings(self._report, self.row, self.draft)
         self.query_one("#finding-text", Static).update(words)
         self.query_one("#findings").scroll_home(animate=False)
         self.query_one("#thumb", Thumbnail).show(
@@ -199,12 +213,14 @@ A model writes captions without a screen: loratui caption FOLDER
 
     @on(DataTable.RowSelected)
     def _opened(self) -> None:
-        if self.picture is not None and self.picture.opens:
+        if isinstance(self.row, FindingGroup):
+            self._show_only(picturelist.ALL if self._filter == self.row.code else self.row.code)
+        elif self.picture is not None and self.picture.opens:
             self.app.push_screen(PictureView(self.picture.path, safe_text(self.picture.name), self._background()))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Letters mean something only while the list has the focus."""
-        if action in ("skip", "accept", "accept_shown", "caption", "filter", "fix", "best", "again"):
+        if action in ("skip", "accept", "accept_shown", "caption", "filter", "fix", "best", "undo", "again"):
             return self.focused is not None and self.focused.id == "table"
         return super().check_action(action, parameters)
 
@@ -263,7 +279,9 @@ A model writes captions without a screen: loratui caption FOLDER
         useless = [one.file for one in result.blocking if one.file and not one.acceptable]
         if useless:
             names = "\n".join(
-                f"  {safe_text(one.file)}: {safe_text(one.message)}" for one in result.blocking if one.file in useless
+                line
+                for one in grouped(one for one in result.blocking if one.file in useless and not one.acceptable)
+                for line in group_lines(one, 62, names=True)
             )
             left = len(self._report.pictures) - len({*self.draft.skipped, *useless})
             stay = f"Without them {plural(left, 'picture')} stay. No file is touched."
@@ -277,5 +295,5 @@ A model writes captions without a screen: loratui caption FOLDER
     def _leave_out(self, yes: bool | None) -> None:
         if yes and self._report is not None:
             useless = [one.file for one in self.outcome_of(self._report).blocking if one.file and not one.acceptable]
-            self.decide("dataset.skip", tuple(dict.fromkeys((*self.draft.skipped, *useless))))
+            self.leave_out(tuple(useless))
             self.action_next()

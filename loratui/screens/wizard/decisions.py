@@ -1,14 +1,17 @@
-"""What the person decides about pictures: left out or not, findings accepted or not; all of it in the draft."""
+"""What the person decides about pictures and findings, all of it in the draft, each decision taken back by a key."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from loratui.curation.groups import FindingGroup, accept_keys, grouped
 from loratui.screens.wizard import picture_list as picturelist
 from loratui.screens.wizard.scan import ScanningStep
+from loratui.settings.draft import Draft
+from loratui.terminal.text import plural, safe_text
 
 if TYPE_CHECKING:
-    from loratui.curation.report import Outcome, PictureReport, Report
+    from loratui.curation.report import Finding, Outcome, PictureReport, Report
 
 
 class PictureDecisions(ScanningStep):
@@ -17,11 +20,11 @@ class PictureDecisions(ScanningStep):
     _report: Report | None = None
     _filter: str = picturelist.ALL
 
-    def rows_here(self) -> list[PictureReport | None]:
+    def rows_here(self) -> list[PictureReport | FindingGroup | None]:
         """The row under the cursor, None for the whole set; empty where the list is."""
         return []
 
-    def rows_shown(self) -> list[PictureReport | None]:
+    def rows_shown(self) -> list[PictureReport | FindingGroup | None]:
         """Every row that is shown."""
         return []
 
@@ -34,43 +37,91 @@ class PictureDecisions(ScanningStep):
 
         return outcome(report, self.draft.skipped, self.draft.accepted)
 
-    def decide(self, key: str, value: tuple[str, ...]) -> None:
-        """Keep `value` under dataset.skip or dataset.accept."""
-        self.edit(self.draft.with_settings({key: value or None}))
+    def do(self, words: str, draft: Draft) -> None:
+        """Take `draft` for the present one; `u` takes that back. `words` say what was done."""
+        if draft == self.draft:
+            return
+        self.session.undo.append((words, self.draft))
+        self._take_draft(draft)
+        self.say(f"{words} u takes it back.", "good")
+
+    def action_undo(self) -> None:
+        """Take the last decision back."""
+        if not self.session.undo:
+            self.say("There is nothing to take back.", "warn")
+            return
+        words, before = self.session.undo.pop()
+        self._take_draft(before)
+        self.say(f"Taken back: {words[:1].lower()}{words[1:]}")
+
+    def _take_draft(self, draft: Draft) -> None:
+        self.edit(draft)
         if self._report is not None:
             self.edit(self.draft.model_copy(update={"images": len(self.outcome_of(self._report).images)}))
         self.decided()
 
+    def decide(self, words: str, key: str, value: tuple[str, ...]) -> None:
+        """Keep `value` under dataset.skip or dataset.accept."""
+        self.do(words, self.draft.with_settings({key: value or None}))
+
     def action_skip(self) -> None:
-        """Leave the picture out, or take it in again."""
-        for picture in self.rows_here():
-            if picture is None:
-                self.say("This row is about all pictures together; leave out single ones below.", "warn")
+        """Leave out the picture, or all that the row is about; or take them in again."""
+        for row in self.rows_here():
+            known = set() if self._report is None else {one.name for one in self._report.pictures}
+            files = () if row is None else row.files if isinstance(row, FindingGroup) else (row.name,)
+            names = tuple(one for one in files if one in known)
+            if not names:
+                self.say("This row is about the set; leave out pictures in their own rows.", "warn")
                 return
-            name, skipped = picture.name, self.draft.skipped
-            others = tuple(one for one in skipped if one != name)
-            self.decide("dataset.skip", others if name in skipped else (*skipped, name))
+            self.leave_out(names, out=not set(names) <= set(self.draft.skipped))
+
+    def leave_out(self, names: tuple[str, ...], out: bool = True) -> None:
+        """Leave these pictures out besides those that are, or take them in again."""
+        skipped = self.draft.skipped
+        shown = safe_text(names[0], 30) if len(names) == 1 else plural(len(names), "picture")
+        if out:
+            self.decide(f"Left out: {shown}.", "dataset.skip", tuple(dict.fromkeys((*skipped, *names))))
+        else:
+            rest = tuple(one for one in skipped if one not in names)
+            self.decide(f"Taken in again: {shown}.", "dataset.skip", rest)
 
     def action_accept(self) -> None:
         """Accept all that was found about the row under the cursor, or take that back."""
-        self._accept(self.rows_here(), picturelist.ALL)
+        if self.rows_here() == [None]:
+            self.say("Each finding below has a row of its own; A accepts all of them.", "warn")
+        else:
+            self._accept(self.rows_here(), picturelist.ALL)
 
     def action_accept_shown(self) -> None:
         """Accept for every row that is shown; with one finding chosen, that finding only."""
         self._accept(self.rows_shown(), self._filter)
 
-    def _accept(self, rows: list[PictureReport | None], filter: str) -> None:
+    def _accept(self, rows: list[PictureReport | FindingGroup | None], filter: str) -> None:
         if self._report is None:
             return
-        keys = picturelist.to_accept(self._report, rows, filter)
+        found = picturelist.to_accept(self._report, rows, filter)
+        shown = ", ".join(dict.fromkeys(one.code for one in found))
         accepted = self.draft.accepted
-        if not keys:
+        if not found:
             self.say("There is nothing to accept here; what stops a run must be put right or left out.", "warn")
-        elif set(keys) <= set(accepted):
-            self.decide("dataset.accept", tuple(one for one in accepted if one not in keys))
+        elif all(one.is_accepted(accepted) for one in found):
+            self.decide(f"To decide again: {shown}.", "dataset.accept", without(self._report, accepted, found))
         else:
-            self.decide("dataset.accept", tuple(dict.fromkeys((*accepted, *keys))))
+            keys = tuple(dict.fromkeys((*accepted, *accept_keys(found))))
+            self.decide(f"Accepted: {shown}.", "dataset.accept", keys)
 
-    def leave_out(self, names: tuple[str, ...]) -> None:
-        """Exactly these pictures are left out from now on."""
-        self.decide("dataset.skip", names)
+
+def without(report: Report, accepted: tuple[str, ...], found: list[Finding]) -> tuple[str, ...]:
+    """What is accepted once `found` is not: of a kind that was accepted altogether the others stay so."""
+    back = {(one.code, one.file) for one in found}
+    kept: list[str] = []
+    for key in accepted:
+        code, _, file = key.partition(":")
+        if (code, file) in back:
+            continue
+        of_kind = next((one for one in grouped(report.all_findings) if one.code == code), None)
+        if key == code and of_kind is not None and any(one.code == code for one in found):
+            kept += [one.accept_key for one in of_kind.findings if (one.code, one.file) not in back]
+        else:
+            kept.append(key)
+    return tuple(dict.fromkeys(kept))

@@ -1,13 +1,14 @@
-"""The words and cells of the list of pictures: status, size, findings with their remedies, caption."""
+"""The words and cells of the list: first what was found, a row a kind, then each picture with size and caption."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from textual.content import Content
 
+from loratui.curation.groups import GLYPHS, FindingGroup, grouped
 from loratui.curation.lines import not_checked_lines
 from loratui.settings.answers import counted_images
 from loratui.settings.checks import effective
@@ -15,78 +16,93 @@ from loratui.settings.draft import Draft
 from loratui.terminal.text import plural, safe_text
 
 if TYPE_CHECKING:
-    from loratui.curation.report import Finding, Outcome, PictureReport, Report
+    from loratui.curation.report import Finding, Outcome, PictureReport, Report, Severity
 
-Row = "PictureReport | None"  # None: what is said of the whole set
+Row = "PictureReport | FindingGroup | None"  # None: the whole set
 ALL, OPEN, OUT = "", "open", "out"  # filters; any other is the code of a finding
 WHOLE_SET = "(the whole set)"
 WIDE = 100  # cells from which the caption has a column of its own
 STATUS = {  # glyph and word, style
     "good": ("✓ good", "$text-success"),
-    "look": ("! look", "$text-warning"),
-    "cannot": ("✗ cannot", "$text-error"),
+    "warn": ("! warn", "$text-warning"),
+    "block": ("✗ block", "$text-error"),
     "accepted": ("✓ accepted", "$muted"),
     "out": ("– left out", "$faint"),
     "hint": ("· hint", "$muted"),
 }
-GLYPHS = {"block": ("✗ ", "$text-error"), "warn": ("! ", "$text-warning"), "hint": ("· ", "$muted")}
 
 
-def status(report: Report, picture: PictureReport | None, draft: Draft) -> str:
-    """A key of STATUS for a picture, or with None for the whole set."""
-    if picture is not None and picture.name in draft.skipped:
+def status(report: Report, row: PictureReport | FindingGroup | None, draft: Draft) -> str:
+    """A key of STATUS for a row of the list."""
+    out = set(draft.skipped)
+    about = report.all_findings if row is None else row.findings
+    found = [one for one in about if one.file not in out]
+    if row is not None and not found and _files(row) and _files(row) <= out:
         return "out"
-    found = report.findings if picture is None else picture.findings
-    accepted = set(draft.accepted)
-    open_findings = [one for one in found if not (one.acceptable and one.accept_key in accepted)]
-    if any(one.severity == "block" and not one.acceptable for one in open_findings):
-        return "cannot"
-    if any(one.severity != "hint" for one in open_findings):
-        return "look"
+    open_findings = [one for one in found if not one.is_accepted(draft.accepted)]
+    if open_findings and (worst := grouped(open_findings)[0].severity) != "hint":
+        return worst
     if len(open_findings) < len(found):
         return "accepted"
     return "hint" if open_findings else "good"
 
 
-def chosen(report: Report, draft: Draft, filter: str) -> list[PictureReport | None]:
-    """The rows that the filter lets through; the whole set first, where something is said of it."""
-    whole = bool(report.findings or report.summary)
-    rows: list[PictureReport | None] = [*([None] if whole else []), *report.pictures]
+def key_of(row: PictureReport | FindingGroup) -> tuple[str, str]:
+    """What tells a row from the others, also in another view of them."""
+    return ("kind", row.code) if isinstance(row, FindingGroup) else ("picture", row.name)
+
+
+def _files(row: PictureReport | FindingGroup) -> set[str]:
+    return set(row.files) if isinstance(row, FindingGroup) else {row.name}
+
+
+def chosen(report: Report, draft: Draft, filter: str) -> list[PictureReport | FindingGroup | None]:
+    """The rows that the filter lets through: the whole set, what was found, the pictures."""
+    groups = grouped(report.all_findings)
+    whole = bool(groups or report.summary)
     match filter:
         case "":
-            return rows
+            return [*([None] if whole else []), *groups, *report.pictures]
         case "open":
-            return [one for one in rows if status(report, one, draft) in ("look", "cannot")]
+            rows: list[PictureReport | FindingGroup] = [*groups, *report.pictures]
+            return [one for one in rows if status(report, one, draft) in ("warn", "block")]
         case "out":
             return [one for one in report.pictures if one.name in draft.skipped]
-    return [one for one in rows if filter in codes(report, one)]
+    names = {name for one in groups if one.code == filter for name in one.files}
+    return [
+        *(one for one in groups if one.code == filter),
+        *(one for one in report.pictures if one.name in names),
+    ]
 
 
-def codes(report: Report, picture: PictureReport | None) -> list[str]:
+def codes(picture: PictureReport) -> list[str]:
     """The codes of what was found, the gravest first."""
-    order = list(GLYPHS)
-    found = sorted(report.findings if picture is None else picture.findings, key=lambda one: order.index(one.severity))
-    return list(dict.fromkeys(one.code for one in found))
+    return [one.code for one in grouped(picture.findings)]
 
 
 def filters(report: Report, draft: Draft) -> list[tuple[str, Content]]:
     """What can be shown, each with how many rows it has."""
-    general = [(ALL, "all"), (OPEN, "to look at"), (OUT, "left out")]
+    general = [(ALL, "all"), (OPEN, "to decide"), (OUT, "left out")]
     lines = [(key, Content.assemble((words, "bold"), _count(report, draft, key))) for key, words in general]
-    for code in Counter(one.code for one in report.all_findings):
-        severity = next(one.severity for one in report.all_findings if one.code == code)
-        lines.append((code, Content.assemble(GLYPHS[severity], safe_text(code), _count(report, draft, code))))
+    for one in grouped(report.all_findings):
+        count = (f"  {one.count}", "$muted")
+        lines.append((one.code, Content.assemble(_mark(one.severity), safe_text(one.code), count)))
     return lines
 
 
 def _count(report: Report, draft: Draft, filter: str) -> tuple[str, str]:
-    return f"  {len(chosen(report, draft, filter))}", "$muted"
+    rows = chosen(report, draft, filter)
+    return f"  {sum(row is not None and not isinstance(row, FindingGroup) for row in rows)}", "$muted"
+
+
+def _mark(severity: Severity) -> tuple[str, str]:
+    return f"{GLYPHS[severity]} ", STATUS[severity][1]
 
 
 def counts(report: Report, result: Outcome, draft: Draft, filter: str) -> Content:
     """How many pictures, how many to train on, how many to look at."""
     states = [status(report, one, draft) for one in report.pictures]
-    usable = len(result.images) - states.count("cannot")
+    usable = len(result.images) - states.count("block")
     learned = counted_images(usable, effective(draft))
     parts: list[str | tuple[str, str]] = [
         (plural(len(states), "picture"), "bold"),
@@ -94,11 +110,11 @@ def counts(report: Report, result: Outcome, draft: Draft, filter: str) -> Conten
     ]
     if usable > learned:
         parts.append((f" · {usable - learned} held out", "$muted"))
-    for key, words in (("cannot", "cannot be used"), ("look", "to look at"), ("out", "left out")):
+    for key, words in (("block", "cannot be used"), ("warn", "to decide"), ("out", "left out")):
         if count := states.count(key):
             parts.append((f" · {STATUS[key][0][0]} {count} {words}", STATUS[key][1]))
     if filter:
-        words = {OPEN: "to look at", OUT: "left out"}.get(filter, filter)
+        words = {OPEN: "to decide", OUT: "left out"}.get(filter, filter)
         parts.append((f" · showing: {safe_text(words)}", "$accent"))
     return Content.assemble(*parts)
 
@@ -112,15 +128,19 @@ def columns(width: int) -> list[tuple[str, int]]:
     return [("status", 10), ("picture", 26), ("size", 9), ("found", 30), ("caption", rest)]
 
 
-def cells(report: Report, picture: PictureReport | None, draft: Draft, width: int) -> list[Content]:
+def cells(report: Report, row: PictureReport | FindingGroup | None, draft: Draft, width: int) -> list[Content]:
     """One row of the table."""
     widths = [one for _, one in columns(width)]
-    word, style = STATUS[status(report, picture, draft)]
-    found = safe_text(", ".join(codes(report, picture)), widths[3])
-    if picture is None:
-        blank = [Content("")] * (len(widths) - 4)
-        name = Content.styled(WHOLE_SET, "$foreground italic")
-        return [Content.styled(word, style), name, Content(""), Content.styled(found, style), *blank]
+    word, style = STATUS[status(report, row, draft)]
+    if row is None or isinstance(row, FindingGroup):
+        name = WHOLE_SET if row is None else row.count
+        said = "" if row is None else _said(row)
+        first = said if len(widths) == 4 else next(iter(textwrap.wrap(said, widths[3])), "")  # the rest in the next
+        parts = [first, said.removeprefix(first).strip()][: len(widths) - 3]
+        last = [Content.styled(safe_text(one, room), style) for one, room in zip(parts, widths[3:], strict=True)]
+        return [Content.styled(word, style), Content.styled(name, "$foreground italic"), Content(""), *last]
+    picture = row
+    found = safe_text(", ".join(codes(picture)), widths[3])
     faint = "$faint" if picture.name in draft.skipped else ""
     text, captioned = _caption(picture, draft, widths[-1])
     caption = Content.styled(text, faint or ("$muted" if captioned else "$faint"))
@@ -144,13 +164,20 @@ def _caption(picture: PictureReport, draft: Draft, width: int) -> tuple[str, boo
     return ("* " if edited is not None else "") + safe_text(text, width - 2), True
 
 
-def findings(report: Report, picture: PictureReport | None, draft: Draft) -> Content:
-    """What was found about a picture, or with None about the whole set, each with its remedy."""
-    if picture is None:
+def _said(group: FindingGroup) -> str:
+    """What stands beside the count, which it need not repeat."""
+    return group.said.removeprefix("are ")
+
+
+def findings(report: Report, row: PictureReport | FindingGroup | None, draft: Draft) -> Content:
+    """What was found about a picture, what is said of a kind with the names, or with None the set in words."""
+    if row is None:
         head = "the whole set"
-        lines = [line for one in report.findings for line in _finding(one, draft)]
-        lines += [Content.styled(safe_text(line), "$muted") for line in (*report.summary, *not_checked_lines(report))]
+        lines = [Content.styled(safe_text(line), "$muted") for line in (*report.summary, *not_checked_lines(report))]
+    elif isinstance(row, FindingGroup):
+        return _group(row, draft)
     else:
+        picture = row
         head = safe_text(picture.name)
         lines = [line for one in picture.findings for line in _finding(one, draft)]
         if not lines:
@@ -161,17 +188,25 @@ def findings(report: Report, picture: PictureReport | None, draft: Draft) -> Con
     return Content("\n").join([Content.styled(head, "bold"), *lines])
 
 
+def _group(group: FindingGroup, draft: Draft) -> Content:
+    """The kind in one sentence, what helps, whom it is about."""
+    lines = [Content.assemble(_mark(group.severity), (group.words, "bold"))]
+    lines += [Content.styled(f"  → {line}", "$muted") for line in group.remedies[:1]]
+    if len(group.findings) > 1 and group.files:
+        lines.append(Content.styled(safe_text(", ".join(group.files), 1000), "$muted"))
+    return Content("\n").join(lines)
+
+
 def _finding(one: Finding, draft: Draft) -> list[Content]:
-    # what may be accepted stops nothing here: settings chosen later may even solve it
-    glyph, style = GLYPHS["warn" if one.severity == "block" and one.acceptable else one.severity]
-    taken = " (accepted)" if one.accept_key in draft.accepted else ""
-    said = Content.assemble((glyph, style), safe_text(one.message), (taken, "$muted"))
+    taken = " (accepted)" if one.is_accepted(draft.accepted) else ""
+    said = Content.assemble(_mark(one.shown), safe_text(one.message), (taken, "$muted"))
     return [said, Content.styled(f"  → {safe_text(one.remedy)}", "$muted")] if one.remedy else [said]
 
 
-def to_accept(report: Report, rows: Iterable[PictureReport | None], filter: str = ALL) -> Sequence[str]:
-    """The keys of all that a person could accept in these rows; of one code, where that is what is shown."""
-    found = [one for row in rows for one in (report.findings if row is None else row.findings)]
+def to_accept(report: Report, rows: Sequence[PictureReport | FindingGroup | None], filter: str = ALL) -> list[Finding]:
+    """All that a person could accept in these rows; of one code, where that is what is shown."""
     only = filter if filter not in (ALL, OPEN, OUT) else ""
-    fitting = [one for one in found if one.acceptable and one.severity != "hint" and (not only or one.code == only)]
-    return list(dict.fromkeys(one.accept_key for one in fitting))
+    found = {(one.code, one.file) for row in rows if row is not None for one in row.findings}
+    fitting = [one for one in report.all_findings if (one.code, one.file) in found and one.acceptable]
+    fitting = [one for one in fitting if one.shown == "warn"]
+    return [one for one in fitting if not only or one.code == only]

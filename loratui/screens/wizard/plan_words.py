@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
+from loratui.curation.groups import GLYPHS, FindingGroup, grouped
 from loratui.terminal.text import safe_text
 from loratui.terminal.units import in_bytes
 
@@ -22,9 +23,8 @@ def trouble_words(reason: str, plan: Plan | None, outcome: Outcome | None) -> Co
     """What stops the start, each with how to solve it; None if nothing does."""
     lines = [_line("✗ ", "$text-error", safe_text(reason))] if reason else []
     lines += [_line("✗ ", "$text-error", safe_text(one)) for one in (plan.errors if plan else ())]
-    for one in outcome.blocking if outcome else ():
-        if not one.acceptable:
-            lines += _finding("✗ ", "$text-error", one)
+    for one in grouped(one for one in (outcome.blocking if outcome else ()) if not one.acceptable):
+        lines += _finding("$text-error", one)
     return Content("\n").join([*lines, Content("")]) if lines else None
 
 
@@ -39,8 +39,8 @@ def first_words(plan: Plan | None) -> Content | None:
 def warning_words(plan: Plan | None, outcome: Outcome | None) -> Content | None:
     """What to know before the start."""
     lines = [_line("! ", "$text-warning", safe_text(one)) for one in (plan.warnings if plan else ())]
-    for one in to_accept(outcome):
-        lines += _finding("! ", "$text-warning", one)
+    for one in grouped(to_accept(outcome)):
+        lines += _finding("$text-warning", one)
     return Content("\n").join([*lines, Content("")]) if lines else None
 
 
@@ -48,7 +48,7 @@ def to_accept(outcome: Outcome | None) -> list[Finding]:
     """What stops a run only until the person says that it shall not, the gravest first."""
     if outcome is None:
         return []
-    return [*(one for one in outcome.blocking if one.acceptable), *outcome.unaccepted]
+    return [one for one in outcome.to_decide if one.acceptable]
 
 
 def plan_words(plan: Plan, width: int) -> Content:
@@ -110,10 +110,9 @@ def _wrapped(text: str, width: int) -> list[str]:
     return textwrap.wrap(text, width) or [""]
 
 
-def _finding(glyph: str, style: str, one: Finding) -> list[Content]:
-    where = f"{safe_text(one.file)}: " if one.file else ""
-    said = _line(glyph, style, f"{where}{safe_text(one.message)}")
-    return [said, Content.styled(f"  → {safe_text(one.remedy)}", "$muted")] if one.remedy else [said]
+def _finding(style: str, one: FindingGroup) -> list[Content]:
+    said = _line(f"{GLYPHS[one.severity]} ", style, one.words)
+    return [said, *(Content.styled(f"  → {line}", "$muted") for line in one.remedies[:1])]
 
 
 def _line(glyph: str, style: str, text: str) -> Content:

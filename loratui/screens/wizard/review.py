@@ -12,6 +12,8 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, Static
 
+from loratui.curation.groups import accept_keys, grouped
+from loratui.curation.lines import group_lines
 from loratui.errors import Refusal
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.step import Watch
@@ -197,7 +199,7 @@ the end does the same without a screen.
             self.say("Asking the hub about the base model ...")
         elif self._plan is not None and self._plan.slow:
             self.say("Not ready: no GPU. F5 the small SDXL, F7 the answers for another machine.", "warn")
-        elif found := to_accept(self._outcome):
+        elif found := grouped(to_accept(self._outcome)):
             self.say(f"F2 starts, after asking about {plural(len(found), 'finding')}.", "warn")
         elif self._plan is not None and self._plan.verdict is not None and not self._plan.verdict.fits:
             self.say(f"F2 starts, but: {self._plan.verdict.words}. F4: what helps", "warn")
@@ -250,15 +252,16 @@ the end does the same without a screen.
         if not found:
             self._start()
             return
-        shown = [f"  {safe_text(one.file)}: {safe_text(one.message)}" for one in found]
+        groups = grouped(found)
+        shown = [line for one in groups for line in group_lines(one, 62)]
         words = "\n".join(shown) + "\n\nWhat is accepted is noted in the answer file, so that a replay runs as well."
-        title = f"Train in spite of {plural(len(found), 'finding')}?"
+        title = f"Train in spite of {plural(len(groups), 'finding')}?"
         careful = bool(self._outcome.blocking)
         self.app.push_screen(Confirm(title, words, "Accept and start", "Not yet", careful), self._accept)
 
     def _accept(self, yes: bool | None) -> None:
         if yes and self._outcome is not None:
-            keys = [one.accept_key for one in to_accept(self._outcome)]
+            keys = accept_keys(to_accept(self._outcome))
             self.edit(self.draft.with_settings({"dataset.accept": tuple(dict.fromkeys((*self.draft.accepted, *keys)))}))
             self.make_plan()
             self._start()

@@ -1,4 +1,4 @@
-"""`loratui check`: a table that cuts nothing, JSON alone on stdout, a contact sheet; no name or caption is obeyed."""
+"""`loratui check`: the verdict, a line a finding, JSON alone on stdout, a contact sheet; no name is obeyed."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import io
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from loratui.commands.table import figure, print_report
+from loratui.commands.findings import print_report
+from loratui.curation.codes import CODES
 from loratui.curation.contact_sheet import draw_contact_sheet, refuse_place, write_contact_sheet
-from loratui.curation.report import Finding, PictureReport, Report
+from loratui.curation.groups import MANY, accept_keys, grouped, unknown_codes
+from loratui.curation.report import Finding, PictureReport, Report, outcome
 from loratui.curation.scan import ScanSettings, scan
 from loratui.errors import Refusal
 from tests.loratui.conftest import LoraTUI
@@ -22,9 +25,9 @@ Draw = Callable[..., Path]
 HOSTILE = "a\x1b]52;c;aGk=\x07[b]x[/] :smile: y.png"
 
 
-def table(report: Report, width: int = 80) -> str:
+def printed(report: Report, width: int = 80, names: bool = False) -> str:
     out = io.StringIO()
-    print_report(report, out, width)
+    print_report(report, out, width, names)
     return out.getvalue()
 
 
@@ -55,39 +58,83 @@ LONG = Finding(
 
 
 @pytest.mark.parametrize("width", [80, 120])
-def test_the_table_fits_and_loses_no_letter(tmp_path: Path, width: int) -> None:
-    text = table(report_of(tmp_path, LONG), width)
-    assert max(map(len, text.splitlines()[1:])) <= width  # the first line holds a path, in one piece
+@pytest.mark.parametrize("names", [False, True])
+def test_no_line_is_wider_than_the_terminal_and_all_loses_no_letter(tmp_path: Path, width: int, names: bool) -> None:
+    text = printed(report_of(tmp_path, LONG), width, names)
     lines = text.splitlines()
-    head = next(number for number, line in enumerate(lines) if line.startswith("file "))
-    column = lines[head].index("finding")
-    assert squeezed(LONG.file) in squeezed("".join(line[:column] for line in lines[head + 1 : -3]))
-    words = set(text.split())
-    for sentence in (LONG.code, LONG.message, LONG.remedy):
-        assert set(sentence.split()) <= words
-    assert "767" in words
+    assert [line for line in lines if len(line) > width and str(tmp_path) not in line] == []
+    kept = [line for line in lines if line.startswith(("!", " "))]
+    assert len(kept) == 2 or names  # the verdict, and one line for the finding
+    for sentence in (LONG.message, LONG.remedy) if names else ():
+        assert set(sentence.split()) <= set(text.split())
+    assert squeezed(LONG.file) in squeezed(text) or not names
 
 
-def test_severities_stand_in_order_and_equal_words_once(tmp_path: Path) -> None:
+def small(*sizes: int) -> list[Finding]:
+    return [
+        Finding("low-resolution", "block" if px < 512 else "warn", f"{px}.jpg", px, f"{px} px", "larger", limit=1024)
+        for px in sizes
+    ]
+
+
+def test_the_verdict_comes_first_and_a_kind_is_one_line(tmp_path: Path) -> None:
     hints = [Finding("no-caption", "hint", f"{n}.jpg", None, "no caption", "write one") for n in range(3)]
-    block = Finding("empty-file", "block", "x.jpg", 0, "the file is empty", "skip it")
-    of_set = Finding("few-pictures", "warn", "", 2, "only 2 pictures", "take more")
-    text = table(report_of(tmp_path, *hints, block, of_set))
-    places = [text.index(word) for word in ("x BLOCK", "x.jpg", "! WARN", "(set)", "- HINT", "0.jpg", "2.jpg")]
-    assert places == sorted(places) and text.count("write one") == 1
-    assert "1 problem that stops a run, 1 warning, 3 hints." in text and "Not checked: faces." in text
+    broken = Finding("empty-file", "block", "x.jpg", 0, "the file is empty", "skip it", acceptable=False)
+    report = report_of(tmp_path, *hints, *small(240, 500, 687), broken)
+    lines = printed(report).splitlines()
+    assert lines[0] == "✗ A run would not start: 1 finding in the way, 1 warning to decide; 1 hint."
+    assert lines[3:6] == [
+        "✗ empty-file       x.jpg: the file is empty",
+        "! low-resolution   3 pictures are smaller than 1024 px (240 to 687)",
+        "· no-caption       3 pictures have no caption; the instance prompt is used",
+    ]
+    assert "240.jpg" not in printed(report) and lines[-1].endswith("--all")
+    every = printed(report, names=True)
+    assert "    240.jpg: 240 px" in every and "    → larger" in every and "--all" not in every
 
 
-def test_figures_are_short() -> None:
-    given = [767, 0.61234, "b.jpg", None, True, ("a", "b"), {"close-up": 3}]
-    assert [figure(one) for one in given] == ["767", "0.612", "b.jpg", "", "yes", "2", "close-up 3"]
+def test_thirty_poor_pictures_are_a_screen_and_no_more(tmp_path: Path) -> None:
+    several = [
+        Finding(code, "warn", f"{n}.jpg", n, f"{n} is wrong with it", "skip it")
+        for n in range(33)
+        for code in ("low-resolution", "blurred", "several-faces", "trigger-missing", "noisy", "far-away")
+    ]
+    assert len(printed(report_of(tmp_path, *several)).splitlines()) < 24
+
+
+def test_what_may_be_accepted_is_a_warning_wherever_it_is_said(tmp_path: Path) -> None:
+    (group,) = grouped(small(240))
+    assert group.severity == "warn" and printed(report_of(tmp_path, *small(240))).startswith("! A run would not start")
+
+
+def test_a_code_accepts_its_kind_and_a_wrong_one_is_answered_with_what_was_meant(tmp_path: Path) -> None:
+    report = report_of(tmp_path, *small(240, 687))
+    assert accept_keys(report.all_findings) == ("low-resolution",)
+    assert accept_keys(report.all_findings[:1]) == ("low-resolution:240.jpg",)
+    assert outcome(report, (), ["low-resolution"]).ready
+    assert [one.file for one in outcome(report, (), ["low-resolution:240.jpg"]).to_decide] == ["687.jpg"]
+    (said,) = unknown_codes(["low-resolution:a.jpg", "low-res", "blurred"])
+    assert said == "dataset.accept: 'low-res' is no finding; did you mean 'low-resolution'?"
+
+
+def test_nothing_found_is_a_verdict_too(tmp_path: Path) -> None:
+    text = printed(Report(tmp_path, "face", ()))
+    assert "is skipped" not in text and "--all" not in text
+
+
+def test_every_kind_of_pictures_is_worded_for_several_at_once() -> None:
+    for code, one in CODES.items():
+        (group,) = grouped([Finding(code, one.severity, f"{n}.jpg", n, f"said {n}", "") for n in range(2)])
+        assert group.words and "{" not in group.words and "said" not in group.words
+    assert set(MANY) <= set(CODES)
 
 
 def test_no_name_or_word_is_obeyed(tmp_path: Path) -> None:
     bad = Finding("x", "warn", HOSTILE, HOSTILE, HOSTILE, HOSTILE)
-    text = table(report_of(tmp_path, bad), 140)
-    assert not set(text) & {"\x1b", "\x07"}
-    assert squeezed(text).count("[b]x[/]") == 3 and text.count(":smile:") == 4  # the figure's column is folded
+    for several in (False, True):
+        text = printed(report_of(tmp_path, bad, *[replace(bad, message="y")] * several), 140, names=True)
+        assert not set(text) & {"\x1b", "\x07"}
+        assert "[b]x[/]" in squeezed(text) and ":smile:" in text
 
 
 def test_json_stands_alone_on_stdout(loratui: LoraTUI, pictures: Path) -> None:
@@ -100,8 +147,8 @@ def test_json_stands_alone_on_stdout(loratui: LoraTUI, pictures: Path) -> None:
 def test_exit_3_where_something_stops_a_run(loratui: LoraTUI, pictures: Path) -> None:
     (pictures / "empty.jpg").write_bytes(b"")
     done = loratui("check", pictures, "--resolution", 64)
-    assert done.returncode == 3 and "x BLOCK" in done.stdout and "empty-file" in done.stdout
-    assert max(map(len, done.stdout.splitlines()[2:])) <= 80
+    assert done.returncode == 3 and "✗ empty-file" in done.stdout and done.stdout.startswith("✗ A run would not start")
+    assert max(map(len, done.stdout.splitlines()[2:-1])) <= 80
 
 
 def test_sub_folders_are_in_the_json_and_only_there_unless_asked(

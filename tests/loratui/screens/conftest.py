@@ -137,8 +137,8 @@ def draw_photo(path: Path, number: int, size: tuple[int, int] | None = None) -> 
 
 
 async def on_row(pilot: Pilot[Any], screen: Any, name: str | None) -> None:
-    """Put the cursor on a picture's row, or with None on that of the whole set."""
-    names = [None if row is None else row.name for row in screen.rows_shown()]
+    """Put the cursor on the row of a picture, of a kind of finding by its code, or with None of the whole set."""
+    names = [None if row is None else getattr(row, "name", None) or row.code for row in screen.rows_shown()]
     screen.query_one("#table").move_cursor(row=names.index(name))
     await pilot.pause()
 

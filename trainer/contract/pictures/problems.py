@@ -42,8 +42,13 @@ def severity_of(problem: Problem) -> Severity:
 
 
 def accept_key(code: str, file: str) -> str:
-    """What stands in dataset.accept once a person has accepted it: "low-resolution:anna_003.jpg"."""
-    return f"{code}:{file}"
+    """What stands in dataset.accept once a person has accepted it: "low-resolution:anna_003.jpg", or the code alone."""
+    return f"{code}:{file}" if file else code
+
+
+def is_accepted(code: str, file: str, accepted: Collection[str]) -> bool:
+    """Whether a person has accepted it: this kind of finding altogether, or of this file."""
+    return code in accepted or f"{code}:{file}" in accepted
 
 
 def stopping(problems: Iterable[Problem], accepted: Collection[str] = ()) -> tuple[Problem, ...]:
@@ -52,5 +57,5 @@ def stopping(problems: Iterable[Problem], accepted: Collection[str] = ()) -> tup
     return tuple(
         one
         for one, severity in found
-        if severity == "block" or (severity == "warn" and accept_key(one.code, one.file) not in accepted)
+        if severity == "block" or (severity == "warn" and not is_accepted(one.code, one.file, accepted))
     )

@@ -57,7 +57,9 @@ class Dataset(Section):
         le=1000,
     )
     accept: tuple[str, ...] = setting(
-        (), "accepted", "Warnings that were read and accepted, as code:file; a warning that is not here stops a replay."
+        (),
+        "accepted",
+        "Warnings that were read and accepted: a code for all of its kind, or code:file for one; others stop a replay.",
     )
     repeats: int = setting(
         1,

@@ -34,7 +34,7 @@ async def test_a_first_time_person_gets_through_by_enter_and_f2(
         screen = await at(pilot, "PicturesScreen")
         await pilot.press(*"photos", "enter")
         await until(pilot, lambda: screen._report is not None)
-        await pilot.press("down")
+        await pilot.press("down", "down")
         await until(pilot, lambda: screen.query_one("#thumb").shown)
         assert_snapshot(app, "dataset")
         await pilot.press("f2")

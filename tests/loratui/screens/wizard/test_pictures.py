@@ -49,19 +49,48 @@ async def show(pilot: Pilot[Any], screen: Any, filter: str) -> None:
 
 
 def names(screen: Any) -> list[str | None]:
-    return [row.name if row is not None else None for row in screen.rows_shown()]
+    """Pictures by their name, kinds of findings by their code, the whole set as None."""
+    return [None if row is None else getattr(row, "name", None) or row.code for row in screen.rows_shown()]
 
 
 async def test_one_finding_can_be_shown_alone(wizard: Wizard, draft: Draft) -> None:
     app = wizard(draft)
     async with app.run_test() as pilot:
         screen = await opened(pilot)
-        assert names(screen)[:2] == [None, "dog_0.png"]
+        kinds = ["metadata-without-picture", "trigger-missing", "turned", "no-caption"]
+        assert names(screen)[:6] == [None, *kinds, "dog_0.png"]
         await show(pilot, screen, "trigger-missing")
-        assert names(screen) == ["dog_1.png", "dog_2.png"]
+        assert names(screen) == ["trigger-missing", "dog_1.png", "dog_2.png"]
         assert "showing: trigger-missing" in screen_text(app)
         await show(pilot, screen, "")
-        assert len(names(screen)) == 7
+        assert len(names(screen)) == 11
+
+
+async def test_a_kind_is_one_row_decided_at_once_and_taken_back(wizard: Wizard, draft: Draft) -> None:
+    app = wizard(draft)
+    async with app.run_test() as pilot:
+        screen = await opened(pilot)
+        await on_row(pilot, screen, "trigger-missing")
+        shown = screen.query_one("#finding-text").content.plain
+        assert "2 pictures have a caption without the trigger" in shown and "dog_1.png, dog_2.png" in shown
+        await pilot.press("enter")
+        assert names(screen) == ["trigger-missing", "dog_1.png", "dog_2.png"]
+        await pilot.press("enter")
+        assert len(names(screen)) == 11
+        await on_row(pilot, screen, "trigger-missing")
+        await pilot.press("a")
+        assert app.draft.accepted == ("trigger-missing",)
+        await on_row(pilot, screen, "dog_2.png")
+        await pilot.press("a")  # of the kind that was accepted this one no more
+        assert app.draft.accepted == ("trigger-missing:dog_1.png",)
+        await on_row(pilot, screen, "trigger-missing")
+        await pilot.press("space")
+        assert app.draft.skipped == ("dog_1.png", "dog_2.png") and app.draft.images == 4
+        assert "Left out: 2 pictures. u takes it back." in screen_text(app)
+        await pilot.press("u")
+        assert app.draft.skipped == () and app.draft.images == 6
+        await pilot.press("u", "u", "u")
+        assert app.draft.accepted == () and "nothing to take back" in screen_text(app)
 
 
 async def test_what_is_said_of_the_set_is_accepted_on_its_own_row(wizard: Wizard, draft: Draft) -> None:
@@ -70,6 +99,9 @@ async def test_what_is_said_of_the_set_is_accepted_on_its_own_row(wizard: Wizard
         screen = await opened(pilot)
         await on_row(pilot, screen, None)
         await until(pilot, lambda: "(the whole set)" in screen_text(app))
+        await pilot.press("a")
+        assert app.draft.accepted == () and "a row of its own" in screen_text(app)
+        await on_row(pilot, screen, "metadata-without-picture")
         assert "the metadata has a caption for 'gone.png'" in screen.query_one("#finding-text").content.plain
         await pilot.press("space")
         assert app.draft.skipped == ()
@@ -104,7 +136,7 @@ async def test_capital_a_accepts_one_finding_for_all_that_is_shown(wizard: Wizar
         screen = await opened(pilot)
         await show(pilot, screen, "trigger-missing")
         await pilot.press("A")
-        assert set(app.draft.accepted) == {"trigger-missing:dog_1.png", "trigger-missing:dog_2.png"}
+        assert app.draft.accepted == ("trigger-missing",)
         await until(pilot, lambda: "✓ accepted" in screen_text(app))
 
 
@@ -234,10 +266,10 @@ async def test_hostile_words_stay_words_in_every_dialog(wizard: Wizard, draft: D
 def test_the_draft_on_copies_keeps_what_still_holds() -> None:
     from loratui.curation.copies.folder import FixedPicture, FixResult
 
-    draft = Draft(values={"dataset.accept": ("a:x.webp", "b:gone.png", "few-pictures:"), "dataset.skip": ("y.png",)})
+    draft = Draft(values={"dataset.accept": ("a:x.webp", "b:gone.png", "few-pictures"), "dataset.skip": ("y.png",)})
     result = FixResult(Path("photos"), Path("new"), (FixedPicture("x.webp", "x.png", None),))
     moved = with_copies(draft, result, "~/new")
-    assert moved.values == {"dataset.accept": ("a:x.png", "few-pictures:"), "dataset.path": "~/new"}
+    assert moved.values == {"dataset.accept": ("a:x.png", "few-pictures"), "dataset.path": "~/new"}
 
 
 def test_a_report_without_pictures_has_no_rows() -> None:

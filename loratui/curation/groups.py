@@ -1,0 +1,168 @@
+"""What was found, one row for each kind: how grave, how many pictures, in one sentence. Nothing else groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from loratui.curation.codes import CODES
+from loratui.curation.report import SEVERITIES, Finding, Severity
+from loratui.terminal.text import plural, safe_text
+
+# one glyph for each, on every screen and in every list; the names are those of the JSON
+GLYPHS: dict[Severity, str] = {"block": "✗", "warn": "!", "hint": "·"}
+
+# what is said of several at once, by code; {limit} and {range} come from the figures
+MANY = {
+    "empty-file": "are empty files",
+    "unreadable": "cannot be read",
+    "truncated": "end before the picture does",
+    "too-large": "are too large to be decoded",
+    "stalling": "are JPEGs of very many passes",
+    "picture-outside": "are links that lead out of the folder",
+    "animated": "have several frames; the first is trained",
+    "wrong-ending": "have another format than their name says",
+    "sixteen-bit": "have more than 8 bits a channel",
+    "broken-profile": "have a colour profile that cannot be used",
+    "cmyk": "are in printing colours",
+    "palette": "have at most 256 colours",
+    "transparent": "have transparent parts",
+    "not-looked-at": "are so large that their quality was not looked at",
+    "low-resolution": "are smaller than {limit} px{range}",
+    "thin": "are long and thin",
+    "face-cut": "lose part of the face in the square that is cut",
+    "upscaled": "look enlarged from small pictures",
+    "blurred": "are blurred",
+    "damaged": "have damaged data",
+    "noisy": "are covered by noise",
+    "coarse-jpeg": "were saved so coarsely that blocks show",
+    "barred": "have bars or a frame around them",
+    "soft": "are slightly soft",
+    "too-dark": "are too dark",
+    "too-bright": "are too bright",
+    "low-contrast": "are of nearly one brightness",
+    "not-upright": "show a face that is not upright",
+    "no-face": "show no face",
+    "several-faces": "show several faces",
+    "unsure-face": "show what may be a face",
+    "far-away": "show the subject far away",
+    "bystander": "show a face, which may be learned with the rest",
+    "duplicate": "are there twice",
+    "near-duplicate": "show a photograph that is there already",
+    "same-shot": "are almost the same shot as another",
+    "no-caption": "have no caption; the instance prompt is used",
+    "caption-empty": "have an empty caption file",
+    "caption-unreadable": "have a caption that cannot be read",
+    "caption-outside": "have a caption outside the folder",
+    "caption-not-utf8": "have a caption in another encoding",
+    "caption-bom": "have a caption file of another encoding, read rightly",
+    "caption-control": "have invisible characters in the caption",
+    "caption-long": "have a caption longer than the model reads{range}",
+    "caption-several": "have several captions; the first is read",
+    "trigger-missing": "have a caption without the trigger",
+    "trigger-twice": "have the trigger more than once",
+}
+OF_SETS = {  # codes that are said of several pictures together, perhaps more than once
+    "same-look": "share their colours: one backdrop, one set of clothes",
+    "same-name": "differ only in their ending and share a caption file",
+}
+
+
+@dataclass(frozen=True)
+class FindingGroup:
+    """All findings of one kind, in the order of the pictures."""
+
+    code: str
+    severity: Severity  # of the gravest; what may be accepted is no block
+    findings: tuple[Finding, ...]
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The pictures or other files that it is said of; empty where it is said of the whole set."""
+        return tuple(dict.fromkeys(one.file for one in self.findings if one.file))
+
+    @property
+    def count(self) -> str:
+        """ "30 pictures", "1 picture", or "the set"."""
+        if self.code in MANY:
+            return plural(len(self.files), "picture")
+        if len(self.findings) == 1:
+            return "the set"
+        return f"{len(self.findings)} {'groups of pictures' if self.code in OF_SETS else 'findings'}"
+
+    @property
+    def said(self) -> str:
+        """What is said of them, after the count: "are smaller than 1024 px (240 to 687)"."""
+        first = self.findings[0]
+        if len(self.findings) == 1:
+            return safe_text(first.message)
+        if self.code in MANY:
+            values = [one.value for one in self.findings]
+            return MANY[self.code].format(limit=safe_text(first.limit), range=_range(values))
+        if self.code in OF_SETS:
+            return OF_SETS[self.code]
+        same = {one.message for one in self.findings}
+        return safe_text(
+            first.message if len(same) == 1 else _lower(CODES[self.code].says) if self.code in CODES else ""
+        )
+
+    @property
+    def words(self) -> str:
+        """The row in one sentence: "30 pictures are smaller than 1024 px (240 to 687)", "a.jpg: it is empty"."""
+        first = self.findings[0]
+        if len(self.findings) == 1:
+            return f"{safe_text(first.file)}: {self.said}" if first.file else self.said
+        return f"{self.count}{'' if self.code in {*MANY, *OF_SETS} else ':'} {self.said}"
+
+    @property
+    def remedies(self) -> tuple[str, ...]:
+        """What can be done, each sentence once."""
+        return tuple(dict.fromkeys(safe_text(one.remedy) for one in self.findings if one.remedy))
+
+    @property
+    def acceptable(self) -> bool:
+        """Whether there is something that a person may accept, and has to."""
+        return any(one.acceptable and one.severity != "hint" for one in self.findings)
+
+
+def grouped(findings: Iterable[Finding]) -> tuple[FindingGroup, ...]:
+    """One group a code, the gravest first, else in the order in which they were found."""
+    kinds: dict[str, list[Finding]] = {}
+    for one in findings:
+        kinds.setdefault(one.code, []).append(one)
+    groups = [
+        FindingGroup(code, min((one.shown for one in found), key=SEVERITIES.index), tuple(found))
+        for code, found in kinds.items()
+    ]
+    return tuple(sorted(groups, key=lambda one: SEVERITIES.index(one.severity)))
+
+
+def accept_keys(findings: Iterable[Finding]) -> tuple[str, ...]:
+    """What stands in dataset.accept for these: the code alone where it is several, "code:file" for one."""
+    wanted = [one for one in findings if one.acceptable and one.severity != "hint"]
+    return tuple(one.code if len(one.findings) > 1 else one.findings[0].accept_key for one in grouped(wanted))
+
+
+def unknown_codes(accepted: Iterable[str]) -> list[str]:
+    """What of dataset.accept names no finding, as a sentence each with what was probably meant."""
+    from loratui.settings.problems import meant
+
+    wrong = [one for one in accepted if one.partition(":")[0] not in CODES]
+    return [
+        f"dataset.accept: '{safe_text(one, 60)}' is no finding"
+        f"{meant(one.partition(':')[0], tuple(CODES)) or '; `loratui check` names them'}"
+        for one in wrong
+    ]
+
+
+def _range(values: list[Any]) -> str:
+    numbers = [one for one in values if isinstance(one, int | float) and not isinstance(one, bool)]
+    if not numbers:
+        return ""
+    low, high = min(numbers), max(numbers)
+    return f" ({low:g})" if low == high else f" ({low:g} to {high:g})"
+
+
+def _lower(says: str) -> str:
+    return says[:1].lower() + says[1:].rstrip(".")
