@@ -79,22 +79,36 @@ class Requests:
                 self._acknowledge(command, NOT_ANY_MORE, ok=False)
         raise Stop(save=False)
 
-    def look(self, save: Save, sample: Sample, is_settled: Callable[[], bool] = lambda: True) -> None:
+    def look(
+        self,
+        save: Save,
+        sample: Sample,
+        is_settled: Callable[[], bool] = lambda: True,
+        ready: Callable[[], None] = lambda: None,
+    ) -> None:
         """Do what was asked since the last look; waits while paused, and while the disk is full.
 
         Raises Stop, and FolderGone if the run's folder is not where it was.
 
         `save` and `sample` do their work and return whether it went well and what to say of it; `sample` takes a
         prompt or None for all, and whether to draw it from now on, or None for once. `is_settled` tries to write what
-        the disk refused, and says whether nothing of it is left.
+        the disk refused, and says whether nothing of it is left. `ready` is called before anything is done or waited
+        for: it makes sure that what was trained is known.
         """
         paused = False
         while True:
             self.check_place()
             if self._signal is not None:
+                ready()
                 raise Stop(save=True)
             commands = self._inbox.take()
             self._tell_rejected()
+            try:
+                if commands:
+                    ready()
+            except BaseException:
+                self._refuse(commands)
+                raise
             for place, command in enumerate(commands):
                 try:
                     paused = self._do(command, paused, save, sample)
@@ -103,6 +117,7 @@ class Requests:
                     raise
             if self._disk.has_room(is_settled) and not paused:
                 return
+            ready()
             time.sleep(PAUSE_LOOK)
 
     def check_place(self) -> None:

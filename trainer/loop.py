@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import torch
@@ -25,7 +24,6 @@ from trainer.data.listing import Listed
 from trainer.export.files import export_run
 from trainer.ground.caches import caches_of
 from trainer.ground.full_disk import NotSaved, until_written
-from trainer.ground.machine import memory_now
 from trainer.ground.whereabouts import FolderGone
 from trainer.ground.world import World
 from trainer.inputs import read_inputs
@@ -38,6 +36,7 @@ from trainer.samples.prompt_list import PromptList
 from trainer.samples.sampler import Sampler
 from trainer.step.measure import APART, CheckpointMeasure, measured_views, rounds
 from trainer.step.step import NotFinite, Stepper
+from trainer.step.step_log import StepLog
 from trainer.step.trainee import make_trainee, run_identity
 
 
@@ -104,6 +103,7 @@ class Run:
         self.gauge = CheckpointMeasure(self.parts, self.trainee, self.latents, self.prompts, config, self.measured)
         self.saver = Saver(run, log, config.train.keep_checkpoints)
         self.done = self._resume(found.snapshot)
+        self.steps = StepLog(self.stepper, log, config, len(self.plan.items), self.done)
         self._measured_at = self.done  # a checkpoint that was resumed from was measured before it was saved
         if config.train.gradient_checkpointing:
             checkpoint_activations(self.parts)
@@ -166,7 +166,7 @@ class Run:
         plan, record = self.plan, read_changes(self.run)
         check_run(snapshot, self.config, plan.items, plan.class_items, self.parts.digests, record)
         self.trainee.restore(snapshot)
-        self.stepper.restore(snapshot.loss_scale)
+        self.stepper.scaler.restore(snapshot.loss_scale)
         if self.trainee.pivoted:
             self._after_pivot()
         return snapshot.step
@@ -192,9 +192,9 @@ class Run:
         if self.done == 0 and self.world.main:
             self._measure()
         try:
-            while self.done < train.steps:
+            for step in range(self.done + 1, train.steps + 1):
                 self._look()
-                self._one_step(self.done + 1)
+                self._one_step(step, known=step in saves | samples | {train.steps})
                 if self.done in saves and self.world.main:
                     self._measure_if_due()
                     self._save()
@@ -230,28 +230,18 @@ class Run:
         if ending:
             raise Stop(save=ending == 1)
 
-    def _one_step(self, step: int) -> None:
-        began = time.monotonic()
-        outcome = self.stepper.take(step)
-        self.done = step
-        train = self.config.train
-        views = step * train.batch * train.accumulation
-        size = len(self.plan.items) * self.config.dataset.repeats
-        self.log.emit(
-            "step",
-            step=step,
-            loss=outcome.loss,
-            grad_norm=outcome.grad_norm,
-            rates=outcome.rates,
-            s=round(time.monotonic() - began, 5),
-            data=round(outcome.waited, 6),
-            epoch=round(views / size, 3),
-            views=round(views / len(self.plan.items), 3),
-            applied=outcome.applied,
-            **memory_now(self.parts.device),
-        )
+    def _one_step(self, step: int, known: bool = False) -> None:
+        """Take a step; `known`: and wait for it, as at the pivot, because what it left is read."""
+        self.steps.take(step)
+        if known or step == self.trainee.pivot:
+            self.steps.tell_all()
+        self.done = self.steps.known
         if step == self.trainee.pivot:
             self._pivot(step)
+
+    def _tell_all(self) -> None:
+        self.steps.tell_all()
+        self.done = self.steps.known
 
     def _pivot(self, step: int) -> None:
         self.trainee.freeze_text()
@@ -269,7 +259,10 @@ class Run:
     # -- what is kept ---------------------------------------------------------------------------------------------
 
     def _save(self) -> Saver:
-        self.saver.save(replace(self.trainee.snapshot(self.done, self.identity), loss_scale=self.stepper.loss_scale()))
+        self._tell_all()
+        self.saver.save(
+            replace(self.trainee.snapshot(self.done, self.identity), loss_scale=self.stepper.scaler.saved())
+        )
         return self.saver
 
     def _measure_if_due(self) -> None:
@@ -283,6 +276,9 @@ class Run:
         train, self._measured_at = self.config.train, self.done
         views = self.done * train.batch * train.accumulation / len(self.plan.items)
         self.gauge.tell(self.log, self.done, round(views, 3), "held-out" if self.held else "training")
+
+    def _sample_asked(self, prompt: str | None, keep: bool | None) -> tuple[bool, str]:
+        return self.sampler.asked(self.done, prompt, keep)
 
     def _save_asked(self) -> tuple[bool, str]:
         self._measure_if_due()
@@ -339,7 +335,7 @@ class Run:
     def _wait_until(self, is_settled: Callable[[], bool]) -> None:
         """Do what is asked, and wait for room on the disk. Raises Stop."""
         if self.requests is not None:
-            self.requests.look(self._save_asked, partial(self.sampler.asked, self.done), is_settled)
+            self.requests.look(self._save_asked, self._sample_asked, is_settled, self._tell_all)
         else:
             while not is_settled():
                 time.sleep(1)

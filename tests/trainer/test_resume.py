@@ -22,7 +22,7 @@ from trainer.contract.run.events import Tail
 from trainer.contract.run.lock import lock_holder
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig
-from trainer.step import step as step_module
+from trainer.step import loss_scale
 
 pytestmark = pytest.mark.slow
 STEPS = 6
@@ -117,8 +117,8 @@ def test_the_scale_of_fp16_is_taken_up_where_it_was(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: float, scales: list[tuple[float, int]]
 ) -> None:
     """It is doubled after every second calm step here, and halved by a step that overflows and is passed over."""
-    monkeypatch.setattr(step_module, "SCALE_PATIENCE", 2)
-    monkeypatch.setattr(step_module, "FIRST_SCALE", first)
+    monkeypatch.setattr(loss_scale, "SCALE_PATIENCE", 2)
+    monkeypatch.setattr(loss_scale, "FIRST_SCALE", first)
     own = make_config(pictures, train__precision="fp16", train__batch=1, prodigy__d0=1e-3)
     whole = begin(tmp_path / "whole", own)
     saved = []
@@ -130,9 +130,9 @@ def test_the_scale_of_fp16_is_taken_up_where_it_was(
     assert [one.loss_scale for one in saved] == [LossScale(*one) for one in scales]
     shutil.rmtree(whole.run.checkpoint(2))
     resumed = begin(tmp_path / "whole", own)
-    assert resumed.done == 1 and resumed.stepper.loss_scale() == LossScale(*scales[0])
+    assert resumed.done == 1 and resumed.stepper.scaler.saved() == LossScale(*scales[0])
     resumed._one_step(2)
-    assert resumed.stepper.loss_scale() == LossScale(*scales[1])
+    assert resumed.stepper.scaler.saved() == LossScale(*scales[1])
     resumed._save()
     assert resumed.saver.wait()
     again = load_checkpoint(resumed.run.checkpoint(2))
@@ -148,8 +148,9 @@ def test_another_precision_keeps_no_scale_and_takes_up_none(pictures: Path, tmp_
     assert live.saver.wait()
     assert load_checkpoint(live.run.checkpoint(1)).loss_scale is None
     assert "loss_scale" not in json.loads((live.run.checkpoint(1) / "state.json").read_bytes())
-    live.stepper.restore(LossScale(4.0, 2))  # of a checkpoint in fp16, from which a person went on in this one
-    assert live.stepper._scale == 1.0
+    loss = torch.ones(())
+    live.stepper.scaler.restore(LossScale(4.0, 2))  # of a checkpoint in fp16, from which a person went on in this one
+    assert live.stepper.scaler.scaled(loss) is loss
 
 
 def whole_seconds(run: RunDir) -> float:

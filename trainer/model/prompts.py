@@ -57,7 +57,7 @@ def encode(parts: Parts, prompts: list[str]) -> Encoded:
         raise RuntimeError("the text encoders were released; every prompt must be cached by then")
     hidden, pooled = [], None
     for encoder, tokenizer in zip(parts.text_encoders, parts.tokenizers, strict=True):
-        ids = tokenise(tokenizer, prompts).to(parts.device)
+        ids = to_device(tokenise(tokenizer, prompts), parts.device)
         found = encoder(ids, output_hidden_states=True)
         hidden.append(found.hidden_states[-2 - parts.clip_skip])
         pooled = getattr(found, "text_embeds", None)

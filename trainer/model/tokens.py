@@ -66,9 +66,13 @@ class TokenTable(nn.Module):
         del self.table
 
     @torch.no_grad()
-    def pull(self) -> None:
-        """Pull the spread of the rows towards that of the table: rows *= (std_table / std_rows) ** 0.1."""
-        self.rows.mul_((self.std / self.rows.std()) ** PULL)
+    def pull(self, applied: torch.Tensor | None = None) -> None:
+        """Pull the spread of the rows towards that of the table: rows *= (std_table / std_rows) ** 0.1.
+
+        Where `applied`, a 0-d bool, is false they stay as they are.
+        """
+        factor = (self.std / self.rows.std()) ** PULL
+        self.rows.mul_(factor if applied is None else torch.where(applied, factor, 1.0))
 
 
 def insert_tokens(

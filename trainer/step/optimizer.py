@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import torch
@@ -22,14 +23,19 @@ class Optimizer(Protocol):
 
     groups: list[FlatGroup]
 
-    def estimate(self) -> torch.Tensor | None:
-        """Prodigy's d as it stands before the step, a 0-d tensor on the device; None where there is none."""
+    waits: bool  # whether it has to know on the host whether a step is applied
 
-    def step(self, factor: float) -> None:
-        """Apply the gradients at `factor` times the rate."""
+    def estimate(self) -> tuple[torch.Tensor, ...]:
+        """What `rates` wants to know of the device before the step, 0-d float64 tensors; none where it is nothing."""
 
-    def rates(self, factor: float, d: float | None) -> Rates:
-        """lr, d and the effective rate of each group for the step about to be taken."""
+    def step(self, factor: float, applied: torch.Tensor | None = None) -> None:
+        """Apply the gradients at `factor` times the rate; where `applied`, a 0-d bool, is false, change nothing.
+
+        The gradients must be finite then too.
+        """
+
+    def rates(self, factor: float, estimate: Sequence[float]) -> Rates:
+        """lr, d and the effective rate of each group for the step about to be taken, of which `estimate` was read."""
 
     def freeze(self, name: str) -> None:
         """Take a group out for good: neither moved nor counted from here on."""
@@ -42,7 +48,9 @@ class Optimizer(Protocol):
 
 
 class FlatAdamW:
-    """torch's AdamW, its buffers being the flat groups."""
+    """torch's AdamW, its buffers being the flat groups, each taken in one pass by torch's fused kernel."""
+
+    waits = False
 
     def __init__(self, groups: list[FlatGroup], config: TrainConfig) -> None:
         self.groups = groups
@@ -55,22 +63,27 @@ class FlatAdamW:
         self._inner = self._make(sets, betas=(own.beta1, own.beta2), eps=own.epsilon)
 
     def _make(self, sets: list[dict[str, Any]], **own: Any) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(sets, **own)
+        return torch.optim.AdamW(sets, fused=True, **own)
 
-    def estimate(self) -> torch.Tensor | None:
+    def estimate(self) -> tuple[torch.Tensor, ...]:
         """AdamW estimates nothing."""
-        return None
+        return ()
 
-    def rates(self, factor: float, d: float | None) -> Rates:
+    def rates(self, factor: float, estimate: Sequence[float]) -> Rates:
         """The effective rate is the rate."""
         return {
             group.name: {"lr": group.lr * factor, "d": None, "effective": group.lr * factor} for group in self.groups
         }
 
-    def step(self, factor: float) -> None:
+    def step(self, factor: float, applied: torch.Tensor | None = None) -> None:
         """One step of all groups."""
         for group, settings in zip(self.groups, self._inner.param_groups, strict=True):
             settings["lr"] = group.lr * factor
+        self._take(applied)
+
+    def _take(self, applied: torch.Tensor | None) -> None:
+        # the word of torch's GradScaler, which the fused kernel reads on the device
+        self._inner.found_inf = None if applied is None else (~applied).float()  # type: ignore[attr-defined]
         self._inner.step()
 
     def freeze(self, name: str) -> None:
@@ -102,21 +115,26 @@ class FlatAdamW:
                 own = self._reordered(groups[group["name"]], own)
             for key, value in own.items():
                 self._inner.state[flat][key] = (
-                    self._step_count(value) if key == "step" else value.to(flat.device, copy=True)
+                    self._step_count(value, flat) if key == "step" else value.to(flat.device, copy=True)
                 )
 
     def _reordered(self, group: FlatGroup, saved: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         return {key: group.reordered(one) if one.numel() == group.data.numel() else one for key, one in saved.items()}
 
-    def _step_count(self, saved: torch.Tensor) -> Any:
-        return saved.clone()
+    def _step_count(self, saved: torch.Tensor, flat: torch.Tensor) -> Any:
+        return saved.to(flat.device, copy=True)
 
 
 BLOCK = 256  # numbers of bitsandbytes' moments that share a scale
 
 
 class FlatAdamW8bit(FlatAdamW):
-    """bitsandbytes' AdamW: moments in bytes, in blocks of 256 numbers, on the flat groups."""
+    """bitsandbytes' AdamW: moments in bytes, in blocks of 256 numbers, on the flat groups.
+
+    It cannot pass over a step on the device, so the host waits to know.
+    """
+
+    waits = True
 
     def _make(self, sets: list[dict[str, Any]], **own: Any) -> torch.optim.Optimizer:
         try:
@@ -143,7 +161,11 @@ class FlatAdamW8bit(FlatAdamW):
                 found |= {f"state{place}": again, f"absmax{place}": state.absmax}
         return found
 
-    def _step_count(self, saved: torch.Tensor) -> Any:
+    def _take(self, applied: torch.Tensor | None) -> None:
+        if applied is None or bool(applied):
+            self._inner.step()
+
+    def _step_count(self, saved: torch.Tensor, flat: torch.Tensor) -> Any:
         return int(saved)
 
 

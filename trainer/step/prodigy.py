@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -41,6 +42,7 @@ class FlatProdigy:
     """
 
     EPS = 1e-8
+    waits = False
 
     def __init__(self, groups: list[FlatGroup], config: TrainConfig) -> None:
         self.groups = groups
@@ -51,7 +53,7 @@ class FlatProdigy:
         device = groups[0].data.device
         first = torch.tensor(self._set.d0, dtype=torch.float64, device=device)
         self._d, self._d_max, self._numerator = first, first.clone(), torch.zeros_like(first)
-        self._taken = 0
+        self._taken = torch.zeros_like(first)
         self._moments = {group.name: self._start(group) for group in groups}
 
     def _start(self, group: FlatGroup) -> _Moments:
@@ -60,43 +62,44 @@ class FlatProdigy:
         zeros = torch.zeros_like(group.data)
         return _Moments(zeros, zeros.clone(), torch.zeros_like(p0), p0, index)
 
-    def estimate(self) -> torch.Tensor | None:
-        """d before the step."""
-        return self._d
+    def estimate(self) -> tuple[torch.Tensor, ...]:
+        """d before the step, and the bias correction of the step."""
+        return self._d, self._correction()
 
-    def rates(self, factor: float, d: float | None) -> Rates:
+    def rates(self, factor: float, estimate: Sequence[float]) -> Rates:
         """The effective rate of a group is d * lr * bias correction: the one of the step about to be taken."""
+        d, correction = estimate
         found: Rates = {}
         for group in self.groups:
             lr = group.lr * factor
-            found[group.name] = {"lr": lr, "d": d, "effective": None if d is None else d * lr * self._correction()}
+            found[group.name] = {"lr": lr, "d": d, "effective": d * lr * correction}
         return found
 
     def _shared(self, value: torch.Tensor, group: FlatGroup) -> torch.Tensor:
         """What is meant for the highest rate, at the rate of `group`."""
         return value if group.lr == self._highest else value * (group.lr / self._highest)
 
-    def _correction(self) -> float:
-        if not self._set.bias_correction:
-            return 1.0
+    def _correction(self) -> torch.Tensor:
         k = self._taken + 1
-        return math.sqrt(1 - self._set.beta2**k) / (1 - self._set.beta1**k)
+        if not self._set.bias_correction:
+            return torch.ones_like(k)
+        return (1 - torch.pow(self._set.beta2, k)).sqrt() / (1 - torch.pow(self._set.beta1, k))
 
     @torch.no_grad()
-    def step(self, factor: float) -> None:
+    def step(self, factor: float, applied: torch.Tensor | None = None) -> None:
         """One step of all groups. A rate of 0 moves nothing, the estimate included."""
-        lr = self._highest * factor
+        lr, d = self._highest * factor, self._d
+        on = torch.ones_like(d) if applied is None else applied.to(d.dtype)
         if lr == 0.0:
-            self._taken += 1
+            self._taken += on
             return
-        d, scale = self._d, self._d / self._set.d0
-        dlr = d * (lr * self._correction())
+        scale, dlr = d / self._set.d0, d * (lr * self._correction())
         top, bottom = self._numerator * self._beta3, torch.zeros_like(d)
         for group in self.groups:
-            more, weight = self._accumulate(group, d, dlr, scale)
+            more, weight = self._accumulate(group, d, dlr, scale, on)
             top, bottom = top + more, bottom + weight
         # without any gradient yet, nothing is known: d and its numerator stay as they were
-        known = bottom > 0
+        known = (bottom > 0) & (on > 0)
         hat = self._set.d_coef * top / torch.where(known, bottom, torch.ones_like(bottom))
         grown = torch.where(d == self._set.d0, torch.maximum(d, hat), d)
         largest = torch.maximum(self._d_max, hat)
@@ -104,30 +107,34 @@ class FlatProdigy:
         self._d_max = torch.where(known, largest, self._d_max)
         self._d = torch.where(known, torch.minimum(largest, grown * self._set.growth_rate), d)
         for group in self.groups:
-            self._move(group, self._shared(dlr, group))
-        self._taken += 1
+            self._move(group, self._shared(dlr * on, group))
+        self._taken += on
 
     def _accumulate(
-        self, group: FlatGroup, d: torch.Tensor, dlr: torch.Tensor, scale: torch.Tensor
+        self, group: FlatGroup, d: torch.Tensor, dlr: torch.Tensor, scale: torch.Tensor, on: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Update the moments; returns this group's part of the numerator and the denominator."""
+        """Update the moments; returns this group's part of the numerator and the denominator.
+
+        Where `on` is 0 every moment is kept whole and gets nothing: no number of them changes.
+        """
         own, beta1, beta2 = self._moments[group.name], self._set.beta1, self._set.beta2
-        small, far = d.float(), scale * dlr
-        weight = self._shared(scale * (d if self._set.safeguard_warmup else dlr), group).float()
+        keep1, keep2, keep3 = (torch.where(on > 0, one, 1.0) for one in (beta1, beta2, self._beta3))
+        small, far = (d * on).float(), scale * dlr
+        weight = self._shared(scale * (d if self._set.safeguard_warmup else dlr) * on, group).float()
         more, total = torch.zeros_like(d), torch.zeros_like(d)
         for place in _pieces(group):
             grad, data, mean, square = (one[place] for one in (group.grad, group.data, own.mean, own.square))
             if group.weight_decay and not self._set.decouple:
                 grad.add_(data, alpha=group.weight_decay)
-            mean.mul_(beta1).add_(grad * (small * (1 - beta1)))
-            square.mul_(beta2).add_(grad.square() * (small * small * (1 - beta2)))
+            mean.mul_(keep1).add_(grad * (small * (1 - beta1)))
+            square.mul_(keep2).add_(grad.square() * (small * small * (1 - beta2)))
             if own.index is None:
-                s = own.s[place].mul_(self._beta3).add_(grad * weight)
+                s = own.s[place].mul_(keep3).add_(grad * weight)
                 more += torch.dot(grad.double(), (own.p0[place] - data).double())
                 total += s.abs().sum(dtype=torch.float64)
         if own.index is not None:
             part = group.grad[own.index]
-            own.s.mul_(self._beta3).add_(part * weight)
+            own.s.mul_(keep3).add_(part * weight)
             more += torch.dot(part.double(), (own.p0 - group.data[own.index]).double())
             total += own.s.abs().sum(dtype=torch.float64)
         return far * more, total
@@ -153,7 +160,7 @@ class FlatProdigy:
             "d": self._d,
             "d_max": self._d_max,
             "numerator": self._numerator,
-            "taken": torch.tensor(self._taken),
+            "taken": self._taken.long(),
             "layout": torch.tensor(LAYOUT),
         }
         for name, own in self._moments.items():
@@ -164,7 +171,7 @@ class FlatProdigy:
         """Go on from `state_tensors`; raises KeyError if a group is missing."""
         device = self._d.device
         self._d, self._d_max, self._numerator = (tensors[name].to(device) for name in ("d", "d_max", "numerator"))
-        self._taken = int(tensors["taken"])
+        self._taken = tensors["taken"].to(self._d)
         groups = {group.name: group for group in self.groups}
         for name, own in self._moments.items():
             for part in ("mean", "square", "s", "p0"):

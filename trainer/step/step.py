@@ -1,14 +1,13 @@
-"""One optimizer step: the forward passes over its micro-batches, the clipped gradient, and one look from the host."""
+"""One optimizer step: forward passes over its micro-batches and the clipped gradient; the host waits for nothing."""
 
 from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
-from trainer.checkpoints.snapshot import LossScale
 from trainer.contract.settings.config import TrainConfig
 from trainer.data.dataset import View, ViewPlan
 from trainer.data.latents import Latent, LatentCache, sample_latents
@@ -19,12 +18,12 @@ from trainer.model.parts import Parts
 from trainer.model.prompts import Encoded, PromptCache
 from trainer.model.scaling import LatentScale
 from trainer.step.diffusion import Diffusion, losses, make_diffusion
+from trainer.step.loss_scale import LossScaler
 from trainer.step.optimizer import Rates, rate_factor
 from trainer.step.trainee import Trainee
 
-FIRST_SCALE = 2.0**16  # of fp16's loss, as torch's GradScaler starts
+LAG = 2  # steps that a GPU may be behind the host: one at work, one that lies ready
 SHOWN = 80  # letters of a caption in a message
-SCALE_PATIENCE = 2000  # steps without overflow before it is doubled
 
 
 class NotFinite(ArithmeticError):
@@ -37,17 +36,41 @@ class NotFinite(ArithmeticError):
 
 @dataclass(frozen=True)
 class StepOutcome:
-    """What is known of a step that was taken."""
+    """What is known of a step that is done."""
 
     loss: float
     grad_norm: float
     rates: Rates
-    applied: bool = True  # False where fp16 overflowed and the step was passed over
-    waited: float = 0.0  # seconds until its pictures lay in memory: read from the cache, or encoded anew
+    applied: bool  # False where fp16 overflowed and the step was passed over
+
+
+class TakenStep:
+    """A step that was given to the device: its numbers are on their way to the host."""
+
+    def __init__(self, step: int, began: float, waited: float, numbers: torch.Tensor) -> None:
+        self.step = step
+        self.began = began  # by the monotonic clock
+        self.waited = waited  # seconds until its pictures lay in memory: read from the cache, or encoded anew
+        self._numbers = numbers.to("cpu", non_blocking=True)
+        self._there: torch.cuda.Event | None = None
+        if numbers.device.type == "cuda":  # asked for later, the copy itself would wait for the steps after this one
+            self._there = torch.cuda.Event()
+            self._there.record()
+
+    def numbers(self) -> list[float]:
+        """Waits until the step is done."""
+        if self._there is not None:
+            self._there.synchronize()
+        found: list[float] = self._numbers.tolist()
+        return found
 
 
 class Stepper:
-    """Takes the steps of a run. A step depends on its number and the trained tensors, on nothing else."""
+    """Takes the steps of a run. A step depends on its number and the trained tensors, on nothing else.
+
+    Whether it is applied is decided on the device: `take` waits for nothing, `outcome` for the step. After a step that
+    was not finite none is applied any more, so that the numbers are those of the step before it whenever it is noticed.
+    """
 
     def __init__(
         self,
@@ -65,21 +88,24 @@ class Stepper:
         self._latents, self._prompts, self._config = latents, prompts, config
         self._diffusion = make_diffusion(parts.scheduler, config, parts.device)
         self._scaling = LatentScale(parts.vae)
-        self._scale = FIRST_SCALE if parts.dtype == torch.float16 else 1.0
-        self._calm = 0
+        self.scaler = LossScaler(parts.dtype, parts.device)
+        self._sound = torch.ones((), dtype=torch.bool, device=parts.device)  # so far every step was finite
         self._waited = 0.0
 
-    def loss_scale(self) -> LossScale | None:
-        """What a checkpoint keeps of fp16's scale; None in another precision, which has none."""
-        return LossScale(self._scale, self._calm) if self._parts.dtype == torch.float16 else None
+    @property
+    def device(self) -> torch.device:
+        """Where the steps are taken."""
+        return self._parts.device
 
-    def restore(self, saved: LossScale | None) -> None:
-        """Go on from `loss_scale`; with None, as where the checkpoint was trained in another precision, anew."""
-        if saved is not None and self._parts.dtype == torch.float16:
-            self._scale, self._calm = saved.scale, saved.calm
+    @property
+    def lag(self) -> int:
+        """How many steps the host may be ahead: none where it waits in each step anyway, or computes it itself."""
+        waits = self._trainee.optimizer.waits or self._world.size > 1
+        return LAG if self.device.type == "cuda" and not waits else 0
 
-    def take(self, step: int) -> StepOutcome:
-        """Step number `step`, from 1. Raises NotFinite, naming what was seen, with nothing applied."""
+    def take(self, step: int) -> TakenStep:
+        """Give step number `step`, from 1, to the device."""
+        began = time.monotonic()
         for group in self._trainee.groups:
             group.grad.zero_()
         self._waited = 0.0
@@ -89,48 +115,48 @@ class Stepper:
             if self._config.train.dropout:  # torch draws it: seeded here, it is as pure as the rest
                 torch.manual_seed(draws.below(2**63, self._config.train.seed, "dropout", step, micro, samples.start))
             loss = self._loss(self._plan.micro_batch(step, micro, samples)) / passes
-            (loss * self._scale).backward()
+            self.scaler.scaled(loss).backward()
             self._trainee.collect()
             total += loss.detach()
         for tensor in (total, *(group.grad for group in self._trainee.groups)):
             self._world.add_up(tensor)
-        return replace(self._apply(step, total), waited=self._waited)
+        return TakenStep(step, began, self._waited, self._apply(step, total))
 
-    def _apply(self, step: int, loss: torch.Tensor) -> StepOutcome:
+    def _apply(self, step: int, loss: torch.Tensor) -> torch.Tensor:
+        """Loss, norm, whether it was applied, whether all is sound, and what the optimizer tells; float64."""
         trainee = self._trainee
-        if self._scale != 1.0:
-            for group in trainee.groups:
-                group.grad.div_(self._scale)
+        self.scaler.unscale(trainee.groups)
         norm = torch.stack([torch.linalg.vector_norm(group.grad) for group in trainee.groups]).square().sum().sqrt()
-        d = trainee.optimizer.estimate()
-        seen = [loss.double(), norm.double()] + ([] if d is None else [d])
-        # the only time in a step that the host waits for the device
-        loss_now, norm_now, *d_now = torch.stack(seen).tolist()
-        factor = rate_factor(self._config, step)
-        rates = trainee.optimizer.rates(factor, d_now[0] if d_now else None)
-        if not (math.isfinite(loss_now) and math.isfinite(norm_now)):
-            return self._not_finite(step, StepOutcome(loss_now, norm_now, rates, applied=False))
-        self._clip(norm_now)
-        trainee.optimizer.step(factor)
+        finite = torch.isfinite(loss) & torch.isfinite(norm)
+        applied, overflowed = self._sound & finite, self._sound & ~finite & self.scaler.forgives(loss)
+        self._sound = applied | overflowed
+        self._clip(norm.double(), applied)
+        estimate = trainee.optimizer.estimate()
+        trainee.optimizer.step(rate_factor(self._config, step), applied)
         if trainee.pivot is not None and not trainee.pivoted:
             for table in trainee.tables:
-                table.pull()
-        self._calm += 1
-        if self._scale != 1.0 and self._calm % SCALE_PATIENCE == 0:
-            self._scale *= 2
-        return StepOutcome(loss_now, norm_now, rates)
+                table.pull(applied)
+        self.scaler.update(applied, overflowed)
+        return torch.stack([one.double() for one in (loss, norm, applied, self._sound, *estimate)])
 
-    def _clip(self, norm: float) -> None:
+    def _clip(self, norm: torch.Tensor, applied: torch.Tensor) -> None:
+        """Shorten the gradients to the limit; where the step is not applied they become 0, as the optimizer wants."""
         limit = self._config.train.max_grad_norm
-        if limit and norm > limit:
-            for group in self._trainee.groups:
-                group.grad.mul_(limit / (norm + 1e-6))
+        for group in self._trainee.groups:
+            if limit:
+                group.grad.mul_(torch.where(norm > limit, limit / (norm + 1e-6), 1.0))
+            group.grad.masked_fill_(~applied, 0.0)
 
-    def _not_finite(self, step: int, outcome: StepOutcome) -> StepOutcome:
-        if self._parts.dtype == torch.float16 and math.isfinite(outcome.loss) and self._scale > 1.0:
-            self._scale, self._calm = self._scale / 2, 0
-            return outcome
-        what = "the loss" if not math.isfinite(outcome.loss) else "the gradient"
+    def outcome(self, taken: TakenStep) -> StepOutcome:
+        """What became of a step. Raises NotFinite, naming what was seen: neither it nor a later one was applied."""
+        loss, norm, applied, sound, *estimate = taken.numbers()
+        if not sound:
+            raise self._not_finite(taken.step, loss)
+        rates = self._trainee.optimizer.rates(rate_factor(self._config, taken.step), estimate)
+        return StepOutcome(loss, norm, rates, bool(applied))
+
+    def _not_finite(self, step: int, loss: float) -> NotFinite:
+        what = "the loss" if not math.isfinite(loss) else "the gradient"
         views = [
             view for micro in range(self._config.train.accumulation) for view in self._plan.micro_batch(step, micro)
         ]
@@ -139,7 +165,7 @@ class Stepper:
         )
         names = tuple(dict.fromkeys(view.item.name for view in views if not view.prior))
         message = f"{what} of step {step} is not finite. It was made from {seen}. The step was not applied."
-        raise NotFinite(message, step, names)
+        return NotFinite(message, step, names)
 
     def _loss(self, views: tuple[View, ...]) -> torch.Tensor:
         """Mean weighted loss of the pictures plus prior weight times that of the class pictures; 0-d fp32."""

@@ -156,7 +156,7 @@ def test_exact_parts_are_those_of_the_loaded_model() -> None:
 
 
 def test_the_constants_are_those_that_the_bench_counts() -> None:
-    """The optimizer's moment, counted on real tensors: 20 bytes a number of Prodigy, 8 sliced, 8 of AdamW."""
+    """The optimizer's moment, counted on real tensors: 20 bytes a number of Prodigy, 8 sliced, none of AdamW."""
     from tests.bench.activations import optimizer_step
     from trainer.contract.plan.estimate import SCRATCH_SLICED
     from trainer.contract.settings.optimizers import OPTIMIZERS

@@ -72,8 +72,8 @@ def waits(names: list[str]) -> int:
 
 
 @pytest.mark.slow
-def test_a_whole_step_waits_for_the_device_once(settings: Callable[..., TrainConfig], tmp_path: Path) -> None:
-    # that one is the .tolist() of loss, norm and d, which takes no operation on the CPU
+def test_a_whole_step_waits_for_nothing(settings: Callable[..., TrainConfig], tmp_path: Path) -> None:
+    # test_no_wait.py counts what takes no operation on the CPU too
     assert waits(ours(settings(), tmp_path)) == 0
     assert waits(reference()) > 100
 

@@ -30,7 +30,7 @@ class OptimizerFacts:
 
 # rates: the seed's 1.0 for Prodigy; AdamW as in cog-sdxl, text encoders 5e-5
 # state: in total AdamW 16 bytes, 8-bit AdamW about 10, Prodigy 24 (trainer.md); scratch: Prodigy's are its dot
-# product in float64. What Prodigy saves with slice_p is in trainer/contract/plan/estimate.py.
+# product in float64, AdamW's kernel has none. What Prodigy saves with slice_p is in trainer/contract/plan/estimate.py.
 OPTIMIZERS: dict[Optimizer, OptimizerFacts] = {
     "prodigy": OptimizerFacts(
         "Prodigy",
@@ -39,7 +39,7 @@ OPTIMIZERS: dict[Optimizer, OptimizerFacts] = {
         state=16,
         scratch=20,
     ),
-    "adamw": OptimizerFacts("AdamW", "AdamW takes the rates given here", (1e-4, 3e-4, 5e-5), state=8, scratch=8),
+    "adamw": OptimizerFacts("AdamW", "AdamW takes the rates given here", (1e-4, 3e-4, 5e-5), state=8, scratch=0),
     "adamw-8bit": OptimizerFacts(
         "AdamW",
         "adamw-8bit keeps its state in bytes",
