@@ -328,7 +328,8 @@ class Run:
         def write() -> list[str]:
             if self.requests is not None:
                 self.requests.check_place()
-            return export_run(self.run, self.config, self.trainee, self.plan.items, size, self.done)
+            with self.trainee.averaged():
+                return export_run(self.run, self.config, self.trainee, self.plan.items, size, self.done)
 
         return until_written(write, self._wait_until) if patient else write()
 

@@ -9,7 +9,7 @@ from loratui.events.history import History
 from trainer.contract.documents.files import read_toml
 from trainer.contract.run.events import Tail
 from trainer.contract.run.rundir import RunDir
-from trainer.contract.settings.config import NAME, with_dora_axis
+from trainer.contract.settings.config import NAME, as_begun
 from trainer.contract.settings.sample_prompts import SamplePrompt, read_sample_prompt
 
 
@@ -33,7 +33,7 @@ def read_facts(run: RunDir) -> RunFacts:
     if tables is None:
         return RunFacts()
     data, sample, train = (_table(tables, name) for name in ("dataset", "sample", "train"))
-    train = with_dora_axis(train)
+    train = as_begun(train)
     axis = str(train.get("dora_axis", "")) if train.get("dora") else ""
     first = _first(sample.get("prompts"), str(data.get("instance_prompt", "")))
     seed = sample.get("seed") if first.seed is None else first.seed

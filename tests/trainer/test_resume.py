@@ -29,13 +29,15 @@ STEPS = 6
 KILLS = 30
 
 WAYS: dict[str, dict[str, Any]] = {
-    "prodigy": {"prodigy__d0": 1e-3, "dataset__flip": True, "dataset__caption_dropout": 0.3, "train__dropout": 0.1},
-    "eight bits, with buckets": {"train__optimizer": "adamw-8bit", "dataset__buckets": True},
+    "prodigy": {"prodigy__d0": 1e-3, "dataset__flip": True, "dataset__caption_dropout": 0.3, "train__dropout": 0.1}
+    | {"train__ema": 0.5},
+    "eight bits, with buckets": {"train__optimizer": "adamw-8bit", "dataset__buckets": True, "train__ema": 0.0},
     "adamw": {"train__optimizer": "adamw", "train__schedule": "cosine", "train__warmup_steps": 3},
     "text encoders": {
         "pivotal__enabled": False,
         "text_encoder_lora__enabled": True,
         "text_encoder_lora__fraction": 0.5,
+        "train__ema": 0.5,
         "prodigy__d0": 1e-3,
     },
     "prior and accumulation": {"prior__enabled": True, "prior__images": 3, "train__batch": 1, "train__accumulation": 2}

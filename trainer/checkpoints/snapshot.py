@@ -34,7 +34,7 @@ from trainer.contract.run.disk import is_full, keep_room
 from trainer.contract.run.events import EventLog, SilentLog
 from trainer.contract.run.replacement import replace_folder
 from trainer.contract.run.rundir import RunDir, checkpoint_folders
-from trainer.contract.settings.config import BY_KEY, with_dora_axis
+from trainer.contract.settings.config import BY_KEY, as_begun
 from trainer.contract.units import in_bytes
 
 VERSION = 1
@@ -230,7 +230,7 @@ def load_checkpoint(folder: Path) -> Snapshot:
     lora, embeddings = (_tensors(folder / name) for name in FILES[:2])
     optimizer = _tensors(folder / OPTIMIZER) if whole else None
     identity = state["identity"]
-    identity["settings"] = with_dora_axis(identity["settings"], "train.")
+    identity["settings"] = as_begun(identity["settings"], "train.")
     scale = LossScale(**state["loss_scale"]) if "loss_scale" in state else None
     return Snapshot(state["step"], lora, embeddings, optimizer, identity, scale)
 

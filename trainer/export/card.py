@@ -192,6 +192,7 @@ def _settings(config: TrainConfig, images: int, step: int) -> str:
             if config.pivotal.enabled
             else "off",
         ),
+        ("weight average", f"over {train.ema:g} of the run (EMA)" if train.ema else "off"),
         ("min-SNR gamma", f"{train.min_snr_gamma:g}" if train.min_snr_gamma else "off"),
         (
             "prior preservation",

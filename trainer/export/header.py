@@ -69,6 +69,7 @@ def kohya_header(config: TrainConfig, told: Told, tensors: dict[str, Tensor], na
         "ss_clip_skip": str(config.model.clip_skip + 2) if config.model.clip_skip else "None",
         "ss_min_snr_gamma": f"{train.min_snr_gamma:g}" if train.min_snr_gamma and not train.edm else "None",
         "ss_mixed_precision": train.precision,
+        **({"ss_training_comment": f"weights averaged over {train.ema:g} of the run (EMA)"} if train.ema else {}),
         "ss_batch_size_per_device": str(train.batch),
         "ss_gradient_accumulation_steps": str(train.accumulation),
         "ss_num_train_images": str(count * data.repeats),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -44,17 +44,20 @@ def open_run(run: RunDir) -> Trained:
 
 
 def find_checkpoint(run: RunDir, step: int | None) -> Snapshot:
-    """The checkpoint at `step`, or the newest whole one. Raises NothingTrained or Damaged."""
+    """The checkpoint at `step`, or the newest whole one, without what only training needs.
+
+    Raises NothingTrained or Damaged.
+    """
     if step is not None:
         folders = checkpoint_folders(run)
         if step not in folders:
             kept = [run.checkpoint(one).name for one in sorted(folders)]
             raise NothingTrained(f"there is no checkpoint of step {step}; there are: {', '.join(kept) or 'none'}")
-        return load_checkpoint(folders[step])
+        return replace(load_checkpoint(folders[step]), optimizer=None)
     found = newest_checkpoint(run)
     if found.snapshot is None:
         raise NothingTrained("; ".join(found.damaged) or f"'{run.path.name}' has no checkpoint yet")
-    return found.snapshot
+    return replace(found.snapshot, optimizer=None)
 
 
 @torch.no_grad()

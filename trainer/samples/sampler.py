@@ -92,7 +92,7 @@ class Sampler:
         if as_exported:
             rounded = rounded_to(self._trainee.layers, DTYPES[self._config.export.precision])
         try:
-            with rounded:
+            with self._trainee.averaged(), rounded:
                 for done, one in enumerate(wanted):
                     self._log.emit("phase", name="sample", done=done, total=len(wanted))
                     self._one(step, one)

@@ -136,6 +136,8 @@ class Stepper:
         if trainee.pivot is not None and not trainee.pivoted:
             for table in trainee.tables:
                 table.pull(applied)
+        if trainee.average is not None:
+            trainee.average.update(step, applied)
         self.scaler.update(applied, overflowed)
         return torch.stack([one.double() for one in (loss, norm, applied, self._sound, *estimate)])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +20,14 @@ from trainer.model.adapters import LoraLinear, add_lora, add_text_lora
 from trainer.model.fused.unet import FusedUnet, stacking_order
 from trainer.model.parts import DTYPES, Parts
 from trainer.model.tokens import TokenTable, Vocabulary, insert_tokens
+from trainer.step.average import WeightAverage
 from trainer.step.diffusion import is_edm
 from trainer.step.flat_group import FlatGroup
 from trainer.step.optimizer import Optimizer, make_optimizer
 from trainer.step.working_copy import WorkingCopy
 
 ENCODERS = ("clip_l", "clip_g")  # the names of the two embeddings in the file
+RAW = "raw."  # before the name of a group: its numbers as they are trained, where a checkpoint's LoRA is their average
 
 
 @dataclass
@@ -43,6 +46,7 @@ class Trainee:
     copies: dict[str, WorkingCopy]  # of the groups that are LoRA, by the group's name
     fused: FusedUnet
     optimizer: Optimizer
+    average: WeightAverage | None
     pivot: int | None
     export_dtype: torch.dtype
     prediction: str  # what the base model predicts: epsilon, v_prediction, or edm
@@ -54,14 +58,19 @@ class Trainee:
         return self.unet_layers | self.text_layers
 
     def lora_tensors(self) -> Tensors:
-        """Live LoRA parameters: "<path>.down" (rank, in), "<path>.up" (out, rank), with DoRA "<path>.magnitude"
-        (1, in) or (out,).
+        """LoRA parameters as the modules hold them: "<path>.down" (rank, in), "<path>.up" (out, rank).
+
+        With DoRA also "<path>.magnitude", (1, in) or (out,).
         """
         return _named(self.layers)
 
     def embedding_tensors(self) -> Tensors:
-        """Live new rows: "clip_l" (n, 768) and "clip_g" (n, 1280); nothing without pivotal tuning."""
+        """The new rows in the modules: "clip_l" (n, 768) and "clip_g" (n, 1280); nothing without pivotal tuning."""
         return {name: table.rows for name, table in zip(ENCODERS, self.tables, strict=False)}
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """For as long as it lasts the modules hold what is exported; no step may be taken meanwhile."""
+        return nullcontext() if self.average is None else self.average.in_place()
 
     def collect(self) -> None:
         """After each backward pass: its gradients, whatever precision they were made in, into the groups' fp32."""
@@ -76,12 +85,14 @@ class Trainee:
     def freeze_text(self) -> None:
         """The pivot: the rows (or the text encoders' LoRA) leave optimizer and clipping norm, and never move again.
 
-        The text encoders' LoRA is rounded as its file will be: from here on the unet learns to the captions that
-        people will get.
+        They freeze at their average. The text encoders' LoRA is rounded as its file will be: from here on the unet
+        learns to the captions that people will get.
         """
         for group in self.groups:
             if group.name != "unet":
                 group.freeze()
+                if self.average is not None:
+                    self.average.freeze(group.name)
                 self.optimizer.freeze(group.name)
         if text := self.copies.pop("text_encoder", None):
             text.end()
@@ -104,18 +115,20 @@ class Trainee:
         return round(sum(one.numel() for one in tensors) * (4 + state_bytes(config)))
 
     def snapshot(self, step: int, identity_: dict[str, Any]) -> Snapshot:
-        """CPU copies of everything that an exact resume needs."""
-        return Snapshot(
-            step,
-            copy_tensors(self.lora_tensors()),
-            copy_tensors(self.embedding_tensors()),
-            copy_tensors(self.optimizer.state_tensors()),
-            identity_,
-        )
+        """CPU copies of everything that an exact resume needs. LoRA and rows are those to be exported: the average."""
+        lora, rows, state = self.lora_tensors(), self.embedding_tensors(), self.optimizer.state_tensors()
+        if self.average is not None:
+            means = self.average.tensors()
+            lora, rows = ({name: means.get(name, one) for name, one in live.items()} for live in (lora, rows))
+            state = state | self.average.state_tensors() | {RAW + group.name: group.data for group in self.groups}
+        return Snapshot(step, copy_tensors(lora), copy_tensors(rows), copy_tensors(state), identity_)
 
     @torch.no_grad()
     def restore(self, snapshot: Snapshot) -> None:
-        """Put a snapshot into the live tensors; past the pivot, the rows are frozen first, as they were."""
+        """Put a snapshot into the modules; past the pivot, the rows are frozen first, as they were.
+
+        Without the optimizer's state they hold what is exported.
+        """
         if self.pivot is not None and snapshot.step >= self.pivot:
             self.freeze_text()
         for live, saved in (
@@ -124,8 +137,14 @@ class Trainee:
         ):
             for name, tensor in live.items():
                 tensor.copy_(saved[name])
-        if snapshot.optimizer is not None:  # an older checkpoint, to be exported
-            self.optimizer.load_tensors(snapshot.optimizer)
+        state = snapshot.optimizer or {}  # an older checkpoint, to be exported, has none
+        if state:
+            self.optimizer.load_tensors(state)
+        if self.average is not None:
+            self.average.restore(snapshot.step, state)
+        for group in self.groups:
+            if (raw := state.get(RAW + group.name)) is not None:
+                group.data.copy_(raw)
 
 
 def make_trainee(parts: Parts, config: TrainConfig) -> Trainee:
@@ -146,9 +165,10 @@ def make_trainee(parts: Parts, config: TrainConfig) -> Trainee:
     copies = _copies(groups, unet, text, parts)
     fused = FusedUnet(parts.unet, unet, copies["unet"].stack)
     optimizer, pivot = make_optimizer(groups, config), text_frozen_after(config)
+    average = WeightAverage(groups, config) if config.train.ema else None
     prediction = "edm" if is_edm(parts.scheduler) else parts.scheduler.config.prediction_type
     dtype = DTYPES[config.export.precision]
-    return Trainee(vocabulary, unet, text, tables, groups, copies, fused, optimizer, pivot, dtype, prediction)
+    return Trainee(vocabulary, unet, text, tables, groups, copies, fused, optimizer, average, pivot, dtype, prediction)
 
 
 def _groups(

@@ -143,7 +143,7 @@ ONETRAINER = OtherTrainer(
         same("save_every_unit save_after_unit", "train.checkpoint_every", "STEP, EPOCH", _unit, "checkpoint_unit"),
         none("training_method", "a LoRA is what is trained", "LORA"),
         none("model_type", "SDXL is what is trained", "STABLE_DIFFUSION_XL_10_BASE"),
-        none("ema ema_decay", "no average of the weights is kept", "OFF", 0.999),
+        none("ema ema_decay", "the average of the weights is over a share of the run: train.ema", "OFF", 0.999),
         none("masked_training unmasked_probability unmasked_weight", "masks are not read", 0.1),
         none("perturbation_noise_weight generalized_offset_noise", "of noise there is only noise_offset"),
         none("timestep_distribution noising_weight noising_bias", "all timesteps are trained alike", "UNIFORM"),

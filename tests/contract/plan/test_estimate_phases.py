@@ -151,8 +151,10 @@ def test_exact_parts_are_those_of_the_loaded_model() -> None:
         trainee = make_trainee(parts, one)
         trained = sum(group.data.numel() for group in trainee.groups)
         assert part(found, "LoRA and new tokens") == 4 * trained == part(found, "gradients")
-        state = [one for one in trainee.optimizer.state_tensors().values() if one.numel() > 1]
-        assert part(found, "optimizer") == sum(one.numel() * one.element_size() for one in state)
+        assert trainee.average is not None
+        state = [*trainee.optimizer.state_tensors().values(), *trainee.average.tensors().values()]
+        held_by = [one.numel() * one.element_size() for one in state if one.numel() > 1]
+        assert part(found, "optimizer") == sum(held_by)
 
 
 def test_the_constants_are_those_that_the_bench_counts() -> None:

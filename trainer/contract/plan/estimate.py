@@ -181,7 +181,11 @@ def _held(
         ),
         MemoryPart("LoRA and new tokens", trained * 4, f"{trained / 1e6:,.2f} M, always fp32"),
         MemoryPart("gradients", trained * 4, "fp32"),
-        MemoryPart("optimizer", round(trained * state), f"{train.optimizer}, {state:.3g} bytes a number"),
+        MemoryPart(
+            "optimizer",
+            round(trained * state),
+            f"{train.optimizer}{' and the average' if train.ema else ''}, {state:.3g} bytes a number",
+        ),
     )
 
 
@@ -258,8 +262,8 @@ def _encoders(config: TrainConfig, shape: ModelShape) -> int:
 
 
 def state_bytes(config: TrainConfig) -> float:
-    """Bytes of optimizer state per trainable number, beside the number and its gradient."""
-    state = OPTIMIZERS[config.train.optimizer].state
+    """Bytes of optimizer state, and of the average, per trainable number, beside the number and its gradient."""
+    state = OPTIMIZERS[config.train.optimizer].state + (4 if config.train.ema else 0)
     if config.train.optimizer != "prodigy":
         return state
     return state - PRODIGY_SLICED + PRODIGY_SLICED / config.prodigy.slice_p

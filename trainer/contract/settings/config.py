@@ -160,6 +160,10 @@ def dump_config(config: TrainConfig) -> str:
     return tomlkit.dumps(tables)
 
 
+# what was done in place of a default of today before there was such a setting
+FORMERLY: dict[str, Any] = {"ema": 0.0}
+
+
 def load_config(path: Path) -> TrainConfig:
     """Read a run's config.toml. Raises FileNotFoundError, or ValueError (pydantic.ValidationError is one)."""
     found = read_toml(path, root=path.parent)
@@ -169,17 +173,17 @@ def load_config(path: Path) -> TrainConfig:
         raise ValueError(found.reason)
     tables = found.value
     if isinstance(train := tables.get("train"), dict):
-        tables["train"] = with_dora_axis(train)
+        tables["train"] = as_begun(train)
     return TrainConfig.model_validate(tables)
 
 
-def with_dora_axis(train: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Settings of a run or a checkpoint that a DoRA was begun with, before its axis was a setting: it was the output.
+def as_begun(train: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Settings that a run or a checkpoint was begun with, before a setting of today was one whose default does else.
 
     `prefix` stands before the names ("train." where the keys are dotted).
     """
-    key = f"{prefix}dora_axis"
-    return {**train, key: "output"} if train.get(f"{prefix}dora") and key not in train else train
+    before = FORMERLY | ({"dora_axis": "output"} if train.get(f"{prefix}dora") else {})
+    return {f"{prefix}{name}": value for name, value in before.items()} | train
 
 
 def config_sha(config: TrainConfig) -> str:

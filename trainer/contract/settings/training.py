@@ -194,6 +194,16 @@ class Train(Section):
         ge=0,
         lt=1,
     )
+    ema: float = setting(
+        0.1,
+        "weight average",
+        "Exported, shown and measured is the average of the weights over about this share of the run (EMA); 0 is off.",
+        source="tests/bench/reference.md",
+        up="Smoother, more alike from seed to seed; above a third it lags behind what was learned.",
+        down="Closer to the very last step, with its noise.",
+        ge=0,
+        le=1,
+    )
     checkpoint_every: int = setting(
         250, "checkpoint every", "Steps between checkpoints; 0: only at the end.", unit="steps", ge=0, le=1_000_000
     )
