@@ -30,6 +30,7 @@ def _picture(one: PictureReport) -> dict[str, Any]:
         "height": one.height,
         "faces": one.faces,
         "framing": one.framing,
+        "persons": list(one.persons),
         "blurry": one.blurry,
         "upscaled": one.upscaled,
         "duplicates": list(one.duplicates),

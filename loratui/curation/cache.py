@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from loratui.curation.checks.duplicates import Relation, Shots
-from loratui.curation.checks.faces import Face
 from loratui.curation.checks.measure import PictureMeasure
+from loratui.curation.people.faces import Face
 from loratui.curation.pixels import versions
 from loratui.curation.report import Finding
 from trainer.contract.documents.files import read_json
@@ -21,7 +21,7 @@ from trainer.contract.entries import make_private, write_atomic
 from trainer.contract.pictures.flatten import RULE
 from trainer.contract.run import rundir
 
-CHECKS = 4  # raised when a measurement changes; one that is new is missing in what was kept, and measured of itself
+CHECKS = 5  # raised when a measurement changes; one that is new is missing in what was kept, and measured of itself
 MEASURES = tuple(one.name for one in fields(PictureMeasure))
 PACKED = tuple(one.name for one in fields(PictureMeasure) if one.type == "bytes")
 MOST_FILES = 60  # folders that are remembered; the oldest go first
@@ -134,8 +134,14 @@ def _forget_the_oldest(folder: Path) -> None:
 def _plain(measured: PictureMeasure) -> dict[str, Any]:
     words = asdict(measured)
     for name in PACKED:
-        words[name] = base64.b64encode(words[name]).decode("ascii")
+        words[name] = _packed(words[name])
+    for face in words["faces"] or ():
+        face["feature"] = _packed(face["feature"])
     return words
+
+
+def _packed(raw: bytes) -> str:
+    return base64.b64encode(raw).decode("ascii")
 
 
 def _measured(words: dict[str, Any]) -> PictureMeasure:
@@ -145,5 +151,8 @@ def _measured(words: dict[str, Any]) -> PictureMeasure:
     words["problem"] = None if words["problem"] is None else Finding(**words["problem"])
     words["notes"] = tuple(Finding(**one) for one in words["notes"])
     if words["faces"] is not None:
-        words["faces"] = tuple(Face(tuple(one["box"]), one["score"]) for one in words["faces"])
+        words["faces"] = tuple(
+            Face(tuple(one["box"]), one["score"], tuple(one["points"]), base64.b64decode(one["feature"]))
+            for one in words["faces"]
+        )
     return PictureMeasure(**words)

@@ -72,12 +72,22 @@ CODES: dict[str, Code] = {
         Code("unsure-face", "faces", "hint", "Something that may be a face."),
         Code("far-away", "faces", "warn", "The face is small: the subject is far away (kind face)."),
         Code("bystander", "faces", "hint", "A face, where something else is taught."),
+        Code("other-person", "faces", "hint", "By the face somebody else than in the other pictures (kind face)."),
+        Code("several-persons", "faces", "hint", "Several persons, and in how many pictures each (kind face)."),
+        Code("same-pose", "faces", "hint", "Nearly all faces look the same way (kind face)."),
+        Code("same-light", "faces", "hint", "Nearly all faces are lit alike (kind face)."),
         Code("no-full-body", "faces", "hint", "Close-ups only: full-body pictures help to generalise."),
         Code("no-close-up", "faces", "hint", "No close-up: they make a face lifelike."),
         Code("duplicate", "variety", "warn", "The same file twice."),
         Code("near-duplicate", "variety", "warn", "The same photograph: re-encoded, cropped, mirrored, brightened."),
         Code("same-shot", "variety", "hint", "Almost the same shot as another."),
         Code("same-look", "variety", "hint", "Several pictures share their colours: one backdrop, one set of clothes."),
+        Code(
+            "same-clothes", "variety", "hint", "Clothes of the same colours in pictures that differ else (kind face)."
+        ),
+        Code(
+            "same-ground", "variety", "hint", "A backdrop of the same colours in pictures that differ else (kind face)."
+        ),
         Code("one-shooting", "variety", "hint", "Most of the set looks like one shooting."),
         Code("no-caption", "captions", "hint", "Trained with the instance prompt."),
         Code("caption-empty", "captions", "hint", "The caption file has no words in it."),
@@ -97,13 +107,21 @@ CODES: dict[str, Code] = {
         Code("trigger-common", "captions", "hint", "The base model already knows the trigger as a word."),
         Code("class-word-missing", "captions", "hint", "Captions without the class word."),
         Code("same-caption", "captions", "hint", "All captions are the same."),
-        Code("constant-words", "captions", "hint", "Words in every caption become part of the concept."),
+        Code("constant-words", "captions", "hint", "Words in nearly every caption become part of the concept."),
         Code(
             "caption-syntax",
             "captions",
             "warn",
-            "Weights, wildcards, markup or chat in captions; a hint for underscores.",
+            "Weights, wildcards, markup, addresses, file names or chat in captions; a hint for underscores.",
         ),
+        Code(
+            "caption-filler", "captions", "hint", "'The image shows', words for quality, the same tag again and again."
+        ),
+        Code("other-trigger", "captions", "warn", "Captions with the trigger of another training, such as sks."),
+        Code("caption-bare", "captions", "hint", "Captions with nothing but the trigger."),
+        Code("trigger-late", "captions", "hint", "The trigger stands far behind in the caption."),
+        Code("caption-marks", "captions", "hint", "Captions that tell of a watermark or another flaw."),
+        Code("caption-language", "captions", "hint", "Captions in another language than English."),
         Code("caption-several", "captions", "warn", "Several captions for one picture: the first is read."),
         Code("captions-found", "captions", "hint", "Captions are read from files or columns of other names."),
         Code("captions-unread", "captions", "warn", "Files look like captions, and it is not plain how to read them."),

@@ -1,9 +1,14 @@
-"""What other programs write into captions, which SDXL reads as words: weights, wildcards, markup, a chat's preamble."""
+"""What stands in captions and is no word for the picture, and how it reads without: what a program can put right.
+
+Syntax is what other programs write, which SDXL reads as words: weights, wildcards, markup, a chat's preamble. Filler
+are words that say nothing of the picture: "The image shows", "masterpiece", the same tag again and again.
+"""
 
 from __future__ import annotations
 
 import html
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,10 +26,11 @@ class ForeignSyntax:
     pattern: re.Pattern[str]
     clean: Callable[[re.Match[str]], str]
     mild: bool = False
+    filler: bool = False
 
 
-def _kind(name: str, pattern: str, clean: Callable[[re.Match[str]], str], mild: bool = False) -> ForeignSyntax:
-    return ForeignSyntax(name, re.compile(pattern), clean, mild)
+def _kind(name: str, pattern: str, clean: Callable[[re.Match[str]], str], **more: bool) -> ForeignSyntax:
+    return ForeignSyntax(name, re.compile(pattern), clean, **more)
 
 
 def _underscores(found: re.Match[str]) -> str:
@@ -43,7 +49,33 @@ _CHAT = (
     r"|(?=[*#]*\s*(?:caption|prompt|description)\s*:))"
     r"[*#\s]*(?:(?:caption|prompt|description)\s*:)?[*\s]*(?P<after>.+)\Z"
 )
-_REFUSAL = r"(?i)\A\s*(?:i['\u2019]?m sorry|i am sorry|sorry, (?:but )?i\b|i can(?:['\u2019]t|not)\b|as an ai\b)"
+_REFUSAL = (
+    r"(?i)\A\s*(?:i['\u2019]?m sorry|i am sorry|sorry, (?:but )?i\b|i can(?:['\u2019]t|not)\b)"
+    r"|\bas an ai\b(?! (?:robot|character|art))"
+)
+_SHOWS = (
+    r"(?i)(?:\A|(?<=,)|(?<=:))\s*(?:in )?(?:the|this) "
+    r"(?:image|photo(?:graph)?|picture|illustration|drawing|painting|artwork|scene)"
+    r"(?:,? (?:we (?:can )?see|you can see|there (?:is|are))"
+    r"| (?:shows?|depicts?|features?|captures?|displays?|portrays?|presents?|showcases?|is of|appears to show))\s+"
+)
+_QUALITY = (
+    r"(?i)(?:,\s*)?(?<![\w-])(?:masterpiece|(?:best|high(?:est)?|amazing|top)[ -]quality"
+    r"|(?:ultra|super|extremely|highly|insanely|very)[ -]?detailed|ultra[ -]?(?:hd|realistic)"
+    r"|[48]k(?: (?:uhd|resolution))?|trending on artstation|award[ -]winning|absurd ?res|score_\d(?:_up)?)(?![\w-])"
+)
+AGAIN = 3  # times that a tag stands in a caption before it is one too often
+
+
+def _once(found: re.Match[str]) -> str:
+    """The text with each tag once, if one of them comes again and again."""
+    tags = [one.strip() for one in found[0].split(",")]
+    counts = Counter(one.casefold() for one in tags if one)
+    if max(counts.values(), default=0) < AGAIN:
+        return found[0]
+    return ", ".join({one.casefold(): one for one in reversed(tags) if one}[key] for key in counts)
+
+
 # in the order in which they are cleaned: what stands around others comes first
 KINDS = (
     _kind("a chat model's preamble", _CHAT, _preamble),
@@ -57,6 +89,16 @@ KINDS = (
     _kind("weights", r"(?<!\\)\(\(+((?:[^()\\\n]|\\.)+)\)\)+", lambda found: found[1]),
     _kind("weights", r"\[([^\[\]\n:]+)(?::[^\[\]\n]*)?\](?!\()", lambda found: found[1]),
     _kind("weights", r"\{+([^{}|\n]+)\}+", lambda found: found[1]),
+    _kind("addresses", r"(?i)(?<![\w@])(?:https?://|www\.)[^\s<>]+", lambda _: " "),
+    _kind("file names", r"(?i)(?<![\w/])[\w()-]+\.(?:jpe?g|png|webp|gif|bmp|tiff?|heic|avif)(?!\w)", lambda _: " "),
+    _kind(
+        "file names",
+        r"(?i)\A\s*(?:img|dsc[fn]?|pxl|dcim|image|photo|whatsapp image)[_ -]?\d[\d_ -]*\s*\Z",
+        lambda _: "",
+    ),
+    _kind("'The image shows'", _SHOWS, lambda _: " ", filler=True),
+    _kind("words for quality", _QUALITY, lambda _: "", filler=True),
+    _kind("the same tag again", r"(?s)\A.+\Z", _once, filler=True),
     _kind("separators |||", r"\s*\|\|\|\s*", lambda _: ", "),
     _kind("BREAK", r"(?<!\w)(?:BREAK|ADDCOMM|ADDROW|ADDCOL|ADDBASE)(?!\w)", lambda _: ", "),
     _kind("escaped brackets", r"\\([()\[\]])", lambda found: found[1], mild=True),
@@ -70,20 +112,25 @@ REFUSAL = "a chat model's refusal"
 def foreign(text: str, trigger: str) -> dict[str, str]:
     """Which kinds stand in `text`, with an example of each."""
     found: dict[str, str] = {}
-    if re.match(_REFUSAL, text):
+    if re.search(_REFUSAL, text):
         found[REFUSAL] = text.strip()
     if len(_captions(text, trigger)) > 1:
         found[LINES] = _captions(text, trigger)[1]
     for kind in KINDS:
         there = next((one[0] for one in kind.pattern.finditer(text) if _changes(kind, one, trigger)), None)
         if there is not None:
-            found.setdefault(kind.name, there.strip())
+            found.setdefault(kind.name, there.strip(" ,\n"))
     return found
 
 
 def is_mild(names: set[str]) -> bool:
     """Whether none of these kinds costs a caption more than a few tokens."""
-    return names <= {one.name for one in KINDS if one.mild}
+    return names <= {one.name for one in KINDS if one.mild or one.filler}
+
+
+def is_filler(name: str) -> bool:
+    """Whether a kind is words that say nothing, and no syntax."""
+    return any(one.name == name and one.filler for one in KINDS)
 
 
 def cleaned(text: str, trigger: str) -> str:

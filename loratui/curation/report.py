@@ -67,8 +67,13 @@ class PictureReport:
     blur: float | None = None  # 0 sharp, 1 blurred: of the face where one was measured
     judged: bool = False  # whether its pixels were looked at
     look: int | None = None  # pictures of one number share their colours
+    clothes: int | None = None  # the same of the clothes below the largest face
+    ground: int | None = None  # and of the ground beside the person
     tokens: int | None = None  # of the caption, without the two that stand around it
     noise: float | None = None  # grey levels
+    persons: tuple[int | None, ...] = ()  # who each of the faces is: 0 is in most pictures; None: not known
+    turn: float | None = None  # of the largest face: 0 looks straight (people.poses)
+    cheeks: tuple[int, int] | None = None  # their grey levels
     better: tuple[str, ...] = ()  # those of `duplicates` that are preferred to this one
 
     @property

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from loratui.curation.cache import ScanCache
+from loratui.curation.checks.caption_faults import fault_findings
 from loratui.curation.checks.caption_words import wording_findings
 from loratui.curation.checks.captions import (
     caption_findings,
@@ -21,16 +22,18 @@ from loratui.curation.checks.captions import (
     raw_findings,
     syntax_findings,
 )
-from loratui.curation.checks.colours import look_groups
+from loratui.curation.checks.colours import SAME_CLOTHES, SAME_GROUND, look_groups
 from loratui.curation.checks.duplicates import relate, with_duplicates
 from loratui.curation.checks.folder import look_into
-from loratui.curation.checks.framing import counted, face_findings, framing, mix_findings
 from loratui.curation.checks.measure import PictureMeasure, measure
 from loratui.curation.checks.quality import blurry, quality_findings
 from loratui.curation.checks.same_shot import MOST, SameShots
 from loratui.curation.checks.size import face_cut, size_findings
 from loratui.curation.checks.tokens import Counter, caption_counter
 from loratui.curation.checks.whole_set import set_findings, summary, views_findings
+from loratui.curation.people.framing import PEOPLE, counted, face_findings, framing, mix_findings
+from loratui.curation.people.persons import person_findings, with_person_findings, with_persons
+from loratui.curation.people.poses import pose_findings, turn_of
 from loratui.curation.pixels import missing
 from loratui.curation.report import Finding, PictureReport, Report
 from loratui.terminal.text import plural, safe_text
@@ -39,6 +42,8 @@ from trainer.contract.settings.config import BY_KEY, TrainConfig, flat
 
 THREADS = 2
 KEEP_EVERY = 30.0  # seconds after which a long scan writes down what it knows: it may be killed
+# what is not measured by anything here, and named so that nobody thinks it was
+NEVER = {"face": ("expression", "watermarks"), "": ("watermarks",)}
 PATIENCE = 0.2  # seconds between two looks at whether the scan was cancelled
 
 Progress = Callable[[int, int, str], None]  # done, total, the picture looked at
@@ -104,10 +109,10 @@ def scan(
     shots = cache.remembering(SameShots([one.grey for one in measured], check), measured)
     related = relate(measured, shots if len(listed) <= MOST else None)
     cache.store()
-    looks = look_groups([one.look for one in measured])
-    reports = [replace(one, look=look) for one, look in zip(reports, looks, strict=True)]
+    reports = _alike(reports, measured, settings.kind)
     problems = (*problem_findings(place.listing.problems), *syntax_findings(listed, settings.trigger))
-    pictures = tuple(_with_problems(one, problems) for one in with_duplicates(reports, measured, related))
+    reports = list(with_person_findings(with_duplicates(reports, measured, related), settings.kind))
+    pictures = tuple(_with_problems(one, problems) for one in reports)
     of_set = [one for one in problems if one.file not in {picture.name for picture in pictures}]
     report = Report(
         folder, settings.kind, pictures, (*of_set, *place.findings, *_turned(measured), *_converted(measured))
@@ -171,6 +176,20 @@ def _awaited(job: Future[PictureMeasure], check: Callable[[], None]) -> PictureM
             check()
 
 
+def _alike(reports: list[PictureReport], measured: list[PictureMeasure], kind: str) -> list[PictureReport]:
+    """Each with the numbers of its look and, where people are taught, of clothes, ground and persons."""
+    looks = look_groups([one.look for one in measured])
+    reports = [replace(one, look=look) for one, look in zip(reports, looks, strict=True)]
+    if kind not in PEOPLE:
+        return reports
+    clothes = look_groups([one.clothes for one in measured], SAME_CLOTHES)
+    grounds = look_groups([one.ground for one in measured], SAME_GROUND)
+    reports = [
+        replace(one, clothes=worn, ground=behind) for one, worn, behind in zip(reports, clothes, grounds, strict=True)
+    ]
+    return with_persons(reports, [one.faces or () for one in measured])
+
+
 def _report(picture: Picture, one: PictureMeasure, settings: ScanSettings, counter: Counter) -> PictureReport:
     name, kind = picture.name, settings.kind
     faces = None if one.faces is None else counted(one.faces, kind)
@@ -201,6 +220,8 @@ def _report(picture: Picture, one: PictureMeasure, settings: ScanSettings, count
         boxes=tuple(face.box for face in faces or ()),
         blur=one.subject_blur,
         noise=one.noise,
+        turn=turn_of(faces[0], one.width, one.height) if faces else None,
+        cheeks=one.cheeks,
         judged=bool(one.look),
         tokens=tokens.count if tokens else None,
     )
@@ -213,10 +234,14 @@ def _of_the_set(report: Report, measured: list[PictureMeasure], settings: ScanSe
         *report.findings,
         *set_findings(report),
         *mix_findings(report.pictures, settings.kind),
+        *person_findings(report.pictures, settings.kind),
+        *pose_findings(report.pictures, settings.kind),
         *wording_findings(captions, settings.trigger, settings.class_word, settings.base, settings.tokens > 0),
+        *fault_findings(report.pictures, settings.trigger, settings.class_word),
         *views_findings(images, settings.steps, settings.batch),
     )
-    how = tuple(f"{check}: {words}" for check, words in missing().items())
+    people = settings.kind in PEOPLE
+    how = tuple(f"{check}: {words}" for check, words in missing().items() if people or check != "identity")
     return replace(
         report, findings=findings, not_checked=_not_checked(report, measured), how_to_check=how, summary=summary(report)
     )
@@ -233,7 +258,9 @@ def _not_checked(report: Report, measured: list[PictureMeasure]) -> tuple[str, .
         "crops": any(one.grey for one in measured),
         "variety": any(one.look for one in measured),
     }
-    return tuple(name for name, done in judged.items() if not done)
+    if report.kind in PEOPLE:
+        judged |= {"identity": any(any(face.feature for face in one.faces or ()) for one in measured)}
+    return (*(name for name, done in judged.items() if not done), *NEVER.get(report.kind, NEVER[""]))
 
 
 def _turned(measured: list[PictureMeasure]) -> tuple[Finding, ...]:

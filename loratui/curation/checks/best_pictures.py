@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from loratui.curation.checks.framing import PEOPLE
+from loratui.curation.people.framing import PEOPLE
+from loratui.curation.people.persons import is_someone_else, person_meant
 from loratui.curation.report import PictureReport, Report, spoilt
 
 # what a finding costs; a picture without any has 10
@@ -55,13 +56,14 @@ def keep_best(report: Report, count: int, skip: Collection[str] = ()) -> tuple[K
     Fewer where fewer were judged and may be used. What is spoiled, and a second copy, comes behind all others.
     """
     left = [one for one in report.pictures if _can_be_kept(one) and one.name not in skip]
+    meant = person_meant(report.pictures)
     chosen: list[PictureReport] = []
     reasons: list[str] = []
     while left and len(chosen) < count:
         there = {one.name for one in (*left, *chosen)}
-        worths = [(-_tier(one, there), _worth(one, chosen, count, report.kind)) for one in left]
+        worths = [(-_tier(one, there, meant), _worth(one, chosen, count, report.kind)) for one in left]
         best = left.pop(worths.index(max(worths)))
-        reasons.append(_reason(best, chosen, report.kind))
+        reasons.append(_reason(best, chosen, report.kind, meant))
         chosen.append(best)
     return tuple(KeptPicture(one.name, why) for one, why in zip(chosen, reasons, strict=True))
 
@@ -71,9 +73,11 @@ def _can_be_kept(one: PictureReport) -> bool:
     return one.opens and one.judged and one.worst != "block"
 
 
-def _tier(one: PictureReport, there: Collection[str]) -> int:
-    """0 for what is sound, 1 where a better copy of it is there, 2 for what is spoiled."""
-    return 2 if spoilt(one) else 0 if set(there).isdisjoint(one.better) else 1
+def _tier(one: PictureReport, there: Collection[str], meant: int | None) -> int:
+    """0 for what is sound, 1 for a sound one of somebody else, 2 where a better copy is there, 3 for what is spoiled."""
+    if spoilt(one):
+        return 3
+    return 2 if not set(there).isdisjoint(one.better) else 1 if is_someone_else(one, meant) else 0
 
 
 def _is_copy(one: PictureReport, chosen: Sequence[PictureReport]) -> bool:
@@ -93,7 +97,7 @@ def _worth(one: PictureReport, chosen: Sequence[PictureReport], count: int, kind
     return worth
 
 
-def _reason(one: PictureReport, chosen: Sequence[PictureReport], kind: str) -> str:
+def _reason(one: PictureReport, chosen: Sequence[PictureReport], kind: str, meant: int | None) -> str:
     words = []
     if kind in PEOPLE and one.framing and one.framing != "far":
         same = sum(one.framing == other.framing for other in chosen)
@@ -107,6 +111,7 @@ def _reason(one: PictureReport, chosen: Sequence[PictureReport], kind: str) -> s
     elif all(one.look != other.look for other in chosen):
         words.append("the best of its look")
     doubts = [_DOUBTS.get(code, code) for code in COSTS if code in _codes(one)]
+    doubts += ["of somebody else"] if is_someone_else(one, meant) else []
     if doubts:
         words.append("though " + ", ".join(doubts))
     return ", ".join(words) or "nothing to say against it"

@@ -1,8 +1,9 @@
-"""What is only seen over all captions: the same one everywhere, words that never change, a trigger with a meaning."""
+"""What is only seen over all captions: the same one everywhere, words that hardly change, a trigger with a meaning."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from loratui.curation.checks.tokens import known_word
@@ -10,6 +11,7 @@ from loratui.curation.report import Finding
 from loratui.terminal.text import plural, safe_text
 from trainer.contract.settings.triggers import holds_word, split_triggers
 
+MOST = 0.8  # of the captions; a word that is missing in few of them is learned as one that is in all
 ENOUGH = 5  # captions before anything can be said of all of them
 _GRAMMAR = "a an the of in on at to and with by for from is are was it its this that as or"
 _PICTURE = "photo picture image style background"
@@ -43,13 +45,15 @@ def _same(captions: Sequence[str]) -> list[Finding]:
 def _constant(captions: Sequence[str], trigger: str, class_word: str) -> list[Finding]:
     if len(captions) < ENOUGH or len(set(captions)) == 1:
         return []
-    sets = [set(re.findall(r"[^\W\d_]{2,}", one.lower())) for one in captions]
+    counts = Counter(word for one in captions for word in set(re.findall(r"[^\W\d_]{2,}", one.lower())))
     own = {word.lower() for word in (*split_triggers(trigger), *class_word.split())}
-    words = sorted(set.intersection(*sets) - STOP - own)
+    least = max(ENOUGH, MOST * len(captions))
+    words = sorted(word for word, count in counts.items() if count >= least and word not in STOP | own)
     if not words:
         return []
     shown = ", ".join(f"'{safe_text(word, 30)}'" for word in words[:8])
-    said = f"in every caption: {shown}; what never changes becomes part of the concept"
+    where = "every caption" if all(counts[word] == len(captions) for word in words) else "most captions"
+    said = f"in {where}: {shown}; what hardly changes becomes part of the concept"
     return [Finding("constant-words", "hint", "", words[:8], said, "leave it if that is meant, else vary it")]
 
 

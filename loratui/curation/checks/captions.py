@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 
 from loratui.curation.checks.tokens import MOST, TokenCount
-from loratui.curation.foreign import REFUSAL, foreign, is_mild
+from loratui.curation.foreign import REFUSAL, foreign, is_filler, is_mild
 from loratui.curation.report import Finding, Severity
 from loratui.terminal.text import plural, safe_text
 from trainer.contract.pictures.folder import MAX_CAPTION_BYTES, Picture
@@ -79,22 +79,43 @@ def _raw(picture: Picture) -> bytes | None:
 
 
 def syntax_findings(pictures: Iterable[Picture], trigger: str) -> tuple[Finding, ...]:
-    """Once for the set: how many captions hold what other programs write, with an example of each kind."""
-    kinds: dict[str, str] = {}
-    count = 0
+    """Once for the set: how many captions hold what a program can put right, with an example of each kind."""
+    syntax, filler = _KindsFound(), _KindsFound()
     for picture in pictures:
         found = foreign(raw_text(picture), trigger)
-        count += bool(found)
-        kinds = {**found, **kinds}
-    if not kinds:
-        return ()
-    shown = ", ".join(f"{name} ('{safe_text(example, 30)}')" for name, example in kinds.items())
-    said = f"{plural(count, 'caption')} with what other programs write, trained as it stands: {shown}"
-    severity: Severity = "hint" if is_mild(set(kinds)) else "warn"
-    remedy = "'loratui fix' writes copies with plain words; it takes the first of several"
-    if REFUSAL in kinds:
-        remedy += "; write those captions that a chat model refused"
-    return (Finding("caption-syntax", severity, "", count, said, remedy),)
+        filler.take({name: one for name, one in found.items() if is_filler(name)})
+        syntax.take({name: one for name, one in found.items() if not is_filler(name)})
+    findings = []
+    if syntax.kinds:
+        said = f"{plural(syntax.count, 'caption')} with what other programs write, trained as it stands: {syntax.shown}"
+        severity: Severity = "hint" if is_mild(set(syntax.kinds)) else "warn"
+        remedy = "'loratui fix' writes copies with plain words; it takes the first of several"
+        if REFUSAL in syntax.kinds:
+            remedy += "; write those captions that a chat model refused"
+        findings.append(Finding("caption-syntax", severity, "", syntax.count, said, remedy))
+    if filler.kinds:
+        said = f"{plural(filler.count, 'caption')} with words that say nothing of the picture: {filler.shown}"
+        remedy = "'loratui fix' writes copies without them"
+        findings.append(Finding("caption-filler", "hint", "", filler.count, said, remedy))
+    return tuple(findings)
+
+
+class _KindsFound:
+    """In how many captions something was found, and an example of each kind."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.kinds: dict[str, str] = {}
+
+    def take(self, found: dict[str, str]) -> None:
+        """What was found in one caption."""
+        self.count += bool(found)
+        self.kinds = {**found, **self.kinds}
+
+    @property
+    def shown(self) -> str:
+        """ "weights ('(sharp:1.2)'), BREAK ('BREAK')"."""
+        return ", ".join(f"{name} ('{safe_text(example, 30)}')" for name, example in self.kinds.items())
 
 
 def problem_findings(problems: Iterable[Problem]) -> tuple[Finding, ...]:

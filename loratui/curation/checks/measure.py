@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loratui.curation.checks.blur import blur_effect, blur_effects, face_part, normal_grey
-from loratui.curation.checks.colours import look_of
+from loratui.curation.checks.colours import look_of, parts_of
 from loratui.curation.checks.damage import bars_of, blocks_of, noise_of
 from loratui.curation.checks.enlarged import is_enlarged
-from loratui.curation.checks.faces import Face, find_faces, turns_upright
 from loratui.curation.checks.files import OpenedPicture, open_picture
+from loratui.curation.people.faces import Face, find_faces, turns_upright
+from loratui.curation.people.identity import with_features
+from loratui.curation.people.poses import cheeks_of
 from loratui.curation.pixels import missing, opencv
 from loratui.curation.report import Finding
 
@@ -48,6 +50,9 @@ class PictureMeasure:
     faces: tuple[Face, ...] | None = None
     hashes: tuple[int, int] | None = None  # perceptual, 64 bits: of the picture and of its mirror image
     look: bytes = b""  # a histogram of its colours
+    clothes: bytes = b""  # the same of what is below the largest face
+    ground: bytes = b""  # and of what is beside the person
+    cheeks: tuple[int, int] | None = None  # of the largest face: their grey levels, the left one in the picture first
     colours: str = ""  # the colour space that it was converted from; "" where that is sRGB
     grey: bytes = b""  # as PNG, at most 512 px: what shots are compared by
     size: int = 0  # bytes of the file
@@ -116,6 +121,7 @@ def _pixels(plain: PictureMeasure, picture: Image, whole: bool) -> PictureMeasur
     plain_grey = picture.convert("L")
     levels = np.asarray(plain_grey)
     plain = replace(plain, noise=noise_of(grey), blocks=blocks_of(levels) if whole else None)
+    clothes, ground = parts_of(rgb, faces[0].box) if faces else (b"", b"")
     drawn = not plain.coarse and is_drawn(levels)  # blocks without any detail in them look like flat colours
     blur, best = (None, None) if drawn else blur_effects(grey)
     return replace(
@@ -127,7 +133,10 @@ def _pixels(plain: PictureMeasure, picture: Image, whole: bool) -> PictureMeasur
         enlarged=None if drawn else is_enlarged(levels),
         light=(low, middle, high),
         face_light=None if face is None else int(np.median(face)),
-        faces=faces,
+        faces=None if faces is None else with_features(rgb, faces),
+        cheeks=cheeks_of(grey, faces[0]) if faces else None,
+        clothes=clothes,
+        ground=ground,
         hashes=_hashes(plain_grey),
         look=look_of(rgb),
         bars=0.0 if drawn else bars_of(rgb),

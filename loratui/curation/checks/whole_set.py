@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from loratui.curation.checks.best_pictures import keep_best
-from loratui.curation.checks.framing import PEOPLE, mix
+from loratui.curation.people.framing import PEOPLE, mix
 from loratui.curation.report import Finding, PictureReport, Report
 from loratui.terminal.text import plural, safe_text
 
@@ -15,6 +15,7 @@ from loratui.terminal.text import plural, safe_text
 WANTED = {"face": (6, 10), "object": (4, 10), "character-style": (8, 60), "style": (8, 60), "one-picture": (1, 1)}
 MOST_VIEWS, LEAST_VIEWS = 200, 20  # of each picture; the seed's Y2K table: 37 to 148 good, 222 overfit
 ENOUGH = 4  # pictures before their variety is spoken of
+SEVERAL = 3  # pictures with the same clothes, or ground, before it is said
 SHOOTING = 0.6  # of the set in one look
 
 
@@ -91,17 +92,61 @@ def _number(report: Report) -> list[Finding]:
 
 
 def _looks(pictures: Sequence[PictureReport]) -> list[Finding]:
-    """Groups of one backdrop and one set of clothes."""
-    groups: Counter[int] = Counter(one.look for one in pictures if one.look is not None)
+    """Groups of one backdrop and one set of clothes; where faces tell both apart, also of one of them alone."""
     judged = sum(one.judged for one in pictures)
     found = []
-    for look, count in groups.most_common():
-        names = [one.name for one in pictures if one.look == look]
-        shown = ", ".join(safe_text(name, 30) for name in names[:4]) + (" ..." if count > 4 else "")
+    for members in _groups([one.look for one in pictures], pictures):
+        count, names, what = len(members), [one.name for one in members], _shared(members)
         if judged >= ENOUGH and count >= SHOOTING * judged:
-            said = f"{count} of {judged} look like one shooting, one backdrop or one set of clothes: {shown}"
+            said = f"{count} of {judged} look like one shooting, {what}: {_shown(names)}"
             found.append(Finding("one-shooting", "hint", "", names, said, "add some from other days and places"))
         else:
-            said = f"{count} share their colours, so most likely the backdrop or the clothes: {shown}"
+            said = f"{count} share their colours, so most likely {what}: {_shown(names)}"
             found.append(Finding("same-look", "hint", "", names, said, "keep the best of them"))
+    return [*found, *_worn_or_behind(pictures)]
+
+
+def _worn_or_behind(pictures: Sequence[PictureReport]) -> list[Finding]:
+    """Clothes, or a backdrop, that come again in photographs which differ as a whole."""
+    first = [one for one in pictures if not one.better]
+    found = []
+    for names in _again(first, [one.clothes for one in first]):
+        said = f"{len(names)} show clothes of the same colours: {_shown(names)}"
+        found.append(Finding("same-clothes", "hint", "", names, said, "add some in other clothes"))
+    for names in _again(first, [one.ground for one in first]):
+        said = f"{len(names)} show a backdrop of the same colours: {_shown(names)}"
+        found.append(Finding("same-ground", "hint", "", names, said, "add some in other places"))
     return found
+
+
+def _again(pictures: Sequence[PictureReport], numbers: Sequence[int | None]) -> list[list[str]]:
+    """The names of those with one number, where they are several and not all of one look: that was told already."""
+    groups = _groups(numbers, pictures)
+    looks = [{one.look for one in members} for members in groups]
+    return [
+        [one.name for one in members]
+        for members, its in zip(groups, looks, strict=True)
+        if len(members) >= SEVERAL and (len(its) > 1 or None in its)
+    ]
+
+
+def _groups(numbers: Sequence[int | None], pictures: Sequence[PictureReport]) -> list[list[PictureReport]]:
+    """The pictures of each number, the largest group first."""
+    groups: Counter[int] = Counter(one for one in numbers if one is not None)
+    return [
+        [one for one, its in zip(pictures, numbers, strict=True) if its == number] for number, _ in groups.most_common()
+    ]
+
+
+def _shared(members: Sequence[PictureReport]) -> str:
+    """What a group of one look shares, as far as the faces in it tell."""
+    clothes, ground = ({getattr(one, name) for one in members} for name in ("clothes", "ground"))
+    worn, behind = (len(one) == 1 and None not in one for one in (clothes, ground))
+    if worn or behind:
+        both = worn and behind
+        return "one backdrop and one set of clothes" if both else "one set of clothes" if worn else "one backdrop"
+    return "one backdrop or one set of clothes"
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(safe_text(name, 30) for name in names[:4]) + (" ..." if len(names) > 4 else "")

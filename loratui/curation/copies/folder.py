@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from loratui.curation.checks.framing import PEOPLE
 from loratui.curation.copies.captions import copy_caption
 from loratui.curation.copies.pixels import CannotFix, FixStep, remake
+from loratui.curation.people.framing import PEOPLE
 from loratui.terminal.text import safe_text, show_path
 from trainer.contract.entries import folder_aside, rename, sweep, write_atomic
 from trainer.contract.pictures.folder import Picture, list_pictures

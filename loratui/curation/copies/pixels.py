@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loratui.curation.checks.faces import find_faces, turns_upright
 from loratui.curation.copies.jpeg import NotPlain, strip_jpeg
+from loratui.curation.people.faces import find_faces, turns_upright
 from loratui.terminal.text import safe_text
 from loratui.terminal.units import in_bytes
 from trainer.contract.pictures.flatten import flatten, has_transparency

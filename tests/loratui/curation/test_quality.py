@@ -11,9 +11,9 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 
 from loratui.curation.checks.blur import blur_effect
 from loratui.curation.checks.enlarged import is_enlarged
-from loratui.curation.checks.framing import face_findings
 from loratui.curation.checks.measure import PictureMeasure
 from loratui.curation.checks.quality import blurry, quality_findings
+from loratui.curation.people.framing import face_findings
 from tests.loratui.curation.conftest import codes, look, of_set, picture, scene
 from trainer.demo.draw import COLOURS, Ground, Spec, draw, named
 

@@ -95,7 +95,7 @@ def _codes_in(path: Path) -> set[str]:
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            place = {"Finding": 0, "_block": 0, "Unreadable": 0, "Problem": 1}.get(node.func.id, 99)
+            place = {"Finding": 0, "CaptionFault": 0, "_block": 0, "Unreadable": 0, "Problem": 1}.get(node.func.id, 99)
             words = [arg.value for arg in node.args[place : place + 1] if isinstance(arg, ast.Constant)]
             found |= set(words)
     return found

@@ -30,6 +30,8 @@ class Face:
 
     box: tuple[float, float, float, float]
     score: float
+    points: tuple[float, ...] = ()  # x and y of right eye, left eye, nose, right and left corner of the mouth
+    feature: bytes = b""  # who it is (people.identity); empty: not asked
 
     @property
     def sure(self) -> bool:
@@ -99,7 +101,8 @@ def _face(row: Any, size: tuple[int, int]) -> Face | None:
     right, bottom = min(1.0, (x + w) / size[0]), min(1.0, (y + h) / size[1])
     if right <= left or bottom <= top:
         return None
-    return Face((left, top, right - left, bottom - top), score)
+    points = tuple(float(value) / size[place % 2] for place, value in enumerate(row[4:14]))
+    return Face((left, top, right - left, bottom - top), score, points if all(map(math.isfinite, points)) else ())
 
 
 def _detector(side: int = SIDE) -> Any:

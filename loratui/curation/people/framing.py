@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from loratui.curation.checks.faces import Face
+from loratui.curation.people.faces import Face
 from loratui.curation.report import Finding, PictureReport, Severity
 
 CLOSE_UP, HALF, FULL = 0.38, 0.105, 0.055  # face height over picture height; 112 of 117 right (design/curation.md)
+CHEST, KNEES = 1.3, 4.5  # heights of the face below the chin that a picture shows of the body, or more
 FRAMINGS = ("close-up", "half", "full", "far")
 STANDS = {1: "lies on its side, to the right", 2: "stands on its head", 3: "lies on its side, to the left"}
 BYSTANDER = 0.9  # as sure as a person's face is: dogs, toys and clocks have up to 0.88
@@ -21,13 +22,19 @@ def counted(faces: Sequence[Face], kind: str) -> tuple[Face, ...]:
 
 
 def framing(faces: Sequence[Face]) -> str | None:
-    """close-up, half, full or far, by the largest face; None without one."""
+    """close-up, half, full or far, by the largest face and by how much of the body has room below it; None without one.
+
+    A wide picture in which a small face is low shows no legs, and one with a large face high up shows the chest.
+    """
     if not faces:
         return None
-    height = faces[0].box[3]
-    if height >= CLOSE_UP:
+    _, top, _, height = faces[0].box
+    below = (1 - top - height) / height
+    if height < FULL:
+        return "far"
+    if height >= CLOSE_UP and below < CHEST:
         return "close-up"
-    return "half" if height >= HALF else "full" if height >= FULL else "far"
+    return "full" if height < HALF and below >= KNEES else "half"
 
 
 def face_findings(
