@@ -26,8 +26,14 @@ TAIL = 12  # lines of the process's stderr that are shown when it died
 def caption(
     dataset: DatasetArgument,
     model: Annotated[
-        str, typer.Option("--model", help="blip, florence-2, a local folder, or a hub id of either kind.")
+        str,
+        typer.Option(
+            "--model", help="blip, florence-2, a local folder, a hub id of either, or a name that --endpoint serves."
+        ),
     ] = "blip",
+    endpoint: Annotated[
+        str, typer.Option("--endpoint", help="Your own server on this machine: http://127.0.0.1:11434/v1.")
+    ] = "",
     trigger: Annotated[str, typer.Option("--trigger", help="Stands in every caption; '' for none.")] = "TOK",
     prefix: Annotated[str, typer.Option("--prefix", help="Before each caption: 'a photo of TOK,'.")] = "",
     suffix: Annotated[str, typer.Option("--suffix", help="After each caption: ', in the style of TOK'.")] = "",
@@ -42,6 +48,7 @@ def caption(
     folder = dataset.expanduser()
     given = {
         "model": model,
+        "endpoint": endpoint,
         "trigger": checked_trigger(trigger),
         "prefix": prefix,
         "suffix": suffix,

@@ -47,6 +47,7 @@ MANY = {
     "several-faces": "show several faces",
     "unsure-face": "show what may be a face",
     "far-away": "show the subject far away",
+    "other-person": "show somebody else than most, by the face",
     "bystander": "show a face, which may be learned with the rest",
     "duplicate": "are there twice",
     "near-duplicate": "show a photograph that is there already",
@@ -65,6 +66,8 @@ MANY = {
 }
 OF_SETS = {  # codes that are said of several pictures together, perhaps more than once
     "same-look": "share their colours: one backdrop, one set of clothes",
+    "same-clothes": "show clothes of the same colours",
+    "same-ground": "show a backdrop of the same colours",
     "same-name": "differ only in their ending and share a caption file",
 }
 

@@ -1,4 +1,4 @@
-"""The dataset doctor against photographs with ground truth: `python -m tests.bench.curation [--derived] [--large]`.
+"""The dataset doctor against photographs with ground truth: `python -m tests.bench.curation` with the flags below.
 
 Looks for ../shared/photos (ground_truth.csv, score.py, make_hard_cases.py). Nothing is tuned to these files' names.
 """
@@ -26,6 +26,7 @@ from loratui.curation.checks.files import open_picture
 from loratui.curation.checks.measure import measure
 from loratui.curation.checks.quality import blurry
 from loratui.curation.scan import ScanSettings, scan
+from tests.bench import judgement
 
 PHOTOS = Path(__file__).parents[3] / "shared" / "photos"
 Pictures = dict[str, dict[str, Any]]
@@ -36,17 +37,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--derived", action="store_true", help="blur and enlargement made from every sharp photograph")
     parser.add_argument("--large", action="store_true", help="30 photographs of 12 megapixels")
+    parser.add_argument(
+        "--judgement", action="store_true", help="nothing but how it judges: warnings, keep-best, identity"
+    )
+    parser.add_argument("--against", type=Path, metavar="TREE", help="time the checkout in TREE in turns with this one")
     asked = parser.parse_args()
     if not PHOTOS.is_dir():
         sys.exit(f"{PHOTOS} is not on this machine")
     with tempfile.TemporaryDirectory() as place:
         os.environ["XDG_CACHE_HOME"] = f"{place}/cache"
-        photographs(Path(place))
-        hard_cases(Path(place))
+        if not asked.judgement:
+            photographs(Path(place))
+            hard_cases(Path(place))
+        judgement.false_warnings()
+        judgement.spoiled_sets()
+        judgement.identity()
         if asked.derived:
             derived()
         if asked.large:
             large(Path(place))
+        if asked.against:
+            judgement.against(asked.against.resolve())
 
 
 def photographs(place: Path) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from trainer.captioner.models import Captioner
 
+MODEL = "blip"
 TOKENS = 60  # SDXL reads 77 with the trigger and the words around
 
 
@@ -57,7 +58,10 @@ def tell(type: str, **fields: Any) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m trainer.captioner", description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--model", default="blip", help="blip, florence-2, a local folder, or a hub id")
+    parser.add_argument("--model", default=MODEL, help="blip, florence-2, a local folder, or a hub id")
+    parser.add_argument(
+        "--endpoint", default="", help="an OpenAI-compatible server on this machine, in place of a model"
+    )
     parser.add_argument("--trigger", default="TOK", help="the word that each caption gets; empty: none")
     parser.add_argument("--prefix", default="", help="words before each caption")
     parser.add_argument("--suffix", default="", help="words after each caption")
@@ -78,6 +82,8 @@ def _show(work: CaptionWork, frame: CaptionFrame) -> int:
 def _caption(asked: argparse.Namespace, work: CaptionWork, frame: CaptionFrame) -> int:
     from trainer.captioner.models import NoCaptioner, find_model
 
+    if asked.endpoint:
+        return _caption_there(asked, work, frame)
     try:
         model = find_model(asked.model)  # before torch, which takes seconds
     except NoCaptioner as error:
@@ -96,6 +102,19 @@ def _caption(asked: argparse.Namespace, work: CaptionWork, frame: CaptionFrame) 
         return _refuse(str(error), exits.USAGE)
     except (torch.OutOfMemoryError, MemoryError):
         return _refuse("out of memory; try --device cpu, or --model blip, which is smaller", exits.MEMORY)
+
+
+def _caption_there(asked: argparse.Namespace, work: CaptionWork, frame: CaptionFrame) -> int:
+    """By the person's own server; torch is not needed."""
+    from trainer.captioner.endpoint import Endpoint
+    from trainer.captioner.models import NoCaptioner
+
+    try:
+        captioner = Endpoint(asked.endpoint, asked.model if asked.model != MODEL else "", asked.max_tokens)
+        tell("load", model=captioner.model, device=asked.endpoint)
+        return _write_all(work.wanted, captioner, frame, asked.folder)
+    except NoCaptioner as error:
+        return _refuse(str(error), exits.USAGE)
 
 
 def _load(model: Path, device: torch.device, tokens: int) -> Captioner:

@@ -74,7 +74,7 @@ def _can_be_kept(one: PictureReport) -> bool:
 
 
 def _tier(one: PictureReport, there: Collection[str], meant: int | None) -> int:
-    """0 for what is sound, 1 for a sound one of somebody else, 2 where a better copy is there, 3 for what is spoiled."""
+    """0 for what is sound, 1 for somebody else, 2 where a better copy is there, 3 for what is spoiled."""
     if spoilt(one):
         return 3
     return 2 if not set(there).isdisjoint(one.better) else 1 if is_someone_else(one, meant) else 0

@@ -16,7 +16,7 @@ LATE = 20  # words before the trigger
 SHOWN = 4  # pictures that are named
 FOREIGN = 0.5  # share of letters of another script
 # words that another language cannot do without; two of them, and none of English
-_ENGLISH = frozenset(["a", "an", "the", "of", "in", "on", "at", "with", "and", "is", "are", "wearing", "from", "by", "to", "his", "her"])
+_ENGLISH = frozenset(re.findall(r"\w+", "a an the of in on at with and is are wearing from by to his her"))
 _LANGUAGES = {
     "German": "der die das ein eine einen einem mit und auf ist im vor einer trägt neben",
     "French": "le la les un une des avec et dans est sur du devant porte au",

@@ -114,6 +114,7 @@ WARNINGS: dict[str, Make] = {
     "caption-long": text("b.txt", "a TOK " + "dog " * 99),
     "caption-syntax": text("b.txt", "a TOK, (sharp:1.2)"),
     "trigger-missing": text("b.txt", "a cat"),
+    "other-trigger": text("b.txt", "a TOK as a sks cat"),
     "caption-several": text("metadata.jsonl", row("b.png", ["a TOK", "another TOK"])),
     "captions-unread": text("metadata.jsonl", json.dumps({"file_name": "b.png", "short": "x", "long": "y"})),
     "metadata-without-picture": text("metadata.jsonl", row("gone.png", "a TOK")),

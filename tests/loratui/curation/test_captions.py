@@ -185,8 +185,7 @@ def test_one_fault_is_one_finding_and_the_own_trigger_is_none() -> None:
 
 
 def test_words_that_are_in_nearly_all_captions_are_told() -> None:
-    nine = [
-        f"a TOK dog with a red collar, {word}" for word in ["running", "asleep", "eating", "sitting", "wet", "old", "new", "big", "calm"]
-    ]
+    doing = ("running", "asleep", "eating", "sitting", "wet", "old", "new", "big", "calm")
+    nine = [f"a TOK dog with a red collar, {word}" for word in doing]
     assert wording(*nine, "a TOK dog in snow", class_word="dog") == {"constant-words": ["collar", "red"]}
     assert wording(*nine[:5], *["a TOK dog in snow"] * 4, class_word="dog") == {}

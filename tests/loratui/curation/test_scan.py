@@ -107,14 +107,14 @@ def test_the_same_file_twice_is_named_with_the_other_until_one_is_skipped(pictur
 
 def test_metadata_is_read_and_what_leaves_the_folder_stops_the_run(pictures: Path, draw_picture: Draw) -> None:
     rows = [
-        {"file_name": "new.png", "prompt": "a TOK"},
+        {"file_name": "new.png", "prompt": "a TOK in snow"},
         {"file_name": "../../etc/passwd", "prompt": "x"},
-        {"file_name": "gone.png", "prompt": "a TOK"},
+        {"file_name": "gone.png", "prompt": "a TOK in snow"},
     ]
     draw_picture(pictures / "new.png", 6)
     (pictures / "metadata.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
     report = scan(pictures, SETTINGS)
-    assert next(one for one in report.pictures if one.name == "new.png").caption == "a TOK"
+    assert next(one for one in report.pictures if one.name == "new.png").caption == "a TOK in snow"
     found = {one.code: one.severity for one in report.findings}
     assert found == {"metadata-outside": "block", "metadata-without-picture": "hint"}  # no picture lacks one
 
