@@ -122,6 +122,10 @@ CODES: dict[str, Code] = {
         Code("trigger-late", "captions", "hint", "The trigger stands far behind in the caption."),
         Code("caption-marks", "captions", "hint", "Captions that tell of a watermark or another flaw."),
         Code("caption-language", "captions", "hint", "Captions in another language than English."),
+        Code("prompt-words", "captions", "hint", "Words of your own sample prompts that no caption tells of."),
+        Code(
+            "lookalike", "captions", "hint", "An offer: a famous person who looks alike, named in captions (kind face)."
+        ),
         Code("caption-several", "captions", "warn", "Several captions for one picture: the first is read."),
         Code("captions-found", "captions", "hint", "Captions are read from files or columns of other names."),
         Code("captions-unread", "captions", "warn", "Files look like captions, and it is not plain how to read them."),

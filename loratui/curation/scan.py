@@ -14,6 +14,7 @@ from typing import Any
 
 from loratui.curation.cache import ScanCache
 from loratui.curation.checks.caption_faults import fault_findings
+from loratui.curation.checks.caption_offers import offers
 from loratui.curation.checks.caption_words import wording_findings
 from loratui.curation.checks.captions import (
     caption_findings,
@@ -69,6 +70,7 @@ class ScanSettings:
     background: str = BY_KEY["dataset.background"].default
     steps: int = 0  # 0: not planned yet
     batch: int = 1  # pictures a step, accumulation included
+    prompts: tuple[str, ...] = ()  # typed for the validation pictures
     subfolders: bool = False  # look into them too; a run never does
     subset: str = BY_KEY["dataset.subset"].default  # this and the split: which part of a data set was looked at
     split: str = BY_KEY["dataset.split"].default
@@ -86,6 +88,7 @@ class ScanSettings:
             kind=values["kind"],
             resolution=values["train.resolution"],
             base=values["model.base"],
+            prompts=tuple(values["sample.prompts"]),
             tokens=values["pivotal.tokens"] if values["pivotal.enabled"] else 0,
             **{name: values[f"dataset.{name}"] for name in data},
         )
@@ -238,6 +241,7 @@ def _of_the_set(report: Report, measured: list[PictureMeasure], settings: ScanSe
         *pose_findings(report.pictures, settings.kind),
         *wording_findings(captions, settings.trigger, settings.class_word, settings.base, settings.tokens > 0),
         *fault_findings(report.pictures, settings.trigger, settings.class_word),
+        *offers(captions, settings.prompts, settings.trigger, settings.class_word, settings.kind),
         *views_findings(images, settings.steps, settings.batch),
     )
     people = settings.kind in PEOPLE

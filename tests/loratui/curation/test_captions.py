@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from loratui.curation.checks.caption_faults import fault_findings
+from loratui.curation.checks.caption_offers import offers
 from loratui.curation.checks.caption_words import wording_findings
 from loratui.curation.checks.captions import caption_findings
 from loratui.curation.checks.tokens import caption_counter, estimate, known_word
@@ -189,3 +190,15 @@ def test_words_that_are_in_nearly_all_captions_are_told() -> None:
     nine = [f"a TOK dog with a red collar, {word}" for word in doing]
     assert wording(*nine, "a TOK dog in snow", class_word="dog") == {"constant-words": ["collar", "red"]}
     assert wording(*nine[:5], *["a TOK dog in snow"] * 4, class_word="dog") == {}
+
+
+def test_the_words_of_one_s_own_prompts_are_looked_for_in_the_captions() -> None:
+    five = [f"TOK dog smiling, {word}" for word in ("beach", "snow", "sofa", "street", "forest")]
+
+    def said(*prompts: str, kind: str = "object") -> dict[str, object]:
+        return {one.code: one.value for one in offers(five, prompts, "TOK", "dog", kind)}
+
+    assert said("a photo of a TOK dog, smile, on the moon --n blurry --d 3") == {"prompt-words": ["moon"]}
+    assert said("a TOK dog in forests") == {} and said() == {}
+    assert offers(five[:4], ["on the moon"], "TOK", "dog", "face") == ()
+    assert said(kind="face") == {"lookalike": None}  # an offer; who, is never guessed
