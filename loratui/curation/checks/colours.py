@@ -22,25 +22,27 @@ LEAST_CLOTHES, LEAST_GROUND = (0.5, 1.2), 0.2  # in sizes of the face (high, wid
 SIDE = 256  # px of the longer side that is enough for colours
 
 
-def look_of(rgb: ndarray) -> bytes:
-    """The histogram of an RGB picture's colours: roots of shares, 0 to 255."""
+def small_lab(rgb: ndarray) -> ndarray:
+    """An RGB picture in LAB, as small as is enough for colours."""
     cv2 = opencv()
-
     scale = min(1.0, SIDE / max(rgb.shape[:2]))
-    lab = cv2.cvtColor(cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2LAB)
+    small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    lab: ndarray = cv2.cvtColor(small, cv2.COLOR_RGB2LAB)
+    return lab
+
+
+def look_of(lab: ndarray) -> bytes:
+    """The histogram of a picture's colours: roots of shares, 0 to 255."""
     return _packed(lab, None)
 
 
-def parts_of(rgb: ndarray, face: Box) -> tuple[bytes, bytes]:
+def parts_of(lab: ndarray, face: Box) -> tuple[bytes, bytes]:
     """The same of the clothes below a face (fractions of the picture), and of the ground beside the person.
 
     Empty where the picture shows too little of either.
     """
-    cv2 = opencv()
     import numpy as np
 
-    scale = min(1.0, SIDE / max(rgb.shape[:2]))
-    lab = cv2.cvtColor(cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2LAB)
     height, width = lab.shape[:2]
     x, y, w, h = face[0] * width, face[1] * height, face[2] * width, face[3] * height
     middle, chin = x + w / 2, y + h

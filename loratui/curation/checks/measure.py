@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loratui.curation.checks.blur import blur_effect, blur_effects, face_part, normal_grey
-from loratui.curation.checks.colours import look_of, parts_of
+from loratui.curation.checks.colours import look_of, parts_of, small_lab
 from loratui.curation.checks.damage import bars_of, blocks_of, noise_of
 from loratui.curation.checks.enlarged import is_enlarged
 from loratui.curation.checks.files import OpenedPicture, open_picture
@@ -121,7 +121,8 @@ def _pixels(plain: PictureMeasure, picture: Image, whole: bool) -> PictureMeasur
     plain_grey = picture.convert("L")
     levels = np.asarray(plain_grey)
     plain = replace(plain, noise=noise_of(grey), blocks=blocks_of(levels) if whole else None)
-    clothes, ground = parts_of(rgb, faces[0].box) if faces else (b"", b"")
+    lab = small_lab(rgb)
+    clothes, ground = parts_of(lab, faces[0].box) if faces else (b"", b"")
     drawn = not plain.coarse and is_drawn(levels)  # blocks without any detail in them look like flat colours
     blur, best = (None, None) if drawn else blur_effects(grey)
     return replace(
@@ -138,7 +139,7 @@ def _pixels(plain: PictureMeasure, picture: Image, whole: bool) -> PictureMeasur
         clothes=clothes,
         ground=ground,
         hashes=_hashes(plain_grey),
-        look=look_of(rgb),
+        look=look_of(lab),
         bars=0.0 if drawn else bars_of(rgb),
         turns=0 if drawn else turns_upright(rgb, faces or ()),
     )

