@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from trainer.captioner.models import NoCaptioner, tidy
+from trainer.contract.documents.parsers import parse_json
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -76,11 +77,8 @@ class Endpoint:
         if answer.status != 200:
             said = " ".join(raw[:300].decode("utf-8", "replace").split())
             raise NoCaptioner(f"--endpoint: {where} answered {answer.status}: {said}")
-        try:
-            found = json.loads(raw) if len(raw) <= MOST else None
-        except (ValueError, RecursionError):
-            found = None
-        if not isinstance(found, dict):
+        found = parse_json(raw, dict).value if len(raw) <= MOST else None
+        if found is None:
             raise NoCaptioner(f"--endpoint: {where} did not answer in JSON; the address often ends in /v1")
         return found
 
