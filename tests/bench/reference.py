@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from tests.bench.reference_eval import (
+    CONCEPT,
     LORA,
     NEW_TOKENS,
     PROMPT,
@@ -138,11 +139,11 @@ def adv_arguments(way: Way, seed: int, data: Path, name: str) -> list[str]:
     return [word for key, value in values.items() for word in (f"--{key}", str(value))] + flags
 
 
-def write_data(out: Path) -> dict[bool, Path]:
+def write_data(out: Path, concept: str = CONCEPT) -> dict[bool, Path]:
     """The training pictures without and with captions, in folders that both trainers can read."""
     places = {False: out / "pictures", True: out / "captioned"}
-    write_pictures(places[False])
-    lines = [json.dumps({"file_name": name, "prompt": words}) for name, words in write_pictures(places[True])]
+    write_pictures(places[False], concept)
+    lines = [json.dumps({"file_name": name, "prompt": words}) for name, words in write_pictures(places[True], concept)]
     (places[True] / "metadata.jsonl").write_text("\n".join(lines) + "\n")
     return places
 

@@ -17,10 +17,11 @@ from torch.nn import functional
 from trainer.contract.basemodel.inspect import small_model
 from trainer.data import images
 from trainer.demo.concepts import CONCEPTS, SIDE, TOKEN, Shot
-from trainer.demo.draw import COLOURS, Ground, draw, mix
+from trainer.demo.draw import COLOURS, SHAPES, Ground, Spec, draw, mix, named
 from trainer.model.parts import fix_pooling
 
 CONCEPT = "mascot"
+STYLE = "sunset"  # of which other shapes are held out, in place of other grounds
 HELD_OUT = 16  # pictures
 RESOLUTION = 64  # px
 TIMESTEPS = tuple(range(50, 1000, 100))
@@ -42,14 +43,19 @@ class Exam:
     prompts: tuple[str, ...]
 
 
-def training_shots() -> tuple[Shot, ...]:
-    """What both trainers are given."""
-    return CONCEPTS[CONCEPT]()
+def training_shots(concept: str = CONCEPT) -> tuple[Shot, ...]:
+    """What is trained on."""
+    return CONCEPTS[concept]()
 
 
-def held_out_shots() -> tuple[Shot, ...]:
-    """The same figure where it was never seen: other places, sizes, angles and grounds, drawn from one seed."""
-    rng, names, spec = random.Random(20261123), list(COLOURS), training_shots()[0].spec
+def held_out_shots(concept: str = CONCEPT) -> tuple[Shot, ...]:
+    """The same figure where it was never seen: other places, sizes, angles and grounds, drawn from one seed.
+
+    Of a style: other shapes too, two of which it was never trained on, before the same sky.
+    """
+    rng, names, spec = random.Random(20261123), list(COLOURS), training_shots(concept)[0].spec
+    if concept == STYLE:
+        return tuple(_styled(rng, spec, SHAPES[place % len(SHAPES)]) for place in range(HELD_OUT))
     shots = []
     for place in range(HELD_OUT):
         name = names[place % len(names)]
@@ -67,6 +73,12 @@ def held_out_shots() -> tuple[Shot, ...]:
         article = "an" if words[0] in "aeiou" else "a"
         shots.append(Shot(moved, f"a {TOKEN} on {article} {words} background"))
     return tuple(shots)
+
+
+def _styled(rng: random.Random, spec: Spec, shape: str) -> Shot:
+    x, y, radius, angle = (rng.uniform(*span) for span in ((0.4, 0.6), (0.4, 0.6), (0.24, 0.38), (-12, 12)))
+    moved = replace(spec, parts=named(shape, COLOURS["black"]), x=x, y=y, radius=radius, angle=angle)
+    return Shot(moved, f"{'an' if shape[0] in 'aeiou' else 'a'} {shape} in the style of {TOKEN}")
 
 
 @torch.no_grad()
@@ -155,11 +167,11 @@ def _encode(pipe: Any, prompts: list[str], reading: Reading) -> tuple[torch.Tens
     return torch.cat(hidden, -1), pooled
 
 
-def write_pictures(folder: Path) -> list[tuple[str, str]]:
+def write_pictures(folder: Path, concept: str = CONCEPT) -> list[tuple[str, str]]:
     """Draw the training pictures; returns (file name, caption) of each."""
     folder.mkdir(parents=True, exist_ok=True)
     found = []
-    for place, shot in enumerate(training_shots()):
+    for place, shot in enumerate(training_shots(concept)):
         picture: Image.Image = draw(shot.spec, SIDE)
         picture.save(folder / f"{place}.png")
         found.append((f"{place}.png", shot.caption))

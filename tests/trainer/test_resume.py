@@ -41,7 +41,7 @@ WAYS: dict[str, dict[str, Any]] = {
         "prodigy__d0": 1e-3,
     },
     "prior and accumulation": {"prior__enabled": True, "prior__images": 3, "train__batch": 1, "train__accumulation": 2}
-    | {"dataset__class_word": "star"},
+    | {"dataset__class_word": "star", "train__timesteps": "stratified"},
 }
 
 

@@ -41,6 +41,7 @@ class View:
     step: int
     sample: int  # within the step, over all micro-batches
     prior: bool = False
+    level: float | None = None  # how noisy it is seen, from 0 to below 1; None: drawn for it alone
 
 
 @dataclass(frozen=True)
@@ -61,11 +62,10 @@ class ViewPlan:
         size, passes = self.config.train.batch, self.config.train.accumulation
         samples = range(micro * size, (micro + 1) * size)[part]
         turn = self._turn(step)
-        mine, first, class_first = self._buckets[turn.size], turn.number * size * passes, (step - 1) * size * passes
-        views = [self._view(mine, "order", first + one, step, one, turn.size) for one in samples]
+        whole = size * passes
+        views = self._views(self._buckets[turn.size], "order", turn.number * whole, step, samples, turn.size)
         if self.class_items:
-            other = self.class_items
-            views += [self._view(other, "class-order", class_first + one, step, one, turn.size) for one in samples]
+            views += self._views(self.class_items, "class-order", (step - 1) * whole, step, samples, turn.size)
         return tuple(views)
 
     def distinct_views(self) -> list[View]:
@@ -105,16 +105,27 @@ class ViewPlan:
             return draws.BucketTurn((train.resolution, train.resolution), step - 1)
         return draws.turn(step - 1, self._sizes, data.repeats, train.seed)
 
-    def _view(
-        self, items: tuple[Item, ...], stream: draws.Stream, place: int, step: int, sample: int, size: Size
-    ) -> View:
-        seed, prior = self.config.train.seed, stream == "class-order"
+    def _views(
+        self, items: tuple[Item, ...], stream: draws.Stream, first: int, step: int, samples: range, size: Size
+    ) -> list[View]:
+        """The views of some samples of a step, whose first is at place `first` of the order of `items`."""
+        train, prior = self.config.train, stream == "class-order"
         repeats = 1 if prior else self.config.dataset.repeats
-        item = items[draws.item_at(place, len(items), repeats, seed, stream)]
-        key = (step, sample, int(prior))
+        spread = train.timesteps == "stratified"
+        # where each has its level stands in what all of the step are, in whichever process or pass
+        places = range(train.batch * train.accumulation) if spread else samples
+        seen = {one: draws.item_at(first + one, len(items), repeats, train.seed, stream) for one in places}
+        levels = draws.levels(step, tuple(seen.values()), len(items), train.seed, stream) if spread else ()
+        return [
+            self._view(items[seen[one].item], step, one, size, prior, levels[one] if spread else None)
+            for one in samples
+        ]
+
+    def _view(self, item: Item, step: int, sample: int, size: Size, prior: bool, level: float | None) -> View:
+        seed, key = self.config.train.seed, (step, sample, int(prior))
         flip = self.config.dataset.flip and draws.uniform(seed, "flip", *key) < 0.5
         crop = draws.below(CROPS, seed, "crop", *key) if self.config.dataset.crop == "random" else None
-        return View(item, geometry(item, size, crop, flip), step, sample, prior)
+        return View(item, geometry(item, size, crop, flip), step, sample, prior, level)
 
 
 def size_of(item: Item, config: TrainConfig) -> Size:

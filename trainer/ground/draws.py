@@ -12,8 +12,11 @@ import torch
 
 Stream = Literal[
     "order", "class-order", "buckets", "crop", "flip", "posterior", "noise", "offset", "timestep", "caption", "dropout",
-    "rows", "lora", "sample", "hold-out", "measure",
+    "rows", "lora", "sample", "hold-out", "measure", "levels",
 ]  # fmt: skip
+
+
+GOLDEN = (5**0.5 - 1) / 2
 
 
 def _digest(seed: int, stream: Stream, key: tuple[int, ...]) -> int:
@@ -47,14 +50,40 @@ def permutation(n: int, seed: int, stream: Stream, epoch: int) -> tuple[int, ...
     return tuple(torch.randperm(n, generator=generator(seed, stream, epoch)).tolist())
 
 
-def item_at(index: int, items: int, repeats: int, seed: int, stream: Stream = "order") -> int:
+@dataclass(frozen=True)
+class Seen:
+    """One of the items at one place of the run; `number` tells its views apart, from 0 without a gap over epochs."""
+
+    item: int
+    number: int
+
+
+def item_at(index: int, items: int, repeats: int, seed: int, stream: Stream = "order") -> Seen:
     """Which of `items` is seen at place `index` (from 0) of the whole run.
 
     One epoch is every item `repeats` times, repeated first and shuffled then; epochs follow without a gap, so a
     batch may span two of them and none is ever short.
     """
     epoch, place = divmod(index, items * repeats)
-    return permutation(items * repeats, seed, stream, epoch)[place] % items
+    copy, item = divmod(permutation(items * repeats, seed, stream, epoch)[place], items)
+    return Seen(item, epoch * repeats + copy)
+
+
+@lru_cache(maxsize=16)
+def levels(step: int, seen: tuple[Seen, ...], items: int, seed: int, stream: Stream = "order") -> tuple[float, ...]:
+    """How noisy each of the views of a whole step is, from 0 to below 1: evenly spread, each of them uniform.
+
+    Over its views an item walks by the golden ratio from a place of its own, the items' places being evenly spaced:
+    any number of views is spread as evenly as it can be (Kronecker's sequence). Within the step each n-th part of the
+    range is then given to one of the n views, in the order of what they walked to, chance deciding where two walked to
+    the same part; in it each stays where its walk has it.
+    """
+    start, ranks = uniform(seed, "levels"), permutation(items, seed, "levels", 0)
+    wanted = [((ranks[one.item] + start) / items + one.number * GOLDEN) % 1.0 * len(seen) for one in seen]
+    chance = [uniform(seed, "levels", int(stream == "class-order"), step, place) for place in range(len(seen))]
+    order = sorted(range(len(seen)), key=lambda place: (int(wanted[place]), chance[place]))
+    rank = {place: number for number, place in enumerate(order)}
+    return tuple((rank[place] + wanted[place] % 1.0) / len(seen) for place in range(len(seen)))
 
 
 @dataclass(frozen=True)

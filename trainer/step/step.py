@@ -212,6 +212,8 @@ class Stepper:
         return Encoded(words.hidden * kept[:, None, None], words.pooled * kept[:, None])
 
     def _timestep(self, view: View) -> int:
+        if view.level is not None:
+            return int(view.level * self._diffusion.timesteps)
         return draws.below(self._diffusion.timesteps, self._config.train.seed, "timestep", *_key(view))
 
 

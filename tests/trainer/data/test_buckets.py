@@ -54,7 +54,7 @@ def test_every_picture_is_seen_equally_often(shapes: Path, batch: int, repeats: 
 
 
 def test_four_passes_of_one_see_what_one_pass_of_four_sees(shapes: Path) -> None:
-    options = {"dataset__flip": True, "dataset__crop": "random"}
+    options = {"dataset__flip": True, "dataset__crop": "random", "train__timesteps": "stratified"}
     wide = bucketed(shapes, train__batch=4, **options)
     deep = bucketed(shapes, train__batch=1, train__accumulation=4, **options)
     items = read_dataset(wide)

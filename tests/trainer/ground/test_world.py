@@ -33,7 +33,7 @@ def test_a_step_that_cannot_be_shared_is_refused() -> None:
         World(0, 2).share(3, 1)
 
 
-OWN = {"train__batch": 2, "train__device": "cpu", "prodigy__d0": 1e-3}
+OWN = {"train__batch": 2, "train__device": "cpu", "prodigy__d0": 1e-3, "train__timesteps": "stratified"}
 # what `loratui --gpus 2` starts, which is torchrun underneath; without a GPU the processes talk through gloo
 LAUNCHERS = {
     "torchrun": ["torch.distributed.run", "--nproc_per_node", "2", "--standalone"],

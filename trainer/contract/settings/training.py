@@ -176,6 +176,12 @@ class Train(Section):
         "Weigh the error of the denoised picture by 1 / sigma squared, without min-SNR; EDM models always train so.",
         source="diffusers' script (do_edm_style_training, off)",
     )
+    timesteps: Literal["stratified", "independent"] = setting(
+        "independent",
+        "timesteps",
+        "independent: each view's is drawn alone; stratified: spread evenly over a picture's views and over each step.",
+        source="diffusers' script (drawn alone)",
+    )
     noise_offset: float = setting(
         0.0,
         "noise offset",
