@@ -60,7 +60,9 @@ class Snapshot:
     step: int
     lora: Tensors
     embeddings: Tensors
-    optimizer: Tensors | None  # None in an older checkpoint: it can be exported, but not resumed from
+    # what only training needs, the trained numbers too where LoRA and embeddings are their average; None in an older
+    # checkpoint: it can be exported, but not resumed from
+    optimizer: Tensors | None
     identity: dict[str, Any]  # what must be the same for the resumed run to be the same run
     loss_scale: LossScale | None = None  # of fp16; checkpoints of before have none either
 

@@ -81,17 +81,16 @@ class CheckpointMeasure:
 
     def tell(self, log: EventLog | SilentLog, step: int, views: float, kind: str) -> None:
         """Measure, and say it in the log; `kind` says what the pictures are. Never the end of a run."""
-        try:
-            with self._trainee.averaged():
-                losses: list[float] | None = self.losses()
-        except torch.OutOfMemoryError:
-            free()
-            losses = None
-            message, advice = "no memory for the loss at fixed noise; training goes on", "nothing needs to be done"
-            log.emit("warn", code="measure-memory", message=message, advice=advice)
-        mean = None if losses is None else sum(losses) / len(losses)
         with self._trainee.averaged():
+            try:
+                losses: list[float] | None = self.losses()
+            except torch.OutOfMemoryError:
+                free()
+                losses = None
+                message, advice = "no memory for the loss at fixed noise; training goes on", "nothing needs to be done"
+                log.emit("warn", code="measure-memory", message=message, advice=advice)
             norm = change_norm(self._trainee.layers)
+        mean = None if losses is None else sum(losses) / len(losses)
         log.emit("measure", step=step, loss=mean, losses=losses, of=kind, norm=norm, views=views)
 
     @torch.no_grad()
