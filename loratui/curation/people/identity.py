@@ -17,7 +17,7 @@ from loratui.curation.pixels import identity_weights, opencv
 if TYPE_CHECKING:
     from numpy import ndarray
 
-# OpenCV's own threshold of the cosine. ../shared/photos: one person's pictures 0.67 and more, of 666 pairs of strangers
+# OpenCV's own threshold of the cosine. ../shared/photos: one person's pictures 0.67 and more, of 630 pairs of strangers
 # one has 0.42, the next 0.34
 SAME = 0.363
 LEAST = 40  # px of the face's height
