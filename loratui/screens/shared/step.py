@@ -76,7 +76,9 @@ class Step(SteadyScreen[StepAnswer]):
         """Answer in the line above the keys; `tone` is good, warn or bad."""
         glyphs = {"good": "✓ ", "warn": "! ", "bad": "✗ "}
         styles = {"good": "$text-success", "warn": "$text-warning", "bad": "$text-error"}
-        self.query_one("#say", Static).update(Content.styled(glyphs.get(tone, "") + text, styles.get(tone, "$muted")))
+        words = Content.styled(glyphs.get(tone, "") + text, styles.get(tone, "$muted"))
+        if (line := self.query_one("#say", Static)).content != words:  # the same again is no new layout
+            line.update(words)
 
     def action_next(self) -> None:
         """Go on; a step that has something to check overrides it."""

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.widgets import Collapsible, Input, Static
+from textual.widgets import Input, OptionList, Static
 
 from loratui.basemodels.facts import BaseModelNeed
 from loratui.screens.shared.base_model import BaseModelScreen
@@ -18,9 +18,12 @@ from loratui.screens.wizard.preset_saving import PresetSavingStep
 from loratui.settings.answers import counted_images, preset_values
 from loratui.settings.checks import NotAValue, parse, problems, recipe_of, shown
 from loratui.settings.draft import Draft
-from loratui.widgets.settingrow import SettingRow, explain
+from loratui.settings.other_trainers.imported import other_names
+from loratui.settings.search import found
+from loratui.widgets.settinglist import HeadingRow, Row, SettingList, SettingRow, explain, in_sections
 from trainer.contract.settings.config import BY_KEY, SECTION_TITLES, SETTINGS
 from trainer.contract.settings.fields import Setting
+from trainer.contract.settings.stand_ins import stands_for
 
 FIRST = ("train", "sample")  # what is most often changed
 SECTIONS = {name: SECTION_TITLES[name] for name in (*FIRST, *(one for one in SECTION_TITLES if one not in FIRST))}
@@ -36,7 +39,8 @@ class SettingsScreen(PresetSavingStep):
     TITLE_OF = "Settings"
     PURPOSE = "Change a setting, or leave all as the preset has it. Next: the plan."
     HELP = """
-Nothing here must be changed. • marks what differs from the preset.
+Nothing here must be changed. • marks what differs from the preset. The search
+knows values and help, and what kohya, OneTrainer and diffusers call a setting.
 
   up, down     from setting to setting      /   search
   enter        change; choices and on/off   r   back to the preset's value
@@ -53,25 +57,26 @@ once; the plan needs them all in order. Lists are written with ; between.
         Binding("m", "mine", "Changed"),
         Binding("u", "undo", "Undo"),
         Binding("p", "ask_for_preset", "Preset"),
+        Binding("down", "to_form", show=False),
     ]
 
     def __init__(self, draft: Draft, session: Any = None) -> None:
         super().__init__(draft, session)
         self._only_mine = False
-        self._editing: SettingRow | None = None
+        self._open = {FIRST[0]}
+        self._editing: Setting | None = None
         self._before = ""  # what the line to edit in began with
         self._undo: list[tuple[Setting, Any]] = []  # values of the person's before each change; None: the preset's
         self._typed: dict[str, str] = {}  # what was typed and is no value: shown until put right
+        self._base: dict[str, Any] = {}  # what the preset alone would give
+        self._wrong: dict[str, str] = {}  # what breaks a rule, by key
 
     def compose_body(self) -> ComposeResult:
         """Search, form, explanation with the line to edit in."""
         with Horizontal():
             with Vertical(id="form-side"):
-                yield Input(placeholder="/ search: rank, memory, snr ...", id="search", compact=True)
-                with VerticalScroll(id="form", can_focus=False):
-                    for section, title in SECTIONS.items():
-                        rows = [SettingRow(one) for one in SHOWN if one.section == section]
-                        yield Collapsible(*rows, title=title, collapsed=section != "train", id=f"section-{section}")
+                yield Input(placeholder="/ search: rank, memory, network_dim ...", id="search", compact=True)
+                yield SettingList("form")
             with Vertical(id="why-side"):
                 with VerticalScroll(id="why", can_focus=False):
                     yield Static("", id="why-text", markup=False)
@@ -81,8 +86,14 @@ once; the plan needs them all in order. Lists are written with ; between.
     def on_mount(self) -> None:
         """Show all values; start on the first setting."""
         self.query_one("#why").border_title = Content("why")
-        self._show_values()
-        self.query(SettingRow).first().focus()
+        self._take_stock()
+        self.form.go_to(next(one.key for one in SHOWN if one.section == FIRST[0]))
+        self.form.focus()
+
+    @property
+    def form(self) -> SettingList:
+        """The list of settings."""
+        return self.query_one("#form", SettingList)
 
     def _layers(self) -> dict[str, Any]:
         """What the preset alone would give."""
@@ -93,62 +104,76 @@ once; the plan needs them all in order. Lists are written with ; between.
             values["train.steps"] = one.steps_per_image * counted_images(self.draft.images, values | self.draft.values)
         return values
 
+    def _take_stock(self) -> None:
+        """The draft changed: what the preset gives beside it, what breaks a rule, and all of it shown."""
+        self._wrong, self._base = problems(self.draft), self._layers()
+        self._show_values()
+
     def _show_values(self) -> None:
-        found, base = problems(self.draft), self._layers()
-        words = self.query_one("#search", Input).value.lower().split()
-        for section in SECTIONS:
-            box = self.query_one(f"#section-{section}", Collapsible)
-            rows = list(box.query(SettingRow))
-            for row in rows:
-                key = row.setting.key
-                value = self.draft.values.get(key, base[key])
-                differs = key in self.draft.values and shown(value) != shown(base[key])
-                row.show(self._typed.get(key, shown(value)), differs, key in found or key in self._typed)
-                row.display = _matches(row.setting, words) and (differs or not self._only_mine)
-            visible = sum(bool(row.display) for row in rows)
-            box.display = visible > 0
-            if (words or self._only_mine) and visible:
-                box.collapsed = False
-            changed = sum(row._differs for row in rows)
-            box.title = SECTIONS[section] + (f"  • {changed} changed" if changed else "")
-        count = len(found) + len(self._typed)
-        self.say(f"{count} to put right: {', '.join((*self._typed, *found))}" if count else "", "bad" if count else "")
+        self.form.show(self._rows())
+        count = len(self._wrong) + len(self._typed)
+        words = f"{count} to put right: {', '.join((*self._typed, *self._wrong))}" if count else ""
+        self.say(words, "bad" if count else "")
         self._explain()
 
+    def _rows(self) -> list[Row]:
+        """What the search finds, the nearest first; else each section, with its settings where it is open."""
+        query, values = self.query_one("#search", Input).value.strip(), self._base | self.draft.values
+        wanted = found(query, SHOWN, values) if query else SHOWN
+        rows = [self._row(one, values) for one in wanted]
+        rows = [row for row in rows if row.differs or not self._only_mine]
+        if query:
+            return [*rows] or [HeadingRow(f"Nothing here is called '{query}'.")]
+        is_open = set(SECTIONS) if self._only_mine else self._open
+        return in_sections(rows, SECTIONS, is_open) or [HeadingRow("Nothing differs from the preset.")]
+
+    def _row(self, one: Setting, values: dict[str, Any]) -> SettingRow:
+        value, key = shown(values[one.key]), one.key
+        differs = key in self.draft.values and value != shown(self._base[key])
+        wrong = key in self._wrong or key in self._typed
+        return SettingRow(one, self._typed.get(key, value), differs, wrong, stands_for(key, values))
+
     def _explain(self) -> None:
-        row = self._editing or (self.focused if isinstance(self.focused, SettingRow) else None)
-        if row is None:
-            return
-        one, base = row.setting, self._layers()
-        recipe = next((value for value in recipe_of(self.draft).values if value.key == one.key), None)
-        own = one.key in self.draft.values
-        of_preset = shown(base[one.key]) if recipe is not None or shown(base[one.key]) != shown(one.default) else ""
-        self.query_one("#why-text", Static).update(
-            explain(
-                one,
-                self._typed.get(one.key, shown(self.draft.values.get(one.key, base[one.key])))
-                + ("  (yours)" if own else ""),
-                shown(one.default) or "empty",
-                of_preset,
-                recipe.source if recipe is not None else one.source,
-                recipe is not None and recipe.inferred,
-                problems(self.draft).get(one.key, ""),
-            )
-        )
+        one = self._editing or BY_KEY.get(self.form.key)
+        if one is None:
+            title = SECTIONS.get(self.form.key.partition("-")[2], "")
+            words = Content.styled(f"{title}: Enter opens or closes it." if title else "", "$muted")
+        else:
+            words = self._explained(one)
+        self.query_one("#why-text", Static).update(words)
         self.query_one("#why").scroll_home(animate=False)
 
-    @on(SettingRow.Focused)
-    def _focused(self) -> None:
+    def _explained(self, one: Setting) -> Content:
+        base, value = self._base, (self._base | self.draft.values)[one.key]
+        recipe = next((kept for kept in recipe_of(self.draft).values if kept.key == one.key), None)
+        of_preset = shown(base[one.key]) if recipe is not None or shown(base[one.key]) != shown(one.default) else ""
+        meant = stands_for(one.key, base | self.draft.values)
+        words = self._typed.get(one.key, shown(value)) + (f" = {meant}" if meant else "")
+        return explain(
+            one,
+            words + ("  (yours)" if one.key in self.draft.values else ""),
+            shown(one.default) or "empty",
+            of_preset,
+            recipe.source if recipe is not None else one.source,
+            recipe is not None and recipe.inferred,
+            self._wrong.get(one.key, ""),
+            other_names(one.key),
+        )
+
+    @on(OptionList.OptionHighlighted, "#form")
+    def _moved(self) -> None:
         self._explain()
 
     @on(Input.Changed, "#search")
     def _searched(self) -> None:
         self._show_values()
+        self.form.go_to("")  # the nearest
 
     @on(Input.Submitted, "#search")
-    def _search_done(self) -> None:
-        first = next((row for row in self.query(SettingRow) if row.display), None)
-        (first or self.query_one("#search")).focus()
+    def action_to_form(self) -> None:
+        """From the search to what it found."""
+        if self.form.rows:
+            self.set_focus(self.form)
 
     def action_search(self) -> None:
         """To the search line."""
@@ -158,23 +183,25 @@ once; the plan needs them all in order. Lists are written with ; between.
         """Only what differs from the preset, or all."""
         self._only_mine = not self._only_mine
         self._show_values()
-        if isinstance(self.focused, SettingRow) and not self.focused.display:
-            self._search_done()
 
-    @on(SettingRow.EditAsked)
-    def _edit(self, event: SettingRow.EditAsked) -> None:
-        one = event.row.setting
-        value = self.draft.values.get(one.key, self._layers()[one.key])
+    @on(OptionList.OptionSelected, "#form")
+    def _edit(self, event: OptionList.OptionSelected) -> None:
+        key = event.option_id or ""
+        if key not in BY_KEY:
+            self._open ^= {key.partition("-")[2]}
+            self._show_values()
+            return
+        one, value = BY_KEY[key], (self._base | self.draft.values)[key]
         if one.kind == "bool":
             self._set(one, not value)
         elif one.key == "model.base":
-            need = BaseModelNeed.of(self._layers() | self.draft.values)
+            need = BaseModelNeed.of(self._base | self.draft.values)
             self.app.push_screen(BaseModelScreen(str(value), need), self._base_taken)
         elif one.kind == "choice":
             place = one.choices.index(value) if value in one.choices else -1
             self._set(one, one.choices[(place + 1) % len(one.choices)])
         else:
-            self._editing = event.row
+            self._editing = one
             line = self.query_one("#edit", Input)
             line.value = self._before = self._typed.get(one.key, shown(value))
             self.add_class("-editing")
@@ -184,10 +211,10 @@ once; the plan needs them all in order. Lists are written with ; between.
         if value is not None:
             self._set(BY_KEY["model.base"], value)
 
-    @on(SettingRow.ResetAsked)
-    def _reset(self, event: SettingRow.ResetAsked) -> None:
-        one = event.row.setting
-        if one.key in self.draft.values:
+    @on(SettingList.ResetAsked)
+    def _reset(self) -> None:
+        one = BY_KEY.get(self.form.key)
+        if one is not None and one.key in self.draft.values:
             self._set(one, None)
             self._note(f"{one.title}: the preset's value again. u undoes it.")
 
@@ -199,12 +226,12 @@ once; the plan needs them all in order. Lists are written with ; between.
         """Take the last change back, a reset too."""
         one, before = self._undo.pop()
         self._put(one, before)
-        value = self.draft.values.get(one.key, self._layers()[one.key])
+        value = (self._base | self.draft.values)[one.key]
         self._note(f"{one.title}: {shown(value) or 'empty'} again.")
 
     def _note(self, words: str) -> None:
         """Say it, where nothing is to be put right."""
-        if not problems(self.draft) and not self._typed:
+        if not self._wrong and not self._typed:
             self.say(words)
 
     def _set(self, one: Setting, value: Any) -> None:
@@ -215,13 +242,13 @@ once; the plan needs them all in order. Lists are written with ; between.
     def _put(self, one: Setting, value: Any) -> None:
         self._typed.pop(one.key, None)
         self.edit(self.draft.with_settings({one.key: value}))
-        self._show_values()
+        self._take_stock()
         self.refresh_bindings()
 
     @on(Input.Changed, "#edit")
     def _typing(self, event: Input.Changed) -> None:
         if self._editing is not None:
-            bad = self._check(self._editing.setting, event.value)
+            bad = self._check(self._editing, event.value)
             words = (
                 Content.styled(f"✗ {bad}", "$text-error")
                 if bad
@@ -238,19 +265,20 @@ once; the plan needs them all in order. Lists are written with ; between.
 
     @on(Input.Submitted, "#edit")
     def _keep(self, event: Input.Submitted) -> None:
-        row = self._editing
-        if row is None:
+        one = self._editing
+        if one is None:
             return
-        if self._check(row.setting, event.value):
+        if self._check(one, event.value):
             return  # the words below the line say why; Escape leaves the old value
         self._close_editor()
-        self._set(row.setting, parse(row.setting, event.value))
+        self._set(one, parse(one, event.value))
 
     def _close_editor(self) -> None:
-        row, self._editing = self._editing, None
+        one, self._editing = self._editing, None
         self.remove_class("-editing")
-        if row is not None:
-            row.focus()
+        if one is not None:
+            self.form.go_to(one.key)
+            self.form.focus()
 
     @property
     def unkept(self) -> bool:
@@ -273,7 +301,7 @@ once; the plan needs them all in order. Lists are written with ; between.
         """On to the plan, if all rules hold."""
         if self._editing is not None:
             line = self.query_one("#edit", Input)
-            if self._check(self._editing.setting, line.value):
+            if self._check(self._editing, line.value):
                 return
             line.post_message(Input.Submitted(line, line.value))
             return
@@ -283,8 +311,3 @@ once; the plan needs them all in order. Lists are written with ; between.
             self.say(f"{key}: {words}", "bad")
             return
         self.dismiss(self.draft)
-
-
-def _matches(one: Setting, words: list[str]) -> bool:
-    text = f"{one.key} {one.title} {one.help} {one.up} {one.down}".lower()
-    return all(word in text for word in words)

@@ -34,7 +34,7 @@ async def test_a_search_in_one_packet_resets_nothing(wizard: Wizard, chosen: Dra
         await at(pilot, "WelcomeScreen")
         await pilot.press("enter")
         screen = await at(pilot, "SettingsScreen")
-        screen.set_focus(screen.query_one("#set-train-steps"))
+        screen.form.go_to("train.steps")
         await packet(pilot, "/rank")
         assert screen.query_one("#search", Input).value == "rank"
         assert app.draft.values["train.steps"] == 321

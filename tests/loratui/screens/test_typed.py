@@ -181,7 +181,7 @@ async def test_escape_asks_in_the_line_of_a_setting(wizard: Wizard, chosen: Draf
     app = wizard(chosen.model_copy(update={"step": 4}))
     async with app.run_test() as pilot:
         screen = await step(pilot, "SettingsScreen")
-        screen.set_focus(screen.query_one("#set-train-rank"))
+        screen.form.go_to("train.rank")
         line = screen.query_one("#edit", Input)
         await pilot.press("enter", "escape")
         assert not screen.has_class("-editing")

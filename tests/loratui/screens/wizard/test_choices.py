@@ -9,14 +9,15 @@ import pytest
 from textual.events import Key
 from textual.keys import _character_to_key
 from textual.pilot import Pilot
-from textual.widgets import Collapsible, Input, OptionList
+from textual.widget import Widget
+from textual.widgets import Input, OptionList
 
 from loratui.app import LoratuiApp
-from loratui.screens.wizard.settings import SHOWN
+from loratui.screens.wizard.settings import SECTIONS, SHOWN
 from loratui.settings.checks import answers_of, effective
 from loratui.settings.draft import Draft
 from loratui.settings.resolve import resolve
-from loratui.widgets.settingrow import SettingRow
+from loratui.settings.search import found
 from tests.loratui.screens.conftest import HOSTILE, at, screen_text, until
 from trainer.contract.settings.config import SETTINGS
 
@@ -80,9 +81,9 @@ async def test_what_subject_and_settings_show_is_what_the_run_gets(wizard: Wizar
         await pilot.press("enter")
         settings = await at(pilot, "SettingsScreen")
         run = resolve(answers_of(app.draft), images=app.draft.images).config
-        rows = {row.setting.key: row for row in settings.query(SettingRow)}
         assert settings._layers()["train.steps"] == run.train.steps == 3 * 120
-        assert not rows["dataset.instance_prompt"]._differs
+        open_section(settings, "dataset")
+        assert not settings.form.rows["dataset.instance_prompt"].differs
 
 
 async def test_hostile_words_are_inert(wizard: Wizard, chosen: Draft) -> None:
@@ -123,28 +124,74 @@ def advanced(wizard: Wizard, chosen: Draft) -> LoratuiApp:
     return wizard(chosen.model_copy(update={"step": 4, "preset": "object"}))
 
 
-def row(screen: Any, key: str) -> SettingRow:
-    found: SettingRow = screen.query_one("#set-" + key.replace(".", "-"), SettingRow)
-    return found
+def open_section(screen: Any, section: str) -> None:
+    """As Enter on its heading does."""
+    screen._open.add(section)
+    screen._show_values()
 
 
-async def test_every_setting_is_there(advanced: LoratuiApp) -> None:
+def on(screen: Any, key: str) -> None:
+    """Put the cursor on a setting."""
+    open_section(screen, key.partition(".")[0])
+    assert screen.form.go_to(key)
+
+
+async def test_down_goes_through_every_section_to_every_setting(advanced: LoratuiApp) -> None:
     async with advanced.run_test() as pilot:
         screen = await settings(pilot)
-        assert {one.setting.key for one in screen.query(SettingRow)} == {one.key for one in SHOWN}
+        screen.form.go_to("section-train")
+        seen = []
+        for _ in range(len(SHOWN) + len(SECTIONS)):
+            seen.append(screen.form.key)
+            if screen.form.key.startswith("section-") and screen.form.key != "section-train":
+                await pilot.press("enter")
+            await pilot.press("down")
+        assert [key for key in seen if not key.startswith("section-")] == [
+            one.key for section in SECTIONS for one in SHOWN if one.section == section
+        ]
+        assert screen.form.key == "section-train", "and round again"
         assert len(SHOWN) > len(SETTINGS) - 8
+
+
+async def test_a_down_and_a_letter_paint_what_changes_and_no_more(
+    advanced: LoratuiApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    painted: list[str] = []
+
+    def noted(kind: type[Widget]) -> None:
+        paint = kind.render_line
+
+        def line(self: Any, y: int) -> Any:
+            painted.append(self.id or type(self).__name__)
+            return paint(self, y)
+
+        monkeypatch.setattr(kind, "render_line", line)
+
+    async with advanced.run_test() as pilot:
+        screen = await settings(pilot)
+        assert len(list(screen.query("*"))) < 40, "one widget for all settings"
+        for kind in (Widget, OptionList, Input):
+            noted(kind)
+        for key, wanted in (("down", {"form", "why-text"}), ("slash", set()), ("r", {"form", "search"})):
+            painted.clear()
+            await pilot.press(key)
+            await pilot.pause()
+            assert wanted <= set(painted), "the count sees what changes"
+            if key != "slash":  # the line of keys is another one there
+                assert set(painted) <= {*wanted, "why-text", "why", "ScrollBar"}, set(painted)
+            assert painted.count("form") <= screen.form.size.height, "no row that is not seen"
 
 
 async def test_a_value_out_of_bounds_is_said_at_once_and_not_kept(advanced: LoratuiApp) -> None:
     async with advanced.run_test() as pilot:
         screen = await settings(pilot)
-        row(screen, "train.rank").focus()
+        on(screen, "train.rank")
         await pilot.press("enter", *"9999")
         assert "out of bounds" in screen_text(advanced)
         await pilot.press("enter")
         assert "train.rank" not in advanced.draft.values
         await pilot.press("escape", "d")
-        assert isinstance(screen.focused, SettingRow)
+        assert screen.focused is screen.form
         await pilot.press("enter", *"abc")
         assert "a whole number is wanted" in screen_text(advanced)
 
@@ -152,7 +199,7 @@ async def test_a_value_out_of_bounds_is_said_at_once_and_not_kept(advanced: Lora
 async def test_a_change_is_marked_and_r_resets_it(advanced: LoratuiApp) -> None:
     async with advanced.run_test() as pilot:
         screen = await settings(pilot)
-        row(screen, "train.rank").focus()
+        on(screen, "train.rank")
         await pilot.press("enter", *"16", "enter")
         await until(pilot, lambda: "• rank" in screen_text(advanced))
         assert advanced.draft.values["train.rank"] == 16
@@ -165,21 +212,19 @@ async def test_a_change_is_marked_and_r_resets_it(advanced: LoratuiApp) -> None:
 async def test_choices_and_switches_change_at_enter(advanced: LoratuiApp) -> None:
     async with advanced.run_test() as pilot:
         screen = await settings(pilot)
-        row(screen, "train.optimizer").focus()
+        on(screen, "train.optimizer")
         await pilot.press("enter")
         assert advanced.draft.values["train.optimizer"] == "adamw"
-        row(screen, "train.gradient_checkpointing").focus()
+        on(screen, "train.gradient_checkpointing")
         await pilot.press("space")
         assert advanced.draft.values["train.gradient_checkpointing"] is False
 
 
-async def test_search_finds_by_word_and_opens_sections(advanced: LoratuiApp) -> None:
+async def test_search_finds_by_word_in_closed_sections(advanced: LoratuiApp) -> None:
     async with advanced.run_test() as pilot:
         screen = await settings(pilot)
         await pilot.press("slash", *"growth", "enter")
-        await until(pilot, lambda: isinstance(screen.focused, SettingRow))
-        assert screen.focused.setting.key == "prodigy.growth_rate"
-        assert not screen.query_one("#section-prodigy", Collapsible).collapsed
+        assert screen.focused is screen.form and screen.form.key == "prodigy.growth_rate"
         await pilot.press("enter", *"1.02", "enter")
         assert advanced.draft.values["prodigy.growth_rate"] == 1.02
         await pilot.press("escape")
@@ -191,9 +236,7 @@ async def test_each_trigger_has_starting_words_of_its_own(wizard: Wizard, chosen
     app = wizard(chosen.model_copy(update={"step": 4, "preset": "object"}).with_settings(two))
     async with app.run_test() as pilot:
         screen = await settings(pilot)
-        screen.query_one("#section-pivotal", Collapsible).collapsed = False
-        await pilot.pause()
-        row(screen, "pivotal.init_words").focus()
+        on(screen, "pivotal.init_words")
         await pilot.press("enter", *"TOC = a dog", "enter")
         await until(pilot, lambda: "names no trigger" in screen_text(app))
         assert "pivotal.init_words" not in app.draft.values
@@ -204,9 +247,7 @@ async def test_each_trigger_has_starting_words_of_its_own(wizard: Wizard, chosen
 async def test_a_list_is_written_with_semicolons(advanced: LoratuiApp) -> None:
     async with advanced.run_test() as pilot:
         screen = await settings(pilot)
-        screen.query_one("#section-sample", Collapsible).collapsed = False
-        await pilot.pause()
-        row(screen, "sample.prompts").focus()
+        on(screen, "sample.prompts")
         await pilot.press("enter", *"a TOK, red; a TOK", "enter")
         assert advanced.draft.values["sample.prompts"] == ("a TOK, red", "a TOK")
 
@@ -221,13 +262,11 @@ async def test_of_keys_that_come_at_once_each_is_taken_where_the_one_before_has_
     """The letters that are keys of the form too (m, p, r) are those that would do something else."""
     async with advanced.run_test() as pilot:
         screen = await settings(pilot)
-        screen.query_one("#section-sample", Collapsible).collapsed = False
-        await pilot.pause()
-        row(screen, "sample.prompts").focus()
+        on(screen, "sample.prompts")
         await pilot.pause()
         at_once(advanced, "enter", *"my TOK, prim; TOK", "enter", "down", "up", "enter", "end", *"s", "enter", "slash")
         at_once(advanced, *"rank", "enter")
-        await until(pilot, lambda: row(screen, "train.rank").has_focus)
+        await until(pilot, lambda: screen.focused is screen.form and screen.form.key == "train.rank")
         assert advanced.draft.values["sample.prompts"] == ("my TOK, prim", "TOKs")
         assert screen.query_one("#search", Input).value == "rank" and not screen._only_mine
 
@@ -235,9 +274,56 @@ async def test_of_keys_that_come_at_once_each_is_taken_where_the_one_before_has_
 async def test_m_shows_only_what_differs(advanced: LoratuiApp) -> None:
     async with advanced.run_test() as pilot:
         screen = await settings(pilot)
-        row(screen, "train.rank").focus()
+        on(screen, "train.rank")
         await pilot.press("enter", *"16", "enter", "m")
         await pilot.pause()
-        shown = {one.setting.key for one in screen.query(SettingRow) if one.display}
-        assert "train.rank" in shown
-        assert "train.batch" not in shown
+        assert "train.rank" in screen.form.rows
+        assert "train.batch" not in screen.form.rows
+        await pilot.press("r")
+        await until(pilot, lambda: "train.rank" not in screen.form.rows)
+        assert set(screen.form.rows) == {"section-dataset", "dataset.class_word"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "key"),
+    [
+        ("optimizer", "train.optimizer"),
+        ("network_dim", "train.rank"),
+        ("text_encoder_lr", "train.embedding_learning_rate"),
+        ("epoch", "train.steps"),
+        ("unet_lr", "train.learning_rate"),
+        ("lora_rank", "train.rank"),
+        ("snr", "train.min_snr_gamma"),
+        ("likeness", "train.steps"),
+        ("xl-base", "model.base"),
+        ("learning rate", "train.learning_rate"),
+    ],
+)
+def test_the_nearest_name_comes_first(typed: str, key: str) -> None:
+    assert found(typed, SHOWN, effective(Draft()))[0].key == key
+
+
+async def test_nothing_found_is_said_and_enter_stays(advanced: LoratuiApp) -> None:
+    async with advanced.run_test() as pilot:
+        screen = await settings(pilot)
+        await pilot.press("slash", *"[b]qq", "enter")
+        assert "Nothing here is called '[b]qq'." in screen_text(advanced)
+        assert screen.focused is screen.query_one("#search")
+        await pilot.press("escape", "down")
+        assert screen.focused is screen.form and len(screen.form.rows) > 20
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+async def test_a_nought_says_what_it_comes_to_and_labels_are_whole(advanced: LoratuiApp, size: tuple[int, int]) -> None:
+    async with advanced.run_test(size=size) as pilot:
+        screen = await settings(pilot)
+        on(screen, "train.alpha")
+        await pilot.pause()
+        assert "0 = 32, the rank" in screen_text(advanced) and "text encoder learning rate" in screen_text(advanced)
+        on(screen, "train.learning_rate")
+        await pilot.press("enter", *"0", "enter")
+        assert "0 = 1, Prodigy's" in screen_text(advanced)
+        on(screen, "train.optimizer")
+        await pilot.press("enter")
+        on(screen, "train.learning_rate")
+        await until(pilot, lambda: "0 = 0.0001, AdamW's" in screen_text(advanced))

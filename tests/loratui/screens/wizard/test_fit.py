@@ -13,7 +13,6 @@ from loratui.app import LoratuiApp
 from loratui.planning.hardware import Machine, MemoryHolder
 from loratui.screens.shared.session import Session
 from loratui.settings.draft import Draft, DraftStore
-from loratui.widgets.settingrow import SettingRow
 from tests.loratui.screens.conftest import HOSTILE, SIZES, assert_snapshot, at, screen_text, until
 
 Wizard = Callable[..., LoratuiApp]
@@ -60,9 +59,8 @@ async def test_f4_makes_it_fit_and_settings_takes_it_back(wizard: Wizard, heavy:
         assert_snapshot(app, "review-made-to-fit")
         await pilot.press("escape")
         settings = await at(pilot, "SettingsScreen")
-        row = next(one for one in settings.query(SettingRow) if one.setting.key == "model.vae_precision")
-        assert row._differs
-        row.focus()
+        await pilot.press("slash", *"vae_precision", "enter")
+        assert settings.form.rows["model.vae_precision"].differs
         await pilot.press("r")
         await until(pilot, lambda: "model.vae_precision" not in app.draft.values)
 

@@ -84,8 +84,7 @@ async def test_a_kill_loses_nothing_not_even_inside_a_step(wizard: Wizard, chose
         await at(pilot, "PresetScreen")
         await pilot.press("f2")
         screen = await at(pilot, "SettingsScreen")
-        row = screen.query_one("#set-train-rank")
-        row.focus()
+        screen.form.go_to("train.rank")
         await pilot.press("enter", *"8", "enter")  # the old value is selected: typing replaces it
         await pilot.pause()
         on_disk = json.loads(app.store.path.read_text())  # no step was left since

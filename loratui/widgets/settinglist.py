@@ -1,0 +1,183 @@
+"""The settings as one list: mark, title, value; a section's heading is a row too, so that the cursor crosses it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from loratui.terminal.text import safe_text
+from trainer.contract.settings.config import BY_KEY
+from trainer.contract.settings.fields import Setting, post_named
+
+TITLE = max(len(one.title) for one in BY_KEY.values()) + 1
+VALUE = 16  # cells that are kept for values; a longer title goes before that where the value is short
+SHORTEST = 9  # cells of a title
+
+
+@dataclass(frozen=True)
+class SettingRow:
+    """`• rank   16`; the dot says that the value differs from the preset."""
+
+    setting: Setting
+    value: str
+    differs: bool = False
+    wrong: bool = False
+    stands_for: str = ""  # what a 0 comes to
+
+    @property
+    def id(self) -> str:
+        """The setting's key."""
+        return self.setting.key
+
+    def drawn(self, width: int) -> Content:
+        """The row in `width` cells."""
+        mark = "✗ " if self.wrong else "• " if self.differs else "  "
+        unit = f" {self.setting.unit}" if self.setting.unit else ""
+        style = "bold $text-error" if self.wrong else "bold $accent" if self.differs else "bold"
+        value = safe_text(self.value, max(4, min(len(self.value), width - SHORTEST - len(mark + unit)))) or "-"
+        room = max(SHORTEST, width - len(mark + value + unit))  # the label goes before what a 0 comes to
+        title = f"{safe_text(self.setting.title, room - 1):<{max(1, min(TITLE, width - len(mark) - VALUE))}}"
+        title += "" if title.endswith(" ") else " "
+        left = width - len(mark + title + value + unit)
+        said = (f" = {self.stands_for}", f" = {self.stands_for.partition(',')[0]}") if self.stands_for else ()
+        more = next((one for one in said if len(one) <= left), "")
+        return Content.assemble(
+            (mark, "$text-error" if self.wrong else "$accent"), title, (value, style), (unit + more, "$muted")
+        )
+
+
+@dataclass(frozen=True)
+class HeadingRow:
+    """`▼ training  • 2 changed`; Enter opens and closes the section. Without an `id` it is a remark and no row."""
+
+    title: str
+    id: str = ""
+    open: bool = False
+    changed: int = 0
+
+    def drawn(self, width: int) -> Content:
+        """The heading in `width` cells."""
+        if not self.id:
+            return Content.styled(safe_text(self.title, width), "$muted")
+        changed = f"  • {self.changed} changed" if self.changed else ""
+        return Content.styled(safe_text(f"{'▼' if self.open else '▶'} {self.title}{changed}", width), "$accent")
+
+
+Row = SettingRow | HeadingRow
+
+
+class SettingList(OptionList):
+    """Draws the rows and speaks of keys; one widget, whatever the number of settings."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,space", "select", "Change"),
+        Binding("r", "reset", "Reset"),
+    ]
+
+    class ResetAsked(Message):
+        """The person wants the preset's value back."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(id=id, compact=True, markup=False)
+        self._rows: tuple[Row, ...] = ()
+        self._width = 0
+
+    def show(self, rows: Sequence[Row]) -> None:
+        """Show `rows`; only those that changed are made anew, and the cursor stays on its setting."""
+        before, self._rows = self._rows, tuple(rows)
+        width = self._room
+        if [one.id for one in before] == [one.id for one in rows] and width == self._width:
+            for index, (old, new) in enumerate(zip(before, rows, strict=True)):
+                if old != new:
+                    self.replace_option_prompt_at_index(index, new.drawn(width))
+            return
+        here, self._width = self.key, width
+        self.set_options([Option(one.drawn(width), id=one.id or None, disabled=not one.id) for one in rows])
+        self.go_to(here)
+
+    def go_to(self, key: str) -> bool:
+        """Put the cursor on a setting or a heading; where it is not shown, on the first row. Whether it is shown."""
+        ids = [one.id for one in self._rows]
+        found = key in ids and key != ""
+        first = next((index for index, one in enumerate(ids) if one), None)
+        self.highlighted = ids.index(key) if found else first
+        return found
+
+    @property
+    def key(self) -> str:
+        """The key of the setting, or the id of the heading, under the cursor; empty if there is none."""
+        option = self.highlighted_option
+        return (option.id or "") if option is not None else ""
+
+    @property
+    def rows(self) -> dict[str, Row]:
+        """What is shown, by key."""
+        return {one.id: one for one in self._rows if one.id}
+
+    def on_resize(self) -> None:
+        """Draw the rows for the new width."""
+        if self._room != self._width:
+            self.show(self._rows)
+
+    @property
+    def _room(self) -> int:
+        return self.scrollable_content_region.width
+
+    def action_reset(self) -> None:
+        """Ask for the preset's value."""
+        self.post_message(self.ResetAsked())
+
+
+def in_sections(rows: Sequence[SettingRow], sections: Mapping[str, str], is_open: Collection[str]) -> list[Row]:
+    """The rows under the heading of their section, where it is open; a section without a row has no heading."""
+    found: list[Row] = []
+    for section, title in sections.items():
+        inside = [row for row in rows if row.setting.section == section]
+        if inside:
+            changed = sum(row.differs for row in inside)
+            found.append(HeadingRow(title, f"section-{section}", section in is_open, changed))
+            found += inside if section in is_open else []
+    return found
+
+
+def explain(
+    setting: Setting,
+    value: Any,
+    default: str,
+    preset: str,
+    source: str,
+    inferred: bool,
+    bad: str,
+    others: Sequence[str] = (),
+) -> Content:
+    """All that is known of a setting: for the panel beside the form."""
+    lines = [Content.styled(setting.title, "bold"), Content.styled(setting.key, "$muted")]
+    if bad:
+        lines.append(Content.styled(f"✗ {safe_text(bad)}", "$text-error"))
+    lines += [Content(""), Content(setting.help)]
+    if setting.up:
+        lines.append(Content.assemble(("↑ ", "$accent"), setting.up))
+    if setting.down:
+        lines.append(Content.assemble(("↓ ", "$accent"), setting.down))
+    facts = [("value", value), ("preset", preset), ("default", default), ("allowed", setting.bounds)]
+    facts += [("others", ", ".join(others))]  # what other trainers call it
+    lines += [Content(""), *(_fact(name, text) for name, text in facts if text != "")]
+    mark = "~ inferred: " if inferred else "why: "
+    lines += [
+        Content(""),
+        Content.assemble((mark, "$text-warning" if inferred else "$muted"), (safe_text(source), "$muted")),
+    ]
+    if post := post_named([source]):
+        lines.append(Content.styled(post, "$muted"))
+    return Content("\n").join(lines)
+
+
+def _fact(name: str, text: str) -> Content:
+    return Content.assemble((f"{name:<8} ", "$muted"), (safe_text(text), "bold" if name == "value" else ""))
