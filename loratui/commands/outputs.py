@@ -25,10 +25,13 @@ def generate(
     count: Annotated[int, typer.Option(min=1, help="How many pictures.")] = 1,
     out: Annotated[Path | None, typer.Option(help="Folder for the pictures.")] = None,
     checkpoint: Annotated[int | None, typer.Option(min=0, help="Step; left out: the finished files.")] = None,
+    base: Annotated[
+        bool, typer.Option("--base", help="The base model's picture of the same noise beside each.")
+    ] = False,
 ) -> None:
     """Pictures with the trained LoRA and embeddings."""
     options = {"seed": seed, "steps": steps, "guidance": guidance, "scale": scale, "count": count}
-    others = {"negative": negative, "out": out, "checkpoint": checkpoint}
+    others = {"negative": negative, "out": out, "checkpoint": checkpoint, "base": base or None}
     _run_trainer("trainer.samples.generate", run, [prompt], {**options, **others})
 
 

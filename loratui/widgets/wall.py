@@ -18,7 +18,7 @@ COLUMNS = 5
 
 
 class Wall(Horizontal):
-    """Up to five steps of one prompt, the first and the last always among them."""
+    """Up to five steps of one prompt; the first, the last and the one that is recommended always among them."""
 
     DEFAULT_CSS = """
     Wall {
@@ -42,12 +42,12 @@ class Wall(Horizontal):
                 yield Thumbnail("", id=f"wall-{index}")
                 yield Static("", classes="wall-words", id=f"words-{index}", markup=False)
 
-    def show(self, history: History, columns: int) -> None:
-        """Show `history` in at most `columns` columns."""
+    def show(self, history: History, columns: int, hinted: int | None = None) -> None:
+        """Show `history` in at most `columns` columns; `hinted` is the step that is recommended."""
         self._history = history
         prompts = history.prompts
         pictures = history.of_prompt(prompts[self._prompt % len(prompts)]) if prompts else []
-        chosen = spread(pictures, min(columns, COLUMNS))
+        chosen = spread(pictures, min(columns, COLUMNS), hinted)
         for index in range(COLUMNS):
             column = self.query_one(f"#column-{index}")
             column.display = index < max(1, len(chosen))
@@ -55,6 +55,7 @@ class Wall(Horizontal):
                 picture = chosen[index]
                 self.query_one(f"#wall-{index}", Thumbnail).show(inside(self._run, picture.thumb))
                 words = "base model" if picture.step == 0 else f"step {picture.step}"
+                words += " · the hint" if picture.step == hinted else ""
                 self.query_one(f"#words-{index}", Static).update(words)
         which = f" · prompt {self._prompt % len(prompts) + 1}/{len(prompts)}" if len(prompts) > 1 else ""
         prompt = safe_text(history.label(chosen[0]), max(10, self.size.width - 24)) if chosen else "no pictures"
@@ -72,8 +73,17 @@ class Wall(Horizontal):
         return self._history.of_prompt(prompts[self._prompt % len(prompts)])[-1] if self._history and prompts else None
 
 
-def spread(pictures: list[SamplePicture], count: int) -> list[SamplePicture]:
-    """At most `count` pictures evenly over the run, with the first and the last."""
+def spread(pictures: list[SamplePicture], count: int, wanted: int | None = None) -> list[SamplePicture]:
+    """At most `count` pictures evenly over the run, with the first, the last and the one of the step `wanted`.
+
+    Where no picture was drawn at that step, the nearest to it stands there.
+    """
     if len(pictures) <= count or count < 2:
         return pictures[-count:]
-    return [pictures[round(index * (len(pictures) - 1) / (count - 1))] for index in range(count)]
+    places = [round(index * (len(pictures) - 1) / (count - 1)) for index in range(count)]
+    if wanted is not None and count > 2:
+        place = min(range(len(pictures)), key=lambda one: abs(pictures[one].step - wanted))
+        if place not in places:
+            inner = min(range(1, count - 1), key=lambda one: abs(places[one] - place))
+            places[inner] = place
+    return [pictures[place] for place in sorted(places)]

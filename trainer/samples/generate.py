@@ -10,12 +10,16 @@ if __name__ == "__main__":  # before the imports, which take seconds
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from trainer.contract.entries import make_private
 from trainer.contract.run import exits
 from trainer.contract.run.folder import refuse_links
 from trainer.contract.run.rundir import RunDir
-from trainer.contract.settings.sample_prompts import read_sample_prompt
+from trainer.contract.settings.sample_prompts import SamplePrompt, read_sample_prompt
+
+if TYPE_CHECKING:
+    from trainer.export.trained import Trained
 
 
 def main(arguments: list[str]) -> int:
@@ -47,51 +51,64 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--scale", type=float, default=1.0, help="how strongly the LoRA counts")
     parser.add_argument("--count", type=int, default=1, help="pictures, each with the next seed")
     parser.add_argument("--out", type=Path, help="a .png file (for one picture) or a folder")
+    parser.add_argument("--base", action="store_true", help="the base model's picture of the same noise beside each")
     parser.add_argument("--checkpoint", type=int, help="step of a checkpoint, in place of the exported files")
     return parser
 
 
 def _generate(asked: argparse.Namespace) -> None:
-    import torch
-
-    from trainer.data.images import save_picture
     from trainer.export.trained import find_checkpoint, load_exported, open_run, set_scale
-    from trainer.model.prompts import encode
-    from trainer.samples.drawing import make_picture, negative_prompt
 
     run, prompt = RunDir(asked.run.resolve()), read_sample_prompt(asked.prompt)
     refuse_links(run)
     trained = open_run(run)
+    first = next(one for one in (asked.seed, prompt.seed, trained.config.sample.seed) if one is not None)
+    seeds = range(first, first + asked.count)
+    if asked.base:  # before anything is loaded into it
+        _draw(asked, run, trained, prompt, seeds, "-base")
     if asked.checkpoint is None:
         load_exported(run, trained)
     else:
         trained.trainee.restore(find_checkpoint(run, asked.checkpoint))
     set_scale(trained.trainee, asked.scale)
-    config, parts, write = trained.config, trained.parts, trained.trainee.vocabulary.write
+    _draw(asked, run, trained, prompt, seeds)
+
+
+def _draw(
+    asked: argparse.Namespace, run: RunDir, trained: Trained, prompt: SamplePrompt, seeds: range, ending: str = ""
+) -> None:
+    """One picture of each of `seeds`; those of the base model (with an `ending`) read the trigger as plain words."""
+    import torch
+
+    from trainer.data.images import save_picture
+    from trainer.model.prompts import encode
+    from trainer.samples.drawing import make_picture, negative_prompt
+
+    config, parts = trained.config, trained.parts
+    write = str if ending else trained.trainee.vocabulary.write
     unwanted = prompt.negative if asked.negative is None else asked.negative
     with torch.no_grad():
         encoded = encode(parts, [write(prompt.words)])
         negative = negative_prompt(parts, write(unwanted), lambda words: encode(parts, [words]))
-    first = next(one for one in (asked.seed, prompt.seed, config.sample.seed) if one is not None)
     steps = asked.steps or config.sample.steps
     guidance = config.sample.guidance if asked.guidance is None else asked.guidance
-    for seed in range(first, first + asked.count):
+    for seed in seeds:
         picture = make_picture(parts, encoded, negative, config.train.resolution, steps, guidance, seed)
-        path, root = _path(asked, run, prompt.words, seed)
+        path, root = _path(asked, run, prompt.words, f"{seed}{ending}")
         save_picture(picture, path, root=root)
         print(path, flush=True)
 
 
-def _path(asked: argparse.Namespace, run: RunDir, shown: str, seed: int) -> tuple[Path, Path]:
+def _path(asked: argparse.Namespace, run: RunDir, shown: str, ending: str) -> tuple[Path, Path]:
     """Where a picture goes, and the folder from which on no name may be a link."""
-    if asked.out is not None and asked.out.suffix.lower() == ".png" and asked.count == 1:
+    if asked.out is not None and asked.out.suffix.lower() == ".png" and asked.count == 1 and not asked.base:
         asked.out.resolve().parent.mkdir(parents=True, exist_ok=True)
         return Path(asked.out), asked.out.parent
     folder: Path = asked.out or run.generated
     root = folder if asked.out else run.path
     make_private(folder, None if asked.out else root)
     words = "".join(letter if letter.isalnum() else "-" for letter in shown)[:48].strip("-")
-    return folder / f"{words or 'picture'}-{seed}.png", root
+    return folder / f"{words or 'picture'}-{ending}.png", root
 
 
 if __name__ == "__main__":

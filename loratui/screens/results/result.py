@@ -18,9 +18,11 @@ from loratui.results.best_checkpoint import checkpoints_of, hint, on_what, table
 from loratui.results.facts import read_facts, read_history
 from loratui.results.usage import Usage, usage_lines
 from loratui.runs.find import saved_steps
+from loratui.runs.keeping import read_note
 from loratui.runs.states import STATES, StateName
 from loratui.screens.monitor.gallery import GalleryScreen
 from loratui.screens.monitor.run_words import state_of
+from loratui.screens.results.keeping import RunKept
 from loratui.screens.results.longer import ask_longer
 from loratui.screens.results.result_jobs import ResultJobs
 from loratui.screens.shared.copy_box import copy
@@ -42,6 +44,8 @@ the same prompt and the same first noise, so that only the training differs.
   c     files, or checkpoints       g   generate: prompt, scale
   u     push to the hub, after a preview
   l     make the run longer         o     go on, where it was stopped
+  N     another name for the run    t     a note on it
+  x     delete it, after a question
   escape   back to the curves       q     done
 
 The files are yours: copy them where the text says.
@@ -55,7 +59,7 @@ weight changes together. What the hint says of this run rests on:
 
 
 class ResultScreen(ResultJobs):
-    """True: leave the program. False: back to the curves."""
+    """True: leave the program. False: back to the curves. A run: that is what it is called now; show it anew."""
 
     CSS = """
     ResultScreen {
@@ -121,7 +125,7 @@ class ResultScreen(ResultJobs):
                 with Vertical():
                     yield Static("", id="point-head", markup=False)
                     yield OptionList(id="point-list", compact=True)
-        yield Static("F1 says what the keys do", id="result-say", markup=False)
+        yield Static("", id="result-say", markup=False)
         yield KeyLine()
 
     def on_mount(self) -> None:
@@ -130,6 +134,7 @@ class ResultScreen(ResultJobs):
         self.query_one("#result-head", Static).update(_head(self.history))
         self.query_one("#files").border_subtitle = Content(show_path(self.run_dir.export))
         self._list()
+        self._say_note()
         self.query_one("#files").focus()
         self.call_after_refresh(self._show)
 
@@ -155,7 +160,7 @@ class ResultScreen(ResultJobs):
 
     @on(Resize)
     def _show(self) -> None:
-        self.query_one("#wall", Wall).show(self.history, 3 if self.size.width < 110 else 4)
+        self.query_one("#wall", Wall).show(self.history, 3 if self.size.width < 110 else 4, self.hinted.step)
 
     def tell(self, words: str, bad: bool = False) -> None:
         """Answer in the line above the keys."""
@@ -228,6 +233,26 @@ class ResultScreen(ResultJobs):
             self.tell(safe_text(event.reason, 200), bad=True)
         else:
             self.dismiss(False)
+
+    @property
+    def kept_run(self) -> RunDir | None:
+        """This run."""
+        return self.run_dir
+
+    @on(RunKept)
+    def _kept(self, event: RunKept) -> None:
+        if event.reason:
+            self.tell(safe_text(event.reason, 200), bad=True)
+        elif event.now is None:
+            self.dismiss(True)
+        elif event.now != event.run:
+            self.dismiss(event.now)  # shown anew, under its new name
+        else:
+            self._say_note()
+
+    def _say_note(self) -> None:
+        note = read_note(self.run_dir)
+        self.query_one("#result-say", Static).update(Content(f"Note: {note}") if note else "F1: what the keys do")
 
     def action_push(self) -> None:
         """To the hub."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from textual.content import Content
@@ -14,63 +12,24 @@ from loratui.results.best_checkpoint import CheckpointHint, MeasuredStep
 from loratui.results.facts import RunFacts
 from loratui.results.parcel import REPOSITORY, make_parcel, parcel_lines
 from loratui.runs.find import saved_steps
-from loratui.screens.results.generated_pictures import GeneratedScreen
+from loratui.screens.results.generating import ask_generate
 from loratui.screens.results.job import Job, JobResult, JobScreen, folder_words, path_read, upload_read
+from loratui.screens.results.keeping import KeepingKeys
 from loratui.screens.shared.copy_box import copy
 from loratui.screens.shared.dialogs import Chooser, Reader
 from loratui.screens.shared.editors import Form
 from loratui.screens.shared.questions import Confirm
-from loratui.screens.shared.steady import SteadyScreen
 from loratui.terminal.text import plural, safe_text, show_path
 from trainer.contract.run.rundir import RunDir
 
-MOST = 64  # pictures of one generate
-PROMPT, SEED, SCALE, COUNT, STEP = "prompt", "seed", "scale", "pictures", "checkpoint"
 FOLDER, REPO, WHO, THERE = "folder", "repository", "visibility", "if it is there"
-GENERATE = "Pictures with what was trained. The scale says how strongly the LoRA counts: 1 as trained, 0.7 weaker."
 PUSH = (
     "The next screen shows every file before anything is sent. Visibility: private, or public. A repository that is "
     "there already is refused, or (update) files of the same names are replaced in it."
 )
 
 
-@dataclass(frozen=True)
-class GenerateWish:
-    """What a person asked to generate, checked."""
-
-    prompt: str
-    seed: int
-    scale: float
-    count: int
-    step: int | None  # of a checkpoint; None: the finished files
-
-    @property
-    def folder(self) -> str:
-        """Where the pictures go, inside the run's `generated`: other settings never overwrite them."""
-        return ("final" if self.step is None else f"step-{self.step:06d}") + f"-scale-{self.scale:g}"
-
-
-def read_generate_wish(given: dict[str, str], kept: tuple[int, ...]) -> GenerateWish:
-    """The fields of the form. Raises Refusal with a sentence for the first that is wrong."""
-    if not given[PROMPT]:
-        raise Refusal("a prompt is needed, such as 'a photo of a TOK on a beach'")
-    seed, count = _whole(given[SEED] or "0", SEED, 0, 2**63 - 1), _whole(given[COUNT] or "1", COUNT, 1, MOST)
-    try:
-        scale = float(given[SCALE] or "1")
-    except ValueError:
-        scale = math.nan
-    if not (math.isfinite(scale) and -10 <= scale <= 10):
-        raise Refusal(f"scale: '{safe_text(given[SCALE], 20)}' is no number from -10 to 10")
-    if not given[STEP]:
-        return GenerateWish(given[PROMPT], seed, scale, count, None)
-    step = _whole(given[STEP], STEP, 0, 10**9)
-    if step not in kept:
-        there = ", ".join(map(str, kept)) or "none"
-        raise Refusal(f"there is no checkpoint of step {step}; there are: {there}")
-    return GenerateWish(given[PROMPT], seed, scale, count, step)
-
-
-class ResultJobs(SteadyScreen[bool]):
+class ResultJobs(KeepingKeys[bool | RunDir]):
     """Adds the three to a screen that has `run_dir`, `facts`, `found` and `hinted`."""
 
     run_dir: RunDir
@@ -136,52 +95,9 @@ class ResultJobs(SteadyScreen[bool]):
 
     # -- generate -------------------------------------------------------------------------------------------------
 
-    def ask_generate(self, at: int | None, given: dict[str, str] | None = None, wrong: str = "") -> None:
-        """Ask for prompt, seed, scale, count, checkpoint; what was wrong is said and what was typed is kept."""
-        now = given or {PROMPT: self.facts.written, SEED: str(self.facts.seed), SCALE: "1", COUNT: "1"}
-        kept = ", ".join(map(str, saved_steps(self.run_dir))) or "none is kept"
-        step = now.get(STEP, str(at or ""))
-        fields = [
-            (PROMPT, safe_text(now[PROMPT]), "with the trigger"),
-            (SEED, now[SEED], "0"),
-            (SCALE, now[SCALE], "1"),
-            (COUNT, now[COUNT], "1"),
-            (STEP, step, f"the finished files ({safe_text(kept, 24)})"),
-        ]
-        words = f"✗ {wrong}" if wrong else GENERATE
-        self.app.push_screen(Form("Generate", words, fields, typed=given is not None), self._generate)
-
-    def _generate(self, given: dict[str, str] | None) -> None:
-        if given is None:
-            return
-        try:
-            wish = read_generate_wish(given, saved_steps(self.run_dir))
-        except Refusal as refusal:
-            self.ask_generate(None, given, refusal.messages[0])
-            return
-        out = self.run_dir.path / "generated" / wish.folder
-        options = [f"--seed={wish.seed}", f"--scale={wish.scale}", f"--count={wish.count}", f"--out={out}"]
-        options += [] if wish.step is None else [f"--checkpoint={wish.step}"]
-        command = [sys.executable, "-m", "trainer.samples.generate", *options]
-        command += ["--", str(self.run_dir.path), wish.prompt]
-        job = Job(
-            f"Generate {plural(wish.count, 'picture')}",
-            command,
-            "loading the base model and the LoRA",
-            path_read("made", wish.count),
-            self.facts.threads,
-            f"Pictures that were finished stay in {show_path(out)}.",
-        )
-        self.app.push_screen(JobScreen(job), lambda result: self._generated(wish, result))
-
-    def _generated(self, wish: GenerateWish, result: JobResult | None) -> None:
-        paths = tuple(Path(one) for one in result.made if one.endswith(".png")) if result is not None else ()
-        if not paths:
-            return
-        self.tell(f"{plural(len(paths), 'picture')} in {folder_words(paths[0], self.run_dir.path)}.")
-        where = "finished files" if wish.step is None else f"step {wish.step}"
-        words = f"{wish.prompt} · seed {wish.seed} · scale {wish.scale:g} · {where}"
-        self.app.push_screen(GeneratedScreen(paths, words))
+    def ask_generate(self, at: int | None) -> None:
+        """Ask for prompt, seed, scale, count, checkpoint, and draw."""
+        ask_generate(self, self.run_dir, self.tell, at)
 
     # -- push to the hub ------------------------------------------------------------------------------------------
 
@@ -266,13 +182,3 @@ def _no_folder(given: dict[str, str]) -> str:
     if not given[FOLDER]:
         return "A folder is wanted; it need not be there yet."
     return f"{show_path(out)} is a file; name a folder." if out.exists() and not out.is_dir() else ""
-
-
-def _whole(text: str, name: str, low: int, high: int) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = low - 1
-    if not low <= value <= high:
-        raise Refusal(f"{name}: '{safe_text(text, 20)}' is no whole number from {low} to {high}")
-    return value

@@ -19,13 +19,14 @@ from textual.worker import get_current_worker
 
 from loratui.errors import Refusal
 from loratui.runs.find import RunInfo, link_trouble, run_info
+from loratui.runs.keeping import read_note
 from loratui.runs.listing import each_run
 from loratui.runs.past_run import PastRun, draft_of_run
 from loratui.runs.states import state_words
+from loratui.screens.results.keeping import KeepingKeys, RunKept
 from loratui.screens.results.longer import ask_longer
 from loratui.screens.shared.dialogs import Help
 from loratui.screens.shared.going_on import WentOn, ask_go_on
-from loratui.screens.shared.steady import SteadyScreen
 from loratui.screens.shared.step import Watch
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.widgets.keyline import KeyLine
@@ -36,7 +37,7 @@ LOOK = 2.0  # seconds between two looks at the runs that are alive
 STATE, STEP, LOSS, VIEWS, WHEN = 13, 11, 7, 6, 16  # cells of the columns; the run's name gets the rest
 NUMBERS = ("step", "loss", "views")
 HELP = """
-Every run in the folder, the newest first. Nothing here deletes any.
+Every run in the folder, the newest first.
 
   enter   watch the run, or look at what came out of it
   n       a new draft with this run's answers: change what you like
@@ -46,7 +47,9 @@ Every run in the folder, the newest first. Nothing here deletes any.
   o       go on with a run that is paused, stopped, aborted, failed,
           crashed or new, from its newest checkpoint
   l       make the run longer: more steps from its newest checkpoint
-  r       read the folder again
+  g       pictures with what was trained, the base model's beside each
+  N       another name for its folder   t   a note on it
+  x       delete it, after a question   r   read the folder again
 
 ● training   ‖ paused   ◌ starting   ○ new, queued
 ✓ completed  ■ stopped, aborted      ✗ failed, crashed, refused
@@ -64,7 +67,7 @@ class RunsRead(Message):
         self.infos, self.of, self.last = infos, of, last
 
 
-class RunsScreen(SteadyScreen[RunsAnswer]):
+class RunsScreen(KeepingKeys[RunsAnswer]):
     """A table that fills while it is read."""
 
     DEFAULT_CSS = """
@@ -82,6 +85,7 @@ class RunsScreen(SteadyScreen[RunsAnswer]):
         Binding("d", "compare", "Compare"),
         Binding("o", "go_on", "Go on"),
         Binding("l", "longer", "Longer"),
+        Binding("g", "generate", "Draw", show=False),
         Binding("r", "again", "Again"),
         Binding("escape", "back", "Back"),
         Binding("q", "back", show=False),
@@ -92,6 +96,7 @@ class RunsScreen(SteadyScreen[RunsAnswer]):
         super().__init__()
         self._root = root
         self._infos: list[RunInfo] = []
+        self._noted = False  # a note stands in the line that answers
         self._marked: list[Path] = []  # at most two; a third takes the place of the first
 
     def compose(self) -> ComposeResult:
@@ -194,6 +199,11 @@ class RunsScreen(SteadyScreen[RunsAnswer]):
         row = self.query_one("#runs", DataTable).cursor_row
         return RunDir(self._infos[row].run.path.absolute()) if 0 <= row < len(self._infos) else None
 
+    @property
+    def kept_run(self) -> RunDir | None:
+        """The run under the cursor."""
+        return self.current
+
     def _is_open(self, run: RunDir) -> bool:
         """Whether it can be worked in; else why not is said."""
         trouble = link_trouble(run)
@@ -219,6 +229,42 @@ class RunsScreen(SteadyScreen[RunsAnswer]):
         """More steps for the run under the cursor; then it is watched."""
         if self.current is not None and self._is_open(self.current):
             ask_longer(self, self.current)
+
+    def action_generate(self) -> None:
+        """Pictures with what the run under the cursor trained."""
+        if self.current is not None and self._is_open(self.current):
+            from loratui.screens.results.generating import ask_generate
+
+            ask_generate(self, self.current, self._say)
+
+    @on(RunKept)
+    def _kept(self, event: RunKept) -> None:
+        if event.reason:
+            self._say(safe_text(event.reason, 200), "bad")
+            return
+        row = next((row for row, info in enumerate(self._infos) if info.run.path.absolute() == event.run.path), None)
+        if row is None:
+            return
+        self._marked = [one for one in self._marked if one.absolute() != event.run.path]
+        if event.now is None:
+            del self._infos[row]
+        else:
+            self._infos[row] = run_info(event.now)
+        self._fill()
+        self._say_of_current() if event.now is not None else self._say(f"Deleted: {safe_text(event.run.path.name)}")
+
+    @on(DataTable.RowHighlighted)
+    def _moved(self) -> None:
+        self._say_of_current(quiet=True)
+
+    def _say_of_current(self, quiet: bool = False) -> None:
+        """The note on the run under the cursor."""
+        if self.current is None:
+            return
+        note = read_note(self.current)
+        if note or not quiet or self._noted:
+            self._say(f"{safe_text(self.current.path.name, 30)}: {note}" if note else "")
+        self._noted = bool(note)
 
     @on(WentOn)
     def _went_on(self, event: WentOn) -> None:

@@ -71,7 +71,12 @@ class Editor(SteadyModal[ScreenResultType]):
 
 
 class Form(Editor[dict[str, str] | None]):
-    """A few short fields. Enter in the last one answers."""
+    """A few short fields. Enter in the last one answers, up and down go from one to the next."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "app.focus_previous", show=False),
+        Binding("down", "app.focus_next", show=False),
+    ]
 
     KEEPS = "Go on with it"
 
@@ -83,10 +88,14 @@ class Form(Editor[dict[str, str] | None]):
         check: Check[dict[str, str]] | None = None,
         *,
         typed: bool = False,
+        whole: bool = False,
     ) -> None:
-        """`fields`: label (also the key of the answer), value, what an empty one means; `typed`: by a person."""
+        """`fields`: label (also the key of the answer), value, what an empty one means; `typed`: by a person.
+
+        `whole`: it can be taken as it stands, so that Enter answers from any field; Tab goes from one to the next.
+        """
         super().__init__()
-        self._typed = typed
+        self._typed, self._whole = typed, whole
         self._title, self._words, self._fields, self._check = title, words, fields, check
 
     @property
@@ -103,7 +112,8 @@ class Form(Editor[dict[str, str] | None]):
         """What it is for, and the fields."""
         with Vertical(classes="dialog") as box:
             box.border_title = Content(self._title)
-            box.border_subtitle = Content("Enter goes on, Escape cancels")
+            keys = "Enter starts, Tab: next field, Escape cancels" if self._whole else "Enter goes on, Escape cancels"
+            box.border_subtitle = Content(keys)
             yield Static(self._words, markup=False, classes="dialog-words")
             for label, value, empty in self._fields:
                 with Horizontal(classes="row"):
@@ -112,7 +122,7 @@ class Form(Editor[dict[str, str] | None]):
 
     @on(Input.Submitted)
     def _entered(self, event: Input.Submitted) -> None:
-        if event.input is list(self.query(Input))[-1]:
+        if self._whole or event.input is list(self.query(Input))[-1]:
             self.keep()
         else:
             self.focus_next()

@@ -62,9 +62,12 @@ def test_validation_pictures_are_led_away_from_what_the_base_model_says(run: Run
 @pytest.mark.slow
 def test_generate_is_led_away_from_the_same(run: RunDir, tmp_path: Path) -> None:
     """The last picture was drawn after the text encoders were gone: what they said of no words was kept."""
-    out = tmp_path / "a.png"
-    assert generate([str(run.path), PROMPT, "--out", str(out)]) == 0
-    assert out.read_bytes() == run.sample(2, 0).read_bytes()
+    assert generate([str(run.path), PROMPT, "--base", "--out", str(tmp_path)]) == 0
+    base, trained = sorted(tmp_path.iterdir(), key=lambda one: "-base" not in one.name)
+    assert base.name == trained.name.replace(".png", "-base.png")
+    assert trained.read_bytes() == run.sample(2, 0).read_bytes()
+    assert 'src="000002-0.jpg"' in (run.samples / "index.html").read_text(), "the page of the run's pictures"
+    assert base.read_bytes() == run.sample(0, 0).read_bytes(), "beside it: what the base model draws of the same"
 
 
 @pytest.mark.slow

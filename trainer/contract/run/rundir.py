@@ -100,6 +100,11 @@ class RunDir:
         """Pictures that a person asked for when the run was over."""
         return self.path / "generated"
 
+    @property
+    def note(self) -> Path:
+        """A line that a person noted of the run; absent where nothing was."""
+        return self.path / "note.txt"
+
     def checkpoint(self, step: int) -> Path:
         """The folder of the checkpoint at `step`."""
         return self.checkpoints / f"step-{step:06d}"

@@ -309,3 +309,27 @@ async def test_a_run_with_a_link_in_it_is_shown_and_not_opened(wizard: Wizard, t
         await until(pilot, lambda: "is a link" in screen_text(app))
         await at(pilot, "WelcomeScreen")
     assert three[1].config.read_text().startswith("name")
+
+
+async def test_a_run_gets_a_note_another_name_and_is_deleted_after_a_question(
+    wizard: Wizard, three: list[RunDir]
+) -> None:
+    app = wizard()
+    async with app.run_test() as pilot:
+        screen = await opened(pilot)
+        await pilot.press("t", *"soft", "enter")
+        await until(pilot, lambda: ": soft" in screen_text(app))
+        await pilot.press("down", "N", *["backspace"] * 40, *"best", "enter")
+        await until(pilot, lambda: (three[1].path.parent / "best").is_dir())
+        await until(pilot, lambda: " best " in screen_text(app))
+        await pilot.press("x")
+        question = await at(pilot, "Confirm")
+        assert "This cannot be undone." in screen_text(app) and question.focused.id == "answer-1"
+        await pilot.press("enter")
+        assert (three[1].path.parent / "best").is_dir(), "Enter keeps it"
+        await pilot.press("x", "y")
+        await until(pilot, lambda: "Deleted: best" in screen_text(app))
+        assert not (three[1].path.parent / "best").exists() and screen.query_one(DataTable).row_count == 2
+        await pilot.press("g")
+        await at(pilot, "Form")
+        assert "a TOK" in screen_text(app)

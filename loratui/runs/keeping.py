@@ -1,0 +1,90 @@
+"""A person's order among runs that are over: another name, a note, none of it any more."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+from loratui.errors import Refusal
+from loratui.runs.find import run_info
+from loratui.terminal.text import safe_text, show_path
+from trainer.contract.documents.parsers import as_text
+from trainer.contract.documents.regular import read_bytes
+from trainer.contract.entries import write_atomic
+from trainer.contract.run.lock import is_held
+from trainer.contract.run.rundir import RunDir
+
+NAME = re.compile(r"\w[\w.-]{0,99}")
+LONGEST = 300  # characters of a note
+
+
+def rename_run(run: RunDir, name: str) -> RunDir:
+    """Give the folder of `run` another name, in the folder where it lies. Raises Refusal."""
+    _refuse_busy(run)
+    if not NAME.fullmatch(name):
+        raise Refusal(f"'{safe_text(name, 60)}' cannot name a run: letters, digits, '.', '-' and '_', without spaces")
+    target = run.path.with_name(name)
+    if target.exists() or target.is_symlink():
+        raise Refusal(f"{show_path(target)} is there already")
+    try:
+        run.path.rename(target)
+    except OSError as error:
+        raise Refusal(f"{show_path(run.path)} cannot be renamed: {error.strerror}") from None
+    return RunDir(target)
+
+
+def read_note(run: RunDir) -> str:
+    """What a person noted of `run`, in one line; empty where nothing was."""
+    raw = read_bytes(run.note, 4 * LONGEST, run.path)
+    try:
+        return safe_text(as_text(raw.value).strip(), LONGEST) if raw.value is not None else ""
+    except UnicodeDecodeError:
+        return ""
+
+
+def write_note(run: RunDir, text: str) -> None:
+    """Note `text` of `run`; an empty one takes the note away. Raises Refusal."""
+    if run_info(run).state == "refused":
+        raise Refusal(f"{show_path(run.path)} holds a link under a name of its own and is left alone")
+    try:
+        if text.strip():
+            write_atomic(run.note, text.strip()[:LONGEST] + "\n", 0o600)
+        else:
+            run.note.unlink(missing_ok=True)
+    except OSError as error:
+        raise Refusal(f"the note cannot be written: {error.strerror}") from None
+
+
+def size_of(run: RunDir) -> int:
+    """Bytes in the folder of `run`; what links lead to is not in it."""
+    total = 0
+    for folder, _, names in os.walk(run.path):
+        for name in names:
+            try:
+                total += Path(folder, name).lstat().st_size
+            except OSError:
+                continue  # gone meanwhile
+    return total
+
+
+def delete_run(run: RunDir) -> None:
+    """Remove the folder of `run` and all in it; what links lead to stays. Raises Refusal."""
+    _refuse_busy(run)
+    if run.path.is_symlink() or not run.config.is_file():
+        raise Refusal(f"{show_path(run.path)} is no run's folder, and is left alone")
+    try:
+        shutil.rmtree(run.path)
+    except OSError as error:
+        raise Refusal(f"{show_path(run.path)} is not wholly removed: {error.strerror}") from None
+
+
+def _refuse_busy(run: RunDir) -> None:
+    state = run_info(run).state
+    if is_held(run.lock) or is_held(run.claim):
+        raise Refusal("a trainer works on it: stop it first")
+    if state == "queued":
+        raise Refusal("it waits in the queue: take it out first")
+    if state == "refused":
+        raise Refusal("it holds a link under a name of its own and is left alone")
