@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on, work
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.message import Message
+from textual.screen import Screen
 from textual.theme import Theme
 
 from loratui.screens.shared.key_order import KeyOrder
+from loratui.screens.shared.palette import commands_of
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.session import Session
 from loratui.screens.shared.step import Step, StepAnswer, Watch
@@ -121,6 +124,12 @@ class LoratuiApp(KeyOrder[str]):
         """Two quieter greys than a theme has: their automatic ones are lost inside styled text."""
         return {"muted": "#8d97a6", "faint": "#566070", "line": "#39414e"}
 
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """What Ctrl+P lists: every action of the screen that means something now, by name, then the program's own."""
+        yield from commands_of(screen)
+        yield SystemCommand("Light or dark", "f6: the other of the two, from now on.", self.action_shade)
+        yield SystemCommand("Leave", "ctrl+q: what was typed is kept, or asked about.", self.action_quit)
+
     def on_mount(self) -> None:
         """Push the first screen: one returned by get_default_screen would not load its own CSS."""
         self.register_theme(DARK)
@@ -220,7 +229,11 @@ class LoratuiApp(KeyOrder[str]):
                 continue
             if leaving == "detach":
                 break
-            if await self.push_screen_wait(ResultScreen(run)):
+            answer = await self.push_screen_wait(ResultScreen(run))
+            while isinstance(answer, RunDir):  # it has another name now
+                run = answer
+                answer = await self.push_screen_wait(ResultScreen(run))
+            if answer:
                 break
         self.exit(parting_words(run))
 

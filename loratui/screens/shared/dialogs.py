@@ -11,10 +11,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
+from textual.events import Resize
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from loratui.screens.shared.steady import SteadyModal
+from loratui.terminal.layout import laid_out
 from loratui.widgets.thumbnail import WHITE, Thumbnail
 
 
@@ -73,6 +75,8 @@ class Reader(SteadyModal[None]):
         self.dismiss(None)
 
 
+WIDEST, AROUND = 90, 9  # cells of a reader's window, and of its border, padding and scroll bar (app.tcss)
+PALETTE = "\n\nCtrl+P lists all that can be done here by name."
 KEYS = """
 
 Everywhere
@@ -86,7 +90,21 @@ class Help(Reader):
     """What a screen is for and what its keys do."""
 
     def __init__(self, title: str, words: str, keys: str = KEYS) -> None:
-        super().__init__(f"Help: {title}", words.strip() + keys)
+        self._help = words.strip() + keys + PALETTE
+        super().__init__(f"Help: {title}", "")
+
+    def compose(self) -> ComposeResult:
+        """The text, laid out for the window."""
+        self._body = laid_out(self._help, self._room)
+        yield from super().compose()
+
+    @on(Resize)
+    def _again(self) -> None:
+        self.query_one(".dialog-body Static", Static).update(laid_out(self._help, self._room))
+
+    @property
+    def _room(self) -> int:
+        return min(WIDEST, self.app.size.width) - AROUND
 
 
 class PictureView(SteadyModal[None]):

@@ -1,0 +1,75 @@
+"""Lays a help text out for a width: paragraphs in one piece, keys in columns as long as they fit."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+
+GAP = re.compile(r"(?<=\S)\s{2,}(?=\S)")
+Entry = tuple[str, str]  # what is pressed or named, and the words
+
+
+def laid_out(text: str, width: int) -> str:
+    """`text` for `width` cells.
+
+    Lines that begin at the margin and hold no columns are paragraphs, which the terminal wraps. Blocks of others are
+    kept where they fit; where they do not, each entry gets a line of its own, its words wrapped beside it.
+    """
+    found = []
+    for block in re.split(r"\n\s*\n", text.strip("\n")):
+        for lines in _alike(block.splitlines()):
+            if not _has_columns(lines[0]):
+                found.append(" ".join(line.strip() for line in lines))
+            elif max(map(len, lines)) <= width:
+                found += lines
+            else:
+                found += _wrapped(_entries(lines), width)
+        found.append("")
+    return "\n".join(found[:-1])
+
+
+def _alike(lines: list[str]) -> list[list[str]]:
+    """Neighbours that are all paragraph, or all columns."""
+    groups: list[list[str]] = []
+    for line in lines:
+        if groups and _has_columns(groups[-1][0]) == _has_columns(line):
+            groups[-1].append(line)
+        else:
+            groups.append([line])
+    return groups
+
+
+def _has_columns(line: str) -> bool:
+    return line.startswith(" ") or GAP.search(line) is not None
+
+
+def _entries(lines: list[str]) -> list[Entry]:
+    """Those of the left column, then those of the right one; a line without a name goes on with the one before."""
+    left: list[Entry] = []
+    right: list[Entry] = []
+    edge = min(len(line) - len(line.lstrip()) for line in lines)
+    for line in lines:
+        cells = GAP.split(line.strip())
+        if len(line) - len(line.lstrip()) > edge:  # the words of the entry above go on, or the right column alone
+            if len(cells) % 2 and left:
+                left[-1] = (left[-1][0], f"{left[-1][1]} {cells.pop(0)}".strip())
+            right += _pairs(cells)
+        else:
+            pairs = _pairs(cells)
+            left += pairs[:1]
+            right += pairs[1:]
+    return left + right
+
+
+def _pairs(cells: list[str]) -> list[Entry]:
+    cells = [*cells, ""] if len(cells) % 2 else cells
+    return list(zip(cells[::2], cells[1::2], strict=True))
+
+
+def _wrapped(entries: list[Entry], width: int) -> list[str]:
+    wide = min(max(len(name) for name, _ in entries), max(4, width // 3))
+    lines = []
+    for name, words in entries:
+        head = f"  {name:<{wide}}  "
+        lines += textwrap.wrap(head + words, max(width, len(head) + 4), subsequent_indent=" " * (wide + 4)) or [head]
+    return lines
