@@ -35,6 +35,11 @@ class PromptList:
         read = [one.prompt for one in self.now]
         return [*(one.words for one in read), *(one.negative for one in read if one.negative)]
 
+    @property
+    def words(self) -> dict[int, str]:
+        """Each prompt as it was written, by its index; those that were drawn once as well."""
+        return {one.index: one.prompt.text for one in (*self.own, *map(self.picture_of, self._added.prompts))}
+
     def picture_of(self, added: AddedPrompt) -> WantedPicture:
         """The picture of an added prompt, or that of the run's own that it is."""
         if added.index < len(self.own):

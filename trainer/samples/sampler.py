@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 
 import torch
 
@@ -22,6 +22,7 @@ from trainer.model.parts import DTYPES, Parts, base_source, fix_pooling, free, l
 from trainer.model.prompts import Encoded, PromptCache, encode, too_long
 from trainer.model.tokens import insert_rows
 from trainer.samples.drawing import make_picture, negative_prompt
+from trainer.samples.page import write_page
 from trainer.samples.prompt_list import PromptList
 from trainer.step.trainee import Trainee
 
@@ -110,6 +111,8 @@ class Sampler:
             self._log.emit("warn", code="sample-failed", message=message, advice="free some space, then ask again")
             return 0
         self._log.emit("phase", name="sample", done=len(wanted), total=len(wanted))
+        with suppress(OSError):  # a page for a browser: the pictures themselves are there
+            write_page(self._run, self._config.name, self._shown.words)
         return len(wanted)
 
     def _one(self, step: int, wanted: WantedPicture) -> None:

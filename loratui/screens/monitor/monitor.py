@@ -24,6 +24,7 @@ from loratui.screens.monitor.queue import QueueScreen
 from loratui.screens.monitor.requests import RequestsScreen
 from loratui.screens.monitor.run_figures import RunFigures
 from loratui.screens.monitor.run_words import HELP, head, log_text, state_of, trouble, unstarted
+from loratui.screens.monitor.telling import Telling
 from loratui.screens.shared.dialogs import Help, Reader
 from loratui.widgets import plots
 from loratui.widgets.chart import Chart
@@ -74,6 +75,7 @@ class MonitorScreen(RequestsScreen):
         self._tail = LongLogTail(run.events)
         self._opened = time.monotonic()
         self._learner = RunFigures(self, run)
+        self._telling = Telling(run.path.name)
         self.alive = True
         self._note = ""  # of the run's lock
         self._lower: plots.ChartName = "rates"  # the chart below the loss, where not all have room
@@ -177,6 +179,12 @@ class MonitorScreen(RequestsScreen):
         self.set_class(matters is not None and wrong is None, "-matters")
         self.set_class(history.end is not None and not self.alive, "-ended")
         self.refresh_bindings()
+        if not self._behind:
+            self._telling.tell(self.app, history, state)
+
+    def on_unmount(self) -> None:
+        """The terminal's title is its own again."""
+        self._telling.leave(self.app)
 
     def _draw_charts(self) -> None:
         history, seen = self.history, self.charts_seen
