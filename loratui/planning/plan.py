@@ -88,7 +88,7 @@ def make_plan(
         judged = _judged(need, machine)
         sections.append(memory_section(need, known, judged))
     if images:
-        sections.append(time_section(times, known))
+        sections.append(time_section(config, need, times, known))
     if need is not None:
         sections.append(disk_section(need, runs))
     if judged is not None and not judged.fits and machine is not None and need is not None:

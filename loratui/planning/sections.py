@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from loratui.planning.cards import step_time
 from loratui.planning.fitting import Verdict
 from loratui.planning.hardware import Machine
 from loratui.planning.memory_bar import memory_bar
 from loratui.planning.past_runs import NO_CORRECTION, NO_ERRORS, Correction, EstimateErrors
 from loratui.planning.timeline import arithmetic_line, run_line
+from loratui.planning.without_gpu import full_size
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import in_bytes, in_gib, in_time
 from trainer.contract.plan.estimate import Estimate, MemoryPart
@@ -82,9 +84,16 @@ def memory_section(need: Estimate, known: MachineKnown, verdict: Verdict | None)
     return PlanSection(title, tuple(rows), None if drawn is None else lambda width: memory_bar(need, drawn, width))
 
 
-def time_section(times: Schedule, known: MachineKnown) -> PlanSection:
-    """How long it takes, as far as runs on this machine tell."""
-    correction = known.correction
+def time_section(config: TrainConfig, need: Estimate | None, times: Schedule, known: MachineKnown) -> PlanSection:
+    """How long it takes, as runs on this machine tell; before the first, as the arithmetic of a step does."""
+    correction, machine = known.correction, known.machine
+    if correction.seconds is None and need is not None and machine is not None and full_size(config):
+        first = step_time(config, need, machine.name) if machine.device == "cuda" else None
+        if first is not None:
+            low, high = in_time(first.fast * times.steps), in_time(first.slow * times.steps)
+            value = f"{low} to {high}" if low != high else f"about {low}"
+            note = f"an estimate, by the arithmetic of a step ({first.source}); the first run here corrects it"
+            return PlanSection("Time", (PlanRow("whole run", value, note),))
     if correction.seconds is None:
         note = "no run of this size on this machine yet: known after the first steps"
         return PlanSection("Time", (PlanRow("whole run", "not known yet", note),))

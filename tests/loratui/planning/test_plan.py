@@ -92,6 +92,28 @@ def test_time_is_told_only_where_a_run_on_this_machine_measured_it(
     assert value(planned(pictures, runs), "Time", "whole run")[0] == "not known yet"
 
 
+def test_before_the_first_run_time_is_an_estimate_on_a_card_that_is_known(pictures: Path, tmp_path: Path) -> None:
+    report = scan(pictures, ScanSettings.of(resolve(Answers("object", {"dataset.path": str(pictures)})).config))
+
+    def time(gpu: str, **own: object) -> tuple[str, str]:
+        chosen = {"dataset.path": str(pictures), "train.steps": 1000, "train.batch": 1}
+        chosen |= {key.replace("__", "."): one for key, one in own.items()}
+        machine = Machine("cuda", gpu, 24_000_000_000, 24_000_000_000)
+        resolved = resolve(Answers("object", chosen), {}, 4)
+        plan = make_plan(resolved, report, outcome(report), runs=tmp_path, machine=machine)
+        return value(plan, "Time", "whole run")
+
+    words, note = time("NVIDIA GeForce RTX 4090")
+    assert words == "6 min to 10 min" and note.startswith("an estimate") and "Ada whitepaper" in note
+    assert "the first run here corrects it" in note
+    assert time("NVIDIA GeForce RTX 4090", train__batch=8)[0] == "about 51 min", "nothing is bound by launches there"
+    assert time("NVIDIA L40S")[0].endswith("to 10 min") and "A40 data" not in time("NVIDIA L40S")[1]
+    for other in ("NVIDIA GeForce GTX 1080", "NVIDIA RTX A4000"):
+        assert time(other)[0] == "not known yet"
+    assert time("NVIDIA GeForce RTX 4090", train__precision="fp32")[0] == "not known yet"
+    assert time("NVIDIA GeForce RTX 4090", model__base="sdxl-small", train__resolution=64)[0] == "not known yet"
+
+
 def test_a_run_that_does_not_fit_on_the_disk_is_an_error(pictures: Path, tmp_path: Path) -> None:
     plan = planned(
         pictures,
