@@ -140,7 +140,7 @@ def base_errors(config: TrainConfig) -> list[str]:
     for key, one, revision in (("model.base", known, need.revision), ("model.vae", vae, need.vae_revision)):
         if one is not None and one.kind == "hub" and not one.here and (why := silent(one.value, revision)):
             reason = why.partition(":")[0]
-            return [f"{key}: '{one.value}' is not whole on this disk, and {reason}; choose a model that is here"]
+            return [f"{key}: '{one.value}' is not completely on this disk, and {reason}; choose a model that is here"]
     needed, free = to_fetch(known, vae), free_for_models()
     if not needed or needed + SPARE <= free:
         return []

@@ -125,7 +125,7 @@ def _overfit(history: History, config: TrainConfig | None) -> Insight | None:
         f"views per image have passed {OVERFIT_SEEN}: style sets overfit here",
         "Compare the newest pictures with earlier ones; a checkpoint of about 150 views per image is the likelier "
         "best. Stop with x, or choose an earlier checkpoint when it is done.",
-        "the seed's Y2K table: 37, 74 and 148 views per image were good, 222 was 'evidently overfit'",
+        "the post's Y2K table: 37, 74 and 148 views per image were good, 222 was 'evidently overfit'",
     )
 
 

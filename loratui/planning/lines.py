@@ -9,6 +9,7 @@ from loratui.settings.resolve import Resolved
 from loratui.terminal.text import safe_text, safe_toml
 from loratui.terminal.units import in_bytes
 from trainer.contract.settings.config import flat
+from trainer.contract.settings.fields import post_named
 
 WIDTH = 100  # cells that the drawn lines take where there is no terminal
 ALL_IS_NOT_ENOUGH = "Not even all of this makes it fit; more memory is needed. It would help by:"
@@ -67,4 +68,5 @@ def resolved_lines(resolved: Resolved) -> list[str]:
         named = origin.layer != "default" and origin.source
         said = f"{origin.layer}: {safe_text(origin.source)}" if named else origin.layer
         lines.append(f"{name} = {safe_toml(written)}  # {said}{' (inferred)' if origin.inferred else ''}")
-    return lines
+    post = post_named(one.source for one in resolved.origins.values() if one.layer != "default")
+    return [*lines, "", f"# {post}"] if post else lines

@@ -152,7 +152,7 @@ def _ordinary_words(config: TrainConfig) -> Iterator[Settings]:
 
 
 COUNTED = "counted on SDXL: 19.5 in place of 14.3 TFLOP a picture"
-SMALLER_RANK = "seed: 32 is its default, of 4, 16, 32 and 64"
+SMALLER_RANK = "the post: 32 is its default, of 4, 16, 32 and 64"
 SMALLER = "SDXL was trained around 1024 px; below 768 it draws worse"
 RANK_TITLE = "rank {old[train.rank]} to {new[train.rank]}"
 SIDE_TITLE = "resolution {old[train.resolution]} to {new[train.resolution]} px"
@@ -256,7 +256,7 @@ MEMORY_STEPS = (
         _ordinary_words,
         "the words untrained",
         "the words are not trained: the encoders leave the memory before the first step; less likeness",
-        "seed: pivotal tuning did better in its experiments",
+        "the post: pivotal tuning did better in its experiments",
     ),
     MemoryStep(
         "other optimizer",

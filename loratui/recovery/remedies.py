@@ -195,12 +195,12 @@ def lower_rates(config: TrainConfig) -> tuple[dict[str, Any], str, str]:
 def _base_trouble(config: TrainConfig) -> str:
     if trouble := base_trouble(config):
         return trouble
-    return f"model.base: '{config.model.base}' is not whole on this disk" if base_absent(config) else ""
+    return f"model.base: '{config.model.base}' is not completely on this disk" if base_absent(config) else ""
 
 
 def _base(case: BadEnd) -> list[Remedy]:
     """Another place for the base model, or another model."""
-    why = "the list says what is whole on this disk, and what the hub has"
+    why = "the list says what is completely on this disk, and what the hub has"
     found = [remedy(case, "choose the base model", why, {}, opens="base model")]
     if not case.checkpoints:
         why = "it ships with loratui and trains on any machine in minutes: to see the rest of the way"

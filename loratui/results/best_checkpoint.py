@@ -24,7 +24,7 @@ WITHIN_NOISE = (
 )
 STILL_FALLS = (
     f"a loss that still falls below {OVERFIT_VIEWS} views per image is learning more often than overfitting: inferred "
-    "from the seed's Y2K table and from the demo, whose pictures are nearer to the concept at the later step"
+    "from the post's Y2K table and from the demo, whose pictures are nearer to the concept at the later step"
 )
 GROWING = "a change that goes on growing while the loss stands still is strength, not fit: inferred, no source says it"
 
@@ -65,8 +65,8 @@ class CheckpointHint:
     sources: tuple[str, ...] = ()
 
 
-_STYLE = f"the seed's Y2K table: 37, 74 and 148 views per image were good, 222 overfit (limit here: {OVERFIT_VIEWS})"
-_FACE = "the seed's face LoRA: 75, 100 and 120 steps per picture, 'good results are achieved with a 120x multiplier'"
+_STYLE = f"the post's Y2K table: 37, 74 and 148 views per image were good, 222 overfit (limit here: {OVERFIT_VIEWS})"
+_FACE = "the post's face LoRA: 75, 100 and 120 steps per picture, 'good results are achieved with a 120x multiplier'"
 GOOD_VIEWS = {
     "style": CheckpointViews(37, 148, _STYLE),
     "character-style": CheckpointViews(37, 148, f"inferred for this kind from {_STYLE}"),

@@ -20,7 +20,7 @@ from trainer.contract.documents.regular import read_bytes
 from trainer.contract.entries import write_atomic
 from trainer.contract.settings.arithmetic import trained_images
 from trainer.contract.settings.config import BY_KEY
-from trainer.contract.settings.prompts import suggested_prompt
+from trainer.contract.settings.prompts import suggested_prompt, with_article
 from trainer.contract.settings.triggers import holds_word, split_triggers, word_pattern
 
 __all__ = ["Answers", "AnswersError", "answers_text", "parse_set", "read_answers", "write_answers"]
@@ -194,10 +194,10 @@ def _line(message: str) -> int:
 
 
 def retriggered(value: Any, given: str, trigger: str) -> Any:
-    """A text or a list of texts with `trigger` wherever `given` stands as a word."""
+    """A text or a list of texts with `trigger`, and its article, wherever `given` stands as a word."""
     if isinstance(value, list | tuple):
         return [retriggered(one, given, trigger) for one in value]
-    return re.sub(word_pattern(given), lambda _: trigger, value)
+    return re.sub(rf"(\ban? )?{word_pattern(given)}", lambda old: with_article(trigger) if old[1] else trigger, value)
 
 
 def _text(path: Path) -> str:

@@ -211,7 +211,7 @@ def explain(error: Exception, repo: str) -> NotFetched | None:
             )
         case errors.OfflineModeIsEnabled():
             return NotFetched(
-                f"'{repo}' is not whole on this disk, and HF_HUB_OFFLINE forbids to fetch it",
+                f"'{repo}' is not completely on this disk, and HF_HUB_OFFLINE forbids to fetch it",
                 ["unset HF_HUB_OFFLINE, or give the path of a folder or a .safetensors file"],
             )
         case errors.HFValidationError():
@@ -239,7 +239,7 @@ def explain(error: Exception, repo: str) -> NotFetched | None:
 
 def _unreachable(repo: str) -> NotFetched:
     return NotFetched(
-        f"'{repo}' is not whole on this disk, and the hub cannot be reached",
+        f"'{repo}' is not completely on this disk, and the hub cannot be reached",
         [
             "start it again once the network is back: whole files are kept",
             "or give the path of a folder or a .safetensors file that is here",

@@ -1,4 +1,4 @@
-"""Keep the best n: which pictures of a set teach most, and why. "Less is more: pick your best pictures" (the seed)."""
+"""Keep the best n: which pictures of a set teach most, and why. "Less is more: pick your best pictures" (the post)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ COSTS = {
 WHOLE = 10.0
 NOT_SHARP = ("soft", "upscaled", "noisy", "coarse-jpeg", "damaged")  # with these a small figure of blur says nothing
 TWICE, SAME_LOOK, SAME_FRAMING = 8.0, 1.5, 1.5  # what it costs to resemble one that is kept already
-# parts of a set of one person, after the seed: close-ups for realism, full-body to generalise
+# parts of a set of one person, after the post: close-ups for realism, full-body to generalise
 SHARES = {"close-up": 0.45, "half": 0.35, "full": 0.2}
 
 

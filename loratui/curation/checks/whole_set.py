@@ -11,9 +11,9 @@ from loratui.curation.people.framing import PEOPLE, mix
 from loratui.curation.report import Finding, PictureReport, Report
 from loratui.terminal.text import plural, safe_text
 
-# the seed's faces 6 to 10, its mascot 31, its style 27 (14 of them did too), DreamBooth's things 4 to 6
+# the post's faces 6 to 10, its mascot 31, its style 27 (14 of them did too), DreamBooth's things 4 to 6
 WANTED = {"face": (6, 10), "object": (4, 10), "character-style": (8, 60), "style": (8, 60), "one-picture": (1, 1)}
-MOST_VIEWS, LEAST_VIEWS = 200, 20  # of each picture; the seed's Y2K table: 37 to 148 good, 222 overfit
+MOST_VIEWS, LEAST_VIEWS = 200, 20  # of each picture; the post's Y2K table: 37 to 148 good, 222 overfit
 ENOUGH = 4  # pictures before their variety is spoken of
 SEVERAL = 3  # pictures with the same clothes, or ground, before it is said
 SHOOTING = 0.6  # of the set in one look

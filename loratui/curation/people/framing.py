@@ -77,7 +77,7 @@ def mix(pictures: Sequence[PictureReport]) -> dict[str, int]:
 
 
 def mix_findings(pictures: Sequence[PictureReport], kind: str) -> tuple[Finding, ...]:
-    """The seed: close-ups make a face lifelike, full-body pictures help to generalise; both belong into the set."""
+    """The post: close-ups make a face lifelike, full-body pictures help to generalise; both belong into the set."""
     found = mix(pictures)
     if kind not in PEOPLE or sum(found.values()) < ENOUGH:
         return ()

@@ -107,7 +107,7 @@ def abort_question(history: History, run: RunDir) -> Confirm:
     if history.samples:
         lines.append(f"  stays  {plural(len(history.samples), 'picture')} in samples/")
     if lost > 0:
-        lines += ["", "x stops it in place of that: with a checkpoint and the files."]
+        lines += ["", "x stops it instead: with a checkpoint and the files."]
     return Confirm("Abort this run?", "\n".join(lines), "Abort, save nothing", "Go on training", destroys=True)
 
 

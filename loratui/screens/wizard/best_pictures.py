@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from loratui.curation.checks.best_pictures import KeptPicture
     from loratui.curation.report import Report
 
-# what the sources trained on: the seed's faces 6 to 10, its mascot 31, its style 27, DreamBooth's things 4 to 6
+# what the sources trained on: the post's faces 6 to 10, its mascot 31, its style 27, DreamBooth's things 4 to 6
 USUAL = {"face": 10, "object": 6, "character-style": 31, "style": 27, "one-picture": 1}
 
 

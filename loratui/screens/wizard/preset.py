@@ -19,6 +19,7 @@ from loratui.settings.shipped_presets import Preset, load_presets, with_variant
 from loratui.terminal.text import plural, safe_text
 from trainer.contract.settings.arithmetic import views_per_image
 from trainer.contract.settings.config import BY_KEY
+from trainer.contract.settings.fields import post_named
 
 # What differs between presets and decides most comes first; the rest follows in the order of declaration.
 FIRST = ("train.steps", "train.batch", "dataset.repeats", "train.rank", "train.optimizer", "train.learning_rate")
@@ -124,6 +125,8 @@ def describe(one: Preset, summary: str, draft: Draft) -> Content:
         if mine and not value.key.startswith("dataset."):
             lines.append(Content.styled(f"  yours: {safe_text(shown(draft.values[value.key]))}", "$accent"))
         lines.append(Content.styled(f"  {value.source}", "$muted"))
+    if post := post_named(value.source for value in one.values):
+        lines += [Content(""), Content.styled(post, "$muted")]
     return Content("\n").join(lines)
 
 

@@ -69,7 +69,7 @@ def test_the_plan_of_a_model_that_cannot_be_had_ends_with_a_code(loratui: LoraTU
     )
     assert done.returncode == 2, done.stdout + done.stderr
     first = next(line for line in done.stdout.splitlines() if "NOT READY" in line)
-    assert "is not whole on this disk, and the hub cannot be reached" in first
+    assert "is not completely on this disk, and the hub cannot be reached" in first
     refused = loratui("replay", answers_file, "--set", f"model.base={SDXL}")
     assert refused.returncode == 2 and "the hub cannot be reached" in refused.stderr
     assert loratui("plan", answers_file).returncode == 0

@@ -151,7 +151,7 @@ def test_the_trainers_kinds_are_those_that_have_remedies() -> None:
 
 @pytest.mark.parametrize("kind", kinds())
 @pytest.mark.parametrize("steps", [(), (100, 200)], ids=["before a checkpoint", "after some"])
-@pytest.mark.parametrize("base", ["", "model.base: 'a/b' is not whole on this disk"], ids=["a base", "none"])
+@pytest.mark.parametrize("base", ["", "model.base: 'a/b' is not completely on this disk"], ids=["a base", "none"])
 @pytest.mark.parametrize("size", [{}, {"train__gradient_checkpointing": True, "train__batch": 1, "train__rank": 8}])
 def test_no_end_leaves_only_the_same_again(kind: str, steps: tuple[int, ...], base: str, size: dict[str, Any]) -> None:
     found = offered(kind, size, checkpoints=steps, sound=steps, base=base)

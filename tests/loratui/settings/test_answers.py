@@ -10,7 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from loratui.settings.answers import Answers, AnswersError, answers_text, parse_set, read_answers, write_answers
+from loratui.settings.answers import (
+    Answers,
+    AnswersError,
+    answers_text,
+    parse_set,
+    preset_values,
+    read_answers,
+    retriggered,
+    write_answers,
+)
 from loratui.settings.line_numbers import key_lines
 from loratui.settings.problems import wrong_value
 from loratui.settings.resolve import resolve
@@ -258,3 +267,15 @@ def test_an_answer_file_in_utf16_is_read_and_a_pipe_is_refused(tmp_path: Path) -
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(AnswersError, match="it is a pipe and not a file"):
         read_answers(tmp_path / "pipe")
+
+
+def test_the_article_goes_with_the_trigger() -> None:
+    values = preset_values("face", {"dataset.trigger": "ohwx", "dataset.class_word": "woman"})
+    assert values["dataset.instance_prompt"] == "a photo of an ohwx woman"
+    assert preset_values("face", {"dataset.trigger": "ohwx"})["dataset.instance_prompt"] == "a photo of an ohwx"
+    assert preset_values("face", {"dataset.trigger": "TOK"})["dataset.instance_prompt"] == "a photo of a TOK"
+    assert retriggered(["a TOK, TOK and a TOK", "extra TOK"], "TOK", "anna") == [
+        "an anna, anna and an anna",
+        "extra anna",
+    ]
+    assert retriggered("an anna", "anna", "TOK") == "a TOK"

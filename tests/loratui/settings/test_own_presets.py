@@ -70,7 +70,7 @@ def test_a_value_of_the_shipped_preset_keeps_its_source() -> None:
     raw = tomllib.loads((preset_folder() / "mine.toml").read_text())
     assert raw["values"]["train.batch"] == {
         "value": 1,
-        "source": "the seed counts steps per picture and gives no batch",
+        "source": "the post counts steps per picture and gives no batch",
         "inferred": True,
     }
 

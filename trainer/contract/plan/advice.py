@@ -19,12 +19,12 @@ from trainer.contract.settings.optimizers import OPTIMIZERS
 from trainer.contract.settings.prompts import class_refusal
 from trainer.contract.settings.sample_prompts import unknown_options
 
-OVERFIT_VIEWS = 200  # the seed's Y2K table: 148 views per image were good, 222 overfit
+OVERFIT_VIEWS = 200  # the post's Y2K table: 148 views per image were good, 222 overfit
 OVERFIT_SEEN = 220  # views per image at which that table's style sets were "evidently overfit" (1500 * 4 / 27)
 OVERFIT_KINDS = ("style", "character-style")  # what that table, and the Huggy set it is compared with, taught
-RANK_SMOOTH = 64  # the seed: rank 64 looks "air-brushed"
+RANK_SMOOTH = 64  # the post: rank 64 looks "air-brushed"
 RATES = ("learning_rate", "embedding_learning_rate", "text_encoder_learning_rate")  # in the order of an optimizer's own
-TOO_HIGH = 1e-2  # a hundred times the seed's rate: most likely Prodigy's 1.0 left standing
+TOO_HIGH = 1e-2  # a hundred times the post's rate: most likely Prodigy's 1.0 left standing
 
 
 def advice(config: TrainConfig, images: int = 0) -> list[str]:
@@ -82,7 +82,7 @@ def _rates(config: TrainConfig) -> list[str]:
         if words and rows != unet:
             found.append(
                 f"train.{words} ({rows:g}) differs from train.learning_rate ({unet:g}): "
-                "Prodigy has one estimate for both, which each multiplies by its own rate; the seed starts both at 1.0"
+                "Prodigy has one estimate for both, which each multiplies by its own rate; the post starts both at 1.0"
             )
         if train.warmup_steps and not config.prodigy.safeguard_warmup:
             found.append("a warm-up without prodigy.safeguard_warmup inflates Prodigy's estimate")
@@ -155,7 +155,7 @@ def _size(config: TrainConfig) -> list[str]:
     if train.resolution != native:
         found.append(f"train.resolution is {train.resolution}, but the base model was made for {native} px")
     if train.rank > RANK_SMOOTH:
-        found.append(f"train.rank is {train.rank}: at 64 the seed already saw air-brushed skin, and the file grows")
+        found.append(f"train.rank is {train.rank}: at 64 the post already saw air-brushed skin, and the file grows")
     if train.precision == "fp16" and config.model.base == SDXL and vae_source(config.model) == "":
         found.append("SDXL's own VAE overflows in fp16; leave model.vae at 'auto'")
     return found
@@ -169,7 +169,7 @@ def _length(config: TrainConfig, images: int) -> list[str]:
     if views > OVERFIT_VIEWS:
         good = max(1, round(train.steps * 120 / views))
         return [
-            f"each picture is seen {views:.0f} times: the seed's sets overfit above {OVERFIT_VIEWS}; "
+            f"each picture is seen {views:.0f} times: the post's sets overfit above {OVERFIT_VIEWS}; "
             f"about {good} steps would be 120 views"
         ]
     return []
@@ -190,7 +190,7 @@ def _prior(config: TrainConfig) -> list[str]:
     prior = config.prior
     if prior.enabled and not prior.path:
         return [
-            f"prior.enabled without prior.path: {prior.images} class pictures are generated, which the seed saw "
+            f"prior.enabled without prior.path: {prior.images} class pictures are generated, which the post saw "
             "reduce 'both resemblance to the subject and realism'; give a folder of real photographs"
         ]
     if prior.path and not prior.enabled:

@@ -24,7 +24,7 @@ class Schedule:
 
 
 def views_per_image(steps: int, batch: int, images: int) -> float:
-    """How often each picture is seen: what overfits (seed's Y2K table: 37 to 148 good, 222 overfit)."""
+    """How often each picture is seen: what overfits (the post's Y2K table: 37 to 148 good, 222 overfit)."""
     return steps * batch / images
 
 

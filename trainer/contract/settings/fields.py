@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Union, get_args, get_origin
 
@@ -9,7 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
 DEFAULT_SOURCE = "loratui's default"
-SEED = "seed post: LoRA training scripts of the world, unite!"
+POST = "the post"
+POST_TITLE = "LoRA training scripts of the world, unite!"
+
+
+def post_named(sources: Iterable[str]) -> str:
+    """Which post is meant, where one of `sources` speaks of it; else empty."""
+    return f'{POST}: "{POST_TITLE}"' if any(POST in one for one in sources) else ""
 
 
 class Section(BaseModel):

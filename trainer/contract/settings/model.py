@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from trainer.contract.settings.fields import SEED, Section, setting
+from trainer.contract.settings.fields import POST, Section, setting
 
 SDXL = "stabilityai/stable-diffusion-xl-base-1.0"
 
@@ -18,7 +18,7 @@ class Model(Section):
         SDXL,
         "base model",
         "An SDXL model: a hub id, a local diffusers folder or .safetensors file, or sdxl-small, the one that ships.",
-        source=SEED,
+        source=POST,
         min_length=1,
     )
     revision: str = setting(
@@ -46,7 +46,7 @@ class Model(Section):
         "VAE",
         "A hub id, a folder or a .safetensors file; auto: madebyollin/sdxl-vae-fp16-fix with SDXL base, else the base "
         "model's own.",
-        source=SEED,
+        source=POST,
         min_length=1,
     )
     vae_revision: str = setting(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from trainer.contract.settings.fields import SEED, Section, setting
+from trainer.contract.settings.fields import POST, Section, setting
 
 Optimizer = Literal["prodigy", "adamw", "adamw-8bit"]  # `train.optimizer`
 
@@ -28,7 +28,7 @@ class OptimizerFacts:
     remedy: str = ""  # how to install it, or what to take in its place
 
 
-# rates: the seed's 1.0 for Prodigy; AdamW as in cog-sdxl, text encoders 5e-5
+# rates: the post's 1.0 for Prodigy; AdamW as in cog-sdxl, text encoders 5e-5
 # state: in total AdamW 16 bytes, 8-bit AdamW about 10, Prodigy 24 (trainer.md); scratch: Prodigy's are its dot
 # product in float64, AdamW's kernel has none. What Prodigy saves with slice_p is in trainer/contract/plan/estimate.py.
 OPTIMIZERS: dict[Optimizer, OptimizerFacts] = {
@@ -71,9 +71,9 @@ class Prodigy(Section):
 
     TITLE: ClassVar[str] = "Prodigy"
 
-    beta1: float = setting(0.9, "beta1", "Decay of the gradient's mean.", source=SEED, ge=0, lt=1)
+    beta1: float = setting(0.9, "beta1", "Decay of the gradient's mean.", source=POST, ge=0, lt=1)
     beta2: float = setting(
-        0.99, "beta2", "Decay of the squared gradient's mean.", source="an earlier draft of the seed", ge=0, lt=1
+        0.99, "beta2", "Decay of the squared gradient's mean.", source="an earlier draft of the post", ge=0, lt=1
     )
     beta3: float = setting(
         0.0, "beta3", "Decay of the estimate's own averages; 0: the root of beta2.", source="prodigyopt", ge=0, lt=1
@@ -102,12 +102,12 @@ class Prodigy(Section):
         le=1000,
     )
     safeguard_warmup: bool = setting(
-        True, "safeguard warm-up", "Keeps a warm-up from inflating the estimate.", source="an earlier draft of the seed"
+        True, "safeguard warm-up", "Keeps a warm-up from inflating the estimate.", source="an earlier draft of the post"
     )
     bias_correction: bool = setting(
-        True, "bias correction", "Adam's correction of the first steps.", source="an earlier draft of the seed"
+        True, "bias correction", "Adam's correction of the first steps.", source="an earlier draft of the post"
     )
-    decouple: bool = setting(True, "decoupled decay", "Weight decay as AdamW does it.", source=SEED)
+    decouple: bool = setting(True, "decoupled decay", "Weight decay as AdamW does it.", source=POST)
 
 
 class AdamW(Section):

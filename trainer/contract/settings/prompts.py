@@ -18,19 +18,24 @@ class WantedPicture:
     seed: int
 
 
+def with_article(words: str) -> str:
+    """`words` with a or an before them, by their first letter: "a dog", "an ohwx woman"."""
+    return f"{'an' if words[:1].lower() in tuple('aeiou') else 'a'} {words}"
+
+
 def suggested_prompt(kind: str, trigger: str, class_word: str) -> str:
     """The instance prompt of a kind, such as "a photo of a TOK dog", until a person writes an own one."""
     word = next(iter(split_triggers(trigger)), "TOK")
     if kind == "style":
         return f"in the style of {word}"
     thing = f"{word} {class_word}".strip()
-    return f"a {thing}" if kind == "character-style" else f"a photo of a {thing}"
+    return with_article(thing) if kind == "character-style" else f"a photo of {with_article(thing)}"
 
 
 def class_prompt(config: TrainConfig) -> str:
     """What the class pictures show: prior.prompt, or "a photo of a" and the class word; else empty."""
     own, word = config.prior.prompt, config.dataset.class_word
-    return own if own.strip() else f"a photo of a {word}" if word.strip() else ""
+    return own if own.strip() else f"a photo of {with_article(word)}" if word.strip() else ""
 
 
 def class_refusal(config: TrainConfig) -> str:

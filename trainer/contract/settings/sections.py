@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import field_validator
 
-from trainer.contract.settings.fields import SEED, Section, setting
+from trainer.contract.settings.fields import POST, Section, setting
 from trainer.contract.settings.sample_prompts import read_sample_prompt
 from trainer.contract.settings.triggers import split_triggers
 
@@ -29,14 +29,14 @@ class Dataset(Section):
         "TOK",
         "trigger",
         "The word in captions and prompts that stands for the new concept; several are separated by commas.",
-        source=SEED + " (token_abstraction)",
+        source=POST + " (token_abstraction)",
     )
     class_word: str = setting("", "class word", "What it is: dog, woman, backpack. In the class and instance prompts.")
     instance_prompt: str = setting(
         "a photo of a TOK",
         "instance prompt",
         "The caption of every picture that has none of its own; it must hold the trigger.",
-        source=SEED,
+        source=POST,
         min_length=1,
     )
     caption_column: str = setting(
@@ -44,7 +44,7 @@ class Dataset(Section):
         "caption column",
         "The column of the metadata or the data set that holds the captions; or an ending of text files (.tags); or "
         "file_name; or inside: what the picture files themselves say.",
-        source=SEED + " (caption_column)",
+        source=POST + " (caption_column)",
         min_length=1,
     )
     skip: tuple[str, ...] = setting((), "skipped", "Pictures of the folder that are left out.")
@@ -65,7 +65,7 @@ class Dataset(Section):
         1,
         "repeats",
         "How often each picture stands in one epoch, before shuffling. With fixed steps it changes only the order.",
-        source=SEED,
+        source=POST,
         ge=1,
         le=1000,
     )
@@ -123,13 +123,13 @@ class Pivotal(Section):
     TITLE: ClassVar[str] = "pivotal tuning"
 
     enabled: bool = setting(
-        True, "pivotal tuning", "Train new tokens for the trigger instead of reusing an old word.", source=SEED
+        True, "pivotal tuning", "Train new tokens for the trigger instead of reusing an old word.", source=POST
     )
     tokens: int = setting(
         2,
         "tokens per trigger",
         "How many new tokens stand for one trigger.",
-        source=SEED + " (num_new_tokens_per_abstraction)",
+        source=POST + " (num_new_tokens_per_abstraction)",
         ge=1,
         le=32,
     )
@@ -144,7 +144,7 @@ class Pivotal(Section):
         0.5,
         "pivot",
         "Part of the run after which the new tokens are frozen.",
-        source=SEED + " (pivoting halfway, as in cog-sdxl)",
+        source=POST + " (pivoting halfway, as in cog-sdxl)",
         gt=0,
         le=1,
     )
@@ -159,7 +159,7 @@ class TextEncoderLora(Section):
         False,
         "text encoder LoRA",
         "Train q, k, v and out of both text encoders; pivotal tuning must be off.",
-        source=SEED + " (regular finetuning; its experiments prefer pivotal tuning)",
+        source=POST + " (regular finetuning; its experiments prefer pivotal tuning)",
     )
     fraction: float = setting(
         1.0,
@@ -176,20 +176,20 @@ class Prior(Section):
 
     TITLE: ClassVar[str] = "prior preservation"
 
-    enabled: bool = setting(False, "prior preservation", "Train on class pictures beside yours.", source=SEED)
+    enabled: bool = setting(False, "prior preservation", "Train on class pictures beside yours.", source=POST)
     path: str = setting(
         "",
         "class folder",
         "Real photographs of the class. Where they are fewer than wanted, the rest is generated into the run.",
-        source=SEED + " (generated ones reduce resemblance and realism: prefer real photographs)",
+        source=POST + " (generated ones reduce resemblance and realism: prefer real photographs)",
     )
     prompt: str = setting(
         "",
         "class prompt",
         "What the class pictures show; empty: 'a photo of a' and the class word, which then must be given.",
-        source=SEED,
+        source=POST,
     )
-    images: int = setting(150, "class images", "How many class pictures.", source=SEED, ge=1, le=100_000)
+    images: int = setting(150, "class images", "How many class pictures.", source=POST, ge=1, le=100_000)
     batch: int = setting(
         4,
         "class batch",
@@ -199,7 +199,7 @@ class Prior(Section):
         ge=1,
         le=64,
     )
-    weight: float = setting(1.0, "prior weight", "Weight of their loss beside yours.", source=SEED, ge=0, le=100)
+    weight: float = setting(1.0, "prior weight", "Weight of their loss beside yours.", source=POST, ge=0, le=100)
 
 
 class Sample(Section):
@@ -212,7 +212,7 @@ class Sample(Section):
         "prompts",
         "Of each, count pictures; empty: the instance prompt. After the words may stand --n and what no picture shall "
         "show, and --d and a seed of its own: a TOK dog --n blurry --d 42.",
-        source="seed post: validation_prompt; kohya's sample prompts (--n, --d)",
+        source="the post: validation_prompt; kohya's sample prompts (--n, --d)",
     )
     count: int = setting(
         1,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from trainer.contract.settings.fields import SEED, Section, setting
+from trainer.contract.settings.fields import POST, Section, setting
 from trainer.contract.settings.optimizers import OPTIMIZERS, Optimizer, own_rates
 
 
@@ -17,20 +17,20 @@ class Train(Section):
         1000,
         "steps",
         "Optimizer steps of the whole run.",
-        source=SEED + " (1000 for about 30 pictures; 120 x pictures for faces)",
+        source=POST + " (1000 for about 30 pictures; 120 x pictures for faces)",
         up="More likeness, then overfitting: look at views per image.",
         down="Faster, and weaker likeness.",
         ge=1,
         le=1_000_000,
     )
     batch: int = setting(
-        4, "batch", "Pictures per forward pass.", source=SEED, up="Smoother, more memory.", ge=1, le=256
+        4, "batch", "Pictures per forward pass.", source=POST, up="Smoother, more memory.", ge=1, le=256
     )
     accumulation: int = setting(
         1,
         "accumulation",
         "Forward passes per optimizer step: the batch's effect without its memory.",
-        source=SEED,
+        source=POST,
         ge=1,
         le=1024,
     )
@@ -38,8 +38,8 @@ class Train(Section):
         32,
         "rank",
         "Width of the LoRA matrices: how much can be learned.",
-        source=SEED + " (of 4, 16, 32 and 64, 64 looked air-brushed; 32 is its default)",
-        up="More detail, a larger file; at 64 the seed saw air-brushed skin.",
+        source=POST + " (of 4, 16, 32 and 64, 64 looked air-brushed; 32 is its default)",
+        up="More detail, a larger file; at 64 the post saw air-brushed skin.",
         down="A smaller file that generalises more and resembles less.",
         ge=1,
         le=1024,
@@ -77,12 +77,12 @@ class Train(Section):
         "Only these blocks of the unet, by whole name, such as up_blocks.0.attentions.1; empty: all.",
         source="B-LoRA (content: up_blocks.0.attentions.0, style: up_blocks.0.attentions.1)",
     )
-    seed: int = setting(0, "seed", "Decides every random draw of the run.", source=SEED, ge=0, le=2**32 - 1)
+    seed: int = setting(0, "seed", "Decides every random draw of the run.", source=POST, ge=0, le=2**32 - 1)
     resolution: int = setting(
         1024,
         "resolution",
         "Side of the square that pictures are brought to.",
-        source=SEED,
+        source=POST,
         unit="px",
         down="Faster; SDXL below 768 px draws worse.",
         ge=64,
@@ -93,25 +93,25 @@ class Train(Section):
         "bf16",
         "precision",
         "Of the frozen base model. LoRA parameters and optimizer state are always fp32.",
-        source=SEED,
+        source=POST,
     )
     gradient_checkpointing: bool = setting(
         True,
         "gradient checkpointing",
         "Compute activations twice in place of keeping them: less memory, about a third slower.",
-        source=SEED,
+        source=POST,
     )
     optimizer: Optimizer = setting(
         "prodigy",
         "optimizer",
         f"{'; '.join(one.says for one in OPTIMIZERS.values())}.",
-        source=SEED,
+        source=POST,
     )
     learning_rate: float = setting(
         0.0,
         "learning rate",
         f"Of the unet's LoRA; 0: the optimizer's own, {own_rates(0)}.",
-        source=SEED,
+        source=POST,
         ge=0,
         le=10,
     )
@@ -119,7 +119,7 @@ class Train(Section):
         0.0,
         "embedding learning rate",
         f"Of the new tokens' embeddings; 0: the optimizer's own, {own_rates(1)}.",
-        source=SEED + " (text_encoder_lr)",
+        source=POST + " (text_encoder_lr)",
         ge=0,
         le=10,
     )
@@ -127,7 +127,7 @@ class Train(Section):
         0.0,
         "text encoder learning rate",
         f"Of the text encoders' LoRA; 0: the optimizer's own, {own_rates(2)}.",
-        source=SEED + " (text_encoder_lr 5e-5)",
+        source=POST + " (text_encoder_lr 5e-5)",
         ge=0,
         le=10,
     )
@@ -135,7 +135,7 @@ class Train(Section):
         0.01,
         "weight decay",
         "Of the unet's LoRA.",
-        source="prodigyopt's README; an earlier draft of the seed",
+        source="prodigyopt's README; an earlier draft of the post",
         ge=0,
         le=1,
     )
@@ -148,7 +148,7 @@ class Train(Section):
         le=1,
     )
     schedule: Literal["constant", "linear", "cosine", "cosine-with-restarts", "polynomial"] = setting(
-        "constant", "schedule", "How the rate changes over the run, after the warm-up.", source=SEED
+        "constant", "schedule", "How the rate changes over the run, after the warm-up.", source=POST
     )
     schedule_cycles: int = setting(
         1, "restarts", "How often cosine-with-restarts falls from the full rate.", source="diffusers", ge=1, le=1000
@@ -157,7 +157,7 @@ class Train(Section):
         1.0, "power", "Of the polynomial schedule: 1 is linear.", source="diffusers", gt=0, le=10
     )
     warmup_steps: int = setting(
-        0, "warm-up", "Steps in which the rate rises from 0.", source=SEED, unit="steps", ge=0, le=100_000
+        0, "warm-up", "Steps in which the rate rises from 0.", source=POST, unit="steps", ge=0, le=100_000
     )
     max_grad_norm: float = setting(
         1.0, "clipping norm", "Gradients longer than this are shortened; 0: never.", source="diffusers' script", ge=0
@@ -166,7 +166,7 @@ class Train(Section):
         5.0,
         "min-SNR gamma",
         "Evens out the weight of easy and hard timesteps; 0 is off.",
-        source=SEED + " (5.0 when it is on)",
+        source=POST + " (5.0 when it is on)",
         ge=0,
         le=100,
     )

@@ -93,7 +93,7 @@ async def test_more_than_two_are_in_the_log_with_advice_and_source(run: RunDir) 
         await pilot.pause()
         shown = screen_text(app)
         assert VIEWS in shown and "raise prodigy.d0 to 1e-05" in shown
-        assert "from: the seed's Y2K table: 37, 74 and 148 views per image were good" in shown
+        assert "from: the post's Y2K table: 37, 74 and 148 views per image were good" in shown
         await pilot.press("escape")
         await at(pilot, "MonitorScreen")
 

@@ -103,7 +103,7 @@ async def test_a_base_model_that_cannot_be_fetched_stops_the_start_until_it_can(
     app = wizard(ready)
     async with app.run_test() as pilot:
         screen = await review(pilot)
-        assert "is not whole on this disk, and the hub cannot be reached" in words(app)
+        assert "is not completely on this disk, and the hub cannot be reached" in words(app)
         assert "This cannot start yet" in words(app)
         await pilot.press("f2")
         await pilot.pause()
