@@ -86,7 +86,7 @@ def run_word(run: RunDir) -> str:
 def leaving_words(run: RunDir, state: StateName) -> str:
     """What is said of a run to somebody who leaves it: its state, what is there, what can be done next."""
     name = safe_text(run.path.name)
-    if not run.config.exists():
+    if not run.path.exists():
         return f"{name}: its folder is gone, deleted or moved."
     said = f"{name}: {state}."
     if state not in ("training", "completed"):  # those words say it

@@ -165,6 +165,6 @@ def test_plan_shows_every_value_with_who_said_so(loratui: LoraTUI, answers_file:
     assert done.returncode == 0
     assert "rank = 4  # answers: answers.toml:14" in done.stdout
     assert "seed = 7  # --set: command line" in done.stdout
-    assert "min_snr_gamma = 0.0  # preset: seed:" in done.stdout and "(inferred)" in done.stdout
+    assert "min_snr_gamma = 0.0  # preset: the post:" in done.stdout and "(inferred)" in done.stdout
     assert "loratui replay answers.toml --set train.seed=7" in done.stdout
     assert "2 pictures" not in done.stdout and "4 pictures x 1 repeat / batch 2" in done.stdout

@@ -12,10 +12,7 @@ import pytest
 from textual.pilot import Pilot
 
 from loratui.app import LoratuiApp
-from loratui.events.history import SamplePicture
-from loratui.screens.results.generated_pictures import GeneratedScreen
 from loratui.screens.results.generating import read_generate_wish
-from loratui.widgets.wall import spread
 from tests.loratui.results.test_push import png, safetensors
 from tests.loratui.screens.conftest import (
     HOSTILE,
@@ -170,16 +167,6 @@ async def test_every_line_is_copied_and_shown_to_select(run: RunDir) -> None:
         assert app.clipboard == "loratui generate ~/runs/2026-11-23-1000-dog 'a photo of a TOK dog'"
 
 
-def test_the_step_of_the_hint_is_always_in_the_strip() -> None:
-    pictures = [SamplePicture(step, 0, "", 0, "", "") for step in range(0, 1100, 100)]
-    for wanted in range(0, 1001, 100):
-        for columns in (3, 4, 5):
-            steps = [one.step for one in spread(pictures, columns, wanted)]
-            assert wanted in steps and steps[0] == 0 and steps[-1] == 1000 and len(set(steps)) == columns
-            assert steps == sorted(steps)
-    assert [one.step for one in spread(pictures, 3, 540)] == [0, 500, 1000]
-
-
 async def test_keys_lead_away_and_back(run: RunDir) -> None:
     async with result(run) as (app, pilot, _):
         opens = {"v": "GalleryScreen", "w": "GalleryScreen", "f1": "Help", "e": "Chooser", "g": "Form", "u": "Form"}
@@ -252,40 +239,6 @@ async def test_what_is_wrong_in_the_form_is_said_and_what_was_typed_is_kept(run:
             f"--out={run.path / 'generated' / 'step-000060-scale-0.5'}",
         ]
         assert command[7:] == ["--checkpoint=60", "--base", "--", str(run.path), "a TOK cat"]
-
-
-async def test_g_and_enter_draw(run: RunDir) -> None:
-    async with result(run) as (_, pilot, _screen):
-        await pilot.press("g", "enter")
-        job = await at(pilot, "JobScreen")
-        assert job._job.command[-1] == "a photo of a TOK dog" and "--base" in job._job.command
-
-
-async def test_the_base_models_picture_stands_beside_each(run: RunDir) -> None:
-    files = [run.samples / f"{name}.png" for name in ("a-7-base", "a-8-base", "a-7", "a-8")]
-    for file in files:
-        shutil.copy(run.samples / "000030-0.png", file)
-    async with result(run) as (app, pilot, _):
-        app.push_screen(GeneratedScreen(tuple(files), "a TOK"))
-        screen = await at(pilot, "GeneratedScreen")
-        await until(pilot, lambda: screen.query_one("#made").shown and screen.query_one("#made-base").shown)
-        assert "1 of 2 · left: the base model · a TOK" in screen_text(app)
-        await pilot.press("right", "y")
-        await at(pilot, "CopyBox")
-        assert app.clipboard.endswith("a-8.png")
-
-
-async def test_renamed_noted_and_deleted(run: RunDir) -> None:
-    async with result(run) as (app, pilot, _):
-        await pilot.press("t", *"soft", "enter")
-        await until(pilot, lambda: "Note: soft" in screen_text(app))
-        await pilot.press("N", *["backspace"] * 40, *"best", "enter")
-        await until(pilot, lambda: "~/runs/best/export" in screen_text(app))
-        await pilot.press("x", "enter")
-        assert (run.path.parent / "best").is_dir()
-        await pilot.press("x", "y")
-        await until(pilot, lambda: not (run.path.parent / "best").exists())
-    assert app.return_value == "best: its folder is gone, deleted or moved."
 
 
 def test_an_empty_form_means_the_finished_files() -> None:
