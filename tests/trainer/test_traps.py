@@ -287,10 +287,14 @@ def test_trap_24_the_model_card_is_saved_and_names_the_real_base(runs: Runs) -> 
     assert "export/README.md" in runs.pivotal.events[-1]["files"]
     card = (runs.pivotal.run.export / "README.md").read_text()
     other, shipped = {"base": "someone/other-xl", "vae": "someone/vae"}, {"base": str(small_model())}
-    said, own = (model_card(TrainConfig.model_validate({"model": one}), 5, 6, []) for one in (other, shipped))
+    models = (other, shipped, {"base": "/data/my-xl"})
+    said, own, local = (model_card(TrainConfig.model_validate({"model": one}), 5, 6, []) for one in models)
     assert "stabilityai" not in card + said + own
     assert "base = str(small_model())" in own and str(small_model()) not in own
-    assert "its own disk: put the path here" in card and str(shaped_model().parent) not in card
+    assert (
+        "base = 'my-xl'  # what the run was given on its own disk: put the path here" in local and "/data" not in local
+    )
+    assert "base = 'owner/name'\n" in card and str(shaped_model().parent) not in card  # a folder of the hub's cache
     vae = "AutoencoderKL.from_pretrained('someone/vae', torch_dtype=torch.bfloat16)"
     assert "\nbase_model: someone/other-xl\n" in said and vae in said
 
