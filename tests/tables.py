@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from loratui.curation.codes import CODES
+from loratui.curation.solutions import solution_words
 from loratui.runs.states import STATES, RunState
 from loratui.settings.other_trainers.counterparts import Counterpart
 from loratui.settings.other_trainers.files import TRAINERS
@@ -31,9 +32,12 @@ def presets_table() -> str:
 
 
 def findings_table() -> str:
-    """One row a code: how grave it is at most, and what it says."""
-    rows = [f"| `{one.name}` | {one.group} | {one.severity} | {one.says} |" for one in CODES.values()]
-    return "\n".join(["| code | about | at most | what it says |", "|---|---|---|---|", *rows])
+    """One row a code: how grave it is at most, what it says, and what solves it in the pictures' step."""
+    rows = [
+        f"| `{one.name}` | {one.group} | {one.severity} | {one.says} | {solution_words(one.name)} |"
+        for one in CODES.values()
+    ]
+    return "\n".join(["| code | about | at most | what it says | `s` in the wizard |", "|---|---|---|---|---|", *rows])
 
 
 def states_table() -> str:

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable
 
 from loratui.curation.groups import GLYPHS, FindingGroup, accept_keys, grouped
-from loratui.curation.report import Outcome, Report, outcome
+from loratui.curation.report import Finding, Outcome, Report, outcome
 from loratui.terminal.text import plural, safe_text, show_path
 
 WIDTH = 80  # cells of a line that is wrapped, where nobody says how wide the terminal is
@@ -60,6 +60,11 @@ def group_lines(one: FindingGroup, width: int = WIDTH, names: bool = False) -> l
         said = [f"{safe_text(each.file) or 'the set'}: {safe_text(each.message)}" for each in one.findings]
         lines += [part for line in said for part in _wrapped(line, width, "    ")]
     return [*lines, *(part for line in one.remedies for part in _wrapped(f"→ {line}", width, "    "))]
+
+
+def question_lines(findings: Iterable[Finding]) -> list[str]:
+    """A line a kind, for a question about them: "! 3 pictures are blurred"."""
+    return [f"{GLYPHS[one.severity]} {one.words}" for one in grouped(findings)]
 
 
 def not_checked_lines(report: Report) -> list[str]:

@@ -242,7 +242,7 @@ def _of_the_set(report: Report, measured: list[PictureMeasure], settings: ScanSe
         *wording_findings(captions, settings.trigger, settings.class_word, settings.base, settings.tokens > 0),
         *fault_findings(report.pictures, settings.trigger, settings.class_word),
         *offers(captions, settings.prompts, settings.trigger, settings.class_word, settings.kind),
-        *views_findings(images, settings.steps, settings.batch),
+        *views_findings(images, settings.steps, settings.batch, settings.kind),
     )
     people = settings.kind in PEOPLE
     how = tuple(f"{check}: {words}" for check, words in missing().items() if people or check != "identity")

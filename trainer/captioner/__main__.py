@@ -68,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--caption-column", default="prompt", help="of metadata.jsonl or metadata.csv")
     parser.add_argument("--max-tokens", type=int, default=TOKENS, help="how long a caption may be")
     parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
+    parser.add_argument("--no-files", action="store_true", help="tell the captions; write none of them")
     parser.add_argument("--dry-run", action="store_true", help="say what would be captioned; load and write nothing")
     return parser
 
@@ -97,7 +98,7 @@ def _caption(asked: argparse.Namespace, work: CaptionWork, frame: CaptionFrame) 
     try:
         captioner = _load(model, device, asked.max_tokens)
         with torch.inference_mode():
-            return _write_all(work.wanted, captioner, frame, asked.folder)
+            return _write_all(work.wanted, captioner, frame, None if asked.no_files else asked.folder)
     except NoCaptioner as error:
         return _refuse(str(error), exits.USAGE)
     except (torch.OutOfMemoryError, MemoryError):
@@ -127,8 +128,8 @@ def _load(model: Path, device: torch.device, tokens: int) -> Captioner:
     return load_captioner(model, device, tokens)
 
 
-def _write_all(wanted: tuple[Picture, ...], captioner: Captioner, frame: CaptionFrame, root: Path) -> int:
-    """One picture after the other; each caption is on disk before the next is looked at."""
+def _write_all(wanted: tuple[Picture, ...], captioner: Captioner, frame: CaptionFrame, root: Path | None) -> int:
+    """One picture after the other; each caption is on disk before the next is made; without `root` only told."""
     from trainer.contract.pictures.decoding import BadPicture
     from trainer.data.images import open_rgb
 
@@ -141,7 +142,7 @@ def _write_all(wanted: tuple[Picture, ...], captioner: Captioner, frame: Caption
             if not words:
                 raise BadPicture("the model has no words for it; write a caption yourself")
             caption = frame.around(words)
-            written = write_new(caption_file(picture.path), caption, root)
+            written = root is None or write_new(caption_file(picture.path), caption, root)
         except BadPicture as error:
             failed += 1
             tell("failed", **place, reason=str(error))

@@ -10,10 +10,11 @@ from loratui.curation.checks.best_pictures import keep_best
 from loratui.curation.people.framing import PEOPLE, mix
 from loratui.curation.report import Finding, PictureReport, Report
 from loratui.terminal.text import plural, safe_text
+from trainer.contract.plan.views import MOST, views_sentence
+from trainer.contract.settings.arithmetic import views_per_image
 
 # the post's faces 6 to 10, its mascot 31, its style 27 (14 of them did too), DreamBooth's things 4 to 6
 WANTED = {"face": (6, 10), "object": (4, 10), "character-style": (8, 60), "style": (8, 60), "one-picture": (1, 1)}
-MOST_VIEWS, LEAST_VIEWS = 200, 20  # of each picture; the post's Y2K table: 37 to 148 good, 222 overfit
 ENOUGH = 4  # pictures before their variety is spoken of
 SEVERAL = 3  # pictures with the same clothes, or ground, before it is said
 SHOOTING = 0.6  # of the set in one look
@@ -24,26 +25,21 @@ def set_findings(report: Report) -> tuple[Finding, ...]:
     return (*_number(report), *_looks(report.pictures))
 
 
-def views_findings(images: int, steps: int, batch: int) -> tuple[Finding, ...]:
-    """How often each picture would be seen at the planned steps; nothing where they are not planned yet."""
-    if not images or not steps:
+def views_findings(images: int, steps: int, batch: int, kind: str = "") -> tuple[Finding, ...]:
+    """How often each picture would be seen at the planned steps; nothing where they suit, or are not planned yet."""
+    said, _, remedy = views_sentence(steps, batch, images, kind).partition("; ")
+    if not said:
         return ()
-    views = steps * batch / images
-    if views > MOST_VIEWS:
-        said = f"each picture would be seen {views:.0f} times: sets overfit above {MOST_VIEWS}"
-        remedy = f"about {max(1, round(images * 120 / batch))} steps would be 120 views"
+    views = views_per_image(steps, batch, images)
+    if views > MOST:
         return (Finding("many-views", "hint", "", round(views, 1), said, remedy),)
-    if views < LEAST_VIEWS:
-        said = f"each picture would be seen {views:.0f} times: that is hardly enough to learn it"
-        remedy = f"about {round(images * 100 / batch)} steps would be 100 views; or use fewer, better pictures"
-        return (Finding("few-views", "hint", "", round(views, 1), said, remedy),)
-    return ()
+    return (Finding("few-views", "hint", "", round(views, 1), said, remedy),)
 
 
 def with_views(report: Report, images: int, steps: int, batch: int) -> Report:
     """`report` with what is said of the views, once the steps are known."""
     others = tuple(one for one in report.findings if one.code not in ("many-views", "few-views"))
-    return replace(report, findings=(*others, *views_findings(images, steps, batch)))
+    return replace(report, findings=(*others, *views_findings(images, steps, batch, report.kind)))
 
 
 def summary(report: Report) -> tuple[str, ...]:

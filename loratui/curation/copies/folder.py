@@ -10,6 +10,7 @@ from pathlib import Path
 from loratui.curation.copies.captions import copy_caption
 from loratui.curation.copies.pixels import CannotFix, FixStep, remake
 from loratui.curation.people.framing import PEOPLE
+from loratui.curation.report import Box
 from loratui.terminal.text import safe_text, show_path
 from trainer.contract.entries import folder_aside, rename, sweep, write_atomic
 from trainer.contract.pictures.folder import Picture, list_pictures
@@ -29,6 +30,7 @@ class FixSettings:
     skip: tuple[str, ...] = ()  # not copied
     kind: str = ""  # what is taught; a face is turned upright
     captions: Mapping[str, str] = field(default_factory=dict)  # by picture, in place of those on disk
+    crops: Mapping[str, Box] = field(default_factory=dict)  # by picture: what of it is kept, of its upright form
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def _copies(
 
 def _copy(picture: Picture, aside: Path | None, settings: FixSettings, names: _Names) -> FixedPicture:
     try:
-        remade = remake(picture.path, settings.background, settings.kind in PEOPLE)
+        remade = remake(picture.path, settings.background, settings.kind in PEOPLE, settings.crops.get(picture.name))
     except CannotFix as error:
         return FixedPicture(picture.name, None, None, (), f"not copied: {error}")
     caption = copy_caption(picture, settings.trigger, settings.captions.get(picture.name))

@@ -20,6 +20,8 @@ from trainer.contract.pictures.opening import MAX_BYTES, MAX_PIXELS, open_image
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from loratui.curation.report import Box
+
 ORIENTATION = 274  # EXIF tag
 JPEG = {"quality": 95, "subsampling": 0}  # a photograph that was JPEG stays one
 KEPT = {"JPEG": (".jpg", ".jpeg"), "MPO": (".jpg", ".jpeg"), "PNG": (".png",), "WEBP": (".webp",)}
@@ -50,10 +52,11 @@ class CannotFix(ValueError):
     """The picture cannot be read; the text says why."""
 
 
-def remake(path: Path, background: str, of_face: bool = False) -> FixedPixels:
+def remake(path: Path, background: str, of_face: bool = False, crop: Box | None = None) -> FixedPixels:
     """The picture at `path` made right; its own bytes where nothing was wrong. Raises CannotFix.
 
-    With `of_face` it is turned so that the face in it stands upright, whatever the camera wrote down.
+    With `of_face` it is turned so that the face in it stands upright, whatever the camera wrote down. `crop` is the
+    part of the upright picture that is kept; one whose face had to be turned is not cropped.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -68,7 +71,7 @@ def remake(path: Path, background: str, of_face: bool = False) -> FixedPixels:
             with open_image(io.BytesIO(raw)) as picture:
                 if picture.width * picture.height > MAX_PIXELS:
                     raise CannotFix(f"it has more than {MAX_PIXELS // 10**6} megapixels")
-                return _remade(raw, path.suffix.lower(), picture, background, of_face)
+                return _remade(raw, path.suffix.lower(), picture, background, of_face, crop)
     except CannotFix:
         raise
     except UnidentifiedImageError:
@@ -77,11 +80,11 @@ def remake(path: Path, background: str, of_face: bool = False) -> FixedPixels:
         raise CannotFix(f"it cannot be decoded ({safe_text(error, 80)})") from None
 
 
-def _remade(raw: bytes, ending: str, picture: Image, background: str, of_face: bool) -> FixedPixels:
+def _remade(raw: bytes, ending: str, picture: Image, background: str, of_face: bool, crop: Box | None) -> FixedPixels:
     kind = picture.format or ""
     right = KEPT.get(kind, (".png",))
     metadata = _has_metadata(raw, kind, picture)
-    made, done = _changed(picture, kind, background, of_face)
+    made, done = _changed(picture, kind, background, of_face, crop)
     if done:
         raw, right = _encoded(made, kind)
     elif metadata:
@@ -95,7 +98,9 @@ def _remade(raw: bytes, ending: str, picture: Image, background: str, of_face: b
     return FixedPixels(raw, ending if ending in right else right[0], tuple(done))
 
 
-def _changed(picture: Image, kind: str, background: str, of_face: bool) -> tuple[Image, list[FixStep]]:
+def _changed(
+    picture: Image, kind: str, background: str, of_face: bool, crop: Box | None
+) -> tuple[Image, list[FixStep]]:
     """The picture as it shall be, and what that took; nothing if its pixels are right as they are."""
     from PIL import ImageOps
     from PIL.Image import Transpose
@@ -110,6 +115,9 @@ def _changed(picture: Image, kind: str, background: str, of_face: bool) -> tuple
     if of_face and (turns := _turns(made, background)):
         made = made.transpose(Transpose(QUARTERS[turns]))
         done.append(FixStep("rotate", "turned so that its face is upright"))
+    elif crop is not None:
+        made = made.crop(_pixels_of(crop, made.size))
+        done.append(FixStep("crop", f"cropped to {made.width} x {made.height} px around the face"))
     if kind not in KEPT:
         done.append(FixStep("convert", f"saved as PNG in place of {kind}"))
     if frames > 1:
@@ -122,6 +130,12 @@ def _changed(picture: Image, kind: str, background: str, of_face: bool) -> tuple
     if flat.colours:
         done.append(FixStep("convert", f"colours from '{safe_text(flat.colours, 40)}' to sRGB"))
     return (flat.picture, done) if done else (made, done)
+
+
+def _pixels_of(box: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The edges of a box in pixels, as Pillow crops: left, top, right, bottom."""
+    left, top = round(box[0] * size[0]), round(box[1] * size[1])
+    return left, top, left + max(1, round(box[2] * size[0])), top + max(1, round(box[3] * size[1]))
 
 
 def _turns(picture: Image, background: str) -> int:

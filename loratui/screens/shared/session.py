@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loratui.settings.draft import Draft, DraftStore
+from loratui.settings.undo import Decision
 
 if TYPE_CHECKING:
     from loratui.curation.report import Report
@@ -43,7 +44,8 @@ class Session:
     keep: Callable[[Draft], None] = lambda _: None  # writes the draft to disk
     drafts: DraftStore = field(default_factory=DraftStore)
     decisions: dict[str, Decisions] = field(default_factory=dict)  # by folder, for who comes back to one
-    undo: list[tuple[str, Draft]] = field(default_factory=list)  # decisions on pictures with the draft before each
+    undo: list[Decision] = field(default_factory=list)  # decisions on pictures and plan, the last one last
+    asked: set[Path] = field(default_factory=set)  # folders of which it was asked what they teach
     typed_folder: str = ""  # typed and not entered yet, where decisions hold for another
 
     def report_for(self, folder: Path, settings: ScanSettings) -> Report | None:

@@ -107,6 +107,7 @@ class WizardCaptions(ScanningStep):
                 return False
             del left[picture.name]
         self.edit(self.draft.model_copy(update={"captions": {}}))
+        self.session.undo.clear()  # what is on disk is not taken back
         return True
 
 

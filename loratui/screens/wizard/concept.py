@@ -11,9 +11,12 @@ from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from loratui.screens.shared.step import Step
+from loratui.curation.lines import question_lines
+from loratui.screens.shared.questions import Confirm
+from loratui.screens.wizard.scan import ScanFailed, Scanned, ScanningStep
 from loratui.settings.checks import effective, problems
 from loratui.settings.draft import Draft
+from loratui.terminal.text import plural
 
 KINDS = (
     ("face", "a face", "one person, from 6 to 10 good photographs"),
@@ -34,7 +37,7 @@ WORDS = {
 }
 
 
-class ConceptScreen(Step):
+class ConceptScreen(ScanningStep):
     """Kind, trigger, class word and instance prompt; each is checked as it is typed."""
 
     TITLE_OF = "Subject"
@@ -136,7 +139,33 @@ It follows the trigger until you edit it; empty it to make it follow again.
         if not self._show_problems():
             self.say("Put right what is marked above, then press F2.", "bad")
             return
-        self.dismiss(self.draft)
+        known = self.session.scan
+        if known is None or known.folder != self.draft.folder or known.settings == self.scan_settings():
+            self.dismiss(self.draft)
+            return
+        self.say("Looking at the pictures with that in mind ...")
+        self.check_pictures()
+
+    @on(ScanFailed)
+    def _failed(self) -> None:
+        self.dismiss(self.draft)  # the review says it better
+
+    @on(Scanned)
+    def _judged_anew(self, event: Scanned) -> None:
+        """Say what is new to decide, and lead back to it."""
+        from loratui.curation.report import outcome
+
+        before, self.session.scan = self.session.scan, event.scan
+        old = () if before is None else outcome(before.report, self.draft.skipped, self.draft.accepted).to_decide
+        found = outcome(event.scan.report, self.draft.skipped, self.draft.accepted).to_decide
+        known = {(one.code, one.file) for one in old}
+        new = question_lines(one for one in found if (one.code, one.file) not in known)
+        if not new:
+            self.dismiss(self.draft)
+            return
+        body = "\n".join([*new, "", "Back at the pictures each has a key that solves it."])
+        question = Confirm(f"New with that: {plural(len(new), 'finding')}", body, "Back to the pictures", "Go on")
+        self.app.push_screen(question, lambda back: self.dismiss(None if back else self.draft))
 
 
 def _said(draft: Draft, field: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from textual import on, work
@@ -11,7 +13,7 @@ from textual.worker import get_current_worker
 
 from loratui.screens.shared.editors import Form
 from loratui.screens.shared.questions import Confirm
-from loratui.screens.wizard.scan import ScanningStep
+from loratui.screens.wizard.decisions import PictureDecisions
 from loratui.settings.checks import effective, problems
 from loratui.settings.draft import Draft
 from loratui.terminal.text import plural, safe_text, show_path
@@ -19,7 +21,7 @@ from trainer.contract.pictures.problems import accept_key
 
 if TYPE_CHECKING:
     from loratui.curation.copies.folder import FixResult, FixSettings
-    from loratui.curation.report import Report
+    from loratui.curation.report import Box, Report
 
 FOLDER, TRIGGER = "folder", "trigger"
 WORDS = (
@@ -53,21 +55,25 @@ class CopyFailed(Message):
         self.reason = reason
 
 
-class FixedCopies(ScanningStep):
+class FixedCopies(PictureDecisions):
     """Adds "fix a copy" to a step that shows pictures."""
 
-    def copies_taken(self) -> None:
-        """The draft's folder is now that of the copies."""
+    _crops: Mapping[str, Box] = MappingProxyType({})
 
-    def ask_for_copies(self, report: Report) -> None:
-        """Ask for the folder and the trigger, then start."""
+    def ask_for_copies(self, report: Report, crop: Collection[str] = ()) -> None:
+        """Ask for the folder and the trigger, then start; pictures of `crop` are cropped around their face."""
+        from loratui.curation.copies.crops import crops_of
+
+        self._crops = crops_of(one for one in report.pictures if one.name in crop)
         typed = str(self.draft.get("dataset.path")).rstrip("/")
         count = len(report.pictures) - len(set(self.draft.skipped) & {one.name for one in report.pictures})
         fields = [
-            (FOLDER, f"{typed}-fixed", "a new folder"),
+            (FOLDER, f"{typed}-{'cropped' if self._crops else 'fixed'}", "a new folder"),
             (TRIGGER, str(self.draft.get("dataset.trigger")), "empty: no caption gets one"),
         ]
         words = WORDS.format(count=plural(count, "picture"))
+        if crop:
+            words = f"{plural(len(self._crops), 'picture')} cropped to a square around the largest face.\n\n{words}"
         self.app.push_screen(Form("Fix a copy", words, fields, self._wrong_copy), self._begin)
 
     def _wrong_copy(self, given: dict[str, str]) -> str:
@@ -89,6 +95,7 @@ class FixedCopies(ScanningStep):
             skip=self.draft.skipped,
             kind=effective(self.draft)["kind"],
             captions=dict(self.draft.captions),
+            crops=self._crops,
         )
         self.say("Copying ...")
         self._copy(self.draft.folder, given[FOLDER], settings)
@@ -132,8 +139,7 @@ class FixedCopies(ScanningStep):
         self.app.push_screen(question, lambda yes: self._use_copies(event) if yes else None)
 
     def _use_copies(self, event: Copied) -> None:
-        self.edit(with_copies(self.draft, event.result, event.typed))
-        self.copies_taken()
+        self.do("The copies are the pictures now.", with_copies(self.draft, event.result, event.typed))
 
 
 def with_copies(draft: Draft, result: FixResult, typed: str) -> Draft:

@@ -16,15 +16,15 @@ from textual.widgets import DataTable, Input, Static
 from loratui.curation.groups import FindingGroup, grouped
 from loratui.curation.lines import group_lines
 from loratui.screens.shared.dialogs import Chooser, PictureView
-from loratui.screens.shared.editors import LineEditor
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.session import Scan
 from loratui.screens.wizard import picture_list as picturelist
-from loratui.screens.wizard.best_pictures import BestPictures
-from loratui.screens.wizard.copies import FixedCopies
 from loratui.screens.wizard.picture_folder import PictureFolder
 from loratui.screens.wizard.scan import ScanFailed, Scanned, ScanProgressed
+from loratui.screens.wizard.solving import SolvingStep
+from loratui.screens.wizard.subject_guess import SubjectGuessing
 from loratui.settings.checks import effective
+from loratui.settings.steps import planned_steps
 from loratui.terminal.text import plural, safe_text
 from loratui.widgets.paths import FolderSuggester
 from loratui.widgets.thumbnail import Thumbnail
@@ -32,8 +32,13 @@ from loratui.widgets.thumbnail import Thumbnail
 if TYPE_CHECKING:
     from loratui.curation.report import PictureReport
 
+# actions of letters, which are typed where a line has the focus
+LIST_KEYS = frozenset(
+    ["solve", "skip", "accept", "accept_shown", "caption", "filter", "fix", "best", "undo", "again", "end_captioning"]
+)
 
-class PicturesScreen(FixedCopies, BestPictures, PictureFolder):
+
+class PicturesScreen(SolvingStep, SubjectGuessing, PictureFolder):
     """Folder, table of pictures, what was found about the one under the cursor, and the picture itself."""
 
     TITLE_OF = "Pictures"
@@ -47,6 +52,7 @@ or owner/name on the hub. Every picture is looked at; none is ever changed.
 The list begins with what was found, a row a kind; Enter there shows which
 pictures it is said of, and Enter again all. Below stand the pictures.
 
+  s       what solves the finding: it is done by Enter
   space   leave out the picture, or all of a kind; or take them in again
   a       accept what was found: you read it and train all the same
   A       the same for every row that is shown
@@ -62,17 +68,19 @@ pictures it is said of, and Enter again all. Below stand the pictures.
 ✗ block    stops a run              – left out   by you
 · hint     worth knowing            *            a caption not written yet
 
-A model writes captions without a screen: loratui caption FOLDER
+A model writes captions by s on "no caption"; x ends it.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("s", "solve", "Solve"),
         Binding("space", "skip", "Skip", key_display="␣"),
         Binding("a", "accept", "Accept"),
         Binding("A", "accept_shown", "Accept all", show=False),
+        Binding("u", "undo", "Undo"),
         Binding("e", "caption", "Edit"),
         Binding("f", "filter", "Filter"),
-        Binding("c", "fix", "Fix"),
-        Binding("b", "best", "Best"),
-        Binding("u", "undo", "Undo", show=False),
+        Binding("c", "fix", "Fix", show=False),
+        Binding("b", "best", "Best", show=False),
+        Binding("x", "end_captioning", "End", show=False),
         Binding("r", "again", "Again", show=False),
     ]
 
@@ -125,28 +133,30 @@ A model writes captions without a screen: loratui caption FOLDER
         if event.columns:
             self._ask_column(event.columns)
 
-    def _ask_column(self, columns: tuple[str, ...]) -> None:
-        words = f"Which column holds the captions?\nThere are: {safe_text(', '.join(columns), 300)}"
-
-        def take(column: str | None) -> None:
-            if column:
-                self.edit(self.draft.with_settings({"dataset.caption_column": column.strip()}))
-                self.scan_folder()
-
-        self.app.push_screen(LineEditor("Caption column", safe_text(columns[0], 60), words), take)
-
     @on(Scanned)
     def _scanned(self, event: Scanned) -> None:
-        self._take(event.scan)
+        if not self.asks_about(event.scan.report, lambda: self._judged(event.scan)):
+            self._judged(event.scan)
+
+    def _judged(self, scan: Scan) -> None:
+        self._take(scan)
         table = self.query_one("#table", DataTable)
         if self.focused is None or self.focused.id == "folder":
             table.focus()
-        self.say("Space leaves a picture out, a accepts, e edits its caption. F1 says more.")
+        if self.session.undo:
+            self.say(f"{self.session.undo[-1].words} u takes it back.", "good")
+        else:
+            self.say("s says what solves a finding, space leaves pictures out, a accepts.")
 
     def _take(self, scan: Scan) -> None:
+        from loratui.curation.checks.whole_set import with_views
+
         self.session.scan = scan
         self._report = scan.report
         self.edit(self.draft.model_copy(update={"images": len(self.outcome_of(scan.report).images)}))
+        if self.draft.preset:  # the steps are known
+            steps, batch, images = planned_steps(self.draft)
+            self._report = with_views(scan.report, images, steps, batch)
         self._show_table()
 
     def _show_table(self) -> None:
@@ -220,7 +230,7 @@ A model writes captions without a screen: loratui caption FOLDER
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Letters mean something only while the list has the focus."""
-        if action in ("skip", "accept", "accept_shown", "caption", "filter", "fix", "best", "undo", "again"):
+        if action in LIST_KEYS:
             return self.focused is not None and self.focused.id == "table"
         return super().check_action(action, parameters)
 
@@ -253,10 +263,10 @@ A model writes captions without a screen: loratui caption FOLDER
         if self._report is not None:
             self.ask_for_copies(self._report)
 
-    def copies_taken(self) -> None:
-        """The copies are the folder now."""
+    def look_again(self) -> None:
+        """Other pictures, or another measure for them."""
         self.query_one("#folder", Input).value = str(self.draft.get("dataset.path"))
-        self.scan_folder()
+        self.check_pictures()
 
     def action_best(self) -> None:
         """Keep the best n."""

@@ -8,6 +8,7 @@ from loratui.curation.groups import FindingGroup, accept_keys, grouped
 from loratui.screens.wizard import picture_list as picturelist
 from loratui.screens.wizard.scan import ScanningStep
 from loratui.settings.draft import Draft
+from loratui.settings.undo import Decision
 from loratui.terminal.text import plural, safe_text
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ class PictureDecisions(ScanningStep):
     def decided(self) -> None:
         """The draft holds a new decision."""
 
+    def look_again(self) -> None:
+        """The decision changed what the pictures are measured against, or which they are."""
+
     def outcome_of(self, report: Report) -> Outcome:
         """What the decisions make of the report."""
         from loratui.curation.report import outcome
@@ -41,7 +45,7 @@ class PictureDecisions(ScanningStep):
         """Take `draft` for the present one; `u` takes that back. `words` say what was done."""
         if draft == self.draft:
             return
-        self.session.undo.append((words, self.draft))
+        self.session.undo.append(Decision.between(words, self.draft, draft))
         self._take_draft(draft)
         self.say(f"{words} u takes it back.", "good")
 
@@ -50,12 +54,16 @@ class PictureDecisions(ScanningStep):
         if not self.session.undo:
             self.say("There is nothing to take back.", "warn")
             return
-        words, before = self.session.undo.pop()
-        self._take_draft(before)
-        self.say(f"Taken back: {words[:1].lower()}{words[1:]}")
+        last = self.session.undo.pop()
+        self._take_draft(last.taken_back(self.draft))
+        self.say(f"Taken back: {last.words}")
 
     def _take_draft(self, draft: Draft) -> None:
+        before = self.scan_settings(), self.draft.folder
         self.edit(draft)
+        if (self.scan_settings(), self.draft.folder) != before:
+            self.look_again()
+            return
         if self._report is not None:
             self.edit(self.draft.model_copy(update={"images": len(self.outcome_of(self._report).images)}))
         self.decided()

@@ -45,6 +45,7 @@ class PictureFolder(WizardCaptions, RecentFolders):
         """What was decided about other pictures does not hold for these; it does again for who comes back."""
         decided = {"dataset.skip": self.draft.skipped, "dataset.accept": self.draft.accepted}
         self.session.decisions[str(self.draft.get("dataset.path"))] = decided
+        self.session.undo.clear()
         there = self.session.decisions.get(typed, {})
         changes = {key: there.get(key) or None for key in decided}
         self.edit(self.draft.with_settings({**changes, "dataset.path": typed}).model_copy(update={"images": 0}))

@@ -36,9 +36,11 @@ def first_words(plan: Plan | None) -> Content | None:
     return Content("\n").join([_line("! ", "$text-warning", safe_text(said)), Content("")])
 
 
-def warning_words(plan: Plan | None, outcome: Outcome | None) -> Content | None:
-    """What to know before the start."""
+def warning_words(plan: Plan | None, outcome: Outcome | None, steps: int = 0) -> Content | None:
+    """What to know before the start; `steps`: how many would suit the pictures."""
     lines = [_line("! ", "$text-warning", safe_text(one)) for one in (plan.warnings if plan else ())]
+    if steps:
+        lines.append(Content.styled(f"  → F3 takes {steps} steps (inferred from the seed's 120 for each)", "$muted"))
     for one in grouped(to_accept(outcome)):
         lines += _finding("$text-warning", one)
     return Content("\n").join([*lines, Content("")]) if lines else None

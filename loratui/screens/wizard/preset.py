@@ -9,6 +9,7 @@ from textual.content import Content
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.step import Step
 from loratui.settings.answers import counted_images
 from loratui.settings.checks import effective, shown
@@ -16,6 +17,7 @@ from loratui.settings.draft import Draft
 from loratui.settings.own_presets import found_presets
 from loratui.settings.presets import suits
 from loratui.settings.shipped_presets import Preset, load_presets, with_variant
+from loratui.settings.steps import planned_steps, suiting_steps
 from loratui.terminal.text import plural, safe_text
 from trainer.contract.settings.arithmetic import views_per_image
 from trainer.contract.settings.config import BY_KEY
@@ -104,7 +106,22 @@ Presets of your own stand first; p in the settings keeps one.
 
     def action_next(self) -> None:
         """Take the preset under the cursor; the person's own values stay."""
-        self.dismiss(self.draft.model_copy(update={"preset": self.chosen.name}))
+        taken = self.draft.model_copy(update={"preset": self.chosen.name})
+        steps = suiting_steps(taken)
+        if not steps or self.chosen.own or "train.steps" in taken.values:
+            self.dismiss(taken)
+            return
+        planned, batch, images = planned_steps(taken)
+        good = planned_steps(taken.with_settings({"train.steps": steps}))[0] * batch / images
+        words = (
+            f"{planned} steps show each of your {plural(images, 'picture')} {planned * batch / images:.0f} times; sets "
+            f"were good from 37 to 148. {steps} steps would be {good:.0f} times (~ inferred from the seed's 120)."
+        )
+        question = Confirm(f"Train {steps} steps in place of {planned}?", words, f"{steps} steps", f"Keep {planned}")
+        self.app.push_screen(question, lambda yes: self._steps_answered(taken, steps, yes))
+
+    def _steps_answered(self, taken: Draft, steps: int, yes: bool | None) -> None:
+        self.dismiss(taken.with_settings({"train.steps": steps}) if yes else taken)
 
 
 def describe(one: Preset, summary: str, draft: Draft) -> Content:

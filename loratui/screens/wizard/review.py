@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from loratui.curation.groups import accept_keys, grouped
-from loratui.curation.lines import group_lines
+from loratui.curation.lines import question_lines
 from loratui.errors import Refusal
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.step import Watch
@@ -31,6 +31,7 @@ from loratui.screens.wizard.ways_out import WaysOut
 from loratui.settings.checks import answers_of, problems
 from loratui.settings.names import run_name
 from loratui.settings.problems import AnswersError
+from loratui.settings.steps import suiting_steps
 from loratui.terminal.text import plural, safe_text
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ The plan is the same as 'loratui plan' prints: the run as one line, where the
 pivot, the checkpoints and the samples fall; memory by part against what is
 there, disk, and time as far as past runs here tell. Runs correct it.
 
+F3 takes the number of steps that suits the pictures, where it is there.
 Where it does not fit, F4 shows the cheapest changes and makes them. Where it
 would not work here, F5 takes the small SDXL that ships with loratui, and F8
 another base model. F7 writes the answers for another machine, or another day.
@@ -181,11 +183,8 @@ the end does the same without a screen.
     def _show(self) -> None:
         self.refresh_bindings()
         trouble = trouble_words(self._reason, self._plan, self._outcome)
-        upper = [
-            part
-            for part in (first_words(self._plan), trouble, warning_words(self._plan, self._outcome))
-            if part is not None
-        ]
+        warned = warning_words(self._plan, self._outcome, suiting_steps(self.draft))
+        upper = [part for part in (first_words(self._plan), trouble, warned) if part is not None]
         words = self.query_one("#trouble-text", Static)
         words.display = bool(upper)
         words.update(Content("\n").join(upper))
@@ -252,10 +251,9 @@ the end does the same without a screen.
         if not found:
             self._start()
             return
-        groups = grouped(found)
-        shown = [line for one in groups for line in group_lines(one, 62)]
+        shown = question_lines(found)
         words = "\n".join(shown) + "\n\nWhat is accepted is noted in the answer file, so that a replay runs as well."
-        title = f"Train in spite of {plural(len(groups), 'finding')}?"
+        title = f"Train in spite of {plural(len(shown), 'finding')}?"
         careful = bool(self._outcome.blocking)
         self.app.push_screen(Confirm(title, words, "Accept and start", "Not yet", careful), self._accept)
 

@@ -16,6 +16,7 @@ from loratui.screens.shared.base_model import BaseModelScreen
 from loratui.screens.shared.editors import ask_unkept
 from loratui.screens.wizard.preset_saving import PresetSavingStep
 from loratui.settings.answers import counted_images, preset_values
+from loratui.settings.bases import with_base
 from loratui.settings.checks import NotAValue, parse, problems, recipe_of, shown
 from loratui.settings.draft import Draft
 from loratui.settings.other_trainers.imported import other_names
@@ -209,7 +210,11 @@ once; the plan needs them all in order. Lists are written with ; between.
 
     def _base_taken(self, value: str | None) -> None:
         if value is not None:
+            before = self.draft
             self._set(BY_KEY["model.base"], value)
+            side = with_base(before, value).get("train.resolution")
+            if side != self.draft.get("train.resolution"):  # its own size
+                self._set(BY_KEY["train.resolution"], side)
 
     @on(SettingList.ResetAsked)
     def _reset(self) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on, work
 from textual.binding import Binding, BindingType
 from textual.message import Message
+from textual.widgets import Input
 from textual.worker import get_current_worker
 
 from loratui.basemodels.facts import BaseModelNeed
@@ -16,8 +17,12 @@ from loratui.screens.shared.copy_box import copy
 from loratui.screens.shared.editors import Form
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.wizard.scan import ScanningStep
+from loratui.settings.bases import with_base
 from loratui.settings.checks import answers_of, effective
 from loratui.settings.demo import SMALL_SIZE
+from loratui.settings.draft import Draft
+from loratui.settings.steps import suiting_steps
+from loratui.settings.undo import Decision
 from loratui.terminal.text import shell_path, show_path
 from trainer.contract.entries import write_atomic
 
@@ -37,9 +42,11 @@ class WaysOut(ScanningStep):
     """Adds them to a step that shows a plan."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f3", "steps", "Fitting steps"),
         Binding("f5", "small", "Small SDXL"),
         Binding("f7", "write", "Write answers"),
         Binding("f8", "base", "Base model"),
+        Binding("u", "undo", "Undo"),
     ]
     _plan: Plan | None = None
 
@@ -85,6 +92,10 @@ class WaysOut(ScanningStep):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The keys are there where the plan says why."""
         plan = self._plan
+        if action == "steps":
+            return bool(suiting_steps(self.draft))
+        if action == "undo":
+            return bool(self.session.undo) and not isinstance(self.focused, Input)
         if action == "small":
             return plan is not None and bool(plan.first)
         if action == "base":
@@ -96,6 +107,23 @@ class WaysOut(ScanningStep):
         self.edit(self.draft.with_settings({"model.revision": None, "model.vae_revision": None, **SMALL_SIZE}))
         self.plan_anew()
 
+    def action_steps(self) -> None:
+        """The number of steps that suits the pictures."""
+        if steps := suiting_steps(self.draft):
+            self.do(f"{steps} steps.", self.draft.with_settings({"train.steps": steps}))
+
+    def do(self, words: str, draft: Draft) -> None:
+        """Take `draft` for the present one; `u` takes that back."""
+        self.session.undo.append(Decision.between(words, self.draft, draft))
+        self.edit(draft)
+        self.plan_anew()
+
+    def action_undo(self) -> None:
+        """Take the last decision back, on the pictures or here."""
+        if self.session.undo:
+            self.edit(self.session.undo.pop().taken_back(self.draft))
+            self.plan_anew()
+
     def action_base(self) -> None:
         """Another base model, or another place for it."""
         values = effective(self.draft)
@@ -104,8 +132,7 @@ class WaysOut(ScanningStep):
 
     def _base_taken(self, value: str | None) -> None:
         if value is not None:
-            self.edit(self.draft.with_settings({"model.base": value}))
-            self.plan_anew()
+            self.do("Another base model.", with_base(self.draft, value))
 
     def action_write(self) -> None:
         """Write the answer file, for another machine or another day."""

@@ -12,14 +12,15 @@ from trainer.contract.basemodel.names import is_hub_id
 from trainer.contract.basemodel.unet_names import unet_config, unknown_blocks
 from trainer.contract.basemodel.vae import NoVae, check_vae
 from trainer.contract.plan.class_folder import class_refusals
-from trainer.contract.settings.arithmetic import learning_rates, pivot_step, views_per_image
+from trainer.contract.plan.views import MOST, views_sentence
+from trainer.contract.settings.arithmetic import learning_rates, pivot_step
 from trainer.contract.settings.config import TrainConfig, vae_source
 from trainer.contract.settings.model import SDXL
 from trainer.contract.settings.optimizers import OPTIMIZERS
 from trainer.contract.settings.prompts import class_refusal
 from trainer.contract.settings.sample_prompts import unknown_options
 
-OVERFIT_VIEWS = 200  # the post's Y2K table: 148 views per image were good, 222 overfit
+OVERFIT_VIEWS = MOST
 OVERFIT_SEEN = 220  # views per image at which that table's style sets were "evidently overfit" (1500 * 4 / 27)
 OVERFIT_KINDS = ("style", "character-style")  # what that table, and the Huggy set it is compared with, taught
 RANK_SMOOTH = 64  # the post: rank 64 looks "air-brushed"
@@ -163,16 +164,8 @@ def _size(config: TrainConfig) -> list[str]:
 
 def _length(config: TrainConfig, images: int) -> list[str]:
     train = config.train
-    if not images:
-        return []
-    views = views_per_image(train.steps, train.batch * train.accumulation, images)
-    if views > OVERFIT_VIEWS:
-        good = max(1, round(train.steps * 120 / views))
-        return [
-            f"each picture is seen {views:.0f} times: the post's sets overfit above {OVERFIT_VIEWS}; "
-            f"about {good} steps would be 120 views"
-        ]
-    return []
+    said = views_sentence(train.steps, train.batch * train.accumulation, images, config.kind)
+    return [said] if said else []
 
 
 def _tokens(config: TrainConfig) -> list[str]:

@@ -1,0 +1,46 @@
+"""Where a copy is cut so that it shows one person: around the largest face, without the others. Boxes as fractions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from loratui.curation.report import Box, PictureReport
+
+LARGE = 4.0  # times the face's height: head and shoulders, chest, some ground
+LEAST = 1.4  # times its height: the whole head still
+
+
+def crops_of(pictures: Iterable[PictureReport]) -> dict[str, Box]:
+    """The crop of each picture with a face, by name."""
+    found = {one.name: crop_box(one.width, one.height, one.boxes) for one in pictures if one.boxes}
+    return {name: box for name, box in found.items() if box is not None}
+
+
+def crop_box(width: int, height: int, faces: tuple[Box, ...]) -> Box | None:
+    """The largest square around the first face that none of the others reaches into; None where they overlap.
+
+    At most four times the face's height: it fills a quarter of the copy at least.
+    """
+    x, y, w, h = _in_pixels(faces[0], width, height)
+    others = [_in_pixels(one, width, height) for one in faces[1:]]
+    side = min(width, height, LARGE * h)
+    least = min(LEAST * max(w, h), width, height)
+    while side >= least:
+        left = min(max(0.0, x + w / 2 - side / 2), width - side)
+        top = min(max(0.0, y + h / 2 - side / 2.4), height - side)  # more room below the face than above it
+        if not any(_meets((left, top, side, side), one) for one in others):
+            return (left / width, top / height, side / width, side / height)
+        side *= 0.95
+    return None
+
+
+def _in_pixels(box: Box, width: int, height: int) -> Box:
+    return (box[0] * width, box[1] * height, box[2] * width, box[3] * height)
+
+
+def _meets(one: Box, other: Box) -> bool:
+    across = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
+    down = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
+    return across > 0 and down > 0

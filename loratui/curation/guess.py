@@ -1,0 +1,72 @@
+"""What a folder seems to teach and by which word: from its name as kohya's trainers read it, faces and captions."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from loratui.curation.checks.caption_words import STOP
+from loratui.curation.report import Report
+from loratui.terminal.text import safe_text
+
+KOHYA = re.compile(r"(?P<repeats>\d{1,3})_(?P<word>[^\s_]+)(?:[\s_]+(?P<of>.+))?")  # "10_ohwx woman"
+PEOPLE = frozenset(["woman", "man", "girl", "boy", "person", "lady", "guy", "male", "female", "face"])
+FACES = 0.6  # of the pictures show exactly one face
+SAME, ENOUGH = 0.8, 3  # of the captions begin with one word; so many captions before that says anything
+RARE = frozenset({"sks"})  # single tokens that are used as triggers all the same
+
+
+@dataclass(frozen=True)
+class SubjectGuess:
+    """Settings by dotted key that the pictures speak for, and why, a sentence each; empty where nothing speaks."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    why: tuple[str, ...] = ()
+
+
+def guess_subject(report: Report, base: str) -> SubjectGuess:
+    """What the report and the folder's name say; `base` is the model whose words are none to be triggers."""
+    values, why = named_so(report.folder.name)
+    opened = [one for one in report.pictures if one.faces is not None]
+    faces = sum(one.faces == 1 for one in opened)
+    if "kind" not in values and opened and faces >= FACES * len(opened):
+        values["kind"] = "face"
+        why.append(f"{faces} of {len(opened)} pictures show one face: a face?")
+    word = _first_word([one.caption for one in report.pictures if one.caption], base)
+    if word and "dataset.trigger" not in values:
+        values["dataset.trigger"] = word
+        why.append(f"the captions begin with '{safe_text(word, 30)}': the trigger?")
+    return SubjectGuess(values, tuple(why))
+
+
+def named_so(folder: str) -> tuple[dict[str, Any], list[str]]:
+    """What a folder's name says to kohya's trainers: repeats, trigger and class word; nothing in another name."""
+    found = KOHYA.fullmatch(folder)
+    if found is None or int(found["repeats"]) < 1:
+        return {}, []
+    repeats, word, of = int(found["repeats"]), found["word"], (found["of"] or "").strip()
+    values: dict[str, Any] = {"dataset.repeats": repeats, "dataset.trigger": word}
+    said = f"the folder is called '{safe_text(folder, 40)}': repeats {repeats}, trigger {safe_text(word, 30)}"
+    if of:
+        values["dataset.class_word"] = of
+        said += f", class word {safe_text(of, 30)}"
+    if PEOPLE & set(of.lower().split()):
+        values["kind"] = "face"
+    elif "style" in of.lower().split():
+        values["kind"] = "style"
+    return values, [said]
+
+
+def _first_word(captions: list[str], base: str) -> str:
+    """The rare word that most captions begin with, or nothing."""
+    from loratui.curation.checks.tokens import known_word
+
+    firsts = Counter(words[0].strip(",.;:!?\"'") for one in captions if (words := one.split()))
+    if len(captions) < ENOUGH or not firsts:
+        return ""
+    word, count = firsts.most_common(1)[0]
+    if count < SAME * len(captions) or not word or word.lower() in STOP:
+        return ""
+    return word if word.lower() in RARE or not known_word(base, word) else ""

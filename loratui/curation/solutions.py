@@ -1,0 +1,96 @@
+"""What solves each finding by a key of the pictures' step, and where nothing can, the sentence why. By code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Something that the pictures' step does for a finding; `words` is how it is offered."""
+
+    name: str
+    words: str
+
+
+SOLUTIONS = {
+    one.name: one
+    for one in (
+        Solution("resolution", "train at a resolution that these pictures have"),
+        Solution("best", "keep the best so many, each with its reason"),
+        Solution("crop", "copies cropped around the largest face"),
+        Solution("copies", "copies with that put right"),
+        Solution("trigger", "put the trigger into these captions"),
+        Solution("caption", "have a model write the captions now"),
+        Solution("edit", "edit the caption"),
+        Solution("steps", "take the number of steps that suits the pictures"),
+        Solution("background", "choose the colour under transparent parts"),
+        Solution("column", "choose the column that holds the captions"),
+        Solution("leave-out", "leave these pictures out"),
+        Solution("accept", "accept it: train all the same"),
+    )
+}
+
+OUT = ("leave-out", "accept")
+SOLVED_BY: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("empty-file", "unreadable", "truncated", "too-large", "stalling", "picture-outside"), OUT[:1]),
+    **dict.fromkeys(("upscaled", "blurred", "damaged", "noisy", "coarse-jpeg", "barred", "thin", "no-face"), OUT),
+    **dict.fromkeys(("too-dark", "too-bright", "low-contrast", "duplicate", "near-duplicate"), OUT),
+    **dict.fromkeys(
+        ("soft", "unsure-face", "bystander", "other-person", "same-shot", "not-looked-at", "palette"), OUT[:1]
+    ),
+    **dict.fromkeys(("wrong-ending", "sixteen-bit", "broken-profile", "cmyk"), ("copies",)),
+    **dict.fromkeys(("turned", "colour-profile", "caption-bom", "caption-filler"), ("copies",)),
+    **dict.fromkeys(("animated", "not-upright"), ("copies", *OUT)),
+    **dict.fromkeys(("caption-control", "caption-not-utf8", "caption-syntax"), ("copies", "edit", "accept")),
+    **dict.fromkeys(("caption-unreadable", "caption-outside"), ("edit", *OUT)),
+    **dict.fromkeys(("caption-long", "caption-several"), ("edit", "accept")),
+    **dict.fromkeys(("face-cut", "several-faces", "far-away"), ("crop", *OUT)),
+    **dict.fromkeys(("no-caption", "caption-empty", "same-caption"), ("caption", "edit")),
+    **dict.fromkeys(("many-pictures", "same-look", "same-clothes", "same-ground"), ("best",)),
+    **dict.fromkeys(("many-views", "few-views"), ("steps",)),
+    **dict.fromkeys(("metadata-without-picture", "metadata-bad-row", "metadata-unreadable"), ("accept",)),
+    **dict.fromkeys(("captions-in-names", "other-formats", "other-trigger"), ("accept",)),
+    "captions-unread": ("column", "accept"),
+    "low-resolution": ("resolution", *OUT),
+    "transparent": ("background",),
+    "trigger-missing": ("trigger", "edit", "accept"),
+    "trigger-twice": ("edit",),
+}
+
+WHY_NONE = {
+    "no-pictures": "Every picture is left out: space takes one in again.",
+    "in-subfolder": "A run takes one folder: type the sub-folder in the line above.",
+    "companions": "They are left out; rename their folder, if they are pictures to learn from.",
+    "links": "No file is removed here: take the link away, then press r.",
+    "hidden-files": "No file is renamed here: take the dot from its name, then press r.",
+    "same-name": "No file is renamed here: give one of them another name, then press r.",
+    "no-full-body": "Only new photographs help: add one to three that show the whole body.",
+    "no-close-up": "Only new photographs help: add some in which the face fills half of the height.",
+    "several-persons": "Each picture of somebody else has a row of its own, where space leaves it out.",
+    "same-pose": "Only new photographs help: add some in which the head is turned otherwise.",
+    "same-light": "Only new photographs help: add some in another light.",
+    "caption-bare": "Only you know what changes between the pictures: e edits a caption.",
+    "trigger-late": "Only you know how the sentence goes on: e edits a caption.",
+    "caption-marks": "The flaw is in the picture: look at it, and leave it out by space.",
+    "caption-language": "Only you know what is meant: e edits a caption.",
+    "prompt-words": "Only you know whether that is to be learned: e edits a caption.",
+    "lookalike": "An offer: whoever looks alike is named in captions by e, or not at all.",
+    "one-shooting": "Only new photographs help: add some of other days and places.",
+    "few-pictures": "Only new pictures help: add some that show it in other places and light.",
+    "trigger-common": "The word is chosen at the next step: F2, then another trigger.",
+    "class-word-missing": "The word is chosen at the next step; e edits a single caption.",
+    "constant-words": "Only you know whether that is meant; e edits a single caption.",
+    "captions-found": "Nothing is wrong: this says where the captions were read.",
+    "metadata-outside": "No file is changed here: take the row out of the metadata, then press r.",
+}
+
+
+def solutions_of(code: str) -> tuple[Solution, ...]:
+    """What solves a finding, the best first; nothing where `WHY_NONE` says why."""
+    return tuple(SOLUTIONS[name] for name in SOLVED_BY.get(code, ()))
+
+
+def solution_words(code: str) -> str:
+    """How a finding is solved, for a table: what the key `s` offers there, or why it offers nothing."""
+    return "; ".join(one.words for one in solutions_of(code)) or WHY_NONE.get(code, "")

@@ -1,0 +1,159 @@
+"""The key that solves a finding: what there is against it, chosen from a list, taken back by `u`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+
+from loratui.curation.groups import FindingGroup, grouped
+from loratui.curation.solutions import WHY_NONE, Solution, solutions_of
+from loratui.screens.shared.dialogs import Chooser
+from loratui.screens.shared.editors import LineEditor
+from loratui.screens.wizard.best_pictures import BestPictures
+from loratui.screens.wizard.captioning import CaptioningJob
+from loratui.screens.wizard.copies import FixedCopies
+from loratui.settings.bases import native_side
+from loratui.settings.checks import answers_of, effective
+from loratui.settings.steps import suiting_steps
+from loratui.terminal.text import plural, safe_text
+
+if TYPE_CHECKING:
+    from loratui.curation.report import PictureReport, Report
+
+Offer = tuple[str, Callable[[], None]]  # what is offered, and what does it
+COLOURS = (("#ffffff", "white"), ("#808080", "grey"), ("#000000", "black"))
+LEAST_SIDE, STEP = 256, 64  # px: below, SDXL has nothing to learn from; resolutions are multiples of the second
+
+
+class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
+    """Adds the key to a step that shows findings."""
+
+    def action_solve(self) -> None:
+        """Offer what solves the finding under the cursor, or say why nothing here can."""
+        for row in self.rows_here():
+            if row is None:
+                self.say("Each finding below has a row of its own: s there says what solves it.", "warn")
+                return
+            groups = (row,) if isinstance(row, FindingGroup) else grouped(row.findings)
+            offers = [offer for group in groups for offer in self._offers(group)]
+            if not offers:
+                why = [WHY_NONE[one.code] for one in groups if one.code in WHY_NONE]
+                self.say(why[0] if why else "There is nothing to solve here.", "warn")
+                return
+            self._ask_which(row.words if isinstance(row, FindingGroup) else safe_text(row.name), offers)
+
+    def _ask_which(self, title: str, offers: list[Offer]) -> None:
+        lines = [(str(place), Content(safe_text(words))) for place, (words, _) in enumerate(offers)]
+
+        def take(answer: str | None) -> None:
+            if answer is not None:
+                offers[int(answer)][1]()
+
+        self.app.push_screen(Chooser(safe_text(title, 60), lines, "0"), take)
+
+    def _offers(self, group: FindingGroup) -> list[Offer]:
+        return [offer for one in solutions_of(group.code) for offer in self._offers_of(one, group)]
+
+    def _offers_of(self, one: Solution, group: FindingGroup) -> list[Offer]:
+        """What a solution comes to for these findings; nothing where it does not hold for them."""
+        match one.name:
+            case "resolution":
+                return self._resolutions(group)
+            case "steps":
+                steps = suiting_steps(self.draft)
+                return (
+                    [(f"train {steps} steps (inferred: about 120 views)", lambda: self._steps(steps))] if steps else []
+                )
+            case "leave-out":
+                names = tuple(picture.name for picture in self._pictures_of(group))
+                words = f"leave out {plural(len(names), 'picture')}"
+                return [(words, lambda: self.leave_out(names))] if names else []
+            case "accept":
+                return [(one.words, lambda: self._accept([group], group.code))] if group.acceptable else []
+            case "edit":
+                pictures = self._pictures_of(group)
+                if len(pictures) > 1:
+                    return [(f"{one.words}: Enter shows them, e edits each", lambda: self._show_only(group.code))]
+                return [(one.words, lambda: self.edit_caption(pictures[0]))] if pictures else []
+        deeds: dict[str, Callable[[], None]] = {
+            "best": lambda: self._with_report(self.propose_best),
+            "crop": lambda: self._with_report(lambda report: self.ask_for_copies(report, crop=set(group.files))),
+            "copies": lambda: self._with_report(self.ask_for_copies),
+            "trigger": lambda: self._put_trigger(group),
+            "caption": lambda: self._with_report(self.ask_for_captions),
+            "background": self._ask_background,
+            "column": lambda: self._ask_column(_columns(group)),
+        }
+        return [(one.words, deeds[one.name])]
+
+    def _show_only(self, filter: str | None) -> None:
+        """Show the rows of one kind."""
+
+    def _ask_column(self, columns: tuple[str, ...]) -> None:
+        """Ask for the caption column and look again."""
+        words = "Which column of the table, or ending of the files, holds the captions? 'inside': in the pictures."
+
+        def take(column: str | None) -> None:
+            if column and column.strip():
+                change = {"dataset.caption_column": column.strip()}
+                self.do(f"Captions are read from '{safe_text(column, 30)}'.", self.draft.with_settings(change))
+
+        self.app.push_screen(LineEditor("Caption column", safe_text(columns[0] if columns else "", 60), words), take)
+
+    def _with_report(self, deed: Callable[[Report], None]) -> None:
+        if self._report is not None:
+            deed(self._report)
+
+    def _pictures_of(self, group: FindingGroup) -> list[PictureReport]:
+        skipped = set(self.draft.skipped)
+        found = () if self._report is None else self._report.pictures
+        return [one for one in found if one.name in group.files and one.name not in skipped]
+
+    def _resolutions(self, group: FindingGroup) -> list[Offer]:
+        """The side that all of the pictures have, that most have, and that of the base model."""
+        now = int(effective(self.draft)["train.resolution"])
+        shorts = sorted(min(one.width, one.height) // STEP * STEP for one in self._pictures_of(group))
+        if not shorts:
+            return []
+        sides = {shorts[0]: "all of them have it", shorts[len(shorts) // 4]: "three of four have it"}
+        if (native := native_side(answers_of(self.draft))) not in (0, now):
+            sides[native] = "the base model was made for it"
+        fitting = [(side, why) for side, why in sides.items() if LEAST_SIDE <= side < now or side == native]
+        return [(f"train at {side} px: {why}", lambda side=side: self._resolution(side)) for side, why in fitting]  # type: ignore[misc]
+
+    def _resolution(self, side: int) -> None:
+        self.do(f"Trained at {side} px.", self.draft.with_settings({"train.resolution": side}))
+
+    def _steps(self, steps: int) -> None:
+        self.do(f"{steps} steps.", self.draft.with_settings({"train.steps": steps}))
+
+    def _put_trigger(self, group: FindingGroup) -> None:
+        from loratui.curation.copies.captions import with_trigger
+
+        trigger = str(effective(self.draft)["dataset.trigger"])
+        captions = dict(self.draft.captions)
+        for one in self._pictures_of(group):
+            text, done = with_trigger(captions.get(one.name, one.caption or ""), trigger)
+            if done:
+                captions[one.name] = " ".join(text.split())
+        changed = len(captions) - len(self.draft.captions)
+        said = f"'{safe_text(trigger, 20)}' put into {plural(changed, 'caption')}; F2 asks before it writes them."
+        self.do(said, self.draft.model_copy(update={"captions": captions}))
+
+    def _ask_background(self) -> None:
+        lines = [(colour, Content(f"{word}  {colour}")) for colour, word in COLOURS]
+        now = str(effective(self.draft)["dataset.background"])
+
+        def take(colour: str | None) -> None:
+            if colour is not None:
+                self.do(f"Laid on {colour}.", self.draft.with_settings({"dataset.background": colour}))
+
+        self.app.push_screen(Chooser("Under transparent parts", lines, now), take)
+
+
+def _columns(group: FindingGroup) -> tuple[str, ...]:
+    """The columns or endings that the finding names; inside the pictures where it names none."""
+    values = [value for one in group.findings if isinstance(one.value, list | tuple) for value in one.value]
+    return tuple(str(one) for one in values) or ("inside",)

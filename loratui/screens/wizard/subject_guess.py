@@ -1,0 +1,62 @@
+"""Before the pictures are judged: what they seem to teach is asked, so that a face is no bystander."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from loratui.screens.shared.questions import Confirm
+from loratui.screens.wizard.concept import KINDS
+from loratui.screens.wizard.decisions import PictureDecisions
+from loratui.settings.checks import effective, problems
+from loratui.terminal.text import safe_text
+
+if TYPE_CHECKING:
+    from loratui.curation.report import Report
+
+WORDS = {  # how a guessed setting is called in the question
+    "kind": "kind",
+    "dataset.trigger": "trigger",
+    "dataset.class_word": "class word",
+    "dataset.repeats": "repeats",
+}
+
+
+class SubjectGuessing(PictureDecisions):
+    """Adds the question to a step that shows pictures; it is asked once a folder, and only where something speaks."""
+
+    def asks_about(self, report: Report, then: Callable[[], None]) -> bool:
+        """Ask what the pictures of a folder teach, if they say so and the person has not; False if there is no need.
+
+        `then` follows the answer, unless that has them looked at again.
+        """
+        from loratui.curation.guess import guess_subject
+
+        if report.folder in self.session.asked:
+            return False
+        self.session.asked.add(report.folder)
+        guess = guess_subject(report, str(effective(self.draft)["model.base"]))
+        values = {key: value for key, value in guess.values.items() if key not in self.draft.values}
+        new = {key: value for key, value in values.items() if effective(self.draft)[key] != value}
+        prompt = {"dataset.instance_prompt": str(values["dataset.trigger"])} if "dataset.trigger" in values else {}
+        if not new or problems(self.draft, {**values, **prompt}):
+            return False
+        lines = [f"{WORDS[key]:<12} {safe_text(_said(key, value), 40)}" for key, value in values.items()]
+        why = [safe_text(one) for one in guess.why]
+        body = "\n".join([*why, "", *lines, "", "The next step has all of it to change."])
+        question = Confirm("Is it this that they teach?", body, "Yes", "No, I choose at the next step")
+        self.app.push_screen(question, lambda yes: self._answered(values, yes, then))
+        return True
+
+    def _answered(self, values: dict[str, Any], yes: bool | None, then: Callable[[], None]) -> None:
+        before = self.scan_settings()
+        if yes:
+            shown = ", ".join(f"{WORDS[key]} {safe_text(_said(key, value), 30)}" for key, value in values.items())
+            self.do(f"Taken: {shown}.", self.draft.with_settings(values))
+        if self.scan_settings() == before:
+            then()
+
+
+def _said(key: str, value: object) -> str:
+    titles = {kind: title for kind, title, _ in KINDS}
+    return titles.get(str(value), str(value)) if key == "kind" else str(value)

@@ -1,0 +1,24 @@
+"""How many steps a draft comes to with its number of pictures, and how many would suit them."""
+
+from __future__ import annotations
+
+from loratui.settings.answers import counted_images
+from loratui.settings.checks import effective, recipe_of
+from loratui.settings.draft import Draft
+from trainer.contract.plan.views import fitting_steps
+
+
+def planned_steps(draft: Draft) -> tuple[int, int, int]:
+    """Steps, pictures in each, and pictures that are trained on."""
+    values, recipe = effective(draft), recipe_of(draft)
+    images = counted_images(draft.images, values) if draft.images else 0
+    steps = int(values["train.steps"])
+    if recipe.steps_per_image and images and "train.steps" not in draft.values:
+        steps = recipe.steps_per_image * images
+    return steps, int(values["train.batch"]) * int(values["train.accumulation"]), images
+
+
+def suiting_steps(draft: Draft) -> int:
+    """The steps that would suit the pictures (inferred: about 120 views of each); 0 where the planned ones do."""
+    kind = str(draft.values.get("kind", recipe_of(draft).kind))
+    return fitting_steps(*planned_steps(draft), kind)

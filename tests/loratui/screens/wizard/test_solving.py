@@ -1,0 +1,144 @@
+"""The key that solves a finding: each of its deeds, and its way back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from textual.pilot import Pilot
+from textual.widgets import OptionList
+
+from loratui.app import LoratuiApp
+from loratui.settings.draft import Draft
+from tests.loratui.commands.captioners import save_blip
+from tests.loratui.screens.conftest import SIZES, at, draw_photo, on_row, opened, screen_text, until
+
+pytestmark = pytest.mark.slow
+
+Wizard = Callable[..., LoratuiApp]
+
+
+@pytest.fixture
+def draft(photos: Path) -> Draft:
+    return Draft(step=1, values={"dataset.path": "photos"})
+
+
+async def solve(pilot: Pilot[Any], screen: Any, row: str, offer: str) -> None:
+    """Take what begins with `offer` for the finding of `row`."""
+    await on_row(pilot, screen, row)
+    await pilot.press("s")
+    chooser = await at(pilot, "Chooser")
+    words = [shown.plain for _, shown in chooser._lines]
+    chooser.query_one(OptionList).highlighted = next(n for n, one in enumerate(words) if one.startswith(offer))
+    await pilot.press("enter")
+    await until(pilot, lambda: pilot.app.screen is not chooser)
+
+
+async def test_small_pictures_are_trained_at_their_own_size(wizard: Wizard, draft: Draft) -> None:
+    for number in (1, 2):
+        draw_photo(Path(f"photos/dog_{number}.png"), number, (700 + number, 700))
+    app = wizard(draft)
+    async with app.run_test() as pilot:
+        screen = await opened(pilot)
+        await on_row(pilot, screen, "low-resolution")
+        assert "2 pictures are smaller than 1024 px (700)" in screen_text(app)
+        await pilot.press("s", "enter")  # the first is the best
+        await until(pilot, lambda: "low-resolution" not in [one.code for one in screen._report.all_findings])
+        assert app.draft.values["train.resolution"] == 640
+        await until(pilot, lambda: "Trained at 640 px. u takes it back." in screen_text(app))
+        await pilot.press("u")
+        await until(pilot, lambda: "low-resolution" in [one.code for one in screen._report.all_findings])
+        assert "train.resolution" not in app.draft.values
+
+
+async def test_the_trigger_is_put_into_captions_that_lack_it(wizard: Wizard, draft: Draft) -> None:
+    Path("photos/dog_1.txt").write_text("a dog")
+    Path("photos/dog_2.txt").write_text("a tok cat")
+    app = wizard(draft)
+    async with app.run_test() as pilot:
+        screen = await opened(pilot)
+        await solve(pilot, screen, "trigger-missing", "put the trigger")
+        assert app.draft.captions == {"dog_1.png": "TOK, a dog", "dog_2.png": "a TOK cat"}
+        await pilot.press("u")
+        assert app.draft.captions == {} and Path("photos/dog_1.txt").read_text() == "a dog"
+        await solve(pilot, screen, "trigger-missing", "accept it")
+        assert app.draft.accepted == ("trigger-missing",)
+
+
+async def test_one_of_two_is_left_out_and_the_ground_is_chosen(wizard: Wizard, draft: Draft) -> None:
+    Path("photos/copy.png").write_bytes(Path("photos/dog_0.png").read_bytes())
+    Image.new("RGBA", (1200, 1200), (9, 80, 0, 90)).save("photos/dog_1.png")
+    app = wizard(draft)
+    async with app.run_test() as pilot:
+        screen = await opened(pilot)
+        await solve(pilot, screen, "duplicate", "leave out 1 picture")
+        assert len(app.draft.skipped) == 1
+        await solve(pilot, screen, "transparent", "choose the colour")
+        await at(pilot, "Chooser")
+        await pilot.press("down", "down", "enter")
+        screen = await at(pilot, "PicturesScreen")
+        assert app.draft.values["dataset.background"] == "#000000"
+        await until(pilot, lambda: screen.session.scan.settings.background == "#000000")
+        await pilot.press("u", "u")
+        await until(pilot, lambda: app.draft.values == draft.values)
+
+
+async def test_what_nothing_here_solves_says_why(wizard: Wizard, draft: Draft) -> None:
+    Path("photos/.hidden.png").write_bytes(Path("photos/dog_0.png").read_bytes())
+    app = wizard(draft)
+    async with app.run_test() as pilot:
+        screen = await opened(pilot)
+        await on_row(pilot, screen, "hidden-files")
+        await pilot.press("s")
+        await until(pilot, lambda: "No file is renamed here" in screen_text(app))
+        await on_row(pilot, screen, "dog_1.png")
+        await pilot.press("s")
+        await until(pilot, lambda: "nothing to solve here" in screen_text(app))
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_model_writes_the_captions_that_are_missing_and_they_are_edits(
+    wizard: Wizard, draft: Draft, size: tuple[int, int], own_place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_blip(own_place / "blip")
+    app = wizard(draft)
+    async with app.run_test(size=size) as pilot:
+        screen = await opened(pilot)
+        await solve(pilot, screen, "no-caption", "have a model")
+        question = await at(pilot, "Question")
+        assert "downloaded first, about 1 GB" in screen_text(app)  # none of it without a yes
+        await pilot.press("n")
+        await at(pilot, "PicturesScreen")
+        assert question._escape == "" and app.draft.captions == {}
+        screen.start_captioning(str(own_place / "blip"))
+        await until(pilot, lambda: bool(app.draft.captions), 90)
+        (words,) = app.draft.captions.values()
+        assert words.startswith("TOK") and list(app.draft.captions) == ["dog_4.png"]
+        assert not Path("photos/dog_4.txt").exists()
+        await pilot.press("u")
+        assert app.draft.captions == {}
+
+
+async def test_a_preset_proposes_the_steps_that_suit_and_the_review_has_the_key(wizard: Wizard, chosen: Draft) -> None:
+    app = wizard(chosen.with_settings({"kind": "style"}))
+    async with app.run_test() as pilot:
+        await at(pilot, "WelcomeScreen")
+        await pilot.press("enter")
+        screen = await at(pilot, "PresetScreen")
+        assert screen.chosen.name == "style"
+        await pilot.press("enter")
+        await at(pilot, "Confirm")
+        assert "Train 150 steps in place of 1000?" in screen_text(app) and "~ inferred" in screen_text(app)
+        await pilot.press("n")
+        await at(pilot, "SettingsScreen")
+        await pilot.press("f2")
+        screen = await at(pilot, "ReviewScreen")
+        await until(pilot, lambda: screen._plan is not None and not screen._asking)
+        await until(pilot, lambda: "F3 takes 150 steps" in screen_text(app))
+        await pilot.press("f3")
+        await until(pilot, lambda: screen._resolved.config.train.steps == 150)
+        await pilot.press("u")
+        await until(pilot, lambda: screen._resolved.config.train.steps == 1000)

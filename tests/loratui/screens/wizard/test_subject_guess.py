@@ -1,0 +1,82 @@
+"""What the pictures teach is asked before they are judged; what a later choice finds anew is said, and led back to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from textual.widgets import Input
+
+from loratui.app import LoratuiApp
+from loratui.settings.draft import Draft
+from tests.loratui.screens.conftest import SIZES, at, opened, screen_text, until
+
+pytestmark = pytest.mark.slow
+
+Wizard = Callable[..., LoratuiApp]
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_folder_of_kohya_is_asked_about_once(wizard: Wizard, photos: Path, size: tuple[int, int]) -> None:
+    photos.rename("5_ohwx dog")
+    for one in Path("5_ohwx dog").glob("*.txt"):
+        one.write_text("ohwx dog, outside")
+    app = wizard()
+    async with app.run_test(size=size) as pilot:
+        await at(pilot, "WelcomeScreen")
+        await pilot.press("enter")
+        screen = await at(pilot, "PicturesScreen")
+        screen.query_one("#folder", Input).value = "5_ohwx dog"
+        await pilot.press("enter")
+        await at(pilot, "Confirm")
+        assert "repeats 5, trigger ohwx, class word dog" in " ".join(screen_text(app).replace("│", "").split())
+        assert screen._report is None  # nothing is judged yet
+        await pilot.press("enter")
+        await at(pilot, "PicturesScreen")
+        await until(pilot, lambda: screen._report is not None)
+        values = app.draft.values
+        assert (values["dataset.repeats"], values["dataset.trigger"], values["dataset.class_word"]) == (
+            5,
+            "ohwx",
+            "dog",
+        )
+        assert "trigger-missing" not in [one.code for one in screen._report.all_findings]
+        await pilot.press("u")
+        await until(pilot, lambda: "trigger-missing" in [one.code for one in screen._report.all_findings])
+        assert "dataset.trigger" not in app.draft.values and type(app.screen).__name__ == "PicturesScreen"
+
+
+async def test_a_no_judges_as_before(wizard: Wizard, photos: Path) -> None:
+    photos.rename("5_ohwx dog")
+    app = wizard(Draft(step=1, values={"dataset.path": "5_ohwx dog"}))
+    async with app.run_test() as pilot:
+        await at(pilot, "WelcomeScreen")
+        await pilot.press("enter")
+        await at(pilot, "Confirm")
+        await pilot.press("n")
+        screen = await at(pilot, "PicturesScreen")
+        await until(pilot, lambda: screen._report is not None)
+        assert list(app.draft.values) == ["dataset.path"]
+
+
+async def test_another_trigger_says_what_is_new_and_leads_back(wizard: Wizard, photos: Path) -> None:
+    app = wizard(Draft(step=1, values={"dataset.path": "photos"}))
+    async with app.run_test() as pilot:
+        await opened(pilot)
+        await pilot.press("f2")
+        screen = await at(pilot, "ConceptScreen")
+        screen.query_one("#trigger", Input).value = "ohwx"
+        await pilot.press("f2")
+        await at(pilot, "Confirm")
+        assert "New with that: 1 finding" in screen_text(app)
+        assert "4 pictures have a caption without the trigger" in screen_text(app)
+        await pilot.press("enter")
+        screen = await at(pilot, "PicturesScreen")
+        await until(pilot, lambda: screen._report is not None)
+        assert app.draft.values["dataset.trigger"] == "ohwx"
+        assert "trigger-missing" in [one.code for one in screen._report.all_findings]
+        await pilot.press("f2")
+        await at(pilot, "ConceptScreen")
+        await pilot.press("f2")  # said once
+        await at(pilot, "PresetScreen")

@@ -1,0 +1,53 @@
+"""Steps that suit the number of pictures; a base model's own size; a decision taken back leaves the later ones."""
+
+from __future__ import annotations
+
+import pytest
+
+from loratui.settings.bases import with_base
+from loratui.settings.draft import Draft
+from loratui.settings.steps import planned_steps, suiting_steps
+from loratui.settings.undo import Decision
+from trainer.contract.plan.views import fitting_steps
+
+
+@pytest.mark.parametrize(
+    ("preset", "images", "planned", "suiting"),
+    [
+        ("style", 27, 1000, 0),  # as the seed's set: 148 views
+        ("style", 5, 1000, 150),  # 800 views
+        ("style", 300, 1000, 9000),  # 13 views
+        ("face", 8, 960, 0),
+        ("face/75x", 8, 600, 0),
+        ("b-lora", 1, 1000, 0),  # its source says so
+    ],
+)
+def test_a_preset_whose_steps_do_not_suit_the_pictures_is_told(
+    preset: str, images: int, planned: int, suiting: int
+) -> None:
+    draft = Draft(preset=preset, images=images)
+    assert planned_steps(draft)[0] == planned and suiting_steps(draft) == suiting
+    if suiting:
+        assert suiting_steps(draft.with_settings({"train.steps": suiting})) == 0
+
+
+def test_nothing_is_proposed_where_nothing_is_known() -> None:
+    assert fitting_steps(1000, 4, 0, "style") == 0 and fitting_steps(0, 4, 5, "style") == 0
+
+
+def test_a_base_model_brings_its_size_unless_another_was_chosen() -> None:
+    draft = Draft(preset="object")
+    small = with_base(draft, "sdxl-small")
+    assert small.values == {"model.base": "sdxl-small", "train.resolution": 64}
+    assert with_base(small, "stabilityai/stable-diffusion-xl-base-1.0").values["train.resolution"] == 1024
+    own = draft.with_settings({"train.resolution": 768})
+    assert with_base(own, "sdxl-small").values["train.resolution"] == 768
+
+
+def test_what_was_chosen_since_stays() -> None:
+    before = Draft(values={"dataset.skip": ("a.png",)}, captions={"b.png": "x"})
+    after = before.with_settings({"dataset.skip": None, "train.resolution": 512}).model_copy(update={"captions": {}})
+    later = after.model_copy(update={"preset": "face", "step": 4}).with_settings({"train.rank": 8})
+    back = Decision.between("words", before, after).taken_back(later)
+    assert back.values == {"dataset.skip": ("a.png",), "train.rank": 8}
+    assert (back.captions, back.preset, back.step) == ({"b.png": "x"}, "face", 4)
