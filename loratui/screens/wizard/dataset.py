@@ -44,8 +44,8 @@ class PicturesScreen(SolvingStep, SubjectGuessing, PictureFolder):
     TITLE_OF = "Pictures"
     PURPOSE = "Which pictures shall it learn from? Next: what they show."
     HELP = """
-Type the folder of your pictures and press Enter; → completes the path,
-↓ lists the folders used last.
+Type the folder of your pictures and press Enter; Tab completes the path,
+↓ lists the folders used last and those with pictures nearby.
 A data set will do as well: a folder of parquet, arrow or webdataset files,
 or owner/name on the hub. Every picture is looked at; none is ever changed.
 
@@ -130,6 +130,8 @@ A model writes captions by s on "no caption"; x ends it.
         self.say(safe_text(event.reason), "bad")
         self._show_table()
         self.query_one("#folder", Input).focus()
+        if self.ask_below():
+            return
         if event.columns:
             self._ask_column(event.columns)
 

@@ -1,74 +1,133 @@
-"""The folders used last, offered where pictures are asked for: by the completion and as a list on the down key."""
+"""The folders used last and those nearby, offered where pictures are asked for, chosen by the down key."""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import ClassVar
 
 from textual import on, work
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from loratui.screens.shared.dialogs import Chooser
 from loratui.screens.wizard.scan import Scanned, ScanningStep
 from loratui.settings.recents import recent_sources, remember
-from loratui.terminal.text import show_path
-from loratui.widgets.paths import FolderSuggester
+from loratui.terminal.text import safe_text, show_path
+from loratui.widgets.paths import FolderSuggester, complete
 
-HINT = "↓ lists the folders used last."
+HINT = "↓ lists the folders used last, and those with pictures nearby."
+WIDEST = 40  # cells of a path in the list, before its count
 
 
-class RecentsFound(Message):
-    """The folders that are still there, the newest first."""
+class FoldersFound(Message):
+    """What can be taken: `dataset.path` with words beside it, those used last first."""
 
-    def __init__(self, sources: tuple[str, ...]) -> None:
+    def __init__(self, lines: tuple[tuple[str, str], ...], recent: tuple[str, ...]) -> None:
         super().__init__()
-        self.sources = sources
+        self.lines, self.recent = lines, recent
 
 
 class RecentFolders(ScanningStep):
     """A step with an Input called #folder; what was scanned is remembered."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("down", "recent", "Used last", key_display="↓")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down", "recent", "Folders", key_display="↓"),
+        Binding("tab", "complete", "Complete", show=False, priority=True),
+    ]
 
-    _recent: tuple[str, ...] = ()
+    _folders: tuple[tuple[str, str], ...] = ()
 
     def on_mount(self) -> None:
         """Look for them in a thread: a folder may lie on a disk that answers slowly."""
-        self._find_recent()
+        self._find_folders()
 
     @work(thread=True, exclusive=True, group="recent")
-    def _find_recent(self) -> None:
-        self.post_message(RecentsFound(recent_sources()))
+    def _find_folders(self) -> None:
+        from loratui.curation.nearby import folders_nearby
 
-    @on(RecentsFound)
-    def _recent_found(self, event: RecentsFound) -> None:
-        self._recent = event.sources
+        recent = recent_sources()
+        lines = [(one, "used last") for one in recent]
+        known = {os.path.realpath(Path(one).expanduser()) for one in recent}
+        lines += [
+            (show_path(one.path), one.words) for one in folders_nearby() if os.path.realpath(one.path) not in known
+        ]
+        self.post_message(FoldersFound(tuple(lines), recent))
+
+    @on(FoldersFound)
+    def _folders_found(self, event: FoldersFound) -> None:
+        self._folders = event.lines
         line = self.query_one("#folder", Input)
-        line.suggester = FolderSuggester(event.sources)
-        if event.sources and not line.value:
+        line.suggester = FolderSuggester(event.recent)
+        if event.lines and not line.value:
             self.say(HINT)
+            self.query_one("#finding-text", Static).update(self._nearby_words())
         self.refresh_bindings()
+
+    def _nearby_words(self) -> Content:
+        """The list to look at before anything was typed."""
+        return Content("\n").join([Content.styled("folders with pictures", "bold"), *map(_line, self._folders)])
 
     @on(Scanned)
     def _remember(self) -> None:
         remember(str(self.draft.get("dataset.path")))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """The list is for the line in which a folder is typed."""
+        """List and completion are for the line in which a folder is typed."""
+        at_line = self.focused is not None and self.focused.id == "folder"
         if action == "recent":
-            return bool(self._recent) and self.focused is not None and self.focused.id == "folder"
+            return bool(self._folders) and at_line
+        if action == "complete":
+            return at_line
         return super().check_action(action, parameters)
 
     def action_recent(self) -> None:
-        """Take one of the folders used last."""
-        lines = [(one, Content(show_path(one))) for one in self._recent]
+        """Take one of the folders."""
+        lines = [(one, _line((one, words))) for one, words in self._folders]
         at = self.query_one("#folder", Input).value.strip()
-        self.app.push_screen(Chooser("Pictures used last", lines, at), self._take_recent)
+        self.app.push_screen(Chooser("Pictures", lines, at), self.take_folder)
 
-    def _take_recent(self, source: str | None) -> None:
+    def action_complete(self) -> None:
+        """Complete the path as a shell does; what is whole goes on to the list."""
+        line = self.query_one("#folder", Input)
+        typed = line.value
+        found = complete(typed)
+        if found is None and typed and not typed.endswith("/") and Path(typed).expanduser().is_dir():
+            found = f"{typed}/" if complete(f"{typed}/") else None
+        if found is None:
+            self.focus_next()
+            return
+        line.value = found
+        line.cursor_position = len(found)
+
+    def ask_below(self) -> bool:
+        """Open what lies below the typed folder, where pictures are there and none in itself; False if there are none."""
+        from loratui.curation.nearby import folders_below
+
+        folder = self.draft.folder
+        found = folders_below(folder) if folder.is_dir() else ()
+        if not found:
+            return False
+        typed = str(self.draft.get("dataset.path")).rstrip("/")
+        lines = [(f"{typed}/{one.path.relative_to(folder).as_posix()}", one.words) for one in found]
+        if len(lines) == 1:
+            self.take_folder(lines[0][0])
+            return True
+        self.say("The pictures lie in folders below; a run takes one of them.", "warn")
+        shown = [(one, _line((one, words))) for one, words in lines]
+        self.app.push_screen(Chooser(f"Below {safe_text(typed, 50)}", shown, ""), self.take_folder)
+        return True
+
+    def take_folder(self, source: str | None) -> None:
+        """Put it into the line as if it had been typed and entered."""
         if source is not None:
             line = self.query_one("#folder", Input)
             line.value = source
             line.post_message(Input.Submitted(line, source))
+
+
+def _line(one: tuple[str, str]) -> Content:
+    path = safe_text(show_path(one[0]), WIDEST)
+    return Content.assemble(f"{path:<{WIDEST}}  ", (one[1], "$muted"))

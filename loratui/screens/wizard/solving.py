@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.content import Content
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 Offer = tuple[str, Callable[[], None]]  # what is offered, and what does it
 COLOURS = (("#ffffff", "white"), ("#808080", "grey"), ("#000000", "black"))
-LEAST_SIDE, STEP = 256, 64  # px: below, SDXL has nothing to learn from; resolutions are multiples of the second
+STEP, SMALLER = 64, 768  # px: resolutions are multiples of the first; SDXL draws well from the second on
 
 
 class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
@@ -112,16 +113,19 @@ class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
         return [one for one in found if one.name in group.files and one.name not in skipped]
 
     def _resolutions(self, group: FindingGroup) -> list[Offer]:
-        """The side that all of the pictures have, that most have, and that of the base model."""
-        now = int(effective(self.draft)["train.resolution"])
+        """Sides that the pictures have, and that of the base model; first what three of four of them have."""
+        now, native = int(effective(self.draft)["train.resolution"]), native_side(answers_of(self.draft))
         shorts = sorted(min(one.width, one.height) // STEP * STEP for one in self._pictures_of(group))
         if not shorts:
             return []
-        sides = {shorts[0]: "all of them have it", shorts[len(shorts) // 4]: "three of four have it"}
-        if (native := native_side(answers_of(self.draft))) not in (0, now):
-            sides[native] = "the base model was made for it"
-        fitting = [(side, why) for side, why in sides.items() if LEAST_SIDE <= side < now or side == native]
-        return [(f"train at {side} px: {why}", lambda side=side: self._resolution(side)) for side, why in fitting]  # type: ignore[misc]
+        least = max(STEP, native // 2)  # below half of its own side a base model has little to learn from
+        sides = {side for side in (shorts[0], shorts[len(shorts) // 4], SMALLER) if least <= side < now}
+        have = {side: sum(one >= side for one in shorts) for side in sides}
+        order = sorted(sides, key=lambda side: (4 * have[side] < 3 * len(shorts), -side))
+        offers = [(side, f"{have[side]} of {plural(len(shorts), 'picture')} have it") for side in order if have[side]]
+        if native not in (0, now):
+            offers.append((native, "the base model was made for it"))
+        return [(f"train at {side} px: {why}", partial(self._resolution, side)) for side, why in offers]
 
     def _resolution(self, side: int) -> None:
         self.do(f"Trained at {side} px.", self.draft.with_settings({"train.resolution": side}))

@@ -51,7 +51,7 @@ class SubjectGuessing(PictureDecisions):
     def _answered(self, values: dict[str, Any], yes: bool | None, then: Callable[[], None]) -> None:
         before = self.scan_settings()
         if yes:
-            shown = ", ".join(f"{WORDS[key]} {safe_text(_said(key, value), 30)}" for key, value in values.items())
+            shown = ", ".join(safe_text(_said(key, value), 30) for key, value in values.items())
             self.do(f"Taken: {shown}.", self.draft.with_settings(values))
         if self.scan_settings() == before:
             then()

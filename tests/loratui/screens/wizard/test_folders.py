@@ -1,0 +1,82 @@
+"""The line in which pictures are asked for: what is nearby is shown, Tab completes, a folder of folders is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input, OptionList
+
+from loratui.app import LoratuiApp
+from tests.loratui.screens.conftest import SIZES, at, screen_text, until
+
+pytestmark = pytest.mark.slow
+
+Wizard = Callable[..., LoratuiApp]
+
+
+async def at_line(pilot: Pilot[Any]) -> Any:
+    """The pictures' step with an empty line, and the folders found."""
+    await at(pilot, "WelcomeScreen")
+    await pilot.press("enter")
+    screen = await at(pilot, "PicturesScreen")
+    await until(pilot, lambda: bool(screen._folders))
+    return screen
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_folders_nearby_are_seen_with_their_counts_and_taken(
+    wizard: Wizard, photos: Path, size: tuple[int, int]
+) -> None:
+    app = wizard()
+    async with app.run_test(size=size) as pilot:
+        screen = await at_line(pilot)
+        assert "~/photos" in screen_text(app) and "5 pictures" in screen_text(app)
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: screen._report is not None)
+        assert app.draft.values["dataset.path"] == "~/photos"
+
+
+async def test_tab_completes_and_then_goes_on(wizard: Wizard, photos: Path) -> None:
+    Path("pho/inner").mkdir(parents=True)
+    app = wizard()
+    async with app.run_test() as pilot:
+        screen = await at_line(pilot)
+        line = screen.query_one("#folder", Input)
+        await pilot.press(*"phot", "tab")
+        assert line.value == "photos" and line.has_focus
+        await pilot.press("tab")
+        assert not line.has_focus
+        line.focus()
+        line.value = "~/pho"
+        await pilot.press("tab", "tab")  # a whole name, then what lies in it, as in a shell
+        assert line.value == "~/pho/inner"
+
+
+async def test_a_folder_of_folders_is_opened(wizard: Wizard, photos: Path) -> None:
+    Path("kohya").mkdir()
+    photos.rename("kohya/10_ohwx dog")
+    app = wizard()
+    async with app.run_test() as pilot:
+        screen = await at_line(pilot)
+        screen.query_one("#folder", Input).value = "kohya"
+        await pilot.press("enter")  # the only one with pictures is taken
+        await at(pilot, "Confirm")
+        assert "'10_ohwx dog'" in screen_text(app)
+        await pilot.press("y")
+        await until(pilot, lambda: screen._report is not None)
+        assert app.draft.values["dataset.path"] == "kohya/10_ohwx dog"
+        Path("kohya/more").mkdir()
+        Path("kohya/more/a.png").write_bytes(Path("kohya/10_ohwx dog/dog_0.png").read_bytes())
+        line = screen.query_one("#folder", Input)
+        line.focus()
+        line.value = "kohya"
+        await pilot.press("enter")
+        chooser = await at(pilot, "Chooser")
+        assert "1 picture" in screen_text(app) and "5 pictures" in screen_text(app)
+        chooser.query_one(OptionList).highlighted = 1
+        await pilot.press("enter")
+        await until(pilot, lambda: screen._report is not None and screen._report.folder.name == "more")
