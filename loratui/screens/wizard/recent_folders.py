@@ -103,7 +103,7 @@ class RecentFolders(ScanningStep):
         line.cursor_position = len(found)
 
     def ask_below(self) -> bool:
-        """Open what lies below the typed folder, where pictures are there and none in itself; False if there are none."""
+        """Open what lies below the typed folder, if pictures are there and none in itself; False if there are none."""
         from loratui.curation.nearby import folders_below
 
         folder = self.draft.folder
