@@ -8,6 +8,7 @@ from typing import Any
 
 from loratui.curation.codes import CODES
 from loratui.curation.report import SEVERITIES, Finding, Severity
+from loratui.settings.problems import meant
 from loratui.terminal.text import plural, safe_text
 
 # one glyph for each, on every screen and in every list; the names are those of the JSON
@@ -149,8 +150,6 @@ def accept_keys(findings: Iterable[Finding]) -> tuple[str, ...]:
 
 def unknown_codes(accepted: Iterable[str]) -> list[str]:
     """What of dataset.accept names no finding, as a sentence each with what was probably meant."""
-    from loratui.settings.problems import meant
-
     wrong = [one for one in accepted if one.partition(":")[0] not in CODES]
     return [
         f"dataset.accept: '{safe_text(one, 60)}' is no finding"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from textual import on, work
 from textual.message import Message
 from textual.worker import get_current_worker
 
+from loratui.screens.shared.dialogs import Reader
 from loratui.screens.shared.questions import Answer, Question
 from loratui.screens.wizard.captions import WizardCaptions
 from loratui.screens.wizard.decisions import PictureDecisions
@@ -128,7 +130,8 @@ class CaptioningJob(WizardCaptions, PictureDecisions):
             said = f"{plural(len(made), 'caption')} by a model, which guesses: read them; F2 writes them."
             self.do(said, self.draft.model_copy(update={"captions": {**self.draft.captions, **made}}))
         if event.trouble:
-            self.say(safe_text(event.trouble), "bad")
+            self.say("No captions by the model." if not made else "Not every picture has a caption now.", "bad")
+            self.app.push_screen(Reader("Captions by a model", safe_text(event.trouble)))
         elif not made:
             self.say("No caption was written.", "warn")
 
@@ -140,9 +143,9 @@ class CaptioningJob(WizardCaptions, PictureDecisions):
             self.run_worker(job.cancel, thread=True, group="captions-end")
 
     def on_unmount(self) -> None:
-        """Leaving ends the job."""
+        """Leaving ends the job, which may take it a moment: nobody waits for that here."""
         if self._job is not None:
-            self._job.cancel()
+            Thread(target=self._job.cancel, daemon=True).start()
 
 
 def is_here(hub: str) -> bool:

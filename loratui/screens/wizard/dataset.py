@@ -240,6 +240,8 @@ A model writes captions by s on "no caption"; x ends it.
         """Edit the caption under the cursor."""
         if self.picture is not None:
             self.edit_caption(self.picture)
+        else:
+            self.say("This row is about several pictures: Enter shows them, e there edits one.", "warn")
 
     def captions_changed(self) -> None:
         """A caption was edited: the table shows it."""

@@ -44,6 +44,7 @@ class PictureDecisions(ScanningStep):
     def do(self, words: str, draft: Draft) -> None:
         """Take `draft` for the present one; `u` takes that back. `words` say what was done."""
         if draft == self.draft:
+            self.say("That changes nothing.", "warn")
             return
         self.session.undo.append(Decision.between(words, self.draft, draft))
         self._take_draft(draft)

@@ -14,6 +14,7 @@ from textual.widgets import OptionList
 from loratui.app import LoratuiApp
 from loratui.settings.draft import Draft
 from tests.loratui.commands.captioners import save_blip
+from tests.loratui.curation.conftest import PHOTOS, needs_photos
 from tests.loratui.screens.conftest import SIZES, at, draw_photo, on_row, opened, screen_text, until
 
 pytestmark = pytest.mark.slow
@@ -120,6 +121,47 @@ async def test_a_model_writes_the_captions_that_are_missing_and_they_are_edits(
         assert not Path("photos/dog_4.txt").exists()
         await pilot.press("u")
         assert app.draft.captions == {}
+
+
+async def test_a_model_that_cannot_be_had_says_why_and_e_on_a_kind_says_how(wizard: Wizard, draft: Draft) -> None:
+    app = wizard(draft)
+    async with app.run_test() as pilot:
+        screen = await opened(pilot)
+        screen.start_captioning("./nowhere")
+        await at(pilot, "Reader")
+        assert "there is no such folder" in screen_text(app)
+        await pilot.press("escape")
+        await at(pilot, "PicturesScreen")
+        assert app.draft.captions == {}
+        await on_row(pilot, screen, "no-caption")
+        await pilot.press("e")
+        await until(pilot, lambda: "Enter shows them" in screen_text(app))
+
+
+@needs_photos
+async def test_copies_show_one_person_and_are_taken_back(wizard: Wizard, own_place: Path) -> None:
+    Path("people").mkdir()
+    with Image.open(PHOTOS / "whitehouse" / "obama.jpg") as one:
+        face = one.convert("RGB").resize((480, 600))
+    made = Image.new("RGB", (960, 600), "#557799")
+    for place in ((0, 0), (480, 0)):
+        made.paste(face, place)
+    made.save("people/two.png")
+    values = {"dataset.path": "people", "kind": "face", "train.resolution": 256}
+    app = wizard(Draft(step=1, values=values))
+    async with app.run_test() as pilot:
+        screen = await opened(pilot)
+        await solve(pilot, screen, "several-faces", "copies cropped")
+        form = await at(pilot, "Form")
+        assert form.starts[0] == "people-cropped" and "1 picture cropped to a square" in screen_text(app)
+        await pilot.press("enter", "enter")
+        await at(pilot, "Confirm")
+        await pilot.press("enter")
+        await until(pilot, lambda: screen._report.folder.name == "people-cropped")
+        assert "several-faces" not in [found.code for found in screen._report.all_findings]
+        await pilot.press("u")
+        await until(pilot, lambda: screen._report.folder.name == "people")
+        assert app.draft.values == values
 
 
 async def test_a_preset_proposes_the_steps_that_suit_and_the_review_has_the_key(wizard: Wizard, chosen: Draft) -> None:
