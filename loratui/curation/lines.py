@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from loratui.curation.groups import GLYPHS, FindingGroup, accept_keys, grouped
 from loratui.curation.report import Finding, Outcome, Report, outcome
+from loratui.curation.solutions import SOLVED_BY, solution_words
 from loratui.terminal.text import plural, safe_text, show_path
 
 WIDTH = 80  # cells of a line that is wrapped, where nobody says how wide the terminal is
@@ -18,6 +19,8 @@ def report_lines(report: Report, width: int = WIDTH, names: bool = False) -> lis
     lines = [verdict_line(report), head_line(report), ""]
     for one in groups:
         lines += group_lines(one, width, names) if names else [safe_text(group_lines(one, 1000)[0], width)]
+        if names and one.code in SOLVED_BY:
+            lines += _wrapped(f"→ key s in the wizard: {solution_words(one.code)}", width, "    ")
     more = [part for line in (*report.summary, *not_checked_lines(report)) for part in _wrapped(line, width)]
     return [*lines, *([""] if groups else []), *more]
 
