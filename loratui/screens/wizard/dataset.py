@@ -77,7 +77,7 @@ A model writes captions by s on "no caption"; x ends it.
         Binding("A", "accept_shown", "Accept all", show=False),
         Binding("u", "undo", "Undo"),
         Binding("e", "caption", "Edit"),
-        Binding("f", "filter", "Filter"),
+        Binding("f", "filter", "Filter", show=False),
         Binding("c", "fix", "Fix", show=False),
         Binding("b", "best", "Best", show=False),
         Binding("x", "end_captioning", "End", show=False),
