@@ -165,7 +165,11 @@ It follows the trigger until you edit it; empty it to make it follow again.
             return
         body = "\n".join([*new, "", "Back at the pictures each has a key that solves it."])
         question = Confirm(f"New with that: {plural(len(new), 'finding')}", body, "Back to the pictures", "Go on")
-        self.app.push_screen(question, lambda back: self.dismiss(None if back else self.draft))
+
+        def answered(back: bool | None) -> None:
+            self.dismiss(None if back else self.draft)
+
+        self.app.push_screen(question, answered)
 
 
 def _said(draft: Draft, field: str) -> str:
