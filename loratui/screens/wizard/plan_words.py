@@ -40,7 +40,7 @@ def warning_words(plan: Plan | None, outcome: Outcome | None, steps: int = 0) ->
     """What to know before the start; `steps`: how many would suit the pictures."""
     lines = [_line("! ", "$text-warning", safe_text(one)) for one in (plan.warnings if plan else ())]
     if steps:
-        lines.append(Content.styled(f"  → F3 takes {steps} steps (inferred from the seed's 120 for each)", "$muted"))
+        lines.append(Content.styled(f"  → F3 takes {steps} steps (inferred from the post's 120 for each)", "$muted"))
     for one in grouped(to_accept(outcome)):
         lines += _finding("$text-warning", one)
     return Content("\n").join([*lines, Content("")]) if lines else None

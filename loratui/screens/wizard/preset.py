@@ -115,7 +115,7 @@ Presets of your own stand first; p in the settings keeps one.
         good = planned_steps(taken.with_settings({"train.steps": steps}))[0] * batch / images
         words = (
             f"{planned} steps show each of your {plural(images, 'picture')} {planned * batch / images:.0f} times; sets "
-            f"were good from 37 to 148. {steps} steps would be {good:.0f} times (~ inferred from the seed's 120)."
+            f"were good from 37 to 148. {steps} steps would be {good:.0f} times (~ inferred from the post's 120)."
         )
         question = Confirm(f"Train {steps} steps in place of {planned}?", words, f"{steps} steps", f"Keep {planned}")
         self.app.push_screen(question, lambda yes: self._steps_answered(taken, steps, yes))

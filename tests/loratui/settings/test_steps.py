@@ -14,7 +14,7 @@ from trainer.contract.plan.views import fitting_steps
 @pytest.mark.parametrize(
     ("preset", "images", "planned", "suiting"),
     [
-        ("style", 27, 1000, 0),  # as the seed's set: 148 views
+        ("style", 27, 1000, 0),  # as the post's set: 148 views
         ("style", 5, 1000, 150),  # 800 views
         ("style", 300, 1000, 9000),  # 13 views
         ("face", 8, 960, 0),

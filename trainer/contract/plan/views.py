@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from trainer.contract.settings.arithmetic import views_per_image
 
-MOST, LEAST = 200, 20  # the seed's Y2K table: 37 to 148 good, 222 overfit
-GOOD = 120  # the seed: 'good results are achieved with a 120x multiplier'
+MOST, LEAST = 200, 20  # the post's Y2K table: 37 to 148 good, 222 overfit
+GOOD = 120  # the post: 'good results are achieved with a 120x multiplier'
 WHOLE_RUN = "one-picture"  # a kind whose source gives steps for the single picture: B-LoRA's 1000
 
 
 def fitting_steps(steps: int, batch: int, images: int, kind: str) -> int:
     """How many steps would come to about 120 views of each picture; 0 where `steps` suit the pictures.
 
-    Inferred: the seed counts so for faces, and its table of style sets lies around it.
+    Inferred: the post counts so for faces, and its table of style sets lies around it.
     """
     if not images or not steps or kind == WHOLE_RUN or LEAST <= views_per_image(steps, batch, images) <= MOST:
         return 0
@@ -26,6 +26,6 @@ def views_sentence(steps: int, batch: int, images: int, kind: str) -> str:
     if not fitting:
         return ""
     views = views_per_image(steps, batch, images)
-    why = f"the seed's sets overfit above {MOST}" if views > MOST else "that is hardly enough to learn it"
+    why = f"the post's sets overfit above {MOST}" if views > MOST else "that is hardly enough to learn it"
     good = views_per_image(fitting, batch, images)
     return f"each picture is seen {views:.0f} times: {why}; about {fitting} steps would be {good:.0f} views"
