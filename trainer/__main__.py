@@ -205,12 +205,14 @@ def _kernels(config: TrainConfig) -> AbstractContextManager[None]:
 def _prepare_torch(config: TrainConfig) -> World:
     import torch
 
+    from trainer.ground.determinism import do_not_fill
     from trainer.ground.world import join_world
 
     torch.set_num_threads(config.train.cpu_threads)
     torch.set_flush_denormal(True)  # numbers near zero are a hundred times slower on a CPU
     gpu = torch.cuda.is_available() and config.train.device != "cpu"
     torch.use_deterministic_algorithms(not gpu)
+    do_not_fill()
     return join_world(gpu)
 
 

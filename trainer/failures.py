@@ -12,7 +12,7 @@ from trainer.data.listing import DataError
 Explained = tuple[str, str, list[str]]
 
 _MEMORY = [
-    "turn gradient checkpointing on: train.gradient_checkpointing = true",
+    "turn gradient checkpointing on: train.gradient_checkpointing = 'blocks'",
     "halve train.batch and double train.accumulation: the same training in less memory",
     "lower train.resolution or train.rank",
 ]

@@ -28,7 +28,8 @@ from trainer.ground.whereabouts import FolderGone
 from trainer.ground.world import World
 from trainer.inputs import read_inputs
 from trainer.model.download import bring
-from trainer.model.parts import Parts, checkpoint_activations, fix_pooling, load_parts, pick_device
+from trainer.model.fused.unet import checkpoint
+from trainer.model.parts import Parts, fix_pooling, load_parts, pick_device
 from trainer.model.prompts import PromptCache, warn_of_long
 from trainer.resumption import check_run
 from trainer.samples.class_pictures import class_pictures
@@ -92,12 +93,11 @@ class Run:
         self.held = read.held
         self.measured = measured_views(self.held or self.plan.items, config)
         self.identity = run_identity(config, read.items, classes, self.parts.digests)
+        self.latents = self._cached_latents()  # before the unet comes to the device: encoding wants the room
         self.trainee = make_trainee(self.parts, config)
         self._phase("load", 2, 3)
         self.shown = PromptList(run, log, config)
-        # the words first: encoders that nothing trains are gone before the VAE needs the room
         self.prompts = self._cached_prompts()
-        self.latents = self._cached_latents()
         self.sampler = Sampler(run, log, config, self.parts, self.trainee, self.prompts, self.shown)
         self.stepper = Stepper(self.parts, self.trainee, self.plan, self.latents, self.prompts, config, world)
         self.gauge = CheckpointMeasure(self.parts, self.trainee, self.latents, self.prompts, config, self.measured)
@@ -105,8 +105,7 @@ class Run:
         self.done = self._resume(found.snapshot)
         self.steps = StepLog(self.stepper, log, config, len(self.plan.items), self.done)
         self._measured_at = self.done  # a checkpoint that was resumed from was measured before it was saved
-        if config.train.gradient_checkpointing:
-            checkpoint_activations(self.parts)
+        checkpoint(self.parts, self.trainee.fused, config.train.gradient_checkpointing)
         self._phase("load", 3, 3)
 
     # -- before the first step ------------------------------------------------------------------------------------
@@ -250,8 +249,7 @@ class Run:
 
     def _after_pivot(self) -> None:
         """Every caption is a constant now: encode each once, then let both encoders go."""
-        for encoder in self._encoders():
-            encoder.eval()
+        self.parts.encode_only()
         self.prompts.add([self.trainee.vocabulary.write(one) for one in self._all_prompts()])
         self.trainee.release_text()
         self.parts.release_encoders()

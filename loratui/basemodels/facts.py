@@ -27,7 +27,7 @@ from trainer.contract.basemodel.inspect import NotSDXL, inspect_base, small_mode
 from trainer.contract.basemodel.loss import Loss
 from trainer.contract.basemodel.names import is_hub_id, one_file
 from trainer.contract.documents.files import read_json
-from trainer.contract.plan.estimate import SDXL_PARAMETERS
+from trainer.contract.plan.model_shape import SDXL_PARAMETERS
 from trainer.contract.settings.config import SMALL, vae_source
 from trainer.contract.settings.model import SDXL, Model
 

@@ -6,14 +6,17 @@ import importlib.util
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from loratui.planning.hardware import Machine
-from loratui.planning.memory_steps import MEMORY_STEPS, MemoryStep, Settings, changed
+from loratui.planning.memory_steps import MEMORY_STEPS, MemoryStep, changed
+from loratui.planning.smaller import Settings
 from loratui.terminal.text import safe_text
 from loratui.terminal.units import in_bytes
-from trainer.contract.plan.estimate import Device, corrected, estimate
+from trainer.contract.plan.estimate import corrected, estimate
+from trainer.contract.plan.memory import Device
 from trainer.contract.settings.config import TrainConfig, flat
+from trainer.contract.settings.training import Checkpointing
 
 SHOWN = 3  # processes that are named
 NARROW = 0.05  # of the need: less to spare than an estimate is off by
@@ -30,6 +33,11 @@ class MemoryChange:
     cost: str
     source: str
 
+    @property
+    def gain(self) -> str:
+        """What it saves, in words: what is smaller than something else counts only once that needs less too."""
+        return f"saves {in_bytes(self.saves)}" if self.saves else "counts once the rest is changed"
+
 
 @dataclass(frozen=True)
 class Proposal:
@@ -43,6 +51,15 @@ class Proposal:
     def settings(self) -> Settings:
         """All changes as one, by dotted key."""
         return {key: value for one in self.changes for key, value in one.settings.items()}
+
+
+@dataclass(frozen=True)
+class Growth:
+    """Settings that need more memory than was asked for, and save time. `saved`: the part of a step's arithmetic."""
+
+    settings: Settings
+    saved: float
+    total: int  # the need with them, in bytes
 
 
 @dataclass(frozen=True)
@@ -106,6 +123,25 @@ def propose(
     reached = max(available, need(now))  # where even all is not enough, all that counts
     kept = _needed(config, taken, lambda one: need(one) <= reached)
     return _told(config, kept, need, available)
+
+
+def grown(
+    config: TrainConfig, images: int, available: int, device: Device = "cuda", factor: float = 1.0
+) -> Growth | None:
+    """What need not be made again in the memory that is there, with some to spare; None where all of it must.
+
+    The training is the same; only its steps are shorter. `factor` corrects the rough parts of the estimate.
+    """
+    before = estimate(config, images, device)
+    for what in get_args(Checkpointing):
+        if what == config.train.gradient_checkpointing:
+            return None
+        settings = {"train.gradient_checkpointing": what}
+        need = corrected(estimate(changed(config, settings), images, device), factor)
+        saved = 1 - need.step_flop / before.step_flop
+        if saved and need.memory_total * (1 + NARROW) <= available:
+            return Growth(settings, saved, need.memory_total)
+    return None
 
 
 def set_words(settings: Mapping[str, Any]) -> str:

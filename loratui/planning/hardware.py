@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from loratui.terminal.units import GIB, MIB
-from trainer.contract.plan.estimate import Device
+from trainer.contract.plan.memory import Device
 
 Asked = Literal["auto", "cuda", "cpu"]  # as train.device says it
 

@@ -48,7 +48,7 @@ def fitting_lines(proposal: Proposal) -> list[str]:
         return [NOTHING_HELPS]
     lines = ["To make it fit, the cheapest in result first:" if proposal.fits else ALL_IS_NOT_ENOUGH]
     for one in proposal.changes:
-        lines += [f"  {one.words}  saves {in_bytes(one.saves)}", f"      {one.cost} ({one.source})"]
+        lines += [f"  {one.words}  {one.gain}", f"      {one.cost} ({one.source})"]
     return [*lines, f"  about {in_bytes(proposal.total)} are then needed:", f"  {set_words(proposal.settings)}"]
 
 

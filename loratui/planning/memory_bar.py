@@ -17,11 +17,12 @@ LETTERS = {
     "LoRA and new tokens": "L",
     "gradients": "G",
     "optimizer": "O",
+    "working copy": "w",
+    "checkpoint": "c",
     "activations": "A",
     "optimizer's step": "o",
     "encoding": "e",
     "samples": "S",
-    "loading": "l",
 }
 NARROWEST = 24
 

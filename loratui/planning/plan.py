@@ -10,7 +10,7 @@ from typing import Any
 from loratui.basemodels.words import base_trouble
 from loratui.curation.groups import grouped, unknown_codes
 from loratui.curation.report import Outcome, Report
-from loratui.planning.fitting import Proposal, Verdict, propose, verdict
+from loratui.planning.fitting import Growth, Proposal, Verdict, grown, propose, verdict
 from loratui.planning.hardware import Machine
 from loratui.planning.past_runs import PastRuns, place
 from loratui.planning.sections import (
@@ -34,6 +34,8 @@ from trainer.contract.run.exports import dora_readers
 from trainer.contract.settings.arithmetic import learning_rates, schedule, trained_images
 from trainer.contract.settings.config import BY_KEY, TrainConfig, flat, vae_source
 from trainer.contract.settings.prompts import class_prompt
+
+SLOW_HALF = "train.precision is fp16, in which a processor takes hundreds of times as long; set it to bf16 or fp32"
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def make_plan(
     if need is not None:
         errors += disk_errors(need, runs)
         judged = _judged(need, machine)
-        sections.append(memory_section(need, known, judged))
+        sections.append(memory_section(need, known, judged, _growth(config, images, known, judged)))
     if images:
         sections.append(time_section(config, need, times, known))
     if need is not None:
@@ -96,6 +98,8 @@ def make_plan(
             f"the run needs about {in_bytes(need.memory_total)} of {machine.memory}, {in_bytes(machine.free)} are "
             f"free: {judged.words}"
         )
+    if config.train.precision == "fp16" and machine is not None and machine.device == "cpu":
+        warnings.append(SLOW_HALF)
     return Plan(
         sections=(*sections, _pictures(config, report, outcome), _technique(resolved), *of_base),
         warnings=(*warnings, *advice(config, images), *_unknown_skips(outcome), *_left_out(report)),
@@ -127,6 +131,13 @@ def _judged(need: Estimate, machine: Machine | None) -> Verdict | None:
     if machine is None or not machine.total:
         return None
     return verdict(need.memory_total, machine, sum(one.bytes for one in need.memory if one.name == "samples"))
+
+
+def _growth(config: TrainConfig, images: int, known: MachineKnown, judged: Verdict | None) -> Growth | None:
+    """What the memory that is free is good for, where the run fits into it."""
+    if judged is None or not judged.fits or known.machine is None:
+        return None
+    return grown(config, images, known.machine.free, known.machine.device, known.correction.memory)
 
 
 def _proposal(config: TrainConfig, images: int, known: MachineKnown, judged: Verdict | None) -> Proposal | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loratui.planning.cards import step_time
-from loratui.planning.fitting import Verdict
+from loratui.planning.fitting import Growth, Verdict, set_words
 from loratui.planning.hardware import Machine
 from loratui.planning.memory_bar import memory_bar
 from loratui.planning.past_runs import NO_CORRECTION, NO_ERRORS, Correction, EstimateErrors
@@ -16,7 +16,8 @@ from loratui.planning.timeline import arithmetic_line, run_line
 from loratui.planning.without_gpu import full_size
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import in_bytes, in_gib, in_time
-from trainer.contract.plan.estimate import Estimate, MemoryPart
+from trainer.contract.plan.estimate import Estimate
+from trainer.contract.plan.memory import MemoryPart
 from trainer.contract.run.rundir import can_see
 from trainer.contract.settings.arithmetic import Schedule
 from trainer.contract.settings.config import TrainConfig
@@ -65,18 +66,27 @@ def steps_section(config: TrainConfig, times: Schedule) -> PlanSection:
     return PlanSection("Steps", rows, lambda width: [arithmetic_line(config, times), *run_line(times, width)])
 
 
-def memory_section(need: Estimate, known: MachineKnown, verdict: Verdict | None) -> PlanSection:
-    """The parts, what is there, and whether it fits."""
+def memory_section(
+    need: Estimate, known: MachineKnown, verdict: Verdict | None, growth: Growth | None = None
+) -> PlanSection:
+    """The parts, what is there, whether it fits, and what more memory there would be good for."""
     machine = known.machine
     rows = [_part(one) for one in need.memory]
     rows.append(PlanRow("at its fullest", f"about {in_bytes(need.memory_total)}", _corrected(known)))
     if need.memory_after != need.memory_total:
         rows.append(PlanRow("after the pivot", f"about {in_bytes(need.memory_after)}", "the text encoders are gone"))
+    if need.ram:
+        note = "a part of the base model on its way, or a checkpoint while it is written; torch itself comes on top"
+        rows.append(PlanRow("RAM beside it", f"about {in_bytes(need.ram)}", note))
     if verdict is not None and machine is not None:
         there = f"{in_bytes(machine.free)} free"
         of = f"of {in_bytes(machine.total)} ({in_gib(machine.total)}), {safe_text(machine.name, 60)}"
         rows.append(PlanRow(machine.memory, there, of))
         rows.append(PlanRow("verdict", verdict.words))
+    if growth is not None:
+        saved = f"{growth.saved:.0%}".replace("%", " %")
+        note = f"{set_words(growth.settings)}: {saved} less arithmetic in a step, the same numbers"
+        rows.append(PlanRow("room for more", f"about {in_bytes(growth.total)}", note))
     if errors := known.errors.memory:
         rows.append(PlanRow("past estimates", _spread(errors), f"memory, {plural(len(errors), 'run')} here"))
     title = "Memory" if need.exact else "Memory (for a full-size SDXL)"

@@ -65,7 +65,7 @@ def _package(name: str) -> Check:
 def _gpu() -> Iterator[Check]:
     names = gpus()
     if not names:
-        remedy = "the demo runs on the CPU; a full-size SDXL wants an NVIDIA GPU with 8 GB or more, and its driver"
+        remedy = f"the demo runs on the CPU; a full-size SDXL wants an NVIDIA GPU and its driver: {wanted_memory()}"
         yield Check("GPU", "none that nvidia-smi shows", False, remedy)
         return
     for number, name in enumerate(names):
@@ -74,6 +74,16 @@ def _gpu() -> Iterator[Check]:
     if "+cpu" in torch_built:
         remedy = "install the CUDA build: pip install --force-reinstall torch (without a CPU index or constraint)"
         yield Check("torch and GPU", f"torch {torch_built} cannot use it", False, remedy)
+
+
+def wanted_memory() -> str:
+    """The memory that a full-size SDXL takes, by the plan's own figures."""
+    from loratui.planning.fitting import propose
+    from trainer.contract.plan.estimate import estimate
+    from trainer.contract.settings.config import TrainConfig
+
+    usual, least = estimate(TrainConfig(), 1).memory_total, propose(TrainConfig(), 1, 0).total
+    return f"about {in_bytes(usual)} of memory as it is set, {in_bytes(least)} at the very least"
 
 
 def _disk(name: str, path: Path) -> Check:

@@ -11,12 +11,12 @@ from loratui.events.history import History
 from loratui.planning.memory_steps import (
     MEMORY_STEPS,
     MemoryStep,
-    Settings,
     changed,
     goes_on,
     shared_by,
     stays_the_same,
 )
+from loratui.planning.smaller import Settings
 from loratui.recovery.remedy import KINDS, BadEnd, Remedy, as_it_was, need, remedy
 from loratui.recovery.sound_checkpoints import sound_steps
 from loratui.runs.find import resumable_steps

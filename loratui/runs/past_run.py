@@ -17,7 +17,7 @@ from loratui.terminal.text import plural, safe_text, show_path
 from trainer.contract.documents.files import read_toml
 from trainer.contract.pictures.sources import written_folder
 from trainer.contract.run.rundir import RunDir, can_see
-from trainer.contract.settings.config import BY_KEY
+from trainer.contract.settings.config import BY_KEY, value_of_now
 
 AT_PICTURES, AT_PRESET, AT_SETTINGS = 1, 3, 4  # steps of the wizard
 
@@ -84,7 +84,7 @@ def config_values(run: RunDir) -> dict[str, Any]:
     for name, value in tables.items():
         entries = {f"{name}.{key}": one for key, one in value.items()} if isinstance(value, dict) else {name: value}
         found |= entries
-    return found
+    return {key: value_of_now(key, value) for key, value in found.items()}
 
 
 def _of_config(configured: Mapping[str, Any]) -> Answers:

@@ -19,7 +19,7 @@ from trainer.contract.documents.parsers import as_text, parse_toml
 from trainer.contract.documents.regular import read_bytes
 from trainer.contract.entries import write_atomic
 from trainer.contract.settings.arithmetic import trained_images
-from trainer.contract.settings.config import BY_KEY
+from trainer.contract.settings.config import BY_KEY, value_of_now
 from trainer.contract.settings.prompts import suggested_prompt, with_article
 from trainer.contract.settings.triggers import holds_word, split_triggers, word_pattern
 
@@ -111,7 +111,7 @@ def parse_set(text: str) -> tuple[str, Any]:
     if key not in BY_KEY:
         raise AnswersError([f"--set {safe_text(key, 80)}: {unknown_setting(key, full=True)}"])
     one = BY_KEY[key]
-    value = _literal(written, one.kind)
+    value = value_of_now(key, _literal(written, one.kind))
     if problem := wrong_value(one, value):
         raise AnswersError([f"--set {key}: {problem}"])
     return key, value
@@ -265,7 +265,7 @@ def _flat(raw: dict[str, Any], source: str, lines: Mapping[str, int]) -> tuple[d
         entries = {f"{top}.{name}": one for name, one in found.items()} if isinstance(found, dict) else {top: found}
         for key, value in entries.items():
             if key in BY_KEY:
-                values[key] = value
+                values[key] = value_of_now(key, value)
                 continue
             unknown += 1
             if unknown <= MOST_SAID:  # what was meant takes a while to find

@@ -14,7 +14,7 @@ SMALL_SIZE: dict[str, object] = {  # what makes a run of any kind one that a mac
     "model.vae": "auto",
     "train.resolution": 64,
     "train.precision": "fp32",
-    "train.gradient_checkpointing": False,
+    "train.gradient_checkpointing": "off",
 }
 FIRST = "mascot"  # taken unless another is asked for
 # a style is asked for in other words than a thing; the cross is in none of its pictures

@@ -18,7 +18,7 @@ from trainer.contract.documents.files import read_json
 from trainer.contract.entries import make_private, write_atomic
 from trainer.contract.run.lock import AlreadyRunning, RunLock, lock_holder
 from trainer.contract.run.rundir import can_see, home_folder
-from trainer.contract.settings.config import BY_KEY, stale_pins
+from trainer.contract.settings.config import BY_KEY, stale_pins, value_of_now
 
 FILE = "draft.json"  # of the time when there was one draft; taken over
 KEPT = 20  # drafts; with a new one the oldest goes
@@ -268,7 +268,7 @@ def _read(path: Path) -> LoadedDraft:
     if raw.value is None:
         raise ValueError(raw.reason)
     draft = Draft.model_validate(_current(raw.value))
-    values = {key: tuple(one) if isinstance(one, list) else one for key, one in draft.values.items()}
+    values = {key: tuple(one) if isinstance(one, list) else value_of_now(key, one) for key, one in draft.values.items()}
     usable = {key: one for key, one in values.items() if key in BY_KEY and not wrong_value(BY_KEY[key], one)}
     name = draft.preset if draft.preset and _is_preset(draft.preset) else ""
     lost = len(usable) < len(values) or name != draft.preset

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from loratui.errors import Refusal
 from loratui.terminal.text import safe_text
-from trainer.contract.settings.config import BY_KEY, TrainConfig, nested
+from trainer.contract.settings.config import BY_KEY, TrainConfig, nested, value_of_now
 from trainer.contract.settings.fields import Setting
 
 SECTIONS = tuple(dict.fromkeys(key.partition(".")[0] for key in BY_KEY if "." in key))
@@ -65,6 +65,7 @@ def validated(values: Mapping[str, Any], place: Callable[[str], str]) -> TrainCo
 
     Raises AnswersError with every problem at once.
     """
+    values = {key: value_of_now(key, value) for key, value in values.items()}
     messages = _declared_problems(values, place)
     bad = {key for key, _ in messages}
     good = {key: tuple(one) if isinstance(one, list) else one for key, one in values.items() if key not in bad}

@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from trainer.contract.settings.config import value_of_now
+
 FOLDER = Path(__file__).with_name("presets")
 COMMON = "_common"  # what all presets for the real SDXL share
 
@@ -99,7 +101,8 @@ def _variant(name: str, raw: dict[str, Any]) -> Variant:
 
 def _values(table: dict[str, Any]) -> tuple[PresetValue, ...]:
     return tuple(
-        PresetValue(key, one["value"], one["source"], one.get("inferred", False)) for key, one in table.items()
+        PresetValue(key, value_of_now(key, one["value"]), one["source"], one.get("inferred", False))
+        for key, one in table.items()
     )
 
 

@@ -153,7 +153,7 @@ def adv_arguments(config: TrainConfig, base: Path, pictures: Path) -> list[str]:
         "checkpointing_steps": 10 * train.steps,
     }
     flags = ["--train_text_encoder_ti", "--cache_latents", "--center_crop"]
-    flags += ["--gradient_checkpointing"] if train.gradient_checkpointing else []
+    flags += ["--gradient_checkpointing"] if train.gradient_checkpointing != "off" else []
     return [f"--{name}={value}" for name, value in options.items()] + flags
 
 

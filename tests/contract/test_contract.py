@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from loratui.settings.answers import parse_set, read_answers
 from trainer.contract.basemodel.inspect import NotSDXL, inspect_base, small_model
 from trainer.contract.entries import write_atomic
 from trainer.contract.pictures.folder import list_pictures
@@ -26,6 +27,7 @@ from trainer.contract.settings.config import (
     SETTINGS,
     SMALL,
     TrainConfig,
+    as_begun,
     config_sha,
     dump_config,
     flat,
@@ -228,3 +230,16 @@ def test_starting_words_are_of_triggers(words: str, said: str) -> None:
 def test_starting_words_are_plain_or_of_each_trigger() -> None:
     assert starting_words("a brown dog; sitting", ("TOK", "TOK2")) == {}
     assert starting_words("TOK2 = a cat ; TOK = a = b;", ("TOK", "TOK2")) == {"TOK2": "a cat", "TOK": "a = b"}
+
+
+@pytest.mark.parametrize(("before", "now"), [(True, "blocks"), (False, "off"), ("norms", "norms")])
+def test_gradient_checkpointing_of_before_is_still_read(before: bool | str, now: str, tmp_path: Path) -> None:
+    """In a run's configuration, in answers, behind --set; a checkpoint and a draft are read by the same function."""
+    path = tmp_path / "config.toml"
+    path.write_text(f"[train]\ngradient_checkpointing = {json.dumps(before)}\n")
+    assert load_config(path).train.gradient_checkpointing == now
+    answers = tmp_path / "answers.toml"
+    answers.write_text("schema = 1\n" + path.read_text())
+    assert read_answers(answers).values["train.gradient_checkpointing"] == now
+    assert parse_set(f"train.gradient_checkpointing={json.dumps(before)}") == ("train.gradient_checkpointing", now)
+    assert as_begun({"train.gradient_checkpointing": before}, "train.")["train.gradient_checkpointing"] == now

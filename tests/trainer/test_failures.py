@@ -47,7 +47,7 @@ def test_memory_that_runs_out_in_a_step_is_told_and_cured(pictures: Path, tmp_pa
     assert history.error is not None and history.error["kind"] == "oom"
     assert history.doing == "train"
     found = remedies(case_of(run, history))
-    assert found[0].changes == {"train.gradient_checkpointing": True}
+    assert found[0].changes == {"train.gradient_checkpointing": "blocks"}
     assert found[1].changes == {"train.batch": 128, "train.accumulation": 2}
     assert found[0].goes == "beginning"  # no step was taken
 

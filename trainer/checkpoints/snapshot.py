@@ -119,52 +119,52 @@ def save_checkpoint(run: RunDir, snapshot: Snapshot) -> tuple[Path, int]:
     """
     if snapshot.optimizer is None:
         raise ValueError(f"the snapshot of step {snapshot.step} has no optimizer state to be written")
-    final, contents = run.checkpoint(snapshot.step), _contents(snapshot)
-    size = sum(map(len, contents.values()))
-    if not _holds(final, contents):
+    final = run.checkpoint(snapshot.step)
+    if not _holds(final, snapshot):
         with folder_aside(final, run.path) as aside:
-            _write_all(aside, contents, run.path)
+            _write_all(aside, snapshot, run.path)
             replace_folder(aside, final, run.path)
-    return final, size
+    return final, sum((final / name).stat().st_size for name in FILES)
 
 
-def _contents(snapshot: Snapshot) -> dict[str, bytes]:
-    """The files of a checkpoint, by name."""
+def _content(snapshot: Snapshot, name: str) -> bytes:
+    """One file of a checkpoint; as large as its tensors, so that there is only ever one."""
     assert snapshot.optimizer is not None
+    tensors = {LORA: snapshot.lora, EMBEDDINGS: snapshot.embeddings, OPTIMIZER: snapshot.optimizer}
+    if name in tensors:
+        return save(tensors[name])
     state = {"version": VERSION, "step": snapshot.step, "identity": snapshot.identity}
     if snapshot.loss_scale is not None:
         state["loss_scale"] = asdict(snapshot.loss_scale)
-    return {
-        LORA: save(snapshot.lora),
-        EMBEDDINGS: save(snapshot.embeddings),
-        OPTIMIZER: save(snapshot.optimizer),
-        STATE: json.dumps(state, indent=1).encode(),
-    }
+    return json.dumps(state, indent=1).encode()
 
 
-def _holds(folder: Path, contents: dict[str, bytes]) -> bool:
+def _holds(folder: Path, snapshot: Snapshot) -> bool:
     """Whether that very checkpoint is there, whole: saved again at the same step, it stays as it is."""
-    if read_manifest(folder).value != _hashes(contents):
-        return False
-    root = folder.parent.parent  # the run's folder
-    return all(read_bytes(folder / name, len(data), root).value == data for name, data in contents.items())
+    hashes = read_manifest(folder).value or {}
+    return set(hashes) == set(FILES) and all(_is_there(folder, name, snapshot, hashes[name]) for name in FILES)
 
 
-def _hashes(contents: dict[str, bytes]) -> dict[str, str]:
-    return {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
+def _is_there(folder: Path, name: str, snapshot: Snapshot, digest: str) -> bool:
+    data, root = _content(snapshot, name), folder.parent.parent  # the run's folder
+    return hashlib.sha256(data).hexdigest() == digest and read_bytes(folder / name, len(data), root).value == data
 
 
-def _write_all(folder: Path, contents: dict[str, bytes], root: Path) -> None:
-    """The files, and last the manifest of their hashes, all on disk."""
-    manifest = json.dumps(_hashes(contents), indent=1).encode()
-    for name, data in {**contents, MANIFEST: manifest}.items():
-        descriptor = open_file(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, root=root)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+def _write_all(folder: Path, snapshot: Snapshot, root: Path) -> None:
+    """The files one after the other, and last the manifest of their hashes, all on disk."""
+    hashes = {name: _write(folder / name, _content(snapshot, name), root) for name in FILES}
+    _write(folder / MANIFEST, json.dumps(hashes, indent=1).encode(), root)
     with opened_folder(folder, root) as opened:
         os.fsync(opened)
+
+
+def _write(path: Path, data: bytes, root: Path) -> str:
+    """Returns the hash of what was written."""
+    with os.fdopen(open_file(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, root=root), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    return hashlib.sha256(data).hexdigest()
 
 
 def drop_old(run: RunDir, keep: int, written: int) -> None:
@@ -207,8 +207,11 @@ def step_of(folder: Path) -> int:
     return int(re.sub(r"\D", "", folder.name))
 
 
-def load_checkpoint(folder: Path) -> Snapshot:
-    """Read a checkpoint, with the optimizer's state if it has one, and check every hash. Raises Damaged."""
+def load_checkpoint(folder: Path, optimizer: bool = True) -> Snapshot:
+    """Read a checkpoint, with the optimizer's state if it has one and is wanted, and check every hash. Raises Damaged.
+
+    A state that is there and not wanted is empty.
+    """
     hashes = _manifest(folder)
     whole = OPTIMIZER in hashes
     for name in FILES:
@@ -230,11 +233,11 @@ def load_checkpoint(folder: Path) -> Snapshot:
     if state["version"] != VERSION:
         raise Damaged(f"{folder.name} was written by another version of loratui ({state['version']})")
     lora, embeddings = (_tensors(folder / name) for name in FILES[:2])
-    optimizer = _tensors(folder / OPTIMIZER) if whole else None
+    state_of = (_tensors(folder / OPTIMIZER) if optimizer else {}) if whole else None
     identity = state["identity"]
     identity["settings"] = as_begun(identity["settings"], "train.")
     scale = LossScale(**state["loss_scale"]) if "loss_scale" in state else None
-    return Snapshot(state["step"], lora, embeddings, optimizer, identity, scale)
+    return Snapshot(state["step"], lora, embeddings, state_of, identity, scale)
 
 
 def _tensors(path: Path) -> Tensors:
@@ -264,12 +267,15 @@ class FoundCheckpoint:
             log.emit("warn", code="checkpoint-damaged", message=sentence, advice="the checkpoint before it is used")
 
 
-def newest_checkpoint(run: RunDir) -> FoundCheckpoint:
-    """Look for the newest whole checkpoint, from the newest backwards: one that a run can go on from."""
+def newest_checkpoint(run: RunDir, optimizer: bool = True) -> FoundCheckpoint:
+    """Look for the newest whole checkpoint, from the newest backwards: one that a run can go on from.
+
+    Without `optimizer` its state is not read.
+    """
     damaged = []
     for folder in list_checkpoints(run):
         try:
-            snapshot = load_checkpoint(folder)
+            snapshot = load_checkpoint(folder, optimizer)
         except Damaged as error:
             damaged.append(str(error))
             continue

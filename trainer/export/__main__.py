@@ -46,28 +46,33 @@ def main(arguments: list[str]) -> int:
 
 def _export(run: RunDir, step: int | None, out: Path | None, bundle: bool) -> None:
     from trainer.contract.run.exports import BUNDLE
+    from trainer.contract.settings.config import load_config
     from trainer.data.dataset import DataError, Item, hold_out, read_dataset
     from trainer.export.files import export_run
+    from trainer.export.learned import Learned, saved_learned
     from trainer.export.trained import find_checkpoint, open_run
 
     refuse_links(run)
-    snapshot = find_checkpoint(run, step)
-    trained = open_run(run)
-    trained.trainee.restore(snapshot)
+    snapshot, config = find_checkpoint(run, step), load_config(run.config)
+    learned: Learned
+    if (saved := saved_learned(config, snapshot)) is not None:
+        learned, size = saved, saved.layers_per_block
+    else:
+        trained = open_run(run)
+        trained.trainee.restore(snapshot)
+        learned, size = trained.trainee, trained.parts.unet.config.layers_per_block
     items: tuple[Item, ...] = ()
     try:
-        items, _ = hold_out(read_dataset(trained.config), trained.config)
+        items, _ = hold_out(read_dataset(config), config)
     except DataError as error:
         print(f"the pictures are not there any more, the header names none: {error}", file=sys.stderr)
-    config = trained.config
     if bundle:
         config = config.model_copy(update={"export": config.export.model_copy(update={"bundle_embeddings": True})})
         if not BUNDLE.is_written(config):
             why = OTHER_AXIS if config.pivotal.enabled else WITHOUT_TOKENS
             print(f"no bundle is written: {why}", file=sys.stderr)
-    size = trained.parts.unet.config.layers_per_block
     folder = out.resolve() if out else None
-    for name in export_run(run, config, trained.trainee, items, size, snapshot.step, folder):
+    for name in export_run(run, config, learned, items, size, snapshot.step, folder):
         path = Path(name)
         print(path if path.is_absolute() else run.path / path)
 

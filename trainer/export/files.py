@@ -24,11 +24,12 @@ from trainer.export.card import model_card
 from trainer.export.delivery import deliver
 from trainer.export.header import BUNDLED, Told, embeddings_header, kohya_header, trigger_phrase, usage_hint
 from trainer.export.keys import diffusers_key, diffusers_magnitude, kohya_key
+from trainer.export.learned import Learned
 from trainer.export.proof import prove_diffusers, prove_embeddings, prove_kohya
 from trainer.export.quoting import json_text
 from trainer.model.adapters import DoraLinear, LoraLinear
 from trainer.model.parts import DTYPES
-from trainer.step.trainee import ENCODERS, Trainee
+from trainer.step.trainee import ENCODERS
 
 THUMBNAIL = 256  # px a side; about 15 kB in the header
 
@@ -36,7 +37,7 @@ THUMBNAIL = 256  # px a side; about 15 kB in the header
 def export_run(
     run: RunDir,
     config: TrainConfig,
-    trainee: Trainee,
+    trainee: Learned,
     items: tuple[Item, ...],
     layers_per_block: int,
     step: int,
@@ -64,7 +65,7 @@ def export_run(
         return deliver(aside, folder, run, root)
 
 
-def _write_loras(folder: Path, config: TrainConfig, trainee: Trainee, told: Told, layers_per_block: int) -> None:
+def _write_loras(folder: Path, config: TrainConfig, trainee: Learned, told: Told, layers_per_block: int) -> None:
     """Every LoRA file that the settings lead to."""
     for one in FILES:
         if not one.form or not one.is_written(config):
@@ -122,7 +123,7 @@ def write_kohya(
     prove_kohya(path, layers, layers_per_block, bundled)
 
 
-def embedding_rows(config: TrainConfig, trainee: Trainee) -> dict[str, dict[str, torch.Tensor]]:
+def embedding_rows(config: TrainConfig, trainee: Learned) -> dict[str, dict[str, torch.Tensor]]:
     """Of each embeddings file (without ending): clip_l (n, 768) and clip_g (n, 1280), in fp32."""
     tokens, found = trainee.vocabulary.tokens, {}
     for word, name in embedding_names(config).items():
@@ -134,7 +135,7 @@ def embedding_rows(config: TrainConfig, trainee: Trainee) -> dict[str, dict[str,
     return found
 
 
-def _bundled(config: TrainConfig, trainee: Trainee) -> dict[str, torch.Tensor]:
+def _bundled(config: TrainConfig, trainee: Learned) -> dict[str, torch.Tensor]:
     """The rows of all embeddings files, by the names that OneTrainer gives them."""
     return {
         f"{BUNDLED}{file}.{key}": one
@@ -143,7 +144,7 @@ def _bundled(config: TrainConfig, trainee: Trainee) -> dict[str, torch.Tensor]:
     }
 
 
-def write_embeddings(folder: Path, config: TrainConfig, trainee: Trainee, told: Told) -> None:
+def write_embeddings(folder: Path, config: TrainConfig, trainee: Learned, told: Told) -> None:
     """One file for each identifier."""
     for name, rows in embedding_rows(config, trainee).items():
         path = folder / f"{name}.safetensors"

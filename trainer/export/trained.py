@@ -53,8 +53,8 @@ def find_checkpoint(run: RunDir, step: int | None) -> Snapshot:
         if step not in folders:
             kept = [run.checkpoint(one).name for one in sorted(folders)]
             raise NothingTrained(f"there is no checkpoint of step {step}; there are: {', '.join(kept) or 'none'}")
-        return replace(load_checkpoint(folders[step]), optimizer=None)
-    found = newest_checkpoint(run)
+        return replace(load_checkpoint(folders[step], optimizer=False), optimizer=None)
+    found = newest_checkpoint(run, optimizer=False)
     if found.snapshot is None:
         raise NothingTrained("; ".join(found.damaged) or f"'{run.path.name}' has no checkpoint yet")
     return replace(found.snapshot, optimizer=None)

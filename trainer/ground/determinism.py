@@ -20,6 +20,17 @@ def fix_workspace() -> None:
     os.environ.setdefault(WORKSPACE, FIXED)
 
 
+def do_not_fill() -> None:
+    """Leave memory that is asked for as it is.
+
+    In its deterministic mode torch writes a pattern into it, to show what reads it too soon: in every step each buffer
+    is then written twice, and memory that nothing has touched yet is taken from the machine all the same.
+    """
+    import torch.utils.deterministic
+
+    torch.utils.deterministic.fill_uninitialized_memory = False
+
+
 @contextmanager
 def deterministic() -> Iterator[None]:
     """Within it every operation keeps its order of summation; torch raises RuntimeError for one that cannot."""
@@ -30,6 +41,7 @@ def deterministic() -> Iterator[None]:
     )
     tuning = torch.backends.cudnn.benchmark
     torch.use_deterministic_algorithms(True)
+    do_not_fill()
     torch.backends.cudnn.benchmark = False  # it would choose a convolution by time, another one in another run
     try:
         with sdpa_kernel(KERNELS):

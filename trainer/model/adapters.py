@@ -152,6 +152,16 @@ def add_text_lora(text_encoders: tuple[nn.Module, nn.Module], config: TrainConfi
     return layers
 
 
+@torch.no_grad()
+def copy_text_lora(
+    text_encoders: tuple[nn.Module, nn.Module], config: TrainConfig, trained: dict[str, LoraLinear]
+) -> None:
+    """Put the LoRA of `trained`, as `add_text_lora` returned it, into encoders that were loaded again."""
+    for name, layer in add_text_lora(text_encoders, config).items():
+        layer.down.copy_(trained[name].down)
+        layer.up.copy_(trained[name].up)
+
+
 def target_paths(unet: nn.Module, targets: str, blocks: tuple[str, ...] = ()) -> list[str]:
     """Paths of the Linear layers of the transformers that get a LoRA (SDXL: 560 attention, 722 all-linear)."""
     inside = [name for name, one in unet.named_modules() if isinstance(one, nn.Linear) and ".attentions." in f".{name}"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,6 +54,16 @@ class Parts:
         """Pixels per latent, 8 in SDXL."""
         return 2 ** (len(self.vae.config.block_out_channels) - 1)
 
+    def place_unet(self) -> None:
+        """Bring the unet to the device of the rest: not before it is needed, for encoding wants the room."""
+        if self.unet.device != self.device:
+            self.unet.to(self.device)
+
+    def encode_only(self) -> None:
+        """Nothing of the text encoders is trained from here on."""
+        for encoder in self.text_encoders or ():
+            encoder.eval()
+
     def release_encoders(self) -> None:
         """Free both text encoders: every caption is a constant from here on."""
         self.text_encoders = None
@@ -59,10 +71,12 @@ class Parts:
 
 
 def free() -> None:
-    """Give back what nothing refers to any more."""
+    """Give back what nothing refers to any more: to the GPU, and to the system where the C library would keep it."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+    with suppress(OSError, AttributeError):  # only glibc has it
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def pick_device(config: TrainConfig) -> torch.device:
@@ -81,14 +95,17 @@ def base_source(config: TrainConfig) -> str:
 
 
 def load_parts(config: TrainConfig, device: torch.device) -> Parts:
-    """Load and freeze all five parts. Raises NotSDXL or ModelError with a sentence."""
+    """Load and freeze all five parts, one after the other; the unet stays in RAM until `place_unet`.
+
+    Raises NotSDXL or ModelError with a sentence.
+    """
     from diffusers import UNet2DConditionModel
 
     quiet()
     source, dtype = base_source(config), DTYPES[config.train.precision]
     scheduler, zero_empty = load_scheduler(source, config.model)
     local = base_digests(config)
-    unet = _freeze(_load(UNet2DConditionModel, source, "unet", dtype), device)
+    unet = _freeze(_load(UNet2DConditionModel, source, "unet", dtype), torch.device("cpu"))
     parts = Parts(
         unet=unet,
         vae=load_vae(config, source, dtype, device),

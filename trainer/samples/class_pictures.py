@@ -64,6 +64,7 @@ def _generate(
             continue
         progress(first, number)
         if encoded is None:
+            parts.place_unet()
             encoded = encode(parts, [prompt])
             negative = negative_prompt(parts, "", lambda words: encode(parts, [words]))
         seeds = [draws.below(2**31, config.train.seed, "sample", place) for place in paths]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from trainer.contract.plan.vae_memory import TILE
 from trainer.data.images import to_pictures
 from trainer.model.parts import Parts
 from trainer.model.prompts import Encoded
@@ -25,10 +26,17 @@ def negative_prompt(parts: Parts, words: str, encode: Callable[[str], Encoded]) 
 
 
 def make_picture(
-    parts: Parts, encoded: Encoded, negative: Encoded | None, side: int, steps: int, guidance: float, seed: int
+    parts: Parts,
+    encoded: Encoded,
+    negative: Encoded | None,
+    side: int,
+    steps: int,
+    guidance: float,
+    seed: int,
+    tiles: bool = False,
 ) -> Image:
     """One picture of `side` px from one encoded prompt, with the base model's own sampler."""
-    return make_pictures(parts, encoded, negative, side, steps, guidance, (seed,))[0]
+    return make_pictures(parts, encoded, negative, side, steps, guidance, (seed,), tiles)[0]
 
 
 def make_pictures(
@@ -39,8 +47,11 @@ def make_pictures(
     steps: int,
     guidance: float,
     seeds: Sequence[int],
+    tiles: bool = False,
 ) -> list[Image]:
     """A picture of `side` px from one encoded prompt, and a `negative` one, for each of `seeds`, all at a time.
+
+    With `tiles` they are decoded in tiles of TILE px.
 
     The first noise comes from CPU generators seeded with `seeds`, so that every device, and a plain
     StableDiffusionXLPipeline with the exported files, starts from the same.
@@ -78,12 +89,22 @@ def make_pictures(
             output_type="latent",
         ).images
         # one at a time: the VAE's activations are larger than the unet's
-        decoded = torch.cat([decode(parts.vae, one.unsqueeze(0)) for one in latents])
+        decoded = torch.cat([decode(parts.vae, one.unsqueeze(0), tiles) for one in latents])
     parts.unet.train(was_training)
     return to_pictures(decoded)
 
 
-def decode(vae: Any, latents: torch.Tensor) -> torch.Tensor:
+def decode(vae: Any, latents: torch.Tensor, tiles: bool = False) -> torch.Tensor:
     """Latents (n, 4, h, w) as the unet has them to pixels (n, 3, H, W) in [-1, 1], in the decoder's precision."""
     dtype = next(vae.decoder.parameters()).dtype
-    return vae.decode(LatentScale(vae).to_vae(latents.to(dtype)), return_dict=False)[0]
+    found = LatentScale(vae).to_vae(latents.to(dtype))
+    if not tiles:
+        return vae.decode(found, return_dict=False)[0]
+    # diffusers takes the size that the VAE was made for as a tile, so that SDXL's would have one
+    vae.tile_sample_min_size = TILE
+    vae.tile_latent_min_size = TILE // 2 ** (len(vae.config.block_out_channels) - 1)
+    vae.enable_tiling()
+    try:
+        return vae.decode(found, return_dict=False)[0]
+    finally:
+        vae.disable_tiling()

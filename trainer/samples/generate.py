@@ -93,7 +93,8 @@ def _draw(
     steps = asked.steps or config.sample.steps
     guidance = config.sample.guidance if asked.guidance is None else asked.guidance
     for seed in seeds:
-        picture = make_picture(parts, encoded, negative, config.train.resolution, steps, guidance, seed)
+        side, tiles = config.train.resolution, config.sample.tiles
+        picture = make_picture(parts, encoded, negative, side, steps, guidance, seed, tiles)
         path, root = _path(asked, run, prompt.words, f"{seed}{ending}")
         save_picture(picture, path, root=root)
         print(path, flush=True)

@@ -17,7 +17,7 @@ from trainer.contract.settings.prompts import WantedPicture
 from trainer.contract.settings.sample_prompts import read_sample_prompt
 from trainer.data.images import save_picture
 from trainer.ground.full_disk import Wait, until_written
-from trainer.model.adapters import add_text_lora, rounded_to
+from trainer.model.adapters import copy_text_lora, rounded_to
 from trainer.model.parts import DTYPES, Parts, base_source, fix_pooling, free, load_text_encoders
 from trainer.model.prompts import Encoded, PromptCache, encode, too_long
 from trainer.model.tokens import insert_rows
@@ -120,7 +120,7 @@ class Sampler:
         encoded = self._encode(write(prompt.words))
         negative = negative_prompt(self._parts, write(prompt.negative), self._encode)
         size, steps, guidance = self._config.train.resolution, sample.steps, sample.guidance
-        picture = make_picture(self._parts, encoded, negative, size, steps, guidance, wanted.seed)
+        picture = make_picture(self._parts, encoded, negative, size, steps, guidance, wanted.seed, sample.tiles)
         path = self._run.sample(step, wanted.index)
         save_picture(picture, path.with_suffix(".jpg"), thumb=True, root=self._run.path)
         save_picture(picture, path, root=self._run.path)
@@ -150,16 +150,13 @@ class Sampler:
     def _encode_anew(self, prompt: str) -> Encoded:
         # a new prompt after the pivot: the encoders come back for a moment, with the rows as they are
         parts, tables = self._parts, self._trainee.tables
-        encoders = load_text_encoders(base_source(self._config), parts.dtype, parts.device)
-        fix_pooling(encoders, parts.tokenizers)
-        if tables:
-            insert_rows(encoders, (tables[0].rows.detach(), tables[1].rows.detach()))
-        if trained := self._trainee.text_layers:
-            for name, layer in add_text_lora(encoders, self._config).items():
-                layer.down.copy_(trained[name].down)
-                layer.up.copy_(trained[name].up)
-        parts.text_encoders = encoders
+        parts.text_encoders = load_text_encoders(base_source(self._config), parts.dtype, parts.device)
         try:
+            fix_pooling(parts.text_encoders, parts.tokenizers)
+            if tables:
+                insert_rows(parts.text_encoders, (tables[0].rows.detach(), tables[1].rows.detach()))
+            if trained := self._trainee.text_layers:
+                copy_text_lora(parts.text_encoders, self._config, trained)
             self._cache.add([prompt])
         finally:  # also where memory runs out: training needs what they take
             parts.release_encoders()

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from trainer.checkpoints.snapshot import Snapshot, Tensors, copy_tensors
-from trainer.contract.plan.estimate import state_bytes
+from trainer.contract.plan.memory import state_bytes
 from trainer.contract.run.changes import DORA_AXIS, is_free, plain
 from trainer.contract.settings.arithmetic import learning_rates, text_frozen_after
 from trainer.contract.settings.config import TrainConfig, flat
@@ -157,6 +157,7 @@ def make_trainee(parts: Parts, config: TrainConfig) -> Trainee:
         tables = insert_tokens(
             parts.text_encoders, parts.tokenizers, vocabulary, config.train.seed, config.pivotal.init_words
         )
+    parts.place_unet()
     unet, text = add_lora(parts.unet, config), {}
     if config.text_encoder_lora.enabled:
         assert parts.text_encoders is not None

@@ -71,7 +71,7 @@ def fitting_words(proposal: Proposal, width: int) -> Content:
     enough = "it then fits." if proposal.fits else "not enough: more memory is needed."
     lines = [Content(f"About {in_bytes(proposal.total)} would be needed: {enough}"), Content("")]
     for one in proposal.changes:
-        lines.append(Content.assemble((safe_text(one.words), "bold"), f"  saves {in_bytes(one.saves)}"))
+        lines.append(Content.assemble((safe_text(one.words), "bold"), f"  {one.gain}"))
         why = _wrapped(f"{one.cost} ({safe_text(one.source)})", max(10, width - 2))
         lines += [Content.styled(f"  {line}", "$muted") for line in why]
     undo = "The Settings step marks what is changed with •; r there takes it back."

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from loratui.settings.problems import wrong_value
-from trainer.contract.settings.config import BY_KEY
+from trainer.contract.settings.config import BY_KEY, value_of_now
 
 NOTHING: tuple[Any, ...] = (None, "", False, 0, "0", "None", "none", [], {}, ())
 """What turns a setting off, or leaves it to the trainer: without a counterpart it is not worth a line."""
@@ -66,7 +66,7 @@ class OtherTrainer:
 
 def as_declared(key: str, value: Any) -> Any:
     """`value`, perhaps written as text, in the kind of the setting `key`. Raises ValueError with a sentence."""
-    one = BY_KEY[key]
+    one, value = BY_KEY[key], value_of_now(key, value)
     match one.kind:
         case "int":
             value = whole(value)

@@ -117,7 +117,7 @@ ADVANCED = OtherTrainer(
         "train.weight_decay": 1e-4,
         "train.warmup_steps": 500,
         "train.min_snr_gamma": 0.0,
-        "train.gradient_checkpointing": False,
+        "train.gradient_checkpointing": "off",
         "train.precision": "fp32",
         "train.batch": 4,
         "dataset.crop": "random",

@@ -263,7 +263,7 @@ KOHYA = OtherTrainer(
         "train.targets": "all-linear",
         "train.optimizer": "adamw",
         "train.precision": "fp32",
-        "train.gradient_checkpointing": False,
+        "train.gradient_checkpointing": "off",
         "train.min_snr_gamma": 0.0,
         "train.batch": 1,
     },

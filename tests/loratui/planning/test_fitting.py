@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from loratui.planning.fitting import Proposal, changes, propose, set_words, verdict
+from loratui.planning.fitting import Proposal, changes, grown, propose, set_words, verdict
 from loratui.planning.hardware import Machine, MemoryHolder
 from loratui.planning.memory_steps import MEMORY_STEPS, changed
-from loratui.settings.answers import parse_set
+from loratui.settings.answers import Answers, parse_set
+from loratui.settings.resolve import resolve
+from loratui.settings.shipped_presets import load_presets
 from trainer.contract.plan.estimate import corrected, estimate
-from trainer.contract.settings.config import TrainConfig, nested
+from trainer.contract.run.changes import changes_between, effect_of
+from trainer.contract.settings.config import SDXL_VAE, TrainConfig, nested
 
 GB = 1_000_000_000
 CONFIGS = {
@@ -56,7 +59,10 @@ def order(found: Proposal) -> list[int]:
 def test_what_costs_least_comes_first() -> None:
     start = config(CONFIGS["without checkpointing"])
     (first,) = changes(start, 5, 20 * GB)
-    assert first.settings == {"train.gradient_checkpointing": True}
+    assert first.settings == {"train.gradient_checkpointing": "blocks"}
+    batch_one = changed(start, {"train.batch": 1})
+    (again,) = changes(batch_one, 5, need(batch_one) - 1)
+    assert again.settings == {"train.gradient_checkpointing": "norms"}
     for available in range(7, 20):
         found = order(propose(start, 5, available * GB, eight_bit=True))
         assert found == sorted(found)
@@ -87,12 +93,65 @@ def test_it_is_said_when_nothing_is_enough() -> None:
     assert not again.fits and not again.changes
 
 
+def test_sample_pictures_make_room_before_the_training_changes() -> None:
+    """1.6 GB for one picture, 3.2 where the VAE is in fp32: in tiles a quarter, and then less than a step."""
+    for own in ({}, {"model.base": "owner/another-sdxl"}):
+        start = config({"train.batch": 1, **own})
+        first, *others = changes(start, 5, need(start) - 1)
+        assert first.settings == {"sample.tiles": True} and not others and first.saves > 0.6 * GB
+        pictures = [one for one in estimate(changed(start, first.settings), 5).memory if one.name == "samples"]
+        assert not any(one.bytes for one in pictures)
+
+
+def test_a_vae_in_fp32_gives_way_to_the_one_that_bears_half_precision() -> None:
+    start = config({"model.base": "owner/another-sdxl", "train.batch": 1, "sample.tiles": True})
+    assert propose(start, 5, need(start) - 1).settings == {"model.vae": SDXL_VAE}
+    small = config({"model.base": "sdxl-small", "train.resolution": 64, "sample.tiles": True})
+    assert "model.vae" not in propose(small, 5, 0).settings  # it has latents of its own
+
+
+def test_what_is_not_computed_as_one_node_makes_whole_blocks_again_or_nothing() -> None:
+    for own in ({"train.dora": True}, {"train.dropout": 0.1}):
+        start = config({"train.gradient_checkpointing": "off", "train.batch": 1, **own})
+        (first,) = changes(start, 5, need(start) - 1)
+        assert first.settings == {"train.gradient_checkpointing": "blocks"}
+
+
+def test_more_memory_is_good_for_less_that_is_made_again() -> None:
+    start = config({"train.batch": 1})
+    all_kept, norms = (
+        need(config({"train.batch": 1, "train.gradient_checkpointing": one})) for one in ("off", "norms")
+    )
+    for available, what in ((2 * all_kept, "off"), (all_kept, "norms"), (norms, "feed-forward")):
+        found = grown(start, 5, available)
+        assert found is not None and found.settings == {"train.gradient_checkpointing": what}
+        assert found.total < available and found.saved > 0.15
+        assert grown(changed(start, found.settings), 5, available) is None  # nothing more is gained
+    assert grown(start, 5, need(start)) is None
+    for card in (16, 24):  # issue 12: they fit without, and are told so
+        found = grown(config({"train.batch": 1}), 5, card << 30)
+        assert found is not None and found.saved == pytest.approx(0.27, abs=0.01)
+
+
+@pytest.mark.parametrize("card", [8, 12, 16, 24])
+@pytest.mark.parametrize("name", sorted(one.name for one in load_presets() if one.name != "demo"))
+def test_every_preset_fits_a_card_of_8_12_16_and_24_gb(name: str, card: int) -> None:
+    """And what changes the training comes last: never on 12 GB and more."""
+    start = resolve(Answers(name, {})).config
+    found = propose(start, 30, card << 30, eight_bit=True)
+    assert found.fits, [one.words for one in found.changes]
+    if card >= 12:
+        moved = changes_between(start, changed(start, found.settings))
+        assert effect_of([one for one in moved if one.key != "model.vae"]) != "training"
+
+
 def test_nothing_is_proposed_where_it_fits() -> None:
     assert changes(config({}), 5, 80 * GB) == ()
 
 
 def test_8_bit_is_proposed_only_where_it_can_be_had() -> None:
-    own = {"train.optimizer": "adamw", "train.batch": 1, "train.rank": 64, "model.vae_precision": "training"}
+    own = {"train.optimizer": "adamw", "train.batch": 1, "train.rank": 64, "sample.tiles": True}
+    own |= {"model.vae_precision": "training"}
     start = config(own)
     assert propose(start, 5, need(start) - 1, eight_bit=True).settings == {"train.optimizer": "adamw-8bit"}
     assert "train.optimizer" not in propose(start, 5, need(start) - 1, eight_bit=False).settings

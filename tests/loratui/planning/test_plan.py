@@ -153,7 +153,7 @@ def test_another_gpu_can_be_planned_for_from_the_command_line(loratui: LoraTUI, 
     said = done.stdout
     assert "a GPU with 10 GB" in said and "! warning  the run needs about" in said
     pasted = next(line for line in said.splitlines() if line.startswith("  --set ")).split()
-    assert pasted[::2] == ["--set"] * (len(pasted) // 2) and "train.gradient_checkpointing=true" in pasted
+    assert pasted[::2] == ["--set"] * (len(pasted) // 2) and "train.gradient_checkpointing=blocks" in pasted
     again = loratui("plan", answers_file, *own, *pasted, "--memory", "10", timeout=240).stdout
     assert "verdict" in again and "fits" in again and "To make it fit" not in again
     assert "does not fit" not in again

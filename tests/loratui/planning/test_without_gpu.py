@@ -6,16 +6,20 @@ from pathlib import Path
 
 import pytest
 
+from loratui.planning.fitting import propose
 from loratui.planning.hardware import Machine, cpu_flops
 from loratui.planning.lines import plan_lines
 from loratui.planning.past_runs import NO_CORRECTION, Correction
-from loratui.planning.plan import make_plan
+from loratui.planning.plan import SLOW_HALF, make_plan
 from loratui.planning.without_gpu import days, without_gpu
+from loratui.recovery.doctor import wanted_memory
 from loratui.settings.answers import Answers
 from loratui.settings.resolve import resolve
+from loratui.terminal.units import in_bytes
 from tests.loratui.conftest import LoraTUI
 from tests.trainer.conftest import make_config
 from trainer.contract.plan.estimate import estimate
+from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.model import SDXL
 
 GB = 1_000_000_000
@@ -61,6 +65,22 @@ def test_the_plan_begins_with_it() -> None:
     lines = plan_lines(make_plan(resolved, machine=CPU))
     assert lines[1].startswith("! NOT READY  No GPU here: ")
     assert "--set model.base=sdxl-small" in lines[2] and "loratui replay answers.toml" in lines[3]
+
+
+@pytest.mark.parametrize(("precision", "warned"), [("fp16", True), ("bf16", False)])
+def test_half_precision_on_a_processor_is_warned_of(precision: str, warned: bool) -> None:
+    """446 s were measured for the encoding of one picture (issue 12)."""
+    answers = Answers("object", {"dataset.path": "photos", "model.base": SDXL, "train.precision": precision})
+    for machine, here in ((CPU, warned), (Machine("cuda", "a GPU", 24 * GB, 20 * GB), False)):
+        found = make_plan(resolve(answers, {}, 5), machine=machine)
+        assert (SLOW_HALF in found.warnings) is here
+
+
+def test_the_doctors_figures_are_the_plans() -> None:
+    """Of a machine without a GPU; the base model is the default one, which is not here."""
+    usual = estimate(TrainConfig(), 1).memory_total
+    said = wanted_memory()
+    assert in_bytes(usual) in said and in_bytes(propose(TrainConfig(), 1, 0).total) in said
 
 
 def test_the_plan_of_a_model_that_cannot_be_had_ends_with_a_code(loratui: LoraTUI, answers_file: Path) -> None:

@@ -18,6 +18,7 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from tests.bench.activations import Alive
 from tests.hostname import names_the_host
 from tests.trainer.conftest import make_config, make_run, train
 from tests.trainer.model.test_adapters import small_unet
@@ -26,8 +27,10 @@ from trainer.contract.basemodel.inspect import small_model
 from trainer.contract.run.exports import DIFFUSERS, lora_files
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig
+from trainer.export.__main__ import main
 from trainer.export.header import Told
 from trainer.export.proof import ExportMismatch, prove_diffusers, prove_kohya
+from trainer.export.trained import find_checkpoint
 from trainer.model.adapters import add_lora
 
 
@@ -56,6 +59,20 @@ def test_the_snippet_of_the_card_makes_the_last_picture_of_the_run(exported: Run
     first = np.asarray(Image.open(exported.sample(0, 0))).astype(int)
     assert np.abs(found - last).max() <= 1  # rounding of one level
     assert np.abs(found - first).mean() > 2  # and the files matter
+
+
+@pytest.mark.slow
+def test_the_files_are_made_again_from_the_checkpoint_alone(exported: RunDir, tmp_path: Path) -> None:
+    """To the bit, and without SDXL's weights or the optimizer's state: less is there at once than the unet alone."""
+    again = tmp_path / "again"
+    with Alive() as seen:
+        assert main([str(exported.path), "--out", str(again)]) == 0
+    made = {path.name: path.read_bytes() for path in sorted(again.glob("*.safetensors"))}
+    assert len(made) == len(list(exported.export.glob("*.safetensors"))) > 1
+    assert all((exported.export / name).read_bytes() == data for name, data in made.items())
+    unet = sum(path.stat().st_size for path in (small_model() / "unet").glob("*.safetensors"))
+    assert 0 < seen.peak < unet  # as its file has it, in half precision
+    assert find_checkpoint(exported, None).optimizer is None
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -12,12 +12,15 @@ from peft import LoraConfig
 from torch import nn
 from torch.nn import functional
 
+from tests.bench.activations import Alive
 from tests.trainer.full_depth import Operations, full_depth_inputs, full_depth_unet
 from tests.trainer.model.test_adapters import inputs, small_unet
 from trainer.contract.settings.config import TrainConfig
+from trainer.contract.settings.training import Checkpointing
 from trainer.model.adapters import LoraLinear, add_lora
 from trainer.model.fused.attention import attend, attend_backward
-from trainer.model.fused.unet import FusedUnet
+from trainer.model.fused.unet import FusedUnet, checkpoint
+from trainer.model.parts import Parts
 from trainer.step.flat_group import FlatGroup
 from trainer.step.trainee import lora_group
 from trainer.step.working_copy import WorkingCopy
@@ -122,13 +125,26 @@ def test_it_is_pefts_lora(settings: Make) -> None:
         assert torch.allclose(found[name].view_as(one), one.grad, rtol=1e-5, atol=1e-5 * float(one.grad.abs().max()))
 
 
+@pytest.mark.parametrize("own", [{}, {"train__targets": "all-linear"}, {"train__dora": True}], ids=str)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_gradient_checkpointing_changes_no_bit(settings: Make, dtype: torch.dtype) -> None:
-    usual, saving = (Learner(settings(), fused=True, dtype=dtype) for _ in range(2))
-    saving.unet.enable_gradient_checkpointing()
-    saving.unet.train()
-    found = saving.learn()
-    assert all(torch.equal(found[name], one) for name, one in usual.learn().items())
+def test_whatever_is_made_again_has_the_same_bits(settings: Make, dtype: torch.dtype, own: dict[str, Any]) -> None:
+    """And the more of it, the less is kept; blocks that are no nodes know only all of it."""
+    expected, kept = None, []
+    for what in get_args(Checkpointing):
+        learner = Learner(settings(**own), fused=True, dtype=dtype)
+        assert learner.blocks is not None
+        parts = Parts(learner.unet, None, None, (None, None), None, torch.device("cpu"), dtype, True)
+        checkpoint(parts, learner.blocks, what)
+        alive = Alive()
+        alive.know([*learner.unet.parameters(), learner.group.data, learner.group.grad])
+        alive.know([learner.copy.data, learner.copy.grad])
+        with alive:
+            found = learner.learn()
+        kept.append(alive.peak)
+        expected = expected or found
+        assert all(torch.equal(found[name], one) for name, one in expected.items()), what
+    nodes = not own.get("train__dora")
+    assert kept[0] > kept[1] and kept == sorted(kept, reverse=True) and (len(set(kept)) == 4) is nodes
 
 
 @pytest.mark.slow

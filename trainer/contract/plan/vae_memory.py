@@ -16,6 +16,7 @@ WIDTH = {"bf16": 2, "fp16": 2, "fp32": 4}
 # times what it is given, at full size and 128 channels (2.68 GB for 1024 px in fp32); the decoder's last one three
 # times its input, at full size and 256 channels (1.61 GB for 1024 px in half precision).
 ENCODED_COPIES, DECODED_COPIES = 5, 3
+TILE = 512  # px, of sample.tiles
 _ENCODER = ("encoder.", "quant_conv.")
 _ENCODED = "encoder.conv_in.weight"
 _DECODED = re.compile(r"^decoder\.up_blocks\.(\d+)\.resnets\.0\.conv1\.weight$")

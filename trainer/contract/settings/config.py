@@ -26,7 +26,7 @@ from trainer.contract.settings.sections import (
     TextEncoderLora,
 )
 from trainer.contract.settings.tracking import Tracker
-from trainer.contract.settings.training import Train
+from trainer.contract.settings.training import CHECKPOINTING_FORMERLY, Train
 from trainer.contract.settings.triggers import file_word, holds_word, sharing_file, split_triggers, starting_words
 
 SDXL_VAE = "madebyollin/sdxl-vae-fp16-fix"
@@ -103,6 +103,8 @@ class TrainConfig(Section):
 
 SETTINGS: tuple[Setting, ...] = declared_settings(TrainConfig)
 BY_KEY: dict[str, Setting] = {one.key: one for one in SETTINGS}
+# values that a setting had under another name, or of another type
+FORMER_VALUES: dict[str, dict[Any, Any]] = {"train.gradient_checkpointing": CHECKPOINTING_FORMERLY}
 SECTION_TITLES: dict[str, str] = {  # of each table, in the order of declaration
     name: info.annotation.TITLE or name
     for name, info in TrainConfig.model_fields.items()
@@ -177,13 +179,21 @@ def load_config(path: Path) -> TrainConfig:
     return TrainConfig.model_validate(tables)
 
 
+def value_of_now(key: str, value: Any) -> Any:
+    """A value of the setting `key` as it is written today, whatever it was formerly called."""
+    if key not in FORMER_VALUES or not isinstance(value, bool | str):
+        return value
+    return FORMER_VALUES[key].get(value.lower() if isinstance(value, str) else value, value)
+
+
 def as_begun(train: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Settings that a run or a checkpoint was begun with, before a setting of today was one whose default does else.
 
-    `prefix` stands before the names ("train." where the keys are dotted).
+    Their values are as they are written today. `prefix` stands before the names ("train." where the keys are dotted).
     """
     before = FORMERLY | ({"dora_axis": "output"} if train.get(f"{prefix}dora") else {})
-    return {f"{prefix}{name}": value for name, value in before.items()} | train
+    told = {key: value_of_now(key if prefix else f"train.{key}", value) for key, value in train.items()}
+    return {f"{prefix}{name}": value for name, value in before.items()} | told
 
 
 def config_sha(config: TrainConfig) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from trainer.contract.settings.training import Checkpointing
 from trainer.model.fused.attention import Attended, attend, attend_backward
 from trainer.model.fused.projections import Projection, QueryKeyValue, Stack
 
@@ -28,6 +29,7 @@ class FusedBlock:
         self.last = Projection(last, f"{path}.ff.net.2", stack)
         self.own_heads, self.cross_heads = own.heads, cross.heads
         self.keys: tuple[torch.Tensor, torch.Tensor] | None = None  # key and value of the words
+        self.again: Checkpointing = "off"  # what the backward pass makes again
 
     def apply(self, x: torch.Tensor, anchor: torch.Tensor) -> torch.Tensor:
         """x (batch, tokens, width) -> the same shape. `anchor` has a gradient where training wants one of the LoRA."""
@@ -91,10 +93,13 @@ class _Block(torch.autograd.Function):
 
         ctx.own, ctx.shape, ctx.split = own, shape, len(one.kept)
         ctx.how = (one.kernel, one.more), (two.kernel, two.more)
-        kept = (x, *spread1, seen1, small1, three, one.out, small2, x1, *spread2, seen2, small3, query, two.out, small4)
-        kept += (x2, *spread3, both, opened, key, value)
-        # of the feed-forward's two layers only what a LoRA on them asks for
-        kept += (seen3 if own.gate.trained else None, small5, passed if own.last.trained else None, small6)
+        kept = (x, *spread1, small1, three, one.out, small2, x1, *spread2, small3, query, two.out, small4)
+        kept += (x2, *spread3, key, value, small5, small6)
+        if own.again == "off":  # of the feed-forward's two layers only what a LoRA on them asks for
+            kept += (seen1, seen2, both, opened)
+            kept += (seen3 if own.gate.trained else None, passed if own.last.trained else None)
+        else:
+            kept += (None, None, both if own.again == "norms" else None, None, None, None)
         ctx.save_for_backward(*kept, *one.kept, *two.kept)
         return out3.view(shape).add_(x2)
 
@@ -102,14 +107,21 @@ class _Block(torch.autograd.Function):
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor, torch.Tensor, None, None]:
         own, shape, (how1, how2), split = ctx.own, ctx.shape, ctx.how, ctx.split
         saved = ctx.saved_tensors  # once: with checkpointing each look makes them anew
-        (x, mean1, rstd1, seen1, small1, three, out1, small2, x1, mean2, rstd2, seen2, small3, query, out2, small4) = (
-            saved[:16]
-        )
-        x2, mean3, rstd3, both, opened, key, value, seen3, small5, passed, small6 = saved[16:27]
+        (x, mean1, rstd1, small1, three, out1, small2, x1, mean2, rstd2, small3, query, out2, small4) = saved[:14]
+        x2, mean3, rstd3, key, value, small5, small6, seen1, seen2, both, opened, seen3, passed = saved[14:27]
         kept = saved[27:]
         first, second, third = own.norms
 
+        # what was not kept is made by the operations that made it first: the same bits
+        if both is None or (seen3 is None and own.gate.trained):
+            seen3, *_ = third.forward(x2)
+        if both is None:
+            both, _ = own.gate.forward(seen3)
         straight, gate = both.chunk(2, 1)
+        if opened is None:
+            opened = aten.gelu(gate)
+        if passed is None and own.last.trained:
+            passed = straight * opened
         above = own.last.backward(grad.reshape(-1, shape[-1]), passed, small6)
         wide = torch.empty_like(both)
         for_straight, for_gate = wide.chunk(2, 1)
@@ -121,6 +133,8 @@ class _Block(torch.autograd.Function):
         for_query, for_key, for_value = attend_backward(
             _heads(above, shape, own.cross_heads), query, key, value, Attended(out2, kept[split:], *how2)
         )
+        if seen2 is None:
+            seen2, *_ = second.forward(x1)
         above = own.query.backward(_flat(for_query, shape), seen2, small3)
         at1 = second.backward(above, x1, mean2, rstd2).add_(at2)
 
@@ -130,6 +144,8 @@ class _Block(torch.autograd.Function):
             *_three(three, shape, own.own_heads),
             Attended(out1, kept[:split], *how1),
         )
+        if seen1 is None:
+            seen1, *_ = first.forward(x)
         for_three = torch.stack([one.transpose(1, 2) for one in found], 2).view(len(seen1), 3, -1)
         above = own.own.backward(for_three, seen1, small1)
         if not ctx.needs_input_grad[0]:  # of the first block that trains

@@ -14,10 +14,12 @@ from diffusers.models.attention import BasicTransformerBlock
 from diffusers.models.attention_processor import AttnProcessor2_0
 from torch import nn
 
+from trainer.contract.settings.training import Checkpointing
 from trainer.model.adapters import LoraLinear
 from trainer.model.fused.block import FusedBlock
 from trainer.model.fused.projections import Stack
 from trainer.model.fused.words import WordProjections
+from trainer.model.parts import Parts, checkpoint_activations
 
 _LAYERS = ("to_q", "to_k", "to_v", "to_out.0")
 ATTENTION = tuple(f"{attention}.{name}" for attention in ("attn1", "attn2") for name in _LAYERS)
@@ -54,10 +56,11 @@ class FusedUnet:
         self._anchor = torch.zeros((), requires_grad=True)
         self._seen: torch.Tensor | None = None
         self._blocks = dict(_fusible(unet, layers))
+        self.fused: dict[str, FusedBlock] = {}
         self._hook: Any = None
         if not self._blocks:
             return
-        self.fused = {path: FusedBlock(block, path, stack) for path, block in self._blocks.items()}
+        self.fused |= {path: FusedBlock(block, path, stack) for path, block in self._blocks.items()}
         widths: dict[int, list[str]] = {}
         for path, block in self._blocks.items():
             widths.setdefault(block.attn2.to_q.base.out_features, []).append(path)
@@ -74,6 +77,11 @@ class FusedUnet:
 
     def __len__(self) -> int:
         return len(self._blocks)
+
+    def make_again(self, what: Checkpointing) -> None:
+        """What the backward pass of each block makes again in place of keeping it; not for "blocks"."""
+        for one in self.fused.values():
+            one.again = what
 
     def undo(self) -> None:
         """Give the unet back as it was, but for weights that lie side by side now; the layers keep their LoRA."""
@@ -120,6 +128,14 @@ class FusedUnet:
             added_cond_kwargs,
         )
         return answer
+
+
+def checkpoint(parts: Parts, fused: FusedUnet, what: Checkpointing) -> None:
+    """Have the backward pass make `what` again; blocks that are no nodes know only all of it, or nothing."""
+    if what == "blocks" or (what != "off" and not fused):
+        checkpoint_activations(parts)
+    else:
+        fused.make_again(what)
 
 
 def _fusible(unet: Any, layers: dict[str, LoraLinear]) -> Iterable[tuple[str, BasicTransformerBlock]]:

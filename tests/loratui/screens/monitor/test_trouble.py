@@ -86,10 +86,10 @@ async def test_every_key_of_the_screen(own_place: Path) -> None:
     app = LoratuiApp(run=run)
     async with app.run_test() as pilot:
         screen = await opened(pilot)
-        assert "Memory about 11.5 GB in place of 32.2 GB" in words(app)
+        assert "Memory about 11.6 GB in place of 32.3 GB" in words(app)
         await pilot.press("down")
         assert "batch 4 to 2" in screen.chosen.title
-        assert "Memory about 20.5 GB" in words(app)
+        assert "Memory about 20.7 GB" in words(app)
         await pilot.press("end", "up")
         assert screen.chosen.title == "change nothing, go on"
         for key, name, said in (("l", "Reader", "torch.OutOfMemoryError"), ("f1", "Help", "Help: Fix")):

@@ -215,9 +215,9 @@ async def test_choices_and_switches_change_at_enter(advanced: LoratuiApp) -> Non
         on(screen, "train.optimizer")
         await pilot.press("enter")
         assert advanced.draft.values["train.optimizer"] == "adamw"
-        on(screen, "train.gradient_checkpointing")
+        on(screen, "sample.tiles")
         await pilot.press("space")
-        assert advanced.draft.values["train.gradient_checkpointing"] is False
+        assert advanced.draft.values["sample.tiles"] is True
 
 
 async def test_search_finds_by_word_in_closed_sections(advanced: LoratuiApp) -> None:

@@ -23,7 +23,7 @@ SMALL_GPU = Machine("cuda", "NVIDIA GeForce RTX 3080", 10 * GB, 9 * GB, (MemoryH
 @pytest.fixture
 def heavy(chosen: Draft) -> Draft:
     """A draft at the review whose run is too much for 10 GB."""
-    own = {"train.gradient_checkpointing": False, "train.batch": 4, "name": "dog"}
+    own = {"train.gradient_checkpointing": "off", "train.batch": 4, "name": "dog"}
     return chosen.model_copy(update={"step": 5, "preset": "object"}).with_settings(own)
 
 
@@ -53,16 +53,16 @@ async def test_f4_makes_it_fit_and_settings_takes_it_back(wizard: Wizard, heavy:
         await pilot.pause()
         assert "It fits narrowly, with" in screen_text(app) and "Make it fit" not in screen_text(app)
         changed = app.draft.values
-        assert changed["train.gradient_checkpointing"] is True
-        assert changed["model.vae_precision"] == "training"
+        assert changed["train.gradient_checkpointing"] == "blocks"
+        assert changed["sample.tiles"] is True
         assert app.store.load().draft.values == changed  # kept at once
         assert_snapshot(app, "review-made-to-fit")
         await pilot.press("escape")
         settings = await at(pilot, "SettingsScreen")
-        await pilot.press("slash", *"vae_precision", "enter")
-        assert settings.form.rows["model.vae_precision"].differs
+        await pilot.press("slash", *"sample.tiles", "enter")
+        assert settings.form.rows["sample.tiles"].differs
         await pilot.press("r")
-        await until(pilot, lambda: "model.vae_precision" not in app.draft.values)
+        await until(pilot, lambda: "sample.tiles" not in app.draft.values)
 
 
 @pytest.mark.slow

@@ -1,0 +1,78 @@
+"""The sizes of a base model and of the LoRA of a configuration, counted from headers or known of SDXL."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from trainer.contract.basemodel.folder import WEIGHTED
+from trainer.contract.basemodel.headers import Shapes
+from trainer.contract.basemodel.inspect import BaseModel
+from trainer.contract.plan.vae_memory import SDXL_VAE_SHAPE, VaeShape, vae_shape
+from trainer.contract.settings.config import TrainConfig
+
+# Parameters of SDXL, counted from its configurations (trainer.md, numbers for the estimate).
+SDXL_PARAMETERS = {
+    "unet": 2_567_463_684,
+    "text_encoder": 123_060_480,
+    "text_encoder_2": 694_659_840,
+    "vae": 83_653_863,
+}
+# LoRA parameters per rank: attention 46.5 M and every Linear 85.1 M at rank 32, both blocks of B-LoRA 28.2 M at 64,
+# both text encoders 12.9 M at 32.
+SDXL_PER_RANK = {"attention": 5_806_080 / 4, "all-linear": 85.1e6 / 32}
+SDXL_TEXT_PER_RANK = 12.9e6 / 32
+SDXL_TOKEN_WIDTH = 768 + 1280  # numbers per new token, in the two encoders
+SDXL_BLOCKS = {"up_blocks.0.attentions.0": 14.1e6 / 64, "up_blocks.0.attentions.1": 14.1e6 / 64}
+_LORA = re.compile(r"^(?P<block>.+?)\.transformer_blocks\.\d+\.attn[12]\.to_(?:q|k|v|out\.0)\.weight$")
+_LINEAR = re.compile(r"^(?P<block>.+?)\.(?:transformer_blocks\..*|proj_in|proj_out)\.weight$")
+_TEXT = re.compile(r"\.self_attn\.(?:q|k|v|out)_proj\.weight$")
+
+
+@dataclass(frozen=True)
+class ModelShape:
+    """The sizes of a base model that the estimate needs."""
+
+    parameters: dict[str, int]
+    lora: int  # parameters of the LoRA of this configuration
+    text_lora: int  # of that on both text encoders, where it is trained
+    token_width: int
+    vae: VaeShape
+    exact: bool
+
+
+def model_shape(config: TrainConfig, base: BaseModel) -> ModelShape:
+    """Sizes from the headers of a local model, or SDXL's own for one on the hub; a VAE that is not there is SDXL's."""
+    headers = base.shapes()
+    train, text = config.train, config.text_encoder_lora.enabled
+    if not headers or not all(headers[part] for part in WEIGHTED if part != "vae"):
+        words = round(train.rank * SDXL_TEXT_PER_RANK) if text else 0
+        return ModelShape(SDXL_PARAMETERS, round(_sdxl_lora(config)), words, SDXL_TOKEN_WIDTH, SDXL_VAE_SHAPE, False)
+    parameters = {part: sum(map(_count, shapes.values())) or SDXL_PARAMETERS[part] for part, shapes in headers.items()}
+    pattern, blocks = _LORA if train.targets == "attention" else _LINEAR, train.blocks
+    lora = sum(
+        train.rank * (shape[0] + shape[1])
+        for name, shape in headers["unet"].items()
+        if len(shape) == 2 and (found := pattern.match(name)) and (not blocks or found["block"] in blocks)
+    )
+    encoders = [headers[part] for part in ("text_encoder", "text_encoder_2")]
+    words = sum(train.rank * sum(shape) for one in encoders for name, shape in one.items() if _TEXT.search(name))
+    width = sum(map(_token_width, encoders))
+    return ModelShape(parameters, lora, words if text else 0, width, vae_shape(headers["vae"]), True)
+
+
+def _sdxl_lora(config: TrainConfig) -> float:
+    if config.train.blocks:
+        return config.train.rank * sum(SDXL_BLOCKS.get(block, 14.1e6 / 64) for block in config.train.blocks)
+    return config.train.rank * SDXL_PER_RANK[config.train.targets]
+
+
+def _token_width(shapes: Shapes) -> int:
+    return next((shape[1] for name, shape in shapes.items() if name.endswith("token_embedding.weight")), 0)
+
+
+def _count(shape: tuple[int, ...]) -> int:
+    size = 1
+    for side in shape:
+        size *= side
+    return size

@@ -1,0 +1,96 @@
+"""What a run learned, without the base model under it: all that its files need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import nn
+
+from trainer.checkpoints.snapshot import Snapshot
+from trainer.contract.basemodel.inspect import loss_of
+from trainer.contract.basemodel.unet_names import unet_config
+from trainer.contract.settings.config import TrainConfig
+from trainer.contract.settings.triggers import split_triggers
+from trainer.ground import draws
+from trainer.model.adapters import ENCODER_NAMES, LoraLinear
+from trainer.model.tokens import Vocabulary
+from trainer.step.trainee import ENCODERS
+
+
+class Rows(Protocol):
+    """The new rows of one text encoder."""
+
+    rows: nn.Parameter
+
+
+class Learned(Protocol):
+    """A trainee, or what stands in its place where nothing is trained any more."""
+
+    vocabulary: Vocabulary
+    unet_layers: dict[str, LoraLinear]
+    prediction: str
+
+    @property
+    def tables(self) -> tuple[Rows, ...]:
+        """CLIP-L's and CLIP-G's; none without pivotal tuning."""
+
+    @property
+    def layers(self) -> dict[str, LoraLinear]:
+        """All layers that have a LoRA."""
+
+
+@dataclass(frozen=True)
+class SavedRows:
+    """Rows as a checkpoint has them."""
+
+    rows: nn.Parameter
+
+
+@dataclass(frozen=True)
+class SavedLearned:
+    """What a checkpoint holds of a LoRA; the frozen weights beside it are shapes alone."""
+
+    vocabulary: Vocabulary
+    unet_layers: dict[str, LoraLinear]
+    text_layers: dict[str, LoraLinear]
+    tables: tuple[SavedRows, ...]
+    prediction: str
+    layers_per_block: int
+
+    @property
+    def layers(self) -> dict[str, LoraLinear]:
+        """All layers that have a LoRA."""
+        return self.unet_layers | self.text_layers
+
+
+def saved_learned(config: TrainConfig, snapshot: Snapshot) -> SavedLearned | None:
+    """What `snapshot` holds. None where the base model itself is needed.
+
+    That is with DoRA, whose proof multiplies the base's weights, and where nothing is known yet of a model on the hub.
+    """
+    unet, loss = unet_config(config), loss_of(config.model)
+    if config.train.dora or unet is None or loss is None:
+        return None
+    words = split_triggers(config.dataset.trigger) if config.pivotal.enabled else ()
+    rows = snapshot.embeddings
+    paths = dict.fromkeys(name.rpartition(".")[0] for name in snapshot.lora)
+    layers = {path: _layer(config, snapshot.lora[f"{path}.down"], snapshot.lora[f"{path}.up"]) for path in paths}
+    text = {path: layer for path, layer in layers.items() if path.partition(".")[0] in ENCODER_NAMES}
+    return SavedLearned(
+        Vocabulary.of(words, config.pivotal.tokens),
+        {path: layer for path, layer in layers.items() if path not in text},
+        text,
+        tuple(SavedRows(nn.Parameter(rows[name], requires_grad=False)) for name in ENCODERS if name in rows),
+        "edm" if loss.edm else loss.prediction,
+        unet["layers_per_block"],
+    )
+
+
+def _layer(config: TrainConfig, down: torch.Tensor, up: torch.Tensor) -> LoraLinear:
+    base = nn.Linear(down.shape[1], up.shape[0], bias=False, device="meta")
+    rank = len(down)
+    layer = LoraLinear(base, rank, config.train.alpha or rank, draws.generator(0, "lora"))
+    layer.down, layer.up = (nn.Parameter(one, requires_grad=False) for one in (down, up))
+    return layer
