@@ -39,6 +39,7 @@ FORBIDDEN = re.compile(
     rb"|\x1b#8|\x07|\x08|\x0e|\xc2[\x80-\x9f]|\xe2\x80[\x8e\x8f\xaa-\xae]|\xe2\x81[\xa6-\xa9]|\xef\xbb\xbf"
 )
 POINTER = re.compile(rb"\x1b\]22;[a-z-]*\x07")  # Textual's own: the shape of the mouse's pointer
+OWN = re.compile(rb"\x1b\](?:0|9|777;notify;loratui);([^\x00-\x1f\x7f]*)\x07")  # the title, and the notice of an end
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class World:
 
 def found(wrote: bytes) -> list[bytes]:
     """Escape bytes in `wrote` that came from data."""
-    return FORBIDDEN.findall(POINTER.sub(b"", wrote))
+    return FORBIDDEN.findall(OWN.sub(rb"\1", POINTER.sub(b"", wrote)))
 
 
 def make_world(home: Path) -> World:
