@@ -20,6 +20,7 @@ from trainer.contract.plan.views import fitting_steps
         ("face", 8, 960, 0),
         ("face/75x", 8, 600, 0),
         ("b-lora", 1, 1000, 0),  # its source says so
+        ("demo", 5, 300, 0),  # the small model is not what the post speaks of
     ],
 )
 def test_a_preset_whose_steps_do_not_suit_the_pictures_is_told(
