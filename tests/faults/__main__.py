@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 from tests.faults import forks, syscalls
 from tests.faults.tally import Tally, table
@@ -20,7 +22,10 @@ SHARES = {"kills": 0.4, "calls": 0.3, "inputs": 0.2, "races": 0.1}  # of the tim
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the parts that are asked for, each for its share of the time; returns 1 if a promise broke."""
+    """Run the parts that are asked for, each for its share of the time; returns 1 if a promise broke.
+
+    SIGINT and SIGTERM end it after the try at hand, with the table of what was tried until then.
+    """
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=0)
@@ -34,16 +39,32 @@ def main(arguments: list[str] | None = None) -> int:
         parts = tuple(one for one in parts if one != "calls")
     place = Path(tempfile.mkdtemp(prefix="loratui-faults-"))
     forks.prepare()
+    stop = Stop()
     tallies = []
     try:
         for name in parts:
+            if stop.asked:
+                break
             seconds = asked.minutes * 60 * SHARES[name] / sum(SHARES[one] for one in parts)
             endless = asked.tries or (asked.every and name == "calls")
-            tallies.append(_spend(_part(name, place, asked), float("inf") if endless else seconds, asked.tries))
+            tallies.append(_spend(_part(name, place, asked), float("inf") if endless else seconds, asked.tries, stop))
     finally:
         shutil.rmtree(place, ignore_errors=True)
     print(table(tallies, asked.seed))
     return 1 if any(one.broken for one in tallies) else 0
+
+
+class Stop:
+    """Whether SIGINT or SIGTERM came; a second one ends the program at once."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self.asked = True
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _part(name: str, place: Path, asked: argparse.Namespace) -> Iterator[Tally]:
@@ -59,7 +80,7 @@ def _part(name: str, place: Path, asked: argparse.Namespace) -> Iterator[Tally]:
     return (kills if name == "kills" else races).campaign(place / name, config, rng)
 
 
-def _spend(part: Iterator[Tally], seconds: float, tries: int | None) -> Tally:
+def _spend(part: Iterator[Tally], seconds: float, tries: int | None, stop: Stop) -> Tally:
     """Let a part go on for so long, or for so many tries; each broken promise is said at once."""
     began = said = time.monotonic()
     told = 0
@@ -71,7 +92,7 @@ def _spend(part: Iterator[Tally], seconds: float, tries: int | None) -> Tally:
         if now - said > SAID_EVERY:
             said = now
             print(f"{tally.name}: {tally.total:,} tried, {tally.broken} broken", file=sys.stderr, flush=True)
-        if now - began > seconds or (tries is not None and tally.total >= tries):
+        if stop.asked or now - began > seconds or (tries is not None and tally.total >= tries):
             break
     return tally
 

@@ -130,7 +130,7 @@ def _trace(pid: int, fault: Fault, log: Path) -> subprocess.Popen[bytes]:
     calls = CALLS[fault.calls]
     inject = f"inject={calls}:{FAULTS[fault.fault]}:when={fault.at}"
     command = ["strace", "-f", "-p", str(pid), "-o", str(log), "-e", f"trace={calls}", "-e", inject]
-    tracer = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    tracer = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)  # no Ctrl-C of ours
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end and "TracerPid:\t0" in Path(f"/proc/{pid}/status").read_text():
         time.sleep(forks.LOOK)
