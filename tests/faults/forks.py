@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
@@ -50,8 +51,9 @@ def child(act: Callable[[], int], log: Path, stopped: bool = False) -> int:
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1
     except OSError as error:  # the caller of what was done puts it into words
-        print(error)
         code = REFUSED
+        with contextlib.suppress(OSError):  # these words are the campaign's: that they fail says nothing
+            print(error, flush=True)
     except BaseException:
         traceback.print_exc()
     finally:

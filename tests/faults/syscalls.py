@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 import random
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from tests.faults import forks
@@ -32,6 +36,7 @@ CALLS = {
 FAULTS = {"ENOSPC": "error=ENOSPC", "EIO": "error=EIO", "EACCES": "error=EACCES", "kill": "signal=KILL"}
 # a full disk says so where something is made; looking and locking fail in other ways
 MADE = ("write", "open", "fsync", "rename", "mkdir", "link")
+LAST = {"open": 1, "stat": 2}  # the many that change nothing: a campaign that is cut short has done the others
 NEVER = {("flock", "kill"), ("stat", "kill"), ("chmod", "ENOSPC"), ("unlink", "ENOSPC")}
 PATIENCE = 10.0  # seconds until strace has hold of a process, or has let go of it
 
@@ -63,14 +68,17 @@ def kinds() -> list[tuple[str, str]]:
     ]
 
 
-def campaign(place: Path, rng: random.Random, most: int = 400) -> Iterator[Tally]:
-    """Every call of every operation, in an order that the seed shuffles; yields the tally after each. It ends."""
+def campaign(place: Path, rng: random.Random) -> Iterator[Tally]:
+    """Every call of every operation, what writes before what looks; yields the tally after each. It ends."""
     tally = Tally("failed system calls", PROMISE)
     place.mkdir(parents=True, exist_ok=True)
+    for operation in OPERATIONS:
+        _import_for(operation, place)
     jobs = [(operation, calls, fault) for operation in OPERATIONS for calls, fault in kinds()]
     rng.shuffle(jobs)
+    jobs.sort(key=lambda job: LAST.get(job[1], 0))
     for operation, calls, fault in jobs:
-        for at in range(1, most + 1):
+        for at in count(1):
             reached, end, problems = strike(operation, Fault(calls, fault, at), place)
             if not reached:
                 break
@@ -82,9 +90,13 @@ def sampled(place: Path, rng: random.Random) -> Iterator[Tally]:
     """For ever: one operation, one kind of call, one place, each by chance."""
     tally = Tally("failed system calls", PROMISE)
     place.mkdir(parents=True, exist_ok=True)
+    met = set[Operation]()
     reach: dict[tuple[str, str], int] = {}  # the first place that lies beyond the operation's end
     while True:
         operation, (calls, fault) = rng.choice(OPERATIONS), rng.choice(kinds())
+        if operation not in met:
+            _import_for(operation, place)
+            met.add(operation)
         most = reach.get((operation.name, calls), 12)
         if most < 2:
             continue
@@ -96,6 +108,25 @@ def sampled(place: Path, rng: random.Random) -> Iterator[Tally]:
             yield tally
         else:
             reach[operation.name, calls] = at
+
+
+def _import_for(operation: Operation, place: Path) -> None:
+    """Import what it imports while it works: that a module of ours cannot be read is no fault of the files."""
+    folder, told = place / "work", place / "modules"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    operation.prepare(folder)
+
+    def act() -> int:
+        operation.act(folder)
+        told.write_text("\n".join(sys.modules))
+        return 0
+
+    assert forks.wait(forks.child(act, place / "said.log"), operation.seconds) == 0, (place / "said.log").read_text()
+    for name in told.read_text().split():
+        if name not in sys.modules:
+            with contextlib.suppress(ImportError):  # a library's own name for a part that it loads later
+                importlib.import_module(name)
 
 
 def strike(operation: Operation, fault: Fault, place: Path) -> tuple[bool, str, list[str]]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 
 from trainer.contract.basemodel.headers import BadHeader, read_header
 from trainer.contract.documents.regular import open_regular, read_bytes
@@ -36,6 +36,7 @@ from trainer.contract.run.replacement import replace_folder
 from trainer.contract.run.rundir import RunDir, checkpoint_folders
 from trainer.contract.settings.config import BY_KEY, as_begun
 from trainer.contract.units import in_bytes
+from trainer.ground.tensor_files import load_tensors
 
 VERSION = 1
 FILES = (LORA, EMBEDDINGS, OPTIMIZER, STATE)
@@ -244,7 +245,7 @@ def _tensors(path: Path) -> Tensors:
     """The tensors of a file of a checkpoint; a hash tells only that it is what its writer wrote. Raises Damaged."""
     try:
         read_header(path)
-        return load_file(path)
+        return load_tensors(path)
     except (BadHeader, SafetensorError, OSError) as error:
         raise Damaged(f"{path.parent.name}/{path.name}: {error}") from None
 

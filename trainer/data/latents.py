@@ -12,7 +12,7 @@ from typing import Any
 import PIL
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 
 from trainer.contract.entries import make_private, write_atomic
 from trainer.contract.pictures.flatten import RULE
@@ -20,6 +20,7 @@ from trainer.data import images
 from trainer.data.dataset import View
 from trainer.ground import draws
 from trainer.ground.digests import weights_digest
+from trainer.ground.tensor_files import load_tensors
 
 IN_MEMORY = 1 << 30  # bytes of latents that are kept beside the disk
 
@@ -66,7 +67,7 @@ class LatentCache:
         found = self._kept.get(key)
         if found is None:
             try:
-                found = load_file(self._path(key))
+                found = load_tensors(self._path(key))
                 if set(found) != {"mean", "std"}:
                     raise SafetensorError("other tensors than mean and std")
             except (OSError, SafetensorError):

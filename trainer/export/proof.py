@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 
 from trainer.export.keys import diffusers_key, diffusers_magnitude, kohya_key
 from trainer.export.readers import INTERFACES, INTERFACES_DORA, LIBRARIES, FileLayer, Reader
+from trainer.ground.tensor_files import load_tensors
 from trainer.model.adapters import DoraLinear, LoraLinear
 
 # relative error of rounding to the nearest, and half the spacing of the smallest numbers
@@ -28,7 +28,7 @@ class ExportMismatch(RuntimeError):
 
 def prove_diffusers(path: Path, layers: dict[str, LoraLinear]) -> None:
     """Read `path` back and compare every layer. Raises ExportMismatch."""
-    tensors = load_file(path)
+    tensors = load_tensors(path)
     expected = {diffusers_key(name, side) for name in layers for side in ("down", "up")}
     expected |= {diffusers_magnitude(name) for name, layer in layers.items() if isinstance(layer, DoraLinear)}
     _same_keys(path, set(tensors), expected)
@@ -42,7 +42,7 @@ def prove_kohya(
     path: Path, layers: dict[str, LoraLinear], layers_per_block: int, bundled: dict[str, torch.Tensor] | None = None
 ) -> None:
     """Read `path` back and compare every layer, alpha and what is `bundled` included. Raises ExportMismatch."""
-    tensors = load_file(path)
+    tensors = load_tensors(path)
     keys = {name: kohya_key(name, layers_per_block) for name in layers}
     parts = ("lora_down.weight", "lora_up.weight", "alpha")
     expected = {f"{key}.{part}" for key in keys.values() for part in parts}
@@ -58,7 +58,7 @@ def prove_kohya(
 
 def prove_embeddings(path: Path, rows: dict[str, torch.Tensor]) -> None:
     """Read `path` back; the rows are there to the bit. Raises ExportMismatch."""
-    tensors = load_file(path)
+    tensors = load_tensors(path)
     _same_keys(path, set(tensors), set(rows))
     _same_rows(path, tensors, rows)
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 
 from trainer.checkpoints.snapshot import Snapshot, load_checkpoint, newest_checkpoint
 from trainer.contract.run.exports import FOR_DIFFUSERS, KOHYA, embedding_names
 from trainer.contract.run.rundir import RunDir, checkpoint_folders
 from trainer.contract.settings.config import TrainConfig, load_config
 from trainer.export.keys import diffusers_key, diffusers_magnitude, kohya_key
+from trainer.ground.tensor_files import load_tensors
 from trainer.model.adapters import DoraLinear
 from trainer.model.download import bring
 from trainer.model.parts import Parts, fix_pooling, load_parts, pick_device
@@ -70,7 +70,7 @@ def load_exported(run: RunDir, trained: Trained) -> None:
     if not path.is_file():
         raise NothingTrained(f"'{run.path.name}' has no exported files yet; 'loratui export' makes them")
     theirs = file is FOR_DIFFUSERS
-    tensors, size = load_file(path), trained.parts.unet.config.layers_per_block
+    tensors, size = load_tensors(path), trained.parts.unet.config.layers_per_block
     for name, layer in trained.trainee.layers.items():
         down, up, magnitude = _keys(name, theirs, size)
         layer.down.copy_(tensors[down])
@@ -92,7 +92,7 @@ def _keys(name: str, diffusers: bool, layers_per_block: int) -> tuple[str, str, 
 def _load_rows(folder: Path, trained: Trained) -> None:
     vocabulary = trained.trainee.vocabulary
     for word, name in embedding_names(trained.config).items():
-        rows = load_file(folder / f"{name}.safetensors")
+        rows = load_tensors(folder / f"{name}.safetensors")
         own = [vocabulary.tokens.index(token) for token in vocabulary.words[word]]
         for key, table in zip(ENCODERS, trained.trainee.tables, strict=True):
             table.rows[own] = rows[key].to(table.rows.device)

@@ -10,11 +10,12 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 
 from trainer.contract.entries import make_private, write_atomic
 from trainer.contract.run.events import EventLog, SilentLog
 from trainer.ground.machine import to_device
+from trainer.ground.tensor_files import load_tensors
 from trainer.model.parts import Parts
 
 
@@ -100,8 +101,8 @@ class PromptCache:
         key = hashlib.blake2b(f"{self._kind}\n{prompt}".encode(), digest_size=16).hexdigest()
         path = self._folder / f"{key}.safetensors"
         try:
-            found = load_file(path, device=str(self._parts.device))
-            return Encoded(found["hidden"], found["pooled"])
+            found = load_tensors(path)
+            return Encoded(found["hidden"].to(self._parts.device), found["pooled"].to(self._parts.device))
         except (OSError, SafetensorError, KeyError):  # not there yet, or damaged: made again
             new = encode(self._parts, [prompt])
             kept = {"hidden": new.hidden.cpu().contiguous(), "pooled": new.pooled.cpu().contiguous()}

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from accelerate import init_empty_weights
-from safetensors import safe_open
 
 from trainer.contract.basemodel.headers import read_shapes
 from trainer.contract.basemodel.loss import ZERO_SNR
@@ -15,6 +14,7 @@ from trainer.contract.basemodel.sgm import SgmName, places
 from trainer.contract.basemodel.single_file import CONFIGS, companion, config_of, read_checkpoint, tokenizer_of
 from trainer.contract.basemodel.vae import vae_places
 from trainer.contract.documents.files import shipped_json
+from trainer.ground.tensor_files import opened_tensors
 from trainer.model.errors import ModelError
 
 MAX_LENGTH = 77  # tokens of a prompt, with start and end
@@ -50,7 +50,7 @@ def _filled(module: Any, path: Path, own: dict[str, SgmName], part: str, dtype: 
     # transformers leaves the outer name away in the first encoder, and has had it in both
     short = not any(name.startswith("text_model.") for name in wanted)
     tensors: dict[str, torch.Tensor] = {}
-    with safe_open(path, "pt") as file:
+    with opened_tensors(path) as file:
         for name, place in own.items():
             for key, tensor in _moved(place, file.get_tensor(name)):
                 key = key.removeprefix("text_model.") if short else key
@@ -140,11 +140,11 @@ def _latents(path: Path) -> dict[str, Any]:
     """Mean and spread of the latents, which Playground 2.5 carries in its file."""
     if read_checkpoint(path).prediction != "edm" or (companion(path) / "vae" / "config.json").is_file():
         return {}
-    with safe_open(path, "pt") as file:
+    with opened_tensors(path) as file:
         mean, spread = (file.get_tensor(f"edm_{name}").flatten().tolist() for name in ("mean", "std"))
     return {"latents_mean": mean, "latents_std": spread, "scaling_factor": PLAYGROUND_SCALING}
 
 
 def _number(path: Path, name: str) -> float | None:
-    with safe_open(path, "pt") as file:
+    with opened_tensors(path) as file:
         return float(file.get_tensor(name)) if name in file.keys() else None  # noqa: SIM118
