@@ -22,6 +22,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from trainer.contract.entries import BadEntry
+from trainer.contract.paths import can_see
 from trainer.contract.run import exits
 from trainer.contract.run.events import VERSION, EventLog, SilentLog
 from trainer.contract.run.folder import refuse_links, sweep_strays
@@ -120,7 +121,7 @@ def _moved(config: TrainConfig, run: RunDir) -> list[str]:
     prior = config.prior.path if config.prior.enabled else ""
     places = {"model.base": config.model.base, "model.vae": vae_source(config.model)}
     places |= {"dataset.path": config.dataset.path, "prior.path": prior}
-    keys = [key for key, one in places.items() if one.startswith("/") and not Path(one).exists()]
+    keys = [key for key, one in places.items() if one.startswith("/") and not can_see(Path(one))]
     begun = any(run.checkpoints.glob("step-*"))
     return [f"if it lies elsewhere now: loratui resume RUN --set {key}=PLACE" for key in keys if begun]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from trainer.checkpoints.snapshot import Snapshot
+from trainer.contract.paths import expanded
 from trainer.contract.plan.class_folder import same_picture
 from trainer.contract.run.changes import SettingChange
 from trainer.contract.run.events import EventLog, SilentLog
@@ -97,5 +97,5 @@ def other_files(config: TrainConfig, photographs: tuple[Item, ...]) -> list[str]
     if not (config.prior.enabled and config.prior.path):
         return []
     used = {item.name for item in photographs}
-    folder = Path(config.prior.path).expanduser()
+    folder = expanded(config.prior.path)
     return sorted(one.name for one in folder.iterdir() if one.name not in used and not one.name.startswith("."))

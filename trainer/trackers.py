@@ -19,6 +19,7 @@ from PIL import Image
 
 from trainer.contract.basemodel.names import HUB_ID
 from trainer.contract.entries import make_private, write_atomic
+from trainer.contract.paths import can_see
 from trainer.contract.run.events import Event, EventLog
 from trainer.contract.run.rundir import RunDir, home_folder
 from trainer.contract.settings.config import BY_KEY, SMALL, TrainConfig, flat
@@ -178,7 +179,7 @@ def hyperparameters(config: TrainConfig) -> dict[str, Any]:
     told = {key: value for key, value in flat(config).items() if BY_KEY[key].kind in kinds}
     told["preset"] = config.preset
     base = config.model.base
-    if base == SMALL or (HUB_ID.fullmatch(base) and not Path(base).exists()):
+    if base == SMALL or (HUB_ID.fullmatch(base) and not can_see(Path(base))):
         told["model.base"] = base
     return told
 

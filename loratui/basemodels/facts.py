@@ -27,6 +27,7 @@ from trainer.contract.basemodel.inspect import NotSDXL, inspect_base, small_mode
 from trainer.contract.basemodel.loss import Loss
 from trainer.contract.basemodel.names import is_hub_id, one_file
 from trainer.contract.documents.files import read_json
+from trainer.contract.paths import expanded, is_file, is_folder
 from trainer.contract.plan.model_shape import SDXL_PARAMETERS
 from trainer.contract.settings.config import SMALL, vae_source
 from trainer.contract.settings.model import SDXL, Model
@@ -128,16 +129,16 @@ def ask_missing(values: Mapping[str, Any], again: bool = False) -> bool:
 
 
 def _look(value: str, need: BaseModelNeed) -> BaseModelFacts:
-    path = Path(value).expanduser()
+    path = expanded(value)
     if value == SMALL:
         return BaseModelFacts(
             value, "shipped", True, small_model(), _size(small_model()), licence="Apache-2.0", gated=False
         )
-    if path.is_dir():
+    if is_folder(path):
         return BaseModelFacts(
             value, "folder", True, path, _size(path), licence=_licence(path / "README.md"), gated=False
         )
-    if path.is_file():
+    if is_file(path):
         return BaseModelFacts(value, "file", True, path, path.stat().st_size, licence=_of_file(path), gated=False)
     if not is_hub_id(value):
         return BaseModelFacts(value, "nothing")

@@ -17,6 +17,7 @@ from loratui.commands.options import ColumnOption, DatasetArgument, checked_trig
 from loratui.errors import Refusal
 from loratui.terminal.text import plural, safe_lines, safe_text, shell_path, show_path
 from loratui.terminal.ticker import Ticker
+from trainer.contract.paths import expanded
 from trainer.contract.run import exits
 
 HAS_ONE = ("has a caption", "has a caption in the metadata")
@@ -45,7 +46,7 @@ def caption(
     """Write a caption as .txt beside each picture that has none; an existing one is never touched."""
     if device not in ("auto", "cuda", "cpu"):
         raise Refusal(f"--device {safe_text(device, 40)}: auto, cuda or cpu")
-    folder = dataset.expanduser()
+    folder = expanded(dataset)
     given = {
         "model": model,
         "endpoint": endpoint,

@@ -13,6 +13,7 @@ import typer
 from loratui.commands.options import ColumnOption, KindOption, SourceArgument, checked, checked_trigger
 from loratui.errors import Refusal
 from loratui.terminal.text import safe_text
+from trainer.contract.paths import expanded
 from trainer.contract.run import exits
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def run_check(
     if sheet is not None:
         from loratui.curation.contact_sheet import refuse_place
 
-        sheet = sheet.expanduser()
+        sheet = expanded(sheet)
         refuse_place(sheet, folder)
     try:
         with Ticker(log=not as_json) as ticker:

@@ -12,6 +12,7 @@ import typer
 from loratui.commands.options import ColumnOption, DatasetArgument, KindOption, checked, checked_trigger
 from loratui.errors import Refusal
 from loratui.terminal.text import plural, safe_text, show_path
+from trainer.contract.paths import expanded
 from trainer.contract.run import exits
 
 if TYPE_CHECKING:
@@ -37,12 +38,12 @@ def fix(
         raise Refusal(f"--background {safe_text(background, 40)}: write a colour as #rrggbb, such as #ffffff")
     from loratui.curation.copies.folder import FixSettings
 
-    target = None if dry_run or into is None else into.expanduser()
+    target = None if dry_run or into is None else expanded(into)
     taught = checked("--kind", "kind", kind) if kind else ""
     settings = FixSettings(checked_trigger(trigger), background, skip=tuple(skip or ()), kind=taught)
     if caption_column is not None:
         settings = replace(settings, caption_column=caption_column)
-    raise typer.Exit(_run(dataset.expanduser(), target, settings))
+    raise typer.Exit(_run(expanded(dataset), target, settings))
 
 
 def _run(folder: Path, into: Path | None, settings: FixSettings) -> int:

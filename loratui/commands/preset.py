@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from loratui.terminal.text import plural, safe_text, show_path
+from trainer.contract.paths import expanded, is_file
 
 if TYPE_CHECKING:
     from loratui.settings.shipped_presets import Preset
@@ -35,8 +35,8 @@ def save(
     from loratui.settings.answers import Answers, read_answers
     from loratui.settings.preset_file import save_preset
 
-    path = Path(from_).expanduser() if from_ else None
-    if path is not None and path.is_file():
+    path = expanded(from_) if from_ else None
+    if path is not None and is_file(path):
         answers, origin = read_answers(path), path.name
     else:
         run = find_run(from_)

@@ -13,6 +13,7 @@ import typer
 from loratui.errors import Refusal
 from loratui.terminal.text import safe_text
 from loratui.terminal.units import bytes_of
+from trainer.contract.paths import expanded
 from trainer.contract.run import exits
 
 
@@ -40,7 +41,7 @@ def push(
     repository = repo or name
     if not REPOSITORY.fullmatch(repository):
         raise Refusal(f"--repo {safe_text(repository, 60)}: write owner/name in letters, digits, '-', '_' and '.'")
-    parcel = make_parcel(folder.expanduser() if folder else chosen.export, name, samples, tuple(accept or ()))
+    parcel = make_parcel(expanded(folder) if folder else chosen.export, name, samples, tuple(accept or ()))
     shown = repository if "/" in repository else f"{repository} (of your account)"
     if not as_events:
         print("\n".join(parcel_lines(parcel, shown, public)))

@@ -13,6 +13,7 @@ from loratui.curation.report import PictureReport, Report
 from loratui.errors import Refusal
 from loratui.terminal.text import plural, safe_text, show_path, speakable
 from trainer.contract.entries import write_atomic
+from trainer.contract.paths import can_see
 from trainer.contract.pictures.flatten import upright
 from trainer.contract.pictures.inside import open_inside
 from trainer.contract.pictures.opening import MAX_BYTES, MAX_PIXELS, open_image
@@ -36,7 +37,7 @@ def refuse_place(path: Path, folder: Path) -> None:
         raise Refusal(f"--contact-sheet {show_path(path)}: name a file that ends in .png")
     if folder.resolve() in path.resolve().parents:
         raise Refusal(f"--contact-sheet {show_path(path)}: it would become one of the pictures; name another folder")
-    if path.exists() and not _is_sheet(path):
+    if can_see(path) and not _is_sheet(path):
         raise Refusal(f"--contact-sheet {show_path(path)}: this file is there and is no contact sheet; name another")
 
 

@@ -14,6 +14,7 @@ from loratui.children.events import child_events
 from loratui.terminal.text import safe_text
 from loratui.terminal.units import bytes_of
 from trainer.contract.documents.files import read_json
+from trainer.contract.paths import expanded
 from trainer.contract.pictures.folder import NoDataset
 from trainer.contract.pictures.sources import NoColumn, origin_of, written_folder
 from trainer.contract.run.trainer_start import trainer_environment
@@ -45,7 +46,7 @@ def as_folder(
     Raises NoColumn with the columns that hold text, NoDataset with a sentence, or Cancelled.
     """
     if origin_of(source) == "pictures":
-        return Path(source).expanduser()
+        return expanded(source)
     options = [f"--column={settings.caption_column}", f"--subset={settings.subset}", f"--split={settings.split}"]
     command = [sys.executable, "-m", "trainer.materialise", *options, "--", source]
     child = subprocess.Popen(

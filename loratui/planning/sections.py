@@ -16,9 +16,9 @@ from loratui.planning.timeline import arithmetic_line, run_line
 from loratui.planning.without_gpu import full_size
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import in_bytes, in_gib, in_time
+from trainer.contract.paths import can_see
 from trainer.contract.plan.estimate import Estimate
 from trainer.contract.plan.memory import MemoryPart
-from trainer.contract.run.rundir import can_see
 from trainer.contract.settings.arithmetic import Schedule
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.prompts import sample_pictures

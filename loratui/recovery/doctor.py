@@ -15,7 +15,7 @@ from loratui.planning.hardware import gpus
 from loratui.terminal.text import safe_text, show_path
 from loratui.terminal.units import in_bytes
 from trainer.contract.basemodel.hub_cache import hub_cache
-from trainer.contract.run.rundir import can_see
+from trainer.contract.paths import can_see
 
 NEEDED = ("torch", "diffusers", "transformers", "accelerate", "peft", "prodigyopt", "safetensors", "textual", "pillow")
 ROOM = 15e9  # bytes: SDXL base and its VAE (7 GB) and a run with its checkpoints

@@ -16,8 +16,9 @@ from loratui.terminal.numbers import number, whole
 from loratui.terminal.text import safe_text, show_path
 from trainer.contract.documents.files import read_toml
 from trainer.contract.documents.json_lines import parse_line, parse_lines
-from trainer.contract.documents.regular import is_file, open_regular
+from trainer.contract.documents.regular import open_regular
 from trainer.contract.entries import BadEntry
+from trainer.contract.paths import can_see, expanded, is_file
 from trainer.contract.run.checkpoint_files import LORA, MANIFEST, OPTIMIZER, read_manifest
 from trainer.contract.run.folder import refuse_links
 from trainer.contract.run.lock import is_held, lock_holder
@@ -147,7 +148,7 @@ def find_run(text: str | None = None, root: Path = RUNS) -> RunDir:
 
 def _meant_run(text: str | None, root: Path) -> RunDir:
     if text:
-        for path in (Path(text).expanduser(), root / text):
+        for path in (expanded(text), root / text):
             if is_file(path / "config.toml"):
                 return RunDir(path.absolute())
     runs = find_runs(root)
@@ -158,8 +159,8 @@ def _meant_run(text: str | None, root: Path) -> RunDir:
     named = [one for one in runs if one.name == text] or [one for one in runs if text in one.run.path.name]
     if named:
         return RunDir(named[0].run.path.absolute())
-    place = Path(text).expanduser()
-    if place.exists() and (around := next((one for one in place.parents if (one / "config.toml").is_file()), None)):
+    place = expanded(text)
+    if can_see(place) and (around := next((one for one in place.parents if is_file(one / "config.toml")), None)):
         raise RunNotFound(f"'{show_path(text)}' lies in a run; name the run itself: {show_path(around)}")
     raise RunNotFound(f"there is no run '{show_path(text)}'{_meant(text, runs)}; 'loratui runs' lists them")
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from loratui.errors import Refusal
 from loratui.terminal.text import show_path
 from trainer.contract.entries import write_atomic
+from trainer.contract.paths import can_see, expanded, is_folder
 from trainer.contract.run import exits
 from trainer.contract.run.lock import AlreadyRunning, lock_holder
 from trainer.contract.run.rundir import RunDir
@@ -44,7 +45,7 @@ def create_run(resolved: Resolved, answers: Answers, out: Path | None = None) ->
     texts = {"answers.toml": answers_text(answers), "config.toml": dump_config(resolved.config)}
     made: list[Path] = []
     try:
-        path = _make_folder(out.expanduser(), made) if out is not None else _make_dated(resolved.config.name, made)
+        path = _make_folder(expanded(out), made) if out is not None else _make_dated(resolved.config.name, made)
         for name, text in texts.items():
             write_atomic(path / name, text, 0o600)
     except OSError as error:
@@ -116,8 +117,8 @@ def _running(run: RunDir) -> str:
 
 def _make_folder(path: Path, made: list[Path]) -> Path:
     """The folder of --out: new, or empty. Notes in `made` what was created."""
-    if path.exists():
-        if not path.is_dir():
+    if can_see(path):
+        if not is_folder(path):
             raise LaunchError(f"'{show_path(path)}' is a file; --out names the run's folder")
         if lock_holder(RunDir(path).lock) is not None:
             raise LaunchError(_running(RunDir(path)), exits.RUNNING)
@@ -126,7 +127,7 @@ def _make_folder(path: Path, made: list[Path]) -> Path:
         if any(path.iterdir()):
             raise LaunchError(f"'{show_path(path)}' is not empty; choose another --out")
         return path
-    missing = [path, *(parent for parent in path.parents if not parent.exists())]
+    missing = [path, *(parent for parent in path.parents if not can_see(parent))]
     for folder in reversed(missing):
         folder.mkdir(mode=0o700)
         made.insert(0, folder)

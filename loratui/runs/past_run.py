@@ -15,8 +15,9 @@ from loratui.settings.recents import is_there
 from loratui.settings.resolve import FOLDERS, MODELS, names_hub
 from loratui.terminal.text import plural, safe_text, show_path
 from trainer.contract.documents.files import read_toml
+from trainer.contract.paths import can_see, expanded, is_file
 from trainer.contract.pictures.sources import written_folder
-from trainer.contract.run.rundir import RunDir, can_see
+from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import BY_KEY, value_of_now
 
 AT_PICTURES, AT_PRESET, AT_SETTINGS = 1, 3, 4  # steps of the wizard
@@ -40,8 +41,8 @@ def draft_of(text: str, root: Path) -> PastRun:
     """The draft of what `text` names: an answers.toml, or a run as find_run reads it. Raises Refusal."""
     from loratui.runs.find import find_run
 
-    path = Path(text).expanduser()
-    return draft_of_answers(path) if path.is_file() else draft_of_run(find_run(text, root))
+    path = expanded(text)
+    return draft_of_answers(path) if is_file(path) else draft_of_run(find_run(text, root))
 
 
 def draft_of_answers(path: Path) -> PastRun:

@@ -18,6 +18,7 @@ from trainer.contract.documents.document import Document
 from trainer.contract.documents.parsers import as_text, parse_toml
 from trainer.contract.documents.regular import read_bytes
 from trainer.contract.entries import write_atomic
+from trainer.contract.paths import can_see, is_folder
 from trainer.contract.settings.arithmetic import trained_images
 from trainer.contract.settings.config import BY_KEY, value_of_now
 from trainer.contract.settings.prompts import suggested_prompt, with_article
@@ -202,9 +203,9 @@ def retriggered(value: Any, given: str, trigger: str) -> Any:
 
 def _text(path: Path) -> str:
     shown = show_path(path)
-    if not path.exists():
+    if not can_see(path):
         raise AnswersError([f"there is no answer file '{shown}'; check the spelling"])
-    if path.is_dir():
+    if is_folder(path):
         raise AnswersError([f"'{shown}' is a folder; name the answer file, such as {shown}/answers.toml"])
     raw = read_bytes(path, MAX_BYTES)
     if raw.value is None:

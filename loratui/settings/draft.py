@@ -16,8 +16,9 @@ from loratui.settings.presets import preset
 from loratui.settings.problems import AnswersError, wrong_value
 from trainer.contract.documents.files import read_json
 from trainer.contract.entries import make_private, write_atomic
+from trainer.contract.paths import can_see, expanded
 from trainer.contract.run.lock import AlreadyRunning, RunLock, lock_holder
-from trainer.contract.run.rundir import can_see, home_folder
+from trainer.contract.run.rundir import home_folder
 from trainer.contract.settings.config import BY_KEY, stale_pins, value_of_now
 
 FILE = "draft.json"  # of the time when there was one draft; taken over
@@ -56,7 +57,7 @@ class Draft(BaseModel):
     @property
     def folder(self) -> Path:
         """The folder of pictures, with ~ resolved."""
-        return Path(str(self.get("dataset.path"))).expanduser()
+        return expanded(str(self.get("dataset.path")))
 
     @property
     def skipped(self) -> tuple[str, ...]:

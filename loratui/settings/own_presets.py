@@ -16,6 +16,7 @@ from loratui.settings.shipped_presets import Preset, PresetValue, Variant, load_
 from loratui.terminal.text import safe_text, show_path
 from trainer.contract.documents.parsers import parse_toml
 from trainer.contract.documents.regular import read_bytes
+from trainer.contract.paths import is_file
 from trainer.contract.run.rundir import home_folder
 from trainer.contract.settings.config import BY_KEY
 
@@ -137,7 +138,7 @@ def delete_preset(name: str) -> Path:
     path = preset_folder() / f"{name}{ENDING}"
     if any(one.name == name for one in load_presets()):
         raise PresetError(f"'{name}' ships with loratui; only presets of one's own can be deleted")
-    if "/" in name or not path.is_file():
+    if "/" in name or not is_file(path):
         known = ", ".join(sorted(one.name for one in found_presets().presets)) or "none"
         raise PresetError(f"there is no preset '{safe_text(name, 60)}' of your own; there are: {known}")
     try:

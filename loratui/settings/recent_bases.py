@@ -8,6 +8,7 @@ from pathlib import Path
 from loratui.settings.draft import state_dir
 from trainer.contract.documents.files import read_json
 from trainer.contract.entries import make_private, write_atomic
+from trainer.contract.paths import can_see, expanded
 
 MOST = 8
 
@@ -15,7 +16,7 @@ MOST = 8
 def recent_bases() -> list[str]:
     """What was typed before, newest first; files and folders that are gone are left out."""
     found = [one for one in read_json(_file(), list).value or [] if isinstance(one, str)]
-    return [one for one in found if not one.startswith(("/", "~", ".")) or _is_there(one)][:MOST]
+    return [one for one in found if not one.startswith(("/", "~", ".")) or can_see(expanded(one))][:MOST]
 
 
 def remember_base(value: str) -> None:
@@ -26,13 +27,6 @@ def remember_base(value: str) -> None:
         write_atomic(_file(), json.dumps(kept[:MOST]))
     except OSError:
         return
-
-
-def _is_there(place: str) -> bool:
-    try:
-        return Path(place).expanduser().exists()
-    except (OSError, ValueError, RuntimeError):  # no such user in ~user, or no path at all
-        return False
 
 
 def _file() -> Path:

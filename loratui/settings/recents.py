@@ -8,6 +8,7 @@ from pathlib import Path
 from loratui.settings.draft import state_dir
 from trainer.contract.documents.files import read_json
 from trainer.contract.entries import make_private, write_atomic
+from trainer.contract.paths import expanded, is_folder
 from trainer.contract.pictures.sources import is_hub_source
 
 FILE = "recent-pictures.json"
@@ -43,15 +44,12 @@ def remember(source: str, folder: Path | None = None) -> None:
 
 def is_there(source: str) -> bool:
     """Whether the folder is there; a data set of the hub always counts as there."""
-    try:
-        return Path(source).expanduser().is_dir() or is_hub_source(source)
-    except (OSError, ValueError, RuntimeError):  # no such user in ~user, or no path at all
-        return False
+    return is_folder(expanded(source)) or is_hub_source(source)
 
 
 def _lasting(source: str) -> str:
     path = Path(source)
-    if source.startswith("~") or path.is_absolute() or (is_hub_source(source) and not path.is_dir()):
+    if source.startswith("~") or path.is_absolute() or (is_hub_source(source) and not is_folder(path)):
         return source
     return str(path.absolute())
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from loratui.settings.answers import Answers, counted_images, preset_values
 from loratui.settings.presets import preset
 from loratui.settings.problems import AnswersError, validated
+from trainer.contract.paths import can_see, expanded
 from trainer.contract.pictures.sources import origin_of
 from trainer.contract.settings.config import BY_KEY, SMALL, TrainConfig, stale_pins
 
@@ -101,9 +101,9 @@ def _absolute(key: str, value: Any) -> Any:
     if not isinstance(value, str) or not value:
         return value
     if key in FOLDERS and not names_hub(key, value):
-        return str(Path(value).expanduser().absolute())
+        return str(expanded(value).absolute())
     if key in MODELS and value not in (SMALL, "auto"):
-        folder = Path(value).expanduser()
-        if value.startswith(("~", ".", "/")) or folder.exists():
+        folder = expanded(value)
+        if value.startswith(("~", ".", "/")) or can_see(folder):
             return str(folder.absolute())
     return value

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from pathlib import Path
 
 from textual.suggester import Suggester
+
+from trainer.contract.paths import expanded
 
 
 class FolderSuggester(Suggester):
@@ -30,7 +31,7 @@ def complete(typed: str, files: str = "") -> str | None:
     head, slash, start = typed.rpartition("/")
     if not typed or (typed.startswith("~") and not slash):
         return None
-    parent = Path((head or "/") if slash else ".").expanduser()
+    parent = expanded((head or "/") if slash else ".")
     try:
         with os.scandir(parent) as entries:
             names = sorted(

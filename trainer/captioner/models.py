@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from trainer.contract.basemodel.names import HUB_ID
 from trainer.contract.documents.files import read_json
+from trainer.contract.paths import can_see, expanded, is_folder
 
 if TYPE_CHECKING:
     import torch
@@ -104,11 +105,11 @@ def find_model(model: str) -> Path:
 
     Raises NoCaptioner with a sentence.
     """
-    folder = Path(model).expanduser()
+    folder = expanded(model)
     if model in KNOWN:
         folder = _download(KNOWN[model])
-    elif not folder.is_dir():
-        if folder.exists() or model.startswith((".", "~", "/")) or not HUB_ID.fullmatch(model):
+    elif not is_folder(folder):
+        if can_see(folder) or model.startswith((".", "~", "/")) or not HUB_ID.fullmatch(model):
             wanted = "blip, florence-2, a folder, or a hub id such as owner/name"
             raise NoCaptioner(f"--model {model}: there is no such folder; give {wanted}")
         folder = _download(Source(model))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from trainer.contract.paths import expanded
 from trainer.contract.pictures.decoding import why_unusable
 from trainer.contract.pictures.folder import NoDataset, Picture, list_pictures
 from trainer.contract.pictures.problems import stopping
@@ -49,7 +49,7 @@ def listed(config: TrainConfig) -> Listed:
     """The pictures with their captions, all that nobody accepted, and all that the plan refuses."""
     data, refused = config.dataset, tuple(refusals(config))
     try:
-        listing = list_pictures(Path(data.path).expanduser(), data.caption_column, data.skip)
+        listing = list_pictures(expanded(data.path), data.caption_column, data.skip)
     except NoDataset as error:
         return Listed((), (str(error),), refused)
     stopped = stopping(listing.problems, data.accept)

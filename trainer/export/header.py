@@ -11,12 +11,12 @@ import os
 import time
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 
 from safetensors.torch import save
 from torch import Tensor
 
 from trainer.contract.basemodel.digests import file_digest
+from trainer.contract.paths import expanded, is_file
 from trainer.contract.run.exports import base_name, embedding_names
 from trainer.contract.run.interface_prompts import named_prompt
 from trainer.contract.settings.arithmetic import learning_rates, text_frozen_after
@@ -117,8 +117,8 @@ def _modelspec(config: TrainConfig, told: Told, tensors: dict[str, Tensor], kind
 def _base(config: TrainConfig) -> dict[str, str]:
     """The base model's name as others may read it; of a single file its sha256 as well, by which interfaces know it."""
     found = {"ss_sd_model_name": base_name(config)}
-    path = Path(config.model.base).expanduser()
-    if path.is_file():
+    path = expanded(config.model.base)
+    if is_file(path):
         found["ss_new_sd_model_hash"] = file_digest(path)
     return found
 

@@ -9,6 +9,7 @@ from trainer.contract.basemodel.hub_cache import cached_vae
 from trainer.contract.basemodel.inspect import NotSDXL, base_of, loss_of, small_model
 from trainer.contract.basemodel.names import is_hub_id
 from trainer.contract.basemodel.weights import part_weights
+from trainer.contract.paths import expanded, is_file
 from trainer.contract.run.exports import DIFFUSERS, base_name, embedding_names, public_place
 from trainer.contract.settings.config import SMALL, TrainConfig, vae_source
 from trainer.contract.settings.prompts import sample_pictures, sample_prompts
@@ -98,7 +99,7 @@ def first_prompt(config: TrainConfig) -> str:
 def is_small(config: TrainConfig) -> bool:
     """Whether the base model is the one that ships with loratui."""
     base = config.model.base
-    return base == SMALL or Path(base).expanduser().absolute() == small_model().absolute()
+    return base == SMALL or expanded(base).absolute() == small_model().absolute()
 
 
 def _loading(config: TrainConfig) -> tuple[list[str], str]:
@@ -108,11 +109,11 @@ def _loading(config: TrainConfig) -> tuple[list[str], str]:
     own_vae = vae_source(config.model)
     if own_vae:
         classes.insert(0, "AutoencoderKL")
-        here = Path(own_vae).expanduser()
+        here = expanded(own_vae)
         shown, revision = public_place(own_vae, config.model.vae_revision)
         folder = cached_vae(own_vae, config.model.vae_revision) if is_hub_id(own_vae) else here
-        way = "single_file" if here.is_file() else "pretrained"
-        variant = "" if here.is_file() else _variant(config, folder, "")
+        way = "single_file" if is_file(here) else "pretrained"
+        variant = "" if is_file(here) else _variant(config, folder, "")
         pin = _pin(shown, revision)
         lines.append(f"vae = AutoencoderKL.from_{way}({python(shown)}, {half}{variant}{pin})")
     vae = "vae=vae, " if own_vae else ""
@@ -162,10 +163,10 @@ def _scheduler(config: TrainConfig) -> tuple[str, str] | None:
 
     Of a single file diffusers guesses SDXL's own. A folder and the hub bring theirs, which a person may have overruled.
     """
-    path = Path(config.model.base).expanduser()
+    path = expanded(config.model.base)
     try:
         loss = loss_of(config.model)
-        if not path.is_file():
+        if not is_file(path):
             told = loss.scheduler if loss is not None else {}
             said = ", ".join(f"{key}={python(value)}" for key, value in told.items())
             return (

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer.contract.entries import folder_aside, make_private, open_file, rename, sweep, write_atomic
+from trainer.contract.paths import expanded
 from trainer.contract.pictures.folder import NoDataset
 from trainer.contract.pictures.sources import NoColumn, origin_of, written_folder
 from trainer.contract.run import exits
@@ -97,7 +98,7 @@ def materialise(source: str, wanted: WantedRows, tell: ProgressLines) -> Path:
     """
     origin = origin_of(source)
     if origin == "pictures":
-        return Path(source).expanduser().absolute()
+        return expanded(source).absolute()
     if importlib.util.find_spec("datasets") is None:
         raise NoDataset(INSTALL)
     if wanted.column == "file_name":
@@ -109,7 +110,7 @@ def materialise(source: str, wanted: WantedRows, tell: ProgressLines) -> Path:
         folder, pinned = fetch(source, lambda done, total: tell.at("download", done, total))
         content = pinned
     else:
-        folder = Path(source).expanduser().absolute()
+        folder = expanded(source).absolute()
         pinned, content = str(folder), _fingerprint(folder)
     target = written_folder() / _digest(pinned, content, wanted)
     if target.is_dir():

@@ -19,6 +19,7 @@ from trainer.contract.basemodel.inspect import base_of
 from trainer.contract.basemodel.loss import is_edm_scheduler
 from trainer.contract.basemodel.vae import vae_file_config
 from trainer.contract.basemodel.weights import part_weights
+from trainer.contract.paths import is_file
 from trainer.contract.settings.config import TrainConfig
 from trainer.ground.digests import weights_digest
 from trainer.ground.error_line import first_line
@@ -130,7 +131,7 @@ def load_vae(config: TrainConfig, source: str, dtype: torch.dtype, device: torch
     from diffusers import AutoencoderKL
 
     own, full = own_vae(config), torch.float32
-    if Path(own).is_file():
+    if is_file(Path(own)):
         from trainer.model.single_file import load_vae_file
 
         vae = load_vae_file(Path(own), vae_file_config(Path(own), base_of(config.model)), full)
@@ -167,7 +168,7 @@ def load_tokenizers(source: str) -> tuple[Any, Any]:
     """The two CLIP tokenizers."""
     from transformers import CLIPTokenizer
 
-    if Path(source).is_file():
+    if is_file(Path(source)):
         from trainer.model.single_file import load_tokenizer
 
         return load_tokenizer(Path(source), "tokenizer"), load_tokenizer(Path(source), "tokenizer_2")
@@ -253,7 +254,7 @@ def _plain(value: Any) -> str:
 
 def _load(family: Any, source: str, part: str, dtype: torch.dtype) -> Any:
     """One part, from safetensors only: the variant that suits the precision, of those that are there."""
-    if Path(source).is_file():
+    if is_file(Path(source)):
         from trainer.model.single_file import load_part
 
         return load_part(family, Path(source), part, dtype)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer.contract.basemodel.inspect import loss_of
+from trainer.contract.paths import is_file
 from trainer.contract.settings.model import Model
 from trainer.model.errors import ModelError
 
@@ -37,7 +38,7 @@ def _own(source: str) -> tuple[Any, bool]:
     import diffusers
     from diffusers import StableDiffusionXLPipeline
 
-    if Path(source).is_file():
+    if is_file(Path(source)):
         from trainer.model import single_file as singlefile
 
         return singlefile.load_scheduler(Path(source)), singlefile.zero_empty()

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from trainer.contract.entries import make_private
+from trainer.contract.paths import expanded
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.prompts import class_prompt
 from trainer.data.dataset import Item, read_class_items
@@ -23,7 +24,7 @@ def real_class_pictures(config: TrainConfig) -> tuple[Item, ...]:
     """The photographs of prior.path; none where none are wanted. Raises DataError for a bad class folder."""
     if not (config.prior.enabled and config.prior.path):
         return ()
-    return read_class_items(Path(config.prior.path).expanduser(), class_prompt(config), config)
+    return read_class_items(expanded(config.prior.path), class_prompt(config), config)
 
 
 def class_pictures(

@@ -12,6 +12,7 @@ from pathlib import Path
 from trainer.contract.basemodel.hub_cache import repo_folder
 from trainer.contract.basemodel.inspect import small_model
 from trainer.contract.basemodel.single_file import tokenizer_of
+from trainer.contract.paths import expanded, is_file, is_folder
 from trainer.contract.settings.config import SMALL
 from trainer.contract.settings.triggers import split_triggers, word_pattern
 
@@ -97,10 +98,10 @@ def tokenizer_folder(base: str) -> Path | None:
         return small_model() / "tokenizer"
     if not base:
         return None
-    if Path(base).expanduser().is_file():
-        return tokenizer_of(Path(base).expanduser(), "tokenizer")
-    local = Path(base).expanduser() / "tokenizer"
-    places = [local] if local.is_dir() else [*_snapshots(base)]
+    if is_file(expanded(base)):
+        return tokenizer_of(expanded(base), "tokenizer")
+    local = expanded(base) / "tokenizer"
+    places = [local] if is_folder(local) else [*_snapshots(base)]
     return next((place for place in places if (place / "vocab.json").is_file()), None)
 
 

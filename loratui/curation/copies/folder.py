@@ -13,6 +13,7 @@ from loratui.curation.people.framing import PEOPLE
 from loratui.curation.report import Box
 from loratui.terminal.text import safe_text, show_path
 from trainer.contract.entries import folder_aside, rename, sweep, write_atomic
+from trainer.contract.paths import can_see, is_folder
 from trainer.contract.pictures.folder import Picture, list_pictures
 from trainer.contract.settings.config import BY_KEY
 
@@ -103,8 +104,8 @@ def _prepare(folder: Path, into: Path) -> None:
     shown = show_path(into)
     if into.resolve() == folder.resolve():
         raise CannotWrite(f"{shown} is the folder of the originals; name another for the copies")
-    if into.exists() and (not into.is_dir() or any(into.iterdir())):
-        what = "is not empty" if into.is_dir() else "is a file"
+    if can_see(into) and (not is_folder(into) or any(into.iterdir())):
+        what = "is not empty" if is_folder(into) else "is a file"
         raise CannotWrite(f"{shown} {what}; name a new folder for the copies")
     try:
         into.parent.mkdir(parents=True, exist_ok=True)

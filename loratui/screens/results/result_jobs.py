@@ -20,6 +20,7 @@ from loratui.screens.shared.dialogs import Chooser, Reader
 from loratui.screens.shared.editors import Form
 from loratui.screens.shared.questions import Confirm
 from loratui.terminal.text import plural, safe_text, show_path
+from trainer.contract.paths import can_see, expanded, is_folder
 from trainer.contract.run.rundir import RunDir
 
 FOLDER, REPO, WHO, THERE = "folder", "repository", "visibility", "if it is there"
@@ -68,8 +69,8 @@ class ResultJobs(KeepingKeys[bool | RunDir]):
     def _check_out(self, step: str, given: dict[str, str] | None) -> None:
         if given is None:
             return
-        out = Path(given[FOLDER]).expanduser().absolute()
-        if out.is_dir() and any(out.iterdir()):
+        out = expanded(given[FOLDER]).absolute()
+        if is_folder(out) and any(out.iterdir()):
             there = ", ".join(safe_text(one.name) for one in sorted(out.iterdir())[:8])
             words = f"{show_path(out)} holds files: {there}\n\nFiles of the same names are replaced, others stay."
             question = Confirm("Write over them?", words, "Write over", "Another folder", destroys=True)
@@ -178,7 +179,7 @@ def _checkpoint_line(step: int, found: tuple[MeasuredStep, ...], best: int | Non
 
 
 def _no_folder(given: dict[str, str]) -> str:
-    out = Path(given[FOLDER]).expanduser().absolute()
+    out = expanded(given[FOLDER]).absolute()
     if not given[FOLDER]:
         return "A folder is wanted; it need not be there yet."
-    return f"{show_path(out)} is a file; name a folder." if out.exists() and not out.is_dir() else ""
+    return f"{show_path(out)} is a file; name a folder." if can_see(out) and not is_folder(out) else ""

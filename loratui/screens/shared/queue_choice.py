@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Literal, cast
 
 from textual.content import Content
@@ -13,6 +12,7 @@ from loratui.runs.find import RUNS
 from loratui.runs.queue import at_work, put_in, take_up
 from loratui.screens.shared.dialogs import Chooser
 from loratui.terminal.text import safe_text
+from trainer.contract.paths import expanded
 from trainer.contract.run.queue import goes_on_words, waiting
 from trainer.contract.run.rundir import RunDir
 
@@ -24,7 +24,7 @@ def ask_when(screen: Screen[Any], out: str, then: Callable[[When], None]) -> Non
 
     Escape leaves everything as it was: `then` is not called.
     """
-    root = Path(out).expanduser().parent if out else RUNS
+    root = expanded(out).parent if out else RUNS
     trains, waits = at_work(root), waiting(root)
     if not trains and not waits:
         then("now")

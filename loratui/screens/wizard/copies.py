@@ -17,6 +17,7 @@ from loratui.screens.wizard.decisions import PictureDecisions
 from loratui.settings.checks import effective, problems
 from loratui.settings.draft import Draft
 from loratui.terminal.text import plural, safe_text, show_path
+from trainer.contract.paths import expanded
 from trainer.contract.pictures.problems import accept_key
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class FixedCopies(PictureDecisions):
             self.post_message(CopyProgressed(done, total))
 
         try:
-            into = Path(typed).expanduser()
+            into = expanded(typed)
             result = fix_pictures(folder, into, settings, progress, lambda: worker.is_cancelled)
         except FixCancelled:
             return

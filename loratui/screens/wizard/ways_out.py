@@ -25,6 +25,7 @@ from loratui.settings.steps import suiting_steps
 from loratui.settings.undo import Decision
 from loratui.terminal.text import shell_path, show_path
 from trainer.contract.entries import write_atomic
+from trainer.contract.paths import can_see, expanded, is_folder
 
 if TYPE_CHECKING:
     from loratui.planning.plan import Plan
@@ -146,8 +147,8 @@ class WaysOut(ScanningStep):
     def _named(self, given: dict[str, str] | None) -> None:
         if given is None:
             return
-        path = Path(given[FILE]).expanduser()
-        if path.exists():
+        path = expanded(given[FILE])
+        if can_see(path):
             words = f"{show_path(path)} is there already; it would hold these answers and nothing else."
             question = Confirm("Write over it?", words, "Write over it", "Another name", destroys=True)
             self.app.push_screen(question, lambda yes: self._write(path) if yes else self._ask_file(given[FILE], True))
@@ -182,10 +183,10 @@ def elsewhere(path: Path, folder: Path) -> str:
 
 
 def _wrong_file(given: dict[str, str]) -> str:
-    path = Path(given[FILE]).expanduser()
+    path = expanded(given[FILE])
     if not given[FILE].endswith(".toml"):
         return "A name that ends with .toml is wanted."
-    if path.is_dir():
+    if is_folder(path):
         return f"{show_path(path)} is a folder."
     parent = path.absolute().parent
-    return "" if parent.is_dir() else f"There is no folder {show_path(parent)}."
+    return "" if is_folder(parent) else f"There is no folder {show_path(parent)}."

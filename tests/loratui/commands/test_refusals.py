@@ -122,6 +122,17 @@ def test_bad_input_is_a_sentence_and_nothing_is_created(
         (["export", "nope"], 2, "there is no run 'nope'"),
         (["demo", "--concept", "nope"], 2, "nope"),
         ([], 2, "needs a terminal"),
+        *(
+            (words, code, said)
+            for path in ("a" * 300, "~no-such-user-here/x")
+            for words, code, said in (
+                (["check", path], 3, "there is no folder"),
+                (["plan", path], 2, "there is no answer file"),
+                (["attach", path], 2, "there is no run"),
+                (["preset", "save", "mine", "--from", path], 2, "there is no run"),
+            )
+        ),
+        (["fix", "pictures", "--into", "a" * 300], 2, "cannot be written"),
     ],
 )
 def test_a_bad_command_line_is_a_sentence(

@@ -23,6 +23,7 @@ from trainer.contract.basemodel.weights import part_weights
 from trainer.contract.documents.files import read_json, shipped_json
 from trainer.contract.documents.regular import open_regular
 from trainer.contract.entries import make_private, write_atomic
+from trainer.contract.paths import expanded, is_file, is_folder
 from trainer.contract.run.rundir import cache_folder
 from trainer.contract.settings.config import TrainConfig, vae_source
 
@@ -91,18 +92,18 @@ def own_vae(config: TrainConfig) -> str:
     own = vae_source(config.model)
     if not own or is_hub_id(own):
         return str((own and cached_vae(own, config.model.vae_revision)) or own)
-    return str(Path(own).expanduser())
+    return str(expanded(own))
 
 
 def _files(config: TrainConfig, part: str) -> tuple[list[Path], dict[str, Any]]:
     """The weight files that are read of a part, and its configuration; none of what is not on this disk."""
     base, own = base_of(config.model), own_vae(config) if part == "vae" else ""
-    if own and Path(own).is_file():
+    if own and is_file(Path(own)):
         return [Path(own)], vae_file_config(Path(own), base)
     if not own and base.file is not None:
         return [base.file], config_of(base.file, part)
     folder = Path(own) if own else base.folder and base.folder / part
-    if folder is None or not folder.is_dir():
+    if folder is None or not is_folder(folder):
         return [], {}
     half = part != "vae" and config.train.precision != "fp32"  # the VAE is read in fp32, in which it encodes
     weights = part_weights(folder, part, half=half).files

@@ -21,6 +21,7 @@ from trainer.contract.basemodel.hub_cache import cached_base
 from trainer.contract.basemodel.loss import Loss, as_said
 from trainer.contract.basemodel.names import is_hub_id, not_here
 from trainer.contract.basemodel.single_file import BadCheckpoint, config_of, read_checkpoint
+from trainer.contract.paths import expanded, is_file, is_folder
 from trainer.contract.settings.config import SMALL
 from trainer.contract.settings.model import Model
 
@@ -98,10 +99,10 @@ def inspect_base(base: str, revision: str = "") -> BaseModel:
     """
     if base == SMALL:
         return _in_folder(small_model(), base)
-    path = Path(base).expanduser()
-    if path.is_dir():
+    path = expanded(base)
+    if is_folder(path):
         return _in_folder(path, base)
-    if path.is_file():
+    if is_file(path):
         return _in_file(path)
     if is_hub_id(base):
         there = cached_base(base, revision=revision)

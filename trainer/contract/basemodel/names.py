@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
+
+from trainer.contract.paths import can_see, expanded
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 PICKLES = (".ckpt", ".pt", ".pth", ".bin")
@@ -17,14 +18,14 @@ def is_hub_id(value: str) -> bool:
     """Whether `value` has the form owner/name and no file or folder here goes by it."""
     if not HUB_ID.fullmatch(value) or value.lower().endswith(FILES):
         return False
-    return not Path(value).expanduser().exists()
+    return not can_see(expanded(value))
 
 
 def not_here(value: str, what: str, key: str) -> str:
     """Why there is no `what` (a base model, a VAE) of this name, and what to write for `key` in its place."""
     said = f"there is no {what} '{value}'"
     bare = value.strip()
-    if bare != value and (is_hub_id(bare) or Path(bare).expanduser().exists()):
+    if bare != value and (is_hub_id(bare) or can_see(expanded(bare))):
         return f"{said}: there is a space too many; write {key} = '{bare}'"
     where, rest = _address(bare)
     if where == "elsewhere":

@@ -24,6 +24,7 @@ from trainer.contract.basemodel.single_file import CONFIGS, BadCheckpoint, compa
 from trainer.contract.basemodel.tensors import OLD_NAMES
 from trainer.contract.documents.document import Document
 from trainer.contract.documents.files import read_json, shipped_json
+from trainer.contract.paths import expanded, is_file, is_folder
 
 OUTER = (PREFIXES["vae"], "vae.")
 
@@ -37,11 +38,11 @@ def check_vae(value: str, base: BaseModel, revision: str = "") -> None:
 
     One of the hub is looked into where the hub's cache has that `revision`; nothing is asked or downloaded.
     """
-    path = Path(value).expanduser()
+    path = expanded(value)
     try:
-        if path.is_dir():
+        if is_folder(path):
             _fits(read_vae_folder(path), base)
-        elif path.is_file():
+        elif is_file(path):
             _fits(vae_file_config(path, base), base)
         elif not is_hub_id(value):
             raise NoVae(not_here(value, "VAE", "model.vae"))

@@ -58,14 +58,6 @@ def open_regular(path: Path, root: Path | None = None) -> int:
     return descriptor
 
 
-def is_file(path: Path) -> bool:
-    """Whether a file stands there; a name that is too long, or a folder that is shut, is no file and no error."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
-
-
 def _words(error: Exception) -> str:
     if isinstance(error, BadEntry):
         return f"it cannot be read: {error}"

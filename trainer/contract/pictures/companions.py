@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path, PurePath
 
+from trainer.contract.paths import is_file
 from trainer.contract.pictures.problems import Problem
-from trainer.contract.pictures.regular import is_file
 
 # what programs append: OneTrainer's -masklabel and -condlabel, kohya's _mask, and the names of ControlNet's maps
 WORDS = (

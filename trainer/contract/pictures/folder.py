@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainer.contract.paths import can_see, is_folder
 from trainer.contract.pictures.captions import CaptionSource, find_captions
 from trainer.contract.pictures.companions import companion_problem, companions
 from trainer.contract.pictures.contents import instead_of_pictures, no_folder_words
@@ -64,9 +65,9 @@ def list_pictures(folder: Path, caption_column: str = "prompt", skip: tuple[str,
 
 
 def _picture_names(folder: Path) -> list[str]:
-    if not folder.exists():
-        raise NoDataset(f"there is no folder '{folder}'; check the spelling")
-    if not folder.is_dir():
+    if not can_see(folder):
+        raise NoDataset(f"there is no folder '{folder}' that you may look into; check the spelling")
+    if not is_folder(folder):
         raise NoDataset(f"'{folder}' {no_folder_words(folder)}")
     try:
         entries = list(os.scandir(folder))

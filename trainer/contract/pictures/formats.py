@@ -7,6 +7,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path, PurePath
 
+from trainer.contract.paths import is_file
 from trainer.contract.pictures.inside import open_inside
 
 # by content, whatever the name says: Pillow would start ghostscript for EPS; JPEG holds the MPO of phones
@@ -131,18 +132,11 @@ def is_picture(path: Path) -> bool:
     if name.startswith("."):
         return False
     if ending in endings():
-        return _is_file(path)
-    if ending in NEVER or is_other(name) or not _is_file(path):
+        return is_file(path)
+    if ending in NEVER or is_other(name) or not is_file(path):
         return False
     kind = kind_of(first_bytes(path))
     return bool(kind) and can_read(kind)
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a link to itself
-        return False
 
 
 def unreadable_words(head: bytes) -> tuple[str, str]:

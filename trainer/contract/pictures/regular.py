@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from trainer.contract.documents.parsers import UTF16 as UTF16
 from trainer.contract.documents.parsers import as_text as as_text
-from trainer.contract.documents.regular import is_file as is_file
 from trainer.contract.documents.regular import read_regular as read_regular
 from trainer.contract.settings.triggers import plain_width
 

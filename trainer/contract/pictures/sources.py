@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Literal
 
+from trainer.contract.paths import can_see, expanded, is_folder
 from trainer.contract.pictures.folder import NoDataset
 from trainer.contract.pictures.formats import is_picture
 from trainer.contract.run.rundir import cache_folder
@@ -36,15 +37,15 @@ def origin_of(source: str) -> Origin:
 
     What is neither a data set nor a hub id counts as a folder of pictures, whether or not there is one.
     """
-    path = Path(source).expanduser()
-    if path.is_dir():
+    path = expanded(source)
+    if is_folder(path):
         return "dataset" if not _has_pictures(path) and is_dataset_folder(path) else "pictures"
     return "hub" if is_hub_source(source) else "pictures"
 
 
 def is_hub_source(source: str) -> bool:
     """Whether `source` is owner/name or owner/name@revision, and no path: its first part is no folder here."""
-    return HUB_SOURCE.fullmatch(source) is not None and not Path(source.partition("/")[0]).exists()
+    return HUB_SOURCE.fullmatch(source) is not None and not can_see(Path(source.partition("/")[0]))
 
 
 def is_dataset_folder(folder: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from trainer.contract.paths import expanded, is_folder
 from trainer.contract.pictures.decoding import why_unusable
 from trainer.contract.pictures.folder import NoDataset, Picture, list_pictures
 from trainer.contract.pictures.inside import open_inside
@@ -15,10 +16,10 @@ REMEDY = "repair it, or take it away"  # nothing skips a picture of the class
 
 def class_refusals(config: TrainConfig) -> list[str]:
     """A sentence for each thing that keeps the pictures of prior.path from being those of the class."""
-    folder = Path(config.prior.path).expanduser()
+    folder = expanded(config.prior.path)
     if not (config.prior.enabled and config.prior.path):
         return []
-    if not folder.is_dir():
+    if not is_folder(folder):
         return [f"prior.path: there is no folder '{config.prior.path}'"]
     try:
         found = list_pictures(folder).pictures
@@ -37,7 +38,7 @@ def same_picture(name: str, other: str) -> str:
 
 def _shared(found: tuple[Picture, ...], config: TrainConfig) -> list[str]:
     try:
-        data = list_pictures(Path(config.dataset.path).expanduser(), skip=config.dataset.skip).pictures
+        data = list_pictures(expanded(config.dataset.path), skip=config.dataset.skip).pictures
         sizes = {one.path.stat().st_size for one in data}
         alike = [one for one in found if one.path.stat().st_size in sizes]
         own = {_digest(one.path): one.name for one in data} if alike else {}

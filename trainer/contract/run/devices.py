@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from trainer.contract.documents.files import read_json, read_toml
-from trainer.contract.documents.regular import is_file
+from trainer.contract.paths import is_file
 from trainer.contract.run.lock import lock_holder
 from trainer.contract.run.queue import QueueEntry
 from trainer.contract.run.rundir import RunDir

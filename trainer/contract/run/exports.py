@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from trainer.contract.paths import can_see, expanded
 from trainer.contract.run.interface_prompts import a1111_prompt, comfyui_prompt, invokeai_prompt, swarmui_prompt
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.triggers import file_word, split_triggers
@@ -210,7 +211,7 @@ def public_place(place: str, revision: str = "") -> tuple[str, str]:
 
     A path is its last part, of which nothing more is known.
     """
-    if not Path(place).expanduser().exists() and not place.startswith(("/", "~", ".")):
+    if not can_see(expanded(place)) and not place.startswith(("/", "~", ".")):
         return place, revision
     if found := SNAPSHOT.search(Path(place).as_posix()):
         return f"{found['owner']}/{found['name']}", found["commit"]

@@ -142,15 +142,6 @@ def cache_folder() -> Path:
     return Path(root) / "loratui"
 
 
-def can_see(path: Path) -> bool:
-    """Whether something is there, as far as this user may look: a closed folder hides what it has."""
-    try:
-        path.stat()
-    except (OSError, ValueError):
-        return False
-    return True
-
-
 def run_state(run: RunDir, last: dict[str, Any] | None) -> State:
     """The state of a run from its lock and the last `run` or `end` event (None if there is neither).
 

@@ -1,0 +1,47 @@
+"""What the system keeps from torch is an OSError, which whoever reads weights puts into words."""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from trainer.ground.tensor_files import load_tensors
+
+
+@contextmanager
+def one_more_file() -> Iterator[None]:
+    """safetensors can open one file, and torch then none."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free + 1, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_what_the_system_refuses_is_an_oserror(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    save_file({"a": torch.arange(4)}, path)
+    assert torch.equal(load_tensors(path)["a"], torch.arange(4))
+    with one_more_file(), pytest.raises(RuntimeError, match="unable to open"):
+        load_file(path)  # what the library makes of it
+    with one_more_file(), pytest.raises(OSError, match="unable to open"):
+        load_tensors(path)
+
+
+def test_a_missing_file_and_a_damaged_one_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        load_tensors(tmp_path / "a.safetensors")
+    (tmp_path / "a.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0{}")
+    with pytest.raises(SafetensorError):
+        load_tensors(tmp_path / "a.safetensors")
