@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.warm.fixtures", "tests.slow_motion"]
+pytest_plugins = ["tests.warm.fixtures", "tests.slow_motion", "tests.outside"]
 os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"  # no hub answers, wherever the tests run
 os.environ["TEXTUAL_ANIMATIONS"] = "none"
 

@@ -12,7 +12,7 @@ from loratui.curation.groups import GLYPHS, grouped
 from loratui.curation.report import PictureReport, Report
 from loratui.errors import Refusal
 from loratui.terminal.text import plural, safe_text, show_path, speakable
-from trainer.contract.entries import write_atomic
+from trainer.contract.entries import write_swept
 from trainer.contract.paths import can_see
 from trainer.contract.pictures.flatten import upright
 from trainer.contract.pictures.inside import open_inside
@@ -51,7 +51,7 @@ def write_contact_sheet(report: Report, path: Path, progress: Progress | None = 
     sheet.save(out, "PNG", pnginfo=noted)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, out.getvalue(), 0o644)
+        write_swept(path, out.getvalue(), 0o644)
     except OSError as error:
         raise Refusal(f"{show_path(path)} cannot be written: {error.strerror}") from None
 

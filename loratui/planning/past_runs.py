@@ -18,7 +18,7 @@ from loratui.events.series import robust_mean
 from loratui.runs.find import RUNS, ends
 from loratui.settings.draft import state_dir
 from trainer.contract.documents.files import read_json
-from trainer.contract.entries import make_private, open_file, write_atomic
+from trainer.contract.entries import make_private, open_file, write_swept
 from trainer.contract.plan.estimate import REVISION, Estimate, estimate
 from trainer.contract.run.folder import refuse_links
 from trainer.contract.run.rundir import RunDir
@@ -197,7 +197,7 @@ def _with(known: dict[str, MeasuredRun], runs: Iterable[RunDir], store: Path | N
         with suppress(OSError), _alone(store):
             known = {one.id: one for one in _read(store)}  # another program may have counted meanwhile
             kept = sorted((known | new).values(), key=lambda one: one.t)[-KEPT:]
-            write_atomic(_file(store), json.dumps({"runs": [asdict(one) for one in kept]}))
+            write_swept(_file(store), json.dumps({"runs": [asdict(one) for one in kept]}))
     return PastRuns(tuple(sorted((known | new).values(), key=lambda one: one.t)))
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from loratui.errors import Refusal
 from loratui.terminal.text import show_path
-from trainer.contract.entries import write_atomic
+from trainer.contract.entries import sweep, write_atomic
 from trainer.contract.paths import can_see, expanded, is_folder
 from trainer.contract.run import exits
 from trainer.contract.run.lock import AlreadyRunning, lock_holder
@@ -124,6 +124,7 @@ def _make_folder(path: Path, made: list[Path]) -> Path:
             raise LaunchError(_running(RunDir(path)), exits.RUNNING)
         if (path / "config.toml").exists():
             raise LaunchError(f"'{show_path(path)}' already holds a run; choose another --out, or 'loratui resume' it")
+        sweep(path)  # of a start that was killed
         if any(path.iterdir()):
             raise LaunchError(f"'{show_path(path)}' is not empty; choose another --out")
         return path

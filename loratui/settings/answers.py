@@ -17,7 +17,7 @@ from loratui.version import version
 from trainer.contract.documents.document import Document
 from trainer.contract.documents.parsers import as_text, parse_toml
 from trainer.contract.documents.regular import read_bytes
-from trainer.contract.entries import write_atomic
+from trainer.contract.entries import write_swept
 from trainer.contract.paths import can_see, is_folder
 from trainer.contract.settings.arithmetic import trained_images
 from trainer.contract.settings.config import BY_KEY, value_of_now
@@ -76,7 +76,7 @@ def salvaged_answers(path: Path) -> tuple[Answers, list[str]]:
 
 def write_answers(path: Path, answers: Answers) -> None:
     """Write `answers` for its owner alone; a reader sees the old file or the new one."""
-    write_atomic(path, answers_text(answers), 0o600)
+    write_swept(path, answers_text(answers), 0o600)
 
 
 def answers_text(answers: Answers) -> str:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from loratui.settings.presets import preset
 from loratui.settings.problems import AnswersError, wrong_value
 from trainer.contract.documents.files import read_json
-from trainer.contract.entries import make_private, write_atomic
+from trainer.contract.entries import make_private, sweep, write_atomic
 from trainer.contract.paths import can_see, expanded
 from trainer.contract.run.lock import AlreadyRunning, RunLock, lock_holder
 from trainer.contract.run.rundir import home_folder
@@ -203,6 +203,8 @@ class DraftStore:
         return True
 
     def _read_all(self) -> tuple[list[tuple[str, LoadedDraft, float]], list[str]]:
+        for folder in (self._folder, self._drafts):
+            sweep(folder)
         troubles, found = self._take_over(), []
         try:
             paths = sorted(self._drafts.glob("draft-*.json")) if can_see(self._drafts) else []

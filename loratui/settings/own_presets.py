@@ -16,6 +16,7 @@ from loratui.settings.shipped_presets import Preset, PresetValue, Variant, load_
 from loratui.terminal.text import safe_text, show_path
 from trainer.contract.documents.parsers import parse_toml
 from trainer.contract.documents.regular import read_bytes
+from trainer.contract.entries import sweep
 from trainer.contract.paths import is_file
 from trainer.contract.run.rundir import home_folder
 from trainer.contract.settings.config import BY_KEY
@@ -50,7 +51,11 @@ def preset_folder() -> Path:
 
 
 def found_presets() -> OwnPresets:
-    """Everything in the folder, by name. A damaged file stands in no one's way: it is named and left out."""
+    """Everything in the folder, by name. A damaged file stands in no one's way: it is named and left out.
+
+    What killed processes left there half-written is removed.
+    """
+    sweep(preset_folder())
     try:
         files = sorted(one for one in preset_folder().iterdir() if one.suffix == ENDING)
     except OSError:

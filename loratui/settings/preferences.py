@@ -8,7 +8,7 @@ from typing import Literal
 
 from loratui.settings.draft import state_dir
 from trainer.contract.documents.files import read_json
-from trainer.contract.entries import make_private, write_atomic
+from trainer.contract.entries import make_private, write_swept
 
 Shade = Literal["dark", "light"]
 FILE = "preferences.json"
@@ -27,6 +27,6 @@ def keep_shade(chosen: Shade) -> None:
     """Remember it; a folder that cannot be written is no reason to stop."""
     try:
         make_private(state_dir())
-        write_atomic(state_dir() / FILE, json.dumps({"shade": chosen}))
+        write_swept(state_dir() / FILE, json.dumps({"shade": chosen}))
     except OSError:
         return

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from loratui.settings.draft import state_dir
 from trainer.contract.documents.files import read_json
-from trainer.contract.entries import make_private, write_atomic
+from trainer.contract.entries import make_private, write_swept
 from trainer.contract.paths import can_see, expanded
 
 MOST = 8
@@ -24,7 +24,7 @@ def remember_base(value: str) -> None:
     kept = [value, *(one for one in recent_bases() if one != value)]
     try:
         make_private(_file().parent)
-        write_atomic(_file(), json.dumps(kept[:MOST]))
+        write_swept(_file(), json.dumps(kept[:MOST]))
     except OSError:
         return
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from loratui.settings.draft import state_dir
 from trainer.contract.documents.files import read_json
-from trainer.contract.entries import make_private, write_atomic
+from trainer.contract.entries import make_private, write_swept
 from trainer.contract.paths import expanded, is_folder
 from trainer.contract.pictures.sources import is_hub_source
 
@@ -37,7 +37,7 @@ def remember(source: str, folder: Path | None = None) -> None:
     others = [one for one in _read(where) if one != kept and is_there(one)]
     try:
         make_private(where)
-        write_atomic(where / FILE, json.dumps([kept, *others][:KEPT], indent=1))
+        write_swept(where / FILE, json.dumps([kept, *others][:KEPT], indent=1))
     except OSError:
         return
 

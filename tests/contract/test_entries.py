@@ -9,19 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.outside import FILE, ended_process, untouched
 from trainer.contract import entries
 from trainer.contract.entries import BadEntry
-
-PRECIOUS = "precious"
-
-
-@pytest.fixture
-def victim(tmp_path: Path) -> Path:
-    """A folder outside, with a file."""
-    folder = tmp_path / "victim"
-    folder.mkdir()
-    (folder / "file").write_text(PRECIOUS)
-    return folder
 
 
 @pytest.fixture
@@ -32,17 +22,12 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "root"
 
 
-def untouched(victim: Path) -> bool:
-    """Whether nothing was changed, added or taken."""
-    return [(one.name, one.read_text()) for one in victim.iterdir()] == [("file", PRECIOUS)]
-
-
 OPENINGS = (os.O_RDONLY, os.O_RDWR | os.O_CREAT, os.O_WRONLY | os.O_APPEND | os.O_CREAT, os.O_WRONLY | os.O_TRUNC)
 
 
 @pytest.mark.parametrize("flags", OPENINGS)
 def test_a_file_that_is_a_link_is_not_opened(root: Path, victim: Path, flags: int) -> None:
-    (root / "lock").symlink_to(victim / "file")
+    (root / "lock").symlink_to(victim / FILE)
     with pytest.raises(BadEntry, match="'lock' is a link"):
         entries.open_file(root / "lock", flags)
     assert untouched(victim)
@@ -96,7 +81,7 @@ def test_without_links_it_is_done(root: Path, deed: str) -> None:
 
 
 def test_a_file_is_replaced_whole_and_a_link_only_itself(root: Path, victim: Path) -> None:
-    (root / "a.txt").symlink_to(victim / "file")
+    (root / "a.txt").symlink_to(victim / FILE)
     entries.write_atomic(root / "a.txt", "new")
     assert untouched(victim)
     assert (root / "a.txt").read_text() == "new"
@@ -173,10 +158,7 @@ def test_the_first_link_is_named(root: Path, victim: Path) -> None:
 
 
 def test_strays_of_the_dead_are_swept_and_what_is_written_stays(root: Path, victim: Path) -> None:
-    child = os.fork()
-    if not child:
-        os._exit(0)
-    os.waitpid(child, 0)  # nobody has this number now
+    child = ended_process()
     stray = root / f".loratui-{child}-0123456789ab.part"
     (root / "mine.part").write_text("another's")
     (root / f".loratui-{child}-ba9876543210.part").symlink_to(victim)

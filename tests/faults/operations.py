@@ -144,7 +144,8 @@ def _draft_whole(folder: Path, code: int) -> list[str]:
     problems = [f"trouble: {drafts.troubles}"] * bool(drafts.troubles)
     if not names or not set(names) <= {"one", "two"}:
         problems.append(f"the drafts are {names}")
-    return problems + ["said to be saved, it is not there"] * (code == 0 and "two" not in names)
+    lost = ["said to be saved, it is not there"] * (code == 0 and "two" not in names)
+    return problems + lost + _swept(folder, 0)  # the look at them was a start: what a killed one left is gone
 
 
 WORDS = "a TOK, a dog on a beach " * 10
@@ -226,11 +227,15 @@ def _sent_whole(folder: Path, code: int) -> list[str]:
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A run that came to its end, and what its export is: at its last step, and at an earlier one."""
+    """A run that came to its end, and what its export is: at its last step, and at an earlier one.
+
+    `bare`: at the earlier one where the pictures cannot be read, which is said, and then no header names them.
+    """
 
     folder: Path
     last: dict[str, str]
     earlier: dict[str, str]
+    bare: dict[str, str]
 
 
 EARLIER = 4  # step
@@ -243,11 +248,21 @@ def finished_run() -> FinishedRun:
 
     place = Path(tempfile.mkdtemp(prefix="loratui-finished-"))
     atexit.register(shutil.rmtree, place, ignore_errors=True)
-    run = runs.fresh(place / "run", runs.short_run(draw_dataset(place / "pictures")))
+    pictures = draw_dataset(place / "pictures")
+    run = runs.fresh(place / "run", runs.short_run(pictures))
     assert forks.wait(forks.trainer(run), 300.0) == 0, run.log.read_text()
-    shutil.copytree(run.path, place / "other")
-    assert forks.wait(forks.child(lambda: _export(place / "other"), place / "said.log"), 300.0) == 0
-    return FinishedRun(run.path, _exported(run.path), _exported(place / "other"))
+    earlier = _exported_earlier(run, place / "other")
+    pictures.rename(place / "gone")
+    bare = _exported_earlier(run, place / "bare")
+    (place / "gone").rename(pictures)
+    return FinishedRun(run.path, _exported(run.path), earlier, bare)
+
+
+def _exported_earlier(run: RunDir, folder: Path) -> dict[str, str]:
+    shutil.copytree(run.path, folder)
+    said = folder.with_suffix(".log")
+    assert forks.wait(forks.child(lambda: _export(folder), said), 300.0) == 0, said.read_text()
+    return _exported(folder)
 
 
 def _copy_of_finished(folder: Path) -> None:
@@ -265,8 +280,9 @@ def _export(folder: Path) -> int:
 
 def _export_whole(folder: Path, code: int) -> list[str]:
     run, found = finished_run(), _exported(folder)
-    problems = [] if found in (run.last, run.earlier) else ["neither the old files nor the new ones, but a mix"]
-    return problems + ["said to be done, the old ones are there"] * (code == 0 and found != run.earlier)
+    whole = found in (run.last, run.earlier, run.bare)
+    problems = [] if whole else ["neither the old files nor the new ones, but a mix"]
+    return problems + ["said to be done, the old ones are there"] * (code == 0 and found == run.last)
 
 
 OPERATIONS = (

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from tests.faults import forks
+from tests.faults import forks, runs
 from tests.faults.operations import OPERATIONS, Operation
 from tests.faults.tally import Tally
+from trainer.contract.entries import sweep
 
 PROMISE = "the old or the new is there, whole; what is said to be done is; no traceback, no stray, no hang"
 CALLS = {
@@ -152,8 +153,9 @@ def strike(operation: Operation, fault: Fault, place: Path) -> tuple[bool, str, 
     said = log.read_text(errors="replace") if log.exists() else ""
     problems = [f"a traceback: {said.strip()[-200:]}"] if code == forks.CRASHED else []
     broken = problems + operation.check(folder, code)
-    if fault.calls == "unlink":  # what cannot be removed stays
-        broken = [one for one in broken if not one.startswith("left behind")]
+    if fault.calls in ("unlink", "open"):  # what cannot be removed, or not be opened for it, stays until the next start
+        sweep(folder)
+        broken = [one for one in broken if runs.strays(folder) or not one.startswith("left behind")]
     return True, "killed" if code == -signal.SIGKILL else f"exit {code}", broken
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import signal
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.trainer.begun import Events, of, wait_for
 from tests.trainer.conftest import draw_dataset, make_config, make_run, start, train
 from trainer.checkpoints.snapshot import (
     drop_old,
@@ -29,7 +29,6 @@ from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import load_config
 
 pytestmark = pytest.mark.slow
-Events = list[dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
@@ -37,20 +36,6 @@ def finished(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     """Six steps with the pivot after the third."""
     run = make_run(tmp_path_factory.mktemp("run") / "a", make_config(pictures, train__sample_every=3))
     return run, train(run)
-
-
-def of(events: Events, kind: str) -> Events:
-    return [event for event in events if event["type"] == kind]
-
-
-def wait_for(run: RunDir, found: Callable[[Events], bool], seconds: float = 60) -> Events:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        events = Tail(run.events).read()
-        if found(events):
-            return events
-        time.sleep(0.05)
-    raise AssertionError(f"did not happen within {seconds} s; the log says: {run.log.read_text()[-2000:]}")
 
 
 def lora(run: RunDir, step: int) -> bytes:

@@ -93,6 +93,12 @@ def write_atomic(path: Path, data: bytes | str, mode: int = 0o600, root: Path | 
         os.replace(aside, path.name, src_dir_fd=folder, dst_dir_fd=folder)
 
 
+def write_swept(path: Path, data: bytes | str, mode: int = 0o600) -> None:
+    """`write_atomic` into a folder that few write to: what killed processes left there goes first."""
+    sweep(path.parent)
+    write_atomic(path, data, mode)
+
+
 def write_new(path: Path, data: bytes | str, mode: int = 0o600, root: Path | None = None) -> bool:
     """The same, but never over what is there: False, and nothing done, if anything stands at `path` by now."""
     with opened_folder(path.parent, root) as folder, _written(folder, data, mode) as aside:

@@ -65,7 +65,7 @@ def _export(run: RunDir, step: int | None, out: Path | None, bundle: bool) -> No
     try:
         items, _ = hold_out(read_dataset(config), config)
     except DataError as error:
-        print(f"the pictures are not there any more, the header names none: {error}", file=sys.stderr)
+        print(f"the pictures cannot be read any more, the header names none: {error}", file=sys.stderr)
     if bundle:
         config = config.model_copy(update={"export": config.export.model_copy(update={"bundle_embeddings": True})})
         if not BUNDLE.is_written(config):

@@ -44,13 +44,15 @@ def model_card(
 ) -> str:
     """The whole README.md of an export. Nothing of the person's machine is in it.
 
+    `images`: how many pictures it was trained on; 0 where they are gone and nobody can tell.
     `changes` are those that were made between two starts of the run: its settings do not hold for all of its steps.
     """
     words = tuple(config.dataset.trigger.split(",")) if config.pivotal.enabled else ()
     vocabulary = Vocabulary.of(words, config.pivotal.tokens)
+    pictures = f" on {images} pictures" if images else ""
     parts = [
         _front(config, samples),
-        f"# {markdown(config.name)}\n\nAn SDXL LoRA trained with loratui on {images} pictures, {step} steps.\n",
+        f"# {markdown(config.name)}\n\nAn SDXL LoRA trained with loratui{pictures}, {step} steps.\n",
         _pictures(config, samples),
         _use(config, vocabulary),
         _settings(config, images, step),
@@ -166,6 +168,7 @@ def _loss(config: TrainConfig) -> Loss | None:
 def _settings(config: TrainConfig, images: int, step: int) -> str:
     train = config.train
     unet_lr, words_lr = learning_rates(config)
+    batch = train.batch * train.accumulation
     text = config.text_encoder_lora
     rows = [
         (
@@ -174,10 +177,10 @@ def _settings(config: TrainConfig, images: int, step: int) -> str:
         ),
         ("VAE", public_place(vae)[0] if (vae := vae_source(config.model)) else "the base model's"),
         *((("base model predicts", loss.words),) if (loss := _loss(config)) is not None else ()),
-        ("pictures", str(images)),
+        *((("pictures", str(images)),) if images else ()),
         ("steps", f"{step} of {train.steps}"),
         ("batch x accumulation", f"{train.batch} x {train.accumulation}"),
-        ("views per image", f"{views_per_image(step, train.batch * train.accumulation, images):.0f}"),
+        *((("views per image", f"{views_per_image(step, batch, images):.0f}"),) if images else ()),
         ("rank, alpha", f"{train.rank}, {train.alpha or train.rank:g}"),
         ("targets", train.targets + (f" in {', '.join(train.blocks)}" if train.blocks else "")),
         ("DoRA", f"along the {train.dora_axis} axis" if train.dora else "off"),

@@ -45,6 +45,11 @@ def kohya_header(config: TrainConfig, told: Told, tensors: dict[str, Tensor], na
     names = embedding_names(config)
     captions = Counter(named_prompt(item.prompt, names) for item in told.items)
     count = len(told.items)
+    counted = {
+        "ss_num_train_images": str(count * data.repeats),
+        "ss_epoch": str(_epochs(config, told.step, count)),
+        "ss_num_epochs": str(_epochs(config, train.steps, count)),
+    }
     # of its own name: that of the person's folder is none of a stranger's business
     folder = {config.name: {"n_repeats": data.repeats, "img_count": count}}
     return {
@@ -61,8 +66,7 @@ def kohya_header(config: TrainConfig, told: Told, tensors: dict[str, Tensor], na
         "ss_lr_warmup_steps": str(train.warmup_steps),
         "ss_max_train_steps": str(train.steps),
         "ss_steps": str(told.step),
-        "ss_epoch": str(_epochs(config, told.step, count)),
-        "ss_num_epochs": str(_epochs(config, train.steps, count)),
+        **(counted if count else {}),  # the pictures may be gone by a later export
         "ss_seed": str(train.seed),
         "ss_resolution": f"({train.resolution}, {train.resolution})",
         # kohya counts the last layer as 1, and SDXL's own, the one before it, as 2
@@ -72,7 +76,6 @@ def kohya_header(config: TrainConfig, told: Told, tensors: dict[str, Tensor], na
         **({"ss_training_comment": f"weights averaged over {train.ema:g} of the run (EMA)"} if train.ema else {}),
         "ss_batch_size_per_device": str(train.batch),
         "ss_gradient_accumulation_steps": str(train.accumulation),
-        "ss_num_train_images": str(count * data.repeats),
         "ss_dataset_dirs": json.dumps(folder),
         "ss_output_name": name,  # AUTOMATIC1111 also knows the file by it: two may not share it
         "ss_training_started_at": _midnight(),

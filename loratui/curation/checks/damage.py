@@ -5,11 +5,9 @@ Measured on 68 photographs and on what was made of three portraits: tests/loratu
 
 from __future__ import annotations
 
-from functools import cache
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from loratui.curation.pixels import opencv
+from loratui.curation.pixels import missing, opencv
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -75,15 +73,9 @@ def quantiser_of(picture: Image) -> float | None:
     return sum(first) / len(first)
 
 
-@cache
-def can_tell_damage() -> bool:
-    """Whether simplejpeg is here, whose libjpeg says what Pillow's keeps to itself."""
-    return find_spec("simplejpeg") is not None
-
-
 def jpeg_damage(raw: bytes) -> str:
     """What libjpeg has to say of a JPEG's data that it could decode all the same; empty if nothing."""
-    if not can_tell_damage():
+    if "damaged" in missing():  # Pillow keeps to itself what libjpeg says
         return ""
     import simplejpeg
 

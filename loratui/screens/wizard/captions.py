@@ -9,7 +9,7 @@ from loratui.screens.shared.editors import LineEditor
 from loratui.screens.shared.questions import Answer, Confirm, Question
 from loratui.screens.wizard.scan import ScanningStep
 from loratui.terminal.text import plural, safe_text, show_path
-from trainer.contract.entries import write_atomic
+from trainer.contract.entries import sweep, write_atomic
 from trainer.contract.pictures.folder import MAX_CAPTION_BYTES
 
 if TYPE_CHECKING:
@@ -97,6 +97,7 @@ class WizardCaptions(ScanningStep):
     def _write(self, report: Report) -> bool:
         """Write the files; False, said, where one cannot be: what is not written stays an edit."""
         left, root = dict(self.draft.captions), self.draft.folder
+        sweep(root)
         for picture in report.pictures:
             if picture.name not in left:
                 continue

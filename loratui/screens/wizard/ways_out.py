@@ -24,7 +24,6 @@ from loratui.settings.draft import Draft
 from loratui.settings.steps import suiting_steps
 from loratui.settings.undo import Decision
 from loratui.terminal.text import shell_path, show_path
-from trainer.contract.entries import write_atomic
 from trainer.contract.paths import can_see, expanded, is_folder
 
 if TYPE_CHECKING:
@@ -156,11 +155,11 @@ class WaysOut(ScanningStep):
             self._write(path)
 
     def _write(self, path: Path) -> None:
-        from loratui.settings.answers import answers_text
+        from loratui.settings.answers import write_answers
 
         draft = self.draft.with_settings({"train.device": None}) if self._plan and self._plan.slow else self.draft
         try:
-            write_atomic(path, answers_text(answers_of(draft)))
+            write_answers(path, answers_of(draft))
         except OSError as error:
             self.say(f"{show_path(path)} cannot be written: {error.strerror}", "bad")
             return

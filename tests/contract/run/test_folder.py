@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
+from tests.outside import FILE, ended_process, untouched
 from trainer.__main__ import main
 from trainer.contract.entries import BadEntry
 from trainer.contract.run import exits
@@ -17,7 +17,6 @@ from trainer.contract.run.lock import RunLock, lock_holder
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.run.trainer_start import spawn
 
-PRECIOUS = '{"cmd": "stop"}\n'  # as a command of somebody's else would be
 DEEPER = [
     "checkpoints/step-000002",
     "checkpoints/step-000002/manifest.json",
@@ -42,25 +41,12 @@ def run(tmp_path: Path) -> RunDir:
     return run
 
 
-@pytest.fixture
-def victim(tmp_path: Path) -> Path:
-    """A folder outside, with a file in it."""
-    (tmp_path / "victim").mkdir()
-    (tmp_path / "victim" / "1-stop.json").write_text(PRECIOUS)
-    return tmp_path / "victim"
-
-
 def linked(run: RunDir, name: str, victim: Path) -> None:
     """Put a link into a run's folder: to the victim's folder where a folder is meant, else to its file."""
     path = run.path / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
-    path.symlink_to(victim if name in FOLDERS or "." not in path.name else victim / "1-stop.json")
-
-
-def untouched(victim: Path) -> bool:
-    """Whether nothing was changed, added or taken."""
-    return [(one.name, one.read_text()) for one in victim.iterdir()] == [("1-stop.json", PRECIOUS)]
+    path.symlink_to(victim if name in FOLDERS or "." not in path.name else victim / FILE)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -117,10 +103,7 @@ def test_links_that_come_after_the_look_are_not_followed_either(run: RunDir, vic
 
 
 def test_a_start_sweeps_what_a_killed_one_left(run: RunDir) -> None:
-    child = os.fork()
-    if not child:
-        os._exit(0)
-    os.waitpid(child, 0)
+    child = ended_process()
     stray = f".loratui-{child}-0123456789ab.part"
     for folder in (run.path, run.checkpoints, run.checkpoint(2), run.samples):
         (folder / stray).mkdir(parents=True)

@@ -15,11 +15,11 @@ from loratui.planning.past_runs import measure
 from loratui.runs.find import find_run, find_runs
 from loratui.runs.listing import each_run, newest_runs
 from loratui.runs.queue import listed
+from tests.outside import FILE, untouched
 from trainer.contract.run.events import EventLog
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, dump_config
 
-PRECIOUS = "precious\n"
 COMMANDS = {  # those that take a run, with the words that they need besides
     "abort": [],
     "attach": ["--plain"],
@@ -53,19 +53,6 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunDir:
     return run
 
 
-@pytest.fixture
-def victim(tmp_path: Path) -> Path:
-    """A folder outside, with a file in it."""
-    (tmp_path / "victim").mkdir()
-    (tmp_path / "victim" / "README.md").write_text(PRECIOUS)
-    return tmp_path / "victim"
-
-
-def untouched(victim: Path) -> bool:
-    """Whether nothing was changed, added or taken."""
-    return [(one.name, one.read_text()) for one in victim.iterdir()] == [("README.md", PRECIOUS)]
-
-
 def with_a_run(group: click.Command, before: str = "") -> Iterator[str]:
     """The commands that take a run."""
     for name, command in getattr(group, "commands", {}).items():
@@ -96,7 +83,7 @@ def test_the_lists_tell_it_and_show_the_others(run: RunDir, victim: Path, name: 
     path = other.path / name
     path.parent.mkdir(exist_ok=True)
     path.unlink(missing_ok=True)
-    path.symlink_to(victim / "README.md")
+    path.symlink_to(victim / FILE)
     deep = "/" in name  # a list looks at the first level alone, whoever opens the run at all
     for infos in (find_runs(), [info for info, _ in each_run()], newest_runs(5)[0], [info for _, info in listed()]):
         found = {one.run.path.name: (one.state, one.trouble) for one in infos}

@@ -57,6 +57,13 @@ def test_of_another_base_model_no_licence_is_claimed_and_no_folder_is_told(
     assert "license" not in front(model_card(settings(model__base="someone/other-xl"), 5, 6, []))
 
 
+def test_where_the_pictures_are_gone_no_number_is_made_up(settings: Callable[..., TrainConfig]) -> None:
+    there, gone = (model_card(settings(), images, 6, []) for images in (5, 0))
+    for words in ("on 5 pictures", "| pictures | 5 |", "| views per image |"):
+        assert words in there
+    assert "pictures, 6" not in gone and "| pictures |" not in gone and "views per image" not in gone
+
+
 def script_of(card: str) -> str:
     return re.search(r"```python\n(.*?)```", card, re.S)[1]
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from tests.small_disk import SmallDisk, small_disk
+from tests.trainer.begun import Begun, Events, begun_run, of, wait_for
 from tests.trainer.conftest import make_config, make_run, start
-from tests.trainer.test_run import of, wait_for
 from trainer.checkpoints.snapshot import newest_checkpoint
 from trainer.contract.run import exits
 from trainer.contract.run.control import send
@@ -24,7 +24,6 @@ from trainer.contract.run.rundir import RunDir
 from trainer.ground.full_disk import PAUSED
 
 pytestmark = pytest.mark.slow
-Events = list[dict[str, Any]]
 
 
 @pytest.fixture
@@ -34,17 +33,11 @@ def disk(tmp_path: Path) -> Iterator[SmallDisk]:
 
 
 @pytest.fixture
-def begun(disk: SmallDisk, pictures: Path) -> Iterator[tuple[RunDir, subprocess.Popen[bytes]]]:
+def begun(disk: SmallDisk, pictures: Path) -> Iterator[Begun]:
     """A run that has taken steps, and goes on until it is told to end."""
     own = make_config(pictures, train__steps=50_000, train__checkpoint_every=0, sample__prompts=[])
-    run = make_run(disk.path / "run", own)
-    process = start(run)
-    try:
-        wait_for(run, lambda events: len(of(events, "step")) >= 2)
-        yield run, process
-    finally:
-        process.kill()
-        process.wait()
+    with begun_run(disk.path / "run", own, lambda events: len(of(events, "step")) >= 2) as found:
+        yield found
 
 
 def noted(run: RunDir, words: str) -> Callable[[Events], bool]:
@@ -65,9 +58,7 @@ def whole_events(run: RunDir) -> Events:
     return events
 
 
-def test_a_full_disk_pauses_the_run_until_there_is_room(
-    begun: tuple[RunDir, subprocess.Popen[bytes]], disk: SmallDisk
-) -> None:
+def test_a_full_disk_pauses_the_run_until_there_is_room(begun: Begun, disk: SmallDisk) -> None:
     run, process = begun
     disk.fill()
     wait_for(run, noted(run, PAUSED))
@@ -88,9 +79,7 @@ def test_a_full_disk_pauses_the_run_until_there_is_room(
     assert (run.export / "toy.safetensors").is_file()
 
 
-def test_a_checkpoint_that_has_no_room_is_kept_and_written_later(
-    begun: tuple[RunDir, subprocess.Popen[bytes]], disk: SmallDisk
-) -> None:
+def test_a_checkpoint_that_has_no_room_is_kept_and_written_later(begun: Begun, disk: SmallDisk) -> None:
     run, _ = begun
     disk.fill(leave=200_000)  # the log has room, a checkpoint has none
     send(run, "save")
@@ -109,7 +98,7 @@ def test_a_checkpoint_that_has_no_room_is_kept_and_written_later(
     ("command", "code", "status"), [("stop", exits.FAILED, "failed"), ("abort", exits.STOPPED, "stopped")]
 )
 def test_told_to_end_on_a_full_disk_it_does_and_says_why(
-    begun: tuple[RunDir, subprocess.Popen[bytes]], disk: SmallDisk, command: Any, code: int, status: str
+    begun: Begun, disk: SmallDisk, command: Any, code: int, status: str
 ) -> None:
     run, process = begun
     send(run, "save")

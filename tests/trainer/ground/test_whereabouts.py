@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.trainer.conftest import make_config, make_run, start
-from tests.trainer.test_run import of, wait_for
+from tests.trainer.begun import Begun, begun_run, of
+from tests.trainer.conftest import make_config
 from trainer.checkpoints.snapshot import newest_checkpoint
 from trainer.contract.run import exits
 from trainer.contract.run.events import Tail
@@ -37,22 +36,14 @@ def test_a_folder_is_known_again_wherever_it_lies(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def begun(pictures: Path, tmp_path: Path) -> Iterator[tuple[RunDir, subprocess.Popen[bytes]]]:
+def begun(pictures: Path, tmp_path: Path) -> Iterator[Begun]:
     own = make_config(pictures, train__steps=50_000, train__checkpoint_every=3, train__keep_checkpoints=2)
-    run = make_run(tmp_path / "here" / "run", own)
-    process = start(run)
-    try:
-        wait_for(run, lambda events: len(of(events, "checkpoint")) >= 1)
-        yield run, process
-    finally:
-        process.kill()
-        process.wait()
+    with begun_run(tmp_path / "here" / "run", own, lambda events: len(of(events, "checkpoint")) >= 1) as found:
+        yield found
 
 
 @pytest.mark.slow
-def test_a_run_that_is_moved_ends_in_its_new_place_with_its_last_step(
-    begun: tuple[RunDir, subprocess.Popen[bytes]], tmp_path: Path
-) -> None:
+def test_a_run_that_is_moved_ends_in_its_new_place_with_its_last_step(begun: Begun, tmp_path: Path) -> None:
     run, process = begun
     moved = RunDir(tmp_path / "there")
     run.path.rename(moved.path)
@@ -68,7 +59,7 @@ def test_a_run_that_is_moved_ends_in_its_new_place_with_its_last_step(
 
 
 @pytest.mark.slow
-def test_a_run_that_is_removed_ends_and_leaves_nothing(begun: tuple[RunDir, subprocess.Popen[bytes]]) -> None:
+def test_a_run_that_is_removed_ends_and_leaves_nothing(begun: Begun) -> None:
     run, process = begun
     log = run.log.open()
     while run.path.exists():  # a file may be made while they are removed
