@@ -55,6 +55,7 @@ def explain(error: BaseException) -> Explained:
         return "data", str(error), ["repair or skip the pictures named, then start again"]
     from trainer.checkpoints.snapshot import CannotSave, OtherRun
     from trainer.ground.full_disk import NotSaved
+    from trainer.ground.tensor_files import OtherTensors
     from trainer.ground.whereabouts import FolderGone
     from trainer.ground.world import Uneven
     from trainer.inputs import SettingsError
@@ -74,7 +75,7 @@ def explain(error: BaseException) -> Explained:
                 str(error),
                 [*advice, "what was trained before is saved and exported"],
             )
-        case OtherRun():
+        case OtherRun() | OtherTensors():
             return "data", str(error), ["start a new run, or put back what was changed"]
         case NotSDXL() | ModelError() | UnknownBlock() | Uneven() | NoOptimizer() | SettingsError():
             return "usage", str(error), ["correct the setting and start again"]

@@ -6,17 +6,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 
 from trainer.checkpoints.snapshot import Snapshot, load_checkpoint, newest_checkpoint
+from trainer.contract.basemodel.headers import BadHeader, read_header
 from trainer.contract.run.exports import FOR_DIFFUSERS, KOHYA, embedding_names
 from trainer.contract.run.rundir import RunDir, checkpoint_folders
 from trainer.contract.settings.config import TrainConfig, load_config
 from trainer.export.keys import diffusers_key, diffusers_magnitude, kohya_key
-from trainer.ground.tensor_files import load_tensors
+from trainer.ground.tensor_files import OtherTensors, fill, load_tensors
 from trainer.model.adapters import DoraLinear
 from trainer.model.download import bring
 from trainer.model.parts import Parts, fix_pooling, load_parts, pick_device
 from trainer.step.trainee import ENCODERS, Trainee, make_trainee
+
+AGAIN = "'loratui export' makes the files again"
 
 
 class NothingTrained(ValueError):
@@ -62,7 +66,7 @@ def find_checkpoint(run: RunDir, step: int | None) -> Snapshot:
 
 @torch.no_grad()
 def load_exported(run: RunDir, trained: Trained) -> None:
-    """Fill the modules from the run's exported files. Raises NothingTrained where there are none."""
+    """Fill the modules from the run's exported files. Raises NothingTrained where there are none that fit."""
     file = FOR_DIFFUSERS if FOR_DIFFUSERS.is_written(trained.config) else KOHYA
     path = run.export / file.called(trained.config.name)
     if file.formerly and not path.is_file():
@@ -70,15 +74,32 @@ def load_exported(run: RunDir, trained: Trained) -> None:
     if not path.is_file():
         raise NothingTrained(f"'{run.path.name}' has no exported files yet; 'loratui export' makes them")
     theirs = file is FOR_DIFFUSERS
-    tensors, size = load_tensors(path), trained.parts.unet.config.layers_per_block
+    tensors, size = _read(path), trained.parts.unet.config.layers_per_block
+    live: dict[str, torch.Tensor] = {}
     for name, layer in trained.trainee.layers.items():
         down, up, magnitude = _keys(name, theirs, size)
-        layer.down.copy_(tensors[down])
-        folded = layer.scale if theirs or isinstance(layer, DoraLinear) else 1.0
-        layer.up.copy_(tensors[up].float() / folded)
+        live |= {down: layer.down, up: layer.up}
         if isinstance(layer, DoraLinear):
-            layer.magnitude.copy_(tensors[magnitude])
+            live[magnitude] = layer.magnitude
+        if up in tensors and (theirs or isinstance(layer, DoraLinear)):
+            tensors[up] = tensors[up].float() / layer.scale
+    _fill(path, live, tensors)
     _load_rows(run.export, trained)
+
+
+def _read(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        read_header(path)
+        return load_tensors(path)
+    except (BadHeader, SafetensorError, OSError) as error:
+        raise NothingTrained(f"'{path.name}' cannot be read: {error}; {AGAIN}") from None
+
+
+def _fill(path: Path, live: dict[str, torch.Tensor], saved: dict[str, torch.Tensor]) -> None:
+    try:
+        fill(live, saved)
+    except OtherTensors as error:
+        raise NothingTrained(f"'{path.name}' is not this run's: {error}; {AGAIN}") from None
 
 
 def _keys(name: str, diffusers: bool, layers_per_block: int) -> tuple[str, str, str]:
@@ -92,10 +113,13 @@ def _keys(name: str, diffusers: bool, layers_per_block: int) -> tuple[str, str, 
 def _load_rows(folder: Path, trained: Trained) -> None:
     vocabulary = trained.trainee.vocabulary
     for word, name in embedding_names(trained.config).items():
-        rows = load_tensors(folder / f"{name}.safetensors")
+        path = folder / f"{name}.safetensors"
         own = [vocabulary.tokens.index(token) for token in vocabulary.words[word]]
-        for key, table in zip(ENCODERS, trained.trainee.tables, strict=True):
-            table.rows[own] = rows[key].to(table.rows.device)
+        tables = dict(zip(ENCODERS, trained.trainee.tables, strict=True))
+        rows = {key: table.rows[own] for key, table in tables.items()}
+        _fill(path, rows, _read(path))
+        for key, table in tables.items():
+            table.rows[own] = rows[key]
 
 
 def set_scale(trainee: Trainee, scale: float) -> None:

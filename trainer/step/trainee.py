@@ -16,6 +16,7 @@ from trainer.contract.settings.arithmetic import learning_rates, text_frozen_aft
 from trainer.contract.settings.config import TrainConfig, flat
 from trainer.contract.settings.triggers import split_triggers
 from trainer.data.dataset import Item, identity
+from trainer.ground.tensor_files import fill
 from trainer.model.adapters import LoraLinear, add_lora, add_text_lora
 from trainer.model.fused.unet import FusedUnet, stacking_order
 from trainer.model.parts import DTYPES, Parts
@@ -127,16 +128,11 @@ class Trainee:
     def restore(self, snapshot: Snapshot) -> None:
         """Put a snapshot into the modules; past the pivot, the rows are frozen first, as they were.
 
-        Without the optimizer's state they hold what is exported.
+        Without the optimizer's state they hold what is exported. Raises OtherTensors.
         """
         if self.pivot is not None and snapshot.step >= self.pivot:
             self.freeze_text()
-        for live, saved in (
-            (self.lora_tensors(), snapshot.lora),
-            (self.embedding_tensors(), snapshot.embeddings),
-        ):
-            for name, tensor in live.items():
-                tensor.copy_(saved[name])
+        fill(self.lora_tensors() | self.embedding_tensors(), snapshot.lora | snapshot.embeddings)
         state = snapshot.optimizer or {}  # an older checkpoint, to be exported, has none
         if state:
             self.optimizer.load_tensors(state)

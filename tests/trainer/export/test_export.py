@@ -24,6 +24,7 @@ from tests.trainer.conftest import make_config, make_run, train
 from tests.trainer.model.test_adapters import small_unet
 from tests.warm.client import WARM_CODE
 from trainer.contract.basemodel.inspect import small_model
+from trainer.contract.run import exits
 from trainer.contract.run.exports import DIFFUSERS, lora_files
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig
@@ -97,6 +98,23 @@ def test_generate_uses_the_files(exported: RunDir, tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert out.read_bytes() == exported.sample(12, 0).read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [DIFFUSERS, "toy_emb.safetensors"])
+def test_files_that_are_damaged_or_of_another_run_are_refused_by_their_name(
+    exported: RunDir, tmp_path: Path, name: str
+) -> None:
+    shutil.copytree(exported.path, tmp_path / "run")
+    path = RunDir(tmp_path / "run").export / name
+    command = [sys.executable, "-m", "trainer.samples.generate", str(tmp_path / "run"), "a TOK star"]
+    others = tmp_path / "others.safetensors"
+    save_file({key: one[..., :1].contiguous() for key, one in load_file(path).items()}, others)
+    for raw, said in ((path.read_bytes()[:200], "cannot be read"), (others.read_bytes(), "is not this run's")):
+        path.write_bytes(raw)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == exits.USAGE
+        assert f"'{path.name}' {said}" in done.stderr and "Traceback" not in done.stderr
 
 
 @pytest.mark.slow

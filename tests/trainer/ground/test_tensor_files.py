@@ -13,7 +13,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from trainer.ground.tensor_files import load_tensors
+from trainer.ground.tensor_files import OtherTensors, fill, load_tensors
 
 
 @contextmanager
@@ -45,3 +45,13 @@ def test_a_missing_file_and_a_damaged_one_are_told_apart(tmp_path: Path) -> None
     (tmp_path / "a.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0{}")
     with pytest.raises(SafetensorError):
         load_tensors(tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize("saved", [{}, {"a": torch.ones(2)}, {"a": torch.ones(2), "b": torch.ones(1)}])
+def test_what_does_not_fit_is_refused_and_nothing_is_touched(saved: dict[str, torch.Tensor]) -> None:
+    live = {"a": torch.zeros(2), "b": torch.zeros(3)}
+    with pytest.raises(OtherTensors, match=r"such as [ab]"):
+        fill(live, saved)  # a shape of 1 would be spread over all three
+    assert not any(one.any() for one in live.values())
+    fill(live, {"a": torch.ones(2), "b": torch.ones(3), "c": torch.ones(1)})
+    assert all(one.all() for one in live.values())
