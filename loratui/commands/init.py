@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trainer.contract.paths import can_see, expanded
 from loratui.commands.options import (
     KindOption,
     PresetOption,
@@ -45,7 +46,7 @@ def init(
     from loratui.settings.presets import preset as find
 
     chosen = chosen_preset(kind, preset)
-    folder = Path(dataset.rstrip("/") or dataset).expanduser()
+    folder = expanded(dataset.rstrip("/") or dataset)
     values = {"dataset.path": dataset, **taught_by_folder(folder.absolute().name)}
     given = {"dataset.trigger": checked_trigger(trigger), "dataset.class_word": class_word}
     values |= {key: value for key, value in given.items() if value}
@@ -66,8 +67,8 @@ def write_new(into: Path, answers: Answers, replace: bool) -> None:
     """Write the answer file. Raises Refusal where one is there already, or it cannot be written."""
     from loratui.settings.answers import write_answers
 
-    path = into.expanduser()
-    if path.exists() and not replace:
+    path = expanded(into)
+    if can_see(path) and not replace:
         raise Refusal(f"{show_path(path)} is there already; name another with --into, or add --replace")
     try:
         write_answers(path, answers)

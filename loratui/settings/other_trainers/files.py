@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from trainer.contract.paths import expanded, is_file
 from loratui.errors import Refusal
 from loratui.settings.other_trainers.counterparts import OtherTrainer
 from loratui.settings.other_trainers.diffusers import ADVANCED
@@ -45,8 +46,8 @@ def read_settings(paths: list[Path]) -> tuple[OtherTrainer, dict[str, Any], list
         found |= values
         beside = found.pop("dataset_config", None)
         if isinstance(beside, str) and beside:
-            for place in (Path(beside).expanduser(), path.parent / Path(beside.replace("\\", "/")).name):
-                if place.is_file():
+            for place in (expanded(beside), path.parent / Path(beside.replace("\\", "/")).name):
+                if is_file(place):
                     _, values, said = _read(place)
                     found |= values
                     notes += said
@@ -59,7 +60,7 @@ def read_settings(paths: list[Path]) -> tuple[OtherTrainer, dict[str, Any], list
 
 def _read(path: Path) -> tuple[OtherTrainer, dict[str, Any], list[str]]:
     shown = show_path(path)
-    raw = read_bytes(path.expanduser(), LIMIT)
+    raw = read_bytes(expanded(path), LIMIT)
     if raw.value is None:
         raise Refusal(f"{shown}: {raw.reason or 'there is no such file'}")
     try:

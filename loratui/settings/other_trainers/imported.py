@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from trainer.contract.paths import expanded
 from loratui.settings.answers import Answers
 from loratui.settings.checks import problems
 from loratui.settings.draft import Draft
@@ -140,7 +141,7 @@ def _epochs(slots: dict[str, Any], result: Imported) -> None:
 def _steps_per_epoch(slots: Mapping[str, Any]) -> float:
     path = str(slots.get("dataset.path", ""))
     try:
-        images = len(list_pictures(Path(path).expanduser()).pictures) if path else 0
+        images = len(list_pictures(expanded(path)).pictures) if path else 0
     except NoDataset:
         images = 0
     batch = slots.get("train.batch", 1) * slots.get("train.accumulation", 1)

@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from trainer.contract.paths import expanded
 from loratui.settings.other_trainers.counterparts import (
     OtherTrainer,
     give,
@@ -116,7 +117,7 @@ def _inside(values: dict[str, Any], folder: str) -> list[str]:
     key = "dataset.path" if own else "prior.path"
     try:
         found = sorted(
-            one for one in Path(folder).expanduser().iterdir() if one.is_dir() and TAUGHT.fullmatch(one.name)
+            one for one in expanded(folder).iterdir() if one.is_dir() and TAUGHT.fullmatch(one.name)
         )
     except OSError:
         found = []

@@ -91,14 +91,14 @@ def begin(*signals: int, words: str = "", log: bool = False) -> None:
     ignored) prints `words` and ends the process with STOPPED. With `log` the standard output is a log as well: nothing
     waits for it.
     """
-    _open_closed()
-    _hold("stdout", 1, Aside if log else Output)
-    _hold("stderr", 2, Aside)
     if not signals and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # a shell's word that it is not for us
         signals = (signal.SIGINT,)
     for number in signals:
         _end_at_once(number, words)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)  # who started it held them back: `signals_held`
+    _open_closed()
+    _hold("stdout", 1, Aside if log else Output)
+    _hold("stderr", 2, Aside)
 
 
 @contextlib.contextmanager
