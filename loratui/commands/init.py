@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trainer.contract.paths import can_see, expanded
 from loratui.commands.options import (
     KindOption,
     PresetOption,
@@ -18,6 +17,7 @@ from loratui.commands.options import (
 )
 from loratui.errors import Refusal
 from loratui.terminal.text import shell_path, show_path
+from trainer.contract.paths import can_see, expanded
 
 if TYPE_CHECKING:
     from loratui.settings.answers import Answers

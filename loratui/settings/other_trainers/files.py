@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trainer.contract.paths import expanded, is_file
 from loratui.errors import Refusal
 from loratui.settings.other_trainers.counterparts import OtherTrainer
 from loratui.settings.other_trainers.diffusers import ADVANCED
@@ -19,6 +18,7 @@ from loratui.terminal.text import safe_text, show_path
 from trainer.contract.documents.files import LIMIT
 from trainer.contract.documents.parsers import as_text, parse_json, parse_toml
 from trainer.contract.documents.regular import read_bytes
+from trainer.contract.paths import expanded, is_file
 
 TRAINERS = (KOHYA, ONETRAINER, ADVANCED)
 OURS = {"schema", "preset"}

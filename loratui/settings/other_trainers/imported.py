@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trainer.contract.paths import expanded
 from loratui.settings.answers import Answers
 from loratui.settings.checks import problems
 from loratui.settings.draft import Draft
@@ -15,6 +14,7 @@ from loratui.settings.names import run_name
 from loratui.settings.other_trainers.counterparts import NOTHING, OtherTrainer, as_declared
 from loratui.settings.other_trainers.files import TRAINERS, read_settings
 from loratui.settings.other_trainers.kohya import taught_by_folder
+from trainer.contract.paths import expanded
 from trainer.contract.pictures.folder import NoDataset, list_pictures
 from trainer.contract.settings.config import BY_KEY
 

@@ -7,10 +7,8 @@ presets for SDXL.
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
-from trainer.contract.paths import expanded
 from loratui.settings.other_trainers.counterparts import (
     OtherTrainer,
     give,
@@ -22,6 +20,7 @@ from loratui.settings.other_trainers.counterparts import (
     truth,
     whole,
 )
+from trainer.contract.paths import expanded
 
 OPTIMIZERS = {
     "adamw": "adamw",
@@ -116,9 +115,7 @@ def _inside(values: dict[str, Any], folder: str) -> list[str]:
     own = not values.get("dataset.path")
     key = "dataset.path" if own else "prior.path"
     try:
-        found = sorted(
-            one for one in expanded(folder).iterdir() if one.is_dir() and TAUGHT.fullmatch(one.name)
-        )
+        found = sorted(one for one in expanded(folder).iterdir() if one.is_dir() and TAUGHT.fullmatch(one.name))
     except OSError:
         found = []
     values[key] = str(found[0]) if found else folder
