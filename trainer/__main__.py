@@ -62,8 +62,14 @@ def main(arguments: list[str]) -> int:
     except AlreadyRunning as error:
         print(error, file=sys.stderr)
         return exits.RUNNING
+    except OSError as error:
+        return _unusable(run, error)
     sweep_strays(run)
-    log = EventLog(run.events)
+    try:
+        log = EventLog(run.events)
+    except OSError as error:
+        lock.release()
+        return _unusable(run, error)
     began = time.monotonic()
     _stop_at_once(run, log, lock, began)
     try:
@@ -76,6 +82,13 @@ def main(arguments: list[str]) -> int:
     finally:
         _hear(lambda *_: None)  # it ends already
         _leave(run, log, lock)
+
+
+def _unusable(run: RunDir, error: OSError) -> int:
+    """A folder, or what else is no file, where the lock or the log must be: nothing can be written of it."""
+    print(f"{run.path}: {error}", file=sys.stderr)
+    leave(run)
+    return exits.USAGE
 
 
 def _hear(handler: Callable[[int, FrameType | None], None]) -> None:

@@ -64,6 +64,17 @@ def test_trainer_and_starter_refuse_a_link_by_its_name(
     assert not run.events.exists() or run.events.is_symlink()
 
 
+@pytest.mark.parametrize("name", ["lock", "events.jsonl"])
+def test_a_folder_where_a_file_must_be_is_a_sentence(
+    run: RunDir, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (run.path / name).mkdir()
+    assert main([str(run.config)]) == exits.USAGE
+    said = capsys.readouterr().err
+    assert name in said and len(said.splitlines()) == 1
+    assert lock_holder(run.lock) is None
+
+
 def test_what_is_not_the_runs_own_may_be_a_link(run: RunDir, victim: Path) -> None:
     for name in ("notes", ".export.part", "trackers/wandb/latest-run"):  # wandb makes the last one itself
         linked(run, name, victim)
