@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -273,7 +274,9 @@ def _read(path: Path) -> LoadedDraft:
     draft = Draft.model_validate(_current(raw.value))
     values = {key: tuple(one) if isinstance(one, list) else value_of_now(key, one) for key, one in draft.values.items()}
     usable = {key: one for key, one in values.items() if key in BY_KEY and not wrong_value(BY_KEY[key], one)}
-    name = draft.preset if draft.preset and _is_preset(draft.preset) else ""
+    name = ""
+    with suppress(AnswersError):  # of another machine, or deleted
+        name = draft.preset if draft.preset and preset(draft.preset) else ""
     lost = len(usable) < len(values) or name != draft.preset
     trouble = "The draft held values that cannot be used here; they are left out." if lost else ""
     return LoadedDraft(draft.model_copy(update={"values": usable, "preset": name}), trouble)
@@ -293,11 +296,3 @@ def _put_aside(path: Path) -> str:
     except OSError:
         return "A saved draft cannot be read; it is left out."
     return f"A saved draft was damaged; it is left out. The old file is kept as {aside.name}."
-
-
-def _is_preset(name: str) -> bool:
-    try:
-        preset(name)
-    except AnswersError:
-        return False
-    return True
