@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import ClassVar
 
 from textual import on, work
@@ -17,6 +16,7 @@ from loratui.screens.wizard.scan import Scanned, ScanningStep
 from loratui.settings.recents import recent_sources, remember
 from loratui.terminal.text import safe_text, show_path
 from loratui.widgets.paths import FolderSuggester, complete
+from trainer.contract.paths import expanded, is_folder
 
 HINT = "↓ lists the folders used last, and those with pictures nearby."
 WIDEST = 40  # cells of a path in the list, before its count
@@ -50,7 +50,7 @@ class RecentFolders(ScanningStep):
 
         recent = recent_sources()
         lines = [(one, "used last") for one in recent]
-        known = {os.path.realpath(Path(one).expanduser()) for one in recent}
+        known = {os.path.realpath(expanded(one)) for one in recent}
         lines += [
             (show_path(one.path), one.words) for one in folders_nearby() if os.path.realpath(one.path) not in known
         ]
@@ -94,7 +94,7 @@ class RecentFolders(ScanningStep):
         line = self.query_one("#folder", Input)
         typed = line.value
         found = complete(typed)
-        if found is None and typed and not typed.endswith("/") and Path(typed).expanduser().is_dir():
+        if found is None and typed and not typed.endswith("/") and is_folder(expanded(typed)):
             found = f"{typed}/" if complete(f"{typed}/") else None
         if found is None:
             self.focus_next()
