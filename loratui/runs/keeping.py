@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from pathlib import Path
 
 from loratui.errors import Refusal
@@ -12,7 +11,7 @@ from loratui.runs.find import run_info
 from loratui.terminal.text import safe_text, show_path
 from trainer.contract.documents.parsers import as_text
 from trainer.contract.documents.regular import read_bytes
-from trainer.contract.entries import write_atomic
+from trainer.contract.entries import remove, remove_folder, rename, write_atomic
 from trainer.contract.run.lock import is_held
 from trainer.contract.run.rundir import RunDir
 
@@ -29,7 +28,7 @@ def rename_run(run: RunDir, name: str) -> RunDir:
     if target.exists() or target.is_symlink():
         raise Refusal(f"{show_path(target)} is there already")
     try:
-        run.path.rename(target)
+        rename(run.path, target, run.path.parent)
     except OSError as error:
         raise Refusal(f"{show_path(run.path)} cannot be renamed: {error.strerror}") from None
     return RunDir(target)
@@ -52,7 +51,7 @@ def write_note(run: RunDir, text: str) -> None:
         if text.strip():
             write_atomic(run.note, text.strip()[:LONGEST] + "\n", 0o600)
         else:
-            run.note.unlink(missing_ok=True)
+            remove(run.note, run.path)
     except OSError as error:
         raise Refusal(f"the note cannot be written: {error.strerror}") from None
 
@@ -75,7 +74,7 @@ def delete_run(run: RunDir) -> None:
     if run.path.is_symlink() or not run.config.is_file():
         raise Refusal(f"{show_path(run.path)} is no run's folder, and is left alone")
     try:
-        shutil.rmtree(run.path)
+        remove_folder(run.path, run.path.parent)
     except OSError as error:
         raise Refusal(f"{show_path(run.path)} is not wholly removed: {error.strerror}") from None
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from loratui.settings.answers import DEFAULT_PRESET, Answers, preset_values
+from loratui.settings.answers import DEFAULT_PRESET, Answers, counted_images, preset_values
 from loratui.settings.draft import Draft
 from loratui.settings.presets import preset
 from loratui.settings.problems import AnswersError, validated
 from loratui.settings.shipped_presets import Preset
-from trainer.contract.settings.config import BY_KEY
+from trainer.contract.settings.config import BY_KEY, SETTINGS
 from trainer.contract.settings.fields import Setting
 
 
@@ -91,3 +91,21 @@ def effective(draft: Draft) -> dict[str, Any]:
     except AnswersError:
         layer = {}
     return {**{key: one.default for key, one in BY_KEY.items()}, **layer, **draft.values}
+
+
+def values_of_preset(draft: Draft) -> dict[str, Any]:
+    """What the preset of `draft` alone would give, for its number of pictures."""
+    values = {one.key: one.default for one in SETTINGS}
+    one = recipe_of(draft)
+    values.update(preset_values(one.name, draft.values))
+    if one.steps_per_image and draft.images:
+        values["train.steps"] = one.steps_per_image * counted_images(draft.images, values | draft.values)
+    return values
+
+
+def trouble_with(draft: Draft, one: Setting, typed: str) -> str:
+    """What is wrong with `typed` as the value of `one`; empty if nothing."""
+    try:
+        return problems(draft, {one.key: parse(one, typed)}).get(one.key, "")
+    except NotAValue as error:
+        return str(error)

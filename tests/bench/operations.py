@@ -17,7 +17,7 @@ import torch
 from peft import LoraConfig
 from prodigyopt import Prodigy
 
-from tests.trainer.full_depth import Operations, full_depth_inputs, full_depth_unet
+from tests.trainer.model.full_depth import Operations, full_depth_inputs, full_depth_unet
 from trainer.contract.settings.config import TrainConfig
 from trainer.model.adapters import add_lora
 from trainer.model.fused.unet import FusedUnet

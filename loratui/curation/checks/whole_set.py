@@ -46,7 +46,7 @@ def summary(report: Report) -> tuple[str, ...]:
     """The set in words, a sentence each."""
     pictures = report.pictures
     good = sum(one.worst in (None, "hint") for one in pictures)
-    lines = [f"{plural(len(pictures), 'picture')}; nothing to decide with {good} of them."]
+    lines = [f"{plural(len(pictures), 'picture')}; {good} {'needs' if good == 1 else 'need'} no decision."]
     seen = [one for one in pictures if one.faces is not None]
     if seen and report.kind in PEOPLE:
         parts = [f"{count} {word}" for word, count in mix(pictures).items() if count]

@@ -25,11 +25,11 @@ from loratui.screens.monitor.run_words import state_of
 from loratui.screens.results.keeping import RunKept
 from loratui.screens.results.longer import ask_longer
 from loratui.screens.results.result_jobs import ResultJobs
+from loratui.screens.results.result_words import head, usage_line
 from loratui.screens.shared.copy_box import copy
 from loratui.screens.shared.dialogs import Help
 from loratui.screens.shared.going_on import WentOn, ask_go_on
 from loratui.terminal.text import safe_text, show_path
-from loratui.terminal.units import clock
 from loratui.widgets.keyline import KeyLine
 from loratui.widgets.wall import Wall
 from trainer.contract.run.rundir import RunDir
@@ -131,7 +131,7 @@ class ResultScreen(ResultJobs):
     def on_mount(self) -> None:
         """Read the run once: it has ended."""
         self.history, self.facts = read_history(self.run_dir), read_facts(self.run_dir)
-        self.query_one("#result-head", Static).update(_head(self.history))
+        self.query_one("#result-head", Static).update(head(self.history))
         self.query_one("#files").border_subtitle = Content(show_path(self.run_dir.export))
         self._list()
         self._say_note()
@@ -147,7 +147,7 @@ class ResultScreen(ResultJobs):
         if not self.lines:
             said = "No files were written: the run ended before its export. Press e."
             files.add_option(Option(Content.styled(said, "$text-warning"), disabled=True))
-        files.add_options([Option(_usage(one), id=f"line-{place}") for place, one in enumerate(self.lines)])
+        files.add_options([Option(usage_line(one), id=f"line-{place}") for place, one in enumerate(self.lines)])
         files.highlighted = next((place for place, one in enumerate(files.options) if not one.disabled), None)
         head, *rows = table_lines(self.found, self.hinted.step)
         self.query_one("#point-head", Static).update(head.rstrip())
@@ -286,27 +286,3 @@ class ResultScreen(ResultJobs):
         """The keys, and what the hint rests on."""
         sources = "\n".join(f"\n  {one}" for one in self.hinted.sources) or "\n  nothing: there is none"
         self.app.push_screen(Help("Result", HELP + sources, keys=""))
-
-
-def _head(history: History) -> Content:
-    state = state_of(history, alive=False)
-    glyph, style = STATES[state].glyph, STATES[state].style
-    end = history.end or {}
-    facts = [f"{history.step} steps"]
-    if isinstance(end.get("seconds"), int | float):
-        facts.append(clock(float(end["seconds"])))
-    if history.views is not None:
-        facts.append(f"{history.views:.1f} views per image")
-    if history.ema.last is not None:
-        facts.append(f"loss {history.ema.last:.4f}")
-    words = " · ".join(facts)
-    return Content.assemble(
-        (f"{glyph} {state}  ", f"bold {style}"), (safe_text(history.name, 30), "bold"), (f"  {words}", "$muted")
-    )
-
-
-def _usage(one: Usage) -> Content:
-    if one.head:
-        return Content.assemble((one.shown, "bold"), (f"  {one.note}", "$muted"))
-    what = ("", "") if "\n" in one.copied else (f": {one.copied}", "")
-    return Content.assemble(f"  {one.shown:<22}", (one.note, "$muted"), what)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import ClassVar
 
@@ -22,9 +21,9 @@ from loratui.runs.find import RunInfo, link_trouble, run_info
 from loratui.runs.keeping import read_note
 from loratui.runs.listing import each_run
 from loratui.runs.past_run import PastRun, draft_of_run
-from loratui.runs.states import state_words
 from loratui.screens.results.keeping import KeepingKeys, RunKept
 from loratui.screens.results.longer import ask_longer
+from loratui.screens.results.run_rows import NUMBERS, run_cells, run_columns
 from loratui.screens.shared.dialogs import Help
 from loratui.screens.shared.going_on import WentOn, ask_go_on
 from loratui.screens.shared.step import Watch
@@ -34,8 +33,6 @@ from trainer.contract.run.rundir import RunDir
 
 BATCH = 25  # runs between two messages of the worker
 LOOK = 2.0  # seconds between two looks at the runs that are alive
-STATE, STEP, LOSS, VIEWS, WHEN = 13, 11, 7, 6, 16  # cells of the columns; the run's name gets the rest
-NUMBERS = ("step", "loss", "views")
 HELP = """
 Every run in the folder, the newest first.
 
@@ -154,33 +151,15 @@ class RunsScreen(KeepingKeys[RunsAnswer]):
         table = self.query_one("#runs", DataTable)
         row = table.cursor_row
         table.clear(columns=True)
-        for title, width in self._columns():
+        for title, width in run_columns(self.size.width):
             table.add_column(Text(title, "dim", justify="right" if title in NUMBERS else "left"), width=width)
         for info in self._infos:
             table.add_row(*self._cells(info))
         if self._infos:
             table.move_cursor(row=min(row, len(self._infos) - 1))
 
-    def _columns(self) -> list[tuple[str, int]]:
-        fixed = [("step", STEP), ("loss", LOSS), ("views", VIEWS), *([("when", WHEN)] if self._wide else [])]
-        room = self.size.width - 3 - STATE - 2 - 2 - sum(width + 2 for _, width in fixed)
-        return [("state", STATE), ("run", max(8, room)), *fixed]
-
-    @property
-    def _wide(self) -> bool:
-        return self.size.width >= 110
-
     def _cells(self, info: RunInfo) -> list[Text]:
-        mark = "*" if info.run.path in self._marked else " "
-        name = dict(self._columns())["run"]
-        cells = [
-            Text(f"{mark} {state_words(info.state)}"),
-            Text(safe_text(info.run.path.name, name), "dim" if info.trouble else ""),
-            Text(f"{info.step}/{info.steps}" if info.steps else "", justify="right"),
-            Text("" if info.loss is None else f"{info.loss:.4f}"[:LOSS], justify="right"),
-            Text("" if info.views is None else f"{info.views:.0f}"[:VIEWS], justify="right"),
-        ]
-        return [*cells, Text(_date(info))] if self._wide else cells
+        return run_cells(info, info.run.path in self._marked, self.size.width)
 
     def _look_at_alive(self) -> None:
         for row, info in enumerate(self._infos):
@@ -199,10 +178,7 @@ class RunsScreen(KeepingKeys[RunsAnswer]):
         row = self.query_one("#runs", DataTable).cursor_row
         return RunDir(self._infos[row].run.path.absolute()) if 0 <= row < len(self._infos) else None
 
-    @property
-    def kept_run(self) -> RunDir | None:
-        """The run under the cursor."""
-        return self.current
+    kept_run = current
 
     def _is_open(self, run: RunDir) -> bool:
         """Whether it can be worked in; else why not is said."""
@@ -212,9 +188,6 @@ class RunsScreen(KeepingKeys[RunsAnswer]):
         return not trouble
 
     @on(DataTable.RowSelected)
-    def _selected(self) -> None:
-        self.action_look()
-
     def action_look(self) -> None:
         """To the run's own screen."""
         if self.current is not None and self._is_open(self.current):
@@ -242,14 +215,14 @@ class RunsScreen(KeepingKeys[RunsAnswer]):
         if event.reason:
             self._say(safe_text(event.reason, 200), "bad")
             return
-        row = next((row for row, info in enumerate(self._infos) if info.run.path.absolute() == event.run.path), None)
-        if row is None:
+        rows = [row for row, info in enumerate(self._infos) if info.run.path.absolute() == event.run.path]
+        if not rows:
             return
         self._marked = [one for one in self._marked if one.absolute() != event.run.path]
         if event.now is None:
-            del self._infos[row]
+            del self._infos[rows[0]]
         else:
-            self._infos[row] = run_info(event.now)
+            self._infos[rows[0]] = run_info(event.now)
         self._fill()
         self._say_of_current() if event.now is not None else self._say(f"Deleted: {safe_text(event.run.path.name)}")
 
@@ -299,7 +272,8 @@ class RunsScreen(KeepingKeys[RunsAnswer]):
         """The two marked, or the marked one and the current one; the older one stands on the left."""
         chosen = list(self._marked)
         if len(chosen) < 2 and self.current is not None:
-            chosen += [one for one in (info.run.path for info in self._infos) if self._is_current(one, chosen)]
+            here = (info.run.path for info in self._infos if info.run.path.absolute() == self.current.path)
+            chosen += [one for one in here if one not in chosen]
         if len(chosen) < 2:
             self._say("Mark a run with space, then press d on another one.", "warn")
             return
@@ -310,9 +284,6 @@ class RunsScreen(KeepingKeys[RunsAnswer]):
         if not (self._is_open(RunDir(older)) and self._is_open(RunDir(newer))):
             return
         self.app.push_screen(CompareScreen(RunDir(older.absolute()), RunDir(newer.absolute())))
-
-    def _is_current(self, path: Path, chosen: list[Path]) -> bool:
-        return self.current is not None and path.absolute() == self.current.path and path not in chosen
 
     def action_back(self) -> None:
         """To where one came from."""
@@ -325,10 +296,3 @@ class RunsScreen(KeepingKeys[RunsAnswer]):
     def _say(self, text: str, tone: str = "") -> None:
         glyph, style = {"warn": ("! ", "$text-warning"), "bad": ("✗ ", "$text-error")}.get(tone, ("", "$muted"))
         self.query_one("#runs-say", Static).update(Content.styled(glyph + text, style))
-
-
-def _date(info: RunInfo) -> str:
-    try:
-        return "" if info.started is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(info.started))
-    except (OverflowError, ValueError, OSError):
-        return ""  # a number in the log that is no time

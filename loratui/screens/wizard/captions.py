@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from loratui.screens.shared.editors import LineEditor
 from loratui.screens.shared.questions import Answer, Confirm, Question
-from loratui.screens.wizard.scan import ScanningStep
+from loratui.screens.shared.scan import ScanningStep
 from loratui.terminal.text import plural, safe_text, show_path
 from trainer.contract.entries import sweep, write_atomic
 from trainer.contract.pictures.folder import MAX_CAPTION_BYTES

@@ -13,7 +13,7 @@ from textual.widgets.option_list import Option
 
 from loratui.curation.lines import question_lines
 from loratui.screens.shared.questions import Confirm
-from loratui.screens.wizard.scan import ScanFailed, Scanned, ScanningStep
+from loratui.screens.shared.scan import ScanFailed, Scanned, ScanningStep
 from loratui.settings.checks import effective, problems
 from loratui.settings.draft import Draft
 from loratui.terminal.text import plural

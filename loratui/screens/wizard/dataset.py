@@ -13,19 +13,17 @@ from textual.content import Content
 from textual.events import Resize
 from textual.widgets import DataTable, Input, Static
 
-from loratui.curation.groups import FindingGroup, grouped
-from loratui.curation.lines import group_lines
+from loratui.curation.groups import FindingGroup
 from loratui.screens.shared.dialogs import Chooser, PictureView
-from loratui.screens.shared.questions import Confirm
+from loratui.screens.shared.scan import ScanFailed, Scanned, ScanProgressed
 from loratui.screens.shared.session import Scan
 from loratui.screens.wizard import picture_list as picturelist
 from loratui.screens.wizard.picture_folder import PictureFolder
-from loratui.screens.wizard.scan import ScanFailed, Scanned, ScanProgressed
 from loratui.screens.wizard.solving import SolvingStep
 from loratui.screens.wizard.subject_guess import SubjectGuessing
 from loratui.settings.checks import effective
 from loratui.settings.steps import planned_steps
-from loratui.terminal.text import plural, safe_text
+from loratui.terminal.text import safe_text
 from loratui.widgets.paths import FolderSuggester
 from loratui.widgets.thumbnail import Thumbnail
 
@@ -289,25 +287,9 @@ A model writes captions by s on "no caption"; x ends it.
         if self.draft.captions:
             self.ask_to_write(self._report)
             return
-        result = self.outcome_of(self._report)
-        useless = [one.file for one in result.blocking if one.file and not one.acceptable]
-        if useless:
-            names = "\n".join(
-                line
-                for one in grouped(one for one in result.blocking if one.file in useless and not one.acceptable)
-                for line in group_lines(one, 62, names=True)
-            )
-            left = len(self._report.pictures) - len({*self.draft.skipped, *useless})
-            stay = f"Without them {plural(left, 'picture')} stay. No file is touched."
-            words = f"These cannot be trained on:\n\n{names}\n\n{stay}"
-            self.app.push_screen(Confirm("Leave them out?", words, "Leave out", "Back to the list"), self._leave_out)
-        elif not result.images:
+        if self.asks_to_leave_out(self._report, self.action_next):
+            return
+        if not self.outcome_of(self._report).images:
             self.say("All pictures are left out: there is nothing to learn from.", "bad")
         else:
             self.dismiss(self.draft)
-
-    def _leave_out(self, yes: bool | None) -> None:
-        if yes and self._report is not None:
-            useless = [one.file for one in self.outcome_of(self._report).blocking if one.file and not one.acceptable]
-            self.leave_out(tuple(useless))
-            self.action_next()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from loratui.curation.groups import FindingGroup, accept_keys, grouped
+from loratui.curation.lines import group_lines
+from loratui.screens.shared.questions import Confirm
+from loratui.screens.shared.scan import ScanningStep
 from loratui.screens.wizard import picture_list as picturelist
-from loratui.screens.wizard.scan import ScanningStep
 from loratui.settings.draft import Draft
 from loratui.settings.undo import Decision
 from loratui.terminal.text import plural, safe_text
@@ -118,6 +121,27 @@ class PictureDecisions(ScanningStep):
         else:
             keys = tuple(dict.fromkeys((*accepted, *accept_keys(found))))
             self.decide(f"Accepted: {shown}.", "dataset.accept", keys)
+
+    def asks_to_leave_out(self, report: Report, then: Callable[[], None]) -> bool:
+        """Whether pictures stand in the set that no run can use; asks to leave them out, and goes on with `then`."""
+        blocking = [one for one in self.outcome_of(report).blocking if one.file and not one.acceptable]
+        useless = {str(one.file): None for one in blocking}
+        if not useless:
+            return False
+        names = "\n".join(line for one in grouped(blocking) for line in group_lines(one, 62, names=True))
+        left = len(report.pictures) - len({*self.draft.skipped, *useless})
+        stay = f"Without them {plural(left, 'picture')} stay. No file is touched."
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.leave_out(tuple(useless))
+                then()
+
+        question = Confirm(
+            "Leave them out?", f"These cannot be trained on:\n\n{names}\n\n{stay}", "Leave out", "Back to the list"
+        )
+        self.app.push_screen(question, answered)
+        return True
 
 
 def without(report: Report, accepted: tuple[str, ...], found: list[Finding]) -> tuple[str, ...]:

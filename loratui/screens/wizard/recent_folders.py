@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from loratui.screens.shared.dialogs import Chooser
-from loratui.screens.wizard.scan import Scanned, ScanningStep
+from loratui.screens.shared.scan import Scanned, ScanningStep
 from loratui.settings.recents import recent_sources, remember
 from loratui.terminal.text import safe_text, show_path
 from loratui.widgets.paths import FolderSuggester, complete

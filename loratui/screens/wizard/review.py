@@ -16,6 +16,7 @@ from loratui.curation.groups import accept_keys, grouped
 from loratui.curation.lines import question_lines
 from loratui.errors import Refusal
 from loratui.screens.shared.questions import Confirm
+from loratui.screens.shared.scan import ScanFailed, Scanned, ScanningStep, ScanProgressed
 from loratui.screens.shared.step import Watch
 from loratui.screens.wizard.machine import MachineSeen, MachineStep
 from loratui.screens.wizard.plan_words import (
@@ -26,7 +27,6 @@ from loratui.screens.wizard.plan_words import (
     trouble_words,
     warning_words,
 )
-from loratui.screens.wizard.scan import ScanFailed, Scanned, ScanningStep, ScanProgressed
 from loratui.screens.wizard.ways_out import WaysOut
 from loratui.settings.checks import answers_of, problems
 from loratui.settings.names import run_name

@@ -15,9 +15,8 @@ from loratui.basemodels.facts import BaseModelNeed
 from loratui.screens.shared.base_model import BaseModelScreen
 from loratui.screens.shared.editors import ask_unkept
 from loratui.screens.wizard.preset_saving import PresetSavingStep
-from loratui.settings.answers import counted_images, preset_values
 from loratui.settings.bases import with_base
-from loratui.settings.checks import NotAValue, parse, problems, recipe_of, shown
+from loratui.settings.checks import parse, problems, recipe_of, shown, trouble_with, values_of_preset
 from loratui.settings.draft import Draft
 from loratui.settings.other_trainers.imported import other_names
 from loratui.settings.search import found
@@ -28,9 +27,8 @@ from trainer.contract.settings.stand_ins import stands_for
 
 FIRST = ("train", "sample")  # what is most often changed
 SECTIONS = {name: SECTION_TITLES[name] for name in (*FIRST, *(one for one in SECTION_TITLES if one not in FIRST))}
-ELSEWHERE = frozenset(
-    {"name", "kind", "preset", "dataset.path", "dataset.skip", "dataset.accept"}
-)  # other steps own these
+# other steps own these
+ELSEWHERE = frozenset({"name", "kind", "preset", "dataset.path", "dataset.skip", "dataset.accept"})
 SHOWN = tuple(one for one in SETTINGS if one.key not in ELSEWHERE)
 
 
@@ -96,18 +94,9 @@ once; the plan needs them all in order. Lists are written with ; between.
         """The list of settings."""
         return self.query_one("#form", SettingList)
 
-    def _layers(self) -> dict[str, Any]:
-        """What the preset alone would give."""
-        values = {one.key: one.default for one in SETTINGS}
-        one = recipe_of(self.draft)
-        values.update(preset_values(one.name, self.draft.values))
-        if one.steps_per_image and self.draft.images:
-            values["train.steps"] = one.steps_per_image * counted_images(self.draft.images, values | self.draft.values)
-        return values
-
     def _take_stock(self) -> None:
         """The draft changed: what the preset gives beside it, what breaks a rule, and all of it shown."""
-        self._wrong, self._base = problems(self.draft), self._layers()
+        self._wrong, self._base = problems(self.draft), values_of_preset(self.draft)
         self._show_values()
 
     def _show_values(self) -> None:
@@ -253,27 +242,16 @@ once; the plan needs them all in order. Lists are written with ; between.
     @on(Input.Changed, "#edit")
     def _typing(self, event: Input.Changed) -> None:
         if self._editing is not None:
-            bad = self._check(self._editing, event.value)
-            words = (
-                Content.styled(f"✗ {bad}", "$text-error")
-                if bad
-                else Content.styled("Enter keeps, Escape cancels", "$muted")
-            )
-            self.query_one("#edit-words", Static).update(words)
-
-    def _check(self, one: Setting, typed: str) -> str:
-        """What is wrong with `typed` as the value of `one`; empty if nothing."""
-        try:
-            return problems(self.draft, {one.key: parse(one, typed)}).get(one.key, "")
-        except NotAValue as error:
-            return str(error)
+            bad = trouble_with(self.draft, self._editing, event.value)
+            words = (f"✗ {bad}", "$text-error") if bad else ("Enter keeps, Escape cancels", "$muted")
+            self.query_one("#edit-words", Static).update(Content.styled(*words))
 
     @on(Input.Submitted, "#edit")
     def _keep(self, event: Input.Submitted) -> None:
         one = self._editing
         if one is None:
             return
-        if self._check(one, event.value):
+        if trouble_with(self.draft, one, event.value):
             return  # the words below the line say why; Escape leaves the old value
         self._close_editor()
         self._set(one, parse(one, event.value))
@@ -306,7 +284,7 @@ once; the plan needs them all in order. Lists are written with ; between.
         """On to the plan, if all rules hold."""
         if self._editing is not None:
             line = self.query_one("#edit", Input)
-            if self._check(self._editing, line.value):
+            if trouble_with(self.draft, self._editing, line.value):
                 return
             line.post_message(Input.Submitted(line, line.value))
             return

@@ -16,7 +16,7 @@ from loratui.screens.shared.base_model import BaseModelScreen
 from loratui.screens.shared.copy_box import copy
 from loratui.screens.shared.editors import Form
 from loratui.screens.shared.questions import Confirm
-from loratui.screens.wizard.scan import ScanningStep
+from loratui.screens.shared.scan import ScanningStep
 from loratui.settings.bases import with_base
 from loratui.settings.checks import answers_of, effective
 from loratui.settings.demo import SMALL_SIZE

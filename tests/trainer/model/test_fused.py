@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from tests.bench.activations import Alive
-from tests.trainer.full_depth import Operations, full_depth_inputs, full_depth_unet
+from tests.trainer.model.full_depth import Operations, full_depth_inputs, full_depth_unet
 from tests.trainer.model.test_adapters import inputs, small_unet
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.training import Checkpointing

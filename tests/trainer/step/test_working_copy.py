@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.trainer.full_depth import Operations, full_depth_inputs, full_depth_unet
+from tests.trainer.model.full_depth import Operations, full_depth_inputs, full_depth_unet
 from tests.trainer.step.test_counts import stepper
 from trainer.contract.settings.config import TrainConfig
 from trainer.model.adapters import add_lora

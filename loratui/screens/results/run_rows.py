@@ -1,0 +1,42 @@
+"""The rows of the list of runs: what stands in each column, and how wide it is."""
+
+from __future__ import annotations
+
+import time
+
+from rich.text import Text
+
+from loratui.runs.find import RunInfo
+from loratui.runs.states import state_words
+from loratui.terminal.text import safe_text
+
+STATE, STEP, LOSS, VIEWS, WHEN = 13, 11, 7, 6, 16  # cells of the columns; the run's name gets the rest
+NUMBERS = ("step", "loss", "views")
+WIDE = 110  # columns of a terminal with room for the date
+
+
+def run_columns(width: int) -> list[tuple[str, int]]:
+    """Title and cells of each column in a list of `width` cells."""
+    fixed = [("step", STEP), ("loss", LOSS), ("views", VIEWS), *([("when", WHEN)] if width >= WIDE else [])]
+    room = width - 3 - STATE - 2 - 2 - sum(cells + 2 for _, cells in fixed)
+    return [("state", STATE), ("run", max(8, room)), *fixed]
+
+
+def run_cells(info: RunInfo, marked: bool, width: int) -> list[Text]:
+    """One run, a cell for each of `run_columns(width)`."""
+    name = dict(run_columns(width))["run"]
+    cells = [
+        Text(f"{'*' if marked else ' '} {state_words(info.state)}"),
+        Text(safe_text(info.run.path.name, name), "dim" if info.trouble else ""),
+        Text(f"{info.step}/{info.steps}" if info.steps else "", justify="right"),
+        Text("" if info.loss is None else f"{info.loss:.4f}"[:LOSS], justify="right"),
+        Text("" if info.views is None else f"{info.views:.0f}"[:VIEWS], justify="right"),
+    ]
+    return [*cells, Text(_date(info))] if width >= WIDE else cells
+
+
+def _date(info: RunInfo) -> str:
+    try:
+        return "" if info.started is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(info.started))
+    except (OverflowError, ValueError, OSError):
+        return ""  # a number in the log that is no time
