@@ -157,7 +157,7 @@ async def test_enter_watches_and_q_goes_back(wizard: Wizard, root: Path, trains:
         screen, answers = await opened(pilot, root)
         await pilot.press("f1")
         await at(pilot, "Help")
-        assert "starts the next one" in screen_text(app)
+        assert "the trainer that ends starts" in screen_text(app)
         await pilot.press("escape")
         await at(pilot, "QueueScreen")
         await press_on(pilot, screen, 3, "enter")

@@ -271,7 +271,7 @@ async def test_commands_are_answered_and_a_killed_run_goes_on_by_two_keys(
         await says("✓ resume: going on")
         await until(pilot, lambda: screen.history.step > 0)
         await pilot.press("c")
-        await until(pilot, lambda: len(screen.history.checkpoints) == 2)
+        await until(pilot, lambda: len(screen.history.checkpoints) == 2 and not screen._waiting)
         os.kill(pid, signal.SIGKILL)
         await says("✗ crashed")
         await pilot.press("f")

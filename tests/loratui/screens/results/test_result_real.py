@@ -89,7 +89,7 @@ async def test_a_picture_is_generated_and_shown(trained: RunDir) -> None:
         screen = await opened(pilot)
         await pilot.press("g")
         await at(pilot, "Form")
-        await fill(pilot, "a TOK star", "0", "1", "2", "")
+        await fill(pilot, "a TOK star", "0", "1", "2", "", "no")
         await until(pilot, lambda: type(app.screen).__name__ == "GeneratedScreen", 240)
         await until(pilot, lambda: app.screen.query_one("#made").shown)
         assert "1 of 2 · a TOK star · seed 0 · scale 1 · finished files" in screen_text(app)

@@ -14,7 +14,7 @@ from textual.widgets import Input, OptionList
 
 from loratui.app import LoratuiApp
 from loratui.screens.wizard.settings import SECTIONS, SHOWN
-from loratui.settings.checks import answers_of, effective
+from loratui.settings.checks import answers_of, effective, values_of_preset
 from loratui.settings.draft import Draft
 from loratui.settings.resolve import resolve
 from loratui.settings.search import found
@@ -81,7 +81,7 @@ async def test_what_subject_and_settings_show_is_what_the_run_gets(wizard: Wizar
         await pilot.press("enter")
         settings = await at(pilot, "SettingsScreen")
         run = resolve(answers_of(app.draft), images=app.draft.images).config
-        assert settings._layers()["train.steps"] == run.train.steps == 3 * 120
+        assert values_of_preset(settings.draft)["train.steps"] == run.train.steps == 3 * 120
         open_section(settings, "dataset")
         assert not settings.form.rows["dataset.instance_prompt"].differs
 

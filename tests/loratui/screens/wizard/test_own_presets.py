@@ -12,6 +12,7 @@ from textual.widgets import Input, OptionList
 
 from loratui.app import LoratuiApp
 from loratui.settings.answers import Answers
+from loratui.settings.checks import values_of_preset
 from loratui.settings.draft import Draft
 from loratui.settings.own_presets import delete_preset, preset_folder
 from loratui.settings.preset_file import save_preset
@@ -89,7 +90,7 @@ async def test_they_stand_first_and_marked(wizard: Wizard, chosen: Draft, size: 
         await pilot.press("enter")
         await at(pilot, "SettingsScreen")
         assert app.draft.preset == "my-dogs"
-        assert app.screen._layers()["train.rank"] == 8
+        assert values_of_preset(app.screen.draft)["train.rank"] == 8
 
 
 async def test_a_file_that_goes_while_it_is_chosen_stops_nothing(wizard: Wizard, chosen: Draft) -> None:
