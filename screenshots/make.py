@@ -119,15 +119,15 @@ async def _pictures(pilot: Any, camera: Camera) -> None:
     await pilot.press("enter")
     await _step(pilot, "Subject")
     app.screen.query_one("#class-word").value = folder.name
-    await pilot.press("f2")
-    await _step(pilot, "Preset")
+    await _past_subject(pilot)
     await pilot.press("end", "f2")
     for title in ("Settings", "Preset", "Subject"):
         await _step(pilot, title)
         await pilot.press("escape")
     await _step(pilot, "Pictures")
-    await _reach(pilot, lambda: "✓ good" in _text(app) and "to train on" in _text(app))
-    await pilot.press("down", "down")  # past the set and what is left out
+    await _reach(pilot, lambda: "u takes it back" in _text(app) and "to train on" in _text(app))
+    shown = [getattr(one, "name", "") for one in app.screen.rows_shown()]
+    app.screen.query_one("#table").move_cursor(row=shown.index("mascot-1.png"))  # whose caption lacks its word
     await _reach(pilot, lambda: app.screen.query_one("#thumb").shown)
     await pilot.pause(0.3)
     camera.take(app, "dataset")
@@ -139,8 +139,7 @@ async def _choices(pilot: Any, camera: Camera) -> None:
     await pilot.press("a", "f2")
     await _step(pilot, "Subject")
     camera.take(app, "subject")
-    await pilot.press("f2")
-    await _step(pilot, "Preset")
+    await _past_subject(pilot)
     await pilot.press("home")
     await pilot.pause(0.2)
     camera.take(app, "preset")
@@ -156,6 +155,15 @@ async def _choices(pilot: Any, camera: Camera) -> None:
     await _reach(pilot, lambda: "Ready: F2 starts" in _text(app))
     camera.take(app, "review")
     await pilot.press("f2")
+
+
+async def _past_subject(pilot: Any) -> None:
+    """On to the preset, whatever the words have brought to light."""
+    await pilot.press("f2")
+    await _reach(pilot, lambda: "● Preset" in _text(pilot.app) or "New with that" in _text(pilot.app))
+    if "New with that" in _text(pilot.app):
+        await pilot.press("n")
+    await _step(pilot, "Preset")
 
 
 async def _step(pilot: Any, title: str) -> None:
