@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from threading import Thread
 from typing import IO, TextIO
 
@@ -14,6 +15,7 @@ from loratui.terminal.ticker import Ticker
 from trainer.contract.run import exits
 from trainer.contract.run.program import signals_held
 
+MOMENT = 1.0  # seconds in which one that the terminal interrupted has mostly left
 PATIENCE = 10.0  # seconds that an interrupted program may take to leave
 
 
@@ -40,12 +42,19 @@ def run_shown(command: Sequence[str], environment: Mapping[str, str]) -> int:
         _pass_on(child.stdout, sys.stdout)
         aside.join()
         return child.wait()
-    except KeyboardInterrupt:  # the terminal has interrupted the child as well
-        try:
-            child.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            child.kill()
+    except KeyboardInterrupt:
+        _end(child)
         return exits.STOPPED
+
+
+def _end(child: subprocess.Popen[str]) -> None:
+    """The terminal has interrupted the child as well; it is told again where only we were."""
+    with suppress(subprocess.TimeoutExpired):
+        child.wait(MOMENT)
+    with suppress(subprocess.TimeoutExpired):
+        child.send_signal(signal.SIGINT)  # nothing where it has left
+        child.wait(PATIENCE)
+    child.kill()
 
 
 def _pass_on(stream: IO[str], out: TextIO) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from loratui.commands.follow import follow
 from loratui.runs.launch import start
 from tests.loratui.runs.test_find import make
 from trainer.contract.run import exits
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.usefixtures("cold")
@@ -56,3 +59,34 @@ def test_nothing_that_is_shown_as_it_works_ends_with_a_traceback_however_early(
     command = [sys.executable, "-m", "trainer.samples.generate"]
     assert run_shown(command, {**environment, "PYTHONPATH": str(tmp_path)}) == exits.STOPPED
     assert capfd.readouterr() == ("", "")
+
+
+LASTS = """
+import sys, time
+from pathlib import Path
+from trainer.contract.run.program import begin, run_program
+begin()
+def main():
+    print("here", flush=True)
+    try:
+        time.sleep(60)
+    except KeyboardInterrupt:
+        Path(sys.argv[1]).touch()
+        raise
+run_program(main)
+"""
+SHOWS = """
+import os, sys
+from loratui.children.output import run_shown
+sys.exit(run_shown([sys.executable, "-c", *sys.argv[1:]], os.environ))
+"""
+
+
+def test_an_interrupt_of_the_command_alone_reaches_what_it_shows(tmp_path: Path, environment: dict[str, str]) -> None:
+    told = tmp_path / "told"
+    command = [sys.executable, "-c", SHOWS, LASTS, str(told)]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, cwd=ROOT) as shows:
+        assert shows.stdout is not None and shows.stdout.readline() == b"here\n"
+        shows.send_signal(signal.SIGINT)  # to it alone, as `kill` does
+        assert shows.wait(30) == exits.STOPPED
+    assert told.exists()
