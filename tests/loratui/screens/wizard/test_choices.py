@@ -136,6 +136,7 @@ def on(screen: Any, key: str) -> None:
     assert screen.form.go_to(key)
 
 
+@pytest.mark.slow
 async def test_down_goes_through_every_section_to_every_setting(advanced: LoratuiApp) -> None:
     async with advanced.run_test() as pilot:
         screen = await settings(pilot)
