@@ -91,6 +91,7 @@ def resaved(one: Image.Image) -> bytes:
     return encoded(Image.open(io.BytesIO(encoded(one, 4))), 95)
 
 
+@pytest.mark.slow
 @needs_photos
 @pytest.mark.parametrize("code", [*SPOILED, "coarse-jpeg again", "sideways", "crop of black"])
 @pytest.mark.parametrize("name", PORTRAITS[:3])
@@ -194,6 +195,7 @@ def test_fix_turns_a_face_upright(tmp_path: Path, turn: int) -> None:
     assert untouched.pictures[0].done == ()
 
 
+@pytest.mark.slow
 @needs_photos
 def test_a_soft_ground_is_no_blur(tmp_path: Path) -> None:
     """The subject's face is judged alone; where there is none, its sharpest parts."""

@@ -82,6 +82,7 @@ sys.exit(run_shown([sys.executable, "-c", *sys.argv[1:]], os.environ))
 """
 
 
+@pytest.mark.slow
 def test_an_interrupt_of_the_command_alone_reaches_what_it_shows(tmp_path: Path, environment: dict[str, str]) -> None:
     told = tmp_path / "told"
     command = [sys.executable, "-c", SHOWS, LASTS, str(told)]

@@ -269,6 +269,7 @@ def test_loose_pictures_of_a_repository_are_read_by_our_own_reader(tmp_path: Pat
     assert outside.returncode == 3 and "leads out of the folder" in last(outside)["message"]
 
 
+@pytest.mark.slow
 def test_a_hub_that_cannot_be_reached_is_one_sentence(tmp_path: Path) -> None:
     done = offline(tmp_path / "hf", "nobody/nothing")
     assert done.returncode == 3 and "the hub cannot be reached" in last(done)["message"]

@@ -125,6 +125,7 @@ def test_it_is_pefts_lora(settings: Make) -> None:
         assert torch.allclose(found[name].view_as(one), one.grad, rtol=1e-5, atol=1e-5 * float(one.grad.abs().max()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("own", [{}, {"train__targets": "all-linear"}, {"train__dora": True}], ids=str)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_whatever_is_made_again_has_the_same_bits(settings: Make, dtype: torch.dtype, own: dict[str, Any]) -> None:

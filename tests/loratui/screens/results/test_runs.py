@@ -311,6 +311,7 @@ async def test_a_run_with_a_link_in_it_is_shown_and_not_opened(wizard: Wizard, t
     assert three[1].config.read_text().startswith("name")
 
 
+@pytest.mark.slow
 async def test_a_run_gets_a_note_another_name_and_is_deleted_after_a_question(
     wizard: Wizard, three: list[RunDir]
 ) -> None:

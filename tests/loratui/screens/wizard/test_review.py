@@ -34,6 +34,7 @@ async def review(pilot: Pilot[Any]) -> Any:
     return screen
 
 
+@pytest.mark.slow
 async def test_a_bad_name_stops_the_start(wizard: Wizard, ready: Draft) -> None:
     app = wizard(ready)
     async with app.run_test() as pilot:
