@@ -48,6 +48,8 @@ def states_table() -> str:
 
 def _next(one: RunState) -> str:
     words, _, command = one.next.replace("{run}", "RUN").rpartition(": ")
+    if not words:
+        return command  # it is words alone
     return f"{words}: `{command}`" + ("; `o` on its screen, or in *All runs*" if one.goes_on else "")
 
 
