@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
 from loratui.curation.checks.caption_words import STOP
 from loratui.curation.report import Report
+from loratui.settings.other_trainers.kohya import taught_by_folder
 from loratui.terminal.text import safe_text
 
-KOHYA = re.compile(r"(?P<repeats>\d{1,3})_(?P<word>[^\s_]+)(?:[\s_]+(?P<of>.+))?")  # "10_ohwx woman"
 PEOPLE = frozenset(["woman", "man", "girl", "boy", "person", "lady", "guy", "male", "female", "face"])
 FACES = 0.6  # of the pictures show exactly one face
 SAME, ENOUGH = 0.8, 3  # of the captions begin with one word; so many captions before that says anything
@@ -43,15 +42,12 @@ def guess_subject(report: Report, base: str) -> SubjectGuess:
 
 def named_so(folder: str) -> tuple[dict[str, Any], list[str]]:
     """What a folder's name says to kohya's trainers: repeats, trigger and class word; nothing in another name."""
-    found = KOHYA.fullmatch(folder)
-    if found is None or int(found["repeats"]) < 1:
+    values = taught_by_folder(folder)
+    if not values:
         return {}, []
-    repeats, word, of = int(found["repeats"]), found["word"], (found["of"] or "").strip()
-    values: dict[str, Any] = {"dataset.repeats": repeats, "dataset.trigger": word}
-    said = f"the folder is called '{safe_text(folder, 40)}': repeats {repeats}, trigger {safe_text(word, 30)}"
-    if of:
-        values["dataset.class_word"] = of
-        said += f", class word {safe_text(of, 30)}"
+    word, of = values["dataset.trigger"], str(values.get("dataset.class_word", ""))
+    said = f"the folder is called '{safe_text(folder, 40)}': repeats {values['dataset.repeats']}"
+    said += f", trigger {safe_text(word, 30)}{f', class word {safe_text(of, 30)}' if of else ''}"
     if PEOPLE & set(of.lower().split()):
         values["kind"] = "face"
     elif "style" in of.lower().split():

@@ -134,3 +134,19 @@ def give(values: dict[str, Any], changes: Mapping[str, Any]) -> None:
     """Set what the file left open."""
     for key, value in changes.items():
         values.setdefault(key, value)
+
+
+def arguments_of_optimizers(before: str) -> tuple[Counterpart, ...]:
+    """What the optimizers' packages call their arguments, as other trainers hand them on under `before`."""
+    names = {
+        "beta3": "prodigy.beta3",
+        "d0": "prodigy.d0",
+        "d_coef": "prodigy.d_coef",
+        "growth_rate": "prodigy.growth_rate",
+        "slice_p": "prodigy.slice_p",
+        "decouple": "prodigy.decouple",
+        "use_bias_correction": "prodigy.bias_correction",
+        "safeguard_warmup": "prodigy.safeguard_warmup",
+        "eps": "adamw.epsilon",
+    }
+    return tuple(same(f"{before}{name}", key) for name, key in names.items())

@@ -11,6 +11,7 @@ from typing import Any
 
 from loratui.settings.other_trainers.counterparts import (
     OtherTrainer,
+    arguments_of_optimizers,
     give,
     none,
     number,
@@ -37,7 +38,7 @@ SCHEDULES = {
     "cosine_with_restarts": "cosine-with-restarts",
     "polynomial": "polynomial",
 }
-TAUGHT = re.compile(r"(?P<repeats>\d{1,4})_(?P<words>.+)")
+TAUGHT = re.compile(r"(?P<repeats>\d{1,3})_(?P<word>[^\s_]+)(?:[\s_]+(?P<of>.+))?")  # "10_ohwx woman"
 ATTENTION = "torch's own attention is always used"
 CAPTIONS = "captions are trained as they are written"
 LORA_ONLY = "LoRA and DoRA are trained, nothing of LyCORIS"
@@ -75,7 +76,11 @@ def class_tokens(text: str) -> dict[str, Any]:
 def taught_by_folder(name: str) -> dict[str, Any]:
     """What a folder's name says as kohya reads it: "10_ohwx woman" is repeats, trigger and class word."""
     found = TAUGHT.fullmatch(name)
-    return {"dataset.repeats": int(found["repeats"]), **class_tokens(found["words"])} if found else {}
+    if found is None or int(found["repeats"]) < 1:
+        return {}
+    of = (found["of"] or "").strip()
+    values = {"dataset.repeats": int(found["repeats"]), "dataset.trigger": found["word"]}
+    return {**values, **({"dataset.class_word": of} if of else {})}
 
 
 def settle(values: dict[str, Any]) -> list[str]:
@@ -115,7 +120,7 @@ def _inside(values: dict[str, Any], folder: str) -> list[str]:
     own = not values.get("dataset.path")
     key = "dataset.path" if own else "prior.path"
     try:
-        found = sorted(one for one in expanded(folder).iterdir() if one.is_dir() and TAUGHT.fullmatch(one.name))
+        found = sorted(one for one in expanded(folder).iterdir() if one.is_dir() and taught_by_folder(one.name))
     except OSError:
         found = []
     values[key] = str(found[0]) if found else folder
@@ -177,15 +182,7 @@ KOHYA = OtherTrainer(
         same("optimizer_type optimizer", "train.optimizer", "Prodigy, AdamW, AdamW8bit", one_of(OPTIMIZERS)),
         same("optimizer_args.weight_decay", "train.weight_decay"),
         same("optimizer_args.betas", "prodigy.beta1", "beta1 and beta2 of the optimizer", _betas, "betas"),
-        same("optimizer_args.beta3", "prodigy.beta3"),
-        same("optimizer_args.d0", "prodigy.d0"),
-        same("optimizer_args.d_coef", "prodigy.d_coef"),
-        same("optimizer_args.growth_rate", "prodigy.growth_rate"),
-        same("optimizer_args.slice_p", "prodigy.slice_p"),
-        same("optimizer_args.decouple", "prodigy.decouple"),
-        same("optimizer_args.use_bias_correction", "prodigy.bias_correction"),
-        same("optimizer_args.safeguard_warmup", "prodigy.safeguard_warmup"),
-        same("optimizer_args.eps", "adamw.epsilon"),
+        *arguments_of_optimizers("optimizer_args."),
         same("learning_rate", "train.learning_rate"),
         same("unet_lr", "train.learning_rate"),
         same("text_encoder_lr text_encoder_lr1", "train.text_encoder_learning_rate", "", _text_rate),

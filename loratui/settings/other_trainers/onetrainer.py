@@ -8,7 +8,17 @@ from __future__ import annotations
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
-from loratui.settings.other_trainers.counterparts import OtherTrainer, none, number, one_of, same, square, truth, whole
+from loratui.settings.other_trainers.counterparts import (
+    OtherTrainer,
+    arguments_of_optimizers,
+    none,
+    number,
+    one_of,
+    same,
+    square,
+    truth,
+    whole,
+)
 
 PRECISIONS = {"float_16": "fp16", "bfloat_16": "bf16", "float_32": "fp32", "tfloat_32": "fp32"}
 OPTIMIZERS = {"adamw": "adamw", "adamw_8bit": "adamw-8bit", "prodigy": "prodigy"}
@@ -95,15 +105,7 @@ ONETRAINER = OtherTrainer(
         same("optimizer.weight_decay weight_decay", "train.weight_decay"),
         same("optimizer.beta1", "prodigy.beta1", "of the optimizer", number, "beta1"),
         same("optimizer.beta2", "prodigy.beta2", "of the optimizer", number, "beta2"),
-        same("optimizer.beta3", "prodigy.beta3"),
-        same("optimizer.d0", "prodigy.d0"),
-        same("optimizer.d_coef", "prodigy.d_coef"),
-        same("optimizer.growth_rate", "prodigy.growth_rate"),
-        same("optimizer.slice_p", "prodigy.slice_p"),
-        same("optimizer.decouple", "prodigy.decouple"),
-        same("optimizer.use_bias_correction", "prodigy.bias_correction"),
-        same("optimizer.safeguard_warmup", "prodigy.safeguard_warmup"),
-        same("optimizer.eps", "adamw.epsilon"),
+        *arguments_of_optimizers("optimizer."),
         same("learning_rate", "train.learning_rate"),
         same("unet.learning_rate unet_learning_rate", "train.learning_rate"),
         same("embedding_learning_rate", "train.embedding_learning_rate"),

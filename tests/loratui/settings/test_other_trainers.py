@@ -204,3 +204,4 @@ def test_a_folders_name_as_kohya_reads_it() -> None:
     }
     assert taught_by_folder("7_TOK") == {"dataset.repeats": 7, "dataset.trigger": "TOK"}
     assert taught_by_folder("anna") == {} and taught_by_folder("2024") == {}
+    assert taught_by_folder("2024_holiday") == {} and taught_by_folder("0_x") == {}  # a year, and no view at all
