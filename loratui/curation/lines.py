@@ -28,8 +28,9 @@ def report_lines(report: Report, width: int = WIDTH, names: bool = False) -> lis
 def verdict_line(report: Report) -> str:
     """Whether a run on the folder starts: it does not search sub-folders, whatever was looked at here."""
     result = run_outcome(report)
-    block = len([one for one in grouped(result.to_decide) if one.severity == "block"])
-    warn = len(grouped(result.to_decide)) - block
+    kinds = grouped(result.to_decide)
+    block = sum(one.severity == "block" for one in kinds)
+    warn = len(kinds) - block
     hints = sum(one.severity == "hint" for one in grouped(report.all_findings))
     rest = f"; {plural(hints, 'hint')}" if hints else ""
     if block:

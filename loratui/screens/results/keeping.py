@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 from textual.binding import Binding, BindingType
@@ -63,12 +64,8 @@ def ask_name(screen: Screen[Any], run: RunDir) -> None:
     """Another name for the run's folder; `screen` gets RunKept."""
 
     def named(name: str | None) -> None:
-        if name is None or name == run.path.name:
-            return
-        try:
-            screen.post_message(RunKept(run, rename_run(run, name)))
-        except Refusal as refusal:
-            screen.post_message(RunKept(run, run, refusal.messages[0]))
+        if name is not None and name != run.path.name:
+            _do(screen, run, partial(rename_run, run, name))
 
     words = f"The folder {show_path(run.path)} gets this name; the files in it keep theirs."
     screen.app.push_screen(LineEditor("Rename the run", run.path.name, words), named)
@@ -78,13 +75,12 @@ def ask_note(screen: Screen[Any], run: RunDir) -> None:
     """A line about the run; `screen` gets RunKept."""
 
     def noted(text: str | None) -> None:
-        if text is None:
-            return
-        try:
-            write_note(run, text)
-            screen.post_message(RunKept(run, run))
-        except Refusal as refusal:
-            screen.post_message(RunKept(run, run, refusal.messages[0]))
+        def note() -> RunDir:
+            write_note(run, text or "")
+            return run
+
+        if text is not None:
+            _do(screen, run, note)
 
     words = f"A line for yourself, at most {LONGEST} characters; it lies in the run as note.txt and goes nowhere else."
     screen.app.push_screen(LineEditor("Note on the run", read_note(run), words), noted)
@@ -94,15 +90,19 @@ def ask_delete(screen: Screen[Any], run: RunDir) -> None:
     """All of the run removed, after a question; `screen` gets RunKept."""
 
     def answered(yes: bool | None) -> None:
-        if not yes:
-            return
-        try:
-            delete_run(run)
-            screen.post_message(RunKept(run, None))
-        except Refusal as refusal:
-            screen.post_message(RunKept(run, run, refusal.messages[0]))
+        if yes:
+            _do(screen, run, partial(delete_run, run))
 
     lost = "the trained files, the checkpoints and the pictures" if has_files(run) else "checkpoints and pictures"
     words = f"{show_path(run.path)}: {in_bytes(size_of(run))}, with {lost}.\n\nThis cannot be undone."
     question = Confirm(f"Delete {safe_text(run.path.name, 40)}?", words, "Delete it", "Keep it", destroys=True)
     screen.app.push_screen(question, answered)
+
+
+def _do(screen: Screen[Any], run: RunDir, deed: Callable[[], RunDir | None]) -> None:
+    """Do it; `screen` gets what became of the run, or why it is as it was."""
+    try:
+        told = RunKept(run, deed())
+    except Refusal as refusal:
+        told = RunKept(run, run, refusal.messages[0])
+    screen.post_message(told)

@@ -59,6 +59,13 @@ class Editor(SteadyModal[ScreenResultType]):
         """Answer with what stands there, or say what is wrong with it."""
         raise NotImplementedError
 
+    def answer(self, given: ScreenResultType, wrong: str) -> None:
+        """Close with what was typed, or say what is wrong with it."""
+        if wrong:
+            self.query_one(".dialog-words", Static).update(Content.styled(f"✗ {wrong}", "$text-error"))
+        else:
+            self.dismiss(given)
+
     def action_cancel(self) -> None:
         """Leave everything as it was; ask where something was typed."""
         if self.unkept:
@@ -131,10 +138,7 @@ class Form(Editor[dict[str, str] | None]):
         """Answer by label, stripped."""
         inputs = self.query(Input)
         given = {label: one.value.strip() for (label, _, _), one in zip(self._fields, inputs, strict=True)}
-        if wrong := self._check(given) if self._check is not None else "":
-            self.query_one(".dialog-words", Static).update(Content.styled(f"✗ {wrong}", "$text-error"))
-        else:
-            self.dismiss(given)
+        self.answer(given, self._check(given) if self._check is not None else "")
 
 
 class LineEditor(Editor[str | None]):
@@ -164,7 +168,4 @@ class LineEditor(Editor[str | None]):
     def keep(self) -> None:
         """Answer with the line as it is."""
         value = self.query_one(Input).value
-        if wrong := self._check(value) if self._check is not None else "":
-            self.query_one(".dialog-words", Static).update(Content.styled(f"✗ {wrong}", "$text-error"))
-        else:
-            self.dismiss(value)
+        self.answer(value, self._check(value) if self._check is not None else "")

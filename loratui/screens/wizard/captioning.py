@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from loratui.screens.wizard.captions import WizardCaptions
 from loratui.screens.wizard.decisions import PictureDecisions
 from loratui.settings.checks import effective
 from loratui.terminal.text import plural, safe_text
+from trainer.contract.basemodel.hub_cache import repo_folder
 
 if TYPE_CHECKING:
     from loratui.children.job import ChildJob
@@ -150,7 +150,4 @@ class CaptioningJob(WizardCaptions, PictureDecisions):
 
 def is_here(hub: str) -> bool:
     """Whether the weights of a repository lie in the hub's cache."""
-    from huggingface_hub import constants
-
-    folder = Path(constants.HF_HUB_CACHE) / f"models--{hub.replace('/', '--')}" / "snapshots"
-    return any(folder.glob("*/*.safetensors"))
+    return any((repo_folder(hub) / "snapshots").glob("*/*.safetensors"))

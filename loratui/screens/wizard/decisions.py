@@ -147,12 +147,13 @@ class PictureDecisions(ScanningStep):
 def without(report: Report, accepted: tuple[str, ...], found: list[Finding]) -> tuple[str, ...]:
     """What is accepted once `found` is not: of a kind that was accepted altogether the others stay so."""
     back = {(one.code, one.file) for one in found}
+    kinds = {one.code: one for one in grouped(report.all_findings)}
     kept: list[str] = []
     for key in accepted:
         code, _, file = key.partition(":")
         if (code, file) in back:
             continue
-        of_kind = next((one for one in grouped(report.all_findings) if one.code == code), None)
+        of_kind = kinds.get(code)
         if key == code and of_kind is not None and any(one.code == code for one in found):
             kept += [one.accept_key for one in of_kind.findings if (one.code, one.file) not in back]
         else:
