@@ -1,4 +1,4 @@
-"""Trains the same concepts, seed by seed, with some settings and with others, and tells the held-out losses apart."""
+"""Trains the same concepts, seed by seed, in several ways, the reference among them, and tells what they give apart."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import argparse
 import gc
 import itertools
 import json
-import math
 import os
 import shutil
-import statistics
+import subprocess
 import time
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from tests.bench.reference import STEPS, WAYS, Way, measure, our_config, write_data
-from tests.bench.reference_eval import Exam, held_out_shots, make_exam, training_shots
+from tests.bench.paired_table import Record, Settings, table
+from tests.bench.reference import STEPS, WAYS, Way, open_trained, our_config, write_data
+from tests.bench.reference_eval import Exam, held_out_shots, loss_of, make_exam
+from tests.bench.reference_pictures import picture_distance
+from tests.bench.reference_process import reference_starter, train_theirs
 from trainer.__main__ import _prepare_torch
 from trainer.checkpoints.snapshot import newest_checkpoint
 from trainer.contract.run.events import SilentLog
@@ -28,34 +28,8 @@ from trainer.demo.concepts import CONCEPTS
 from trainer.loop import Run
 
 BARE = ("mascot",)  # trained and read under one prompt, the others with a caption for each picture
-# the 97.5 % points of Student's t at 1 .. 19 degrees of freedom
-STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
-STUDENT += (2.120, 2.110, 2.101, 2.093)
 LENGTH = "train.steps"
-Record = dict[str, Any]
-Settings = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The losses of the same seeds under two sets of settings, the second less the first."""
-
-    before: float
-    difference: float
-    half_width: float  # of the 95 % interval of the difference
-    p: float  # two-sided, from turning every sign round in all ways
-    seeds: int
-
-    @classmethod
-    def of(cls, first: list[float], second: list[float]) -> Comparison:
-        """From pairs in the same order, at least two of them."""
-        apart = [b - a for a, b in zip(first, second, strict=True)]
-        mean, spread = statistics.mean(apart), statistics.stdev(apart)
-        signs = itertools.product((1, -1), repeat=len(apart))
-        turned = [abs(sum(s * one for s, one in zip(each, apart, strict=True))) for each in signs]
-        extreme = sum(one >= abs(sum(apart)) * (1 - 1e-12) for one in turned)
-        half = STUDENT[len(apart) - 2] * spread / math.sqrt(len(apart))
-        return cls(statistics.mean(first), mean, half, extreme / len(turned), len(apart))
+THEIRS: Settings = {"trainer": "adv"}  # the reference, in place of settings of ours
 
 
 def read_settings(words: list[str]) -> Settings:
@@ -80,9 +54,9 @@ def _way(concept: str) -> Way:
     return WAYS["pivotal-prodigy" if concept in BARE else "captions"]
 
 
-def _exams(concept: str) -> dict[str, Exam]:
-    shots = {"held-out": held_out_shots(concept), "trained-on": training_shots(concept)}
-    return {name: make_exam(own, concept not in BARE) for name, own in shots.items()}
+def exam_of(concept: str, each: int | None = None) -> Exam:
+    """What is read of every run; `each`: so many pictures, for a glance in place of an exam."""
+    return make_exam(held_out_shots(concept)[:each], concept not in BARE)
 
 
 def train_once(config: TrainConfig, folder: Path) -> float:
@@ -96,46 +70,52 @@ def train_once(config: TrainConfig, folder: Path) -> float:
     return time.process_time() - began
 
 
-def compare(out: Path, concepts: list[str], seeds: range, sets: list[Settings]) -> list[Record]:
-    """Everything that is not in out/paired.json yet, added to it run by run, seed by seed; returns all of it."""
+def commit_of_ours() -> str:
+    """The commit of this checkout, `+` behind it where the trainer is not as committed; "" where it has none."""
+    git = ("git", "-C", str(Path(__file__).parents[2]))
+    found = subprocess.run((*git, "rev-parse", "--short", "HEAD"), capture_output=True, text=True, check=False)
+    changed = subprocess.run((*git, "diff", "--quiet", "HEAD", "--", "trainer"), capture_output=True, check=False)
+    return found.stdout.strip() + "+" * (changed.returncode == 1)
+
+
+def measure(concept: str, own: Settings, folder: Path, exam: Exam) -> Record:
+    """The losses and the distance of pictures; of the reference also as it is trained, where the pooled vector is."""
+    trainer, way, found = own.get("trainer", "ours"), _way(concept), {}
+    pipe, vocabulary = open_trained(trainer, way, folder)
+    for reading in ("ui", "argmax") if trainer == "adv" else ("ui",):
+        found[reading] = loss_of(pipe, exam, reading, vocabulary.write)
+        found[f"{reading} pictures"] = picture_distance(pipe, concept, exam.prompts, reading, vocabulary.write)
+    return found
+
+
+def compare(
+    out: Path, exams: dict[str, Exam], seeds: range, sets: list[Settings], adv: Path | None = None
+) -> list[Record]:
+    """Everything that is not in out/paired.json yet, added to it run by run, seed by seed; returns all of it.
+
+    `exams`: of each concept; `adv`: the reference's script, wanted where THEIRS is among the sets.
+    """
     out.mkdir(parents=True, exist_ok=True)
     place, os.environ["XDG_CACHE_HOME"] = out / "paired.json", str(out / "cache")
     results: list[Record] = json.loads(place.read_text()) if place.exists() else []
-    exams = {name: _exams(name) for name in concepts}
-    for seed, concept, own in itertools.product(seeds, concepts, sets):
+    starter = reference_starter(out / "hf")
+    for seed, concept, own in itertools.product(seeds, exams, sets):
         if any((one["seed"], one["concept"], one["set"]) == (seed, concept, own) for one in results):
             continue
-        captions, folder = concept not in BARE, out / "run"
-        data = write_data(out / concept, concept)[captions]
-        seconds = train_once(config_of(concept, seed, data, own), folder)
+        folder, data = out / "run", write_data(out / concept, concept)[concept not in BARE]
+        if own.keys() >= THEIRS.keys():
+            assert adv is not None
+            seconds = train_theirs(starter, adv, _way(concept), seed, own[LENGTH], data, folder)
+        else:
+            seconds = train_once(config_of(concept, seed, data, own), folder)
         record: Record = {"seed": seed, "concept": concept, "set": own, "seconds": round(seconds, 1)}
-        results.append(record | measure("ours", replace(_way(concept), readings=("ui",)), folder, exams[concept]))
-        place.write_text(json.dumps(results, indent=1))
+        record["commit"] = commit_of_ours()
+        results.append(record | measure(concept, own, folder, exams[concept]))
+        whole = place.with_suffix(".new")
+        whole.write_text(json.dumps(results, indent=1))
+        whole.replace(place)
         print(json.dumps(results[-1]), flush=True)
     return results
-
-
-def table(results: list[Record], concepts: list[str], sets: list[Settings]) -> str:
-    """Each of the later sets against the first, in Markdown; of the seeds that both have."""
-    lines = [
-        "| concept | settings | held-out loss before | difference, 95 % | p | seeds |",
-        "|---|---|---|---|---|---|",
-    ]
-    for concept, own in itertools.product(concepts, sets[1:]):
-        losses = [
-            {one["seed"]: one["ui"] for one in results if (one["concept"], one["set"]) == (concept, each)}
-            for each in (sets[0], own)
-        ]
-        both = sorted(losses[0].keys() & losses[1].keys())
-        if len(both) < 2:
-            continue
-        found = Comparison.of(*([each[seed] for seed in both] for each in losses))
-        words = ", ".join(f"`{key}={value}`" for key, value in own.items() if key != LENGTH) or "as they are"
-        lines.append(
-            f"| {concept} | {words} | {found.before:.4f} | {found.difference:+.4f} ± {found.half_width:.4f} "
-            f"({found.difference / found.before:+.1%}) | {found.p:.3f} | {found.seeds} |"
-        )
-    return "\n".join(lines)
 
 
 def main() -> None:
@@ -144,6 +124,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="a folder; what is in its paired.json is kept")
     parser.add_argument("--against", nargs="*", default=[], metavar="KEY=VALUE", help="the settings compared with")
     parser.add_argument("--set", nargs="*", action="append", metavar="KEY=VALUE", help="others; may be given again")
+    parser.add_argument("--adv", type=Path, help="train_dreambooth_lora_sdxl_advanced.py, compared too")
     parser.add_argument("--concepts", nargs="+", choices=list(CONCEPTS), default=list(CONCEPTS))
     parser.add_argument("--seeds", type=int, default=10, help="at most 20")
     parser.add_argument("--first-seed", type=int, default=0)
@@ -153,8 +134,12 @@ def main() -> None:
     torch.set_flush_denormal(True)
     length = {LENGTH: asked.steps}
     sets = [length | read_settings(one) for one in (asked.against, *(asked.set or []))]
+    sets += [length | THEIRS] if asked.adv else []
     seeds = range(asked.first_seed, asked.first_seed + asked.seeds)
-    print(table(compare(asked.out.resolve(), asked.concepts, seeds, sets), asked.concepts, sets))
+    exams = {name: exam_of(name) for name in asked.concepts}
+    results = compare(asked.out.resolve(), exams, seeds, sets, asked.adv and asked.adv.resolve())
+    for first in (sets[0], *(sets[-1:] if asked.adv else ())):  # beside the settings given first, and beside ADV
+        print(table(results, asked.concepts, [first, *(one for one in sets if one != first)]), end="\n\n")
 
 
 if __name__ == "__main__":

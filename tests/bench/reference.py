@@ -110,7 +110,7 @@ def our_config(way: Way, seed: int, data: Path) -> TrainConfig:
     return TrainConfig.model_validate(nested(values))
 
 
-def adv_arguments(way: Way, seed: int, data: Path, name: str) -> list[str]:
+def adv_arguments(way: Way, seed: int, data: Path, name: str, steps: int = STEPS) -> list[str]:
     """The same settings for the reference. `name` has no slash: with one it loses the embeddings."""
     values: dict[str, Any] = {
         "pretrained_model_name_or_path": small_model(),
@@ -118,9 +118,9 @@ def adv_arguments(way: Way, seed: int, data: Path, name: str) -> list[str]:
         "output_dir": name,
         "resolution": RESOLUTION,
         "train_batch_size": BATCH,
-        "max_train_steps": STEPS,
+        "max_train_steps": steps,
         "repeats": way.repeats,
-        "checkpointing_steps": 10 * STEPS,
+        "checkpointing_steps": 10 * steps,
         "optimizer": way.optimizer,
         "learning_rate": way.unet_rate,
         "text_encoder_lr": way.words_rate,
@@ -174,15 +174,20 @@ def run_trainer(trainer: str, way: Way, seed: int, data: Path, folder: Path, adv
     return done.returncode, time.monotonic() - began
 
 
-def measure(trainer: str, way: Way, folder: Path | None, exams: dict[str, Any]) -> Record:
-    """The losses of what lies in `folder` (None: of the base model) under every reading."""
+def open_trained(trainer: str, way: Way, folder: Path | None) -> tuple[Any, Vocabulary]:
+    """The base pipeline with what lies in `folder` (None: as it is), and how its prompts are written."""
     lora = embeddings = None
     if folder is not None:
         files = folder / ("export" if trainer == "ours" else "adv")
         lora = files / (DIFFUSERS if trainer == "ours" else LORA)
         embeddings = files / f"{trainer}_emb.safetensors" if way.pivotal else None
     vocabulary = Vocabulary({TOKEN: NEW_TOKENS} if embeddings is not None else {})
-    pipe = load_trained(lora, embeddings)
+    return load_trained(lora, embeddings), vocabulary
+
+
+def measure(trainer: str, way: Way, folder: Path | None, exams: dict[str, Any]) -> Record:
+    """The losses of what lies in `folder` (None: of the base model) under every reading."""
+    pipe, vocabulary = open_trained(trainer, way, folder)
     found = {reading: loss_of(pipe, exams["held-out"], reading, vocabulary.write) for reading in way.readings}
     return found | {"trained-on": loss_of(pipe, exams["trained-on"], "ui", vocabulary.write)}
 

@@ -126,7 +126,7 @@ def _check_taken(pipe: Any, tensors: dict[str, torch.Tensor]) -> None:
 @torch.no_grad()
 def loss_of(pipe: Any, exam: Exam, reading: Reading, rewrite: Callable[[str], str] = str) -> float:
     """Mean squared error of the predicted noise over all pictures and TIMESTEPS, with noise fixed by their places."""
-    hidden, pooled = _encode(pipe, [rewrite(one) for one in exam.prompts], reading)
+    hidden, pooled = encode(pipe, [rewrite(one) for one in exam.prompts], reading)
     scheduler = DDPMScheduler.from_config(pipe.scheduler.config)
     sizes = torch.tensor([[SIDE, SIDE, 0, 0, RESOLUTION, RESOLUTION]], dtype=torch.float32).expand(len(hidden), -1)
     total = 0.0
@@ -143,7 +143,8 @@ def loss_of(pipe: Any, exam: Exam, reading: Reading, rewrite: Callable[[str], st
     return total / len(TIMESTEPS)
 
 
-def _encode(pipe: Any, prompts: list[str], reading: Reading) -> tuple[torch.Tensor, torch.Tensor]:
+def encode(pipe: Any, prompts: list[str], reading: Reading) -> tuple[torch.Tensor, torch.Tensor]:
+    """The prompts as the unet is told of them: hidden (n, tokens, width) and pooled (n, width)."""
     encoders, tokenizers = (pipe.text_encoder, pipe.text_encoder_2), (pipe.tokenizer, pipe.tokenizer_2)
     if reading == "ui":
         fix_pooling(encoders, tokenizers)
