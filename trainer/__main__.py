@@ -29,7 +29,7 @@ from trainer.contract.run.folder import refuse_links, sweep_strays
 from trainer.contract.run.lock import AlreadyRunning, RunLock
 from trainer.contract.run.queue import leave
 from trainer.contract.run.replacement import put_back_checkpoints
-from trainer.contract.run.rundir import RunDir
+from trainer.contract.run.rundir import RunDir, checkpoint_folders
 from trainer.contract.run.trainer_start import pass_on
 from trainer.contract.settings.config import TrainConfig, config_sha, load_config, vae_source
 from trainer.data.listing import Listed, listed
@@ -73,7 +73,7 @@ def main(arguments: list[str]) -> int:
     began = time.monotonic()
     _stop_at_once(run, log, lock, began)
     try:
-        found = listed(config)
+        found = listed(config, begun=bool(checkpoint_folders(run)))
         if found.refused or found.problems:
             return _refuse(config, found, run, log, began)
         return _train(config, run, log, began, started, lock, found)
@@ -196,7 +196,7 @@ def _changed(config: TrainConfig, run: RunDir, found: FoundCheckpoint) -> list[d
 
 def _follow(config: TrainConfig, run: RunDir) -> int:
     """One of the other processes of a run on several GPUs: it trains its share and writes nothing."""
-    inputs = listed(config)
+    inputs = listed(config, begun=bool(checkpoint_folders(run)))
     if inputs.refused or inputs.problems:
         return exits.USAGE if inputs.refused else exits.DATASET
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

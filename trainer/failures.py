@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from trainer.contract.basemodel.inspect import NotSDXL
+from trainer.contract.loras.start import NoStart
 from trainer.contract.run.disk import is_full
 from trainer.data.listing import DataError
 
@@ -77,7 +78,7 @@ def explain(error: BaseException) -> Explained:
             )
         case OtherRun() | OtherTensors():
             return "data", str(error), ["start a new run, or put back what was changed"]
-        case NotSDXL() | ModelError() | UnknownBlock() | Uneven() | NoOptimizer() | SettingsError():
+        case NotSDXL() | NoStart() | ModelError() | UnknownBlock() | Uneven() | NoOptimizer() | SettingsError():
             return "usage", str(error), ["correct the setting and start again"]
         case CannotSave() | NotSaved():
             return "disk", str(error), [_ROOM]

@@ -94,7 +94,7 @@ class Run:
         self.measured = measured_views(self.held or self.plan.items, config)
         self.identity = run_identity(config, read.items, classes, self.parts.digests)
         self.latents = self._cached_latents()  # before the unet comes to the device: encoding wants the room
-        self.trainee = make_trainee(self.parts, config)
+        self.trainee = make_trainee(self.parts, config, begins=found.snapshot is None)
         self._phase("load", 2, 3)
         self.shown = PromptList(run, log, config)
         self.prompts = self._cached_prompts()

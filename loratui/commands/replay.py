@@ -27,7 +27,7 @@ from loratui.runs.find import resumable_steps, run_info, saved_steps
 from loratui.runs.launch import RUNS, create_run, start, wait_started
 from loratui.runs.queue import add, take_up
 from loratui.settings.answers import Answers, AnswersError, parse_set, read_answers
-from loratui.settings.resolve import Resolved, names_hub, resolve
+from loratui.settings.resolve import FOLDERS, Resolved, names_hub, resolve
 from loratui.terminal.text import plural, safe_text, shell_path, show_path
 from trainer.contract.pictures.folder import NoDataset
 from trainer.contract.run import exits
@@ -226,7 +226,7 @@ def _decided(resolved: Resolved) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def _merged(answers: Answers, overrides: dict[str, Any]) -> Answers:
     values = {**answers.values, **{key: value for key, value in overrides.items() if key != "preset"}}
     values |= stale_pins(answers.values, values, overrides)
-    for key in ("dataset.path", "prior.path"):
+    for key in FOLDERS:
         if values.get(key) and not str(values[key]).startswith(("~", "/")) and not names_hub(key, values[key]):
             values[key] = str(Path(values[key]).absolute())  # the run's copy replays from any folder
     return replace(answers, preset=str(overrides.get("preset", answers.preset)), values=values)

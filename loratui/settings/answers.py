@@ -18,6 +18,7 @@ from trainer.contract.documents.document import Document
 from trainer.contract.documents.parsers import as_text, parse_toml
 from trainer.contract.documents.regular import read_bytes
 from trainer.contract.entries import write_swept
+from trainer.contract.loras.start import decided_by_start
 from trainer.contract.paths import can_see, is_folder
 from trainer.contract.settings.arithmetic import trained_images
 from trainer.contract.settings.config import BY_KEY, value_of_now
@@ -148,7 +149,7 @@ def preset_values(name: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
         for key in ("sample.prompts", "prior.prompt"):
             if key in values:
                 values[key] = retriggered(values[key], given, triggers[0])
-    return values
+    return {**values, **decided_by_start({**values, **chosen})}
 
 
 def counted_images(images: int, values: Mapping[str, Any]) -> int:

@@ -26,7 +26,7 @@ MAX_BYTES = 1 << 18
 ENDING = ".toml"
 # what belongs to one set of pictures: a preset is for others too. The trigger in a preset's texts is always TOK.
 NEVER = frozenset(
-    {"name", "preset", "kind", "prior.path", "pivotal.init_words"}
+    {"name", "preset", "kind", "prior.path", "pivotal.init_words", "train.start_from"}
     | {f"dataset.{one}" for one in ("path", "subset", "split", "trigger", "class_word", "caption_column")}
     | {"dataset.skip", "dataset.accept"}
 )

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from loratui.settings.answers import Answers, counted_images, preset_values
 from loratui.settings.presets import preset
 from loratui.settings.problems import AnswersError, validated
+from trainer.contract.loras.start import KEY as START
+from trainer.contract.loras.start import decided_by_start
 from trainer.contract.paths import can_see, expanded
 from trainer.contract.pictures.sources import origin_of
 from trainer.contract.settings.config import BY_KEY, SMALL, TrainConfig, stale_pins
 
-Layer = Literal["default", "preset", "answers", "--set"]
-FOLDERS = ("dataset.path", "prior.path")
+Layer = Literal["default", "preset", "start", "answers", "--set"]
 MODELS = ("model.base", "model.vae")  # a folder, or a hub id, or a word
+FOLDERS = ("dataset.path", "prior.path", START)  # of this disk, or (dataset.path) a hub id
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,10 @@ def _preset_layer(name: str, chosen: Mapping[str, Any], images: int) -> tuple[di
     base = preset(name)
     values = preset_values(name, chosen)
     origins = {one.key: ValueSource("preset", one.source, one.inferred) for one in base.values if one.key in values}
+    started = Path(str(chosen.get(START, ""))).name
+    origins |= {
+        key: ValueSource("start", f"the LoRA that it begins from, {started}") for key in decided_by_start(chosen)
+    }
     values["kind"] = base.kind
     origins["kind"] = ValueSource("preset", f"what '{name}' is for")
     images = counted_images(images, {**values, **chosen})

@@ -19,6 +19,7 @@ from tests.trainer.trap_parts import CLASS, COLOURS, Runs, begin, live_rows, pip
 from trainer.checkpoints.saver import Saver
 from trainer.checkpoints.snapshot import OPTIMIZER, newest_checkpoint
 from trainer.contract.basemodel.inspect import small_model
+from trainer.contract.loras.keys import diffusers_key
 from trainer.contract.run import exits
 from trainer.contract.run.exports import DIFFUSERS
 from trainer.contract.settings.arithmetic import learning_rates
@@ -28,7 +29,6 @@ from trainer.data import images
 from trainer.data.dataset import ViewPlan, read_dataset
 from trainer.export.__main__ import main as export
 from trainer.export.card import model_card
-from trainer.export.keys import diffusers_key
 from trainer.model.adapters import UnknownBlock, target_paths
 from trainer.model.parts import load_scheduler, load_tokenizers
 from trainer.model.prompts import tokenise

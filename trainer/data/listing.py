@@ -45,9 +45,12 @@ class Listed:
         return self.bad if len(self.bad) == len(self.problems) and not self.refused else ()
 
 
-def listed(config: TrainConfig) -> Listed:
-    """The pictures with their captions, all that nobody accepted, and all that the plan refuses."""
-    data, refused = config.dataset, tuple(refusals(config))
+def listed(config: TrainConfig, begun: bool = False) -> Listed:
+    """The pictures with their captions, all that nobody accepted, and all that the plan refuses.
+
+    `begun`: there are checkpoints of the run, and what it began from is not needed any more.
+    """
+    data, refused = config.dataset, tuple(refusals(config, begun))
     try:
         listing = list_pictures(expanded(data.path), data.caption_column, data.skip)
     except NoDataset as error:

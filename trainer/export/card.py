@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from trainer.contract.basemodel.inspect import NotSDXL, loss_of
 from trainer.contract.basemodel.loss import Loss
@@ -181,6 +182,7 @@ def _settings(config: TrainConfig, images: int, step: int) -> str:
         ("steps", f"{step} of {train.steps}"),
         ("batch x accumulation", f"{train.batch} x {train.accumulation}"),
         *((("views per image", f"{views_per_image(step, batch, images):.0f}"),) if images else ()),
+        *((("began from", Path(train.start_from).name),) if train.start_from else ()),
         ("rank, alpha", f"{train.rank}, {train.alpha or train.rank:g}"),
         ("targets", train.targets + (f" in {', '.join(train.blocks)}" if train.blocks else "")),
         ("DoRA", f"along the {train.dora_axis} axis" if train.dora else "off"),

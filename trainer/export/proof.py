@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from trainer.export.keys import diffusers_key, diffusers_magnitude, kohya_key
+from trainer.contract.loras.keys import diffusers_key, diffusers_magnitude, kohya_key
 from trainer.export.readers import INTERFACES, INTERFACES_DORA, LIBRARIES, FileLayer, Reader
 from trainer.ground.tensor_files import load_tensors
 from trainer.model.adapters import DoraLinear, LoraLinear

@@ -10,10 +10,10 @@ from safetensors import SafetensorError
 
 from trainer.checkpoints.snapshot import Snapshot, load_checkpoint, newest_checkpoint
 from trainer.contract.basemodel.headers import BadHeader, read_header
+from trainer.contract.loras.keys import diffusers_key, diffusers_magnitude, kohya_key
 from trainer.contract.run.exports import FOR_DIFFUSERS, KOHYA, embedding_names
 from trainer.contract.run.rundir import RunDir, checkpoint_folders
 from trainer.contract.settings.config import TrainConfig, load_config
-from trainer.export.keys import diffusers_key, diffusers_magnitude, kohya_key
 from trainer.ground.tensor_files import OtherTensors, fill, load_tensors
 from trainer.model.adapters import DoraLinear
 from trainer.model.download import bring
@@ -44,7 +44,7 @@ def open_run(run: RunDir) -> Trained:
     parts = load_parts(config, pick_device(config))
     assert parts.text_encoders is not None
     fix_pooling(parts.text_encoders, parts.tokenizers)
-    return Trained(config, parts, make_trainee(parts, config))
+    return Trained(config, parts, make_trainee(parts, config, begins=False))
 
 
 def find_checkpoint(run: RunDir, step: int | None) -> Snapshot:

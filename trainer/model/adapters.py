@@ -101,6 +101,11 @@ class DoraLinear(LoraLinear):
         stretch = self.magnitude.detach() / self._lengths(weight)
         return weight * (stretch if self.axis == "input" else stretch.unsqueeze(1)) - self.base.weight.float()
 
+    def settle(self) -> None:
+        """Take the lengths that the changed weight has: the change is up @ down alone."""
+        with torch.no_grad():
+            self.magnitude.copy_(self._lengths(self._changed_weight()))
+
     def _changed_weight(self) -> torch.Tensor:
         return self.base.weight.float() + super().change()
 

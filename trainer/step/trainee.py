@@ -20,6 +20,7 @@ from trainer.ground.tensor_files import fill
 from trainer.model.adapters import LoraLinear, add_lora, add_text_lora
 from trainer.model.fused.unet import FusedUnet, stacking_order
 from trainer.model.parts import DTYPES, Parts
+from trainer.model.start import begin_from
 from trainer.model.tokens import TokenTable, Vocabulary, insert_tokens
 from trainer.step.average import WeightAverage
 from trainer.step.diffusion import is_edm
@@ -143,8 +144,11 @@ class Trainee:
                 group.data.copy_(raw)
 
 
-def make_trainee(parts: Parts, config: TrainConfig) -> Trainee:
-    """Insert new tokens and LoRA into `parts`. Raises UnknownBlock."""
+def make_trainee(parts: Parts, config: TrainConfig, begins: bool = True) -> Trainee:
+    """Insert new tokens and LoRA into `parts`; what `begins`, and is not restored, is filled from train.start_from.
+
+    Raises UnknownBlock, NoStart, OSError.
+    """
     words = split_triggers(config.dataset.trigger) if config.pivotal.enabled else ()
     vocabulary = Vocabulary.of(words, config.pivotal.tokens)
     tables: tuple[TokenTable, ...] = ()
@@ -158,6 +162,8 @@ def make_trainee(parts: Parts, config: TrainConfig) -> Trainee:
     if config.text_encoder_lora.enabled:
         assert parts.text_encoders is not None
         text = add_text_lora(parts.text_encoders, config)
+    if begins:
+        begin_from(config, unet | text, tables, vocabulary)
     groups = _groups(unet, text, tables, config)
     copies = _copies(groups, unet, text, parts)
     fused = FusedUnet(parts.unet, unet, copies["unet"].stack)

@@ -96,6 +96,9 @@ def settle(values: dict[str, Any]) -> list[str]:
     if "train.weight_decay" in values:
         values.setdefault("train.embedding_weight_decay", values["train.weight_decay"])
     betas(values)
+    if values.pop("dim_from_weights", False):  # they are taken from train.start_from where nothing is chosen
+        values.pop("train.rank", None)
+        values.pop("train.alpha", None)
     if values.get("train.optimizer") == "prodigy":  # prodigyopt's own
         give(values, {"prodigy.bias_correction": False, "prodigy.safeguard_warmup": False, "prodigy.beta2": 0.999})
     for folder in (values.pop("parent", ""), values.pop("prior_parent", "")):
@@ -173,6 +176,8 @@ KOHYA = OtherTrainer(
         same("network_dim", "train.rank"),
         same("network_alpha", "train.alpha"),
         same("network_dropout", "train.dropout"),
+        same("network_weights lora_network_weights", "train.start_from"),
+        same("dim_from_weights", "train.start_from", "rank and alpha are its own", truth, "dim_from_weights"),
         same(
             "network_module LoRA_type",
             "train.targets",
@@ -221,7 +226,6 @@ KOHYA = OtherTrainer(
             "block_lr_zero_threshold",
             "one rank and one rate for all blocks; train.blocks chooses which are trained",
         ),
-        none("network_weights lora_network_weights dim_from_weights", "a run starts from a checkpoint of its own"),
         none("shuffle_caption keep_tokens weighted_captions caption_prefix caption_suffix", CAPTIONS),
         none(
             "caption_tag_dropout_rate caption_dropout_every_n_epochs", "dataset.caption_dropout leaves out whole ones"

@@ -143,6 +143,7 @@ ONETRAINER = OtherTrainer(
         same("sample_after_unit", "train.sample_every", "STEP, EPOCH", _unit, "sample_unit"),
         same("save_every save_after", "train.checkpoint_every", "in steps", number, "checkpoint_every"),
         same("save_every_unit save_after_unit", "train.checkpoint_every", "STEP, EPOCH", _unit, "checkpoint_unit"),
+        same("lora_model_name", "train.start_from"),
         none("training_method", "a LoRA is what is trained", "LORA"),
         none("model_type", "SDXL is what is trained", "STABLE_DIFFUSION_XL_10_BASE"),
         none("ema ema_decay", "the average of the weights is over a share of the run: train.ema", "OFF", 0.999),

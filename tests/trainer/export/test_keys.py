@@ -15,7 +15,7 @@ from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from trainer.contract.basemodel.unet_names import SDXL_UNET
-from trainer.export.keys import diffusers_key, kohya_key
+from trainer.contract.loras.keys import diffusers_key, kohya_key
 from trainer.model.adapters import target_paths
 
 # depth of the transformers at each level of the SGM unet, as its configuration for SDXL says: channel_mult [1, 2, 4],

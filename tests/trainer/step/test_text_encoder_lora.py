@@ -16,11 +16,11 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 from tests.trainer.conftest import make_config, make_run, train
 from tests.trainer.model.test_adapters import CONFIGS
 from trainer.contract.basemodel.inspect import small_model
+from trainer.contract.loras.keys import kohya_key
 from trainer.contract.run.exports import DIFFUSERS
 from trainer.contract.settings.config import TrainConfig
 from trainer.export.files import write_diffusers, write_kohya
 from trainer.export.header import Told
-from trainer.export.keys import kohya_key
 from trainer.model.adapters import add_text_lora
 from trainer.model.parts import load_parts
 from trainer.model.prompts import encode

@@ -10,20 +10,22 @@ from typing import Any
 from trainer.contract.basemodel.inspect import base_of
 from trainer.contract.documents.files import shipped_json
 from trainer.contract.settings.config import TrainConfig
-from trainer.contract.settings.model import SDXL
+from trainer.contract.settings.model import SDXL, Model
 
 SDXL_UNET = Path(__file__).parents[2] / "configs" / "unet.json"
 
 
 def unet_config(config: TrainConfig) -> dict[str, Any] | None:
-    """The unet's configuration of the base model; None for one on the hub other than SDXL itself.
+    """The unet's configuration of the base model, as `unet_of` finds it. Raises NotSDXL."""
+    return unet_of(config.model)
 
-    Raises NotSDXL.
-    """
-    base = base_of(config.model)
+
+def unet_of(model: Model) -> dict[str, Any] | None:
+    """The unet's configuration of a base model; None for one on the hub other than SDXL itself. Raises NotSDXL."""
+    base = base_of(model)
     if base.source is not None:
         return base.config("unet")
-    if config.model.base != SDXL:
+    if model.base != SDXL:
         return None
     return shipped_json(SDXL_UNET)
 

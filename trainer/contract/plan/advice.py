@@ -11,6 +11,7 @@ from trainer.contract.basemodel.loss import Loss
 from trainer.contract.basemodel.names import is_hub_id
 from trainer.contract.basemodel.unet_names import unet_config, unknown_blocks
 from trainer.contract.basemodel.vae import NoVae, check_vae
+from trainer.contract.loras.start import start_notes, start_refusals
 from trainer.contract.plan.class_folder import class_refusals
 from trainer.contract.plan.views import MOST, views_sentence
 from trainer.contract.settings.arithmetic import learning_rates, pivot_step
@@ -38,12 +39,16 @@ def advice(config: TrainConfig, images: int = 0) -> list[str]:
         *_tokens(config),
         *_prior(config),
         *_samples(config),
+        *start_notes(config),
     ]
 
 
-def refusals(config: TrainConfig) -> list[str]:
-    """What makes a run impossible on this machine, whatever the pictures are; found without loading anything."""
-    found = []
+def refusals(config: TrainConfig, begun: bool = False) -> list[str]:
+    """What makes a run impossible on this machine, whatever the pictures are; found without loading anything.
+
+    Of a run that has `begun` its checkpoint holds what it began from, and that may be gone.
+    """
+    found = [] if begun else start_refusals(config)
     try:
         unet = unet_config(config)
         base = base_of(config.model)

@@ -58,6 +58,7 @@ _WHY = {
     "train.rank": "it is the width of the matrices that were trained",
     "train.targets": "it decides which layers were trained",
     "train.blocks": "it decides which layers were trained",
+    "train.start_from": "it is what the run began from",
     "train.dora": "it decides which tensors were trained",
     DORA_AXIS: "the lengths that were trained lie along it",
     "train.optimizer": "the checkpoint holds the other optimizer's state",

@@ -49,6 +49,13 @@ class Train(Section):
         ge=1,
         le=1024,
     )
+    start_from: str = setting(
+        "",
+        "start from",
+        "A LoRA to go on from, with its embeddings: a .safetensors file as kohya, diffusers or PEFT write it, a folder "
+        "with one, or the folder of a finished run. Rank, alpha and layers are taken from it; empty: a new one.",
+        source="kohya's scripts (network_weights)",
+    )
     alpha: float = setting(
         0.0,
         "alpha",

@@ -44,3 +44,17 @@ def kohya_key(path: str, layers_per_block: int = 2) -> str:
     else:
         raise ValueError(f"no place in the SGM layout for '{path}'")
     return "lora_unet_" + place.replace(".", "_")
+
+
+def stems_of(path: str, layers_per_block: int = 2) -> tuple[str, ...]:
+    """Every name that a file may have for a layer, before what says down or up: kohya's, diffusers', PEFT's, old ones.
+
+    kohya's scripts can also number blocks as diffusers does; diffusers before 0.22 named the attention's processors.
+    """
+    if found := _TEXT.fullmatch(path):
+        inside = f"{found[1]}.text_model.{found[3]}"
+        return kohya_key(path), inside, path, f"{found[1]}.base_model.model.text_model.{found[3]}"
+    old = re.sub(r"\.(attn\d)\.(to_[a-z]+)(?:\.0)?$", r".\1.processor.\2", path)
+    plain = f"lora_unet_{path.replace('.', '_')}"
+    peft = (f"base_model.model.{path}", f"unet.base_model.model.{path}")
+    return kohya_key(path, layers_per_block), plain, f"unet.{path}", *peft, f"unet.{old}"

@@ -1,0 +1,1 @@
+"""What a LoRA file holds, and a run that begins from one."""
