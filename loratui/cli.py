@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from loratui.commands.called import called
 from loratui.commands.caption import caption
 from loratui.commands.check import check
 from loratui.commands.checkpoints import checkpoints
@@ -47,7 +48,7 @@ AnswersArgument = Annotated[Path, typer.Argument(metavar="ANSWERS", help="An ans
 def main() -> None:
     """The entry point: what is refused ends with sentences on stderr and an exit code, never with a traceback."""
     try:
-        app(prog_name="loratui")
+        called(app, sys.argv[1:], os.environ)(prog_name="loratui")
     except Refusal as refusal:
         print("\n".join(refusal.messages), file=sys.stderr)
         sys.exit(refusal.code)

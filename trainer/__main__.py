@@ -220,6 +220,7 @@ def _prepare_torch(config: TrainConfig) -> World:
     import torch
 
     from trainer.ground.determinism import do_not_fill
+    from trainer.ground.libraries import take_needed
     from trainer.ground.world import join_world
 
     torch.set_num_threads(config.train.cpu_threads)
@@ -227,6 +228,7 @@ def _prepare_torch(config: TrainConfig) -> World:
     gpu = torch.cuda.is_available() and config.train.device != "cpu"
     torch.use_deterministic_algorithms(not gpu)
     do_not_fill()
+    take_needed()
     return join_world(gpu)
 
 

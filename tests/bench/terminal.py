@@ -10,7 +10,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -55,6 +57,14 @@ def first_paint(command: Sequence[str], home: Path, words: bytes) -> float:
     with Pty(command, home, environment(home)) as pty:
         pty.until(lambda wrote: words in wrote, timeout=600)
         return time.perf_counter() - began
+
+
+def spent(command: Sequence[str], home: Path) -> float:
+    """Seconds of processor that a program took to its end."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, cwd=home, env=environment(home), capture_output=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def in_turns(first: Callable[[], float], second: Callable[[], float], rounds: int) -> tuple[float, float]:
@@ -177,6 +187,11 @@ def main() -> None:
             rounds,
         )
         print(f"| first paint of the wizard | {ours:.2f} s | a bare Textual program {bare:.2f} s | {ours / bare:.2f} |")
+        told, bare = in_turns(
+            lambda: spent([*LORATUI, "--help"], home), lambda: spent([sys.executable, "-c", "pass"], home), 2 * rounds
+        )
+        words = f"a bare interpreter {1000 * bare:.0f} ms"
+        print(f"| `loratui --help`, processor | {1000 * told:.0f} ms | {words} | {told / bare:.1f} |")
         for length in (50_000, 1_000_000):
             long, short, size = attaching(folder, home, length, max(2, rounds // 2))
             words = f"attach to {length:,} steps ({size / 1e6:.0f} MB)"

@@ -67,3 +67,16 @@ def test_an_entry_point_loads_only_what_it_needs(
     loaded = set(done.stdout.rpartition("MODULES ")[2].split())
     assert "sys" in loaded
     assert not loaded & forbidden
+
+
+def test_the_first_screen_stands_before_what_validates_settings_is_built(tmp_path: Path) -> None:
+    ask = (
+        "\nfrom trainer.contract.settings.config import TrainConfig\n"
+        "tables = [TrainConfig, *(field.annotation for field in TrainConfig.model_fields.values())]\n"
+        "built = lambda: [one.__name__ for one in tables if getattr(one, '__pydantic_complete__', False)]\n"
+        "print(built(), bool(TrainConfig() and built()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_SCREEN + ask], capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == "[] True"

@@ -47,6 +47,9 @@ def main(arguments: list[str]) -> int:
 def _export(run: RunDir, step: int | None, out: Path | None, bundle: bool) -> None:
     from trainer.contract.run.exports import BUNDLE
     from trainer.contract.settings.config import load_config
+    from trainer.ground.libraries import take_needed
+
+    take_needed()
     from trainer.data.dataset import DataError, Item, hold_out, read_dataset
     from trainer.export.files import export_run
     from trainer.export.learned import Learned, saved_learned

@@ -57,6 +57,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _generate(asked: argparse.Namespace) -> None:
+    from trainer.ground.libraries import take_needed
+
+    take_needed()
     from trainer.export.trained import find_checkpoint, load_exported, open_run, set_scale
 
     run, prompt = RunDir(asked.run.resolve()), read_sample_prompt(asked.prompt)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from trainer.contract.documents.files import read_toml
 from trainer.contract.settings.exported_files import Export
@@ -42,17 +42,17 @@ class TrainConfig(Section):
     name: str = setting("lora", "name", "Names the run and its files: letters, digits, - and _.")
     kind: Kind = setting("object", "kind", "What is being taught; decides presets and checks.")
     preset: str = setting("object", "preset", "The preset that the values started from.")
-    model: Model = Model()
-    dataset: Dataset = Dataset()
-    train: Train = Train()
-    pivotal: Pivotal = Pivotal()
-    text_encoder_lora: TextEncoderLora = TextEncoderLora()
-    prodigy: Prodigy = Prodigy()
-    adamw: AdamW = AdamW()
-    prior: Prior = Prior()
-    sample: Sample = Sample()
-    tracker: Tracker = Tracker()
-    export: Export = Export()
+    model: Model = Field(default_factory=Model)
+    dataset: Dataset = Field(default_factory=Dataset)
+    train: Train = Field(default_factory=Train)
+    pivotal: Pivotal = Field(default_factory=Pivotal)
+    text_encoder_lora: TextEncoderLora = Field(default_factory=TextEncoderLora)
+    prodigy: Prodigy = Field(default_factory=Prodigy)
+    adamw: AdamW = Field(default_factory=AdamW)
+    prior: Prior = Field(default_factory=Prior)
+    sample: Sample = Field(default_factory=Sample)
+    tracker: Tracker = Field(default_factory=Tracker)
+    export: Export = Field(default_factory=Export)
 
     @field_validator("name")
     @classmethod

@@ -24,7 +24,8 @@ class Section(BaseModel):
 
     TITLE: ClassVar[str] = ""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+    # deferred: a form reads declarations; the first screen stands before pydantic has built what validates them
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants", defer_build=True)
 
 
 def setting(

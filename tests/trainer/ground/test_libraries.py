@@ -1,0 +1,45 @@
+"""What a run imports until it is over: SDXL's parts, and none of the families that diffusers would bring with them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.trainer.conftest import make_config, make_run
+from trainer.ground.libraries import OPTIONAL
+
+HEAVY = (*OPTIONAL, "scipy.optimize", "scipy.integrate._quadpack", "scipy.stats._stats_py", "datasets")
+AT_MOST = 3300  # modules, where the same run took 4,700 before; what of torch is most of them
+ASK = """
+import atexit, json, runpy, sys
+
+def tell():
+    names = sorted(sys.modules)
+    from diffusers import EulerDiscreteScheduler, FluxTransformer2DModel
+    euler = EulerDiscreteScheduler(use_beta_sigmas=True)
+    euler.set_timesteps(4)
+    import bitsandbytes.optim
+    print(json.dumps([names, FluxTransformer2DModel.__name__, len(euler.sigmas)]))
+
+atexit.register(tell)
+sys.argv = ["trainer", sys.argv[1]]
+runpy.run_module("trainer", run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_run_imports_what_sdxl_needs(pictures: Path, tmp_path: Path, cold: None) -> None:
+    run = make_run(tmp_path / "run", make_config(pictures, train__steps=1, train__batch=1, sample__steps=1))
+    told = subprocess.run([sys.executable, "-c", ASK, str(run.config)], capture_output=True, text=True, check=True)
+    names, family, levels = json.loads(told.stdout.splitlines()[-1])
+    assert [one for one in HEAVY if one in names] == []
+    families = [one for one in names if one.startswith("diffusers.models.transformers.")]
+    assert len(families) <= 8, families  # of more than sixty
+    print(f"\nmodules: {len(names)}")
+    assert len(names) <= AT_MOST
+    # what was left out is there for who asks for it by name
+    assert (family, levels) == ("FluxTransformer2DModel", 5)

@@ -1,0 +1,78 @@
+"""What a program of ours takes of diffusers and transformers when it starts: SDXL's parts and not their relatives.
+
+diffusers reaches a unet through thirty families of transformers, PEFT, bitsandbytes and scipy, of which nothing here is
+used: two thirds of the processor time that a run took to its first step.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+# optional to both libraries, which look once whether they are there; what we use ourselves (bitsandbytes) is imported
+# by its own name afterwards
+OPTIONAL = (
+    "peft", "bitsandbytes", "sklearn", "pandas", "torchvision", "torchaudio", "librosa", "onnxruntime", "xformers",
+)  # fmt: skip
+# packages that run all their modules: of the first SDXL needs two, of the others only a few schedulers need anything
+WHOLE = ("diffusers.models.transformers", "scipy.stats", "scipy.integrate")
+
+
+def take_needed() -> None:
+    """Import diffusers and transformers with what SDXL needs, in a program of ours: a run, `generate`, `export`.
+
+    Does nothing where they are imported already, or where another program (a test, a notebook) has imported us: with
+    this start diffusers' own loaders of LoRA files say that PEFT is missing.
+    """
+    program = getattr(sys.modules["__main__"], "__spec__", None)
+    if program is None or not program.name.startswith("trainer.") or {"diffusers", "transformers"} & set(sys.modules):
+        return
+    with _absent(*OPTIONAL, "scipy"):
+        import transformers
+        from transformers import CLIPTextModel  # noqa: F401
+    transformers.utils.logging.set_verbosity_error()  # before the advice on torchvision
+    with _absent(*OPTIONAL):
+        import diffusers
+
+        for name in WHOLE:
+            _open_when_asked(name)
+        from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel  # noqa: F401
+    diffusers.utils.logging.set_verbosity_error()
+
+
+@contextmanager
+def _absent(*names: str) -> Iterator[None]:
+    """For as long as it lasts the import of `names` fails as where they are not installed."""
+    hidden: list[str] = [name for name in names if name not in sys.modules]
+    modules: dict[str, Any] = sys.modules
+    modules.update(dict.fromkeys(hidden))
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del modules[name]
+
+
+class _Package(ModuleType):
+    """A package whose modules can be imported; its own lines run when a name of it is asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or self.__spec__ is None or self.__spec__.loader is None:
+            raise AttributeError(name)
+        self.__class__ = ModuleType  # type: ignore[assignment]
+        self.__spec__.loader.exec_module(self)
+        return getattr(self, name)
+
+
+def _open_when_asked(name: str) -> None:
+    spec = importlib.util.find_spec(name) if name not in sys.modules else None
+    if spec is None or spec.submodule_search_locations is None:
+        return  # another version of diffusers: it is imported as it stands
+    package = _Package(name)
+    package.__spec__, package.__file__, package.__package__ = spec, spec.origin, name
+    package.__loader__, package.__path__ = spec.loader, spec.submodule_search_locations
+    sys.modules[name] = package
