@@ -22,7 +22,7 @@ SOLUTIONS = {
         Solution("copies", "copies with that put right"),
         Solution("trigger", "put the trigger into these captions"),
         Solution("caption", "have a model write the captions now"),
-        Solution("edit", "edit the caption"),
+        Solution("edit", "edit captions, one by one or many at once"),
         Solution("steps", "take the number of steps that suits the pictures"),
         Solution("background", "choose the colour under transparent parts"),
         Solution("column", "choose the column that holds the captions"),
@@ -55,7 +55,8 @@ SOLVED_BY: dict[str, tuple[str, ...]] = {
     "low-resolution": ("resolution", *OUT),
     "transparent": ("background",),
     "trigger-missing": ("trigger", "edit", "accept"),
-    "trigger-twice": ("edit",),
+    **dict.fromkeys(("trigger-twice", "trigger-late", "caption-bare", "caption-language"), ("edit",)),
+    **dict.fromkeys(("prompt-words", "class-word-missing", "constant-words"), ("edit",)),
 }
 
 WHY_NONE = {
@@ -70,17 +71,11 @@ WHY_NONE = {
     "several-persons": "Each picture of somebody else has a row of its own, where space leaves it out.",
     "same-pose": "Only new photographs help: add some in which the head is turned otherwise.",
     "same-light": "Only new photographs help: add some in another light.",
-    "caption-bare": "Only you know what changes between the pictures: e edits a caption.",
-    "trigger-late": "Only you know how the sentence goes on: e edits a caption.",
     "caption-marks": "The flaw is in the picture: look at it, and leave it out by space.",
-    "caption-language": "Only you know what is meant: e edits a caption.",
-    "prompt-words": "Only you know whether that is to be learned: e edits a caption.",
     "lookalike": "An offer: whoever looks alike is named in captions by e, or not at all.",
     "one-shooting": "Only new photographs help: add some of other days and places.",
     "few-pictures": "Only new pictures help: add some that show it in other places and light.",
     "trigger-common": "The word is chosen at the next step: F2, then another trigger.",
-    "class-word-missing": "The word is chosen at the next step; e edits a single caption.",
-    "constant-words": "Only you know whether that is meant; e edits a single caption.",
     "captions-found": "Nothing is wrong: this says where the captions were read.",
     "metadata-outside": "No file is changed here: take the row out of the metadata, then press r.",
 }

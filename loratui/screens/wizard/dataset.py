@@ -55,7 +55,7 @@ pictures it is said of, and Enter again all. Below stand the pictures.
   a       accept what was found: you read it and train all the same
   A       the same for every row that is shown
   u       take the last decision back
-  e       edit the caption; nothing is written before you confirm it
+  e       captions in the workbench: one by one, or many at once
   f       show only what is to look at, what is left out, or one finding
   c       fix a copy: turned, converted, captions in UTF-8, no metadata
   b       keep the best so many, each with its reason
@@ -74,7 +74,7 @@ A model writes captions by s on "no caption"; x ends it.
         Binding("a", "accept", "Accept"),
         Binding("A", "accept_shown", "Accept all", show=False),
         Binding("u", "undo", "Undo"),
-        Binding("e", "caption", "Edit"),
+        Binding("e", "caption", "Captions"),
         Binding("f", "filter", "Filter", show=False),
         Binding("c", "fix", "Fix", show=False),
         Binding("b", "best", "Best", show=False),
@@ -235,15 +235,11 @@ A model writes captions by s on "no caption"; x ends it.
         return super().check_action(action, parameters)
 
     def action_caption(self) -> None:
-        """Edit the caption under the cursor."""
+        """Captions in the workbench: of the picture under the cursor, of those of a finding, or all."""
         if self.picture is not None:
-            self.edit_caption(self.picture)
-        else:
-            self.say("This row is about several pictures: Enter shows them, e there edits one.", "warn")
-
-    def captions_changed(self) -> None:
-        """A caption was edited: the table shows it."""
-        self._show_table()
+            self.open_workbench(at=self.picture.name)
+        elif self._report is not None:
+            self.open_workbench(only=self.row.files if isinstance(self.row, FindingGroup) else ())
 
     def captions_written(self) -> None:
         """The files changed: look again."""

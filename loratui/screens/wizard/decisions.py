@@ -9,16 +9,16 @@ from loratui.curation.groups import FindingGroup, accept_keys, grouped
 from loratui.curation.lines import group_lines
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.scan import ScanningStep
+from loratui.screens.shared.undoing import UndoingStep
 from loratui.screens.wizard import picture_list as picturelist
 from loratui.settings.draft import Draft
-from loratui.settings.undo import Decision
 from loratui.terminal.text import plural, safe_text
 
 if TYPE_CHECKING:
     from loratui.curation.report import Finding, Outcome, PictureReport, Report
 
 
-class PictureDecisions(ScanningStep):
+class PictureDecisions(UndoingStep, ScanningStep):
     """Adds the decisions to a step that shows a report."""
 
     _report: Report | None = None
@@ -44,25 +44,8 @@ class PictureDecisions(ScanningStep):
 
         return outcome(report, self.draft.skipped, self.draft.accepted)
 
-    def do(self, words: str, draft: Draft) -> None:
-        """Take `draft` for the present one; `u` takes that back. `words` say what was done."""
-        if draft == self.draft:
-            self.say("That changes nothing.", "warn")
-            return
-        self.session.undo.append(Decision.between(words, self.draft, draft))
-        self._take_draft(draft)
-        self.say(f"{words} u takes it back.", "good")
-
-    def action_undo(self) -> None:
-        """Take the last decision back."""
-        if not self.session.undo:
-            self.say("There is nothing to take back.", "warn")
-            return
-        last = self.session.undo.pop()
-        self._take_draft(last.taken_back(self.draft))
-        self.say(f"Taken back: {last.words}")
-
-    def _take_draft(self, draft: Draft) -> None:
+    def take_draft(self, draft: Draft) -> None:
+        """Show what was decided; look again where the pictures or their measure are others now."""
         before = self.scan_settings(), self.draft.folder
         self.edit(draft)
         if (self.scan_settings(), self.draft.folder) != before:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from textual import on
 from textual.widgets import Input
 
-from loratui.screens.wizard.captions import WizardCaptions
+from loratui.screens.wizard.captions.writing import WizardCaptions
 from loratui.screens.wizard.recent_folders import RecentFolders
 
 if TYPE_CHECKING:

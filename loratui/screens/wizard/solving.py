@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,9 @@ from loratui.curation.groups import FindingGroup, grouped
 from loratui.curation.solutions import WHY_NONE, Solution, solutions_of
 from loratui.screens.shared.dialogs import Chooser
 from loratui.screens.shared.editors import LineEditor
+from loratui.screens.shared.step import StepAnswer
 from loratui.screens.wizard.best_pictures import BestPictures
-from loratui.screens.wizard.captioning import CaptioningJob
+from loratui.screens.wizard.captions.by_model import CaptioningJob
 from loratui.screens.wizard.copies import FixedCopies
 from loratui.settings.bases import native_side
 from loratui.settings.checks import answers_of, effective
@@ -74,10 +75,10 @@ class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
             case "accept":
                 return [(one.words, lambda: self._accept([group], group.code))] if group.acceptable else []
             case "edit":
-                pictures = self._pictures_of(group)
-                if len(pictures) > 1:
-                    return [(f"{one.words}: Enter shows them, e edits each", lambda: self._show_only(group.code))]
-                return [(one.words, lambda: self.edit_caption(pictures[0]))] if pictures else []
+                names = tuple(picture.name for picture in self._pictures_of(group))
+                if not names and group.files:
+                    return []
+                return [(one.words, lambda: self.open_workbench(names, at=next(iter(names), "")))]
         deeds: dict[str, Callable[[], None]] = {
             "best": lambda: self._with_report(self.propose_best),
             "crop": lambda: self._with_report(lambda report: self.ask_for_copies(report, crop=set(group.files))),
@@ -89,8 +90,21 @@ class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
         }
         return [(one.words, deeds[one.name])]
 
-    def _show_only(self, filter: str | None) -> None:
-        """Show the rows of one kind."""
+    def open_workbench(self, only: Collection[str] = (), at: str = "") -> None:
+        """Captions to edit: of `only` these pictures or all, ready to type at one; what comes of it is in the draft."""
+        from loratui.screens.wizard.captions.workbench import CaptionWorkbench
+
+        if self._report is not None:
+            bench = CaptionWorkbench(self.draft, self.session, self._report, self.edit, only, at)
+            self.app.push_screen(bench, self._captions_edited)
+
+    def _captions_edited(self, written: StepAnswer) -> None:
+        if written is not None:
+            self.captions_written()
+            return
+        self.decided()
+        if self.draft.captions:
+            self.say(f"{plural(len(self.draft.captions), 'caption')} edited, not written yet; F2 asks.", "warn")
 
     def _ask_column(self, columns: tuple[str, ...]) -> None:
         """Ask for the caption column and look again."""

@@ -17,12 +17,12 @@ from loratui.screens.shared.copy_box import copy
 from loratui.screens.shared.editors import Form
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.scan import ScanningStep
+from loratui.screens.shared.undoing import UndoingStep
 from loratui.settings.bases import with_base
 from loratui.settings.checks import answers_of, effective
 from loratui.settings.demo import SMALL_SIZE
 from loratui.settings.draft import Draft
 from loratui.settings.steps import suiting_steps
-from loratui.settings.undo import Decision
 from loratui.terminal.text import shell_path, show_path
 from trainer.contract.paths import can_see, expanded, is_folder
 
@@ -38,7 +38,7 @@ class HubAnswered(Message):
     """The hub said how large the base model is, and what its licence and gate are."""
 
 
-class WaysOut(ScanningStep):
+class WaysOut(UndoingStep, ScanningStep):
     """Adds them to a step that shows a plan."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -112,17 +112,10 @@ class WaysOut(ScanningStep):
         if steps := suiting_steps(self.draft):
             self.do(f"{steps} steps.", self.draft.with_settings({"train.steps": steps}))
 
-    def do(self, words: str, draft: Draft) -> None:
-        """Take `draft` for the present one; `u` takes that back."""
-        self.session.undo.append(Decision.between(words, self.draft, draft))
-        self.edit(draft)
+    def take_draft(self, draft: Draft) -> None:
+        """Plan with what was decided, or without it again."""
+        super().take_draft(draft)
         self.plan_anew()
-
-    def action_undo(self) -> None:
-        """Take the last decision back, on the pictures or here."""
-        if self.session.undo:
-            self.edit(self.session.undo.pop().taken_back(self.draft))
-            self.plan_anew()
 
     def action_base(self) -> None:
         """Another base model, or another place for it."""

@@ -17,6 +17,7 @@ from loratui.basemodels.facts import BaseModelNeed
 from loratui.screens.monitor.add_prompt import AddPrompt
 from loratui.screens.shared.base_model import BaseModelScreen
 from loratui.screens.shared.editors import Editor, Form, LineEditor
+from loratui.screens.wizard.captions.replacing import ReplaceWindow
 from loratui.settings.draft import Draft
 from tests.loratui.screens.conftest import at, on_row, opened, until
 
@@ -26,9 +27,10 @@ Wizard = Callable[..., LoratuiApp]
 WINDOWS: dict[str, Callable[[], Editor[Any]]] = {
     "Form": lambda: Form("Export", "Where to?", [("folder", "export", ""), ("name", "", "")]),
     "LineEditor": lambda: LineEditor("Caption", "a TOK dog", "What it shows."),
+    "ReplaceWindow": lambda: ReplaceWindow("Find and replace", ["a TOK dog"]),
     "AddPrompt": lambda: AddPrompt("a TOK dog ", "TOK"),
 }
-STEPS = {"PicturesScreen", "ConceptScreen", "ReviewScreen"}  # the draft takes what is typed
+STEPS = {"PicturesScreen", "ConceptScreen", "ReviewScreen", "CaptionWorkbench"}  # the draft takes what is typed
 LINES = {"SettingsScreen", "BaseModelScreen"}  # a line of a screen that is entered
 
 
@@ -38,7 +40,7 @@ def with_lines() -> set[str]:
     for path in Path(loratui.__file__).parent.rglob("*.py"):
         for one in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             calls = [getattr(node.func, "id", "") for node in ast.walk(one) if isinstance(node, ast.Call)]
-            if isinstance(one, ast.ClassDef) and {"Input", "TextArea"} & set(calls):
+            if isinstance(one, ast.ClassDef) and {"Input", "TextArea", "CaptionField"} & set(calls):
                 found.add(one.name)
     return found
 
@@ -151,7 +153,7 @@ async def test_escape_at_the_caption_question_keeps_every_edit(wizard: Wizard, c
     async with app.run_test() as pilot:
         screen = await opened(pilot)
         await on_row(pilot, screen, "dog_4.png")
-        await pilot.press("e", *"a TOK dog", "enter")
+        await pilot.press("e", *"a TOK dog", "escape", "escape")
         edits = dict(app.draft.captions)
         assert edits == {"dog_4.png": "a TOK dog"}
         for keys in (("f2", "escape"), ("f2", "n"), ("f2", "d", "escape"), ("f2", "d", "enter"), ("f2", "d", "n")):

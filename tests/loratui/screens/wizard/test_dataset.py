@@ -86,8 +86,8 @@ async def test_a_caption_is_written_only_after_the_question(wizard: Wizard, draf
         screen = await opened(pilot)
         await on_row(pilot, screen, "dog_4.png")
         await pilot.press("e")
-        await at(pilot, "LineEditor")
-        await pilot.press(*"a TOK dog", "enter")
+        await at(pilot, "CaptionWorkbench")
+        await pilot.press(*"a TOK dog", "escape", "escape")
         await at(pilot, "PicturesScreen")
         assert app.draft.captions == {"dog_4.png": "a TOK dog"}
         assert app.store.load().draft.captions == {"dog_4.png": "a TOK dog"}  # a kill now loses nothing
@@ -145,7 +145,7 @@ async def test_hostile_names_and_captions_are_inert(wizard: Wizard, draft: Draft
         assert "[@click=app" in text  # shown, not run
         await pilot.click("#finding-text", offset=(5, 2))
         await pilot.press("e")
-        await at(pilot, "LineEditor")
+        await at(pilot, "CaptionWorkbench")
         assert not set(screen_text(app)) & {"\x1b", "\x07", "\x9b"}
         await pilot.press("escape")
         assert app.is_running

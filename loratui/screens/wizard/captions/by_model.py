@@ -12,7 +12,7 @@ from textual.worker import get_current_worker
 
 from loratui.screens.shared.dialogs import Reader
 from loratui.screens.shared.questions import Answer, Question
-from loratui.screens.wizard.captions import WizardCaptions
+from loratui.screens.wizard.captions.writing import WizardCaptions
 from loratui.screens.wizard.decisions import PictureDecisions
 from loratui.settings.checks import effective
 from loratui.terminal.text import plural, safe_text

@@ -2,52 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal
 
-from loratui.screens.shared.editors import LineEditor
+from loratui.curation.captions.bulk import one_line
 from loratui.screens.shared.questions import Answer, Confirm, Question
 from loratui.screens.shared.scan import ScanningStep
+from loratui.settings.draft import Draft
 from loratui.terminal.text import plural, safe_text, show_path
 from trainer.contract.entries import sweep, write_atomic
-from trainer.contract.pictures.folder import MAX_CAPTION_BYTES
 
 if TYPE_CHECKING:
-    from loratui.curation.report import PictureReport, Report
+    from loratui.curation.report import Report
 
+MOST_NAMED = 100  # captions that a question shows
 Writes = Literal["write", "stay", "drop"]
 
 
 class WizardCaptions(ScanningStep):
     """Adds captions to a step that shows pictures."""
 
-    def captions_changed(self) -> None:
-        """A caption of the draft changed."""
-
     def captions_written(self) -> None:
         """Files were written, or the edits were dropped."""
-
-    def edit_caption(self, picture: PictureReport) -> None:
-        """Open the editor on the picture's caption."""
-        there = self.draft.captions.get(picture.name, picture.caption or "")
-        words = f"{safe_text(picture.name)}\nWhat the picture shows, with the trigger. Nothing is written to disk yet."
-
-        def keep(text: str | None) -> None:
-            if text is not None:
-                self._keep_caption(picture, " ".join(text.split()))
-
-        self.app.push_screen(LineEditor("Caption", safe_text(there), words, _too_long), keep)
-
-    def _keep_caption(self, picture: PictureReport, text: str) -> None:
-        captions = dict(self.draft.captions)
-        if text == (picture.caption or ""):
-            captions.pop(picture.name, None)
-        else:
-            captions[picture.name] = text
-        self.edit(self.draft.model_copy(update={"captions": captions}))
-        self.captions_changed()
-        if captions:
-            self.say(f"{plural(len(captions), 'caption')} edited, not written yet; F2 asks.", "warn")
 
     def ask_to_write(self, report: Report, then: Callable[[], None] | None = None) -> None:
         """Ask whether the edited captions shall become files; Escape keeps them as edits, dropping asks once more.
@@ -55,12 +31,16 @@ class WizardCaptions(ScanningStep):
         `then` follows where no edit is left; without one the folder is looked at again.
         """
         known = {one.name: one for one in report.pictures}
+        edits = [
+            (known[name].path.with_suffix(".txt"), text) for name, text in self.draft.captions.items() if name in known
+        ]
         lines = []
-        for name, text in self.draft.captions.items():
-            if name in known:
-                file = known[name].path.with_suffix(".txt")
-                does = "replaces what it holds" if file.exists() else "new file"
-                lines.append(f"  {safe_text(file.name)} ({does})\n    {safe_text(text, 120)}")
+        for file, text in edits[:MOST_NAMED]:
+            does = "replaces what it holds" if file.exists() else "new file"
+            lines.append(f"  {safe_text(file.name)} ({does})\n    {safe_text(text, 120)}")
+        if more := len(edits) - len(lines):
+            replaced = sum(file.exists() for file, _ in edits[MOST_NAMED:])
+            lines.append(f"  and {more:,} more, {replaced:,} of which replace what a file holds")
         words = (
             f"Written into {show_path(self.draft.folder)}, beside the pictures:\n\n"
             + "\n".join(lines)
@@ -71,7 +51,7 @@ class WizardCaptions(ScanningStep):
             Answer("n", "Back to the list", "stay"),
             Answer("d", "Drop the edits", "drop", destroys=True),
         ]
-        title = f"Write {plural(len(lines), 'caption file')}?"
+        title = f"Write {plural(len(edits), 'caption file')}?"
         question = Question[Writes](title, words, answers, "stay")
         self.app.push_screen(
             question, lambda answer: self._write_or_drop(report, answer, then or self.captions_written)
@@ -86,7 +66,9 @@ class WizardCaptions(ScanningStep):
     def ask_to_drop(self, then: Callable[[], None]) -> None:
         """Ask whether the edited captions are forgotten; `then` follows if so."""
         count = plural(len(self.draft.captions), "edited caption")
-        words = "\n".join(f"  {safe_text(text, 120)}" for text in self.draft.captions.values())
+        edits = list(self.draft.captions.values())
+        more = [f"  and {len(edits) - MOST_NAMED:,} more"] if len(edits) > MOST_NAMED else []
+        words = "\n".join([*(f"  {safe_text(text, 120)}" for text in edits[:MOST_NAMED]), *more])
         question = Confirm(f"Drop {count}?", words, "Drop them", "Keep them", destroys=True)
         self.app.push_screen(question, lambda yes: self._drop(then) if yes else None)
 
@@ -112,6 +94,10 @@ class WizardCaptions(ScanningStep):
         return True
 
 
-def _too_long(text: str) -> str:
-    long = len(" ".join(text.split()).encode()) > MAX_CAPTION_BYTES
-    return "That is far too long for a caption; 77 tokens are read." if long else ""
+def captioned(draft: Draft, files: Mapping[str, str], captions: Mapping[str, str]) -> Draft:
+    """`draft` with these captions by picture; one that is what the file holds (`files`) is no edit."""
+    found = {**draft.captions, **captions}
+    for name, text in captions.items():
+        if text == one_line(files.get(name, "")):
+            del found[name]
+    return draft.model_copy(update={"captions": found})
