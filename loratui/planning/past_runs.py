@@ -42,6 +42,7 @@ SETTINGS = (
     "train.rank",
     "train.cpu_threads",
     "prior.enabled",
+    "model.quantize",
 )
 
 

@@ -9,6 +9,7 @@ from typing import Any, get_args
 from trainer.contract.basemodel.inspect import NotSDXL, base_of
 from trainer.contract.plan.vae_memory import WIDTH, vae_widths
 from trainer.contract.settings.config import SDXL_VAE, TrainConfig
+from trainer.contract.settings.model import Quantize
 from trainer.contract.settings.training import Checkpointing
 
 FULL = 1024  # px that SDXL itself was made for
@@ -85,6 +86,14 @@ def other_optimizer(config: TrainConfig) -> Iterator[Settings]:
 def precision(config: TrainConfig) -> Iterator[Settings]:
     if config.train.precision == "fp32":
         yield {"train.precision": "bf16"}
+
+
+def quantized(config: TrainConfig) -> Iterator[Settings]:
+    kinds = get_args(Quantize)
+    if config.train.dora:  # whose lengths would be those of other weights
+        return
+    for how in kinds[kinds.index(config.model.quantize) + 1 :]:
+        yield {"model.quantize": how}
 
 
 def rank(lowest: int) -> Down:

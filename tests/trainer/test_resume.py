@@ -40,13 +40,14 @@ WAYS: dict[str, dict[str, Any]] = {
         "train__ema": 0.5,
         "prodigy__d0": 1e-3,
     },
+    "a base in nf4": {"model__quantize": "nf4", "train__precision": "bf16", "prodigy__d0": 1e-3},
     "prior and accumulation": {"prior__enabled": True, "prior__images": 3, "train__batch": 1, "train__accumulation": 2}
     | {"dataset__class_word": "star", "train__timesteps": "stratified"},
 }
 
 
 # after every step, with the pivot after the third; where only the optimizer's state is another, around that
-CUTS = {"eight bits, with buckets": (1, 3, 4)}
+CUTS = {"eight bits, with buckets": (1, 3, 4), "a base in nf4": (2, 3)}
 
 
 def six_steps(pictures: Path, **own: Any) -> TrainConfig:

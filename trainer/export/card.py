@@ -28,6 +28,7 @@ from trainer.contract.run.interface_prompts import (
 from trainer.contract.settings.arithmetic import learning_rates, views_per_image
 from trainer.contract.settings.config import SDXL, SMALL, TrainConfig, vae_source
 from trainer.contract.settings.prompts import sample_pictures
+from trainer.export.header import quantized_words
 from trainer.export.quoting import code, front_matter, markdown
 from trainer.export.script import first_prompt, script
 from trainer.model.tokens import Vocabulary
@@ -176,6 +177,7 @@ def _settings(config: TrainConfig, images: int, step: int) -> str:
             "base model",
             {SDXL: SDXL, SMALL: "loratui's small SDXL (sdxl-small)"}.get(config.model.base, base_name(config)),
         ),
+        *((("trained on", quantized),) if (quantized := quantized_words(config)) else ()),
         ("VAE", public_place(vae)[0] if (vae := vae_source(config.model)) else "the base model's"),
         *((("base model predicts", loss.words),) if (loss := _loss(config)) is not None else ()),
         *((("pictures", str(images)),) if images else ()),

@@ -73,7 +73,7 @@ def kohya_header(config: TrainConfig, told: Told, tensors: dict[str, Tensor], na
         "ss_clip_skip": str(config.model.clip_skip + 2) if config.model.clip_skip else "None",
         "ss_min_snr_gamma": f"{train.min_snr_gamma:g}" if train.min_snr_gamma and not train.edm else "None",
         "ss_mixed_precision": train.precision,
-        **({"ss_training_comment": f"weights averaged over {train.ema:g} of the run (EMA)"} if train.ema else {}),
+        **({"ss_training_comment": said} if (said := _comment(config)) else {}),
         "ss_batch_size_per_device": str(train.batch),
         "ss_gradient_accumulation_steps": str(train.accumulation),
         "ss_dataset_dirs": json.dumps(folder),
@@ -86,6 +86,18 @@ def kohya_header(config: TrainConfig, told: Told, tensors: dict[str, Tensor], na
     }
 
 
+def quantized_words(config: TrainConfig) -> str:
+    """On what of the base model it was trained, where that is not what the base model is; else empty."""
+    how = config.model.quantize
+    return "" if how == "off" else f"the base model's unet in {how} (bitsandbytes), used on the whole one"
+
+
+def _comment(config: TrainConfig) -> str:
+    average = f"weights averaged over {config.train.ema:g} of the run (EMA)" if config.train.ema else ""
+    trained = f"trained on {found}" if (found := quantized_words(config)) else ""
+    return "; ".join(filter(None, (average, trained)))
+
+
 def embeddings_header(config: TrainConfig, told: Told, tensors: dict[str, Tensor], name: str) -> dict[str, str]:
     """The header of the embeddings file `name` (without ending)."""
     return {"format": "pt", **_modelspec(config, told, tensors, "textual-inversion", name)}
@@ -96,6 +108,7 @@ def _modelspec(config: TrainConfig, told: Told, tensors: dict[str, Tensor], kind
     side = config.train.resolution
     hint = usage_hint(config, any(key.startswith(BUNDLED) for key in tensors))
     steps = f"{told.step} steps on {len(told.items)} pictures"
+    steps += f", on {found}" if (found := quantized_words(config)) else ""
     found = {
         "sai_model_spec": "1.0.1",
         "architecture": f"stable-diffusion-xl-v1-base/{kind}",

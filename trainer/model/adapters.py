@@ -14,6 +14,7 @@ from trainer.contract.basemodel.layers import ATTENTION
 from trainer.contract.basemodel.unet_names import unknown_blocks, within
 from trainer.contract.settings.config import TrainConfig
 from trainer.ground import draws
+from trainer.model.quantized import place_of
 
 TEXT = ("q_proj", "k_proj", "v_proj", "out_proj")
 ENCODER_NAMES = ("text_encoder", "text_encoder_2")
@@ -37,7 +38,7 @@ class LoraLinear(nn.Module):
         self.working: tuple[torch.Tensor, ...] | None = None
         self.base = base.requires_grad_(False)
         self.scale = alpha / rank
-        where = base.weight.device
+        where = place_of(base)
         down = torch.randn((rank, base.in_features), generator=start) / rank
         self.down = nn.Parameter(down.to(where))
         self.up = nn.Parameter(torch.zeros(base.out_features, rank, device=where))

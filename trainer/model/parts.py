@@ -21,9 +21,11 @@ from trainer.contract.basemodel.vae import vae_file_config
 from trainer.contract.basemodel.weights import part_weights
 from trainer.contract.paths import is_file
 from trainer.contract.settings.config import TrainConfig
+from trainer.contract.settings.model import Quantize
 from trainer.ground.digests import weights_digest
 from trainer.ground.error_line import first_line
 from trainer.model.errors import ModelError
+from trainer.model.quantized import quantize_unet
 from trainer.model.scheduler import load_scheduler
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
@@ -49,6 +51,7 @@ class Parts:
     zero_empty: bool  # whether an empty negative prompt means zeros, as in SDXL
     clip_skip: int = 0  # layers of the text encoders left out beyond SDXL's one
     digests: dict[str, str] = field(default_factory=dict)  # of each part: what caches and resumes know it by
+    quantize: Quantize = "off"  # in what the unet's Linears are kept once it is in its place
 
     @property
     def factor(self) -> int:
@@ -56,7 +59,13 @@ class Parts:
         return 2 ** (len(self.vae.config.block_out_channels) - 1)
 
     def place_unet(self) -> None:
-        """Bring the unet to the device of the rest: not before it is needed, for encoding wants the room."""
+        """Bring the unet to the device of the rest, in as few bits as it is trained on.
+
+        Not before it is needed, for encoding wants the room; of a weight that is quantized only the codes stay there.
+        """
+        if self.quantize != "off":
+            quantize_unet(self.unet, self.quantize, self.device)
+            free()
         if self.unet.device != self.device:
             self.unet.to(self.device)
 
@@ -117,6 +126,7 @@ def load_parts(config: TrainConfig, device: torch.device) -> Parts:
         dtype=dtype,
         zero_empty=zero_empty,
         clip_skip=config.model.clip_skip,
+        quantize=config.model.quantize,
     )
     parts.digests.update(_all_digests(parts, local))
     return parts

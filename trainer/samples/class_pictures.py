@@ -45,6 +45,7 @@ def class_pictures(
     decides = (prompt, parts.digests["unet"], config.train.resolution, config.train.seed, config.prior.batch)
     decides = (*decides, sample.steps, sample.guidance, config.model.clip_skip)
     decides = decides if parts.zero_empty else (*decides, "empty prompt encoded")
+    decides = decides if config.model.quantize == "off" else (*decides, config.model.quantize)
     made = folder / f"class-{hashlib.sha256(repr(decides).encode()).hexdigest()[:12]}"
     make_private(made)
     _generate(config, parts, prompt, made, missing, progress)

@@ -23,6 +23,7 @@ LADDERS: dict[str, list[object]] = {
     "train.dora": [False, True],
     "model.vae_precision": ["training", "auto", "fp32"],
     "pivotal.enabled": [False, True],
+    "model.quantize": ["nf4", "int8", "off"],
 }
 STARTS = [
     {},

@@ -90,10 +90,17 @@ def test_eight_bits_without_bitsandbytes_are_refused_with_the_remedy() -> None:
         "sys.meta_path[sys.meta_path.index(PathFinder)] = WithoutIt()\n"
         "from tests.contract.plan.test_estimate import config\n"
         "from trainer.contract.plan.advice import refusals\n"
-        "print(refusals(config(model__base='sdxl-small', train__optimizer='adamw-8bit')))\n"
+        "for own in ({'train__optimizer': 'adamw-8bit'}, {'model__quantize': 'nf4'}):\n"
+        "    print(refusals(config(model__base='sdxl-small', **own)))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "pip install 'loratui[8bit]'" in done.stdout
+    assert done.stdout.count("pip install 'loratui[8bit]'") == 2
+
+
+def test_a_dora_over_a_quantized_base_is_refused() -> None:
+    (said,) = refusals(config(model__base=SMALL, model__quantize="nf4", train__dora=True))
+    assert "model.quantize" in said and "train.dora" in said
+    assert refusals(config(model__base=SMALL, model__quantize="nf4")) == []
 
 
 def test_buckets_at_1024_are_the_papers() -> None:

@@ -81,7 +81,7 @@ def test_the_batch_shrinks_by_what_divides_it_and_keeps_its_product() -> None:
 
 def test_alpha_keeps_its_proportion_to_the_rank() -> None:
     start = config({"train.rank": 128, "train.alpha": 64.0, "train.batch": 1, "prodigy.slice_p": 11})
-    found = propose(start, 5, need(start) - 2 * GB).settings
+    found = propose(start, 5, need(start) - 2 * GB, eight_bit=False).settings
     assert found["train.alpha"] / found["train.rank"] == 0.5
 
 
@@ -140,6 +140,7 @@ def test_every_preset_fits_a_card_of_8_12_16_and_24_gb(name: str, card: int) -> 
     start = resolve(Answers(name, {})).config
     found = propose(start, 30, card << 30, eight_bit=True)
     assert found.fits, [one.words for one in found.changes]
+    assert not found.settings.keys() & {"train.rank", "train.resolution", "train.targets", "pivotal.enabled"}
     if card >= 12:
         moved = changes_between(start, changed(start, found.settings))
         assert effect_of([one for one in moved if one.key != "model.vae"]) != "training"
@@ -155,6 +156,18 @@ def test_8_bit_is_proposed_only_where_it_can_be_had() -> None:
     start = config(own)
     assert propose(start, 5, need(start) - 1, eight_bit=True).settings == {"train.optimizer": "adamw-8bit"}
     assert "train.optimizer" not in propose(start, 5, need(start) - 1, eight_bit=False).settings
+
+
+def test_the_base_is_quantized_before_the_lora_is_made_smaller() -> None:
+    """And only where it can be had, and not under a DoRA, which is refused over it."""
+    start = config({"train.batch": 1, "sample.tiles": True, "prodigy.slice_p": 11, "model.vae_precision": "training"})
+    for less, how in ((2.0, "int8"), (3.0, "nf4")):
+        found = propose(start, 5, need(start) - round(less * GB), eight_bit=True)
+        assert found.fits and found.settings == {"model.quantize": how}
+    without = propose(start, 5, need(start) - 2 * GB, eight_bit=False)
+    assert "train.rank" in without.settings
+    dora = changed(start, {"train.dora": True})
+    assert "model.quantize" not in propose(dora, 5, need(dora) - 2 * GB, eight_bit=True).settings
 
 
 def test_the_words_to_paste_are_read_as_the_same_settings() -> None:

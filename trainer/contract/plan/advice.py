@@ -25,6 +25,7 @@ OVERFIT_VIEWS = MOST
 OVERFIT_SEEN = 220  # views per image at which that table's style sets were "evidently overfit" (1500 * 4 / 27)
 OVERFIT_KINDS = ("style", "character-style")  # what that table, and the Huggy set it is compared with, taught
 RANK_SMOOTH = 64  # the post: rank 64 looks "air-brushed"
+BITS, BITS_REMEDY = "bitsandbytes", "pip install 'loratui[8bit]', or set model.quantize to off"
 RATES = ("learning_rate", "embedding_learning_rate", "text_encoder_learning_rate")  # in the order of an optimizer's own
 TOO_HIGH = 1e-2  # a hundred times the post's rate: most likely Prodigy's 1.0 left standing
 
@@ -69,11 +70,28 @@ def refusals(config: TrainConfig, begun: bool = False) -> list[str]:
     found += class_refusals(config)
     if nameless := class_refusal(config):
         found.append(nameless)
-    optimizer = OPTIMIZERS[config.train.optimizer]
+    return found + _quantized(config) + _missing(config)
+
+
+def _quantized(config: TrainConfig) -> list[str]:
+    """What cannot be computed over weights that are codes: a DoRA's lengths would be those of other weights."""
+    if config.model.quantize == "off" or not config.train.dora:
+        return []
+    return [
+        f"model.quantize is {config.model.quantize}, and train.dora is on: a DoRA trains the lengths of the base's own "
+        "weights, and programs apply them to these; set model.quantize to off, or train.dora to false"
+    ]
+
+
+def _missing(config: TrainConfig) -> list[str]:
+    """What is not installed and must be."""
+    found, optimizer = [], OPTIMIZERS[config.train.optimizer]
     if optimizer.package and importlib.util.find_spec(optimizer.package) is None:
         found.append(
             f"train.optimizer is {config.train.optimizer}, which needs {optimizer.package}: {optimizer.remedy}"
         )
+    if config.model.quantize != "off" and importlib.util.find_spec(BITS) is None:
+        found.append(f"model.quantize is {config.model.quantize}, which needs {BITS}: {BITS_REMEDY}")
     return found
 
 

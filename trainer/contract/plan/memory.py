@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from trainer.contract.basemodel.inspect import BaseModel
-from trainer.contract.plan.model_shape import SDXL_PARAMETERS, ModelShape
+from trainer.contract.plan.model_shape import NF4_BLOCK, SDXL_PARAMETERS, ModelShape
 from trainer.contract.plan.vae_memory import TILE, WIDTH, vae_widths
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.optimizers import OPTIMIZERS
@@ -77,6 +77,16 @@ class MemoryNeed:
         """Bytes of a number in the precision of the training."""
         return WIDTH[self.config.train.precision]
 
+    @property
+    def unet(self) -> int:
+        """Bytes of the unet in its place: the codes and their scales in fp32 of what is quantized."""
+        shape, how = self.shape, self.config.model.quantize
+        whole = shape.parameters["unet"] * self.width
+        if how == "off":
+            return whole
+        coded = shape.linear // 2 + 4 * shape.linear // NF4_BLOCK if how == "nf4" else shape.linear + 4 * shape.rows
+        return whole - shape.linear * self.width + coded
+
     def state(self, trained: int) -> int:
         """Bytes of the optimizer's state in memory for so many numbers."""
         sliced = self.config.train.optimizer == "prodigy" and self.config.prodigy.slice_p > 1
@@ -116,9 +126,7 @@ def _held(need: MemoryNeed) -> list[MemoryPart]:
     train, vae, state = config.train, vae_widths(config, need.base), need.state(trained)
     parts = [
         MemoryPart("torch itself", round(TORCH[need.device]), "and its libraries", rough=need.device == "cpu"),
-        MemoryPart(
-            "unet", shape.parameters["unet"] * need.width, f"{shape.parameters['unet'] / 1e6:,.1f} M, {train.precision}"
-        ),
+        MemoryPart("unet", need.unet, f"{shape.parameters['unet'] / 1e6:,.1f} M, {_kept_in(config)}"),
         MemoryPart("text encoders", _encoders(need), "released at the pivot")
         if _trains_words(config)
         else MemoryPart("text encoders", 0, "released before the first step"),
@@ -174,7 +182,7 @@ def _passing(need: MemoryNeed) -> _Passing:
     samples = round(max(shape.vae.decoding(decoded, decoding), DENOISED * made * size * half))
     before = round(TORCH[need.device]) + _encoders(need) + shape.vae.held((encoding, decoding))
     # on a GPU the unet comes when all is encoded, but where it has drawn pictures of the class before
-    before += shape.parameters["unet"] * need.width if need.device == "cpu" or drew else 0
+    before += shape.parameters["unet"] * need.width if need.device == "cpu" else need.unet if drew else 0
     before += shape.vae.encoding(train.resolution, encoding)
     said = "about" if level == "off" else f"about; made again: {MADE_AGAIN[level]}"
     return _Passing(work, need.trained * round(scratch), samples, round(words * pictures * half), before, said)
@@ -200,6 +208,11 @@ def ram(need: MemoryNeed) -> int:
 def _trains_words(config: TrainConfig) -> bool:
     """Whether the text encoders are needed in the steps before the pivot."""
     return config.pivotal.enabled or config.text_encoder_lora.enabled
+
+
+def _kept_in(config: TrainConfig) -> str:
+    how = config.model.quantize
+    return config.train.precision if how == "off" else f"{how}, the rest {config.train.precision}"
 
 
 def _said(width: int, config: TrainConfig) -> str:

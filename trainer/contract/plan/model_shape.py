@@ -24,6 +24,8 @@ SDXL_PER_RANK = {"attention": 5_806_080 / 4, "all-linear": 85.1e6 / 32}
 SDXL_TEXT_PER_RANK = 12.9e6 / 32
 SDXL_TOKEN_WIDTH = 768 + 1280  # numbers per new token, in the two encoders
 SDXL_BLOCKS = {"up_blocks.0.attentions.0": 14.1e6 / 64, "up_blocks.0.attentions.1": 14.1e6 / 64}
+SDXL_LINEAR = (2_207_744_000, 1_436_160)  # weights of the unet's Linears in transformers, and their rows
+NF4_BLOCK = 64  # numbers that share a scale, bitsandbytes' own size; the scale is in fp32
 _LORA = re.compile(r"^(?P<block>.+?)\.transformer_blocks\.\d+\.attn[12]\.to_(?:q|k|v|out\.0)\.weight$")
 _LINEAR = re.compile(r"^(?P<block>.+?)\.(?:transformer_blocks\..*|proj_in|proj_out)\.weight$")
 _TEXT = re.compile(r"\.self_attn\.(?:q|k|v|out)_proj\.weight$")
@@ -39,6 +41,8 @@ class ModelShape:
     token_width: int
     vae: VaeShape
     exact: bool
+    linear: int = SDXL_LINEAR[0]  # weights of the unet that can be quantized
+    rows: int = SDXL_LINEAR[1]  # of these
 
 
 def model_shape(config: TrainConfig, base: BaseModel) -> ModelShape:
@@ -58,7 +62,22 @@ def model_shape(config: TrainConfig, base: BaseModel) -> ModelShape:
     encoders = [headers[part] for part in ("text_encoder", "text_encoder_2")]
     words = sum(train.rank * sum(shape) for one in encoders for name, shape in one.items() if _TEXT.search(name))
     width = sum(map(_token_width, encoders))
-    return ModelShape(parameters, lora, words if text else 0, width, vae_shape(headers["vae"]), True)
+    linear = [shape for name, shape in headers["unet"].items() if is_quantized(name, shape)]
+    return ModelShape(
+        parameters,
+        lora,
+        words if text else 0,
+        width,
+        vae_shape(headers["vae"]),
+        True,
+        linear=sum(map(_count, linear)),
+        rows=sum(shape[0] for shape in linear),
+    )
+
+
+def is_quantized(name: str, shape: tuple[int, ...]) -> bool:
+    """Whether model.quantize means this tensor of the unet: a Linear's of a transformer, in whole blocks of NF4."""
+    return len(shape) == 2 and bool(_LINEAR.match(name)) and _count(shape) % NF4_BLOCK == 0
 
 
 def _sdxl_lora(config: TrainConfig) -> float:

@@ -9,6 +9,8 @@ import torch
 from torch import nn
 
 from trainer.model.adapters import LoraLinear
+from trainer.model.fused.frozen import FrozenRows
+from trainer.model.quantized import weight_of
 
 
 @dataclass(frozen=True)
@@ -21,16 +23,6 @@ class Slot:
 
 # numbers of one shape that lie side by side, by their names, as (count, *shape)
 Stack = Callable[[Sequence[str]], Slot]
-
-
-def stack_weights(linears: Sequence[nn.Linear]) -> torch.Tensor:
-    """The frozen weights below each other, (sum of out, in); each layer's own becomes a view of that."""
-    weight = torch.cat([one.weight.detach() for one in linears])
-    at = 0
-    for one in linears:
-        one.weight.data = weight[at : at + one.out_features]
-        at += one.out_features
-    return weight
 
 
 class Projection:
@@ -50,7 +42,7 @@ class Projection:
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         """The answer, and down @ x (tokens, rank) for the gradient."""
-        weight, bias = self._base.weight, self._base.bias
+        weight, bias = weight_of(self._base), self._base.bias
         y = torch.mm(x, weight.t()) if bias is None else torch.addmm(bias, x, weight.t())
         if self._layer is None:
             return y, None
@@ -59,7 +51,7 @@ class Projection:
 
     def backward(self, grad: torch.Tensor, x: torch.Tensor | None, small: torch.Tensor | None) -> torch.Tensor:
         """The gradient of x (not needed without a LoRA); those of down and up are added where they belong."""
-        above = torch.mm(grad, self._base.weight)
+        above = torch.mm(grad, weight_of(self._base))
         if self._layer is None:
             return above
         assert x is not None and small is not None
@@ -74,14 +66,14 @@ class QueryKeyValue:
 
     def __init__(self, layers: Sequence[LoraLinear], paths: Sequence[str], stack: Stack) -> None:
         self._layer = layers[0]
-        self._weight = stack_weights([one.base for one in layers])
+        self._base = FrozenRows([one.base for one in layers])
         self._down, self._up = (stack([f"{path}.{name}" for path in paths]) for name in ("down", "up"))
         self._rank = self._down.value.shape[1]
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The answer, and all downs @ x (tokens, 3 rank) for the gradient."""
         tokens, width = x.shape
-        y = torch.mm(x, self._weight.t()).view(tokens, 3, width)
+        y = self._base.times(x).view(tokens, 3, width)
         small = torch.mm(x, self._down.value.flatten(0, 1).t())
         y.transpose(0, 1).baddbmm_(self._each(small), self._up.value.transpose(1, 2), alpha=self._layer.scale)
         return y, small
@@ -93,7 +85,7 @@ class QueryKeyValue:
         torch.bmm(each, self._up.value, out=self._each(low))
         self._up.grad.baddbmm_(each.transpose(1, 2), self._each(small), alpha=scale)
         self._down.grad.flatten(0, 1).addmm_(low.t(), x, alpha=scale)
-        above = torch.mm(grad.view(len(grad), -1), self._weight)
+        above = self._base.back(grad.view(len(grad), -1))
         return above.addmm_(low, self._down.value.flatten(0, 1), alpha=scale)
 
     def _each(self, small: torch.Tensor) -> torch.Tensor:

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from trainer.model.adapters import LoraLinear
-from trainer.model.fused.projections import Slot, Stack, stack_weights
+from trainer.model.fused.frozen import FrozenRows
+from trainer.model.fused.projections import Slot, Stack
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Width:
     """The cross-attentions of one width, a key and a value each."""
 
     heads: int
-    weight: torch.Tensor  # frozen, (2 blocks * width, words)
+    base: FrozenRows  # (2 blocks * width, words)
     up: Slot  # (2 blocks, width, rank)
     columns: slice  # of down @ words
 
@@ -42,8 +43,8 @@ class WordProjections:
         self.widths: list[Width] = []
         for heads, layers, paths in groups:
             columns = slice(at, at + rank * len(paths))
-            weight = stack_weights([one.base for one in layers])
-            self.widths.append(Width(heads, weight, stack([f"{path}.up" for path in paths]), columns))
+            base = FrozenRows([one.base for one in layers])
+            self.widths.append(Width(heads, base, stack([f"{path}.up" for path in paths]), columns))
             at = columns.stop
 
     @property
@@ -67,7 +68,7 @@ class _Words(torch.autograd.Function):
         found = []
         for width in own.widths:
             low = width.each(small[:, width.columns])
-            base = width.each(torch.mm(flat, width.weight.t()))
+            base = width.each(width.base.times(flat))
             y = torch.baddbmm(base, low, width.up.value.transpose(1, 2), alpha=own.scale)
             found.append(y.view(width.layers, batch, tokens, width.heads, -1).transpose(2, 3))
         ctx.own, ctx.shape = own, words.shape
@@ -83,7 +84,7 @@ class _Words(torch.autograd.Function):
             torch.bmm(each, width.up.value, out=width.each(low[:, width.columns]))
             width.up.grad.baddbmm_(each.transpose(1, 2), width.each(small[:, width.columns]), alpha=own.scale)
             if ctx.needs_input_grad[0]:
-                part = torch.mm(each.transpose(0, 1).reshape(len(flat), -1), width.weight)
+                part = width.base.back(each.transpose(0, 1).reshape(len(flat), -1))
                 above = part if above is None else above.add_(part)
         down = own.down
         down.grad.flatten(0, 1).addmm_(low.t(), flat, alpha=own.scale)
