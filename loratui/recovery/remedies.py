@@ -25,7 +25,7 @@ from loratui.terminal.text import plural, safe_text
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.arithmetic import learning_rates
 from trainer.contract.settings.config import TrainConfig, load_config
-from trainer.contract.settings.optimizers import OPTIMIZERS
+from trainer.contract.settings.optimizers import OPTIMIZERS, Optimizer
 
 SMALLER = 2  # ways to less memory that are offered where nobody knows whether it was memory
 FULL = 0.85  # of the RAM: a process of that size that dies without a word was most likely ended by the system
@@ -174,8 +174,8 @@ def lower_rates(config: TrainConfig) -> tuple[dict[str, Any], str, str]:
     unet, words = learning_rates(config)
     optimizer = OPTIMIZERS[config.train.optimizer]
     own = optimizer.rates
-    if config.train.optimizer == "prodigy":
-        low, why = (unet / 2, words / 2), "Prodigy keeps its estimate d and steps half as far"
+    if optimizer.finds_rate:
+        low, why = (unet / 2, words / 2), f"{optimizer.name} keeps its estimate d and steps half as far"
     elif unet > 1.5 * own[0]:
         low, why = (own[0], own[1]), f"{unet:g} is far above {optimizer.name}'s own rate of {own[0]:g}"
     else:
@@ -229,10 +229,12 @@ def _disk(case: BadEnd) -> list[Remedy]:
 
 def _data(case: BadEnd) -> list[Remedy]:
     again = as_it_was(case, "once what is named above is put right")
-    optimizer = case.config.train.optimizer
-    if optimizer == "adamw-8bit" and importlib.util.find_spec("bitsandbytes") is None:
-        why = "bitsandbytes is not installed; this one needs nothing more, and more memory"
-        return [remedy(case, "AdamW in place of its 8-bit form", why, {"train.optimizer": "adamw"}, anew=True), again]
+    own = OPTIMIZERS[case.config.train.optimizer]
+    if own.package and importlib.util.find_spec(own.package) is None:
+        why = f"{own.package} is not installed; this one needs nothing more, and more memory"
+        other: Optimizer = "prodigy" if own.finds_rate else "adamw"
+        title = f"{OPTIMIZERS[other].name} in place of {case.config.train.optimizer}"
+        return [remedy(case, title, why, {"train.optimizer": other}, anew=True), again]
     why = "this run's checkpoints belong to what it was begun with"
     anew = [remedy(case, "begin again with what is there now", why, {}, anew=True)] if case.checkpoints else []
     if not case.pictures:

@@ -8,7 +8,9 @@ from contextlib import contextmanager
 import torch
 
 from trainer.contract.settings.config import TrainConfig
+from trainer.contract.settings.optimizers import OPTIMIZERS
 from trainer.step.flat_group import FlatGroup
+from trainer.step.packaged import OwnAverage, PackagedOptimizer
 
 PIECE = 2**20  # numbers that change places at once: what a swap needs beside them is a few megabytes
 SINCE = "average.since"
@@ -77,3 +79,13 @@ class WeightAverage:
         self._since = int(state.get(SINCE, torch.tensor(step)))
         for name, mean in self._means.items():
             mean.copy_(self._groups[name].data)
+
+
+Average = WeightAverage | OwnAverage
+
+
+def make_average(groups: Sequence[FlatGroup], optimizer: object, config: TrainConfig) -> Average | None:
+    """The optimizer's own where it keeps one, else that of `train.ema`; None where that is 0."""
+    if isinstance(optimizer, PackagedOptimizer) and OPTIMIZERS[config.train.optimizer].averages:
+        return OwnAverage(optimizer)
+    return WeightAverage(groups, config) if config.train.ema else None

@@ -11,11 +11,9 @@ import torch
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.optimizers import OPTIMIZERS
 from trainer.step.flat_group import LAYOUT, FlatGroup, Rates
+from trainer.step.packaged import NoOptimizer, PackagedOptimizer
 from trainer.step.prodigy import FlatProdigy
-
-
-class NoOptimizer(ValueError):
-    """The optimizer of the settings cannot be had on this machine."""
+from trainer.step.split_prodigy import SplitProdigy
 
 
 class Optimizer(Protocol):
@@ -172,12 +170,16 @@ class FlatAdamW8bit(FlatAdamW):
 def make_optimizer(groups: list[FlatGroup], config: TrainConfig) -> Optimizer:
     """The optimizer of the settings."""
     match config.train.optimizer:
+        case "prodigy" if config.prodigy.split_groups and len(groups) > 1:
+            return SplitProdigy(groups, config)
         case "prodigy":
             return FlatProdigy(groups, config)
         case "adamw":
             return FlatAdamW(groups, config)
         case "adamw-8bit":
             return FlatAdamW8bit(groups, config)
+        case _:
+            return PackagedOptimizer(groups, config)
 
 
 def rate_factor(config: TrainConfig, step: int) -> float:

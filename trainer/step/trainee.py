@@ -22,7 +22,7 @@ from trainer.model.fused.unet import FusedUnet, stacking_order
 from trainer.model.parts import DTYPES, Parts
 from trainer.model.start import begin_from
 from trainer.model.tokens import TokenTable, Vocabulary, insert_tokens
-from trainer.step.average import WeightAverage
+from trainer.step.average import Average, make_average
 from trainer.step.diffusion import is_edm
 from trainer.step.flat_group import FlatGroup
 from trainer.step.optimizer import Optimizer, make_optimizer
@@ -48,7 +48,7 @@ class Trainee:
     copies: dict[str, WorkingCopy]  # of the groups that are LoRA, by the group's name
     fused: FusedUnet
     optimizer: Optimizer
-    average: WeightAverage | None
+    average: Average | None
     pivot: int | None
     export_dtype: torch.dtype
     prediction: str  # what the base model predicts: epsilon, v_prediction, or edm
@@ -168,7 +168,7 @@ def make_trainee(parts: Parts, config: TrainConfig, begins: bool = True) -> Trai
     copies = _copies(groups, unet, text, parts)
     fused = FusedUnet(parts.unet, unet, copies["unet"].stack)
     optimizer, pivot = make_optimizer(groups, config), text_frozen_after(config)
-    average = WeightAverage(groups, config) if config.train.ema else None
+    average = make_average(groups, optimizer, config)
     prediction = "edm" if is_edm(parts.scheduler) else parts.scheduler.config.prediction_type
     dtype = DTYPES[config.export.precision]
     return Trainee(vocabulary, unet, text, tables, groups, copies, fused, optimizer, average, pivot, dtype, prediction)

@@ -147,6 +147,7 @@ def arguments_of_optimizers(before: str) -> tuple[Counterpart, ...]:
         "decouple": "prodigy.decouple",
         "use_bias_correction": "prodigy.bias_correction",
         "safeguard_warmup": "prodigy.safeguard_warmup",
+        "split_groups": "prodigy.split_groups",
         "eps": "adamw.epsilon",
     }
     return tuple(same(f"{before}{name}", key) for name, key in names.items())

@@ -22,12 +22,17 @@ from loratui.settings.other_trainers.counterparts import (
     whole,
 )
 from trainer.contract.paths import expanded
+from trainer.contract.settings.optimizers import OPTIMIZERS as OPTIMIZER_FACTS
 
 OPTIMIZERS = {
     "adamw": "adamw",
     "adamw8bit": "adamw-8bit",
     "pagedadamw8bit": "adamw-8bit",
     "prodigy": "prodigy",
+    "prodigyplus.prodigyplusschedulefree": "prodigy-plus-schedule-free",
+    "adamwschedulefree": "adamw-schedule-free",
+    "lion": "lion",
+    "pytorch_optimizer.came": "came",
 }
 PRECISIONS = {"no": "fp32", "fp32": "fp32", "float": "fp32", "fp16": "fp16", "bf16": "bf16"}
 SCHEDULES = {
@@ -112,7 +117,9 @@ def settle(values: dict[str, Any]) -> list[str]:
 
 def betas(values: dict[str, Any]) -> None:
     """The slot `betas` as those of the optimizer that was chosen."""
-    table = "prodigy" if values.get("train.optimizer", "adamw") == "prodigy" else "adamw"
+    table = OPTIMIZER_FACTS[values.get("train.optimizer", "adamw")].table
+    if not table:
+        values.pop("betas", ())
     for name, value in zip(("beta1", "beta2"), values.pop("betas", ()), strict=False):
         if value is not None:
             values[f"{table}.{name}"] = value
@@ -184,7 +191,12 @@ KOHYA = OtherTrainer(
             "networks.lora: all-linear, without convolutions",
             one_of({"networks.lora": "all-linear", "standard": "all-linear"}, LORA_ONLY),
         ),
-        same("optimizer_type optimizer", "train.optimizer", "Prodigy, AdamW, AdamW8bit", one_of(OPTIMIZERS)),
+        same(
+            "optimizer_type optimizer",
+            "train.optimizer",
+            "Prodigy, AdamW, AdamW8bit, Lion ...",
+            one_of(OPTIMIZERS),
+        ),
         same("optimizer_args.weight_decay", "train.weight_decay"),
         same("optimizer_args.betas", "prodigy.beta1", "beta1 and beta2 of the optimizer", _betas, "betas"),
         *arguments_of_optimizers("optimizer_args."),

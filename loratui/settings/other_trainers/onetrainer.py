@@ -21,7 +21,15 @@ from loratui.settings.other_trainers.counterparts import (
 )
 
 PRECISIONS = {"float_16": "fp16", "bfloat_16": "bf16", "float_32": "fp32", "tfloat_32": "fp32"}
-OPTIMIZERS = {"adamw": "adamw", "adamw_8bit": "adamw-8bit", "prodigy": "prodigy"}
+OPTIMIZERS = {
+    "adamw": "adamw",
+    "adamw_8bit": "adamw-8bit",
+    "prodigy": "prodigy",
+    "prodigy_plus_schedule_free": "prodigy-plus-schedule-free",
+    "schedule_free_adamw": "adamw-schedule-free",
+    "lion": "lion",
+    "came": "came",
+}
 SCHEDULES = {
     "constant": "constant",
     "linear": "linear",

@@ -92,6 +92,11 @@ def _missing(config: TrainConfig) -> list[str]:
         )
     if config.model.quantize != "off" and importlib.util.find_spec(BITS) is None:
         found.append(f"model.quantize is {config.model.quantize}, which needs {BITS}: {BITS_REMEDY}")
+    if optimizer.averages and config.train.schedule != "constant":
+        found.append(
+            f"train.schedule is {config.train.schedule}: {config.train.optimizer} averages in its place; "
+            "set it to constant"
+        )
     return found
 
 
@@ -100,22 +105,25 @@ def _rates(config: TrainConfig) -> list[str]:
     unet, rows = learning_rates(config)
     words = _words_rate(config)
     found = []
-    if train.optimizer == "prodigy":
+    own = OPTIMIZERS[train.optimizer]
+    if own.averages and train.ema:
+        found.append(f"{train.optimizer} keeps an average of its own: train.ema is not used; set it to 0")
+    if own.finds_rate:
         if not 0.1 <= unet <= 2:
-            found.append(f"train.learning_rate is {unet:g}: Prodigy finds its own rate and wants 1.0")
-        if words and rows != unet:
+            found.append(f"train.learning_rate is {unet:g}: {own.name} finds its own rate and wants 1.0")
+        if words and rows != unet and not config.prodigy.split_groups:
             found.append(
                 f"train.{words} ({rows:g}) differs from train.learning_rate ({unet:g}): "
-                "Prodigy has one estimate for both, which each multiplies by its own rate; the post starts both at 1.0"
+                f"{own.name} has one estimate for both, which each multiplies by its own rate; the post starts both at "
+                "1.0, and prodigy.split_groups gives each an estimate of its own"
             )
         if train.warmup_steps and not config.prodigy.safeguard_warmup:
             found.append("a warm-up without prodigy.safeguard_warmup inflates Prodigy's estimate")
-        if train.schedule != "constant" and train.schedule != "cosine":
+        if train.schedule not in ("constant", "cosine") and not own.averages:
             found.append(f"train.schedule is {train.schedule}: Prodigy is meant for constant or cosine")
         return found
     for key, rate in (("learning_rate", unet), (words, rows)):
-        if key and rate >= TOO_HIGH:
-            own = OPTIMIZERS[train.optimizer]
+        if key and rate >= TOO_HIGH and rate > own.rates[RATES.index(key)]:
             good = own.rates[RATES.index(key)]
             found.append(f"train.{key} is {rate:g}: far too high for {own.name}; {good:g} is its own")
     return found

@@ -225,7 +225,8 @@ def _encoders(need: MemoryNeed) -> int:
 
 def state_bytes(config: TrainConfig) -> float:
     """Bytes of optimizer state, and of the average, per trainable number, beside the number and its gradient."""
-    state = OPTIMIZERS[config.train.optimizer].state + (4 if config.train.ema else 0)
+    own = OPTIMIZERS[config.train.optimizer]
+    state = own.state + (4 if config.train.ema or own.averages else 0)
     if config.train.optimizer != "prodigy":
         return state
     return state - PRODIGY_SLICED + PRODIGY_SLICED / config.prodigy.slice_p

@@ -17,7 +17,7 @@ from trainer.contract.settings.exported_files import Export
 from trainer.contract.settings.fields import Section, Setting, declared_settings, setting
 from trainer.contract.settings.kinds import Kind
 from trainer.contract.settings.model import SDXL, Model
-from trainer.contract.settings.optimizers import AdamW, Prodigy
+from trainer.contract.settings.optimizers import AdamW, Lion, Prodigy
 from trainer.contract.settings.sections import (
     Dataset,
     Pivotal,
@@ -49,6 +49,7 @@ class TrainConfig(Section):
     text_encoder_lora: TextEncoderLora = Field(default_factory=TextEncoderLora)
     prodigy: Prodigy = Field(default_factory=Prodigy)
     adamw: AdamW = Field(default_factory=AdamW)
+    lion: Lion = Field(default_factory=Lion)
     prior: Prior = Field(default_factory=Prior)
     sample: Sample = Field(default_factory=Sample)
     tracker: Tracker = Field(default_factory=Tracker)

@@ -7,7 +7,10 @@ from typing import ClassVar, Literal
 
 from trainer.contract.settings.fields import POST, Section, setting
 
-Optimizer = Literal["prodigy", "adamw", "adamw-8bit"]  # `train.optimizer`
+Optimizer = Literal[  # `train.optimizer`
+    "prodigy", "adamw", "adamw-8bit", "prodigy-plus-schedule-free", "adamw-schedule-free", "lion", "adafactor", "came"
+]  # fmt: skip
+EXTRA = "pip install 'loratui[optimizers]', or take"
 
 
 @dataclass(frozen=True)
@@ -24,13 +27,20 @@ class OptimizerFacts:
     rates: tuple[float, float, float]
     state: float
     scratch: float
-    package: str = ""  # what must be installed beside loratui
+    package: str = ""  # the module that must be installed beside loratui
     remedy: str = ""  # how to install it, or what to take in its place
+    made_by: str = ""  # the class in it
+    finds_rate: bool = False  # the rates of the settings are factors on an estimate of its own
+    table: str = "adamw"  # where its own settings stand; empty: it has none
+    averages: bool = False  # it keeps an average of its own and wants no schedule: train.ema is not used
 
 
 # rates: the post's 1.0 for Prodigy; AdamW as in cog-sdxl, text encoders 5e-5
 # state: in total AdamW 16 bytes, 8-bit AdamW about 10, Prodigy 24 (trainer.md); scratch: Prodigy's are its dot
-# product in float64, AdamW's kernel has none. What Prodigy saves with slice_p is in trainer/contract/plan/estimate.py.
+# product in float64, AdamW's kernel has none; of the packaged ones both were counted on a LoRA of rank 32.
+# Lion's rate is a fifth of AdamW's (3 to 10 times less: Chen et al. 2023, section 5), Adafactor's is torch's own;
+# CAME and schedule-free AdamW take AdamW's (Luo et al. 2023; 1 to 10 times it: Defazio et al. 2024).
+# What Prodigy saves with slice_p is in trainer/contract/plan/estimate.py.
 OPTIMIZERS: dict[Optimizer, OptimizerFacts] = {
     "prodigy": OptimizerFacts(
         "Prodigy",
@@ -38,6 +48,8 @@ OPTIMIZERS: dict[Optimizer, OptimizerFacts] = {
         (1.0, 1.0, 1.0),
         state=16,
         scratch=20,
+        finds_rate=True,
+        table="prodigy",
     ),
     "adamw": OptimizerFacts("AdamW", "AdamW takes the rates given here", (1e-4, 3e-4, 5e-5), state=8, scratch=0),
     "adamw-8bit": OptimizerFacts(
@@ -48,6 +60,60 @@ OPTIMIZERS: dict[Optimizer, OptimizerFacts] = {
         scratch=0,
         package="bitsandbytes",
         remedy="pip install 'loratui[8bit]', or take adamw",
+    ),
+    "prodigy-plus-schedule-free": OptimizerFacts(
+        "Prodigy+",
+        "prodigy-plus-schedule-free finds its rate, averages by itself and keeps less",
+        (1.0, 1.0, 1.0),
+        state=4.4,
+        scratch=4,
+        package="prodigyplus",
+        remedy=f"{EXTRA} prodigy",
+        made_by="ProdigyPlusScheduleFree",
+        finds_rate=True,
+        table="prodigy",
+        averages=True,
+    ),
+    "adamw-schedule-free": OptimizerFacts(
+        "AdamW",
+        "adamw-schedule-free averages by itself",
+        (1e-4, 3e-4, 5e-5),
+        state=8,
+        scratch=4,
+        package="schedulefree",
+        remedy=f"{EXTRA} adamw",
+        made_by="AdamWScheduleFree",
+        averages=True,
+    ),
+    "lion": OptimizerFacts(
+        "Lion",
+        "lion moves every number alike, by the sign alone",
+        (2e-5, 6e-5, 1e-5),
+        state=4,
+        scratch=8,
+        package="lion_pytorch",
+        remedy=f"{EXTRA} adamw",
+        made_by="Lion",
+        table="lion",
+    ),
+    "adafactor": OptimizerFacts(
+        "Adafactor",
+        "adafactor keeps next to nothing, its rate is relative to the size of the numbers",
+        (1e-2, 1e-2, 1e-2),
+        state=0.13,
+        scratch=8,
+        table="",
+    ),
+    "came": OptimizerFacts(
+        "CAME",
+        "came keeps a mean and next to nothing else",
+        (1e-4, 3e-4, 5e-5),
+        state=4.26,
+        scratch=10,
+        package="came_pytorch",
+        remedy=f"{EXTRA} adamw",
+        made_by="CAME",
+        table="",
     ),
 }
 
@@ -108,6 +174,13 @@ class Prodigy(Section):
         True, "bias correction", "Adam's correction of the first steps.", source="an earlier draft of the post"
     )
     decouple: bool = setting(True, "decoupled decay", "Weight decay as AdamW does it.", source=POST)
+    split_groups: bool = setting(
+        False,
+        "an estimate each",
+        "The unet and the words each have a d of their own, where otherwise the few numbers of the words share that of "
+        "the many of the unet.",
+        source="asked for in konstmish/prodigy#3, #16 and #20; the name is prodigy-plus-schedule-free's",
+    )
 
 
 class AdamW(Section):
@@ -118,3 +191,12 @@ class AdamW(Section):
     beta1: float = setting(0.9, "beta1", "Decay of the gradient's mean.", source="torch", ge=0, lt=1)
     beta2: float = setting(0.999, "beta2", "Decay of the squared gradient's mean.", source="torch", ge=0, lt=1)
     epsilon: float = setting(1e-8, "epsilon", "Keeps a division from zero.", source="torch", gt=0, le=1e-2)
+
+
+class Lion(Section):
+    """Arguments of the Lion optimizer."""
+
+    TITLE: ClassVar[str] = "Lion"
+
+    beta1: float = setting(0.9, "beta1", "Weight of the mean in the step.", source="Chen et al. 2023", ge=0, lt=1)
+    beta2: float = setting(0.99, "beta2", "Decay of the gradient's mean.", source="Chen et al. 2023", ge=0, lt=1)

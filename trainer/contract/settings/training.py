@@ -49,13 +49,6 @@ class Train(Section):
         ge=1,
         le=1024,
     )
-    start_from: str = setting(
-        "",
-        "start from",
-        "A LoRA to go on from, with its embeddings: a .safetensors file as kohya, diffusers or PEFT write it, a folder "
-        "with one, or the folder of a finished run. Rank, alpha and layers are taken from it; empty: a new one.",
-        source="kohya's scripts (network_weights)",
-    )
     alpha: float = setting(
         0.0,
         "alpha",
@@ -223,6 +216,13 @@ class Train(Section):
         down="Closer to the very last step, with its noise.",
         ge=0,
         le=1,
+    )
+    start_from: str = setting(
+        "",
+        "start from",
+        "A LoRA to go on from, with its embeddings: a .safetensors file as kohya, diffusers or PEFT write it, a folder "
+        "with one, or the folder of a finished run. Rank, alpha and layers are taken from it; empty: a new one.",
+        source="kohya's scripts (network_weights)",
     )
     checkpoint_every: int = setting(
         250, "checkpoint every", "Steps between checkpoints; 0: only at the end.", unit="steps", ge=0, le=1_000_000
