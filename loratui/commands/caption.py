@@ -13,13 +13,16 @@ from typing import IO, Annotated, Any
 import typer
 
 from loratui.children.events import child_events
-from loratui.commands.options import ColumnOption, DatasetArgument, checked_trigger
+from loratui.commands.options import ColumnOption, DatasetArgument, KindOption, beginning, checked, checked_trigger
 from loratui.errors import Refusal
 from loratui.terminal.text import plural, safe_lines, safe_text, shell_path, show_path
 from loratui.terminal.ticker import Ticker
+from trainer.contract.captioning.known import AUTO, KNOWN, suited
+from trainer.contract.captioning.tokens import MOST
 from trainer.contract.paths import expanded
 from trainer.contract.run import exits
 
+DEVICES = ("auto", "cuda", "cpu")
 HAS_ONE = ("has a caption", "has a caption in the metadata")
 TAIL = 12  # lines of the process's stderr that are shown when it died
 
@@ -29,36 +32,83 @@ def caption(
     model: Annotated[
         str,
         typer.Option(
-            "--model", help="blip, florence-2, a local folder, a hub id of either, or a name that --endpoint serves."
+            "--model",
+            help=f"{', '.join((AUTO, *KNOWN))}, a local folder, a hub id, or a name that --endpoint serves.",
+            autocompletion=lambda incomplete: beginning(incomplete, (AUTO, *KNOWN)),
         ),
-    ] = "blip",
+    ] = AUTO,
     endpoint: Annotated[
         str, typer.Option("--endpoint", help="Your own server on this machine: http://127.0.0.1:11434/v1.")
     ] = "",
     trigger: Annotated[str, typer.Option("--trigger", help="Stands in every caption; '' for none.")] = "TOK",
     prefix: Annotated[str, typer.Option("--prefix", help="Before each caption: 'a photo of TOK,'.")] = "",
     suffix: Annotated[str, typer.Option("--suffix", help="After each caption: ', in the style of TOK'.")] = "",
-    max_tokens: Annotated[int, typer.Option("--max-tokens", min=5, max=400, help="Longest caption.")] = 60,
+    kind: KindOption = None,
+    class_word: Annotated[str, typer.Option("--class-word", help="What the subject is: dog, woman.")] = "",
+    max_tokens: Annotated[
+        int, typer.Option("--max-tokens", min=5, max=400, help="Longest caption, as SDXL reads it; cut at a clause.")
+    ] = MOST,
     device: Annotated[str, typer.Option("--device", help="auto, cuda or cpu.")] = "auto",
     caption_column: ColumnOption = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Download the model without asking.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say which pictures; load and write nothing.")] = False,
 ) -> None:
     """Write a caption as .txt beside each picture that has none; an existing one is never touched."""
-    if device not in ("auto", "cuda", "cpu"):
+    if device not in DEVICES:
         raise Refusal(f"--device {safe_text(device, 40)}: auto, cuda or cpu")
     folder = expanded(dataset)
+    trigger = checked_trigger(trigger)
+    if not endpoint and not dry_run and _has_work(folder, caption_column):
+        model = _agreed(_suited(device) if model == AUTO else model, yes)
     given = {
         "model": model,
         "endpoint": endpoint,
-        "trigger": checked_trigger(trigger),
+        "trigger": trigger,
         "prefix": prefix,
         "suffix": suffix,
         "max-tokens": max_tokens,
+        "class-word": class_word,
     }
+    if kind is not None:
+        given["kind"] = checked("--kind", "kind", kind)
     options = {**given, "device": device, **({} if caption_column is None else {"caption-column": caption_column})}
     flags = ["--dry-run"] if dry_run else []
     words = [*(f"--{name}={value}" for name, value in options.items()), *flags, "--", str(folder)]
     raise typer.Exit(_run([sys.executable, "-m", "trainer.captioner", *words], folder))
+
+
+def _has_work(folder: Path, column: str | None) -> bool:
+    """Whether some picture lacks a caption; what is wrong with the folder the captioner says itself."""
+    from trainer.contract.pictures.folder import NoDataset, list_pictures
+
+    try:
+        listed = list_pictures(folder, column) if column else list_pictures(folder)
+    except NoDataset:
+        return False
+    return any(not one.caption for one in listed.pictures)
+
+
+def _suited(device: str) -> str:
+    from loratui.planning.hardware import usable_gpu
+
+    gpu = usable_gpu("cpu" if device == "cpu" else "auto")
+    return suited(gpu.free if gpu else 0)
+
+
+def _agreed(model: str, yes: bool) -> str:
+    """`model`, once what it would download was said and agreed to. Raises Refusal."""
+    from loratui.basemodels.captioners import download_of
+
+    wanted = download_of(model)
+    if wanted is None:
+        return model
+    if yes:
+        print(f"{wanted.words}.", flush=True)
+    elif not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise Refusal(f"{wanted.words}: --yes agrees to that, --model takes another", exits.USAGE)
+    elif input(f"{wanted.words}. Download it? [y/N] ").strip().lower() not in ("y", "yes"):
+        raise Refusal("nothing was downloaded and no caption written; --model takes another", exits.USAGE)
+    return model
 
 
 def _run(command: list[str], folder: Path) -> int:

@@ -57,7 +57,7 @@ def named_so(folder: str) -> tuple[dict[str, Any], list[str]]:
 
 def _first_word(captions: list[str], base: str) -> str:
     """The rare word that most captions begin with, or nothing."""
-    from loratui.curation.checks.tokens import known_word
+    from trainer.contract.captioning.tokens import known_word
 
     firsts = Counter(words[0].strip(",.;:!?\"'") for one in captions if (words := one.split()))
     if len(captions) < ENOUGH or not firsts:

@@ -30,7 +30,6 @@ from loratui.curation.checks.measure import PictureMeasure, measure
 from loratui.curation.checks.quality import blurry, quality_findings
 from loratui.curation.checks.same_shot import MOST, SameShots
 from loratui.curation.checks.size import face_cut, size_findings
-from loratui.curation.checks.tokens import Counter, caption_counter
 from loratui.curation.checks.whole_set import set_findings, summary, views_findings
 from loratui.curation.people.framing import PEOPLE, counted, face_findings, framing, mix_findings
 from loratui.curation.people.persons import person_findings, with_person_findings, with_persons
@@ -38,6 +37,7 @@ from loratui.curation.people.poses import pose_findings, turn_of
 from loratui.curation.pixels import missing
 from loratui.curation.report import Finding, PictureReport, Report
 from loratui.terminal.text import plural, safe_text
+from trainer.contract.captioning.tokens import Counter, caption_counter
 from trainer.contract.pictures.folder import Picture
 from trainer.contract.settings.config import BY_KEY, TrainConfig, flat
 

@@ -50,8 +50,12 @@ class Machine:
 
 def look(device: Asked = "auto") -> Machine:
     """The machine as it is now. It asks nvidia-smi, which may take seconds: never call it while painting."""
-    found = first_gpu() if device != "cpu" and _torch_takes_gpus() else None
-    return found or replace(ram(), flops=cpu_flops())
+    return usable_gpu(device) or replace(ram(), flops=cpu_flops())
+
+
+def usable_gpu(device: Asked = "auto") -> Machine | None:
+    """The GPU that torch would take; None on a CPU. It asks nvidia-smi, as `look` does."""
+    return first_gpu() if device != "cpu" and _torch_takes_gpus() else None
 
 
 def asked_for(gigabytes: float) -> Machine:

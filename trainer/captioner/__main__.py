@@ -11,20 +11,24 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
+from trainer.captioner.asked import Asked, NoCaptioner
 from trainer.captioner.files import CaptionFrame, CaptionWork, InUse, alone_in, caption_file, find_work, write_new
+from trainer.contract.captioning.known import AUTO, KNOWN
+from trainer.contract.captioning.tokens import MOST, caption_counter, cut
 from trainer.contract.pictures.folder import NoDataset, Picture
 from trainer.contract.run import exits
+from trainer.contract.settings.config import BY_KEY
+from trainer.contract.settings.kinds import Kind
+from trainer.contract.settings.triggers import holds_word, split_triggers
 
 if TYPE_CHECKING:
     import torch
 
-    from trainer.captioner.models import Captioner
-
-MODEL = "blip"
-TOKENS = 60  # SDXL reads 77 with the trigger and the words around
+    from trainer.captioner.asked import Captioner
 
 
 def main(arguments: list[str]) -> int:
@@ -58,7 +62,8 @@ def tell(type: str, **fields: Any) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m trainer.captioner", description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--model", default=MODEL, help="blip, florence-2, a local folder, or a hub id")
+    names = ", ".join((AUTO, *KNOWN))
+    parser.add_argument("--model", default=AUTO, help=f"{names}, a local folder, or a hub id")
     parser.add_argument(
         "--endpoint", default="", help="an OpenAI-compatible server on this machine, in place of a model"
     )
@@ -66,7 +71,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--prefix", default="", help="words before each caption")
     parser.add_argument("--suffix", default="", help="words after each caption")
     parser.add_argument("--caption-column", default="prompt", help="of metadata.jsonl or metadata.csv")
-    parser.add_argument("--max-tokens", type=int, default=TOKENS, help="how long a caption may be")
+    parser.add_argument("--max-tokens", type=int, default=MOST, help="of a whole caption, as SDXL reads it")
+    parser.add_argument("--kind", choices=get_args(Kind), default=BY_KEY["kind"].default, help="what is taught")
+    parser.add_argument("--class-word", default="", help="what the subject is: dog, woman")
+    parser.add_argument("--base", default=BY_KEY["model.base"].default, help="the model whose tokenizer counts")
+    parser.add_argument("--new-tokens", type=int, default=0, help="of each trigger; 0: it is read as a word")
     parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
     parser.add_argument("--no-files", action="store_true", help="tell the captions; write none of them")
     parser.add_argument("--dry-run", action="store_true", help="say what would be captioned; load and write nothing")
@@ -81,64 +90,84 @@ def _show(work: CaptionWork, frame: CaptionFrame) -> int:
 
 
 def _caption(asked: argparse.Namespace, work: CaptionWork, frame: CaptionFrame) -> int:
-    from trainer.captioner.models import NoCaptioner, find_model
-
-    if asked.endpoint:
-        return _caption_there(asked, work, frame)
     try:
-        model = find_model(asked.model)  # before torch, which takes seconds
+        return _with_model(asked, work, frame) if not asked.endpoint else _with_server(asked, work, frame)
     except NoCaptioner as error:
         return _refuse(str(error), exits.USAGE)
+
+
+def _with_model(asked: argparse.Namespace, work: CaptionWork, frame: CaptionFrame) -> int:
+    from trainer.captioner.models import chosen
+
+    folder = None if asked.model == AUTO else _found(asked.model)  # before torch, which takes seconds
     import torch
 
     device = torch.device("cuda" if asked.device != "cpu" and torch.cuda.is_available() else "cpu")
     if asked.device == "cuda" and device.type == "cpu":
         return _refuse("--device cuda: torch sees no GPU; run 'loratui doctor', or leave it out", exits.USAGE)
-    tell("load", model=asked.model, device=device.type)
+    model = chosen(asked.model, device)
+    folder = folder or _found(model)
+    tell("load", model=model, device=device.type)
     try:
-        captioner = _load(model, device, asked.max_tokens)
+        captioner = _load(folder, device, _wishes(asked, frame))
         with torch.inference_mode():
-            return _write_all(work.wanted, captioner, frame, None if asked.no_files else asked.folder)
-    except NoCaptioner as error:
-        return _refuse(str(error), exits.USAGE)
+            return _write_all(asked, work.wanted, captioner, frame, None if asked.no_files else asked.folder)
     except (torch.OutOfMemoryError, MemoryError):
         return _refuse("out of memory; try --device cpu, or --model blip, which is smaller", exits.MEMORY)
 
 
-def _caption_there(asked: argparse.Namespace, work: CaptionWork, frame: CaptionFrame) -> int:
+def _found(model: str) -> Path:
+    from trainer.captioner.models import find_model
+
+    return find_model(model, lambda words: tell("note", message=words))
+
+
+def _with_server(asked: argparse.Namespace, work: CaptionWork, frame: CaptionFrame) -> int:
     """By the person's own server; torch is not needed."""
     from trainer.captioner.endpoint import Endpoint
-    from trainer.captioner.models import NoCaptioner
 
-    try:
-        captioner = Endpoint(asked.endpoint, asked.model if asked.model != MODEL else "", asked.max_tokens)
-        tell("load", model=captioner.model, device=asked.endpoint)
-        return _write_all(work.wanted, captioner, frame, asked.folder)
-    except NoCaptioner as error:
-        return _refuse(str(error), exits.USAGE)
+    captioner = Endpoint(asked.endpoint, asked.model if asked.model != AUTO else "", _wishes(asked, frame))
+    tell("load", model=captioner.model, device=asked.endpoint)
+    return _write_all(asked, work.wanted, captioner, frame, None if asked.no_files else asked.folder)
 
 
-def _load(model: Path, device: torch.device, tokens: int) -> Captioner:
+def _wishes(asked: argparse.Namespace, frame: CaptionFrame) -> Asked:
+    """What the captioner is told; where the words around name the trigger, it is not told to name it again."""
+    from trainer.captioner.instruction import instruction
+
+    around = f"{frame.prefix} {frame.suffix}"
+    named = any(holds_word(around, one) for one in split_triggers(frame.trigger))
+    words = instruction(asked.kind, "" if named else frame.trigger, asked.class_word)
+    return Asked(asked.max_tokens, words, asked.kind)
+
+
+def _load(folder: Path, device: torch.device, wishes: Asked) -> Captioner:
     from transformers.utils import logging
 
     from trainer.captioner.models import load_captioner
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    return load_captioner(model, device, tokens)
+    return load_captioner(folder, device, wishes)
 
 
-def _write_all(wanted: tuple[Picture, ...], captioner: Captioner, frame: CaptionFrame, root: Path | None) -> int:
+def _write_all(
+    asked: argparse.Namespace,
+    wanted: tuple[Picture, ...],
+    captioner: Captioner,
+    frame: CaptionFrame,
+    root: Path | None,
+) -> int:
     """One picture after the other; each caption is on disk before the next is made; without `root` only told."""
     from trainer.contract.pictures.decoding import BadPicture
     from trainer.data.images import open_rgb
 
-    failed = 0
+    fits, failed = _fitting(asked, frame), 0
     for done, picture in enumerate(wanted, 1):
         began = time.monotonic()
         place = {"file": picture.name, "done": done, "total": len(wanted)}
         try:
-            words = captioner.describe(open_rgb(picture.path))
+            words = cut(captioner.describe(open_rgb(picture.path)), fits)
             if not words:
                 raise BadPicture("the model has no words for it; write a caption yourself")
             caption = frame.around(words)
@@ -152,6 +181,12 @@ def _write_all(wanted: tuple[Picture, ...], captioner: Captioner, frame: Caption
             took = round(time.monotonic() - began, 3)
             tell("caption" if written else "left", **place, **_what(caption, written), seconds=took)
     return _end(len(wanted) - failed, failed)
+
+
+def _fitting(asked: argparse.Namespace, frame: CaptionFrame) -> Callable[[str], bool]:
+    """Whether words and what stands around them are no more than a caption may have."""
+    count = caption_counter(asked.base, frame.trigger, asked.new_tokens)
+    return lambda words: count(frame.around(words)).at_most(asked.max_tokens)
 
 
 def _what(caption: str, written: bool) -> dict[str, str]:

@@ -10,18 +10,13 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from trainer.captioner.models import NoCaptioner, tidy
+from trainer.captioner.asked import Asked, NoCaptioner, shown
+from trainer.contract.captioning.foreign import tidy
 from trainer.contract.documents.parsers import parse_json
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-ASKED = (
-    "Describe this picture in one sentence of at most 40 words, as the caption of a training picture: pose, "
-    "expression, clothes, surroundings, light, framing. Do not name anybody, do not say what the main subject always "
-    "looks like, and say nothing of the quality. Begin with what is shown; answer with the caption alone."
-)
-SIDE = 1024  # px of the longer side that is sent
 TIMEOUT = 600.0  # seconds: a large model on a processor is slow
 MOST = 1 << 20  # bytes of an answer
 
@@ -29,7 +24,7 @@ MOST = 1 << 20  # bytes of an answer
 class Endpoint:
     """`describe` as a question to `ADDRESS/chat/completions`; a picture goes to this machine and nowhere else."""
 
-    def __init__(self, address: str, model: str, tokens: int) -> None:
+    def __init__(self, address: str, model: str, asked: Asked) -> None:
         """Raises NoCaptioner for another host, and where nothing answers or `model` is not served there."""
         self._host, self._port, self._path = _place(address)
         served = [str(one.get("id")) for one in _listed(self._ask("GET", "/models", None).get("data"))]
@@ -37,24 +32,25 @@ class Endpoint:
             raise NoCaptioner(f"--endpoint serves {', '.join(served) or 'no model'}: name one with --model")
         if model and served and model not in served:
             raise NoCaptioner(f"--endpoint does not serve {model!r}; it has {', '.join(served)}")
-        self.model, self._tokens = model or served[0], tokens
+        self.model, self._asked = model or served[0], asked
 
     def describe(self, picture: Image) -> str:
         """The answer in one line; at temperature 0 and one seed, as far as the server heeds them."""
-        picture = picture.copy()
-        picture.thumbnail((SIDE, SIDE))
         sent = io.BytesIO()
-        picture.save(sent, "JPEG", quality=92)
+        shown(picture).save(sent, "JPEG", quality=92)
         image = "data:image/jpeg;base64," + base64.b64encode(sent.getvalue()).decode("ascii")
-        content = [{"type": "text", "text": ASKED}, {"type": "image_url", "image_url": {"url": image}}]
-        asked = {
+        content = [
+            {"type": "text", "text": self._asked.instruction},
+            {"type": "image_url", "image_url": {"url": image}},
+        ]
+        question = {
             "model": self.model,
             "messages": [{"role": "user", "content": content}],
-            "max_tokens": self._tokens,
+            "max_tokens": self._asked.longest,
             "temperature": 0,
             "seed": 0,
         }
-        for choice in _listed(self._ask("POST", "/chat/completions", asked).get("choices")):
+        for choice in _listed(self._ask("POST", "/chat/completions", question).get("choices")):
             message = choice.get("message")
             if isinstance(message, dict) and isinstance(message.get("content"), str):
                 return tidy(message["content"].rpartition("</think>")[2])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from loratui.curation.checks.tokens import MOST, Counter
+from trainer.contract.captioning.tokens import MOST, Counter
 from trainer.contract.settings.triggers import holds_word, split_triggers
 
 ALL, EMPTY, EDITED, LONG, UNTRIGGERED, CHOSEN, WORDS = "", "empty", "edited", "long", "untriggered", "chosen", "words"

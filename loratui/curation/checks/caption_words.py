@@ -6,9 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from loratui.curation.checks.tokens import known_word
 from loratui.curation.report import Finding
 from loratui.terminal.text import plural, safe_text
+from trainer.contract.captioning.tokens import known_word
 from trainer.contract.settings.triggers import holds_word, split_triggers
 
 MOST = 0.8  # of the captions; a word that is missing in few of them is learned as one that is in all

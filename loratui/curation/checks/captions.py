@@ -6,10 +6,10 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from loratui.curation.checks.tokens import MOST, TokenCount
-from loratui.curation.foreign import REFUSAL, foreign, is_filler, is_mild
 from loratui.curation.report import Finding, Severity
 from loratui.terminal.text import plural, safe_text
+from trainer.contract.captioning.foreign import REFUSAL, foreign, is_filler, is_mild
+from trainer.contract.captioning.tokens import MOST, TokenCount
 from trainer.contract.pictures.folder import MAX_CAPTION_BYTES, Picture
 from trainer.contract.pictures.inside import read_inside
 from trainer.contract.pictures.problems import Problem, severity_of

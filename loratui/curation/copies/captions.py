@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from loratui.curation.checks.captions import is_hidden
 from loratui.curation.copies.pixels import FixStep
-from loratui.curation.foreign import cleaned, foreign
+from trainer.contract.captioning.foreign import cleaned, foreign
 from trainer.contract.pictures.folder import MAX_CAPTION_BYTES, Picture
 from trainer.contract.pictures.inside import read_inside, why_not_inside
 from trainer.contract.pictures.regular import UTF16

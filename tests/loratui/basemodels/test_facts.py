@@ -14,7 +14,6 @@ from loratui.basemodels.facts import BaseModelNeed, ask_missing, cached_models, 
 from loratui.basemodels.hub import HubFacts, HubSilent, ask, remembered
 from loratui.basemodels.words import base_errors, base_rows, base_warnings
 from loratui.commands.follow import follow
-from loratui.curation.checks.tokens import TokenCount, caption_counter
 from loratui.events.history import History
 from loratui.recovery.doctor import checks
 from loratui.screens.monitor.run_words import head, state_of
@@ -23,6 +22,7 @@ from tests.hubplace import hub_at
 from tests.hubserver import SHA, files_of, serving
 from tests.loratui.screens.conftest import fake_run
 from trainer.contract.basemodel.inspect import small_model
+from trainer.contract.captioning.tokens import TokenCount, caption_counter
 from trainer.contract.run.events import Tail
 from trainer.contract.settings.config import SDXL, SDXL_VAE, TrainConfig, flat, nested
 

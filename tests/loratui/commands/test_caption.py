@@ -19,7 +19,6 @@ from tests.loratui.commands.captioners import WORDS, save_blip, save_florence
 from tests.loratui.conftest import ROOT, LoraTUI
 from trainer.captioner.__main__ import main
 from trainer.captioner.files import CaptionFrame, find_work, write_new
-from trainer.captioner.models import tidy
 
 pytestmark = pytest.mark.slow
 
@@ -69,7 +68,7 @@ def test_each_picture_gets_a_caption_with_the_trigger(
     told: Told, request: pytest.FixtureRequest, bare: Path, kind: str
 ) -> None:
     pixels = {one: one.read_bytes() for one in bare.iterdir()}
-    code, events = told(bare, "--model", request.getfixturevalue(kind), "--max-tokens", 8, "--suffix", ", drawn")
+    code, events = told(bare, "--model", request.getfixturevalue(kind), "--max-tokens", 18, "--suffix", ", drawn")
     assert code == 0 and [one["type"] for one in events] == ["work", "load", *["caption"] * 3, "end"]
     assert list(captions(bare)) == ["0.txt", "1.txt", "2.txt"]
     for text in captions(bare).values():
@@ -80,7 +79,7 @@ def test_each_picture_gets_a_caption_with_the_trigger(
     first = captions(bare)
     for one in bare.glob("*.txt"):
         one.unlink()
-    told(bare, "--model", request.getfixturevalue(kind), "--max-tokens", 8, "--suffix", ", drawn")
+    told(bare, "--model", request.getfixturevalue(kind), "--max-tokens", 18, "--suffix", ", drawn")
     assert captions(bare) == first  # no draw, no seed: the same words again
 
 
@@ -156,7 +155,7 @@ def _without_weights(folder: Path) -> str:
 
 def _another_kind(folder: Path) -> str:
     (folder / "config.json").write_text('{"model_type": "gpt2"}')
-    return "captions come from blip or florence2"
+    return "captions come from qwen3_vl or llava or blip or florence2"
 
 
 def _half_the_weights(folder: Path) -> str:
@@ -232,11 +231,6 @@ def test_the_trigger_stands_in_every_frame(frame: CaptionFrame, whole: str) -> N
     assert frame.around("a dog") == whole
 
 
-def test_openings_and_full_stops_are_dropped() -> None:
-    said = ["The image shows a dog. It sits.", "in this image we can see  a dog", "a dog shows a image."]
-    assert [tidy(one) for one in said] == ["a dog. It sits", "a dog", "a dog shows a image"]
-
-
 def test_links_to_nowhere_are_not_followed_by_a_write(bare: Path, tmp_path: Path) -> None:
     (bare / "0.txt").symlink_to(tmp_path / "elsewhere.txt")
     assert [one.name for one in find_work(bare).wanted] == ["1.png", "2.png"]
@@ -259,7 +253,7 @@ def test_the_command_shows_each_caption_and_obeys_none(loratui: LoraTUI, blip: P
     name = "\x1b[31m[b]x.png"
     (bare / "2.png").rename(bare / name)
     (bare / "1.txt").write_text("mine")
-    done = loratui("caption", bare, "--model", blip, "--suffix", "\x1b]52;c;aGk=\x07", "--max-tokens", 6)
+    done = loratui("caption", bare, "--model", blip, "--suffix", "\x1b]52;c;aGk=\x07", "--max-tokens", 30)
     assert done.returncode == 0, done.stderr
     assert "2 of 2  0.png: TOK, " in done.stdout and "[b]x.png: TOK" in done.stdout
     assert "1 picture had a caption already; it stays." in done.stdout and "2 captions written." in done.stdout

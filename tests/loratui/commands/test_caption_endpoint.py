@@ -15,9 +15,11 @@ import pytest
 from PIL import Image
 
 from trainer.captioner.__main__ import main
+from trainer.captioner.asked import Asked, NoCaptioner
 from trainer.captioner.endpoint import MOST, Endpoint
-from trainer.captioner.models import NoCaptioner
 from trainer.contract.run import exits
+
+ASKED = Asked(60, "Describe this picture.")
 
 
 class Server(ThreadingHTTPServer):
@@ -71,12 +73,12 @@ def server() -> Iterator[Server]:
 
 
 def test_it_sends_the_picture_with_what_is_wanted_and_takes_the_answer(server: Server) -> None:
-    captioner = Endpoint(server.address, "", 60)
+    captioner = Endpoint(server.address, "", ASKED)
     assert captioner.describe(Image.new("RGB", (2000, 1000), "red")) == "a red star on grey ground"
     (asked,) = server.asked
-    assert (asked["model"], asked["max_tokens"], asked["temperature"]) == ("qwen3-vl:4b", 60, 0)
+    assert (asked["model"], asked["max_tokens"], asked["temperature"]) == ("qwen3-vl:4b", 120, 0)
     text, image = asked["messages"][0]["content"]
-    assert "one sentence" in text["text"]
+    assert text["text"] == ASKED.instruction
     raw = base64.b64decode(image["image_url"]["url"].removeprefix("data:image/jpeg;base64,"))
     with Image.open(io.BytesIO(raw)) as sent:
         assert sent.size == (1024, 512) and not sent.getexif()
@@ -88,7 +90,7 @@ def test_it_sends_the_picture_with_what_is_wanted_and_takes_the_answer(server: S
 )
 def test_another_machine_is_never_asked(address: str) -> None:
     with pytest.raises(NoCaptioner, match="another machine"):
-        Endpoint(address, "any", 60)
+        Endpoint(address, "any", ASKED)
 
 
 @pytest.mark.parametrize(
@@ -96,16 +98,16 @@ def test_another_machine_is_never_asked(address: str) -> None:
 )
 def test_what_is_no_address_is_a_sentence(address: str) -> None:
     with pytest.raises(NoCaptioner, match=r"127\.0\.0\.1"):
-        Endpoint(address, "any", 60)
+        Endpoint(address, "any", ASKED)
 
 
 def test_a_model_that_is_not_served_is_named_with_those_that_are(server: Server) -> None:
     with pytest.raises(NoCaptioner, match="does not serve 'other'; it has qwen3-vl:4b"):
-        Endpoint(server.address, "other", 60)
+        Endpoint(server.address, "other", ASKED)
     server.models.append("llava")
     with pytest.raises(NoCaptioner, match="serves qwen3-vl:4b, llava: name one"):
-        Endpoint(server.address, "", 60)
-    assert Endpoint(server.address, "llava", 60).model == "llava"
+        Endpoint(server.address, "", ASKED)
+    assert Endpoint(server.address, "llava", ASKED).model == "llava"
 
 
 @pytest.mark.parametrize(
@@ -121,7 +123,7 @@ def test_a_model_that_is_not_served_is_named_with_those_that_are(server: Server)
     ],
 )
 def test_an_answer_that_is_none_is_a_sentence(server: Server, status: int, raw: bytes, words: str) -> None:
-    captioner = Endpoint(server.address, "", 60)
+    captioner = Endpoint(server.address, "", ASKED)
     server.status, server.raw = status, raw
     with pytest.raises(NoCaptioner, match=words):
         captioner.describe(Image.new("RGB", (8, 8)))
@@ -131,7 +133,7 @@ def test_where_nothing_listens_the_server_is_asked_for(server: Server) -> None:
     address = server.address
     server.server_close()
     with pytest.raises(NoCaptioner, match="is the server started"):
-        Endpoint(address, "", 60)
+        Endpoint(address, "", ASKED)
 
 
 @pytest.mark.slow

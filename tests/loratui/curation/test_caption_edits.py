@@ -7,7 +7,7 @@ import pytest
 from loratui.curation.captions.bulk import Around, Replacement, changes
 from loratui.curation.captions.tags import TagCount, holding, tag_counts, tags_of, with_tag, without_tag
 from loratui.curation.captions.views import Captions, View, shown, targets
-from loratui.curation.checks.tokens import TokenCount
+from trainer.contract.captioning.tokens import TokenCount
 
 CAPTIONS = {"a": "TOK, red hat, smiling", "b": "TOK, red hat", "c": "a cat in a Red hat, TOK", "d": ""}
 

@@ -11,10 +11,10 @@ from loratui.curation.checks.caption_faults import fault_findings
 from loratui.curation.checks.caption_offers import offers
 from loratui.curation.checks.caption_words import wording_findings
 from loratui.curation.checks.captions import caption_findings
-from loratui.curation.checks.tokens import caption_counter, estimate, known_word
 from loratui.curation.report import PictureReport
 from tests.hubplace import hub_at
 from tests.loratui.curation.conftest import look, of_set, picture, scene
+from trainer.contract.captioning.tokens import caption_counter, estimate, known_word
 
 
 def said(caption: str, trigger: str = "TOK") -> list[tuple[str, object]]:

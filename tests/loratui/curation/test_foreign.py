@@ -8,8 +8,8 @@ import pytest
 
 from loratui.curation.checks.captions import caption_findings
 from loratui.curation.copies.folder import FixSettings, fix_pictures
-from loratui.curation.foreign import REFUSAL, cleaned, foreign
 from tests.loratui.curation.conftest import look, of_set, scene
+from trainer.contract.captioning.foreign import REFUSAL, cleaned, foreign
 from trainer.contract.settings.triggers import holds_word, split_triggers
 
 CASES = [

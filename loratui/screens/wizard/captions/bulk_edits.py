@@ -23,7 +23,6 @@ from loratui.curation.captions.views import (
     shown,
     targets,
 )
-from loratui.curation.checks.tokens import MOST, Counter, caption_counter
 from loratui.screens.shared.dialogs import Chooser
 from loratui.screens.shared.editors import Form, LineEditor
 from loratui.screens.shared.undoing import UndoingStep
@@ -32,6 +31,7 @@ from loratui.screens.wizard.captions.tag_list import TagList
 from loratui.screens.wizard.captions.writing import WizardCaptions, captioned
 from loratui.settings.checks import effective
 from loratui.terminal.text import plural, safe_text
+from trainer.contract.captioning.tokens import MOST, Counter, caption_counter
 
 if TYPE_CHECKING:
     from loratui.curation.report import PictureReport

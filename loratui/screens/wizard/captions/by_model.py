@@ -7,25 +7,21 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from textual import on, work
+from textual.content import Content
 from textual.message import Message
 from textual.worker import get_current_worker
 
-from loratui.screens.shared.dialogs import Reader
-from loratui.screens.shared.questions import Answer, Question
+from loratui.screens.shared.dialogs import Chooser, Reader
+from loratui.screens.shared.questions import Confirm
 from loratui.screens.wizard.captions.writing import WizardCaptions
 from loratui.screens.wizard.decisions import PictureDecisions
 from loratui.settings.checks import effective
 from loratui.terminal.text import plural, safe_text
-from trainer.contract.basemodel.hub_cache import repo_folder
+from trainer.contract.captioning.known import KNOWN, KnownCaptioner, suited
 
 if TYPE_CHECKING:
     from loratui.children.job import ChildJob
     from loratui.curation.report import Report
-
-MODELS = {  # by the captioner's name for it: what is fetched once, and how much (sizes of the files that are read)
-    "blip": ("Salesforce/blip-image-captioning-base", "1 GB", "one short sentence"),
-    "florence-2": ("florence-community/Florence-2-base", "0.5 GB", "a detailed sentence or two"),
-}
 
 
 class CaptionMade(Message):
@@ -34,6 +30,14 @@ class CaptionMade(Message):
     def __init__(self, name: str, caption: str, done: int, total: int) -> None:
         super().__init__()
         self.name, self.caption, self.done, self.total = name, caption, done, total
+
+
+class CaptionersSeen(Message):
+    """The machine was looked at: `suits` is the captioner to propose on it."""
+
+    def __init__(self, suits: str, wanted: int) -> None:
+        super().__init__()
+        self.suits, self.wanted = suits, wanted
 
 
 class CaptioningEnded(Message):
@@ -60,16 +64,35 @@ class CaptioningJob(WizardCaptions, PictureDecisions):
         if not wanted:
             self.say("Every picture has a caption.", "good")
             return
-        lines = [
-            f"{plural(len(wanted), 'picture')} without a caption. Nothing is written before you have read them.",
-            "",
-        ]
-        for name, (hub, size, how) in MODELS.items():
-            where = "on this disk" if is_here(hub) else f"downloaded first, about {size}"
-            lines.append(f"{name}: {how}; {hub}, {where}")
-        answers = [Answer(name[0], name, name) for name in MODELS]
-        question = Question[str]("Which model writes?", "\n".join(lines), [*answers, Answer("n", "None", "")], "")
-        self.app.push_screen(question, lambda name: self.start_captioning(name) if name else None)
+        self.say("Looking at what this machine can run ...")
+        self._look_for_captioners(len(wanted))
+
+    @work(thread=True, exclusive=True, group="captioners")
+    def _look_for_captioners(self, wanted: int) -> None:
+        """nvidia-smi may take seconds."""
+        machine = self.session.look("auto")
+        if not get_current_worker().is_cancelled:
+            self.post_message(CaptionersSeen(suited(machine.free if machine.device == "cuda" else 0), wanted))
+
+    @on(CaptionersSeen)
+    def _captioners_seen(self, event: CaptionersSeen) -> None:
+        """Each captioner with what it is and what it costs, the one that suits this machine first."""
+        order = sorted(KNOWN.values(), key=lambda one: one.name != event.suits)
+        lines = [(one.name, _line(one)) for one in order]
+        title = f"Who captions {plural(event.wanted, 'picture')}? Nothing is written before you have read it"
+        self.app.push_screen(
+            Chooser(title, lines, event.suits), lambda name: self._agree(KNOWN[name]) if name else None
+        )
+
+    def _agree(self, model: KnownCaptioner) -> None:
+        """Start it, once what it would download was said and agreed to."""
+        if model.is_here():
+            self.start_captioning(model.name)
+            return
+        needs = f"\nIt needs {model.needs()}." if model.needs() else ""
+        words = f"{model.repo}: {model.where()}; it then stays on this disk.{needs}"
+        ask = Confirm(f"Download {model.name}?", words, "Download")
+        self.app.push_screen(ask, lambda yes: self.start_captioning(model.name) if yes else None)
 
     def start_captioning(self, model: str) -> None:
         """Start the job on what has no caption yet."""
@@ -79,6 +102,10 @@ class CaptioningJob(WizardCaptions, PictureDecisions):
             "model": model,
             "trigger": values["dataset.trigger"],
             "caption-column": values["dataset.caption_column"],
+            "kind": values["kind"],
+            "class-word": values["dataset.class_word"],
+            "base": values["model.base"],
+            "new-tokens": values["pivotal.tokens"] if values["pivotal.enabled"] else 0,
         }
         words = [f"--{name}={value}" for name, value in options.items()]
         self.say("Loading the model; x ends it ...")
@@ -148,6 +175,7 @@ class CaptioningJob(WizardCaptions, PictureDecisions):
             Thread(target=self._job.cancel, daemon=True).start()
 
 
-def is_here(hub: str) -> bool:
-    """Whether the weights of a repository lie in the hub's cache."""
-    return any((repo_folder(hub) / "snapshots").glob("*/*.safetensors"))
+def _line(one: KnownCaptioner) -> Content:
+    """Two lines of the list: the name and what it is; whether it is here or how large it is, and what it needs."""
+    needs = f"; needs {one.needs()}" if one.needs() else ""
+    return Content.assemble((f"{one.name:13}", "bold"), one.how, (f"\n{'':13}{one.where()}{needs}", "$muted"))

@@ -12,8 +12,8 @@ from textual.message import Message
 from textual.widgets import TextArea
 from textual.widgets.text_area import Edit, EditResult
 
-from loratui.curation.checks.tokens import MOST, TokenCount
 from loratui.terminal.text import safe_text
+from trainer.contract.captioning.tokens import MOST, TokenCount
 from trainer.contract.pictures.folder import MAX_CAPTION_BYTES
 from trainer.contract.settings.triggers import holds_word, split_triggers, word_pattern
 

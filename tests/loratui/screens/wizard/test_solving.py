@@ -109,11 +109,17 @@ async def test_a_model_writes_the_captions_that_are_missing_and_they_are_edits(
     async with app.run_test(size=size) as pilot:
         screen = await opened(pilot)
         await solve(pilot, screen, "no-caption", "have a model")
-        question = await at(pilot, "Question")
-        assert "downloaded first, about 1 GB" in screen_text(app)  # none of it without a yes
+        await at(pilot, "Chooser")
+        await until(pilot, lambda: "blip" in screen_text(app))
+        shown = screen_text(app)
+        assert "blip         one short sentence" in shown and "1 GB to download" in shown
+        assert "8.9 GB to download; needs a GPU with 11.1 GB free" in shown
+        await pilot.press("enter")  # nothing is fetched without a yes
+        await at(pilot, "Confirm")
+        await until(pilot, lambda: "Qwen/Qwen3-VL-4B-Instruct: 8.9 GB to download" in screen_text(app))
         await pilot.press("n")
         await at(pilot, "PicturesScreen")
-        assert question._escape == "" and app.draft.captions == {}
+        assert app.draft.captions == {}
         screen.start_captioning(str(own_place / "blip"))
         await until(pilot, lambda: bool(app.draft.captions), 90)
         (words,) = app.draft.captions.values()

@@ -57,7 +57,9 @@ _SHOWS = (
     r"(?i)(?:\A|(?<=,)|(?<=:))\s*(?:in )?(?:the|this) "
     r"(?:image|photo(?:graph)?|picture|illustration|drawing|painting|artwork|scene)"
     r"(?:,? (?:we (?:can )?see|you can see|there (?:is|are))"
-    r"| (?:shows?|depicts?|features?|captures?|displays?|portrays?|presents?|showcases?|is of|appears to show))\s+"
+    r"| (?:shows?|depicts?|features?|captures?|displays?|portrays?|presents?|showcases?|contains?|is of"
+    r"|(?:appears|seems) to show))\s+"
+    r"|\A\s*(?:this|it) is (?:an?|the) (?:image|photo(?:graph)?|picture|drawing|painting) (?:of|showing)\s+"
 )
 _QUALITY = (
     r"(?i)(?:,\s*)?(?<![\w-])(?:masterpiece|(?:best|high(?:est)?|amazing|top)[ -]quality"
@@ -131,6 +133,14 @@ def is_mild(names: set[str]) -> bool:
 def is_filler(name: str) -> bool:
     """Whether a kind is words that say nothing, and no syntax."""
     return any(one.name == name and one.filler for one in KINDS)
+
+
+def tidy(said: str) -> str:
+    """A model's answer as words for a caption: one line without filler or a full stop, for it follows a trigger.
+
+    Empty for a refusal, which describes nothing.
+    """
+    return "" if re.search(_REFUSAL, said) else " ".join(cleaned(said, "").split()).rstrip(" .")
 
 
 def cleaned(text: str, trigger: str) -> str:

@@ -22,6 +22,8 @@ PIECES = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 ROUGHLY = re.compile(r"'(?:s|t|re|ve|m|ll|d)\b|[^\W\d_]+|\d|(?:[^\w\s]|_)+")
 WHOLE_WORD = 9  # letters up to which a word is mostly one token
 PART = 5  # letters of each further token
+ESTIMATED = 1.1
+SENTENCE, CLAUSE = re.compile(r"(?<=[.!?])(?=\s)"), re.compile(r"(?=[,;](?:\s|$))|(?<=[.!?])(?=\s)")
 # words that are one token of CLIP and stand for something: what people most often try as a trigger
 # fmt: off
 COMMON = frozenset([
@@ -42,6 +44,10 @@ class TokenCount:
     count: int
     exact: bool
 
+    def at_most(self, most: int) -> bool:
+        """Whether it surely is no more than `most`: an estimate may be a tenth too low."""
+        return self.count <= most if self.exact else self.count * ESTIMATED <= most
+
 
 Counter = Callable[[str], TokenCount]
 
@@ -59,6 +65,22 @@ def caption_counter(base: str, trigger: str, per_trigger: int) -> Counter:
         return TokenCount(found + rest.count, rest.exact)
 
     return count
+
+
+def cut(text: str, fits: Callable[[str], bool]) -> str:
+    """`text`, or as much of it as `fits`: to the end of a sentence where that keeps half of what fits, else of a
+    clause, else of a word. Empty if no word fits."""
+    if fits(text):
+        return text
+    clause = _longest(text, [one.start() for one in CLAUSE.finditer(text)], fits)
+    sentence = _longest(text, [one.start() for one in SENTENCE.finditer(text)], fits)
+    if 2 * len(sentence) >= len(clause) > 0:
+        return sentence
+    return clause or _longest(text, [one.start() for one in re.finditer(r"\s", text)], fits)
+
+
+def _longest(text: str, ends: list[int], fits: Callable[[str], bool]) -> str:
+    return next((part for end in reversed(ends) if (part := text[:end].rstrip(" ,;")) and fits(part)), "")
 
 
 def known_word(base: str, word: str) -> bool:
