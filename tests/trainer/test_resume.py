@@ -42,7 +42,7 @@ WAYS: dict[str, dict[str, Any]] = {
     },
     "a base in nf4": {"model__quantize": "nf4", "train__precision": "bf16", "prodigy__d0": 1e-3},
     "prior and accumulation": {"prior__enabled": True, "prior__images": 3, "train__batch": 1, "train__accumulation": 2}
-    | {"dataset__class_word": "star", "train__timesteps": "stratified"},
+    | {"dataset__class_word": "star", "train__timesteps": "stratified", "train__noise_pairs": True},
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -193,11 +193,14 @@ class Stepper:
 
     def _noise(self, shape: tuple[int, ...], view: View) -> torch.Tensor:
         train = self._config.train
-        noise = draws.normal(shape, train.seed, "noise", *_key(view))
+        # counted over the whole step, so that a pair stays one in whichever passes and processes its views are
+        second = train.noise_pairs and view.sample % 2 == 1
+        key = _key(replace(view, sample=view.sample - second))
+        noise = draws.normal(shape, train.seed, "noise", *key)
         if train.noise_offset:
-            offset = draws.normal((shape[0], 1, 1), train.seed, "offset", *_key(view))
+            offset = draws.normal((shape[0], 1, 1), train.seed, "offset", *key)
             noise = noise + train.noise_offset * offset
-        return noise
+        return -noise if second else noise
 
     def _words(self, views: tuple[View, ...]) -> Encoded:
         """The conditioning of the views; a dropped caption is what the base model samples without a prompt from."""

@@ -34,6 +34,7 @@ def test_a_step_that_cannot_be_shared_is_refused() -> None:
 
 
 OWN = {"train__batch": 2, "train__device": "cpu", "prodigy__d0": 1e-3, "train__timesteps": "stratified"}
+OWN |= {"train__noise_pairs": True}
 # what `loratui --gpus 2` starts, which is torchrun underneath; without a GPU the processes talk through gloo
 LAUNCHERS = {
     "torchrun": ["torch.distributed.run", "--nproc_per_node", "2", "--standalone"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from contextlib import redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -115,3 +116,24 @@ def test_stratified_timesteps_are_spread_over_the_step(settings: Callable[..., T
     for step in (1, 2, 3):
         times = [steps._timestep(view) for view in steps._plan.micro_batch(step, 0)]
         assert sorted(one // 250 for one in times) == [0, 1, 2, 3]
+
+
+@pytest.mark.slow
+def test_noise_in_pairs_is_opposite_within_a_step_and_else_as_it_was(
+    settings: Callable[..., TrainConfig], tmp_path: Path
+) -> None:
+    own = {"train__noise_offset": 0.1, "train__batch": 5}
+    alone, paired = (stepper(settings(train__noise_pairs=one, **own), tmp_path) for one in (False, True))
+    deep = stepper(settings(train__noise_pairs=True, **own | {"train__batch": 1, "train__accumulation": 5}), tmp_path)
+    for step in (1, 2):
+        before, after = (
+            [each._noise((4, 8, 8), view) for view in each._plan.micro_batch(step, 0)] for each in (alone, paired)
+        )
+        assert all(torch.equal(before[place], after[place]) for place in (0, 2, 4))
+        assert all(torch.equal(after[place], -after[place - 1]) for place in (1, 3))
+        passes = [view for micro in range(5) for view in deep._plan.micro_batch(step, micro)]
+        assert all(torch.equal(one, deep._noise((4, 8, 8), view)) for one, view in zip(after, passes, strict=True))
+        prior = replace(passes[1], prior=True)
+        assert not torch.equal(deep._noise((4, 8, 8), prior), after[1])  # class pictures have pairs of their own
+        first = replace(passes[0], prior=True)
+        assert torch.equal(deep._noise((4, 8, 8), prior), -deep._noise((4, 8, 8), first))

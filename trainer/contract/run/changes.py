@@ -39,6 +39,7 @@ RECORDED: dict[str, Effect] = {
     "train.max_grad_norm": "training",
     "train.min_snr_gamma": "training",
     "train.noise_offset": "training",
+    "train.noise_pairs": "training",
     "train.timesteps": "training",
     "train.ema": "training",
     "train.resolution": "training",

@@ -189,6 +189,12 @@ class Train(Section):
         "independent: each view's is drawn alone; stratified: spread evenly over a picture's views and over each step.",
         source="diffusers' script (drawn alone)",
     )
+    noise_pairs: bool = setting(
+        False,
+        "noise in pairs",
+        "Every second view of a step gets the opposite of the noise of the one before it; of one view a step nothing.",
+        source="tried on the small SDXL (tests/bench/reference.md): 2 % on one concept, not shown on two others",
+    )
     noise_offset: float = setting(
         0.0,
         "noise offset",
