@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,8 @@ from trainer.contract.settings.arithmetic import learning_rates, schedule, train
 from trainer.contract.settings.config import BY_KEY, TrainConfig, flat, vae_source
 from trainer.contract.settings.prompts import class_prompt
 
+TARGETS = {"attention": "the attention's Linears", "all-linear": "every Linear"}
+LINEAR_COST = "some per cent more time and up to 1.2 times as much in a step as the attention at twice the rank"
 SLOW_HALF = "train.precision is fp16, in which a processor takes hundreds of times as long; set it to bf16 or fp32"
 
 
@@ -171,6 +173,7 @@ def _technique(resolved: Resolved) -> PlanSection:
         PlanRow("base model", show_path(config.model.base), f"VAE: {show_path(vae_source(config.model) or 'its own')}"),
         _said(resolved, "preset", config.preset),
         _said(resolved, "train.rank", f"rank {train.rank}"),
+        _targets(resolved),
         _said(resolved, "train.optimizer", f"{train.optimizer}, rate {learning_rates(config)[0]:g}"),
         _said(resolved, "train.min_snr_gamma", f"min-SNR {train.min_snr_gamma:g}" if train.min_snr_gamma else "off"),
     ]
@@ -182,6 +185,12 @@ def _technique(resolved: Resolved) -> PlanSection:
     if prompt := class_prompt(config) if config.prior.enabled else "":
         rows.append(PlanRow("class pictures", f"{config.prior.images}", f"trained as '{safe_text(prompt)}'"))
     return PlanSection("Technique", tuple(rows))
+
+
+def _targets(resolved: Resolved) -> PlanRow:
+    targets = resolved.config.train.targets
+    said = _said(resolved, "train.targets", TARGETS[targets])
+    return replace(said, note=f"{said.note}; {LINEAR_COST}") if targets == "all-linear" else said
 
 
 def _base_model(config: TrainConfig) -> tuple[list[PlanSection], list[str]]:

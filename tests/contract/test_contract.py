@@ -243,3 +243,13 @@ def test_gradient_checkpointing_of_before_is_still_read(before: bool | str, now:
     assert read_answers(answers).values["train.gradient_checkpointing"] == now
     assert parse_set(f"train.gradient_checkpointing={json.dumps(before)}") == ("train.gradient_checkpointing", now)
     assert as_begun({"train.gradient_checkpointing": before}, "train.")["train.gradient_checkpointing"] == now
+
+
+def test_a_run_of_before_there_was_a_setting_is_what_it_was_begun_as(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("[train]\nrank = 32\ntargets = 'attention'\n")
+    train = load_config(path).train
+    assert (train.ema, train.timesteps, train.noise_pairs) == (0.0, "independent", False)
+    assert (TrainConfig().train.ema, TrainConfig().train.timesteps) == (0.1, "stratified")
+    begun = as_begun({"train.timesteps": "stratified"}, "train.")
+    assert (begun["train.ema"], begun["train.timesteps"]) == (0.0, "stratified")

@@ -83,6 +83,7 @@ def make_config(folder: Path, **own: Any) -> TrainConfig:
         "train.resolution": 64,
         "train.precision": "fp32",
         "train.rank": 4,
+        "train.targets": "attention",  # what PEFT and diffusers' script train, beside which much is held
         "train.gradient_checkpointing": False,
         "train.checkpoint_every": 2,
         "train.keep_checkpoints": 9,

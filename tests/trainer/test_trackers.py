@@ -192,7 +192,7 @@ def test_only_numbers_switches_and_choices_are_told() -> None:
     texts |= {key: [canary] for key in ("sample.prompts", "dataset.skip", "dataset.accept", "train.blocks")}
     told = trackers.hyperparameters(TrainConfig.model_validate(nested(texts)))
     assert "canary" not in repr(told)
-    assert told["train.rank"] == 32 and told["train.optimizer"] == "prodigy" and told["preset"] == "object"
+    assert told["train.rank"] == 16 and told["train.optimizer"] == "prodigy" and told["preset"] == "object"
     assert all(isinstance(one, bool | int | float | str) for one in told.values())
     hub = TrainConfig.model_validate({"model": {"base": "stabilityai/stable-diffusion-xl-base-1.0"}})
     assert trackers.hyperparameters(hub)["model.base"] == "stabilityai/stable-diffusion-xl-base-1.0"

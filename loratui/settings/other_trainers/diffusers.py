@@ -112,6 +112,8 @@ ADVANCED = OtherTrainer(
     ),
     {
         "train.rank": 4,
+        "train.targets": "attention",
+        "train.timesteps": "independent",
         "train.optimizer": "adamw",
         "train.learning_rate": 1e-4,
         "train.weight_decay": 1e-4,

@@ -272,6 +272,7 @@ KOHYA = OtherTrainer(
         "train.rank": 4,
         "train.alpha": 1.0,
         "train.targets": "all-linear",
+        "train.timesteps": "independent",
         "train.optimizer": "adamw",
         "train.precision": "fp32",
         "train.gradient_checkpointing": "off",

@@ -175,7 +175,14 @@ ONETRAINER = OtherTrainer(
         none("concepts.include_subdirectories", "sub-folders are not searched"),
         none("concepts.loss_weight", "pictures weigh alike", 1.0, 1),
     ),
-    {"train.rank": 16, "train.alpha": 1.0, "dataset.buckets": True, "train.targets": "all-linear", "warmup": 200.0},
+    {
+        "train.rank": 16,
+        "train.alpha": 1.0,
+        "train.targets": "all-linear",
+        "train.timesteps": "independent",
+        "dataset.buckets": True,
+        "warmup": 200.0,
+    },
     settle,
     "debug_mode debug_dir workspace_dir cache_dir tensorboard tensorboard_expose tensorboard_always_on "
     "tensorboard_port extra_model_name weight_dtype text_encoder_weight_dtype text_encoder_2_weight_dtype "

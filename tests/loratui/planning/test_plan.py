@@ -14,7 +14,7 @@ from loratui.curation.scan import ScanSettings, scan
 from loratui.planning.hardware import Machine
 from loratui.planning.lines import plan_lines, resolved_lines
 from loratui.planning.past_runs import gather
-from loratui.planning.plan import Plan, make_plan
+from loratui.planning.plan import LINEAR_COST, Plan, make_plan
 from loratui.settings.answers import Answers
 from loratui.settings.checks import answers_of
 from loratui.settings.draft import Draft
@@ -184,3 +184,12 @@ def test_what_a_form_refuses_names_its_setting_and_no_file(pictures: Path) -> No
     assert "answers.toml" not in " ".join([*plan.errors, *resolved_lines(resolved)])
     named = make_plan(resolve(Answers("object", values, {}, "a.toml")), machine=MACHINE)
     assert named.errors[0].startswith("a.toml: model.vae: ")
+
+
+def test_what_every_linear_costs_is_said_where_it_is_trained(pictures: Path, tmp_path: Path) -> None:
+    plan = planned(pictures, tmp_path)
+    assert value(plan, "Technique", "targets")[0] == "every Linear"
+    said = value(plan, "Technique", "targets")[1]
+    assert said.startswith("preset: tests/bench/reference.md") and said.endswith(LINEAR_COST)
+    plain = planned(pictures, tmp_path, train__targets="attention")
+    assert value(plain, "Technique", "targets") == ("the attention's Linears", "answers: answers.toml")

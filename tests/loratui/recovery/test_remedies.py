@@ -25,6 +25,7 @@ FULL_SIZE = {
     "train__precision": "bf16",
     "train__batch": 4,
     "train__rank": 32,
+    "train__targets": "attention",
     "train__resolution": 1024,
 }
 

@@ -227,10 +227,10 @@ class _Kept(SilentLog):
 
 
 def test_a_setting_declared_after_the_checkpoint_counts_as_its_default_there() -> None:
-    known = {"settings": {"train.rank": 32, "dataset.skip": []}}
+    known = {"settings": {"train.rank": 16, "dataset.skip": []}}
     older = Snapshot(1, {}, {}, {}, {"settings": {"dataset.skip": []}})
     check_identity(older, known)
-    with pytest.raises(OtherRun, match=r"train\.rank: was 32, is 8"):
+    with pytest.raises(OtherRun, match=r"train\.rank: was 16, is 8"):
         check_identity(older, {"settings": known["settings"] | {"train.rank": 8}})
     with pytest.raises(OtherRun, match=r"train\.old: was 1, is 'nothing'"):
         check_identity(Snapshot(1, {}, {}, {}, {"settings": {"train.old": 1}}), known)

@@ -18,12 +18,12 @@ SDXL_PARAMETERS = {
     "text_encoder_2": 694_659_840,
     "vae": 83_653_863,
 }
-# LoRA parameters per rank: attention 46.5 M and every Linear 85.1 M at rank 32, both blocks of B-LoRA 28.2 M at 64,
-# both text encoders 12.9 M at 32.
+# LoRA parameters per rank: attention 46.5 M and every Linear 85.1 M at rank 32, both text encoders 12.9 M at 32.
 SDXL_PER_RANK = {"attention": 5_806_080 / 4, "all-linear": 85.1e6 / 32}
 SDXL_TEXT_PER_RANK = 12.9e6 / 32
 SDXL_TOKEN_WIDTH = 768 + 1280  # numbers per new token, in the two encoders
-SDXL_BLOCKS = {"up_blocks.0.attentions.0": 14.1e6 / 64, "up_blocks.0.attentions.1": 14.1e6 / 64}
+# of one transformer of ten layers, which B-LoRA's two are: 28.2 M at rank 64 on the attention
+SDXL_BLOCK_PER_RANK = {"attention": 220_160, "all-linear": 404_480}
 SDXL_LINEAR = (2_207_744_000, 1_436_160)  # weights of the unet's Linears in transformers, and their rows
 NF4_BLOCK = 64  # numbers that share a scale, bitsandbytes' own size; the scale is in fp32
 _LORA = re.compile(r"^(?P<block>.+?)\.transformer_blocks\.\d+\.attn[12]\.to_(?:q|k|v|out\.0)\.weight$")
@@ -81,9 +81,10 @@ def is_quantized(name: str, shape: tuple[int, ...]) -> bool:
 
 
 def _sdxl_lora(config: TrainConfig) -> float:
-    if config.train.blocks:
-        return config.train.rank * sum(SDXL_BLOCKS.get(block, 14.1e6 / 64) for block in config.train.blocks)
-    return config.train.rank * SDXL_PER_RANK[config.train.targets]
+    train = config.train
+    if train.blocks:
+        return train.rank * SDXL_BLOCK_PER_RANK[train.targets] * len(train.blocks)
+    return train.rank * SDXL_PER_RANK[train.targets]
 
 
 def _token_width(shapes: Shapes) -> int:

@@ -40,11 +40,11 @@ class Train(Section):
         le=1024,
     )
     rank: int = setting(
-        32,
+        16,
         "rank",
         "Width of the LoRA matrices: how much can be learned.",
-        source=POST + " (of 4, 16, 32 and 64, 64 looked air-brushed; 32 is its default)",
-        up="More detail, a larger file; at 64 the post saw air-brushed skin.",
+        source=f"half of the 32 that {POST} gave to the attention alone: as many numbers in every Linear",
+        up="More detail, a larger file; at 64, of 4, 16, 32 and 64 on the attention, the post saw air-brushed skin.",
         down="A smaller file that generalises more and resembles less.",
         ge=1,
         le=1024,
@@ -71,10 +71,10 @@ class Train(Section):
         source="OneTrainer (input axis); PEFT (output axis)",
     )
     targets: Literal["attention", "all-linear"] = setting(
-        "attention",
+        "all-linear",
         "targets",
         "Which layers of the unet's transformers get a LoRA: to_q, to_k, to_v, to_out.0, or every Linear.",
-        source="diffusers' script",
+        source="tests/bench/reference.md: every Linear at half the rank; the post and diffusers' script: attention",
     )
     blocks: tuple[str, ...] = setting(
         (),
@@ -184,10 +184,10 @@ class Train(Section):
         source="diffusers' script (do_edm_style_training, off)",
     )
     timesteps: Literal["stratified", "independent"] = setting(
-        "independent",
+        "stratified",
         "timesteps",
         "independent: each view's is drawn alone; stratified: spread evenly over a picture's views and over each step.",
-        source="diffusers' script (drawn alone)",
+        source="tests/bench/reference.md, with every Linear and the average; diffusers' script draws each alone",
     )
     noise_pairs: bool = setting(
         False,

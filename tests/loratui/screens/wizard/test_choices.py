@@ -201,10 +201,10 @@ async def test_a_change_is_marked_and_r_resets_it(advanced: LoratuiApp) -> None:
     async with advanced.run_test() as pilot:
         screen = await settings(pilot)
         on(screen, "train.rank")
-        await pilot.press("enter", *"16", "enter")
+        await pilot.press("enter", *"8", "enter")
         await until(pilot, lambda: "• rank" in screen_text(advanced))
-        assert advanced.draft.values["train.rank"] == 16
-        assert "preset   32" in screen_text(advanced)
+        assert advanced.draft.values["train.rank"] == 8
+        assert "preset   16" in screen_text(advanced)
         await pilot.press("r")
         await until(pilot, lambda: "• rank" not in screen_text(advanced))
         assert "train.rank" not in advanced.draft.values
@@ -276,7 +276,7 @@ async def test_m_shows_only_what_differs(advanced: LoratuiApp) -> None:
     async with advanced.run_test() as pilot:
         screen = await settings(pilot)
         on(screen, "train.rank")
-        await pilot.press("enter", *"16", "enter", "m")
+        await pilot.press("enter", *"8", "enter", "m")
         await pilot.pause()
         assert "train.rank" in screen.form.rows
         assert "train.batch" not in screen.form.rows
@@ -320,7 +320,7 @@ async def test_a_nought_says_what_it_comes_to_and_labels_are_whole(advanced: Lor
         screen = await settings(pilot)
         on(screen, "train.alpha")
         await pilot.pause()
-        assert "0 = 32, the rank" in screen_text(advanced) and "text encoder learning rate" in screen_text(advanced)
+        assert "0 = 16, the rank" in screen_text(advanced) and "text encoder learning rate" in screen_text(advanced)
         on(screen, "train.learning_rate")
         await pilot.press("enter", *"0", "enter")
         assert "0 = 1, Prodigy's" in screen_text(advanced)

@@ -24,6 +24,7 @@ SMALL_GPU = Machine("cuda", "NVIDIA GeForce RTX 3080", 10 * GB, 9 * GB, (MemoryH
 def heavy(chosen: Draft) -> Draft:
     """A draft at the review whose run is too much for 10 GB."""
     own = {"train.gradient_checkpointing": "off", "train.batch": 4, "name": "dog"}
+    own |= {"train.rank": 32, "train.targets": "attention"}
     return chosen.model_copy(update={"step": 5, "preset": "object"}).with_settings(own)
 
 
