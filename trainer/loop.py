@@ -13,10 +13,11 @@ import torch
 from trainer.checkpoints.saver import Saver
 from trainer.checkpoints.snapshot import FoundCheckpoint, Snapshot, newest_checkpoint, try_room
 from trainer.commands import Requests, Stop
+from trainer.contract.plan.levels import chosen_level
 from trainer.contract.run.changes import read_changes
 from trainer.contract.run.events import EventLog, SilentLog
 from trainer.contract.run.rundir import RunDir
-from trainer.contract.settings.arithmetic import checkpoint_steps, sample_steps
+from trainer.contract.settings.arithmetic import APART, checkpoint_steps, measured_rounds, sample_steps
 from trainer.contract.settings.config import TrainConfig
 from trainer.data.dataset import ViewPlan
 from trainer.data.latents import LatentCache
@@ -24,6 +25,7 @@ from trainer.data.listing import Listed
 from trainer.export.files import export_run
 from trainer.ground.caches import caches_of
 from trainer.ground.full_disk import NotSaved, until_written
+from trainer.ground.machine import free_memory
 from trainer.ground.whereabouts import FolderGone
 from trainer.ground.world import World
 from trainer.inputs import read_inputs
@@ -35,7 +37,7 @@ from trainer.resumption import check_run
 from trainer.samples.class_pictures import class_pictures
 from trainer.samples.prompt_list import PromptList
 from trainer.samples.sampler import Sampler
-from trainer.step.measure import APART, CheckpointMeasure, measured_views, rounds
+from trainer.step.measure import CheckpointMeasure, measured_views
 from trainer.step.step import NotFinite, Stepper
 from trainer.step.step_log import StepLog
 from trainer.step.trainee import make_trainee, run_identity
@@ -79,6 +81,7 @@ class Run:
         read = read_inputs(config, found.snapshot, read_changes(run), inputs)
         read.tell(config, log)
         device = pick_device(config)
+        level = chosen_level(config, len(read.items), free_memory(device), "cpu" if device.type == "cpu" else "cuda")
         if load is None:
             with self._first_alone(device):
                 bring(config, self._preparing("download"))
@@ -105,7 +108,7 @@ class Run:
         self.done = self._resume(found.snapshot)
         self.steps = StepLog(self.stepper, log, config, len(self.plan.items), self.done)
         self._measured_at = self.done  # a checkpoint that was resumed from was measured before it was saved
-        checkpoint(self.parts, self.trainee.fused, config.train.gradient_checkpointing)
+        checkpoint(self.parts, self.trainee.fused, level)
         self._phase("load", 3, 3)
 
     # -- before the first step ------------------------------------------------------------------------------------
@@ -266,12 +269,14 @@ class Run:
     def _measure_if_due(self) -> None:
         """At a checkpoint: unless so little was trained since the last time that measuring would slow the run down."""
         seen = (self.done - self._measured_at) * self.config.train.batch * self.config.train.accumulation
-        if seen >= APART * rounds(self.config) or self.done == self.config.train.steps:
+        if seen >= APART * measured_rounds(self.config) or self.done == self.config.train.steps:
             self._measure()
 
     def _measure(self) -> None:
         """What tells checkpoints apart: the loss at fixed noise and the size of the change. Never the end of a run."""
         train, self._measured_at = self.config.train, self.done
+        if not train.measure:
+            return
         views = self.done * train.batch * train.accumulation / len(self.plan.items)
         self.gauge.tell(self.log, self.done, round(views, 3), "held-out" if self.held else "training")
 

@@ -21,7 +21,7 @@ from loratui.errors import Refusal
 from loratui.planning.hardware import Machine, asked_for, look
 from loratui.planning.lines import WIDTH, plan_lines, resolved_lines
 from loratui.planning.past_runs import gather, note
-from loratui.planning.plan import Plan, make_plan
+from loratui.planning.plan import Plan, make_plan, settled
 from loratui.recovery.settings_change import amend, changed_lines
 from loratui.runs.find import resumable_steps, run_info, saved_steps
 from loratui.runs.launch import RUNS, create_run, start, wait_started
@@ -81,7 +81,7 @@ def replay(
     for warning in ready.plan.warnings:
         say(f"! warning: {warning}")
     ask_commit(ready.resolved.config)
-    run = create_run(ready.resolved, ready.answers, out)
+    run = create_run(settled(ready.resolved, ready.plan), ready.answers, out)
     say(f"run folder: {show_path(run.path)}")
     return add(run, gpus, say) if queue else begin(run, detach, gpus, say)
 

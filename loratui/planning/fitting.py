@@ -14,12 +14,12 @@ from loratui.planning.smaller import Settings
 from loratui.terminal.text import safe_text
 from loratui.terminal.units import in_bytes
 from trainer.contract.plan.estimate import corrected, estimate
+from trainer.contract.plan.levels import NARROW, chosen_level, with_level
 from trainer.contract.plan.memory import Device
 from trainer.contract.settings.config import TrainConfig, flat
 from trainer.contract.settings.training import Checkpointing
 
 SHOWN = 3  # processes that are named
-NARROW = 0.05  # of the need: less to spare than an estimate is off by
 NOTHING_HELPS = "No setting would make it fit: a smaller base model, or more memory, is needed."
 
 
@@ -134,7 +134,7 @@ def grown(
     """
     before = estimate(config, images, device)
     for what in get_args(Checkpointing):
-        if what == config.train.gradient_checkpointing:
+        if config.train.gradient_checkpointing in (what, "auto"):
             return None
         settings = {"train.gradient_checkpointing": what}
         need = corrected(estimate(changed(config, settings), images, device), factor)
@@ -142,6 +142,20 @@ def grown(
         if saved and need.memory_total * (1 + NARROW) <= available:
             return Growth(settings, saved, need.memory_total)
     return None
+
+
+def level_of(config: TrainConfig, images: int, machine: Machine, factor: float = 1.0) -> Checkpointing:
+    """What `train.gradient_checkpointing` comes to on `machine`.
+
+    Where even the least does not fit into what is free, it is what comes once others have let go of the rest.
+    """
+    for available in (machine.free, machine.total):
+        level = chosen_level(config, images, available, machine.device, factor)
+        if level != "blocks":
+            break
+        if corrected(estimate(with_level(config, level), images, machine.device), factor).memory_total <= available:
+            break
+    return level
 
 
 def set_words(settings: Mapping[str, Any]) -> str:

@@ -181,6 +181,14 @@ MEMORY_STEPS = (
         needs="bitsandbytes",
     ),
     MemoryStep(
+        "average",
+        smaller.average,
+        "no average of the weights",
+        "exported is the last step in place of an average over the end: a little less smooth",
+        "4 bytes a trained number",
+        again=(0,),
+    ),
+    MemoryStep(
         "rank",
         smaller.rank(8),
         RANK_TITLE,

@@ -149,6 +149,8 @@ def measure(run: RunDir, counted: Iterable[str] = ()) -> MeasuredRun | None:
     if seconds is None or not 0 < seconds < math.inf:
         return None
     config = load_config(run.config)
+    if config.train.gradient_checkpointing == "auto":  # the trainer's own choice, which no log tells
+        return None
     on_gpu = bool(start.get("gpu")) and config.train.device != "cpu"
     need = estimate(config, 1, "cuda" if on_gpu else "cpu")
     resident = next((one.bytes for one in need.memory if one.name == "torch itself" and not one.rough), 0)

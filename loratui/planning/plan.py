@@ -10,7 +10,7 @@ from typing import Any
 from loratui.basemodels.words import base_trouble
 from loratui.curation.groups import grouped, unknown_codes
 from loratui.curation.report import Outcome, Report
-from loratui.planning.fitting import Growth, Proposal, Verdict, grown, propose, verdict
+from loratui.planning.fitting import Growth, Proposal, Verdict, grown, level_of, propose, verdict
 from loratui.planning.hardware import Machine
 from loratui.planning.past_runs import PastRuns, place
 from loratui.planning.sections import (
@@ -30,10 +30,12 @@ from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import in_bytes
 from trainer.contract.plan.advice import advice, refusals
 from trainer.contract.plan.estimate import Estimate, corrected, estimate
+from trainer.contract.plan.levels import with_level
 from trainer.contract.run.exports import dora_readers
 from trainer.contract.settings.arithmetic import learning_rates, schedule, trained_images
 from trainer.contract.settings.config import BY_KEY, TrainConfig, flat, vae_source
 from trainer.contract.settings.prompts import class_prompt
+from trainer.contract.settings.training import Checkpointing
 
 TARGETS = {"attention": "the attention's Linears", "all-linear": "every Linear"}
 LINEAR_COST = "some per cent more time and up to 1.2 times as much in a step as the attention at twice the rank"
@@ -52,6 +54,7 @@ class Plan:
     proposal: Proposal | None = None  # what would make it fit; None where it fits
     slow: str = ""  # why it would take days here; empty where it does not
     base: str = ""  # why its base model cannot be had; empty where it can
+    level: Checkpointing | None = None  # what is made again where that was left to the plan; None where it is not known
 
     @property
     def first(self) -> str:
@@ -83,6 +86,8 @@ def make_plan(
     images = trained_images(images, config.dataset.hold_out)
     of_base, warnings = _base_model(config)
     sections, judged = [], None
+    level = _level(config, images, machine, knowledge or PastRuns()) if possible else None
+    config = config if level is None else with_level(config, level)
     known, need = _need(config, images, machine, knowledge or PastRuns(), possible)
     if images:
         times = schedule(config, images)
@@ -90,7 +95,7 @@ def make_plan(
     if need is not None:
         errors += disk_errors(need, runs)
         judged = _judged(need, machine)
-        sections.append(memory_section(need, known, judged, _growth(config, images, known, judged)))
+        sections.append(memory_section(need, known, judged, _growth(config, images, known, judged), level))
     if images:
         sections.append(time_section(config, need, times, known))
     if need is not None:
@@ -111,7 +116,22 @@ def make_plan(
         proposal=_proposal(config, images, known, judged),
         slow=without_gpu(config, need, machine, known.correction),
         base=safe_text(base_trouble(config), 600),
+        level=level,
     )
+
+
+def settled(resolved: Resolved, plan: Plan | None) -> Resolved:
+    """What is started: with what the plan chose in place of what was left to it."""
+    if plan is None or plan.level is None:
+        return resolved
+    return replace(resolved, config=with_level(resolved.config, plan.level))
+
+
+def _level(config: TrainConfig, images: int, machine: Machine | None, knowledge: PastRuns) -> Checkpointing | None:
+    if config.train.gradient_checkpointing != "auto" or machine is None or not machine.total:
+        return None
+    known, _ = _need(config, images, machine, knowledge, possible=True)
+    return level_of(config, images, machine, known.correction.memory)
 
 
 def _need(

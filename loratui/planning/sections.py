@@ -18,13 +18,15 @@ from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import in_bytes, in_gib, in_time
 from trainer.contract.paths import can_see
 from trainer.contract.plan.estimate import Estimate
-from trainer.contract.plan.memory import MemoryPart
+from trainer.contract.plan.memory import MADE_AGAIN, MemoryPart
 from trainer.contract.settings.arithmetic import Schedule
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.prompts import sample_pictures
+from trainer.contract.settings.training import Checkpointing
 
 Draw = Callable[[int], list[str]]  # lines for a width in cells
 SPREAD = 20  # newest runs whose errors are told
+WORTH_SAYING = 60  # seconds until the first step
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,22 @@ def steps_section(config: TrainConfig, times: Schedule) -> PlanSection:
 
 
 def memory_section(
-    need: Estimate, known: MachineKnown, verdict: Verdict | None, growth: Growth | None = None
+    need: Estimate,
+    known: MachineKnown,
+    verdict: Verdict | None,
+    growth: Growth | None = None,
+    level: Checkpointing | None = None,
 ) -> PlanSection:
-    """The parts, what is there, whether it fits, and what more memory there would be good for."""
+    """The parts, what is there, whether it fits, and what more memory there would be good for.
+
+    `level` is what of the activations is made again, where that was left to the plan.
+    """
     machine = known.machine
     rows = [_part(one) for one in need.memory]
+    if level is not None:
+        rows.append(
+            PlanRow("made again", MADE_AGAIN[level], "the fastest that fits (train.gradient_checkpointing = auto)")
+        )
     rows.append(PlanRow("at its fullest", f"about {in_bytes(need.memory_total)}", _corrected(known)))
     if need.memory_after != need.memory_total:
         rows.append(PlanRow("after the pivot", f"about {in_bytes(need.memory_after)}", "the text encoders are gone"))
@@ -96,6 +109,32 @@ def memory_section(
 
 def time_section(config: TrainConfig, need: Estimate | None, times: Schedule, known: MachineKnown) -> PlanSection:
     """How long it takes, as runs on this machine tell; before the first, as the arithmetic of a step does."""
+    rows = [*_whole_run(config, need, times, known), *_before_first(config, need, known)]
+    if errors := known.errors.time:
+        rows.append(PlanRow("past estimates", _spread(errors), f"time, {plural(len(errors), 'run')} here"))
+    return PlanSection("Time", tuple(rows))
+
+
+def _before_first(config: TrainConfig, need: Estimate | None, known: MachineKnown) -> list[PlanRow]:
+    """How long the first step lets itself be waited for, where that is long, and what of it can be switched off."""
+    seconds, machine = known.correction.seconds, known.machine
+    speed = machine.flops if machine is not None and machine.device == "cpu" else 0.0
+    if need is not None and seconds:
+        speed = need.step_flop / seconds
+    if need is None or not speed or need.first_flop / speed < WORTH_SAYING:
+        return []
+    off = {
+        "sample.at_start=false": config.sample.at_start,
+        "train.measure=false": config.train.measure,
+    }
+    ways = " and ".join(way for way, on in off.items() if on)
+    note = "pictures of the base model and the loss at fixed noise come first" if ways else "pictures are encoded first"
+    least = "about" if seconds else "at least"
+    value = f"{least} {in_time(need.first_flop / speed)}"
+    return [PlanRow("until the first step", value, f"{note}; {ways} take it away" if ways else note)]
+
+
+def _whole_run(config: TrainConfig, need: Estimate | None, times: Schedule, known: MachineKnown) -> list[PlanRow]:
     correction, machine = known.correction, known.machine
     if correction.seconds is None and need is not None and machine is not None and full_size(config):
         first = step_time(config, need, machine.name) if machine.device == "cuda" else None
@@ -103,17 +142,14 @@ def time_section(config: TrainConfig, need: Estimate | None, times: Schedule, kn
             low, high = in_time(first.fast * times.steps), in_time(first.slow * times.steps)
             value = f"{low} to {high}" if low != high else f"about {low}"
             note = f"an estimate, by the arithmetic of a step ({first.source}); the first run here corrects it"
-            return PlanSection("Time", (PlanRow("whole run", value, note),))
+            return [PlanRow("whole run", value, note)]
     if correction.seconds is None:
         note = "no run of this size on this machine yet: known after the first steps"
-        return PlanSection("Time", (PlanRow("whole run", "not known yet", note),))
+        return [PlanRow("whole run", "not known yet", note)]
     runs = plural(correction.time_runs, "run")
     why = f"as {runs} here took" if correction.same else f"worked out from {runs} with other settings: rough"
     note = f"{in_time(correction.seconds)} a step, {why}; samples come on top"
-    rows = [PlanRow("whole run", f"about {in_time(correction.seconds * times.steps)}", note)]
-    if errors := known.errors.time:
-        rows.append(PlanRow("past estimates", _spread(errors), f"time, {plural(len(errors), 'run')} here"))
-    return PlanSection("Time", tuple(rows))
+    return [PlanRow("whole run", f"about {in_time(correction.seconds * times.steps)}", note)]
 
 
 def disk_section(need: Estimate, runs: Path) -> PlanSection:

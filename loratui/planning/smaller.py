@@ -37,9 +37,9 @@ def half_vae(config: TrainConfig) -> Iterator[Settings]:
 
 def checkpointing(what: Checkpointing) -> Down:
     def down(config: TrainConfig) -> Iterator[Settings]:
-        levels = get_args(Checkpointing)
+        levels, now = get_args(Checkpointing), config.train.gradient_checkpointing
         nodes = not (config.train.dora or config.train.dropout)  # else: whole blocks, or nothing
-        if levels.index(what) > levels.index(config.train.gradient_checkpointing) and (nodes or what == "blocks"):
+        if now != "auto" and levels.index(what) > levels.index(now) and (nodes or what == "blocks"):
             yield {"train.gradient_checkpointing": what}
 
     return down
@@ -94,6 +94,11 @@ def quantized(config: TrainConfig) -> Iterator[Settings]:
         return
     for how in kinds[kinds.index(config.model.quantize) + 1 :]:
         yield {"model.quantize": how}
+
+
+def average(config: TrainConfig) -> Iterator[Settings]:
+    if config.train.ema:
+        yield {"train.ema": 0.0}
 
 
 def rank(lowest: int) -> Down:

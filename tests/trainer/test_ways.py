@@ -19,7 +19,8 @@ pytestmark = pytest.mark.slow
     [
         {"train__precision": "bf16"},
         {"train__precision": "fp16"},
-        {"train__gradient_checkpointing": True},
+        {"train__gradient_checkpointing": "auto"},
+        {"model__quantize": "int8"},
         {"train__optimizer": "adamw"},
         {"train__optimizer": "adamw-8bit"},
         {"train__edm": True, "train__min_snr_gamma": 0.0, "prior__enabled": True, "prior__images": 3}

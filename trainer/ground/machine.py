@@ -40,6 +40,13 @@ def gpu_memory() -> int | None:
     return torch.cuda.get_device_properties(0).total_memory if torch.cuda.is_available() else None
 
 
+def free_memory(device: torch.device) -> int:
+    """Bytes that are free where `device` computes; of RAM, what the system could give without the disk's cache."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
 def memory_now(device: torch.device) -> dict[str, Any]:
     """`vram`: bytes that torch holds on the GPU (None on the CPU); `rss`: bytes of this process in RAM.
 

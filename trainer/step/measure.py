@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from trainer.contract.run.events import EventLog, SilentLog
-from trainer.contract.settings.arithmetic import checkpoint_steps
+from trainer.contract.settings.arithmetic import FORWARDS, measured_rounds
 from trainer.contract.settings.config import TrainConfig
 from trainer.data.dataset import Item, View, geometry, size_of
 from trainer.data.latents import LatentCache
@@ -19,20 +19,6 @@ from trainer.step.diffusion import make_diffusion
 from trainer.step.step import view_losses
 from trainer.step.trainee import Trainee
 
-FORWARDS = 8  # of one round, without gradient: about as long as three training steps at batch 1
-# pictures trained on for each round, so that they take a tenth of the time at most: a training step is
-# about three forward passes a picture (its backward pass takes two; Kaplan et al. 2020, section 2.1)
-APART = 27
-MOST_ROUNDS = 8  # 64 draws: the standard error is a third of that of one round, and more of them gain little
-
-
-def rounds(config: TrainConfig) -> int:
-    """How many rounds of FORWARDS draws every measurement of a run has: what a tenth of the run's time allows."""
-    train = config.train
-    views = train.steps * train.batch * train.accumulation
-    measurements = 1 + len(checkpoint_steps(config))  # the base model too
-    return min(MOST_ROUNDS, max(1, views // (APART * measurements)))
-
 
 def measured_views(items: tuple[Item, ...], config: TrainConfig) -> tuple[View, ...]:
     """The centre cuts of all rounds, of as many of the pictures as there are; the same in every measurement of a run.
@@ -40,7 +26,7 @@ def measured_views(items: tuple[Item, ...], config: TrainConfig) -> tuple[View, 
     A measurement of fewer rounds is the beginning of one of more. Each round has the next picture at a noise level.
     """
     order = draws.permutation(len(items), config.train.seed, "measure", 0)
-    places = range(FORWARDS * rounds(config))
+    places = range(FORWARDS * measured_rounds(config))
     chosen = [items[order[(place + place // FORWARDS) % len(items)]] for place in places]
     return tuple(
         View(item, geometry(item, size_of(item, config), None, False), 0, place) for place, item in enumerate(chosen)

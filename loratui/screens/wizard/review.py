@@ -286,6 +286,7 @@ the end does the same without a screen.
 
     def _on_folder(self) -> tuple[Resolved, Answers]:
         from loratui.curation.sources import in_folder
+        from loratui.planning.plan import settled
 
         assert self._resolved is not None and self._report is not None
-        return in_folder(self._resolved, answers_of(self.draft), self._report.folder)
+        return in_folder(settled(self._resolved, self._plan), answers_of(self.draft), self._report.folder)

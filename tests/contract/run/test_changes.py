@@ -84,10 +84,10 @@ def test_every_setting_named_in_the_rules_is_a_setting() -> None:
 def test_a_checkpoint_takes_another_value_only_where_the_record_leads_to_it() -> None:
     first, now = made(), made(train__learning_rate=0.25, train__gradient_checkpointing=False, train__rank=8)
     alone = settings_at(saved(first), now, ())
-    assert alone == {"train.gradient_checkpointing": "blocks"}  # the same step needs no record; a rank is never led to
+    assert alone == {"train.gradient_checkpointing": "auto"}  # the same step needs no record; a rank is never led to
     half, quarter = SettingChange("train.learning_rate", 0.0, 0.5), SettingChange("train.learning_rate", 0.5, 0.25)
     led = settings_at(saved(first), now, (half, quarter, SettingChange("train.rank", 32, 8)))
-    assert led == {"train.gradient_checkpointing": "blocks", "train.learning_rate": 0.0}
+    assert led == {"train.gradient_checkpointing": "auto", "train.learning_rate": 0.0}
     assert "train.learning_rate" in settings_at(saved(made(train__learning_rate=0.5)), now, (half, quarter))
     # edited by hand after the change: the record does not lead to what stands there now
     assert "train.learning_rate" not in settings_at(saved(first), now, (half,))

@@ -13,7 +13,7 @@ from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, config_sha, dump_config, nested
 
 GPU, MEMORY = "NVIDIA GeForce RTX 4090", 25_757_220_864
-PLAIN = {"train.batch": 1, "train.steps": 200}
+PLAIN = {"train.batch": 1, "train.steps": 200, "train.gradient_checkpointing": "blocks"}
 
 
 def config(own: dict[str, object] | None = None) -> TrainConfig:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from loratui.planning.fitting import Proposal, changes, grown, propose, set_words, verdict
+from loratui.planning.fitting import Proposal, changes, grown, level_of, propose, set_words, verdict
 from loratui.planning.hardware import Machine, MemoryHolder
 from loratui.planning.memory_steps import MEMORY_STEPS, changed
 from loratui.settings.answers import Answers, parse_set
 from loratui.settings.resolve import resolve
 from loratui.settings.shipped_presets import load_presets
 from trainer.contract.plan.estimate import corrected, estimate
+from trainer.contract.plan.levels import NARROW, with_level
 from trainer.contract.run.changes import changes_between, effect_of
 from trainer.contract.settings.config import SDXL_VAE, TrainConfig, nested
 
@@ -118,7 +119,7 @@ def test_what_is_not_computed_as_one_node_makes_whole_blocks_again_or_nothing() 
 
 
 def test_more_memory_is_good_for_less_that_is_made_again() -> None:
-    start = config({"train.batch": 1})
+    start = config({"train.batch": 1, "train.gradient_checkpointing": "blocks"})
     all_kept, norms = (
         need(config({"train.batch": 1, "train.gradient_checkpointing": one})) for one in ("off", "norms")
     )
@@ -129,7 +130,7 @@ def test_more_memory_is_good_for_less_that_is_made_again() -> None:
         assert grown(changed(start, found.settings), 5, available) is None  # nothing more is gained
     assert grown(start, 5, need(start)) is None
     for card in (16, 24):  # issue 12: they fit without, and are told so
-        found = grown(config({"train.batch": 1}), 5, card << 30)
+        found = grown(start, 5, card << 30)
         assert found is not None and found.saved == pytest.approx(0.27, abs=0.01)
 
 
@@ -144,6 +145,29 @@ def test_every_preset_fits_a_card_of_8_12_16_and_24_gb(name: str, card: int) -> 
     if card >= 12:
         moved = changes_between(start, changed(start, found.settings))
         assert effect_of([one for one in moved if one.key != "model.vae"]) != "training"
+
+
+@pytest.mark.parametrize(
+    ("card", "batch", "level"), [(8, 1, "blocks"), (12, 1, "feed-forward"), (16, 1, "norms"), (24, 4, "feed-forward")]
+)
+def test_what_is_made_again_is_what_a_card_bears_and_no_more(card: int, batch: int, level: str) -> None:
+    start, size = config({"train.batch": batch}), card << 30
+    found = level_of(start, 5, Machine("cuda", "A GPU", size, size))
+    assert found == level
+    if level != "norms":  # the next faster one would not fit
+        faster = {"blocks": "feed-forward", "feed-forward": "norms"}[level]
+        assert need(changed(start, {"train.gradient_checkpointing": faster})) * (1 + NARROW) > size
+    assert (need(with_level(start, found)) < size) is (card > 8)
+    # others hold so much of it now that nothing fits: judged is what there is without them
+    assert level_of(start, 5, Machine("cuda", "A GPU", 80 * GB, GB)) == "norms"
+    # one that was chosen stays
+    assert level_of(with_level(start, "off"), 5, Machine("cuda", "A GPU", size, size)) == "off"
+
+
+def test_the_average_goes_before_the_rank() -> None:
+    own = {"prodigy.slice_p": 11, "model.vae_precision": "training", "sample.tiles": True, "train.batch": 1}
+    start = config({**own, "train.rank": 128})
+    assert propose(start, 5, need(start) - GB // 4, eight_bit=False).settings == {"train.ema": 0.0}
 
 
 def test_nothing_is_proposed_where_it_fits() -> None:

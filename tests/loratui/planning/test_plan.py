@@ -11,10 +11,10 @@ from PIL import Image
 
 from loratui.curation.report import outcome
 from loratui.curation.scan import ScanSettings, scan
-from loratui.planning.hardware import Machine
+from loratui.planning.hardware import Machine, asked_for
 from loratui.planning.lines import plan_lines, resolved_lines
 from loratui.planning.past_runs import gather
-from loratui.planning.plan import LINEAR_COST, Plan, make_plan
+from loratui.planning.plan import LINEAR_COST, Plan, make_plan, settled
 from loratui.settings.answers import Answers
 from loratui.settings.checks import answers_of
 from loratui.settings.draft import Draft
@@ -104,7 +104,7 @@ def test_before_the_first_run_time_is_an_estimate_on_a_card_that_is_known(pictur
         return value(plan, "Time", "whole run")
 
     words, note = time("NVIDIA GeForce RTX 4090")
-    assert words == "6 min to 10 min" and note.startswith("an estimate") and "Ada whitepaper" in note
+    assert words == "5 min to 10 min" and note.startswith("an estimate") and "Ada whitepaper" in note
     assert "the first run here corrects it" in note
     assert time("NVIDIA GeForce RTX 4090", train__batch=8)[0] == "about 51 min", "nothing is bound by launches there"
     assert time("NVIDIA L40S")[0].endswith("to 10 min") and "A40 data" not in time("NVIDIA L40S")[1]
@@ -112,6 +112,35 @@ def test_before_the_first_run_time_is_an_estimate_on_a_card_that_is_known(pictur
         assert time(other)[0] == "not known yet"
     assert time("NVIDIA GeForce RTX 4090", train__precision="fp32")[0] == "not known yet"
     assert time("NVIDIA GeForce RTX 4090", model__base="sdxl-small", train__resolution=64)[0] == "not known yet"
+
+
+def test_what_is_left_to_the_plan_is_what_is_started(pictures: Path, tmp_path: Path) -> None:
+    chosen = resolve(Answers("object", {"dataset.path": str(pictures), "train.batch": 1}), {}, 4)
+    report = scan(pictures, ScanSettings.of(chosen.config))
+    plan = make_plan(chosen, report, outcome(report), runs=tmp_path, machine=asked_for(16))
+    rows = [row.value for one in plan.sections for row in one.rows if row.label == "made again"]
+    assert rows == ["norms and GELUs"]
+    assert settled(chosen, plan).config.train.gradient_checkpointing == "norms" == plan.level
+    unknown = make_plan(chosen, report, outcome(report), runs=tmp_path)
+    assert unknown.level is None and settled(chosen, unknown) == chosen
+
+
+def test_a_long_wait_for_the_first_step_is_said_with_what_ends_it(pictures: Path, tmp_path: Path) -> None:
+    report = scan(pictures, ScanSettings.of(resolve(Answers("object", {"dataset.path": str(pictures)})).config))
+
+    def time(flops: float, **own: object) -> dict[str, tuple[str, str]]:
+        chosen = {"dataset.path": str(pictures)} | {key.replace("__", "."): one for key, one in own.items()}
+        machine = Machine("cpu", "the CPU", 64_000_000_000, 64_000_000_000, flops=flops)
+        plan = make_plan(resolve(Answers("object", chosen), {}, 4), report, outcome(report), machine=machine)
+        (found,) = (one for one in plan.sections if one.title == "Time")
+        return {row.label: (row.value, row.note) for row in found.rows}
+
+    # 25 steps of two passes for a picture, 32 passes of the loss, 4 latents: 584 TFLOP
+    words, note = time(1e11)["until the first step"]
+    assert words == "at least 1 h 37 min" and "sample.at_start=false and train.measure=false" in note
+    short = time(1e11, sample__at_start=False, train__measure=False)["until the first step"]
+    assert short[0] == "at least 3 min" and "=false" not in short[1]
+    assert "until the first step" not in time(1e14)
 
 
 def test_a_run_that_does_not_fit_on_the_disk_is_an_error(pictures: Path, tmp_path: Path) -> None:

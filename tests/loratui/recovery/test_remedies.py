@@ -210,7 +210,7 @@ def test_the_steps_say_of_themselves_what_the_trainers_rules_say() -> None:
     assert {name for name, said in kept.items() if said and all(said)} == same
     assert {step.name for step in MEMORY_STEPS if step.same} == same
     on = {step.name for step in MEMORY_STEPS for one in step.down(rich) if goes_on(rich, one)}
-    assert on == {*same, "VAE", "precision", "resolution", "small pictures"}
+    assert on == {*same, "VAE", "precision", "average", "resolution", "small pictures"}
     (batch,) = (step for step in MEMORY_STEPS if step.name == "batch")
     dropped = config(train__dropout=0.1)
     assert not any(goes_on(dropped, one) or stays_the_same(dropped, one) for one in batch.down(dropped))

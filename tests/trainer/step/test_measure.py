@@ -16,23 +16,17 @@ from trainer.checkpoints.snapshot import FoundCheckpoint, OtherRun, Snapshot, ch
 from trainer.contract.run import exits
 from trainer.contract.run.events import SilentLog, Tail
 from trainer.contract.run.rundir import RunDir
+from trainer.contract.settings.arithmetic import FORWARDS, measured_rounds
 from trainer.contract.settings.config import TrainConfig
 from trainer.data.dataset import DataError, hold_out, read_dataset
 from trainer.ground.world import World
 from trainer.loop import Run
 from trainer.model.adapters import add_lora
-from trainer.step.measure import FORWARDS, change_norm, measured_views, noise_level, rounds
+from trainer.step.measure import change_norm, measured_views, noise_level
 from trainer.step.trainee import run_identity
 
 # 28 pictures between two checkpoints: enough for both to be measured
 FOUR_STEPS: dict[str, Any] = {"train__steps": 4, "train__batch": 14, "prodigy__d0": 1e-3}
-
-
-class Unmeasured(Run):
-    """The same run, with the measurement left out."""
-
-    def _measure(self) -> None:
-        pass
 
 
 def made(kind: type[Run], folder: Path, config: TrainConfig) -> Run:
@@ -76,11 +70,14 @@ def test_checkpoints_close_together_are_not_all_measured(pictures: Path, tmp_pat
 
 @pytest.mark.slow
 def test_a_run_that_is_measured_ends_with_the_same_bytes(measured: RunDir, pictures: Path, tmp_path: Path) -> None:
-    config = make_config(pictures, **FOUR_STEPS)
-    other = made(Unmeasured, tmp_path / "b", config)
-    other.train()
+    """And so does one that shows the base model first: both can be left out."""
+    own = {"train__measure": False, "sample__at_start": False}
+    other = make_run(tmp_path / "b", make_config(pictures, **FOUR_STEPS, **own))
+    train(other)
+    assert not measures(other) and measured.sample(0, 0).exists()
+    assert not other.sample(0, 0).exists() and other.sample(4, 0).exists()
     for name in ("diffusers/pytorch_lora_weights.safetensors", "toy.safetensors", "toy_emb.safetensors"):
-        assert (other.run.export / name).read_bytes() == (measured.export / name).read_bytes()
+        assert (other.export / name).read_bytes() == (measured.export / name).read_bytes()
 
 
 @pytest.mark.slow
@@ -166,7 +163,7 @@ def test_a_longer_run_draws_more_for_the_same_tenth_of_the_time(settings: Callab
     for steps, every, batch, expected in ((4, 2, 14, 1), (300, 150, 1, 3), (500, 250, 2, 8), (3000, 250, 1, 8)):
         own = {"train__steps": steps, "train__checkpoint_every": every, "train__batch": batch}
         config = settings(**own)
-        assert rounds(config) == expected
+        assert measured_rounds(config) == expected
         measurements = 1 + -(-steps // every)
         assert measurements * 8 * expected <= 0.1 * 3 * steps * batch or expected == 1
 

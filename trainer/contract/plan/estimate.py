@@ -9,7 +9,7 @@ from trainer.contract.plan.memory import Device, MemoryNeed, MemoryPart, made_ag
 from trainer.contract.plan.model_shape import model_shape
 from trainer.contract.plan.vae_memory import WIDTH
 from trainer.contract.run.exports import lora_files, lora_sizes
-from trainer.contract.settings.arithmetic import checkpoint_steps, sample_steps
+from trainer.contract.settings.arithmetic import FORWARDS, checkpoint_steps, measured_rounds, sample_steps
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.prompts import sample_pictures
 from trainer.contract.settings.training import Checkpointing
@@ -24,6 +24,8 @@ PICTURE_FLOP: dict[Checkpointing, float] = {
     "feed-forward": 16.19e12,
     "blocks": 19.50e12,
 }
+# Of one picture of 1024 px beside that (performance.md): through the unet once, into latents and out of them.
+FORWARD_FLOP, ENCODE_FLOP, DECODE_FLOP = 6.76e12, 4.88e12, 10.47e12
 PNG_BYTES = 1.6  # a pixel of a photograph: PNG saves about half of its three bytes
 
 
@@ -39,6 +41,7 @@ class Estimate:
     exact: bool  # counted from the model's own headers, not from SDXL's known size
     unet_parameters: int  # what two models of one size share
     step_flop: float  # arithmetic of one optimizer step
+    first_flop: float = 0.0  # of all that comes before the first one
 
     @property
     def memory_total(self) -> int:
@@ -73,7 +76,16 @@ def estimate(config: TrainConfig, images: int, device: Device = "cuda") -> Estim
         exact=shape.exact,
         unet_parameters=shape.parameters["unet"],
         step_flop=PICTURE_FLOP[made_again(config)] * pictures * size_of(config, base, shape),
+        first_flop=_first_flop(config, images, size_of(config, base, shape)),
     )
+
+
+def _first_flop(config: TrainConfig, images: int, size: float) -> float:
+    """Latents, pictures of the base model with and without their prompt, and the first loss at fixed noise."""
+    sample, pixels = config.sample, (config.train.resolution / 1024) ** 2
+    shown = len(sample_pictures(config)) if 0 in sample_steps(config) else 0
+    passes = shown * sample.steps * 2 + FORWARDS * measured_rounds(config)
+    return passes * FORWARD_FLOP * size + (shown * DECODE_FLOP + images * ENCODE_FLOP) * pixels
 
 
 def corrected(need: Estimate, factor: float) -> Estimate:

@@ -189,10 +189,14 @@ def _passing(need: MemoryNeed) -> _Passing:
 
 
 def made_again(config: TrainConfig) -> Checkpointing:
-    """What is made again in fact: blocks that are not computed as one node know only all of it, or nothing."""
+    """What is made again in fact: blocks that are not computed as one node know only all of it, or nothing.
+
+    Where "auto" has not been settled yet it is what takes least: with that a run fits, if it does at all.
+    """
     train = config.train
-    whole = train.gradient_checkpointing != "off" and (train.dora or train.dropout)
-    return "blocks" if whole else train.gradient_checkpointing
+    asked = train.gradient_checkpointing
+    whole = asked != "off" and (train.dora or train.dropout)
+    return "blocks" if whole or asked == "auto" else asked
 
 
 def _written(need: MemoryNeed) -> int:

@@ -23,7 +23,7 @@ FREE = frozenset({"name", "preset", "prior.path"}) | {
     *(f"model.{name}" for name in ("base", "revision", "vae", "vae_revision")),
     *(f"dataset.{name}" for name in ("path", "subset", "split", "skip", "hold_out", "accept")),
 }
-KEPT = tuple(f"train.{name}" for name in ("checkpoint_every", "keep_checkpoints", "sample_every"))
+KEPT = tuple(f"train.{name}" for name in ("measure", "checkpoint_every", "keep_checkpoints", "sample_every"))
 FREE_SECTIONS = ("sample.", "export.", "tracker.", *KEPT)
 
 # how the same step is computed; in no record, because the step stays what it was

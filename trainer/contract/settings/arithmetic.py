@@ -7,6 +7,12 @@ from dataclasses import dataclass
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.optimizers import OPTIMIZERS
 
+FORWARDS = 8  # of one round of the loss at fixed noise: about as long as three training steps at batch 1
+# pictures trained on for each round, so that they take a tenth of the time at most: a training step is
+# about three forward passes a picture (its backward pass takes two; Kaplan et al. 2020, section 2.1)
+APART = 27
+MOST_ROUNDS = 8  # 64 draws: the standard error is a third of that of one round, and more of them gain little
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -40,12 +46,22 @@ def pivot_step(steps: int, fraction: float) -> int:
 
 def sample_steps(config: TrainConfig) -> tuple[int, ...]:
     """Steps after which validation pictures are made: 0 (the base model), every n, and the last."""
-    return _every(config.train.sample_every, config.train.steps, first=True)
+    return _every(config.train.sample_every, config.train.steps, first=config.sample.at_start)
 
 
 def checkpoint_steps(config: TrainConfig) -> tuple[int, ...]:
     """Steps after which a checkpoint is saved: every n, and the last."""
     return _every(config.train.checkpoint_every, config.train.steps, first=False)
+
+
+def measured_rounds(config: TrainConfig) -> int:
+    """How many rounds of FORWARDS draws each loss at fixed noise has: what a tenth of the run's time allows."""
+    train = config.train
+    if not train.measure:
+        return 0
+    views = train.steps * train.batch * train.accumulation
+    measurements = 1 + len(checkpoint_steps(config))  # the base model too
+    return min(MOST_ROUNDS, max(1, views // (APART * measurements)))
 
 
 def learning_rates(config: TrainConfig) -> tuple[float, float]:

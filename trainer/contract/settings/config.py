@@ -164,7 +164,7 @@ def dump_config(config: TrainConfig) -> str:
 
 
 # what was done in place of a default of today before there was such a setting
-FORMERLY: dict[str, Any] = {"ema": 0.0, "timesteps": "independent"}
+FORMERLY: dict[str, Any] = {"gradient_checkpointing": "blocks", "ema": 0.0, "timesteps": "independent"}
 
 
 def load_config(path: Path) -> TrainConfig:

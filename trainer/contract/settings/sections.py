@@ -229,6 +229,13 @@ class Sample(Section):
     guidance: float = setting(
         5.0, "guidance", "How strictly the prompt is followed.", source="diffusers' SDXL default", ge=0, le=50
     )
+    at_start: bool = setting(
+        True,
+        "before the first step",
+        "Make them of the base model alone, too, before anything is trained: what the others are compared with.",
+        source="diffusers' script",
+        down="Off: the first step comes sooner.",
+    )
     seed: int = setting(
         0,
         "sample seed",

@@ -9,7 +9,7 @@ from pydantic import field_validator
 from trainer.contract.settings.fields import POST, Section, setting
 from trainer.contract.settings.optimizers import OPTIMIZERS, Optimizer, own_rates
 
-Checkpointing = Literal["off", "norms", "feed-forward", "blocks"]  # `train.gradient_checkpointing`
+Checkpointing = Literal["off", "norms", "feed-forward", "blocks"]  # what `train.gradient_checkpointing` comes to
 CHECKPOINTING_FORMERLY = {True: "blocks", False: "off", "true": "blocks", "false": "off"}
 
 
@@ -100,12 +100,13 @@ class Train(Section):
         "Of the frozen base model. LoRA parameters and optimizer state are always fp32.",
         source=POST,
     )
-    gradient_checkpointing: Checkpointing = setting(
-        "blocks",
+    gradient_checkpointing: Literal["auto", Checkpointing] = setting(
+        "auto",
         "gradient checkpointing",
         "What is computed twice in place of being kept: off, nothing; norms, the norms and GELUs; feed-forward, its "
-        "products too; blocks, whole blocks. Ever less memory in ever more time, the same numbers.",
-        source=POST,
+        "products too; blocks, whole blocks. Ever less memory in ever more time, the same numbers. auto: the first "
+        "from norms on that fits.",
+        source="counted on SDXL; the post makes whole blocks again",
         down="norms costs hardly any time, blocks about a third of it.",
     )
     optimizer: Optimizer = setting(
@@ -229,6 +230,13 @@ class Train(Section):
         "A LoRA to go on from, with its embeddings: a .safetensors file as kohya, diffusers or PEFT write it, a folder "
         "with one, or the folder of a finished run. Rank, alpha and layers are taken from it; empty: a new one.",
         source="kohya's scripts (network_weights)",
+    )
+    measure: bool = setting(
+        True,
+        "loss at fixed noise",
+        "Measure the loss on the same pictures and noise before the first step and at the checkpoints: the hint which "
+        "of them to take needs it. Training knows nothing of it.",
+        down="Off: the first step comes sooner, and nothing tells checkpoints apart.",
     )
     checkpoint_every: int = setting(
         250, "checkpoint every", "Steps between checkpoints; 0: only at the end.", unit="steps", ge=0, le=1_000_000

@@ -55,15 +55,15 @@ async def test_f4_makes_it_fit_and_settings_takes_it_back(wizard: Wizard, heavy:
         assert "It fits narrowly, with" in screen_text(app) and "Make it fit" not in screen_text(app)
         changed = app.draft.values
         assert changed["train.gradient_checkpointing"] == "blocks"
-        assert changed["sample.tiles"] is True
+        assert changed["model.quantize"] == "int8"
         assert app.store.load().draft.values == changed  # kept at once
         assert_snapshot(app, "review-made-to-fit")
         await pilot.press("escape")
         settings = await at(pilot, "SettingsScreen")
-        await pilot.press("slash", *"sample.tiles", "enter")
-        assert settings.form.rows["sample.tiles"].differs
+        await pilot.press("slash", *"model.quantize", "enter")
+        assert settings.form.rows["model.quantize"].differs
         await pilot.press("r")
-        await until(pilot, lambda: "sample.tiles" not in app.draft.values)
+        await until(pilot, lambda: "model.quantize" not in app.draft.values)
 
 
 @pytest.mark.slow
@@ -107,7 +107,9 @@ async def test_it_is_said_when_no_setting_helps(wizard: Wizard, heavy: Draft) ->
 @pytest.mark.slow
 async def test_smaller_pictures_are_checked_again(wizard: Wizard, heavy: Draft) -> None:
     """What the check of the pictures says depends on the resolution."""
-    app = wizard(heavy.with_settings({"train.resolution": 2048, "train.rank": 8}), SMALL_GPU)
+    app = wizard(
+        heavy.with_settings({"train.resolution": 2048, "train.rank": 8}), Machine("cuda", "A GPU", 7 * GB, 7 * GB)
+    )
     async with app.run_test() as pilot:
         screen = await judged(pilot)
         before = app.session.scan
