@@ -11,8 +11,10 @@ from loratui.curation.report import Finding, PictureReport, Severity
 from loratui.terminal.text import plural, safe_text
 from trainer.contract.settings.triggers import split_triggers, word_pattern
 
-TRIGGERS = ("sks", "ohwx", "zwx", "TOK", "TOK1", "TOK2")  # what tutorials use in the place of a name
-LATE = 20  # words before the trigger
+TRIGGERS = ("sks", "ohwx", "zwx", "zkz", "TOK", "TOK1", "TOK2")  # what tutorials use in the place of a name
+# what papers and scripts write for a word of their own: S*, V*, [V], <token>, <s0>
+PLACEHOLDER = re.compile(r"(?<!\w)[SV]\*(?!\w)|\[V\]|<[A-Za-z][\w-]{1,30}>")
+LATE, LATE_TAGS = 20, 8  # words or tags before the trigger
 SHOWN = 4  # pictures that are named
 FOREIGN = 0.5  # share of letters of another script
 # words that another language cannot do without; two of them, and none of English
@@ -25,10 +27,16 @@ _LANGUAGES = {
     "Portuguese": "o a os as um uma com e no na é do da em frente",
     "Dutch": "de het een met en op is van voor draagt naast",
 }
+# one of these is enough where nothing is English: no English word is written so
+_SURE_WORDS = "ein eine einem einen und auf une avec dans una nel sulla della uma het een och på bir için jest się"
+_SURE = frozenset(re.findall(r"\w+", _SURE_WORDS))
+_LETTERS = re.compile("[ğışłęąńśżźřěůőűțșđ\u1ea0-\u1ef9]")  # Turkish, Polish, Czech, Vietnamese ...
 _MARKS = (
-    "watermark", "watermarked", "signature", "artist name", "web address", "username", "logo", "copyright",
-    "text overlay", "jpeg artifacts", "lowres", "low quality", "worst quality", "blurry", "bad anatomy",
+    "watermark", "watermarked", "signature", "artist name", "web address", "username", "copyright", "text overlay",
+    "text in the corner", "date stamp", "timestamp", "getty images", "shutterstock", "istock", "alamy", "adobe stock",
+    "jpeg artifacts", "pixelated", "lowres", "low quality", "worst quality", "blurry", "bad anatomy",
 )  # fmt: skip
+MARKUP = re.compile(r"(?i)</?(?:p|br|b|i|u|em|strong|div|span|ul|li|think)>")
 _PLAIN = frozenset(["a", "an", "the", "of", "photo", "picture", "image", "portrait", "style", "in", "on", "person"])
 
 
@@ -46,7 +54,9 @@ class CaptionFault:
 def _other_trigger(caption: str, triggers: tuple[str, ...], _: str) -> str:
     own = {one.casefold() for one in triggers}
     others = [one for one in TRIGGERS if one.casefold() not in own] if triggers else []
-    return next((one for one in others if re.search(word_pattern(one), caption)), "")
+    named = next((one for one in others if re.search(word_pattern(one), caption)), "")
+    held = [one[0] for one in PLACEHOLDER.finditer(caption) if triggers and one[0].casefold() not in own]
+    return named or next((one for one in held if not re.fullmatch(MARKUP, one)), "")
 
 
 def _bare(caption: str, triggers: tuple[str, ...], class_word: str) -> str:
@@ -56,7 +66,8 @@ def _bare(caption: str, triggers: tuple[str, ...], class_word: str) -> str:
 
 def _late(caption: str, triggers: tuple[str, ...], _: str) -> str:
     place = _first(caption, triggers)
-    return caption[:place] if place is not None and len(_words(caption[:place])) >= LATE else ""
+    before = caption[: place or 0]
+    return before if len(_words(before)) >= LATE or before.count(",") >= LATE_TAGS else ""
 
 
 def _marks(caption: str, _: tuple[str, ...], __: str) -> str:
@@ -76,7 +87,11 @@ def _language(caption: str, triggers: tuple[str, ...], _: str) -> str:
         return ""
     counts = {name: len(words & set(its.split())) for name, its in _LANGUAGES.items()}
     best = max(counts, key=counts.__getitem__)
-    return best if counts[best] >= 2 and counts[best] > len(words & _ENGLISH) else ""
+    if counts[best] >= 2 and counts[best] > len(words & _ENGLISH):
+        return best
+    if sure := (words & _SURE or set(_LETTERS.findall(" ".join(words)))):
+        return best if counts[best] else min(sure)
+    return ""
 
 
 def _words(text: str) -> list[str]:

@@ -39,6 +39,18 @@ CASES = [
     ),
     ("Here's a prompt: TOK in snow", "TOK in snow", {"a chat model's preamble"}),
     ("a TOK\na TOK on a shelf\nTOK, close-up", "a TOK", {"several captions, one a line"}),
+    ("In this picture, a TOK sits", "a TOK sits", {"'The image shows'"}),
+    ("A picture showing TOK", "TOK", {"'The image shows'"}),
+    ("Here we can see TOK", "TOK", {"'The image shows'"}),
+    ("TOK, highres, sharp focus, HD", "TOK", {"words for quality"}),
+    ("TOK on grass on grass on grass", "TOK on grass", {"the same tag again"}),
+    ("TOK, (smile)1.4, collar:1.2", "TOK, smile, collar", {"weights"}),
+    ("TOK <LORA:x>, lora:y", "TOK", {"networks <lora:...>"}),
+    ("TOK by flickr.com/a, @somebody", "TOK by", {"addresses"}),
+    ("WhatsApp Image 2023-01-01 at 10.00.00", "", {"file names"}),
+    ("20240611_142233_b", "", {"file names", "underscores"}),
+    ("TOK (12)", "TOK", {"file names"}),
+    ("I am unable to describe TOK", "I am unable to describe TOK", {REFUSAL}),
     ("I'm sorry, I can't help with that.", "I'm sorry, I can't help with that.", {REFUSAL}),
 ]
 PLAIN = [
@@ -48,6 +60,8 @@ PLAIN = [
     "a sign that says [sic](here)",
     "TOK in the picture frame, high detail on the quality seal, 4 keys",
     "a dog, the photo of a dog, dog again",
+    "TOK in a high collar, best man at a wedding, detailed embroidery, at 12:30",
+    "a photo of TOK, a picture of a ship behind it",
 ]
 
 

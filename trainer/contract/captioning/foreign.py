@@ -50,8 +50,9 @@ _CHAT = (
     r"[*#\s]*(?:(?:caption|prompt|description)\s*:)?[*\s]*(?P<after>.+)\Z"
 )
 _REFUSAL = (
-    r"(?i)\A\s*(?:i['\u2019]?m sorry|i am sorry|sorry, (?:but )?i\b|i can(?:['\u2019]t|not)\b)"
-    r"|\bas an ai\b(?! (?:robot|character|art))"
+    r"(?i)\A\s*(?:unfortunately,? )?(?:i['\u2019]?m (?:sorry|unable)|i am (?:sorry|unable)|sorry, (?:but )?i\b"
+    r"|i can(?:['\u2019]t|not)\b)"
+    r"|\bas an? (?:ai|(?:large )?language model)\b(?! (?:robot|character|art))"
 )
 _SHOWS = (
     r"(?i)(?:\A|(?<=,)|(?<=:))\s*(?:in )?(?:the|this) "
@@ -59,12 +60,18 @@ _SHOWS = (
     r"(?:,? (?:we (?:can )?see|you can see|there (?:is|are))"
     r"| (?:shows?|depicts?|features?|captures?|displays?|portrays?|presents?|showcases?|contains?|is of"
     r"|(?:appears|seems) to show))\s+"
-    r"|\A\s*(?:this|it) is (?:an?|the) (?:image|photo(?:graph)?|picture|drawing|painting) (?:of|showing)\s+"
+    r"|\A\s*in (?:the|this) (?:image|photo(?:graph)?|picture|drawing|painting|scene),\s+"
+    r"|\A\s*(?:this|it|there) is (?:an?|the) (?:image|photo(?:graph)?|picture|drawing|painting) (?:of|showing)\s+"
+    r"|\A\s*(?:an?|the) (?:image|photo(?:graph)?|picture|drawing|painting)"
+    r" (?:showing|depicting|featuring|that (?:shows|depicts))\s+"
+    r"|\A\s*(?:here,? )?(?:we|you) (?:can )?see\s+|\A\s*(?:pictured|shown|seen) (?:here )?(?:is|are)\s+"
 )
 _QUALITY = (
     r"(?i)(?:,\s*)?(?<![\w-])(?:masterpiece|(?:best|high(?:est)?|amazing|top)[ -]quality"
     r"|(?:ultra|super|extremely|highly|insanely|very)[ -]?detailed|ultra[ -]?(?:hd|realistic)"
-    r"|[48]k(?: (?:uhd|resolution))?|trending on artstation|award[ -]winning|absurd ?res|score_\d(?:_up)?)(?![\w-])"
+    r"|[48]k(?: (?:uhd|resolution))?|trending on artstation|award[ -]winning|absurd ?res|score_\d(?:_up)?"
+    r"|high[ -]?res(?:olution)?|(?:full |ultra )?u?hd|hdr|hyper[ -]?realistic|sharp focus|raw photo|very aesthetic"
+    r"|professional photo(?:graphy)?)(?![\w-])"
 )
 AGAIN = 3  # times that a tag stands in a caption before it is one too often
 
@@ -84,23 +91,33 @@ KINDS = (
     _kind("Markdown", r"\*\*([^*\n]+)\*\*|(?m:^#{1,6} )", lambda found: found[1] or ""),
     _kind("HTML", r"&(?:[a-zA-Z]{2,8}|#\d{1,6}|#x[0-9a-fA-F]{1,6});", lambda found: html.unescape(found[0])),
     _kind("HTML", r"</?(?:p|br|b|i|u|em|strong|div|span|ul|li)\b[^<>]{0,80}>", lambda _: " "),
-    _kind("networks <lora:...>", r"<(?:lora|lyco|locon|loha|hypernet|embedding|ti)\s*:[^<>\n]*>", lambda _: " "),
+    _kind("networks <lora:...>", r"(?i)<(?:lora|lyco|locon|loha|hypernet|embedding|ti)\s*:[^<>\n]*>", lambda _: " "),
+    _kind("networks <lora:...>", r"(?i)(?<!\w)(?:lora|lyco):[\w-]+(?::[\d.]+)?", lambda _: " "),
     _kind("wildcards", r"\{([^{}|\n]*)\|[^{}\n]*\}", lambda found: re.sub(r"^\d*\.?\d+::", "", found[1])),
     _kind("wildcards", r"(?<!\w)__[\w/*.-]+?__(?!\w)", lambda _: ""),
     _kind("weights", rf"(?<!\\)\(((?:[^()\\\n]|\\.)+?):{NUMBER}\)", lambda found: found[1]),
+    _kind("weights", r"(?<!\\)\(((?:[^()\\\n]|\\.)+?)\)[01]\.\d+(?![\d.])", lambda found: found[1]),
+    _kind("weights", r"(?<=[A-Za-z]):[01]\.\d+(?![\d.]*[\d.>)])", lambda _: ""),
     _kind("weights", r"(?<!\\)\(\(+((?:[^()\\\n]|\\.)+)\)\)+", lambda found: found[1]),
     _kind("weights", r"\[([^\[\]\n:]+)(?::[^\[\]\n]*)?\](?!\()", lambda found: found[1]),
     _kind("weights", r"\{+([^{}|\n]+)\}+", lambda found: found[1]),
     _kind("addresses", r"(?i)(?<![\w@])(?:https?://|www\.)[^\s<>]+", lambda _: " "),
+    _kind("addresses", r"(?i)(?<![\w@./-])[a-z0-9-]{2,}\.(?:com|net|org|io|ru)(?![\w-])(?:/[^\s<>]*)?", lambda _: " "),
+    _kind("addresses", r"(?<![\w.@])@[A-Za-z]\w{2,}", lambda _: " "),
     _kind("file names", r"(?i)(?<![\w/])[\w()-]+\.(?:jpe?g|png|webp|gif|bmp|tiff?|heic|avif)(?!\w)", lambda _: " "),
     _kind(
         "file names",
-        r"(?i)\A\s*(?:img|dsc[fn]?|pxl|dcim|image|photo|whatsapp image)[_ -]?\d[\d_ -]*\s*\Z",
+        r"(?i)\A\s*(?:img|dsc[fn]?|pxl|dcim|image|photo|picture|screenshot|whatsapp image)[_ -]*\(?\d[\d_ .:)-]*"
+        r"(?:at [\d .:)-]*)?\Z",
         lambda _: "",
     ),
+    _kind("file names", r"\A(\s*[\w-]+) \(\d{1,4}\)\s*\Z", lambda found: found[1]),
+    # one long word with digits in it: a time, a number in an archive, a digest
+    _kind("file names", r"\A\s*(?=(?:[^\s\d]*\d){4})[A-Za-z0-9_-]{12,}\s*\Z", lambda _: ""),
     _kind("'The image shows'", _SHOWS, lambda _: " ", filler=True),
     _kind("words for quality", _QUALITY, lambda _: "", filler=True),
     _kind("the same tag again", r"(?s)\A.+\Z", _once, filler=True),
+    _kind("the same tag again", r"(?i)(?<!\w)(\w[\w' -]{1,39}?)(?:[\s,.]+\1(?!\w)){2,}", lambda f: f[1], filler=True),
     _kind("separators |||", r"\s*\|\|\|\s*", lambda _: ", "),
     _kind("BREAK", r"(?<!\w)(?:BREAK|ADDCOMM|ADDROW|ADDCOL|ADDBASE)(?!\w)", lambda _: ", "),
     _kind("escaped brackets", r"\\([()\[\]])", lambda found: found[1], mild=True),
