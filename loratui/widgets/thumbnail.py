@@ -86,6 +86,7 @@ class Thumbnail(Widget):
         self._path: Path | None = None
         self._shown: Pixels | str = empty
         self._background = WHITE
+        self._asked = (0, 0)  # the box that was last asked for
 
     @property
     def path(self) -> Path | None:
@@ -108,7 +109,7 @@ class Thumbnail(Widget):
         self._request()
 
     def _request(self) -> None:
-        width, height = self._pixels()
+        width, height = self._asked = self._pixels()
         if self._path is None or width < 1 or height < 1:
             self._put(self._empty)
             return
@@ -155,6 +156,8 @@ class Thumbnail(Widget):
 
     def render_line(self, y: int) -> Strip:
         width, height = self.size.width, self.size.height
+        if self._path is not None and self._asked != self._pixels():
+            self.call_later(self._request)  # a widget that is mounted during a layout may be told of no size
         if isinstance(self._shown, str):
             text = self._shown if y == height // 2 else ""
             return Strip([Segment(f"{text[:width]:^{width}}", self.rich_style)])

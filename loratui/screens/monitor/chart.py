@@ -55,7 +55,10 @@ class ChartView(SteadyScreen[None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        *(Binding(str(place + 1), f"chart('{name}')", show=False) for place, name in enumerate(NAMES)),
+        *(
+            Binding(str(place + 1), f"chart('{name}')", f"Chart {place + 1}", show=False)
+            for place, name in enumerate(NAMES)
+        ),
         Binding("tab", "next(1)", "Next", key_display="tab"),
         Binding("shift+tab", "next(-1)", show=False),
         Binding("left", "move(-1)", show=False),
@@ -64,9 +67,9 @@ class ChartView(SteadyScreen[None]):
         Binding("shift+right,pagedown", f"move({STRIDE})", show=False),
         Binding("up", "mark(True)", "Marks", key_display="↑↓"),
         Binding("down", "mark(False)", show=False),
-        Binding("end", "newest", show=False),
+        Binding("end", "newest", "Newest", show=False),
         Binding("plus,equals_sign", "zoom(2.0)", "Zoom", key_display="+-"),
-        Binding("minus,underscore", "zoom(0.5)", show=False),
+        Binding("minus,underscore", "zoom(0.5)", "Zoom out", show=False),
         Binding("0,home", "whole", "Whole", key_display="0"),
         Binding("y,L", "log", "Log", key_display="y"),
         Binding("q,escape,g,enter", "close", "Back", key_display="q"),

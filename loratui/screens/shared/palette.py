@@ -11,34 +11,30 @@ from textual.binding import Binding
 from textual.dom import DOMNode
 from textual.screen import Screen
 
+from loratui.screens.shared.step import Step
+from loratui.widgets.keyline import method_of, own_bindings
+
 
 def commands_of(screen: Screen[Any]) -> Iterator[SystemCommand]:
-    """Each action that a key of `screen`, or of what has the focus there, does now; one that two keys do once."""
-    seen: set[tuple[DOMNode, str]] = set()
-    for one in screen.active_bindings.values():
-        binding, node = one.binding, one.node
-        if not binding.description or not one.enabled or node is screen.app or (node, binding.action) in seen:
-            continue
-        if not (binding.show and _ours(type(node))) and not _ours(_method(node, binding.action)):
-            continue  # the movements inside a widget of Textual's
-        seen.add((node, binding.action))
-        run: Callable[[], Any] = partial(screen.app.run_action, binding.action, node)
-        yield SystemCommand(binding.description, f"{_key(binding)}: {_says(node, binding.action)}", run)
+    """Each action that a key of `screen`, or of what has the focus there, does now; one that two keys do once.
+
+    So are letters that are typed at the moment, because a line has the focus: done by name they are meant.
+    """
+    for one in own_bindings(screen):
+        if one.enabled:
+            run: Callable[[], Any] = partial(screen.app.run_action, one.binding.action, one.node)
+            yield _command(one.node, one.binding, run)
+    if isinstance(screen, Step):
+        for binding in screen.letters_typed():
+            yield _command(screen, binding, partial(screen.run_letter, binding.action))
 
 
-def _key(binding: Binding) -> str:
-    return binding.key_display or binding.key.replace("slash", "/").replace("space", "␣")
+def _command(node: DOMNode, binding: Binding, run: Callable[[], Any]) -> SystemCommand:
+    key = binding.key_display or binding.key.replace("slash", "/").replace("space", "␣")
+    return SystemCommand(binding.description, f"{key}: {_says(node, binding.action)}", run)
 
 
 def _says(node: DOMNode, action: str) -> str:
     """The first sentence on the action, as it is written beside it."""
-    words = (_method(node, action).__doc__ or "").strip().splitlines()
+    words = (method_of(node, action).__doc__ or "").strip().splitlines()
     return words[0] if words else ""
-
-
-def _method(node: DOMNode, action: str) -> Any:
-    return getattr(node, f"action_{action.partition('(')[0].rpartition('.')[2]}", None)
-
-
-def _ours(what: Any) -> bool:
-    return str(getattr(what, "__module__", "")).startswith("loratui.")

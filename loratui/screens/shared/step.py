@@ -44,6 +44,8 @@ class Step(SteadyScreen[StepAnswer]):
     TITLE_OF: ClassVar[str] = ""
     PURPOSE: ClassVar[str] = ""  # what this step is for, and what is next: one line of at most 76 cells
     HELP: ClassVar[str] = ""
+    LETTERS: ClassVar[frozenset[str]] = frozenset()  # actions of letters, which a line that has the focus takes
+    LETTERS_AT: ClassVar[str] = ""  # the list that has the focus while they are commands
 
     def __init__(self, draft: Draft, session: Session | None = None) -> None:
         super().__init__()
@@ -79,6 +81,22 @@ class Step(SteadyScreen[StepAnswer]):
         words = Content.styled(glyphs.get(tone, "") + text, styles.get(tone, "$muted"))
         if (line := self.query_one("#say", Static)).content != words:  # the same again is no new layout
             line.update(words)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Letters mean something only while the list has the focus."""
+        if action in self.LETTERS:
+            return self.focused is not None and self.focused is self.query_one(self.LETTERS_AT)
+        return super().check_action(action, parameters)
+
+    def letters_typed(self) -> list[Binding]:
+        """The keys of LETTERS while they would be typed."""
+        found = {one.action: one for _, one in self._bindings if one.action in self.LETTERS}
+        return [] if self.check_action(next(iter(found), ""), ()) else list(found.values())
+
+    async def run_letter(self, action: str) -> None:
+        """Do one of LETTERS, as if the list had the focus."""
+        self.set_focus(self.query_one(self.LETTERS_AT))
+        await self.app.run_action(action, self)
 
     def action_next(self) -> None:
         """Go on; a step that has something to check overrides it."""

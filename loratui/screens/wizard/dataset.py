@@ -30,11 +30,6 @@ from loratui.widgets.thumbnail import Thumbnail
 if TYPE_CHECKING:
     from loratui.curation.report import PictureReport
 
-# actions of letters, which are typed where a line has the focus
-LIST_KEYS = frozenset(
-    ["solve", "skip", "accept", "accept_shown", "caption", "filter", "fix", "best", "undo", "again", "end_captioning"]
-)
-
 
 class PicturesScreen(SolvingStep, SubjectGuessing, PictureFolder):
     """Folder, table of pictures, what was found about the one under the cursor, and the picture itself."""
@@ -68,6 +63,22 @@ pictures it is said of, and Enter again all. Below stand the pictures.
 
 A model writes captions by s on "no caption"; x ends it.
 """
+    LETTERS = frozenset(
+        [
+            "solve",
+            "skip",
+            "accept",
+            "accept_shown",
+            "caption",
+            "filter",
+            "fix",
+            "best",
+            "undo",
+            "again",
+            "end_captioning",
+        ]
+    )
+    LETTERS_AT = "#table"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "solve", "Solve"),
         Binding("space", "skip", "Skip", key_display="␣"),
@@ -227,12 +238,6 @@ A model writes captions by s on "no caption"; x ends it.
             self._show_only(picturelist.ALL if self._filter == self.row.code else self.row.code)
         elif self.picture is not None and self.picture.opens:
             self.app.push_screen(PictureView(self.picture.path, safe_text(self.picture.name), self._background()))
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Letters mean something only while the list has the focus."""
-        if action in LIST_KEYS:
-            return self.focused is not None and self.focused.id == "table"
-        return super().check_action(action, parameters)
 
     def action_caption(self) -> None:
         """Captions in the workbench: of the picture under the cursor, of those of a finding, or all."""

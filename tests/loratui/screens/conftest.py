@@ -198,6 +198,8 @@ def assert_snapshot(app: App[Any], name: str) -> None:
     text = screen_text(app)
     text = re.sub(r"(free +)([\d.]+ [kMGT]?B +)", lambda found: f"{found[1]}{'*':<{len(found[2])}}", text)
     path = SNAPSHOTS / f"{name}-{app.size.width}x{app.size.height}.txt"
+    for key in app.screen.query("KeyLine FooterKey"):  # no key is cut
+        assert key.region.right <= app.size.width, key.render()
     if os.environ.get("UPDATE_SNAPSHOTS"):
         path.write_text(text, encoding="utf-8")
     assert text == path.read_text(encoding="utf-8")

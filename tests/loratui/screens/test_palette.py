@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+import loratui
 from loratui.app import LoratuiApp
 from loratui.screens.shared.palette import commands_of
 from loratui.settings.draft import Draft
-from tests.loratui.screens.conftest import at, screen_text, until
+from tests.loratui.screens.conftest import at, on_row, opened, screen_text, until
 
 Wizard = Callable[..., LoratuiApp]
 
@@ -32,3 +36,41 @@ async def test_what_is_typed_is_found_by_name_and_done(wizard: Wizard, chosen: D
         await pilot.press("enter")
         await until(pilot, lambda: screen.focused is screen.query_one("#search"))
         assert app.screen is screen
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", ["PicturesScreen", "CaptionWorkbench"])
+async def test_letters_are_done_by_name_while_a_line_takes_them(wizard: Wizard, chosen: Draft, line: str) -> None:
+    app = wizard(chosen.model_copy(update={"step": 1}))
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot)
+        if line == "CaptionWorkbench":
+            await on_row(pilot, screen, "dog_1.png")
+            await pilot.press("e")
+            screen = await at(pilot, line)
+        listed = {one.title for one in commands_of(screen)}
+        screen.set_focus(screen.query("Input, CaptionField").first())
+        await pilot.pause()
+        assert {one.title for one in commands_of(screen)} >= listed
+        run = {one.title: one.callback for one in commands_of(screen)}["Filter"]
+        await run()
+        await at(pilot, "Chooser")
+
+
+MOVES = {"up", "down", "left", "right", "home", "end", "pageup", "pagedown", "tab", "shift", "j", "k"}
+
+
+def test_every_key_but_the_movements_has_a_name() -> None:
+    """What has one is listed by Ctrl+P, and shown where there is room; a second key of an action needs none."""
+    nameless = []
+    for path in Path(loratui.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            inside = ast.walk(node) if isinstance(node, ast.ClassDef) else ()
+            calls = [one for one in inside if isinstance(one, ast.Call) and getattr(one.func, "id", "") == "Binding"]
+            named = {ast.unparse(one.args[1]) for one in calls if len(one.args) > 2}
+            for one in calls:
+                key, action = one.args[0], ast.unparse(one.args[1])
+                keys = re.split(r"[,+]", key.value) if isinstance(key, ast.Constant) else ["any"]
+                if len(one.args) < 3 and not set(keys) <= MOVES and action not in {*named, "'app.shade'"}:
+                    nameless.append((path.name, ast.unparse(one)))
+    assert nameless == []

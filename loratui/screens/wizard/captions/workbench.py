@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from loratui.curation.report import PictureReport, Report
 
 REST = 0.6  # seconds after the last letter: what was typed is then in the draft, which is on disk
-# actions of letters, which are typed where the field has the focus
-LIST_KEYS = frozenset(["type", "mark", "mark_all", "replace", "around", "tags", "filter", "search", "undo", "view"])
 
 
 class CaptionWorkbench(BulkEdits):
@@ -64,6 +62,8 @@ What r, b and t do is for the marked pictures, or for all that are shown
 where none is marked. Trained are the first 75 tokens of a caption, counted
 by the base model's own tokenizer where it is on this disk.
 """
+    LETTERS = frozenset(["type", "mark", "mark_all", "replace", "around", "tags", "filter", "search", "undo", "view"])
+    LETTERS_AT = "#bench-list"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f2", "next", "Write"),
         Binding("enter,e", "type", "Type", key_display="e"),
@@ -214,12 +214,6 @@ by the base model's own tokenizer where it is on this disk.
     def _another(self, event: CaptionField.Another) -> None:
         self.take_fields()
         self.listed.action_move(event.places)
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Letters are typed while the field has the focus."""
-        if action in LIST_KEYS:
-            return self.focused is self.listed
-        return super().check_action(action, parameters)
 
     def action_type(self) -> None:
         """Type the caption of the picture under the cursor."""
