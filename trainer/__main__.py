@@ -33,6 +33,7 @@ from trainer.contract.run.rundir import RunDir, checkpoint_folders
 from trainer.contract.run.trainer_start import pass_on
 from trainer.contract.settings.config import TrainConfig, config_sha, load_config, vae_source
 from trainer.data.listing import Listed, listed
+from trainer.ground.notice import Notice
 
 if TYPE_CHECKING:
     from trainer.checkpoints.snapshot import FoundCheckpoint
@@ -71,7 +72,8 @@ def main(arguments: list[str]) -> int:
         lock.release()
         return _unusable(run, error)
     began = time.monotonic()
-    _stop_at_once(run, log, lock, began)
+    notice = Notice(config.name, config.train.steps, log)
+    _stop_at_once(run, log, lock, began, notice)
     try:
         found = listed(config, begun=bool(checkpoint_folders(run)))
         if found.refused or found.problems:
@@ -82,6 +84,7 @@ def main(arguments: list[str]) -> int:
     finally:
         _hear(lambda *_: None)  # it ends already
         _leave(run, log, lock)
+        notice.send()
 
 
 def _unusable(run: RunDir, error: OSError) -> int:
@@ -103,7 +106,7 @@ def _leave(run: RunDir, log: EventLog, lock: RunLock) -> None:
     pass_on(run)
 
 
-def _stop_at_once(run: RunDir, log: EventLog, lock: RunLock, began: float) -> None:
+def _stop_at_once(run: RunDir, log: EventLog, lock: RunLock, began: float, notice: Notice) -> None:
     """Until `Requests` hears them, a signal ends the process from where it is: nothing was trained yet.
 
     An exception would fall into the imports of the next seconds, and libraries make others of it.
@@ -112,6 +115,7 @@ def _stop_at_once(run: RunDir, log: EventLog, lock: RunLock, began: float) -> No
     def stop(_number: int, _frame: FrameType | None) -> None:
         _end(log, "stopped", None, began, [])
         _leave(run, log, lock)
+        notice.send()
         os._exit(exits.STOPPED)
 
     _hear(stop)

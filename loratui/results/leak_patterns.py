@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Literal
 
 from trainer.contract.basemodel.hub_cache import hub_login
+from trainer.contract.run.notify import NAME as NOTIFY
+from trainer.contract.run.notify import addresses
 from trainer.contract.run.rundir import home_folder
 
 Code = Literal["token", "key", "password", "email", "address", "host", "home", "metadata", "file"]
@@ -210,6 +212,8 @@ def _known_secrets() -> Iterator[tuple[str, str]]:
     for name, value in os.environ.items():
         if SECRET_NAMES & set(name.upper().split("_")) and not value.startswith("/"):
             yield from _long_enough(value, name)
+    for address in addresses():
+        yield from _long_enough(address, NOTIFY)
     home = home_folder()
     yield from _long_enough(_start_of(hub_login()), "the hub's login")
     try:

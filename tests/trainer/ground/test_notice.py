@@ -1,0 +1,134 @@
+"""The end of a run is told to a real server on this machine, and no byte of the address is anywhere else."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from tests.trainer.conftest import make_config, make_run, train
+from trainer.contract.run.events import EventLog
+from trainer.contract.run.notify import NAME
+from trainer.contract.run.trainer_start import trainer_environment
+from trainer.ground.notice import Notice
+
+apprise = pytest.importorskip("apprise")
+CANARY = "canaryTOKENcanary"
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, str]]]:
+    """What the server was sent; its address stands in the environment."""
+    found: list[dict[str, str]] = []
+
+    class Server(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            found.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200 if CANARY in self.path else 403)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing is printed."""
+
+    server = HTTPServer(("127.0.0.1", 0), Server)
+    Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv(NAME, f"json://127.0.0.1:{server.server_port}/{CANARY}")
+    yield found
+    server.shutdown()
+    server.server_close()
+
+
+def written(folder: Path) -> bytes:
+    return b"".join(one.read_bytes() for one in folder.rglob("*") if one.is_file())
+
+
+@pytest.mark.slow
+def test_a_completed_run_is_told_with_name_and_step_and_nothing_else(
+    told: list[dict[str, str]], pictures: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run(tmp_path / "run", make_config(pictures, train__steps=2))
+    train(run)
+    (one,) = told
+    assert one["title"] == "loratui" and one["message"].startswith("toy: completed, step 2 of 2, after ")
+    out = capfd.readouterr()
+    assert CANARY.encode() not in written(tmp_path) and CANARY not in out.out + out.err
+    assert trainer_environment()[NAME].endswith(CANARY)  # what it starts after itself tells too
+
+
+@pytest.mark.slow
+def test_a_refused_start_is_told_and_an_address_that_fails_is_named_by_its_kind(
+    told: list[dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "none").mkdir()
+    monkeypatch.setenv(NAME, f"{os.environ[NAME]} json://127.0.0.1:9/{CANARY} nonsense://{CANARY} {CANARY}")
+    run = make_run(tmp_path / "run", make_config(tmp_path / "none"))
+    command = [sys.executable, "-m", "trainer", str(run.config)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode != 0
+    assert [one["message"][:51] for one in told] == ["toy: failed (its pictures or settings), step 0 of 6"]
+    assert CANARY not in done.stdout + done.stderr and CANARY.encode() not in written(tmp_path)
+    said = [line for line in done.stderr.splitlines() if "could not be told" in line]
+    assert [line.partition(": the end")[0] for line in said] == ["json", "nonsense", "an address without ://"]
+
+
+def test_without_apprise_the_log_says_how_to_have_it(
+    told: list[dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    log = EventLog(tmp_path / "events.jsonl")
+    notice = Notice("toy", 6, log)
+    log.emit("end", status="completed", seconds=4000.0, step=None)
+    notice.send()
+    log.close()
+    warned = json.loads((tmp_path / "events.jsonl").read_text().splitlines()[0])
+    assert (warned["code"], "loratui[notify]" in warned["advice"], told) == ("notify", True, [])
+
+
+def test_words_hold_the_kind_of_an_error_and_none_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NAME, "json://127.0.0.1:9/x")
+    log = EventLog(tmp_path / "events.jsonl")
+    notice = Notice("toy", 2000, log)
+    log.emit("step", step=1200)
+    log.emit("error", kind="oom", message="in /home/anna")
+    log.emit("end", status="failed", seconds=4000.0, step=None)
+    log.close()
+    assert notice.words == "toy: failed (out of memory), step 1,200 of 2,000, after 1 h 07 min"
+
+
+@pytest.mark.slow
+def test_the_option_leaves_the_list_of_processes(told: list[dict[str, str]], tmp_path: Path, cold: None) -> None:
+    address = os.environ.pop(NAME)
+    place = Path("/proc/self/cmdline")
+    if not place.exists():
+        pytest.skip("no /proc here")
+    command = [sys.executable, "-m", "loratui", "--notify", address, "attach", "--plain", str(tmp_path / "run")]
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "events.jsonl").write_text("")
+    (tmp_path / "run" / "config.toml").write_text('name = "toy"\n')
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    own = Path(f"/proc/{child.pid}/cmdline")
+    seen = []
+    end = time.monotonic() + 60
+    while time.monotonic() < end and (child.poll() is None) and CANARY in (now := own.read_text()):
+        seen.append(now)
+        time.sleep(0.005)
+    assert child.poll() is not None or "attach" in own.read_text()  # it is this program still, without the address
+    child.terminate()
+    out, _ = child.communicate(timeout=60)
+    assert CANARY not in out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("address", [f"nonsense://{CANARY}"])
+def test_an_address_that_apprise_does_not_know_is_refused_at_once(address: str, cold: None) -> None:
+    command = [sys.executable, "-m", "loratui", "doctor", f"--notify={address}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 2 and "none that apprise knows" in done.stderr and CANARY not in done.stdout + done.stderr

@@ -1,0 +1,79 @@
+"""Tells the end of a run to the addresses of LORATUI_NOTIFY, through apprise; no run ends or waits because of it."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import sys
+from typing import Any
+
+from trainer.contract.run.events import Event, EventLog
+from trainer.contract.run.notify import EXTRA, addresses, kind_of
+
+# what an error is called where others may read it: its own words may hold paths and names
+KINDS = {
+    "oom": "out of memory",
+    "data": "its pictures or settings",
+    "disk": "no room on the disk",
+    "moved": "its folder was moved",
+    "nan": "the loss is not finite",
+}
+
+
+class Notice:
+    """Listens to the events of a run, and says at its end how it went: name, state, steps and time, nothing else."""
+
+    def __init__(self, name: str, steps: int, log: EventLog) -> None:
+        """Listen where there is an address; say so in the log where apprise is not installed."""
+        self._name, self._steps, self._step = name, steps, 0
+        self._state, self._seconds, self._error = "", 0.0, ""
+        self._addresses = addresses()
+        if self._addresses and importlib.util.find_spec("apprise") is None:
+            self._addresses = ()
+            message = "nobody can be told when the run ends: apprise is not installed"
+            log.emit("warn", code="notify", message=message, advice=f"{EXTRA}; the run goes on without it")
+        if self._addresses:
+            log.tell(self.take)
+
+    def take(self, type: str, fields: Event) -> None:
+        """An event of the log."""
+        if type == "step":
+            self._step = int(fields["step"])
+        elif type == "error":
+            self._error = str(fields.get("kind", ""))
+        elif type == "end":
+            self._state, self._seconds = str(fields["status"]), float(fields["seconds"])
+            self._step = self._step if fields.get("step") is None else int(fields["step"])
+
+    @property
+    def words(self) -> str:
+        """What is told."""
+        why = f" ({KINDS[self._error]})" if self._error in KINDS else ""
+        said = f"{self._name}: {self._state}{why}, step {self._step:,} of {self._steps:,}"
+        hours, minutes = divmod(round(self._seconds / 60), 60)
+        return f"{said}, after " + (f"{hours} h {minutes:02d} min" if hours else f"{minutes} min")
+
+    def send(self) -> None:
+        """Tell it, once the run is over and its lock is free; what goes wrong is said by the kind of address alone."""
+        waiting, self._addresses = self._addresses if self._state else (), ()
+        for address in waiting:
+            if not _sent(address, self.words):
+                print(f"{kind_of(address)}: the end of the run could not be told there", file=sys.stderr)
+
+
+def _sent(address: str, words: str) -> bool:
+    """Whether apprise took it. Its own log and its exceptions may hold the address: they are not looked at."""
+    log = logging.getLogger("apprise")
+    log.disabled = True
+    logging.getLogger("urllib3").disabled = True
+    try:
+        import apprise
+
+        return bool(_told(apprise, address, words))
+    except Exception:
+        return False
+
+
+def _told(apprise: Any, address: str, words: str) -> bool | None:
+    told = apprise.Apprise()
+    return told.add(address) and told.notify(body=words, title="loratui")
