@@ -19,6 +19,7 @@ from loratui.events.insights import new_insights
 from loratui.events.long_log import LongLogTail
 from loratui.runs.states import STATES, StateName
 from loratui.screens.monitor.gallery import GalleryScreen
+from loratui.screens.monitor.gpu import GpuWatch
 from loratui.screens.monitor.insight_panel import insight_lines, insight_text
 from loratui.screens.monitor.queue import QueueScreen
 from loratui.screens.monitor.requests import RequestsScreen
@@ -63,7 +64,7 @@ class MonitorScreen(RequestsScreen):
         Binding("enter,f2", "result", "Result", key_display="enter"),
         Binding("f1", "help", "Help"),
         Binding("q,escape", "detach", "Leave", key_display="q"),
-        Binding("r", "lower", show=False),  # its border says so
+        Binding("r", "lower", "Other chart", show=False),
         Binding("left", "look(-1,0)", show=False),
         Binding("right", "look(1,0)", show=False),
         Binding("up", "look(0,-1)", show=False),
@@ -82,6 +83,7 @@ class MonitorScreen(RequestsScreen):
         self._behind = False  # whether there is more of the log than was read yet
         self._drawn = 0.0  # monotonic seconds
         self._said: set[str] = set()  # codes of what was said of this start
+        self._gpu = GpuWatch(self, "#events")
         self._start = self.history.run
         self._state: StateName | None = None  # that the screen shows
 
@@ -145,6 +147,7 @@ class MonitorScreen(RequestsScreen):
     def _is_alive(self) -> bool:
         holder = lock_holder(self.run_dir.lock)
         self._note = "" if holder is None else holder.note
+        self._gpu.look(holder)
         if self._restart is not None or holder is not None:
             return True
         if self.run_dir.queued.exists():
