@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from loratui.children.told import refuse_unknown
 from loratui.commands.called import called
 from loratui.commands.caption import caption
 from loratui.commands.check import check
@@ -17,6 +18,7 @@ from loratui.commands.diff import diff
 from loratui.commands.fix import fix
 from loratui.commands.import_ import import_
 from loratui.commands.init import init
+from loratui.commands.keep import delete, note, rename
 from loratui.commands.options import RunArgument, SetOption
 from loratui.commands.outputs import export, generate
 from loratui.commands.preset import preset
@@ -25,6 +27,7 @@ from loratui.commands.queue import QueueOption, tell_taken_up
 from loratui.commands.queue import app as queue
 from loratui.errors import Refusal
 from loratui.terminal.text import safe_text, show_path
+from trainer.contract.run.notify import OPTION
 
 if TYPE_CHECKING:
     from trainer.contract.run.control import Cmd
@@ -42,12 +45,21 @@ DetachOption = Annotated[bool, typer.Option("--detach", help="Start it and retur
 ImagesOption = Annotated[
     str, typer.Option("--images", envvar="LORATUI_IMAGES", help="Full screen: blocks, kitty, sixel, or auto.")
 ]
+NotifyOption = Annotated[  # taken out of the arguments before they are read: loratui/children/told.py
+    str | None,
+    typer.Option(
+        OPTION,
+        metavar="URL",
+        help="With any command: tell the end of runs that it starts there (ntfy, mail, Slack ...).",
+    ),
+]
 AnswersArgument = Annotated[Path, typer.Argument(metavar="ANSWERS", help="An answers.toml.")]
 
 
 def main() -> None:
     """The entry point: what is refused ends with sentences on stderr and an exit code, never with a traceback."""
     try:
+        refuse_unknown()
         called(app, sys.argv[1:], os.environ)(prog_name="loratui")
     except Refusal as refusal:
         print("\n".join(refusal.messages), file=sys.stderr)
@@ -62,6 +74,7 @@ def wizard(
     from_: Annotated[
         str | None, typer.Option("--from", metavar="RUN|ANSWERS", help="Begin with the answers of an old run.")
     ] = None,
+    notify: NotifyOption = None,
 ) -> None:
     """From a folder of pictures to a trained SDXL LoRA. Without a command: the guided way."""
     if version:
@@ -113,6 +126,9 @@ app.command()(generate)
 app.command()(export)
 app.command()(checkpoints)
 app.command()(push)
+app.command()(rename)
+app.command()(note)
+app.command()(delete)
 app.add_typer(preset, name="preset")
 app.add_typer(queue, name="queue")
 
@@ -154,6 +170,7 @@ def runs(
     folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Where the runs are.")] = Path("runs"),
 ) -> None:
     """List the runs: what trains, what waits, then the newest first."""
+    from loratui.runs.keeping import read_note
     from loratui.runs.queue import listed
 
     tell_taken_up(folder)
@@ -167,6 +184,8 @@ def runs(
         print(f"{state:<{max(9, wide)}}  {steps:>11}  {safe_text(one.name, 24):<16}  {show_path(one.run.path)}{loss}")
         if one.trouble:
             print(f"! {one.trouble}")
+        if noted := read_note(one.run):
+            print(f"{'':{max(9, wide)}}  note: {noted}")
     if found:
         from loratui.planning.past_runs import gather
 

@@ -1,0 +1,35 @@
+"""`rename`, `note`, `delete`: what the keys of the screens do, for a shell; nothing is deleted by a part of a name."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+LoraTUI = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.mark.slow
+def test_a_run_is_renamed_noted_and_deleted(loratui: LoraTUI, tmp_path: Path) -> None:
+    for name in ("2026-11-23-1000-anna", "2026-11-24-1000-anna"):
+        folder = tmp_path / "runs" / name
+        folder.mkdir(parents=True)
+        (folder / "config.toml").write_text('name = "anna"\n')
+    done = loratui("rename", "2026-11-23-1000-anna", "best")
+    assert done.returncode == 0 and "runs/best now" in done.stdout
+    assert loratui("rename", "best", "../out").returncode == 2
+    assert "no note" in loratui("note", "best").stdout
+    assert "the good one" in loratui("note", "best", "the good one \x1b[31m").stdout
+    listed = loratui("runs").stdout
+    assert "note: the good one" in listed and "\x1b" not in listed and listed.count("note:") == 1
+    assert "no note" in loratui("note", "best", "").stdout
+    assert not (tmp_path / "runs" / "best" / "note.txt").exists()
+    for words in (("delete", "best"), ("delete", "anna", "--yes"), ("delete", "bes", "--yes")):
+        done = loratui(*words)
+        assert done.returncode == 2 and "delete" in done.stderr, words
+    assert len(list((tmp_path / "runs").iterdir())) == 2
+    done = loratui("delete", "best", "--yes")
+    assert done.returncode == 0 and done.stdout.startswith("deleted: ")
+    assert [one.name for one in (tmp_path / "runs").iterdir() if one.is_dir()] == ["2026-11-24-1000-anna"]
