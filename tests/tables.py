@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from loratui.curation.codes import CODES
+from loratui.curation.measures import MEASURED
 from loratui.curation.solutions import solution_words
 from loratui.runs.states import STATES, RunState
 from loratui.settings.other_trainers.counterparts import Counterpart
@@ -31,13 +32,20 @@ def presets_table() -> str:
     return "\n".join(["| preset | for | pictures |", "|---|---|---|", *rows])
 
 
+FINDINGS_HEAD = (
+    "| code | about | at most | what it says | how it is measured | what to do: `s` in the wizard |",
+    "|---|---|---|---|---|---|",
+)
+
+
 def findings_table() -> str:
-    """One row a code: how grave it is at most, what it says, and what solves it in the pictures' step."""
-    rows = [
-        f"| `{one.name}` | {one.group} | {one.severity} | {one.says} | {solution_words(one.name)} |"
+    """One row a code: how grave it is at most, what it says, how it is measured, what solves it."""
+    cells = (
+        (f"`{one.name}`", one.group, one.severity, one.says, MEASURED[one.name], solution_words(one.name))
         for one in CODES.values()
-    ]
-    return "\n".join(["| code | about | at most | what it says | `s` in the wizard |", "|---|---|---|---|---|", *rows])
+    )
+    rows = [f"| {' | '.join(one)} |" for one in cells]
+    return "\n".join([*FINDINGS_HEAD, *rows])
 
 
 def states_table() -> str:

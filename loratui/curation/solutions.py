@@ -18,7 +18,8 @@ SOLUTIONS = {
     for one in (
         Solution("resolution", "train at a resolution that these pictures have"),
         Solution("best", "keep the best so many, each with its reason"),
-        Solution("crop", "copies cropped around the largest face"),
+        Solution("crop", "copies cropped around the face"),
+        Solution("unbar", "copies without the bars"),
         Solution("copies", "copies with that put right"),
         Solution("trigger", "put the trigger into these captions"),
         Solution("caption", "have a model write the captions now"),
@@ -34,7 +35,7 @@ SOLUTIONS = {
 OUT = ("leave-out", "accept")
 SOLVED_BY: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("empty-file", "unreadable", "truncated", "too-large", "stalling", "picture-outside"), OUT[:1]),
-    **dict.fromkeys(("upscaled", "blurred", "damaged", "noisy", "coarse-jpeg", "barred", "thin", "no-face"), OUT),
+    **dict.fromkeys(("upscaled", "blurred", "damaged", "noisy", "coarse-jpeg", "no-face"), OUT),
     **dict.fromkeys(("too-dark", "too-bright", "low-contrast", "duplicate", "near-duplicate"), OUT),
     **dict.fromkeys(
         ("soft", "unsure-face", "bystander", "other-person", "same-shot", "not-looked-at", "palette"), OUT[:1]
@@ -45,7 +46,8 @@ SOLVED_BY: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("caption-control", "caption-not-utf8", "caption-syntax"), ("copies", "edit", "accept")),
     **dict.fromkeys(("caption-unreadable", "caption-outside"), ("edit", *OUT)),
     **dict.fromkeys(("caption-long", "caption-several"), ("edit", "accept")),
-    **dict.fromkeys(("face-cut", "several-faces", "far-away"), ("crop", *OUT)),
+    **dict.fromkeys(("face-cut", "several-faces", "far-away", "thin"), ("crop", *OUT)),
+    "barred": ("unbar", *OUT),
     **dict.fromkeys(("no-caption", "caption-empty", "same-caption"), ("caption", "edit")),
     **dict.fromkeys(("many-pictures", "same-look", "same-clothes", "same-ground"), ("best",)),
     **dict.fromkeys(("many-views", "few-views"), ("steps",)),

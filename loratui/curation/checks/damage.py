@@ -90,19 +90,29 @@ def jpeg_damage(raw: bytes) -> str:
 
 def bars_of(rgb: ndarray) -> float:
     """The share of the picture that is bars or a frame of one colour, as letterboxes and screenshots have them."""
+    _, _, width, height = inside_bars(rgb)
+    return 1 - width * height
+
+
+def inside_bars(rgb: ndarray) -> tuple[float, float, float, float]:
+    """What is left of the picture without them: x, y, width and height as fractions of it."""
     cv2 = opencv()
     import numpy as np
 
     scale = min(1.0, SMALL / max(rgb.shape[:2]))
     inner = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.int16)
-    whole = inner.shape[0] * inner.shape[1]
+    height, width = inner.shape[:2]
+    cut = [0] * SIDES  # lines taken from the top, the right, the bottom, the left: each turn brings the next to the top
     for _ in range(LAYERS):
         before = inner.shape
-        for _ in range(SIDES):
-            inner = np.rot90(inner[_bar(inner) :])
+        for side in range(SIDES):
+            lines = _bar(inner)
+            cut[side] += lines
+            inner = np.rot90(inner[lines:])
         if inner.shape == before:
             break
-    return float(1 - inner.shape[0] * inner.shape[1] / whole)
+    top, right, bottom, left = cut
+    return left / width, top / height, (width - left - right) / width, (height - top - bottom) / height
 
 
 def _bar(lines: ndarray) -> int:

@@ -1,9 +1,11 @@
-"""Where a copy is cut so that it shows one person: around the largest face, without the others. Boxes as fractions."""
+"""Where a copy is cut so that it shows one person: around the face meant, without others. Boxes as fractions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
+
+from loratui.curation.people.persons import face_meant
 
 if TYPE_CHECKING:
     from loratui.curation.report import Box, PictureReport
@@ -12,10 +14,19 @@ LARGE = 4.0  # times the face's height: head and shoulders, chest, some ground
 LEAST = 1.4  # times its height: the whole head still
 
 
-def crops_of(pictures: Iterable[PictureReport]) -> dict[str, Box]:
-    """The crop of each picture with a face, by name."""
-    found = {one.name: crop_box(one.width, one.height, one.boxes) for one in pictures if one.boxes}
+def crops_of(pictures: Iterable[PictureReport], meant: int | None = None) -> dict[str, Box]:
+    """The crop of each picture with a face, by name: around person `meant` where it is known who that is.
+
+    Else around the largest face.
+    """
+    found = {one.name: crop_box(one.width, one.height, _ordered(one, meant)) for one in pictures if one.boxes}
     return {name: box for name, box in found.items() if box is not None}
+
+
+def _ordered(one: PictureReport, meant: int | None) -> tuple[Box, ...]:
+    """The faces, the one that is meant first."""
+    box = face_meant(one, meant)
+    return one.boxes if box is None else (box, *(other for other in one.boxes if other != box))
 
 
 def crop_box(width: int, height: int, faces: tuple[Box, ...]) -> Box | None:

@@ -32,6 +32,7 @@ class FixSettings:
     kind: str = ""  # what is taught; a face is turned upright
     captions: Mapping[str, str] = field(default_factory=dict)  # by picture, in place of those on disk
     crops: Mapping[str, Box] = field(default_factory=dict)  # by picture: what of it is kept, of its upright form
+    barred: frozenset[str] = frozenset()  # pictures whose bars or frame are cut away
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,8 @@ def _copies(
 
 def _copy(picture: Picture, aside: Path | None, settings: FixSettings, names: _Names) -> FixedPicture:
     try:
-        remade = remake(picture.path, settings.background, settings.kind in PEOPLE, settings.crops.get(picture.name))
+        face, name = settings.kind in PEOPLE, picture.name
+        remade = remake(picture.path, settings.background, face, settings.crops.get(name), name in settings.barred)
     except CannotFix as error:
         return FixedPicture(picture.name, None, None, (), f"not copied: {error}")
     caption = copy_caption(picture, settings.trigger, settings.captions.get(picture.name))

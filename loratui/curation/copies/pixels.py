@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from loratui.curation.checks.damage import inside_bars
 from loratui.curation.copies.jpeg import NotPlain, strip_jpeg
 from loratui.curation.people.faces import find_faces, turns_upright
 from loratui.terminal.text import safe_text
@@ -48,15 +49,27 @@ class FixedPixels:
     done: tuple[FixStep, ...]
 
 
+@dataclass(frozen=True)
+class _Cut:
+    """What of the picture is kept: turned for its face, a box, or all but its bars."""
+
+    of_face: bool
+    crop: Box | None
+    barred: bool
+
+
 class CannotFix(ValueError):
     """The picture cannot be read; the text says why."""
 
 
-def remake(path: Path, background: str, of_face: bool = False, crop: Box | None = None) -> FixedPixels:
+def remake(
+    path: Path, background: str, of_face: bool = False, crop: Box | None = None, barred: bool = False
+) -> FixedPixels:
     """The picture at `path` made right; its own bytes where nothing was wrong. Raises CannotFix.
 
     With `of_face` it is turned so that the face in it stands upright, whatever the camera wrote down. `crop` is the
-    part of the upright picture that is kept; one whose face had to be turned is not cropped.
+    part of the upright picture that is kept; one whose face had to be turned is not cropped. Without a crop, bars or a
+    frame of one colour are cut from a picture that is `barred`.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -71,7 +84,8 @@ def remake(path: Path, background: str, of_face: bool = False, crop: Box | None 
             with open_image(io.BytesIO(raw)) as picture:
                 if picture.width * picture.height > MAX_PIXELS:
                     raise CannotFix(f"it has more than {MAX_PIXELS // 10**6} megapixels")
-                return _remade(raw, path.suffix.lower(), picture, background, of_face, crop)
+                cut = _Cut(of_face, crop, barred)
+                return _remade(raw, path.suffix.lower(), picture, background, cut)
     except CannotFix:
         raise
     except UnidentifiedImageError:
@@ -80,11 +94,11 @@ def remake(path: Path, background: str, of_face: bool = False, crop: Box | None 
         raise CannotFix(f"it cannot be decoded ({safe_text(error, 80)})") from None
 
 
-def _remade(raw: bytes, ending: str, picture: Image, background: str, of_face: bool, crop: Box | None) -> FixedPixels:
+def _remade(raw: bytes, ending: str, picture: Image, background: str, cut: _Cut) -> FixedPixels:
     kind = picture.format or ""
     right = KEPT.get(kind, (".png",))
     metadata = _has_metadata(raw, kind, picture)
-    made, done = _changed(picture, kind, background, of_face, crop)
+    made, done = _changed(picture, kind, background, cut)
     if done:
         raw, right = _encoded(made, kind)
     elif metadata:
@@ -98,9 +112,7 @@ def _remade(raw: bytes, ending: str, picture: Image, background: str, of_face: b
     return FixedPixels(raw, ending if ending in right else right[0], tuple(done))
 
 
-def _changed(
-    picture: Image, kind: str, background: str, of_face: bool, crop: Box | None
-) -> tuple[Image, list[FixStep]]:
+def _changed(picture: Image, kind: str, background: str, cut: _Cut) -> tuple[Image, list[FixStep]]:
     """The picture as it shall be, and what that took; nothing if its pixels are right as they are."""
     from PIL import ImageOps
     from PIL.Image import Transpose
@@ -112,12 +124,15 @@ def _changed(
     made = ImageOps.exif_transpose(picture) if turned else picture
     if turned:
         done.append(FixStep("rotate", "turned upright"))
-    if of_face and (turns := _turns(made, background)):
+    if cut.of_face and (turns := _turns(made, background)):
         made = made.transpose(Transpose(QUARTERS[turns]))
         done.append(FixStep("rotate", "turned so that its face is upright"))
-    elif crop is not None:
-        made = made.crop(_pixels_of(crop, made.size))
+    elif cut.crop is not None:
+        made = made.crop(_pixels_of(cut.crop, made.size))
         done.append(FixStep("crop", f"cropped to {made.width} x {made.height} px around the face"))
+    elif cut.barred and (inside := _inside_bars(made, background)) is not None:
+        made = made.crop(_pixels_of(inside, made.size))
+        done.append(FixStep("crop", f"cropped to {made.width} x {made.height} px, without its bars"))
     if kind not in KEPT:
         done.append(FixStep("convert", f"saved as PNG in place of {kind}"))
     if frames > 1:
@@ -130,6 +145,14 @@ def _changed(
     if flat.colours:
         done.append(FixStep("convert", f"colours from '{safe_text(flat.colours, 40)}' to sRGB"))
     return (flat.picture, done) if done else (made, done)
+
+
+def _inside_bars(picture: Image, background: str) -> Box | None:
+    """What of the picture is no bar and no frame; None where it has none."""
+    import numpy as np
+
+    found = inside_bars(np.asarray(flatten(picture, background).picture))
+    return found if found[2:] != (1.0, 1.0) else None
 
 
 def _pixels_of(box: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -60,21 +60,24 @@ class FixedCopies(PictureDecisions):
     """Adds "fix a copy" to a step that shows pictures."""
 
     _crops: Mapping[str, Box] = MappingProxyType({})
+    _barred: frozenset[str] = frozenset()
 
-    def ask_for_copies(self, report: Report, crop: Collection[str] = ()) -> None:
-        """Ask for the folder and the trigger, then start; pictures of `crop` are cropped around their face."""
-        from loratui.curation.copies.crops import crops_of
-
-        self._crops = crops_of(one for one in report.pictures if one.name in crop)
+    def ask_for_copies(
+        self, report: Report, crops: Mapping[str, Box] = MappingProxyType({}), barred: frozenset[str] = frozenset()
+    ) -> None:
+        """Ask for the folder and the trigger, then start; with the crop of each picture, or without bars."""
+        self._crops, self._barred = crops, barred
         typed = str(self.draft.get("dataset.path")).rstrip("/")
         count = len(report.pictures) - len(set(self.draft.skipped) & {one.name for one in report.pictures})
         fields = [
-            (FOLDER, f"{typed}-{'cropped' if self._crops else 'fixed'}", "a new folder"),
+            (FOLDER, f"{typed}-{'cropped' if crops or barred else 'fixed'}", "a new folder"),
             (TRIGGER, str(self.draft.get("dataset.trigger")), "empty: no caption gets one"),
         ]
         words = WORDS.format(count=plural(count, "picture"))
-        if crop:
-            words = f"{plural(len(self._crops), 'picture')} cropped to a square around the largest face.\n\n{words}"
+        if crops:
+            words = f"{plural(len(crops), 'picture')} cropped to a square around the face that is meant.\n\n{words}"
+        if barred:
+            words = f"{plural(len(barred), 'picture')} without bars and frames.\n\n{words}"
         self.app.push_screen(Form("Fix a copy", words, fields, self._wrong_copy), self._begin)
 
     def _wrong_copy(self, given: dict[str, str]) -> str:
@@ -97,6 +100,7 @@ class FixedCopies(PictureDecisions):
             kind=effective(self.draft)["kind"],
             captions=dict(self.draft.captions),
             crops=self._crops,
+            barred=self._barred,
         )
         self.say("Copying ...")
         self._copy(self.draft.folder, given[FOLDER], settings)

@@ -10,6 +10,7 @@ from textual.content import Content
 
 from loratui.curation.groups import GLYPHS, FindingGroup, grouped
 from loratui.curation.lines import not_checked_lines
+from loratui.curation.measures import MEASURED
 from loratui.settings.answers import counted_images
 from loratui.settings.checks import effective
 from loratui.settings.draft import Draft
@@ -194,12 +195,14 @@ def _group(group: FindingGroup, draft: Draft) -> Content:
     lines += [Content.styled(f"  → {line}", "$muted") for line in group.remedies[:1]]
     if len(group.findings) > 1 and group.files:
         lines.append(Content.styled(safe_text(", ".join(group.files), 1000), "$muted"))
+    if group.code in MEASURED:
+        lines.append(Content.assemble((f"{group.code}: ", "$muted bold"), (MEASURED[group.code], "$muted")))
     return Content("\n").join(lines)
 
 
 def _finding(one: Finding, draft: Draft) -> list[Content]:
     taken = " (accepted)" if one.is_accepted(draft.accepted) else ""
-    said = Content.assemble(_mark(one.shown), safe_text(one.message), (taken, "$muted"))
+    said = Content.assemble(_mark(one.shown), safe_text(one.message), (f"  {safe_text(one.code)}{taken}", "$muted"))
     return [said, Content.styled(f"  → {safe_text(one.remedy)}", "$muted")] if one.remedy else [said]
 
 

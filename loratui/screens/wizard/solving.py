@@ -22,7 +22,7 @@ from loratui.settings.steps import suiting_steps
 from loratui.terminal.text import plural, safe_text
 
 if TYPE_CHECKING:
-    from loratui.curation.report import PictureReport, Report
+    from loratui.curation.report import Box, PictureReport, Report
 
 Offer = tuple[str, Callable[[], None]]  # what is offered, and what does it
 COLOURS = (("#ffffff", "white"), ("#808080", "grey"), ("#000000", "black"))
@@ -74,6 +74,15 @@ class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
                 return [(words, lambda: self.leave_out(names))] if names else []
             case "accept":
                 return [(one.words, lambda: self._accept([group], group.code))] if group.acceptable else []
+            case "crop":
+                crops = self._crops_of(group)
+                words = f"{one.words}: {plural(len(crops), 'picture')}"
+                make = partial(self._with_report, lambda report: self.ask_for_copies(report, crops))
+                return [(words, make)] if crops else []
+            case "unbar":
+                barred = frozenset(group.files)
+                make = partial(self._with_report, lambda report: self.ask_for_copies(report, {}, barred))
+                return [(one.words, make)]
             case "edit":
                 names = tuple(picture.name for picture in self._pictures_of(group))
                 if not names and group.files:
@@ -81,7 +90,6 @@ class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
                 return [(one.words, lambda: self.open_workbench(names, at=next(iter(names), "")))]
         deeds: dict[str, Callable[[], None]] = {
             "best": lambda: self._with_report(self.propose_best),
-            "crop": lambda: self._with_report(lambda report: self.ask_for_copies(report, crop=set(group.files))),
             "copies": lambda: self._with_report(self.ask_for_copies),
             "trigger": lambda: self._put_trigger(group),
             "caption": lambda: self._with_report(self.ask_for_captions),
@@ -120,6 +128,14 @@ class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
     def _with_report(self, deed: Callable[[Report], None]) -> None:
         if self._report is not None:
             deed(self._report)
+
+    def _crops_of(self, group: FindingGroup) -> dict[str, Box]:
+        """Where its pictures can be cut so that they show the person meant alone."""
+        from loratui.curation.copies.crops import crops_of
+        from loratui.curation.people.persons import person_meant
+
+        meant = None if self._report is None else person_meant(self._report.pictures)
+        return crops_of(self._pictures_of(group), meant)
 
     def _pictures_of(self, group: FindingGroup) -> list[PictureReport]:
         skipped = set(self.draft.skipped)
