@@ -87,7 +87,7 @@ by the base model's own tokenizer where it is on this disk.
         only: Collection[str] = (),
         at: str = "",
     ) -> None:
-        """Show the pictures of `report` that are not left out, or `only` these; type at once in the caption of `at`.
+        """Show the pictures of `report` that are not left out, or `only` these, `at` one of them.
 
         `keep` gets every new draft.
         """
@@ -119,14 +119,12 @@ by the base model's own tokenizer where it is on this disk.
                 yield LongList(self._row, "No picture is shown: f shows all.", id="bench-list")
 
     def on_mount(self) -> None:
-        """Begin with the picture that was asked for, ready to type."""
+        """Begin with the picture that was asked for, or the first; what is typed at once is words, and no command."""
         self.choose(self._view)
         if self._at in self._names:
             self.listed.show(len(self._names), self._names.index(self._at))
             self.come_to()
-            self.query_one(CaptionField).focus()
-        else:
-            self.listed.focus()
+        (self.query_one(CaptionField) if self._names else self.listed).focus()
 
     @property
     def listed(self) -> LongList:

@@ -34,7 +34,11 @@ async def bench_on(pilot: Pilot[Any], row: str | None) -> Any:
     screen = await opened(pilot)
     await on_row(pilot, screen, row)
     await pilot.press("e")
-    return await at(pilot, "CaptionWorkbench")
+    bench = await at(pilot, "CaptionWorkbench")
+    assert pilot.app.focused is bench.query_one(CaptionField)  # what is typed is words, whatever the row was
+    if row is None:
+        await pilot.press("escape")
+    return bench
 
 
 def captions(bench: Any) -> dict[str, str]:
@@ -200,7 +204,7 @@ async def test_a_finding_opens_its_own_pictures_and_words_are_searched(wizard: W
     async with app.run_test() as pilot:
         bench = await bench_on(pilot, "trigger-missing")
         assert bench._names == ("dog_1.png",) and "those of the finding" in screen_text(app)
-        await pilot.press("slash", *"PICTURE 2", "enter")
+        await pilot.press("escape", "slash", *"PICTURE 2", "enter")
         assert bench._names == ("dog_2.png",)
         await pilot.press("slash", "end", *"zz", "enter")
         assert bench._names == () and "f shows all" in screen_text(app)
@@ -233,7 +237,7 @@ async def test_of_two_thousand_captions_only_those_in_sight_are_drawn(wizard: Wi
         report: Report = replace(screen._report, pictures=many)
         bench = CaptionWorkbench(app.draft, app.session, report, screen.edit)
         await app.push_screen(bench)
-        await pilot.pause()
+        await pilot.press("escape")
         drawn: list[int] = []
         own = bench.listed._draw
         bench.listed._draw = lambda place, width: drawn.append(place) or own(place, width)
