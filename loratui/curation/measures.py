@@ -15,12 +15,12 @@ from loratui.curation.checks import (
     quality,
     same_shot,
     size,
-    tokens,
     whole_set,
 )
 from loratui.curation.checks.captions import ESTIMATED_MOST
 from loratui.curation.checks.files import LOOK_PIXELS
 from loratui.curation.people import faces, framing, identity, persons, poses
+from trainer.contract.captioning import tokens
 from trainer.contract.pictures.captions import WORDY
 from trainer.contract.pictures.decoding import PASSES
 from trainer.contract.pictures.folder import MAX_CAPTION_BYTES
