@@ -17,8 +17,7 @@ from loratui.commands.options import ColumnOption, DatasetArgument, KindOption, 
 from loratui.errors import Refusal
 from loratui.terminal.text import plural, safe_lines, safe_text, shell_path, show_path
 from loratui.terminal.ticker import Ticker
-from trainer.contract.captioning.known import AUTO, KNOWN, suited
-from trainer.contract.captioning.tokens import MOST
+from trainer.contract.captioning.known import AUTO, KNOWN, MOST, suited
 from trainer.contract.paths import expanded
 from trainer.contract.run import exits
 

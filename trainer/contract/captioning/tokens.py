@@ -12,11 +12,11 @@ from pathlib import Path
 from trainer.contract.basemodel.hub_cache import repo_folder
 from trainer.contract.basemodel.inspect import small_model
 from trainer.contract.basemodel.single_file import tokenizer_of
+from trainer.contract.captioning.known import MOST as MOST
 from trainer.contract.paths import expanded, is_file, is_folder
 from trainer.contract.settings.config import SMALL
 from trainer.contract.settings.triggers import split_triggers, word_pattern
 
-MOST = 75  # of 77; the first and the last are the model's own
 # CLIP's own splitting: contractions, letters, single digits, everything else
 PIECES = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 ROUGHLY = re.compile(r"'(?:s|t|re|ve|m|ll|d)\b|[^\W\d_]+|\d|(?:[^\w\s]|_)+")
