@@ -239,8 +239,8 @@ def main() -> None:
         for case in cases:
             for level in LEVELS:
                 with absent() as parts:
-                    own: dict[str, object] = {"rank": 32, **case, "gradient_checkpointing": level}
-                    found = unet_step(learner(parts, **own), side)
+                    base = {"rank": 32, "targets": "attention", "gradient_checkpointing": level}
+                    found = unet_step(learner(parts, **base | case), side)
                 print(f"step       {side:>5} px  {found / 1e9:6.3f} GB  {level:12}  {case}", flush=True)
         for dtype in (torch.bfloat16, torch.float32):
             for what in (denoising, decoding, encoding):

@@ -33,7 +33,7 @@ def ours(fused: bool) -> Way:
     """The trainer's layers with the flat buffer and its Prodigy; block by block as one node, or layer by layer."""
 
     def made(dtype: torch.dtype) -> Callable[[], None]:
-        config = TrainConfig.model_validate({"train": {"rank": RANK}})
+        config = TrainConfig.model_validate({"train": {"rank": RANK, "targets": "attention"}})
         unet, own = full_depth_unet(dtype), full_depth_inputs(dtype)
         layers = add_lora(unet, config)
         group = lora_group("unet", layers, 1.0, 0.01)

@@ -94,7 +94,7 @@ def test_the_plans_constants_are_those_of_the_full_size_model() -> None:
     """A picture whole and in tiles, and a step at one level, on tensors that are not there; the rest by hand."""
     with absent() as parts:
         whole, tiles = (decoding(parts, 1024, tiles=one) for one in (False, True))
-        found = unet_step(learner(parts, batch=1, rank=32, gradient_checkpointing="norms"), 1024)
+        found = unet_step(learner(parts, batch=1, rank=32, targets="attention", gradient_checkpointing="norms"), 1024)
     assert found == pytest.approx(ACTIVATIONS["norms"], rel=0.01)
     assert whole == pytest.approx(SDXL_VAE_SHAPE.decoding(1024, 2), rel=0.02)
     assert tiles == pytest.approx(SDXL_VAE_SHAPE.decoding(TILE, 2), rel=0.1)

@@ -207,7 +207,7 @@ def test_attention_and_its_gradient_are_torchs(kernel: Any) -> None:
 def full_depth(fused: bool) -> int:
     """Operations of a forward and backward pass on the unet of full depth, in bf16."""
     unet = full_depth_unet(torch.bfloat16)
-    layers = add_lora(unet, TrainConfig.model_validate({"train": {"rank": 8}}))
+    layers = add_lora(unet, TrainConfig.model_validate({"train": {"rank": 8, "targets": "attention"}}))
     group: FlatGroup = lora_group("unet", layers, 1.0, 0.0)
     copy = WorkingCopy(group, layers, torch.bfloat16, [unet])
     blocks = FusedUnet(unet, layers, copy.stack) if fused else None

@@ -49,7 +49,7 @@ def test_a_step_is_that_of_layers_that_cast_their_own(
 @pytest.mark.slow
 def test_in_bf16_a_pass_casts_once_and_not_for_every_layer() -> None:
     unet = full_depth_unet(torch.bfloat16)
-    layers = add_lora(unet, TrainConfig.model_validate({"train": {"rank": 8}}))
+    layers = add_lora(unet, TrainConfig.model_validate({"train": {"rank": 8, "targets": "attention"}}))
     copy = WorkingCopy(FlatGroup.of("unet", _named(layers), 1.0, 0.0), layers, torch.bfloat16, [unet])
     inputs = full_depth_inputs(torch.bfloat16)
     counts = []
