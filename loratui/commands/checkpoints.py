@@ -13,16 +13,22 @@ def checkpoints(
     """What was measured at each checkpoint, and which looks best: a hint."""
     from loratui.results.best_checkpoint import checkpoints_of, hint, on_what, table_lines
     from loratui.results.facts import read_facts, read_history
+    from loratui.results.identity import identity_of
     from loratui.runs.find import find_run, saved_steps
     from loratui.terminal.text import shell_path, show_path
+    from loratui.terminal.ticker import Ticker
 
     chosen = find_run(run)
-    found = checkpoints_of(read_history(chosen), saved_steps(chosen))
+    history = read_history(chosen)
+    found = checkpoints_of(history, saved_steps(chosen))
     if not found:
         print(f"no checkpoint in {show_path(chosen.path)} yet")
         return
     said = hint(found, read_facts(chosen).kind)
-    print("\n".join([*table_lines(found, said.step), f"  {on_what(found)}", "", *said.sentences]))
+    with Ticker(log=False) as ticker:
+        faces = identity_of(chosen, history, lambda done, total: ticker.counted("looking at faces:", done, total))
+    rows = table_lines(found, said.step, faces.by_step if faces else None)
+    print("\n".join([*rows, f"  {on_what(found)}", "", *said.sentences, *([faces.sentence] if faces else ())]))
     for source in said.sources:
         print(f"  source: {source}")
     if said.step is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
@@ -255,16 +255,22 @@ def _sources(kind: str, *others: str) -> tuple[str, ...]:
     return (*others, *([good.source] if good else []))
 
 
-def table_lines(found: tuple[MeasuredStep, ...], best: int | None) -> list[str]:
-    """Step, loss at fixed noise, norm of the change, views per image, and what there is of it; a head first."""
-    lines = ["    step      loss      norm    views  "]
+def table_lines(
+    found: tuple[MeasuredStep, ...], best: int | None, faces: Mapping[int, float] | None = None
+) -> list[str]:
+    """Step, loss at fixed noise, norm of the change, views per image, and what there is of it; a head first.
+
+    `faces`: how alike the face in the samples of a step is to the training pictures, where that was asked.
+    """
+    lines = ["    step      loss      norm    views  " + ("  face  " if faces else "")]
     for one in found:
         loss = "-" if one.loss is None else f"{one.loss:.4f}"
         norm = "-" if one.norm is None else f"{one.norm:.3g}"
         views = "-" if one.views is None else f"{one.views:.1f}"
+        face = "" if not faces else f"{faces[one.step]:>6.2f}  " if one.step in faces else f"{'-':>6}  "
         word = "base model" if one.step == 0 else "" if one.kept else "not kept"
         mark, word = ("*", "the hint") if one.step == best else (" ", word)
-        lines.append(f"{mark} {one.step:>6}  {loss:>8}  {norm:>8}  {views:>7}  {word}".rstrip())
+        lines.append(f"{mark} {one.step:>6}  {loss:>8}  {norm:>8}  {views:>7}  {face}{word}".rstrip())
     return lines
 
 

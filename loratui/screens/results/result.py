@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.events import Resize
+from textual.message import Message
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from loratui.events.history import History
 from loratui.results.best_checkpoint import checkpoints_of, hint, on_what, table_lines
 from loratui.results.facts import read_facts, read_history
+from loratui.results.identity import Identity, identity_of
 from loratui.results.usage import Usage, usage_lines
 from loratui.runs.find import saved_steps
 from loratui.runs.keeping import read_note
@@ -25,7 +27,7 @@ from loratui.screens.monitor.run_words import state_of
 from loratui.screens.results.keeping import RunKept
 from loratui.screens.results.longer import ask_longer
 from loratui.screens.results.result_jobs import ResultJobs
-from loratui.screens.results.result_words import head, usage_line
+from loratui.screens.results.result_words import HELP, head, usage_line
 from loratui.screens.shared.copy_box import copy
 from loratui.screens.shared.dialogs import Help
 from loratui.screens.shared.going_on import WentOn, ask_go_on
@@ -34,28 +36,13 @@ from loratui.widgets.keyline import KeyLine
 from loratui.widgets.wall import Wall
 from trainer.contract.run.rundir import RunDir
 
-HELP = """
-The pictures go from the base model (left) to the last step (right), all from
-the same prompt and the same first noise, so that only the training differs.
 
-  ← →   another prompt              v   pictures full screen
-  ↑ ↓   a line of the list          w   the wall of all pictures
-  enter, y   copy what it says      e   export the files of another step
-  c     files, or checkpoints       g   generate: prompt, scale
-  u     push to the hub, after a preview
-  l     make the run longer         o     go on, where it was stopped
-  N     another name for the run    t     a note on it
-  x     delete it, after a question
-  escape   back to the curves       q     done
+class FacesCompared(Message):
+    """The faces of the samples were looked at."""
 
-The files are yours: copy them where the text says.
-
-Checkpoints. The loss at fixed noise is measured at every checkpoint on the
-same pictures, noise levels and noise, so that its numbers can be compared. On
-held-out pictures (dataset.hold_out) a low one means a good fit; on the
-training pictures it falls with overfitting too. The norm is the size of all
-weight changes together. What the hint says of this run rests on:
-"""
+    def __init__(self, found: Identity) -> None:
+        super().__init__()
+        self.found = found
 
 
 class ResultScreen(ResultJobs):
@@ -110,6 +97,7 @@ class ResultScreen(ResultJobs):
         self.run_dir = run
         self.history = History()
         self.lines: tuple[Usage, ...] = ()
+        self.faces: Identity | None = None
 
     def compose(self) -> ComposeResult:
         """One line of numbers, the wall, the two lists, one line that answers."""
@@ -137,25 +125,43 @@ class ResultScreen(ResultJobs):
         self._say_note()
         self.query_one("#files").focus()
         self.call_after_refresh(self._show)
+        self._look_at_faces()
+
+    @work(thread=True, exclusive=True, group="faces")
+    def _look_at_faces(self) -> None:
+        """Of a run that taught a face; each picture takes a tenth of a second."""
+        if found := identity_of(self.run_dir, self.history):
+            self.post_message(FacesCompared(found))
+
+    @on(FacesCompared)
+    def _compared(self, event: FacesCompared) -> None:
+        self.faces = event.found
+        self._list_points()
 
     def _list(self) -> None:
         self.found = checkpoints_of(self.history, saved_steps(self.run_dir))
         self.hinted = hint(self.found, self.facts.kind)
         self.lines = usage_lines(self.run_dir, self.facts)
-        files, points = self.query_one("#files", OptionList), self.query_one("#point-list", OptionList)
+        files = self.query_one("#files", OptionList)
         files.clear_options()
         if not self.lines:
             said = "No files were written: the run ended before its export. Press e."
             files.add_option(Option(Content.styled(said, "$text-warning"), disabled=True))
         files.add_options([Option(usage_line(one), id=f"line-{place}") for place, one in enumerate(self.lines)])
         files.highlighted = next((place for place, one in enumerate(files.options) if not one.disabled), None)
-        head, *rows = table_lines(self.found, self.hinted.step)
+        self._list_points()
+
+    def _list_points(self) -> None:
+        points, faces = self.query_one("#point-list", OptionList), self.faces
+        head, *rows = table_lines(self.found, self.hinted.step, faces.by_step if faces else None)
         self.query_one("#point-head", Static).update(head.rstrip())
+        steps, looked = [one.step for one in self.found], points.highlighted
+        hinted = steps.index(self.hinted.step) if self.hinted.step in steps else len(rows) - 1
         points.clear_options()
         points.add_options([Option(Content(row)) for row in rows])
-        steps = [one.step for one in self.found]
-        points.highlighted = steps.index(self.hinted.step) if self.hinted.step in steps else len(rows) - 1
-        self.query_one("#point-words", Static).update("\n".join(self.hinted.sentences))
+        points.highlighted = hinted if looked is None or looked >= len(rows) else looked
+        words = (*self.hinted.sentences, *([faces.sentence] if faces else ()))
+        self.query_one("#point-words", Static).update("\n".join(words))
         self.query_one("#points").border_subtitle = Content(on_what(self.found)) if self.found else None
 
     @on(Resize)

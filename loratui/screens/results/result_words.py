@@ -1,4 +1,4 @@
-"""The words of the result screen: how the run ended, and how its files are used."""
+"""The words of the result screen: its keys, how the run ended, and how its files are used."""
 
 from __future__ import annotations
 
@@ -10,6 +10,32 @@ from loratui.runs.states import STATES
 from loratui.screens.monitor.run_words import state_of
 from loratui.terminal.text import safe_text
 from loratui.terminal.units import clock
+
+HELP = """
+The pictures go from the base model (left) to the last step (right), all from
+the same prompt and the same first noise, so that only the training differs.
+
+  ← →   another prompt              v   pictures full screen
+  ↑ ↓   a line of the list          w   the wall of all pictures
+  enter, y   copy what it says      e   export the files of another step
+  c     files, or checkpoints       g   generate: prompt, scale
+  u     push to the hub, after a preview
+  l     make the run longer         o     go on, where it was stopped
+  N     another name for the run    t     a note on it
+  x     delete it, after a question
+  escape   back to the curves       q     done
+
+The files are yours: copy them where the text says.
+
+Checkpoints. The loss at fixed noise is measured at every checkpoint on the
+same pictures, noise levels and noise, so that its numbers can be compared. On
+held-out pictures (dataset.hold_out) a low one means a good fit; on the
+training pictures it falls with overfitting too. The norm is the size of all
+weight changes together. Of a face, where loratui[identity] is installed, the
+column face is how alike the samples of that step are to the training pictures:
+the cosine of OpenCV's SFace to their mean; the words above say what they have
+among themselves. What the hint says of this run rests on:
+"""
 
 
 def head(history: History) -> Content:
