@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from tests.bench.paired_table import Record, Settings, table
+from tests.bench.paired_table import Record, Settings, over_all, table
 from tests.bench.reference import STEPS, WAYS, Way, open_trained, our_config, write_data
 from tests.bench.reference_eval import Exam, held_out_shots, loss_of, make_exam
 from tests.bench.reference_pictures import picture_distance
@@ -139,7 +139,10 @@ def main() -> None:
     exams = {name: exam_of(name) for name in asked.concepts}
     results = compare(asked.out.resolve(), exams, seeds, sets, asked.adv and asked.adv.resolve())
     for first in (sets[0], *(sets[-1:] if asked.adv else ())):  # beside the settings given first, and beside ADV
-        print(table(results, asked.concepts, [first, *(one for one in sets if one != first)]), end="\n\n")
+        ordered = [first, *(one for one in sets if one != first)]
+        print(
+            table(results, asked.concepts, ordered), over_all(results, asked.concepts, ordered), sep="\n\n", end="\n\n"
+        )
 
 
 if __name__ == "__main__":

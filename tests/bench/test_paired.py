@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench.paired import BARE, LENGTH, THEIRS, compare, config_of, exam_of, read_settings
-from tests.bench.paired_table import Comparison, figures_of, table
+from tests.bench.paired_table import Comparison, figures_of, over_all, table
 from tests.bench.reference import WAYS, write_data
 from tests.bench.reference_eval import held_out_shots, load_trained, training_shots
 from tests.bench.reference_pictures import picture_distance
@@ -27,6 +27,8 @@ def test_seeds_are_compared_in_pairs() -> None:
     assert found.half_width == pytest.approx(3.182 * 0.81650 / 2, rel=1e-4)
     assert found.p == 2 / 16  # of all signs only these and their opposites are as far apart
     assert Comparison.of([1.0, 1.0], [2.0, 0.0]).p == 1.0
+    many = Comparison.of([1.0] * 30, [1.0 + one % 2 for one in range(30)])  # too many to turn round in all ways
+    assert many.p < 0.001 and many.half_width == pytest.approx(0.5085 * 2.093 / 30**0.5, rel=1e-3)
 
 
 def test_settings_of_both_sides_reach_the_run_and_every_concept_has_its_pictures(tmp_path: Path) -> None:
@@ -51,6 +53,8 @@ def test_the_reference_is_read_both_ways_and_the_better_one_counts() -> None:
     assert figures_of(results, "mascot", theirs, "ui") == {0: 0.125, 1: 0.125}
     assert figures_of(results, "mascot", theirs, "ui pictures") == {0: 0.5, 1: 0.5}
     last = table(results, ["mascot", "rocket"], [ours, theirs]).splitlines()[-1]
+    said = over_all(results, ["mascot", "rocket"], [ours, theirs]).splitlines()
+    assert said[0] == "all concepts, ADV against as they are: held-out loss -50.0% (-50.0% to -50.0%), p 0.500, 2 pairs"
     assert last.startswith("| mascot | ADV | 0.1250 ± 0.0000 | -0.1250 ± 0.0000 (-50.0%) | 0.500 | 0.5000")
 
 
