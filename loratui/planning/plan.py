@@ -38,7 +38,7 @@ from trainer.contract.settings.prompts import class_prompt
 from trainer.contract.settings.training import Checkpointing
 
 TARGETS = {"attention": "the attention's Linears", "all-linear": "every Linear"}
-LINEAR_COST = "some per cent more time and up to 1.2 times as much in a step as the attention at twice the rank"
+LINEAR_COST = "a twentieth more time and up to 1.2 times as much in a step as the attention at twice the rank"
 SLOW_HALF = "train.precision is fp16, in which a processor takes hundreds of times as long; set it to bf16 or fp32"
 
 
