@@ -26,6 +26,7 @@ TITLES = {
     "nan": "not finite",
     "disk": "disk full",
     "data": "refused",
+    "moved": "moved away",
     "signal": "interrupted",
     "exception": "failed",
 }

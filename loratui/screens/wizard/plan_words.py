@@ -23,6 +23,10 @@ def trouble_words(reason: str, plan: Plan | None, outcome: Outcome | None) -> Co
     """What stops the start, each with how to solve it; None if nothing does."""
     lines = [_line("✗ ", "$text-error", safe_text(reason))] if reason else []
     lines += [_line("✗ ", "$text-error", safe_text(one)) for one in (plan.errors if plan else ())]
+    if plan is not None and plan.base:
+        lines.append(
+            Content.styled("  → F8 lists base models, and which are on this disk", "$muted")
+        )
     for one in grouped(one for one in (outcome.blocking if outcome else ()) if not one.acceptable):
         lines += _finding("$text-error", one)
     return Content("\n").join([*lines, Content("")]) if lines else None

@@ -36,6 +36,10 @@ ERRORS: dict[str, dict[str, Any]] = {
         "advice": [],
         "pictures": ["dog_3.png"],
     },
+    "moved": {
+        "message": "the run's folder is dog-moved now",
+        "advice": ["'loratui resume' with its new place goes on"],
+    },
     "exception": {"message": "RuntimeError: something new", "advice": []},
     "base": {"kind": "data", "message": "model.base: it is not whole on this disk", "advice": []},
 }

@@ -15,7 +15,9 @@ from textual.pilot import Pilot
 from textual.widgets import OptionList
 
 from loratui.app import LoratuiApp
+from loratui.recovery.remedy import KINDS
 from loratui.runs.launch import start
+from loratui.screens.monitor.trouble_words import TITLES
 from tests.loratui.screens.conftest import HOSTILE, SIZES, assert_snapshot, at, screen_text, until
 from tests.loratui.screens.monitor.bad_ends import ended
 from tests.trainer.conftest import draw_dataset, make_config, make_run, train
@@ -50,6 +52,10 @@ async def opened(pilot: Pilot[Any]) -> Any:
 def words(app: LoratuiApp) -> str:
     """The screen's text without its line ends."""
     return " ".join(screen_text(app).split())
+
+
+def test_every_kind_of_bad_end_has_a_title() -> None:
+    assert set(TITLES) == {*KINDS, "crash"}
 
 
 @pytest.mark.parametrize("size", SIZES)
