@@ -24,9 +24,7 @@ def trouble_words(reason: str, plan: Plan | None, outcome: Outcome | None) -> Co
     lines = [_line("✗ ", "$text-error", safe_text(reason))] if reason else []
     lines += [_line("✗ ", "$text-error", safe_text(one)) for one in (plan.errors if plan else ())]
     if plan is not None and plan.base:
-        lines.append(
-            Content.styled("  → F8 lists base models, and which are on this disk", "$muted")
-        )
+        lines.append(Content.styled("  → F8 lists base models, and which are on this disk", "$muted"))
     for one in grouped(one for one in (outcome.blocking if outcome else ()) if not one.acceptable):
         lines += _finding("$text-error", one)
     return Content("\n").join([*lines, Content("")]) if lines else None
