@@ -102,7 +102,7 @@ class Run:
         self.shown = PromptList(run, log, config)
         self.prompts = self._cached_prompts()
         self.sampler = Sampler(run, log, config, self.parts, self.trainee, self.prompts, self.shown)
-        self.stepper = Stepper(self.parts, self.trainee, self.plan, self.latents, self.prompts, config, world)
+        self.stepper = Stepper(self.parts, self.trainee, self.plan, self.latents, self.prompts, config, world, log)
         self.gauge = CheckpointMeasure(self.parts, self.trainee, self.latents, self.prompts, config, self.measured)
         self.saver = Saver(run, log, config.train.keep_checkpoints)
         self.done = self._resume(found.snapshot)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -37,6 +38,7 @@ class LatentCache:
         self._kind = ""
         self._kept: OrderedDict[str, Latent] = OrderedDict()
         self._bytes = 0
+        self._lock = threading.Lock()  # a thread reads ahead for the steps while the loop measures
 
     def use(self, vae: Any, device: torch.device, digest: str = "") -> None:
         """Encode with this VAE, whose weights have `digest`; they, precision and device are part of every key."""
@@ -63,7 +65,10 @@ class LatentCache:
 
     def get(self, view: View) -> Latent:
         """The posterior of a view; a cache file that is damaged is made again."""
-        key = self.key(view)
+        with self._lock:
+            return self._got(self.key(view), view)
+
+    def _got(self, key: str, view: View) -> Latent:
         found = self._kept.get(key)
         if found is None:
             try:

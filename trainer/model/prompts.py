@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,14 +53,17 @@ def warn_of_long(tokenizer: Any, prompts: list[str], log: EventLog | SilentLog) 
         log.emit("warn", code="prompt-cut", message=message, advice="shorten it")
 
 
-def encode(parts: Parts, prompts: list[str]) -> Encoded:
-    """Encode `prompts`, with a gradient to the new rows where one is wanted. The encoders must not be released."""
+def encode(parts: Parts, prompts: list[str], ids: Sequence[torch.Tensor] | None = None) -> Encoded:
+    """Encode `prompts`, with a gradient to the new rows where one is wanted. The encoders must not be released.
+
+    `ids`: of each tokenizer, on the device, where they are known already.
+    """
     if parts.text_encoders is None:
         raise RuntimeError("the text encoders were released; every prompt must be cached by then")
     hidden, pooled = [], None
-    for encoder, tokenizer in zip(parts.text_encoders, parts.tokenizers, strict=True):
-        ids = to_device(tokenise(tokenizer, prompts), parts.device)
-        found = encoder(ids, output_hidden_states=True)
+    ids = ids or [to_device(tokenise(one, prompts), parts.device) for one in parts.tokenizers]
+    for encoder, own in zip(parts.text_encoders, ids, strict=True):
+        found = encoder(own, output_hidden_states=True)
         hidden.append(found.hidden_states[-2 - parts.clip_skip])
         pooled = getattr(found, "text_embeds", None)
     assert pooled is not None
@@ -76,6 +80,7 @@ class PromptCache:
         self._parts = parts
         self._place: dict[str, int] = {}
         self._encoded: Encoded | None = None
+        self._ids: dict[str, tuple[torch.Tensor, ...]] = {}  # of what is encoded at every use, (1, 77) each
         self._folder = folder if parts.digests else None
         place = f"{parts.device.type}-{torch.get_num_threads()}-{torch.__version__}-{parts.dtype}-{parts.clip_skip}"
         known = [parts.digests.get(name) for name in ("text_encoder", "text_encoder_2", "tokenizers")]
@@ -118,10 +123,18 @@ class PromptCache:
         place = self._place | {prompt: size + i for i, prompt in enumerate(fresh)}
         found = self._encoded
         if fresh:
-            new = encode(self._parts, fresh)
+            new = encode(self._parts, fresh, self._tokens(fresh))
             found = new if found is None else _join(found, new)
         assert found is not None
         return found.pick([place[prompt] for prompt in prompts])
+
+    def _tokens(self, prompts: list[str]) -> list[torch.Tensor]:
+        """The ids of each tokenizer on the device: a prompt is cut into tokens once in a run."""
+        parts = self._parts
+        for prompt in prompts:
+            if prompt not in self._ids:
+                self._ids[prompt] = tuple(to_device(tokenise(one, [prompt]), parts.device) for one in parts.tokenizers)
+        return [torch.cat(one) for one in zip(*(self._ids[prompt] for prompt in prompts), strict=True)]
 
 
 def _join(first: Encoded, second: Encoded) -> Encoded:

@@ -48,6 +48,7 @@ class LossScaler:
         """After a step; of the two 0-d bools at most one is true."""
         if not self._used:
             return
-        self._calm = torch.where(overflowed, 0, self._calm + applied)
+        self._calm.copy_(torch.where(overflowed, 0, self._calm + applied))
         grown = applied & (self._calm % SCALE_PATIENCE == 0)
-        self._scale = self._scale * torch.where(overflowed, 0.5, torch.where(grown, 2.0, 1.0))
+        # in place: a recorded pass reads it where it is
+        self._scale.mul_(torch.where(overflowed, 0.5, torch.where(grown, 2.0, 1.0)))

@@ -15,8 +15,9 @@ from trainer.model.adapters import DoraLinear, LoraLinear
 from trainer.model.parts import Parts, free
 from trainer.model.prompts import PromptCache
 from trainer.model.scaling import LatentScale
+from trainer.step.batch import DeviceBatch
 from trainer.step.diffusion import make_diffusion
-from trainer.step.step import view_losses
+from trainer.step.step import batch_losses
 from trainer.step.trainee import Trainee
 
 
@@ -97,8 +98,9 @@ class CheckpointMeasure:
         latents = to_device(self._scaling.to_unet(mean.unsqueeze(0)), device)
         noise = to_device(draws.normal(tuple(latents.shape), self._seed, "measure", 1, place), device)
         t = to_device(torch.tensor([noise_level(place, self._diffusion.timesteps)]), device)
+        geometries = to_device(torch.tensor([view.geometry.conditioning], dtype=torch.float32), device)
         words = self._prompts.get([self._trainee.vocabulary.write(view.item.prompt)])
-        return view_losses(self._parts, self._diffusion, (view,), latents, noise, t, words)
+        return batch_losses(self._parts, self._diffusion, DeviceBatch(latents, noise, t, geometries, words))
 
 
 @torch.no_grad()

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 
+from trainer.contract.run.events import EventLog, SilentLog
 from trainer.contract.settings.config import TrainConfig
-from trainer.data.dataset import View, ViewPlan
-from trainer.data.latents import Latent, LatentCache, sample_latents
+from trainer.data.dataset import ViewPlan
+from trainer.data.latents import LatentCache
 from trainer.ground import draws
 from trainer.ground.machine import to_device
 from trainer.ground.world import World
 from trainer.model.parts import Parts
 from trainer.model.prompts import Encoded, PromptCache
 from trainer.model.scaling import LatentScale
+from trainer.step.batch import Ahead, BatchMaker, DeviceBatch, HostBatch
 from trainer.step.diffusion import Diffusion, losses, make_diffusion
+from trainer.step.graphs import CudaRecorder, GraphedPasses, Recorder, why_not
 from trainer.step.loss_scale import LossScaler
 from trainer.step.optimizer import Rates, rate_factor
 from trainer.step.trainee import Trainee
@@ -81,16 +85,24 @@ class Stepper:
         prompts: PromptCache,
         config: TrainConfig,
         world: World,
+        log: EventLog | SilentLog | None = None,
     ) -> None:
+        """`log`: where it is said that passes cannot be recorded."""
         self._world = world
         self._share = world.share(config.train.batch, config.train.accumulation)
         self._parts, self._trainee, self._plan = parts, trainee, plan
-        self._latents, self._prompts, self._config = latents, prompts, config
+        self._prompts, self._config = prompts, config
         self._diffusion = make_diffusion(parts.scheduler, config, parts.device)
-        self._scaling = LatentScale(parts.vae)
+        self._maker = BatchMaker(plan, latents, LatentScale(parts.vae), self._diffusion.timesteps, config)
+        self._ahead = Ahead(self._batches, config.train.steps, self.prepares)
+        self._graphs = self._recordings(log or SilentLog())
         self.scaler = LossScaler(parts.dtype, parts.device)
         self._sound = torch.ones((), dtype=torch.bool, device=parts.device)  # so far every step was finite
-        self._waited = 0.0
+
+    @property
+    def prepares(self) -> bool:
+        """Whether a thread makes the batches of the next step: where the processor has nothing else to do."""
+        return self.device.type == "cuda"
 
     @property
     def device(self) -> torch.device:
@@ -108,19 +120,46 @@ class Stepper:
         began = time.monotonic()
         for group in self._trainee.groups:
             group.grad.zero_()
-        self._waited = 0.0
-        passes = self._config.train.accumulation
         total = torch.zeros((), device=self._parts.device)
-        for micro, samples in self._share:
+        batches, waited = self._ahead.of(step)
+        for place, ((micro, samples), host) in enumerate(zip(self._share, batches, strict=True)):
             if self._config.train.dropout:  # torch draws it: seeded here, it is as pure as the rest
                 torch.manual_seed(draws.below(2**63, self._config.train.seed, "dropout", step, micro, samples.start))
-            loss = self._loss(self._plan.micro_batch(step, micro, samples)) / passes
-            self.scaler.scaled(loss).backward()
-            self._trainee.collect()
-            total += loss.detach()
+            words = self._words(host)
+            if self._graphs is not None:
+                total += self._graphs.take(host, words, self.device, first=not place)
+            else:
+                total += self._pass(DeviceBatch.of(host, words, self.device), host.mine)
         for tensor in (total, *(group.grad for group in self._trainee.groups)):
             self._world.add_up(tensor)
-        return TakenStep(step, began, self._waited, self._apply(step, total))
+        return TakenStep(step, began, waited, self._apply(step, total))
+
+    def _batches(self, step: int) -> list[HostBatch]:
+        return [self._maker.make(step, micro, samples) for micro, samples in self._share]
+
+    def _recordings(self, log: EventLog | SilentLog) -> GraphedPasses | None:
+        if (recorder := self._recorder()) is None:
+            return None
+        return GraphedPasses(self._pass, self._gradients, recorder, log, self._parts.dtype)
+
+    def _recorder(self) -> Recorder | None:
+        """What records passes; None where this run has none."""
+        nodes = len(self._trainee.fused)
+        why = why_not(self._config, self.device, nodes, self._world.size)
+        if why and self.device.type == "cuda":
+            print(f"no CUDA graphs: {why}", flush=True)
+        return None if why else CudaRecorder(self.device)
+
+    def _gradients(self) -> Iterator[torch.Tensor]:
+        yield from (group.grad for group in self._trainee.groups)
+        yield from (copy.grad for copy in self._trainee.copies.values())
+
+    def _pass(self, batch: DeviceBatch, mine: int) -> torch.Tensor:
+        """Forward and backward: its part of the step's loss, 0-d, and of the groups' gradients."""
+        loss = self._loss(batch, mine) / self._config.train.accumulation
+        self.scaler.scaled(loss).backward()
+        self._trainee.collect()
+        return loss.detach()
 
     def _apply(self, step: int, loss: torch.Tensor) -> torch.Tensor:
         """Loss, norm, whether it was applied, whether all is sound, and what the optimizer tells; float64."""
@@ -163,87 +202,40 @@ class Stepper:
             view for micro in range(self._config.train.accumulation) for view in self._plan.micro_batch(step, micro)
         ]
         seen = "; ".join(
-            f"{view.item.name} at timestep {self._timestep(view)} ('{view.item.prompt[:SHOWN]}')" for view in views
+            f"{view.item.name} at timestep {self._maker.timestep(view)} ('{view.item.prompt[:SHOWN]}')"
+            for view in views
         )
         names = tuple(dict.fromkeys(view.item.name for view in views if not view.prior))
         message = f"{what} of step {step} is not finite. It was made from {seen}. The step was not applied."
         return NotFinite(message, step, names)
 
-    def _loss(self, views: tuple[View, ...]) -> torch.Tensor:
-        """Mean weighted loss of the pictures plus prior weight times that of the class pictures; 0-d fp32."""
-        seed, device = self._config.train.seed, self._parts.device
-        found = [sample_latents(one, view, seed) for one, view in zip(self._stored(views), views, strict=True)]
-        noises = [self._noise(tuple(found[0].shape), view) for view in views]
-        latents = to_device(self._scaling.to_unet(torch.stack(found)), device)
-        noise = to_device(torch.stack(noises), device)
-        t = to_device(torch.tensor([self._timestep(view) for view in views]), device)
-        errors = view_losses(self._parts, self._diffusion, views, latents, noise, t, self._words(views))
-        mine = sum(not view.prior for view in views)
+    def _loss(self, batch: DeviceBatch, mine: int) -> torch.Tensor:
+        """Mean weighted loss of the first `mine` pictures plus prior weight times that of the class pictures; fp32."""
+        errors = batch_losses(self._parts, self._diffusion, batch)
         # over the whole micro-batch, of which another process may have the rest
         size = self._config.train.batch
         loss = errors[:mine].sum() / size
-        return loss if mine == len(views) else loss + self._config.prior.weight * errors[mine:].sum() / size
+        return loss if mine == len(errors) else loss + self._config.prior.weight * errors[mine:].sum() / size
 
-    def _stored(self, views: tuple[View, ...]) -> list[Latent]:
-        """The posteriors of the views; how long they took is kept: a clock of the host, nothing of the device."""
-        began = time.monotonic()
-        found = [self._latents.get(one) for one in views]
-        self._waited += time.monotonic() - began
-        return found
-
-    def _noise(self, shape: tuple[int, ...], view: View) -> torch.Tensor:
-        train = self._config.train
-        # counted over the whole step, so that a pair stays one in whichever passes and processes its views are
-        second = train.noise_pairs and view.sample % 2 == 1
-        key = _key(replace(view, sample=view.sample - second))
-        noise = draws.normal(shape, train.seed, "noise", *key)
-        if train.noise_offset:
-            offset = draws.normal((shape[0], 1, 1), train.seed, "offset", *key)
-            noise = noise + train.noise_offset * offset
-        return -noise if second else noise
-
-    def _words(self, views: tuple[View, ...]) -> Encoded:
+    def _words(self, host: HostBatch) -> Encoded:
         """The conditioning of the views; a dropped caption is what the base model samples without a prompt from."""
-        write, part = self._trainee.vocabulary.write, self._config.dataset.caption_dropout
-        seed, empty = self._config.train.seed, not self._parts.zero_empty
-        dropped = [part > draws.uniform(seed, "caption", *_key(view)) for view in views]
-        prompts = ["" if drop and empty else write(view.item.prompt) for view, drop in zip(views, dropped, strict=True)]
-        words = self._prompts.get(prompts)
+        write, empty, dropped = self._trainee.vocabulary.write, not self._parts.zero_empty, host.dropped
+        pairs = zip(host.views, dropped, strict=True)
+        words = self._prompts.get(["" if drop and empty else write(view.item.prompt) for view, drop in pairs])
         if empty or not any(dropped):
             return words
         kept = to_device(torch.tensor([not drop for drop in dropped]), words.hidden.device)
         return Encoded(words.hidden * kept[:, None, None], words.pooled * kept[:, None])
 
-    def _timestep(self, view: View) -> int:
-        if view.level is not None:
-            return int(view.level * self._diffusion.timesteps)
-        return draws.below(self._diffusion.timesteps, self._config.train.seed, "timestep", *_key(view))
 
-
-def view_losses(
-    parts: Parts,
-    diffusion: Diffusion,
-    views: tuple[View, ...],
-    latents: torch.Tensor,
-    noise: torch.Tensor,
-    t: torch.Tensor,
-    words: Encoded,
-) -> torch.Tensor:
-    """The weighted loss of each view, fp32 (n,): latents in the unet's scale, noise and t as they were drawn."""
-    # fp32: bf16 would round 1365 to 1368
-    geometries = torch.tensor([view.geometry.conditioning for view in views], dtype=torch.float32)
+def batch_losses(parts: Parts, diffusion: Diffusion, batch: DeviceBatch) -> torch.Tensor:
+    """The weighted loss of each view, fp32 (n,)."""
+    latents, noise, t, words = batch.latents, batch.noise, batch.t, batch.words
     answer = parts.unet(
         diffusion.noisy(latents, noise, t).to(parts.dtype),
         diffusion.times(t),
         encoder_hidden_states=words.hidden.to(parts.dtype),
-        added_cond_kwargs={
-            "text_embeds": words.pooled.to(parts.dtype),
-            "time_ids": to_device(geometries, parts.device),
-        },
+        added_cond_kwargs={"text_embeds": words.pooled.to(parts.dtype), "time_ids": batch.geometries},
         return_dict=False,
     )[0]
     return losses(diffusion, answer, diffusion.target(latents, noise, t), t)
-
-
-def _key(view: View) -> tuple[int, int, int]:
-    return view.step, view.sample, int(view.prior)

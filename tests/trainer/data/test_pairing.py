@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from tests.trainer.conftest import draw_dataset, make_config
-from trainer.data.dataset import ViewPlan, read_class_items, read_dataset
+from trainer.data.dataset import View, ViewPlan, read_class_items, read_dataset
 from trainer.data.latents import LatentCache
 from trainer.ground.world import World
 from trainer.model.parts import fix_pooling, load_parts
 from trainer.model.prompts import PromptCache
+from trainer.step.batch import DeviceBatch
 from trainer.step.step import Stepper
 from trainer.step.trainee import make_trainee
 
@@ -45,6 +46,11 @@ def stepper(folder: Path, captions: bool, **own: Any) -> Stepper:
     return Stepper(parts, trainee, plan, latents, prompts, config, World())
 
 
+def loss_of(steps: Stepper, views: tuple[View, ...]) -> torch.Tensor:
+    host = steps._maker.of(views)
+    return steps._loss(DeviceBatch.of(host, steps._words(host), steps.device), host.mine)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("batch", [1, 2, 3])
 @pytest.mark.parametrize("captions", [True, False])
@@ -54,8 +60,8 @@ def test_the_loss_of_a_batch_is_that_of_its_samples(tmp_path: Path, words: str, 
     views = steps._plan.micro_batch(3, 0)
     assert [view.prior for view in views] == [False] * batch + [True] * batch
     with torch.no_grad():
-        whole = float(steps._loss(views))
-        parts = [float(steps._loss((view,))) for view in views]
+        whole = float(loss_of(steps, views))
+        parts = [float(loss_of(steps, (view,))) for view in views]
     assert whole == pytest.approx(sum(parts), rel=1e-4)
     assert len({round(one, 6) for one in parts}) == 2 * batch  # no two of them alike: a swap would be seen
 
@@ -65,6 +71,6 @@ def test_a_class_picture_is_never_given_the_words_of_the_concept(tmp_path: Path)
     views = steps._plan.micro_batch(1, 0)
     assert [view.item.prompt for view in views] == ["a photo of a TOK"] * 3 + ["a photo of a thing"] * 3
     assert {view.item.path.parent.name for view in views[3:]} == {"class"}
-    found = steps._words(views).hidden
+    found = steps._words(steps._maker.of(views)).hidden
     assert torch.equal(found[0], found[2]) and torch.equal(found[3], found[5])
     assert not torch.allclose(found[0], found[3], atol=1e-3)

@@ -104,7 +104,7 @@ def test_a_dropped_caption_is_trained_as_the_model_samples_without_a_prompt(
 ) -> None:
     own = settings(dataset__caption_dropout=0.5, train__batch=8)
     steps = stepper(own, tmp_path)
-    words = steps._words(steps._plan.micro_batch(1, 0))
+    words = steps._words(steps._maker.make(1, 0, slice(0, 8)))
     empty = [not bool(one.any()) for one in words.hidden]
     assert empty == [not bool(one.any()) for one in words.pooled]
     assert 0 < sum(empty) < 8
@@ -114,7 +114,7 @@ def test_a_dropped_caption_is_trained_as_the_model_samples_without_a_prompt(
 def test_stratified_timesteps_are_spread_over_the_step(settings: Callable[..., TrainConfig], tmp_path: Path) -> None:
     steps = stepper(settings(train__timesteps="stratified", train__batch=4), tmp_path)
     for step in (1, 2, 3):
-        times = [steps._timestep(view) for view in steps._plan.micro_batch(step, 0)]
+        times = [steps._maker.timestep(view) for view in steps._plan.micro_batch(step, 0)]
         assert sorted(one // 250 for one in times) == [0, 1, 2, 3]
 
 

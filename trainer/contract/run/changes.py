@@ -52,6 +52,7 @@ RECORDED: dict[str, Effect] = {
     "train.device": "rounding",
     "train.cpu_threads": "rounding",
     "train.deterministic": "rounding",
+    "train.graphs": "rounding",
 }
 DORA_AXIS = "train.dora_axis"  # says nothing without train.dora
 DRAWN_ANEW = ("train.resolution", "train.precision")  # class pictures that the base model drew depend on them

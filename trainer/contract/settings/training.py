@@ -261,6 +261,12 @@ class Train(Section):
         source="torch's note on reproducibility",
         up="A resumed run on a GPU ends bit-equal; slower.",
     )
+    graphs: Literal["auto", "off"] = setting(
+        "auto",
+        "CUDA graphs",
+        "Record a step's passes and replay them, where a GPU and the settings allow it and memory is left; off: never.",
+        source="torch's note on CUDA graphs",
+    )
     cpu_threads: int = setting(
         1,
         "CPU threads",

@@ -1,0 +1,166 @@
+"""Recorded passes and batches that are made ahead change no bit; what cannot be recorded, or is not the same, is left.
+
+No GPU is here: what stands in for torch's graph is the work itself, done again on the same buffers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.trainer.conftest import make_config
+from tests.trainer.step.test_no_wait import went
+from tests.trainer.trap_parts import begin, logged, same
+from trainer.contract.settings.config import TrainConfig
+from trainer.step.batch import Ahead, HostBatch
+from trainer.step.graphs import Work, why_not
+from trainer.step.step import Stepper
+
+pytestmark = pytest.mark.slow  # each more than a second of the small SDXL
+STEPS = 5
+
+
+@dataclass
+class Again:
+    """Replays by doing the work again; `spoil` is done to the gradients after each, `error` raised in its place."""
+
+    live: list[Stepper] = field(default_factory=list)
+    spoil: float = 0.0
+    error: Exception | None = None
+    replays: int = 0
+
+    def record(self, work: Work) -> Work:
+        work()  # as a warm-up does: it leaves gradients behind
+        if self.error is not None:
+            raise self.error
+
+        def replay() -> None:
+            work()
+            self.replays += 1
+            self.live[0]._trainee.groups[0].grad.mul_(1 + self.spoil)
+
+        return replay
+
+
+def settings_for(pictures: Path, **own: Any) -> TrainConfig:
+    defaults: dict[str, Any] = {"pivotal__enabled": False, "train__steps": STEPS, "prodigy__d0": 1e-3}
+    return make_config(pictures, **(defaults | own))
+
+
+def trained(
+    folder: Path, own: TrainConfig, monkeypatch: pytest.MonkeyPatch, recorder: Again | None = None, ahead: bool = False
+) -> tuple[list[dict[str, Any]], Any, list[dict[str, Any]]]:
+    """The steps as the log tells them, what was trained, and the warnings."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Stepper, "_recorder", lambda _: recorder)
+        patch.setattr(Stepper, "prepares", ahead)
+        live = begin(folder, own)
+        if recorder is not None:
+            recorder.live.append(live.stepper)
+        told = went(live, STEPS)
+    return told, live.trainee.snapshot(STEPS, {}), logged(live, "warn")
+
+
+def equal(one: Any, other: Any) -> bool:
+    return all(same(getattr(one, kind), getattr(other, kind)) for kind in ("lora", "embeddings", "optimizer"))
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {},
+        {"train__precision": "bf16", "train__batch": 1, "dataset__caption_dropout": 0.5},
+        {"train__accumulation": 2, "train__batch": 1},
+    ],
+    ids=["plain", "bf16", "accumulation"],
+)
+def test_replays_give_the_same_bits(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: dict[str, Any]
+) -> None:
+    config, recorder = settings_for(pictures, **own), Again()
+    expected, meant, _ = trained(tmp_path / "eager", config, monkeypatch)
+    told, found, warned = trained(tmp_path / "recorded", config, monkeypatch, recorder)
+    assert told == expected and equal(found, meant) and not warned
+    # the first pass of a shape is not recorded, the second is and is looked at, all later ones are replays
+    assert recorder.replays >= STEPS - 1
+
+
+@pytest.mark.parametrize(
+    ("recorder", "why"),
+    [
+        (Again(spoil=1e-3), "its replay gives other gradients"),
+        (Again(error=RuntimeError("operation not permitted when stream is capturing\nmore")), "not permitted"),
+        (Again(error=torch.OutOfMemoryError("CUDA out of memory")), "out of memory"),
+    ],
+    ids=["wrong", "refused", "no memory"],
+)
+def test_what_cannot_be_recorded_is_computed_as_ever(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recorder: Again, why: str
+) -> None:
+    config = settings_for(pictures)
+    expected, meant, _ = trained(tmp_path / "eager", config, monkeypatch)
+    told, found, warned = trained(tmp_path / "recorded", config, monkeypatch, recorder)
+    assert told == expected and equal(found, meant)
+    assert [one["code"] for one in warned] == ["no-graph"] and why in warned[0]["message"]
+    assert "\n" not in warned[0]["message"] and recorder.replays <= 1
+
+
+def test_before_the_pivot_nothing_is_recorded(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = settings_for(pictures, pivotal__enabled=True, pivotal__fraction=0.4)
+    recorder = Again()
+    expected, meant, _ = trained(tmp_path / "eager", config, monkeypatch)
+    told, found, _ = trained(tmp_path / "recorded", config, monkeypatch, recorder, ahead=True)
+    assert told == expected and equal(found, meant)
+    assert recorder.replays == 2  # of five steps two are before the pivot, and one is the first of its kind
+
+
+def test_batches_of_a_thread_are_those_of_the_loop(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = settings_for(pictures, train__noise_offset=0.05, dataset__caption_dropout=0.3)
+    expected, meant, _ = trained(tmp_path / "late", config, monkeypatch)
+    told, found, _ = trained(tmp_path / "early", config, monkeypatch, ahead=True)
+    assert told == expected and equal(found, meant)
+
+
+def test_a_thread_makes_the_next_step_and_none_beyond_the_last() -> None:
+    made: list[int] = []
+
+    def make(step: int) -> list[HostBatch]:
+        made.append(step)
+        if step == 4:
+            raise OSError("a picture is gone")
+        return []
+
+    ahead = Ahead(make, 4, thread=True)
+    ahead.of(1)
+    ahead.of(2)
+    assert ahead.of(2)[0] == [] and made.count(2) == 2  # a step that is taken again is made again
+    ahead.of(3)
+    with pytest.raises(OSError, match="gone"):  # of the step that it belongs to
+        ahead.of(4)
+    assert max(made) == 4 and not Ahead(make, 4, thread=False).of(1)[0]
+
+
+@pytest.mark.parametrize(
+    ("own", "nodes", "processes", "words"),
+    [
+        ({}, 70, 1, ""),
+        ({"train__graphs": "off"}, 70, 1, "train.graphs"),
+        ({"train__dropout": 0.1}, 0, 1, "dropout"),
+        ({"train__dora": True}, 0, 1, "DoRA"),
+        ({"train__gradient_checkpointing": "blocks"}, 70, 1, "gradient_checkpointing"),
+        ({}, 70, 2, "several processes"),
+    ],
+)
+def test_why_a_run_is_not_recorded(
+    settings: Callable[..., TrainConfig], own: dict[str, Any], nodes: int, processes: int, words: str
+) -> None:
+    found = why_not(settings(**own), torch.device("cuda"), nodes, processes)
+    assert words in found and bool(found) == bool(words)
+    assert "CUDA" in why_not(settings(), torch.device("cpu"), 70, 1)

@@ -1,0 +1,138 @@
+"""What the unet is asked in one pass: drawn on the host, a step ahead where that gains time, and brought to the device.
+
+Every draw is a function of its place, so that what is made early is what would be made late.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import torch
+
+from trainer.contract.settings.config import TrainConfig
+from trainer.data.dataset import View, ViewPlan
+from trainer.data.latents import LatentCache, sample_latents
+from trainer.ground import draws
+from trainer.ground.machine import to_device
+from trainer.model.prompts import Encoded
+from trainer.model.scaling import LatentScale
+
+
+@dataclass(frozen=True)
+class HostBatch:
+    """One micro-batch of n views on the CPU, those of the class pictures last."""
+
+    views: tuple[View, ...]
+    latents: torch.Tensor  # (n, 4, h, w), in the unet's scale, fp32 like the noise
+    noise: torch.Tensor
+    t: torch.Tensor  # (n,) noise levels
+    geometries: torch.Tensor  # (n, 6) of SDXL's conditioning; fp32: bf16 would round 1365 to 1368
+    dropped: tuple[bool, ...]  # whose caption is left away
+
+    @property
+    def mine(self) -> int:
+        """How many of the views are no class pictures."""
+        return sum(not view.prior for view in self.views)
+
+    def tensors(self) -> tuple[torch.Tensor, ...]:
+        """What goes to the device."""
+        return self.latents, self.noise, self.t, self.geometries
+
+
+@dataclass(frozen=True)
+class DeviceBatch:
+    """The same on the device, with the words."""
+
+    latents: torch.Tensor
+    noise: torch.Tensor
+    t: torch.Tensor
+    geometries: torch.Tensor
+    words: Encoded
+
+    @classmethod
+    def of(cls, host: HostBatch, words: Encoded, device: torch.device) -> DeviceBatch:
+        """A copy for which the host does not wait."""
+        return cls(*(to_device(one, device) for one in host.tensors()), words)
+
+    def fill(self, host: HostBatch, words: Encoded) -> None:
+        """The next batch of the same shapes, in the same memory: what a recorded pass reads."""
+        given = (*host.tensors(), words.hidden, words.pooled)
+        held = (self.latents, self.noise, self.t, self.geometries, self.words.hidden, self.words.pooled)
+        for one, other in zip(held, given, strict=True):
+            pinned = one.device.type == "cuda" and other.device.type == "cpu"
+            one.copy_(other.pin_memory() if pinned else other, non_blocking=True)
+
+
+class BatchMaker:
+    """Draws micro-batches; reads latents, and encodes those that are not there."""
+
+    def __init__(
+        self, plan: ViewPlan, latents: LatentCache, scaling: LatentScale, timesteps: int, config: TrainConfig
+    ) -> None:
+        self._plan, self._latents, self._scaling, self._config = plan, latents, scaling, config
+        self._timesteps = timesteps
+
+    def make(self, step: int, micro: int, samples: slice) -> HostBatch:
+        """A micro-batch of a step, or this process's part of it."""
+        return self.of(self._plan.micro_batch(step, micro, samples))
+
+    def of(self, views: tuple[View, ...]) -> HostBatch:
+        """These views as they are drawn."""
+        seed = self._config.train.seed
+        found = [sample_latents(self._latents.get(view), view, seed) for view in views]
+        noises = [self._noise(tuple(found[0].shape), view) for view in views]
+        part = self._config.dataset.caption_dropout
+        return HostBatch(
+            views,
+            self._scaling.to_unet(torch.stack(found)),
+            torch.stack(noises),
+            torch.tensor([self.timestep(view) for view in views]),
+            torch.tensor([view.geometry.conditioning for view in views], dtype=torch.float32),
+            tuple(part > draws.uniform(seed, "caption", *_key(view)) for view in views),
+        )
+
+    def timestep(self, view: View) -> int:
+        """The noise level of a view."""
+        if view.level is not None:
+            return int(view.level * self._timesteps)
+        return draws.below(self._timesteps, self._config.train.seed, "timestep", *_key(view))
+
+    def _noise(self, shape: tuple[int, ...], view: View) -> torch.Tensor:
+        train = self._config.train
+        # counted over the whole step, so that a pair stays one in whichever passes and processes its views are
+        second = train.noise_pairs and view.sample % 2 == 1
+        key = _key(replace(view, sample=view.sample - second))
+        noise = draws.normal(shape, train.seed, "noise", *key)
+        if train.noise_offset:
+            offset = draws.normal((shape[0], 1, 1), train.seed, "offset", *key)
+            noise = noise + train.noise_offset * offset
+        return -noise if second else noise
+
+
+class Ahead:
+    """The batches of each step; with `thread`, those of the next step are made while this one is computed."""
+
+    def __init__(self, make: Callable[[int], list[HostBatch]], last: int, thread: bool) -> None:
+        self._make, self._last = make, last
+        self._pool = ThreadPoolExecutor(1, "batches", torch.set_flush_denormal, (True,)) if thread else None
+        self._next: tuple[int, Future[list[HostBatch]]] | None = None
+
+    def of(self, step: int) -> tuple[list[HostBatch], float]:
+        """The batches of a step, and how many seconds they were waited for. Raises what making them raises."""
+        began, ready = time.monotonic(), self._next
+        if ready is not None and ready[0] == step:
+            self._next = None
+            found = ready[1].result()
+        else:
+            found = self._make(step)
+        waited = time.monotonic() - began
+        if self._pool is not None and step < self._last:
+            self._next = step + 1, self._pool.submit(self._make, step + 1)
+        return found, waited
+
+
+def _key(view: View) -> tuple[int, int, int]:
+    return view.step, view.sample, int(view.prior)

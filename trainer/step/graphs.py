@@ -1,0 +1,174 @@
+"""Forward and backward pass as one recording (a CUDA graph), replayed in place of a thousand launches a step.
+
+Recording itself has not run on a GPU yet: none was at hand. All around it (buffers that are filled in place, the
+comparison of the first replay with the pass that it stands for, the way back) is what the CPU's tests run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+
+from trainer.contract.run.events import EventLog, SilentLog
+from trainer.contract.settings.config import TrainConfig
+from trainer.model.parts import free
+from trainer.model.prompts import Encoded
+from trainer.step.batch import DeviceBatch, HostBatch
+
+Work = Callable[[], None]
+WARM_UPS = 3  # passes before a recording, as torch's note on CUDA graphs asks for
+MOST = 12  # recordings of a run: a set of many buckets would hold a GPU full of them
+# by which the first replay may differ from the pass it stands for: kernels may add up in no fixed order. Where all of
+# them keep it, by nothing
+TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 1e-2, torch.float16: 1e-2}
+
+
+class Recorder(Protocol):
+    """What can record work on tensors that stay where they are."""
+
+    def record(self, work: Work) -> Work:
+        """Work that does the same again; `work` itself is done some times for it. Raises RuntimeError."""
+
+
+class CudaRecorder:
+    """torch's CUDA graphs. All of a run share their memory: they are replayed one after the other."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device, self._pool = device, None
+
+    def record(self, work: Work) -> Work:
+        """A graph of `work`. Raises RuntimeError where it cannot be recorded, or would leave too little memory."""
+        free()
+        before = torch.cuda.memory_reserved(self._device)
+        here, side = torch.cuda.current_stream(self._device), torch.cuda.Stream(self._device)
+        side.wait_stream(here)
+        with torch.cuda.stream(side):
+            for _ in range(WARM_UPS):
+                work()
+        here.wait_stream(side)
+        free()
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, pool=self._pool):
+            work()
+        free()
+        taken = torch.cuda.memory_reserved(self._device) - before
+        # pictures, measurements and other buckets want as much again, beside what the graph keeps
+        if torch.cuda.mem_get_info(self._device)[0] < taken:
+            del graph
+            free()
+            raise RuntimeError("its memory would leave too little for the rest")
+        self._pool = graph.pool()
+        replay: Work = graph.replay
+        return replay
+
+
+@dataclass
+class _Recorded:
+    batch: DeviceBatch
+    loss: torch.Tensor
+    replay: Work | None = None
+    keys: list[Hashable] = field(default_factory=list)
+
+
+class GraphedPasses:
+    """Takes passes by their recordings: a shape is recorded when it comes the second time, in what stays constant.
+
+    The pass that is recorded is computed as ever as well, and counts; where the replay does not give the same loss and
+    gradients, or nothing can be recorded, the run goes on without recordings and says so once.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[DeviceBatch, int], torch.Tensor],
+        grads: Callable[[], Iterable[torch.Tensor]],
+        recorder: Recorder,
+        log: EventLog | SilentLog,
+        dtype: torch.dtype,
+    ) -> None:
+        """`run`: a pass over a batch, so many of whose views are no class pictures; adds to `grads`, gives the loss."""
+        self._run, self._grads, self._recorder, self._log = run, grads, recorder, log
+        self._tolerance = TOLERANCE[dtype]
+        self._known: dict[Hashable, _Recorded] = {}
+        self._refused = False
+
+    def take(self, host: HostBatch, words: Encoded, device: torch.device, first: bool) -> torch.Tensor:
+        """The loss of a pass, 0-d; `first`: all gradients are zero before it."""
+        key = (tuple(host.latents.shape), host.mine, tuple(words.hidden.shape), words.hidden.requires_grad)
+        known = self._known.get(key)
+        if self._refused or words.hidden.requires_grad or (known is None and len(self._known) == MOST):
+            return self._run(DeviceBatch.of(host, words, device), host.mine)
+        if known is None:
+            held = Encoded(words.hidden.clone(), words.pooled.clone())
+            batch = DeviceBatch.of(host, held, device)
+            self._known[key] = _Recorded(batch, torch.zeros((), device=device))
+            return self._run(batch, host.mine)
+        known.batch.fill(host, words)
+        if known.replay is not None:
+            known.replay()
+            return known.loss.clone()
+        loss = self._run(known.batch, host.mine)
+        return self._recorded(known, host.mine, loss) if first else loss
+
+    @torch.no_grad()
+    def _recorded(self, known: _Recorded, mine: int, loss: torch.Tensor) -> torch.Tensor:
+        """Record the pass that gave `loss`, and see that its replay gives the same; the gradients stay as they are."""
+        if not bool(torch.isfinite(loss)):
+            return loss
+        meant = [one.clone() for one in self._grads()]
+        loss = loss.clone()
+
+        def work() -> None:
+            with torch.enable_grad():
+                found = self._run(known.batch, mine)
+            known.loss.copy_(found)
+
+        why = ""
+        try:
+            replay = self._recorder.record(work)
+            self._put([torch.zeros_like(one) for one in meant])
+            replay()
+            if not self._fits(known.loss, loss) or not all(map(self._fits, self._grads(), meant)):
+                why = "its replay gives other gradients"
+        except RuntimeError as error:  # torch.OutOfMemoryError is one
+            why = str(error).partition("\n")[0]
+        self._put(meant)
+        if why:
+            self._refuse(why)
+        else:
+            known.replay = replay
+        return loss
+
+    def _put(self, values: Iterable[torch.Tensor]) -> None:
+        for one, value in zip(self._grads(), values, strict=True):
+            one.copy_(value)
+
+    def _fits(self, found: torch.Tensor, meant: torch.Tensor) -> bool:
+        if torch.are_deterministic_algorithms_enabled():
+            return torch.equal(found, meant)
+        far = torch.linalg.vector_norm(found.double() - meant.double())
+        return bool(far <= self._tolerance * torch.linalg.vector_norm(meant.double()) + 1e-12)
+
+    def _refuse(self, why: str) -> None:
+        self._refused = True
+        self._known.clear()
+        if torch.cuda.is_available():
+            free()
+        message = f"no CUDA graph of a step could be used ({why}); the run goes on without, a little slower"
+        self._log.emit("warn", code="no-graph", message=message, advice="train.graphs = off spares the attempt")
+
+
+def why_not(config: TrainConfig, device: torch.device, nodes: int, processes: int) -> str:
+    """Why a run is not recorded; empty where it may be. `nodes`: blocks of the unet that are computed as one."""
+    train = config.train
+    reasons = {
+        "train.graphs is off": train.graphs == "off",
+        "there is no CUDA device": device.type != "cuda",
+        "dropout is drawn on the host": train.dropout > 0,
+        "layers with DoRA, or a part of the blocks, are computed one by one": not nodes,
+        "whole blocks are computed again (train.gradient_checkpointing)": train.gradient_checkpointing == "blocks",
+        "several processes share a step": processes > 1,
+    }
+    return next((why for why, holds in reasons.items() if holds), "")
