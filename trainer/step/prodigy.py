@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import torch
 
@@ -26,7 +28,7 @@ class _Moments:
     mean: torch.Tensor
     square: torch.Tensor
     s: torch.Tensor
-    p0: torch.Tensor
+    p0: torch.Tensor  # of the first numbers; those beyond it began as 0, as `up` does, and need no memory
     index: torch.Tensor | None  # every slice_p-th number, or None for all
 
 
@@ -55,12 +57,13 @@ class FlatProdigy:
         self._d, self._d_max, self._numerator = first, first.clone(), torch.zeros_like(first)
         self._taken = torch.zeros_like(first)
         self._moments = {group.name: self._start(group) for group in groups}
+        self._kernels = kernels_for(device)
 
     def _start(self, group: FlatGroup) -> _Moments:
         index = group.sliced(self._set.slice_p)
-        p0 = group.data.clone() if index is None else group.data[index]
+        p0 = group.data if index is None else group.data[index]
         zeros = torch.zeros_like(group.data)
-        return _Moments(zeros, zeros.clone(), torch.zeros_like(p0), p0, index)
+        return _Moments(zeros, zeros.clone(), torch.zeros_like(p0), _begun(p0), index)
 
     def estimate(self) -> tuple[torch.Tensor, ...]:
         """d before the step, and the bias correction of the step."""
@@ -121,6 +124,11 @@ class FlatProdigy:
         keep1, keep2, keep3 = (torch.where(on > 0, one, 1.0) for one in (beta1, beta2, self._beta3))
         small, far = (d * on).float(), scale * dlr
         weight = self._shared(scale * (d if self._set.safeguard_warmup else dlr) * on, group).float()
+        if self._by_kernels(group):
+            scalars = (keep1, small * (1 - beta1), keep2, small * small * (1 - beta2), keep3, weight)
+            moments = (own.mean, own.square, own.s, own.p0)
+            more, total = self._kernels.accumulate(group.grad, group.data, *moments, _together(*scalars))
+            return far * more, total
         more, total = torch.zeros_like(d), torch.zeros_like(d)
         for place in _pieces(group):
             grad, data, mean, square = (one[place] for one in (group.grad, group.data, own.mean, own.square))
@@ -130,17 +138,20 @@ class FlatProdigy:
             square.mul_(keep2).add_(grad.square() * (small * small * (1 - beta2)))
             if own.index is None:
                 s = own.s[place].mul_(keep3).add_(grad * weight)
-                more += torch.dot(grad.double(), (own.p0[place] - data).double())
+                more += torch.dot(grad.double(), _from_start(own.p0[place], data).double())
                 total += s.abs().sum(dtype=torch.float64)
         if own.index is not None:
             part = group.grad[own.index]
             own.s.mul_(keep3).add_(part * weight)
-            more += torch.dot(part.double(), (own.p0 - group.data[own.index]).double())
+            more += torch.dot(part.double(), _from_start(own.p0, group.data[own.index]).double())
             total += own.s.abs().sum(dtype=torch.float64)
         return far * more, total
 
     def _move(self, group: FlatGroup, dlr: torch.Tensor) -> None:
         own, rate, least = self._moments[group.name], dlr.float(), (self._d * self.EPS).float()
+        if self._by_kernels(group):
+            self._kernels.move(group.data, own.mean, own.square, _together(rate, least, rate * group.weight_decay))
+            return
         for place in _pieces(group):
             data, mean = group.data[place], own.mean[place]
             spread = own.square[place].sqrt().add_(least)
@@ -148,6 +159,11 @@ class FlatProdigy:
                 data.sub_(data * (rate * group.weight_decay))
             upward = mean if self._set.beta1 > 0 else group.grad[place] * self._d.float()
             data.sub_((upward / spread).mul_(rate))
+
+    def _by_kernels(self, group: FlatGroup) -> bool:
+        """Whether a group goes through the kernels, which know Prodigy as it is usually set."""
+        usual = self._set.beta1 > 0 and self._set.slice_p == 1
+        return self._kernels is not None and usual and (self._set.decouple or not group.weight_decay)
 
     def freeze(self, name: str) -> None:
         """Forget a group: its moments are freed and its part of the estimate ends."""
@@ -177,4 +193,58 @@ class FlatProdigy:
             for part in ("mean", "square", "s", "p0"):
                 saved, live = tensors[f"{name}.{part}"], getattr(own, part)
                 every = self._set.slice_p if part in ("s", "p0") else 1
-                live.copy_(saved if "layout" in tensors else groups[name].reordered(saved, every))
+                saved = saved if "layout" in tensors else groups[name].reordered(saved, every)
+                if part == "p0":  # older checkpoints have its zeros too
+                    own.p0 = _begun(saved.to(device))
+                else:
+                    live.copy_(saved)
+
+
+@cache
+def kernels_for(device: torch.device) -> Any:
+    """The passes as kernels, where there is a GPU, Triton, and they do what torch does; else None."""
+    if device.type != "cuda":
+        return None
+    try:
+        from trainer.step import prodigy_kernels
+
+        return prodigy_kernels if agree(prodigy_kernels, device) else None
+    except Exception as error:  # Triton compiles with the machine's own tools, which fail in many ways
+        print(f"Prodigy is computed by torch alone: {str(error).partition(chr(10))[0]}", flush=True)
+        return None
+
+
+@torch.no_grad()
+def agree(kernels: Any, device: torch.device) -> bool:
+    """Whether the kernels do on made-up numbers what the rest of this module does, to 1e-6."""
+    made = torch.Generator().manual_seed(0)
+    grad, data, mean, square, s = (torch.randn(5000, generator=made).to(device) for _ in range(5))
+    p0, kept, least, rate, decay = data[:3000] * 1.5, (0.9, 0.1, 0.99, 0.01, 0.995, 0.3), 1e-8, 1e-2, 1e-4
+    square.square_()
+    m, v, t = mean * 0.9 + grad * 0.1, square * 0.99 + grad.square() * 0.01, s * 0.995 + grad * 0.3
+    meant = torch.dot(grad.double(), _from_start(p0, data).double()), t.abs().sum(dtype=torch.float64)
+    moved = data - data * decay
+    moved = moved - m / (v.sqrt() + least) * rate
+    found = kernels.accumulate(grad, data, mean, square, s, p0, torch.tensor(kept, device=device))
+    kernels.move(data, mean, square, torch.tensor((rate, least, decay), device=device))
+    pairs = zip((mean, square, s, data, *found), (m, v, t, moved, *meant), strict=True)
+    return all(torch.allclose(one, other, rtol=1e-6, atol=1e-6) for one, other in pairs)
+
+
+def _together(*values: torch.Tensor) -> torch.Tensor:
+    return torch.stack([one.float() for one in values])
+
+
+def _begun(p0: torch.Tensor) -> torch.Tensor:
+    """A copy of what numbers began as, without the zeros at the end."""
+    there = torch.nonzero(p0)
+    return p0[: int(there[-1]) + 1 if len(there) else 0].clone()
+
+
+def _from_start(p0: torch.Tensor, data: torch.Tensor) -> torch.Tensor:
+    """What `data` began as, less what it is; `p0` may be shorter, and what is beyond it began as 0."""
+    if len(p0) == len(data):
+        return p0 - data
+    way = data.neg()
+    way[: len(p0)] += p0
+    return way

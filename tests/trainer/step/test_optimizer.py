@@ -160,7 +160,7 @@ def test_a_prodigy_step_never_waits_for_the_device() -> None:
         optimizer.step(1.0)
     assert not [name for name in seen.names if "_local_scalar_dense" in name or "item" in name]
     few = len(seen.names)
-    more = {f"b{i}": nn.Parameter(torch.randn(4, 4)) for i in range(200)}
+    more = {f"b{i}": nn.Parameter(torch.randn(4, 4)) for i in range(200)} | {"zeros": nn.Parameter(torch.zeros(4, 4))}
     wide = FlatProdigy([FlatGroup.of("unet", more, 1.0, 0.01), groups[1]], config())
     with CountOps() as seen:
         wide.step(1.0)
