@@ -69,6 +69,7 @@ class Course:
     steps: list[Seen] = field(default_factory=list)
     held: list[int] = field(default_factory=list)
     pivoted: int = 0  # steps that were seen before the pivot
+    told: list[str] = field(default_factory=list)  # the warnings
 
     @property
     def losses(self) -> list[float]:
@@ -102,6 +103,8 @@ class Watch:
                     self.course.pivoted = len(self.course.steps)
                     self._hold()
                 self._begin()
+            case "warn":
+                self.course.told.append(fields["message"])
             case "pivot":
                 self._hold()
                 self._begin()
@@ -179,9 +182,13 @@ def drive(bed: Bed, folder: Path, config: TrainConfig, exact: bool = False, weig
 
     It is the trainer's own run with its caches, checkpoints and files; only where the base model comes from is ours.
     """
+
+    def load(_: TrainConfig, device: torch.device) -> Parts:
+        return replace(bed.parts(device), quantize=config.model.quantize)
+
     run, watch = make_run(folder, config), Watch(bed.device, text_frozen_after(config), weigh)
     with deterministic() if exact else nullcontext():
         found = newest_checkpoint(run)
-        Run(config, run, watch, None, World(), found, load=lambda _, device: bed.parts(device)).train()
+        Run(config, run, watch, None, World(), found, load=load).train()
     free()
     return watch.finish()
