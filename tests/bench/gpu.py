@@ -27,6 +27,7 @@ from unittest.mock import patch
 
 import torch
 
+from tests.bench.gpu_adv import adv_arguments
 from tests.gpu.driving import FULL_BED, REDUCED_BED, Bed, Course, Seen, bed_config, draw_pictures, drive
 from trainer.contract.settings.config import TrainConfig
 from trainer.ground.machine import versions
@@ -43,6 +44,7 @@ HEAD = (
 # how far the first losses may be from those of the plain way: kernels add up in another order, and a step apart the
 # trained numbers are others too
 WITHIN = {"bf16": 2**-6, "fp16": 2**-8, "fp32": 2**-10}
+QUANTIZED = 0.1  # another base
 LOOKED_AT = 4  # losses
 
 
@@ -54,6 +56,10 @@ class Case:
     batch: int = 1
     own: tuple[tuple[str, Any], ...] = ()
     nodes: bool = True
+
+    def within(self, precision: str) -> float:
+        """How far its first losses may be from those of the plain way."""
+        return WITHIN[precision] if dict(self.own)["model__quantize"] == "off" else QUANTIZED
 
 
 def case(
@@ -153,42 +159,6 @@ def last_words(stderr: str) -> str:
     print(stderr[-4000:], file=sys.stderr)
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     return "out of memory" if "OutOfMemoryError" in stderr else "".join(lines[-1:])[:90].replace("|", "/")
-
-
-def adv_arguments(config: TrainConfig, base: Path, pictures: Path) -> list[str]:
-    """The same settings in the words of the other script."""
-    train, prodigy = config.train, config.prodigy
-    options = {
-        "pretrained_model_name_or_path": base,
-        "instance_data_dir": pictures,
-        "instance_prompt": config.dataset.instance_prompt,
-        "token_abstraction": config.dataset.trigger,
-        "num_new_tokens_per_abstraction": config.pivotal.tokens,
-        "train_text_encoder_ti_frac": config.pivotal.fraction,
-        "output_dir": "out",  # a name with a slash is more than it bears
-        "resolution": train.resolution,
-        "train_batch_size": train.batch,
-        "max_train_steps": train.steps,
-        "rank": train.rank,
-        "seed": train.seed,
-        "mixed_precision": {"bf16": "bf16", "fp16": "fp16", "fp32": "no"}[train.precision],
-        "optimizer": "prodigy",
-        "learning_rate": 1.0,
-        "text_encoder_lr": 1.0,
-        "adam_beta1": prodigy.beta1,
-        "adam_beta2": prodigy.beta2,
-        "adam_weight_decay": train.weight_decay,
-        "adam_weight_decay_text_encoder": train.embedding_weight_decay,
-        "prodigy_use_bias_correction": True,
-        "prodigy_safeguard_warmup": True,
-        "snr_gamma": train.min_snr_gamma,
-        "lr_scheduler": "constant",
-        "lr_warmup_steps": 0,
-        "checkpointing_steps": 10 * train.steps,
-    }
-    flags = ["--train_text_encoder_ti", "--cache_latents", "--center_crop"]
-    flags += ["--gradient_checkpointing"] if train.gradient_checkpointing != "off" else []
-    return [f"--{name}={value}" for name, value in options.items()] + flags
 
 
 @dataclass
@@ -340,7 +310,7 @@ def run(bench: Bench, cases: list[tuple[str, Case]], rounds: int, seconds: float
     far = [
         own.case.way
         for (trainer, _), own in found.items()
-        if trainer == "ours" and (own.off(plain) or 0.0) > WITHIN[bench.bed.precision]
+        if trainer == "ours" and (own.off(plain) or 0.0) > own.case.within(bench.bed.precision)
     ]
     if far:
         print(f"\nThe first losses of these are not those of the plain way, so their times mean nothing: {far}")

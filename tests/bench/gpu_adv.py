@@ -18,7 +18,44 @@ from typing import Any
 import torch
 
 from tests.bench.reference_shim import stand_in_for_torchvision
+from trainer.contract.settings.config import TrainConfig
 from trainer.ground.machine import resident
+
+
+def adv_arguments(config: TrainConfig, base: Path, pictures: Path) -> list[str]:
+    """The same settings in the words of the other script."""
+    train, prodigy = config.train, config.prodigy
+    options = {
+        "pretrained_model_name_or_path": base,
+        "instance_data_dir": pictures,
+        "instance_prompt": config.dataset.instance_prompt,
+        "token_abstraction": config.dataset.trigger,
+        "num_new_tokens_per_abstraction": config.pivotal.tokens,
+        "train_text_encoder_ti_frac": config.pivotal.fraction,
+        "output_dir": "out",  # a name with a slash is more than it bears
+        "resolution": train.resolution,
+        "train_batch_size": train.batch,
+        "max_train_steps": train.steps,
+        "rank": train.rank,
+        "seed": train.seed,
+        "mixed_precision": {"bf16": "bf16", "fp16": "fp16", "fp32": "no"}[train.precision],
+        "optimizer": "prodigy",
+        "learning_rate": 1.0,
+        "text_encoder_lr": 1.0,
+        "adam_beta1": prodigy.beta1,
+        "adam_beta2": prodigy.beta2,
+        "adam_weight_decay": train.weight_decay,
+        "adam_weight_decay_text_encoder": train.embedding_weight_decay,
+        "prodigy_use_bias_correction": True,
+        "prodigy_safeguard_warmup": True,
+        "snr_gamma": train.min_snr_gamma,
+        "lr_scheduler": "constant",
+        "lr_warmup_steps": 0,
+        "checkpointing_steps": 10 * train.steps,
+    }
+    flags = ["--train_text_encoder_ti", "--cache_latents", "--center_crop"]
+    flags += ["--gradient_checkpointing"] if train.gradient_checkpointing != "off" else []
+    return [f"--{name}={value}" for name, value in options.items()] + flags
 
 
 class Enough(BaseException):

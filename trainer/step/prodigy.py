@@ -237,6 +237,8 @@ def _together(*values: torch.Tensor) -> torch.Tensor:
 
 def _begun(p0: torch.Tensor) -> torch.Tensor:
     """A copy of what numbers began as, without the zeros at the end."""
+    if type(p0) is not torch.Tensor:  # tensors that are only counted have no numbers
+        return p0.clone()
     there = torch.nonzero(p0)
     return p0[: int(there[-1]) + 1 if len(there) else 0].clone()
 

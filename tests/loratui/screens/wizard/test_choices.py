@@ -319,8 +319,8 @@ async def test_a_nought_says_what_it_comes_to_and_labels_are_whole(advanced: Lor
     async with advanced.run_test(size=size) as pilot:
         screen = await settings(pilot)
         on(screen, "train.alpha")
-        await pilot.pause()
-        assert "0 = 16, the rank" in screen_text(advanced) and "text encoder learning rate" in screen_text(advanced)
+        await until(pilot, lambda: "0 = 16, the rank" in screen_text(advanced))
+        assert "text encoder learning rate" in screen_text(advanced)
         on(screen, "train.learning_rate")
         await pilot.press("enter", *"0", "enter")
         assert "0 = 1, Prodigy's" in screen_text(advanced)
