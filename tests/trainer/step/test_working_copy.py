@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.bench.operations import counted, ours
 from tests.trainer.model.full_depth import Operations, full_depth_inputs, full_depth_unet
 from tests.trainer.step.test_counts import stepper
 from trainer.contract.settings.config import TrainConfig
@@ -60,3 +61,12 @@ def test_in_bf16_a_pass_casts_once_and_not_for_every_layer() -> None:
         copy.end()
     # two numbers a layer, of 560 layers, in the pass alone
     assert counts[1] - counts[0] == 2 * len(layers) - 1
+
+
+@pytest.mark.slow
+def test_a_step_after_the_pivot_takes_few_operations() -> None:
+    take = ours(fused=True)(torch.bfloat16)
+    take()
+    found = counted(take)
+    print(f"\nforward, backward and optimizer at full depth in bf16: {found} operations")
+    assert found <= 4_700
