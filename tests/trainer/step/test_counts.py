@@ -127,12 +127,15 @@ def test_noise_in_pairs_is_opposite_within_a_step_and_else_as_it_was(
     deep = stepper(settings(train__noise_pairs=True, **own | {"train__batch": 1, "train__accumulation": 5}), tmp_path)
     for step in (1, 2):
         before, after = (
-            [each._maker._noise((4, 8, 8), view) for view in each._plan.micro_batch(step, 0)] for each in (alone, paired)
+            [each._maker._noise((4, 8, 8), view) for view in each._plan.micro_batch(step, 0)]
+            for each in (alone, paired)
         )
         assert all(torch.equal(before[place], after[place]) for place in (0, 2, 4))
         assert all(torch.equal(after[place], -after[place - 1]) for place in (1, 3))
         passes = [view for micro in range(5) for view in deep._plan.micro_batch(step, micro)]
-        assert all(torch.equal(one, deep._maker._noise((4, 8, 8), view)) for one, view in zip(after, passes, strict=True))
+        assert all(
+            torch.equal(one, deep._maker._noise((4, 8, 8), view)) for one, view in zip(after, passes, strict=True)
+        )
         prior = replace(passes[1], prior=True)
         assert not torch.equal(deep._maker._noise((4, 8, 8), prior), after[1])  # class pictures have pairs of their own
         first = replace(passes[0], prior=True)
