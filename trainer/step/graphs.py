@@ -160,15 +160,18 @@ class GraphedPasses:
         self._log.emit("warn", code="no-graph", message=message, advice="train.graphs = off spares the attempt")
 
 
-def why_not(config: TrainConfig, device: torch.device, nodes: int, processes: int) -> str:
-    """Why a run is not recorded; empty where it may be. `nodes`: blocks of the unet that are computed as one."""
+def why_not(config: TrainConfig, device: torch.device, nodes: int, again: bool, processes: int) -> str:
+    """Why a run is not recorded; empty where it may be.
+
+    `nodes`: blocks of the unet that are computed as one; `again`: whole ones are made again in the backward pass.
+    """
     train = config.train
     reasons = {
         "train.graphs is off": train.graphs == "off",
         "there is no CUDA device": device.type != "cuda",
         "dropout is drawn on the host": train.dropout > 0,
         "layers with DoRA, or a part of the blocks, are computed one by one": not nodes,
-        "whole blocks are computed again (train.gradient_checkpointing)": train.gradient_checkpointing == "blocks",
+        "whole blocks are computed again (train.gradient_checkpointing)": again,
         "several processes share a step": processes > 1,
     }
     return next((why for why, holds in reasons.items() if holds), "")

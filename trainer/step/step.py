@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
@@ -95,7 +96,7 @@ class Stepper:
         self._diffusion = make_diffusion(parts.scheduler, config, parts.device)
         self._maker = BatchMaker(plan, latents, LatentScale(parts.vae), self._diffusion.timesteps, config)
         self._ahead = Ahead(self._batches, config.train.steps, self.prepares)
-        self._graphs = self._recordings(log or SilentLog())
+        self._log = log or SilentLog()
         self.scaler = LossScaler(parts.dtype, parts.device)
         self._sound = torch.ones((), dtype=torch.bool, device=parts.device)  # so far every step was finite
 
@@ -137,15 +138,17 @@ class Stepper:
     def _batches(self, step: int) -> list[HostBatch]:
         return [self._maker.make(step, micro, samples) for micro, samples in self._share]
 
-    def _recordings(self, log: EventLog | SilentLog) -> GraphedPasses | None:
+    @cached_property
+    def _graphs(self) -> GraphedPasses | None:
+        """Made at the first step: only then it is known what the backward pass makes again."""
         if (recorder := self._recorder()) is None:
             return None
-        return GraphedPasses(self._pass, self._gradients, recorder, log, self._parts.dtype)
+        return GraphedPasses(self._pass, self._gradients, recorder, self._log, self._parts.dtype)
 
     def _recorder(self) -> Recorder | None:
         """What records passes; None where this run has none."""
-        nodes = len(self._trainee.fused)
-        why = why_not(self._config, self.device, nodes, self._world.size)
+        nodes, again = len(self._trainee.fused), self._parts.unet.is_gradient_checkpointing
+        why = why_not(self._config, self.device, nodes, again, self._world.size)
         if why and self.device.type == "cuda":
             print(f"no CUDA graphs: {why}", flush=True)
         return None if why else CudaRecorder(self.device)

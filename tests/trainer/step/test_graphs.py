@@ -148,19 +148,19 @@ def test_a_thread_makes_the_next_step_and_none_beyond_the_last() -> None:
 
 
 @pytest.mark.parametrize(
-    ("own", "nodes", "processes", "words"),
+    ("own", "nodes", "again", "processes", "words"),
     [
-        ({}, 70, 1, ""),
-        ({"train__graphs": "off"}, 70, 1, "train.graphs"),
-        ({"train__dropout": 0.1}, 0, 1, "dropout"),
-        ({"train__dora": True}, 0, 1, "DoRA"),
-        ({"train__gradient_checkpointing": "blocks"}, 70, 1, "gradient_checkpointing"),
-        ({}, 70, 2, "several processes"),
+        ({}, 70, False, 1, ""),
+        ({"train__graphs": "off"}, 70, False, 1, "train.graphs"),
+        ({"train__dropout": 0.1}, 0, False, 1, "dropout"),
+        ({"train__dora": True}, 0, False, 1, "DoRA"),
+        ({}, 70, True, 1, "gradient_checkpointing"),
+        ({}, 70, False, 2, "several processes"),
     ],
 )
 def test_why_a_run_is_not_recorded(
-    settings: Callable[..., TrainConfig], own: dict[str, Any], nodes: int, processes: int, words: str
+    settings: Callable[..., TrainConfig], own: dict[str, Any], nodes: int, again: bool, processes: int, words: str
 ) -> None:
-    found = why_not(settings(**own), torch.device("cuda"), nodes, processes)
+    found = why_not(settings(**own), torch.device("cuda"), nodes, again, processes)
     assert words in found and bool(found) == bool(words)
-    assert "CUDA" in why_not(settings(), torch.device("cpu"), 70, 1)
+    assert "CUDA" in why_not(settings(), torch.device("cpu"), 70, False, 1)
