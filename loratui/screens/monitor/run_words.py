@@ -69,6 +69,18 @@ def unstarted(run: RunDir, history: History, alive: bool) -> StateName | None:
     return None if history.run or run.log.exists() or run.events.exists() else "new"
 
 
+TITLES = {  # of a bad end, by the kind of its `error` event
+    "crash": "crashed",
+    "oom": "out of memory",
+    "nan": "not finite",
+    "disk": "disk full",
+    "data": "refused",
+    "moved": "moved away",
+    "signal": "interrupted",
+    "exception": "failed",
+}
+
+
 def head(history: History, state: StateName, width: int, folder: str, note: str = "") -> Content:
     """Three rows: what and how far, the bar, the numbers; `note`: what a run that is "waiting" waits for."""
     inner = max(20, width - 2)
@@ -137,7 +149,9 @@ def trouble(history: History, state: StateName, run: RunDir) -> Content | None:
     lines: list[Content] = []
     advice: list[Any] = []
     if history.error is not None:
-        lines.append(_bold(f"✗ {history.error.get('kind')}: {history.error.get('message')}"))
+        kind, said = str(history.error.get("kind")), str(history.error.get("message"))
+        title = TITLES.get(kind, kind)
+        lines.append(_bold(f"✗ {title}" if said in ("", title) else f"✗ {title}: {said}"))
         raw = history.error.get("advice")
         advice = raw if isinstance(raw, list) else [raw] if raw else []
     else:

@@ -15,21 +15,12 @@ from loratui.recovery.remedy import BadEnd, Remedy
 from loratui.recovery.settings_change import EFFECTS
 from loratui.recovery.sound_checkpoints import beginning
 from loratui.runs.launch import exit_code
+from loratui.screens.monitor.run_words import TITLES
 from loratui.terminal.numbers import number
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import in_bytes, in_time
 from trainer.contract.run.rundir import RunDir
 
-TITLES = {
-    "crash": "crashed",
-    "oom": "out of memory",
-    "nan": "not finite",
-    "disk": "disk full",
-    "data": "refused",
-    "moved": "moved away",
-    "signal": "interrupted",
-    "exception": "failed",
-}
 OPENS = {"base model": "opens a list", "doctor": "looks", "disk": "looks"}
 OPENED = {"base model": "the list of base models", "doctor": "the doctor's findings", "disk": "what takes the room"}
 TRAINING = {"none": "same training", "rounding": "same training", "training": "other training"}

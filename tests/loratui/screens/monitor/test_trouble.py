@@ -17,7 +17,7 @@ from textual.widgets import OptionList
 from loratui.app import LoratuiApp
 from loratui.recovery.remedy import KINDS
 from loratui.runs.launch import start
-from loratui.screens.monitor.trouble_words import TITLES
+from loratui.screens.monitor.run_words import TITLES
 from tests.loratui.screens.conftest import HOSTILE, SIZES, assert_snapshot, at, screen_text, until
 from tests.loratui.screens.monitor.bad_ends import ended
 from tests.trainer.conftest import draw_dataset, make_config, make_run, train
