@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from trainer.contract.paths import expanded
 from trainer.contract.pictures.decoding import BadPicture
 from trainer.contract.pictures.folder import NoDataset, Picture, list_pictures
 from trainer.contract.pictures.inside import open_inside
 from trainer.contract.plan.class_folder import REMEDY as CLASS_REMEDY
+from trainer.contract.plan.masks import MaskFile, masks_of
 from trainer.contract.settings.buckets import Size, bucket_of
 from trainer.contract.settings.config import TrainConfig
 from trainer.data import images
@@ -30,6 +32,8 @@ class Item:
     prompt: str
     size: tuple[int, int]
     digest: str  # sha256 of the file
+    mask: MaskFile | None = None  # what of it counts
+    mask_digest: str = ""  # sha256 of that file
 
 
 @dataclass(frozen=True)
@@ -171,7 +175,14 @@ def read_dataset(config: TrainConfig, found: Listed | None = None) -> tuple[Item
             items.append(item)
     if problems:
         raise DataError(problems, bad if skippable else ())
-    return tuple(items)
+    if not config.mask.enabled:
+        return tuple(items)
+    masks = masks_of(expanded(data.path), (item.path for item in items))
+    return tuple(_masked(item, masks.get(item.name)) for item in items)
+
+
+def _masked(item: Item, mask: MaskFile | None) -> Item:
+    return item if mask is None else replace(item, mask=mask, mask_digest=mask.digest())
 
 
 def read_class_items(folder: Path, prompt: str, config: TrainConfig) -> tuple[Item, ...]:
@@ -201,4 +212,6 @@ def _read_item(picture: Picture, prompt: str, background: str, problems: list[st
 
 def identity(items: tuple[Item, ...]) -> dict[str, str]:
     """What a checkpoint remembers of the pictures: a digest of content and words under each name."""
-    return {item.name: hashlib.sha256(f"{item.digest}\n{item.prompt}".encode()).hexdigest()[:16] for item in items}
+    told = {item.name: f"{item.digest}\n{item.prompt}" for item in items}
+    told |= {item.name: f"{told[item.name]}\n{item.mask_digest}" for item in items if item.mask_digest}
+    return {name: hashlib.sha256(words.encode()).hexdigest()[:16] for name, words in told.items()}

@@ -15,10 +15,13 @@ import torch
 from trainer.contract.settings.config import TrainConfig
 from trainer.data.dataset import View, ViewPlan
 from trainer.data.latents import LatentCache, sample_latents
+from trainer.data.masks import Masks
 from trainer.ground import draws
 from trainer.ground.machine import to_device
 from trainer.model.prompts import Encoded
 from trainer.model.scaling import LatentScale
+from trainer.step.diffusion import timestep
+from trainer.step.noise import perturbed, with_coarse
 
 
 @dataclass(frozen=True)
@@ -31,15 +34,17 @@ class HostBatch:
     t: torch.Tensor  # (n,) noise levels
     geometries: torch.Tensor  # (n, 6) of SDXL's conditioning; fp32: bf16 would round 1365 to 1368
     dropped: tuple[bool, ...]  # whose caption is left away
+    shown: torch.Tensor | None = None  # the noise that the unet sees, where that is another
+    weights: torch.Tensor | None = None  # (n, 1, h, w): how much each latent counts, where the loss is masked
 
     @property
     def mine(self) -> int:
         """How many of the views are no class pictures."""
         return sum(not view.prior for view in self.views)
 
-    def tensors(self) -> tuple[torch.Tensor, ...]:
-        """What goes to the device."""
-        return self.latents, self.noise, self.t, self.geometries
+    def tensors(self) -> tuple[torch.Tensor | None, ...]:
+        """What goes to the device, in the order of a DeviceBatch."""
+        return self.latents, self.noise, self.t, self.geometries, self.shown, self.weights
 
 
 @dataclass(frozen=True)
@@ -51,17 +56,23 @@ class DeviceBatch:
     t: torch.Tensor
     geometries: torch.Tensor
     words: Encoded
+    shown: torch.Tensor | None = None
+    weights: torch.Tensor | None = None
 
     @classmethod
     def of(cls, host: HostBatch, words: Encoded, device: torch.device) -> DeviceBatch:
         """A copy for which the host does not wait."""
-        return cls(*(to_device(one, device) for one in host.tensors()), words)
+        latents, noise, t, geometries, *more = host.tensors()
+        there = [to_device(one, device) for one in (latents, noise, t, geometries) if one is not None]
+        return cls(*there, words, *(None if one is None else to_device(one, device) for one in more))
 
     def fill(self, host: HostBatch, words: Encoded) -> None:
         """The next batch of the same shapes, in the same memory: what a recorded pass reads."""
         given = (*host.tensors(), words.hidden, words.pooled)
-        held = (self.latents, self.noise, self.t, self.geometries, self.words.hidden, self.words.pooled)
-        for one, other in zip(held, given, strict=True):
+        own = (self.latents, self.noise, self.t, self.geometries, self.shown, self.weights)
+        for one, other in zip((*own, self.words.hidden, self.words.pooled), given, strict=True):
+            if one is None or other is None:
+                continue
             pinned = one.device.type == "cuda" and other.device.type == "cpu"
             one.copy_(other.pin_memory() if pinned else other, non_blocking=True)
 
@@ -74,6 +85,7 @@ class BatchMaker:
     ) -> None:
         self._plan, self._latents, self._scaling, self._config = plan, latents, scaling, config
         self._timesteps = timesteps
+        self._masks = Masks(config.mask.outside) if config.mask.enabled else None
 
     def make(self, step: int, micro: int, samples: slice) -> HostBatch:
         """A micro-batch of a step, or this process's part of it."""
@@ -84,7 +96,8 @@ class BatchMaker:
         seed = self._config.train.seed
         found = [sample_latents(self._latents.get(view), view, seed) for view in views]
         noises = [self._noise(tuple(found[0].shape), view) for view in views]
-        part = self._config.dataset.caption_dropout
+        part, kinds = self._config.dataset.caption_dropout, self._config.noise
+        shown = [perturbed(one, kinds, seed, _key(view)) for one, view in zip(noises, views, strict=True)]
         return HostBatch(
             views,
             self._scaling.to_unet(torch.stack(found)),
@@ -92,13 +105,18 @@ class BatchMaker:
             torch.tensor([self.timestep(view) for view in views]),
             torch.tensor([view.geometry.conditioning for view in views], dtype=torch.float32),
             tuple(part > draws.uniform(seed, "caption", *_key(view)) for view in views),
+            torch.stack(shown) if kinds.perturbation else None,
+            None if self._masks is None else self._masks.of(views, found[0]),
         )
 
     def timestep(self, view: View) -> int:
         """The noise level of a view."""
+        own, seed = self._config.loss, self._config.train.seed
         if view.level is not None:
-            return int(view.level * self._timesteps)
-        return draws.below(self._timesteps, self._config.train.seed, "timestep", *_key(view))
+            return timestep(own, self._timesteps, view.level)
+        if own.every_timestep_alike:
+            return draws.below(self._timesteps, seed, "timestep", *_key(view))
+        return timestep(own, self._timesteps, draws.uniform(seed, "timestep", *_key(view)))
 
     def _noise(self, shape: tuple[int, ...], view: View) -> torch.Tensor:
         train = self._config.train
@@ -109,6 +127,7 @@ class BatchMaker:
         if train.noise_offset:
             offset = draws.normal((shape[0], 1, 1), train.seed, "offset", *key)
             noise = noise + train.noise_offset * offset
+        noise = with_coarse(noise, self._config.noise, train.seed, key)
         return -noise if second else noise
 
 

@@ -9,7 +9,11 @@ from torch.nn import functional
 
 from trainer.contract.basemodel.loss import PREDICTIONS, is_edm_scheduler
 from trainer.contract.settings.config import TrainConfig
+from trainer.contract.settings.objective import Loss
 from trainer.model.errors import ModelError
+
+PLAIN = Loss()
+THOUSAND = 1000  # timesteps of SDXL, in which the settings count
 
 
 class Diffusion(Protocol):
@@ -27,7 +31,10 @@ class Diffusion(Protocol):
         """What the unet should answer; fp32."""
 
     def weight(self, t: torch.Tensor) -> torch.Tensor:
-        """How much the squared error at each noise level counts, fp32 (n,)."""
+        """How much the error at each noise level counts, fp32 (n,)."""
+
+    def sigma(self, t: torch.Tensor) -> torch.Tensor:
+        """The spread of the noise beside a picture of spread 1, at each noise level, float64 (n,)."""
 
 
 def make_diffusion(scheduler: Any, config: TrainConfig, device: torch.device) -> Diffusion:
@@ -43,7 +50,7 @@ def make_diffusion(scheduler: Any, config: TrainConfig, device: torch.device) ->
         return Preconditioned(scheduler, device)
     if config.train.edm:
         return EdmStyle(scheduler, device)
-    return Discrete(scheduler, config.train.min_snr_gamma, device)
+    return Discrete(scheduler, config.train.min_snr_gamma, device, config.loss.debiased)
 
 
 def is_edm(scheduler: Any) -> bool:
@@ -51,16 +58,52 @@ def is_edm(scheduler: Any) -> bool:
     return is_edm_scheduler(type(scheduler).__name__)
 
 
-def losses(process: Diffusion, answer: torch.Tensor, target: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-    """The weighted mean squared error of each sample, fp32 (n,)."""
-    errors = functional.mse_loss(answer.float(), target.float(), reduction="none")
+def losses(
+    process: Diffusion,
+    answer: torch.Tensor,
+    target: torch.Tensor,
+    t: torch.Tensor,
+    own: Loss = PLAIN,
+    weights: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """The weighted mean error of each sample, fp32 (n,); `weights`, (n, 1, h, w), say how much each latent counts."""
+    errors = _errors(process, answer.float(), target.float(), t, own)
+    if weights is not None:
+        errors = errors * weights
     return errors.mean(dim=(1, 2, 3)) * process.weight(t)
+
+
+def _errors(process: Diffusion, answer: torch.Tensor, target: torch.Tensor, t: torch.Tensor, own: Loss) -> torch.Tensor:
+    """The error of each number, as `loss.function` counts it (kohya's pseudo-Huber: Khrapov et al. 2024)."""
+    if own.function == "l2":
+        return functional.mse_loss(answer, target, reduction="none")
+    c = torch.full(t.shape, own.huber_c, dtype=torch.float64, device=t.device)
+    if own.huber_schedule == "snr":
+        c = (1 - own.huber_c) / (1 + process.sigma(t)).square() + own.huber_c
+    c = _column(c, answer)
+    root = ((answer - target).square() + c.square()).sqrt() - c
+    return 2 * root * (c if own.function == "huber" else 1)
+
+
+def timestep(own: Loss, timesteps: int, level: float) -> int:
+    """The noise level of a view at `level`, its place from 0 to below 1 among all: within the range, by the bias.
+
+    With the bias b the places have the density (1 + b) * u**b, whose inverse sum is u**(1 / (1 + b)); below 0 the
+    other way round.
+    """
+    bias = own.timestep_bias
+    if bias > 0:
+        level = level ** (1 / (1 + bias))
+    elif bias < 0:
+        level = 1 - (1 - level) ** (1 / (1 - bias))
+    low, high = (round(one * timesteps / THOUSAND) for one in (own.timestep_low, own.timestep_high))
+    return min(low + int(level * (high - low)), timesteps - 1)
 
 
 class Discrete:
     """DDPM's process, read from the scheduler's table of betas, with the min-SNR weights."""
 
-    def __init__(self, scheduler: Any, min_snr_gamma: float, device: torch.device) -> None:
+    def __init__(self, scheduler: Any, min_snr_gamma: float, device: torch.device, debiased: bool = False) -> None:
         from diffusers import DDPMScheduler
 
         # the sampler's own table may be nudged off zero terminal SNR; DDPM's is exact
@@ -68,11 +111,15 @@ class Discrete:
         self.kept = table.double().to(device)  # alpha bar
         self.timesteps = len(self.kept)
         self.prediction = scheduler.config.prediction_type
-        self._gamma = min_snr_gamma
+        self._gamma, self._debiased = min_snr_gamma, debiased
 
     def times(self, t: torch.Tensor) -> torch.Tensor:
         """The noise level's own number."""
         return t
+
+    def sigma(self, t: torch.Tensor) -> torch.Tensor:
+        """sqrt((1 - a) / a); infinite at zero terminal SNR."""
+        return ((1 - self.kept[t]) / self.kept[t]).sqrt()
 
     def noisy(self, latents: torch.Tensor, noise: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
         """sqrt(a) * latents + sqrt(1 - a) * noise."""
@@ -87,14 +134,18 @@ class Discrete:
         return kept.sqrt() * noise - (1 - kept).sqrt() * latents
 
     def weight(self, t: torch.Tensor) -> torch.Tensor:
-        """Min-SNR (Hang et al. 2023), or 1 where gamma is 0.
+        """Min-SNR (Hang et al. 2023), or the debiased loss (Yu et al. 2023), or 1 where both are off.
 
         epsilon: min(snr, g) / snr; v-prediction: min(snr, g) / (snr + 1). At zero SNR the first is its limit, 1.
+        Debiased: 1 / sqrt(snr) and 1 / (snr + 1), with an SNR between 1 / 1000 and 1000.
         """
-        if not self._gamma:
+        if not self._gamma and not self._debiased:
             return torch.ones(t.shape, device=t.device)
         kept = self.kept[t]
         snr = kept / (1 - kept)
+        if self._debiased:
+            snr = snr.clamp(1 / THOUSAND, THOUSAND)
+            return (1 / (snr + 1) if self.prediction == "v_prediction" else snr.rsqrt()).float()
         if self.prediction == "v_prediction":
             return (snr.clamp(max=self._gamma) / (snr + 1)).float()
         return (self._gamma / snr).clamp(max=1.0).float()
@@ -137,6 +188,10 @@ class Preconditioned:
     def times(self, t: torch.Tensor) -> torch.Tensor:
         """log(sigma) / 4, fp32: a whole number would be another noise level."""
         return (self.sigmas[t].log() / 4).float()
+
+    def sigma(self, t: torch.Tensor) -> torch.Tensor:
+        """The scheduler's own."""
+        return self.sigmas[t]
 
     def noisy(self, latents: torch.Tensor, noise: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
         """(latents + sigma * noise) / sqrt(sigma**2 + s**2)."""

@@ -9,6 +9,7 @@ from trainer.contract.settings.arithmetic import FORWARDS, measured_rounds
 from trainer.contract.settings.config import TrainConfig
 from trainer.data.dataset import Item, View, geometry, size_of
 from trainer.data.latents import LatentCache
+from trainer.data.masks import Masks
 from trainer.ground import draws
 from trainer.ground.machine import to_device
 from trainer.model.adapters import DoraLinear, LoraLinear
@@ -16,7 +17,7 @@ from trainer.model.parts import Parts, free
 from trainer.model.prompts import PromptCache
 from trainer.model.scaling import LatentScale
 from trainer.step.batch import DeviceBatch
-from trainer.step.diffusion import make_diffusion
+from trainer.step.diffusion import make_diffusion, timestep
 from trainer.step.step import batch_losses
 from trainer.step.trainee import Trainee
 
@@ -62,7 +63,8 @@ class CheckpointMeasure:
         views: tuple[View, ...],
     ) -> None:
         self._parts, self._trainee, self._latents, self._prompts = parts, trainee, latents, prompts
-        self._seed, self._views = config.train.seed, views
+        self._seed, self._views, self._loss = config.train.seed, views, config.loss
+        self._masks = Masks(config.mask.outside) if config.mask.enabled else None
         self._diffusion = make_diffusion(parts.scheduler, config, parts.device)
         self._scaling = LatentScale(parts.vae)
 
@@ -97,10 +99,19 @@ class CheckpointMeasure:
         device, mean = self._parts.device, self._latents.get(view)["mean"]
         latents = to_device(self._scaling.to_unet(mean.unsqueeze(0)), device)
         noise = to_device(draws.normal(tuple(latents.shape), self._seed, "measure", 1, place), device)
-        t = to_device(torch.tensor([noise_level(place, self._diffusion.timesteps)]), device)
+        t = to_device(torch.tensor([self._timestep(place)]), device)
         geometries = to_device(torch.tensor([view.geometry.conditioning], dtype=torch.float32), device)
         words = self._prompts.get([self._trainee.vocabulary.write(view.item.prompt)])
-        return batch_losses(self._parts, self._diffusion, DeviceBatch(latents, noise, t, geometries, words))
+        weights = None if self._masks is None else to_device(self._masks.of((view,), mean), device)
+        batch = DeviceBatch(latents, noise, t, geometries, words, weights=weights)
+        return batch_losses(self._parts, self._diffusion, batch, self._loss)
+
+    def _timestep(self, place: int) -> int:
+        """Spread evenly over those that are trained."""
+        own, count = self._loss, self._diffusion.timesteps
+        if own.every_timestep_alike:
+            return noise_level(place, count)
+        return timestep(own.model_copy(update={"timestep_bias": 0.0}), count, noise_level(place, 1 << 20) / (1 << 20))
 
 
 @torch.no_grad()

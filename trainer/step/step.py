@@ -12,6 +12,7 @@ import torch
 
 from trainer.contract.run.events import EventLog, SilentLog
 from trainer.contract.settings.config import TrainConfig
+from trainer.contract.settings.objective import Loss
 from trainer.data.dataset import ViewPlan
 from trainer.data.latents import LatentCache
 from trainer.ground import draws
@@ -214,7 +215,7 @@ class Stepper:
 
     def _loss(self, batch: DeviceBatch, mine: int) -> torch.Tensor:
         """Mean weighted loss of the first `mine` pictures plus prior weight times that of the class pictures; fp32."""
-        errors = batch_losses(self._parts, self._diffusion, batch)
+        errors = batch_losses(self._parts, self._diffusion, batch, self._config.loss)
         # over the whole micro-batch, of which another process may have the rest
         size = self._config.train.batch
         loss = errors[:mine].sum() / size
@@ -231,14 +232,14 @@ class Stepper:
         return Encoded(words.hidden * kept[:, None, None], words.pooled * kept[:, None])
 
 
-def batch_losses(parts: Parts, diffusion: Diffusion, batch: DeviceBatch) -> torch.Tensor:
+def batch_losses(parts: Parts, diffusion: Diffusion, batch: DeviceBatch, own: Loss) -> torch.Tensor:
     """The weighted loss of each view, fp32 (n,)."""
     latents, noise, t, words = batch.latents, batch.noise, batch.t, batch.words
     answer = parts.unet(
-        diffusion.noisy(latents, noise, t).to(parts.dtype),
+        diffusion.noisy(latents, noise if batch.shown is None else batch.shown, t).to(parts.dtype),
         diffusion.times(t),
         encoder_hidden_states=words.hidden.to(parts.dtype),
         added_cond_kwargs={"text_embeds": words.pooled.to(parts.dtype), "time_ids": batch.geometries},
         return_dict=False,
     )[0]
-    return losses(diffusion, answer, diffusion.target(latents, noise, t), t)
+    return losses(diffusion, answer, diffusion.target(latents, noise, t), t, own, batch.weights)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath
 
 from trainer.contract.paths import is_file
+from trainer.contract.pictures.formats import is_picture
 from trainer.contract.pictures.problems import Problem
 
 # what programs append: OneTrainer's -masklabel and -condlabel, kohya's _mask, and the names of ControlNet's maps
@@ -17,6 +19,8 @@ WORDS = (
 )  # fmt: skip
 ALWAYS = frozenset({"masklabel", "condlabel", "mask", "masks", "matte"})  # also with a caption of its own
 _TAIL = re.compile(rf"(?P<own>.+?)[-_. ](?P<word>{'|'.join(sorted(WORDS, key=len, reverse=True))})", re.IGNORECASE)
+MASK_ENDINGS = ("-masklabel", "_mask", "-mask", ".mask")  # OneTrainer's first
+MASK_FOLDERS = ("mask", "masks")
 FOLDERS = frozenset(
     {one for word in WORDS for one in (word, f"{word}s")} | {"conditioning_images", "control_images", "depth_maps"}
 )
@@ -42,6 +46,37 @@ def _belongs(folder: Path, stem: str, known: set[str]) -> bool:
     if found is None or found["own"].casefold() not in known:
         return False
     return found["word"].casefold() in ALWAYS or not is_file(folder / f"{stem}.txt")
+
+
+def find_masks(folder: Path, names: Iterable[str]) -> dict[str, Path]:
+    """The mask of each of these pictures that has one: a-masklabel.png or a_mask.png beside a.jpg, or mask/a.png.
+
+    A file beside the picture comes before one in a folder, whose name may have the picture's whole name in it.
+    """
+    beside = _by_stem(folder)
+    inner = [_by_stem(folder / one) for one in MASK_FOLDERS]
+    found = {}
+    for name in names:
+        stem = PurePath(name).stem.casefold()
+        tails = [beside.get(f"{stem}{end}") for end in MASK_ENDINGS]
+        own = next((one for one in (*tails, *(_of(name, each) for each in inner)) if one is not None), None)
+        if own is not None:
+            found[name] = own
+    return found
+
+
+def _of(name: str, masks: Mapping[str, Path]) -> Path | None:
+    return masks.get(PurePath(name).stem.casefold()) or masks.get(name.casefold())
+
+
+def _by_stem(folder: Path) -> dict[str, Path]:
+    """The picture files of a folder by their names without ending; nothing where it cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            files = sorted(Path(one.path) for one in entries)
+    except OSError:
+        return {}
+    return {one.stem.casefold(): one for one in files if is_picture(one)}
 
 
 def companion_problem(left: Iterable[str]) -> Problem:

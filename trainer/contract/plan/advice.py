@@ -13,6 +13,7 @@ from trainer.contract.basemodel.unet_names import unet_config, unknown_blocks
 from trainer.contract.basemodel.vae import NoVae, check_vae
 from trainer.contract.loras.start import start_notes, start_refusals
 from trainer.contract.plan.class_folder import class_refusals
+from trainer.contract.plan.masks import mask_notes, mask_refusals
 from trainer.contract.plan.views import MOST, views_sentence
 from trainer.contract.settings.arithmetic import learning_rates, pivot_step
 from trainer.contract.settings.config import TrainConfig, vae_source
@@ -41,6 +42,7 @@ def advice(config: TrainConfig, images: int = 0) -> list[str]:
         *_prior(config),
         *_samples(config),
         *start_notes(config),
+        *mask_notes(config),
     ]
 
 
@@ -67,9 +69,14 @@ def refusals(config: TrainConfig, begun: bool = False) -> list[str]:
         found.append(f"model.vae: {error}")
     if unet is not None:
         found += unknown_blocks(config.train.blocks, lora_paths(unet, config.train.targets))
-    found += class_refusals(config)
+    found += [*class_refusals(config), *mask_refusals(config)]
     if nameless := class_refusal(config):
         found.append(nameless)
+    if config.loss.debiased and config.train.min_snr_gamma:
+        found.append(
+            f"loss.debiased weighs in place of min-SNR, and train.min_snr_gamma is {config.train.min_snr_gamma:g}: set "
+            "one of them to 0 or false"
+        )
     return found + _quantized(config) + _missing(config)
 
 

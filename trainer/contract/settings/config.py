@@ -17,6 +17,7 @@ from trainer.contract.settings.exported_files import Export
 from trainer.contract.settings.fields import Section, Setting, declared_settings, setting
 from trainer.contract.settings.kinds import Kind
 from trainer.contract.settings.model import SDXL, Model
+from trainer.contract.settings.objective import Loss, Mask, Noise
 from trainer.contract.settings.optimizers import AdamW, Lion, Prodigy
 from trainer.contract.settings.sections import (
     Dataset,
@@ -50,6 +51,9 @@ class TrainConfig(Section):
     prodigy: Prodigy = Field(default_factory=Prodigy)
     adamw: AdamW = Field(default_factory=AdamW)
     lion: Lion = Field(default_factory=Lion)
+    loss: Loss = Field(default_factory=Loss)
+    mask: Mask = Field(default_factory=Mask)
+    noise: Noise = Field(default_factory=Noise)
     prior: Prior = Field(default_factory=Prior)
     sample: Sample = Field(default_factory=Sample)
     tracker: Tracker = Field(default_factory=Tracker)

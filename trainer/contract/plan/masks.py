@@ -1,0 +1,126 @@
+"""The masks of a folder of pictures: which belongs to which, and what is wrong with them before any is used."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from trainer.contract.paths import expanded
+from trainer.contract.pictures.companions import find_masks
+from trainer.contract.pictures.decoding import BadPicture, usable
+from trainer.contract.pictures.flatten import ALPHA, has_transparency
+from trainer.contract.pictures.folder import NoDataset, list_pictures
+from trainer.contract.pictures.inside import open_inside
+from trainer.contract.settings.config import TrainConfig
+
+ASPECT = 0.02  # by which the proportions of a mask may differ from its picture's: a pixel of a small one
+ORIENTATION, TURNED = 0x0112, range(5, 9)  # EXIF: what turns a picture by 90 degrees
+REMEDY = "take it away, or make it again from the picture"
+NONE = (
+    "mask.enabled is on, and no picture has a mask: put a-masklabel.png or mask/a.png beside a.jpg, or use pictures "
+    "with transparent parts"
+)
+
+
+@dataclass(frozen=True)
+class MaskFile:
+    """Where the mask of a picture stands: a file of its own, or the picture, whose transparency it is then."""
+
+    path: Path
+    own: bool
+
+    def digest(self) -> str:
+        """The sha256 of the file. Raises OSError."""
+        with open_inside(self.path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def masks_of(folder: Path, pictures: Iterable[Path]) -> dict[str, MaskFile]:
+    """The masks of those of these pictures of `folder` that have one, by the pictures' names."""
+    paths = {one.name: one for one in pictures}
+    found = {name: MaskFile(path, own=False) for name, path in find_masks(folder, paths).items()}
+    return found | {
+        name: MaskFile(path, own=True) for name, path in paths.items() if name not in found and _is_transparent(path)
+    }
+
+
+def mask_refusals(config: TrainConfig) -> list[str]:
+    """What keeps a run from its masks: a sentence each; nothing where the loss is not masked."""
+    if not config.mask.enabled:
+        return []
+    data = config.dataset
+    folder = expanded(data.path)
+    try:
+        pictures = {one.name: one.path for one in list_pictures(folder, data.caption_column, data.skip).pictures}
+    except NoDataset:
+        return []  # said elsewhere
+    masks = masks_of(folder, pictures.values())
+    if not masks:
+        return [NONE]
+    said = ((masks[name], _unlike(masks[name].path, path)) for name, path in pictures.items() if name in masks)
+    return [f"{mask.path.name}: {words}; {REMEDY}" for mask, words in said if words and not mask.own]
+
+
+def mask_notes(config: TrainConfig) -> list[str]:
+    """How many pictures have no mask, where the loss is masked and some have one."""
+    if not config.mask.enabled:
+        return []
+    data = config.dataset
+    try:
+        pictures = list_pictures(expanded(data.path), data.caption_column, data.skip).pictures
+    except NoDataset:
+        return []
+    masks = masks_of(expanded(data.path), (one.path for one in pictures))
+    bare = [one.name for one in pictures if one.name not in masks]
+    if not masks or not bare:
+        return []
+    have = "has" if len(bare) == 1 else "have"
+    return [
+        f"mask.enabled: {len(bare)} of {len(pictures)} pictures {have} no mask, such as {bare[0]}: all of it counts"
+    ]
+
+
+def _unlike(mask: Path, picture: Path) -> str:
+    """What is wrong with a mask: it cannot be read, or has other proportions than its picture; empty if nothing."""
+    try:
+        width, height = _size(mask)
+    except BadPicture as error:
+        return str(error)
+    try:
+        whole = _size(picture)
+    except BadPicture:
+        return ""  # said of the picture
+    if abs(width / height - whole[0] / whole[1]) <= ASPECT * whole[0] / whole[1]:
+        return ""
+    return f"the mask has {width} x {height} px, and its picture {whole[0]} x {whole[1]}: it is cut otherwise"
+
+
+def _size(path: Path) -> tuple[int, int]:
+    """Width and height when upright. Raises BadPicture."""
+    with usable(path, header=True) as opened:
+        width, height = opened.size
+        return (height, width) if opened.getexif().get(ORIENTATION) in TURNED else (width, height)
+
+
+def _is_transparent(path: Path) -> bool:
+    try:
+        info = path.stat()
+    except OSError:
+        return False
+    return _looked_at(path, info.st_size, info.st_mtime_ns)
+
+
+@lru_cache(maxsize=4096)
+def _looked_at(path: Path, _size: int, _changed: int) -> bool:
+    """Whether a picture has transparent parts; only of one that can have any are the pixels read."""
+    try:
+        with usable(path) as opened:
+            if opened.mode not in ALPHA and "transparency" not in opened.info:
+                return False
+            opened.load()
+            return has_transparency(opened)
+    except BadPicture:
+        return False  # said of the picture
