@@ -19,6 +19,7 @@ from loratui.curation.checks import (
 )
 from loratui.curation.checks.captions import ESTIMATED_MOST
 from loratui.curation.checks.files import LOOK_PIXELS
+from loratui.curation.overlays import lettering, seams
 from loratui.curation.people import faces, framing, identity, persons, poses
 from trainer.contract.captioning import tokens
 from trainer.contract.pictures.captions import WORDY
@@ -71,9 +72,20 @@ MEASURED: dict[str, str] = {
     ),
     "blurred": f"{BLUR}, above {quality.BLURRED}.",
     "damaged": "libjpeg's own warnings while it reads every coefficient.",
+    "corners": (
+        f"Triangles of one colour with straight edges in two corners or more, {damage.TURNED:.0%} of the picture."
+    ),
+    "collage": (
+        f"A step between two columns or rows, all of it in one pixel, along {seams.SHARE:.0%} of its length, and in "
+        f"one line in {seams.SAME:.0%} of {seams.PARTS} parts; not where there are bars, damage or enlarged blocks."
+    ),
+    "lettering": (
+        f"Pieces of white, black or a strong colour, {lettering.LOW} px high or more at {lettering.SIDE} px, of "
+        f"about one height and in one line: {lettering.ENOUGH} or more."
+    ),
     "noisy": (
         f"Deviation of neighbouring pixels in the calmest squares of {damage.TILE} px, above {measure.NOISY:g} "
-        "grey levels."
+        f"grey levels; or specks on more than {measure.SPECKLED:.0%} of the pixels."
     ),
     "coarse-jpeg": (
         f"Mean of the JPEG's table above {measure.COARSE:g} (about quality 19), or steps at every "

@@ -86,6 +86,7 @@ GRAINY = 7.0  # grey levels: an added deviation of 25 comes to 9 to 14, the grai
 # findings that no sharpness makes good: such a picture is not kept while one without them is left out
 SPOILING = (
     "damaged", "not-upright", "blurred", "noisy", "coarse-jpeg", "upscaled", "several-faces", "no-face", "barred",
+    "collage", "corners",
     "too-dark", "too-bright", "far-away", "thin",
 )  # fmt: skip
 

@@ -37,9 +37,11 @@ SOLVED_BY: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("empty-file", "unreadable", "truncated", "too-large", "stalling", "picture-outside"), OUT[:1]),
     **dict.fromkeys(("upscaled", "blurred", "damaged", "noisy", "coarse-jpeg", "no-face"), OUT),
     **dict.fromkeys(("too-dark", "too-bright", "low-contrast", "duplicate", "near-duplicate"), OUT),
+    **dict.fromkeys(("collage", "corners"), OUT),
     **dict.fromkeys(
         ("soft", "unsure-face", "bystander", "other-person", "same-shot", "not-looked-at", "palette"), OUT[:1]
     ),
+    "lettering": OUT[:1],
     **dict.fromkeys(("wrong-ending", "sixteen-bit", "broken-profile", "cmyk"), ("copies",)),
     **dict.fromkeys(("turned", "colour-profile", "caption-bom", "caption-filler"), ("copies",)),
     **dict.fromkeys(("animated", "not-upright"), ("copies", *OUT)),

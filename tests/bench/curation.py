@@ -27,6 +27,7 @@ from loratui.curation.checks.measure import measure
 from loratui.curation.checks.quality import blurry
 from loratui.curation.scan import ScanSettings, scan
 from tests.bench import judgement
+from tests.bench.overlays import overlays
 
 PHOTOS = Path(__file__).parents[3] / "shared" / "photos"
 Pictures = dict[str, dict[str, Any]]
@@ -40,12 +41,16 @@ def main() -> None:
     parser.add_argument(
         "--judgement", action="store_true", help="nothing but how it judges: warnings, keep-best, identity"
     )
+    parser.add_argument("--overlays", action="store_true", help="nothing but collages and words laid over pictures")
     parser.add_argument("--against", type=Path, metavar="TREE", help="time the checkout in TREE in turns with this one")
     asked = parser.parse_args()
     if not PHOTOS.is_dir():
         sys.exit(f"{PHOTOS} is not on this machine")
     with tempfile.TemporaryDirectory() as place:
         os.environ["XDG_CACHE_HOME"] = f"{place}/cache"
+        if asked.overlays:
+            overlays()
+            return
         if not asked.judgement:
             photographs(Path(place))
             hard_cases(Path(place))

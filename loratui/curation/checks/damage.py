@@ -25,6 +25,9 @@ NEAR, DIFFERENT = 6, 16  # grey levels: of one colour with a bar, and clearly of
 FLAT, WRITTEN = 0.9, 0.75  # share of a bar's first line, and of its others: a bar may have words in it
 STRAIGHT = 0.5  # share of the line behind a bar that differs from it: its edge goes across
 THIN = 0.02  # of the side; less is no bar
+SPECK = 60  # grey levels
+CORNER, INSIDE, OUTSIDE = 0.03, 0.97, 0.25  # of the side that a corner takes at least; how much of it is of its colour
+TURNED = 0.02  # of the picture, that at least two such corners take
 LAYERS = 3  # a screenshot has a bar within a bar
 
 
@@ -44,6 +47,12 @@ def noise_of(grey: ndarray) -> float | None:
     tiles = diagonal.reshape(height // TILE, half, width // TILE, half).transpose(0, 2, 1, 3).reshape(-1, half * half)
     each = np.median(np.abs(tiles), axis=1) * NORMAL
     return float(np.percentile(each, STILL))
+
+
+def specks_of(grey: ndarray) -> float:
+    """The share of pixels that are far from all around them: salt and pepper, which a median of noise passes over."""
+    cv2 = opencv()
+    return float((cv2.absdiff(grey, cv2.medianBlur(grey, 3)) > SPECK).mean())
 
 
 def blocks_of(grey: ndarray) -> float | None:
@@ -115,15 +124,48 @@ def inside_bars(rgb: ndarray) -> tuple[float, float, float, float]:
     return left / width, top / height, (width - left - right) / width, (height - top - bottom) / height
 
 
+def corners_of(rgb: ndarray) -> float:
+    """The share of the picture that corners of one colour take, as turning it by some degrees leaves them."""
+    cv2 = opencv()
+    import numpy as np
+
+    scale = min(1.0, SMALL / max(rgb.shape[:2]))
+    small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.int16)
+    corners = [_corner(np.rot90(small, side)) for side in range(SIDES)]
+    return sum(corners) if sum(one > 0 for one in corners) >= 2 and sum(corners) >= TURNED else 0.0
+
+
+def _corner(lines: ndarray) -> float:
+    """The share of the picture that a triangle of one colour takes at the top left, with a straight edge; 0 if none."""
+    import numpy as np
+
+    height, width = lines.shape[:2]
+    colour = lines[1, 1]
+    across, down = (_run(np.abs(edge - colour).max(axis=1) <= NEAR + 4) for edge in (lines[0], lines[:, 0]))
+    if min(across / width, down / height) < CORNER or across == width or down == height:
+        return 0.0
+    near = np.abs(lines - colour).max(axis=2) <= NEAR + 4
+    far = np.arange(width)[None, :] / across + np.arange(height)[:, None] / down  # 1 on the line between both ends
+    filled = near[far < 0.94].mean() >= INSIDE and near[(far > 1.06) & (far < 1.3)].mean() <= OUTSIDE
+    return across * down / 2 / (height * width) if filled else 0.0
+
+
+def _run(near: ndarray) -> int:
+    return len(near) if near.all() else int(near.argmin())
+
+
 def _bar(lines: ndarray) -> int:
     """How many lines of one colour stand at the top, with a straight edge behind them; 0 if none."""
     import numpy as np
 
+    first = np.abs(lines[0] - np.median(lines[0], axis=0)).max(axis=1) <= NEAR
+    if first.mean() < FLAT:  # as in most photographs: the medians of all lines take a tenth of a second
+        return 0
     colours = np.median(lines, axis=1)
     near = (np.abs(lines - colours[:, None]).max(axis=2) <= NEAR).mean(axis=1)
     same = (near >= WRITTEN) & (np.abs(colours - colours[0]).max(axis=1) <= NEAR)
     count = int(np.argmin(same)) if not same.all() else 0
-    if near[0] < FLAT or count < max(2, THIN * len(lines)) or count + 2 > len(lines):
+    if count < max(2, THIN * len(lines)) or count + 2 > len(lines):
         return 0
     behind = np.abs(lines[count + 1] - colours[0]).max(axis=1) > DIFFERENT
     return count if behind.mean() >= STRAIGHT else 0

@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import combinations
 
 from loratui.curation.checks.measure import PictureMeasure
-from loratui.curation.checks.overlays import overlaid
+from loratui.curation.overlays.of_copies import overlaid
 from loratui.curation.report import Finding, PictureReport, spoilt
 from loratui.terminal.text import safe_text
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from loratui.curation.checks.blur import blur_effect, blur_effects, face_part, normal_grey
 from loratui.curation.checks.colours import look_of, parts_of, small_lab
-from loratui.curation.checks.damage import bars_of, blocks_of, noise_of
+from loratui.curation.checks.damage import bars_of, blocks_of, corners_of, noise_of, specks_of
 from loratui.curation.checks.enlarged import is_enlarged
 from loratui.curation.checks.files import OpenedPicture, open_picture
+from loratui.curation.overlays.lettering import letters_of
+from loratui.curation.overlays.seams import seam_of
 from loratui.curation.people.faces import Face, find_faces, turns_upright
 from loratui.curation.people.identity import with_features
 from loratui.curation.people.poses import cheeks_of
@@ -23,8 +25,10 @@ if TYPE_CHECKING:
 
 SMALLEST = 128  # px of the shorter side; less than that is not judged
 FEW, DRAWN_LEVELS, DRAWN_STILL = 8, 0.9, 0.85  # of 72 photographs the flattest have 0.63 and 0.77
+LIT = 64  # grey levels of the lightest pixel: what has hardly any light has few levels too
 SOFT_GROUND = 0.07  # by which the sharpest parts of a sharp picture may be sharper than the whole; of 68 none fails
 NOISY = 12.0  # grey levels: more is no film's grain; the grainiest of 68 good photographs has 5.2
+SPECKLED = 0.01  # share; the most of 72 photographs is 0.0033
 COARSE = 140.0  # mean of the table: JPEG quality 19; 58 is quality 50
 BLOCKS, BLOCKS_IN_FINE, FINE = 2.8, 2.0, 30.0  # a fine JPEG or a PNG has no blocks of its own: they were there before
 SHOT_SIDE = 512  # px of the longer side that shots are compared at
@@ -57,10 +61,14 @@ class PictureMeasure:
     grey: bytes = b""  # as PNG, at most 512 px: what shots are compared by
     size: int = 0  # bytes of the file
     noise: float | None = None  # grey levels
+    specks: float = 0.0  # share of the pixels that are specks
     blocks: float | None = None  # steps at every eighth line over the others
     quantiser: float | None = None  # of a JPEG: the mean of its table
     damage: str = ""  # what libjpeg says of a JPEG's data
     bars: float = 0.0  # share of the picture that is bars or a frame
+    corners: float = 0.0  # share of the picture that corners of one colour take
+    seam: float | None = None  # where a straight edge goes across, as a part of the width or height
+    letters: int = 0  # the most that stand in one line
     turns: int = 0  # quarter turns to the left that bring its face upright
 
     @property
@@ -81,7 +89,7 @@ class PictureMeasure:
     @property
     def noisy(self) -> bool:
         """Whether noise covers its details."""
-        return self.noise is not None and self.noise > NOISY
+        return (self.noise is not None and self.noise > NOISY) or self.specks > SPECKLED
 
 
 def measure(name: str, path: Path, background: str, with_grey: bool) -> PictureMeasure:
@@ -120,18 +128,20 @@ def _pixels(plain: PictureMeasure, picture: Image, whole: bool) -> PictureMeasur
     low, middle, high = (int(value) for value in np.percentile(grey, (5, 50, 95)))
     plain_grey = picture.convert("L")
     levels = np.asarray(plain_grey)
-    plain = replace(plain, noise=noise_of(grey), blocks=blocks_of(levels) if whole else None)
+    plain = replace(plain, noise=noise_of(grey), blocks=blocks_of(levels) if whole else None, specks=specks_of(levels))
     lab = small_lab(rgb)
     clothes, ground = parts_of(lab, faces[0].box) if faces else (b"", b"")
     drawn = not plain.coarse and is_drawn(levels)  # blocks without any detail in them look like flat colours
     blur, best = (None, None) if drawn else blur_effects(grey)
+    enlarged = None if drawn else is_enlarged(levels)
+    bars = 0.0 if drawn else bars_of(rgb)
     return replace(
         plain,
         drawn=drawn,
         blur=blur,
         best_blur=best,
         face_blur=None if face is None else blur_effect(face),
-        enlarged=None if drawn else is_enlarged(levels),
+        enlarged=enlarged,
         light=(low, middle, high),
         face_light=None if face is None else int(np.median(face)),
         faces=None if faces is None else with_features(rgb, faces),
@@ -140,7 +150,10 @@ def _pixels(plain: PictureMeasure, picture: Image, whole: bool) -> PictureMeasur
         ground=ground,
         hashes=_hashes(plain_grey),
         look=look_of(lab),
-        bars=0.0 if drawn else bars_of(rgb),
+        bars=bars,
+        corners=0.0 if drawn else corners_of(rgb),
+        seam=None if drawn or bars or enlarged or plain.damage else seam_of(levels),  # those have edges of their own
+        letters=0 if drawn else letters_of(rgb),
         turns=0 if drawn else turns_upright(rgb, faces or ()),
     )
 
@@ -149,6 +162,8 @@ def is_drawn(grey: ndarray) -> bool:
     """Whether a picture is mostly of one level beside the same level, or of a few levels: no photograph is."""
     import numpy as np
 
+    if not grey.size or int(grey.max()) < LIT:
+        return False
     levels = np.sort(np.bincount(grey.ravel(), minlength=256))[::-1]
     if levels[:FEW].sum() > DRAWN_LEVELS * grey.size:
         return True

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from loratui.curation.checks.measure import PictureMeasure
+from loratui.curation.checks.measure import SPECKLED, PictureMeasure
+from loratui.curation.overlays.lettering import ENOUGH
 from loratui.curation.report import Finding, Severity
 
 MEANT = ("style", "character-style")  # kinds of which grain, blocks and frames may be a part
@@ -39,6 +40,8 @@ def _damage(name: str, one: PictureMeasure, severity: Severity) -> list[Finding]
     if one.noisy:
         value = round(one.noise or 0.0, 1)
         said = f"noise covers its details ({value:.0f} grey levels; up to 6 is usual)"
+        if one.specks > SPECKLED:
+            value, said = round(one.specks, 3), f"specks of noise cover it ({one.specks:.1%} of it; 0.3% is usual)"
         found.append(Finding("noisy", severity, name, value, said, "use a cleaner copy, or skip it"))
     if one.coarse:
         said = "saved so coarsely that blocks show"
@@ -47,6 +50,16 @@ def _damage(name: str, one: PictureMeasure, severity: Severity) -> list[Finding]
     if one.bars > FRAMED:
         said = f"bars or a frame of one colour take {one.bars:.0%} of it, as in a letterbox or a screenshot"
         found.append(Finding("barred", severity, name, round(one.bars, 3), said, "crop them away, or skip it"))
+    if one.corners:
+        said = f"corners of one colour take {one.corners:.0%} of it, as where it was turned by some degrees"
+        found.append(Finding("corners", severity, name, round(one.corners, 3), said, "crop them away, or skip it"))
+    if one.seam is not None:
+        said = f"a straight edge goes right across it at {one.seam:.0%}: a collage, or pasted together"
+        found.append(Finding("collage", severity, name, round(one.seam, 3), said, "crop one picture out, or skip it"))
+    if one.letters >= ENOUGH:
+        said = f"{one.letters} letters in one line and colour: a caption, a date, a watermark or a sign is learned too"
+        remedy = "where they are laid on, crop them away, or skip it"
+        found.append(Finding("lettering", "hint", name, one.letters, said, remedy))
     return found
 
 

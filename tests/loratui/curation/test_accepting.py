@@ -91,6 +91,13 @@ def below(folder: Path) -> None:
         one.rename(folder / "more" / one.name)
 
 
+def pasted(one: Image.Image) -> Image.Image:
+    made = Image.new("RGB", (2 * one.width, one.height))
+    for place, ground in enumerate(("black", "white")):
+        made.paste(Image.blend(one, Image.new("RGB", one.size, ground), 0.6), (place * one.width, 0))
+    return made
+
+
 WARNINGS: dict[str, Make] = {
     "animated": moving,
     "other-formats": layered,
@@ -104,6 +111,8 @@ WARNINGS: dict[str, Make] = {
     "noisy": shot("x.png", grainy),
     "coarse-jpeg": lambda folder: scene(9).save(folder / "x.jpg", quality=5),
     "damaged": rotten,
+    "collage": shot("x.png", pasted),
+    "corners": shot("x.png", lambda one: one.rotate(10, expand=True, fillcolor="black")),
     "barred": shot("x.png", lambda one: ImageOps.pad(one, (960, 480))),
     "duplicate": lambda folder: (folder / "x.png").write_bytes((folder / "a.png").read_bytes()),
     "near-duplicate": lambda folder: Image.open(folder / "a.png").save(folder / "x.jpg", quality=90),

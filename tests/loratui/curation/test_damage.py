@@ -13,7 +13,8 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
 from loratui.curation.checks.best_pictures import keep_best
-from loratui.curation.checks.damage import bars_of, blocks_of, jpeg_damage, noise_of
+from loratui.curation.checks.damage import bars_of, blocks_of, corners_of, jpeg_damage, noise_of, specks_of
+from loratui.curation.checks.measure import is_drawn
 from loratui.curation.copies.folder import FixSettings, fix_pictures
 from loratui.curation.report import Report
 from tests.loratui.curation.conftest import PHOTOS, codes, look, needs_photos, picture, scene
@@ -72,6 +73,13 @@ def watermarked(one: Image.Image) -> bytes:
     return encoded(made, 95)
 
 
+def specked(one: Image.Image) -> bytes:
+    made = np.array(one)
+    where = np.random.default_rng(0).random(made.shape[:2])
+    made[where < 0.03], made[where > 0.97] = 255, 0
+    return encoded(Image.fromarray(made))
+
+
 SPOILED: dict[str, Spoil] = {
     "noisy": grainy,
     "coarse-jpeg": lambda one: encoded(one, 4),
@@ -93,15 +101,18 @@ def resaved(one: Image.Image) -> bytes:
 
 @pytest.mark.slow
 @needs_photos
-@pytest.mark.parametrize("code", [*SPOILED, "coarse-jpeg again", "sideways", "crop of black"])
+@pytest.mark.parametrize("code", [*SPOILED, "coarse-jpeg again", "sideways", "crop of black", "specks", "leaning"])
 @pytest.mark.parametrize("name", PORTRAITS[:3])
 def test_what_spoils_a_portrait_is_told(tmp_path: Path, name: str, code: str) -> None:
     more: dict[str, Spoil] = {
         "coarse-jpeg again": resaved,  # what was lost once does not come back with a fine table
         "sideways": lambda one: encoded(one.rotate(270, expand=True)),
+        "specks": specked,
+        "leaning": lambda one: encoded(one.rotate(8, expand=True, fillcolor="white")),
         "crop of black": lambda one: encoded(ImageOps.pad(one, (one.width * 3 // 2, one.height))),
     }
-    said = {"coarse-jpeg again": "coarse-jpeg", "sideways": "not-upright", "crop of black": "barred"}.get(code, code)
+    meant = {"coarse-jpeg again": "coarse-jpeg", "sideways": "not-upright", "specks": "noisy"}
+    said = {**meant, "crop of black": "barred", "leaning": "corners"}.get(code, code)
     (tmp_path / "a.jpg").write_bytes((SPOILED | more)[code](portrait(name)))
     report = look(tmp_path, kind="face", resolution=128)
     assert said in codes(report, "a.jpg")
@@ -162,12 +173,23 @@ def _pair(one: Image.Image) -> bytes:
     return encoded(made)
 
 
+def test_what_has_hardly_any_light_is_no_drawing() -> None:
+    grey = np.asarray(scene(2, (640, 480)).convert("L"))
+    assert not is_drawn((grey * 0.05).astype(np.uint8)) and not is_drawn(grey)
+    page = Image.new("L", (300, 300), 255)
+    ImageDraw.Draw(page).rectangle((40, 40, 200, 200), outline=0, width=3)
+    assert is_drawn(np.asarray(page)) and not is_drawn(np.zeros((0, 0), np.uint8))
+
+
 def test_measures_of_drawn_scenes() -> None:
     grey = np.asarray(scene(2, (640, 480)).convert("L"))
     assert noise_of(np.full((32, 32), 9, np.uint8)) is None and blocks_of(np.full((32, 32), 9, np.uint8)) is None
     assert noise_of(np.full((128, 128), 9, np.uint8)) == 0
     noise, blocks = noise_of(grey), blocks_of(grey)
     assert noise is not None and noise < 7.5 and blocks is not None and blocks < 2
+    assert specks_of(grey) < 0.01
+    leaning = scene(2, (640, 480)).rotate(10, expand=True, fillcolor="black")
+    assert 0.1 < corners_of(np.asarray(leaning)) < 0.6 and corners_of(np.asarray(scene(2, (640, 480)))) == 0
     assert bars_of(np.full((64, 64, 3), 7, np.uint8)) == 0  # of one colour as a whole: nothing has a bar around it
 
 
