@@ -21,6 +21,9 @@ from trainer.contract.plan.vae_memory import SDXL_VAE_SHAPE, TILE
 from trainer.contract.run.events import SilentLog
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig
+from trainer.data.dataset import View, geometry, read_dataset
+from trainer.data.latents import LatentCache
+from trainer.export.trained import open_run
 from trainer.ground.world import World
 from trainer.loop import Run
 from trainer.model.parts import load_parts
@@ -129,6 +132,45 @@ def test_the_unet_comes_to_the_device_when_all_is_encoded(pictures: Path) -> Non
     assert list(places()) == ["cpu", "meta", "meta", "meta"]
     parts.place_unet()
     assert set(places()) == {"meta"}
+
+
+def test_the_vae_waits_in_ram_between_two_pictures(pictures: Path, tmp_path: Path) -> None:
+    """Beside a GPU alone; it comes back for each picture, and for one whose cached latents went bad."""
+    parts, places = load_parts(make_config(pictures), torch.device("cpu")), []
+
+    def moved(where: Any) -> Any:
+        places.append(torch.device(where).type)
+        return parts.vae
+
+    parts.vae.to = moved
+    parts.put_vae_away()
+    assert places == []  # on a CPU there is no other place
+    parts.device = torch.device("cuda")
+    parts.put_vae_away()
+    with parts.vae_in_place() as vae:
+        assert vae is parts.vae and places == ["cpu", "cuda"]
+    assert places == ["cpu", "cuda", "cpu"]
+    parts.device, cache = torch.device("cpu"), LatentCache(tmp_path, "#ffffff")
+    cache.use(parts.vae, torch.device("cpu"), "digest")
+    item = read_dataset(make_config(pictures))[0]
+    cache.get(View(item, geometry(item, (64, 64), None, False), 0, 0))
+    assert len(places) == 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_what_only_draws_holds_the_numbers_of_the_lora_alone(pictures: Path, tmp_path: Path, precision: str) -> None:
+    """As `generate` and the export of a DoRA open a run: no gradient, no state of the optimizer, no average."""
+    config = make_config(pictures, train__precision=precision, train__rank=32)
+    run, nothing = make_run(tmp_path / "run", config), alive()
+    trained = open_run(run)
+    found = {one.name: one.bytes for one in estimate(config, 5, "cpu").memory}
+    base = sum(found[name] for name in ("unet", "text encoders", "VAE"))
+    own = found["LoRA and new tokens"] + found.get("working copy", 0) // 2
+    assert found["gradients"] + found["optimizer"] > 0.2 * base  # what would be seen
+    assert alive() - nothing == pytest.approx(base + own, rel=0.03)
+    assert trained.trainee.optimizer is None and trained.trainee.average is None
+    assert all(one.grad is None for one in trained.trainee.lora_tensors().values())
 
 
 def test_a_picture_decoded_in_tiles_is_the_same() -> None:

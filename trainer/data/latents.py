@@ -89,6 +89,7 @@ class LatentCache:
         # one picture at a time: a batch would change the last bits with its size
         picture = images.open_rgb(view.item.path, self._background)
         seen = images.pixels(picture, view.geometry).unsqueeze(0)
+        self._vae.to(self._device)  # where it does not wait elsewhere already: a picture whose file went bad
         posterior = self._vae.encode(seen.to(self._device, self._dtype)).latent_dist
         latent = {
             "mean": posterior.mean[0].float().cpu().contiguous(),

@@ -44,7 +44,7 @@ def open_run(run: RunDir) -> Trained:
     parts = load_parts(config, pick_device(config))
     assert parts.text_encoders is not None
     fix_pooling(parts.text_encoders, parts.tokenizers)
-    return Trained(config, parts, make_trainee(parts, config, begins=False))
+    return Trained(config, parts, make_trainee(parts, config, begins=False, trains=False))
 
 
 def find_checkpoint(run: RunDir, step: int | None) -> Snapshot:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import gc
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,21 @@ class Parts:
             free()
         if self.unet.device != self.device:
             self.unet.to(self.device)
+
+    def put_vae_away(self) -> None:
+        """Nothing is encoded from here on: beside a GPU the VAE waits in RAM for the next picture."""
+        if self.device.type != "cpu":
+            self.vae.to("cpu")
+            free()
+
+    @contextmanager
+    def vae_in_place(self) -> Iterator[Any]:
+        """The VAE on the device of the rest, for as long as this lasts."""
+        self.vae.to(self.device)
+        try:
+            yield self.vae
+        finally:
+            self.put_vae_away()
 
     def encode_only(self) -> None:
         """Nothing of the text encoders is trained from here on."""

@@ -74,7 +74,7 @@ def make_pictures(
     pipe.set_progress_bar_config(disable=True)
     was_training = parts.unet.training
     parts.unet.eval()
-    with torch.no_grad():
+    with torch.no_grad(), parts.vae_in_place() as vae:  # from the start: the pipeline computes where its VAE lies
         latents = pipe(
             prompt_embeds=encoded.hidden.to(parts.dtype),
             pooled_prompt_embeds=encoded.pooled.to(parts.dtype),
@@ -89,7 +89,7 @@ def make_pictures(
             output_type="latent",
         ).images
         # one at a time: the VAE's activations are larger than the unet's
-        decoded = torch.cat([decode(parts.vae, one.unsqueeze(0), tiles) for one in latents])
+        decoded = torch.cat([decode(vae, one.unsqueeze(0), tiles) for one in latents])
     parts.unet.train(was_training)
     return to_pictures(decoded)
 

@@ -30,6 +30,7 @@ class FlatGroup:
     data: torch.Tensor
     grad: torch.Tensor
     declared: tuple[str, ...] = ()
+    trains: bool = True  # else nothing is ever added to `grad`, which is one zero in the place of all
 
     @classmethod
     def of(
@@ -39,16 +40,17 @@ class FlatGroup:
         lr: float,
         weight_decay: float,
         order: Sequence[str] = (),
+        trains: bool = True,
     ) -> FlatGroup:
         """Move `named` into one buffer, in `order` if one is given; values and names stay as they are."""
         names = tuple(order or named)
         parameters = tuple(named[one] for one in names)
         data = torch.cat([one.detach().float().reshape(-1) for one in parameters])
-        grad = torch.zeros_like(data)
-        group = cls(name, lr, weight_decay, names, parameters, data, grad, tuple(named))
+        grad = torch.zeros_like(data) if trains else data.new_zeros(1).expand(len(data))
+        group = cls(name, lr, weight_decay, names, parameters, data, grad, tuple(named), trains)
         for one, place in zip(parameters, group.places(), strict=True):
             one.data = data[place].view_as(one)
-            one.grad = grad[place].view_as(one)
+            one.grad = grad[place].view_as(one) if trains else None
         return group
 
     def places(self) -> list[slice]:

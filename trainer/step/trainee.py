@@ -47,7 +47,7 @@ class Trainee:
     groups: list[FlatGroup]
     copies: dict[str, WorkingCopy]  # of the groups that are LoRA, by the group's name
     fused: FusedUnet
-    optimizer: Optimizer
+    optimizer: Optimizer | None  # None where nothing is trained, only shown or exported
     average: Average | None
     pivot: int | None
     export_dtype: torch.dtype
@@ -95,7 +95,8 @@ class Trainee:
                 group.freeze()
                 if self.average is not None:
                     self.average.freeze(group.name)
-                self.optimizer.freeze(group.name)
+                if self.optimizer is not None:
+                    self.optimizer.freeze(group.name)
         if text := self.copies.pop("text_encoder", None):
             text.end()
         self.groups = [group for group in self.groups if group.name == "unet"]
@@ -118,6 +119,7 @@ class Trainee:
 
     def snapshot(self, step: int, identity_: dict[str, Any]) -> Snapshot:
         """CPU copies of everything that an exact resume needs. LoRA and rows are those to be exported: the average."""
+        assert self.optimizer is not None
         lora, rows, state = self.lora_tensors(), self.embedding_tensors(), self.optimizer.state_tensors()
         if self.average is not None:
             means = self.average.tensors()
@@ -135,7 +137,7 @@ class Trainee:
             self.freeze_text()
         fill(self.lora_tensors() | self.embedding_tensors(), snapshot.lora | snapshot.embeddings)
         state = snapshot.optimizer or {}  # an older checkpoint, to be exported, has none
-        if state:
+        if state and self.optimizer is not None:
             self.optimizer.load_tensors(state)
         if self.average is not None:
             self.average.restore(snapshot.step, state)
@@ -144,8 +146,10 @@ class Trainee:
                 group.data.copy_(raw)
 
 
-def make_trainee(parts: Parts, config: TrainConfig, begins: bool = True) -> Trainee:
+def make_trainee(parts: Parts, config: TrainConfig, begins: bool = True, trains: bool = True) -> Trainee:
     """Insert new tokens and LoRA into `parts`; what `begins`, and is not restored, is filled from train.start_from.
+
+    Where nothing `trains` there are the numbers of LoRA and rows alone: no gradients, no state of an optimizer.
 
     Raises UnknownBlock, NoStart, OSError.
     """
@@ -164,34 +168,40 @@ def make_trainee(parts: Parts, config: TrainConfig, begins: bool = True) -> Trai
         text = add_text_lora(parts.text_encoders, config)
     if begins:
         begin_from(config, unet | text, tables, vocabulary)
-    groups = _groups(unet, text, tables, config)
+    groups = _groups(unet, text, tables, config, trains)
     copies = _copies(groups, unet, text, parts)
     fused = FusedUnet(parts.unet, unet, copies["unet"].stack)
-    optimizer, pivot = make_optimizer(groups, config), text_frozen_after(config)
-    average = make_average(groups, optimizer, config)
+    optimizer, pivot = make_optimizer(groups, config) if trains else None, text_frozen_after(config)
+    average = None if optimizer is None else make_average(groups, optimizer, config)
     prediction = "edm" if is_edm(parts.scheduler) else parts.scheduler.config.prediction_type
     dtype = DTYPES[config.export.precision]
     return Trainee(vocabulary, unet, text, tables, groups, copies, fused, optimizer, average, pivot, dtype, prediction)
 
 
 def _groups(
-    unet: dict[str, LoraLinear], text: dict[str, LoraLinear], tables: tuple[TokenTable, ...], config: TrainConfig
+    unet: dict[str, LoraLinear],
+    text: dict[str, LoraLinear],
+    tables: tuple[TokenTable, ...],
+    config: TrainConfig,
+    trains: bool,
 ) -> list[FlatGroup]:
     unet_lr, words_lr = learning_rates(config)
     train = config.train
-    groups = [lora_group("unet", unet, unet_lr, train.weight_decay)]
+    groups = [lora_group("unet", unet, unet_lr, train.weight_decay, trains)]
     if tables:
         rows = {name: table.rows for name, table in zip(ENCODERS, tables, strict=True)}
-        groups.append(FlatGroup.of("embeddings", rows, words_lr, train.embedding_weight_decay))
+        groups.append(FlatGroup.of("embeddings", rows, words_lr, train.embedding_weight_decay, trains=trains))
     if text:
-        groups.append(lora_group("text_encoder", text, words_lr, train.embedding_weight_decay))
+        groups.append(lora_group("text_encoder", text, words_lr, train.embedding_weight_decay, trains))
     return groups
 
 
-def lora_group(name: str, layers: dict[str, LoraLinear], lr: float, weight_decay: float) -> FlatGroup:
+def lora_group(
+    name: str, layers: dict[str, LoraLinear], lr: float, weight_decay: float, trains: bool = True
+) -> FlatGroup:
     named, paths = _named(layers), stacking_order(layers)
     order = [f"{path}.{part}" for part in ("magnitude", "down", "up") for path in paths if f"{path}.{part}" in named]
-    return FlatGroup.of(name, named, lr, weight_decay, order)
+    return FlatGroup.of(name, named, lr, weight_decay, order, trains)
 
 
 def _copies(

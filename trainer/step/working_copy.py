@@ -28,7 +28,7 @@ class WorkingCopy:
         self._group, self._layers, self._hooks = group, layers, []
         self._cast = dtype != group.data.dtype
         self.data = group.data.to(dtype)  # the group's own where the precision is fp32
-        self.grad = torch.zeros_like(self.data) if self._cast else group.grad
+        self.grad = torch.zeros_like(self.data) if self._cast and group.trains else group.grad
         self._places = dict(zip(group.names, group.places(), strict=True))
         self._shapes = {name: one.shape for name, one in zip(group.names, group.parameters, strict=True)}
         if not self._cast:
@@ -41,8 +41,8 @@ class WorkingCopy:
         # .data: a cast for one encoder must not count as a change of what another has saved for its backward pass;
         # the numbers are the same until a step is taken
         slot = self.stack([name])
-        leaf = slot.value[0].data.requires_grad_(True)
-        leaf.grad = slot.grad[0]
+        leaf = slot.value[0].data.requires_grad_(self._group.trains)
+        leaf.grad = slot.grad[0] if self._group.trains else None
         return leaf
 
     def stack(self, names: Sequence[str]) -> Slot:
