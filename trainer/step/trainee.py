@@ -19,7 +19,7 @@ from trainer.data.dataset import Item, identity
 from trainer.ground.tensor_files import fill
 from trainer.model.adapters import LoraLinear, add_lora, add_text_lora
 from trainer.model.fused.unet import FusedUnet, stacking_order
-from trainer.model.parts import DTYPES, Parts
+from trainer.model.parts import DTYPES, Parts, free
 from trainer.model.start import begin_from
 from trainer.model.tokens import TokenTable, Vocabulary, insert_tokens
 from trainer.step.average import Average, make_average
@@ -171,6 +171,7 @@ def make_trainee(parts: Parts, config: TrainConfig, begins: bool = True, trains:
     groups = _groups(unet, text, tables, config, trains)
     copies = _copies(groups, unet, text, parts)
     fused = FusedUnet(parts.unet, unet, copies["unet"].stack)
+    free()  # of 1.3 GB that now lie side by side, and lay elsewhere before
     optimizer, pivot = make_optimizer(groups, config) if trains else None, text_frozen_after(config)
     average = None if optimizer is None else make_average(groups, optimizer, config)
     prediction = "edm" if is_edm(parts.scheduler) else parts.scheduler.config.prediction_type
