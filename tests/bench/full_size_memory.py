@@ -42,6 +42,7 @@ def config(base: Path, pictures: Path, side: int, own: dict[str, Any]) -> TrainC
         "train.steps": 3,
         "train.batch": 1,
         "train.rank": 32,
+        "train.targets": "attention",
         "train.resolution": side,
         "train.precision": "bf16",
         "train.checkpoint_every": 0,
