@@ -27,6 +27,7 @@ from trainer.contract.pictures.decoding import PASSES
 from trainer.contract.pictures.folder import MAX_CAPTION_BYTES
 from trainer.contract.pictures.opening import MAX_BYTES, MAX_PIXELS
 from trainer.contract.plan import views
+from trainer.contract.units import in_bytes
 
 WANTED = ", ".join(f"{kind} {least} to {most}" for kind, (least, most) in whole_set.WANTED.items() if least < most)
 PEOPLE_KEPT = f"a person who is in {persons.LEAST} pictures or more, and in more than anybody else, is the one meant"
@@ -43,7 +44,7 @@ MEASURED: dict[str, str] = {
     "unreadable": "Every picture is opened by its content and decoded to its end.",
     "truncated": "Every picture is decoded to its end.",
     "too-large": (
-        f"Size of the file over {MAX_BYTES / 1e6:.0f} MB, or pixels of its header over {MAX_PIXELS / 1e6:.0f} million."
+        f"Size of the file over {in_bytes(MAX_BYTES)}, or pixels of its header over {MAX_PIXELS / 1e6:.0f} million."
     ),
     "stalling": f"Scans counted in the file before anything is decoded: over {PASSES}.",
     "picture-outside": "Each part of the path is opened without following links.",
@@ -147,7 +148,7 @@ MEASURED: dict[str, str] = {
     "one-shooting": f"As same-look, in {whole_set.SHOOTING:.0%} of {whole_set.ENOUGH} pictures or more.",
     "no-caption": "No file, row or field for the picture was found.",
     "caption-empty": "The file without its byte order mark and spaces.",
-    "caption-unreadable": f"Files over {MAX_CAPTION_BYTES // 1024} kB are not read.",
+    "caption-unreadable": f"Files over {in_bytes(MAX_CAPTION_BYTES)} are not read.",
     "caption-outside": "Each part of the path is opened without following links.",
     "caption-not-utf8": "The file is decoded.",
     "caption-bom": "The first bytes, line ends and full-width letters of the file.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from trainer.contract.units import UNITS, in_bytes, in_units
+from trainer.contract.units import UNITS, in_bytes, in_time, in_units
 
 __all__ = ["GIB", "MIB", "ago", "bytes_of", "clock", "in_bytes", "in_gib", "in_time"]
 
@@ -22,18 +22,6 @@ def bytes_of(done: float, total: float) -> str:
 def in_gib(count: float) -> str:
     """A size in units of two, where a GPU is named by them: a card that is sold as one of "24 GB" has 24 GiB."""
     return f"{count / GIB:.3g} GiB"
-
-
-def in_time(seconds: float) -> str:
-    """A duration that is estimated or compared, as coarse as it is known: "21 ms", "0.52 s", "12 min", "3 h 20 min"."""
-    if seconds < 0.1:
-        return f"{1000 * seconds:.0f} ms" if seconds >= 0.001 or not seconds else f"{1000 * seconds:.1f} ms"
-    if seconds < 0.995:
-        return f"{seconds:.2f} s"
-    if seconds < 89.5:
-        return f"{seconds:.0f} s" if seconds >= 9.95 else f"{seconds:.1f}".removesuffix(".0") + " s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def clock(seconds: float | None) -> str:

@@ -1,4 +1,4 @@
-"""Sizes as people read them: the one wording of bytes, of the trainer and of whatever shows a run."""
+"""Sizes and durations as people read them: one wording, of the trainer and of whatever shows a run."""
 
 from __future__ import annotations
 
@@ -18,3 +18,15 @@ def in_units(count: float, size: float) -> str:
     value = count / size
     shown = f"{value:.1f}" if abs(value) < 99.95 and size > 1 else f"{value:.0f}"
     return shown.removesuffix(".0")
+
+
+def in_time(seconds: float) -> str:
+    """A duration that is estimated or compared, as coarse as it is known: "21 ms", "0.52 s", "12 min", "3 h 20 min"."""
+    if seconds < 0.1:
+        return f"{1000 * seconds:.0f} ms" if seconds >= 0.001 or not seconds else f"{1000 * seconds:.1f} ms"
+    if seconds < 0.995:
+        return f"{seconds:.2f} s"
+    if seconds < 89.5:
+        return f"{seconds:.0f} s" if seconds >= 9.95 else f"{seconds:.1f}".removesuffix(".0") + " s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"

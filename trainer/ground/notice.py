@@ -9,6 +9,7 @@ from typing import Any
 
 from trainer.contract.run.events import Event, EventLog
 from trainer.contract.run.notify import EXTRA, addresses, kind_of
+from trainer.contract.units import in_time
 
 # what an error is called where others may read it: its own words may hold paths and names
 KINDS = {
@@ -49,9 +50,8 @@ class Notice:
     def words(self) -> str:
         """What is told."""
         why = f" ({KINDS[self._error]})" if self._error in KINDS else ""
-        said = f"{self._name}: {self._state}{why}, step {self._step:,} of {self._steps:,}"
-        hours, minutes = divmod(round(self._seconds / 60), 60)
-        return f"{said}, after " + (f"{hours} h {minutes:02d} min" if hours else f"{minutes} min")
+        steps = f"step {self._step:,} of {self._steps:,}"
+        return f"{self._name}: {self._state}{why}, {steps}, after {in_time(self._seconds)}"
 
     def send(self) -> None:
         """Tell it, once the run is over and its lock is free; what goes wrong is said by the kind of address alone."""

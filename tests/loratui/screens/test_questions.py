@@ -100,7 +100,7 @@ def is_red(colour: Color, palette: ColorSystem) -> bool:
 def test_the_program_asks_in_the_places_that_are_known() -> None:
     places = {name for name, _ in uses()}
     assert len(places) >= 14
-    assert {"ending.abort_question", "ending.stop_question", "captions.ask_to_write", "welcome.action_forget"} <= places
+    assert {"ending.abort_question", "ending.stop_question", "writing.ask_to_write", "welcome.action_forget"} <= places
 
 
 @pytest.mark.slow

@@ -100,7 +100,7 @@ def test_words_hold_the_kind_of_an_error_and_none_of_its_own(tmp_path: Path, mon
     log.emit("error", kind="oom", message="in /home/anna")
     log.emit("end", status="failed", seconds=4000.0, step=None)
     log.close()
-    assert notice.words == "toy: failed (out of memory), step 1,200 of 2,000, after 1 h 07 min"
+    assert notice.words == "toy: failed (out of memory), step 1,200 of 2,000, after 67 min"
 
 
 @pytest.mark.slow
