@@ -15,7 +15,7 @@ from textual.screen import Screen
 from textual.theme import Theme
 
 from loratui.screens.shared.key_order import KeyOrder
-from loratui.screens.shared.palette import commands_of
+from loratui.screens.shared.palette import Palette, commands_of
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.session import Session
 from loratui.screens.shared.step import Step, StepAnswer, Watch
@@ -129,6 +129,11 @@ class LoratuiApp(KeyOrder[str]):
         yield from commands_of(screen)
         yield SystemCommand("Light or dark", "f6: the other of the two, from now on.", self.action_shade)
         yield SystemCommand("Leave", "ctrl+q: what was typed is kept, or asked about.", self.action_quit)
+
+    def action_command_palette(self) -> None:
+        """List the actions by name."""
+        if not any(isinstance(one, Palette) for one in self.screen_stack):
+            self.push_screen(Palette())
 
     def on_mount(self) -> None:
         """Push the first screen: one returned by get_default_screen would not load its own CSS."""

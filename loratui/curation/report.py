@@ -91,6 +91,15 @@ SPOILING = (
 )  # fmt: skip
 
 
+# what makes a copy the worse one, though it spoils none: the other has more to teach from
+FLAWS = ("low-contrast", "unsure-face", "face-cut", "lettering")
+
+
+def flawed(picture: PictureReport) -> int:
+    """How many of FLAWS a picture has."""
+    return len({one.code for one in picture.findings} & set(FLAWS))
+
+
 def spoilt(picture: PictureReport) -> frozenset[str]:
     """The codes of what spoils a picture; empty where nothing does. Grain that can be seen counts too."""
     codes = {one.code for one in picture.findings if one.severity != "hint"}

@@ -48,6 +48,8 @@ NEVER = (
     "faint watermarks (a third of those tried was missed)",
     "logos (too like what is photographed)",
     "screenshots without plain bars",
+    "colours changed by hand (posterised, inverted, overdone)",
+    "parts painted over or pixelated",
 )
 NEVER_OF_PEOPLE = ("expression (nothing here tells it reliably)",)
 PATIENCE = 0.2  # seconds between two looks at whether the scan was cancelled

@@ -11,7 +11,7 @@ from itertools import combinations
 
 from loratui.curation.checks.measure import PictureMeasure
 from loratui.curation.overlays.of_copies import overlaid
-from loratui.curation.report import Finding, PictureReport, spoilt
+from loratui.curation.report import Finding, PictureReport, flawed, spoilt
 from loratui.terminal.text import safe_text
 
 NEAR = 10  # bits of 64 in which the hashes differ: none of 20,193 unrelated pairs (design/curation.md)
@@ -105,7 +105,7 @@ def _covered(
 ) -> list[int]:
     """Over how many of its copies each picture has something laid; one that is spoiled otherwise is not compared."""
     counts = [0] * len(pictures)
-    sound = [not spoilt(one) and bool(measured[place].grey) for place, one in enumerate(pictures)]
+    sound = [not spoilt(one) and not flawed(one) and bool(measured[place].grey) for place, one in enumerate(pictures)]
     for (a, b), relation in related.pairs.items():
         if relation == SAME_PICTURE and sound[a] and sound[b]:
             more = overlaid(measured[a].grey, measured[b].grey)
@@ -117,7 +117,7 @@ def _covered(
 def _rank(
     place: int, pictures: Sequence[PictureReport], measured: Sequence[PictureMeasure], covered: int
 ) -> tuple[float, ...]:
-    """Sorts the better first: unspoiled, more true pixels, less coding and noise, sharper, earlier in the folder.
+    """Sorts the better first: unspoiled, without flaws, more true pixels, less coding and noise, sharper, earlier.
 
     Noise and blocks make a picture look sharper than it is, so they count before sharpness does.
     """
@@ -127,7 +127,7 @@ def _rank(
     coding = round((one.quantiser or 0.0) / CODING_STEP) + round(one.blocks or 0.0)
     dense = round(math.log2(max(one.size, 1) / max(one.width * one.height, 1)))
     spoiled = len(spoilt(pictures[place])) + bool(covered)
-    return (spoiled, -pixels, noise + coding, round(one.subject_blur or 0.0, 2), -dense, place)
+    return (spoiled, flawed(pictures[place]), -pixels, noise + coding, round(one.subject_blur or 0.0, 2), -dense, place)
 
 
 def _told(

@@ -53,7 +53,7 @@ def _damage(name: str, one: PictureMeasure, severity: Severity) -> list[Finding]
     if one.corners:
         said = f"corners of one colour take {one.corners:.0%} of it, as where it was turned by some degrees"
         found.append(Finding("corners", severity, name, round(one.corners, 3), said, "crop them away, or skip it"))
-    if one.seam is not None:
+    if one.seam is not None and not one.coarse:  # the edges of its blocks are straight too
         said = f"a straight edge goes right across it at {one.seam:.0%}: a collage, or pasted together"
         found.append(Finding("collage", severity, name, round(one.seam, 3), said, "crop one picture out, or skip it"))
     if one.letters >= ENOUGH:

@@ -216,6 +216,9 @@ class BaseModelScreen(SteadyScreen[str | None]):
         if line.has_focus:
             line.post_message(Input.Submitted(line, line.value))
             return
+        if self.unkept:  # what was typed is what is meant, wherever the cursor is
+            self._look_at_typed()
+            return
         seen = self._seen.get(self._at)
         if seen is None:
             return

@@ -6,10 +6,14 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+from textual import on
 from textual.app import SystemCommand
 from textual.binding import Binding
+from textual.command import Command, CommandInput, CommandList, CommandPalette, DiscoveryHit
 from textual.dom import DOMNode
+from textual.fuzzy import Matcher
 from textual.screen import Screen
+from textual.widgets import Input
 
 from loratui.screens.shared.step import Step
 from loratui.widgets.keyline import method_of, own_bindings
@@ -38,3 +42,35 @@ def _says(node: DOMNode, action: str) -> str:
     """The first sentence on the action, as it is written beside it."""
     words = (method_of(node, action).__doc__ or "").strip().splitlines()
     return words[0] if words else ""
+
+
+class Palette(CommandPalette):
+    """The list of commands; Enter waits until it shows what was typed, and never takes what stood there before."""
+
+    WAIT, MOST = 0.05, 100  # seconds between two looks, and looks: a busy machine needs some
+
+    @on(Input.Submitted)
+    def _wait_for_matches(self, event: Input.Submitted) -> None:
+        if self._is_behind(event.value):
+            event.stop()
+            event.prevent_default()
+            self._look_again(event.value, self.MOST)
+
+    def _look_again(self, typed: str, left: int) -> None:
+        if not self.is_attached or self.query_one(CommandInput).value != typed:
+            return
+        if not self._is_behind(typed):
+            self._select_or_command()
+        elif left:
+            self.set_timer(self.WAIT, partial(self._look_again, typed, left - 1))
+
+    def _is_behind(self, typed: str) -> bool:
+        """Whether the list shows what was found for other letters than those that are typed."""
+        query = typed.strip()
+        if not query or self._selected_command is not None:
+            return False
+        hits = [one.hit for one in self.query_one(CommandList).options if isinstance(one, Command)]
+        if not hits:  # none was found, which the list says, or none was looked for yet
+            return not self._list_visible
+        matcher = Matcher(query)
+        return any(isinstance(one, DiscoveryHit) or not matcher.match(str(one.text)) for one in hits)

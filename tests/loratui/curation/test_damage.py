@@ -132,6 +132,21 @@ def test_of_sound_photographs_none_is_told() -> None:
 
 
 @needs_photos
+def test_of_two_copies_the_one_that_is_told_to_be_flat_is_to_be_skipped(tmp_path: Path) -> None:
+    """Fog takes noise and blocks away, and spoils nothing: what is warned of all the same is not the better one."""
+    for source in ("dreambooth_dog6/02.jpg", "dreambooth_clock/03.jpg"):
+        folder = tmp_path / source.partition("/")[0]
+        folder.mkdir()
+        one = portrait(source).resize((768, 768))
+        (folder / "z_good.jpg").write_bytes(encoded(one, 95))
+        (folder / "a_fog.jpg").write_bytes(encoded(Image.blend(one, Image.new("RGB", one.size, "#d0d0d0"), 0.75), 95))
+        report = look(folder, kind="object", resolution=512)
+        found = {each.name: each for each in report.pictures}
+        assert "low-contrast" in {one.code for one in found["a_fog.jpg"].findings}
+        assert found["z_good.jpg"].better == () and found["a_fog.jpg"].better in ((), ("z_good.jpg",))
+
+
+@needs_photos
 @pytest.mark.parametrize("spoil", [*SPOILED, "watermark"])
 @pytest.mark.parametrize("first", ["a.jpg", "z.jpg"])
 def test_of_two_copies_the_spoiled_one_is_to_be_skipped(tmp_path: Path, spoil: str, first: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from textual.widgets import Input
 
 import loratui
 from loratui.app import LoratuiApp
@@ -29,13 +30,34 @@ async def test_what_is_typed_is_found_by_name_and_done(wizard: Wizard, chosen: D
         assert {"Change", "Reset", "Search", "Changed", "Preset", "Next", "Back", "Help"} == listed.keys()
         assert listed["Search"] == "/: To the search line." and not any(one.endswith(": ") for one in listed.values())
         await pilot.press("ctrl+p")
-        await at(pilot, "CommandPalette")
+        await at(pilot, "Palette")
         await until(pilot, lambda: "Light or dark" in screen_text(app) and "Leave" in screen_text(app))
         await pilot.press(*"search")
         await until(pilot, lambda: "To the search line." in screen_text(app))
         await pilot.press("enter")
         await until(pilot, lambda: screen.focused is screen.query_one("#search"))
         assert app.screen is screen
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("typed", ["zzzz", "light"])
+async def test_enter_waits_for_what_was_typed(wizard: Wizard, typed: str) -> None:
+    """Letters and Enter in one packet: what stood in the list before them is not taken."""
+    app = wizard()
+    async with app.run_test() as pilot:
+        first = await at(pilot, "WelcomeScreen")
+        await pilot.press("ctrl+p")
+        palette = await at(pilot, "Palette")
+        await until(pilot, lambda: "Light or dark" in screen_text(app))
+        shade, line = app.theme, palette.query_one("CommandInput", Input)
+        line.value = typed
+        await line.action_submit()
+        if typed == "zzzz":
+            await until(pilot, lambda: "No matches" in screen_text(app))
+            await pilot.pause(0.5)
+            assert app.screen is palette and app.theme == shade
+        else:
+            await until(pilot, lambda: app.screen is first and app.theme != shade)
 
 
 @pytest.mark.slow

@@ -88,6 +88,19 @@ async def test_enter_f2_and_escape_answer(wizard: Callable[[Draft | None], Lorat
 
 
 @pytest.mark.slow
+async def test_what_was_typed_is_looked_at_and_nothing_else_is_taken(
+    wizard: Callable[[Draft | None], LoratuiApp],
+) -> None:
+    """Also from the list, where Escape leads: the cursor stands on another model there."""
+    async with wizard(None).run_test(size=(80, 24)) as pilot:
+        screen, answers = await opened(pilot)
+        await pilot.press("slash", *"/no/model.safetensors", "escape", "f2")
+        await until(pilot, lambda: "/no/model.safetensors" in screen._seen)
+        await pilot.pause()
+        assert not answers and pilot.app.screen is screen and "✗" in screen_text(pilot.app)
+
+
+@pytest.mark.slow
 async def test_a_typed_folder_and_file_are_looked_at_before_they_are_taken(
     wizard: Callable[[Draft | None], LoratuiApp], own_place: Path
 ) -> None:
