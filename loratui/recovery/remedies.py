@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from pathlib import Path
 from typing import Any
 
 from loratui.basemodels.words import base_absent, base_trouble
@@ -22,6 +23,7 @@ from loratui.recovery.sound_checkpoints import sound_steps
 from loratui.runs.find import resumable_steps
 from loratui.settings.demo import SMALL_SIZE
 from loratui.terminal.text import plural, safe_text
+from trainer.contract.paths import expanded, is_folder
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.arithmetic import learning_rates
 from trainer.contract.settings.config import TrainConfig, load_config
@@ -48,6 +50,7 @@ def case_of(run: RunDir, history: History) -> BadEnd:
         gpu=bool(history.run.get("gpu")),
         world=int(history.run.get("world") or 1),
         full=history.vram is None and (history.rss or 0) > FULL * ram(),
+        folder=_lost_folder(config, str(error.get("message"))) if kind == "data" else "",
         base=_base_trouble(config) if kind == "data" else "",
         room=(int(total) if isinstance(total, int | float) else 0) if history.run.get("gpu") else ram(),
     )
@@ -64,7 +67,8 @@ def remedies(case: BadEnd) -> list[Remedy]:
         case "disk":
             found = [*_disk(case), _ROOM]
         case "data":
-            found = [*(_base(case) if case.base and not case.pictures else ()), *_data(case), _DOCTOR]
+            lost = [*(_folder(case) if case.folder else ()), *(_base(case) if case.base and not case.pictures else ())]
+            found = [*lost, *_data(case), _DOCTOR]
         case "crash" if case.full:
             found = [*_memory(case), as_it_was(case, "if something else had filled the memory, and is gone now")]
         case "crash":
@@ -206,6 +210,30 @@ def _base(case: BadEnd) -> list[Remedy]:
         why = "it ships with loratui and trains on any machine in minutes: to see the rest of the way"
         found.append(remedy(case, "the small SDXL, at 64 px", why, SMALL_SIZE, anew=True))
     return found
+
+
+# -- a folder that is not there ----------------------------------------------------------------------------------------
+
+
+def _lost_folder(config: TrainConfig, said: str) -> str:
+    """The setting of a folder that is not there and that the error names; empty if there is none."""
+    prior = config.prior.path if config.prior.enabled else ""
+    places = {"dataset.path": config.dataset.path, "prior.path": prior}
+    return next(
+        (key for key, one in places.items() if one.startswith("/") and one in said and not is_folder(Path(one))), ""
+    )
+
+
+def _folder(case: BadEnd) -> list[Remedy]:
+    """Where its pictures are now."""
+    what = "the pictures" if case.folder == "dataset.path" else "the class pictures"
+    why = "the same pictures go on from the newest checkpoint, wherever they lie"
+    return [remedy(case, f"say where {what} are now", why, {}, opens="folder")]
+
+
+def with_folder(case: BadEnd, folder: str) -> Remedy:
+    """The remedy that a named folder makes."""
+    return remedy(case, "the folder", "it was named", {case.folder: str(expanded(folder).absolute())})
 
 
 # -- the rest ---------------------------------------------------------------------------------------------------------

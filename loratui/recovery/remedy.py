@@ -14,7 +14,7 @@ from trainer.contract.settings.config import TrainConfig
 
 Kind = Literal["crash", "oom", "nan", "disk", "data", "moved", "signal", "exception"]
 Goes = Literal["checkpoint", "beginning", "new run"]
-Opens = Literal["", "base model", "doctor", "disk"]  # what a remedy leads to before anything is started
+Opens = Literal["", "base model", "folder", "doctor", "disk"]  # what a remedy leads to before anything is started
 KINDS = ("oom", "nan", "disk", "data", "moved", "signal", "exception")  # of an `error` event; without one it is a crash
 ROOM = 0.95  # of the memory: the rest is the driver's, the desktop's, and the allocator's gaps
 
@@ -33,6 +33,7 @@ class BadEnd:
     world: int = 1  # processes that share a step
     full: bool = False  # RAM was nearly full when it was last heard of
     room: int = 0  # bytes that the GPU has, or the machine without one; 0: not known
+    folder: str = ""  # the setting whose folder is not there any more; empty if all are
     base: str = ""  # why the base model cannot be had, or that it is not whole on this disk; empty if it is
 
 

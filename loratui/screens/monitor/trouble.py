@@ -20,16 +20,18 @@ from textual.widgets.option_list import Option
 from loratui.basemodels.facts import BaseModelNeed
 from loratui.errors import Refusal
 from loratui.events.history import History
-from loratui.recovery.remedies import case_of, remedies, with_base
+from loratui.recovery.remedies import case_of, remedies, with_base, with_folder
 from loratui.recovery.remedy import BadEnd, Remedy
 from loratui.recovery.room import room_lines
 from loratui.screens.monitor.run_words import log_text, tail_of
 from loratui.screens.monitor.trouble_words import happened, remedy_row, remedy_words, title_words
 from loratui.screens.shared.base_model import BaseModelScreen
 from loratui.screens.shared.dialogs import Help, Reader
+from loratui.screens.shared.editors import LineEditor
 from loratui.screens.shared.steady import SteadyScreen
 from loratui.terminal.text import safe_lines, safe_text, show_path
 from loratui.widgets.keyline import KeyLine
+from trainer.contract.paths import expanded, is_folder
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import flat
 
@@ -180,6 +182,9 @@ class TroubleScreen(SteadyScreen[Restarted | None]):
                 model = self.case.config.model
                 need = BaseModelNeed.of(flat(self.case.config))
                 self.app.push_screen(BaseModelScreen(model.base, need, "Next: the run starts again."), self._with_base)
+            case "folder":
+                words = "The folder in which they lie now. Enter starts the run again."
+                self.app.push_screen(LineEditor("Where are they?", "", words, no_folder), self._with_folder)
             case "doctor":
                 self._look_at_machine()
             case "disk":
@@ -191,6 +196,10 @@ class TroubleScreen(SteadyScreen[Restarted | None]):
     def _with_base(self, base: str | None) -> None:
         if base is not None:
             self._begin(with_base(self.case, base))
+
+    def _with_folder(self, folder: str | None) -> None:
+        if folder:
+            self._begin(with_folder(self.case, folder))
 
     def _begin(self, remedy: Remedy) -> None:
         self._starting = True
@@ -242,6 +251,11 @@ class TroubleScreen(SteadyScreen[Restarted | None]):
         """Back to the monitor; nothing was changed."""
         if not self._starting:
             self.dismiss(None)
+
+
+def no_folder(typed: str) -> str:
+    """What is wrong with `typed` as the place of pictures; empty if nothing."""
+    return "" if is_folder(expanded(typed)) else f"there is no folder '{show_path(typed)}'"
 
 
 def open_trouble(monitor: Screen[Any], run: RunDir, history: History, again: Callable[[RunDir, int], None]) -> None:

@@ -21,8 +21,13 @@ from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import in_bytes, in_time
 from trainer.contract.run.rundir import RunDir
 
-OPENS = {"base model": "opens a list", "doctor": "looks", "disk": "looks"}
-OPENED = {"base model": "the list of base models", "doctor": "the doctor's findings", "disk": "what takes the room"}
+OPENS = {"base model": "opens a list", "folder": "asks where", "doctor": "looks", "disk": "looks"}
+OPENED = {
+    "base model": "the list of base models",
+    "folder": "a line for its place",
+    "doctor": "the doctor's findings",
+    "disk": "what takes the room",
+}
 TRAINING = {"none": "same training", "rounding": "same training", "training": "other training"}
 WAS_DOING = {
     "load": "while loading the base model",
@@ -64,7 +69,9 @@ def remedy_row(remedy: Remedy, case: BadEnd, width: int) -> Content:
 def remedy_words(remedy: Remedy, case: BadEnd) -> Content:
     """What Enter does with this remedy, before it is pressed."""
     if remedy.opens:
-        after = " Enter there starts again with it." if remedy.opens == "base model" else " Nothing is changed."
+        after = (
+            " Enter there starts again with it." if remedy.opens in ("base model", "folder") else " Nothing is changed."
+        )
         return Content(safe_text(f"Enter opens {OPENED[remedy.opens]}: {remedy.why}.{after}"))
     steps = case.config.train.steps
     parts = {
