@@ -41,7 +41,7 @@ def test_a_chat_model_writes_captions_from_a_folder_as_the_hub_has_it(
         said += [one["caption"] for one in events if one["type"] == "caption"]
     assert said[0] == said[1]  # no draw, no seed
     words = said[0].removeprefix("TOK, ").split()
-    assert 4 <= len(words) <= 7 and set(words) <= {*WORDS, "user", "assistant"}
+    assert 1 <= len(words) <= 7 and set(words) <= {*WORDS, "user", "assistant"}
 
 
 @pytest.mark.slow
