@@ -14,6 +14,7 @@ from safetensors.torch import save as save_any_order
 from trainer.contract.basemodel.unet_names import within
 from trainer.contract.entries import folder_aside, make_private, open_file, write_atomic
 from trainer.contract.loras.keys import diffusers_key, diffusers_magnitude, kohya_key
+from trainer.contract.loras.lora_file import BUNDLED, ENCODERS
 from trainer.contract.run.changes import read_changes
 from trainer.contract.run.exports import CARD, FILES, PICTURE, SAMPLE, WORDS, embedding_names
 from trainer.contract.run.replacement import put_back
@@ -23,13 +24,12 @@ from trainer.contract.settings.prompts import sample_pictures
 from trainer.data.dataset import Item
 from trainer.export.card import model_card
 from trainer.export.delivery import deliver
-from trainer.export.header import BUNDLED, Told, embeddings_header, kohya_header, trigger_phrase, usage_hint
+from trainer.export.header import Told, embeddings_header, kohya_header, trigger_phrase, usage_hint
 from trainer.export.learned import Learned
 from trainer.export.proof import prove_diffusers, prove_embeddings, prove_kohya
 from trainer.export.quoting import json_text
 from trainer.model.adapters import DoraLinear, LoraLinear
 from trainer.model.parts import DTYPES
-from trainer.step.trainee import ENCODERS
 
 THUMBNAIL = 256  # px a side; about 15 kB in the header
 

@@ -16,6 +16,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from trainer.contract.basemodel.digests import file_digest
+from trainer.contract.loras.lora_file import BUNDLED
 from trainer.contract.paths import expanded, is_file
 from trainer.contract.run.exports import base_name, embedding_names
 from trainer.contract.run.interface_prompts import named_prompt
@@ -23,7 +24,6 @@ from trainer.contract.settings.arithmetic import learning_rates, text_frozen_aft
 from trainer.contract.settings.config import TrainConfig
 from trainer.data.dataset import Item
 
-BUNDLED = "bundle_emb."  # before the name of an embedding in a LoRA file, as OneTrainer writes it
 PREDICTIONS = {"epsilon": "epsilon", "v_prediction": "v"}  # as modelspec writes them; it has no word for EDM's
 
 

@@ -11,12 +11,12 @@ from torch import nn
 from trainer.checkpoints.snapshot import Snapshot
 from trainer.contract.basemodel.inspect import loss_of
 from trainer.contract.basemodel.unet_names import unet_config
+from trainer.contract.loras.lora_file import ENCODERS
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.triggers import split_triggers
 from trainer.ground import draws
 from trainer.model.adapters import ENCODER_NAMES, LoraLinear
 from trainer.model.tokens import Vocabulary
-from trainer.step.trainee import ENCODERS
 
 
 class Rows(Protocol):

@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from trainer.checkpoints.snapshot import Snapshot, load_checkpoint, newest_checkpoint
 from trainer.contract.basemodel.headers import BadHeader, read_header
 from trainer.contract.loras.keys import diffusers_key, diffusers_magnitude, kohya_key
+from trainer.contract.loras.lora_file import ENCODERS
 from trainer.contract.run.exports import FOR_DIFFUSERS, KOHYA, embedding_names
 from trainer.contract.run.rundir import RunDir, checkpoint_folders
 from trainer.contract.settings.config import TrainConfig, load_config
@@ -18,7 +19,7 @@ from trainer.ground.tensor_files import OtherTensors, fill, load_tensors
 from trainer.model.adapters import DoraLinear
 from trainer.model.download import bring
 from trainer.model.parts import Parts, fix_pooling, load_parts, pick_device
-from trainer.step.trainee import ENCODERS, Trainee, make_trainee
+from trainer.step.trainee import Trainee, make_trainee
 
 AGAIN = "'loratui export' makes the files again"
 

@@ -12,11 +12,11 @@ from torch.nn import functional
 
 from trainer.contract.basemodel.layers import ATTENTION
 from trainer.contract.basemodel.unet_names import unknown_blocks, within
+from trainer.contract.loras.lora_file import CLIP_LINEARS
 from trainer.contract.settings.config import TrainConfig
 from trainer.ground import draws
 from trainer.model.quantized import place_of
 
-TEXT = ("q_proj", "k_proj", "v_proj", "out_proj")
 ENCODER_NAMES = ("text_encoder", "text_encoder_2")
 
 
@@ -147,7 +147,9 @@ def add_text_lora(text_encoders: tuple[nn.Module, nn.Module], config: TrainConfi
     train = config.train
     layers: dict[str, LoraLinear] = {}
     for which, (encoder, name) in enumerate(zip(text_encoders, ENCODER_NAMES, strict=True), 1):
-        paths = [path for path, one in encoder.named_modules() if isinstance(one, nn.Linear) and path.endswith(TEXT)]
+        paths = [
+            path for path, one in encoder.named_modules() if isinstance(one, nn.Linear) and path.endswith(CLIP_LINEARS)
+        ]
         for place, path in enumerate(paths):
             parent, _, last = path.rpartition(".")
             holder = encoder.get_submodule(parent)

@@ -96,8 +96,7 @@ class BatchMaker:
         seed = self._config.train.seed
         found = [sample_latents(self._latents.get(view), view, seed) for view in views]
         noises = [self._noise(tuple(found[0].shape), view) for view in views]
-        part, kinds = self._config.dataset.caption_dropout, self._config.noise
-        shown = [perturbed(one, kinds, seed, _key(view)) for one, view in zip(noises, views, strict=True)]
+        part = self._config.dataset.caption_dropout
         return HostBatch(
             views,
             self._scaling.to_unet(torch.stack(found)),
@@ -105,7 +104,7 @@ class BatchMaker:
             torch.tensor([self.timestep(view) for view in views]),
             torch.tensor([view.geometry.conditioning for view in views], dtype=torch.float32),
             tuple(part > draws.uniform(seed, "caption", *_key(view)) for view in views),
-            torch.stack(shown) if kinds.perturbation else None,
+            self._shown(noises, views) if self._config.noise.perturbation else None,
             None if self._masks is None else self._masks.of(views, found[0]),
         )
 
@@ -117,6 +116,10 @@ class BatchMaker:
         if own.every_timestep_alike:
             return draws.below(self._timesteps, seed, "timestep", *_key(view))
         return timestep(own, self._timesteps, draws.uniform(seed, "timestep", *_key(view)))
+
+    def _shown(self, noises: list[torch.Tensor], views: tuple[View, ...]) -> torch.Tensor:
+        own, seed = self._config.noise, self._config.train.seed
+        return torch.stack([perturbed(one, own, seed, _key(view)) for one, view in zip(noises, views, strict=True)])
 
     def _noise(self, shape: tuple[int, ...], view: View) -> torch.Tensor:
         train = self._config.train

@@ -7,7 +7,7 @@ comparison of the first replay with the pass that it stands for, the way back) i
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -70,7 +70,6 @@ class _Recorded:
     batch: DeviceBatch
     loss: torch.Tensor
     replay: Work | None = None
-    keys: list[Hashable] = field(default_factory=list)
 
 
 class GraphedPasses:

@@ -11,7 +11,7 @@ import torch
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.optimizers import OPTIMIZERS
 from trainer.step.flat_group import LAYOUT, FlatGroup, Rates
-from trainer.step.packaged import NoOptimizer, PackagedOptimizer
+from trainer.step.packaged import NoOptimizer, PackagedOptimizer, drop_set
 from trainer.step.prodigy import FlatProdigy
 from trainer.step.split_prodigy import SplitProdigy
 
@@ -86,11 +86,7 @@ class FlatAdamW:
 
     def freeze(self, name: str) -> None:
         """Take a group out and forget its moments."""
-        kept = [group["name"] != name for group in self._inner.param_groups]
-        for group, keep in zip(self._inner.param_groups, kept, strict=True):
-            if not keep:
-                self._inner.state.pop(group["params"][0], None)
-        self._inner.param_groups = [g for g, keep in zip(self._inner.param_groups, kept, strict=True) if keep]
+        drop_set(self._inner, name)
         self.groups = [group for group in self.groups if group.name != name]
 
     def state_tensors(self) -> dict[str, torch.Tensor]:

@@ -73,6 +73,18 @@ def _of(name: str) -> Any:
         raise NoOptimizer(said) from error
 
 
+def drop_set(inner: torch.optim.Optimizer, name: str) -> None:
+    """Take the parameters called `name` out of an optimizer of torch's form, and forget what it keeps of them."""
+    kept: list[dict[str, Any]] = []
+    for group in inner.param_groups:
+        if group["name"] != name:
+            kept.append(group)
+            continue
+        for one in group["params"]:
+            inner.state.pop(one, None)
+    inner.param_groups = kept
+
+
 class PackagedOptimizer:
     """One of MAKERS. Whether a step is applied the host has to know: none of them can pass over one on the device."""
 
@@ -119,10 +131,7 @@ class PackagedOptimizer:
 
     def freeze(self, name: str) -> None:
         """Take a group out and forget its state."""
-        gone = [group for group in self._inner.param_groups if group["name"] == name]
-        for one in (parameter for group in gone for parameter in group["params"]):
-            self._inner.state.pop(one, None)
-        self._inner.param_groups = [group for group in self._inner.param_groups if group["name"] != name]
+        drop_set(self._inner, name)
         self.groups = [group for group in self.groups if group.name != name]
 
     def state_tensors(self) -> dict[str, torch.Tensor]:

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from trainer.checkpoints.snapshot import Snapshot, Tensors, copy_tensors
+from trainer.contract.loras.lora_file import ENCODERS
 from trainer.contract.plan.memory import state_bytes
 from trainer.contract.run.changes import DORA_AXIS, is_free, plain
 from trainer.contract.settings.arithmetic import learning_rates, text_frozen_after
@@ -28,7 +29,6 @@ from trainer.step.flat_group import FlatGroup
 from trainer.step.optimizer import Optimizer, make_optimizer
 from trainer.step.working_copy import WorkingCopy
 
-ENCODERS = ("clip_l", "clip_g")  # the names of the two embeddings in the file
 RAW = "raw."  # before the name of a group: its numbers as they are trained, where a checkpoint's LoRA is their average
 
 

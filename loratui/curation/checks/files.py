@@ -16,7 +16,7 @@ from loratui.curation.report import Finding
 from loratui.terminal.text import safe_text
 from loratui.terminal.units import in_bytes
 from trainer.contract.pictures.decoding import CHUNK, PASSES, passes_in, stalling_words
-from trainer.contract.pictures.flatten import upright
+from trainer.contract.pictures.flatten import ORIENTATION, upright
 from trainer.contract.pictures.formats import SNIFFED, unreadable_words
 from trainer.contract.pictures.inside import MEND, NotInside, open_inside
 from trainer.contract.pictures.opening import MAX_BYTES, MAX_PIXELS, open_image
@@ -24,7 +24,6 @@ from trainer.contract.pictures.opening import MAX_BYTES, MAX_PIXELS, open_image
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-ORIENTATION = 274  # EXIF tag; 5 to 8 turn the picture by 90 degrees
 SKIP = "skip it, or put a whole copy in its place"
 LOOK = 1024  # px of the shorter side that looking needs; more is reduced, for speed and memory
 LOOK_PIXELS = 30_000_000  # decoded at full size at most; larger JPEGs are decoded smaller, others not looked at

@@ -14,7 +14,7 @@ from loratui.curation.copies.jpeg import NotPlain, strip_jpeg
 from loratui.curation.people.faces import find_faces, turns_upright
 from loratui.terminal.text import safe_text
 from loratui.terminal.units import in_bytes
-from trainer.contract.pictures.flatten import flatten, has_transparency
+from trainer.contract.pictures.flatten import ORIENTATION, flatten, has_transparency
 from trainer.contract.pictures.inside import read_inside, why_not_inside
 from trainer.contract.pictures.opening import MAX_BYTES, MAX_PIXELS, open_image
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from loratui.curation.report import Box
 
-ORIENTATION = 274  # EXIF tag
 JPEG = {"quality": 95, "subsampling": 0}  # a photograph that was JPEG stays one
 KEPT = {"JPEG": (".jpg", ".jpeg"), "MPO": (".jpg", ".jpeg"), "PNG": (".png",), "WEBP": (".webp",)}
 METADATA = {"PNG": {b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"tIME"}, "WEBP": {b"EXIF", b"XMP "}}  # by chunk

@@ -10,7 +10,7 @@ from typing import Any
 from trainer.contract.basemodel.inspect import NotSDXL
 from trainer.contract.basemodel.layers import ATTENTION, lora_paths
 from trainer.contract.basemodel.tensors import wanted_tensors
-from trainer.contract.basemodel.unet_names import unet_of
+from trainer.contract.basemodel.unet_names import unet_of, within
 from trainer.contract.loras.lora_file import FileRows, LoraFile, NotALora, read_lora, rows_of
 from trainer.contract.paths import expanded, is_file, is_folder
 from trainer.contract.run.exports import DIFFUSERS, OLD_DIFFUSERS
@@ -158,7 +158,7 @@ def _trained(config: TrainConfig) -> list[str]:
     unet = unet_of(config.model)
     paths = lora_paths(unet, config.train.targets) if unet else []
     blocks = config.train.blocks
-    return [one for one in paths if not blocks or any(one.startswith(f"{block}.") for block in blocks)]
+    return [one for one in paths if not blocks or any(within(one, block) for block in blocks)]
 
 
 def _unfit(start: Start, config: TrainConfig) -> list[str]:

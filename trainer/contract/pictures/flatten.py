@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 RULE = 3  # raised whenever other pixels come out: latents and measurements that were kept are then made again
+ORIENTATION = 0x0112  # the EXIF tag that says how a picture is turned
 ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
 REDUCIBLE = ("RGB", "L", "RGBA", "LA", "CMYK")
 WHITES = (255, 1023, 4095, 16383, 65535)  # of 8, 10, 12, 14 and 16 bits
@@ -63,9 +64,14 @@ def flatten(picture: Image, background: str) -> FlatPicture:
     return FlatPicture(made.convert("RGB"), found.name, found.problem, white)
 
 
+def may_be_transparent(picture: Image) -> bool:
+    """Whether its kind can let the background through, by its header alone."""
+    return picture.mode in ALPHA or "transparency" in picture.info
+
+
 def has_transparency(picture: Image) -> bool:
     """Whether any pixel of a loaded picture lets the background through."""
-    if picture.mode in ALPHA or "transparency" in picture.info:
+    if may_be_transparent(picture):
         return picture.convert("RGBA").getchannel("A").tobytes().strip(b"\xff") != b""
     return False
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from trainer.contract.paths import expanded
 from trainer.contract.pictures.companions import find_masks
 from trainer.contract.pictures.decoding import BadPicture, usable
-from trainer.contract.pictures.flatten import ALPHA, has_transparency
+from trainer.contract.pictures.flatten import ORIENTATION, has_transparency, may_be_transparent
 from trainer.contract.pictures.folder import NoDataset, list_pictures
 from trainer.contract.pictures.inside import open_inside
 from trainer.contract.settings.config import TrainConfig
 
 ASPECT = 0.02  # by which the proportions of a mask may differ from its picture's: a pixel of a small one
-ORIENTATION, TURNED = 0x0112, range(5, 9)  # EXIF: what turns a picture by 90 degrees
+TURNED = range(5, 9)  # values of ORIENTATION that turn a picture by 90 degrees
 REMEDY = "take it away, or make it again from the picture"
 NONE = (
     "mask.enabled is on, and no picture has a mask: put a-masklabel.png or mask/a.png beside a.jpg, or use pictures "
@@ -49,32 +49,35 @@ def masks_of(folder: Path, pictures: Iterable[Path]) -> dict[str, MaskFile]:
 
 def mask_refusals(config: TrainConfig) -> list[str]:
     """What keeps a run from its masks: a sentence each; nothing where the loss is not masked."""
-    if not config.mask.enabled:
+    if (found := _looked_for(config)) is None:
         return []
+    pictures, masks = found
+    if not masks:
+        return [NONE]
+    files = {name: mask.path for name, mask in masks.items() if not mask.own}
+    said = ((files[name], _unlike(files[name], path)) for name, path in pictures.items() if name in files)
+    return [f"{path.name}: {words}; {REMEDY}" for path, words in said if words]
+
+
+def _looked_for(config: TrainConfig) -> tuple[dict[str, Path], dict[str, MaskFile]] | None:
+    """The pictures by name, and their masks; None where no loss is masked or there is no folder, which is said."""
+    if not config.mask.enabled:
+        return None
     data = config.dataset
     folder = expanded(data.path)
     try:
         pictures = {one.name: one.path for one in list_pictures(folder, data.caption_column, data.skip).pictures}
     except NoDataset:
-        return []  # said elsewhere
-    masks = masks_of(folder, pictures.values())
-    if not masks:
-        return [NONE]
-    said = ((masks[name], _unlike(masks[name].path, path)) for name, path in pictures.items() if name in masks)
-    return [f"{mask.path.name}: {words}; {REMEDY}" for mask, words in said if words and not mask.own]
+        return None
+    return pictures, masks_of(folder, pictures.values())
 
 
 def mask_notes(config: TrainConfig) -> list[str]:
     """How many pictures have no mask, where the loss is masked and some have one."""
-    if not config.mask.enabled:
+    if (found := _looked_for(config)) is None:
         return []
-    data = config.dataset
-    try:
-        pictures = list_pictures(expanded(data.path), data.caption_column, data.skip).pictures
-    except NoDataset:
-        return []
-    masks = masks_of(expanded(data.path), (one.path for one in pictures))
-    bare = [one.name for one in pictures if one.name not in masks]
+    pictures, masks = found
+    bare = [name for name in pictures if name not in masks]
     if not masks or not bare:
         return []
     have = "has" if len(bare) == 1 else "have"
@@ -118,7 +121,7 @@ def _looked_at(path: Path, _size: int, _changed: int) -> bool:
     """Whether a picture has transparent parts; only of one that can have any are the pixels read."""
     try:
         with usable(path) as opened:
-            if opened.mode not in ALPHA and "transparency" not in opened.info:
+            if not may_be_transparent(opened):
                 return False
             opened.load()
             return has_transparency(opened)
