@@ -29,6 +29,16 @@ from trainer.contract.pictures.opening import MAX_BYTES, MAX_PIXELS
 from trainer.contract.plan import views
 from trainer.contract.units import in_bytes
 
+# what is not measured by anything here, and named so that nobody thinks it was
+NEVER = (
+    "faint watermarks (a third of those tried was missed)",
+    "logos (too like what is photographed)",
+    "screenshots without plain bars",
+    "colours changed by hand (posterised, inverted, overdone)",
+    "parts painted over or pixelated",
+)
+NEVER_OF_PEOPLE = ("expression (nothing here tells it reliably)",)
+
 WANTED = ", ".join(f"{kind} {least} to {most}" for kind, (least, most) in whole_set.WANTED.items() if least < most)
 PEOPLE_KEPT = f"a person who is in {persons.LEAST} pictures or more, and in more than anybody else, is the one meant"
 FOUND = f"YuNet's score is {faces.SURE} or more"

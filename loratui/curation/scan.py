@@ -31,6 +31,7 @@ from loratui.curation.checks.quality import blurry, quality_findings
 from loratui.curation.checks.same_shot import MOST, SameShots
 from loratui.curation.checks.size import face_cut, size_findings
 from loratui.curation.checks.whole_set import set_findings, summary, views_findings
+from loratui.curation.measures import NEVER, NEVER_OF_PEOPLE
 from loratui.curation.people.framing import PEOPLE, counted, face_findings, framing, mix_findings
 from loratui.curation.people.persons import person_findings, with_person_findings, with_persons
 from loratui.curation.people.poses import pose_findings, turn_of
@@ -43,15 +44,6 @@ from trainer.contract.settings.config import BY_KEY, TrainConfig, flat
 
 THREADS = 2
 KEEP_EVERY = 30.0  # seconds after which a long scan writes down what it knows: it may be killed
-# what is not measured by anything here, and named so that nobody thinks it was
-NEVER = (
-    "faint watermarks (a third of those tried was missed)",
-    "logos (too like what is photographed)",
-    "screenshots without plain bars",
-    "colours changed by hand (posterised, inverted, overdone)",
-    "parts painted over or pixelated",
-)
-NEVER_OF_PEOPLE = ("expression (nothing here tells it reliably)",)
 PATIENCE = 0.2  # seconds between two looks at whether the scan was cancelled
 
 Progress = Callable[[int, int, str], None]  # done, total, the picture looked at
@@ -151,6 +143,7 @@ def _measure_all(
     greys = len(pictures) <= MOST
     known = {one.name: cache.get(one.name, one.path, greys) for one in pictures}
     found, kept = [], time.monotonic()
+    missing()  # before the threads: one that asks while another imports OpenCV finds it half there
     pool = ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1), "scan")
     try:
         check()

@@ -13,8 +13,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from loratui.curation import scan as scanning
 from loratui.curation.as_json import report_json
+from loratui.curation.checks.measure import PictureMeasure, measure
 from loratui.curation.lines import refusal_lines, report_lines
+from loratui.curation.pixels import missing
 from loratui.curation.report import Report, outcome
 from loratui.curation.scan import Cancelled, ScanSettings, scan
 from trainer.contract.pictures.folder import NoDataset
@@ -32,6 +35,22 @@ def test_a_good_folder_has_nothing_to_decide(pictures: Path) -> None:
     report = scan(pictures, SETTINGS)
     assert not report.all_findings
     assert outcome(report).ready and outcome(report).images == ("0.png", "1.png", "2.png", "3.png")
+
+
+def test_what_is_installed_is_asked_before_the_threads_import_it(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that asks for OpenCV while another imports it finds it half there, and the scan ended with that."""
+    asked = []
+
+    def measured(*words: object) -> PictureMeasure:
+        asked.append(missing.cache_info().currsize)
+        return measure(*words)  # type: ignore[arg-type]
+
+    missing.cache_clear()
+    monkeypatch.setattr(scanning, "measure", measured)
+    scan(pictures, SETTINGS)
+    assert asked == [1, 1, 1, 1]
 
 
 def test_broken_files_are_named_and_can_only_be_skipped(pictures: Path, draw_picture: Draw) -> None:
