@@ -24,9 +24,10 @@ def introduction(answers: Answers) -> list[str]:
 
 def run_demo(concept: str | None, out: Path | None, screen: bool) -> int:
     """Check, plan, launch, watch, result; returns the exit code of the run."""
-    from loratui.commands.replay import begin, prepare, refuse_if_needed
+    from loratui.commands.replay import begin
     from loratui.curation.lines import report_lines
     from loratui.planning.lines import plan_lines
+    from loratui.planning.prepared import prepare, refuse_if_needed
     from loratui.runs.launch import create_run, start, wait_started
     from loratui.terminal.text import show_path
 

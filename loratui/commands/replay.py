@@ -5,51 +5,33 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from loratui.basemodels.facts import ask_missing
 from loratui.commands.follow import follow
-from loratui.curation.checks.whole_set import with_views
-from loratui.curation.groups import grouped
 from loratui.curation.lines import refusal_lines
-from loratui.curation.report import Outcome, Report, outcome
-from loratui.curation.scan import ScanSettings, scan
-from loratui.curation.sources import as_folder, bring_back, in_folder, said_on_stderr
+from loratui.curation.sources import bring_back
 from loratui.errors import Refusal
-from loratui.planning.hardware import Machine, asked_for, look
+from loratui.planning.hardware import asked_for
 from loratui.planning.lines import WIDTH, plan_lines, resolved_lines
-from loratui.planning.past_runs import gather, note
-from loratui.planning.plan import Plan, make_plan, settled
+from loratui.planning.past_runs import note
+from loratui.planning.plan import settled
+from loratui.planning.prepared import PreparedRun, decided, prepare, refuse_if_needed
 from loratui.recovery.settings_change import amend, changed_lines
 from loratui.runs.find import resumable_steps, run_info, saved_steps
-from loratui.runs.launch import RUNS, create_run, start, wait_started
+from loratui.runs.launch import create_run, start, wait_started
 from loratui.runs.queue import add, take_up
-from loratui.settings.answers import Answers, AnswersError, parse_set, read_answers
-from loratui.settings.resolve import FOLDERS, Resolved, names_hub, resolve
-from loratui.terminal.text import plural, safe_text, shell_path, show_path
+from loratui.settings.answers import AnswersError, parse_set, read_answers
+from loratui.terminal.text import safe_text, shell_path, show_path
 from trainer.contract.pictures.folder import NoDataset
 from trainer.contract.run import exits
 from trainer.contract.run.changes import SettingChange
 from trainer.contract.run.events import Tail
 from trainer.contract.run.lock import is_held
 from trainer.contract.run.rundir import RunDir
-from trainer.contract.settings.arithmetic import trained_images
-from trainer.contract.settings.config import TrainConfig, flat, load_config, stale_pins
+from trainer.contract.settings.config import TrainConfig, load_config
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class PreparedRun:
-    """A run that has been thought through, and not started."""
-
-    answers: Answers  # with what --set changed, so that the run's own answers.toml replays as it is
-    resolved: Resolved
-    report: Report
-    outcome: Outcome
-    plan: Plan
 
 
 def plan(path: Path, sets: Sequence[str], memory: float | None = None) -> int:
@@ -58,7 +40,7 @@ def plan(path: Path, sets: Sequence[str], memory: float | None = None) -> int:
     ready = prepare(read_answers(path), overrides_of(sets), show_path(path), machine=machine)
     width = shutil.get_terminal_size((WIDTH, 24)).columns
     print("\n".join([*resolved_lines(ready.resolved), *plan_lines(ready.plan, width)]))
-    refused = refusal_lines(ready.outcome, *_decided(ready.resolved))
+    refused = refusal_lines(ready.outcome, *decided(ready.resolved))
     if refused:
         print("\n".join(["", "A replay would be refused:", *refused]))
     return _verdict(ready)
@@ -139,51 +121,6 @@ def resume(run: RunDir, detach: bool, sets: Sequence[str] = (), say: Say = print
     return begin(run, detach, 1, say)
 
 
-def prepare(
-    answers: Answers,
-    overrides: dict[str, Any],
-    source: str,
-    out: Path | None = None,
-    machine: Machine | None = None,
-) -> PreparedRun:
-    """Resolve, scan and plan, for `machine` or the one that is here.
-
-    Raises Refusal: AnswersError for settings, exit code 3 for a folder without pictures.
-    """
-    first = resolve(answers, overrides)
-    folder = first.config.dataset.path
-    if not folder:
-        raise AnswersError([f'{answers.source}: dataset.path: missing; write path = "..." under [dataset]'])
-    settings = ScanSettings.of(first.config)
-    try:
-        report = scan(as_folder(folder, settings, said_on_stderr(folder)), settings)
-    except NoDataset as error:
-        where = f"{first.origins['dataset.path'].source}: dataset.path"
-        raise Refusal(f"{where}: {safe_text(error)}", exits.DATASET) from None
-    data = first.config.dataset
-    result = outcome(report, data.skip, data.accept)
-    resolved = resolve(answers, overrides, len(result.images))
-    train = resolved.config.train
-    learned = trained_images(len(result.images), data.hold_out)
-    report = with_views(report, learned, train.steps, train.batch * train.accumulation)
-    runs = out.parent if out else RUNS
-    ask_missing(flat(resolved.config))
-    there = machine or look(train.device)
-    thought = make_plan(resolved, report, result, runs=runs, source=source, machine=there, knowledge=gather(runs))
-    resolved, kept = in_folder(resolved, _merged(answers, overrides), report.folder)
-    return PreparedRun(kept, resolved, report, result, thought)
-
-
-def refuse_if_needed(ready: PreparedRun) -> None:
-    """Raise Refusal if the run must not start: settings first, then pictures."""
-    if ready.plan.errors:
-        raise Refusal(list(ready.plan.errors))
-    if not ready.outcome.ready:
-        count = len(grouped(ready.outcome.to_decide))
-        head = f"{show_path(ready.report.folder)}: {plural(count, 'finding')} to decide before training:"
-        raise Refusal([head, *refusal_lines(ready.outcome, *_decided(ready.resolved))], exits.DATASET)
-
-
 def overrides_of(sets: Sequence[str]) -> dict[str, Any]:
     """All `--set` options, the last of a key winning. Raises AnswersError with every problem at once."""
     values: dict[str, Any] = {}
@@ -217,16 +154,3 @@ def _verdict(ready: PreparedRun) -> int:
     if ready.plan.errors:
         return exits.USAGE
     return exits.DONE if ready.outcome.ready else exits.DATASET
-
-
-def _decided(resolved: Resolved) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    return resolved.config.dataset.skip, resolved.config.dataset.accept
-
-
-def _merged(answers: Answers, overrides: dict[str, Any]) -> Answers:
-    values = {**answers.values, **{key: value for key, value in overrides.items() if key != "preset"}}
-    values |= stale_pins(answers.values, values, overrides)
-    for key in FOLDERS:
-        if values.get(key) and not str(values[key]).startswith(("~", "/")) and not names_hub(key, values[key]):
-            values[key] = str(Path(values[key]).absolute())  # the run's copy replays from any folder
-    return replace(answers, preset=str(overrides.get("preset", answers.preset)), values=values)

@@ -22,6 +22,7 @@ from loratui.planning.sections import (
     memory_section,
     steps_section,
     time_section,
+    whole_seconds,
 )
 from loratui.planning.without_gpu import without_gpu
 from loratui.runs.find import RUNS
@@ -55,6 +56,8 @@ class Plan:
     slow: str = ""  # why it would take days here; empty where it does not
     base: str = ""  # why its base model cannot be had; empty where it can
     level: Checkpointing | None = None  # what is made again where that was left to the plan; None where it is not known
+    seconds: tuple[float, float] | None = None  # the least and the most that all steps take; None: not known
+    disk: int = 0  # bytes in the run's folder at its fullest
 
     @property
     def first(self) -> str:
@@ -117,6 +120,8 @@ def make_plan(
         slow=without_gpu(config, need, machine, known.correction),
         base=safe_text(base_trouble(config), 600),
         level=level,
+        seconds=whole_seconds(config, need, config.train.steps, known),
+        disk=0 if need is None else need.disk_total,
     )
 
 

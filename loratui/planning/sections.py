@@ -136,20 +136,33 @@ def _before_first(config: TrainConfig, need: Estimate | None, known: MachineKnow
 
 def _whole_run(config: TrainConfig, need: Estimate | None, times: Schedule, known: MachineKnown) -> list[PlanRow]:
     correction, machine = known.correction, known.machine
-    if correction.seconds is None and need is not None and machine is not None and full_size(config):
-        first = step_time(config, need, machine.name) if machine.device == "cuda" else None
-        if first is not None:
-            low, high = in_time(first.fast * times.steps), in_time(first.slow * times.steps)
-            value = f"{low} to {high}" if low != high else f"about {low}"
-            note = f"an estimate, by the arithmetic of a step ({first.source}); the first run here corrects it"
-            return [PlanRow("whole run", value, note)]
-    if correction.seconds is None:
+    whole = whole_seconds(config, need, times.steps, known)
+    if whole is None:
         note = "no run of this size on this machine yet: known after the first steps"
         return [PlanRow("whole run", "not known yet", note)]
+    low, high = map(in_time, whole)
+    if correction.seconds is None and need is not None and machine is not None:
+        first = step_time(config, need, machine.name)
+        source = first.source if first is not None else ""
+        note = f"an estimate, by the arithmetic of a step ({source}); the first run here corrects it"
+        return [PlanRow("whole run", f"{low} to {high}" if low != high else f"about {low}", note)]
     runs = plural(correction.time_runs, "run")
     why = f"as {runs} here took" if correction.same else f"worked out from {runs} with other settings: rough"
-    note = f"{in_time(correction.seconds)} a step, {why}; samples come on top"
-    return [PlanRow("whole run", f"about {in_time(correction.seconds * times.steps)}", note)]
+    note = f"{in_time(correction.seconds or 0.0)} a step, {why}; samples come on top"
+    return [PlanRow("whole run", f"about {low}", note)]
+
+
+def whole_seconds(
+    config: TrainConfig, need: Estimate | None, steps: int, known: MachineKnown
+) -> tuple[float, float] | None:
+    """The least and the most seconds that all steps take; None where neither runs nor arithmetic tell."""
+    correction, machine = known.correction, known.machine
+    if correction.seconds is not None:
+        return correction.seconds * steps, correction.seconds * steps
+    if need is None or machine is None or machine.device != "cuda" or not full_size(config):
+        return None
+    first = step_time(config, need, machine.name)
+    return None if first is None else (first.fast * steps, first.slow * steps)
 
 
 def disk_section(need: Estimate, runs: Path) -> PlanSection:

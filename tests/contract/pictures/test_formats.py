@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from loratui.commands.replay import prepare, refuse_if_needed
 from loratui.curation.checks.files import open_picture
 from loratui.curation.copies.pixels import remake
 from loratui.curation.report import Finding
 from loratui.curation.scan import ScanSettings, scan
 from loratui.errors import Refusal
 from loratui.planning.lines import plan_lines
+from loratui.planning.prepared import prepare, refuse_if_needed
 from loratui.settings.answers import Answers
 from trainer.contract.pictures import formats
 from trainer.contract.pictures.decoding import BadPicture

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from loratui.basemodels.words import base_rows
-from loratui.commands.replay import prepare
+from loratui.planning.prepared import prepare
 from loratui.runs.launch import create_run
 from loratui.settings.answers import Answers, read_answers
 from loratui.settings.draft import Draft

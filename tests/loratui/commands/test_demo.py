@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from loratui.commands.demo import introduction
-from loratui.commands.replay import prepare
+from loratui.planning.prepared import prepare
 from loratui.settings.answers import AnswersError
 from loratui.settings.demo import FIRST, concepts, demo_answers
 from trainer.contract.basemodel.inspect import small_model

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from loratui.commands import replay as jobs
 from loratui.curation.sources import bring_back, progress_words
+from loratui.planning.prepared import prepare
 from loratui.runs.launch import create_run
 from loratui.settings.answers import read_answers
 from tests.datasets_made import CAPTIONS, SHA, encoded, hub_cache, parquet_folder, table
@@ -82,7 +82,7 @@ def test_a_cleared_cache_is_filled_again_for_a_resume(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "answers.toml").write_text(SMALL_RUN.format(folder=data, steps=2))
-    ready = jobs.prepare(read_answers(tmp_path / "answers.toml"), {}, "answers.toml")
+    ready = prepare(read_answers(tmp_path / "answers.toml"), {}, "answers.toml")
     run = create_run(ready.resolved, ready.answers, tmp_path / "run")
     assert ready.answers.values["dataset.path"] == str(data)
     folder = Path(ready.resolved.config.dataset.path)
@@ -102,9 +102,9 @@ def test_a_row_without_a_picture_is_named_and_can_be_left_out(tmp_path: Path, mo
     source = parquet_folder(tmp_path / "set", table(rows))
     (tmp_path / "answers.toml").write_text(SMALL_RUN.format(folder=source, steps=2))
     answers = read_answers(tmp_path / "answers.toml")
-    blocking = jobs.prepare(answers, {}, "answers.toml").outcome.blocking
+    blocking = prepare(answers, {}, "answers.toml").outcome.blocking
     assert [(one.file, one.code) for one in blocking] == [("000001.jpg", "empty-file")]
-    skipping = jobs.prepare(answers, {"dataset.skip": ["000001.jpg"]}, "answers.toml")
+    skipping = prepare(answers, {"dataset.skip": ["000001.jpg"]}, "answers.toml")
     assert skipping.outcome.images == ("000000.png",)
 
 

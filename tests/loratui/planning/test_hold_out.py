@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from loratui.commands.replay import prepare
 from loratui.planning.lines import plan_lines
+from loratui.planning.prepared import prepare
 from loratui.settings.answers import Answers
 from loratui.settings.resolve import resolve
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from loratui.commands.replay import overrides_of, prepare
+from loratui.commands.replay import overrides_of
 from loratui.errors import Refusal
+from loratui.planning.prepared import prepare
 from loratui.recovery.settings_change import amend, begin_anew, saved_steps
 from loratui.runs.launch import LaunchError, create_run
 from loratui.settings.answers import read_answers

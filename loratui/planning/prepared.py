@@ -1,0 +1,127 @@
+"""Thinks a run through from its answers, and starts nothing: settings, pictures, plan, and what stands in its way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from loratui.basemodels.facts import ask_missing
+from loratui.curation.checks.whole_set import with_views
+from loratui.curation.groups import grouped
+from loratui.curation.lines import refusal_lines
+from loratui.curation.report import Outcome, Report, outcome
+from loratui.curation.scan import ScanSettings, scan
+from loratui.curation.sources import as_folder, in_folder, said_on_stderr
+from loratui.errors import Refusal
+from loratui.planning.hardware import Machine, look
+from loratui.planning.past_runs import PastRuns, gather
+from loratui.planning.plan import Plan, make_plan
+from loratui.runs.find import RUNS
+from loratui.settings.answers import Answers, AnswersError
+from loratui.settings.resolve import FOLDERS, Resolved, names_hub, resolve
+from loratui.terminal.text import plural, safe_text, show_path
+from trainer.contract.pictures.folder import NoDataset
+from trainer.contract.run import exits
+from trainer.contract.settings.arithmetic import trained_images
+from trainer.contract.settings.config import flat, stale_pins
+
+
+@dataclass(frozen=True)
+class PreparedRun:
+    """A run that has been thought through, and not started."""
+
+    answers: Answers  # with what --set changed, so that the run's own answers.toml replays as it is
+    resolved: Resolved
+    report: Report
+    outcome: Outcome
+    plan: Plan
+
+
+@dataclass
+class Looks:
+    """What several runs that are thought through together look at once: each folder, the machine, past runs."""
+
+    reports: dict[tuple[str, ScanSettings], Report] = field(default_factory=dict)
+    machines: dict[str, Machine] = field(default_factory=dict)
+    knowledge: dict[Path, PastRuns] = field(default_factory=dict)
+
+    def report(self, folder: str, settings: ScanSettings) -> Report:
+        """The check of the pictures. Raises NoDataset."""
+        key = (folder, settings)
+        if key not in self.reports:
+            self.reports[key] = scan(as_folder(folder, settings, said_on_stderr(folder)), settings)
+        return self.reports[key]
+
+    def machine(self, device: Literal["auto", "cuda", "cpu"]) -> Machine:
+        """What a run on `device` would have."""
+        if device not in self.machines:
+            self.machines[device] = look(device)
+        return self.machines[device]
+
+    def past(self, runs: Path) -> PastRuns:
+        """What the runs beside it taught."""
+        if runs not in self.knowledge:
+            self.knowledge[runs] = gather(runs)
+        return self.knowledge[runs]
+
+
+def prepare(
+    answers: Answers,
+    overrides: dict[str, Any],
+    source: str,
+    out: Path | None = None,
+    machine: Machine | None = None,
+    looks: Looks | None = None,
+) -> PreparedRun:
+    """Resolve, scan and plan, for `machine` or the one that is here; `looks`: shared with other runs.
+
+    Raises Refusal: AnswersError for settings, exit code 3 for a folder without pictures.
+    """
+    looks = looks or Looks()
+    first = resolve(answers, overrides)
+    folder = first.config.dataset.path
+    if not folder:
+        raise AnswersError([f'{answers.source}: dataset.path: missing; write path = "..." under [dataset]'])
+    try:
+        report = looks.report(folder, ScanSettings.of(first.config))
+    except NoDataset as error:
+        where = f"{first.origins['dataset.path'].source}: dataset.path"
+        raise Refusal(f"{where}: {safe_text(error)}", exits.DATASET) from None
+    data = first.config.dataset
+    result = outcome(report, data.skip, data.accept)
+    resolved = resolve(answers, overrides, len(result.images))
+    train = resolved.config.train
+    learned = trained_images(len(result.images), data.hold_out)
+    report = with_views(report, learned, train.steps, train.batch * train.accumulation)
+    runs = out.parent if out else RUNS
+    ask_missing(flat(resolved.config))
+    there = machine or looks.machine(train.device)
+    thought = make_plan(resolved, report, result, runs=runs, source=source, machine=there, knowledge=looks.past(runs))
+    resolved, kept = in_folder(resolved, merged(answers, overrides), report.folder)
+    return PreparedRun(kept, resolved, report, result, thought)
+
+
+def refuse_if_needed(ready: PreparedRun) -> None:
+    """Raise Refusal if the run must not start: settings first, then pictures."""
+    if ready.plan.errors:
+        raise Refusal(list(ready.plan.errors))
+    if not ready.outcome.ready:
+        count = len(grouped(ready.outcome.to_decide))
+        head = f"{show_path(ready.report.folder)}: {plural(count, 'finding')} to decide before training:"
+        raise Refusal([head, *refusal_lines(ready.outcome, *decided(ready.resolved))], exits.DATASET)
+
+
+def decided(resolved: Resolved) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The pictures that were skipped, and the findings that were accepted."""
+    return resolved.config.dataset.skip, resolved.config.dataset.accept
+
+
+def merged(answers: Answers, overrides: dict[str, Any]) -> Answers:
+    """`answers` with what `overrides` change, and folders that are found from anywhere."""
+    values = {**answers.values, **{key: value for key, value in overrides.items() if key != "preset"}}
+    values |= stale_pins(answers.values, values, overrides)
+    for key in FOLDERS:
+        if values.get(key) and not str(values[key]).startswith(("~", "/")) and not names_hub(key, values[key]):
+            values[key] = str(Path(values[key]).absolute())  # the run's copy replays from any folder
+    return replace(answers, preset=str(overrides.get("preset", answers.preset)), values=values)
