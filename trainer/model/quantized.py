@@ -112,5 +112,6 @@ def _dense(codes: torch.Tensor, scales: torch.Tensor, shape: tuple[int, int], dt
 
     if codes.dtype == torch.int8:
         return codec.int8_vectorwise_dequant(codes, scales).to(dtype)
-    state = codec.QuantState(scales, shape=torch.Size(shape), dtype=dtype, blocksize=NF4_BLOCK, quant_type="nf4")
-    return codec.dequantize_4bit(codes, state)
+    blocks = torch.Size((2 * codes.numel() // NF4_BLOCK, NF4_BLOCK))  # AVX-512's kernel begins a block with each row
+    state = codec.QuantState(scales, shape=blocks, dtype=dtype, blocksize=NF4_BLOCK, quant_type="nf4")
+    return codec.dequantize_4bit(codes, state).view(shape)

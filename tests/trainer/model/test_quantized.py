@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from bitsandbytes import functional
 from torch import nn
 
 from tests.trainer.conftest import make_config, make_run, train
@@ -15,6 +16,7 @@ from tests.trainer.model import test_fused
 from tests.trainer.model.test_adapters import small_unet
 from tests.trainer.model.test_fused import Learner, apart
 from trainer.contract.plan.estimate import estimate
+from trainer.contract.plan.model_shape import NF4_BLOCK
 from trainer.contract.run import exits
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.model import Quantize
@@ -82,6 +84,16 @@ def test_codes_below_each_other_mean_the_same_and_lie_there_once(how: Quantize) 
     assert not any("weight" in dict(one.named_parameters()) for one in layers)
     with pytest.raises(AttributeError):  # what would compute with codes as if they were numbers fails
         layers[0].weight.float()
+
+
+@pytest.mark.parametrize("shape", [(80, 80), (40, 64), (80, 160), (32, 320)])  # rows of whole blocks, and others
+def test_a_code_means_what_its_table_says_on_every_processor(shape: tuple[int, int]) -> None:
+    linear = nn.Linear(shape[1], shape[0], False)
+    one = QuantizedLinear(linear, "nf4")
+    _, state = functional.quantize_4bit(linear.weight.detach(), blocksize=NF4_BLOCK, quant_type="nf4")
+    numbers = torch.stack([one.codes >> 4, one.codes & 15], 1).reshape(-1, NF4_BLOCK)  # the high half comes first
+    by_hand = (state.code[numbers.long()] * one.scales[:, None]).reshape(shape)
+    assert torch.allclose(one.dense(), by_hand, rtol=1e-6, atol=0)
 
 
 @pytest.mark.parametrize("how", KINDS)
