@@ -40,7 +40,7 @@ from trainer.samples.sampler import Sampler
 from trainer.step.measure import CheckpointMeasure, measured_views
 from trainer.step.step import NotFinite, Stepper
 from trainer.step.step_log import StepLog
-from trainer.step.trainee import make_trainee, run_identity
+from trainer.step.trainee import end_text, make_trainee, run_identity
 
 
 @dataclass(frozen=True)
@@ -145,12 +145,12 @@ class Run:
     def _cached_prompts(self) -> PromptCache:
         """Encode what is constant from the start; without new tokens that is everything, and the encoders go."""
         words, write = self._all_prompts(), self.trainee.vocabulary.write
-        warn_of_long(self.parts.tokenizers[0], [write(one) for one in words], self.log)
+        warn_of_long(self.parts, [write(one) for one in words], self.log)
         cache = PromptCache(self.parts, self.caches / "prompts")
         if not self.trainee.text_layers:
             cache.add([one for one in words if write(one) == one], keep=True)
         if self.trainee.pivot is None:
-            self.parts.release_encoders()
+            end_text(self.parts, self.trainee, self.config)
         return cache
 
     def _all_prompts(self) -> list[str]:
@@ -252,11 +252,10 @@ class Run:
         self.log.emit("pivot", step=step)
 
     def _after_pivot(self) -> None:
-        """Every caption is a constant now: encode each once, then let both encoders go."""
+        """Every caption is a constant now, but for shuffled ones: encode each once, then let both encoders go."""
         self.parts.encode_only()
         self.prompts.add([self.trainee.vocabulary.write(one) for one in self._all_prompts()])
-        self.trainee.release_text()
-        self.parts.release_encoders()
+        end_text(self.parts, self.trainee, self.config)
 
     # -- what is kept ---------------------------------------------------------------------------------------------
 

@@ -17,11 +17,10 @@ from loratui.curation.checks import (
     size,
     whole_set,
 )
-from loratui.curation.checks.captions import ESTIMATED_MOST
+from loratui.curation.checks.captions import SURELY
 from loratui.curation.checks.files import LOOK_PIXELS
 from loratui.curation.overlays import lettering, seams
 from loratui.curation.people import faces, framing, identity, persons, poses
-from trainer.contract.captioning import tokens
 from trainer.contract.pictures.captions import WORDY
 from trainer.contract.pictures.decoding import PASSES
 from trainer.contract.pictures.folder import MAX_CAPTION_BYTES
@@ -164,8 +163,8 @@ MEASURED: dict[str, str] = {
     "caption-bom": "The first bytes, line ends and full-width letters of the file.",
     "caption-control": "Unicode's categories of what is not printed, but for the joiner of emoji.",
     "caption-long": (
-        f"Tokens by the base model's own tokenizer, above {tokens.MOST}; an estimate where it is not on this "
-        f"disk, a warning above {ESTIMATED_MOST}."
+        f"Tokens by the base model's own tokenizer, above caption.max_tokens; an estimate where it is not on this "
+        f"disk, a warning {SURELY - 1:.0%} above that."
     ),
     "trigger-missing": "The trigger as a whole word, in its own letters.",
     "trigger-twice": "The same, counted.",

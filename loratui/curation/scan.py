@@ -65,6 +65,7 @@ class ScanSettings:
     class_word: str = ""
     base: str = BY_KEY["model.base"].default  # whose tokenizer counts
     tokens: int = 0  # new tokens per trigger; 0: the trigger stays a word
+    most: int = BY_KEY["caption.max_tokens"].default  # tokens of a caption that are read
     crop: str = BY_KEY["dataset.crop"].default
     background: str = BY_KEY["dataset.background"].default
     steps: int = 0  # 0: not planned yet
@@ -89,6 +90,7 @@ class ScanSettings:
             base=values["model.base"],
             prompts=tuple(values["sample.prompts"]),
             tokens=values["pivotal.tokens"] if values["pivotal.enabled"] else 0,
+            most=values["caption.max_tokens"],
             **{name: values[f"dataset.{name}"] for name in data},
         )
 
@@ -205,7 +207,7 @@ def _report(picture: Picture, one: PictureMeasure, settings: ScanSettings, count
     findings += caption_findings(name, picture.caption, settings.trigger, settings.instance_prompt)
     findings += raw_findings(picture)
     tokens = None if picture.caption is None else counter(picture.caption)
-    findings += length_findings(name, tokens) if tokens else ()
+    findings += length_findings(name, tokens, settings.most) if tokens else ()
     return PictureReport(
         name=name,
         path=picture.path,

@@ -207,6 +207,10 @@ def _technique(resolved: Resolved) -> PlanSection:
         rows.append(PlanRow("DoRA", said.value, f"{said.note}; read by {dora_readers(train.dora_axis)}"))
     tokens = f"{pivotal.tokens} new tokens for '{safe_text(config.dataset.trigger, 40)}'"
     rows.append(PlanRow("pivotal tuning", tokens if pivotal.enabled else "off"))
+    if config.caption.varies:
+        rows.append(PlanRow("tags", config.caption.tags_words, "anew at each view: the text encoders stay to the end"))
+    if config.caption.chunks > 1:
+        rows.append(_said(resolved, "caption.max_tokens", config.caption.length_words))
     if prompt := class_prompt(config) if config.prior.enabled else "":
         rows.append(PlanRow("class pictures", f"{config.prior.images}", f"trained as '{safe_text(prompt)}'"))
     return PlanSection("Technique", tuple(rows))

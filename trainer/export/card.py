@@ -39,6 +39,10 @@ POOLED = (
     "ComfyUI read it. SD.Next and InvokeAI leave it to transformers, which reads it at "
     "the last new token: their pictures differ a little."
 )
+LONG = (
+    "It was trained with captions of up to {read}, as AUTOMATIC1111, Forge and ComfyUI read long prompts, here as many "
+    "for a short one too. diffusers alone cuts a prompt at 75 tokens; `loratui generate` does not."
+)
 
 
 def model_card(
@@ -122,6 +126,8 @@ def _use(config: TrainConfig, vocabulary: Vocabulary) -> str:
         lines += ["### diffusers", "", "```python", script(config, vocabulary).rstrip(), "```", ""]
     if KOHYA.is_written(config):
         lines += _interfaces(config, names)
+    if config.caption.chunks > 1:
+        lines += [LONG.format(read=config.caption.length_words), ""]
     return "\n".join([*lines, POOLED, ""] if names else lines)
 
 
@@ -185,6 +191,8 @@ def _settings(config: TrainConfig, images: int, step: int) -> str:
         ("batch x accumulation", f"{train.batch} x {train.accumulation}"),
         *((("views per image", f"{views_per_image(step, batch, images):.0f}"),) if images else ()),
         *((("began from", Path(train.start_from).name),) if train.start_from else ()),
+        *((("tags", config.caption.tags_words),) if config.caption.varies else ()),
+        *((("captions", f"up to {config.caption.length_words}"),) if config.caption.chunks > 1 else ()),
         ("rank, alpha", f"{train.rank}, {train.alpha or train.rank:g}"),
         ("targets", train.targets + (f" in {', '.join(train.blocks)}" if train.blocks else "")),
         ("DoRA", f"along the {train.dora_axis} axis" if train.dora else "off"),

@@ -49,6 +49,7 @@ class Parts:
     device: torch.device
     dtype: torch.dtype
     zero_empty: bool  # whether an empty negative prompt means zeros, as in SDXL
+    chunks: int = 1  # that a prompt is read in, of CHUNK tokens each
     clip_skip: int = 0  # layers of the text encoders left out beyond SDXL's one
     digests: dict[str, str] = field(default_factory=dict)  # of each part: what caches and resumes know it by
     quantize: Quantize = "off"  # in what the unet's Linears are kept once it is in its place
@@ -140,6 +141,7 @@ def load_parts(config: TrainConfig, device: torch.device) -> Parts:
         device=device,
         dtype=dtype,
         zero_empty=zero_empty,
+        chunks=config.caption.chunks,
         clip_skip=config.model.clip_skip,
         quantize=config.model.quantize,
     )

@@ -1,4 +1,4 @@
-"""From words to SDXL's conditioning: tokenised with BOS and EOS, read before the last layer, pooled at EOS."""
+"""From words to SDXL's conditioning: in chunks with BOS and EOS, read before the last layer, pooled at EOS."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from safetensors.torch import save
 
 from trainer.contract.entries import make_private, write_atomic
 from trainer.contract.run.events import EventLog, SilentLog
+from trainer.contract.settings.captions import CHUNK, MOST_TOKENS
 from trainer.ground.machine import to_device
 from trainer.ground.tensor_files import load_tensors
 from trainer.model.parts import Parts
@@ -22,7 +24,7 @@ from trainer.model.parts import Parts
 
 @dataclass(frozen=True)
 class Encoded:
-    """Prompts as the unet takes them: hidden (n, 77, width of both encoders), pooled (n, width of the second)."""
+    """Prompts as the unet takes them: hidden (n, 77 a chunk, width of both), pooled (n, width of the second)."""
 
     hidden: torch.Tensor
     pooled: torch.Tensor
@@ -33,41 +35,83 @@ class Encoded:
         return Encoded(self.hidden.index_select(0, index), self.pooled.index_select(0, index))
 
 
-def tokenise(tokenizer: Any, prompts: list[str]) -> torch.Tensor:
-    """Ids (n, 77) with BOS, EOS and padding, cut to fit."""
+def tokenise(tokenizer: Any, prompts: list[str], chunks: int = 1) -> torch.Tensor:
+    """Ids (n, chunks * 77): each chunk with BOS, EOS and padding of its own; what has no room is cut."""
     length = tokenizer.model_max_length
-    found = tokenizer(prompts, padding="max_length", max_length=length, truncation=True, return_tensors="pt")
-    return found.input_ids
+    if chunks == 1:
+        found = tokenizer(prompts, padding="max_length", max_length=length, truncation=True, return_tensors="pt")
+        return found.input_ids
+    rows = [_chunked(tokenizer, pieces(tokenizer, prompt)[:chunks], chunks) for prompt in prompts]
+    return torch.tensor(rows, dtype=torch.long)
 
 
-def too_long(tokenizer: Any, prompts: list[str]) -> list[tuple[str, int]]:
-    """The prompts that lose words, with their length in tokens (BOS and EOS included)."""
-    lengths = [(prompt, len(tokenizer(prompt, verbose=False).input_ids)) for prompt in prompts]
-    return [(prompt, length) for prompt, length in lengths if length > tokenizer.model_max_length]
+def _chunked(tokenizer: Any, own: list[list[int]], chunks: int) -> list[int]:
+    begin, end, pad, length = (
+        tokenizer.bos_token_id,
+        tokenizer.eos_token_id,
+        tokenizer.pad_token_id,
+        tokenizer.model_max_length,
+    )
+    whole = [[begin, *ids, end] for ids in (*own, *([[]] * (chunks - len(own))))]
+    return [one for ids in whole for one in (*ids, *[pad] * (length - len(ids)))]
 
 
-def warn_of_long(tokenizer: Any, prompts: list[str], log: EventLog | SilentLog) -> None:
+def pieces(tokenizer: Any, prompt: str) -> list[list[int]]:
+    """The ids of `prompt` without BOS and EOS, in as many chunks as it needs, at least one.
+
+    New tokens that follow each other stay together, as the user interfaces keep those of an embedding.
+    """
+    room, first_new = tokenizer.model_max_length - 2, tokenizer.vocab_size
+    found: list[list[int]] = [[]]
+    ids = tokenizer(prompt, add_special_tokens=False, verbose=False).input_ids
+    for new, group in groupby(ids, lambda one: one >= first_new):
+        run = list(group)
+        if new and len(found[-1]) + len(run) > room >= len(run):
+            found.append([])
+        for one in run:
+            if len(found[-1]) == room:
+                found.append([])
+            found[-1].append(one)
+    return found
+
+
+def too_long(parts: Parts, prompts: list[str]) -> list[tuple[str, int]]:
+    """The prompts that lose words, with their length in tokens."""
+    found = [(prompt, pieces(parts.tokenizers[0], prompt)) for prompt in prompts]
+    return [(prompt, sum(map(len, own))) for prompt, own in found if len(own) > parts.chunks]
+
+
+def warn_of_long(parts: Parts, prompts: list[str], log: EventLog | SilentLog) -> None:
     """Name in the log the prompts that lose words."""
-    for prompt, length in too_long(tokenizer, prompts):
-        message = f"a prompt of {length} tokens is cut at {tokenizer.model_max_length}: {prompt}"
-        log.emit("warn", code="prompt-cut", message=message, advice="shorten it")
+    most = parts.chunks * CHUNK
+    for prompt, length in too_long(parts, prompts):
+        message = f"a prompt of {length} tokens is cut at {most}: {prompt}"
+        advice = "shorten it" + (
+            "" if most == MOST_TOKENS else f", or raise caption.max_tokens (to {MOST_TOKENS} at most)"
+        )
+        log.emit("warn", code="prompt-cut", message=message, advice=advice)
 
 
 def encode(parts: Parts, prompts: list[str], ids: Sequence[torch.Tensor] | None = None) -> Encoded:
     """Encode `prompts`, with a gradient to the new rows where one is wanted. The encoders must not be released.
 
-    `ids`: of each tokenizer, on the device, where they are known already.
+    The hidden states of a prompt's chunks follow each other; pooled is what the first one says, as the user interfaces
+    and kohya's scripts take it. `ids`: of each tokenizer, on the device, where they are known already.
     """
     if parts.text_encoders is None:
         raise RuntimeError("the text encoders were released; every prompt must be cached by then")
     hidden, pooled = [], None
-    ids = ids or [to_device(tokenise(one, prompts), parts.device) for one in parts.tokenizers]
+    ids = ids or [to_device(tokenise(one, prompts, parts.chunks), parts.device) for one in parts.tokenizers]
     for encoder, own in zip(parts.text_encoders, ids, strict=True):
-        found = encoder(own, output_hidden_states=True)
-        hidden.append(found.hidden_states[-2 - parts.clip_skip])
+        found = encoder(own.view(len(own) * parts.chunks, -1), output_hidden_states=True)
+        states = found.hidden_states[-2 - parts.clip_skip]
+        hidden.append(states.reshape(len(own), -1, states.shape[-1]))
         pooled = getattr(found, "text_embeds", None)
     assert pooled is not None
-    return Encoded(torch.cat(hidden, dim=-1), pooled)
+    return Encoded(torch.cat(hidden, dim=-1), pooled[:: parts.chunks])
+
+
+MOST_KNOWN = 4096  # prompts whose ids are kept
 
 
 class PromptCache:
@@ -80,9 +124,10 @@ class PromptCache:
         self._parts = parts
         self._place: dict[str, int] = {}
         self._encoded: Encoded | None = None
-        self._ids: dict[str, tuple[torch.Tensor, ...]] = {}  # of what is encoded at every use, (1, 77) each
+        self._ids: dict[str, tuple[torch.Tensor, ...]] = {}  # of what is encoded at every use
         self._folder = folder if parts.digests else None
         place = f"{parts.device.type}-{torch.get_num_threads()}-{torch.__version__}-{parts.dtype}-{parts.clip_skip}"
+        place += f"-{parts.chunks}" if parts.chunks > 1 else ""
         known = [parts.digests.get(name) for name in ("text_encoder", "text_encoder_2", "tokenizers")]
         self._kind = f"{known}-{place}"
 
@@ -131,9 +176,12 @@ class PromptCache:
     def _tokens(self, prompts: list[str]) -> list[torch.Tensor]:
         """The ids of each tokenizer on the device: a prompt is cut into tokens once in a run."""
         parts = self._parts
+        if len(self._ids) > MOST_KNOWN:  # captions that are shuffled never end
+            self._ids.clear()
         for prompt in prompts:
             if prompt not in self._ids:
-                self._ids[prompt] = tuple(to_device(tokenise(one, [prompt]), parts.device) for one in parts.tokenizers)
+                ids = (tokenise(one, [prompt], parts.chunks) for one in parts.tokenizers)
+                self._ids[prompt] = tuple(to_device(one, parts.device) for one in ids)
         return [torch.cat(one) for one in zip(*(self._ids[prompt] for prompt in prompts), strict=True)]
 
 

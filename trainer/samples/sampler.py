@@ -137,7 +137,7 @@ class Sampler:
 
     def _too_long(self, prompt: str) -> list[tuple[str, int]]:
         words = read_sample_prompt(prompt).words
-        return too_long(self._parts.tokenizers[0], [self._trainee.vocabulary.write(words)])
+        return too_long(self._parts, [self._trainee.vocabulary.write(words)])
 
     @torch.no_grad()
     def _encode(self, prompt: str) -> Encoded:

@@ -13,9 +13,11 @@ from dataclasses import dataclass, replace
 import torch
 
 from trainer.contract.settings.config import TrainConfig
+from trainer.contract.settings.triggers import split_triggers
 from trainer.data.dataset import View, ViewPlan
 from trainer.data.latents import LatentCache, sample_latents
 from trainer.data.masks import Masks
+from trainer.data.tags import caption_seen
 from trainer.ground import draws
 from trainer.ground.machine import to_device
 from trainer.model.prompts import Encoded
@@ -33,6 +35,7 @@ class HostBatch:
     noise: torch.Tensor
     t: torch.Tensor  # (n,) noise levels
     geometries: torch.Tensor  # (n, 6) of SDXL's conditioning; fp32: bf16 would round 1365 to 1368
+    prompts: tuple[str, ...]  # as each view reads its caption
     dropped: tuple[bool, ...]  # whose caption is left away
     shown: torch.Tensor | None = None  # the noise that the unet sees, where that is another
     weights: torch.Tensor | None = None  # (n, 1, h, w): how much each latent counts, where the loss is masked
@@ -85,6 +88,7 @@ class BatchMaker:
     ) -> None:
         self._plan, self._latents, self._scaling, self._config = plan, latents, scaling, config
         self._timesteps = timesteps
+        self._triggers = split_triggers(config.dataset.trigger)
         self._masks = Masks(config.mask.outside) if config.mask.enabled else None
 
     def make(self, step: int, micro: int, samples: slice) -> HostBatch:
@@ -103,10 +107,17 @@ class BatchMaker:
             torch.stack(noises),
             torch.tensor([self.timestep(view) for view in views]),
             torch.tensor([view.geometry.conditioning for view in views], dtype=torch.float32),
+            tuple(map(self.prompt, views)),
             tuple(part > draws.uniform(seed, "caption", *_key(view)) for view in views),
             self._shown(noises, views) if self._config.noise.perturbation else None,
             None if self._masks is None else self._masks.of(views, found[0]),
         )
+
+    def prompt(self, view: View) -> str:
+        """What a view reads of its caption; class pictures have one prompt for all, which stays as it is."""
+        if view.prior:
+            return view.item.prompt
+        return caption_seen(view.item.prompt, self._config.caption, self._triggers, self._config.train.seed, _key(view))
 
     def timestep(self, view: View) -> int:
         """The noise level of a view."""

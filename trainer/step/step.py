@@ -206,7 +206,7 @@ class Stepper:
             view for micro in range(self._config.train.accumulation) for view in self._plan.micro_batch(step, micro)
         ]
         seen = "; ".join(
-            f"{view.item.name} at timestep {self._maker.timestep(view)} ('{view.item.prompt[:SHOWN]}')"
+            f"{view.item.name} at timestep {self._maker.timestep(view)} ('{self._maker.prompt(view)[:SHOWN]}')"
             for view in views
         )
         names = tuple(dict.fromkeys(view.item.name for view in views if not view.prior))
@@ -224,8 +224,9 @@ class Stepper:
     def _words(self, host: HostBatch) -> Encoded:
         """The conditioning of the views; a dropped caption is what the base model samples without a prompt from."""
         write, empty, dropped = self._trainee.vocabulary.write, not self._parts.zero_empty, host.dropped
-        pairs = zip(host.views, dropped, strict=True)
-        words = self._prompts.get(["" if drop and empty else write(view.item.prompt) for view, drop in pairs])
+        pairs = zip(host.prompts, dropped, strict=True)
+        with torch.set_grad_enabled(self._trainee.trains_words):
+            words = self._prompts.get(["" if drop and empty else write(prompt) for prompt, drop in pairs])
         if empty or not any(dropped):
             return words
         kept = to_device(torch.tensor([not drop for drop in dropped]), words.hidden.device)

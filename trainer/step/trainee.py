@@ -59,6 +59,11 @@ class Trainee:
         """All layers that have a LoRA, as the files hold them."""
         return self.unet_layers | self.text_layers
 
+    @property
+    def trains_words(self) -> bool:
+        """Whether a gradient goes to the text encoders."""
+        return self.pivot is not None and not self.pivoted
+
     def lora_tensors(self) -> Tensors:
         """LoRA parameters as the modules hold them: "<path>.down" (rank, in), "<path>.up" (out, rank).
 
@@ -177,6 +182,15 @@ def make_trainee(parts: Parts, config: TrainConfig, begins: bool = True, trains:
     prediction = "edm" if is_edm(parts.scheduler) else parts.scheduler.config.prediction_type
     dtype = DTYPES[config.export.precision]
     return Trainee(vocabulary, unet, text, tables, groups, copies, fused, optimizer, average, pivot, dtype, prediction)
+
+
+def end_text(parts: Parts, trainee: Trainee, config: TrainConfig) -> None:
+    """Nothing of the words is trained any more: both encoders go, unless each view reads other words of its caption."""
+    if config.caption.varies:
+        parts.encode_only()
+        return
+    trainee.release_text()
+    parts.release_encoders()
 
 
 def _groups(

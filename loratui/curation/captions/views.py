@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from trainer.contract.captioning.tokens import MOST, Counter
+from trainer.contract.captioning.tokens import Counter
 from trainer.contract.settings.triggers import holds_word, split_triggers
 
 ALL, EMPTY, EDITED, LONG, UNTRIGGERED, CHOSEN, WORDS = "", "empty", "edited", "long", "untriggered", "chosen", "words"
@@ -37,9 +37,18 @@ class Captions:
 
 
 def shown(
-    captions: Captions, names: Sequence[str], view: View, trigger: str, count: Counter, chosen: Collection[str] = ()
+    captions: Captions,
+    names: Sequence[str],
+    view: View,
+    trigger: str,
+    count: Counter,
+    most: int,
+    chosen: Collection[str] = (),
 ) -> tuple[str, ...]:
-    """Those of `names` that the view shows, in order; `chosen` are those that the workbench was opened for."""
+    """Those of `names` that the view shows, in order.
+
+    `most`: tokens of a caption that are read; `chosen` are those that the workbench was opened for.
+    """
     triggers = split_triggers(trigger)
 
     def shows(name: str) -> bool:
@@ -50,7 +59,7 @@ def shown(
             case "edited":
                 return name in captions.edits
             case "long":
-                return count(text).count > MOST
+                return count(text).over(most) > 0
             case "untriggered":
                 return bool(text.strip()) and not any(holds_word(text, one) for one in triggers)
             case "chosen":

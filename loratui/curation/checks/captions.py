@@ -9,14 +9,15 @@ from collections.abc import Iterable
 from loratui.curation.report import Finding, Severity
 from loratui.terminal.text import plural, safe_text
 from trainer.contract.captioning.foreign import REFUSAL, foreign, is_filler, is_mild
-from trainer.contract.captioning.tokens import MOST, TokenCount
+from trainer.contract.captioning.tokens import TokenCount
 from trainer.contract.pictures.folder import MAX_CAPTION_BYTES, Picture
 from trainer.contract.pictures.inside import read_inside
 from trainer.contract.pictures.problems import Problem, severity_of
 from trainer.contract.pictures.regular import UTF16, as_text
+from trainer.contract.settings.captions import MOST_TOKENS
 from trainer.contract.settings.triggers import holds_word, plain_width, split_triggers, word_pattern
 
-ESTIMATED_MOST = 85  # an estimate that is this high is over 75 in truth
+SURELY = 85 / 75  # an estimate that is this many times what is read is over it in truth
 BOM = b"\xef\xbb\xbf"
 
 
@@ -28,17 +29,17 @@ def caption_findings(name: str, caption: str | None, trigger: str, instance_prom
     return (*_trigger(name, caption, trigger), *_hidden(name, caption))
 
 
-def length_findings(name: str, count: TokenCount) -> tuple[Finding, ...]:
-    """What is longer than the model reads is cut off without a word."""
+def length_findings(name: str, count: TokenCount, most: int) -> tuple[Finding, ...]:
+    """What is longer than the `most` that is read (caption.max_tokens) is cut off without a word."""
+    if not count.over(most):
+        return ()
     remedy = "shorten it: what matters first"
-    if count.exact and count.count > MOST:
-        said = f"the caption has {count.count} tokens; the model reads {MOST}, the rest is cut off"
-        return (Finding("caption-long", "warn", name, count.count, said, remedy),)
-    if not count.exact and count.count > MOST:
-        said = f"the caption has about {count.count} tokens; the model reads {MOST}"
-        severity: Severity = "warn" if count.count > ESTIMATED_MOST else "hint"
-        return (Finding("caption-long", severity, name, count.count, said, remedy),)
-    return ()
+    if most < MOST_TOKENS:
+        remedy += f"; or read more: caption.max_tokens, up to {MOST_TOKENS}"
+    about, rest = ("", ", the rest is cut off") if count.exact else ("about ", "")
+    said = f"the caption has {about}{count.count} tokens; the model reads {most}{rest}"
+    severity: Severity = "warn" if count.exact or count.count > most * SURELY else "hint"
+    return (Finding("caption-long", severity, name, count.count, said, remedy),)
 
 
 def raw_findings(picture: Picture) -> tuple[Finding, ...]:

@@ -101,6 +101,8 @@ def settle(values: dict[str, Any]) -> list[str]:
     if "train.weight_decay" in values:
         values.setdefault("train.embedding_weight_decay", values["train.weight_decay"])
     betas(values)
+    if not (values.get("caption.shuffle") or values.get("caption.tag_dropout")):
+        values.pop("caption.keep", None)
     if values.pop("dim_from_weights", False):  # they are taken from train.start_from where nothing is chosen
         values.pop("train.rank", None)
         values.pop("train.alpha", None)
@@ -176,6 +178,10 @@ KOHYA = OtherTrainer(
         same("num_repeats dataset_repeats", "dataset.repeats"),
         same("caption_extension", "dataset.caption_column", "an ending of its own", _ending),
         same("caption_dropout_rate", "dataset.caption_dropout"),
+        same("shuffle_caption", "caption.shuffle"),
+        same("keep_tokens", "caption.keep"),
+        same("caption_tag_dropout_rate", "caption.tag_dropout"),
+        same("max_token_length", "caption.max_tokens"),
         same("flip_aug", "dataset.flip"),
         same("random_crop", "dataset.crop", "on: random", lambda on: "random" if truth(on) else "center"),
         same("enable_bucket", "dataset.buckets"),
@@ -248,13 +254,10 @@ KOHYA = OtherTrainer(
             "block_lr_zero_threshold",
             "one rank and one rate for all blocks; train.blocks chooses which are trained",
         ),
-        none("shuffle_caption keep_tokens weighted_captions caption_prefix caption_suffix", CAPTIONS),
-        none(
-            "caption_tag_dropout_rate caption_dropout_every_n_epochs", "dataset.caption_dropout leaves out whole ones"
-        ),
+        none("weighted_captions caption_prefix caption_suffix", CAPTIONS),
+        none("caption_dropout_every_n_epochs", "dataset.caption_dropout leaves them out at random"),
         none("color_aug face_crop_aug_range", "colours stay as they are; 'loratui fix' makes copies"),
         none("bucket_reso_steps min_bucket_reso max_bucket_reso bucket_no_upscale", "buckets are SDXL's own sizes"),
-        none("max_token_length", "75 tokens are read", 75, "75"),
         none("clip_skip", "sd-scripts passes it over with SDXL", 1, "1", 2, "2"),
         none(
             "adaptive_noise_scale ip_noise_gamma_random_strength noise_offset_type noise_offset_random_strength",
@@ -278,6 +281,7 @@ KOHYA = OtherTrainer(
         "train.gradient_checkpointing": "off",
         "train.min_snr_gamma": 0.0,
         "train.batch": 1,
+        "caption.keep": 0,
     },
     settle,
     "cache_latents cache_latents_to_disk vae_batch_size sdxl_cache_text_encoder_outputs cache_text_encoder_outputs "

@@ -59,6 +59,14 @@ def settle(values: dict[str, Any]) -> list[str]:
             values[f"{name}_epochs"] = every
         elif unit not in ("", "never"):
             notes.append(f"{name} every {every:g} {unit}s: steps are counted here, train.{name}_every")
+    mode, part = str(values.pop("tag_dropout_mode", "FULL")), values.pop("tag_dropout", 0.0)
+    if values.pop("tag_dropout_on", False) and part:
+        if mode.upper() == "RANDOM":
+            values["caption.tag_dropout"] = part
+        else:
+            notes.append(f"concepts.text.tag_dropout_mode {mode}: each tag is left out for itself here (RANDOM)")
+    if not (values.get("caption.shuffle") or values.get("caption.tag_dropout")):
+        values.pop("caption.keep", None)
     table = "prodigy" if values.get("train.optimizer") == "prodigy" else "adamw"
     for name in ("beta1", "beta2"):
         if name in values:
@@ -173,10 +181,13 @@ ONETRAINER = OtherTrainer(
             "sample_definition_file_name samples",
             "the prompts lie in a file of their own; copy them into sample.prompts",
         ),
-        none(
-            "concepts.text.enable_tag_shuffling concepts.text.tag_dropout_enable",
-            "captions are trained as they are written",
-        ),
+        same("concepts.text.enable_tag_shuffling", "caption.shuffle"),
+        same("concepts.text.keep_tags_count", "caption.keep"),
+        same("concepts.text.tag_dropout_probability", "caption.tag_dropout", "with RANDOM", number, "tag_dropout"),
+        same("concepts.text.tag_dropout_enable", "caption.tag_dropout", "on", truth, "tag_dropout_on"),
+        same("concepts.text.tag_dropout_mode", "caption.tag_dropout", "RANDOM", str, "tag_dropout_mode"),
+        none("concepts.text.tag_delimiter", "tags are parted by commas", ","),
+        none("concepts.text.tag_dropout_special_tags", "only tags with the trigger are never left out"),
         none("concepts.include_subdirectories", "sub-folders are not searched"),
         none("concepts.loss_weight", "pictures weigh alike", 1.0, 1),
     ),
@@ -198,6 +209,6 @@ ONETRAINER = OtherTrainer(
     "train_text_encoder_epochs train_text_encoder_2_epochs fallback_train_dtype enable_autocast_cache "
     "dataloader_threads caching_threads prefetch_next_batch mse_strength vb_loss_strength loss_scaler "
     "token_count initial_embedding_text circular_mask_generation concepts.enabled concepts.name concepts.seed "
-    "lora_decompose_norm_epsilon "
+    "lora_decompose_norm_epsilon concepts.text.tag_dropout_special_tags_mode "
     "save_filename_prefix",
 )

@@ -62,6 +62,19 @@ def test_the_parts_are_the_whole_and_none_is_negative(start: dict[str, object]) 
         assert 0 < found.memory_rough < found.memory_total
 
 
+def test_captions_that_vary_keep_the_text_encoders_to_the_end() -> None:
+    def encoders(own: dict[str, object]) -> int:
+        return next(one.bytes for one in estimate(config(own), 5).memory if one.name == "text encoders")
+
+    plain, varies = estimate(config({}), 5), estimate(config({"caption.shuffle": True}), 5)
+    assert varies.memory_total == plain.memory_total
+    assert varies.memory_after - plain.memory_after == encoders({}) > 0
+    alone: dict[str, object] = {"pivotal.enabled": False}
+    assert encoders(alone) == 0
+    assert encoders(alone | {"caption.tag_dropout": 0.1}) == encoders({})
+    assert estimate(config({"caption.max_tokens": 225}), 5).memory_total > plain.memory_total
+
+
 def test_only_one_of_the_passing_needs_is_there_at_a_time() -> None:
     """At batch 1 with checkpointing a sample (1.61 GB) needs more than a step; without, less."""
     own = {"train.batch": 1, "train.targets": "attention"}

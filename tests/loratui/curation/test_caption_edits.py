@@ -75,7 +75,7 @@ def test_views_show_what_is_to_do_and_changes_are_for_the_marked_or_all() -> Non
         return TokenCount(100 if "three" in text else 5, True)
 
     def of(kind: str, words: str = "") -> tuple[str, ...]:
-        return shown(captions, list(CAPTIONS), View(kind, words), "TOK", count, {"c"})
+        return shown(captions, list(CAPTIONS), View(kind, words), "TOK", count, 75, {"c"})
 
     assert of("") == ("a", "b", "c", "d")
     assert (of("empty"), of("edited"), of("long")) == (("b",), ("b", "d"), ("d",))

@@ -110,6 +110,8 @@ def test_what_is_cut_off_is_told(folder: Path) -> None:
     }
     assert found == {"fits": [], "over": ["hint"], "far": ["warn"]}
     assert picture(report, "far.png").tokens == 141
+    longer = look(folder, base="nowhere/model", most=150)  # caption.max_tokens
+    assert all(f.code != "caption-long" for name in words for f in picture(longer, f"{name}.png").findings)
     assert "about 141 tokens" in next(
         f.message for f in picture(report, "far.png").findings if f.code == "caption-long"
     )

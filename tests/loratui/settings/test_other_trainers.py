@@ -33,8 +33,10 @@ GUI = {
     "max_resolution": "1024,1024",
     "mixed_precision": "bf16",
     "conv_dim": 8,
-    "shuffle_caption": False,
-    "keep_tokens": "0",
+    "shuffle_caption": True,
+    "keep_tokens": "2",
+    "caption_tag_dropout_rate": 0.1,
+    "max_token_length": "225",
     "seed": "",
     "wandb_api_key": "a-key-of-somebody",
 }
@@ -73,12 +75,14 @@ COMMAND = """!accelerate launch train_dreambooth_lora_sdxl_advanced.py \\
   --instance_prompt="a photo of TOK woman" --optimizer=prodigy --learning_rate=1.0 --text_encoder_lr=0.2 \\
   --train_text_encoder_ti --train_text_encoder_ti_frac 0.6 --adam_beta2=0.99 --max_train_steps=500 --rank=8 --use_blora
 """
+TEXT = {"enable_tag_shuffling": True, "keep_tags_count": 3, "tag_delimiter": ","}
+TEXT |= {"tag_dropout_enable": True, "tag_dropout_mode": "RANDOM", "tag_dropout_probability": 0.2}
 NESTED = {
     "training_method": "LORA",
     "model_type": "STABLE_DIFFUSION_XL_10_BASE",
     "concepts": [
         {"enabled": False, "path": "off"},
-        {"enabled": True, "path": "on", "balancing": 4.0, "image": {"enable_random_flip": True}},
+        {"enabled": True, "path": "on", "balancing": 4.0, "image": {"enable_random_flip": True}, "text": TEXT},
     ],
     "additional_embeddings": [{"placeholder": "ohwx", "token_count": 3, "train": True, "initial_embedding_text": "*"}],
     "optimizer": {"optimizer": "ADAMW_8BIT", "beta2": 0.98, "weight_decay": 0.02},
@@ -123,6 +127,12 @@ def test_kohya_ss(tmp_path: Path, draw_picture: Draw) -> None:
     assert values["train.steps"] == 16 * 3 * 10 // 2 and values["train.checkpoint_every"] == 2 * 15
     assert values["train.warmup_steps"] == 24 and values["train.alpha"] == 16.0
     assert values["pivotal.enabled"] is False and values["text_encoder_lora.enabled"] is True
+    assert [values[f"caption.{name}"] for name in ("shuffle", "keep", "tag_dropout", "max_tokens")] == [
+        True,
+        2,
+        0.1,
+        225,
+    ]
     assert set(found.left) == {"conv_dim", "wandb_api_key"}, "what is off needs no counterpart"
     assert "a-key-of-somebody" not in str(found) + str(answers)
     assert found.taken["train.learning_rate"] == "unet_lr" and found.taken["train.precision"] == "mixed_precision"

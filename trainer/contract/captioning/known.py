@@ -8,9 +8,10 @@ from pathlib import Path
 
 from trainer.contract.basemodel.hub_cache import repo_folder
 from trainer.contract.documents.files import read_json
+from trainer.contract.settings.captions import CHUNK
 from trainer.contract.units import in_bytes
 
-MOST = 75  # of 77; the first and the last are the model's own
+MOST = CHUNK  # of 77; the first and the last are the model's own
 AUTO = "auto"
 READ = ("*.json", "*.txt", "*.jinja", "*.safetensors")  # of a hub repository: no pickle and no .py is ever fetched
 TAGS, ONNX = "selected_tags.csv", "model.onnx"

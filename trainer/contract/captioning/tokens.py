@@ -44,6 +44,10 @@ class TokenCount:
     count: int
     exact: bool
 
+    def over(self, most: int) -> int:
+        """How many of them a reader of `most` passes over; of an estimate about."""
+        return max(0, self.count - most)
+
     def at_most(self, most: int) -> bool:
         """Whether it surely is no more than `most`: an estimate may be a tenth too low."""
         return self.count <= most if self.exact else self.count * ESTIMATED <= most

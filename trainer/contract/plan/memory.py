@@ -27,6 +27,7 @@ SCRATCH_SLICED = 8  # bytes a number in a step, where OPTIMIZERS has Prodigy's w
 # values), before there is any state of the optimizer: less than what comes later.
 ACTIVATIONS: dict[Checkpointing, float] = {"off": 5.69e9, "norms": 4.44e9, "feed-forward": 2.76e9, "blocks": 0.59e9}
 ACTIVATIONS_PIXELS = 1024 * 1024
+STAYS = "stay to the end: each view reads its caption's tags anew"
 MADE_AGAIN: dict[Checkpointing, str] = {
     "norms": "norms and GELUs",
     "feed-forward": "norms and the products of the feed-forward",
@@ -116,7 +117,12 @@ def memory(need: MemoryNeed) -> tuple[tuple[MemoryPart, ...], int]:
     if not _trains_words(need.config):
         return tuple(parts), max(full, passing.before)
     words = need.shape.text_lora + need.rows
-    gone = _encoders(need) + words * 4 + need.state(words) + need.copied(need.shape.text_lora)
+    gone = (
+        (0 if need.config.caption.varies else _encoders(need))
+        + words * 4
+        + need.state(words)
+        + need.copied(need.shape.text_lora)
+    )
     return tuple(parts), total - gone + max(passing.work - passing.words, passing.scratch, passing.samples)
 
 
@@ -127,8 +133,8 @@ def _held(need: MemoryNeed) -> list[MemoryPart]:
     parts = [
         MemoryPart("torch itself", round(TORCH[need.device]), "and its libraries", rough=need.device == "cpu"),
         MemoryPart("unet", need.unet, f"{shape.parameters['unet'] / 1e6:,.1f} M, {_kept_in(config)}"),
-        MemoryPart("text encoders", _encoders(need), "released at the pivot")
-        if _trains_words(config)
+        MemoryPart("text encoders", _encoders(need), STAYS if config.caption.varies else "released at the pivot")
+        if _trains_words(config) or config.caption.varies
         else MemoryPart("text encoders", 0, "released before the first step"),
         MemoryPart(
             "VAE", shape.vae.held(vae), f"encodes in {_said(vae[0], config)}, decodes in {_said(vae[1], config)}"
@@ -169,7 +175,7 @@ def _passing(need: MemoryNeed) -> _Passing:
     )
     more *= DROPOUT[level] if train.dropout else 1
     encoders = shape.parameters["text_encoder_2"] / SDXL_PARAMETERS["text_encoder_2"]
-    words = WORDS[level == "blocks"] * encoders if _trains_words(config) else 0.0
+    words = WORDS[level == "blocks"] * encoders * config.caption.chunks if _trains_words(config) else 0.0
     work = round((ACTIVATIONS[level] * more * size + words) * pictures * half)
     prodigy, sliced = train.optimizer == "prodigy", config.prodigy.slice_p > 1
     scratch = SCRATCH_SLICED if prodigy and sliced else OPTIMIZERS[train.optimizer].scratch

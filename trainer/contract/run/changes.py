@@ -48,6 +48,7 @@ RECORDED: dict[str, Effect] = {
     "prodigy.d_coef": "training",
     "prodigy.growth_rate": "training",
     "dataset.skip": "training",
+    **{f"caption.{name}": "training" for name in ("shuffle", "keep", "tag_dropout", "max_tokens")},
     **dict.fromkeys(LENGTH, "training"),
     "train.device": "rounding",
     "train.cpu_threads": "rounding",

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import Field, field_validator, model_validator
 
 from trainer.contract.documents.files import read_toml
+from trainer.contract.settings.captions import Caption
 from trainer.contract.settings.exported_files import Export
 from trainer.contract.settings.fields import Section, Setting, declared_settings, setting
 from trainer.contract.settings.kinds import Kind
@@ -45,6 +46,7 @@ class TrainConfig(Section):
     preset: str = setting("object", "preset", "The preset that the values started from.")
     model: Model = Field(default_factory=Model)
     dataset: Dataset = Field(default_factory=Dataset)
+    caption: Caption = Field(default_factory=Caption)
     train: Train = Field(default_factory=Train)
     pivotal: Pivotal = Field(default_factory=Pivotal)
     text_encoder_lora: TextEncoderLora = Field(default_factory=TextEncoderLora)

@@ -31,7 +31,7 @@ from loratui.screens.wizard.captions.tag_list import TagList
 from loratui.screens.wizard.captions.writing import WizardCaptions, captioned
 from loratui.settings.checks import effective
 from loratui.terminal.text import plural, safe_text
-from trainer.contract.captioning.tokens import MOST, Counter, caption_counter
+from trainer.contract.captioning.tokens import Counter, caption_counter
 
 if TYPE_CHECKING:
     from loratui.curation.report import PictureReport
@@ -41,7 +41,7 @@ VIEWS = {
     ALL: "all",
     EMPTY: "without a caption",
     EDITED: "edited, not written yet",
-    LONG: f"longer than {MOST} tokens",
+    LONG: "longer than {most} tokens",
     UNTRIGGERED: "captions without the trigger",
     CHOSEN: "those of the finding",
 }
@@ -67,6 +67,11 @@ class BulkEdits(UndoingStep, WizardCaptions):
         """Counts as the base model reads."""
         settings = self.scan_settings()
         return caption_counter(settings.base, settings.trigger, settings.tokens)
+
+    @property
+    def most(self) -> int:
+        """Tokens of a caption that are read."""
+        return self.scan_settings().most
 
     @property
     def captions(self) -> Captions:
@@ -96,7 +101,7 @@ class BulkEdits(UndoingStep, WizardCaptions):
         count = plural(len(self._names), "picture")
         if self._view.kind == WORDS:
             return f"{count} with '{safe_text(self._view.words, 16)}'"
-        return count if self._view.kind == ALL else f"{count}: {VIEWS[self._view.kind]}"
+        return count if self._view.kind == ALL else f"{count}: {self._words_of(self._view.kind)}"
 
     def change_all(self, words: str, change: Callable[[str], str]) -> None:
         """Change the captions of the targets; `words` say what was done."""
@@ -158,7 +163,7 @@ class BulkEdits(UndoingStep, WizardCaptions):
         """Show those of a view; they stay until another is chosen, whatever is typed."""
         self._view = view
         names = tuple(self._pictures)
-        self._names = shown(self.captions, names, view, self.trigger, self.counter, self._chosen)
+        self._names = shown(self.captions, names, view, self.trigger, self.counter, self.most, self._chosen)
         self.show_list()
         self.come_to()
 
@@ -166,7 +171,7 @@ class BulkEdits(UndoingStep, WizardCaptions):
         """Show all, or those with something to do."""
         self.take_fields()
         kinds = [kind for kind in VIEWS if kind != CHOSEN or self._chosen]
-        lines = [(kind, Content(f"{VIEWS[kind]} ({self._count_of(kind):,})")) for kind in kinds]
+        lines = [(kind, Content(f"{self._words_of(kind)} ({self._count_of(kind):,})")) for kind in kinds]
 
         def take(kind: str | None) -> None:
             if kind is not None:
@@ -174,9 +179,12 @@ class BulkEdits(UndoingStep, WizardCaptions):
 
         self.app.push_screen(Chooser("Show", lines, self._view.kind), take)
 
+    def _words_of(self, kind: str) -> str:
+        return VIEWS[kind].format(most=self.most)
+
     def _count_of(self, kind: str) -> int:
         names = tuple(self._pictures)
-        return len(shown(self.captions, names, View(kind), self.trigger, self.counter, self._chosen))
+        return len(shown(self.captions, names, View(kind), self.trigger, self.counter, self.most, self._chosen))
 
     def action_search(self) -> None:
         """Show those whose caption or name holds some words."""

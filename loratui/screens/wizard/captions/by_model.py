@@ -105,6 +105,7 @@ class CaptioningJob(WizardCaptions, PictureDecisions):
             "kind": values["kind"],
             "class-word": values["dataset.class_word"],
             "base": values["model.base"],
+            "max-tokens": values["caption.max_tokens"],
             "new-tokens": values["pivotal.tokens"] if values["pivotal.enabled"] else 0,
         }
         words = [f"--{name}={value}" for name, value in options.items()]

@@ -13,7 +13,7 @@ from textual.widgets import TextArea
 from textual.widgets.text_area import Edit, EditResult
 
 from loratui.terminal.text import safe_text
-from trainer.contract.captioning.tokens import MOST, TokenCount
+from trainer.contract.captioning.tokens import TokenCount
 from trainer.contract.pictures.folder import MAX_CAPTION_BYTES
 from trainer.contract.settings.triggers import holds_word, split_triggers, word_pattern
 
@@ -80,12 +80,12 @@ class CaptionField(TextArea):
                 line.stylize("bold reverse", found.start(), found.end())
         return line
 
-    def tell(self, count: TokenCount) -> None:
+    def tell(self, count: TokenCount, most: int) -> None:
         """Write into the border how long it is and whether the trigger stands in it."""
         about = "" if count.exact else "about "
-        over = count.count - MOST
-        words = f"{about}{count.count} of {MOST} tokens" + (f", {over} are not read" if over > 0 else "")
-        self.border_title = Content.styled(words, "bold $text-error" if over > 0 else "$foreground")
+        over = count.over(most)
+        words = f"{about}{count.count} of {most} tokens" + (f", {over} are not read" if over else "")
+        self.border_title = Content.styled(words, "bold $text-error" if over else "$foreground")
         if not self._triggers:
             self.border_subtitle = Content("no trigger")
         elif any(holds_word(self.text, one) for one in self._triggers):

@@ -59,7 +59,8 @@ In the list
   v       the picture full screen
 
 What r, b and t do is for the marked pictures, or for all that are shown
-where none is marked. Trained are the first 75 tokens of a caption, counted
+where none is marked. Trained are the first tokens of a caption, so many as
+caption.max_tokens says (75 unless it was changed), counted
 by the base model's own tokenizer where it is on this disk.
 """
     LETTERS = frozenset(["type", "mark", "mark_all", "replace", "around", "tags", "filter", "search", "undo", "view"])
@@ -168,7 +169,7 @@ by the base model's own tokenizer where it is on this disk.
         self.query_one("#bench-thumb", Thumbnail).show(path, empty, background)
 
     def _count(self) -> None:
-        self.query_one(CaptionField).tell(self.counter(self.query_one(CaptionField).text))
+        self.query_one(CaptionField).tell(self.counter(self.query_one(CaptionField).text), self.most)
 
     @on(TextArea.Changed)
     def _typed(self) -> None:
