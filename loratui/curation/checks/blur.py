@@ -9,10 +9,8 @@ from loratui.curation.pixels import opencv
 
 if TYPE_CHECKING:
     from numpy import ndarray
-    from PIL.Image import Image
 
 WINDOW = 11  # px of the second blur that the picture is compared with
-AREA = 1024 * 1024  # px; larger pictures are brought to this, as training does
 SMALLEST_FACE = 64  # px of face height below which nothing can be said of it
 PARTS, TELLING = 4, 0.5  # a grid of so many; parts with half the usual edges, or more, can tell
 ROUND_THE_FACE = 0.15  # of the face's size, added on every side
@@ -67,19 +65,6 @@ def _parts(values: ndarray) -> ndarray:
     height, width = (side // PARTS for side in values.shape)
     sums: ndarray = values[: height * PARTS, : width * PARTS].reshape(PARTS, height, PARTS, width).sum(axis=(1, 3))
     return sums
-
-
-def normal_grey(picture: Image) -> ndarray:
-    """The luminance of `picture`, brought to 1024 x 1024 px of area where it has more."""
-    import numpy as np
-    from PIL import Image as Pillow
-
-    grey = picture.convert("L")
-    scale = (AREA / (grey.width * grey.height)) ** 0.5
-    if scale < 1:
-        size = (max(1, round(grey.width * scale)), max(1, round(grey.height * scale)))
-        grey = grey.resize(size, Pillow.Resampling.LANCZOS)
-    return np.asarray(grey)
 
 
 def face_part(grey: ndarray, box: tuple[float, float, float, float]) -> ndarray | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from loratui.curation.likeness import groups, of_length_one
 from loratui.curation.pixels import opencv
 from loratui.curation.report import Box
+from loratui.curation.sizes import within
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -25,9 +26,7 @@ SIDE = 256  # px of the longer side that is enough for colours
 def small_lab(rgb: ndarray) -> ndarray:
     """An RGB picture in LAB, as small as is enough for colours."""
     cv2 = opencv()
-    scale = min(1.0, SIDE / max(rgb.shape[:2]))
-    small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    lab: ndarray = cv2.cvtColor(small, cv2.COLOR_RGB2LAB)
+    lab: ndarray = cv2.cvtColor(within(rgb, SIDE), cv2.COLOR_RGB2LAB)
     return lab
 
 

@@ -28,33 +28,35 @@ FLAT_BLOCKS = 0.06  # steps inside such blocks over steps between them: pixels r
 def is_enlarged(grey: ndarray) -> bool | None:
     """Whether the picture was made from a smaller one; None where nothing in it can tell."""
     import numpy as np
-    from PIL import Image
 
     if min(grey.shape) < SMALLEST:
         return None
-    grey = _middle(grey)
-    height, width = grey.shape
-    half = np.asarray(Image.fromarray(grey).resize((width // 2, height // 2), Image.Resampling.LANCZOS))
-    finest, following = detail_ratio(grey), detail_ratio(half)
+    grey = _in_fours(_middle(grey))
+    exact = grey.astype(np.float32)
+    half = _made_smaller(exact, 2)
+    next_one = _in_fours(np.clip(np.rint(half), 0, 255))  # as a picture of that size would be
+    finest, following = detail_ratio(exact, half), detail_ratio(next_one, _made_smaller(next_one, 2))
     if finest is None and following is None:
         return None
     smooth = (finest is not None and finest < FINEST) or (following is not None and following < NEXT)
     return smooth or repeats_pixels(grey)
 
 
-def detail_ratio(grey: ndarray) -> float | None:
-    """What halving loses over what quartering loses: near 0 where the finest scale is empty. None: cannot be told."""
+def detail_ratio(grey: ndarray, half: ndarray) -> float | None:
+    """What halving loses over what quartering loses: near 0 where the finest scale is empty. None: cannot be told.
+
+    `half` is `grey`, whose sides can be divided by four, made smaller by two; both in fractions of grey levels, for
+    rounding is a finest detail too.
+    """
     import numpy as np
 
-    height, width = grey.shape[0] // 4 * 4, grey.shape[1] // 4 * 4
-    if min(height, width) < 8 * GRID:
+    if min(grey.shape) < 8 * GRID:
         return None
-    grey = grey[:height, :width].astype(np.float32)
-    half, quarter = _tiles(_loss(grey, 2)), _tiles(_loss(grey, 4))
-    telling = quarter > ENOUGH
+    little, much = (_tiles(_loss(grey, small)) for small in (half, _made_smaller(grey, 4)))
+    telling = much > ENOUGH
     if int(telling.sum()) < TILES:
         return None
-    return float(np.percentile(half[telling] / quarter[telling], PERCENTILE))
+    return float(np.percentile(little[telling] / much[telling], PERCENTILE))
 
 
 def repeats_pixels(grey: ndarray) -> bool:
@@ -83,14 +85,24 @@ def _middle(grey: ndarray) -> ndarray:
     return grey[top : top + SIDE, left : left + SIDE]
 
 
-def _loss(grey: ndarray, factor: int) -> ndarray:
-    """What is lost when the picture is made smaller by `factor` and brought back, in squared grey levels."""
+def _in_fours(grey: ndarray) -> ndarray:
+    return grey[: grey.shape[0] // 4 * 4, : grey.shape[1] // 4 * 4]
+
+
+def _made_smaller(grey: ndarray, factor: int) -> ndarray:
     import numpy as np
     from PIL import Image
 
-    height, width = grey.shape
-    small = Image.fromarray(grey).resize((width // factor, height // factor), Image.Resampling.LANCZOS)
-    lost = grey - np.asarray(small.resize((width, height), Image.Resampling.BICUBIC))
+    size = (grey.shape[1] // factor, grey.shape[0] // factor)
+    return np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.LANCZOS))
+
+
+def _loss(grey: ndarray, small: ndarray) -> ndarray:
+    """What the picture made smaller has lost, in squared grey levels."""
+    import numpy as np
+    from PIL import Image
+
+    lost = grey - np.asarray(Image.fromarray(small).resize(grey.shape[::-1], Image.Resampling.BICUBIC))
     squared: ndarray = lost * lost
     return squared
 

@@ -6,18 +6,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loratui.curation.checks.blur import blur_effect, blur_effects, face_part, normal_grey
+from loratui.curation.checks.blur import blur_effect, blur_effects, face_part
+from loratui.curation.checks.colours import SIDE as COLOURS
 from loratui.curation.checks.colours import look_of, parts_of, small_lab
+from loratui.curation.checks.damage import SMALL as BARS
 from loratui.curation.checks.damage import bars_of, blocks_of, corners_of, noise_of, specks_of
 from loratui.curation.checks.enlarged import is_enlarged
 from loratui.curation.checks.files import OpenedPicture, open_picture
+from loratui.curation.overlays.lettering import SIDE as LETTERS
 from loratui.curation.overlays.lettering import letters_of
 from loratui.curation.overlays.seams import seam_of
-from loratui.curation.people.faces import Face, find_faces, turns_upright
+from loratui.curation.people.faces import SIDE as FACES
+from loratui.curation.people.faces import TURNED_SIDE, Face, find_faces, turns_upright
 from loratui.curation.people.identity import with_features
 from loratui.curation.people.poses import cheeks_of
 from loratui.curation.pixels import missing, opencv
 from loratui.curation.report import Finding
+from loratui.curation.sizes import Sizes, histogram
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -30,8 +35,8 @@ SOFT_GROUND = 0.07  # by which the sharpest parts of a sharp picture may be shar
 NOISY = 12.0  # grey levels: more is no film's grain; the grainiest of 68 good photographs has 5.2
 SPECKLED = 0.01  # share; the most of 72 photographs is 0.0033
 COARSE = 140.0  # mean of the table: JPEG quality 19; 58 is quality 50
+HASHED = 32  # px of the square that phash makes its 64 bits of
 BLOCKS, BLOCKS_IN_FINE, FINE = 2.8, 2.0, 30.0  # a fine JPEG or a PNG has no blocks of its own: they were there before
-SHOT_SIDE = 512  # px of the longer side that shots are compared at
 
 
 @dataclass(frozen=True)
@@ -99,8 +104,9 @@ def measure(name: str, path: Path, background: str, with_grey: bool) -> PictureM
     picture = opened.picture
     if picture is None or min(picture.size) < SMALLEST or missing().get("blurry"):
         return plain
-    found = _pixels(plain, picture, opened.whole)
-    return replace(found, grey=_shot_grey(picture)) if with_grey and not found.drawn else found
+    sizes = Sizes(picture)
+    found = _pixels(plain, sizes, opened.whole)
+    return replace(found, grey=_packed(sizes.shot)) if with_grey and not found.drawn else found
 
 
 def _plain(opened: OpenedPicture) -> PictureMeasure:
@@ -118,23 +124,21 @@ def _plain(opened: OpenedPicture) -> PictureMeasure:
     )
 
 
-def _pixels(plain: PictureMeasure, picture: Image, whole: bool) -> PictureMeasure:
+def _pixels(plain: PictureMeasure, sizes: Sizes, whole: bool) -> PictureMeasure:
     import numpy as np
 
-    rgb = np.asarray(picture)
-    grey = normal_grey(picture)
-    faces = find_faces(rgb)
+    rgb, levels, grey = sizes.rgb, sizes.levels, np.asarray(sizes.normal)
+    faces = find_faces(sizes.within(FACES))
     face = face_part(grey, faces[0].box) if faces else None
     low, middle, high = (int(value) for value in np.percentile(grey, (5, 50, 95)))
-    plain_grey = picture.convert("L")
-    levels = np.asarray(plain_grey)
     plain = replace(plain, noise=noise_of(grey), blocks=blocks_of(levels) if whole else None, specks=specks_of(levels))
-    lab = small_lab(rgb)
+    lab = small_lab(sizes.within(COLOURS))
     clothes, ground = parts_of(lab, faces[0].box) if faces else (b"", b"")
     drawn = not plain.coarse and is_drawn(levels)  # blocks without any detail in them look like flat colours
     blur, best = (None, None) if drawn else blur_effects(grey)
     enlarged = None if drawn else is_enlarged(levels)
-    bars = 0.0 if drawn else bars_of(rgb)
+    bars = 0.0 if drawn else bars_of(sizes.within(BARS))
+    own_edges = bool(drawn or bars or enlarged or plain.damage)
     return replace(
         plain,
         drawn=drawn,
@@ -148,13 +152,13 @@ def _pixels(plain: PictureMeasure, picture: Image, whole: bool) -> PictureMeasur
         cheeks=cheeks_of(grey, faces[0]) if faces else None,
         clothes=clothes,
         ground=ground,
-        hashes=_hashes(plain_grey),
+        hashes=_hashes(sizes.shot),
         look=look_of(lab),
         bars=bars,
-        corners=0.0 if drawn else corners_of(rgb),
-        seam=None if drawn or bars or enlarged or plain.damage else seam_of(levels),  # those have edges of their own
-        letters=0 if drawn else letters_of(rgb),
-        turns=0 if drawn else turns_upright(rgb, faces or ()),
+        corners=0.0 if drawn else corners_of(sizes.within(BARS)),
+        seam=None if own_edges else seam_of(levels, sizes.small_levels),
+        letters=0 if drawn else letters_of(sizes.within(LETTERS)),
+        turns=0 if drawn else turns_upright(sizes.within(TURNED_SIDE), faces or ()),
     )
 
 
@@ -164,10 +168,11 @@ def is_drawn(grey: ndarray) -> bool:
 
     if not grey.size or int(grey.max()) < LIT:
         return False
-    levels = np.sort(np.bincount(grey.ravel(), minlength=256))[::-1]
+    levels = np.sort(histogram(grey))[::-1]
     if levels[:FEW].sum() > DRAWN_LEVELS * grey.size:
         return True
-    still = (grey[1:, 1:] == grey[:-1, 1:]) & (grey[1:, 1:] == grey[1:, :-1])
+    still = grey[1:, 1:] == grey[:-1, 1:]
+    still &= grey[1:, 1:] == grey[1:, :-1]
     return bool(still.mean() > DRAWN_STILL)
 
 
@@ -175,16 +180,15 @@ def _hashes(grey: Image) -> tuple[int, int] | None:
     if missing().get("near-duplicates"):
         return None
     from imagehash import phash
+    from PIL import Image as Pillow
     from PIL import ImageOps
 
-    return int(str(phash(grey)), 16), int(str(phash(ImageOps.mirror(grey))), 16)
+    small = grey.resize((HASHED, HASHED), Pillow.Resampling.LANCZOS)  # as phash does, for both
+    return int(str(phash(small)), 16), int(str(phash(ImageOps.mirror(small))), 16)
 
 
-def _shot_grey(picture: Image) -> bytes:
+def _packed(grey: Image) -> bytes:
     import numpy as np
-    from PIL import Image as Pillow
 
-    grey = picture.convert("L")
-    grey.thumbnail((SHOT_SIDE, SHOT_SIDE), Pillow.Resampling.LANCZOS)
     _, packed = opencv().imencode(".png", np.asarray(grey))
     return bytes(packed)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from loratui.curation.pixels import opencv
+from loratui.curation.sizes import within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,11 +30,7 @@ ENOUGH = 6  # letters in a line; of 72 photographs those without words have at m
 
 def letters_of(rgb: ndarray) -> int:
     """The most letters that stand in one line; below ENOUGH they say nothing. `rgb`: (height, width, 3) of 8 bits."""
-    cv2 = opencv()
-    scale = min(1.0, SIDE / max(rgb.shape[:2]))
-    if scale < 1:
-        rgb = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return max((_longest_line(_pieces(mask)) for mask in _colours(rgb)), default=0)
+    return max((_longest_line(_pieces(mask)) for mask in _colours(within(rgb, SIDE))), default=0)
 
 
 def _colours(rgb: ndarray) -> Iterator[ndarray]:

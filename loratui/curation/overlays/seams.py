@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loratui.curation.pixels import opencv
+from loratui.curation.sizes import within
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -23,14 +23,13 @@ SAME, SHARE, ABRUPT, SHARP = 0.75, 0.5, 0.75, 4.0  # of 72 photographs none has 
 STEP, WIDE = 4.0, 10.0  # grey levels that are a step at all, and one that is wide enough to be divided by
 
 
-def seam_of(grey: ndarray) -> float | None:
+def seam_of(grey: ndarray, small: ndarray | None = None) -> float | None:
     """Where a seam goes across, as a part of the width or the height; None where there is none.
 
-    `grey`: (height, width) of 8 bits, not resized since the picture was made.
+    `grey`: (height, width) of 8 bits, not resized since the picture was made; `small`: the same within SMALL px.
     """
-    cv2 = opencv()
     scale = max(1.0, max(grey.shape) / SMALL)
-    small = cv2.resize(grey, None, fx=1 / scale, fy=1 / scale, interpolation=cv2.INTER_AREA) if scale > 1 else grey
+    small = within(grey, SMALL) if small is None else small
     for one, whole in ((small, grey), (small.T, grey.T)):
         for line in _candidates(one):
             if _is_seam(whole, round((line + 1) * scale), round(2 * scale) + 4):

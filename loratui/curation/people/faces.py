@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from loratui.curation.pixels import face_weights, opencv
+from loratui.curation.sizes import within
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -44,17 +45,28 @@ def find_faces(rgb: ndarray) -> tuple[Face, ...] | None:
     detector = _detector()
     if detector is None:
         return None
+    small = _filling(rgb, SIDE)
+    _, rows = detector.detect(_square(small, SIDE))
+    return choose(_face(row, small.shape[1::-1]) for row in (() if rows is None else rows))
+
+
+def _filling(rgb: ndarray, side: int) -> ndarray:
+    """The picture in BGR with `side` px of its longer side, also where it has less."""
     cv2 = opencv()
+    small, scale = within(rgb, side), side / max(rgb.shape[:2])
+    if scale > 1:
+        size = tuple(max(1, round(one * scale)) for one in rgb.shape[1::-1])
+        small = cv2.resize(rgb, size, interpolation=cv2.INTER_LINEAR)
+    turned: ndarray = cv2.cvtColor(small, cv2.COLOR_RGB2BGR)
+    return turned
+
+
+def _square(small: ndarray, side: int) -> ndarray:
     import numpy as np
 
-    height, width = rgb.shape[:2]
-    scale = SIDE / max(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    square = np.zeros((SIDE, SIDE, 3), np.uint8)
-    square[: size[1], : size[0]] = small[:, :, ::-1]
-    _, rows = detector.detect(square)
-    return choose(_face(row, size) for row in (() if rows is None else rows))
+    square = np.zeros((side, side, 3), np.uint8)
+    square[: small.shape[0], : small.shape[1]] = small
+    return square
 
 
 def turns_upright(rgb: ndarray, faces: tuple[Face, ...]) -> int:
@@ -64,23 +76,16 @@ def turns_upright(rgb: ndarray, faces: tuple[Face, ...]) -> int:
     """
     if any(one.score >= CERTAIN for one in faces) or face_weights() is None:
         return 0
-    cv2 = opencv()
     import numpy as np
 
-    scale = TURNED_SIDE / max(rgb.shape[:2])
-    size = tuple(max(1, round(side * scale)) for side in rgb.shape[1::-1])
-    small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)[:, :, ::-1]
+    small = _filling(rgb, TURNED_SIDE)
     scores = [_surest(np.rot90(small, turn)) for turn in range(4)]
     best = max(range(4), key=scores.__getitem__)
     return best if scores[best] >= TURNED and scores[best] > scores[0] + BETTER else 0
 
 
 def _surest(small: ndarray) -> float:
-    import numpy as np
-
-    square = np.zeros((TURNED_SIDE, TURNED_SIDE, 3), np.uint8)
-    square[: small.shape[0], : small.shape[1]] = small
-    _, rows = _detector(TURNED_SIDE).detect(square)
+    _, rows = _detector(TURNED_SIDE).detect(_square(small, TURNED_SIDE))
     scores = [float(row[14]) for row in (() if rows is None else rows)]
     return max((one for one in scores if math.isfinite(one)), default=0.0)
 

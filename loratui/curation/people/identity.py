@@ -32,8 +32,10 @@ def with_features(rgb: ndarray, faces: tuple[Face, ...]) -> tuple[Face, ...]:
     recogniser = _recogniser()
     if recogniser is None:
         return faces
+    cv2 = opencv()
+    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR) if faces else rgb
     return tuple(
-        replace(one, feature=_feature(recogniser, rgb, one)) if place < MOST else one for place, one in enumerate(faces)
+        replace(one, feature=_feature(recogniser, bgr, one)) if place < MOST else one for place, one in enumerate(faces)
     )
 
 
@@ -48,16 +50,16 @@ def same_persons(features: Sequence[bytes]) -> list[int | None]:
     return found
 
 
-def _feature(recogniser: Any, rgb: ndarray, face: Face) -> bytes:
+def _feature(recogniser: Any, bgr: ndarray, face: Face) -> bytes:
     import numpy as np
 
-    height, width = rgb.shape[:2]
+    height, width = bgr.shape[:2]
     if not face.sure or not face.points or face.box[3] * height < LEAST:
         return b""
     x, y, w, h = face.box
     points = [value * (height if place % 2 else width) for place, value in enumerate(face.points)]
     row = np.array([x * width, y * height, w * width, h * height, *points, face.score], np.float32)
-    aligned = recogniser.alignCrop(np.ascontiguousarray(rgb[:, :, ::-1]), row)
+    aligned = recogniser.alignCrop(bgr, row)
     feature = recogniser.feature(aligned).ravel()
     largest = float(np.abs(feature).max())
     if not np.isfinite(largest) or largest <= 0:

@@ -1,0 +1,62 @@
+"""Each size of a picture is made once: counted, for no wall time is asserted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from loratui.curation.checks.measure import measure
+from loratui.curation.pixels import opencv
+from loratui.curation.sizes import Sizes, within
+from tests.loratui.curation.conftest import scene
+
+SIZE = (2000, 1500)
+
+
+@pytest.fixture
+def resized(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """The size (width, height) of each picture that is resized, by either library."""
+    sources: list[tuple[int, ...]] = []
+    cv2, resize = opencv(), Image.Image.resize
+    other = cv2.resize
+
+    def by_opencv(pixels: np.ndarray, *words: Any, **named: Any) -> Any:
+        sources.append(pixels.shape[1::-1])
+        return other(pixels, *words, **named)
+
+    def by_pillow(self: Image.Image, size: tuple[int, int], *words: Any, **named: Any) -> Image.Image:
+        if tuple(size) != self.size:
+            sources.append(self.size)
+        return resize(self, size, *words, **named)
+
+    monkeypatch.setattr(cv2, "resize", by_opencv)
+    monkeypatch.setattr(Image.Image, "resize", by_pillow)
+    return sources
+
+
+def test_a_picture_is_resized_as_a_whole_three_times(tmp_path: Path, resized: list[tuple[int, ...]]) -> None:
+    scene(3).resize(SIZE).save(tmp_path / "a.jpg", quality=95)
+    resized.clear()
+    measured = measure("a.jpg", tmp_path / "a.jpg", "#ffffff", True)
+    assert measured.hashes and measured.look and measured.grey and measured.faces is not None
+    assert resized.count(SIZE) == 3  # in colours to 1024 and 640 px, in grey to a megapixel
+    assert len(resized) <= 17
+
+
+def test_a_size_is_made_once_and_halved_for_the_next(resized: list[tuple[int, ...]]) -> None:
+    sizes = Sizes(scene(1).resize(SIZE))
+    resized.clear()
+    asked = [sizes.within(side) for side in (256, 512, 320, 640, 1024, 320, 256)]
+    assert [max(one.shape) for one in asked] == [256, 512, 320, 640, 1024, 320, 256]
+    assert sorted(resized, reverse=True) == [SIZE, SIZE, (1024, 768), (640, 480), (512, 384)]
+    assert sizes.within(600).shape == (450, 600, 3)  # of no use to any check today: of the whole
+
+
+def test_what_is_small_enough_is_itself_and_what_is_thin_keeps_a_pixel() -> None:
+    small = np.zeros((9, 8, 3), np.uint8)
+    assert within(small, 9) is small
+    assert within(np.zeros((200_000, 128), np.uint8), 256).shape == (256, 1)
