@@ -152,7 +152,8 @@ def _apart(lines: ndarray, colour: ndarray) -> ndarray:
     import numpy as np
 
     red, green, blue = np.moveaxis(np.abs(lines - colour), 2, 0)
-    return np.maximum(np.maximum(red, green), blue)
+    apart: ndarray = np.maximum(np.maximum(red, green), blue)
+    return apart
 
 
 def _run(near: ndarray) -> int:
