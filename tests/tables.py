@@ -13,6 +13,7 @@ from loratui.runs.states import STATES, RunState
 from loratui.settings.other_trainers.counterparts import Counterpart
 from loratui.settings.other_trainers.files import TRAINERS
 from loratui.settings.shipped_presets import load_presets
+from trainer.contract.settings.concepts import CONCEPT_SETTINGS
 from trainer.contract.settings.config import BY_KEY, SETTINGS
 
 ROOT = Path(__file__).parents[1]
@@ -22,7 +23,12 @@ PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 
 def settings_table() -> str:
     """One row a setting: key, default, bounds, what it is."""
-    rows = [f"| `{one.key}` | {_value(one.default)} | {one.bounds} | {one.help} |" for one in SETTINGS]
+    rows = []
+    for one in SETTINGS:
+        each = [(one.key, one)]
+        if one.kind == "tables":
+            each += [(f"{one.key}.{own.key}", own) for own in CONCEPT_SETTINGS]
+        rows += [f"| `{key}` | {_value(own.default)} | {own.bounds} | {own.help} |" for key, own in each]
     return "\n".join(["| setting | default | bounds | what it is |", "|---|---|---|---|", *rows])
 
 

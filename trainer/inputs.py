@@ -11,6 +11,7 @@ from trainer.contract.plan.class_folder import same_picture
 from trainer.contract.run.changes import SettingChange
 from trainer.contract.run.events import EventLog, SilentLog
 from trainer.contract.settings.config import TrainConfig
+from trainer.contract.settings.taught import class_sets
 from trainer.data.dataset import DataError, Item, hold_out, read_dataset
 from trainer.data.listing import Listed, listed
 from trainer.resumption import check_inputs
@@ -94,8 +95,7 @@ def _same(items: tuple[Item, ...], photographs: tuple[Item, ...]) -> list[str]:
 
 def other_files(config: TrainConfig, photographs: tuple[Item, ...]) -> list[str]:
     """Names in the class folder that are no pictures and are left alone, sorted; hidden ones do not count."""
-    if not (config.prior.enabled and config.prior.path):
-        return []
-    used = {item.name for item in photographs}
-    folder = expanded(config.prior.path)
-    return sorted(one.name for one in folder.iterdir() if one.name not in used and not one.name.startswith("."))
+    used = {item.path.name for item in photographs}
+    folders = [expanded(one.path) for one in class_sets(config) if one.path]
+    names = [one.name for folder in folders for one in folder.iterdir()]
+    return sorted(one for one in names if one not in used and not one.startswith("."))

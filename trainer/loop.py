@@ -106,7 +106,7 @@ class Run:
         self.gauge = CheckpointMeasure(self.parts, self.trainee, self.latents, self.prompts, config, self.measured)
         self.saver = Saver(run, log, config.train.keep_checkpoints)
         self.done = self._resume(found.snapshot)
-        self.steps = StepLog(self.stepper, log, config, len(self.plan.items), self.done)
+        self.steps = StepLog(self.stepper, log, config, self.plan, self.done)
         self._measured_at = self.done  # a checkpoint that was resumed from was measured before it was saved
         checkpoint(self.parts, self.trainee.fused, level)
         self._phase("load", 3, 3)

@@ -99,7 +99,7 @@ def _has_pictures(folder: Path) -> bool:
 def _settings(kind: str | None, resolution: int | None, trigger: str, column: str | None) -> ScanSettings:
     """What was given; the rest as declared. Raises AnswersError."""
     from loratui.curation.scan import ScanSettings
-    from trainer.contract.settings.prompts import suggested_prompt
+    from trainer.contract.settings.triggers import suggested_prompt
 
     given: dict[str, Any] = {"caption_column": column} if column is not None else {}
     if kind is not None:

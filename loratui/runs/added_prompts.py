@@ -23,13 +23,20 @@ def sample_arguments(prompt: str | None, keep: bool | None = None) -> dict[str, 
 
 def trigger_and_prompt(run: RunDir) -> tuple[str, str]:
     """The run's trigger and the start of a prompt that holds it; empty where its config.toml does not say."""
-    dataset = (read_toml(run.config, root=run.path).value or {}).get("dataset")
-    found = dataset if isinstance(dataset, dict) else {}
+    tables = read_toml(run.config, root=run.path).value or {}
+    found = dataset if isinstance(dataset := tables.get("dataset"), dict) else {}
     trigger, prompt = found.get("trigger"), found.get("instance_prompt", "")
+    if isinstance(trigger, str):
+        trigger = ",".join([trigger, *_triggers_beside(tables.get("concepts"))])
     if not isinstance(trigger, str) or not isinstance(prompt, str) or not (words := split_triggers(trigger)):
         return "", ""
     start = prompt if any(holds_word(prompt, word) for word in words) else words[0]
     return safe_text(trigger, 100), safe_text(start, MAX_CHARACTERS - 1) + " "
+
+
+def _triggers_beside(concepts: object) -> list[str]:
+    each = [one.get("trigger") for one in concepts if isinstance(one, dict)] if isinstance(concepts, list) else []
+    return [one for one in each if isinstance(one, str) and one]
 
 
 def words_on(prompt: str, trigger: str) -> tuple[str, str]:

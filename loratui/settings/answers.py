@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from loratui.settings.line_numbers import key_lines
 from loratui.settings.presets import preset
 from loratui.settings.problems import SECTIONS, AnswersError, meant, unknown_setting, validated, wrong_value
 from loratui.settings.shipped_presets import Preset
+from loratui.settings.toml_text import key_lines, toml_list, toml_tables
 from loratui.terminal.text import safe_text, show_path
 from loratui.version import version
 from trainer.contract.documents.document import Document
@@ -22,8 +22,13 @@ from trainer.contract.loras.start import decided_by_start
 from trainer.contract.paths import can_see, is_folder
 from trainer.contract.settings.arithmetic import trained_images
 from trainer.contract.settings.config import BY_KEY, value_of_now
-from trainer.contract.settings.prompts import suggested_prompt, with_article
-from trainer.contract.settings.triggers import holds_word, split_triggers, word_pattern
+from trainer.contract.settings.triggers import (
+    holds_word,
+    split_triggers,
+    suggested_prompt,
+    with_article,
+    word_pattern,
+)
 
 __all__ = ["Answers", "AnswersError", "answers_text", "parse_set", "read_answers", "write_answers"]
 
@@ -95,13 +100,19 @@ def answers_text(answers: Answers) -> str:
     for key in BY_KEY:
         if key not in answers.values or key == "preset":
             continue
+        if BY_KEY[key].kind == "tables":
+            if answers.values[key]:
+                document.add(tomlkit.nl())
+                document.add(key, toml_tables(answers.values[key]))
+                last = key
+            continue
         section, _, name = key.rpartition(".")
         if section != last:
             document.add(tomlkit.nl())
             table, last = tomlkit.table(), section
             document.add(section, table)
         value = answers.values[key]
-        table.add(name, _toml_list(value) if isinstance(value, list | tuple) else value)
+        table.add(name, toml_list(value) if isinstance(value, list | tuple) else value)
     return tomlkit.dumps(document)
 
 
@@ -287,11 +298,3 @@ def _literal(written: str, kind: str) -> Any:
     if kind in ("str", "choice") and not isinstance(value["value"], str):
         return written  # name=2024 is a name
     return [value["value"]] if kind == "list" and isinstance(value["value"], str) else value["value"]
-
-
-def _toml_list(values: list[str] | tuple[str, ...]) -> Any:
-    import tomlkit
-
-    array = tomlkit.array()
-    array.extend(values)
-    return array.multiline(len(values) > 4)

@@ -72,8 +72,10 @@ def shown(value: Any) -> str:
     """A value as the form shows and reads it."""
     if isinstance(value, bool):
         return "on" if value else "off"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {shown(one)}" for name, one in value.items())
     if isinstance(value, list | tuple):
-        return "; ".join(str(one) for one in value)
+        return "; ".join(shown(one) for one in value)
     if isinstance(value, float):
         return f"{value:g}"
     return str(value)

@@ -28,7 +28,7 @@ ENDING = ".toml"
 NEVER = frozenset(
     {"name", "preset", "kind", "prior.path", "pivotal.init_words", "train.start_from"}
     | {f"dataset.{one}" for one in ("path", "subset", "split", "trigger", "class_word", "caption_column")}
-    | {"dataset.skip", "dataset.accept"}
+    | {"dataset.skip", "dataset.accept", "concepts"}
 )
 
 

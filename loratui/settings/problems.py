@@ -11,6 +11,8 @@ from pydantic import ValidationError
 
 from loratui.errors import Refusal
 from loratui.terminal.text import safe_text
+from trainer.contract.settings.concepts import BY_NAME, FIRST, title_of
+from trainer.contract.settings.concepts import KEY as CONCEPTS
 from trainer.contract.settings.config import BY_KEY, TrainConfig, nested, value_of_now
 from trainer.contract.settings.fields import Setting
 
@@ -23,6 +25,7 @@ _WANTED = {
     "str": 'text in quotes, such as "..."',
     "choice": 'text in quotes, such as "..."',
     "list": 'a list of texts, such as ["a", "b"]',
+    "tables": "a list of tables; write [[concepts]] and below it path = ...",
 }
 
 
@@ -53,11 +56,27 @@ def wrong_value(one: Setting, value: Any) -> str:
     """The sentence for a value of the wrong type or out of bounds; empty if it is right as far as declared."""
     if not _has_kind(one.kind, value):
         return f"{_shown(value)} is not {_WANTED[one.kind]}" + (f" ({one.bounds})" if one.bounds else "")
+    if one.kind == "tables":
+        return next((said for place, table in enumerate(value) if (said := _wrong_concept(place, table))), "")
     if one.kind == "choice" and value not in one.choices:
         return f"{_shown(value)} is not {one.bounds}{meant(value, one.choices)}"
     if one.kind in ("int", "float") and not _inside(one, value):
         return f"{_shown(value)} is out of bounds; allowed is {one.bounds}{' ' + one.unit if one.unit else ''}"
     return ""
+
+
+def _wrong_concept(place: int, table: Mapping[str, Any]) -> str:
+    title = title_of(place + FIRST)
+    for name, value in table.items():
+        if name not in BY_NAME:
+            return f"{title}: {safe_text(name, 60)}: unknown setting{meant(name, tuple(BY_NAME)) or _known()}"
+        if said := wrong_value(BY_NAME[name], value):
+            return f"{title}: {name}: {said}"
+    return "" if table.get("path") else f'{title}: path: missing; write path = "..." below [[concepts]]'
+
+
+def _known() -> str:
+    return "; a concept has " + ", ".join(BY_NAME)
 
 
 def validated(values: Mapping[str, Any], place: Callable[[str], str]) -> TrainConfig:
@@ -94,8 +113,11 @@ def _pydantic_problems(error: ValidationError, place: Callable[[str], str]) -> l
     for one in error.errors():
         key = ".".join(str(part) for part in one["loc"] if isinstance(part, str))
         said = _words(one)
+        if one["loc"][:1] == (CONCEPTS,) and len(one["loc"]) > 2:
+            _, entry, name = one["loc"][:3]
+            key, said = CONCEPTS, f"{title_of(int(entry) + FIRST)}: {name}: {said}"
         if not key:  # a rule over several tables names its setting at the start
-            named = re.match(r"([a-z_]+\.[a-z0-9_]+): ", said)
+            named = re.match(r"([a-z_]+\.[a-z0-9_]+|concepts): ", said)
             key, said = (named[1], said[named.end() :]) if named else ("", said)
         found.append((key, f"{place(key)}: {said}"))
     return found
@@ -129,6 +151,8 @@ def _has_kind(kind: str, value: Any) -> bool:
             return isinstance(value, bool)
         case "list":
             return isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
+        case "tables":
+            return isinstance(value, list | tuple) and all(isinstance(one, dict) for one in value)
     return isinstance(value, str)
 
 

@@ -14,7 +14,9 @@ from trainer.contract.pictures.inside import open_inside
 from trainer.contract.plan.class_folder import REMEDY as CLASS_REMEDY
 from trainer.contract.plan.masks import MaskFile, masks_of
 from trainer.contract.settings.buckets import Size, bucket_of
+from trainer.contract.settings.concepts import prefix_of
 from trainer.contract.settings.config import TrainConfig
+from trainer.contract.settings.taught import ClassSet, Taught, taught
 from trainer.data import images
 from trainer.data.listing import REMEDY, Listed, listed
 from trainer.data.listing import DataError as DataError
@@ -34,6 +36,7 @@ class Item:
     digest: str  # sha256 of the file
     mask: MaskFile | None = None  # what of it counts
     mask_digest: str = ""  # sha256 of that file
+    concept: int = 0  # its place among the concepts of the run
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class View:
     sample: int  # within the step, over all micro-batches
     prior: bool = False
     level: float | None = None  # how noisy it is seen, from 0 to below 1; None: drawn for it alone
+    weight: float = 1.0  # how much its error counts
 
 
 @dataclass(frozen=True)
@@ -69,8 +73,13 @@ class ViewPlan:
         whole = size * passes
         views = self._views(self._buckets[turn.size], "order", turn.number * whole, step, samples, turn.size)
         if self.class_items:
-            views += self._views(self.class_items, "class-order", (step - 1) * whole, step, samples, turn.size)
+            views += self._views(self._classes, "class-order", (step - 1) * whole, step, samples, turn.size)
         return tuple(views)
+
+    @property
+    def places(self) -> int:
+        """How many views one epoch has."""
+        return len(self._epoch.places)
 
     def distinct_views(self) -> list[View]:
         """Everything that some step may see, each once: what there is to encode.
@@ -96,29 +105,43 @@ class ViewPlan:
         return tuple(size_of(item, self.config) for item in self.items)
 
     @cached_property
-    def _buckets(self) -> dict[Size, tuple[Item, ...]]:
+    def _taught(self) -> tuple[Taught, ...]:
+        return taught(self.config)
+
+    @cached_property
+    def _epoch(self) -> draws.Epoch:
+        return self._pool(self.items).epoch
+
+    @cached_property
+    def _buckets(self) -> dict[Size, _Pool]:
         found: dict[Size, tuple[Item, ...]] = {}
         for item, size in zip(self.items, self._sizes, strict=True):
             found[size] = (*found.get(size, ()), item)
-        return found
+        return {size: self._pool(items) for size, items in found.items()}
+
+    @cached_property
+    def _classes(self) -> _Pool:
+        return _Pool(self.class_items, draws.Epoch((1,) * len(self.class_items)))
+
+    def _pool(self, items: tuple[Item, ...]) -> _Pool:
+        return _Pool(items, draws.Epoch(tuple(self._taught[item.concept].repeats for item in items)))
 
     def _turn(self, step: int) -> draws.BucketTurn:
         """Whose turn it is: with buckets one of them, else all pictures at the one size."""
         train, data = self.config.train, self.config.dataset
         if not data.buckets:
             return draws.BucketTurn((train.resolution, train.resolution), step - 1)
-        return draws.turn(step - 1, self._sizes, data.repeats, train.seed)
+        return draws.turn(step - 1, self._sizes, self._epoch, train.seed)
 
     def _views(
-        self, items: tuple[Item, ...], stream: draws.Stream, first: int, step: int, samples: range, size: Size
+        self, pool: _Pool, stream: draws.Stream, first: int, step: int, samples: range, size: Size
     ) -> list[View]:
-        """The views of some samples of a step, whose first is at place `first` of the order of `items`."""
-        train, prior = self.config.train, stream == "class-order"
-        repeats = 1 if prior else self.config.dataset.repeats
+        """The views of some samples of a step, whose first is at place `first` of the order of `pool`."""
+        train, prior, items = self.config.train, stream == "class-order", pool.items
         spread = train.timesteps == "stratified"
         # where each has its level stands in what all of the step are, in whichever process or pass
         places = range(train.batch * train.accumulation) if spread else samples
-        seen = {one: draws.item_at(first + one, len(items), repeats, train.seed, stream) for one in places}
+        seen = {one: draws.item_at(first + one, pool.epoch, train.seed, stream) for one in places}
         levels = draws.levels(step, tuple(seen.values()), len(items), train.seed, stream) if spread else ()
         return [
             self._view(items[seen[one].item], step, one, size, prior, levels[one] if spread else None)
@@ -129,7 +152,16 @@ class ViewPlan:
         seed, key = self.config.train.seed, (step, sample, int(prior))
         flip = self.config.dataset.flip and draws.uniform(seed, "flip", *key) < 0.5
         crop = draws.below(CROPS, seed, "crop", *key) if self.config.dataset.crop == "random" else None
-        return View(item, geometry(item, size, crop, flip), step, sample, prior, level)
+        weight = 1.0 if prior else self._taught[item.concept].loss_weight
+        return View(item, geometry(item, size, crop, flip), step, sample, prior, level, weight)
+
+
+@dataclass(frozen=True)
+class _Pool:
+    """Pictures that one order is drawn of."""
+
+    items: tuple[Item, ...]
+    epoch: draws.Epoch
 
 
 def size_of(item: Item, config: TrainConfig) -> Size:
@@ -139,11 +171,25 @@ def size_of(item: Item, config: TrainConfig) -> Size:
 
 
 def hold_out(items: tuple[Item, ...], config: TrainConfig) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
-    """The pictures that are trained on, and those that never are; a pure draw. Raises DataError if none is left."""
+    """The pictures that are trained on, and those that never are, of each concept; a pure draw.
+
+    Raises DataError if none of a concept is left.
+    """
     count = config.dataset.hold_out
-    if count and count >= len(items):
-        raise DataError([f"dataset.hold_out is {count} and there are {len(items)} pictures: none is left to train on"])
-    held = set(draws.permutation(len(items), config.train.seed, "hold-out", 0)[:count]) if count else set()
+    if not count:
+        return items, ()
+    held: set[int] = set()
+    problems = []
+    for concept, one in enumerate(taught(config)):
+        own = [place for place, item in enumerate(items) if item.concept == concept]
+        if count >= len(own):
+            said = f"dataset.hold_out is {count} and there are {len(own)} pictures: none is left to train on"
+            problems.append(one.said(said))
+        else:
+            order = draws.permutation(len(own), config.train.seed, "hold-out", concept)
+            held |= {own[place] for place in order[:count]}
+    if problems:
+        raise DataError(problems)
     kept = tuple(item for place, item in enumerate(items) if place not in held)
     return kept, tuple(items[place] for place in sorted(held))
 
@@ -155,7 +201,9 @@ def geometry(item: Item, size: Size, crop: int | None, flip: bool) -> images.Geo
 
 
 def read_dataset(config: TrainConfig, found: Listed | None = None) -> tuple[Item, ...]:
-    """The pictures to train on, in sorted order, all opened once. Raises DataError naming every bad file at once.
+    """The pictures to train on, in sorted order, concept by concept, all opened once.
+
+    Raises DataError naming every bad file at once.
 
     `found` is what was listed before, where it was.
     """
@@ -164,39 +212,43 @@ def read_dataset(config: TrainConfig, found: Listed | None = None) -> tuple[Item
     problems = list(found.problems)
     skippable = len(found.problems) == len(found.bad)  # no caption is mended by leaving its picture out
     items, bad = [], list(found.bad)
-    for picture in found.pictures:
+    for concept, picture in found.pictures:
         if picture.name in found.bad:
             continue
-        prompt = picture.caption or data.instance_prompt
+        prompt = picture.caption or concept.prompt
         item = _read_item(picture, prompt, data.background, problems, REMEDY)
         if item is None:
             bad.append(picture.name)
         else:
-            items.append(item)
+            items.append(replace(item, concept=concept.number - 1))
     if problems:
         raise DataError(problems, bad if skippable else ())
     if not config.mask.enabled:
         return tuple(items)
-    masks = masks_of(expanded(data.path), (item.path for item in items))
-    return tuple(_masked(item, masks.get(item.name)) for item in items)
+    folders = [
+        masks_of(expanded(one.path), [item.path for item in items if item.concept == one.number - 1])
+        for one in taught(config)
+    ]
+    return tuple(_masked(item, folders[item.concept].get(item.path.name)) for item in items)
 
 
 def _masked(item: Item, mask: MaskFile | None) -> Item:
     return item if mask is None else replace(item, mask=mask, mask_digest=mask.digest())
 
 
-def read_class_items(folder: Path, prompt: str, config: TrainConfig) -> tuple[Item, ...]:
-    """The class pictures of one folder under the class prompt; captions beside them are not used."""
+def read_class_items(folder: Path, classes: ClassSet, config: TrainConfig) -> tuple[Item, ...]:
+    """The class pictures of one folder under their prompt; captions beside them are not used."""
     try:
         listing = list_pictures(folder)
     except NoDataset as error:
         raise DataError([f"class pictures: {error}"]) from None
     problems: list[str] = []
     background = config.dataset.background
-    found = [_read_item(one, prompt, background, problems, CLASS_REMEDY) for one in listing.pictures]
+    named = [replace(one, name=prefix_of(classes.number) + one.name) for one in listing.pictures]
+    found = [_read_item(one, classes.prompt, background, problems, CLASS_REMEDY) for one in named]
     if problems:
         raise DataError([f"class pictures: {problem}" for problem in problems])
-    return tuple(item for item in found if item is not None)
+    return tuple(replace(item, concept=classes.number - 1) for item in found if item is not None)
 
 
 def _read_item(picture: Picture, prompt: str, background: str, problems: list[str], remedy: str) -> Item | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trainer.contract.paths import expanded
 from trainer.contract.pictures.decoding import why_unusable
@@ -11,6 +11,7 @@ from trainer.contract.pictures.folder import NoDataset, Picture, list_pictures
 from trainer.contract.pictures.problems import stopping
 from trainer.contract.plan.advice import refusals
 from trainer.contract.settings.config import TrainConfig
+from trainer.contract.settings.taught import Taught, taught
 
 REMEDY = "repair it, or add it to skip"
 
@@ -30,11 +31,12 @@ class DataError(ValueError):
 class Listed:
     """What is known of a run before torch is loaded: its pictures, and a sentence for all that keeps it from starting.
 
-    `refused` is of the settings and what they name, `problems` of the folder of pictures; `bad` are the pictures that
+    `pictures` stand with the concept that they are of, by the names that a run calls them.
+    `refused` is of the settings and what they name, `problems` of the folders of pictures; `bad` are the pictures that
     cannot be used, of whose problems skipping them is a cure.
     """
 
-    pictures: tuple[Picture, ...]
+    pictures: tuple[tuple[Taught, Picture], ...]
     problems: tuple[str, ...]
     refused: tuple[str, ...]
     bad: tuple[str, ...] = ()
@@ -50,15 +52,37 @@ def listed(config: TrainConfig, begun: bool = False) -> Listed:
 
     `begun`: there are checkpoints of the run, and what it began from is not needed any more.
     """
-    data, refused = config.dataset, tuple(refusals(config, begun))
-    try:
-        listing = list_pictures(expanded(data.path), data.caption_column, data.skip)
-    except NoDataset as error:
-        return Listed((), (str(error),), refused)
-    stopped = stopping(listing.problems, data.accept)
-    said = [f"{one.file or data.path}: {one.message}; {one.remedy}" for one in stopped]
-    bad = {one.name: why for one in listing.pictures if (why := why_unusable(one.path))}
+    refused = tuple(refusals(config, begun))
+    pictures: list[tuple[Taught, Picture]] = []
+    problems: list[str] = []
+    bad: list[str] = []
+    for one in taught(config):
+        try:
+            found = _of(one)
+        except NoDataset as error:
+            problems.append(one.said(str(error)))
+        else:
+            pictures += [(one, picture) for picture in found.pictures]
+            problems += found.problems
+            bad += found.bad
+    return Listed(tuple(pictures), tuple(problems), refused, tuple(bad))
+
+
+@dataclass(frozen=True)
+class _Folder:
+    pictures: tuple[Picture, ...]
+    problems: list[str]
+    bad: list[str]
+
+
+def _of(concept: Taught) -> _Folder:
+    """One concept's pictures, called as they are in a run. Raises NoDataset."""
+    listing = list_pictures(expanded(concept.path), concept.caption_column, concept.skip)
+    stopped, before = stopping(listing.problems, concept.accept), concept.prefix
+    said = [f"{before + one.file if one.file else concept.path}: {one.message}; {one.remedy}" for one in stopped]
+    pictures = tuple(replace(one, name=before + one.name) for one in listing.pictures)
+    bad = {one.name: why for one in pictures if (why := why_unusable(one.path))}
     said += [f"{name}: {why}; {REMEDY}" for name, why in bad.items()]
-    if not listing.pictures:
-        said.append(f"'{data.path}' has no picture left: all of them are skipped")
-    return Listed(listing.pictures, tuple(said), refused, tuple(bad))
+    if not pictures:
+        said.append(f"'{concept.path}' has no picture left: all of them are skipped")
+    return _Folder(pictures, said, list(bad))

@@ -28,6 +28,7 @@ from trainer.contract.run.interface_prompts import (
 from trainer.contract.settings.arithmetic import learning_rates, views_per_image
 from trainer.contract.settings.config import SDXL, SMALL, TrainConfig, vae_source
 from trainer.contract.settings.prompts import sample_pictures
+from trainer.contract.settings.taught import taught
 from trainer.export.header import quantized_words
 from trainer.export.quoting import code, front_matter, markdown
 from trainer.export.script import first_prompt, script
@@ -53,7 +54,7 @@ def model_card(
     `images`: how many pictures it was trained on; 0 where they are gone and nobody can tell.
     `changes` are those that were made between two starts of the run: its settings do not hold for all of its steps.
     """
-    words = tuple(config.dataset.trigger.split(",")) if config.pivotal.enabled else ()
+    words = config.triggers if config.pivotal.enabled else ()
     vocabulary = Vocabulary.of(words, config.pivotal.tokens)
     pictures = f" on {images} pictures" if images else ""
     parts = [
@@ -118,7 +119,10 @@ def _use(config: TrainConfig, vocabulary: Vocabulary) -> str:
         )
         lines += [f"Trigger: {said}. The LoRA needs them: load both.", ""]
     else:
-        lines += [f"Trigger: {code(config.dataset.trigger)}", ""]
+        lines += [f"Trigger: {', '.join(map(code, config.triggers))}", ""]
+    if config.concepts:
+        lines += ["Each concept and what it was shown as:", ""]
+        lines += [f"* {code(one.trigger)}: {code(one.prompt)}" for one in taught(config)] + [""]
     if config.train.dora:
         axis = config.train.dora_axis
         lines += [f"This is a DoRA along the {axis} axis. Programs that compute it: {dora_readers(axis)}.", ""]
@@ -165,6 +169,15 @@ def _interfaces(config: TrainConfig, names: dict[str, str]) -> list[str]:
     return [line for name, words in sections.items() for line in (f"### {name}", "", words, "")]
 
 
+def _mix(config: TrainConfig) -> str:
+    """Of each concept its repeats and, where they are not 1, its weight."""
+    each = [
+        f"{one.trigger} x {one.repeats}" + (f" (loss x {one.loss_weight:g})" if one.loss_weight != 1 else "")
+        for one in taught(config)
+    ]
+    return "; ".join(each)
+
+
 def _loss(config: TrainConfig) -> Loss | None:
     """What of the base model decides the loss; None where it is not on this disk any more."""
     try:
@@ -187,6 +200,7 @@ def _settings(config: TrainConfig, images: int, step: int) -> str:
         ("VAE", public_place(vae)[0] if (vae := vae_source(config.model)) else "the base model's"),
         *((("base model predicts", loss.words),) if (loss := _loss(config)) is not None else ()),
         *((("pictures", str(images)),) if images else ()),
+        *((("concepts", _mix(config)),) if config.concepts else ()),
         ("steps", f"{step} of {train.steps}"),
         ("batch x accumulation", f"{train.batch} x {train.accumulation}"),
         *((("views per image", f"{views_per_image(step, batch, images):.0f}"),) if images else ()),

@@ -22,6 +22,7 @@ from trainer.contract.run.exports import base_name, embedding_names
 from trainer.contract.run.interface_prompts import named_prompt
 from trainer.contract.settings.arithmetic import learning_rates, text_frozen_after
 from trainer.contract.settings.config import TrainConfig
+from trainer.contract.settings.taught import taught
 from trainer.data.dataset import Item
 
 PREDICTIONS = {"epsilon": "epsilon", "v_prediction": "v"}  # as modelspec writes them; it has no word for EDM's
@@ -39,19 +40,24 @@ class Told:
 
 def kohya_header(config: TrainConfig, told: Told, tensors: dict[str, Tensor], name: str) -> dict[str, str]:
     """The header of the LoRA file `name` (without ending), text to text. No path, host or time of day is in it."""
-    train, data = config.train, config.dataset
+    train = config.train
     unet_lr, words_lr = learning_rates(config)
     alpha = train.alpha or float(train.rank)
     names = embedding_names(config)
-    captions = Counter(named_prompt(item.prompt, names) for item in told.items)
     count = len(told.items)
+    folders, captions = {}, {}
+    for place, one in enumerate(taught(config)):
+        own = [item for item in told.items if item.concept == place]
+        # of its own name: that of the person's folder is none of a stranger's business
+        called = f"{config.name}_{one.number}" if one.title else config.name
+        folders[called] = {"n_repeats": one.repeats, "img_count": len(own)}
+        captions[called] = Counter(named_prompt(item.prompt, names) for item in own)
+    places = sum(one["n_repeats"] * one["img_count"] for one in folders.values())
     counted = {
-        "ss_num_train_images": str(count * data.repeats),
-        "ss_epoch": str(_epochs(config, told.step, count)),
-        "ss_num_epochs": str(_epochs(config, train.steps, count)),
+        "ss_num_train_images": str(places),
+        "ss_epoch": str(_epochs(config, told.step, places)),
+        "ss_num_epochs": str(_epochs(config, train.steps, places)),
     }
-    # of its own name: that of the person's folder is none of a stranger's business
-    folder = {config.name: {"n_repeats": data.repeats, "img_count": count}}
     return {
         "ss_base_model_version": "sdxl_base_v1-0",
         **_base(config),
@@ -76,11 +82,11 @@ def kohya_header(config: TrainConfig, told: Told, tensors: dict[str, Tensor], na
         **({"ss_training_comment": said} if (said := _comment(config)) else {}),
         "ss_batch_size_per_device": str(train.batch),
         "ss_gradient_accumulation_steps": str(train.accumulation),
-        "ss_dataset_dirs": json.dumps(folder),
+        "ss_dataset_dirs": json.dumps(folders),
         "ss_output_name": name,  # AUTOMATIC1111 also knows the file by it: two may not share it
         "ss_training_started_at": _midnight(),
         "ss_training_finished_at": _midnight(),
-        "ss_tag_frequency": json.dumps({config.name: captions}, ensure_ascii=False),
+        "ss_tag_frequency": json.dumps(captions, ensure_ascii=False),
         "sshs_model_hash": tensor_hash(tensors),
         **_modelspec(config, told, tensors, "lora", name),
     }
@@ -139,10 +145,10 @@ def _base(config: TrainConfig) -> dict[str, str]:
     return found
 
 
-def _epochs(config: TrainConfig, steps: int, images: int) -> int:
+def _epochs(config: TrainConfig, steps: int, places: int) -> int:
     """Passes over all pictures with their repeats, the last one counted whole."""
     seen = steps * config.train.batch * config.train.accumulation
-    return math.ceil(seen / max(1, images * config.dataset.repeats))
+    return math.ceil(seen / max(1, places))
 
 
 def _network(config: TrainConfig) -> dict[str, str]:
@@ -155,7 +161,7 @@ def _network(config: TrainConfig) -> dict[str, str]:
 
 def trigger_phrase(config: TrainConfig) -> str:
     """The words that a person types in a user interface to get the concept."""
-    return ", ".join(embedding_names(config).values()) or config.dataset.trigger
+    return ", ".join(embedding_names(config).values()) or ", ".join(config.triggers)
 
 
 def usage_hint(config: TrainConfig, bundled: bool = False) -> str:
@@ -164,7 +170,8 @@ def usage_hint(config: TrainConfig, bundled: bool = False) -> str:
     if names and bundled:
         return f"The embeddings are in this file: write {' and '.join(names.values())} in place of the trigger."
     if not names:
-        return f"Write '{config.dataset.trigger}' in the prompt."
+        words = " or ".join(f"'{one}'" for one in config.triggers)
+        return f"Write {words} in the prompt."
     files = " and ".join(f"{name}.safetensors" for name in names.values())
     return f"Load {files} as embeddings beside this LoRA, and write the file's name in place of the trigger."
 

@@ -13,7 +13,6 @@ from trainer.contract.basemodel.inspect import loss_of
 from trainer.contract.basemodel.unet_names import unet_config
 from trainer.contract.loras.lora_file import ENCODERS
 from trainer.contract.settings.config import TrainConfig
-from trainer.contract.settings.triggers import split_triggers
 from trainer.ground import draws
 from trainer.model.adapters import ENCODER_NAMES, LoraLinear
 from trainer.model.tokens import Vocabulary
@@ -73,7 +72,7 @@ def saved_learned(config: TrainConfig, snapshot: Snapshot) -> SavedLearned | Non
     unet, loss = unet_config(config), loss_of(config.model)
     if config.train.dora or unet is None or loss is None:
         return None
-    words = split_triggers(config.dataset.trigger) if config.pivotal.enabled else ()
+    words = config.triggers if config.pivotal.enabled else ()
     rows = snapshot.embeddings
     paths = dict.fromkeys(name.rpartition(".")[0] for name in snapshot.lora)
     layers = {path: _layer(config, snapshot.lora[f"{path}.down"], snapshot.lora[f"{path}.up"]) for path in paths}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import torch
@@ -59,15 +59,29 @@ class Seen:
     number: int
 
 
-def item_at(index: int, items: int, repeats: int, seed: int, stream: Stream = "order") -> Seen:
-    """Which of `items` is seen at place `index` (from 0) of the whole run.
+@dataclass(frozen=True)
+class Epoch:
+    """What stands in an epoch: each item as often as its entry of `repeats` says."""
 
-    One epoch is every item `repeats` times, repeated first and shuffled then; epochs follow without a gap, so a
-    batch may span two of them and none is ever short.
+    repeats: tuple[int, ...]
+
+    @cached_property
+    def places(self) -> tuple[Seen, ...]:
+        """All of it before it is shuffled, in rounds: of each round the items that are repeated so often."""
+        rounds = range(max(self.repeats, default=0))
+        return tuple(Seen(item, copy) for copy in rounds for item, repeats in enumerate(self.repeats) if copy < repeats)
+
+
+def item_at(index: int, epoch: Epoch, seed: int, stream: Stream = "order") -> Seen:
+    """Which item is seen at place `index` (from 0) of the whole run.
+
+    An epoch is repeated first and shuffled then; epochs follow without a gap, so a batch may span two of them and
+    none is ever short.
     """
-    epoch, place = divmod(index, items * repeats)
-    copy, item = divmod(permutation(items * repeats, seed, stream, epoch)[place], items)
-    return Seen(item, epoch * repeats + copy)
+    places = epoch.places
+    number, place = divmod(index, len(places))
+    found = places[permutation(len(places), seed, stream, number)[place]]
+    return Seen(found.item, number * epoch.repeats[found.item] + found.number)
 
 
 @lru_cache(maxsize=16)
@@ -95,23 +109,25 @@ class BucketTurn:
     number: int
 
 
-def turn(place: int, sizes: tuple[tuple[int, int], ...], repeats: int, seed: int) -> BucketTurn:
+def turn(place: int, sizes: tuple[tuple[int, int], ...], epoch: Epoch, seed: int) -> BucketTurn:
     """Whose turn it is at step `place` (from 0), `sizes` being those of the pictures.
 
     Every picture in turn, in the order of a permutation, calls its own bucket, which then gives the whole step from
-    an order of its own: a bucket has as many turns as pictures, so all pictures are seen equally often.
+    an order of its own: a bucket has as many turns as its pictures have places in an epoch, so that all pictures are
+    seen as often as they are repeated.
     """
-    cycle, at = divmod(place, len(sizes) * repeats)
-    own = _turns(sizes, repeats, seed, cycle)[at]
-    return BucketTurn(own.size, own.number + cycle * repeats * sizes.count(own.size))
+    cycle, at = divmod(place, len(epoch.places))
+    own = _turns(sizes, epoch, seed, cycle)[at]
+    each = sum(repeats for size, repeats in zip(sizes, epoch.repeats, strict=True) if size == own.size)
+    return BucketTurn(own.size, own.number + cycle * each)
 
 
 @lru_cache(maxsize=4)
-def _turns(sizes: tuple[tuple[int, int], ...], repeats: int, seed: int, cycle: int) -> tuple[BucketTurn, ...]:
+def _turns(sizes: tuple[tuple[int, int], ...], epoch: Epoch, seed: int, cycle: int) -> tuple[BucketTurn, ...]:
     had: Counter[tuple[int, int]] = Counter()
     turns = []
-    for one in permutation(len(sizes) * repeats, seed, "buckets", cycle):
-        size = sizes[one % len(sizes)]
+    for one in permutation(len(epoch.places), seed, "buckets", cycle):
+        size = sizes[epoch.places[one].item]
         turns.append(BucketTurn(size, had[size]))
         had[size] += 1
     return tuple(turns)

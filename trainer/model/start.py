@@ -27,7 +27,7 @@ def begin_from(
     """
     if not config.train.start_from:
         return
-    start = find_start(config.train.start_from, config.model, config.dataset.trigger)
+    start = find_start(config.train.start_from, config.model, config.every_trigger)
     _fill_layers(start, layers)
     _fill_rows(start, tables, vocabulary)
 

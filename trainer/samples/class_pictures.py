@@ -11,8 +11,8 @@ import torch
 from trainer.contract.entries import make_private
 from trainer.contract.paths import expanded
 from trainer.contract.settings.config import TrainConfig
-from trainer.contract.settings.prompts import class_prompt
-from trainer.data.dataset import Item, read_class_items
+from trainer.contract.settings.taught import ClassSet, class_sets
+from trainer.data.dataset import DataError, Item, read_class_items
 from trainer.data.images import save_picture
 from trainer.ground import draws
 from trainer.model.parts import Parts
@@ -21,23 +21,43 @@ from trainer.samples.drawing import make_pictures, negative_prompt
 
 
 def real_class_pictures(config: TrainConfig) -> tuple[Item, ...]:
-    """The photographs of prior.path; none where none are wanted. Raises DataError for a bad class folder."""
-    if not (config.prior.enabled and config.prior.path):
-        return ()
-    return read_class_items(expanded(config.prior.path), class_prompt(config), config)
+    """The photographs of all class folders; none where none are wanted. Raises DataError for each bad class folder."""
+    found: list[Item] = []
+    problems: list[str] = []
+    for one in class_sets(config):
+        try:
+            found += read_class_items(expanded(one.path), one, config) if one.path else ()
+        except DataError as error:
+            problems += error.problems
+    if problems:
+        raise DataError(problems)
+    return tuple(found)
 
 
 def class_pictures(
     config: TrainConfig, real: tuple[Item, ...], parts: Parts, folder: Path, progress: Callable[[int, int], None]
 ) -> tuple[Item, ...]:
-    """The wanted number of class pictures. The `real` ones come first; the rest is generated into `folder`.
+    """The wanted number of pictures of each class. The `real` ones come first; the rest is generated into `folder`.
 
     Each generated picture has its own seed and file, so a killed run goes on where it was, and nothing is ever
     written into the person's folder, nor is anything but what was generated read from `folder`.
     """
-    if not config.prior.enabled:
-        return ()
-    prompt, wanted = class_prompt(config), config.prior.images
+    found: tuple[Item, ...] = ()
+    for one in class_sets(config):
+        own = tuple(item for item in real if item.concept == one.number - 1)
+        found += _of_class(config, one, own, parts, folder, progress)
+    return found
+
+
+def _of_class(
+    config: TrainConfig,
+    classes: ClassSet,
+    real: tuple[Item, ...],
+    parts: Parts,
+    folder: Path,
+    progress: Callable[[int, int], None],
+) -> tuple[Item, ...]:
+    prompt, wanted = classes.prompt, config.prior.images
     missing = wanted - len(real)
     if missing <= 0:
         return real[:wanted]
@@ -49,7 +69,7 @@ def class_pictures(
     made = folder / f"class-{hashlib.sha256(repr(decides).encode()).hexdigest()[:12]}"
     make_private(made)
     _generate(config, parts, prompt, made, missing, progress)
-    return real + read_class_items(made, prompt, config)[:missing]
+    return real + read_class_items(made, classes, config)[:missing]
 
 
 @torch.no_grad()

@@ -65,7 +65,7 @@ class Sampler:
         said = [
             f"1 picture at step {step}",
             f"drawn at each sample step from now on ({left} to come)" if added.kept else "",
-            without_trigger(added.prompt, self._config.dataset.trigger),
+            without_trigger(added.prompt, self._config.every_trigger),
             *(f"it has {length} tokens, its end is cut" for _, length in self._too_long(added.prompt)),
             trouble,
         ]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from trainer.contract.settings.config import TrainConfig
-from trainer.contract.settings.triggers import split_triggers
+from trainer.contract.settings.taught import weighs
 from trainer.data.dataset import View, ViewPlan
 from trainer.data.latents import LatentCache, sample_latents
 from trainer.data.masks import Masks
@@ -39,6 +39,7 @@ class HostBatch:
     dropped: tuple[bool, ...]  # whose caption is left away
     shown: torch.Tensor | None = None  # the noise that the unet sees, where that is another
     weights: torch.Tensor | None = None  # (n, 1, h, w): how much each latent counts, where the loss is masked
+    shares: torch.Tensor | None = None  # (n,): how much each view counts, where concepts do not count alike
 
     @property
     def mine(self) -> int:
@@ -47,7 +48,7 @@ class HostBatch:
 
     def tensors(self) -> tuple[torch.Tensor | None, ...]:
         """What goes to the device, in the order of a DeviceBatch."""
-        return self.latents, self.noise, self.t, self.geometries, self.shown, self.weights
+        return self.latents, self.noise, self.t, self.geometries, self.shown, self.weights, self.shares
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class DeviceBatch:
     words: Encoded
     shown: torch.Tensor | None = None
     weights: torch.Tensor | None = None
+    shares: torch.Tensor | None = None
 
     @classmethod
     def of(cls, host: HostBatch, words: Encoded, device: torch.device) -> DeviceBatch:
@@ -72,7 +74,7 @@ class DeviceBatch:
     def fill(self, host: HostBatch, words: Encoded) -> None:
         """The next batch of the same shapes, in the same memory: what a recorded pass reads."""
         given = (*host.tensors(), words.hidden, words.pooled)
-        own = (self.latents, self.noise, self.t, self.geometries, self.shown, self.weights)
+        own = (self.latents, self.noise, self.t, self.geometries, self.shown, self.weights, self.shares)
         for one, other in zip((*own, self.words.hidden, self.words.pooled), given, strict=True):
             if one is None or other is None:
                 continue
@@ -88,8 +90,9 @@ class BatchMaker:
     ) -> None:
         self._plan, self._latents, self._scaling, self._config = plan, latents, scaling, config
         self._timesteps = timesteps
-        self._triggers = split_triggers(config.dataset.trigger)
+        self._triggers = config.triggers
         self._masks = Masks(config.mask.outside) if config.mask.enabled else None
+        self._weighs = weighs(config)
 
     def make(self, step: int, micro: int, samples: slice) -> HostBatch:
         """A micro-batch of a step, or this process's part of it."""
@@ -111,6 +114,7 @@ class BatchMaker:
             tuple(part > draws.uniform(seed, "caption", *_key(view)) for view in views),
             self._shown(noises, views) if self._config.noise.perturbation else None,
             None if self._masks is None else self._masks.of(views, found[0]),
+            torch.tensor([view.weight for view in views]) if self._weighs else None,
         )
 
     def prompt(self, view: View) -> str:

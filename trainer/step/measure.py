@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from trainer.contract.run.events import EventLog, SilentLog
 from trainer.contract.settings.arithmetic import FORWARDS, measured_rounds
 from trainer.contract.settings.config import TrainConfig
+from trainer.contract.settings.taught import taught
 from trainer.data.dataset import Item, View, geometry, size_of
 from trainer.data.latents import LatentCache
 from trainer.data.masks import Masks
@@ -64,6 +67,7 @@ class CheckpointMeasure:
     ) -> None:
         self._parts, self._trainee, self._latents, self._prompts = parts, trainee, latents, prompts
         self._seed, self._views, self._loss = config.train.seed, views, config.loss
+        self._concepts = taught(config)
         self._masks = Masks(config.mask.outside) if config.mask.enabled else None
         self._diffusion = make_diffusion(parts.scheduler, config, parts.device)
         self._scaling = LatentScale(parts.vae)
@@ -80,7 +84,23 @@ class CheckpointMeasure:
                 log.emit("warn", code="measure-memory", message=message, advice=advice)
             norm = change_norm(self._trainee.layers)
         mean = None if losses is None else sum(losses) / len(losses)
-        log.emit("measure", step=step, loss=mean, losses=losses, of=kind, norm=norm, views=views)
+        apart = {} if losses is None else self._apart(losses)
+        log.emit("measure", step=step, loss=mean, losses=losses, of=kind, norm=norm, views=views, **apart)
+
+    def _apart(self, losses: list[float]) -> dict[str, Any]:
+        """The mean of each concept, where there are several; None for one of which no picture is measured."""
+        if len(self._concepts) < 2:
+            return {}
+        of = [
+            [one for one, view in zip(losses, self._views, strict=True) if view.item.concept == place]
+            for place in range(len(self._concepts))
+        ]
+        return {
+            "concepts": [
+                {"trigger": one.trigger, "loss": sum(own) / len(own) if own else None}
+                for one, own in zip(self._concepts, of, strict=True)
+            ]
+        }
 
     @torch.no_grad()
     def losses(self) -> list[float]:

@@ -216,6 +216,8 @@ class Stepper:
     def _loss(self, batch: DeviceBatch, mine: int) -> torch.Tensor:
         """Mean weighted loss of the first `mine` pictures plus prior weight times that of the class pictures; fp32."""
         errors = batch_losses(self._parts, self._diffusion, batch, self._config.loss)
+        if batch.shares is not None:
+            errors = errors * batch.shares
         # over the whole micro-batch, of which another process may have the rest
         size = self._config.train.batch
         loss = errors[:mine].sum() / size

@@ -9,6 +9,7 @@ import torch
 
 from trainer.contract.run.events import EventLog, SilentLog
 from trainer.contract.settings.config import TrainConfig
+from trainer.data.dataset import ViewPlan
 from trainer.ground.machine import memory_now
 from trainer.step.step import Stepper, TakenStep
 
@@ -20,10 +21,11 @@ class StepLog:
     """
 
     def __init__(
-        self, stepper: Stepper, log: EventLog | SilentLog, config: TrainConfig, pictures: int, known: int
+        self, stepper: Stepper, log: EventLog | SilentLog, config: TrainConfig, plan: ViewPlan, known: int
     ) -> None:
         self.known = known
-        self._stepper, self._log, self._config, self._pictures = stepper, log, config, pictures
+        self._stepper, self._log, self._config = stepper, log, config
+        self._pictures, self._places = len(plan.items), plan.places
         self._open: deque[TakenStep] = deque()
         self._told_at = 0.0
 
@@ -60,7 +62,7 @@ class StepLog:
             rates=outcome.rates,
             s=round(now - max(taken.began, self._told_at), 5),
             data=round(taken.waited, 6),
-            epoch=round(views / (self._pictures * self._config.dataset.repeats), 3),
+            epoch=round(views / self._places, 3),
             views=round(views / self._pictures, 3),
             applied=outcome.applied,
             **memory_now(self._stepper.device),

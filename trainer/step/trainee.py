@@ -14,8 +14,9 @@ from trainer.contract.loras.lora_file import ENCODERS
 from trainer.contract.plan.memory import state_bytes
 from trainer.contract.run.changes import DORA_AXIS, is_free, plain
 from trainer.contract.settings.arithmetic import learning_rates, text_frozen_after
+from trainer.contract.settings.concepts import KEY as CONCEPTS
+from trainer.contract.settings.concepts import trained_part
 from trainer.contract.settings.config import TrainConfig, flat
-from trainer.contract.settings.triggers import split_triggers
 from trainer.data.dataset import Item, identity
 from trainer.ground.tensor_files import fill
 from trainer.model.adapters import LoraLinear, add_lora, add_text_lora
@@ -158,7 +159,7 @@ def make_trainee(parts: Parts, config: TrainConfig, begins: bool = True, trains:
 
     Raises UnknownBlock, NoStart, OSError.
     """
-    words = split_triggers(config.dataset.trigger) if config.pivotal.enabled else ()
+    words = config.triggers if config.pivotal.enabled else ()
     vocabulary = Vocabulary.of(words, config.pivotal.tokens)
     tables: tuple[TokenTable, ...] = ()
     if vocabulary.tokens:
@@ -242,6 +243,7 @@ def run_identity(
     `base` has a digest for each part of the base model.
     """
     settings = {key: plain(value) for key, value in flat(config).items() if not is_free(key)}
+    settings[CONCEPTS] = trained_part(settings[CONCEPTS])
     if not config.train.dora:
         settings.pop(DORA_AXIS)
     pictures = {"pictures": identity(items), "class_pictures": identity(class_items)}

@@ -28,7 +28,7 @@ from trainer.contract.settings.stand_ins import stands_for
 FIRST = ("train", "sample")  # what is most often changed
 SECTIONS = {name: SECTION_TITLES[name] for name in (*FIRST, *(one for one in SECTION_TITLES if one not in FIRST))}
 # other steps own these
-ELSEWHERE = frozenset({"name", "kind", "preset", "dataset.path", "dataset.skip", "dataset.accept"})
+ELSEWHERE = frozenset({"name", "kind", "preset", "dataset.path", "dataset.skip", "dataset.accept", "concepts"})
 SHOWN = tuple(one for one in SETTINGS if one.key not in ELSEWHERE)
 
 

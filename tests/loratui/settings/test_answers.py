@@ -20,9 +20,9 @@ from loratui.settings.answers import (
     retriggered,
     write_answers,
 )
-from loratui.settings.line_numbers import key_lines
 from loratui.settings.problems import wrong_value
 from loratui.settings.resolve import resolve
+from loratui.settings.toml_text import key_lines
 from tests.contract.documents.test_documents import mutated
 from trainer.contract.settings.config import BY_KEY
 
@@ -215,9 +215,10 @@ def test_a_bad_set_is_a_sentence(text: str, said: str) -> None:
 
 def test_every_declared_setting_survives_a_round_trip(tmp_path: Path) -> None:
     values = {key: one.default for key, one in BY_KEY.items() if key != "preset"}
+    values["concepts"] = [{"path": "rex", "trigger": "REX", "repeats": 3}, {"path": "ivy"}]
     write_answers(tmp_path / "all.toml", Answers("object", values))
     found = read_answers(tmp_path / "all.toml")
-    assert set(found.values) == set(values)
+    assert set(found.values) == set(values) and found.values["concepts"] == values["concepts"]
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def test_draws_do_not_depend_on_process_or_order() -> None:
 
 
 def test_every_epoch_sees_every_picture_as_often_as_it_repeats() -> None:
-    seen = [draws.item_at(place, 5, 3, seed=0).item for place in range(45)]
+    seen = [draws.item_at(place, draws.Epoch((3,) * 5), seed=0).item for place in range(45)]
     for epoch in range(3):
         assert Counter(seen[epoch * 15 : epoch * 15 + 15]) == Counter({item: 3 for item in range(5)})
     assert seen[:15] != seen[15:30]

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tests.trainer.conftest import draw_dataset, make_config
+from trainer.contract.settings.taught import ClassSet
 from trainer.data.dataset import View, ViewPlan, read_class_items, read_dataset
 from trainer.data.latents import LatentCache
 from trainer.ground.world import World
@@ -31,7 +32,7 @@ def stepper(folder: Path, captions: bool, **own: Any) -> Stepper:
     parts = load_parts(config, torch.device("cpu"))
     fix_pooling(parts.text_encoders, parts.tokenizers)
     items = read_dataset(config)
-    classes = read_class_items(draw_dataset(folder / "class", grey=120), "a photo of a thing", config)
+    classes = read_class_items(draw_dataset(folder / "class", grey=120), ClassSet(1, "", "a photo of a thing"), config)
     plan = ViewPlan(items, classes, config)
     trainee = make_trainee(parts, config)
     with torch.no_grad():  # an untrained LoRA is silent: what it adds must be heard

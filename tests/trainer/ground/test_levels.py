@@ -15,7 +15,7 @@ def taken(items: int, batch: int, steps: int, repeats: int = 1, seed: int = 0) -
     found = []
     for step in range(1, steps + 1):
         places = range((step - 1) * batch, step * batch)
-        seen = tuple(draws.item_at(place, items, repeats, seed) for place in places)
+        seen = tuple(draws.item_at(place, draws.Epoch((repeats,) * items), seed) for place in places)
         levels = draws.levels(step, seen, items, seed)
         found.append([(one.item, level) for one, level in zip(seen, levels, strict=True)])
     return found
@@ -51,6 +51,6 @@ def test_every_level_is_as_likely_as_another() -> None:
 
 
 def test_a_view_is_numbered_once_over_all_epochs() -> None:
-    seen = [draws.item_at(place, 5, 3, seed=1) for place in range(5 * 3 * 4)]
+    seen = [draws.item_at(place, draws.Epoch((3,) * 5), seed=1) for place in range(5 * 3 * 4)]
     for item, own in itertools.groupby(sorted(seen, key=lambda one: one.item), key=lambda one: one.item):
         assert sorted(one.number for one in own) == list(range(12)), item

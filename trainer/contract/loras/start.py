@@ -96,7 +96,8 @@ def decided_by_start(values: Mapping[str, Any]) -> dict[str, Any]:
     if not place:
         return {}
     told = {name: values.get(f"model.{name}", BY_KEY[f"model.{name}"].default) for name in ("base", "revision")}
-    trigger = str(values.get("dataset.trigger", BY_KEY["dataset.trigger"].default))
+    beside = (one.get("trigger", "") for one in values.get("concepts", ()))
+    trigger = ",".join(filter(None, (str(values.get("dataset.trigger", BY_KEY["dataset.trigger"].default)), *beside)))
     return start_values(place, Model.model_construct(**told), trigger)
 
 
@@ -106,7 +107,7 @@ def start_refusals(config: TrainConfig) -> list[str]:
     if not place:
         return []
     try:
-        start = find_start(place, config.model, config.dataset.trigger)
+        start = find_start(place, config.model, config.every_trigger)
     except NoStart as error:
         return [f"{KEY}: {error}"]
     found = [f"{KEY}: {one}" for one in _unfit(start, config)]
@@ -129,7 +130,7 @@ def start_notes(config: TrainConfig) -> list[str]:
     if not config.train.start_from:
         return []
     try:
-        start = find_start(config.train.start_from, config.model, config.dataset.trigger)
+        start = find_start(config.train.start_from, config.model, config.every_trigger)
     except NoStart:
         return []  # said as an error elsewhere
     wanted, lora = set(_trained(config)), start.lora

@@ -16,11 +16,13 @@ from trainer.contract.plan.class_folder import class_refusals
 from trainer.contract.plan.masks import mask_notes, mask_refusals
 from trainer.contract.plan.views import MOST, views_sentence
 from trainer.contract.settings.arithmetic import learning_rates, pivot_step
+from trainer.contract.settings.concepts import title_of
 from trainer.contract.settings.config import TrainConfig, vae_source
 from trainer.contract.settings.model import SDXL
 from trainer.contract.settings.optimizers import OPTIMIZERS
-from trainer.contract.settings.prompts import class_refusal
+from trainer.contract.settings.prompts import class_refusals_of_prompts
 from trainer.contract.settings.sample_prompts import unknown_options
+from trainer.contract.settings.taught import class_sets
 
 OVERFIT_VIEWS = MOST
 OVERFIT_SEEN = 220  # views per image at which that table's style sets were "evidently overfit" (1500 * 4 / 27)
@@ -69,9 +71,7 @@ def refusals(config: TrainConfig, begun: bool = False) -> list[str]:
         found.append(f"model.vae: {error}")
     if unet is not None:
         found += unknown_blocks(config.train.blocks, lora_paths(unet, config.train.targets))
-    found += [*class_refusals(config), *mask_refusals(config)]
-    if nameless := class_refusal(config):
-        found.append(nameless)
+    found += [*class_refusals(config), *mask_refusals(config), *class_refusals_of_prompts(config)]
     if config.loss.debiased and config.train.min_snr_gamma:
         found.append(
             f"loss.debiased weighs in place of min-SNR, and train.min_snr_gamma is {config.train.min_snr_gamma:g}: set "
@@ -219,9 +219,10 @@ def _tokens(config: TrainConfig) -> list[str]:
 
 def _prior(config: TrainConfig) -> list[str]:
     prior = config.prior
-    if prior.enabled and not prior.path:
+    if bare := [one for one in class_sets(config) if not one.path]:
+        key = "prior.path" if bare[0].number == 1 else f"the class_path of {title_of(bare[0].number)}"
         return [
-            f"prior.enabled without prior.path: {prior.images} class pictures are generated, which the post saw "
+            f"prior.enabled without {key}: {prior.images} class pictures are generated, which the post saw "
             "reduce 'both resemblance to the subject and realism'; give a folder of real photographs"
         ]
     if prior.path and not prior.enabled:

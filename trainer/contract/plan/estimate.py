@@ -13,7 +13,6 @@ from trainer.contract.settings.arithmetic import FORWARDS, checkpoint_steps, mea
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.prompts import sample_pictures
 from trainer.contract.settings.training import Checkpointing
-from trainer.contract.settings.triggers import split_triggers
 
 REVISION = 3  # of the constants of this and of memory.py: what was learned from runs against others is not used
 
@@ -63,7 +62,7 @@ def estimate(config: TrainConfig, images: int, device: Device = "cuda") -> Estim
     """The need of `config` on `images` pictures, trained on `device`. Raises NotSDXL for what is no SDXL model."""
     base = base_of(config.model)
     shape = model_shape(config, base)
-    rows = config.pivotal.tokens * len(split_triggers(config.dataset.trigger)) if config.pivotal.enabled else 0
+    rows = config.pivotal.tokens * len(config.triggers) if config.pivotal.enabled else 0
     need = MemoryNeed(config, base, shape, device, rows * shape.token_width)
     parts, after = memory(need)
     pictures = config.train.batch * config.train.accumulation * (2 if config.prior.enabled else 1)

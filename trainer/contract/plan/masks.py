@@ -15,6 +15,7 @@ from trainer.contract.pictures.flatten import ORIENTATION, has_transparency, may
 from trainer.contract.pictures.folder import NoDataset, list_pictures
 from trainer.contract.pictures.inside import open_inside
 from trainer.contract.settings.config import TrainConfig
+from trainer.contract.settings.taught import taught
 
 ASPECT = 0.02  # by which the proportions of a mask may differ from its picture's: a pixel of a small one
 TURNED = range(5, 9)  # values of ORIENTATION that turn a picture by 90 degrees
@@ -63,13 +64,17 @@ def _looked_for(config: TrainConfig) -> tuple[dict[str, Path], dict[str, MaskFil
     """The pictures by name, and their masks; None where no loss is masked or there is no folder, which is said."""
     if not config.mask.enabled:
         return None
-    data = config.dataset
-    folder = expanded(data.path)
-    try:
-        pictures = {one.name: one.path for one in list_pictures(folder, data.caption_column, data.skip).pictures}
-    except NoDataset:
-        return None
-    return pictures, masks_of(folder, pictures.values())
+    pictures: dict[str, Path] = {}
+    masks: dict[str, MaskFile] = {}
+    for one in taught(config):
+        folder = expanded(one.path)
+        try:
+            paths = [each.path for each in list_pictures(folder, one.caption_column, one.skip).pictures]
+        except NoDataset:
+            return None
+        pictures |= {one.prefix + path.name: path for path in paths}
+        masks |= {one.prefix + name: mask for name, mask in masks_of(folder, paths).items()}
+    return pictures, masks
 
 
 def mask_notes(config: TrainConfig) -> list[str]:

@@ -11,6 +11,8 @@ from trainer.contract.documents.files import read_json
 from trainer.contract.entries import write_atomic
 from trainer.contract.run.longer import LENGTH, length_refusal
 from trainer.contract.run.rundir import RunDir
+from trainer.contract.settings.concepts import KEY as CONCEPTS
+from trainer.contract.settings.concepts import trained_part
 from trainer.contract.settings.config import BY_KEY, TrainConfig, flat
 
 MAX_BYTES = 1 << 24  # a record may name each picture that was left out
@@ -49,6 +51,7 @@ RECORDED: dict[str, Effect] = {
     "prodigy.growth_rate": "training",
     "dataset.skip": "training",
     **{f"caption.{name}": "training" for name in ("shuffle", "keep", "tag_dropout", "max_tokens")},
+    "dataset.loss_weight": "training",
     **dict.fromkeys(LENGTH, "training"),
     "train.device": "rounding",
     "train.cpu_threads": "rounding",
@@ -181,6 +184,8 @@ def _forbidden(key: str, old: TrainConfig, new: TrainConfig) -> str:
     if key == "dataset.skip" and not set(old.dataset.skip) <= set(new.dataset.skip):
         return "a picture can be left out, but none can come back"
     if key == DORA_AXIS and not old.train.dora:
+        return ""
+    if key == CONCEPTS and trained_part(flat(old)[key]) == trained_part(flat(new)[key]):
         return ""
     if key == RECOMPUTED or is_free(key) or key in RECORDED:
         return "the class pictures are drawn with it" if key in DRAWN_ANEW and old.prior.enabled else ""

@@ -7,6 +7,7 @@ from typing import Any
 
 from trainer.contract.documents.document import Document, unread
 from trainer.contract.documents.files import read_json
+from trainer.contract.settings.concepts import KEY as CONCEPTS
 
 MANIFEST, STATE = "manifest.json", "state.json"
 LORA, EMBEDDINGS = "lora.safetensors", "embeddings.safetensors"
@@ -50,11 +51,16 @@ def _is_identity(found: Any) -> bool:
     if not isinstance(found, dict) or not all(isinstance(found.get(name, {}), dict) for name in TABLES):
         return False
     tables = [one if isinstance(one, dict) else {"": one} for one in found.values()]
-    return all(_is_plain(value) for table in tables for value in table.values())
+    return all(_is_plain(name, value) for table in tables for name, value in table.items())
 
 
-def _is_plain(value: Any) -> bool:
-    """Whether it is what a setting or a digest is in JSON: one word or number, or a list of words."""
+def _is_plain(name: str, value: Any) -> bool:
+    """Whether it is what a setting or a digest is in JSON: one word or number, or a list of words.
+
+    Concepts are a list of tables of them.
+    """
+    if name == CONCEPTS and isinstance(value, list):
+        return all(isinstance(one, dict) and all(_is_plain("", own) for own in one.values()) for one in value)
     if isinstance(value, list):
         return all(isinstance(one, str) for one in value)
     return not isinstance(value, dict)

@@ -11,7 +11,7 @@ from typing import Literal
 from trainer.contract.paths import can_see, expanded
 from trainer.contract.run.interface_prompts import a1111_prompt, comfyui_prompt, invokeai_prompt, swarmui_prompt
 from trainer.contract.settings.config import TrainConfig
-from trainer.contract.settings.triggers import file_word, split_triggers
+from trainer.contract.settings.triggers import file_word
 
 # a revision of a model in the cache of huggingface_hub
 SNAPSHOT = re.compile(r"(?:^|/)models--(?P<owner>[^/]+?)--(?P<name>[^/]+)/snapshots/(?P<commit>[0-9a-f]{40})$")
@@ -197,7 +197,7 @@ def embedding_names(config: TrainConfig) -> dict[str, str]:
 
 def _words(config: TrainConfig) -> dict[str, str]:
     """What {word} is of each identifier: nothing for a single one."""
-    words = split_triggers(config.dataset.trigger)
+    words = config.triggers
     return {word: f"{file_word(word)}_" if len(words) > 1 else "" for word in words}
 
 

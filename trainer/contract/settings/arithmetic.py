@@ -86,13 +86,17 @@ def text_frozen_after(config: TrainConfig) -> int | None:
     return None
 
 
-def schedule(config: TrainConfig, images: int) -> Schedule:
-    """All of it for `images` pictures. Raises ValueError if there are none."""
+def schedule(config: TrainConfig, images: int, places: int = 0) -> Schedule:
+    """All of it for `images` pictures. Raises ValueError if there are none.
+
+    `places`: the views of an epoch, where there are several concepts (`epoch_places`).
+    """
     if images < 1:
         raise ValueError("there are no pictures to train on")
     train = config.train
     batch = train.batch * train.accumulation
-    epoch = images * config.dataset.repeats / batch  # the order goes on from one epoch into the next: no step is cut
+    # the order goes on from one epoch into the next: no step is cut
+    epoch = (places or images * config.dataset.repeats) / batch
     return Schedule(
         images=images,
         steps=train.steps,

@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 
 from trainer.contract.documents.files import read_toml
 from trainer.contract.settings.captions import Caption
+from trainer.contract.settings.concepts import FIRST, Concept, title_of
 from trainer.contract.settings.exported_files import Export
 from trainer.contract.settings.fields import Section, Setting, declared_settings, setting
 from trainer.contract.settings.kinds import Kind
@@ -46,6 +47,14 @@ class TrainConfig(Section):
     preset: str = setting("object", "preset", "The preset that the values started from.")
     model: Model = Field(default_factory=Model)
     dataset: Dataset = Field(default_factory=Dataset)
+    concepts: tuple[Concept, ...] = setting(
+        (),
+        "further concepts",
+        "What else is learned in the same run: [[concepts]], each with a folder of its own; none: what [dataset] names "
+        "alone.",
+        source="kohya's scripts (several folders); OneTrainer (concepts)",
+        max_length=30,
+    )
     caption: Caption = Field(default_factory=Caption)
     train: Train = Field(default_factory=Train)
     pivotal: Pivotal = Field(default_factory=Pivotal)
@@ -60,6 +69,17 @@ class TrainConfig(Section):
     sample: Sample = Field(default_factory=Sample)
     tracker: Tracker = Field(default_factory=Tracker)
     export: Export = Field(default_factory=Export)
+
+    @property
+    def triggers(self) -> tuple[str, ...]:
+        """The triggers of all concepts, each once."""
+        each = (self.dataset.trigger, *(one.trigger for one in self.concepts))
+        return tuple(dict.fromkeys(word for one in each for word in split_triggers(one)))
+
+    @property
+    def every_trigger(self) -> str:
+        """The same as a setting writes them: "TOK,TOK2"."""
+        return ",".join(self.triggers)
 
     @field_validator("name")
     @classmethod
@@ -80,7 +100,7 @@ class TrainConfig(Section):
 
     @model_validator(mode="after")
     def _a_file_for_each_trigger(self) -> TrainConfig:
-        if self.pivotal.enabled and (same := sharing_file(split_triggers(self.dataset.trigger))):
+        if self.pivotal.enabled and (same := sharing_file(self.triggers)):
             one, other = same
             raise ValueError(
                 f"dataset.trigger: '{one}' and '{other}' differ only in punctuation or case, and would share one file "
@@ -92,7 +112,7 @@ class TrainConfig(Section):
     def _starting_words_of_triggers(self) -> TrainConfig:
         if self.pivotal.enabled:
             try:
-                starting_words(self.pivotal.init_words, split_triggers(self.dataset.trigger))
+                starting_words(self.pivotal.init_words, self.triggers)
             except ValueError as error:
                 raise ValueError(f"pivotal.init_words: {error}") from None
         return self
@@ -105,6 +125,21 @@ class TrainConfig(Section):
                 f"dataset.instance_prompt: '{self.dataset.instance_prompt}' does not hold the trigger "
                 f"'{self.dataset.trigger}' as a word of its own"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _concepts_apart(self) -> TrainConfig:
+        places = {self.dataset.path: "[dataset]"} if self.dataset.path else {}
+        for number, one in enumerate(self.concepts, FIRST):
+            title, words = title_of(number), split_triggers(one.trigger or self.dataset.trigger)
+            if one.instance_prompt and not any(holds_word(one.instance_prompt, word) for word in words):
+                raise ValueError(
+                    f"concepts: {title}: instance_prompt '{one.instance_prompt}' does not hold the trigger "
+                    f"'{','.join(words)}' as a word of its own"
+                )
+            if one.path in places:
+                raise ValueError(f"concepts: {title}: its folder is that of {places[one.path]} already: {one.path}")
+            places[one.path] = title
         return self
 
 
@@ -145,8 +180,14 @@ def flat(config: TrainConfig) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for one in SETTINGS:
         section, _, name = one.key.rpartition(".")
-        values[one.key] = getattr(getattr(config, section) if section else config, name)
+        value = getattr(getattr(config, section) if section else config, name)
+        values[one.key] = tuple(map(table_of, value)) if one.kind == "tables" else value
     return values
+
+
+def table_of(concept: Concept) -> dict[str, Any]:
+    """A concept as an answer file holds it: what differs from what is declared."""
+    return concept.model_dump(exclude_defaults=True)
 
 
 def nested(values: dict[str, Any]) -> dict[str, Any]:
@@ -162,7 +203,9 @@ def dump_config(config: TrainConfig) -> str:
     """`config` as the TOML text of a run's config.toml."""
     import tomlkit
 
-    tables = config.model_dump(mode="python")
+    tables = config.model_dump(mode="python", exclude=None if config.concepts else {"concepts"})
+    if config.concepts:
+        tables["concepts"] = [table_of(one) for one in config.concepts]
     for table in tables.values():
         if isinstance(table, dict):
             table.update({key: list(value) for key, value in table.items() if isinstance(value, tuple)})

@@ -56,7 +56,7 @@ class Setting:
     down: str
     unit: str
     default: Any
-    kind: Literal["int", "float", "bool", "str", "choice", "list"]
+    kind: Literal["int", "float", "bool", "str", "choice", "list", "tables"]
     choices: tuple[str, ...]
     low: float | None
     high: float | None
@@ -137,7 +137,8 @@ def _kind(annotation: Any) -> tuple[Any, tuple[str, ...]]:
     if origin is Union:
         annotation = next(arg for arg in get_args(annotation) if arg is not type(None))
     if origin in (tuple, list):
-        return "list", ()
+        inner = get_args(annotation)[0]
+        return "tables" if isinstance(inner, type) and issubclass(inner, BaseModel) else "list", ()
     for kind, python in (("bool", bool), ("int", int), ("float", float)):
         if annotation is python:
             return kind, ()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from trainer.contract.settings.concepts import title_of
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.sample_prompts import SamplePrompt, read_sample_prompt
-from trainer.contract.settings.triggers import split_triggers
+from trainer.contract.settings.taught import class_sets, class_words, taught
 
 
 @dataclass(frozen=True)
@@ -18,30 +19,22 @@ class WantedPicture:
     seed: int
 
 
-def with_article(words: str) -> str:
-    """`words` with a or an before them, by their first letter: "a dog", "an ohwx woman"."""
-    return f"{'an' if words[:1].lower() in tuple('aeiou') else 'a'} {words}"
-
-
-def suggested_prompt(kind: str, trigger: str, class_word: str) -> str:
-    """The instance prompt of a kind, such as "a photo of a TOK dog", until a person writes an own one."""
-    word = next(iter(split_triggers(trigger)), "TOK")
-    if kind == "style":
-        return f"in the style of {word}"
-    thing = f"{word} {class_word}".strip()
-    return with_article(thing) if kind == "character-style" else f"a photo of {with_article(thing)}"
-
-
 def class_prompt(config: TrainConfig) -> str:
     """What the class pictures show: prior.prompt, or "a photo of a" and the class word; else empty."""
-    own, word = config.prior.prompt, config.dataset.class_word
-    return own if own.strip() else f"a photo of {with_article(word)}" if word.strip() else ""
+    return class_words(config.prior.prompt, config.dataset.class_word)
 
 
-def class_refusal(config: TrainConfig) -> str:
-    """Why there can be no class pictures, as a sentence; empty where none are wanted or their prompt is known."""
-    if not config.prior.enabled or class_prompt(config):
-        return ""
+def class_refusals_of_prompts(config: TrainConfig) -> list[str]:
+    """Why there can be no class pictures, as a sentence each; none where none are wanted or their prompts are known."""
+    return [_nameless(one.number) for one in class_sets(config) if not one.prompt]
+
+
+def _nameless(number: int) -> str:
+    if title := title_of(number):
+        return (
+            f"concepts: {title}: nothing says what its class pictures show; set its class_word (dog, woman, backpack), "
+            "or its class_prompt to a whole sentence, or prior to false where it shall have none"
+        )
     return (
         "prior.enabled: nothing says what the class pictures show; set dataset.class_word (dog, woman, backpack), or "
         "prior.prompt to a whole sentence, such as 'a photo of a dog'"
@@ -49,10 +42,10 @@ def class_refusal(config: TrainConfig) -> str:
 
 
 def sample_prompts(config: TrainConfig) -> tuple[SamplePrompt, ...]:
-    """The prompts of the settings; the instance prompt, as it is, where there are none."""
-    own = config.sample.prompts
-    plain = config.dataset.instance_prompt
-    return tuple(map(read_sample_prompt, own)) if own else (SamplePrompt(plain, plain),)
+    """The prompts of the settings; where there are none the instance prompt of each concept, as it is."""
+    if own := config.sample.prompts:
+        return tuple(map(read_sample_prompt, own))
+    return tuple(SamplePrompt(plain, plain) for plain in dict.fromkeys(one.prompt for one in taught(config)))
 
 
 def sample_pictures(config: TrainConfig) -> tuple[WantedPicture, ...]:

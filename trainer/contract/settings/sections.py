@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import ClassVar, Literal
 
 from pydantic import field_validator
 
 from trainer.contract.settings.fields import POST, Section, setting
 from trainer.contract.settings.sample_prompts import read_sample_prompt
-from trainer.contract.settings.triggers import split_triggers
+from trainer.contract.settings.triggers import checked_triggers
 
 
 class Dataset(Section):
@@ -51,7 +50,7 @@ class Dataset(Section):
     hold_out: int = setting(
         0,
         "held out",
-        "Pictures never trained on: the loss on them, at fixed noise, tells which checkpoint to take.",
+        "Pictures of each concept never trained on: the loss on them, at fixed noise, tells which checkpoint to take.",
         up="A better hint, and fewer pictures to learn from; with ten or less, better none.",
         ge=0,
         le=1000,
@@ -68,6 +67,15 @@ class Dataset(Section):
         source=POST,
         ge=1,
         le=1000,
+    )
+    loss_weight: float = setting(
+        1.0,
+        "loss weight",
+        "How much an error on these pictures counts beside one on those of another concept.",
+        source="OneTrainer (loss_weight of a concept)",
+        up="This concept is learned more strongly than the others; with one concept alone it says little.",
+        ge=0,
+        le=100,
     )
     crop: Literal["center", "random"] = setting(
         "center", "crop", "Where the square is cut from a picture that is not square; random: anew at every view."
@@ -103,18 +111,10 @@ class Dataset(Section):
     @field_validator("trigger")
     @classmethod
     def _one_word_each(cls, value: str) -> str:
-        words = split_triggers(value)
+        words = checked_triggers(value)
         if not words:
             raise ValueError("a trigger is needed, such as TOK")
-        for word in words:
-            if re.search(r"\s", word):
-                near = word.replace(" ", "_")
-                raise ValueError(f"a trigger is one word without spaces; write '{near}' instead of '{word}'")
-            if not re.search(r"\w", word):
-                raise ValueError(f"a trigger needs a letter or a digit; '{word}' has none")
-        if len(set(words)) != len(words):
-            raise ValueError("the same trigger is given twice")
-        return ",".join(words)
+        return words
 
 
 class Pivotal(Section):

@@ -23,6 +23,20 @@ def split_triggers(trigger: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in plain_width(trigger).split(",") if word.strip())
 
 
+def checked_triggers(trigger: str) -> str:
+    """A trigger setting as it is kept, "TOK,TOK2"; empty for none. Raises ValueError for what is no word."""
+    words = split_triggers(trigger)
+    for word in words:
+        if re.search(r"\s", word):
+            near = word.replace(" ", "_")
+            raise ValueError(f"a trigger is one word without spaces; write '{near}' instead of '{word}'")
+        if not re.search(r"\w", word):
+            raise ValueError(f"a trigger needs a letter or a digit; '{word}' has none")
+    if len(set(words)) != len(words):
+        raise ValueError("the same trigger is given twice")
+    return ",".join(words)
+
+
 def plain_width(text: str) -> str:
     """`text` with ordinary letters and digits for the full-width ones."""
     return text.translate(_WIDTHS)
@@ -57,6 +71,20 @@ def with_trigger(text: str, trigger: str) -> str:
     """`text` with the first trigger put before it, "TOK, a dog", unless one of them stands in it already."""
     words = split_triggers(trigger)
     return text if not words or any(holds_word(text, one) for one in words) else f"{words[0]}, {text}"
+
+
+def with_article(words: str) -> str:
+    """`words` with a or an before them, by their first letter: "a dog", "an ohwx woman"."""
+    return f"{'an' if words[:1].lower() in tuple('aeiou') else 'a'} {words}"
+
+
+def suggested_prompt(kind: str, trigger: str, class_word: str) -> str:
+    """The instance prompt of a kind, such as "a photo of a TOK dog", until a person writes an own one."""
+    word = next(iter(split_triggers(trigger)), "TOK")
+    if kind == "style":
+        return f"in the style of {word}"
+    thing = f"{word} {class_word}".strip()
+    return with_article(thing) if kind == "character-style" else f"a photo of {with_article(thing)}"
 
 
 def file_word(word: str) -> str:
