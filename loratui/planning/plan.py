@@ -32,6 +32,7 @@ from loratui.terminal.units import in_bytes
 from trainer.contract.plan.advice import advice, refusals
 from trainer.contract.plan.estimate import Estimate, corrected, estimate
 from trainer.contract.plan.levels import with_level
+from trainer.contract.plan.memory import by_layer
 from trainer.contract.run.exports import dora_readers
 from trainer.contract.settings.arithmetic import learning_rates, schedule, trained_images
 from trainer.contract.settings.config import BY_KEY, TrainConfig, flat, vae_source
@@ -202,6 +203,8 @@ def _technique(resolved: Resolved) -> PlanSection:
         _said(resolved, "train.optimizer", f"{train.optimizer}, rate {learning_rates(config)[0]:g}"),
         _said(resolved, "train.min_snr_gamma", f"min-SNR {train.min_snr_gamma:g}" if train.min_snr_gamma else "off"),
     ]
+    if own := config.adapter.words:
+        rows.append(PlanRow("adapter", safe_text(own, 120), "layer by layer" if by_layer(config) else ""))
     if train.dora:
         said = _said(resolved, "train.dora_axis", f"along the {train.dora_axis} axis")
         rows.append(PlanRow("DoRA", said.value, f"{said.note}; read by {dora_readers(train.dora_axis)}"))

@@ -190,7 +190,7 @@ def _settings(config: TrainConfig, images: int, step: int) -> str:
     train = config.train
     unet_lr, words_lr = learning_rates(config)
     batch = train.batch * train.accumulation
-    text = config.text_encoder_lora
+    text, own = config.text_encoder_lora, config.adapter.words
     rows = [
         (
             "base model",
@@ -208,6 +208,7 @@ def _settings(config: TrainConfig, images: int, step: int) -> str:
         *((("tags", config.caption.tags_words),) if config.caption.varies else ()),
         *((("captions", f"up to {config.caption.length_words}"),) if config.caption.chunks > 1 else ()),
         ("rank, alpha", f"{train.rank}, {train.alpha or train.rank:g}"),
+        *((("adapter", own),) if own else ()),
         ("targets", train.targets + (f" in {', '.join(train.blocks)}" if train.blocks else "")),
         ("DoRA", f"along the {train.dora_axis} axis" if train.dora else "off"),
         ("optimizer", f"{train.optimizer}, {unet_lr:g} unet, {words_lr:g} words"),

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 from safetensors.torch import save as save_any_order
+from torch.nn import functional
 
 from trainer.contract.basemodel.unet_names import within
 from trainer.contract.entries import folder_aside, make_private, open_file, write_atomic
@@ -81,12 +82,18 @@ def _write_loras(folder: Path, config: TrainConfig, trainee: Learned, told: Told
 
 
 def write_diffusers(path: Path, layers: dict[str, LoraLinear], dtype: torch.dtype) -> None:
-    """The diffusers file. Its loader takes alpha = rank, so another scale is folded into `up`, in fp32."""
+    """The diffusers file. Its loader takes alpha = rank, so another scale is folded into `up`, in fp32.
+
+    Of layers with several ranks older loaders take one rank's for all: each is filled up with zeros to the largest.
+    """
     make_private(path.parent)
-    tensors = {}
+    tensors, rank = {}, max(len(layer.down) for layer in layers.values())
     for name, layer in layers.items():
-        tensors[diffusers_key(name, "down")] = _file_tensor(layer.down, dtype)
-        tensors[diffusers_key(name, "up")] = _file_tensor(layer.up.detach() * layer.scale, dtype)
+        more = rank - len(layer.down)
+        down = functional.pad(layer.down.detach(), (*[0] * (2 * layer.down.dim() - 1), more))
+        up = functional.pad(layer.up.detach() * layer.scale, (*[0] * (2 * layer.up.dim() - 4), 0, more))
+        tensors[diffusers_key(name, "down")] = _file_tensor(down, dtype)
+        tensors[diffusers_key(name, "up")] = _file_tensor(up, dtype)
         if isinstance(layer, DoraLinear):
             tensors[diffusers_magnitude(name)] = _file_tensor(layer.magnitude, torch.float32)
     write_atomic(path, file_bytes(tensors, {"format": "pt"}))
@@ -117,10 +124,17 @@ def write_kohya(
         if isinstance(layer, DoraLinear):
             lengths = layer.magnitude if layer.axis == "input" else layer.magnitude.unsqueeze(1)
             tensors[f"{key}.dora_scale"] = _file_tensor(lengths, torch.float32)
-        tensors[f"{key}.alpha"] = torch.tensor(layer.scale / folded * layer.down.shape[0], dtype=dtype)
+        tensors[f"{key}.alpha"] = alpha_tensor(layer.scale / folded * layer.down.shape[0], dtype)
     tensors |= bundled or {}
     write_atomic(path, file_bytes(tensors, kohya_header(config, told, tensors, path.stem)))
     prove_kohya(path, layers, layers_per_block, bundled)
+
+
+def alpha_tensor(alpha: float, dtype: torch.dtype) -> torch.Tensor:
+    """The number as the file has it: in the precision of the rest where that holds it, else in fp32."""
+    found = torch.tensor(alpha, dtype=dtype)
+    exact = torch.tensor(alpha, dtype=torch.float32)
+    return found if float(found) == float(exact) else exact
 
 
 def embedding_rows(config: TrainConfig, trainee: Learned) -> dict[str, dict[str, torch.Tensor]]:

@@ -153,8 +153,11 @@ def _epochs(config: TrainConfig, steps: int, places: int) -> int:
 
 def _network(config: TrainConfig) -> dict[str, str]:
     """The module that makes such a network: kohya's, and LyCORIS's for a DoRA, with its arguments as it writes them."""
+    own = config.adapter
     if not config.train.dora:
-        return {"ss_network_module": "networks.lora"}
+        alpha = own.conv_alpha or float(own.conv_rank)
+        more = {"conv_dim": str(own.conv_rank), "conv_alpha": f"{alpha:g}"} if own.conv_rank else {}
+        return {"ss_network_module": "networks.lora"} | ({"ss_network_args": json.dumps(more)} if more else {})
     arguments = {"algo": "lora", "dora_wd": "True", "wd_on_output": str(config.train.dora_axis == "output")}
     return {"ss_network_module": "lycoris.kohya", "ss_network_args": json.dumps(arguments)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,9 +13,11 @@ from trainer.checkpoints.snapshot import Snapshot
 from trainer.contract.basemodel.inspect import loss_of
 from trainer.contract.basemodel.unet_names import unet_config
 from trainer.contract.loras.lora_file import ENCODERS
+from trainer.contract.settings.arithmetic import alpha_of, text_alpha
 from trainer.contract.settings.config import TrainConfig
 from trainer.ground import draws
 from trainer.model.adapters import ENCODER_NAMES, LoraLinear
+from trainer.model.convolutions import LoraConv
 from trainer.model.tokens import Vocabulary
 
 
@@ -75,7 +78,7 @@ def saved_learned(config: TrainConfig, snapshot: Snapshot) -> SavedLearned | Non
     words = config.triggers if config.pivotal.enabled else ()
     rows = snapshot.embeddings
     paths = dict.fromkeys(name.rpartition(".")[0] for name in snapshot.lora)
-    layers = {path: _layer(config, snapshot.lora[f"{path}.down"], snapshot.lora[f"{path}.up"]) for path in paths}
+    layers = {path: _layer(config, path, snapshot.lora) for path in paths}
     text = {path: layer for path, layer in layers.items() if path.partition(".")[0] in ENCODER_NAMES}
     return SavedLearned(
         Vocabulary.of(words, config.pivotal.tokens),
@@ -87,9 +90,15 @@ def saved_learned(config: TrainConfig, snapshot: Snapshot) -> SavedLearned | Non
     )
 
 
-def _layer(config: TrainConfig, down: torch.Tensor, up: torch.Tensor) -> LoraLinear:
-    base = nn.Linear(down.shape[1], up.shape[0], bias=False, device="meta")
-    rank = len(down)
-    layer = LoraLinear(base, rank, config.train.alpha or rank, draws.generator(0, "lora"))
+def _layer(config: TrainConfig, path: str, saved: Mapping[str, torch.Tensor]) -> LoraLinear:
+    down, up, start = saved[f"{path}.down"], saved[f"{path}.up"], draws.generator(0, "lora")
+    layer: LoraLinear
+    if down.dim() == 4:
+        conv = nn.Conv2d(down.shape[1], up.shape[0], tuple(down.shape[2:]), bias=False, device="meta")
+        layer = LoraConv(conv, len(down), alpha_of(config, path, True), start)
+    else:
+        base = nn.Linear(down.shape[1], up.shape[0], bias=False, device="meta")
+        alpha = text_alpha(config) if path.partition(".")[0] in ENCODER_NAMES else alpha_of(config, path)
+        layer = LoraLinear(base, len(down), alpha, start)
     layer.down, layer.up = (nn.Parameter(one, requires_grad=False) for one in (down, up))
     return layer

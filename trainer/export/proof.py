@@ -96,7 +96,7 @@ def _base_weight(layer: LoraLinear) -> torch.Tensor:
     """W on the CPU in fp32; zeros where no reader asks for it, because it was let go of or only the change counts."""
     if isinstance(layer, DoraLinear):
         return layer.base.weight.detach().float().cpu()
-    return torch.zeros(layer.up.shape[0], layer.down.shape[1])
+    return torch.zeros(layer.up.shape[0], layer.down[0].numel())
 
 
 def _own_change(weight: torch.Tensor, layer: LoraLinear, written: FileLayer) -> torch.Tensor:
@@ -116,7 +116,7 @@ def _lora_error(layer: LoraLinear, written: FileLayer) -> float:
     found, expected = written.scale * written.product(), LoraLinear.change(layer).cpu()
     relative, least = ROUNDING[down.dtype]
     # the bound follows from rounding each factor: |d(up)| |down| + |up| |d(down)| + |d(up)| |d(down)|
-    wide, flat = up.float().abs(), down.float().abs()
+    wide, flat = up.float().flatten(1).abs(), down.float().flatten(1).abs()
     error_up, error_down = wide * relative + least, flat * relative + least
     bound = error_up @ flat + wide @ error_down + error_up @ error_down + FP32 * (wide @ flat)
     return float(((found - expected).abs() - written.scale * bound * 1.01).max())

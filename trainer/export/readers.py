@@ -26,8 +26,8 @@ import torch
 class FileLayer:
     """One layer as a file has it; `magnitude` (dora_scale or lora_magnitude_vector) is None without DoRA."""
 
-    down: torch.Tensor  # (rank, in)
-    up: torch.Tensor  # (out, rank)
+    down: torch.Tensor  # (rank, in), or a convolution's (rank, in, height, width)
+    up: torch.Tensor  # (out, rank), or (out, rank, 1, 1)
     alpha: float
     magnitude: torch.Tensor | None
 
@@ -37,8 +37,8 @@ class FileLayer:
         return self.alpha / self.down.shape[0]
 
     def product(self) -> torch.Tensor:
-        """up @ down in fp32, (out, in)."""
-        return self.up.float() @ self.down.float()
+        """up @ down in fp32, (out, in) or a convolution's (out, in * height * width)."""
+        return self.up.float().flatten(1) @ self.down.float().flatten(1)
 
 
 Reader = Callable[[torch.Tensor, FileLayer], torch.Tensor]

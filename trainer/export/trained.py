@@ -80,6 +80,8 @@ def load_exported(run: RunDir, trained: Trained) -> None:
     for name, layer in trained.trainee.layers.items():
         down, up, magnitude = _keys(name, theirs, size)
         live |= {down: layer.down, up: layer.up}
+        if theirs and down in tensors and up in tensors:  # filled up with zeros where ranks differ
+            tensors |= {down: tensors[down][: len(layer.down)], up: tensors[up][:, : len(layer.down)]}
         if isinstance(layer, DoraLinear):
             live[magnitude] = layer.magnitude
         if up in tensors and (theirs or isinstance(layer, DoraLinear)):

@@ -13,6 +13,7 @@ from torch.nn import functional
 from trainer.contract.basemodel.layers import ATTENTION
 from trainer.contract.basemodel.unet_names import unknown_blocks, within
 from trainer.contract.loras.lora_file import CLIP_LINEARS
+from trainer.contract.settings.arithmetic import alpha_of, rank_of, text_alpha
 from trainer.contract.settings.config import TrainConfig
 from trainer.ground import draws
 from trainer.model.quantized import place_of
@@ -57,8 +58,8 @@ class LoraLinear(nn.Module):
         return {"down": self.down, "up": self.up}
 
     def change(self) -> torch.Tensor:
-        """The change of the weight (out, in) in fp32: scale * up @ down."""
-        return self.scale * (self.up.detach().float() @ self.down.detach().float())
+        """The change of the weight in fp32, (out, in) or a convolution's (out, in * height * width)."""
+        return self.scale * (self.up.detach().float().flatten(1) @ self.down.detach().float().flatten(1))
 
 
 class DoraLinear(LoraLinear):
@@ -128,11 +129,11 @@ def add_lora(unet: nn.Module, config: TrainConfig) -> dict[str, LoraLinear]:
         parent, _, name = path.rpartition(".")
         holder = unet.get_submodule(parent)
         start = draws.generator(train.seed, "lora", place)
-        linear, alpha = getattr(holder, name), train.alpha or train.rank
+        linear, rank, alpha = getattr(holder, name), rank_of(config, path), alpha_of(config, path)
         layers[path] = (
-            DoraLinear(linear, train.rank, alpha, start, train.dropout, train.dora_axis)
+            DoraLinear(linear, rank, alpha, start, train.dropout, train.dora_axis)
             if train.dora
-            else LoraLinear(linear, train.rank, alpha, start, train.dropout)
+            else LoraLinear(linear, rank, alpha, start, train.dropout)
         )
         setattr(holder, name, layers[path])
     return layers
@@ -154,7 +155,7 @@ def add_text_lora(text_encoders: tuple[nn.Module, nn.Module], config: TrainConfi
             parent, _, last = path.rpartition(".")
             holder = encoder.get_submodule(parent)
             start = draws.generator(train.seed, "lora", which, place)
-            layer = LoraLinear(getattr(holder, last), train.rank, train.alpha or train.rank, start, train.dropout)
+            layer = LoraLinear(getattr(holder, last), train.rank, text_alpha(config), start, train.dropout)
             setattr(holder, last, layer)
             layers[f"{name}.{path.removeprefix('text_model.')}"] = layer
     return layers

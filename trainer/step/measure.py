@@ -145,6 +145,6 @@ def change_norm(layers: dict[str, LoraLinear]) -> float:
         if isinstance(layer, DoraLinear):
             squares.append(layer.change().double().square().sum())
             continue
-        up, down = layer.up.double(), layer.down.double()
+        up, down = layer.up.double().flatten(1), layer.down.double().flatten(1)
         squares.append(((up.T @ up) * (down @ down.T)).sum() * layer.scale**2)
     return float(torch.stack(squares).sum().clamp(min=0).sqrt())

@@ -20,6 +20,7 @@ from trainer.contract.settings.config import TrainConfig, flat
 from trainer.data.dataset import Item, identity
 from trainer.ground.tensor_files import fill
 from trainer.model.adapters import LoraLinear, add_lora, add_text_lora
+from trainer.model.convolutions import add_convolutions
 from trainer.model.fused.unet import FusedUnet, stacking_order
 from trainer.model.parts import DTYPES, Parts, free
 from trainer.model.start import begin_from
@@ -168,7 +169,7 @@ def make_trainee(parts: Parts, config: TrainConfig, begins: bool = True, trains:
             parts.text_encoders, parts.tokenizers, vocabulary, config.train.seed, config.pivotal.init_words
         )
     parts.place_unet()
-    unet, text = add_lora(parts.unet, config), {}
+    unet, text = add_lora(parts.unet, config) | add_convolutions(parts.unet, config), {}
     if config.text_encoder_lora.enabled:
         assert parts.text_encoders is not None
         text = add_text_lora(parts.text_encoders, config)

@@ -101,6 +101,10 @@ def settle(values: dict[str, Any]) -> list[str]:
     if "train.weight_decay" in values:
         values.setdefault("train.embedding_weight_decay", values["train.weight_decay"])
     betas(values)
+    if values.get("adapter.conv_rank"):
+        values.setdefault("adapter.conv_alpha", 1.0)  # its own where none is named
+    elif "adapter.conv_alpha" in values:
+        values.pop("adapter.conv_alpha")
     if not (values.get("caption.shuffle") or values.get("caption.tag_dropout")):
         values.pop("caption.keep", None)
     if values.pop("dim_from_weights", False):  # they are taken from train.start_from where nothing is chosen
@@ -188,14 +192,18 @@ KOHYA = OtherTrainer(
         same("resolution max_resolution", "train.resolution", "one side", square),
         same("network_dim", "train.rank"),
         same("network_alpha", "train.alpha"),
+        same("conv_dim", "adapter.conv_rank"),
+        same("conv_alpha", "adapter.conv_alpha"),
         same("network_dropout", "train.dropout"),
         same("network_weights lora_network_weights", "train.start_from"),
         same("dim_from_weights", "train.start_from", "rank and alpha are its own", truth, "dim_from_weights"),
         same(
             "network_module LoRA_type",
             "train.targets",
-            "networks.lora: all-linear, without convolutions",
-            one_of({"networks.lora": "all-linear", "standard": "all-linear"}, LORA_ONLY),
+            "networks.lora: all-linear; conv_dim: the convolutions too",
+            one_of(
+                dict.fromkeys(("networks.lora", "standard", "kohya locon", "lycoris/locon"), "all-linear"), LORA_ONLY
+            ),
         ),
         same(
             "optimizer_type optimizer",
@@ -246,7 +254,6 @@ KOHYA = OtherTrainer(
         none(
             "use_wandb wandb_api_key huggingface_token", "tracker.names, and 'wandb login': no token stands in a file"
         ),
-        none("conv_dim conv_alpha", "convolutions get no LoRA"),
         none("rank_dropout module_dropout scale_weight_norms", "of its LoRA there is only dropout"),
         none("decompose_both factor use_cp train_norm unit", LORA_ONLY, -1, "-1", 1, "1"),
         none(
@@ -268,7 +275,7 @@ KOHYA = OtherTrainer(
         none("scale_v_pred_loss_like_noise_pred", "min-SNR and loss.debiased are all that weighs the loss"),
         none("full_fp16 full_bf16 fp8_base fp8_base_unet", "the LoRA and its optimizer are always fp32"),
         none("stop_text_encoder_training stop_text_encoder_training_pct", "text_encoder_lora.fraction does it"),
-        none("v2 sdxl LoCon", "SDXL is what is trained", True),
+        none("v2 sdxl", "SDXL is what is trained", True),
         none("output_dir logging_dir", "a run has a folder of its own: --out"),
     ),
     {

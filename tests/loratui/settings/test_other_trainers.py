@@ -133,7 +133,8 @@ def test_kohya_ss(tmp_path: Path, draw_picture: Draw) -> None:
         0.1,
         225,
     ]
-    assert set(found.left) == {"conv_dim", "wandb_api_key"}, "what is off needs no counterpart"
+    assert (values["adapter.conv_rank"], values["adapter.conv_alpha"]) == (8, 1.0)
+    assert set(found.left) == {"wandb_api_key"}, "what is off needs no counterpart"
     assert "a-key-of-somebody" not in str(found) + str(answers)
     assert found.taken["train.learning_rate"] == "unet_lr" and found.taken["train.precision"] == "mixed_precision"
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from trainer.contract.basemodel.tensors import depths, each
 
+CONVOLUTION = re.compile(r"resnets\.\d+\.(?:conv1|conv2|conv_shortcut)$|(?:down|up)samplers\.0\.conv$")
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 _OTHER = ("ff.net.0.proj", "ff.net.2")
 
@@ -23,6 +25,20 @@ def lora_paths(unet: dict[str, Any], targets: str) -> list[str]:
             if targets == "all-linear":
                 paths += [f"{inside}.{name}" for name in _OTHER]
     return paths
+
+
+def conv_paths(names: Iterable[str]) -> list[str]:
+    """Those of a unet's layers that are convolutions of its residual blocks, or go to another size.
+
+    An upsampler without attentions beside it, of which SDXL has none, is left out: its name in files is another.
+    """
+    names = list(names)
+    beside = {name.partition(".attentions.")[0] for name in names if ".attentions." in name}
+    return [
+        name
+        for name in names
+        if CONVOLUTION.search(name) and (".upsamplers." not in name or name.partition(".upsamplers.")[0] in beside)
+    ]
 
 
 def _transformers(unet: dict[str, Any]) -> Iterator[tuple[str, int]]:

@@ -8,6 +8,9 @@ _TEXT = re.compile(r"(text_encoder(?:_(2))?)\.(encoder\..+)")
 _DOWN = re.compile(r"down_blocks\.(\d+)\.attentions\.(\d+)\.(.+)")
 _UP = re.compile(r"up_blocks\.(\d+)\.attentions\.(\d+)\.(.+)")
 _MID = re.compile(r"mid_block\.attentions\.0\.(.+)")
+_RESNET = re.compile(r"(down_blocks|up_blocks|mid_block)\.(?:(\d+)\.)?resnets\.(\d+)\.(conv1|conv2|conv_shortcut)")
+_SAMPLER = re.compile(r"(down|up)_blocks\.(\d+)\.(?:down|up)samplers\.0\.conv")
+_CONVOLUTIONS = {"conv1": "in_layers.2", "conv2": "out_layers.3", "conv_shortcut": "skip_connection"}
 
 
 def diffusers_key(path: str, side: str) -> str:
@@ -30,7 +33,8 @@ def kohya_key(path: str, layers_per_block: int = 2) -> str:
 
     They number blocks as the original SGM code does: with SDXL's two layers a block, down_blocks.i.attentions.j is
     input_blocks.{3i+j+1}.1, mid_block.attentions.0 is middle_block.1, up_blocks.i.attentions.j is
-    output_blocks.{3i+j}.1. Raises ValueError for a path outside the transformers.
+    output_blocks.{3i+j}.1. The convolutions beside them have .0 in that place, and what goes to another size
+    stands behind a level. Raises ValueError for any other path.
     """
     if found := _TEXT.fullmatch(path):
         return f"lora_te{found[2] or 1}_text_model_" + found[3].replace(".", "_")
@@ -41,9 +45,32 @@ def kohya_key(path: str, layers_per_block: int = 2) -> str:
         place = f"output_blocks.{size * int(found[1]) + int(found[2])}.1.{found[3]}"
     elif found := _MID.fullmatch(path):
         place = f"middle_block.1.{found[1]}"
+    elif inner := _convolution(path, size):
+        place = inner
     else:
         raise ValueError(f"no place in the SGM layout for '{path}'")
     return "lora_unet_" + place.replace(".", "_")
+
+
+def _convolution(path: str, size: int) -> str:
+    """The place of a convolution; empty for what is none. Upsamplers are those beside attentions."""
+    if found := _RESNET.fullmatch(path):
+        side, level, place, name = found[1], int(found[2] or 0), int(found[3]), _CONVOLUTIONS[found[4]]
+        if side == "mid_block":
+            return f"middle_block.{2 * place}.{name}"
+        return (
+            f"input_blocks.{size * level + place + 1}.0.{name}"
+            if side == "down_blocks"
+            else f"output_blocks.{size * level + place}.0.{name}"
+        )
+    if found := _SAMPLER.fullmatch(path):
+        level = int(found[2])
+        return (
+            f"input_blocks.{size * (level + 1)}.0.op"
+            if found[1] == "down"
+            else (f"output_blocks.{size * level + size - 1}.2.conv")
+        )
+    return ""
 
 
 def stems_of(path: str, layers_per_block: int = 2) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from trainer.contract.basemodel.names import is_hub_id
 from trainer.contract.basemodel.unet_names import unet_config, unknown_blocks
 from trainer.contract.basemodel.vae import NoVae, check_vae
 from trainer.contract.loras.start import start_notes, start_refusals
+from trainer.contract.plan.adapter_size import adapter_refusals
 from trainer.contract.plan.class_folder import class_refusals
 from trainer.contract.plan.masks import mask_notes, mask_refusals
 from trainer.contract.plan.views import MOST, views_sentence
@@ -77,7 +78,7 @@ def refusals(config: TrainConfig, begun: bool = False) -> list[str]:
             f"loss.debiased weighs in place of min-SNR, and train.min_snr_gamma is {config.train.min_snr_gamma:g}: set "
             "one of them to 0 or false"
         )
-    return found + _quantized(config) + _missing(config)
+    return found + adapter_refusals(config, unet) + _quantized(config) + _missing(config)
 
 
 def _quantized(config: TrainConfig) -> list[str]:

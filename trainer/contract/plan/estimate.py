@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from trainer.contract.basemodel.inspect import BaseModel, base_of
+from trainer.contract.plan.adapter_size import AdapterSize
 from trainer.contract.plan.memory import Device, MemoryNeed, MemoryPart, made_again, memory, ram, size_of, state_bytes
 from trainer.contract.plan.model_shape import model_shape
 from trainer.contract.plan.vae_memory import WIDTH
-from trainer.contract.run.exports import lora_files, lora_sizes
+from trainer.contract.run.exports import DIFFUSERS, lora_files, lora_sizes
 from trainer.contract.settings.arithmetic import FORWARDS, checkpoint_steps, measured_rounds, sample_steps
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.prompts import sample_pictures
@@ -70,7 +71,7 @@ def estimate(config: TrainConfig, images: int, device: Device = "cuda") -> Estim
         memory=parts,
         memory_after=after,
         ram=ram(need),
-        disk=_disk(config, base, shape.lora, need.trained, images),
+        disk=_disk(config, base, shape.adapter, need.trained, images),
         lora_parameters=shape.lora,
         exact=shape.exact,
         unet_parameters=shape.parameters["unet"],
@@ -94,7 +95,9 @@ def corrected(need: Estimate, factor: float) -> Estimate:
     return replace(need, memory=parts, memory_after=need.memory_after + more)
 
 
-def _disk(config: TrainConfig, base: BaseModel, lora: int, trained: int, images: int) -> tuple[MemoryPart, ...]:
+def _disk(
+    config: TrainConfig, base: BaseModel, adapter: AdapterSize, trained: int, images: int
+) -> tuple[MemoryPart, ...]:
     train = config.train
     saves = len(checkpoint_steps(config))
     kept = min(saves, train.keep_checkpoints + 1)  # an old one is lightened after the new one is whole
@@ -105,12 +108,13 @@ def _disk(config: TrainConfig, base: BaseModel, lora: int, trained: int, images:
     whom = " and for ".join(one.whom for one in loras) if len(loras) > 1 else ", ".join(loras[0].readers)
     sizes, also = lora_sizes(config), len(lora_sizes(config)) - len(loras)
     whom += f", and {also} file{'s' * (also > 1)} more" if also else ""  # a bundle, parts of a B-LoRA
+    numbers = sum(share * (adapter.diffusers if path == DIFFUSERS else adapter.file) for path, share in sizes.items())
     earlier = saves - kept
     light = MemoryPart("earlier checkpoints", earlier * trained * 4, f"{earlier} with LoRA and embeddings alone")
     return (
         MemoryPart("checkpoints", round(kept * saved), f"{kept} at a time, with the optimizer's state"),
         *([light] if earlier else []),
-        MemoryPart("files to use", round(sum(sizes.values()) * lora * WIDTH[config.export.precision]), f"for {whom}"),
+        MemoryPart("files to use", round(numbers * WIDTH[config.export.precision]), f"for {whom}"),
         MemoryPart("samples", round(pictures * train.resolution**2 * PNG_BYTES), f"{pictures} PNG"),
         MemoryPart("cached latents", images * latents, f"{images} pictures"),
     )

@@ -40,6 +40,7 @@ DORA: dict[str, dict[Checkpointing, float]] = {  # on every Linear: of what ALL_
     "all-linear": {"off": 1.36, "blocks": 1.08},
 }
 DROPOUT: dict[Checkpointing, float] = {"off": 1.37, "blocks": 1.0}
+CONVOLUTIONS = 0.430e9  # what goes into them, of one picture of 1024 px in half: counted on the full-size unet
 WORDS = {True: 0.0114e9, False: 0.083e9}  # of both text encoders, one prompt, by whether their blocks are made again
 # A denoising step for a picture of 1024 px, in half precision: two passes, counted as above.
 DENOISED = 0.33e9
@@ -173,10 +174,11 @@ def _passing(need: MemoryNeed) -> _Passing:
     more = (ALL_LINEAR[level] if train.targets == "all-linear" else 1) * (
         DORA[train.targets][level] if train.dora else 1
     )
-    more *= DROPOUT[level] if train.dropout else 1
+    more *= DROPOUT[level] if train.dropout or (by_layer(config) and not train.dora) else 1
     encoders = shape.parameters["text_encoder_2"] / SDXL_PARAMETERS["text_encoder_2"]
     words = WORDS[level == "blocks"] * encoders * config.caption.chunks if _trains_words(config) else 0.0
-    work = round((ACTIVATIONS[level] * more * size + words) * pictures * half)
+    convolutions = CONVOLUTIONS if config.adapter.conv_rank and level != "blocks" else 0.0
+    work = round(((ACTIVATIONS[level] * more + convolutions) * size + words) * pictures * half)
     prodigy, sliced = train.optimizer == "prodigy", config.prodigy.slice_p > 1
     scratch = SCRATCH_SLICED if prodigy and sliced else OPTIMIZERS[train.optimizer].scratch
     if prodigy and not sliced and need.device == "cpu":
@@ -201,8 +203,14 @@ def made_again(config: TrainConfig) -> Checkpointing:
     """
     train = config.train
     asked = train.gradient_checkpointing
-    whole = asked != "off" and (train.dora or train.dropout)
+    whole = asked != "off" and by_layer(config)
     return "blocks" if whole or asked == "auto" else asked
+
+
+def by_layer(config: TrainConfig) -> bool:
+    """Whether the layers are computed one by one, because blocks as one node know only plain LoRA of one rank."""
+    own, train = config.adapter, config.train
+    return bool(train.dora or train.dropout or own.ranks or own.alphas)
 
 
 def _written(need: MemoryNeed) -> int:

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from trainer.contract.basemodel.folder import WEIGHTED
 from trainer.contract.basemodel.headers import Shapes
 from trainer.contract.basemodel.inspect import BaseModel
+from trainer.contract.basemodel.tensors import wanted_tensors
+from trainer.contract.basemodel.unet_names import SDXL_UNET
+from trainer.contract.documents.files import shipped_json
+from trainer.contract.plan.adapter_size import AdapterSize, adapter_size, is_plain
 from trainer.contract.plan.vae_memory import SDXL_VAE_SHAPE, VaeShape, vae_shape
 from trainer.contract.settings.config import TrainConfig
 
@@ -26,7 +30,6 @@ SDXL_TOKEN_WIDTH = 768 + 1280  # numbers per new token, in the two encoders
 SDXL_BLOCK_PER_RANK = {"attention": 220_160, "all-linear": 404_480}
 SDXL_LINEAR = (2_207_744_000, 1_436_160)  # weights of the unet's Linears in transformers, and their rows
 NF4_BLOCK = 64  # numbers that share a scale, bitsandbytes' own size; the scale is in fp32
-_LORA = re.compile(r"^(?P<block>.+?)\.transformer_blocks\.\d+\.attn[12]\.to_(?:q|k|v|out\.0)\.weight$")
 _LINEAR = re.compile(r"^(?P<block>.+?)\.(?:transformer_blocks\..*|proj_in|proj_out)\.weight$")
 _TEXT = re.compile(r"\.self_attn\.(?:q|k|v|out)_proj\.weight$")
 
@@ -36,13 +39,18 @@ class ModelShape:
     """The sizes of a base model that the estimate needs."""
 
     parameters: dict[str, int]
-    lora: int  # parameters of the LoRA of this configuration
+    adapter: AdapterSize  # of this configuration, in the unet
     text_lora: int  # of that on both text encoders, where it is trained
     token_width: int
     vae: VaeShape
     exact: bool
     linear: int = SDXL_LINEAR[0]  # weights of the unet that can be quantized
     rows: int = SDXL_LINEAR[1]  # of these
+
+    @property
+    def lora(self) -> int:
+        """Numbers that are trained in the unet."""
+        return self.adapter.trained
 
 
 def model_shape(config: TrainConfig, base: BaseModel) -> ModelShape:
@@ -51,21 +59,16 @@ def model_shape(config: TrainConfig, base: BaseModel) -> ModelShape:
     train, text = config.train, config.text_encoder_lora.enabled
     if not headers or not all(headers[part] for part in WEIGHTED if part != "vae"):
         words = round(train.rank * SDXL_TEXT_PER_RANK) if text else 0
-        return ModelShape(SDXL_PARAMETERS, round(_sdxl_lora(config)), words, SDXL_TOKEN_WIDTH, SDXL_VAE_SHAPE, False)
+        return ModelShape(SDXL_PARAMETERS, _sdxl_adapter(config), words, SDXL_TOKEN_WIDTH, SDXL_VAE_SHAPE, False)
     parameters = {part: sum(map(_count, shapes.values())) or SDXL_PARAMETERS[part] for part, shapes in headers.items()}
-    pattern, blocks = _LORA if train.targets == "attention" else _LINEAR, train.blocks
-    lora = sum(
-        train.rank * (shape[0] + shape[1])
-        for name, shape in headers["unet"].items()
-        if len(shape) == 2 and (found := pattern.match(name)) and (not blocks or found["block"] in blocks)
-    )
+    adapter = adapter_size(config, headers["unet"])
     encoders = [headers[part] for part in ("text_encoder", "text_encoder_2")]
     words = sum(train.rank * sum(shape) for one in encoders for name, shape in one.items() if _TEXT.search(name))
     width = sum(map(_token_width, encoders))
     linear = [shape for name, shape in headers["unet"].items() if is_quantized(name, shape)]
     return ModelShape(
         parameters,
-        lora,
+        adapter,
         words if text else 0,
         width,
         vae_shape(headers["vae"]),
@@ -78,6 +81,14 @@ def model_shape(config: TrainConfig, base: BaseModel) -> ModelShape:
 def is_quantized(name: str, shape: tuple[int, ...]) -> bool:
     """Whether model.quantize means this tensor of the unet: a Linear's of a transformer, in whole blocks of NF4."""
     return len(shape) == 2 and bool(_LINEAR.match(name)) and _count(shape) % NF4_BLOCK == 0
+
+
+def _sdxl_adapter(config: TrainConfig) -> AdapterSize:
+    if not is_plain(config):
+        unet = wanted_tensors("unet", shipped_json(SDXL_UNET) or {})
+        assert unet is not None
+        return adapter_size(config, unet)
+    return AdapterSize(*[round(_sdxl_lora(config))] * 3)
 
 
 def _sdxl_lora(config: TrainConfig) -> float:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+from trainer.contract.settings.adapter import chosen
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.optimizers import OPTIMIZERS
 
@@ -75,6 +77,26 @@ def learning_rates(config: TrainConfig) -> tuple[float, float]:
     if config.text_encoder_lora.enabled:
         words = train.text_encoder_learning_rate or text
     return train.learning_rate or unet, words
+
+
+def rank_of(config: TrainConfig, path: str, convolution: bool = False) -> int:
+    """The rank of the layer at `path` of the unet."""
+    usual = config.adapter.conv_rank if convolution else config.train.rank
+    return int(chosen(config.adapter.ranks, path) or usual)
+
+
+def alpha_of(config: TrainConfig, path: str, convolution: bool = False) -> float:
+    """What a layer's scale is over its rank; with a rank-stabilised scale so much more that the scale comes out."""
+    rank = rank_of(config, path, convolution)
+    usual = config.adapter.conv_alpha if convolution else config.train.alpha
+    alpha = chosen(config.adapter.alphas, path) or usual or float(rank)
+    return alpha * math.sqrt(rank) if config.adapter.rslora else alpha
+
+
+def text_alpha(config: TrainConfig) -> float:
+    """The same for the text encoders' LoRA, whose layers are alike."""
+    alpha = config.train.alpha or float(config.train.rank)
+    return alpha * math.sqrt(config.train.rank) if config.adapter.rslora else alpha
 
 
 def text_frozen_after(config: TrainConfig) -> int | None:

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import Field, field_validator, model_validator
 
 from trainer.contract.documents.files import read_toml
+from trainer.contract.settings.adapter import Adapter
 from trainer.contract.settings.captions import Caption
 from trainer.contract.settings.concepts import FIRST, Concept, title_of
 from trainer.contract.settings.exported_files import Export
@@ -57,6 +58,7 @@ class TrainConfig(Section):
     )
     caption: Caption = Field(default_factory=Caption)
     train: Train = Field(default_factory=Train)
+    adapter: Adapter = Field(default_factory=Adapter)
     pivotal: Pivotal = Field(default_factory=Pivotal)
     text_encoder_lora: TextEncoderLora = Field(default_factory=TextEncoderLora)
     prodigy: Prodigy = Field(default_factory=Prodigy)

@@ -23,6 +23,7 @@ from trainer.model.parts import Parts, checkpoint_activations
 
 _LAYERS = ("to_q", "to_k", "to_v", "to_out.0")
 ATTENTION = tuple(f"{attention}.{name}" for attention in ("attn1", "attn2") for name in _LAYERS)
+_INSIDE = re.compile(r"\.(?:transformer_blocks\.|proj_in$|proj_out$)")
 _WORDS = re.compile(r"^(?P<block>.+)\.attn2\.to_[kv]$")
 
 
@@ -145,7 +146,9 @@ def _fusible(unet: Any, layers: dict[str, LoraLinear]) -> Iterable[tuple[str, Ba
         for path, block in unet.named_modules()
         if isinstance(block, BasicTransformerBlock) and is_whole(path, layers)
     ]
-    plain = all(type(one) is LoraLinear and not one.dropout for one in layers.values())
+    inside = [one for path, one in layers.items() if _INSIDE.search(path)]
+    plain = all(type(one) is LoraLinear and not one.dropout for one in inside)
+    plain = plain and len({(len(one.down), one.scale) for one in inside}) == 1  # they are stacked by their rank
     if plain and getattr(unet, "encoder_hid_proj", None) is None and all(_is_sdxls(block) for _, block in blocks):
         return blocks
     return ()

@@ -1,0 +1,45 @@
+"""Each kind of adapter as a whole run: it trains, is resumed to the bit, and its files draw the run's last picture."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.trainer.conftest import make_run, train
+from tests.trainer.test_resume import STEPS, assert_same, cut_after, six_steps
+from trainer.export.__main__ import main
+
+pytestmark = pytest.mark.slow
+KINDS: dict[str, dict[str, Any]] = {
+    "ranks of blocks": {"adapter__ranks": ["attn2=2"], "adapter__rslora": True},
+    "convolutions": {"adapter__conv_rank": 2, "train__precision": "bf16", "train__targets": "all-linear"},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_is_resumed_to_the_bit_and_its_files_draw_its_picture(pictures: Path, tmp_path: Path, kind: str) -> None:
+    own = {"prodigy__d0": 1e-3, "train__sample_every": STEPS, "sample__at_start": False} | KINDS[kind]
+    whole = make_run(tmp_path / "whole", six_steps(pictures, **own))
+    events = train(whole)
+    assert events[-1]["status"] == "completed"
+    steps = [event for event in events if event["type"] == "step"]
+    assert all(event["applied"] and event["grad_norm"] > 0 for event in steps)
+    norms = [event["norm"] for event in events if event["type"] == "measure"]
+    assert norms[0] == 0 and norms[-1] > 0
+    cut = cut_after(whole, tmp_path / "cut", 4)
+    train(cut)
+    assert_same(cut, whole)
+    shutil.rmtree(cut.path)
+    assert main([str(whole.path), "--out", str(tmp_path / "again")]) == 0
+    for path in (tmp_path / "again").glob("*.safetensors"):
+        assert path.read_bytes() == (whole.export / path.name).read_bytes()
+    out = tmp_path / "a.png"
+    command = [sys.executable, "-m", "trainer.samples.generate", str(whole.path), "a TOK star", "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert out.read_bytes() == whole.sample(STEPS, 0).read_bytes()

@@ -1,0 +1,88 @@
+"""How many numbers the adapter of a configuration has in a unet, and what of it cannot be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from trainer.contract.basemodel.headers import Shapes
+from trainer.contract.basemodel.layers import ATTENTION, conv_paths, lora_paths
+from trainer.contract.basemodel.tensors import wanted_tensors
+from trainer.contract.basemodel.unet_names import within
+from trainer.contract.settings.adapter import is_in, pattern
+from trainer.contract.settings.arithmetic import rank_of
+from trainer.contract.settings.config import TrainConfig
+
+_INSIDE = (".transformer_blocks.", ".proj_in.weight", ".proj_out.weight")
+
+
+@dataclass(frozen=True)
+class AdapterSize:
+    """Numbers that are trained, and numbers in a file of it."""
+
+    trained: int
+    file: int  # for the user interfaces
+    diffusers: int  # there all layers are filled up to the largest rank
+
+
+def adapter_size(config: TrainConfig, shapes: Shapes) -> AdapterSize:
+    """Of the unet whose tensors have these shapes."""
+    layers = list(_layers(config, shapes))
+    ranks = [rank_of(config, path, len(shape) == 4) for path, shape in layers]
+    most = max(ranks, default=0)
+    trained = sum(_lora(shape, rank) for (_, shape), rank in zip(layers, ranks, strict=True))
+    return AdapterSize(trained, trained, sum(_lora(shape, most) for _, shape in layers))
+
+
+def is_plain(config: TrainConfig) -> bool:
+    """Whether all layers are Linears of one rank."""
+    return not config.adapter.ranks and not config.adapter.conv_rank
+
+
+def adapter_refusals(config: TrainConfig, unet: dict[str, Any] | None) -> list[str]:
+    """What of the adapter's settings does not go together, or means nothing in this unet: a sentence each."""
+    own, train = config.adapter, config.train
+    found = []
+    if own.conv_rank and train.dora:
+        found.append(
+            "adapter.conv_rank is on, and train.dora too: a DoRA has Linears alone; set one of them to 0 or false"
+        )
+    if train.start_from and not is_plain(config):
+        found.append(
+            "train.start_from takes ranks and layers from what it names: leave adapter.ranks empty and "
+            "adapter.conv_rank 0"
+        )
+    if unet is None:
+        return found
+    paths = lora_paths(unet, train.targets)
+    if own.conv_rank:
+        paths += conv_paths(name.removesuffix(".weight") for name in wanted_tensors("unet", unet) or {})
+    for key in ("ranks", "alphas"):
+        for name in pattern(getattr(own, key)):
+            if not any(is_in(name, path) for path in paths):
+                found.append(
+                    f"adapter.{key}: no layer that is trained has '{name}' in its path; whole names are meant, such as "
+                    "up_blocks.0, up_blocks.0.attentions.1 or attn2"
+                )
+    return found
+
+
+def _layers(config: TrainConfig, shapes: Shapes) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Path and weight's shape of each layer that has an adapter."""
+    train = config.train
+    names = {name.removesuffix(".weight"): shape for name, shape in shapes.items() if name.endswith(".weight")}
+    convolutions = set(conv_paths(names)) if config.adapter.conv_rank else set()
+    for path, shape in names.items():
+        if train.blocks and not any(within(path, block) for block in train.blocks):
+            continue
+        linear = len(shape) == 2 and any(one in f"{path}.weight" for one in _INSIDE)
+        if train.targets == "attention":
+            linear = linear and path.endswith(tuple(f".{one}" for one in ATTENTION))
+        if linear or path in convolutions:
+            yield path, shape
+
+
+def _lora(shape: tuple[int, ...], rank: int) -> int:
+    inner = shape[1] * (shape[2] * shape[3] if len(shape) == 4 else 1)
+    return rank * (shape[0] + inner)

@@ -1,0 +1,63 @@
+"""LoRA on a convolution (LoCon): a convolution of few channels, and one of one pixel behind it."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from trainer.contract.basemodel.layers import conv_paths
+from trainer.contract.basemodel.unet_names import within
+from trainer.contract.settings.arithmetic import alpha_of, rank_of
+from trainer.contract.settings.config import TrainConfig
+from trainer.ground import draws
+from trainer.model.adapters import LoraLinear
+from trainer.model.quantized import place_of
+
+
+class LoraConv(LoraLinear):
+    """A frozen Conv2d plus alpha / rank * up(down(x)), as kohya's scripts and PEFT put it together.
+
+    down (rank, in, height, width) goes over the picture as the base does, up (out, rank, 1, 1) over its answer. It
+    starts as a LoraLinear: randn / rank, and zeros. forward: (batch, in, h, w) -> (batch, out, h', w').
+    """
+
+    base: nn.Conv2d  # type: ignore[assignment]
+
+    def __init__(self, base: nn.Conv2d, rank: int, alpha: float, start: torch.Generator, dropout: float = 0.0) -> None:
+        nn.Module.__init__(self)
+        self.dropout = dropout
+        self.working = None
+        self.base = base.requires_grad_(False)
+        self.scale = alpha / rank
+        where = place_of(base)
+        down = torch.randn((rank, base.in_channels, *base.kernel_size), generator=start) / rank
+        self.down = nn.Parameter(down.to(where))
+        self.up = nn.Parameter(torch.zeros(base.out_channels, rank, 1, 1, device=where))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The base's answer plus the two small ones."""
+        seen = functional.dropout(x, self.dropout) if self.dropout and torch.is_grad_enabled() else x
+        down, up = self.working or (self.down.to(x.dtype), self.up.to(x.dtype))
+        own = self.base
+        small = functional.conv2d(seen, down, None, own.stride, own.padding, own.dilation)
+        if self.scale != 1.0:
+            small = small * self.scale
+        return self.base(x) + functional.conv2d(small, up)
+
+
+def add_convolutions(unet: nn.Module, config: TrainConfig) -> dict[str, LoraLinear]:
+    """Put a LoRA on every convolution that gets one; returns them by path, none where `adapter.conv_rank` is 0."""
+    if not config.adapter.conv_rank:
+        return {}
+    train, layers = config.train, dict[str, LoraLinear]()
+    paths = conv_paths(name for name, _ in unet.named_modules())
+    for place, path in enumerate(paths):
+        if train.blocks and not any(within(path, block) for block in train.blocks):
+            continue
+        parent, _, name = path.rpartition(".")
+        holder, start = unet.get_submodule(parent), draws.generator(train.seed, "lora", 3, place)
+        rank, alpha = rank_of(config, path, True), alpha_of(config, path, True)
+        layers[path] = LoraConv(getattr(holder, name), rank, alpha, start, train.dropout)
+        setattr(holder, name, layers[path])
+    return layers
