@@ -29,6 +29,7 @@ THIN = 0.02  # of the side; less is no bar
 SPECK = 60  # grey levels
 CORNER, INSIDE, OUTSIDE = 0.03, 0.97, 0.25  # of the side that a corner takes at least; how much of it is of its colour
 TURNED = 0.02  # of the picture, that at least two such corners take
+JPEG_MODES = {"RGB": "RGB", "L": "GRAY"}  # of Pillow, as simplejpeg calls them
 LAYERS = 3  # a screenshot has a bar within a bar
 
 
@@ -83,19 +84,25 @@ def quantiser_of(picture: Image) -> float | None:
     return sum(first) / len(first)
 
 
-def jpeg_damage(raw: bytes) -> str:
-    """What libjpeg has to say of a JPEG's data that it could decode all the same; empty if nothing."""
-    if "damaged" in missing():  # Pillow keeps to itself what libjpeg says
-        return ""
+def read_jpeg(raw: bytes, mode: str, size: tuple[int, int], factor: int) -> tuple[Image | None, str]:
+    """A JPEG decoded once for its pixels and for what libjpeg has to say of its data, which Pillow keeps to itself.
+
+    `size` is the width and height that Pillow gives it at 1/`factor` of its own, in `mode`: the same pixels. None where
+    they can only be had from Pillow: the data is damaged, or it is of a kind that is not decoded here, such as CMYK.
+    """
+    if "damaged" in missing() or mode not in JPEG_MODES:
+        return None, ""
     import simplejpeg
+    from PIL import Image
 
     try:
-        # every coefficient is read; the pixels are then made at an eighth of the size
-        simplejpeg.decode_jpeg(raw, "GRAY", min_height=1, min_width=1, min_factor=8, strict=True)
-    except ValueError as error:  # also what is merely not decoded here, such as CMYK
+        least = {"min_width": size[0], "min_height": size[1], "min_factor": factor}
+        pixels = simplejpeg.decode_jpeg(raw, JPEG_MODES[mode], **least, strict=True)
+    except ValueError as error:
         said = str(error)
-        return said if said.startswith(("Corrupt", "Premature")) else ""
-    return ""
+        return None, said if said.startswith(("Corrupt", "Premature")) else ""
+    made = Image.fromarray(pixels[..., 0] if mode == "L" else pixels)
+    return (made if made.size == size else None), ""
 
 
 def bars_of(rgb: ndarray) -> float:

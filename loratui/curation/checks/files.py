@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from loratui.curation.checks.damage import jpeg_damage, quantiser_of
+from loratui.curation.checks.damage import quantiser_of, read_jpeg
 from loratui.curation.checks.modes import mode_findings, pixel_findings
 from loratui.curation.report import Finding
 from loratui.terminal.text import safe_text
@@ -90,14 +90,11 @@ def _open(name: str, file: IO[bytes], passes: int, background: str) -> OpenedPic
         if picture.format in ("JPEG", "MPO") and passes > PASSES:
             return OpenedPicture(width, height, problem=_block("stalling", name, passes, stalling_words(passes), SKIP))
         quantiser = quantiser_of(picture)
-        opened = _decode(name, picture, background)
-    if opened.picture is not None and quantiser is not None:
-        file.seek(0)
-        opened = replace(opened, quantiser=quantiser, damage=jpeg_damage(file.read()))
-    return opened
+        opened = _decode(name, picture, background, None if quantiser is None else file)
+    return replace(opened, quantiser=quantiser) if opened.picture is not None else opened
 
 
-def _decode(name: str, picture: Image, background: str) -> OpenedPicture:
+def _decode(name: str, picture: Image, background: str, jpeg: IO[bytes] | None) -> OpenedPicture:
     width, height = picture.size
     opened = OpenedPicture(width, height)
     try:
@@ -106,24 +103,36 @@ def _decode(name: str, picture: Image, background: str) -> OpenedPicture:
             picture.verify()  # the checksums, as far as the format has any
             return replace(_turned(opened, turn), notes=(_unseen(name, width * height),))
         if width * height <= AT_ONCE:
-            return _taken(name, picture, background, opened)
+            return _taken(name, picture, background, opened, jpeg)
         with _large:
-            return _taken(name, picture, background, opened)
+            return _taken(name, picture, background, opened, jpeg)
     except Exception as error:  # Pillow's plugins raise many kinds on broken files
         return replace(opened, problem=_broken(name, error))
 
 
-def _taken(name: str, picture: Image, background: str, opened: OpenedPicture) -> OpenedPicture:
+def _taken(name: str, picture: Image, background: str, opened: OpenedPicture, jpeg: IO[bytes] | None) -> OpenedPicture:
     notes = mode_findings(name, picture)  # before the load, which forgets how the file was
     whole = picture.size == (opened.width, opened.height)
-    picture.load()
+    made, damage = (None, "") if jpeg is None else _read_jpeg(jpeg, picture, round(opened.width / picture.width))
+    if made is None:
+        picture.load()
+    else:
+        picture = made
     opened = _turned(opened, _turn(picture))
     flat = upright(picture, background, LOOK)
     told = pixel_findings(name, picture, flat)
     # of what both tell the pixels know more than the header
     notes = (*(one for one in notes if one.code not in {later.code for later in told}), *told)
     whole = whole and flat.picture.size == (opened.width, opened.height)
-    return replace(opened, notes=notes, picture=flat.picture, colours=flat.colours, whole=whole)
+    return replace(opened, notes=notes, picture=flat.picture, colours=flat.colours, whole=whole, damage=damage)
+
+
+def _read_jpeg(jpeg: IO[bytes], picture: Image, factor: int) -> tuple[Image | None, str]:
+    jpeg.seek(0)
+    made, damage = read_jpeg(jpeg.read(), picture.mode, picture.size, factor)
+    if made is not None:
+        made.info = picture.info.copy()  # its colours, and how it is turned
+    return made, damage
 
 
 def _turn(picture: Image) -> int:

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
 from loratui.curation.checks.best_pictures import keep_best
-from loratui.curation.checks.damage import bars_of, blocks_of, corners_of, jpeg_damage, noise_of, specks_of
+from loratui.curation.checks.damage import bars_of, blocks_of, corners_of, noise_of, read_jpeg, specks_of
 from loratui.curation.checks.measure import is_drawn
 from loratui.curation.copies.folder import FixSettings, fix_pictures
 from loratui.curation.report import Report
@@ -50,7 +50,7 @@ def rotten(one: Image.Image) -> bytes:
             raw[at] ^= 0x35
         with contextlib.suppress(OSError), Image.open(io.BytesIO(raw)) as tried:
             tried.load()
-            if jpeg_damage(bytes(raw)):
+            if read_jpeg(bytes(raw), "L", (1, 1), 8)[1]:
                 return bytes(raw)
     raise AssertionError("no seed leaves it decodable")
 
@@ -213,8 +213,9 @@ def test_measures_of_drawn_scenes() -> None:
 def test_a_whole_jpeg_of_any_kind_is_not_called_damaged(mode: str, progressive: bool) -> None:
     out = io.BytesIO()
     scene(1, (160, 120)).convert(mode).save(out, "JPEG", quality=80, progressive=progressive)
-    assert jpeg_damage(out.getvalue()) == ""
-    assert jpeg_damage(out.getvalue() + b"a phone's film behind it") == ""
+    for raw in (out.getvalue(), out.getvalue() + b"a phone's film behind it"):
+        made, said = read_jpeg(raw, mode, (160, 120), 1)
+        assert said == "" and (made is None) == (mode == "CMYK")
 
 
 @pytest.mark.slow

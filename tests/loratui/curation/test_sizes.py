@@ -7,12 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+import simplejpeg
+from PIL import Image, ImageFile
 
+from loratui.curation.checks import damage
+from loratui.curation.checks.files import open_picture
 from loratui.curation.checks.measure import measure
 from loratui.curation.pixels import opencv
 from loratui.curation.sizes import Sizes, within
 from tests.loratui.curation.conftest import scene
+from trainer.contract.pictures.flatten import ORIENTATION
 
 SIZE = (2000, 1500)
 
@@ -45,6 +49,37 @@ def test_a_picture_is_resized_as_a_whole_three_times(tmp_path: Path, resized: li
     assert measured.hashes and measured.look and measured.grey and measured.faces is not None
     assert resized.count(SIZE) == 3  # in colours to 1024 and 640 px, in grey to a megapixel
     assert len(resized) <= 17
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize(("size", "coded"), [((640, 480), 1), ((4200, 3200), 2)])
+def test_a_sound_jpeg_is_decoded_once_to_the_same_pixels(
+    tmp_path: Path, mode: str, size: tuple[int, int], coded: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, turned = tmp_path / "a.jpg", Image.Exif()
+    turned[ORIENTATION] = 6
+    scene(3).convert(mode).resize(size).save(path, quality=90, exif=turned)
+    decoded: list[str] = []
+    decode, load = simplejpeg.decode_jpeg, ImageFile.ImageFile.load
+
+    def by_simplejpeg(*words: Any, **named: Any) -> Any:
+        decoded.append("simplejpeg")
+        return decode(*words, **named)
+
+    def by_pillow(self: ImageFile.ImageFile) -> Any:
+        if self.tile:
+            decoded.append("Pillow")
+        return load(self)
+
+    monkeypatch.setattr(simplejpeg, "decode_jpeg", by_simplejpeg)
+    monkeypatch.setattr(ImageFile.ImageFile, "load", by_pillow)
+    ours = open_picture(path.name, path)
+    assert decoded == ["simplejpeg"] and ours.turned and ours.damage == ""
+    monkeypatch.setattr(damage, "missing", lambda: {"damaged": "not installed"})
+    theirs = open_picture(path.name, path)
+    assert decoded == ["simplejpeg", "Pillow"] and ours.picture is not None and theirs.picture is not None
+    assert ours.picture.size == (size[1] // coded, size[0] // coded)
+    assert ours.picture.tobytes() == theirs.picture.tobytes()
 
 
 def test_a_size_is_made_once_and_halved_for_the_next(resized: list[tuple[int, ...]]) -> None:
