@@ -12,6 +12,7 @@ from loratui.curation.checks import (
     enlarged,
     folder,
     measure,
+    overdone,
     quality,
     same_shot,
     size,
@@ -33,8 +34,9 @@ NEVER = (
     "faint watermarks (a third of those tried was missed)",
     "logos (too like what is photographed)",
     "screenshots without plain bars",
-    "colours changed by hand (posterised, inverted, overdone)",
+    "colours changed by hand, but for few levels and pushed colours (inverted, tinted, faded)",
     "parts painted over or pixelated",
+    "damage that the decoder does not notice (a flipped bit or two)",
 )
 NEVER_OF_PEOPLE = ("expression (nothing here tells it reliably)",)
 
@@ -94,8 +96,19 @@ MEASURED: dict[str, str] = {
         f"about one height and in one line: {lettering.ENOUGH} or more."
     ),
     "noisy": (
-        f"Deviation of neighbouring pixels in the calmest squares of {damage.TILE} px, above {measure.NOISY:g} "
-        f"grey levels; or specks on more than {measure.SPECKLED:.0%} of the pixels."
+        f"Deviation of neighbouring pixels in the calmest squares of {damage.TILE} px, above {damage.NOISY:g} "
+        f"grey levels; or specks on more than {damage.SPECKLED:.0%} of the pixels."
+    ),
+    "posterised": (
+        f"Calm places' levels, folded at each distance of even steps, agree by {overdone.BANDED:g} or more (1: all), "
+        "in the middle one of the three channels; not in drawings."
+    ),
+    "oversaturated": (
+        f"One channel at its end and another far from it in {overdone.CLIPPED:.0%} of the pixels, or a face whose "
+        f"LAB chroma is above {overdone.VIVID:g}."
+    ),
+    "pixelated": (
+        f"Lines that stand out by {overdone.STANDS_OUT:g} times and are evenly spaced, the same across and down."
     ),
     "coarse-jpeg": (
         f"Mean of the JPEG's table above {measure.COARSE:g} (about quality 19), or steps at every "

@@ -70,7 +70,6 @@ class PictureReport:
     clothes: int | None = None  # the same of the clothes below the largest face
     ground: int | None = None  # and of the ground beside the person
     tokens: int | None = None  # of the caption, without the two that stand around it
-    noise: float | None = None  # grey levels
     persons: tuple[int | None, ...] = ()  # who each of the faces is: 0 is in most pictures; None: not known
     turn: float | None = None  # of the largest face: 0 looks straight (people.poses)
     cheeks: tuple[int, int] | None = None  # their grey levels
@@ -82,11 +81,10 @@ class PictureReport:
         return next((one for one in SEVERITIES if any(f.severity == one for f in self.findings)), None)
 
 
-GRAINY = 7.0  # grey levels: an added deviation of 25 comes to 9 to 14, the grainiest of 68 good photographs has 5.2
 # findings that no sharpness makes good: such a picture is not kept while one without them is left out
 SPOILING = (
     "damaged", "not-upright", "blurred", "noisy", "coarse-jpeg", "upscaled", "several-faces", "no-face", "barred",
-    "collage", "corners",
+    "collage", "corners", "posterised", "oversaturated", "pixelated",
     "too-dark", "too-bright", "far-away", "thin",
 )  # fmt: skip
 
@@ -101,10 +99,8 @@ def flawed(picture: PictureReport) -> int:
 
 
 def spoilt(picture: PictureReport) -> frozenset[str]:
-    """The codes of what spoils a picture; empty where nothing does. Grain that can be seen counts too."""
+    """The codes of what spoils a picture; empty where nothing does."""
     codes = {one.code for one in picture.findings if one.severity != "hint"}
-    if picture.noise is not None and picture.noise > GRAINY:
-        codes.add("noisy")
     return frozenset(codes & set(SPOILING)) | {one.code for one in picture.findings if one.severity == "block"}
 
 

@@ -32,6 +32,7 @@ from loratui.curation.checks.same_shot import MOST, SameShots
 from loratui.curation.checks.size import face_cut, size_findings
 from loratui.curation.checks.whole_set import set_findings, summary, views_findings
 from loratui.curation.measures import NEVER, NEVER_OF_PEOPLE
+from loratui.curation.people.faces import turned
 from loratui.curation.people.framing import PEOPLE, counted, face_findings, framing, mix_findings
 from loratui.curation.people.persons import person_findings, with_person_findings, with_persons
 from loratui.curation.people.poses import pose_findings, turn_of
@@ -198,10 +199,12 @@ def _alike(reports: list[PictureReport], measured: list[PictureMeasure], kind: s
 def _report(picture: Picture, one: PictureMeasure, settings: ScanSettings, counter: Counter) -> PictureReport:
     name, kind = picture.name, settings.kind
     faces = None if one.faces is None else counted(one.faces, kind)
+    standing = tuple(turned(face, one.turns) for face in faces or ())
+    size = (one.height, one.width) if one.turns % 2 else (one.width, one.height)
     findings = [one.problem] if one.problem else [*size_findings(name, one.width, one.height, settings.resolution)]
     findings += [*one.notes, *quality_findings(name, one, kind)]
     if faces is not None:
-        findings += face_findings(name, faces, kind, one.drawn, one.turns)
+        findings += face_findings(name, standing, kind, one.drawn, one.turns)
     if faces and kind == "face":
         findings += face_cut(name, one.width, one.height, faces[0].box, settings.crop)
     findings += caption_findings(name, picture.caption, settings.trigger, settings.instance_prompt)
@@ -219,13 +222,12 @@ def _report(picture: Picture, one: PictureMeasure, settings: ScanSettings, count
         sha256=one.sha256,
         findings=tuple(findings),
         faces=None if faces is None else len(faces),
-        framing=framing(faces) if faces else None,
+        framing=framing(standing) if standing else None,
         blurry=blurry(one),
         upscaled=one.enlarged,
         boxes=tuple(face.box for face in faces or ()),
         blur=one.subject_blur,
-        noise=one.noise,
-        turn=turn_of(faces[0], one.width, one.height) if faces else None,
+        turn=turn_of(standing[0], *size) if standing else None,
         cheeks=one.cheeks,
         judged=bool(one.look),
         tokens=tokens.count if tokens else None,

@@ -44,6 +44,14 @@ class Sizes:
         self._picture = picture
         self._made: dict[int, ndarray] = {}
 
+    def turned(self, turns: int) -> Sizes:
+        """The picture turned so many quarters to the left."""
+        from PIL.Image import Transpose
+
+        return Sizes(
+            self._picture.transpose((Transpose.ROTATE_90, Transpose.ROTATE_180, Transpose.ROTATE_270)[turns - 1])
+        )
+
     @cached_property
     def rgb(self) -> ndarray:
         """All of it: (height, width, 3)."""

@@ -37,7 +37,7 @@ SOLVED_BY: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("empty-file", "unreadable", "truncated", "too-large", "stalling", "picture-outside"), OUT[:1]),
     **dict.fromkeys(("upscaled", "blurred", "damaged", "noisy", "coarse-jpeg", "no-face"), OUT),
     **dict.fromkeys(("too-dark", "too-bright", "low-contrast", "duplicate", "near-duplicate"), OUT),
-    **dict.fromkeys(("collage", "corners"), OUT),
+    **dict.fromkeys(("collage", "corners", "posterised", "oversaturated", "pixelated"), OUT),
     **dict.fromkeys(
         ("soft", "unsure-face", "bystander", "other-person", "same-shot", "not-looked-at", "palette"), OUT[:1]
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,9 @@ COSTS = {
     "barred": 4.0,
     "collage": 6.0,
     "corners": 5.0,
+    "posterised": 6.0,
+    "oversaturated": 5.0,
+    "pixelated": 6.0,
     "lettering": 3.0,
     "upscaled": 5.0,
     "several-faces": 5.0,
@@ -39,7 +43,14 @@ COSTS = {
     "trigger-missing": 0.5,
 }
 WHOLE = 10.0
-NOT_SHARP = ("soft", "upscaled", "noisy", "coarse-jpeg", "damaged")  # with these a small figure of blur says nothing
+NOT_SHARP = (
+    "soft",
+    "upscaled",
+    "noisy",
+    "coarse-jpeg",
+    "damaged",
+    "pixelated",
+)  # with these a small figure of blur says nothing
 TWICE, SAME_LOOK, SAME_FRAMING = 8.0, 1.5, 1.5  # what it costs to resemble one that is kept already
 # parts of a set of one person, after the post: close-ups for realism, full-body to generalise
 SHARES = {"close-up": 0.45, "half": 0.35, "full": 0.2}
@@ -54,33 +65,41 @@ class KeptPicture:
 
 
 def keep_best(report: Report, count: int, skip: Collection[str] = ()) -> tuple[KeptPicture, ...]:
-    """The best `count` pictures that can be trained on, the best first: good ones, and not the same thing twice.
+    """The best `count` good pictures, the best first, and not the same thing twice.
 
-    Fewer where fewer were judged and may be used. What is spoiled, and a second copy, comes behind all others.
+    Fewer where fewer are good: what is spoiled, or a copy of a better one, is never among them. Pictures that seem to
+    be of somebody else come behind all others.
     """
-    left = [one for one in report.pictures if _can_be_kept(one) and one.name not in skip]
     meant = person_meant(report.pictures)
+    there = {one.name for one in report.pictures if one.name not in skip}
+    left = [one for one in report.pictures if one.name in there and not _against(one, there)]
     chosen: list[PictureReport] = []
     reasons: list[str] = []
     while left and len(chosen) < count:
-        there = {one.name for one in (*left, *chosen)}
-        worths = [(-_tier(one, there, meant), _worth(one, chosen, count, report.kind)) for one in left]
+        worths = [(not is_someone_else(one, meant), _worth(one, chosen, count, report.kind)) for one in left]
         best = left.pop(worths.index(max(worths)))
         reasons.append(_reason(best, chosen, report.kind, meant))
         chosen.append(best)
     return tuple(KeptPicture(one.name, why) for one, why in zip(chosen, reasons, strict=True))
 
 
-def _can_be_kept(one: PictureReport) -> bool:
-    """Nothing stops it, and its pixels were looked at: of what was not judged nobody knows whether it is good."""
-    return one.opens and one.judged and one.worst != "block"
+def good_words(report: Report, skip: Collection[str] = ()) -> str:
+    """How many pictures are good, and why the others are not: "4 of 9 are good; 3 are spoiled, 2 are copies"."""
+    there = {one.name for one in report.pictures if one.name not in skip}
+    why = Counter(_against(one, there) for one in report.pictures if one.name in there)
+    good = why.pop("", 0)
+    said = [f"{count} {'is' if count == 1 else 'are'} {words}" for words, count in why.most_common()]
+    first = f"{good} of {len(there)} {'is' if good == 1 else 'are'} good"
+    return f"{first}; {', '.join(said)}" if said else first
 
 
-def _tier(one: PictureReport, there: Collection[str], meant: int | None) -> int:
-    """0 for what is sound, 1 for somebody else, 2 where a better copy is there, 3 for what is spoiled."""
+def _against(one: PictureReport, there: Collection[str]) -> str:
+    """Why a picture is not good, in words behind "is"; of what was not judged nobody knows whether it is."""
+    if not one.opens or not one.judged:
+        return "not judged"
     if spoilt(one):
-        return 3
-    return 2 if not set(there).isdisjoint(one.better) else 1 if is_someone_else(one, meant) else 0
+        return "spoiled"
+    return "" if set(there).isdisjoint(one.better) else "there in a better copy"
 
 
 def _is_copy(one: PictureReport, chosen: Sequence[PictureReport]) -> bool:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from numpy import ndarray
     from PIL.Image import Image
 
+NOISY = 7.5  # grey levels: the grainiest of 72 good photographs has 5.2, an added deviation of 30 comes to 9 to 17
+SPECKLED = 0.01  # share; the most of 72 photographs is 0.0033
 TILE = 16  # px of the squares whose noise is compared
 STILL = 10  # percentile of the squares: texture has noise of its own, a calm part has only the camera's
 BLOCK = 8  # px; what JPEG divides a picture into
@@ -49,6 +51,11 @@ def noise_of(grey: ndarray) -> float | None:
     tiles = diagonal.reshape(height // TILE, half, width // TILE, half).transpose(0, 2, 1, 3).reshape(-1, half * half)
     each = np.median(np.abs(tiles), axis=1) * NORMAL
     return float(np.percentile(each, STILL))
+
+
+def is_noisy(noise: float | None, specks: float) -> bool:
+    """Whether noise or specks cover the details: for the finding, for what is kept and for copies alike."""
+    return (noise is not None and noise > NOISY) or specks > SPECKLED
 
 
 def specks_of(grey: ndarray) -> float:

@@ -10,6 +10,7 @@ from functools import cached_property
 from itertools import combinations
 
 from loratui.curation.checks.measure import PictureMeasure
+from loratui.curation.checks.overdone import overdone
 from loratui.curation.overlays.of_copies import overlaid
 from loratui.curation.report import Finding, PictureReport, flawed, spoilt
 from loratui.terminal.text import safe_text
@@ -103,12 +104,16 @@ def with_duplicates(
 def _covered(
     pictures: Sequence[PictureReport], measured: Sequence[PictureMeasure], related: RelatedPictures
 ) -> list[int]:
-    """Over how many of its copies each picture has something laid; one that is spoiled otherwise is not compared."""
+    """To how many of its copies each picture is the worse one: something is laid over it, or its colours were changed.
+
+    One that is spoiled otherwise is not compared.
+    """
     counts = [0] * len(pictures)
     sound = [not spoilt(one) and not flawed(one) and bool(measured[place].grey) for place, one in enumerate(pictures)]
     for (a, b), relation in related.pairs.items():
         if relation == SAME_PICTURE and sound[a] and sound[b]:
-            more = overlaid(measured[a].grey, measured[b].grey)
+            one, other = ((each.bands, each.clipped, each.chroma) for each in (measured[a], measured[b]))
+            more = overdone(one, other) or overlaid(measured[a].grey, measured[b].grey)
             counts[a] += more > 0
             counts[b] += more < 0
     return counts

@@ -10,14 +10,15 @@ from loratui.curation.checks.blur import blur_effect, blur_effects, face_part
 from loratui.curation.checks.colours import SIDE as COLOURS
 from loratui.curation.checks.colours import look_of, parts_of, small_lab
 from loratui.curation.checks.damage import SMALL as BARS
-from loratui.curation.checks.damage import bars_of, blocks_of, corners_of, noise_of, specks_of
+from loratui.curation.checks.damage import bars_of, blocks_of, corners_of, is_noisy, noise_of, specks_of
 from loratui.curation.checks.enlarged import is_enlarged
 from loratui.curation.checks.files import OpenedPicture, open_picture
+from loratui.curation.checks.overdone import bands_of, chroma_of, clipped_of, is_pixelated
 from loratui.curation.overlays.lettering import SIDE as LETTERS
 from loratui.curation.overlays.lettering import letters_of
 from loratui.curation.overlays.seams import seam_of
 from loratui.curation.people.faces import SIDE as FACES
-from loratui.curation.people.faces import TURNED_SIDE, Face, find_faces, turns_upright
+from loratui.curation.people.faces import TURNED_SIDE, Face, find_faces, turned, turns_upright
 from loratui.curation.people.identity import with_features
 from loratui.curation.people.poses import cheeks_of
 from loratui.curation.pixels import missing, opencv
@@ -32,8 +33,6 @@ SMALLEST = 128  # px of the shorter side; less than that is not judged
 FEW, DRAWN_LEVELS, DRAWN_STILL = 8, 0.9, 0.85  # of 72 photographs the flattest have 0.63 and 0.77
 LIT = 64  # grey levels of the lightest pixel: what has hardly any light has few levels too
 SOFT_GROUND = 0.07  # by which the sharpest parts of a sharp picture may be sharper than the whole; of 68 none fails
-NOISY = 12.0  # grey levels: more is no film's grain; the grainiest of 68 good photographs has 5.2
-SPECKLED = 0.01  # share; the most of 72 photographs is 0.0033
 COARSE = 140.0  # mean of the table: JPEG quality 19; 58 is quality 50
 HASHED = 32  # px of the square that phash makes its 64 bits of
 BLOCKS, BLOCKS_IN_FINE, FINE = 2.8, 2.0, 30.0  # a fine JPEG or a PNG has no blocks of its own: they were there before
@@ -75,6 +74,11 @@ class PictureMeasure:
     seam: float | None = None  # where a straight edge goes across, as a part of the width or height
     letters: int = 0  # the most that stand in one line
     turns: int = 0  # quarter turns to the left that bring its face upright
+    bands: float = 0.0  # how much its levels stand in even steps
+    clipped: float = 0.0  # share of the pixels whose colours were pushed to their end
+    chroma: float = 0.0  # the strength of its colours
+    face_chroma: float | None = None  # and of those of the largest face
+    pixelated: bool = False  # it stands in square blocks
 
     @property
     def subject_blur(self) -> float | None:
@@ -94,7 +98,7 @@ class PictureMeasure:
     @property
     def noisy(self) -> bool:
         """Whether noise covers its details."""
-        return (self.noise is not None and self.noise > NOISY) or self.specks > SPECKLED
+        return is_noisy(self.noise, self.specks)
 
 
 def measure(name: str, path: Path, background: str, with_grey: bool) -> PictureMeasure:
@@ -128,37 +132,60 @@ def _pixels(plain: PictureMeasure, sizes: Sizes, whole: bool) -> PictureMeasure:
     import numpy as np
 
     rgb, levels, grey = sizes.rgb, sizes.levels, np.asarray(sizes.normal)
-    faces = find_faces(sizes.within(FACES))
-    face = face_part(grey, faces[0].box) if faces else None
-    low, middle, high = (int(value) for value in np.percentile(grey, (5, 50, 95)))
     plain = replace(plain, noise=noise_of(grey), blocks=blocks_of(levels) if whole else None, specks=specks_of(levels))
-    lab = small_lab(sizes.within(COLOURS))
-    clothes, ground = parts_of(lab, faces[0].box) if faces else (b"", b"")
-    drawn = not plain.coarse and is_drawn(levels)  # blocks without any detail in them look like flat colours
+    pixelated = not plain.coarse and is_pixelated(levels)
+    # blocks without any detail in them look like flat colours
+    drawn = not plain.coarse and not pixelated and is_drawn(levels)
+    low, middle, high = (int(value) for value in np.percentile(grey, (5, 50, 95)))
     blur, best = (None, None) if drawn else blur_effects(grey)
     enlarged = None if drawn else is_enlarged(levels)
     bars = 0.0 if drawn else bars_of(sizes.within(BARS))
     own_edges = bool(drawn or bars or enlarged or plain.damage)
-    return replace(
+    found = replace(
         plain,
         drawn=drawn,
         blur=blur,
         best_blur=best,
-        face_blur=None if face is None else blur_effect(face),
         enlarged=enlarged,
         light=(low, middle, high),
-        face_light=None if face is None else int(np.median(face)),
-        faces=None if faces is None else with_features(rgb, faces),
-        cheeks=cheeks_of(grey, faces[0]) if faces else None,
-        clothes=clothes,
-        ground=ground,
         hashes=_hashes(sizes.shot),
-        look=look_of(lab),
+        look=look_of(small_lab(sizes.within(COLOURS))),
         bars=bars,
         corners=0.0 if drawn else corners_of(sizes.within(BARS)),
         seam=None if own_edges else seam_of(levels, sizes.small_levels),
         letters=0 if drawn else letters_of(sizes.within(LETTERS)),
-        turns=0 if drawn else turns_upright(sizes.within(TURNED_SIDE), faces or ()),
+        bands=bands_of(rgb),
+        clipped=clipped_of(rgb),
+        chroma=chroma_of(sizes.within(COLOURS)),
+        pixelated=pixelated,
+    )
+    return _faces(found, sizes)
+
+
+def _faces(plain: PictureMeasure, sizes: Sizes) -> PictureMeasure:
+    """With the faces: who one is, how it is lit and what is below it can only be told of one that stands."""
+    import numpy as np
+
+    faces = find_faces(sizes.within(FACES))
+    turns = 0 if plain.drawn else turns_upright(sizes.within(TURNED_SIDE), faces or ())
+    if turns:
+        sizes = sizes.turned(turns)
+        faces = find_faces(sizes.within(FACES))
+    if not faces:
+        return replace(plain, faces=faces, turns=turns)
+    box, grey = faces[0].box, np.asarray(sizes.normal)
+    face = face_part(grey, box)
+    clothes, ground = parts_of(small_lab(sizes.within(COLOURS)), box)
+    return replace(
+        plain,
+        faces=tuple(turned(one, -turns) for one in with_features(sizes.rgb, faces)),
+        turns=turns,
+        face_blur=None if face is None else blur_effect(face),
+        face_light=None if face is None else int(np.median(face)),
+        face_chroma=chroma_of(sizes.within(FACES), box),
+        cheeks=cheeks_of(grey, faces[0]),
+        clothes=clothes,
+        ground=ground,
     )
 
 

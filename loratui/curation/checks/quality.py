@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from loratui.curation.checks.measure import SPECKLED, PictureMeasure
+from loratui.curation.checks.damage import SPECKLED
+from loratui.curation.checks.measure import PictureMeasure
+from loratui.curation.checks.overdone import BANDED, CLIPPED, VIVID
 from loratui.curation.overlays.lettering import ENOUGH
 from loratui.curation.report import Finding, Severity
 
@@ -24,6 +26,7 @@ def quality_findings(name: str, measured: PictureMeasure, kind: str) -> tuple[Fi
         *_sharpness(name, measured),
         *_light(name, measured, style),
         *_damage(name, measured, "hint" if kind in MEANT else "warn"),
+        *_overdone(name, measured, style),
     )
 
 
@@ -63,9 +66,30 @@ def _damage(name: str, one: PictureMeasure, severity: Severity) -> list[Finding]
     return found
 
 
+def _overdone(name: str, one: PictureMeasure, severity: Severity) -> list[Finding]:
+    found = []
+    if one.bands > BANDED and not one.drawn:
+        said = "its shades stand in steps, as where the levels were made fewer (posterised)"
+        found.append(Finding("posterised", severity, name, round(one.bands, 2), said, "use the original, or skip it"))
+    vivid = one.face_chroma is not None and one.face_chroma > VIVID
+    if (one.clipped > CLIPPED or vivid) and not one.drawn:
+        value = round(one.face_chroma or 0.0, 1) if vivid else round(one.clipped, 3)
+        what = (
+            "the face's colours are stronger than skin has"
+            if vivid
+            else f"{one.clipped:.0%} of its colours are clipped"
+        )
+        said = f"{what}: oversaturated, or in coloured light"
+        found.append(Finding("oversaturated", severity, name, value, said, "use the original, or skip it"))
+    if one.pixelated:
+        said = "it stands in square blocks: pixelated, or a small picture enlarged"
+        found.append(Finding("pixelated", severity, name, None, said, "use the original, or skip it"))
+    return found
+
+
 def _sharpness(name: str, one: PictureMeasure) -> list[Finding]:
     found = []
-    if one.enlarged:
+    if one.enlarged and not one.pixelated:
         said = "its finest details are missing: enlarged from a smaller picture, or out of focus"
         found.append(Finding("upscaled", "warn", name, None, said, "use the original, or skip it"))
     if one.subject_blur is not None and one.subject_blur > SOFT:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from loratui.curation.checks.best_pictures import keep_best
+from loratui.curation.checks.best_pictures import good_words, keep_best
 from loratui.curation.people.framing import PEOPLE, mix
 from loratui.curation.report import Finding, PictureReport, Report
 from loratui.terminal.text import plural, safe_text
@@ -79,9 +79,11 @@ def _number(report: Report) -> list[Finding]:
         said = f"{plural(count, 'picture')}; {least} to {most} are good for kind {report.kind}"
         return [Finding("few-pictures", "hint", "", count, said, "add some that show it in other places and light")]
     if count > most and report.kind in ("face", "object"):
-        kept = keep_best(report, most - 2 if report.kind == "face" else most)
-        names = ", ".join(safe_text(one.name, 30) for one in kept)
-        said = f"{count} pictures: fewer and better ones teach more; the best {len(kept)} would be {names}"
+        wanted = most - 2 if report.kind == "face" else most
+        kept = keep_best(report, wanted)
+        names = ", ".join(safe_text(one.name, 30) for one in kept) or "none"
+        few = f" ({good_words(report)})" if len(kept) < wanted else ""
+        said = f"{count} pictures: fewer and better ones teach more; the best {len(kept)} would be {names}{few}"
         reasons = {one.name: one.reason for one in kept}
         return [Finding("many-pictures", "hint", "", reasons, said, "keep the best: the reasons are shown there")]
     return []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from loratui.curation.pixels import face_weights, opencv
@@ -20,6 +20,7 @@ SHOWN = 0.4  # what the detector is asked to name at all
 OVERLAP = 0.3
 CERTAIN = 0.9  # so sure upright: no need to look from the side. Of 68 that do not stand upright none has more than 0.88
 TURNED_SIDE = 320  # px of the square for the looks from the sides
+MIRRORED = 0.3  # of the larger box, that a face and its mirror image have in common
 TURNED, BETTER = 0.85, 0.03  # a face from another side must be so sure, and surer than upright by so much
 
 _mine = threading.local()  # a detector keeps state between calls: each thread has its own
@@ -41,13 +42,43 @@ class Face:
 
 
 def find_faces(rgb: ndarray) -> tuple[Face, ...] | None:
-    """The faces of an upright RGB picture, the largest first; None where there is no detector."""
+    """The faces of an upright RGB picture, the largest first; None where there is no detector.
+
+    A second face counts where the mirror image shows it too: what is none is sure in one of both only.
+    """
     detector = _detector()
     if detector is None:
         return None
     small = _filling(rgb, SIDE)
+    found = _chosen(detector, small)
+    if len(found) < 2:
+        return found
+    seen = _chosen(detector, small[:, ::-1])
+    return tuple(one for place, one in enumerate(found) if not place or any(_is_mirror(one, each) for each in seen))
+
+
+def _chosen(detector: Any, small: ndarray) -> tuple[Face, ...]:
     _, rows = detector.detect(_square(small, SIDE))
     return choose(_face(row, small.shape[1::-1]) for row in (() if rows is None else rows))
+
+
+def _is_mirror(one: Face, other: Face) -> bool:
+    x, y, w, h = one.box
+    left, top, wide, high = other.box
+    across = min(x + w, 1 - left) - max(x, 1 - left - wide)
+    down = min(y + h, top + high) - max(y, top)
+    return other.sure and across > 0 and down > 0 and across * down > MIRRORED * max(w * h, wide * high)
+
+
+def turned(face: Face, turns: int) -> Face:
+    """The face where it lies once its picture was turned so many quarters to the left."""
+    for _ in range(turns % 4):
+        x, y, w, h = face.box
+        points = tuple(
+            value for one, two in zip(face.points[::2], face.points[1::2], strict=True) for value in (two, 1 - one)
+        )
+        face = replace(face, box=(y, 1 - x - w, h, w), points=points)
+    return face
 
 
 def _filling(rgb: ndarray, side: int) -> ndarray:
@@ -57,8 +88,8 @@ def _filling(rgb: ndarray, side: int) -> ndarray:
     if scale > 1:
         size = tuple(max(1, round(one * scale)) for one in rgb.shape[1::-1])
         small = cv2.resize(rgb, size, interpolation=cv2.INTER_LINEAR)
-    turned: ndarray = cv2.cvtColor(small, cv2.COLOR_RGB2BGR)
-    return turned
+    bgr: ndarray = cv2.cvtColor(small, cv2.COLOR_RGB2BGR)
+    return bgr
 
 
 def _square(small: ndarray, side: int) -> ndarray:

@@ -45,7 +45,8 @@ def face_findings(
         return _bystanders(name, faces)
     if turns:
         said = f"the face {STANDS[turns]}: it would be learned so"
-        return (Finding("not-upright", "warn", name, 90 * turns, said, "turn it (loratui fix does), or skip it"),)
+        lies = Finding("not-upright", "warn", name, 90 * turns, said, "turn it (loratui fix does), or skip it")
+        return (lies, *(face_findings(name, faces, kind) if faces else ()))
     if not faces:
         said = "no face was found; a person from behind or in profile is not seen"
         severity: Severity = "hint" if drawn else "warn"  # drawn faces are often not seen

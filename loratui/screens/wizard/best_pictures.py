@@ -43,21 +43,29 @@ class BestPictures(PictureDecisions):
         self.app.push_screen(LineEditor("Keep the best: how many?", str(usual), words, check), take)
 
     def _ask(self, report: Report, count: int) -> None:
-        from loratui.curation.checks.best_pictures import keep_best
+        from loratui.curation.checks.best_pictures import good_words, keep_best
 
         kept = keep_best(report, count, self.draft.skipped)
+        good = good_words(report, self.draft.skipped)
+        if not kept:
+            self.say(f"Nothing to keep before the others: {good}.", "warn")
+            return
         stay = {one.name for one in kept}
         others = tuple(one.name for one in report.pictures if one.name not in stay)
         title = f"Keep these {len(kept)}, leave out {len(others)}?"
-        body = proposal(kept, others)
+        body = proposal(kept, others, good if len(kept) < count else "")
         self.app.push_screen(
             Confirm(title, body, "Keep these", "Leave all as it is"),
             lambda yes: self.decide(f"Kept: the best {len(kept)}.", "dataset.skip", others) if yes else None,
         )
 
 
-def proposal(kept: tuple[KeptPicture, ...], others: tuple[str, ...]) -> str:
-    """Each picture that stays with its reason, the best first, then the names of the others."""
+def proposal(kept: tuple[KeptPicture, ...], others: tuple[str, ...], good: str = "") -> str:
+    """Each picture that stays with its reason, the best first, then the names of the others.
+
+    `good` says how many are good, where that is fewer than were asked for.
+    """
     lines = [f"{number:>3}. {safe_text(one.name)}\n     {safe_text(one.reason)}" for number, one in enumerate(kept, 1)]
     out = ", ".join(safe_text(name) for name in others) or "none"
-    return "\n".join([*lines, "", f"Left out: {out}", "", "No file is touched; space takes a picture in again."])
+    few = ["", f"No more are good: {good}."] if good else []
+    return "\n".join([*lines, *few, "", f"Left out: {out}", "", "No file is touched; space takes a picture in again."])

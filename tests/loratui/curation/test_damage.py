@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
 
 from loratui.curation.checks.best_pictures import keep_best
 from loratui.curation.checks.damage import bars_of, blocks_of, corners_of, noise_of, read_jpeg, specks_of
@@ -87,7 +87,16 @@ SPOILED: dict[str, Spoil] = {
     "not-upright": lambda one: encoded(one.rotate(180)),
     "barred": screenshot,
     "blurred": lambda one: encoded(one.filter(ImageFilter.GaussianBlur(6))),
+    "posterised": lambda one: encoded(ImageOps.posterize(one, 3)),
+    "oversaturated": lambda one: encoded(ImageEnhance.Color(one).enhance(4)),
+    "pixelated": lambda one: encoded(mosaic(one)),
 }
+
+
+def mosaic(one: Image.Image, side: int = 24) -> Image.Image:
+    """In square blocks, so many of them across."""
+    small = one.resize((one.width // side, one.height // side), Image.Resampling.BOX)
+    return small.resize(one.size, Image.Resampling.NEAREST)
 
 
 def portrait(name: str) -> Image.Image:
@@ -122,7 +131,7 @@ def test_what_spoils_a_portrait_is_told(tmp_path: Path, name: str, code: str) ->
 @needs_photos
 @pytest.mark.slow
 def test_of_sound_photographs_none_is_told() -> None:
-    new = {"noisy", "coarse-jpeg", "damaged", "not-upright", "barred"}
+    new = {"noisy", "coarse-jpeg", "damaged", "not-upright", "barred", "posterised", "oversaturated", "pixelated"}
     wrong = []
     for folder in sorted(one for one in PHOTOS.iterdir() if one.is_dir() and one.name != "archive_pd"):
         report = look(folder, kind="face" if folder.name in ("hagrid", "whitehouse", "us_pd") else "object")
@@ -160,7 +169,6 @@ def test_of_two_copies_the_spoiled_one_is_to_be_skipped(tmp_path: Path, spoil: s
         assert better[first] == ("m.jpg",)
 
 
-@pytest.mark.slow
 @needs_photos
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10))
@@ -175,9 +183,7 @@ def test_no_spoiled_picture_is_kept_while_a_good_one_is_left_out(tmp_path: Path,
     spoils: list[Spoil] = [*SPOILED.values(), watermarked, _pair, lambda one: encoded(one.resize((1, 1)))]
     for spoil in rng.sample(spoils, 9):
         (tmp_path / names.pop()).write_bytes(spoil(portrait(rng.choice(good))))
-    kept = [one.name for one in keep_best(look(tmp_path, kind="face", resolution=256), 8)]
-    assert set(kept[:4]) == sound
-    assert set(kept) <= {one.name for one in tmp_path.iterdir()}
+    assert {one.name for one in keep_best(look(tmp_path, kind="face", resolution=256), 8)} == sound
 
 
 def _pair(one: Image.Image) -> bytes:

@@ -87,7 +87,7 @@ def test_edges_of_damage_and_of_enlarged_blocks_are_no_seam(tmp_path: Path) -> N
     torn[len(torn) // 2 : len(torn) // 2 + 2000] = bytes(2000)
     (tmp_path / "b.jpg").write_bytes(bytes(torn))
     report = look(tmp_path, kind="face", resolution=128)
-    assert "upscaled" in codes(report, "a.png") and "damaged" in codes(report, "b.jpg")
+    assert "pixelated" in codes(report, "a.png") and "damaged" in codes(report, "b.jpg")
     assert "collage" not in codes(report, "a.png") + codes(report, "b.jpg")
 
 

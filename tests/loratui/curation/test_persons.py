@@ -18,7 +18,7 @@ from loratui.curation.cache import cache_folder
 from loratui.curation.checks.best_pictures import keep_best
 from loratui.curation.checks.colours import parts_of, small_lab
 from loratui.curation.checks.whole_set import set_findings
-from loratui.curation.people.faces import Face
+from loratui.curation.people.faces import Face, turned
 from loratui.curation.people.identity import same_persons
 from loratui.curation.people.persons import person_findings, person_meant, with_person_findings, with_persons
 from loratui.curation.people.poses import cheeks_of, from_the_side, pose_findings, turn_of
@@ -97,20 +97,20 @@ def test_where_nobody_is_in_most_pictures_nobody_is_somebody_else() -> None:
     assert person_meant(scattered) == 0  # yet the best of them are hers
 
 
-def turned(number: int, turn: float, cheeks: tuple[int, int]) -> PictureReport:
+def of_turn(number: int, turn: float, cheeks: tuple[int, int]) -> PictureReport:
     return PictureReport(f"{number}", Path(), True, 9, 9, None, "none", "", faces=1, turn=turn, cheeks=cheeks)
 
 
 def test_poses_and_light_that_do_not_vary_are_hints() -> None:
     def said(*looks: tuple[float, tuple[int, int]]) -> list[str]:
-        return [one.code for one in pose_findings([turned(n, *one) for n, one in enumerate(looks)], "face")]
+        return [one.code for one in pose_findings([of_turn(n, *one) for n, one in enumerate(looks)], "face")]
 
     alike = [(0.02, (150, 152))] * 6
     assert said(*alike) == ["same-pose", "same-light"]
     assert said(*alike[:5]) == []
     assert said(*alike[:4], (0.4, (60, 140)), (-0.3, (140, 60))) == []
     assert said(*[(0.3, (150 - 30 * n, 150 - 30 * n)) for n in range(5)], (0.4, (150, 150))) == ["same-pose"]
-    assert pose_findings([turned(n, *one) for n, one in enumerate(alike)], "style") == ()
+    assert pose_findings([of_turn(n, *one) for n, one in enumerate(alike)], "style") == ()
 
 
 def test_a_turn_is_the_nose_beside_the_eyes_and_a_cheek_has_its_light() -> None:
@@ -137,7 +137,7 @@ def test_clothes_and_ground_are_told_apart_by_the_face() -> None:
 
 
 def test_clothes_that_come_again_in_other_places_are_a_hint() -> None:
-    found = [replace(turned(n, 0.0, (9, 9)), judged=True, clothes=0) for n in range(4)]
+    found = [replace(of_turn(n, 0.0, (9, 9)), judged=True, clothes=0) for n in range(4)]
     said = {one.code for one in set_findings(Report(Path(), "face", tuple(found)))}
     assert "same-clothes" in said and "same-look" not in said
     shooting = tuple(replace(one, look=0) for one in found)
@@ -193,3 +193,44 @@ def test_a_set_of_one_person_with_two_others(folder: Path) -> None:
     assert again == report  # also from the cache
     kept = list(cache_folder().glob("*.json"))
     assert kept and all(stat.S_IMODE(one.stat().st_mode) == 0o600 for one in kept)
+
+
+@needs_photos
+@needs_identity
+@pytest.mark.slow
+def test_a_face_that_does_not_stand_is_who_it_is_when_it_stands(folder: Path) -> None:
+    for name in HER[:2]:
+        shutil.copy(PHOTOS / "whitehouse" / name, folder / name)
+    with Image.open(folder / HER[1]) as opened:
+        one = ImageOps.exif_transpose(opened).convert("RGB")
+    one.thumbnail((800, 800))
+    for turn in (90, 180, 270):
+        one.rotate(turn, expand=True).save(folder / f"{turn}.jpg", quality=92)
+    report = look(folder, kind="face")
+    assert {one.name: (one.persons, one.faces) for one in report.pictures} == {
+        name: ((0,), 1) for name in (*HER[:2], "90.jpg", "180.jpg", "270.jpg")
+    }
+    assert "several-persons" not in of_set(report)
+    (upright,) = picture(report, HER[1]).boxes
+    (lying,) = picture(report, "180.jpg").boxes
+    assert lying == pytest.approx((1 - upright[0] - upright[2], 1 - upright[1] - upright[3], *upright[2:]), abs=0.02)
+
+
+@needs_photos
+@pytest.mark.slow
+def test_a_picture_has_as_many_faces_as_its_mirror_image(folder: Path) -> None:
+    sources = ("whitehouse/biden2.jpg", "hagrid/hg_0cc7ad09.jpg")  # the second has two
+    for number, name in enumerate(sources):
+        with Image.open(PHOTOS / name) as opened:
+            one = ImageOps.exif_transpose(opened).convert("RGB")
+        one.save(folder / f"{number}.png")
+        ImageOps.mirror(one).save(folder / f"{number}m.png")
+    assert [one.faces for one in look(folder, kind="face").pictures] == [1, 1, 2, 2]
+
+
+def test_a_face_turned_four_times_is_where_it_was() -> None:
+    one = Face((0.1, 0.2, 0.3, 0.4), 0.9, (0.15, 0.3, 0.35, 0.3, 0.2, 0.4, 0.15, 0.5, 0.3, 0.5))
+    assert turned(one, 1).box == pytest.approx((0.2, 0.6, 0.4, 0.3))
+    assert turned(turned(one, 1), -1).box == pytest.approx(one.box) and turned(one, 4).points == pytest.approx(
+        one.points
+    )

@@ -1,0 +1,157 @@
+"""What programs do to a picture by hand: few levels (posterised), colours beyond what a file holds, pixels in blocks.
+
+Thresholds were chosen on every second of 72 photographs and what was made of them, and checked on the others.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from loratui.curation.pixels import opencv
+
+if TYPE_CHECKING:
+    from numpy import ndarray
+
+Levels = tuple[float, float, float]  # bands, clipped share and chroma of a picture
+SIDE = 768  # px of the middle that levels are counted in
+STILL, LEAST = 10, 0.02  # grey levels within 3 x 3 px of a calm place; the share of the picture that must be calm
+MOST_ALIKE, COUNTS, FULL = 0.02, 0.01, 0.08  # a level's share at most; a step's share that counts, and counts in full
+STEPS = (*range(3, 18), 64, 32, 16)  # levels a channel that are tried; above 17 the distance of those that masks leave
+FEW = 3  # steps that must be filled
+BANDED = 0.5  # 72 photographs, also brighter, smaller and coarsely saved, have 0.45 at most; 8 levels 0.58 and more
+LOW, HIGH, MIDDLE = 4, 252, (100, 150)  # a channel that is clipped where another one is far from it
+CLIPPED = 0.33  # share of such pixels; of 72 photographs the most has 0.27
+VIVID = 52.0  # LAB chroma of the middle of a face; of 39 the most has 42, doubled colours 43 in the middle
+GREY = 1.0  # LAB chroma below which a picture has no colours
+SOME, CLEARLY = 0.3, 0.15  # so much is in steps, and more than in another copy by so much
+MORE, TIMES = 0.03, 2.0  # by which a copy has more clipped pixels than another
+STRONGER, FEW_CLIPPED = 1.7, 0.001  # times the colours of another copy, and what of them is clipped beyond it
+STANDS_OUT, SHARE, LINES = 3.0, 0.25, 6  # edges of blocks over the usual step; their share of all steps; how many
+EVEN, FILLED = 0.25, 0.6  # of the distances that fit no multiple; of the multiples that have an edge
+SMALLEST, JPEG = 4.0, (7.0, 9.0)  # px of a block; between these JPEG has its own
+
+
+def bands_of(rgb: ndarray) -> float:
+    """How much the levels of calm places stand in even steps, 0 to 1; the middle one of the three channels."""
+    cv2 = opencv()
+    import numpy as np
+
+    top, left = (max(0, side - SIDE) // 2 for side in rgb.shape[:2])
+    middle = np.ascontiguousarray(rgb[top : top + SIDE, left : left + SIDE])
+    square = np.ones((3, 3), np.uint8)
+    calm = (cv2.dilate(middle, square) - cv2.erode(middle, square)) <= STILL
+    smooth = cv2.blur(middle, (3, 3))
+    found = []
+    for channel in range(3):
+        there = calm[:, :, channel]
+        levels = np.bincount(smooth[:, :, channel][there], minlength=256).astype(np.float64)
+        levels[:2] = levels[254:] = 0  # what is black or white is so in many a photograph
+        found.append(_in_steps(levels) if there.mean() >= LEAST else 0.0)
+    return sorted(found)[1]
+
+
+def _in_steps(levels: ndarray) -> float:
+    """How much of a histogram stands at one place of each step, for the steps that fit best."""
+    import numpy as np
+
+    if not levels.sum():
+        return 0.0
+    shares = np.minimum(levels / levels.sum(), MOST_ALIKE)  # a white wall is one level
+    shares /= shares.sum()
+    best = 0.0
+    for place, turn in _turns():
+        count = int(place[-1]) + 1
+        mass = np.bincount(place, shares, count)
+        filled = mass > COUNTS
+        if int(filled.sum()) < FEW:
+            continue
+        mean = np.bincount(place, shares * turn.real, count) + 1j * np.bincount(place, shares * turn.imag, count)
+        weights = np.minimum(mass, FULL)[filled]
+        alike = abs((mean[filled] / mass[filled] * weights).sum() / weights.sum())
+        best = max(best, float(alike * (1 - filled.sum() ** -0.5) ** 0.5))  # few steps agree by chance
+    return best
+
+
+@cache
+def _turns() -> tuple[tuple[ndarray, ndarray], ...]:
+    """For each distance of levels: in which step a level is, and where in it, as a point of a circle."""
+    import numpy as np
+
+    level = np.arange(256)
+    apart = [255 / (one - 1) if one <= 17 and one != 16 else float(one) for one in STEPS]
+    apart.append(255 / 15)
+    return tuple(
+        (np.minimum((level / one + 1e-9).astype(int), int(256 // one) - 1), np.exp(2j * np.pi * level / one))
+        for one in apart
+    )
+
+
+def clipped_of(rgb: ndarray) -> float:
+    """The share of pixels of which one channel is at its end and another far from it: colours that were pushed."""
+    cv2 = opencv()
+    red, green, blue = cv2.split(rgb[::2, ::2].copy())
+    highest, lowest = cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)
+    clipped = ((lowest <= LOW) & (highest >= MIDDLE[0])) | ((highest >= HIGH) & (lowest <= MIDDLE[1]))
+    return float(clipped.mean())
+
+
+def chroma_of(rgb: ndarray, box: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)) -> float:
+    """The median strength of the colours (LAB) in the middle of a box, given as fractions; 0 is grey."""
+    cv2 = opencv()
+    import numpy as np
+
+    (x, y, w, h), (height, width) = box, rgb.shape[:2]
+    part = rgb[int((y + h / 4) * height) : int((y + h * 3 / 4) * height) + 1]
+    part = part[:, int((x + w / 5) * width) : int((x + w * 4 / 5) * width) + 1]
+    step = max(1, max(part.shape[:2]) // 256)
+    lab = cv2.cvtColor(np.ascontiguousarray(part[::step, ::step]), cv2.COLOR_RGB2LAB).astype(np.float32) - 128
+    return float(np.median(np.hypot(lab[:, :, 1], lab[:, :, 2])))
+
+
+def is_pixelated(grey: ndarray) -> bool:
+    """Whether the picture stands in square blocks of one colour. `grey` must not have been resized since."""
+    across, down = (_blocks(grey, axis) for axis in (1, 0))
+    return bool(across and down and abs(across - down) <= max(2.0, 0.2 * across))
+
+
+def _blocks(grey: ndarray, axis: int) -> float:
+    """The distance of lines that stand out and are evenly spaced; 0 where there are none."""
+    import numpy as np
+
+    steps = np.abs(np.diff(grey.astype(np.float32), axis=axis)).mean(axis=1 - axis)
+    out = np.flatnonzero(steps > max(STANDS_OUT * float(np.median(steps)), 0.5))
+    if len(out) < LINES or steps[out].sum() < SHARE * steps.sum():
+        return 0.0
+    lines = np.array([one[steps[one].argmax()] for one in np.split(out, np.flatnonzero(np.diff(out) > 2) + 1)])
+    if len(lines) < LINES:
+        return 0.0
+    gaps = np.diff(lines)
+    apart = float(np.median(gaps))
+    fits = (np.abs(gaps - np.round(gaps / apart) * apart) <= 1.01) & (gaps < 3.5 * apart)
+    even = 1 - fits.mean() <= EVEN and len(lines) >= FILLED * len(steps) / apart
+    return apart if even and apart >= SMALLEST and not JPEG[0] < apart < JPEG[1] else 0.0
+
+
+def overdone(one: Levels, other: Levels) -> int:
+    """Which of two copies lost by such changes what the other has: 1 the first, -1 the second, 0 neither.
+
+    The gravest counts: pushed colours hide what steps a copy has.
+    """
+    for lost in (_pushed, _without_colours, _fewer):
+        if lost(one, other) or lost(other, one):
+            return 1 if lost(one, other) else -1
+    return 0
+
+
+def _pushed(one: Levels, other: Levels) -> bool:
+    stronger = one[2] > STRONGER * other[2] and one[1] > other[1] + FEW_CLIPPED
+    return stronger or one[1] > TIMES * other[1] + MORE
+
+
+def _without_colours(one: Levels, other: Levels) -> bool:
+    return one[2] < GREY <= other[2] / 2
+
+
+def _fewer(one: Levels, other: Levels) -> bool:
+    return one[0] > max(SOME, other[0] + CLEARLY)
