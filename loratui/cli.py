@@ -25,6 +25,7 @@ from loratui.commands.preset import preset
 from loratui.commands.push import push
 from loratui.commands.queue import QueueOption, tell_taken_up
 from loratui.commands.queue import app as queue
+from loratui.commands.sweep import sweep
 from loratui.errors import Refusal
 from loratui.terminal.text import safe_text, show_path
 from trainer.contract.run.notify import OPTION
@@ -129,6 +130,7 @@ app.command()(push)
 app.command()(rename)
 app.command()(note)
 app.command()(delete)
+app.command()(sweep)
 app.add_typer(preset, name="preset")
 app.add_typer(queue, name="queue")
 

@@ -13,6 +13,8 @@ from loratui.runs.states import STATES, RunState
 from loratui.settings.other_trainers.counterparts import Counterpart
 from loratui.settings.other_trainers.files import TRAINERS
 from loratui.settings.shipped_presets import load_presets
+from loratui.sweeps.declaration import Sweep
+from loratui.sweeps.files import shipped
 from trainer.contract.settings.concepts import CONCEPT_SETTINGS
 from trainer.contract.settings.config import BY_KEY, SETTINGS
 
@@ -42,6 +44,16 @@ FINDINGS_HEAD = (
     "| code | about | at most | what it says | how it is measured | what to do: `s` in the wizard |",
     "|---|---|---|---|---|---|",
 )
+
+
+def grids_table() -> str:
+    """One row a grid that ships: its name, what it tries, who did."""
+    rows = [f"| `{one.name}` | {one.title} | {_values(one)} | {one.source} |" for one in shipped()]
+    return "\n".join(["| grid | tries | values | source |", "|---|---|---|---|", *rows])
+
+
+def _values(one: Sweep) -> str:
+    return "; ".join(f"{axis.title}: {', '.join(map(axis.label, range(len(axis.places))))}" for axis in one.axes)
 
 
 def findings_table() -> str:
@@ -106,6 +118,7 @@ def with_tables(text: str) -> str:
 TABLES = {
     "presets": presets_table,
     "settings": settings_table,
+    "grids": grids_table,
     "findings": findings_table,
     "states": states_table,
     "counterparts": counterparts_table,

@@ -1,0 +1,158 @@
+"""A sweep on its way: which run each point has, how it is doing, and what goes on, waits, pauses or stops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loratui.basemodels.pin import ask_commit
+from loratui.errors import Refusal
+from loratui.planning.plan import settled
+from loratui.runs.find import RUNS, RunInfo, link_trouble, run_info
+from loratui.runs.inbox import ask
+from loratui.runs.launch import create_run
+from loratui.runs.past_run import config_values
+from loratui.runs.queue import cancel, put_in, take_up
+from loratui.runs.states import StateName
+from loratui.settings.resolve import FOLDERS, MODELS
+from loratui.sweeps.declaration import Sweep
+from loratui.sweeps.forecast import Forecast
+from loratui.sweeps.points import Point, points
+from loratui.terminal.text import plural, safe_text, show_path
+from trainer.contract.documents.files import read_toml
+from trainer.contract.paths import is_file
+from trainer.contract.run.devices import runs_in
+from trainer.contract.run.rundir import RunDir
+
+Say = Callable[[str], None]
+OVER: frozenset[StateName] = frozenset({"completed", "failed", "refused"})  # a sweep does not begin these again
+ON_ITS_WAY: frozenset[StateName] = frozenset({"queued", "starting", "training", "waiting", "paused"})
+
+
+@dataclass(frozen=True)
+class PointRun:
+    """A point and the run that it has; `changed` are settings in which that run is another one by now."""
+
+    point: Point
+    info: RunInfo | None = None  # None: it was not made yet, or its folder is gone
+    changed: tuple[str, ...] = ()
+
+    @property
+    def state(self) -> str:
+        """The run's state, or "missing"."""
+        return "missing" if self.info is None else self.info.state
+
+    @property
+    def run(self) -> RunDir | None:
+        """The run's folder."""
+        return None if self.info is None else self.info.run
+
+
+def point_runs(sweep: Sweep, runs: Path = RUNS) -> tuple[PointRun, ...]:
+    """Every point with its run: the folder of its name, else a run that was made under that name."""
+    found: list[PointRun] = []
+    renamed: dict[str, RunDir] | None = None
+    for point in points(sweep):
+        run = RunDir((runs / point.name).absolute())
+        if not is_file(run.config):
+            renamed = _by_name(runs) if renamed is None else renamed
+            if point.name not in renamed:
+                found.append(PointRun(point))
+                continue
+            run = renamed[point.name]
+        found.append(PointRun(point, run_info(run), _changed(point, run)))
+    return tuple(found)
+
+
+def start(planned: Forecast, runs: Path = RUNS, say: Say = print) -> list[RunDir]:
+    """Make the run of every point that can start, and put it into the queue. Raises LaunchError, Refusal."""
+    asked: set[tuple[str, str]] = set()
+    made = []
+    for one in planned.able:
+        assert one.ready is not None
+        model = one.ready.resolved.config.model
+        if (model.base, model.vae) not in asked:
+            asked.add((model.base, model.vae))
+            ask_commit(one.ready.resolved.config)
+        run = create_run(settled(one.ready.resolved, one.ready.plan), one.ready.answers, runs / one.point.name)
+        put_in(run)
+        made.append(run)
+    if made:
+        say(f"{plural(len(made), 'run')} in the queue of {show_path(runs)}")
+    _take_up(runs, say)
+    return made
+
+
+def go_on(found: Sequence[PointRun], runs: Path = RUNS, again: bool = False, say: Say = print) -> int:
+    """Let the runs that are there and not over go on, with `again` those that failed too; returns how many."""
+    count = 0
+    for one in found:
+        if one.run is None or (one.state in OVER and not (again and one.state == "failed")):
+            continue
+        if one.state == "paused":
+            ask(one.run, "resume")
+        elif one.state in ON_ITS_WAY:
+            continue
+        elif trouble := link_trouble(one.run):
+            say(f"! {safe_text(one.run.path.name)}: {trouble}")
+            continue
+        else:
+            put_in(one.run)
+        count += 1
+        say(f"{one.point.name} was {one.state}: it goes on")
+    _take_up(runs, say)
+    return count
+
+
+def hold(found: Sequence[PointRun], command: Any, say: Say = print) -> int:
+    """Take what waits out of the queue, then `stop` or `pause` what trains; returns how many that were."""
+    count = 0
+    waiting = [one for one in found if one.state == "queued"]
+    for one in reversed(waiting):  # the last first: none of them starts meanwhile in the place of one taken out
+        assert one.run is not None
+        try:
+            cancel(one.run)
+        except Refusal:
+            continue  # it has just begun: told below
+        count += 1
+    if count:
+        say(f"{plural(count, 'run')} taken out of the queue")
+    for one in found:
+        if one.run is None:
+            continue
+        state = run_info(one.run).state
+        if state in ("training", "starting", "waiting") or (state == "paused" and command == "stop"):
+            say(f"{one.point.name}: {ask(one.run, command)}")
+            count += 1
+    return count
+
+
+def summary(found: Sequence[PointRun]) -> str:
+    """How many runs are in which state: "4 completed, 1 training, 1 queued"."""
+    states = [one.state for one in found]
+    return ", ".join(f"{states.count(one)} {one}" for one in dict.fromkeys(states)) or "no runs"
+
+
+def _take_up(runs: Path, say: Say) -> None:
+    for run in take_up(runs):
+        say(f"started: {show_path(run.path)}")
+
+
+def _by_name(runs: Path) -> dict[str, RunDir]:
+    """Runs whose folder has another name by now; of several made under one name, any."""
+    named: dict[str, RunDir] = {}
+    for run in sorted(runs_in(runs), key=lambda one: one.path.name):
+        name = (read_toml(run.config, root=run.path).value or {}).get("name")
+        if isinstance(name, str):
+            named.setdefault(name, run)
+    return named
+
+
+def _changed(point: Point, run: RunDir) -> tuple[str, ...]:
+    """The settings of the point that its run has otherwise: somebody changed them, or it is another run."""
+    own = config_values(run)
+    told = {key: value for key, value in point.values.items() if key not in ("preset", *FOLDERS, *MODELS)}
+    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in told.items()}
+    return tuple(key for key, value in plain.items() if own.get(key, value) != value)

@@ -1,0 +1,48 @@
+"""Before a sweep starts: how many runs, how long, how much disk; what cannot start, and why."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from loratui.planning.prepared import Looks, prepare
+from loratui.sweeps.declaration import Sweep, grid_axis, zip_axis
+from loratui.sweeps.forecast import forecast, forecast_lines
+from loratui.sweeps.points import points
+from trainer.contract.settings.config import flat
+
+
+def test_it_is_the_sum_of_the_plans_and_the_pictures_are_looked_at_once(ranks: Sweep, root: Path) -> None:
+    looks = Looks()
+    found = forecast(ranks, points(ranks), root, looks)
+    assert len(looks.reports) == 1 and len(found.able) == 8 and not found.unable and not found.errors
+    alone = [prepare(ranks.base, dict(one.values), "answers.toml").plan for one in points(ranks)]
+    assert found.disk == sum(one.disk for one in alone) > 0
+    assert found.seconds is None  # no run of this size has ended here
+    lines = forecast_lines(found)
+    assert lines[0] == "sweep ranks: rank 2 x optimizer 2 x 2 seeds = 8 runs"
+    assert any("not known yet" in one for one in lines) and any("hold_out" in one for one in lines)
+
+
+def test_each_point_is_judged_as_answers_are_and_named_with_why(ranks: Sweep, root: Path) -> None:
+    bad = replace(ranks, axes=(grid_axis("train.resolution=64,100"), grid_axis("dataset.hold_out=1,9")), seeds=1)
+    found = forecast(bad, points(bad), root)
+    told = "\n".join(forecast_lines(found))
+    assert [one.point.number for one in found.unable] == [2, 3, 4]
+    assert "100 is no multiple of 64; 128 is the nearest" in told and "leaves none to train on" in told
+    assert "3 runs of 4 cannot start" in told and "1 run to start" in told
+    assert [flat(one.ready.resolved.config)["train.resolution"] for one in found.able if one.ready] == [64]
+
+
+def test_points_that_come_to_the_same_run_are_refused(ranks: Sweep, root: Path) -> None:
+    same = replace(ranks, axes=(zip_axis("train.rank=4,4,train.alpha=0.0,1.0"), grid_axis("preset=object,style")))
+    same = replace(same, seeds=1, fixed={"prodigy.beta2": 0.5})
+    assert forecast(same, points(same), root).alike == ()
+    steps = replace(ranks, axes=(grid_axis("preset=face/75x,face/100x"),), seeds=1)
+    found = forecast(steps, points(steps), root)  # the answers say train.steps
+    assert len(found.alike) == 1 and "come to the same run" in found.errors[0]
+
+
+def test_a_sweep_that_the_disk_does_not_take_is_not_started(ranks: Sweep, root: Path) -> None:
+    found = replace(forecast(ranks, points(ranks)[:1], root), free=1000)
+    assert "1 kB are free" in found.errors[0] and "x ERROR" in forecast_lines(found)[-1]
