@@ -12,7 +12,7 @@ import typer
 
 from loratui.commands.options import SetOption
 from loratui.errors import Refusal
-from loratui.terminal.text import plural, safe_text, shell_path
+from loratui.terminal.text import plural, safe_text, shell_path, show_path
 from trainer.contract.paths import expanded, is_file
 from trainer.contract.run import exits
 
@@ -53,6 +53,10 @@ def sweep(
     pause: Annotated[bool, typer.Option("--pause", help="Pause what trains; what waits leaves the queue.")] = False,
     stop: Annotated[bool, typer.Option("--stop", help="Stop what trains; what waits leaves the queue.")] = False,
     again: Annotated[bool, typer.Option("--again", help="Try those that failed once more.")] = False,
+    wall: Annotated[bool, typer.Option("--wall", help="Write the wall of pictures: PNG and HTML.")] = False,
+    prompt: Annotated[int, typer.Option("--prompt", min=1, help="With --wall: which prompt the PNG shows.")] = 1,
+    rows: Annotated[str, typer.Option("--rows", metavar="KEY", help="With --wall: what lies down.")] = "",
+    columns: Annotated[str, typer.Option("--columns", metavar="KEY", help="With --wall: what lies across.")] = "",
     keep: KeepOption = None,
     as_: Annotated[str | None, typer.Option("--as", metavar="PRESET", help="With --keep: its name.")] = None,
 ) -> None:
@@ -76,6 +80,8 @@ def sweep(
         chosen = read_sweep(Path(what).name if "/" in what else what)
     if table or as_json:
         _show(chosen, as_json)
+    elif wall:
+        _wall(chosen, prompt, rows, columns)
     elif keep is not None:
         _keep(chosen, keep, as_)
     elif pause or stop:
@@ -218,6 +224,28 @@ def _show(chosen: Sweep, as_json: bool) -> None:
     runs = point_runs(chosen)
     found = results(chosen, runs)
     print(json.dumps(json_of(found, runs), indent=1) if as_json else "\n".join(report_lines(chosen, found, runs)))
+
+
+def _wall(chosen: Sweep, prompt: int, rows: str, columns: str) -> None:
+    from loratui.sweeps.files import folder_of
+    from loratui.sweeps.progress import point_runs
+    from loratui.sweeps.results import results
+    from loratui.sweeps.table import report_lines
+    from loratui.sweeps.wall import make_wall, prompts
+    from loratui.sweeps.wall_files import write_page, write_png
+
+    runs = point_runs(chosen)
+    found = results(chosen, runs)
+    known = list(prompts(found)) or [0]
+    if prompt > len(known):
+        raise Refusal(f"--prompt {prompt}: the runs drew {plural(len(known), 'prompt')}")
+    folder = folder_of(chosen.name)
+    if not folder.is_dir():
+        raise Refusal(f"the sweep '{chosen.name}' was not begun yet")
+    write_png(make_wall(found, known[prompt - 1], rows, columns), folder / "wall.png")
+    walls = [make_wall(found, one, rows, columns) for one in known]
+    write_page(walls, report_lines(chosen, found, runs), folder / "wall.html")
+    print(f"written: {show_path(folder / 'wall.png')}\nwritten: {show_path(folder / 'wall.html')}")
 
 
 def _hold(chosen: Sweep, command: str) -> None:

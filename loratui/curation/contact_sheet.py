@@ -67,7 +67,7 @@ def draw_contact_sheet(report: Report, progress: Progress | None = None) -> Imag
     top = 3 * LINE
     sheet = Image.new("RGB", (across * width + GAP, top + math.ceil(len(shown) / across) * height + GAP), PAPER)
     draw = ImageDraw.Draw(sheet)
-    _text(draw, (GAP, LINE), _heading(report), INK, sheet.width - 2 * GAP)
+    draw_words(draw, (GAP, LINE), _heading(report), INK, sheet.width - 2 * GAP)
     for number, one in enumerate(shown):
         if progress is not None:
             progress(number, len(shown), one.name)
@@ -90,22 +90,22 @@ def _tile(sheet: Image, draw: Any, one: PictureReport, corner: tuple[int, int]) 
     draw.rectangle((left, top, left + side - 1, top + side - 1), outline=frame, width=FRAME - 2)
     small = _small(one)
     if small is None:
-        _text(draw, (left + 2 * FRAME, top + side // 2), "cannot be shown", PALE)
+        draw_words(draw, (left + 2 * FRAME, top + side // 2), "cannot be shown", PALE)
     else:
         sheet.paste(small, (left + (side - small.width) // 2, top + (side - small.height) // 2))
     below = top + side + 4
-    _text(draw, (left, below), one.name, INK)
+    draw_words(draw, (left, below), one.name, INK)
     size = f"{one.width} x {one.height}" if one.width else ""
     found = f"{len(one.findings)} found" if one.findings else "nothing found"
-    _text(draw, (left, below + LINE), "   ".join(part for part in (size, found) if part), PALE)
+    draw_words(draw, (left, below + LINE), "   ".join(part for part in (size, found) if part), PALE)
     for line, finding in enumerate(one.findings[:CODES]):
         said = f"{speakable(GLYPHS[finding.shown], 'latin-1')} {finding.code}"  # never colour alone
         if line == CODES - 1 and len(one.findings) > CODES:
             said = f"and {len(one.findings) - CODES + 1} more"
-        _text(draw, (left, below + (line + 2) * LINE), said, COLOURS[finding.shown])
+        draw_words(draw, (left, below + (line + 2) * LINE), said, COLOURS[finding.shown])
 
 
-def _text(draw: Any, corner: tuple[int, int], words: str, colour: str, room: int = TILE + FRAME) -> None:
+def draw_words(draw: Any, corner: tuple[int, int], words: str, colour: str, room: int = TILE + FRAME) -> None:
     """One line of at most `room` pixels; letters that the font lacks are shown as boxes."""
     from PIL import ImageFont
 

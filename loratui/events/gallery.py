@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from loratui.events.history import History, SamplePicture
 
@@ -102,6 +103,12 @@ def rows(prompts: tuple[int, ...], count: int, at: int, top: int) -> tuple[int, 
     here = prompts.index(at) if at in prompts else 0
     top = min(max(top, here - count + 1), here, max(0, len(prompts) - count))
     return top, prompts[top : top + count]
+
+
+def inside(run: Path, name: str) -> Path:
+    """The file `name` of the run; one that points out of it becomes a name that does not exist."""
+    path = run / name
+    return path if path.resolve().is_relative_to(run.resolve()) else run / "samples" / "outside-the-run"
 
 
 def _nearest(known: tuple[int, ...], step: int) -> int:

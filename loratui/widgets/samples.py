@@ -9,6 +9,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
+from loratui.events.gallery import inside as inside  # for those that show one picture too
 from loratui.events.history import History, SamplePicture
 from loratui.terminal.text import safe_text
 from loratui.widgets.thumbnail import Thumbnail
@@ -105,9 +106,3 @@ class Samples(Vertical):
 
 def _under(picture: SamplePicture) -> str:
     return "base model" if picture.step == 0 else f"step {picture.step}"
-
-
-def inside(run: Path, name: str) -> Path:
-    """The file `name` of the run; one that points out of it becomes a name that does not exist."""
-    path = run / name
-    return path if path.resolve().is_relative_to(run.resolve()) else run / "samples" / "outside-the-run"

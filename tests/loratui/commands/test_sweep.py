@@ -78,7 +78,7 @@ def test_a_run_that_fails_does_not_end_the_sweep_and_what_is_missing_is_made_aga
     loratui: LoraTUI, answers_file: Path, root: Path, pictures: Path, draw_picture: Callable[..., Path]
 ) -> None:
     for number in range(4):  # that no other test has encoded
-        draw_picture(pictures / f"{number}.png", 41 + number)
+        draw_picture(pictures / f"{number}.png", number, (98, 98))
     asked = ("sweep", "answers.toml", *THREE, "--name", "three", *ON_CPU)
     done = loratui(*asked, "--yes", "--wait")
     assert done.returncode == 4, done.stdout + done.stderr
