@@ -41,6 +41,7 @@ class Machine:
     free: int
     holders: tuple[MemoryHolder, ...] = ()
     flops: float = 0.0  # that the CPU reached in a matrix product; 0: not measured
+    ram_free: int = 0  # bytes of RAM that are free beside a GPU; 0: not known
 
     @property
     def memory(self) -> str:
@@ -50,7 +51,8 @@ class Machine:
 
 def look(device: Asked = "auto") -> Machine:
     """The machine as it is now. It asks nvidia-smi, which may take seconds: never call it while painting."""
-    return usable_gpu(device) or replace(ram(), flops=cpu_flops())
+    gpu = usable_gpu(device)
+    return replace(ram(), flops=cpu_flops()) if gpu is None else replace(gpu, ram_free=ram().free)
 
 
 def usable_gpu(device: Asked = "auto") -> Machine | None:

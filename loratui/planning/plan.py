@@ -13,6 +13,7 @@ from loratui.curation.report import Outcome, Report
 from loratui.planning.fitting import Growth, Proposal, Verdict, grown, level_of, propose, verdict
 from loratui.planning.hardware import Machine
 from loratui.planning.past_runs import PastRuns, place
+from loratui.planning.ram import ram_trouble
 from loratui.planning.sections import (
     MachineKnown,
     PlanRow,
@@ -109,6 +110,8 @@ def make_plan(
             f"the run needs about {in_bytes(need.memory_total)} of {machine.memory}, {in_bytes(machine.free)} are "
             f"free: {judged.words}"
         )
+    if need is not None and machine is not None and (short := ram_trouble(need.ram, machine.ram_free)):
+        warnings.append(short)
     if config.train.precision == "fp16" and machine is not None and machine.device == "cpu":
         warnings.append(SLOW_HALF)
     return Plan(

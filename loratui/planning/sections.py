@@ -89,7 +89,8 @@ def memory_section(
     if need.memory_after != need.memory_total:
         rows.append(PlanRow("after the pivot", f"about {in_bytes(need.memory_after)}", "the text encoders are gone"))
     if need.ram:
-        note = "a part of the base model on its way, or a checkpoint while it is written; torch itself comes on top"
+        free = f"{in_bytes(machine.ram_free)} free; " if machine is not None and machine.ram_free else ""
+        note = f"{free}for the base model on its way, or the VAE that waits and a checkpoint while it is written"
         rows.append(PlanRow("RAM beside it", f"about {in_bytes(need.ram)}", note))
     if verdict is not None and machine is not None:
         there = f"{in_bytes(machine.free)} free"

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from loratui.planning.hardware import gpus
+from loratui.planning.hardware import gpus, ram
+from loratui.planning.ram import ram_trouble
 from loratui.terminal.text import safe_text, show_path
 from loratui.terminal.units import in_bytes
 from trainer.contract.basemodel.hub_cache import hub_cache
@@ -70,10 +71,21 @@ def _gpu() -> Iterator[Check]:
         return
     for number, name in enumerate(names):
         yield Check(f"GPU {number}", safe_text(name), True)
+    yield _ram()
     torch_built = metadata.version("torch") if _package("torch").ok else ""
     if "+cpu" in torch_built:
         remedy = "install the CUDA build: pip install --force-reinstall torch (without a CPU index or constraint)"
         yield Check("torch and GPU", f"torch {torch_built} cannot use it", False, remedy)
+
+
+def _ram() -> Check:
+    """Whether the run as it is set has the RAM that it takes beside a GPU."""
+    from trainer.contract.plan.estimate import estimate
+    from trainer.contract.settings.config import TrainConfig
+
+    there = ram()
+    short = ram_trouble(estimate(TrainConfig(), 1).ram, there.free)
+    return Check("RAM", f"{in_bytes(there.free)} free of {in_bytes(there.total)}", not short, short)
 
 
 def wanted_memory() -> str:

@@ -16,7 +16,8 @@ from safetensors.torch import save
 
 from trainer.contract.entries import make_private, write_atomic
 from trainer.contract.run.events import EventLog, SilentLog
-from trainer.contract.settings.captions import CHUNK, MOST_TOKENS
+from trainer.contract.settings.captions import MOST_TOKENS
+from trainer.contract.settings.kinds import CHUNK
 from trainer.ground.machine import to_device
 from trainer.ground.tensor_files import load_tensors
 from trainer.model.parts import Parts

@@ -95,13 +95,13 @@ def test_it_is_said_when_nothing_is_enough() -> None:
 
 
 def test_sample_pictures_make_room_before_the_training_changes() -> None:
-    """1.6 GB for one picture, 3.2 where the VAE is in fp32: in tiles a quarter, and then less than a step."""
-    for own in ({}, {"model.base": "owner/another-sdxl"}):
+    """1.6 GB for one picture, 3.2 where the VAE is in fp32: in tiles a quarter, and the VAE itself beside it."""
+    for own, vae in (({}, 0.24 * GB), ({"model.base": "owner/another-sdxl"}, 0.34 * GB)):
         start = config({"train.batch": 1, **own})
         first, *others = changes(start, 5, need(start) - 1)
         assert first.settings == {"sample.tiles": True} and not others and first.saves > 0.6 * GB
         pictures = [one for one in estimate(changed(start, first.settings), 5).memory if one.name == "samples"]
-        assert not any(one.bytes for one in pictures)
+        assert sum(one.bytes for one in pictures) < 1.5 * vae
 
 
 def test_a_vae_in_fp32_gives_way_to_the_one_that_bears_half_precision() -> None:

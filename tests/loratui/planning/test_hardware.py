@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from loratui.planning.hardware import MIB, MemoryHolder, asked_for, first_gpu, look, ram, read_gpu
+from loratui.planning.hardware import MIB, Machine, MemoryHolder, asked_for, first_gpu, look, ram, read_gpu
+from loratui.planning.plan import make_plan
+from loratui.planning.ram import ram_trouble
+from loratui.settings.answers import Answers
+from loratui.settings.resolve import resolve
+from trainer.contract.plan.estimate import estimate
+from trainer.contract.settings.config import TrainConfig
 
 LINE = "NVIDIA GeForce RTX 4090, 550.54.14, 24564 MiB, 18000 MiB"
 APPS = "4242, /usr/bin/python3, 5800 MiB\n77, /opt/Blender, a b/blender, 120 MiB\n9, [N/A], [N/A]\n\n"
@@ -67,3 +73,18 @@ def test_another_machine_can_be_planned_for() -> None:
     """A card that is sold as one of 24 GB has 24 GiB."""
     card = asked_for(24)
     assert (card.total, card.free, card.device) == (25_769_803_776, 25_769_803_776, "cuda")
+
+
+def test_ram_beside_a_gpu_is_judged_with_what_to_do(tmp_path: Path) -> None:
+    """One judgement: the plan's warning is what doctor says, and nothing is said where nobody knows."""
+    wanted = estimate(TrainConfig(), 1).ram
+    assert ram_trouble(wanted, wanted) == ram_trouble(wanted, 0) == ram_trouble(0, 1) == ""
+    said = ram_trouble(wanted, wanted - 1)
+    assert "5.7 GB of RAM" in said and "smaller rank" in said
+    resolved = resolve(Answers("object", {"dataset.path": str(tmp_path)}))
+    for free, short in ((wanted - 1, True), (wanted, False), (0, False)):
+        card = Machine("cuda", "a GPU", 24 * 10**9, 24 * 10**9, ram_free=free)
+        plan = make_plan(resolved, runs=tmp_path, machine=card)
+        assert (said in plan.warnings) == short and plan.verdict is not None and plan.verdict.fits
+        (row,) = [row for one in plan.sections for row in one.rows if row.label == "RAM beside it"]
+        assert ("GB free" in row.note) == bool(free)

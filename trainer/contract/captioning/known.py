@@ -8,7 +8,7 @@ from pathlib import Path
 
 from trainer.contract.basemodel.hub_cache import repo_folder
 from trainer.contract.documents.files import read_json
-from trainer.contract.settings.captions import CHUNK
+from trainer.contract.settings.kinds import CHUNK
 from trainer.contract.units import in_bytes
 
 MOST = CHUNK  # of 77; the first and the last are the model's own

@@ -15,7 +15,7 @@ from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.prompts import sample_pictures
 from trainer.contract.settings.training import Checkpointing
 
-REVISION = 3  # of the constants of this and of memory.py: what was learned from runs against others is not used
+REVISION = 4  # of the constants of this and of memory.py: what was learned from runs against others is not used
 
 # Arithmetic of one picture of 1024 px, in FLOP: LoRA forward and backward, with what is made again (performance.md).
 PICTURE_FLOP: dict[Checkpointing, float] = {
@@ -35,7 +35,7 @@ class Estimate:
 
     memory: tuple[MemoryPart, ...]  # at its fullest, before the pivot
     memory_after: int  # bytes once the text encoders are released; the same where nothing is
-    ram: int  # bytes of RAM at the fullest beside a GPU, without torch itself; 0 where it trains in RAM
+    ram: int  # bytes of RAM at the fullest beside a GPU; 0 where it trains in RAM
     disk: tuple[MemoryPart, ...]
     lora_parameters: int
     exact: bool  # counted from the model's own headers, not from SDXL's known size

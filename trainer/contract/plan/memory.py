@@ -17,7 +17,9 @@ Device = Literal["cuda", "cpu"]
 
 # Of Prodigy's state of 16 bytes a number two parts shrink with slice_p (trainer.md). With slice_p the place of each
 # number that it looks at is kept as well, in 8 bytes; no checkpoint holds that.
-PRODIGY_SLICED, PRODIGY_INDEX = 8, 8
+# What numbers began as is kept of those alone that did not begin as zero: `down`, half of a LoRA (46 % on every Linear
+# of SDXL, 53 % on the attention); all of them where a run begins from another LoRA.
+PRODIGY_SLICED, PRODIGY_INDEX, PRODIGY_ZEROS = 8, 8, 2
 SCRATCH_SLICED = 8  # bytes a number in a step, where OPTIMIZERS has Prodigy's without slice_p
 # What is alive at the fullest moment of a forward and backward pass beyond weights, trained numbers and gradients, in
 # bytes for one picture of 1024 px in half precision, by what is made again: counted on the full-size unet with a LoRA
@@ -130,16 +132,15 @@ def memory(need: MemoryNeed) -> tuple[tuple[MemoryPart, ...], int]:
 def _held(need: MemoryNeed) -> list[MemoryPart]:
     """What stays from the first step on."""
     config, shape, trained = need.config, need.shape, need.trained
-    train, vae, state = config.train, vae_widths(config, need.base), need.state(trained)
+    train, vae, state, waits = config.train, vae_widths(config, need.base), need.state(trained), need.device == "cuda"
+    kept = f"encodes in {_said(vae[0], config)}, decodes in {_said(vae[1], config)}"
     parts = [
         MemoryPart("torch itself", round(TORCH[need.device]), "and its libraries", rough=need.device == "cpu"),
         MemoryPart("unet", need.unet, f"{shape.parameters['unet'] / 1e6:,.1f} M, {_kept_in(config)}"),
         MemoryPart("text encoders", _encoders(need), STAYS if config.caption.varies else "released at the pivot")
         if _trains_words(config) or config.caption.varies
         else MemoryPart("text encoders", 0, "released before the first step"),
-        MemoryPart(
-            "VAE", shape.vae.held(vae), f"encodes in {_said(vae[0], config)}, decodes in {_said(vae[1], config)}"
-        ),
+        MemoryPart("VAE", 0 if waits else shape.vae.held(vae), f"{'waits in RAM; ' if waits else ''}{kept}"),
         MemoryPart("LoRA and new tokens", trained * 4, f"{trained / 1e6:,.2f} M, always fp32"),
         MemoryPart("gradients", trained * 4, "fp32"),
         MemoryPart(
@@ -187,8 +188,10 @@ def _passing(need: MemoryNeed) -> _Passing:
     drew = config.prior.enabled and not config.prior.path
     made = config.prior.batch if drew else 1
     decoded = min(TILE, train.resolution) if config.sample.tiles and not drew else train.resolution
-    samples = round(max(shape.vae.decoding(decoded, decoding), DENOISED * made * size * half))
-    before = round(TORCH[need.device]) + _encoders(need) + shape.vae.held((encoding, decoding))
+    held = shape.vae.held((encoding, decoding))
+    came = held if need.device == "cuda" else 0  # for the picture, out of RAM
+    samples = round(max(shape.vae.decoding(decoded, decoding) + came, DENOISED * made * size * half))
+    before = round(TORCH[need.device]) + _encoders(need) + held
     # on a GPU the unet comes when all is encoded, but where it has drawn pictures of the class before
     before += shape.parameters["unet"] * need.width if need.device == "cpu" else need.unet if drew else 0
     before += shape.vae.encoding(train.resolution, encoding)
@@ -219,8 +222,14 @@ def _written(need: MemoryNeed) -> int:
 
 
 def ram(need: MemoryNeed) -> int:
-    """RAM beside a GPU: a checkpoint while it is written, or the largest part of the base model while it is loaded."""
-    return 0 if need.device == "cpu" else max(_written(need), need.shape.parameters["unet"] * need.width)
+    """RAM beside a GPU at the fullest, torch in it; 0 where the training itself is in RAM.
+
+    A checkpoint while it is written and the VAE that waits, or the largest part of the base model on its way.
+    """
+    if need.device == "cpu":
+        return 0
+    waiting = need.shape.vae.held(vae_widths(need.config, need.base))
+    return round(TORCH["cpu"]) + max(_written(need) + waiting, need.shape.parameters["unet"] * need.width)
 
 
 def _trains_words(config: TrainConfig) -> bool:
@@ -247,7 +256,8 @@ def state_bytes(config: TrainConfig) -> float:
     state = own.state + (4 if config.train.ema or own.averages else 0)
     if config.train.optimizer != "prodigy":
         return state
-    return state - PRODIGY_SLICED + PRODIGY_SLICED / config.prodigy.slice_p
+    looked_at = PRODIGY_SLICED - (0 if config.train.start_from else PRODIGY_ZEROS)
+    return state - PRODIGY_SLICED + looked_at / config.prodigy.slice_p
 
 
 def size_of(config: TrainConfig, base: BaseModel, shape: ModelShape) -> float:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from trainer.contract.settings.fields import Section, setting
+from trainer.contract.settings.kinds import CHUNK
 
-CHUNK = 75  # tokens that the text encoders read at once, beside the first and the last, which are their own
 MOST_TOKENS = 3 * CHUNK
 
 

@@ -5,3 +5,5 @@ from __future__ import annotations
 from typing import Literal
 
 Kind = Literal["face", "object", "character-style", "style", "one-picture"]
+
+CHUNK = 75  # tokens that the text encoders read at once, beside the first and the last, which are their own
