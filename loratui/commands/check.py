@@ -41,12 +41,39 @@ def check(
         Path | None, typer.Option("--contact-sheet", metavar="FILE.png", help="All pictures on one, with findings.")
     ] = None,
 ) -> None:
-    """Look at every picture of a folder, and say what is wrong."""
+    """Look at every picture of a folder, and say what is wrong; of a kohya tree each of its folders in turn."""
     settings = _settings(kind, resolution, checked_trigger(trigger), caption_column)
     settings = replace(settings, subset=subset or settings.subset, split=split or settings.split)
+    if tree := () if json or contact_sheet or subfolders else _tree(dataset):
+        raise typer.Exit(_check_each(tree, settings, every, bool(trigger)))
     folder = _folder(dataset, settings)
     below = (json or not _has_pictures(folder)) if subfolders is None else subfolders
     raise typer.Exit(run_check(folder, replace(settings, subfolders=below), json, contact_sheet, every))
+
+
+def _tree(source: str) -> tuple[str, ...]:
+    from loratui.settings.other_trainers.kohya_folders import folders_of_tree
+
+    return folders_of_tree(source)
+
+
+def _check_each(tree: tuple[str, ...], settings: ScanSettings, every: bool, told: bool) -> int:
+    """Each concept by the trigger and class word that its folder's name says, unless one was `told`."""
+    from loratui.settings.other_trainers.kohya_folders import concept_of
+    from trainer.contract.settings.triggers import suggested_prompt
+
+    codes: list[int] = []
+    for place in tree:
+        said = {key: value for key, value in concept_of(place).items() if key in ("trigger", "class_word")}
+        if not told:
+            prompt = suggested_prompt(settings.kind, said["trigger"], said.get("class_word", ""))
+            own = replace(settings, **said, instance_prompt=prompt)
+        else:
+            own = settings
+        if codes:
+            print()
+        codes.append(run_check(expanded(place), own, False, names=every))
+    return max(codes, key=lambda code: code != exits.DONE)
 
 
 def _folder(source: str, settings: ScanSettings) -> Path:

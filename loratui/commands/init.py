@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,7 +16,7 @@ from loratui.commands.options import (
     chosen_preset,
 )
 from loratui.errors import Refusal
-from loratui.terminal.text import shell_path, show_path
+from loratui.terminal.text import safe_text, shell_path, show_path
 from trainer.contract.paths import can_see, expanded
 
 if TYPE_CHECKING:
@@ -39,20 +39,29 @@ def init(
     into: IntoOption = ANSWERS,
     replace: ReplaceOption = False,
 ) -> None:
-    """Write an answer file for a folder of pictures; a folder called "10_ohwx woman" says repeats, trigger, class."""
+    """Write an answer file for a folder of pictures; a folder called "10_ohwx woman" says repeats, trigger, class.
+
+    A folder of several such folders, a kohya tree, is a run of as many concepts.
+    """
     from loratui.settings.answers import Answers, check_answers
     from loratui.settings.names import run_name
-    from loratui.settings.other_trainers.kohya import taught_by_folder
+    from loratui.settings.other_trainers.kohya_folders import folders_of_tree, taught_by_folder, taught_by_tree
     from loratui.settings.presets import preset as find
 
     chosen = chosen_preset(kind, preset)
     folder = expanded(dataset.rstrip("/") or dataset)
-    values = {"dataset.path": dataset, **taught_by_folder(folder.absolute().name)}
+    tree = folders_of_tree(dataset)
+    own = taught_by_tree(tree) if tree else {"dataset.path": dataset, **taught_by_folder(folder.absolute().name)}
+    values: dict[str, Any] = own
+    if len(tree) > 1 and (trigger or class_word):
+        said = ", ".join(safe_text(Path(one).name, 40) for one in tree)
+        raise Refusal(f"the folders' names say trigger and class word of each concept: {said}; leave the options out")
     given = {"dataset.trigger": checked_trigger(trigger), "dataset.class_word": class_word}
     values |= {key: value for key, value in given.items() if value}
     if kind and kind != find(chosen).kind:
         values["kind"] = kind
-    values["name"] = name or run_name(str(values.get("dataset.class_word", "")), folder.absolute().name)
+    of = "" if len(tree) > 1 else str(values.get("dataset.class_word", ""))
+    values["name"] = name or run_name(of, folder.absolute().name)
     if set_:
         from loratui.commands.replay import overrides_of
 

@@ -7,42 +7,34 @@ from dataclasses import replace
 from pathlib import Path
 
 from loratui.curation.report import Finding, PictureReport, Report
-from loratui.curation.scan import Progress, ScanSettings, scan
+from loratui.curation.scan import ScanSettings
 from trainer.contract.paths import expanded
 from trainer.contract.pictures.folder import NoDataset
+from trainer.contract.pictures.sources import origin_of
 from trainer.contract.settings.concepts import FIRST
-from trainer.contract.settings.config import TrainConfig
-from trainer.contract.settings.taught import Taught, taught
+from trainer.contract.settings.taught import Taught
+
+Look = Callable[[Path, ScanSettings], Report]
 
 
-def scan_run(
-    config: TrainConfig,
-    folder: Path,
-    progress: Progress | None = None,
-    cancelled: Callable[[], bool] | None = None,
-) -> Report:
-    """The report of a run whose first concept's pictures lie in `folder`. Raises NoDataset, or Cancelled."""
-    settings = ScanSettings.of(config)
-    report = scan(folder, settings, progress, cancelled)
-    return beside(report, settings, taught(config), progress, cancelled)
+def with_concepts(report: Report, concepts: tuple[Taught, ...], settings: ScanSettings, look: Look) -> Report:
+    """`report`, which is of the first of `concepts`, with what there is to say of the others.
 
-
-def beside(
-    report: Report,
-    settings: ScanSettings,
-    concepts: tuple[Taught, ...],
-    progress: Progress | None = None,
-    cancelled: Callable[[], bool] | None = None,
-) -> Report:
-    """`report`, which is of the first of `concepts`, with what there is to say of the others. Raises as `scan_run`."""
+    `look` checks a folder. Raises NoDataset, naming the concept, and what `look` raises.
+    """
     for one in concepts:
         if one.number >= FIRST:
             try:
-                found = scan(expanded(one.path), settings_of(one, settings), progress, cancelled)
+                report = joined(report, look(_folder(one), settings_of(one, settings)), one)
             except NoDataset as error:
                 raise NoDataset(one.said(str(error))) from None
-            report = joined(report, found, one)
     return report
+
+
+def _folder(concept: Taught) -> Path:
+    if origin_of(concept.path) != "pictures":
+        raise NoDataset(f"'{concept.path}' is a data set; a concept beside that of [dataset] is a folder of pictures")
+    return expanded(concept.path)
 
 
 def settings_of(concept: Taught, settings: ScanSettings) -> ScanSettings:

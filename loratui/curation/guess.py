@@ -8,7 +8,7 @@ from typing import Any
 
 from loratui.curation.checks.caption_words import STOP
 from loratui.curation.report import Report
-from loratui.settings.other_trainers.kohya import taught_by_folder
+from loratui.settings.other_trainers.kohya_folders import taught_by_folder
 from loratui.terminal.text import safe_text
 
 PEOPLE = frozenset(["woman", "man", "girl", "boy", "person", "lady", "guy", "male", "female", "face"])

@@ -8,7 +8,7 @@ from loratui.settings.demo import SMALL_SIZE
 from loratui.settings.resolve import Resolved
 from loratui.terminal.text import safe_text, safe_toml
 from loratui.terminal.units import in_bytes
-from trainer.contract.settings.config import flat
+from trainer.contract.settings.config import BY_KEY, flat
 from trainer.contract.settings.fields import post_named
 
 WIDTH = 100  # cells that the drawn lines take where there is no terminal
@@ -59,14 +59,19 @@ def resolved_lines(resolved: Resolved) -> list[str]:
     lines: list[str] = []
     last = ""
     for key, value in flat(resolved.config).items():
+        origin = resolved.origins[key]
+        named = origin.layer != "default" and origin.source
+        said = f"{origin.layer}: {safe_text(origin.source)}" if named else origin.layer
+        if BY_KEY[key].kind == "tables":
+            for one in value:
+                lines += ["", f"[[{key}]]  # {said}"]
+                lines += [f"{name} = {safe_toml(tomlkit.item(own).as_string())}" for name, own in one.items()]
+            continue
         section, _, name = key.rpartition(".")
         if section != last:
             lines += ["", f"[{section}]"]
             last = section
         written = tomlkit.item(list(value) if isinstance(value, tuple) else value).as_string()
-        origin = resolved.origins[key]
-        named = origin.layer != "default" and origin.source
-        said = f"{origin.layer}: {safe_text(origin.source)}" if named else origin.layer
         lines.append(f"{name} = {safe_toml(written)}  # {said}{' (inferred)' if origin.inferred else ''}")
     post = post_named(one.source for one in resolved.origins.values() if one.layer != "default")
     return [*lines, "", f"# {post}"] if post else lines

@@ -10,6 +10,7 @@ from typing import Any
 from loratui.basemodels.words import base_trouble
 from loratui.curation.groups import grouped, unknown_codes
 from loratui.curation.report import Outcome, Report
+from loratui.planning.concept_rows import concept_sections, held_out_errors, pictures_of_each
 from loratui.planning.fitting import Growth, Proposal, Verdict, grown, level_of, propose, verdict
 from loratui.planning.hardware import Machine
 from loratui.planning.past_runs import PastRuns, place
@@ -28,6 +29,7 @@ from loratui.planning.sections import (
 from loratui.planning.without_gpu import without_gpu
 from loratui.runs.find import RUNS
 from loratui.settings.resolve import Resolved
+from loratui.settings.toml_text import inline_tables
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import in_bytes
 from trainer.contract.plan.advice import advice, refusals
@@ -37,7 +39,7 @@ from trainer.contract.plan.memory import by_layer
 from trainer.contract.run.exports import dora_readers
 from trainer.contract.settings.arithmetic import learning_rates, schedule, trained_images
 from trainer.contract.settings.config import BY_KEY, TrainConfig, flat, vae_source
-from trainer.contract.settings.prompts import class_prompt
+from trainer.contract.settings.taught import class_sets, epoch_places
 from trainer.contract.settings.training import Checkpointing
 
 TARGETS = {"attention": "the attention's Linears", "all-linear": "every Linear"}
@@ -85,17 +87,19 @@ def make_plan(
     config = resolved.config
     images = len(outcome.images) if outcome is not None else len(report.pictures) if report is not None else 0
     errors, possible = _errors(config, resolved), not refusals(config)
-    if images and config.dataset.hold_out >= images:
+    used = pictures_of_each(config, outcome, images)
+    if images and (held := held_out_errors(config, used)):
         possible = False
-        errors.append(f"dataset.hold_out: {config.dataset.hold_out} of {images} pictures leaves none to train on")
-    images = trained_images(images, config.dataset.hold_out)
+        errors += held
+    counts = [trained_images(count, config.dataset.hold_out) for count in used]
+    images = sum(counts)
     of_base, warnings = _base_model(config)
     sections, judged = [], None
     level = _level(config, images, machine, knowledge or PastRuns()) if possible else None
     config = config if level is None else with_level(config, level)
     known, need = _need(config, images, machine, knowledge or PastRuns(), possible)
     if images:
-        times = schedule(config, images)
+        times = schedule(config, images, epoch_places(config, counts))
         sections.append(steps_section(config, times))
     if need is not None:
         errors += disk_errors(need, runs)
@@ -115,7 +119,13 @@ def make_plan(
     if config.train.precision == "fp16" and machine is not None and machine.device == "cpu":
         warnings.append(SLOW_HALF)
     return Plan(
-        sections=(*sections, _pictures(config, report, outcome), _technique(resolved), *of_base),
+        sections=(
+            *sections,
+            _pictures(config, report, outcome),
+            *concept_sections(config, counts),
+            _technique(resolved),
+            *of_base,
+        ),
         warnings=(*warnings, *advice(config, images), *_unknown_skips(outcome), *_left_out(report)),
         errors=tuple(errors),
         command=_command(resolved, source),
@@ -178,6 +188,12 @@ def _proposal(config: TrainConfig, images: int, known: MachineKnown, judged: Ver
     return propose(config, images, known.machine.free, known.machine.device, known.correction.memory)
 
 
+def _of_pictures(
+    config: TrainConfig, report: Report | None, outcome: Outcome | None, counts: list[int]
+) -> list[PlanSection]:
+    return [_pictures(config, report, outcome), *concept_sections(config, counts)]
+
+
 def _pictures(config: TrainConfig, report: Report | None, outcome: Outcome | None) -> PlanSection:
     rows = [PlanRow("folder", show_path(config.dataset.path) if config.dataset.path else "none yet")]
     if report is not None and outcome is not None:
@@ -188,7 +204,8 @@ def _pictures(config: TrainConfig, report: Report | None, outcome: Outcome | Non
             PlanRow("pictures", f"{used} used", ", ".join(f"{count} {word}" for count, word in counts if count))
         )
         others = "all" if own == 0 else "the others"
-        rest = f"{others} are trained as '{safe_text(config.dataset.instance_prompt)}'" if own < used else ""
+        words = "their concept says" if config.concepts else f"'{safe_text(config.dataset.instance_prompt)}'"
+        rest = f"{others} are trained as {words}" if own < used else ""
         rows.append(PlanRow("captions", f"{own} of {used}", rest))
         left = len(grouped(outcome.to_decide))
         rows.append(PlanRow("left to decide", plural(left, "finding") if left else "nothing"))
@@ -211,14 +228,16 @@ def _technique(resolved: Resolved) -> PlanSection:
     if train.dora:
         said = _said(resolved, "train.dora_axis", f"along the {train.dora_axis} axis")
         rows.append(PlanRow("DoRA", said.value, f"{said.note}; read by {dora_readers(train.dora_axis)}"))
-    tokens = f"{pivotal.tokens} new tokens for '{safe_text(config.dataset.trigger, 40)}'"
+    words = [f"'{safe_text(one, 40)}'" for one in config.triggers] if config.concepts else []
+    tokens = f"{pivotal.tokens} new tokens for " + (" and ".join(words) or f"'{safe_text(config.dataset.trigger, 40)}'")
     rows.append(PlanRow("pivotal tuning", tokens if pivotal.enabled else "off"))
     if config.caption.varies:
         rows.append(PlanRow("tags", config.caption.tags_words, "anew at each view: the text encoders stay to the end"))
     if config.caption.chunks > 1:
         rows.append(_said(resolved, "caption.max_tokens", config.caption.length_words))
-    if prompt := class_prompt(config) if config.prior.enabled else "":
-        rows.append(PlanRow("class pictures", f"{config.prior.images}", f"trained as '{safe_text(prompt)}'"))
+    for one in class_sets(config):
+        if one.prompt:
+            rows.append(PlanRow("class pictures", f"{config.prior.images}", f"trained as '{safe_text(one.prompt)}'"))
     return PlanSection("Technique", tuple(rows))
 
 
@@ -289,6 +308,8 @@ def _command(resolved: Resolved, source: str) -> str:
 def _written(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, tuple) and any(isinstance(one, dict) for one in value):
+        return inline_tables(value)
     if isinstance(value, tuple):
         import tomlkit
 

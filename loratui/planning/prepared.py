@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from loratui.basemodels.facts import ask_missing
 from loratui.curation.checks.whole_set import with_views
+from loratui.curation.concepts import with_concepts
 from loratui.curation.groups import grouped
 from loratui.curation.lines import refusal_lines
 from loratui.curation.report import Outcome, Report, outcome
@@ -18,13 +19,14 @@ from loratui.planning.hardware import Machine, look
 from loratui.planning.past_runs import PastRuns, gather
 from loratui.planning.plan import Plan, make_plan
 from loratui.runs.find import RUNS
-from loratui.settings.answers import Answers, AnswersError
-from loratui.settings.resolve import FOLDERS, Resolved, names_hub, resolve
+from loratui.settings.answers import Answers, AnswersError, counted_images
+from loratui.settings.resolve import FOLDERS, Resolved, absolute_places, names_hub, resolve
 from loratui.terminal.text import plural, safe_text, show_path
 from trainer.contract.pictures.folder import NoDataset
 from trainer.contract.run import exits
-from trainer.contract.settings.arithmetic import trained_images
-from trainer.contract.settings.config import flat, stale_pins
+from trainer.contract.settings.concepts import KEY as CONCEPTS
+from trainer.contract.settings.config import TrainConfig, flat, stale_pins
+from trainer.contract.settings.taught import taught
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,12 @@ class Looks:
         if key not in self.reports:
             self.reports[key] = scan(as_folder(folder, settings, said_on_stderr(folder)), settings)
         return self.reports[key]
+
+    def of_run(self, config: TrainConfig) -> Report:
+        """That of all concepts of a run. Raises NoDataset."""
+        settings = ScanSettings.of(config)
+        first = self.report(config.dataset.path, settings)
+        return with_concepts(first, taught(config), settings, lambda folder, own: self.report(str(folder), own))
 
     def machine(self, device: Literal["auto", "cuda", "cpu"]) -> Machine:
         """What a run on `device` would have."""
@@ -84,7 +92,7 @@ def prepare(
     if not folder:
         raise AnswersError([f'{answers.source}: dataset.path: missing; write path = "..." under [dataset]'])
     try:
-        report = looks.report(folder, ScanSettings.of(first.config))
+        report = looks.of_run(first.config)
     except NoDataset as error:
         where = f"{first.origins['dataset.path'].source}: dataset.path"
         raise Refusal(f"{where}: {safe_text(error)}", exits.DATASET) from None
@@ -92,7 +100,7 @@ def prepare(
     result = outcome(report, data.skip, data.accept)
     resolved = resolve(answers, overrides, len(result.images))
     train = resolved.config.train
-    learned = trained_images(len(result.images), data.hold_out)
+    learned = counted_images(len(result.images), flat(resolved.config))
     report = with_views(report, learned, train.steps, train.batch * train.accumulation)
     runs = out.parent if out else RUNS
     ask_missing(flat(resolved.config))
@@ -124,4 +132,6 @@ def merged(answers: Answers, overrides: dict[str, Any]) -> Answers:
     for key in FOLDERS:
         if values.get(key) and not str(values[key]).startswith(("~", "/")) and not names_hub(key, values[key]):
             values[key] = str(Path(values[key]).absolute())  # the run's copy replays from any folder
+    if values.get(CONCEPTS):
+        values[CONCEPTS] = absolute_places(values[CONCEPTS])
     return replace(answers, preset=str(overrides.get("preset", answers.preset)), values=values)

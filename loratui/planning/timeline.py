@@ -29,8 +29,12 @@ def arithmetic_line(config: TrainConfig, times: Schedule) -> str:
     train, repeats = config.train, config.dataset.repeats
     batch = f" / batch {train.batch}" + (f" x {train.accumulation}" if train.accumulation > 1 else "")
     batch = "" if train.batch * train.accumulation == 1 else batch
+    pictures = f"{plural(times.images, 'picture')} x {plural(repeats, 'repeat')}"
+    if config.concepts:
+        views = round(times.steps_per_epoch * train.batch * train.accumulation)
+        pictures = f"{plural(1 + len(config.concepts), 'concept')}, {plural(views, 'view')} an epoch"
     return (
-        f"{plural(times.images, 'picture')} x {plural(repeats, 'repeat')}{batch} = "
+        f"{pictures}{batch} = "
         f"{plain(times.steps_per_epoch)} steps per epoch -> "
         f"{plural(times.steps, 'step')} = {plain(times.epochs)} epochs, {plain(times.views_per_image)} views per image"
     )

@@ -14,6 +14,8 @@ from trainer.contract.loras.start import KEY as START
 from trainer.contract.loras.start import decided_by_start
 from trainer.contract.paths import can_see, expanded
 from trainer.contract.pictures.sources import origin_of
+from trainer.contract.settings.concepts import KEY as CONCEPTS
+from trainer.contract.settings.concepts import PLACES
 from trainer.contract.settings.config import BY_KEY, SMALL, TrainConfig, stale_pins
 
 Layer = Literal["default", "preset", "start", "answers", "--set"]
@@ -98,6 +100,22 @@ def _default(key: str) -> ValueSource:
     return ValueSource("default", BY_KEY[key].source)
 
 
+def absolute_places(concepts: Any) -> Any:
+    """The tables of concepts, their folders absolute and with ~ resolved; what is no such table stays."""
+    if not isinstance(concepts, list | tuple):
+        return concepts
+    return tuple(
+        {name: _place(value) if name in PLACES else value for name, value in one.items()}
+        if isinstance(one, Mapping)
+        else one
+        for one in concepts
+    )
+
+
+def _place(value: Any) -> Any:
+    return str(expanded(value).absolute()) if isinstance(value, str) and value else value
+
+
 def names_hub(key: str, value: Any) -> bool:
     """Whether the value is a data set of the hub, and so no path."""
     return key == "dataset.path" and origin_of(str(value)) == "hub"
@@ -105,6 +123,8 @@ def names_hub(key: str, value: Any) -> bool:
 
 def _absolute(key: str, value: Any) -> Any:
     """Paths as the trainer needs them, wherever it is started; other values as they are."""
+    if key == CONCEPTS:
+        return absolute_places(value)
     if not isinstance(value, str) or not value:
         return value
     if key in FOLDERS and not names_hub(key, value):

@@ -30,6 +30,14 @@ def toml_list(values: Sequence[str]) -> Any:
     return array.multiline(len(values) > 4)
 
 
+def inline_tables(values: Sequence[Mapping[str, Any]]) -> str:
+    """The same in one line, as --set takes it: [{path = "rex", repeats = 3}]."""
+    import tomlkit
+
+    tables = (", ".join(f"{name} = {tomlkit.item(one[name]).as_string()}" for name in one) for one in values)
+    return f"[{', '.join(f'{{{one}}}' for one in tables)}]"
+
+
 def toml_tables(values: Sequence[Mapping[str, Any]]) -> Any:
     """[[concepts]], each with what was chosen, in the order of declaration."""
     import tomlkit

@@ -76,6 +76,8 @@ def as_declared(key: str, value: Any) -> Any:
             value = truth(value)
         case "list":
             value = tuple(map(str, value)) if isinstance(value, list | tuple) else (str(value),)
+        case "tables":
+            value = tuple(dict(one) for one in value)
         case _:
             value = str(value).strip()
     if problem := wrong_value(one, value):

@@ -98,8 +98,8 @@ def _kohya(table: Mapping[str, Any], notes: list[str]) -> tuple[dict[str, Any], 
     taught = [(one, sub) for one, sub in subsets if not sub.get("is_reg")]
     if taught:
         found |= {name: value for name, value in taught[0][0].items() if name != "subsets"} | taught[0][1]
-        left = ", ".join(safe_text(sub.get("image_dir", "?"), 60) for _, sub in taught[1:])
-        notes += [f"datasets: one folder is trained; not taken over: {left}"] if left else []
+        if len(taught) > 1:
+            found["datasets.subsets"] = [{**one, **sub} for one, sub in taught[1:]]
     if of_class:
         found["reg_data_dir"] = of_class[0].get("image_dir", "")
     for name in ("optimizer_args", "network_args"):
@@ -112,13 +112,16 @@ def _kohya(table: Mapping[str, Any], notes: list[str]) -> tuple[dict[str, Any], 
 
 
 def _onetrainer(table: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
-    """Nested tables under dotted names; of the concepts and the embeddings the first that is on."""
+    """Nested tables under dotted names; of the embeddings the first that is on, and of the concepts it as well."""
     found: dict[str, Any] = {}
     for name, value in table.items():
         if name in ("concepts", "additional_embeddings"):
             on = [one for one in value or [] if isinstance(one, dict) and one.get("enabled", one.get("train", True))]
+            if name == "concepts" and len(on) > 1:
+                found["concepts.others"] = on[1:]
+            elif len(on) > 1:
+                notes.append(f"{name}: one is taken over, {len(on) - 1} more are not")
             value = on[0] if on else None
-            notes += [f"{name}: one is taken over, {len(on) - 1} more are not"] if len(on) > 1 else []
         if isinstance(value, dict):
             if name not in ("optimizer_defaults", "secrets", "cloud"):
                 found |= {f"{name}.{key}": one for key, one in _deep(value)}

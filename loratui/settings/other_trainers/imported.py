@@ -13,7 +13,7 @@ from loratui.settings.draft import Draft
 from loratui.settings.names import run_name
 from loratui.settings.other_trainers.counterparts import NOTHING, OtherTrainer, as_declared
 from loratui.settings.other_trainers.files import TRAINERS, read_settings
-from loratui.settings.other_trainers.kohya import taught_by_folder
+from loratui.settings.other_trainers.kohya_folders import folders_of_tree, taught_by_folder, taught_by_tree
 from trainer.contract.paths import expanded
 from trainer.contract.pictures.folder import NoDataset, list_pictures
 from trainer.contract.settings.config import BY_KEY
@@ -55,7 +55,12 @@ def import_settings(
             slots.pop(key, None)
         result.notes.append("optimizer: that of the preset is taken, with its own rates")
     result.notes += trainer.settle(slots)
-    slots |= {"dataset.path": pictures} if pictures else {}
+    if pictures:
+        slots.pop("concepts", None)
+        tree = folders_of_tree(pictures)
+        for key, value in (taught_by_tree(tree) if tree else {"dataset.path": pictures}).items():
+            if key in ("dataset.path", "concepts"):
+                slots[key] = value
     if name := slots.get("name"):
         slots["name"] = run_name(str(name))
     folder = Path(str(slots.get("dataset.path", "")).replace("\\", "/")).name
@@ -139,13 +144,17 @@ def _epochs(slots: dict[str, Any], result: Imported) -> None:
 
 
 def _steps_per_epoch(slots: Mapping[str, Any]) -> float:
-    path = str(slots.get("dataset.path", ""))
-    try:
-        images = len(list_pictures(expanded(path)).pictures) if path else 0
-    except NoDataset:
-        images = 0
+    views = _count(str(slots.get("dataset.path", ""))) * int(slots.get("dataset.repeats", 1))
+    views += sum(_count(str(one["path"])) * int(one.get("repeats", 1)) for one in slots.get("concepts", ()))
     batch = slots.get("train.batch", 1) * slots.get("train.accumulation", 1)
-    return float(images * int(slots.get("dataset.repeats", 1)) / max(1, batch))
+    return float(views / max(1, batch))
+
+
+def _count(path: str) -> int:
+    try:
+        return len(list_pictures(expanded(path)).pictures) if path else 0
+    except NoDataset:
+        return 0
 
 
 def _valid(slots: Mapping[str, Any], preset: str, result: Imported) -> dict[str, Any]:

@@ -21,6 +21,14 @@ from loratui.settings.other_trainers.counterparts import (
     truth,
     whole,
 )
+from loratui.settings.other_trainers.kohya_folders import (
+    class_tokens,
+    concept_of,
+    folders_of_tree,
+    named_folders,
+    taught_by_tree,
+    with_classes,
+)
 from trainer.contract.paths import expanded
 from trainer.contract.settings.optimizers import OPTIMIZERS as OPTIMIZER_FACTS
 
@@ -43,7 +51,6 @@ SCHEDULES = {
     "cosine_with_restarts": "cosine-with-restarts",
     "polynomial": "polynomial",
 }
-TAUGHT = re.compile(r"(?P<repeats>\d{1,3})_(?P<word>[^\s_]+)(?:[\s_]+(?P<of>.+))?")  # "10_ohwx woman"
 ATTENTION = "torch's own attention is always used"
 CAPTIONS = "captions are trained as they are written"
 LORA_ONLY = "LoRA and DoRA are trained, nothing of LyCORIS"
@@ -70,24 +77,6 @@ def prompts(value: Any) -> tuple[str, ...]:
     return tuple(re.sub(r"\s--(?![nd]\s)[a-z]+\s+\S+", "", line) for line in lines)
 
 
-def class_tokens(text: str) -> dict[str, Any]:
-    """What "ohwx woman" says: the trigger, then the class word."""
-    words = text.split()
-    if not words:
-        return {}
-    return {"dataset.trigger": words[0], **({"dataset.class_word": " ".join(words[1:])} if words[1:] else {})}
-
-
-def taught_by_folder(name: str) -> dict[str, Any]:
-    """What a folder's name says as kohya reads it: "10_ohwx woman" is repeats, trigger and class word."""
-    found = TAUGHT.fullmatch(name)
-    if found is None or int(found["repeats"]) < 1:
-        return {}
-    of = (found["of"] or "").strip()
-    values = {"dataset.repeats": int(found["repeats"]), "dataset.trigger": found["word"]}
-    return {**values, **({"dataset.class_word": of} if of else {})}
-
-
 def settle(values: dict[str, Any]) -> list[str]:
     """What several settings of kohya come to together."""
     notes = []
@@ -112,10 +101,13 @@ def settle(values: dict[str, Any]) -> list[str]:
         values.pop("train.alpha", None)
     if values.get("train.optimizer") == "prodigy":  # prodigyopt's own
         give(values, {"prodigy.bias_correction": False, "prodigy.safeguard_warmup": False, "prodigy.beta2": 0.999})
-    for folder in (values.pop("parent", ""), values.pop("prior_parent", "")):
-        if folder:
-            notes += _inside(values, folder)
+    if parent := values.pop("parent", ""):
+        notes += _inside(values, parent)
+    prior_parent = values.pop("prior_parent", "")
     values.update({key: one for key, one in class_tokens(values.pop("class_tokens", "")).items()})
+    if prior_parent:
+        values["prior.path"] = prior_parent
+        notes += with_classes(values, prior_parent)
     if values.get("prior.path"):
         values["prior.enabled"] = True
     return notes
@@ -132,20 +124,26 @@ def betas(values: dict[str, Any]) -> None:
 
 
 def _inside(values: dict[str, Any], folder: str) -> list[str]:
-    """train_data_dir holds folders such as "10_ohwx woman"; the one that is there is the folder of pictures."""
-    own = not values.get("dataset.path")
-    key = "dataset.path" if own else "prior.path"
-    try:
-        found = sorted(one for one in expanded(folder).iterdir() if one.is_dir() and taught_by_folder(one.name))
-    except OSError:
-        found = []
-    values[key] = str(found[0]) if found else folder
-    if not own:
+    """train_data_dir holds folders such as "10_ohwx woman": each is a concept."""
+    if values.get("dataset.path"):
         return []
-    if len(found) > 1:
-        left = ", ".join(one.name for one in found[1:])
-        return [f"train_data_dir: one folder is trained: {found[0].name}; not taken over: {left}"]
-    return [] if found else ["train_data_dir: name the folder inside it that holds the pictures: --pictures FOLDER"]
+    if found := folders_of_tree(folder) or tuple(map(str, named_folders(expanded(folder))[:1])):
+        give(values, taught_by_tree(found))
+        return []
+    values["dataset.path"] = folder
+    return ["train_data_dir: name the folder inside it that holds the pictures: --pictures FOLDER"]
+
+
+def _subsets(value: Any) -> tuple[dict[str, Any], ...]:
+    """The subsets after the first, each as a concept."""
+    found = []
+    for one in value:
+        said = concept_of(str(one.get("image_dir", "")))
+        said |= {key.removeprefix("dataset."): word for key, word in class_tokens(one.get("class_tokens", "")).items()}
+        if "num_repeats" in one:
+            said["repeats"] = whole(one["num_repeats"])
+        found.append(said)
+    return tuple(found)
 
 
 def _betas(value: Any) -> tuple[float, ...]:
@@ -175,8 +173,9 @@ KOHYA = OtherTrainer(
         same("zero_terminal_snr", "model.zero_snr", "", lambda on: _when(on, "on")),
         same("output_name", "name"),
         same("image_dir", "dataset.path"),
-        same("train_data_dir", "dataset.path", "the folder inside it, such as 10_ohwx woman", str, "parent"),
-        same("reg_data_dir", "prior.path", "the folder inside it", str, "prior_parent"),
+        same("train_data_dir", "dataset.path", "the folders inside it, such as 10_ohwx woman", str, "parent"),
+        same("datasets.subsets", "concepts", "those after the first", _subsets),
+        same("reg_data_dir", "prior.path", "the folder inside it; of several each concept's own", str, "prior_parent"),
         same("prior_loss_weight", "prior.weight"),
         same("class_tokens", "dataset.trigger", "the first word; the others are the class word", str, "class_tokens"),
         same("num_repeats dataset_repeats", "dataset.repeats"),

@@ -85,6 +85,16 @@ def _weighing(value: Any) -> str:
     return one_of({"constant": "", "min_snr_gamma": "min-snr"}, "of weights for the loss there is min-SNR")(value)
 
 
+def _concepts(value: Any) -> tuple[dict[str, Any], ...]:
+    """The concepts after the first; a share of pictures that is no whole number is rounded to one."""
+    found = []
+    for one in value:
+        repeats = max(1, round(number(one.get("balancing", one.get("repeats", 1)))))
+        said = {"path": str(one.get("path", "")), "repeats": repeats, "loss_weight": number(one.get("loss_weight", 1))}
+        found.append({key: own for key, own in said.items() if own != 1})
+    return tuple(found)
+
+
 def _unit(value: Any) -> str:
     return str(value).lower()
 
@@ -107,6 +117,8 @@ ONETRAINER = OtherTrainer(
         same("bundle_additional_embeddings", "export.bundle_embeddings"),
         same("concepts.path", "dataset.path", "of the first concept that is on"),
         same("concepts.balancing concepts.repeats", "dataset.repeats"),
+        same("concepts.loss_weight", "dataset.loss_weight"),
+        same("concepts.others", "concepts", "those after the first that are on", _concepts),
         same("concepts.image.enable_random_flip", "dataset.flip"),
         same("aspect_ratio_bucketing", "dataset.buckets"),
         same("resolution", "train.resolution", "one side", square),
@@ -189,7 +201,6 @@ ONETRAINER = OtherTrainer(
         none("concepts.text.tag_delimiter", "tags are parted by commas", ","),
         none("concepts.text.tag_dropout_special_tags", "only tags with the trigger are never left out"),
         none("concepts.include_subdirectories", "sub-folders are not searched"),
-        none("concepts.loss_weight", "pictures weigh alike", 1.0, 1),
     ),
     {
         "train.rank": 16,

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from loratui.commands.options import KINDS
 from tests.loratui.conftest import LoraTUI
 
+Draw = Callable[..., Path]
 OTHER = (
-    "network_dim = 8\nnetwork_module = 'networks.lora'\nshuffle_caption = true\nhuggingface_token = 'hf_ofsomebody'\n"
+    "network_dim = 8\nnetwork_module = 'networks.lora'\nweighted_captions = true\nhuggingface_token = 'hf_ofsomebody'\n"
 )
 
 
@@ -36,7 +40,7 @@ def test_settings_of_another_trainer(loratui: LoraTUI, pictures: Path, tmp_path:
     done = loratui("import", "kohya.toml", "--pictures", pictures, "--trigger", "TOK")
     assert done.returncode == 0, done.stderr
     assert "train.rank = 8" in done.stdout and "network_dim" in done.stdout
-    assert "shuffle_caption: captions are trained as they are written" in done.stdout
+    assert "weighted_captions: captions are trained as they are written" in done.stdout
     text = (tmp_path / "answers.toml").read_text()
     assert "rank = 8" in text and "alpha = 1.0" in text and str(pictures) in text
     assert "hf_ofsomebody" not in done.stdout + text
@@ -65,3 +69,26 @@ def test_help_and_completion(environment: dict[str, str], tmp_path: Path) -> Non
     for typed, found in completed.items():
         shell = {"COMP_WORDS": typed, "COMP_CWORD": str(len(typed.split()) - 1), "_LORATUI_COMPLETE": "complete_bash"}
         assert found in asked([], **shell).split(), typed
+
+
+@pytest.mark.slow
+def test_a_kohya_tree_of_two_concepts_trains_as_it_lies(loratui: LoraTUI, tmp_path: Path, draw_picture: Draw) -> None:
+    for name in ("2_ANN woman", "1_REX dog"):
+        (tmp_path / "tree" / name).mkdir(parents=True)
+        for number in range(2):
+            draw_picture(tmp_path / "tree" / name / f"{number}.png", number)
+    checked = loratui("check", "tree")
+    assert checked.stdout.count("A run would not start yet") == 2 and "1_REX dog: 2 pictures" in checked.stdout
+    refused = loratui("init", "tree", "--trigger", "TOK")
+    assert refused.returncode == 2 and "1_REX dog, 2_ANN woman" in refused.stderr
+    assert loratui("init", "tree").returncode == 0
+    assert "[[concepts]]" in (tmp_path / "answers.toml").read_text()
+    own = {"model.base": "sdxl-small", "train.resolution": 64, "train.steps": 3, "train.batch": 2, "sample.steps": 1}
+    own |= {"train.rank": 2, "train.targets": "attention", "dataset.accept": '["low-resolution"]'}
+    sets = [word for key, value in own.items() for word in ("--set", f"{key}={value}")]
+    done = loratui("replay", "answers.toml", *sets, "--out", "run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    names = {one.name for one in (tmp_path / "run" / "export").iterdir()}
+    assert {"tree_REX_emb.safetensors", "tree_ANN_emb.safetensors", "tree.safetensors"} <= names
+    again = loratui("plan", "run/answers.toml")  # what the run keeps replays
+    assert "ANN  2 pictures x 2 repeats" in again.stdout, again.stdout + again.stderr

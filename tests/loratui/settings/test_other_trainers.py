@@ -11,7 +11,7 @@ from loratui.errors import Refusal
 from loratui.settings.answers import check_answers
 from loratui.settings.other_trainers.files import TRAINERS
 from loratui.settings.other_trainers.imported import import_settings, other_names
-from loratui.settings.other_trainers.kohya import taught_by_folder
+from loratui.settings.other_trainers.kohya_folders import taught_by_folder
 from tests.loratui.conftest import Draw
 from trainer.contract.settings.config import BY_KEY
 
@@ -153,7 +153,7 @@ def test_sd_scripts_with_its_sets(tmp_path: Path) -> None:
     assert not {"train.optimizer", "train.learning_rate", "train.noise_offset"} & values.keys()
     assert found.left["optimizer_type"].startswith("train.optimizer: there are only adamw, adamw-8bit, prodigy")
     assert "out of bounds" in found.left["noise_offset"] and found.left["invented"] == "not known here"
-    assert any("two" in note for note in found.notes)
+    assert values["concepts"] == ({"path": "two"},)
     assert any(note.startswith("optimizer: that of the preset") for note in found.notes)
     assert values["text_encoder_lora.enabled"] is False
 

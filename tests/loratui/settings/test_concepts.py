@@ -1,0 +1,142 @@
+"""Concepts in an answer file: read, written and resolved; and kohya's trees of folders, which are such."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from loratui.planning.lines import plan_lines, resolved_lines
+from loratui.planning.prepared import prepare
+from loratui.settings.answers import Answers, AnswersError, answers_text, parse_set, read_answers, write_answers
+from loratui.settings.other_trainers.imported import import_settings
+from loratui.settings.other_trainers.kohya_folders import folders_of_tree, taught_by_tree
+from loratui.settings.resolve import resolve
+from loratui.settings.toml_text import inline_tables
+from trainer.contract.documents.parsers import parse_toml
+from trainer.contract.settings.config import flat
+
+Draw = Callable[..., Path]
+HEAD = 'schema = 1\npreset = "object"\n\n[dataset]\npath = "anna"\ntrigger = "ANN"\n'
+REX = {"path": "rex", "trigger": "REX", "class_word": "dog", "repeats": 3, "loss_weight": 0.5}
+
+
+def tree_of(folder: Path, draw_picture: Draw, *names: str) -> Path:
+    """A kohya tree with two pictures in each of its folders."""
+    for name in names:
+        (folder / name).mkdir(parents=True)
+        for number in range(2):
+            draw_picture(folder / name / f"{number}.png", number)
+    return folder
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    values = {"dataset.path": "anna", "dataset.trigger": "ANN", "concepts": (REX, {"path": "ivy"}), "train.rank": 8}
+    write_answers(tmp_path / "a.toml", Answers("object", values))
+    found = read_answers(tmp_path / "a.toml")
+    assert found.values["concepts"] == [REX, {"path": "ivy"}] and found.values["train.rank"] == 8
+    assert (tmp_path / "a.toml").read_text() == answers_text(found)
+
+
+def test_an_answer_file_of_one_folder_has_no_word_of_concepts() -> None:
+    assert "concepts" not in answers_text(Answers("object", {"dataset.path": "anna", "concepts": ()}))
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ('path = "rex"\nrepeets = 2', "concepts: concept 2: repeets: unknown setting; did you mean 'repeats'?"),
+        ('path = "rex"\nrepeats = 0', "concept 2: repeats: 0 is out of bounds; allowed is 1 to 1000"),
+        ('trigger = "REX"', "concept 2: path: missing"),
+        ('path = "rex"\ntrigger = "a b"', "concept 2: trigger: a trigger is one word without spaces; write 'a_b'"),
+        ('path = "rex"\ninstance_prompt = "a dog"', "does not hold the trigger 'ANN'"),
+        ('path = "anna"', "concept 2: its folder is that of [dataset] already"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_line_and_its_concept(tmp_path: Path, entry: str, said: str) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(f"{HEAD}\n[[concepts]]\n{entry}\n")
+    with pytest.raises(AnswersError) as caught:
+        read_answers(path)
+    assert str(caught.value).startswith("a.toml:8: concepts: ") and said in str(caught.value)
+
+
+def test_its_folders_are_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = resolve(Answers("object", {"dataset.path": "anna", "concepts": (REX,)})).config
+    assert config.concepts[0].path == str(tmp_path / "rex")
+    assert config.concepts[0].loss_weight == 0.5 and config.triggers == ("TOK", "REX")
+
+
+def test_concepts_are_set_on_the_command_line_as_they_are_shown() -> None:
+    key, value = parse_set(f"concepts={inline_tables((REX,))}")
+    assert (key, value) == ("concepts", [REX])
+
+
+def test_plan_and_checks_are_of_every_concept(tmp_path: Path, draw_picture: Draw) -> None:
+    tree = tree_of(tmp_path / "tree", draw_picture, "1_ANN woman", "3_REX dog")
+    values = {**taught_by_tree(folders_of_tree(str(tree))), "model.base": "sdxl-small", "train.resolution": 1024}
+    values |= {"train.steps": 8, "train.batch": 1, "dataset.skip": ["concept-2/1.png"]}
+    ready = prepare(Answers("object", values), {}, "answers.toml", out=tmp_path / "run")
+    assert [one.name for one in ready.report.pictures] == ["0.png", "1.png", "concept-2/0.png", "concept-2/1.png"]
+    assert ready.outcome.images == ("0.png", "1.png", "concept-2/0.png") and not ready.outcome.unknown
+    files = {one.file for one in ready.outcome.to_decide}
+    assert "concept-2/0.png" in files  # it is as small as the others
+    text = " ".join("\n".join(plan_lines(ready.plan)).split())
+    assert "2 concepts, 5 views an epoch = 5 steps per epoch" in text
+    assert "REX 1 picture x 3 repeats, each seen 4.8 times 'a photo of a REX dog'" in text
+    shown = parse_toml("\n".join(resolved_lines(ready.resolved))).value
+    assert shown is not None and shown["concepts"] == list(flat(ready.resolved.config)["concepts"])
+    held = prepare(Answers("object", values), {"dataset.hold_out": 1}, "answers.toml", out=tmp_path / "run")
+    assert any("concept 2: dataset.hold_out: 1 of 1 pictures leaves none" in one for one in held.plan.errors)
+
+
+def test_a_concept_that_is_not_there_is_named(tmp_path: Path, draw_picture: Draw) -> None:
+    tree = tree_of(tmp_path, draw_picture, "1_ANN woman")
+    values = {"dataset.path": str(tree / "1_ANN woman"), "concepts": ({"path": str(tmp_path / "gone")},)}
+    with pytest.raises(Exception, match="concept 2: there is no folder"):
+        prepare(Answers("object", values), {"model.base": "sdxl-small"}, "answers.toml", out=tmp_path / "run")
+
+
+def test_a_tree_is_one_only_where_its_folders_say_so(tmp_path: Path, draw_picture: Draw) -> None:
+    tree = tree_of(tmp_path / "tree", draw_picture, "1_ANN woman", "3_REX dog", "holiday")
+    (tree / "5_empty").mkdir()
+    assert [Path(one).name for one in folders_of_tree(str(tree))] == ["1_ANN woman", "3_REX dog"]
+    draw_picture(tree / "own.png", 1)
+    assert folders_of_tree(str(tree)) == (), "a flat folder stays one concept"
+    assert folders_of_tree(str(tmp_path / "nowhere")) == ()
+
+
+def test_kohyas_tree_with_its_class_folders(tmp_path: Path, draw_picture: Draw) -> None:
+    tree = tree_of(tmp_path / "img", draw_picture, "10_ohwx woman", "2_rex dog", "5_zwx style")
+    classes = tree_of(tmp_path / "reg", draw_picture, "1_woman", "1_dog", "1_house")
+    path = tmp_path / "kohya.toml"
+    own = {"train_data_dir": str(tree), "reg_data_dir": str(classes), "max_train_epochs": 3, "train_batch_size": 2}
+    path.write_text("\n".join(f"{key} = {json.dumps(value)}" for key, value in own.items()) + "\nnetwork_dim = 8\n")
+    found, answers = import_settings([path], "object")
+    values = answers.values
+    assert (values["dataset.path"], values["dataset.repeats"]) == (str(tree / "10_ohwx woman"), 10)
+    assert values["concepts"] == (
+        {"path": str(tree / "2_rex dog"), "repeats": 2, "trigger": "rex", "class_word": "dog"}
+        | {"class_path": str(classes / "1_dog")},
+        {"path": str(tree / "5_zwx style"), "repeats": 5, "trigger": "zwx", "class_word": "style", "prior": False},
+    )
+    assert values["prior.path"] == str(classes / "1_woman") and values["prior.enabled"] is True
+    assert values["train.steps"] == 3 * (2 * 10 + 2 * 2 + 2 * 5) // 2
+    assert any("not taken over: 1_house" in note for note in found.notes)
+    assert resolve(answers).config.triggers == ("ohwx", "rex", "zwx")
+
+
+def test_onetrainers_concepts(tmp_path: Path) -> None:
+    path = tmp_path / "one.json"
+    concepts = [
+        {"path": "anna", "balancing": 2.0, "loss_weight": 1.0},
+        {"path": "off", "enabled": False},
+        {"path": "rex", "balancing": 3.0, "loss_weight": 0.5},
+    ]
+    path.write_text(json.dumps({"training_method": "LORA", "concepts": concepts}))
+    _, answers = import_settings([path], "object")
+    assert (answers.values["dataset.path"], answers.values["dataset.repeats"]) == ("anna", 2)
+    assert answers.values["concepts"] == ({"path": "rex", "repeats": 3, "loss_weight": 0.5},)
