@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from loratui.basemodels.words import base_trouble
 from loratui.curation.groups import grouped, unknown_codes
@@ -26,10 +24,10 @@ from loratui.planning.sections import (
     time_section,
     whole_seconds,
 )
+from loratui.planning.shell_command import replay_command
 from loratui.planning.without_gpu import without_gpu
 from loratui.runs.find import RUNS
 from loratui.settings.resolve import Resolved
-from loratui.settings.toml_text import inline_tables
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import in_bytes
 from trainer.contract.plan.advice import advice, refusals
@@ -38,7 +36,7 @@ from trainer.contract.plan.levels import with_level
 from trainer.contract.plan.memory import by_layer
 from trainer.contract.run.exports import dora_readers
 from trainer.contract.settings.arithmetic import learning_rates, schedule, trained_images
-from trainer.contract.settings.config import BY_KEY, TrainConfig, flat, vae_source
+from trainer.contract.settings.config import BY_KEY, TrainConfig, vae_source
 from trainer.contract.settings.taught import class_sets, epoch_places
 from trainer.contract.settings.training import Checkpointing
 
@@ -128,7 +126,7 @@ def make_plan(
         ),
         warnings=(*warnings, *advice(config, images), *_unknown_skips(outcome), *_left_out(report)),
         errors=tuple(errors),
-        command=_command(resolved, source),
+        command=replay_command(resolved, source),
         verdict=judged,
         proposal=_proposal(config, images, known, judged),
         slow=without_gpu(config, need, machine, known.correction),
@@ -293,25 +291,3 @@ def _left_out(report: Report | None) -> list[str]:
     """Much of the folder cannot be read: said also where that was accepted."""
     found = [] if report is None else [one for one in report.findings if one.code == "other-formats"]
     return [f"{safe_text(one.message, 200)}; {one.remedy}" for one in found if one.severity == "warn"]
-
-
-def _command(resolved: Resolved, source: str) -> str:
-    """The `loratui replay` that does the same."""
-    values = flat(resolved.config)
-    words = ["loratui", "replay", source]
-    for key, origin in resolved.origins.items():
-        if origin.layer == "--set":
-            words += ["--set", f"{key}={_written(values[key])}"]
-    return " ".join(shlex.quote(safe_text(word)) for word in words)
-
-
-def _written(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple) and any(isinstance(one, dict) for one in value):
-        return inline_tables(value)
-    if isinstance(value, tuple):
-        import tomlkit
-
-        return str(tomlkit.item(list(value)).as_string())
-    return str(value)

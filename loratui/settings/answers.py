@@ -166,9 +166,7 @@ def preset_values(name: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
 def counted_images(images: int, values: Mapping[str, Any]) -> int:
     """How many of `images` pictures a run with these values trains on: all but the held-out ones."""
     held = values.get("dataset.hold_out", BY_KEY["dataset.hold_out"].default)
-    concepts = values.get("concepts", ())
-    each = 1 + (len(concepts) if isinstance(concepts, list | tuple) else 0)
-    return trained_images(images, held * each if isinstance(held, int) else 0)
+    return trained_images(images, held * (1 + len(values.get("concepts", ()))) if isinstance(held, int) else 0)
 
 
 def _instance_prompt(base: Preset, own: str | None, given: str, chosen: Mapping[str, Any]) -> str:
