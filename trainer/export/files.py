@@ -29,7 +29,8 @@ from trainer.export.header import Told, embeddings_header, kohya_header, trigger
 from trainer.export.learned import Learned
 from trainer.export.proof import prove_diffusers, prove_embeddings, prove_kohya
 from trainer.export.quoting import json_text
-from trainer.model.adapters import DoraLinear, LoraLinear
+from trainer.model.adapters import AdaptedLayer, DoraLinear, LoraLinear
+from trainer.model.lycoris import LycorisLayer
 from trainer.model.parts import DTYPES
 
 THUMBNAIL = 256  # px a side; about 15 kB in the header
@@ -81,14 +82,15 @@ def _write_loras(folder: Path, config: TrainConfig, trainee: Learned, told: Told
             write_kohya(path, config, layers, told, layers_per_block, bundled)
 
 
-def write_diffusers(path: Path, layers: dict[str, LoraLinear], dtype: torch.dtype) -> None:
+def write_diffusers(path: Path, layers: dict[str, AdaptedLayer], dtype: torch.dtype) -> None:
     """The diffusers file. Its loader takes alpha = rank, so another scale is folded into `up`, in fp32.
 
     Of layers with several ranks older loaders take one rank's for all: each is filled up with zeros to the largest.
     """
     make_private(path.parent)
-    tensors, rank = {}, max(len(layer.down) for layer in layers.values())
-    for name, layer in layers.items():
+    loras = {name: layer for name, layer in layers.items() if isinstance(layer, LoraLinear)}
+    tensors, rank = {}, max(len(layer.down) for layer in loras.values())
+    for name, layer in loras.items():
         more = rank - len(layer.down)
         down = functional.pad(layer.down.detach(), (*[0] * (2 * layer.down.dim() - 1), more))
         up = functional.pad(layer.up.detach() * layer.scale, (*[0] * (2 * layer.up.dim() - 4), 0, more))
@@ -103,7 +105,7 @@ def write_diffusers(path: Path, layers: dict[str, LoraLinear], dtype: torch.dtyp
 def write_kohya(
     path: Path,
     config: TrainConfig,
-    layers: dict[str, LoraLinear],
+    layers: dict[str, AdaptedLayer],
     told: Told,
     layers_per_block: int,
     bundled: dict[str, torch.Tensor] | None = None,
@@ -118,6 +120,11 @@ def write_kohya(
     tensors = {}
     for name, layer in layers.items():
         key = kohya_key(name, layers_per_block)
+        if isinstance(layer, LycorisLayer):
+            tensors |= {f"{key}.{part}": _file_tensor(one, dtype) for part, one in layer.trained().items()}
+            tensors[f"{key}.alpha"] = alpha_tensor(layer.alpha, dtype)
+            continue
+        assert isinstance(layer, LoraLinear)
         tensors[f"{key}.lora_down.weight"] = _file_tensor(layer.down, dtype)
         folded = layer.scale if isinstance(layer, DoraLinear) else 1.0
         tensors[f"{key}.lora_up.weight"] = _file_tensor(layer.up.detach() * folded, dtype)

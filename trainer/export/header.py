@@ -154,6 +154,13 @@ def _epochs(config: TrainConfig, steps: int, places: int) -> int:
 def _network(config: TrainConfig) -> dict[str, str]:
     """The module that makes such a network: kohya's, and LyCORIS's for a DoRA, with its arguments as it writes them."""
     own = config.adapter
+    if own.kind != "lora":
+        algorithm = {"lokr": "lokr", "loha": "loha", "oft": "diag-oft"}[own.kind]
+        more = {"factor": str(own.factor)} if own.kind == "lokr" else {}
+        return {
+            "ss_network_module": "lycoris.kohya",
+            "ss_network_args": json.dumps({"algo": algorithm, **more}),
+        }
     if not config.train.dora:
         alpha = own.conv_alpha or float(own.conv_rank)
         more = {"conv_dim": str(own.conv_rank), "conv_alpha": f"{alpha:g}"} if own.conv_rank else {}

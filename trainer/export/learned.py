@@ -16,7 +16,7 @@ from trainer.contract.loras.lora_file import ENCODERS
 from trainer.contract.settings.arithmetic import alpha_of, text_alpha
 from trainer.contract.settings.config import TrainConfig
 from trainer.ground import draws
-from trainer.model.adapters import ENCODER_NAMES, LoraLinear
+from trainer.model.adapters import ENCODER_NAMES, AdaptedLayer, LoraLinear
 from trainer.model.convolutions import LoraConv
 from trainer.model.tokens import Vocabulary
 
@@ -31,7 +31,7 @@ class Learned(Protocol):
     """A trainee, or what stands in its place where nothing is trained any more."""
 
     vocabulary: Vocabulary
-    unet_layers: dict[str, LoraLinear]
+    unet_layers: dict[str, AdaptedLayer]
     prediction: str
 
     @property
@@ -39,7 +39,7 @@ class Learned(Protocol):
         """CLIP-L's and CLIP-G's; none without pivotal tuning."""
 
     @property
-    def layers(self) -> dict[str, LoraLinear]:
+    def layers(self) -> dict[str, AdaptedLayer]:
         """All layers that have a LoRA."""
 
 
@@ -55,14 +55,14 @@ class SavedLearned:
     """What a checkpoint holds of a LoRA; the frozen weights beside it are shapes alone."""
 
     vocabulary: Vocabulary
-    unet_layers: dict[str, LoraLinear]
-    text_layers: dict[str, LoraLinear]
+    unet_layers: dict[str, AdaptedLayer]
+    text_layers: dict[str, AdaptedLayer]
     tables: tuple[SavedRows, ...]
     prediction: str
     layers_per_block: int
 
     @property
-    def layers(self) -> dict[str, LoraLinear]:
+    def layers(self) -> dict[str, AdaptedLayer]:
         """All layers that have a LoRA."""
         return self.unet_layers | self.text_layers
 
@@ -70,10 +70,11 @@ class SavedLearned:
 def saved_learned(config: TrainConfig, snapshot: Snapshot) -> SavedLearned | None:
     """What `snapshot` holds. None where the base model itself is needed.
 
-    That is with DoRA, whose proof multiplies the base's weights, and where nothing is known yet of a model on the hub.
+    That is with DoRA and other kinds than a LoRA, whose proof multiplies the base's weights or asks for its shapes, and
+    where nothing is known yet of a model on the hub.
     """
     unet, loss = unet_config(config), loss_of(config.model)
-    if config.train.dora or unet is None or loss is None:
+    if config.train.dora or config.adapter.kind != "lora" or unet is None or loss is None:
         return None
     words = config.triggers if config.pivotal.enabled else ()
     rows = snapshot.embeddings

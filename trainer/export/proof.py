@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from trainer.contract.loras.keys import diffusers_key, diffusers_magnitude, kohya_key
+from trainer.export.lycoris_readers import LYCORIS, kind_of
 from trainer.export.readers import INTERFACES, INTERFACES_DORA, LIBRARIES, FileLayer, Reader
 from trainer.ground.tensor_files import load_tensors
-from trainer.model.adapters import DoraLinear, LoraLinear
+from trainer.model.adapters import AdaptedLayer, DoraLinear, LoraLinear, rounded_to
+from trainer.model.lycoris import LycorisLayer
+from trainer.model.quantized import weight_of
 
 # relative error of rounding to the nearest, and half the spacing of the smallest numbers
 ROUNDING = {
@@ -26,7 +30,7 @@ class ExportMismatch(RuntimeError):
     """A written file does not describe the trained model."""
 
 
-def prove_diffusers(path: Path, layers: dict[str, LoraLinear]) -> None:
+def prove_diffusers(path: Path, layers: dict[str, AdaptedLayer]) -> None:
     """Read `path` back and compare every layer. Raises ExportMismatch."""
     tensors = load_tensors(path)
     expected = {diffusers_key(name, side) for name in layers for side in ("down", "up")}
@@ -39,17 +43,24 @@ def prove_diffusers(path: Path, layers: dict[str, LoraLinear]) -> None:
 
 
 def prove_kohya(
-    path: Path, layers: dict[str, LoraLinear], layers_per_block: int, bundled: dict[str, torch.Tensor] | None = None
+    path: Path, layers: dict[str, AdaptedLayer], layers_per_block: int, bundled: dict[str, torch.Tensor] | None = None
 ) -> None:
     """Read `path` back and compare every layer, alpha and what is `bundled` included. Raises ExportMismatch."""
     tensors = load_tensors(path)
     keys = {name: kohya_key(name, layers_per_block) for name in layers}
     parts = ("lora_down.weight", "lora_up.weight", "alpha")
-    expected = {f"{key}.{part}" for key in keys.values() for part in parts}
+    others = {name: layer for name, layer in layers.items() if isinstance(layer, LycorisLayer)}
+    expected = {f"{keys[name]}.{part}" for name in layers if name not in others for part in parts}
+    expected |= {f"{keys[name]}.{part}" for name, layer in others.items() for part in (*layer.trained(), "alpha")}
     expected |= {f"{keys[name]}.dora_scale" for name, layer in layers.items() if isinstance(layer, DoraLinear)}
     _same_keys(path, set(tensors), expected | set(bundled or {}))
     _same_rows(path, tensors, bundled or {})
+    for name, other in others.items():
+        own = {part: tensors[f"{keys[name]}.{part}"] for part in (*other.trained(), "alpha")}
+        _compare_other(path, name, other, own)
     for name, layer in layers.items():
+        if name in others:
+            continue
         down, up, alpha = (tensors[f"{keys[name]}.{part}"] for part in parts)
         written = FileLayer(down, up, float(alpha), tensors.get(f"{keys[name]}.dora_scale"))
         readers = INTERFACES if written.magnitude is None else INTERFACES_DORA
@@ -86,6 +97,24 @@ def _compare(path: Path, name: str, layer: LoraLinear, written: FileLayer, reade
             off = float((compute(weight, written) - meant).norm() / (weight + meant).norm().clamp(min=1e-12))
         except RuntimeError:  # shapes that do not go together
             off = float("inf")
+        if not off <= READ:
+            raise ExportMismatch(
+                f"{path.name}: {reader} would make another weight of {name} than was trained (off by {off:.3g})"
+            )
+
+
+def _compare_other(path: Path, name: str, layer: LycorisLayer, written: dict[str, torch.Tensor]) -> None:
+    """Each number is the trained one, rounded, and what readers make of them all is what the layer does with those."""
+    dtype = next(one.dtype for part, one in written.items() if part != "alpha")
+    with rounded_to({name: layer}, dtype):
+        for part, one in layer.trained().items():
+            if not torch.equal(one.detach().float().cpu(), written[part].float()):
+                raise ExportMismatch(f"{path.name}: {part} of {name} differs from what was trained")
+        base = layer.base
+        weight = (base.weight if isinstance(base, nn.Conv2d) else weight_of(base)).detach().float().flatten(1).cpu()
+        meant = layer.change().cpu()
+    for reader, compute in LYCORIS[kind_of(written)].items():
+        off = float((compute(weight, written) - meant).norm() / (weight + meant).norm().clamp(min=1e-12))
         if not off <= READ:
             raise ExportMismatch(
                 f"{path.name}: {reader} would make another weight of {name} than was trained (off by {off:.3g})"

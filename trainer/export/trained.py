@@ -18,6 +18,7 @@ from trainer.contract.settings.config import TrainConfig, load_config
 from trainer.ground.tensor_files import OtherTensors, fill, load_tensors
 from trainer.model.adapters import DoraLinear
 from trainer.model.download import bring
+from trainer.model.lycoris import LycorisLayer
 from trainer.model.parts import Parts, fix_pooling, load_parts, pick_device
 from trainer.step.trainee import Trainee, make_trainee
 
@@ -78,6 +79,10 @@ def load_exported(run: RunDir, trained: Trained) -> None:
     tensors, size = _read(path), trained.parts.unet.config.layers_per_block
     live: dict[str, torch.Tensor] = {}
     for name, layer in trained.trainee.layers.items():
+        if isinstance(layer, LycorisLayer):
+            key = kohya_key(name, size)
+            live |= {f"{key}.{part}": one for part, one in layer.trained().items()}
+            continue
         down, up, magnitude = _keys(name, theirs, size)
         live |= {down: layer.down, up: layer.up}
         if theirs and down in tensors and up in tensors:  # filled up with zeros where ranks differ

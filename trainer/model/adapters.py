@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Literal
 
@@ -25,7 +25,26 @@ class UnknownBlock(ValueError):
     """A block of train.blocks that the unet does not have."""
 
 
-class LoraLinear(nn.Module):
+class AdaptedLayer(nn.Module):
+    """A frozen layer with something trained beside it."""
+
+    base: nn.Linear
+    scale: float  # how strongly the change counts
+
+    def trained(self) -> dict[str, nn.Parameter]:
+        """What is trained, by the name it has in a checkpoint."""
+        raise NotImplementedError
+
+    def rounded(self) -> dict[str, nn.Parameter]:
+        """What of it a file holds in its own precision; the rest is fp32 there too."""
+        raise NotImplementedError
+
+    def change(self) -> torch.Tensor:
+        """The change of the weight in fp32, (out, in) or a convolution's (out, in * height * width)."""
+        raise NotImplementedError
+
+
+class LoraLinear(AdaptedLayer):
     """A frozen Linear plus alpha / rank * up @ down.
 
     down (rank, in) starts as randn / rank, up (out, rank) as zeros: PEFT's "gaussian". Both stay fp32; the products
@@ -57,8 +76,12 @@ class LoraLinear(nn.Module):
         """What is trained, by the name it has in a checkpoint."""
         return {"down": self.down, "up": self.up}
 
+    def rounded(self) -> dict[str, nn.Parameter]:
+        """Both matrices; the lengths of a DoRA are not."""
+        return {"down": self.down, "up": self.up}
+
     def change(self) -> torch.Tensor:
-        """The change of the weight in fp32, (out, in) or a convolution's (out, in * height * width)."""
+        """scale * up @ down."""
         return self.scale * (self.up.detach().float().flatten(1) @ self.down.detach().float().flatten(1))
 
 
@@ -183,12 +206,12 @@ def target_paths(unet: nn.Module, targets: str, blocks: tuple[str, ...] = ()) ->
 
 
 @contextmanager
-def rounded_to(layers: dict[str, LoraLinear], dtype: torch.dtype) -> Iterator[None]:
+def rounded_to(layers: Mapping[str, AdaptedLayer], dtype: torch.dtype) -> Iterator[None]:
     """Run with the LoRA as a file of `dtype` will hold it: what is seen is what is exported.
 
     A DoRA's lengths are in fp32 there too.
     """
-    rounded = [one for layer in layers.values() for one in (layer.down, layer.up)]
+    rounded = [one for layer in layers.values() for one in layer.rounded().values()]
     kept = [(one, one.detach().clone()) for one in rounded]
     with torch.no_grad():
         for parameter, _ in kept:

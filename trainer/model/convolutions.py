@@ -46,15 +46,18 @@ class LoraConv(LoraLinear):
         return self.base(x) + functional.conv2d(small, up)
 
 
+def convolution_paths(unet: nn.Module, config: TrainConfig) -> list[tuple[int, str]]:
+    """Number and path of every convolution that gets an adapter; none where `adapter.conv_rank` is 0."""
+    paths = enumerate(conv_paths(name for name, _ in unet.named_modules()))
+    blocks = config.train.blocks
+    wanted = [(at, path) for at, path in paths if not blocks or any(within(path, block) for block in blocks)]
+    return wanted if config.adapter.conv_rank else []
+
+
 def add_convolutions(unet: nn.Module, config: TrainConfig) -> dict[str, LoraLinear]:
-    """Put a LoRA on every convolution that gets one; returns them by path, none where `adapter.conv_rank` is 0."""
-    if not config.adapter.conv_rank:
-        return {}
+    """Put a LoRA on every convolution that gets one; returns them by path."""
     train, layers = config.train, dict[str, LoraLinear]()
-    paths = conv_paths(name for name, _ in unet.named_modules())
-    for place, path in enumerate(paths):
-        if train.blocks and not any(within(path, block) for block in train.blocks):
-            continue
+    for place, path in convolution_paths(unet, config):
         parent, _, name = path.rpartition(".")
         holder, start = unet.get_submodule(parent), draws.generator(train.seed, "lora", 3, place)
         rank, alpha = rank_of(config, path, True), alpha_of(config, path, True)

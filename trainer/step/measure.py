@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from trainer.data.latents import LatentCache
 from trainer.data.masks import Masks
 from trainer.ground import draws
 from trainer.ground.machine import to_device
-from trainer.model.adapters import DoraLinear, LoraLinear
+from trainer.model.adapters import AdaptedLayer, DoraLinear, LoraLinear
 from trainer.model.parts import Parts, free
 from trainer.model.prompts import PromptCache
 from trainer.model.scaling import LatentScale
@@ -135,14 +136,15 @@ class CheckpointMeasure:
 
 
 @torch.no_grad()
-def change_norm(layers: dict[str, LoraLinear]) -> float:
+def change_norm(layers: Mapping[str, AdaptedLayer]) -> float:
     """The Frobenius norm of the weight change of all layers together.
 
-    |up @ down|**2 is the sum of (up' up) * (down down'), two matrices of rank x rank; DoRA has no such short way.
+    |up @ down|**2 is the sum of (up' up) * (down down'), two matrices of rank x rank; other
+    kinds have no such short way.
     """
     squares = []
     for layer in layers.values():
-        if isinstance(layer, DoraLinear):
+        if isinstance(layer, DoraLinear) or not isinstance(layer, LoraLinear):
             squares.append(layer.change().double().square().sum())
             continue
         up, down = layer.up.double().flatten(1), layer.down.double().flatten(1)

@@ -19,9 +19,9 @@ from trainer.contract.settings.concepts import trained_part
 from trainer.contract.settings.config import TrainConfig, flat
 from trainer.data.dataset import Item, identity
 from trainer.ground.tensor_files import fill
-from trainer.model.adapters import LoraLinear, add_lora, add_text_lora
-from trainer.model.convolutions import add_convolutions
+from trainer.model.adapters import AdaptedLayer, LoraLinear, add_text_lora
 from trainer.model.fused.unet import FusedUnet, stacking_order
+from trainer.model.kinds import add_adapter
 from trainer.model.parts import DTYPES, Parts, free
 from trainer.model.start import begin_from
 from trainer.model.tokens import TokenTable, Vocabulary, insert_tokens
@@ -31,6 +31,9 @@ from trainer.step.flat_group import FlatGroup
 from trainer.step.optimizer import Optimizer, make_optimizer
 from trainer.step.working_copy import WorkingCopy
 
+# in a flat buffer: what begins as zeros comes last, of which Prodigy keeps no copy
+ORDER = ("magnitude", "down", "lokr_w1", "lokr_w2_a", "hada_w1_a", "hada_w1_b", "hada_w2_a", "lokr_w2", "lokr_w2_b")
+ORDER += ("hada_w2_b", "oft_blocks", "up")
 RAW = "raw."  # before the name of a group: its numbers as they are trained, where a checkpoint's LoRA is their average
 
 
@@ -43,8 +46,8 @@ class Trainee:
     """
 
     vocabulary: Vocabulary
-    unet_layers: dict[str, LoraLinear]
-    text_layers: dict[str, LoraLinear]
+    unet_layers: dict[str, AdaptedLayer]
+    text_layers: dict[str, AdaptedLayer]
     tables: tuple[TokenTable, ...]
     groups: list[FlatGroup]
     copies: dict[str, WorkingCopy]  # of the groups that are LoRA, by the group's name
@@ -57,7 +60,7 @@ class Trainee:
     pivoted: bool = False
 
     @property
-    def layers(self) -> dict[str, LoraLinear]:
+    def layers(self) -> dict[str, AdaptedLayer]:
         """All layers that have a LoRA, as the files hold them."""
         return self.unet_layers | self.text_layers
 
@@ -169,7 +172,7 @@ def make_trainee(parts: Parts, config: TrainConfig, begins: bool = True, trains:
             parts.text_encoders, parts.tokenizers, vocabulary, config.train.seed, config.pivotal.init_words
         )
     parts.place_unet()
-    unet, text = add_lora(parts.unet, config) | add_convolutions(parts.unet, config), {}
+    unet, text = add_adapter(parts.unet, config), {}
     if config.text_encoder_lora.enabled:
         assert parts.text_encoders is not None
         text = add_text_lora(parts.text_encoders, config)
@@ -177,7 +180,7 @@ def make_trainee(parts: Parts, config: TrainConfig, begins: bool = True, trains:
         begin_from(config, unet | text, tables, vocabulary)
     groups = _groups(unet, text, tables, config, trains)
     copies = _copies(groups, unet, text, parts)
-    fused = FusedUnet(parts.unet, unet, copies["unet"].stack)
+    fused = FusedUnet(parts.unet, unet, copies["unet"].stack if "unet" in copies else None)
     free()  # of 1.3 GB that now lie side by side, and lay elsewhere before
     optimizer, pivot = make_optimizer(groups, config) if trains else None, text_frozen_after(config)
     average = None if optimizer is None else make_average(groups, optimizer, config)
@@ -196,8 +199,8 @@ def end_text(parts: Parts, trainee: Trainee, config: TrainConfig) -> None:
 
 
 def _groups(
-    unet: dict[str, LoraLinear],
-    text: dict[str, LoraLinear],
+    unet: dict[str, AdaptedLayer],
+    text: dict[str, AdaptedLayer],
     tables: tuple[TokenTable, ...],
     config: TrainConfig,
     trains: bool,
@@ -214,25 +217,31 @@ def _groups(
 
 
 def lora_group(
-    name: str, layers: dict[str, LoraLinear], lr: float, weight_decay: float, trains: bool = True
+    name: str, layers: dict[str, AdaptedLayer], lr: float, weight_decay: float, trains: bool = True
 ) -> FlatGroup:
     named, paths = _named(layers), stacking_order(layers)
-    order = [f"{path}.{part}" for part in ("magnitude", "down", "up") for path in paths if f"{path}.{part}" in named]
+    order = [f"{path}.{part}" for part in ORDER for path in paths if f"{path}.{part}" in named]
     return FlatGroup.of(name, named, lr, weight_decay, order, trains)
 
 
 def _copies(
-    groups: list[FlatGroup], unet: dict[str, LoraLinear], text: dict[str, LoraLinear], parts: Parts
+    groups: list[FlatGroup], unet: dict[str, AdaptedLayer], text: dict[str, AdaptedLayer], parts: Parts
 ) -> dict[str, WorkingCopy]:
-    of: dict[str, tuple[dict[str, LoraLinear], tuple[nn.Module, ...]]] = {"unet": (unet, (parts.unet,))}
+    of: dict[str, tuple[dict[str, AdaptedLayer], tuple[nn.Module, ...]]] = {"unet": (unet, (parts.unet,))}
     if text:
         assert parts.text_encoders is not None
         of["text_encoder"] = (text, parts.text_encoders)
     named = {group.name: group for group in groups}
-    return {name: WorkingCopy(named[name], layers, parts.dtype, readers) for name, (layers, readers) in of.items()}
+    return {
+        name: WorkingCopy(named[name], layers, parts.dtype, readers)
+        for name, (layers, readers) in of.items()
+        if all(
+            isinstance(one, LoraLinear) for one in layers.values()
+        )  # other kinds make a weight of their numbers first
+    }
 
 
-def _named(layers: dict[str, LoraLinear]) -> dict[str, nn.Parameter]:
+def _named(layers: dict[str, AdaptedLayer]) -> dict[str, nn.Parameter]:
     return {f"{path}.{name}": one for path, layer in layers.items() for name, one in layer.trained().items()}
 
 

@@ -53,7 +53,10 @@ SCHEDULES = {
 }
 ATTENTION = "torch's own attention is always used"
 CAPTIONS = "captions are trained as they are written"
-LORA_ONLY = "LoRA and DoRA are trained, nothing of LyCORIS"
+KINDS = "of LyCORIS there are LoCon, LoKr, LoHa and OFT"
+ALGORITHMS = {"lora": "lora", "locon": "lora", "lokr": "lokr", "loha": "loha", "diag-oft": "oft"}
+MODULES = dict.fromkeys(("networks.lora", "standard", "kohya locon", "lycoris.kohya"), "lora")
+MODULES |= {f"lycoris/{name}": kind for name, kind in ALGORITHMS.items()}
 
 
 def _text_rate(value: Any) -> float:
@@ -191,19 +194,14 @@ KOHYA = OtherTrainer(
         same("resolution max_resolution", "train.resolution", "one side", square),
         same("network_dim", "train.rank"),
         same("network_alpha", "train.alpha"),
-        same("conv_dim", "adapter.conv_rank"),
-        same("conv_alpha", "adapter.conv_alpha"),
+        same("conv_dim network_args.conv_dim", "adapter.conv_rank"),
+        same("conv_alpha network_args.conv_alpha", "adapter.conv_alpha"),
         same("network_dropout", "train.dropout"),
         same("network_weights lora_network_weights", "train.start_from"),
         same("dim_from_weights", "train.start_from", "rank and alpha are its own", truth, "dim_from_weights"),
-        same(
-            "network_module LoRA_type",
-            "train.targets",
-            "networks.lora: all-linear; conv_dim: the convolutions too",
-            one_of(
-                dict.fromkeys(("networks.lora", "standard", "kohya locon", "lycoris/locon"), "all-linear"), LORA_ONLY
-            ),
-        ),
+        same("network_module LoRA_type", "adapter.kind", "networks.lora, lycoris.kohya ...", one_of(MODULES, KINDS)),
+        same("network_args.algo", "adapter.kind", "", one_of(ALGORITHMS, KINDS)),
+        same("factor network_args.factor", "adapter.factor"),
         same(
             "optimizer_type optimizer",
             "train.optimizer",
@@ -254,7 +252,7 @@ KOHYA = OtherTrainer(
             "use_wandb wandb_api_key huggingface_token", "tracker.names, and 'wandb login': no token stands in a file"
         ),
         none("rank_dropout module_dropout scale_weight_norms", "of its LoRA there is only dropout"),
-        none("decompose_both factor use_cp train_norm unit", LORA_ONLY, -1, "-1", 1, "1"),
+        none("decompose_both use_cp train_norm unit", "there is adapter.factor", 1, "1"),
         none(
             "block_dims block_alphas conv_block_dims conv_block_alphas down_lr_weight mid_lr_weight up_lr_weight "
             "block_lr_zero_threshold",

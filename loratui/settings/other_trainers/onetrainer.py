@@ -36,6 +36,7 @@ SCHEDULES = {
     "cosine": "cosine",
     "cosine_with_hard_restarts": "cosine-with-restarts",
 }
+OFT = "its OFT turns the inputs, that of adapter.kind = oft the outputs, as user interfaces read it"
 TARGETS = {"attn-only": "attention", "attn-mlp": "all-linear", "full": "all-linear"}
 
 
@@ -128,7 +129,7 @@ ONETRAINER = OtherTrainer(
         same("lora_decompose_output_axis", "train.dora_axis", "", lambda on: "output" if truth(on) else "input"),
         same("dropout_probability", "train.dropout"),
         same("layer_filter_preset lora_layer_preset", "train.targets", "full: without convolutions", one_of(TARGETS)),
-        same("peft_type", "train.targets", "", one_of({"lora": "all-linear"}, "LoRA and DoRA are trained"), "peft"),
+        same("peft_type", "adapter.kind", "", one_of({"lora": "lora", "loha": "loha"}, OFT)),
         same("optimizer.optimizer optimizer", "train.optimizer", "", one_of(OPTIMIZERS)),
         same("optimizer.weight_decay weight_decay", "train.weight_decay"),
         same("optimizer.beta1", "prodigy.beta1", "of the optimizer", number, "beta1"),

@@ -216,3 +216,17 @@ def test_a_folders_name_as_kohya_reads_it() -> None:
     assert taught_by_folder("7_TOK") == {"dataset.repeats": 7, "dataset.trigger": "TOK"}
     assert taught_by_folder("anna") == {} and taught_by_folder("2024") == {}
     assert taught_by_folder("2024_holiday") == {} and taught_by_folder("0_x") == {}  # a year, and no view at all
+
+
+def test_kinds_of_adapters(tmp_path: Path) -> None:
+    """kohya's scripts name them in network_args, its interface in LoRA_type, OneTrainer in peft_type."""
+    path = tmp_path / "config.toml"
+    path.write_text('network_module = "lycoris.kohya"\nnetwork_args = ["algo=lokr", "factor=8", "conv_dim=4"]\n')
+    values = import_settings([path], "face")[1].values
+    keys = ("kind", "factor", "conv_rank", "conv_alpha")
+    assert [values[f"adapter.{name}"] for name in keys] == ["lokr", 8, 4, 1.0]
+    for name, told, kind in (("LoRA_type", "LyCORIS/LoHa", "loha"), ("LoRA_type", "Kohya LoCon", "lora")):
+        (gui := tmp_path / "gui.json").write_text(json.dumps({**GUI, name: told}))
+        assert import_settings([gui], "face")[1].values["adapter.kind"] == kind
+    (one := tmp_path / "one.json").write_text(json.dumps({**NESTED, "peft_type": "OFT_2"}))
+    assert "turns the inputs" in import_settings([one], "face")[0].left["peft_type"]

@@ -18,6 +18,15 @@ pytestmark = pytest.mark.slow
 KINDS: dict[str, dict[str, Any]] = {
     "ranks of blocks": {"adapter__ranks": ["attn2=2"], "adapter__rslora": True},
     "convolutions": {"adapter__conv_rank": 2, "train__precision": "bf16", "train__targets": "all-linear"},
+    "lokr": {"adapter__kind": "lokr", "train__precision": "bf16", "train__targets": "all-linear"},
+    "lokr of whole matrices": {
+        "adapter__kind": "lokr",
+        "train__rank": 64,
+        "adapter__factor": 4,
+        "adapter__conv_rank": 64,
+    },
+    "loha": {"adapter__kind": "loha", "train__alpha": 2.0, "adapter__conv_rank": 2, "model__quantize": "int8"},
+    "oft": {"adapter__kind": "oft", "adapter__conv_rank": 1, "adapter__block": 8},
 }
 
 

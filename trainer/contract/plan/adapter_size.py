@@ -10,7 +10,7 @@ from trainer.contract.basemodel.headers import Shapes
 from trainer.contract.basemodel.layers import ATTENTION, conv_paths, lora_paths
 from trainer.contract.basemodel.tensors import wanted_tensors
 from trainer.contract.basemodel.unet_names import within
-from trainer.contract.settings.adapter import is_in, pattern
+from trainer.contract.settings.adapter import factors, is_in, oft_block, pattern
 from trainer.contract.settings.arithmetic import rank_of
 from trainer.contract.settings.config import TrainConfig
 
@@ -29,6 +29,9 @@ class AdapterSize:
 def adapter_size(config: TrainConfig, shapes: Shapes) -> AdapterSize:
     """Of the unet whose tensors have these shapes."""
     layers = list(_layers(config, shapes))
+    if config.adapter.kind != "lora":
+        whole = sum(_other(config, path, shape) for path, shape in layers)
+        return AdapterSize(whole, whole, 0)
     ranks = [rank_of(config, path, len(shape) == 4) for path, shape in layers]
     most = max(ranks, default=0)
     trained = sum(_lora(shape, rank) for (_, shape), rank in zip(layers, ranks, strict=True))
@@ -36,8 +39,9 @@ def adapter_size(config: TrainConfig, shapes: Shapes) -> AdapterSize:
 
 
 def is_plain(config: TrainConfig) -> bool:
-    """Whether all layers are Linears of one rank."""
-    return not config.adapter.ranks and not config.adapter.conv_rank
+    """Whether it is a LoRA, and all layers are Linears of one rank."""
+    own = config.adapter
+    return own.kind == "lora" and not own.ranks and not own.conv_rank
 
 
 def adapter_refusals(config: TrainConfig, unet: dict[str, Any] | None) -> list[str]:
@@ -51,8 +55,9 @@ def adapter_refusals(config: TrainConfig, unet: dict[str, Any] | None) -> list[s
     if train.start_from and not is_plain(config):
         found.append(
             "train.start_from takes ranks and layers from what it names: leave adapter.ranks empty and "
-            "adapter.conv_rank 0"
+            "adapter.conv_rank 0, and adapter.kind lora"
         )
+    found += _unsuited(config)
     if unet is None:
         return found
     paths = lora_paths(unet, train.targets)
@@ -81,6 +86,39 @@ def _layers(config: TrainConfig, shapes: Shapes) -> Iterator[tuple[str, tuple[in
             linear = linear and path.endswith(tuple(f".{one}" for one in ATTENTION))
         if linear or path in convolutions:
             yield path, shape
+
+
+def _unsuited(config: TrainConfig) -> list[str]:
+    """Settings that only a LoRA has."""
+    own, train = config.adapter, config.train
+    if own.kind == "lora":
+        return []
+    found = []
+    if train.dora:
+        found.append(
+            f"adapter.kind is {own.kind}, and train.dora is on: only a LoRA has its lengths; set one of them back"
+        )
+    if train.dropout:
+        found.append(f"adapter.kind is {own.kind}, which has no train.dropout: set it to 0, or the kind to lora")
+    if own.kind == "oft" and (own.rslora or own.ranks or own.alphas):
+        found.append(
+            "adapter.kind is oft, which has groups of outputs (adapter.block) in place of a rank: adapter.rslora, "
+            "adapter.ranks and adapter.alphas mean nothing there; take them away"
+        )
+    return found
+
+
+def _other(config: TrainConfig, path: str, shape: tuple[int, ...]) -> int:
+    """Numbers of a layer of LoKr, LoHa or OFT."""
+    own, pixels = config.adapter, shape[2] * shape[3] if len(shape) == 4 else 1
+    if own.kind == "oft":
+        return shape[0] * oft_block(shape[0], own.block)
+    rank = rank_of(config, path, len(shape) == 4)
+    if own.kind == "loha":
+        return 2 * rank * (shape[0] + shape[1] * pixels)
+    (first_out, out), (first_in, inner) = factors(shape[0], own.factor), factors(shape[1], own.factor)
+    whole = 2 * rank >= max(out, inner)
+    return first_out * first_in + (out * inner * pixels if whole else rank * (out + inner * pixels))
 
 
 def _lora(shape: tuple[int, ...], rank: int) -> int:

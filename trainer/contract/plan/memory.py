@@ -99,7 +99,13 @@ class MemoryNeed:
 
     def copied(self, lora: int) -> int:
         """Bytes of the copy in which the products read so many numbers of a LoRA, and of its gradients."""
-        return 0 if self.width == WIDTH["fp32"] else 2 * lora * self.width
+        return 0 if self.width == WIDTH["fp32"] or self.config.adapter.kind != "lora" else 2 * lora * self.width
+
+    @property
+    def made(self) -> int:
+        """Bytes of the weights that LoKr and LoHa make of their numbers and keep for the backward pass, at most."""
+        kept = self.config.adapter.kind in ("lokr", "loha") and made_again(self.config) == "off"
+        return self.shape.linear * self.width * kept
 
 
 def memory(need: MemoryNeed) -> tuple[tuple[MemoryPart, ...], int]:
@@ -196,7 +202,9 @@ def _passing(need: MemoryNeed) -> _Passing:
     before += shape.parameters["unet"] * need.width if need.device == "cpu" else need.unet if drew else 0
     before += shape.vae.encoding(train.resolution, encoding)
     said = "about" if level == "off" else f"about; made again: {MADE_AGAIN[level]}"
-    return _Passing(work, need.trained * round(scratch), samples, round(words * pictures * half), before, said)
+    return _Passing(
+        work + need.made, need.trained * round(scratch), samples, round(words * pictures * half), before, said
+    )
 
 
 def made_again(config: TrainConfig) -> Checkpointing:
@@ -213,7 +221,7 @@ def made_again(config: TrainConfig) -> Checkpointing:
 def by_layer(config: TrainConfig) -> bool:
     """Whether the layers are computed one by one, because blocks as one node know only plain LoRA of one rank."""
     own, train = config.adapter, config.train
-    return bool(train.dora or train.dropout or own.ranks or own.alphas)
+    return bool(own.kind != "lora" or train.dora or train.dropout or own.ranks or own.alphas)
 
 
 def _written(need: MemoryNeed) -> int:

@@ -130,6 +130,7 @@ FOR_DIFFUSERS = ExportFile(
     DIFFUSERS,
     "the LoRA for diffusers; {tensors}, no settings",
     (Use("diffusers", "{script}", "the whole script, with the folder"),),
+    when=lambda config: config.adapter.kind == "lora",
     axis="output",
     form="diffusers",
     # SD.Next computes this axis as well, but not under these names (058a7f0, modules/lora/lora_load.py)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import field_validator
 
@@ -18,6 +18,32 @@ class Adapter(Section):
 
     TITLE: ClassVar[str] = "kind of adapter"
 
+    kind: Literal["lora", "lokr", "loha", "oft"] = setting(
+        "lora",
+        "adapter",
+        "lora: two narrow matrices; lokr: a Kronecker product, a small file; loha: two of lora's products multiplied "
+        "number by number; oft: the outputs turned in groups, by which no length or angle within one changes.",
+        source="LyCORIS (Yeh et al. 2023); PEFT (LoKrConfig, LoHaConfig); OFT (Qiu et al. 2023)",
+        up="All but lora are for the user interfaces alone, are computed layer by layer and slower.",
+    )
+    factor: int = setting(
+        -1,
+        "factor of LoKr",
+        "Into how many parts each side of a weight is divided; -1: as near to its square root as can be.",
+        source="LyCORIS (factor)",
+        up="A larger first matrix and a smaller second one.",
+        ge=-1,
+        le=1024,
+    )
+    block: int = setting(
+        16,
+        "group of OFT",
+        "How many outputs are turned together, or the next smaller number that divides them.",
+        source="LyCORIS (diag-oft), which names the number of groups",
+        up="More can be learned; outputs x this numbers a layer.",
+        ge=2,
+        le=256,
+    )
     rslora: bool = setting(
         False,
         "rank-stabilised scale",
@@ -57,10 +83,21 @@ class Adapter(Section):
     )
 
     @property
+    def kind_words(self) -> str:
+        """The kind and what decides its size: "LoKr, factor 8"."""
+        named = {"lora": "LoRA", "lokr": "LoKr", "loha": "LoHa", "oft": "OFT"}[self.kind]
+        more = {
+            "lokr": f"factor {'auto' if self.factor < 1 else self.factor}",
+            "oft": f"groups of {self.block} outputs",
+        }
+        return ", ".join(filter(None, (named, more.get(self.kind, ""))))
+
+    @property
     def words(self) -> str:
         """What of it is not a plain LoRA of one rank; empty where nothing is."""
         conv_alpha = self.conv_alpha or self.conv_rank
         found = [
+            *([self.kind_words] if self.kind != "lora" else []),
             *(["scale alpha / sqrt(rank)"] if self.rslora else []),
             *([f"ranks {', '.join(self.ranks)}"] if self.ranks else []),
             *([f"alphas {', '.join(self.alphas)}"] if self.alphas else []),
@@ -81,6 +118,20 @@ class Adapter(Section):
             if not rank.is_integer() or not 1 <= rank <= 1024:
                 raise ValueError(f"{name}={rank:g} is no rank: a whole number from 1 to 1024")
         return value
+
+
+def oft_block(outputs: int, wanted: int) -> int:
+    """How many of `outputs` are turned together: the largest number up to `wanted` that divides them."""
+    return next(one for one in range(min(wanted, outputs), 0, -1) if outputs % one == 0)
+
+
+def factors(side: int, wanted: int) -> tuple[int, int]:
+    """The two factors of a weight's side for LoKr, as LyCORIS and PEFT find them."""
+    if wanted > 0 and side % wanted == 0:
+        return wanted, side // wanted
+    most = side if wanted < 1 else wanted
+    first = max(one for one in range(1, math.isqrt(side) + 1) if side % one == 0 and one <= most)
+    return first, side // first
 
 
 def pattern(entries: Iterable[str]) -> dict[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,7 @@ from diffusers.models.attention_processor import AttnProcessor2_0
 from torch import nn
 
 from trainer.contract.settings.training import Checkpointing
-from trainer.model.adapters import LoraLinear
+from trainer.model.adapters import AdaptedLayer, LoraLinear
 from trainer.model.fused.block import FusedBlock
 from trainer.model.fused.projections import Stack
 from trainer.model.fused.words import WordProjections
@@ -27,19 +27,20 @@ _INSIDE = re.compile(r"\.(?:transformer_blocks\.|proj_in$|proj_out$)")
 _WORDS = re.compile(r"^(?P<block>.+)\.attn2\.to_[kv]$")
 
 
-def stacking_order(layers: dict[str, LoraLinear]) -> list[str]:
+def stacking_order(layers: Mapping[str, AdaptedLayer]) -> list[str]:
     """The paths of `layers` in the order in which their numbers lie side by side.
 
     First keys and values of the words of all whole blocks, those of one width together, then the rest as it comes; of
     a self-attention query, key and value follow each other anyway. It depends on names and shapes alone.
     """
     words = [path for path in layers if (found := _WORDS.match(path)) and is_whole(found["block"], layers)]
+    words = [path for path in words if isinstance(layers[path], LoraLinear)]
     widths = list(dict.fromkeys(len(layers[path].up) for path in words))
     words.sort(key=lambda path: widths.index(len(layers[path].up)))  # stable: block by block within a width
     return [*words, *(path for path in layers if path not in set(words))]
 
 
-def is_whole(block: str, layers: dict[str, LoraLinear]) -> bool:
+def is_whole(block: str, layers: Mapping[str, AdaptedLayer]) -> bool:
     """Whether each Linear of the attentions of a block has a LoRA."""
     return all(f"{block}.{name}" in layers for name in ATTENTION)
 
@@ -52,7 +53,7 @@ class FusedUnet:
     through diffusers' block, whose layers read the same numbers.
     """
 
-    def __init__(self, unet: Any, layers: dict[str, LoraLinear], stack: Stack) -> None:
+    def __init__(self, unet: Any, layers: Mapping[str, AdaptedLayer], stack: Stack | None) -> None:
         # autograd knows nothing of the LoRA's numbers: this one says that a gradient is wanted
         self._anchor = torch.zeros((), requires_grad=True)
         self._seen: torch.Tensor | None = None
@@ -61,6 +62,7 @@ class FusedUnet:
         self._hook: Any = None
         if not self._blocks:
             return
+        assert stack is not None
         self.fused |= {path: FusedBlock(block, path, stack) for path, block in self._blocks.items()}
         widths: dict[int, list[str]] = {}
         for path, block in self._blocks.items():
@@ -139,7 +141,7 @@ def checkpoint(parts: Parts, fused: FusedUnet, what: Checkpointing) -> None:
         fused.make_again(what)
 
 
-def _fusible(unet: Any, layers: dict[str, LoraLinear]) -> Iterable[tuple[str, BasicTransformerBlock]]:
+def _fusible(unet: Any, layers: Mapping[str, AdaptedLayer]) -> Iterable[tuple[str, BasicTransformerBlock]]:
     """The whole blocks, or none: those of one unet are alike, and their words are read together."""
     blocks = [
         (path, block)
