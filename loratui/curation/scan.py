@@ -20,7 +20,9 @@ from loratui.curation.checks.captions import (
     caption_findings,
     length_findings,
     problem_findings,
+    raw_caption,
     raw_findings,
+    raw_text,
     syntax_findings,
 )
 from loratui.curation.checks.colours import SAME_CLOTHES, SAME_GROUND, look_groups
@@ -110,12 +112,14 @@ def scan(
     cache = ScanCache(folder, settings.background)
     measured = _measure_all(listed, settings, cache, progress, check)
     counter = caption_counter(settings.base, settings.trigger, settings.tokens)
-    reports = [_report(one, found, settings, counter) for one, found in zip(listed, measured, strict=True)]
+    raws = [raw_caption(one) for one in listed]  # read once, for all that is asked of them
+    reports = [_report(*one, settings, counter) for one in zip(listed, raws, measured, strict=True)]
     shots = cache.remembering(SameShots([one.grey for one in measured], check), measured)
     related = relate(measured, shots if len(listed) <= MOST else None)
     cache.store()
     reports = _alike(reports, measured, settings.kind)
-    problems = (*problem_findings(place.listing.problems), *syntax_findings(listed, settings.trigger))
+    texts = map(raw_text, listed, raws)
+    problems = (*problem_findings(place.listing.problems), *syntax_findings(texts, settings.trigger))
     reports = list(with_person_findings(with_duplicates(reports, measured, related), settings.kind))
     pictures = tuple(_with_problems(one, problems) for one in reports)
     of_set = [one for one in problems if one.file not in {picture.name for picture in pictures}]
@@ -196,7 +200,9 @@ def _alike(reports: list[PictureReport], measured: list[PictureMeasure], kind: s
     return with_persons(reports, [one.faces or () for one in measured])
 
 
-def _report(picture: Picture, one: PictureMeasure, settings: ScanSettings, counter: Counter) -> PictureReport:
+def _report(
+    picture: Picture, raw: bytes | None, one: PictureMeasure, settings: ScanSettings, counter: Counter
+) -> PictureReport:
     name, kind = picture.name, settings.kind
     faces = None if one.faces is None else counted(one.faces, kind)
     standing = tuple(turned(face, one.turns) for face in faces or ())
@@ -208,7 +214,7 @@ def _report(picture: Picture, one: PictureMeasure, settings: ScanSettings, count
     if faces and kind == "face":
         findings += face_cut(name, one.width, one.height, faces[0].box, settings.crop)
     findings += caption_findings(name, picture.caption, settings.trigger, settings.instance_prompt)
-    findings += raw_findings(picture)
+    findings += raw_findings(picture, raw)
     tokens = None if picture.caption is None else counter(picture.caption)
     findings += length_findings(name, tokens, settings.most) if tokens else ()
     return PictureReport(

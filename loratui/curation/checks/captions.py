@@ -42,17 +42,16 @@ def length_findings(name: str, count: TokenCount, most: int) -> tuple[Finding, .
     return (Finding("caption-long", severity, name, count.count, said, remedy),)
 
 
-def raw_findings(picture: Picture) -> tuple[Finding, ...]:
-    """What the file of a caption looks like: a byte order mark, DOS line ends, no words."""
-    raw = _raw(picture)
+def raw_findings(picture: Picture, raw: bytes | None) -> tuple[Finding, ...]:
+    """What the file of a caption looks like (`raw_caption`): a byte order mark, DOS line ends, no words."""
     if raw is None:
         return ()
-    found = []
+    found, text = [], raw_text(picture, raw)
     looks = {
         "a byte order mark": raw.startswith(BOM),
         "16 bits a letter (UTF-16)": raw.startswith(UTF16),
         "DOS line ends": b"\r" in raw,
-        "full-width letters": raw_text(picture) != plain_width(raw_text(picture)),
+        "full-width letters": text != plain_width(text),
     }
     marks = [word for word, there in looks.items() if there]
     if marks:
@@ -64,26 +63,25 @@ def raw_findings(picture: Picture) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def raw_text(picture: Picture) -> str:
+def raw_text(picture: Picture, raw: bytes | None) -> str:
     """The caption with its line ends, as far as it can be read."""
-    raw = _raw(picture)
     try:
         return as_text(raw) if raw is not None else picture.caption or ""
     except UnicodeDecodeError:
         return ""
 
 
-def _raw(picture: Picture) -> bytes | None:
+def raw_caption(picture: Picture) -> bytes | None:
     """What the text file of the picture holds; None where there is none, or it is not read."""
     file = picture.text_file
     return None if file is None else read_inside(file, MAX_CAPTION_BYTES, picture.path.parent)
 
 
-def syntax_findings(pictures: Iterable[Picture], trigger: str) -> tuple[Finding, ...]:
+def syntax_findings(texts: Iterable[str], trigger: str) -> tuple[Finding, ...]:
     """Once for the set: how many captions hold what a program can put right, with an example of each kind."""
     syntax, filler = _KindsFound(), _KindsFound()
-    for picture in pictures:
-        found = foreign(raw_text(picture), trigger)
+    for text in texts:
+        found = foreign(text, trigger)
         filler.take({name: one for name, one in found.items() if is_filler(name)})
         syntax.take({name: one for name, one in found.items() if not is_filler(name)})
     findings = []

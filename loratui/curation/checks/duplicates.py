@@ -139,21 +139,21 @@ def _told(
     place: int, pictures: Sequence[PictureReport], rank: Mapping[int, tuple[float, ...]], related: RelatedPictures
 ) -> PictureReport:
     picture = pictures[place]
-    same = list(related.of(place, SAME_BYTES, SAME_PICTURE))
-    shot = list(related.of(place, SAME_SHOT))
-    better = sorted((other for other, _ in same + shot if rank[other] < rank[place]), key=rank.__getitem__)
+    same = dict(related.of(place, SAME_BYTES, SAME_PICTURE))
+    near = same | dict(related.of(place, SAME_SHOT))
+    mine = rank[place]
+    better = sorted((other for other in near if rank[other] < mine), key=rank.__getitem__)
     told = replace(
         picture,
-        duplicates=tuple(pictures[other].name for other, _ in same),
+        duplicates=tuple(pictures[other].name for other in same),
         better=tuple(pictures[other].name for other in better),
     )
     if not better:
         return told
     best = better[0]
-    relation = next(word for other, word in same + shot if other == best)
-    if relation == SAME_SHOT and any(other in better for other, _ in same):
-        best = next(other for other in better if other in dict(same))
-        relation = dict(same)[best]
+    if best not in same:
+        best = next((other for other in better if other in same), best)
+    relation = near[best]
     return replace(told, findings=(*told.findings, _finding(picture.name, pictures[best].name, relation)))
 
 

@@ -35,14 +35,14 @@ sys.addaudithook(_listen)
 
 
 @contextmanager
-def opened_pictures() -> Iterator[list[str]]:
-    """The names of the pictures whose files are opened meanwhile."""
+def opened_files(ending: str = ".png") -> Iterator[list[str]]:
+    """The names of the pictures, or of other files, that are opened meanwhile."""
     global _opened
     _opened, found = [], []
     try:
         yield found
     finally:
-        found += [name for name in _opened if name.endswith(".png")]
+        found += [name for name in _opened if name.endswith(ending)]
         _opened = None
 
 
@@ -55,11 +55,19 @@ def many(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_a_caption_is_read_for_its_words_and_once_for_all_else(many: Path) -> None:
+    for one in many.glob("*.png"):
+        one.write_bytes(b"no picture: nothing is measured")
+    with opened_files(".txt") as found:
+        scan(many, ScanSettings(resolution=64))
+    assert sorted(found) == sorted(2 * [one.name for one in many.glob("*.txt")])
+
+
 @pytest.mark.slow
 def test_a_second_scan_opens_no_picture(many: Path) -> None:
-    with opened_pictures() as first:
+    with opened_files() as first:
         before = scan(many, ScanSettings(resolution=64))
-    with opened_pictures() as second:
+    with opened_files() as second:
         after = scan(many, ScanSettings(resolution=64))
     assert set(first) == {f"{number:03}.png" for number in range(MANY)} and second == [] and before == after
 
@@ -77,7 +85,7 @@ def stopped_at(place: int, error: type[BaseException], folder: Path) -> None:
 @pytest.mark.parametrize("error", [Cancelled, KeyboardInterrupt])
 def test_a_scan_that_is_stopped_keeps_what_it_has(many: Path, error: type[BaseException]) -> None:
     stopped_at(8, error, many)
-    with opened_pictures() as later:
+    with opened_files() as later:
         scan(many, ScanSettings(resolution=64))
     assert set(later) == {f"{number:03}.png" for number in range(8, MANY)}
 
