@@ -22,7 +22,6 @@ from loratui.curation.checks.captions import (
     problem_findings,
     raw_caption,
     raw_findings,
-    raw_text,
     syntax_findings,
 )
 from loratui.curation.checks.colours import SAME_CLOTHES, SAME_GROUND, look_groups
@@ -118,8 +117,7 @@ def scan(
     related = relate(measured, shots if len(listed) <= MOST else None)
     cache.store()
     reports = _alike(reports, measured, settings.kind)
-    texts = map(raw_text, listed, raws)
-    problems = (*problem_findings(place.listing.problems), *syntax_findings(texts, settings.trigger))
+    problems = (*problem_findings(place.listing.problems), *syntax_findings(listed, raws, settings.trigger))
     reports = list(with_person_findings(with_duplicates(reports, measured, related), settings.kind))
     pictures = tuple(_with_problems(one, problems) for one in reports)
     of_set = [one for one in problems if one.file not in {picture.name for picture in pictures}]
@@ -194,9 +192,8 @@ def _alike(reports: list[PictureReport], measured: list[PictureMeasure], kind: s
         return reports
     clothes = look_groups([one.clothes for one in measured], SAME_CLOTHES)
     grounds = look_groups([one.ground for one in measured], SAME_GROUND)
-    reports = [
-        replace(one, clothes=worn, ground=behind) for one, worn, behind in zip(reports, clothes, grounds, strict=True)
-    ]
+    both = zip(reports, clothes, grounds, strict=True)
+    reports = [replace(one, clothes=worn, ground=behind) for one, worn, behind in both]
     return with_persons(reports, [one.faces or () for one in measured])
 
 

@@ -77,11 +77,11 @@ def raw_caption(picture: Picture) -> bytes | None:
     return None if file is None else read_inside(file, MAX_CAPTION_BYTES, picture.path.parent)
 
 
-def syntax_findings(texts: Iterable[str], trigger: str) -> tuple[Finding, ...]:
+def syntax_findings(pictures: Iterable[Picture], raws: Iterable[bytes | None], trigger: str) -> tuple[Finding, ...]:
     """Once for the set: how many captions hold what a program can put right, with an example of each kind."""
     syntax, filler = _KindsFound(), _KindsFound()
-    for text in texts:
-        found = foreign(text, trigger)
+    for picture, raw in zip(pictures, raws, strict=True):
+        found = foreign(raw_text(picture, raw), trigger)
         filler.take({name: one for name, one in found.items() if is_filler(name)})
         syntax.take({name: one for name, one in found.items() if not is_filler(name)})
     findings = []
