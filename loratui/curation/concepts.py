@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from loratui.curation.scan import ScanSettings
 from trainer.contract.paths import expanded
 from trainer.contract.pictures.folder import NoDataset
 from trainer.contract.pictures.sources import origin_of
-from trainer.contract.settings.concepts import FIRST
+from trainer.contract.settings.concepts import FIRST, number_of, prefix_of
 from trainer.contract.settings.taught import Taught
 
 Look = Callable[[Path, ScanSettings], Report]
@@ -35,6 +35,29 @@ def _folder(concept: Taught) -> Path:
     if origin_of(concept.path) != "pictures":
         raise NoDataset(f"'{concept.path}' is a data set; a concept beside that of [dataset] is a folder of pictures")
     return expanded(concept.path)
+
+
+def first_alone(report: Report) -> Report:
+    """What it says of the pictures of [dataset]."""
+    pictures = tuple(one for one in report.pictures if number_of(one.name) < FIRST)
+    return report if len(pictures) == len(report.pictures) else replace(report, pictures=pictures)
+
+
+def of_others(names: Iterable[str]) -> tuple[str, ...]:
+    """Those of `names`, of dataset.skip or dataset.accept, that are pictures of a concept beside that of [dataset]."""
+    return tuple(one for one in names if number_of(one.rpartition(":")[2]) >= FIRST)
+
+
+def without_concept(names: Iterable[str], number: int) -> dict[str, str]:
+    """By its old name what each of these is called once a concept is taken away; what was of that concept is gone."""
+    found = {}
+    for name in names:
+        code, colon, file = name.rpartition(":")
+        if (own := number_of(file)) < number:
+            found[name] = name
+        elif own > number:
+            found[name] = f"{code}{colon}{prefix_of(own - 1)}{file.removeprefix(prefix_of(own))}"
+    return found
 
 
 def settings_of(concept: Taught, settings: ScanSettings) -> ScanSettings:

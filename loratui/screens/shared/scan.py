@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,12 +12,15 @@ from textual.worker import get_current_worker
 
 from loratui.screens.shared.session import Scan
 from loratui.screens.shared.step import Step
-from loratui.settings.checks import effective
+from loratui.settings.checks import answers_of, effective
+from loratui.settings.draft import Draft
+from loratui.settings.problems import AnswersError
 from loratui.terminal.text import plural
 
 if TYPE_CHECKING:
     from loratui.curation.report import Report
     from loratui.curation.scan import ScanSettings
+    from trainer.contract.settings.taught import Taught
 
 
 class ScanProgressed(Message):
@@ -43,6 +47,20 @@ class ScanFailed(Message):
         self.reason, self.columns = reason, columns
 
 
+def concepts_beside(draft: Draft) -> tuple[Taught, ...]:
+    """The concepts that are learned beside that of the folder, as far as a check of their pictures asks."""
+    from loratui.settings.resolve import resolve
+    from trainer.contract.settings.taught import taught
+
+    if not draft.values.get("concepts"):
+        return ()
+    try:
+        found = taught(resolve(answers_of(draft)).config)[1:]
+    except AnswersError:  # said where it was typed
+        return ()
+    return tuple(replace(one, repeats=1, loss_weight=1.0, skip=(), accept=(), classes=None) for one in found)
+
+
 class ScanningStep(Step):
     """`check_pictures` answers with Scanned or ScanFailed; leaving the screen cancels it."""
 
@@ -52,17 +70,22 @@ class ScanningStep(Step):
 
         return ScanSettings.of_values(effective(self.draft))
 
+    def looks_at(self) -> tuple[Path, ScanSettings, tuple[Taught, ...]]:
+        """What is to be checked: the folder, by which settings, and the concepts beside it."""
+        return self.draft.folder, self.scan_settings(), concepts_beside(self.draft)
+
     def known_report(self) -> Report | None:
         """The report of the session, if it is of these pictures and settings."""
-        return self.session.report_for(self.draft.folder, self.scan_settings())
+        return self.session.report_for(*self.looks_at())
 
     def check_pictures(self) -> None:
         """Start a scan; one that runs is cancelled."""
-        self._scan(str(self.draft.get("dataset.path")), self.draft.folder, self.scan_settings())
+        self._scan(str(self.draft.get("dataset.path")), *self.looks_at())
 
     @work(thread=True, exclusive=True, group="scan")
-    def _scan(self, source: str, named: Path, settings: ScanSettings) -> None:
+    def _scan(self, source: str, named: Path, settings: ScanSettings, concepts: tuple[Taught, ...]) -> None:
         from loratui.curation import sources as datasource
+        from loratui.curation.concepts import with_concepts
         from loratui.curation.scan import Cancelled, scan
         from trainer.contract.pictures.folder import NoDataset
 
@@ -76,7 +99,11 @@ class ScanningStep(Step):
 
         try:
             folder = datasource.as_folder(source, settings, read, lambda: worker.is_cancelled)
-            report = scan(folder, settings, looked, lambda: worker.is_cancelled)
+
+            def look(one: Path, own: ScanSettings) -> Report:
+                return scan(one, own, looked, lambda: worker.is_cancelled)
+
+            report = with_concepts(look(folder, settings), concepts, settings, look)
         except (Cancelled, datasource.Cancelled):
             return
         except (NoDataset, OSError) as error:
@@ -84,4 +111,4 @@ class ScanningStep(Step):
                 self.post_message(ScanFailed(str(error), getattr(error, "columns", ())))
             return
         if not worker.is_cancelled:
-            self.post_message(Scanned(Scan(named, settings, report)))
+            self.post_message(Scanned(Scan(named, settings, report, concepts)))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from loratui.curation.report import Report
     from loratui.curation.scan import ScanSettings
     from loratui.planning.hardware import Asked, Machine
+    from trainer.contract.settings.taught import Taught
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Scan:
     folder: Path
     settings: ScanSettings
     report: Report
+    concepts: tuple[Taught, ...] = ()  # beside that of the folder
 
 
 def look_here(device: Asked) -> Machine:
@@ -48,7 +50,7 @@ class Session:
     asked: set[Path] = field(default_factory=set)  # folders of which it was asked what they teach
     typed_folder: str = ""  # typed and not entered yet, where decisions hold for another
 
-    def report_for(self, folder: Path, settings: ScanSettings) -> Report | None:
-        """The report of the last scan, if it was of the same folder with the same settings."""
-        scan = self.scan
-        return scan.report if scan and (scan.folder, scan.settings) == (folder, settings) else None
+    def report_for(self, folder: Path, settings: ScanSettings, concepts: tuple[Taught, ...] = ()) -> Report | None:
+        """The report of the last scan, if it was of the same folders with the same settings."""
+        scan, wanted = self.scan, (folder, settings, concepts)
+        return scan.report if scan and (scan.folder, scan.settings, scan.concepts) == wanted else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from loratui.curation.concepts import first_alone, of_others
 from loratui.screens.shared.editors import LineEditor
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.wizard.decisions import PictureDecisions
@@ -21,7 +22,8 @@ class BestPictures(PictureDecisions):
     """Adds the proposal to a step that shows pictures."""
 
     def propose_best(self, report: Report) -> None:
-        """Ask how many, then show which."""
+        """Ask how many, then show which; of the folder in the line, where there are several concepts."""
+        report = first_alone(report)
         whole = sum(one.opens and one.name not in self.draft.skipped for one in report.pictures)
         if not whole:
             self.say("No picture is left to choose from; space takes one in again.", "warn")
@@ -52,11 +54,12 @@ class BestPictures(PictureDecisions):
             return
         stay = {one.name for one in kept}
         others = tuple(one.name for one in report.pictures if one.name not in stay)
+        beside = of_others(self.draft.skipped)
         title = f"Keep these {len(kept)}, leave out {len(others)}?"
         body = proposal(kept, others, good if len(kept) < count else "")
         self.app.push_screen(
             Confirm(title, body, "Keep these", "Leave all as it is"),
-            lambda yes: self.decide(f"Kept: the best {len(kept)}.", "dataset.skip", others) if yes else None,
+            lambda yes: self.decide(f"Kept: the best {len(kept)}.", "dataset.skip", others + beside) if yes else None,
         )
 
 

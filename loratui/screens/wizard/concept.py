@@ -51,6 +51,7 @@ best. In prompts you write it as you wrote it here.
 
 The class word says what the concept is; the instance prompt joins both and
 is the caption of every picture without a .txt or metadata of its own.
+Further concepts (+ on the pictures' screen) have theirs in that list.
 It follows the trigger until you edit it; empty it to make it follow again.
 """
     FOCUS: ClassVar[str] = "#kind"
@@ -140,7 +141,8 @@ It follows the trigger until you edit it; empty it to make it follow again.
             self.say("Put right what is marked above, then press F2.", "bad")
             return
         known = self.session.scan
-        if known is None or known.folder != self.draft.folder or known.settings == self.scan_settings():
+        folder, *measures = self.looks_at()
+        if known is None or known.folder != folder or [known.settings, known.concepts] == measures:
             self.dismiss(self.draft)
             return
         self.say("Looking at the pictures with that in mind ...")

@@ -11,6 +11,7 @@ from textual import on, work
 from textual.message import Message
 from textual.worker import get_current_worker
 
+from loratui.curation.concepts import first_alone, of_others
 from loratui.screens.shared.editors import Form
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.wizard.decisions import PictureDecisions
@@ -68,6 +69,7 @@ class FixedCopies(PictureDecisions):
         """Ask for the folder and the trigger, then start; with the crop of each picture, or without bars."""
         self._crops, self._barred = crops, barred
         typed = str(self.draft.get("dataset.path")).rstrip("/")
+        report = first_alone(report)
         count = len(report.pictures) - len(set(self.draft.skipped) & {one.name for one in report.pictures})
         fields = [
             (FOLDER, f"{typed}-{'cropped' if crops or barred else 'fixed'}", "a new folder"),
@@ -152,5 +154,7 @@ def with_copies(draft: Draft, result: FixResult, typed: str) -> Draft:
     names = {**result.copies, "": ""}
     keys = (key.partition(":") for key in draft.accepted)
     accepted = tuple(accept_key(code, names[file]) for code, _, file in keys if file in names)
-    changes = {"dataset.path": typed, "dataset.skip": None, "dataset.accept": accepted or None}
-    return draft.with_settings(changes).model_copy(update={"captions": {}})
+    accepted += of_others(draft.accepted)
+    changes = {"dataset.path": typed, "dataset.skip": of_others(draft.skipped) or None}
+    kept = {name: draft.captions[name] for name in of_others(draft.captions)}
+    return draft.with_settings({**changes, "dataset.accept": accepted or None}).model_copy(update={"captions": kept})

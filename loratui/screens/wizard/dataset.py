@@ -18,6 +18,7 @@ from loratui.screens.shared.dialogs import Chooser, PictureView
 from loratui.screens.shared.scan import ScanFailed, Scanned, ScanProgressed
 from loratui.screens.shared.session import Scan
 from loratui.screens.wizard import picture_list as picturelist
+from loratui.screens.wizard.concepts import ConceptList
 from loratui.screens.wizard.picture_folder import PictureFolder
 from loratui.screens.wizard.solving import SolvingStep
 from loratui.screens.wizard.subject_guess import SubjectGuessing
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from loratui.curation.report import PictureReport
 
 
-class PicturesScreen(SolvingStep, SubjectGuessing, PictureFolder):
+class PicturesScreen(SolvingStep, SubjectGuessing, PictureFolder, ConceptList):
     """Folder, table of pictures, what was found about the one under the cursor, and the picture itself."""
 
     TITLE_OF = "Pictures"
@@ -56,6 +57,7 @@ pictures it is said of, and Enter again all. Below stand the pictures.
   b       keep the best so many, each with its reason
   enter   the picture full screen
   r       look again, after you changed files
+  +       add a concept: another folder, learned in the same run
 
 ✓ good     nothing to say           ! warn       solve it, or accept it
 ✗ block    stops a run              – left out   by you
@@ -63,21 +65,10 @@ pictures it is said of, and Enter again all. Below stand the pictures.
 
 A model writes captions by s on "no caption"; x ends it.
 """
-    LETTERS = frozenset(
-        [
-            "solve",
-            "skip",
-            "accept",
-            "accept_shown",
-            "caption",
-            "filter",
-            "fix",
-            "best",
-            "undo",
-            "again",
-            "end_captioning",
-        ]
-    )
+    LETTERS = frozenset((
+        "solve", "skip", "accept", "accept_shown", "caption", "filter", "fix", "best", "undo", "again",
+        "end_captioning", "concepts",
+    ))  # fmt: skip
     LETTERS_AT = "#table"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "solve", "Solve"),
@@ -91,6 +82,7 @@ A model writes captions by s on "no caption"; x ends it.
         Binding("b", "best", "Best", show=False),
         Binding("x", "end_captioning", "End", show=False),
         Binding("r", "again", "Again", show=False),
+        Binding("plus", "concepts", "Add a concept", key_display="+", show=False),
     ]
 
     def compose_body(self) -> ComposeResult:
@@ -255,6 +247,10 @@ A model writes captions by s on "no caption"; x ends it.
         if self._report is not None:
             lines = picturelist.filters(self._report, self.draft)
             self.app.push_screen(Chooser("Show", lines, self._filter), self._show_only)
+
+    def show_concept(self, number: int) -> None:
+        """Show its pictures alone."""
+        self._show_only(f"{picturelist.CONCEPT}{number}")
 
     def _show_only(self, filter: str | None) -> None:
         if filter is not None:

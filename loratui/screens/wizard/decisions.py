@@ -46,9 +46,9 @@ class PictureDecisions(UndoingStep, ScanningStep):
 
     def take_draft(self, draft: Draft) -> None:
         """Show what was decided; look again where the pictures or their measure are others now."""
-        before = self.scan_settings(), self.draft.folder
+        before = self.looks_at()
         self.edit(draft)
-        if (self.scan_settings(), self.draft.folder) != before:
+        if self.looks_at() != before:
             self.look_again()
             return
         if self._report is not None:

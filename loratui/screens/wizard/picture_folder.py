@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from textual import on
 from textual.widgets import Input
 
+from loratui.curation.concepts import of_others
 from loratui.screens.wizard.captions.writing import WizardCaptions
 from loratui.screens.wizard.recent_folders import RecentFolders
 
@@ -44,10 +45,11 @@ class PictureFolder(WizardCaptions, RecentFolders):
     def _other_folder(self, typed: str) -> None:
         """What was decided about other pictures does not hold for these; it does again for who comes back."""
         decided = {"dataset.skip": self.draft.skipped, "dataset.accept": self.draft.accepted}
-        self.session.decisions[str(self.draft.get("dataset.path"))] = decided
+        own = {key: tuple(one for one in value if one not in of_others(value)) for key, value in decided.items()}
+        self.session.decisions[str(self.draft.get("dataset.path"))] = own
         self.session.undo.clear()
         there = self.session.decisions.get(typed, {})
-        changes = {key: there.get(key) or None for key in decided}
+        changes = {key: (*there.get(key, ()), *of_others(value)) or None for key, value in decided.items()}
         self.edit(self.draft.with_settings({**changes, "dataset.path": typed}).model_copy(update={"images": 0}))
 
     @property

@@ -15,12 +15,14 @@ from loratui.settings.answers import counted_images
 from loratui.settings.checks import effective
 from loratui.settings.draft import Draft
 from loratui.terminal.text import plural, safe_text
+from trainer.contract.settings.concepts import number_of
 
 if TYPE_CHECKING:
     from loratui.curation.report import Finding, Outcome, PictureReport, Report, Severity
 
 Row = "PictureReport | FindingGroup | None"  # None: the whole set
 ALL, OPEN, OUT = "", "open", "out"  # filters; any other is the code of a finding
+CONCEPT = "concept "  # or one concept: "concept 2"
 WHOLE_SET = "(the whole set)"
 WIDE = 100  # cells from which the caption has a column of its own
 STATUS = {  # glyph and word, style
@@ -59,6 +61,8 @@ def _files(row: PictureReport | FindingGroup) -> set[str]:
 
 def chosen(report: Report, draft: Draft, filter: str) -> list[PictureReport | FindingGroup | None]:
     """The rows that the filter lets through: the whole set, what was found, the pictures."""
+    if filter.startswith(CONCEPT):
+        return [one for one in report.pictures if f"{CONCEPT}{number_of(one.name)}" == filter]
     groups = grouped(report.all_findings)
     whole = bool(groups or report.summary)
     match filter:
@@ -84,6 +88,8 @@ def codes(picture: PictureReport) -> list[str]:
 def filters(report: Report, draft: Draft) -> list[tuple[str, Content]]:
     """What can be shown, each with how many rows it has."""
     general = [(ALL, "all"), (OPEN, "to decide"), (OUT, "left out")]
+    each = sorted({number_of(one.name) for one in report.pictures})
+    general += [(f"{CONCEPT}{one}", f"{CONCEPT}{one}") for one in each if len(each) > 1]
     lines = [(key, Content.assemble((words, "bold"), _count(report, draft, key))) for key, words in general]
     for one in grouped(report.all_findings):
         count = (f"  {one.count}", "$muted")
@@ -208,7 +214,7 @@ def _finding(one: Finding, draft: Draft) -> list[Content]:
 
 def to_accept(report: Report, rows: Sequence[PictureReport | FindingGroup | None], filter: str = ALL) -> list[Finding]:
     """All that a person could accept in these rows; of one code, where that is what is shown."""
-    only = filter if filter not in (ALL, OPEN, OUT) else ""
+    only = filter if filter not in (ALL, OPEN, OUT) and not filter.startswith(CONCEPT) else ""
     found = {(one.code, one.file) for row in rows if row is not None for one in row.findings}
     fitting = [one for one in report.all_findings if (one.code, one.file) in found and one.acceptable]
     fitting = [one for one in fitting if one.shown == "warn"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import ClassVar
 
 from textual import on, work
@@ -12,7 +13,9 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from loratui.screens.shared.dialogs import Chooser
+from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.scan import Scanned, ScanningStep
+from loratui.settings.other_trainers.kohya_folders import folders_of_tree, taught_by_tree
 from loratui.settings.recents import recent_sources, remember
 from loratui.terminal.text import safe_text, show_path
 from loratui.widgets.paths import FolderSuggester, complete
@@ -107,6 +110,8 @@ class RecentFolders(ScanningStep):
         from loratui.curation.nearby import folders_below
 
         folder = self.draft.folder
+        if self.asks_for_tree():
+            return True
         found = folders_below(folder) if folder.is_dir() else ()
         if not found:
             return False
@@ -119,6 +124,27 @@ class RecentFolders(ScanningStep):
         shown = [(one, _line((one, words))) for one, words in lines]
         self.app.push_screen(Chooser(f"Below {safe_text(typed, 50)}", shown, ""), self.take_folder)
         return True
+
+    def asks_for_tree(self) -> bool:
+        """Whether the typed folder is a kohya tree of several concepts; asks to learn all of them in one run."""
+        typed = str(self.draft.get("dataset.path")).rstrip("/")
+        tree = folders_of_tree(typed)
+        if len(tree) < 2 or self.draft.get("concepts"):
+            return False
+        lines = "\n".join(f"  {safe_text(Path(one).name, 60)}" for one in tree)
+        words = f"Each folder's name says repeats, trigger and class word:\n\n{lines}"
+        title = f"Learn {len(tree)} concepts in one run?"
+        self.app.push_screen(Confirm(title, words, "All of them", "Choose one"), lambda yes: self._tree(tree, yes))
+        return True
+
+    def _tree(self, tree: tuple[str, ...], yes: bool | None) -> None:
+        if yes:
+            self.edit(self.draft.with_settings(taught_by_tree(tree)))
+            self.take_folder(tree[0])
+        else:
+            typed = str(self.draft.get("dataset.path")).rstrip("/")
+            shown = [(one, Content(safe_text(Path(one).name, 60))) for one in tree]
+            self.app.push_screen(Chooser(f"Below {safe_text(typed, 50)}", shown, ""), self.take_folder)
 
     def take_folder(self, source: str | None) -> None:
         """Put it into the line as if it had been typed and entered."""

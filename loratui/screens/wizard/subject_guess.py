@@ -49,11 +49,11 @@ class SubjectGuessing(PictureDecisions):
         return True
 
     def _answered(self, values: dict[str, Any], yes: bool | None, then: Callable[[], None]) -> None:
-        before = self.scan_settings()
+        before = self.looks_at()
         if yes:
             shown = ", ".join(safe_text(_said(key, value), 30) for key, value in values.items())
             self.do(f"Taken: {shown}.", self.draft.with_settings(values))
-        if self.scan_settings() == before:
+        if self.looks_at() == before:
             then()
 
 

@@ -11,6 +11,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.worker import get_current_worker
 
+from loratui.curation.concepts import first_alone
 from loratui.screens.shared.dialogs import Chooser, Reader
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.wizard.captions.writing import WizardCaptions
@@ -60,7 +61,9 @@ class CaptioningJob(WizardCaptions, PictureDecisions):
             self.say("A model is writing captions already; x ends it.", "warn")
             return
         skipped = {*self.draft.skipped, *self.draft.captions}
-        wanted = [one for one in report.pictures if not one.caption and one.opens and one.name not in skipped]
+        wanted = [
+            one for one in first_alone(report).pictures if not one.caption and one.opens and one.name not in skipped
+        ]
         if not wanted:
             self.say("Every picture has a caption.", "good")
             return

@@ -11,6 +11,7 @@ from loratui.screens.shared.scan import ScanningStep
 from loratui.settings.draft import Draft
 from loratui.terminal.text import plural, safe_text, show_path
 from trainer.contract.entries import sweep, write_atomic
+from trainer.contract.settings.concepts import FIRST, number_of
 
 if TYPE_CHECKING:
     from loratui.curation.report import Report
@@ -83,8 +84,9 @@ class WizardCaptions(ScanningStep):
         for picture in report.pictures:
             if picture.name not in left:
                 continue
+            own = root if number_of(picture.name) < FIRST else picture.path.parent
             try:
-                write_atomic(picture.path.with_suffix(".txt"), left[picture.name] + "\n", 0o644, root)
+                write_atomic(picture.path.with_suffix(".txt"), left[picture.name] + "\n", 0o644, own)
             except OSError as error:
                 self.say(f"{safe_text(picture.name)}: the caption could not be written: {error.strerror}", "bad")
                 return False

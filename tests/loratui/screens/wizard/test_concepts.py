@@ -1,0 +1,122 @@
+"""Several concepts on the pictures' screen: + adds one, the list changes and takes away, a kohya tree is all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input, OptionList
+
+from loratui.app import LoratuiApp
+from loratui.screens.shared.palette import commands_of
+from loratui.settings.draft import Draft
+from tests.loratui.screens.conftest import at, draw_photo, on_row, screen_text, until
+
+pytestmark = pytest.mark.slow
+
+Wizard = Callable[..., LoratuiApp]
+
+
+def drawn(folder: str, count: int, first: int = 7) -> None:
+    """Pictures that are like no other."""
+    Path(folder).mkdir(parents=True)
+    for number in range(count):
+        draw_photo(Path(folder) / f"{number}.png", first + number)
+
+
+async def judged(pilot: Pilot[Any], count: int) -> Any:
+    """The pictures' step with so many pictures looked at."""
+    screen = await at(pilot, "PicturesScreen")
+    await until(pilot, lambda: screen._report is not None and len(screen._report.pictures) == count)
+    await pilot.pause()
+    return screen
+
+
+async def begun(pilot: Pilot[Any]) -> Any:
+    await at(pilot, "WelcomeScreen")
+    await pilot.press("enter")
+    return await judged(pilot, 5)
+
+
+async def test_a_concept_is_added_changed_looked_at_and_taken_away(wizard: Wizard, chosen: Draft) -> None:
+    drawn("3_REX dog", 2)
+    app = wizard(chosen.model_copy(update={"step": 1}))
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await begun(pilot)
+        assert "Add a concept" in {one.title for one in commands_of(screen)}
+        screen.query_one("#table").focus()
+        await pilot.press("plus")
+        form = await at(pilot, "Form")
+        await pilot.press(*"gone", "enter", "enter", "enter", "enter", "enter")
+        assert "There is no folder 'gone'." in screen_text(app)
+        form.query(Input).first().value = "3_REX dog"
+        form.query(Input).last().focus()
+        await pilot.press("enter")
+        screen = await judged(pilot, 7)
+        (told,) = app.draft.values["concepts"]
+        assert told == {"path": "3_REX dog", "repeats": 3, "trigger": "REX", "class_word": "dog"}  # by its name
+        await on_row(pilot, screen, "concept-2/0.png")
+        await pilot.press("space")
+        assert app.draft.skipped == ("concept-2/0.png",)
+        await pilot.press("plus")
+        chooser = await at(pilot, "Chooser")
+        assert "REX dog" in screen_text(app) and "2 pictures x 3" in screen_text(app)
+        chooser.query_one(OptionList).highlighted = 1
+        await pilot.press("enter")
+        await at(pilot, "Question")
+        await pilot.press("p")
+        assert "showing: concept 2" in screen_text(app) and "dog_0.png" not in screen_text(app)
+        await pilot.press("plus")
+        (await at(pilot, "Chooser")).query_one(OptionList).highlighted = 1
+        await pilot.press("enter", "c")
+        form = await at(pilot, "Form")
+        form.query(Input).last().value = "0.5"
+        form.query(Input).last().focus()
+        await pilot.press("enter")
+        await until(pilot, lambda: app.draft.values["concepts"][0].get("loss_weight") == 0.5)
+        await judged(pilot, 7)
+        assert app.draft.skipped == ("concept-2/0.png",), "what was decided stays"
+        await pilot.press("plus")
+        (await at(pilot, "Chooser")).query_one(OptionList).highlighted = 1
+        await pilot.press("enter", "d")
+        screen = await judged(pilot, 5)
+        assert "concepts" not in app.draft.values and app.draft.skipped == ()
+        await pilot.press("u")
+        await judged(pilot, 7)
+        assert app.draft.values["concepts"][0]["path"] == "3_REX dog" and app.draft.skipped == ("concept-2/0.png",)
+
+
+async def test_a_kohya_tree_is_learned_in_one_run_and_the_plan_shows_it(wizard: Wizard, photos: Path) -> None:
+    Path("tree").mkdir()
+    photos.rename("tree/1_ohwx dog")
+    drawn("tree/2_zwx cat", 3)
+    app = wizard()
+    async with app.run_test(size=(120, 50)) as pilot:
+        await at(pilot, "WelcomeScreen")
+        await pilot.press("enter")
+        screen = await at(pilot, "PicturesScreen")
+        screen.query_one("#folder", Input).value = "tree"
+        screen.query_one("#folder", Input).focus()
+        await pilot.press("enter")
+        await at(pilot, "Confirm")
+        assert "2_zwx cat" in screen_text(app)
+        await pilot.press("y")
+        await until(pilot, lambda: app.draft.get("dataset.path") == "tree/1_ohwx dog")
+        await judged(pilot, 8)
+        values = app.draft.values
+        assert (values["dataset.trigger"], values["dataset.class_word"]) == ("ohwx", "dog")
+        assert values["concepts"] == ({"path": "tree/2_zwx cat", "repeats": 2, "trigger": "zwx", "class_word": "cat"},)
+        for name in ("ConceptScreen", "PresetScreen", "SettingsScreen", "ReviewScreen"):
+            await pilot.press("f2")
+            if type(app.screen).__name__ == "Confirm":
+                await pilot.press("y")
+            screen = await at(pilot, name)
+        await until(pilot, lambda: screen._plan is not None)
+        rows = [row for one in screen._plan.sections if one.title == "Concepts" for row in one.rows]
+        assert [(row.label, row.value.split(",")[0]) for row in rows] == [
+            ("ohwx", "5 pictures x 1 repeat"),
+            ("zwx", "3 pictures x 2 repeats"),
+        ]
