@@ -1,4 +1,4 @@
-"""Several concepts on the pictures' screen: + adds one, the list changes and takes away, a kohya tree is all of them."""
+"""Several concepts on the pictures' screen: + adds one, the list changes them, a kohya tree is all of them."""
 
 from __future__ import annotations
 
