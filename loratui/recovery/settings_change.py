@@ -115,14 +115,16 @@ def begin_anew(run: RunDir, values: Mapping[str, Any]) -> RunDir:
     from loratui.settings.resolve import resolve
     from trainer.contract.pictures.folder import NoDataset, list_pictures
     from trainer.contract.settings.config import flat
+    from trainer.contract.settings.taught import taught
 
     old = _config(run)
     answers = _answers(run) or Answers(old.preset, {key: one for key, one in flat(old).items() if key != "preset"})
     answers = replace(answers, values={**answers.values, **values})
     folder = Path(old.dataset.path)
     try:
-        skipped = tuple(values.get("dataset.skip", old.dataset.skip))
-        images = len(list_pictures(folder, old.dataset.caption_column, skipped).pictures)
+        data = old.dataset.model_copy(update={"skip": tuple(values.get("dataset.skip", old.dataset.skip))})
+        each = taught(old.model_copy(update={"dataset": data}))
+        images = sum(len(list_pictures(Path(one.path), one.caption_column, one.skip).pictures) for one in each)
     except NoDataset:
         images = 0  # the trainer says it better
     resolved, kept = in_folder(resolve(answers, images=images), answers, folder)

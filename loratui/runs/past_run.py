@@ -18,6 +18,8 @@ from trainer.contract.documents.files import read_toml
 from trainer.contract.paths import can_see, expanded, is_file
 from trainer.contract.pictures.sources import written_folder
 from trainer.contract.run.rundir import RunDir
+from trainer.contract.settings.concepts import KEY as CONCEPTS
+from trainer.contract.settings.concepts import PLACES
 from trainer.contract.settings.config import BY_KEY, value_of_now
 
 AT_PICTURES, AT_PRESET, AT_SETTINGS = 1, 3, 4  # steps of the wizard
@@ -75,7 +77,21 @@ def draft_of_run(run: RunDir) -> PastRun:
             continue
         if Path(whole).parent != written_folder():  # a data set, written out: the answers name its source
             values[key] = whole
+    if values.get(CONCEPTS):
+        values[CONCEPTS] = _placed(values[CONCEPTS], configured.get(CONCEPTS))
     return _past(answers.preset, values, notes)
+
+
+def _placed(concepts: Any, configured: Any) -> Any:
+    """The concepts with their folders as the configuration has them."""
+    if not isinstance(configured, list) or len(configured) != len(concepts):
+        return concepts
+    found = []
+    for one, whole in zip(concepts, configured, strict=True):
+        told = whole if isinstance(whole, dict) else {}
+        places = {name: told.get(name) for name in PLACES if _is_relative(CONCEPTS, one.get(name))}
+        found.append(one | {name: place for name, place in places.items() if isinstance(place, str)})
+    return found
 
 
 def config_values(run: RunDir) -> dict[str, Any]:
@@ -132,7 +148,7 @@ def _past(name: str, values: dict[str, Any], notes: list[str]) -> PastRun:
 def _is_relative(key: str, value: Any) -> bool:
     if not isinstance(value, str) or not value or value.startswith(("~", "/")) or names_hub(key, value):
         return False
-    return key in FOLDERS or can_see(Path(value)) or value.startswith(".")
+    return key in (*FOLDERS, CONCEPTS) or can_see(Path(value)) or value.startswith(".")
 
 
 def _plain(value: Any) -> Any:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from loratui.events.lines import EventLines
 from loratui.planning.lines import plan_lines, resolved_lines
 from loratui.planning.prepared import prepare
+from loratui.runs.past_run import draft_of_run
 from loratui.settings.answers import Answers, AnswersError, answers_text, parse_set, read_answers, write_answers
 from loratui.settings.other_trainers.imported import import_settings
 from loratui.settings.other_trainers.kohya_folders import folders_of_tree, taught_by_tree
 from loratui.settings.resolve import resolve
 from loratui.settings.toml_text import inline_tables
+from loratui.terminal.line_sink import Lines
 from trainer.contract.documents.parsers import parse_toml
-from trainer.contract.settings.config import flat
+from trainer.contract.run.rundir import RunDir
+from trainer.contract.settings.config import dump_config, flat
 
 Draw = Callable[..., Path]
 HEAD = 'schema = 1\npreset = "object"\n\n[dataset]\npath = "anna"\ntrigger = "ANN"\n'
@@ -140,3 +145,27 @@ def test_onetrainers_concepts(tmp_path: Path) -> None:
     _, answers = import_settings([path], "object")
     assert (answers.values["dataset.path"], answers.values["dataset.repeats"]) == ("anna", 2)
     assert answers.values["concepts"] == ({"path": "rex", "repeats": 3, "loss_weight": 0.5},)
+
+
+def test_a_run_that_was_begun_is_a_draft_with_its_concepts_where_they_lie(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answers = Answers("object", {"dataset.path": "anna", "concepts": (REX, {"path": "ivy"})})
+    run = RunDir(tmp_path / "run")
+    run.path.mkdir()
+    write_answers(run.answers, answers)
+    run.config.write_text(dump_config(resolve(answers).config))
+    monkeypatch.chdir("/")
+    found = draft_of_run(run).draft.values["concepts"]
+    assert found == ({**REX, "path": str(tmp_path / "rex")}, {"path": str(tmp_path / "ivy")})
+
+
+def test_the_loss_of_each_concept_is_told_without_a_screen() -> None:
+    said = io.StringIO()
+    lines = EventLines(Lines(said))
+    each = [{"trigger": "TOK", "loss": 0.125}, {"trigger": "REX", "loss": 0.5}, {"trigger": "new", "loss": None}]
+    lines.show({"type": "measure", "step": 3, "loss": 0.3, "of": "held-out", "concepts": each})
+    lines.show({"type": "measure", "step": 4, "loss": 0.3, "of": "held-out"})
+    lines.show({"type": "measure", "step": 5, "concepts": "damaged"})
+    assert said.getvalue().splitlines() == ["loss at fixed noise at step 3, held-out pictures: TOK 0.1250, REX 0.5000"]
