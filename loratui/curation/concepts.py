@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from loratui.curation.report import Finding, PictureReport, Report
-from loratui.curation.scan import ScanSettings
 from trainer.contract.paths import expanded
 from trainer.contract.pictures.folder import NoDataset
 from trainer.contract.pictures.sources import origin_of
-from trainer.contract.settings.concepts import FIRST, number_of, prefix_of
+from trainer.contract.settings.concepts import FIRST, KEY, number_of, prefix_of
 from trainer.contract.settings.taught import Taught
 
-Look = Callable[[Path, ScanSettings], Report]
+if TYPE_CHECKING:
+    from loratui.curation.scan import ScanSettings
+
+    Look = Callable[[Path, ScanSettings], Report]
 
 
 def with_concepts(report: Report, concepts: tuple[Taught, ...], settings: ScanSettings, look: Look) -> Report:
@@ -58,6 +61,15 @@ def without_concept(names: Iterable[str], number: int) -> dict[str, str]:
         elif own > number:
             found[name] = f"{code}{colon}{prefix_of(own - 1)}{file.removeprefix(prefix_of(own))}"
     return found
+
+
+def trigger_of(values: Mapping[str, Any], picture: str = "") -> str:
+    """The trigger of a picture's concept, by settings under their dotted keys; without a picture those of all."""
+    first, tables = str(values["dataset.trigger"]), tuple(values.get(KEY, ()))
+    if not picture:
+        return ",".join(dict.fromkeys(filter(None, (first, *(str(one.get("trigger", "")) for one in tables)))))
+    own = dict(enumerate(tables, FIRST)).get(number_of(picture), {})
+    return str(own.get("trigger") or first)
 
 
 def settings_of(concept: Taught, settings: ScanSettings) -> ScanSettings:

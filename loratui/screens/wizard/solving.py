@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
+from loratui.curation.concepts import trigger_of
 from loratui.curation.groups import FindingGroup, grouped
 from loratui.curation.solutions import WHY_NONE, Solution, solutions_of
 from loratui.screens.shared.dialogs import Chooser
@@ -166,14 +167,17 @@ class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
     def _put_trigger(self, group: FindingGroup) -> None:
         from loratui.curation.copies.captions import with_trigger
 
-        trigger = str(effective(self.draft)["dataset.trigger"])
-        captions = dict(self.draft.captions)
+        values, captions = effective(self.draft), dict(self.draft.captions)
+        words: dict[str, None] = {}
         for one in self._pictures_of(group):
+            trigger = trigger_of(values, one.name)
             text, done = with_trigger(captions.get(one.name, one.caption or ""), trigger)
             if done:
                 captions[one.name] = " ".join(text.split())
+                words[trigger] = None
         changed = len(captions) - len(self.draft.captions)
-        said = f"'{safe_text(trigger, 20)}' put into {plural(changed, 'caption')}; F2 asks before it writes them."
+        shown = safe_text("', '".join(words), 40)
+        said = f"'{shown}' put into {plural(changed, 'caption')}; F2 asks before it writes them."
         self.do(said, self.draft.model_copy(update={"captions": captions}))
 
     def _ask_background(self) -> None:

@@ -23,6 +23,7 @@ from loratui.curation.captions.views import (
     shown,
     targets,
 )
+from loratui.curation.concepts import trigger_of
 from loratui.screens.shared.dialogs import Chooser
 from loratui.screens.shared.editors import Form, LineEditor
 from loratui.screens.shared.undoing import UndoingStep
@@ -60,13 +61,13 @@ class BulkEdits(UndoingStep, WizardCaptions):
     @cached_property
     def trigger(self) -> str:
         """The words that stand for what is learned."""
-        return str(effective(self.draft)["dataset.trigger"])
+        return trigger_of(effective(self.draft))
 
     @cached_property
     def counter(self) -> Counter:
         """Counts as the base model reads."""
         settings = self.scan_settings()
-        return caption_counter(settings.base, settings.trigger, settings.tokens)
+        return caption_counter(settings.base, self.trigger, settings.tokens)
 
     @property
     def most(self) -> int:
