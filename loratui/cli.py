@@ -20,7 +20,7 @@ from loratui.commands.import_ import import_
 from loratui.commands.init import init
 from loratui.commands.keep import delete, note, rename
 from loratui.commands.options import RunArgument, SetOption
-from loratui.commands.outputs import export, generate
+from loratui.commands.outputs import export, generate, merge
 from loratui.commands.preset import preset
 from loratui.commands.push import push
 from loratui.commands.queue import QueueOption, tell_taken_up
@@ -125,6 +125,7 @@ app.command()(caption)
 app.command()(diff)
 app.command()(generate)
 app.command()(export)
+app.command()(merge)
 app.command()(checkpoints)
 app.command()(push)
 app.command()(rename)

@@ -1,4 +1,4 @@
-"""`loratui generate` and `loratui export`: what was trained is used, and written again."""
+"""`loratui generate`, `export` and `merge`: what was trained is used, written again, and put together."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from loratui.commands.options import RunArgument
+from loratui.commands.options import RunArgument, runs
 
 if TYPE_CHECKING:
     from trainer.contract.run.rundir import RunDir
+
+
+LoraArgument = Annotated[
+    str, typer.Argument(metavar="LORA", help="A run, a LoRA file, or a folder with one.", autocompletion=runs)
+]
 
 
 def generate(
@@ -43,6 +48,52 @@ def export(
 ) -> None:
     """Write the files again, from any checkpoint."""
     _run_trainer("trainer.export", run, [], {"checkpoint": checkpoint, "out": out, "bundle-emb": bundle_emb or None})
+
+
+def merge(
+    first: LoraArgument,
+    second: LoraArgument,
+    out: Annotated[Path, typer.Option("--out", help="A folder that is not there yet; its name is the LoRA's.")],
+    learned: Annotated[
+        bool, typer.Option("--learned", help="A factor for each column, learned (ZipLoRA): what is done anyway.")
+    ] = False,
+    weights: Annotated[
+        tuple[float, float] | None, typer.Option("--weights", help="How strongly each counts; nothing is learned.")
+    ] = None,
+    rank: Annotated[
+        int | None, typer.Option("--rank", min=1, help="Cut to it; of the plain sum, unless --learned or --weights.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Of learning.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of learning.")] = None,
+    prompts: Annotated[
+        tuple[str, str] | None, typer.Option("--prompts", help="What each shows; left out: as the runs say.")
+    ] = None,
+    base: Annotated[
+        str | None, typer.Option("--base", help="The base model that it is for; left out: that of the runs.")
+    ] = None,
+) -> None:
+    """One LoRA of two: a subject in a style."""
+    from loratui.children.output import run_shown
+    from trainer.contract.run.trainer_start import trainer_environment
+
+    command = [sys.executable, "-m", "trainer.merging", f"--out={out}"]
+    given = {"rank": rank, "steps": steps, "seed": seed, "base": base}
+    command += [f"--{name}={value}" for name, value in given.items() if value is not None]
+    command += ["--learned"] if learned else []
+    command += ["--weights", *map(str, weights)] if weights is not None else []
+    command += ["--prompts", *prompts] if prompts is not None else []
+    raise typer.Exit(run_shown([*command, "--", lora_place(first), lora_place(second)], trainer_environment()))
+
+
+def lora_place(text: str) -> str:
+    """The folder of the run that `text` means, or `text` itself where it is a file or another folder."""
+    from loratui.runs.find import find_run
+    from trainer.contract.paths import expanded, is_file, is_folder
+
+    place = expanded(text)
+    if is_file(place) or (is_folder(place) and not is_file(place / "config.toml")):
+        return str(place)
+    return str(find_run(text).path)
 
 
 def _run_trainer(module: str, run: str | None, words: list[str], options: dict[str, object]) -> None:

@@ -70,6 +70,14 @@ def model_card(
 
 def _front(config: TrainConfig, samples: list[str]) -> str:
     """What the hub reads: tags, base model and its licence, and the pictures with their prompts (`widget`)."""
+    front = front_of(config)
+    if samples:
+        front["widget"] = [{"text": _prompt_of(config, name), "output": {"url": name}} for name in samples]
+    return front_matter(front)
+
+
+def front_of(config: TrainConfig) -> dict[str, object]:
+    """The same without pictures, as values."""
     base = base_name(config)
     for_diffusers = FOR_DIFFUSERS.is_written(config)
     tags = ["stable-diffusion-xl", "text-to-image", "lora", *(["diffusers"] if for_diffusers else [])]
@@ -81,9 +89,7 @@ def _front(config: TrainConfig, samples: list[str]) -> str:
     front["instance_prompt"] = config.dataset.instance_prompt
     if for_diffusers:
         front["library_name"] = "diffusers"
-    if samples:
-        front["widget"] = [{"text": _prompt_of(config, name), "output": {"url": name}} for name in samples]
-    return front_matter(front)
+    return front
 
 
 def _changed(changes: Sequence[SettingChange]) -> str:
@@ -129,13 +135,13 @@ def _use(config: TrainConfig, vocabulary: Vocabulary) -> str:
     if FOR_DIFFUSERS.is_written(config):
         lines += ["### diffusers", "", "```python", script(config, vocabulary).rstrip(), "```", ""]
     if KOHYA.is_written(config):
-        lines += _interfaces(config, names)
+        lines += interfaces(config, names)
     if config.caption.chunks > 1:
         lines += [LONG.format(read=config.caption.length_words), ""]
     return "\n".join([*lines, POOLED, ""] if names else lines)
 
 
-def _interfaces(config: TrainConfig, names: dict[str, str]) -> list[str]:
+def interfaces(config: TrainConfig, names: dict[str, str]) -> list[str]:
     """Where the files go in each user interface, and what is typed there."""
     prompt, lora = first_prompt(config), KOHYA.called(config.name)
     files = ", ".join(code(f"{name}.safetensors") for name in names.values())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -116,7 +118,19 @@ def write_kohya(
 
     With DoRA the scale is folded into `up`, in fp32, and alpha is the rank: SD.Next scales after the lengths are set.
     """
-    dtype = DTYPES[config.export.precision]
+    told_by = partial(kohya_header, config, told, name=path.stem)
+    write_kohya_layers(path, layers, layers_per_block, DTYPES[config.export.precision], told_by, bundled)
+
+
+def write_kohya_layers(
+    path: Path,
+    layers: dict[str, LoraLinear],
+    layers_per_block: int,
+    dtype: torch.dtype,
+    header: Callable[[dict[str, torch.Tensor]], dict[str, str]],
+    bundled: dict[str, torch.Tensor] | None = None,
+) -> None:
+    """The same, whatever the layers came from: `header` says from the tensors what stands in it."""
     tensors = {}
     for name, layer in layers.items():
         key = kohya_key(name, layers_per_block)
@@ -133,7 +147,7 @@ def write_kohya(
             tensors[f"{key}.dora_scale"] = _file_tensor(lengths, torch.float32)
         tensors[f"{key}.alpha"] = alpha_tensor(layer.scale / folded * layer.down.shape[0], dtype)
     tensors |= bundled or {}
-    write_atomic(path, file_bytes(tensors, kohya_header(config, told, tensors, path.stem)))
+    write_atomic(path, file_bytes(tensors, header(tensors)))
     prove_kohya(path, layers, layers_per_block, bundled)
 
 
@@ -180,17 +194,22 @@ def write_companions(folder: Path, config: TrainConfig, picture: Path | None) ->
     """
     if not WORDS.is_written(config):
         return
-    words = {
-        "description": usage_hint(config),
+    write_atomic(folder / WORDS.called(config.name), companion(usage_hint(config), trigger_phrase(config)))
+    if picture is not None:
+        write_atomic(folder / PICTURE.called(config.name), _copied(picture, folder))
+
+
+def companion(hint: str, words: str) -> str:
+    """The text of NAME.json."""
+    told = {
+        "description": hint,
         "sd version": "SDXL",
-        "activation text": trigger_phrase(config),
+        "activation text": words,
         "preferred weight": 1.0,
         "negative text": "",
         "notes": "",
     }
-    write_atomic(folder / WORDS.called(config.name), json_text(words))
-    if picture is not None:
-        write_atomic(folder / PICTURE.called(config.name), _copied(picture, folder))
+    return json_text(told)
 
 
 def small_jpeg(picture: Path) -> bytes:

@@ -56,6 +56,35 @@ def make_pictures(
     The first noise comes from CPU generators seeded with `seeds`, so that every device, and a plain
     StableDiffusionXLPipeline with the exported files, starts from the same.
     """
+    with torch.no_grad(), parts.vae_in_place() as vae:  # from the start: the pipeline computes where its VAE lies
+        latents = _latents(parts, encoded, negative, side, steps, guidance, seeds)
+        # one at a time: the VAE's activations are larger than the unet's
+        return to_pictures(torch.cat([decode(vae, one.unsqueeze(0), tiles) for one in latents]))
+
+
+def draw_latents(
+    parts: Parts,
+    encoded: Encoded,
+    negative: Encoded | None,
+    side: int,
+    steps: int,
+    guidance: float,
+    seeds: Sequence[int],
+) -> torch.Tensor:
+    """The same before they are decoded: latents (n, 4, h, w) in the unet's scale."""
+    with torch.no_grad(), parts.vae_in_place():
+        return _latents(parts, encoded, negative, side, steps, guidance, seeds)
+
+
+def _latents(
+    parts: Parts,
+    encoded: Encoded,
+    negative: Encoded | None,
+    side: int,
+    steps: int,
+    guidance: float,
+    seeds: Sequence[int],
+) -> torch.Tensor:
     from diffusers import StableDiffusionXLPipeline
 
     if negative is None:
@@ -74,24 +103,21 @@ def make_pictures(
     pipe.set_progress_bar_config(disable=True)
     was_training = parts.unet.training
     parts.unet.eval()
-    with torch.no_grad(), parts.vae_in_place() as vae:  # from the start: the pipeline computes where its VAE lies
-        latents = pipe(
-            prompt_embeds=encoded.hidden.to(parts.dtype),
-            pooled_prompt_embeds=encoded.pooled.to(parts.dtype),
-            negative_prompt_embeds=negative.hidden.to(parts.dtype),
-            negative_pooled_prompt_embeds=negative.pooled.to(parts.dtype),
-            height=side,
-            width=side,
-            num_inference_steps=steps,
-            guidance_scale=guidance,
-            generator=[torch.Generator().manual_seed(seed) for seed in seeds],
-            num_images_per_prompt=len(seeds),
-            output_type="latent",
-        ).images
-        # one at a time: the VAE's activations are larger than the unet's
-        decoded = torch.cat([decode(vae, one.unsqueeze(0), tiles) for one in latents])
+    latents: torch.Tensor = pipe(
+        prompt_embeds=encoded.hidden.to(parts.dtype),
+        pooled_prompt_embeds=encoded.pooled.to(parts.dtype),
+        negative_prompt_embeds=negative.hidden.to(parts.dtype),
+        negative_pooled_prompt_embeds=negative.pooled.to(parts.dtype),
+        height=side,
+        width=side,
+        num_inference_steps=steps,
+        guidance_scale=guidance,
+        generator=[torch.Generator().manual_seed(seed) for seed in seeds],
+        num_images_per_prompt=len(seeds),
+        output_type="latent",
+    ).images
     parts.unet.train(was_training)
-    return to_pictures(decoded)
+    return latents
 
 
 def decode(vae: Any, latents: torch.Tensor, tiles: bool = False) -> torch.Tensor:

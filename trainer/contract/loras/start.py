@@ -110,7 +110,7 @@ def start_refusals(config: TrainConfig) -> list[str]:
         start = find_start(place, config.model, config.every_trigger)
     except NoStart as error:
         return [f"{KEY}: {error}"]
-    found = [f"{KEY}: {one}" for one in _unfit(start, config)]
+    found = [f"{KEY}: {one}" for one in other_sizes(start.lora, config.model)]
     rank = config.train.rank
     if start.lora.rank > rank:
         found.append(f"train.rank is {rank}, but the LoRA has {start.lora.rank}: set it to that or more")
@@ -162,16 +162,27 @@ def _trained(config: TrainConfig) -> list[str]:
     return [one for one in paths if not blocks or any(within(one, block) for block in blocks)]
 
 
-def _unfit(start: Start, config: TrainConfig) -> list[str]:
-    """Sizes in the files that are not those of the base model."""
-    unet = unet_of(config.model)
+def other_sizes(lora: LoraFile, model: Model) -> list[str]:
+    """Sizes in a file that are not those of the base model, as sentences."""
+    unet = unet_of(model)
     wanted = (wanted_tensors("unet", unet) if unet else None) or {}
-    for path, one in start.lora.unet.items():
+    for path, one in lora.unet.items():
         shape = wanted.get(f"{path}.weight")
         if shape is not None and shape != (one.outputs, one.inputs):
             sizes = f"{one.inputs} to {one.outputs} in place of {shape[1]} to {shape[0]}"
-            return [f"'{start.lora.path.name}' was made for another base model: {path} goes from {sizes}"]
+            return [f"'{lora.path.name}' was made for another base model: {path} goes from {sizes}"]
     return []
+
+
+def every_rows(lora: LoraFile) -> dict[str, FileRows]:
+    """The embeddings that belong to a LoRA whose triggers nobody knows, by their names: bundled, or called as it is.
+
+    Beside diffusers' file, which has no name of its own, they are all that lie there.
+    """
+    stem, beside = lora.path.stem.removesuffix("_bundle"), _beside(lora.path)
+    if lora.path.name != OLD_DIFFUSERS:
+        beside = {name: one for name, one in beside.items() if name.startswith(f"{stem}_")}
+    return {**beside, **lora.rows}
 
 
 def _lora_path(path: Path, unet: dict[str, Any]) -> Path:
