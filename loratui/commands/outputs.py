@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from loratui.commands.options import RunArgument, runs
-
-if TYPE_CHECKING:
-    from trainer.contract.run.rundir import RunDir
-
+from loratui.errors import Refusal
 
 LoraArgument = Annotated[
     str, typer.Argument(metavar="LORA", help="A run, a LoRA file, or a folder with one.", autocompletion=runs)
@@ -20,8 +17,10 @@ LoraArgument = Annotated[
 
 
 def generate(
-    run: Annotated[str, typer.Argument(metavar="RUN")],
-    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="With the trigger, such as 'a TOK on a beach'.")],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Left out with --content or --style.", autocompletion=runs)],
+    prompt: Annotated[
+        str | None, typer.Argument(metavar="PROMPT", help="With the trigger, such as 'a TOK on a beach'.")
+    ] = None,
     negative: Annotated[str | None, typer.Option(help="What no picture shall show.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="First noise.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps.")] = None,
@@ -33,11 +32,28 @@ def generate(
     base: Annotated[
         bool, typer.Option("--base", help="The base model's picture of the same noise beside each.")
     ] = False,
+    content: Annotated[
+        str | None, typer.Option("--content", help="In place of RUN: the LoRA whose content is drawn (B-LoRA).")
+    ] = None,
+    style: Annotated[
+        str | None, typer.Option("--style", help="In place of RUN: the LoRA whose style is drawn (B-LoRA).")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="With them: the base model, where none of them is a run.")
+    ] = None,
 ) -> None:
     """Pictures with the trained LoRA and embeddings."""
-    options = {"seed": seed, "steps": steps, "guidance": guidance, "scale": scale, "count": count}
-    others = {"negative": negative, "out": out, "checkpoint": checkpoint, "base": base or None}
-    _run_trainer("trainer.samples.generate", run, [prompt], {**options, **others})
+    if (content is None and style is None) == (prompt is None):
+        which = "PROMPT alone with --content and --style, RUN and PROMPT without"
+        raise Refusal(f"what is drawn, and with what: {which}")
+    options: dict[str, object] = {"seed": seed, "steps": steps, "guidance": guidance, "scale": scale, "count": count}
+    options |= {"negative": negative, "out": out, "base": base or None}
+    if prompt is not None:
+        _run_trainer("trainer.samples.generate", run, [prompt], {**options, "checkpoint": checkpoint})
+    if checkpoint is not None:
+        raise Refusal("--checkpoint is of one run; --content and --style take finished files")
+    halves = {"content": content and lora_place(content), "style": style and lora_place(style), "model": model}
+    _run_program("trainer.merging.apart", [run], {**options, **halves})
 
 
 def export(
@@ -73,16 +89,9 @@ def merge(
     ] = None,
 ) -> None:
     """One LoRA of two: a subject in a style."""
-    from loratui.children.output import run_shown
-    from trainer.contract.run.trainer_start import trainer_environment
-
-    command = [sys.executable, "-m", "trainer.merging", f"--out={out}"]
-    given = {"rank": rank, "steps": steps, "seed": seed, "base": base}
-    command += [f"--{name}={value}" for name, value in given.items() if value is not None]
-    command += ["--learned"] if learned else []
-    command += ["--weights", *map(str, weights)] if weights is not None else []
-    command += ["--prompts", *prompts] if prompts is not None else []
-    raise typer.Exit(run_shown([*command, "--", lora_place(first), lora_place(second)], trainer_environment()))
+    options: dict[str, object] = {"rank": rank, "steps": steps, "seed": seed, "base": base, "learned": learned or None}
+    options |= {"out": out, "weights": weights, "prompts": prompts}
+    _run_program("trainer.merging", [lora_place(first), lora_place(second)], options)
 
 
 def lora_place(text: str) -> str:
@@ -96,15 +105,22 @@ def lora_place(text: str) -> str:
     return str(find_run(text).path)
 
 
-def _run_trainer(module: str, run: str | None, words: list[str], options: dict[str, object]) -> None:
-    """Run one of the trainer's programs on a run; its exit code is ours."""
-    from loratui.children.output import run_shown
+def _run_trainer(module: str, run: str | None, words: list[str], options: dict[str, object]) -> NoReturn:
+    """Run one of the trainer's programs on a run."""
     from loratui.runs.find import find_run
+
+    _run_program(module, [str(find_run(run).path), *words], options)
+
+
+def _run_program(module: str, words: list[str], options: dict[str, object]) -> NoReturn:
+    """Run one of the trainer's programs; its exit code is ours. An option that is a tuple has several values."""
+    from loratui.children.output import run_shown
     from trainer.contract.run.trainer_start import trainer_environment
 
-    chosen: RunDir = find_run(run)
-    given = [
-        f"--{name}" if value is True else f"--{name}={value}" for name, value in options.items() if value is not None
-    ]
-    command = [sys.executable, "-m", module, *given, "--", str(chosen.path), *words]
-    raise typer.Exit(run_shown(command, trainer_environment()))
+    given: list[str] = []
+    for name, value in options.items():
+        if isinstance(value, tuple):
+            given += [f"--{name}", *map(str, value)]
+        elif value is not None:
+            given.append(f"--{name}" if value is True else f"--{name}={value}")
+    raise typer.Exit(run_shown([sys.executable, "-m", module, *given, "--", *words], trainer_environment()))

@@ -67,6 +67,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.merging", description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=120)
     asked = parser.parse_args()
     torch.set_num_threads(1)
@@ -74,7 +75,7 @@ def main() -> None:
     out = asked.out.resolve()
     os.environ["XDG_CACHE_HOME"] = str(out / "cache")
     every = []
-    for seed in range(asked.seeds):
+    for seed in range(asked.first_seed, asked.first_seed + asked.seeds):
         every.append(figures(out, seed, asked.steps, WAYS))
         print(json.dumps({"seed": seed, **every[-1]}), flush=True)
     for way in every[0]:

@@ -138,7 +138,7 @@ def _config(name: str, model: Model, sources: tuple[Source, Source]) -> TrainCon
         "sample": {"prompts": (), "count": 1},
     }
     changed = {part: getattr(config, part).model_copy(update=values) for part, values in parts.items()}
-    return config.model_copy(update={"name": name, "model": model, **changed})
+    return config.model_copy(update={"name": name, "model": model, "concepts": (), **changed})
 
 
 def _weighted(sources: tuple[Source, Source], weights: tuple[float, ...]) -> tuple[dict[str, Factors], str]:

@@ -12,6 +12,7 @@ from trainer.contract.loras.lora_file import LoraFile
 from trainer.ground import draws
 from trainer.ground.tensor_files import opened_tensors
 from trainer.model.adapters import LoraLinear
+from trainer.model.parts import Parts
 
 
 @dataclass(frozen=True)
@@ -90,3 +91,15 @@ def _module(one: Factors) -> LoraLinear:
     layer = LoraLinear(base, one.rank, one.rank, draws.generator(0, "lora"))
     layer.down, layer.up = (nn.Parameter(tensor, requires_grad=False) for tensor in (one.down, one.up))
     return layer
+
+
+def insert(parts: Parts, layers: Layers) -> None:
+    """Put them on the unet's Linears, in the precision of the rest."""
+    for path, one in layers.items():
+        parent, _, name = path.rpartition(".")
+        holder = parts.unet.get_submodule(parent)
+        layer = LoraLinear(getattr(holder, name), one.rank, one.rank, draws.generator(0, "lora"))
+        with torch.no_grad():
+            layer.down.copy_(one.down)
+            layer.up.copy_(one.up)
+        setattr(holder, name, layer.requires_grad_(False))

@@ -20,12 +20,10 @@ from torch.nn import functional
 
 from trainer.contract.settings.config import TrainConfig
 from trainer.ground import draws
-from trainer.ground.tensor_files import load_tensors
 from trainer.merging.layers import Factors, Layers, added
-from trainer.merging.sources import NotMerged, Source, vocabulary_of
-from trainer.model.parts import Parts, checkpoint_activations, fix_pooling
+from trainer.merging.sources import NotMerged, Source, insert_words
+from trainer.model.parts import Parts, checkpoint_activations
 from trainer.model.prompts import Encoded, encode
-from trainer.model.tokens import add_to_tokenizers, insert_rows
 from trainer.samples.drawing import draw_latents, negative_prompt
 from trainer.step.diffusion import Diffusion, make_diffusion
 
@@ -139,24 +137,9 @@ def learn(
 @torch.no_grad()
 def _encoded(parts: Parts, sources: tuple[Source, Source]) -> tuple[list[list[Encoded]], Encoded | None]:
     """The prompts of both with all new tokens in place, and what guidance leads away from."""
-    assert parts.text_encoders is not None
-    fix_pooling(parts.text_encoders, parts.tokenizers)
-    vocabulary = vocabulary_of(sources)
-    if vocabulary.tokens:
-        add_to_tokenizers(parts.tokenizers, vocabulary)
-        insert_rows(parts.text_encoders, rows_of_all(sources))
+    vocabulary = insert_words(parts, sources)
     words = [[encode(parts, [vocabulary.write(one)]) for one in source.prompts] for source in sources]
     return words, negative_prompt(parts, "", lambda text: encode(parts, [text]))
-
-
-def rows_of_all(sources: tuple[Source, ...]) -> tuple[torch.Tensor, torch.Tensor]:
-    """The rows of both encoders, in the order of the new tokens; fp32."""
-    found: tuple[list[torch.Tensor], list[torch.Tensor]] = ([], [])
-    for rows in (one for source in sources for one in source.rows.values()):
-        tensors = load_tensors(rows.path)
-        for which, name in enumerate(rows.names):
-            found[which].append(tensors[name].float())
-    return torch.cat(found[0]), torch.cat(found[1])
 
 
 def _insert(parts: Parts, layers: tuple[Layers, Layers], mix: Mix) -> dict[str, ZipLinear]:

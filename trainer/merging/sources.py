@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
+
 from trainer.contract.basemodel.headers import BadHeader, read_header
 from trainer.contract.basemodel.inspect import NotSDXL
 from trainer.contract.documents.json_lines import parse_line
@@ -20,8 +22,11 @@ from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, load_config
 from trainer.contract.settings.model import Model
 from trainer.contract.settings.prompts import sample_prompts
+from trainer.contract.settings.taught import taught
 from trainer.contract.settings.triggers import file_word, holds_word, split_triggers, word_pattern
-from trainer.model.tokens import Vocabulary
+from trainer.ground.tensor_files import load_tensors
+from trainer.model.parts import Parts, fix_pooling
+from trainer.model.tokens import Vocabulary, add_to_tokenizers, insert_rows
 
 MOST_PROMPTS = 8  # of each LoRA
 
@@ -62,23 +67,25 @@ def run_config(place: str) -> TrainConfig | None:
     return load_config(run.config)
 
 
-def model_of(configs: tuple[TrainConfig | None, ...], titles: tuple[str, ...], base: str) -> Model:
-    """The base model that both belong to: `base` where it is named, else the runs'. Raises NotMerged."""
+def model_of(
+    configs: tuple[TrainConfig | None, ...], titles: tuple[str, ...], base: str = "", option: str = "--base"
+) -> Model:
+    """The base model that all belong to: `base` where it is named (by `option`), else the runs'. Raises NotMerged."""
     if base:
         return Model(base=base)
     known = [(title, one) for title, one in zip(titles, configs, strict=True) if one is not None]
     if not known:
         raise NotMerged(
-            f"neither {titles[0]} nor {titles[-1]} is a run, and a file does not say on which base model it was "
-            "trained: name it with --base"
+            f"{' and '.join(titles)}: no run is among them, and a file does not say on which base model it was "
+            f"trained: name it with {option}"
         )
     if len(known) > 1:
         (first, one), (second, other) = known
         names = [base_name(config) for config in (one, other)]
         if names[0] != names[1]:
             raise NotMerged(
-                f"{first} was trained on {names[0]} and {second} on {names[1]}: name the one that the merge is for "
-                "with --base; away from its own base model a LoRA shows less of what it learned"
+                f"{first} was trained on {names[0]} and {second} on {names[1]}: name the one to be used with "
+                f"{option}; away from its own base model a LoRA shows less of what it learned"
             )
     return known[0][1].model.model_copy(update={"quantize": "off"})
 
@@ -89,7 +96,7 @@ def read_source(place: str, model: Model, config: TrainConfig | None, prompts: s
     `prompts`: what is written in place of what its metadata say.
     """
     pivotal = config is not None and config.pivotal.enabled
-    trigger = config.dataset.trigger if config is not None else ""
+    trigger = config.every_trigger if config is not None else ""
     try:
         start = find_start(place, model, trigger if pivotal else "")
     except (NoStart, NotSDXL) as error:
@@ -144,6 +151,27 @@ def vocabulary_of(sources: tuple[Source, ...]) -> Vocabulary:
     return Vocabulary(words)
 
 
+def rows_of_all(sources: tuple[Source, ...]) -> tuple[torch.Tensor, torch.Tensor]:
+    """The rows of both encoders, in the order of the new tokens; fp32. Raises OSError, SafetensorError."""
+    found: tuple[list[torch.Tensor], list[torch.Tensor]] = ([], [])
+    for rows in (one for source in sources for one in source.rows.values()):
+        tensors = load_tensors(rows.path)
+        for which, name in enumerate(rows.names):
+            found[which].append(tensors[name].float())
+    return torch.cat(found[0]), torch.cat(found[1])
+
+
+def insert_words(parts: Parts, sources: tuple[Source, ...]) -> Vocabulary:
+    """Teach the encoders, which pool as they were trained, the new tokens of all."""
+    assert parts.text_encoders is not None
+    fix_pooling(parts.text_encoders, parts.tokenizers)
+    vocabulary = vocabulary_of(sources)
+    if vocabulary.tokens:
+        add_to_tokenizers(parts.tokenizers, vocabulary)
+        insert_rows(parts.text_encoders, rows_of_all(sources))
+    return vocabulary
+
+
 def left_out(source: Source) -> list[str]:
     """What of a file no merge takes over, as sentences."""
     passed = source.lora.passed
@@ -170,7 +198,7 @@ def _prompts(path: Path, config: TrainConfig | None, words: tuple[str, ...]) -> 
     if config is None:
         return tuple(f"a picture of {one}" for one in words)
     drawn = [one.words for one in sample_prompts(config)]
-    every = [*_captions(path, config), config.dataset.instance_prompt, *drawn]
+    every = [*_captions(path, config), *(one.prompt for one in taught(config)), *drawn]
     own = [one for one in every if any(holds_word(one, word) for word in words)]
     return tuple(dict.fromkeys(own))[:MOST_PROMPTS]
 

@@ -9,6 +9,7 @@ if __name__ == "__main__":  # before the imports, which take seconds
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,8 @@ from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.sample_prompts import SamplePrompt, read_sample_prompt
 
 if TYPE_CHECKING:
-    from trainer.export.trained import Trained
+    from trainer.contract.settings.config import TrainConfig
+    from trainer.model.parts import Parts
 
 
 def main(arguments: list[str]) -> int:
@@ -41,6 +43,13 @@ def main(arguments: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m trainer.samples.generate", description=__doc__)
     parser.add_argument("run", type=Path)
+    add_options(parser)
+    parser.add_argument("--checkpoint", type=int, help="step of a checkpoint, in place of the exported files")
+    return parser
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What is drawn and how, whatever it is drawn with."""
     parser.add_argument("prompt", help="as one of sample.prompts: --n NEGATIVE and --d SEED may stand in it")
     parser.add_argument("--negative", help="what no picture shall show; the prompt's own --n by default")
     parser.add_argument(
@@ -52,8 +61,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--count", type=int, default=1, help="pictures, each with the next seed")
     parser.add_argument("--out", type=Path, help="a .png file (for one picture) or a folder")
     parser.add_argument("--base", action="store_true", help="the base model's picture of the same noise beside each")
-    parser.add_argument("--checkpoint", type=int, help="step of a checkpoint, in place of the exported files")
-    return parser
 
 
 def _generate(asked: argparse.Namespace) -> None:
@@ -65,52 +72,61 @@ def _generate(asked: argparse.Namespace) -> None:
     run, prompt = RunDir(asked.run.resolve()), read_sample_prompt(asked.prompt)
     refuse_links(run)
     trained = open_run(run)
-    first = next(one for one in (asked.seed, prompt.seed, trained.config.sample.seed) if one is not None)
-    seeds = range(first, first + asked.count)
     if asked.base:  # before anything is loaded into it
-        _draw(asked, run, trained, prompt, seeds, "-base")
+        draw(asked, run.generated, run.path, trained.config, trained.parts, prompt, str, "-base")
     if asked.checkpoint is None:
         load_exported(run, trained)
     else:
         trained.trainee.restore(find_checkpoint(run, asked.checkpoint))
     set_scale(trained.trainee, asked.scale)
-    _draw(asked, run, trained, prompt, seeds)
+    write = trained.trainee.vocabulary.write
+    draw(asked, run.generated, run.path, trained.config, trained.parts, prompt, write)
 
 
-def _draw(
-    asked: argparse.Namespace, run: RunDir, trained: Trained, prompt: SamplePrompt, seeds: range, ending: str = ""
+def draw(
+    asked: argparse.Namespace,
+    place: Path,
+    root: Path | None,
+    config: TrainConfig,
+    parts: Parts,
+    prompt: SamplePrompt,
+    write: Callable[[str], str],
+    ending: str = "",
 ) -> None:
-    """One picture of each of `seeds`; those of the base model (with an `ending`) read the trigger as plain words."""
+    """A picture for each seed, into `place` where no other is asked for, with the path of each said.
+
+    `write` puts the new tokens into a prompt; for the base model's, with an `ending`, it leaves the trigger as plain
+    words. `root`: no name from there down to `place` may be a link.
+    """
     import torch
 
     from trainer.data.images import save_picture
     from trainer.model.prompts import encode
     from trainer.samples.drawing import make_picture, negative_prompt
 
-    config, parts = trained.config, trained.parts
-    write = str if ending else trained.trainee.vocabulary.write
+    first = next(one for one in (asked.seed, prompt.seed, config.sample.seed) if one is not None)
     unwanted = prompt.negative if asked.negative is None else asked.negative
     with torch.no_grad():
         encoded = encode(parts, [write(prompt.words)])
         negative = negative_prompt(parts, write(unwanted), lambda words: encode(parts, [words]))
     steps = asked.steps or config.sample.steps
     guidance = config.sample.guidance if asked.guidance is None else asked.guidance
-    for seed in seeds:
+    for seed in range(first, first + asked.count):
         side, tiles = config.train.resolution, config.sample.tiles
         picture = make_picture(parts, encoded, negative, side, steps, guidance, seed, tiles)
-        path, root = _path(asked, run, prompt.words, f"{seed}{ending}")
-        save_picture(picture, path, root=root)
+        path, within = _path(asked, place, root, prompt.words, f"{seed}{ending}")
+        save_picture(picture, path, root=within)
         print(path, flush=True)
 
 
-def _path(asked: argparse.Namespace, run: RunDir, shown: str, ending: str) -> tuple[Path, Path]:
+def _path(asked: argparse.Namespace, place: Path, inside: Path | None, shown: str, ending: str) -> tuple[Path, Path]:
     """Where a picture goes, and the folder from which on no name may be a link."""
     if asked.out is not None and asked.out.suffix.lower() == ".png" and asked.count == 1 and not asked.base:
         asked.out.resolve().parent.mkdir(parents=True, exist_ok=True)
         return Path(asked.out), asked.out.parent
-    folder: Path = asked.out or run.generated
-    root = folder if asked.out else run.path
-    make_private(folder, None if asked.out else root)
+    folder: Path = asked.out or place
+    root = folder if asked.out or inside is None else inside
+    make_private(folder, None if root == folder else root)
     words = "".join(letter if letter.isalnum() else "-" for letter in shown)[:48].strip("-")
     return folder / f"{words or 'picture'}-{ending}.png", root
 
