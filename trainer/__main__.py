@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainer.contract.entries import BadEntry
 from trainer.contract.paths import can_see
+from trainer.contract.pictures.folder import NoDataset
 from trainer.contract.run import exits
 from trainer.contract.run.events import VERSION, EventLog, SilentLog
 from trainer.contract.run.folder import refuse_links, sweep_strays
@@ -34,6 +35,7 @@ from trainer.contract.run.trainer_start import pass_on
 from trainer.contract.settings.config import TrainConfig, config_sha, load_config, vae_source
 from trainer.data.listing import Listed, listed
 from trainer.ground.notice import Notice
+from trainer.materialise.asked import with_class_folders
 
 if TYPE_CHECKING:
     from trainer.checkpoints.snapshot import FoundCheckpoint
@@ -75,10 +77,13 @@ def main(arguments: list[str]) -> int:
     notice = Notice(config.name, config.train.steps, log)
     _stop_at_once(run, log, lock, began, notice)
     try:
+        config = with_class_folders(config, lambda done, total: log.emit("phase", name="data", done=done, total=total))
         found = listed(config, begun=bool(checkpoint_folders(run)))
         if found.refused or found.problems:
             return _refuse(config, found, run, log, began)
         return _train(config, run, log, began, started, lock, found)
+    except NoDataset as error:
+        return _refuse(config, Listed((), (), (f"prior.path: {error}",)), run, log, began)
     except BaseException as error:
         return _tell(error, log, began)
     finally:
@@ -200,6 +205,10 @@ def _changed(config: TrainConfig, run: RunDir, found: FoundCheckpoint) -> list[d
 
 def _follow(config: TrainConfig, run: RunDir) -> int:
     """One of the other processes of a run on several GPUs: it trains its share and writes nothing."""
+    try:
+        config = with_class_folders(config, lambda done, total: None)
+    except NoDataset:
+        return exits.DATASET  # rank 0 tells
     inputs = listed(config, begun=bool(checkpoint_folders(run)))
     if inputs.refused or inputs.problems:
         return exits.USAGE if inputs.refused else exits.DATASET

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from trainer.checkpoints.snapshot import Snapshot
 from trainer.contract.paths import expanded
-from trainer.contract.plan.class_folder import same_picture
+from trainer.contract.pictures.folder import METADATA
+from trainer.contract.pictures.sources import NOTE, written_folder
+from trainer.contract.plan.class_folder import class_listing, numbered_folders, same_picture
 from trainer.contract.run.changes import SettingChange
 from trainer.contract.run.events import EventLog, SilentLog
 from trainer.contract.settings.config import TrainConfig
@@ -95,7 +98,23 @@ def _same(items: tuple[Item, ...], photographs: tuple[Item, ...]) -> list[str]:
 
 def other_files(config: TrainConfig, photographs: tuple[Item, ...]) -> list[str]:
     """Names in the class folder that are no pictures and are left alone, sorted; hidden ones do not count."""
-    used = {item.path.name for item in photographs}
-    folders = [expanded(one.path) for one in class_sets(config) if one.path]
-    names = [one.name for folder in folders for one in folder.iterdir()]
-    return sorted(one for one in names if one not in used and not one.startswith("."))
+    used = {item.path for item in photographs}
+    found: list[str] = []
+    for one in class_sets(config):
+        if not one.path:
+            continue
+        folder = expanded(one.path)
+        captions = (
+            {each.picture.text_file for each in class_listing(one, config)} if config.prior.caption_column else set()
+        )
+        for place in (folder, *(folder / name for name in numbered_folders(folder))):
+            left = [each for each in place.iterdir() if each not in used | captions and not each.name.startswith(".")]
+            found += [str(each.relative_to(folder)) for each in left if not _is_read(each, folder, config)]
+    return sorted(found)
+
+
+def _is_read(path: Path, folder: Path, config: TrainConfig) -> bool:
+    """Whether it is a table of captions that are wanted, what a data set was written from, or a folder of kohya's."""
+    if path.name in METADATA:
+        return bool(config.prior.caption_column)
+    return path.name in numbered_folders(folder) or (path.name == NOTE and path.parent.parent == written_folder())

@@ -16,7 +16,7 @@ from loratui.terminal.units import bytes_of
 from trainer.contract.documents.files import read_json
 from trainer.contract.paths import expanded
 from trainer.contract.pictures.folder import NoDataset
-from trainer.contract.pictures.sources import NoColumn, origin_of, written_folder
+from trainer.contract.pictures.sources import NOTE, NoColumn, origin_of, written_folder
 from trainer.contract.run.trainer_start import trainer_environment
 
 if TYPE_CHECKING:
@@ -126,4 +126,4 @@ def bring_back(run: RunDir) -> None:
 
 
 def _pinned(folder: Path) -> str:
-    return str((read_json(folder / "source.json", dict).value or {}).get("source", ""))
+    return str((read_json(folder / NOTE, dict).value or {}).get("source", ""))

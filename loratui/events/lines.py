@@ -15,6 +15,7 @@ from trainer.contract.run import exits
 from trainer.contract.run.events import MALFORMED, Event
 
 PHASES = {
+    "data": "reading the class pictures' data set",
     "load": "loading the model",
     "download": "downloading the base model",
     "cache": "encoding the pictures",

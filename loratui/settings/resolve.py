@@ -20,7 +20,8 @@ from trainer.contract.settings.config import BY_KEY, SMALL, TrainConfig, stale_p
 
 Layer = Literal["default", "preset", "start", "answers", "--set"]
 MODELS = ("model.base", "model.vae")  # a folder, or a hub id, or a word
-FOLDERS = ("dataset.path", "prior.path", START)  # of this disk, or (dataset.path) a hub id
+DATA = ("dataset.path", "prior.path")  # a folder of this disk, or a hub id
+FOLDERS = (*DATA, START)
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def _place(value: Any) -> Any:
 
 def names_hub(key: str, value: Any) -> bool:
     """Whether the value is a data set of the hub, and so no path."""
-    return key == "dataset.path" and origin_of(str(value)) == "hub"
+    return key in DATA and origin_of(str(value)) == "hub"
 
 
 def _absolute(key: str, value: Any) -> Any:

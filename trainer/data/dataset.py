@@ -9,12 +9,12 @@ from pathlib import Path
 
 from trainer.contract.paths import expanded
 from trainer.contract.pictures.decoding import BadPicture
-from trainer.contract.pictures.folder import NoDataset, Picture, list_pictures
+from trainer.contract.pictures.folder import NoDataset, Picture
 from trainer.contract.pictures.inside import open_inside
 from trainer.contract.plan.class_folder import REMEDY as CLASS_REMEDY
+from trainer.contract.plan.class_folder import class_listing, trigger_refusals
 from trainer.contract.plan.masks import MaskFile, masks_of
 from trainer.contract.settings.buckets import Size, bucket_of
-from trainer.contract.settings.concepts import prefix_of
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.taught import ClassSet, Taught, taught
 from trainer.data import images
@@ -236,18 +236,18 @@ def _masked(item: Item, mask: MaskFile | None) -> Item:
     return item if mask is None else replace(item, mask=mask, mask_digest=mask.digest())
 
 
-def read_class_items(folder: Path, classes: ClassSet, config: TrainConfig) -> tuple[Item, ...]:
-    """The class pictures of one folder under their prompt; captions beside them are not used."""
+def read_class_items(classes: ClassSet, config: TrainConfig) -> tuple[Item, ...]:
+    """The class pictures of `classes.path`, each with its words. Raises DataError naming every bad one."""
     try:
-        listing = list_pictures(folder)
+        listing = class_listing(classes, config)
     except NoDataset as error:
         raise DataError([f"class pictures: {error}"]) from None
     problems: list[str] = []
     background = config.dataset.background
-    named = [replace(one, name=prefix_of(classes.number) + one.name) for one in listing.pictures]
-    found = [_read_item(one, classes.prompt, background, problems, CLASS_REMEDY) for one in named]
+    found = [_read_item(one.picture, one.words, background, problems, CLASS_REMEDY) for one in listing]
+    problems = [f"class pictures: {problem}" for problem in problems] + trigger_refusals(listing, config)
     if problems:
-        raise DataError([f"class pictures: {problem}" for problem in problems])
+        raise DataError(problems)
     return tuple(replace(item, concept=classes.number - 1) for item in found if item is not None)
 
 

@@ -24,7 +24,7 @@ from typing import Any
 from trainer.contract.entries import folder_aside, make_private, open_file, rename, sweep, write_atomic
 from trainer.contract.paths import expanded
 from trainer.contract.pictures.folder import NoDataset
-from trainer.contract.pictures.sources import NoColumn, origin_of, written_folder
+from trainer.contract.pictures.sources import NOTE, NoColumn, origin_of, written_folder
 from trainer.contract.run import exits
 from trainer.contract.units import in_bytes
 from trainer.ground.error_line import first_line
@@ -33,7 +33,6 @@ from trainer.materialise.rows import Rows, WantedRows, open_rows
 
 LAYOUT = 1  # of what is written: part of the digest
 MAX_ROWS = 100_000  # a LoRA learns from tens of pictures; a larger set is a name mistaken
-NOTE = "source.json"  # beside the pictures: what they were written from
 INSTALL = "reading data sets needs the package 'datasets': pip install 'loratui[datasets]'"
 MAGIC = (
     (b"\xff\xd8\xff", ".jpg"),
@@ -74,7 +73,7 @@ def main(arguments: list[str]) -> int:
     """Write the data set out, or find it written; the last line says where, or what is wrong. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m trainer.materialise", allow_abbrev=False)
     parser.add_argument("source", help="a folder, or owner/name on the hub, with @revision if one is meant")
-    parser.add_argument("--column", default="prompt", help="the column that holds the captions")
+    parser.add_argument("--column", default="prompt", help="the column that holds the captions; empty: none are wanted")
     parser.add_argument("--subset", default="", help="the configuration; left out: its default")
     parser.add_argument("--split", default="train")
     given = parser.parse_args(arguments)

@@ -28,7 +28,7 @@ TAR_MEMBERS = ENDINGS | {".txt", ".text", ".json", ".cls", ".id", ".index"}
 
 @dataclass(frozen=True)
 class WantedRows:
-    """Which part of a data set: the caption's column, the configuration ("" is its default), the split."""
+    """Which part of a data set: the caption's column ("": none), the configuration ("" is its default), the split."""
 
     column: str
     subset: str = ""
@@ -90,7 +90,9 @@ def _image_column(features: Any) -> str:
 
 
 def _caption_column(features: Any, column: str) -> str | None:
-    """The column, or None in a data set without any text where nobody asked for a certain one."""
+    """The column; None where none is wanted, or where there is no text and nobody asked for a certain one."""
+    if not column:
+        return None
     texts = tuple(name for name, one in features.items() if getattr(one, "dtype", "") in TEXTS)
     if column in texts:
         return column
@@ -230,12 +232,12 @@ def _picture_folder(folder: Path, split: str) -> Path | None:
 def _loose(folder: Path, wanted: WantedRows) -> Rows:
     columns = _metadata_columns(folder)
     texts = tuple(name for name in columns if name != "file_name")
-    if columns and wanted.column not in texts:
+    if columns and wanted.column and wanted.column not in texts:
         raise _no_column(wanted.column, columns, texts)
-    listing = list_pictures(folder, wanted.column)
-    if stopped := stopping(listing.problems):
+    listing = list_pictures(folder, wanted.column or BY_KEY["dataset.caption_column"].default)
+    if wanted.column and (stopped := stopping(listing.problems)):
         raise NoDataset("; ".join(f"{one.message}; {one.remedy}" for one in stopped[:3]))
-    captioned = any(one.caption is not None for one in listing.pictures)
+    captioned = bool(wanted.column) and any(one.caption is not None for one in listing.pictures)
     rows = (PictureRow(read_inside(one.path, MAX_BYTES), one.caption or "") for one in listing.pictures)
     return Rows(rows, len(listing.pictures), captioned)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from trainer.contract.entries import make_private
-from trainer.contract.paths import expanded
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.taught import ClassSet, class_sets
 from trainer.data.dataset import DataError, Item, read_class_items
@@ -26,7 +26,7 @@ def real_class_pictures(config: TrainConfig) -> tuple[Item, ...]:
     problems: list[str] = []
     for one in class_sets(config):
         try:
-            found += read_class_items(expanded(one.path), one, config) if one.path else ()
+            found += read_class_items(one, config) if one.path else ()
         except DataError as error:
             problems += error.problems
     if problems:
@@ -69,7 +69,7 @@ def _of_class(
     made = folder / f"class-{hashlib.sha256(repr(decides).encode()).hexdigest()[:12]}"
     make_private(made)
     _generate(config, parts, prompt, made, missing, progress)
-    return real + read_class_items(made, classes, config)[:missing]
+    return real + read_class_items(replace(classes, path=str(made)), config)[:missing]
 
 
 @torch.no_grad()

@@ -19,6 +19,7 @@ from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, load_config
 
 PREPARING = {
+    "data": "reading the class pictures' data set",
     "load": "loading the base model",
     "cache": "preparing the pictures",
     "prior": "making class pictures",

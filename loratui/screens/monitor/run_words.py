@@ -18,6 +18,7 @@ from loratui.widgets.progress import progress_bar
 from trainer.contract.run.rundir import RunDir
 
 PHASES = {
+    "data": "reading the class pictures' data set",
     "load": "loading the base model",
     "download": "downloading the base model",
     "cache": "preparing the pictures",

@@ -44,7 +44,7 @@ def test_two_files_of_others_become_one(tmp_path: Path) -> None:
     assert "The sum of 0.5 times 2 and -1 times 3." in done.stderr and "both.safetensors" in done.stdout
     tensors = load_file(tmp_path / "both" / "both.safetensors")
     assert sorted(len(one) for name, one in tensors.items() if "down" in name) == [5]
-    assert "Neither LoRA says what its prompts call it." in (tmp_path / "both" / "README.md").read_text()
+    assert "Neither LoRA says what its prompts call it." in (tmp_path / "both" / "both.json").read_text()
 
 
 def test_what_is_no_run_and_no_file_is_said(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ Origin = Literal["pictures", "dataset", "hub"]
 HUB_SOURCE = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(@(?P<revision>[\w.-]+))?")
 SAVED = ("state.json", "dataset_dict.json")  # what save_to_disk leaves beside its arrow files
 DATA_ENDINGS = frozenset({".parquet", ".arrow", ".tar"})
+NOTE = "source.json"  # beside the pictures of a data set that was written out: what they were written from
 DEEPEST = 2  # folders below the data set's own that are looked into for data files
 
 

@@ -21,7 +21,8 @@ Effect = Literal["none", "rounding", "training"]
 but sums may be rounded otherwise; training: from the checkpoint on it is another training than the one begun."""
 
 # the pictures and weights that these lead to are compared themselves
-FREE = frozenset({"name", "preset", "prior.path"}) | {
+FREE = frozenset({"name", "preset"}) | {
+    *(f"prior.{name}" for name in ("path", "subset", "split")),
     *(f"model.{name}" for name in ("base", "revision", "vae", "vae_revision")),
     *(f"dataset.{name}" for name in ("path", "subset", "split", "skip", "hold_out", "accept")),
 }

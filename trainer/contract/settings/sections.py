@@ -180,9 +180,19 @@ class Prior(Section):
     path: str = setting(
         "",
         "class folder",
-        "Real photographs of the class. Where they are fewer than wanted, the rest is generated into the run.",
+        "Real photographs of the class: a folder, kohya's folder with 1_woman in it, or a data set as in "
+        "dataset.path. Where they are fewer than wanted, the rest is generated into the run.",
         source=POST + " (generated ones reduce resemblance and realism: prefer real photographs)",
     )
+    caption_column: str = setting(
+        "",
+        "class captions",
+        "Where captions of the class pictures' own stand, as dataset.caption_column says it; empty: they are all "
+        "trained as the class prompt.",
+        source="diffusers' script (class_prompt of all); kohya's (captions of regularization images)",
+    )
+    subset: str = setting("", "class subset", "Which configuration of a data set; empty: its default.")
+    split: str = setting("train", "class split", "Which split of a data set.", min_length=1)
     prompt: str = setting(
         "",
         "class prompt",
