@@ -9,7 +9,7 @@ from tests.contract.plan.test_estimate import config
 from trainer.contract.plan.advice import advice
 from trainer.contract.plan.estimate import estimate
 from trainer.contract.run.added_prompts import AddedPrompts, NotAdded, why_not, without_trigger
-from trainer.contract.settings.prompts import sample_pictures
+from trainer.contract.settings.prompts import sample_pictures, sample_prompts, sample_side
 from trainer.contract.settings.sample_prompts import SamplePrompt, read_sample_prompt
 
 
@@ -74,6 +74,30 @@ def test_the_pictures_count_on_the_disk() -> None:
 
 
 def test_an_option_that_is_none_is_told() -> None:
-    (said,) = (one for one in advice(config(sample__prompts=["a TOK --w 512 --n dull"])) if "sample.prompts" in one)
-    assert said.startswith("sample.prompts: --w is read as words")
+    (said,) = (one for one in advice(config(sample__prompts=["a TOK --s 20 --n dull"])) if "sample.prompts" in one)
+    assert said.startswith("sample.prompts: --s is read as words")
     assert not [one for one in advice(config(sample__prompts=["a TOK --n dull --d 1"])) if "sample.prompts" in one]
+
+
+def test_a_size_is_the_prompts_own_else_that_of_the_settings_else_the_trainings() -> None:
+    found = config(sample__prompts=["a TOK", "a TOK --w 768 --h 1344", "a TOK --h 512"], sample__width=640)
+    side = found.train.resolution
+    assert [(one.width, one.height) for one in sample_prompts(found)] == [(640, side), (768, 1344), (640, 512)]
+    assert sample_side(found) == 1024 if side < 1024 else side
+    for wrong in ("--w 700", "--h 32", "--w x", "--h 9000"):
+        with pytest.raises(ValidationError, match="is no side of a picture; write a multiple of 8 from 64 to 4096"):
+            config(sample__prompts=[f"a TOK {wrong}"])
+    with pytest.raises(ValidationError, match="1001 px is no side of a picture"):
+        config(sample__width=1001)
+
+
+def test_what_no_picture_shall_show_is_that_of_the_settings_where_a_prompt_says_nothing() -> None:
+    found = config(sample__prompts=["a TOK", "a TOK --n dull"], sample__negative="blurry")
+    assert [one.negative for one in sample_prompts(found)] == ["blurry", "dull"]
+    assert [one.prompt.text for one in sample_pictures(found)] == ["a TOK", "a TOK --n dull"]
+
+
+def test_larger_pictures_are_in_the_plan() -> None:
+    small, large = config(), config(sample__width=2048, sample__height=2048)
+    before, after = (estimate(one, 10) for one in (small, large))
+    assert after.disk_total > before.disk_total and after.first_flop > before.first_flop

@@ -38,8 +38,8 @@ if torch.cuda.is_available():
 
 picture = pipe(
     {prompt},
-    height={side},
-    width={side},
+    height={height},
+    width={width},
     num_inference_steps={steps},
     guidance_scale={guidance:g},{negative}{clip_skip}
     generator=torch.Generator().manual_seed({seed}),
@@ -83,7 +83,8 @@ def script(config: TrainConfig, vocabulary: Vocabulary) -> str:
         lora=python(DIFFUSERS),
         prompt=python(vocabulary.write(first.prompt.words)),
         negative=f"\n    negative_prompt={python(vocabulary.write(negative))}," if negative else "",
-        side=config.train.resolution,
+        width=first.prompt.width,
+        height=first.prompt.height,
         steps=config.sample.steps,
         guidance=config.sample.guidance,
         seed=first.seed,

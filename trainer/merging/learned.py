@@ -120,7 +120,7 @@ def learn(
             progress(f"drawing what {sources[place].title} shows", number, PICTURES)
             prompt = words[place][number % len(words[place])]
             first = seed * PICTURES + number
-            drawn.append(draw_latents(parts, prompt, negative, size, DRAWING, config.sample.guidance, [first]))
+            drawn.append(draw_latents(parts, prompt, negative, (size, size), DRAWING, config.sample.guidance, [first]))
         prompts = [words[place][number % len(words[place])] for number in range(PICTURES)]
         lessons.append(_Lesson(shown, torch.cat(drawn).float(), prompts, geometry))
     errors = _teach(parts, config, mix, zips, lessons, steps, seed, progress)

@@ -90,7 +90,8 @@ def _generate(
             encoded = encode(parts, [prompt])
             negative = negative_prompt(parts, "", lambda words: encode(parts, [words]))
         seeds = [draws.below(2**31, config.train.seed, "sample", place) for place in paths]
-        made = make_pictures(parts, encoded, negative, config.train.resolution, sample.steps, sample.guidance, seeds)
+        square = (config.train.resolution, config.train.resolution)
+        made = make_pictures(parts, encoded, negative, square, sample.steps, sample.guidance, seeds)
         for picture, path in zip(made, paths.values(), strict=True):
             save_picture(picture, path)
     progress(number, number)

@@ -29,27 +29,27 @@ def make_picture(
     parts: Parts,
     encoded: Encoded,
     negative: Encoded | None,
-    side: int,
+    size: tuple[int, int],
     steps: int,
     guidance: float,
     seed: int,
     tiles: bool = False,
 ) -> Image:
-    """One picture of `side` px from one encoded prompt, with the base model's own sampler."""
-    return make_pictures(parts, encoded, negative, side, steps, guidance, (seed,), tiles)[0]
+    """One picture of `size` (width, height) from one encoded prompt, with the base model's own sampler."""
+    return make_pictures(parts, encoded, negative, size, steps, guidance, (seed,), tiles)[0]
 
 
 def make_pictures(
     parts: Parts,
     encoded: Encoded,
     negative: Encoded | None,
-    side: int,
+    size: tuple[int, int],
     steps: int,
     guidance: float,
     seeds: Sequence[int],
     tiles: bool = False,
 ) -> list[Image]:
-    """A picture of `side` px from one encoded prompt, and a `negative` one, for each of `seeds`, all at a time.
+    """A picture of `size` (width, height) from one encoded prompt, and a `negative` one, for each of `seeds`, together.
 
     With `tiles` they are decoded in tiles of TILE px.
 
@@ -57,7 +57,7 @@ def make_pictures(
     StableDiffusionXLPipeline with the exported files, starts from the same.
     """
     with torch.no_grad(), parts.vae_in_place() as vae:  # from the start: the pipeline computes where its VAE lies
-        latents = _latents(parts, encoded, negative, side, steps, guidance, seeds)
+        latents = _latents(parts, encoded, negative, size, steps, guidance, seeds)
         # one at a time: the VAE's activations are larger than the unet's
         return to_pictures(torch.cat([decode(vae, one.unsqueeze(0), tiles) for one in latents]))
 
@@ -66,21 +66,21 @@ def draw_latents(
     parts: Parts,
     encoded: Encoded,
     negative: Encoded | None,
-    side: int,
+    size: tuple[int, int],
     steps: int,
     guidance: float,
     seeds: Sequence[int],
 ) -> torch.Tensor:
     """The same before they are decoded: latents (n, 4, h, w) in the unet's scale."""
     with torch.no_grad(), parts.vae_in_place():
-        return _latents(parts, encoded, negative, side, steps, guidance, seeds)
+        return _latents(parts, encoded, negative, size, steps, guidance, seeds)
 
 
 def _latents(
     parts: Parts,
     encoded: Encoded,
     negative: Encoded | None,
-    side: int,
+    size: tuple[int, int],
     steps: int,
     guidance: float,
     seeds: Sequence[int],
@@ -108,8 +108,8 @@ def _latents(
         pooled_prompt_embeds=encoded.pooled.to(parts.dtype),
         negative_prompt_embeds=negative.hidden.to(parts.dtype),
         negative_pooled_prompt_embeds=negative.pooled.to(parts.dtype),
-        height=side,
-        width=side,
+        height=size[1],
+        width=size[0],
         num_inference_steps=steps,
         guidance_scale=guidance,
         generator=[torch.Generator().manual_seed(seed) for seed in seeds],

@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What is drawn and how, whatever it is drawn with."""
-    parser.add_argument("prompt", help="as one of sample.prompts: --n NEGATIVE and --d SEED may stand in it")
+    parser.add_argument("prompt", help="as one of sample.prompts: --n, --d, --w and --h may stand in it")
     parser.add_argument("--negative", help="what no picture shall show; the prompt's own --n by default")
     parser.add_argument(
         "--seed", type=int, help="first noise; the prompt's own --d or the run's sample seed by default"
@@ -89,7 +89,7 @@ def draw(
     root: Path | None,
     config: TrainConfig,
     parts: Parts,
-    prompt: SamplePrompt,
+    asked_for: SamplePrompt,
     write: Callable[[str], str],
     ending: str = "",
 ) -> None:
@@ -100,10 +100,12 @@ def draw(
     """
     import torch
 
+    from trainer.contract.settings.prompts import settled
     from trainer.data.images import save_picture
     from trainer.model.prompts import encode
     from trainer.samples.drawing import make_picture, negative_prompt
 
+    prompt = settled(asked_for, config)
     first = next(one for one in (asked.seed, prompt.seed, config.sample.seed) if one is not None)
     unwanted = prompt.negative if asked.negative is None else asked.negative
     with torch.no_grad():
@@ -112,8 +114,8 @@ def draw(
     steps = asked.steps or config.sample.steps
     guidance = config.sample.guidance if asked.guidance is None else asked.guidance
     for seed in range(first, first + asked.count):
-        side, tiles = config.train.resolution, config.sample.tiles
-        picture = make_picture(parts, encoded, negative, side, steps, guidance, seed, tiles)
+        size, tiles = (prompt.width, prompt.height), config.sample.tiles
+        picture = make_picture(parts, encoded, negative, size, steps, guidance, seed, tiles)
         path, within = _path(asked, place, root, prompt.words, f"{seed}{ending}")
         save_picture(picture, path, root=within)
         print(path, flush=True)

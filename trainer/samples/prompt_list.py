@@ -6,7 +6,7 @@ from trainer.contract.run.added_prompts import AddedPrompt, AddedPrompts, read_a
 from trainer.contract.run.events import EventLog, SilentLog
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig
-from trainer.contract.settings.prompts import WantedPicture, sample_pictures
+from trainer.contract.settings.prompts import WantedPicture, sample_pictures, settled
 from trainer.contract.settings.sample_prompts import read_sample_prompt
 
 
@@ -16,7 +16,7 @@ class PromptList:
     def __init__(self, run: RunDir, log: EventLog | SilentLog, config: TrainConfig) -> None:
         """Take up what was added before a resume; a damaged list is named in the log and left behind."""
         self._run = run
-        self.own, self._seed = sample_pictures(config), config.sample.seed
+        self.own, self._config = sample_pictures(config), config
         try:
             self._added = read_added(run, len(self.own))
         except ValueError as error:
@@ -44,8 +44,8 @@ class PromptList:
         """The picture of an added prompt, or that of the run's own that it is."""
         if added.index < len(self.own):
             return self.own[added.index]
-        prompt = read_sample_prompt(added.prompt)
-        return WantedPicture(added.index, prompt, self._seed if prompt.seed is None else prompt.seed)
+        prompt = settled(read_sample_prompt(added.prompt), self._config)
+        return WantedPicture(added.index, prompt, self._config.sample.seed if prompt.seed is None else prompt.seed)
 
     def add(self, prompt: str, keep: bool | None) -> tuple[AddedPrompt, str]:
         """Add a prompt, keep it or drop it; returns it and what was not as it should be. Raises NotAdded."""

@@ -119,7 +119,7 @@ class Sampler:
         sample, write, prompt = self._config.sample, self._trainee.vocabulary.write, wanted.prompt
         encoded = self._encode(write(prompt.words))
         negative = negative_prompt(self._parts, write(prompt.negative), self._encode)
-        size, steps, guidance = self._config.train.resolution, sample.steps, sample.guidance
+        size, steps, guidance = (prompt.width, prompt.height), sample.steps, sample.guidance
         picture = make_picture(self._parts, encoded, negative, size, steps, guidance, wanted.seed, sample.tiles)
         path = self._run.sample(step, wanted.index)
         save_picture(picture, path.with_suffix(".jpg"), thumb=True, root=self._run.path)

@@ -77,7 +77,7 @@ def prompts(value: Any) -> tuple[str, ...]:
     if "\n" not in text and re.search(r"\.(txt|toml|json)$", text.strip()):
         raise ValueError("the prompts lie in a file of their own; copy its lines into sample.prompts")
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("#")]
-    return tuple(re.sub(r"\s--(?![nd]\s)[a-z]+\s+\S+", "", line) for line in lines)
+    return tuple(re.sub(r"\s--(?![ndwh]\s)[a-z]+\s+\S+", "", line) for line in lines)
 
 
 def settle(values: dict[str, Any]) -> list[str]:
@@ -246,7 +246,7 @@ KOHYA = OtherTrainer(
         same("save_every_n_epochs", "train.checkpoint_every", "in steps", number, "checkpoint_epochs"),
         same("sample_every_n_steps", "train.sample_every"),
         same("sample_every_n_epochs", "train.sample_every", "in steps", number, "sample_epochs"),
-        same("sample_prompts", "sample.prompts", "its lines, with --n and --d", prompts),
+        same("sample_prompts", "sample.prompts", "its lines, with --n, --d, --w and --h", prompts),
         same("log_with", "tracker.names", "", one_of({"tensorboard": "tensorboard", "wandb": "wandb"})),
         none(
             "use_wandb wandb_api_key huggingface_token", "tracker.names, and 'wandb login': no token stands in a file"

@@ -1,4 +1,4 @@
-"""What guidance leads away from: zeros, or the empty prompt encoded, as the base model's own pipeline does."""
+"""What pictures are led away from, zeros or the empty prompt encoded as the base model says; and their size."""
 
 from __future__ import annotations
 
@@ -85,3 +85,14 @@ def test_class_pictures_are_led_away_from_the_same_and_are_not_those_with_zeros(
         found.append(item)
     assert found[0].digest != found[1].digest
     assert len(list(tmp_path.glob("class-*"))) == 2
+
+
+@pytest.mark.slow
+def test_pictures_have_the_size_that_their_prompt_or_the_settings_say(pictures: Path, tmp_path: Path) -> None:
+    own = {"sample__prompts": [PROMPT, f"{PROMPT} --h 128"], "sample__width": 96, "train__steps": 1}
+    run = make_run(tmp_path / "run", make_config(pictures, train__sample_every=1, **own))
+    train(run)
+    assert [Image.open(run.sample(1, index)).size for index in (0, 1)] == [(96, 64), (96, 128)]
+    out = tmp_path / "one.png"
+    assert generate([str(run.path), f"{PROMPT} --w 128 --h 72", "--steps", "1", "--out", str(out)]) == 0
+    assert Image.open(out).size == (128, 72)

@@ -238,5 +238,6 @@ def _prior(config: TrainConfig) -> list[str]:
 
 def _samples(config: TrainConfig) -> list[str]:
     odd = list(dict.fromkeys(word for one in config.sample.prompts for word in unknown_options(one)))
-    said = f"sample.prompts: {', '.join(odd)} is read as words; --n (negative prompt) and --d (seed) are the options"
+    known = "--n (negative prompt), --d (seed), --w and --h (size)"
+    said = f"sample.prompts: {', '.join(odd)} is read as words; {known} are the options"
     return [said] if odd else []

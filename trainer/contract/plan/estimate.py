@@ -12,7 +12,7 @@ from trainer.contract.plan.vae_memory import WIDTH
 from trainer.contract.run.exports import DIFFUSERS, lora_files, lora_sizes
 from trainer.contract.settings.arithmetic import FORWARDS, checkpoint_steps, measured_rounds, sample_steps
 from trainer.contract.settings.config import TrainConfig
-from trainer.contract.settings.prompts import sample_pictures
+from trainer.contract.settings.prompts import sample_pictures, sample_side
 from trainer.contract.settings.training import Checkpointing
 
 REVISION = 4  # of the constants of this and of memory.py: what was learned from runs against others is not used
@@ -84,8 +84,9 @@ def _first_flop(config: TrainConfig, images: int, size: float) -> float:
     """Latents, pictures of the base model with and without their prompt, and the first loss at fixed noise."""
     sample, pixels = config.sample, (config.train.resolution / 1024) ** 2
     shown = len(sample_pictures(config)) if 0 in sample_steps(config) else 0
-    passes = shown * sample.steps * 2 + FORWARDS * measured_rounds(config)
-    return passes * FORWARD_FLOP * size + (shown * DECODE_FLOP + images * ENCODE_FLOP) * pixels
+    more = (sample_side(config) / config.train.resolution) ** 2
+    passes = shown * sample.steps * 2 * more + FORWARDS * measured_rounds(config)
+    return passes * FORWARD_FLOP * size + (shown * more * DECODE_FLOP + images * ENCODE_FLOP) * pixels
 
 
 def corrected(need: Estimate, factor: float) -> Estimate:
@@ -115,6 +116,6 @@ def _disk(
         MemoryPart("checkpoints", round(kept * saved), f"{kept} at a time, with the optimizer's state"),
         *([light] if earlier else []),
         MemoryPart("files to use", round(numbers * WIDTH[config.export.precision]), f"for {whom}"),
-        MemoryPart("samples", round(pictures * train.resolution**2 * PNG_BYTES), f"{pictures} PNG"),
+        MemoryPart("samples", round(pictures * sample_side(config) ** 2 * PNG_BYTES), f"{pictures} PNG"),
         MemoryPart("cached latents", images * latents, f"{images} pictures"),
     )

@@ -10,6 +10,7 @@ from trainer.contract.plan.model_shape import NF4_BLOCK, SDXL_PARAMETERS, ModelS
 from trainer.contract.plan.vae_memory import TILE, WIDTH, vae_widths
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.optimizers import OPTIMIZERS
+from trainer.contract.settings.prompts import sample_side
 from trainer.contract.settings.training import Checkpointing
 from trainer.contract.units import in_bytes
 
@@ -193,10 +194,13 @@ def _passing(need: MemoryNeed) -> _Passing:
     encoding, decoding = vae_widths(config, need.base)
     drew = config.prior.enabled and not config.prior.path
     made = config.prior.batch if drew else 1
-    decoded = min(TILE, train.resolution) if config.sample.tiles and not drew else train.resolution
+    side = sample_side(config)
+    shown = min(TILE, side) if config.sample.tiles else side
+    decoded = max(shown, train.resolution) if drew else shown  # pictures of the class are of the training's size
+    larger = max(made, (side / train.resolution) ** 2)
     held = shape.vae.held((encoding, decoding))
     came = held if need.device == "cuda" else 0  # for the picture, out of RAM
-    samples = round(max(shape.vae.decoding(decoded, decoding) + came, DENOISED * made * size * half))
+    samples = round(max(shape.vae.decoding(decoded, decoding) + came, DENOISED * larger * size * half))
     before = round(TORCH[need.device]) + _encoders(need) + held
     # on a GPU the unet comes when all is encoded, but where it has drawn pictures of the class before
     before += shape.parameters["unet"] * need.width if need.device == "cpu" else need.unet if drew else 0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 from trainer.contract.settings.concepts import title_of
 from trainer.contract.settings.config import TrainConfig
@@ -44,8 +45,25 @@ def _nameless(number: int) -> str:
 def sample_prompts(config: TrainConfig) -> tuple[SamplePrompt, ...]:
     """The prompts of the settings; where there are none the instance prompt of each concept, as it is."""
     if own := config.sample.prompts:
-        return tuple(map(read_sample_prompt, own))
-    return tuple(SamplePrompt(plain, plain) for plain in dict.fromkeys(one.prompt for one in taught(config)))
+        return tuple(settled(read_sample_prompt(one), config) for one in own)
+    plain = dict.fromkeys(one.prompt for one in taught(config))
+    return tuple(settled(SamplePrompt(one, one), config) for one in plain)
+
+
+def settled(prompt: SamplePrompt, config: TrainConfig) -> SamplePrompt:
+    """A prompt with what the settings say where it does not: what is not shown, and its size."""
+    sample, side = config.sample, config.train.resolution
+    return replace(
+        prompt,
+        negative=prompt.negative or sample.negative,
+        width=prompt.width or sample.width or side,
+        height=prompt.height or sample.height or side,
+    )
+
+
+def sample_side(config: TrainConfig) -> int:
+    """The side, px, of a square with as many pixels as the largest validation picture has."""
+    return max(math.isqrt(one.width * one.height) for one in sample_prompts(config))
 
 
 def sample_pictures(config: TrainConfig) -> tuple[WantedPicture, ...]:

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import field_validator
 
 from trainer.contract.settings.fields import POST, Section, setting
-from trainer.contract.settings.sample_prompts import read_sample_prompt
+from trainer.contract.settings.sample_prompts import LARGEST, read_sample_prompt, side_refusal
 from trainer.contract.settings.triggers import checked_triggers
 
 
@@ -221,8 +221,33 @@ class Sample(Section):
         (),
         "prompts",
         "Of each, count pictures; empty: the instance prompt. After the words may stand --n and what no picture shall "
-        "show, and --d and a seed of its own: a TOK dog --n blurry --d 42.",
-        source="the post: validation_prompt; kohya's sample prompts (--n, --d)",
+        "show, --d and a seed of its own, --w and --h and a size in px: a TOK dog --n blurry --d 42 --w 768 --h 1024.",
+        source="the post: validation_prompt; kohya's sample prompts (--n, --d, --w, --h)",
+    )
+    negative: str = setting(
+        "",
+        "negative prompt",
+        "What no picture shall show; a prompt's own --n stands in its place.",
+        source="OneTrainer (negative_prompt of a sample)",
+    )
+    width: int = setting(
+        0,
+        "picture width",
+        "A multiple of 8; 0: as wide as the training's resolution. A prompt's own --w stands in its place.",
+        source="kohya's sample prompts (--w)",
+        up="Slower, more memory; far from what the base model was made for pictures fall apart.",
+        unit="px",
+        ge=0,
+        le=LARGEST,
+    )
+    height: int = setting(
+        0,
+        "picture height",
+        "The same of the height; a prompt's own is --h.",
+        source="kohya's sample prompts (--h)",
+        unit="px",
+        ge=0,
+        le=LARGEST,
     )
     count: int = setting(
         1,
@@ -265,4 +290,11 @@ class Sample(Section):
     def _readable(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for one in value:
             read_sample_prompt(one)
+        return value
+
+    @field_validator("width", "height")
+    @classmethod
+    def _drawable(cls, value: int) -> int:
+        if value and (why := side_refusal(value)):
+            raise ValueError(why)
         return value
