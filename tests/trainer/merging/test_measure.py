@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.merging import PAIR, figures
+from tests.trainer.merging.measure import PAIR, figures
 
 
 @pytest.mark.slow

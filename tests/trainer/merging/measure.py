@@ -64,7 +64,7 @@ def figures(out: Path, seed: int, steps: int, ways: dict[str, list[str]]) -> dic
 
 def main() -> None:
     """Train, merge, measure, print a table of means with each seed's own."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.merging", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.trainer.merging.measure", description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first-seed", type=int, default=0)
