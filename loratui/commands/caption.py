@@ -57,7 +57,10 @@ def caption(
         raise Refusal(f"--device {safe_text(device, 40)}: auto, cuda or cpu")
     folder = expanded(dataset)
     trigger = checked_trigger(trigger)
-    if not endpoint and not dry_run and _has_work(folder, caption_column):
+    wanted = _wanted(folder, caption_column)
+    if wanted and dry_run:
+        print(_would(_suited(device) if model == AUTO else model, endpoint, wanted), flush=True)
+    elif wanted and not endpoint:
         model = _agreed(_suited(device) if model == AUTO else model, yes)
     given = {
         "model": model,
@@ -76,15 +79,15 @@ def caption(
     raise typer.Exit(_run([sys.executable, "-m", "trainer.captioner", *words], folder))
 
 
-def _has_work(folder: Path, column: str | None) -> bool:
-    """Whether some picture lacks a caption; what is wrong with the folder the captioner says itself."""
+def _wanted(folder: Path, column: str | None) -> int:
+    """How many pictures lack a caption; what is wrong with the folder the captioner says itself."""
     from trainer.contract.pictures.folder import NoDataset, list_pictures
 
     try:
         listed = list_pictures(folder, column) if column else list_pictures(folder)
     except NoDataset:
-        return False
-    return any(not one.caption for one in listed.pictures)
+        return 0
+    return sum(not one.caption for one in listed.pictures)
 
 
 def _suited(device: str) -> str:
@@ -92,6 +95,21 @@ def _suited(device: str) -> str:
 
     gpu = usable_gpu("cpu" if device == "cpu" else "auto")
     return suited(gpu.free if gpu else 0)
+
+
+def _would(model: str, endpoint: str, count: int) -> str:
+    """What captioning would fetch or send, and does not now."""
+    from loratui.basemodels.captioners import download_of
+
+    pictures = plural(count, "picture")
+    if endpoint:
+        return f"{pictures} would be sent to {safe_text(endpoint, 80)}, each with one question; nothing is sent now."
+    found = download_of(model)
+    if found is None:
+        return (
+            f"{safe_text(model, 80)} is on this disk: nothing would be downloaded, and no picture leaves the machine."
+        )
+    return f"{found.words}: asked first, unless --yes; nothing is downloaded now. No picture leaves the machine."
 
 
 def _agreed(model: str, yes: bool) -> str:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,17 +15,36 @@ from trainer.contract.paths import expanded
 from trainer.contract.run import exits
 
 if TYPE_CHECKING:
+    from loratui.curation.copies.asked import Asked
     from loratui.curation.copies.folder import FixSettings
+    from loratui.curation.report import Report
+    from loratui.terminal.ticker import Ticker
+
+MASKS = ("face", "person")
 
 
 def fix(
     dataset: DatasetArgument,
     into: Annotated[Path | None, typer.Option("--into", metavar="FOLDER", help="A new folder for the copies.")] = None,
-    trigger: Annotated[str | None, typer.Option("--trigger", help="Put before captions that lack it.")] = None,
+    trigger: Annotated[
+        str | None, typer.Option("--trigger", help="In every caption, in the place of another training's.")
+    ] = None,
     background: Annotated[
         str, typer.Option("--background", metavar="#rrggbb", help="Under transparent pictures.")
     ] = "#ffffff",
     kind: KindOption = None,
+    crop: Annotated[
+        bool, typer.Option("--crop", help="To the person meant, or to one of the pictures pasted together.")
+    ] = False,
+    unbar: Annotated[bool, typer.Option("--unbar", help="Without bars and frames.")] = False,
+    mask: Annotated[str, typer.Option("--mask", help="mask/ for a masked loss: face or person.")] = "",
+    best: Annotated[int, typer.Option("--best", metavar="N", min=0, help="Only the best so many good ones.")] = 0,
+    leave_out: Annotated[
+        list[str] | None, typer.Option("--leave-out", metavar="CODE", help="Without those of which that was found.")
+    ] = None,
+    replace: Annotated[
+        list[str] | None, typer.Option("--replace", metavar="OLD=NEW", help="Words in all captions.")
+    ] = None,
     skip: Annotated[list[str] | None, typer.Option("--skip", metavar="FILE", help="A picture not to copy.")] = None,
     caption_column: ColumnOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")] = False,
@@ -36,23 +54,51 @@ def fix(
         raise Refusal("name a new folder for the copies: --into FOLDER (or look first: --dry-run)")
     if not re.fullmatch(r"#[0-9a-fA-F]{6}", background):
         raise Refusal(f"--background {safe_text(background, 40)}: write a colour as #rrggbb, such as #ffffff")
+    if mask not in ("", *MASKS):
+        raise Refusal(f"--mask {safe_text(mask, 40)}: face or person")
+    from loratui.curation.copies.asked import Asked
     from loratui.curation.copies.folder import FixSettings
 
     target = None if dry_run or into is None else expanded(into)
-    taught = checked("--kind", "kind", kind) if kind else ""
-    settings = FixSettings(checked_trigger(trigger), background, skip=tuple(skip or ()), kind=taught)
-    if caption_column is not None:
-        settings = replace(settings, caption_column=caption_column)
-    raise typer.Exit(_run(expanded(dataset), target, settings))
+    given: dict[str, Any] = {"caption_column": caption_column} if caption_column is not None else {}
+    if kind is not None:
+        given["kind"] = checked("--kind", "kind", kind)
+    settings = FixSettings(
+        checked_trigger(trigger), background, skip=tuple(skip or ()), change=_change(replace or []), **given
+    )
+    asked = Asked(crop, unbar, best, _codes(leave_out or []), mask)
+    raise typer.Exit(_run(expanded(dataset), target, settings, asked))
 
 
-def _run(folder: Path, into: Path | None, settings: FixSettings) -> int:
+def _change(pairs: list[str]) -> Any:
+    from loratui.curation.copies.asked import replacing
+
+    parted = [one.partition("=") for one in pairs]
+    for old, sign, _ in parted:
+        if not old.strip() or not sign:
+            raise Refusal(f"--replace {safe_text(old, 40)}: write OLD=NEW, such as 'sks=TOK'; OLD= takes it out")
+    return replacing([(old, new) for old, _, new in parted])
+
+
+def _codes(codes: list[str]) -> tuple[str, ...]:
+    from loratui.curation.groups import unknown_codes
+
+    if wrong := unknown_codes(codes):
+        raise Refusal(wrong[0].replace("dataset.accept:", "--leave-out"))
+    return tuple(codes)
+
+
+def _run(folder: Path, into: Path | None, settings: FixSettings, asked: Asked) -> int:
+    from loratui.curation.copies.asked import with_asked
     from loratui.curation.copies.folder import CannotWrite, fix_lines, fix_pictures
     from loratui.terminal.ticker import Ticker
     from trainer.contract.pictures.folder import NoDataset
 
+    said: tuple[str, ...] = ()
     try:
         with Ticker() as ticker:
+            if asked.of_the_report:
+                settings, said = with_asked(settings, asked, _looked_at(folder, settings, ticker))
             result = fix_pictures(folder, into, settings, lambda n, of, name: ticker.counted("copying", n, of, name))
     except NoDataset as error:
         raise Refusal(safe_text(error), exits.DATASET) from None
@@ -60,8 +106,23 @@ def _run(folder: Path, into: Path | None, settings: FixSettings) -> int:
         raise Refusal(safe_text(error)) from None
     except KeyboardInterrupt:
         raise Refusal("stopped; no folder was made", exits.STOPPED) from None
-    print("\n".join(fix_lines(result)))
+    print("\n".join((*fix_lines(result), *said)))
     if into is not None:
         print(f"{plural(len(result.copies), 'copy', 'copies')} in {show_path(into)}; FIXED.json says what was done.")
         print("The originals are as they were.")
+    if asked.mask:
+        print("To train by the masks: --set mask.enabled=true")
     return exits.DONE if len(result.copies) == len(result.pictures) else exits.DATASET
+
+
+def _looked_at(folder: Path, settings: FixSettings, ticker: Ticker) -> Report:
+    """The doctor's report. Raises NoDataset."""
+    from loratui.curation.scan import ScanSettings, scan
+
+    wanted = ScanSettings(
+        kind=settings.kind or ScanSettings.kind,
+        trigger=settings.trigger or ScanSettings.trigger,
+        caption_column=settings.caption_column,
+        background=settings.background,
+    )
+    return scan(folder, wanted, lambda done, of, name: ticker.counted("looking at", done, of, name))

@@ -42,5 +42,5 @@ def _picture(one: PictureReport) -> dict[str, Any]:
 def _finding(one: Finding, of_set: bool = False) -> dict[str, Any]:
     words = {"code": one.code, "severity": one.severity, "value": one.value}
     if of_set:
-        words["file"] = one.file
+        words |= {"file": one.file, "files": list(one.files)}
     return {**words, "message": one.message, "remedy": one.remedy}

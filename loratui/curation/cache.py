@@ -21,7 +21,7 @@ from trainer.contract.entries import make_private, write_atomic
 from trainer.contract.pictures.flatten import RULE
 from trainer.contract.run import rundir
 
-CHECKS = 8  # raised when a measurement changes; one that is new is missing in what was kept, and measured of itself
+CHECKS = 9  # raised when a measurement changes; one that is new is missing in what was kept, and measured of itself
 MEASURES = tuple(one.name for one in fields(PictureMeasure))
 PACKED = tuple(one.name for one in fields(PictureMeasure) if one.type == "bytes")
 MOST_FILES = 60  # folders that are remembered; the oldest go first
@@ -148,8 +148,9 @@ def _measured(words: dict[str, Any]) -> PictureMeasure:
     words = {name: tuple(one) if isinstance(one := words[name], list) else one for name in MEASURES}
     for name in PACKED:
         words[name] = base64.b64decode(words[name])
-    words["problem"] = None if words["problem"] is None else Finding(**words["problem"])
-    words["notes"] = tuple(Finding(**one) for one in words["notes"])
+    words["pieces"] = tuple(tuple(one) for one in words["pieces"])
+    words["problem"] = None if words["problem"] is None else Finding(**{**words["problem"], "files": ()})
+    words["notes"] = tuple(Finding(**{**one, "files": ()}) for one in words["notes"])
     if words["faces"] is not None:
         words["faces"] = tuple(
             Face(tuple(one["box"]), one["score"], tuple(one["points"]), base64.b64decode(one["feature"]))

@@ -53,7 +53,12 @@ CODES: dict[str, Code] = {
         Code("other-formats", "files", "warn", "Formats that are not read, such as HEIC; a hint where they are few."),
         Code("hidden-files", "files", "hint", "Hidden pictures are not used."),
         Code("same-name", "files", "hint", "Pictures that differ only in their ending share one caption file."),
-        Code("low-resolution", "size", "block", "Below the training resolution: warn; below half of it: block."),
+        Code(
+            "low-resolution",
+            "size",
+            "warn",
+            "Below the training resolution; below half of it it is never among the best.",
+        ),
         Code("thin", "size", "warn", "So long and thin that the square cut from it keeps little."),
         Code("face-cut", "size", "warn", "The square cut from the middle loses part of the face."),
         Code("upscaled", "quality", "warn", "The finest details are missing: enlarged from a small picture."),

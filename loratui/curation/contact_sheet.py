@@ -99,10 +99,10 @@ def _tile(sheet: Image, draw: Any, one: PictureReport, corner: tuple[int, int]) 
     found = f"{len(one.findings)} found" if one.findings else "nothing found"
     draw_words(draw, (left, below + LINE), "   ".join(part for part in (size, found) if part), PALE)
     for line, finding in enumerate(one.findings[:CODES]):
-        said = f"{speakable(GLYPHS[finding.shown], 'latin-1')} {finding.code}"  # never colour alone
+        said = f"{speakable(GLYPHS[finding.severity], 'latin-1')} {finding.code}"  # never colour alone
         if line == CODES - 1 and len(one.findings) > CODES:
             said = f"and {len(one.findings) - CODES + 1} more"
-        draw_words(draw, (left, below + (line + 2) * LINE), said, COLOURS[finding.shown])
+        draw_words(draw, (left, below + (line + 2) * LINE), said, COLOURS[finding.severity])
 
 
 def draw_words(draw: Any, corner: tuple[int, int], words: str, colour: str, room: int = TILE + FRAME) -> None:

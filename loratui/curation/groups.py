@@ -84,13 +84,14 @@ class FindingGroup:
     """All findings of one kind, in the order of the pictures."""
 
     code: str
-    severity: Severity  # of the gravest; what may be accepted is no block
+    severity: Severity  # of the gravest
     findings: tuple[Finding, ...]
 
     @property
     def files(self) -> tuple[str, ...]:
         """The pictures or other files that it is said of; empty where it is said of the whole set."""
-        return tuple(dict.fromkeys(one.file for one in self.findings if one.file))
+        named = (file for one in self.findings for file in (one.file, *one.files))
+        return tuple(dict.fromkeys(file for file in named if file))
 
     @property
     def count(self) -> str:
@@ -142,7 +143,7 @@ def grouped(findings: Iterable[Finding]) -> tuple[FindingGroup, ...]:
     for one in findings:
         kinds.setdefault(one.code, []).append(one)
     groups = [
-        FindingGroup(code, min((one.shown for one in found), key=SEVERITIES.index), tuple(found))
+        FindingGroup(code, min((one.severity for one in found), key=SEVERITIES.index), tuple(found))
         for code, found in kinds.items()
     ]
     return tuple(sorted(groups, key=lambda one: SEVERITIES.index(one.severity)))

@@ -10,6 +10,8 @@ from loratui.curation.checks.caption_words import STOP
 from loratui.curation.report import Report
 from loratui.settings.other_trainers.kohya_folders import taught_by_folder
 from loratui.terminal.text import safe_text
+from trainer.contract.settings.config import BY_KEY
+from trainer.contract.settings.triggers import split_triggers
 
 PEOPLE = frozenset(["woman", "man", "girl", "boy", "person", "lady", "guy", "male", "female", "face"])
 FACES = 0.6  # of the pictures show exactly one face
@@ -33,7 +35,7 @@ def guess_subject(report: Report, base: str) -> SubjectGuess:
     if "kind" not in values and opened and faces >= FACES * len(opened):
         values["kind"] = "face"
         why.append(f"{faces} of {len(opened)} pictures show one face: a face?")
-    word = _first_word([one.caption for one in report.pictures if one.caption], base)
+    word = first_word([one.caption for one in report.pictures if one.caption], base)
     if word and "dataset.trigger" not in values:
         values["dataset.trigger"] = word
         why.append(f"the captions begin with '{safe_text(word, 30)}': the trigger?")
@@ -55,7 +57,14 @@ def named_so(folder: str) -> tuple[dict[str, Any], list[str]]:
     return values, [said]
 
 
-def _first_word(captions: list[str], base: str) -> str:
+def trigger_before(captions: list[str], trigger: str) -> str:
+    """The rare word that most captions begin with, where it is not one of `trigger`: their trigger so far."""
+    triggers = split_triggers(trigger)
+    word = first_word(captions, BY_KEY["model.base"].default) if triggers else ""
+    return "" if word in triggers else word
+
+
+def first_word(captions: list[str], base: str) -> str:
     """The rare word that most captions begin with, or nothing."""
     from trainer.contract.captioning.tokens import known_word
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from loratui.curation.groups import GLYPHS, FindingGroup, accept_keys, grouped
 from loratui.curation.report import Finding, Outcome, Report, outcome
-from loratui.curation.solutions import SOLVED_BY, solution_words
+from loratui.curation.solutions import SOLVED_BY, commands_of, solution_words
 from loratui.terminal.text import plural, safe_text, show_path
 
 WIDTH = 80  # cells of a line that is wrapped, where nobody says how wide the terminal is
@@ -21,6 +21,7 @@ def report_lines(report: Report, width: int = WIDTH, names: bool = False) -> lis
         lines += group_lines(one, width, names) if names else [safe_text(group_lines(one, 1000)[0], width)]
         if names and one.code in SOLVED_BY:
             lines += _wrapped(f"→ key s in the wizard: {solution_words(one.code)}", width, "    ")
+            lines += _wrapped(f"→ as a command: loratui {', '.join(commands_of(one.code))}", width, "    ")
     more = [part for line in (*report.summary, *not_checked_lines(report)) for part in _wrapped(line, width)]
     return [*lines, *([""] if groups else []), *more]
 
@@ -63,6 +64,9 @@ def group_lines(one: FindingGroup, width: int = WIDTH, names: bool = False) -> l
     if len(one.findings) > 1:
         said = [f"{safe_text(each.file) or 'the set'}: {safe_text(each.message)}" for each in one.findings]
         lines += [part for line in said for part in _wrapped(line, width, "    ")]
+    for each in one.findings:
+        named = ", ".join(safe_text(file) for file in each.files)
+        lines += _wrapped(f"in {named}", width, "    ") if named else []
     return [*lines, *(part for line in one.remedies for part in _wrapped(f"→ {line}", width, "    "))]
 
 

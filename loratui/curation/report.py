@@ -28,16 +28,12 @@ class Finding:
     remedy: str
     acceptable: bool = True  # False: nothing but skipping or repairing the picture helps
     limit: float | None = None  # what `value` is measured against
+    files: tuple[str, ...] = ()  # the pictures that a finding about several is said of
 
     @property
     def accept_key(self) -> str:
         """What stands in dataset.accept once a person has accepted it: "low-resolution:anna_003.jpg"."""
         return accept_key(self.code, self.file)
-
-    @property
-    def shown(self) -> Severity:
-        """How grave it is for a person who decides: what may be accepted blocks nothing."""
-        return "warn" if self.severity == "block" and self.acceptable else self.severity
 
     def is_accepted(self, accepted: Collection[str]) -> bool:
         """Whether what stands in dataset.accept holds for it."""
@@ -63,6 +59,8 @@ class PictureReport:
     framing: str | None = None
     blurry: bool | None = None
     upscaled: bool | None = None
+    turns: int = 0  # quarter turns to the left that bring its face upright
+    pieces: tuple[Box, ...] = ()  # the pictures that it was pasted together from
     boxes: tuple[Box, ...] = ()  # the faces, the largest first
     blur: float | None = None  # 0 sharp, 1 blurred: of the face where one was measured
     judged: bool = False  # whether its pixels were looked at
@@ -101,7 +99,10 @@ def flawed(picture: PictureReport) -> int:
 def spoilt(picture: PictureReport) -> frozenset[str]:
     """The codes of what spoils a picture; empty where nothing does."""
     codes = {one.code for one in picture.findings if one.severity != "hint"}
-    return frozenset(codes & set(SPOILING)) | {one.code for one in picture.findings if one.severity == "block"}
+    small = {
+        one.code for one in picture.findings if one.code == "low-resolution" and 2 * (one.value or 0) < (one.limit or 0)
+    }
+    return frozenset(codes & set(SPOILING)) | small | {one.code for one in picture.findings if one.severity == "block"}
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,11 @@ def outcome(report: Report, skip: Collection[str] = (), accept: Collection[str] 
     """Weigh the findings against what the person decided."""
     left_out, accepted = set(skip), set(accept)
     used = [one for one in report.pictures if one.name not in left_out]
-    open_findings = [one for one in report.findings if one.file not in left_out]
+    open_findings = [
+        one
+        for one in report.findings
+        if one.file not in left_out and not (one.files and left_out.issuperset(one.files))
+    ]
     names = {one.name for one in used}
     for picture in used:
         alone = names.isdisjoint(picture.better)  # those that were preferred to it are left out

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter as Counting
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
@@ -25,6 +24,7 @@ from loratui.curation.checks.captions import (
     syntax_findings,
 )
 from loratui.curation.checks.colours import SAME_CLOTHES, SAME_GROUND, look_groups
+from loratui.curation.checks.conversions import converted_findings, turned_findings
 from loratui.curation.checks.duplicates import relate, with_duplicates
 from loratui.curation.checks.folder import look_into
 from loratui.curation.checks.measure import PictureMeasure, measure
@@ -39,7 +39,6 @@ from loratui.curation.people.persons import person_findings, with_person_finding
 from loratui.curation.people.poses import pose_findings, turn_of
 from loratui.curation.pixels import missing
 from loratui.curation.report import Finding, PictureReport, Report
-from loratui.terminal.text import plural, safe_text
 from trainer.contract.captioning.tokens import Counter, caption_counter
 from trainer.contract.pictures.folder import Picture
 from trainer.contract.settings.config import BY_KEY, TrainConfig, flat
@@ -122,7 +121,10 @@ def scan(
     pictures = tuple(_with_problems(one, problems) for one in reports)
     of_set = [one for one in problems if one.file not in {picture.name for picture in pictures}]
     report = Report(
-        folder, settings.kind, pictures, (*of_set, *place.findings, *_turned(measured), *_converted(measured))
+        folder,
+        settings.kind,
+        pictures,
+        (*of_set, *place.findings, *turned_findings(measured), *converted_findings(measured)),
     )
     if progress is not None:
         progress(len(listed), len(listed), "")
@@ -228,6 +230,8 @@ def _report(
         framing=framing(standing) if standing else None,
         blurry=blurry(one),
         upscaled=one.enlarged,
+        turns=one.turns,
+        pieces=one.pieces,
         boxes=tuple(face.box for face in faces or ()),
         blur=one.subject_blur,
         turn=turn_of(standing[0], *size) if standing else None,
@@ -239,6 +243,7 @@ def _report(
 
 def _of_the_set(report: Report, measured: list[PictureMeasure], settings: ScanSettings) -> Report:
     captions = [one.caption for one in report.pictures if one.caption is not None]
+    names = [one.name for one in report.pictures if one.caption is not None]
     images = sum(one.opens for one in report.pictures)
     findings = (
         *report.findings,
@@ -246,7 +251,7 @@ def _of_the_set(report: Report, measured: list[PictureMeasure], settings: ScanSe
         *mix_findings(report.pictures, settings.kind),
         *person_findings(report.pictures, settings.kind),
         *pose_findings(report.pictures, settings.kind),
-        *wording_findings(captions, settings.trigger, settings.class_word, settings.base, settings.tokens > 0),
+        *wording_findings(captions, settings.trigger, settings.class_word, settings.base, settings.tokens > 0, names),
         *fault_findings(report.pictures, settings.trigger, settings.class_word),
         *offers(captions, settings.prompts, settings.trigger, settings.class_word, settings.kind),
         *views_findings(images, settings.steps, settings.batch, settings.kind),
@@ -273,26 +278,6 @@ def _not_checked(report: Report, measured: list[PictureMeasure]) -> tuple[str, .
         judged |= {"identity": any(any(face.feature for face in one.faces or ()) for one in measured)}
     never = (*NEVER_OF_PEOPLE, *NEVER) if report.kind in PEOPLE else NEVER
     return (*(name for name, done in judged.items() if not done), *never)
-
-
-def _turned(measured: list[PictureMeasure]) -> tuple[Finding, ...]:
-    count = sum(one.turned for one in measured)
-    if not count:
-        return ()
-    said = f"{plural(count, 'picture')} with a camera's turn mark (EXIF): turned upright here and in training"
-    return (Finding("turned", "hint", "", count, said, "nothing to do; other programs may not turn them"),)
-
-
-def _converted(measured: list[PictureMeasure]) -> tuple[Finding, ...]:
-    names = Counting(one.colours for one in measured if one.colours)
-    if not names:
-        return ()
-    count = sum(names.values())
-    which = ", ".join(safe_text(name, 40) for name, _ in names.most_common(3))
-    said = (
-        f"{plural(count, 'picture')} in another colour space than sRGB ({which}): brought to sRGB here and in training"
-    )
-    return (Finding("colour-profile", "hint", "", count, said, "nothing to do; other programs may show dull colours"),)
 
 
 def _with_problems(report: PictureReport, problems: tuple[Finding, ...]) -> PictureReport:

@@ -7,28 +7,30 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Solution:
-    """Something that the pictures' step does for a finding; `words` is how it is offered."""
+    """Something that the pictures' step does for a finding: how it is offered there, and as a command."""
 
     name: str
     words: str
+    command: str
 
 
 SOLUTIONS = {
     one.name: one
     for one in (
-        Solution("resolution", "train at a resolution that these pictures have"),
-        Solution("best", "keep the best so many, each with its reason"),
-        Solution("crop", "copies cropped around the face"),
-        Solution("unbar", "copies without the bars"),
-        Solution("copies", "copies with that put right"),
-        Solution("trigger", "put the trigger into these captions"),
-        Solution("caption", "have a model write the captions now"),
-        Solution("edit", "edit captions, one by one or many at once"),
-        Solution("steps", "take the number of steps that suits the pictures"),
-        Solution("background", "choose the colour under transparent parts"),
-        Solution("column", "choose the column that holds the captions"),
-        Solution("leave-out", "leave these pictures out"),
-        Solution("accept", "accept it: train all the same"),
+        Solution("resolution", "train at a resolution that these pictures have", "replay --set train.resolution=PX"),
+        Solution("best", "keep the best so many, each with its reason", "fix --best N"),
+        Solution("crop", "copies cropped around the face, or to one of the pictures pasted together", "fix --crop"),
+        Solution("unbar", "copies without the bars", "fix --unbar"),
+        Solution("mask", "copies with masks of who is meant, so that nothing else is learned", "fix --mask face"),
+        Solution("copies", "copies with that put right", "fix"),
+        Solution("trigger", "put the trigger into these captions", "fix --trigger TOK"),
+        Solution("caption", "have a model write the captions now", "caption"),
+        Solution("edit", "edit captions, one by one or many at once", "fix --replace OLD=NEW"),
+        Solution("steps", "take the number of steps that suits the pictures", "replay --set train.steps=N"),
+        Solution("background", "choose the colour under transparent parts", "fix --background #rrggbb"),
+        Solution("column", "choose the column that holds the captions", "fix --caption-column NAME"),
+        Solution("leave-out", "leave these pictures out", "fix --leave-out CODE"),
+        Solution("accept", "accept it: train all the same", "replay --set dataset.accept=CODE"),
     )
 }
 
@@ -37,28 +39,31 @@ SOLVED_BY: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("empty-file", "unreadable", "truncated", "too-large", "stalling", "picture-outside"), OUT[:1]),
     **dict.fromkeys(("upscaled", "blurred", "damaged", "noisy", "coarse-jpeg", "no-face"), OUT),
     **dict.fromkeys(("too-dark", "too-bright", "low-contrast", "duplicate", "near-duplicate"), OUT),
-    **dict.fromkeys(("collage", "corners", "posterised", "oversaturated", "pixelated"), OUT),
+    **dict.fromkeys(("corners", "posterised", "oversaturated", "pixelated"), OUT),
     **dict.fromkeys(
         ("soft", "unsure-face", "bystander", "other-person", "same-shot", "not-looked-at", "palette"), OUT[:1]
     ),
     "lettering": OUT[:1],
+    "collage": ("crop", *OUT),
     **dict.fromkeys(("wrong-ending", "sixteen-bit", "broken-profile", "cmyk"), ("copies",)),
     **dict.fromkeys(("turned", "colour-profile", "caption-bom", "caption-filler"), ("copies",)),
     **dict.fromkeys(("animated", "not-upright"), ("copies", *OUT)),
     **dict.fromkeys(("caption-control", "caption-not-utf8", "caption-syntax"), ("copies", "edit", "accept")),
     **dict.fromkeys(("caption-unreadable", "caption-outside"), ("edit", *OUT)),
     **dict.fromkeys(("caption-long", "caption-several"), ("edit", "accept")),
-    **dict.fromkeys(("face-cut", "several-faces", "far-away", "thin"), ("crop", *OUT)),
+    **dict.fromkeys(("face-cut", "far-away", "thin"), ("crop", *OUT)),
+    "several-faces": ("crop", "mask", *OUT),
     "barred": ("unbar", *OUT),
     **dict.fromkeys(("no-caption", "caption-empty", "same-caption"), ("caption", "edit")),
-    **dict.fromkeys(("many-pictures", "same-look", "same-clothes", "same-ground"), ("best",)),
+    **dict.fromkeys(("many-pictures", "same-look"), ("best",)),
+    **dict.fromkeys(("same-clothes", "same-ground"), ("best", "mask")),
     **dict.fromkeys(("many-views", "few-views"), ("steps",)),
     **dict.fromkeys(("metadata-without-picture", "metadata-bad-row", "metadata-unreadable"), ("accept",)),
-    **dict.fromkeys(("captions-in-names", "other-formats", "other-trigger"), ("accept",)),
+    **dict.fromkeys(("captions-in-names", "other-formats"), ("accept",)),
     "captions-unread": ("column", "accept"),
     "low-resolution": ("resolution", *OUT),
     "transparent": ("background",),
-    "trigger-missing": ("trigger", "edit", "accept"),
+    **dict.fromkeys(("trigger-missing", "other-trigger"), ("trigger", "edit", "accept")),
     **dict.fromkeys(("trigger-twice", "trigger-late", "caption-bare", "caption-language"), ("edit",)),
     **dict.fromkeys(("prompt-words", "class-word-missing", "constant-words"), ("edit",)),
 }
@@ -88,6 +93,11 @@ WHY_NONE = {
 def solutions_of(code: str) -> tuple[Solution, ...]:
     """What solves a finding, the best first; nothing where `WHY_NONE` says why."""
     return tuple(SOLUTIONS[name] for name in SOLVED_BY.get(code, ()))
+
+
+def commands_of(code: str) -> tuple[str, ...]:
+    """The same without a screen: "fix --crop"."""
+    return tuple(one.command for one in solutions_of(code))
 
 
 def solution_words(code: str) -> str:

@@ -51,7 +51,8 @@ class CaptionFault:
     remedy: str
 
 
-def _other_trigger(caption: str, triggers: tuple[str, ...], _: str) -> str:
+def other_trigger(caption: str, triggers: tuple[str, ...], _: str = "") -> str:
+    """The trigger of another training that stands in a caption; empty if none does."""
     own = {one.casefold() for one in triggers}
     others = [one for one in TRIGGERS if one.casefold() not in own] if triggers else []
     named = next((one for one in others if re.search(word_pattern(one), caption)), "")
@@ -107,7 +108,7 @@ FAULTS = (
     CaptionFault(
         "other-trigger",
         "warn",
-        _other_trigger,
+        other_trigger,
         "with the trigger of another training",
         "write your own trigger in its place, in all of them",
     ),
@@ -154,5 +155,5 @@ def fault_findings(pictures: Sequence[PictureReport], trigger: str, class_word: 
             shown = ", ".join(names) + (" ..." if len(there) > SHOWN else "")
             example = safe_text(next(iter(there.values())), 40)
             said = f"{plural(len(there), 'caption')} {fault.says} ('{example}'): {shown}"
-            found.append(Finding(fault.code, fault.severity, "", list(there), said, fault.remedy))
+            found.append(Finding(fault.code, fault.severity, "", list(there), said, fault.remedy, files=tuple(there)))
     return tuple(found)

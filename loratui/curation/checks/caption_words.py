@@ -19,18 +19,31 @@ STOP = frozenset(f"{_GRAMMAR} {_PICTURE}".split())
 
 
 def wording_findings(
-    captions: Sequence[str], trigger: str, class_word: str, base: str, new_tokens: bool
+    captions: Sequence[str], trigger: str, class_word: str, base: str, new_tokens: bool, names: Sequence[str] = ()
 ) -> tuple[Finding, ...]:
-    """`captions`: those of the pictures' own. `new_tokens`: the trigger is replaced by tokens made for it."""
+    """`captions`: those of the pictures' own, whose `names` stand in the same order.
+
+    `new_tokens`: the trigger is replaced by tokens made for it.
+    """
     found = [*_same(captions), *_constant(captions, trigger, class_word)]
     if not new_tokens:
         found += _known(trigger, base)
     if class_word:
-        without = sum(not holds_word(one.lower(), class_word.lower()) for one in captions)
-        if without:
-            said = f"{plural(without, 'caption')} without the class word '{safe_text(class_word, 40)}'"
+        lacking = [at for at, one in enumerate(captions) if not holds_word(one.lower(), class_word.lower())]
+        if lacking:
+            said = f"{plural(len(lacking), 'caption')} without the class word '{safe_text(class_word, 40)}'"
             remedy = "say what it is: the class word ties it to what the model knows"
-            found.append(Finding("class-word-missing", "hint", "", without, said, remedy))
+            found.append(
+                Finding(
+                    "class-word-missing",
+                    "hint",
+                    "",
+                    len(lacking),
+                    said,
+                    remedy,
+                    files=tuple(names[at] for at in lacking if names),
+                )
+            )
     return tuple(found)
 
 

@@ -82,8 +82,8 @@ def syntax_findings(pictures: Iterable[Picture], raws: Iterable[bytes | None], t
     syntax, filler = _KindsFound(), _KindsFound()
     for picture, raw in zip(pictures, raws, strict=True):
         found = foreign(raw_text(picture, raw), trigger)
-        filler.take({name: one for name, one in found.items() if is_filler(name)})
-        syntax.take({name: one for name, one in found.items() if not is_filler(name)})
+        filler.take(picture.name, {name: one for name, one in found.items() if is_filler(name)})
+        syntax.take(picture.name, {name: one for name, one in found.items() if not is_filler(name)})
     findings = []
     if syntax.kinds:
         said = f"{plural(syntax.count, 'caption')} with what other programs write, trained as it stands: {syntax.shown}"
@@ -91,11 +91,11 @@ def syntax_findings(pictures: Iterable[Picture], raws: Iterable[bytes | None], t
         remedy = "'loratui fix' writes copies with plain words; it takes the first of several"
         if REFUSAL in syntax.kinds:
             remedy += "; write those captions that a chat model refused"
-        findings.append(Finding("caption-syntax", severity, "", syntax.count, said, remedy))
+        findings.append(Finding("caption-syntax", severity, "", syntax.count, said, remedy, files=tuple(syntax.names)))
     if filler.kinds:
         said = f"{plural(filler.count, 'caption')} with words that say nothing of the picture: {filler.shown}"
         remedy = "'loratui fix' writes copies without them"
-        findings.append(Finding("caption-filler", "hint", "", filler.count, said, remedy))
+        findings.append(Finding("caption-filler", "hint", "", filler.count, said, remedy, files=tuple(filler.names)))
     return tuple(findings)
 
 
@@ -103,13 +103,18 @@ class _KindsFound:
     """In how many captions something was found, and an example of each kind."""
 
     def __init__(self) -> None:
-        self.count = 0
+        self.names: list[str] = []
         self.kinds: dict[str, str] = {}
 
-    def take(self, found: dict[str, str]) -> None:
-        """What was found in one caption."""
-        self.count += bool(found)
+    def take(self, name: str, found: dict[str, str]) -> None:
+        """What was found in the caption of one picture."""
+        self.names += [name] if found else []
         self.kinds = {**found, **self.kinds}
+
+    @property
+    def count(self) -> int:
+        """In how many captions."""
+        return len(self.names)
 
     @property
     def shown(self) -> str:

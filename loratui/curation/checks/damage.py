@@ -183,7 +183,7 @@ def _bar(lines: ndarray) -> int:
         return 0
     colours = np.median(lines, axis=1)
     near = (_apart(lines, colours[:, None]) <= NEAR).mean(axis=1)
-    same = (near >= WRITTEN) & (np.abs(colours - colours[0]).max(axis=1) <= NEAR)
+    same = (near >= WRITTEN) & (np.abs(colours - colours[0]).max(axis=1) <= NEAR + 4)  # coding tints lines
     count = int(np.argmin(same)) if not same.all() else 0
     if count < max(2, THIN * len(lines)) or count + 2 > len(lines):
         return 0

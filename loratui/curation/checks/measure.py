@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 from loratui.curation.checks.blur import blur_effect, blur_effects, face_part
 from loratui.curation.checks.colours import SIDE as COLOURS
 from loratui.curation.checks.colours import look_of, parts_of, small_lab
+from loratui.curation.checks.damage import BLOCK, bars_of, blocks_of, corners_of, is_noisy, noise_of, specks_of
 from loratui.curation.checks.damage import SMALL as BARS
-from loratui.curation.checks.damage import bars_of, blocks_of, corners_of, is_noisy, noise_of, specks_of
 from loratui.curation.checks.enlarged import is_enlarged
 from loratui.curation.checks.files import OpenedPicture, open_picture
 from loratui.curation.checks.overdone import bands_of, chroma_of, clipped_of, is_pixelated
 from loratui.curation.overlays.lettering import SIDE as LETTERS
 from loratui.curation.overlays.lettering import letters_of
-from loratui.curation.overlays.seams import seam_of
+from loratui.curation.overlays.seams import pieces_of
 from loratui.curation.people.faces import SIDE as FACES
 from loratui.curation.people.faces import TURNED_SIDE, Face, find_faces, turned, turns_upright
 from loratui.curation.people.identity import with_features
 from loratui.curation.people.poses import cheeks_of
 from loratui.curation.pixels import missing, opencv
-from loratui.curation.report import Finding
+from loratui.curation.report import Box, Finding
 from loratui.curation.sizes import Sizes, histogram
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class PictureMeasure:
     damage: str = ""  # what libjpeg says of a JPEG's data
     bars: float = 0.0  # share of the picture that is bars or a frame
     corners: float = 0.0  # share of the picture that corners of one colour take
-    seam: float | None = None  # where a straight edge goes across, as a part of the width or height
+    pieces: tuple[Box, ...] = ()  # the pictures that straight edges part it into; empty where there are none
     letters: int = 0  # the most that stand in one line
     turns: int = 0  # quarter turns to the left that bring its face upright
     bands: float = 0.0  # how much its levels stand in even steps
@@ -94,6 +94,13 @@ class PictureMeasure:
             return True
         fine = self.quantiser is None or self.quantiser < FINE
         return self.blocks is not None and self.blocks > (BLOCKS_IN_FINE if fine else BLOCKS)
+
+    @property
+    def on_blocks(self) -> bool:
+        """Whether a JPEG's straight edge lies where its blocks meet, as where damage shifted what follows."""
+        x, y, w, h = self.pieces[0] if self.pieces else (0.0, 0.0, 0.0, 0.0)
+        at = (x + w) * self.width if w < 1 else (y + h) * self.height
+        return self.quantiser is not None and bool(self.pieces) and round(at) % BLOCK == 0
 
     @property
     def noisy(self) -> bool:
@@ -152,7 +159,7 @@ def _pixels(plain: PictureMeasure, sizes: Sizes, whole: bool) -> PictureMeasure:
         look=look_of(small_lab(sizes.within(COLOURS))),
         bars=bars,
         corners=0.0 if drawn else corners_of(sizes.within(BARS)),
-        seam=None if own_edges else seam_of(levels, sizes.small_levels),
+        pieces=() if own_edges else pieces_of(levels, sizes.small_levels),
         letters=0 if drawn else letters_of(sizes.within(LETTERS)),
         bands=bands_of(rgb),
         clipped=clipped_of(rgb),

@@ -56,9 +56,12 @@ def _damage(name: str, one: PictureMeasure, severity: Severity) -> list[Finding]
     if one.corners:
         said = f"corners of one colour take {one.corners:.0%} of it, as where it was turned by some degrees"
         found.append(Finding("corners", severity, name, round(one.corners, 3), said, "crop them away, or skip it"))
-    if one.seam is not None and not one.coarse:  # the edges of its blocks are straight too
-        said = f"a straight edge goes right across it at {one.seam:.0%}: a collage, or pasted together"
-        found.append(Finding("collage", severity, name, round(one.seam, 3), said, "crop one picture out, or skip it"))
+    if one.pieces and not one.coarse:  # the edges of its blocks are straight too
+        x, y, w, h = one.pieces[0]
+        at = x + w if w < 1 else y + h
+        rot = " or, as its data may be damaged, shifted from there on" if one.on_blocks else ""
+        said = f"a straight edge goes right across it at {at:.0%}: a collage, or pasted together{rot}"
+        found.append(Finding("collage", severity, name, round(at, 3), said, "crop one picture out, or skip it"))
     if one.letters >= ENOUGH:
         said = f"{one.letters} letters in one line and colour: a caption, a date, a watermark or a sign is learned too"
         remedy = "where they are laid on, crop them away, or skip it"

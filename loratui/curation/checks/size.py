@@ -13,13 +13,10 @@ def size_findings(name: str, width: int, height: int, resolution: int) -> tuple[
     short, long = sorted((width, height))
     found = []
     if short < resolution:
-        grave = short * 2 < resolution
-        below = "less than half of" if grave else "below"
+        below = "less than half of" if short * 2 < resolution else "below"
         said = f"{width} x {height} px is {below} the training resolution, {resolution}"
         remedy = "use a larger original, train at a lower resolution, skip it, or accept it"
-        found.append(
-            Finding("low-resolution", "block" if grave else "warn", name, short, said, remedy, limit=resolution)
-        )
+        found.append(Finding("low-resolution", "warn", name, short, said, remedy, limit=resolution))
     if long > THIN * short:
         said = f"{width} x {height} px: the square that is cut from it keeps {short / long:.0%} of the picture"
         found.append(Finding("thin", "warn", name, round(long / short, 2), said, "crop it to what matters, or skip it"))

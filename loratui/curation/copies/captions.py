@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from loratui.curation.captions.bulk import Replacement
+from loratui.curation.checks.caption_faults import other_trigger
 from loratui.curation.checks.captions import is_hidden
 from loratui.curation.copies.pixels import FixStep
+from loratui.terminal.text import safe_text
 from trainer.contract.captioning.foreign import cleaned, foreign
 from trainer.contract.pictures.folder import MAX_CAPTION_BYTES, Picture
 from trainer.contract.pictures.inside import read_inside, why_not_inside
 from trainer.contract.pictures.regular import UTF16
 from trainer.contract.settings.triggers import holds_word, plain_width, split_triggers, word_pattern
 from trainer.contract.settings.triggers import with_trigger as put_before
+
+Change = Callable[[str], str]
+MOST_OTHERS = 6  # triggers of other trainings that one caption is searched for
 
 
 @dataclass(frozen=True)
@@ -25,8 +32,13 @@ class CaptionCopy:
     problem: str = ""
 
 
-def copy_caption(picture: Picture, trigger: str, edited: str | None = None) -> CaptionCopy:
-    """The caption of `picture`, or `edited` in its place, put right; an empty `trigger` adds none."""
+def copy_caption(
+    picture: Picture, trigger: str, edited: str | None = None, before: str = "", change: Change = str
+) -> CaptionCopy:
+    """The caption of `picture`, or `edited` in its place, put right; an empty `trigger` adds none.
+
+    `before` is the trigger that the captions were written with, `change` what else is made of their words.
+    """
     sidecar = picture.text_file
     done: list[FixStep] = []
     raw = None
@@ -45,7 +57,14 @@ def copy_caption(picture: Picture, trigger: str, edited: str | None = None) -> C
         text = picture.caption or ""
         if text:
             done.append(FixStep("caption", "caption from the metadata into a .txt of its own"))
-    for step in (_plain, lambda words: _in_plain_words(words, trigger), lambda words: with_trigger(words, trigger)):
+    steps = (
+        _plain,
+        lambda words: _in_place_of(words, split_triggers(trigger), before),  # a [V] would be a weight
+        lambda words: _in_plain_words(words, trigger),
+        lambda words: _changed(words, change),
+        lambda words: with_trigger(words, trigger, before),
+    )
+    for step in steps:
         text, more = step(text)
         done += more
     if done:
@@ -77,17 +96,52 @@ def _in_plain_words(text: str, trigger: str) -> tuple[str, list[FixStep]]:
     return plain, [FixStep("syntax", f"caption in plain words: {kinds}")]
 
 
-def with_trigger(text: str, trigger: str) -> tuple[str, list[FixStep]]:
-    """With the trigger: in its own letters where it stands in others, else before the caption; none for no words."""
+def _changed(text: str, change: Change) -> tuple[str, list[FixStep]]:
+    made = change(text)
+    return made, [FixStep("caption", "words of the caption replaced")] if made != text else []
+
+
+def with_trigger(text: str, trigger: str, before: str = "") -> tuple[str, list[FixStep]]:
+    """With the trigger: in its own letters where it stands in others, else before the caption; none for no words.
+
+    The trigger of another training, or the one that the captions were written with (`before`), makes room for it.
+    """
     triggers = split_triggers(trigger)
-    if not text.strip() or not triggers or any(holds_word(text, one) for one in triggers):
+    if not text.strip() or not triggers:
         return text, []
+    text, done = _in_place_of(text, triggers, before)
+    if any(holds_word(text, one) for one in triggers):
+        return text, done
     for word in triggers:
         spelled, count = re.subn(word_pattern(word), lambda _, word=word: word, text, flags=re.IGNORECASE)  # type: ignore[misc]
         if count:
             return spelled, [FixStep("trigger", f"trigger written as '{word}'")]
-    done = FixStep("trigger", f"trigger '{triggers[0]}' put before the caption")
-    return put_before(text.strip(), trigger), [done]
+    done.append(FixStep("trigger", f"trigger '{triggers[0]}' put before the caption"))
+    return put_before(text.strip(), trigger), done
+
+
+def _in_place_of(text: str, triggers: tuple[str, ...], before: str) -> tuple[str, list[FixStep]]:
+    """The text with the first trigger where another one stood; without the other, where ours stands already."""
+    done: list[FixStep] = []
+    for _ in range(MOST_OTHERS if triggers else 0):
+        other = other_trigger(text, triggers)
+        if not other and before and before not in triggers and holds_word(text, before):
+            other = before
+        if not other:
+            break
+        there = any(holds_word(text, one) for one in triggers)
+        text = _without(text, other) if there else re.sub(_alone(other), lambda _: triggers[0], text, count=1)
+        done.append(FixStep("trigger", f"'{safe_text(other, 30)}' {'taken out' if there else f'made {triggers[0]}'}"))
+    return text, done
+
+
+def _alone(other: str) -> str:
+    """A pattern for it: a word where no letter stands beside it, signs such as <s0> wherever they stand."""
+    return word_pattern(other) if other.isalnum() else re.escape(other)
+
+
+def _without(text: str, other: str) -> str:
+    return Replacement(other, whole_words=other.isalnum(), same_case=True)(text)
 
 
 def decode(raw: bytes) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from loratui.curation.people.faces import turned_box
 from loratui.curation.people.persons import face_meant
 
 if TYPE_CHECKING:
@@ -15,12 +16,34 @@ LEAST = 1.4  # times its height: the whole head still
 
 
 def crops_of(pictures: Iterable[PictureReport], meant: int | None = None) -> dict[str, Box]:
-    """The crop of each picture with a face, by name: around person `meant` where it is known who that is.
+    """The crop of each picture that one can be had of, by name: around person `meant` where it is known who that is.
 
-    Else around the largest face.
+    Else around the largest face, and never over the edge to a picture that was pasted beside. Where there is no face,
+    the largest of the pictures that one was pasted together from.
     """
-    found = {one.name: crop_box(one.width, one.height, _ordered(one, meant)) for one in pictures if one.boxes}
+    found = {one.name: _crop(one, meant) for one in pictures}
     return {name: box for name, box in found.items() if box is not None}
+
+
+def _crop(one: PictureReport, meant: int | None) -> Box | None:
+    if not one.boxes:
+        return max(one.pieces, key=lambda each: each[2] * each[3], default=None)
+    faces = tuple(turned_box(box, one.turns) for box in _ordered(one, meant))
+    size = (one.height, one.width) if one.turns % 2 else (one.width, one.height)
+    pieces = [turned_box(piece, one.turns) for piece in one.pieces]
+    x, y, w, h = next((each for each in pieces if _holds(each, faces[0])), (0.0, 0.0, 1.0, 1.0))
+    inside = tuple(((a - x) / w, (b - y) / h, c / w, d / h) for a, b, c, d in faces)
+    box = crop_box(size[0] * w, size[1] * h, inside)
+    if box is None:
+        return None
+    a, b, c, d = box
+    return turned_box((x + a * w, y + b * h, c * w, d * h), -one.turns)
+
+
+def _holds(piece: Box, face: Box) -> bool:
+    """Whether the middle of a face lies in it."""
+    x, y = face[0] + face[2] / 2, face[1] + face[3] / 2
+    return piece[0] <= x <= piece[0] + piece[2] and piece[1] <= y <= piece[1] + piece[3]
 
 
 def _ordered(one: PictureReport, meant: int | None) -> tuple[Box, ...]:
@@ -29,7 +52,7 @@ def _ordered(one: PictureReport, meant: int | None) -> tuple[Box, ...]:
     return one.boxes if box is None else (box, *(other for other in one.boxes if other != box))
 
 
-def crop_box(width: int, height: int, faces: tuple[Box, ...]) -> Box | None:
+def crop_box(width: float, height: float, faces: tuple[Box, ...]) -> Box | None:
     """The largest square around the first face that none of the others reaches into; None where they overlap.
 
     At most four times the face's height: it fills a quarter of the copy at least.
@@ -47,7 +70,7 @@ def crop_box(width: int, height: int, faces: tuple[Box, ...]) -> Box | None:
     return None
 
 
-def _in_pixels(box: Box, width: int, height: int) -> Box:
+def _in_pixels(box: Box, width: float, height: float) -> Box:
     return (box[0] * width, box[1] * height, box[2] * width, box[3] * height)
 
 

@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from loratui.curation.copies.captions import copy_caption
-from loratui.curation.copies.pixels import CannotFix, FixStep, remake
+from loratui.curation.copies.captions import Change, copy_caption
+from loratui.curation.copies.pixels import CannotFix, Cut, FixStep, remake
+from loratui.curation.guess import trigger_before
 from loratui.curation.people.framing import PEOPLE
 from loratui.curation.report import Box
 from loratui.terminal.text import safe_text, show_path
 from trainer.contract.entries import folder_aside, rename, sweep, write_atomic
 from trainer.contract.paths import can_see, is_folder
+from trainer.contract.pictures.companions import MASK_FOLDERS
 from trainer.contract.pictures.folder import Picture, list_pictures
 from trainer.contract.settings.config import BY_KEY
 
@@ -33,6 +35,10 @@ class FixSettings:
     captions: Mapping[str, str] = field(default_factory=dict)  # by picture, in place of those on disk
     crops: Mapping[str, Box] = field(default_factory=dict)  # by picture: what of it is kept, of its upright form
     barred: frozenset[str] = frozenset()  # pictures whose bars or frame are cut away
+    masks: Mapping[str, Box] = field(
+        default_factory=dict
+    )  # by picture: what counts in a masked loss, of its upright form
+    change: Change = str  # what is made of the words of each caption
 
 
 @dataclass(frozen=True)
@@ -123,32 +129,45 @@ def _copies(
     cancelled: Callable[[], bool] | None,
 ) -> tuple[FixedPicture, ...]:
     names = _Names(picture.name for picture in pictures)
+    before = trigger_before([one.caption for one in pictures if one.caption], settings.trigger)
     made: list[FixedPicture] = []
     for number, picture in enumerate(pictures):
         if cancelled is not None and cancelled():
             raise FixCancelled
         if progress is not None:
             progress(number, len(pictures), picture.name)
-        made.append(_copy(picture, aside, settings, names))
+        made.append(_copy(picture, aside, settings, names, before))
     if progress is not None:
         progress(len(pictures), len(pictures), "")
     return tuple(made)
 
 
-def _copy(picture: Picture, aside: Path | None, settings: FixSettings, names: _Names) -> FixedPicture:
+def _copy(picture: Picture, aside: Path | None, settings: FixSettings, names: _Names, before: str) -> FixedPicture:
     try:
-        face, name = settings.kind in PEOPLE, picture.name
-        remade = remake(picture.path, settings.background, face, settings.crops.get(name), name in settings.barred)
+        name = picture.name
+        cut = Cut(settings.kind in PEOPLE, settings.crops.get(name), name in settings.barred, settings.masks.get(name))
+        remade = remake(picture.path, settings.background, cut)
     except CannotFix as error:
         return FixedPicture(picture.name, None, None, (), f"not copied: {error}")
-    caption = copy_caption(picture, settings.trigger, settings.captions.get(picture.name))
+    edited = settings.captions.get(picture.name)
+    caption = copy_caption(picture, settings.trigger, edited, before, settings.change)
     name = names.free(picture.name, remade.ending)
     text = Path(name).with_suffix(".txt").name if caption.raw is not None else None
     if aside is not None:
         write_atomic(aside / name, remade.raw)
+        if remade.mask is not None:
+            write_mask(aside, name, remade.mask)
         if text is not None and caption.raw is not None:
             write_atomic(aside / text, caption.raw)
     return FixedPicture(picture.name, name, text, (*remade.done, *caption.done), caption.problem)
+
+
+def write_mask(folder: Path, name: str, mask: bytes) -> None:
+    """The mask where a run looks for it, mask/a.png of a.jpg; of a second a it is called by the whole name."""
+    place = folder / MASK_FOLDERS[0]
+    place.mkdir(exist_ok=True)
+    own = place / f"{Path(name).stem}.png"
+    write_atomic(place / f"{name}.png" if own.exists() else own, mask)
 
 
 class _Names:

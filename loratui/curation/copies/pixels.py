@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loratui.curation.checks.damage import inside_bars
+from loratui.curation.copies.bars import without_bars
 from loratui.curation.copies.jpeg import NotPlain, strip_jpeg
+from loratui.curation.copies.masks import as_png, mask_image
 from loratui.curation.people.faces import find_faces, turns_upright
 from loratui.terminal.text import safe_text
 from loratui.terminal.units import in_bytes
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from loratui.curation.report import Box
 
+Edges = tuple[int, int, int, int]  # left, top, right, bottom in pixels
 JPEG = {"quality": 95, "subsampling": 0}  # a photograph that was JPEG stays one
 KEPT = {"JPEG": (".jpg", ".jpeg"), "MPO": (".jpg", ".jpeg"), "PNG": (".png",), "WEBP": (".webp",)}
 METADATA = {"PNG": {b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"tIME"}, "WEBP": {b"EXIF", b"XMP "}}  # by chunk
@@ -46,29 +48,32 @@ class FixedPixels:
     raw: bytes
     ending: str
     done: tuple[FixStep, ...]
+    mask: bytes | None = None  # of the copy, as a PNG
 
 
 @dataclass(frozen=True)
-class _Cut:
-    """What of the picture is kept: turned for its face, a box, or all but its bars."""
+class Cut:
+    """What of the picture is kept: turned for its face, a box, all but its bars; and what of it a mask makes count."""
 
-    of_face: bool
-    crop: Box | None
-    barred: bool
+    of_face: bool = False
+    crop: Box | None = None
+    barred: bool = False
+    mask: Box | None = None
+
+
+AS_IT_IS = Cut()
 
 
 class CannotFix(ValueError):
     """The picture cannot be read; the text says why."""
 
 
-def remake(
-    path: Path, background: str, of_face: bool = False, crop: Box | None = None, barred: bool = False
-) -> FixedPixels:
+def remake(path: Path, background: str, cut: Cut = AS_IT_IS) -> FixedPixels:
     """The picture at `path` made right; its own bytes where nothing was wrong. Raises CannotFix.
 
-    With `of_face` it is turned so that the face in it stands upright, whatever the camera wrote down. `crop` is the
-    part of the upright picture that is kept; one whose face had to be turned is not cropped. Without a crop, bars or a
-    frame of one colour are cut from a picture that is `barred`.
+    With `cut.of_face` it is turned so that the face in it stands upright, whatever the camera wrote down. `cut.crop` is
+    the part of it that is kept, of the picture as the camera's mark turns it. From one that is `cut.barred`, bars or a
+    frame of one colour are cut. All of it in one pass.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -83,7 +88,6 @@ def remake(
             with open_image(io.BytesIO(raw)) as picture:
                 if picture.width * picture.height > MAX_PIXELS:
                     raise CannotFix(f"it has more than {MAX_PIXELS // 10**6} megapixels")
-                cut = _Cut(of_face, crop, barred)
                 return _remade(raw, path.suffix.lower(), picture, background, cut)
     except CannotFix:
         raise
@@ -93,11 +97,11 @@ def remake(
         raise CannotFix(f"it cannot be decoded ({safe_text(error, 80)})") from None
 
 
-def _remade(raw: bytes, ending: str, picture: Image, background: str, cut: _Cut) -> FixedPixels:
+def _remade(raw: bytes, ending: str, picture: Image, background: str, cut: Cut) -> FixedPixels:
     kind = picture.format or ""
     right = KEPT.get(kind, (".png",))
     metadata = _has_metadata(raw, kind, picture)
-    made, done = _changed(picture, kind, background, cut)
+    made, mask, done = _changed(picture, kind, background, cut)
     if done:
         raw, right = _encoded(made, kind)
     elif metadata:
@@ -108,11 +112,15 @@ def _remade(raw: bytes, ending: str, picture: Image, background: str, cut: _Cut)
         done.append(FixStep("convert", f"saved as {right[0]}, without loss"))
     elif ending not in right and kind in KEPT:
         done.append(FixStep("rename", f"called {right[0]}, which it is"))
-    return FixedPixels(raw, ending if ending in right else right[0], tuple(done))
+    if mask is not None:
+        done.append(FixStep("mask", "with a mask of who is meant"))
+    return FixedPixels(
+        raw, ending if ending in right else right[0], tuple(done), None if mask is None else as_png(mask)
+    )
 
 
-def _changed(picture: Image, kind: str, background: str, cut: _Cut) -> tuple[Image, list[FixStep]]:
-    """The picture as it shall be, and what that took; nothing if its pixels are right as they are."""
+def _changed(picture: Image, kind: str, background: str, cut: Cut) -> tuple[Image, Image | None, list[FixStep]]:
+    """The picture as it shall be, its mask, and what that took; nothing if its pixels are right as they are."""
     from PIL import ImageOps
     from PIL.Image import Transpose
 
@@ -123,15 +131,19 @@ def _changed(picture: Image, kind: str, background: str, cut: _Cut) -> tuple[Ima
     made = ImageOps.exif_transpose(picture) if turned else picture
     if turned:
         done.append(FixStep("rotate", "turned upright"))
-    if cut.of_face and (turns := _turns(made, background)):
-        made = made.transpose(Transpose(QUARTERS[turns]))
+    mask = None if cut.mask is None else mask_image(made.size, cut.mask)
+    turns = _turns(made, background) if cut.of_face else 0
+    inside = _inside_bars(made, background) if cut.barred else None
+    box = _common(inside, None if cut.crop is None else _pixels_of(cut.crop, made.size))
+    if box is not None:
+        made, mask = made.crop(box), None if mask is None else mask.crop(box)
+        what = [", without its bars"] if inside is not None else []
+        what += [" around what is meant"] if cut.crop is not None else []
+        done.append(FixStep("crop", f"cropped to {made.width} x {made.height} px{''.join(what[::-1])}"))
+    if turns:
+        turn = Transpose(QUARTERS[turns])
+        made, mask = made.transpose(turn), None if mask is None else mask.transpose(turn)
         done.append(FixStep("rotate", "turned so that its face is upright"))
-    elif cut.crop is not None:
-        made = made.crop(_pixels_of(cut.crop, made.size))
-        done.append(FixStep("crop", f"cropped to {made.width} x {made.height} px around the face"))
-    elif cut.barred and (inside := _inside_bars(made, background)) is not None:
-        made = made.crop(_pixels_of(inside, made.size))
-        done.append(FixStep("crop", f"cropped to {made.width} x {made.height} px, without its bars"))
     if kind not in KEPT:
         done.append(FixStep("convert", f"saved as PNG in place of {kind}"))
     if frames > 1:
@@ -143,18 +155,25 @@ def _changed(picture: Image, kind: str, background: str, cut: _Cut) -> tuple[Ima
     flat = flatten(made, background)
     if flat.colours:
         done.append(FixStep("convert", f"colours from '{safe_text(flat.colours, 40)}' to sRGB"))
-    return (flat.picture, done) if done else (made, done)
+    return flat.picture if done else made, mask, done
 
 
-def _inside_bars(picture: Image, background: str) -> Box | None:
+def _inside_bars(picture: Image, background: str) -> Edges | None:
     """What of the picture is no bar and no frame; None where it has none."""
     import numpy as np
 
-    found = inside_bars(np.asarray(flatten(picture, background).picture))
-    return found if found[2:] != (1.0, 1.0) else None
+    return without_bars(np.asarray(flatten(picture, background).picture))
 
 
-def _pixels_of(box: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:
+def _common(one: Edges | None, other: Edges | None) -> Edges | None:
+    """What both keep; where that is nothing, what the second keeps."""
+    if one is None or other is None:
+        return one or other
+    left, top, right, bottom = *map(max, one[:2], other[:2]), *map(min, one[2:], other[2:])
+    return (left, top, right, bottom) if right > left and bottom > top else other
+
+
+def _pixels_of(box: Box, size: tuple[int, int]) -> Edges:
     """The edges of a box in pixels, as Pillow crops: left, top, right, bottom."""
     left, top = round(box[0] * size[0]), round(box[1] * size[1])
     return left, top, left + max(1, round(box[2] * size[0])), top + max(1, round(box[3] * size[1]))

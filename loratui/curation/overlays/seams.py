@@ -13,6 +13,8 @@ from loratui.curation.sizes import within
 if TYPE_CHECKING:
     from numpy import ndarray
 
+Piece = tuple[float, float, float, float]  # x, y, width and height as fractions
+DEEPEST, LEAST_SIDE = 3, 64  # cuts within cuts: a grid of four has two; px of a side that is looked at
 SMALL = 512  # px of the longer side that candidates are looked for at
 CANDIDATES = 4  # lines of each direction that are looked at in full size
 LEAST = 2.0  # grey levels by which a candidate's mean step is over that of the lines around
@@ -24,17 +26,49 @@ STEP, WIDE = 4.0, 10.0  # grey levels that are a step at all, and one that is wi
 
 
 def seam_of(grey: ndarray, small: ndarray | None = None) -> float | None:
-    """Where a seam goes across, as a part of the width or the height; None where there is none.
+    """Where a seam goes across, as a part of the width or the height; None where there is none."""
+    found = _seam(grey, small)
+    return None if found is None else found[1] / grey.shape[0 if found[0] else 1]
+
+
+def _seam(grey: ndarray, small: ndarray | None) -> tuple[bool, int] | None:
+    """Whether it runs from left to right, and the first line behind it, in pixels.
 
     `grey`: (height, width) of 8 bits, not resized since the picture was made; `small`: the same within SMALL px.
     """
     scale = max(1.0, max(grey.shape) / SMALL)
     small = within(grey, SMALL) if small is None else small
-    for one, whole in ((small, grey), (small.T, grey.T)):
+    for down, one, whole in ((False, small, grey), (True, small.T, grey.T)):
         for line in _candidates(one):
-            if _is_seam(whole, round((line + 1) * scale), round(2 * scale) + 4):
-                return (line + 1) / int(one.shape[1])
+            at = _seam_at(whole, round((line + 1) * scale), round(2 * scale) + 4)
+            if at is not None:
+                return down, at
     return None
+
+
+def pieces_of(grey: ndarray, small: ndarray | None = None) -> tuple[Piece, ...]:
+    """The pictures that one was pasted together from, as boxes in fractions; empty where there is no seam."""
+    found = _seam(grey, small)
+    if found is None:
+        return ()
+    height, width = grey.shape
+    down, at = found
+    first, second = (
+        ((0, 0, width, at), (0, at, width, height - at)) if down else ((0, 0, at, height), (at, 0, width - at, height))
+    )
+    whole = [piece for part in (first, second) for piece in _cut(grey, part, DEEPEST)]
+    return tuple((x / width, y / height, w / width, h / height) for x, y, w, h in whole)
+
+
+def _cut(grey: ndarray, part: tuple[int, int, int, int], deeper: int) -> list[tuple[int, int, int, int]]:
+    x, y, w, h = part
+    inner = grey[y : y + h, x : x + w]
+    found = _seam(inner, None) if deeper and min(w, h) >= LEAST_SIDE else None
+    if found is None:
+        return [part]
+    down, at = found
+    parts = ((x, y, w, at), (x, y + at, w, h - at)) if down else ((x, y, at, h), (x + at, y, w - at, h))
+    return [piece for each in parts for piece in _cut(grey, each, deeper - 1)]
 
 
 def _candidates(small: ndarray) -> list[int]:
@@ -57,8 +91,8 @@ def _candidates(small: ndarray) -> list[int]:
     return found
 
 
-def _is_seam(grey: ndarray, at: int, around: int) -> bool:
-    """Whether between two columns near `at` there is one step, all of it in one pixel, from end to end."""
+def _seam_at(grey: ndarray, at: int, around: int) -> int | None:
+    """The column near `at` before which there is one step, all of it in one pixel, from end to end; None if none is."""
     import numpy as np
 
     first, last = max(4, at - around), min(grey.shape[1] - 5, at + around)
@@ -67,16 +101,17 @@ def _is_seam(grey: ndarray, at: int, around: int) -> bool:
     inner = slice(4, steps.shape[1] - 4)
     mean = steps.mean(axis=0)
     if last <= first or not mean[inner].size:
-        return False
+        return None
     line = int(mean[inner].argmax()) + 4
     parts = [int(part.mean(axis=0)[inner].argmax()) + 4 for part in np.array_split(steps, PARTS)]
     wide = np.abs(strip[:, line + 3] - strip[:, line - 2])
     clear = wide > WIDE
     beside = np.maximum.reduce([steps[:, line + by] for by in (-3, -2, 2, 3)])
-    return bool(
+    whole = bool(
         sum(one == line for one in parts) >= SAME * PARTS
         and mean[line] > SHARP * (mean[line - 1] + mean[line + 1]) / 2
         and (steps[:, line] > 1.5 * np.maximum(beside, STEP)).mean() >= SHARE
         and clear.any()
         and np.median(steps[clear, line] / wide[clear]) >= ABRUPT
     )
+    return first - 4 + line + 1 if whole else None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from loratui.curation.pixels import face_weights, opencv
+from loratui.curation.report import Box
 from loratui.curation.sizes import within
 
 if TYPE_CHECKING:
@@ -70,14 +71,21 @@ def _is_mirror(one: Face, other: Face) -> bool:
     return other.sure and across > 0 and down > 0 and across * down > MIRRORED * max(w * h, wide * high)
 
 
+def turned_box(box: Box, turns: int) -> Box:
+    """A box where it lies once its picture was turned so many quarters to the left."""
+    for _ in range(turns % 4):
+        x, y, w, h = box
+        box = (y, 1 - x - w, h, w)
+    return box
+
+
 def turned(face: Face, turns: int) -> Face:
     """The face where it lies once its picture was turned so many quarters to the left."""
     for _ in range(turns % 4):
-        x, y, w, h = face.box
         points = tuple(
             value for one, two in zip(face.points[::2], face.points[1::2], strict=True) for value in (two, 1 - one)
         )
-        face = replace(face, box=(y, 1 - x - w, h, w), points=points)
+        face = replace(face, box=turned_box(face.box, 1), points=points)
     return face
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual import on, work
 from textual.message import Message
@@ -62,22 +62,31 @@ class FixedCopies(PictureDecisions):
 
     _crops: Mapping[str, Box] = MappingProxyType({})
     _barred: frozenset[str] = frozenset()
+    _masks: Mapping[str, Box] = MappingProxyType({})
 
     def ask_for_copies(
-        self, report: Report, crops: Mapping[str, Box] = MappingProxyType({}), barred: frozenset[str] = frozenset()
+        self,
+        report: Report,
+        crops: Mapping[str, Box] = MappingProxyType({}),
+        barred: frozenset[str] = frozenset(),
+        masks: Mapping[str, Box] = MappingProxyType({}),
     ) -> None:
-        """Ask for the folder and the trigger, then start; with the crop of each picture, or without bars."""
-        self._crops, self._barred = crops, barred
+        """Ask for the folder and the trigger, then start; with the crop or mask of each picture, or without bars."""
+        self._crops, self._barred, self._masks = crops, barred, masks
         typed = str(self.draft.get("dataset.path")).rstrip("/")
         report = first_alone(report)
         count = len(report.pictures) - len(set(self.draft.skipped) & {one.name for one in report.pictures})
         fields = [
-            (FOLDER, f"{typed}-{'cropped' if crops or barred else 'fixed'}", "a new folder"),
+            (FOLDER, f"{typed}-{'cropped' if crops or barred else 'masked' if masks else 'fixed'}", "a new folder"),
             (TRIGGER, str(self.draft.get("dataset.trigger")), "empty: no caption gets one"),
         ]
         words = WORDS.format(count=plural(count, "picture"))
         if crops:
             words = f"{plural(len(crops), 'picture')} cropped to a square around the face that is meant.\n\n{words}"
+        if masks:
+            words = (
+                f"{plural(len(masks), 'picture')} with a mask: the loss is masked, and counts nothing else.\n\n{words}"
+            )
         if barred:
             words = f"{plural(len(barred), 'picture')} without bars and frames.\n\n{words}"
         self.app.push_screen(Form("Fix a copy", words, fields, self._wrong_copy), self._begin)
@@ -103,6 +112,7 @@ class FixedCopies(PictureDecisions):
             captions=dict(self.draft.captions),
             crops=self._crops,
             barred=self._barred,
+            masks=self._masks,
         )
         self.say("Copying ...")
         self._copy(self.draft.folder, given[FOLDER], settings)
@@ -155,6 +165,8 @@ def with_copies(draft: Draft, result: FixResult, typed: str) -> Draft:
     keys = (key.partition(":") for key in draft.accepted)
     accepted = tuple(accept_key(code, names[file]) for code, _, file in keys if file in names)
     accepted += of_others(draft.accepted)
-    changes = {"dataset.path": typed, "dataset.skip": of_others(draft.skipped) or None}
+    changes: dict[str, Any] = {"dataset.path": typed, "dataset.skip": of_others(draft.skipped) or None}
+    if any(step.code == "mask" for one in result.pictures for step in one.done):
+        changes["mask.enabled"] = True
     kept = {name: draft.captions[name] for name in of_others(draft.captions)}
     return draft.with_settings({**changes, "dataset.accept": accepted or None}).model_copy(update={"captions": kept})

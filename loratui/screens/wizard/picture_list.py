@@ -208,7 +208,7 @@ def _group(group: FindingGroup, draft: Draft) -> Content:
 
 def _finding(one: Finding, draft: Draft) -> list[Content]:
     taken = " (accepted)" if one.is_accepted(draft.accepted) else ""
-    said = Content.assemble(_mark(one.shown), safe_text(one.message), (f"  {safe_text(one.code)}{taken}", "$muted"))
+    said = Content.assemble(_mark(one.severity), safe_text(one.message), (f"  {safe_text(one.code)}{taken}", "$muted"))
     return [said, Content.styled(f"  → {safe_text(one.remedy)}", "$muted")] if one.remedy else [said]
 
 
@@ -217,5 +217,5 @@ def to_accept(report: Report, rows: Sequence[PictureReport | FindingGroup | None
     only = filter if filter not in (ALL, OPEN, OUT) and not filter.startswith(CONCEPT) else ""
     found = {(one.code, one.file) for row in rows if row is not None for one in row.findings}
     fitting = [one for one in report.all_findings if (one.code, one.file) in found and one.acceptable]
-    fitting = [one for one in fitting if one.shown == "warn"]
+    fitting = [one for one in fitting if one.severity == "warn"]
     return [one for one in fitting if not only or one.code == only]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from loratui.curation.concepts import trigger_of
+from loratui.curation.concepts import first_alone, trigger_of
 from loratui.curation.groups import FindingGroup, grouped
 from loratui.curation.solutions import WHY_NONE, Solution, solutions_of
 from loratui.screens.shared.dialogs import Chooser
@@ -84,6 +84,11 @@ class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
                 barred = frozenset(group.files)
                 make = partial(self._with_report, lambda report: self.ask_for_copies(report, {}, barred))
                 return [(one.words, make)]
+            case "mask":
+                masks = self._masks_of()
+                words = f"{one.words}: {plural(len(masks), 'picture')}"
+                make = partial(self._with_report, lambda report: self.ask_for_copies(report, masks=masks))
+                return [(words, make)] if masks else []
             case "edit":
                 names = tuple(picture.name for picture in self._pictures_of(group))
                 if not names and group.files:
@@ -138,6 +143,14 @@ class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
         meant = None if self._report is None else person_meant(self._report.pictures)
         return crops_of(self._pictures_of(group), meant)
 
+    def _masks_of(self) -> dict[str, Box]:
+        """What counts of each picture that is trained: the rest of it is to be no part of what is learned."""
+        from loratui.curation.copies.masks import FACE, masks_of
+        from loratui.curation.people.persons import person_meant
+
+        found = () if self._report is None else first_alone(self._report).pictures
+        return masks_of((one for one in found if one.name not in self.draft.skipped), person_meant(found), FACE)
+
     def _pictures_of(self, group: FindingGroup) -> list[PictureReport]:
         skipped = set(self.draft.skipped)
         found = () if self._report is None else self._report.pictures
@@ -166,12 +179,15 @@ class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
 
     def _put_trigger(self, group: FindingGroup) -> None:
         from loratui.curation.copies.captions import with_trigger
+        from loratui.curation.guess import trigger_before
 
         values, captions = effective(self.draft), dict(self.draft.captions)
         words: dict[str, None] = {}
+        found = () if self._report is None else self._report.pictures
+        before = trigger_before([one.caption for one in found if one.caption], trigger_of(values))
         for one in self._pictures_of(group):
             trigger = trigger_of(values, one.name)
-            text, done = with_trigger(captions.get(one.name, one.caption or ""), trigger)
+            text, done = with_trigger(captions.get(one.name, one.caption or ""), trigger, before)
             if done:
                 captions[one.name] = " ".join(text.split())
                 words[trigger] = None

@@ -13,10 +13,12 @@ import pytest
 from PIL import Image
 
 from loratui.commands.findings import print_report
+from loratui.curation.as_json import report_json
+from loratui.curation.checks.size import size_findings
 from loratui.curation.codes import CODES
 from loratui.curation.contact_sheet import draw_contact_sheet, refuse_place, write_contact_sheet
 from loratui.curation.groups import MANY, accept_keys, grouped, unknown_codes
-from loratui.curation.report import Finding, PictureReport, Report, outcome
+from loratui.curation.report import Finding, PictureReport, Report, outcome, spoilt
 from loratui.curation.scan import ScanSettings, scan
 from loratui.errors import Refusal
 from tests.loratui.conftest import LoraTUI
@@ -71,10 +73,7 @@ def test_no_line_is_wider_than_the_terminal_and_all_loses_no_letter(tmp_path: Pa
 
 
 def small(*sizes: int) -> list[Finding]:
-    return [
-        Finding("low-resolution", "block" if px < 512 else "warn", f"{px}.jpg", px, f"{px} px", "larger", limit=1024)
-        for px in sizes
-    ]
+    return [Finding("low-resolution", "warn", f"{px}.jpg", px, f"{px} px", "larger", limit=1024) for px in sizes]
 
 
 def test_the_verdict_comes_first_and_a_kind_is_one_line(tmp_path: Path) -> None:
@@ -103,8 +102,31 @@ def test_thirty_poor_pictures_are_a_screen_and_no_more(tmp_path: Path) -> None:
 
 
 def test_what_may_be_accepted_is_a_warning_wherever_it_is_said(tmp_path: Path) -> None:
-    (group,) = grouped(small(240))
-    assert group.severity == "warn" and printed(report_of(tmp_path, *small(240))).startswith("! A run would not start")
+    (found,) = size_findings("a.jpg", 240, 240, 1024)
+    (group,) = grouped([found])
+    assert found.severity == group.severity == CODES["low-resolution"].severity == "warn"
+    report = report_of(tmp_path, found)
+    assert json.loads(report_json(report))["pictures"]["a.jpg"]["findings"][0]["severity"] == "warn"
+    assert spoilt(report.pictures[0]) == {"low-resolution"}  # below half of it: never among the best
+    assert spoilt(report_of(tmp_path, *size_findings("a.jpg", 600, 600, 1024)).pictures[0]) == frozenset()
+    assert printed(report_of(tmp_path, *small(240))).startswith("! A run would not start")
+
+
+def test_all_and_json_name_the_pictures_of_a_finding_about_captions(tmp_path: Path) -> None:
+    captions = {f"{n}.png": "sks woman, (sharp:1.2)" if n > 2 else "TOK woman, masterpiece" for n in range(9)}
+    for name, words in captions.items():
+        Image.new("RGB", (64, 64)).save(tmp_path / name)
+        (tmp_path / name).with_suffix(".txt").write_text(words)
+    report = scan(tmp_path, ScanSettings(trigger="TOK", class_word="man"))
+    found = {one["code"]: one["files"] for one in json.loads(report_json(report))["set"]}
+    six, three = [f"{n}.png" for n in range(3, 9)], ["0.png", "1.png", "2.png"]
+    assert found["other-trigger"] == found["caption-syntax"] == six and found["caption-filler"] == three
+    assert found["class-word-missing"] == [*three, *six]
+    every = printed(report, 200, names=True)
+    assert every.count("in 3.png, 4.png, 5.png, 6.png, 7.png, 8.png") == 2 and "in 0.png, 1.png, 2.png" in every
+    assert [one.files for one in grouped(report.all_findings) if one.code == "other-trigger"] == [tuple(six)]
+    left = outcome(report, skip=six, accept=["trigger-missing", "near-duplicate", "duplicate", "low-resolution"])
+    assert "other-trigger" not in {one.code for one in left.to_decide}
 
 
 def test_a_code_accepts_its_kind_and_a_wrong_one_is_answered_with_what_was_meant(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from loratui.curation.copies.folder import CannotWrite, FixCancelled, FixResult,
 from loratui.curation.copies.jpeg import NotPlain, strip_jpeg
 from loratui.curation.scan import ScanSettings, scan
 from tests.loratui.conftest import LoraTUI
+from tests.loratui.curation.conftest import scene
 from trainer.contract.run import exits
 
 Draw = Callable[..., Path]
@@ -282,3 +283,54 @@ def test_the_command_refuses_with_a_sentence(loratui: LoraTUI, folder: Path, tmp
     for words, (code, said) in wrong.items():
         done = loratui(*words)
         assert (done.returncode, done.stdout) == (code, "") and said in done.stderr, words
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("sks man, in a suit", "TOK man, in a suit"),
+        ("a man, sks, in a suit", "a man, TOK, in a suit"),
+        ("TOK sks man", "TOK man"),
+        ("photo of <s0><s1> man", "photo of TOK man"),
+        ("a [V] dog", "a TOK dog"),
+        ("tasks of a man", "TOK, tasks of a man"),
+        ("annaxq woman, smiling", "TOK, annaxq woman, smiling"),  # one alone is no trigger
+    ],
+)
+def test_a_trigger_takes_the_place_of_another_and_never_stands_beside_it(folder: Path, before: str, after: str) -> None:
+    photo().save(folder / "a.png")
+    (folder / "a.txt").write_text(before)
+    assert codes(fixed(folder, trigger="TOK"), "a.png")
+    assert (folder.parent / "out" / "a.txt").read_text() == f"{after}\n"
+
+
+def test_the_word_that_all_captions_begin_with_is_their_trigger(folder: Path) -> None:
+    for number, doing in enumerate(("smiling", "in a car", "by the sea", "asleep")):
+        photo().save(folder / f"{number}.png")
+        (folder / f"{number}.txt").write_text(f"annaxq woman, {doing}")
+    fixed(folder, trigger="TOK")
+    assert [one.read_text() for one in sorted((folder.parent / "out").glob("*.txt"))] == [
+        f"TOK woman, {doing}\n" for doing in ("smiling", "in a car", "by the sea", "asleep")
+    ]
+
+
+def test_the_command_has_what_the_wizard_solves_by_a_key(loratui: LoraTUI, folder: Path) -> None:
+    for number in range(3):
+        made = Image.new("RGB", (640, 680))
+        made.paste(scene(number), (0, 100 if number < 2 else 0))
+        made.crop((0, 0, 640, 680 if number < 2 else 480)).save(folder / f"{number}.png")
+        (folder / f"{number}.txt").write_text("a red cat in a bag")
+    asked = ("fix", str(folder), "--unbar", "--leave-out", "duplicate", "--replace", "cat=dog")
+    told = loratui(*asked, "--dry-run").stdout
+    assert told.count("without its bars") == 2 and "2 pictures without bars" in told
+    assert told.count("words of the caption replaced") == 3 and "0 pictures left out: duplicate" in told
+    assert not (folder.parent / "new").exists()
+    done = loratui(*asked, "--into", str(folder.parent / "new"))
+    assert done.returncode == exits.DONE and (folder.parent / "new" / "2.txt").read_text() == "a red dog in a bag\n"
+    best = loratui("fix", str(folder), "--best", "9", "--dry-run").stdout
+    assert "the best 0 of 9 asked for: 0 of 3 are good; 3 are spoiled" in best  # too small, and two with bars
+    hint = loratui("fix", str(folder), "--mask", "face", "--dry-run").stdout
+    assert "0 pictures with a mask; checked as object, --kind face looks for faces" in hint
+    for wrong in (("--leave-out", "blury"), ("--replace", "=x"), ("--replace", "cat"), ("--mask", "nose")):
+        refused = loratui("fix", str(folder), "--dry-run", *wrong)
+        assert refused.returncode == exits.USAGE and "Traceback" not in refused.stderr

@@ -98,6 +98,11 @@ def pasted(one: Image.Image) -> Image.Image:
     return made
 
 
+def soft(one: Image.Image) -> Image.Image:
+    """With calm places, whose levels can be counted."""
+    return Image.blend(Image.linear_gradient("L").resize(one.size).convert("RGB"), one, 0.2)
+
+
 WARNINGS: dict[str, Make] = {
     "animated": moving,
     "other-formats": layered,
@@ -112,6 +117,11 @@ WARNINGS: dict[str, Make] = {
     "coarse-jpeg": lambda folder: scene(9).save(folder / "x.jpg", quality=5),
     "damaged": rotten,
     "collage": shot("x.png", pasted),
+    "posterised": shot("x.png", lambda one: ImageOps.posterize(soft(one), 3)),
+    "oversaturated": shot("x.png", lambda one: ImageEnhance.Color(one).enhance(6)),
+    "pixelated": shot(
+        "x.png", lambda one: one.resize((40, 30), Image.Resampling.BOX).resize((640, 480), Image.Resampling.NEAREST)
+    ),
     "corners": shot("x.png", lambda one: one.rotate(10, expand=True, fillcolor="black")),
     "barred": shot("x.png", lambda one: ImageOps.pad(one, (960, 480))),
     "duplicate": lambda folder: (folder / "x.png").write_bytes((folder / "a.png").read_bytes()),

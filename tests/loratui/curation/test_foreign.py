@@ -50,10 +50,16 @@ CASES = [
     ("WhatsApp Image 2023-01-01 at 10.00.00", "", {"file names"}),
     ("20240611_142233_b", "", {"file names", "underscores"}),
     ("TOK (12)", "TOK", {"file names"}),
+    ("a TOK, Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 42", "a TOK", {"a generator's settings"}),
+    ("a TOK\nNegative prompt: ugly\nSteps: 20, Sampler: DPM++ 2M", "a TOK", {"a generator's settings"}),
+    ("a TOK on grass, CFG scale: 7, Seed: 9", "a TOK on grass", {"a generator's settings"}),
+    ("a TOK on grass --ar 16:9 --v 5", "a TOK on grass", {"a generator's settings"}),
     ("I am unable to describe TOK", "I am unable to describe TOK", {REFUSAL}),
     ("I'm sorry, I can't help with that.", "I'm sorry, I can't help with that.", {REFUSAL}),
 ]
 PLAIN = [
+    "a TOK on the steps: 3 of them, a seed: a tulip's",
+    "a TOK in a model railway -- by night",
     "a photo of a TOK (left), sitting at 12:30, f/1.8",
     "a TOK on a\nwooden shelf",
     "TOK here is a dog & a cat; sure-footed; AT&T",

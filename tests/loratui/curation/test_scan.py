@@ -100,7 +100,7 @@ def test_size_is_measured_after_the_exif_rotation_on_the_shorter_side(pictures: 
 def test_below_half_of_the_resolution_stops_a_run_unless_accepted(pictures: Path, draw_picture: Draw) -> None:
     draw_picture(pictures / "tiny.png", 7, (31, 90))
     report = scan(pictures, SETTINGS)
-    assert [one.accept_key for one in outcome(report).blocking] == ["low-resolution:tiny.png"]
+    assert [one.accept_key for one in outcome(report).unaccepted] == ["low-resolution:tiny.png"]
     assert outcome(report, (), ["low-resolution:tiny.png"]).ready
 
 

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import inspect
+import io
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
+from loratui.cli import app
 from loratui.curation.checks.damage import inside_bars
 from loratui.curation.codes import CODES
+from loratui.curation.copies.bars import BEHIND, without_bars
 from loratui.curation.copies.crops import crop_box, crops_of
 from loratui.curation.copies.folder import FixSettings, fix_pictures
+from loratui.curation.copies.masks import masks_of
 from loratui.curation.measures import MEASURED
+from loratui.curation.overlays.seams import pieces_of
+from loratui.curation.people.faces import turned_box
 from loratui.curation.report import PictureReport
 from loratui.curation.solutions import SOLUTIONS, SOLVED_BY, WHY_NONE, solution_words, solutions_of
-from tests.loratui.curation.conftest import write_scene
+from tests.loratui.curation.conftest import scene, write_scene
+from trainer.contract.pictures.folder import list_pictures
+from trainer.contract.plan.masks import masks_of as masks_found
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -74,7 +82,101 @@ def test_a_copy_loses_its_bars(folder: Path, tmp_path: Path) -> None:
     done = {one.name: [step.code for step in one.done] for one in made.pictures}
     assert done == {"a.png": [], "b.png": ["crop"]}
     with Image.open(tmp_path / "new" / "b.png") as copy:
-        assert abs(copy.height - scene.height) <= 4 and copy.width == scene.width
+        assert scene.height - 2 * BEHIND <= copy.height <= scene.height and copy.width == scene.width
+
+
+@pytest.mark.parametrize("quality", [70, 95])
+@pytest.mark.parametrize("colour", ["black", "white", "#204080"])
+@pytest.mark.parametrize(("top", "side"), [(113, 0), (61, 77), (0, 90)])
+def test_no_line_of_a_bar_is_left(quality: int, colour: str, top: int, side: int) -> None:
+    inner = scene(4, (900, 700))
+    framed = Image.new("RGB", (inner.width + 2 * side, inner.height + 2 * top), colour)
+    framed.paste(inner, (side, top))
+    raw = io.BytesIO()
+    framed.save(raw, "JPEG", quality=quality)
+    left, over, right, under = without_bars(np.asarray(Image.open(raw))) or (0, 0, 0, 0)
+    assert side <= left <= side + BEHIND and side + 900 - BEHIND <= right <= side + 900
+    assert top <= over <= top + BEHIND and top + 700 - BEHIND <= under <= top + 700
+    assert without_bars(np.asarray(inner)) is None
+
+
+def test_a_crop_stays_on_its_side_of_a_seam(folder: Path) -> None:
+    left, right = (0.1, 0.3, 0.1, 0.2), (0.6, 0.3, 0.1, 0.2)
+    halves = ((0.0, 0.0, 0.5, 1.0), (0.5, 0.0, 0.5, 1.0))
+    one = PictureReport(
+        "a.png",
+        folder / "a.png",
+        True,
+        2000,
+        1000,
+        None,
+        "none",
+        "",
+        boxes=(right, left),
+        persons=(0, 1),
+        pieces=halves,
+    )
+    for meant, piece in ((0, halves[1]), (1, halves[0])):
+        x, _, w, _ = crops_of([one], meant)["a.png"]
+        assert piece[0] <= x and x + w <= piece[0] + piece[2]
+    small = replace(one, boxes=(), persons=(), pieces=((0.0, 0.0, 0.3, 1.0), (0.3, 0.0, 0.7, 1.0)))
+    assert crops_of([small]) == {"a.png": (0.3, 0.0, 0.7, 1.0)}
+    lying = replace(one, width=1000, height=2000, turns=1, boxes=(turned_box(right, 3),), persons=(0,))
+    lying = replace(lying, pieces=tuple(turned_box(piece, 3) for piece in halves))
+    assert turned_box(crops_of([lying])["a.png"], 1) == pytest.approx(crops_of([one], 0)["a.png"])
+
+
+def test_pieces_are_told_to_the_pixel() -> None:
+    softened = (scene(number, (480, 480)).filter(ImageFilter.GaussianBlur(1)) for number in (3, 8, 1, 6))
+    scenes = [np.asarray(one.convert("L")) for one in softened]
+    grid = np.vstack([np.hstack(scenes[:2]), np.hstack(scenes[2:])])
+    whole = {(0.0, 0.0, 0.5, 0.5), (0.5, 0.0, 0.5, 0.5), (0.0, 0.5, 0.5, 0.5), (0.5, 0.5, 0.5, 0.5)}
+    assert set(pieces_of(grid)) == whole and pieces_of(scenes[0]) == ()
+
+
+def test_one_pass_cuts_bars_and_makes_a_mask(folder: Path, tmp_path: Path) -> None:
+    inner = scene(4, (600, 500))
+    framed = Image.new("RGB", (600, 700))
+    framed.paste(inner, (0, 100))
+    framed.save(folder / "a.png")
+    box = (0.25, 0.4, 0.25, 0.2)
+    settings = FixSettings(barred=frozenset({"a.png"}), masks={"a.png": box})
+    looked = fix_pictures(folder, None, settings)
+    made = fix_pictures(folder, tmp_path / "new", settings)
+    assert (
+        [one.code for one in made.pictures[0].done] == ["crop", "mask"] == [one.code for one in looked.pictures[0].done]
+    )
+    with Image.open(tmp_path / "new" / "mask" / "a.png") as mask, Image.open(tmp_path / "new" / "a.png") as copy:
+        assert mask.size == copy.size and mask.mode == "L"
+        values = np.asarray(mask)
+    cut = (700 - copy.height) // 2
+    assert values[280 - cut + 2 : 420 - cut - 2, 152:298].min() > 240 and values[:, -80:].max() < 5
+    assert list_pictures(tmp_path / "new").pictures[0].name == "a.png"
+    found = masks_found(tmp_path / "new", [tmp_path / "new" / "a.png"])
+    assert found["a.png"].path == tmp_path / "new" / "mask" / "a.png"
+
+
+def test_a_mask_is_around_who_is_meant_as_she_stands() -> None:
+    face = (0.4, 0.2, 0.1, 0.2)
+    one = PictureReport(
+        "a", Path("a"), True, 900, 900, None, "none", "", boxes=(face, (0.8, 0.1, 0.3, 0.3)), persons=(0, 1)
+    )
+    x, y, w, h = masks_of([one], 0, "face")["a"]
+    assert x < 0.4 < 0.5 < x + w < 0.6 and y < 0.2 < 0.4 < y + h < 0.6
+    assert masks_of([one], 0, "person")["a"][3] > 0.8 and masks_of([replace(one, boxes=())], 0, "face") == {}
+    lying = replace(one, boxes=(turned_box(face, 3),), persons=(0,), turns=1)
+    assert turned_box(masks_of([lying], 0, "face")["a"], 1) == pytest.approx((x, y, w, h))
+
+
+@pytest.mark.parametrize("name", SOLUTIONS)
+def test_each_solution_is_a_command_too(name: str) -> None:
+    from typer.main import get_command
+
+    words = SOLUTIONS[name].command.split()
+    command = get_command(app).commands[words[0]]  # type: ignore[attr-defined]
+    options = {option for one in command.params for option in one.opts}
+    assert {one for one in words[1:] if one.startswith("--")} <= options
+    assert words[0] != "fix" or "--dry-run" in options
 
 
 def test_a_copy_is_cropped_and_the_original_is_not(folder: Path, tmp_path: Path) -> None:

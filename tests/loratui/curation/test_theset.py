@@ -59,7 +59,8 @@ def test_the_best_are_not_the_same_thing_twice() -> None:
 def test_what_is_spoiled_or_was_never_judged_is_not_kept() -> None:
     alike = [one(f"good{n}", look=0, faces=1, framing="close-up") for n in range(4)]  # costs of likeness add up
     spoiled = [one(code, code, faces=1, framing="half", blur=0.0) for code in SPOILING]
-    never = [one("tiny", judged=False), one("small", "low-resolution")]
+    small = Finding("low-resolution", "warn", "small", 400, "", "", limit=1024)
+    never = [one("tiny", judged=False), replace(one("small"), findings=(small,))]
     kept = names(Report(Path(), "face", (*never, *spoiled, *alike)), 8)
     assert set(kept) == {f"good{n}" for n in range(4)}
 

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from tests.trainer.conftest import make_config
-from trainer.contract.pictures.companions import find_masks
+from trainer.contract.pictures.companions import MASKS, WORDS, companions, find_masks
 from trainer.contract.plan.advice import advice, refusals
 from trainer.contract.plan.masks import MaskFile, masks_of
 from trainer.contract.settings.config import SMALL, TrainConfig
@@ -41,7 +41,13 @@ def config(folder: Path, **own: object) -> TrainConfig:
     return make_config(folder, model__base=SMALL, mask__enabled=True, **own)
 
 
-@pytest.mark.parametrize("place", ["a-masklabel.png", "a_mask.png", "a-mask.webp", "mask/a.png", "masks/a.jpg.png"])
+MASK_PLACES = (
+    "a-masklabel.png", "a_masklabel.png", "a_mask.png", "a-mask.webp", "a.jpg_mask.png", "a matte.png", "A_Matte.png",
+    "a-alpha.png", "mask/a.png", "masks/a.jpg.png",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("place", MASK_PLACES)
 def test_a_mask_is_found_where_programs_put_it(place: str, tmp_path: Path) -> None:
     picture(tmp_path / "a.jpg")
     picture(tmp_path / "b.jpg")
@@ -51,6 +57,25 @@ def test_a_mask_is_found_where_programs_put_it(place: str, tmp_path: Path) -> No
     assert [(one.name, one.mask is not None) for one in items] == [("a.jpg", True), ("b.jpg", False)]
     assert refusals(config(tmp_path)) == []
     assert any("1 of 2 pictures has no mask, such as b.jpg" in one for one in advice(config(tmp_path)))
+
+
+@pytest.mark.parametrize("word", [*WORDS, "Mask"])
+@pytest.mark.parametrize("sign", "-_. ")
+def test_what_is_left_out_for_a_word_of_masks_is_a_mask_and_the_rest_is_none(
+    word: str, sign: str, tmp_path: Path
+) -> None:
+    picture(tmp_path / "a.jpg")
+    half(tmp_path / f"a{sign}{word}.png")
+    left = companions(tmp_path, ["a.jpg", f"a{sign}{word}.png"])
+    assert left == {f"a{sign}{word}.png"}
+    assert list(find_masks(tmp_path, ["a.jpg"])) == (["a.jpg"] if word.casefold() in MASKS else [])
+
+
+def test_a_picture_with_a_caption_of_its_own_is_no_mask(tmp_path: Path) -> None:
+    for name in ("a.jpg", "a_alpha.jpg"):
+        picture(tmp_path / name)
+    (tmp_path / "a_alpha.txt").write_text("a TOK alpha")
+    assert companions(tmp_path, ["a.jpg", "a_alpha.jpg"]) == frozenset() and find_masks(tmp_path, ["a.jpg"]) == {}
 
 
 def test_transparency_is_a_mask_and_a_file_comes_before_it(tmp_path: Path) -> None:

@@ -10,10 +10,14 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from loratui.curation.copies.folder import FixSettings, fix_pictures
 from tests.trainer.begun import of
 from tests.trainer.conftest import make_config, make_run, train
 from tests.trainer.step.test_diffusion import CPU, batch, scheduler
+from trainer.contract.pictures.folder import list_pictures
+from trainer.contract.plan.advice import refusals
 from trainer.contract.run.events import Tail
+from trainer.data.dataset import read_dataset
 from trainer.step.diffusion import Discrete, losses
 
 
@@ -50,6 +54,23 @@ def test_a_white_mask_changes_nothing_and_a_black_one_lets_nothing_be_learned(pi
     assert all(torch.equal(files["plain"][key], files["white"][key]) for key in files["plain"])
     assert any(bool(files["plain"][key].any()) for key in ups)
     assert not any(bool(files["black"][key].any()) for key in ups)
+
+
+@pytest.mark.slow
+def test_the_masks_that_fix_writes_train(pictures: Path, tmp_path: Path) -> None:
+    names = [one.name for one in list_pictures(pictures).pictures]
+    made = fix_pictures(
+        pictures, tmp_path / "fixed", FixSettings(masks={name: (0.3, 0.2, 0.3, 0.4) for name in names[1:]})
+    )
+    assert sum(step.code == "mask" for one in made.pictures for step in one.done) == len(names) - 1
+    own = {"train__steps": 2, "pivotal__enabled": False, "sample__prompts": [], "mask__enabled": True}
+    config = make_config(tmp_path / "fixed", **own)
+    assert refusals(config) == []
+    masks = [one.mask for one in read_dataset(config)]
+    assert [one is not None for one in masks] == [name != names[0] for name in names]
+    run = make_run(tmp_path / "run", config)
+    train(run)
+    assert len(of(Tail(run.events).read(), "step")) == 2
 
 
 @pytest.mark.slow

@@ -49,6 +49,13 @@ _CHAT = (
     r"|(?=[*#]*\s*(?:caption|prompt|description)\s*:))"
     r"[*#\s]*(?:(?:caption|prompt|description)\s*:)?[*\s]*(?P<after>.+)\Z"
 )
+# what AUTOMATIC1111, Forge, Midjourney and others write behind a prompt
+_SETTINGS = (
+    r"(?is)\s*(?:\bnegative prompt:.*|\bsteps:\s*\d+\s*,\s*(?:sampler|schedule type|size|seed|cfg scale|model)\s*:.*"
+    r"|(?:\b(?:sampler|schedule type|cfg scale|denoising strength|clip skip|hires upscale|model hash|seed)\s*:"
+    r"\s*[\w.+ -]{1,40}(?:,\s*|\Z)){2,}.*)\Z"
+    r"|(?i:\s+--(?:ar|aspect|v|version|niji|stylize|s|chaos|c|q|quality|seed|iw|style|no|tile|weird|w)\b(?:\s+[\w.:]+)?)"
+)
 _REFUSAL = (
     r"(?i)\A\s*(?:unfortunately,? )?(?:i['\u2019]?m (?:sorry|unable)|i am (?:sorry|unable)|sorry, (?:but )?i\b"
     r"|i can(?:['\u2019]t|not)\b)"
@@ -88,6 +95,7 @@ def _once(found: re.Match[str]) -> str:
 # in the order in which they are cleaned: what stands around others comes first
 KINDS = (
     _kind("a chat model's preamble", _CHAT, _preamble),
+    _kind("a generator's settings", _SETTINGS, lambda _: ""),
     _kind("Markdown", r"\*\*([^*\n]+)\*\*|(?m:^#{1,6} )", lambda found: found[1] or ""),
     _kind("HTML", r"&(?:[a-zA-Z]{2,8}|#\d{1,6}|#x[0-9a-fA-F]{1,6});", lambda found: html.unescape(found[0])),
     _kind("HTML", r"</?(?:p|br|b|i|u|em|strong|div|span|ul|li)\b[^<>]{0,80}>", lambda _: " "),

@@ -19,7 +19,7 @@ WORDS = (
 )  # fmt: skip
 ALWAYS = frozenset({"masklabel", "condlabel", "mask", "masks", "matte"})  # also with a caption of its own
 _TAIL = re.compile(rf"(?P<own>.+?)[-_. ](?P<word>{'|'.join(sorted(WORDS, key=len, reverse=True))})", re.IGNORECASE)
-MASK_ENDINGS = ("-masklabel", "_mask", "-mask", ".mask")  # OneTrainer's first
+MASKS = ("masklabel", "mask", "masks", "matte", "alpha")  # those words that name a mask, OneTrainer's first
 MASK_FOLDERS = ("mask", "masks")
 FOLDERS = frozenset(
     {one for word in WORDS for one in (word, f"{word}s")} | {"conditioning_images", "control_images", "depth_maps"}
@@ -37,8 +37,13 @@ def companions(folder: Path, names: Iterable[str]) -> frozenset[str]:
     A word that a picture's name may have as well (a_pose.jpg) is not enough where a text file describes it.
     """
     all_names = list(names)
-    known = {PurePath(one).stem.casefold() for one in all_names} | {one.casefold() for one in all_names}
+    known = _known(all_names)
     return frozenset(one for one in all_names if _belongs(folder, PurePath(one).stem, known))
+
+
+def _known(names: Iterable[str]) -> set[str]:
+    """What a companion's name may begin with: the pictures' names, with and without their endings."""
+    return {form.casefold() for one in names for form in (PurePath(one).stem, one)}
 
 
 def _belongs(folder: Path, stem: str, known: set[str]) -> bool:
@@ -49,20 +54,33 @@ def _belongs(folder: Path, stem: str, known: set[str]) -> bool:
 
 
 def find_masks(folder: Path, names: Iterable[str]) -> dict[str, Path]:
-    """The mask of each of these pictures that has one: a-masklabel.png or a_mask.png beside a.jpg, or mask/a.png.
+    """The mask of each of these pictures that has one: a-masklabel.png or a_matte.png beside a.jpg, or mask/a.png.
 
-    A file beside the picture comes before one in a folder, whose name may have the picture's whole name in it.
+    Beside it is whatever `companions` leaves out for a word of MASKS: a file is a mask, or a picture. It comes before
+    one in a folder, whose name may have the picture's whole name in it.
     """
-    beside = _by_stem(folder)
+    wanted = list(names)
+    beside = _marked(folder, wanted)
     inner = [_by_stem(folder / one) for one in MASK_FOLDERS]
     found = {}
-    for name in names:
-        stem = PurePath(name).stem.casefold()
-        tails = [beside.get(f"{stem}{end}") for end in MASK_ENDINGS]
-        own = next((one for one in (*tails, *(_of(name, each) for each in inner)) if one is not None), None)
+    for name in wanted:
+        places = (_of(name, each) for each in (*beside, *inner))
+        own = next((one for one in places if one is not None), None)
         if own is not None:
             found[name] = own
     return found
+
+
+def _marked(folder: Path, names: Iterable[str]) -> list[dict[str, Path]]:
+    """For each word of MASKS the files beside the pictures that have it behind a picture's name, by that name."""
+    known = _known(names)
+    marked: list[dict[str, Path]] = [{} for _ in MASKS]
+    for path in _by_stem(folder).values():
+        found = _TAIL.fullmatch(path.stem)
+        word = found["word"].casefold() if found else ""
+        if found and word in MASKS and _belongs(folder, path.stem, known):
+            marked[MASKS.index(word)].setdefault(found["own"].casefold(), path)
+    return marked
 
 
 def _of(name: str, masks: Mapping[str, Path]) -> Path | None:

@@ -12,6 +12,9 @@ from textual.pilot import Pilot
 from textual.widgets import OptionList
 
 from loratui.app import LoratuiApp
+from loratui.curation.copies.folder import FixedPicture, FixResult
+from loratui.curation.copies.pixels import FixStep
+from loratui.screens.wizard.copies import with_copies
 from loratui.settings.draft import Draft
 from tests.loratui.commands.captioners import save_blip
 from tests.loratui.curation.conftest import PHOTOS, needs_photos
@@ -67,6 +70,24 @@ async def test_the_trigger_is_put_into_captions_that_lack_it(wizard: Wizard, dra
         assert app.draft.captions == {} and Path("photos/dog_1.txt").read_text() == "a dog"
         await solve(pilot, screen, "trigger-missing", "accept it")
         assert app.draft.accepted == ("trigger-missing",)
+
+
+async def test_another_trainings_trigger_makes_room_for_ones_own(wizard: Wizard, draft: Draft) -> None:
+    for number in (1, 2):
+        Path(f"photos/dog_{number}.txt").write_text(f"sks dog, picture {number}")
+    app = wizard(draft)
+    async with app.run_test() as pilot:
+        screen = await opened(pilot)
+        await solve(pilot, screen, "other-trigger", "put the trigger")
+        assert app.draft.captions == {f"dog_{number}.png": f"TOK dog, picture {number}" for number in (1, 2)}
+
+
+def test_masked_copies_are_trained_masked(draft: Draft) -> None:
+    for codes, masked in ((("mask",), True), (("rotate",), None)):
+        fixed = FixedPicture("a.jpg", "a.jpg", None, tuple(FixStep(code, "") for code in codes))
+        assert with_copies(draft, FixResult(Path("photos"), Path("new"), (fixed,)), "new").get("mask.enabled") is (
+            masked or False
+        )
 
 
 async def test_one_of_two_is_left_out_and_the_ground_is_chosen(wizard: Wizard, draft: Draft) -> None:
