@@ -1,13 +1,17 @@
 """`python -m loratui`, and the command `loratui`: guarded before anything is imported that takes time."""
 
+import gc
 import sys
 
 from trainer.contract.run.notify import OPTION
 from trainer.contract.run.program import begin, run_program
 
+YOUNG = 100_000, 20, 50  # objects before Python looks for circles; what is imported and drawn here stays
+
 
 def main() -> None:
     """The entry point: a command to its end, with its exit code."""
+    gc.set_threshold(*YOUNG)
     begin()
     if any(one.startswith(OPTION) for one in sys.argv[1:]):
         from loratui.children.told import start_without_addresses

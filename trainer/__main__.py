@@ -28,6 +28,7 @@ from trainer.contract.run import exits
 from trainer.contract.run.events import VERSION, EventLog, SilentLog
 from trainer.contract.run.folder import refuse_links, sweep_strays
 from trainer.contract.run.lock import AlreadyRunning, RunLock
+from trainer.contract.run.program import collector_rests
 from trainer.contract.run.queue import leave
 from trainer.contract.run.replacement import put_back_checkpoints
 from trainer.contract.run.rundir import RunDir, checkpoint_folders
@@ -178,8 +179,9 @@ def _train(
     if lock.took_over is not None:
         message = f"process {lock.took_over}, which ran here before, died without a word; its lock was taken over"
         log.emit("warn", code="lock-taken-over", message=message, advice="what it saved is used")
-    from trainer.loop import Run
-    from trainer.trackers import tracked
+    with collector_rests():
+        from trainer.loop import Run
+        from trainer.trackers import tracked
 
     try:
         with _kernels(config), tracked(config, run, log):
@@ -230,10 +232,12 @@ def _kernels(config: TrainConfig) -> AbstractContextManager[None]:
 
 
 def _prepare_torch(config: TrainConfig) -> World:
+    from trainer.ground.libraries import take_needed
+
+    take_needed()
     import torch
 
     from trainer.ground.determinism import do_not_fill
-    from trainer.ground.libraries import take_needed
     from trainer.ground.world import join_world
 
     torch.set_num_threads(config.train.cpu_threads)
@@ -241,7 +245,6 @@ def _prepare_torch(config: TrainConfig) -> World:
     gpu = torch.cuda.is_available() and config.train.device != "cpu"
     torch.use_deterministic_algorithms(not gpu)
     do_not_fill()
-    take_needed()
     return join_world(gpu)
 
 

@@ -196,7 +196,8 @@ def _pictures(config: TrainConfig, report: Report | None, outcome: Outcome | Non
     rows = [PlanRow("folder", show_path(config.dataset.path) if config.dataset.path else "none yet")]
     if report is not None and outcome is not None:
         used, skipped = len(outcome.images), len(report.pictures) - len(outcome.images)
-        own = sum(one.caption is not None for one in report.pictures if one.name in set(outcome.images))
+        taken = set(outcome.images)
+        own = sum(one.caption is not None for one in report.pictures if one.name in taken)
         counts = ((skipped, "skipped"), (config.dataset.hold_out, "held out"))
         rows.append(
             PlanRow("pictures", f"{used} used", ", ".join(f"{count} {word}" for count, word in counts if count))

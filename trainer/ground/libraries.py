@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
+from trainer.contract.run.program import collector_rests
+
 # optional to both libraries, which look once whether they are there; what we use ourselves (bitsandbytes) is imported
 # by its own name afterwards
 OPTIONAL = (
@@ -31,6 +33,11 @@ def take_needed() -> None:
     program = getattr(sys.modules["__main__"], "__spec__", None)
     if program is None or not program.name.startswith("trainer.") or {"diffusers", "transformers"} & set(sys.modules):
         return
+    with collector_rests():
+        _take_needed()
+
+
+def _take_needed() -> None:
     with _absent(*OPTIONAL, "scipy"):
         import transformers
         from transformers import CLIPTextModel  # noqa: F401

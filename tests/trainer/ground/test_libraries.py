@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.trainer.conftest import make_config, make_run
+from trainer.contract.run.program import collector_rests
 from trainer.ground.libraries import OPTIONAL
 
 HEAVY = (*OPTIONAL, "scipy.optimize", "scipy.integrate._quadpack", "scipy.stats._stats_py", "datasets")
@@ -43,3 +46,16 @@ def test_a_run_imports_what_sdxl_needs(pictures: Path, tmp_path: Path, cold: Non
     assert len(names) <= AT_MOST
     # what was left out is there for who asks for it by name
     assert (family, levels) == ("FluxTransformer2DModel", 5)
+
+
+def test_the_collector_rests_while_what_stays_is_imported() -> None:
+    gc.enable()
+    with collector_rests():
+        assert not gc.isenabled()
+        with collector_rests():
+            pass
+        assert not gc.isenabled(), "the outer one is not over"
+    assert gc.isenabled()
+    with suppress(ImportError), collector_rests():
+        raise ImportError
+    assert gc.isenabled()

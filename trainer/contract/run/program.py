@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import errno
+import gc
 import io
 import os
 import signal
@@ -112,6 +113,18 @@ def signals_held(*signals: int) -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def collector_rests() -> Iterator[None]:
+    """What is imported meanwhile stays for good: the collector would search it again and again, and find nothing."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
 
 
 def run_program(main: Callable[[], int | None]) -> NoReturn:
