@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -192,4 +193,8 @@ def _beside(run: RunDir) -> Path:
 def _written(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, list) and any(isinstance(one, dict) for one in value):
+        from loratui.settings.toml_text import inline_tables
+
+        return shlex.quote(inline_tables(value))
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)

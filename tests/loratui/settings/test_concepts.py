@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from loratui.errors import Refusal
 from loratui.events.lines import EventLines
 from loratui.planning.lines import plan_lines, resolved_lines
 from loratui.planning.prepared import prepare
+from loratui.recovery.settings_change import amend, amended
 from loratui.runs.past_run import draft_of_run
 from loratui.settings.answers import Answers, AnswersError, answers_text, parse_set, read_answers, write_answers
 from loratui.settings.other_trainers.imported import import_settings
@@ -21,7 +24,7 @@ from loratui.settings.toml_text import inline_tables
 from loratui.terminal.line_sink import Lines
 from trainer.contract.documents.parsers import parse_toml
 from trainer.contract.run.rundir import RunDir
-from trainer.contract.settings.config import dump_config, flat
+from trainer.contract.settings.config import dump_config, flat, load_config
 
 Draw = Callable[..., Path]
 HEAD = 'schema = 1\npreset = "object"\n\n[dataset]\npath = "anna"\ntrigger = "ANN"\n'
@@ -169,3 +172,23 @@ def test_the_loss_of_each_concept_is_told_without_a_screen() -> None:
     lines.show({"type": "measure", "step": 4, "loss": 0.3, "of": "held-out"})
     lines.show({"type": "measure", "step": 5, "concepts": "damaged"})
     assert said.getvalue().splitlines() == ["loss at fixed noise at step 3, held-out pictures: TOK 0.1250, REX 0.5000"]
+
+
+def test_a_run_goes_on_where_a_concept_lies_elsewhere_and_with_no_other_one(tmp_path: Path) -> None:
+    values = {"dataset.path": str(tmp_path / "anna"), "concepts": ({**REX, "path": str(tmp_path / "rex")},)}
+    run = RunDir(tmp_path / "run")
+    run.path.mkdir()
+    write_answers(run.answers, Answers("object", values))
+    run.config.write_text(dump_config(resolve(Answers("object", values)).config))
+    moved = [{**REX, "path": str(tmp_path / "moved")}]
+    config, changes = amended(run, {"concepts": moved}, 3)
+    assert config.concepts[0].path == str(tmp_path / "moved") and [one.key for one in changes] == ["concepts"]
+    amend(run, {"concepts": moved})
+    assert read_answers(run.answers).values["concepts"] == moved
+    assert load_config(run.config).concepts[0].path == str(tmp_path / "moved")
+    with pytest.raises(Refusal) as caught:
+        amended(run, {"concepts": [{**moved[0], "repeats": 4}]}, 3)
+    command = caught.value.messages[-1]
+    assert command.startswith("train it as a new run: ")
+    ((_, told),) = [parse_set(word) for word in shlex.split(command) if word.startswith("concepts=")]
+    assert told == [{**moved[0], "repeats": 4}], "it can be pasted"
