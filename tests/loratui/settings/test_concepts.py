@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from loratui.curation.concepts import without_concept
 from loratui.errors import Refusal
 from loratui.events.lines import EventLines
 from loratui.planning.lines import plan_lines, resolved_lines
@@ -192,3 +193,13 @@ def test_a_run_goes_on_where_a_concept_lies_elsewhere_and_with_no_other_one(tmp_
     assert command.startswith("train it as a new run: ")
     ((_, told),) = [parse_set(word) for word in shlex.split(command) if word.startswith("concepts=")]
     assert told == [{**moved[0], "repeats": 4}], "it can be pasted"
+
+
+def test_pictures_of_later_concepts_are_called_by_their_new_numbers_where_one_is_taken_away() -> None:
+    names = ["a.png", "concept-2/a.png", "concept-3/b.png", "low-resolution", "blurred:concept-3/b.png"]
+    assert without_concept([*names, "blurred:concept-2/a.png"], 2) == {
+        "a.png": "a.png",
+        "concept-3/b.png": "concept-2/b.png",
+        "low-resolution": "low-resolution",
+        "blurred:concept-3/b.png": "blurred:concept-2/b.png",
+    }
