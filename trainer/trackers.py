@@ -31,7 +31,16 @@ ADVICE = {
     "wandb": "log in with 'wandb login', or set WANDB_MODE=offline; training goes on without it",
     "trackio": "training goes on without it",
 }
-COUNTED = ("loss", "grad_norm", "views", "epoch", "vram", "rss")  # of a step event, under their own names
+COUNTED = (
+    "loss",
+    "loss_instance",
+    "loss_class",
+    "grad_norm",
+    "views",
+    "epoch",
+    "vram",
+    "rss",
+)  # of a step event, under their own names
 SECRET = re.compile(r"(TOKEN|KEY|SECRET|PASSWORD)$")  # names of environment variables
 # what wandb would send of the machine. One that it does not know makes it refuse to start: better that than a leak
 WANDB_SILENCE = {

@@ -30,6 +30,7 @@ class Curves:
     def __init__(self) -> None:
         self.loss = Series()
         self.ema = Series()
+        self.instance, self.classes = Series(), Series()  # means of the loss's parts, where there are class pictures
         self.grad_norm = Series()  # before clipping
         self.seconds = Series()  # a step
         self.data = Series()  # seconds of a step that went by until its pictures were there
@@ -69,6 +70,10 @@ class Curves:
             # a short run would otherwise stay near its first value: the window opens with the steps seen
             keep = min(EMA, step / (step + 4))
             self.ema.add(step, loss if before is None else keep * before + (1 - keep) * loss)
+            for series, name in ((self.instance, "loss_instance"), (self.classes, "loss_class")):
+                if (part := number(event.get(name))) is not None:
+                    mean = series.last
+                    series.add(step, part if mean is None else keep * mean + (1 - keep) * part)
         for name, rates in (event.get("rates") or {}).items():
             self._rates(step, str(name), rates)
         norm = number(event.get("grad_norm"))
@@ -111,5 +116,5 @@ class Curves:
             group.effective.add(step, effective)
 
     def _all(self) -> list[Series]:
-        plain = [self.loss, self.ema, self.grad_norm, self.seconds, self.data, self.memory]
+        plain = [self.loss, self.ema, self.instance, self.classes, self.grad_norm, self.seconds, self.data, self.memory]
         return plain + [series for group in self.groups.values() for series in (group.d, group.effective)]

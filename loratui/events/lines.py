@@ -117,6 +117,9 @@ class EventLines:
 def _step_words(event: Event, steps: int, pace: float | None) -> tuple[str, list[str]]:
     step = whole(event.get("step"))
     words = [f"loss {_figure(event.get('loss'))}"]
+    if event.get("loss_class") is not None:
+        parts = (_figure(event.get(f"loss_{one}")) for one in ("instance", "class"))
+        words[0] += " (instance {}, class {})".format(*parts)
     for name, rates in (event.get("rates") or {}).items():
         d = f"d {_figure(rates.get('d'))}, " if rates.get("d") is not None else ""
         words.append(f"{safe_text(name)}: {d}rate {_figure(rates.get('effective'))}")

@@ -94,7 +94,10 @@ def loss_title(history: History) -> Content:
     """The number of the day: the running mean, and the last raw value."""
     if history.ema.last is None:
         return Content("loss")
-    return Content.assemble("loss ", (f"{history.ema.last:.4f}", "bold"), (f"  last {history.loss.last:.4f}", "$muted"))
+    parts = ((history.curves.instance.last, "instance"), (history.curves.classes.last, "class"))
+    apart = "".join(f"  {name} {one:.4f}" for one, name in parts if one is not None)
+    last = f"  last {history.loss.last:.4f}"
+    return Content.assemble("loss ", (f"{history.ema.last:.4f}", "bold"), (f"{apart}{last}", "$muted"))
 
 
 def rate_title(history: History, width: int) -> Content:

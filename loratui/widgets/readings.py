@@ -42,7 +42,13 @@ def readings(history: History, name: ChartName, step: int) -> Content:
     pace = _one("a step", curves.seconds, step, in_time, name == "speed")
     data = _one("its pictures", curves.data, step, in_time, name == "speed", spread=False)
     memory = _one("memory", curves.memory, step, in_bytes, name == "memory")
-    rows = [_row(loss, mean, norm), _row(pace, data, memory), _groups(history, step, name == "rates")]
+    instance = _one("instance", curves.instance, step, _loss, name == "loss", spread=False)
+    classes = _one("class", curves.classes, step, _loss, name == "loss", spread=False)
+    rows = [
+        _row(loss, mean, instance, classes, norm),
+        _row(pace, data, memory),
+        _groups(history, step, name == "rates"),
+    ]
     return Content("\n").join(rows)
 
 

@@ -94,7 +94,7 @@ class GraphedPasses:
         self._refused = False
 
     def take(self, host: HostBatch, words: Encoded, device: torch.device, first: bool) -> torch.Tensor:
-        """The loss of a pass, 0-d; `first`: all gradients are zero before it."""
+        """The loss of a pass, 0-d or with its parts; `first`: all gradients are zero before it."""
         key = (tuple(host.latents.shape), host.mine, tuple(words.hidden.shape), words.hidden.requires_grad)
         known = self._known.get(key)
         if self._refused or words.hidden.requires_grad or (known is None and len(self._known) == MOST):
@@ -102,8 +102,9 @@ class GraphedPasses:
         if known is None:
             held = Encoded(words.hidden.clone(), words.pooled.clone())
             batch = DeviceBatch.of(host, held, device)
-            self._known[key] = _Recorded(batch, torch.zeros((), device=device))
-            return self._run(batch, host.mine)
+            loss = self._run(batch, host.mine)
+            self._known[key] = _Recorded(batch, torch.zeros_like(loss))
+            return loss
         known.batch.fill(host, words)
         if known.replay is not None:
             known.replay()
@@ -114,7 +115,7 @@ class GraphedPasses:
     @torch.no_grad()
     def _recorded(self, known: _Recorded, mine: int, loss: torch.Tensor) -> torch.Tensor:
         """Record the pass that gave `loss`, and see that its replay gives the same; the gradients stay as they are."""
-        if not bool(torch.isfinite(loss)):
+        if not bool(torch.isfinite(loss).all()):
             return loss
         meant = [one.clone() for one in self._grads()]
         loss = loss.clone()

@@ -29,6 +29,7 @@ from trainer.step.optimizer import Rates, rate_factor
 from trainer.step.trainee import Trainee
 
 LAG = 2  # steps that a GPU may be behind the host: one at work, one that lies ready
+PARTS = ("whole", "instance", "class")  # of the loss, where there are class pictures
 SHOWN = 80  # letters of a caption in a message
 
 
@@ -48,6 +49,8 @@ class StepOutcome:
     grad_norm: float
     rates: Rates
     applied: bool  # False where fp16 overflowed and the step was passed over
+    instance: float | None = None  # of the loss, where there are class pictures: your pictures' part
+    classes: float | None = None  # and theirs, before its weight
 
 
 class TakenStep:
@@ -122,7 +125,7 @@ class Stepper:
         began = time.monotonic()
         for group in self._trainee.groups:
             group.grad.zero_()
-        total = torch.zeros((), device=self._parts.device)
+        total = torch.zeros((len(PARTS),) if self._plan.class_items else (), device=self._parts.device)
         batches, waited = self._ahead.of(step)
         for place, ((micro, samples), host) in enumerate(zip(self._share, batches, strict=True)):
             if self._config.train.dropout:  # torch draws it: seeded here, it is as pure as the rest
@@ -159,15 +162,18 @@ class Stepper:
         yield from (copy.grad for copy in self._trainee.copies.values())
 
     def _pass(self, batch: DeviceBatch, mine: int) -> torch.Tensor:
-        """Forward and backward: its part of the step's loss, 0-d, and of the groups' gradients."""
+        """Forward and backward: its part of the step's loss and of the groups' gradients.
+
+        The loss is 0-d, or with class pictures PARTS.
+        """
         loss = self._loss(batch, mine) / self._config.train.accumulation
-        self.scaler.scaled(loss).backward()
+        self.scaler.scaled(loss[0] if loss.dim() else loss).backward()
         self._trainee.collect()
         return loss.detach()
 
-    def _apply(self, step: int, loss: torch.Tensor) -> torch.Tensor:
-        """Loss, norm, whether it was applied, whether all is sound, and what the optimizer tells; float64."""
-        trainee = self._trainee
+    def _apply(self, step: int, total: torch.Tensor) -> torch.Tensor:
+        """Loss, norm, whether it was applied, whether all is sound, the loss's parts, what the optimizer tells."""
+        trainee, loss = self._trainee, total[0] if total.dim() else total
         self.scaler.unscale(trainee.groups)
         norm = torch.stack([torch.linalg.vector_norm(group.grad) for group in trainee.groups]).square().sum().sqrt()
         finite = torch.isfinite(loss) & torch.isfinite(norm)
@@ -182,7 +188,9 @@ class Stepper:
         if trainee.average is not None:
             trainee.average.update(step, applied)
         self.scaler.update(applied, overflowed)
-        return torch.stack([one.double() for one in (loss, norm, applied, self._sound, *estimate)])
+        return torch.stack(
+            [one.double() for one in (loss, norm, applied, self._sound, *(total[1:] if total.dim() else ()), *estimate)]
+        )
 
     def _clip(self, norm: torch.Tensor, applied: torch.Tensor) -> None:
         """Shorten the gradients to the limit; where the step is not applied they become 0, as the optimizer wants."""
@@ -195,10 +203,13 @@ class Stepper:
     def outcome(self, taken: TakenStep) -> StepOutcome:
         """What became of a step. Raises NotFinite, naming what was seen: neither it nor a later one was applied."""
         loss, norm, applied, sound, *estimate = taken.numbers()
+        parts: list[float | None] = [None, None]
+        if self._plan.class_items:
+            parts, estimate = [*estimate[:2]], estimate[2:]
         if not sound:
             raise self._not_finite(taken.step, loss)
         rates = self._trainee.optimizer.rates(rate_factor(self._config, taken.step), estimate)
-        return StepOutcome(loss, norm, rates, bool(applied))
+        return StepOutcome(loss, norm, rates, bool(applied), *parts)
 
     def _not_finite(self, step: int, loss: float) -> NotFinite:
         what = "the loss" if not math.isfinite(loss) else "the gradient"
@@ -214,14 +225,20 @@ class Stepper:
         return NotFinite(message, step, names)
 
     def _loss(self, batch: DeviceBatch, mine: int) -> torch.Tensor:
-        """Mean weighted loss of the first `mine` pictures plus prior weight times that of the class pictures; fp32."""
+        """Mean weighted loss of the first `mine` pictures plus prior weight times that of the class pictures; fp32.
+
+        With class pictures both stand behind it.
+        """
         errors = batch_losses(self._parts, self._diffusion, batch, self._config.loss)
         if batch.shares is not None:
             errors = errors * batch.shares
         # over the whole micro-batch, of which another process may have the rest
         size = self._config.train.batch
         loss = errors[:mine].sum() / size
-        return loss if mine == len(errors) else loss + self._config.prior.weight * errors[mine:].sum() / size
+        if not self._plan.class_items:
+            return loss
+        classes = errors[mine:].sum() / size
+        return torch.stack([loss + self._config.prior.weight * classes, loss.detach(), classes.detach()])
 
     def _words(self, host: HostBatch) -> Encoded:
         """The conditioning of the views; a dropped caption is what the base model samples without a prompt from."""

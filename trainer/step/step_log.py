@@ -11,7 +11,7 @@ from trainer.contract.run.events import EventLog, SilentLog
 from trainer.contract.settings.config import TrainConfig
 from trainer.data.dataset import ViewPlan
 from trainer.ground.machine import memory_now
-from trainer.step.step import Stepper, TakenStep
+from trainer.step.step import StepOutcome, Stepper, TakenStep
 
 
 class StepLog:
@@ -58,6 +58,7 @@ class StepLog:
             "step",
             step=taken.step,
             loss=outcome.loss,
+            **_parts(outcome),
             grad_norm=outcome.grad_norm,
             rates=outcome.rates,
             s=round(now - max(taken.began, self._told_at), 5),
@@ -68,3 +69,10 @@ class StepLog:
             **memory_now(self._stepper.device),
         )
         self.known, self._told_at = taken.step, now
+
+
+def _parts(outcome: StepOutcome) -> dict[str, float]:
+    """The loss of your pictures and that of the class pictures, where there are any."""
+    if outcome.instance is None or outcome.classes is None:
+        return {}
+    return {"loss_instance": outcome.instance, "loss_class": outcome.classes}

@@ -49,11 +49,17 @@ def head(history: History) -> Content:
     if history.views is not None:
         facts.append(f"{history.views:.1f} views per image")
     if history.ema.last is not None:
-        facts.append(f"loss {history.ema.last:.4f}")
+        facts.append(f"loss {history.ema.last:.4f}{parts_words(history)}")
     words = " · ".join(facts)
     return Content.assemble(
         (f"{glyph} {state}  ", f"bold {style}"), (safe_text(history.name, 30), "bold"), (f"  {words}", "$muted")
     )
+
+
+def parts_words(history: History) -> str:
+    """The loss of one's own pictures and that of the class pictures; empty where there are none."""
+    instance, classes = history.curves.instance.last, history.curves.classes.last
+    return "" if instance is None or classes is None else f" (instance {instance:.4f}, class {classes:.4f})"
 
 
 def usage_line(one: Usage) -> Content:
