@@ -17,7 +17,7 @@ from trainer.contract.plan.levels import chosen_level
 from trainer.contract.run.changes import read_changes
 from trainer.contract.run.events import EventLog, SilentLog
 from trainer.contract.run.rundir import RunDir
-from trainer.contract.settings.arithmetic import APART, checkpoint_steps, measured_rounds, sample_steps
+from trainer.contract.settings.arithmetic import checkpoint_steps, sample_steps
 from trainer.contract.settings.config import TrainConfig
 from trainer.data.dataset import ViewPlan
 from trainer.data.latents import LatentCache
@@ -37,6 +37,7 @@ from trainer.resumption import check_run
 from trainer.samples.class_pictures import class_pictures
 from trainer.samples.prompt_list import PromptList
 from trainer.samples.sampler import Sampler
+from trainer.step.early_stop import EARLY, Early, Measurements
 from trainer.step.measure import CheckpointMeasure, measured_views
 from trainer.step.step import NotFinite, Stepper
 from trainer.step.step_log import StepLog
@@ -103,11 +104,12 @@ class Run:
         self.prompts = self._cached_prompts()
         self.sampler = Sampler(run, log, config, self.parts, self.trainee, self.prompts, self.shown)
         self.stepper = Stepper(self.parts, self.trainee, self.plan, self.latents, self.prompts, config, world, log)
-        self.gauge = CheckpointMeasure(self.parts, self.trainee, self.latents, self.prompts, config, self.measured)
+        gauge = CheckpointMeasure(self.parts, self.trainee, self.latents, self.prompts, config, self.measured)
         self.saver = Saver(run, log, config.train.keep_checkpoints)
         self.done = self._resume(found.snapshot)
         self.steps = StepLog(self.stepper, log, config, self.plan, self.done)
-        self._measured_at = self.done  # a checkpoint that was resumed from was measured before it was saved
+        # a checkpoint that was resumed from was measured before it was saved
+        self.losses = Measurements(gauge, config, log, len(self.plan.items), bool(self.held), found.snapshot)
         checkpoint(self.parts, self.trainee.fused, level)
         self._phase("load", 3, 3)
 
@@ -193,13 +195,13 @@ class Run:
         if self.world.main and self.done < train.steps and self.done in samples and self.sampler.is_due(self.done):
             self.sampler.make(self.done, wait=self._wait_until)
         if self.done == 0 and self.world.main:
-            self._measure()
+            self.losses.now(0)
         try:
             for step in range(self.done + 1, train.steps + 1):
                 self._look()
                 self._one_step(step, known=step in saves | samples | {train.steps})
                 if self.done in saves and self.world.main:
-                    self._measure_if_due()
+                    self.losses.if_due(self.done)
                     self._save()
                 if self.done in samples and self.done < train.steps and self.world.main:
                     self.sampler.make(self.done, wait=self._wait_until)
@@ -207,6 +209,8 @@ class Run:
                 self._wait_until(self.saver.is_settled)
         except Stop as stop:
             return self._stopped(stop.save)
+        except Early:
+            return self._ended_early()
         except NotFinite:
             self._keep_the_last_good()
             raise
@@ -226,10 +230,12 @@ class Run:
             self._wait_until(self.saver.is_settled)
         except (Stop, FolderGone) as error:
             heard = error
-        ending = 0 if heard is None else 1 if isinstance(heard, Stop) and heard.save else 2
+        ending = EARLY * self.losses.is_over if heard is None else 1 if isinstance(heard, Stop) and heard.save else 2
         ending = self.world.told(ending, self.parts.device)
         if heard is not None:
             raise heard
+        if ending == EARLY:
+            raise Early
         if ending:
             raise Stop(save=ending == 1)
 
@@ -261,30 +267,16 @@ class Run:
 
     def _save(self) -> Saver:
         self._tell_all()
-        self.saver.save(
-            replace(self.trainee.snapshot(self.done, self.identity), loss_scale=self.stepper.scaler.saved())
-        )
+        taken = self.trainee.snapshot(self.done, self.identity)
+        held = tuple(self.losses.held.items())
+        self.saver.save(replace(taken, loss_scale=self.stepper.scaler.saved(), held=held))
         return self.saver
-
-    def _measure_if_due(self) -> None:
-        """At a checkpoint: unless so little was trained since the last time that measuring would slow the run down."""
-        seen = (self.done - self._measured_at) * self.config.train.batch * self.config.train.accumulation
-        if seen >= APART * measured_rounds(self.config) or self.done == self.config.train.steps:
-            self._measure()
-
-    def _measure(self) -> None:
-        """What tells checkpoints apart: the loss at fixed noise and the size of the change. Never the end of a run."""
-        train, self._measured_at = self.config.train, self.done
-        if not train.measure:
-            return
-        views = self.done * train.batch * train.accumulation / len(self.plan.items)
-        self.gauge.tell(self.log, self.done, round(views, 3), "held-out" if self.held else "training")
 
     def _sample_asked(self, prompt: str | None, keep: bool | None) -> tuple[bool, str]:
         return self.sampler.asked(self.done, prompt, keep)
 
     def _save_asked(self) -> tuple[bool, str]:
-        self._measure_if_due()
+        self.losses.if_due(self.done)
         saved = self._save().wait()
         return saved, f"saved at step {self.done}" if saved else "not saved: the disk refused it"
 
@@ -297,6 +289,13 @@ class Run:
         if self.saver.refused is not None:
             raise NotSaved(f"step {self.done}", newest_checkpoint(self.run).step)
         return self._finish("stopped", pictures=False)
+
+    def _ended_early(self) -> RunEnd:
+        """The held-out loss falls no more: the checkpoint where it was lowest is what the run leaves."""
+        if self.world.main:
+            self.saver.wait()
+            self.done = self.losses.take_best(self.run, self.trainee, self.done)
+        return self._finish("completed", pictures=False)
 
     def _keep_the_last_good(self) -> None:
         """The step was not applied: what was trained before it is saved and exported, as far as it is finite."""

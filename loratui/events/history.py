@@ -83,6 +83,7 @@ class History:
         self.views: float | None = None
         self.paused = False
         self.aborted = False  # the trainer took an abort; its `end` event says no more than that it stopped
+        self.best: int | None = None  # the step that is exported where the run ended early
         self.error: Event | None = None
         self.end: Event | None = None
         self.now = 0.0  # unix seconds of the newest event
@@ -96,6 +97,7 @@ class History:
             "sample": self._sample,
             "checkpoint": self._checkpoint,
             "measure": self._measure,
+            "early": self._early,
             "warn": self._warn,
             "command": self._command,
             "error": self._error,
@@ -245,6 +247,12 @@ class History:
         step = int(event["step"])
         self._measures.pop(step, None)
         self._measures[step] = {**event, "step": step}
+
+    def _early(self, event: Event) -> None:
+        self.best = int(event["best"])
+        loss = number(event.get("loss"))
+        lowest = "" if loss is None else f" ({loss:.4f})"
+        self._say(event, "info", f"early stop: the held-out loss was lowest at step {self.best}{lowest}")
 
     def _warn(self, event: Event) -> None:
         advice = str(event.get("advice") or "")

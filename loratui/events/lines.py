@@ -72,6 +72,9 @@ class EventLines:
                 yield f"loss at fixed noise at step {step}, {safe_text(event.get('of'))} pictures: {told}"
             case "checkpoint":
                 yield f"checkpoint at step {step}: {safe_text(event.get('path'))}"
+            case "early":
+                lowest = _figure(event.get("loss"))
+                yield f"early stop at step {step}: the held-out loss was lowest at step {event.get('best')} ({lowest})"
             case "warn":
                 yield f"! warning: {safe_text(event.get('message'))}{_advice(event.get('advice'))}"
             case "command":

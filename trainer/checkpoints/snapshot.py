@@ -66,6 +66,7 @@ class Snapshot:
     optimizer: Tensors | None
     identity: dict[str, Any]  # what must be the same for the resumed run to be the same run
     loss_scale: LossScale | None = None  # of fp16; checkpoints of before have none either
+    held: tuple[tuple[int, float], ...] = ()  # the loss on held-out pictures by step, up to this one
 
 
 class CannotSave(RuntimeError):
@@ -137,6 +138,8 @@ def _content(snapshot: Snapshot, name: str) -> bytes:
     state = {"version": VERSION, "step": snapshot.step, "identity": snapshot.identity}
     if snapshot.loss_scale is not None:
         state["loss_scale"] = asdict(snapshot.loss_scale)
+    if snapshot.held:
+        state["held"] = snapshot.held
     return json.dumps(state, indent=1).encode()
 
 
@@ -238,7 +241,8 @@ def load_checkpoint(folder: Path, optimizer: bool = True) -> Snapshot:
     identity = state["identity"]
     identity["settings"] = as_begun(identity["settings"], "train.")
     scale = LossScale(**state["loss_scale"]) if "loss_scale" in state else None
-    return Snapshot(state["step"], lora, embeddings, state_of, identity, scale)
+    held = tuple((int(step), float(loss)) for step, loss in state.get("held", ()))
+    return Snapshot(state["step"], lora, embeddings, state_of, identity, scale, held)
 
 
 def _tensors(path: Path) -> Tensors:

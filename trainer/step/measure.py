@@ -73,8 +73,8 @@ class CheckpointMeasure:
         self._diffusion = make_diffusion(parts.scheduler, config, parts.device)
         self._scaling = LatentScale(parts.vae)
 
-    def tell(self, log: EventLog | SilentLog, step: int, views: float, kind: str) -> None:
-        """Measure, and say it in the log; `kind` says what the pictures are. Never the end of a run."""
+    def tell(self, log: EventLog | SilentLog, step: int, views: float, kind: str) -> float | None:
+        """Measure, say it in the log and return the mean loss; `kind` says what the pictures are. Never ends a run."""
         with self._trainee.averaged():
             try:
                 losses: list[float] | None = self.losses()
@@ -87,6 +87,7 @@ class CheckpointMeasure:
         mean = None if losses is None else sum(losses) / len(losses)
         apart = {} if losses is None else self._apart(losses)
         log.emit("measure", step=step, loss=mean, losses=losses, of=kind, norm=norm, views=views, **apart)
+        return mean
 
     def _apart(self, losses: list[float]) -> dict[str, Any]:
         """The mean of each concept, where there are several; None for one of which no picture is measured."""

@@ -44,6 +44,8 @@ def head(history: History) -> Content:
     glyph, style = STATES[state].glyph, STATES[state].style
     end = history.end or {}
     facts = [f"{history.step} steps"]
+    if history.best is not None:
+        facts.append(f"ended early, step {history.best} is the best")
     if isinstance(end.get("seconds"), int | float):
         facts.append(clock(float(end["seconds"])))
     if history.views is not None:

@@ -91,10 +91,10 @@ def test_a_measurement_repeats_itself_costs_eight_forwards_and_touches_nothing(p
     )
     before = {name: tensor.clone() for name, tensor in one.trainee.lora_tensors().items()}
     chance = torch.get_rng_state()
-    losses = one.gauge.losses()
+    losses = one.losses._gauge.losses()
     hook.remove()
     assert seen == [(False, 1)] * FORWARDS
-    assert one.gauge.losses() == losses
+    assert one.losses._gauge.losses() == losses
     assert torch.equal(torch.get_rng_state(), chance)
     assert one.parts.unet.training  # gradient checkpointing needs it
     assert all(torch.equal(before[name], tensor) for name, tensor in one.trainee.lora_tensors().items())
@@ -205,7 +205,8 @@ def test_no_memory_for_the_measurement_ends_nothing(pictures: Path, tmp_path: Pa
             raise torch.OutOfMemoryError("no room")
 
     hook = run.parts.unet.register_forward_pre_hook(full)
-    run._measure()
+    run.losses._log = run.log
+    run.losses.now(run.done)
     hook.remove()
     assert [event["code"] for event in said if event["type"] == "warn"] == ["measure-memory"]
     (event,) = [event for event in said if event["type"] == "measure"]

@@ -77,6 +77,12 @@ def refusals(config: TrainConfig, begun: bool = False) -> list[str]:
     if unet is not None:
         found += unknown_blocks(config.train.blocks, lora_paths(unet, config.train.targets))
     found += [*class_refusals(config), *mask_refusals(config), *class_refusals_of_prompts(config)]
+    measured = config.dataset.hold_out and config.train.measure and config.train.checkpoint_every
+    if config.stop.patience and not measured:
+        found.append(
+            "stop.patience looks at the loss on held-out pictures at the checkpoints: set dataset.hold_out and "
+            "train.checkpoint_every to 1 or more and train.measure to true, or stop.patience to 0"
+        )
     if config.loss.debiased and config.train.min_snr_gamma:
         found.append(
             f"loss.debiased weighs in place of min-SNR, and train.min_snr_gamma is {config.train.min_snr_gamma:g}: set "

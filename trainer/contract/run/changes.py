@@ -27,7 +27,7 @@ FREE = frozenset({"name", "preset"}) | {
     *(f"dataset.{name}" for name in ("path", "subset", "split", "skip", "hold_out", "accept")),
 }
 KEPT = tuple(f"train.{name}" for name in ("measure", "checkpoint_every", "keep_checkpoints", "sample_every"))
-FREE_SECTIONS = ("sample.", "export.", "tracker.", *KEPT)
+FREE_SECTIONS = ("sample.", "stop.", "export.", "tracker.", *KEPT)
 
 # how the same step is computed; in no record, because the step stays what it was
 RECOMPUTED = "train.gradient_checkpointing"

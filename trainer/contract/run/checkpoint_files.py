@@ -42,9 +42,16 @@ def read_state(folder: Path) -> Document[dict[str, Any]]:
         and set(scale) == {"scale", "calm"}
         and all(isinstance(one, int | float) for one in scale.values())
     )
+    held = state.get("held", [])
+    whole = whole and isinstance(held, list) and all(_is_measured(one) for one in held)
     if not whole:
         return unread("it holds other words than the state of a checkpoint")
     return Document({**state, "identity": {**{name: {} for name in TABLES}, **state["identity"]}})
+
+
+def _is_measured(found: Any) -> bool:
+    """Whether it is a step and the loss that was measured there."""
+    return isinstance(found, list) and len(found) == 2 and type(found[0]) is int and isinstance(found[1], int | float)
 
 
 def _is_identity(found: Any) -> bool:

@@ -20,7 +20,7 @@ from trainer.contract.run.disk import FULL, keep_room
 
 VERSION = 1
 TYPES = frozenset(
-    ["run", "phase", "step", "pivot", "sample", "checkpoint", "measure", "warn", "command", "error", "end"]
+    ["run", "phase", "step", "pivot", "sample", "checkpoint", "measure", "early", "warn", "command", "error", "end"]
 )  # what a reader of this version knows
 WIDE = 1 << 20  # bytes at a time of a log that is read back
 # what a reader meets in an event whose fields are of another version, or of a damaged line

@@ -27,6 +27,7 @@ from trainer.contract.settings.sections import (
     Pivotal,
     Prior,
     Sample,
+    Stop,
     TextEncoderLora,
 )
 from trainer.contract.settings.tracking import Tracker
@@ -68,6 +69,7 @@ class TrainConfig(Section):
     mask: Mask = Field(default_factory=Mask)
     noise: Noise = Field(default_factory=Noise)
     prior: Prior = Field(default_factory=Prior)
+    stop: Stop = Field(default_factory=Stop)
     sample: Sample = Field(default_factory=Sample)
     tracker: Tracker = Field(default_factory=Tracker)
     export: Export = Field(default_factory=Export)

@@ -1,0 +1,108 @@
+"""A run ends early where the held-out loss falls no more: the best checkpoint is exported, also after a resume."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from loratui.events.history import History
+from tests.trainer.conftest import make_config, make_run, train
+from trainer.checkpoints.snapshot import Snapshot, load_checkpoint
+from trainer.contract.plan.advice import refusals
+from trainer.contract.run.events import SilentLog
+from trainer.contract.run.exports import DIFFUSERS
+from trainer.contract.settings.config import SMALL, TrainConfig
+from trainer.step.early_stop import Measurements
+
+# a rate at which the loss on pictures that are never seen rises soon
+OWN: dict[str, Any] = {
+    "train__optimizer": "adamw",
+    "train__learning_rate": 0.05,
+    "train__embedding_learning_rate": 0.05,
+}
+OWN |= {"dataset__hold_out": 2, "stop__patience": 2, "train__steps": 40, "train__checkpoint_every": 1}
+OWN |= {"export__precision": "fp32", "train__ema": 0.3, "train__keep_checkpoints": 1}
+
+
+class Gauge:
+    """Gives the losses that it was made with, one after the other."""
+
+    def __init__(self, losses: list[float]) -> None:
+        self.left = losses
+
+    def tell(self, *_: object) -> float:
+        return self.left.pop(0)
+
+
+@pytest.mark.parametrize(
+    ("losses", "patience", "ends_after", "best"),
+    [
+        ([9, 5, 4, 6, 4, 7, 8], 2, 4, 2),  # as low as the best is no lower
+        ([9, 5, 4, 6, 3, 7, 8], 2, 6, 4),
+        ([1, 5, 4, 6, 7], 2, 4, 2),  # the base model has no checkpoint
+        ([9, 5, 4, 3, 2], 1, None, 4),
+        ([9, 5, 6, 7, 8], 0, None, 1),
+    ],
+)
+def test_it_ends_after_so_many_that_are_no_lower(
+    settings: Callable[..., TrainConfig], losses: list[float], patience: int, ends_after: int | None, best: int
+) -> None:
+    """By hand: the first place of which the last `patience` losses are none of them a new lowest."""
+    config = settings(stop__patience=patience, dataset__hold_out=1)
+    found = Measurements(Gauge([*losses]), config, SilentLog(), 3, True, None)  # type: ignore[arg-type]
+    ended = None
+    for step in range(len(losses)):
+        found.now(step) if not step else found.if_due(step)
+        if found.is_over and ended is None:
+            ended = step
+            again = Measurements(
+                Gauge([]),
+                config,
+                SilentLog(),
+                3,
+                True,
+                Snapshot(step, {}, {}, None, {}, None, tuple(found.held.items())),
+            )  # type: ignore[arg-type]
+            assert again.is_over and again.best == found.best
+            break
+    assert (ended, found.best) == (ends_after, best)
+
+
+@pytest.mark.slow
+def test_the_best_checkpoint_is_exported_and_a_resumed_run_ends_alike(pictures: Path, tmp_path: Path) -> None:
+    whole = make_run(tmp_path / "whole", make_config(pictures, **OWN))
+    events = train(whole)
+    (early,) = [event for event in events if event["type"] == "early"]
+    measured = {event["step"]: event["loss"] for event in events if event["type"] == "measure" and event["step"]}
+    best = min(measured, key=lambda step: measured[step])
+    assert early["best"] == best == early["step"] - 2 and early["loss"] == measured[best]
+    assert events[-1]["status"] == "completed" and events[-1]["step"] == best and early["step"] < 40
+    saved, exported = load_checkpoint(whole.checkpoint(best)), load_file(whole.export / DIFFUSERS)
+    for name, one in saved.lora.items():
+        if name.endswith(".down"):
+            assert torch.equal(exported[f"unet.{name.removesuffix('.down')}.lora.down.weight"], one)
+    rows = load_file(whole.export / "toy_emb.safetensors")
+    assert torch.equal(rows["clip_l"], saved.embeddings["clip_l"])
+    history = History()
+    history.absorb(events)
+    assert history.best == best and any("early stop" in one.text for one in history.messages)
+
+    cut = make_run(tmp_path / "cut", make_config(pictures, **OWN))
+    shutil.copytree(whole.checkpoints, cut.checkpoints)
+    # it was killed after the last checkpoint: it ends at once
+    again = train(cut)
+    assert not [event for event in again if event["type"] == "step"]
+    for path in whole.export.glob("*.safetensors"):
+        assert path.read_bytes() == (cut.export / path.name).read_bytes()
+
+
+def test_without_held_out_pictures_it_is_refused(settings: Callable[..., TrainConfig]) -> None:
+    (said,) = refusals(settings(model__base=SMALL, stop__patience=2))
+    assert said.startswith("stop.patience") and "dataset.hold_out" in said
+    assert refusals(settings(model__base=SMALL, stop__patience=2, dataset__hold_out=1)) == []
