@@ -65,11 +65,12 @@ def steps_section(config: TrainConfig, times: Schedule) -> PlanSection:
         PlanRow("checkpoints", f"{len(times.checkpoints)}", _marks(times.checkpoints, "after step")),
         PlanRow("samples", _pictures(config, len(times.samples)), _marks(times.samples, "after step")),
     )
-    if config.stop.patience:
-        waited = plural(config.stop.patience, "checkpoint")
-        note = f"after {waited} whose held-out loss is no lower; the best one is exported"
-        rows += (PlanRow("early stop", "on", note),)
-    return PlanSection("Steps", rows, lambda width: [arithmetic_line(config, times), *run_line(times, width)])
+    waited = plural(config.stop.patience, "checkpoint")
+    note = f"after {waited} whose held-out loss is no lower; the best one is exported"
+    early = (PlanRow("early stop", "on", note),) if config.stop.patience else ()
+    return PlanSection(
+        "Steps", (*rows, *early), lambda width: [arithmetic_line(config, times), *run_line(times, width)]
+    )
 
 
 def memory_section(
