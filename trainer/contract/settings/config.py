@@ -20,14 +20,13 @@ from trainer.contract.settings.exported_files import Export
 from trainer.contract.settings.fields import Section, Setting, declared_settings, setting
 from trainer.contract.settings.kinds import Kind
 from trainer.contract.settings.model import SDXL, Model
-from trainer.contract.settings.objective import Loss, Mask, Noise
+from trainer.contract.settings.objective import Loss, Mask, Noise, Stop
 from trainer.contract.settings.optimizers import AdamW, Lion, Prodigy
 from trainer.contract.settings.sections import (
     Dataset,
     Pivotal,
     Prior,
     Sample,
-    Stop,
     TextEncoderLora,
 )
 from trainer.contract.settings.tracking import Tracker

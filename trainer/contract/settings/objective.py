@@ -1,4 +1,4 @@
-"""The settings of what is asked of the unet: how an error counts, at which timesteps, under which noise."""
+"""The settings of what is asked of the unet: how an error counts, at which timesteps and noise, and until when."""
 
 from __future__ import annotations
 
@@ -139,4 +139,22 @@ class Noise(Section):
         up="The unet learns to mend its own mistakes; above 0.1 it blurs.",
         ge=0,
         le=1,
+    )
+
+
+class Stop(Section):
+    """A run that ends when it learns nothing more that holds for other pictures."""
+
+    TITLE: ClassVar[str] = "early stop"
+
+    patience: int = setting(
+        0,
+        "early stop",
+        "End the run when the loss on the held-out pictures was no lower at so many checkpoints in a row than at the "
+        "best one before, which is then exported; 0: never.",
+        source="Prechelt 1998 (early stopping)",
+        up="A chance fall or rise decides less.",
+        down="Sooner done; at 1 chance decides.",
+        ge=0,
+        le=100,
     )

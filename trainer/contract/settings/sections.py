@@ -212,24 +212,6 @@ class Prior(Section):
     weight: float = setting(1.0, "prior weight", "Weight of their loss beside yours.", source=POST, ge=0, le=100)
 
 
-class Stop(Section):
-    """A run that ends when it learns nothing more that holds for other pictures."""
-
-    TITLE: ClassVar[str] = "early stop"
-
-    patience: int = setting(
-        0,
-        "early stop",
-        "End the run when the loss on the held-out pictures was no lower at so many checkpoints in a row than at the "
-        "best one before, which is then exported; 0: never.",
-        source="Prechelt 1998 (early stopping)",
-        up="A chance fall or rise decides less.",
-        down="Sooner done; at 1 chance decides.",
-        ge=0,
-        le=100,
-    )
-
-
 class Sample(Section):
     """The validation pictures that show how the run is doing."""
 
