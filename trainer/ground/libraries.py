@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
-from trainer.contract.run.program import collector_rests
+from trainer.contract.run.program import collector_rests, is_trainers
 
 # optional to both libraries, which look once whether they are there; what we use ourselves (bitsandbytes) is imported
 # by its own name afterwards
@@ -30,8 +30,7 @@ def take_needed() -> None:
     Does nothing where they are imported already, or where another program (a test, a notebook) has imported us: with
     this start diffusers' own loaders of LoRA files say that PEFT is missing.
     """
-    program = getattr(sys.modules["__main__"], "__spec__", None)
-    if program is None or not program.name.startswith("trainer.") or {"diffusers", "transformers"} & set(sys.modules):
+    if not is_trainers() or {"diffusers", "transformers"} & set(sys.modules):
         return
     with collector_rests():
         _take_needed()

@@ -18,15 +18,15 @@ from trainer.ground.libraries import OPTIONAL
 HEAVY = (*OPTIONAL, "scipy.optimize", "scipy.integrate._quadpack", "scipy.stats._stats_py", "datasets")
 AT_MOST = 3300  # modules, where the same run took 4,700 before; what of torch is most of them
 ASK = """
-import atexit, json, runpy, sys
+import atexit, gc, json, runpy, sys
 
 def tell():
-    names = sorted(sys.modules)
+    names, searched_no_more = sorted(sys.modules), gc.get_freeze_count()
     from diffusers import EulerDiscreteScheduler, FluxTransformer2DModel
     euler = EulerDiscreteScheduler(use_beta_sigmas=True)
     euler.set_timesteps(4)
     import bitsandbytes.optim
-    print(json.dumps([names, FluxTransformer2DModel.__name__, len(euler.sigmas)]))
+    print(json.dumps([names, FluxTransformer2DModel.__name__, len(euler.sigmas), searched_no_more]))
 
 atexit.register(tell)
 sys.argv = ["trainer", sys.argv[1]]
@@ -38,12 +38,13 @@ runpy.run_module("trainer", run_name="__main__", alter_sys=True)
 def test_a_run_imports_what_sdxl_needs(pictures: Path, tmp_path: Path, cold: None) -> None:
     run = make_run(tmp_path / "run", make_config(pictures, train__steps=1, train__batch=1, sample__steps=1))
     told = subprocess.run([sys.executable, "-c", ASK, str(run.config)], capture_output=True, text=True, check=True)
-    names, family, levels = json.loads(told.stdout.splitlines()[-1])
+    names, family, levels, searched_no_more = json.loads(told.stdout.splitlines()[-1])
     assert [one for one in HEAVY if one in names] == []
     families = [one for one in names if one.startswith("diffusers.models.transformers.")]
     assert len(families) <= 8, families  # of more than sixty
     print(f"\nmodules: {len(names)}")
     assert len(names) <= AT_MOST
+    assert searched_no_more > 300_000  # of some 500,000: each collection of a run would go through all of them
     # what was left out is there for who asks for it by name
     assert (family, levels) == ("FluxTransformer2DModel", 5)
 

@@ -117,14 +117,25 @@ def signals_held(*signals: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def collector_rests() -> Iterator[None]:
-    """What is imported meanwhile stays for good: the collector would search it again and again, and find nothing."""
+    """What is imported meanwhile stays for good: the collector would search it again and again, and find nothing.
+
+    In a program of the trainer it is never searched afterwards either; in others (a test, a notebook) it is.
+    """
     on = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if on:
+            if is_trainers():
+                gc.freeze()
             gc.enable()
+
+
+def is_trainers() -> bool:
+    """Whether this process is a program of the trainer, and not one that has imported it."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return spec is not None and spec.name.startswith("trainer.")
 
 
 def run_program(main: Callable[[], int | None]) -> NoReturn:
