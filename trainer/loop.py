@@ -242,9 +242,11 @@ class Run:
     def _one_step(self, step: int, known: bool = False) -> None:
         """Take a step; `known`: and wait for it, as at the pivot, because what it left is read."""
         self.steps.take(step)
-        if known or step == self.trainee.pivot:
+        if known or step == self.trainee.pivot or step in self.trainee.stops:
             self.steps.tell_all()
         self.done = self.steps.known
+        for name in self.trainee.stops.get(step, ()):
+            self.trainee.freeze_part(name)
         if step == self.trainee.pivot:
             self._pivot(step)
 

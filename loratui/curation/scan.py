@@ -41,7 +41,7 @@ from loratui.curation.pixels import missing
 from loratui.curation.report import Finding, PictureReport, Report
 from trainer.contract.captioning.tokens import Counter, caption_counter
 from trainer.contract.pictures.folder import Picture
-from trainer.contract.settings.config import BY_KEY, TrainConfig, flat
+from trainer.contract.settings.config import BY_KEY, TrainConfig, flat, most_tokens
 
 THREADS = 2
 KEEP_EVERY = 30.0  # seconds after which a long scan writes down what it knows: it may be killed
@@ -65,7 +65,7 @@ class ScanSettings:
     instance_prompt: str = BY_KEY["dataset.instance_prompt"].default
     class_word: str = ""
     base: str = BY_KEY["model.base"].default  # whose tokenizer counts
-    tokens: int = 0  # new tokens per trigger; 0: the trigger stays a word
+    tokens: int = 0  # new tokens per trigger, the most that one has; 0: the trigger stays a word
     most: int = BY_KEY["caption.max_tokens"].default  # tokens of a caption that are read
     crop: str = BY_KEY["dataset.crop"].default
     background: str = BY_KEY["dataset.background"].default
@@ -90,7 +90,7 @@ class ScanSettings:
             resolution=values["train.resolution"],
             base=values["model.base"],
             prompts=tuple(values["sample.prompts"]),
-            tokens=values["pivotal.tokens"] if values["pivotal.enabled"] else 0,
+            tokens=most_tokens(values) if values["pivotal.enabled"] else 0,
             most=values["caption.max_tokens"],
             **{name: values[f"dataset.{name}"] for name in data},
         )

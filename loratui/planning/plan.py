@@ -229,6 +229,9 @@ def _technique(resolved: Resolved) -> PlanSection:
         rows.append(PlanRow("DoRA", said.value, f"{said.note}; read by {dora_readers(train.dora_axis)}"))
     words = [f"'{safe_text(one, 40)}'" for one in config.triggers] if config.concepts else []
     tokens = f"{pivotal.tokens} new tokens for " + (" and ".join(words) or f"'{safe_text(config.dataset.trigger, 40)}'")
+    if pivotal.tokens_each:
+        each = [f"{count} for '{safe_text(word, 40)}'" for word, count in config.token_counts.items()]
+        tokens = f"new tokens: {', '.join(each)}"
     rows.append(PlanRow("pivotal tuning", tokens if pivotal.enabled else "off"))
     if config.caption.varies:
         rows.append(PlanRow("tags", config.caption.tags_words, "anew at each view: the text encoders stay to the end"))

@@ -54,8 +54,7 @@ def model_card(
     `images`: how many pictures it was trained on; 0 where they are gone and nobody can tell.
     `changes` are those that were made between two starts of the run: its settings do not hold for all of its steps.
     """
-    words = config.triggers if config.pivotal.enabled else ()
-    vocabulary = Vocabulary.of(words, config.pivotal.tokens)
+    vocabulary = Vocabulary.counted(config.token_counts)
     pictures = f" on {images} pictures" if images else ""
     parts = [
         _front(config, samples),
@@ -224,7 +223,7 @@ def _settings(config: TrainConfig, images: int, step: int) -> str:
         ),
         (
             "pivotal tuning",
-            f"{config.pivotal.tokens} tokens, pivot at {config.pivotal.fraction:g}"
+            f"{' + '.join(map(str, config.token_counts.values()))} tokens, pivot at {config.pivotal.fraction:g}"
             if config.pivotal.enabled
             else "off",
         ),

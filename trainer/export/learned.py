@@ -76,13 +76,12 @@ def saved_learned(config: TrainConfig, snapshot: Snapshot) -> SavedLearned | Non
     unet, loss = unet_config(config), loss_of(config.model)
     if config.train.dora or config.adapter.kind != "lora" or unet is None or loss is None:
         return None
-    words = config.triggers if config.pivotal.enabled else ()
     rows = snapshot.embeddings
     paths = dict.fromkeys(name.rpartition(".")[0] for name in snapshot.lora)
     layers = {path: _layer(config, path, snapshot.lora) for path in paths}
     text = {path: layer for path, layer in layers.items() if path.partition(".")[0] in ENCODER_NAMES}
     return SavedLearned(
-        Vocabulary.of(words, config.pivotal.tokens),
+        Vocabulary.counted(config.token_counts),
         {path: layer for path, layer in layers.items() if path not in text},
         text,
         tuple(SavedRows(nn.Parameter(rows[name], requires_grad=False)) for name in ENCODERS if name in rows),

@@ -143,12 +143,7 @@ def told_apart(first: Source, second: Source) -> tuple[Source, Source, list[str]
 
 def vocabulary_of(sources: tuple[Source, ...]) -> Vocabulary:
     """The new tokens of all, numbered through."""
-    words: dict[str, tuple[str, ...]] = {}
-    count = 0
-    for word, rows in ((word, rows) for one in sources for word, rows in one.rows.items()):
-        words[word] = tuple(f"<s{count + place}>" for place in range(rows.count))
-        count += rows.count
-    return Vocabulary(words)
+    return Vocabulary.counted({word: rows.count for one in sources for word, rows in one.rows.items()})
 
 
 def rows_of_all(sources: tuple[Source, ...]) -> tuple[torch.Tensor, torch.Tensor]:

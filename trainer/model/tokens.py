@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +26,16 @@ class Vocabulary:
     @classmethod
     def of(cls, triggers: tuple[str, ...], tokens: int) -> Vocabulary:
         """`tokens` new tokens for each of `triggers`; none at all for no triggers."""
-        return cls({word: tuple(f"<s{i * tokens + k}>" for k in range(tokens)) for i, word in enumerate(triggers)})
+        return cls.counted(dict.fromkeys(triggers, tokens))
+
+    @classmethod
+    def counted(cls, counts: Mapping[str, int]) -> Vocabulary:
+        """So many new tokens for each trigger, numbered through."""
+        words, first = {}, 0
+        for word, count in counts.items():
+            words[word] = tuple(f"<s{first + place}>" for place in range(count))
+            first += count
+        return cls(words)
 
     @property
     def tokens(self) -> tuple[str, ...]:
@@ -53,6 +63,7 @@ class TokenTable(nn.Module):
         self.table = table.requires_grad_(False)
         self.rows = nn.Parameter(rows)
         self.register_buffer("std", table.weight.detach().float().std(), persistent=False)
+        self.held: torch.Tensor | None = None  # (n, 1): of rows that are frozen before the others
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         """Look up old ids in the table and new ones in the rows."""
@@ -72,7 +83,14 @@ class TokenTable(nn.Module):
         Where `applied`, a 0-d bool, is false they stay as they are.
         """
         factor = (self.std / self.rows.std()) ** PULL
-        self.rows.mul_(factor if applied is None else torch.where(applied, factor, 1.0))
+        factor = factor if applied is None else torch.where(applied, factor, 1.0)
+        self.rows.mul_(factor if self.held is None else torch.where(self.held, 1.0, factor))
+
+    def hold(self, rows: slice) -> None:
+        """Leave these rows as they are from here on."""
+        if self.held is None:
+            self.held = torch.zeros((len(self.rows), 1), dtype=torch.bool, device=self.rows.device)
+        self.held[rows] = True
 
 
 def insert_tokens(

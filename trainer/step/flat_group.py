@@ -53,6 +53,17 @@ class FlatGroup:
             one.grad = grad[place].view_as(one) if trains else None
         return group
 
+    def part(self, name: str, place: slice, width: int, weight_decay: float) -> FlatGroup:
+        """Some of its numbers, rows of `width`, as a group of their own in the same memory: frozen or decayed apart.
+
+        The parameter that it names stands for them alone; the one that they belong to stays with this group.
+        """
+        own = nn.Parameter(self.data[place].view(-1, width))
+        own.grad = self.grad[place].view(-1, width) if self.trains else None
+        return FlatGroup(
+            name, self.lr, weight_decay, (name,), (own,), self.data[place], self.grad[place], (name,), self.trains
+        )
+
     def places(self) -> list[slice]:
         """Where each parameter lies in the buffer."""
         ends, at = [], 0

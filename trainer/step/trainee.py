@@ -13,7 +13,7 @@ from trainer.checkpoints.snapshot import Snapshot, Tensors, copy_tensors
 from trainer.contract.loras.lora_file import ENCODERS
 from trainer.contract.plan.memory import state_bytes
 from trainer.contract.run.changes import DORA_AXIS, is_free, plain
-from trainer.contract.settings.arithmetic import learning_rates, text_frozen_after
+from trainer.contract.settings.arithmetic import are_apart, learning_rates, text_frozen_after, text_lora_decay
 from trainer.contract.settings.concepts import KEY as CONCEPTS
 from trainer.contract.settings.concepts import trained_part
 from trainer.contract.settings.config import TrainConfig, flat
@@ -29,6 +29,7 @@ from trainer.step.average import Average, make_average
 from trainer.step.diffusion import is_edm
 from trainer.step.flat_group import FlatGroup
 from trainer.step.optimizer import Optimizer, make_optimizer
+from trainer.step.word_parts import PART, early_stops, of_part, rows_of, word_parts
 from trainer.step.working_copy import WorkingCopy
 
 # in a flat buffer: what begins as zeros comes last, of which Prodigy keeps no copy
@@ -57,6 +58,7 @@ class Trainee:
     pivot: int | None
     export_dtype: torch.dtype
     prediction: str  # what the base model predicts: epsilon, v_prediction, or edm
+    stops: dict[int, tuple[str, ...]]  # groups of words that are frozen before the pivot, by the step after which
     pivoted: bool = False
 
     @property
@@ -93,6 +95,16 @@ class Trainee:
         """Whether every trained number is one."""
         return all(bool(torch.isfinite(one).all()) for one in (self.lora_tensors() | self.embedding_tensors()).values())
 
+    def freeze_part(self, name: str) -> None:
+        """Freeze one group of new rows before the others, at its average: it leaves optimizer and norm, and stays."""
+        word, encoder = of_part(name)
+        if self.average is not None:
+            self.average.freeze(name)
+        if self.optimizer is not None:
+            self.optimizer.freeze(name)
+        self.groups = [group for group in self.groups if group.name != name]
+        self.tables[ENCODERS.index(encoder)].hold(rows_of(self.vocabulary, word))
+
     @torch.no_grad()
     def freeze_text(self) -> None:
         """The pivot: the rows (or the text encoders' LoRA) leave optimizer and clipping norm, and never move again.
@@ -107,6 +119,9 @@ class Trainee:
                     self.average.freeze(group.name)
                 if self.optimizer is not None:
                     self.optimizer.freeze(group.name)
+        for table in self.tables:
+            table.rows.requires_grad_(False)
+            table.rows.grad = None
         if text := self.copies.pop("text_encoder", None):
             text.end()
         self.groups = [group for group in self.groups if group.name == "unet"]
@@ -134,8 +149,18 @@ class Trainee:
         if self.average is not None:
             means = self.average.tensors()
             lora, rows = ({name: means.get(name, one) for name, one in live.items()} for live in (lora, rows))
+            rows = self._with_parts(rows, means)
             state = state | self.average.state_tensors() | {RAW + group.name: group.data for group in self.groups}
         return Snapshot(step, copy_tensors(lora), copy_tensors(rows), copy_tensors(state), identity_)
+
+    def _with_parts(self, rows: Tensors, means: Tensors) -> Tensors:
+        """The rows with the averages of those that are groups of their own."""
+        parts = [name for name in means if name.startswith(PART)]
+        found = {name: one.detach().clone() for name, one in rows.items()} if parts else rows
+        for name in parts:
+            word, encoder = of_part(name)
+            found[encoder][rows_of(self.vocabulary, word)] = means[name]
+        return found
 
     @torch.no_grad()
     def restore(self, snapshot: Snapshot) -> None:
@@ -143,6 +168,8 @@ class Trainee:
 
         Without the optimizer's state they hold what is exported. Raises OtherTensors.
         """
+        for name in (one for step, names in self.stops.items() if step <= snapshot.step for one in names):
+            self.freeze_part(name)
         if self.pivot is not None and snapshot.step >= self.pivot:
             self.freeze_text()
         fill(self.lora_tensors() | self.embedding_tensors(), snapshot.lora | snapshot.embeddings)
@@ -163,8 +190,7 @@ def make_trainee(parts: Parts, config: TrainConfig, begins: bool = True, trains:
 
     Raises UnknownBlock, NoStart, OSError.
     """
-    words = config.triggers if config.pivotal.enabled else ()
-    vocabulary = Vocabulary.of(words, config.pivotal.tokens)
+    vocabulary = Vocabulary.counted(config.token_counts)
     tables: tuple[TokenTable, ...] = ()
     if vocabulary.tokens:
         assert parts.text_encoders is not None
@@ -178,7 +204,7 @@ def make_trainee(parts: Parts, config: TrainConfig, begins: bool = True, trains:
         text = add_text_lora(parts.text_encoders, config)
     if begins:
         begin_from(config, unet | text, tables, vocabulary)
-    groups = _groups(unet, text, tables, config, trains)
+    groups = _groups(unet, text, tables, vocabulary, config, trains)
     copies = _copies(groups, unet, text, parts)
     fused = FusedUnet(parts.unet, unet, copies["unet"].stack if "unet" in copies else None)
     free()  # of 1.3 GB that now lie side by side, and lay elsewhere before
@@ -186,7 +212,21 @@ def make_trainee(parts: Parts, config: TrainConfig, begins: bool = True, trains:
     average = None if optimizer is None else make_average(groups, optimizer, config)
     prediction = "edm" if is_edm(parts.scheduler) else parts.scheduler.config.prediction_type
     dtype = DTYPES[config.export.precision]
-    return Trainee(vocabulary, unet, text, tables, groups, copies, fused, optimizer, average, pivot, dtype, prediction)
+    return Trainee(
+        vocabulary,
+        unet,
+        text,
+        tables,
+        groups,
+        copies,
+        fused,
+        optimizer,
+        average,
+        pivot,
+        dtype,
+        prediction,
+        early_stops(groups, config, pivot),
+    )
 
 
 def end_text(parts: Parts, trainee: Trainee, config: TrainConfig) -> None:
@@ -202,6 +242,7 @@ def _groups(
     unet: dict[str, AdaptedLayer],
     text: dict[str, AdaptedLayer],
     tables: tuple[TokenTable, ...],
+    vocabulary: Vocabulary,
     config: TrainConfig,
     trains: bool,
 ) -> list[FlatGroup]:
@@ -210,9 +251,10 @@ def _groups(
     groups = [lora_group("unet", unet, unet_lr, train.weight_decay, trains)]
     if tables:
         rows = {name: table.rows for name, table in zip(ENCODERS, tables, strict=True)}
-        groups.append(FlatGroup.of("embeddings", rows, words_lr, train.embedding_weight_decay, trains=trains))
+        whole = FlatGroup.of("embeddings", rows, words_lr, train.embedding_weight_decay, trains=trains)
+        groups += word_parts(whole, vocabulary, config) if are_apart(config) else [whole]
     if text:
-        groups.append(lora_group("text_encoder", text, words_lr, train.embedding_weight_decay, trains))
+        groups.append(lora_group("text_encoder", text, words_lr, text_lora_decay(config), trains))
     return groups
 
 

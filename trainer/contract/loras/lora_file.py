@@ -17,8 +17,8 @@ from trainer.contract.documents.files import read_json
 from trainer.contract.documents.regular import open_regular
 from trainer.contract.documents.tensor_header import read_tensor_header
 from trainer.contract.loras.keys import stems_of
+from trainer.contract.settings.triggers import ENCODERS as ENCODERS  # of the rows in a file of embeddings
 
-ENCODERS = ("clip_l", "clip_g")  # CLIP-L's and CLIP-G's rows in a file of embeddings
 FORMER_ENCODERS = ("text_encoders_0", "text_encoders_1")  # as diffusers' script of before called them
 BUNDLED = "bundle_emb."  # before rows that stand in a LoRA's own file, as OneTrainer has it
 CLIP_LAYERS = (12, 32)  # of CLIP-L and of CLIP-G

@@ -86,7 +86,10 @@ def start_values(place: str, model: Model, trigger: str) -> dict[str, Any]:
     if start.axis:
         values["train.dora_axis"] = start.axis
     if start.rows:
-        values["pivotal.tokens"] = max(one.count for one in start.rows.values())
+        counts = {word: one.count for word, one in start.rows.items()}
+        values["pivotal.tokens"] = max(counts.values())
+        if len({*counts.values()}) > 1:
+            values["pivotal.tokens_each"] = "; ".join(f"{word} = {count}" for word, count in counts.items())
     return values
 
 
@@ -118,10 +121,13 @@ def start_refusals(config: TrainConfig) -> list[str]:
         found.append(f"train.dora is off, but the LoRA is a DoRA: set it to on, and train.dora_axis to {start.axis}")
     elif start.axis and start.axis != config.train.dora_axis:
         found.append(f"train.dora_axis is {config.train.dora_axis}, but the lengths of the LoRA lie along {start.axis}")
-    counts = {one.count for one in start.rows.values()}
-    if config.pivotal.enabled and counts - {config.pivotal.tokens}:
-        said = " and ".join(str(one) for one in sorted(counts))
-        found.append(f"pivotal.tokens is {config.pivotal.tokens}, but the embeddings have {said}")
+    have = {word: one.count for word, one in start.rows.items()}
+    wrong = {word: count for word, count in have.items() if config.token_counts.get(word, count) != count}
+    if wrong:
+        each = "; ".join(f"{word} = {count}" for word, count in wrong.items())
+        said = " and ".join(str(one) for one in sorted(set(wrong.values())))
+        more = f": set pivotal.tokens_each to '{each}'" if len(config.triggers) > 1 else ""
+        found.append(f"pivotal.tokens is {config.pivotal.tokens}, but the embeddings have {said}{more}")
     return found
 
 

@@ -63,7 +63,7 @@ def estimate(config: TrainConfig, images: int, device: Device = "cuda") -> Estim
     """The need of `config` on `images` pictures, trained on `device`. Raises NotSDXL for what is no SDXL model."""
     base = base_of(config.model)
     shape = model_shape(config, base)
-    rows = config.pivotal.tokens * len(config.triggers) if config.pivotal.enabled else 0
+    rows = sum(config.token_counts.values())
     need = MemoryNeed(config, base, shape, device, rows * shape.token_width)
     parts, after = memory(need)
     pictures = config.train.batch * config.train.accumulation * (2 if config.prior.enabled else 1)

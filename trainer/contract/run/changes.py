@@ -39,6 +39,7 @@ RECORDED: dict[str, Effect] = {
     "train.text_encoder_learning_rate": "training",
     "train.weight_decay": "training",
     "train.embedding_weight_decay": "training",
+    "text_encoder_lora.weight_decay": "training",
     "train.max_grad_norm": "training",
     "train.min_snr_gamma": "training",
     "train.noise_offset": "training",

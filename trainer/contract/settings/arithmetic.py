@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from trainer.contract.settings.adapter import chosen
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.optimizers import OPTIMIZERS
+from trainer.contract.settings.triggers import ENCODERS, named_numbers
 
 FORWARDS = 8  # of one round of the loss at fixed noise: about as long as three training steps at batch 1
 # pictures trained on for each round, so that they take a tenth of the time at most: a training step is
@@ -135,3 +136,26 @@ def schedule(config: TrainConfig, images: int, places: int = 0) -> Schedule:
 def _every(n: int, steps: int, first: bool) -> tuple[int, ...]:
     marks = set(range(n, steps, n)) if n else set()
     return tuple(sorted(marks | {steps} | ({0} if first else set())))
+
+
+def are_apart(config: TrainConfig) -> bool:
+    """Whether some of them have a pivot or a decay of their own."""
+    return config.pivotal.enabled and bool(config.pivotal.fraction_each or config.pivotal.weight_decay_each)
+
+
+def decay_of(config: TrainConfig, word: str, encoder: str) -> float:
+    """The weight decay of a trigger's tokens in one encoder."""
+    own = named_numbers(config.pivotal.weight_decay_each, (*config.triggers, *ENCODERS))
+    return own.get(word, own.get(encoder, config.train.embedding_weight_decay))
+
+
+def fraction_of(config: TrainConfig, word: str, encoder: str) -> float:
+    """Part of the run after which a trigger's tokens are frozen in one encoder."""
+    own = named_numbers(config.pivotal.fraction_each, (*config.triggers, *ENCODERS))
+    return min(own.get(word, 1.0), own.get(encoder, 1.0), config.pivotal.fraction)
+
+
+def text_lora_decay(config: TrainConfig) -> float:
+    """The weight decay of the text encoders' LoRA."""
+    own = config.text_encoder_lora.weight_decay
+    return config.train.embedding_weight_decay if own < 0 else own

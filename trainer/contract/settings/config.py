@@ -22,16 +22,18 @@ from trainer.contract.settings.kinds import Kind
 from trainer.contract.settings.model import SDXL, Model
 from trainer.contract.settings.objective import Loss, Mask, Noise, Stop
 from trainer.contract.settings.optimizers import AdamW, Lion, Prodigy
-from trainer.contract.settings.sections import (
-    Dataset,
-    Pivotal,
-    Prior,
-    Sample,
-    TextEncoderLora,
-)
-from trainer.contract.settings.tracking import Tracker
+from trainer.contract.settings.sections import Dataset, Pivotal, Prior, TextEncoderLora
+from trainer.contract.settings.tracking import Sample, Tracker
 from trainer.contract.settings.training import CHECKPOINTING_FORMERLY, Train
-from trainer.contract.settings.triggers import file_word, holds_word, sharing_file, split_triggers, starting_words
+from trainer.contract.settings.triggers import (
+    ENCODERS,
+    file_word,
+    holds_word,
+    named_numbers,
+    sharing_file,
+    split_triggers,
+    starting_words,
+)
 
 SDXL_VAE = "madebyollin/sdxl-vae-fp16-fix"
 SMALL = "sdxl-small"  # the trained small SDXL that ships with the package
@@ -84,6 +86,14 @@ class TrainConfig(Section):
         """The same as a setting writes them: "TOK,TOK2"."""
         return ",".join(self.triggers)
 
+    @property
+    def token_counts(self) -> dict[str, int]:
+        """How many new tokens stand for each trigger; nothing without pivotal tuning."""
+        if not self.pivotal.enabled:
+            return {}
+        own = named_numbers(self.pivotal.tokens_each, self.triggers)
+        return {word: int(own.get(word, self.pivotal.tokens)) for word in self.triggers}
+
     @field_validator("name")
     @classmethod
     def _a_file_name(cls, value: str) -> str:
@@ -121,6 +131,26 @@ class TrainConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _numbers_of_each(self) -> TrainConfig:
+        pivotal, words, most = self.pivotal, self.triggers, self.pivotal.fraction
+        if not pivotal.enabled:
+            return self
+        parts = (*words, *ENCODERS)
+        for key, names, said, fits in (
+            ("tokens_each", words, "a whole number from 1 to 32", lambda one: one in range(1, 33)),
+            ("fraction_each", parts, f"above 0 to the pivot, {most:g}", lambda one: 0 < one <= most),
+            ("weight_decay_each", parts, "0 to 1", lambda one: one <= 1),
+        ):
+            try:
+                found = named_numbers(getattr(pivotal, key), names)
+            except ValueError as error:
+                raise ValueError(f"pivotal.{key}: {error}") from None
+            for name, number in found.items():
+                if not fits(number):
+                    raise ValueError(f"pivotal.{key}: {name} = {number:g}: {said}")
+        return self
+
+    @model_validator(mode="after")
     def _trigger_in_prompt(self) -> TrainConfig:
         words = split_triggers(self.dataset.trigger)
         if not any(holds_word(self.dataset.instance_prompt, word) for word in words):
@@ -155,6 +185,12 @@ SECTION_TITLES: dict[str, str] = {  # of each table, in the order of declaration
     for name, info in TrainConfig.model_fields.items()
     if isinstance(info.annotation, type) and issubclass(info.annotation, Section)
 }
+
+
+def most_tokens(values: Mapping[str, Any]) -> int:
+    """The largest number of new tokens that a trigger has, by values that may not be valid yet."""
+    each = re.findall(r"=\s*(\d{1,2})\s*(?:;|$)", str(values.get("pivotal.tokens_each", "")))
+    return max([int(values["pivotal.tokens"]), *map(int, each)])
 
 
 def vae_source(model: Model) -> str:

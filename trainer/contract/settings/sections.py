@@ -7,7 +7,6 @@ from typing import ClassVar, Literal
 from pydantic import field_validator
 
 from trainer.contract.settings.fields import POST, Section, setting
-from trainer.contract.settings.sample_prompts import LARGEST, read_sample_prompt, side_refusal
 from trainer.contract.settings.triggers import checked_triggers
 
 
@@ -133,6 +132,14 @@ class Pivotal(Section):
         ge=1,
         le=32,
     )
+    tokens_each: str = setting(
+        "",
+        "tokens of each",
+        "Where triggers have different numbers of new tokens: TOK = 4; TOK2 = 1. One that is not named has the tokens "
+        "per trigger.",
+        source="OneTrainer (token_count of each embedding)",
+        up="More room for what is hard to describe; harder to place in a prompt, and sooner overfitted.",
+    )
     init_words: str = setting(
         "",
         "start from",
@@ -147,6 +154,22 @@ class Pivotal(Section):
         source=POST + " (pivoting halfway, as in cog-sdxl)",
         gt=0,
         le=1,
+    )
+    fraction_each: str = setting(
+        "",
+        "pivot of each",
+        "Where some new tokens are frozen before the pivot: a trigger's in both text encoders, or all in one of them, "
+        "as TOK2 = 0.2; clip_l = 0.3. Where both are named the earlier counts.",
+        source="OneTrainer (stop_training_after of each embedding)",
+        up="They learn longer; never past the pivot.",
+    )
+    weight_decay_each: str = setting(
+        "",
+        "decay of each",
+        "Where some new tokens have another decay than the text weight decay: TOK2 = 0; clip_g = 0.01. A trigger's "
+        "counts before an encoder's.",
+        source="diffusers' script (adam_weight_decay_text_encoder, one for all)",
+        up="They are held nearer to zero, where a table's ordinary words are.",
     )
 
 
@@ -169,6 +192,22 @@ class TextEncoderLora(Section):
         gt=0,
         le=1,
     )
+    weight_decay: float = setting(
+        -1.0,
+        "text encoder decay",
+        "Of the text encoders' LoRA; -1: the text weight decay.",
+        source="diffusers' script (adam_weight_decay_text_encoder)",
+        up="Smaller changes of the text encoders.",
+        ge=-1,
+        le=1,
+    )
+
+    @field_validator("weight_decay")
+    @classmethod
+    def _a_decay(cls, value: float) -> float:
+        if -1 < value < 0:
+            raise ValueError("0 or more, or -1 for the text weight decay")
+        return value
 
 
 class Prior(Section):
@@ -210,91 +249,3 @@ class Prior(Section):
         le=64,
     )
     weight: float = setting(1.0, "prior weight", "Weight of their loss beside yours.", source=POST, ge=0, le=100)
-
-
-class Sample(Section):
-    """The validation pictures that show how the run is doing."""
-
-    TITLE: ClassVar[str] = "validation pictures"
-
-    prompts: tuple[str, ...] = setting(
-        (),
-        "prompts",
-        "Of each, count pictures; empty: the instance prompt. After the words may stand --n and what no picture shall "
-        "show, --d and a seed of its own, --w and --h and a size in px: a TOK dog --n blurry --d 42 --w 768 --h 1024.",
-        source="the post: validation_prompt; kohya's sample prompts (--n, --d, --w, --h)",
-    )
-    negative: str = setting(
-        "",
-        "negative prompt",
-        "What no picture shall show; a prompt's own --n stands in its place.",
-        source="OneTrainer (negative_prompt of a sample)",
-    )
-    width: int = setting(
-        0,
-        "picture width",
-        "A multiple of 8; 0: as wide as the training's resolution. A prompt's own --w stands in its place.",
-        source="kohya's sample prompts (--w)",
-        up="Slower, more memory; far from what the base model was made for pictures fall apart.",
-        unit="px",
-        ge=0,
-        le=LARGEST,
-    )
-    height: int = setting(
-        0,
-        "picture height",
-        "The same of the height; a prompt's own is --h.",
-        source="kohya's sample prompts (--h)",
-        unit="px",
-        ge=0,
-        le=LARGEST,
-    )
-    count: int = setting(
-        1,
-        "pictures per prompt",
-        "Pictures of each prompt at every sample step, each with the next seed; an added prompt has one.",
-        source="diffusers' script (num_validation_images)",
-        up="A fairer look at what was learned; each takes its time and disk.",
-        ge=1,
-        le=64,
-    )
-    steps: int = setting(
-        25, "denoising steps", "Of the scheduler, per picture.", source="diffusers' script", ge=1, le=999
-    )
-    guidance: float = setting(
-        5.0, "guidance", "How strictly the prompt is followed.", source="diffusers' SDXL default", ge=0, le=50
-    )
-    at_start: bool = setting(
-        True,
-        "before the first step",
-        "Make them of the base model alone, too, before anything is trained: what the others are compared with.",
-        source="diffusers' script",
-        down="Off: the first step comes sooner.",
-    )
-    seed: int = setting(
-        0,
-        "sample seed",
-        "The first noise of a prompt's first picture; fixed, so that steps can be compared.",
-        ge=0,
-    )
-    tiles: bool = setting(
-        False,
-        "decode in tiles",
-        "Pictures are brought from latents to pixels in tiles of 512 px: a quarter of the memory, and now and then a "
-        "faint seam. The training knows nothing of it.",
-        source="diffusers (enable_tiling)",
-    )
-
-    @field_validator("prompts")
-    @classmethod
-    def _readable(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for one in value:
-            read_sample_prompt(one)
-        return value
-
-    @field_validator("width", "height")
-    @classmethod
-    def _drawable(cls, value: int) -> int:
-        if value and (why := side_refusal(value)):
-            raise ValueError(why)
-        return value

@@ -1,4 +1,4 @@
-"""The settings of trackers: which of them follow a run, and under which project."""
+"""The settings of what a run is followed by: its validation pictures, and trackers with their project."""
 
 from __future__ import annotations
 
@@ -7,8 +7,97 @@ from typing import ClassVar
 from pydantic import field_validator
 
 from trainer.contract.settings.fields import Section, setting
+from trainer.contract.settings.sample_prompts import LARGEST, read_sample_prompt, side_refusal
 
 TRACKERS = ("tensorboard", "wandb", "trackio")
+
+
+class Sample(Section):
+    """The validation pictures that show how the run is doing."""
+
+    TITLE: ClassVar[str] = "validation pictures"
+
+    prompts: tuple[str, ...] = setting(
+        (),
+        "prompts",
+        "Of each, count pictures; empty: the instance prompt. After the words may stand --n and what no picture shall "
+        "show, --d and a seed of its own, --w and --h and a size in px: a TOK dog --n blurry --d 42 --w 768 --h 1024.",
+        source="the post: validation_prompt; kohya's sample prompts (--n, --d, --w, --h)",
+    )
+    negative: str = setting(
+        "",
+        "negative prompt",
+        "What no picture shall show; a prompt's own --n stands in its place.",
+        source="OneTrainer (negative_prompt of a sample)",
+    )
+    width: int = setting(
+        0,
+        "picture width",
+        "A multiple of 8; 0: as wide as the training's resolution. A prompt's own --w stands in its place.",
+        source="kohya's sample prompts (--w)",
+        up="Slower, more memory; far from what the base model was made for pictures fall apart.",
+        unit="px",
+        ge=0,
+        le=LARGEST,
+    )
+    height: int = setting(
+        0,
+        "picture height",
+        "The same of the height; a prompt's own is --h.",
+        source="kohya's sample prompts (--h)",
+        unit="px",
+        ge=0,
+        le=LARGEST,
+    )
+    count: int = setting(
+        1,
+        "pictures per prompt",
+        "Pictures of each prompt at every sample step, each with the next seed; an added prompt has one.",
+        source="diffusers' script (num_validation_images)",
+        up="A fairer look at what was learned; each takes its time and disk.",
+        ge=1,
+        le=64,
+    )
+    steps: int = setting(
+        25, "denoising steps", "Of the scheduler, per picture.", source="diffusers' script", ge=1, le=999
+    )
+    guidance: float = setting(
+        5.0, "guidance", "How strictly the prompt is followed.", source="diffusers' SDXL default", ge=0, le=50
+    )
+    at_start: bool = setting(
+        True,
+        "before the first step",
+        "Make them of the base model alone, too, before anything is trained: what the others are compared with.",
+        source="diffusers' script",
+        down="Off: the first step comes sooner.",
+    )
+    seed: int = setting(
+        0,
+        "sample seed",
+        "The first noise of a prompt's first picture; fixed, so that steps can be compared.",
+        ge=0,
+    )
+    tiles: bool = setting(
+        False,
+        "decode in tiles",
+        "Pictures are brought from latents to pixels in tiles of 512 px: a quarter of the memory, and now and then a "
+        "faint seam. The training knows nothing of it.",
+        source="diffusers (enable_tiling)",
+    )
+
+    @field_validator("prompts")
+    @classmethod
+    def _readable(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            read_sample_prompt(one)
+        return value
+
+    @field_validator("width", "height")
+    @classmethod
+    def _drawable(cls, value: int) -> int:
+        if value and (why := side_refusal(value)):
+            raise ValueError(why)
+        return value
 
 
 class Tracker(Section):

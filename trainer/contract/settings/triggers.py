@@ -17,6 +17,8 @@ _WIDTHS = {
     for code in range(ord(first), ord(last) + 1)
 }
 
+ENCODERS = ("clip_l", "clip_g")  # both text encoders, as files of embeddings call them
+
 
 def split_triggers(trigger: str) -> tuple[str, ...]:
     """The identifiers of a trigger setting: "TOK, TOK2" gives ("TOK", "TOK2")."""
@@ -64,6 +66,21 @@ def starting_words(init_words: str, triggers: tuple[str, ...]) -> dict[str, str]
         if word in found:
             raise ValueError(f"'{word}' is given twice")
         found[word] = part[len(word) :].lstrip()[1:].strip()
+    return found
+
+
+def named_numbers(text: str, names: tuple[str, ...]) -> dict[str, float]:
+    """What "TOK = 2; TOK2 = 0.5" says of some of `names`. Raises ValueError for another name, twice one, no number."""
+    found: dict[str, float] = {}
+    for part in (one.strip() for one in text.split(";") if one.strip()):
+        name, _, number = (one.strip() for one in part.rpartition("="))
+        if name not in names:
+            raise ValueError(f"'{part}' is not NAME = NUMBER, parted by ;, where NAME is one of {', '.join(names)}")
+        if name in found:
+            raise ValueError(f"'{name}' is given twice")
+        if not re.fullmatch(r"\d+(\.\d*)?([eE][-+]?\d+)?|\.\d+", number):
+            raise ValueError(f"'{part}': {number or 'nothing'} is no number")
+        found[name] = float(number)
     return found
 
 

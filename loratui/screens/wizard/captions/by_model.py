@@ -19,6 +19,7 @@ from loratui.screens.wizard.decisions import PictureDecisions
 from loratui.settings.checks import effective
 from loratui.terminal.text import plural, safe_text
 from trainer.contract.captioning.known import KNOWN, KnownCaptioner, suited
+from trainer.contract.settings.config import most_tokens
 
 if TYPE_CHECKING:
     from loratui.children.job import ChildJob
@@ -109,7 +110,7 @@ class CaptioningJob(WizardCaptions, PictureDecisions):
             "class-word": values["dataset.class_word"],
             "base": values["model.base"],
             "max-tokens": values["caption.max_tokens"],
-            "new-tokens": values["pivotal.tokens"] if values["pivotal.enabled"] else 0,
+            "new-tokens": most_tokens(values) if values["pivotal.enabled"] else 0,
         }
         words = [f"--{name}={value}" for name, value in options.items()]
         self.say("Loading the model; x ends it ...")
