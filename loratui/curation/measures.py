@@ -36,6 +36,7 @@ NEVER = (
     "screenshots without plain bars",
     "colours changed by hand, but for few levels and pushed colours (inverted, tinted, faded)",
     "parts painted over or pixelated",
+    f"crops of mirrored pictures in sets of more than {same_shot.MOST_MIRRORED}",
     "damage that the decoder does not notice (a flipped bit or two)",
 )
 NEVER_OF_PEOPLE = ("expression (nothing here tells it reliably)",)
@@ -154,7 +155,7 @@ MEASURED: dict[str, str] = {
     "near-duplicate": (
         f"Perceptual hashes of picture and mirror image that differ in at most {duplicates.NEAR} of 64 bits "
         f"(drawings {duplicates.NEAR_DRAWN}), or one laid on the other by ORB with a correlation of "
-        f"{same_shot.SAME} over {same_shot.OVERLAP:.0%}."
+        f"{same_shot.SAME} over {same_shot.OVERLAP:.0%}, up to {same_shot.MOST_MIRRORED} pictures mirrored too."
     ),
     "same-shot": (
         f"One laid on the other by ORB: correlation {same_shot.ALIKE} or more over {same_shot.ALIKE_OVERLAP:.0%}; "

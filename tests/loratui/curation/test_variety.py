@@ -21,6 +21,9 @@ CHANGES = {
     "bright.png": lambda one: ImageEnhance.Brightness(one).enhance(1.3),
     "mirror.png": ImageOps.mirror,
     "crop.png": lambda one: one.crop((90, 40, 560, 420)),
+    "crop of the mirror image.jpg": lambda one: ImageEnhance.Brightness(
+        ImageOps.mirror(one.crop((60, 30, 580, 440)))
+    ).enhance(1.3),
     "letterbox.png": lambda one: ImageOps.pad(one, (960, 480)),
 }
 
