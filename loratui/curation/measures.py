@@ -34,8 +34,9 @@ NEVER = (
     "faint watermarks (a third of those tried was missed)",
     "logos (too like what is photographed)",
     "screenshots without plain bars",
-    "colours changed by hand, but for few levels and pushed colours (inverted, tinted, faded)",
-    "parts painted over or pixelated",
+    "colours and forms changed by hand (inverted, tinted, faded, stretched, warped, sharpened, two in one)",
+    "parts painted over or pixelated, stickers, narrow or round frames",
+    "things that lie on their side (only a face tells how it stands)",
     f"crops of mirrored pictures in sets of more than {same_shot.MOST_MIRRORED}",
     "damage that the decoder does not notice (a flipped bit or two)",
 )

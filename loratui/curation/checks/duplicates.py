@@ -112,8 +112,7 @@ def _covered(
     sound = [not spoilt(one) and not flawed(one) and bool(measured[place].grey) for place, one in enumerate(pictures)]
     for (a, b), relation in related.pairs.items():
         if relation == SAME_PICTURE and sound[a] and sound[b]:
-            one, other = ((each.bands, each.clipped, each.chroma) for each in (measured[a], measured[b]))
-            more = overdone(one, other) or overlaid(measured[a].grey, measured[b].grey)
+            more = overdone(measured[a].levels, measured[b].levels) or overlaid(measured[a].grey, measured[b].grey)
             counts[a] += more > 0
             counts[b] += more < 0
     return counts
@@ -132,7 +131,8 @@ def _rank(
     coding = round((one.quantiser or 0.0) / CODING_STEP) + round(one.blocks or 0.0)
     dense = round(math.log2(max(one.size, 1) / max(one.width * one.height, 1)))
     spoiled = len(spoilt(pictures[place])) + bool(covered)
-    return (spoiled, flawed(pictures[place]), -pixels, noise + coding, round(one.subject_blur or 0.0, 2), -dense, place)
+    flaws = flawed(pictures[place]) + (one.bars > 0)  # so narrow a frame spoils nothing, and is none of the picture
+    return (spoiled, flaws, -pixels, noise + coding, round(one.subject_blur or 0.0, 2), -dense, place)
 
 
 def _told(

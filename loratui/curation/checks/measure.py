@@ -13,7 +13,7 @@ from loratui.curation.checks.damage import BLOCK, bars_of, blocks_of, corners_of
 from loratui.curation.checks.damage import SMALL as BARS
 from loratui.curation.checks.enlarged import is_enlarged
 from loratui.curation.checks.files import OpenedPicture, open_picture
-from loratui.curation.checks.overdone import bands_of, chroma_of, clipped_of, is_pixelated
+from loratui.curation.checks.overdone import Levels, bands_of, chroma_of, clipped_of, depth_of, is_pixelated
 from loratui.curation.overlays.lettering import SIDE as LETTERS
 from loratui.curation.overlays.lettering import letters_of
 from loratui.curation.overlays.seams import pieces_of
@@ -78,6 +78,7 @@ class PictureMeasure:
     clipped: float = 0.0  # share of the pixels whose colours were pushed to their end
     chroma: float = 0.0  # the strength of its colours
     face_chroma: float | None = None  # and of those of the largest face
+    depth: float = 0.0  # bits: how much of the light's range it uses
     pixelated: bool = False  # it stands in square blocks
 
     @property
@@ -94,6 +95,11 @@ class PictureMeasure:
             return True
         fine = self.quantiser is None or self.quantiser < FINE
         return self.blocks is not None and self.blocks > (BLOCKS_IN_FINE if fine else BLOCKS)
+
+    @property
+    def levels(self) -> Levels:
+        """What copies are compared by."""
+        return Levels(self.bands, self.clipped, self.chroma, self.depth)
 
     @property
     def on_blocks(self) -> bool:
@@ -164,6 +170,7 @@ def _pixels(plain: PictureMeasure, sizes: Sizes, whole: bool) -> PictureMeasure:
         bands=bands_of(rgb),
         clipped=clipped_of(rgb),
         chroma=chroma_of(sizes.within(COLOURS)),
+        depth=depth_of(levels),
         pixelated=pixelated,
     )
     return _faces(found, sizes)

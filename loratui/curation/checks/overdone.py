@@ -5,15 +5,16 @@ Thresholds were chosen on every second of 72 photographs and what was made of th
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 from loratui.curation.pixels import opencv
+from loratui.curation.sizes import histogram
 
 if TYPE_CHECKING:
     from numpy import ndarray
 
-Levels = tuple[float, float, float]  # bands, clipped share and chroma of a picture
 SIDE = 768  # px of the middle that levels are counted in
 STILL, LEAST = 10, 0.02  # grey levels within 3 x 3 px of a calm place; the share of the picture that must be calm
 MOST_ALIKE, COUNTS, FULL = 0.02, 0.01, 0.08  # a level's share at most; a step's share that counts, and counts in full
@@ -25,6 +26,7 @@ CLIPPED = 0.33  # share of such pixels; of 72 photographs the most has 0.27
 VIVID = 52.0  # LAB chroma of the middle of a face; of 39 the most has 42, doubled colours 43 in the middle
 GREY = 1.0  # LAB chroma below which a picture has no colours
 SOME, CLEARLY = 0.3, 0.15  # so much is in steps, and more than in another copy by so much
+FLATTER = 0.25  # bits by which a copy uses less of the light's range than another
 MORE, TIMES = 0.03, 2.0  # by which a copy has more clipped pixels than another
 STRONGER, FEW_CLIPPED = 1.7, 0.001  # times the colours of another copy, and what of them is clipped beyond it
 STANDS_OUT, SHARE, LINES = 3.0, 0.25, 6  # edges of blocks over the usual step; their share of all steps; how many
@@ -133,25 +135,48 @@ def _blocks(grey: ndarray, axis: int) -> float:
     return apart if even and apart >= SMALLEST and not JPEG[0] < apart < JPEG[1] else 0.0
 
 
+@dataclass(frozen=True)
+class Levels:
+    """What copies are compared by: as the functions above measure them, and how much of the light's range is used."""
+
+    bands: float
+    clipped: float
+    chroma: float
+    depth: float
+
+
+def depth_of(grey: ndarray) -> float:
+    """The entropy of the luminance, in bits: what was flattened, brightened or darkened has less than before."""
+    import numpy as np
+
+    shares = histogram(grey) / max(grey.size, 1)
+    shares = shares[shares > 0]
+    return float(-(shares * np.log2(shares)).sum())
+
+
 def overdone(one: Levels, other: Levels) -> int:
     """Which of two copies lost by such changes what the other has: 1 the first, -1 the second, 0 neither.
 
-    The gravest counts: pushed colours hide what steps a copy has.
+    The first that is seen counts: pushed colours hide what steps a copy has.
     """
-    for lost in (_pushed, _without_colours, _fewer):
+    for lost in (_without_colours, _flatter, _pushed, _fewer):
         if lost(one, other) or lost(other, one):
             return 1 if lost(one, other) else -1
     return 0
 
 
 def _pushed(one: Levels, other: Levels) -> bool:
-    stronger = one[2] > STRONGER * other[2] and one[1] > other[1] + FEW_CLIPPED
-    return stronger or one[1] > TIMES * other[1] + MORE
+    stronger = one.chroma > STRONGER * other.chroma and one.clipped > other.clipped + FEW_CLIPPED
+    return stronger or one.clipped > TIMES * other.clipped + MORE
 
 
 def _without_colours(one: Levels, other: Levels) -> bool:
-    return one[2] < GREY <= other[2] / 2
+    return one.chroma < GREY <= other.chroma / 2
+
+
+def _flatter(one: Levels, other: Levels) -> bool:
+    return one.depth < other.depth - FLATTER
 
 
 def _fewer(one: Levels, other: Levels) -> bool:
-    return one[0] > max(SOME, other[0] + CLEARLY)
+    return one.bands > max(SOME, other.bands + CLEARLY)

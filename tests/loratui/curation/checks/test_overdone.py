@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
 from loratui.curation.checks.damage import NOISY, is_noisy
-from loratui.curation.checks.overdone import BANDED, bands_of, chroma_of, clipped_of, is_pixelated, overdone
+from loratui.curation.checks.overdone import BANDED, Levels, bands_of, chroma_of, clipped_of, is_pixelated, overdone
 from loratui.curation.report import spoilt
 from tests.loratui.curation.conftest import PHOTOS, codes, look, needs_photos, picture, scene
 from tests.loratui.curation.test_damage import encoded, mosaic, portrait
@@ -22,6 +23,9 @@ CHANGES: dict[str, Change] = {
     "oversaturated": lambda one: ImageEnhance.Color(one).enhance(5),
     "pixelated": lambda one: mosaic(one, 16),
     "grey": lambda one: ImageOps.grayscale(one).convert("RGB"),
+    "darker": lambda one: ImageEnhance.Brightness(one).enhance(0.7),
+    "faded": lambda one: Image.blend(one, Image.new("RGB", one.size, "#d0d0d0"), 0.5),
+    "framed": lambda one: ImageOps.expand(one, 12, "black"),
 }
 
 
@@ -66,8 +70,16 @@ def test_measures_of_what_was_done() -> None:
         and clipped_of(np.full((8, 8, 3), 255, np.uint8)) == 0
     )
     assert chroma_of(np.full((8, 8, 3), 90, np.uint8)) < 1 < chroma_of(np.full((8, 8, 3), (200, 90, 60), np.uint8))
-    assert overdone((0.2, 0.5, 60.0), (0.2, 0.0, 30.0)) == 1 and overdone((0.2, 0.0, 0.5), (0.2, 0.0, 30.0)) == 1
-    assert overdone((0.2, 0.01, 20.0), (0.9, 0.01, 20.0)) == -1 and overdone((0.2, 0.01, 20.0), (0.2, 0.0, 22.0)) == 0
+    plain = Levels(0.2, 0.01, 20.0, 7.0)
+    for worse in (
+        replace(plain, clipped=0.5, chroma=60.0),
+        replace(plain, chroma=0.5),
+        replace(plain, bands=0.9),
+        replace(plain, depth=6.0, clipped=0.0),
+        replace(plain, chroma=0.5, depth=7.9, clipped=0.0),  # without colours: whatever else it has
+    ):
+        assert overdone(worse, plain) == 1 and overdone(plain, worse) == -1
+    assert overdone(plain, replace(plain, clipped=0.0, chroma=22.0, depth=7.1)) == 0
 
 
 def test_one_rule_says_what_noise_is(folder: Path) -> None:
