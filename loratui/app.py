@@ -27,6 +27,7 @@ from trainer.contract.run.rundir import RunDir
 
 if TYPE_CHECKING:
     from loratui.runs.past_run import PastRun
+    from loratui.sweeps.declaration import Sweep
 
 # The order of the wizard; a screen's module is loaded when it is first shown.
 STEPS: tuple[str, ...] = (
@@ -102,9 +103,14 @@ class LoratuiApp(KeyOrder[str]):
         store: DraftStore | None = None,
         past: PastRun | None = None,
         session: Session | None = None,
+        sweep: Sweep | None = None,
     ) -> None:
-        """Watch `run`, or walk the wizard on the drafts of `store`; `session`: with another machine to plan for."""
+        """Watch `run` or look at `sweep`, or walk the wizard on the drafts of `store`.
+
+        `session`: with another machine to plan for.
+        """
         super().__init__()
+        self._sweep = sweep
         self._watched = run
         self._past = past  # an old run's answers, to begin with
         self.store = store or DraftStore()
@@ -126,7 +132,10 @@ class LoratuiApp(KeyOrder[str]):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """What Ctrl+P lists: every action of the screen that means something now, by name, then the program's own."""
+        from loratui.screens.wizard.sweep_palette import sweep_commands
+
         yield from commands_of(screen)
+        yield from sweep_commands(screen)
         yield SystemCommand("Light or dark", "f6: the other of the two, from now on.", self.action_shade)
         yield SystemCommand("Leave", "ctrl+q: what was typed is kept, or asked about.", self.action_quit)
 
@@ -142,7 +151,11 @@ class LoratuiApp(KeyOrder[str]):
         self.theme = LIGHT.name if shade() == "light" else DARK.name
         if words := images.drawing().words:
             self.notify(words, severity="warning", timeout=12, markup=False)
-        if self._watched is not None:
+        if self._sweep is not None:
+            from loratui.screens.results.sweep import SweepScreen
+
+            self.push_screen(SweepScreen(self._sweep), lambda _: self.exit())
+        elif self._watched is not None:
             self._show(self._watched)
         else:
             self._take_up_queue()
@@ -273,6 +286,11 @@ def run_monitor(run: RunDir, after: Callable[[RunDir], int] | None = None) -> in
     """Watch `run` until the person leaves; `after` then decides the exit code."""
     code = _run(LoratuiApp(run=run))
     return after(run) if after is not None and code == 0 else code
+
+
+def run_sweep(sweep: Sweep) -> int:
+    """Show `sweep` until the person leaves; its runs go on."""
+    return _run(LoratuiApp(sweep=sweep))
 
 
 def _run(app: LoratuiApp) -> int:

@@ -58,6 +58,8 @@ def sweep(
     rows: Annotated[str, typer.Option("--rows", metavar="KEY", help="With --wall: what lies down.")] = "",
     columns: Annotated[str, typer.Option("--columns", metavar="KEY", help="With --wall: what lies across.")] = "",
     keep: KeepOption = None,
+    replace: Annotated[bool, typer.Option("--replace", help="With --keep: over your preset of that name.")] = False,
+    screen: Annotated[bool, typer.Option("--screen", help="Table and wall on a screen.")] = False,
     as_: Annotated[str | None, typer.Option("--as", metavar="PRESET", help="With --keep: its name.")] = None,
 ) -> None:
     """Try several values: one run each, one table, one wall of pictures."""
@@ -83,7 +85,11 @@ def sweep(
     elif wall:
         _wall(chosen, prompt, rows, columns)
     elif keep is not None:
-        _keep(chosen, keep, as_)
+        _keep(chosen, keep, as_, replace)
+    elif screen:
+        from loratui.app import run_sweep
+
+        raise typer.Exit(run_sweep(chosen))
     elif pause or stop:
         _hold(chosen, "stop" if stop else "pause")
     else:
@@ -174,8 +180,6 @@ def _go(chosen: Sweep, dry_run: bool, yes: bool, wait: bool, again: bool) -> int
         if not yes and not _agreed(planned):
             raise Refusal("nothing was started")
         freeze(chosen, RUNS)
-        if not RUNS.exists():
-            RUNS.mkdir(mode=0o700)
         start(planned, RUNS)
     elif dry_run:
         print(f"sweep {chosen.name}: {chosen.words}: every run of it is there")
@@ -256,13 +260,13 @@ def _hold(chosen: Sweep, command: str) -> None:
     print(f"It goes on with: loratui sweep {shell_path(chosen.name)}")
 
 
-def _keep(chosen: Sweep, which: str, preset: str | None) -> None:
+def _keep(chosen: Sweep, which: str, preset: str | None, replace: bool) -> None:
     from loratui.sweeps.keeping import keep_as_preset
     from loratui.sweeps.progress import point_runs
 
     if not preset:
         raise Refusal(f"--keep {safe_text(which, 20)}: say its name too, such as --as my-preset")
-    saved, notes = keep_as_preset(chosen, point_runs(chosen), which, preset)
+    saved, notes = keep_as_preset(chosen, point_runs(chosen), which, preset, replace)
     for note in notes:
         print(f"! {note}", file=sys.stderr)
     print(saved.words)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from loratui.basemodels.facts import ask_missing
 from loratui.curation.checks.whole_set import with_views
@@ -15,7 +16,7 @@ from loratui.curation.report import Outcome, Report, outcome
 from loratui.curation.scan import ScanSettings, scan
 from loratui.curation.sources import as_folder, in_folder, said_on_stderr
 from loratui.errors import Refusal
-from loratui.planning.hardware import Machine, look
+from loratui.planning.hardware import Asked, Machine, look
 from loratui.planning.past_runs import PastRuns, gather
 from loratui.planning.plan import Plan, make_plan
 from loratui.runs.find import RUNS
@@ -44,6 +45,7 @@ class PreparedRun:
 class Looks:
     """What several runs that are thought through together look at once: each folder, the machine, past runs."""
 
+    look: Callable[[Asked], Machine] = look
     reports: dict[tuple[str, ScanSettings], Report] = field(default_factory=dict)
     machines: dict[str, Machine] = field(default_factory=dict)
     knowledge: dict[Path, PastRuns] = field(default_factory=dict)
@@ -61,10 +63,10 @@ class Looks:
         first = self.report(config.dataset.path, settings)
         return with_concepts(first, taught(config), settings, lambda folder, own: self.report(str(folder), own))
 
-    def machine(self, device: Literal["auto", "cuda", "cpu"]) -> Machine:
+    def machine(self, device: Asked) -> Machine:
         """What a run on `device` would have."""
         if device not in self.machines:
-            self.machines[device] = look(device)
+            self.machines[device] = self.look(device)
         return self.machines[device]
 
     def past(self, runs: Path) -> PastRuns:

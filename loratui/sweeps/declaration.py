@@ -18,7 +18,11 @@ SEED = "train.seed"
 MOST_RUNS = 500
 MOST_SEEDS = 50
 # the sweep names its runs itself; what was decided of single pictures belongs into the base answers
-NOT_AN_AXIS = {"name": "a sweep names its runs itself", "dataset.accept": "accept in the answers, for all of them"}
+NOT_AN_AXIS = {
+    "name": "a sweep names its runs itself",
+    "dataset.accept": "accept in the answers, for all of them",
+    "concepts": "several concepts are one run: they stand in the answers",
+}
 _NEXT_KEY = re.compile(r",(?=\s*[a-z_]+(?:\.[a-z0-9_]+)?\s*=)")
 
 
@@ -173,6 +177,8 @@ def _written(text: str, flag: str) -> tuple[str, list[Any]]:
 def _value(written: str, kind: str) -> Any:
     if kind in ("str", "choice"):
         return written.strip("'\"")
+    if kind == "bool" and written in ("on", "off"):
+        return written == "on"
     found = parse_toml(f"value = {written}").value or {}
     return found["value"] if list(found) == ["value"] else written
 

@@ -66,10 +66,15 @@ def point_runs(sweep: Sweep, runs: Path = RUNS) -> tuple[PointRun, ...]:
     return tuple(found)
 
 
-def start(planned: Forecast, runs: Path = RUNS, say: Say = print) -> list[RunDir]:
-    """Make the run of every point that can start, and put it into the queue. Raises LaunchError, Refusal."""
+def start(planned: Forecast, runs: Path = RUNS, say: Say = print, settle: bool = True) -> list[RunDir]:
+    """Make the run of every point that can start, and put it into the queue. Raises LaunchError, Refusal.
+
+    With `settle` it waits until the first works.
+    """
     asked: set[tuple[str, str]] = set()
     made = []
+    if planned.able and not runs.exists():
+        runs.mkdir(mode=0o700)
     for one in planned.able:
         assert one.ready is not None
         model = one.ready.resolved.config.model
@@ -81,7 +86,7 @@ def start(planned: Forecast, runs: Path = RUNS, say: Say = print) -> list[RunDir
         made.append(run)
     if made:
         say(f"{plural(len(made), 'run')} in the queue of {show_path(runs)}")
-    _take_up(runs, say)
+    _take_up(runs, say, settle)
     return made
 
 
@@ -135,8 +140,8 @@ def summary(found: Sequence[PointRun]) -> str:
     return ", ".join(f"{states.count(one)} {one}" for one in dict.fromkeys(states)) or "no runs"
 
 
-def _take_up(runs: Path, say: Say) -> None:
-    for run in take_up(runs):
+def _take_up(runs: Path, say: Say, settle: bool = True) -> None:
+    for run in take_up(runs, settle):
         say(f"started: {show_path(run.path)}")
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from loratui.curation.report import Report
     from loratui.curation.scan import ScanSettings
     from loratui.planning.hardware import Asked, Machine
+    from loratui.sweeps.declaration import Axis
     from trainer.contract.settings.taught import Taught
 
 
@@ -48,6 +49,8 @@ class Session:
     decisions: dict[str, Decisions] = field(default_factory=dict)  # by folder, for who comes back to one
     undo: list[Decision] = field(default_factory=list)  # decisions on pictures and plan, the last one last
     asked: set[Path] = field(default_factory=set)  # folders of which it was asked what they teach
+    axes: tuple[Axis, ...] = ()  # of a sweep that was begun to be built, and its seeds
+    seeds: int = 1
     typed_folder: str = ""  # typed and not entered yet, where decisions hold for another
 
     def report_for(self, folder: Path, settings: ScanSettings, concepts: tuple[Taught, ...] = ()) -> Report | None:

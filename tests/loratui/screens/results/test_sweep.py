@@ -1,0 +1,88 @@
+"""A sweep on the screen: its table, its wall, and what can be done with the one under the cursor."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from textual.widgets import DataTable, Input
+
+from loratui.app import LoratuiApp
+from loratui.settings.answers import Answers
+from loratui.settings.own_presets import found_presets
+from loratui.sweeps.declaration import Sweep, declared, grid_axis
+from loratui.sweeps.files import freeze
+from loratui.sweeps.points import points
+from tests.loratui.screens.conftest import SIZES, assert_snapshot, at, fake_run, sample, screen_text, until
+from trainer.contract.settings.config import TrainConfig, dump_config
+
+LOSS = {(2, "prodigy"): 0.2, (2, "adamw"): 0.3, (4, "prodigy"): 0.1, (4, "adamw"): 0.301}
+
+
+@pytest.fixture
+def tried(own_place: Path) -> Sweep:
+    """Rank by optimizer with three seeds, all completed but one."""
+    axes = [grid_axis("train.rank=2,4"), grid_axis("train.optimizer=prodigy,adamw")]
+    sweep = declared("ranks", Answers("object", {"name": "dog", "dataset.path": "photos"}), axes, 3)
+    freeze(sweep)
+    chance = random.Random(1)
+    for point in points(sweep):
+        rank, optimizer, seed = (point.values[f"train.{one}"] for one in ("rank", "optimizer", "seed"))
+        config = TrainConfig(name=point.name)
+        train = config.train.model_copy(update={"rank": rank, "optimizer": optimizer, "seed": seed})
+        loss = LOSS[rank, optimizer] * chance.uniform(0.99, 1.01)
+        measure = {"type": "measure", "step": 9, "loss": loss, "losses": [loss] * 8, "of": "held-out", "norm": 1.0}
+        events = [
+            {"type": "run", "v": 1, "pid": 1, "host": "h", "name": point.name, "steps": 9},
+            *([sample(0), sample(9), measure, {"type": "end", "status": "completed", "step": 9}]),
+        ]
+        run = fake_run(Path("runs") / point.name, events if point.number < 12 else events[:1])
+        run.config.write_text(dump_config(config.model_copy(update={"train": train})))
+        run.answers.write_text(f'schema = 1\npreset = "object"\n[train]\nrank = {rank}\noptimizer = "{optimizer}"\n')
+        run.samples.mkdir()
+        for name in ("000000-0", "000009-0"):
+            colour = (20 * point.number, 200 - 10 * point.number, 90)
+            for ending in ("png", "jpg"):
+                Image.new("RGB", (64, 64), colour).save(run.samples / f"{name}.{ending}")
+    return sweep
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_table_is_honest_and_the_wall_shows_each_in_its_place(tried: Sweep, size: tuple[int, int]) -> None:
+    app = LoratuiApp(sweep=tried)
+    async with app.run_test(size=size) as pilot:
+        screen = await at(pilot, "SweepScreen")
+        await until(pilot, lambda: "★ lowest" in screen_text(app))
+        assert "11 completed, 1 crashed" in screen_text(app)
+        table = screen.query_one(DataTable)
+        assert [str(table.get_cell_at((row, 0))) for row in range(4)] == ["7", "1", "4", "10"]
+        assert_snapshot(app, "sweep-table")
+        await pilot.press("w", "right")
+        await until(pilot, lambda: all(one.shown for one in screen.query("WallPicture") if one.place != (1, 1)))
+        assert screen.cell.one.point.number == 4
+        await pilot.press("down", "left", "down", "left")
+        assert screen.cell.one.point.number == 7
+        await until(pilot, lambda: "★ rank 4: 0.1" in screen_text(app))
+        assert_snapshot(app, "sweep-wall")
+        await pilot.press("v")
+        await at(pilot, "PictureView")
+        await pilot.press("escape", "w")
+        await until(pilot, lambda: "★ lowest" in screen_text(app))
+
+
+async def test_the_one_under_the_cursor_becomes_a_preset(tried: Sweep) -> None:
+    app = LoratuiApp(sweep=tried)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at(pilot, "SweepScreen")
+        await until(pilot, lambda: "★ lowest" in screen_text(app))
+        await pilot.press("p")
+        (await at(pilot, "LineEditor")).query_one(Input).value = "best-dog"
+        await pilot.press("enter")
+        await until(pilot, lambda: "preset 'best-dog' saved" in screen_text(app))
+        (found,) = found_presets().presets
+        rank = next(one for one in found.values if one.key == "train.rank")
+        assert rank.value == 4 and "from sweep ranks, rank 4, optimizer prodigy" in rank.source
+        await pilot.press("escape")
+        await until(pilot, lambda: app.return_code is not None)
