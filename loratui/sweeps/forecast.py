@@ -23,7 +23,7 @@ MOST_SAID = 8  # points of one trouble that are named
 NOT_KNOWN = "not known yet: no run of this size on this machine; 'loratui sweep' says it once the first has ended"
 NOT_HELD_OUT = (
     "no picture is held out, so the loss is one on the training pictures, which falls with overfitting too: "
-    "--set dataset.hold_out=3 makes it one that can choose"
+    "dataset.hold_out = 3 makes it one that can choose"
 )
 
 

@@ -49,7 +49,7 @@ def remarks(found: Results) -> list[str]:
             more = f" and {len(level) - MOST_NAMED} more" if len(level) > MOST_NAMED else ""
             said.append(f"Lowest: {best.label}. Level with it, as far as can be told: {named}{more}.")
         else:
-            said.append(f"Lowest: {best.label}, and none of the others is level with it.")
+            said.append(f"Lowest: {best.label}; none of the others that are done is level with it.")
     if found.groups > 1:
         names = ", ".join(BY_KEY[key].title for key in found.told_by)
         said.append(f"Losses count otherwise under another {names}: only rows of one kind are held against each other.")

@@ -26,7 +26,7 @@ class WallCell:
     large: Path | None
     small: Path | None  # 256 px
     words: str  # its loss, or the run's state
-    mark: str  # of its row of the table: "best", "level" or nothing
+    mark: str  # of its row of the table: "best", "level" or nothing; nothing for one seed alone
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def _cell(
     own = next((each.mean for each in of_row.measured if each.seed == repeat), None)
     by_seed = own is not None and any(SEED in side.keys for side, _ in sides)
     words = f"{own:.4f}" if by_seed else loss_words(of_row) if of_row.loss is not None else one.state
-    return WallCell(one, large, small, words, of_row.mark)
+    return WallCell(one, large, small, words, "" if by_seed else of_row.mark)  # a mark is one of the mean
 
 
 def _sides(sweep: Sweep, down: str, across: str) -> tuple[_Side, _Side]:
