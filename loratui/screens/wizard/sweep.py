@@ -147,7 +147,7 @@ class SweepBuilder(AxesScreen):
             self.post_message(Foretold(None, refusal.messages[0]))
             return
         self._looks = self._looks or Looks(look=self._session.look)
-        if (scan := self._session.scan) is not None:
+        if (scan := self._session.scan) is not None and not scan.concepts:
             self._looks.reports.setdefault((str(scan.folder.absolute()), scan.settings), scan.report)
         found = forecast(sweep, points(sweep), looks=self._looks)
         if not worker.is_cancelled:
