@@ -16,7 +16,7 @@ from loratui.settings.draft import Draft
 from loratui.sweeps.files import names, read_sweep
 from loratui.sweeps.points import points
 from loratui.sweeps.progress import point_runs
-from tests.loratui.screens.conftest import assert_snapshot, at, screen_text, until
+from tests.loratui.screens.conftest import at, screen_text, until
 from trainer.contract.run.lock import RunLock
 from trainer.contract.run.queue import waiting
 from trainer.contract.settings.config import TrainConfig, dump_config
@@ -30,7 +30,6 @@ Wizard = Callable[..., LoratuiApp]
 def busy(own_place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A run that trains on the only place, so that everything else waits."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    monkeypatch.setattr("loratui.sweeps.forecast.free_bytes", lambda _: 80_400_000_000)  # the same on every machine
     folder = own_place / "runs" / "other"
     folder.mkdir(parents=True)
     (folder / "config.toml").write_text(dump_config(TrainConfig(name="other")))
@@ -73,7 +72,7 @@ async def test_values_of_the_setting_under_the_cursor_become_runs(wizard: Wizard
         await until(pilot, lambda: "rank 3 x optimizer 2 = 6 runs" in screen_text(app))
         await until(pilot, lambda: builder._forecast is not None)
         assert "F2 starts" in screen_text(app) and "  disk  about" in screen_text(app)
-        assert_snapshot(app, "sweep-builder")
+        assert "rank                         4, 8, 16" in screen_text(app) and "! warning" in screen_text(app)
 
         await pilot.press("escape")
         assert await at(pilot, "SettingsScreen") is screen
