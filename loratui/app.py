@@ -132,7 +132,7 @@ class LoratuiApp(KeyOrder[str]):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """What Ctrl+P lists: every action of the screen that means something now, by name, then the program's own."""
-        from loratui.screens.wizard.sweep_palette import sweep_commands
+        from loratui.screens.wizard.sweeps.palette import sweep_commands
 
         yield from commands_of(screen)
         yield from sweep_commands(screen)

@@ -11,7 +11,7 @@ import pytest
 from textual.widgets import Input, OptionList
 
 from loratui.app import LoratuiApp
-from loratui.screens.wizard.sweep_palette import sweep_commands
+from loratui.screens.wizard.sweeps.palette import sweep_commands
 from loratui.settings.draft import Draft
 from loratui.sweeps.files import names, read_sweep
 from loratui.sweeps.points import points

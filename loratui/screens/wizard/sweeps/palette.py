@@ -28,7 +28,7 @@ def sweep_commands(screen: Screen[Any]) -> Iterator[SystemCommand]:
 
 def build(screen: Step) -> None:
     """Build a sweep from the step's draft, beginning with the setting under the cursor."""
-    from loratui.screens.wizard.sweep import SweepBuilder
+    from loratui.screens.wizard.sweeps.builder import SweepBuilder
 
     screen.take_fields()
     form = getattr(screen, "form", None)

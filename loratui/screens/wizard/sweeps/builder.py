@@ -19,7 +19,7 @@ from loratui.screens.shared.dialogs import Help
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.session import Session
 from loratui.screens.wizard.plan_words import to_accept
-from loratui.screens.wizard.sweep_axes import AxesScreen
+from loratui.screens.wizard.sweeps.axes import AxesScreen
 from loratui.settings.answers import Answers
 from loratui.settings.checks import answers_of
 from loratui.settings.draft import Draft

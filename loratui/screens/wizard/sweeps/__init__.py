@@ -1,0 +1,1 @@
+"""Builds a sweep from the draft: its axes, what it would take, its start."""
