@@ -189,9 +189,11 @@ def test_only_numbers_switches_and_choices_are_told() -> None:
         "model.base": "/home/canary/model",
     }
     texts |= {"dataset.background": "#ffffff", "tracker.project": "canary"}
+    texts |= {f"pivotal.{one}_each": "TOK = 0.5" for one in ("fraction", "weight_decay")}
+    texts |= {"pivotal.tokens_each": "TOK = 3"}
     texts |= {key: [canary] for key in ("sample.prompts", "dataset.skip", "dataset.accept", "train.blocks")}
     told = trackers.hyperparameters(TrainConfig.model_validate(nested(texts)))
-    assert "canary" not in repr(told)
+    assert "canary" not in repr(told) and "TOK" not in repr(told)
     assert told["train.rank"] == 16 and told["train.optimizer"] == "prodigy" and told["preset"] == "object"
     assert all(isinstance(one, bool | int | float | str) for one in told.values())
     hub = TrainConfig.model_validate({"model": {"base": "stabilityai/stable-diffusion-xl-base-1.0"}})
