@@ -137,7 +137,7 @@ class LoratuiApp(KeyOrder[str]):
         yield from commands_of(screen)
         yield from sweep_commands(screen)
         yield SystemCommand("Light or dark", "f6: the other of the two, from now on.", self.action_shade)
-        yield SystemCommand("Leave", "ctrl+q: what was typed is kept, or asked about.", self.action_quit)
+        yield SystemCommand("Quit loratui", "ctrl+q: what was typed is kept, or asked about.", self.action_quit)
 
     def action_command_palette(self) -> None:
         """List the actions by name."""
@@ -200,6 +200,7 @@ class LoratuiApp(KeyOrder[str]):
 
         self.say(" ".join(self.store.all().troubles))
         index = 0 if self._past is None else self._take_up(self._past)
+        self._past = None
         while 0 <= index < len(STEPS):
             answer: StepAnswer = await self.push_screen_wait(load_step(STEPS[index])(self.draft, self.session))
             if isinstance(answer, Watch) and (trouble := link_trouble(answer.run)):
@@ -236,12 +237,15 @@ class LoratuiApp(KeyOrder[str]):
         await self._watch(run)
 
     async def _watch(self, run: RunDir) -> None:
-        """The monitor, and the result as often as it is asked for."""
+        """The monitor, and the result as often as it is asked for; from there perhaps to the wizard."""
         from loratui.screens.monitor.monitor import MonitorScreen
+        from loratui.screens.monitor.trouble import Restarted
         from loratui.screens.results.result import ResultScreen
 
+        started = 0
         while True:
-            leaving = await self.push_screen_wait(MonitorScreen(run))
+            leaving = await self.push_screen_wait(MonitorScreen(run, started))
+            started = 0
             if isinstance(leaving, RunDir):
                 run = leaving  # a new run in place of one that ended badly
                 continue
@@ -251,7 +255,13 @@ class LoratuiApp(KeyOrder[str]):
             while isinstance(answer, RunDir):  # it has another name now
                 run = answer
                 answer = await self.push_screen_wait(ResultScreen(run))
-            if answer:
+            if isinstance(answer, Restarted):
+                run, started = answer.run, answer.pid
+            elif not isinstance(answer, bool):  # an old run's answers
+                self._past = answer
+                self._walk()
+                return
+            elif answer:
                 break
         self.exit(parting_words(run))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -33,6 +34,7 @@ from trainer.contract.run.notify import OPTION
 if TYPE_CHECKING:
     from trainer.contract.run.control import Cmd
 
+WIDE = 200  # cells of a line where there is no terminal
 app = typer.Typer(
     help="From a folder of pictures to a trained SDXL LoRA. Without a command: the guided way.",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -174,6 +176,7 @@ def runs(
 ) -> None:
     """List the runs: what trains, what waits, then the newest first."""
     from loratui.runs.keeping import read_note
+    from loratui.runs.listing import run_lines
     from loratui.runs.queue import listed
 
     tell_taken_up(folder)
@@ -181,10 +184,9 @@ def runs(
     if not found:
         print(f"no runs in {show_path(folder)}/")
     wide = max((len(state) for state, _ in found), default=0)
+    width = shutil.get_terminal_size((WIDE, 24)).columns
     for state, one in found:
-        loss = "" if one.loss is None else f"  loss {one.loss:.4g}"
-        steps = f"{one.step}/{one.steps}"
-        print(f"{state:<{max(9, wide)}}  {steps:>11}  {safe_text(one.name, 24):<16}  {show_path(one.run.path)}{loss}")
+        print("\n".join(run_lines(state, one, wide, width)))
         if one.trouble:
             print(f"! {one.trouble}")
         if noted := read_note(one.run):

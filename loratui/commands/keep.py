@@ -62,10 +62,9 @@ def delete(run: MeantRun, yes: Annotated[bool, typer.Option("--yes", help="Delet
 
 def _agreed(run: RunDir, shown: str) -> bool:
     from loratui.errors import Refusal
-    from loratui.runs.states import has_files
+    from loratui.runs.keeping import contents_words
 
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise Refusal("without a terminal nobody can be asked: delete with --yes")
-    lost = "the trained files, the checkpoints and the pictures" if has_files(run) else "checkpoints and pictures"
-    print(f"{shown}, with {lost}. This cannot be undone.")
+    print(f"{shown}, with {contents_words(run)}. This cannot be undone.")
     return input("Delete it? [y/N] ").strip().lower() in ("y", "yes")

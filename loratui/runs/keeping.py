@@ -7,8 +7,9 @@ import re
 from pathlib import Path
 
 from loratui.errors import Refusal
-from loratui.runs.find import run_info
-from loratui.terminal.text import safe_text, show_path
+from loratui.runs.find import run_info, saved_steps
+from loratui.runs.states import has_files
+from loratui.terminal.text import plural, safe_text, show_path
 from trainer.contract.documents.parsers import as_text
 from trainer.contract.documents.regular import read_bytes
 from trainer.contract.entries import remove, remove_folder, rename, write_atomic
@@ -66,6 +67,15 @@ def size_of(run: RunDir) -> int:
             except OSError:
                 continue  # gone meanwhile
     return total
+
+
+def contents_words(run: RunDir) -> str:
+    """What lies in the folder of `run` that would be missed, counted: nothing is named that is not there."""
+    pictures = [one for folder in (run.samples, run.generated) for one in folder.rglob("*.png")]
+    parts = ["the trained files"] if has_files(run) else []
+    parts += [plural(count, "checkpoint")] if (count := len(saved_steps(run))) else []
+    parts += [plural(len(pictures), "picture")] if pictures else []
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts) or "nothing that was trained"
 
 
 def delete_run(run: RunDir) -> None:

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from loratui.runs.find import RUNS, RunInfo, run_info
+from loratui.terminal.text import safe_text, show_path
 from trainer.contract.run.lock import lock_holder
 from trainer.contract.run.rundir import RunDir
 
@@ -55,3 +56,17 @@ def _maybe_alive(run: RunDir) -> bool:
         return run.lock.stat().st_size > 0 and lock_holder(run.lock) is not None
     except OSError:
         return False
+
+
+def run_lines(state: str, info: RunInfo, wide: int, width: int) -> list[str]:
+    """One run for `loratui runs`, in lines of `width` cells: the name goes, then the path below, before one is cut.
+
+    `wide`: cells of the longest state.
+    """
+    loss = "" if info.loss is None else f"loss {info.loss:.4g}"
+    facts = f"{state:<{max(9, wide)}}  {f'{info.step}/{info.steps}':>11}  {loss:<12}"
+    name, path = safe_text(info.name, 24), show_path(info.run.path)
+    for line in (f"{facts}  {name:<16}  {path}", f"{facts}  {path}"):
+        if len(line) <= width:
+            return [line]
+    return [f"{facts}  {name}".rstrip(), f"{'':<{max(9, wide)}}  {path}"]

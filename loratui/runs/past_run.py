@@ -94,6 +94,14 @@ def _placed(concepts: Any, configured: Any) -> Any:
     return found
 
 
+def built_on(run: RunDir) -> PastRun:
+    """The draft of a run's answers, to train on from the LoRA that the run has made. Raises AnswersError as above."""
+    past = draft_of_run(run)
+    values: dict[str, Any] = {"train.start_from": str(run.path.absolute()), "name": None}
+    said = f"The new run starts from the LoRA of {safe_text(run.path.name)}."
+    return PastRun(past.draft.with_settings(values), (said, *past.notes))
+
+
 def config_values(run: RunDir) -> dict[str, Any]:
     """A run's settings by dotted key as its config.toml has them, also unknown ones; empty if it is unreadable."""
     tables = read_toml(run.config, root=run.path).value or {}

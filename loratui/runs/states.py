@@ -92,10 +92,17 @@ def leaving_words(run: RunDir, state: StateName) -> str:
     if state not in ("training", "completed"):  # those words say it
         said += f" It {STATES[state].means}."
     if state in ("failed", "crashed"):
-        said += f" What happened: {show_path(run.log)}."
+        said += f" What happened: {show_path(run.log)}." if _wrote(run.log) else ""
     elif has_files(run) and not STATES[state].alive:
         said += f" The files: {show_path(run.export)}."
     return f"{said} {next_words(run, state)}"
+
+
+def _wrote(log: Path) -> bool:
+    try:
+        return log.stat().st_size > 0  # a trainer that was started by hand has none
+    except OSError:
+        return False
 
 
 def has_files(run: RunDir) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from loratui.settings.answers import DEFAULT_PRESET, Answers, counted_images, preset_values
@@ -87,19 +88,15 @@ def _allowed(setting: Setting) -> str:
 
 def effective(draft: Draft) -> dict[str, Any]:
     """Every value that the draft comes to, by dotted key, before the trainer's rules are applied."""
-    name = draft.preset or DEFAULT_PRESET
-    try:
-        layer = preset_values(name, draft.values)
-    except AnswersError:
-        layer = {}
-    return {**{key: one.default for key, one in BY_KEY.items()}, **layer, **draft.values}
+    return {**values_of_preset(draft), **draft.values}
 
 
 def values_of_preset(draft: Draft) -> dict[str, Any]:
     """What the preset of `draft` alone would give, for its number of pictures."""
-    values = {one.key: one.default for one in SETTINGS}
+    values = {key: one.default for key, one in BY_KEY.items()}
     one = recipe_of(draft)
-    values.update(preset_values(one.name, draft.values))
+    with suppress(AnswersError):
+        values.update(preset_values(one.name, draft.values))
     if one.steps_per_image and draft.images:
         values["train.steps"] = one.steps_per_image * counted_images(draft.images, values | draft.values)
     return values
@@ -111,3 +108,10 @@ def trouble_with(draft: Draft, one: Setting, typed: str) -> str:
         return problems(draft, {one.key: parse(one, typed)}).get(one.key, "")
     except NotAValue as error:
         return str(error)
+
+
+def changed_words(before: Draft, after: Draft) -> str:
+    """Which settings `after` has otherwise than `before`, each with both values."""
+    old, new = effective(before), effective(after)
+    others = [one for one in SETTINGS if old[one.key] != new[one.key]]
+    return ", ".join(f"{one.title} {shown(old[one.key])} to {shown(new[one.key])}" for one in others)

@@ -11,12 +11,9 @@ from trainer.contract.settings.config import SMALL
 
 def planned_steps(draft: Draft) -> tuple[int, int, int]:
     """Steps, pictures in each, and pictures that are trained on."""
-    values, recipe = effective(draft), recipe_of(draft)
+    values = effective(draft)
     images = counted_images(draft.images, values) if draft.images else 0
-    steps = int(values["train.steps"])
-    if recipe.steps_per_image and images and "train.steps" not in draft.values:
-        steps = recipe.steps_per_image * images
-    return steps, int(values["train.batch"]) * int(values["train.accumulation"]), images
+    return int(values["train.steps"]), int(values["train.batch"]) * int(values["train.accumulation"]), images
 
 
 def suiting_steps(draft: Draft) -> int:

@@ -71,24 +71,21 @@ def fitting(
 ) -> list[tuple[str, str, str, str, bool]]:
     """Those of `keys` (key, as it is drawn, words, action, enabled) that have room in `width` cells.
 
-    The first `shown` are meant to be seen. Where any key is left out, `MORE` stands at the end; it takes the place of
-    none of the first, unless they have no room anyway or none of them is help.
+    The first `shown` are meant to be seen, in the order of their worth. Where any key is left out, `MORE` stands at the
+    end, whatever it takes the place of: a key that no line leads to is not there.
     """
     if sum(map(_wide, keys)) <= width:
         return list(keys)
     more = (*MORE, True)
-    first = keys[:shown]
-    whole = sum(map(_wide, first))
-    tells = whole + _wide(more) <= width or whole > width or "f1" not in [one[0] for one in first]
-    room, chosen = width - _wide(more) * tells, set()
-    order = [place for place, one in enumerate(first) if one[0] in KEPT]
+    room, chosen = width - _wide(more), set()
+    order = [place for place, one in enumerate(keys[:shown]) if one[0] in KEPT]
     order += [place for place in range(len(keys)) if place not in order]
     for place in order:
         if _wide(keys[place]) > room:
             break  # what comes after is worth less
         room -= _wide(keys[place])
         chosen.add(place)
-    return [*(keys[place] for place in sorted(chosen)), *([more] if tells else [])]
+    return [*(keys[place] for place in sorted(chosen)), more]
 
 
 def _wide(key: tuple[str, str, str, str, bool]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -19,6 +20,8 @@ from trainer.contract.settings.fields import Setting, post_named
 TITLE = max(len(one.title) for one in BY_KEY.values()) + 1
 VALUE = 16  # cells that are kept for values; a longer title goes before that where the value is short
 SHORTEST = 9  # cells of a title
+INDENT = "    "  # before a value that stands below its title
+MOST = 4  # lines of a value; all of a longer one stands beside the list
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,12 @@ class SettingRow:
         mark = "✗ " if self.wrong else "• " if self.differs else "  "
         unit = f" {self.setting.unit}" if self.setting.unit else ""
         style = "bold $text-error" if self.wrong else "bold $accent" if self.differs else "bold"
-        value = safe_text(self.value, max(4, min(len(self.value), width - SHORTEST - len(mark + unit)))) or "-"
+        value = safe_text(self.value) or "-"
+        if len(mark + self.setting.title + value + unit) >= width:  # below its title, and whole
+            below = [line for line in textwrap.wrap(value, max(8, width - len(INDENT + unit))) or [value]]
+            head = Content.assemble((mark, "$text-error" if self.wrong else "$accent"), self.setting.title)
+            lines = [Content.assemble(INDENT, (line, style)) for line in below[:MOST]]
+            return Content("\n").join([head, *lines[:-1], Content.assemble(lines[-1], (unit, "$muted"))])
         room = max(SHORTEST, width - len(mark + value + unit))  # the label goes before what a 0 comes to
         title = f"{safe_text(self.setting.title, room - 1):<{max(1, min(TITLE, width - len(mark) - VALUE))}}"
         title += "" if title.endswith(" ") else " "

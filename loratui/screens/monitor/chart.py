@@ -29,11 +29,12 @@ STRIDE = 10  # cells that shift and an arrow go
 HELP = """
 One curve of the run at a time, with the values under the cursor.
 
-  1 to 5      loss, rate, gradient norm, speed, memory; Tab takes the next
+  1 to 5      the charts by number: loss, rate, gradient norm, speed, memory
+  Tab         the next chart
   ← →         the cursor; with Shift ten times as far
-  ↑ ↓         the cursor to the next mark, or to the one before
+  ↑ ↓         the marks: the cursor to the next, or to the one before
   end         the cursor to the newest step, and on with the run
-  + -         closer to the cursor, farther; also the mouse wheel
+  + -         zoom in at the cursor, zoom out; also the mouse wheel
   0, home     the whole run
   y           linear or log; a log axis cannot show zero and less
   q, escape   back to the run

@@ -86,7 +86,7 @@ def stop_question(history: History, run: RunDir) -> Confirm:
     else:
         body = _stop_words(history, run)
     body += stop_note(run)
-    return Confirm(title, body, yes, "Go on training", careful=True)
+    return Confirm(title, body, yes, _no(history), careful=True)
 
 
 def abort_question(history: History, run: RunDir) -> Confirm:
@@ -94,7 +94,8 @@ def abort_question(history: History, run: RunDir) -> Confirm:
     saved = resumable_steps(run)
     newest = saved[-1] if saved else 0
     lost = history.step - newest
-    lines = ["The trainer ends after the step that it is in and writes nothing more:", "no checkpoint, no files.", ""]
+    ends = "is paused; it ends at once" if history.paused else "ends after the step that it is in"
+    lines = [f"The trainer {ends} and writes nothing more:", "no checkpoint, no files.", ""]
     if lost > 0 and newest:
         lines.append(f"  lost   {_steps(newest + 1, history.step)}{_work(history, lost)}")
     elif lost > 0:
@@ -109,7 +110,12 @@ def abort_question(history: History, run: RunDir) -> Confirm:
         lines.append(f"  stays  {plural(len(history.samples), 'picture')} in samples/")
     if lost > 0:
         lines += ["", "x stops it instead: with a checkpoint and the files."]
-    return Confirm("Abort this run?", "\n".join(lines), "Abort, save nothing", "Go on training", destroys=True)
+    return Confirm("Abort this run?", "\n".join(lines), "Abort, save nothing", _no(history), destroys=True)
+
+
+def _no(history: History) -> str:
+    """The answer that changes nothing."""
+    return "Leave it paused" if history.paused else "Go on training"
 
 
 def _stop_before_training(history: History, run: RunDir, doing: str) -> str:

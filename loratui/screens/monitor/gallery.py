@@ -30,11 +30,11 @@ The pictures of a run. Those of a prompt are all from the same first noise
 (the seed): only the training makes them differ. New ones appear by themselves.
 
   ← →   an earlier, a later step         ↑ ↓   another prompt
-  b     the base model's picture beside, or no longer
+  b     base beside: the base model's picture too, or no longer
   w     the wall: a row for each prompt, a column for each step;
-        enter opens the picture under the cursor
-  y     the file's path into the clipboard, for scp; a terminal may
-        not allow it: the path stands in the last line too
+        enter: open the picture under the cursor
+  y     copy path: the file's, for scp; a terminal may not allow it,
+        but the path stands in the last line too
   q     back
 
 On the wall the first and the last step are always in sight; the arrow

@@ -56,12 +56,12 @@ class MonitorScreen(RequestsScreen):
         Binding("X", "abort", "Abort", show=False),
         Binding("f", "fix", "Fix"),
         Binding("o", "go_on", "Go on"),
+        Binding("enter,f2", "result", "Result", key_display="enter"),
         Binding("v", "view", "View"),
         Binding("g", "graphs", "Graphs"),
         Binding("w", "wall", "Wall", show=False),
         Binding("l", "log", "Log"),
         Binding("n", "queue", "Queue", show=False),
-        Binding("enter,f2", "result", "Result", key_display="enter"),
         Binding("f1", "help", "Help"),
         Binding("q,escape", "detach", "Leave", key_display="q"),
         Binding("r", "lower", "Other chart", show=False),
@@ -71,8 +71,8 @@ class MonitorScreen(RequestsScreen):
         Binding("down", "look(0,1)", show=False),
     ]
 
-    def __init__(self, run: RunDir) -> None:
-        super().__init__(run)
+    def __init__(self, run: RunDir, started: int = 0) -> None:
+        super().__init__(run, started)
         self._tail = LongLogTail(run.events)
         self._opened = time.monotonic()
         self._learner = RunFigures(self, run)
@@ -130,10 +130,8 @@ class MonitorScreen(RequestsScreen):
             if time.monotonic() - self._drawn < PULL:
                 return
         self._learner.look(self.history)
-        if self._restart is not None and (said := self._restart.settle(self.history)) is not None:
-            self._restart, changed = None, True
-            if said:
-                self._say("bad", said)
+        if not self._behind:
+            changed = self._settle_restart() or changed
         alive = self._is_alive()
         if alive != self.alive:
             self.alive, changed = alive, True
@@ -155,7 +153,8 @@ class MonitorScreen(RequestsScreen):
             return is_held(self.run_dir.claim)
         # between the launch and the lock lie the first moments of an interpreter, in which it says nothing
         silent = not self.run_dir.log.exists() or self.run_dir.log.stat().st_size == 0
-        return silent and not self.history.run and time.monotonic() - self._opened < STARTING
+        unsaid = not self.history.run and self.history.end is None  # one that was refused has said so, without a `run`
+        return silent and unsaid and time.monotonic() - self._opened < STARTING
 
     @property
     def state(self) -> StateName:

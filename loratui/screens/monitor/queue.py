@@ -36,10 +36,10 @@ Runs that wait start one after the other, each as soon as a GPU is free for
 it, whoever is there or not: the trainer that ends starts the next one. After
 a kill or a power cut the queue goes on when loratui looks at the runs.
 
-  enter    watch the run            f          start it next
+  enter    watch the run            f          first: start it next
   u, d     earlier, later           shift+↑ ↓  the same
-  c        take it out of the queue; its folder and its answers stay
-  r        try a run again that did not start
+  c        cancel: take it out of the queue; its folder and answers stay
+  r        retry a run that did not start
   q        back; the queue goes on
 """
 
@@ -90,7 +90,7 @@ class QueueScreen(SteadyScreen[RunDir | None]):
         #queue-head { height: 1; padding: 0 1; }
         #queue-list { height: 1fr; }
         #queue-more { height: 5; padding: 0 2; color: $muted; }
-        #queue-say { height: 1; padding: 0 1; }
+        #queue-say { height: auto; min-height: 1; max-height: 2; padding: 0 1; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -24,8 +24,10 @@ UNANSWERED = 20.0  # seconds after which a command that nobody took is spoken of
 class RequestsScreen(SteadyScreen[Leaving]):
     """A screen over the run at `run` that sends commands; what it shows is its subclass's."""
 
-    def __init__(self, run: RunDir) -> None:
+    def __init__(self, run: RunDir, started: int = 0) -> None:
+        """`started`: the process id of a trainer that was started on it again just now."""
         super().__init__()
+        self._started = started
         self.run_dir = run
         self.history = History()
         self._waiting: dict[str, tuple[str, float]] = {}  # command id -> what was asked, when
@@ -97,6 +99,19 @@ class RequestsScreen(SteadyScreen[Leaving]):
         self._restart = Restart(pid, self.history.run)
         self.pull()
         self.draw()
+
+    def _settle_restart(self) -> bool:
+        """Once the log was read: whether a trainer that was started again has spoken, or ended before it could."""
+        if self._started and self.history.end is not None:
+            self._restart = Restart(self._started, self.history.run)
+        self._started = 0
+        said = self._restart.settle(self.history) if self._restart is not None else None
+        if said is None:
+            return False
+        self._restart = None
+        if said:
+            self._say("bad", said)
+        return True
 
     def action_add(self) -> None:
         """One more prompt, typed now."""

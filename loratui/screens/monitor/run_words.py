@@ -31,15 +31,16 @@ PHASES = {
 HELP = """
 Curves, pictures and messages of a run. Leaving never stops the training.
 
-  s   a picture of every prompt now      c   a checkpoint now
+  s   sample: every prompt now           c   save a checkpoint now
   p   pause, or go on                    x   stop: saves and exports
-  v   pictures full screen               w   the wall of all pictures
-  a   one more prompt, now               l   what matters, messages, the log
-  g   a chart full screen, with cursor   r   another chart below the loss
-  f   after a bad end: what to change    X   abort: ends and saves nothing
+  v   view the pictures full screen      w   the wall of all pictures
+  a   one more prompt, now               l   log: what matters, messages
+  g   graphs, full screen, with cursor   r   other chart below the loss
+  f   fix: what to change after an end   X   abort: ends and saves nothing
   ← → earlier, later picture             ↑ ↓ another prompt
   n   the queue, if any run waits        q   leave; 'loratui attach' comes back
   o   go on with a run that is paused, stopped, aborted or failed
+  enter   the result of a run that has ended
 
 loss   the line is the running mean, the shade what single steps gave; single
        steps jump, because each looks at another noise level. The pictures
@@ -75,7 +76,7 @@ TITLES = {  # of a bad end, by the kind of its `error` event
     "oom": "out of memory",
     "nan": "not finite",
     "disk": "disk full",
-    "data": "refused",
+    "data": "failed",
     "moved": "moved away",
     "signal": "interrupted",
     "exception": "failed",
@@ -152,12 +153,13 @@ def trouble(history: History, state: StateName, run: RunDir) -> Content | None:
     if history.error is not None:
         kind, said = str(history.error.get("kind")), str(history.error.get("message"))
         title = TITLES.get(kind, kind)
-        lines.append(_bold(f"✗ {title}" if said in ("", title) else f"✗ {title}: {said}"))
+        lines.append(_bold(" ".join(["✗", *_once(title, said, state)])))
         raw = history.error.get("advice")
         advice = raw if isinstance(raw, list) else [raw] if raw else []
     else:
         lines.append(_bold("✗ The trainer is gone and left no word: it was killed, or the machine was."))
-    lines += [Content.styled(f"  {safe_text(line, limit=200)}", "$muted") for line in tail_of(run.log, 4)]
+    unsaid = tail_of(run.log, 4, said=str((history.error or {}).get("message")))
+    lines += [Content.styled(f"  {safe_text(line, limit=200)}", "$muted") for line in unsaid]
     lines += [Content(f"→ {safe_text(one)}") for one in advice]
     step = history.checkpoints[-1].get("step") if history.checkpoints else None
     start = (
@@ -168,19 +170,26 @@ def trouble(history: History, state: StateName, run: RunDir) -> Content | None:
     return Content("\n").join(lines)
 
 
+def _once(title: str, said: str, state: StateName) -> list[str]:
+    """What kind of end, and what the trainer said of it; the head says the state already."""
+    kind = [] if title == state and said else [title]
+    return kind if said in ("", title) else [*(f"{one}:" for one in kind), said]
+
+
 def _bold(text: str) -> Content:
     return Content.styled(safe_text(text), "bold $text-error")
 
 
-def tail_of(log: Path, lines: int, window: int = 1 << 14) -> list[str]:
-    """The last lines of the trainer's own output that hold anything; empty if there is none."""
+def tail_of(log: Path, lines: int, window: int = 1 << 14, said: str = "") -> list[str]:
+    """The last lines of the trainer's own output that hold anything, without those of what was `said` already."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, file.seek(0, 2) - window))
             text = file.read().decode("utf-8", "replace")
     except OSError:
         return []
-    return [line for line in text.splitlines() if line.strip()][-lines:]
+    told = {"", *(line.strip() for line in said.splitlines())}
+    return [line for line in text.splitlines() if line.strip() not in told][-lines:]
 
 
 def log_text(history: History, run: RunDir) -> Content:

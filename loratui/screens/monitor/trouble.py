@@ -41,7 +41,7 @@ on from, then the end of the trainer's own output, then what helps in this
 case: the mildest first, and only what helps these settings.
 
   ↑ ↓    another remedy; below the list stands what it would do
-  Enter  change it and start again, from where the text below says; or
+  Enter  change and start again, from where the text below says; or
          open what it names: base models, the doctor, what takes room
   l      all messages, and more of the log
   q      back to the monitor; nothing is changed
@@ -147,8 +147,10 @@ class TroubleScreen(SteadyScreen[Restarted | None]):
     def _show(self) -> None:
         self.query_one("#trouble-title", Static).update(title_words(self.case, self._history, self.size.width - 2))
         self.query_one("#trouble-happened", Static).update(happened(self.case, self._history, self._run))
-        lines = [safe_text(line, 200) for line in tail_of(self._run.log, 20)]
-        self.query_one("#trouble-tail", Static).update(Content("\n".join(lines) or "The trainer wrote nothing."))
+        said = str((self._history.error or {}).get("message"))
+        lines = [safe_text(line, 200) for line in tail_of(self._run.log, 20, said=said)]
+        nothing = f"The trainer wrote nothing{' else' if said else ''}."
+        self.query_one("#trouble-tail", Static).update(Content("\n".join(lines) or nothing))
         listed = self.query_one("#remedies", OptionList)
         for place, one in enumerate(self.remedies):
             listed.replace_option_prompt_at_index(place, remedy_row(one, self.case, self.size.width - 6))

@@ -29,7 +29,7 @@ The older run stands on the left. The pictures are the last that each
 run drew of a prompt; s shows the last step that both have pictures of.
 
   ← →      another prompt       s   same step, or the last of each
-  ↑ ↓      scroll the table     v   left, then right, full screen
+  ↑ ↓      scroll the table     v   view left, then right, full screen
   escape   back
 """
 STYLES = {"head": "bold $accent", "note": "$muted", "row": "", "key": "$faint"}

@@ -14,6 +14,7 @@ from textual.screen import Screen
 from loratui.errors import Refusal
 from loratui.results.facts import read_facts
 from loratui.runs.find import saved_steps
+from loratui.runs.possible import possible
 from loratui.screens.results.generated_pictures import GeneratedScreen
 from loratui.screens.results.job import Job, JobResult, JobScreen, folder_words, path_read
 from loratui.screens.shared.editors import Form
@@ -81,6 +82,8 @@ def ask_generate(
     """Ask on top of `screen`, then draw; what was wrong is said and what was typed is kept."""
     facts, saved = read_facts(run), saved_steps(run)
     now = given or {PROMPT: facts.written, SEED: str(facts.seed), SCALE: "1", COUNT: "1", BASE: "yes"}
+    if at is None and saved and not possible(run).files:
+        at = saved[-1]
     kept = ", ".join(map(str, saved)) or "none is kept"
     fields = [
         (PROMPT, safe_text(now[PROMPT]), "with the trigger"),
@@ -102,7 +105,7 @@ def ask_generate(
             _draw(screen, run, tell, wish, facts.threads)
 
     words = f"✗ {wrong}" if wrong else GENERATE
-    screen.app.push_screen(Form("Generate", words, fields, typed=given is not None, whole=True), answered)
+    screen.app.push_screen(Form("Generate", words, fields, does="Draw", typed=given is not None, whole=True), answered)
 
 
 def _draw(screen: Screen[Any], run: RunDir, tell: Tell, wish: GenerateWish, threads: int) -> None:

@@ -1,18 +1,21 @@
-"""Asks for another name, a note, or the end of a run, on top of the screen that shows it."""
+"""What is done with a run from where it is shown: only what can be done; another name, a note, its end, a new run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast, get_args
 
 from textual.binding import Binding, BindingType
+from textual.events import Key
 from textual.message import Message
 from textual.screen import Screen, ScreenResultType
 
 from loratui.errors import Refusal
-from loratui.runs.keeping import LONGEST, delete_run, read_note, rename_run, size_of, write_note
-from loratui.runs.states import has_files
+from loratui.runs.find import link_trouble
+from loratui.runs.keeping import LONGEST, contents_words, delete_run, read_note, rename_run, size_of, write_note
+from loratui.runs.past_run import PastRun, built_on, draft_of_run
+from loratui.runs.possible import Deed, Possible
 from loratui.screens.shared.editors import LineEditor
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.steady import SteadyScreen
@@ -30,10 +33,12 @@ class RunKept(Message):
 
 
 class KeepingKeys(SteadyScreen[ScreenResultType]):
-    """Adds the keys to a screen that says which run is meant."""
+    """Adds the keys to a screen that says which run is meant; a key is there where it can be done, else it says why."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("N", "rename", "Name", show=False),
+        Binding("n", "draft", "Draft", show=False),
+        Binding("b", "build_on", "Build on", show=False),
+        Binding("N", "rename", "Rename", show=False),
         Binding("t", "note", "Note", show=False),
         Binding("x", "delete", "Delete", show=False),
     ]
@@ -43,8 +48,56 @@ class KeepingKeys(SteadyScreen[ScreenResultType]):
         """The run that is meant; None where there is none."""
         raise NotImplementedError
 
+    @property
+    def possible(self) -> Possible | None:
+        """What can be done with it; None where there is none."""
+        raise NotImplementedError
+
+    def begin_from(self, past: PastRun) -> None:
+        """To the wizard, with what was made of the run."""
+        raise NotImplementedError
+
+    def refuse(self, words: str) -> None:
+        """Say why not."""
+        raise NotImplementedError
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only the keys that mean something for the run."""
+        if action in get_args(Deed):
+            return self.possible is not None and self.possible.can(cast(Deed, action))
+        return super().check_action(action, parameters)
+
+    def on_key(self, event: Key) -> None:
+        """A key that is not there now says why, in place of nothing."""
+        bound = self._bindings.key_to_bindings.get(event.key, ())
+        deeds = [cast(Deed, one.action) for one in bound if one.action in get_args(Deed)]
+        if self.possible is not None and deeds and (why := self.possible.why_not(deeds[0])):
+            event.stop()
+            self.refuse(why)
+
+    def action_draft(self) -> None:
+        """A new draft with the run's answers: change what you like."""
+        self._begin(draft_of_run)
+
+    def action_build_on(self) -> None:
+        """A new run with these answers that starts from this LoRA."""
+        self._begin(built_on)
+
+    def _begin(self, read: Callable[[RunDir], PastRun]) -> None:
+        if self.kept_run is None:
+            return
+        if trouble := link_trouble(self.kept_run):
+            self.refuse(trouble)
+            return
+        try:
+            past = read(self.kept_run)
+        except Refusal as error:
+            self.refuse(safe_text(error, 200))
+        else:
+            self.begin_from(past)
+
     def action_rename(self) -> None:
-        """Another name for the run's folder."""
+        """Another name for the folder of the run."""
         self._ask(ask_name)
 
     def action_note(self) -> None:
@@ -93,8 +146,7 @@ def ask_delete(screen: Screen[Any], run: RunDir) -> None:
         if yes:
             _do(screen, run, partial(delete_run, run))
 
-    lost = "the trained files, the checkpoints and the pictures" if has_files(run) else "checkpoints and pictures"
-    words = f"{show_path(run.path)}: {in_bytes(size_of(run))}, with {lost}.\n\nThis cannot be undone."
+    words = f"{show_path(run.path)}: {in_bytes(size_of(run))}, with {contents_words(run)}.\n\nThis cannot be undone."
     question = Confirm(f"Delete {safe_text(run.path.name, 40)}?", words, "Delete it", "Keep it", destroys=True)
     screen.app.push_screen(question, answered)
 

@@ -8,7 +8,7 @@ from textual.screen import Screen
 
 from loratui.errors import Refusal
 from loratui.recovery.restart import longer_lines, make_longer
-from loratui.runs.find import resumable_steps, run_info
+from loratui.runs.possible import possible
 from loratui.screens.shared.editors import Form
 from loratui.screens.shared.going_on import WentOn, start_in_thread
 from loratui.screens.shared.questions import Confirm
@@ -24,15 +24,15 @@ def ask_longer(screen: Screen[Any], run: RunDir, given: str = "", wrong: str = "
 
     What was `given` and `wrong` before is shown again.
     """
-    saved = resumable_steps(run)
-    if run_info(run).alive or not saved:
-        why = "it is running: wait for its end, or stop it" if saved else "no checkpoint is kept to go on from"
+    now = possible(run)
+    if why := now.why_not("longer"):
         screen.post_message(WentOn(run, why))
         return
+    saved = now.resumable
     words = f"✗ {safe_text(wrong)}" if wrong else WORDS.format(step=saved[-1])
     usual = str(2 * saved[-1])
     fields = [(STEPS, safe_text(given) or usual, "as many as now")]
-    form = Form("Make the run longer", words, fields, typed=given not in ("", usual))
+    form = Form("Make the run longer", words, fields, does="See what changes", typed=given not in ("", usual))
     screen.app.push_screen(form, lambda given: _check(screen, run, given) if given and given[STEPS] else None)
 
 

@@ -15,23 +15,19 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from loratui.events.history import History
-from loratui.results.best_checkpoint import checkpoints_of, hint, on_what, table_lines
+from loratui.results.best_checkpoint import MeasuredStep, checkpoints_of, hint, on_what, table_lines
 from loratui.results.facts import read_facts, read_history
 from loratui.results.identity import Identity, identity_of
 from loratui.results.usage import Usage, usage_lines
 from loratui.runs.find import saved_steps
 from loratui.runs.keeping import read_note
-from loratui.runs.states import STATES, StateName
+from loratui.runs.possible import possible
 from loratui.screens.monitor.gallery import GalleryScreen
-from loratui.screens.monitor.run_words import state_of
-from loratui.screens.results.keeping import RunKept
-from loratui.screens.results.longer import ask_longer
-from loratui.screens.results.result_jobs import ResultJobs
-from loratui.screens.results.result_words import HELP, head, usage_line
+from loratui.screens.results.onward import Onward
+from loratui.screens.results.result_words import HELP, head, no_files_words, usage_line
 from loratui.screens.shared.copy_box import copy
 from loratui.screens.shared.dialogs import Help
-from loratui.screens.shared.going_on import WentOn, ask_go_on
-from loratui.terminal.text import safe_text, show_path
+from loratui.terminal.text import show_path
 from loratui.widgets.keyline import KeyLine
 from loratui.widgets.wall import Wall
 from trainer.contract.run.rundir import RunDir
@@ -45,8 +41,11 @@ class FacesCompared(Message):
         self.found = found
 
 
-class ResultScreen(ResultJobs):
-    """True: leave the program. False: back to the curves. A run: that is what it is called now; show it anew."""
+class ResultScreen(Onward):
+    """True: leave the program. False: back to the curves. A run: that is what it is called now; show it anew.
+
+    Restarted: to the curves of what was started. A past run: to the wizard with it.
+    """
 
     CSS = """
     ResultScreen {
@@ -71,17 +70,18 @@ class ResultScreen(ResultJobs):
         #point-head, #point-words { height: auto; padding: 0 1; }
         #point-words { margin-bottom: 1; }
         #point-head { color: $muted; }
-        #result-say { height: 1; padding: 0 1; color: $muted; text-wrap: nowrap; text-overflow: ellipsis; }
+        #result-say { height: auto; min-height: 1; max-height: 2; padding: 0 1; color: $muted; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "copy", "Copy", show=False),
+        Binding("f", "fix", "Fix"),
+        Binding("o", "go_on", "Go on"),
         Binding("y", "copy", "Copy"),
-        Binding("c", "points", "Steps"),
         Binding("e", "export", "Export"),
         Binding("g", "generate", "Draw"),
         Binding("l", "longer", "Longer"),
-        Binding("o", "go_on", "Go on"),
+        Binding("c", "points", "Steps"),
         Binding("u", "push", "Hub"),
         Binding("v", "view", "View"),
         Binding("w", "wall", "Wall", show=False),
@@ -98,6 +98,7 @@ class ResultScreen(ResultJobs):
         self.history = History()
         self.lines: tuple[Usage, ...] = ()
         self.faces: Identity | None = None
+        self.found: tuple[MeasuredStep, ...] = ()
 
     def compose(self) -> ComposeResult:
         """One line of numbers, the wall, the two lists, one line that answers."""
@@ -119,10 +120,10 @@ class ResultScreen(ResultJobs):
     def on_mount(self) -> None:
         """Read the run once: it has ended."""
         self.history, self.facts = read_history(self.run_dir), read_facts(self.run_dir)
-        self.query_one("#result-head", Static).update(head(self.history))
+        self.query_one("#result-head", Static).update(head(self.history, self.run_dir.path.name))
         self.query_one("#files").border_subtitle = Content(show_path(self.run_dir.export))
         self._list()
-        self._say_note()
+        self.say_note()
         self.query_one("#files").focus()
         self.call_after_refresh(self._show)
         self._look_at_faces()
@@ -142,14 +143,15 @@ class ResultScreen(ResultJobs):
         self.found = checkpoints_of(self.history, saved_steps(self.run_dir))
         self.hinted = hint(self.found, self.facts.kind)
         self.lines = usage_lines(self.run_dir, self.facts)
+        self._now = possible(self.run_dir)
         files = self.query_one("#files", OptionList)
         files.clear_options()
         if not self.lines:
-            said = "No files were written: the run ended before its export. Press e."
-            files.add_option(Option(Content.styled(said, "$text-warning"), disabled=True))
+            files.add_options([Option(words, disabled=True) for words in no_files_words(self._now)])
         files.add_options([Option(usage_line(one), id=f"line-{place}") for place, one in enumerate(self.lines)])
         files.highlighted = next((place for place, one in enumerate(files.options) if not one.disabled), None)
         self._list_points()
+        self.refresh_bindings()
 
     def _list_points(self) -> None:
         points, faces = self.query_one("#point-list", OptionList), self.faces
@@ -217,46 +219,17 @@ class ResultScreen(ResultJobs):
         self.ask_generate(self._point())
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """A run that took all its steps cannot go on; l makes it longer."""
-        return STATES[self.state].goes_on if action == "go_on" else True
+        """Only the keys that mean something now."""
+        if action == "copy":
+            return bool(self.lines)
+        if action == "points":
+            return bool(self.found)
+        if action in ("view", "wall"):
+            return bool(self.history.samples)
+        return super().check_action(action, parameters)
 
-    @property
-    def state(self) -> StateName:
-        """How the run ended, in one word."""
-        return state_of(self.history, alive=False)
-
-    def action_go_on(self) -> None:
-        """The steps that are left; then the curves again."""
-        ask_go_on(self, self.run_dir)
-
-    def action_longer(self) -> None:
-        """More steps for this run; then the curves again."""
-        ask_longer(self, self.run_dir)
-
-    @on(WentOn)
-    def _went_on(self, event: WentOn) -> None:
-        if event.reason:
-            self.tell(safe_text(event.reason, 200), bad=True)
-        else:
-            self.dismiss(False)
-
-    @property
-    def kept_run(self) -> RunDir | None:
-        """This run."""
-        return self.run_dir
-
-    @on(RunKept)
-    def _kept(self, event: RunKept) -> None:
-        if event.reason:
-            self.tell(safe_text(event.reason, 200), bad=True)
-        elif event.now is None:
-            self.dismiss(True)
-        elif event.now != event.run:
-            self.dismiss(event.now)  # shown anew, under its new name
-        else:
-            self._say_note()
-
-    def _say_note(self) -> None:
+    def say_note(self) -> None:
+        """The note on the run, or where the keys are explained."""
         note = read_note(self.run_dir)
         self.query_one("#result-say", Static).update(Content(f"Note: {note}") if note else "F1: what the keys do")
 

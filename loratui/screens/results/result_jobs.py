@@ -12,6 +12,8 @@ from loratui.results.best_checkpoint import CheckpointHint, MeasuredStep
 from loratui.results.facts import RunFacts
 from loratui.results.parcel import REPOSITORY, make_parcel, parcel_lines
 from loratui.runs.find import saved_steps
+from loratui.runs.past_run import PastRun
+from loratui.screens.monitor.trouble import Restarted
 from loratui.screens.results.generating import ask_generate
 from loratui.screens.results.job import Job, JobResult, JobScreen, folder_words, path_read, upload_read
 from loratui.screens.results.keeping import KeepingKeys
@@ -24,13 +26,14 @@ from trainer.contract.paths import can_see, expanded, is_folder
 from trainer.contract.run.rundir import RunDir
 
 FOLDER, REPO, WHO, THERE = "folder", "repository", "visibility", "if it is there"
+ResultAnswer = bool | RunDir | Restarted | PastRun
 PUSH = (
     "The next screen shows every file before anything is sent. Visibility: private, or public. A repository that is "
     "there already is refused, or (update) files of the same names are replaced in it."
 )
 
 
-class ResultJobs(KeepingKeys[bool | RunDir]):
+class ResultJobs(KeepingKeys[ResultAnswer]):
     """Adds the three to a screen that has `run_dir`, `facts`, `found` and `hinted`."""
 
     run_dir: RunDir
@@ -50,9 +53,6 @@ class ResultJobs(KeepingKeys[bool | RunDir]):
     def ask_export(self, at: int | None) -> None:
         """Choose the checkpoint, starting on `at`."""
         kept = saved_steps(self.run_dir)
-        if not kept:
-            self.tell("No checkpoint is kept: there is nothing to export from.", bad=True)
-            return
         lines = [(str(step), _checkpoint_line(step, self.found, self.hinted.step)) for step in reversed(kept)]
         start = at if at in kept else self.hinted.step
         self.app.push_screen(Chooser("Export which checkpoint?", lines, str(start or kept[-1])), self._ask_folder)
@@ -63,7 +63,7 @@ class ResultJobs(KeepingKeys[bool | RunDir]):
         folder = self.run_dir.path / f"export-step-{int(step):06d}"
         words = f"The files of step {step}, written and proved as at the end of a run. The finished files stay."
         fields = [(FOLDER, typed or show_path(folder), "a folder")]
-        form = Form("Export a checkpoint", words, fields, _no_folder, typed=bool(typed))
+        form = Form("Export a checkpoint", words, fields, _no_folder, does="Export it", typed=bool(typed))
         self.app.push_screen(form, lambda given: self._check_out(step, given))
 
     def _check_out(self, step: str, given: dict[str, str] | None) -> None:
@@ -108,7 +108,10 @@ class ResultJobs(KeepingKeys[bool | RunDir]):
         fields = [(REPO, safe_text(now[REPO]), "owner/name, or a name")]
         fields += [(WHO, now[WHO], "private, or public"), (THERE, now[THERE], "refuse, or update")]
         words = f"✗ {wrong}" if wrong else PUSH
-        self.app.push_screen(Form("Push to the hub", words, fields, typed=given is not None), self._preview)
+        self.app.push_screen(
+            Form("Push to the hub", words, fields, does="See what would be sent", typed=given is not None),
+            self._preview,
+        )
 
     def _push_defaults(self) -> dict[str, str]:
         return {REPO: self.facts.name, WHO: "private", THERE: "refuse"}

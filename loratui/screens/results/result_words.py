@@ -6,24 +6,26 @@ from textual.content import Content
 
 from loratui.events.history import History
 from loratui.results.usage import Usage
+from loratui.runs.possible import Deed, Possible
 from loratui.runs.states import STATES
 from loratui.screens.monitor.run_words import state_of
-from loratui.terminal.text import safe_text
+from loratui.terminal.text import plural, safe_text
 from loratui.terminal.units import clock
 
 HELP = """
 The pictures go from the base model (left) to the last step (right), all from
 the same prompt and the same first noise, so that only the training differs.
 
-  ← →   another prompt              v   pictures full screen
+  ← →   another prompt              v   view the pictures full screen
   ↑ ↓   a line of the list          w   the wall of all pictures
-  enter, y   copy what it says      e   export the files of another step
-  c     files, or checkpoints       g   generate: prompt, scale
-  u     push to the hub, after a preview
-  l     make the run longer         o     go on, where it was stopped
-  N     another name for the run    t     a note on it
+  y     copy what the line says     e   export the files of another step
+  c     the steps: checkpoints      g   draw pictures: prompt, scale
+  l     make the run longer         o   go on, where it was stopped
+  u     to the hub, after a preview f   fix what made it fail
+  n     a draft with its answers    b   build on this LoRA: a new run
+  N     rename the run's folder     t   a note on it
   x     delete it, after a question
-  escape   back to the curves       q     done
+  escape   back to the curves       q   done
 
 The files are yours: copy them where the text says.
 
@@ -38,12 +40,12 @@ among themselves. What the hint says of this run rests on:
 """
 
 
-def head(history: History) -> Content:
-    """State, name and figures of a run that has ended."""
+def head(history: History, folder: str) -> Content:
+    """State, name and figures of a run that has ended; `folder` is what it is called without a name."""
     state = state_of(history, alive=False)
     glyph, style = STATES[state].glyph, STATES[state].style
     end = history.end or {}
-    facts = [f"{history.step} steps"]
+    facts = [plural(history.step, "step")]
     if history.best is not None:
         facts.append(f"ended early, step {history.best} is the best")
     if isinstance(end.get("seconds"), int | float):
@@ -54,7 +56,9 @@ def head(history: History) -> Content:
         facts.append(f"loss {history.ema.last:.4f}{parts_words(history)}")
     words = " · ".join(facts)
     return Content.assemble(
-        (f"{glyph} {state}  ", f"bold {style}"), (safe_text(history.name, 30), "bold"), (f"  {words}", "$muted")
+        (f"{glyph} {state}  ", f"bold {style}"),
+        (safe_text(history.name or folder, 30), "bold"),
+        (f"  {words}", "$muted"),
     )
 
 
@@ -62,6 +66,18 @@ def parts_words(history: History) -> str:
     """The loss of one's own pictures and that of the class pictures; empty where there are none."""
     instance, classes = history.curves.instance.last, history.curves.classes.last
     return "" if instance is None or classes is None else f" (instance {instance:.4f}, class {classes:.4f})"
+
+
+def no_files_words(now: Possible) -> list[Content]:
+    """What stands in the place of the files where none were written: that, and the keys that lead on from here."""
+    start = f"goes on from step {now.resumable[-1]}" if now.resumable else "begins again: no checkpoint is kept"
+    keys: tuple[tuple[Deed, str, str], ...] = (
+        ("export", "e", "writes the files of a checkpoint"),
+        ("fix", "f", "shows what to change, and starts it again"),
+        ("go_on", "o", start),
+    )
+    said = [Content.styled("No files were written: the run ended before its export.", "$text-warning")]
+    return said + [Content.assemble((f"  {key}  ", "bold"), words) for deed, key, words in keys if now.can(deed)]
 
 
 def usage_line(one: Usage) -> Content:

@@ -1,4 +1,4 @@
-"""The rows of the list of runs: what stands in each column, and how wide it is."""
+"""The rows of the list of runs: what stands in each column, and how wide it is; and the help on its keys."""
 
 from __future__ import annotations
 
@@ -13,6 +13,27 @@ from loratui.terminal.text import safe_text
 STATE, STEP, LOSS, VIEWS, WHEN = 13, 11, 7, 6, 16  # cells of the columns; the run's name gets the rest
 NUMBERS = ("step", "loss", "views")
 WIDE = 110  # columns of a terminal with room for the date
+
+HELP = """
+Every run in the folder, the newest first.
+
+  enter   look at the run while it trains, or at what came out of it
+  n       a new draft with this run's answers: change what you like
+  b       build on its LoRA: a new run with these answers starts from it
+  space   mark a run, or take the mark back
+  d       compare two runs: the two marked, or the marked one
+          and the one under the cursor
+  o       go on with a run that is paused, stopped, aborted, failed,
+          crashed or new, from its newest checkpoint
+  l       longer: more steps from its newest checkpoint
+  g       draw pictures, the base model's beside each
+  N       rename its folder             t   a note on it
+  x       delete it, after a question   r   again: read the folder anew
+
+● training   ‖ paused   ◌ starting   ○ new, queued
+✓ completed  ■ stopped, aborted      ✗ failed, crashed, refused
+views       how often each picture was seen: views per image
+"""
 
 
 def run_columns(width: int) -> list[tuple[str, int]]:

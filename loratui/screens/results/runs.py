@@ -16,14 +16,14 @@ from textual.message import Message
 from textual.widgets import DataTable, Static
 from textual.worker import get_current_worker
 
-from loratui.errors import Refusal
 from loratui.runs.find import RunInfo, link_trouble, run_info
 from loratui.runs.keeping import read_note
 from loratui.runs.listing import each_run
-from loratui.runs.past_run import PastRun, draft_of_run
+from loratui.runs.past_run import PastRun
+from loratui.runs.possible import Possible, possible
 from loratui.screens.results.keeping import KeepingKeys, RunKept
 from loratui.screens.results.longer import ask_longer
-from loratui.screens.results.run_rows import NUMBERS, run_cells, run_columns
+from loratui.screens.results.run_rows import HELP, NUMBERS, run_cells, run_columns
 from loratui.screens.shared.dialogs import Help
 from loratui.screens.shared.going_on import WentOn, ask_go_on
 from loratui.screens.shared.step import Watch
@@ -33,26 +33,6 @@ from trainer.contract.run.rundir import RunDir
 
 BATCH = 25  # runs between two messages of the worker
 LOOK = 2.0  # seconds between two looks at the runs that are alive
-HELP = """
-Every run in the folder, the newest first.
-
-  enter   watch the run, or look at what came out of it
-  n       a new draft with this run's answers: change what you like
-  space   mark a run, or take the mark back
-  d       what two runs differ in: the two marked, or the marked one
-          and the one under the cursor
-  o       go on with a run that is paused, stopped, aborted, failed,
-          crashed or new, from its newest checkpoint
-  l       make the run longer: more steps from its newest checkpoint
-  g       pictures with what was trained, the base model's beside each
-  N       another name for its folder   t   a note on it
-  x       delete it, after a question   r   read the folder again
-
-● training   ‖ paused   ◌ starting   ○ new, queued
-✓ completed  ■ stopped, aborted      ✗ failed, crashed, refused
-views       how often each picture was seen: views per image
-"""
-
 RunsAnswer = Watch | PastRun | None  # None: back
 
 
@@ -71,17 +51,16 @@ class RunsScreen(KeepingKeys[RunsAnswer]):
     RunsScreen {
         #runs-head { height: 2; padding: 0 1; color: $muted; }
         #runs { height: 1fr; margin: 0 1; background: $background; overflow-x: hidden; }
-        #runs-say { height: 1; padding: 0 1; }
+        #runs-say { height: auto; min-height: 1; max-height: 2; padding: 0 1; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "look", "Look"),
         Binding("f2", "look", show=False),
-        Binding("n", "draft", "Draft"),
-        Binding("space", "mark", "Mark", key_display="␣"),
-        Binding("d", "compare", "Compare"),
         Binding("o", "go_on", "Go on"),
         Binding("l", "longer", "Longer"),
+        Binding("space", "mark", "Mark", key_display="␣"),
+        Binding("d", "compare", "Compare"),
         Binding("g", "generate", "Draw", show=False),
         Binding("r", "again", "Again"),
         Binding("escape", "back", "Back"),
@@ -94,6 +73,7 @@ class RunsScreen(KeepingKeys[RunsAnswer]):
         self._root = root
         self._infos: list[RunInfo] = []
         self._noted = False  # a note stands in the line that answers
+        self._possible: dict[Path, Possible] = {}
         self._marked: list[Path] = []  # at most two; a third takes the place of the first
 
     def compose(self) -> ComposeResult:
@@ -112,6 +92,7 @@ class RunsScreen(KeepingKeys[RunsAnswer]):
     def action_again(self) -> None:
         """Read the folder from the start."""
         self._infos = []
+        self._possible.clear()
         self.query_one("#runs-head", Static).update(f"Runs in {show_path(self._root)}, the newest first.")
         self._say("Reading the runs ...")
         self._fill()
@@ -165,6 +146,7 @@ class RunsScreen(KeepingKeys[RunsAnswer]):
         for row, info in enumerate(self._infos):
             if info.alive:
                 self._infos[row] = run_info(info.run)
+                self._possible.pop(info.run.path.absolute(), None)
                 self._update(row)
 
     def _update(self, row: int) -> None:
@@ -179,6 +161,24 @@ class RunsScreen(KeepingKeys[RunsAnswer]):
         return RunDir(self._infos[row].run.path.absolute()) if 0 <= row < len(self._infos) else None
 
     kept_run = current
+
+    @property
+    def possible(self) -> Possible | None:
+        """What can be done with the run under the cursor; looked at once for each row."""
+        run = self.current if self.is_mounted else None
+        if run is None:
+            return None
+        if run.path not in self._possible:
+            self._possible[run.path] = possible(run)
+        return self._possible[run.path]
+
+    def begin_from(self, past: PastRun) -> None:
+        """To the wizard."""
+        self.dismiss(past)
+
+    def refuse(self, words: str) -> None:
+        """In the line above the keys."""
+        self._say(words, "bad")
 
     def _is_open(self, run: RunDir) -> bool:
         """Whether it can be worked in; else why not is said."""
@@ -228,6 +228,7 @@ class RunsScreen(KeepingKeys[RunsAnswer]):
 
     @on(DataTable.RowHighlighted)
     def _moved(self) -> None:
+        self.refresh_bindings()
         self._say_of_current(quiet=True)
 
     def _say_of_current(self, quiet: bool = False) -> None:
@@ -245,15 +246,6 @@ class RunsScreen(KeepingKeys[RunsAnswer]):
             self._say(safe_text(event.reason, 200), "bad")
         else:
             self.dismiss(Watch(event.run))
-
-    def action_draft(self) -> None:
-        """A new draft from the run's answers."""
-        if self.current is None or not self._is_open(self.current):
-            return
-        try:
-            self.dismiss(draft_of_run(self.current))
-        except Refusal as error:
-            self._say(safe_text(error, 200), "bad")
 
     def action_mark(self) -> None:
         """Mark, or take the mark back; two are marked at most."""

@@ -30,7 +30,7 @@ HELP = """
 trained on; the right side says why.
 
   up, down   from model to model         enter, F2   take it
-  /          type a folder, a .safetensors file or owner/name of the hub
+  /          path or hub id: a folder, a .safetensors file or owner/name
   h          ask the hub again           escape      leave it as it was
 
 What is typed is looked at first; Enter then takes it. The hub is asked for

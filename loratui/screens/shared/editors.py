@@ -42,7 +42,10 @@ def ask_unkept(app: App[Any], keep: str, kept: Callable[[], None], dropped: Call
 class Editor(SteadyModal[ScreenResultType]):
     """A window with lines to type in. Enter in the last one keeps, Escape closes where nothing was typed, else asks."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f2", "keep", "Keep", show=False),
+        Binding("escape", "cancel", "Cancel"),
+    ]
     KEEPS: ClassVar[str] = "Keep it"
 
     @property
@@ -55,9 +58,18 @@ class Editor(SteadyModal[ScreenResultType]):
         """Whether something was typed."""
         return self.is_mounted and [one.value for one in self.query(Input)] != self.starts
 
+    @property
+    def keeps(self) -> str:
+        """What keeping does, as the words of a button."""
+        return self.KEEPS
+
     def keep(self) -> None:
         """Answer with what stands there, or say what is wrong with it."""
         raise NotImplementedError
+
+    def action_keep(self) -> None:
+        """What Enter does in the last line."""
+        self.keep()
 
     def answer(self, given: ScreenResultType, wrong: str) -> None:
         """Close with what was typed, or say what is wrong with it."""
@@ -69,7 +81,7 @@ class Editor(SteadyModal[ScreenResultType]):
     def action_cancel(self) -> None:
         """Leave everything as it was; ask where something was typed."""
         if self.unkept:
-            ask_unkept(self.app, self.KEEPS, self.keep, self._drop)
+            ask_unkept(self.app, self.keeps, self.keep, self._drop)
         else:
             self.dismiss(None)
 
@@ -85,8 +97,6 @@ class Form(Editor[dict[str, str] | None]):
         Binding("down", "app.focus_next", show=False),
     ]
 
-    KEEPS = "Go on with it"
-
     def __init__(
         self,
         title: str,
@@ -94,16 +104,24 @@ class Form(Editor[dict[str, str] | None]):
         fields: Sequence[tuple[str, str, str]],
         check: Check[dict[str, str]] | None = None,
         *,
+        does: str,
         typed: bool = False,
         whole: bool = False,
     ) -> None:
         """`fields`: label (also the key of the answer), value, what an empty one means; `typed`: by a person.
 
-        `whole`: it can be taken as it stands, so that Enter answers from any field; Tab goes from one to the next.
+        `does`: what the answer leads to, as the words of a button. `whole`: it can be taken as it stands, so that Enter
+        answers from any field; Tab goes from one to the next.
         """
         super().__init__()
+        self._does = does
         self._typed, self._whole = typed, whole
         self._title, self._words, self._fields, self._check = title, words, fields, check
+
+    @property
+    def keeps(self) -> str:
+        """What the answer leads to."""
+        return self._does
 
     @property
     def starts(self) -> list[str]:
@@ -119,8 +137,8 @@ class Form(Editor[dict[str, str] | None]):
         """What it is for, and the fields."""
         with Vertical(classes="dialog") as box:
             box.border_title = Content(self._title)
-            keys = "Enter starts, Tab: next field, Escape cancels" if self._whole else "Enter goes on, Escape cancels"
-            box.border_subtitle = Content(keys)
+            several = "Tab: next field, " if len(self._fields) > 1 else ""
+            box.border_subtitle = Content(f"Enter: {self._does.lower()}, {several}Escape cancels")
             yield Static(self._words, markup=False, classes="dialog-words")
             for label, value, empty in self._fields:
                 with Horizontal(classes="row"):

@@ -10,8 +10,7 @@ from textual.screen import Screen
 
 from loratui.errors import Refusal
 from loratui.recovery.restart import go_on
-from loratui.runs.find import resumable_steps, run_info
-from loratui.runs.states import STATES
+from loratui.runs.possible import possible
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.queue_choice import When, ask_when, begin
 from loratui.terminal.text import safe_text
@@ -32,17 +31,17 @@ def ask_go_on(screen: Screen[Any], run: RunDir) -> None:
     def begun(when: When) -> None:
         start_in_thread(screen, run, lambda: go_on(run) if when == "now" else begin(run, when))
 
-    info = run_info(run)
-    if not STATES[info.state].goes_on:
-        longer = "; l makes it longer" if info.state == "completed" else ""
-        screen.post_message(WentOn(run, f"it is {info.state}{longer}"))
-    elif info.state == "paused":
+    now = possible(run)
+    if why := now.why_not("go_on"):
+        screen.post_message(WentOn(run, why))
+    elif now.state == "paused":
         start_in_thread(screen, run, lambda: go_on(run))
     else:
-        saved = resumable_steps(run)
-        start = f"from its checkpoint of step {saved[-1]}" if saved else "from the beginning: it has no checkpoint"
-        words = f"It goes on {start}, to step {info.steps}, in the settings that it has."
-        question = Confirm(f"Go on with {safe_text(run.path.name, 40)}?", words, "Go on training", "Leave it as it is")
+        saved = now.resumable
+        start = f"goes on from its checkpoint of step {saved[-1]}" if saved else "has no checkpoint and begins again"
+        words = f"It {start}, to step {now.steps}, in the settings that it has."
+        yes = "Go on training" if saved else "Begin again"
+        question = Confirm(f"Go on with {safe_text(run.path.name, 40)}?", words, yes, "Leave it as it is")
         screen.app.push_screen(question, lambda yes: ask_when(screen, str(run.path), begun) if yes else None)
 
 

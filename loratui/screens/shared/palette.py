@@ -47,7 +47,11 @@ def _says(node: DOMNode, action: str) -> str:
 class Palette(CommandPalette):
     """The list of commands; Enter waits until it shows what was typed, and never takes what stood there before."""
 
+    DEFAULT_CSS = "Palette CommandList { text-wrap: wrap; text-overflow: fold; }"  # what a key does is read whole
     WAIT, MOST = 0.05, 100  # seconds between two looks, and looks: a busy machine needs some
+
+    def __init__(self) -> None:
+        super().__init__(placeholder="A word of what to do ...")
 
     @on(Input.Submitted)
     def _wait_for_matches(self, event: Input.Submitted) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textual import work
+from textual import on, work
 from textual.message import Message
 from textual.worker import get_current_worker
 
@@ -111,4 +111,33 @@ class ScanningStep(Step):
                 self.post_message(ScanFailed(str(error), getattr(error, "columns", ())))
             return
         if not worker.is_cancelled:
-            self.post_message(Scanned(Scan(named, settings, report, concepts)))
+            judged = report if settings.trigger else untriggered(report)
+            self.post_message(Scanned(Scan(named, settings, judged, concepts)))
+
+
+def untriggered(report: Report) -> Report:
+    """What is found while no trigger is chosen: no caption can lack one yet."""
+    kept = [tuple(f for f in one.findings if f.code != "trigger-missing") for one in report.pictures]
+    pictures = [replace(one, findings=found) for one, found in zip(report.pictures, kept, strict=True)]
+    return replace(report, pictures=tuple(pictures))
+
+
+class CountingStep(ScanningStep):
+    """A step that shows what follows from the number of pictures: one that nobody knows yet is found out."""
+
+    def on_mount(self) -> None:
+        """Look at the pictures of a draft that came past the step that does, such as an old run's answers."""
+        if self.draft.get("dataset.path") and not self.draft.images:
+            self.check_pictures()
+
+    @on(Scanned)
+    def _counted(self, event: Scanned) -> None:
+        from loratui.curation.report import outcome
+
+        self.session.scan = event.scan
+        found = len(outcome(event.scan.report, self.draft.skipped, self.draft.accepted).images)
+        self.edit(self.draft.model_copy(update={"images": found}))
+        self.counted()
+
+    def counted(self) -> None:
+        """The number is known now."""

@@ -51,6 +51,7 @@ class Session:
     asked: set[Path] = field(default_factory=set)  # folders of which it was asked what they teach
     axes: tuple[Axis, ...] = ()  # of a sweep that was begun to be built, and its seeds
     seeds: int = 1
+    news: str = ""  # what was done to the pictures' files, told once they were looked at again
     typed_folder: str = ""  # typed and not entered yet, where decisions hold for another
 
     def report_for(self, folder: Path, settings: ScanSettings, concepts: tuple[Taught, ...] = ()) -> Report | None:

@@ -89,7 +89,7 @@ class FixedCopies(PictureDecisions):
             )
         if barred:
             words = f"{plural(len(barred), 'picture')} without bars and frames.\n\n{words}"
-        self.app.push_screen(Form("Fix a copy", words, fields, self._wrong_copy), self._begin)
+        self.app.push_screen(Form("Fix a copy", words, fields, self._wrong_copy, does="Write the copies"), self._begin)
 
     def _wrong_copy(self, given: dict[str, str]) -> str:
         if not given[FOLDER]:

@@ -38,7 +38,7 @@ class PicturesScreen(SolvingStep, SubjectGuessing, PictureFolder, ConceptList):
     TITLE_OF = "Pictures"
     PURPOSE = "Which pictures shall it learn from? Next: what they show."
     HELP = """
-Type the folder of your pictures and press Enter; Tab completes the path,
+Type the folder of your pictures and press Enter; Tab: complete the path,
 ↓ lists the folders used last and those with pictures nearby.
 A data set will do as well: a folder of parquet, arrow or webdataset files,
 or owner/name on the hub. Every picture is looked at; none is ever changed.
@@ -47,12 +47,12 @@ The list begins with what was found, a row a kind; Enter there shows which
 pictures it is said of, and Enter again all. Below stand the pictures.
 
   s       what solves the finding: it is done by Enter
-  space   leave out the picture, or all of a kind; or take them in again
+  space   skip the picture, or all of a kind; or take them in again
   a       accept what was found: you read it and train all the same
-  A       the same for every row that is shown
-  u       take the last decision back
+  A       accept all: every row that is shown
+  u       undo the last decision
   e       captions in the workbench: one by one, or many at once
-  f       show only what is to look at, what is left out, or one finding
+  f       filter: what is to look at, what is left out, one finding
   c       fix a copy: turned, converted, captions in UTF-8, no metadata
   b       keep the best so many, each with its reason
   enter   the picture full screen
@@ -63,7 +63,7 @@ pictures it is said of, and Enter again all. Below stand the pictures.
 ✗ block    stops a run              – left out   by you
 · hint     worth knowing            *            a caption not written yet
 
-A model writes captions by s on "no caption"; x ends it.
+A model writes captions by s on "no caption"; x is to end it.
 """
     LETTERS = frozenset((
         "solve", "skip", "accept", "accept_shown", "caption", "filter", "fix", "best", "undo", "again",
@@ -146,7 +146,9 @@ A model writes captions by s on "no caption"; x ends it.
         table = self.query_one("#table", DataTable)
         if self.focused is None or self.focused.id == "folder":
             table.focus()
-        if self.session.undo:
+        if news := self.what_is_new(scan):
+            self.say(news, "good")
+        elif self.session.undo:
             self.say(f"{self.session.undo[-1].words} u takes it back.", "good")
         else:
             self.say("s says what solves a finding, space leaves pictures out, a accepts.")
@@ -273,7 +275,8 @@ A model writes captions by s on "no caption"; x ends it.
             self.propose_best(self._report)
 
     def action_again(self) -> None:
-        """Look at the files again."""
+        """Look at the files again, and say what changed."""
+        self._before = self._report
         self.scan_folder()
 
     def action_next(self) -> None:

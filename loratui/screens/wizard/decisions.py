@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from loratui.curation.groups import FindingGroup, accept_keys, grouped
@@ -16,6 +17,7 @@ from loratui.terminal.text import plural, safe_text
 
 if TYPE_CHECKING:
     from loratui.curation.report import Finding, Outcome, PictureReport, Report
+    from loratui.curation.scan import ScanSettings
 
 
 class PictureDecisions(UndoingStep, ScanningStep):
@@ -37,6 +39,11 @@ class PictureDecisions(UndoingStep, ScanningStep):
 
     def look_again(self) -> None:
         """The decision changed what the pictures are measured against, or which they are."""
+
+    def scan_settings(self) -> ScanSettings:
+        """Captions are judged by the trigger once it was chosen: by a guess that was taken, or at the next step."""
+        found = super().scan_settings()
+        return found if "dataset.trigger" in self.draft.values else replace(found, trigger="")
 
     def outcome_of(self, report: Report) -> Outcome:
         """What the decisions make of the report."""

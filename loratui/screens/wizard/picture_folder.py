@@ -13,12 +13,14 @@ from loratui.screens.wizard.recent_folders import RecentFolders
 
 if TYPE_CHECKING:
     from loratui.curation.report import Report
+    from loratui.screens.shared.session import Scan
 
 
 class PictureFolder(WizardCaptions, RecentFolders):
     """A step with an Input called #folder, whose pictures are checked when it is entered."""
 
     _report: Report | None = None
+    _before: Report | None = None  # while the same folder is looked at again
 
     @on(Input.Submitted, "#folder")
     def _folder_entered(self) -> None:
@@ -41,6 +43,16 @@ class PictureFolder(WizardCaptions, RecentFolders):
         self.session.typed_folder = ""
         self.say("Looking at the pictures ...")
         self.check_pictures()
+
+    def what_is_new(self, scan: Scan) -> str:
+        """What was written, or what is new since these pictures were looked at before; empty after the first look."""
+        from loratui.screens.wizard.changed_pictures import what_changed
+
+        before, self._before = self._before, None
+        news, self.session.news = self.session.news, ""
+        if news or before is None or before.folder != scan.report.folder:
+            return news
+        return f"Read again: {what_changed(before, scan.report)}"
 
     def _other_folder(self, typed: str) -> None:
         """What was decided about other pictures does not hold for these; it does again for who comes back."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from textual.content import Content
@@ -25,8 +26,8 @@ def trouble_words(reason: str, plan: Plan | None, outcome: Outcome | None) -> Co
     lines += [_line("✗ ", "$text-error", safe_text(one)) for one in (plan.errors if plan else ())]
     if plan is not None and plan.base:
         lines.append(Content.styled("  → F8 lists base models, and which are on this disk", "$muted"))
-    for one in grouped(one for one in (outcome.blocking if outcome else ()) if not one.acceptable):
-        lines += _finding("$text-error", one)
+    stopping = grouped(one for one in (outcome.blocking if outcome else ()) if not one.acceptable)
+    lines += _findings("$text-error", stopping)
     return Content("\n").join([*lines, Content("")]) if lines else None
 
 
@@ -43,8 +44,7 @@ def warning_words(plan: Plan | None, outcome: Outcome | None, steps: int = 0) ->
     lines = [_line("! ", "$text-warning", safe_text(one)) for one in (plan.warnings if plan else ())]
     if steps:
         lines.append(Content.styled(f"  → F3 takes {steps} steps (inferred from the post's 120 for each)", "$muted"))
-    for one in grouped(to_accept(outcome)):
-        lines += _finding("$text-warning", one)
+    lines += _findings("$text-warning", grouped(to_accept(outcome)))
     return Content("\n").join([*lines, Content("")]) if lines else None
 
 
@@ -112,6 +112,12 @@ def _wrapped(text: str, width: int) -> list[str]:
     import textwrap
 
     return textwrap.wrap(text, width) or [""]
+
+
+def _findings(style: str, found: Sequence[FindingGroup]) -> list[Content]:
+    """Each with what helps, and the key that leads to where it is done."""
+    lines = [line for one in found for line in _finding(style, one)]
+    return [*lines, Content.styled("  → s leads to the pictures, where a key solves it", "$muted")] if lines else []
 
 
 def _finding(style: str, one: FindingGroup) -> list[Content]:

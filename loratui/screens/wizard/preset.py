@@ -10,7 +10,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from loratui.screens.shared.questions import Confirm
-from loratui.screens.shared.step import Step
+from loratui.screens.shared.scan import CountingStep
 from loratui.settings.answers import counted_images
 from loratui.settings.checks import effective, shown
 from loratui.settings.draft import Draft
@@ -28,7 +28,7 @@ FIRST = ("train.steps", "train.batch", "dataset.repeats", "train.rank", "train.o
 TITLE = 22  # cells
 
 
-class PresetScreen(Step):
+class PresetScreen(CountingStep):
     """The list on the left; what the one under the cursor sets, and who says so, on the right."""
 
     TITLE_OF = "Preset"
@@ -75,6 +75,10 @@ Presets of your own stand first; p in the settings keeps one.
             names = safe_text(", ".join(f"{name}.toml" for name in own.troubles), 30)
             self.say(f"{names} is left out; 'loratui preset list' says why", "warn")
 
+    def counted(self) -> None:
+        """The arithmetic for so many pictures."""
+        self._describe(self.chosen.name)
+
     def _offer(self, one: Preset, fits: bool) -> None:
         presets = self.query_one("#presets", OptionList)
         presets.add_option(Option(_title(one, fits), id=one.name))
@@ -92,7 +96,9 @@ Presets of your own stand first; p in the settings keeps one.
 
     @on(OptionList.OptionHighlighted)
     def _moved(self, event: OptionList.OptionHighlighted) -> None:
-        name = event.option_id or "object"
+        self._describe(event.option_id or "object")
+
+    def _describe(self, name: str) -> None:
         title, _, variant = name.partition("/")
         base = self._known[title]
         summary = next((one.summary for one in base.variants if one.name == variant), base.summary)
@@ -156,7 +162,6 @@ def _steps(one: Preset, draft: Draft) -> list[Content]:
     lines = []
     steps = values["train.steps"]
     if one.steps_per_image and "train.steps" not in draft.values:
-        steps = one.steps_per_image * images
         lines.append(_value("steps", f"{one.steps_per_image} x {images} = {steps}", one.steps_inferred))
         lines.append(Content.styled(f"  {one.steps_source}", "$muted"))
     views = views_per_image(steps, values["train.batch"] * values["train.accumulation"], images)

@@ -27,9 +27,8 @@ class PresetSavingStep(Step):
     def _ask_name(self, name: str, title: str, wrong: str = "") -> None:
         words = f"✗ {wrong}" if wrong else WORDS
         fields = [(NAME, name, "such as my-face"), (TITLE, title, "a few words; may stay empty")]
-        self.app.push_screen(
-            Form("Keep as a preset of your own", words, fields, typed=bool(name or title)), self._named
-        )
+        form = Form("Keep as a preset of your own", words, fields, does="Keep the preset", typed=bool(name or title))
+        self.app.push_screen(form, self._named)
 
     def _named(self, typed: dict[str, str] | None) -> None:
         if typed is None:

@@ -35,8 +35,7 @@ from loratui.settings.steps import suiting_steps
 from loratui.terminal.text import plural, safe_text
 
 if TYPE_CHECKING:
-    from loratui.curation.report import Outcome, Report
-    from loratui.planning.plan import Plan
+    from loratui.curation.report import Report
     from loratui.screens.shared.queue_choice import When
     from loratui.settings.answers import Answers
     from loratui.settings.resolve import Resolved
@@ -52,10 +51,13 @@ The plan is the same as 'loratui plan' prints: the run as one line, where the
 pivot, the checkpoints and the samples fall; memory by part against what is
 there, disk, and time as far as past runs here tell. Runs correct it.
 
-F3 takes the number of steps that suits the pictures, where it is there.
-Where it does not fit, F4 shows the cheapest changes and makes them. Where it
-would not work here, F5 takes the small SDXL that ships with loratui, and F8
-another base model. F7 writes the answers for another machine, or another day.
+  s    solve what was found: at the pictures, each by a key
+  f3   fitting steps: the number that suits the pictures
+  f4   make it fit: the cheapest changes, where memory is short
+  f5   the small SDXL that ships with loratui, and f8 another base
+       model: where it would not work here
+  f7   write answers, for another machine or another day
+  u    undo the last of these
 
 ✗ stops the start and says how to solve it. ! is a warning: read it; F2 asks
 whether you accept what the check of the pictures found.
@@ -85,9 +87,6 @@ the end does the same without a screen.
     def on_mount(self) -> None:
         """Check the pictures against the final settings, then plan."""
         self._report: Report | None = None
-        self._outcome: Outcome | None = None
-        self._resolved: Resolved | None = None
-        self._plan: Plan | None = None
         self._reason = ""
         self._starting = False
         self._seen: MachineSeen | None = None
@@ -193,19 +192,19 @@ the end does the same without a screen.
             Content("") if self._plan is None else plan_words(self._plan, width)
         )
         if trouble is not None:
-            self.say("This cannot start yet: see ✗ in the plan.", "bad")
+            self.tell("This cannot start yet: see ✗ in the plan.", "bad")
         elif self.waits_for_hub:
-            self.say("Asking the hub about the base model ...")
+            self.tell("Asking the hub about the base model ...", "")
         elif self._plan is not None and self._plan.slow:
-            self.say("Not ready: no GPU. F5 the small SDXL, F7 the answers for another machine.", "warn")
+            self.tell("Not ready: no GPU. F5 the small SDXL, F7 the answers for another machine.", "warn")
         elif found := grouped(to_accept(self._outcome)):
-            self.say(f"F2 starts, after asking about {plural(len(found), 'finding')}.", "warn")
+            self.tell(f"F2 starts, after asking about {plural(len(found), 'finding')}; s solves them.", "warn")
         elif self._plan is not None and self._plan.verdict is not None and not self._plan.verdict.fits:
-            self.say(f"F2 starts, but: {self._plan.verdict.words}. F4: what helps", "warn")
+            self.tell(f"F2 starts, but: {self._plan.verdict.words}. F4: what helps", "warn")
         elif self._plan is not None:
             fits = self._plan.verdict
             more = f"It {fits.words}." if fits is not None else "" if self._seen else "Looking at the GPU ..."
-            self.say(f"Ready: F2 starts the training. {more}".rstrip(), "good")
+            self.tell(f"Ready: F2 starts the training. {more}".rstrip(), "good")
 
     def action_fit(self) -> None:
         """Show what would make the run fit, and make the changes if the person wants them."""

@@ -14,6 +14,7 @@ from textual.widgets import Input, OptionList, Static
 from loratui.basemodels.facts import BaseModelNeed
 from loratui.screens.shared.base_model import BaseModelScreen
 from loratui.screens.shared.editors import ask_unkept
+from loratui.screens.shared.scan import CountingStep
 from loratui.screens.wizard.preset_saving import PresetSavingStep
 from loratui.settings.bases import with_base
 from loratui.settings.checks import parse, problems, recipe_of, shown, trouble_with, values_of_preset
@@ -32,7 +33,7 @@ ELSEWHERE = frozenset({"name", "kind", "preset", "dataset.path", "dataset.skip",
 SHOWN = tuple(one for one in SETTINGS if one.key not in ELSEWHERE)
 
 
-class SettingsScreen(PresetSavingStep):
+class SettingsScreen(PresetSavingStep, CountingStep):
     """The form on the left, what is known of the setting under the cursor on the right."""
 
     TITLE_OF = "Settings"
@@ -99,6 +100,10 @@ once; the plan needs them all in order. Lists are written with ; between.
         self._wrong, self._base = problems(self.draft), values_of_preset(self.draft)
         self._show_values()
 
+    def counted(self) -> None:
+        """What the preset makes of so many pictures."""
+        self._take_stock()
+
     def _show_values(self) -> None:
         self.form.show(self._rows())
         count = len(self._wrong) + len(self._typed)
@@ -120,8 +125,8 @@ once; the plan needs them all in order. Lists are written with ; between.
     def _row(self, one: Setting, values: dict[str, Any]) -> SettingRow:
         value, key = shown(values[one.key]), one.key
         differs = key in self.draft.values and value != shown(self._base[key])
-        wrong = key in self._wrong or key in self._typed
-        return SettingRow(one, self._typed.get(key, value), differs, wrong, stands_for(key, values))
+        wrong, shows = key in self._wrong or key in self._typed, self._typed.get(key, value)
+        return SettingRow(one, shows, differs, wrong, stands_for(key, values))
 
     def _explain(self) -> None:
         one = self._editing or BY_KEY.get(self.form.key)
@@ -288,8 +293,7 @@ once; the plan needs them all in order. Lists are written with ; between.
                 return
             line.post_message(Input.Submitted(line, line.value))
             return
-        found = problems(self.draft)
-        if found:
+        if found := problems(self.draft):
             key, words = next(iter(found.items()))
             self.say(f"{key}: {words}", "bad")
             return

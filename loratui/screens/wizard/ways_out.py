@@ -19,7 +19,7 @@ from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.scan import ScanningStep
 from loratui.screens.shared.undoing import UndoingStep
 from loratui.settings.bases import with_base
-from loratui.settings.checks import answers_of, effective
+from loratui.settings.checks import answers_of, changed_words, effective
 from loratui.settings.demo import SMALL_SIZE
 from loratui.settings.draft import Draft
 from loratui.settings.steps import suiting_steps
@@ -27,6 +27,7 @@ from loratui.terminal.text import shell_path, show_path
 from trainer.contract.paths import can_see, expanded, is_folder
 
 if TYPE_CHECKING:
+    from loratui.curation.report import Outcome
     from loratui.planning.plan import Plan
     from loratui.settings.resolve import Resolved
 
@@ -42,6 +43,7 @@ class WaysOut(UndoingStep, ScanningStep):
     """Adds them to a step that shows a plan."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("s", "solve", "Solve"),
         Binding("f3", "steps", "Fitting steps"),
         Binding("f5", "small", "Small SDXL"),
         Binding("f7", "write", "Write answers"),
@@ -49,8 +51,9 @@ class WaysOut(UndoingStep, ScanningStep):
         Binding("u", "undo", "Undo"),
     ]
     _plan: Plan | None = None
-
+    _outcome: Outcome | None = None
     _resolved: Resolved | None = None
+    _done = ""  # what was decided here last, until the next
     _asking = False
 
     def check(self) -> None:
@@ -94,6 +97,8 @@ class WaysOut(UndoingStep, ScanningStep):
         plan = self._plan
         if action == "steps":
             return bool(suiting_steps(self.draft))
+        if action == "solve":
+            return self._outcome is not None and bool(self._outcome.to_decide) and not isinstance(self.focused, Input)
         if action == "undo":
             return bool(self.session.undo) and not isinstance(self.focused, Input)
         if action == "small":
@@ -104,8 +109,35 @@ class WaysOut(UndoingStep, ScanningStep):
 
     def action_small(self) -> None:
         """The same pictures and words on the small SDXL."""
-        self.edit(self.draft.with_settings({"model.revision": None, "model.vae_revision": None, **SMALL_SIZE}))
-        self.plan_anew()
+        draft = self.draft.with_settings({"model.revision": None, "model.vae_revision": None, **SMALL_SIZE})
+        self.do(f"The small SDXL: {changed_words(self.draft, draft)}.", draft)
+
+    def action_solve(self) -> None:
+        """What was found, at the pictures, where each has a key that solves it."""
+        from loratui.screens.wizard.dataset import PicturesScreen
+
+        trigger = {"dataset.trigger": effective(self.draft)["dataset.trigger"]}  # it is known here
+        pictures = PicturesScreen(self.draft.with_settings(trigger), self.session)
+
+        def back(_: object) -> None:
+            self.edit(pictures.draft)
+            self.check()
+
+        self.app.push_screen(pictures, back)
+
+    def do(self, words: str, draft: Draft) -> None:
+        """As any decision; the words stay before the verdict of the plan."""
+        self._done = f"{words} u takes it back."
+        super().do(words, draft)
+
+    def action_undo(self) -> None:
+        """Take the last decision back."""
+        self._done = ""
+        super().action_undo()
+
+    def tell(self, words: str, tone: str) -> None:
+        """The verdict of the plan, after what was decided here last."""
+        self.say(f"{self._done} {words}".strip(), tone)
 
     def action_steps(self) -> None:
         """The number of steps that suits the pictures."""
@@ -133,7 +165,14 @@ class WaysOut(UndoingStep, ScanningStep):
         self._ask_file(f"{self.draft.get('name') or 'answers'}.toml")
 
     def _ask_file(self, name: str, typed: bool = False) -> None:
-        form = Form("Write the answers", WORDS, [(FILE, name, "such as anna.toml")], _wrong_file, typed=typed)
+        form = Form(
+            "Write the answers",
+            WORDS,
+            [(FILE, name, "such as anna.toml")],
+            _wrong_file,
+            does="Write the file",
+            typed=typed,
+        )
         self.app.push_screen(form, self._named)
 
     def _named(self, given: dict[str, str] | None) -> None:

@@ -10,6 +10,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
+from textual.events import ScreenResume
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -31,6 +32,7 @@ STEPS_AHEAD = """Five steps lead to a run: pictures, subject, preset, settings, 
 F2 goes on, Escape goes back, F1 helps. Everything is kept as you go."""
 DRAFTS_SHOWN = 5
 RUNS_SHOWN = 5
+LOOK = 2.0  # seconds between two looks at the runs
 LABEL = 20
 FOLDER = 24  # cells for a draft's folder
 FRAME = 6  # cells of padding and border around the list
@@ -47,7 +49,7 @@ shows the run while it goes, and says how to use what came out.
 What you choose is kept after every step; leave when you like. Each
 start makes a draft of its own; the newest stands first, 20 are kept.
 
-  enter   take the line       d   delete the draft under the cursor
+  enter   take the line       d   delete draft: the one under the cursor
 
 All runs lists them, compares two, opens old answers as a new draft.
 """
@@ -56,6 +58,9 @@ All runs lists them, compares two, opens old answers as a new draft.
         Binding("escape", "back", "Leave"),
         Binding("q", "back", "Leave", show=False),
     ]
+
+    _runs: dict[str, RunInfo] = {}  # noqa: RUF012 - replaced, never changed
+    _count = 0
 
     def compose_body(self) -> ComposeResult:
         """The name, and the list."""
@@ -66,19 +71,32 @@ All runs lists them, compares two, opens old answers as a new draft.
 
     def on_mount(self) -> None:
         """Offer what there is."""
-        infos, self._count = newest_runs(RUNS_SHOWN)
-        self._runs = {one.run.path.name: one for one in infos}
+        self._look()
         self._show_ways()
+        self.set_interval(LOOK, self._look_again)
         ways = self.query_one("#ways", OptionList)
         alive = next((name for name, info in self._runs.items() if info.alive), None)
         if alive is not None and not self._drafts:
             ways.highlighted = ways.get_option_index(f"run:{alive}")
         ways.focus()
 
-    def _show_ways(self) -> None:
+    def _look(self) -> bool:
+        """Read the runs; whether they are others than those shown, or otherwise."""
+        (infos, count), before = newest_runs(RUNS_SHOWN), (self._runs, self._count)
+        self._runs, self._count = {one.run.path.name: one for one in infos}, count
+        return before != (self._runs, self._count)
+
+    @on(ScreenResume)
+    def _look_again(self) -> None:
+        """Runs were renamed, deleted or made longer from here, or ended meanwhile: the cursor stays on its line."""
+        if self.is_mounted and self.is_current and self._look():
+            self._show_ways(at=self._way)
+
+    def _show_ways(self, at: str | None = None) -> None:
         self._drafts = {one.key: one for one in self._kept()}
         shown = list(self._drafts.values())[:DRAFTS_SHOWN]
         ways = self.query_one("#ways", OptionList)
+        before = ways.highlighted or 0
         ways.clear_options()
         for one in shown:
             ways.add_option(Option(_line("Go on", draft_words(one, self._is_wide)), id=f"draft:{one.key}"))
@@ -94,7 +112,8 @@ All runs lists them, compares two, opens old answers as a new draft.
             ways.add_option(Option(_line("Queue", f"{waits} waiting: order, take out"), id="queue"))
         if self._count:
             ways.add_option(Option(_line("All runs", f"{plural(self._count, 'run')}: look, compare"), id="runs"))
-        ways.highlighted = 0
+        ids = [ways.get_option_at_index(place).id for place in range(ways.option_count)]
+        ways.highlighted = ids.index(at) if at in ids else min(before, len(ids) - 1) if at else 0
         words = self.query_one("#way-words", Static)
         words.update(STEPS_AHEAD)
         words.display = not self._drafts and not self._count  # who has been here needs the room for the list

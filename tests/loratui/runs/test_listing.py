@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
-from loratui.runs.listing import each_run, newest_runs, run_folders
+from loratui.runs.listing import each_run, newest_runs, run_folders, run_lines
 from trainer.contract.run.events import EventLog
 from trainer.contract.run.lock import RunLock
 from trainer.contract.run.rundir import RunDir
@@ -42,3 +43,13 @@ def test_the_newest_first_but_those_alive_before(tmp_path: Path) -> None:
 def test_no_folder_holds_no_runs(tmp_path: Path) -> None:
     assert newest_runs(3, tmp_path / "gone") == ([], 0)
     assert list(each_run(tmp_path / "gone")) == []
+
+
+def test_no_figure_of_a_line_is_cut_whatever_its_width(tmp_path: Path) -> None:
+    make(tmp_path, "2026-11-27-0655-a-run-of-some-length", 1)
+    ((found, _),) = each_run(tmp_path)
+    info = replace(found, loss=0.4393, name="a-run-of-some-length")
+    for width in (200, 100, 80, 60):
+        lines = run_lines("training", info, 8, width)
+        assert str(info.run.path) in lines[-1] and "loss 0.4393" in lines[0]
+        assert all(len(line) <= width for line in lines[:-1]) and len(lines) <= 2

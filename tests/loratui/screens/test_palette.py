@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import pkgutil
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from textual.binding import Binding
+from textual.screen import Screen
 from textual.widgets import Input
 
 import loratui
+from loratui import screens
 from loratui.app import LoratuiApp
 from loratui.screens.shared.palette import commands_of
 from loratui.settings.draft import Draft
@@ -31,7 +37,7 @@ async def test_what_is_typed_is_found_by_name_and_done(wizard: Wizard, chosen: D
         assert listed["Search"] == "/: To the search line." and not any(one.endswith(": ") for one in listed.values())
         await pilot.press("ctrl+p")
         await at(pilot, "Palette")
-        await until(pilot, lambda: "Light or dark" in screen_text(app) and "Leave" in screen_text(app))
+        await until(pilot, lambda: "Light or dark" in screen_text(app))
         await pilot.press(*"search")
         await until(pilot, lambda: "To the search line." in screen_text(app))
         await pilot.press("enter")
@@ -96,3 +102,32 @@ def test_every_key_but_the_movements_has_a_name() -> None:
                 if len(one.args) < 3 and not set(keys) <= MOVES and action not in {*named, "'app.shade'"}:
                     nameless.append((path.name, ast.unparse(one)))
     assert nameless == []
+
+
+EVERYWHERE = {"next", "back", "help", "cancel", "leave", "close"}  # what every help ends with, or a way out
+
+
+def test_a_key_is_called_the_same_on_the_line_in_the_palette_and_in_the_help() -> None:
+    """The line and the palette take the binding's words; the help of the screen must hold them too."""
+    other = {}
+    for module in pkgutil.walk_packages(screens.__path__, "loratui.screens."):
+        for one in vars(importlib.import_module(module.name)).values():
+            if not (isinstance(one, type) and issubclass(one, Screen) and one.__module__ == module.name):
+                continue
+            told = " ".join(_help(one).lower().split())
+            named = {binding.description.lower() for binding in _bindings(one) if binding.description} - EVERYWHERE
+            if told and (missing := {name for name in named if not re.search(rf"\b{re.escape(name)}\b", told)}):
+                other[one.__name__] = missing
+    assert other == {}
+
+
+def _help(screen: type) -> str:
+    """The words that F1 shows; empty for a window without any."""
+    module = sys.modules[screen.__module__]
+    return str(getattr(screen, "HELP", "") or getattr(module, "HELP", "")) if hasattr(screen, "action_help") else ""
+
+
+def _bindings(screen: type) -> list[Binding]:
+    ours = [one for one in screen.__mro__ if one.__module__.startswith("loratui.")]
+    found = [binding for one in ours for binding in one.__dict__.get("BINDINGS", ()) if isinstance(binding, Binding)]
+    return [one for one in found if not one.description.startswith("Chart ")]  # by number

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 Wizard = Callable[..., LoratuiApp]
 WINDOWS: dict[str, Callable[[], Editor[Any]]] = {
-    "Form": lambda: Form("Export", "Where to?", [("folder", "export", ""), ("name", "", "")]),
+    "Form": lambda: Form("Export", "Where to?", [("folder", "export", ""), ("name", "", "")], does="Export it"),
     "LineEditor": lambda: LineEditor("Caption", "a TOK dog", "What it shows."),
     "ReplaceWindow": lambda: ReplaceWindow("Find and replace", ["a TOK dog"]),
     "AddPrompt": lambda: AddPrompt("a TOK dog ", "TOK"),

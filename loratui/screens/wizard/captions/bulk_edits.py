@@ -136,7 +136,8 @@ class BulkEdits(UndoingStep, WizardCaptions):
         def wrong(given: dict[str, str]) -> str:
             return "" if given[BEFORE] or given[AFTER] else "Type what to put before or after."
 
-        self.app.push_screen(Form(f"Around the captions of {self.targets_words}", words, fields, wrong), take)
+        title = f"Around the captions of {self.targets_words}"
+        self.app.push_screen(Form(title, words, fields, wrong, does="Put them"), take)
 
     def action_tags(self) -> None:
         """The parts between commas by frequency, put into captions or taken out."""

@@ -41,7 +41,7 @@ class CaptionWorkbench(BulkEdits):
     PURPOSE = "Captions: what each picture shows. Nothing is written before F2 has asked."
     HELP = """
 One picture, its caption beside it, all captions below. What you type is kept
-as you go on, also by Escape; files are written by F2, after a question.
+as you go on, also by Escape; F2 is to write the files, after a question.
 
 In the field
   enter   the next picture (PgDn too); PgUp the one before
@@ -49,13 +49,13 @@ In the field
 
 In the list
   e       type the caption of the picture under the cursor
-  space   mark the picture, and go on; * marks all, or none
+  space   mark the picture, and go on     *   mark all, or none
   r       find and replace
-  b       words before and after the captions
+  b       around: words before and after the captions
   t       tags, the parts between commas, by frequency: add, remove
-  u       take the last change back
-  f       show those without a caption, too long, edited ...
-  /       show those whose caption or name holds some words
+  u       undo the last change
+  f       filter: those without a caption, too long, edited ...
+  /       search: those whose caption or name holds some words
   v       the picture full screen
 
 What r, b and t do is for the marked pictures, or for all that are shown

@@ -91,6 +91,7 @@ class WizardCaptions(ScanningStep):
                 self.say(f"{safe_text(picture.name)}: the caption could not be written: {error.strerror}", "bad")
                 return False
             del left[picture.name]
+        self.session.news = f"{plural(len(self.draft.captions) - len(left), 'caption')} written beside the pictures."
         self.edit(self.draft.model_copy(update={"captions": {}}))
         self.session.undo.clear()  # what is on disk is not taken back
         return True

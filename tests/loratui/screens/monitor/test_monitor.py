@@ -204,3 +204,23 @@ async def test_resizing_to_nothing_and_back(run: RunDir, alive: RunLock) -> None
             await pilot.resize_terminal(*size)
             await pilot.pause()
         assert "● training" in screen_text(app)
+
+
+async def test_a_trainer_started_by_hand_that_was_refused_is_over_at_once(own_place: Path) -> None:
+    """Its end is the only thing that it said: no `run` event, no trainer.log."""
+    said = "there is no folder '/gone' that you may look into"
+    events = [
+        {"type": "error", "kind": "data", "message": said, "advice": [], "pictures": []},
+        {"type": "end", "status": "failed", "step": None, "seconds": 0.0, "files": []},
+    ]
+    run = fake_run(own_place / "runs" / "by-hand", events)
+    app = LoratuiApp(run=run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await monitor(pilot)
+        assert screen.state == "failed" and not screen.alive
+        text = screen_text(app)
+        assert "f Fix" in text.splitlines()[-1] and "refused" not in text
+        run.log.write_text(f"{said}\n")
+        screen.draw()
+        await pilot.pause()
+        assert " ".join(screen_text(app).split()).count("/gone") == 1

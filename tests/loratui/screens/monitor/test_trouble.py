@@ -73,7 +73,7 @@ async def test_each_face_says_what_happened_and_what_to_change(
     ("kind", "said"),
     [
         ("disk", ("disk full", "Free now in ~/runs/", "optimizer state of 1 checkpoint, not of 9")),
-        ("data", ("refused", "it is cut short", "leave out dog_3.png", "begin again with what is there now")),
+        ("data", ("failed", "it is cut short", "leave out dog_3.png", "begin again with what is there now")),
         ("exception", ("failed", "something new", "change nothing, go on")),
     ],
 )

@@ -64,3 +64,14 @@ def test_the_step_of_the_hint_is_always_in_the_strip() -> None:
             assert wanted in steps and steps[0] == 0 and steps[-1] == 1000 and len(set(steps)) == columns
             assert steps == sorted(steps)
     assert [one.step for one in spread(pictures, 3, 540)] == [0, 500, 1000]
+
+
+async def test_b_opens_a_new_run_that_starts_from_this_lora(run: RunDir) -> None:
+    answers = 'schema = 1\npreset = "object"\nname = "dog"\n\n[dataset]\npath = "/nowhere"\n\n[train]\nrank = 8\n'
+    run.answers.write_text(answers)
+    async with result(run) as (app, pilot, _):
+        await pilot.press("b")
+        await at(pilot, "PicturesScreen")
+        assert app.draft.values["train.start_from"] == str(run.path)
+        assert app.draft.values["train.rank"] == 8 and "name" not in app.draft.values
+    assert run.answers.read_text() == answers

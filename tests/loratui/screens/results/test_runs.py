@@ -235,7 +235,7 @@ async def test_l_makes_the_run_under_the_cursor_longer(wizard: Wizard, three: li
         await at(pilot, "RunsScreen")
         await pilot.press("f1")
         await at(pilot, "Help")
-        assert "make the run longer" in screen_text(app)
+        assert "longer: more steps" in screen_text(app)
     assert not completed.changes.exists()
 
 
@@ -331,6 +331,12 @@ async def test_a_run_gets_a_note_another_name_and_is_deleted_after_a_question(
         await pilot.press("x", "y")
         await until(pilot, lambda: "Deleted: best" in screen_text(app))
         assert not (three[1].path.parent / "best").exists() and screen.query_one(DataTable).row_count == 2
-        await pilot.press("g")
+        await pilot.press("g")  # nothing was saved, so there is nothing to draw with
+        await until(pilot, lambda: "it has neither files nor a checkpoint" in screen_text(app))
+        three[0].export.mkdir()
+        (three[0].export / "dog.safetensors").touch()
+        await pilot.press("r")
+        await until(pilot, lambda: screen.query_one(DataTable).row_count == 2)
+        await pilot.press("down", "g")
         await at(pilot, "Form")
         assert "a TOK" in screen_text(app)

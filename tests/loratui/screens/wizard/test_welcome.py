@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -215,3 +216,22 @@ async def test_the_queue_is_a_line(wizard: Wizard, own_place: Path, monkeypatch:
         await pilot.press("escape")
         await at(pilot, "WelcomeScreen")
     lock.release()
+
+
+async def test_the_runs_are_as_they_are_after_coming_back(store: DraftStore, own_place: Path) -> None:
+    """Renamed, deleted and ended meanwhile: from the list of all runs, or by another program."""
+    runs(own_place, "2026-11-22-1000-dog", "2026-11-23-1000-cat", "2026-11-24-1000-owl")
+    app = LoratuiApp(store=store)
+    async with app.run_test() as pilot:
+        await at(pilot, "WelcomeScreen")
+        assert "cat" in screen_text(app)
+        await pilot.press("end", "enter")
+        await at(pilot, "RunsScreen")
+        (own_place / "runs" / "2026-11-23-1000-cat").rename(own_place / "runs" / "bird")
+        shutil.rmtree(own_place / "runs" / "2026-11-24-1000-owl")
+        await pilot.press("escape")
+        screen = await at(pilot, "WelcomeScreen")
+        await until(pilot, lambda: "bird" in screen_text(app) and "cat" not in screen_text(app))
+        assert "2 runs: look" in screen_text(app) and "owl" not in screen_text(app)
+        ways = screen.query_one("#ways", OptionList)
+        assert ways.get_option_at_index(ways.highlighted).id == "runs"

@@ -1,0 +1,74 @@
+"""What can be done with a run as it is now: asked here by every key, and by every sentence that names one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from loratui.runs.find import resumable_steps, run_info, saved_steps
+from loratui.runs.states import STATES, StateName
+from trainer.contract.run.rundir import RunDir
+
+Deed = Literal["go_on", "fix", "longer", "export", "generate", "push", "build_on", "note", "rename", "delete"]
+BUSY: dict[str, str] = {"starting": "it is starting", "queued": "it waits in the queue: take it out first"}
+
+
+@dataclass(frozen=True)
+class Possible:
+    """A run's state, and what of it is there."""
+
+    state: StateName
+    steps: int = 0  # that it has in its settings
+    resumable: tuple[int, ...] = ()  # steps of the checkpoints that it can go on from
+    saved: tuple[int, ...] = ()  # of all checkpoints
+    files: bool = False  # a LoRA lies in its export
+    trouble: str = ""  # why it is refused
+
+    def can(self, deed: Deed) -> bool:
+        """Whether it can be done."""
+        return not self.why_not(deed)
+
+    def why_not(self, deed: Deed) -> str:
+        """Why it cannot be done, as half a sentence; empty where it can."""
+        state = STATES[self.state]
+        if self.state == "refused":
+            return self.trouble
+        match deed:
+            case "go_on":
+                longer = "; l makes it longer" if self.can("longer") else ""
+                return "" if state.goes_on else f"it is {self.state}{longer}"
+            case "fix":
+                return "" if self.state in ("failed", "crashed") else f"it is {self.state}"
+            case "longer":
+                return self._busy or ("" if self.resumable else "no checkpoint is kept to go on from")
+            case "export":
+                return self._busy or ("" if self.saved else "no checkpoint is kept to write files from")
+            case "generate":
+                return "" if self.files or self.saved else "it has neither files nor a checkpoint to draw with"
+            case "push" | "build_on":
+                return "" if self.files else "it has no LoRA in its export"
+            case "rename" | "delete":
+                return self._busy
+            case "note":
+                return ""
+
+    @property
+    def _busy(self) -> str:
+        if STATES[self.state].alive and self.state != "starting":
+            return "a trainer works on it: stop it first"
+        return BUSY.get(self.state, "")
+
+
+def possible(run: RunDir) -> Possible:
+    """Look at `run`: the ends of its log, and the names in its folders."""
+    info = run_info(run)
+    if info.state == "refused":
+        return Possible("refused", trouble=info.trouble)
+    return Possible(info.state, info.steps, resumable_steps(run), saved_steps(run), _has_lora(run))
+
+
+def _has_lora(run: RunDir) -> bool:
+    try:
+        return any(one.name.endswith(".safetensors") for one in run.export.iterdir())
+    except OSError:
+        return False
