@@ -87,6 +87,8 @@ class History:
         self.error: Event | None = None
         self.end: Event | None = None
         self.now = 0.0  # unix seconds of the newest event
+        self.seconds = 0.0  # of all its starts that are over, since it last began anew
+        self._at = 0.0  # unix seconds of the event before
         self.took: dict[str, float] = {}  # seconds of the last save, export ... that was seen from start to end
         self._since: dict[str, float] = {}
         self._absorbers: dict[str, Callable[[Event], None]] = {
@@ -116,6 +118,7 @@ class History:
             except MALFORMED:
                 continue  # a field of another version or a damaged line: the rest of the log still counts
             changed = True
+            self._at = number(event.get("t")) or self._at
         if changed:
             self.now = number(event.get("t")) or self.now
         return changed
@@ -170,6 +173,10 @@ class History:
 
     def _run(self, event: Event) -> None:
         start = event.get("resumed_from")
+        if start is None:
+            self.seconds = 0.0
+        elif self.run and self.end is None:  # it went without a word: until its last one
+            self.seconds += max(0.0, self._at - (number(self.run.get("t")) or self._at))
         if start is not None:
             self._undo(int(start))
             self._say(event, "info", f"resumed from step {int(start)}")
@@ -273,6 +280,7 @@ class History:
 
     def _end(self, event: Event) -> None:
         self.end = event
+        self.seconds += number(event.get("seconds")) or 0.0
         self.paused = False
         tone: Tone = "good" if event.get("status") == "completed" else "warn"
         self._say(event, tone, f"{ending(event.get('status'), self.aborted)} at step {self.step}")

@@ -111,7 +111,7 @@ def trouble_with(draft: Draft, one: Setting, typed: str) -> str:
 
 
 def changed_words(before: Draft, after: Draft) -> str:
-    """Which settings `after` has otherwise than `before`, each with both values."""
+    """Which settings `after` has otherwise than `before`, each with both values; a base model is named elsewhere."""
     old, new = effective(before), effective(after)
-    others = [one for one in SETTINGS if old[one.key] != new[one.key]]
+    others = [one for one in SETTINGS if old[one.key] != new[one.key] and one.section != "model"]
     return ", ".join(f"{one.title} {shown(old[one.key])} to {shown(new[one.key])}" for one in others)

@@ -99,7 +99,7 @@ def own_bindings(screen: Screen[Any]) -> Iterator[ActiveBinding]:
         binding, node = one.binding, one.node
         if not binding.description or node is screen.app or (node, binding.action) in seen:
             continue
-        if not (binding.show and _ours(type(node))) and not _ours(method_of(node, binding.action)):
+        if not (binding.show and is_ours(type(node))) and not is_ours(method_of(node, binding.action)):
             continue
         seen.add((node, binding.action))
         yield one
@@ -110,5 +110,6 @@ def method_of(node: DOMNode, action: str) -> Any:
     return getattr(node, f"action_{action.partition('(')[0].rpartition('.')[2]}", None)
 
 
-def _ours(what: Any) -> bool:
+def is_ours(what: Any) -> bool:
+    """Whether a class or a function is this program's, and not Textual's."""
     return str(getattr(what, "__module__", "")).startswith("loratui.")

@@ -138,6 +138,10 @@ class SettingList(OptionList):
     def _room(self) -> int:
         return self.scrollable_content_region.width
 
+    def action_select(self) -> None:
+        """Change the value, or open and close the section."""
+        super().action_select()
+
     def action_reset(self) -> None:
         """Ask for the preset's value."""
         self.post_message(self.ResetAsked())

@@ -36,8 +36,9 @@ Runs that wait start one after the other, each as soon as a GPU is free for
 it, whoever is there or not: the trainer that ends starts the next one. After
 a kill or a power cut the queue goes on when loratui looks at the runs.
 
-  enter    watch the run            f          first: start it next
-  u, d     earlier, later           shift+↑ ↓  the same
+  enter    watch the run
+  f        first: start it next
+  u, d     earlier, later; shift+↑ and shift+↓ too
   c        cancel: take it out of the queue; its folder and answers stay
   r        retry a run that did not start
   q        back; the queue goes on
@@ -162,7 +163,9 @@ class QueueScreen(SteadyScreen[RunDir | None]):
             runs = [row.run for row in rows]
             listed.highlighted = (runs.index(kept) if kept in runs else 0) if rows else None
         waits = sum(row.place > 0 for row in rows)
-        words = f"{len(rows) - waits} training · {waits} waiting" if rows else "nothing trains, nothing waits"
+        states = [row.info.state for row in rows if not row.place]
+        parts = [f"{states.count(one)} {one}" for one in dict.fromkeys(states)] or ["nothing trains"]
+        words = " · ".join([*parts, f"{waits} waiting"]) if rows else "nothing trains, nothing waits"
         head = Content.assemble(("Queue  ", "bold"), (f"{words} · {show_path(self.root)}", "$muted"))
         self.query_one("#queue-head", Static).update(head)
         self._show_more()
@@ -200,7 +203,7 @@ class QueueScreen(SteadyScreen[RunDir | None]):
             self.dismiss(self.chosen.run)
 
     def action_move(self, by: int) -> None:
-        """One place earlier or later; 0: to the top."""
+        """Its place in the queue: the first, one earlier, one later."""
         row = self.chosen
         if row is None or not row.place:
             return

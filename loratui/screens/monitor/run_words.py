@@ -11,7 +11,6 @@ from textual.content import Content
 from loratui.events.endings import ending
 from loratui.events.history import History
 from loratui.runs.states import STATES, StateName
-from loratui.terminal.numbers import number
 from loratui.terminal.text import safe_text, shell_path
 from loratui.terminal.units import bytes_of, clock, in_bytes, in_time
 from loratui.widgets.progress import progress_bar
@@ -117,7 +116,7 @@ def head(history: History, state: StateName, width: int, folder: str, note: str 
 
 def _pace(history: History, state: StateName, speed: float | None) -> str:
     if state in ("completed", "stopped", "aborted", "failed") and history.end is not None:
-        return f"took {clock(number(history.end.get('seconds')))}"
+        return f"took {clock(history.seconds)}"
     if speed is None:
         return "ETA --:--"
     rate = f"{in_time(speed)}/step"

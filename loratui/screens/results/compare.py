@@ -65,8 +65,8 @@ class CompareScreen(SteadyScreen[None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "prompt(-1)", "Prompt", key_display="← →"),
-        Binding("right", "prompt(1)", show=False),
+        Binding("left", "prompt(-1)", "Prompt", key_display="← →", priority=True),  # the table scrolls up and down only
+        Binding("right", "prompt(1)", show=False, priority=True),
         Binding("s", "same", "Same step"),
         Binding("v", "view", "View"),
         Binding("escape", "back", "Back"),
@@ -175,15 +175,11 @@ class CompareScreen(SteadyScreen[None]):
 
     def action_view(self) -> None:
         """First the left picture as large as the terminal, then the right one."""
-        views = [
-            PictureView(
-                inside(run.path, one.path), f"{safe_text(run.path.name)} · step {one.step}\n{safe_text(one.prompt)}"
-            )
-            for run, one in zip(self._runs, self.pictures(), strict=True)
-            if one is not None
-        ]
-        for view in reversed(views):
-            self.app.push_screen(view)
+        found = [(run, one) for run, one in zip(self._runs, self.pictures(), strict=True) if one is not None]
+        for place, (run, one) in reversed(list(enumerate(found))):
+            then = "Escape: the right one" if place + 1 < len(found) else "Escape closes"
+            words = f"{safe_text(run.path.name)} · step {one.step} · {then}\n{safe_text(one.prompt)}"
+            self.app.push_screen(PictureView(inside(run.path, one.path), words))
 
     def action_back(self) -> None:
         """To the list."""

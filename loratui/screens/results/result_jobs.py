@@ -146,6 +146,8 @@ class ResultJobs(KeepingKeys[ResultAnswer]):
                 self._push(repository, options)
             elif given != self._push_defaults():
                 self.ask_push(given)
+            else:
+                self.tell("Nothing was sent.")
 
         yes = "Send, for everyone to see" if public else "Send, private"
         title = "Send these files?"

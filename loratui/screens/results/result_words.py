@@ -49,7 +49,7 @@ def head(history: History, folder: str) -> Content:
     if history.best is not None:
         facts.append(f"ended early, step {history.best} is the best")
     if isinstance(end.get("seconds"), int | float):
-        facts.append(clock(float(end["seconds"])))
+        facts.append(clock(history.seconds))
     if history.views is not None:
         facts.append(f"{history.views:.1f} views per image")
     if history.ema.last is not None:

@@ -232,13 +232,15 @@ class RunsScreen(KeepingKeys[RunsAnswer]):
         self._say_of_current(quiet=True)
 
     def _say_of_current(self, quiet: bool = False) -> None:
-        """The note on the run under the cursor."""
+        """The note on the run under the cursor, and its whole name where the column has no room for it."""
         if self.current is None:
             return
-        note = read_note(self.current)
-        if note or not quiet or self._noted:
-            self._say(f"{safe_text(self.current.path.name, 30)}: {note}" if note else "")
-        self._noted = bool(note)
+        note, name = read_note(self.current), safe_text(self.current.path.name)
+        whole = name if len(name) > dict(run_columns(self.size.width))["run"] else ""
+        said = f"{safe_text(name, 30)}: {note}" if note else whole
+        if said or not quiet or self._noted:
+            self._say(said)
+        self._noted = bool(said)
 
     @on(WentOn)
     def _went_on(self, event: WentOn) -> None:

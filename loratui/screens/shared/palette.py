@@ -16,7 +16,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from loratui.screens.shared.step import Step
-from loratui.widgets.keyline import method_of, own_bindings
+from loratui.widgets.keyline import is_ours, method_of, own_bindings
 
 
 def commands_of(screen: Screen[Any]) -> Iterator[SystemCommand]:
@@ -40,7 +40,8 @@ def _command(node: DOMNode, binding: Binding, run: Callable[[], Any]) -> SystemC
 
 def _says(node: DOMNode, action: str) -> str:
     """The first sentence on the action, as it is written beside it."""
-    words = (method_of(node, action).__doc__ or "").strip().splitlines()
+    method = method_of(node, action)
+    words = (method.__doc__ or "").strip().splitlines() if is_ours(method) else []  # Textual speaks of its widgets
     return words[0] if words else ""
 
 

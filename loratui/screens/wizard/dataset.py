@@ -176,7 +176,8 @@ A model writes captions by s on "no caption"; x is to end it.
             table.add_column(Text(title, "dim"), width=width)
         if report is not None:
             for picture in self._shown:
-                table.add_row(*picturelist.cells(report, picture, self.draft, table.size.width), height=1)
+                cells = picturelist.cells(report, picture, self.draft, table.size.width)
+                table.add_row(*cells, height=max(one.plain.count("\n") for one in cells) + 1)
         if self._shown:
             keys = [None if one is None else picturelist.key_of(one) for one in self._shown]
             table.move_cursor(row=keys.index(before) if before in keys else min(row, len(keys) - 1))
@@ -231,7 +232,8 @@ A model writes captions by s on "no caption"; x is to end it.
         if isinstance(self.row, FindingGroup):
             self._show_only(picturelist.ALL if self._filter == self.row.code else self.row.code)
         elif self.picture is not None and self.picture.opens:
-            self.app.push_screen(PictureView(self.picture.path, safe_text(self.picture.name), self._background()))
+            words = f"{safe_text(self.picture.name)} · Escape closes"
+            self.app.push_screen(PictureView(self.picture.path, words, self._background()))
 
     def action_caption(self) -> None:
         """Captions in the workbench: of the picture under the cursor, of those of a finding, or all."""

@@ -24,6 +24,7 @@ Row = "PictureReport | FindingGroup | None"  # None: the whole set
 ALL, OPEN, OUT = "", "open", "out"  # filters; any other is the code of a finding
 CONCEPT = "concept "  # or one concept: "concept 2"
 WHOLE_SET = "(the whole set)"
+MOST = 3  # lines of a row that says what was found; the panel below has all of it
 WIDE = 100  # cells from which the caption has a column of its own
 STATUS = {  # glyph and word, style
     "good": ("✓ good", "$text-success"),
@@ -142,9 +143,11 @@ def cells(report: Report, row: PictureReport | FindingGroup | None, draft: Draft
     if row is None or isinstance(row, FindingGroup):
         name = WHOLE_SET if row is None else row.count
         said = "" if row is None else _said(row)
-        first = said if len(widths) == 4 else next(iter(textwrap.wrap(said, widths[3])), "")  # the rest in the next
+        wrapped = len(widths) == 4  # else the rest stands in the next column
+        first = said if wrapped else next(iter(textwrap.wrap(said, widths[3])), "")
         parts = [first, said.removeprefix(first).strip()][: len(widths) - 3]
-        last = [Content.styled(safe_text(one, room), style) for one, room in zip(parts, widths[3:], strict=True)]
+        folded = [textwrap.wrap(safe_text(one), room)[:MOST] for one, room in zip(parts, widths[3:], strict=True)]
+        last = [Content.styled("\n".join(lines), style) for lines in folded]
         return [Content.styled(word, style), Content.styled(name, "$foreground italic"), Content(""), *last]
     picture = row
     found = safe_text(", ".join(codes(picture)), widths[3])

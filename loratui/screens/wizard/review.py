@@ -192,7 +192,8 @@ the end does the same without a screen.
             Content("") if self._plan is None else plan_words(self._plan, width)
         )
         if trouble is not None:
-            self.tell("This cannot start yet: see ✗ in the plan.", "bad")
+            ways = " F5 the small SDXL, F7 the answers for another machine." if self._plan and self._plan.first else ""
+            self.tell(f"This cannot start {'here: see ✗.' if ways else 'yet: see ✗ in the plan.'}{ways}", "bad")
         elif self.waits_for_hub:
             self.tell("Asking the hub about the base model ...", "")
         elif self._plan is not None and self._plan.slow:
@@ -204,7 +205,7 @@ the end does the same without a screen.
         elif self._plan is not None:
             fits = self._plan.verdict
             more = f"It {fits.words}." if fits is not None else "" if self._seen else "Looking at the GPU ..."
-            self.tell(f"Ready: F2 starts the training. {more}".rstrip(), "good")
+            self.tell(f"Ready: F2 starts the training. {'' if self._done else more}".rstrip(), "good")
 
     def action_fit(self) -> None:
         """Show what would make the run fit, and make the changes if the person wants them."""

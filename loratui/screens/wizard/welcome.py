@@ -35,6 +35,7 @@ RUNS_SHOWN = 5
 LOOK = 2.0  # seconds between two looks at the runs
 LABEL = 20
 FOLDER = 24  # cells for a draft's folder
+OLDER = 68  # cells of a line in the window of older drafts
 FRAME = 6  # cells of padding and border around the list
 
 
@@ -99,7 +100,8 @@ All runs lists them, compares two, opens old answers as a new draft.
         before = ways.highlighted or 0
         ways.clear_options()
         for one in shown:
-            ways.add_option(Option(_line("Go on", draft_words(one, self._is_wide)), id=f"draft:{one.key}"))
+            words = draft_words(one, self._is_wide, self.app.size.width - FRAME - LABEL)
+            ways.add_option(Option(_line("Go on", words), id=f"draft:{one.key}"))
         if len(self._drafts) > len(shown):
             rest = len(self._drafts) - len(shown)
             ways.add_option(Option(_line("Older drafts", f"{plural(rest, 'more')}"), id="drafts"))
@@ -114,9 +116,9 @@ All runs lists them, compares two, opens old answers as a new draft.
             ways.add_option(Option(_line("All runs", f"{plural(self._count, 'run')}: look, compare"), id="runs"))
         ids = [ways.get_option_at_index(place).id for place in range(ways.option_count)]
         ways.highlighted = ids.index(at) if at in ids else min(before, len(ids) - 1) if at else 0
-        words = self.query_one("#way-words", Static)
-        words.update(STEPS_AHEAD)
-        words.display = not self._drafts and not self._count  # who has been here needs the room for the list
+        ahead = self.query_one("#way-words", Static)
+        ahead.update(STEPS_AHEAD)
+        ahead.display = not self._drafts and not self._count  # who has been here needs the room for the list
 
     def _kept(self) -> list[KeptDraft]:
         """The drafts on disk; the one in hand too if the disk did not take it, under the key of no file."""
@@ -155,7 +157,7 @@ All runs lists them, compares two, opens old answers as a new draft.
                 self._take(which)
             case "drafts":
                 older = list(self._drafts.values())[DRAFTS_SHOWN:]
-                lines = [(one.key, Content(draft_words(one, wide=False))) for one in older]
+                lines = [(one.key, Content(draft_words(one, wide=False, room=OLDER))) for one in older]
                 self.app.push_screen(Chooser("Older drafts", lines, lines[0][0]), self._take)
             case "queue":
                 from loratui.screens.monitor.queue import QueueScreen
@@ -208,7 +210,7 @@ All runs lists them, compares two, opens old answers as a new draft.
     def action_forget(self) -> None:
         """Delete the draft under the cursor, after a question."""
         key = (self._way or "").removeprefix("draft:")
-        words = f"{draft_words(self._drafts[key], wide=True)}\n\nPictures and runs stay as they are."
+        words = f"{draft_words(self._drafts[key], wide=True, room=OLDER)}\n\nPictures and runs stay as they are."
         question = Confirm("Delete this draft?", words, "Delete", "Keep it", destroys=True)
         self.app.push_screen(question, lambda yes: self._forget(key, yes))
 
@@ -243,18 +245,21 @@ def _line(does: str, words: str) -> Content:
     return Content.assemble((f"{does:<{LABEL}}", "bold"), (words, "$muted"))
 
 
-def draft_words(one: KeptDraft, wide: bool) -> str:
-    """A draft in one line: its folder, what it teaches where there is room, where the person is, when that was."""
+def draft_words(one: KeptDraft, wide: bool, room: int) -> str:
+    """A draft in `room` cells: its folder, what it teaches where it is `wide`, where the person is, when that was."""
     draft = one.draft
     at = TITLES[min(max(draft.step, 1), len(TITLES)) - 1]
     folder = show_path(str(draft.get("dataset.path"))) or "no folder yet"
-    if len(folder) > FOLDER:
-        folder = f"…{folder[1 - FOLDER :]}"  # the end of a path tells more
     kind = f" · {draft.get('kind')}" if wide else ""
-    return f"{folder}{kind} · at {at} · {'open elsewhere' if one.busy else ago(one.changed)}"
+    rest = f"{kind} · at {at} · {'open elsewhere' if one.busy else ago(one.changed)}"
+    cells = max(8, min(FOLDER, room - len(rest)))
+    if len(folder) > cells:
+        folder = f"…{folder[1 - cells :]}"  # the end of a path tells more
+    return folder + rest
 
 
 def _run_words(info: RunInfo, width: int) -> str:
-    far = f" · step {info.step} of {info.steps}" if info.steps else ""
+    whole = info.state == "completed"  # the word says it
+    far = f" · step {info.step} of {info.steps}" if info.steps and not whole else ""
     rest = f" · {info.state}{far}"
     return safe_text(info.run.path.name, max(12, width - FRAME - LABEL - len(rest))) + rest

@@ -66,6 +66,18 @@ def test_an_end_before_a_resume_no_longer_counts() -> None:
     assert history.end is None
 
 
+def test_what_it_took_is_the_sum_of_its_starts_and_no_part_of_it() -> None:
+    end = {"t": 40.0, "type": "end", "status": "stopped", "step": 3, "seconds": 39.0}
+    history = History()
+    history.absorb([run(), step(3), end])
+    assert history.seconds == 39.0
+    history.absorb([run(t=100.0, resumed_from=3), step(4, t=110.0)])  # and is killed
+    history.absorb([run(t=200.0, resumed_from=3), step(4, t=205.0), {**end, "t": 206.0, "seconds": 6.0}])
+    assert history.seconds == 39.0 + 10.0 + 6.0
+    history.absorb([run(t=300.0), {**end, "t": 301.0, "seconds": 1.0}])
+    assert history.seconds == 1.0  # begun anew
+
+
 def test_a_loss_that_is_not_finite_is_a_gap_and_a_message() -> None:
     history = History()
     history.absorb([run(), step(1), step(2, loss=None, nonfinite=True), step(3)])

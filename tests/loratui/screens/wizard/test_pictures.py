@@ -35,7 +35,7 @@ def draft(photos: Path) -> Draft:
     with Image.open(photos / "dog_5.png") as lying:
         lying.save(photos / "dog_5.png", exif=exif)
     (photos / "dog_5.txt").write_text("a TOK dog, lying")
-    return Draft(step=1, values={"dataset.path": "photos"})
+    return Draft(step=1, values={"dataset.path": "photos", "dataset.trigger": "TOK"})
 
 
 async def show(pilot: Pilot[Any], screen: Any, filter: str) -> None:

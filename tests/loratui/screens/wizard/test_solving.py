@@ -27,7 +27,7 @@ Wizard = Callable[..., LoratuiApp]
 
 @pytest.fixture
 def draft(photos: Path) -> Draft:
-    return Draft(step=1, values={"dataset.path": "photos"})
+    return Draft(step=1, values={"dataset.path": "photos", "dataset.trigger": "TOK"})
 
 
 async def solve(pilot: Pilot[Any], screen: Any, row: str, offer: str) -> None:

@@ -43,7 +43,7 @@ async def test_a_folder_of_kohya_is_asked_about_once(wizard: Wizard, photos: Pat
         )
         assert "trigger-missing" not in [one.code for one in screen._report.all_findings]
         await pilot.press("u")
-        await until(pilot, lambda: "trigger-missing" in [one.code for one in screen._report.all_findings])
+        await until(pilot, lambda: "Taken back: Taken: " in screen_text(app))
         assert "dataset.trigger" not in app.draft.values and type(app.screen).__name__ == "PicturesScreen"
 
 
