@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from loratui.errors import Refusal
-from loratui.runs.keeping import delete_run, read_note, rename_run, size_of, write_note
+from loratui.runs.keeping import contents_words, delete_run, read_note, rename_run, size_of, write_note
 from trainer.contract.run.lock import RunLock
 from trainer.contract.run.rundir import RunDir
 
@@ -57,6 +57,18 @@ def test_deleted_with_what_it_holds_and_nothing_beyond(run: RunDir, tmp_path: Pa
     with pytest.raises(Refusal):
         delete_run(RunDir(beyond))
     assert (beyond / "kept").is_file()
+
+
+def test_what_would_be_lost_is_what_is_there(run: RunDir) -> None:
+    assert contents_words(run) == "nothing that was trained"
+    run.checkpoint(3).mkdir()
+    (run.checkpoint(3) / "manifest.json").write_text("{}")
+    assert contents_words(run) == "1 checkpoint"
+    run.export.mkdir()
+    (run.export / "one.safetensors").touch()
+    run.samples.mkdir()
+    (run.samples / "000003-0.png").touch()
+    assert contents_words(run) == "the trained files, 1 checkpoint and 1 picture"
 
 
 def test_one_that_is_worked_on_is_left_alone(run: RunDir) -> None:
