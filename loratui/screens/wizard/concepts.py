@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from textual.content import Content
@@ -95,7 +96,8 @@ class ConceptList(PictureDecisions):
     def _edit(self, number: int) -> None:
         there = dict(enumerate(self._tables, FIRST)).get(number, {})
         fields = [(label, _written(there.get(name)), empty) for label, (name, empty) in FIELDS.items()]
-        form = Form(title_of(number).capitalize(), WORDS, fields, lambda given: self._wrong(number, given))
+        wrong = partial(self._wrong, number)
+        form = Form(title_of(number).capitalize(), WORDS, fields, wrong, does="Keep the concept")
         self.app.push_screen(form, lambda given: self._keep(number, given))
 
     def _wrong(self, number: int, given: dict[str, str]) -> str:

@@ -46,7 +46,7 @@ class PictureFolder(WizardCaptions, RecentFolders):
 
     def what_is_new(self, scan: Scan) -> str:
         """What was written, or what is new since these pictures were looked at before; empty after the first look."""
-        from loratui.screens.wizard.changed_pictures import what_changed
+        from loratui.screens.wizard.picture_list import what_changed
 
         before, self._before = self._before, None
         news, self.session.news = self.session.news, ""
