@@ -51,7 +51,8 @@ class SettingRow:
             lines = [Content.assemble(INDENT, (line, style)) for line in below[:MOST]]
             return Content("\n").join([head, *lines[:-1], Content.assemble(lines[-1], (unit, "$muted"))])
         room = max(SHORTEST, width - len(mark + value + unit))  # the label goes before what a 0 comes to
-        title = f"{safe_text(self.setting.title, room - 1):<{max(1, min(TITLE, width - len(mark) - VALUE))}}"
+        cells = max(1, min(TITLE, width - len(mark) - VALUE, room - 1))
+        title = f"{safe_text(self.setting.title, room - 1):<{cells}}"
         title += "" if title.endswith(" ") else " "
         left = width - len(mark + title + value + unit)
         said = (f" = {self.stands_for}", f" = {self.stands_for.partition(',')[0]}") if self.stands_for else ()
