@@ -38,8 +38,8 @@ cannot be told from it: what lies between them is within the noise.
 
   w        the wall of pictures, or the table again
   arrows   from row to row, from picture to picture
-  v        the picture as large as the terminal
-  n        another prompt        b   the next places of the other axes
+  v        view the picture as large as the terminal
+  n        another prompt        b   block: the next of the other axes
   p        keep this one as a preset of your own
   o        go on with what was paused, stopped, or never began
   z        pause what trains; what waits leaves the queue

@@ -37,11 +37,11 @@ One run of each combination, one after the other through the queue, and one
 table with all of them at the end. The draft stays as it is.
 
   enter   change the values of the setting under the cursor
-  a       another setting: its name, a word of its help, or what kohya,
+  a       add a setting: its name, a word of its help, or what kohya,
           OneTrainer and diffusers call it
   s       how many seeds each: with three or more the table can tell what
           is chance
-  x       leave the setting out again
+  x       leave out the setting again
   F2      start, after a question
 
 Values are written with commas between: 4, 16, 32. Number of runs, time and
