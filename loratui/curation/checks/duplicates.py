@@ -104,7 +104,7 @@ def with_duplicates(
 def _covered(
     pictures: Sequence[PictureReport], measured: Sequence[PictureMeasure], related: RelatedPictures
 ) -> list[int]:
-    """To how many of its copies each picture is the worse one: something is laid over it, or its colours were changed.
+    """To how many more of its copies each picture is the worse one than the better: by overlays and changed colours.
 
     One that is spoiled otherwise is not compared.
     """
@@ -113,8 +113,8 @@ def _covered(
     for (a, b), relation in related.pairs.items():
         if relation == SAME_PICTURE and sound[a] and sound[b]:
             more = overdone(measured[a].levels, measured[b].levels) or overlaid(measured[a].grey, measured[b].grey)
-            counts[a] += more > 0
-            counts[b] += more < 0
+            counts[a] += more
+            counts[b] -= more
     return counts
 
 
@@ -130,7 +130,7 @@ def _rank(
     noise = round((one.noise or 0.0) / NOISE_STEP)
     coding = round((one.quantiser or 0.0) / CODING_STEP) + round(one.blocks or 0.0)
     dense = round(math.log2(max(one.size, 1) / max(one.width * one.height, 1)))
-    spoiled = len(spoilt(pictures[place])) + bool(covered)
+    spoiled = len(spoilt(pictures[place])) + (covered > 0)
     flaws = flawed(pictures[place]) + (one.bars > 0)  # so narrow a frame spoils nothing, and is none of the picture
     return (spoiled, flaws, -pixels, noise + coding, round(one.subject_blur or 0.0, 2), -dense, place)
 
