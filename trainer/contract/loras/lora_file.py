@@ -127,7 +127,7 @@ def _read(path: Path, paths: tuple[str, ...], layers_per_block: int, _size: int,
             continue
         stem, side = _split(key)
         if (kind := _OTHERS.get(key.removeprefix(stem))) is not None and not side:
-            raise NotALora(f"it is no LoRA but {kind}, which cannot be trained here")
+            raise NotALora(f"it is no LoRA but {kind}, which nothing here begins from: choose a LoRA")
         if side and stem in names:
             found.setdefault(names[stem], {})[side] = key
         else:
