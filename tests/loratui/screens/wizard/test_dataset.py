@@ -18,7 +18,7 @@ Wizard = Callable[..., LoratuiApp]
 
 @pytest.fixture
 def draft(photos: Path) -> Draft:
-    return Draft(step=1, values={"dataset.path": "photos"})
+    return Draft(step=1, values={"dataset.path": "photos", "dataset.trigger": "TOK"})
 
 
 @pytest.mark.parametrize(
