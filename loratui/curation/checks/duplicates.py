@@ -109,7 +109,7 @@ def _covered(
     One that is spoiled otherwise is not compared.
     """
     counts = [0] * len(pictures)
-    sound = [not spoilt(one) and not flawed(one) and bool(measured[place].grey) for place, one in enumerate(pictures)]
+    sound = [not spoilt(one) and not flawed(one) and not measured[place].drawn for place, one in enumerate(pictures)]
     for (a, b), relation in related.pairs.items():
         if relation == SAME_PICTURE and sound[a] and sound[b]:
             more = overdone(measured[a].levels, measured[b].levels) or overlaid(measured[a].grey, measured[b].grey)
