@@ -308,7 +308,7 @@ class Run:
             if self.done and self.trainee.finite():
                 self._stopped(save=True)
             elif (good := newest_checkpoint(self.run).snapshot) is not None:
-                self.trainee.restore(good)
+                self.trainee.end_at(good)
                 self.done = good.step
                 self._finish("failed", pictures=False)
         except (NotSaved, OSError) as error:  # the cause of the end is told all the same

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from trainer.checkpoints.snapshot import Damaged, Snapshot, load_checkpoint
 from trainer.contract.run.events import EventLog, SilentLog
 from trainer.contract.run.rundir import RunDir
@@ -73,7 +71,7 @@ class Measurements:
         best = self.best
         if best != done:
             try:
-                trainee.restore(replace(load_checkpoint(run.checkpoint(best), optimizer=False), optimizer=None))
+                trainee.end_at(load_checkpoint(run.checkpoint(best), optimizer=False))
             except (Damaged, OSError) as error:
                 advice = "the last step is exported in its place"
                 self._log.emit("warn", code="early-stop", message=f"the best checkpoint: {error}", advice=advice)

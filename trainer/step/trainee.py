@@ -182,6 +182,12 @@ class Trainee:
             if (raw := state.get(RAW + group.name)) is not None:
                 group.data.copy_(raw)
 
+    @torch.no_grad()
+    def end_at(self, snapshot: Snapshot) -> None:
+        """Hold what a checkpoint exports, wherever the training came to since: it is over, and so are its averages."""
+        fill(self.lora_tensors() | self.embedding_tensors(), snapshot.lora | snapshot.embeddings)
+        self.average = None
+
 
 def make_trainee(parts: Parts, config: TrainConfig, begins: bool = True, trains: bool = True) -> Trainee:
     """Insert new tokens and LoRA into `parts`; what `begins`, and is not restored, is filled from train.start_from.

@@ -17,6 +17,7 @@ from trainer.checkpoints.snapshot import Snapshot, load_checkpoint
 from trainer.contract.plan.advice import refusals
 from trainer.contract.run.events import SilentLog
 from trainer.contract.run.exports import DIFFUSERS
+from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import SMALL, TrainConfig
 from trainer.step.early_stop import Measurements
 
@@ -83,12 +84,7 @@ def test_the_best_checkpoint_is_exported_and_a_resumed_run_ends_alike(pictures: 
     best = min(measured, key=lambda step: measured[step])
     assert early["best"] == best == early["step"] - 2 and early["loss"] == measured[best]
     assert events[-1]["status"] == "completed" and events[-1]["step"] == best and early["step"] < 40
-    saved, exported = load_checkpoint(whole.checkpoint(best)), load_file(whole.export / DIFFUSERS)
-    for name, one in saved.lora.items():
-        if name.endswith(".down"):
-            assert torch.equal(exported[f"unet.{name.removesuffix('.down')}.lora.down.weight"], one)
-    rows = load_file(whole.export / "toy_emb.safetensors")
-    assert torch.equal(rows["clip_l"], saved.embeddings["clip_l"])
+    _is_exported(whole, best)
     history = History()
     history.absorb(events)
     assert history.best == best and any("early stop" in one.text for one in history.messages)
@@ -100,6 +96,36 @@ def test_the_best_checkpoint_is_exported_and_a_resumed_run_ends_alike(pictures: 
     assert not [event for event in again if event["type"] == "step"]
     for path in whole.export.glob("*.safetensors"):
         assert path.read_bytes() == (cut.export / path.name).read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "way",
+    [
+        {"train__optimizer": "adamw-schedule-free", "train__ema": 0.0},  # the optimizer's own average
+        {
+            "pivotal__fraction_each": "clip_l = 0.05",
+            "pivotal__fraction": 0.1,
+        },  # words that stopped at steps of their own
+    ],
+    ids=["schedule-free", "words-stopped"],
+)
+def test_the_best_checkpoint_is_what_is_exported_whatever_way_it_was_trained(
+    pictures: Path, tmp_path: Path, way: dict[str, Any]
+) -> None:
+    run = make_run(tmp_path, make_config(pictures, **OWN | {"stop__patience": 1} | way))
+    events = train(run)
+    (early,) = [event for event in events if event["type"] == "early"]
+    _is_exported(run, early["best"])
+
+
+def _is_exported(run: RunDir, step: int) -> None:
+    saved, exported = load_checkpoint(run.checkpoint(step)), load_file(run.export / DIFFUSERS)
+    for name, one in saved.lora.items():
+        if name.endswith(".down"):
+            assert torch.equal(exported[f"unet.{name.removesuffix('.down')}.lora.down.weight"], one)
+    rows = load_file(run.export / "toy_emb.safetensors")
+    assert torch.equal(rows["clip_l"], saved.embeddings["clip_l"])
 
 
 def test_without_held_out_pictures_it_is_refused(settings: Callable[..., TrainConfig]) -> None:
