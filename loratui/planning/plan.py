@@ -198,7 +198,7 @@ def _pictures(config: TrainConfig, report: Report | None, outcome: Outcome | Non
         used, skipped = len(outcome.images), len(report.pictures) - len(outcome.images)
         taken = set(outcome.images)
         own = sum(one.caption is not None for one in report.pictures if one.name in taken)
-        counts = ((skipped, "skipped"), (config.dataset.hold_out, "held out"))
+        counts = ((skipped, "skipped"), (config.dataset.hold_out * (1 + len(config.concepts)), "held out"))
         rows.append(
             PlanRow("pictures", f"{used} used", ", ".join(f"{count} {word}" for count, word in counts if count))
         )

@@ -93,10 +93,13 @@ def prepare(
     folder = first.config.dataset.path
     if not folder:
         raise AnswersError([f'{answers.source}: dataset.path: missing; write path = "..." under [dataset]'])
+    key = "dataset.path"
     try:
+        looks.report(folder, ScanSettings.of(first.config))
+        key = CONCEPTS  # the first folder can be read: it is another one
         report = looks.of_run(first.config)
     except NoDataset as error:
-        where = f"{first.origins['dataset.path'].source}: dataset.path"
+        where = f"{first.origins[key].source}: {key}"
         raise Refusal(f"{where}: {safe_text(error)}", exits.DATASET) from None
     data = first.config.dataset
     result = outcome(report, data.skip, data.accept)

@@ -58,7 +58,10 @@ class MachineKnown:
 
 def steps_section(config: TrainConfig, times: Schedule) -> PlanSection:
     """From pictures to views per image, and where pivot, checkpoints and samples fall."""
-    pivot = f"then the new tokens are frozen ({config.pivotal.fraction:g} of the run)"
+    frozen, part = "the new tokens are", config.pivotal.fraction
+    if not config.pivotal.enabled:
+        frozen, part = "the LoRA of the text encoders is", config.text_encoder_lora.fraction
+    pivot = f"then {frozen} frozen ({part:g} of the run)"
     rows = (
         PlanRow("views per image", f"{times.views_per_image:,.1f}", "steps x batch / pictures: too many overfit"),
         PlanRow("pivot", f"after step {times.pivot}" if times.pivot else "none", pivot if times.pivot else ""),

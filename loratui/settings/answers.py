@@ -265,7 +265,7 @@ def _flat(raw: dict[str, Any], source: str, lines: Mapping[str, int]) -> tuple[d
     for top, found in raw.items():
         if top == "schema":
             continue
-        if isinstance(found, dict) and top not in SECTIONS:
+        if isinstance(found, dict) and top not in SECTIONS and top not in BY_KEY:
             unknown += 1
             if unknown <= MOST_SAID:
                 at = f"{source}:{lines.get(top, 1)}: [{safe_text(top, 40)}]"
@@ -275,7 +275,7 @@ def _flat(raw: dict[str, Any], source: str, lines: Mapping[str, int]) -> tuple[d
         if top in SECTIONS and not isinstance(found, dict):
             messages.append(f"{source}:{lines.get(top, 1)}: {top}: a table is wanted; write [{top}] on its own line")
             continue
-        entries = {f"{top}.{name}": one for name, one in found.items()} if isinstance(found, dict) else {top: found}
+        entries = {f"{top}.{name}": one for name, one in found.items()} if top in SECTIONS else {top: found}
         for key, value in entries.items():
             if key in BY_KEY:
                 values[key] = value_of_now(key, value)

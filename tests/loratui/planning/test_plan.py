@@ -64,6 +64,9 @@ def test_the_arithmetic_is_said_in_words(pictures: Path, tmp_path: Path) -> None
     assert value(plan, "Steps", "checkpoints") == ("3", "after step 40, 80, 100")
     assert value(plan, "Steps", "samples") == ("3 times", "after step 0, 50, 100")
     assert not plan.errors
+    words_too = {"pivotal__enabled": False, "text_encoder_lora__enabled": True, "text_encoder_lora__fraction": 0.3}
+    said = value(planned(pictures, tmp_path / "runs", **words_too), "Steps", "pivot")
+    assert said == ("after step 30", "then the LoRA of the text encoders is frozen (0.3 of the run)")
 
 
 def test_time_is_told_only_where_a_run_on_this_machine_measured_it(

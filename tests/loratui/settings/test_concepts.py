@@ -72,6 +72,13 @@ def test_what_is_wrong_is_said_with_its_line_and_its_concept(tmp_path: Path, ent
     assert str(caught.value).startswith("a.toml:8: concepts: ") and said in str(caught.value)
 
 
+def test_a_table_of_one_pair_of_brackets_is_told_of_the_two(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(f'{HEAD}\n[concepts]\npath = "rex"\n')
+    with pytest.raises(AnswersError, match=r"a.toml:8: concepts: a table is not .*write \[\[concepts\]\] and below it"):
+        read_answers(path)
+
+
 def test_its_folders_are_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     config = resolve(Answers("object", {"dataset.path": "anna", "concepts": (REX,)})).config
@@ -100,12 +107,13 @@ def test_plan_and_checks_are_of_every_concept(tmp_path: Path, draw_picture: Draw
     assert shown is not None and shown["concepts"] == list(flat(ready.resolved.config)["concepts"])
     held = prepare(Answers("object", values), {"dataset.hold_out": 1}, "answers.toml", out=tmp_path / "run")
     assert any("concept 2: dataset.hold_out: 1 of 1 pictures leaves none" in one for one in held.plan.errors)
+    assert "2 held out" in "\n".join(plan_lines(held.plan))
 
 
 def test_a_concept_that_is_not_there_is_named(tmp_path: Path, draw_picture: Draw) -> None:
     tree = tree_of(tmp_path, draw_picture, "1_ANN woman")
     values = {"dataset.path": str(tree / "1_ANN woman"), "concepts": ({"path": str(tmp_path / "gone")},)}
-    with pytest.raises(Exception, match="concept 2: there is no folder"):
+    with pytest.raises(Exception, match=": concepts: concept 2: there is no folder"):
         prepare(Answers("object", values), {"model.base": "sdxl-small"}, "answers.toml", out=tmp_path / "run")
 
 

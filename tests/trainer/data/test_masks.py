@@ -126,6 +126,12 @@ def test_what_does_not_fit_is_refused_in_the_plan_s_words(tmp_path: Path) -> Non
     (tmp_path / "a-masklabel.png").write_text("none")
     (said,) = refusals(config(tmp_path))
     assert said.startswith("a-masklabel.png: ")
+    (tmp_path / "a-masklabel.png").unlink()
+    whole = picture(tmp_path / "a_mask.jpg").read_bytes()
+    (tmp_path / "a_mask.jpg").write_bytes(whole[: len(whole) // 2])  # its header says nothing of that
+    (said,) = refusals(config(tmp_path))
+    assert said.startswith("a_mask.jpg: cannot be read: image file is truncated")
+    (tmp_path / "a_mask.jpg").unlink()
     assert refusals(make_config(tmp_path, model__base=SMALL)) == []
 
 

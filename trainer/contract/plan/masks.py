@@ -10,7 +10,7 @@ from pathlib import Path
 
 from trainer.contract.paths import expanded
 from trainer.contract.pictures.companions import find_masks
-from trainer.contract.pictures.decoding import BadPicture, usable
+from trainer.contract.pictures.decoding import BadPicture, usable, why_unusable
 from trainer.contract.pictures.flatten import ORIENTATION, has_transparency, may_be_transparent
 from trainer.contract.pictures.folder import NoDataset, list_pictures
 from trainer.contract.pictures.inside import open_inside
@@ -93,10 +93,9 @@ def mask_notes(config: TrainConfig) -> list[str]:
 
 def _unlike(mask: Path, picture: Path) -> str:
     """What is wrong with a mask: it cannot be read, or has other proportions than its picture; empty if nothing."""
-    try:
-        width, height = _size(mask)
-    except BadPicture as error:
-        return str(error)
+    if bad := why_unusable(mask):
+        return bad
+    width, height = _size(mask)
     try:
         whole = _size(picture)
     except BadPicture:
