@@ -92,7 +92,7 @@ async def test_every_key_of_the_screen(own_place: Path) -> None:
     app = LoratuiApp(run=run)
     async with app.run_test() as pilot:
         screen = await opened(pilot)
-        assert "Memory about 11.6 GB in place of 32.3 GB" in words(app)
+        assert "Memory about 11.3 GB in place of 32 GB" in words(app)
         await pilot.press("down")
         assert "batch 4 to 2" in screen.chosen.title
         assert "Memory about 20.7 GB" in words(app)
