@@ -32,7 +32,8 @@ def stepper(folder: Path, captions: bool, **own: Any) -> Stepper:
     parts = load_parts(config, torch.device("cpu"))
     fix_pooling(parts.text_encoders, parts.tokenizers)
     items = read_dataset(config)
-    classes = read_class_items(draw_dataset(folder / "class", grey=120), ClassSet(1, "", "a photo of a thing"), config)
+    shown = ClassSet(1, str(draw_dataset(folder / "class", grey=120)), "a photo of a thing")
+    classes = read_class_items(shown, config)
     plan = ViewPlan(items, classes, config)
     trainee = make_trainee(parts, config)
     with torch.no_grad():  # an untrained LoRA is silent: what it adds must be heard

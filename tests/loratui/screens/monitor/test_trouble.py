@@ -95,7 +95,7 @@ async def test_every_key_of_the_screen(own_place: Path) -> None:
         assert "Memory about 11.3 GB in place of 32 GB" in words(app)
         await pilot.press("down")
         assert "batch 4 to 2" in screen.chosen.title
-        assert "Memory about 11.3 GB" in words(app)
+        assert "Memory about 20.4 GB" in words(app)
         await pilot.press("end", "up")
         assert screen.chosen.title == "change nothing, go on"
         for key, name, said in (("l", "Reader", "torch.OutOfMemoryError"), ("f1", "Help", "Help: Fix")):
