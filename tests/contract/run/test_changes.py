@@ -110,6 +110,9 @@ def test_the_record_grows_and_a_damaged_one_allows_nothing(tmp_path: Path) -> No
     record_changes(run, [second])
     assert read_changes(run) == (first, second)
     assert run.changes.stat().st_mode & 0o777 == 0o600
+    moved = SettingChange("concepts", [{"path": "/a"}], [{"path": "/b"}])  # where a concept lies may change
+    record_changes(run, [moved])
+    assert read_changes(run) == (first, second, moved)
     run.changes.write_text('[{"key": "train.batch"')
     assert read_changes(run) == ()
 
@@ -128,6 +131,17 @@ def test_a_longer_run_keeps_the_pivot_that_has_passed_and_says_what_its_schedule
     assert "what it froze cannot be trained again" in refusals_of(old, new, 300)[0]
     assert held_pivot(old, new, 149) == {} and refusals_of(old, new, 149) == []
     assert length_words(old, new)[0] == "The pivot was not reached yet: it moves from step 150 to step 350."
+    some = {**own, "pivotal__fraction_each": "clip_l = 0.1; TOK = 0.3"}
+    apart, longer = made(train__steps=300, **some), made(train__steps=700, **some)
+    held = held_pivot(apart, longer, 60)  # clip_l has ended with step 30, TOK would with 90
+    assert held == {"pivotal.fraction_each": f"clip_l = {30 / 700}; TOK = 0.3"}
+    both = held_pivot(apart, longer, 300)
+    assert both == {"pivotal.fraction": 150 / 700, "pivotal.fraction_each": f"clip_l = {30 / 700}; TOK = {90 / 700}"}
+    for step, own_held in ((60, held), (300, both)):
+        kept = TrainConfig.model_validate(nested(flat(longer) | own_held))
+        assert refusals_of(apart, kept, step) == []
+    assert "the end of TOK in clip_l was after step 30" in refusals_of(apart, longer, 60)[0]
+    assert "holds all words as one, or each apart" in refusals_of(old, apart, 20)[0]
     bent = {**own, "train__schedule": "cosine"}
     (first, *_) = length_words(made(train__steps=300, **bent), made(train__steps=700, **bent))
     assert first.startswith("The cosine schedule now spans 700 steps: those taken had the rates of 300")

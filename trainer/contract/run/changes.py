@@ -163,7 +163,8 @@ def _has_form(key: str, value: Any) -> bool:
     """Whether a recorded value is of the kind that the setting's default has."""
     default = plain(BY_KEY[key].default) if key in BY_KEY else None
     if isinstance(default, list):
-        return isinstance(value, list) and all(isinstance(one, str) for one in value)
+        entry = dict if key == CONCEPTS else str
+        return isinstance(value, list) and all(isinstance(one, entry) for one in value)
     is_alike = key not in BY_KEY or isinstance(value, str) is isinstance(default, str)
     return is_alike and not isinstance(value, list | dict)
 
