@@ -58,7 +58,9 @@ def generate(
 
 def export(
     run: RunArgument = None,
-    checkpoint: Annotated[int | None, typer.Option(min=0, help="Step; left out: the newest.")] = None,
+    checkpoint: Annotated[
+        int | None, typer.Option(min=0, help="Step; left out: the newest, or the best of an early end.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the files.")] = None,
     bundle_emb: Annotated[bool, typer.Option("--bundle-emb", help="Also one file with LoRA and embeddings.")] = False,
 ) -> None:

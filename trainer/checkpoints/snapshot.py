@@ -8,7 +8,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,16 @@ class Snapshot:
     identity: dict[str, Any]  # what must be the same for the resumed run to be the same run
     loss_scale: LossScale | None = None  # of fp16; checkpoints of before have none either
     held: tuple[tuple[int, float], ...] = ()  # the loss on held-out pictures by step, up to this one
+
+
+def best_of(held: Mapping[int, float]) -> int:
+    """The first step of the lowest loss on held-out pictures, by step; 0 where none is known."""
+    return min(held, key=lambda step: (held[step], step), default=0)
+
+
+def falls_no_more(held: Mapping[int, float], patience: int) -> bool:
+    """Whether so many checkpoints came after the best one as `stop.patience` waits for."""
+    return bool(patience) and sum(step > best_of(held) for step in held) >= patience
 
 
 class CannotSave(RuntimeError):

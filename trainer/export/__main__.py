@@ -13,7 +13,7 @@ from pathlib import Path
 
 from trainer.contract.run import exits
 from trainer.contract.run.folder import refuse_links
-from trainer.contract.run.rundir import RunDir
+from trainer.contract.run.rundir import RunDir, checkpoint_folders
 
 WITHOUT_TOKENS = "the run trained no new tokens (pivotal.enabled = false)"
 OTHER_AXIS = "a DoRA along the output axis has no file for the user interfaces, which alone read a bundle"
@@ -23,7 +23,7 @@ def main(arguments: list[str]) -> int:
     """Write the files; prints the path of each. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m trainer.export", description=__doc__)
     parser.add_argument("run", type=Path)
-    parser.add_argument("--checkpoint", type=int, help="step; the newest by default")
+    parser.add_argument("--checkpoint", type=int, help="step; the newest, or the best of an early end")
     parser.add_argument("--out", type=Path, help="folder; the run's export by default")
     parser.add_argument("--bundle-emb", action="store_true", help="also one file with the embeddings in it")
     asked = parser.parse_args(arguments)
@@ -50,6 +50,7 @@ def _export(run: RunDir, step: int | None, out: Path | None, bundle: bool) -> No
     from trainer.ground.libraries import take_needed
 
     take_needed()
+    from trainer.checkpoints.snapshot import best_of, falls_no_more
     from trainer.data.dataset import DataError, Item, hold_out, read_dataset
     from trainer.export.files import export_run
     from trainer.export.learned import Learned, saved_learned
@@ -57,6 +58,9 @@ def _export(run: RunDir, step: int | None, out: Path | None, bundle: bool) -> No
 
     refuse_links(run)
     snapshot, config = find_checkpoint(run, step), load_config(run.config)
+    held = dict(snapshot.held)
+    if step is None and falls_no_more(held, config.stop.patience) and best_of(held) in checkpoint_folders(run):
+        snapshot = find_checkpoint(run, best_of(held))  # which the run itself exported
     learned: Learned
     if (saved := saved_learned(config, snapshot)) is not None:
         learned, size = saved, saved.layers_per_block

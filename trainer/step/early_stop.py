@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainer.checkpoints.snapshot import Damaged, Snapshot, load_checkpoint
+from trainer.checkpoints.snapshot import Damaged, Snapshot, best_of, falls_no_more, load_checkpoint
 from trainer.contract.run.events import EventLog, SilentLog
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.arithmetic import APART, measured_rounds
@@ -58,13 +58,12 @@ class Measurements:
     @property
     def best(self) -> int:
         """The first step of the lowest held-out loss; 0 where none is known."""
-        return min(self.held, key=lambda step: (self.held[step], step), default=0)
+        return best_of(self.held)
 
     @property
     def is_over(self) -> bool:
         """Whether so many checkpoints came after the best one as the settings wait for."""
-        patience = self._config.stop.patience
-        return bool(patience) and sum(step > self.best for step in self.held) >= patience
+        return falls_no_more(self.held, self._config.stop.patience)
 
     def take_best(self, run: RunDir, trainee: Trainee, done: int) -> int:
         """Put the best checkpoint into `trainee`, to be exported; returns its step, `done` where it cannot be read."""

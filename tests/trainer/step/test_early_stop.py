@@ -19,6 +19,7 @@ from trainer.contract.run.events import SilentLog
 from trainer.contract.run.exports import DIFFUSERS
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import SMALL, TrainConfig
+from trainer.export.__main__ import main as export
 from trainer.step.early_stop import Measurements
 
 # a rate at which the loss on pictures that are never seen rises soon
@@ -116,6 +117,9 @@ def test_the_best_checkpoint_is_what_is_exported_whatever_way_it_was_trained(
     run = make_run(tmp_path, make_config(pictures, **OWN | {"stop__patience": 1} | way))
     events = train(run)
     (early,) = [event for event in events if event["type"] == "early"]
+    _is_exported(run, early["best"])
+    shutil.rmtree(run.export)
+    assert export([str(run.path)]) == 0  # the same again, and not the newest
     _is_exported(run, early["best"])
 
 
