@@ -217,7 +217,8 @@ class Run:
         finally:
             self.saver.wait()  # also where a step fails: what was begun is worth having
         try:
-            return self._finish("completed", pictures=True)
+            # the last checkpoint may have been the one that was waited for
+            return self._ended_early() if self.losses.is_over else self._finish("completed", pictures=True)
         except Stop as stop:  # told to, while the disk had no room for the files
             if stop.save:
                 raise NotSaved("the files", self.done) from None

@@ -123,6 +123,19 @@ def test_the_best_checkpoint_is_what_is_exported_whatever_way_it_was_trained(
     _is_exported(run, early["best"])
 
 
+@pytest.mark.slow
+def test_the_last_step_may_be_where_it_ends(pictures: Path, tmp_path: Path) -> None:
+    """The same steps in a run that is just so long: what was waited for comes with its last checkpoint."""
+    own = OWN | {"stop__patience": 1, "train__ema": 0.0, "pivotal__fraction": 1.0}
+    long = make_run(tmp_path / "long", make_config(pictures, **own))
+    (early,) = [event for event in train(long) if event["type"] == "early"]
+    short = make_run(tmp_path / "short", make_config(pictures, **own | {"train__steps": early["step"]}))
+    events = train(short)
+    (again,) = [event for event in events if event["type"] == "early"]
+    assert (again["step"], again["best"], events[-1]["step"]) == (early["step"], early["best"], early["best"])
+    _is_exported(short, early["best"])
+
+
 def _is_exported(run: RunDir, step: int) -> None:
     saved, exported = load_checkpoint(run.checkpoint(step)), load_file(run.export / DIFFUSERS)
     for name, one in saved.lora.items():
