@@ -38,6 +38,9 @@ def fix(
     ] = False,
     unbar: Annotated[bool, typer.Option("--unbar", help="Without bars and frames.")] = False,
     mask: Annotated[str, typer.Option("--mask", help="mask/ for a masked loss: face or person.")] = "",
+    resolution: Annotated[
+        int | None, typer.Option("--resolution", min=1, help="Training resolution, px: what is too small.")
+    ] = None,
     best: Annotated[int, typer.Option("--best", metavar="N", min=0, help="Only the best so many good ones.")] = 0,
     leave_out: Annotated[
         list[str] | None, typer.Option("--leave-out", metavar="CODE", help="Without those of which that was found.")
@@ -67,7 +70,8 @@ def fix(
         checked_trigger(trigger), background, skip=tuple(skip or ()), change=_change(replace or []), **given
     )
     asked = Asked(crop, unbar, best, _codes(leave_out or []), mask)
-    raise typer.Exit(_run(expanded(dataset), target, settings, asked))
+    wanted = {} if resolution is None else {"resolution": checked("--resolution", "train.resolution", resolution)}
+    raise typer.Exit(_run(expanded(dataset), target, settings, asked, wanted))
 
 
 def _change(pairs: list[str]) -> Any:
@@ -88,7 +92,7 @@ def _codes(codes: list[str]) -> tuple[str, ...]:
     return tuple(codes)
 
 
-def _run(folder: Path, into: Path | None, settings: FixSettings, asked: Asked) -> int:
+def _run(folder: Path, into: Path | None, settings: FixSettings, asked: Asked, wanted: dict[str, Any]) -> int:
     from loratui.curation.copies.asked import with_asked
     from loratui.curation.copies.folder import CannotWrite, fix_lines, fix_pictures
     from loratui.terminal.ticker import Ticker
@@ -98,7 +102,7 @@ def _run(folder: Path, into: Path | None, settings: FixSettings, asked: Asked) -
     try:
         with Ticker() as ticker:
             if asked.of_the_report:
-                settings, said = with_asked(settings, asked, _looked_at(folder, settings, ticker))
+                settings, said = with_asked(settings, asked, _looked_at(folder, settings, wanted, ticker))
             result = fix_pictures(folder, into, settings, lambda n, of, name: ticker.counted("copying", n, of, name))
     except NoDataset as error:
         raise Refusal(safe_text(error), exits.DATASET) from None
@@ -115,14 +119,15 @@ def _run(folder: Path, into: Path | None, settings: FixSettings, asked: Asked) -
     return exits.DONE if len(result.copies) == len(result.pictures) else exits.DATASET
 
 
-def _looked_at(folder: Path, settings: FixSettings, ticker: Ticker) -> Report:
+def _looked_at(folder: Path, settings: FixSettings, wanted: dict[str, Any], ticker: Ticker) -> Report:
     """The doctor's report. Raises NoDataset."""
     from loratui.curation.scan import ScanSettings, scan
 
-    wanted = ScanSettings(
+    looking = ScanSettings(
         kind=settings.kind or ScanSettings.kind,
         trigger=settings.trigger or ScanSettings.trigger,
         caption_column=settings.caption_column,
         background=settings.background,
+        **wanted,
     )
-    return scan(folder, wanted, lambda done, of, name: ticker.counted("looking at", done, of, name))
+    return scan(folder, looking, lambda done, of, name: ticker.counted("looking at", done, of, name))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from loratui.curation.people.framing import PEOPLE
@@ -93,12 +93,22 @@ def good_words(report: Report, skip: Collection[str] = ()) -> str:
     return f"{first}; {', '.join(said)}" if said else first
 
 
+def left_out(report: Report, kept: Collection[str], skip: Collection[str] = ()) -> Iterator[tuple[str, str]]:
+    """Each picture that is not among the kept ones, with the reason in a few words."""
+    there = {one.name for one in report.pictures if one.name not in skip}
+    for one in report.pictures:
+        if one.name in there and one.name not in kept:
+            why = _against(one, there)
+            codes = ", ".join(sorted(spoilt(one))) if why == "spoiled" else ""
+            yield one.name, f"{why} ({codes})" if codes else why or "good, and others teach more"
+
+
 def _against(one: PictureReport, there: Collection[str]) -> str:
     """Why a picture is not good, in words behind "is"; of what was not judged nobody knows whether it is."""
     if not one.opens or not one.judged:
         return "not judged"
-    if spoilt(one):
-        return "spoiled"
+    if bad := spoilt(one):
+        return "too small" if bad == {"low-resolution"} else "spoiled"
     return "" if set(there).isdisjoint(one.better) else "there in a better copy"
 
 

@@ -6,14 +6,14 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from loratui.curation.captions.bulk import Replacement
-from loratui.curation.checks.best_pictures import good_words, keep_best
+from loratui.curation.checks.best_pictures import good_words, keep_best, left_out
 from loratui.curation.copies.crops import crops_of
 from loratui.curation.copies.folder import FixSettings
 from loratui.curation.copies.masks import masks_of
 from loratui.curation.people.persons import person_meant
 from loratui.curation.report import PictureReport, Report
 from loratui.curation.solutions import SOLVED_BY
-from loratui.terminal.text import plural
+from loratui.terminal.text import plural, safe_text
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,10 @@ def with_asked(settings: FixSettings, asked: Asked, report: Report) -> tuple[Fix
         said.append(f"{plural(len(out), 'picture')} left out: {', '.join(asked.leave_out)}")
     skip = (*settings.skip, *sorted(out))
     if asked.best:
-        kept = {one.name for one in keep_best(report, asked.best, skip)}
+        best = keep_best(report, asked.best, skip)
+        kept = {one.name for one in best}
+        said += [f"  kept {safe_text(one.name)}: {one.reason}" for one in best]
+        said += [f"  left out {safe_text(name)}: {why}" for name, why in left_out(report, kept, skip)]
         said.append(f"the best {len(kept)} of {asked.best} asked for: {good_words(report, skip)}")
         skip = (*skip, *(one.name for one in report.pictures if one.name not in kept and one.name not in skip))
     left = [one for one in report.pictures if one.name not in skip]

@@ -328,7 +328,10 @@ def test_the_command_has_what_the_wizard_solves_by_a_key(loratui: LoraTUI, folde
     done = loratui(*asked, "--into", str(folder.parent / "new"))
     assert done.returncode == exits.DONE and (folder.parent / "new" / "2.txt").read_text() == "a red dog in a bag\n"
     best = loratui("fix", str(folder), "--best", "9", "--dry-run").stdout
-    assert "the best 0 of 9 asked for: 0 of 3 are good; 3 are spoiled" in best  # too small, and two with bars
+    assert "the best 0 of 9 asked for: 0 of 3 are good; 2 are spoiled, 1 is too small" in best
+    assert "left out 0.png: spoiled (barred)" in best and "left out 2.png: too small" in best
+    small = loratui("fix", str(folder), "--best", "9", "--dry-run", "--resolution", "512").stdout
+    assert "the best 1 of 9 asked for" in small and "kept 2.png: sharp" in small
     hint = loratui("fix", str(folder), "--mask", "face", "--dry-run").stdout
     assert "0 pictures with a mask; checked as object, --kind face looks for faces" in hint
     for wrong in (("--leave-out", "blury"), ("--replace", "=x"), ("--replace", "cat"), ("--mask", "nose")):
