@@ -103,7 +103,8 @@ MEASURED: dict[str, str] = {
     ),
     "posterised": (
         f"Calm places' levels, folded at each distance of even steps, agree by {overdone.BANDED:g} or more (1: all), "
-        "in the middle one of the three channels; not in drawings."
+        "in the middle one of the three channels; not in drawings. Or, where most are photographs, at most "
+        f"{overdone.FEW_COLOURS} colours ({overdone.FEW_GREYS} greys)."
     ),
     "oversaturated": (
         f"One channel at its end and another far from it in {overdone.CLIPPED:.0%} of the pixels, or a face whose "

@@ -28,7 +28,7 @@ from loratui.curation.checks.conversions import converted_findings, turned_findi
 from loratui.curation.checks.duplicates import relate, with_duplicates
 from loratui.curation.checks.folder import look_into
 from loratui.curation.checks.measure import PictureMeasure, measure
-from loratui.curation.checks.quality import blurry, quality_findings
+from loratui.curation.checks.quality import blurry, quality_findings, with_flattened
 from loratui.curation.checks.same_shot import MOST, SameShots
 from loratui.curation.checks.size import face_cut, size_findings
 from loratui.curation.checks.whole_set import set_findings, summary, views_findings
@@ -115,7 +115,7 @@ def scan(
     shots = cache.remembering(SameShots([one.grey for one in measured], check), measured)
     related = relate(measured, shots if len(listed) <= MOST else None)
     cache.store()
-    reports = _alike(reports, measured, settings.kind)
+    reports = _alike(with_flattened(reports, measured, settings.kind), measured, settings.kind)
     problems = (*problem_findings(place.listing.problems), *syntax_findings(listed, raws, settings.trigger))
     reports = list(with_person_findings(with_duplicates(reports, measured, related), settings.kind))
     pictures = tuple(_with_problems(one, problems) for one in reports)

@@ -11,6 +11,7 @@ from itertools import combinations
 
 from loratui.curation.checks.measure import PictureMeasure
 from loratui.curation.checks.overdone import overdone
+from loratui.curation.checks.quality import mostly_photographs
 from loratui.curation.overlays.of_copies import overlaid
 from loratui.curation.report import Finding, PictureReport, flawed, spoilt
 from loratui.terminal.text import safe_text
@@ -96,8 +97,10 @@ def with_duplicates(
     pictures: Sequence[PictureReport], measured: Sequence[PictureMeasure], related: RelatedPictures
 ) -> tuple[PictureReport, ...]:
     """Each picture told which others show its photograph; the warning stands with all but the best of them."""
+    photographs = mostly_photographs(measured)
     covered = _covered(pictures, measured, related)
-    rank = {place: _rank(place, pictures, measured, covered[place]) for place in range(len(pictures))}
+    flat = [one.few_colours or (one.drawn and photographs) for one in measured]
+    rank = {place: _rank(place, pictures, measured, covered[place] + flat[place]) for place in range(len(pictures))}
     return tuple(_told(place, pictures, rank, related) for place in range(len(pictures)))
 
 

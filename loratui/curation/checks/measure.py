@@ -13,7 +13,15 @@ from loratui.curation.checks.damage import BLOCK, bars_of, blocks_of, corners_of
 from loratui.curation.checks.damage import SMALL as BARS
 from loratui.curation.checks.enlarged import is_enlarged
 from loratui.curation.checks.files import OpenedPicture, open_picture
-from loratui.curation.checks.overdone import Levels, bands_of, chroma_of, clipped_of, depth_of, is_pixelated
+from loratui.curation.checks.overdone import (
+    Levels,
+    bands_of,
+    chroma_of,
+    clipped_of,
+    depth_of,
+    has_few_colours,
+    is_pixelated,
+)
 from loratui.curation.overlays.lettering import SIDE as LETTERS
 from loratui.curation.overlays.lettering import letters_of
 from loratui.curation.overlays.seams import pieces_of
@@ -75,6 +83,7 @@ class PictureMeasure:
     letters: int = 0  # the most that stand in one line
     turns: int = 0  # quarter turns to the left that bring its face upright
     bands: float = 0.0  # how much its levels stand in even steps
+    few_colours: bool = False  # as a palette has that was made for it
     clipped: float = 0.0  # share of the pixels whose colours were pushed to their end
     chroma: float = 0.0  # the strength of its colours
     face_chroma: float | None = None  # and of those of the largest face
@@ -99,7 +108,7 @@ class PictureMeasure:
     @property
     def levels(self) -> Levels:
         """What copies are compared by."""
-        return Levels(self.bands, self.clipped, self.chroma, self.depth)
+        return Levels(self.bands, self.clipped, self.chroma, self.depth, self.noise or 0.0)
 
     @property
     def on_blocks(self) -> bool:
@@ -168,6 +177,7 @@ def _pixels(plain: PictureMeasure, sizes: Sizes, whole: bool) -> PictureMeasure:
         pieces=() if own_edges else pieces_of(levels, sizes.small_levels),
         letters=0 if drawn else letters_of(sizes.within(LETTERS)),
         bands=bands_of(rgb),
+        few_colours=has_few_colours(rgb),
         clipped=clipped_of(rgb),
         chroma=chroma_of(sizes.within(COLOURS)),
         depth=depth_of(levels),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from loratui.curation.checks.damage import SPECKLED
 from loratui.curation.checks.measure import PictureMeasure
 from loratui.curation.checks.overdone import BANDED, CLIPPED, VIVID
 from loratui.curation.overlays.lettering import ENOUGH
-from loratui.curation.report import Finding, Severity
+from loratui.curation.report import Finding, PictureReport, Severity
 
 MEANT = ("style", "character-style")  # kinds of which grain, blocks and frames may be a part
 FRAMED = 0.04  # share of the picture that bars may have: the edge of a scanned print
@@ -28,6 +31,34 @@ def quality_findings(name: str, measured: PictureMeasure, kind: str) -> tuple[Fi
         *_damage(name, measured, "hint" if kind in MEANT else "warn"),
         *_overdone(name, measured, style),
     )
+
+
+def mostly_photographs(measured: Sequence[PictureMeasure]) -> bool:
+    """Whether a picture that looks drawn is an exception in the set: spoiled ones look so too."""
+    judged = [one for one in measured if one.look]
+    return 2 * sum(one.drawn or one.few_colours for one in judged) <= len(judged)
+
+
+def with_flattened(
+    reports: Sequence[PictureReport], measured: Sequence[PictureMeasure], kind: str
+) -> list[PictureReport]:
+    """With a finding for pictures of few colours among photographs: they look drawn, so nothing else was asked of them.
+
+    Where most are such, they are what is taught.
+    """
+    if not mostly_photographs(measured):
+        return list(reports)
+    return [_flattened(*one, kind) for one in zip(reports, measured, strict=True)]
+
+
+def _flattened(report: PictureReport, one: PictureMeasure, kind: str) -> PictureReport:
+    flat = one.few_colours or (one.drawn and one.bands > BANDED)
+    if not flat or any(each.code == "posterised" for each in report.findings):
+        return report
+    severity: Severity = "hint" if kind in MEANT else "warn"
+    said = "it has few colours, among photographs: posterised, or no photograph"
+    finding = Finding("posterised", severity, report.name, None, said, "use the original, or skip it")
+    return replace(report, findings=(*report.findings, finding))
 
 
 def blurry(measured: PictureMeasure) -> bool | None:

@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
 from loratui.curation.checks.best_pictures import keep_best
 from loratui.curation.checks.damage import bars_of, blocks_of, corners_of, noise_of, read_jpeg, specks_of
 from loratui.curation.checks.measure import is_drawn
+from loratui.curation.checks.overdone import has_few_colours
 from loratui.curation.copies.folder import FixSettings, fix_pictures
 from loratui.curation.report import Report
 from tests.loratui.curation.conftest import PHOTOS, codes, look, needs_photos, picture, scene
@@ -259,3 +260,48 @@ def test_a_soft_ground_is_no_blur(tmp_path: Path) -> None:
 
 def test_a_report_without_judged_pictures_keeps_none() -> None:
     assert keep_best(Report(Path(), "object", ()), 4) == ()
+
+
+def in_png(one: Image.Image) -> bytes:
+    out = io.BytesIO()
+    one.save(out, "PNG")
+    return out.getvalue()
+
+
+def palette(one: Image.Image, colours: int) -> Image.Image:
+    """In so many colours, each the mean of what it stands for: not evenly spaced, as levels are."""
+    return one.quantize(colours).convert("RGB")
+
+
+def test_a_photograph_of_few_colours_is_told_and_is_not_the_better_copy(folder: Path) -> None:
+    spoiled: list[Spoil] = [
+        lambda one: in_png(palette(one, 8)),
+        lambda one: in_png(ImageOps.posterize(one, 1)),
+        lambda one: in_png(palette(one, 40)),
+        lambda one: in_png(one.convert("1").convert("RGB")),
+    ]
+    for number in range(5):
+        made = scene(number, (200, 160))
+        made.save(folder / f"{number}.png")
+        for spoil in spoiled[number : number + 1]:
+            (folder / f"{number} spoiled.png").write_bytes(spoil(made))
+    report = look(folder, kind="object", resolution=128)
+    told = {one.file: one.severity for one in report.all_findings if one.code == "posterised"}
+    assert told == {f"{number} spoiled.png": "warn" for number in range(4)}
+    assert not any(picture(report, f"{number}.png").better for number in range(5))
+    mild = look(folder, kind="style", resolution=128)
+    assert {one.severity for one in mild.all_findings if one.code == "posterised"} == {"hint"}
+    assert not any(picture(mild, f"{number}.png").better for number in range(5))
+
+
+def test_where_most_have_few_colours_they_are_what_is_taught(folder: Path) -> None:
+    for number in range(3):
+        made = scene(number, (200, 160))
+        (palette(made, 8) if number else made).save(folder / f"{number}.png")
+    assert "posterised" not in {one.code for one in look(folder, resolution=128).all_findings}
+
+
+def test_grey_photographs_have_few_colours_by_nature() -> None:
+    grey = scene(1).convert("L").point(lambda level: 100 + level // 8)  # hazy too: 32 levels
+    assert not has_few_colours(np.asarray(grey.convert("RGB")))
+    assert has_few_colours(np.asarray(grey.point(lambda level: level // 4 * 4).convert("RGB")))

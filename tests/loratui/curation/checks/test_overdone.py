@@ -8,10 +8,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageEnhance, ImageOps
+from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
 from loratui.curation.checks.damage import NOISY, is_noisy
-from loratui.curation.checks.overdone import BANDED, Levels, bands_of, chroma_of, clipped_of, is_pixelated, overdone
+from loratui.curation.checks.measure import measure
+from loratui.curation.checks.overdone import (
+    BANDED,
+    FLATTER,
+    Levels,
+    bands_of,
+    chroma_of,
+    clipped_of,
+    depth_of,
+    is_pixelated,
+    overdone,
+)
 from loratui.curation.report import spoilt
 from tests.loratui.curation.conftest import PHOTOS, codes, look, needs_photos, picture, scene
 from tests.loratui.curation.test_damage import encoded, mosaic, portrait
@@ -80,6 +91,33 @@ def test_measures_of_what_was_done() -> None:
     ):
         assert overdone(worse, plain) == 1 and overdone(plain, worse) == -1
     assert overdone(plain, replace(plain, clipped=0.0, chroma=22.0, depth=7.1)) == 0
+    assert overdone(replace(plain, bands=0.4), replace(plain, bands=0.0, noise=2.2)) == 0  # noise hides steps
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_noise_is_no_light_that_a_copy_kept(number: int) -> None:
+    grain = np.random.default_rng(number)
+    for grey in (np.asarray(one.convert("L")) for one in (scene(number, (400, 300)), calm(number))):
+        for deviation in (15, 25, 40):
+            noisy = np.uint8(np.clip(grey + grain.normal(0, deviation, grey.shape), 0, 255))
+            assert depth_of(noisy) < depth_of(grey) + FLATTER
+        assert depth_of(np.uint8(grey * 0.6)) < depth_of(grey) - FLATTER
+
+
+def test_the_copy_that_looks_drawn_is_the_worse_one_among_photographs(folder: Path) -> None:
+    for number in range(2):
+        scene(number, (400, 400)).save(folder / f"other {number}.png")
+    mask = Image.new("L", (400, 400))
+    ImageDraw.Draw(mask).ellipse((120, 120, 280, 280), fill=255)
+    wall = np.random.default_rng(0).normal(0, 1.5, (400, 400, 3)) + np.linspace(190, 225, 400)[:, None, None]
+    studio = Image.composite(scene(5, (400, 400)), Image.fromarray(np.uint8(wall)), mask)
+    (folder / "studio.jpg").write_bytes(encoded(studio, 92))
+    blocks = studio.resize((25, 25), Image.Resampling.BOX).resize(studio.size, Image.Resampling.NEAREST)
+    (folder / "copy.jpg").write_bytes(encoded(blocks, 92))
+    measured = [measure(name, folder / name, "#ffffff", False) for name in ("studio.jpg", "copy.jpg")]
+    assert [one.drawn for one in measured] == [False, True]
+    report = look(folder, kind="object")
+    assert "copy.jpg" in picture(report, "studio.jpg").duplicates and picture(report, "studio.jpg").better == ()
 
 
 def test_one_rule_says_what_noise_is(folder: Path) -> None:
@@ -93,7 +131,7 @@ def test_one_rule_says_what_noise_is(folder: Path) -> None:
 
 @needs_photos
 @pytest.mark.slow
-@pytest.mark.parametrize("spoil", [*CHANGES, "pushed a little", "noise of 30"])
+@pytest.mark.parametrize("spoil", [*CHANGES, "pushed a little", "noise of 30", "noise saved coarsely"])
 def test_of_photographs_no_changed_copy_wins(folder: Path, spoil: str) -> None:
     grain = np.random.default_rng(0)
     more: dict[str, Change] = {
@@ -102,10 +140,13 @@ def test_of_photographs_no_changed_copy_wins(folder: Path, spoil: str) -> None:
             (np.asarray(one) + grain.normal(0, 30, (*one.size[::-1], 3))).clip(0, 255).astype(np.uint8)
         ),
     }
+    more["noise saved coarsely"] = more["noise of 30"]
     sources = [one for name in ("hagrid", "dreambooth_dog6") for one in sorted((PHOTOS / name).iterdir())[:4]]
     for number, source in enumerate(sources):
         one = portrait(str(source.relative_to(PHOTOS)))
         (folder / f"{number}z.jpg").write_bytes(encoded(one, 88))
-        (folder / f"{number}a.jpg").write_bytes(encoded((CHANGES | more)[spoil](one), 95))
+        (folder / f"{number}a.jpg").write_bytes(
+            encoded((CHANGES | more)[spoil](one), 30 if "coarsely" in spoil else 95)
+        )
     report = look(folder, kind="object")
     assert [one.name for one in report.pictures if one.name.replace("z", "a") in one.better] == []
