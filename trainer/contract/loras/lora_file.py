@@ -52,6 +52,10 @@ class NotALora(ValueError):
     """A file that a run cannot begin from; the message has no file name, the caller knows it."""
 
 
+class OtherKind(NotALora):
+    """An adapter of a kind that no run begins from."""
+
+
 @dataclass(frozen=True)
 class FileLayer:
     """One layer as a file has it: the names of its tensors ("" where it has none) and its sizes."""
@@ -127,7 +131,7 @@ def _read(path: Path, paths: tuple[str, ...], layers_per_block: int, _size: int,
             continue
         stem, side = _split(key)
         if (kind := _OTHERS.get(key.removeprefix(stem))) is not None and not side:
-            raise NotALora(f"it is no LoRA but {kind}, which nothing here begins from: choose a LoRA")
+            raise OtherKind(f"it is no LoRA but {kind}, which nothing here begins from: choose a LoRA")
         if side and stem in names:
             found.setdefault(names[stem], {})[side] = key
         else:

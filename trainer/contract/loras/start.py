@@ -11,7 +11,7 @@ from trainer.contract.basemodel.inspect import NotSDXL
 from trainer.contract.basemodel.layers import ATTENTION, lora_paths
 from trainer.contract.basemodel.tensors import wanted_tensors
 from trainer.contract.basemodel.unet_names import unet_of, within
-from trainer.contract.loras.lora_file import FileRows, LoraFile, NotALora, read_lora, rows_of
+from trainer.contract.loras.lora_file import FileRows, LoraFile, NotALora, OtherKind, read_lora, rows_of
 from trainer.contract.paths import expanded, is_file, is_folder
 from trainer.contract.run.exports import DIFFUSERS, OLD_DIFFUSERS
 from trainer.contract.run.rundir import RunDir
@@ -203,7 +203,7 @@ def _lora_path(path: Path, unet: dict[str, Any]) -> Path:
         path = run.export
     found = _whole(path, unet)
     if not found:
-        raise NoStart(f"there is no LoRA in '{path.name}'")
+        raise NoStart(_other_kind(path, unet) or f"there is no LoRA in '{path.name}'")
     if len(found) > 1:
         names = ", ".join(one.name for one in found[:4])
         raise NoStart(f"'{path.name}' has {len(found)} LoRAs ({names}): name one of them")
@@ -221,6 +221,19 @@ def _whole(folder: Path, unet: dict[str, Any]) -> list[Path]:
         return whole
     inner = folder / DIFFUSERS
     return found or ([inner] if is_file(inner) and _is_lora(inner, unet) else [])
+
+
+def _other_kind(folder: Path, unet: dict[str, Any]) -> str:
+    """What a folder without a LoRA has in its place, as a sentence; empty where it has nothing of that."""
+    for one in sorted(folder.glob("*.safetensors"))[:MOST]:
+        try:
+            if is_file(one):
+                read_lora(one, unet)
+        except OtherKind as error:
+            return f"'{one.name}': {error}"
+        except NotALora:
+            continue
+    return ""
 
 
 def _is_lora(path: Path, unet: dict[str, Any]) -> bool:
