@@ -171,8 +171,9 @@ class LoratuiApp(KeyOrder[str]):
             if isinstance(answer, Watch):
                 if answer.started:
                     self.store.clear()
-                await self._watch(answer.run)
-                return
+                if not await self._watch(answer.run, within=not answer.started):
+                    return
+                continue  # back where it was chosen
             if answer is None:
                 index = index - 1  # below the welcome: leave
             else:
@@ -198,19 +199,24 @@ class LoratuiApp(KeyOrder[str]):
     async def _show(self, run: RunDir) -> None:
         await self._watch(run)
 
-    async def _watch(self, run: RunDir) -> None:
-        """The monitor, and the result as often as it is asked for; from there perhaps to the wizard."""
+    async def _watch(self, run: RunDir, within: bool = False) -> bool:
+        """The monitor, and the result as often as it is asked for; from there perhaps to the wizard.
+
+        `within`: it was chosen in a list of the program, to which Escape goes back. Returns whether it does.
+        """
         from loratui.screens.monitor.monitor import MonitorScreen
         from loratui.screens.monitor.trouble import Restarted
         from loratui.screens.results.result import ResultScreen
 
         started = 0
         while True:
-            leaving = await self.push_screen_wait(MonitorScreen(run, started))
+            leaving = await self.push_screen_wait(MonitorScreen(run, started, within))
             started = 0
             if isinstance(leaving, RunDir):
                 run = leaving  # a new run in place of one that ended badly
                 continue
+            if leaving == "back":
+                return True
             if leaving == "detach":
                 break
             answer = await self.push_screen_wait(ResultScreen(run))
@@ -222,10 +228,11 @@ class LoratuiApp(KeyOrder[str]):
             elif not isinstance(answer, bool):  # an old run's answers
                 self._past = answer
                 self._walk()
-                return
+                return False
             elif answer:
                 break
         self.exit(parting_words(run))
+        return False
 
     def _keep(self, draft: Draft) -> None:
         self.draft = draft

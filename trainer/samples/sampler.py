@@ -52,7 +52,8 @@ class Sampler:
         """
         if prompt is None:
             made = self.make(step)
-            return bool(made), f"{made} pictures at step {step}" if made else "no pictures; the log says why"
+            count = "1 picture" if made == 1 else f"{made} pictures"
+            return bool(made), f"{count} at step {step}" if made else "no pictures; the log says why"
         try:
             added, trouble = self._shown.add(prompt, keep)
         except NotAdded as error:

@@ -61,7 +61,7 @@ def asked_words(cmd: Cmd, history: History) -> str:
     if doing and cmd not in ("stop", "abort"):
         return f"{cmd}: asked; done at the first step ({doing} now)"
     if doing:
-        return f"{cmd}: asked; done after the picture at hand ({doing} now)"
+        return f"{cmd}: asked; done as soon as that can be left ({doing} now)"
     if history.doing == "sample":
         return f"{cmd}: asked; done when the pictures are drawn"
     if history.paused:

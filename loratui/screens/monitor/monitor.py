@@ -51,6 +51,7 @@ class MonitorScreen(RequestsScreen):
         Binding("s", "send('sample')", "Sample"),
         Binding("c", "send('save')", "Save"),
         Binding("p", "pause", "Pause"),
+        Binding("p", "unpause", "Unpause"),
         Binding("x", "stop", "Stop"),
         Binding("a", "add", "Prompt", show=False),
         Binding("X", "abort", "Abort", show=False),
@@ -63,6 +64,7 @@ class MonitorScreen(RequestsScreen):
         Binding("l", "log", "Log"),
         Binding("n", "queue", "Queue", show=False),
         Binding("f1", "help", "Help"),
+        Binding("escape", "back", "Back", show=False),
         Binding("q,escape", "detach", "Leave", key_display="q"),
         Binding("r", "lower", "Other chart", show=False),
         Binding("left", "look(-1,0)", show=False),
@@ -71,8 +73,8 @@ class MonitorScreen(RequestsScreen):
         Binding("down", "look(0,1)", show=False),
     ]
 
-    def __init__(self, run: RunDir, started: int = 0) -> None:
-        super().__init__(run, started)
+    def __init__(self, run: RunDir, started: int = 0, within: bool = False) -> None:
+        super().__init__(run, started, within)
         self._tail = LongLogTail(run.events)
         self._opened = time.monotonic()
         self._learner = RunFigures(self, run)
@@ -227,8 +229,11 @@ class MonitorScreen(RequestsScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only the keys that mean something now."""
         ended = not self.alive
-        if action in ("send", "pause", "stop", "abort", "add"):
-            return not ended and self._restart is None
+        if action in ("send", "pause", "unpause", "stop", "abort", "add"):
+            other = {"pause": True, "unpause": False}.get(action)  # one key, called what it does now
+            return not ended and self._restart is None and self.history.paused is not other
+        if action == "back":
+            return self._within  # else Escape leaves
         if action == "go_on":
             return STATES[self.state].goes_on
         if action == "fix":
@@ -288,10 +293,6 @@ class MonitorScreen(RequestsScreen):
     def _watch_other(self, run: RunDir | None) -> None:
         if run is not None and run != self.run_dir:
             self.dismiss(run)
-
-    def action_detach(self) -> None:
-        """Leave; the trainer goes on."""
-        self.dismiss("detach")
 
     def action_help(self) -> None:
         """The keys."""

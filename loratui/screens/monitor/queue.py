@@ -91,7 +91,7 @@ class QueueScreen(SteadyScreen[RunDir | None]):
         #queue-head { height: 1; padding: 0 1; }
         #queue-list { height: 1fr; }
         #queue-more { height: 5; padding: 0 2; color: $muted; }
-        #queue-say { height: auto; min-height: 1; max-height: 2; padding: 0 1; }
+        #queue-say { height: auto; min-height: 1; max-height: 4; padding: 0 1; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [

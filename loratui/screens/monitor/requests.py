@@ -17,17 +17,20 @@ from trainer.contract.run.control import Cmd, send
 from trainer.contract.run.lock import lock_holder
 from trainer.contract.run.rundir import RunDir
 
-Leaving = Literal["detach", "result"] | RunDir  # a RunDir: to the monitor of that run
+Leaving = Literal["detach", "back", "result"] | RunDir  # a RunDir: to the monitor of that run
 UNANSWERED = 20.0  # seconds after which a command that nobody took is spoken of
 
 
 class RequestsScreen(SteadyScreen[Leaving]):
     """A screen over the run at `run` that sends commands; what it shows is its subclass's."""
 
-    def __init__(self, run: RunDir, started: int = 0) -> None:
-        """`started`: the process id of a trainer that was started on it again just now."""
+    def __init__(self, run: RunDir, started: int = 0, within: bool = False) -> None:
+        """`started`: the process id of a trainer that was started on it again just now.
+
+        `within`: it was chosen in a list, to which Escape goes back; else Escape leaves, as `q` does.
+        """
         super().__init__()
-        self._started = started
+        self._started, self._within = started, within
         self.run_dir = run
         self.history = History()
         self._waiting: dict[str, tuple[str, float]] = {}  # command id -> what was asked, when
@@ -50,14 +53,26 @@ class RequestsScreen(SteadyScreen[Leaving]):
             self._say("info", asked_words(cmd, self.history))
         self.draw()
 
+    def action_detach(self) -> None:
+        """Leave; the trainer goes on."""
+        self.dismiss("detach")
+
+    def action_back(self) -> None:
+        """To the list in which the run was chosen."""
+        self.dismiss("back")
+
     def action_pause(self) -> None:
-        """Pause, or go on."""
-        self.action_send("resume" if self.history.paused else "pause")
+        """Wait between two steps."""
+        self.action_send("pause")
+
+    def action_unpause(self) -> None:
+        """Go on after a pause."""
+        self.action_send("resume")
 
     def action_go_on(self) -> None:
         """Go on with a run that is paused or over."""
         if self.history.paused:
-            self.action_pause()
+            self.action_unpause()
         else:
             ask_go_on(self, self.run_dir)
 

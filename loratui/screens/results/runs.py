@@ -51,7 +51,7 @@ class RunsScreen(KeepingKeys[RunsAnswer]):
     RunsScreen {
         #runs-head { height: 2; padding: 0 1; color: $muted; }
         #runs { height: 1fr; margin: 0 1; background: $background; overflow-x: hidden; }
-        #runs-say { height: auto; min-height: 1; max-height: 2; padding: 0 1; }
+        #runs-say { height: auto; min-height: 1; max-height: 4; padding: 0 1; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -68,9 +68,10 @@ class RunsScreen(KeepingKeys[RunsAnswer]):
         Binding("f1", "help", "Help"),
     ]
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, at: Path | None = None) -> None:
+        """`at`: the run that the cursor starts on."""
         super().__init__()
-        self._root = root
+        self._root, self._at = root, at
         self._infos: list[RunInfo] = []
         self._noted = False  # a note stands in the line that answers
         self._possible: dict[Path, Possible] = {}
@@ -118,7 +119,11 @@ class RunsScreen(KeepingKeys[RunsAnswer]):
     def _some_read(self, event: RunsRead) -> None:
         for info in event.infos:
             self._infos.append(info)
-            self.query_one("#runs", DataTable).add_row(*self._cells(info))
+            table = self.query_one("#runs", DataTable)
+            table.add_row(*self._cells(info))
+            if info.run.path.absolute() == self._at:
+                self._at = None
+                table.move_cursor(row=table.row_count - 1)
         if not event.last:
             self._say(f"Read {len(self._infos):,} of {plural(event.of, 'run')}.")
         elif self._infos:

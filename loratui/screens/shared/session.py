@@ -52,6 +52,7 @@ class Session:
     axes: tuple[Axis, ...] = ()  # of a sweep that was begun to be built, and its seeds
     seeds: int = 1
     news: str = ""  # what was done to the pictures' files, told once they were looked at again
+    looked_at: Path | None = None  # a run chosen in the list of all runs, to which its screen goes back
     typed_folder: str = ""  # typed and not entered yet, where decisions hold for another
 
     def report_for(self, folder: Path, settings: ScanSettings, concepts: tuple[Taught, ...] = ()) -> Report | None:

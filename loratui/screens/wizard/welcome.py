@@ -26,6 +26,8 @@ from trainer.contract.run.queue import waiting
 from trainer.contract.run.rundir import RunDir
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from loratui.screens.results.runs import RunsAnswer
 
 STEPS_AHEAD = """Five steps lead to a run: pictures, subject, preset, settings, review.
@@ -80,6 +82,9 @@ All runs lists them, compares two, opens old answers as a new draft.
         if alive is not None and not self._drafts:
             ways.highlighted = ways.get_option_index(f"run:{alive}")
         ways.focus()
+        if (run := self.session.looked_at) is not None:
+            self.session.looked_at = None
+            self._open_runs(run)
 
     def _look(self) -> bool:
         """Read the runs; whether they are others than those shown, or otherwise."""
@@ -164,9 +169,7 @@ All runs lists them, compares two, opens old answers as a new draft.
 
                 self.app.push_screen(QueueScreen(RUNS), self._from_queue)
             case "runs":
-                from loratui.screens.results.runs import RunsScreen
-
-                self.app.push_screen(RunsScreen(RUNS), self._from_runs)
+                self._open_runs()
             case _:
                 self._begin(_demo_draft() if kind == "demo" else Draft())
 
@@ -190,8 +193,14 @@ All runs lists them, compares two, opens old answers as a new draft.
         else:
             self._show_ways()
 
+    def _open_runs(self, at: Path | None = None) -> None:
+        from loratui.screens.results.runs import RunsScreen
+
+        self.app.push_screen(RunsScreen(RUNS, at), self._from_runs)
+
     def _from_runs(self, answer: RunsAnswer) -> None:
         if isinstance(answer, Watch):
+            self.session.looked_at = answer.run.path
             self.dismiss(answer)
         elif answer is not None:
             self._say_over(answer.words)

@@ -270,7 +270,7 @@ async def test_commands_are_answered_and_a_killed_run_goes_on_by_two_keys(
         await until(pilot, lambda: any(run.control.iterdir()))
         os.kill(pid, signal.SIGCONT)
         await says("✓ pause: paused", 120)
-        for key, said in (("c", "✓ save: saved at step 0"), ("s", "✓ sample: 1 pictures at step 0")):  # while paused
+        for key, said in (("c", "✓ save: saved at step 0"), ("s", "✓ sample: 1 picture at step 0")):  # while paused
             await pilot.press(key)
             await says(said)
         await pilot.press("p")
