@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 Offer = tuple[str, Callable[[], None]]  # what is offered, and what does it
 COLOURS = (("#ffffff", "white"), ("#808080", "grey"), ("#000000", "black"))
+FEW = 3  # a finding about less than one picture of so many is about a few
+ALL_OF_THEM = "Every picture has it: without them there is nothing to learn from, so other pictures are needed."
 STEP, SMALLER = 64, 768  # px: resolutions are multiples of the first; SDXL draws well from the second on
 
 
@@ -43,7 +45,8 @@ class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
             offers = [offer for group in groups for offer in self._offers(group)]
             if not offers:
                 why = [WHY_NONE[one.code] for one in groups if one.code in WHY_NONE]
-                self.say(why[0] if why else "There is nothing to solve here.", "warn")
+                nothing = ALL_OF_THEM if any(self._is_all(one) for one in groups) else "There is nothing to solve here."
+                self.say(why[0] if why else nothing, "warn")
                 return
             self._ask_which(row.words if isinstance(row, FindingGroup) else safe_text(row.name), offers)
 
@@ -57,7 +60,10 @@ class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
         self.app.push_screen(Chooser(safe_text(title, 60), lines, "0"), take)
 
     def _offers(self, group: FindingGroup) -> list[Offer]:
-        return [offer for one in solutions_of(group.code) for offer in self._offers_of(one, group)]
+        solutions = list(solutions_of(group.code))
+        if FEW * len(self._pictures_of(group)) < len(self._trained()):  # a few do not decide for the whole set
+            solutions.sort(key=lambda one: one.name == "resolution")
+        return [offer for one in solutions for offer in self._offers_of(one, group)]
 
     def _offers_of(self, one: Solution, group: FindingGroup) -> list[Offer]:
         """What a solution comes to for these findings; nothing where it does not hold for them."""
@@ -72,7 +78,7 @@ class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
             case "leave-out":
                 names = tuple(picture.name for picture in self._pictures_of(group))
                 words = f"leave out {plural(len(names), 'picture')}"
-                return [(words, lambda: self.leave_out(names))] if names else []
+                return [(words, lambda: self.leave_out(names))] if names and not self._is_all(group) else []
             case "accept":
                 return [(one.words, lambda: self._accept([group], group.code))] if group.acceptable else []
             case "crop":
@@ -152,9 +158,15 @@ class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
         return masks_of((one for one in found if one.name not in self.draft.skipped), person_meant(found), FACE)
 
     def _pictures_of(self, group: FindingGroup) -> list[PictureReport]:
+        return [one for one in self._trained() if one.name in group.files]
+
+    def _trained(self) -> list[PictureReport]:
         skipped = set(self.draft.skipped)
-        found = () if self._report is None else self._report.pictures
-        return [one for one in found if one.name in group.files and one.name not in skipped]
+        return [] if self._report is None else [one for one in self._report.pictures if one.name not in skipped]
+
+    def _is_all(self, group: FindingGroup) -> bool:
+        """Whether it is about every picture: without them there is nothing to learn from."""
+        return 0 < len(self._pictures_of(group)) == len(self._trained())
 
     def _resolutions(self, group: FindingGroup) -> list[Offer]:
         """Sides that the pictures have, and that of the base model; first what three of four of them have."""
@@ -166,10 +178,16 @@ class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
         sides = {side for side in (shorts[0], shorts[len(shorts) // 4], SMALLER) if least <= side < now}
         have = {side: sum(one >= side for one in shorts) for side in sides}
         order = sorted(sides, key=lambda side: (4 * have[side] < 3 * len(shorts), -side))
-        offers = [(side, f"{have[side]} of {plural(len(shorts), 'picture')} have it") for side in order if have[side]]
+        offers = [(side, self._have_words(side)) for side in order if have[side]]
         if native not in (0, now):
             offers.append((native, "the base model was made for it"))
         return [(f"train at {side} px: {why}", partial(self._resolution, side)) for side, why in offers]
+
+    def _have_words(self, side: int) -> str:
+        """How many of all pictures that are trained have it: it is the resolution of the whole run."""
+        trained = self._trained()
+        count = sum(min(one.width, one.height) >= side for one in trained)
+        return f"{count} of {plural(len(trained), 'picture')} {'has' if count == 1 else 'have'} it"
 
     def _resolution(self, side: int) -> None:
         self.do(f"Trained at {side} px.", self.draft.with_settings({"train.resolution": side}))

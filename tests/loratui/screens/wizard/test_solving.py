@@ -58,6 +58,30 @@ async def test_small_pictures_are_trained_at_their_own_size(wizard: Wizard, draf
         assert "train.resolution" not in app.draft.values
 
 
+async def test_one_small_picture_does_not_decide_for_the_whole_set(wizard: Wizard, draft: Draft) -> None:
+    draw_photo(Path("photos/dog_1.png"), 1, (701, 700))
+    app = wizard(draft)
+    async with app.run_test() as pilot:
+        screen = await opened(pilot)
+        await on_row(pilot, screen, "low-resolution")
+        await pilot.press("s")
+        chooser = await at(pilot, "Chooser")
+        offers = ["leave out 1 picture", "accept it: train all the same", "train at 640 px: 5 of 5 pictures have it"]
+        assert [shown.plain for _, shown in chooser._lines] == offers
+
+
+async def test_no_offer_leaves_nothing_to_learn_from(wizard: Wizard, draft: Draft) -> None:
+    for number in range(5):
+        draw_photo(Path(f"photos/dog_{number}.png"), number, (384, 400))
+    app = wizard(draft)
+    async with app.run_test() as pilot:
+        screen = await opened(pilot)
+        await on_row(pilot, screen, "low-resolution")
+        await pilot.press("s")
+        chooser = await at(pilot, "Chooser")
+        assert [shown.plain for _, shown in chooser._lines] == ["accept it: train all the same"]
+
+
 async def test_the_trigger_is_put_into_captions_that_lack_it(wizard: Wizard, draft: Draft) -> None:
     Path("photos/dog_1.txt").write_text("a dog")
     Path("photos/dog_2.txt").write_text("a tok cat")
