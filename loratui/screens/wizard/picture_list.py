@@ -132,8 +132,9 @@ def columns(width: int) -> list[tuple[str, int]]:
     if width < WIDE:
         rest = max(8, width - (10 + 18 + 9) - 4 * 2 - 2)
         return [("status", 10), ("picture", 18), ("size", 9), ("found, or caption", rest)]
-    rest = max(8, width - (10 + 26 + 9 + 30) - 5 * 2 - 2)
-    return [("status", 10), ("picture", 26), ("size", 9), ("found", 30), ("caption", rest)]
+    rest = max(38, width - (10 + 26 + 9) - 5 * 2 - 2)
+    found = max(30, 3 * rest // 5)  # a sentence is read down one column
+    return [("status", 10), ("picture", 26), ("size", 9), ("found", found), ("caption", rest - found)]
 
 
 def cells(report: Report, row: PictureReport | FindingGroup | None, draft: Draft, width: int) -> list[Content]:
@@ -142,12 +143,9 @@ def cells(report: Report, row: PictureReport | FindingGroup | None, draft: Draft
     word, style = STATUS[status(report, row, draft)]
     if row is None or isinstance(row, FindingGroup):
         name = WHOLE_SET if row is None else row.count
-        said = "" if row is None else _said(row)
-        wrapped = len(widths) == 4  # else the rest stands in the next column
-        first = said if wrapped else next(iter(textwrap.wrap(said, widths[3])), "")
-        parts = [first, said.removeprefix(first).strip()][: len(widths) - 3]
-        folded = [textwrap.wrap(safe_text(one), room)[:MOST] for one, room in zip(parts, widths[3:], strict=True)]
-        last = [Content.styled("\n".join(lines), style) for lines in folded]
+        words = "" if row is None else safe_text(_said(row))
+        said = textwrap.wrap(words, widths[3], max_lines=MOST, placeholder=" …")
+        last = [Content.styled("\n".join(said), style), Content("")][: len(widths) - 3]
         return [Content.styled(word, style), Content.styled(name, "$foreground italic"), Content(""), *last]
     picture = row
     found = safe_text(", ".join(codes(picture)), widths[3])
