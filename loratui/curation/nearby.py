@@ -14,6 +14,7 @@ from trainer.contract.run.rundir import home_folder
 
 USUAL = ("Pictures", "Downloads", "Desktop", "photos", "pictures", "datasets")  # of a home folder
 NOT_MEANT = frozenset({"samples", "checkpoints", "export", "node_modules", "site-packages", "venv"})
+HERE = 3  # folders deep below the working folder: kohya/img/10_ohwx woman
 MOST_SEEN, MOST_COUNTED, MOST_SHOWN = 300, 1000, 12  # folders looked into, pictures of one, folders named
 
 
@@ -44,7 +45,7 @@ def folders_nearby() -> tuple[PictureFolder, ...]:
     """Those in and below the working folder, then those of a home's usual places, the fullest first of each."""
     here, home = Path.cwd(), home_folder()
     near = [PictureFolder(here, count)] if (count := _count(here)) else []
-    near += sorted(folders_below(here), key=lambda one: -one.count)
+    near += sorted(folders_below(here, HERE), key=lambda one: -one.count)
     others = [PictureFolder(one, count) for name in USUAL if (count := _count(one := home / name))]
     others += [one for name in USUAL for one in folders_below(home / name, 1)]
     found = {os.path.realpath(one.path): one for one in (*others, *near)}  # the nearer of two ways to one

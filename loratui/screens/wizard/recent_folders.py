@@ -22,6 +22,7 @@ from loratui.widgets.paths import FolderSuggester, complete
 from trainer.contract.paths import expanded, is_folder
 
 HINT = "↓ lists the folders used last, and those with pictures nearby."
+NONE_NEAR = "No folder with pictures was found nearby: type its path; Tab completes it."
 WIDEST = 40  # cells of a path in the list, before its count
 
 
@@ -64,7 +65,9 @@ class RecentFolders(ScanningStep):
         self._folders = event.lines
         line = self.query_one("#folder", Input)
         line.suggester = FolderSuggester(event.recent)
-        if event.lines and not line.value:
+        if not event.lines and not line.value:
+            self.say(NONE_NEAR)
+        elif not line.value:
             self.say(HINT)
             self.query_one("#finding-text", Static).update(self._nearby_words())
         self.refresh_bindings()

@@ -42,10 +42,11 @@ def test_those_nearby_are_of_the_working_folder_and_then_of_the_home(
     put(home / "Pictures" / "cats", 2)
     put(home / "work" / "few", 1)
     put(home / "work" / "many", 9)
+    put(home / "work" / "kohya" / "img" / "10_ohwx woman", 4)
     put(home / "work" / "runs" / "one" / "samples", 9)
     monkeypatch.chdir(home / "work")
     names = [one.path.relative_to(home).as_posix() for one in folders_nearby()]
-    assert names == ["work/many", "work/few", "Pictures", "Pictures/cats"]
+    assert names == ["work/many", "work/kohya/img/10_ohwx woman", "work/few", "Pictures", "Pictures/cats"]
     monkeypatch.chdir(home / "Pictures")  # by two ways, named once
     assert [one.path.name for one in folders_nearby()] == ["Pictures", "cats"]
     for number in range(20):
