@@ -207,7 +207,7 @@ def _base(case: BadEnd) -> list[Remedy]:
     why = "the list says what is completely on this disk, and what the hub has"
     found = [remedy(case, "choose the base model", why, {}, opens="base model")]
     if not case.checkpoints:
-        why = "it ships with loratui and trains on any machine in minutes: to see the rest of the way"
+        why = "the small SDXL ships with loratui and trains on any machine in minutes: to see the rest of the way"
         found.append(remedy(case, "the small SDXL, at 64 px", why, SMALL_SIZE, anew=True))
     return found
 

@@ -70,7 +70,7 @@ class ResultScreen(Onward):
         #point-head, #point-words { height: auto; padding: 0 1; }
         #point-words { margin-bottom: 1; }
         #point-head { color: $muted; }
-        #result-say { height: auto; min-height: 1; max-height: 2; padding: 0 1; color: $muted; }
+        #result-say { height: auto; min-height: 1; max-height: 4; padding: 0 1; color: $muted; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -63,7 +63,7 @@ class BaseModelScreen(SteadyScreen[str | None]):
         #base-facts { width: 1fr; height: 1fr; border: round $line; border-title-color: $foreground; padding: 0 1; }
         #base-facts:focus { border: round $accent; }
         #base-typed { margin: 0 1; }
-        #base-say { height: auto; min-height: 1; max-height: 2; padding: 0 1; }
+        #base-say { height: auto; min-height: 1; max-height: 4; padding: 0 1; }
         &.-wide #models { width: 56; }
     }
     """

@@ -199,7 +199,8 @@ the end does the same without a screen.
         elif self._plan is not None and self._plan.slow:
             self.tell("Not ready: no GPU. F5 the small SDXL, F7 the answers for another machine.", "warn")
         elif found := grouped(to_accept(self._outcome)):
-            self.tell(f"F2 starts, after asking about {plural(len(found), 'finding')}; s solves them.", "warn")
+            them = "it" if len(found) == 1 else "them"
+            self.tell(f"F2 starts, after asking about {plural(len(found), 'finding')}; s solves {them}.", "warn")
         elif self._plan is not None and self._plan.verdict is not None and not self._plan.verdict.fits:
             self.tell(f"F2 starts, but: {self._plan.verdict.words}. F4: what helps", "warn")
         elif self._plan is not None:

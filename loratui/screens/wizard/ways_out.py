@@ -23,7 +23,7 @@ from loratui.settings.checks import answers_of, changed_words, effective
 from loratui.settings.demo import SMALL_SIZE
 from loratui.settings.draft import Draft
 from loratui.settings.steps import suiting_steps
-from loratui.terminal.text import shell_path, show_path
+from loratui.terminal.text import safe_text, shell_path, show_path
 from trainer.contract.paths import can_see, expanded, is_folder
 
 if TYPE_CHECKING:
@@ -156,8 +156,8 @@ class WaysOut(UndoingStep, ScanningStep):
         self.app.push_screen(chooser, self._base_taken)
 
     def _base_taken(self, value: str | None) -> None:
-        if value is not None:
-            self.do("Another base model.", with_base(self.draft, value))
+        if value is not None and value != str(effective(self.draft)["model.base"]):
+            self.do(f"The base model is {safe_text(value, 40)}.", with_base(self.draft, value))
 
     def action_write(self) -> None:
         """Write the answer file, for another machine or another day."""

@@ -75,6 +75,23 @@ async def test_f5_takes_the_small_model(wizard: Wizard, ready: Draft) -> None:
         assert "f5" not in words(app)
 
 
+async def test_the_same_base_model_again_is_no_decision(wizard: Wizard, ready: Draft) -> None:
+    app = wizard(ready.with_settings({"model.base": "sdxl-small"}), NO_GPU)
+    async with app.run_test() as pilot:
+        screen = await judged(pilot)
+        screen._base_taken("sdxl-small")
+        assert not screen.session.undo and "u takes it back" not in words(app)
+
+
+async def test_a_long_answer_is_whole_at_80_columns(wizard: Wizard, ready: Draft) -> None:
+    app = wizard(ready, NO_GPU)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await judged(pilot)
+        decided = "The small SDXL: resolution 1024 to 64, precision bf16 to fp32, gradient checkpointing auto to off."
+        screen.say(f"{decided} u takes it back. F2 starts, after asking about 7 findings; s solves them.", "warn")
+        await until(pilot, lambda: "findings; s solves them." in words(app))
+
+
 async def test_f7_writes_the_answers_for_another_machine(wizard: Wizard, ready: Draft) -> None:
     app = wizard(ready.with_settings({"name": "rex", "train.device": "cpu"}), NO_GPU)
     async with app.run_test() as pilot:
