@@ -12,7 +12,7 @@ import typer
 
 from loratui.commands.options import ColumnOption, KindOption, SourceArgument, checked, checked_trigger
 from loratui.errors import Refusal
-from loratui.terminal.text import safe_text
+from loratui.terminal.text import safe_text, shell_path
 from trainer.contract.paths import expanded
 from trainer.contract.run import exits
 
@@ -45,10 +45,12 @@ def check(
     settings = _settings(kind, resolution, checked_trigger(trigger), caption_column)
     settings = replace(settings, subset=subset or settings.subset, split=split or settings.split)
     if tree := () if json or contact_sheet or subfolders else _tree(dataset):
-        raise typer.Exit(_check_each(tree, settings, every, bool(trigger)))
+        raise typer.Exit(_check_each(tree, settings, every, bool(trigger), kind is not None))
     folder = _folder(dataset, settings)
     below = (json or not _has_pictures(folder)) if subfolders is None else subfolders
-    raise typer.Exit(run_check(folder, replace(settings, subfolders=below), json, contact_sheet, every))
+    raise typer.Exit(
+        run_check(folder, replace(settings, subfolders=below), json, contact_sheet, every, kind is not None)
+    )
 
 
 def _tree(source: str) -> tuple[str, ...]:
@@ -57,7 +59,7 @@ def _tree(source: str) -> tuple[str, ...]:
     return folders_of_tree(source)
 
 
-def _check_each(tree: tuple[str, ...], settings: ScanSettings, every: bool, told: bool) -> int:
+def _check_each(tree: tuple[str, ...], settings: ScanSettings, every: bool, told: bool, kind_told: bool) -> int:
     """Each concept by the trigger and class word that its folder's name says, unless one was `told`."""
     from loratui.settings.other_trainers.kohya_folders import concept_of
     from trainer.contract.settings.triggers import suggested_prompt
@@ -72,7 +74,7 @@ def _check_each(tree: tuple[str, ...], settings: ScanSettings, every: bool, told
             own = settings
         if codes:
             print()
-        codes.append(run_check(expanded(place), own, False, names=every))
+        codes.append(run_check(expanded(place), own, False, names=every, told=kind_told))
     return max(codes, key=lambda code: code != exits.DONE)
 
 
@@ -88,9 +90,17 @@ def _folder(source: str, settings: ScanSettings) -> Path:
 
 
 def run_check(
-    folder: Path, settings: ScanSettings, as_json: bool, sheet: Path | None = None, names: bool = False
+    folder: Path,
+    settings: ScanSettings,
+    as_json: bool,
+    sheet: Path | None = None,
+    names: bool = False,
+    told: bool = True,
 ) -> int:
-    """Print the report; the exit code says whether something stops a run. Raises Refusal."""
+    """Print the report; the exit code says whether something stops a run. Raises Refusal.
+
+    `told`: the kind was given; else a line asks whether it is another, where the pictures speak for one.
+    """
     from loratui.curation.lines import run_outcome
     from loratui.curation.scan import scan
     from loratui.terminal.ticker import Ticker
@@ -111,6 +121,8 @@ def run_check(
     except KeyboardInterrupt:
         raise typer.Exit(exits.STOPPED) from None
     _print(report, as_json, names)
+    if not as_json and not told:
+        _ask_kind(report)
     return exits.DONE if run_outcome(report).ready else exits.DATASET
 
 
@@ -153,3 +165,15 @@ def _print(report: Report, as_json: bool, names: bool) -> None:
     from loratui.commands.findings import print_report
 
     print_report(report, sys.stdout, names=names)
+
+
+def _ask_kind(report: Report) -> None:
+    """The wizard asks before it judges; a command says what it would have asked."""
+    from loratui.curation.guess import guess_subject
+    from trainer.contract.settings.config import BY_KEY
+
+    guess = guess_subject(report, str(BY_KEY["model.base"].default))
+    if guess.values.get("kind", report.kind) != report.kind:
+        command = f"loratui check {shell_path(report.folder)} --kind {guess.values['kind']}"
+        why = guess.why[0] if guess.why[0].endswith("?") else f"{guess.why[0]}."
+        print(f"Another kind? {why} Judged so: {command}")

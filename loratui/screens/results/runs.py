@@ -26,6 +26,7 @@ from loratui.screens.results.longer import ask_longer
 from loratui.screens.results.run_rows import HELP, NUMBERS, run_cells, run_columns
 from loratui.screens.shared.dialogs import Help
 from loratui.screens.shared.going_on import WentOn, ask_go_on
+from loratui.screens.shared.row_table import RowTable
 from loratui.screens.shared.step import Watch
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.widgets.keyline import KeyLine
@@ -80,7 +81,7 @@ class RunsScreen(KeepingKeys[RunsAnswer]):
     def compose(self) -> ComposeResult:
         """What it is, the table, one line that answers, the keys."""
         yield Static("", id="runs-head", markup=False)
-        table: DataTable[Text] = DataTable(id="runs", cursor_type="row", cell_padding=1)
+        table: RowTable[Text] = RowTable(id="runs")
         yield table
         yield Static("", id="runs-say", markup=False)
         yield KeyLine()

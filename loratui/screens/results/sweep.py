@@ -19,6 +19,7 @@ from loratui.errors import Refusal
 from loratui.screens.shared.dialogs import Help, PictureView
 from loratui.screens.shared.editors import LineEditor
 from loratui.screens.shared.questions import Confirm
+from loratui.screens.shared.row_table import RowTable
 from loratui.screens.shared.steady import SteadyScreen
 from loratui.sweeps.declaration import Sweep
 from loratui.sweeps.keeping import keep_as_preset
@@ -116,7 +117,7 @@ class SweepScreen(SteadyScreen[None]):
     def compose(self) -> ComposeResult:
         """What it is, the table or the wall, what has to be known, one line that answers, the keys."""
         yield Static("Reading the runs ...", id="sweep-head", markup=False)
-        table: DataTable[Text] = DataTable(id="sweep-table", cursor_type="row", cell_padding=1)
+        table: RowTable[Text] = RowTable(id="sweep-table")
         yield table
         yield SweepGrid(id="sweep-wall")
         yield Static("", id="sweep-remarks", markup=False)

@@ -15,6 +15,7 @@ from textual.widgets import DataTable, Input, Static
 
 from loratui.curation.groups import FindingGroup
 from loratui.screens.shared.dialogs import Chooser, PictureView
+from loratui.screens.shared.row_table import RowTable
 from loratui.screens.shared.scan import ScanFailed, Scanned, ScanProgressed
 from loratui.screens.shared.session import Scan
 from loratui.screens.wizard import picture_list as picturelist
@@ -98,7 +99,7 @@ A model writes captions by s on "no caption"; x is to end it.
                 select_on_focus=False,
             )
         yield Static("", id="counts", markup=False)
-        table: DataTable[Content] = DataTable(id="table", cursor_type="row", cell_padding=1)
+        table: RowTable[Content] = RowTable(id="table")
         yield table
         with Horizontal(id="picture"):
             with VerticalScroll(id="findings", can_focus=False):

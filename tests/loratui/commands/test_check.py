@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from loratui.commands.check import run_check
 from loratui.commands.findings import print_report
 from loratui.curation.as_json import report_json
 from loratui.curation.checks.size import size_findings
@@ -21,6 +22,7 @@ from loratui.curation.groups import MANY, accept_keys, grouped, unknown_codes
 from loratui.curation.report import Finding, PictureReport, Report, outcome, spoilt
 from loratui.curation.scan import ScanSettings, scan
 from loratui.errors import Refusal
+from loratui.terminal.text import shell_path
 from tests.loratui.conftest import LoraTUI
 
 Draw = Callable[..., Path]
@@ -90,6 +92,16 @@ def test_the_verdict_comes_first_and_a_kind_is_one_line(tmp_path: Path) -> None:
     assert "240.jpg" not in printed(report) and lines[-1].endswith("--all")
     every = printed(report, names=True)
     assert "    240.jpg: 240 px" in every and "    → larger" in every and "--all" not in every
+
+
+def test_a_kind_that_the_pictures_speak_for_is_asked_about(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "10_ohwx woman"
+    folder.mkdir()
+    Image.new("RGB", (1100, 1100)).save(folder / "0.png")
+    asked = f"Judged so: loratui check {shell_path(folder)} --kind face"
+    for kind, told in (("object", False), ("object", True), ("face", False)):
+        run_check(folder, ScanSettings(kind=kind), False, told=told)
+        assert (asked in capsys.readouterr().out) is (kind == "object" and not told)
 
 
 def test_thirty_poor_pictures_are_a_screen_and_no_more(tmp_path: Path) -> None:

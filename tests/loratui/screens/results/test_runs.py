@@ -93,7 +93,7 @@ async def test_enter_goes_to_the_run(wizard: Wizard, three: list[RunDir]) -> Non
     app = wizard()
     async with app.run_test() as pilot:
         await opened(pilot)
-        await pilot.press("down", "enter")
+        await pilot.press("end", "home", "down", "down", "up", "enter")
         screen = await at(pilot, "MonitorScreen")
         assert screen.run_dir.path == three[1].path
 
@@ -109,6 +109,8 @@ async def test_escape_goes_back_to_the_list_in_which_a_run_was_chosen(wizard: Wi
         listed: RunsScreen = await at(pilot, "RunsScreen")
         await until(pilot, lambda: listed.query_one(DataTable).row_count == 3)
         assert listed.current is not None and listed.current.path == three[1].path  # the next is one key away
+        await pilot.press("end")
+        assert listed.current is not None and listed.current.path == three[0].path
         await pilot.press("escape")
         first = await at(pilot, "WelcomeScreen")
         first.query_one("#ways").highlighted = 2  # a run of the first screen
