@@ -31,7 +31,7 @@ HELP = """
 Curves, pictures and messages of a run. Leaving never stops the training.
 
   s   sample: every prompt now           c   save a checkpoint now
-  p   pause, or go on                    x   stop: saves and exports
+  p   pause, and unpause                 x   stop: saves and exports
   v   view the pictures full screen      w   the wall of all pictures
   a   one more prompt, now               l   log: what matters, messages
   g   graphs, full screen, with cursor   r   other chart below the loss
