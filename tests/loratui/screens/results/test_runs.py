@@ -99,29 +99,6 @@ async def test_enter_goes_to_the_run(wizard: Wizard, three: list[RunDir]) -> Non
 
 
 @pytest.mark.slow
-async def test_escape_goes_back_to_the_list_in_which_a_run_was_chosen(wizard: Wizard, three: list[RunDir]) -> None:
-    app = wizard()
-    async with app.run_test() as pilot:
-        await opened(pilot)
-        await pilot.press("down", "enter")
-        await at(pilot, "MonitorScreen")
-        await pilot.press("escape")
-        listed: RunsScreen = await at(pilot, "RunsScreen")
-        await until(pilot, lambda: listed.query_one(DataTable).row_count == 3)
-        assert listed.current is not None and listed.current.path == three[1].path  # the next is one key away
-        await pilot.press("end")
-        assert listed.current is not None and listed.current.path == three[0].path
-        await pilot.press("escape")
-        first = await at(pilot, "WelcomeScreen")
-        first.query_one("#ways").highlighted = 2  # a run of the first screen
-        await pilot.press("enter")
-        await at(pilot, "MonitorScreen")
-        await pilot.press("enter", "escape", "escape")  # its result, if it has ended, and back
-        await at(pilot, "WelcomeScreen")
-        assert app.is_running
-
-
-@pytest.mark.slow
 async def test_n_opens_its_answers_as_a_new_draft(wizard: Wizard, three: list[RunDir], photos: Path) -> None:
     app = wizard()
     async with app.run_test() as pilot:
