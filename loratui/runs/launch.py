@@ -31,10 +31,13 @@ class LaunchError(Refusal):
     """A run cannot be made or started; nothing was left behind."""
 
 
-def create_run(resolved: Resolved, answers: Answers, out: Path | None = None) -> RunDir:
+def create_run(
+    resolved: Resolved, answers: Answers, out: Path | None = None, advice: str = "choose another --out"
+) -> RunDir:
     """Make the run's directory (for its owner alone) with answers.toml and config.toml.
 
-    `out` is the directory itself; without it ./runs/DATE-TIME-NAME. Raises LaunchError with a sentence.
+    `out` is the directory itself; without it ./runs/DATE-TIME-NAME. Raises LaunchError with a sentence, which ends
+    with `advice` where the folder is what is wrong.
     """
     from loratui.basemodels.pin import pinned
     from loratui.settings.answers import answers_text
@@ -45,15 +48,13 @@ def create_run(resolved: Resolved, answers: Answers, out: Path | None = None) ->
     texts = {"answers.toml": answers_text(answers), "config.toml": dump_config(resolved.config)}
     made: list[Path] = []
     try:
-        path = _make_folder(expanded(out), made) if out is not None else _make_dated(resolved.config.name, made)
+        path = _make_folder(expanded(out), made, advice) if out is not None else _make_dated(resolved.config.name, made)
         for name, text in texts.items():
             write_atomic(path / name, text, 0o600)
     except OSError as error:
         _remove(made, texts)
         where = show_path(error.filename or out or RUNS)
-        raise LaunchError(
-            f"the run's folder cannot be written: {where}: {error.strerror}; choose another --out"
-        ) from None
+        raise LaunchError(f"the run's folder cannot be written: {where}: {error.strerror}; {advice}") from None
     except UnicodeEncodeError:
         _remove(made, texts)
         raise LaunchError("a path holds bytes that are no UTF-8; rename the folder or the picture") from None
@@ -115,18 +116,29 @@ def _running(run: RunDir) -> str:
     return f"a trainer already runs in {show_path(run.path)}{who}; watch it with 'loratui attach', or stop it"
 
 
-def _make_folder(path: Path, made: list[Path]) -> Path:
+def in_the_way(path: Path) -> str:
+    """What stands where a run's folder would be made: "is a file", "is not empty"; empty where nothing does."""
+    if not can_see(path):
+        return ""
+    if not is_folder(path):
+        return "is a file"
+    try:
+        sweep(path)  # of a start that was killed
+        return "is not empty" if any(path.iterdir()) else ""
+    except OSError:
+        return "cannot be looked into"
+
+
+def _make_folder(path: Path, made: list[Path], advice: str) -> Path:
     """The folder of --out: new, or empty. Notes in `made` what was created."""
-    if can_see(path):
-        if not is_folder(path):
-            raise LaunchError(f"'{show_path(path)}' is a file; --out names the run's folder")
+    if can_see(path) and is_folder(path):
         if lock_holder(RunDir(path).lock) is not None:
             raise LaunchError(_running(RunDir(path)), exits.RUNNING)
         if (path / "config.toml").exists():
-            raise LaunchError(f"'{show_path(path)}' already holds a run; choose another --out, or 'loratui resume' it")
-        sweep(path)  # of a start that was killed
-        if any(path.iterdir()):
-            raise LaunchError(f"'{show_path(path)}' is not empty; choose another --out")
+            raise LaunchError(f"'{show_path(path)}' already holds a run; {advice}, or 'loratui resume' it")
+    if trouble := in_the_way(path):
+        raise LaunchError(f"'{show_path(path)}' {trouble}; {advice}")
+    if can_see(path):
         return path
     missing = [path, *(parent for parent in path.parents if not can_see(parent))]
     for folder in reversed(missing):

@@ -12,10 +12,12 @@ from loratui.errors import Refusal
 from loratui.planning.prepared import Looks, PreparedRun, prepare, refuse_if_needed
 from loratui.planning.sections import existing, free_bytes
 from loratui.runs.find import RUNS
+from loratui.runs.launch import in_the_way
 from loratui.sweeps.declaration import Sweep
 from loratui.sweeps.points import Point, label
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import in_bytes, in_time
+from trainer.contract.paths import is_file
 from trainer.contract.run.devices import visible_gpus
 from trainer.contract.settings.config import flat
 
@@ -146,6 +148,9 @@ def _planned(sweep: Sweep, point: Point, runs: Path, looks: Looks) -> PlannedPoi
         refuse_if_needed(ready)
     except Refusal as refusal:
         return PlannedPoint(point, ready, tuple(one.removeprefix("--set ") for one in refusal.messages))
+    place = runs / point.name
+    if (trouble := in_the_way(place)) and not is_file(place / "config.toml"):
+        return PlannedPoint(point, ready, (f"'{show_path(place)}' {trouble}, and is no run: move it away",))
     return PlannedPoint(point, ready)
 
 

@@ -12,7 +12,7 @@ from loratui.errors import Refusal
 from loratui.planning.plan import settled
 from loratui.runs.find import RUNS, RunInfo, link_trouble, run_info
 from loratui.runs.inbox import ask
-from loratui.runs.launch import create_run
+from loratui.runs.launch import LaunchError, create_run
 from loratui.runs.past_run import config_values
 from loratui.runs.queue import cancel, put_in, take_up
 from loratui.runs.states import StateName
@@ -27,6 +27,7 @@ from trainer.contract.run.devices import runs_in
 from trainer.contract.run.rundir import RunDir
 
 Say = Callable[[str], None]
+AGAIN = "put that right, then the same command goes on"
 OVER: frozenset[StateName] = frozenset({"completed", "failed", "refused"})  # a sweep does not begin these again
 ON_ITS_WAY: frozenset[StateName] = frozenset({"queued", "starting", "training", "waiting", "paused"})
 
@@ -69,24 +70,15 @@ def point_runs(sweep: Sweep, runs: Path = RUNS) -> tuple[PointRun, ...]:
 def start(planned: Forecast, runs: Path = RUNS, say: Say = print, settle: bool = True) -> list[RunDir]:
     """Make the run of every point that can start, and put it into the queue. Raises LaunchError, Refusal.
 
-    With `settle` it waits until the first works.
+    With `settle` it waits until the first works. What was made before one that cannot be made goes its way.
     """
-    asked: set[tuple[str, str]] = set()
-    made = []
-    if planned.able and not runs.exists():
-        runs.mkdir(mode=0o700)
-    for one in planned.able:
-        assert one.ready is not None
-        model = one.ready.resolved.config.model
-        if (model.base, model.vae) not in asked:
-            asked.add((model.base, model.vae))
-            ask_commit(one.ready.resolved.config)
-        run = create_run(settled(one.ready.resolved, one.ready.plan), one.ready.answers, runs / one.point.name)
-        put_in(run)
-        made.append(run)
-    if made:
-        say(f"{plural(len(made), 'run')} in the queue of {show_path(runs)}")
-    _take_up(runs, say, settle)
+    made: list[RunDir] = []
+    try:
+        _make_runs(planned, runs, made)
+    finally:
+        if made:
+            say(f"{plural(len(made), 'run')} in the queue of {show_path(runs)}")
+            _take_up(runs, say, settle)
     return made
 
 
@@ -138,6 +130,26 @@ def summary(found: Sequence[PointRun]) -> str:
     """How many runs are in which state: "4 completed, 1 training, 1 queued"."""
     states = [one.state for one in found]
     return ", ".join(f"{states.count(one)} {one}" for one in dict.fromkeys(states)) or "no runs"
+
+
+def _make_runs(planned: Forecast, runs: Path, made: list[RunDir]) -> None:
+    asked: set[tuple[str, str]] = set()
+    try:
+        if planned.able:
+            runs.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        why = "something else lies there" if isinstance(error, FileExistsError) else str(error.strerror)
+        raise LaunchError(f"the folder of the runs cannot be made: {show_path(runs)}: {why}; {AGAIN}") from None
+    for one in planned.able:
+        assert one.ready is not None
+        model = one.ready.resolved.config.model
+        if (model.base, model.vae) not in asked:
+            asked.add((model.base, model.vae))
+            ask_commit(one.ready.resolved.config)
+        settings = settled(one.ready.resolved, one.ready.plan)
+        run = create_run(settings, one.ready.answers, runs / one.point.name, advice=AGAIN)
+        put_in(run)
+        made.append(run)
 
 
 def _take_up(runs: Path, say: Say, settle: bool = True) -> None:

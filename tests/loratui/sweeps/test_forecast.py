@@ -46,3 +46,12 @@ def test_points_that_come_to_the_same_run_are_refused(ranks: Sweep, root: Path) 
 def test_a_sweep_that_the_disk_does_not_take_is_not_started(ranks: Sweep, root: Path) -> None:
     found = replace(forecast(ranks, points(ranks)[:1], root), free=1000)
     assert "1 kB are free" in found.errors[0] and "x ERROR" in forecast_lines(found)[-1]
+
+
+def test_what_lies_in_the_way_of_one_run_is_said_before_and_does_not_keep_the_others(ranks: Sweep, root: Path) -> None:
+    first = points(ranks)[0].name
+    (root / first).mkdir(parents=True)
+    (root / first / "notes.txt").write_text("mine")
+    found = forecast(ranks, points(ranks), Path("runs"))
+    assert len(found.able) == 7 and not found.errors
+    assert f"'runs/{first}' is not empty, and is no run: move it away" in "\n".join(forecast_lines(found))

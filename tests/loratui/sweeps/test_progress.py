@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from loratui.errors import Refusal
 from loratui.settings.answers import Answers
-from loratui.sweeps.declaration import declared, grid_axis
+from loratui.sweeps.declaration import Sweep, declared, grid_axis
+from loratui.sweeps.forecast import forecast
 from loratui.sweeps.points import points
-from loratui.sweeps.progress import point_runs, summary
+from loratui.sweeps.progress import point_runs, start, summary
 from loratui.sweeps.results import results
 from loratui.sweeps.table import remarks
 from trainer.contract.run.events import EventLog
@@ -42,3 +46,18 @@ def test_a_run_that_is_another_one_by_now_is_named_and_not_held_against_the_othe
     table = results(SWEEP, found)
     assert [row.loss for row in table.rows] == [0.1, None, None]
     assert f"Left out, because settings were changed (train.rank): {second.name}." in remarks(table)
+
+
+def test_where_no_runs_can_be_made_a_sentence_says_so_and_the_same_command_goes_on(ranks: Sweep, root: Path) -> None:
+    planned = forecast(ranks, points(ranks)[:1], Path("runs"))
+    root.symlink_to("/nowhere/runs")
+    with pytest.raises(Refusal) as refused:
+        start(planned, Path("runs"), say=lambda _: None, settle=False)
+    assert refused.value.messages[0].startswith(
+        "the folder of the runs cannot be made: runs: something else lies there"
+    )
+    root.unlink()
+    root.mkdir()
+    (root / planned.able[0].point.name).write_text("in the way since it was looked at")
+    with pytest.raises(Refusal, match="is a file; put that right, then the same command goes on"):
+        start(planned, Path("runs"), say=lambda _: None, settle=False)
