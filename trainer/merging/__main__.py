@@ -8,6 +8,7 @@ if __name__ == "__main__":  # before the imports, which take seconds
     begin()
 
 import argparse
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,9 +39,16 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return exits.FAILED
     except (NotSDXL, ModelError, SafetensorError, OSError, ValueError) as error:
-        print(error, file=sys.stderr)
+        print(_words(error), file=sys.stderr)
         return exits.USAGE
     return exits.DONE
+
+
+def _words(error: Exception) -> str:
+    """A sentence; the system's own reasons without their numbers and full paths."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{Path(str(error.filename or '--out')).name}: {error.strerror}; nothing was written"
+    return str(error)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -73,6 +81,8 @@ def _merge(asked: argparse.Namespace) -> None:
         read_source(place, model, config, prompt)
         for place, config, prompt in zip(asked.loras, configs, asked.prompts, strict=True)
     )
+    if first.lora.path.resolve() == second.lora.path.resolve():
+        raise NotMerged(f"{first.title} is named twice: name two; 'loratui generate' with --scale draws one stronger")
     *both, said = told_apart(first, second)
     sources = (both[0], both[1])
     said += [one for source in sources for one in left_out(source)]
@@ -96,8 +106,13 @@ def _merge(asked: argparse.Namespace) -> None:
 
         layers, kept = cut(layers, asked.rank)
         how += f" Cut to rank {asked.rank} by singular values: {kept:.1%} of its norm is kept."
-    from trainer.merging.files import Merge, write_merge
+    from trainer.merging.files import Merge, fits, write_merge
 
+    if not fits(layers, config):
+        raise NotMerged(
+            f"numbers of the merge are not finite or too large for {config.export.precision}: take smaller --weights; "
+            "where they are small, one of the LoRAs is damaged"
+        )
     merge = Merge(config, sources, layers, how, said)
     print(how, file=sys.stderr)
     for path in write_merge(asked.out.resolve(), merge, unet["layers_per_block"]):
@@ -114,12 +129,30 @@ def _refuse(asked: argparse.Namespace) -> None:
         raise NotMerged(f"--out: '{out.name}' becomes the LoRA's name: only letters, digits, '-' and '_' (at most 64)")
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise NotMerged(f"--out: '{out.name}' is there already: name a folder that is not")
+    _refuse_place(out)
+    if asked.weights and not all(map(math.isfinite, asked.weights)):
+        raise NotMerged("--weights: two finite numbers, such as 0.8 0.6")
+    if asked.weights and not any(asked.weights):
+        raise NotMerged("--weights 0 0: nothing of either would be left")
     if asked.weights and asked.learned:
         raise NotMerged("--weights and --learned are two ways to merge: take one of them")
     if asked.rank is not None and asked.rank < 1:
         raise NotMerged("--rank: 1 or more")
     if asked.steps is not None and asked.steps < 1:
         raise NotMerged("--steps: 1 or more")
+
+
+def _refuse_place(out: Path) -> None:
+    """Whether something can be written beside `out`, before the work is done. Raises NotMerged."""
+    from trainer.contract.entries import folder_aside
+    from trainer.merging.sources import NotMerged
+
+    place = next(one for one in out.parents if one.exists())
+    try:
+        with folder_aside(place / out.name):
+            pass
+    except OSError as error:
+        raise NotMerged(f"--out: nothing can be written in '{place}': {error.strerror}; name another folder") from None
 
 
 def _config(name: str, model: Model, sources: tuple[Source, Source]) -> TrainConfig:

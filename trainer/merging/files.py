@@ -41,6 +41,12 @@ class Merge:
         return max(one.rank for one in self.layers.values())
 
 
+def fits(layers: Layers, config: TrainConfig) -> bool:
+    """Whether every number is finite in the precision of the files."""
+    dtype = DTYPES[config.export.precision]
+    return all(torch.isfinite(part.to(dtype)).all() for one in layers.values() for part in (one.down, one.up))
+
+
 def write_merge(out: Path, merge: Merge, layers_per_block: int) -> list[Path]:
     """All files of a merge, in `out`, which is there with all of them or not at all; returns their paths.
 

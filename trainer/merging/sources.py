@@ -136,7 +136,7 @@ def told_apart(first: Source, second: Source) -> tuple[Source, Source, list[str]
             taken.add(_key(free))
             if free != word:
                 new[word] = free
-                said.append(f"'{word}' of {one.title} is called '{free}' in the merge: the other has that word already")
+                said.append(f"'{word}' of {one.title} is called '{free}' here: the other has that word already")
         found.append(one.renamed(new))
     return found[0], found[1], said
 

@@ -81,7 +81,7 @@ def test_a_weighted_merge_is_the_sum_and_carries_the_words_of_both(
     out = tmp_path / "both"
     assert merge([*map(str, runs), "--out", str(out), "--weights", "0.8", "-0.6"]) == exits.DONE
     said = capsys.readouterr()
-    assert "'TOK' of two is called 'TOK2' in the merge: the other has that word already" in said.err
+    assert "'TOK' of two is called 'TOK2' here: the other has that word already" in said.err
     files = {str(one.relative_to(out)) for one in out.rglob("*") if one.is_file()}
     names = {"both.safetensors", "both_TOK_emb.safetensors", "both_TOK2_emb.safetensors", "both.json", "README.md"}
     assert files == {*names, DIFFUSERS} and {str(out / one) for one in files} == set(said.out.split("\n")) - {""}
@@ -210,6 +210,32 @@ def test_runs_of_two_base_models_want_the_merge_named_its_own(
     other = make_run(tmp_path / "two", settings(name="two", model__base="sdxl-small"))
     assert merge([str(runs[0]), str(other.path), "--out", str(tmp_path / "out"), "--weights", "1", "1"]) == exits.USAGE
     assert "and two on sdxl-small: name the one to be used with --base" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["nan", "1"], "--weights: two finite numbers"),
+        (["0", "0"], "--weights 0 0: nothing of either would be left"),
+        (["1e39", "1"], "too large for fp32: take smaller --weights"),
+    ],
+)
+def test_weights_of_which_no_file_can_be_made_are_said(
+    runs: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    assert merge([*map(str, runs), "--out", str(tmp_path / "out"), "--weights", *words]) == exits.USAGE
+    assert said in capsys.readouterr().err and list(tmp_path.iterdir()) == []
+
+
+def test_one_lora_twice_and_a_place_that_cannot_be_written_are_said_before_the_work(
+    runs: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert merge([str(runs[0]), str(runs[0] / "export"), "--out", str(tmp_path / "out")]) == exits.USAGE
+    assert "one is named twice" in capsys.readouterr().err
+    (tmp_path / "file").touch()
+    assert merge([*map(str, runs), "--out", str(tmp_path / "file" / "out")]) == exits.USAGE
+    told = capsys.readouterr().err
+    assert "--out: nothing can be written in" in told and "Not a directory; name another folder" in told
 
 
 @pytest.mark.slow
