@@ -20,7 +20,7 @@ PATIENCE = 10.0  # seconds that an interrupted program may take to leave
 
 
 def run_shown(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run `command` to its end; its exit code, or STOPPED where the person interrupted it."""
+    """Run `command` to its end; its exit code, STOPPED where the person interrupted it, FAILED where a signal did."""
     with signals_held(signal.SIGINT):
         child = subprocess.Popen(
             command,
@@ -41,10 +41,19 @@ def run_shown(command: Sequence[str], environment: Mapping[str, str]) -> int:
     try:
         _pass_on(child.stdout, sys.stdout)
         aside.join()
-        return child.wait()
+        code = child.wait()
     except KeyboardInterrupt:
         _end(child)
         return exits.STOPPED
+    if code < 0:
+        print(killed_words(-code), file=sys.stderr, flush=True)
+    return exits.FAILED if code < 0 else code
+
+
+def killed_words(number: int) -> str:
+    """What is said of a program that a signal ended, and that could not say it itself."""
+    why = ", as Linux does where memory runs out: close other programs" if number == signal.SIGKILL else ""
+    return f"the program was ended from outside by {signal.Signals(number).name}{why}; the same command begins anew"
 
 
 def _end(child: subprocess.Popen[str]) -> None:

@@ -236,3 +236,10 @@ def test_what_a_program_of_the_trainer_says_is_made_safe(capfd: pytest.CaptureFi
     out, err = capfd.readouterr()
     assert out == "a␛]2;x␇\nb\n"
     assert err == "oh \\u202e\n"
+
+
+def test_a_program_that_was_killed_is_said_to_have_been(capfd: pytest.CaptureFixture[str]) -> None:
+    kill = "import os; os.kill(os.getpid(), 9)"
+    assert run_shown([sys.executable, "-c", kill], os.environ) == exits.FAILED
+    told = capfd.readouterr().err
+    assert told.startswith("the program was ended from outside by SIGKILL, as Linux does where memory runs out")
