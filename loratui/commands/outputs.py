@@ -17,7 +17,9 @@ LoraArgument = Annotated[
 
 
 def generate(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Left out with --content or --style.", autocompletion=runs)],
+    run: Annotated[
+        str | None, typer.Argument(metavar="RUN", help="Left out with --content or --style.", autocompletion=runs)
+    ] = None,
     prompt: Annotated[
         str | None, typer.Argument(metavar="PROMPT", help="With the trigger, such as 'a TOK on a beach'.")
     ] = None,
@@ -43,11 +45,12 @@ def generate(
     ] = None,
 ) -> None:
     """Pictures with the trained LoRA and embeddings."""
-    if (content is None and style is None) == (prompt is None):
-        which = "PROMPT alone with --content and --style, RUN and PROMPT without"
-        raise Refusal(f"what is drawn, and with what: {which}")
+    if run is None or (content is None and style is None) == (prompt is None):
+        raise Refusal("what is drawn, and with what: write RUN and PROMPT, or PROMPT alone with --content and --style")
     options: dict[str, object] = {"seed": seed, "steps": steps, "guidance": guidance, "scale": scale, "count": count}
     options |= {"negative": negative, "out": out, "base": base or None}
+    if prompt is not None and model is not None:
+        raise Refusal("--model is for --content and --style: a run is drawn on its own base model")
     if prompt is not None:
         _run_trainer("trainer.samples.generate", run, [prompt], {**options, "checkpoint": checkpoint})
     if checkpoint is not None:

@@ -74,7 +74,7 @@ def sweep(
     if what is None:
         raise Refusal(f"which sweep? There are {', '.join(names())}; or name an answers.toml with --grid KEY=A,B")
     path = expanded(what)
-    if is_file(path):
+    if is_file(path) or path.suffix == ".toml":
         chosen = _declared(path, grid or [], zip_ or [], seeds, from_, set_ or [], name)
     elif made or set_ or seeds is not None or name:
         raise Refusal(f"'{safe_text(what, 60)}' is no answer file; a sweep that was begun cannot be given other axes")

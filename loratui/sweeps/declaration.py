@@ -89,7 +89,11 @@ def zip_axis(text: str) -> Axis:
     parts = _NEXT_KEY.split(text)
     if len(parts) < 2:
         raise AnswersError([f"--zip {safe_text(text, 80)}: write two settings or more, such as a.b=1,2,c.d=3,4"])
-    return checked_axis("--zip", dict(_written(part, "--zip") for part in parts))
+    written = [_written(part, "--zip") for part in parts]
+    keys = [key for key, _ in written]
+    if twice := [key for key in dict.fromkeys(keys) if keys.count(key) > 1]:
+        raise AnswersError([f"--zip {safe_text(one, 80)}: it stands there twice" for one in twice])
+    return checked_axis("--zip", dict(written))
 
 
 def checked_axis(
@@ -142,7 +146,7 @@ def declared(
     keys = [key for axis in axes for key in axis.keys]
     messages += [f"{key}: it stands on two axes" for key in dict.fromkeys(keys) if keys.count(key) > 1]
     if seeds > 1 and SEED in keys:
-        messages.append(f"{SEED}: it is an axis already; leave --seeds out")
+        messages.append(f"{SEED}: it is an axis already; take 1 seed of each")
     if not 1 <= seeds <= MOST_SEEDS:
         messages.append(f"--seeds: {seeds} is out of bounds; allowed is 1 to {MOST_SEEDS}")
     if not axes and seeds == 1:
@@ -169,7 +173,7 @@ def values_of(key: str, written: str) -> list[Any]:
 
 def _written(text: str, flag: str) -> tuple[str, list[Any]]:
     key, equals, written = (part.strip() for part in text.partition("="))
-    if not equals:
+    if not equals or not key:
         raise AnswersError([f"{flag} {safe_text(text, 80)}: write it as KEY=VALUE,VALUE, such as train.rank=4,16,32"])
     return key, values_of(key, written)
 

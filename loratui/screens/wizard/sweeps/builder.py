@@ -141,6 +141,9 @@ class SweepBuilder(AxesScreen):
         from loratui.sweeps.points import points
 
         worker = get_current_worker()
+        if not self._session.axes and self._session.seeds == 1:
+            self.post_message(Foretold(None, "Nothing changes yet: a adds a setting with its values, s more seeds."))
+            return
         try:
             sweep = self.sweep()
         except Refusal as refusal:

@@ -55,6 +55,7 @@ async def test_values_of_the_setting_under_the_cursor_become_runs(wizard: Wizard
         try_values(screen)
         line = (await at(pilot, "LineEditor")).query_one(Input)
         assert line.value == "16" and "Values of rank" in screen_text(app)
+        await until(pilot, lambda: "Nothing changes yet: a adds a setting" in screen_text(app))
         line.value = "4, 5000"
         await pilot.press("enter")
         await until(pilot, lambda: "5000 is out of bounds" in screen_text(app))
