@@ -157,9 +157,9 @@ def _refuse_place(out: Path) -> None:
 
 def _config(name: str, model: Model, sources: tuple[Source, Source]) -> TrainConfig:
     """The settings of the merge: those of the first run, as far as files and pictures need them."""
-    from trainer.contract.settings.config import TrainConfig
+    from trainer.merging.sources import without_run
 
-    config = next((one.config for one in sources if one.config is not None), None) or TrainConfig(name=name)
+    config = next((one.config for one in sources if one.config is not None), None) or without_run(model, name)
     embedded = [word for one in sources for word in one.rows]
     words = embedded or [word for one in sources for word in one.words]
     prompt = ", ".join(one.prompts[0] for one in sources if one.prompts) or "a picture"

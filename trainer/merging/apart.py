@@ -23,12 +23,20 @@ from trainer.contract.basemodel.unet_names import within
 from trainer.contract.run import exits
 from trainer.contract.run.exports import B_LORA
 from trainer.contract.run.rundir import RunDir
-from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.model import Model
 from trainer.contract.settings.sample_prompts import read_sample_prompt
 from trainer.ground.libraries import take_needed
 from trainer.merging.layers import insert, read_layers
-from trainer.merging.sources import NotMerged, Source, insert_words, model_of, read_source, run_config, told_apart
+from trainer.merging.sources import (
+    NotMerged,
+    Source,
+    insert_words,
+    model_of,
+    read_source,
+    run_config,
+    told_apart,
+    without_run,
+)
 from trainer.model.download import bring
 from trainer.model.errors import ModelError
 from trainer.model.parts import fix_pooling, load_parts, pick_device
@@ -108,7 +116,7 @@ def _generate(asked: argparse.Namespace) -> None:
     import torch
 
     run = next((half for half in halves if half.source.config is not None), None)
-    config = (run and run.source.config) or TrainConfig()
+    config = (run and run.source.config) or without_run(model)
     config = config.model_copy(update={"model": model})
     torch.set_num_threads(config.train.cpu_threads)
     bring(config, lambda done, total: None)

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from trainer.contract.basemodel.headers import BadHeader, read_header
-from trainer.contract.basemodel.inspect import NotSDXL
+from trainer.contract.basemodel.inspect import NotSDXL, base_of
 from trainer.contract.documents.json_lines import parse_line
 from trainer.contract.documents.tensor_header import read_tensor_header
 from trainer.contract.loras.lora_file import FileRows, LoraFile
@@ -88,6 +88,13 @@ def model_of(
                 f"{option}; away from its own base model a LoRA shows less of what it learned"
             )
     return known[0][1].model.model_copy(update={"quantize": "off"})
+
+
+def without_run(model: Model, name: str = "lora") -> TrainConfig:
+    """The settings where none of the LoRAs is a run: pictures of the size that the base model was made for."""
+    config = TrainConfig(name=name, model=model)
+    train = config.train.model_copy(update={"resolution": base_of(model).native})
+    return config.model_copy(update={"train": train})
 
 
 def read_source(place: str, model: Model, config: TrainConfig | None, prompts: str = "") -> Source:

@@ -15,6 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from tests.trainer.conftest import make_config, make_run
+from trainer.contract.basemodel.inspect import base_of
 from trainer.contract.run import exits
 from trainer.contract.run.exports import DIFFUSERS
 from trainer.contract.run.rundir import RunDir
@@ -195,6 +196,8 @@ def test_files_need_a_base_model_and_a_name_that_is_free(
     base = make_config(runs[0]).model.base
     assert merge([*files, "--out", str(out), "--weights", "1", "1", "--base", base]) == exits.DONE
     assert {"out_one_emb_emb.safetensors", "out_two_emb_emb.safetensors"} <= {one.name for one in out.iterdir()}
+    side = base_of(make_config(runs[0]).model).native
+    assert side < 1024 and header(out / "out.safetensors")["modelspec.resolution"] == f"{side}x{side}"
     capsys.readouterr()
     assert merge([*files, "--out", str(out), "--weights", "1", "1", "--base", base]) == exits.USAGE
     assert "'out' is there already" in capsys.readouterr().err
