@@ -68,6 +68,15 @@ PLAIN = [
     "a dog, the photo of a dog, dog again",
     "TOK in a high collar, best man at a wedding, detailed embroidery, at 12:30",
     "a photo of TOK, a picture of a ship behind it",
+    "a TOK, none of them smiling, imagine a null sign",
+]
+
+
+CASES += [
+    ("/imagine prompt: TOK in space", "TOK in space", {"a generator's settings"}),
+    ("<|endoftext|> TOK on a chair", "TOK on a chair", {"a model's marks"}),
+    ("TOK, embedding:easynegative, smile", "TOK, smile", {"networks <lora:...>"}),
+    ("undefined", "", {"no words at all"}),
 ]
 
 
