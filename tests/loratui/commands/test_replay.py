@@ -93,7 +93,7 @@ def test_a_replay_trains_and_its_own_answers_give_the_same_bytes(
     for name in ("toy.safetensors", "diffusers/pytorch_lora_weights.safetensors", "toy_emb.safetensors"):
         assert digest(second / "export" / name) == digest(run.export / name)
     listed = loratui("runs", cwd=elsewhere)
-    assert listed.stdout.split()[:3] == ["completed", "4/4", "toy"]
+    assert listed.stdout.split()[:3] == ["completed", "4/4", "loss"] and second.name in listed.stdout
     refused = loratui("resume", cwd=elsewhere)
     assert refused.returncode == 2 and "is completed" in refused.stderr
 
