@@ -31,7 +31,7 @@ from trainer.contract.units import in_bytes
 
 # what is not measured by anything here, and named so that nobody thinks it was
 NEVER = (
-    "faint watermarks (a third of those tried was missed)",
+    "faint or small letters: watermarks, stamps (a third of the faint ones tried was missed)",
     "logos (too like what is photographed)",
     "screenshots without plain bars",
     "colours and forms changed by hand (inverted, tinted, faded, stretched, warped, sharpened, two in one)",

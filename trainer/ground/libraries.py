@@ -7,6 +7,7 @@ used: two thirds of the processor time that a run took to its first step.
 from __future__ import annotations
 
 import importlib.util
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,6 +49,7 @@ def _take_needed() -> None:
             _open_when_asked(name)
         from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel  # noqa: F401
     diffusers.utils.logging.set_verbosity_error()
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # before its advice on a kernel that nothing here uses
 
 
 @contextmanager

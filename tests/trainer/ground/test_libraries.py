@@ -47,6 +47,7 @@ def test_a_run_imports_what_sdxl_needs(pictures: Path, tmp_path: Path, cold: Non
     assert searched_no_more > 300_000  # of some 500,000: each collection of a run would go through all of them
     # what was left out is there for who asks for it by name
     assert (family, levels) == ("FluxTransformer2DModel", 5)
+    assert "pip install" not in told.stderr  # as bitsandbytes advises on a processor with bf16
 
 
 def test_the_collector_rests_while_what_stays_is_imported() -> None:
