@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import termios
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -103,7 +104,7 @@ class WarmPopen(RealPopen):  # type: ignore[type-arg]
             "terminal": preexec_fn is take_terminal,
             "passed": list(pass_fds),
         }
-        self._end = socket.socket(socket.AF_UNIX)
+        self._end, self._asking = socket.socket(socket.AF_UNIX), threading.Lock()
         self._end.connect(place)
         text = json.dumps(words).encode()
         socket.send_fds(self._end, [len(text).to_bytes(4, "big")], [*streams, *pass_fds])
@@ -125,10 +126,11 @@ class WarmPopen(RealPopen):  # type: ignore[type-arg]
     def _internal_poll(self, _deadstate: Any = None, **own: Any) -> int | None:
         if self._end is None:
             return super()._internal_poll(_deadstate, **own)  # type: ignore[misc,no-any-return]
-        if self.returncode is None:
-            self.returncode = self._said(os.WNOHANG)
-            if self.returncode is not None:
-                self._end.close()
+        with self._asking:
+            if self.returncode is None:
+                self.returncode = self._said(os.WNOHANG)
+                if self.returncode is not None:
+                    self._end.close()
         return self.returncode  # type: ignore[no-any-return]
 
     def _wait(self, timeout: float | None) -> int:
@@ -140,9 +142,14 @@ class WarmPopen(RealPopen):  # type: ignore[type-arg]
             if left <= 0:
                 assert timeout is not None
                 raise subprocess.TimeoutExpired(self.args, timeout)
-            with contextlib.suppress(TimeoutError, BlockingIOError):
+            try:
                 self._end.settimeout(left)
                 self._end.recv(1, socket.MSG_PEEK)
+            except (TimeoutError, BlockingIOError):
+                continue
+            except OSError:  # another thread has been told meanwhile, and has closed it
+                if self.returncode is None:
+                    raise
         return self.returncode  # type: ignore[no-any-return]
 
 

@@ -96,8 +96,8 @@ def test_a_run_that_fails_does_not_end_the_sweep_and_what_is_missing_is_made_aga
     table = json.loads(loratui("sweep", "three", "--json").stdout)
     assert [row["point"] for row in table["rows"]][2] == 2 and table["rows"][2]["loss"] is None
     assert {row["mark"] for row in table["rows"][:2]} <= {"best", "level", ""} and table["rows"][0]["size"] > 0
-    assert loratui("sweep", "three", "--keep", "best", "--as", "mine").returncode == 0
-    assert "From the sweep three" in loratui("preset", "show", "mine").stdout
+    assert loratui("sweep", "three", "--keep", "best", "--as", "of-three").returncode == 0
+    assert "From the sweep three" in loratui("preset", "show", "of-three").stdout
 
     shutil.rmtree(last.path)
     first.path.rename(root / "another-name")  # it is known by its name inside

@@ -50,7 +50,8 @@ def stepper(folder: Path, captions: bool, **own: Any) -> Stepper:
 
 def loss_of(steps: Stepper, views: tuple[View, ...]) -> torch.Tensor:
     host = steps._maker.of(views)
-    return steps._loss(DeviceBatch.of(host, steps._words(host), steps.device), host.mine)[0]  # its parts stand behind
+    whole = steps._loss(DeviceBatch.of(host, steps._words(host), steps.device), host.mine)
+    return whole.reshape(-1)[0]  # with class pictures its parts stand behind
 
 
 @pytest.mark.slow
