@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,17 +104,18 @@ def other_files(config: TrainConfig, photographs: tuple[Item, ...]) -> list[str]
         if not one.path:
             continue
         folder = expanded(one.path)
+        inside = numbered_folders(folder)
         captions = (
             {each.picture.text_file for each in class_listing(one, config)} if config.prior.caption_column else set()
         )
-        for place in (folder, *(folder / name for name in numbered_folders(folder))):
+        for place in (folder, *(folder / name for name in inside)):
             left = [each for each in place.iterdir() if each not in used | captions and not each.name.startswith(".")]
-            found += [str(each.relative_to(folder)) for each in left if not _is_read(each, folder, config)]
+            found += [str(each.relative_to(folder)) for each in left if not _is_read(each, inside, config)]
     return sorted(found)
 
 
-def _is_read(path: Path, folder: Path, config: TrainConfig) -> bool:
+def _is_read(path: Path, inside: Collection[str], config: TrainConfig) -> bool:
     """Whether it is a table of captions that are wanted, what a data set was written from, or a folder of kohya's."""
     if path.name in METADATA:
         return bool(config.prior.caption_column)
-    return path.name in numbered_folders(folder) or (path.name == NOTE and path.parent.parent == written_folder())
+    return path.name in inside or (path.name == NOTE and path.parent.parent == written_folder())

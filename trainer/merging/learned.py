@@ -115,13 +115,12 @@ def learn(
     lessons = []
     for place, shown in enumerate(NAMES):
         mix.shown = shown
-        drawn = []
-        for number in range(PICTURES):
-            progress(f"drawing what {sources[place].title} shows", number, PICTURES)
-            prompt = words[place][number % len(words[place])]
-            first = seed * PICTURES + number
-            drawn.append(draw_latents(parts, prompt, negative, (size, size), DRAWING, config.sample.guidance, [first]))
-        prompts = [words[place][number % len(words[place])] for number in range(PICTURES)]
+        drawn, prompts = [], [words[place][number % len(words[place])] for number in range(PICTURES)]
+        with torch.no_grad(), parts.vae_in_place():
+            for number, prompt in enumerate(prompts):
+                progress(f"drawing what {sources[place].title} shows", number, PICTURES)
+                drawing = (DRAWING, config.sample.guidance, [seed * PICTURES + number])
+                drawn.append(draw_latents(parts, prompt, negative, (size, size), *drawing))
         lessons.append(_Lesson(shown, torch.cat(drawn).float(), prompts, geometry))
     errors = _teach(parts, config, mix, zips, lessons, steps, seed, progress)
     tail = max(1, min(10, steps // 4))

@@ -57,7 +57,7 @@ def make_pictures(
     StableDiffusionXLPipeline with the exported files, starts from the same.
     """
     with torch.no_grad(), parts.vae_in_place() as vae:  # from the start: the pipeline computes where its VAE lies
-        latents = _latents(parts, encoded, negative, size, steps, guidance, seeds)
+        latents = draw_latents(parts, encoded, negative, size, steps, guidance, seeds)
         # one at a time: the VAE's activations are larger than the unet's
         return to_pictures(torch.cat([decode(vae, one.unsqueeze(0), tiles) for one in latents]))
 
@@ -71,20 +71,7 @@ def draw_latents(
     guidance: float,
     seeds: Sequence[int],
 ) -> torch.Tensor:
-    """The same before they are decoded: latents (n, 4, h, w) in the unet's scale."""
-    with torch.no_grad(), parts.vae_in_place():
-        return _latents(parts, encoded, negative, size, steps, guidance, seeds)
-
-
-def _latents(
-    parts: Parts,
-    encoded: Encoded,
-    negative: Encoded | None,
-    size: tuple[int, int],
-    steps: int,
-    guidance: float,
-    seeds: Sequence[int],
-) -> torch.Tensor:
+    """What `make_pictures` decodes: latents (n, 4, h, w) in the unet's scale. The VAE must be in its place."""
     from diffusers import StableDiffusionXLPipeline
 
     if negative is None:
