@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,20 @@ sys.dont_write_bytecode = False
 # under nohup a hang-up is ignored, in the background an interrupt; so they would be by all that the tests start
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def kept_environment() -> Iterator[None]:
+    """What a test, or the code that it calls, writes into this process's environment ends with it.
+
+    One that left HF_HUB_OFFLINE behind made the pushes of another file fail, in the order of one machine only.
+    """
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() - before.keys():
+        if name != "PYTEST_CURRENT_TEST":
+            del os.environ[name]
+    os.environ.update({name: value for name, value in before.items() if name != "PYTEST_CURRENT_TEST"})
 
 
 LONGEST = {"test_demo_learns.py": 600, "test_resume.py": 500}  # few tests, but of most of a minute

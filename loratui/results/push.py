@@ -32,7 +32,8 @@ def push(parcel: Parcel, repository: str, public: bool, update: bool, tell: Tell
     token = get_token()
     if token is None:
         raise Refusal(NO_LOGIN)
-    api = HfApi(token=token, library_name="loratui")
+    # the library reads the address when it is first imported, which may be long ago
+    api = HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None, token=token, library_name="loratui")
     tell(0, parcel.size, "making the repository")
     with _told(repository, token):
         made = _repository(api, repository, public, update)
