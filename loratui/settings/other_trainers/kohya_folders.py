@@ -9,6 +9,7 @@ from typing import Any
 
 from trainer.contract.paths import expanded
 from trainer.contract.pictures.folder import NoDataset, list_pictures
+from trainer.contract.pictures.numbered import numbered_folders
 
 TAUGHT = re.compile(r"(?P<repeats>\d{1,3})_(?P<word>[^\s_]+)(?:[\s_]+(?P<of>.+))?")  # "10_ohwx woman"
 
@@ -70,7 +71,8 @@ def with_classes(values: dict[str, Any], folder: str) -> list[str]:
 
     One without such a folder has none.
     """
-    classes = {" ".join(_words(one.name)): str(one) for one in named_folders(expanded(folder))}
+    place = expanded(folder)
+    classes = {shows.casefold(): str(place / name) for name, shows in numbered_folders(place).items()}
     if not classes:
         return []
     word = str(values.get("dataset.class_word", ""))
@@ -87,10 +89,6 @@ def with_classes(values: dict[str, Any], folder: str) -> list[str]:
     left = [Path(one).name for one in classes.values() if one not in used]
     notes = [] if own or len(classes) == 1 else notes
     return notes + ([f"reg_data_dir: of no concept's class, not taken over: {', '.join(left)}"] if left else [])
-
-
-def _words(name: str) -> list[str]:
-    return name.partition("_")[2].casefold().replace("_", " ").split()
 
 
 def _has_pictures(folder: Path) -> bool:

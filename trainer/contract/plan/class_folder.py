@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,8 +10,8 @@ from pathlib import Path
 from trainer.contract.paths import expanded, is_folder
 from trainer.contract.pictures.decoding import why_unusable
 from trainer.contract.pictures.folder import NoDataset, Picture, list_pictures
-from trainer.contract.pictures.formats import is_picture
 from trainer.contract.pictures.inside import open_inside
+from trainer.contract.pictures.numbered import numbered_folders
 from trainer.contract.pictures.problems import severity_of
 from trainer.contract.pictures.sources import origin_of
 from trainer.contract.settings.concepts import prefix_of, title_of
@@ -22,7 +20,6 @@ from trainer.contract.settings.taught import ClassSet, class_sets, class_words, 
 from trainer.contract.settings.triggers import holds_word
 
 REMEDY = "repair it, or take it away"  # nothing skips a picture of the class
-NUMBERED = re.compile(r"\d{1,3}_(?P<word>.+)")  # kohya's folders: how often, and what of
 
 
 @dataclass(frozen=True)
@@ -79,18 +76,6 @@ def _listed(folder: Path, inside: str, classes: ClassSet, words: str, column: st
         ClassPicture(replace(one, name=prefix + one.name), ((one.caption or "") if column else "") or words)
         for one in listing.pictures
     )
-
-
-def numbered_folders(folder: Path) -> dict[str, str]:
-    """Kohya's folders in one that holds no pictures itself, and of each what it shows: {"1_woman": "woman"}."""
-    try:
-        entries = sorted(os.scandir(folder), key=lambda one: one.name)
-    except OSError:
-        return {}
-    if any(is_picture(Path(one.path)) for one in entries):
-        return {}
-    named = {one.name: NUMBERED.fullmatch(one.name) for one in entries if one.is_dir(follow_symlinks=False)}
-    return {name: found["word"].replace("_", " ").strip() for name, found in named.items() if found}
 
 
 def trigger_refusals(found: Sequence[ClassPicture], config: TrainConfig) -> list[str]:
