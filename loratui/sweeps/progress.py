@@ -82,16 +82,25 @@ def start(planned: Forecast, runs: Path = RUNS, say: Say = print, settle: bool =
     return made
 
 
+def goes_on(one: PointRun, again: bool = False) -> bool:
+    """Whether a run is there that can go on: paused, stopped or never begun; with `again` also one that failed."""
+    begun = one.state in OVER or one.state in ON_ITS_WAY - {"paused"}
+    return one.run is not None and (not begun or (again and one.state == "failed"))
+
+
+def holds(one: PointRun, command: str) -> bool:
+    """Whether `pause` or `stop` changes anything for a run."""
+    return one.state in ON_ITS_WAY and (one.state != "paused" or command == "stop")
+
+
 def go_on(found: Sequence[PointRun], runs: Path = RUNS, again: bool = False, say: Say = print) -> int:
     """Let the runs that are there and not over go on, with `again` those that failed too; returns how many."""
     count = 0
     for one in found:
-        if one.run is None or (one.state in OVER and not (again and one.state == "failed")):
+        if one.run is None or not goes_on(one, again):
             continue
         if one.state == "paused":
             ask(one.run, "resume")
-        elif one.state in ON_ITS_WAY:
-            continue
         elif trouble := link_trouble(one.run):
             say(f"! {safe_text(one.run.path.name)}: {trouble}")
             continue

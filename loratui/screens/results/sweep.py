@@ -24,7 +24,7 @@ from loratui.screens.shared.steady import SteadyScreen
 from loratui.sweeps.declaration import Sweep
 from loratui.sweeps.keeping import keep_as_preset
 from loratui.sweeps.points import label
-from loratui.sweeps.progress import PointRun, go_on, hold, point_runs, summary
+from loratui.sweeps.progress import PointRun, go_on, goes_on, hold, holds, point_runs, summary
 from loratui.sweeps.results import Results, results
 from loratui.sweeps.table import left_words, remarks, table_cells
 from loratui.sweeps.wall import SweepWall, WallCell, make_wall, prompts
@@ -208,6 +208,11 @@ class SweepScreen(SteadyScreen[None]):
                 return seen is not None and len(seen.wall.blocks) > 1 and self.has_class("-wall")
             case "preset":
                 return self.cell is not None and self.cell.one.run is not None
+            case "go_on":
+                return seen is not None and any(goes_on(one) for one in seen.runs)
+            case "hold" | "stop":
+                command = str(parameters[0]) if parameters else "stop"
+                return seen is not None and any(holds(one, command) for one in seen.runs)
             case "move":
                 return self.has_class("-wall")  # the table has arrows of its own
         return True

@@ -86,3 +86,21 @@ async def test_the_one_under_the_cursor_becomes_a_preset(tried: Sweep) -> None:
         assert rank.value == 4 and "from sweep ranks, rank 4, optimizer prodigy" in rank.source
         await pilot.press("escape")
         await until(pilot, lambda: app.return_code is not None)
+
+
+async def test_only_keys_that_change_something_are_offered(tried: Sweep) -> None:
+    """One of twelve crashed: it can go on, nothing can be paused or stopped; once all are over, nothing goes on."""
+    app = LoratuiApp(sweep=tried)
+
+    def offered() -> set[str]:
+        return {one.binding.description for one in app.screen.active_bindings.values()}
+
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at(pilot, "SweepScreen")
+        await until(pilot, lambda: "1 crashed" in screen_text(app))
+        assert "Go on" in offered() and not {"Pause", "Stop"} & offered()
+        crashed = Path("runs") / points(tried)[-1].name / "events.jsonl"
+        with crashed.open("a") as file:
+            file.write('{"type": "end", "status": "completed", "step": 9}\n')
+        await until(pilot, lambda: "12 completed" in screen_text(app))
+        assert not {"Go on", "Pause", "Stop"} & offered() and "Wall" in offered()
