@@ -91,11 +91,13 @@ def write_diffusers(path: Path, layers: dict[str, AdaptedLayer], dtype: torch.dt
     """
     make_private(path.parent)
     loras = {name: layer for name, layer in layers.items() if isinstance(layer, LoraLinear)}
-    tensors, rank = {}, max(len(layer.down) for layer in loras.values())
+    found = {name: layer.factors() for name, layer in loras.items()}
+    tensors, rank = {}, max(len(down) for down, _ in found.values())
     for name, layer in loras.items():
-        more = rank - len(layer.down)
-        down = functional.pad(layer.down.detach(), (*[0] * (2 * layer.down.dim() - 1), more))
-        up = functional.pad(layer.up.detach() * layer.scale, (*[0] * (2 * layer.up.dim() - 4), 0, more))
+        own, wide = (one.detach() for one in found[name])
+        more = rank - len(own)
+        down = functional.pad(own, (*[0] * (2 * own.dim() - 1), more))
+        up = functional.pad(wide * layer.scale, (*[0] * (2 * wide.dim() - 4), 0, more))
         tensors[diffusers_key(name, "down")] = _file_tensor(down, dtype)
         tensors[diffusers_key(name, "up")] = _file_tensor(up, dtype)
         if isinstance(layer, DoraLinear):
@@ -139,13 +141,14 @@ def write_kohya_layers(
             tensors[f"{key}.alpha"] = alpha_tensor(layer.alpha, dtype)
             continue
         assert isinstance(layer, LoraLinear)
-        tensors[f"{key}.lora_down.weight"] = _file_tensor(layer.down, dtype)
+        down, up = layer.factors()
+        tensors[f"{key}.lora_down.weight"] = _file_tensor(down, dtype)
         folded = layer.scale if isinstance(layer, DoraLinear) else 1.0
-        tensors[f"{key}.lora_up.weight"] = _file_tensor(layer.up.detach() * folded, dtype)
+        tensors[f"{key}.lora_up.weight"] = _file_tensor(up.detach() * folded, dtype)
         if isinstance(layer, DoraLinear):
             lengths = layer.magnitude if layer.axis == "input" else layer.magnitude.unsqueeze(1)
             tensors[f"{key}.dora_scale"] = _file_tensor(lengths, torch.float32)
-        tensors[f"{key}.alpha"] = alpha_tensor(layer.scale / folded * layer.down.shape[0], dtype)
+        tensors[f"{key}.alpha"] = alpha_tensor(layer.scale / folded * down.shape[0], dtype)
     tensors |= bundled or {}
     write_atomic(path, file_bytes(tensors, header(tensors)))
     prove_kohya(path, layers, layers_per_block, bundled)

@@ -42,7 +42,9 @@ def kohya_header(config: TrainConfig, told: Told, tensors: dict[str, Tensor], na
     """The header of the LoRA file `name` (without ending), text to text. No path, host or time of day is in it."""
     train = config.train
     unet_lr, words_lr = learning_rates(config)
-    alpha = train.alpha or float(train.rank)
+    # a start is in the file too, which then has twice the rank at the same scale
+    twice = 1 if config.adapter.start == "default" else 2
+    alpha = (train.alpha or float(train.rank)) * twice
     names = embedding_names(config)
     count = len(told.items)
     folders, captions = {}, {}
@@ -62,7 +64,7 @@ def kohya_header(config: TrainConfig, told: Told, tensors: dict[str, Tensor], na
         "ss_base_model_version": "sdxl_base_v1-0",
         **_base(config),
         **_network(config),
-        "ss_network_dim": str(train.rank),
+        "ss_network_dim": str(train.rank * twice),
         "ss_network_alpha": f"{alpha:g}",
         "ss_optimizer": train.optimizer,
         "ss_learning_rate": f"{unet_lr:g}",

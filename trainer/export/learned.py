@@ -18,6 +18,7 @@ from trainer.contract.settings.config import TrainConfig
 from trainer.ground import draws
 from trainer.model.adapters import ENCODER_NAMES, AdaptedLayer, LoraLinear
 from trainer.model.convolutions import LoraConv
+from trainer.model.started import StartedLinear
 from trainer.model.tokens import Vocabulary
 
 
@@ -100,5 +101,8 @@ def _layer(config: TrainConfig, path: str, saved: Mapping[str, torch.Tensor]) ->
         base = nn.Linear(down.shape[1], up.shape[0], bias=False, device="meta")
         alpha = text_alpha(config) if path.partition(".")[0] in ENCODER_NAMES else alpha_of(config, path)
         layer = LoraLinear(base, len(down), alpha, start)
+        if f"{path}.down0" in saved:
+            layer = StartedLinear(base, len(down), alpha, start)
+            layer.down0, layer.up0 = saved[f"{path}.down0"], saved[f"{path}.up0"]
     layer.down, layer.up = (nn.Parameter(one, requires_grad=False) for one in (down, up))
     return layer

@@ -125,7 +125,8 @@ def _base_weight(layer: LoraLinear) -> torch.Tensor:
     """W on the CPU in fp32; zeros where no reader asks for it, because it was let go of or only the change counts."""
     if isinstance(layer, DoraLinear):
         return layer.base.weight.detach().float().cpu()
-    return torch.zeros(layer.up.shape[0], layer.down[0].numel())
+    down, up = layer.factors()
+    return torch.zeros(len(up), down[0].numel())
 
 
 def _own_change(weight: torch.Tensor, layer: LoraLinear, written: FileLayer) -> torch.Tensor:
@@ -142,7 +143,8 @@ def _own_change(weight: torch.Tensor, layer: LoraLinear, written: FileLayer) -> 
 def _lora_error(layer: LoraLinear, written: FileLayer) -> float:
     """How far the file's change is outside the bound that rounding allows; at most 0 is right, NaN is not."""
     down, up = written.down, written.up
-    found, expected = written.scale * written.product(), LoraLinear.change(layer).cpu()
+    own = LoraLinear.change(layer) if isinstance(layer, DoraLinear) else layer.change()
+    found, expected = written.scale * written.product(), own.cpu()
     relative, least = ROUNDING[down.dtype]
     # the bound follows from rounding each factor: |d(up)| |down| + |up| |d(down)| + |d(up)| |d(down)|
     wide, flat = up.float().flatten(1).abs(), down.float().flatten(1).abs()

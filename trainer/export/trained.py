@@ -84,9 +84,10 @@ def load_exported(run: RunDir, trained: Trained) -> None:
             live |= {f"{key}.{part}": one for part, one in layer.trained().items()}
             continue
         down, up, magnitude = _keys(name, theirs, size)
-        live |= {down: layer.down, up: layer.up}
+        live |= dict(zip((down, up), layer.filled(), strict=True))
         if theirs and down in tensors and up in tensors:  # filled up with zeros where ranks differ
-            tensors |= {down: tensors[down][: len(layer.down)], up: tensors[up][:, : len(layer.down)]}
+            rank = len(live[down])
+            tensors |= {down: tensors[down][:rank], up: tensors[up][:, :rank]}
         if isinstance(layer, DoraLinear):
             live[magnitude] = layer.magnitude
         if up in tensors and (theirs or isinstance(layer, DoraLinear)):

@@ -13,7 +13,7 @@ import torch
 Stream = Literal[
     "order", "class-order", "buckets", "crop", "flip", "posterior", "noise", "offset", "timestep", "caption", "dropout",
     "rows", "lora", "sample", "hold-out", "measure", "levels", "coarse", "perturbation",
-    "tag", "tag-order",
+    "tag", "tag-order", "start",
 ]  # fmt: skip
 
 

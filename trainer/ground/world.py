@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -56,6 +57,13 @@ class World:
             f"{self.size} processes cannot share a step of batch {batch} x accumulation {accumulation}: "
             f"make train.batch or train.accumulation a multiple of {self.size}"
         )
+
+
+def agree(tensors: Iterable[torch.Tensor]) -> None:
+    """Replace each by rank 0's, where there are several processes: two GPUs may compute another sign."""
+    if distributed.is_initialized():
+        for one in tensors:
+            distributed.broadcast(one, src=0)
 
 
 def join_world(gpu: bool) -> World:

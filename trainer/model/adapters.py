@@ -30,14 +30,22 @@ class AdaptedLayer(nn.Module):
 
     base: nn.Linear
     scale: float  # how strongly the change counts
+    held: tuple[torch.Tensor, torch.Tensor] | None = None  # down and up of a file, where they count in place of its own
 
     def trained(self) -> dict[str, nn.Parameter]:
         """What is trained, by the name it has in a checkpoint."""
         raise NotImplementedError
 
+    def fixed(self) -> dict[str, torch.Tensor]:
+        """What a checkpoint holds beside it, of which nothing is trained; for most kinds nothing."""
+        return {}
+
     def rounded(self) -> dict[str, nn.Parameter]:
         """What of it a file holds in its own precision; the rest is fp32 there too."""
         raise NotImplementedError
+
+    def hold(self, dtype: torch.dtype) -> None:
+        """Count as a file of `dtype` has it, where that is more than its own numbers `rounded`."""
 
     def change(self) -> torch.Tensor:
         """The change of the weight in fp32, (out, in) or a convolution's (out, in * height * width)."""
@@ -80,9 +88,18 @@ class LoraLinear(AdaptedLayer):
         """Both matrices; the lengths of a DoRA are not."""
         return {"down": self.down, "up": self.up}
 
+    def factors(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """down and up as a file has them."""
+        return self.down, self.up
+
+    def filled(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """What those of a file are put into."""
+        return self.down, self.up
+
     def change(self) -> torch.Tensor:
         """scale * up @ down."""
-        return self.scale * (self.up.detach().float().flatten(1) @ self.down.detach().float().flatten(1))
+        down, up = (one.detach().float().flatten(1) for one in self.factors())
+        return self.scale * (up @ down)
 
 
 class DoraLinear(LoraLinear):
@@ -213,6 +230,9 @@ def rounded_to(layers: Mapping[str, AdaptedLayer], dtype: torch.dtype) -> Iterat
     """
     rounded = [one for layer in layers.values() for one in layer.rounded().values()]
     kept = [(one, one.detach().clone()) for one in rounded]
+    before = [(layer, layer.held) for layer in layers.values()]
+    for layer, _ in before:
+        layer.hold(dtype)
     with torch.no_grad():
         for parameter, _ in kept:
             parameter.copy_(parameter.to(dtype))
@@ -221,3 +241,5 @@ def rounded_to(layers: Mapping[str, AdaptedLayer], dtype: torch.dtype) -> Iterat
         finally:
             for parameter, value in kept:
                 parameter.copy_(value)
+            for layer, held in before:
+                layer.held = held

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from torch import nn
 
+from trainer.contract.settings.arithmetic import alpha_of, rank_of
 from trainer.contract.settings.config import TrainConfig
+from trainer.ground import draws
+from trainer.ground.world import agree
 from trainer.model.adapters import AdaptedLayer, add_lora, target_paths
 from trainer.model.convolutions import add_convolutions, convolution_paths
 from trainer.model.lycoris import make_layer
+from trainer.model.started import StartedLinear
 
 
-def add_adapter(unet: nn.Module, config: TrainConfig) -> dict[str, AdaptedLayer]:
+def add_adapter(unet: nn.Module, config: TrainConfig, begins: bool = True) -> dict[str, AdaptedLayer]:
     """Every layer that is trained, by the path of what it stands for: Linears first, in the unet's order.
+
+    What `begins`, and is not filled from a checkpoint or a file, has its start taken from the weights.
 
     Raises UnknownBlock for a name in train.blocks that matches nothing.
     """
     if config.adapter.kind == "lora":
-        return {**add_lora(unet, config), **add_convolutions(unet, config)}
+        plain = config.adapter.start == "default"
+        linears = add_lora(unet, config) if plain else _add_started(unet, config, begins)
+        return {**linears, **add_convolutions(unet, config)}
     train, layers = config.train, dict[str, AdaptedLayer]()
     linears = enumerate(target_paths(unet, train.targets, train.blocks))
     places = [((at,), path) for at, path in linears]
@@ -26,4 +34,20 @@ def add_adapter(unet: nn.Module, config: TrainConfig) -> dict[str, AdaptedLayer]
         holder = unet.get_submodule(parent)
         layers[path] = make_layer(getattr(holder, name), path, config, *place)
         setattr(holder, name, layers[path])
+    return layers
+
+
+def _add_started(unet: nn.Module, config: TrainConfig, begins: bool) -> dict[str, StartedLinear]:
+    """The Linears whose LoRA begins from a part of their weight: the first process's, where there are several."""
+    train, layers = config.train, dict[str, StartedLinear]()
+    for place, path in enumerate(target_paths(unet, train.targets, train.blocks)):
+        parent, _, name = path.rpartition(".")
+        holder, start = unet.get_submodule(parent), draws.generator(train.seed, "start", place)
+        rank, alpha = rank_of(config, path), alpha_of(config, path)
+        layers[path] = StartedLinear(getattr(holder, name), rank, alpha, start, train.dropout)
+        if begins:
+            layers[path].begin(config.adapter, start)
+        setattr(holder, name, layers[path])
+    if begins:
+        agree(one for layer in layers.values() for one in layer.fixed().values())
     return layers

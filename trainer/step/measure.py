@@ -148,6 +148,6 @@ def change_norm(layers: Mapping[str, AdaptedLayer]) -> float:
         if isinstance(layer, DoraLinear) or not isinstance(layer, LoraLinear):
             squares.append(layer.change().double().square().sum())
             continue
-        up, down = layer.up.double().flatten(1), layer.down.double().flatten(1)
+        down, up = (one.double().flatten(1) for one in layer.factors())
         squares.append(((up.T @ up) * (down @ down.T)).sum() * layer.scale**2)
     return float(torch.stack(squares).sum().clamp(min=0).sqrt())

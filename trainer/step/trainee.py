@@ -74,9 +74,12 @@ class Trainee:
     def lora_tensors(self) -> Tensors:
         """LoRA parameters as the modules hold them: "<path>.down" (rank, in), "<path>.up" (out, rank).
 
-        With DoRA also "<path>.magnitude", (1, in) or (out,).
+        With DoRA also "<path>.magnitude", (1, in) or (out,); with a start of its own (not trained) "down0" and "up0".
         """
-        return _named(self.layers)
+        return _named(self.layers) | self._fixed()
+
+    def _fixed(self) -> Tensors:
+        return {f"{path}.{name}": one for path, layer in self.layers.items() for name, one in layer.fixed().items()}
 
     def embedding_tensors(self) -> Tensors:
         """The new rows in the modules: "clip_l" (n, 768) and "clip_g" (n, 1280); nothing without pivotal tuning."""
@@ -140,7 +143,8 @@ class Trainee:
     def checkpoint_bytes(self, config: TrainConfig) -> int:
         """What a checkpoint takes, with the state that the optimizer has once it has stepped."""
         tensors = (*self.lora_tensors().values(), *self.embedding_tensors().values())
-        return round(sum(one.numel() for one in tensors) * (4 + state_bytes(config)))
+        every, fixed = (sum(one.numel() for one in found) for found in (tensors, self._fixed().values()))
+        return round(every * 4 + (every - fixed) * state_bytes(config))
 
     def snapshot(self, step: int, identity_: dict[str, Any]) -> Snapshot:
         """CPU copies of everything that an exact resume needs. LoRA and rows are those to be exported: the average."""
@@ -204,7 +208,7 @@ def make_trainee(parts: Parts, config: TrainConfig, begins: bool = True, trains:
             parts.text_encoders, parts.tokenizers, vocabulary, config.train.seed, config.pivotal.init_words
         )
     parts.place_unet()
-    unet, text = add_adapter(parts.unet, config), {}
+    unet, text = add_adapter(parts.unet, config, begins), {}
     if config.text_encoder_lora.enabled:
         assert parts.text_encoders is not None
         text = add_text_lora(parts.text_encoders, config)
@@ -283,9 +287,8 @@ def _copies(
     return {
         name: WorkingCopy(named[name], layers, parts.dtype, readers)
         for name, (layers, readers) in of.items()
-        if all(
-            isinstance(one, LoraLinear) for one in layers.values()
-        )  # other kinds make a weight of their numbers first
+        # others make of their numbers what they multiply with
+        if all(isinstance(one, LoraLinear) and not one.fixed() for one in layers.values())
     }
 
 

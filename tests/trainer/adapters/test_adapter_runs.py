@@ -26,6 +26,8 @@ KINDS: dict[str, dict[str, Any]] = {
         "adapter__conv_rank": 64,
     },
     "loha": {"adapter__kind": "loha", "train__alpha": 2.0, "adapter__conv_rank": 2, "model__quantize": "int8"},
+    "pissa": {"adapter__start": "pissa", "train__alpha": 2.0, "train__precision": "bf16", "adapter__rslora": True},
+    "olora": {"adapter__start": "olora", "model__quantize": "int8", "adapter__conv_rank": 2, "train__batch": 2},
     "oft": {"adapter__kind": "oft", "adapter__conv_rank": 1, "adapter__block": 8},
 }
 

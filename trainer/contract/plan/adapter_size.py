@@ -24,6 +24,7 @@ class AdapterSize:
     trained: int
     file: int  # for the user interfaces
     diffusers: int  # there all layers are filled up to the largest rank
+    fixed: int = 0  # numbers kept beside them, where it begins from a part of the weights
 
 
 def adapter_size(config: TrainConfig, shapes: Shapes) -> AdapterSize:
@@ -33,15 +34,21 @@ def adapter_size(config: TrainConfig, shapes: Shapes) -> AdapterSize:
         whole = sum(_other(config, path, shape) for path, shape in layers)
         return AdapterSize(whole, whole, 0)
     ranks = [rank_of(config, path, len(shape) == 4) for path, shape in layers]
-    most = max(ranks, default=0)
     trained = sum(_lora(shape, rank) for (_, shape), rank in zip(layers, ranks, strict=True))
-    return AdapterSize(trained, trained, sum(_lora(shape, most) for _, shape in layers))
+    begun = [
+        (shape, rank)
+        for (_, shape), rank in zip(layers, ranks, strict=True)
+        if config.adapter.start != "default" and len(shape) == 2
+    ]
+    fixed = sum(_lora(shape, rank) for shape, rank in begun)
+    most = max([*ranks, *(2 * rank for _, rank in begun)], default=0)  # a start is in the file as well
+    return AdapterSize(trained, trained + fixed, sum(_lora(shape, most) for _, shape in layers), fixed)
 
 
 def is_plain(config: TrainConfig) -> bool:
     """Whether it is a LoRA, and all layers are Linears of one rank."""
     own = config.adapter
-    return own.kind == "lora" and not own.ranks and not own.conv_rank
+    return own.kind == "lora" and own.start == "default" and not own.ranks and not own.conv_rank
 
 
 def adapter_refusals(config: TrainConfig, unet: dict[str, Any] | None) -> list[str]:
@@ -55,11 +62,17 @@ def adapter_refusals(config: TrainConfig, unet: dict[str, Any] | None) -> list[s
     if train.start_from and not is_plain(config):
         found.append(
             "train.start_from takes ranks and layers from what it names: leave adapter.ranks empty and "
-            "adapter.conv_rank 0, and adapter.kind lora"
+            "adapter.conv_rank 0, adapter.kind lora and adapter.start default"
+        )
+    if own.start != "default" and train.dora:
+        found.append(
+            f"adapter.start is {own.start}, and train.dora is on: a DoRA begins from the lengths of the weights, and "
+            "nothing is known of both at once; set one of them back"
         )
     found += _unsuited(config)
     if unet is None:
         return found
+    found += _no_start(config, wanted_tensors("unet", unet) or {})
     paths = lora_paths(unet, train.targets)
     if own.conv_rank:
         paths += conv_paths(name.removesuffix(".weight") for name in wanted_tensors("unet", unet) or {})
@@ -94,6 +107,8 @@ def _unsuited(config: TrainConfig) -> list[str]:
     if own.kind == "lora":
         return []
     found = []
+    if own.start != "default":
+        found.append(f"adapter.kind is {own.kind}, and adapter.start is {own.start}: that is a LoRA's; set one back")
     if train.dora:
         found.append(
             f"adapter.kind is {own.kind}, and train.dora is on: only a LoRA has its lengths; set one of them back"
@@ -106,6 +121,19 @@ def _unsuited(config: TrainConfig) -> list[str]:
             "adapter.ranks and adapter.alphas mean nothing there; take them away"
         )
     return found
+
+
+def _no_start(config: TrainConfig, shapes: Shapes) -> list[str]:
+    """A Linear that has fewer directions than its rank, from which a start cannot be taken."""
+    if config.adapter.start == "default":
+        return []
+    for path, shape in _layers(config, shapes):
+        if len(shape) == 2 and (rank := rank_of(config, path)) > min(shape):
+            return [
+                f"adapter.start is {config.adapter.start}, and the rank is {rank}: {path} has {min(shape)} directions "
+                f"to begin from; set the rank to {min(shape)} or less"
+            ]
+    return []
 
 
 def _other(config: TrainConfig, path: str, shape: tuple[int, ...]) -> int:

@@ -104,14 +104,16 @@ def _disk(
     kept = min(saves, train.keep_checkpoints + 1)  # an old one is lightened after the new one is whole
     pictures = len(sample_steps(config)) * len(sample_pictures(config))
     latents = 2 * 4 * 4 * (train.resolution // base.factor) ** 2  # mean and std, 4 channels, fp32
-    saved = trained * (4 + state_bytes(config))
+    saved = trained * (4 + state_bytes(config)) + adapter.fixed * 4
     loras = lora_files(config)[::-1]
     whom = " and for ".join(one.whom for one in loras) if len(loras) > 1 else ", ".join(loras[0].readers)
     sizes, also = lora_sizes(config), len(lora_sizes(config)) - len(loras)
     whom += f", and {also} file{'s' * (also > 1)} more" if also else ""  # a bundle, parts of a B-LoRA
     numbers = sum(share * (adapter.diffusers if path == DIFFUSERS else adapter.file) for path, share in sizes.items())
     earlier = saves - kept
-    light = MemoryPart("earlier checkpoints", earlier * trained * 4, f"{earlier} with LoRA and embeddings alone")
+    light = MemoryPart(
+        "earlier checkpoints", earlier * (trained + adapter.fixed) * 4, f"{earlier} with LoRA and embeddings alone"
+    )
     return (
         MemoryPart("checkpoints", round(kept * saved), f"{kept} at a time, with the optimizer's state"),
         *([light] if earlier else []),

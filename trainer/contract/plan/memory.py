@@ -19,7 +19,7 @@ Device = Literal["cuda", "cpu"]
 # Of Prodigy's state of 16 bytes a number two parts shrink with slice_p (trainer.md). With slice_p the place of each
 # number that it looks at is kept as well, in 8 bytes; no checkpoint holds that.
 # What numbers began as is kept of those alone that did not begin as zero: `down`, half of a LoRA (46 % on every Linear
-# of SDXL, 53 % on the attention); all of them where a run begins from another LoRA.
+# of SDXL, 53 % on the attention); all of them where a run begins from another LoRA, none with adapter.start.
 PRODIGY_SLICED, PRODIGY_INDEX, PRODIGY_ZEROS = 8, 8, 2
 SCRATCH_SLICED = 8  # bytes a number in a step, where OPTIMIZERS has Prodigy's without slice_p
 # What is alive at the fullest moment of a forward and backward pass beyond weights, trained numbers and gradients, in
@@ -100,13 +100,20 @@ class MemoryNeed:
 
     def copied(self, lora: int) -> int:
         """Bytes of the copy in which the products read so many numbers of a LoRA, and of its gradients."""
-        return 0 if self.width == WIDTH["fp32"] or self.config.adapter.kind != "lora" else 2 * lora * self.width
+        if self.width == WIDTH["fp32"] or self.config.adapter.kind != "lora" or self.shape.adapter.fixed:
+            return 0
+        return 2 * lora * self.width
 
     @property
     def made(self) -> int:
-        """Bytes of the weights that LoKr and LoHa make of their numbers and keep for the backward pass, at most."""
-        kept = self.config.adapter.kind in ("lokr", "loha") and made_again(self.config) == "off"
-        return self.shape.linear * self.width * kept
+        """Bytes of what layers make of their numbers and keep for the backward pass, at most.
+
+        LoKr and LoHa a weight, a LoRA with a start one of twice the rank.
+        """
+        if made_again(self.config) != "off":
+            return 0
+        kept = self.shape.linear if self.config.adapter.kind in ("lokr", "loha") else 2 * self.shape.adapter.fixed
+        return kept * self.width
 
 
 def memory(need: MemoryNeed) -> tuple[tuple[MemoryPart, ...], int]:
@@ -148,7 +155,11 @@ def _held(need: MemoryNeed) -> list[MemoryPart]:
         if _trains_words(config) or config.caption.varies
         else MemoryPart("text encoders", 0, "released before the first step"),
         MemoryPart("VAE", 0 if waits else shape.vae.held(vae), f"{'waits in RAM; ' if waits else ''}{kept}"),
-        MemoryPart("LoRA and new tokens", trained * 4, f"{trained / 1e6:,.2f} M, always fp32"),
+        MemoryPart(
+            "LoRA and new tokens",
+            (trained + shape.adapter.fixed) * 4,
+            f"{trained / 1e6:,.2f} M, {'and their start, ' * bool(shape.adapter.fixed)}always fp32",
+        ),
         MemoryPart("gradients", trained * 4, "fp32"),
         MemoryPart(
             "optimizer",
@@ -225,12 +236,13 @@ def made_again(config: TrainConfig) -> Checkpointing:
 def by_layer(config: TrainConfig) -> bool:
     """Whether the layers are computed one by one, because blocks as one node know only plain LoRA of one rank."""
     own, train = config.adapter, config.train
-    return bool(own.kind != "lora" or train.dora or train.dropout or own.ranks or own.alphas)
+    return bool(own.kind != "lora" or own.start != "default" or train.dora or train.dropout or own.ranks or own.alphas)
 
 
 def _written(need: MemoryNeed) -> int:
     """RAM that a checkpoint takes while it is written beside the training: its tensors, and the largest file again."""
-    return round(need.trained * (4 + state_bytes(need.config)) + need.trained * max(4, state_bytes(need.config)))
+    state, fixed = state_bytes(need.config), need.shape.adapter.fixed
+    return round(need.trained * (4 + state) + fixed * 4 + max((need.trained + fixed) * 4, need.trained * state))
 
 
 def ram(need: MemoryNeed) -> int:
@@ -268,7 +280,8 @@ def state_bytes(config: TrainConfig) -> float:
     state = own.state + (4 if config.train.ema or own.averages else 0)
     if config.train.optimizer != "prodigy":
         return state
-    looked_at = PRODIGY_SLICED - (0 if config.train.start_from else PRODIGY_ZEROS)
+    zeros = 0 if config.train.start_from else PRODIGY_ZEROS * (1 if config.adapter.start == "default" else 2)
+    looked_at = PRODIGY_SLICED - zeros
     return state - PRODIGY_SLICED + looked_at / config.prodigy.slice_p
 
 

@@ -68,6 +68,7 @@ _WHY = {
     "train.blocks": "it decides which layers were trained",
     "train.start_from": "it is what the run began from",
     "train.dora": "it decides which tensors were trained",
+    "adapter.start": "what was trained is the difference to it",
     DORA_AXIS: "the lengths that were trained lie along it",
     "train.optimizer": "the checkpoint holds the other optimizer's state",
     "prodigy.slice_p": "the checkpoint's estimate has another size",

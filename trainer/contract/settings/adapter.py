@@ -51,6 +51,23 @@ class Adapter(Section):
         source="Kalajdzievski 2023; PEFT (use_rslora)",
         up="Large ranks learn as fast as small ones; with alpha 0 the scale is sqrt(rank): lower the rates.",
     )
+    start: Literal["default", "pissa", "olora"] = setting(
+        "default",
+        "start of the LoRA",
+        "default: from nothing; pissa: from the largest singular values of each Linear's weight; olora: from its QR "
+        "decomposition. Trained is the difference to that start, which any program reads as a LoRA of twice the rank.",
+        source="PEFT (init_lora_weights); PiSSA (Meng et al. 2024); OLoRA (Buyukakyuz 2024)",
+        up="Said to learn faster at a small rank; the file is twice as large, layers are computed one by one.",
+    )
+    start_rounds: int = setting(
+        16,
+        "rounds of PiSSA",
+        "How exactly its singular values are found: rounds of subspace iteration; 0: the whole decomposition.",
+        source="PEFT (pissa_niter_16)",
+        up="Nearer to the whole decomposition, which takes many minutes before the first step.",
+        ge=0,
+        le=100,
+    )
     ranks: tuple[str, ...] = setting(
         (),
         "ranks of blocks",
@@ -98,6 +115,7 @@ class Adapter(Section):
         conv_alpha = self.conv_alpha or self.conv_rank
         found = [
             *([self.kind_words] if self.kind != "lora" else []),
+            *([{"pissa": "PiSSA", "olora": "OLoRA"}[self.start]] if self.start != "default" else []),
             *(["scale alpha / sqrt(rank)"] if self.rslora else []),
             *([f"ranks {', '.join(self.ranks)}"] if self.ranks else []),
             *([f"alphas {', '.join(self.alphas)}"] if self.alphas else []),
