@@ -20,8 +20,8 @@ from loratui.commands.fix import fix
 from loratui.commands.import_ import import_
 from loratui.commands.init import init
 from loratui.commands.keep import delete, note, rename
-from loratui.commands.options import RunArgument, SetOption
-from loratui.commands.outputs import export, generate, merge
+from loratui.commands.options import AgainOption, GpusOption, RunArgument, SetOption
+from loratui.commands.outputs import export, export_job, generate, merge
 from loratui.commands.preset import preset
 from loratui.commands.push import push
 from loratui.commands.queue import QueueOption, tell_taken_up
@@ -127,6 +127,7 @@ app.command()(caption)
 app.command()(diff)
 app.command()(generate)
 app.command()(export)
+app.command()(export_job)
 app.command()(merge)
 app.command()(checkpoints)
 app.command()(push)
@@ -143,11 +144,12 @@ def plan(
     answers: AnswersArgument,
     set_: SetOption = None,
     memory: Annotated[float | None, typer.Option(min=1, metavar="GB", help="As on a GPU with so much memory.")] = None,
+    gpus: GpusOption = 1,
 ) -> None:
     """Show what a replay would do, and start nothing."""
     from loratui.commands import replay as jobs
 
-    raise typer.Exit(jobs.plan(answers, set_ or [], memory))
+    raise typer.Exit(jobs.plan(answers, set_ or [], memory, gpus))
 
 
 @app.command()
@@ -155,19 +157,17 @@ def replay(
     answers: AnswersArgument,
     set_: SetOption = None,
     detach: DetachOption = False,
-    gpus: Annotated[int, typer.Option("--gpus", min=1, help="How many GPUs.")] = 1,
+    gpus: GpusOption = 1,
     out: OutOption = None,
     queue: QueueOption = False,
+    again: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, where it is there.")] = False,
+    start: Annotated[bool, typer.Option(" /--no-start", help="Make the run's folder only.")] = True,
 ) -> None:
     """Run an answer file without asking anything."""
     from loratui.commands import replay as jobs
 
-    if gpus > 1:
-        from loratui.planning.hardware import gpus as found
-
-        if len(found()) < gpus:
-            raise Refusal(f"--gpus {gpus}: this machine shows {len(found())}; see 'loratui doctor'")
-    raise typer.Exit(jobs.replay(answers, set_ or [], out, detach, gpus, queue))
+    code = jobs.replay_again(answers, set_ or [], out, detach, gpus) if again else None
+    raise typer.Exit(jobs.replay(answers, set_ or [], out, detach, gpus, queue, start) if code is None else code)
 
 
 @app.command()
@@ -254,7 +254,9 @@ def pause(run: RunArgument = None) -> None:
 
 
 @app.command()
-def resume(run: RunArgument = None, detach: DetachOption = False, set_: SetOption = None) -> None:
+def resume(
+    run: RunArgument = None, detach: DetachOption = False, set_: SetOption = None, gpus: AgainOption = None
+) -> None:
     """Go on with a paused or an interrupted run; with --set, in other settings."""
     from loratui.runs.find import find_run, run_info
 
@@ -266,7 +268,7 @@ def resume(run: RunArgument = None, detach: DetachOption = False, set_: SetOptio
         return
     from loratui.commands import replay as jobs
 
-    raise typer.Exit(jobs.resume(chosen, detach, set_ or []))
+    raise typer.Exit(jobs.resume(chosen, detach, set_ or [], gpus))
 
 
 @app.command()

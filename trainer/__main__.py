@@ -158,8 +158,8 @@ def _train(
 
     put_back_checkpoints(run)
     requests = Requests(run, log, started, lock.note)
-    found = newest_checkpoint(run)
     world = _prepare_torch(config)
+    found = world.given(newest_checkpoint(run))
     log.emit(
         "run",
         v=VERSION,
@@ -206,22 +206,33 @@ def _changed(config: TrainConfig, run: RunDir, found: FoundCheckpoint) -> list[d
 
 
 def _follow(config: TrainConfig, run: RunDir) -> int:
-    """One of the other processes of a run on several GPUs: it trains its share and writes nothing."""
+    """One of the other processes of a run on several GPUs or machines: it trains its share and writes nothing.
+
+    Its run folder needs no more than config.toml: what there is to go on from comes from the first process.
+    """
+    leaving: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda told, _frame: leaving.append(told))  # rank 0 is told at the next step, and saves
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         config = with_class_folders(config, lambda done, total: None)
-    except NoDataset:
-        return exits.DATASET  # rank 0 tells
-    inputs = listed(config, begun=bool(checkpoint_folders(run)))
-    if inputs.refused or inputs.problems:
-        return exits.USAGE if inputs.refused else exits.DATASET
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # rank 0 hears them and tells
-    world = _prepare_torch(config)
-    from trainer.checkpoints.snapshot import newest_checkpoint
-    from trainer.loop import Run
+        inputs = listed(config, begun=bool(checkpoint_folders(run)))
+        if inputs.refused or inputs.problems:
+            if os.environ.get("GROUP_RANK", "0") != "0":  # on another machine; on its own rank 0 has told
+                print("\n".join([*inputs.refused, *inputs.problems]), file=sys.stderr)
+            return exits.USAGE if inputs.refused else exits.DATASET
+        world = _prepare_torch(config, lambda: bool(leaving))
+        from trainer.checkpoints.snapshot import FoundCheckpoint
+        from trainer.loop import Run
 
-    with _kernels(config):
-        end = Run(config, run, SilentLog(), None, world, newest_checkpoint(run), inputs).train()
+        found = world.given(FoundCheckpoint(None))
+        with _kernels(config):
+            end = Run(config, run, SilentLog(), None, world, found, inputs).train()
+    except NoDataset as error:
+        print(f"prior.path: {error}", file=sys.stderr)
+        return exits.DATASET
+    except BaseException as error:
+        return _tell(error, SilentLog(), time.monotonic())
     return exits.DONE if end.status == "completed" else exits.STOPPED
 
 
@@ -231,7 +242,7 @@ def _kernels(config: TrainConfig) -> AbstractContextManager[None]:
     return deterministic() if config.train.deterministic else nullcontext()
 
 
-def _prepare_torch(config: TrainConfig) -> World:
+def _prepare_torch(config: TrainConfig, leaves: Callable[[], bool] = lambda: False) -> World:
     from trainer.ground.libraries import take_needed
 
     take_needed()
@@ -245,10 +256,10 @@ def _prepare_torch(config: TrainConfig) -> World:
     gpu = torch.cuda.is_available() and config.train.device != "cpu"
     torch.use_deterministic_algorithms(not gpu)
     do_not_fill()
-    return join_world(gpu)
+    return join_world(gpu, leaves)
 
 
-def _end(log: EventLog, status: str, step: int | None, began: float, files: list[str]) -> None:
+def _end(log: EventLog | SilentLog, status: str, step: int | None, began: float, files: list[str]) -> None:
     log.emit("end", status=status, step=step, seconds=round(time.monotonic() - began, 1), files=files)
 
 
@@ -257,14 +268,15 @@ def _rank() -> int:
     return int(os.environ.get("RANK", "0"))
 
 
-def _tell(error: BaseException, log: EventLog, began: float) -> int:
+def _tell(error: BaseException, log: EventLog | SilentLog, began: float) -> int:
     from trainer.failures import details, explain
 
     kind, message, advice = explain(error)
-    if kind not in ("data", "usage", "disk", "moved"):
+    if kind not in ("data", "usage", "disk", "moved", "peer"):
         traceback.print_exception(error)
     found = {**_vram(), **details(error)}
-    log.emit("error", kind="data" if kind == "usage" else kind, message=message, advice=advice, **found)
+    kind_of = {"usage": "data", "peer": "exception"}.get(kind, kind)
+    log.emit("error", kind=kind_of, message=message, advice=advice, **found)
     _end(log, "failed", None, began, [])
     print(message, file=sys.stderr)
     return CODES.get(kind, exits.FAILED)

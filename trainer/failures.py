@@ -51,14 +51,14 @@ def details(error: BaseException) -> dict[str, Any]:
 
 
 def explain(error: BaseException) -> Explained:
-    """Kind (oom, nan, data, usage, disk, moved, signal, exception), message and advice of whatever ended a run."""
+    """Kind (oom, nan, data, usage, disk, moved, peer, signal, exception), message and advice of what ended a run."""
     if isinstance(error, DataError):
         return "data", str(error), ["repair or skip the pictures named, then start again"]
     from trainer.checkpoints.snapshot import CannotSave, OtherRun
     from trainer.ground.full_disk import NotSaved
     from trainer.ground.tensor_files import OtherTensors
     from trainer.ground.whereabouts import FolderGone
-    from trainer.ground.world import Uneven
+    from trainer.ground.world import OtherShare, PeerGone, Uneven
     from trainer.inputs import SettingsError
     from trainer.model.adapters import UnknownBlock
     from trainer.model.download import NotFetched
@@ -76,6 +76,14 @@ def explain(error: BaseException) -> Explained:
                 str(error),
                 [*advice, "what was trained before is saved and exported"],
             )
+        case PeerGone():
+            return (
+                "peer",
+                str(error),
+                ["start it again as before, on every machine: it goes on from its newest checkpoint"],
+            )
+        case OtherShare():
+            return "data", str(error), ["make the copies of the other machines the same, then start again"]
         case OtherRun() | OtherTensors():
             return "data", str(error), ["start a new run, or put back what was changed"]
         case NotSDXL() | NoStart() | ModelError() | UnknownBlock() | Uneven() | NoOptimizer() | SettingsError():

@@ -72,7 +72,7 @@ class Run:
         `inputs`: what was seen of them before torch. `load` is where the base model comes from, for one that lies in
         no folder; else it is downloaded if need be.
 
-        Raises DataError, SettingsError, NotFetched, NotSDXL, ModelError, UnknownBlock, NoOptimizer, Uneven or OtherRun.
+        Raises DataError, SettingsError, OtherRun, OtherShare, PeerGone and more, which `trainer.failures` words.
         """
         self.config, self.run, self.log, self.requests, self.world = config, run, log, requests, world
         self.caches = caches_of(run, log)
@@ -91,12 +91,13 @@ class Run:
         fix_pooling(self._encoders(), self.parts.tokenizers)
         # made by the untouched base model, so before any layer is put into it
         with self._first_alone(device):
-            photographs, told = read.class_photographs, self._preparing("prior")
-            classes = class_pictures(config, photographs, self.parts, self.caches, told)
+            given, told = read.class_photographs, self._preparing("prior")
+            classes = class_pictures(config, given, self.parts, self.caches, told)
         self.plan = ViewPlan(read.items, classes, config)
         self.held = read.held
         self.measured = measured_views(self.held or self.plan.items, config)
         self.identity = run_identity(config, read.items, classes, self.parts.digests)
+        world.compare(self.identity, device)
         self.latents = self._cached_latents()  # before the unet comes to the device: encoding wants the room
         self.trainee = make_trainee(self.parts, config, begins=found.snapshot is None)
         self._phase("load", 2, 3)
@@ -225,20 +226,18 @@ class Run:
             return RunEnd("stopped", self.done, ())
 
     def _look(self) -> None:
-        """Do what was asked for. Rank 0 hears it and tells the others whether the run goes on; raises Stop."""
+        """Do what was asked for. Rank 0 hears it, and all agree whether the run goes on; raises Stop."""
         heard: Stop | FolderGone | None = None
         try:
             self._wait_until(self.saver.is_settled)
         except (Stop, FolderGone) as error:
             heard = error
-        ending = EARLY * self.losses.is_over if heard is None else 1 if isinstance(heard, Stop) and heard.save else 2
-        ending = self.world.told(ending, self.parts.device)
+        wish = EARLY * self.losses.is_over if heard is None else 1 if isinstance(heard, Stop) and heard.save else 2
+        ending = self.world.highest(wish, self.parts.device)
         if heard is not None:
             raise heard
-        if ending == EARLY:
-            raise Early
         if ending:
-            raise Stop(save=ending == 1)
+            raise Early if ending == EARLY else Stop(save=ending == 1)
 
     def _one_step(self, step: int, known: bool = False) -> None:
         """Take a step; `known`: and wait for it, as at the pivot, because what it left is read."""

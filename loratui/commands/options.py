@@ -59,6 +59,8 @@ PresetOption = Annotated[
         autocompletion=presets,
     ),
 ]
+GpusOption = Annotated[int, typer.Option("--gpus", min=1, help="How many GPUs share it.")]
+AgainOption = Annotated[int | None, typer.Option("--gpus", min=1, help="How many GPUs share it; as before.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting.")]
 
 

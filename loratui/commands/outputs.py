@@ -1,4 +1,4 @@
-"""`loratui generate`, `export` and `merge`: what was trained is used, written again, and put together."""
+"""`loratui generate`, `export` and `merge` use what was trained; `export-job` has it trained elsewhere."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from loratui.commands.options import RunArgument, runs
+from loratui.commands.options import GpusOption, RunArgument, SetOption, runs
 from loratui.errors import Refusal
 
 LoraArgument = Annotated[
@@ -69,6 +69,38 @@ def export(
 ) -> None:
     """Write the files again, from any checkpoint."""
     _run_trainer("trainer.export", run, [], {"checkpoint": checkpoint, "out": out, "bundle-emb": bundle_emb or None})
+
+
+def export_job(
+    answers: Annotated[Path, typer.Argument(metavar="ANSWERS", help="An answers.toml.")],
+    sky: Annotated[bool, typer.Option("--sky", help="For SkyPilot.")] = False,
+    into: Annotated[Path | None, typer.Option("--into", metavar="FILE.yaml", help="The task file to write.")] = None,
+    set_: SetOption = None,
+    gpus: GpusOption = 1,
+    bucket: Annotated[str, typer.Option("--bucket", help="Where the run lies; one of its own if left out.")] = "",
+    replace: Annotated[bool, typer.Option("--replace", help="Write over a file that is there.")] = False,
+) -> None:
+    """A run as a task for machines elsewhere: with the answers in it, and the pictures mounted."""
+    from loratui.commands.replay import overrides_of
+    from loratui.planning.sky_task import sky_task
+    from loratui.settings.answers import read_answers
+    from loratui.terminal.text import shell_path, show_path
+    from trainer.contract.entries import write_swept
+    from trainer.contract.paths import can_see, expanded
+
+    if not sky:
+        raise Refusal("for whom? --sky writes a task for SkyPilot")
+    path = expanded(into or answers.with_suffix(".sky.yaml"))
+    if can_see(path) and not replace:
+        raise Refusal(f"{show_path(path)} is there already; name another with --into, or add --replace")
+    task = sky_task(read_answers(expanded(answers)), overrides_of(set_ or []), path.absolute().parent, gpus, bucket)
+    try:
+        write_swept(path, task.text, 0o600)
+    except OSError as error:
+        raise Refusal(f"{show_path(path)} cannot be written: {error.strerror}") from None
+    secrets = "".join(f" --secret {name}" for name in task.secrets)
+    print(f"written: {show_path(path)} (a card of {', '.join(task.cards)}; the run in the bucket {task.bucket})")
+    print(f"start it, from its folder: sky jobs launch {shell_path(Path(path.name))}{secrets}")
 
 
 def merge(

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from loratui.commands.options import AgainOption
+
 app = typer.Typer(help="Runs that wait for a free GPU: list, order, cancel.", rich_markup_mode=None)
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Folder or name.")]
@@ -25,12 +27,14 @@ def show(context: typer.Context, folder: FolderOption = RUNS) -> None:
 
 
 @app.command()
-def add(run: RunArgument, gpus: Annotated[int, typer.Option("--gpus", min=1, help="How many GPUs.")] = 1) -> None:
+def add(run: RunArgument, gpus: AgainOption = None) -> None:
     """Put a run into the queue: new or interrupted."""
+    from loratui.planning.shared import gpus_again
     from loratui.runs.find import find_run
     from loratui.runs.queue import add as put
 
-    raise typer.Exit(put(find_run(run), gpus))
+    chosen = find_run(run)
+    raise typer.Exit(put(chosen, gpus or gpus_again(chosen)[0]))
 
 
 @app.command()

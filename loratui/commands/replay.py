@@ -17,27 +17,30 @@ from loratui.planning.lines import WIDTH, plan_lines, resolved_lines
 from loratui.planning.past_runs import note
 from loratui.planning.plan import settled
 from loratui.planning.prepared import PreparedRun, decided, prepare, refuse_if_needed
+from loratui.planning.shared import gpus_again, shared_errors
 from loratui.recovery.settings_change import amend, changed_lines
 from loratui.runs.find import resumable_steps, run_info, saved_steps
 from loratui.runs.launch import create_run, start, wait_started
 from loratui.runs.queue import add, take_up
 from loratui.settings.answers import AnswersError, parse_set, read_answers
+from loratui.settings.resolve import FOLDERS, MODELS, resolve
 from loratui.terminal.text import safe_text, shell_path, show_path
+from trainer.contract.paths import can_see, expanded, is_file
 from trainer.contract.pictures.folder import NoDataset
 from trainer.contract.run import exits
 from trainer.contract.run.changes import SettingChange
 from trainer.contract.run.events import Tail
 from trainer.contract.run.lock import is_held
 from trainer.contract.run.rundir import RunDir
-from trainer.contract.settings.config import TrainConfig, load_config
+from trainer.contract.settings.config import TrainConfig, flat, load_config
 
 Say = Callable[[str], None]
 
 
-def plan(path: Path, sets: Sequence[str], memory: float | None = None) -> int:
-    """Print what a replay would do, here or on a GPU with `memory` GB. Exit code: 2 or 3 where it would be refused."""
+def plan(path: Path, sets: Sequence[str], memory: float | None = None, gpus: int = 1) -> int:
+    """Print what a replay would do, here or on GPUs with `memory` GB. Exit code: 2 or 3 where it would be refused."""
     machine = asked_for(memory) if memory is not None else None
-    ready = prepare(read_answers(path), overrides_of(sets), show_path(path), machine=machine)
+    ready = prepare(read_answers(path), overrides_of(sets), show_path(path), machine=machine, gpus=gpus)
     width = shutil.get_terminal_size((WIDTH, 24)).columns
     print("\n".join([*resolved_lines(ready.resolved), *plan_lines(ready.plan, width)]))
     refused = refusal_lines(ready.outcome, *decided(ready.resolved))
@@ -53,19 +56,52 @@ def replay(
     detach: bool,
     gpus: int,
     queue: bool = False,
+    go: bool = True,
     say: Say = print,
 ) -> int:
-    """Run an answer file without asking anything, or let it wait in the `queue`; returns the exit code."""
+    """Run an answer file without asking anything, or let it wait in the `queue`; returns the exit code.
+
+    Without `go` its folder is made, for another launcher.
+    """
     from loratui.basemodels.pin import ask_commit
 
-    ready = prepare(read_answers(path), overrides_of(sets), show_path(path), out)
+    ready = prepare(read_answers(path), overrides_of(sets), show_path(path), out, gpus=gpus)
     refuse_if_needed(ready)
     for warning in ready.plan.warnings:
         say(f"! warning: {warning}")
     ask_commit(ready.resolved.config)
     run = create_run(settled(ready.resolved, ready.plan), ready.answers, out)
     say(f"run folder: {show_path(run.path)}")
+    if not go:
+        say(f"Start it: loratui resume {shell_path(run.path)}")
+        return exits.DONE
     return add(run, gpus, say) if queue else begin(run, detach, gpus, say)
+
+
+def replay_again(
+    path: Path, sets: Sequence[str], out: Path | None, detach: bool, gpus: int, say: Say = print
+) -> int | None:
+    """Go on with the run that lies in `out`; None where none does. One that is completed is done: nothing follows.
+
+    Places that are not where they were are taken from the answers: another machine may have other folders.
+    """
+    if out is None:
+        raise Refusal("--resume goes on with the run in --out: name its folder")
+    run = RunDir(expanded(out).absolute())
+    if not is_file(run.config):
+        return None
+    if run_info(run).state == "completed":
+        say(f"{show_path(run.path)} is completed")
+        return exits.DONE
+    wanted, had = (
+        flat(one) for one in (resolve(read_answers(path), overrides_of(sets)).config, load_config(run.config))
+    )
+    moved = [
+        f"{key}={wanted[key]}"
+        for key in (*FOLDERS, *MODELS)
+        if str(had[key]).startswith("/") and not can_see(Path(had[key])) and wanted[key] != had[key]
+    ]
+    return resume(run, detach, moved, gpus, say)
 
 
 def begin(run: RunDir, detach: bool = False, gpus: int = 1, say: Say = print) -> int:
@@ -95,11 +131,13 @@ def _begin(run: RunDir, detach: bool, gpus: int, say: Say) -> int:
     return exits.DONE
 
 
-def resume(run: RunDir, detach: bool, sets: Sequence[str] = (), say: Say = print) -> int:
-    """Start an interrupted run again; it goes on from its newest checkpoint, with what `sets` changes."""
-    info = run_info(run)
-    saved = resumable_steps(run)
-    values = overrides_of(sets)
+def resume(run: RunDir, detach: bool, sets: Sequence[str] = (), gpus: int | None = None, say: Say = print) -> int:
+    """Start an interrupted run again; it goes on from its newest checkpoint, with what `sets` changes.
+
+    On as many `gpus` as it had, where None.
+    """
+    info, saved, values = run_info(run), resumable_steps(run), overrides_of(sets)
+    gpus = _gpus_for(run, gpus, say)
     if info.state == "completed" and saved and saved[-1] >= _steps_of(run, values):
         longer = f"loratui resume {shell_path(run.path)} --set train.steps={2 * saved[-1]}"
         raise Refusal(f"{show_path(run.path)} is completed; to make it longer: {longer}")
@@ -118,7 +156,19 @@ def resume(run: RunDir, detach: bool, sets: Sequence[str] = (), say: Say = print
         say(f"going on from {run.checkpoint(saved[-1]).name}")
     else:
         say("there is no checkpoint: it starts from the beginning")
-    return begin(run, detach, 1, say)
+    return begin(run, detach, gpus, say)
+
+
+def _gpus_for(run: RunDir, asked: int | None, say: Say) -> int:
+    """As many as asked for, or as it had. Raises Refusal where that is more than there can be."""
+    if asked is None:
+        gpus, words = gpus_again(run)
+        if words:
+            say(words)
+        return gpus
+    if trouble := shared_errors(load_config(run.config), asked):
+        raise Refusal(trouble)
+    return asked
 
 
 def overrides_of(sets: Sequence[str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from loratui.planning import smaller
 from loratui.planning.smaller import Down
+from trainer.contract.plan.sharing import uneven
 from trainer.contract.run.changes import changes_between, effect_of, refusals_of
 from trainer.contract.settings.config import TrainConfig, flat, nested
 
@@ -54,7 +55,7 @@ def stays_the_same(config: TrainConfig, settings: Mapping[str, Any]) -> bool:
 def shared_by(settings: Mapping[str, Any], world: int) -> bool:
     """Whether `world` processes can share the passes of a step that is split so; also where it is not split."""
     size, passes = settings.get("train.batch"), settings.get("train.accumulation")
-    return size is None or passes is None or passes % world == 0 or size % world == 0
+    return size is None or passes is None or not uneven(size, passes, world)
 
 
 COUNTED = "counted on SDXL: {} in place of 14.3 TFLOP a picture"

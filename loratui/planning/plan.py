@@ -24,6 +24,7 @@ from loratui.planning.sections import (
     time_section,
     whole_seconds,
 )
+from loratui.planning.shared import not_even, shared_section
 from loratui.planning.shell_command import replay_command
 from loratui.planning.without_gpu import without_gpu
 from loratui.runs.find import RUNS
@@ -34,6 +35,7 @@ from trainer.contract.plan.advice import advice, refusals
 from trainer.contract.plan.estimate import Estimate, corrected, estimate
 from trainer.contract.plan.levels import with_level
 from trainer.contract.plan.memory import by_layer
+from trainer.contract.plan.sharing import as_one_of
 from trainer.contract.run.exports import dora_readers
 from trainer.contract.settings.arithmetic import learning_rates, schedule, trained_images
 from trainer.contract.settings.config import BY_KEY, TrainConfig, vae_source
@@ -76,15 +78,18 @@ def make_plan(
     source: str = "answers.toml",
     machine: Machine | None = None,
     knowledge: PastRuns | None = None,
+    gpus: int = 1,
 ) -> Plan:
     """The plan of `resolved`: nothing is looked up but the base model's headers and the free disk.
 
     `runs` is where the run would stand, `source` the answer file. `machine` is what it would run on
-    (`hardware.look`), None where that is not known; `knowledge` is what past runs taught (`learned.gather`).
+    (`hardware.look`), None where that is not known; `knowledge` is what past runs taught (`learned.gather`). `gpus`
+    share each step; memory and time are then those of one of them.
     """
     config = resolved.config
     images = len(outcome.images) if outcome is not None else len(report.pictures) if report is not None else 0
     errors, possible = _errors(config, resolved), not refusals(config)
+    errors += [words] if (words := not_even(config, gpus)) else []
     used = pictures_of_each(config, outcome, images)
     if images and (held := held_out_errors(config, used)):
         possible = False
@@ -93,18 +98,20 @@ def make_plan(
     images = sum(counts)
     of_base, warnings = _base_model(config)
     sections, judged = [], None
-    level = _level(config, images, machine, knowledge or PastRuns()) if possible else None
+    level = _level(as_one_of(config, gpus), images, machine, knowledge or PastRuns()) if possible else None
     config = config if level is None else with_level(config, level)
-    known, need = _need(config, images, machine, knowledge or PastRuns(), possible)
+    mine = as_one_of(config, gpus)
+    known, need = _need(mine, images, machine, knowledge or PastRuns(), possible, gpus)
     if images:
         times = schedule(config, images, epoch_places(config, counts))
         sections.append(steps_section(config, times))
     if need is not None:
         errors += disk_errors(need, runs)
         judged = _judged(need, machine)
-        sections.append(memory_section(need, known, judged, _growth(config, images, known, judged), level))
+        growth = _growth(mine, images, known, judged)
+        sections.append(shared_section(memory_section(need, known, judged, growth, level), config, gpus))
     if images:
-        sections.append(time_section(config, need, times, known))
+        sections.append(time_section(mine, need, times, known))
     if need is not None:
         sections.append(disk_section(need, runs))
     if judged is not None and not judged.fits and machine is not None and need is not None:
@@ -126,13 +133,13 @@ def make_plan(
         ),
         warnings=(*warnings, *advice(config, images), *_unknown_skips(outcome), *_left_out(report)),
         errors=tuple(errors),
-        command=replay_command(resolved, source),
+        command=replay_command(resolved, source, gpus),
         verdict=judged,
-        proposal=_proposal(config, images, known, judged),
-        slow=without_gpu(config, need, machine, known.correction),
+        proposal=_proposal(config, images, known, judged) if gpus == 1 else None,
+        slow=without_gpu(mine, need, machine, known.correction),
         base=safe_text(base_trouble(config), 600),
         level=level,
-        seconds=whole_seconds(config, need, config.train.steps, known),
+        seconds=whole_seconds(mine, need, config.train.steps, known),
         disk=0 if need is None else need.disk_total,
     )
 
@@ -152,7 +159,7 @@ def _level(config: TrainConfig, images: int, machine: Machine | None, knowledge:
 
 
 def _need(
-    config: TrainConfig, images: int, machine: Machine | None, knowledge: PastRuns, possible: bool
+    config: TrainConfig, images: int, machine: Machine | None, knowledge: PastRuns, possible: bool, gpus: int = 1
 ) -> tuple[MachineKnown, Estimate | None]:
     """The estimate as past runs correct it, and what they say; nothing where the settings make the run impossible."""
     if not possible:
@@ -161,7 +168,8 @@ def _need(
     need = estimate(config, images, device)
     if machine is None:
         return MachineKnown(), need
-    where, memory = place(machine.name if device == "cuda" else ""), machine.total if device == "cuda" else 0
+    where = place(machine.name if device == "cuda" else "", world=gpus)
+    memory = machine.total if device == "cuda" else 0
     found = knowledge.correction(config, need, where, memory)
     return MachineKnown(machine, found, knowledge.errors(where, memory)), corrected(need, found.memory)
 
@@ -184,12 +192,6 @@ def _proposal(config: TrainConfig, images: int, known: MachineKnown, judged: Ver
     if judged is None or judged.fits or known.machine is None:
         return None
     return propose(config, images, known.machine.free, known.machine.device, known.correction.memory)
-
-
-def _of_pictures(
-    config: TrainConfig, report: Report | None, outcome: Outcome | None, counts: list[int]
-) -> list[PlanSection]:
-    return [_pictures(config, report, outcome), *concept_sections(config, counts)]
 
 
 def _pictures(config: TrainConfig, report: Report | None, outcome: Outcome | None) -> PlanSection:

@@ -19,6 +19,7 @@ from loratui.errors import Refusal
 from loratui.planning.hardware import Asked, Machine, look
 from loratui.planning.past_runs import PastRuns, gather
 from loratui.planning.plan import Plan, make_plan
+from loratui.planning.shared import too_few
 from loratui.runs.find import RUNS
 from loratui.settings.answers import Answers, AnswersError, counted_images
 from loratui.settings.resolve import FOLDERS, Resolved, absolute_places, names_hub, resolve
@@ -83,8 +84,9 @@ def prepare(
     out: Path | None = None,
     machine: Machine | None = None,
     looks: Looks | None = None,
+    gpus: int = 1,
 ) -> PreparedRun:
-    """Resolve, scan and plan, for `machine` or the one that is here; `looks`: shared with other runs.
+    """Resolve, scan and plan, for `machine` or the one that is here, on `gpus`; `looks`: shared with other runs.
 
     Raises Refusal: AnswersError for settings, exit code 3 for a folder without pictures.
     """
@@ -110,7 +112,10 @@ def prepare(
     runs = out.parent if out else RUNS
     ask_missing(flat(resolved.config))
     there = machine or looks.machine(train.device)
-    thought = make_plan(resolved, report, result, runs=runs, source=source, machine=there, knowledge=looks.past(runs))
+    past = looks.past(runs)
+    thought = make_plan(resolved, report, result, runs=runs, source=source, machine=there, knowledge=past, gpus=gpus)
+    if machine is None and (few := too_few(resolved.config, gpus)):
+        thought = replace(thought, errors=(few, *thought.errors))
     resolved, kept = in_folder(resolved, merged(answers, overrides), report.folder)
     return PreparedRun(kept, resolved, report, result, thought)
 

@@ -11,13 +11,14 @@ from loratui.terminal.text import safe_text
 from trainer.contract.settings.config import flat
 
 
-def replay_command(resolved: Resolved, source: str) -> str:
+def replay_command(resolved: Resolved, source: str, gpus: int = 1) -> str:
     """The `loratui replay` that does the same."""
     values = flat(resolved.config)
     words = ["loratui", "replay", source]
     for key, origin in resolved.origins.items():
         if origin.layer == "--set":
             words += ["--set", f"{key}={_written(values[key])}"]
+    words += ["--gpus", str(gpus)] if gpus > 1 else []
     return " ".join(shlex.quote(safe_text(word)) for word in words)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from loratui.curation.sources import bring_back
 from loratui.errors import Refusal
+from loratui.planning.shared import gpus_again
 from loratui.recovery.remedy import Remedy
 from loratui.recovery.settings_change import amend, amended, begin_anew, changed_lines
 from loratui.runs.find import resumable_steps, run_info
@@ -15,12 +16,13 @@ from trainer.contract.run import exits
 from trainer.contract.run.rundir import RunDir
 
 
-def start_again(run: RunDir, remedy: Remedy, world: int = 1) -> tuple[RunDir, int]:
-    """Apply `remedy` and start the trainer on as many processes as before; returns the run and the process id.
+def start_again(run: RunDir, remedy: Remedy) -> tuple[RunDir, int]:
+    """Apply `remedy` and start the trainer on as many GPUs as before; returns the run and the process id.
 
     Raises Refusal, or OSError with the old settings in force.
     """
     refuse_running(run)
+    gpus, _ = gpus_again(run)
     try:
         bring_back(run)
     except NoDataset as error:
@@ -29,7 +31,7 @@ def start_again(run: RunDir, remedy: Remedy, world: int = 1) -> tuple[RunDir, in
         run = begin_anew(run, remedy.changes)
     elif remedy.changes or remedy.back:
         amend(run, remedy.changes, remedy.step if remedy.back else None)
-    return run, start(run, world)
+    return run, start(run, gpus)
 
 
 def go_on(run: RunDir) -> bool:
@@ -45,7 +47,7 @@ def go_on(run: RunDir) -> bool:
         bring_back(run)
     except NoDataset as error:
         raise Refusal(safe_text(error), exits.DATASET) from None
-    return wait_started(run, start(run))
+    return wait_started(run, start(run, gpus_again(run)[0]))
 
 
 def longer_lines(run: RunDir, steps: int) -> list[str]:
@@ -61,4 +63,4 @@ def make_longer(run: RunDir, steps: int) -> bool:
     except NoDataset as error:
         raise Refusal(safe_text(error), exits.DATASET) from None
     amend(run, {"train.steps": steps})
-    return wait_started(run, start(run))
+    return wait_started(run, start(run, gpus_again(run)[0]))

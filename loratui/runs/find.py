@@ -97,6 +97,13 @@ def run_info(run: RunDir) -> RunInfo:
     )
 
 
+def processes_of(run: RunDir) -> int:
+    """How many processes shared the run when it was last started; 1 before that."""
+    head, tail = ends(run.events)
+    starts = [one for one in (*head, *tail) if one.get("type") == "run"]
+    return max(1, whole(starts[-1].get("world"))) if starts else 1
+
+
 def lock_note(run: RunDir) -> str:
     """What keeps the trainer of a run from its work, as its lock says it; mostly empty. Never trusted."""
     holder = lock_holder(run.lock)

@@ -223,7 +223,7 @@ class TroubleScreen(SteadyScreen[Restarted | None]):
         from loratui.recovery.restart import start_again
 
         try:
-            run, pid = start_again(self._run, remedy, self.case.world)
+            run, pid = start_again(self._run, remedy)
         except Refusal as refusal:
             self.post_message(self.Refused(" ".join(refusal.messages)))
         except OSError as error:

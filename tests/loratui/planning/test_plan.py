@@ -225,3 +225,21 @@ def test_what_every_linear_costs_is_said_where_it_is_trained(pictures: Path, tmp
     assert said.startswith("preset: tests/bench/reference.md") and said.endswith(LINEAR_COST)
     plain = planned(pictures, tmp_path, train__targets="attention")
     assert value(plain, "Technique", "targets") == ("the attention's Linears", "answers: answers.toml")
+
+
+def test_one_of_several_gpus_is_planned_with_its_part_of_the_step(loratui: LoraTUI, answers_file: Path) -> None:
+    def plan(*words: str) -> str:
+        own = ["--set", "train.batch=4", "--set", "train.accumulation=1", "--memory", "24"]
+        return loratui("plan", "answers.toml", *own, *words).stdout
+
+    def memory(text: str) -> list[str]:
+        rows = text.partition("\nMemory")[2].partition("\n\nTime")[0].splitlines()[1:]
+        return [row for row in rows if "shared by" not in row]
+
+    four, one = plan("--gpus", "4"), plan("--set", "train.batch=1")
+    assert "shared by       4 GPUs" in four and "each takes 1 of a batch of 4: the same steps" in four
+    assert [" ".join(row.split()) for row in memory(four)] == [" ".join(row.split()) for row in memory(one)]
+    assert "--gpus 4" in four.splitlines()[-1]
+    assert "4 processes cannot share a step of batch 3 x accumulation 1" in plan(
+        "--gpus", "4", "--set", "train.batch=3"
+    )

@@ -51,8 +51,8 @@ def place_for(entry: QueueEntry, free: set[str], gpus: tuple[str, ...]) -> tuple
 
 
 def fits(entry: QueueEntry, gpus: tuple[str, ...]) -> bool:
-    """Whether this machine has as many GPUs as `entry` asks for."""
-    return entry.gpus <= max(1, len(gpus))
+    """Whether this machine has as many GPUs as `entry` asks for; so many processes of the CPU are one place."""
+    return entry.gpus <= max(1, len(gpus)) or on_cpu(entry.run)
 
 
 def used_by(run: RunDir, gpus: tuple[str, ...]) -> set[str]:

@@ -99,7 +99,9 @@ def trainer_command(run: RunDir, gpus: int = 1) -> list[str]:
     if gpus <= 1:
         return [sys.executable, *train]
     launcher = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(gpus)]
-    return [sys.executable, *launcher, *train]
+    # one machine, whatever accelerate's own settings file says; any free port: two runs may be shared out at a time
+    here = ["--num_machines", "1", "--main_process_port", "0", "--mixed_precision", "no", "--dynamo_backend", "no"]
+    return [sys.executable, *launcher, *here, *train]
 
 
 def trainer_environment(threads: int = 1, devices: tuple[str, ...] = ()) -> dict[str, str]:
