@@ -129,8 +129,15 @@ def hold(found: Sequence[PointRun], command: Any, say: Say = print) -> int:
         if one.run is None:
             continue
         state = run_info(one.run).state
-        if state in ("training", "starting", "waiting") or (state == "paused" and command == "stop"):
-            say(f"{one.point.name}: {ask(one.run, command)}")
+        if state == "paused" and command == "pause":
+            say(f"{one.point.name}: is paused already")
+            count += 1
+        elif state in ("training", "starting", "waiting", "paused"):
+            try:
+                said = ask(one.run, command)
+            except Refusal as refusal:  # it has ended a moment ago
+                said = refusal.messages[0]
+            say(f"{one.point.name}: {said}")
             count += 1
     return count
 

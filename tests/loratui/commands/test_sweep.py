@@ -115,7 +115,7 @@ def test_a_run_that_fails_does_not_end_the_sweep_and_what_is_missing_is_made_aga
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("warm_trainer")
-def test_a_sweep_is_stopped_and_goes_on(loratui: LoraTUI, answers_file: Path, root: Path) -> None:
+def test_a_sweep_is_paused_and_stopped_and_goes_on(loratui: LoraTUI, answers_file: Path, root: Path) -> None:
     endless = ("--set", "train.steps=100000", "--set", "train.checkpoint_every=0", *ON_CPU)
     done = loratui("sweep", "answers.toml", "--grid", "train.rank=2,3,4", "--name", "long", *endless, "--yes")
     assert done.returncode == 0 and "It goes on by itself" in done.stdout, done.stdout + done.stderr
@@ -124,6 +124,18 @@ def test_a_sweep_is_stopped_and_goes_on(loratui: LoraTUI, answers_file: Path, ro
     assert run is not None
     end = time.monotonic() + 120
     while not events(run, "step"):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    paused = loratui("sweep", "long", "--pause")
+    assert "2 runs taken out of the queue" in paused.stdout and "pause: paused" in paused.stdout, paused.stdout
+    assert [one.state for one in point_runs(sweep)] == ["paused", "new", "new"]
+    took = len(events(run, "step"))
+    again = loratui("sweep", "long", "--pause")
+    assert "long-01-rank2: is paused already" in again.stdout, again.stdout
+    assert len(events(run, "step")) == took, "it waits between two steps"
+    on = loratui("sweep", "long")
+    assert on.stdout.count("it goes on") == 3 and "1 training, 2 queued" in on.stdout, on.stdout + on.stderr
+    while len(events(run, "step")) <= took:
         assert time.monotonic() < end
         time.sleep(0.05)
     stopped = loratui("sweep", "long", "--stop")

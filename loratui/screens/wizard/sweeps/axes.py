@@ -32,6 +32,7 @@ class AxesScreen(SteadyScreen[Sweep | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("a", "add", "Add"),
         Binding("s", "seeds", "Seeds"),
+        Binding("t", "together", "Together"),
         Binding("x", "leave_out", "Leave out"),
     ]
 
@@ -41,6 +42,10 @@ class AxesScreen(SteadyScreen[Sweep | None]):
 
     def foretell(self) -> None:
         """Work out what it would take by now."""
+        raise NotImplementedError
+
+    def say(self, words: str) -> None:
+        """Answer in a line of the screen's own."""
         raise NotImplementedError
 
     def begin_with(self, key: str) -> None:
@@ -56,7 +61,7 @@ class AxesScreen(SteadyScreen[Sweep | None]):
         axes = self.query_one("#axes", OptionList)
         at = axes.highlighted
         rows = [
-            Option(_row(axis.title, ", ".join(map(axis.label, range(len(axis.places))))), id=axis.keys[0])
+            Option(_row(axis.title, _between(axis).join(map(axis.label, range(len(axis.places))))), id=axis.keys[0])
             for axis in self._session.axes
         ]
         rows.append(Option(_row(SEEDS, str(self._session.seeds)), id=SEEDS))
@@ -68,8 +73,14 @@ class AxesScreen(SteadyScreen[Sweep | None]):
     def _chosen(self, event: OptionList.OptionSelected) -> None:
         if event.option_id == SEEDS:
             self.action_seeds()
-        elif event.option_id:
-            self._ask_values(event.option_id)
+            return
+        axis = next(one for one in self._session.axes if one.keys[0] == event.option_id)
+        if len(axis.keys) == 1:
+            self._ask_values(axis.keys[0])
+            return
+        lines = [(key, Content.assemble((f"{BY_KEY[key].title:<22} ", "bold"), (key, "$muted"))) for key in axis.keys]
+        asked = Chooser("The values of which?", lines, axis.keys[0])
+        self.app.push_screen(asked, lambda key: self._ask_values(key) if key else None)
 
     def action_add(self) -> None:
         """Try values of another setting."""
@@ -90,13 +101,14 @@ class AxesScreen(SteadyScreen[Sweep | None]):
 
     def _ask_values(self, key: str) -> None:
         one = BY_KEY[key]
-        axis = next((axis for axis in self._session.axes if axis.keys == (key,)), None)
-        before = ", ".join(_written(value) for (value,) in axis.places) if axis else shown(effective(self._draft)[key])
+        axis = self._axis_of(key)
+        columns = columns_of(axis) if axis else {}
+        before = ", ".join(map(_written, columns[key])) if axis else shown(effective(self._draft)[key])
         words = " ".join(part for part in (one.help, f"({one.bounds})" if one.bounds else "") if part)
 
         def wrong(typed: str) -> str:
             try:
-                checked_axis("", {key: values_of(key, typed)})
+                checked_axis("", {**columns, key: values_of(key, typed)})
             except Refusal as refusal:
                 return refusal.messages[0].partition(": ")[2] or refusal.messages[0]
             return ""
@@ -104,15 +116,39 @@ class AxesScreen(SteadyScreen[Sweep | None]):
         title = f"Values of {one.title}, with commas between"
         self.app.push_screen(LineEditor(title, before, words, wrong), lambda typed: self._take(key, typed))
 
+    def _axis_of(self, key: str) -> Axis | None:
+        return next((axis for axis in self._session.axes if key in axis.keys), None)
+
     def _take(self, key: str, typed: str | None) -> None:
         if typed is None:
             return
-        axis = checked_axis("", {key: values_of(key, typed)})
-        keys = [one.keys for one in self._session.axes]
-        if axis.keys in keys:
-            self._keep([axis if one.keys == axis.keys else one for one in self._session.axes])
-        else:
+        before = self._axis_of(key)
+        axis = checked_axis("", {**(columns_of(before) if before else {}), key: values_of(key, typed)})
+        if before is None:
             self._keep([*self._session.axes, axis])
+        else:
+            self._keep([axis if one == before else one for one in self._session.axes])
+
+    def action_together(self) -> None:
+        """Let the setting under the cursor change together with the one above; those that do, apart again."""
+        at = self.query_one("#axes", OptionList).highlighted
+        axes = list(self._session.axes)
+        if at is None or at >= len(axes):
+            return
+        columns = columns_of(axes[at])
+        if len(columns) > 1:
+            axes[at : at + 1] = [checked_axis("", {key: list(dict.fromkeys(own))}) for key, own in columns.items()]
+        elif at == 0:
+            self.say("Nothing stands above it: the lower of two settings joins the upper one.")
+            return
+        else:
+            try:
+                axes[at - 1 : at + 1] = [checked_axis("", columns_of(axes[at - 1]) | columns)]
+            except Refusal as refusal:
+                self.say(refusal.messages[0].partition(": ")[2].capitalize() + ".")
+                return
+            self.query_one("#axes", OptionList).highlighted = at - 1
+        self._keep(axes)
 
     def action_seeds(self) -> None:
         """How many seeds each combination has."""
@@ -140,6 +176,15 @@ class AxesScreen(SteadyScreen[Sweep | None]):
     def _keep(self, axes: list[Axis]) -> None:
         self._session.axes = tuple(axes)
         self.show_axes()
+
+
+def columns_of(axis: Axis) -> dict[str, list[object]]:
+    """The values of each of its settings."""
+    return {key: [place[at] for place in axis.places] for at, key in enumerate(axis.keys)}
+
+
+def _between(axis: Axis) -> str:
+    return "; " if len(axis.keys) > 1 else ", "
 
 
 def _wanted(typed: str, values: dict[str, object]) -> list[str]:

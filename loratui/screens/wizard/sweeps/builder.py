@@ -39,6 +39,8 @@ table with all of them at the end. The draft stays as it is.
   enter   change the values of the setting under the cursor
   a       add a setting: its name, a word of its help, or what kohya,
           OneTrainer and diffusers call it
+  t       let it change together with the setting above, the first value
+          with the first; once more takes them apart
   s       how many seeds each: with three or more the table can tell what
           is chance
   x       leave out the setting again
@@ -168,6 +170,10 @@ class SweepBuilder(AxesScreen):
             ready = f"F2 starts {plural(len(event.forecast.able), 'run')}."
             asks = bool(self._to_accept())
             self._say("This cannot start yet: see x." if event.forecast.errors and not asks else ready)
+
+    def say(self, words: str) -> None:
+        """A warning in the line below the forecast."""
+        self._say(words, "$text-warning")
 
     def _say(self, words: str, style: str = "$muted") -> None:
         self.query_one("#sweep-say", Static).update(Content.styled(words, style))

@@ -75,6 +75,33 @@ async def test_values_of_the_setting_under_the_cursor_become_runs(wizard: Wizard
         assert "F2 starts" in screen_text(app) and "  disk  about" in screen_text(app)
         assert "rank                         4, 8, 16" in screen_text(app) and "! warning" in screen_text(app)
 
+        axes = builder.query_one(OptionList)
+        axes.highlighted = 1
+        await pilot.press("t")
+        await until(
+            pilot, lambda: "need as many values each; there are train.rank 3, train.optimizer 2" in screen_text(app)
+        )
+        await pilot.press("enter")
+        (await at(pilot, "LineEditor")).query_one(Input).value = "prodigy, adamw, lion"
+        await pilot.press("enter")
+        await until(pilot, lambda: "rank 3 x optimizer 3 = 9 runs" in screen_text(app))
+        await pilot.press("t")
+        await until(pilot, lambda: "rank, optimizer 3 = 3 runs" in screen_text(app))
+        assert axes.highlighted == 0 and "4, prodigy; 8, adamw; 16, lion" in screen_text(app)
+        await pilot.press("enter")  # which of both; then its values, as many as the other has
+        await at(pilot, "Chooser")
+        await pilot.press("down", "enter")
+        line = (await at(pilot, "LineEditor")).query_one(Input)
+        assert line.value == "prodigy, adamw, lion"
+        line.value = "prodigy, adamw"
+        await pilot.press("enter")
+        await until(pilot, lambda: "need as many values" in screen_text(app))
+        line.value = "prodigy, adamw, came"
+        await pilot.press("enter")
+        await until(pilot, lambda: "16, came" in screen_text(app))
+        await pilot.press("t")
+        await until(pilot, lambda: "rank 3 x optimizer 3 = 9 runs" in screen_text(app))
+
         await pilot.press("escape")
         assert await at(pilot, "SettingsScreen") is screen
         try_values(screen)  # what was chosen is there again
