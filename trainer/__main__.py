@@ -269,14 +269,13 @@ def _rank() -> int:
 
 
 def _tell(error: BaseException, log: EventLog | SilentLog, began: float) -> int:
-    from trainer.failures import details, explain
+    from trainer.failures import details, explain, is_told
 
     kind, message, advice = explain(error)
-    if kind not in ("data", "usage", "disk", "moved", "peer"):
+    if not is_told(kind, error):
         traceback.print_exception(error)
     found = {**_vram(), **details(error)}
-    kind_of = {"usage": "data", "peer": "exception"}.get(kind, kind)
-    log.emit("error", kind=kind_of, message=message, advice=advice, **found)
+    log.emit("error", kind="data" if kind == "usage" else kind, message=message, advice=advice, **found)
     _end(log, "failed", None, began, [])
     print(message, file=sys.stderr)
     return CODES.get(kind, exits.FAILED)

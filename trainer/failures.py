@@ -50,8 +50,15 @@ def details(error: BaseException) -> dict[str, Any]:
     return {"step": error.step, "pictures": list(error.pictures)} if isinstance(error, NotFinite) else {}
 
 
+def is_told(kind: str, error: BaseException) -> bool:
+    """Whether the sentence says it all, so that nobody needs to see where in the program it happened."""
+    world = sys.modules.get("trainer.ground.world")
+    gone = world is not None and isinstance(error, world.PeerGone)
+    return gone or kind in ("data", "usage", "disk", "moved")
+
+
 def explain(error: BaseException) -> Explained:
-    """Kind (oom, nan, data, usage, disk, moved, peer, signal, exception), message and advice of what ended a run."""
+    """Kind (oom, nan, data, usage, disk, moved, signal, exception), message and advice of what ended a run."""
     if isinstance(error, DataError):
         return "data", str(error), ["repair or skip the pictures named, then start again"]
     from trainer.checkpoints.snapshot import CannotSave, OtherRun

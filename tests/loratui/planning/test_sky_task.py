@@ -53,14 +53,13 @@ print(sorted(str(one.accelerators) for one in read.resources), all(one.use_spot 
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(tmp_path: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home with pictures and an answer file; its name is one that would be known again."""
     folder = tmp_path / "home-of-alice"
     draw_dataset(folder / "photos" / "dog")
     (folder / "work").mkdir()
     (folder / "work" / "answers.toml").write_text(ANSWERS)
-    monkeypatch.setenv("HOME", str(folder))
-    monkeypatch.setenv("HF_TOKEN", "hf_a_secret_of_mine")
+    environment |= {"HOME": str(folder), "HF_TOKEN": "hf_a_secret_of_mine"}
     monkeypatch.chdir(folder / "work")
     return folder
 
