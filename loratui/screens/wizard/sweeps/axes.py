@@ -141,12 +141,12 @@ class AxesScreen(SteadyScreen[Sweep | None]):
         elif at == 0:
             self.say("Nothing stands above it: the lower of two settings joins the upper one.")
             return
+        elif len(axes[at].places) != len(axes[at - 1].places):
+            counts = ", ".join(f"{one.title} {len(one.places)}" for one in axes[at - 1 : at + 1])
+            self.say(f"Both need as many values to change together: {counts}.")
+            return
         else:
-            try:
-                axes[at - 1 : at + 1] = [checked_axis("", columns_of(axes[at - 1]) | columns)]
-            except Refusal as refusal:
-                self.say(refusal.messages[0].partition(": ")[2].capitalize() + ".")
-                return
+            axes[at - 1 : at + 1] = [checked_axis("", columns_of(axes[at - 1]) | columns)]
             self.query_one("#axes", OptionList).highlighted = at - 1
         self._keep(axes)
 
