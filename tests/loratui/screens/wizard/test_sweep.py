@@ -78,9 +78,7 @@ async def test_values_of_the_setting_under_the_cursor_become_runs(wizard: Wizard
         axes = builder.query_one(OptionList)
         axes.highlighted = 1
         await pilot.press("t")
-        await until(
-            pilot, lambda: "need as many values each; there are train.rank 3, train.optimizer 2" in screen_text(app)
-        )
+        await until(pilot, lambda: "Both need as many values to change together: rank 3, opt" in screen_text(app))
         await pilot.press("enter")
         (await at(pilot, "LineEditor")).query_one(Input).value = "prodigy, adamw, lion"
         await pilot.press("enter")
