@@ -41,6 +41,7 @@ from trainer.materialise.asked import with_class_folders
 if TYPE_CHECKING:
     from trainer.checkpoints.snapshot import FoundCheckpoint
     from trainer.ground.world import World
+    from trainer.loop import Run, RunEnd
 
 CODES = {"oom": exits.MEMORY, "data": exits.DATASET, "usage": exits.USAGE, "signal": exits.STOPPED}
 
@@ -185,7 +186,7 @@ def _train(
 
     try:
         with _kernels(config), tracked(config, run, log):
-            end = Run(config, run, log, requests, world, found, inputs).train()
+            end = _together(Run(config, run, log, requests, world, found, inputs))
     except Stop:  # before the first step: nothing is there to be saved
         _end(log, "stopped", None, began, [])
         return exits.STOPPED
@@ -227,13 +228,20 @@ def _follow(config: TrainConfig, run: RunDir) -> int:
 
         found = world.given(FoundCheckpoint(None))
         with _kernels(config):
-            end = Run(config, run, SilentLog(), None, world, found, inputs).train()
+            end = _together(Run(config, run, SilentLog(), None, world, found, inputs))
     except NoDataset as error:
         print(f"prior.path: {error}", file=sys.stderr)
         return exits.DATASET
     except BaseException as error:
         return _tell(error, SilentLog(), time.monotonic())
     return exits.DONE if end.status == "completed" else exits.STOPPED
+
+
+def _together(run: Run) -> RunEnd:
+    """Train to the end, which none leaves before all its files are written: a launcher ends all when one is over."""
+    end = run.train()
+    run.world.told(0, run.parts.device)
+    return end
 
 
 def _kernels(config: TrainConfig) -> AbstractContextManager[None]:

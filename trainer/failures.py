@@ -85,7 +85,7 @@ def explain(error: BaseException) -> Explained:
             )
         case PeerGone():
             return (
-                "peer",
+                "exception",
                 str(error),
                 ["start it again as before, on every machine: it goes on from its newest checkpoint"],
             )
