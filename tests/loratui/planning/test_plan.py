@@ -7,6 +7,7 @@ import os
 import socket
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from loratui.curation.report import outcome
@@ -15,11 +16,13 @@ from loratui.planning.hardware import Machine, asked_for
 from loratui.planning.lines import plan_lines, resolved_lines
 from loratui.planning.past_runs import gather
 from loratui.planning.plan import LINEAR_COST, Plan, make_plan, settled
+from loratui.planning.shared import gpus_again
 from loratui.settings.answers import Answers
 from loratui.settings.checks import answers_of
 from loratui.settings.draft import Draft
 from loratui.settings.resolve import resolve
 from tests.loratui.conftest import LoraTUI
+from tests.trainer.conftest import make_config, make_run
 from trainer.contract.run.events import EventLog
 from trainer.contract.settings.config import dump_config
 
@@ -243,3 +246,19 @@ def test_one_of_several_gpus_is_planned_with_its_part_of_the_step(loratui: LoraT
     assert "4 processes cannot share a step of batch 3 x accumulation 1" in plan(
         "--gpus", "4", "--set", "train.batch=3"
     )
+
+
+def test_a_run_goes_on_with_as_many_gpus_as_before_where_they_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(tmp_path / "run", make_config(tmp_path, train__device="cpu"))
+    assert gpus_again(run) == (1, "")
+    run.events.write_text(json.dumps({"t": 1.0, "type": "run", "v": 1, "world": 2}) + "\n")
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    assert gpus_again(run) == (2, ""), "processes of the CPU"
+    make_run(tmp_path / "run", make_config(tmp_path))
+    for there, found in (("0,1", 2), ("0", 1), ("", 1)):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", there)
+        gpus, words = gpus_again(run)
+        assert gpus == found and bool(words) == (found == 1)
+    assert words.startswith("it was shared by 2 GPUs and goes on with one: this machine shows 0 GPUs")
