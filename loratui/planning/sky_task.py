@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -73,11 +74,11 @@ def sky_task(answers: Answers, sets: Mapping[str, Any], folder: Path, gpus: int 
     given, mounts = _placed(ready, folder)
     config = ready.resolved.config
     text = answers_text(given).partition("\n")[2]  # less the line that says how to run it
-    bucket = bucket or f"loratui-{config.name.lower()}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    bucket = bucket or f"loratui-{_plain(config.name).lower()[:40]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
     secrets = (TOKEN,) if _wants_hub(ready) else ()
     words = {"job": JOB, "runs": RUNS, "given": GIVEN, "name": config.name, "gpus": f" --gpus {gpus}" * (gpus > 1)}
     task: dict[str, Any] = {
-        "name": config.name,
+        "name": _plain(config.name),
         "resources": {
             "accelerators": dict.fromkeys(cards, gpus),
             "memory": f"{max(16, math.ceil(_need(ready).ram / GB))}+",
@@ -141,7 +142,7 @@ def _placed(ready: PreparedRun, folder: Path) -> tuple[Answers, dict[str, str]]:
     def there(place: str) -> str:
         source = relative_to(expanded(place).absolute(), folder)
         known = next((one for one, mounted in mounts.items() if mounted == source), "")
-        found = known or f"{JOB}/{len(mounts) + 1}-{Path(place).name}"
+        found = known or f"{JOB}/{len(mounts) + 1}-{_plain(Path(place).name)}"
         mounts[found] = source
         return found
 
@@ -157,6 +158,11 @@ def _placed(ready: PreparedRun, folder: Path) -> tuple[Answers, dict[str, str]]:
         ]
     values["name"] = resolved.config.name
     return replace(answers, values=values), mounts
+
+
+def _plain(name: str) -> str:
+    """As jobs, buckets and folders can be called anywhere: letters, digits and dots, with single dashes between."""
+    return re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-.") or "run"
 
 
 def relative_to(place: Path, folder: Path) -> str:
