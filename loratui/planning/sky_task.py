@@ -74,7 +74,7 @@ def sky_task(answers: Answers, sets: Mapping[str, Any], folder: Path, gpus: int 
     given, mounts = _placed(ready, folder)
     config = ready.resolved.config
     text = answers_text(given).partition("\n")[2]  # less the line that says how to run it
-    bucket = bucket or f"loratui-{_plain(config.name.replace(".", "-")).lower()[:40]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    bucket = bucket or f"loratui-{_plain(config.name).lower()[:40]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
     secrets = (TOKEN,) if _wants_hub(ready) else ()
     words = {"job": JOB, "runs": RUNS, "given": GIVEN, "name": config.name, "gpus": f" --gpus {gpus}" * (gpus > 1)}
     task: dict[str, Any] = {
