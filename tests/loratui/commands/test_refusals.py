@@ -115,6 +115,8 @@ def test_bad_input_is_a_sentence_and_nothing_is_created(
         (["replay", "answers.toml", "--gpus", "77"], 2, "--gpus 77: this machine shows"),
         (["replay", "answers.toml", "--gpus", "7000", "--set", "train.device=cpu"], 2, "--gpus 7000: this machine has"),
         (["replay", "answers.toml", "--gpus", "2", "--set", "train.batch=1"], 2, "cannot share a step of batch 1"),
+        (["replay", "answers.toml", "--resume"], 2, "--resume goes on with the run in --out: name its folder"),
+        (["export-job", "answers.toml"], 2, "for whom? --sky writes a task for SkyPilot"),
         (["check", "nope"], 3, "there is no folder 'nope'"),
         (["check", "answers.toml"], 3, "is a file"),
         (["check", "pictures", "--kind", "fase"], 2, "did you mean 'face'?"),
@@ -184,3 +186,14 @@ def test_plan_shows_every_value_with_who_said_so(loratui: LoraTUI, answers_file:
     assert "min_snr_gamma = 0.0  # preset: the post:" in done.stdout and "(inferred)" in done.stdout
     assert "loratui replay answers.toml --set train.seed=7" in done.stdout
     assert "2 pictures" not in done.stdout and "4 pictures x 1 repeat / batch 2" in done.stdout
+
+
+def test_a_runs_folder_is_made_for_another_launcher_and_nothing_starts(
+    loratui: LoraTUI, answers_file: Path, tmp_path: Path
+) -> None:
+    done = loratui("replay", "answers.toml", "--no-start", "--out", "runs/dog")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].startswith("Start it: loratui resume ")
+    assert sorted(one.name for one in (tmp_path / "runs" / "dog").iterdir()) == ["answers.toml", "config.toml"]
+    again = loratui("replay", "answers.toml", "--no-start", "--out", "runs/dog")
+    assert again.returncode == 2 and "already holds a run" in again.stderr
