@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from loratui.curation.report import Outcome
 from loratui.planning.sections import PlanRow, PlanSection
 from loratui.terminal.text import plural, safe_text, show_path
+from trainer.contract.pictures.folder import NoDataset
+from trainer.contract.pictures.sources import origin_of
+from trainer.contract.plan.class_folder import class_listing
 from trainer.contract.settings.concepts import number_of
 from trainer.contract.settings.config import TrainConfig
-from trainer.contract.settings.taught import Taught, epoch_places, taught
+from trainer.contract.settings.taught import ClassSet, Taught, class_sets, epoch_places, taught
 
 
 def concept_sections(config: TrainConfig, counts: Sequence[int]) -> list[PlanSection]:
@@ -39,6 +42,29 @@ def held_out_errors(config: TrainConfig, counts: Sequence[int]) -> list[str]:
         for one, count in zip(taught(config), counts, strict=True)
         if held >= count
     ]
+
+
+def class_rows(config: TrainConfig) -> list[PlanRow]:
+    """A row for each class: how many pictures, which of them photographs, and as what they are trained."""
+    return [
+        PlanRow("class pictures", f"{config.prior.images}", _class_words(one, config)) for one in class_sets(config)
+    ]
+
+
+def _class_words(one: ClassSet, config: TrainConfig) -> str:
+    as_prompt, wanted = f"'{safe_text(one.prompt, 80)}'", config.prior.images
+    if not one.path:
+        return f"drawn, and trained as {as_prompt}"
+    if origin_of(one.path) != "pictures":
+        return f"of {safe_text(one.path, 80)}, written out when the run starts"
+    try:
+        found = class_listing(one, config)[:wanted]
+    except NoDataset:
+        return ""  # said as an error
+    words = {picture.words for picture in found}
+    alike = "as their captions or folders say" if len(words) > 1 else f"as '{safe_text(next(iter(words), ''), 80)}'"
+    rest = f", {wanted - len(found)} drawn as {as_prompt}" if len(found) < wanted else ""
+    return f"{plural(len(found), 'photograph')} trained {alike}{rest}"
 
 
 def _row(one: Taught, count: int, epochs: float) -> PlanRow:

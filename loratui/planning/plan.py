@@ -8,7 +8,7 @@ from pathlib import Path
 from loratui.basemodels.words import base_trouble
 from loratui.curation.groups import grouped, unknown_codes
 from loratui.curation.report import Outcome, Report
-from loratui.planning.concept_rows import concept_sections, held_out_errors, pictures_of_each
+from loratui.planning.concept_rows import class_rows, concept_sections, held_out_errors, pictures_of_each
 from loratui.planning.fitting import Growth, Proposal, Verdict, grown, level_of, propose, verdict
 from loratui.planning.hardware import Machine
 from loratui.planning.past_runs import PastRuns, place
@@ -39,7 +39,7 @@ from trainer.contract.plan.sharing import as_one_of
 from trainer.contract.run.exports import dora_readers
 from trainer.contract.settings.arithmetic import learning_rates, schedule, trained_images
 from trainer.contract.settings.config import BY_KEY, TrainConfig, vae_source
-from trainer.contract.settings.taught import class_sets, epoch_places
+from trainer.contract.settings.taught import epoch_places
 from trainer.contract.settings.training import Checkpointing
 
 TARGETS = {"attention": "the attention's Linears", "all-linear": "every Linear"}
@@ -239,10 +239,7 @@ def _technique(resolved: Resolved) -> PlanSection:
         rows.append(PlanRow("tags", config.caption.tags_words, "anew at each view: the text encoders stay to the end"))
     if config.caption.chunks > 1:
         rows.append(_said(resolved, "caption.max_tokens", config.caption.length_words))
-    for one in class_sets(config):
-        if one.prompt:
-            rows.append(PlanRow("class pictures", f"{config.prior.images}", f"trained as '{safe_text(one.prompt)}'"))
-    return PlanSection("Technique", tuple(rows))
+    return PlanSection("Technique", (*rows, *class_rows(config)))
 
 
 def _targets(resolved: Resolved) -> PlanRow:

@@ -198,8 +198,19 @@ def test_the_class_prompt_is_shown_or_asked_for(pictures: Path, tmp_path: Path) 
     Image.new("RGB", (64, 64)).save(tmp_path / "member.png")
     own = {"prior__enabled": True, "prior__images": 7, "prior__path": str(tmp_path)}
     plan = planned(pictures, tmp_path / "runs", dataset__class_word="dog", **own)
-    assert value(plan, "Technique", "class pictures") == ("7", "trained as 'a photo of a dog'")
+    said_of_one = "1 photograph trained as 'a photo of a dog', 6 drawn as 'a photo of a dog'"
+    assert value(plan, "Technique", "class pictures") == ("7", said_of_one)
     assert not plan.errors
+    for word in ("woman", "man"):
+        (tmp_path / "reg" / f"1_{word}").mkdir(parents=True)
+        shade = 90 if word == "man" else 60
+        Image.new("RGB", (64, 64), (shade, 0, 0)).save(tmp_path / "reg" / f"1_{word}" / "one.png")
+    two = {**own, "prior__path": str(tmp_path / "reg"), "prior__images": 2}
+    plan = planned(pictures, tmp_path / "runs", dataset__class_word="person", **two)
+    said_of_two = "2 photographs trained as their captions or folders say"
+    assert value(plan, "Technique", "class pictures") == ("2", said_of_two)
+    plan = planned(pictures, tmp_path / "runs", dataset__class_word="dog", **{**own, "prior__path": ""})
+    assert value(plan, "Technique", "class pictures") == ("7", "drawn, and trained as 'a photo of a dog'")
     (said,) = planned(pictures, tmp_path / "runs", **own).errors
     assert said.startswith("answers.toml: prior.enabled: nothing says what the class pictures show")
 
