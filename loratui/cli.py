@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,7 +23,7 @@ from loratui.commands.options import AgainOption, GpusOption, RunArgument, SetOp
 from loratui.commands.outputs import export, export_job, generate, merge
 from loratui.commands.preset import preset
 from loratui.commands.push import push
-from loratui.commands.queue import QueueOption, tell_taken_up
+from loratui.commands.queue import QueueOption, SlurmOption, SlurmWords, runs, tell_taken_up
 from loratui.commands.queue import app as queue
 from loratui.commands.sweep import sweep
 from loratui.errors import Refusal
@@ -34,7 +33,6 @@ from trainer.contract.run.notify import OPTION
 if TYPE_CHECKING:
     from trainer.contract.run.control import Cmd
 
-WIDE = 200  # cells of a line where there is no terminal
 app = typer.Typer(
     help="From a folder of pictures to a trained SDXL LoRA. Without a command: the guided way.",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -162,39 +160,19 @@ def replay(
     queue: QueueOption = False,
     again: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, where it is there.")] = False,
     start: Annotated[bool, typer.Option(" /--no-start", help="Make the run's folder only.")] = True,
+    slurm: SlurmOption = None,
+    slurm_option: SlurmWords = None,
 ) -> None:
     """Run an answer file without asking anything."""
     from loratui.commands import replay as jobs
+    from loratui.runs.engines import LOCAL, chosen
 
-    code = jobs.replay_again(answers, set_ or [], out, detach, gpus) if again else None
-    raise typer.Exit(jobs.replay(answers, set_ or [], out, detach, gpus, queue, start) if code is None else code)
+    engine = chosen(slurm or None, slurm_option or []) or (LOCAL if queue else None)
+    code = jobs.replay_again(answers, set_ or [], out, detach, gpus, engine) if again else None
+    raise typer.Exit(jobs.replay(answers, set_ or [], out, detach, gpus, engine, start) if code is None else code)
 
 
-@app.command()
-def runs(
-    folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Where the runs are.")] = Path("runs"),
-) -> None:
-    """List the runs: what trains, what waits, then the newest first."""
-    from loratui.runs.keeping import read_note
-    from loratui.runs.listing import run_lines
-    from loratui.runs.queue import listed
-
-    tell_taken_up(folder)
-    found = listed(folder)
-    if not found:
-        print(f"no runs in {show_path(folder)}/")
-    wide = max((len(state) for state, _ in found), default=0)
-    width = shutil.get_terminal_size((WIDE, 24)).columns
-    for state, one in found:
-        print("\n".join(run_lines(state, one, wide, width)))
-        if one.trouble:
-            print(f"! {one.trouble}")
-        if noted := read_note(one.run):
-            print(f"{'':{max(9, wide)}}  note: {noted}")
-    if found:
-        from loratui.planning.past_runs import gather
-
-        gather(folder)
+app.command()(runs)
 
 
 @app.command()
@@ -255,7 +233,12 @@ def pause(run: RunArgument = None) -> None:
 
 @app.command()
 def resume(
-    run: RunArgument = None, detach: DetachOption = False, set_: SetOption = None, gpus: AgainOption = None
+    run: RunArgument = None,
+    detach: DetachOption = False,
+    set_: SetOption = None,
+    gpus: AgainOption = None,
+    slurm: SlurmOption = None,
+    slurm_option: SlurmWords = None,
 ) -> None:
     """Go on with a paused or an interrupted run; with --set, in other settings."""
     from loratui.runs.find import find_run, run_info
@@ -267,8 +250,11 @@ def resume(
         _send(str(chosen.path), "resume")
         return
     from loratui.commands import replay as jobs
+    from loratui.runs.engines import chosen as engine
 
-    raise typer.Exit(jobs.resume(chosen, detach, set_ or [], gpus))
+    cluster = engine(slurm, slurm_option or [], [chosen])
+    engine_or_here = None if cluster is None or cluster.is_local else cluster
+    raise typer.Exit(jobs.resume(chosen, detach, set_ or [], gpus, engine_or_here))
 
 
 @app.command()

@@ -15,8 +15,9 @@ from loratui.events.lines import EventLines, end_code
 from loratui.runs.find import lock_note, resumable_steps, run_info
 from loratui.runs.launch import exit_code, is_alive
 from loratui.runs.queue import QueueTurn, goes_on
+from loratui.runs.slurm import entry_of, job_log
 from loratui.terminal.line_sink import Sink, sink_for
-from loratui.terminal.text import safe_lines, safe_text, shell_path
+from loratui.terminal.text import safe_lines, safe_text, shell_path, show_path
 from trainer.contract.run import exits
 from trainer.contract.run.control import send
 from trainer.contract.run.events import Tail, last_status
@@ -122,12 +123,15 @@ def _died(run: RunDir, out: Sink, pid: int | None) -> int:
     if code in EARLY:
         out.line(f"stopped before training began; {_what_is_there(run)}")
         return exits.STOPPED
-    if not run.events.exists() and not run.log.exists():
+    entry = entry_of(run)
+    in_job = job_log(run, entry.job) if entry is not None and not run.log.exists() else None
+    log = in_job or run.log
+    if not run.events.exists() and not log.exists():
         out.line(f"this run was never started; start it with: loratui resume {shell_path(run.path)}")
         return exits.FAILED
-    out.line("x error: the trainer ended without a word. The end of its trainer.log:")
+    out.line(f"x error: the trainer ended without a word. The end of its {show_path(log.relative_to(run.path))}:")
     try:
-        tail = run.log.read_bytes()[-8192:].decode("utf-8", "replace")
+        tail = log.read_bytes()[-8192:].decode("utf-8", "replace")
     except OSError:
         tail = ""
     for line in safe_lines(tail)[-LOG_TAIL:]:

@@ -1,4 +1,4 @@
-"""`loratui queue`: what trains and what waits, and its order."""
+"""`loratui runs` and `loratui queue`: every run; what trains and what waits, and its order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,16 @@ app = typer.Typer(help="Runs that wait for a free GPU: list, order, cancel.", ri
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Folder or name.")]
 FolderOption = Annotated[Path, typer.Option("--folder", help="Where the runs are.")]
 QueueOption = Annotated[bool, typer.Option("--queue", help="Start it when a GPU is free, and return at once.")]
+SlurmOption = Annotated[
+    bool | None,
+    typer.Option("--slurm/--no-slurm", help="Hand it to a Slurm cluster; or no longer.", show_default=False),
+]
+SlurmWords = Annotated[
+    list[str] | None,
+    typer.Option("--slurm-option", metavar="KEY=VALUE", help="Of sbatch, such as partition=gpu; several times."),
+]
 RUNS = Path("runs")
+WIDE = 200  # cells of a line where there is no terminal
 
 
 @app.callback(invoke_without_command=True)
@@ -27,14 +36,15 @@ def show(context: typer.Context, folder: FolderOption = RUNS) -> None:
 
 
 @app.command()
-def add(run: RunArgument, gpus: AgainOption = None) -> None:
-    """Put a run into the queue: new or interrupted."""
+def add(run: RunArgument, gpus: AgainOption = None, slurm: SlurmOption = None, slurm_option: SlurmWords = None) -> None:
+    """Put a run into the queue: new, waiting or interrupted; with --slurm into that of a cluster."""
     from loratui.planning.shared import gpus_again
-    from loratui.runs.find import find_run
-    from loratui.runs.queue import add as put
+    from loratui.runs.engines import LOCAL, chosen
+    from loratui.runs.find import find_run, processes_of
 
-    chosen = find_run(run)
-    raise typer.Exit(put(chosen, gpus or gpus_again(chosen)[0]))
+    found = find_run(run)
+    engine = chosen(slurm, slurm_option or [], [found]) or LOCAL
+    raise typer.Exit(engine.add(found, gpus or (gpus_again(found)[0] if engine.is_local else processes_of(found))))
 
 
 @app.command()
@@ -63,6 +73,35 @@ def cancel(run: RunArgument) -> None:
     chosen = find_waiting(run)
     take_out(chosen)
     print(cancelled_words(chosen))
+
+
+def runs(
+    folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Where the runs are.")] = Path("runs"),
+) -> None:
+    """List the runs: what trains, what waits, then the newest first."""
+    import shutil
+
+    from loratui.runs.keeping import read_note
+    from loratui.runs.listing import run_lines
+    from loratui.runs.queue import listed
+    from loratui.terminal.text import show_path
+
+    tell_taken_up(folder)
+    found = listed(folder)
+    if not found:
+        print(f"no runs in {show_path(folder)}/")
+    wide = max((len(state) for state, _ in found), default=0)
+    width = shutil.get_terminal_size((WIDE, 24)).columns
+    for state, one in found:
+        print("\n".join(run_lines(state, one, wide, width)))
+        if one.trouble:
+            print(f"! {one.trouble}")
+        if noted := read_note(one.run):
+            print(f"{'':{max(9, wide)}}  note: {noted}")
+    if found:
+        from loratui.planning.past_runs import gather
+
+        gather(folder)
 
 
 def tell_taken_up(root: Path) -> None:

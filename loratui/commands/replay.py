@@ -12,16 +12,17 @@ from loratui.commands.follow import follow
 from loratui.curation.lines import refusal_lines
 from loratui.curation.sources import bring_back
 from loratui.errors import Refusal
-from loratui.planning.hardware import asked_for
+from loratui.planning.hardware import asked_for, elsewhere
 from loratui.planning.lines import WIDTH, plan_lines, resolved_lines
 from loratui.planning.past_runs import note
 from loratui.planning.plan import settled
-from loratui.planning.prepared import PreparedRun, decided, prepare, refuse_if_needed
+from loratui.planning.prepared import Looks, PreparedRun, decided, prepare, refuse_if_needed
 from loratui.planning.shared import gpus_again, shared_errors
 from loratui.recovery.settings_change import amend, changed_lines
-from loratui.runs.find import resumable_steps, run_info, saved_steps
+from loratui.runs.engines import Engine
+from loratui.runs.find import processes_of, resumable_steps, run_info, saved_steps
 from loratui.runs.launch import create_run, start, wait_started
-from loratui.runs.queue import add, take_up
+from loratui.runs.queue import take_up
 from loratui.settings.answers import AnswersError, parse_set, read_answers
 from loratui.settings.resolve import FOLDERS, MODELS, resolve
 from loratui.terminal.text import safe_text, shell_path, show_path
@@ -55,17 +56,18 @@ def replay(
     out: Path | None,
     detach: bool,
     gpus: int,
-    queue: bool = False,
+    engine: Engine | None = None,
     go: bool = True,
     say: Say = print,
 ) -> int:
-    """Run an answer file without asking anything, or let it wait in the `queue`; returns the exit code.
+    """Run an answer file without asking anything, or let an `engine` do it in its turn; returns the exit code.
 
     Without `go` its folder is made, for another launcher.
     """
     from loratui.basemodels.pin import ask_commit
 
-    ready = prepare(read_answers(path), overrides_of(sets), show_path(path), out, gpus=gpus)
+    looks = Looks() if engine is None or engine.is_local else Looks(elsewhere)
+    ready = prepare(read_answers(path), overrides_of(sets), show_path(path), out, looks=looks, gpus=gpus)
     refuse_if_needed(ready)
     for warning in ready.plan.warnings:
         say(f"! warning: {warning}")
@@ -75,11 +77,17 @@ def replay(
     if not go:
         say(f"Start it: loratui resume {shell_path(run.path)}")
         return exits.DONE
-    return add(run, gpus, say) if queue else begin(run, detach, gpus, say)
+    return begin(run, detach, gpus, say) if engine is None else engine.add(run, gpus, say)
 
 
 def replay_again(
-    path: Path, sets: Sequence[str], out: Path | None, detach: bool, gpus: int, say: Say = print
+    path: Path,
+    sets: Sequence[str],
+    out: Path | None,
+    detach: bool,
+    gpus: int,
+    engine: Engine | None = None,
+    say: Say = print,
 ) -> int | None:
     """Go on with the run that lies in `out`; None where none does. One that is completed is done: nothing follows.
 
@@ -101,7 +109,7 @@ def replay_again(
         for key in (*FOLDERS, *MODELS)
         if str(had[key]).startswith("/") and not can_see(Path(had[key])) and wanted[key] != had[key]
     ]
-    return resume(run, detach, moved, gpus, say)
+    return resume(run, detach, moved, gpus, engine, say)
 
 
 def begin(run: RunDir, detach: bool = False, gpus: int = 1, say: Say = print) -> int:
@@ -131,13 +139,20 @@ def _begin(run: RunDir, detach: bool, gpus: int, say: Say) -> int:
     return exits.DONE
 
 
-def resume(run: RunDir, detach: bool, sets: Sequence[str] = (), gpus: int | None = None, say: Say = print) -> int:
-    """Start an interrupted run again; it goes on from its newest checkpoint, with what `sets` changes.
+def resume(
+    run: RunDir,
+    detach: bool,
+    sets: Sequence[str] = (),
+    gpus: int | None = None,
+    engine: Engine | None = None,
+    say: Say = print,
+) -> int:
+    """Start an interrupted run again, here or on an `engine`; it goes on from its newest checkpoint, as `sets` says.
 
     On as many `gpus` as it had, where None.
     """
     info, saved, values = run_info(run), resumable_steps(run), overrides_of(sets)
-    gpus = _gpus_for(run, gpus, say)
+    gpus = _gpus_for(run, gpus, say) if engine is None else gpus or processes_of(run)
     if info.state == "completed" and saved and saved[-1] >= _steps_of(run, values):
         longer = f"loratui resume {shell_path(run.path)} --set train.steps={2 * saved[-1]}"
         raise Refusal(f"{show_path(run.path)} is completed; to make it longer: {longer}")
@@ -156,7 +171,7 @@ def resume(run: RunDir, detach: bool, sets: Sequence[str] = (), gpus: int | None
         say(f"going on from {run.checkpoint(saved[-1]).name}")
     else:
         say("there is no checkpoint: it starts from the beginning")
-    return begin(run, detach, gpus, say)
+    return begin(run, detach, gpus, say) if engine is None else engine.add(run, gpus, say)
 
 
 def _gpus_for(run: RunDir, asked: int | None, say: Say) -> int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from loratui.commands.options import SetOption
+from loratui.commands.queue import SlurmOption, SlurmWords
 from loratui.errors import Refusal
 from loratui.terminal.text import plural, safe_text, shell_path, show_path
 from trainer.contract.paths import expanded, is_file
@@ -53,6 +54,8 @@ def sweep(
     pause: Annotated[bool, typer.Option("--pause", help="Pause what trains; what waits leaves the queue.")] = False,
     stop: Annotated[bool, typer.Option("--stop", help="Stop what trains; what waits leaves the queue.")] = False,
     again: Annotated[bool, typer.Option("--again", help="Try those that failed once more.")] = False,
+    slurm: SlurmOption = None,
+    slurm_option: SlurmWords = None,
     wall: Annotated[bool, typer.Option("--wall", help="Write the wall of pictures: PNG and HTML.")] = False,
     prompt: Annotated[int, typer.Option("--prompt", min=1, help="With --wall: which prompt the PNG shows.")] = 1,
     rows: Annotated[str, typer.Option("--rows", metavar="KEY", help="With --wall: what lies down.")] = "",
@@ -93,7 +96,7 @@ def sweep(
     elif pause or stop:
         _hold(chosen, "stop" if stop else "pause")
     else:
-        raise typer.Exit(_go(chosen, dry_run, yes, wait, again))
+        raise typer.Exit(_go(chosen, dry_run, yes, wait, again, (slurm, slurm_option or [])))
 
 
 def list_lines() -> list[str]:
@@ -160,8 +163,12 @@ def _declared(
     )
 
 
-def _go(chosen: Sweep, dry_run: bool, yes: bool, wait: bool, again: bool) -> int:
-    """Say what is missing and would be made, ask, and let it go; then the table."""
+def _go(chosen: Sweep, dry_run: bool, yes: bool, wait: bool, again: bool, asked: tuple[bool | None, list[str]]) -> int:
+    """Say what is missing and would be made, ask, and let it go; then the table. `asked`: --slurm and its options."""
+    from loratui.planning.hardware import elsewhere
+    from loratui.planning.prepared import Looks
+    from loratui.runs.engines import LOCAL
+    from loratui.runs.engines import chosen as engine_of
     from loratui.sweeps.files import freeze, names
     from loratui.sweeps.forecast import forecast, forecast_lines
     from loratui.sweeps.progress import go_on, point_runs, start
@@ -170,8 +177,9 @@ def _go(chosen: Sweep, dry_run: bool, yes: bool, wait: bool, again: bool) -> int
         freeze(chosen, RUNS)  # refused where it is another one
     found = point_runs(chosen)
     missing = [one.point for one in found if one.info is None]
+    engine = engine_of(*asked, [one.run for one in found if one.run is not None]) or LOCAL
     if missing:
-        planned = forecast(chosen, missing, RUNS)
+        planned = forecast(chosen, missing, RUNS, Looks() if engine.is_local else Looks(elsewhere))
         print("\n".join(forecast_lines(planned)), flush=True)
         if planned.errors:
             raise Refusal("nothing was started")
@@ -180,11 +188,11 @@ def _go(chosen: Sweep, dry_run: bool, yes: bool, wait: bool, again: bool) -> int
         if not yes and not _agreed(planned):
             raise Refusal("nothing was started")
         freeze(chosen, RUNS)
-        start(planned, RUNS)
+        start(planned, RUNS, engine=engine)
     elif dry_run:
         print(f"sweep {chosen.name}: {chosen.words}: every run of it is there")
         return exits.DONE
-    go_on(found, RUNS, again)
+    go_on(found, RUNS, again, engine=engine)
     if wait:
         return _wait(chosen)
     if missing:

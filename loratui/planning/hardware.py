@@ -42,6 +42,7 @@ class Machine:
     holders: tuple[MemoryHolder, ...] = ()
     flops: float = 0.0  # that the CPU reached in a matrix product; 0: not measured
     ram_free: int = 0  # bytes of RAM that are free beside a GPU; 0: not known
+    elsewhere: bool = False  # a node of a cluster: what this machine has says nothing of it
 
     @property
     def memory(self) -> str:
@@ -64,6 +65,11 @@ def asked_for(gigabytes: float) -> Machine:
     """A GPU with so much memory, all of it free: to plan for another machine. A card of "24 GB" has 24 GiB."""
     size = round(gigabytes * GIB)
     return Machine("cuda", f"a GPU with {gigabytes:g} GB", size, size)
+
+
+def elsewhere(device: Asked = "auto") -> Machine:
+    """A node of a cluster: nobody here knows what it has, so nothing is held against it."""
+    return Machine("cpu" if device == "cpu" else "cuda", "a node of the cluster", 0, 0, elsewhere=True)
 
 
 def ram(cgroup: Path = CGROUP) -> Machine:

@@ -114,7 +114,7 @@ def prepare(
     there = machine or looks.machine(train.device)
     past = looks.past(runs)
     thought = make_plan(resolved, report, result, runs=runs, source=source, machine=there, knowledge=past, gpus=gpus)
-    if machine is None and (few := too_few(resolved.config, gpus)):
+    if machine is None and not there.elsewhere and (few := too_few(resolved.config, gpus)):
         thought = replace(thought, errors=(few, *thought.errors))
     resolved, kept = in_folder(resolved, merged(answers, overrides), report.folder)
     return PreparedRun(kept, resolved, report, result, thought)

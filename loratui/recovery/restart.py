@@ -7,7 +7,8 @@ from loratui.errors import Refusal
 from loratui.planning.shared import gpus_again
 from loratui.recovery.remedy import Remedy
 from loratui.recovery.settings_change import amend, amended, begin_anew, changed_lines
-from loratui.runs.find import resumable_steps, run_info
+from loratui.runs.engines import chosen
+from loratui.runs.find import processes_of, resumable_steps, run_info
 from loratui.runs.inbox import ask
 from loratui.runs.launch import refuse_running, start, wait_started
 from loratui.terminal.text import safe_text
@@ -47,7 +48,7 @@ def go_on(run: RunDir) -> bool:
         bring_back(run)
     except NoDataset as error:
         raise Refusal(safe_text(error), exits.DATASET) from None
-    return wait_started(run, start(run, gpus_again(run)[0]))
+    return _started(run)
 
 
 def longer_lines(run: RunDir, steps: int) -> list[str]:
@@ -63,4 +64,13 @@ def make_longer(run: RunDir, steps: int) -> bool:
     except NoDataset as error:
         raise Refusal(safe_text(error), exits.DATASET) from None
     amend(run, {"train.steps": steps})
-    return wait_started(run, start(run, gpus_again(run)[0]))
+    return _started(run)
+
+
+def _started(run: RunDir) -> bool:
+    """Start the trainer where the run was before, on this machine or in its cluster; returns whether it works."""
+    engine = chosen(None, (), [run])
+    if engine is None:
+        return wait_started(run, start(run, gpus_again(run)[0]))
+    engine.put_in(run, processes_of(run))
+    return True

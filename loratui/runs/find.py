@@ -10,6 +10,7 @@ from typing import Any
 
 from loratui.errors import Refusal
 from loratui.events.endings import ending, taken
+from loratui.runs.slurm import InSlurm, in_slurm
 from loratui.runs.states import RUNS as FOLDER
 from loratui.runs.states import STATES, StateName
 from loratui.terminal.numbers import number, whole
@@ -48,6 +49,7 @@ class RunInfo:
     views: float | None = None  # views per image, of the last step logged
     note: str = ""  # what keeps its trainer from its work
     trouble: str = ""  # why it is refused: a sentence
+    slurm: str = ""  # what a cluster does with it, as words: which job, what it waits for
 
     @property
     def alive(self) -> bool:
@@ -82,11 +84,12 @@ def run_info(run: RunDir) -> RunInfo:
     step: dict[str, Any] = next((one for one in reversed(tail) if one.get("type") == "step"), {})
     ended = last if last and last.get("type") == "end" else {}
     words = first or _from_config(run)
+    cluster = None if is_held(run.lock) else in_slurm(run, last)
     steps = _from_config(run)["steps"] if run.changes.exists() else words.get("steps")  # it may have been made longer
     return RunInfo(
         run=run,
         name=str(words.get("name", run.path.name)),
-        state=_state(run, last, tail),
+        state=_state(run, last, tail, cluster),
         step=whole(ended.get("step")) or whole(step.get("step")),
         steps=whole(steps),
         started=number(first.get("t")),
@@ -94,6 +97,7 @@ def run_info(run: RunDir) -> RunInfo:
         loss=number(step.get("loss")),
         views=number(step.get("views")),
         note=lock_note(run),
+        slurm="" if cluster is None else safe_text(cluster.words, 80),
     )
 
 
@@ -172,11 +176,13 @@ def _meant_run(text: str | None, root: Path) -> RunDir:
     raise RunNotFound(f"there is no run '{show_path(text)}'{_meant(text, runs)}; 'loratui runs' lists them")
 
 
-def _state(run: RunDir, last: dict[str, Any] | None, tail: list[dict[str, Any]]) -> StateName:
+def _state(run: RunDir, last: dict[str, Any] | None, tail: list[dict[str, Any]], cluster: InSlurm | None) -> StateName:
     state = run_state(run, last)
     paused, aborted = taken(tail)
     if state == "running":
         return "waiting" if lock_note(run) else "paused" if paused else "training"
+    if cluster is not None:
+        return "paused" if cluster.state == "training" and paused else cluster.state
     if state == "stopped":
         return ending(state, aborted)
     if state in ("queued", "new") and is_held(run.claim):

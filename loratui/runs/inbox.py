@@ -7,6 +7,7 @@ from typing import Any
 
 from loratui.errors import Refusal
 from loratui.runs.find import run_info
+from loratui.runs.queue import cancel
 from loratui.terminal.text import safe_text, shell_path, show_path
 from trainer.contract.run.control import Cmd, send
 from trainer.contract.run.events import Tail
@@ -18,6 +19,13 @@ PATIENCE = 5.0  # seconds; the trainer looks between two steps, and a step may b
 def ask(run: RunDir, command: Cmd, **arguments: Any) -> str:
     """Send `command`; returns a sentence: the trainer's answer, or that it was sent. Raises Refusal if none runs."""
     info = run_info(run)
+    if info.state == "queued" and info.slurm and command in ("stop", "abort"):
+        cancel(run)
+        return (
+            f"{command}: it is taken out of Slurm; its folder stays ('loratui resume {shell_path(run.path)} --slurm')"
+        )
+    if info.state == "queued" and info.slurm:
+        raise Refusal(f"{show_path(run.path)}: {info.slurm}; 'loratui stop' takes it out")
     if info.state == "queued":
         raise Refusal(f"{show_path(run.path)} waits in the queue; take it out with 'loratui queue cancel'")
     if not info.alive:

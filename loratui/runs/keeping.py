@@ -90,10 +90,11 @@ def delete_run(run: RunDir) -> None:
 
 
 def _refuse_busy(run: RunDir) -> None:
-    state = run_info(run).state
-    if is_held(run.lock) or is_held(run.claim):
+    info = run_info(run)
+    state = info.state
+    if is_held(run.lock) or is_held(run.claim) or (info.slurm and info.alive):
         raise Refusal("a trainer works on it: stop it first")
     if state == "queued":
-        raise Refusal("it waits in the queue: take it out first")
+        raise Refusal(f"it waits in {'Slurm' if info.slurm else 'the queue'}: take it out first")
     if state == "refused":
         raise Refusal("it holds a link under a name of its own and is left alone")

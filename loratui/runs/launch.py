@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loratui.errors import Refusal
+from loratui.runs.slurm import in_slurm
 from loratui.terminal.text import show_path
 from trainer.contract.entries import sweep, write_atomic
 from trainer.contract.paths import can_see, expanded, is_folder
 from trainer.contract.run import exits
+from trainer.contract.run.events import last_status
 from trainer.contract.run.lock import AlreadyRunning, lock_holder
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.run.trainer_start import spawn
@@ -63,6 +65,7 @@ def create_run(
 
 def start(run: RunDir, gpus: int = 1) -> int:
     """Start the trainer on run/config.toml and give its process id. Raises LaunchError if one is alive there."""
+    refuse_in_slurm(run)
     try:
         child = spawn(run, gpus)
     except AlreadyRunning:
@@ -77,6 +80,13 @@ def refuse_running(run: RunDir) -> None:
     """Raise LaunchError if a trainer works in `run`, or is about to."""
     if lock_holder(run.lock) is not None or lock_holder(run.claim) is not None:
         raise LaunchError(_running(run), exits.RUNNING)
+
+
+def refuse_in_slurm(run: RunDir) -> None:
+    """Raise LaunchError if a cluster has `run`: two trainers in one folder undo each other's work."""
+    job = in_slurm(run, last_status(run.events))
+    if job is not None and job.state != "crashed":
+        raise LaunchError(f"{show_path(run.path)}: {job.words}; 'loratui stop' takes it out", exits.RUNNING)
 
 
 def exit_code(pid: int) -> int | None:

@@ -49,7 +49,7 @@ def in_queue(root: Path = RUNS) -> list[WaitingRun]:
 def at_work(root: Path = RUNS) -> list[RunInfo]:
     """The runs of `root` that have a trainer now, the newest first."""
     # the locks first: a log is read only of the few that have a trainer, and this is asked for every second
-    found = [run_info(run) for run in runs_in(root) if is_held(run.lock) or is_held(run.claim)]
+    found = [run_info(run) for run in runs_in(root) if is_held(run.lock) or is_held(run.claim) or run.slurm.exists()]
     return sorted((one for one in found if one.alive), key=lambda one: one.started or time.time(), reverse=True)
 
 
@@ -78,9 +78,17 @@ def add(run: RunDir, gpus: int = 1, say: Say = print) -> int:
 
 def put_in(run: RunDir, gpus: int = 1) -> None:
     """Put `run` into its folder's queue. Raises Refusal."""
-    if run_info(run).state == "completed":
-        raise Refusal(f"{show_path(run.path)} is completed; for a longer run replay its answers.toml with more steps")
+    refuse_over(run_info(run))
     _changed(run, lambda: queue.enqueue(run, gpus))
+
+
+def refuse_over(info: RunInfo) -> None:
+    """Raise Refusal for a run that cannot wait for anything: it is completed, or a cluster has it."""
+    shown = show_path(info.run.path)
+    if info.state == "completed":
+        raise Refusal(f"{shown} is completed; for a longer run replay its answers.toml with more steps")
+    if info.slurm and (info.alive or info.state == "queued"):
+        raise Refusal(f"{shown}: {info.slurm}; 'loratui stop' takes it out", exits.RUNNING)
 
 
 def move(run: RunDir, place: int) -> None:
@@ -89,7 +97,12 @@ def move(run: RunDir, place: int) -> None:
 
 
 def cancel(run: RunDir) -> None:
-    """Take a waiting run out of the queue; its folder and answers stay. Raises Refusal."""
+    """Take a waiting run out of the queue, here or in Slurm; its folder and answers stay. Raises Refusal."""
+    if not run.queued.exists() and run_info(run).slurm:
+        from loratui.runs.slurm_submit import take_out
+
+        take_out(run)
+        return
     _changed(run, lambda: queue.cancel(run))
 
 
@@ -110,12 +123,19 @@ def queue_lines(root: Path = RUNS) -> list[str]:
     waits = in_queue(root)
     alive = {one.run for _, _, one in rows}
     rows += [(f"{one.place}.", steps_words(one.info), one.info) for one in waits if one.entry.run not in alive]
+    rows += [("Slurm", one.slurm, one) for one in waiting_in_slurm(root)]
     lines = [
         f"{mark:<9}  {steps:>22}  {safe_text(info.name, 24):<16}  {show_path(info.run.path)}"
         for mark, steps, info in rows
     ]
     lines += [f"! {safe_text(one.entry.run.path.name)}: {one.note}" for one in waits if one.note]
     return lines or [f"nothing trains and nothing waits in {show_path(root)}/"]
+
+
+def waiting_in_slurm(root: Path = RUNS) -> list[RunInfo]:
+    """The runs of `root` that wait in a cluster."""
+    found = [run_info(run) for run in runs_in(root) if run.slurm.exists() and not is_held(run.lock)]
+    return [one for one in found if one.slurm and one.state == "queued"]
 
 
 def steps_words(info: RunInfo) -> str:
@@ -139,7 +159,7 @@ def listed(root: Path = RUNS) -> list[tuple[str, RunInfo]]:
 
     def words(info: RunInfo) -> str:
         if info.state == "queued":
-            return f"queued {places.get(info.run.path.absolute(), '')}".rstrip()
+            return info.slurm or f"queued {places.get(info.run.path.absolute(), '')}".rstrip()
         return safe_text(info.note) or info.state
 
     return [(words(one), one) for one in sorted(found, key=key)]
@@ -160,16 +180,17 @@ class QueueTurn:
         self._said = ""
 
     def comes(self) -> bool:
-        """Whether the run waits for its turn or is on its way in."""
-        state = run_info(self._run).state
+        """Whether the run waits for its turn or is on its way in, or trains where its lock is not seen from here."""
+        info = run_info(self._run)
+        state = info.state
         if state == "queued" and time.monotonic() - self._looked >= LOOK:
             self._looked = time.monotonic()
             take_up(self._run.path.parent, settle=False)
-            words = waiting_words(self._run)
+            words = info.slurm or waiting_words(self._run)
             if words != self._said:
                 self._said = words
                 self._say(f"waiting: {words}")
-        return state in ("queued", "starting")
+        return state in ("queued", "starting") or bool(info.slurm and info.alive)
 
 
 def waiting_words(run: RunDir) -> str:

@@ -10,11 +10,12 @@ from typing import Any
 from loratui.basemodels.pin import ask_commit
 from loratui.errors import Refusal
 from loratui.planning.plan import settled
+from loratui.runs.engines import LOCAL, Engine, chosen
 from loratui.runs.find import RUNS, RunInfo, link_trouble, run_info
 from loratui.runs.inbox import ask
 from loratui.runs.launch import LaunchError, create_run
 from loratui.runs.past_run import config_values
-from loratui.runs.queue import cancel, put_in, take_up
+from loratui.runs.queue import cancel, take_up
 from loratui.runs.states import StateName
 from loratui.settings.resolve import FOLDERS, MODELS
 from loratui.sweeps.declaration import Sweep
@@ -67,18 +68,20 @@ def point_runs(sweep: Sweep, runs: Path = RUNS) -> tuple[PointRun, ...]:
     return tuple(found)
 
 
-def start(planned: Forecast, runs: Path = RUNS, say: Say = print, settle: bool = True) -> list[RunDir]:
-    """Make the run of every point that can start, and put it into the queue. Raises LaunchError, Refusal.
+def start(
+    planned: Forecast, runs: Path = RUNS, say: Say = print, settle: bool = True, engine: Engine = LOCAL
+) -> list[RunDir]:
+    """Make the run of every point that can start, and put it into the queue or into Slurm. Raises LaunchError, Refusal.
 
     With `settle` it waits until the first works. What was made before one that cannot be made goes its way.
     """
     made: list[RunDir] = []
     try:
-        _make_runs(planned, runs, made)
+        _make_runs(planned, runs, made, engine)
     finally:
         if made:
-            say(f"{plural(len(made), 'run')} in the queue of {show_path(runs)}")
-            _take_up(runs, say, settle)
+            say(f"{plural(len(made), 'run')} {engine.words(runs)}")
+            _take_up(runs, say, settle and engine.is_local)
     return made
 
 
@@ -93,8 +96,14 @@ def holds(one: PointRun, command: str) -> bool:
     return one.state in ON_ITS_WAY and (one.state != "paused" or command == "stop")
 
 
-def go_on(found: Sequence[PointRun], runs: Path = RUNS, again: bool = False, say: Say = print) -> int:
-    """Let the runs that are there and not over go on, with `again` those that failed too; returns how many."""
+def go_on(
+    found: Sequence[PointRun], runs: Path = RUNS, again: bool = False, say: Say = print, engine: Engine | None = None
+) -> int:
+    """Let the runs that are there and not over go on, with `again` those that failed too; returns how many.
+
+    Without an `engine` they go where the runs of the sweep were before.
+    """
+    engine = engine or engine_of(found)
     count = 0
     for one in found:
         if one.run is None or not goes_on(one, again):
@@ -105,11 +114,16 @@ def go_on(found: Sequence[PointRun], runs: Path = RUNS, again: bool = False, say
             say(f"! {safe_text(one.run.path.name)}: {trouble}")
             continue
         else:
-            put_in(one.run)
+            engine.put_in(one.run)
         count += 1
         say(f"{one.point.name} was {one.state}: it goes on")
     _take_up(runs, say)
     return count
+
+
+def engine_of(found: Sequence[PointRun], slurm: bool | None = None, options: Sequence[str] = ()) -> Engine:
+    """Where the runs of a sweep go: as the options say, else where they were before. Raises Refusal."""
+    return chosen(slurm, options, [one.run for one in found if one.run is not None]) or LOCAL
 
 
 def hold(found: Sequence[PointRun], command: Any, say: Say = print) -> int:
@@ -144,11 +158,12 @@ def hold(found: Sequence[PointRun], command: Any, say: Say = print) -> int:
 
 def summary(found: Sequence[PointRun]) -> str:
     """How many runs are in which state: "4 completed, 1 training, 1 queued"."""
-    states = [one.state for one in found]
+    waits = {one.state: "queued in Slurm" for one in found if one.state == "queued" and one.info and one.info.slurm}
+    states = [waits.get(one.state, one.state) for one in found]
     return ", ".join(f"{states.count(one)} {one}" for one in dict.fromkeys(states)) or "no runs"
 
 
-def _make_runs(planned: Forecast, runs: Path, made: list[RunDir]) -> None:
+def _make_runs(planned: Forecast, runs: Path, made: list[RunDir], engine: Engine) -> None:
     asked: set[tuple[str, str]] = set()
     try:
         if planned.able:
@@ -164,7 +179,10 @@ def _make_runs(planned: Forecast, runs: Path, made: list[RunDir]) -> None:
             ask_commit(one.ready.resolved.config)
         settings = settled(one.ready.resolved, one.ready.plan)
         run = create_run(settings, one.ready.answers, runs / one.point.name, advice=AGAIN)
-        put_in(run)
+        try:
+            engine.put_in(run)
+        except Refusal as refusal:
+            raise Refusal([*refusal.messages, AGAIN], refusal.code) from None
         made.append(run)
 
 

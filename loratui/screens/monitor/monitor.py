@@ -21,10 +21,11 @@ from loratui.runs.states import STATES, StateName
 from loratui.screens.monitor.gallery import GalleryScreen
 from loratui.screens.monitor.gpu import GpuWatch
 from loratui.screens.monitor.insight_panel import insight_lines, insight_text
+from loratui.screens.monitor.liveness import Liveness
 from loratui.screens.monitor.queue import QueueScreen
 from loratui.screens.monitor.requests import RequestsScreen
 from loratui.screens.monitor.run_figures import RunFigures
-from loratui.screens.monitor.run_words import HELP, head, log_text, state_of, trouble, unstarted
+from loratui.screens.monitor.run_words import HELP, head, log_text, trouble
 from loratui.screens.monitor.telling import Telling
 from loratui.screens.shared.dialogs import Help, Reader
 from loratui.widgets import plots
@@ -33,13 +34,11 @@ from loratui.widgets.eventlist import EventList
 from loratui.widgets.keyline import KeyLine
 from loratui.widgets.queueline import QueueLine
 from loratui.widgets.samples import Samples
-from trainer.contract.run.lock import is_held, lock_holder
 from trainer.contract.run.rundir import RunDir
 
 PULL = 1.0  # seconds between two looks at the run
 PIECE = 1 << 21  # bytes read at a time, about 6,000 steps: keys are answered while a long log is read
 BREATH = 0.01  # seconds between two pieces
-STARTING = 20.0  # seconds that a trainer may take from its launch to its lock
 ALL_CHARTS = (170, 48)  # cells from which on all charts have room
 CHARTS: tuple[plots.ChartName, ...] = ("loss", "rates", "gradient", "speed", "memory")
 
@@ -76,11 +75,10 @@ class MonitorScreen(RequestsScreen):
     def __init__(self, run: RunDir, started: int = 0, within: bool = False) -> None:
         super().__init__(run, started, within)
         self._tail = LongLogTail(run.events)
-        self._opened = time.monotonic()
+        self._live = Liveness(run)
         self._learner = RunFigures(self, run)
         self._telling = Telling(run.path.name)
         self.alive = True
-        self._note = ""  # of the run's lock
         self._lower: plots.ChartName = "rates"  # the chart below the loss, where not all have room
         self._behind = False  # whether there is more of the log than was read yet
         self._drawn = 0.0  # monotonic seconds
@@ -134,7 +132,8 @@ class MonitorScreen(RequestsScreen):
         self._learner.look(self.history)
         if not self._behind:
             changed = self._settle_restart() or changed
-        alive = self._is_alive()
+        alive = self._live.look(self.history) or self._restart is not None
+        self._gpu.look(self._live.holder)
         if alive != self.alive:
             self.alive, changed = alive, True
         if self._settle_commands() or changed or caught_up or self.state != self._state:
@@ -144,33 +143,19 @@ class MonitorScreen(RequestsScreen):
             self.query_one("#events").border_title = Content(words)
             self.draw()
 
-    def _is_alive(self) -> bool:
-        holder = lock_holder(self.run_dir.lock)
-        self._note = "" if holder is None else holder.note
-        self._gpu.look(holder)
-        if self._restart is not None or holder is not None:
-            return True
-        if self.run_dir.queued.exists():
-            self._opened = float("-inf")  # once its launch is known from its claim, no time is given
-            return is_held(self.run_dir.claim)
-        # between the launch and the lock lie the first moments of an interpreter, in which it says nothing
-        silent = not self.run_dir.log.exists() or self.run_dir.log.stat().st_size == 0
-        unsaid = not self.history.run and self.history.end is None  # one that was refused has said so, without a `run`
-        return silent and unsaid and time.monotonic() - self._opened < STARTING
-
     @property
     def state(self) -> StateName:
         """The run's state in one word."""
         if self._restart is not None:
             return "starting"
-        return unstarted(self.run_dir, self.history, self.alive) or state_of(self.history, self.alive, self._note)
+        return self._live.state(self.history, self.alive)
 
     def draw(self) -> None:
         """Show the history as it is."""
         history, state = self.history, self.state
         self._drawn, self._state = time.monotonic(), state
         self.query_one("#head", Static).update(
-            head(history, state, self.size.width, self.run_dir.path.name, self._note)
+            head(history, state, self.size.width, self.run_dir.path.name, self._live.note)
         )
         self._draw_charts()
         self.query_one("#samples", Samples).show(history)

@@ -90,7 +90,7 @@ def head(history: History, state: StateName, width: int, folder: str, note: str 
     phase = history.phase
     working = state == "training" and (phase is None or phase.name != "train")  # a training run, between its steps
     word = PHASES.get(phase.name, state) if working and phase is not None else state
-    if state == "waiting":
+    if note and state in ("waiting", "queued"):
         word = safe_text(note)
     done, total, unit = history.step, history.steps, "step"
     if working and phase is not None and phase.total:

@@ -8,8 +8,11 @@ from contextlib import suppress
 from trainer.contract.entries import LINK, BadEntry, link_below, names_in, sweep
 from trainer.contract.run.rundir import RunDir
 
-FOLDERS = ("cache", "checkpoints", "control", "export", "generated", "samples", "trackers")
-FILES = ("changes.json", "claim", "events.jsonl", "lock", "note.txt", "prompts.json", "queued.json", "trainer.log")
+FOLDERS = ("cache", "checkpoints", "control", "export", "generated", "samples", "slurm", "trackers")
+FILES = (
+    *("changes.json", "claim", "events.jsonl", "lock", "note.txt", "prompts.json", "queued.json", "slurm.json"),
+    "trainer.log",
+)
 OWN = re.compile("|".join(map(re.escape, FOLDERS + FILES)) + r"|(answers|config)(\.\d+)?\.toml")  # config.1.toml: kept
 DEEP = tuple(name for name in FOLDERS if name != "trackers")  # in its own folder there wandb makes links
 

@@ -61,6 +61,16 @@ class RunDir:
         return self.path / "queued.json"
 
     @property
+    def slurm(self) -> Path:
+        """Which job of Slurm has the run, as JSON; absent where none ever had. Touched by the job while it lives."""
+        return self.path / "slurm.json"
+
+    @property
+    def slurm_files(self) -> Path:
+        """What submitit hands to the job, and what Slurm says of it."""
+        return self.path / "slurm"
+
+    @property
     def control(self) -> Path:
         """Inbox of commands, one JSON file each."""
         return self.path / "control"

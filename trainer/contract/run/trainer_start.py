@@ -31,6 +31,7 @@ LEAVING = 15.0  # seconds that the process of a run that has ended may take to b
 PATIENCE = 120.0  # seconds that one may take to its lock: accelerate loads torch first
 # what a launcher of several processes told the one that ended is no word to the next run
 LAUNCHERS = ("ACCELERATE_", "TORCHELASTIC_", "MASTER_", "GROUP_", "ROLE_", "NCCL_ASYNC_", "TORCH_NCCL_ASYNC_")
+ALONE = "LORATUI_ALONE"  # set in a job of a cluster: the queue of the folder is another machine's
 LAUNCHED = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
 
 
@@ -219,7 +220,7 @@ def pass_on(run: RunDir) -> None:
 
 def _leave_behind(run: RunDir) -> None:
     root = run.path.parent
-    if not any(entry.run != run for entry in queue.waiting(root)):
+    if ALONE in os.environ or not any(entry.run != run for entry in queue.waiting(root)):
         return
     mine, _ = os.pipe()  # the other end is closed by the kernel, when this process is gone
     try:

@@ -1,0 +1,49 @@
+"""Whether a trainer works on the run that a monitor watches: on this machine, or in a cluster."""
+
+from __future__ import annotations
+
+import time
+
+from loratui.events.history import History
+from loratui.runs.slurm import InSlurm, in_slurm
+from loratui.runs.states import STATES, StateName
+from loratui.screens.monitor.run_words import state_of, unstarted
+from trainer.contract.run.lock import LockHolder, is_held, lock_holder
+from trainer.contract.run.rundir import RunDir
+
+STARTING = 20.0  # seconds that a trainer may take from its launch to its lock
+
+
+class Liveness:
+    """What the last look at the run's lock, or at its cluster, showed."""
+
+    def __init__(self, run: RunDir) -> None:
+        self._run = run
+        self._opened = time.monotonic()
+        self._cluster: InSlurm | None = None
+        self.holder: LockHolder | None = None
+        self.note = ""  # what keeps the run from its work
+
+    def look(self, history: History) -> bool:
+        """Whether a trainer works on it now."""
+        run, self.holder = self._run, lock_holder(self._run.lock)
+        self.note = "" if self.holder is None else self.holder.note
+        self._cluster = in_slurm(run, history.end or history.run, wait=False) if self.holder is None else None
+        if self.holder is not None:
+            return True
+        if self._cluster is not None:
+            self.note = self._cluster.words if self._cluster.state == "queued" else ""
+            return STATES[self._cluster.state].alive
+        if run.queued.exists():
+            self._opened = float("-inf")  # once its launch is known from its claim, no time is given
+            return is_held(run.claim)
+        # between the launch and the lock lie the first moments of an interpreter, in which it says nothing
+        silent = not run.log.exists() or run.log.stat().st_size == 0
+        unsaid = not history.run and history.end is None  # one that was refused has said so, without a `run`
+        return silent and unsaid and time.monotonic() - self._opened < STARTING
+
+    def state(self, history: History, alive: bool) -> StateName:
+        """The run's state in one word."""
+        if self._cluster is not None and self._cluster.state != "training":
+            return self._cluster.state
+        return unstarted(self._run, history, alive) or state_of(history, alive, self.note)

@@ -1,0 +1,157 @@
+"""Runs of the small SDXL as jobs of a real Slurm: preempted, requeued, watched, stopped, swept."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loratui.runs.find import run_info
+from loratui.runs.slurm import entry_of
+from trainer.contract.run.events import Tail
+from trainer.contract.run.rundir import RunDir
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+LoraTUI = Callable[..., subprocess.CompletedProcess[str]]
+Ask = Callable[..., str]
+LONG = ["--set", "train.steps=140", "--set", "train.device=cpu", "--set", "train.checkpoint_every=50"]
+SHORT = ["--set", "train.steps=2", "--set", "train.device=cpu"]
+ENDLESS = ["--set", "train.steps=100000", "--set", "train.device=cpu", "--set", "train.checkpoint_every=0"]
+
+
+def wait_for(what: Callable[[], object], seconds: float = 240) -> None:
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.1)
+
+
+def events(run: RunDir, kind: str) -> list[dict[str, Any]]:
+    return [one for one in Tail(run.events).read() if one["type"] == kind]
+
+
+def step_of(run: RunDir) -> int:
+    return max((int(one["step"]) for one in events(run, "step")), default=0)
+
+
+def exported(run: RunDir) -> dict[str, bytes]:
+    return {str(one.relative_to(run.export)): one.read_bytes() for one in run.export.rglob("*") if one.is_file()}
+
+
+def listed(loratui: LoraTUI) -> str:
+    return loratui("runs").stdout
+
+
+def submitted(loratui: LoraTUI, name: str, words: list[str]) -> RunDir:
+    done = loratui("replay", "answers.toml", "--slurm", "--out", f"runs/{name}", "--set", f"name={name}", *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "handed to Slurm: job " in done.stdout
+    return RunDir(Path("runs", name))
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, slurm: Ask, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process is in the folder of the runs too, and sees the same Slurm."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("SLURM_CONF", "PATH"):
+        monkeypatch.setenv(name, environment[name])
+
+
+def test_a_run_that_is_preempted_and_requeued_ends_with_the_bytes_of_one_that_was_not(
+    loratui: LoraTUI, slurm: Ask, answers_file: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(environment, "SOURCE_DATE_EPOCH", "1795000000")
+    before = slurm("sbatch", "--parsable", "--wrap", "sleep 600", "--output=/dev/null")
+    run = submitted(loratui, "toy", LONG)
+    assert run_info(run).state == "queued"
+    assert "waits in Slurm: " in listed(loratui)
+    assert "waits in Slurm: " in loratui("queue").stdout
+    assert "waits in Slurm" in loratui("resume", "toy", "--no-slurm").stderr  # not trained twice
+    attached = subprocess.Popen(
+        [sys.executable, "-m", "loratui", "attach", "toy"], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    alone = RunDir(Path("runs", "alone"))
+    local = [sys.executable, "-m", "loratui", "replay", "answers.toml", "--out", "runs/alone", "--set", "name=toy"]
+    trained = subprocess.Popen([*local, *LONG], env=environment, stdout=subprocess.DEVNULL)
+    slurm("scancel", before)
+
+    wait_for(lambda: step_of(run) > 10)
+    assert "training" in listed(loratui)
+    slurm("sbatch", "--partition=urgent", "--wrap", "sleep 1", "--output=/dev/null")  # takes the node
+    wait_for(lambda: run_info(run).state == "queued")
+    assert events(run, "end")[-1]["status"] == "stopped"
+    assert "waits in Slurm" in listed(loratui)
+    wait_for(lambda: len(events(run, "run")) == 2)
+    assert 10 < events(run, "run")[-1]["resumed_from"] < 140
+
+    at = step_of(run)
+    wait_for(lambda: step_of(run) > at)
+    entry = entry_of(run)
+    assert entry is not None
+    slurm("scontrol", "requeue", entry.job)  # as whoever runs the cluster would
+    wait_for(lambda: run_info(run).state == "completed")
+    assert len(events(run, "run")) == 3
+    assert attached.wait(60) == 0  # it watched all of it
+    assert attached.stdout is not None and "waits in Slurm" in attached.stdout.read()
+    assert trained.wait(240) == 0
+    assert "completed" in listed(loratui)
+
+    files = exported(alone)
+    assert {"toy.safetensors", "toy_emb.safetensors"} <= files.keys()
+    assert files == exported(run)
+
+
+def test_a_run_is_stopped_from_the_login_node_while_it_waits_and_while_it_trains(
+    loratui: LoraTUI, slurm: Ask, answers_file: Path
+) -> None:
+    run = submitted(loratui, "works", ENDLESS)
+    waits = submitted(loratui, "waits", SHORT)
+    assert "taken out of Slurm" in loratui("stop", "waits").stdout
+    assert run_info(waits).state == "new"
+    wait_for(lambda: step_of(run) > 2)
+    assert slurm("squeue", "--noheader", "--me", "--format=%j") == "works"
+    assert "stopping" in loratui("stop", "works").stdout
+    wait_for(lambda: run_info(run).state == "stopped")
+    wait_for(lambda: slurm("squeue", "--noheader", "--me") == "")
+    assert list(run.export.glob("*.safetensors"))
+
+    again = loratui("resume", "works", "--set", f"train.steps={step_of(run) + 1}")  # where it was: in Slurm
+    assert "handed to Slurm" in again.stdout, again.stderr
+    wait_for(lambda: run_info(run).state == "completed")
+
+
+def test_a_job_that_is_cancelled_by_slurms_own_means_is_not_put_back(
+    loratui: LoraTUI, slurm: Ask, answers_file: Path
+) -> None:
+    run = submitted(loratui, "works", ENDLESS)
+    wait_for(lambda: step_of(run) > 2)
+    entry = entry_of(run)
+    assert entry is not None
+    slurm("scancel", entry.job)
+    wait_for(lambda: slurm("squeue", "--noheader", "--me") == "")
+    wait_for(lambda: run_info(run).state == "stopped")
+    assert events(run, "checkpoint")  # it was told in time
+
+
+def test_a_sweep_is_a_job_for_each_run_and_goes_on_with_what_is_missing(
+    loratui: LoraTUI, slurm: Ask, answers_file: Path
+) -> None:
+    axes = ["--zip", "train.optimizer=prodigy,adamw,train.learning_rate=1,100", "--grid", "train.rank=2,4"]
+    fixed = ["--set", "train.weight_decay=1", "--set", "train.steps=12", "--set", "train.device=cpu"]
+    refused = loratui("sweep", "answers.toml", *axes, *fixed, "--yes", "--slurm", "--slurm-option", "partition=none")
+    assert refused.returncode == 2
+    assert "Slurm refuses it: " in refused.stderr and "--slurm-option partition=NAME" in refused.stderr
+
+    begun = loratui("sweep", "answers.toml", *axes, *fixed, "--name", "both", "--yes", "--slurm")
+    assert begun.returncode == 0, begun.stderr
+    assert slurm("squeue", "--noheader", "--me").count("\n") >= 2
+    print(begun.stdout)
+    done = loratui("sweep", "both", "--wait", timeout=300)
+    print(done.stdout, done.stderr)
+    states = [run_info(RunDir(one)).state for one in sorted(Path("runs").iterdir()) if one.is_dir()]
+    print(states)
