@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
@@ -120,9 +121,10 @@ def test_a_run_is_stopped_from_the_login_node_while_it_waits_and_while_it_trains
     wait_for(lambda: slurm("squeue", "--noheader", "--me") == "")
     assert list(run.export.glob("*.safetensors"))
 
-    again = loratui("resume", "works", "--set", f"train.steps={step_of(run) + 1}")  # where it was: in Slurm
+    again = loratui("resume", "works")  # where it was: in Slurm
     assert "handed to Slurm" in again.stdout, again.stderr
-    wait_for(lambda: run_info(run).state == "completed")
+    wait_for(lambda: len(events(run, "run")) == 2)
+    assert events(run, "run")[-1]["resumed_from"] == events(run, "end")[0]["step"]
 
 
 def test_a_job_that_is_cancelled_by_slurms_own_means_is_not_put_back(
@@ -139,19 +141,29 @@ def test_a_job_that_is_cancelled_by_slurms_own_means_is_not_put_back(
 
 
 def test_a_sweep_is_a_job_for_each_run_and_goes_on_with_what_is_missing(
-    loratui: LoraTUI, slurm: Ask, answers_file: Path
+    loratui: LoraTUI, slurm: Ask, answers_file: Path, pictures: Path
 ) -> None:
-    axes = ["--zip", "train.optimizer=prodigy,adamw,train.learning_rate=1,100", "--grid", "train.rank=2,4"]
-    fixed = ["--set", "train.weight_decay=1", "--set", "train.steps=12", "--set", "train.device=cpu"]
-    refused = loratui("sweep", "answers.toml", *axes, *fixed, "--yes", "--slurm", "--slurm-option", "partition=none")
+    others = shutil.copytree(pictures, pictures.with_name("others"))
+    declared = ["--zip", f"train.rank=2,4,dataset.path={others},{pictures}", *SHORT, "--name", "both", "--yes"]
+    refused = loratui("sweep", "answers.toml", *declared, "--slurm", "--slurm-option", "partition=none")
     assert refused.returncode == 2
     assert "Slurm refuses it: " in refused.stderr and "--slurm-option partition=NAME" in refused.stderr
 
-    begun = loratui("sweep", "answers.toml", *axes, *fixed, "--name", "both", "--yes", "--slurm")
+    before = slurm("sbatch", "--parsable", "--wrap", "sleep 600", "--output=/dev/null")
+    begun = loratui("sweep", "answers.toml", *declared, "--slurm", "--slurm-option", "time=30:00")
     assert begun.returncode == 0, begun.stderr
-    assert slurm("squeue", "--noheader", "--me").count("\n") >= 2
-    print(begun.stdout)
-    done = loratui("sweep", "both", "--wait", timeout=300)
-    print(done.stdout, done.stderr)
-    states = [run_info(RunDir(one)).state for one in sorted(Path("runs").iterdir()) if one.is_dir()]
-    print(states)
+    assert "handed to Slurm (time=30:00)" in begun.stdout
+    assert slurm("squeue", "--noheader", "--me", "--states=PENDING", "--format=%l").splitlines() == ["30:00"] * 2
+    assert "2 queued in Slurm" in loratui("sweep", "--list").stdout
+    shutil.rmtree(others)  # the first run will fail
+    slurm("scancel", before)
+    waited = loratui("sweep", "both", "--wait", timeout=300)
+    assert waited.returncode == 4
+    first, second = (RunDir(one) for one in sorted(Path("runs").iterdir()) if one.is_dir())
+    assert (run_info(first).state, run_info(second).state) == ("failed", "completed"), waited.stdout
+
+    shutil.rmtree(second.path)
+    again = loratui("sweep", "both", "--yes")  # in Slurm as before, with the same options
+    assert "1 run handed to Slurm (time=30:00)" in again.stdout, again.stdout + again.stderr
+    assert loratui("sweep", "both", "--stop").returncode == 0
+    wait_for(lambda: slurm("squeue", "--noheader", "--me") == "")

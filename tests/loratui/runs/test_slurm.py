@@ -1,0 +1,148 @@
+"""What is told of a run that a cluster has from its folder alone, and what is refused before Slurm is asked."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from loratui.errors import Refusal
+from loratui.runs import slurm
+from loratui.runs.engines import LOCAL, Slurm, chosen
+from loratui.runs.find import run_info
+from loratui.runs.launch import LaunchError, start
+from loratui.runs.queue import put_in, queue_lines
+from loratui.runs.slurm import SlurmEntry, entry_of, write_entry
+from loratui.runs.slurm_submit import read_options
+from trainer.contract.run import exits
+from trainer.contract.run.lock import RunLock
+from trainer.contract.run.rundir import RunDir
+
+NOW = time.time()
+LONG_AGO = NOW - 3600
+
+
+@pytest.fixture(autouse=True)
+def no_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that sees the folder of the runs and has no Slurm of its own."""
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    slurm.forget()
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDir:
+    """A run that job 12 has since an hour ago."""
+    folder = tmp_path / "runs" / "a"
+    folder.mkdir(parents=True)
+    (folder / "config.toml").write_text('name = "a"\n[train]\nsteps = 10\n')
+    found = RunDir(folder)
+    write_entry(found, SlurmEntry("12", LONG_AGO, options=(("partition", "gpu"),)))
+    return found
+
+
+def said(run: RunDir, *events: dict[str, object]) -> None:
+    run.events.write_text("".join(json.dumps({"t": NOW - 60, **one}) + "\n" for one in events))
+    run.log.touch()
+
+
+def silent(run: RunDir, seconds: float) -> None:
+    os.utime(run.slurm, (NOW - seconds, NOW - seconds))
+
+
+def test_a_run_that_was_handed_in_waits_and_is_not_started_twice(run: RunDir) -> None:
+    assert run_info(run).state == "queued"
+    assert run_info(run).slurm == "job 12 waits in Slurm"
+    assert "job 12 waits in Slurm" in queue_lines(run.path.parent)[0]
+    with pytest.raises(LaunchError) as refused:
+        start(run)
+    assert refused.value.code == exits.RUNNING
+    with pytest.raises(Refusal, match="'loratui stop' takes it out"):
+        put_in(run)
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(30, "training"), (300, "crashed")])
+def test_a_trainer_whose_lock_is_not_seen_here_lives_as_long_as_its_job_says_so(
+    run: RunDir, seconds: float, state: str
+) -> None:
+    said(run, {"type": "run", "name": "a", "steps": 10}, {"type": "step", "step": 3})
+    silent(run, seconds)
+    assert run_info(run).state == state
+
+
+def test_a_lock_that_is_seen_says_it_without_the_cluster(run: RunDir) -> None:
+    said(run, {"type": "run", "name": "a", "steps": 10})
+    silent(run, 300)
+    lock = RunLock(run.lock)
+    assert run_info(run).state == "training"
+    lock.release()
+    assert run_info(run).state == "crashed"
+
+
+def test_what_a_run_said_before_it_was_handed_in_does_not_count(run: RunDir) -> None:
+    said(run, {"type": "run", "t": LONG_AGO - 60}, {"type": "end", "status": "stopped", "t": LONG_AGO - 30})
+    assert run_info(run).state == "queued"
+
+
+@pytest.mark.parametrize(("again", "state"), [(True, "queued"), (False, "stopped")])
+def test_a_run_that_made_room_waits_and_one_that_a_person_stopped_does_not(
+    run: RunDir, again: bool, state: str
+) -> None:
+    write_entry(run, SlurmEntry("12", LONG_AGO, again=again))
+    said(run, {"type": "run"}, {"type": "end", "status": "stopped", "step": 3})
+    assert run_info(run).state == state
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"job": "1; rm -rf ~", "since": 1}', '{"job": 3}', '{"job": "3"}', "{"])
+def test_a_damaged_entry_is_none(run: RunDir, text: str) -> None:
+    run.slurm.write_text(text)
+    assert entry_of(run) is None
+    assert run_info(run).state == "new"
+
+
+def test_the_options_are_sbatchs_own() -> None:
+    given = read_options(
+        ["partition=gpu", "gres=gpu:a100:1", "--time=4:00:00", "cpus_per_task=4", "exclusive", "time=1:0"]
+    )
+    assert dict(given) == {
+        "partition": "gpu",
+        "gres": "gpu:a100:1",
+        "time": "1:0",
+        "cpus-per-task": "4",
+        "exclusive": "",
+    }
+    with pytest.raises(Refusal) as refused:
+        read_options(["output=/etc/passwd", "time=1\n#SBATCH --wrap=true", "Partition", "mem=8G"])
+    assert len(refused.value.messages) == 3
+
+
+def test_where_a_run_goes_is_said_once_and_kept(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert chosen(None, []) is None
+    assert chosen(False, [], [run]) is LOCAL
+    for asked in (True, None):  # said, or where it was before
+        with pytest.raises(Refusal, match="--slurm"):
+            chosen(asked, [], [run])
+    for name in ("sbatch", "srun", "squeue"):
+        program = run.path.parents[1] / "bin" / name
+        program.write_text("#!/bin/false\n")
+        program.chmod(0o700)
+    pytest.importorskip("submitit")
+    assert chosen(None, ["gres=gpu:1"], [run]) == Slurm((("partition", "gpu"), ("gres", "gpu:1")))
+
+
+def test_without_slurm_a_sentence_says_what_to_do(
+    loratui: Callable[..., subprocess.CompletedProcess[str]],
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    answers_file: Path,
+) -> None:
+    monkeypatch.setitem(environment, "PATH", os.environ["PATH"])
+    refused = loratui("replay", "answers.toml", "--slurm")
+    assert refused.returncode == exits.USAGE
+    assert "pip install 'loratui[slurm]'" in refused.stderr or "login node" in refused.stderr
+    assert not (answers_file.parent / "runs").exists()
