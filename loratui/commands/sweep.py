@@ -167,17 +167,15 @@ def _go(chosen: Sweep, dry_run: bool, yes: bool, wait: bool, again: bool, asked:
     """Say what is missing and would be made, ask, and let it go; then the table. `asked`: --slurm and its options."""
     from loratui.planning.hardware import elsewhere
     from loratui.planning.prepared import Looks
-    from loratui.runs.engines import LOCAL
-    from loratui.runs.engines import chosen as engine_of
     from loratui.sweeps.files import freeze, names
     from loratui.sweeps.forecast import forecast, forecast_lines
-    from loratui.sweeps.progress import go_on, point_runs, start
+    from loratui.sweeps.progress import engine_of, go_on, point_runs, start
 
     if chosen.name in names():
         freeze(chosen, RUNS)  # refused where it is another one
     found = point_runs(chosen)
     missing = [one.point for one in found if one.info is None]
-    engine = engine_of(*asked, [one.run for one in found if one.run is not None]) or LOCAL
+    engine = engine_of(found, *asked)
     if missing:
         planned = forecast(chosen, missing, RUNS, Looks() if engine.is_local else Looks(elsewhere))
         print("\n".join(forecast_lines(planned)), flush=True)
