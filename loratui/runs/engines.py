@@ -92,4 +92,5 @@ def chosen(slurm: bool | None, options: Sequence[str], before: Iterable[RunDir] 
     if not slurm and not options and had is None:
         return LOCAL if slurm is False else None
     refuse_without_slurm()
-    return Slurm(tuple({**dict(had.options if had else ()), **dict(read_options(options))}.items()))
+    before_them = [f"{key}={value}" for key, value in had.options] if had else []
+    return Slurm(read_options([*before_them, *options]))  # what lies in a folder is judged as what is typed

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from loratui.errors import Refusal
 from loratui.runs.find import RUNS, RunInfo, find_run, find_runs, run_info
+from loratui.runs.slurm import has_job
 from loratui.terminal.text import plural, safe_text, shell_path, show_path
 from loratui.terminal.units import clock
 from trainer.contract.run import exits, queue, trainer_start
@@ -49,7 +50,7 @@ def in_queue(root: Path = RUNS) -> list[WaitingRun]:
 def at_work(root: Path = RUNS) -> list[RunInfo]:
     """The runs of `root` that have a trainer now, the newest first."""
     # the locks first: a log is read only of the few that have a trainer, and this is asked for every second
-    found = [run_info(run) for run in runs_in(root) if is_held(run.lock) or is_held(run.claim) or run.slurm.exists()]
+    found = [run_info(run) for run in runs_in(root) if is_held(run.lock) or is_held(run.claim) or has_job(run)]
     return sorted((one for one in found if one.alive), key=lambda one: one.started or time.time(), reverse=True)
 
 
@@ -134,7 +135,7 @@ def queue_lines(root: Path = RUNS) -> list[str]:
 
 def waiting_in_slurm(root: Path = RUNS) -> list[RunInfo]:
     """The runs of `root` that wait in a cluster."""
-    found = [run_info(run) for run in runs_in(root) if run.slurm.exists() and not is_held(run.lock)]
+    found = [run_info(run) for run in runs_in(root) if not is_held(run.lock) and has_job(run)]
     return [one for one in found if one.slurm and one.state == "queued"]
 
 

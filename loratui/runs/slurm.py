@@ -16,7 +16,7 @@ from trainer.contract.documents.files import read_json
 from trainer.contract.entries import write_atomic
 from trainer.contract.run.rundir import RunDir
 
-LOOK = 2.0  # seconds for which an answer of squeue holds
+LOOK = 4.0  # seconds for which an answer of squeue holds: its controller is everybody's
 UNANSWERED = 20.0  # seconds until it is asked again, where it gave none
 PATIENCE = 10.0  # seconds that it may take
 BEAT = 20.0  # seconds between two signs of life of a job, in its run's folder
@@ -116,6 +116,15 @@ def job_log(run: RunDir, job: str) -> Path | None:
     return next(iter(sorted(run.slurm_files.glob(f"{job}_*_log.err"))), None)
 
 
+def has_job(run: RunDir) -> bool:
+    """Whether a job of the run waits or works, by a look at one small file of it; in doubt no."""
+    entry = entry_of(run)
+    if entry is None:
+        return False
+    answer = _squeue.answer(entry, wait=True)
+    return time.time() - entry.seen < SILENCE if answer is None else entry.job in answer
+
+
 def _by_its_signs(entry: SlurmEntry, begun: bool, ended: bool) -> InSlurm | None:
     """Where squeue does not answer, as on a machine without Slurm: what the folder alone tells."""
     silent = time.time() - entry.seen > SILENCE
@@ -166,8 +175,9 @@ forget = _squeue.forget
 
 def _ask(words: list[str]) -> dict[str, tuple[str, str]] | None:
     command = ["squeue", "--noheader", "--format=%i|%T|%r", *words]
+    plain = {name: one for name, one in os.environ.items() if not name.startswith("SQUEUE_")}  # a person's own filters
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False, env=plain)
     except (OSError, subprocess.TimeoutExpired, ValueError):
         return None
     if done.returncode:

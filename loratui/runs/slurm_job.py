@@ -45,14 +45,14 @@ def train(folder: str, job: SlurmEntry) -> None:
     """Train the run in `folder` to its end, or until Slurm wants the place. Ends the process with the exit code."""
     sign, run = _Sign(), RunDir(Path(folder))
     tidy(run)
+    if (last_status(run.events) or {}).get("status") == "completed":
+        return  # it was put back into the queue when it was over
     own = replace(job, job=os.environ["SLURM_JOB_ID"], since=time.time(), again=False)
     write_entry(run, own)
-    if (last_status(run.events) or {}).get("status") == "completed":
-        return  # put back into the queue when it was over
     os.environ[ALONE] = "1"
     child = spawn(run, own.gpus, folder=own.folder, patience=PATIENCE)
     code = _watch(run, own, child, sign)
-    if sign.given and _is_to_go_on(run) and job_state(own.job) == "RUNNING":
+    if sign.given and _is_to_go_on(run, own.since) and job_state(own.job) == "RUNNING":
         subprocess.run(["scontrol", "requeue", own.job], timeout=REQUEUE, check=False)
     sys.exit(code if code >= 0 else exits.FAILED)
 
@@ -91,7 +91,7 @@ def _stop(run: RunDir, own: SlurmEntry, child: subprocess.Popen[bytes]) -> None:
         send(run, "stop")
 
 
-def _is_to_go_on(run: RunDir) -> bool:
-    """Whether the run was interrupted: it was stopped, or killed before it could say so."""
+def _is_to_go_on(run: RunDir, since: float) -> bool:
+    """Whether the run was interrupted: it was stopped, or killed before it could say so, or before it began."""
     last = last_status(run.events)
-    return last is None or last["type"] == "run" or last.get("status") == "stopped"
+    return last is None or last["t"] < since or last["type"] == "run" or last.get("status") == "stopped"
