@@ -8,6 +8,7 @@ from loratui.events.history import History
 from loratui.runs.slurm import InSlurm, in_slurm
 from loratui.runs.states import STATES, StateName
 from loratui.screens.monitor.run_words import state_of, unstarted
+from loratui.terminal.numbers import number
 from trainer.contract.run.lock import LockHolder, is_held, lock_holder
 from trainer.contract.run.rundir import RunDir
 
@@ -46,4 +47,7 @@ class Liveness:
         """The run's state in one word."""
         if self._cluster is not None and self._cluster.state != "training":
             return self._cluster.state
+        ended = number(history.end.get("t")) if history.end is not None else None
+        if ended is not None and self.holder is not None and self.holder.since > ended:
+            return "starting"  # somebody else, or a cluster, has begun it again: its log says so soon
         return unstarted(self._run, history, alive) or state_of(history, alive, self.note)
