@@ -49,6 +49,7 @@ class Forecast:
     free: int
     warnings: tuple[tuple[str, int], ...]  # and for how many runs each
     alike: tuple[tuple[Point, ...], ...]  # points that come to the same run
+    elsewhere: bool = False  # on a cluster
 
     @property
     def able(self) -> tuple[PlannedPoint, ...]:
@@ -93,6 +94,7 @@ def forecast(sweep: Sweep, wanted: Sequence[Point], runs: Path = RUNS, looks: Lo
         free_bytes(runs),
         tuple(warned.most_common()),
         _alike(planned),
+        any(one.elsewhere for one in looks.machines.values()),
     )
 
 
@@ -117,6 +119,9 @@ def time_words(found: Forecast) -> str:
     """How long all of it takes: "about 3 h 20 min, one after the other"."""
     if found.seconds is None:
         return NOT_KNOWN
+    if found.elsewhere:
+        low, high = map(in_time, found.seconds)
+        return f"{f'{low} to {high}' if low != high else f'about {low}'} in all, as the cluster gives places"
     places = max(1, len(visible_gpus()))
     low, high = (in_time(one / min(places, max(1, len(found.able)))) for one in found.seconds)
     how = "one after the other" if places == 1 else f"{places} at a time"
