@@ -22,7 +22,7 @@ def ask(run: RunDir, command: Cmd, **arguments: Any) -> str:
     if info.state == "queued" and info.slurm and command in ("stop", "abort"):
         cancel(run)
         return (
-            f"{command}: it is taken out of Slurm; its folder stays ('loratui resume {shell_path(run.path)} --slurm')"
+            f"{command}: it is taken out of Slurm; its folder stays; back with: loratui resume {shell_path(run.path)}"
         )
     if info.state == "queued" and info.slurm:
         raise Refusal(f"{show_path(run.path)}: {info.slurm}; 'loratui stop' takes it out")

@@ -21,6 +21,7 @@ UNANSWERED = 20.0  # seconds until it is asked again, where it gave none
 PATIENCE = 10.0  # seconds that it may take
 BEAT = 20.0  # seconds between two signs of life of a job, in its run's folder
 SILENCE = 90.0  # seconds without one after which a job is taken for dead, where squeue cannot be asked
+NO_JOB = "0"  # in an entry: it was taken out, and goes back in the same options
 WAITS = ("PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "RESV_DEL_HOLD", "SPECIAL_EXIT", "CONFIGURING")
 
 
@@ -91,7 +92,7 @@ def in_slurm(run: RunDir, last: dict[str, Any] | None, wait: bool = True) -> InS
     what tells that it lives. Without `wait` squeue is asked in a thread and its last answer counts.
     """
     entry = entry_of(run)
-    if entry is None:
+    if entry is None or entry.job == NO_JOB:
         return None
     told = (last or {}).get("t")
     begun = last is not None and isinstance(told, int | float) and told >= entry.since
@@ -119,7 +120,7 @@ def job_log(run: RunDir, job: str) -> Path | None:
 def has_job(run: RunDir) -> bool:
     """Whether a job of the run waits or works, by a look at one small file of it; in doubt no."""
     entry = entry_of(run)
-    if entry is None:
+    if entry is None or entry.job == NO_JOB:
         return False
     answer = _squeue.answer(entry, wait=True)
     return time.time() - entry.seen < SILENCE if answer is None else entry.job in answer

@@ -18,9 +18,9 @@ from typing import Any
 
 from loratui.errors import Refusal
 from loratui.runs import slurm, slurm_job
-from loratui.runs.slurm import SlurmEntry, entry_of, write_entry
+from loratui.runs.slurm import NO_JOB, SlurmEntry, entry_of, write_entry
 from loratui.terminal.text import safe_text, show_path
-from trainer.contract.entries import make_private, remove
+from trainer.contract.entries import make_private
 from trainer.contract.run.devices import on_cpu
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.run.trainer_start import trainer_environment
@@ -77,7 +77,7 @@ def refuse_without_slurm() -> None:
 def submit(run: RunDir, options: tuple[tuple[str, str], ...] = (), gpus: int = 1) -> str:
     """Hand `run` to Slurm as one job; returns its number. Raises Refusal with Slurm's words and what to do."""
     refuse_without_slurm()
-    entry = SlurmEntry("0", time.time(), gpus, options, str(Path.cwd()))
+    entry = SlurmEntry(NO_JOB, time.time(), gpus, options, str(Path.cwd()))
     there: set[Path] = set()
     try:
         make_private(run.slurm_files, run.path)
@@ -102,9 +102,9 @@ def submit(run: RunDir, options: tuple[tuple[str, str], ...] = (), gpus: int = 1
 
 
 def take_out(run: RunDir) -> str:
-    """Cancel the job that has `run` and waits; returns its number. Raises Refusal."""
+    """Cancel the job that has `run` and waits; returns its number. Raises Refusal, OSError."""
     entry = entry_of(run)
-    if entry is None:
+    if entry is None or entry.job == NO_JOB:
         raise Refusal(f"{show_path(run.path)} is in no cluster")
     try:
         done = subprocess.run(["scancel", entry.job], capture_output=True, text=True, timeout=60, check=False)
@@ -112,7 +112,7 @@ def take_out(run: RunDir) -> str:
         raise Refusal(f"job {entry.job} can be cancelled on the cluster's login node alone: no scancel here") from None
     if done.returncode:
         raise Refusal(_refused(done.stderr))
-    remove(run.slurm, run.path)
+    write_entry(run, replace(entry, job=NO_JOB))
     slurm.forget()
     return entry.job
 

@@ -51,7 +51,7 @@ def listed(loratui: LoraTUI) -> str:
 def submitted(loratui: LoraTUI, name: str, words: list[str]) -> RunDir:
     done = loratui("replay", "answers.toml", "--slurm", "--out", f"runs/{name}", "--set", f"name={name}", *words)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "handed to Slurm: job " in done.stdout
+    assert "handed to Slurm" in done.stdout
     return RunDir(Path("runs", name))
 
 
@@ -111,9 +111,11 @@ def test_a_run_is_stopped_from_the_login_node_while_it_waits_and_while_it_trains
     loratui: LoraTUI, slurm: Ask, answers_file: Path
 ) -> None:
     run = submitted(loratui, "works", ENDLESS)
-    waits = submitted(loratui, "waits", SHORT)
+    waits = submitted(loratui, "waits", [*SHORT, "--slurm-option", "comment=kept"])
     assert "taken out of Slurm" in loratui("stop", "waits").stdout
     assert run_info(waits).state == "new"
+    assert "handed to Slurm (comment=kept)" in loratui("resume", "waits").stdout
+    assert "taken out of Slurm" in loratui("stop", "waits").stdout
     wait_for(lambda: step_of(run) > 2)
     assert slurm("squeue", "--noheader", "--me", "--format=%j") == "works"
     assert "stopping" in loratui("stop", "works").stdout

@@ -146,3 +146,11 @@ def test_without_slurm_a_sentence_says_what_to_do(
     assert refused.returncode == exits.USAGE
     assert "pip install 'loratui[slurm]'" in refused.stderr or "login node" in refused.stderr
     assert not (answers_file.parent / "runs").exists()
+
+
+def test_a_run_that_was_taken_out_is_as_before_and_keeps_its_options(run: RunDir) -> None:
+    write_entry(run, SlurmEntry("0", LONG_AGO, options=(("partition", "gpu"),)))
+    assert run_info(run).state == "new"
+    assert entry_of(run) is not None
+    with pytest.raises(Refusal, match="--slurm"):  # there is none here: it is not trained here instead
+        chosen(None, [], [run])
