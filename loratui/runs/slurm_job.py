@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 
 from loratui.runs.slurm import BEAT, SlurmEntry, beat, job_state, write_entry
+from trainer.contract.entries import remove
 from trainer.contract.run import exits
 from trainer.contract.run.control import send
 from trainer.contract.run.events import last_status
@@ -62,7 +63,7 @@ def tidy(run: RunDir) -> None:
     with suppress(OSError):
         for one in run.slurm_files.iterdir():
             if one.is_symlink():
-                one.unlink()
+                remove(one, run.path)
 
 
 def _watch(run: RunDir, own: SlurmEntry, child: subprocess.Popen[bytes], sign: _Sign) -> int:

@@ -20,7 +20,7 @@ from loratui.errors import Refusal
 from loratui.runs import slurm, slurm_job
 from loratui.runs.slurm import NO_JOB, SlurmEntry, entry_of, write_entry
 from loratui.terminal.text import safe_text, show_path
-from trainer.contract.entries import make_private
+from trainer.contract.entries import make_private, remove
 from trainer.contract.run.devices import on_cpu
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.run.trainer_start import trainer_environment
@@ -90,7 +90,7 @@ def submit(run: RunDir, options: tuple[tuple[str, str], ...] = (), gpus: int = 1
         raise Refusal(f"{show_path(run.path)} cannot be handed to Slurm: {error.strerror}") from None
     except (RuntimeError, ValueError, subprocess.CalledProcessError) as error:
         for one in set(run.slurm_files.iterdir()) - there:
-            one.unlink(missing_ok=True)
+            remove(one, run.path)
         raise Refusal(_refused(str(error) or said.getvalue())) from None
     finally:
         slurm_job.tidy(run)

@@ -52,7 +52,8 @@ def said(run: RunDir, *events: dict[str, object]) -> None:
 
 
 def silent(run: RunDir, seconds: float) -> None:
-    os.utime(run.slurm, (NOW - seconds, NOW - seconds))
+    last = time.time() - seconds
+    os.utime(run.slurm, (last, last))
 
 
 def test_a_run_that_was_handed_in_waits_and_is_not_started_twice(run: RunDir) -> None:
