@@ -9,6 +9,7 @@ from typing import Literal
 
 from loratui.events.curves import Curves
 from loratui.events.endings import ending
+from loratui.events.pivot import pivot_words
 from loratui.events.series import robust_mean
 from loratui.terminal.numbers import number
 from loratui.terminal.units import in_bytes
@@ -229,7 +230,7 @@ class History:
     def _pivot(self, event: Event) -> None:
         self.marks.append(Mark("pivot", int(event["step"])))
         self.curves.reopen()
-        self._say(event, "info", f"pivot at step {event['step']}: the new tokens are frozen, the LoRA goes on")
+        self._say(event, "info", pivot_words(event))
 
     def _sample(self, event: Event) -> None:
         picture = SamplePicture(

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from loratui.events.endings import ending
+from loratui.events.pivot import pivot_words
 from loratui.terminal.line_sink import RunProgress, Sink
 from loratui.terminal.numbers import number, whole
 from loratui.terminal.text import safe_lines, safe_text
@@ -65,7 +66,7 @@ class EventLines:
                 self._aborted = False
                 yield from _run_lines(event)
             case "pivot":
-                yield f"pivot: the new tokens are frozen after step {step}; the LoRA goes on"
+                yield pivot_words(event)
             case "sample":
                 yield f"sample at step {step}: {safe_text(event.get('path'))}  ({safe_text(event.get('prompt'), 60)})"
             case "measure" if told := _of_concepts(event.get("concepts")):

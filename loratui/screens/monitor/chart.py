@@ -41,7 +41,7 @@ One curve of the run at a time, with the values under the cursor.
 
 A long run is kept as 1,024 stretches of steps, each with its lowest, highest
 and last value: the line under the chart says how long they are.
-◆ pivot: the new tokens are frozen   ▲ checkpoint   ○ sample pictures"""
+◆ pivot: the words are frozen   ▲ checkpoint   ○ sample pictures"""
 
 
 class ChartView(SteadyScreen[None]):

@@ -46,7 +46,8 @@ loss   the line is the running mean, the shade what single steps gave; single
        steps jump, because each looks at another noise level. The pictures
        say more than the loss.
 rate   the line is what the optimizer really steps with; the dots are
-       Prodigy's estimate d. ◆ is the pivot: the new tokens are frozen there."""
+       Prodigy's estimate d. ◆ is the pivot: the words are frozen there, which
+       are the new tokens or the LoRA of the text encoders."""
 
 
 def state_of(history: History, alive: bool, note: str = "") -> StateName:

@@ -75,7 +75,7 @@ def test_a_replay_trains_and_its_own_answers_give_the_same_bytes(
     done = loratui("replay", "answers.toml", "--set", "train.seed=3", "--out", run.path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "step 4/4" in done.stdout and "completed at step 4" in done.stdout
-    assert "pivot: the new tokens are frozen after step 2" in done.stdout
+    assert "pivot at step 2: the new tokens are frozen, the LoRA goes on" in done.stdout
     assert "file: export/toy.safetensors" in done.stdout
     assert "\x1b" not in done.stdout
     assert stat.S_IMODE(run.path.stat().st_mode) == 0o700
