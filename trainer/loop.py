@@ -211,14 +211,13 @@ class Run:
         except Stop as stop:
             return self._stopped(stop.save)
         except Early:
-            return self._ended_early()
+            pass  # as where the last checkpoint may have been the one that was waited for
         except NotFinite:
             self._keep_the_last_good()
             raise
         finally:
             self.saver.wait()  # also where a step fails: what was begun is worth having
         try:
-            # the last checkpoint may have been the one that was waited for
             return self._ended_early() if self.losses.is_over else self._finish("completed", pictures=True)
         except Stop as stop:  # told to, while the disk had no room for the files
             if stop.save:
@@ -257,7 +256,7 @@ class Run:
     def _pivot(self, step: int) -> None:
         self.trainee.freeze_text()
         self._after_pivot()
-        self.log.emit("pivot", step=step)
+        self.log.emit("pivot", step=step, of="new tokens" if self.trainee.tables else "text encoders")
 
     def _after_pivot(self) -> None:
         """Every caption is a constant now, but for shuffled ones: encode each once, then let both encoders go."""
@@ -296,8 +295,8 @@ class Run:
         """The held-out loss falls no more: the checkpoint where it was lowest is what the run leaves."""
         if self.world.main:
             self.saver.wait()
-            self.done = self.losses.take_best(self.run, self.trainee, self.done)
-        return self._finish("completed", pictures=False)
+            self.done = self.losses.take_best(self.run, self.trainee, self.prompts, self.done)
+        return self._finish("completed", pictures=True)
 
     def _keep_the_last_good(self) -> None:
         """The step was not applied: what was trained before it is saved and exported, as far as it is finite."""

@@ -135,6 +135,10 @@ class PromptCache:
     def __contains__(self, prompt: str) -> bool:
         return prompt in self._place
 
+    def forget(self) -> None:
+        """Let go of all: what they were encoded with has changed."""
+        self._place, self._encoded = {}, None
+
     @torch.no_grad()
     def add(self, prompts: list[str], keep: bool = False) -> None:
         """Encode those of `prompts` that are not here yet, one at a time: batching would change their last bits.

@@ -7,6 +7,7 @@ from trainer.contract.run.events import EventLog, SilentLog
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.arithmetic import APART, measured_rounds
 from trainer.contract.settings.config import TrainConfig
+from trainer.model.prompts import PromptCache
 from trainer.step.measure import CheckpointMeasure
 from trainer.step.trainee import Trainee
 
@@ -65,8 +66,11 @@ class Measurements:
         """Whether so many checkpoints came after the best one as the settings wait for."""
         return falls_no_more(self.held, self._config.stop.patience)
 
-    def take_best(self, run: RunDir, trainee: Trainee, done: int) -> int:
-        """Put the best checkpoint into `trainee`, to be exported; returns its step, `done` where it cannot be read."""
+    def take_best(self, run: RunDir, trainee: Trainee, prompts: PromptCache, done: int) -> int:
+        """Put the best checkpoint into `trainee`, to be exported; returns its step, `done` where it cannot be read.
+
+        Where its words are those of before the pivot, `prompts` are encoded anew for its pictures.
+        """
         best = self.best
         if best != done:
             try:
@@ -75,5 +79,7 @@ class Measurements:
                 advice = "the last step is exported in its place"
                 self._log.emit("warn", code="early-stop", message=f"the best checkpoint: {error}", advice=advice)
                 return done
+            if trainee.pivot is not None and best < trainee.pivot <= done:
+                prompts.forget()
         self._log.emit("early", step=done, best=best, loss=self.held[best])
         return best

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -108,8 +110,9 @@ def test_the_best_checkpoint_is_exported_and_a_resumed_run_ends_alike(pictures: 
             "pivotal__fraction_each": "clip_l = 0.05",
             "pivotal__fraction": 0.1,
         },  # words that stopped at steps of their own
+        {"pivotal__fraction": 0.05, "train__embedding_learning_rate": 5.0},  # past the pivot, back to before it
     ],
-    ids=["schedule-free", "words-stopped"],
+    ids=["schedule-free", "words-stopped", "past-the-pivot"],
 )
 def test_the_best_checkpoint_is_what_is_exported_whatever_way_it_was_trained(
     pictures: Path, tmp_path: Path, way: dict[str, Any]
@@ -118,6 +121,22 @@ def test_the_best_checkpoint_is_what_is_exported_whatever_way_it_was_trained(
     events = train(run)
     (early,) = [event for event in events if event["type"] == "early"]
     _is_exported(run, early["best"])
+    drawn = [event for event in events[events.index(early) :] if event["type"] == "sample"]
+    assert [event["step"] for event in drawn] == [early["best"]] and (run.export / "toy.png").is_file()
+    if "train__embedding_learning_rate" in way:
+        assert early["best"] < next(event["step"] for event in events if event["type"] == "pivot")
+        out = tmp_path / "a.png"
+        command = [
+            sys.executable,
+            "-m",
+            "trainer.samples.generate",
+            str(run.path),
+            drawn[0]["prompt"],
+            "--out",
+            str(out),
+        ]
+        subprocess.run([*command, "--seed", str(drawn[0]["seed"])], check=True, capture_output=True)
+        assert out.read_bytes() == run.sample(early["best"], 0).read_bytes()
     shutil.rmtree(run.export)
     assert export([str(run.path)]) == 0  # the same again, and not the newest
     _is_exported(run, early["best"])
