@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from trainer.contract.pictures.decoding import usable
-from trainer.contract.pictures.flatten import upright
-from trainer.contract.plan.masks import MaskFile
+from trainer.contract.plan.masks import MaskFile, mask_plane
 from trainer.data.dataset import View
 from trainer.data.images import Geometry
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 
 def mask_latents(mask: MaskFile, geometry: Geometry, shape: tuple[int, int]) -> torch.Tensor:
@@ -26,7 +20,7 @@ def mask_latents(mask: MaskFile, geometry: Geometry, shape: tuple[int, int]) -> 
     from PIL import Image
 
     height, width = geometry.resized
-    plane = _plane(mask).resize((width, height), Image.Resampling.BOX)
+    plane = mask_plane(mask).resize((width, height), Image.Resampling.BOX)
     top, left = geometry.corner
     cut = plane.crop((left, top, left + geometry.size[1], top + geometry.size[0]))
     small = cut.resize((shape[1], shape[0]), Image.Resampling.BOX)
@@ -55,14 +49,3 @@ class Masks:
         """The weights of views whose latents have the shape of `latent`, (..., h, w): (n, 1, h, w)."""
         height, width = latent.shape[-2:]
         return torch.stack([self.weights(view.item.mask, view.geometry, (height, width)) for view in views])
-
-
-def _plane(mask: MaskFile) -> Image:
-    """White is inside. Raises BadPicture."""
-    with usable(mask.path) as opened:
-        if not mask.own:
-            return upright(opened, "#000000").picture.convert("L")
-        from PIL import ImageOps
-
-        opened.load()
-        return ImageOps.exif_transpose(opened).convert("RGBA").getchannel("A")

@@ -14,6 +14,7 @@ from trainer.contract.basemodel.vae import NoVae, check_vae
 from trainer.contract.loras.start import start_notes, start_refusals
 from trainer.contract.plan.adapter_size import adapter_refusals
 from trainer.contract.plan.class_folder import class_refusals
+from trainer.contract.plan.learning import learning_notes, learning_refusals
 from trainer.contract.plan.masks import mask_notes, mask_refusals
 from trainer.contract.plan.views import MOST, views_sentence
 from trainer.contract.settings.arithmetic import learning_rates, pivot_step
@@ -50,6 +51,7 @@ def advice(config: TrainConfig, images: int = 0) -> list[str]:
         *_samples(config),
         *start_notes(config),
         *mask_notes(config),
+        *learning_notes(config),
     ]
 
 
@@ -76,7 +78,12 @@ def refusals(config: TrainConfig, begun: bool = False) -> list[str]:
         found.append(f"model.vae: {error}")
     if unet is not None:
         found += unknown_blocks(config.train.blocks, lora_paths(unet, config.train.targets))
-    found += [*class_refusals(config), *mask_refusals(config), *class_refusals_of_prompts(config)]
+    found += [
+        *class_refusals(config),
+        *mask_refusals(config),
+        *learning_refusals(config),
+        *class_refusals_of_prompts(config),
+    ]
     measured = config.dataset.hold_out and config.train.measure and config.train.checkpoint_every
     if config.stop.patience and not measured:
         found.append(

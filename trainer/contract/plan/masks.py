@@ -7,18 +7,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from trainer.contract.paths import expanded
 from trainer.contract.pictures.companions import find_masks
 from trainer.contract.pictures.decoding import BadPicture, usable, why_unusable
-from trainer.contract.pictures.flatten import ORIENTATION, has_transparency, may_be_transparent
+from trainer.contract.pictures.flatten import ORIENTATION, has_transparency, may_be_transparent, upright
 from trainer.contract.pictures.folder import NoDataset, list_pictures
 from trainer.contract.pictures.inside import open_inside
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.taught import taught
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 ASPECT = 0.02  # by which the proportions of a mask may differ from its picture's: a pixel of a small one
 TURNED = range(5, 9)  # values of ORIENTATION that turn a picture by 90 degrees
+BLACK = 8  # of 255
 REMEDY = "take it away, or make it again from the picture"
 NONE = (
     "mask.enabled is on, and no picture has a mask: put a-masklabel.png or mask/a.png beside a.jpg, or use pictures "
@@ -50,7 +55,7 @@ def masks_of(folder: Path, pictures: Iterable[Path]) -> dict[str, MaskFile]:
 
 def mask_refusals(config: TrainConfig) -> list[str]:
     """What keeps a run from its masks: a sentence each; nothing where the loss is not masked."""
-    if (found := _looked_for(config)) is None:
+    if (found := masked_pictures(config)) is None:
         return []
     pictures, masks = found
     if not masks:
@@ -60,7 +65,7 @@ def mask_refusals(config: TrainConfig) -> list[str]:
     return [f"{path.name}: {words}; {REMEDY}" for path, words in said if words]
 
 
-def _looked_for(config: TrainConfig) -> tuple[dict[str, Path], dict[str, MaskFile]] | None:
+def masked_pictures(config: TrainConfig) -> tuple[dict[str, Path], dict[str, MaskFile]] | None:
     """The pictures by name, and their masks; None where no loss is masked or there is no folder, which is said."""
     if not config.mask.enabled:
         return None
@@ -79,7 +84,7 @@ def _looked_for(config: TrainConfig) -> tuple[dict[str, Path], dict[str, MaskFil
 
 def mask_notes(config: TrainConfig) -> list[str]:
     """How many pictures have no mask, where the loss is masked and some have one."""
-    if (found := _looked_for(config)) is None:
+    if (found := masked_pictures(config)) is None:
         return []
     pictures, masks = found
     bare = [name for name in pictures if name not in masks]
@@ -131,3 +136,32 @@ def _looked_at(path: Path, _size: int, _changed: int) -> bool:
             return has_transparency(opened)
     except BadPicture:
         return False  # said of the picture
+
+
+def is_black(mask: MaskFile) -> bool:
+    """Whether nothing of a mask is white enough to count: a black one may have a compression's noise in it."""
+    try:
+        info = mask.path.stat()
+    except OSError:
+        return False
+    return _brightest(mask, info.st_size, info.st_mtime_ns) <= BLACK
+
+
+@lru_cache(maxsize=4096)
+def _brightest(mask: MaskFile, _size: int, _changed: int) -> int:
+    """The largest value of a mask, 0 to 255; that where it cannot be read, which is said."""
+    try:
+        return int(mask_plane(mask).getextrema()[1])  # type: ignore[arg-type]
+    except BadPicture:
+        return 255
+
+
+def mask_plane(mask: MaskFile) -> Image:
+    """A mask as L, upright: white is inside. Raises BadPicture."""
+    with usable(mask.path) as opened:
+        if not mask.own:
+            return upright(opened, "#000000").picture.convert("L")
+        from PIL import ImageOps
+
+        opened.load()
+        return ImageOps.exif_transpose(opened).convert("RGBA").getchannel("A")

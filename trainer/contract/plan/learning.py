@@ -1,0 +1,61 @@
+"""Whether a run can learn anything from its pictures: what weighs nothing teaches nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from trainer.contract.plan.masks import is_black, masked_pictures
+from trainer.contract.settings.concepts import number_of
+from trainer.contract.settings.config import TrainConfig
+from trainer.contract.settings.taught import taught
+
+INVERTED = "white is what counts: they may be the wrong way round"
+
+
+def learning_refusals(config: TrainConfig) -> list[str]:
+    """Why nothing at all would be learned of any concept; class pictures alone are not what a run is for."""
+    concepts = taught(config)
+    if all(one.loss_weight == 0 for one in concepts):
+        of = "loss_weight of every concept" if len(concepts) > 1 else "dataset.loss_weight"
+        return [f"{of} is 0: nothing would be learned; set it to 1, or to what this concept counts beside others"]
+    pictures, black = _seen(config)
+    if config.mask.outside == 0 and pictures and len(black) == len(pictures):
+        return [
+            f"mask.outside is 0, and the mask of every picture is black, such as {black[0]}'s: nothing would be "
+            f"learned; {INVERTED}"
+        ]
+    return []
+
+
+def learning_notes(config: TrainConfig) -> list[str]:
+    """What of a run teaches nothing, where the rest does."""
+    if learning_refusals(config):
+        return []
+    concepts = taught(config)
+    found = [
+        f"{one.title or 'the concept of [dataset]'} ('{one.trigger}') has a loss_weight of 0: it is shown, not learned"
+        for one in concepts
+        if one.loss_weight == 0
+    ]
+    _, black = _seen(config)
+    if black:
+        outside = config.mask.outside
+        counts = "nothing of it is learned" if outside == 0 else f"all of it counts {outside:g}"
+        have = "1 picture has a black mask" if len(black) == 1 else f"{len(black)} pictures have black masks"
+        found.append(f"mask.enabled: {have}, such as {black[0]}: {counts}; {INVERTED}")
+    return found
+
+
+def _seen(config: TrainConfig) -> tuple[list[str], list[str]]:
+    """Names of the pictures of concepts that count, and of those whose mask is black."""
+    found = masked_pictures(config)
+    if found is None:
+        return [], []
+    pictures, masks = found
+    counted = _counted(config, pictures)
+    return counted, [name for name in counted if name in masks and is_black(masks[name])]
+
+
+def _counted(config: TrainConfig, names: Iterable[str]) -> list[str]:
+    dead = {one.number for one in taught(config) if one.loss_weight == 0}
+    return [name for name in names if number_of(name) not in dead]
