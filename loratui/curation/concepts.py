@@ -4,51 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loratui.curation.report import Finding, PictureReport, Report
-from trainer.contract.paths import expanded
 from trainer.contract.pictures.folder import NoDataset
-from trainer.contract.pictures.sources import origin_of
+from trainer.contract.pictures.sources import NoColumn
 from trainer.contract.settings.concepts import FIRST, KEY, number_of, prefix_of
 from trainer.contract.settings.taught import Taught
 
 if TYPE_CHECKING:
     from loratui.curation.scan import ScanSettings
 
-    Look = Callable[[Path, ScanSettings], Report]
+    Look = Callable[[str, ScanSettings], Report]
 
 
 def with_concepts(report: Report, concepts: tuple[Taught, ...], settings: ScanSettings, look: Look) -> Report:
     """`report`, which is of the first of `concepts`, with what there is to say of the others.
 
-    `look` checks a folder. Raises NoDataset, naming the concept, and what `look` raises.
+    `look` checks what a path names, a folder or a data set. Raises NoDataset, naming the concept, NoColumn of whose
+    captions, and what else `look` raises.
     """
     for one in concepts:
         if one.number >= FIRST:
             try:
-                report = joined(report, look(_folder(one), settings_of(one, settings)), one)
+                report = joined(report, look(one.path, settings_of(one, settings)), one)
+            except NoColumn as error:
+                said = str(error).replace("--caption-column or dataset.caption_column", "its caption_column")
+                raise NoDataset(one.said(said)) from None
             except NoDataset as error:
                 raise NoDataset(one.said(str(error))) from None
     return report
 
 
-def _folder(concept: Taught) -> Path:
-    if origin_of(concept.path) != "pictures":
-        raise NoDataset(f"'{concept.path}' is a data set; a concept beside that of [dataset] is a folder of pictures")
-    return expanded(concept.path)
-
-
-def first_alone(report: Report) -> Report:
-    """What it says of the pictures of [dataset]."""
-    pictures = tuple(one for one in report.pictures if number_of(one.name) < FIRST)
+def one_alone(report: Report, number: int = 1) -> Report:
+    """What it says of the pictures of one concept, that of [dataset] where no other is meant."""
+    pictures = tuple(one for one in report.pictures if number_of(one.name) == number)
     return report if len(pictures) == len(report.pictures) else replace(report, pictures=pictures)
 
 
-def of_others(names: Iterable[str]) -> tuple[str, ...]:
-    """Those of `names`, of dataset.skip or dataset.accept, that are pictures of a concept beside that of [dataset]."""
-    return tuple(one for one in names if number_of(one.rpartition(":")[2]) >= FIRST)
+def of_others(names: Iterable[str], number: int = 1) -> tuple[str, ...]:
+    """Those of `names`, of dataset.skip or dataset.accept, that are no pictures of that concept."""
+    return tuple(one for one in names if number_of(one.rpartition(":")[2]) != number)
 
 
 def without_concept(names: Iterable[str], number: int) -> dict[str, str]:
@@ -80,6 +76,8 @@ def settings_of(concept: Taught, settings: ScanSettings) -> ScanSettings:
         class_word=concept.class_word,
         instance_prompt=concept.prompt,
         caption_column=concept.caption_column,
+        subset=concept.subset,
+        split=concept.split,
         prompts=(),
         steps=0,
     )
@@ -96,6 +94,7 @@ def joined(report: Report, other: Report, concept: Taught) -> Report:
         findings=report.findings + findings,
         summary=report.summary + summary,
         not_checked=tuple(one for one in report.not_checked if one in other.not_checked),
+        beside=(*report.beside, other.folder),
     )
 
 

@@ -116,6 +116,7 @@ class Report:
     not_checked: tuple[str, ...] = ()  # what no picture was judged by
     how_to_check: tuple[str, ...] = ()  # what was not checked for want of a package, with how to have it
     summary: tuple[str, ...] = ()  # the set in words, a sentence each
+    beside: tuple[Path, ...] = ()  # the folders of further concepts, whose pictures are among these
 
     @property
     def all_findings(self) -> tuple[Finding, ...]:

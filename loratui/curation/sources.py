@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from trainer.contract.paths import expanded
 from trainer.contract.pictures.folder import NoDataset
 from trainer.contract.pictures.sources import NOTE, NoColumn, origin_of, written_folder
 from trainer.contract.run.trainer_start import trainer_environment
+from trainer.contract.settings.concepts import KEY as CONCEPTS
 
 if TYPE_CHECKING:
     from loratui.curation.scan import ScanSettings
@@ -93,36 +94,51 @@ def progress_words(source: str, phase: str, done: int, total: int) -> str:
     return f"{PHASES.get(phase, 'reading')} {safe_text(source, 80)}{count}"
 
 
-def in_folder(resolved: Resolved, answers: Answers, folder: Path) -> tuple[Resolved, Answers]:
-    """A run on `folder`, where its pictures were checked.
+def in_folder(
+    resolved: Resolved, answers: Answers, folder: Path, beside: Sequence[Path] = ()
+) -> tuple[Resolved, Answers]:
+    """A run on `folder`, where its pictures were checked; `beside`: those of its further concepts.
 
     The configuration names the folder, for the trainer reads nothing else; the answers name the data set, pinned to
     the revision that was read, so that they replay elsewhere. A plain folder changes nothing.
     """
-    if folder.parent != written_folder():
-        return resolved, answers
-    data = resolved.config.dataset.model_copy(update={"path": str(folder)})
-    config = resolved.config.model_copy(update={"dataset": data})
-    values = {**answers.values, "dataset.path": _pinned(folder) or answers.values.get("dataset.path", str(folder))}
+    config, values = resolved.config, dict(answers.values)
+    if folder.parent == written_folder():
+        config = config.model_copy(update={"dataset": config.dataset.model_copy(update={"path": str(folder)})})
+        values["dataset.path"] = _pinned(folder) or values.get("dataset.path", str(folder))
+    if any(one.parent == written_folder() for one in beside) and len(beside) == len(config.concepts):
+        settled, told = list(config.concepts), [dict(one) for one in values.get(CONCEPTS, ())]
+        for place, one in enumerate(beside):
+            if one.parent == written_folder():
+                settled[place] = settled[place].model_copy(update={"path": str(one)})
+                told[place]["path"] = _pinned(one) or told[place]["path"]
+        config, values[CONCEPTS] = config.model_copy(update={"concepts": tuple(settled)}), tuple(told)
     return replace(resolved, config=config), replace(answers, values=values)
 
 
 def bring_back(run: RunDir) -> None:
-    """Write a run's data set out again, if the cache that held it was cleared. Raises NoDataset or AnswersError."""
+    """Write a run's data sets out again, if the cache that held them was cleared. Raises NoDataset or AnswersError."""
+    from loratui.curation.concepts import settings_of
     from loratui.curation.scan import ScanSettings
     from loratui.settings.answers import read_answers
     from trainer.contract.settings.config import load_config
+    from trainer.contract.settings.taught import taught
 
     try:
         config = load_config(run.config)
     except (OSError, ValueError):
         return  # the trainer says it better
-    folder = Path(config.dataset.path)
-    if folder.parent != written_folder() or folder.is_dir():
-        return
-    source = str(read_answers(run.answers).values.get("dataset.path", ""))
-    if as_folder(source, ScanSettings.of(config), said_on_stderr(source)) != folder:
-        raise NoDataset(f"'{source}' is no longer the data set that this run began with; start a new run")
+    settings = ScanSettings.of(config)
+    for place, one in enumerate(taught(config)):
+        folder = Path(one.path)
+        if folder.parent != written_folder() or folder.is_dir():
+            continue
+        values = read_answers(run.answers).values
+        told = values.get(CONCEPTS, ())[place - 1 : place] if place else ({"path": values.get("dataset.path", "")},)
+        source = str(told[0].get("path", "")) if told else ""
+        own = settings_of(one, settings) if place else settings
+        if as_folder(source, own, said_on_stderr(source)) != folder:
+            raise NoDataset(one.said(f"'{source}' is no longer the data set that this run began with; start a new run"))
 
 
 def _pinned(folder: Path) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from loratui.events.concepts import ConceptCurve, concept_curves
 from loratui.events.curves import Curves
 from loratui.events.endings import ending
 from loratui.events.pivot import pivot_words
@@ -133,6 +134,11 @@ class History:
     def measures(self) -> list[Event]:
         """What tells checkpoints apart, one event a step."""
         return list(self._measures.values())
+
+    @property
+    def concepts(self) -> tuple[ConceptCurve, ...]:
+        """The loss of each concept, where there are several."""
+        return concept_curves(self.measures)
 
     @property
     def seconds_per_step(self) -> float | None:

@@ -62,7 +62,7 @@ class Looks:
         """That of all concepts of a run. Raises NoDataset."""
         settings = ScanSettings.of(config)
         first = self.report(config.dataset.path, settings)
-        return with_concepts(first, taught(config), settings, lambda folder, own: self.report(str(folder), own))
+        return with_concepts(first, taught(config), settings, self.report)
 
     def machine(self, device: Asked) -> Machine:
         """What a run on `device` would have."""
@@ -116,7 +116,7 @@ def prepare(
     thought = make_plan(resolved, report, result, runs=runs, source=source, machine=there, knowledge=past, gpus=gpus)
     if machine is None and not there.elsewhere and (few := too_few(resolved.config, gpus)):
         thought = replace(thought, errors=(few, *thought.errors))
-    resolved, kept = in_folder(resolved, merged(answers, overrides), report.folder)
+    resolved, kept = in_folder(resolved, merged(answers, overrides), report.folder, report.beside)
     return PreparedRun(kept, resolved, report, result, thought)
 
 

@@ -128,7 +128,8 @@ def begin_anew(run: RunDir, values: Mapping[str, Any]) -> RunDir:
         images = sum(len(list_pictures(Path(one.path), one.caption_column, one.skip).pictures) for one in each)
     except NoDataset:
         images = 0  # the trainer says it better
-    resolved, kept = in_folder(resolve(answers, images=images), answers, folder)
+    beside = tuple(Path(one.path) for one in old.concepts)
+    resolved, kept = in_folder(resolve(answers, images=images), answers, folder, beside)
     return create_run(resolved, kept, _beside(run))
 
 

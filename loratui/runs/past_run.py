@@ -90,7 +90,9 @@ def _placed(concepts: Any, configured: Any) -> Any:
     for one, whole in zip(concepts, configured, strict=True):
         told = whole if isinstance(whole, dict) else {}
         places = {name: told.get(name) for name in PLACES if _is_relative(CONCEPTS, one.get(name))}
-        found.append(one | {name: place for name, place in places.items() if isinstance(place, str)})
+        named = {name: place for name, place in places.items() if isinstance(place, str)}
+        written = {name for name, place in named.items() if Path(place).parent == written_folder()}  # of a data set
+        found.append(one | {name: place for name, place in named.items() if name not in written})
     return found
 
 

@@ -114,7 +114,9 @@ def absolute_places(concepts: Any) -> Any:
 
 
 def _place(value: Any) -> Any:
-    return str(expanded(value).absolute()) if isinstance(value, str) and value else value
+    if not isinstance(value, str) or not value or origin_of(value) == "hub":
+        return value
+    return str(expanded(value).absolute())
 
 
 def names_hub(key: str, value: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import cycle
 from typing import Literal
 
 from textual.content import Content
@@ -39,9 +40,12 @@ def title_of(history: History, name: ChartName, width: int) -> Content:
 
 
 def loss_plot(history: History) -> Plot:
-    """The raw loss as a band, its running mean as a line."""
+    """The raw loss as a band, its running mean as a line, and of several concepts each one's loss at fixed noise."""
     ema = history.ema
-    return _plot(history, Curve(ema.steps, ema.values, "line1", every=ema.stride), band=_band(history.loss))
+    apart = [
+        Curve(one.steps, one.losses, style) for style, one in zip(cycle(LINES[1:]), history.concepts, strict=False)
+    ]
+    return _plot(history, *apart, Curve(ema.steps, ema.values, "line1", every=ema.stride), band=_band(history.loss))
 
 
 def rate_plot(history: History) -> Plot:
@@ -97,7 +101,11 @@ def loss_title(history: History) -> Content:
     parts = ((history.curves.instance.last, "instance"), (history.curves.classes.last, "class"))
     apart = "".join(f"  {name} {one:.4f}" for one, name in parts if one is not None)
     last = f"  last {history.loss.last:.4f}"
-    return Content.assemble("loss ", (f"{history.ema.last:.4f}", "bold"), (f"{apart}{last}", "$muted"))
+    each = [
+        (f"  {safe_text(one.trigger, limit=12)} {one.losses[-1]:.4f}", colour)
+        for colour, one in zip(cycle(COLOURS[1:]), history.concepts, strict=False)
+    ]
+    return Content.assemble("loss ", (f"{history.ema.last:.4f}", "bold"), (f"{apart}{last}", "$muted"), *each)
 
 
 def rate_title(history: History, width: int) -> Content:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,19 +92,19 @@ class ScanningStep(Step):
 
         worker = get_current_worker()
 
-        def read(phase: str, done: int, total: int) -> None:
-            self.post_message(ScanProgressed(datasource.progress_words(source, phase, done, total)))
+        def read(one: str, phase: str, done: int, total: int) -> None:
+            self.post_message(ScanProgressed(datasource.progress_words(one, phase, done, total)))
 
         def looked(done: int, total: int, _name: str) -> None:
             self.post_message(ScanProgressed(f"Looked at {done} of {plural(total, 'picture')}."))
 
         try:
-            folder = datasource.as_folder(source, settings, read, lambda: worker.is_cancelled)
 
-            def look(one: Path, own: ScanSettings) -> Report:
-                return scan(one, own, looked, lambda: worker.is_cancelled)
+            def look(one: str, own: ScanSettings) -> Report:
+                folder = datasource.as_folder(one, own, partial(read, one), lambda: worker.is_cancelled)
+                return scan(folder, own, looked, lambda: worker.is_cancelled)
 
-            report = with_concepts(look(folder, settings), concepts, settings, look)
+            report = with_concepts(look(source, settings), concepts, settings, look)
         except (Cancelled, datasource.Cancelled):
             return
         except (NoDataset, OSError) as error:

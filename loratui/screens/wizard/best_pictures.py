@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loratui.curation.concepts import first_alone, of_others
+from loratui.curation.concepts import of_others, one_alone
 from loratui.screens.shared.editors import LineEditor
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.wizard.decisions import PictureDecisions
 from loratui.terminal.text import plural, safe_text
+from trainer.contract.settings.concepts import title_of
 
 if TYPE_CHECKING:
     from loratui.curation.checks.best_pictures import KeptPicture
@@ -22,15 +23,16 @@ class BestPictures(PictureDecisions):
     """Adds the proposal to a step that shows pictures."""
 
     def propose_best(self, report: Report) -> None:
-        """Ask how many, then show which; of the folder in the line, where there are several concepts."""
-        report = first_alone(report)
+        """Ask how many, then show which; of several concepts the one that is shown alone, else that of the folder."""
+        number = self.concept_shown or 1
+        report, of = one_alone(report, number), f" of {title_of(number)}" if title_of(number) else ""
         whole = sum(one.opens and one.name not in self.draft.skipped for one in report.pictures)
         if not whole:
             self.say("No picture is left to choose from; space takes one in again.", "warn")
             return
         usual = min(whole, USUAL.get(report.kind, whole))
         words = (
-            f"Of the {plural(whole, 'picture')} that are not left out keep the best, by what the check found. "
+            f"Of the {plural(whole, 'picture')}{of} that are not left out keep the best, by what the check found. "
             "Which ones, is shown first."
         )
 
@@ -40,11 +42,11 @@ class BestPictures(PictureDecisions):
 
         def take(typed: str | None) -> None:
             if typed is not None:
-                self._ask(report, int(typed))
+                self._ask(report, int(typed), number)
 
         self.app.push_screen(LineEditor("Keep the best: how many?", str(usual), words, check), take)
 
-    def _ask(self, report: Report, count: int) -> None:
+    def _ask(self, report: Report, count: int, number: int) -> None:
         from loratui.curation.checks.best_pictures import good_words, keep_best
 
         kept = keep_best(report, count, self.draft.skipped)
@@ -54,7 +56,7 @@ class BestPictures(PictureDecisions):
             return
         stay = {one.name for one in kept}
         others = tuple(one.name for one in report.pictures if one.name not in stay)
-        beside = of_others(self.draft.skipped)
+        beside = of_others(self.draft.skipped, number)
         title = f"Keep these {len(kept)}, leave out {len(others)}?"
         body = proposal(kept, others, good if len(kept) < count else "")
         self.app.push_screen(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -13,10 +13,13 @@ from textual.widgets.option_list import Option
 
 from loratui.curation.lines import question_lines
 from loratui.screens.shared.questions import Confirm
-from loratui.screens.shared.scan import ScanFailed, Scanned, ScanningStep
+from loratui.screens.shared.scan import ScanFailed, Scanned, ScanningStep, concepts_beside
 from loratui.settings.checks import effective, problems
 from loratui.settings.draft import Draft
-from loratui.terminal.text import plural
+from loratui.terminal.text import plural, safe_text
+
+if TYPE_CHECKING:
+    from trainer.contract.settings.taught import Taught
 
 KINDS = (
     ("face", "a face", "one person, from 6 to 10 good photographs"),
@@ -25,6 +28,7 @@ KINDS = (
     ("style", "a style", "a look that any subject can take on, about 27"),
     ("one-picture", "one picture", "content and style of a single image"),
 )
+SHOWN = 4  # of the further concepts
 FIELDS = {  # widget id -> setting
     "trigger": "dataset.trigger",
     "class-word": "dataset.class_word",
@@ -70,6 +74,7 @@ It follows the trigger until you edit it; empty it to make it follow again.
                     yield Input(_said(self.draft, field), id=field, compact=True, select_on_focus=False)
                     yield Static("", classes="gap", markup=False)
                     yield Static(WORDS[field], id=f"{field}-words", classes="words", markup=False)
+            yield Static("", id="beside", classes="words", markup=False)
 
     def on_mount(self) -> None:
         """Start with what the draft says."""
@@ -119,6 +124,17 @@ It follows the trigger until you edit it; empty it to make it follow again.
                 field.value = _suggested(draft)
         self.edit(draft)
         self._show_problems()
+        self._show_beside()
+
+    def _show_beside(self) -> None:
+        """The further concepts of the run, which are changed where their pictures are."""
+        found = concepts_beside(self.draft)
+        lines = [_concept(one) for one in found[:SHOWN]]
+        if len(found) > SHOWN:
+            lines.append(f"and {plural(len(found) - SHOWN, 'concept')} more")
+        words = self.query_one("#beside", Static)
+        words.display = bool(found)
+        words.update(Content("\n".join(["Learned in the same run (escape, then + changes them):", *lines])))
 
     def _show_problems(self) -> bool:
         found = problems(self.draft)
@@ -172,6 +188,11 @@ It follows the trigger until you edit it; empty it to make it follow again.
             self.dismiss(None if back else self.draft)
 
         self.app.push_screen(question, answered)
+
+
+def _concept(one: Taught) -> str:
+    words = f"{one.trigger} {one.class_word}".strip()
+    return f"  {one.title}: {safe_text(words, 24)}, '{safe_text(one.prompt, 44)}'"
 
 
 def _said(draft: Draft, field: str) -> str:

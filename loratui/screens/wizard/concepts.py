@@ -18,12 +18,13 @@ from loratui.settings.draft import Draft
 from loratui.settings.other_trainers.kohya_folders import concept_of
 from loratui.terminal.text import plural, safe_text, show_path
 from trainer.contract.paths import expanded, is_folder
+from trainer.contract.pictures.sources import origin_of
 from trainer.contract.settings.concepts import BY_NAME, FIRST, KEY, number_of, title_of
 
 Tables = tuple[dict[str, Any], ...]
 ADD = "add"
 FIELDS = {  # label in the form: setting, what an empty field means
-    "folder": ("path", "a folder of pictures, such as ~/photos/rex"),
+    "folder": ("path", "a folder of pictures, or a data set"),
     "trigger": ("trigger", "the word of the first concept"),
     "class word": ("class_word", "such as dog; may be empty"),
     "repeats": ("repeats", "1"),
@@ -102,7 +103,8 @@ class ConceptList(PictureDecisions):
 
     def _wrong(self, number: int, given: dict[str, str]) -> str:
         """What is wrong with the form; the fields that are not in it stay as they are."""
-        if not given["folder"] or not is_folder(expanded(given["folder"])):
+        place = given["folder"]
+        if not place or (origin_of(place) == "pictures" and not is_folder(expanded(place))):
             return f"There is no folder '{safe_text(given['folder'], 50)}'."
         try:
             tables = self._with(number, given)

@@ -11,7 +11,7 @@ from textual import on, work
 from textual.message import Message
 from textual.worker import get_current_worker
 
-from loratui.curation.concepts import first_alone, of_others
+from loratui.curation.concepts import of_others, one_alone
 from loratui.screens.shared.editors import Form
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.wizard.decisions import PictureDecisions
@@ -74,7 +74,7 @@ class FixedCopies(PictureDecisions):
         """Ask for the folder and the trigger, then start; with the crop or mask of each picture, or without bars."""
         self._crops, self._barred, self._masks = crops, barred, masks
         typed = str(self.draft.get("dataset.path")).rstrip("/")
-        report = first_alone(report)
+        report = one_alone(report)
         count = len(report.pictures) - len(set(self.draft.skipped) & {one.name for one in report.pictures})
         fields = [
             (FOLDER, f"{typed}-{'cropped' if crops or barred else 'masked' if masks else 'fixed'}", "a new folder"),

@@ -26,6 +26,12 @@ class PictureDecisions(UndoingStep, ScanningStep):
     _report: Report | None = None
     _filter: str = picturelist.ALL
 
+    @property
+    def concept_shown(self) -> int:
+        """The number of the concept that is shown alone; 0 where all are."""
+        before, _, number = self._filter.rpartition(" ")
+        return int(number) if f"{before} " == picturelist.CONCEPT else 0
+
     def rows_here(self) -> list[PictureReport | FindingGroup | None]:
         """The row under the cursor, None for the whole set; empty where the list is."""
         return []

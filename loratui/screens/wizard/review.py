@@ -290,4 +290,6 @@ the end does the same without a screen.
         from loratui.planning.plan import settled
 
         assert self._resolved is not None and self._report is not None
-        return in_folder(settled(self._resolved, self._plan), answers_of(self.draft), self._report.folder)
+        return in_folder(
+            settled(self._resolved, self._plan), answers_of(self.draft), self._report.folder, self._report.beside
+        )

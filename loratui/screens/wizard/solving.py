@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from loratui.curation.concepts import first_alone, trigger_of
+from loratui.curation.concepts import one_alone, trigger_of
 from loratui.curation.groups import FindingGroup, grouped
 from loratui.curation.solutions import WHY_NONE, Solution, solutions_of
 from loratui.screens.shared.dialogs import Chooser
@@ -154,7 +154,7 @@ class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
         from loratui.curation.copies.masks import FACE, masks_of
         from loratui.curation.people.persons import person_meant
 
-        found = () if self._report is None else first_alone(self._report).pictures
+        found = () if self._report is None else one_alone(self._report).pictures
         return masks_of((one for one in found if one.name not in self.draft.skipped), person_meant(found), FACE)
 
     def _pictures_of(self, group: FindingGroup) -> list[PictureReport]:

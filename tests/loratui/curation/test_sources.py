@@ -13,13 +13,17 @@ from pathlib import Path
 import pytest
 
 from loratui.curation.sources import bring_back, progress_words
+from loratui.errors import Refusal
 from loratui.planning.prepared import prepare
 from loratui.runs.launch import create_run
+from loratui.runs.past_run import draft_of_run
 from loratui.settings.answers import read_answers
+from loratui.settings.resolve import absolute_places
 from tests.datasets_made import CAPTIONS, SHA, encoded, hub_cache, parquet_folder, table
 from tests.loratui.conftest import SMALL_RUN, LoraTUI
 from tests.warm.client import HUBLESS
 from trainer.contract.pictures.folder import NoDataset
+from trainer.data.listing import listed
 
 pytest.importorskip("datasets", reason="needs the extra 'datasets'")
 
@@ -112,3 +116,35 @@ def test_progress_is_told_in_words() -> None:
     assert progress_words("a/b", "read", 0, 0) == "reading a/b ..."
     assert progress_words("a/b", "download", 12_000_000, 100_000_000) == "downloading a/b: 12 of 100 MB"
     assert progress_words("a/\x1bb", "write", 12, 0) == "writing the pictures of a/␛b: 12"
+
+
+def test_a_further_concept_may_be_a_data_set_too(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    for number in range(2):
+        (plain / f"{number}.png").write_bytes(encoded(7 + number))
+        (plain / f"{number}.txt").write_text("a TOK")
+    beside = f'\n[[concepts]]\npath = "{data}"\ntrigger = "REX"\nclass_word = "dog"\n'
+    answers = tmp_path / "answers.toml"
+    answers.write_text(SMALL_RUN.format(folder=plain, steps=2) + beside)
+    ready = prepare(read_answers(answers), {"dataset.accept": ["trigger-missing"]}, "answers.toml")
+    assert {"0.png", "concept-2/000000.png"} <= {one.name for one in ready.report.pictures}
+    (concept,) = ready.resolved.config.concepts
+    folder = Path(concept.path)
+    assert folder.parent == tmp_path / "cache/loratui/datasets" and not listed(ready.resolved.config).problems
+    assert [one["path"] for one in ready.answers.values["concepts"]] == [str(data)]  # as it replays elsewhere
+    run = create_run(ready.resolved, ready.answers, tmp_path / "run")
+    assert draft_of_run(run).draft.values["concepts"][0]["path"] == str(data)
+    shutil.rmtree(tmp_path / "cache")
+    bring_back(run)
+    assert sorted(one.suffix for one in folder.glob("0*"))[0] in (".jpg", ".png", ".webp")
+    answers.write_text(answers.read_text().replace('trigger = "REX"', 'trigger = "REX"\ncaption_column = "words"'))
+    with pytest.raises(Refusal, match=r"concept 2: .*name one with its caption_column"):
+        prepare(read_answers(answers), {}, "answers.toml")
+
+
+def test_a_hub_data_set_of_a_concept_is_no_path() -> None:
+    told = absolute_places(({"path": "owner/name@main", "class_path": "owner/faces"}, {"path": "rex"}))
+    assert told[0] == {"path": "owner/name@main", "class_path": "owner/faces"}
+    assert Path(told[1]["path"]).is_absolute()

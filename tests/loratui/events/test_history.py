@@ -148,7 +148,10 @@ def test_a_mean_of_nothing_is_none() -> None:
 
 
 def test_the_pivot_says_what_it_froze() -> None:
-    for of, words in (("text encoders", "the LoRA of the text encoders is frozen"), ("new tokens", "the new tokens are")):
+    for of, words in (
+        ("text encoders", "the LoRA of the text encoders is frozen"),
+        ("new tokens", "the new tokens are"),
+    ):
         history = History()
         history.absorb([run(), step(1), {"type": "pivot", "step": 1, "of": of}])
         assert any(words in one.text for one in history.messages)

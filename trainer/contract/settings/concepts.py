@@ -13,6 +13,7 @@ from trainer.contract.settings.triggers import checked_triggers
 KEY = "concepts"
 FIRST = 2  # the number of the first entry: 1 is the concept of [dataset]
 PLACES = ("path", "class_path")  # what lies there is compared itself
+SOURCES = (*PLACES, "subset", "split")
 _PREFIX = re.compile(r"concept-(\d+)/")
 
 
@@ -21,7 +22,14 @@ class Concept(Section):
 
     TITLE: ClassVar[str] = "concepts"
 
-    path: str = setting("", "folder", "Its folder of pictures; sub-folders are not searched.", min_length=1)
+    path: str = setting(
+        "",
+        "folder",
+        "Its folder of pictures (sub-folders are not searched), or a data set, as in dataset.path.",
+        min_length=1,
+    )
+    subset: str = setting("", "subset", "Which configuration of a data set; empty: its default.")
+    split: str = setting("train", "split", "Which split of a data set.", min_length=1)
     trigger: str = setting(
         "",
         "trigger",
@@ -100,5 +108,5 @@ def number_of(name: str) -> int:
 
 
 def trained_part(tables: Any) -> list[dict[str, Any]]:
-    """What of the concepts decides a training: all but where their folders lie, which may be moved."""
-    return [{name: value for name, value in one.items() if name not in PLACES} for one in tables]
+    """What of the concepts decides a training: all but where their pictures come from, which may be moved."""
+    return [{name: value for name, value in one.items() if name not in SOURCES} for one in tables]

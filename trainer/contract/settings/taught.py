@@ -36,6 +36,8 @@ class Taught:
     loss_weight: float
     skip: tuple[str, ...]  # by their names in the folder
     accept: tuple[str, ...]
+    subset: str  # of a data set
+    split: str
     classes: ClassSet | None  # None where it has no class pictures
 
     @property
@@ -68,6 +70,8 @@ def taught(config: TrainConfig) -> tuple[Taught, ...]:
         data.loss_weight,
         _own(data.skip, 1),
         _own_accepted(data.accept, 1),
+        data.subset,
+        data.split,
         own,
     )
     return (first, *(_beside(config, number, one) for number, one in enumerate(config.concepts, FIRST)))
@@ -90,6 +94,8 @@ def _beside(config: TrainConfig, number: int, own: Concept) -> Taught:
         own.loss_weight,
         _own(data.skip, number),
         _own_accepted(data.accept, number),
+        own.subset,
+        own.split,
         _class_set(number, own.class_path, own.class_prompt, own.class_word) if drawn else None,
     )
 

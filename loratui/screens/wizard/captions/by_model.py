@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -11,14 +12,15 @@ from textual.content import Content
 from textual.message import Message
 from textual.worker import get_current_worker
 
-from loratui.curation.concepts import first_alone
 from loratui.screens.shared.dialogs import Chooser, Reader
 from loratui.screens.shared.questions import Confirm
+from loratui.screens.shared.scan import concepts_beside
 from loratui.screens.wizard.captions.writing import WizardCaptions
 from loratui.screens.wizard.decisions import PictureDecisions
 from loratui.settings.checks import effective
 from loratui.terminal.text import plural, safe_text
 from trainer.contract.captioning.known import KNOWN, KnownCaptioner, suited
+from trainer.contract.settings.concepts import FIRST, number_of, prefix_of, title_of
 from trainer.contract.settings.config import most_tokens
 
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ class CaptioningJob(WizardCaptions, PictureDecisions):
 
     _made: dict[str, str]
     _job: ChildJob | None = None
+    _concept: int = 1  # whose pictures it is about
 
     def ask_for_captions(self, report: Report) -> None:
         """Say what would be downloaded, then start."""
@@ -62,14 +65,15 @@ class CaptioningJob(WizardCaptions, PictureDecisions):
             self.say("A model is writing captions already; x ends it.", "warn")
             return
         skipped = {*self.draft.skipped, *self.draft.captions}
-        wanted = [
-            one for one in first_alone(report).pictures if not one.caption and one.opens and one.name not in skipped
-        ]
+        bare = [one.name for one in report.pictures if not one.caption and one.opens and one.name not in skipped]
+        # a folder at a time: the concept that is shown alone, else the first that lacks some
+        self._concept = self.concept_shown or min(map(number_of, bare), default=1)
+        wanted = sum(number_of(one) == self._concept for one in bare)
         if not wanted:
             self.say("Every picture has a caption.", "good")
             return
         self.say("Looking at what this machine can run ...")
-        self._look_for_captioners(len(wanted))
+        self._look_for_captioners(wanted)
 
     @work(thread=True, exclusive=True, group="captioners")
     def _look_for_captioners(self, wanted: int) -> None:
@@ -83,7 +87,8 @@ class CaptioningJob(WizardCaptions, PictureDecisions):
         """Each captioner with what it is and what it costs, the one that suits this machine first."""
         order = sorted(KNOWN.values(), key=lambda one: one.name != event.suits)
         lines = [(one.name, _line(one)) for one in order]
-        title = f"Who captions {plural(event.wanted, 'picture')}? Nothing is written before you have read it"
+        of = f" of {title_of(self._concept)}" if title_of(self._concept) else ""
+        title = f"Who captions {plural(event.wanted, 'picture')}{of}? Nothing is written before you have read it"
         self.app.push_screen(
             Chooser(title, lines, event.suits), lambda name: self._agree(KNOWN[name]) if name else None
         )
@@ -101,22 +106,29 @@ class CaptioningJob(WizardCaptions, PictureDecisions):
     def start_captioning(self, model: str) -> None:
         """Start the job on what has no caption yet."""
         self._made = {}
-        values = effective(self.draft)
+        values, folder = effective(self.draft), self.draft.folder
+        own = tuple(str(values[f"dataset.{name}"]) for name in ("trigger", "caption_column", "class_word"))
+        if beside := [one for one in concepts_beside(self.draft) if one.number == self._concept]:
+            own = (beside[0].trigger, beside[0].caption_column, beside[0].class_word)
+            folder = self._folder_of(self._concept)
         options = {
             "model": model,
-            "trigger": values["dataset.trigger"],
-            "caption-column": values["dataset.caption_column"],
+            "trigger": own[0],
+            "caption-column": own[1],
             "kind": values["kind"],
-            "class-word": values["dataset.class_word"],
+            "class-word": own[2],
             "base": values["model.base"],
             "max-tokens": values["caption.max_tokens"],
             "new-tokens": most_tokens(values) if values["pivotal.enabled"] else 0,
         }
         words = [f"--{name}={value}" for name, value in options.items()]
         self.say("Loading the model; x ends it ...")
-        self._write_captions(
-            [sys.executable, "-m", "trainer.captioner", "--no-files", *words, "--", str(self.draft.folder)]
-        )
+        self._write_captions([sys.executable, "-m", "trainer.captioner", "--no-files", *words, "--", str(folder)])
+
+    def _folder_of(self, number: int) -> Path:
+        """Where the pictures of a further concept lie."""
+        assert self._report is not None
+        return self._report.beside[number - FIRST]
 
     @work(thread=True, exclusive=True, group="captions")
     def _write_captions(self, command: list[str]) -> None:
@@ -150,7 +162,7 @@ class CaptioningJob(WizardCaptions, PictureDecisions):
 
     @on(CaptionMade)
     def _caption_made(self, event: CaptionMade) -> None:
-        self._made[event.name] = event.caption
+        self._made[prefix_of(self._concept) + event.name] = event.caption
         self.say(f"Captioned {event.done} of {event.total}: {safe_text(event.caption, 44)} (x ends it)")
 
     @on(CaptioningEnded)

@@ -12,6 +12,7 @@ from textual.widgets import Input, OptionList
 
 from loratui.app import LoratuiApp
 from loratui.screens.shared.palette import commands_of
+from loratui.screens.wizard.captions.by_model import CaptioningEnded, CaptionMade
 from loratui.settings.draft import Draft
 from tests.loratui.screens.conftest import at, draw_photo, on_row, screen_text, until
 
@@ -114,9 +115,44 @@ async def test_a_kohya_tree_is_learned_in_one_run_and_the_plan_shows_it(wizard: 
             if type(app.screen).__name__ == "Confirm":
                 await pilot.press("y")
             screen = await at(pilot, name)
+            if name == "ConceptScreen":
+                assert "concept 2: zwx cat, 'a photo of a zwx cat'" in screen_text(app)
         await until(pilot, lambda: screen._plan is not None)
         rows = [row for one in screen._plan.sections if one.title == "Concepts" for row in one.rows]
         assert [(row.label, row.value.split(",")[0]) for row in rows] == [
             ("ohwx", "5 pictures x 1 repeat"),
             ("zwx", "3 pictures x 2 repeats"),
         ]
+
+
+async def test_the_best_are_kept_and_captions_are_written_of_the_concept_that_is_shown(
+    wizard: Wizard, chosen: Draft
+) -> None:
+    drawn("rex", 3)
+    beside = {"path": "rex", "trigger": "REX", "class_word": "dog"}
+    app = wizard(chosen.with_settings({"concepts": (beside,)}).model_copy(update={"step": 1}))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await at(pilot, "WelcomeScreen")
+        await pilot.press("enter")
+        screen = await judged(pilot, 8)
+        screen.show_concept(2)
+        screen.action_best()
+        editor = await at(pilot, "LineEditor")
+        assert "Of the 3 pictures of concept 2 that are not left out" in screen_text(app)
+        editor.query_one(Input).value = "1"
+        await pilot.press("enter")
+        await at(pilot, "Confirm")
+        await pilot.press("y")
+        await at(pilot, "PicturesScreen")
+        assert len(app.draft.skipped) == 2 and all(one.startswith("concept-2/") for one in app.draft.skipped)
+        await pilot.press("u")
+        assert app.draft.skipped == ()
+        screen.ask_for_captions(screen._report)
+        await at(pilot, "Chooser")
+        assert "Who captions 3 pictures of concept 2?" in screen_text(app)
+        await pilot.press("escape")
+        assert screen._folder_of(2).name == "rex"
+        screen._made = {}
+        screen.post_message(CaptionMade("1.png", "a REX dog on grass", 1, 1))
+        screen.post_message(CaptioningEnded())
+        await until(pilot, lambda: app.draft.captions == {"concept-2/1.png": "a REX dog on grass"})
