@@ -18,7 +18,7 @@ from trainer.contract.basemodel.unet_names import SDXL_UNET, unknown_blocks
 from trainer.contract.plan.advice import refusals
 from trainer.contract.plan.class_folder import class_refusals
 from trainer.contract.settings.buckets import bucket_of, bucket_sizes
-from trainer.contract.settings.config import SMALL
+from trainer.contract.settings.config import SMALL, TrainConfig
 from trainer.contract.settings.prompts import class_prompt
 
 
@@ -161,3 +161,26 @@ def test_pictures_of_the_class_are_judged_by_header_and_end_and_the_rest_where_t
     with pytest.raises(ValueError, match=r"middle\.png") as caught:
         real_class_pictures(own)
     assert "repair it, or take it away" in str(caught.value) and "skip" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("own", "words"),
+    [
+        (
+            {"growth_rate": 1.02},
+            "prodigy.growth_rate is 1.02, which prodigy-plus-schedule-free does not have: set it to inf",
+        ),
+        ({"slice_p": 11}, "prodigy.slice_p is 11, which prodigy-plus-schedule-free does not have: set it to 1"),
+        (
+            {"decouple": False},
+            "prodigy.decouple is false, which prodigy-plus-schedule-free does not have: set it to true",
+        ),
+    ],
+)
+def test_what_prodigy_plus_does_not_have_is_refused(own: dict[str, object], words: str) -> None:
+    pytest.importorskip("prodigyplus", reason="needs the extra 'optimizers'")
+    tables = {"model": {"base": SMALL}, "train": {"optimizer": "prodigy-plus-schedule-free"}, "prodigy": own}
+    found = refusals(TrainConfig.model_validate(tables))
+    assert found == [f"{words}, or train.optimizer to prodigy"]
+    assert refusals(TrainConfig.model_validate({**tables, "train": {"optimizer": "prodigy"}})) == []
+    assert refusals(TrainConfig.model_validate({**tables, "prodigy": {}})) == []

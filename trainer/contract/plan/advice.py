@@ -19,7 +19,7 @@ from trainer.contract.plan.masks import mask_notes, mask_refusals
 from trainer.contract.plan.views import MOST, views_sentence
 from trainer.contract.settings.arithmetic import learning_rates, pivot_step
 from trainer.contract.settings.concepts import title_of
-from trainer.contract.settings.config import TrainConfig, vae_source
+from trainer.contract.settings.config import BY_KEY, TrainConfig, vae_source
 from trainer.contract.settings.model import SDXL
 from trainer.contract.settings.optimizers import OPTIMIZERS
 from trainer.contract.settings.prompts import class_refusals_of_prompts
@@ -117,12 +117,24 @@ def _missing(config: TrainConfig) -> list[str]:
         )
     if config.model.quantize != "off" and importlib.util.find_spec(BITS) is None:
         found.append(f"model.quantize is {config.model.quantize}, which needs {BITS}: {BITS_REMEDY}")
+    for key in (f"{optimizer.table}.{name}" for name in optimizer.lacks):
+        table, name = key.split(".")
+        value, plain = getattr(getattr(config, table), name), BY_KEY[key].default
+        if value != plain:
+            found.append(
+                f"{key} is {_written(value)}, which {config.train.optimizer} does not have: set it to "
+                f"{_written(plain)}, or train.optimizer to prodigy"
+            )
     if optimizer.averages and config.train.schedule != "constant":
         found.append(
             f"train.schedule is {config.train.schedule}: {config.train.optimizer} averages in its place; "
             "set it to constant"
         )
     return found
+
+
+def _written(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _rates(config: TrainConfig) -> list[str]:

@@ -33,6 +33,7 @@ class OptimizerFacts:
     finds_rate: bool = False  # the rates of the settings are factors on an estimate of its own
     table: str = "adamw"  # where its own settings stand; empty: it has none
     averages: bool = False  # it keeps an average of its own and wants no schedule: train.ema is not used
+    lacks: tuple[str, ...] = ()  # settings of its table that it does not have: they must be as they are declared
 
 
 # rates: the post's 1.0 for Prodigy; AdamW as in cog-sdxl, text encoders 5e-5
@@ -74,6 +75,7 @@ OPTIMIZERS: dict[Optimizer, OptimizerFacts] = {
         finds_rate=True,
         table="prodigy",
         averages=True,
+        lacks=("growth_rate", "slice_p", "decouple"),
     ),
     "adamw-schedule-free": OptimizerFacts(
         "AdamW",
