@@ -100,6 +100,8 @@ def built_on(run: RunDir) -> PastRun:
     """The draft of a run's answers, to train on from the LoRA that the run has made. Raises AnswersError as above."""
     past = draft_of_run(run)
     values: dict[str, Any] = {"train.start_from": str(run.path.absolute()), "name": None}
+    if past.draft.get("adapter.start") != "default":  # its file has twice the rank, and says so itself
+        values |= dict.fromkeys(("adapter.start", "train.rank", "train.alpha"))
     said = f"The new run starts from the LoRA of {safe_text(run.path.name)}."
     return PastRun(past.draft.with_settings(values), (said, *past.notes))
 

@@ -8,7 +8,15 @@ import pytest
 
 from loratui.runs.find import RunNotFound
 from loratui.runs.launch import create_run
-from loratui.runs.past_run import AT_PICTURES, AT_PRESET, AT_SETTINGS, draft_of, draft_of_answers, draft_of_run
+from loratui.runs.past_run import (
+    AT_PICTURES,
+    AT_PRESET,
+    AT_SETTINGS,
+    built_on,
+    draft_of,
+    draft_of_answers,
+    draft_of_run,
+)
 from loratui.settings.answers import Answers, AnswersError, read_answers
 from loratui.settings.resolve import resolve
 from trainer.contract.run.rundir import RunDir
@@ -121,3 +129,13 @@ def test_a_run_is_named_as_everywhere(run: RunDir, place: Path) -> None:
         assert draft_of(text, runs).draft.values["train.rank"] == 8
     with pytest.raises(RunNotFound):
         draft_of("bob", runs)
+
+
+def test_to_train_on_from_a_run_with_a_start_leaves_start_and_rank_to_its_file(place: Path) -> None:
+    """The file is a LoRA of twice the rank: with the run's own start and rank the new one would be refused."""
+    for start, kept in (("pissa", False), ("default", True)):
+        own = {**VALUES, "adapter.start": start}
+        made = create_run(resolve(Answers("face", own), {}, 6), Answers("face", own), place / start)
+        values = built_on(made).draft.values
+        assert values["train.start_from"] == str(made.path)
+        assert ("train.rank" in values) is kept and values.get("adapter.start", "default") == "default"
