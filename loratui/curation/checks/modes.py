@@ -53,8 +53,9 @@ def pixel_findings(name: str, picture: Image, flat: FlatPicture) -> tuple[Findin
     """What a loaded picture and what was made of it tell."""
     found = []
     if has_transparency(picture):
-        said = "transparent parts are laid on dataset.background"
-        found.append(Finding("transparent", "hint", name, None, said, "choose dataset.background, or flatten it"))
+        said = "transparent parts are laid on dataset.background; with mask.enabled they hardly count"
+        remedy = "choose dataset.background, flatten it, or turn mask.enabled on"
+        found.append(Finding("transparent", "hint", name, None, said, remedy))
     if flat.white is not None:
         found.append(_sixteen_bit(name, _depth_words(flat.white, picture.mode)))
     if flat.problem:
