@@ -123,13 +123,18 @@ def _check_taken(pipe: Any, tensors: dict[str, torch.Tensor]) -> None:
         raise ValueError(f"{len(live)} of {len(tensors)} LoRA tensors were taken ({found:.6g} of {expected:.6g})")
 
 
-@torch.no_grad()
 def loss_of(pipe: Any, exam: Exam, reading: Reading, rewrite: Callable[[str], str] = str) -> float:
     """Mean squared error of the predicted noise over all pictures and TIMESTEPS, with noise fixed by their places."""
+    return float(errors_of(pipe, exam, reading, rewrite).mean())
+
+
+@torch.no_grad()
+def errors_of(pipe: Any, exam: Exam, reading: Reading, rewrite: Callable[[str], str] = str) -> torch.Tensor:
+    """The same of each picture at each place, (pictures, h, w) in the size of latents."""
     hidden, pooled = encode(pipe, [rewrite(one) for one in exam.prompts], reading)
     scheduler = DDPMScheduler.from_config(pipe.scheduler.config)
     sizes = torch.tensor([[SIDE, SIDE, 0, 0, RESOLUTION, RESOLUTION]], dtype=torch.float32).expand(len(hidden), -1)
-    total = 0.0
+    total = torch.zeros_like(exam.latents[:, 0])
     for t in TIMESTEPS:
         noise = torch.randn(exam.latents.shape, generator=torch.Generator().manual_seed(t))
         steps = torch.full((len(hidden),), t)
@@ -139,10 +144,11 @@ def loss_of(pipe: Any, exam: Exam, reading: Reading, rewrite: Callable[[str], st
             encoder_hidden_states=hidden,
             added_cond_kwargs={"text_embeds": pooled, "time_ids": sizes},
         ).sample
-        total += float(functional.mse_loss(answer, noise))
+        total += functional.mse_loss(answer, noise, reduction="none").mean(dim=1)
     return total / len(TIMESTEPS)
 
 
+@torch.no_grad()
 def encode(pipe: Any, prompts: list[str], reading: Reading) -> tuple[torch.Tensor, torch.Tensor]:
     """The prompts as the unet is told of them: hidden (n, tokens, width) and pooled (n, width)."""
     encoders, tokenizers = (pipe.text_encoder, pipe.text_encoder_2), (pipe.tokenizer, pipe.tokenizer_2)

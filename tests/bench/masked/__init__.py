@@ -1,0 +1,1 @@
+"""A concept beside a distractor: what masked loss changes."""
