@@ -94,9 +94,11 @@ class LoratuiApp(KeyOrder[str]):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """What Ctrl+P lists: every action of the screen that means something now, by name, then the program's own."""
+        from loratui.screens.wizard.machine import gpu_commands
         from loratui.screens.wizard.sweeps.palette import sweep_commands
 
         yield from commands_of(screen)
+        yield from gpu_commands(screen)
         yield from sweep_commands(screen)
         yield SystemCommand("Light or dark", "f6: the other of the two, from now on.", self.action_shade)
         yield SystemCommand("Quit loratui", "ctrl+q: what was typed is kept, or asked about.", self.action_quit)

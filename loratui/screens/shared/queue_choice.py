@@ -38,14 +38,16 @@ def ask_when(screen: Screen[Any], out: str, then: Callable[[When], None]) -> Non
     screen.app.push_screen(Chooser(title, lines, "queue"), lambda when: then(cast(When, when)) if when else None)
 
 
-def begin(run: RunDir, when: When) -> None:
-    """Start `run`, or put it into its folder's queue. Raises Refusal."""
+def begin(run: RunDir, when: When, gpus: int = 0) -> None:
+    """Start `run`, or put it into its folder's queue; on as many GPUs as before where 0. Raises Refusal."""
+    from loratui.planning.shared import gpus_again
     from loratui.runs.launch import start
 
+    gpus = gpus or gpus_again(run)[0]
     if when == "now":
-        start(run)
+        start(run, gpus)
     else:
-        put_in(run)
+        put_in(run, gpus)
         take_up(run.path.parent, settle=False)  # what was before it may have ended meanwhile
 
 

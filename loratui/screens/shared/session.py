@@ -51,6 +51,7 @@ class Session:
     asked: set[Path] = field(default_factory=set)  # folders of which it was asked what they teach
     axes: tuple[Axis, ...] = ()  # of a sweep that was begun to be built, and its seeds
     seeds: int = 1
+    gpus: int = 1  # that share the run
     news: str = ""  # what was done to the pictures' files, told once they were looked at again
     looked_at: Path | None = None  # a run chosen in the list of all runs, to which its screen goes back
     typed_folder: str = ""  # typed and not entered yet, where decisions hold for another

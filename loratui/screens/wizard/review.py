@@ -170,6 +170,7 @@ the end does the same without a screen.
                 self._outcome,
                 machine=None if seen is None else seen.machine,
                 knowledge=None if seen is None else seen.knowledge,
+                gpus=self.session.gpus,
             )
         self._show()
 
@@ -278,7 +279,7 @@ the end does the same without a screen.
         self._starting = True
         try:
             run = create_run(*self._on_folder(), Path(self.draft.out) if self.draft.out else None)
-            begin(run, when)
+            begin(run, when, self.session.gpus)
         except Refusal as error:
             self._starting = False
             self.say(safe_text(error), "bad")

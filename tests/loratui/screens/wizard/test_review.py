@@ -12,6 +12,7 @@ from textual.widgets import Input
 
 from loratui.app import LoratuiApp
 from loratui.runs import launch
+from loratui.screens.wizard.machine import gpu_commands
 from loratui.settings.draft import Draft
 from tests.loratui.screens.conftest import at, screen_text, until
 from trainer.contract.settings.config import load_config
@@ -117,3 +118,30 @@ async def test_warnings_are_asked_about_and_noted(wizard: Wizard, ready: Draft, 
     assert 'path = "photos"' in text  # as typed
     assert load_config(answers.with_name("config.toml")).train.steps == 500  # 100 x 5 pictures
     assert app.store.all().kept == ()
+
+
+@pytest.mark.slow
+async def test_a_machine_with_several_gpus_may_share_the_run(
+    wizard: Wizard, ready: Draft, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    app = wizard(ready.with_settings({"train.batch": 4}))
+    async with app.run_test(size=(120, 50)) as pilot:
+        screen = await review(pilot)
+        assert list(gpu_commands(screen)) == [], "nothing is offered where there is one"
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2")
+        (command,) = gpu_commands(screen)
+        for key, said in (("down", "each takes 2 of a batch of 4"), ("down", "3 processes cannot share a step of bat")):
+            command.callback()
+            await at(pilot, "Chooser")
+            await pilot.press(key, "enter")
+            await at(pilot, "ReviewScreen")
+            screen.query_one("#plan").scroll_end(animate=False)
+            await until(pilot, lambda said=said: said in plan_text(screen))  # type: ignore[misc]
+        assert screen._plan.errors
+
+
+def plan_text(screen: Any) -> str:
+    """All of the plan, also what is scrolled away."""
+    rows = [f"{row.label} {row.value} {row.note}" for section in screen._plan.sections for row in section.rows]
+    return "\n".join([*rows, *screen._plan.errors])
