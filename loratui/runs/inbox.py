@@ -19,7 +19,8 @@ PATIENCE = 5.0  # seconds; the trainer looks between two steps, and a step may b
 def ask(run: RunDir, command: Cmd, **arguments: Any) -> str:
     """Send `command`; returns a sentence: the trainer's answer, or that it was sent. Raises Refusal if none runs."""
     info = run_info(run)
-    if info.state == "queued" and info.slurm and command in ("stop", "abort"):
+    if info.slurm and info.state in ("queued", "starting") and command in ("stop", "abort"):
+        # of a job that begins too: a trainer passes over what was sent before it was there
         cancel(run)
         return (
             f"{command}: it is taken out of Slurm; its folder stays; back with: loratui resume {shell_path(run.path)}"
