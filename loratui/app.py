@@ -173,8 +173,10 @@ class LoratuiApp(KeyOrder[str]):
             if isinstance(answer, Watch):
                 if answer.started:
                     self.store.clear()
-                if not await self._watch(answer.run, within=not answer.started):
+                if not await self._watch(answer.run, within=True):
                     return
+                if answer.started:  # its draft is a run now, which stands in the list
+                    index, self.draft, self.session.looked_at = 0, Draft(), answer.run.path
                 continue  # back where it was chosen
             if answer is None:
                 index = index - 1  # below the welcome: leave
@@ -227,6 +229,10 @@ class LoratuiApp(KeyOrder[str]):
                 answer = await self.push_screen_wait(ResultScreen(run))
             if isinstance(answer, Restarted):
                 run, started = answer.run, answer.pid
+            elif answer == "deleted":
+                if within:
+                    return True
+                break
             elif not isinstance(answer, bool):  # an old run's answers
                 self._past = answer
                 self._walk()

@@ -192,7 +192,7 @@ def _train(
         return exits.STOPPED
     finally:
         requests.close()
-    _end(log, end.status, end.step, began, list(end.files))
+    _end(log, end.status, end.step, began + requests.waited, list(end.files))
     return exits.DONE if end.status == "completed" else exits.STOPPED
 
 

@@ -50,6 +50,7 @@ class Requests:
         self._place = Whereabouts(run.path)
         self._disk = FullDisk(log, note)
         self._signal: str | None = None
+        self.waited = 0.0  # seconds that went by paused or for want of room: no part of what the training took
         for command in self._inbox.take(before=since):
             self._acknowledge(command, "not done: it was sent before this trainer began", ok=False)
         signal.signal(signal.SIGTERM, self._on_signal)
@@ -74,7 +75,7 @@ class Requests:
             return
         for command in self._inbox.take():
             if command.cmd in ("stop", "abort"):
-                self._acknowledge(command, "stopping: no step was taken since the start, so there is nothing to save")
+                self._acknowledge(command, "no step was taken since the start, so there is nothing to save")
             else:
                 self._acknowledge(command, NOT_ANY_MORE, ok=False)
         raise Stop(save=False)
@@ -118,7 +119,9 @@ class Requests:
             if self._disk.has_room(is_settled) and not paused:
                 return
             ready()
+            before = time.monotonic()
             time.sleep(PAUSE_LOOK)
+            self.waited += time.monotonic() - before
 
     def check_place(self) -> None:
         """Raise FolderGone if the run's folder was moved or removed: nothing is to be written at its old place."""
@@ -145,16 +148,16 @@ class Requests:
     def _do(self, command: Command, paused: bool, save: Save, sample: Sample) -> bool:
         match command.cmd:
             case "stop":
-                self._acknowledge(command, f"stopping: a checkpoint and the files are written first{self._then()}")
+                self._acknowledge(command, f"a checkpoint and the files are written, then the run ends{self._then()}")
                 raise Stop(save=True)
             case "abort":
-                self._acknowledge(command, f"stopping at once; nothing more is saved{self._then()}")
+                self._acknowledge(command, f"the run ends at once; nothing more is saved{self._then()}")
                 raise Stop(save=False)
             case "pause":
-                self._acknowledge(command, "paused")
+                self._acknowledge(command, "the run waits between two steps")
                 return True
             case "resume":
-                self._acknowledge(command, "going on")
+                self._acknowledge(command, "the run goes on")
                 return False
             case "save":
                 ok, said = save()

@@ -13,6 +13,7 @@ from typing import IO, Annotated, Any
 import typer
 
 from loratui.children.events import child_events
+from loratui.commands.asking import agreed, is_anybody_there
 from loratui.commands.options import ColumnOption, DatasetArgument, KindOption, beginning, checked, checked_trigger
 from loratui.errors import Refusal
 from loratui.terminal.text import plural, safe_lines, safe_text, shell_path, show_path
@@ -121,9 +122,9 @@ def _agreed(model: str, yes: bool) -> str:
         return model
     if yes:
         print(f"{wanted.words}.", flush=True)
-    elif not (sys.stdin.isatty() and sys.stdout.isatty()):
+    elif not is_anybody_there():
         raise Refusal(f"{wanted.words}: --yes agrees to that, --model takes another", exits.USAGE)
-    elif input(f"{wanted.words}. Download it? [y/N] ").strip().lower() not in ("y", "yes"):
+    elif not agreed(f"{wanted.words}. Download it?"):
         raise Refusal("nothing was downloaded and no caption written; --model takes another", exits.USAGE)
     return model
 

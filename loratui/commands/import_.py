@@ -35,14 +35,15 @@ def import_(
     own = {key: name for key, name in found.taken.items() if name and key in found.values}
     rest = [key for key in found.values if key not in own]
     wide = max((len(f"{key} = {shown_value(found.values[key])}") for key in found.values), default=0)
-    for title, keys in ((plural(len(own), "setting") + " taken over", own), ("as it is there, unsaid", rest)):
+    heads = f"{plural(len(own), 'setting')} taken over", "from a folder's name, or a default there"
+    for title, keys in zip(heads, (own, rest), strict=True):
         lines += ["", f"{title}:"] if keys else []
         for key in (one for one in found.values if one in keys):
             lines.append(
                 f"  {f'{key} = {shown_value(found.values[key])}':<{min(wide, 48)}}  {own.get(key, '')}".rstrip()
             )
     if found.left:
-        lines += ["", f"without a counterpart, left out: {len(found.left)}"]
+        lines += ["", f"left out, without a counterpart: {len(found.left)}"]
         lines += [f"  {safe_text(name, 60)}: {safe_text(why, 200)}" for name, why in found.left.items()]
     lines += ["", *(f"! {safe_text(note, 300)}" for note in found.notes)] if found.notes else []
     write_new(into, answers, replace)

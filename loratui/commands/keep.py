@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from loratui.commands.asking import agreed, is_anybody_there
 from loratui.commands.options import runs
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _agreed(run: RunDir, shown: str) -> bool:
     from loratui.errors import Refusal
     from loratui.runs.keeping import contents_words
 
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not is_anybody_there():
         raise Refusal("without a terminal nobody can be asked: delete with --yes")
     print(f"{shown}, with {contents_words(run)}. This cannot be undone.")
-    return input("Delete it? [y/N] ").strip().lower() in ("y", "yes")
+    return agreed("Delete it?")

@@ -46,7 +46,7 @@ def generate(
 ) -> None:
     """Pictures with the trained LoRA and embeddings."""
     if run is None or (content is None and style is None) == (prompt is None):
-        raise Refusal("what is drawn, and with what: write RUN and PROMPT, or PROMPT alone with --content and --style")
+        raise Refusal("what to draw, and with what? Write RUN and PROMPT, or PROMPT alone with --content and --style")
     options: dict[str, object] = {"seed": seed, "steps": steps, "guidance": guidance, "scale": scale, "count": count}
     options |= {"negative": negative, "out": out, "base": base or None}
     if prompt is not None and model is not None:

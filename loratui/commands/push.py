@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from loratui.commands.asking import agreed, answer, is_anybody_there
 from loratui.errors import Refusal
 from loratui.terminal.text import safe_text
 from loratui.terminal.units import bytes_of
@@ -57,16 +57,16 @@ def push(
 
 
 def _agreed() -> bool:
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not is_anybody_there():
         raise Refusal("without a terminal nobody can be asked: look with --dry-run, then send with --yes")
-    return input("\nSend it? [y/N] ").strip().lower() in ("y", "yes")
+    return agreed("\nSend it?")
 
 
 def _agreed_to_all() -> bool:
     """Whether a person who has read what was found wants it sent: the whole word, which no habit types."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not is_anybody_there():
         return False
-    return input("\nSend it all the same, for others to read? Type yes in full: ").strip() == "yes"
+    return answer("\nSend it all the same, for others to read? Type yes in full: ") == "yes"
 
 
 def _send(parcel: object, repository: str, public: bool, update: bool, as_events: bool) -> int:

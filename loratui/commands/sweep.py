@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from loratui.commands.asking import agreed, is_anybody_there
 from loratui.commands.options import SetOption
 from loratui.commands.queue import SlurmOption, SlurmWords
 from loratui.errors import Refusal
@@ -279,6 +280,6 @@ def _keep(chosen: Sweep, which: str, preset: str | None, replace: bool) -> None:
 
 
 def _agreed(planned: Forecast) -> bool:
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not is_anybody_there():
         raise Refusal("without a terminal nobody can be asked: look with --dry-run, then start with --yes")
-    return input(f"\nStart {plural(len(planned.able), 'run')}? [y/N] ").strip().lower() in ("y", "yes")
+    return agreed(f"\nStart {plural(len(planned.able), 'run')}?")

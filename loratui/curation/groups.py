@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -79,6 +80,9 @@ OF_SETS = {  # codes that are said of several pictures together, perhaps more th
 }
 
 
+_DONE_TO_IT, _IT = re.compile(r"\b(skip|accept|crop|turn|look at) it\b"), re.compile(r"\bit\b")
+
+
 @dataclass(frozen=True)
 class FindingGroup:
     """All findings of one kind, in the order of the pictures."""
@@ -128,8 +132,9 @@ class FindingGroup:
 
     @property
     def remedies(self) -> tuple[str, ...]:
-        """What can be done, each sentence once."""
-        return tuple(dict.fromkeys(safe_text(one.remedy) for one in self.findings if one.remedy))
+        """What can be done, each sentence once, of several pictures in the plural."""
+        found = dict.fromkeys(safe_text(one.remedy) for one in self.findings if one.remedy)
+        return tuple(map(_of_many, found) if len(self.files) > 1 and self.code in MANY else found)
 
     @property
     def acceptable(self) -> bool:
@@ -163,6 +168,13 @@ def unknown_codes(accepted: Iterable[str]) -> list[str]:
         f"{meant(one.partition(':')[0], tuple(CODES)) or '; `loratui check` names them'}"
         for one in wrong
     ]
+
+
+def _of_many(remedy: str) -> str:
+    """A remedy that says "it" of one picture, of several; one that says more of it stays as it is."""
+    if _IT.search(_DONE_TO_IT.sub("", remedy)):
+        return remedy
+    return _DONE_TO_IT.sub(r"\1 them", remedy).replace("one of the two", "one of each two")
 
 
 def _range(values: list[Any]) -> str:

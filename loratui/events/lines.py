@@ -79,9 +79,10 @@ class EventLines:
             case "warn":
                 yield f"! warning: {safe_text(event.get('message'))}{_advice(event.get('advice'))}"
             case "command":
-                done = "done" if event.get("ok") else "refused"
-                self._aborted = self._aborted or (event.get("cmd") == "abort" and bool(event.get("ok")))
-                yield f"{safe_text(event.get('cmd'))}: {done}: {safe_text(event.get('message') or '')}"
+                ok = bool(event.get("ok"))
+                self._aborted = self._aborted or (event.get("cmd") == "abort" and ok)
+                said = event.get("message") or ("done" if ok else "refused")
+                yield f"{'' if ok else '! '}{safe_text(event.get('cmd'))}: {safe_text(said)}"
             case "error":
                 self._error = str(event.get("kind"))
                 yield from (f"x error: {line}" for line in safe_lines(event.get("message")))

@@ -38,7 +38,7 @@ def held_out_errors(config: TrainConfig, counts: Sequence[int]) -> list[str]:
     """A sentence for each concept of which nothing is left to train on."""
     held = config.dataset.hold_out
     return [
-        one.said(f"dataset.hold_out: {held} of {count} pictures leaves none to train on")
+        one.said(f"dataset.hold_out: {held} of {plural(count, 'picture')} leaves none to train on")
         for one, count in zip(taught(config), counts, strict=True)
         if held >= count
     ]

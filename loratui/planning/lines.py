@@ -37,7 +37,7 @@ def _first_lines(plan: Plan) -> list[str]:
     if not plan.first:
         return []
     small = f"The small SDXL does it here in minutes: {set_words(SMALL_SIZE)}"
-    elsewhere = "On a machine with a GPU, with loratui and the pictures there: loratui replay answers.toml"
+    elsewhere = f"On a machine with a GPU, with loratui and the pictures there: {plan.command}"
     said = [f"! NOT READY  {one}" for one in (plan.base, plan.slow) if one]
     return ["", *said, f"  {small}", *([f"  {elsewhere}"] if plan.slow else [])]
 

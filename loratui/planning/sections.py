@@ -13,7 +13,7 @@ from loratui.planning.hardware import Machine
 from loratui.planning.memory_bar import memory_bar
 from loratui.planning.past_runs import NO_CORRECTION, NO_ERRORS, Correction, EstimateErrors
 from loratui.planning.timeline import arithmetic_line, run_line
-from loratui.planning.without_gpu import full_size
+from loratui.planning.without_gpu import days, full_size, least_on_cpu
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import in_bytes, in_gib, in_time
 from trainer.contract.paths import can_see
@@ -146,6 +146,9 @@ def _before_first(config: TrainConfig, need: Estimate | None, known: MachineKnow
 def _whole_run(config: TrainConfig, need: Estimate | None, times: Schedule, known: MachineKnown) -> list[PlanRow]:
     correction, machine = known.correction, known.machine
     whole = whole_seconds(config, need, times.steps, known)
+    if whole is None and (least := least_on_cpu(config, need, machine)):
+        note = "by the arithmetic of a step, at a speed that no training reaches; the first run here corrects it"
+        return [PlanRow("whole run", f"at least {days(least)}", note)]
     if whole is None:
         note = "no run of this size on this machine yet: known after the first steps"
         return [PlanRow("whole run", "not known yet", note)]
@@ -206,7 +209,7 @@ def free_bytes(path: Path) -> int:
 
 def _pictures(config: TrainConfig, times: int) -> str:
     each = len(sample_pictures(config))
-    return f"{times} times" + (f" {each} pictures" if each > 1 else "")
+    return ("once" if times == 1 else f"{times} times") + (f", {each} pictures each time" if each > 1 else "")
 
 
 def _corrected(known: MachineKnown) -> str:

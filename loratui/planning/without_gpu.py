@@ -26,8 +26,15 @@ def without_gpu(config: TrainConfig, need: Estimate | None, machine: Machine | N
         return f"{why}: {steps} take about {days(known.seconds * config.train.steps)}, as runs here took."
     if not machine.flops:
         return f"{why}: {steps} take days on a CPU."
-    least = need.step_flop / machine.flops * config.train.steps
+    least = least_on_cpu(config, need, machine)
     return f"{why}: {steps} take about {days(least)} at the very least, by the arithmetic of a step."
+
+
+def least_on_cpu(config: TrainConfig, need: Estimate | None, machine: Machine | None) -> float:
+    """The seconds of a full-size run without a GPU, at the speed of a matrix product; 0 where it is not known."""
+    if need is None or machine is None or machine.device != "cpu" or not machine.flops or not full_size(config):
+        return 0.0
+    return need.step_flop / machine.flops * config.train.steps
 
 
 def full_size(config: TrainConfig) -> bool:

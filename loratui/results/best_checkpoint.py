@@ -13,6 +13,7 @@ from loratui.results.paired import SMALLEST, difference, surely
 from loratui.terminal.numbers import number
 from loratui.terminal.text import plural
 from trainer.contract.plan.advice import OVERFIT_VIEWS
+from trainer.contract.plan.views import often
 
 VERDICT = "A hint, not a verdict: look at the pictures."
 WITHIN_NOISE = (
@@ -191,7 +192,7 @@ def _by_views(kept: list[MeasuredStep], kind: str, before: list[str]) -> Checkpo
     if seen[-1][1] < good.low:
         best, views = seen[-1]
         said = (
-            f"Each picture was seen {views:.0f} times at most, where {good.low} to {good.high} were good: "
+            f"Each picture was seen {often(views)} at most, where {good.low} to {good.high} were good: "
             f"step {best.step}, the last, is the nearest."
         )
         return CheckpointHint(best.step, (*before, said, VERDICT), (good.source,))
@@ -208,7 +209,7 @@ def _views_words(best: MeasuredStep, kind: str) -> list[str]:
     good = GOOD_VIEWS.get(kind)
     if good is None or best.views is None:
         return []
-    seen = f"It saw each picture {best.views:.0f} times;"
+    seen = f"It saw each picture {often(best.views)};"
     if best.views > good.high:
         return [f"{seen} above {good.high} look closely for overfitting."]
     if best.views < good.low:

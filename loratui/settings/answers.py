@@ -12,7 +12,7 @@ from loratui.settings.presets import preset
 from loratui.settings.problems import SECTIONS, AnswersError, meant, unknown_setting, validated, wrong_value
 from loratui.settings.shipped_presets import Preset
 from loratui.settings.toml_text import key_lines, toml_list, toml_tables
-from loratui.terminal.text import safe_text, show_path
+from loratui.terminal.text import safe_text, shell_path, show_path
 from loratui.version import version
 from trainer.contract.documents.document import Document
 from trainer.contract.documents.parsers import as_text, parse_toml
@@ -82,15 +82,15 @@ def salvaged_answers(path: Path) -> tuple[Answers, list[str]]:
 
 def write_answers(path: Path, answers: Answers) -> None:
     """Write `answers` for its owner alone; a reader sees the old file or the new one."""
-    write_swept(path, answers_text(answers), 0o600)
+    write_swept(path, answers_text(answers, path.name), 0o600)
 
 
-def answers_text(answers: Answers) -> str:
+def answers_text(answers: Answers, file: str = "answers.toml") -> str:
     """The file: schema, preset and name, then the tables in the order of their declaration."""
     import tomlkit
 
     document = tomlkit.document()
-    document.add(tomlkit.comment(f"Written by loratui {version()}. Edit freely; run: loratui replay answers.toml"))
+    document.add(tomlkit.comment(f"Written by loratui {version()}. Edit it; run: loratui replay {shell_path(file)}"))
     if answers.note:
         document.add(tomlkit.comment(safe_text(answers.note, 300)))
     document.add("schema", tomlkit.item(SCHEMA))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,7 +73,7 @@ def test_a_stop_while_preparing_says_that_there_is_nothing_to_save(run: RunDir, 
         requests.check()
     assert not stopped.value.save
     said = answers(run)
-    assert said[stop] == (True, "stopping: no step was taken since the start, so there is nothing to save")
+    assert said[stop] == (True, "no step was taken since the start, so there is nothing to save")
     assert said[early] == (False, "not done: the run was already ending")
 
 
@@ -81,6 +82,18 @@ def test_all_commands_are_answered_while_paused(run: RunDir, log: EventLog) -> N
     sent = [send(run, "pause"), send(run, "save"), send(run, "sample", prompt="a TOK"), send(run, "resume")]
     assert look(requests) == ["save", "a TOK"]
     assert [answers(run)[one][0] for one in sent] == [True] * 4
+
+
+def test_what_was_waited_while_paused_is_known(run: RunDir, log: EventLog) -> None:
+    requests = Requests(run, log)
+    send(run, "pause")
+    threading.Timer(0.3, lambda: send(run, "resume")).start()
+    began = time.monotonic()
+    look(requests)
+    assert 0.1 < requests.waited <= time.monotonic() - began
+    before = requests.waited
+    look(requests)
+    assert requests.waited == before, "only a pause is waited for"
 
 
 @pytest.mark.parametrize(("cmd", "saves"), [("stop", True), ("abort", False)])

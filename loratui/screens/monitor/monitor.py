@@ -139,7 +139,7 @@ class MonitorScreen(RequestsScreen):
         if self._settle_commands() or changed or caught_up or self.state != self._state:
             if not self._behind:
                 self._say_what_matters()
-            words = f"reading what happened so far: {100 * read:.0f} %" if self._behind else "events"
+            words = f"reading the log: {100 * read:.0f} %" if self._behind else "events"
             self.query_one("#events").border_title = Content(words)
             self.draw()
 

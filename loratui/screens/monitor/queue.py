@@ -33,7 +33,7 @@ from trainer.contract.run.rundir import RunDir
 LOOK = 1.0  # seconds between two looks at the folder
 HELP = """
 Runs that wait start one after the other, each as soon as a GPU is free for
-it, whoever is there or not: the trainer that ends starts the next one. After
+it, whether anybody watches or not: the trainer that ends starts the next one. After
 a kill or a power cut the queue goes on when loratui looks at the runs.
 
   enter    watch the run

@@ -40,7 +40,7 @@ Curves, pictures and messages of a run. Leaving never stops the training.
   n   the queue, if any run waits        q   leave; 'loratui attach' comes back
   o   go on with a run that is paused, stopped, aborted or failed
   enter   the result of a run that has ended
-  escape  back to the list in which it was chosen, if it was; else as q
+  escape  back to the list of runs; where there is none, as q
 
 loss   the line is the running mean, the shade what single steps gave; single
        steps jump, because each looks at another noise level. The pictures

@@ -185,7 +185,7 @@ class TroubleScreen(SteadyScreen[Restarted | None]):
                 need = BaseModelNeed.of(flat(self.case.config))
                 self.app.push_screen(BaseModelScreen(model.base, need, "Next: the run starts again."), self._with_base)
             case "folder":
-                words = "The folder in which they lie now. Enter starts the run again."
+                words = "The folder where they are now. Enter starts the run again."
                 self.app.push_screen(LineEditor("Where are they?", "", words, no_folder), self._with_folder)
             case "doctor":
                 self._look_at_machine()

@@ -118,7 +118,7 @@ def _not_finite(case: BadEnd, history: History, run: RunDir) -> list[str]:
     if start and last is not None and case.sound != case.checkpoints:
         lines[0] += f" The loss had risen from {start:.3g} to {last:.3g} before: the training ran away."
     elif last is not None:
-        lines[0] += f" The loss was in order until then ({last:.3g})."
+        lines[0] += f" The loss was fine until then ({last:.3g})."
     if case.pictures:
         shown = ", ".join(safe_text(one, 30) for one in case.pictures[:4])
         more = f" and {len(case.pictures) - 4} more" if len(case.pictures) > 4 else ""

@@ -10,14 +10,14 @@ from loratui.runs.possible import Possible
 from loratui.screens.monitor.trouble import Restarted, open_trouble
 from loratui.screens.results.keeping import RunKept
 from loratui.screens.results.longer import ask_longer
-from loratui.screens.results.result_jobs import ResultJobs
+from loratui.screens.results.result_jobs import ResultAnswer, ResultJobs
 from loratui.screens.shared.going_on import WentOn, ask_go_on
 from loratui.terminal.text import safe_text
 from trainer.contract.run.lock import lock_holder
 from trainer.contract.run.rundir import RunDir
 
 
-class Onward(ResultJobs):
+class Onward(ResultJobs[ResultAnswer]):
     """Adds the keys to a screen that has `run_dir`, `history` and `_now`."""
 
     history: History
@@ -74,7 +74,7 @@ class Onward(ResultJobs):
         if event.reason:
             self.tell(safe_text(event.reason, 200), bad=True)
         elif event.now is None:
-            self.dismiss(True)
+            self.dismiss("deleted")
         elif event.now != event.run:
             self.dismiss(event.now)  # shown anew, under its new name
         else:

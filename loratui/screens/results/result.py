@@ -44,7 +44,7 @@ class FacesCompared(Message):
 class ResultScreen(Onward):
     """True: leave the program. False: back to the curves. A run: that is what it is called now; show it anew.
 
-    Restarted: to the curves of what was started. A past run: to the wizard with it.
+    "deleted": it is gone. Restarted: to the curves of what was started. A past run: to the wizard with it.
     """
 
     CSS = """

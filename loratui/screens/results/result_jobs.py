@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Literal
 
 from textual.content import Content
+from textual.screen import ScreenResultType
 
 from loratui.errors import Refusal
 from loratui.results.best_checkpoint import CheckpointHint, MeasuredStep
@@ -26,14 +28,14 @@ from trainer.contract.paths import can_see, expanded, is_folder
 from trainer.contract.run.rundir import RunDir
 
 FOLDER, REPO, WHO, THERE = "folder", "repository", "visibility", "if it is there"
-ResultAnswer = bool | RunDir | Restarted | PastRun
+ResultAnswer = bool | Literal["deleted"] | RunDir | Restarted | PastRun
 PUSH = (
     "The next screen shows every file before anything is sent. Visibility: private, or public. A repository that is "
     "there already is refused, or (update) files of the same names are replaced in it."
 )
 
 
-class ResultJobs(KeepingKeys[ResultAnswer]):
+class ResultJobs(KeepingKeys[ScreenResultType]):
     """Adds the three to a screen that has `run_dir`, `facts`, `found` and `hinted`."""
 
     run_dir: RunDir
@@ -186,5 +188,5 @@ def _checkpoint_line(step: int, found: tuple[MeasuredStep, ...], best: int | Non
 def _no_folder(given: dict[str, str]) -> str:
     out = expanded(given[FOLDER]).absolute()
     if not given[FOLDER]:
-        return "A folder is wanted; it need not be there yet."
+        return "Name a folder; it need not be there yet."
     return f"{show_path(out)} is a file; name a folder." if can_see(out) and not is_folder(out) else ""

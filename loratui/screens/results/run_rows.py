@@ -26,7 +26,9 @@ Every run in the folder, the newest first.
   o       go on with a run that is paused, stopped, aborted, failed,
           crashed or new, from its newest checkpoint
   l       longer: more steps from its newest checkpoint
+  f       fix what made it fail, and go on
   g       draw pictures, the base model's beside each
+  e       export the files of another step       u   to the hub
   N       rename its folder             t   a note on it
   x       delete it, after a question   r   again: read the folder anew
 

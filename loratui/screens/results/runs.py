@@ -21,11 +21,10 @@ from loratui.runs.keeping import read_note
 from loratui.runs.listing import each_run
 from loratui.runs.past_run import PastRun
 from loratui.runs.possible import Possible, possible
-from loratui.screens.results.keeping import KeepingKeys, RunKept
-from loratui.screens.results.longer import ask_longer
+from loratui.screens.results.keeping import RunKept
+from loratui.screens.results.run_deeds import RunDeeds
 from loratui.screens.results.run_rows import HELP, NUMBERS, run_cells, run_columns
 from loratui.screens.shared.dialogs import Help
-from loratui.screens.shared.going_on import WentOn, ask_go_on
 from loratui.screens.shared.row_table import RowTable
 from loratui.screens.shared.step import Watch
 from loratui.terminal.text import plural, safe_text, show_path
@@ -34,7 +33,6 @@ from trainer.contract.run.rundir import RunDir
 
 BATCH = 25  # runs between two messages of the worker
 LOOK = 2.0  # seconds between two looks at the runs that are alive
-RunsAnswer = Watch | PastRun | None  # None: back
 
 
 class RunsRead(Message):
@@ -45,7 +43,7 @@ class RunsRead(Message):
         self.infos, self.of, self.last = infos, of, last
 
 
-class RunsScreen(KeepingKeys[RunsAnswer]):
+class RunsScreen(RunDeeds):
     """A table that fills while it is read."""
 
     DEFAULT_CSS = """
@@ -58,11 +56,14 @@ class RunsScreen(KeepingKeys[RunsAnswer]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "look", "Look"),
         Binding("f2", "look", show=False),
+        Binding("f", "fix", "Fix"),
         Binding("o", "go_on", "Go on"),
         Binding("l", "longer", "Longer"),
         Binding("space", "mark", "Mark", key_display="␣"),
         Binding("d", "compare", "Compare"),
         Binding("g", "generate", "Draw", show=False),
+        Binding("e", "export", "Export", show=False),
+        Binding("u", "push", "Hub", show=False),
         Binding("r", "again", "Again"),
         Binding("escape", "back", "Back"),
         Binding("q", "back", show=False),
@@ -95,7 +96,7 @@ class RunsScreen(KeepingKeys[RunsAnswer]):
         """Read the folder from the start."""
         self._infos = []
         self._possible.clear()
-        self.query_one("#runs-head", Static).update(f"Runs in {show_path(self._root)}, the newest first.")
+        self.query_one("#runs-head", Static).update(f"The runs in {show_path(self._root)}/, the newest first.")
         self._say("Reading the runs ...")
         self._fill()
         self._read()
@@ -186,35 +187,20 @@ class RunsScreen(KeepingKeys[RunsAnswer]):
         """In the line above the keys."""
         self._say(words, "bad")
 
-    def _is_open(self, run: RunDir) -> bool:
-        """Whether it can be worked in; else why not is said."""
-        trouble = link_trouble(run)
-        if trouble:
-            self._say(trouble, "bad")
-        return not trouble
+    def tell(self, words: str, bad: bool = False) -> None:
+        """In the same line."""
+        self._say(words, "bad" if bad else "")
+
+    def files_changed(self) -> None:
+        """What can be done with the run may be more now."""
+        self._possible.clear()
+        self.refresh_bindings()
 
     @on(DataTable.RowSelected)
     def action_look(self) -> None:
         """To the run's own screen."""
-        if self.current is not None and self._is_open(self.current):
-            self.dismiss(Watch(self.current))
-
-    def action_go_on(self) -> None:
-        """The steps that are left of the run under the cursor; then it is watched."""
-        if self.current is not None:
-            ask_go_on(self, self.current)
-
-    def action_longer(self) -> None:
-        """More steps for the run under the cursor; then it is watched."""
-        if self.current is not None and self._is_open(self.current):
-            ask_longer(self, self.current)
-
-    def action_generate(self) -> None:
-        """Pictures with what the run under the cursor trained."""
-        if self.current is not None and self._is_open(self.current):
-            from loratui.screens.results.generating import ask_generate
-
-            ask_generate(self, self.current, self._say)
+        if (run := self.open_run()) is not None:
+            self.dismiss(Watch(run))
 
     @on(RunKept)
     def _kept(self, event: RunKept) -> None:
@@ -248,13 +234,6 @@ class RunsScreen(KeepingKeys[RunsAnswer]):
             self._say(said)
         self._noted = bool(said)
 
-    @on(WentOn)
-    def _went_on(self, event: WentOn) -> None:
-        if event.reason:
-            self._say(safe_text(event.reason, 200), "bad")
-        else:
-            self.dismiss(Watch(event.run))
-
     def action_mark(self) -> None:
         """Mark, or take the mark back; two are marked at most."""
         row = self.query_one("#runs", DataTable).cursor_row
@@ -281,7 +260,8 @@ class RunsScreen(KeepingKeys[RunsAnswer]):
 
         order = [info.run.path for info in self._infos]
         newer, older = sorted(chosen, key=order.index)
-        if not (self._is_open(RunDir(older)) and self._is_open(RunDir(newer))):
+        if trouble := next(filter(None, (link_trouble(RunDir(one)) for one in (older, newer))), ""):
+            self.refuse(trouble)
             return
         self.app.push_screen(CompareScreen(RunDir(older.absolute()), RunDir(newer.absolute())))
 

@@ -33,12 +33,12 @@ class BestPictures(PictureDecisions):
         usual = min(whole, USUAL.get(report.kind, whole))
         words = (
             f"Of the {plural(whole, 'picture')}{of} that are not left out keep the best, by what the check found. "
-            "Which ones, is shown first."
+            "You see which ones before anything is left out."
         )
 
         def check(typed: str) -> str:
             right = typed.strip().isdecimal() and 1 <= int(typed) <= whole
-            return "" if right else f"A number from 1 to {whole} is wanted."
+            return "" if right else f"Type a number from 1 to {whole}."
 
         def take(typed: str | None) -> None:
             if typed is not None:

@@ -182,7 +182,7 @@ It follows the trigger until you edit it; empty it to make it follow again.
             self.dismiss(self.draft)
             return
         body = "\n".join([*new, "", "Back at the pictures each has a key that solves it."])
-        question = Confirm(f"New with that: {plural(len(new), 'finding')}", body, "Back to the pictures", "Go on")
+        question = Confirm(f"New findings: {plural(len(new), 'finding')}", body, "Back to the pictures", "Go on")
 
         def answered(back: bool | None) -> None:
             self.dismiss(None if back else self.draft)

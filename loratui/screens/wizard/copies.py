@@ -93,7 +93,7 @@ class FixedCopies(PictureDecisions):
 
     def _wrong_copy(self, given: dict[str, str]) -> str:
         if not given[FOLDER]:
-            return "A folder is wanted; it need not be there yet."
+            return "Name a folder; it need not be there yet."
         trigger = given[TRIGGER]
         changes = {"dataset.trigger": trigger, "dataset.instance_prompt": trigger}
         return problems(self.draft, changes).get("dataset.trigger", "") if trigger else ""

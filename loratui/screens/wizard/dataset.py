@@ -47,7 +47,7 @@ or owner/name on the hub. Every picture is looked at; none is ever changed.
 The list begins with what was found, a row a kind; Enter there shows which
 pictures it is said of, and Enter again all. Below stand the pictures.
 
-  s       what solves the finding: it is done by Enter
+  s       what solves the finding; Enter does it
   space   skip the picture, or all of a kind; or take them in again
   a       accept what was found: you read it and train all the same
   A       accept all: every row that is shown
@@ -64,7 +64,7 @@ pictures it is said of, and Enter again all. Below stand the pictures.
 ✗ block    stops a run              – left out   by you
 · hint     worth knowing            *            a caption not written yet
 
-A model writes captions by s on "no caption"; x is to end it.
+A model writes captions by s on "no caption"; x ends it.
 """
     LETTERS = frozenset((
         "solve", "skip", "accept", "accept_shown", "caption", "filter", "fix", "best", "undo", "again",

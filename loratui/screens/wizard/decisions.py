@@ -68,6 +68,13 @@ class PictureDecisions(UndoingStep, ScanningStep):
             self.edit(self.draft.model_copy(update={"images": len(self.outcome_of(self._report).images)}))
         self.decided()
 
+    def action_undo(self) -> None:
+        """Take the last decision back; said again after a look that it makes necessary."""
+        last, before = self.session.undo[-1:], self.looks_at()
+        super().action_undo()
+        if last and self.looks_at() != before:
+            self.session.news = f"Taken back: {last[0].words}"
+
     def decide(self, words: str, key: str, value: tuple[str, ...]) -> None:
         """Keep `value` under dataset.skip or dataset.accept."""
         self.do(words, self.draft.with_settings({key: value or None}))

@@ -19,6 +19,7 @@ from loratui.settings.presets import suits
 from loratui.settings.shipped_presets import Preset, load_presets, with_variant
 from loratui.settings.steps import planned_steps, suiting_steps
 from loratui.terminal.text import plural, safe_text
+from trainer.contract.plan.views import often
 from trainer.contract.settings.arithmetic import views_per_image
 from trainer.contract.settings.config import BY_KEY
 from trainer.contract.settings.fields import post_named
@@ -120,8 +121,8 @@ Presets of your own stand first; p in the settings keeps one.
         planned, batch, images = planned_steps(taken)
         good = planned_steps(taken.with_settings({"train.steps": steps}))[0] * batch / images
         words = (
-            f"{planned} steps show each of your {plural(images, 'picture')} {planned * batch / images:.0f} times; sets "
-            f"were good from 37 to 148. {steps} steps would be {good:.0f} times (~ inferred from the post's 120)."
+            f"{planned} steps show each of your {plural(images, 'picture')} {often(planned * batch / images)}; sets "
+            f"were good from 37 to 148. {steps} steps would be {often(good)} (~ inferred from the post's 120)."
         )
         question = Confirm(f"Train {steps} steps in place of {planned}?", words, f"{steps} steps", f"Keep {planned}")
         self.app.push_screen(question, lambda yes: self._steps_answered(taken, steps, yes))

@@ -20,7 +20,7 @@ class PresetSavingStep(Step):
     def action_ask_for_preset(self) -> None:
         """Ask for the name; nothing is written while a setting breaks a rule."""
         if problems(self.draft):
-            self.say("Put the settings right first: a preset must hold.", "bad")
+            self.say("Put the settings right first: a preset must be sound.", "bad")
             return
         self._ask_name("", "")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 
 from loratui.curation.concepts import one_alone, trigger_of
-from loratui.curation.groups import FindingGroup, grouped
+from loratui.curation.groups import FindingGroup, accept_keys, grouped
 from loratui.curation.solutions import WHY_NONE, Solution, solutions_of
 from loratui.screens.shared.dialogs import Chooser
 from loratui.screens.shared.editors import LineEditor
@@ -181,7 +181,11 @@ class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
         offers = [(side, self._have_words(side)) for side in order if have[side]]
         if native not in (0, now):
             offers.append((native, "the base model was made for it"))
-        return [(f"train at {side} px: {why}", partial(self._resolution, side)) for side, why in offers]
+        found: list[Offer] = [(f"train at {side} px: {why}", partial(self._resolution, side)) for side, why in offers]
+        if least < now and not any(have.values()):  # smaller than any: enlarged all the same, but less
+            less = f"train at {least} px, the least for this base model, and accept that they are enlarged to it"
+            found.insert(0, (less, partial(self._resolution, least, accept_keys(group.findings))))
+        return found
 
     def _have_words(self, side: int) -> str:
         """How many of all pictures that are trained have it: it is the resolution of the whole run."""
@@ -189,8 +193,11 @@ class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
         count = sum(min(one.width, one.height) >= side for one in trained)
         return f"{count} of {plural(len(trained), 'picture')} {'has' if count == 1 else 'have'} it"
 
-    def _resolution(self, side: int) -> None:
-        self.do(f"Trained at {side} px.", self.draft.with_settings({"train.resolution": side}))
+    def _resolution(self, side: int, accepted: tuple[str, ...] = ()) -> None:
+        changes: dict[str, object] = {"train.resolution": side}
+        if accepted:
+            changes["dataset.accept"] = tuple(dict.fromkeys((*self.draft.accepted, *accepted)))
+        self.do(f"Trained at {side} px.", self.draft.with_settings(changes))
 
     def _steps(self, steps: int) -> None:
         self.do(f"{steps} steps.", self.draft.with_settings({"train.steps": steps}))

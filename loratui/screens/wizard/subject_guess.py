@@ -51,10 +51,17 @@ class SubjectGuessing(PictureDecisions):
     def _answered(self, values: dict[str, Any], yes: bool | None, then: Callable[[], None]) -> None:
         before = self.looks_at()
         if yes:
-            shown = ", ".join(safe_text(_said(key, value), 30) for key, value in values.items())
-            self.do(f"Taken: {shown}.", self.draft.with_settings(values))
+            shown = ", ".join(
+                _named(key, value) for key, value in sorted(values.items(), key=lambda one: one[0] != "kind")
+            )
+            self.do(f"Chosen: {shown}.", self.draft.with_settings(values))
         if self.looks_at() == before:
             then()
+
+
+def _named(key: str, value: object) -> str:
+    said = safe_text(_said(key, value), 30)
+    return said if key == "kind" else f"{WORDS[key]} {said}"
 
 
 def _said(key: str, value: object) -> str:

@@ -216,7 +216,7 @@ def elsewhere(path: Path, folder: Path) -> str:
 def _wrong_file(given: dict[str, str]) -> str:
     path = expanded(given[FILE])
     if not given[FILE].endswith(".toml"):
-        return "A name that ends with .toml is wanted."
+        return "Type a name that ends with .toml."
     if is_folder(path):
         return f"{show_path(path)} is a folder."
     parent = path.absolute().parent

@@ -28,7 +28,7 @@ from trainer.contract.run.rundir import RunDir
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from loratui.screens.results.runs import RunsAnswer
+    from loratui.screens.results.run_deeds import RunsAnswer
 
 STEPS_AHEAD = """Five steps lead to a run: pictures, subject, preset, settings, review.
 F2 goes on, Escape goes back, F1 helps. Everything is kept as you go."""
@@ -179,13 +179,18 @@ All runs lists them, compares two, opens old answers as a new draft.
         elif key is not None:
             loaded = self.session.drafts.take(key)
             self._say_over(loaded.trouble)
-            self.session.scan = None
+            self._forget_session()
             self.dismiss(loaded.draft)
 
     def _begin(self, draft: Draft) -> None:
         self.session.drafts.begin(draft)
-        self.session.scan = None
+        self._forget_session()
         self.dismiss(draft)
+
+    def _forget_session(self) -> None:
+        """What was looked at and decided belongs to another draft."""
+        self.session.scan = None
+        self.session.undo.clear()
 
     def _from_queue(self, run: RunDir | None) -> None:
         if run is not None:

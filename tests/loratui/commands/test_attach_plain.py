@@ -16,6 +16,8 @@ from trainer.contract.run.events import EventLog
 from trainer.contract.run.lock import RunLock
 from trainer.contract.run.rundir import RunDir
 
+ASKED = ("save", "stop", "! pause")
+
 RATES = {"unet": {"lr": 1.0, "d": 2e-5, "effective": 1.8e-5}}
 ESCAPE = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -144,3 +146,26 @@ def test_what_matters_is_said_once_as_a_line(tmp_path: Path) -> None:
     assert follow(run, out) == exits.DONE
     assert out.getvalue().count("d is still at its first value after 199 steps") == 1
     assert "prodigy.d0" in out.getvalue()
+
+
+def test_an_answered_command_is_one_sentence(tmp_path: Path) -> None:
+    """No "stop: done: stopping: ...": the word of the command, and what the trainer says."""
+    import io
+
+    from loratui.commands.follow import follow
+
+    run = make(tmp_path, "asked")
+    asked = [
+        ("command", {"id": "1", "cmd": "save", "ok": True, "message": ""}),
+        ("command", {"id": "2", "cmd": "stop", "ok": True, "message": "a checkpoint is written, then the run ends"}),
+        ("command", {"id": "3", "cmd": "pause", "ok": False, "message": "not done: the run was already ending"}),
+    ]
+    logged(run, RUN, *asked, ("end", {"status": "stopped", "step": 5}))
+    out = io.StringIO()
+    follow(run, out)
+    said = [line for line in out.getvalue().splitlines() if ": " in line and line.split(":")[0] in ASKED]
+    assert said == [
+        "save: done",
+        "stop: a checkpoint is written, then the run ends",
+        "! pause: not done: the run was already ending",
+    ]

@@ -113,6 +113,18 @@ def test_thirty_poor_pictures_are_a_screen_and_no_more(tmp_path: Path) -> None:
     assert len(printed(report_of(tmp_path, *several)).splitlines()) < 24
 
 
+def test_a_remedy_of_several_pictures_speaks_of_several() -> None:
+    def said(remedy: str, *names: str, code: str = "low-resolution") -> tuple[str, ...]:
+        (group,) = grouped([Finding(code, "warn", name, 1, "small", remedy) for name in names])
+        return group.remedies
+
+    assert said("train lower, skip it, or accept it", "a.jpg") == ("train lower, skip it, or accept it",)
+    assert said("train lower, skip it, or accept it", "a.jpg", "b.jpg") == ("train lower, skip them, or accept them",)
+    assert said("skip one of the two", "a.jpg", "b.jpg", code="near-duplicate") == ("skip one of each two",)
+    more = "skip it, unless it shows the person all the same"  # a plural of "shows" is no word for word
+    assert said(more, "a.jpg", "b.jpg") == (more,)
+
+
 def test_what_may_be_accepted_is_a_warning_wherever_it_is_said(tmp_path: Path) -> None:
     (found,) = size_findings("a.jpg", 240, 240, 1024)
     (group,) = grouped([found])

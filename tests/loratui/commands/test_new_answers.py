@@ -26,6 +26,9 @@ def test_an_answer_file_for_a_folder(loratui: LoraTUI, pictures: Path, tmp_path:
     text = (tmp_path / "answers.toml").read_text()
     assert 'preset = "face"' in text and 'name = "blob"' in text and "rank = 8" in text
     assert 'trigger = "TOK"' in text and "repeats = 3" in text and 'class_word = "blob"' in text
+    assert "run: loratui replay answers.toml\n" in text
+    assert loratui("init", taught, "--into", "a b.toml").returncode == 0
+    assert "run: loratui replay 'a b.toml'\n" in (tmp_path / "a b.toml").read_text()
     again = loratui("init", taught)
     assert again.returncode == 2 and "answers.toml is there already" in again.stderr
     assert (tmp_path / "answers.toml").read_text() == text

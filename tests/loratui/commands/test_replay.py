@@ -109,8 +109,8 @@ def test_commands_reach_a_detached_run_and_a_stopped_one_resumes(
     assert second.returncode == 5 and "already runs" in second.stderr
     saved = loratui("save", run.path)
     assert saved.returncode == 0 and "save: saved at step" in saved.stdout
-    assert loratui("pause", run.path).stdout.startswith("pause: paused")
-    assert loratui("resume", run.path).stdout.startswith("resume: going on")
+    assert loratui("pause", run.path).stdout.startswith("pause: the run waits")
+    assert loratui("resume", run.path).stdout.startswith("resume: the run goes on")
     assert loratui("stop", run.path).returncode == 0
     watched = loratui("attach", run.path, "--plain")
     assert watched.returncode == 130 and "stopped at step" in watched.stdout

@@ -218,7 +218,7 @@ def test_the_class_prompt_is_shown_or_asked_for(pictures: Path, tmp_path: Path) 
 def test_every_picture_of_a_sample_step_is_counted(pictures: Path, tmp_path: Path) -> None:
     own = {"sample__prompts": ["a TOK", "a TOK, red"], "sample__count": 3, "train__sample_every": 50}
     plan = planned(pictures, tmp_path / "runs", **own)
-    assert value(plan, "Steps", "samples") == ("3 times 6 pictures", "after step 0, 50, 100")
+    assert value(plan, "Steps", "samples") == ("3 times, 6 pictures each time", "after step 0, 50, 100")
     assert value(plan, "Disk", "samples")[1] == "18 PNG"
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from loratui.curation.report import Outcome
 from loratui.planning.fitting import propose
 from loratui.planning.hardware import Machine, cpu_flops
 from loratui.planning.lines import plan_lines
@@ -61,10 +63,14 @@ def test_days(hours: float, words: str) -> None:
 
 
 def test_the_plan_begins_with_it() -> None:
-    resolved = resolve(Answers("object", {"dataset.path": "photos", "model.base": SDXL}), {}, 5)
-    lines = plan_lines(make_plan(resolved, machine=CPU))
+    resolved = resolve(Answers("object", {"dataset.path": "photos", "model.base": SDXL}), {"train.seed": 7}, 5)
+    lines = plan_lines(make_plan(resolved, None, Outcome((), (), ("a.png",) * 5), machine=CPU, source="my dog.toml"))
     assert lines[1].startswith("! NOT READY  No GPU here: ")
-    assert "--set model.base=sdxl-small" in lines[2] and "loratui replay answers.toml" in lines[3]
+    assert "--set model.base=sdxl-small" in lines[2]
+    assert lines[3].endswith(": loratui replay 'my dog.toml' --set train.seed=7")  # not another file's
+    told = re.search(r"about (\d+ \w+) at the very least", lines[1])
+    (whole,) = [one for one in lines if one.startswith("  whole run ")]
+    assert told is not None and f"at least {told[1]} " in whole, "the plan's rows know what its first line does"
 
 
 @pytest.mark.parametrize(("precision", "warned"), [("fp16", True), ("bf16", False)])

@@ -46,7 +46,7 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     write_answers(tmp_path / "a.toml", Answers("object", values))
     found = read_answers(tmp_path / "a.toml")
     assert found.values["concepts"] == [REX, {"path": "ivy"}] and found.values["train.rank"] == 8
-    assert (tmp_path / "a.toml").read_text() == answers_text(found)
+    assert (tmp_path / "a.toml").read_text() == answers_text(found, "a.toml")
 
 
 def test_an_answer_file_of_one_folder_has_no_word_of_concepts() -> None:
@@ -106,7 +106,7 @@ def test_plan_and_checks_are_of_every_concept(tmp_path: Path, draw_picture: Draw
     shown = parse_toml("\n".join(resolved_lines(ready.resolved))).value
     assert shown is not None and shown["concepts"] == list(flat(ready.resolved.config)["concepts"])
     held = prepare(Answers("object", values), {"dataset.hold_out": 1}, "answers.toml", out=tmp_path / "run")
-    assert any("concept 2: dataset.hold_out: 1 of 1 pictures leaves none" in one for one in held.plan.errors)
+    assert any("concept 2: dataset.hold_out: 1 of 1 picture leaves none" in one for one in held.plan.errors)
     assert "2 held out" in "\n".join(plan_lines(held.plan))
 
 

@@ -28,9 +28,9 @@ def views_sentence(steps: int, batch: int, images: int, kind: str) -> str:
     views = views_per_image(steps, batch, images)
     why = f"the post's sets overfit above {MOST}" if views > MOST else "that is hardly enough to learn it"
     good = views_per_image(fitting, batch, images)
-    return f"each picture is seen {_often(views)}: {why}; about {fitting} steps would be {good:.0f} views"
+    return f"each picture is seen {often(views)}: {why}; about {fitting} steps would be {good:.0f} views"
 
 
-def _often(views: float) -> str:
-    """ "less than once", "once", "12 times"."""
+def often(views: float) -> str:
+    """How often, of a mean: "less than once", "once", "12 times"."""
     return "less than once" if views < 1 else "once" if round(views) == 1 else f"{views:.0f} times"

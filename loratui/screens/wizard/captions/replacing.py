@@ -96,4 +96,4 @@ class ReplaceWindow(Editor[Replacement | None]):
         """Answer with the replacement, or say that it finds nothing."""
         self._preview()
         found = self._what.find and any(map(self._what.count, self._captions))
-        self.answer(self._what, "" if found else "These words stand in none of the captions.")
+        self.answer(self._what, "" if found else "No caption holds these words.")

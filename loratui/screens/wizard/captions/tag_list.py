@@ -98,7 +98,7 @@ class TagList(SteadyModal[None]):
                 self._bench.add_tag(tag)
                 self._show()
 
-        words = f"Put behind each caption of {self._bench.targets_words} that lacks it."
+        words = f"Added to the end of each caption of {self._bench.targets_words} that lacks it."
         self.app.push_screen(LineEditor("New tag", "", words), take)
 
     def action_mark(self) -> None:

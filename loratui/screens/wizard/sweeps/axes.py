@@ -152,11 +152,11 @@ class AxesScreen(SteadyScreen[Sweep | None]):
 
     def action_seeds(self) -> None:
         """How many seeds each combination has."""
-        words = f"Each combination with so many seeds, 1 to {MOST_SEEDS}: with three or more chance can be told."
+        words = f"How many seeds for each combination, 1 to {MOST_SEEDS}: with three or more chance can be told."
 
         def wrong(typed: str) -> str:
             inside = typed.strip().isdecimal() and 1 <= int(typed) <= MOST_SEEDS
-            return "" if inside else f"A whole number from 1 to {MOST_SEEDS} is wanted."
+            return "" if inside else f"Type a whole number from 1 to {MOST_SEEDS}."
 
         def take(typed: str | None) -> None:
             if typed is not None:
@@ -195,7 +195,7 @@ def _wanted(typed: str, values: dict[str, object]) -> list[str]:
 
 
 def _unknown(typed: str) -> str:
-    return "" if _wanted(typed, {one.key: one.default for one in SETTINGS}) else "No setting is called so."
+    return "" if _wanted(typed, {one.key: one.default for one in SETTINGS}) else "No setting has that name."
 
 
 def _row(title: str, values: str) -> Content:

@@ -162,7 +162,7 @@ async def test_a_long_log_is_read_in_pieces_and_says_how_far(run: RunDir) -> Non
         screen._drawn = 0.0
         screen.pull()  # no other task has a turn before the next line
         assert 150 < screen.history.step < 151 + 2 * PIECE // 1000
-        assert str(screen.query_one("#events").border_title).startswith("reading what happened so far: 3")
+        assert str(screen.query_one("#events").border_title).startswith("reading the log: 3")
         assert VIEWS not in [message.text for message in screen.history.messages]
         turns = 0
         while screen._behind:

@@ -269,12 +269,12 @@ async def test_commands_are_answered_and_a_killed_run_goes_on_by_two_keys(
         await pilot.press("p")  # while it prepares: done at the first step
         await until(pilot, lambda: any(run.control.iterdir()))
         os.kill(pid, signal.SIGCONT)
-        await says("✓ pause: paused", 120)
+        await says("✓ pause: the run waits", 120)
         for key, said in (("c", "✓ save: saved at step 0"), ("s", "✓ sample: 1 picture at step 0")):  # while paused
             await pilot.press(key)
             await says(said)
         await pilot.press("p")
-        await says("✓ resume: going on")
+        await says("✓ resume: the run goes on")
         await until(pilot, lambda: screen.history.step > 0)
         await pilot.press("c")
         await until(pilot, lambda: len(screen.history.checkpoints) == 2 and not screen._waiting)
@@ -295,7 +295,7 @@ async def test_commands_are_answered_and_a_killed_run_goes_on_by_two_keys(
         await pilot.press("X")
         await at(pilot, "Confirm")
         await pilot.press("tab", "enter")
-        await says("✓ abort: stopping at once")
+        await says("✓ abort: the run ends at once")
         await says("■ aborted")
         assert screen._waiting == {}
     events = Tail(run.events).read()

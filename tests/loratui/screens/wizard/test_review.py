@@ -111,7 +111,12 @@ async def test_warnings_are_asked_about_and_noted(wizard: Wizard, ready: Draft, 
         await at(pilot, "Confirm")
         assert "dog_3.png" in screen_text(app)
         await pilot.press("enter")
-        await at(pilot, "MonitorScreen")
+        watched = await at(pilot, "MonitorScreen")
+        await pilot.press("escape")
+        listed = await at(pilot, "RunsScreen")  # its draft is a run now
+        await until(pilot, lambda: listed.current == watched.run_dir)
+        await pilot.press("escape")
+        assert "Go on  " not in screen_text(app)
     (answers,) = Path("runs").glob("*/answers.toml")
     text = answers.read_text()
     assert ":dog_3.png" in text

@@ -56,6 +56,7 @@ async def test_small_pictures_are_trained_at_their_own_size(wizard: Wizard, draf
         await pilot.press("u")
         await until(pilot, lambda: "low-resolution" in [one.code for one in screen._report.all_findings])
         assert "train.resolution" not in app.draft.values
+        assert "Taken back: Trained at 640 px." in screen_text(app), "a new look takes the words away"
 
 
 async def test_one_small_picture_does_not_decide_for_the_whole_set(wizard: Wizard, draft: Draft) -> None:
@@ -79,7 +80,13 @@ async def test_no_offer_leaves_nothing_to_learn_from(wizard: Wizard, draft: Draf
         await on_row(pilot, screen, "low-resolution")
         await pilot.press("s")
         chooser = await at(pilot, "Chooser")
-        assert [shown.plain for _, shown in chooser._lines] == ["accept it: train all the same"]
+        assert [shown.plain for _, shown in chooser._lines] == [
+            "train at 512 px, the least for this base model, and accept that they are enlarged to it",
+            "accept it: train all the same",
+        ]
+        await pilot.press("enter")
+        await until(pilot, lambda: "low-resolution" in app.draft.accepted)
+        assert app.draft.values["train.resolution"] == 512
 
 
 async def test_the_trigger_is_put_into_captions_that_lack_it(wizard: Wizard, draft: Draft) -> None:
