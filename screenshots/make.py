@@ -160,8 +160,8 @@ async def _choices(pilot: Any, camera: Camera) -> None:
 async def _past_subject(pilot: Any) -> None:
     """On to the preset, whatever the words have brought to light."""
     await pilot.press("f2")
-    await _reach(pilot, lambda: "● Preset" in _text(pilot.app) or "New with that" in _text(pilot.app))
-    if "New with that" in _text(pilot.app):
+    await _reach(pilot, lambda: "● Preset" in _text(pilot.app) or "New findings" in _text(pilot.app))
+    if "New findings" in _text(pilot.app):
         await pilot.press("n")
     await _step(pilot, "Preset")
 
