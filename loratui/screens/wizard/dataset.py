@@ -64,7 +64,7 @@ pictures it is said of, and Enter again all. Below stand the pictures.
 ✗ block    stops a run              – left out   by you
 · hint     worth knowing            *            a caption not written yet
 
-A model writes captions by s on "no caption"; x ends it.
+A model writes captions by s on "no caption"; x is to end it.
 """
     LETTERS = frozenset((
         "solve", "skip", "accept", "accept_shown", "caption", "filter", "fix", "best", "undo", "again",

@@ -135,7 +135,7 @@ async def test_words_are_replaced_over_all_or_over_the_marked(wizard: Wizard, dr
         await pilot.press("f4")
         assert "Not in any of 5 captions" in screen_text(app)
         await pilot.press("enter", "enter")
-        assert app.screen is window and "✗ These words stand in none" in screen_text(app)
+        assert app.screen is window and "✗ No caption holds these words" in screen_text(app)
         await pilot.press("f4", *"the TOK", "enter")
         await at(pilot, "CaptionWorkbench")
         assert captions(bench)["dog_2.png"] == "the TOK dog, picture 2" and len(app.draft.captions) == 4
