@@ -1,9 +1,10 @@
 """`python -m loratui`, and the command `loratui`: guarded before anything is imported that takes time."""
 
 import gc
+import os
 import sys
 
-from trainer.contract.run.notify import OPTION
+from loratui.terminal.shipped_help import shipped_help
 from trainer.contract.run.program import begin, run_program
 
 YOUNG = 100_000, 20, 50  # objects before Python looks for circles; what is imported and drawn here stays
@@ -13,6 +14,10 @@ def main() -> None:
     """The entry point: a command to its end, with its exit code."""
     gc.set_threshold(*YOUNG)
     begin()
+    if (text := shipped_help(sys.argv[1:], os.environ)) is not None:
+        run_program(lambda: print(text, end=""))
+    from trainer.contract.run.notify import OPTION
+
     if any(one.startswith(OPTION) for one in sys.argv[1:]):
         from loratui.children.told import start_without_addresses
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from loratui.settings.other_trainers.files import TRAINERS
 from loratui.settings.shipped_presets import load_presets
 from loratui.sweeps.declaration import Sweep
 from loratui.sweeps.files import shipped
+from loratui.terminal.shipped_help import HELP
 from trainer.contract.settings.concepts import CONCEPT_SETTINGS
 from trainer.contract.settings.config import BY_KEY, SETTINGS
 
@@ -136,6 +140,14 @@ def _value(value: object) -> str:
     return f"`{str(value).lower() if isinstance(value, bool) else value}`" if value != "" else ""
 
 
+def help_text() -> str:
+    """What `loratui --help` would print if it read its commands."""
+    code = "import sys; sys.argv = ['loratui', '--help']; from loratui.cli import main; main()"
+    wide = {"PATH": os.defpath, "COLUMNS": "80", "LANG": "C.UTF-8"}
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=wide, capture_output=True, text=True).stdout
+
+
 if __name__ == "__main__":
+    Path(HELP).write_text(help_text(), encoding="utf-8")
     for page in PAGES:
         page.write_text(with_tables(page.read_text(encoding="utf-8")), encoding="utf-8")

@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.tables import PAGES, ROOT, TABLES, with_tables
+from loratui.terminal.shipped_help import HELP
+from tests.tables import PAGES, ROOT, TABLES, help_text, with_tables
 
 README, COMMANDS = ROOT / "README.md", ROOT / "docs" / "commands.md"
 
@@ -17,6 +18,10 @@ def test_the_tables_are_those_of_the_declarations() -> None:
     assert [name for name, text in texts.items() if with_tables(text) != text] == [], "run: python -m tests.tables"
     everything = "".join(texts.values())
     assert [name for name in TABLES if everything.count(f"<!-- {name} -->") != 1] == [], "each table stands once"
+
+
+def test_the_help_that_ships_is_what_the_commands_say() -> None:
+    assert Path(HELP).read_text(encoding="utf-8") == help_text(), "run: python -m tests.tables"
 
 
 def test_every_command_of_the_table_exists() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.models import CommandInfo
 
-COMPLETION = "_LORATUI_COMPLETE"  # what a shell sets that asks how a line may go on
+from loratui.terminal.shipped_help import COMPLETION
 
 
 def called(app: typer.Typer, words: Collection[str], environment: Mapping[str, str]) -> typer.Typer:

@@ -16,6 +16,7 @@ START = HEAVY | {"pydantic"}  # typer itself loads pydantic, but only to read th
 MAIN = (
     "import sys; sys.argv = ['loratui', *{words!r}]\nfrom loratui.cli import main\ntry: main()\nexcept SystemExit: pass"
 )
+PROGRAM = MAIN.replace("loratui.cli", "loratui.__main__")
 FIRST_SCREEN = """
 import asyncio
 from loratui.app import LoratuiApp
@@ -27,7 +28,8 @@ asyncio.run(look())
 """
 ENTRIES = {
     "import loratui.cli": ("import loratui.cli", START),
-    "--help": (MAIN.format(words=["--help"]), START),
+    "--help": (PROGRAM.format(words=["--help"]), START | {"typer", "inspect", "argparse"}),
+    "--help in a narrow terminal": (MAIN.format(words=["--help"]), START),
     "--version": (MAIN.format(words=["--version"]), HEAVY),
     "runs": (MAIN.format(words=["runs"]), HEAVY),
     "queue": (MAIN.format(words=["queue"]), HEAVY),
@@ -80,3 +82,14 @@ def test_the_first_screen_stands_before_what_validates_settings_is_built(tmp_pat
         [sys.executable, "-c", FIRST_SCREEN + ask], capture_output=True, text=True, check=True, timeout=60,
     )  # fmt: skip
     assert done.stdout.splitlines()[-1] == "[] True"
+
+
+@pytest.mark.parametrize("columns", ["60", "80", "200"])
+def test_help_is_that_of_the_commands_however_wide_the_terminal(columns: str, environment: dict[str, str]) -> None:
+    ways = [[sys.executable, "-m", "loratui", "-h"], [sys.executable, "-c", MAIN.format(words=["-h"])]]
+    found = [
+        subprocess.run(way, env=environment | {"COLUMNS": columns}, capture_output=True, text=True, check=True).stdout
+        for way in ways
+    ]
+    assert found[0] == found[1] != ""
+    assert max(map(len, found[0].splitlines())) < int(columns)
