@@ -127,7 +127,7 @@ def test_a_sweep_is_paused_and_stopped_and_goes_on(loratui: LoraTUI, answers_fil
         assert time.monotonic() < end
         time.sleep(0.05)
     paused = loratui("sweep", "long", "--pause")
-    assert "2 runs taken out of the queue" in paused.stdout and "pause: paused" in paused.stdout, paused.stdout
+    assert "2 runs taken out of the queue" in paused.stdout and "pause: the run waits" in paused.stdout, paused.stdout
     assert [one.state for one in point_runs(sweep)] == ["paused", "new", "new"]
     took = len(events(run, "step"))
     again = loratui("sweep", "long", "--pause")
