@@ -99,7 +99,7 @@ class Run:
         self.identity = run_identity(config, read.items, classes, self.parts.digests)
         world.compare(self.identity, device)
         self.latents = self._cached_latents()  # before the unet comes to the device: encoding wants the room
-        self.trainee = make_trainee(self.parts, config, begins=found.snapshot is None)
+        self.trainee = make_trainee(self.parts, config, found.snapshot is None, told=self._preparing("start"))
         self._phase("load", 2, 3)
         self.shown = PromptList(run, log, config)
         self.prompts = self._cached_prompts()

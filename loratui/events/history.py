@@ -158,7 +158,8 @@ class History:
         """The name of the phase that the trainer is in; "train" between the others, empty before the first."""
         if self.phase is None:
             return ""
-        over = self.phase.done >= self.phase.total and self.phase.name not in ("cache", "prior")  # load goes on then
+        loads_on = self.phase.name in ("cache", "prior", "start")
+        over = self.phase.done >= self.phase.total and not loads_on
         return "train" if over else self.phase.name
 
     @property

@@ -138,9 +138,12 @@ def _before_first(config: TrainConfig, need: Estimate | None, known: MachineKnow
     }
     ways = " and ".join(way for way, on in off.items() if on)
     note = "pictures of the base model and the loss at fixed noise come first" if ways else "pictures are encoded first"
+    note = f"{note}; {ways} take it away" if ways else note
+    if config.adapter.start != "default":
+        note += "; taking the LoRA's start from the weights is in it"
     least = "about" if seconds else "at least"
     value = f"{least} {in_time(need.first_flop / speed)}"
-    return [PlanRow("until the first step", value, f"{note}; {ways} take it away" if ways else note)]
+    return [PlanRow("until the first step", value, note)]
 
 
 def _whole_run(config: TrainConfig, need: Estimate | None, times: Schedule, known: MachineKnown) -> list[PlanRow]:

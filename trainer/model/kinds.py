@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import nn
 
 from trainer.contract.settings.arithmetic import alpha_of, rank_of
@@ -13,17 +15,22 @@ from trainer.model.convolutions import add_convolutions, convolution_paths
 from trainer.model.lycoris import make_layer
 from trainer.model.started import StartedLinear
 
+Told = Callable[[int, int], None]  # done, total
 
-def add_adapter(unet: nn.Module, config: TrainConfig, begins: bool = True) -> dict[str, AdaptedLayer]:
+
+def add_adapter(
+    unet: nn.Module, config: TrainConfig, begins: bool = True, told: Told | None = None
+) -> dict[str, AdaptedLayer]:
     """Every layer that is trained, by the path of what it stands for: Linears first, in the unet's order.
 
-    What `begins`, and is not filled from a checkpoint or a file, has its start taken from the weights.
+    What `begins`, and is not filled from a checkpoint or a file, has its start taken from the weights: `told` hears of
+    how many layers of how many, as that takes minutes.
 
     Raises UnknownBlock for a name in train.blocks that matches nothing.
     """
     if config.adapter.kind == "lora":
         plain = config.adapter.start == "default"
-        linears = add_lora(unet, config) if plain else _add_started(unet, config, begins)
+        linears = add_lora(unet, config) if plain else _add_started(unet, config, begins, told)
         return {**linears, **add_convolutions(unet, config)}
     train, layers = config.train, dict[str, AdaptedLayer]()
     linears = enumerate(target_paths(unet, train.targets, train.blocks))
@@ -37,10 +44,13 @@ def add_adapter(unet: nn.Module, config: TrainConfig, begins: bool = True) -> di
     return layers
 
 
-def _add_started(unet: nn.Module, config: TrainConfig, begins: bool) -> dict[str, StartedLinear]:
+def _add_started(unet: nn.Module, config: TrainConfig, begins: bool, told: Told | None) -> dict[str, StartedLinear]:
     """The Linears whose LoRA begins from a part of their weight: the first process's, where there are several."""
     train, layers = config.train, dict[str, StartedLinear]()
-    for place, path in enumerate(target_paths(unet, train.targets, train.blocks)):
+    paths = target_paths(unet, train.targets, train.blocks)
+    for place, path in enumerate(paths):
+        if begins and told is not None:
+            told(place, len(paths))
         parent, _, name = path.rpartition(".")
         holder, start = unet.get_submodule(parent), draws.generator(train.seed, "start", place)
         rank, alpha = rank_of(config, path), alpha_of(config, path)
@@ -49,5 +59,7 @@ def _add_started(unet: nn.Module, config: TrainConfig, begins: bool) -> dict[str
             layers[path].begin(config.adapter, start)
         setattr(holder, name, layers[path])
     if begins:
+        if told is not None:
+            told(len(paths), len(paths))
         agree(one for layer in layers.values() for one in layer.fixed().values())
     return layers

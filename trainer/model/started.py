@@ -6,11 +6,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from trainer.contract.plan.adapter_size import START_MORE
 from trainer.contract.settings.adapter import Adapter
 from trainer.model.adapters import LoraLinear
 from trainer.model.quantized import weight_of
-
-MORE = 8  # directions that are looked for beyond the rank: the last ones come out exact sooner (Halko et al. 2011)
 
 Factors = tuple[torch.Tensor, torch.Tensor]
 
@@ -88,11 +87,11 @@ class StartedLinear(LoraLinear):
 def principal(weight: torch.Tensor, rank: int, scale: float, rounds: int, start: torch.Generator) -> Factors:
     """PiSSA (Meng et al. 2024): the root of the largest singular values on either side, scale * B0 A0 their part of W.
 
-    `rounds` of subspace iteration with `MORE` directions (Halko, Martinsson and Tropp 2011, algorithm 4.4); 0: the
+    `rounds` of subspace iteration with `START_MORE` directions (Halko, Martinsson and Tropp 2011, algorithm 4.4); 0: the
     whole decomposition.
     """
     if rounds:
-        width = min(rank + MORE, *weight.shape)
+        width = min(rank + START_MORE, *weight.shape)
         drawn = torch.randn((weight.shape[1], width), generator=start).to(weight.device)
         basis = torch.linalg.qr(weight @ drawn).Q
         for _ in range(rounds):

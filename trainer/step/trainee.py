@@ -21,7 +21,7 @@ from trainer.data.dataset import Item, identity
 from trainer.ground.tensor_files import fill
 from trainer.model.adapters import AdaptedLayer, LoraLinear, add_text_lora
 from trainer.model.fused.unet import FusedUnet, stacking_order
-from trainer.model.kinds import add_adapter
+from trainer.model.kinds import Told, add_adapter
 from trainer.model.parts import DTYPES, Parts, free
 from trainer.model.start import begin_from
 from trainer.model.tokens import TokenTable, Vocabulary, insert_tokens
@@ -193,10 +193,13 @@ class Trainee:
         self.average = None
 
 
-def make_trainee(parts: Parts, config: TrainConfig, begins: bool = True, trains: bool = True) -> Trainee:
+def make_trainee(
+    parts: Parts, config: TrainConfig, begins: bool = True, trains: bool = True, told: Told | None = None
+) -> Trainee:
     """Insert new tokens and LoRA into `parts`; what `begins`, and is not restored, is filled from train.start_from.
 
     Where nothing `trains` there are the numbers of LoRA and rows alone: no gradients, no state of an optimizer.
+    `told` hears how far a start is that is taken from the weights.
 
     Raises UnknownBlock, NoStart, OSError.
     """
@@ -208,7 +211,7 @@ def make_trainee(parts: Parts, config: TrainConfig, begins: bool = True, trains:
             parts.text_encoders, parts.tokenizers, vocabulary, config.train.seed, config.pivotal.init_words
         )
     parts.place_unet()
-    unet, text = add_adapter(parts.unet, config, begins), {}
+    unet, text = add_adapter(parts.unet, config, begins, told), {}
     if config.text_encoder_lora.enabled:
         assert parts.text_encoders is not None
         text = add_text_lora(parts.text_encoders, config)

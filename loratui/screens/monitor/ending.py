@@ -23,6 +23,7 @@ PREPARING = {
     "load": "loading the base model",
     "cache": "preparing the pictures",
     "prior": "making class pictures",
+    "start": "taking the start from the weights",
 }
 BUSY = {
     "sample": "drawing pictures",

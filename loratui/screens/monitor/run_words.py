@@ -22,6 +22,7 @@ PHASES = {
     "download": "downloading the base model",
     "cache": "preparing the pictures",
     "prior": "making class pictures",
+    "start": "taking the start from the weights",
     "train": "training",
     "sample": "drawing pictures",
     "save": "saving a checkpoint",

@@ -33,6 +33,7 @@ WAS_DOING = {
     "load": "while loading the base model",
     "cache": "while preparing the pictures",
     "prior": "while making class pictures",
+    "start": "while taking the start from the weights",
     "sample": "while drawing pictures",
     "save": "while saving a checkpoint",
     "export": "while writing the files",

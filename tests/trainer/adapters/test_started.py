@@ -9,9 +9,11 @@ import pytest
 import torch
 from peft import LoraConfig, inject_adapter_in_model
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from tests.trainer.model.test_adapters import inputs, small_unet
 from trainer.contract.loras.keys import diffusers_key, kohya_key
+from trainer.contract.plan.adapter_size import flop_of_start
 from trainer.contract.plan.advice import refusals
 from trainer.contract.plan.estimate import estimate
 from trainer.contract.run.exports import DIFFUSERS
@@ -211,3 +213,34 @@ def test_what_does_not_go_with_a_start_is_refused() -> None:
     (one,) = said(adapter__start="pissa", train__rank=512)
     assert "directions to begin from; set the rank to" in one
     assert any("adapter.start default" in one for one in said(adapter__start="pissa", train__start_from="/nowhere"))
+
+
+@pytest.mark.parametrize("kind", STARTS)
+def test_the_plan_counts_the_arithmetic_of_the_start(settings: Callable[..., TrainConfig], kind: str) -> None:
+    """Counted by torch itself in what the trainer does with one weight."""
+    own = settings(model__base=SMALL, adapter__start=kind)
+    layer = StartedLinear(torch.nn.Linear(640, 1280), 4, 4.0, torch.Generator())
+    with FlopCounterMode(display=False) as counter:
+        layer.begin(own.adapter, torch.Generator())
+    assert counter.get_total_flops() == pytest.approx(flop_of_start(own, (1280, 640), 4), rel=0.01)
+    plain, all_of_it = estimate(settings(model__base=SMALL), 5), estimate(own, 5)
+    weights = [tuple(one.base.weight.shape) for one in add_adapter(small_unet(), own, begins=False).values()]
+    counted = sum(flop_of_start(own, one, own.train.rank) for one in weights)
+    assert all_of_it.first_flop - plain.first_flop == pytest.approx(counted) and counted > 0
+    if kind == "pissa":
+        whole = settings(adapter__start=kind, adapter__start_rounds=0)
+        assert flop_of_start(whole, (1280, 640), 4) > flop_of_start(own, (1280, 640), 4)
+
+
+def test_how_far_the_start_is_is_told(settings: Callable[..., TrainConfig]) -> None:
+    said: list[tuple[int, int]] = []
+
+    def told(done: int, total: int) -> None:
+        said.append((done, total))
+
+    own = settings(adapter__start="olora")
+    layers = add_adapter(small_unet(), own, told=told)
+    assert said == [(done, len(layers)) for done in range(len(layers) + 1)]
+    add_adapter(small_unet(), own, begins=False, told=told)
+    add_adapter(small_unet(), settings(), told=told)
+    assert len(said) == len(layers) + 1  # nothing is taken from the weights

@@ -14,6 +14,7 @@ from trainer.contract.settings.adapter import factors, is_in, oft_block, pattern
 from trainer.contract.settings.arithmetic import rank_of
 from trainer.contract.settings.config import TrainConfig
 
+START_MORE = 8  # directions that a PiSSA start looks for beyond the rank: the last ones come out exact sooner
 _INSIDE = (".transformer_blocks.", ".proj_in.weight", ".proj_out.weight")
 
 
@@ -25,6 +26,7 @@ class AdapterSize:
     file: int  # for the user interfaces
     diffusers: int  # there all layers are filled up to the largest rank
     fixed: int = 0  # numbers kept beside them, where it begins from a part of the weights
+    start_flop: float = 0.0  # of taking that part from the weights
 
 
 def adapter_size(config: TrainConfig, shapes: Shapes) -> AdapterSize:
@@ -42,7 +44,8 @@ def adapter_size(config: TrainConfig, shapes: Shapes) -> AdapterSize:
     ]
     fixed = sum(_lora(shape, rank) for shape, rank in begun)
     most = max([*ranks, *(2 * rank for _, rank in begun)], default=0)  # a start is in the file as well
-    return AdapterSize(trained, trained + fixed, sum(_lora(shape, most) for _, shape in layers), fixed)
+    flop = sum(flop_of_start(config, shape, rank) for shape, rank in begun)
+    return AdapterSize(trained, trained + fixed, sum(_lora(shape, most) for _, shape in layers), fixed, flop)
 
 
 def is_plain(config: TrainConfig) -> bool:
@@ -147,6 +150,20 @@ def _other(config: TrainConfig, path: str, shape: tuple[int, ...]) -> int:
     (first_out, out), (first_in, inner) = factors(shape[0], own.factor), factors(shape[1], own.factor)
     whole = 2 * rank >= max(out, inner)
     return first_out * first_in + (out * inner * pixels if whole else rank * (out + inner * pixels))
+
+
+def flop_of_start(config: TrainConfig, shape: tuple[int, ...], rank: int) -> float:
+    """What trainer/model/started.py computes for one Linear: its products with the weight, which are nearly all of it.
+
+    The whole decomposition: R-SVD with both sides (Golub and Van Loan 2013, figure 8.6.1).
+    """
+    own, less, more = config.adapter, min(shape), max(shape)
+    product = 2.0 * less * more
+    if own.start == "olora":
+        return product * rank
+    if not own.start_rounds:
+        return 6.0 * more * less**2 + 20.0 * less**3
+    return product * min(rank + START_MORE, less) * (2 * own.start_rounds + 2)
 
 
 def _lora(shape: tuple[int, ...], rank: int) -> int:

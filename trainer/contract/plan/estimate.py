@@ -76,7 +76,7 @@ def estimate(config: TrainConfig, images: int, device: Device = "cuda") -> Estim
         exact=shape.exact,
         unet_parameters=shape.parameters["unet"],
         step_flop=PICTURE_FLOP[made_again(config)] * pictures * size_of(config, base, shape),
-        first_flop=_first_flop(config, images, size_of(config, base, shape)),
+        first_flop=_first_flop(config, images, size_of(config, base, shape)) + shape.adapter.start_flop,
     )
 
 
