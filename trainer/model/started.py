@@ -87,8 +87,8 @@ class StartedLinear(LoraLinear):
 def principal(weight: torch.Tensor, rank: int, scale: float, rounds: int, start: torch.Generator) -> Factors:
     """PiSSA (Meng et al. 2024): the root of the largest singular values on either side, scale * B0 A0 their part of W.
 
-    `rounds` of subspace iteration with `START_MORE` directions (Halko, Martinsson and Tropp 2011, algorithm 4.4); 0: the
-    whole decomposition.
+    `rounds` of subspace iteration with `START_MORE` directions beyond the rank (Halko, Martinsson and Tropp 2011,
+    algorithm 4.4); 0: the whole decomposition.
     """
     if rounds:
         width = min(rank + START_MORE, *weight.shape)

@@ -17,6 +17,7 @@ from loratui.settings.other_trainers.kohya_folders import folders_of_tree, taugh
 from trainer.contract.paths import expanded
 from trainer.contract.pictures.folder import NoDataset, list_pictures
 from trainer.contract.settings.config import BY_KEY
+from trainer.contract.settings.optimizers import OPTIMIZERS
 
 RATES = ("train.learning_rate", "train.text_encoder_learning_rate", "train.embedding_learning_rate")
 EPOCHS = {"checkpoint_epochs": "train.checkpoint_every", "sample_epochs": "train.sample_every"}
@@ -55,6 +56,7 @@ def import_settings(
             slots.pop(key, None)
         result.notes.append("optimizer: that of the preset is taken, with its own rates")
     result.notes += trainer.settle(slots)
+    _lacking(slots, result)
     if pictures:
         slots.pop("concepts", None)
         tree = folders_of_tree(pictures)
@@ -105,6 +107,15 @@ def _translated(trainer: OtherTrainer, found: Mapping[str, Any], result: Importe
         if trainer.find(name) is None and name not in silent and not _is_nothing(value, ()):
             result.leave(name, "not known here")
     return slots
+
+
+def _lacking(slots: dict[str, Any], result: Imported) -> None:
+    """Leave out what the optimizer has not of the settings that it shares with another."""
+    name = slots.get("train.optimizer", "")
+    facts = OPTIMIZERS.get(name)
+    for key in () if facts is None else (f"{facts.table}.{one}" for one in facts.lacks):
+        if slots.pop(key, None) is not None:
+            result.leave(result.taken.pop(key, key), f"{key}: {name} does not have it here")
 
 
 def _is_nothing(value: Any, plain: tuple[Any, ...]) -> bool:

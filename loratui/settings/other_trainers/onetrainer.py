@@ -19,6 +19,7 @@ from loratui.settings.other_trainers.counterparts import (
     truth,
     whole,
 )
+from trainer.contract.settings.optimizers import OPTIMIZERS as OPTIMIZER_FACTS
 
 PRECISIONS = {"float_16": "fp16", "bfloat_16": "bf16", "float_32": "fp32", "tfloat_32": "fp32"}
 OPTIMIZERS = {
@@ -68,10 +69,11 @@ def settle(values: dict[str, Any]) -> list[str]:
             notes.append(f"concepts.text.tag_dropout_mode {mode}: each tag is left out for itself here (RANDOM)")
     if not (values.get("caption.shuffle") or values.get("caption.tag_dropout")):
         values.pop("caption.keep", None)
-    table = "prodigy" if values.get("train.optimizer") == "prodigy" else "adamw"
+    table = OPTIMIZER_FACTS[values.get("train.optimizer", "adamw")].table
     for name in ("beta1", "beta2"):
-        if name in values:
-            values[f"{table}.{name}"] = values.pop(name)
+        beta = values.pop(name, None)
+        if beta is not None and table:
+            values[f"{table}.{name}"] = beta
     if "train.weight_decay" in values:
         values.setdefault("train.embedding_weight_decay", values["train.weight_decay"])
     return notes

@@ -172,6 +172,10 @@ def test_pictures_of_the_class_are_judged_by_header_and_end_and_the_rest_where_t
         ),
         ({"slice_p": 11}, "prodigy.slice_p is 11, which prodigy-plus-schedule-free does not have: set it to 1"),
         (
+            {"bias_correction": False},
+            "prodigy.bias_correction is false, which prodigy-plus-schedule-free does not have: set it to true",
+        ),
+        (
             {"decouple": False},
             "prodigy.decouple is false, which prodigy-plus-schedule-free does not have: set it to true",
         ),

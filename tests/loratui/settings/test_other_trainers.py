@@ -230,3 +230,19 @@ def test_kinds_of_adapters(tmp_path: Path) -> None:
         assert import_settings([gui], "face")[1].values["adapter.kind"] == kind
     (one := tmp_path / "one.json").write_text(json.dumps({**NESTED, "peft_type": "OFT_2"}))
     assert "turns the inputs" in import_settings([one], "face")[0].left["peft_type"]
+
+
+def test_settings_of_an_optimizer_go_to_its_own_table(tmp_path: Path) -> None:
+    path, betas = tmp_path / "config.json", {"beta1": 0.8, "beta2": 0.98}
+    for name, table in (("PRODIGY_PLUS_SCHEDULE_FREE", "prodigy"), ("LION", "lion"), ("PRODIGY", "prodigy")):
+        own = {"optimizer": name, **betas, "use_bias_correction": False, "slice_p": 11, "d_coef": 2.0}
+        path.write_text(json.dumps({**NESTED, "optimizer": own}))
+        found, answers = import_settings([path], "object")
+        assert (answers.values[f"{table}.beta1"], answers.values[f"{table}.beta2"]) == (0.8, 0.98)
+        # what the optimizer here does not have would be refused at the start
+        lacks = name.startswith("PRODIGY_PLUS")
+        assert ("optimizer.slice_p" in found.left) is lacks and ("prodigy.slice_p" in answers.values) is not lacks
+        assert ("optimizer.use_bias_correction" in found.left) is lacks
+    path.write_text(json.dumps({**NESTED, "optimizer": {"optimizer": "CAME", **betas}}))
+    values = import_settings([path], "object")[1].values
+    assert values["train.optimizer"] == "came" and not any("beta" in key for key in values)

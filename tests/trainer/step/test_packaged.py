@@ -18,7 +18,7 @@ from torch import nn
 from tests.bench.activations import Alive
 from tests.trainer.step.test_optimizer import loss, toy
 from trainer.contract.plan.advice import advice, refusals
-from trainer.contract.settings.config import TrainConfig, nested
+from trainer.contract.settings.config import BY_KEY, TrainConfig, nested
 from trainer.contract.settings.optimizers import OPTIMIZERS
 from trainer.step.average import make_average
 from trainer.step.flat_group import FlatGroup
@@ -26,6 +26,7 @@ from trainer.step.optimizer import Optimizer, make_optimizer
 from trainer.step.packaged import MAKERS
 
 STEPS, DECAY = 12, 0.01
+BITSANDBYTES = importlib.util.find_spec("bitsandbytes") is not None
 OURS = {"prodigy.d0": 1e-3, "prodigy.split_groups": True}
 THEIRS: dict[str, Callable[[Any], torch.optim.Optimizer]] = {
     "lion": lambda sets: lion_pytorch.Lion(sets, betas=(0.9, 0.99)),
@@ -52,13 +53,13 @@ def groups(name: str) -> list[FlatGroup]:
     return [FlatGroup.of("unet", first, rate(name), DECAY), FlatGroup.of("embeddings", second, rate(name), DECAY)]
 
 
-def steps(optimizer: Optimizer, own: list[FlatGroup], numbers: range) -> None:
+def steps(optimizer: Optimizer, own: list[FlatGroup], numbers: range, factor: float = 1.0) -> None:
     named = [dict(zip(group.names, group.parameters, strict=True)) for group in own]
     for step in numbers:
         for group in own:
             group.grad.zero_()
         loss(named[0], named[1], step).backward()
-        optimizer.step(1.0)
+        optimizer.step(factor)
 
 
 @pytest.mark.parametrize("name", MAKERS)
@@ -189,3 +190,27 @@ def test_the_packages_of_the_extra_are_those_that_are_named() -> None:
     for name, one in OPTIMIZERS.items():
         if one.made_by:
             assert importlib.util.find_spec(one.package) and "loratui[optimizers]" in one.remedy, name
+
+
+OTHER = {"beta1": 0.5, "beta2": 0.5, "beta3": 0.5, "epsilon": 1e-2, "d0": 1e-4, "d_coef": 2.0, "growth_rate": 1.02}
+OTHER |= {"slice_p": 3, "safeguard_warmup": False, "bias_correction": False, "decouple": False, "split_groups": False}
+
+
+@pytest.mark.parametrize("name", [one for one in OPTIMIZERS if one != "adamw-8bit" or BITSANDBYTES])
+def test_each_setting_of_an_optimizer_acts_or_is_refused(name: str) -> None:
+    facts = OPTIMIZERS[name]  # type: ignore[index]
+    names = [key.partition(".")[2] for key in BY_KEY if facts.table and key.startswith(f"{facts.table}.")]
+    assert bool(names) is bool(facts.table) and set(facts.lacks) <= set(names)
+
+    def trained(own: TrainConfig) -> torch.Tensor:
+        here = groups(name)
+        made = make_optimizer(here, own)
+        steps(made, here, range(1, 41), factor=0.5)  # d has grown by then, or not as far
+        return torch.cat([one.data for one in here])
+
+    before = trained(config(name))
+    for one in names:
+        other = config(name, **{f"{facts.table}.{one}": OTHER[one]})
+        refused = any(f"{facts.table}.{one} is" in words for words in refusals(other))
+        assert refused is (one in facts.lacks), one
+        assert refused or not torch.equal(trained(other), before), f"{one} does nothing"

@@ -75,7 +75,7 @@ OPTIMIZERS: dict[Optimizer, OptimizerFacts] = {
         finds_rate=True,
         table="prodigy",
         averages=True,
-        lacks=("growth_rate", "slice_p", "decouple"),
+        lacks=("growth_rate", "slice_p", "decouple", "safeguard_warmup", "bias_correction"),
     ),
     "adamw-schedule-free": OptimizerFacts(
         "AdamW",
