@@ -76,7 +76,7 @@ def main(arguments: list[str]) -> int:
         lock.release()
         return _unusable(run, error)
     began = time.monotonic()
-    notice = Notice(config.name, config.train.steps, log)
+    notice = Notice(config.name, config.train.steps, log, run)
     _stop_at_once(run, log, lock, began, notice)
     try:
         config = with_class_folders(config, lambda done, total: log.emit("phase", name="data", done=done, total=total))

@@ -111,7 +111,8 @@ def merge(
         bool, typer.Option("--learned", help="A factor for each column, learned (ZipLoRA): what is done anyway.")
     ] = False,
     weights: Annotated[
-        tuple[float, float] | None, typer.Option("--weights", help="How strongly each counts; nothing is learned.")
+        tuple[float, float] | None,
+        typer.Option("--weights", metavar="A B", help="How strongly each counts, as in 0.8 0.6; nothing is learned."),
     ] = None,
     rank: Annotated[
         int | None, typer.Option("--rank", min=1, help="Cut to it; of the plain sum, unless --learned or --weights.")
@@ -119,7 +120,8 @@ def merge(
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Of learning.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of learning.")] = None,
     prompts: Annotated[
-        tuple[str, str] | None, typer.Option("--prompts", help="What each shows; left out: as the runs say.")
+        tuple[str, str] | None,
+        typer.Option("--prompts", metavar="A B", help="What each shows; left out: as the runs say."),
     ] = None,
     base: Annotated[
         str | None, typer.Option("--base", help="The base model that it is for; left out: that of the runs.")

@@ -7,7 +7,7 @@ from loratui.errors import Refusal
 from loratui.planning.shared import gpus_again
 from loratui.recovery.remedy import Remedy
 from loratui.recovery.settings_change import amend, amended, begin_anew, changed_lines
-from loratui.runs.engines import chosen
+from loratui.runs.engines import Engine, chosen
 from loratui.runs.find import processes_of, resumable_steps, run_info
 from loratui.runs.inbox import ask
 from loratui.runs.launch import refuse_running, start, wait_started
@@ -18,12 +18,12 @@ from trainer.contract.run.rundir import RunDir
 
 
 def start_again(run: RunDir, remedy: Remedy) -> tuple[RunDir, int]:
-    """Apply `remedy` and start the trainer on as many GPUs as before; returns the run and the process id.
+    """Apply `remedy` and start the trainer where the run was before; returns the run and the process id, 0 in Slurm.
 
     Raises Refusal, or OSError with the old settings in force.
     """
     refuse_running(run)
-    gpus, _ = gpus_again(run)
+    engine, gpus = _where(run)  # what refuses does so before anything is changed
     try:
         bring_back(run)
     except NoDataset as error:
@@ -32,7 +32,7 @@ def start_again(run: RunDir, remedy: Remedy) -> tuple[RunDir, int]:
         run = begin_anew(run, remedy.changes)
     elif remedy.changes or remedy.back:
         amend(run, remedy.changes, remedy.step if remedy.back else None)
-    return run, start(run, gpus)
+    return run, _begin(run, engine, gpus)
 
 
 def go_on(run: RunDir) -> bool:
@@ -68,9 +68,20 @@ def make_longer(run: RunDir, steps: int) -> bool:
 
 
 def _started(run: RunDir) -> bool:
-    """Start the trainer where the run was before, on this machine or in its cluster; returns whether it works."""
+    """Start the trainer where the run was before; returns whether it works."""
+    pid = _begin(run, *_where(run))
+    return not pid or wait_started(run, pid)
+
+
+def _where(run: RunDir) -> tuple[Engine | None, int]:
+    """Where `run` was, None for this machine, and on how many GPUs. Raises Refusal where its cluster is not there."""
     engine = chosen(None, (), [run])
+    return engine, gpus_again(run)[0] if engine is None else processes_of(run)
+
+
+def _begin(run: RunDir, engine: Engine | None, gpus: int) -> int:
+    """Start it there; returns the process id, 0 in a cluster. Raises Refusal."""
     if engine is None:
-        return wait_started(run, start(run, gpus_again(run)[0]))
-    engine.put_in(run, processes_of(run))
-    return True
+        return start(run, gpus)
+    engine.put_in(run, gpus)
+    return 0

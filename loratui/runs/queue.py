@@ -13,7 +13,7 @@ from loratui.runs.slurm import has_job
 from loratui.terminal.text import plural, safe_text, shell_path, show_path
 from loratui.terminal.units import clock
 from trainer.contract.run import exits, queue, trainer_start
-from trainer.contract.run.devices import fits, runs_in, visible_gpus
+from trainer.contract.run.devices import fits, is_busy, runs_in, visible_gpus
 from trainer.contract.run.lock import is_held
 from trainer.contract.run.queue import QueueEntry, QueueError
 from trainer.contract.run.rundir import RunDir
@@ -120,11 +120,10 @@ def find_waiting(text: str, root: Path = RUNS) -> RunDir:
 
 def queue_lines(root: Path = RUNS) -> list[str]:
     """The queue as text: what trains, then what waits."""
-    rows = [(safe_text(one.note) or one.state, steps_words(one), one) for one in at_work(root)]
-    waits = in_queue(root)
-    alive = {one.run for _, _, one in rows}
-    rows += [(f"{one.place}.", steps_words(one.info), one.info) for one in waits if one.entry.run not in alive]
-    rows += [("Slurm", one.slurm, one) for one in waiting_in_slurm(root)]
+    trains, waits, slurm = what_waits_where(root)
+    rows = [(safe_text(one.note) or one.state, steps_words(one), one) for one in trains]
+    rows += [(f"{one.place}.", steps_words(one.info), one.info) for one in waits]
+    rows += [("Slurm", one.slurm, one) for one in slurm]
     lines = [
         f"{mark:<9}  {steps:>22}  {safe_text(info.name, 24):<16}  {show_path(info.run.path)}"
         for mark, steps, info in rows
@@ -133,8 +132,19 @@ def queue_lines(root: Path = RUNS) -> list[str]:
     return lines or [f"nothing trains and nothing waits in {show_path(root)}/"]
 
 
-def waiting_in_slurm(root: Path = RUNS) -> list[RunInfo]:
-    """The runs of `root` that wait in a cluster."""
+def what_waits_where(root: Path = RUNS) -> tuple[list[RunInfo], list[WaitingRun], list[RunInfo]]:
+    """The runs of `root` that have a trainer, here or in a cluster; that wait for a place here; that wait in Slurm."""
+    trains = at_work(root)
+    alive = {one.run for one in trains}
+    return trains, [one for one in in_queue(root) if one.entry.run not in alive], _waiting_in_slurm(root)
+
+
+def trains_here(root: Path = RUNS) -> list[RunInfo]:
+    """Those of them whose trainer takes memory and time of this machine."""
+    return [one for one in at_work(root) if is_busy(one.run)]
+
+
+def _waiting_in_slurm(root: Path) -> list[RunInfo]:
     found = [run_info(run) for run in runs_in(root) if not is_held(run.lock) and has_job(run)]
     return [one for one in found if one.slurm and one.state == "queued"]
 
@@ -196,7 +206,7 @@ class QueueTurn:
 
 def waiting_words(run: RunDir) -> str:
     """What a queued run waits for."""
-    before = [one for one in at_work(run.path.parent) if one.run.path.absolute() != run.path]
+    before = [one for one in trains_here(run.path.parent) if one.run.path.absolute() != run.path]
     place = place_of(run)
     ahead = f"; {safe_text(before[0].run.path.name)} trains now" if before else ""
     return f"place {place} in the queue{ahead}" if place else "not in the queue any more"

@@ -37,6 +37,7 @@ class SlurmEntry:
     again: bool = False  # the job ends the trainer to be put back into the queue
     seen: float = 0.0  # unix seconds of the job's last sign of life
     user: int = 0  # whose job it is, by number
+    vain: int = 0  # times in a row that the job went back into the queue without a checkpoint newer than before
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ def entry_of(run: RunDir) -> SlurmEntry | None:
     except OSError:
         return None
     told = options if isinstance(options, dict) else {}
+    vain = words.get("vain")
     return SlurmEntry(
         job,
         float(since),
@@ -76,13 +78,15 @@ def entry_of(run: RunDir) -> SlurmEntry | None:
         words.get("again") is True,
         status.st_mtime,
         status.st_uid,
+        vain if isinstance(vain, int) and vain > 0 else 0,
     )
 
 
 def write_entry(run: RunDir, entry: SlurmEntry) -> None:
     """Say in the run's folder which job has it. Raises OSError."""
     words = {"job": entry.job, "since": entry.since, "gpus": entry.gpus, "options": dict(entry.options)}
-    write_atomic(run.slurm, json.dumps({**words, "folder": entry.folder, "again": entry.again}), 0o600, root=run.path)
+    words |= {"folder": entry.folder, "again": entry.again, "vain": entry.vain}
+    write_atomic(run.slurm, json.dumps(words), 0o600, root=run.path)
 
 
 def in_slurm(run: RunDir, last: dict[str, Any] | None, wait: bool = True) -> InSlurm | None:

@@ -15,18 +15,23 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
-from loratui.runs.slurm import BEAT, SlurmEntry, beat, job_state, write_entry
+from loratui.runs.find import resumable_steps
+from loratui.runs.slurm import BEAT, SlurmEntry, beat, entry_of, job_state, write_entry
+from loratui.runs.states import run_word
 from trainer.contract.entries import remove
 from trainer.contract.run import exits
 from trainer.contract.run.control import send
-from trainer.contract.run.events import last_status
+from trainer.contract.run.events import EventLog, last_status
+from trainer.contract.run.program import signals_held
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.run.trainer_start import ALONE, spawn
 
 LOOK = 0.2  # seconds between two looks at the trainer
 PATIENCE = 60.0  # seconds that the trainer of the job's start before may take to be gone
 REQUEUE = 30.0  # seconds that scontrol may take
+MOST_VAIN = 2  # times in a row that a run's time may be up before it has a newer checkpoint
 SIGNS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
@@ -48,14 +53,55 @@ def train(folder: str, job: SlurmEntry) -> None:
     tidy(run)
     if (last_status(run.events) or {}).get("status") == "completed":
         return  # it was put back into the queue when it was over
-    own = replace(job, job=os.environ["SLURM_JOB_ID"], since=time.time(), again=False)
+    own = replace(job, job=os.environ["SLURM_JOB_ID"], since=time.time(), again=False, vain=_vain_so_far(run))
+    had = _newest(run)
     write_entry(run, own)
     os.environ[ALONE] = "1"
-    child = spawn(run, own.gpus, folder=own.folder, patience=PATIENCE)
+    with signals_held(signal.SIGUSR1, signal.SIGUSR2):  # Slurm gives them to all processes: they would end a trainer
+        child = spawn(run, own.gpus, folder=own.folder, patience=PATIENCE)
     code = _watch(run, own, child, sign)
-    if sign.given and _is_to_go_on(run, own.since) and job_state(own.job) == "RUNNING":
-        subprocess.run(["scontrol", "requeue", own.job], timeout=REQUEUE, check=False)
+    if sign.given and not _has_begun(run, own.since):
+        _say_end(run, "stopped")  # a signal ended the trainer before it could
+    if sign.given and _is_to_go_on(run) and job_state(own.job) == "RUNNING":
+        code = _put_back(run, replace(own, vain=0 if _newest(run) > had else own.vain + 1), code)
     sys.exit(code if code >= 0 else exits.FAILED)
+
+
+def _vain_so_far(run: RunDir) -> int:
+    """What the same job counted before it was put back; a run that is handed in anew begins at 0."""
+    entry = entry_of(run)
+    return entry.vain if entry is not None and entry.job == os.environ["SLURM_JOB_ID"] else 0
+
+
+def _newest(run: RunDir) -> int:
+    return max(resumable_steps(run), default=0)
+
+
+def _put_back(run: RunDir, own: SlurmEntry, code: int) -> int:
+    """Let the job wait for its next turn, unless its turns come to nothing; returns the exit code."""
+    with suppress(OSError):
+        write_entry(run, replace(own, again=own.vain < MOST_VAIN))
+    if own.vain >= MOST_VAIN:
+        _fail(run)
+        return exits.FAILED
+    subprocess.run(["scontrol", "requeue", own.job], timeout=REQUEUE, check=False)
+    return code
+
+
+def _fail(run: RunDir) -> None:
+    longer = f"loratui resume {run_word(run)} --slurm-option time=HOURS:MINUTES:SECONDS"
+    message = f"Slurm's time for the job was up {MOST_VAIN} times in a row before there was a new checkpoint"
+    _say_end(run, "failed", kind="exception", message=message, advice=[f"ask for more of it: {longer}"])
+
+
+def _say_end(run: RunDir, status: str, **error: Any) -> None:
+    """Say in the run's log how it ended, where its trainer is gone and cannot."""
+    with suppress(OSError):
+        log = EventLog(run.events)
+        if error:
+            log.emit("error", **error)
+        log.emit("end", status=status, step=_newest(run) or None, seconds=0.0, files=[])
+        log.close()
 
 
 def tidy(run: RunDir) -> None:
@@ -72,8 +118,10 @@ def _watch(run: RunDir, own: SlurmEntry, child: subprocess.Popen[bytes], sign: _
     while child.poll() is None:
         if sign.given and not told:
             told = True
+            entry = entry_of(run)
             with suppress(OSError):  # a full disk: it is saved all the same, if that can be
-                write_entry(run, replace(own, again=True))
+                if entry is None or entry.job == own.job:  # else a person has just taken it out
+                    write_entry(run, replace(own, again=True))
             _stop(run, own, child)
         if time.monotonic() - beaten >= BEAT:
             beaten = time.monotonic()
@@ -92,7 +140,12 @@ def _stop(run: RunDir, own: SlurmEntry, child: subprocess.Popen[bytes]) -> None:
         send(run, "stop")
 
 
-def _is_to_go_on(run: RunDir, since: float) -> bool:
-    """Whether the run was interrupted: it was stopped, or killed before it could say so, or before it began."""
+def _has_begun(run: RunDir, since: float) -> bool:
     last = last_status(run.events)
-    return last is None or last["t"] < since or last["type"] == "run" or last.get("status") == "stopped"
+    return last is not None and last["t"] >= since
+
+
+def _is_to_go_on(run: RunDir) -> bool:
+    """Whether the run was interrupted: it was stopped, or killed before it could say so."""
+    last = last_status(run.events)
+    return last is None or last["type"] == "run" or last.get("status") == "stopped"

@@ -13,8 +13,11 @@ from typing import Any
 import pytest
 
 from loratui.runs.find import run_info
+from loratui.runs.inbox import ask
 from loratui.runs.slurm import entry_of
+from loratui.runs.slurm_job import MOST_VAIN
 from trainer.contract.run.events import Tail
+from trainer.contract.run.lock import is_held
 from trainer.contract.run.rundir import RunDir
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
@@ -169,3 +172,44 @@ def test_a_sweep_is_a_job_for_each_run_and_goes_on_with_what_is_missing(
     assert "1 run handed to Slurm (time=30:00)" in again.stdout, again.stdout + again.stderr
     assert loratui("sweep", "both", "--stop").returncode == 0
     wait_for(lambda: slurm("squeue", "--noheader", "--me") == "")
+
+
+def test_a_run_whose_time_is_up_saves_and_goes_on_and_is_told_as_failed_where_no_turn_is_long_enough(
+    loratui: LoraTUI, slurm: Ask, answers_file: Path
+) -> None:
+    run = submitted(loratui, "works", ENDLESS)
+    wait_for(lambda: step_of(run) > 2)
+    entry = entry_of(run)
+    assert entry is not None
+    slurm("scancel", "--signal=USR1", entry.job)  # as Slurm does, to every process of the job
+    wait_for(lambda: len(events(run, "run")) == 2)
+    assert events(run, "end")[-1]["status"] == "stopped"
+    assert events(run, "run")[-1]["resumed_from"] == events(run, "end")[-1]["step"] > 2
+    slurm("scancel", entry.job)
+    wait_for(lambda: slurm("squeue", "--noheader", "--me") == "")
+
+    short = submitted(loratui, "short", ENDLESS)
+    for turn in range(1, MOST_VAIN + 1):
+        wait_for(lambda: slurm("squeue", "--noheader", "--me", "--format=%T") == "RUNNING")
+        wait_for(lambda turn=turn: _vain(short) == turn - 1 and is_held(short.claim))
+        slurm("scancel", "--signal=USR1", slurm("squeue", "--noheader", "--me", "--format=%i"))
+        wait_for(lambda turn=turn: _vain(short) == turn)
+    wait_for(lambda: run_info(short).state == "failed")
+    assert not events(short, "step")
+    assert "--slurm-option time=" in loratui("attach", "short").stdout
+    wait_for(lambda: slurm("squeue", "--noheader", "--me") == "")
+
+
+def _vain(run: RunDir) -> int:
+    entry = entry_of(run)
+    return -1 if entry is None or entry.job == "0" else entry.vain
+
+
+def test_a_run_that_is_just_starting_is_stopped(loratui: LoraTUI, slurm: Ask, answers_file: Path) -> None:
+    run = submitted(loratui, "works", ENDLESS)
+    wait_for(lambda: run_info(run).state == "starting")
+    assert "taken out of Slurm" in ask(run, "stop")  # here: another program would come when it trains
+    wait_for(lambda: slurm("squeue", "--noheader", "--me") == "")
+    wait_for(lambda: run_info(run).state not in ("starting", "crashed"))
+    assert run_info(run).state in ("new", "stopped")  # by whether its trainer had been launched
+    assert not events(run, "step")

@@ -7,8 +7,10 @@ import logging
 import sys
 from typing import Any
 
+from trainer.contract.documents.files import read_json
 from trainer.contract.run.events import Event, EventLog
 from trainer.contract.run.notify import EXTRA, addresses, kind_of
+from trainer.contract.run.rundir import RunDir
 from trainer.contract.units import in_time
 
 # what an error is called where others may read it: its own words may hold paths and names
@@ -24,8 +26,9 @@ KINDS = {
 class Notice:
     """Listens to the events of a run, and says at its end how it went: name, state, steps and time, nothing else."""
 
-    def __init__(self, name: str, steps: int, log: EventLog) -> None:
+    def __init__(self, name: str, steps: int, log: EventLog, run: RunDir) -> None:
         """Listen where there is an address; say so in the log where apprise is not installed."""
+        self._run = run
         self._name, self._steps, self._step = name, steps, 0
         self._state, self._seconds, self._error = "", 0.0, ""
         self._addresses = addresses()
@@ -51,7 +54,14 @@ class Notice:
         """What is told."""
         why = f" ({KINDS[self._error]})" if self._error in KINDS else ""
         steps = f"step {self._step:,} of {self._steps:,}"
-        return f"{self._name}: {self._state}{why}, {steps}, after {in_time(self._seconds)}"
+        by = " by Slurm" if self._state == "stopped" and self._is_slurms else ""
+        return f"{self._name}: {self._state}{by}{why}, {steps}, after {in_time(self._seconds)}"
+
+    @property
+    def _is_slurms(self) -> bool:
+        """Whether a cluster wanted the place, and no person: its job says so before it ends the trainer."""
+        words: dict[str, Any] = read_json(self._run.slurm, dict, root=self._run.path).value or {}
+        return words.get("again") is True
 
     def send(self) -> None:
         """Tell it, once the run is over and its lock is free; what goes wrong is said by the kind of address alone."""

@@ -39,7 +39,7 @@ a kill or a power cut the queue goes on when loratui looks at the runs.
   enter    watch the run
   f        first: start it next
   u, d     earlier, later; shift+↑ and shift+↓ too
-  c        cancel: take it out of the queue; its folder and answers stay
+  c        cancel: take it out, here or of Slurm; its folder and answers stay
   r        retry a run that did not start
   q        back; the queue goes on
 """
@@ -62,8 +62,13 @@ class QueueRow:
 
     @property
     def place(self) -> int:
-        """1 starts next; 0 trains."""
+        """1 starts next here; 0 trains, or waits in Slurm."""
         return self.waits.place if self.waits else 0
+
+    @property
+    def in_slurm(self) -> bool:
+        """Whether it waits for its turn in a cluster, which has its own order."""
+        return self.waits is None and self.info.state == "queued"
 
     @property
     def note(self) -> str:
@@ -77,10 +82,9 @@ class QueueRow:
 
 
 def rows_of(root: Path) -> list[QueueRow]:
-    """What trains in `root`, then what waits, in its order."""
-    trains = [QueueRow(one) for one in queueing.at_work(root)]
-    alive = {row.run for row in trains}
-    return trains + [QueueRow(one.info, one) for one in queueing.in_queue(root) if one.entry.run not in alive]
+    """What trains in `root`, then what waits here, in its order, then what waits in Slurm."""
+    trains, waits, slurm = queueing.what_waits_where(root)
+    return [*map(QueueRow, trains), *(QueueRow(one.info, one) for one in waits), *map(QueueRow, slurm)]
 
 
 class QueueScreen(SteadyScreen[RunDir | None]):
@@ -162,10 +166,11 @@ class QueueScreen(SteadyScreen[RunDir | None]):
             listed.set_options([Option(_line(row, self.size.width - 4)) for row in rows])
             runs = [row.run for row in rows]
             listed.highlighted = (runs.index(kept) if kept in runs else 0) if rows else None
-        waits = sum(row.place > 0 for row in rows)
-        states = [row.info.state for row in rows if not row.place]
+        waits, slurm = sum(row.place > 0 for row in rows), sum(row.in_slurm for row in rows)
+        states = [row.info.state for row in rows if not row.place and not row.in_slurm]
         parts = [f"{states.count(one)} {one}" for one in dict.fromkeys(states)] or ["nothing trains"]
-        words = " · ".join([*parts, f"{waits} waiting"]) if rows else "nothing trains, nothing waits"
+        parts += [f"{waits} waiting", *([f"{slurm} in Slurm"] if slurm else [])]
+        words = " · ".join(parts) if rows else "nothing trains, nothing waits"
         head = Content.assemble(("Queue  ", "bold"), (f"{words} · {show_path(self.root)}", "$muted"))
         self.query_one("#queue-head", Static).update(head)
         self._show_more()
@@ -180,7 +185,7 @@ class QueueScreen(SteadyScreen[RunDir | None]):
     def _show_more(self) -> None:
         row = self.chosen
         self.query_one("#queue-more", Static).update(_more(row, self.size.width - 6))
-        means = (row is not None, row is not None and row.place > 0, row is not None and row.stuck)
+        means = (row is not None, row is not None and row.place > 0, row is not None and (row.stuck or row.in_slurm))
         if means != self._means:  # the footer is made anew by this: not every second
             self._means = means
             self.refresh_bindings()
@@ -190,12 +195,13 @@ class QueueScreen(SteadyScreen[RunDir | None]):
         self.action_watch()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Only what waits can be moved or cancelled."""
+        """Only what waits can be moved or cancelled; Slurm orders what waits there."""
+        row = self.chosen
         if action in ("move", "cancel"):
-            return self.chosen is not None and self.chosen.place > 0
+            return row is not None and (row.place > 0 or (row.in_slurm and action == "cancel"))
         if action == "retry":
-            return self.chosen is not None and self.chosen.stuck
-        return self.chosen is not None if action == "watch" else True
+            return row is not None and row.stuck
+        return row is not None if action == "watch" else True
 
     def action_watch(self) -> None:
         """Leave for the monitor of the run under the cursor."""
@@ -218,9 +224,9 @@ class QueueScreen(SteadyScreen[RunDir | None]):
             self._change(row.run, lambda: queueing.put_in(row.run, gpus), "it is tried again")
 
     def action_cancel(self) -> None:
-        """Take the run out of the queue, after a question."""
+        """Take the run out of the queue, here or in Slurm, after a question."""
         row = self.chosen
-        if row is None or not row.place:
+        if row is None or not (row.place or row.in_slurm):
             return
         name = safe_text(row.run.path.name)
         words = (
@@ -262,7 +268,8 @@ def _line(row: QueueRow, width: int) -> Content:
     if row.place:
         mark, style = (f"! {row.place}.", "$text-warning") if row.note else (f"○ {row.place}.", "$muted")
     far = f"{info.step} of {info.steps}" if info.step else f"{info.steps:,} steps"
-    left = f" · {clock(_seconds_left(info))} left" if not row.place and info.seconds_per_step else ""
+    seconds = max(0, info.steps - info.step) * (info.seconds_per_step or 0.0)
+    left = f" · {clock(seconds)} left" if info.alive and seconds else ""
     folder = safe_text(info.run.path.name, max(10, width - 54))
     return Content.assemble(
         (f"{mark:<11} ", f"bold {style}"),
@@ -279,19 +286,15 @@ def _more(row: QueueRow | None, width: int) -> Content:
     info = row.info
     lines = [Content(show_path(info.run.path))]
     if not row.place:
-        lines.append(progress_bar(info.step, info.steps, max(10, width)))
+        lines.append(Content(info.slurm) if row.in_slurm else progress_bar(info.step, info.steps, max(10, width)))
     elif row.note or row.waits is None:
         lines.append(Content.styled(f"! {row.note}", "$text-warning"))
     else:
-        turn = f"{plural(row.place - 1, 'run')} before it"
-        turn = "starts as soon as a GPU is free for it" if row.place == 1 else turn
+        before = f"{plural(row.place - 1, 'run')} before it"
+        turn = "starts as soon as a GPU is free for it" if row.place == 1 else before
         queued = row.waits.entry.since
         since = f" · queued at {time.strftime('%H:%M', time.localtime(queued))}" if queued else ""
         lines.append(Content(turn + since))
         if info.step:
             lines.append(Content(f"goes on from its newest checkpoint (it had reached step {info.step})"))
     return Content("\n").join(lines)
-
-
-def _seconds_left(info: RunInfo) -> float:
-    return max(0, info.steps - info.step) * (info.seconds_per_step or 0.0)

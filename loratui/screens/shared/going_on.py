@@ -11,6 +11,7 @@ from textual.screen import Screen
 from loratui.errors import Refusal
 from loratui.recovery.restart import go_on
 from loratui.runs.possible import possible
+from loratui.runs.slurm import entry_of
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.queue_choice import When, ask_when, begin
 from loratui.terminal.text import safe_text
@@ -39,10 +40,19 @@ def ask_go_on(screen: Screen[Any], run: RunDir) -> None:
     else:
         saved = now.resumable
         start = f"goes on from its checkpoint of step {saved[-1]}" if saved else "has no checkpoint and begins again"
-        words = f"It {start}, to step {now.steps}, in the settings that it has."
+        slurm = entry_of(run) is not None  # it goes back there, whatever trains here
+        where = ", in Slurm as before" if slurm else ""
+        words = f"It {start}, to step {now.steps}, in the settings that it has{where}."
         yes = "Go on training" if saved else "Begin again"
         question = Confirm(f"Go on with {safe_text(run.path.name, 40)}?", words, yes, "Leave it as it is")
-        screen.app.push_screen(question, lambda yes: ask_when(screen, str(run.path), begun) if yes else None)
+
+        def answered(yes: bool | None) -> None:
+            if yes and slurm:
+                begun("now")
+            elif yes:
+                ask_when(screen, str(run.path), begun)
+
+        screen.app.push_screen(question, answered)
 
 
 def start_in_thread(screen: Screen[Any], run: RunDir, start: Callable[[], object]) -> None:

@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.screen import Screen
 
 from loratui.runs.find import RUNS
-from loratui.runs.queue import at_work, put_in, take_up
+from loratui.runs.queue import put_in, take_up, trains_here
 from loratui.screens.shared.dialogs import Chooser
 from loratui.terminal.text import safe_text
 from trainer.contract.paths import expanded
@@ -25,7 +25,7 @@ def ask_when(screen: Screen[Any], out: str, then: Callable[[When], None]) -> Non
     Escape leaves everything as it was: `then` is not called.
     """
     root = expanded(out).parent if out else RUNS
-    trains, waits = at_work(root), waiting(root)
+    trains, waits = trains_here(root), waiting(root)
     if not trains and not waits:
         then("now")
         return

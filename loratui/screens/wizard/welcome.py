@@ -115,7 +115,8 @@ All runs lists them, compares two, opens old answers as a new draft.
         for name, info in self._runs.items():
             does = "Watch" if info.alive else "Look at"
             ways.add_option(Option(_line(does, _run_words(info, self.app.size.width)), id=f"run:{name}"))
-        if waits := len(waiting(RUNS)):
+        elsewhere = sum(one.state == "queued" and bool(one.slurm) for one in self._runs.values())
+        if waits := len(waiting(RUNS)) + elsewhere:
             ways.add_option(Option(_line("Queue", f"{waits} waiting: order, take out"), id="queue"))
         if self._count:
             ways.add_option(Option(_line("All runs", f"{plural(self._count, 'run')}: look, compare"), id="runs"))

@@ -12,16 +12,20 @@ from pathlib import Path
 import pytest
 
 from loratui.errors import Refusal
+from loratui.recovery.remedy import Remedy
+from loratui.recovery.restart import start_again
 from loratui.runs import slurm
 from loratui.runs.engines import LOCAL, Slurm, chosen
 from loratui.runs.find import run_info
 from loratui.runs.launch import LaunchError, start
-from loratui.runs.queue import put_in, queue_lines
+from loratui.runs.queue import at_work, put_in, queue_lines, trains_here
 from loratui.runs.slurm import SlurmEntry, entry_of, write_entry
 from loratui.runs.slurm_submit import read_options
+from tests.trainer.conftest import make_config
 from trainer.contract.run import exits
 from trainer.contract.run.lock import RunLock
 from trainer.contract.run.rundir import RunDir
+from trainer.contract.settings.config import dump_config
 
 NOW = time.time()
 LONG_AGO = NOW - 3600
@@ -97,6 +101,32 @@ def test_a_run_that_made_room_waits_and_one_that_a_person_stopped_does_not(
     write_entry(run, SlurmEntry("12", LONG_AGO, again=again))
     said(run, {"type": "run"}, {"type": "end", "status": "stopped", "step": 3})
     assert run_info(run).state == state
+
+
+def test_what_a_cluster_trains_is_not_in_the_way_here(run: RunDir) -> None:
+    said(run, {"type": "run", "name": "a", "steps": 10})
+    assert [one.name for one in at_work(run.path.parent)] == ["a"]
+    assert trains_here(run.path.parent) == []
+    lock = RunLock(run.lock)
+    assert [one.name for one in trains_here(run.path.parent)] == ["a"]
+    lock.release()
+
+
+@pytest.mark.parametrize(("vain", "read"), [(1, 1), (-3, 0), ("2", 0), (None, 0)])
+def test_the_turns_that_came_to_nothing_are_counted_in_the_entry(run: RunDir, vain: object, read: int) -> None:
+    write_entry(run, SlurmEntry("12", LONG_AGO, vain=1))
+    run.slurm.write_text(run.slurm.read_text().replace('"vain": 1', f'"vain": {json.dumps(vain)}'))
+    entry = entry_of(run)
+    assert entry is not None and entry.vain == read
+
+
+@pytest.mark.parametrize("goes", ["checkpoint", "new run"])
+def test_a_remedy_for_a_run_that_was_in_slurm_does_not_start_it_here(run: RunDir, pictures: Path, goes: str) -> None:
+    run.config.write_text(dump_config(make_config(pictures)))
+    said(run, {"type": "run", "name": "a", "steps": 10}, {"type": "end", "status": "failed", "step": 3})
+    with pytest.raises(Refusal, match="--slurm"):  # there is none on this machine
+        start_again(run, Remedy("as it was", "", {}, goes=goes))  # type: ignore[arg-type]
+    assert [one.name for one in run.path.parent.iterdir()] == ["a"] and not run.lock.exists()
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"job": "1; rm -rf ~", "since": 1}', '{"job": 3}', '{"job": "3"}', "{"])

@@ -17,6 +17,7 @@ import pytest
 from tests.trainer.conftest import make_config, make_run, train
 from trainer.contract.run.events import EventLog
 from trainer.contract.run.notify import NAME
+from trainer.contract.run.rundir import RunDir
 from trainer.contract.run.trainer_start import trainer_environment
 from trainer.ground.notice import Notice
 
@@ -84,7 +85,7 @@ def test_without_apprise_the_log_says_how_to_have_it(
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     log = EventLog(tmp_path / "events.jsonl")
-    notice = Notice("toy", 6, log)
+    notice = Notice("toy", 6, log, RunDir(tmp_path))
     log.emit("end", status="completed", seconds=4000.0, step=None)
     notice.send()
     log.close()
@@ -95,12 +96,25 @@ def test_without_apprise_the_log_says_how_to_have_it(
 def test_words_hold_the_kind_of_an_error_and_none_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(NAME, "json://127.0.0.1:9/x")
     log = EventLog(tmp_path / "events.jsonl")
-    notice = Notice("toy", 2000, log)
+    notice = Notice("toy", 2000, log, RunDir(tmp_path))
     log.emit("step", step=1200)
     log.emit("error", kind="oom", message="in /home/anna")
     log.emit("end", status="failed", seconds=4000.0, step=None)
     log.close()
     assert notice.words == "toy: failed (out of memory), step 1,200 of 2,000, after 67 min"
+
+
+@pytest.mark.parametrize(("again", "words"), [("true", "stopped by Slurm"), ("false", "stopped")])
+def test_a_run_that_a_cluster_put_back_is_not_told_as_stopped_by_a_person(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, again: str, words: str
+) -> None:
+    monkeypatch.setenv(NAME, "json://127.0.0.1:9/x")
+    (tmp_path / "slurm.json").write_text(f'{{"job": "3", "since": 1, "again": {again}}}')
+    log = EventLog(tmp_path / "events.jsonl")
+    notice = Notice("toy", 2000, log, RunDir(tmp_path))
+    log.emit("end", status="stopped", seconds=4000.0, step=1200)
+    log.close()
+    assert notice.words == f"toy: {words}, step 1,200 of 2,000, after 67 min"
 
 
 @pytest.mark.slow
