@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from loratui.events.series import Series
@@ -11,9 +13,35 @@ from loratui.terminal.numbers import number
 from trainer.contract.run.events import Event
 
 EMA = 0.96  # about the last 25 steps
+MEAN_OF, LONG = 25, 100  # steps that a mean may begin from, where so many more follow
 RECENT = 64  # steps that the estimate of the speed, and every word about "now", look back on
 RECENT_NORMS = 8  # enough that one hard picture is not a trend
 WARMING = 3  # first steps of a start, in which kernels are chosen and files are read: no measure of its speed
+
+
+def kept_share(step: int) -> float:
+    """How much of the mean before stays at a step: a short run would otherwise stay near its first value."""
+    return min(EMA, step / (step + 4))
+
+
+def running_mean(step: int, loss: float, before: float | None) -> float:
+    """The mean of the losses up to a step: the figure that is called "loss" wherever one stands for a run."""
+    keep = kept_share(step)
+    return loss if before is None else keep * before + (1 - keep) * loss
+
+
+def mean_at_end(steps: Iterable[tuple[int, float]]) -> float | None:
+    """The running mean after the last of these steps; a step that comes again was taken back before.
+
+    Of a long log these are the last ones: it then begins from their first mean, which is forgotten by the last one.
+    """
+    steps = tuple(steps)
+    known: list[tuple[int, float]] = [(0, fmean(loss for _, loss in steps[:MEAN_OF]))] if len(steps) > LONG else []
+    for step, loss in steps:
+        while known and known[-1][0] >= step:
+            known.pop()
+        known.append((step, running_mean(step, loss, known[-1][1] if known else None)))
+    return known[-1][1] if known else None
 
 
 @dataclass(frozen=True)
@@ -67,9 +95,8 @@ class Curves:
         if loss is not None:
             before = self.ema.last
             self.loss.add(step, loss)
-            # a short run would otherwise stay near its first value: the window opens with the steps seen
-            keep = min(EMA, step / (step + 4))
-            self.ema.add(step, loss if before is None else keep * before + (1 - keep) * loss)
+            keep = kept_share(step)
+            self.ema.add(step, running_mean(step, loss, before))
             for series, name in ((self.instance, "loss_instance"), (self.classes, "loss_class")):
                 if (part := number(event.get(name))) is not None:
                     mean = series.last

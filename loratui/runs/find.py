@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from loratui.errors import Refusal
+from loratui.events.curves import mean_at_end
 from loratui.events.endings import ending, taken
 from loratui.runs.slurm import InSlurm, in_slurm
 from loratui.runs.states import RUNS as FOLDER
@@ -27,6 +29,8 @@ from trainer.contract.run.rundir import RunDir, checkpoint_folders, run_state
 
 RUNS = Path(FOLDER)
 WINDOW = 1 << 16  # bytes looked at from each end of events.jsonl
+MEAN = "running mean"  # of the loss, put beside what the last step says
+_LOSS = re.compile(rb'"type": ?"step", ?"step": ?(\d{1,9}), ?"loss": ?(-?\d[\d.eE+-]{0,40})[,}]')
 START_GRACE = 60.0  # seconds in which a trainer that has logged nothing yet counts as starting
 
 
@@ -45,7 +49,7 @@ class RunInfo:
     steps: int
     started: float | None  # unix seconds of the first start
     seconds_per_step: float | None  # of the last step logged
-    loss: float | None
+    loss: float | None  # the running mean, as the result shows it
     views: float | None = None  # views per image, of the last step logged
     note: str = ""  # what keeps its trainer from its work
     trouble: str = ""  # why it is refused: a sentence
@@ -94,7 +98,7 @@ def run_info(run: RunDir) -> RunInfo:
         steps=whole(steps),
         started=number(first.get("t")),
         seconds_per_step=number(step.get("s")),
-        loss=number(step.get("loss")),
+        loss=number(step.get(MEAN)),
         views=number(step.get("views")),
         note=lock_note(run),
         slurm="" if cluster is None else safe_text(cluster.words, 80),
@@ -221,8 +225,15 @@ def _all(lines: list[bytes]) -> list[dict[str, Any]]:
 def _telling(lines: list[bytes]) -> list[dict[str, Any]]:
     found = [parse_line(line) for line in lines if b'"run"' in line or b'"end"' in line or b'"command"' in line]
     steps = (parse_line(line) for line in reversed(lines) if b'"step"' in line)
-    found.append(next((one for one in steps if one is not None and one.get("type") == "step"), None))
+    last = next((one for one in steps if one is not None and one.get("type") == "step"), None)
+    found.append(None if last is None else {**last, MEAN: _mean(lines, last)})
     return [one for one in found if one is not None]
+
+
+def _mean(lines: list[bytes], last: dict[str, Any]) -> float | None:
+    losses = ((int(one[1]), number(float(one[2]))) for one in map(_LOSS.search, lines) if one)
+    mean = mean_at_end((step, loss) for step, loss in losses if loss is not None)
+    return number(last.get("loss")) if mean is None else mean
 
 
 def _from_config(run: RunDir) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from loratui.errors import Refusal
 from loratui.runs.find import run_info, saved_steps
+from loratui.runs.possible import BUSY, WORKED_ON
 from loratui.runs.states import has_files
 from loratui.terminal.text import plural, safe_text, show_path
 from trainer.contract.documents.parsers import as_text
@@ -93,8 +94,8 @@ def _refuse_busy(run: RunDir) -> None:
     info = run_info(run)
     state = info.state
     if is_held(run.lock) or is_held(run.claim) or (info.slurm and info.alive):
-        raise Refusal("a trainer works on it: stop it first")
+        raise Refusal(WORKED_ON)
     if state == "queued":
-        raise Refusal(f"it waits in {'Slurm' if info.slurm else 'the queue'}: take it out first")
+        raise Refusal("it waits in Slurm: take it out first" if info.slurm else BUSY["queued"])
     if state == "refused":
         raise Refusal("it holds a link under a name of its own and is left alone")

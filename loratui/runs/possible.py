@@ -10,6 +10,7 @@ from loratui.runs.states import STATES, StateName
 from trainer.contract.run.rundir import RunDir
 
 Deed = Literal["go_on", "fix", "longer", "export", "generate", "push", "build_on", "note", "rename", "delete"]
+WORKED_ON = "a trainer works on it: stop it first"
 BUSY: dict[str, str] = {"starting": "it is starting", "queued": "it waits in the queue: take it out first"}
 
 
@@ -55,7 +56,7 @@ class Possible:
     @property
     def _busy(self) -> str:
         if STATES[self.state].alive and self.state != "starting":
-            return "a trainer works on it: stop it first"
+            return WORKED_ON
         return BUSY.get(self.state, "")
 
 

@@ -7,10 +7,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import OptionList
+from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from loratui.terminal.text import safe_text
@@ -146,6 +148,24 @@ class SettingList(OptionList):
     def action_reset(self) -> None:
         """Ask for the preset's value."""
         self.post_message(self.ResetAsked())
+
+
+class Reason(VerticalScroll):
+    """What is known of a setting. Words that fit fill the panel, so that the next ones move nothing on the screen."""
+
+    _tall = True  # what is shown is longer than the panel
+
+    def compose(self) -> ComposeResult:
+        """One text."""
+        yield Static("", id="why-text", markup=False)
+
+    def show(self, words: Content) -> None:
+        """Show `words` from their beginning."""
+        tall, width = self._tall, self.size.width
+        self._tall = not width or words.get_height({}, width) > self.size.height
+        self.query_one("#why-text", Static).update(words, layout=tall or self._tall)
+        if tall:
+            self.scroll_home(animate=False)
 
 
 def in_sections(rows: Sequence[SettingRow], sections: Mapping[str, str], is_open: Collection[str]) -> list[Row]:

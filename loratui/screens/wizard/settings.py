@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 
@@ -21,7 +21,7 @@ from loratui.settings.checks import parse, problems, recipe_of, shown, trouble_w
 from loratui.settings.draft import Draft
 from loratui.settings.other_trainers.imported import other_names
 from loratui.settings.search import found
-from loratui.widgets.settinglist import HeadingRow, Row, SettingList, SettingRow, explain, in_sections
+from loratui.widgets.settinglist import HeadingRow, Reason, Row, SettingList, SettingRow, explain, in_sections
 from trainer.contract.settings.config import BY_KEY, SECTION_TITLES, SETTINGS
 from trainer.contract.settings.fields import Setting
 from trainer.contract.settings.stand_ins import stands_for
@@ -78,8 +78,7 @@ once; the plan needs them all in order. Lists are written with ; between.
                 yield Input(placeholder="/ search: rank, memory, network_dim ...", id="search", compact=True)
                 yield SettingList("form")
             with Vertical(id="why-side"):
-                with VerticalScroll(id="why", can_focus=False):
-                    yield Static("", id="why-text", markup=False)
+                yield Reason(id="why", can_focus=False)
                 yield Input(id="edit", compact=True, select_on_focus=True)
                 yield Static("", id="edit-words", markup=False)
 
@@ -89,6 +88,7 @@ once; the plan needs them all in order. Lists are written with ; between.
         self._take_stock()
         self.form.go_to(next(one.key for one in SHOWN if one.section == FIRST[0]))
         self.form.focus()
+        self.watch(self.form, "highlighted", self._explain, init=False)  # in the same turn: painted once
 
     @property
     def form(self) -> SettingList:
@@ -135,8 +135,7 @@ once; the plan needs them all in order. Lists are written with ; between.
             words = Content.styled(f"{title}: Enter opens or closes it." if title else "", "$muted")
         else:
             words = self._explained(one)
-        self.query_one("#why-text", Static).update(words)
-        self.query_one("#why").scroll_home(animate=False)
+        self.query_one("#why", Reason).show(words)
 
     def _explained(self, one: Setting) -> Content:
         base, value = self._base, (self._base | self.draft.values)[one.key]
@@ -154,10 +153,6 @@ once; the plan needs them all in order. Lists are written with ; between.
             self._wrong.get(one.key, ""),
             other_names(one.key),
         )
-
-    @on(OptionList.OptionHighlighted, "#form")
-    def _moved(self) -> None:
-        self._explain()
 
     @on(Input.Changed, "#search")
     def _searched(self) -> None:

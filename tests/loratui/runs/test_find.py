@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import random
 import sys
 from pathlib import Path
 
@@ -11,12 +12,13 @@ import pytest
 
 from loratui.children.output import run_shown
 from loratui.commands.follow import exit_code_of, follow
+from loratui.events.history import History
 from loratui.runs.find import RunNotFound, find_run, find_runs, run_info
 from loratui.runs.launch import LaunchError, create_run
 from loratui.settings.answers import Answers, read_answers
 from loratui.settings.resolve import resolve
 from trainer.contract.run import exits
-from trainer.contract.run.events import EventLog
+from trainer.contract.run.events import EventLog, parse_all
 from trainer.contract.run.lock import RunLock
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.run.trainer_start import trainer_command, trainer_environment
@@ -54,6 +56,22 @@ def test_the_state_comes_from_the_lock_and_the_end(tmp_path: Path) -> None:
     assert (run_info(dead).step, run_info(dead).steps, run_info(dead).loss) == (4, 10, 0.5)
     assert find_run(None, tmp_path) == RunDir(alive.path)
     lock.release()
+
+
+@pytest.mark.parametrize("steps", [3, 40, 900])
+def test_the_loss_of_a_list_is_that_of_the_result(tmp_path: Path, steps: int) -> None:
+    def took(first: int, last: int) -> list[tuple[str, dict[str, object]]]:
+        rates = {"rates": {"unet": {"lr": 1.0, "d": 0.00265714177081861, "effective": 0.0024668798712625378}}}
+        draws = random.Random(first)
+        return [("step", {"step": step, "loss": draws.random(), **rates}) for step in range(first, last + 1)]
+
+    again = ("run", {"v": 1, "pid": 2, "name": "toy", "steps": steps, "resumed_from": steps - 2})
+    run = logged(make(tmp_path, "toy"), RUN, *took(1, steps), again, *took(steps - 1, steps + 5))
+    history = History()
+    history.absorb(parse_all(run.events.read_bytes().splitlines()))
+    mean, shown = history.ema.last, run_info(run).loss
+    assert mean is not None and shown is not None and abs(shown - mean) < 5e-5
+    assert history.loss.last is not None and abs(history.loss.last - mean) > 0.01
 
 
 def test_a_long_log_is_read_at_its_ends_only(tmp_path: Path) -> None:
@@ -172,7 +190,7 @@ def test_everything_that_happened_is_a_line(tmp_path: Path) -> None:
     for words in (
         "encoding the pictures",
         "step 9/10  loss 0.123  unet: d 2e-05, rate 1.8e-05",
-        "frozen after step 9",
+        "pivot at step 9: the new tokens are frozen",
         "samples/x.png",
         "checkpoint at step 9",
         "mind this (do that)",

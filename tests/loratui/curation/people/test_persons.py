@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 from loratui.curation import pixels
 from loratui.curation.as_json import report_json
 from loratui.curation.cache import cache_folder
-from loratui.curation.checks.best_pictures import keep_best
+from loratui.curation.checks.best_pictures import good_words, keep_best, left_out
 from loratui.curation.checks.colours import parts_of, small_lab
 from loratui.curation.checks.whole_set import set_findings
 from loratui.curation.people.faces import Face, turned
@@ -81,12 +81,14 @@ def test_of_one_person_with_others_beside_her_nothing_is_said_but_which_face_she
     assert finding.remedy == "crop to that person, or skip it" and not told[0].findings
 
 
-def test_somebody_else_is_a_hint_where_one_person_is_in_most_and_is_kept_last() -> None:
+def test_somebody_else_is_a_hint_where_one_person_is_in_most_and_is_never_kept() -> None:
     found = pictures((1,), (1,), (2,), (1,))
     told = with_person_findings(found, "face")
     assert [[one.code for one in each.findings] for each in told] == [[], [], ["other-person"], []]
-    kept = keep_best(Report(Path(), "face", told), 4)
-    assert kept[-1].name == "2.jpg" and "of somebody else" in kept[-1].reason
+    report = Report(Path(), "face", told)
+    assert {one.name for one in keep_best(report, 4)} == {"0.jpg", "1.jpg", "3.jpg"}  # fewer than asked for
+    assert good_words(report) == "3 of 4 are good; 1 is of somebody else"
+    assert list(left_out(report, {"0.jpg", "1.jpg", "3.jpg"})) == [("2.jpg", "of somebody else")]
     assert with_person_findings(found, "object") == tuple(found)
 
 
@@ -95,6 +97,7 @@ def test_where_nobody_is_in_most_pictures_nobody_is_somebody_else() -> None:
     scattered = with_person_findings(pictures(*[(1,)] * 3, (2,), (3,), (4,), (5,)), "face")
     assert not any(one.findings for one in scattered)  # three of seven
     assert person_meant(scattered) == 0  # yet the best of them are hers
+    assert len(keep_best(Report(Path(), "face", scattered), 7)) == 3
 
 
 def of_turn(number: int, turn: float, cheeks: tuple[int, int]) -> PictureReport:

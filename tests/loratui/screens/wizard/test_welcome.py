@@ -15,6 +15,7 @@ from loratui.app import LoratuiApp
 from loratui.runs.past_run import PastRun
 from loratui.settings.draft import Draft, DraftStore
 from loratui.settings.recents import recent_sources, remember
+from loratui.settings.undo import Decision
 from tests.loratui.screens.conftest import SIZES, assert_snapshot, at, fake_run, screen_text, training, until
 from trainer.contract.run import queue
 from trainer.contract.run.lock import RunLock
@@ -235,3 +236,19 @@ async def test_the_runs_are_as_they_are_after_coming_back(store: DraftStore, own
         assert "2 runs: look" in screen_text(app) and "owl" not in screen_text(app)
         ways = screen.query_one("#ways", OptionList)
         assert ways.get_option_at_index(ways.highlighted).id == "runs"
+
+
+@pytest.mark.parametrize("keys", [("down", "enter"), ("home", "enter")])
+async def test_no_decision_of_another_draft_can_be_taken_back(store: DraftStore, keys: tuple[str, ...]) -> None:
+    app = LoratuiApp(store=store)
+    async with app.run_test() as pilot:
+        welcome = await at(pilot, "WelcomeScreen")
+        ways = welcome.query_one("#ways", OptionList)
+        new = next(n for n in range(ways.option_count) if "new" in str(ways.get_option_at_index(n).id))
+        welcome.session.undo.append(Decision.between("Rank of another.", Draft(), Draft(values={"train.rank": 64})))
+        if keys[0] == "home":
+            ways.highlighted = new
+        await pilot.press(*keys[-1:] if keys[0] == "home" else keys)
+        await until(pilot, lambda: app.screen is not welcome)
+        assert app.screen.session is welcome.session and not welcome.session.undo
+        assert app.draft.values.get("train.rank") != 4
