@@ -10,7 +10,7 @@ from textual import on, work
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import Input, Static
+from textual.widgets import DataTable, Input, Static
 
 from loratui.screens.shared.dialogs import Chooser
 from loratui.screens.shared.questions import Confirm
@@ -23,6 +23,8 @@ from trainer.contract.paths import expanded, is_folder
 
 HINT = "↓ lists the folders used last, and those with pictures nearby."
 NONE_NEAR = "No folder with pictures was found nearby: type its path; Tab completes it."
+TAKES = "Enter looks at this folder."
+NO_MATCH = "No folder begins like this."
 WIDEST = 40  # cells of a path in the list, before its count
 
 
@@ -96,14 +98,18 @@ class RecentFolders(ScanningStep):
         self.app.push_screen(Chooser("Pictures", lines, at), self.take_folder)
 
     def action_complete(self) -> None:
-        """Complete the path as a shell does; what is whole goes on to the list."""
+        """Complete the path as a shell does; what is whole goes on to the list, where there is one."""
         line = self.query_one("#folder", Input)
         typed = line.value
         found = complete(typed)
         if found is None and typed and not typed.endswith("/") and is_folder(expanded(typed)):
             found = f"{typed}/" if complete(f"{typed}/") else None
-        if found is None:
+        if found is None and self.query_one(DataTable).row_count:
             self.focus_next()
+            return
+        if found is None:  # letters that follow are still a path
+            whole = is_folder(expanded(typed)) if typed else False
+            self.say(TAKES if whole else NO_MATCH if typed else HINT if self._folders else NONE_NEAR)
             return
         line.value = found
         line.cursor_position = len(found)

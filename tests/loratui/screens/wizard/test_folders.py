@@ -49,11 +49,26 @@ async def test_tab_completes_and_then_goes_on(wizard: Wizard, photos: Path) -> N
         await pilot.press(*"phot", "tab")
         assert line.value == "photos" and line.has_focus
         await pilot.press("tab")
+        assert line.has_focus and "Enter looks at this folder" in screen_text(app)  # no list to go to yet
+        await pilot.press("enter")
+        await until(pilot, lambda: screen._report is not None)
+        line.focus()
+        await pilot.press("tab")
         assert not line.has_focus
         line.focus()
         line.value = "~/pho"
         await pilot.press("tab", "tab")  # a whole name, then what lies in it, as in a shell
         assert line.value == "~/pho/inner"
+
+
+async def test_tab_in_an_empty_line_loses_no_letter_after_it(wizard: Wizard, photos: Path) -> None:
+    app = wizard()
+    async with app.run_test() as pilot:
+        line = (await at_line(pilot)).query_one("#folder", Input)
+        await pilot.press("tab", *"ph", "tab")
+        assert line.value == "photos" and line.has_focus
+        await pilot.press("x", "tab")
+        assert line.value == "photosx" and line.has_focus and "No folder begins like this" in screen_text(app)
 
 
 async def test_a_folder_of_folders_is_opened(wizard: Wizard, photos: Path) -> None:
