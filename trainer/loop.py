@@ -13,7 +13,6 @@ import torch
 from trainer.checkpoints.saver import Saver
 from trainer.checkpoints.snapshot import FoundCheckpoint, Snapshot, newest_checkpoint, try_room
 from trainer.commands import Requests, Stop
-from trainer.contract.plan.levels import chosen_level
 from trainer.contract.run.changes import read_changes
 from trainer.contract.run.events import EventLog, SilentLog
 from trainer.contract.run.rundir import RunDir
@@ -25,7 +24,7 @@ from trainer.data.listing import Listed
 from trainer.export.files import export_run
 from trainer.ground.caches import caches_of
 from trainer.ground.full_disk import NotSaved, until_written
-from trainer.ground.machine import free_memory
+from trainer.ground.room import look_round
 from trainer.ground.whereabouts import FolderGone
 from trainer.ground.world import World
 from trainer.inputs import read_inputs
@@ -82,7 +81,7 @@ class Run:
         read = read_inputs(config, found.snapshot, read_changes(run), inputs)
         read.tell(config, log)
         device = pick_device(config)
-        level = chosen_level(config, len(read.items), free_memory(device), "cpu" if device.type == "cpu" else "cuda")
+        room = look_round(config, len(read.items), device)
         if load is None:
             with self._first_alone(device):
                 bring(config, self._preparing("download"))
@@ -104,15 +103,18 @@ class Run:
         self.shown = PromptList(run, log, config)
         self.prompts = self._cached_prompts()
         self.sampler = Sampler(run, log, config, self.parts, self.trainee, self.prompts, self.shown)
-        self.stepper = Stepper(self.parts, self.trainee, self.plan, self.latents, self.prompts, config, world, log)
+        kept = room.words(self.plan.captions)
+        self.stepper = Stepper(
+            self.parts, self.trainee, self.plan, self.latents, self.prompts, config, world, log, kept
+        )
         gauge = CheckpointMeasure(self.parts, self.trainee, self.latents, self.prompts, config, self.measured)
         self.saver = Saver(run, log, config.train.keep_checkpoints)
         self.done = self._resume(found.snapshot)
         self.steps = StepLog(self.stepper, log, config, self.plan, self.done)
         # a checkpoint that was resumed from was measured before it was saved
         self.losses = Measurements(gauge, config, log, len(self.plan.items), bool(self.held), found.snapshot)
-        checkpoint(self.parts, self.trainee.fused, level)
-        self._phase("load", 3, 3)
+        checkpoint(self.parts, self.trainee.fused, room.level)
+        log.emit("phase", name="load", done=3, total=3, words_kept=kept)
 
     # -- before the first step ------------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from loratui.settings.draft import state_dir
 from trainer.contract.documents.files import read_json
 from trainer.contract.entries import make_private, open_file, write_swept
 from trainer.contract.plan.estimate import REVISION, Estimate, estimate
+from trainer.contract.plan.kept_words import with_words
 from trainer.contract.run.folder import refuse_links
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, flat, load_config
@@ -152,7 +153,8 @@ def measure(run: RunDir, counted: Iterable[str] = ()) -> MeasuredRun | None:
     if config.train.gradient_checkpointing == "auto":  # the trainer's own choice, which no log tells
         return None
     on_gpu = bool(start.get("gpu")) and config.train.device != "cpu"
-    need = estimate(config, 1, "cuda" if on_gpu else "cpu")
+    kept = max((_whole(one.get("words_kept")) for one in head if one.get("type") == "phase"), default=0)
+    need = with_words(estimate(config, 1, "cuda" if on_gpu else "cpu"), kept)
     resident = next((one.bytes for one in need.memory if one.name == "torch itself" and not one.rough), 0)
     return MeasuredRun(
         id=name,

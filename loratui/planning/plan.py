@@ -33,6 +33,7 @@ from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import in_bytes
 from trainer.contract.plan.advice import advice, refusals
 from trainer.contract.plan.estimate import Estimate, corrected, estimate
+from trainer.contract.plan.kept_words import captions_at_most, kept_words, with_words
 from trainer.contract.plan.levels import with_level
 from trainer.contract.plan.memory import by_layer
 from trainer.contract.plan.sharing import as_one_of
@@ -105,6 +106,8 @@ def make_plan(
     if images:
         times = schedule(config, images, epoch_places(config, counts))
         sections.append(steps_section(config, times))
+    if need is not None and machine is not None and machine.total:
+        need = with_words(need, kept_words(need, captions_at_most(config, images), machine.free))
     if need is not None:
         errors += disk_errors(need, runs)
         judged = _judged(need, machine)

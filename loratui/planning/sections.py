@@ -95,7 +95,10 @@ def memory_section(
         )
     rows.append(PlanRow("at its fullest", f"about {in_bytes(need.memory_total)}", _corrected(known)))
     if need.memory_after != need.memory_total:
-        rows.append(PlanRow("after the pivot", f"about {in_bytes(need.memory_after)}", "the text encoders are gone"))
+        kept = f"; keys and values of captions take {in_bytes(need.words_kept)}" if need.words_kept else ""
+        rows.append(
+            PlanRow("after the pivot", f"about {in_bytes(need.memory_after)}", f"the text encoders are gone{kept}")
+        )
     if need.ram:
         free = f"{in_bytes(machine.ram_free)} free; " if machine is not None and machine.ram_free else ""
         note = f"{free}for the base model on its way, or the VAE that waits and a checkpoint while it is written"

@@ -81,6 +81,12 @@ class ViewPlan:
         """How many views one epoch has."""
         return len(self._epoch.places)
 
+    @property
+    def captions(self) -> int:
+        """How many captions the steps read, none at all counted as one where some are dropped."""
+        dropped = bool(self.config.dataset.caption_dropout)
+        return len({one.prompt for one in self.items + self.class_items}) + dropped
+
     def distinct_views(self) -> list[View]:
         """Everything that some step may see, each once: what there is to encode.
 

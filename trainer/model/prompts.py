@@ -29,6 +29,7 @@ class Encoded:
 
     hidden: torch.Tensor
     pooled: torch.Tensor
+    known: tuple[torch.Tensor, ...] = ()  # what the unet's frozen keys and values make of hidden, where that is known
 
     def pick(self, rows: list[int]) -> Encoded:
         """The prompts at `rows`, in that order."""

@@ -95,12 +95,18 @@ class GraphedPasses:
 
     def take(self, host: HostBatch, words: Encoded, device: torch.device, first: bool) -> torch.Tensor:
         """The loss of a pass, 0-d or with its parts; `first`: all gradients are zero before it."""
-        key = (tuple(host.latents.shape), host.mine, tuple(words.hidden.shape), words.hidden.requires_grad)
+        key = (
+            tuple(host.latents.shape),
+            host.mine,
+            tuple(words.hidden.shape),
+            words.hidden.requires_grad,
+            len(words.known),
+        )
         known = self._known.get(key)
         if self._refused or words.hidden.requires_grad or (known is None and len(self._known) == MOST):
             return self._run(DeviceBatch.of(host, words, device), host.mine)
         if known is None:
-            held = Encoded(words.hidden.clone(), words.pooled.clone())
+            held = Encoded(words.hidden.clone(), words.pooled.clone(), tuple(one.clone() for one in words.known))
             batch = DeviceBatch.of(host, held, device)
             loss = self._run(batch, host.mine)
             self._known[key] = _Recorded(batch, torch.zeros_like(loss))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -18,6 +18,8 @@ from trainer.data.latents import LatentCache
 from trainer.ground import draws
 from trainer.ground.machine import to_device
 from trainer.ground.world import World
+from trainer.model.fused.captions import CaptionProducts
+from trainer.model.fused.unet import KNOWN
 from trainer.model.parts import Parts
 from trainer.model.prompts import Encoded, PromptCache
 from trainer.model.scaling import LatentScale
@@ -91,8 +93,9 @@ class Stepper:
         config: TrainConfig,
         world: World,
         log: EventLog | SilentLog | None = None,
+        kept: int = 0,
     ) -> None:
-        """`log`: where it is said that passes cannot be recorded."""
+        """`log`: where it is said that passes cannot be recorded; `kept`: bytes for what is made of captions."""
         self._world = world
         self._share = world.share(config.train.batch, config.train.accumulation)
         self._parts, self._trainee, self._plan = parts, trainee, plan
@@ -101,6 +104,7 @@ class Stepper:
         self._maker = BatchMaker(plan, latents, LatentScale(parts.vae), self._diffusion.timesteps, config)
         self._ahead = Ahead(self._batches, config.train.steps, self.prepares)
         self._log = log or SilentLog()
+        self._captions = CaptionProducts(trainee.fused, kept)
         self.scaler = LossScaler(parts.dtype, parts.device)
         self._sound = torch.ones((), dtype=torch.bool, device=parts.device)  # so far every step was finite
 
@@ -245,21 +249,27 @@ class Stepper:
         write, empty, dropped = self._trainee.vocabulary.write, not self._parts.zero_empty, host.dropped
         pairs = zip(host.prompts, dropped, strict=True)
         with torch.set_grad_enabled(self._trainee.trains_words):
-            words = self._prompts.get(["" if drop and empty else write(prompt) for prompt, drop in pairs])
-        if empty or not any(dropped):
+            captions: list[str | None] = ["" if drop and empty else write(prompt) for prompt, drop in pairs]
+            words = self._prompts.get(captions)
+        constant = not self._trainee.trains_words and all(one in self._prompts for one in captions)
+        if not empty and any(dropped):
+            kept = to_device(torch.tensor([not drop for drop in dropped]), words.hidden.device)
+            words = Encoded(words.hidden * kept[:, None, None], words.pooled * kept[:, None])
+            captions = [None if drop else one for one, drop in zip(captions, dropped, strict=True)]
+        if not constant:
             return words
-        kept = to_device(torch.tensor([not drop for drop in dropped]), words.hidden.device)
-        return Encoded(words.hidden * kept[:, None, None], words.pooled * kept[:, None])
+        return replace(words, known=self._captions.of(captions, words.hidden.to(self._parts.dtype)))
 
 
 def batch_losses(parts: Parts, diffusion: Diffusion, batch: DeviceBatch, own: Loss) -> torch.Tensor:
     """The weighted loss of each view, fp32 (n,)."""
     latents, noise, t, words = batch.latents, batch.noise, batch.t, batch.words
+    known = {KNOWN: words.known} if words.known else {}
     answer = parts.unet(
         diffusion.noisy(latents, noise if batch.shown is None else batch.shown, t).to(parts.dtype),
         diffusion.times(t),
         encoder_hidden_states=words.hidden.to(parts.dtype),
-        added_cond_kwargs={"text_embeds": words.pooled.to(parts.dtype), "time_ids": batch.geometries},
+        added_cond_kwargs={"text_embeds": words.pooled.to(parts.dtype), "time_ids": batch.geometries} | known,
         return_dict=False,
     )[0]
     return losses(diffusion, answer, diffusion.target(latents, noise, t), t, own, batch.weights)

@@ -42,6 +42,8 @@ class Estimate:
     unet_parameters: int  # what two models of one size share
     step_flop: float  # arithmetic of one optimizer step
     first_flop: float = 0.0  # of all that comes before the first one
+    caption_bytes: int = 0  # of what the frozen keys and values make of one caption; 0 where no run keeps it
+    words_kept: int = 0  # bytes of that which are in `memory`, where it was decided that they are kept
 
     @property
     def memory_total(self) -> int:
@@ -76,7 +78,8 @@ def estimate(config: TrainConfig, images: int, device: Device = "cuda") -> Estim
         exact=shape.exact,
         unet_parameters=shape.parameters["unet"],
         step_flop=PICTURE_FLOP[made_again(config)] * pictures * size_of(config, base, shape),
-        first_flop=_first_flop(config, images, size_of(config, base, shape)) + shape.adapter.start_flop,
+first_flop=_first_flop(config, images, size_of(config, base, shape)) + shape.adapter.start_flop,
+        caption_bytes=need.caption,
     )
 
 

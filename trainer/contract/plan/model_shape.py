@@ -9,11 +9,12 @@ from trainer.contract.basemodel.folder import WEIGHTED
 from trainer.contract.basemodel.headers import Shapes
 from trainer.contract.basemodel.inspect import BaseModel
 from trainer.contract.basemodel.tensors import wanted_tensors
-from trainer.contract.basemodel.unet_names import SDXL_UNET
+from trainer.contract.basemodel.unet_names import SDXL_UNET, within
 from trainer.contract.documents.files import shipped_json
 from trainer.contract.plan.adapter_size import AdapterSize, adapter_size, is_plain
 from trainer.contract.plan.vae_memory import SDXL_VAE_SHAPE, VaeShape, vae_shape
 from trainer.contract.settings.config import TrainConfig
+from trainer.contract.settings.training import Train
 
 # Parameters of SDXL, counted from its configurations (trainer.md, numbers for the estimate).
 SDXL_PARAMETERS = {
@@ -29,8 +30,11 @@ SDXL_TOKEN_WIDTH = 768 + 1280  # numbers per new token, in the two encoders
 # of one transformer of ten layers, which B-LoRA's two are: 28.2 M at rank 64 on the attention
 SDXL_BLOCK_PER_RANK = {"attention": 220_160, "all-linear": 404_480}
 SDXL_LINEAR = (2_207_744_000, 1_436_160)  # weights of the unet's Linears in transformers, and their rows
+SDXL_WORDS = 2 * (10 * 640 + 60 * 1280)  # a key and a value in each of its 70 blocks
+SDXL_BLOCK_WORDS = 2 * 10 * 1280  # of one transformer of ten layers
 NF4_BLOCK = 64  # numbers that share a scale, bitsandbytes' own size; the scale is in fp32
 _LINEAR = re.compile(r"^(?P<block>.+?)\.(?:transformer_blocks\..*|proj_in|proj_out)\.weight$")
+_WORDS = re.compile(r"\.attn2\.to_[kv]\.weight$")
 _TEXT = re.compile(r"\.self_attn\.(?:q|k|v|out)_proj\.weight$")
 
 
@@ -46,6 +50,7 @@ class ModelShape:
     exact: bool
     linear: int = SDXL_LINEAR[0]  # weights of the unet that can be quantized
     rows: int = SDXL_LINEAR[1]  # of these
+    words: int = SDXL_WORDS  # numbers that keys and values of the unet make of a token of a caption
 
     @property
     def lora(self) -> int:
@@ -59,7 +64,9 @@ def model_shape(config: TrainConfig, base: BaseModel) -> ModelShape:
     train, text = config.train, config.text_encoder_lora.enabled
     if not headers or not all(headers[part] for part in WEIGHTED if part != "vae"):
         words = round(train.rank * SDXL_TEXT_PER_RANK) if text else 0
-        return ModelShape(SDXL_PARAMETERS, _sdxl_adapter(config), words, SDXL_TOKEN_WIDTH, SDXL_VAE_SHAPE, False)
+        read = SDXL_BLOCK_WORDS * len(train.blocks) if train.blocks else SDXL_WORDS
+        adapter = _sdxl_adapter(config)
+        return ModelShape(SDXL_PARAMETERS, adapter, words, SDXL_TOKEN_WIDTH, SDXL_VAE_SHAPE, False, words=read)
     parameters = {part: sum(map(_count, shapes.values())) or SDXL_PARAMETERS[part] for part, shapes in headers.items()}
     adapter = adapter_size(config, headers["unet"])
     encoders = [headers[part] for part in ("text_encoder", "text_encoder_2")]
@@ -75,7 +82,14 @@ def model_shape(config: TrainConfig, base: BaseModel) -> ModelShape:
         True,
         linear=sum(map(_count, linear)),
         rows=sum(shape[0] for shape in linear),
+        words=sum(
+            shape[0] for name, shape in headers["unet"].items() if _WORDS.search(name) and _is_meant(name, train)
+        ),
     )
+
+
+def _is_meant(name: str, train: Train) -> bool:
+    return not train.blocks or any(within(name, block) for block in train.blocks)
 
 
 def is_quantized(name: str, shape: tuple[int, ...]) -> bool:

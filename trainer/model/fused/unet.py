@@ -18,9 +18,10 @@ from trainer.contract.settings.training import Checkpointing
 from trainer.model.adapters import AdaptedLayer, LoraLinear
 from trainer.model.fused.block import FusedBlock
 from trainer.model.fused.projections import Stack
-from trainer.model.fused.words import WordProjections
+from trainer.model.fused.words import Products, WordProjections
 from trainer.model.parts import Parts, checkpoint_activations
 
+KNOWN = "word_products"  # among a pass's added conditions: the frozen part of the words' keys and values
 _LAYERS = ("to_q", "to_k", "to_v", "to_out.0")
 ATTENTION = tuple(f"{attention}.{name}" for attention in ("attn1", "attn2") for name in _LAYERS)
 _INSIDE = re.compile(r"\.(?:transformer_blocks\.|proj_in$|proj_out$)")
@@ -86,6 +87,14 @@ class FusedUnet:
         for one in self.fused.values():
             one.again = what
 
+    @torch.no_grad()
+    def frozen(self, words: torch.Tensor) -> Products:
+        """What the frozen keys and values make of one caption's words (tokens, width), to be given to a pass as KNOWN.
+
+        (tokens, out) for each width of the unet; nothing where no block is a node.
+        """
+        return self._words.frozen(words) if self._blocks else ()
+
     def undo(self) -> None:
         """Give the unet back as it was, but for weights that lie side by side now; the layers keep their LoRA."""
         for block in self._blocks.values():
@@ -98,7 +107,8 @@ class FusedUnet:
         """Before each pass: keys and values of all blocks from the words that it is given."""
         words = named["encoder_hidden_states"] if "encoder_hidden_states" in named else args[2]
         self._seen = words
-        for path, keys in zip(self._order, self._words.of(words, self._anchor), strict=True):
+        known: Products = (named.get("added_cond_kwargs") or {}).get(KNOWN, ())
+        for path, keys in zip(self._order, self._words.of(words, self._anchor, known), strict=True):
             self.fused[path].keys = keys
 
     def _forward(

@@ -12,6 +12,8 @@ from trainer.model.adapters import LoraLinear
 from trainer.model.fused.frozen import FrozenRows
 from trainer.model.fused.projections import Slot, Stack
 
+Products = tuple[torch.Tensor, ...]  # a tensor for each width
+
 
 @dataclass(frozen=True)
 class Width:
@@ -52,23 +54,34 @@ class WordProjections:
         """What the LoRA counts."""
         return self._layer.scale
 
-    def of(self, words: torch.Tensor, anchor: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """Key and value of each block, (batch, heads, tokens, part), the blocks in the order of the widths."""
-        found: tuple[torch.Tensor, ...] = _Words.apply(words, anchor, self)
+    def frozen(self, words: torch.Tensor) -> Products:
+        """What the frozen weights alone make of one caption's words (tokens, width): (tokens, out) for each width."""
+        return tuple(width.base.times(words) for width in self.widths)
+
+    def of(
+        self, words: torch.Tensor, anchor: torch.Tensor, known: Products = ()
+    ) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Key and value of each block, (batch, heads, tokens, part), the blocks in the order of the widths.
+
+        `known`: what `frozen` makes of the words, (batch, tokens, out) for each width, where they are constants.
+        """
+        found: tuple[torch.Tensor, ...] = _Words.apply(words, anchor, self, known)
         every = [one.unbind(0) for one in found]
         return [pair for each in every for pair in zip(each[0::2], each[1::2], strict=True)]
 
 
 class _Words(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, words: torch.Tensor, anchor: torch.Tensor, own: WordProjections) -> tuple[torch.Tensor, ...]:
+    def forward(
+        ctx: Any, words: torch.Tensor, anchor: torch.Tensor, own: WordProjections, known: Products
+    ) -> tuple[torch.Tensor, ...]:
         batch, tokens, _ = words.shape
         flat = words.reshape(batch * tokens, -1)
         small = torch.mm(flat, own.down.value.flatten(0, 1).t())
         found = []
-        for width in own.widths:
+        for place, width in enumerate(own.widths):
             low = width.each(small[:, width.columns])
-            base = width.each(width.base.times(flat))
+            base = width.each(known[place].flatten(0, 1) if known else width.base.times(flat))
             y = torch.baddbmm(base, low, width.up.value.transpose(1, 2), alpha=own.scale)
             found.append(y.view(width.layers, batch, tokens, width.heads, -1).transpose(2, 3))
         ctx.own, ctx.shape = own, words.shape
@@ -76,7 +89,7 @@ class _Words(torch.autograd.Function):
         return tuple(found)
 
     @staticmethod
-    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, None, None]:
+    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, None, None, None]:
         own, (flat, small) = ctx.own, ctx.saved_tensors
         low, above = torch.empty_like(small), None
         for width, grad in zip(own.widths, grads, strict=True):
@@ -89,5 +102,5 @@ class _Words(torch.autograd.Function):
         down = own.down
         down.grad.flatten(0, 1).addmm_(low.t(), flat, alpha=own.scale)
         if above is None:
-            return None, None, None
-        return above.addmm_(low, down.value.flatten(0, 1), alpha=own.scale).view(ctx.shape), None, None
+            return None, None, None, None
+        return above.addmm_(low, down.value.flatten(0, 1), alpha=own.scale).view(ctx.shape), None, None, None
