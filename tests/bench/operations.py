@@ -24,6 +24,7 @@ from trainer.contract.settings.config import TrainConfig
 from trainer.model.adapters import add_lora
 from trainer.model.fused.captions import CaptionProducts
 from trainer.model.fused.unet import KNOWN, FusedUnet
+from trainer.model.times import TOLD, TimeEmbeddings
 from trainer.step.prodigy import FlatProdigy
 from trainer.step.trainee import lora_group
 from trainer.step.working_copy import WorkingCopy
@@ -44,7 +45,9 @@ def ours(fused: bool) -> Way:
         if fused:
             blocks = FusedUnet(unet, layers, copy.stack)
             known = CaptionProducts(blocks, 2**30).of(["one"], own["encoder_hidden_states"])
-            own["added_cond_kwargs"][KNOWN] = known
+            sizes = own["added_cond_kwargs"]["time_ids"].float()
+            times = TimeEmbeddings(unet).of(own["timestep"], sizes, lambda t: t, dtype, torch.device("cpu"))
+            own["added_cond_kwargs"] |= {KNOWN: known, TOLD: times}
 
         def take() -> None:
             group.grad.zero_()

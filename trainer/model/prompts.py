@@ -30,6 +30,12 @@ class Encoded:
     hidden: torch.Tensor
     pooled: torch.Tensor
     known: tuple[torch.Tensor, ...] = ()  # what the unet's frozen keys and values make of hidden, where that is known
+    times: tuple[torch.Tensor, ...] = ()  # embeddings of the noise levels and sizes that go with them, where known
+
+    def copy(self) -> Encoded:
+        """In memory of its own."""
+        known, times = (tuple(one.clone() for one in group) for group in (self.known, self.times))
+        return Encoded(self.hidden.clone(), self.pooled.clone(), known, times)
 
     def pick(self, rows: list[int]) -> Encoded:
         """The prompts at `rows`, in that order."""

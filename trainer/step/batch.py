@@ -73,9 +73,10 @@ class DeviceBatch:
 
     def fill(self, host: HostBatch, words: Encoded) -> None:
         """The next batch of the same shapes, in the same memory: what a recorded pass reads."""
-        given = (*host.tensors(), words.hidden, words.pooled, *words.known)
+        given = (*host.tensors(), words.hidden, words.pooled, *words.known, *words.times)
         own = (self.latents, self.noise, self.t, self.geometries, self.shown, self.weights, self.shares)
-        for one, other in zip((*own, self.words.hidden, self.words.pooled, *self.words.known), given, strict=True):
+        held = self.words
+        for one, other in zip((*own, held.hidden, held.pooled, *held.known, *held.times), given, strict=True):
             if one is None or other is None:
                 continue
             pinned = one.device.type == "cuda" and other.device.type == "cpu"

@@ -106,7 +106,7 @@ class GraphedPasses:
         if self._refused or words.hidden.requires_grad or (known is None and len(self._known) == MOST):
             return self._run(DeviceBatch.of(host, words, device), host.mine)
         if known is None:
-            held = Encoded(words.hidden.clone(), words.pooled.clone(), tuple(one.clone() for one in words.known))
+            held = words.copy()
             batch = DeviceBatch.of(host, held, device)
             loss = self._run(batch, host.mine)
             self._known[key] = _Recorded(batch, torch.zeros_like(loss))

@@ -23,6 +23,7 @@ from trainer.model.fused.unet import KNOWN
 from trainer.model.parts import Parts
 from trainer.model.prompts import Encoded, PromptCache
 from trainer.model.scaling import LatentScale
+from trainer.model.times import TOLD, TimeEmbeddings
 from trainer.step.batch import Ahead, BatchMaker, DeviceBatch, HostBatch
 from trainer.step.diffusion import Diffusion, losses, make_diffusion
 from trainer.step.graphs import CudaRecorder, GraphedPasses, Recorder, why_not
@@ -105,6 +106,7 @@ class Stepper:
         self._ahead = Ahead(self._batches, config.train.steps, self.prepares)
         self._log = log or SilentLog()
         self._captions = CaptionProducts(trainee.fused, kept)
+        self._times = TimeEmbeddings(parts.unet)
         self.scaler = LossScaler(parts.dtype, parts.device)
         self._sound = torch.ones((), dtype=torch.bool, device=parts.device)  # so far every step was finite
 
@@ -134,7 +136,7 @@ class Stepper:
         for place, ((micro, samples), host) in enumerate(zip(self._share, batches, strict=True)):
             if self._config.train.dropout:  # torch draws it: seeded here, it is as pure as the rest
                 torch.manual_seed(draws.below(2**63, self._config.train.seed, "dropout", step, micro, samples.start))
-            words = self._words(host)
+            words = replace(self._words(host), times=self._told(host))
             if self._graphs is not None:
                 total += self._graphs.take(host, words, self.device, first=not place)
             else:
@@ -244,6 +246,10 @@ class Stepper:
         classes = errors[mine:].sum() / size
         return torch.stack([loss + self._config.prior.weight * classes, loss.detach(), classes.detach()])
 
+    def _told(self, host: HostBatch) -> tuple[torch.Tensor, ...]:
+        times = self._diffusion.times
+        return self._times.of(host.t, host.geometries, times, self._parts.dtype, self.device)
+
     def _words(self, host: HostBatch) -> Encoded:
         """The conditioning of the views; a dropped caption is what the base model samples without a prompt from."""
         write, empty, dropped = self._trainee.vocabulary.write, not self._parts.zero_empty, host.dropped
@@ -264,7 +270,7 @@ class Stepper:
 def batch_losses(parts: Parts, diffusion: Diffusion, batch: DeviceBatch, own: Loss) -> torch.Tensor:
     """The weighted loss of each view, fp32 (n,)."""
     latents, noise, t, words = batch.latents, batch.noise, batch.t, batch.words
-    known = {KNOWN: words.known} if words.known else {}
+    known = ({KNOWN: words.known} if words.known else {}) | ({TOLD: words.times} if words.times else {})
     answer = parts.unet(
         diffusion.noisy(latents, noise if batch.shown is None else batch.shown, t).to(parts.dtype),
         diffusion.times(t),

@@ -21,6 +21,7 @@ from trainer.ground.room import Room
 from trainer.loop import Run
 from trainer.model.fused.captions import CaptionProducts
 from trainer.model.fused.unet import KNOWN
+from trainer.model.times import TimeEmbeddings
 
 STEPS = 4
 ALONE: dict[str, Any] = {"train__batch": 1, "train__steps": STEPS, "pivotal__fraction": 0.25, "prodigy__d0": 1e-3}
@@ -67,6 +68,7 @@ def test_a_run_has_the_same_bits_whether_they_are_kept_or_not(
         return
     with monkeypatch.context() as patch:  # and as every run before had it
         patch.setattr(CaptionProducts, "of", lambda *_: ())
+        patch.setattr(TimeEmbeddings, "of", lambda *_: ())
         _, again, found = trained(tmp_path / "before", config)
     assert again == told and equal(found, meant)
 
