@@ -52,11 +52,16 @@ class AdaptedLayer(nn.Module):
         raise NotImplementedError
 
 
+def started(shape: tuple[int, ...], rank: int, start: torch.Generator) -> torch.Tensor:
+    """What `down` begins as, fp32: randn / rank on numbers that bf16 has, of which Prodigy keeps the start in 2 bytes."""
+    return (torch.randn(shape, generator=start) / rank).bfloat16().float()
+
+
 class LoraLinear(AdaptedLayer):
     """A frozen Linear plus alpha / rank * up @ down.
 
-    down (rank, in) starts as randn / rank, up (out, rank) as zeros: PEFT's "gaussian". Both stay fp32; the products
-    run in the input's precision. forward: (..., in) -> (..., out).
+    down (rank, in) starts as randn / rank, rounded by `started`, up (out, rank) as zeros: PEFT's "gaussian". Both stay
+    fp32; the products run in the input's precision. forward: (..., in) -> (..., out).
     """
 
     def __init__(self, base: nn.Linear, rank: int, alpha: float, start: torch.Generator, dropout: float = 0.0) -> None:
@@ -67,7 +72,7 @@ class LoraLinear(AdaptedLayer):
         self.base = base.requires_grad_(False)
         self.scale = alpha / rank
         where = place_of(base)
-        down = torch.randn((rank, base.in_features), generator=start) / rank
+        down = started((rank, base.in_features), rank, start)
         self.down = nn.Parameter(down.to(where))
         self.up = nn.Parameter(torch.zeros(base.out_features, rank, device=where))
 

@@ -11,7 +11,7 @@ from trainer.contract.basemodel.unet_names import within
 from trainer.contract.settings.arithmetic import alpha_of, rank_of
 from trainer.contract.settings.config import TrainConfig
 from trainer.ground import draws
-from trainer.model.adapters import LoraLinear
+from trainer.model.adapters import LoraLinear, started
 from trainer.model.quantized import place_of
 
 
@@ -31,7 +31,7 @@ class LoraConv(LoraLinear):
         self.base = base.requires_grad_(False)
         self.scale = alpha / rank
         where = place_of(base)
-        down = torch.randn((rank, base.in_channels, *base.kernel_size), generator=start) / rank
+        down = started((rank, base.in_channels, *base.kernel_size), rank, start)
         self.down = nn.Parameter(down.to(where))
         self.up = nn.Parameter(torch.zeros(base.out_channels, rank, 1, 1, device=where))
 

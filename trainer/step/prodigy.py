@@ -28,7 +28,8 @@ class _Moments:
     mean: torch.Tensor
     square: torch.Tensor
     s: torch.Tensor
-    p0: torch.Tensor  # of the first numbers; those beyond it began as 0, as `up` does, and need no memory
+    # of the first numbers; those beyond it began as 0, as `up` does, and need no memory. In bf16 where that is exact
+    p0: torch.Tensor
     index: torch.Tensor | None  # every slice_p-th number, or None for all
 
 
@@ -219,7 +220,7 @@ def agree(kernels: Any, device: torch.device) -> bool:
     """Whether the kernels do on made-up numbers what the rest of this module does, to 1e-6."""
     made = torch.Generator().manual_seed(0)
     grad, data, mean, square, s = (torch.randn(5000, generator=made).to(device) for _ in range(5))
-    p0, kept, least, rate, decay = data[:3000] * 1.5, (0.9, 0.1, 0.99, 0.01, 0.995, 0.3), 1e-8, 1e-2, 1e-4
+    p0, kept, least, rate, decay = (data[:3000] * 1.5).bfloat16(), (0.9, 0.1, 0.99, 0.01, 0.995, 0.3), 1e-8, 1e-2, 1e-4
     square.square_()
     m, v, t = mean * 0.9 + grad * 0.1, square * 0.99 + grad.square() * 0.01, s * 0.995 + grad * 0.3
     meant = torch.dot(grad.double(), _from_start(p0, data).double()), t.abs().sum(dtype=torch.float64)
@@ -236,11 +237,13 @@ def _together(*values: torch.Tensor) -> torch.Tensor:
 
 
 def _begun(p0: torch.Tensor) -> torch.Tensor:
-    """A copy of what numbers began as, without the zeros at the end."""
+    """A copy of what numbers began as, without the zeros at the end; in bf16 where it has them all: a new LoRA's."""
     if type(p0) is not torch.Tensor:  # tensors that are only counted have no numbers
         return p0.clone()
     there = torch.nonzero(p0)
-    return p0[: int(there[-1]) + 1 if len(there) else 0].clone()
+    own = p0[: int(there[-1]) + 1 if len(there) else 0]
+    half = own.bfloat16()
+    return half.clone() if torch.equal(half.to(own.dtype), own) else own.clone()
 
 
 def _from_start(p0: torch.Tensor, data: torch.Tensor) -> torch.Tensor:

@@ -21,7 +21,7 @@ def _accumulate(grad, data, mean, square, s, p0, dots, sums, scalars, size, begu
     there = at < size
     g = tl.load(grad + at, mask=there, other=0.0)
     x = tl.load(data + at, mask=there, other=0.0)
-    start = tl.load(p0 + at, mask=at < begun, other=0.0)
+    start = tl.load(p0 + at, mask=at < begun, other=0.0).to(tl.float32)
     m = tl.load(mean + at, mask=there, other=0.0) * tl.load(scalars) + g * tl.load(scalars + 1)
     v = tl.load(square + at, mask=there, other=0.0) * tl.load(scalars + 2) + g * g * tl.load(scalars + 3)
     t = tl.load(s + at, mask=there, other=0.0) * tl.load(scalars + 4) + g * tl.load(scalars + 5)
@@ -58,7 +58,7 @@ def accumulate(
     """The moments and s of the step; gives grad . (p0 - data) and the sum of |s|, 0-d in float64.
 
     `scalars`, fp32: what of each of mean, square and s is kept, and what of the gradient (or its square) is added, in
-    turn. All other tensors are flat fp32 of one length, but `p0` may be shorter: beyond it, it is 0.
+    turn. All other tensors are flat fp32 of one length, but `p0` may be bf16, and shorter: beyond it, it is 0.
     """
     blocks = triton.cdiv(data.numel(), BLOCK)
     dots, sums = (torch.empty(blocks, dtype=torch.float64, device=data.device) for _ in range(2))

@@ -18,8 +18,8 @@ import torch
 from tests.trainer.step.test_starts import go, made
 from trainer.step import prodigy, prodigy_kernels
 
-def agreeing(kernels, rel):
-    (mine, one), (plain, other) = made(), made()
+def agreeing(kernels, rel, halved=False):
+    (mine, one), (plain, other) = made(halved), made(halved)
     mine._kernels = kernels
     went, meant = go(mine, one, range(1, 16)), go(plain, other, range(1, 16))
     return all(torch.allclose(went[name].double(), meant[name].double(), rtol=rel, atol=1e-7) for name in went)
@@ -31,7 +31,8 @@ class Wrong:
         prodigy_kernels.move(data, mean, square, scalars * 1.001)
 
 cpu = torch.device("cpu")
-print(agreeing(prodigy_kernels, 1e-5), prodigy.agree(prodigy_kernels, cpu), prodigy.agree(Wrong, cpu))
+both = agreeing(prodigy_kernels, 1e-5) and agreeing(prodigy_kernels, 1e-5, halved=True)
+print(both, prodigy.agree(prodigy_kernels, cpu), prodigy.agree(Wrong, cpu))
 """
 
 

@@ -15,7 +15,7 @@ from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.prompts import sample_pictures, sample_side
 from trainer.contract.settings.training import Checkpointing
 
-REVISION = 4  # of the constants of this and of memory.py: what was learned from runs against others is not used
+REVISION = 5  # of the constants of this and of memory.py: what was learned from runs against others is not used
 
 # Arithmetic of one picture of 1024 px, in FLOP: LoRA forward and backward, with what is made again (performance.md).
 PICTURE_FLOP: dict[Checkpointing, float] = {

@@ -20,8 +20,9 @@ Device = Literal["cuda", "cpu"]
 # Of Prodigy's state of 16 bytes a number two parts shrink with slice_p (trainer.md). With slice_p the place of each
 # number that it looks at is kept as well, in 8 bytes; no checkpoint holds that.
 # What numbers began as is kept of those alone that did not begin as zero: `down`, half of a LoRA (46 % on every Linear
-# of SDXL, 53 % on the attention); all of them where a run begins from another LoRA, none with adapter.start.
-PRODIGY_SLICED, PRODIGY_INDEX, PRODIGY_ZEROS = 8, 8, 2
+# of SDXL, 53 % on the attention), in bf16, on whose numbers a LoRA begins; in fp32 beside a DoRA's lengths, or of other
+# kinds; all of them where a run begins from another LoRA, none with adapter.start.
+PRODIGY_SLICED, PRODIGY_INDEX, PRODIGY_ZEROS, PRODIGY_HALVED = 8, 8, 2, 1
 SCRATCH_SLICED = 8  # bytes a number in a step, where OPTIMIZERS has Prodigy's without slice_p
 # What is alive at the fullest moment of a forward and backward pass beyond weights, trained numbers and gradients, in
 # bytes for one picture of 1024 px in half precision, by what is made again: counted on the full-size unet with a LoRA
@@ -282,14 +283,20 @@ def _encoders(need: MemoryNeed) -> int:
     return (need.shape.parameters["text_encoder"] + need.shape.parameters["text_encoder_2"]) * need.width
 
 
+def _spared(config: TrainConfig) -> int:
+    """Bytes a number of what a LoRA began as that Prodigy need not keep."""
+    if config.adapter.start != "default":
+        return 2 * PRODIGY_ZEROS
+    return PRODIGY_ZEROS + (PRODIGY_HALVED if config.adapter.kind == "lora" and not config.train.dora else 0)
+
+
 def state_bytes(config: TrainConfig) -> float:
     """Bytes of optimizer state, and of the average, per trainable number, beside the number and its gradient."""
     own = OPTIMIZERS[config.train.optimizer]
     state = own.state + (4 if config.train.ema or own.averages else 0)
     if config.train.optimizer != "prodigy":
         return state
-    zeros = 0 if config.train.start_from else PRODIGY_ZEROS * (1 if config.adapter.start == "default" else 2)
-    looked_at = PRODIGY_SLICED - zeros
+    looked_at = PRODIGY_SLICED - (0 if config.train.start_from else _spared(config))
     return state - PRODIGY_SLICED + looked_at / config.prodigy.slice_p
 
 

@@ -37,7 +37,7 @@ class OptimizerFacts:
 
 
 # rates: the post's 1.0 for Prodigy; AdamW as in cog-sdxl, text encoders 5e-5
-# state: in total AdamW 16 bytes, 8-bit AdamW about 10, Prodigy 24 (trainer.md; 22 where the LoRA begins as zero:
+# state: in total AdamW 16 bytes, 8-bit AdamW about 10, Prodigy 24 (trainer.md; 21 where a LoRA is new:
 # state_bytes of trainer/contract/plan/memory.py); scratch: Prodigy's are its dot
 # product in float64, AdamW's kernel has none; of the packaged ones both were counted on a LoRA of rank 32.
 # Lion's rate is a fifth of AdamW's (3 to 10 times less: Chen et al. 2023, section 5), Adafactor's is torch's own;
