@@ -53,7 +53,7 @@ class AdaptedLayer(nn.Module):
 
 
 def started(shape: tuple[int, ...], rank: int, start: torch.Generator) -> torch.Tensor:
-    """What `down` begins as, fp32: randn / rank on numbers that bf16 has, of which Prodigy keeps the start in 2 bytes."""
+    """What `down` begins as, fp32: randn / rank, on numbers of bf16, of which Prodigy keeps the start in 2 bytes."""
     return (torch.randn(shape, generator=start) / rank).bfloat16().float()
 
 
