@@ -52,6 +52,8 @@ def random_parts(
     from diffusers import AutoencoderKL, UNet2DConditionModel
     from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
+    from trainer.model.lean_vae import lighten
+
     quiet()
     where = torch.device(device)
     with _drawing(where, dtype, seed):
@@ -59,6 +61,7 @@ def random_parts(
         vae = AutoencoderKL.from_config(_vae_config(size))
         first = CLIPTextModel(_text_config("text_encoder", size))
         encoders = first, CLIPTextModelWithProjection(_text_config("text_encoder_2", size))
+    lighten(vae)
     for part in (unet, set_vae_dtype(vae, dtype), *encoders):
         part.requires_grad_(False).eval()
     scheduler, zero_empty = _scheduler()

@@ -157,6 +157,8 @@ def load_vae(config: TrainConfig, source: str, dtype: torch.dtype, device: torch
     """
     from diffusers import AutoencoderKL
 
+    from trainer.model.lean_vae import lighten
+
     own, full = own_vae(config), torch.float32
     if is_file(Path(own)):
         from trainer.model.single_file import load_vae_file
@@ -164,6 +166,7 @@ def load_vae(config: TrainConfig, source: str, dtype: torch.dtype, device: torch
         vae = load_vae_file(Path(own), vae_file_config(Path(own), base_of(config.model)), full)
     else:
         vae = _load(AutoencoderKL, own, "", full) if own else _load(AutoencoderKL, source, "vae", full)
+    lighten(vae)
     asked = config.model.vae_precision
     decoding = full if asked == "fp32" or vae.config.force_upcast else dtype
     return _freeze(set_vae_dtype(vae, decoding, decoding if asked == "training" else full), device)

@@ -12,10 +12,10 @@ from trainer.contract.settings.config import SDXL_VAE, TrainConfig, vae_source
 
 # Bytes per number
 WIDTH = {"bf16": 2, "fp16": 2, "fp32": 4}
-# Counted on the full-size VAE by tests/bench/activations.py, at 512 and 1024 px: the encoder's first block holds five
-# times what it is given, at full size and 128 channels (2.68 GB for 1024 px in fp32); the decoder's last one three
-# times its input, at full size and 256 channels (1.61 GB for 1024 px in half precision).
-ENCODED_COPIES, DECODED_COPIES = 5, 3
+# Counted on the full-size VAE by tests/bench/activations.py, at 512 and 1024 px: the encoder's first block holds three
+# times what it is given, at full size and 128 channels (1.61 GB for 1024 px in fp32; diffusers' own five times); the
+# decoder's last one three times its input, at full size and 256 channels (1.61 GB for 1024 px in half precision).
+ENCODED_COPIES, DECODED_COPIES = 3, 3
 TILE = 512  # px, of sample.tiles
 _ENCODER = ("encoder.", "quant_conv.")
 _ENCODED = "encoder.conv_in.weight"
