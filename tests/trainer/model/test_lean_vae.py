@@ -1,4 +1,4 @@
-"""The encoder in less memory: the latents of diffusers' own way to the bit, three tensors at a time, gradients as ever."""
+"""The encoder in less memory: the latents of diffusers' own way to the bit, with a gradient that way itself."""
 
 from __future__ import annotations
 
