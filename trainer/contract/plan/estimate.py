@@ -6,12 +6,23 @@ from dataclasses import dataclass, replace
 
 from trainer.contract.basemodel.inspect import BaseModel, base_of
 from trainer.contract.plan.adapter_size import AdapterSize
-from trainer.contract.plan.memory import Device, MemoryNeed, MemoryPart, made_again, memory, ram, size_of, state_bytes
+from trainer.contract.plan.memory import (
+    Device,
+    MemoryNeed,
+    MemoryPart,
+    by_layer,
+    made_again,
+    memory,
+    ram,
+    size_of,
+    state_bytes,
+)
 from trainer.contract.plan.model_shape import model_shape
 from trainer.contract.plan.vae_memory import WIDTH
 from trainer.contract.run.exports import DIFFUSERS, lora_files, lora_sizes
 from trainer.contract.settings.arithmetic import FORWARDS, checkpoint_steps, measured_rounds, sample_steps
 from trainer.contract.settings.config import TrainConfig
+from trainer.contract.settings.kinds import CHUNK
 from trainer.contract.settings.prompts import sample_pictures, sample_side
 from trainer.contract.settings.training import Checkpointing
 
@@ -78,9 +89,16 @@ def estimate(config: TrainConfig, images: int, device: Device = "cuda") -> Estim
         exact=shape.exact,
         unet_parameters=shape.parameters["unet"],
         step_flop=PICTURE_FLOP[made_again(config)] * pictures * size_of(config, base, shape),
-first_flop=_first_flop(config, images, size_of(config, base, shape)) + shape.adapter.start_flop,
-        caption_bytes=need.caption,
+        first_flop=_first_flop(config, images, size_of(config, base, shape)) + shape.adapter.start_flop,
+        caption_bytes=_caption(need),
     )
+
+
+def _caption(need: MemoryNeed) -> int:
+    """Bytes of what the frozen keys and values make of one caption; 0 where the unet reads it layer by layer."""
+    own = need.config.caption
+    read_apart = by_layer(need.config) or own.varies
+    return 0 if read_apart else need.shape.words * own.chunks * (CHUNK + 2) * need.width
 
 
 def _first_flop(config: TrainConfig, images: int, size: float) -> float:

@@ -9,7 +9,6 @@ from trainer.contract.basemodel.inspect import BaseModel
 from trainer.contract.plan.model_shape import NF4_BLOCK, SDXL_PARAMETERS, ModelShape
 from trainer.contract.plan.vae_memory import TILE, WIDTH, vae_widths
 from trainer.contract.settings.config import TrainConfig
-from trainer.contract.settings.kinds import CHUNK
 from trainer.contract.settings.optimizers import OPTIMIZERS
 from trainer.contract.settings.prompts import sample_side
 from trainer.contract.settings.training import Checkpointing
@@ -105,13 +104,6 @@ class MemoryNeed:
         if self.width == WIDTH["fp32"] or self.config.adapter.kind != "lora" or self.shape.adapter.fixed:
             return 0
         return 2 * lora * self.width
-
-    @property
-    def caption(self) -> int:
-        """Bytes of what the frozen keys and values make of one caption; 0 where the unet reads it layer by layer."""
-        own = self.config.caption
-        read_apart = by_layer(self.config) or own.varies
-        return 0 if read_apart else self.shape.words * own.chunks * (CHUNK + 2) * self.width
 
     @property
     def made(self) -> int:
