@@ -102,12 +102,10 @@ class Run:
         self._phase("load", 2, 3)
         self.shown = PromptList(run, log, config)
         self.prompts = self._cached_prompts()
-        self.sampler = Sampler(run, log, config, self.parts, self.trainee, self.prompts, self.shown)
-        kept = room.words(self.plan.captions)
-        self.stepper = Stepper(
-            self.parts, self.trainee, self.plan, self.latents, self.prompts, config, world, log, kept
-        )
-        gauge = CheckpointMeasure(self.parts, self.trainee, self.latents, self.prompts, config, self.measured)
+        kept, parts, trainee = room.words(self.plan.captions), self.parts, self.trainee
+        self.sampler = Sampler(run, log, config, parts, trainee, self.prompts, self.shown)
+        self.stepper = Stepper(parts, trainee, self.plan, self.latents, self.prompts, config, world, log, kept)
+        gauge = CheckpointMeasure(parts, trainee, self.latents, self.prompts, config, self.measured)
         self.saver = Saver(run, log, config.train.keep_checkpoints)
         self.done = self._resume(found.snapshot)
         self.steps = StepLog(self.stepper, log, config, self.plan, self.done)

@@ -33,7 +33,7 @@ from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import in_bytes
 from trainer.contract.plan.advice import advice, refusals
 from trainer.contract.plan.estimate import Estimate, corrected, estimate
-from trainer.contract.plan.kept_words import captions_at_most, kept_words, with_words
+from trainer.contract.plan.kept_words import kept_in
 from trainer.contract.plan.levels import with_level
 from trainer.contract.plan.memory import by_layer
 from trainer.contract.plan.sharing import as_one_of
@@ -106,8 +106,6 @@ def make_plan(
     if images:
         times = schedule(config, images, epoch_places(config, counts))
         sections.append(steps_section(config, times))
-    if need is not None and machine is not None and machine.total:
-        need = with_words(need, kept_words(need, captions_at_most(config, images), machine.free))
     if need is not None:
         errors += disk_errors(need, runs)
         judged = _judged(need, machine)
@@ -157,8 +155,7 @@ def settled(resolved: Resolved, plan: Plan | None) -> Resolved:
 def _level(config: TrainConfig, images: int, machine: Machine | None, knowledge: PastRuns) -> Checkpointing | None:
     if config.train.gradient_checkpointing != "auto" or machine is None or not machine.total:
         return None
-    known, _ = _need(config, images, machine, knowledge, possible=True)
-    return level_of(config, images, machine, known.correction.memory)
+    return level_of(config, images, machine, _need(config, images, machine, knowledge, True)[0].correction.memory)
 
 
 def _need(
@@ -174,7 +171,8 @@ def _need(
     where = place(machine.name if device == "cuda" else "", world=gpus)
     memory = machine.total if device == "cuda" else 0
     found = knowledge.correction(config, need, where, memory)
-    return MachineKnown(machine, found, knowledge.errors(where, memory)), corrected(need, found.memory)
+    need = kept_in(corrected(need, found.memory), config, images, machine.free)
+    return MachineKnown(machine, found, knowledge.errors(where, memory)), need
 
 
 def _judged(need: Estimate, machine: Machine | None) -> Verdict | None:

@@ -28,6 +28,11 @@ def kept_words(need: Estimate, captions: int, available: int) -> int:
     return size if total == need.memory_total or total * (1 + NARROW) <= available else 0
 
 
+def kept_in(need: Estimate, config: TrainConfig, images: int, available: int) -> Estimate:
+    """The need of a run on so many pictures, with what it will keep of their captions."""
+    return with_words(need, kept_words(need, captions_at_most(config, images), available))
+
+
 def with_words(need: Estimate, size: int) -> Estimate:
     """The need with `size` bytes of that from when the captions are constants: after the pivot, or from the start."""
     after = need.memory_after + size
