@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import nn
 
 MOST_KEPT = 4096  # of each kind: random crops have more sizes than pictures
 TOLD = "time_embeddings"  # among a pass's added conditions: what `of` gave
+Sizes = tuple[float, ...]
 Told = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -33,18 +34,16 @@ class TimeEmbeddings:
 
     @torch.no_grad()
     def of(
-        self, levels: torch.Tensor, sizes: torch.Tensor, told: Told, dtype: torch.dtype, device: torch.device
+        self, levels: Sequence[int], sizes: Sequence[Sizes], told: Told, dtype: torch.dtype, device: torch.device
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """The embeddings of n noise levels, (n, width) in `dtype`, and of their sizes, (n * 6 * numbers of one,).
 
-        `levels` (n,) and `sizes` (n, 6) are on the CPU, what is found on `device`; `told` is what the unet is told of
-        a noise level. Each is made by itself, so that it does not depend on what else is in a batch.
+        A picture has six `sizes`; `told` is what the unet is told of a noise level. Each is made by itself, so that it
+        does not depend on what else is in a batch.
         """
         self._told = ()  # of the pass before
-        first = [
-            self._one(self._kept, int(one), partial(self._embedded, told, dtype, device)) for one in levels.tolist()
-        ]
-        second = [self._one(self._kept_sizes, tuple(one), partial(self._spread, device)) for one in sizes.tolist()]
+        first = [self._one(self._kept, one, partial(self._embedded, told, dtype, device)) for one in levels]
+        second = [self._one(self._kept_sizes, one, partial(self._spread, device)) for one in sizes]
         if len(first) == 1:
             return first[0], second[0]
         return torch.cat(first), torch.cat(second)
@@ -61,7 +60,7 @@ class TimeEmbeddings:
         found: torch.Tensor = embed(waves(told(torch.full((1,), level, device=device))).to(dtype))
         return found
 
-    def _spread(self, device: torch.device, sizes: tuple[float, ...]) -> torch.Tensor:
+    def _spread(self, device: torch.device, sizes: Sizes) -> torch.Tensor:
         found: torch.Tensor = _there(self._size)(torch.tensor(sizes, dtype=torch.float32, device=device))
         return found.flatten()
 

@@ -37,6 +37,7 @@ class HostBatch:
     geometries: torch.Tensor  # (n, 6) of SDXL's conditioning; fp32: bf16 would round 1365 to 1368
     prompts: tuple[str, ...]  # as each view reads its caption
     dropped: tuple[bool, ...]  # whose caption is left away
+    levels: tuple[int, ...]  # what is in t
     shown: torch.Tensor | None = None  # the noise that the unet sees, where that is another
     weights: torch.Tensor | None = None  # (n, 1, h, w): how much each latent counts, where the loss is masked
     shares: torch.Tensor | None = None  # (n,): how much each view counts, where concepts do not count alike
@@ -104,15 +105,16 @@ class BatchMaker:
         seed = self._config.train.seed
         found = [sample_latents(self._latents.get(view), view, seed) for view in views]
         noises = [self._noise(tuple(found[0].shape), view) for view in views]
-        part = self._config.dataset.caption_dropout
+        part, levels = self._config.dataset.caption_dropout, tuple(map(self.timestep, views))
         return HostBatch(
             views,
             self._scaling.to_unet(torch.stack(found)),
             torch.stack(noises),
-            torch.tensor([self.timestep(view) for view in views]),
+            torch.tensor(levels),
             torch.tensor([view.geometry.conditioning for view in views], dtype=torch.float32),
             tuple(map(self.prompt, views)),
             tuple(part > draws.uniform(seed, "caption", *_key(view)) for view in views),
+            levels,
             self._shown(noises, views) if self._config.noise.perturbation else None,
             None if self._masks is None else self._masks.of(views, found[0]),
             torch.tensor([view.weight for view in views]) if self._weighs else None,

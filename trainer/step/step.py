@@ -247,8 +247,8 @@ class Stepper:
         return torch.stack([loss + self._config.prior.weight * classes, loss.detach(), classes.detach()])
 
     def _told(self, host: HostBatch) -> tuple[torch.Tensor, ...]:
-        times = self._diffusion.times
-        return self._times.of(host.t, host.geometries, times, self._parts.dtype, self.device)
+        times, sizes = self._diffusion.times, [tuple(map(float, view.geometry.conditioning)) for view in host.views]
+        return self._times.of(host.levels, sizes, times, self._parts.dtype, self.device)
 
     def _words(self, host: HostBatch) -> Encoded:
         """The conditioning of the views; a dropped caption is what the base model samples without a prompt from."""

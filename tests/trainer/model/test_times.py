@@ -15,7 +15,11 @@ CPU = torch.device("cpu")
 
 
 def told(times: TimeEmbeddings, own: dict[str, Any], dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
-    return times.of(own["timestep"], own["added_cond_kwargs"]["time_ids"], lambda t: t, dtype, CPU)
+    return times.of(own["timestep"].tolist(), sizes_of(own), lambda t: t, dtype, CPU)
+
+
+def sizes_of(own: dict[str, Any]) -> list[tuple[float, ...]]:
+    return [tuple(one) for one in own["added_cond_kwargs"]["time_ids"].tolist()]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -50,16 +54,8 @@ def test_each_is_made_by_itself() -> None:
     times, own = TimeEmbeddings(unet), inputs(unet)
     own["added_cond_kwargs"]["time_ids"] = torch.tensor([[64.0] * 6, [1024.0, 768, 0, 3, 64, 64]])
     levels, sizes = told(times, own, torch.float32)
-    alone = [
-        TimeEmbeddings(unet).of(
-            own["timestep"][at : at + 1],
-            own["added_cond_kwargs"]["time_ids"][at : at + 1],
-            lambda t: t,
-            torch.float32,
-            CPU,
-        )
-        for at in (0, 1)
-    ]
+    pairs = zip(own["timestep"].tolist(), sizes_of(own), strict=True)
+    alone = [TimeEmbeddings(unet).of([level], [size], lambda t: t, torch.float32, CPU) for level, size in pairs]
     assert torch.equal(levels, torch.cat([one for one, _ in alone]))
     assert torch.equal(sizes, torch.cat([one for _, one in alone]))
     answer = unet(**own).sample
