@@ -108,7 +108,7 @@ async def test_it_is_said_when_no_setting_helps(wizard: Wizard, heavy: Draft) ->
 async def test_smaller_pictures_are_checked_again(wizard: Wizard, heavy: Draft) -> None:
     """What the check of the pictures says depends on the resolution."""
     app = wizard(
-        heavy.with_settings({"train.resolution": 2048, "train.rank": 8}), Machine("cuda", "A GPU", 7 * GB, 7 * GB)
+        heavy.with_settings({"train.resolution": 2048, "train.rank": 8}), Machine("cuda", "A GPU", 6 * GB, 6 * GB)
     )
     async with app.run_test() as pilot:
         screen = await judged(pilot)
