@@ -143,12 +143,11 @@ def write_kohya_layers(
         assert isinstance(layer, LoraLinear)
         down, up = layer.factors()
         tensors[f"{key}.lora_down.weight"] = _file_tensor(down, dtype)
-        folded = layer.scale if isinstance(layer, DoraLinear) else 1.0
-        tensors[f"{key}.lora_up.weight"] = _file_tensor(up.detach() * folded, dtype)
+        tensors[f"{key}.lora_up.weight"] = _file_tensor(up.detach() * layer.folded, dtype)
         if isinstance(layer, DoraLinear):
             lengths = layer.magnitude if layer.axis == "input" else layer.magnitude.unsqueeze(1)
             tensors[f"{key}.dora_scale"] = _file_tensor(lengths, torch.float32)
-        tensors[f"{key}.alpha"] = alpha_tensor(layer.scale / folded * down.shape[0], dtype)
+        tensors[f"{key}.alpha"] = alpha_tensor(layer.scale / layer.folded * down.shape[0], dtype)
     tensors |= bundled or {}
     write_atomic(path, file_bytes(tensors, header(tensors)))
     prove_kohya(path, layers, layers_per_block, bundled)

@@ -12,7 +12,7 @@ from trainer.checkpoints.snapshot import Snapshot, load_checkpoint, newest_check
 from trainer.contract.basemodel.headers import BadHeader, read_header
 from trainer.contract.loras.keys import diffusers_key, diffusers_magnitude, kohya_key
 from trainer.contract.loras.lora_file import ENCODERS
-from trainer.contract.run.exports import FOR_DIFFUSERS, KOHYA, embedding_names
+from trainer.contract.run.exports import FOR_DIFFUSERS, KOHYA, ExportFile, embedding_names
 from trainer.contract.run.rundir import RunDir, checkpoint_folders
 from trainer.contract.settings.config import TrainConfig, load_config
 from trainer.ground.tensor_files import OtherTensors, fill, load_tensors
@@ -68,13 +68,12 @@ def find_checkpoint(run: RunDir, step: int | None) -> Snapshot:
 
 @torch.no_grad()
 def load_exported(run: RunDir, trained: Trained) -> None:
-    """Fill the modules from the run's exported files. Raises NothingTrained where there are none that fit."""
-    file = FOR_DIFFUSERS if FOR_DIFFUSERS.is_written(trained.config) else KOHYA
-    path = run.export / file.called(trained.config.name)
-    if file.formerly and not path.is_file():
-        path = run.export / file.formerly  # a run of before
-    if not path.is_file():
-        raise NothingTrained(f"'{run.path.name}' has no exported files yet; 'loratui export' makes them")
+    """Fill the modules from the run's exported files. Raises NothingTrained where there are none that fit.
+
+    From that of the user interfaces where it is written: its numbers are those that the run's own pictures were drawn
+    with (`rounded_to`), while diffusers' has the scale folded in before it is rounded.
+    """
+    file, path = _written(run, trained.config)
     theirs = file is FOR_DIFFUSERS
     tensors, size = _read(path), trained.parts.unet.config.layers_per_block
     live: dict[str, torch.Tensor] = {}
@@ -90,10 +89,18 @@ def load_exported(run: RunDir, trained: Trained) -> None:
             tensors |= {down: tensors[down][:rank], up: tensors[up][:, :rank]}
         if isinstance(layer, DoraLinear):
             live[magnitude] = layer.magnitude
-        if up in tensors and (theirs or isinstance(layer, DoraLinear)):
-            tensors[up] = tensors[up].float() / layer.scale
+        if up in tensors:
+            tensors[up] = tensors[up].float() / (layer.scale if theirs else layer.folded)
     _fill(path, live, tensors)
     _load_rows(run.export, trained)
+
+
+def _written(run: RunDir, config: TrainConfig) -> tuple[ExportFile, Path]:
+    for file in (KOHYA, FOR_DIFFUSERS):
+        for name in (file.called(config.name), file.formerly):
+            if file.is_written(config) and name and (path := run.export / name).is_file():
+                return file, path
+    raise NothingTrained(f"'{run.path.name}' has no exported files yet; 'loratui export' makes them")
 
 
 def _read(path: Path) -> dict[str, torch.Tensor]:

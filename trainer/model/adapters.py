@@ -85,6 +85,11 @@ class LoraLinear(AdaptedLayer):
             small = small * self.scale
         return self.base(x) + functional.linear(small, up)
 
+    @property
+    def folded(self) -> float:
+        """What `up` is multiplied with in the user interfaces' file; 1 where the scale stands beside it, as alpha."""
+        return 1.0
+
     def trained(self) -> dict[str, nn.Parameter]:
         """What is trained, by the name it has in a checkpoint."""
         return {"down": self.down, "up": self.up}
@@ -127,6 +132,11 @@ class DoraLinear(LoraLinear):
         super().__init__(base, rank, alpha, start, dropout)
         self.axis = axis
         self.magnitude = nn.Parameter(self._lengths(base.weight.detach().float()))
+
+    @property
+    def folded(self) -> float:
+        """The scale: SD.Next scales after the lengths are set."""
+        return self.scale
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(..., in) -> (..., out)."""
@@ -233,18 +243,21 @@ def rounded_to(layers: Mapping[str, AdaptedLayer], dtype: torch.dtype) -> Iterat
 
     A DoRA's lengths are in fp32 there too.
     """
-    rounded = [one for layer in layers.values() for one in layer.rounded().values()]
-    kept = [(one, one.detach().clone()) for one in rounded]
+    kept = [
+        (one, one.detach().clone(), layer.folded if part == "up" and isinstance(layer, LoraLinear) else 1.0)
+        for layer in layers.values()
+        for part, one in layer.rounded().items()
+    ]
     before = [(layer, layer.held) for layer in layers.values()]
     for layer, _ in before:
         layer.hold(dtype)
     with torch.no_grad():
-        for parameter, _ in kept:
-            parameter.copy_(parameter.to(dtype))
+        for parameter, value, folded in kept:
+            parameter.copy_((value * folded).to(dtype).float() / folded)
         try:
             yield
         finally:
-            for parameter, value in kept:
+            for parameter, value, _ in kept:
                 parameter.copy_(value)
             for layer, held in before:
                 layer.held = held

@@ -29,6 +29,7 @@ from trainer.export.__main__ import main as export_again
 from trainer.export.files import export_run
 from trainer.export.proof import ExportMismatch, prove_kohya
 from trainer.export.trained import load_exported, open_run
+from trainer.model.adapters import rounded_to
 from trainer.model.parts import load_parts
 from trainer.step.trainee import Trainee, make_trainee
 
@@ -198,13 +199,34 @@ def test_the_files_are_taken_up_again_as_they_were_trained(
     config = settings(train__alpha=2.0, export__precision="fp32", **own)
     folder, trainee = exported(config, tmp_path / "run")
     assert everything(folder) == declared(config)
-    for place in ("new", "old"):
+    for place in ("the user interfaces'", "diffusers'", "diffusers' as an older loratui put it"):
         again = open_run(RunDir(tmp_path / "run"))
         load_exported(RunDir(tmp_path / "run"), again)
         for name, layer in trainee.layers.items():
             assert torch.allclose(again.trainee.layers[name].change(), layer.change(), atol=1e-6)
-        if place == "new" and (folder / DIFFUSERS).is_file():  # where an older loratui put it
+        if not (folder / DIFFUSERS).is_file():
+            break
+        (folder / f"{config.name}.safetensors").unlink(missing_ok=True)
+        if place == "diffusers'":
             (folder / DIFFUSERS).rename(folder / OLD_DIFFUSERS)
+
+
+@pytest.mark.parametrize("own", [{}, {"train__dora": True}, {"train__dora": True, "train__dora_axis": "output"}])
+def test_the_files_hold_the_numbers_that_the_runs_pictures_are_drawn_with(
+    settings: Callable[..., TrainConfig], tmp_path: Path, own: dict[str, object]
+) -> None:
+    """To the bit, at a scale that is no power of two, so that folded in it rounds otherwise."""
+    config = settings(train__rank=4, train__alpha=3.0, export__precision="bf16", **own)
+    _, trainee = exported(config, tmp_path / "run")
+    again = open_run(RunDir(tmp_path / "run"))
+    load_exported(RunDir(tmp_path / "run"), again)
+    trained = {name: layer.up.detach().clone() for name, layer in trainee.layers.items()}
+    with rounded_to(trainee.layers, torch.bfloat16):
+        for name, layer in trainee.layers.items():
+            for part, one in layer.trained().items():
+                assert torch.equal(again.trainee.layers[name].trained()[part], one), (name, part)
+            assert not torch.equal(layer.up, trained[name])
+    assert all(torch.equal(layer.up, trained[name]) for name, layer in trainee.layers.items())
 
 
 @pytest.mark.parametrize("trigger", ["TOK!,TOK?", "Tok,TOK", "a.b,A-b"])
