@@ -30,6 +30,7 @@ from trainer.contract.run.trainer_start import ALONE, spawn
 
 LOOK = 0.2  # seconds between two looks at the trainer
 PATIENCE = 60.0  # seconds that the trainer of the job's start before may take to be gone
+SAY_AGAIN = 5.0  # seconds after which a command that several processes passed over, for they began, is sent once more
 REQUEUE = 30.0  # seconds that scontrol may take
 MOST_VAIN = 2  # times in a row that a run's time may be up before it has a newer checkpoint
 SIGNS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
@@ -114,7 +115,7 @@ def tidy(run: RunDir) -> None:
 
 def _watch(run: RunDir, own: SlurmEntry, child: subprocess.Popen[bytes], sign: _Sign) -> int:
     """Wait for the end of the trainer, giving signs of life; tells it to save and end where Slurm wants the place."""
-    told, beaten = False, time.monotonic()
+    told, beaten, said = False, time.monotonic(), 0.0
     while child.poll() is None:
         if sign.given and not told:
             told = True
@@ -122,22 +123,20 @@ def _watch(run: RunDir, own: SlurmEntry, child: subprocess.Popen[bytes], sign: _
             with suppress(OSError):  # a full disk: it is saved all the same, if that can be
                 if entry is None or entry.job == own.job:  # else a person has just taken it out
                     write_entry(run, replace(own, again=True))
-            _stop(run, own, child)
+            if own.gpus <= 1:
+                with suppress(ProcessLookupError):
+                    os.kill(child.pid, signal.SIGTERM)
+        if told and own.gpus > 1 and time.monotonic() - said >= SAY_AGAIN:
+            said = time.monotonic()
+            with suppress(OSError):  # a signal is none: the launcher of several processes would kill them
+                if not any(run.control.glob("*-stop.json")):
+                    send(run, "stop")
         if time.monotonic() - beaten >= BEAT:
             beaten = time.monotonic()
             with suppress(OSError):
                 beat(run)
         time.sleep(LOOK)
     return child.returncode
-
-
-def _stop(run: RunDir, own: SlurmEntry, child: subprocess.Popen[bytes]) -> None:
-    if own.gpus <= 1:
-        with suppress(ProcessLookupError):
-            os.kill(child.pid, signal.SIGTERM)
-        return
-    with suppress(OSError):  # the launcher of several processes would kill them
-        send(run, "stop")
 
 
 def _has_begun(run: RunDir, since: float) -> bool:

@@ -14,7 +14,7 @@ import pytest
 
 from loratui.runs.find import run_info
 from loratui.runs.inbox import ask
-from loratui.runs.slurm import entry_of
+from loratui.runs.slurm import SlurmEntry, entry_of
 from loratui.runs.slurm_job import MOST_VAIN
 from trainer.contract.run.events import Tail
 from trainer.contract.run.lock import is_held
@@ -213,3 +213,13 @@ def test_a_run_that_is_just_starting_is_stopped(loratui: LoraTUI, slurm: Ask, an
     wait_for(lambda: run_info(run).state not in ("starting", "crashed"))
     assert run_info(run).state in ("new", "stopped")  # by whether its trainer had been launched
     assert not events(run, "step")
+
+
+def test_several_processes_whose_time_is_up_as_they_begin_hear_it_once_they_listen(
+    loratui: LoraTUI, slurm: Ask, answers_file: Path
+) -> None:
+    run = submitted(loratui, "works", [*ENDLESS, "--gpus", "2"])
+    wait_for(lambda: is_held(run.claim) and (entry_of(run) or SlurmEntry("0", 0)).job != "0")
+    slurm("scancel", "--signal=USR1", slurm("squeue", "--noheader", "--me", "--format=%i"))
+    wait_for(lambda: _vain(run) == 1)  # put back, where it would have trained until Slurm killed it
+    assert step_of(run) == 0
