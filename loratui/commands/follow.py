@@ -17,6 +17,7 @@ from loratui.runs.launch import exit_code, is_alive
 from loratui.runs.queue import QueueTurn, goes_on
 from loratui.runs.slurm import entry_of, job_log
 from loratui.terminal.line_sink import Sink, sink_for
+from loratui.terminal.notices import end_words
 from loratui.terminal.text import safe_lines, safe_text, shell_path, show_path
 from trainer.contract.run import exits
 from trainer.contract.run.control import send
@@ -59,7 +60,7 @@ def _follow(
 ) -> int:
     view = EventLines(sink)
     reader = tail or Tail(run.events)
-    asked_to_stop, noted = False, ""
+    asked_to_stop, worked, noted = False, False, ""
     turn = QueueTurn(run, sink.line)
     matters = InsightLines(run, sink)
     with _sigterm_as_interrupt(interrupt == "stop"):
@@ -78,6 +79,9 @@ def _follow(
                 sink.flush()
                 if not until_end:
                     return view.code if view.code is not None else exits.DONE
+                if not alive and worked:
+                    _ring(run, sink)
+                worked = alive
                 if not alive:
                     return _died(run, sink, pid) if view.code is None else _own_code(pid, view.code)
                 time.sleep(LOOK)
@@ -89,6 +93,11 @@ def _follow(
                     return exits.STOPPED
                 asked_to_stop = True
                 _ask_to_stop(run, sink, pid)
+
+
+def _ring(run: RunDir, sink: Sink) -> None:
+    info = run_info(run)
+    sink.ring(end_words(info.name, info.state, info.step, info.steps))
 
 
 def exit_code_of(run: RunDir) -> int:

@@ -30,7 +30,7 @@ from trainer.contract.run.rundir import RunDir, checkpoint_folders, run_state
 RUNS = Path(FOLDER)
 WINDOW = 1 << 16  # bytes looked at from each end of events.jsonl
 MEAN = "running mean"  # of the loss, put beside what the last step says
-_LOSS = re.compile(rb'"type": ?"step", ?"step": ?(\d{1,9}), ?"loss": ?(-?\d[\d.eE+-]{0,40})[,}]')
+_LOSS = re.compile(rb'"type": ?"step", ?"step": ?(\d{1,9}), ?"loss": ?(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)[,}]')
 START_GRACE = 60.0  # seconds in which a trainer that has logged nothing yet counts as starting
 
 

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from loratui.terminal.notices import hears, notice
 from loratui.terminal.text import speakable
 
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ class Sink(Protocol):
 
     def settle(self) -> None:
         """Something else follows: say what was noted if it would be missed."""
+
+    def ring(self, words: str) -> None:
+        """Something that was waited for has ended: bell and notice where a terminal takes them."""
 
     def close(self) -> None:
         """Nothing follows."""
@@ -88,6 +92,9 @@ class Lines:
             self._say()
         self._noted = None
 
+    def ring(self, words: str) -> None:
+        """A log, a pipe or a screen reader is not rung at."""
+
     def close(self) -> None:
         """As before something else."""
         self.settle()
@@ -131,6 +138,12 @@ class Bar:
 
     def settle(self) -> None:
         """The bar stands for itself."""
+
+    def ring(self, words: str) -> None:
+        """Ring, and have the desktop say it."""
+        if hears():
+            self._console.file.write(notice(self._speakable(words)))
+            self._console.file.flush()
 
     def close(self) -> None:
         """Take the bar away."""

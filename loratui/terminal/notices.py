@@ -21,6 +21,11 @@ def notice(words: str) -> str:
     return f"\x07\x1b]9;{said}\x07\x1b]777;notify;loratui;{said}\x07"
 
 
+def end_words(name: str, state: str, step: int, steps: int) -> str:
+    """What a notice says of a run that has ended."""
+    return f"{name}: {state}, step {step} of {steps}"
+
+
 def hears() -> bool:
     """Whether this terminal takes them."""
     return os.environ.get("TERM", "") not in SILENT

@@ -54,7 +54,7 @@ class RequestsScreen(SteadyScreen[Leaving]):
         self.draw()
 
     def action_detach(self) -> None:
-        """Leave; the trainer goes on."""
+        """Leave; a trainer that works goes on."""
         self.dismiss("detach")
 
     def action_back(self) -> None:

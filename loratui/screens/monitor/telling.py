@@ -6,7 +6,7 @@ from textual.app import App
 
 from loratui.events.history import History
 from loratui.runs.states import STATES, StateName, state_words
-from loratui.terminal.notices import GIVE_TITLE_BACK, KEEP_TITLE, hears, notice, title
+from loratui.terminal.notices import GIVE_TITLE_BACK, KEEP_TITLE, end_words, hears, notice, title
 
 
 class Telling:
@@ -34,7 +34,7 @@ class Telling:
         ended = self._worked and not STATES[state].alive
         self._worked = STATES[state].alive
         sent = (KEEP_TITLE if first else "") + (title(words) if new else "")
-        return sent + (notice(f"{self._name}: {state}, step {history.step} of {history.steps}") if ended else "")
+        return sent + (notice(end_words(self._name, state, history.step, history.steps)) if ended else "")
 
     def leave(self, app: App[object]) -> None:
         """Give the terminal its title back."""

@@ -62,6 +62,7 @@ def test_a_terminal_has_a_bar_below_the_lines(run: RunDir, environment: dict[str
     assert "checkpoint at step 7" in said and "! warning: mind this (do that)" in said
     assert "loss 0.125" in said and "s/step" in said
     assert "step 3/10" not in said  # the bar says it
+    assert pty.wrote.count(b"\x07\x1b]9;toy: completed, step 10 of 10\x07") == 1  # it rings
     assert "completed at step 10 after 1:05" in said and "  file: export/a.safetensors" in said
     assert words_of(pty.wrote.rpartition(b"\x1b[2K")[2]).strip() == ""  # the bar was wiped, with nothing after it
 
@@ -69,7 +70,7 @@ def test_a_terminal_has_a_bar_below_the_lines(run: RunDir, environment: dict[str
 @pytest.mark.slow
 def test_a_terminal_for_a_screen_reader_has_whole_lines(run: RunDir, environment: dict[str, str]) -> None:
     pty = watched_to_its_end(run, environment | {"TERM": "dumb"}, b"step 3/10", (80, 24))
-    assert b"\x1b" not in pty.wrote and b"\r" not in pty.wrote.replace(b"\r\n", b"")
+    assert b"\x1b" not in pty.wrote and b"\x07" not in pty.wrote and b"\r" not in pty.wrote.replace(b"\r\n", b"")
     said = words_of(pty.wrote)
     assert "encoding the pictures ..." in said
     assert "step 7/10  loss 0.5  unet: d 2e-05, rate 1.8e-05  0.50 s/step  0:02 left" in said

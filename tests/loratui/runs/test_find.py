@@ -79,7 +79,8 @@ def test_a_long_log_is_read_at_its_ends_only(tmp_path: Path) -> None:
     with run.events.open("r+b") as file:
         file.truncate(50 << 30)  # a hole of 50 GB: who reads it all does not come back
         file.seek(0, io.SEEK_END)
-        file.write(b'\n{"t":1,"type":"step","step":5,"loss":0.25,"s":0.1}\n')
+        file.write(b'\n{"t":1,"type":"step","step":4,"loss":1e,"s":0.1}\n')  # damaged
+        file.write(b'{"t":1,"type":"step","step":5,"loss":0.25,"s":0.1}\n')
     info = run_info(run)
     assert (info.name, info.step, info.steps, info.state) == ("toy", 5, 10, "crashed")
 
