@@ -274,7 +274,7 @@ def _line(row: QueueRow, width: int) -> Content:
     return Content.assemble(
         (f"{mark:<11} ", f"bold {style}"),
         (f"{safe_text(info.name, 16):<17}", "bold"),
-        f"{far + left:<25}",
+        f"{far + left:<24} ",
         (folder, "$muted"),
     )
 

@@ -42,7 +42,7 @@ cannot be told from it: what lies between them is within the noise.
   v        view the picture as large as the terminal
   n        another prompt        b   block: the next of the other axes
   p        keep this one as a preset of your own
-  o        go on with what was paused, stopped, or never began
+  o        go on with what stopped or never began, else with what failed
   z        pause what trains; what waits leaves the queue
   S        stop what trains; what waits leaves the queue
   escape   back; the runs go on
@@ -209,7 +209,7 @@ class SweepScreen(SteadyScreen[None]):
             case "preset":
                 return self.cell is not None and self.cell.one.run is not None
             case "go_on":
-                return seen is not None and any(goes_on(one) for one in seen.runs)
+                return seen is not None and any(goes_on(one, again=True) for one in seen.runs)
             case "hold" | "stop":
                 command = str(parameters[0]) if parameters else "stop"
                 return seen is not None and any(holds(one, command) for one in seen.runs)
@@ -266,9 +266,9 @@ class SweepScreen(SteadyScreen[None]):
         self.app.push_screen(LineEditor("Keep as a preset of your own", "", words), keep)
 
     def action_go_on(self) -> None:
-        """Go on with what was paused, stopped, or never began."""
+        """Go on with what was paused, stopped, or never began; where none of that is left, with what failed."""
         if (seen := self._seen) is not None:
-            self._do(lambda: f"{go_on(seen.runs, say=lambda _: None)} go on")
+            self._do(lambda: f"{go_on(seen.runs, again=not any(map(goes_on, seen.runs)), say=lambda _: None)} go on")
 
     def action_stop(self) -> None:
         """Stop what trains, after a question; what waits leaves the queue."""

@@ -104,3 +104,9 @@ async def test_only_keys_that_change_something_are_offered(tried: Sweep) -> None
             file.write('{"type": "end", "status": "completed", "step": 9}\n')
         await until(pilot, lambda: "12 completed" in screen_text(app))
         assert not {"Go on", "Pause", "Stop"} & offered() and "Wall" in offered()
+        with crashed.open("a") as file:
+            file.write('{"type": "run", "steps": 9}\n{"type": "end", "status": "failed", "step": 1}\n')
+        await until(pilot, lambda: "1 failed" in screen_text(app))
+        assert "Go on" in offered()  # once more, as --again does
+        await pilot.press("o")
+        await until(pilot, lambda: "1 go on" in screen_text(app))
