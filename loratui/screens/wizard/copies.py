@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -14,12 +14,14 @@ from textual.worker import get_current_worker
 from loratui.curation.concepts import of_others, one_alone
 from loratui.screens.shared.editors import Form
 from loratui.screens.shared.questions import Confirm
+from loratui.screens.shared.scan import concepts_beside
 from loratui.screens.wizard.decisions import PictureDecisions
 from loratui.settings.checks import effective, problems
 from loratui.settings.draft import Draft
 from loratui.terminal.text import plural, safe_text, show_path
 from trainer.contract.paths import expanded
 from trainer.contract.pictures.problems import accept_key
+from trainer.contract.settings.concepts import FIRST, KEY, number_of, prefix_of, title_of
 
 if TYPE_CHECKING:
     from loratui.curation.copies.folder import FixResult, FixSettings
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 FOLDER, TRIGGER = "folder", "trigger"
 WORDS = (
-    "Copies of {count}, put right: upright, 8-bit sRGB, opaque, without metadata; captions in UTF-8, with your "
+    "Copies of {count}{of}, put right: upright, 8-bit sRGB, opaque, without metadata; captions in UTF-8, with your "
     "edits, and with the trigger where it is missing. FIXED.json beside them says what was done.\n\n"
     "The originals stay as they are."
 )
@@ -63,6 +65,11 @@ class FixedCopies(PictureDecisions):
     _crops: Mapping[str, Box] = MappingProxyType({})
     _barred: frozenset[str] = frozenset()
     _masks: Mapping[str, Box] = MappingProxyType({})
+    _copied_concept: int = 1  # whose pictures are copied
+
+    def concept_of(self, names: Iterable[str]) -> int:
+        """Whose pictures it is about: the concept that is shown alone, else the first that has one of `names`."""
+        return self.concept_shown or min(map(number_of, names), default=1)
 
     def ask_for_copies(
         self,
@@ -70,17 +77,25 @@ class FixedCopies(PictureDecisions):
         crops: Mapping[str, Box] = MappingProxyType({}),
         barred: frozenset[str] = frozenset(),
         masks: Mapping[str, Box] = MappingProxyType({}),
+        names: Iterable[str] = (),
     ) -> None:
-        """Ask for the folder and the trigger, then start; with the crop or mask of each picture, or without bars."""
+        """Ask for the folder and the trigger, then start; with the crop or mask of each picture, or without bars.
+
+        Of several concepts it is one: see `concept_of`, which `names` decides.
+        """
+        number = self._copied_concept = self.concept_of((*crops, *barred, *masks, *names))
+        crops, masks = ({one: box for one, box in own.items() if number_of(one) == number} for own in (crops, masks))
+        barred = frozenset(one for one in barred if number_of(one) == number)
         self._crops, self._barred, self._masks = crops, barred, masks
-        typed = str(self.draft.get("dataset.path")).rstrip("/")
-        report = one_alone(report)
+        place, trigger, _ = self._taught(number)
+        typed, of = place.rstrip("/"), f" of {title_of(number)}" if title_of(number) else ""
+        report = one_alone(report, number)
         count = len(report.pictures) - len(set(self.draft.skipped) & {one.name for one in report.pictures})
         fields = [
             (FOLDER, f"{typed}-{'cropped' if crops or barred else 'masked' if masks else 'fixed'}", "a new folder"),
-            (TRIGGER, str(self.draft.get("dataset.trigger")), "empty: no caption gets one"),
+            (TRIGGER, trigger, "empty: no caption gets one"),
         ]
-        words = WORDS.format(count=plural(count, "picture"))
+        words = WORDS.format(count=plural(count, "picture"), of=of)
         if crops:
             words = f"{plural(len(crops), 'picture')} cropped to a square around the face that is meant.\n\n{words}"
         if masks:
@@ -90,6 +105,18 @@ class FixedCopies(PictureDecisions):
         if barred:
             words = f"{plural(len(barred), 'picture')} without bars and frames.\n\n{words}"
         self.app.push_screen(Form("Fix a copy", words, fields, self._wrong_copy, does="Write the copies"), self._begin)
+
+    def _taught(self, number: int) -> tuple[str, str, str]:
+        """Folder as it was typed, trigger and caption column of a concept."""
+        if beside := [one for one in concepts_beside(self.draft) if one.number == number]:
+            typed = str(self.draft.get(KEY)[number - FIRST]["path"])
+            return typed, beside[0].trigger, beside[0].caption_column
+        values = effective(self.draft)
+        return (
+            str(self.draft.get("dataset.path")),
+            str(self.draft.get("dataset.trigger")),
+            values["dataset.caption_column"],
+        )
 
     def _wrong_copy(self, given: dict[str, str]) -> str:
         if not given[FOLDER]:
@@ -103,19 +130,28 @@ class FixedCopies(PictureDecisions):
 
         if given is None:
             return
+        number = self._copied_concept
+        before = prefix_of(number)
+
+        def own(names: Iterable[str]) -> list[str]:
+            return [one for one in names if number_of(one) == number]
+
         settings = FixSettings(
             trigger=given[TRIGGER],
             background=effective(self.draft)["dataset.background"],
-            caption_column=effective(self.draft)["dataset.caption_column"],
-            skip=self.draft.skipped,
+            caption_column=self._taught(number)[2],
+            skip=tuple(one.removeprefix(before) for one in own(self.draft.skipped)),
             kind=effective(self.draft)["kind"],
-            captions=dict(self.draft.captions),
-            crops=self._crops,
-            barred=self._barred,
-            masks=self._masks,
+            captions={one.removeprefix(before): self.draft.captions[one] for one in own(self.draft.captions)},
+            crops={one.removeprefix(before): box for one, box in self._crops.items()},
+            barred=frozenset(one.removeprefix(before) for one in self._barred),
+            masks={one.removeprefix(before): box for one, box in self._masks.items()},
         )
         self.say("Copying ...")
-        self._copy(self.draft.folder, given[FOLDER], settings)
+        folder = self.draft.folder
+        if number >= FIRST and self._report is not None:
+            folder = self._report.beside[number - FIRST]
+        self._copy(folder, given[FOLDER], settings)
 
     @work(thread=True, exclusive=True, group="copy")
     def _copy(self, folder: Path, typed: str, settings: FixSettings) -> None:
@@ -156,17 +192,25 @@ class FixedCopies(PictureDecisions):
         self.app.push_screen(question, lambda yes: self._use_copies(event) if yes else None)
 
     def _use_copies(self, event: Copied) -> None:
-        self.do("The copies are the pictures now.", with_copies(self.draft, event.result, event.typed))
+        self.do(
+            "The copies are the pictures now.", with_copies(self.draft, event.result, event.typed, self._copied_concept)
+        )
 
 
-def with_copies(draft: Draft, result: FixResult, typed: str) -> Draft:
-    """The draft on the folder of the copies; what was accepted of a picture holds for its copy too."""
-    names = {**result.copies, "": ""}
+def with_copies(draft: Draft, result: FixResult, typed: str, number: int = 1) -> Draft:
+    """The draft on the folder of the copies of a concept; what was accepted of a picture holds for its copy too."""
+    before = prefix_of(number)
+    names = {before + old: before + new for old, new in result.copies.items()} | ({} if before else {"": ""})
     keys = (key.partition(":") for key in draft.accepted)
     accepted = tuple(accept_key(code, names[file]) for code, _, file in keys if file in names)
-    accepted += of_others(draft.accepted)
-    changes: dict[str, Any] = {"dataset.path": typed, "dataset.skip": of_others(draft.skipped) or None}
+    accepted += of_others(draft.accepted, number)
+    changes: dict[str, Any] = {"dataset.path": typed}
+    if before:
+        tables = [dict(one) for one in draft.get(KEY)]
+        tables[number - FIRST]["path"] = typed
+        changes = {KEY: tuple(tables)}
+    changes["dataset.skip"] = of_others(draft.skipped, number) or None
     if any(step.code == "mask" for one in result.pictures for step in one.done):
         changes["mask.enabled"] = True
-    kept = {name: draft.captions[name] for name in of_others(draft.captions)}
+    kept = {name: draft.captions[name] for name in of_others(draft.captions, number)}
     return draft.with_settings({**changes, "dataset.accept": accepted or None}).model_copy(update={"captions": kept})

@@ -91,7 +91,7 @@ class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
                 make = partial(self._with_report, lambda report: self.ask_for_copies(report, {}, barred))
                 return [(one.words, make)]
             case "mask":
-                masks = self._masks_of()
+                masks = self._masks_of(group)
                 words = f"{one.words}: {plural(len(masks), 'picture')}"
                 make = partial(self._with_report, lambda report: self.ask_for_copies(report, masks=masks))
                 return [(words, make)] if masks else []
@@ -102,7 +102,7 @@ class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
                 return [(one.words, lambda: self.open_workbench(names, at=next(iter(names), "")))]
         deeds: dict[str, Callable[[], None]] = {
             "best": lambda: self._with_report(self.propose_best),
-            "copies": lambda: self._with_report(self.ask_for_copies),
+            "copies": lambda: self._with_report(partial(self.ask_for_copies, names=group.files)),
             "trigger": lambda: self._put_trigger(group),
             "caption": lambda: self._with_report(self.ask_for_captions),
             "background": self._ask_background,
@@ -149,12 +149,12 @@ class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
         meant = None if self._report is None else person_meant(self._report.pictures)
         return crops_of(self._pictures_of(group), meant)
 
-    def _masks_of(self) -> dict[str, Box]:
+    def _masks_of(self, group: FindingGroup) -> dict[str, Box]:
         """What counts of each picture that is trained: the rest of it is to be no part of what is learned."""
         from loratui.curation.copies.masks import FACE, masks_of
         from loratui.curation.people.persons import person_meant
 
-        found = () if self._report is None else one_alone(self._report).pictures
+        found = () if self._report is None else one_alone(self._report, self.concept_of(group.files)).pictures
         return masks_of((one for one in found if one.name not in self.draft.skipped), person_meant(found), FACE)
 
     def _pictures_of(self, group: FindingGroup) -> list[PictureReport]:

@@ -156,3 +156,29 @@ async def test_the_best_are_kept_and_captions_are_written_of_the_concept_that_is
         screen.post_message(CaptionMade("1.png", "a REX dog on grass", 1, 1))
         screen.post_message(CaptioningEnded())
         await until(pilot, lambda: app.draft.captions == {"concept-2/1.png": "a REX dog on grass"})
+
+
+async def test_copies_are_made_of_the_concept_that_is_shown(wizard: Wizard, chosen: Draft) -> None:
+    drawn("rex", 3)
+    Path("rex/1.txt").write_text("on grass")
+    beside = {"path": "rex", "trigger": "REX", "class_word": "dog"}
+    values = {"concepts": (beside,), "dataset.accept": ("low-resolution:concept-2/1.png",)}
+    values |= {"dataset.skip": ("concept-2/0.png", "dog_0.png")}
+    app = wizard(chosen.with_settings(values).model_copy(update={"step": 1}))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await at(pilot, "WelcomeScreen")
+        await pilot.press("enter")
+        screen = await judged(pilot, 8)
+        screen.show_concept(2)
+        screen.action_fix()
+        form = await at(pilot, "Form")
+        assert form.starts == ["rex-fixed", "REX"] and "Copies of 2 pictures of concept 2" in screen_text(app)
+        await pilot.press("enter", "enter")
+        await at(pilot, "Confirm")
+        await pilot.press("enter")
+        await judged(pilot, 7)
+        assert app.draft.values["concepts"] == ({**beside, "path": "rex-fixed"},)
+        assert app.draft.get("dataset.path") == chosen.get("dataset.path")
+        assert app.draft.skipped == ("dog_0.png",)
+        assert app.draft.accepted == ("low-resolution:concept-2/1.png",)
+        assert "REX" in Path("rex-fixed/1.txt").read_text() and not Path("rex-fixed/0.png").exists()

@@ -195,7 +195,7 @@ async def test_the_best_are_proposed_with_reasons_and_kept_on_yes(wizard: Wizard
         editor = await at(pilot, "LineEditor")
         editor.query_one(Input).value = "9"
         await pilot.press("enter")
-        await until(pilot, lambda: "A number from 1 to 6" in screen_text(app))
+        await until(pilot, lambda: "Type a number from 1 to 6" in screen_text(app))
         await pilot.press("b")
         (await at(pilot, "LineEditor")).query_one(Input).value = "2"
         await pilot.press("enter")
