@@ -111,7 +111,7 @@ class RequestsScreen(SteadyScreen[Leaving]):
         if run.path != self.run_dir.path:
             self.dismiss(run)
             return
-        self._restart = Restart(pid, self.history.run)
+        self._restart = Restart(pid, self.history.run) if pid else None  # of a cluster's job the folder tells
         self.pull()
         self.draw()
 
