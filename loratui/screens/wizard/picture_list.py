@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from textual.content import Content
@@ -181,7 +182,8 @@ def findings(report: Report, row: PictureReport | FindingGroup | None, draft: Dr
     """What was found about a picture, what is said of a kind with the names, or with None the set in words."""
     if row is None:
         head = "the whole set"
-        lines = [Content.styled(safe_text(line), "$muted") for line in (*report.summary, *not_checked_lines(report))]
+        said = (*_summary(report, draft), *not_checked_lines(report))
+        lines = [Content.styled(safe_text(line), "$muted") for line in said]
     elif isinstance(row, FindingGroup):
         return _group(row, draft)
     else:
@@ -194,6 +196,20 @@ def findings(report: Report, row: PictureReport | FindingGroup | None, draft: Dr
         if captioned:
             lines.append(Content.styled(f"caption: {text}", "$muted"))
     return Content("\n").join([Content.styled(head, "bold"), *lines])
+
+
+def _summary(report: Report, draft: Draft) -> tuple[str, ...]:
+    """The set in words, as it is after what was left out and accepted; of several concepts as each was found."""
+    if not (draft.skipped or draft.accepted) or any(number_of(one.name) != 1 for one in report.pictures):
+        return report.summary
+    from loratui.curation.checks.whole_set import summary
+
+    left = [one for one in report.pictures if one.name not in draft.skipped]
+    open_ones = [
+        replace(one, findings=tuple(each for each in one.findings if not each.is_accepted(draft.accepted)))
+        for one in left
+    ]
+    return summary(replace(report, pictures=tuple(open_ones)))
 
 
 def _group(group: FindingGroup, draft: Draft) -> Content:
