@@ -20,7 +20,7 @@ from loratui.curation.checks import (
 )
 from loratui.curation.checks.captions import SURELY
 from loratui.curation.checks.files import LOOK_PIXELS
-from loratui.curation.overlays import lettering, seams
+from loratui.curation.overlays import lettering, repeats, seams
 from loratui.curation.people import faces, framing, identity, persons, poses
 from trainer.contract.pictures.captions import WORDY
 from trainer.contract.pictures.decoding import PASSES
@@ -35,6 +35,7 @@ NEVER = (
     "logos (too like what is photographed)",
     "screenshots without plain bars",
     "colours and forms changed by hand (inverted, tinted, faded, stretched, warped, sharpened, two in one)",
+    "which of two copies is the original where one is mirrored, slightly smoothed, faded or lit otherwise",
     "parts painted over or pixelated, stickers, narrow or round frames",
     "things that lie on their side (only a face tells how it stands)",
     f"crops of mirrored pictures in sets of more than {same_shot.MOST_MIRRORED}",
@@ -91,7 +92,8 @@ MEASURED: dict[str, str] = {
     ),
     "collage": (
         f"A step between two columns or rows, all of it in one pixel, along {seams.SHARE:.0%} of its length, and in "
-        f"one line in {seams.SAME:.0%} of {seams.PARTS} parts; not where there are bars, damage or enlarged blocks."
+        f"one line in {seams.SAME:.0%} of {seams.PARTS} parts; not where there are bars, damage or enlarged "
+        f"blocks. Or a part that stands in it twice, mirrored or not, with a correlation of {repeats.ALIKE:g} or more."
     ),
     "lettering": (
         f"Pieces of white, black or a strong colour, {lettering.LOW} px high or more at {lettering.SIDE} px, of "

@@ -6,13 +6,14 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import combinations
 
 from loratui.curation.checks.measure import PictureMeasure
-from loratui.curation.checks.overdone import overdone
 from loratui.curation.checks.quality import mostly_photographs
-from loratui.curation.overlays.of_copies import overlaid
+from loratui.curation.compared.detail import reworked
+from loratui.curation.compared.levels import coarser, overdone
+from loratui.curation.compared.overlaid import framed_alike, overlaid, thumb_of
 from loratui.curation.report import Finding, PictureReport, flawed, spoilt
 from loratui.terminal.text import safe_text
 
@@ -107,18 +108,29 @@ def with_duplicates(
 def _covered(
     pictures: Sequence[PictureReport], measured: Sequence[PictureMeasure], related: RelatedPictures
 ) -> list[int]:
-    """To how many more of its copies each picture is the worse one than the better: by overlays and changed colours.
+    """To how many more of its copies each picture is the worse one than the better: by what was done to it.
 
     One that is spoiled otherwise is not compared.
     """
     counts = [0] * len(pictures)
     sound = [not spoilt(one) and not flawed(one) and not measured[place].drawn for place, one in enumerate(pictures)]
+    thumb = cache(lambda place: thumb_of(measured[place].grey))
     for (a, b), relation in related.pairs.items():
         if relation == SAME_PICTURE and sound[a] and sound[b]:
-            more = overdone(measured[a].levels, measured[b].levels) or overlaid(measured[a].grey, measured[b].grey)
+            more = _worse(measured[a], measured[b], framed_alike(thumb(a), thumb(b)))
             counts[a] += more
             counts[b] -= more
     return counts
+
+
+def _worse(one: PictureMeasure, other: PictureMeasure, alike: bool) -> int:
+    """1 if `one` is the changed copy, -1 if `other` is, 0 if that cannot be told; `alike`: neither is a crop."""
+    if bool(one.bars) != bool(other.bars):  # the edges of a frame are finer than any detail
+        return 1 if one.bars else -1
+    said = coarser(one.levels, other.levels) or (overdone(one.levels, other.levels) if alike else 0)
+    if not said and one.detail and other.detail:
+        said = reworked(one.detail, other.detail)
+    return said or (overlaid(one.grey, other.grey) if alike else 0)
 
 
 def _rank(

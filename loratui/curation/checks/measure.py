@@ -13,17 +13,12 @@ from loratui.curation.checks.damage import BLOCK, bars_of, blocks_of, corners_of
 from loratui.curation.checks.damage import SMALL as BARS
 from loratui.curation.checks.enlarged import is_enlarged
 from loratui.curation.checks.files import OpenedPicture, open_picture
-from loratui.curation.checks.overdone import (
-    Levels,
-    bands_of,
-    chroma_of,
-    clipped_of,
-    depth_of,
-    has_few_colours,
-    is_pixelated,
-)
+from loratui.curation.checks.overdone import bands_of, chroma_of, clipped_of, has_few_colours, is_pixelated, tone_of
+from loratui.curation.compared.detail import Detail, detail_of
+from loratui.curation.compared.levels import Levels, depth_of, ends_of, hues_of
 from loratui.curation.overlays.lettering import SIDE as LETTERS
 from loratui.curation.overlays.lettering import letters_of
+from loratui.curation.overlays.repeats import repeat_of
 from loratui.curation.overlays.seams import pieces_of
 from loratui.curation.people.faces import SIDE as FACES
 from loratui.curation.people.faces import TURNED_SIDE, Face, find_faces, turned, turns_upright
@@ -80,6 +75,7 @@ class PictureMeasure:
     bars: float = 0.0  # share of the picture that is bars or a frame
     corners: float = 0.0  # share of the picture that corners of one colour take
     pieces: tuple[Box, ...] = ()  # the pictures that straight edges part it into; empty where there are none
+    repeated: float = 0.0  # share of its width or height that stands in it twice, mirrored or not
     letters: int = 0  # the most that stand in one line
     turns: int = 0  # quarter turns to the left that bring its face upright
     bands: float = 0.0  # how much its levels stand in even steps
@@ -87,7 +83,11 @@ class PictureMeasure:
     clipped: float = 0.0  # share of the pixels whose colours were pushed to their end
     chroma: float = 0.0  # the strength of its colours
     face_chroma: float | None = None  # and of those of the largest face
+    face_tone: tuple[float, float] | None = None  # LAB's a and b of the same
     depth: float = 0.0  # bits: how much of the light's range it uses
+    ends: float = 0.0  # share of the pixels at the ends of the light that it has
+    hues: float = 0.0  # how far colours lie from the mean of their lightness
+    fine: tuple[float, ...] = ()  # as compared.detail measures it
     pixelated: bool = False  # it stands in square blocks
 
     @property
@@ -108,7 +108,16 @@ class PictureMeasure:
     @property
     def levels(self) -> Levels:
         """What copies are compared by."""
-        return Levels(self.bands, self.clipped, self.chroma, self.depth, self.noise or 0.0)
+        noise = self.noise or 0.0
+        return Levels(self.bands, self.clipped, self.chroma, self.depth, noise, self.ends, self.hues, self.face_tone)
+
+    @property
+    def detail(self) -> Detail | None:
+        """What copies' sharpness is compared by; None where it is too small."""
+        if not self.fine:
+            return None
+        across, along, fine_across, fine_along = self.fine
+        return Detail((across, along), (fine_across, fine_along), self.noise or 0.0, self.width, self.height)
 
     @property
     def on_blocks(self) -> bool:
@@ -175,12 +184,16 @@ def _pixels(plain: PictureMeasure, sizes: Sizes, whole: bool) -> PictureMeasure:
         bars=bars,
         corners=0.0 if drawn else corners_of(sizes.within(BARS)),
         pieces=() if own_edges else pieces_of(levels, sizes.small_levels),
+        repeated=0.0 if drawn else repeat_of(sizes.small_levels),
         letters=0 if drawn else letters_of(sizes.within(LETTERS)),
         bands=bands_of(rgb),
         few_colours=has_few_colours(rgb),
         clipped=clipped_of(rgb),
         chroma=chroma_of(sizes.within(COLOURS)),
         depth=depth_of(levels),
+        ends=ends_of(levels),
+        hues=hues_of(sizes.within(COLOURS)),
+        fine=detail_of(levels),
         pixelated=pixelated,
     )
     return _faces(found, sizes)
@@ -207,6 +220,7 @@ def _faces(plain: PictureMeasure, sizes: Sizes) -> PictureMeasure:
         face_blur=None if face is None else blur_effect(face),
         face_light=None if face is None else int(np.median(face)),
         face_chroma=chroma_of(sizes.within(FACES), box),
+        face_tone=tone_of(sizes.within(FACES), box),
         cheeks=cheeks_of(grey, faces[0]),
         clothes=clothes,
         ground=ground,

@@ -5,12 +5,10 @@ Thresholds were chosen on every second of 72 photographs and what was made of th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 from loratui.curation.pixels import opencv
-from loratui.curation.sizes import histogram
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -25,13 +23,6 @@ BANDED = 0.5  # 72 photographs, also brighter, smaller and coarsely saved, have 
 LOW, HIGH, MIDDLE = 4, 252, (100, 150)  # a channel that is clipped where another one is far from it
 CLIPPED = 0.33  # share of such pixels; of 72 photographs the most has 0.27
 VIVID = 52.0  # LAB chroma of the middle of a face; of 39 the most has 42, doubled colours 43 in the middle
-GREY = 1.0  # LAB chroma below which a picture has no colours
-SOME, CLEARLY = 0.3, 0.15  # so much is in steps, and more than in another copy by so much
-GRAIN = 1.5  # grey levels: of 68 photographs one has more of its own
-MEANS = 9  # px: noise of a deviation of 25 to 40 changes the entropy by 0.12 at most, and by up to 1 of single ones
-FLATTER = 0.25  # bits by which a copy uses less of the light's range than another
-MORE, TIMES = 0.03, 2.0  # by which a copy has more clipped pixels than another
-STRONGER, FEW_CLIPPED = 1.7, 0.001  # times the colours of another copy, and what of them is clipped beyond it
 STANDS_OUT, SHARE, LINES = 3.0, 0.25, 6  # edges of blocks over the usual step; their share of all steps; how many
 EVEN, FILLED = 0.25, 0.6  # of the distances that fit no multiple; of the multiples that have an edge
 SMALLEST, JPEG = 4.0, (7.0, 9.0)  # px of a block; between these JPEG has its own
@@ -116,6 +107,21 @@ def clipped_of(rgb: ndarray) -> float:
 
 def chroma_of(rgb: ndarray, box: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)) -> float:
     """The median strength of the colours (LAB) in the middle of a box, given as fractions; 0 is grey."""
+    import numpy as np
+
+    lab = _middle_of(rgb, box)
+    return float(np.median(np.hypot(lab[:, :, 1], lab[:, :, 2])))
+
+
+def tone_of(rgb: ndarray, box: tuple[float, float, float, float]) -> tuple[float, float]:
+    """The median colour there: LAB's a (green to red) and b (blue to yellow)."""
+    import numpy as np
+
+    lab = _middle_of(rgb, box)
+    return float(np.median(lab[:, :, 1])), float(np.median(lab[:, :, 2]))
+
+
+def _middle_of(rgb: ndarray, box: tuple[float, float, float, float]) -> ndarray:
     cv2 = opencv()
     import numpy as np
 
@@ -123,8 +129,8 @@ def chroma_of(rgb: ndarray, box: tuple[float, float, float, float] = (0.0, 0.0, 
     part = rgb[int((y + h / 4) * height) : int((y + h * 3 / 4) * height) + 1]
     part = part[:, int((x + w / 5) * width) : int((x + w * 4 / 5) * width) + 1]
     step = max(1, max(part.shape[:2]) // 256)
-    lab = cv2.cvtColor(np.ascontiguousarray(part[::step, ::step]), cv2.COLOR_RGB2LAB).astype(np.float32) - 128
-    return float(np.median(np.hypot(lab[:, :, 1], lab[:, :, 2])))
+    lab: ndarray = cv2.cvtColor(np.ascontiguousarray(part[::step, ::step]), cv2.COLOR_RGB2LAB).astype(np.float32) - 128
+    return lab
 
 
 def is_pixelated(grey: ndarray) -> bool:
@@ -149,56 +155,3 @@ def _blocks(grey: ndarray, axis: int) -> float:
     fits = (np.abs(gaps - np.round(gaps / apart) * apart) <= 1.01) & (gaps < 3.5 * apart)
     even = 1 - fits.mean() <= EVEN and len(lines) >= FILLED * len(steps) / apart
     return apart if even and apart >= SMALLEST and not JPEG[0] < apart < JPEG[1] else 0.0
-
-
-@dataclass(frozen=True)
-class Levels:
-    """What copies are compared by: as the functions above measure them, and how much of the light's range is used."""
-
-    bands: float
-    clipped: float
-    chroma: float
-    depth: float
-    noise: float = 0.0
-
-
-def depth_of(grey: ndarray) -> float:
-    """The entropy of the luminance, in bits: what was flattened, brightened or darkened has less than before.
-
-    Of means of several pixels: noise fills every level, and gives light that none of them had.
-    """
-    import numpy as np
-
-    shares = histogram(opencv().blur(grey, (MEANS, MEANS))) / max(grey.size, 1)
-    shares = shares[shares > 0]
-    return float(-(shares * np.log2(shares)).sum())
-
-
-def overdone(one: Levels, other: Levels) -> int:
-    """Which of two copies lost by such changes what the other has: 1 the first, -1 the second, 0 neither.
-
-    The first that is seen counts: pushed colours hide what steps a copy has.
-    """
-    for lost in (_without_colours, _flatter, _pushed, _fewer):
-        if lost(one, other) or lost(other, one):
-            return 1 if lost(one, other) else -1
-    return 0
-
-
-def _pushed(one: Levels, other: Levels) -> bool:
-    stronger = one.chroma > STRONGER * other.chroma and one.clipped > other.clipped + FEW_CLIPPED
-    return stronger or one.clipped > TIMES * other.clipped + MORE
-
-
-def _without_colours(one: Levels, other: Levels) -> bool:
-    return one.chroma < GREY <= other.chroma / 2
-
-
-def _flatter(one: Levels, other: Levels) -> bool:
-    return one.depth < other.depth - FLATTER
-
-
-def _fewer(one: Levels, other: Levels) -> bool:
-    if other.noise > one.noise + GRAIN:  # noise covers whatever steps there were
-        return False
-    return one.bands > max(SOME, other.bands + CLEARLY)

@@ -93,6 +93,9 @@ def _damage(name: str, one: PictureMeasure, severity: Severity) -> list[Finding]
         rot = " or, as its data may be damaged, shifted from there on" if one.on_blocks else ""
         said = f"a straight edge goes right across it at {at:.0%}: a collage, or pasted together{rot}"
         found.append(Finding("collage", severity, name, round(at, 3), said, "crop one picture out, or skip it"))
+    elif one.repeated:
+        said = f"{one.repeated:.0%} of a side stands in it twice: mirrored or repeated to make it larger"
+        found.append(Finding("collage", severity, name, round(one.repeated, 3), said, "use the original, or crop it"))
     if one.letters >= ENOUGH:
         said = f"{one.letters} letters in one line and colour: a caption, a date, a watermark or a sign is learned too"
         remedy = "where they are laid on, crop them away, or skip it"

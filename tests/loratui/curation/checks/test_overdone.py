@@ -12,17 +12,8 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
 from loratui.curation.checks.damage import NOISY, is_noisy
 from loratui.curation.checks.measure import measure
-from loratui.curation.checks.overdone import (
-    BANDED,
-    FLATTER,
-    Levels,
-    bands_of,
-    chroma_of,
-    clipped_of,
-    depth_of,
-    is_pixelated,
-    overdone,
-)
+from loratui.curation.checks.overdone import BANDED, bands_of, chroma_of, clipped_of, is_pixelated
+from loratui.curation.compared.levels import FLATTER, Levels, coarser, depth_of, overdone
 from loratui.curation.report import spoilt
 from tests.loratui.curation.conftest import PHOTOS, codes, look, needs_photos, picture, scene
 from tests.loratui.curation.test_damage import encoded, mosaic, portrait
@@ -85,13 +76,13 @@ def test_measures_of_what_was_done() -> None:
     for worse in (
         replace(plain, clipped=0.5, chroma=60.0),
         replace(plain, chroma=0.5),
-        replace(plain, bands=0.9),
         replace(plain, depth=6.0, clipped=0.0),
         replace(plain, chroma=0.5, depth=7.9, clipped=0.0),  # without colours: whatever else it has
     ):
         assert overdone(worse, plain) == 1 and overdone(plain, worse) == -1
     assert overdone(plain, replace(plain, clipped=0.0, chroma=22.0, depth=7.1)) == 0
-    assert overdone(replace(plain, bands=0.4), replace(plain, bands=0.0, noise=2.2)) == 0  # noise hides steps
+    assert coarser(replace(plain, bands=0.9), plain) == 1 and coarser(plain, replace(plain, noise=5.0)) == -1
+    assert coarser(replace(plain, bands=0.4), replace(plain, bands=0.0, noise=2.2)) == 0  # noise hides steps
 
 
 @pytest.mark.parametrize("number", range(3))

@@ -1,4 +1,4 @@
-"""Which of two copies of one photograph has something laid over it: a watermark, a logo, words, a sticker."""
+"""Which of two copies has something laid over it or painted out: a watermark, words, a sticker, a bar, blocks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,29 @@ ASPECT = 0.02  # by which the copies' proportions may differ; a crop cannot be c
 LEAST, MOST = 0.002, 0.3  # of the picture that differs: less is nothing, more is another picture
 LEVELS = 18.0  # grey levels of a difference that shows
 TIMES = 4.0  # and so many times the usual one
-BUSIER = 1.3  # edges there, over the other copy's
+BUSIER = 1.3  # edges around it, over the other copy's
+THUMB, ALIKE = 48, 0.88  # px of a side; correlation of what shows the same, whatever its light and proportions
+
+
+def thumb_of(packed: bytes) -> ndarray | None:
+    """THUMB x THUMB of a packed grey, of mean 0 and length 1; None where there is nothing to compare."""
+    cv2 = opencv()
+    import numpy as np
+
+    if not packed:
+        return None
+    grey = cv2.imdecode(np.frombuffer(packed, np.uint8), cv2.IMREAD_GRAYSCALE)
+    small = cv2.resize(grey, (THUMB, THUMB), interpolation=cv2.INTER_AREA).astype(np.float32)
+    small -= small.mean()
+    length = float(np.linalg.norm(small))
+    return small / length if length > 1 else None
+
+
+def framed_alike(one: ndarray | None, other: ndarray | None) -> bool:
+    """Whether two of `thumb_of` show the same from edge to edge, mirrored or not: of a crop levels tell nothing."""
+    if one is None or other is None:
+        return False
+    return bool(max(float((one * other).sum()), float((one * other[:, ::-1]).sum())) >= ALIKE)
 
 
 def overlaid(one: bytes, other: bytes) -> int:
@@ -37,7 +59,8 @@ def overlaid(one: bytes, other: bytes) -> int:
     there = cv2.morphologyEx(there, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))  # what coding does to edges is thin
     if not LEAST <= float(there.mean()) <= MOST:
         return 0
-    around = cv2.dilate(there, np.ones((5, 5), np.uint8)) > 0
+    square = np.ones((5, 5), np.uint8)  # where it ends, whichever is the smoother inside: nothing of a scene ends there
+    around = (cv2.dilate(there, square) > 0) & (cv2.erode(there, square) == 0)
     edges = [float(np.abs(cv2.Laplacian(grey, cv2.CV_32F)[around]).sum()) + 1.0 for grey in (first, second)]
     return 1 if edges[0] > BUSIER * edges[1] else -1 if edges[1] > BUSIER * edges[0] else 0
 
