@@ -14,11 +14,12 @@ LEAST, MOST = 0.002, 0.3  # of the picture that differs: less is nothing, more i
 LEVELS = 18.0  # grey levels of a difference that shows
 TIMES = 4.0  # and so many times the usual one
 BUSIER = 1.3  # edges around it, over the other copy's
-THUMB, ALIKE = 48, 0.88  # px of a side; correlation of what shows the same, whatever its light and proportions
+THUMB, EDGE = 48, 3  # px of a side, and left out at each end
+ALIKE = 0.88  # correlation of what shows the same, whatever its light and proportions
 
 
 def thumb_of(packed: bytes) -> ndarray | None:
-    """THUMB x THUMB of a packed grey, of mean 0 and length 1; None where there is nothing to compare."""
+    """The middle of THUMB x THUMB of a packed grey, of mean 0 and length 1; None where there is nothing to compare."""
     cv2 = opencv()
     import numpy as np
 
@@ -26,6 +27,7 @@ def thumb_of(packed: bytes) -> ndarray | None:
         return None
     grey = cv2.imdecode(np.frombuffer(packed, np.uint8), cv2.IMREAD_GRAYSCALE)
     small = cv2.resize(grey, (THUMB, THUMB), interpolation=cv2.INTER_AREA).astype(np.float32)
+    small = small[EDGE:-EDGE, EDGE:-EDGE].copy()  # a narrow frame would outweigh all that it holds
     small -= small.mean()
     length = float(np.linalg.norm(small))
     return small / length if length > 1 else None
