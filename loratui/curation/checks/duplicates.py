@@ -19,6 +19,7 @@ from loratui.terminal.text import safe_text
 
 NEAR = 10  # bits of 64 in which the hashes differ: none of 20,193 unrelated pairs (design/curation.md)
 NOISE_STEP, CODING_STEP = 2.5, 20.0  # grey levels, and of the table's mean: what is less makes no copy the better one
+COARSER = 30.0  # of the table's mean, from about quality 75: coding looks like detail, and hides noise
 NEAR_DRAWN = 4  # flat colours have few bits that tell
 SAME_BYTES, SAME_PICTURE, SAME_SHOT = "same file", "same picture", "same shot"
 
@@ -127,10 +128,18 @@ def _worse(one: PictureMeasure, other: PictureMeasure, alike: bool) -> int:
     """1 if `one` is the changed copy, -1 if `other` is, 0 if that cannot be told; `alike`: neither is a crop."""
     if bool(one.bars) != bool(other.bars):  # the edges of a frame are finer than any detail
         return 1 if one.bars else -1
+    if one.few_colours != other.few_colours:  # a palette hides noise, and its steps are like detail
+        return 1 if one.few_colours else -1
     said = coarser(one.levels, other.levels) or (overdone(one.levels, other.levels) if alike else 0)
     if not said and one.detail and other.detail:
         said = reworked(one.detail, other.detail)
+        said = 0 if _coding(*(one, other) if said < 0 else (other, one)) else said
     return said or (overlaid(one.grey, other.grey) if alike else 0)
+
+
+def _coding(finer: PictureMeasure, other: PictureMeasure) -> bool:
+    """Whether the detail that `finer` has beyond its copy may be its coarse coding alone: that is no evidence."""
+    return (finer.quantiser or 0.0) > (other.quantiser or 0.0) + COARSER
 
 
 def _rank(

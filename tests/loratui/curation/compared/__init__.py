@@ -1,1 +1,1 @@
-"""The checks of the dataset doctor."""
+"""How copies of one photograph are compared."""

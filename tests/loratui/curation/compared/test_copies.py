@@ -138,6 +138,7 @@ def test_of_light_and_colours() -> None:
     ):
         assert overdone(worse, plain) == 1 and overdone(plain, worse) == -1
     assert overdone(replace(plain, hues=3.0), plain) == 0
+    assert overdone(replace(plain, ends=0.08), replace(plain, noise=2.0)) == 0  # noise spreads what stood at one level
     one = scene(2, (400, 300))
     assert ends_of(levels(ImageEnhance.Contrast(one).enhance(3))) > 0.04 > ends_of(levels(one))
     assert hues_of(np.asarray(sepia(one))) < 1.5 < hues_of(np.asarray(one))
