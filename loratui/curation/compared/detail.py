@@ -1,8 +1,8 @@
 """Which of two copies was enlarged, stretched, softened or sharpened: by the spectrum of their finest detail.
 
 A copy that was enlarged by 1.3 or more lost 3.5 to 9 dB of its finest scale beside what it was made of; cropped,
-brighter, smaller or mirrored copies lost 2.5 at most. Those are 90 changes of each of the six photographs that the thresholds were chosen on, at JPEG
-88 to 95; on others it has not been counted.
+brighter, smaller or mirrored copies lost 2.5 at most. Those are 90 changes of each of the six photographs that the
+thresholds were chosen on, at JPEG 88 to 95; it has not been counted on others.
 """
 
 from __future__ import annotations
