@@ -15,7 +15,7 @@ def main() -> None:
     gc.set_threshold(*YOUNG)
     begin()
     if (text := shipped_help(sys.argv[1:], os.environ)) is not None:
-        run_program(lambda: print(text, end=""))
+        run_program(lambda: print(text, end="") or 0)
     from trainer.contract.run.notify import OPTION
 
     if any(one.startswith(OPTION) for one in sys.argv[1:]):

@@ -31,12 +31,12 @@ def kept_environment() -> Iterator[None]:
 
     One that left HF_HUB_OFFLINE behind made the pushes of another file fail, in the order of one machine only.
     """
-    before = dict(os.environ)
+    own = {"PYTEST_CURRENT_TEST", "OPENCV_LOG_LEVEL"}  # pytest's, and what is set once for the whole process
+    before = {name: value for name, value in os.environ.items() if name not in own}
     yield
-    for name in os.environ.keys() - before.keys():
-        if name != "PYTEST_CURRENT_TEST":
-            del os.environ[name]
-    os.environ.update({name: value for name, value in before.items() if name != "PYTEST_CURRENT_TEST"})
+    for name in os.environ.keys() - before.keys() - own:
+        del os.environ[name]
+    os.environ.update(before)
 
 
 LONGEST = {"test_demo_learns.py": 600, "test_resume.py": 500}  # few tests, but of most of a minute

@@ -51,8 +51,8 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("number", "name", "module", "words", "code", "said"),
     [
-        (SIGINT, "typer", "loratui", "--help", exits.STOPPED, ""),
-        (SIGTERM, "typer", "loratui", "--help", -SIGTERM, ""),  # as it ends any program
+        (SIGINT, "typer", "loratui", "runs", exits.STOPPED, ""),
+        (SIGTERM, "typer", "loratui", "runs", -SIGTERM, ""),  # as it ends any program
         (SIGINT, "loratui.runs.queue", "loratui", "runs", exits.STOPPED, ""),
         (SIGINT, "pydantic", "trainer", "config.toml", exits.STOPPED, EARLY),
         (SIGTERM, "pydantic", "trainer", "config.toml", exits.STOPPED, EARLY),

@@ -44,7 +44,10 @@ NEVER = (
 NEVER_OF_PEOPLE = ("expression (nothing here tells it reliably)",)
 
 WANTED = ", ".join(f"{kind} {least} to {most}" for kind, (least, most) in whole_set.WANTED.items() if least < most)
-PEOPLE_KEPT = f"a person who is in {persons.LEAST} pictures or more, and in more than anybody else, is the one meant"
+PEOPLE_KEPT = (
+    f"a person who is in {persons.LEAST} pictures or more, and in more than anybody else, is the one meant; "
+    "copies of one photograph count once"
+)
 FOUND = f"YuNet's score is {faces.SURE} or more"
 PERSON = f"SFace's features are one person's where their cosine is {identity.SAME} or more on average"
 BLUR = "Blur effect of Crete and others (0 sharp, 1 blurred) of the face, or of the whole or its sharpest parts"

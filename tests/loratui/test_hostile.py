@@ -94,7 +94,8 @@ def test_no_command_lets_an_escape_through(
         code = pty.end()
     assert b"Traceback" not in pty.wrote and code in (0, 2, 3, 4), pty.wrote[-2000:]
     assert pty.wrote.strip()
-    assert found(pty.wrote) == []
+    rung = [b"\a"] if words.startswith("resume") else []  # our own, once, at the end of a run that was followed
+    assert found(pty.wrote) == rung
 
 
 def walk(pty: Pty, keys: list[bytes], pause: float = 0.05) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from loratui.curation.people.framing import PEOPLE
-from loratui.curation.people.persons import is_someone_else, person_meant
+from loratui.curation.people.persons import OTHER, is_someone_else, person_meant
 from loratui.curation.report import PictureReport, Report, spoilt
 
 # what a finding costs; a picture without any has 10
@@ -67,18 +67,18 @@ class KeptPicture:
 def keep_best(report: Report, count: int, skip: Collection[str] = ()) -> tuple[KeptPicture, ...]:
     """The best `count` good pictures, the best first, and not the same thing twice.
 
-    Fewer where fewer are good: what is spoiled, a copy of a better one, or of somebody else by the face, is never among
-    them.
+    Fewer where fewer are good: what is spoiled, a copy of a better one, or told to be of somebody else by the face, is
+    never among them. Where it is not clear who is meant, those who seem to be somebody else come behind all others.
     """
     meant = person_meant(report.pictures)
     there = {one.name for one in report.pictures if one.name not in skip}
-    left = [one for one in report.pictures if one.name in there and not _against(one, there, meant)]
+    left = [one for one in report.pictures if one.name in there and not _against(one, there)]
     chosen: list[PictureReport] = []
     reasons: list[str] = []
     while left and len(chosen) < count:
-        worths = [_worth(one, chosen, count, report.kind) for one in left]
+        worths = [(not is_someone_else(one, meant), _worth(one, chosen, count, report.kind)) for one in left]
         best = left.pop(worths.index(max(worths)))
-        reasons.append(_reason(best, chosen, report.kind))
+        reasons.append(_reason(best, chosen, report.kind, meant))
         chosen.append(best)
     return tuple(KeptPicture(one.name, why) for one, why in zip(chosen, reasons, strict=True))
 
@@ -86,8 +86,7 @@ def keep_best(report: Report, count: int, skip: Collection[str] = ()) -> tuple[K
 def good_words(report: Report, skip: Collection[str] = ()) -> str:
     """How many pictures are good, and why the others are not: "4 of 9 are good; 3 are spoiled, 2 are copies"."""
     there = {one.name for one in report.pictures if one.name not in skip}
-    meant = person_meant(report.pictures)
-    why = Counter(_against(one, there, meant) for one in report.pictures if one.name in there)
+    why = Counter(_against(one, there) for one in report.pictures if one.name in there)
     good = why.pop("", 0)
     said = [f"{count} {'is' if count == 1 else 'are'} {words}" for words, count in why.most_common()]
     first = f"{good} of {len(there)} {'is' if good == 1 else 'are'} good"
@@ -97,21 +96,20 @@ def good_words(report: Report, skip: Collection[str] = ()) -> str:
 def left_out(report: Report, kept: Collection[str], skip: Collection[str] = ()) -> Iterator[tuple[str, str]]:
     """Each picture that is not among the kept ones, with the reason in a few words."""
     there = {one.name for one in report.pictures if one.name not in skip}
-    meant = person_meant(report.pictures)
     for one in report.pictures:
         if one.name in there and one.name not in kept:
-            why = _against(one, there, meant)
+            why = _against(one, there)
             codes = ", ".join(sorted(spoilt(one))) if why == "spoiled" else ""
             yield one.name, f"{why} ({codes})" if codes else why or "good, and others teach more"
 
 
-def _against(one: PictureReport, there: Collection[str], meant: int | None) -> str:
+def _against(one: PictureReport, there: Collection[str]) -> str:
     """Why a picture is not good, in words behind "is"; of what was not judged nobody knows whether it is."""
     if not one.opens or not one.judged:
         return "not judged"
     if bad := spoilt(one):
         return "too small" if bad == {"low-resolution"} else "spoiled"
-    if is_someone_else(one, meant):
+    if OTHER in _codes(one):
         return "of somebody else"
     return "" if set(there).isdisjoint(one.better) else "there in a better copy"
 
@@ -133,7 +131,7 @@ def _worth(one: PictureReport, chosen: Sequence[PictureReport], count: int, kind
     return worth
 
 
-def _reason(one: PictureReport, chosen: Sequence[PictureReport], kind: str) -> str:
+def _reason(one: PictureReport, chosen: Sequence[PictureReport], kind: str, meant: int | None) -> str:
     words = []
     if kind in PEOPLE and one.framing and one.framing != "far":
         same = sum(one.framing == other.framing for other in chosen)
@@ -147,6 +145,7 @@ def _reason(one: PictureReport, chosen: Sequence[PictureReport], kind: str) -> s
     elif all(one.look != other.look for other in chosen):
         words.append("the best of its look")
     doubts = [_DOUBTS.get(code, code) for code in COSTS if code in _codes(one)]
+    doubts += ["perhaps of somebody else"] if is_someone_else(one, meant) else []
     if doubts:
         words.append("though " + ", ".join(doubts))
     return ", ".join(words) or "nothing to say against it"

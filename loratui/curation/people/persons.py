@@ -15,6 +15,7 @@ from loratui.terminal.text import plural, safe_text
 LEAST = 3  # pictures that a person is in before it is she who is meant
 SHARE = 0.5  # of the pictures with a known face, before another one is called somebody else
 SHOWN = 3  # persons that are told one by one
+OTHER = "other-person"  # the finding of a picture of somebody else
 LETTERS = "ABC"
 PLACES = ("first", "second", "third", "fourth", "fifth", "sixth")
 
@@ -37,8 +38,15 @@ def counts_of(pictures: Sequence[PictureReport]) -> list[int]:
 
 def person_meant(pictures: Sequence[PictureReport]) -> int | None:
     """The number of who is in more pictures than anybody else, and in some; None where that is nobody."""
-    counts = counts_of(pictures)
-    return 0 if counts and counts[0] >= LEAST and (len(counts) == 1 or counts[0] > counts[1]) else None
+    counts = _without_copies(pictures).most_common(2)
+    if not counts or counts[0][1] < LEAST or (len(counts) > 1 and counts[1][1] == counts[0][1]):
+        return None
+    return counts[0][0]
+
+
+def _without_copies(pictures: Sequence[PictureReport]) -> Counter[int]:
+    """In how many pictures each person is; several copies of one photograph are one."""
+    return Counter(number for one in pictures if not one.better for number in set(one.persons) if number is not None)
 
 
 def is_someone_else(one: PictureReport, meant: int | None) -> bool:
@@ -58,8 +66,9 @@ def with_person_findings(pictures: Sequence[PictureReport], kind: str) -> tuple[
     meant = person_meant(pictures) if kind in PEOPLE else None
     if meant is None:
         return tuple(pictures)
-    count = counts_of(pictures)[meant]
-    sure = count >= SHARE * sum(any(number is not None for number in one.persons) for one in pictures)
+    known = sum(any(number is not None for number in one.persons) for one in pictures if not one.better)
+    sure = _without_copies(pictures)[meant] >= SHARE * known
+    count = sum(meant in one.persons for one in pictures)
     return tuple(_told(one, meant, count, sure) for one in pictures)
 
 
@@ -67,7 +76,7 @@ def _told(one: PictureReport, meant: int, count: int, sure: bool) -> PictureRepo
     if sure and is_someone_else(one, meant):
         said = f"by the face somebody else than in {plural(count, 'other picture')}"
         remedy = "look at it: leave it if it is the same person all the same, else skip it"
-        found = Finding("other-person", "hint", one.name, count, said, remedy)
+        found = Finding(OTHER, "hint", one.name, count, said, remedy)
         return replace(one, findings=(*one.findings, found))
     box = face_meant(one, meant)
     if box is None:

@@ -97,7 +97,16 @@ def test_where_nobody_is_in_most_pictures_nobody_is_somebody_else() -> None:
     scattered = with_person_findings(pictures(*[(1,)] * 3, (2,), (3,), (4,), (5,)), "face")
     assert not any(one.findings for one in scattered)  # three of seven
     assert person_meant(scattered) == 0  # yet the best of them are hers
-    assert len(keep_best(Report(Path(), "face", scattered), 7)) == 3
+    kept = keep_best(Report(Path(), "face", scattered), 7)
+    assert {one.name for one in kept[:3]} == {"0.jpg", "1.jpg", "2.jpg"} and len(kept) == 7
+    assert ["perhaps of somebody else" in one.reason for one in kept] == [False] * 3 + [True] * 4
+
+
+def test_copies_of_one_photograph_make_nobody_the_person_meant() -> None:
+    """Four photographs of four persons, one of them there three times more."""
+    first, *others = pictures((1,), (2,), (3,), (4,), (1,), (1,), (1,))
+    copies = [replace(one, better=(first.name,)) for one in others[3:]]
+    assert person_meant([first, *others]) == 0 and person_meant([first, *others[:3], *copies]) is None
 
 
 def of_turn(number: int, turn: float, cheeks: tuple[int, int]) -> PictureReport:

@@ -16,7 +16,6 @@ from textual.widgets import OptionList
 
 from loratui.app import LoratuiApp
 from loratui.recovery.remedy import KINDS
-from loratui.runs import slurm
 from loratui.runs.launch import start
 from loratui.screens.monitor.run_words import TITLES
 from tests.loratui.screens.conftest import HOSTILE, SIZES, assert_snapshot, at, screen_text, until
@@ -93,7 +92,7 @@ async def test_every_key_of_the_screen(own_place: Path) -> None:
     app = LoratuiApp(run=run)
     async with app.run_test() as pilot:
         screen = await opened(pilot)
-        assert "Memory about 11.3 GB in place of 32 GB" in words(app)
+        assert "Memory about 11.2 GB in place of 31.9 GB" in words(app)
         await pilot.press("down")
         assert "batch 4 to 2" in screen.chosen.title
         assert "Memory about 20.4 GB" in words(app)
@@ -341,19 +340,3 @@ async def test_a_run_that_ran_away_goes_on_from_before_at_a_calmer_rate(own_plac
     assert load_config(run.config).train.learning_rate == 1e-4
     assert load_config(run.path / "config.1.toml").train.learning_rate == 10
     assert (run.checkpoints / f"aside-{newest:06d}").is_dir()
-
-
-async def test_a_remedy_that_went_to_a_cluster_waits_there_and_is_not_starting_here(
-    own_place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", str(own_place))  # whatever cluster this machine belongs to
-    slurm.forget()
-    run = ended(own_place / "runs" / NAME, "exception")
-    app = LoratuiApp(run=run)
-    async with app.run_test() as pilot:
-        screen = await at(pilot, "MonitorScreen")
-        await until(pilot, lambda: screen.state == "failed")
-        slurm.write_entry(run, slurm.SlurmEntry("12", time.time()))
-        screen._again(run, 0)
-        await until(pilot, lambda: "job 12 waits in Slurm" in screen_text(app))
-        assert screen.state == "queued"
