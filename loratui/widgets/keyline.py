@@ -9,6 +9,7 @@ from rich.cells import cell_len
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import ActiveBinding, Binding
+from textual.css.query import NoMatches
 from textual.dom import DOMNode
 from textual.events import Resize
 from textual.screen import Screen
@@ -35,7 +36,10 @@ class KeyLine(Footer):
         """Make the keys, unless those that stand there are the same."""
         if not self.is_attached:
             return
-        found = list(own_bindings(self.screen))
+        try:
+            found = list(own_bindings(self.screen))
+        except NoMatches:  # the screen is being taken down, and what it looks at is gone before this line
+            return
         made = self._room, [(one.binding, one.enabled, one.tooltip) for one in found]
         if made != self._made:
             self._made = made

@@ -197,7 +197,7 @@ def test_two_machines_share_a_run_and_one_that_is_lost_ends_the_other(
 
         for one in machines:
             one.start()
-        wait_for(lambda: has("step", 2), machines)
+        wait_for(lambda: has("checkpoint"), machines)  # what there is to go on from
         send(run, "pause")  # all of them wait: none is ahead when one is lost
         wait_for(lambda: has("command"), machines)
         machines[lost].lose()
