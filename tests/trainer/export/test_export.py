@@ -109,7 +109,7 @@ def test_files_that_are_damaged_or_of_another_run_are_refused_by_their_name(
     path = RunDir(tmp_path / "run").export / name
     command = [sys.executable, "-m", "trainer.samples.generate", str(tmp_path / "run"), "a TOK star"]
     others = tmp_path / "others.safetensors"
-    save_file({key: one[..., :1].contiguous() for key, one in load_file(path).items()}, others)
+    save_file({key: one[..., :1].contiguous() if one.dim() else one for key, one in load_file(path).items()}, others)
     for raw, said in ((path.read_bytes()[:200], "cannot be read"), (others.read_bytes(), "is not this run's")):
         path.write_bytes(raw)
         done = subprocess.run(command, capture_output=True, text=True, check=False)
