@@ -14,7 +14,7 @@ from loratui.terminal.text import plural, safe_text, show_path
 from trainer.contract.documents.parsers import as_text
 from trainer.contract.documents.regular import read_bytes
 from trainer.contract.entries import remove, remove_folder, rename, write_atomic
-from trainer.contract.run.lock import is_held
+from trainer.contract.run.queue import has_trainer
 from trainer.contract.run.rundir import RunDir
 
 NAME = re.compile(r"\w[\w.-]{0,99}")
@@ -93,7 +93,7 @@ def delete_run(run: RunDir) -> None:
 def _refuse_busy(run: RunDir) -> None:
     info = run_info(run)
     state = info.state
-    if is_held(run.lock) or is_held(run.claim) or (info.slurm and info.alive):
+    if has_trainer(run) or (info.slurm and info.alive):
         raise Refusal(WORKED_ON)
     if state == "queued":
         raise Refusal("it waits in Slurm: take it out first" if info.slurm else BUSY["queued"])

@@ -14,7 +14,6 @@ from loratui.terminal.text import plural, safe_text, shell_path, show_path
 from loratui.terminal.units import clock
 from trainer.contract.run import exits, queue, trainer_start
 from trainer.contract.run.devices import fits, is_busy, runs_in, visible_gpus
-from trainer.contract.run.lock import is_held
 from trainer.contract.run.queue import QueueEntry, QueueError
 from trainer.contract.run.rundir import RunDir
 
@@ -49,8 +48,16 @@ def in_queue(root: Path = RUNS) -> list[WaitingRun]:
 
 def at_work(root: Path = RUNS) -> list[RunInfo]:
     """The runs of `root` that have a trainer now, the newest first."""
-    # the locks first: a log is read only of the few that have a trainer, and this is asked for every second
-    found = [run_info(run) for run in runs_in(root) if is_held(run.lock) or is_held(run.claim) or has_job(run)]
+    return _alive(_taken(root))
+
+
+def _taken(root: Path) -> list[RunInfo]:
+    """The runs of `root` that have a trainer, or a job in a cluster that may have none yet."""
+    # the locks first: a log is read only of these few, and this is asked for every second
+    return [run_info(run) for run in runs_in(root) if queue.has_trainer(run) or has_job(run)]
+
+
+def _alive(found: list[RunInfo]) -> list[RunInfo]:
     return sorted((one for one in found if one.alive), key=lambda one: one.started or time.time(), reverse=True)
 
 
@@ -134,19 +141,16 @@ def queue_lines(root: Path = RUNS) -> list[str]:
 
 def what_waits_where(root: Path = RUNS) -> tuple[list[RunInfo], list[WaitingRun], list[RunInfo]]:
     """The runs of `root` that have a trainer, here or in a cluster; that wait for a place here; that wait in Slurm."""
-    trains = at_work(root)
+    taken = _taken(root)
+    trains = _alive(taken)
     alive = {one.run for one in trains}
-    return trains, [one for one in in_queue(root) if one.entry.run not in alive], _waiting_in_slurm(root)
+    waits = [one for one in in_queue(root) if one.entry.run not in alive]
+    return trains, waits, [one for one in taken if one.slurm and one.state == "queued"]
 
 
 def trains_here(root: Path = RUNS) -> list[RunInfo]:
     """Those of them whose trainer takes memory and time of this machine."""
     return [one for one in at_work(root) if is_busy(one.run)]
-
-
-def _waiting_in_slurm(root: Path) -> list[RunInfo]:
-    found = [run_info(run) for run in runs_in(root) if not is_held(run.lock) and has_job(run)]
-    return [one for one in found if one.slurm and one.state == "queued"]
 
 
 def steps_words(info: RunInfo) -> str:

@@ -48,7 +48,7 @@ class QueueEntry:
 
 def waiting(root: Path) -> list[QueueEntry]:
     """The runs of `root` that wait for their turn, in their order; what is on its way in waits no longer."""
-    return [one for one in entries(root) if not is_held(one.run.claim) and not is_held(one.run.lock)]
+    return [one for one in entries(root) if not has_trainer(one.run)]
 
 
 def entries(root: Path) -> list[QueueEntry]:
@@ -85,6 +85,11 @@ def _is_count(value: object) -> bool:
     return type(value) is int and 0 <= value <= LARGEST
 
 
+def has_trainer(run: RunDir) -> bool:
+    """Whether a trainer works on `run`, or is on its way in or out."""
+    return is_held(run.lock) or is_held(run.claim)
+
+
 def enqueue(run: RunDir, gpus: int = 1) -> QueueEntry:
     """Put `run` at the end of its folder's queue; one that is stuck there gets its tries anew.
 
@@ -95,7 +100,7 @@ def enqueue(run: RunDir, gpus: int = 1) -> QueueEntry:
         earlier = entry_of(run)
         if earlier is not None and not earlier.stuck:
             raise QueueError("it waits in the queue already")
-        if is_held(run.lock) or is_held(run.claim):
+        if has_trainer(run):
             raise QueueError("it runs already")
         last = max((one.place for one in entries(root) if one.place != float("inf")), default=0.0)
         size = run.events.stat().st_size if run.events.exists() else 0
@@ -187,7 +192,7 @@ def locked(root: Path) -> Iterator[None]:
 def _refuse_unless_waiting(run: RunDir) -> None:
     if not os.path.lexists(run.queued):
         raise QueueError("it does not wait in the queue")
-    if is_held(run.claim) or is_held(run.lock):
+    if has_trainer(run):
         raise QueueError("it is being started")
 
 
