@@ -31,6 +31,7 @@ class AdaptedLayer(nn.Module):
     base: nn.Linear
     scale: float  # how strongly the change counts
     held: tuple[torch.Tensor, torch.Tensor] | None = None  # down and up of a file, where they count in place of its own
+    folded = 1.0  # what `up` is multiplied with in the user interfaces' file; 1: the scale stands beside it, as alpha
 
     def trained(self) -> dict[str, nn.Parameter]:
         """What is trained, by the name it has in a checkpoint."""
@@ -84,11 +85,6 @@ class LoraLinear(AdaptedLayer):
         if self.scale != 1.0:
             small = small * self.scale
         return self.base(x) + functional.linear(small, up)
-
-    @property
-    def folded(self) -> float:
-        """What `up` is multiplied with in the user interfaces' file; 1 where the scale stands beside it, as alpha."""
-        return 1.0
 
     def trained(self) -> dict[str, nn.Parameter]:
         """What is trained, by the name it has in a checkpoint."""
@@ -244,7 +240,7 @@ def rounded_to(layers: Mapping[str, AdaptedLayer], dtype: torch.dtype) -> Iterat
     A DoRA's lengths are in fp32 there too.
     """
     kept = [
-        (one, one.detach().clone(), layer.folded if part == "up" and isinstance(layer, LoraLinear) else 1.0)
+        (one, one.detach().clone(), layer.folded if part == "up" else 1.0)
         for layer in layers.values()
         for part, one in layer.rounded().items()
     ]
