@@ -14,11 +14,14 @@ INVERTED = "white is what counts: they may be the wrong way round"
 
 def learning_refusals(config: TrainConfig) -> list[str]:
     """Why nothing at all would be learned of any concept; class pictures alone are not what a run is for."""
+    return _refused(config, *_seen(config))
+
+
+def _refused(config: TrainConfig, pictures: list[str], black: list[str]) -> list[str]:
     concepts = taught(config)
     if all(one.loss_weight == 0 for one in concepts):
         of = "loss_weight of every concept" if len(concepts) > 1 else "dataset.loss_weight"
         return [f"{of} is 0: nothing would be learned; set it to 1, or to what this concept counts beside others"]
-    pictures, black = _seen(config)
     if config.mask.outside == 0 and pictures and len(black) == len(pictures):
         return [
             f"mask.outside is 0, and the mask of every picture is black, such as {black[0]}'s: nothing would be "
@@ -29,7 +32,8 @@ def learning_refusals(config: TrainConfig) -> list[str]:
 
 def learning_notes(config: TrainConfig) -> list[str]:
     """What of a run teaches nothing, where the rest does."""
-    if learning_refusals(config):
+    pictures, black = _seen(config)
+    if _refused(config, pictures, black):
         return []
     concepts = taught(config)
     found = [
@@ -37,7 +41,6 @@ def learning_notes(config: TrainConfig) -> list[str]:
         for one in concepts
         if one.loss_weight == 0
     ]
-    _, black = _seen(config)
     if black:
         outside = config.mask.outside
         counts = "nothing of it is learned" if outside == 0 else f"all of it counts {outside:g}"
