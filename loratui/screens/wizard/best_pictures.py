@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from loratui.curation.concepts import of_others, one_alone
 from loratui.screens.shared.editors import LineEditor
 from loratui.screens.shared.questions import Confirm
-from loratui.screens.wizard.decisions import PictureDecisions
+from loratui.screens.wizard.decisions import PictureDecisions, of_title
 from loratui.terminal.text import plural, safe_text
-from trainer.contract.settings.concepts import title_of
 
 if TYPE_CHECKING:
     from loratui.curation.checks.best_pictures import KeptPicture
@@ -25,7 +24,7 @@ class BestPictures(PictureDecisions):
     def propose_best(self, report: Report) -> None:
         """Ask how many, then show which; of several concepts the one that is shown alone, else that of the folder."""
         number = self.concept_shown or 1
-        report, of = one_alone(report, number), f" of {title_of(number)}" if title_of(number) else ""
+        report, of = one_alone(report, number), of_title(number)
         whole = sum(one.opens and one.name not in self.draft.skipped for one in report.pictures)
         if not whole:
             self.say("No picture is left to choose from; space takes one in again.", "warn")

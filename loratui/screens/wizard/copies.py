@@ -14,14 +14,13 @@ from textual.worker import get_current_worker
 from loratui.curation.concepts import of_others, one_alone
 from loratui.screens.shared.editors import Form
 from loratui.screens.shared.questions import Confirm
-from loratui.screens.shared.scan import concepts_beside
-from loratui.screens.wizard.decisions import PictureDecisions
+from loratui.screens.wizard.decisions import PictureDecisions, of_title
 from loratui.settings.checks import effective, problems
 from loratui.settings.draft import Draft
 from loratui.terminal.text import plural, safe_text, show_path
 from trainer.contract.paths import expanded
 from trainer.contract.pictures.problems import accept_key
-from trainer.contract.settings.concepts import FIRST, KEY, number_of, prefix_of, title_of
+from trainer.contract.settings.concepts import FIRST, KEY, number_of, prefix_of
 
 if TYPE_CHECKING:
     from loratui.curation.copies.folder import FixResult, FixSettings
@@ -67,10 +66,6 @@ class FixedCopies(PictureDecisions):
     _masks: Mapping[str, Box] = MappingProxyType({})
     _copied_concept: int = 1  # whose pictures are copied
 
-    def concept_of(self, names: Iterable[str]) -> int:
-        """Whose pictures it is about: the concept that is shown alone, else the first that has one of `names`."""
-        return self.concept_shown or min(map(number_of, names), default=1)
-
     def ask_for_copies(
         self,
         report: Report,
@@ -88,7 +83,7 @@ class FixedCopies(PictureDecisions):
         barred = frozenset(one for one in barred if number_of(one) == number)
         self._crops, self._barred, self._masks = crops, barred, masks
         place, trigger, _ = self._taught(number)
-        typed, of = place.rstrip("/"), f" of {title_of(number)}" if title_of(number) else ""
+        typed, of = place.rstrip("/"), of_title(number)
         report = one_alone(report, number)
         count = len(report.pictures) - len(set(self.draft.skipped) & {one.name for one in report.pictures})
         fields = [
@@ -108,9 +103,8 @@ class FixedCopies(PictureDecisions):
 
     def _taught(self, number: int) -> tuple[str, str, str]:
         """Folder as it was typed, trigger and caption column of a concept."""
-        if beside := [one for one in concepts_beside(self.draft) if one.number == number]:
-            typed = str(self.draft.get(KEY)[number - FIRST]["path"])
-            return typed, beside[0].trigger, beside[0].caption_column
+        if (beside := self.concept_beside(number)) is not None:
+            return str(self.draft.get(KEY)[number - FIRST]["path"]), beside.trigger, beside.caption_column
         values = effective(self.draft)
         return (
             str(self.draft.get("dataset.path")),
@@ -150,7 +144,7 @@ class FixedCopies(PictureDecisions):
         self.say("Copying ...")
         folder = self.draft.folder
         if number >= FIRST and self._report is not None:
-            folder = self._report.beside[number - FIRST]
+            folder = self._folder_of(number)
         self._copy(folder, given[FOLDER], settings)
 
     @work(thread=True, exclusive=True, group="copy")

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loratui.curation.groups import FindingGroup, accept_keys, grouped
 from loratui.curation.lines import group_lines
 from loratui.screens.shared.questions import Confirm
-from loratui.screens.shared.scan import ScanningStep
+from loratui.screens.shared.scan import ScanningStep, concepts_beside
 from loratui.screens.shared.undoing import UndoingStep
 from loratui.screens.wizard import picture_list as picturelist
 from loratui.settings.draft import Draft
 from loratui.terminal.text import plural, safe_text
+from trainer.contract.settings.concepts import FIRST, number_of, title_of
 
 if TYPE_CHECKING:
     from loratui.curation.report import Finding, Outcome, PictureReport, Report
     from loratui.curation.scan import ScanSettings
+    from trainer.contract.settings.taught import Taught
+
+
+def of_title(number: int) -> str:
+    """ " of concept 2", behind how many pictures; nothing for that of the folder in the line."""
+    return f" of {title_of(number)}" if title_of(number) else ""
 
 
 class PictureDecisions(UndoingStep, ScanningStep):
@@ -31,6 +39,19 @@ class PictureDecisions(UndoingStep, ScanningStep):
         """The number of the concept that is shown alone; 0 where all are."""
         before, _, number = self._filter.rpartition(" ")
         return int(number) if f"{before} " == picturelist.CONCEPT else 0
+
+    def concept_of(self, names: Iterable[str]) -> int:
+        """Whose pictures it is about: the concept that is shown alone, else the first that has one of `names`."""
+        return self.concept_shown or min(map(number_of, names), default=1)
+
+    def concept_beside(self, number: int) -> Taught | None:
+        """The further concept of this number; None for that of the folder in the line."""
+        return next((one for one in concepts_beside(self.draft) if one.number == number), None)
+
+    def _folder_of(self, number: int) -> Path:
+        """Where the pictures of a further concept lie."""
+        assert self._report is not None
+        return self._report.beside[number - FIRST]
 
     def rows_here(self) -> list[PictureReport | FindingGroup | None]:
         """The row under the cursor, None for the whole set; empty where the list is."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -14,13 +13,12 @@ from textual.worker import get_current_worker
 
 from loratui.screens.shared.dialogs import Chooser, Reader
 from loratui.screens.shared.questions import Confirm
-from loratui.screens.shared.scan import concepts_beside
 from loratui.screens.wizard.captions.writing import WizardCaptions
-from loratui.screens.wizard.decisions import PictureDecisions
+from loratui.screens.wizard.decisions import PictureDecisions, of_title
 from loratui.settings.checks import effective
 from loratui.terminal.text import plural, safe_text
 from trainer.contract.captioning.known import KNOWN, KnownCaptioner, suited
-from trainer.contract.settings.concepts import FIRST, number_of, prefix_of, title_of
+from trainer.contract.settings.concepts import number_of, prefix_of
 from trainer.contract.settings.config import most_tokens
 
 if TYPE_CHECKING:
@@ -67,7 +65,7 @@ class CaptioningJob(WizardCaptions, PictureDecisions):
         skipped = {*self.draft.skipped, *self.draft.captions}
         bare = [one.name for one in report.pictures if not one.caption and one.opens and one.name not in skipped]
         # a folder at a time: the concept that is shown alone, else the first that lacks some
-        self._concept = self.concept_shown or min(map(number_of, bare), default=1)
+        self._concept = self.concept_of(bare)
         wanted = sum(number_of(one) == self._concept for one in bare)
         if not wanted:
             self.say("Every picture has a caption.", "good")
@@ -87,8 +85,8 @@ class CaptioningJob(WizardCaptions, PictureDecisions):
         """Each captioner with what it is and what it costs, the one that suits this machine first."""
         order = sorted(KNOWN.values(), key=lambda one: one.name != event.suits)
         lines = [(one.name, _line(one)) for one in order]
-        of = f" of {title_of(self._concept)}" if title_of(self._concept) else ""
-        title = f"Who captions {plural(event.wanted, 'picture')}{of}? Nothing is written before you have read it"
+        pictures = f"{plural(event.wanted, 'picture')}{of_title(self._concept)}"
+        title = f"Who captions {pictures}? Nothing is written before you have read it"
         self.app.push_screen(
             Chooser(title, lines, event.suits), lambda name: self._agree(KNOWN[name]) if name else None
         )
@@ -108,8 +106,8 @@ class CaptioningJob(WizardCaptions, PictureDecisions):
         self._made = {}
         values, folder = effective(self.draft), self.draft.folder
         own = tuple(str(values[f"dataset.{name}"]) for name in ("trigger", "caption_column", "class_word"))
-        if beside := [one for one in concepts_beside(self.draft) if one.number == self._concept]:
-            own = (beside[0].trigger, beside[0].caption_column, beside[0].class_word)
+        if (beside := self.concept_beside(self._concept)) is not None:
+            own = (beside.trigger, beside.caption_column, beside.class_word)
             folder = self._folder_of(self._concept)
         options = {
             "model": model,
@@ -124,11 +122,6 @@ class CaptioningJob(WizardCaptions, PictureDecisions):
         words = [f"--{name}={value}" for name, value in options.items()]
         self.say("Loading the model; x ends it ...")
         self._write_captions([sys.executable, "-m", "trainer.captioner", "--no-files", *words, "--", str(folder)])
-
-    def _folder_of(self, number: int) -> Path:
-        """Where the pictures of a further concept lie."""
-        assert self._report is not None
-        return self._report.beside[number - FIRST]
 
     @work(thread=True, exclusive=True, group="captions")
     def _write_captions(self, command: list[str]) -> None:
