@@ -58,6 +58,20 @@ def submitted(loratui: LoraTUI, name: str, words: list[str]) -> RunDir:
     return RunDir(Path("runs", name))
 
 
+def training(loratui: LoraTUI) -> tuple[RunDir, str]:
+    """A run without an end that takes its steps in Slurm, and its job."""
+    run = submitted(loratui, "works", ENDLESS)
+    wait_for(lambda: step_of(run) > 2)
+    entry = entry_of(run)
+    assert entry is not None
+    return run, entry.job
+
+
+def wait_until_empty(slurm: Ask) -> None:
+    """Until Slurm has no job of ours any more."""
+    wait_for(lambda: slurm("squeue", "--noheader", "--me") == "")
+
+
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, slurm: Ask, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """This process is in the folder of the runs too, and sees the same Slurm."""
@@ -121,9 +135,9 @@ def test_a_run_is_stopped_from_the_login_node_while_it_waits_and_while_it_trains
     assert "taken out of Slurm" in loratui("stop", "waits").stdout
     wait_for(lambda: step_of(run) > 2)
     assert slurm("squeue", "--noheader", "--me", "--format=%j") == "works"
-    assert "stopping" in loratui("stop", "works").stdout
+    assert "a checkpoint and the files are written, then the run ends" in loratui("stop", "works").stdout
     wait_for(lambda: run_info(run).state == "stopped")
-    wait_for(lambda: slurm("squeue", "--noheader", "--me") == "")
+    wait_until_empty(slurm)
     assert list(run.export.glob("*.safetensors"))
 
     again = loratui("resume", "works")  # where it was: in Slurm
@@ -135,12 +149,9 @@ def test_a_run_is_stopped_from_the_login_node_while_it_waits_and_while_it_trains
 def test_a_job_that_is_cancelled_by_slurms_own_means_is_not_put_back(
     loratui: LoraTUI, slurm: Ask, answers_file: Path
 ) -> None:
-    run = submitted(loratui, "works", ENDLESS)
-    wait_for(lambda: step_of(run) > 2)
-    entry = entry_of(run)
-    assert entry is not None
-    slurm("scancel", entry.job)
-    wait_for(lambda: slurm("squeue", "--noheader", "--me") == "")
+    run, job = training(loratui)
+    slurm("scancel", job)
+    wait_until_empty(slurm)
     wait_for(lambda: run_info(run).state == "stopped")
     assert events(run, "checkpoint")  # it was told in time
 
@@ -171,22 +182,19 @@ def test_a_sweep_is_a_job_for_each_run_and_goes_on_with_what_is_missing(
     again = loratui("sweep", "both", "--yes")  # in Slurm as before, with the same options
     assert "1 run handed to Slurm (time=30:00)" in again.stdout, again.stdout + again.stderr
     assert loratui("sweep", "both", "--stop").returncode == 0
-    wait_for(lambda: slurm("squeue", "--noheader", "--me") == "")
+    wait_until_empty(slurm)
 
 
 def test_a_run_whose_time_is_up_saves_and_goes_on_and_is_told_as_failed_where_no_turn_is_long_enough(
     loratui: LoraTUI, slurm: Ask, answers_file: Path
 ) -> None:
-    run = submitted(loratui, "works", ENDLESS)
-    wait_for(lambda: step_of(run) > 2)
-    entry = entry_of(run)
-    assert entry is not None
-    slurm("scancel", "--signal=USR1", entry.job)  # as Slurm does, to every process of the job
+    run, job = training(loratui)
+    slurm("scancel", "--signal=USR1", job)  # as Slurm does, to every process of the job
     wait_for(lambda: len(events(run, "run")) == 2)
     assert events(run, "end")[-1]["status"] == "stopped"
     assert events(run, "run")[-1]["resumed_from"] == events(run, "end")[-1]["step"] > 2
-    slurm("scancel", entry.job)
-    wait_for(lambda: slurm("squeue", "--noheader", "--me") == "")
+    slurm("scancel", job)
+    wait_until_empty(slurm)
 
     short = submitted(loratui, "short", ENDLESS)
     for turn in range(1, MOST_VAIN + 1):
@@ -197,7 +205,7 @@ def test_a_run_whose_time_is_up_saves_and_goes_on_and_is_told_as_failed_where_no
     wait_for(lambda: run_info(short).state == "failed")
     assert not events(short, "step")
     assert "--slurm-option time=" in loratui("attach", "short").stdout
-    wait_for(lambda: slurm("squeue", "--noheader", "--me") == "")
+    wait_until_empty(slurm)
 
 
 def _vain(run: RunDir) -> int:
@@ -209,7 +217,7 @@ def test_a_run_that_is_just_starting_is_stopped(loratui: LoraTUI, slurm: Ask, an
     run = submitted(loratui, "works", ENDLESS)
     wait_for(lambda: run_info(run).state == "starting")
     assert "taken out of Slurm" in ask(run, "stop")  # here: another program would come when it trains
-    wait_for(lambda: slurm("squeue", "--noheader", "--me") == "")
+    wait_until_empty(slurm)
     wait_for(lambda: run_info(run).state not in ("starting", "crashed"))
     assert run_info(run).state in ("new", "stopped")  # by whether its trainer had been launched
     assert not events(run, "step")
