@@ -96,12 +96,24 @@ def test_few_and_many_pictures_are_told_with_the_best(folder: Path) -> None:
 
 
 def _codes_in(path: Path) -> set[str]:
-    """The first constant of each call that makes a finding, or the second of one that makes a problem."""
+    """The first constant of each call that makes a finding, or the second of one that makes a problem.
+
+    The constant may have a name in the module.
+    """
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    tree = ast.parse(path.read_text())
+    names = {
+        name.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for name in node.targets
+        if isinstance(name, ast.Name)
+    }
+    for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             place = {"Finding": 0, "CaptionFault": 0, "_block": 0, "Unreadable": 0, "Problem": 1}.get(node.func.id, 99)
-            words = [arg.value for arg in node.args[place : place + 1] if isinstance(arg, ast.Constant)]
+            given = [names.get(arg.id) if isinstance(arg, ast.Name) else arg for arg in node.args[place : place + 1]]
+            words = [arg.value for arg in given if isinstance(arg, ast.Constant)]
             found |= set(words)
     return found
 
