@@ -9,7 +9,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.events import MouseScrollDown, MouseScrollUp, Resize
+from textual.events import MouseScrollDown, MouseScrollUp
 from textual.widgets import Static
 
 from loratui.events.history import History, Mark
@@ -96,8 +96,8 @@ class ChartView(SteadyScreen[None]):
         """Draw, then look whether there is more once a second."""
         self.set_interval(LOOK, self._look)
 
-    @on(Resize)
-    def _resized(self) -> None:
+    def resized(self) -> None:
+        """Draw the chart for the room that there is now."""
         self.call_after_refresh(self.draw)
 
     def _look(self) -> None:

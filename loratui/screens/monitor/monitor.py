@@ -10,7 +10,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.content import Content
-from textual.events import Resize
 from textual.widgets import Static
 
 from loratui.events.history import Message
@@ -113,8 +112,8 @@ class MonitorScreen(RequestsScreen):
         if not self._behind:
             self.pull()
 
-    @on(Resize)
-    def _resized(self) -> None:
+    def resized(self) -> None:
+        """Show as many charts and pictures as have room now."""
         self.set_class(self.size.width >= ALL_CHARTS[0] and self.size.height >= ALL_CHARTS[1], "-all-charts")
         self.query_one("#samples", Samples).set_class(self.size.width >= 110, "-pair")
         self.call_after_refresh(self.draw)

@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.events import Click, Resize
+from textual.events import Click
 from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import OptionList, Static
@@ -140,8 +140,8 @@ class TroubleScreen(SteadyScreen[Restarted | None]):
         listed.focus()
         self._show()
 
-    @on(Resize)
-    def _resized(self) -> None:
+    def resized(self) -> None:
+        """Set the words anew."""
         self.call_after_refresh(self._show)
 
     def _show(self) -> None:

@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.events import Resize
 from textual.message import Message
 from textual.widgets import Static
 
@@ -124,7 +123,10 @@ class CompareScreen(SteadyScreen[None]):
         self._show_pictures()
         self.refresh_bindings()
 
-    @on(Resize)
+    def resized(self) -> None:
+        """Set the table anew."""
+        self._show_table()
+
     def _show_table(self) -> None:
         if self._found is None:
             return

@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.events import Resize
 from textual.message import Message
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
@@ -166,7 +165,10 @@ class ResultScreen(Onward):
         self.query_one("#point-words", Static).update("\n".join(words))
         self.query_one("#points").border_subtitle = Content(on_what(self.found)) if self.found else None
 
-    @on(Resize)
+    def resized(self) -> None:
+        """Set the pictures anew."""
+        self._show()
+
     def _show(self) -> None:
         self.query_one("#wall", Wall).show(self.history, 3 if self.size.width < 110 else 4, self.hinted.step)
 

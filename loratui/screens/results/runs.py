@@ -11,7 +11,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.coordinate import Coordinate
-from textual.events import Resize
 from textual.message import Message
 from textual.widgets import DataTable, Static
 from textual.worker import get_current_worker
@@ -134,7 +133,10 @@ class RunsScreen(RunDeeds):
         else:
             self._say(f"There are no runs in {show_path(self._root)} yet.")
 
-    @on(Resize)
+    def resized(self) -> None:
+        """Show the columns that have room now."""
+        self._fill()
+
     def _fill(self) -> None:
         table = self.query_one("#runs", DataTable)
         row = table.cursor_row

@@ -11,7 +11,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.events import Resize
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -98,8 +97,8 @@ class Help(Reader):
         self._body = laid_out(self._help, self._room)
         yield from super().compose()
 
-    @on(Resize)
-    def _again(self) -> None:
+    def resized(self) -> None:
+        """Lay the text out for the room that there is now."""
         self.query_one(".dialog-body Static", Static).update(laid_out(self._help, self._room))
 
     @property

@@ -11,7 +11,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.events import Resize
 from textual.screen import ScreenResultType
 from textual.widgets import Button, Static
 
@@ -71,10 +70,9 @@ class Question(SteadyModal[ScreenResultType]):
     def on_mount(self) -> None:
         """Paint the first answer: the harmless one where it matters."""
         self.query_one(f"#answer-{self._start}", Button).focus()
-        self.call_after_refresh(self._say_more)
+        self.call_after_refresh(self.resized)
 
-    @on(Resize)
-    def _say_more(self) -> None:
+    def resized(self) -> None:
         """A text that has no room says how the rest of it is read."""
         more = self.query_one(".dialog-body").max_scroll_y > 0
         self.query_one(".dialog").border_subtitle = Content("↑ ↓ the rest of the text") if more else None

@@ -16,7 +16,10 @@ class SteadyScreen(Screen[ScreenResultType]):
         for. Where the window changes before that has arrived, two sizes chase each other for ever: the program redraws
         without end and takes no key.
         """
-        _pass_over_old(self, event)
+        _take_size(self, event)
+
+    def resized(self) -> None:
+        """What a screen does for a new size, while it stands: not before its widgets are there, nor as they go."""
 
 
 class SteadyModal(ModalScreen[ScreenResultType]):
@@ -24,10 +27,15 @@ class SteadyModal(ModalScreen[ScreenResultType]):
 
     def on_resize(self, event: Resize) -> None:
         """Pass over a size that the window has no more."""
-        _pass_over_old(self, event)
+        _take_size(self, event)
+
+    def resized(self) -> None:
+        """What a window does for a new size, while it stands."""
 
 
-def _pass_over_old(screen: Screen[ScreenResultType], event: Resize) -> None:
+def _take_size(screen: SteadyScreen[ScreenResultType] | SteadyModal[ScreenResultType], event: Resize) -> None:
     if event.size != screen.app.size:
         event.prevent_default()
         event.stop()
+    elif screen.is_mounted and screen.display and screen.children:
+        screen.resized()

@@ -10,7 +10,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
-from textual.events import Resize
 from textual.widgets import DataTable, Input, Static
 
 from loratui.curation.groups import FindingGroup
@@ -117,8 +116,8 @@ A model writes captions by s on "no caption"; x is to end it.
         else:
             self.query_one("#folder", Input).focus()
 
-    @on(Resize)
-    def _resized(self) -> None:
+    def resized(self) -> None:
+        """Show the table in the columns that have room now."""
         if self._report is not None:
             self.call_after_refresh(self._show_table)
 

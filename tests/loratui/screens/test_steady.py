@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+
 import pytest
 from textual.app import App
 from textual.events import Resize
 from textual.geometry import Size
 from textual.screen import Screen
 
+from loratui import screens
+from loratui.screens.shared.dialogs import Help
 from loratui.screens.shared.questions import Confirm
-from loratui.screens.shared.steady import SteadyScreen
+from loratui.screens.shared.steady import SteadyModal, SteadyScreen
 
 WINDOW, OLD = Size(120, 36), Size(80, 24)
 
@@ -45,3 +50,37 @@ async def test_the_size_of_the_window_is_taken() -> None:
         await pilot.resize_terminal(*OLD)
         await pilot.pause()
         assert screen.size == OLD
+
+
+async def test_a_window_that_closes_hears_of_no_size() -> None:
+    """The size may still be on its way when the window is closed: its widgets are gone before it is."""
+    heard = []
+
+    class Listening(Help):
+        def resized(self) -> None:
+            heard.append(len(self.query(".dialog-body Static")))
+            super().resized()
+
+    async with App[None]().run_test(size=WINDOW) as pilot:
+        window = Listening("here", "words")
+        await pilot.app.push_screen(window)
+        await pilot.pause()
+        assert heard and all(heard)
+        before = len(heard)
+        closing = pilot.app.pop_screen()
+        window.post_message(Resize(WINDOW, WINDOW))
+        await closing
+        await pilot.pause()
+        assert len(heard) == before
+
+
+def test_no_screen_hears_of_a_size_past_this_one() -> None:
+    for one in pkgutil.walk_packages(screens.__path__, "loratui.screens."):
+        importlib.import_module(one.name)
+    found: list[type] = [SteadyScreen, SteadyModal]
+    for one in found:
+        found += [other for other in one.__subclasses__() if other not in found]
+    assert len(found) > 30
+    for one in found[2:]:
+        told = [value for value in vars(one).values() for on, _ in getattr(value, "_textual_on", ()) if on is Resize]
+        assert not told and "on_resize" not in vars(one), one
