@@ -19,7 +19,7 @@ from trainer.contract.run import exits
 from trainer.contract.run.events import last_status
 from trainer.contract.run.lock import AlreadyRunning, lock_holder
 from trainer.contract.run.rundir import RunDir
-from trainer.contract.run.trainer_start import spawn
+from trainer.contract.run.trainer_start import refuse_working, spawn
 
 if TYPE_CHECKING:
     from loratui.settings.answers import Answers
@@ -77,9 +77,11 @@ def start(run: RunDir, gpus: int = 1) -> int:
 
 
 def refuse_running(run: RunDir) -> None:
-    """Raise LaunchError if a trainer works in `run`, or is about to."""
-    if lock_holder(run.lock) is not None or lock_holder(run.claim) is not None:
-        raise LaunchError(_running(run), exits.RUNNING)
+    """Raise LaunchError if a trainer works in `run`, or is about to; waits for one that has ended and is leaving."""
+    try:
+        refuse_working(run)
+    except AlreadyRunning:
+        raise LaunchError(_running(run), exits.RUNNING) from None
 
 
 def refuse_in_slurm(run: RunDir) -> None:

@@ -81,6 +81,22 @@ def spawn(
         os.close(claim)
 
 
+def refuse_working(run: RunDir, patience: float = LEAVING) -> None:
+    """Raise AlreadyRunning where a trainer works in `run` or is on its way in; one that has ended has time to leave.
+
+    It lets go of the lock with its last word, and of its claim when its last process is gone: on a loaded machine
+    some seconds lie between the two.
+    """
+    claim = lock_holder(run.claim)
+    end = time.monotonic() + patience
+    while claim is not None and not is_held(run.lock) and time.monotonic() < end:
+        time.sleep(LOOK)
+        claim = lock_holder(run.claim)
+    holder = lock_holder(run.lock) or claim
+    if holder is not None:
+        raise AlreadyRunning(holder)
+
+
 def _take_claim(run: RunDir, claim: int, patience: float) -> None:
     end = time.monotonic() + patience
     while True:
