@@ -14,9 +14,11 @@ from typing import Any, Literal
 
 from trainer.contract.documents.files import read_json
 from trainer.contract.entries import write_atomic
+from trainer.contract.run.lock import is_held
 from trainer.contract.run.rundir import RunDir
 
 LOOK = 4.0  # seconds for which an answer of squeue holds: its controller is everybody's
+SOONEST = 1.0  # the same of one that is older than what it is asked about: the job was handed in or began since
 UNANSWERED = 20.0  # seconds until it is asked again, where it gave none
 PATIENCE = 10.0  # seconds that it may take
 BEAT = 20.0  # seconds between two signs of life of a job, in its run's folder
@@ -103,6 +105,8 @@ def in_slurm(run: RunDir, last: dict[str, Any] | None, wait: bool = True) -> InS
     ended = begun and last is not None and last.get("type") == "end"
     if ended and last is not None and not (entry.again and last.get("status") == "stopped"):
         return None
+    if not begun and is_held(run.claim):
+        return InSlurm(entry.job, "starting")  # its trainer is on its way in: squeue may have been asked before that
     answer = _squeue.answer(entry, wait)
     if answer is None:
         return _by_its_signs(entry, begun, ended)
@@ -154,7 +158,8 @@ class _Squeue:
         """State and reason of each job of the entry's user that is not over; None where nobody can be asked."""
         at, told = self._told.get(entry.user, (float("-inf"), None))
         age = time.monotonic() - at
-        if age < (UNANSWERED if told is None else LOOK):
+        is_old = told is not None and time.time() - age < entry.since
+        if age < (SOONEST if is_old else UNANSWERED if told is None else LOOK):
             return told
         if wait:
             self._renew(entry.user)

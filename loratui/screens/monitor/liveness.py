@@ -43,6 +43,11 @@ class Liveness:
         unsaid = not history.run and history.end is None  # one that was refused has said so, without a `run`
         return silent and unsaid and time.monotonic() - self._opened < STARTING
 
+    @property
+    def begins_in_slurm(self) -> bool:
+        """Whether a job of a cluster begins, with no trainer yet that listens."""
+        return self._cluster is not None and self._cluster.state == "starting"
+
     def state(self, history: History, alive: bool) -> StateName:
         """The run's state in one word."""
         if self._cluster is not None and self._cluster.state != "training":

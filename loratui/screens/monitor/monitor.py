@@ -149,6 +149,11 @@ class MonitorScreen(RequestsScreen):
             return "starting"
         return self._live.state(self.history, self.alive)
 
+    @property
+    def begins_in_slurm(self) -> bool:
+        """Whether a job of a cluster begins."""
+        return self._live.begins_in_slurm
+
     def draw(self) -> None:
         """Show the history as it is."""
         history, state = self.history, self.state

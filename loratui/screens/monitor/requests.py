@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from typing import Literal
 
-from textual import on
+from textual import on, work
 
+from loratui.errors import Refusal
 from loratui.events.history import History, Message
 from loratui.runs.added_prompts import trigger_and_prompt
+from loratui.runs.inbox import ask
 from loratui.screens.monitor.add_prompt import AddPrompt, Arguments
 from loratui.screens.monitor.ending import Restart, abort_question, asked_words, late_words, stop_question
 from loratui.screens.shared.going_on import WentOn, ask_go_on
@@ -41,6 +43,11 @@ class RequestsScreen(SteadyScreen[Leaving]):
 
     def draw(self) -> None:
         """Show the history as it is."""
+
+    @property
+    def begins_in_slurm(self) -> bool:
+        """Whether a job of a cluster begins: its trainer will pass over what was sent before it was there."""
+        return False
 
     def action_send(self, cmd: Cmd, **arguments: str | bool) -> None:
         """Ask the trainer for something; the answer comes as an event."""
@@ -91,7 +98,7 @@ class RequestsScreen(SteadyScreen[Leaving]):
 
     def _stop(self, yes: bool | None) -> None:
         if yes:
-            self.action_send("stop")
+            self._end("stop")
 
     def action_abort(self) -> None:
         """End at once, after a question that says what is lost."""
@@ -99,7 +106,26 @@ class RequestsScreen(SteadyScreen[Leaving]):
 
     def _abort(self, yes: bool | None) -> None:
         if yes:
-            self.action_send("abort")
+            self._end("abort")
+
+    def _end(self, cmd: Cmd) -> None:
+        if self.begins_in_slurm:
+            self._take_out(cmd)
+        else:
+            self.action_send(cmd)
+
+    @work(thread=True, exclusive=True, group="taking-out")
+    def _take_out(self, cmd: Cmd) -> None:
+        """As `loratui stop` does it; scancel may take seconds."""
+        try:
+            answer: tuple[Literal["info", "bad"], str] = ("info", ask(self.run_dir, cmd))
+        except (Refusal, OSError) as error:
+            answer = ("bad", f"{cmd}: {error}")
+        self.app.call_from_thread(self._answered, *answer)
+
+    def _answered(self, tone: Literal["info", "bad"], text: str) -> None:
+        self._say(tone, text)
+        self.draw()
 
     def action_fix(self) -> None:
         """What happened, and what to change to go on."""
