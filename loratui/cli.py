@@ -251,9 +251,12 @@ def resume(
         return
     from loratui.commands import replay as jobs
     from loratui.runs.engines import chosen as engine
+    from loratui.runs.launch import leave_slurm
 
     cluster = engine(slurm, slurm_option or [], [chosen])
     engine_or_here = None if cluster is None or cluster.is_local else cluster
+    if slurm is False:
+        leave_slurm(chosen)
     raise typer.Exit(jobs.resume(chosen, detach, set_ or [], gpus, engine_or_here))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from loratui.errors import Refusal
 from loratui.runs import queue
 from loratui.runs.find import run_info
+from loratui.runs.launch import leave_slurm
 from loratui.runs.queue import Say
 from loratui.runs.slurm import entry_of
 from loratui.runs.states import run_word
@@ -29,11 +30,13 @@ class LocalQueue:
         return f"in the queue of {show_path(runs)}"
 
     def put_in(self, run: RunDir, gpus: int = 1) -> None:
-        """Let `run` wait there. Raises Refusal."""
+        """Let `run` wait there; it leaves a cluster where it was before. Raises Refusal."""
+        leave_slurm(run)
         queue.put_in(run, gpus)
 
     def add(self, run: RunDir, gpus: int = 1, say: Say = print) -> int:
         """The same, said; returns the exit code. Raises Refusal."""
+        leave_slurm(run)
         return queue.add(run, gpus, say)
 
 

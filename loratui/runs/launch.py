@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from loratui.errors import Refusal
 from loratui.runs.slurm import in_slurm
 from loratui.terminal.text import show_path
-from trainer.contract.entries import sweep, write_atomic
+from trainer.contract.entries import remove, sweep, write_atomic
 from trainer.contract.paths import can_see, expanded, is_folder
 from trainer.contract.run import exits
 from trainer.contract.run.events import last_status
@@ -89,6 +89,15 @@ def refuse_in_slurm(run: RunDir) -> None:
     job = in_slurm(run, last_status(run.events))
     if job is not None and job.state != "crashed":
         raise LaunchError(f"{show_path(run.path)}: {job.words}; 'loratui stop' takes it out", exits.RUNNING)
+
+
+def leave_slurm(run: RunDir) -> None:
+    """Let `run` belong to no cluster any more: it is to go on here. Raises LaunchError where a job has it."""
+    refuse_in_slurm(run)
+    try:
+        remove(run.slurm, run.path)
+    except OSError as error:
+        raise LaunchError(f"{show_path(run.slurm)} cannot be removed: {error.strerror}") from None
 
 
 def exit_code(pid: int) -> int | None:
