@@ -24,14 +24,16 @@ from trainer.contract.entries import remove
 from trainer.contract.run import exits
 from trainer.contract.run.control import send
 from trainer.contract.run.events import EventLog, last_status
+from trainer.contract.run.notify import addresses
 from trainer.contract.run.program import signals_held
 from trainer.contract.run.rundir import RunDir
-from trainer.contract.run.trainer_start import ALONE, spawn
+from trainer.contract.run.trainer_start import ALONE, spawn, trainer_environment
 
 LOOK = 0.2  # seconds between two looks at the trainer
 PATIENCE = 60.0  # seconds that the trainer of the job's start before may take to be gone
 SAY_AGAIN = 5.0  # seconds after which a command that several processes passed over, for they began, is sent once more
 REQUEUE = 30.0  # seconds that scontrol may take
+TELLING = 60.0  # seconds that may pass until the end is told to who asked for it
 MOST_VAIN = 2  # times in a row that a run's time may be up before it has a newer checkpoint
 SIGNS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
@@ -62,7 +64,7 @@ def train(folder: str, job: SlurmEntry) -> None:
         child = spawn(run, own.gpus, folder=own.folder, patience=PATIENCE)
     code = _watch(run, own, child, sign)
     if sign.given and not _has_begun(run, own.since):
-        _say_end(run, "stopped")  # a signal ended the trainer before it could
+        _say_end(run, own.since, "stopped")  # a signal ended the trainer before it could
     if sign.given and _is_to_go_on(run) and job_state(own.job) == "RUNNING":
         code = _put_back(run, replace(own, vain=0 if _newest(run) > had else own.vain + 1), code)
     sys.exit(code if code >= 0 else exits.FAILED)
@@ -83,26 +85,30 @@ def _put_back(run: RunDir, own: SlurmEntry, code: int) -> int:
     with suppress(OSError):
         write_entry(run, replace(own, again=own.vain < MOST_VAIN))
     if own.vain >= MOST_VAIN:
-        _fail(run)
+        _fail(run, own.since)
         return exits.FAILED
     subprocess.run(["scontrol", "requeue", own.job], timeout=REQUEUE, check=False)
     return code
 
 
-def _fail(run: RunDir) -> None:
+def _fail(run: RunDir, since: float) -> None:
     longer = f"loratui resume {run_word(run)} --slurm-option time=HOURS:MINUTES:SECONDS"
     message = f"Slurm's time for the job was up {MOST_VAIN} times in a row before there was a new checkpoint"
-    _say_end(run, "failed", kind="exception", message=message, advice=[f"ask for more of it: {longer}"])
+    _say_end(run, since, "failed", kind="exception", message=message, advice=[f"ask for more of it: {longer}"])
 
 
-def _say_end(run: RunDir, status: str, **error: Any) -> None:
-    """Say in the run's log how it ended, where its trainer is gone and cannot."""
+def _say_end(run: RunDir, since: float, status: str, **error: Any) -> None:
+    """Say in the run's log how it ended, where its trainer is gone and cannot; and to who wants to be told."""
     with suppress(OSError):
-        log = EventLog(run.events)
+        log, seconds = EventLog(run.events), round(max(0.0, time.time() - since), 1)
         if error:
             log.emit("error", **error)
-        log.emit("end", status=status, step=_newest(run) or None, seconds=0.0, files=[])
+        log.emit("end", status=status, step=_newest(run) or None, seconds=seconds, files=[])
         log.close()
+        if addresses():
+            command = [sys.executable, "-m", "trainer.ground.notice", str(run.path)]
+            with suppress(subprocess.TimeoutExpired):
+                subprocess.run(command, env=trainer_environment(), timeout=TELLING, check=False)
 
 
 def tidy(run: RunDir) -> None:

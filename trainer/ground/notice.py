@@ -1,14 +1,18 @@
-"""Tells the end of a run to the addresses of LORATUI_NOTIFY, through apprise; no run ends or waits because of it."""
+"""Tells the end of a run to the addresses of LORATUI_NOTIFY, through apprise; no run ends or waits because of it.
+
+`python -m trainer.ground.notice RUN` tells what the log says of a run whose trainer was gone before it could.
+"""
 
 from __future__ import annotations
 
 import importlib.util
 import logging
 import sys
+from pathlib import Path
 from typing import Any
 
-from trainer.contract.documents.files import read_json
-from trainer.contract.run.events import Event, EventLog
+from trainer.contract.documents.files import read_json, read_toml
+from trainer.contract.run.events import Event, EventLog, Tail
 from trainer.contract.run.notify import EXTRA, addresses, kind_of
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.units import in_time
@@ -41,7 +45,9 @@ class Notice:
 
     def take(self, type: str, fields: Event) -> None:
         """An event of the log."""
-        if type == "step":
+        if type == "run":
+            self._error = ""
+        elif type == "step":
             self._step = int(fields["step"])
         elif type == "error":
             self._error = str(fields.get("kind", ""))
@@ -71,6 +77,21 @@ class Notice:
                 print(f"{kind_of(address)}: the end of the run could not be told there", file=sys.stderr)
 
 
+def tell(run: RunDir) -> None:
+    """Tell the last end that the log of `run` has."""
+    words = read_toml(run.config, root=run.path).value or {}
+    train = words.get("train")
+    steps = train.get("steps") if isinstance(train, dict) else 0
+    log = EventLog(run.events)
+    notice = Notice(str(words.get("name", run.path.name)), steps if isinstance(steps, int) else 0, log, run)
+    said = Tail(run.events)
+    while events := said.read():
+        for one in events:
+            notice.take(str(one["type"]), one)
+    log.close()
+    notice.send()
+
+
 def _sent(address: str, words: str) -> bool:
     """Whether apprise took it. Its own log and its exceptions may hold the address: they are not looked at."""
     log = logging.getLogger("apprise")
@@ -87,3 +108,7 @@ def _sent(address: str, words: str) -> bool:
 def _told(apprise: Any, address: str, words: str) -> bool | None:
     told = apprise.Apprise()
     return told.add(address) and told.notify(body=words, title="loratui")
+
+
+if __name__ == "__main__":
+    tell(RunDir(Path(sys.argv[1])))

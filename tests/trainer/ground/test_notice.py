@@ -7,13 +7,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
+from tests.told import CANARY, told
 from tests.trainer.conftest import make_config, make_run, train
 from trainer.contract.run.events import EventLog
 from trainer.contract.run.notify import NAME
@@ -22,29 +20,7 @@ from trainer.contract.run.trainer_start import trainer_environment
 from trainer.ground.notice import Notice
 
 apprise = pytest.importorskip("apprise")
-CANARY = "canaryTOKENcanary"
-
-
-@pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, str]]]:
-    """What the server was sent; its address stands in the environment."""
-    found: list[dict[str, str]] = []
-
-    class Server(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            found.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200 if CANARY in self.path else 403)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Nothing is printed."""
-
-    server = HTTPServer(("127.0.0.1", 0), Server)
-    Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setenv(NAME, f"json://127.0.0.1:{server.server_port}/{CANARY}")
-    yield found
-    server.shutdown()
-    server.server_close()
+__all__ = ["told"]
 
 
 def written(folder: Path) -> bytes:
@@ -115,6 +91,24 @@ def test_a_run_that_a_cluster_put_back_is_not_told_as_stopped_by_a_person(
     log.emit("end", status="stopped", seconds=4000.0, step=1200)
     log.close()
     assert notice.words == f"toy: {words}, step 1,200 of 2,000, after 67 min"
+
+
+@pytest.mark.slow
+def test_an_end_that_a_trainer_was_not_there_to_tell_is_told_from_the_log(
+    told: list[dict[str, str]], tmp_path: Path
+) -> None:
+    (tmp_path / "config.toml").write_text('name = "toy"\n[train]\nsteps = 10\n')
+    log = EventLog(tmp_path / "events.jsonl")
+    log.emit("error", kind="oom", message="of an earlier start")
+    log.emit("run", name="toy", steps=10)
+    log.emit("step", step=3)
+    log.emit("end", status="failed", step=None, seconds=61.0, files=[])
+    log.close()
+    before = (tmp_path / "events.jsonl").read_bytes()
+    command = [sys.executable, "-m", "trainer.ground.notice", str(tmp_path)]
+    subprocess.run(command, check=True, timeout=120)
+    assert [one["message"] for one in told] == ["toy: failed, step 3 of 10, after 61 s"]
+    assert (tmp_path / "events.jsonl").read_bytes() == before
 
 
 @pytest.mark.slow
