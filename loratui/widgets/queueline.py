@@ -12,6 +12,7 @@ from textual.widgets import Static
 from loratui.runs import queue as queueing
 from loratui.terminal.text import safe_text
 from trainer.contract.run import queue
+from trainer.contract.run.devices import runs_in
 from trainer.contract.run.rundir import RunDir
 
 LOOK = 2.0  # seconds between two looks: 30 ms of CPU at a hundred runs, in a thread
@@ -23,7 +24,8 @@ class QueueSeen:
     """The queue beside one run."""
 
     own: str = ""  # what this run waits for, if it waits
-    waits: tuple[str, ...] = ()  # folders of the others that wait
+    waits: tuple[str, ...] = ()  # folders of the others that wait here
+    in_slurm: int = 0  # how many others wait in a cluster
     trains: str = ""  # another run that trains now
 
 
@@ -56,20 +58,27 @@ class QueueLine(Static):
         self.set_interval(LOOK, self._look)
 
     def _look(self) -> None:
-        # without the queue's lock file nothing was ever queued here
-        if not self._looking and (self._run.path.parent / queue.LOCK).exists():
+        if not self._looking:
             self._looking = True
             self.look()
 
     @work(thread=True, group="queue")
     def look(self) -> None:
-        """Start what has a free GPU, and read the folder: may ask nvidia-smi."""
+        """Start what has a free GPU, and read the folder: may ask nvidia-smi, and squeue."""
         root = self._run.path.parent
+        # without the queue's lock file nothing was ever queued here
+        if not (root / queue.LOCK).exists() and not any(one.slurm.exists() for one in runs_in(root)):
+            self.post_message(self.Looked(QueueSeen()))
+            return
         queueing.take_up(root, settle=False)
-        names = tuple(one.run.path.name for one in queue.waiting(root) if one.run != self._run)
-        trains = [one.run.path.name for one in queueing.at_work(root) if one.run.path.absolute() != self._run.path]
-        own = queueing.waiting_words(self._run) if queueing.place_of(self._run) else ""
-        self.post_message(self.Looked(QueueSeen(own, names, trains[0] if trains else "")))
+        trains, waits, slurm = queueing.what_waits_where(root)
+        mine = self._run.path.absolute()
+        own = next((one.slurm for one in slurm if one.run.path.absolute() == mine), "")
+        own = own or (queueing.waiting_words(self._run) if queueing.place_of(self._run) else "")
+        here = tuple(one.entry.run.path.name for one in waits if one.entry.run.path != mine)
+        there = sum(one.run.path.absolute() != mine for one in slurm)
+        others = [one.run.path.name for one in trains if one.run.path.absolute() != mine]
+        self.post_message(self.Looked(QueueSeen(own, here, there, others[0] if others else "")))
 
     @on(Looked)
     def _looked(self, event: Looked) -> None:
@@ -90,5 +99,7 @@ def _words(seen: QueueSeen) -> Content:
     if seen.waits:
         count = len(seen.waits)
         parts.append(f"{count} {'waits' if count == 1 else 'wait'}, next is {safe_text(seen.waits[0], NAME)}")
+    if seen.in_slurm:
+        parts.append(f"{seen.in_slurm} {'waits' if seen.in_slurm == 1 else 'wait'} in Slurm")
     keys = "n, then Enter watches it" if seen.trains else "n shows the queue"
     return Content(f"○ {' · '.join(parts)} · {keys}")
