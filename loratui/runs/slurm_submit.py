@@ -18,10 +18,11 @@ from typing import Any
 
 from loratui.errors import Refusal
 from loratui.runs import slurm, slurm_job
+from loratui.runs.find import RUNS
 from loratui.runs.slurm import NO_JOB, SlurmEntry, entry_of, write_entry
 from loratui.terminal.text import safe_text, show_path
 from trainer.contract.entries import make_private, remove
-from trainer.contract.run.devices import on_cpu
+from trainer.contract.run.devices import on_cpu, runs_in
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.run.trainer_start import trainer_environment
 
@@ -72,6 +73,13 @@ def refuse_without_slurm() -> None:
             f"--slurm: there is no {' and no '.join(absent)} on this machine: call it on the cluster's login node, "
             "with the module or the PATH that has Slurm"
         )
+
+
+def last_options(runs: Path = RUNS) -> str:
+    """What sbatch was given the last time that a run of `runs` was handed in, as it is typed; empty where none was."""
+    entries = [entry for run in runs_in(runs) if (entry := entry_of(run)) is not None]
+    last = max(entries, key=lambda one: one.since, default=None)
+    return shlex.join(f"{key}={value}" if value else key for key, value in last.options) if last is not None else ""
 
 
 def submit(run: RunDir, options: tuple[tuple[str, str], ...] = (), gpus: int = 1) -> str:

@@ -1,26 +1,42 @@
-"""A step that needs to know the machine: its GPUs and past runs are looked at in a thread, the answer is a message."""
+"""A step that needs to know where it will train: the machine, looked at in a thread; a cluster, where there is one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+import shlex
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import work
+from textual import on, work
 from textual.app import SystemCommand
+from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
 from textual.screen import Screen
 from textual.worker import get_current_worker
 
-from loratui.screens.shared.dialogs import Chooser
-from loratui.screens.shared.step import Step
+from loratui.errors import Refusal
+from loratui.screens.shared.dialogs import Chooser, Help
+from loratui.screens.shared.editors import Form
+from loratui.screens.shared.step import Step, Watch
 from loratui.settings.draft import Draft
-from loratui.terminal.text import plural
+from loratui.terminal.text import plural, safe_text
+from trainer.contract.entries import remove_folder
 from trainer.contract.run.devices import visible_gpus
+from trainer.contract.run.rundir import RunDir
 
 if TYPE_CHECKING:
     from loratui.planning.hardware import Machine
     from loratui.planning.past_runs import PastRuns
+
+
+OPTIONS = "options"
+SLURM_WORDS = """One job of the cluster. The monitor says what it waits for; it may be left, and the job
+goes on. Options of sbatch, with spaces between: partition=gpu time=4:00:00 gres=gpu:1"""
+SLURM_HELP = """
+  f9   hand it to Slurm, as 'loratui replay --slurm' does: one job, which this
+       machine only watches; it asks for options of sbatch first
+"""
 
 
 class MachineSeen(Message):
@@ -58,6 +74,96 @@ class MachineStep(Step):
                 self.make_plan()
 
         self.app.push_screen(Chooser("How many GPUs share it?", lines, str(self.session.gpus)), take)
+
+
+class HandedIn(Message):
+    """A cluster has `run`; or `reason` says why it does not, and nothing was left behind."""
+
+    def __init__(self, run: RunDir | None, reason: str = "") -> None:
+        super().__init__()
+        self.run, self.reason = run, reason
+
+
+class ClusterStep(MachineStep):
+    """Adds the key that hands the run to Slurm, where it and submitit are; elsewhere nothing is seen of it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("f9", "slurm", "Slurm")]
+    _starting = False
+
+    @cached_property
+    def has_slurm(self) -> bool:
+        """Whether a run can be handed in from here."""
+        from loratui.runs.slurm_submit import refuse_without_slurm
+
+        try:
+            refuse_without_slurm()
+        except Refusal:
+            return False
+        return True
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The key is there where there is a cluster."""
+        return self.has_slurm if action == "slurm" else super().check_action(action, parameters)
+
+    def action_help(self) -> None:
+        """The keys; that one where it is there."""
+        more = SLURM_HELP if self.has_slurm else ""
+        self.app.push_screen(Help(self.TITLE_OF, self.HELP + more))
+
+    def action_slurm(self) -> None:
+        """Hand it to the cluster."""
+        raise NotImplementedError
+
+    def ask_slurm(self, make: Callable[[], RunDir]) -> None:
+        """Ask with which options of sbatch, then `make` the run and hand it in."""
+        from loratui.runs.slurm_submit import last_options
+
+        fields = [(OPTIONS, last_options(), "the cluster's own")]
+        form = Form("Hand it to Slurm", SLURM_WORDS, fields, _wrong_options, does="Hand it in", whole=True)
+        self.app.push_screen(form, lambda given: self._take_options(make, given))
+
+    def _take_options(self, make: Callable[[], RunDir], given: dict[str, str] | None) -> None:
+        if given is not None:
+            self._starting = True
+            self.say("Handing it to Slurm ...")
+            self._hand_in(make, shlex.split(given[OPTIONS]))
+
+    @work(thread=True, exclusive=True, group="slurm")
+    def _hand_in(self, make: Callable[[], RunDir], options: list[str]) -> None:
+        """sbatch may take seconds."""
+        from loratui.runs.engines import Slurm
+        from loratui.runs.slurm_submit import read_options
+
+        run: RunDir | None = None
+        try:
+            run = make()
+            Slurm(read_options(options)).put_in(run, self.session.gpus)
+        except Refusal as refusal:
+            if run is not None:
+                remove_folder(run.path, run.path.parent)
+            self.post_message(HandedIn(None, " ".join(refusal.messages)))
+        else:
+            self.post_message(HandedIn(run))
+
+    @on(HandedIn)
+    def _handed_in(self, event: HandedIn) -> None:
+        self._starting = False
+        if event.run is None:
+            self.say(safe_text(event.reason, 400), "bad")
+        else:
+            self.dismiss(Watch(event.run, started=True))
+
+
+def _wrong_options(given: dict[str, str]) -> str:
+    from loratui.runs.slurm_submit import read_options
+
+    try:
+        read_options(shlex.split(given[OPTIONS]))
+    except Refusal as refusal:
+        return refusal.messages[0].removeprefix("--slurm-option ")
+    except ValueError:
+        return "A quotation mark is not closed."
+    return ""
 
 
 def gpu_commands(screen: Screen[Any]) -> Iterator[SystemCommand]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, Static
@@ -18,10 +18,9 @@ from loratui.errors import Refusal
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.scan import ScanFailed, Scanned, ScanningStep, ScanProgressed
 from loratui.screens.shared.step import Watch
-from loratui.screens.wizard.machine import MachineSeen, MachineStep
+from loratui.screens.wizard.machine import ClusterStep, MachineSeen
 from loratui.screens.wizard.plan_words import (
     first_words,
-    fitting_words,
     plan_words,
     to_accept,
     trouble_words,
@@ -36,12 +35,15 @@ from loratui.terminal.text import plural, safe_text
 
 if TYPE_CHECKING:
     from loratui.curation.report import Report
+    from loratui.planning.hardware import Machine
+    from loratui.planning.plan import Plan
     from loratui.screens.shared.queue_choice import When
     from loratui.settings.answers import Answers
     from loratui.settings.resolve import Resolved
+    from trainer.contract.run.rundir import RunDir
 
 
-class ReviewScreen(WaysOut, MachineStep, ScanningStep):
+class ReviewScreen(WaysOut, ClusterStep, ScanningStep):
     """Name and folder of the run, then the plan; nothing is started while something is wrong."""
 
     TITLE_OF = "Review"
@@ -66,8 +68,6 @@ The name becomes the files' names and the word of the embeddings. Without a
 folder the run stands in ./runs under the date and its name. The command at
 the end does the same without a screen.
 """
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("f4", "fit", "Make it fit")]
 
     def compose_body(self) -> ComposeResult:
         """Two fields, the plan."""
@@ -150,7 +150,6 @@ the end does the same without a screen.
 
     def make_plan(self) -> None:
         from loratui.curation.report import outcome
-        from loratui.planning import plan as planning
         from loratui.settings.resolve import resolve
 
         if self._report is None or self._starting:  # a thread may tell more while this screen is taken away
@@ -163,22 +162,16 @@ the end does the same without a screen.
         except AnswersError:
             self._reason = "; ".join(f"{key}: {words}" for key, words in problems(self.draft).items())
         else:
-            seen = self._seen
-            self._plan = planning.make_plan(
-                self._resolved,
-                self._report,
-                self._outcome,
-                machine=None if seen is None else seen.machine,
-                knowledge=None if seen is None else seen.knowledge,
-                gpus=self.session.gpus,
-            )
+            self._plan = self._planned(None if self._seen is None else self._seen.machine)
         self._show()
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """The key for what makes it fit is there only where something does not."""
-        if action == "fit":
-            return self._plan is not None and self._plan.proposal is not None
-        return super().check_action(action, parameters)
+    def _planned(self, machine: Machine | None) -> Plan:
+        from loratui.planning.plan import make_plan
+
+        assert self._resolved is not None and self._report is not None and self._outcome is not None
+        knowledge = None if self._seen is None else self._seen.knowledge
+        gpus = self.session.gpus
+        return make_plan(self._resolved, self._report, self._outcome, machine=machine, knowledge=knowledge, gpus=gpus)
 
     def _show(self) -> None:
         self.refresh_bindings()
@@ -198,7 +191,8 @@ the end does the same without a screen.
         elif self.waits_for_hub:
             self.tell("Asking the hub about the base model ...", "")
         elif self._plan is not None and self._plan.slow:
-            self.tell("Not ready: no GPU. F5 the small SDXL, F7 the answers for another machine.", "warn")
+            slurm = "F9 hands it to Slurm, " if self.has_slurm else ""
+            self.tell(f"Not ready: no GPU. {slurm}F5 the small SDXL, F7 the answers for another machine.", "warn")
         elif found := grouped(to_accept(self._outcome)):
             them = "it" if len(found) == 1 else "them"
             self.tell(f"F2 starts, after asking about {plural(len(found), 'finding')}; s solves {them}.", "warn")
@@ -208,25 +202,6 @@ the end does the same without a screen.
             fits = self._plan.verdict
             more = f"It {fits.words}." if fits is not None else "" if self._seen else "Looking at the GPU ..."
             self.tell(f"Ready: F2 starts the training. {'' if self._done else more}".rstrip(), "good")
-
-    def action_fit(self) -> None:
-        """Show what would make the run fit, and make the changes if the person wants them."""
-        proposal = self._plan.proposal if self._plan is not None else None
-        if proposal is None:
-            return
-        from loratui.planning.fitting import NOTHING_HELPS
-
-        if not proposal.changes:
-            self.say(NOTHING_HELPS, "bad")
-            return
-        title = f"Make it fit: {plural(len(proposal.changes), 'change')}"
-        words = fitting_words(proposal, min(68, self.size.width - 8))
-        self.app.push_screen(Confirm(title, words, "Change", "Leave as it is"), self._fit)
-
-    def _fit(self, yes: bool | None) -> None:
-        if yes and self._plan is not None and self._plan.proposal is not None:
-            self.edit(self.draft.with_settings(self._plan.proposal.settings))
-            self.check()
 
     def action_next(self) -> None:
         """Start, if nothing stands in the way; unaccepted warnings are asked about first."""
@@ -241,30 +216,31 @@ the end does the same without a screen.
             words = f"{self._plan.slow}\n\nIt can be stopped at any step, and gone on with."
             self.app.push_screen(Confirm("Train here all the same?", words, "Train here", "Not here", True), self._here)
             return
-        self._ask_and_start()
+        self._ask_and_start(self._start)
 
     def _here(self, yes: bool | None) -> None:
         if yes:
-            self._ask_and_start()
+            self._ask_and_start(self._start)
 
-    def _ask_and_start(self) -> None:
+    def _ask_and_start(self, start: Callable[[], None]) -> None:
         assert self._outcome is not None
         found = to_accept(self._outcome)
         if not found:
-            self._start()
+            start()
             return
         shown = question_lines(found)
         words = "\n".join(shown) + "\n\nWhat is accepted is noted in the answer file, so that a replay runs as well."
         title = f"Train in spite of {plural(len(shown), 'finding')}?"
         careful = bool(self._outcome.blocking)
-        self.app.push_screen(Confirm(title, words, "Accept and start", "Not yet", careful), self._accept)
+        question = Confirm(title, words, "Accept and start", "Not yet", careful)
+        self.app.push_screen(question, lambda yes: self._accept(yes, start))
 
-    def _accept(self, yes: bool | None) -> None:
+    def _accept(self, yes: bool | None, start: Callable[[], None]) -> None:
         if yes and self._outcome is not None:
             keys = accept_keys(to_accept(self._outcome))
             self.edit(self.draft.with_settings({"dataset.accept": tuple(dict.fromkeys((*self.draft.accepted, *keys)))}))
             self.make_plan()
-            self._start()
+            start()
 
     def _start(self) -> None:
         from loratui.screens.shared.queue_choice import ask_when
@@ -273,12 +249,11 @@ the end does the same without a screen.
             ask_when(self, self.draft.out, self._begin)
 
     def _begin(self, when: When) -> None:
-        from loratui.runs.launch import create_run
         from loratui.screens.shared.queue_choice import begin
 
         self._starting = True
         try:
-            run = create_run(*self._on_folder(), Path(self.draft.out) if self.draft.out else None)
+            run = self._made_for(self._plan)
             begin(run, when, self.session.gpus)
         except Refusal as error:
             self._starting = False
@@ -286,11 +261,29 @@ the end does the same without a screen.
             return
         self.dismiss(Watch(run, started=True))
 
-    def _on_folder(self) -> tuple[Resolved, Answers]:
+    def action_slurm(self) -> None:
+        """Hand it to the cluster: what this machine has is not held against it."""
+        from loratui.planning.hardware import elsewhere
+
+        self.take_fields()
+        if self._starting or self._outcome is None or self._resolved is None or self.waits_for_hub:
+            return
+        plan = self._planned(elsewhere(self._resolved.config.train.device))
+        if trouble_words(self._reason, plan, self._outcome) is not None:
+            self.say(safe_text(plan.errors[0]) if plan.errors else "This cannot start there either: see ✗.", "bad")
+            return
+        self._ask_and_start(lambda: self.ask_slurm(lambda: self._made_for(plan)))
+
+    def _made_for(self, plan: Plan | None) -> RunDir:
+        from loratui.runs.launch import create_run
+
+        return create_run(*self._on_folder(plan), Path(self.draft.out) if self.draft.out else None)
+
+    def _on_folder(self, plan: Plan | None) -> tuple[Resolved, Answers]:
         from loratui.curation.sources import in_folder
         from loratui.planning.plan import settled
 
         assert self._resolved is not None and self._report is not None
         return in_folder(
-            settled(self._resolved, self._plan), answers_of(self.draft), self._report.folder, self._report.beside
+            settled(self._resolved, plan), answers_of(self.draft), self._report.folder, self._report.beside
         )

@@ -18,12 +18,13 @@ from loratui.screens.shared.editors import Form
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.scan import ScanningStep
 from loratui.screens.shared.undoing import UndoingStep
+from loratui.screens.wizard.plan_words import fitting_words
 from loratui.settings.bases import with_base
 from loratui.settings.checks import answers_of, changed_words, effective
 from loratui.settings.demo import SMALL_SIZE
 from loratui.settings.draft import Draft
 from loratui.settings.steps import suiting_steps
-from loratui.terminal.text import safe_text, shell_path, show_path
+from loratui.terminal.text import plural, safe_text, shell_path, show_path
 from trainer.contract.paths import can_see, expanded, is_folder
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class WaysOut(UndoingStep, ScanningStep):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "solve", "Solve"),
         Binding("f3", "steps", "Fitting steps"),
+        Binding("f4", "fit", "Make it fit"),
         Binding("f5", "small", "Small SDXL"),
         Binding("f7", "write", "Write answers"),
         Binding("f8", "base", "Base model"),
@@ -101,6 +103,8 @@ class WaysOut(UndoingStep, ScanningStep):
             return self._outcome is not None and bool(self._outcome.to_decide) and not isinstance(self.focused, Input)
         if action == "undo":
             return bool(self.session.undo) and not isinstance(self.focused, Input)
+        if action == "fit":
+            return plan is not None and plan.proposal is not None
         if action == "small":
             return plan is not None and bool(plan.first)
         if action == "base":
@@ -148,6 +152,25 @@ class WaysOut(UndoingStep, ScanningStep):
         """Plan with what was decided, or without it again."""
         super().take_draft(draft)
         self.plan_anew()
+
+    def action_fit(self) -> None:
+        """Show what would make the run fit, and make the changes if the person wants them."""
+        proposal = self._plan.proposal if self._plan is not None else None
+        if proposal is None:
+            return
+        from loratui.planning.fitting import NOTHING_HELPS
+
+        if not proposal.changes:
+            self.say(NOTHING_HELPS, "bad")
+            return
+        title = f"Make it fit: {plural(len(proposal.changes), 'change')}"
+        words = fitting_words(proposal, min(68, self.size.width - 8))
+        self.app.push_screen(Confirm(title, words, "Change", "Leave as it is"), self._fit)
+
+    def _fit(self, yes: bool | None) -> None:
+        if yes and self._plan is not None and self._plan.proposal is not None:
+            self.edit(self.draft.with_settings(self._plan.proposal.settings))
+            self.check()
 
     def action_base(self) -> None:
         """Another base model, or another place for it."""

@@ -7,6 +7,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,19 +15,22 @@ import pytest
 from loratui.errors import Refusal
 from loratui.recovery.remedy import Remedy
 from loratui.recovery.restart import start_again
-from loratui.runs import slurm
+from loratui.runs import slurm, slurm_job
 from loratui.runs.engines import LOCAL, Slurm, chosen
 from loratui.runs.find import run_info
+from loratui.runs.inbox import ask
 from loratui.runs.launch import LaunchError, start
-from loratui.runs.queue import at_work, put_in, queue_lines, trains_here
-from loratui.runs.slurm import SlurmEntry, entry_of, write_entry
-from loratui.runs.slurm_submit import read_options
+from loratui.runs.queue import at_work, cancel, put_in, queue_lines, trains_here
+from loratui.runs.slurm import SOONEST, SlurmEntry, entry_of, write_entry
+from loratui.runs.slurm_submit import last_options, read_options
+from tests.told import told
 from tests.trainer.conftest import make_config
 from trainer.contract.run import exits
-from trainer.contract.run.lock import RunLock
+from trainer.contract.run.lock import RunLock, take
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import dump_config
 
+__all__ = ["told"]
 NOW = time.time()
 LONG_AGO = NOW - 3600
 
@@ -87,6 +91,51 @@ def test_a_lock_that_is_seen_says_it_without_the_cluster(run: RunDir) -> None:
     assert run_info(run).state == "training"
     lock.release()
     assert run_info(run).state == "crashed"
+
+
+def test_a_run_whose_trainer_is_on_its_way_in_is_starting_whatever_squeue_said_before(run: RunDir) -> None:
+    write_entry(run, SlurmEntry("12", time.time()))
+    descriptor = os.open(run.claim, os.O_RDWR | os.O_CREAT)
+    assert run_info(run).state == "queued"
+    assert take(descriptor)
+    assert run_info(run).state == "starting"
+    with pytest.raises(Refusal, match="no scancel here"):  # a job that begins is taken out, for it hears nothing yet
+        ask(run, "stop")
+    os.close(descriptor)
+    assert run_info(run).state == "queued" and not run.control.exists()
+
+
+def test_an_answer_of_squeue_from_before_the_job_is_asked_for_anew(run: RunDir) -> None:
+    entry = entry_of(run)
+    assert entry is not None
+    slurm._squeue._told[entry.user] = time.monotonic() - 2 * SOONEST, {"12": ("PENDING", "Resources")}
+    assert slurm.has_job(run)  # an hour old: what squeue said two seconds ago holds
+    assert run_info(run).slurm == "job 12 waits in Slurm: Resources"
+    write_entry(run, replace(entry, since=time.time()))  # it begins
+    assert run_info(run).slurm == "job 12 waits in Slurm"  # nobody answers here: no word of that time is left
+
+
+def test_what_goes_on_here_belongs_to_no_cluster_any_more(
+    run: RunDir, loratui: Callable[..., subprocess.CompletedProcess[str]], environment: dict[str, str]
+) -> None:
+    with pytest.raises(LaunchError, match="waits in Slurm"):  # not while a job has it
+        LOCAL.put_in(run)
+    assert run.slurm.exists() and not run.queued.exists()
+    write_entry(run, SlurmEntry("0", LONG_AGO, options=(("partition", "gpu"),)))
+    LOCAL.put_in(run)
+    assert run.queued.exists() and not run.slurm.exists()
+    cancel(run)
+
+    write_entry(run, SlurmEntry("0", LONG_AGO))
+    done = loratui("resume", str(run.path), "--no-slurm")  # settings that a trainer refuses at once
+    assert done.returncode not in (0, exits.RUNNING), done.stdout
+    assert not run.slurm.exists() and chosen(None, [], [run]) is None
+
+
+def test_a_run_that_the_job_must_fail_is_told_of(run: RunDir, told: list[dict[str, str]], cold: None) -> None:
+    pytest.importorskip("apprise")
+    slurm_job._fail(run, time.time() - 3000)
+    assert [one["message"] for one in told] == ["a: failed, step 0 of 10, after 50 min"]
 
 
 def test_what_a_run_said_before_it_was_handed_in_does_not_count(run: RunDir) -> None:
@@ -150,6 +199,16 @@ def test_the_options_are_sbatchs_own() -> None:
     with pytest.raises(Refusal) as refused:
         read_options(["output=/etc/passwd", "time=1\n#SBATCH --wrap=true", "Partition", "mem=8G"])
     assert len(refused.value.messages) == 3
+
+
+def test_what_was_given_to_sbatch_last_is_offered_as_it_is_typed(run: RunDir) -> None:
+    assert last_options(run.path.parent) == "partition=gpu"
+    other = run.path.with_name("b")
+    other.mkdir()
+    (other / "config.toml").touch()
+    write_entry(RunDir(other), SlurmEntry("0", NOW, options=(("exclusive", ""), ("comment", "two words"))))
+    assert last_options(run.path.parent) == "exclusive 'comment=two words'"
+    assert last_options(run.path) == ""
 
 
 def test_where_a_run_goes_is_said_once_and_kept(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from textual.widgets import Input
 
 from loratui.app import LoratuiApp
 from loratui.runs import launch
-from loratui.screens.wizard.machine import gpu_commands
+from loratui.screens.wizard.machine import OPTIONS, _wrong_options, gpu_commands
 from loratui.settings.draft import Draft
 from tests.loratui.screens.conftest import at, screen_text, until
 from trainer.contract.settings.config import load_config
@@ -150,3 +150,33 @@ def plan_text(screen: Any) -> str:
     """All of the plan, also what is scrolled away."""
     rows = [f"{row.label} {row.value} {row.note}" for section in screen._plan.sections for row in section.rows]
     return "\n".join([*rows, *screen._plan.errors])
+
+
+async def test_without_a_cluster_nothing_is_seen_of_one(
+    wizard: Wizard, ready: Draft, monkeypatch: pytest.MonkeyPatch, own_place: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(own_place))  # whatever cluster this machine belongs to
+    app = wizard(ready)
+    async with app.run_test(size=(160, 40)) as pilot:
+        screen = await review(pilot)
+        assert "Slurm" not in screen_text(app) and not screen.has_slurm
+        await pilot.press("f9")
+        await pilot.pause()
+        assert app.screen is screen
+        await pilot.press("f1")
+        await at(pilot, "Help")
+        assert "Slurm" not in screen_text(app)
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("partition=gpu time=4:00:00 exclusive", ""),
+        ("comment='two words'", ""),
+        ("comment='two", "A quotation mark is not closed."),
+        ("output=x", "output: loratui sets that one itself"),
+    ],
+)
+def test_options_of_sbatch_are_read_as_a_shell_would(typed: str, said: str) -> None:
+    assert _wrong_options({OPTIONS: typed}) == said
