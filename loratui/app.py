@@ -17,7 +17,7 @@ from loratui.screens.shared.key_order import KeyOrder
 from loratui.screens.shared.palette import Palette, commands_of
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.session import Session
-from loratui.screens.shared.step import Step, StepAnswer, Watch
+from loratui.screens.shared.step import OpenRun, Step, StepAnswer, Watch
 from loratui.screens.shared.themes import DARK, LIGHT
 from loratui.settings.draft import Draft, DraftStore
 from loratui.settings.preferences import keep_shade, shade
@@ -200,8 +200,12 @@ class LoratuiApp(KeyOrder[str]):
             self.notify(words, severity="warning", timeout=12, markup=False)
 
     @work
-    async def _show(self, run: RunDir) -> None:
-        await self._watch(run)
+    async def _show(self, run: RunDir, within: bool = False) -> None:
+        await self._watch(run, within)
+
+    @on(OpenRun)
+    def _open(self, event: OpenRun) -> None:
+        self._show(event.run, within=True)
 
     async def _watch(self, run: RunDir, within: bool = False) -> bool:
         """The monitor, and the result as often as it is asked for; from there perhaps to the wizard.

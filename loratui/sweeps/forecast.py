@@ -22,10 +22,10 @@ from trainer.contract.run.devices import visible_gpus
 from trainer.contract.settings.config import flat
 
 MOST_SAID = 8  # points of one trouble that are named
-NOT_KNOWN = "not known yet: no run of this size on this machine; 'loratui sweep' says it once the first has ended"
+NOT_KNOWN = "not known yet: none of this size has run here; the table says it once the first has ended"
 NOT_HELD_OUT = (
     "no picture is held out, so the loss is one on the training pictures, which falls with overfitting too: "
-    "dataset.hold_out = 3 makes it one that can choose"
+    "dataset.hold_out = {count} makes it one that can choose"
 )
 
 
@@ -110,7 +110,8 @@ def forecast_lines(found: Forecast) -> list[str]:
     lines += [f"  time  {time_words(found)}", f"  disk  {disk_words(found)}"]
     lines += [f"! warning  {one}{_of(count, able)}" for one, count in found.warnings]
     if found.able and any(not _config(one).dataset.hold_out for one in found.able):
-        lines.append(f"! warning  {NOT_HELD_OUT}")
+        fewest = min(len(one.ready.outcome.images) for one in found.able if one.ready is not None)
+        lines.append(f"! warning  {NOT_HELD_OUT.format(count=min(3, max(1, fewest // 4)))}")
     lines += trouble_lines(found)
     return [*lines, *(f"x ERROR    {one}" for one in found.errors)]
 

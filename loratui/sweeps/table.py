@@ -89,7 +89,7 @@ def left_words(found: Results, runs: Sequence[PointRun]) -> str:
     times = [row.seconds for row in found.rows if row.seconds]
     if not left or not times:
         return ""
-    return f"{plural(len(left), 'run')} left: about {in_time(fmean(times) * len(left))} as those before them took."
+    return f"{plural(len(left), 'run')} left: about {in_time(fmean(times) * len(left))}, as the others took."
 
 
 def as_json(found: Results, runs: Sequence[PointRun]) -> dict[str, Any]:

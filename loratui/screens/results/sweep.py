@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.text import Text
@@ -11,70 +10,29 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.message import Message
 from textual.widgets import DataTable, Static
 from textual.worker import get_current_worker
 
 from loratui.errors import Refusal
+from loratui.screens.results.sweep_seen import HELP, Seen, SweepRead, SweepTold
 from loratui.screens.shared.dialogs import Help, PictureView
 from loratui.screens.shared.editors import LineEditor
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.row_table import RowTable
 from loratui.screens.shared.steady import SteadyScreen
+from loratui.screens.shared.step import OpenRun
 from loratui.sweeps.declaration import Sweep
 from loratui.sweeps.keeping import keep_as_preset
 from loratui.sweeps.points import label
-from loratui.sweeps.progress import PointRun, go_on, goes_on, hold, holds, point_runs, summary
-from loratui.sweeps.results import Results, results
+from loratui.sweeps.progress import go_on, goes_on, hold, holds, point_runs, summary
+from loratui.sweeps.results import results
 from loratui.sweeps.table import left_words, remarks, table_cells
-from loratui.sweeps.wall import SweepWall, WallCell, make_wall, prompts
+from loratui.sweeps.wall import WallCell, make_wall, prompts
 from loratui.terminal.text import safe_text
 from loratui.widgets.keyline import KeyLine
 from loratui.widgets.sweepgrid import SweepGrid, WallPicture
 
 LOOK = 2.0  # seconds between two looks at the runs
-HELP = """
-The lowest loss stands first, with its spread over the seeds. ≈ marks what
-cannot be told from it: what lies between them is within the noise.
-
-  w        the wall of pictures, or the table again
-  arrows   from row to row, from picture to picture
-  v        view the picture as large as the terminal
-  n        another prompt        b   block: the next of the other axes
-  p        keep this one as a preset of your own
-  o        go on with what stopped or never began, else with what failed
-  z        pause what trains; what waits leaves the queue
-  S        stop what trains; what waits leaves the queue
-  escape   back; the runs go on
-
-'loratui sweep NAME --wall' writes the wall as PNG and as a page.
-"""
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What one look found."""
-
-    runs: tuple[PointRun, ...]
-    found: Results
-    prompts: tuple[int, ...]
-    wall: SweepWall
-
-
-class SweepRead(Message):
-    """The runs were looked at."""
-
-    def __init__(self, seen: Seen) -> None:
-        super().__init__()
-        self.seen = seen
-
-
-class SweepTold(Message):
-    """Something was done, or refused; the words say what."""
-
-    def __init__(self, words: str, bad: bool = False) -> None:
-        super().__init__()
-        self.words, self.bad = words, bad
 
 
 class SweepScreen(SteadyScreen[None]):
@@ -82,17 +40,19 @@ class SweepScreen(SteadyScreen[None]):
 
     DEFAULT_CSS = """
     SweepScreen {
-        #sweep-head { height: 2; padding: 0 1; color: $muted; }
+        #sweep-head { height: auto; min-height: 2; max-height: 4; padding: 0 1; color: $muted; }
         #sweep-table { height: 1fr; margin: 0 1; background: $background; }
         #sweep-remarks { height: auto; max-height: 6; padding: 0 1; color: $muted; }
         #sweep-wall { display: none; height: 1fr; }
         &.-wall #sweep-wall { display: block; }
         &.-wall #sweep-table, &.-wall #sweep-remarks { display: none; }
-        #sweep-say { height: 1; padding: 0 1; }
+        #sweep-say { height: auto; min-height: 1; max-height: 3; padding: 0 1; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "open", "Open", key_display="⏎", priority=True),
         Binding("w", "wall", "Wall"),
+        Binding("w", "table", "Table"),
         Binding("v", "view", "View"),
         Binding("p", "preset", "Preset"),
         Binding("n", "prompt", "Prompt"),
@@ -172,7 +132,7 @@ class SweepScreen(SteadyScreen[None]):
             self._say(self._seen.wall.words or "no pictures yet")
 
     def _say(self, words: str, style: str = "$muted") -> None:
-        self.query_one("#sweep-say", Static).update(Content.styled(safe_text(words, self.size.width - 2), style))
+        self.query_one("#sweep-say", Static).update(Content.styled(safe_text(words, 3 * (self.size.width - 3)), style))
 
     @on(SweepTold)
     def _told(self, event: SweepTold) -> None:
@@ -206,7 +166,9 @@ class SweepScreen(SteadyScreen[None]):
                 return seen is not None and len(seen.prompts) > 1
             case "block":
                 return seen is not None and len(seen.wall.blocks) > 1 and self.has_class("-wall")
-            case "preset":
+            case "wall" | "table":
+                return self.has_class("-wall") is (action == "table")
+            case "preset" | "open":
                 return self.cell is not None and self.cell.one.run is not None
             case "go_on":
                 return seen is not None and any(goes_on(one, again=True) for one in seen.runs)
@@ -216,6 +178,16 @@ class SweepScreen(SteadyScreen[None]):
             case "move":
                 return self.has_class("-wall")  # the table has arrows of its own
         return True
+
+    @on(DataTable.RowSelected)
+    def action_open(self) -> None:
+        """The run under the cursor: its monitor, from there its files."""
+        if (cell := self.cell) is not None and cell.one.run is not None:
+            self.post_message(OpenRun(cell.one.run))
+
+    def action_table(self) -> None:
+        """From the wall to the table."""
+        self.action_wall()
 
     def action_wall(self) -> None:
         """The wall of pictures, or the table again."""

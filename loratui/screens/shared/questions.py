@@ -82,7 +82,7 @@ class Question(SteadyModal[ScreenResultType]):
         self.action_answer(int((event.button.id or "").removeprefix("answer-")))
 
     def action_answer(self, place: int) -> None:
-        """Close with the answer at `place`."""
+        """Give this answer."""
         self.dismiss(self._answers[place].gives)
 
     def action_escape(self) -> None:

@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
+from textual.message import Message
 from textual.widgets import Static
 
 from loratui.screens.shared.dialogs import Help
@@ -28,6 +29,14 @@ class Watch:
 
     run: RunDir
     started: bool = False
+
+
+class OpenRun(Message):
+    """A run was chosen in what lies over a step: show it, then come back."""
+
+    def __init__(self, run: RunDir) -> None:
+        super().__init__()
+        self.run = run
 
 
 StepAnswer = Draft | Watch | None  # None: one step back

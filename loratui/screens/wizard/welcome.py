@@ -120,6 +120,8 @@ All runs lists them, compares two, opens old answers as a new draft.
             ways.add_option(Option(_line("Queue", f"{waits} waiting: order, take out"), id="queue"))
         if self._count:
             ways.add_option(Option(_line("All runs", f"{plural(self._count, 'run')}: look, compare"), id="runs"))
+        if tried := _sweeps():
+            ways.add_option(Option(_line("Sweeps", f"{plural(tried, 'sweep')}: table and pictures"), id="sweeps"))
         ids = [ways.get_option_at_index(place).id for place in range(ways.option_count)]
         ways.highlighted = ids.index(at) if at in ids else min(before, len(ids) - 1) if at else 0
         ahead = self.query_one("#way-words", Static)
@@ -171,6 +173,10 @@ All runs lists them, compares two, opens old answers as a new draft.
                 self.app.push_screen(QueueScreen(RUNS), self._from_queue)
             case "runs":
                 self._open_runs()
+            case "sweeps":
+                from loratui.screens.wizard.sweeps.palette import choose
+
+                choose(self.app)
             case _:
                 self._begin(_demo_draft() if kind == "demo" else Draft())
 
@@ -278,3 +284,12 @@ def _run_words(info: RunInfo, width: int) -> str:
     far = f" · step {info.step} of {info.steps}" if info.steps and not whole else ""
     rest = f" · {info.state}{far}"
     return safe_text(info.run.path.name, max(12, width - FRAME - LABEL - len(rest))) + rest
+
+
+def _sweeps() -> int:
+    """How many sweeps are beside the runs; only where there is a folder of them is more loaded to read it."""
+    if not RUNS.with_name("sweeps").is_dir():
+        return 0
+    from loratui.sweeps.files import names
+
+    return len(names())

@@ -49,11 +49,12 @@ class AxesScreen(SteadyScreen[Sweep | None]):
         raise NotImplementedError
 
     def begin_with(self, key: str) -> None:
-        """Ask for the values of `key`, unless it is there; without one ask for a setting, unless there are some."""
-        known = [one for axis in self._session.axes for one in axis.keys]
-        if key in BY_KEY and key not in (*known, *NOT_AN_AXIS):
+        """Ask for the values of `key`, or where it is none for a setting; nothing where there are some already."""
+        if self._session.axes:
+            return
+        if key in BY_KEY and key not in NOT_AN_AXIS:
             self._ask_values(key)
-        elif not known:
+        else:
             self.action_add()
 
     def show_axes(self) -> None:

@@ -11,6 +11,7 @@ from textual.widgets import DataTable, Input
 
 from loratui.app import LoratuiApp
 from loratui.settings.answers import Answers
+from loratui.settings.draft import DraftStore
 from loratui.settings.own_presets import found_presets
 from loratui.sweeps.declaration import Sweep, declared, grid_axis
 from loratui.sweeps.files import freeze
@@ -110,3 +111,31 @@ async def test_only_keys_that_change_something_are_offered(tried: Sweep) -> None
         assert "Go on" in offered()  # once more, as --again does
         await pilot.press("o")
         await until(pilot, lambda: "1 go on" in screen_text(app))
+
+
+async def test_enter_opens_the_run_under_the_cursor_and_escape_comes_back(tried: Sweep) -> None:
+    app = LoratuiApp(sweep=tried)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await at(pilot, "SweepScreen")
+        await until(pilot, lambda: "★ lowest" in screen_text(app))
+        await pilot.press("down", "enter")
+        monitor = await at(pilot, "MonitorScreen")
+        assert monitor.run_dir.path.name == points(tried)[0].name
+        await pilot.press("escape")
+        await at(pilot, "SweepScreen")
+        await pilot.press("w", "enter")
+        assert (await at(pilot, "MonitorScreen")).run_dir == screen.cell.one.run
+        await pilot.press("escape")
+        await at(pilot, "SweepScreen")
+        assert "w Table" in screen_text(app).splitlines()[-1]
+
+
+async def test_the_first_screen_leads_to_the_sweeps_that_are_there(tried: Sweep, own_place: Path) -> None:
+    app = LoratuiApp(store=DraftStore(own_place / "state"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at(pilot, "WelcomeScreen")
+        await until(pilot, lambda: "Sweeps              1 sweep: table and pictures" in screen_text(app))
+        await pilot.press("end", "enter")
+        await at(pilot, "SweepScreen")
+        await pilot.press("escape")
+        await at(pilot, "WelcomeScreen")

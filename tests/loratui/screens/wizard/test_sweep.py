@@ -102,9 +102,12 @@ async def test_values_of_the_setting_under_the_cursor_become_runs(wizard: Wizard
 
         await pilot.press("escape")
         assert await at(pilot, "SettingsScreen") is screen
-        try_values(screen)  # what was chosen is there again
+        screen.form.go_to("train.batch")
+        try_values(screen)  # what was chosen is there again, and nothing else is asked
         builder = await at(pilot, "SweepBuilder")
         await until(pilot, lambda: builder._forecast is not None)
+        assert app.screen is builder
+        assert "dataset.hold_out = 1 makes it" in screen_text(app)  # of five pictures
         builder.query_one(OptionList).highlighted = 1
         await pilot.press("x")
         await until(pilot, lambda: builder._forecast is not None and "= 3 runs" in screen_text(app))
