@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from loratui.planning.prepared import Looks, PreparedRun, prepare, refuse_if_nee
 from loratui.planning.sections import existing, free_bytes
 from loratui.runs.find import RUNS
 from loratui.runs.launch import in_the_way
+from loratui.settings.resolve import resolve
 from loratui.sweeps.declaration import Sweep
 from loratui.sweeps.points import Point, label
 from loratui.terminal.text import plural, safe_text, show_path
@@ -23,6 +24,7 @@ from trainer.contract.settings.config import flat
 
 MOST_SAID = 8  # points of one trouble that are named
 NOT_KNOWN = "not known yet: none of this size has run here; the table says it once the first has ended"
+NOT_FOUND = "a setting of the answers or of another axis decides in its place"
 NOT_HELD_OUT = (
     "no picture is held out, so the loss is one on the training pictures, which falls with overfitting too: "
     "dataset.hold_out = {count} makes it one that can choose"
@@ -50,6 +52,7 @@ class Forecast:
     warnings: tuple[tuple[str, int], ...]  # and for how many runs each
     alike: tuple[tuple[Point, ...], ...]  # points that come to the same run
     elsewhere: bool = False  # on a cluster
+    deciding: str = ""  # what keeps those points from being others, as half a sentence; empty where it is not known
 
     @property
     def able(self) -> tuple[PlannedPoint, ...]:
@@ -67,9 +70,7 @@ class Forecast:
         found = []
         for same in self.alike:
             names = " and ".join(label(self.sweep, one) for one in same[:MOST_SAID])
-            found.append(
-                f"{names} come to the same run: a setting of the answers or of another axis decides in its place"
-            )
+            found.append(f"{names} come to the same run: {self.deciding or NOT_FOUND}")
         if self.disk > self.free:
             found.append(f"all runs need about {in_bytes(self.disk)} on disk, and {in_bytes(self.free)} are free")
         if self.planned and not self.able:
@@ -85,6 +86,7 @@ def forecast(sweep: Sweep, wanted: Sequence[Point], runs: Path = RUNS, looks: Lo
     times = [plan.seconds for plan in plans]
     known = [one for one in times if one is not None]
     total = (sum(one[0] for one in known), sum(one[1] for one in known))
+    alike = _alike(planned)
     warned = Counter(warning for plan in plans for warning in dict.fromkeys(plan.warnings))
     return Forecast(
         sweep,
@@ -93,8 +95,9 @@ def forecast(sweep: Sweep, wanted: Sequence[Point], runs: Path = RUNS, looks: Lo
         sum(plan.disk for plan in plans),
         free_bytes(runs),
         tuple(warned.most_common()),
-        _alike(planned),
+        alike,
         any(one.elsewhere for one in looks.machines.values()),
+        _deciding(sweep, alike[0][:2], planned) if alike else "",
     )
 
 
@@ -167,6 +170,24 @@ def _alike(planned: Sequence[PlannedPoint]) -> tuple[tuple[Point, ...], ...]:
             values: dict[str, Any] = {**flat(one.ready.resolved.config), "name": "", "preset": ""}
             found.setdefault(repr(values), []).append(one.point)
     return tuple(tuple(same) for same in found.values() if len(same) > 1)
+
+
+def _deciding(sweep: Sweep, same: Sequence[Point], planned: Sequence[PlannedPoint]) -> str:
+    """The settings of the answers without which these points would not be one run."""
+    images = next((len(one.ready.outcome.images) for one in planned if one.ready is not None), 0)
+    found = []
+    for key in sweep.base.values:
+        rest = {other: value for other, value in sweep.base.values.items() if other != key}
+        try:
+            first, second = (
+                flat(resolve(replace(sweep.base, values=rest), dict(one.values), images).config) for one in same
+            )
+        except Refusal:
+            continue  # it cannot be left out
+        if {**first, "name": "", "preset": ""} != {**second, "name": "", "preset": ""}:
+            found.append(key)
+    decides = "decides" if len(found) == 1 else "decide"
+    return f"{' and '.join(found)} of the answers {decides} in its place: take it out of them" if found else ""
 
 
 def _config(one: PlannedPoint) -> Any:

@@ -40,7 +40,8 @@ def test_points_that_come_to_the_same_run_are_refused(ranks: Sweep, root: Path) 
     assert forecast(same, points(same), root).alike == ()
     steps = replace(ranks, axes=(grid_axis("preset=face/75x,face/100x"),), seeds=1)
     found = forecast(steps, points(steps), root)  # the answers say train.steps
-    assert len(found.alike) == 1 and "come to the same run" in found.errors[0]
+    assert len(found.alike) == 1
+    assert "come to the same run: train.steps of the answers decides in its place" in found.errors[0]
 
 
 def test_a_sweep_that_the_disk_does_not_take_is_not_started(ranks: Sweep, root: Path) -> None:
