@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -16,10 +18,13 @@ from loratui.runs.find import run_info
 from loratui.runs.inbox import ask
 from loratui.runs.slurm import SlurmEntry, entry_of
 from loratui.runs.slurm_job import MOST_VAIN
+from tests.told import told
 from trainer.contract.run.events import Tail
 from trainer.contract.run.lock import is_held
+from trainer.contract.run.notify import NAME
 from trainer.contract.run.rundir import RunDir
 
+__all__ = ["told"]
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 LoraTUI = Callable[..., subprocess.CompletedProcess[str]]
 Ask = Callable[..., str]
@@ -186,8 +191,14 @@ def test_a_sweep_is_a_job_for_each_run_and_goes_on_with_what_is_missing(
 
 
 def test_a_run_whose_time_is_up_saves_and_goes_on_and_is_told_as_failed_where_no_turn_is_long_enough(
-    loratui: LoraTUI, slurm: Ask, answers_file: Path
+    loratui: LoraTUI,
+    slurm: Ask,
+    answers_file: Path,
+    environment: dict[str, str],
+    told: list[dict[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setitem(environment, NAME, os.environ[NAME])
     run, job = training(loratui)
     slurm("scancel", "--signal=USR1", job)  # as Slurm does, to every process of the job
     wait_for(lambda: len(events(run, "run")) == 2)
@@ -206,6 +217,11 @@ def test_a_run_whose_time_is_up_saves_and_goes_on_and_is_told_as_failed_where_no
     assert not events(short, "step")
     assert "--slurm-option time=" in loratui("attach", "short").stdout
     wait_until_empty(slurm)
+    if (
+        importlib.util.find_spec("apprise") is not None
+    ):  # of both, though no trainer was left
+        said = [one["message"].partition(",")[0] for one in told]
+        assert "works: stopped by Slurm" in said and said.count("short: failed") == 1
 
 
 def _vain(run: RunDir) -> int:
