@@ -217,9 +217,7 @@ def test_a_run_whose_time_is_up_saves_and_goes_on_and_is_told_as_failed_where_no
     assert not events(short, "step")
     assert "--slurm-option time=" in loratui("attach", "short").stdout
     wait_until_empty(slurm)
-    if (
-        importlib.util.find_spec("apprise") is not None
-    ):  # of both, though no trainer was left
+    if importlib.util.find_spec("apprise") is not None:  # of both, though no trainer was left
         said = [one["message"].partition(",")[0] for one in told]
         assert "works: stopped by Slurm" in said and said.count("short: failed") == 1
 
