@@ -54,3 +54,10 @@ def test_ci_calls_the_readmes_own_command() -> None:
     assert len(lines) == 2
     assert lines[1].endswith("-m pytest -n 2 --dist loadfile")
     assert "<!-- the tests -->" in Path(ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_its_lines_for_several_machines_are_those_that_are_tried() -> None:
+    """tests/trainer/ground/test_world.py starts what stands in docs/clusters.md."""
+    tried = (ROOT / "docs" / "clusters.md").read_text(encoding="utf-8").splitlines()
+    lines = [one for one in README.read_text(encoding="utf-8").splitlines() if "-m trainer" in one]
+    assert [one.split()[0] for one in lines] == ["torchrun", "accelerate"] and set(lines) <= set(tried)
