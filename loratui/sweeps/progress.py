@@ -19,10 +19,12 @@ from loratui.runs.queue import cancel, take_up
 from loratui.runs.states import StateName
 from loratui.settings.resolve import FOLDERS, MODELS
 from loratui.sweeps.declaration import Sweep
+from loratui.sweeps.files import folder_of
 from loratui.sweeps.forecast import Forecast
 from loratui.sweeps.points import Point, points
 from loratui.terminal.text import plural, safe_text, show_path
 from trainer.contract.documents.files import read_toml
+from trainer.contract.entries import remove_folder
 from trainer.contract.paths import is_file
 from trainer.contract.run.devices import runs_in
 from trainer.contract.run.rundir import RunDir
@@ -83,6 +85,16 @@ def start(
             say(f"{plural(len(made), 'run')} {engine.words(runs)}")
             _take_up(runs, say, settle and engine.is_local)
     return made
+
+
+def undo(sweep: Sweep, runs: Path = RUNS) -> None:
+    """Remove the declaration and the runs of a sweep that could not be started; nothing where a run has begun."""
+    found = point_runs(sweep, runs)
+    if all(one.state in ("missing", "new") for one in found):
+        for one in found:
+            if one.run is not None:
+                remove_folder(one.run.path, one.run.path.parent)
+        remove_folder(folder_of(sweep.name, runs), folder_of("", runs))
 
 
 def goes_on(one: PointRun, again: bool = False) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,7 +16,7 @@ from textual.worker import get_current_worker
 
 from loratui.errors import Refusal
 from loratui.screens.shared.dialogs import Chooser, Help
-from loratui.screens.shared.editors import Form
+from loratui.screens.shared.slurm_choice import ask_options, has_slurm
 from loratui.screens.shared.step import Step, Watch
 from loratui.settings.draft import Draft
 from loratui.terminal.text import plural, safe_text
@@ -28,11 +27,9 @@ from trainer.contract.run.rundir import RunDir
 if TYPE_CHECKING:
     from loratui.planning.hardware import Machine
     from loratui.planning.past_runs import PastRuns
+    from loratui.runs.engines import Slurm
 
 
-OPTIONS = "options"
-SLURM_WORDS = """One job of the cluster. The monitor says what it waits for; it may be left, and the job
-goes on. Options of sbatch, with spaces between: partition=gpu time=4:00:00 gres=gpu:1"""
 SLURM_HELP = """
   f9   hand it to Slurm, as 'loratui replay --slurm' does: one job, which this
        machine only watches; it asks for options of sbatch first
@@ -93,13 +90,7 @@ class ClusterStep(MachineStep):
     @cached_property
     def has_slurm(self) -> bool:
         """Whether a run can be handed in from here."""
-        from loratui.runs.slurm_submit import refuse_without_slurm
-
-        try:
-            refuse_without_slurm()
-        except Refusal:
-            return False
-        return True
+        return has_slurm()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The key is there where there is a cluster."""
@@ -116,28 +107,21 @@ class ClusterStep(MachineStep):
 
     def ask_slurm(self, make: Callable[[], RunDir]) -> None:
         """Ask with which options of sbatch, then `make` the run and hand it in."""
-        from loratui.runs.slurm_submit import last_options
 
-        fields = [(OPTIONS, last_options(), "the cluster's own")]
-        form = Form("Hand it to Slurm", SLURM_WORDS, fields, _wrong_options, does="Hand it in", whole=True)
-        self.app.push_screen(form, lambda given: self._take_options(make, given))
-
-    def _take_options(self, make: Callable[[], RunDir], given: dict[str, str] | None) -> None:
-        if given is not None:
+        def take(engine: Slurm) -> None:
             self._starting = True
             self.say("Handing it to Slurm ...")
-            self._hand_in(make, shlex.split(given[OPTIONS]))
+            self._hand_in(make, engine)
+
+        ask_options(self, "Hand it in", take)
 
     @work(thread=True, exclusive=True, group="slurm")
-    def _hand_in(self, make: Callable[[], RunDir], options: list[str]) -> None:
+    def _hand_in(self, make: Callable[[], RunDir], engine: Slurm) -> None:
         """sbatch may take seconds."""
-        from loratui.runs.engines import Slurm
-        from loratui.runs.slurm_submit import read_options
-
         run: RunDir | None = None
         try:
             run = make()
-            Slurm(read_options(options)).put_in(run, self.session.gpus)
+            engine.put_in(run, self.session.gpus)
         except Refusal as refusal:
             if run is not None:
                 remove_folder(run.path, run.path.parent)
@@ -152,18 +136,6 @@ class ClusterStep(MachineStep):
             self.say(safe_text(event.reason, 400), "bad")
         else:
             self.dismiss(Watch(event.run, started=True))
-
-
-def _wrong_options(given: dict[str, str]) -> str:
-    from loratui.runs.slurm_submit import read_options
-
-    try:
-        read_options(shlex.split(given[OPTIONS]))
-    except Refusal as refusal:
-        return refusal.messages[0].removeprefix("--slurm-option ")
-    except ValueError:
-        return "A quotation mark is not closed."
-    return ""
 
 
 def gpu_commands(screen: Screen[Any]) -> Iterator[SystemCommand]:

@@ -23,6 +23,7 @@ from loratui.runs.launch import LaunchError, start
 from loratui.runs.queue import at_work, cancel, put_in, queue_lines, trains_here
 from loratui.runs.slurm import SOONEST, SlurmEntry, entry_of, write_entry
 from loratui.runs.slurm_submit import last_options, read_options
+from loratui.screens.shared.slurm_choice import has_slurm
 from tests.told import told
 from tests.trainer.conftest import make_config
 from trainer.contract.run import exits
@@ -212,7 +213,7 @@ def test_what_was_given_to_sbatch_last_is_offered_as_it_is_typed(run: RunDir) ->
 
 
 def test_where_a_run_goes_is_said_once_and_kept(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert chosen(None, []) is None
+    assert chosen(None, []) is None and not has_slurm()
     assert chosen(False, [], [run]) is LOCAL
     for asked in (True, None):  # said, or where it was before
         with pytest.raises(Refusal, match="--slurm"):
@@ -222,6 +223,7 @@ def test_where_a_run_goes_is_said_once_and_kept(run: RunDir, monkeypatch: pytest
         program.write_text("#!/bin/false\n")
         program.chmod(0o700)
     pytest.importorskip("submitit")
+    assert has_slurm()
     assert chosen(None, ["gres=gpu:1"], [run]) == Slurm((("partition", "gpu"), ("gres", "gpu:1")))
 
 

@@ -19,6 +19,7 @@ from textual.css.stylesheet import Stylesheet
 from textual.pilot import Pilot
 
 from loratui.app import LoratuiApp
+from loratui.errors import Refusal
 from loratui.planning.hardware import Machine
 from loratui.screens.shared.session import Session
 from loratui.settings.draft import Draft, DraftStore
@@ -37,6 +38,11 @@ def own_starts(warm_servers: WarmServers) -> Iterator[None]:
         yield
 
 
+def no_cluster() -> None:
+    """Screens have no key for a cluster that the machine of the tests may belong to."""
+    raise Refusal("--slurm: this is no login node")
+
+
 @pytest.fixture(autouse=True)
 def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Nothing of the developer's home; a working folder of its own; one time zone."""
@@ -48,6 +54,7 @@ def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # no hub answers, wherever the tests run
     for name, kept in (("_refused", {}), ("_silent", {}), ("_asked", set())):  # what this process was told before
         monkeypatch.setattr(f"loratui.basemodels.hub.{name}", kept)
+    monkeypatch.setattr("loratui.runs.slurm_submit.refuse_without_slurm", no_cluster)
     monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()

@@ -15,9 +15,12 @@ from textual.widgets import OptionList, Static
 from textual.worker import get_current_worker
 
 from loratui.errors import Refusal
+from loratui.runs.engines import LOCAL, Engine
+from loratui.runs.find import RUNS
 from loratui.screens.shared.dialogs import Help
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.session import Session
+from loratui.screens.shared.slurm_choice import ask_options, has_slurm
 from loratui.screens.wizard.plan_words import to_accept
 from loratui.screens.wizard.sweeps.axes import AxesScreen
 from loratui.settings.answers import Answers
@@ -51,6 +54,11 @@ disk stand below; what cannot start is named there with why.
 """
 
 
+SLURM_HELP = """
+  f9      let the runs go to Slurm, one job each; again: to this machine
+"""
+
+
 class Foretold(Message):
     """What the sweep would take; or a sentence on why it is none yet."""
 
@@ -80,6 +88,8 @@ class SweepBuilder(AxesScreen):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f2", "next", "Start"),
+        Binding("f9", "slurm", "Slurm"),
+        Binding("f9", "here", "Here again"),
         Binding("escape", "back", "Back"),
         Binding("f1", "help", "Help"),
     ]
@@ -92,6 +102,8 @@ class SweepBuilder(AxesScreen):
         self._forecast: Forecast | None = None
         self._looks: Looks | None = None
         self._starting = False
+        self._engine: Engine = LOCAL  # where its runs go
+        self._has_slurm = has_slurm()
 
     def compose(self) -> ComposeResult:
         """The axes, the forecast, one line that answers, the keys."""
@@ -138,6 +150,7 @@ class SweepBuilder(AxesScreen):
 
     @work(thread=True, exclusive=True, group="forecast")
     def _foretell(self) -> None:
+        from loratui.planning.hardware import elsewhere
         from loratui.planning.prepared import Looks
         from loratui.sweeps.forecast import forecast
         from loratui.sweeps.points import points
@@ -151,7 +164,7 @@ class SweepBuilder(AxesScreen):
         except Refusal as refusal:
             self.post_message(Foretold(None, refusal.messages[0]))
             return
-        self._looks = self._looks or Looks(look=self._session.look)
+        self._looks = self._looks or Looks(look=self._session.look if self._engine.is_local else elsewhere)
         if (scan := self._session.scan) is not None and not scan.concepts:
             self._looks.reports.setdefault((str(scan.folder.absolute()), scan.settings), scan.report)
         found = forecast(sweep, points(sweep), looks=self._looks)
@@ -167,7 +180,9 @@ class SweepBuilder(AxesScreen):
         words = self.query_one("#forecast-text", Static)
         words.update(Content("\n").join([Content.styled(line, _style(line)) for line in lines]))
         if event.forecast is not None:
-            ready = f"F2 starts {plural(len(event.forecast.able), 'run')}."
+            count = plural(len(event.forecast.able), "run")
+            where = "" if self._engine.is_local else f", {self._engine.words(RUNS)}"
+            ready = f"F2 starts {count}{where}."
             asks = bool(self._to_accept())
             self._say("This cannot start yet: see x." if event.forecast.errors and not asks else ready)
 
@@ -203,7 +218,7 @@ class SweepBuilder(AxesScreen):
         words = f"{forecast.sweep.words}\n\ntime  {time_words(forecast)}\ndisk  {disk_words(forecast)}"
         if forecast.unable:
             words += f"\n\n{plural(len(forecast.unable), 'run')} cannot start and are left out."
-        title = f"Start {plural(len(forecast.able), 'run')}?"
+        title = f"Start {plural(len(forecast.able), 'run')}{'' if self._engine.is_local else ' in Slurm'}?"
         self.app.push_screen(Confirm(title, words, "Start", "Not yet"), self._confirmed)
 
     def _accept(self, yes: bool | None) -> None:
@@ -215,17 +230,18 @@ class SweepBuilder(AxesScreen):
         if yes and self._forecast is not None:
             self._starting = True
             self._say("Starting ...")
-            self._start(self._forecast)
+            self._start(self._forecast, self._engine)
 
     @work(thread=True, exclusive=True, group="start")
-    def _start(self, forecast: Forecast) -> None:
+    def _start(self, forecast: Forecast, engine: Engine) -> None:
         from loratui.sweeps.files import freeze
-        from loratui.sweeps.progress import start
+        from loratui.sweeps.progress import start, undo
 
         try:
             freeze(forecast.sweep)
-            start(forecast, say=lambda _: None, settle=False)
+            start(forecast, say=lambda _: None, settle=False, engine=engine)
         except Refusal as refusal:
+            undo(forecast.sweep)  # its name was free: what is there was made just now
             self.post_message(SweepStarted(forecast.sweep, refusal.messages[0]))
         else:
             self.post_message(SweepStarted(forecast.sweep))
@@ -239,13 +255,32 @@ class SweepBuilder(AxesScreen):
         self._session.axes, self._session.seeds = (), 1
         self.dismiss(event.sweep)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The key for a cluster is there where there is one."""
+        if action in ("slurm", "here"):
+            return self._has_slurm and self._engine.is_local is (action == "slurm")
+        return super().check_action(action, parameters)
+
+    def action_slurm(self) -> None:
+        """Let the runs go to the cluster, after asking with which options; F2 starts them."""
+        ask_options(self, "Take these", self._go_to)
+
+    def action_here(self) -> None:
+        """Let the runs go to this machine again."""
+        self._go_to(LOCAL)
+
+    def _go_to(self, engine: Engine) -> None:
+        self._engine, self._looks = engine, None
+        self.refresh_bindings()
+        self.foretell()
+
     def action_back(self) -> None:
         """Back; what was chosen here is there again next time."""
         self.dismiss(None)
 
     def action_help(self) -> None:
         """The keys."""
-        self.app.push_screen(Help("Several values", HELP))
+        self.app.push_screen(Help("Several values", HELP + (SLURM_HELP if self._has_slurm else "")))
 
 
 def _style(line: str) -> str:

@@ -12,7 +12,8 @@ from textual.widgets import Input
 
 from loratui.app import LoratuiApp
 from loratui.runs import launch
-from loratui.screens.wizard.machine import OPTIONS, _wrong_options, gpu_commands
+from loratui.screens.shared.slurm_choice import OPTIONS, wrong_options
+from loratui.screens.wizard.machine import gpu_commands
 from loratui.settings.draft import Draft
 from tests.loratui.screens.conftest import at, screen_text, until
 from trainer.contract.settings.config import load_config
@@ -152,10 +153,7 @@ def plan_text(screen: Any) -> str:
     return "\n".join([*rows, *screen._plan.errors])
 
 
-async def test_without_a_cluster_nothing_is_seen_of_one(
-    wizard: Wizard, ready: Draft, monkeypatch: pytest.MonkeyPatch, own_place: Path
-) -> None:
-    monkeypatch.setenv("PATH", str(own_place))  # whatever cluster this machine belongs to
+async def test_without_a_cluster_nothing_is_seen_of_one(wizard: Wizard, ready: Draft) -> None:
     app = wizard(ready)
     async with app.run_test(size=(160, 40)) as pilot:
         screen = await review(pilot)
@@ -179,4 +177,4 @@ async def test_without_a_cluster_nothing_is_seen_of_one(
     ],
 )
 def test_options_of_sbatch_are_read_as_a_shell_would(typed: str, said: str) -> None:
-    assert _wrong_options({OPTIONS: typed}) == said
+    assert wrong_options({OPTIONS: typed}) == said
