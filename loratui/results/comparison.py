@@ -43,7 +43,7 @@ class ComparedRun:
     state: StateName
     settings: Mapping[str, Any]  # by dotted key; values that are not set are the defaults
     history: History
-    seconds: float  # from the first to the last word of the trainer, over all its starts
+    seconds: float  # over all its starts, as its monitor says it
     vram: float | None = None  # the most that the GPU held, in bytes
     rss: float | None = None
     heldout: float | None = None  # of the newest measurement on held-out pictures
@@ -72,21 +72,21 @@ class Comparison:
 
 def facts_of(run: RunDir) -> ComparedRun:
     """Read one run; a long log takes a second or two. Raises OSError."""
-    history, spent = History(), _Spent()
+    history, most = History(), _Most()
     tail = Tail(run.events)
     tail.refuse_unreadable()
     while events := tail.read():
         history.absorb(events)
         for event in events:
-            spent.add(event)
+            most.add(event)
     return ComparedRun(
         run=run,
         state=run_info(run).state,
         settings=config_values(run),
         history=history,
-        seconds=spent.seconds,
-        vram=spent.most["vram"],
-        rss=spent.most["rss"],
+        seconds=history.seconds + (0.0 if history.end is not None else _so_far(history)),
+        vram=most.found["vram"],
+        rss=most.found["rss"],
         heldout=_newest([one for one in history.measures if one.get("of") == "held-out"], "loss"),
         norm=_newest(history.measures, "norm"),
         files=_files(run.export),
@@ -120,24 +120,23 @@ def shown_value(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else safe_text(value)
 
 
-class _Spent:
-    """Sums what the history does not keep: the time of each start, the most memory."""
+class _Most:
+    """What the history does not keep: the most memory."""
 
     def __init__(self) -> None:
-        self.seconds = 0.0
-        self.most: dict[str, float | None] = {"vram": None, "rss": None}
-        self._last: float | None = None
+        self.found: dict[str, float | None] = {"vram": None, "rss": None}
 
     def add(self, event: Event) -> None:
-        t = number(event.get("t"))
-        if t is not None:
-            if event.get("type") != "run" and self._last is not None:
-                self.seconds += max(0.0, t - self._last)  # a clock that was set back adds nothing
-            self._last = t
-        for name, most in self.most.items():
+        for name, most in self.found.items():
             value = number(event.get(name)) if event.get("type") == "step" else None
             if value is not None:
-                self.most[name] = value if most is None else max(most, value)
+                self.found[name] = value if most is None else max(most, value)
+
+
+def _so_far(history: History) -> float:
+    """Seconds of a start that is not over, to its last word."""
+    begun = number(history.run.get("t"))
+    return 0.0 if begun is None else max(0.0, history.now - begun)
 
 
 def _settings(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[Difference]:

@@ -20,7 +20,7 @@ CAT, DOG = {"a.png": "1", "b.png": "2"}, {"b.png": "9", "c.png": "3", "d.png": "
 
 def make(root: Path, name: str, pictures: dict[str, str] | None = None, steps: int = 40, **train: Any) -> RunDir:
     """A run of so many steps, with one checkpoint if its pictures are given."""
-    end = {"type": "end", "status": "completed", "step": steps, "seconds": 1.0, "files": []}
+    end = {"type": "end", "status": "completed", "step": steps, "seconds": 1.5 * steps, "files": []}
     run = fake_run(root / name, [*training(steps), end])
     run.config.write_text(dump_config(TrainConfig.model_validate({"name": "dog", "train": train})))
     run.log.touch()
@@ -60,7 +60,7 @@ def test_results_that_differ(tmp_path: Path) -> None:
     assert rows["adapter norm"] == ("-", "2.5")
     assert rows["checkpoints"] == ("0", "2")
     assert rows["dog.safetensors"] == ("-", "1 kB")
-    assert rows["time"] == ("0:13", "1:40")
+    assert rows["time"] == ("0:15", "1:00")
     assert rows["d of unet"] == ("1.38e-05", "0.0001")
     assert "GPU memory" not in rows  # the same in both
 
@@ -68,10 +68,13 @@ def test_results_that_differ(tmp_path: Path) -> None:
 def test_time_is_summed_over_the_starts(tmp_path: Path) -> None:
     run = make(tmp_path, "a")
     with run.events.open("a") as file:
-        for t, kind in ((1795430000, "run"), (1795430010, "end")):
-            file.write(json.dumps({"t": t, "type": kind, "status": "completed", "steps": 100, "name": "dog"}) + "\n")
-    before = facts_of(make(tmp_path, "b")).seconds
-    assert facts_of(run).seconds == pytest.approx(before + 10)
+        more = {"steps": 100, "name": "dog", "resumed_from": 30}
+        file.write(json.dumps({"t": 1795430000, "type": "run", **more}) + "\n")
+        file.write(json.dumps({"t": 1795430010, "type": "checkpoint", "step": 40, "path": "x", "bytes": 1}) + "\n")
+    assert facts_of(run).seconds == pytest.approx(60 + 10)  # it still trains
+    with run.events.open("a") as file:
+        file.write(json.dumps({"t": 1795430010, "type": "end", "status": "completed", "seconds": 14.0}) + "\n")
+    assert facts_of(run).seconds == pytest.approx(60 + 14)  # with what went by before its first word
 
 
 def test_files_of_the_inner_folder_are_compared_as_the_others(tmp_path: Path) -> None:

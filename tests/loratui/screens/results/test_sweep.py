@@ -37,7 +37,7 @@ def tried(own_place: Path) -> Sweep:
         measure = {"type": "measure", "step": 9, "loss": loss, "losses": [loss] * 8, "of": "held-out", "norm": 1.0}
         events = [
             {"type": "run", "v": 1, "pid": 1, "host": "h", "name": point.name, "steps": 9},
-            *([sample(0), sample(9), measure, {"type": "end", "status": "completed", "step": 9}]),
+            *([sample(0), sample(9), measure, {"type": "end", "status": "completed", "step": 9, "seconds": 4.0}]),
         ]
         run = fake_run(Path("runs") / point.name, events if point.number < 12 else events[:1])
         run.config.write_text(dump_config(config.model_copy(update={"train": train})))
