@@ -98,6 +98,8 @@ def export_job(
         write_swept(path, task.text, 0o600)
     except OSError as error:
         raise Refusal(f"{show_path(path)} cannot be written: {error.strerror}") from None
+    for warning in task.warnings:
+        print(f"! warning: {warning}")
     secrets = "".join(f" --secret {name}" for name in task.secrets)
     print(f"written: {show_path(path)} (a card of {', '.join(task.cards)}; the run in the bucket {task.bucket})")
     print(f"start it, from its folder: sky jobs launch {shell_path(Path(path.name))}{secrets}")

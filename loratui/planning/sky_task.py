@@ -40,6 +40,7 @@ JOB, RUNS = "~/loratui-job", "~/loratui-runs"  # on the machine: what it was giv
 TOKEN, GIVEN, PACKAGE = "HF_TOKEN", "LORATUI_ANSWERS", "LORATUI_PACKAGE"
 DISK = 64  # GB for the system, torch and SDXL beside the run
 GB = 1_000_000_000
+IDLE_GPU = "train.device is cpu: the card that is rented would do nothing; --set train.device=auto"
 SETUP = f"""\
 python3 -m pip install --quiet uv
 python3 -m uv venv --quiet --allow-existing --python 3.12 ~/loratui-env
@@ -61,6 +62,7 @@ class SkyTask:
     cards: tuple[str, ...]  # any of these
     bucket: str
     secrets: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def sky_task(answers: Answers, sets: Mapping[str, Any], folder: Path, gpus: int = 1, bucket: str = "") -> SkyTask:
@@ -94,7 +96,8 @@ def sky_task(answers: Answers, sets: Mapping[str, Any], folder: Path, gpus: int 
         "run": RUN.format(**words),
     }
     start = f"# from this folder: sky jobs launch FILE{''.join(f' --secret {one}' for one in secrets)}\n"
-    return SkyTask(start + _yaml(task), tuple(cards), bucket, secrets)
+    warnings = (IDLE_GPU,) if config.train.device == "cpu" else ()
+    return SkyTask(start + _yaml(task), tuple(cards), bucket, secrets, warnings)
 
 
 def _cheapest(answers: Answers, sets: dict[str, Any], gpus: int) -> tuple[PreparedRun, list[str]]:

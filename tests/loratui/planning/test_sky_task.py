@@ -82,6 +82,10 @@ def test_the_file_says_what_is_needed_and_nothing_of_this_machine(home: Path, lo
     assert "secrets" not in task, "nothing of the hub is fetched"
     again = loratui("export-job", "answers.toml", "--sky", cwd=Path.cwd())
     assert again.returncode == 2 and "is there already" in again.stderr
+    for device, warned in (("cpu", True), ("auto", False)):
+        words = ("--sky", "--replace", "--set", f"train.device={device}")
+        done = loratui("export-job", "answers.toml", *words, cwd=Path.cwd())
+        assert done.returncode == 0 and ("! warning: train.device is cpu" in done.stdout) is warned, done.stderr
 
 
 def test_from_a_folder_outside_a_home_its_pictures_are_named_from_there(
