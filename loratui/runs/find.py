@@ -78,8 +78,8 @@ def _changed(path: Path) -> float:
         return 0.0
 
 
-def run_info(run: RunDir) -> RunInfo:
-    """How one run is doing. Of one that is refused nothing is read."""
+def run_info(run: RunDir, wait: bool = True) -> RunInfo:
+    """How one run is doing. Of one that is refused nothing is read. Without `wait` no cluster is waited for."""
     if trouble := link_trouble(run, deep=False):
         return RunInfo(run, run.path.name, "refused", 0, 0, None, None, None, trouble=trouble)
     head, tail = ends(run.events)
@@ -88,7 +88,7 @@ def run_info(run: RunDir) -> RunInfo:
     step: dict[str, Any] = next((one for one in reversed(tail) if one.get("type") == "step"), {})
     ended = last if last and last.get("type") == "end" else {}
     words = first or _from_config(run)
-    cluster = None if is_held(run.lock) else in_slurm(run, last)
+    cluster = None if is_held(run.lock) else in_slurm(run, last, wait)
     steps = _from_config(run)["steps"] if run.changes.exists() else words.get("steps")  # it may have been made longer
     return RunInfo(
         run=run,

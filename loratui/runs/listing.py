@@ -42,13 +42,19 @@ def each_run(root: Path = RUNS) -> Iterator[tuple[RunInfo, int]]:
 def newest_runs(limit: int, root: Path = RUNS) -> tuple[list[RunInfo], int]:
     """The runs that are alive, then the newest, `limit` together; and how many there are.
 
-    A lock's file is empty where its trainer ended in order: only the others are asked.
+    A lock's file is empty where its trainer ended in order: only the others are asked. No cluster is waited for.
     """
     folders = run_folders(root)
     first = [run for run in islice(folders, limit)]
     alive = [run for run in folders[limit:] if _maybe_alive(run)]
-    infos = [run_info(run) for run in (*alive, *first)]
+    infos = [run_info(run, wait=False) for run in (*alive, *first)]
     return sorted(infos, key=lambda one: not one.alive)[:limit], len(folders)
+
+
+def count_in_slurm(root: Path = RUNS) -> int:
+    """How many runs wait in a cluster, by its last answer: it is not waited for."""
+    infos = [run_info(run, wait=False) for run in run_folders(root) if run.slurm.exists()]
+    return sum(one.state == "queued" and bool(one.slurm) for one in infos)
 
 
 def _maybe_alive(run: RunDir) -> bool:

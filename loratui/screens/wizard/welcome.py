@@ -15,7 +15,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from loratui.runs.find import RUNS, RunInfo
-from loratui.runs.listing import newest_runs
+from loratui.runs.listing import count_in_slurm, newest_runs
 from loratui.screens.shared.dialogs import Chooser
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.step import TITLES, Step, Watch
@@ -64,6 +64,7 @@ All runs lists them, compares two, opens old answers as a new draft.
 
     _runs: dict[str, RunInfo] = {}  # noqa: RUF012 - replaced, never changed
     _count = 0
+    _in_slurm = 0  # how many runs wait in a cluster
 
     def compose_body(self) -> ComposeResult:
         """The name, and the list."""
@@ -88,9 +89,10 @@ All runs lists them, compares two, opens old answers as a new draft.
 
     def _look(self) -> bool:
         """Read the runs; whether they are others than those shown, or otherwise."""
-        (infos, count), before = newest_runs(RUNS_SHOWN), (self._runs, self._count)
+        (infos, count), before = newest_runs(RUNS_SHOWN), (self._runs, self._count, self._in_slurm)
         self._runs, self._count = {one.run.path.name: one for one in infos}, count
-        return before != (self._runs, self._count)
+        self._in_slurm = count_in_slurm()
+        return before != (self._runs, self._count, self._in_slurm)
 
     @on(ScreenResume)
     def _look_again(self) -> None:
@@ -115,8 +117,7 @@ All runs lists them, compares two, opens old answers as a new draft.
         for name, info in self._runs.items():
             does = "Watch" if info.alive else "Look at"
             ways.add_option(Option(_line(does, _run_words(info, self.app.size.width)), id=f"run:{name}"))
-        elsewhere = sum(one.state == "queued" and bool(one.slurm) for one in self._runs.values())
-        if waits := len(waiting(RUNS)) + elsewhere:
+        if waits := len(waiting(RUNS)) + self._in_slurm:
             ways.add_option(Option(_line("Queue", f"{waits} waiting: order, take out"), id="queue"))
         if self._count:
             ways.add_option(Option(_line("All runs", f"{plural(self._count, 'run')}: look, compare"), id="runs"))

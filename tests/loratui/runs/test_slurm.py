@@ -20,6 +20,7 @@ from loratui.runs.engines import LOCAL, Slurm, chosen
 from loratui.runs.find import run_info
 from loratui.runs.inbox import ask
 from loratui.runs.launch import LaunchError, start
+from loratui.runs.listing import count_in_slurm, newest_runs
 from loratui.runs.queue import at_work, cancel, put_in, queue_lines, trains_here
 from loratui.runs.slurm import SOONEST, SlurmEntry, entry_of, write_entry
 from loratui.runs.slurm_submit import last_options, read_options
@@ -210,6 +211,29 @@ def test_what_was_given_to_sbatch_last_is_offered_as_it_is_typed(run: RunDir) ->
     write_entry(RunDir(other), SlurmEntry("0", NOW, options=(("exclusive", ""), ("comment", "two words"))))
     assert last_options(run.path.parent) == "exclusive 'comment=two words'"
     assert last_options(run.path) == ""
+
+
+def test_the_first_screen_waits_for_no_cluster_and_counts_all_that_wait_there(run: RunDir, tmp_path: Path) -> None:
+    for name in "bcdefg":
+        other = RunDir(run.path.with_name(name))
+        other.path.mkdir()
+        other.config.touch()
+        write_entry(other, SlurmEntry("13" if name != "g" else "0", NOW))
+    os.mkfifo(tmp_path / "answer")
+    squeue = tmp_path / "bin" / "squeue"
+    squeue.write_text(f'#!/bin/sh\nread line < {tmp_path / "answer"}\necho "$line"\n')
+    squeue.chmod(0o700)
+    runs = run.path.parent
+    assert {one.state for one in newest_runs(5, runs)[0] if one.run.path.name != "g"} == {
+        "queued"
+    }  # nobody answers yet
+    assert count_in_slurm(runs) == 6
+    with (tmp_path / "answer").open("w") as told:
+        told.write("12|RUNNING|None\n")
+    end = time.monotonic() + 60
+    while run_info(run, wait=False).state != "starting":
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def test_where_a_run_goes_is_said_once_and_kept(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
