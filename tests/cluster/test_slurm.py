@@ -18,7 +18,7 @@ from loratui.runs.find import run_info
 from loratui.runs.inbox import ask
 from loratui.runs.slurm import SlurmEntry, entry_of
 from loratui.runs.slurm_job import MOST_VAIN
-from tests.told import told
+from tests.trainer.ground.told import told
 from trainer.contract.run.events import Tail
 from trainer.contract.run.lock import is_held
 from trainer.contract.run.notify import NAME

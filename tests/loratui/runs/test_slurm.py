@@ -25,8 +25,8 @@ from loratui.runs.queue import at_work, cancel, put_in, queue_lines, trains_here
 from loratui.runs.slurm import SOONEST, SlurmEntry, entry_of, write_entry
 from loratui.runs.slurm_submit import last_options, read_options
 from loratui.screens.shared.slurm_choice import has_slurm
-from tests.told import told
 from tests.trainer.conftest import make_config
+from tests.trainer.ground.told import told
 from trainer.contract.run import exits
 from trainer.contract.run.lock import RunLock, take
 from trainer.contract.run.rundir import RunDir

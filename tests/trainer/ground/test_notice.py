@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.told import CANARY, told
 from tests.trainer.conftest import make_config, make_run, train
+from tests.trainer.ground.told import CANARY, told
 from trainer.contract.run.events import EventLog
 from trainer.contract.run.notify import NAME
 from trainer.contract.run.rundir import RunDir
