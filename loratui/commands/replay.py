@@ -44,7 +44,7 @@ def plan(path: Path, sets: Sequence[str], memory: float | None = None, gpus: int
     ready = prepare(read_answers(path), overrides_of(sets), show_path(path), machine=machine, gpus=gpus)
     width = shutil.get_terminal_size((WIDTH, 24)).columns
     print("\n".join([*resolved_lines(ready.resolved), *plan_lines(ready.plan, width)]))
-    refused = refusal_lines(ready.outcome, *decided(ready.resolved))
+    refused = refusal_lines(ready.report, ready.outcome, *decided(ready.resolved))
     if refused:
         print("\n".join(["", "A replay would be refused:", *refused]))
     return _verdict(ready)

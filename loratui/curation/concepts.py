@@ -110,7 +110,7 @@ def _named(picture: PictureReport, concept: Taught) -> PictureReport:
 
 
 def _finding(one: Finding, concept: Taught) -> Finding:
-    one = replace(one, files=tuple(concept.prefix + name for name in one.files))
+    one = replace(one, files=tuple(concept.prefix + name for name in one.files), concept=concept.number)
     if one.file:
         return replace(one, file=concept.prefix + one.file)
     return replace(one, message=concept.said(one.message))

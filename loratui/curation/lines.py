@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable
+from pathlib import Path
 
 from loratui.curation.groups import GLYPHS, FindingGroup, accept_keys, grouped
 from loratui.curation.report import Finding, Outcome, Report, outcome
@@ -81,9 +82,9 @@ def not_checked_lines(report: Report) -> list[str]:
     return [*([said] if report.not_checked else []), *map(safe_text, report.how_to_check)]
 
 
-def refusal_lines(result: Outcome, skip: Iterable[str] = (), accept: Iterable[str] = ()) -> list[str]:
-    """Why a run does not start, and the lines to paste under [dataset], with what already stands there."""
-    lines = [line for one in grouped(result.to_decide) for line in group_lines(one)]
+def refusal_lines(report: Report, result: Outcome, skip: Iterable[str] = (), accept: Iterable[str] = ()) -> list[str]:
+    """Why a run does not start, by folder, and the lines to paste under [dataset], with what already stands there."""
+    lines = [line for number, folder in report.folders.items() for line in _folder_lines(number, folder, result)]
     must_skip = [one.file for one in result.blocking if not one.acceptable and one.file]
     may_accept = accept_keys(result.to_decide)
     if must_skip:
@@ -91,6 +92,13 @@ def refusal_lines(result: Outcome, skip: Iterable[str] = (), accept: Iterable[st
     if may_accept:
         lines += ["To train all the same, put this line under [dataset]:", "  " + _line("accept", accept, may_accept)]
     return lines
+
+
+def _folder_lines(number: int, folder: Path, result: Outcome) -> list[str]:
+    """What is to be decided of one concept, below its folder; nothing where nothing is."""
+    groups = grouped(one for one in result.to_decide if one.concept == number)
+    head = f"{show_path(folder)}: {plural(len(groups), 'finding')} to decide before training:"
+    return [head, *(line for one in groups for line in group_lines(one))] if groups else []
 
 
 def _wrapped(line: str, width: int, indent: str = "") -> list[str]:

@@ -29,6 +29,7 @@ class Finding:
     acceptable: bool = True  # False: nothing but skipping or repairing the picture helps
     limit: float | None = None  # what `value` is measured against
     files: tuple[str, ...] = ()  # the pictures that a finding about several is said of
+    concept: int = 1  # the number of that whose folder it is said of
 
     @property
     def accept_key(self) -> str:
@@ -117,6 +118,11 @@ class Report:
     how_to_check: tuple[str, ...] = ()  # what was not checked for want of a package, with how to have it
     summary: tuple[str, ...] = ()  # the set in words, a sentence each
     beside: tuple[Path, ...] = ()  # the folders of further concepts, whose pictures are among these
+
+    @property
+    def folders(self) -> dict[int, Path]:
+        """The folder of each concept, by its number."""
+        return dict(enumerate((self.folder, *self.beside), 1))
 
     @property
     def all_findings(self) -> tuple[Finding, ...]:

@@ -10,7 +10,6 @@ from typing import Any
 from loratui.basemodels.facts import ask_missing
 from loratui.curation.checks.whole_set import with_views
 from loratui.curation.concepts import with_concepts
-from loratui.curation.groups import grouped
 from loratui.curation.lines import refusal_lines
 from loratui.curation.report import Outcome, Report, outcome
 from loratui.curation.scan import ScanSettings, scan
@@ -23,7 +22,7 @@ from loratui.planning.shared import too_few
 from loratui.runs.find import RUNS
 from loratui.settings.answers import Answers, AnswersError, counted_images
 from loratui.settings.resolve import FOLDERS, Resolved, absolute_places, names_hub, resolve
-from loratui.terminal.text import plural, safe_text, show_path
+from loratui.terminal.text import safe_text
 from trainer.contract.pictures.folder import NoDataset
 from trainer.contract.run import exits
 from trainer.contract.settings.concepts import KEY as CONCEPTS
@@ -125,9 +124,7 @@ def refuse_if_needed(ready: PreparedRun) -> None:
     if ready.plan.errors:
         raise Refusal(list(ready.plan.errors))
     if not ready.outcome.ready:
-        count = len(grouped(ready.outcome.to_decide))
-        head = f"{show_path(ready.report.folder)}: {plural(count, 'finding')} to decide before training:"
-        raise Refusal([head, *refusal_lines(ready.outcome, *decided(ready.resolved))], exits.DATASET)
+        raise Refusal(refusal_lines(ready.report, ready.outcome, *decided(ready.resolved)), exits.DATASET)
 
 
 def decided(resolved: Resolved) -> tuple[tuple[str, ...], tuple[str, ...]]:

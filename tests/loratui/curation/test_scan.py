@@ -152,7 +152,7 @@ def test_the_lines_to_paste_hold_what_was_decided_before(pictures: Path, draw_pi
     (pictures / 'bad "one".jpg').write_bytes(b"")
     draw_picture(pictures / "small.png", 5, (60, 60))
     report = scan(pictures, SETTINGS)
-    lines = refusal_lines(outcome(report, ["3.png"]), ["3.png"], [])
+    lines = refusal_lines(report, outcome(report, ["3.png"]), ["3.png"], [])
     assert '  skip = ["3.png", "bad \\"one\\".jpg"]' in lines
     assert '  accept = ["low-resolution:small.png"]' in lines
 
@@ -161,7 +161,7 @@ def test_hostile_names_are_shown_and_never_obeyed(pictures: Path) -> None:
     name = "a\x1b[31m\n\u202eb.png"
     (pictures / name).write_bytes(b"")
     report = scan(pictures, SETTINGS)
-    shown = "\n".join([*report_lines(report), *refusal_lines(outcome(report))])
+    shown = "\n".join([*report_lines(report), *refusal_lines(report, outcome(report))])
     assert "\x1b" not in shown and "\u202e" not in shown and "\\u001b[31m\\u000a\\u202eb.png" in shown
 
 

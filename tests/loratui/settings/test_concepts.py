@@ -14,7 +14,7 @@ from loratui.curation.concepts import without_concept
 from loratui.errors import Refusal
 from loratui.events.lines import EventLines
 from loratui.planning.lines import plan_lines, resolved_lines
-from loratui.planning.prepared import prepare
+from loratui.planning.prepared import prepare, refuse_if_needed
 from loratui.recovery.settings_change import amend, amended
 from loratui.runs.past_run import draft_of_run
 from loratui.settings.answers import Answers, AnswersError, answers_text, parse_set, read_answers, write_answers
@@ -108,6 +108,23 @@ def test_plan_and_checks_are_of_every_concept(tmp_path: Path, draw_picture: Draw
     held = prepare(Answers("object", values), {"dataset.hold_out": 1}, "answers.toml", out=tmp_path / "run")
     assert any("concept 2: dataset.hold_out: 1 of 1 picture leaves none" in one for one in held.plan.errors)
     assert "2 held out" in "\n".join(plan_lines(held.plan))
+
+
+def test_each_finding_of_a_refusal_stands_below_the_folder_that_it_is_of(tmp_path: Path, draw_picture: Draw) -> None:
+    tree = tree_of(tmp_path / "tree", draw_picture, "1_ANN woman", "3_REX dog", "1_CAR car")
+    (tree / "3_REX dog" / "0.png").write_bytes(b"")
+    for number in range(9):  # pictures that no program here reads
+        (tree / "1_CAR car" / f"{number}.heic").write_bytes(b"x")
+    values = {**taught_by_tree(folders_of_tree(str(tree))), "model.base": "sdxl-small", "train.resolution": 1024}
+    values["dataset.accept"] = ["low-resolution"]
+    ready = prepare(Answers("object", values), {}, "answers.toml", out=tmp_path / "run")
+    with pytest.raises(Refusal) as caught:
+        refuse_if_needed(ready)
+    heads = [one for one in caught.value.messages if one.endswith("to decide before training:")]
+    assert [Path(one.partition(":")[0]).name for one in heads] == ["1_CAR car", "3_REX dog"]
+    first, second = map(caught.value.messages.index, heads)
+    assert second - first > 1 and "9 " in caught.value.messages[first + 1]
+    assert "concept-3/0.png" in caught.value.messages[second + 1]
 
 
 def test_a_concept_that_is_not_there_is_named(tmp_path: Path, draw_picture: Draw) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.trainer.conftest import draw_dataset, make_config
+from trainer.contract.plan.advice import advice
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.prompts import sample_prompts
 from trainer.contract.settings.taught import class_sets, epoch_places, taught
@@ -133,3 +134,17 @@ def test_what_is_no_concept_is_refused(tmp_path: Path, second: dict[str, Any], w
 def test_one_folder_is_no_two_concepts(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"concept 2: its folder is that of \[dataset\] already"):
         two(tmp_path, second={"path": str(tmp_path / "tok")})
+
+
+@pytest.mark.parametrize(
+    ("second", "times"),
+    [
+        ({"trigger": ""}, 1),  # that of [dataset], a star
+        ({"trigger": "", "class_word": ""}, 0),  # another folder of the same
+        ({"trigger": "TOK", "class_word": "Star"}, 0),
+        ({}, 0),
+    ],
+)
+def test_one_trigger_for_two_things_is_said_once(tmp_path: Path, second: dict[str, Any], times: int) -> None:
+    said = [one for one in advice(two(tmp_path, second=second)) if "stands for 2 things" in one]
+    assert len(said) == times and all("'star' in [dataset] and 'dog' in concept 2" in one for one in said)

@@ -14,7 +14,7 @@ from trainer.contract.basemodel.vae import NoVae, check_vae
 from trainer.contract.loras.start import start_notes, start_refusals
 from trainer.contract.plan.adapter_size import adapter_refusals
 from trainer.contract.plan.class_folder import class_refusals
-from trainer.contract.plan.learning import learning_notes, learning_refusals
+from trainer.contract.plan.learning import learning_notes, learning_refusals, trigger_notes
 from trainer.contract.plan.masks import mask_notes, mask_refusals
 from trainer.contract.plan.views import MOST, views_sentence
 from trainer.contract.settings.arithmetic import learning_rates, pivot_step
@@ -47,6 +47,7 @@ def advice(config: TrainConfig, images: int = 0) -> list[str]:
         *_size(config),
         *_length(config, images),
         *_tokens(config),
+        *trigger_notes(config),
         *_prior(config),
         *_samples(config),
         *start_notes(config),

@@ -30,6 +30,21 @@ def _refused(config: TrainConfig, pictures: list[str], black: list[str]) -> list
     return []
 
 
+def trigger_notes(config: TrainConfig) -> list[str]:
+    """Each trigger that concepts share though their class words differ, a sentence each: one word learns one thing."""
+    meant: dict[str, dict[str, str]] = {}
+    for one in taught(config):
+        if word := one.class_word.strip():
+            where = f"'{word}' in {one.title or '[dataset]'}"
+            meant.setdefault(one.trigger, {}).setdefault(word.casefold(), where)
+    return [
+        f"the trigger '{trigger}' stands for {len(things)} things, {' and '.join(things.values())}: all of them are "
+        "learned as one; give each concept a trigger of its own, or all the same class word"
+        for trigger, things in meant.items()
+        if len(things) > 1
+    ]
+
+
 def learning_notes(config: TrainConfig) -> list[str]:
     """What of a run teaches nothing, where the rest does."""
     pictures, black = _seen(config)
