@@ -98,8 +98,7 @@ class ClusterStep(MachineStep):
 
     def action_help(self) -> None:
         """The keys; that one where it is there."""
-        more = SLURM_HELP if self.has_slurm else ""
-        self.app.push_screen(Help(self.TITLE_OF, self.HELP + more))
+        self.app.push_screen(Help(self.TITLE_OF, self.HELP if self.has_slurm else self.HELP.replace(SLURM_HELP, "")))
 
     def action_slurm(self) -> None:
         """Hand it to the cluster."""

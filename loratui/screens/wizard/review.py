@@ -18,7 +18,7 @@ from loratui.errors import Refusal
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.scan import ScanFailed, Scanned, ScanningStep, ScanProgressed
 from loratui.screens.shared.step import Watch
-from loratui.screens.wizard.machine import ClusterStep, MachineSeen
+from loratui.screens.wizard.machine import SLURM_HELP, ClusterStep, MachineSeen
 from loratui.screens.wizard.plan_words import (
     first_words,
     plan_words,
@@ -48,7 +48,7 @@ class ReviewScreen(WaysOut, ClusterStep, ScanningStep):
 
     TITLE_OF = "Review"
     PURPOSE = "Is this what you want? F2 starts the training; Escape goes back."
-    HELP = """
+    HELP = f"""
 The plan is the same as 'loratui plan' prints: the run as one line, where the
 pivot, the checkpoints and the samples fall; memory by part against what is
 there, disk, and time as far as past runs here tell. Runs correct it.
@@ -67,7 +67,7 @@ whether you accept what the check of the pictures found.
 The name becomes the files' names and the word of the embeddings. Without a
 folder the run stands in ./runs under the date and its name. The command at
 the end does the same without a screen.
-"""
+{SLURM_HELP}"""
 
     def compose_body(self) -> ComposeResult:
         """Two fields, the plan."""

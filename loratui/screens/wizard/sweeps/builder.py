@@ -35,7 +35,10 @@ if TYPE_CHECKING:
     from loratui.planning.prepared import Looks
     from loratui.sweeps.forecast import Forecast
 
-HELP = """
+SLURM_HELP = """
+  f9      Slurm: one job of the cluster for each run; once more: here again
+"""
+HELP = f"""
 One run of each combination, one after the other through the queue, and one
 table with all of them at the end. The draft stays as it is.
 
@@ -51,12 +54,7 @@ table with all of them at the end. The draft stays as it is.
 
 Values are written with commas between: 4, 16, 32. Number of runs, time and
 disk stand below; what cannot start is named there with why.
-"""
-
-
-SLURM_HELP = """
-  f9      let the runs go to Slurm, one job each; again: to this machine
-"""
+{SLURM_HELP}"""
 
 
 class Foretold(Message):
@@ -280,7 +278,7 @@ class SweepBuilder(AxesScreen):
 
     def action_help(self) -> None:
         """The keys."""
-        self.app.push_screen(Help("Several values", HELP + (SLURM_HELP if self._has_slurm else "")))
+        self.app.push_screen(Help("Several values", HELP if self._has_slurm else HELP.replace(SLURM_HELP, "")))
 
 
 def _style(line: str) -> str:
