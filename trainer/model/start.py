@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from trainer.contract.loras.lora_file import FileLayer
-from trainer.contract.loras.start import Start, find_start
+from trainer.contract.loras.start import NoStart, Start, find_start
 from trainer.contract.settings.config import TrainConfig
 from trainer.ground.tensor_files import opened_tensors
 from trainer.model.adapters import DoraLinear, LoraLinear
@@ -41,15 +41,23 @@ def _fill_layers(start: Start, layers: Mapping[str, LoraLinear]) -> None:
 
 
 def _fill(layer: LoraLinear, told: FileLayer, file: Any) -> None:
-    down, up = (file.get_tensor(name).float().flatten(1) for name in (told.down, told.up))
+    down, up = (_sound(file, name).flatten(1) for name in (told.down, told.up))
     layer.down[: told.rank].copy_(down)
     layer.up[:, : told.rank].copy_(up * (told.scale / layer.scale))
     if not isinstance(layer, DoraLinear):
         return
     if told.magnitude:
-        layer.magnitude.copy_(file.get_tensor(told.magnitude).float().reshape(layer.magnitude.shape))
+        layer.magnitude.copy_(_sound(file, told.magnitude).reshape(layer.magnitude.shape))
     else:
         layer.settle()
+
+
+def _sound(file: Any, name: str) -> torch.Tensor:
+    """A tensor in fp32. Raises NoStart where a number of it is not finite: no picture of the run would be at fault."""
+    found: torch.Tensor = file.get_tensor(name).float()
+    if not bool(found.isfinite().all()):
+        raise NoStart(f"train.start_from: '{name}' in its file holds numbers that are not finite: the file is damaged")
+    return found
 
 
 @torch.no_grad()
@@ -61,4 +69,4 @@ def _fill_rows(start: Start, tables: Sequence[TokenTable], vocabulary: Vocabular
         own = [tokens.index(token) for token in vocabulary.words[word]]
         with opened_tensors(told.path) as file:
             for name, table in zip(told.names, tables, strict=True):
-                table.rows[own] = file.get_tensor(name).to(table.rows)
+                table.rows[own] = _sound(file, name).to(table.rows)

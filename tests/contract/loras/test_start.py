@@ -131,3 +131,12 @@ def test_the_embeddings_of_each_trigger_are_its_own(tmp_path: Path) -> None:
     assert found.lora.path == path and found.spare == ()
     other = find_start(str(path), MODEL, "anna")
     assert other.rows == {} and other.spare == ("two_TOK2_emb", "two_TOK_emb")
+
+
+def test_an_alpha_that_is_no_number_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    path = kohya(tmp_path / "a.safetensors", matrices(BASE, 4), 4.0, BASE)
+    whole = load_file(path)
+    alpha = next(name for name in whole if name.endswith(".alpha"))
+    save_file({**whole, alpha: torch.tensor(float("nan"))}, path)
+    (said,) = start_refusals(from_(path))
+    assert f"'{alpha}' in it is nan: the file is damaged" in said

@@ -19,6 +19,7 @@ from trainer.contract.plan.advice import refusals
 from trainer.contract.plan.class_folder import class_refusals
 from trainer.contract.settings.buckets import bucket_of, bucket_sizes
 from trainer.contract.settings.config import SMALL, TrainConfig
+from trainer.contract.settings.optimizers import OPTIMIZERS
 from trainer.contract.settings.prompts import class_prompt
 
 
@@ -188,3 +189,12 @@ def test_what_prodigy_plus_does_not_have_is_refused(own: dict[str, object], word
     assert found == [f"{words}, or train.optimizer to prodigy"]
     assert refusals(TrainConfig.model_validate({**tables, "train": {"optimizer": "prodigy"}})) == []
     assert refusals(TrainConfig.model_validate({**tables, "prodigy": {}})) == []
+
+
+@pytest.mark.parametrize("optimizer", [name for name, one in OPTIMIZERS.items() if one.averages])
+def test_what_an_optimizer_divides_by_is_not_zero(optimizer: str) -> None:
+    table = OPTIMIZERS[optimizer].table
+    own = {"model__base": SMALL, "train__optimizer": optimizer, "train__schedule": "constant"}
+    assert not [one for one in refusals(config(**own)) if "beta1" in one]
+    (said,) = [one for one in refusals(config(**own, **{f"{table}__beta1": 0.0})) if "beta1" in one]
+    assert said.startswith(f"{table}.beta1 is 0, by which {optimizer} divides")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.trainer.conftest import draw_dataset, make_config
-from trainer.contract.plan.advice import advice
+from trainer.contract.plan.advice import advice, refusals
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.prompts import sample_prompts
 from trainer.contract.settings.taught import class_sets, epoch_places, taught
@@ -148,3 +148,14 @@ def test_one_folder_is_no_two_concepts(tmp_path: Path) -> None:
 def test_one_trigger_for_two_things_is_said_once(tmp_path: Path, second: dict[str, Any], times: int) -> None:
     said = [one for one in advice(two(tmp_path, second=second)) if "stands for 2 things" in one]
     assert len(said) == times and all("'star' in [dataset] and 'dog' in concept 2" in one for one in said)
+
+
+def test_nor_is_one_folder_by_two_paths(tmp_path: Path) -> None:
+    plain = two(tmp_path)
+    (tmp_path / "link").symlink_to(tmp_path / "tok")
+    for place in (tmp_path / "link", tmp_path / "rex" / ".." / "tok"):
+        config = plain.model_copy(update={"concepts": (plain.concepts[0].model_copy(update={"path": str(place)}),)})
+        (said,) = refusals(config)
+        assert said.startswith("concepts: concept 2: its folder is that of [dataset] already, by another path")
+        assert refusals(config, begun=True) == []
+    assert refusals(plain) == []

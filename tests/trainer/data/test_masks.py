@@ -135,6 +135,16 @@ def test_what_does_not_fit_is_refused_in_the_plan_s_words(tmp_path: Path) -> Non
     assert refusals(make_config(tmp_path, model__base=SMALL)) == []
 
 
+def test_a_mask_that_does_not_fit_is_named_with_its_concept_and_apart_from_its_picture(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        picture(tmp_path / name / "a.png")
+        half(tmp_path / name / "mask" / "a.png")
+    half(tmp_path / "two" / "mask" / "a.png", (64, 64))
+    own = config(tmp_path / "one", concepts=[{"path": str(tmp_path / "two"), "trigger": "REX"}])
+    (said,) = refusals(own)
+    assert said.startswith("concept-2/mask/a.png: the mask has 64 x 64 px")
+
+
 def test_another_mask_is_another_run(tmp_path: Path) -> None:
     picture(tmp_path / "a.jpg")
     half(tmp_path / "a-masklabel.png")

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from tests.trainer.conftest import make_config, make_run, train
 from tests.trainer.model.lora_files import NAMES, kohya, matrices, named
 from tests.trainer.model.test_adapters import small_unet
 from trainer.contract.basemodel.inspect import small_model
+from trainer.contract.loras.start import NoStart
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import SMALL
 from trainer.model.adapters import LoraLinear, add_lora
@@ -60,6 +61,16 @@ def test_a_plain_lora_begins_a_dora_that_changes_the_same(tmp_path: Path) -> Non
         layers = begun(path, train__dora=True, train__dora_axis=axis)
         for name, (down, up) in made.items():
             torch.testing.assert_close(layers[name].change(), up @ down, rtol=1e-4, atol=1e-4)
+
+
+def test_a_start_that_is_damaged_is_said_and_not_blamed_on_a_picture(tmp_path: Path) -> None:
+    path = kohya(tmp_path / "a.safetensors", matrices(BASE, 4), 4.0, BASE)
+    whole = load_file(path)
+    up = next(name for name in whole if name.endswith("lora_up.weight"))
+    for number in (float("nan"), float("inf")):
+        save_file({**whole, up: torch.full_like(whole[up], number)}, path)
+        with pytest.raises(NoStart, match=r"lora_up\.weight' in its file holds numbers that are not finite"):
+            begun(path)
 
 
 def samples(run: RunDir, step: int) -> bytes:

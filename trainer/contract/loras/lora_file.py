@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import struct
@@ -249,6 +250,8 @@ def _alphas(path: Path, names: Iterable[str]) -> dict[str, float]:
                     raise NotALora(f"'{name}' in it is no number")
                 file.seek(start + at)
                 found[name] = _number(form, file.read(size))
+                if not math.isfinite(found[name]):
+                    raise NotALora(f"'{name}' in it is {found[name]}: the file is damaged")
     except OSError as error:
         raise NotALora(f"it cannot be read: {error.strerror}") from None
     return found

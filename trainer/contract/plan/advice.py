@@ -14,7 +14,7 @@ from trainer.contract.basemodel.vae import NoVae, check_vae
 from trainer.contract.loras.start import start_notes, start_refusals
 from trainer.contract.plan.adapter_size import adapter_refusals
 from trainer.contract.plan.class_folder import class_refusals
-from trainer.contract.plan.learning import learning_notes, learning_refusals, trigger_notes
+from trainer.contract.plan.learning import folder_refusals, learning_notes, learning_refusals, trigger_notes
 from trainer.contract.plan.masks import mask_notes, mask_refusals
 from trainer.contract.plan.views import MOST, views_sentence
 from trainer.contract.settings.arithmetic import learning_rates, pivot_step
@@ -61,7 +61,7 @@ def refusals(config: TrainConfig, begun: bool = False) -> list[str]:
 
     Of a run that has `begun` its checkpoint holds what it began from, and that may be gone.
     """
-    found = [] if begun else start_refusals(config)
+    found = [] if begun else [*start_refusals(config), *folder_refusals(config)]
     try:
         unet = unet_config(config)
         base = base_of(config.model)
@@ -126,6 +126,11 @@ def _missing(config: TrainConfig) -> list[str]:
                 f"{key} is {_written(value)}, which {config.train.optimizer} does not have: set it to "
                 f"{_written(plain)}, or train.optimizer to prodigy"
             )
+    if optimizer.averages and not getattr(config, optimizer.table).beta1:
+        found.append(
+            f"{optimizer.table}.beta1 is 0, by which {config.train.optimizer} divides to find its average: set it to "
+            f"{BY_KEY[f'{optimizer.table}.beta1'].default}, or to another number above 0"
+        )
     if optimizer.averages and config.train.schedule != "constant":
         found.append(
             f"train.schedule is {config.train.schedule}: {config.train.optimizer} averages in its place; "

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
+from trainer.contract.paths import expanded, is_folder
 from trainer.contract.plan.masks import is_black, masked_pictures
 from trainer.contract.settings.concepts import number_of
 from trainer.contract.settings.config import TrainConfig
@@ -28,6 +30,16 @@ def _refused(config: TrainConfig, pictures: list[str], black: list[str]) -> list
             f"learned; {INVERTED}"
         ]
     return []
+
+
+def folder_refusals(config: TrainConfig) -> list[str]:
+    """Concepts that lie in one folder by two paths, a sentence each: its pictures would be learned as two things."""
+    found, first = [], dict[Path, str]()
+    for one in taught(config):
+        folder, title = expanded(one.path), one.title or "[dataset]"
+        if is_folder(folder) and (other := first.setdefault(folder.resolve(), title)) != title:
+            found.append(f"concepts: {title}: its folder is that of {other} already, by another path: {one.path}")
+    return found
 
 
 def trigger_notes(config: TrainConfig) -> list[str]:

@@ -15,6 +15,7 @@ from trainer.contract.pictures.decoding import BadPicture, usable, why_unusable
 from trainer.contract.pictures.flatten import ORIENTATION, has_transparency, may_be_transparent, upright
 from trainer.contract.pictures.folder import NoDataset, list_pictures
 from trainer.contract.pictures.inside import open_inside
+from trainer.contract.settings.concepts import number_of, prefix_of
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.taught import taught
 
@@ -61,8 +62,14 @@ def mask_refusals(config: TrainConfig) -> list[str]:
     if not masks:
         return [NONE]
     files = {name: mask.path for name, mask in masks.items() if not mask.own}
-    said = ((files[name], _unlike(files[name], path)) for name, path in pictures.items() if name in files)
-    return [f"{path.name}: {words}; {REMEDY}" for path, words in said if words]
+    said = ((name, _unlike(files[name], path)) for name, path in pictures.items() if name in files)
+    return [f"{_called(name, files[name])}: {words}; {REMEDY}" for name, words in said if words]
+
+
+def _called(picture: str, mask: Path) -> str:
+    """What a sentence calls a mask: as its picture, by its concept, and where both have one name by its folder."""
+    before, name = prefix_of(number_of(picture)), mask.name
+    return before + (f"{mask.parent.name}/{name}" if before + name == picture else name)
 
 
 def masked_pictures(config: TrainConfig) -> tuple[dict[str, Path], dict[str, MaskFile]] | None:
