@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -18,7 +19,7 @@ from trainer.contract.basemodel.unet_names import SDXL_UNET, unknown_blocks
 from trainer.contract.plan.advice import refusals
 from trainer.contract.plan.class_folder import class_refusals
 from trainer.contract.settings.buckets import bucket_of, bucket_sizes
-from trainer.contract.settings.config import SMALL, TrainConfig
+from trainer.contract.settings.config import BY_KEY, SMALL, TrainConfig
 from trainer.contract.settings.optimizers import OPTIMIZERS
 from trainer.contract.settings.prompts import class_prompt
 
@@ -198,3 +199,8 @@ def test_what_an_optimizer_divides_by_is_not_zero(optimizer: str) -> None:
     assert not [one for one in refusals(config(**own)) if "beta1" in one]
     (said,) = [one for one in refusals(config(**own, **{f"{table}__beta1": 0.0})) if "beta1" in one]
     assert said.startswith(f"{table}.beta1 is 0, by which {optimizer} divides")
+
+
+def test_the_smallest_epsilon_keeps_a_division_from_zero_in_fp32() -> None:
+    low = BY_KEY["adamw.epsilon"].low
+    assert low is not None and np.float32(0) / (np.float32(0) + np.float32(low)) == 0

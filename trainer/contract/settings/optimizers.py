@@ -193,7 +193,7 @@ class AdamW(Section):
 
     beta1: float = setting(0.9, "beta1", "Decay of the gradient's mean.", source="torch", ge=0, lt=1)
     beta2: float = setting(0.999, "beta2", "Decay of the squared gradient's mean.", source="torch", ge=0, lt=1)
-    epsilon: float = setting(1e-8, "epsilon", "Keeps a division from zero.", source="torch", gt=0, le=1e-2)
+    epsilon: float = setting(1e-8, "epsilon", "Keeps a division from zero.", source="torch", ge=1e-30, le=1e-2)
 
 
 class Lion(Section):
