@@ -38,7 +38,11 @@ def held_out_errors(config: TrainConfig, counts: Sequence[int]) -> list[str]:
     """A sentence for each concept of which nothing is left to train on."""
     held = config.dataset.hold_out
     return [
-        one.said(f"dataset.hold_out: {held} of {plural(count, 'picture')} leaves none to train on")
+        one.said(
+            f"dataset.hold_out: {held} of {plural(count, 'picture')} leaves none to train on"
+            if count
+            else "all of its pictures are skipped: take one out of dataset.skip, or the concept away"
+        )
         for one, count in zip(taught(config), counts, strict=True)
         if held >= count
     ]

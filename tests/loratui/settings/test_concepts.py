@@ -108,6 +108,9 @@ def test_plan_and_checks_are_of_every_concept(tmp_path: Path, draw_picture: Draw
     held = prepare(Answers("object", values), {"dataset.hold_out": 1}, "answers.toml", out=tmp_path / "run")
     assert any("concept 2: dataset.hold_out: 1 of 1 picture leaves none" in one for one in held.plan.errors)
     assert "2 held out" in "\n".join(plan_lines(held.plan))
+    values["dataset.skip"] = ["concept-2/0.png", "concept-2/1.png"]
+    (said,) = prepare(Answers("object", values), {}, "answers.toml", out=tmp_path / "run").plan.errors
+    assert said.startswith("concept 2: all of its pictures are skipped")
 
 
 def test_each_finding_of_a_refusal_stands_below_the_folder_that_it_is_of(tmp_path: Path, draw_picture: Draw) -> None:
