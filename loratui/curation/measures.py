@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from loratui.curation.captions import languages
 from loratui.curation.checks import (
     caption_faults,
     caption_offers,
@@ -40,6 +41,8 @@ NEVER = (
     "things that lie on their side (only a face tells how it stands)",
     f"crops of mirrored pictures in sets of more than {same_shot.MOST_MIRRORED}",
     "damage that the decoder does not notice (a flipped bit or two)",
+    "colours that were made only a little brighter, or are so all over (most of those tried were missed)",
+    "collages with slanted seams",
 )
 NEVER_OF_PEOPLE = ("expression (nothing here tells it reliably)",)
 
@@ -206,8 +209,9 @@ MEASURED: dict[str, str] = {
     "trigger-late": f"Words before the trigger: {caption_faults.LATE} or more.",
     "caption-marks": f"{WORDS}: a list of flaws, without a 'no' before.",
     "caption-language": (
-        f"More than {caption_faults.FOREIGN:.0%} letters of another script, or two words of German, French, "
-        "Spanish, Italian, Portuguese or Dutch and none of English."
+        f"More than {languages.FOREIGN:.0%} letters of another script; or two small words of German, French, Spanish, "
+        "Italian, Portuguese or Dutch and none of English; or words for what is seen (Polish and Swedish too), two at "
+        "least and half of all."
     ),
     "prompt-words": (
         f"The first {caption_offers.STEM} letters of each word of your prompts, looked for in the captions."

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from loratui.curation.captions.languages import other_language
 from loratui.curation.report import Finding, PictureReport, Severity
 from loratui.terminal.text import plural, safe_text
 from trainer.contract.settings.triggers import split_triggers, word_pattern
@@ -16,21 +16,6 @@ TRIGGERS = ("sks", "ohwx", "zwx", "zkz", "TOK", "TOK1", "TOK2")  # what tutorial
 PLACEHOLDER = re.compile(r"(?<!\w)[SV]\*(?!\w)|\[V\]|<[A-Za-z][\w-]{1,30}>")
 LATE, LATE_TAGS = 20, 8  # words or tags before the trigger
 SHOWN = 4  # pictures that are named
-FOREIGN = 0.5  # share of letters of another script
-# words that another language cannot do without; two of them, and none of English
-_ENGLISH = frozenset(re.findall(r"\w+", "a an the of in on at with and is are wearing from by to his her"))
-_LANGUAGES = {
-    "German": "der die das ein eine einen einem mit und auf ist im vor einer trägt neben",
-    "French": "le la les un une des avec et dans est sur du devant porte au",
-    "Spanish": "el la los las un una con y en es sobre del lleva frente al",
-    "Italian": "il lo la gli un una con e di nel sulla è davanti indossa",
-    "Portuguese": "o a os as um uma com e no na é do da em frente",
-    "Dutch": "de het een met en op is van voor draagt naast",
-}
-# one of these is enough where nothing is English: no English word is written so
-_SURE_WORDS = "ein eine einem einen und auf une avec dans una nel sulla della uma het een och på bir için jest się"
-_SURE = frozenset(re.findall(r"\w+", _SURE_WORDS))
-_LETTERS = re.compile("[ğışłęąńśżźřěůőűțșđ\u1ea0-\u1ef9]")  # Turkish, Polish, Czech, Vietnamese ...
 _MARKS = (
     "watermark", "watermarked", "signature", "artist name", "web address", "username", "copyright", "text overlay",
     "text in the corner", "date stamp", "timestamp", "getty images", "shutterstock", "istock", "alamy", "adobe stock",
@@ -77,22 +62,8 @@ def _marks(caption: str, _: tuple[str, ...], __: str) -> str:
     return "" if re.search(rf"(?<!\w)(?:no|without)(?: an?)? {found}", plain) else found
 
 
-def _language(caption: str, triggers: tuple[str, ...], _: str) -> str:
-    letters = [char for char in caption if char.isalpha()]
-    others = [char for char in letters if not unicodedata.name(char, "LATIN").startswith(("LATIN", "FULLWIDTH LATIN"))]
-    if len(others) > FOREIGN * len(letters):
-        return unicodedata.name(others[0], "").split()[0].title() + " letters"
-    own = set(_words(" ".join(triggers)))
-    words = set(_words(caption)) - own
-    if words & _ENGLISH - {"a", "in", "is", "on"}:
-        return ""
-    counts = {name: len(words & set(its.split())) for name, its in _LANGUAGES.items()}
-    best = max(counts, key=counts.__getitem__)
-    if counts[best] >= 2 and counts[best] > len(words & _ENGLISH):
-        return best
-    if sure := (words & _SURE or set(_LETTERS.findall(" ".join(words)))):
-        return best if counts[best] else min(sure)
-    return ""
+def _language(caption: str, triggers: tuple[str, ...], class_word: str) -> str:
+    return other_language(caption, frozenset(_words(" ".join((*triggers, class_word)))))
 
 
 def _words(text: str) -> list[str]:

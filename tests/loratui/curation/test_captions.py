@@ -168,6 +168,16 @@ def faults(*captions: str, trigger: str = "anna", class_word: str = "woman") -> 
         ("anna avec un chien dans le parc", "caption-language"),
         ("anna с собакой в парке", "caption-language"),
         ("公園にいる anna と犬", "caption-language"),
+        ("anna, Frau, rotes Kleid, Park, lächelnd", "caption-language"),
+        ("anna, Frau, Hut, Baum, Haus", "caption-language"),
+        ("anna, von hinten", "caption-language"),
+        ("anna, femme, robe rouge, plage", "caption-language"),
+        ("anna, mujer, vestido rojo, playa", "caption-language"),
+        ("anna, donna, vestito rosso, spiaggia", "caption-language"),
+        ("anna, mulher, vestido vermelho, praia", "caption-language"),
+        ("anna, vrouw, rode jurk, strand", "caption-language"),
+        ("anna, kobieta, czerwona sukienka", "caption-language"),
+        ("anna, kvinna, röd klänning", "caption-language"),
     ],
 )
 def test_what_no_program_can_put_right_in_a_caption_is_told(caption: str, code: str) -> None:
@@ -182,6 +192,12 @@ def test_what_no_program_can_put_right_in_a_caption_is_told(caption: str, code: 
         "anna, close-up, smiling",
         "anna on la rambla with a dog, her hat is from Zürich",
         "anna, 1girl, die cast toy in hand",
+        "anna, salsa, patio, sombrero, casa, rosa",
+        "anna, hut, strand of hair, kind face, robe, red bed, boom, van",
+        "anna, los angeles, las vegas, el capitan, playa del rey",
+        "anna, https://example.com/a/b.jpg",
+        "anna as a nurse, no hat",
+        "anna, Łódź",
     ],
 )
 def test_a_good_caption_has_no_fault(caption: str) -> None:

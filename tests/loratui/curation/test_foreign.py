@@ -69,6 +69,8 @@ PLAIN = [
     "TOK in a high collar, best man at a wedding, detailed embroidery, at 12:30",
     "a photo of TOK, a picture of a ship behind it",
     "a TOK, none of them smiling, imagine a null sign",
+    "a TOK, stairs, 30 steps, a portrait of Euler",
+    "a TOK, seed packet, 1024 flowers, 85mm lens, the strength of 10 men, 4x4",
 ]
 
 
@@ -77,6 +79,10 @@ CASES += [
     ("<|endoftext|> TOK on a chair", "TOK on a chair", {"a model's marks"}),
     ("TOK, embedding:easynegative, smile", "TOK, smile", {"networks <lora:...>"}),
     ("undefined", "", {"no words at all"}),
+    ("TOK, cfg 7, 30 steps", "TOK", {"a generator's settings"}),
+    ("30 steps, TOK on grass, euler a, seed 12345", "TOK on grass", {"a generator's settings"}),
+    ("TOK, DPM++ 2M Karras, guidance scale 7.5, steps=30", "TOK", {"a generator's settings"}),
+    ("TOK in snow, 512x768, clip skip 2", "TOK in snow", {"a generator's settings"}),
 ]
 
 

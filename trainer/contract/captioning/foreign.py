@@ -80,6 +80,16 @@ _QUALITY = (
     r"|high[ -]?res(?:olution)?|(?:full |ultra )?u?hd|hdr|hyper[ -]?realistic|sharp focus|raw photo|very aesthetic"
     r"|professional photo(?:graphy)?)(?![\w-])"
 )
+# the same as tags: between commas nobody describes a picture so
+_PART = r"(?i)(?:\A|(?<=[,;\n]))\s*(?P<part>{})\s*(?=[,;\n]|\Z)"
+_SETTING = (
+    r"(?:cfg|guidance)(?:[ _-]?scale)?\s*[:=]?\s*\d+(?:\.\d+)?|seed\s*[:=]?\s*-?\d+|steps\s*[:=]?\s*\d+"
+    r"|(?:denois(?:e|ing)(?:[ _-]?strength)?|clip[ _-]?skip|strength)\s*[:=]?\s*\d+(?:\.\d+)?"
+    r"|sampler\s*[:=]?\s*[\w+ ]{2,24}|euler[ _](?:a|ancestral)(?: karras)?|k_(?:euler|dpm|lms|heun)\w*"
+    r"|dpm\+\+[ \w]{0,24}|dpmpp_\w+(?: karras)?|ddim|plms|uni_?pc|[1-9]\d{2,3}\s?[x\u00d7]\s?[1-9]\d{2,3}(?: ?px)?"
+)
+# a flight of stairs has 30 steps, and Euler and Karras are persons: with one of the others they are settings
+_PERHAPS = r"\d+ steps|euler|karras|heun|lms|lcm|exponential|sgm_uniform"
 AGAIN = 3  # times that a tag stands in a caption before it is one too often
 
 
@@ -92,10 +102,17 @@ def _once(found: re.Match[str]) -> str:
     return ", ".join({one.casefold(): one for one in reversed(tags) if one}[key] for key in counts)
 
 
+def _unless_seen(found: re.Match[str]) -> str:
+    """Nothing for "30 steps" where another part of the caption is surely a generator's; else the words."""
+    return "" if re.search(_PART.format(_SETTING), found.string) else found[0]
+
+
 # in the order in which they are cleaned: what stands around others comes first
 KINDS = (
     _kind("a chat model's preamble", _CHAT, _preamble),
     _kind("a generator's settings", _SETTINGS, lambda _: ""),
+    _kind("a generator's settings", _PART.format(_PERHAPS), _unless_seen),
+    _kind("a generator's settings", _PART.format(_SETTING), lambda _: ""),
     _kind("a generator's settings", r"(?i)\A\s*/imagine\s+(?:prompt\s*:)?\s*", lambda _: ""),
     _kind("a model's marks", r"<\|\w{1,30}\|>", lambda _: " "),
     _kind("no words at all", r"(?i)\A\s*(?:undefined|null|none|nan|n/a)\s*\Z", lambda _: ""),
