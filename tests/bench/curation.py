@@ -241,7 +241,7 @@ def large(place: Path) -> None:
             big = ImageOps.fit(one.convert("RGB"), (4000, 3000), Image.Resampling.BICUBIC)
         big.save(folder / f"{number:02}.jpg", quality=92)
     code = (
-        "import re, sys, time\nfrom pathlib import Path\nfrom loratui.curation import ScanSettings, scan\n"
+        "import re, sys, time\nfrom pathlib import Path\nfrom loratui.curation.scan import ScanSettings, scan\n"
         "start = time.perf_counter()\nreport = scan(Path(sys.argv[1]), ScanSettings(kind='face'))\n"
         "print(f'{len(report.pictures)} pictures: {time.perf_counter() - start:.2f} s wall, '"
         "f'{time.process_time():.2f} s of processor, '"

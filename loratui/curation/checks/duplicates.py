@@ -139,7 +139,7 @@ def _worse(one: PictureMeasure, other: PictureMeasure, alike: bool) -> int:
 
 def _coding(finer: PictureMeasure, other: PictureMeasure) -> bool:
     """Whether the detail that `finer` has beyond its copy may be its coarse coding alone: that is no evidence."""
-    return (finer.quantiser or 0.0) > (other.quantiser or 0.0) + COARSER
+    return finer.coding > other.coding + COARSER
 
 
 def _rank(
@@ -152,7 +152,7 @@ def _rank(
     one = measured[place]
     pixels = one.width * one.height * (0.25 if one.enlarged else 1.0)
     noise = round((one.noise or 0.0) / NOISE_STEP)
-    coding = round((one.quantiser or 0.0) / CODING_STEP) + round(one.blocks or 0.0)
+    coding = round(one.coding / CODING_STEP) + round(one.blocks or 0.0)
     dense = round(math.log2(max(one.size, 1) / max(one.width * one.height, 1)))
     spoiled = len(spoilt(pictures[place])) + (covered > 0)
     flaws = flawed(pictures[place]) + (one.bars > 0)  # so narrow a frame spoils nothing, and is none of the picture

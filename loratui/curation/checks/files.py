@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING
 
 from loratui.curation.checks.damage import quantiser_of, read_jpeg
 from loratui.curation.checks.modes import mode_findings, pixel_findings
+from loratui.curation.compared.webp import webp_quantiser
 from loratui.curation.report import Finding
 from loratui.terminal.text import safe_text
 from loratui.terminal.units import in_bytes
@@ -46,6 +47,7 @@ class OpenedPicture:
     colours: str = ""  # the colour space that it was converted from; "" where that is sRGB
     size: int = 0  # bytes
     quantiser: float | None = None  # of a JPEG: how coarse it is (checks.damage)
+    webp: float | None = None  # of a WebP: the same (compared.webp)
     damage: str = ""  # what is wrong with a JPEG's data though it could be decoded
     whole: bool = False  # decoded at its full size, not turned: blocks of 8 px are where JPEG put them
 
@@ -89,9 +91,9 @@ def _open(name: str, file: IO[bytes], passes: int, background: str) -> OpenedPic
             return OpenedPicture(width, height, problem=_bomb(name, width * height))
         if picture.format in ("JPEG", "MPO") and passes > PASSES:
             return OpenedPicture(width, height, problem=_block("stalling", name, passes, stalling_words(passes), SKIP))
-        quantiser = quantiser_of(picture)
+        quantiser, webp = quantiser_of(picture), webp_quantiser(file) if picture.format == "WEBP" else None
         opened = _decode(name, picture, background, None if quantiser is None else file)
-    return replace(opened, quantiser=quantiser) if opened.picture is not None else opened
+    return replace(opened, quantiser=quantiser, webp=webp) if opened.picture is not None else opened
 
 
 def _decode(name: str, picture: Image, background: str, jpeg: IO[bytes] | None) -> OpenedPicture:

@@ -71,6 +71,7 @@ class PictureMeasure:
     specks: float = 0.0  # share of the pixels that are specks
     blocks: float | None = None  # steps at every eighth line over the others
     quantiser: float | None = None  # of a JPEG: the mean of its table
+    webp: float | None = None  # of a lossy WebP: as a JPEG's
     damage: str = ""  # what libjpeg says of a JPEG's data
     bars: float = 0.0  # share of the picture that is bars or a frame
     corners: float = 0.0  # share of the picture that corners of one colour take
@@ -96,6 +97,11 @@ class PictureMeasure:
         if self.face_blur is not None or self.blur is None:
             return self.face_blur
         return self.blur if self.best_blur is None else min(self.blur, self.best_blur + SOFT_GROUND)
+
+    @property
+    def coding(self) -> float:
+        """How coarsely it was saved, beside a copy of it: 0 where nothing is lost, or it is not told."""
+        return self.quantiser or self.webp or 0.0
 
     @property
     def coarse(self) -> bool:
@@ -155,6 +161,7 @@ def _plain(opened: OpenedPicture) -> PictureMeasure:
         colours=opened.colours,
         size=opened.size,
         quantiser=opened.quantiser,
+        webp=opened.webp,
         damage=opened.damage,
     )
 

@@ -9,12 +9,14 @@ from dataclasses import replace
 from loratui.curation.people.faces import Face
 from loratui.curation.people.framing import PEOPLE
 from loratui.curation.people.identity import same_persons
-from loratui.curation.report import Box, Finding, PictureReport
+from loratui.curation.report import Box, Finding, PictureReport, spoilt
 from loratui.terminal.text import plural, safe_text
 
 LEAST = 3  # pictures that a person is in before it is she who is meant
 SHARE = 0.5  # of the pictures with a known face, before another one is called somebody else
 SHOWN = 3  # persons that are told one by one
+# what makes a face hard to know: such a picture does not say who is meant
+UNSURE = frozenset(["damaged", "noisy", "coarse-jpeg", "blurred", "pixelated", "posterised", "too-dark", "too-bright"])
 OTHER = "other-person"  # the finding of a picture of somebody else
 LETTERS = "ABC"
 PLACES = ("first", "second", "third", "fourth", "fifth", "sixth")
@@ -45,8 +47,12 @@ def person_meant(pictures: Sequence[PictureReport]) -> int | None:
 
 
 def _without_copies(pictures: Sequence[PictureReport]) -> Counter[int]:
-    """In how many pictures each person is; several copies of one photograph are one."""
-    return Counter(number for one in pictures if not one.better for number in set(one.persons) if number is not None)
+    """In how many pictures each person is; several copies of one photograph are one, and spoiled faces none."""
+    return Counter(number for one in pictures if _counts(one) for number in set(one.persons) if number is not None)
+
+
+def _counts(one: PictureReport) -> bool:
+    return not one.better and spoilt(one).isdisjoint(UNSURE)
 
 
 def is_someone_else(one: PictureReport, meant: int | None) -> bool:
@@ -66,7 +72,7 @@ def with_person_findings(pictures: Sequence[PictureReport], kind: str) -> tuple[
     meant = person_meant(pictures) if kind in PEOPLE else None
     if meant is None:
         return tuple(pictures)
-    known = sum(any(number is not None for number in one.persons) for one in pictures if not one.better)
+    known = sum(any(number is not None for number in one.persons) for one in pictures if _counts(one))
     sure = _without_copies(pictures)[meant] >= SHARE * known
     count = sum(meant in one.persons for one in pictures)
     return tuple(_told(one, meant, count, sure) for one in pictures)

@@ -109,6 +109,15 @@ def test_copies_of_one_photograph_make_nobody_the_person_meant() -> None:
     assert person_meant([first, *others]) == 0 and person_meant([first, *others[:3], *copies]) is None
 
 
+def test_a_damaged_face_makes_nobody_the_person_meant() -> None:
+    """Of five portraits of strangers the spoiled copies of one looked like a third picture of another."""
+    found = pictures((1,), (1,), (1,), (2,), (3,))
+    assert person_meant(found) == 0
+    torn = replace(found[2], findings=(Finding("damaged", "warn", "2.jpg", None, "", ""),))
+    spoiled = [*found[:2], torn, *found[3:]]
+    assert person_meant(spoiled) is None and with_person_findings(spoiled, "face") == tuple(spoiled)
+
+
 def of_turn(number: int, turn: float, cheeks: tuple[int, int]) -> PictureReport:
     return PictureReport(f"{number}", Path(), True, 9, 9, None, "none", "", faces=1, turn=turn, cheeks=cheeks)
 
