@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import stat
 from dataclasses import replace
@@ -18,6 +19,7 @@ from loratui.curation.cache import cache_folder
 from loratui.curation.checks.best_pictures import good_words, keep_best, left_out
 from loratui.curation.checks.colours import parts_of, small_lab
 from loratui.curation.checks.whole_set import set_findings
+from loratui.curation.lines import report_lines
 from loratui.curation.people.faces import Face, turned
 from loratui.curation.people.identity import same_persons
 from loratui.curation.people.persons import person_findings, person_meant, with_person_findings, with_persons
@@ -214,6 +216,10 @@ def test_a_set_of_one_person_with_two_others(folder: Path) -> None:
     assert again == report  # also from the cache
     kept = list(cache_folder().glob("*.json"))
     assert kept and all(stat.S_IMODE(one.stat().st_mode) == 0o600 for one in kept)
+    assert stat.S_IMODE(cache_folder().stat().st_mode) == 0o700
+    features = re.findall(r'"feature": "([^"]{100,})"', "".join(one.read_text() for one in kept))
+    written = report_json(report) + repr(report) + "".join(report_lines(report, names=True))
+    assert len(features) == 6 and not any(one in written for one in features)
 
 
 @needs_photos
