@@ -7,12 +7,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
 from textual.content import Content
+from textual.events import MouseScrollDown, MouseScrollUp
 from textual.message import Message
-from textual.widgets import OptionList, Static
+from textual.widget import Widget
+from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from loratui.terminal.text import safe_text
@@ -150,22 +150,54 @@ class SettingList(OptionList):
         self.post_message(self.ResetAsked())
 
 
-class Reason(VerticalScroll):
-    """What is known of a setting. Words that fit fill the panel, so that the next ones move nothing on the screen."""
+class Reason(Widget):
+    """What is known of a setting, scrolled by the wheel. It wraps its own words: other ones lay out nothing anew.
 
-    _tall = True  # what is shown is longer than the panel
+    In a container that scrolls, each longer text is two layouts of the whole screen, with every Down.
+    """
 
-    def compose(self) -> ComposeResult:
-        """One text."""
-        yield Static("", id="why-text", markup=False)
+    def __init__(self, id: str) -> None:
+        super().__init__(id=id)
+        self._words = Content("")
+        self._top = 0  # the first line that is seen
 
     def show(self, words: Content) -> None:
         """Show `words` from their beginning."""
-        tall, width = self._tall, self.size.width
-        self._tall = not width or words.get_height({}, width) > self.size.height
-        self.query_one("#why-text", Static).update(words, layout=tall or self._tall)
-        if tall:
-            self.scroll_home(animate=False)
+        self._words, self._top = words, 0
+        self.refresh()
+
+    def render(self) -> Content:
+        """The lines that are seen; beside them, where there are more, which part they are."""
+        width, height = self.size.width - 1, self.size.height  # a cell stays free before the border
+        if width < 2 or height < 1:
+            return Content("")
+        lines = self._words.wrap(width)
+        if len(lines) <= height:
+            return Content("\n").join(lines)
+        lines = self._words.wrap(width - 1)
+        count = max(height + 1, len(lines))
+        self._top = max(0, min(self._top, count - height))
+        long = max(1, height * height // count)
+        first = round(self._top * (height - long) / (count - height))
+        seen = lines[self._top : self._top + height]
+        seen += [Content("")] * (height - len(seen))
+        bar = [" " if first <= y < first + long else "" for y in range(height)]
+        room = [" " * (width - line.cell_length) for line in seen]
+        rows = zip(seen, room, bar, strict=True)
+        return Content("\n").join([Content.assemble(line, gap, (mark, "on $line")) for line, gap, mark in rows])
+
+    def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
+        """Further down in the words."""
+        self._scroll_by(1, event)
+
+    def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
+        """Back up."""
+        self._scroll_by(-1, event)
+
+    def _scroll_by(self, lines: int, event: MouseScrollDown | MouseScrollUp) -> None:
+        event.stop()
+        self._top = max(0, self._top + lines)
+        self.refresh()
 
 
 def in_sections(rows: Sequence[SettingRow], sections: Mapping[str, str], is_open: Collection[str]) -> list[Row]:

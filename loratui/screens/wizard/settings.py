@@ -78,7 +78,7 @@ once; the plan needs them all in order. Lists are written with ; between.
                 yield Input(placeholder="/ search: rank, memory, network_dim ...", id="search", compact=True)
                 yield SettingList("form")
             with Vertical(id="why-side"):
-                yield Reason(id="why", can_focus=False)
+                yield Reason("why")
                 yield Input(id="edit", compact=True, select_on_focus=True)
                 yield Static("", id="edit-words", markup=False)
 
