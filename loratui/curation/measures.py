@@ -208,11 +208,11 @@ MEASURED: dict[str, str] = {
     "other-trigger": f"Any of {', '.join(caption_faults.TRIGGERS)} as a whole word, unless it is yours.",
     "caption-bare": f"{WORDS}: none is left without trigger, class word and words such as 'a photo of'.",
     "trigger-late": f"Words before the trigger: {caption_faults.LATE} or more.",
-    "caption-marks": f"{WORDS}: a list of flaws, without a 'no' before.",
+    "caption-marks": f"{WORDS}: a list of flaws, without a 'no' before; blurry and the like as tags alone.",
     "caption-language": (
         f"More than {languages.FOREIGN:.0%} letters of another script; or two small words of German, French, Spanish, "
-        "Italian, Portuguese or Dutch and none of English; or words for what is seen (Polish and Swedish too), two at "
-        "least and half of all."
+        "Italian, Portuguese or Dutch and none of English; or words for what is seen (Polish and Swedish too; German "
+        "compounds by their end), two at least and half of all."
     ),
     "prompt-words": (
         f"The first {caption_offers.STEM} letters of each word of your prompts, looked for in the captions."

@@ -17,12 +17,27 @@ PLACEHOLDER = re.compile(r"(?<!\w)[SV]\*(?!\w)|\[V\]|<[A-Za-z][\w-]{1,30}>")
 LATE, LATE_TAGS = 20, 8  # words or tags before the trigger
 SHOWN = 4  # pictures that are named
 _MARKS = (
-    "watermark", "watermarked", "signature", "artist name", "web address", "username", "copyright", "text overlay",
+    "watermark", "watermarked", "artist name", "web address", "username", "copyright", "text overlay", "text on image",
     "text in the corner", "date stamp", "timestamp", "getty images", "shutterstock", "istock", "alamy", "adobe stock",
-    "jpeg artifacts", "pixelated", "lowres", "low quality", "worst quality", "blurry", "bad anatomy",
+    "dreamstime", "depositphotos", "123rf", "freepik", "jpeg artifact", "jpeg compression", "compression artifact",
+    "lowres", "low quality", "worst quality", "bad anatomy", "out of frame",
 )  # fmt: skip
+# what describes another thing with a noun behind it or an owner before it: a blurry background, her signature hat
+_ALONE = "blurry|blurred|pixelated|grainy|noisy|ugly|deformed|cropped|logo|(?<!her )(?<!his )signature"
+_FLAW = re.compile(
+    rf"(?<!\w)(?:(?:{'|'.join(_MARKS)})s?(?!\w)"
+    rf"|(?:(?<=, )|(?<![^,])|(?<=\bis ))(?:an? )?(?:{_ALONE})(?=\s*(?:[,.;]|\Z))"
+    r"|(?:blurry|blurred|pixelated|grainy) (?:image|photo(?:graph)?|picture|shot)(?!\w)"
+    r"|signature (?:in|at) the(?!\w)|(?:bad|deformed|malformed|mutated|disfigured|poorly drawn|fused|extra)"
+    r" (?:hands?|fingers?|limbs?|face|anatomy|proportions)(?!\w))"
+)
+_DENIED = re.compile(r"(?<!\w)(?:no|without|not)(?: an?| any)? \Z")
 MARKUP = re.compile(r"(?i)</?(?:p|br|b|i|u|em|strong|div|span|ul|li|think)>")
-_PLAIN = frozenset(["a", "an", "the", "of", "photo", "picture", "image", "portrait", "style", "in", "on", "person"])
+# what says no more of a picture than that it is one, and of whom
+_SAYS = (
+    "a an the of in on my this that it is here and nice good great beautiful photo photograph picture image portrait"
+)
+_PLAIN = frozenset(f"{_SAYS} style person human man woman boy girl male female guy lady 1boy 1girl solo".split())
 
 
 @dataclass(frozen=True)
@@ -40,7 +55,9 @@ def other_trigger(caption: str, triggers: tuple[str, ...], _: str = "") -> str:
     """The trigger of another training that stands in a caption; empty if none does."""
     own = {one.casefold() for one in triggers}
     others = [one for one in TRIGGERS if one.casefold() not in own] if triggers else []
-    named = next((one for one in others if re.search(word_pattern(one), caption)), "")
+    # CLIP reads SKS as sks; Tok is a name
+    found = (re.search(word_pattern(one), caption, re.IGNORECASE if one.islower() else 0) for one in others)
+    named = next((one[0] for one in found if one), "")
     held = [one[0] for one in PLACEHOLDER.finditer(caption) if triggers and one[0].casefold() not in own]
     return named or next((one for one in held if not re.fullmatch(MARKUP, one)), "")
 
@@ -56,10 +73,10 @@ def _late(caption: str, triggers: tuple[str, ...], _: str) -> str:
     return before if len(_words(before)) >= LATE or before.count(",") >= LATE_TAGS else ""
 
 
-def _marks(caption: str, _: tuple[str, ...], __: str) -> str:
+def _marks(caption: str, _: tuple[str, ...], class_word: str) -> str:
     plain = caption.lower().replace("_", " ")
-    found = next((one for one in _MARKS if re.search(rf"(?<!\w){one}(?!\w)", plain)), "")
-    return "" if re.search(rf"(?<!\w)(?:no|without)(?: an?)? {found}", plain) else found
+    flaws = [one for one in _FLAW.finditer(plain) if not _DENIED.search(plain, 0, one.start())]
+    return next((one[0] for one in flaws if not set(one[0].split()) & set(class_word.lower().split())), "")
 
 
 def _language(caption: str, triggers: tuple[str, ...], class_word: str) -> str:
