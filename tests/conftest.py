@@ -44,7 +44,7 @@ LONGEST = {"test_demo_learns.py": 600, "test_resume.py": 500}  # few tests, but 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Where no file is named, two files run at a time; `-n 0` runs them one by one."""
+    """Where no file is named, three files run at a time; `-n 0` runs them one by one."""
     asked = config.option
     asked.loadscopereorder = False  # `pytest_collection_modifyitems` below has the order
     if hasattr(config, "workerinput"):  # a worker that started workers of its own would never end
@@ -52,7 +52,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     if config.args_source is not pytest.Config.ArgsSource.TESTPATHS or asked.usepdb or asked.collectonly:
         return
     if getattr(asked, "numprocesses", 0) is None and asked.dist == "no":  # xdist is there, and was told nothing
-        asked.numprocesses, asked.dist = 2, "loadfile"
+        asked.numprocesses, asked.dist = 3, "loadfile"
 
 
 @pytest.hookimpl(trylast=True)

@@ -52,7 +52,7 @@ def test_every_page_is_linked_from_the_readme_and_short() -> None:
 def test_ci_calls_the_readmes_own_command() -> None:
     lines = [line for line in README.read_text(encoding="utf-8").splitlines() if line.startswith("python3 -m venv")]
     assert len(lines) == 2
-    assert lines[1].endswith("-m pytest -n 2 --dist loadfile")
+    assert lines[1].endswith("-m pytest -n 3 --dist loadfile")
     assert "<!-- the tests -->" in Path(ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
