@@ -25,7 +25,7 @@ from loratui.runs.find import RUNS as RUNS_HERE
 from loratui.settings.answers import Answers, answers_text
 from loratui.settings.portable import portable
 from loratui.settings.resolve import DATA, FOLDERS, MODELS, names_hub
-from loratui.terminal.text import show_path
+from loratui.terminal.text import safe_text, show_path
 from trainer.contract.paths import can_see, expanded
 from trainer.contract.plan.advice import refusals
 from trainer.contract.plan.estimate import Estimate, estimate
@@ -37,6 +37,7 @@ from trainer.contract.settings.config import SMALL, flat
 # the names that SkyPilot lists cards under, and GB of each; none that has no bf16, which SDXL is trained in
 CARDS = {"L4": 24, "A10G": 24, "RTX4090": 24, "A100": 40, "A40": 48, "L40S": 48, "A100-80GB": 80, "H100": 80}
 JOB, RUNS = "~/loratui-job", "~/loratui-runs"  # on the machine: what it was given, and the bucket
+BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")  # what the stores take between them
 TOKEN, GIVEN, PACKAGE = "HF_TOKEN", "LORATUI_ANSWERS", "LORATUI_PACKAGE"
 DISK = 64  # GB for the system, torch and SDXL beside the run
 GB = 1_000_000_000
@@ -70,6 +71,9 @@ def sky_task(answers: Answers, sets: Mapping[str, Any], folder: Path, gpus: int 
 
     `bucket`: where the run's folder lies; one of its own if empty.
     """
+    if bucket and not BUCKET.fullmatch(bucket):
+        wanted = "3 to 63 small letters, digits and . _ - between them, such as loratui-runs"
+        raise Refusal(f"--bucket: '{safe_text(bucket, 70)}' can name no bucket; take {wanted}")
     ready, cards = _cheapest(answers, dict(sets), gpus)
     if not cards:
         raise Refusal(["no card with up to 80 GB is enough for it:", *_why(ready)])

@@ -144,7 +144,8 @@ def declared(
     if not NAME.fullmatch(name):
         messages.append(f"'{safe_text(name, 60)}' cannot name a sweep: letters, digits, '-' and '_', at most 40")
     keys = [key for axis in axes for key in axis.keys]
-    messages += [f"{key}: it stands on two axes" for key in dict.fromkeys(keys) if keys.count(key) > 1]
+    twice = [key for key in dict.fromkeys(keys) if keys.count(key) > 1]
+    messages += [f"{key}: it stands on two axes; leave one of them out" for key in twice]
     if seeds > 1 and SEED in keys:
         messages.append(f"{SEED}: it is an axis already; take 1 seed of each")
     if not 1 <= seeds <= MOST_SEEDS:

@@ -82,6 +82,8 @@ def test_the_file_says_what_is_needed_and_nothing_of_this_machine(home: Path, lo
     assert "secrets" not in task, "nothing of the hub is fetched"
     again = loratui("export-job", "answers.toml", "--sky", cwd=Path.cwd())
     assert again.returncode == 2 and "is there already" in again.stderr
+    refused = loratui("export-job", "answers.toml", "--sky", "--replace", "--bucket", "My runs", cwd=Path.cwd())
+    assert refused.returncode == 2 and "--bucket: 'My runs' can name no bucket" in refused.stderr
     for device, warned in (("cpu", True), ("auto", False)):
         words = ("--sky", "--replace", "--set", f"train.device={device}")
         done = loratui("export-job", "answers.toml", *words, cwd=Path.cwd())

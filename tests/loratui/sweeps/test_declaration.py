@@ -72,7 +72,7 @@ def test_what_does_not_go_together_is_said() -> None:
     rank = grid_axis("train.rank=2,4")
     for axes, seeds, words in (
         ([], 1, "a sweep needs something that changes"),
-        ([rank, rank], 1, "train.rank: it stands on two axes"),
+        ([rank, rank], 1, "train.rank: it stands on two axes; leave one of them out"),
         ([grid_axis("train.seed=1,2")], 2, "it is an axis already"),
         ([rank], 51, "51 is out of bounds"),
         ([grid_axis("train.steps=" + ",".join(map(str, range(1, 20))))] * 1 + [rank], 50, "at most 500"),

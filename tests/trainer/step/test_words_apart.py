@@ -92,7 +92,8 @@ def test_each_stops_at_its_step_and_a_resumed_run_ends_with_the_same_bytes(
         ("tokens_each", "TOK = 2; TOK = 3", "'TOK' is given twice"),
         ("fraction_each", "clip_l = 0.6", "clip_l = 0.6: above 0 to the pivot, 0.5"),
         ("fraction_each", "TOK = 0", "TOK = 0: above 0 to the pivot, 0.5"),
-        ("weight_decay_each", "TOK2 = much", "'TOK2 = much': much is no number"),
+        ("weight_decay_each", "TOK2 = much", "'TOK2 = much': much is no number of at least 0, such as TOK2 = 0.5"),
+        ("weight_decay_each", "TOK2 = -1", "'TOK2 = -1': -1 is no number of at least 0, such as TOK2 = 0.5"),
         ("weight_decay_each", "TOK2 = 2", "TOK2 = 2: 0 to 1"),
     ],
 )

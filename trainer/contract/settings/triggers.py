@@ -79,7 +79,7 @@ def named_numbers(text: str, names: tuple[str, ...]) -> dict[str, float]:
         if name in found:
             raise ValueError(f"'{name}' is given twice")
         if not re.fullmatch(r"\d+(\.\d*)?([eE][-+]?\d+)?|\.\d+", number):
-            raise ValueError(f"'{part}': {number or 'nothing'} is no number")
+            raise ValueError(f"'{part}': {number or 'nothing'} is no number of at least 0, such as {name} = 0.5")
         found[name] = float(number)
     return found
 
