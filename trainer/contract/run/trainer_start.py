@@ -87,14 +87,17 @@ def refuse_working(run: RunDir, patience: float = LEAVING) -> None:
     It lets go of the lock with its last word, and of its claim when its last process is gone: on a loaded machine
     some seconds lie between the two.
     """
-    claim = lock_holder(run.claim)
-    end = time.monotonic() + patience
-    while claim is not None and not is_held(run.lock) and time.monotonic() < end:
-        time.sleep(LOOK)
-        claim = lock_holder(run.claim)
-    holder = lock_holder(run.lock) or claim
+    _let_leave(run, patience)
+    holder = lock_holder(run.lock) or lock_holder(run.claim)
     if holder is not None:
         raise AlreadyRunning(holder)
+
+
+def _let_leave(run: RunDir, patience: float) -> None:
+    """Wait until the last process of a trainer that let go of its lock is gone, `patience` seconds at most."""
+    end = time.monotonic() + patience
+    while is_held(run.claim) and not is_held(run.lock) and time.monotonic() < end:
+        time.sleep(LOOK)
 
 
 def _take_claim(run: RunDir, claim: int, patience: float) -> None:
@@ -255,9 +258,7 @@ def hand_over(root: Path, ended: RunDir) -> list[StartedTrainer]:
 
     Never raises.
     """
-    end = time.monotonic() + PATIENCE
-    while is_held(ended.claim) and not is_held(ended.lock) and time.monotonic() < end:
-        time.sleep(LOOK)  # the others of a run on several GPUs
+    _let_leave(ended, PATIENCE)  # the others of a run on several GPUs
     try:
         return take_up(root)
     except Exception as error:  # as in `pass_on`
