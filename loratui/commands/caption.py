@@ -19,6 +19,7 @@ from loratui.errors import Refusal
 from loratui.terminal.text import plural, safe_lines, safe_text, shell_path, show_path
 from loratui.terminal.ticker import Ticker
 from trainer.contract.captioning.known import AUTO, KNOWN, MOST, suited
+from trainer.contract.captioning.servers import CaptionServer, NoServer, server_at
 from trainer.contract.paths import expanded
 from trainer.contract.run import exits
 
@@ -38,7 +39,11 @@ def caption(
         ),
     ] = AUTO,
     endpoint: Annotated[
-        str, typer.Option("--endpoint", help="Your own server on this machine: http://127.0.0.1:11434/v1.")
+        str, typer.Option("--endpoint", help="Your own server instead of a model: http://127.0.0.1:11434/v1.")
+    ] = "",
+    send_pictures_to: Annotated[
+        str,
+        typer.Option("--send-pictures-to", help="Yes to a host of --endpoint that is not here: pictures leave for it."),
     ] = "",
     trigger: Annotated[str, typer.Option("--trigger", help="Stands in every caption; '' for none.")] = "TOK",
     prefix: Annotated[str, typer.Option("--prefix", help="Before each caption: 'a photo of TOK,'.")] = "",
@@ -61,11 +66,14 @@ def caption(
     wanted = _wanted(folder, caption_column)
     if wanted and dry_run:
         print(_would(_suited(device) if model == AUTO else model, endpoint, wanted), flush=True)
-    elif wanted and not endpoint:
+    elif wanted and endpoint:
+        send_pictures_to = _agreed_host(endpoint, send_pictures_to, wanted)
+    elif wanted:
         model = _agreed(_suited(device) if model == AUTO else model, yes)
     given = {
         "model": model,
         "endpoint": endpoint,
+        "send-pictures-to": send_pictures_to,
         "trigger": trigger,
         "prefix": prefix,
         "suffix": suffix,
@@ -104,13 +112,39 @@ def _would(model: str, endpoint: str, count: int) -> str:
 
     pictures = plural(count, "picture")
     if endpoint:
-        return f"{pictures} would be sent to {safe_text(endpoint, 80)}, each with one question; nothing is sent now."
+        server = _server(endpoint)
+        away = "" if server.is_own else f" {safe_text(server.leaving(count), 200)}: asked first."
+        sent = f"{pictures} would be sent to {safe_text(server.shown, 80)}, each with one question"
+        return f"{sent}; nothing is sent now.{away}"
     found = download_of(model)
     if found is None:
         return (
             f"{safe_text(model, 80)} is on this disk: nothing would be downloaded, and no picture leaves the machine."
         )
     return f"{found.words}: asked first, unless --yes; nothing is downloaded now. No picture leaves the machine."
+
+
+def _server(endpoint: str) -> CaptionServer:
+    try:
+        return server_at(endpoint)
+    except NoServer as error:
+        raise Refusal(f"--endpoint {safe_text(error)}", exits.USAGE) from None
+
+
+def _agreed_host(endpoint: str, named: str, count: int) -> str:
+    """The other host that pictures may go to: named by the option, or agreed to now; "" for this machine.
+
+    Raises Refusal.
+    """
+    server = _server(endpoint)
+    if server.is_own or named.lower() == server.host:
+        return named
+    leaving, host = safe_text(server.leaving(count), 200), safe_text(server.host, 80)
+    if named or not is_anybody_there():
+        raise Refusal(f"{leaving}: nothing was sent; --send-pictures-to {host} says yes to that", exits.USAGE)
+    if not agreed(f"{leaving}. Send them?"):
+        raise Refusal("nothing was sent and no caption written", exits.USAGE)
+    return server.host
 
 
 def _agreed(model: str, yes: bool) -> str:

@@ -64,9 +64,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("folder", type=Path)
     names = ", ".join((AUTO, *KNOWN))
     parser.add_argument("--model", default=AUTO, help=f"{names}, a local folder, or a hub id")
-    parser.add_argument(
-        "--endpoint", default="", help="an OpenAI-compatible server on this machine, in place of a model"
-    )
+    parser.add_argument("--endpoint", default="", help="an OpenAI-compatible server in place of a model")
+    parser.add_argument("--send-pictures-to", default="", help="the other machine that --endpoint may be on")
     parser.add_argument("--trigger", default="TOK", help="the word that each caption gets; empty: none")
     parser.add_argument("--prefix", default="", help="words before each caption")
     parser.add_argument("--suffix", default="", help="words after each caption")
@@ -113,7 +112,7 @@ def _with_model(asked: argparse.Namespace, work: CaptionWork, frame: CaptionFram
         with torch.inference_mode():
             return _write_all(asked, work.wanted, captioner, frame, None if asked.no_files else asked.folder)
     except (torch.OutOfMemoryError, MemoryError):
-        return _refuse("out of memory; try --device cpu, or --model blip, which is smaller", exits.MEMORY)
+        return _refuse("out of memory; try --device cpu, or --model florence-2, which is smaller", exits.MEMORY)
 
 
 def _found(model: str) -> Path:
@@ -126,8 +125,9 @@ def _with_server(asked: argparse.Namespace, work: CaptionWork, frame: CaptionFra
     """By the person's own server; torch is not needed."""
     from trainer.captioner.endpoint import Endpoint
 
-    captioner = Endpoint(asked.endpoint, asked.model if asked.model != AUTO else "", _wishes(asked, frame))
-    tell("load", model=captioner.model, device=asked.endpoint)
+    model = asked.model if asked.model != AUTO else ""
+    captioner = Endpoint(asked.endpoint, model, _wishes(asked, frame), asked.send_pictures_to)
+    tell("load", model=captioner.model, device=captioner.server.shown)
     return _write_all(asked, work.wanted, captioner, frame, None if asked.no_files else asked.folder)
 
 

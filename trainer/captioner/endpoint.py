@@ -1,17 +1,20 @@
-"""A captioner behind an OpenAI-compatible server on this machine: the person's own ollama, vLLM or llama.cpp."""
+"""A captioner behind an OpenAI-compatible server: the person's own ollama, vLLM or llama.cpp.
+
+Pictures go to this machine alone, or to the one other host that the person said yes to by its name.
+"""
 
 from __future__ import annotations
 
 import base64
 import http.client
 import io
-import ipaddress
 import json
+import ssl
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from trainer.captioner.asked import Asked, NoCaptioner, shown
 from trainer.contract.captioning.foreign import tidy
+from trainer.contract.captioning.servers import CaptionServer, NoServer, server_at
 from trainer.contract.documents.parsers import parse_json
 
 if TYPE_CHECKING:
@@ -22,11 +25,14 @@ MOST = 1 << 20  # bytes of an answer
 
 
 class Endpoint:
-    """`describe` as a question to `ADDRESS/chat/completions`; a picture goes to this machine and nowhere else."""
+    """`describe` as a question to `ADDRESS/chat/completions`; a picture goes to that server and nowhere else."""
 
-    def __init__(self, address: str, model: str, asked: Asked) -> None:
-        """Raises NoCaptioner for another host, and where nothing answers or `model` is not served there."""
-        self._host, self._port, self._path = _place(address)
+    def __init__(self, address: str, model: str, asked: Asked, agreed: str = "") -> None:
+        """`agreed`: the other host that pictures may go to.
+
+        Raises NoCaptioner: for any other before it is connected to, where nothing answers, or `model` is not served.
+        """
+        self.server = _allowed(address, agreed)
         served = [str(one.get("id")) for one in _listed(self._ask("GET", "/models", None).get("data"))]
         if not model and len(served) != 1:
             raise NoCaptioner(f"--endpoint serves {', '.join(served) or 'no model'}: name one with --model")
@@ -58,14 +64,14 @@ class Endpoint:
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
         """One question; no proxy is used, no redirection followed. Raises NoCaptioner."""
-        where = f"{self._host}:{self._port}{self._path}{path}"
-        line = http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT)
+        where = self.server.shown + path
+        line = _connection(self.server)
         try:
             words = None if body is None else json.dumps(body)
-            line.request(method, self._path + path, words, {"Content-Type": "application/json"})
+            line.request(method, self.server.path + path, words, {"Content-Type": "application/json"})
             answer = line.getresponse()
             raw = answer.read(MOST + 1)
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, UnicodeError) as error:  # the last: a name that cannot be one
             why = getattr(error, "strerror", None) or error
             raise NoCaptioner(f"--endpoint: {where} does not answer ({why}); is the server started?") from None
         finally:
@@ -79,26 +85,27 @@ class Endpoint:
         return found
 
 
-def _place(address: str) -> tuple[str, int, str]:
-    """Host, port and path of an address on this machine. Raises NoCaptioner."""
+def _allowed(address: str, agreed: str) -> CaptionServer:
+    """The server of this address, if pictures may go there. Raises NoCaptioner."""
     try:
-        parts = urlsplit(address)
-        host, port = parts.hostname or "", parts.port or 80
-    except ValueError:
-        raise NoCaptioner(f"--endpoint {address}: no address; one is http://127.0.0.1:11434/v1") from None
-    if parts.scheme != "http" or not host:
-        raise NoCaptioner(f"--endpoint {address}: http://127.0.0.1:PORT/v1 is wanted")
-    if not _is_here(host):
-        said = "is another machine, and your pictures stay on this one; start the server here"
-        raise NoCaptioner(f"--endpoint {host} {said}, or bring it here with ssh -L 8000:127.0.0.1:8000 THAT_MACHINE")
-    return ("127.0.0.1" if host == "localhost" else host), port, parts.path.rstrip("/")
+        server = server_at(address)
+    except NoServer as error:
+        raise NoCaptioner(f"--endpoint {error}") from None
+    if not server.is_own and server.host != agreed.lower():
+        host = server.host
+        raise NoCaptioner(
+            f"--endpoint {host} is another machine, and your pictures stay on this one unless "
+            f"--send-pictures-to {host} says yes; or bring the server here: ssh -L 8000:127.0.0.1:{server.port} {host}"
+        )
+    return server
 
 
-def _is_here(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+def _connection(server: CaptionServer) -> http.client.HTTPConnection:
+    if server.secure:
+        return http.client.HTTPSConnection(
+            server.reached_by, server.port, timeout=TIMEOUT, context=ssl.create_default_context()
+        )
+    return http.client.HTTPConnection(server.reached_by, server.port, timeout=TIMEOUT)
 
 
 def _listed(found: Any) -> list[dict[str, Any]]:

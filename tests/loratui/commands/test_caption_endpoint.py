@@ -1,75 +1,32 @@
-"""`loratui caption --endpoint`: a real server on 127.0.0.1 is asked, no other machine ever is."""
+"""`loratui caption --endpoint`: a real server on 127.0.0.1 is asked; another host only after a plain yes."""
 
 from __future__ import annotations
 
 import base64
 import io
-import json
-import threading
+import sys
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
 
+from tests.loratui.commands.chat_server import Server, served
+from tests.loratui.conftest import LoraTUI
+from tests.ptys import Pty
 from trainer.captioner.__main__ import main
 from trainer.captioner.asked import Asked, NoCaptioner
 from trainer.captioner.endpoint import MOST, Endpoint
+from trainer.contract.captioning.servers import server_at
 from trainer.contract.run import exits
 
 ASKED = Asked(60, "Describe this picture.")
 
 
-class Server(ThreadingHTTPServer):
-    """Answers as ollama does, unless told to answer otherwise; remembers what it was asked."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.models = ["qwen3-vl:4b"]
-        self.says: str | None = "<think>hm</think>The image shows a red star on grey ground."
-        self.raw: bytes | None = None
-        self.status = 200
-        self.asked: list[dict[str, Any]] = []
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/v1"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self) -> None:
-        assert self.path == "/v1/models"
-        self.answer(json.dumps({"data": [{"id": one} for one in self.server.models]}).encode())
-
-    def do_POST(self) -> None:
-        assert self.path == "/v1/chat/completions"
-        self.server.asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        said = json.dumps({"choices": [{"message": {"content": self.server.says}}]}).encode()
-        self.answer(said if self.server.raw is None else self.server.raw, self.server.status)
-
-    def answer(self, raw: bytes, status: int = 200) -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(raw)))
-        self.send_header("Location", "http://127.0.0.1:1/elsewhere")
-        self.end_headers()
-        self.wfile.write(raw)
-
-    def log_message(self, *_: object) -> None:
-        """Nothing on stderr."""
-
-
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with Server() as made:
-        thread = threading.Thread(target=made.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
+    with served() as made:
         yield made
-        made.shutdown()
-        thread.join()
 
 
 def test_it_sends_the_picture_with_what_is_wanted_and_takes_the_answer(server: Server) -> None:
@@ -84,17 +41,52 @@ def test_it_sends_the_picture_with_what_is_wanted_and_takes_the_answer(server: S
         assert sent.size == (1024, 512) and not sent.getexif()
 
 
+ELSEWHERE = "0.0.0.0"  # reaches this machine, and is no address of its own: as any other host would be
+
+
+@pytest.mark.parametrize(
+    "host",
+    [ELSEWHERE, "0x7f.1", "127.1", "2130706433", "127.0.0.1.example.com", "me@192.168.1.9", "127.0.0.1@0.0.0.0"],
+)
+def test_another_host_is_not_connected_to_without_a_yes_to_that_host(server: Server, host: str) -> None:
+    for agreed in ("", "127.0.0.1", "example.com", "yes"):
+        with pytest.raises(NoCaptioner, match="another machine, and your pictures stay"):
+            Endpoint(server.called(host), "", ASKED, agreed)
+    assert not server.lines
+
+
+def test_with_a_yes_to_it_another_host_is_asked(server: Server) -> None:
+    captioner = Endpoint(server.called(ELSEWHERE), "", ASKED, ELSEWHERE)
+    assert captioner.describe(Image.new("RGB", (8, 8), "red")) == "a red star on grey ground"
+    assert len(server.asked) == 1 and captioner.server.shown == server.called(ELSEWHERE)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.53", "localhost", "LOCALHOST", "[::1]"])
+def test_this_machine_is_its_loopback_and_nothing_else(host: str) -> None:
+    assert server_at(f"http://{host}:8000/v1").is_own
+
+
+def test_no_proxy_of_the_environment_and_no_redirection_gets_a_picture(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with served() as other:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "https_proxy"):
+            monkeypatch.setenv(name, other.address)
+        server.elsewhere = other.address + "/chat/completions"
+        for host in ("127.0.0.1", ELSEWHERE):
+            captioner = Endpoint(server.called(host), "", ASKED, ELSEWHERE)
+            server.status = 200
+            assert captioner.describe(Image.new("RGB", (8, 8)))
+            for status in (301, 302, 303, 307, 308):
+                server.status = status
+                with pytest.raises(NoCaptioner, match=f"answered {status}"):
+                    captioner.describe(Image.new("RGB", (8, 8)))
+        assert len(server.asked) == 12 and not other.lines
+
+
 @pytest.mark.parametrize(
     "address",
-    ["http://192.168.1.9:8000/v1", "http://example.com/v1", "http://127.0.0.1.example.com/v1", "http://0x7f.1/v1"],
-)
-def test_another_machine_is_never_asked(address: str) -> None:
-    with pytest.raises(NoCaptioner, match="another machine"):
-        Endpoint(address, "any", ASKED)
-
-
-@pytest.mark.parametrize(
-    "address", ["https://127.0.0.1/v1", "127.0.0.1:8000/v1", "http://127.0.0.1:99999/v1", "http://[::1/"]
+    ["ftp://127.0.0.1/v1", "127.0.0.1:8000/v1", "http://127.0.0.1/é", "http://127.0.0.1:99999/v1", "http://[::1/"],
 )
 def test_what_is_no_address_is_a_sentence(address: str) -> None:
     with pytest.raises(NoCaptioner, match=r"127\.0\.0\.1"):
@@ -147,3 +139,35 @@ def test_captions_are_written_with_the_trigger(
     (tmp_path / "a.txt").unlink()
     assert main([f"--endpoint={server.address}", "--model=other", "--", str(tmp_path)]) == exits.USAGE
     assert not (tmp_path / "a.txt").exists()
+
+
+@pytest.mark.slow
+def test_the_command_sends_nothing_to_another_host_without_its_name(
+    server: Server, loratui: LoraTUI, tmp_path: Path
+) -> None:
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "a.png")
+    address = server.called(ELSEWHERE)
+    done = loratui("caption", tmp_path, "--endpoint", address, "--dry-run")
+    assert done.returncode == exits.DONE and "1 picture leaves this machine for 0.0.0.0" in done.stdout
+    for words in ((), ("--yes",), ("--send-pictures-to", "example.com")):
+        done = loratui("caption", tmp_path, "--endpoint", address, *words)
+        assert done.returncode == exits.USAGE and "--send-pictures-to 0.0.0.0 says yes" in done.stderr
+    assert not server.lines
+    done = loratui("caption", tmp_path, "--endpoint", address, "--send-pictures-to", ELSEWHERE)
+    assert done.returncode == exits.DONE and len(server.asked) == 1
+    assert (tmp_path / "a.txt").read_text() == "TOK, a red star on grey ground\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("key", "sent"), [(b"\r", 0), (b"n\r", 0), (b"\x04", 0), (b"y\r", 1)])
+def test_at_a_terminal_the_host_is_asked_and_enter_is_a_no(
+    server: Server, tmp_path: Path, environment: dict[str, str], key: bytes, sent: int
+) -> None:
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "a.png")
+    command = [sys.executable, "-m", "loratui", "caption", str(tmp_path), "--endpoint", server.called(ELSEWHERE)]
+    with Pty(command, tmp_path, environment) as pty:
+        pty.until(lambda wrote: b"Send them? [y/N]" in wrote)
+        assert b"leaves this machine for 0.0.0.0" in pty.wrote and not server.lines
+        pty.type(key)
+        assert pty.end() == (exits.DONE if sent else exits.USAGE)
+    assert len(server.asked) == sent and (tmp_path / "a.txt").exists() == bool(sent)

@@ -153,12 +153,13 @@ def test_an_answer_becomes_plain_words(said: str, kept: str) -> None:
 
 def test_the_one_that_is_proposed_has_room() -> None:
     assert [suited(int(free * 1e9)) for free in (0, 5, 6, 12, 80)] == [
-        "blip",
-        "blip",
+        "florence-2",
+        "florence-2",
         "qwen3-vl-2b",
         "qwen3-vl-4b",
         "qwen3-vl-4b",
     ]
+    assert list(KNOWN) == ["qwen3-vl-4b", "qwen3-vl-2b", "wd-tagger", "joycaption", "florence-2", "blip"]
     assert known("Qwen/Qwen3-VL-2B-Instruct") is KNOWN["qwen3-vl-2b"] and known("who/ever") is None
     assert read_of("SmilingWolf/wd-vit-tagger-v3") == ("selected_tags.csv", "model.onnx") and read_of("a/b") == READ
 

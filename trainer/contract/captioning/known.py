@@ -60,11 +60,12 @@ class KnownCaptioner:
         return f"a GPU with {in_bytes(self.memory)} free" if self.gpu else ""
 
 
-KNOWN = {
+KNOWN = {  # in the order in which they are offered
     one.name: one
     for one in (
         KnownCaptioner("qwen3-vl-4b", "Qwen/Qwen3-VL-4B-Instruct", 8.9, "does as it is told, best of these", True),
         KnownCaptioner("qwen3-vl-2b", "Qwen/Qwen3-VL-2B-Instruct", 4.3, "the same at half the size", True),
+        KnownCaptioner("wd-tagger", "SmilingWolf/wd-swinv2-tagger-v3", 0.5, "tags, for drawn pictures", extra="tagger"),
         KnownCaptioner("joycaption", "fancyfeast/llama-joycaption-beta-one-hf-llava", 17.0, "wordy, uncensored", True),
         KnownCaptioner("florence-2", "florence-community/Florence-2-base", 0.5, "a sentence or two, on a CPU too"),
         # main holds pickles only; this commit is the hub's own conversion of it (refs/pr of SFconvertbot)
@@ -75,11 +76,10 @@ KNOWN = {
             "one short sentence, on a CPU too",
             revision="9cfcdbcaccbcadb2b53b36d4b50042c4eeaa0c25",
         ),
-        KnownCaptioner("wd-tagger", "SmilingWolf/wd-swinv2-tagger-v3", 0.5, "tags, for drawn pictures", extra="tagger"),
     )
 }
 PROPOSED = ("qwen3-vl-4b", "qwen3-vl-2b")  # where a GPU has room; the first that fits
-WITHOUT_GPU = "blip"
+WITHOUT_GPU = "florence-2"
 
 
 def suited(free: int) -> str:

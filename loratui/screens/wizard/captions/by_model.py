@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from threading import Thread
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from textual import on, work
@@ -12,18 +14,28 @@ from textual.message import Message
 from textual.worker import get_current_worker
 
 from loratui.screens.shared.dialogs import Chooser, Reader
+from loratui.screens.shared.editors import Form
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.wizard.captions.writing import WizardCaptions
 from loratui.screens.wizard.decisions import PictureDecisions, of_title
 from loratui.settings.checks import effective
 from loratui.terminal.text import plural, safe_text
-from trainer.contract.captioning.known import KNOWN, KnownCaptioner, suited
+from trainer.contract.captioning.known import AUTO, KNOWN, PROPOSED, KnownCaptioner, suited
+from trainer.contract.captioning.servers import EXAMPLE, CaptionServer, NoServer, server_at
 from trainer.contract.settings.concepts import number_of, prefix_of
 from trainer.contract.settings.config import most_tokens
 
 if TYPE_CHECKING:
     from loratui.children.job import ChildJob
     from loratui.curation.report import Report
+
+
+SERVER = "server"  # the line of the list that is no model
+ADDRESS, MODEL = "address", "model"
+ON_SERVER = (
+    "A server that speaks OpenAI's chat and sees pictures: ollama, vLLM, llama.cpp. "
+    "Each picture that lacks a caption is sent to it with one question."
+)
 
 
 class CaptionMade(Message):
@@ -56,6 +68,7 @@ class CaptioningJob(WizardCaptions, PictureDecisions):
     _made: dict[str, str]
     _job: ChildJob | None = None
     _concept: int = 1  # whose pictures it is about
+    _server: tuple[str, str] = (EXAMPLE, "")  # address and model as they were typed last
 
     def ask_for_captions(self, report: Report) -> None:
         """Say what would be downloaded, then start."""
@@ -83,13 +96,43 @@ class CaptioningJob(WizardCaptions, PictureDecisions):
     @on(CaptionersSeen)
     def _captioners_seen(self, event: CaptionersSeen) -> None:
         """Each captioner with what it is and what it costs, the one that suits this machine first."""
-        order = sorted(KNOWN.values(), key=lambda one: one.name != event.suits)
-        lines = [(one.name, _line(one)) for one in order]
+        lines = [(name, _line(KNOWN[name])) for name in KNOWN]
+        lines.insert(len(PROPOSED), (SERVER, _two_lines(SERVER, "your own: ollama, vLLM, llama.cpp", EXAMPLE)))
+        lines.sort(key=lambda line: line[0] != event.suits)
         pictures = f"{plural(event.wanted, 'picture')}{of_title(self._concept)}"
         title = f"Who captions {pictures}? Nothing is written before you have read it"
-        self.app.push_screen(
-            Chooser(title, lines, event.suits), lambda name: self._agree(KNOWN[name]) if name else None
-        )
+
+        def take(name: str | None) -> None:
+            if name == SERVER:
+                self._ask_server(event.wanted)
+            elif name is not None:
+                self._agree(KNOWN[name])
+
+        self.app.push_screen(Chooser(title, lines, event.suits), take)
+
+    def _ask_server(self, wanted: int) -> None:
+        """Where the person's own server is, and which of its models is meant."""
+        fields = [(ADDRESS, self._server[0], EXAMPLE), (MODEL, self._server[1], "the one that it has")]
+
+        def take(given: dict[str, str] | None) -> None:
+            if given is not None:
+                self._server = (given[ADDRESS], given[MODEL])
+                self._agree_server(server_at(given[ADDRESS]), given[MODEL] or AUTO, wanted)
+
+        form = Form("Captions by a server of yours", ON_SERVER, fields, _no_server, does="Caption", whole=True)
+        self.app.push_screen(form, take)
+
+    def _agree_server(self, server: CaptionServer, model: str, wanted: int) -> None:
+        """Begin; for another machine once that was agreed to by its name."""
+        options = {"endpoint": server.shown}
+        if server.is_own:
+            self.start_captioning(model, options)
+            return
+        words = f"{server.leaving(wanted)}. Who runs it can keep them."
+        title = f"Send {plural(wanted, 'picture')} to {safe_text(server.host, 40)}?"
+        ask = Confirm(title, safe_text(words), "Send them", careful=True)
+        options["send-pictures-to"] = server.host
+        self.app.push_screen(ask, lambda yes: self.start_captioning(model, options) if yes else None)
 
     def _agree(self, model: KnownCaptioner) -> None:
         """Start it, once what it would download was said and agreed to."""
@@ -101,8 +144,8 @@ class CaptioningJob(WizardCaptions, PictureDecisions):
         ask = Confirm(f"Download {model.name}?", words, "Download")
         self.app.push_screen(ask, lambda yes: self.start_captioning(model.name) if yes else None)
 
-    def start_captioning(self, model: str) -> None:
-        """Start the job on what has no caption yet."""
+    def start_captioning(self, model: str, server: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Start the job on what has no caption yet; `server`: the options for one in place of a model."""
         self._made = {}
         values, folder = effective(self.draft), self.draft.folder
         own = tuple(str(values[f"dataset.{name}"]) for name in ("trigger", "caption_column", "class_word"))
@@ -110,6 +153,7 @@ class CaptioningJob(WizardCaptions, PictureDecisions):
             own = (beside.trigger, beside.caption_column, beside.class_word)
             folder = self._folder_of(self._concept)
         options = {
+            **server,
             "model": model,
             "trigger": own[0],
             "caption-column": own[1],
@@ -120,7 +164,7 @@ class CaptioningJob(WizardCaptions, PictureDecisions):
             "new-tokens": most_tokens(values) if values["pivotal.enabled"] else 0,
         }
         words = [f"--{name}={value}" for name, value in options.items()]
-        self.say("Loading the model; x ends it ...")
+        self.say(f"{'Asking the server' if server else 'Loading the model'}; x ends it ...")
         self._write_captions([sys.executable, "-m", "trainer.captioner", "--no-files", *words, "--", str(folder)])
 
     @work(thread=True, exclusive=True, group="captions")
@@ -185,7 +229,20 @@ class CaptioningJob(WizardCaptions, PictureDecisions):
             Thread(target=self._job.cancel, daemon=True).start()
 
 
+def _no_server(given: dict[str, str]) -> str:
+    """What is wrong with what was typed as an address."""
+    try:
+        server_at(given[ADDRESS])
+    except NoServer as error:
+        return safe_text(error, 100)
+    return ""
+
+
 def _line(one: KnownCaptioner) -> Content:
-    """Two lines of the list: the name and what it is; whether it is here or how large it is, and what it needs."""
+    """A captioner: what it is; whether it is here or how large it is, and what it needs."""
     needs = f"; needs {one.needs()}" if one.needs() else ""
-    return Content.assemble((f"{one.name:13}", "bold"), one.how, (f"\n{'':13}{one.where()}{needs}", "$muted"))
+    return _two_lines(one.name, one.how, f"{one.where()}{needs}")
+
+
+def _two_lines(name: str, how: str, below: str) -> Content:
+    return Content.assemble((f"{name:13}", "bold"), how, (f"\n{'':13}{below}", "$muted"))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 from textual.pilot import Pilot
-from textual.widgets import OptionList
+from textual.widgets import Input, OptionList
 
 from loratui.app import LoratuiApp
 from loratui.curation.copies.folder import FixedPicture, FixResult
@@ -17,6 +17,7 @@ from loratui.curation.copies.pixels import FixStep
 from loratui.screens.wizard.copies import with_copies
 from loratui.settings.draft import Draft
 from tests.loratui.commands.captioners import save_blip
+from tests.loratui.commands.chat_server import served
 from tests.loratui.curation.conftest import PHOTOS, needs_photos
 from tests.loratui.screens.conftest import SIZES, at, draw_photo, on_row, opened, screen_text, until
 
@@ -179,6 +180,49 @@ async def test_a_model_writes_the_captions_that_are_missing_and_they_are_edits(
         assert not Path("photos/dog_4.txt").exists()
         await pilot.press("u")
         assert app.draft.captions == {}
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_server_captions_and_another_host_only_after_a_yes_to_its_name(
+    wizard: Wizard, draft: Draft, size: tuple[int, int]
+) -> None:
+    app = wizard(draft)
+    with served() as server:
+        async with app.run_test(size=size) as pilot:
+            screen = await opened(pilot)
+
+            async def give(address: str) -> None:
+                await solve(pilot, screen, "no-caption", "have a model")
+                chooser = await at(pilot, "Chooser")
+                names = [name for name, _ in chooser._lines]
+                assert names[2] == "server", names
+                chooser.query_one(OptionList).highlighted = 2
+                await pilot.press("enter")
+                form = await at(pilot, "Form")
+                form.query(Input).first().value = address
+                await pilot.press("enter")
+
+            await give("ftp://127.0.0.1/v1")
+            await until(pilot, lambda: "✗ ftp" in screen_text(app))
+            await pilot.press("escape", "d")
+            await at(pilot, "PicturesScreen")
+            for key in ("escape", "enter", "n"):  # it starts on no
+                await give(server.called("0.0.0.0"))
+                asked = await at(pilot, "Confirm")
+                assert "Send 1 picture to 0.0.0.0?" in screen_text(app)
+                assert "1 picture leaves this machine for 0.0.0.0" in str(asked._body)
+                await pilot.press(key)
+                await at(pilot, "PicturesScreen")
+                assert not server.lines
+            await give(server.called("0.0.0.0"))
+            await at(pilot, "Confirm")
+            await pilot.press("y")
+            await until(pilot, lambda: bool(app.draft.captions), 90)
+            assert app.draft.captions == {"dog_4.png": "TOK, a red star on grey ground"} and len(server.asked) == 1
+            await pilot.press("u")
+            await give(server.address)  # one's own is not asked about
+            await until(pilot, lambda: bool(app.draft.captions), 90)
+            assert len(server.asked) == 2
 
 
 async def test_a_model_that_cannot_be_had_says_why_and_e_on_a_kind_shows_its_captions(

@@ -1,0 +1,62 @@
+"""Where a captioner's server is: on this machine, or on one that pictures would have to leave this machine for."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+EXAMPLE = "http://127.0.0.1:11434/v1"  # where ollama listens
+PORTS = {"http": 80, "https": 443}
+HERE = "localhost"  # the one name that is taken for this machine; others mean what a resolver says today
+
+
+class NoServer(ValueError):
+    """No address of a server; the text says why and what one looks like."""
+
+
+@dataclass(frozen=True)
+class CaptionServer:
+    """An OpenAI-compatible server; `path` is what stands before `/chat/completions`."""
+
+    host: str
+    port: int
+    path: str
+    secure: bool
+
+    @property
+    def is_own(self) -> bool:
+        """Whether what is sent stays on this machine: judged by the address, never by what a name resolves to."""
+        try:
+            return self.host == HERE or ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def reached_by(self) -> str:
+        """What is connected to: `localhost` without asking a resolver."""
+        return "127.0.0.1" if self.host == HERE else self.host
+
+    @property
+    def shown(self) -> str:
+        """The address in words, without a name or password that may stand in it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.secure else 'http'}://{host}:{self.port}{self.path}"
+
+    def leaving(self, count: int) -> str:
+        """What an answer of yes would do, in a sentence."""
+        open_line = "" if self.secure else ", readable on the way (http)"
+        pictures = "1 picture leaves" if count == 1 else f"{count:,} pictures leave"
+        return f"{pictures} this machine for {self.host}, which is another one{open_line}"
+
+
+def server_at(address: str) -> CaptionServer:
+    """The server of an address such as `EXAMPLE`. Raises NoServer."""
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise NoServer(f"{address}: no address; one is {EXAMPLE}") from None
+    if parts.scheme not in PORTS or not host or not address.isascii():
+        raise NoServer(f"{address}: an address such as {EXAMPLE} is wanted")
+    return CaptionServer(host, port or PORTS[parts.scheme], parts.path.rstrip("/"), parts.scheme == "https")
