@@ -42,12 +42,16 @@ def is_memory(error: BaseException) -> bool:
 
 
 def details(error: BaseException) -> dict[str, Any]:
-    """What the `error` event says beside the words: `step` and `pictures` where there is one at fault."""
+    """What the `error` event says beside the words: `step`, `pictures` and `cause` where there is one at fault."""
     if isinstance(error, DataError):  # first: it may come before torch, which the others load
         return {"pictures": list(error.files)}
     from trainer.step.step import NotFinite
 
-    return {"step": error.step, "pictures": list(error.pictures)} if isinstance(error, NotFinite) else {}
+    if not isinstance(error, NotFinite):
+        return {}
+    found = error.cause
+    cause = {"kind": found.kind, "words": found.words, "pictures": list(found.pictures)}
+    return {"step": error.step, "pictures": list(error.pictures), "cause": cause}
 
 
 def is_told(kind: str, error: BaseException) -> bool:

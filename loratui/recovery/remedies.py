@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 from pathlib import Path
-from typing import Any
 
 from loratui.basemodels.words import base_absent, base_trouble
 from loratui.events.history import History
@@ -18,6 +17,7 @@ from loratui.planning.memory_steps import (
     stays_the_same,
 )
 from loratui.planning.smaller import Settings
+from loratui.recovery.not_finite import not_finite
 from loratui.recovery.remedy import KINDS, BadEnd, Remedy, as_it_was, need, remedy
 from loratui.recovery.sound_checkpoints import sound_steps
 from loratui.runs.find import resumable_steps
@@ -25,7 +25,6 @@ from loratui.settings.demo import SMALL_SIZE
 from loratui.terminal.text import plural, safe_text
 from trainer.contract.paths import expanded, is_folder
 from trainer.contract.run.rundir import RunDir
-from trainer.contract.settings.arithmetic import learning_rates
 from trainer.contract.settings.config import TrainConfig, load_config
 from trainer.contract.settings.optimizers import OPTIMIZERS, Optimizer
 
@@ -37,7 +36,9 @@ def case_of(run: RunDir, history: History) -> BadEnd:
     """The case of a run that has ended. Raises OSError or ValueError if its configuration cannot be read."""
     error = history.error or {}
     kind = str(error.get("kind"))
-    raw = error.get("pictures")
+    raw, cause = error.get("pictures"), error.get("cause")
+    cause = cause if isinstance(cause, dict) else {}
+    bound = cause.get("pictures")
     total = error.get("vram_total")
     checkpoints, config = resumable_steps(run), load_config(run.config)
     return BadEnd(
@@ -47,6 +48,9 @@ def case_of(run: RunDir, history: History) -> BadEnd:
         sound=sound_steps(history.ema, checkpoints),
         phase=history.doing or "load",
         pictures=tuple(map(str, raw)) if isinstance(raw, list) else (),
+        cause=str(cause.get("kind") or ""),
+        because=str(cause.get("words") or ""),
+        at_fault=tuple(map(str, bound)) if isinstance(bound, list) else (),
         gpu=bool(history.run.get("gpu")),
         world=int(history.run.get("world") or 1),
         full=history.vram is None and (history.rss or 0) > FULL * ram(),
@@ -63,7 +67,9 @@ def remedies(case: BadEnd) -> list[Remedy]:
             again = as_it_was(case, "another program may have held the memory, and be gone now")
             found = [*_memory(case), again, _DOCTOR]
         case "nan":
-            found = _not_finite(case)
+            found = not_finite(case)
+            if case.cause == "base":
+                found = [*_base(case), *found]
         case "disk":
             found = [*_disk(case), _ROOM]
         case "data":
@@ -129,68 +135,6 @@ def _all_at_once(offered: list[tuple[MemoryStep, Settings]]) -> list[tuple[str, 
     size, passes = together["train.batch"], together["train.accumulation"]
     title = f"checkpointing on, batch {size}, accumulation {passes}"
     return [(title, "the least that a step takes", together)]
-
-
-# -- not finite -------------------------------------------------------------------------------------------------------
-
-
-def _not_finite(case: BadEnd) -> list[Remedy]:
-    """The same step would give the same again, so each of them changes something."""
-    config, train = case.config, case.config.train
-    found = []
-    if train.precision == "fp16":
-        why = "in fp16 the largest number is 65,504, which activations can pass; bf16 reaches as far as fp32"
-        found.append(remedy(case, "precision fp16 to bf16", why, {"train.precision": "bf16"}))
-    if train.precision == "fp16" and config.model.vae_precision == "training":
-        why = "a VAE that overflows in fp16, as SDXL's own does, gives latents that are not finite"
-        found.append(remedy(case, "pictures encoded in fp32", why, {"model.vae_precision": "auto"}))
-    diverged = bool(case.checkpoints) and case.sound != case.checkpoints
-    rates, title, why = lower_rates(config)
-    calmer = [remedy(case, title, why, rates)]
-    if not train.max_grad_norm:
-        why = "without clipping one bad step can throw the LoRA out of its range"
-        calmer.append(remedy(case, "clip gradients at 1.0", why, {"train.max_grad_norm": 1.0}))
-    found = [*calmer, *found] if diverged else [*found, *calmer]
-    if len(case.pictures) == 1:
-        (name,) = case.pictures
-        skip = {"dataset.skip": (*config.dataset.skip, name)}
-        why = "it is the one picture that the step was made from"
-        found.append(remedy(case, f"leave out {safe_text(name, 40)}", why, skip))
-    if train.precision == "bf16":
-        full = {"train.precision": "fp32"}
-        after = need(changed(config, full))
-        memory = (now, after) if (now := need(config)) and after else None
-        why = "if it is rounding that breaks it; the base model takes twice the memory"
-        found.append(remedy(case, "precision bf16 to fp32", why, full, memory))
-    if case.checkpoints and case.sound:
-        why = f"{why_anew(case)}; this run stays as it is"
-        found.append(remedy(case, title, why, rates, anew=True))
-    return found
-
-
-def why_anew(case: BadEnd) -> str:
-    """Why one would rather begin again."""
-    return f"from the beginning, because what came before step {case.sound[-1]} was trained at the old rate"
-
-
-def lower_rates(config: TrainConfig) -> tuple[dict[str, Any], str, str]:
-    """Calmer rates for the unet and the words: the settings, a title, and why."""
-    unet, words = learning_rates(config)
-    optimizer = OPTIMIZERS[config.train.optimizer]
-    own = optimizer.rates
-    if optimizer.finds_rate:
-        low, why = (unet / 2, words / 2), f"{optimizer.name} keeps its estimate d and steps half as far"
-    elif unet > 1.5 * own[0]:
-        low, why = (own[0], own[1]), f"{unet:g} is far above {optimizer.name}'s own rate of {own[0]:g}"
-    else:
-        low, why = (unet / 3, words / 3), "a third of the rate"
-    keys = ["train.learning_rate"]
-    if config.pivotal.enabled:
-        keys.append("train.embedding_learning_rate")
-    elif config.text_encoder_lora.enabled:
-        keys.append("train.text_encoder_learning_rate")
-    changes = dict(zip(keys, low, strict=False))
-    return changes, f"learning rate {unet:g} to {low[0]:g}", why
 
 
 # -- the base model ---------------------------------------------------------------------------------------------------

@@ -29,6 +29,9 @@ class BadEnd:
     sound: tuple[int, ...] = ()  # those of them before the loss left its range
     phase: str = "train"  # what the trainer was doing
     pictures: tuple[str, ...] = ()  # named by the error
+    cause: str = ""  # of an error of kind nan: one of CAUSES, empty where a trainer of before says none
+    because: str = ""  # the same in words
+    at_fault: tuple[str, ...] = ()  # the pictures that it is bound to
     gpu: bool = False
     world: int = 1  # processes that share a step
     full: bool = False  # RAM was nearly full when it was last heard of

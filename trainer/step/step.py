@@ -6,10 +6,11 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 
+from trainer.contract.plan.sharing import share_of
 from trainer.contract.run.events import EventLog, SilentLog
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.objective import Loss
@@ -28,6 +29,7 @@ from trainer.step.batch import Ahead, BatchMaker, DeviceBatch, HostBatch
 from trainer.step.diffusion import Diffusion, losses, make_diffusion
 from trainer.step.graphs import CudaRecorder, GraphedPasses, Recorder, why_not
 from trainer.step.loss_scale import LossScaler
+from trainer.step.not_finite.cause import Again, Cause, find_cause
 from trainer.step.optimizer import Rates, rate_factor
 from trainer.step.trainee import Trainee
 
@@ -37,11 +39,14 @@ SHOWN = 80  # letters of a caption in a message
 
 
 class NotFinite(ArithmeticError):
-    """Loss or gradient is NaN or infinite; the step was not applied. `pictures` are the names of those it saw."""
+    """Loss or gradient is NaN or infinite; the step was not applied. `pictures` are the names of those it saw.
 
-    def __init__(self, message: str, step: int, pictures: tuple[str, ...]) -> None:
+    `cause` is what was found when it was computed again.
+    """
+
+    def __init__(self, message: str, step: int, pictures: tuple[str, ...], cause: Cause) -> None:
         super().__init__(message)
-        self.step, self.pictures = step, pictures
+        self.step, self.pictures, self.cause = step, pictures, cause
 
 
 @dataclass(frozen=True)
@@ -134,9 +139,8 @@ class Stepper:
         total = torch.zeros((len(PARTS),) if self._plan.class_items else (), device=self._parts.device)
         batches, waited = self._ahead.of(step)
         for place, ((micro, samples), host) in enumerate(zip(self._share, batches, strict=True)):
-            if self._config.train.dropout:  # torch draws it: seeded here, it is as pure as the rest
-                torch.manual_seed(draws.below(2**63, self._config.train.seed, "dropout", step, micro, samples.start))
-            words = replace(self._words(host), times=self._told(host))
+            self._seed(step, micro, samples)
+            words = self._told_words(host)
             if self._graphs is not None:
                 total += self._graphs.take(host, words, self.device, first=not place)
             else:
@@ -145,8 +149,21 @@ class Stepper:
             self._world.add_up(tensor)
         return TakenStep(step, began, waited, self._apply(step, total))
 
+    def _seed(self, step: int, micro: int, samples: slice) -> None:
+        if self._config.train.dropout:  # torch draws it: seeded here, it is as pure as the rest
+            torch.manual_seed(draws.below(2**63, self._config.train.seed, "dropout", step, micro, samples.start))
+
     def _batches(self, step: int) -> list[HostBatch]:
         return [self._maker.make(step, micro, samples) for micro, samples in self._share]
+
+    def _whole_step(self, step: int) -> Iterator[HostBatch]:
+        """The batches of a step in all processes, each as it is computed: what torch draws for it is seeded before."""
+        train, world = self._config.train, self._world
+        for rank in range(world.size):
+            for micro, samples in share_of(train.batch, train.accumulation, rank, world.size):
+                host = self._maker.make(step, micro, samples)
+                self._seed(step, micro, samples)
+                yield host
 
     @cached_property
     def _graphs(self) -> GraphedPasses | None:
@@ -172,7 +189,7 @@ class Stepper:
 
         The loss is 0-d, or with class pictures PARTS.
         """
-        loss = self._loss(batch, mine) / self._config.train.accumulation
+        loss = self._loss(batch, mine)
         self.scaler.scaled(loss[0] if loss.dim() else loss).backward()
         self._trainee.collect()
         return loss.detach()
@@ -219,6 +236,19 @@ class Stepper:
 
     def _not_finite(self, step: int, loss: float) -> NotFinite:
         what = "the loss" if not math.isfinite(loss) else "the gradient"
+        cause = find_cause(
+            Again(
+                self._parts,
+                self._trainee,
+                partial(self._whole_step, step),
+                self._maker.of,
+                self._told_words,
+                lambda batch: self._diffusion.target(batch.latents, batch.noise, batch.t),
+                self._errors,
+                self._weighed,
+                self.scaler.scaled,
+            )
+        )
         views = [
             view for micro in range(self._config.train.accumulation) for view in self._plan.micro_batch(step, micro)
         ]
@@ -227,24 +257,34 @@ class Stepper:
             for view in views
         )
         names = tuple(dict.fromkeys(view.item.name for view in views if not view.prior))
-        message = f"{what} of step {step} is not finite. It was made from {seen}. The step was not applied."
-        return NotFinite(message, step, names)
+        message = f"{what} of step {step} is not finite: {cause.words}. It was made from {seen}. "
+        return NotFinite(message + "The step was not applied.", step, names, cause)
+
+    def _errors(self, batch: DeviceBatch) -> torch.Tensor:
+        """The weighted loss of each view, fp32 (n,)."""
+        errors = batch_losses(self._parts, self._diffusion, batch, self._config.loss)
+        return errors if batch.shares is None else errors * batch.shares
 
     def _loss(self, batch: DeviceBatch, mine: int) -> torch.Tensor:
+        """What a batch adds to the step's loss, as `_weighed` makes it of its views'."""
+        return self._weighed(self._errors(batch), mine)
+
+    def _weighed(self, errors: torch.Tensor, mine: int) -> torch.Tensor:
         """Mean weighted loss of the first `mine` pictures plus prior weight times that of the class pictures; fp32.
 
         With class pictures both stand behind it.
         """
-        errors = batch_losses(self._parts, self._diffusion, batch, self._config.loss)
-        if batch.shares is not None:
-            errors = errors * batch.shares
         # over the whole micro-batch, of which another process may have the rest
-        size = self._config.train.batch
+        size, passes = self._config.train.batch, self._config.train.accumulation
         loss = errors[:mine].sum() / size
         if not self._plan.class_items:
-            return loss
+            return loss / passes
         classes = errors[mine:].sum() / size
-        return torch.stack([loss + self._config.prior.weight * classes, loss.detach(), classes.detach()])
+        whole = loss + self._config.prior.weight * classes
+        return torch.stack([whole, loss.detach(), classes.detach()]) / passes
+
+    def _told_words(self, host: HostBatch) -> Encoded:
+        return replace(self._words(host), times=self._told(host))
 
     def _told(self, host: HostBatch) -> tuple[torch.Tensor, ...]:
         times, sizes = self._diffusion.times, [tuple(map(float, view.geometry.conditioning)) for view in host.views]

@@ -25,7 +25,7 @@ class WorkingCopy:
     def __init__(
         self, group: FlatGroup, layers: dict[str, LoraLinear], dtype: torch.dtype, readers: Iterable[nn.Module]
     ) -> None:
-        self._group, self._layers, self._hooks = group, layers, []
+        self.group, self._layers, self._hooks = group, layers, []
         self._cast = dtype != group.data.dtype
         self.data = group.data.to(dtype)  # the group's own where the precision is fp32
         self.grad = torch.zeros_like(self.data) if self._cast and group.trains else group.grad
@@ -41,8 +41,8 @@ class WorkingCopy:
         # .data: a cast for one encoder must not count as a change of what another has saved for its backward pass;
         # the numbers are the same until a step is taken
         slot = self.stack([name])
-        leaf = slot.value[0].data.requires_grad_(self._group.trains)
-        leaf.grad = slot.grad[0] if self._group.trains else None
+        leaf = slot.value[0].data.requires_grad_(self.group.trains)
+        leaf.grad = slot.grad[0] if self.group.trains else None
         return leaf
 
     def stack(self, names: Sequence[str]) -> Slot:
@@ -54,13 +54,13 @@ class WorkingCopy:
 
     @torch.no_grad()
     def _renew(self, *_: Any) -> None:
-        self.data.copy_(self._group.data)
+        self.data.copy_(self.group.data)
 
     @torch.no_grad()
     def collect(self) -> None:
         """Add the gradients of a backward pass to the group's, in fp32, and empty the buffer for the next."""
         if self._cast:
-            self._group.grad.add_(self.grad)
+            self.group.grad.add_(self.grad)
             self.grad.zero_()
 
     def end(self) -> None:

@@ -29,6 +29,7 @@ OPENED = {
     "disk": "what takes the room",
 }
 TRAINING = {"none": "same training", "rounding": "same training", "training": "other training"}
+SAID = 230  # letters of what the trainer says
 WAS_DOING = {
     "load": "while loading the base model",
     "cache": "while preparing the pictures",
@@ -120,6 +121,8 @@ def _not_finite(case: BadEnd, history: History, run: RunDir) -> list[str]:
         lines[0] += f" The loss had risen from {start:.3g} to {last:.3g} before: the training ran away."
     elif last is not None:
         lines[0] += f" The loss was fine until then ({last:.3g})."
+    if case.because:
+        lines.append(f"Found: {safe_text(case.because, SAID)}.")
     if case.pictures:
         shown = ", ".join(safe_text(one, 30) for one in case.pictures[:4])
         more = f" and {len(case.pictures) - 4} more" if len(case.pictures) > 4 else ""
@@ -161,7 +164,7 @@ def _disk(case: BadEnd, history: History, run: RunDir) -> list[str]:
 
 def _said(case: BadEnd, history: History, run: RunDir) -> list[str]:
     lines = str((history.error or {}).get("message") or "It said nothing more.").splitlines()
-    shown = [safe_text(line, 230) for line in lines[:3]]
+    shown = [safe_text(line, SAID) for line in lines[:3]]
     return [*shown, f"... and {len(lines) - 3} more lines (l shows all)"] if len(lines) > 3 else shown
 
 

@@ -104,6 +104,25 @@ def test_of_several_pictures_none_is_blamed() -> None:
     assert not any("dataset.skip" in one.changes for one in offered("nan", pictures=("a.png", "b.png")))
 
 
+def test_what_was_found_decides_what_helps() -> None:
+    two = {"pictures": ("a.png", "b.png")}
+    (left,) = offered("nan", cause="latents", at_fault=("b.png",), **two)
+    assert left.changes == {"dataset.skip": ("b.png",)} and left.why == "what the VAE makes of it is not finite"
+    rough = {"train__precision": "fp16", "model__vae_precision": "training"}
+    assert [[*one.changes] for one in offered("nan", rough, cause="latents", at_fault=two["pictures"], **two)] == [
+        ["model.vae_precision"],
+        ["dataset.skip"],
+    ]
+    damaged = offered("nan", cause="base", **two)
+    assert damaged[0].opens == "base model" and not any("train.learning_rate" in one.changes for one in damaged)
+    again, *others = offered("nan", cause="gone", **two)
+    assert not again.changes and again.title == "change nothing, go on" and others == offered("nan", **two)
+    bound = offered("nan", cause="gradient", at_fault=("a.png",), **two)
+    assert [one.title for one in bound if "dataset.skip" in one.changes] == ["leave out a.png"]
+    both = offered("nan", cause="gradient", at_fault=two["pictures"], **two)
+    assert not any("dataset.skip" in one.changes for one in both)
+
+
 def test_a_run_that_ran_away_goes_back_to_before_or_begins_anew() -> None:
     back = offered("nan", sound=(100,))[0]
     assert (back.goes, back.step, back.back) == ("checkpoint", 100, True)

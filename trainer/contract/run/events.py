@@ -22,6 +22,9 @@ VERSION = 1
 TYPES = frozenset(
     ["run", "phase", "step", "pivot", "sample", "checkpoint", "measure", "early", "warn", "command", "error", "end"]
 )  # what a reader of this version knows
+# kinds of the `cause` of an `error` of kind nan: what was not finite first when the step was computed again. "gone":
+# nothing was then; "unseen": it could not be computed again
+CAUSES = ("weights", "latents", "words", "base", "layer", "loss", "gradient", "gone", "unseen")
 WIDE = 1 << 20  # bytes at a time of a log that is read back
 # what a reader meets in an event whose fields are of another version, or of a damaged line
 MALFORMED = (TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -58,6 +59,7 @@ class FusedUnet:
         # autograd knows nothing of the LoRA's numbers: this one says that a gradient is wanted
         self._anchor = torch.zeros((), requires_grad=True)
         self._seen: torch.Tensor | None = None
+        self._plain = False
         self._blocks = dict(_fusible(unet, layers))
         self.fused: dict[str, FusedBlock] = {}
         self._hook: Any = None
@@ -95,6 +97,15 @@ class FusedUnet:
         """
         return self._words.frozen(words) if self._blocks else ()
 
+    @contextmanager
+    def layer_by_layer(self) -> Iterator[None]:
+        """For as long as it lasts every block goes through diffusers', whose layers read the same numbers."""
+        self._plain = True
+        try:
+            yield
+        finally:
+            self._plain = False
+
     def undo(self) -> None:
         """Give the unet back as it was, but for weights that lie side by side now; the layers keep their LoRA."""
         for block in self._blocks.values():
@@ -105,6 +116,9 @@ class FusedUnet:
 
     def _read(self, _: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> None:
         """Before each pass: keys and values of all blocks from the words that it is given."""
+        if self._plain:
+            self._seen = None
+            return
         words = named["encoder_hidden_states"] if "encoder_hidden_states" in named else args[2]
         self._seen = words
         known: Products = (named.get("added_cond_kwargs") or {}).get(KNOWN, ())
