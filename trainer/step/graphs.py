@@ -14,6 +14,7 @@ import torch
 
 from trainer.contract.run.events import EventLog, SilentLog
 from trainer.contract.settings.config import TrainConfig
+from trainer.ground.error_line import first_line
 from trainer.model.parts import free
 from trainer.model.prompts import Encoded
 from trainer.step.batch import DeviceBatch, HostBatch
@@ -30,7 +31,14 @@ class Recorder(Protocol):
     """What can record work on tensors that stay where they are."""
 
     def record(self, work: Work) -> Work:
-        """Work that does the same again; `work` itself is done some times for it. Raises RuntimeError."""
+        """Work that does the same again; `work` itself is done some times for it. Raises what keeps it from that."""
+
+    def release(self) -> None:
+        """Give back the memory that was kept for recordings, of which none is left."""
+
+
+class Dropped(Exception):
+    """Recordings were given up in the midst of a step: its gradients are void, and it is to be computed anew."""
 
 
 class CudaRecorder:
@@ -64,6 +72,11 @@ class CudaRecorder:
         replay: Work = graph.replay
         return replay
 
+    def release(self) -> None:
+        """The pool goes with the last graph that is let go of."""
+        self._pool = None
+        free()
+
 
 @dataclass
 class _Recorded:
@@ -75,8 +88,9 @@ class _Recorded:
 class GraphedPasses:
     """Takes passes by their recordings: a shape is recorded when it comes the second time, in what stays constant.
 
-    The pass that is recorded is computed as ever as well, and counts; where the replay does not give the same loss and
-    gradients, or nothing can be recorded, the run goes on without recordings and says so once.
+    The pass that is recorded is computed as ever as well, and counts. Where the replay does not give the same loss and
+    gradients, where nothing can be recorded, where a later replay fails or memory runs out beside the recordings, they
+    are let go of, and the run goes on without any and says so once.
     """
 
     def __init__(
@@ -94,7 +108,10 @@ class GraphedPasses:
         self._refused = False
 
     def take(self, host: HostBatch, words: Encoded, device: torch.device, first: bool) -> torch.Tensor:
-        """The loss of a pass, 0-d or with its parts; `first`: all gradients are zero before it."""
+        """The loss of a pass, 0-d or with its parts; `first`: all gradients are zero before it.
+
+        Raises Dropped where the step has to be computed anew, and what an eager pass raises.
+        """
         key = (
             tuple(host.latents.shape),
             host.mine,
@@ -103,6 +120,39 @@ class GraphedPasses:
             len(words.known),
         )
         known = self._known.get(key)
+        if known is not None and known.replay is not None:
+            return self._replayed(known, host, words)
+        why = ""
+        try:
+            return self._computed(key, known, host, words, device, first)
+        except (torch.OutOfMemoryError, MemoryError) as error:  # what recordings hold may have been what was missing
+            if not any(one.replay is not None for one in self._known.values()):
+                raise
+            why = first_line(error)
+        self._refuse(why)  # here, where the error holds none of their memory any more
+        raise Dropped(why)
+
+    def _replayed(self, known: _Recorded, host: HostBatch, words: Encoded) -> torch.Tensor:
+        try:
+            known.batch.fill(host, words)
+            assert known.replay is not None
+            known.replay()
+            return known.loss.clone()
+        except Exception as error:  # nothing is applied before all passes of the step are done
+            why = first_line(error)
+        self._refuse(why)
+        raise Dropped(why)
+
+    def _computed(
+        self,
+        key: Hashable,
+        known: _Recorded | None,
+        host: HostBatch,
+        words: Encoded,
+        device: torch.device,
+        first: bool,
+    ) -> torch.Tensor:
+        """The loss of a pass that is computed as ever, and recorded if it is the second of its kind."""
         if self._refused or words.hidden.requires_grad or (known is None and len(self._known) == MOST):
             return self._run(DeviceBatch.of(host, words, device), host.mine)
         if known is None:
@@ -111,10 +161,14 @@ class GraphedPasses:
             loss = self._run(batch, host.mine)
             self._known[key] = _Recorded(batch, torch.zeros_like(loss))
             return loss
-        known.batch.fill(host, words)
-        if known.replay is not None:
-            known.replay()
-            return known.loss.clone()
+        why = ""
+        try:
+            known.batch.fill(host, words)
+        except Exception as error:
+            why = first_line(error)
+        if why:
+            self._refuse(why)
+            return self._run(DeviceBatch.of(host, words, device), host.mine)
         loss = self._run(known.batch, host.mine)
         return self._recorded(known, host.mine, loss) if first else loss
 
@@ -123,29 +177,39 @@ class GraphedPasses:
         """Record the pass that gave `loss`, and see that its replay gives the same; the gradients stay as they are."""
         if not bool(torch.isfinite(loss).all()):
             return loss
-        meant = [one.clone() for one in self._grads()]
-        loss = loss.clone()
 
         def work() -> None:
             with torch.enable_grad():
                 found = self._run(known.batch, mine)
             known.loss.copy_(found)
 
+        meant: list[torch.Tensor] = []
+        replay: Work | None = None
         why = ""
         try:
+            loss, kept = loss.clone(), [one.clone() for one in self._grads()]
+            meant = kept  # from here on the gradients may be others
             replay = self._recorder.record(work)
             self._put([torch.zeros_like(one) for one in meant])
             replay()
-            if not self._fits(known.loss, loss) or not all(map(self._fits, self._grads(), meant)):
+            if self._fits(known.loss, loss) and all(map(self._fits, self._grads(), meant)):
+                known.replay = replay
+            else:
                 why = "its replay gives other gradients"
-        except RuntimeError as error:  # torch.OutOfMemoryError is one
-            why = str(error).partition("\n")[0]
-        self._put(meant)
+        except Exception as error:
+            why = first_line(error)
+        replay = None
         if why:
             self._refuse(why)
-        else:
-            known.replay = replay
-        return loss
+        try:
+            if meant:
+                self._put(meant)
+            return loss
+        except Exception as error:
+            why = first_line(error)
+        if not self._refused:
+            self._refuse(why)
+        raise Dropped(why)
 
     def _put(self, values: Iterable[torch.Tensor]) -> None:
         for one, value in zip(self._grads(), values, strict=True):
@@ -157,11 +221,16 @@ class GraphedPasses:
         far = torch.linalg.vector_norm(found.double() - meant.double())
         return bool(far <= self._tolerance * torch.linalg.vector_norm(meant.double()) + 1e-12)
 
+    def drop(self) -> None:
+        """Let go of all recordings, and of the memory that they hold."""
+        for one in self._known.values():
+            one.replay = None  # whoever still holds the record of a pass holds no graph
+        self._known.clear()
+        self._recorder.release()
+
     def _refuse(self, why: str) -> None:
         self._refused = True
-        self._known.clear()
-        if torch.cuda.is_available():
-            free()
+        self.drop()
         message = f"no CUDA graph of a step could be used ({why}); the run goes on without, a little slower"
         self._log.emit("warn", code="no-graph", message=message, advice="train.graphs = off spares the attempt")
 

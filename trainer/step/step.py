@@ -27,7 +27,7 @@ from trainer.model.scaling import LatentScale
 from trainer.model.times import TOLD, TimeEmbeddings
 from trainer.step.batch import Ahead, BatchMaker, DeviceBatch, HostBatch
 from trainer.step.diffusion import Diffusion, losses, make_diffusion
-from trainer.step.graphs import CudaRecorder, GraphedPasses, Recorder, why_not
+from trainer.step.graphs import CudaRecorder, Dropped, GraphedPasses, Recorder, why_not
 from trainer.step.loss_scale import LossScaler
 from trainer.step.not_finite.cause import Again, Cause, find_cause
 from trainer.step.optimizer import Rates, rate_factor
@@ -134,10 +134,24 @@ class Stepper:
     def take(self, step: int) -> TakenStep:
         """Give step number `step`, from 1, to the device."""
         began = time.monotonic()
+        batches, waited = self._ahead.of(step)
+        try:
+            total = self._passes(step, batches)
+        except Dropped:  # nothing was applied yet
+            total = None
+        if total is None:
+            for copy in self._trainee.copies.values():  # what is left of a pass that was not collected
+                copy.grad.zero_()
+            total = self._passes(step, batches)
+        for tensor in (total, *(group.grad for group in self._trainee.groups)):
+            self._world.add_up(tensor)
+        return TakenStep(step, began, waited, self._apply(step, total))
+
+    def _passes(self, step: int, batches: list[HostBatch]) -> torch.Tensor:
+        """This process's part of a step, forward and backward: its loss, and the groups' gradients. Raises Dropped."""
         for group in self._trainee.groups:
             group.grad.zero_()
         total = torch.zeros((len(PARTS),) if self._plan.class_items else (), device=self._parts.device)
-        batches, waited = self._ahead.of(step)
         for place, ((micro, samples), host) in enumerate(zip(self._share, batches, strict=True)):
             self._seed(step, micro, samples)
             words = self._told_words(host)
@@ -145,9 +159,7 @@ class Stepper:
                 total += self._graphs.take(host, words, self.device, first=not place)
             else:
                 total += self._pass(DeviceBatch.of(host, words, self.device), host.mine)
-        for tensor in (total, *(group.grad for group in self._trainee.groups)):
-            self._world.add_up(tensor)
-        return TakenStep(step, began, waited, self._apply(step, total))
+        return total
 
     def _seed(self, step: int, micro: int, samples: slice) -> None:
         if self._config.train.dropout:  # torch draws it: seeded here, it is as pure as the rest
@@ -236,6 +248,8 @@ class Stepper:
 
     def _not_finite(self, step: int, loss: float) -> NotFinite:
         what = "the loss" if not math.isfinite(loss) else "the gradient"
+        if self._graphs is not None:
+            self._graphs.drop()  # computing it again wants the room
         cause = find_cause(
             Again(
                 self._parts,
