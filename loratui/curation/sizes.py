@@ -37,38 +37,40 @@ def histogram(grey: ndarray) -> ndarray:
     return counts
 
 
+def steps_between(grey: ndarray, axis: int) -> ndarray:
+    """The mean step from each line of 8 bits to the next one, in grey levels: (lines - 1,).
+
+    Counted in whole numbers, a byte a pixel: in fp32 a large picture takes twelve for a moment.
+    """
+    import numpy as np
+
+    one, next_one = (grey[:-1], grey[1:]) if axis == 0 else (grey[:, :-1], grey[:, 1:])
+    sums = opencv().absdiff(one, next_one).sum(axis=1 - axis, dtype=np.int64)
+    means: ndarray = sums / grey.shape[1 - axis]
+    return means
+
+
 class Sizes:
-    """A picture (upright, sRGB) whole and made smaller: resized as a whole three times, whatever is asked of it."""
+    """A picture (upright, sRGB) whole and made smaller: resized as a whole three times, whatever is asked of it.
+
+    Whole it is held once in colours and once in grey, four bytes a pixel; Pillow's picture is let go.
+    """
 
     def __init__(self, picture: Image) -> None:
-        self._picture = picture
+        import numpy as np
+
+        grey = picture.convert("L")
+        self.rgb: ndarray = np.asarray(picture)  # all of it: (height, width, 3)
+        self.levels: ndarray = np.asarray(grey)  # the same in grey: (height, width)
+        self.normal = _normal(grey)
         self._made: dict[int, ndarray] = {}
 
     def turned(self, turns: int) -> Sizes:
         """The picture turned so many quarters to the left."""
-        from PIL.Image import Transpose
-
-        return Sizes(
-            self._picture.transpose((Transpose.ROTATE_90, Transpose.ROTATE_180, Transpose.ROTATE_270)[turns - 1])
-        )
-
-    @cached_property
-    def rgb(self) -> ndarray:
-        """All of it: (height, width, 3)."""
         import numpy as np
+        from PIL import Image as Pillow
 
-        return np.asarray(self._picture)
-
-    @cached_property
-    def _grey(self) -> Image:
-        return self._picture.convert("L")
-
-    @cached_property
-    def levels(self) -> ndarray:
-        """All of it in grey: (height, width)."""
-        import numpy as np
-
-        return np.asarray(self._grey)
+        return Sizes(Pillow.fromarray(np.ascontiguousarray(np.rot90(self.rgb, turns))))
 
     @cached_property
     def small_levels(self) -> ndarray:
@@ -76,18 +78,6 @@ class Sizes:
         cv2 = opencv()
         grey: ndarray = cv2.cvtColor(self.within(SHOT_SIDE), cv2.COLOR_RGB2GRAY)
         return grey
-
-    @cached_property
-    def normal(self) -> Image:
-        """In grey, brought to AREA px where it has more."""
-        from PIL import Image as Pillow
-
-        grey = self._grey
-        scale = (AREA / (grey.width * grey.height)) ** 0.5
-        if scale >= 1:
-            return grey
-        size = (max(1, round(grey.width * scale)), max(1, round(grey.height * scale)))
-        return grey.resize(size, Pillow.Resampling.LANCZOS)
 
     @cached_property
     def shot(self) -> Image:
@@ -104,3 +94,14 @@ class Sizes:
             whole = side in FROM_THE_WHOLE or 2 * side > max(FROM_THE_WHOLE)
             self._made[side] = within(self.rgb if whole else self.within(2 * side), side)
         return self._made[side]
+
+
+def _normal(grey: Image) -> Image:
+    """In grey, brought to AREA px where it has more."""
+    from PIL import Image as Pillow
+
+    scale = (AREA / (grey.width * grey.height)) ** 0.5
+    if scale >= 1:
+        return grey
+    size = (max(1, round(grey.width * scale)), max(1, round(grey.height * scale)))
+    return grey.resize(size, Pillow.Resampling.LANCZOS)

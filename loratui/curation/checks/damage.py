@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from loratui.curation.pixels import missing, opencv
-from loratui.curation.sizes import within
+from loratui.curation.sizes import steps_between, within
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -75,7 +75,7 @@ def blocks_of(grey: ndarray) -> float | None:
         return None
     found = []
     for axis in (0, 1):
-        steps = np.abs(np.diff(grey.astype(np.float32), axis=axis)).mean(axis=1 - axis)
+        steps = steps_between(grey, axis)
         edges = np.arange(len(steps)) % BLOCK == BLOCK - 1
         # medians: a drawing has few lines with steps, wherever they are
         found.append(float(np.median(steps[edges]) / max(float(np.median(steps[~edges])), FAINT)))

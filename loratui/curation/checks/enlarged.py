@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from loratui.curation.sizes import steps_between
+
 if TYPE_CHECKING:
     from numpy import ndarray
 
@@ -69,7 +71,7 @@ def _steps(grey: ndarray, axis: int) -> tuple[float, float]:
     """The share of lines that hardly differ from their neighbour though the next ones do, and the steps in blocks."""
     import numpy as np
 
-    steps = np.abs(np.diff(grey.astype(np.float32), axis=axis)).mean(axis=1 - axis)
+    steps = steps_between(grey, axis)
     edges = np.arange(BLOCK - 1, len(steps) - 1, BLOCK)
     between = np.zeros(len(steps), bool)
     between[edges] = True

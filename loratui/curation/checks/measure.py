@@ -142,11 +142,11 @@ def measure(name: str, path: Path, background: str, with_grey: bool) -> PictureM
     """Open, decode and measure a picture. Raises nothing that a file can cause."""
     opened = open_picture(name, path, background)
     plain = _plain(opened)
-    picture = opened.picture
-    if picture is None or min(picture.size) < SMALLEST or missing().get("blurry"):
+    if opened.picture is None or min(opened.picture.size) < SMALLEST or missing().get("blurry"):
         return plain
-    sizes = Sizes(picture)
-    found = _pixels(plain, sizes, opened.whole)
+    sizes, whole = Sizes(opened.picture), opened.whole
+    del opened  # of a large picture each copy counts: two are looked at at once
+    found = _pixels(plain, sizes, whole)
     return replace(found, grey=_packed(sizes.shot)) if with_grey and not found.drawn else found
 
 

@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from loratui.curation.pixels import opencv
+from loratui.curation.sizes import steps_between
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -143,7 +144,7 @@ def _blocks(grey: ndarray, axis: int) -> float:
     """The distance of lines that stand out and are evenly spaced; 0 where there are none."""
     import numpy as np
 
-    steps = np.abs(np.diff(grey.astype(np.float32), axis=axis)).mean(axis=1 - axis)
+    steps = steps_between(grey, axis)
     out = np.flatnonzero(steps > max(STANDS_OUT * float(np.median(steps)), 0.5))
     if len(out) < LINES or steps[out].sum() < SHARE * steps.sum():
         return 0.0

