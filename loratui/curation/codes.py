@@ -123,7 +123,7 @@ CODES: dict[str, Code] = {
             "caption-syntax",
             "captions",
             "warn",
-            "Weights, wildcards, markup, addresses, file names or chat in captions; a hint for underscores.",
+            "Weights, JSON, markup, addresses, file names, settings or chat in captions; a hint for underscores.",
         ),
         Code(
             "caption-filler", "captions", "hint", "'The image shows', words for quality, the same tag again and again."

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from loratui.curation.captions.languages import other_language
 from loratui.curation.report import Finding, PictureReport, Severity
 from loratui.terminal.text import plural, safe_text
+from trainer.contract.captioning.wrappings import MARKS
 from trainer.contract.settings.triggers import split_triggers, word_pattern
 
 TRIGGERS = ("sks", "ohwx", "zwx", "zkz", "TOK", "TOK1", "TOK2")  # what tutorials use in the place of a name
@@ -59,7 +60,8 @@ def other_trigger(caption: str, triggers: tuple[str, ...], _: str = "") -> str:
     found = (re.search(word_pattern(one), caption, re.IGNORECASE if one.islower() else 0) for one in others)
     named = next((one[0] for one in found if one), "")
     held = [one[0] for one in PLACEHOLDER.finditer(caption) if triggers and one[0].casefold() not in own]
-    return named or next((one for one in held if not re.fullmatch(MARKUP, one)), "")
+    # other findings tell of those
+    return named or next((one for one in held if not re.fullmatch(MARKUP, one) and not re.fullmatch(MARKS, one)), "")
 
 
 def _bare(caption: str, triggers: tuple[str, ...], class_word: str) -> str:

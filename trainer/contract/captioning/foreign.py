@@ -9,49 +9,32 @@ from __future__ import annotations
 import html
 import re
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
 
+from trainer.contract.captioning.kinds import ForeignSyntax, inner
+from trainer.contract.captioning.kinds import kind as _kind
+from trainer.contract.captioning.wrappings import WRAPPINGS
 from trainer.contract.settings.triggers import holds_word, split_triggers
 
-Clean = Callable[[str], str]
 NUMBER = r"\s*[+-]?\d*\.?\d+\s*"
-
-
-@dataclass(frozen=True)
-class ForeignSyntax:
-    """A kind of syntax by its name, where it stands, and what is left without it; `mild` costs a caption little."""
-
-    name: str
-    pattern: re.Pattern[str]
-    clean: Callable[[re.Match[str]], str]
-    mild: bool = False
-    filler: bool = False
-
-
-def _kind(name: str, pattern: str, clean: Callable[[re.Match[str]], str], **more: bool) -> ForeignSyntax:
-    return ForeignSyntax(name, re.compile(pattern), clean, **more)
 
 
 def _underscores(found: re.Match[str]) -> str:
     return found[0].replace("_", " ").replace("\\", "")
 
 
-def _preamble(found: re.Match[str]) -> str:
-    return found["after"].strip().strip("\"'\u201c\u201d").strip()
-
-
 _CHAT = (
     r"(?is)\A\s*(?:<think>.*?</think>\s*)?"
     r"(?:(?:sure|certainly|of course|absolutely|okay|ok|great)\b[^\n:.!]{0,60}[!.,:]\s*"
     r"(?:here(?:'s|\u2019s| is| are)\b[^\n:]{0,120}:\s*)?"
-    r"|here(?:'s|\u2019s| is| are)\b[^\n:]{0,120}:\s*"
-    r"|(?=[*#]*\s*(?:caption|prompt|description)\s*:))"
+    r"|here(?:'s|\u2019s| is| are)\b[^\n:]{0,120}:\s*)"
     r"[*#\s]*(?:(?:caption|prompt|description)\s*:)?[*\s]*(?P<after>.+)\Z"
 )
 # what AUTOMATIC1111, Forge, Midjourney and others write behind a prompt
 _SETTINGS = (
-    r"(?is)\s*(?:\bnegative prompt:.*|\bsteps:\s*\d+\s*,\s*(?:sampler|schedule type|size|seed|cfg scale|model)\s*:.*"
+    r"(?is)\s*(?:\bnegative prompt:.*"
+    r"|(?:\A|[,;.\n])\s*neg(?:ative)?\s*:[^\n]*?(?:lowres|(?:low|worst) quality|bad (?:anatomy|hands)|ugly"
+    r"|blurry|deformed|extra (?:fingers|limbs)|easynegative).*"
+    r"|\bsteps:\s*\d+\s*,\s*(?:sampler|schedule type|size|seed|cfg scale|model)\s*:.*"
     r"|(?:\b(?:sampler|schedule type|cfg scale|denoising strength|clip skip|hires upscale|model hash|seed)\s*:"
     r"\s*[\w.+ -]{1,40}(?:,\s*|\Z)){2,}.*)\Z"
     r"|(?i:\s+--(?:ar|aspect|v|version|niji|stylize|s|chaos|c|q|quality|seed|iw|style|no|tile|weird|w)\b(?:\s+[\w.:]+)?)"
@@ -74,11 +57,11 @@ _SHOWS = (
     r"|\A\s*(?:here,? )?(?:we|you) (?:can )?see\s+|\A\s*(?:pictured|shown|seen) (?:here )?(?:is|are)\s+"
 )
 _QUALITY = (
-    r"(?i)(?:,\s*)?(?<![\w-])(?:masterpiece|(?:best|high(?:est)?|amazing|top)[ -]quality"
+    r"(?i)(?:,\s*)?(?<![\w-])(?:masterpiece(?! (?:of|by|from|in)\b)|(?:best|high(?:est)?|amazing|top)[ -]quality"
     r"|(?:ultra|super|extremely|highly|insanely|very)[ -]?detailed|ultra[ -]?(?:hd|realistic)"
     r"|[48]k(?: (?:uhd|resolution))?|trending on artstation|award[ -]winning|absurd ?res|score_\d(?:_up)?"
     r"|high[ -]?res(?:olution)?|(?:full |ultra )?u?hd|hdr|hyper[ -]?realistic|sharp focus|raw photo|very aesthetic"
-    r"|professional photo(?:graphy)?)(?![\w-])"
+    r"|professional photo(?:graphy)?)(?![\w-]| (?:tv|television|screen|monitor|camera)s?\b)"
 )
 # the same as tags: between commas nobody describes a picture so
 _PART = r"(?i)(?:\A|(?<=[,;\n]))\s*(?P<part>{})\s*(?=[,;\n]|\Z)"
@@ -86,7 +69,16 @@ _SETTING = (
     r"(?:cfg|guidance)(?:[ _-]?scale)?\s*[:=]?\s*\d+(?:\.\d+)?|seed\s*[:=]?\s*-?\d+|steps\s*[:=]?\s*\d+"
     r"|(?:denois(?:e|ing)(?:[ _-]?strength)?|clip[ _-]?skip|strength)\s*[:=]?\s*\d+(?:\.\d+)?"
     r"|sampler\s*[:=]?\s*[\w+ ]{2,24}|euler[ _](?:a|ancestral)(?: karras)?|k_(?:euler|dpm|lms|heun)\w*"
+    r"|size\s*:\s*\d{3,4}\s?[x\u00d7]\s?\d{3,4}|version\s*:\s*v?\d+\.[\w.-]+|model\s*:\s*\w*(?:sd|xl|v\d)\w*"
+    r"|(?:vae|rng|ensd|hires (?:steps|upscale|upscaler)|(?:lora|ti|vae|model) hash(?:es)?)\s*:\s*[^,\n]+"
+    r"|easynegative(?:v2)?|badhandv\d|bad[-_]hands[-_]\d|ng_deepnegative\w*|verybadimagenegative[\w.]*|fastnegative\w*"
+    r"|unaestheticxl\w*|4x[-_ ]?(?:ultrasharp|animesharp)|r-esrgan 4x\+?(?: anime6b)?"
     r"|dpm\+\+[ \w]{0,24}|dpmpp_\w+(?: karras)?|ddim|plms|uni_?pc|[1-9]\d{2,3}\s?[x\u00d7]\s?[1-9]\d{2,3}(?: ?px)?"
+)
+# words of sites and of models that were trained on them
+_RATED = (
+    r"rating\s*[:_]\s*(?:safe|general|sensitive|questionable|explicit)"
+    r"|source_(?:anime|pony|furry|cartoon)|(?:score_\d(?:_up)?)"
 )
 # a flight of stairs has 30 steps, and Euler and Karras are persons: with one of the others they are settings
 _PERHAPS = r"\d+ steps|euler|karras|heun|lms|lcm|exponential|sgm_uniform"
@@ -109,13 +101,13 @@ def _unless_seen(found: re.Match[str]) -> str:
 
 # in the order in which they are cleaned: what stands around others comes first
 KINDS = (
-    _kind("a chat model's preamble", _CHAT, _preamble),
+    _kind("a chat model's preamble", _CHAT, inner),
+    *WRAPPINGS,
     _kind("a generator's settings", _SETTINGS, lambda _: ""),
     _kind("a generator's settings", _PART.format(_PERHAPS), _unless_seen),
     _kind("a generator's settings", _PART.format(_SETTING), lambda _: ""),
     _kind("a generator's settings", r"(?i)\A\s*/imagine\s+(?:prompt\s*:)?\s*", lambda _: ""),
-    _kind("a model's marks", r"<\|\w{1,30}\|>", lambda _: " "),
-    _kind("no words at all", r"(?i)\A\s*(?:undefined|null|none|nan|n/a)\s*\Z", lambda _: ""),
+    _kind("no words at all", r"(?i)\A\s*(?:undefined|null|none|nan|n/a|\[object object\])\s*\Z", lambda _: ""),
     _kind("Markdown", r"\*\*([^*\n]+)\*\*|(?m:^#{1,6} )", lambda found: found[1] or ""),
     _kind("HTML", r"&(?:[a-zA-Z]{2,8}|#\d{1,6}|#x[0-9a-fA-F]{1,6});", lambda found: html.unescape(found[0])),
     _kind("HTML", r"</?(?:p|br|b|i|u|em|strong|div|span|ul|li)\b[^<>]{0,80}>", lambda _: " "),
@@ -146,6 +138,8 @@ KINDS = (
     _kind("words for quality", _QUALITY, lambda _: "", filler=True),
     _kind("the same tag again", r"(?s)\A.+\Z", _once, filler=True),
     _kind("the same tag again", r"(?i)(?<!\w)(\w[\w' -]{1,39}?)(?:[\s,.]+\1(?!\w)){2,}", lambda f: f[1], filler=True),
+    _kind("ratings and sources", _PART.format(_RATED), lambda _: "", filler=True),
+    _kind("'arafed', a slip of BLIP", r"(?i)(?<!\w)(?:an? )?araf(?:f?ed|fe)(?!\w)\s*", lambda _: "", filler=True),
     _kind("separators |||", r"\s*\|\|\|\s*", lambda _: ", "),
     _kind("BREAK", r"(?<!\w)(?:BREAK|ADDCOMM|ADDROW|ADDCOL|ADDBASE)(?!\w)", lambda _: ", "),
     _kind("escaped brackets", r"\\([()\[\]])", lambda found: found[1], mild=True),
@@ -167,6 +161,8 @@ def foreign(text: str, trigger: str) -> dict[str, str]:
         there = next((one[0] for one in kind.pattern.finditer(text) if _changes(kind, one, trigger)), None)
         if there is not None:
             found.setdefault(kind.name, there.strip(" ,\n"))
+        if kind in WRAPPINGS:  # brackets of JSON are no weights
+            text = _without(kind, text, trigger)
     return found
 
 
