@@ -65,7 +65,12 @@ CODES: dict[str, Code] = {
         Code("blurred", "quality", "warn", "Out of focus or moved, the face or the whole."),
         Code("damaged", "quality", "warn", "A JPEG whose data is damaged though it can be decoded."),
         Code("noisy", "quality", "warn", "Noise covers the details; a hint for styles."),
-        Code("coarse-jpeg", "quality", "warn", "Saved so coarsely that blocks show; a hint for styles."),
+        Code(
+            "coarse-jpeg",
+            "quality",
+            "warn",
+            "Saved so coarsely that blocks show, or details are gone; a hint for styles.",
+        ),
         Code("barred", "quality", "warn", "Bars or a frame around the picture; a hint for styles."),
         Code("corners", "quality", "warn", "Corners of one colour, as turning leaves them; a hint for styles."),
         Code("collage", "quality", "warn", "A straight edge goes right across: pasted together; a hint for styles."),

@@ -38,7 +38,7 @@ MANY = {
     "blurred": "are blurred",
     "damaged": "have damaged data",
     "noisy": "are covered by noise",
-    "coarse-jpeg": "were saved so coarsely that blocks show",
+    "coarse-jpeg": "were saved so coarsely that blocks show or details are gone",
     "barred": "have bars or a frame around them",
     "corners": "have corners of one colour",
     "collage": "are pasted together from several",

@@ -123,7 +123,8 @@ MEASURED: dict[str, str] = {
         f"Lines that stand out by {overdone.STANDS_OUT:g} times and are evenly spaced, the same across and down."
     ),
     "coarse-jpeg": (
-        f"Mean of the JPEG's table above {measure.COARSE:g} (about quality 19), or steps at every "
+        f"Mean of the JPEG's table above {measure.COARSE:g} (about quality 19), of a WebP's above "
+        f"{measure.COARSE_WEBP:g} (quality 5 or less), or steps at every "
         f"{damage.BLOCK}th line over the others above {measure.BLOCKS_IN_FINE:g} to {measure.BLOCKS:g}."
     ),
     "barred": (

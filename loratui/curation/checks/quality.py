@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from loratui.curation.checks.damage import SPECKLED
-from loratui.curation.checks.measure import PictureMeasure
+from loratui.curation.checks.measure import COARSE_WEBP, PictureMeasure
 from loratui.curation.checks.overdone import BANDED, CLIPPED, VIVID
 from loratui.curation.overlays.lettering import ENOUGH
 from loratui.curation.report import Finding, PictureReport, Severity
@@ -78,8 +78,9 @@ def _damage(name: str, one: PictureMeasure, severity: Severity) -> list[Finding]
             value, said = round(one.specks, 3), f"specks of noise cover it ({one.specks:.1%} of it; 0.3% is usual)"
         found.append(Finding("noisy", severity, name, value, said, "use a cleaner copy, or skip it"))
     if one.coarse:
-        said = "saved so coarsely that blocks show"
-        value = round(one.quantiser or one.blocks or 0.0, 1)
+        smeared = one.webp is not None and one.webp > COARSE_WEBP
+        said = f"saved so coarsely that {'its details are smeared' if smeared else 'blocks show'}"
+        value = round((one.webp if smeared else one.quantiser or one.blocks) or 0.0, 1)
         found.append(Finding("coarse-jpeg", severity, name, value, said, "use the original, or skip it"))
     if one.bars > FRAMED:
         said = f"bars or a frame of one colour take {one.bars:.0%} of it, as in a letterbox or a screenshot"

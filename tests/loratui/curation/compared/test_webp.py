@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from loratui.curation.checks.measure import measure
+from loratui.curation.checks.quality import quality_findings
 from loratui.curation.compared.webp import webp_quantiser
 from tests.loratui.curation.conftest import PHOTOS, look, needs_photos, scene
 
@@ -39,6 +41,26 @@ def test_a_torn_file_is_no_error_and_is_left_where_it_was(keep: int) -> None:
     torn.seek(3)
     webp_quantiser(torn)
     assert torn.tell() == 3
+
+
+@needs_photos
+@pytest.mark.parametrize("name", ["dreambooth_clock/00.jpg", "dreambooth_vase/02.jpg", "hagrid/hg_0a4a8907.jpg"])
+def test_a_coarse_webp_is_told_also_where_it_stands_alone(tmp_path: Path, name: str) -> None:
+    with Image.open(PHOTOS / name) as opened:
+        one = opened.convert("RGB")
+    one.thumbnail((800, 800))
+    for quality in (0, 5, 15, 60):
+        (tmp_path / f"{quality:02}.webp").write_bytes(webp(one, quality=quality).getvalue())
+    one.save(tmp_path / "z.webp", lossless=True)
+    found = {}
+    for file in sorted(tmp_path.iterdir()):
+        measured = measure(file.name, file, "#ffffff", False)
+        for kind, severity in (("object", "warn"), ("style", "hint")):
+            told = [each for each in quality_findings(file.name, measured, kind) if each.code == "coarse-jpeg"]
+            found[file.stem] = [each.message for each in told]
+            assert [each.severity for each in told] in ([], [severity])
+    smeared = ["saved so coarsely that its details are smeared"]
+    assert found == {"00": smeared, "05": smeared, "15": [], "60": [], "z": []}
 
 
 @needs_photos
