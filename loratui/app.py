@@ -22,7 +22,7 @@ from loratui.screens.shared.themes import DARK, LIGHT
 from loratui.settings.draft import Draft, DraftStore
 from loratui.settings.preferences import keep_shade, shade
 from loratui.terminal import images
-from loratui.terminal.text import safe_text
+from loratui.terminal.text import plural, safe_text
 from trainer.contract.run.rundir import RunDir
 
 if TYPE_CHECKING:
@@ -256,7 +256,7 @@ class LoratuiApp(KeyOrder[str]):
     def _goodbye(self) -> str:
         count = len(self.store.all().kept)
         if count > 1:
-            return f"{count} drafts are kept; 'loratui' takes them up again."
+            return f"{plural(count, 'draft')} are kept; 'loratui' takes them up again."
         return "The draft is kept; 'loratui' takes it up again." if count else ""
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from loratui.curation.checks.caption_words import STOP
 from loratui.curation.report import Report
 from loratui.settings.other_trainers.kohya_folders import taught_by_folder
-from loratui.terminal.text import safe_text
+from loratui.terminal.text import plural, safe_text
 from trainer.contract.settings.config import BY_KEY
 from trainer.contract.settings.triggers import split_triggers
 
@@ -34,7 +34,7 @@ def guess_subject(report: Report, base: str) -> SubjectGuess:
     faces = sum(one.faces == 1 for one in opened)
     if "kind" not in values and opened and faces >= FACES * len(opened):
         values["kind"] = "face"
-        why.append(f"{faces} of {len(opened)} pictures show one face: a face?")
+        why.append(f"{faces} of {plural(len(opened), 'picture')} show one face: a face?")
     word = first_word([one.caption for one in report.pictures if one.caption], base)
     if word and "dataset.trigger" not in values:
         values["dataset.trigger"] = word

@@ -176,5 +176,5 @@ def outcome(report: Report, skip: Collection[str] = (), accept: Collection[str] 
 
 
 def _nothing_left(count: int) -> Finding:
-    said = f"all {count} pictures are skipped: there is nothing to train on"
+    said = f"every picture of {count} is skipped: there is nothing to train on"
     return Finding("no-pictures", "block", "", count, said, "take a picture out of dataset.skip", acceptable=False)

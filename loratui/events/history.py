@@ -13,6 +13,7 @@ from loratui.events.endings import ending
 from loratui.events.pivot import pivot_words
 from loratui.events.series import robust_mean
 from loratui.terminal.numbers import number
+from loratui.terminal.text import plural
 from loratui.terminal.units import in_bytes
 from trainer.contract.run.events import MALFORMED, Event
 
@@ -190,7 +191,7 @@ class History:
             self._say(event, "info", f"resumed from step {int(start)}")
         else:
             self._undo(0)  # an earlier start left no checkpoint
-            self._say(event, "info", f"started: {event.get('steps')} steps, process {event.get('pid')}")
+            self._say(event, "info", f"started: {plural(event.get('steps'), 'step')}, process {event.get('pid')}")
         self.run = event
         self.name = str(event.get("name") or "")
         self.steps = int(event.get("steps") or 0)

@@ -13,6 +13,7 @@ from statistics import median
 from loratui.events.curves import RECENT, RECENT_NORMS
 from loratui.events.history import History, Tone
 from loratui.events.series import robust_mean
+from loratui.terminal.text import plural
 from loratui.terminal.units import in_bytes, in_time
 from trainer.contract.plan.advice import OVERFIT_KINDS, OVERFIT_SEEN
 from trainer.contract.settings.config import TrainConfig
@@ -92,7 +93,7 @@ def _d_stuck(history: History, config: TrainConfig | None) -> Insight | None:
     return Insight(
         "d-stuck",
         "warn",
-        f"d is still at its first value after {d.steps[-1]} steps: {'raise d0' if raised else 'raise d_coef'}",
+        f"d is still at its first value after {plural(d.steps[-1], 'step')}: raise {'d0' if raised else 'd_coef'}",
         f"Prodigy steps with {d.values[-1]:.1e}, its first estimate: next to nothing is learned. Stop and {what}.",
         "100 steps are our own; Prodigy's README: 'if it remains too small, it might be worth increasing d0 to 1e-5 "
         "or even 1e-4'",
@@ -109,7 +110,7 @@ def _exploding(history: History, config: TrainConfig | None) -> Insight | None:
     return Insight(
         "gradient",
         "warn",
-        f"the gradient norm is {now / usual:.0f} times its median: lower the learning rate",
+        f"the gradient norm is {plural(f'{now / usual:.0f}', 'time')} its median: lower the learning rate",
         f"It is {now:.3g}, its median over the run {usual:.3g}. Go back to the last checkpoint with good pictures; "
         "lower train.learning_rate, or prodigy.d_coef, or set train.max_grad_norm.",
         f"our own: {NORM_TIMES:.0f} times the median, for {RECENT_NORMS} steps, so that one hard picture says nothing",

@@ -10,7 +10,7 @@ from loratui.events.endings import ending
 from loratui.events.pivot import pivot_words
 from loratui.terminal.line_sink import RunProgress, Sink
 from loratui.terminal.numbers import number, whole
-from loratui.terminal.text import safe_lines, safe_text
+from loratui.terminal.text import plural, safe_lines, safe_text
 from loratui.terminal.units import bytes_of, clock, in_time
 from trainer.contract.run import exits
 from trainer.contract.run.events import MALFORMED, Event
@@ -71,7 +71,7 @@ class EventLines:
             case "sample":
                 yield f"sample at step {step}: {safe_text(event.get('path'))}  ({safe_text(event.get('prompt'), 60)})"
             case "measure" if told := _of_concepts(event.get("concepts")):
-                yield f"loss at fixed noise at step {step}, {safe_text(event.get('of'))} pictures: {told}"
+                yield f"loss at fixed noise at step {step}, {plural(safe_text(event.get('of')), 'picture')}: {told}"
             case "checkpoint":
                 yield f"checkpoint at step {step}: {safe_text(event.get('path'))}"
             case "early":
@@ -145,7 +145,7 @@ def _of_concepts(found: Any) -> str:
 
 def _run_lines(event: Event) -> Iterator[str]:
     place = event.get("gpu") or "CPU"
-    yield f"run '{safe_text(event.get('name'))}': {event.get('steps')} steps on {safe_text(place)}"
+    yield f"run '{safe_text(event.get('name'))}': {plural(safe_text(event.get('steps')), 'step')} on {safe_text(place)}"
     if event.get("resumed_from"):
         yield f"resumed from the checkpoint at step {event['resumed_from']}"
 

@@ -231,7 +231,8 @@ def _technique(resolved: Resolved) -> PlanSection:
         said = _said(resolved, "train.dora_axis", f"along the {train.dora_axis} axis")
         rows.append(PlanRow("DoRA", said.value, f"{said.note}; read by {dora_readers(train.dora_axis)}"))
     words = [f"'{safe_text(one, 40)}'" for one in config.triggers] if config.concepts else []
-    tokens = f"{pivotal.tokens} new tokens for " + (" and ".join(words) or f"'{safe_text(config.dataset.trigger, 40)}'")
+    whose = " and ".join(words) or f"'{safe_text(config.dataset.trigger, 40)}'"
+    tokens = f"{plural(pivotal.tokens, 'new token')} for {whose}"
     if pivotal.tokens_each:
         each = [f"{count} for '{safe_text(word, 40)}'" for word, count in config.token_counts.items()]
         tokens = f"new tokens: {', '.join(each)}"

@@ -215,7 +215,8 @@ def free_bytes(path: Path) -> int:
 
 def _pictures(config: TrainConfig, times: int) -> str:
     each = len(sample_pictures(config))
-    return ("once" if times == 1 else f"{times} times") + (f", {each} pictures each time" if each > 1 else "")
+    often = "once" if times == 1 else plural(times, "time")
+    return often + (f", {plural(each, 'picture')} each time" if each > 1 else "")
 
 
 def _corrected(known: MachineKnown) -> str:

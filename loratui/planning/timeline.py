@@ -35,8 +35,9 @@ def arithmetic_line(config: TrainConfig, times: Schedule) -> str:
         pictures = f"{plural(1 + len(config.concepts), 'concept')}, {plural(views, 'view')} an epoch"
     return (
         f"{pictures}{batch} = "
-        f"{plain(times.steps_per_epoch)} steps per epoch -> "
-        f"{plural(times.steps, 'step')} = {plain(times.epochs)} epochs, {plain(times.views_per_image)} views per image"
+        f"{plural(plain(times.steps_per_epoch), 'step')} per epoch -> "
+        f"{plural(times.steps, 'step')} = {plural(plain(times.epochs), 'epoch')}, "
+        f"{plural(plain(times.views_per_image), 'view')} per image"
     )
 
 

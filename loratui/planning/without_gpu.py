@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from loratui.planning.hardware import Machine
 from loratui.planning.past_runs import Correction
+from loratui.terminal.text import plural
 from trainer.contract.basemodel.inspect import NotSDXL, base_of
 from trainer.contract.plan.estimate import Estimate
 from trainer.contract.settings.config import TrainConfig
@@ -21,7 +22,7 @@ def without_gpu(config: TrainConfig, need: Estimate | None, machine: Machine | N
     if need is None or machine is None or machine.device != "cpu" or not full_size(config):
         return ""
     why = "train.device is cpu" if config.train.device == "cpu" else "No GPU here"
-    steps = f"{config.train.steps:,} steps of a full-size SDXL"
+    steps = f"{plural(config.train.steps, 'step')} of a full-size SDXL"
     if known.seconds is not None:
         return f"{why}: {steps} take about {days(known.seconds * config.train.steps)}, as runs here took."
     if not machine.flops:
@@ -49,5 +50,5 @@ def days(seconds: float) -> str:
     """So many days, or hours where it is less than two of them."""
     if seconds < 2 * DAY:
         hours = max(1, round(seconds / 3600))
-        return f"{hours} hour{'s' if hours > 1 else ''}"
-    return f"{round(seconds / DAY)} days"
+        return plural(hours, "hour")
+    return plural(round(seconds / DAY), "day")

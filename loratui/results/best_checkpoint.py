@@ -173,8 +173,8 @@ def _by_training_loss(kept: list[MeasuredStep], kind: str) -> CheckpointHint:
         return chosen
     best = later[-1]
     also = (
-        f"The loss still falls measurably to step {best.step}, whose {best.views:.0f} views per image are fewer than "
-        f"the {OVERFIT_VIEWS} above which sets overfitted."
+        f"The loss still falls measurably to step {best.step}, at {plural(f'{best.views:.0f}', 'view')} per image: "
+        f"below the {OVERFIT_VIEWS} above which sets overfitted."
     )
     return CheckpointHint(best.step, (*chosen.sentences[:-1], also, VERDICT), (*chosen.sources, STILL_FALLS))
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from loratui.terminal.text import plural
 from trainer.contract.basemodel.hub_cache import hub_login
 from trainer.contract.run.notify import NAME as NOTIFY
 from trainer.contract.run.notify import addresses
@@ -44,7 +45,7 @@ def _start(found: re.Match[str]) -> str:
     """The public beginning of a token, such as ghp_, and how long it is."""
     whole = found[0]
     begin = re.match(r"[A-Za-z0-9]{2,8}[_-]|[A-Za-z]{4}", whole)
-    return f"{begin[0] if begin else ''}… ({len(whole)} characters)"
+    return f"{begin[0] if begin else ''}… ({plural(len(whole), 'character')})"
 
 
 def _before(found: re.Match[str]) -> str:

@@ -12,7 +12,7 @@ from loratui.settings.presets import preset
 from loratui.settings.problems import SECTIONS, AnswersError, meant, unknown_setting, validated, wrong_value
 from loratui.settings.shipped_presets import Preset
 from loratui.settings.toml_text import key_lines, toml_list, toml_tables
-from loratui.terminal.text import safe_text, shell_path, show_path
+from loratui.terminal.text import plural, safe_text, shell_path, show_path
 from loratui.version import version
 from trainer.contract.documents.document import Document
 from trainer.contract.documents.parsers import as_text, parse_toml
@@ -284,7 +284,7 @@ def _flat(raw: dict[str, Any], source: str, lines: Mapping[str, int]) -> tuple[d
             if unknown <= MOST_SAID:  # what was meant takes a while to find
                 messages.append(f"{source}:{lines.get(key, 1)}: {safe_text(key, 80)}: {unknown_setting(key)}")
     if unknown > MOST_SAID:
-        messages.append(f"{source}: {unknown - MOST_SAID:,} more keys are no settings")
+        messages.append(f"{source}: {plural(unknown - MOST_SAID, 'more key')} that are not settings")
     if "preset" in values and not isinstance(values["preset"], str):
         messages.append(f"{source}:{lines.get('preset', 1)}: preset: {wrong_value(BY_KEY['preset'], values['preset'])}")
         del values["preset"]

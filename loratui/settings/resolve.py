@@ -10,6 +10,7 @@ from typing import Any, Literal
 from loratui.settings.answers import Answers, counted_images, preset_values
 from loratui.settings.presets import preset
 from loratui.settings.problems import AnswersError, validated
+from loratui.terminal.text import plural
 from trainer.contract.loras.start import KEY as START
 from trainer.contract.loras.start import decided_by_start
 from trainer.contract.paths import can_see, expanded
@@ -92,7 +93,7 @@ def _preset_layer(name: str, chosen: Mapping[str, Any], images: int) -> tuple[di
     images = counted_images(images, {**values, **chosen})
     if base.steps_per_image and images:
         values["train.steps"] = base.steps_per_image * images
-        said = f"{base.steps_per_image} x {images} pictures; {base.steps_source}"
+        said = f"{base.steps_per_image} x {plural(images, 'picture')}; {base.steps_source}"
         origins["train.steps"] = ValueSource("preset", said, base.steps_inferred)
     return values, origins
 

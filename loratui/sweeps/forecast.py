@@ -196,4 +196,4 @@ def _config(one: PlannedPoint) -> Any:
 
 
 def _of(count: int, able: int) -> str:
-    return "" if count == able else f" ({count} of {able} runs)"
+    return "" if count == able else f" ({count} of {plural(able, 'run')})"

@@ -52,14 +52,15 @@ def remarks(found: Results) -> list[str]:
             said.append(f"Lowest: {best.label}; none of the others that are done is level with it.")
     if found.groups > 1:
         names = ", ".join(BY_KEY[key].title for key in found.told_by)
-        said.append(f"Losses count otherwise under another {names}: only rows of one kind are held against each other.")
+        said.append(f"Losses are counted in another way under another {names}: only rows of one kind are compared.")
     if rated and not all(row.held_out for row in rated):
         said.append("On training pictures the loss falls with overfitting too: it chooses nothing; hold pictures out.")
     if rated and found.sweep.seeds == 1:
         said.append("One seed each: only the measurement's own noise is known, not how far chance moves a run.")
     elif rated:
         said.append(
-            f"±: the standard deviation over {found.sweep.seeds} seeds; level: within the noise of all rows together."
+            f"±: the standard deviation over {plural(found.sweep.seeds, 'seed')}; level: within the noise of all rows "
+            "together."
         )
     if changed := [one for row in found.rows for one in row.runs if one.changed]:
         keys = ", ".join(dict.fromkeys(key for one in changed for key in one.changed))

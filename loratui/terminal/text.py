@@ -8,6 +8,9 @@ from pathlib import Path
 
 from trainer.contract.run.program import COUNTERPART
 from trainer.contract.run.rundir import home_folder
+from trainer.contract.units import plural
+
+__all__ = ["plural", "safe_lines", "safe_text", "safe_toml", "shell_path", "show_path", "speakable"]
 
 _SPACES = dict.fromkeys(map(ord, "\t\n\r\u2028\u2029"), " ")
 _PICTURES = {code: chr(0x2400 + code) for code in range(0x20)} | {0x7F: "\u2421"}  # ESC is shown as one glyph
@@ -67,11 +70,6 @@ def speakable(text: str, coding: str | None) -> str:
 def safe_toml(written: str) -> str:
     """One line of TOML that can be both shown and pasted: what `safe_text` would change becomes an escape of TOML."""
     return "".join(one if one == safe_text(one) else _toml_escape(one) for one in written)
-
-
-def plural(count: int, one: str, many: str = "") -> str:
-    """`count` with its noun: "1 picture", "4 pictures"."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def _toml_escape(one: str) -> str:

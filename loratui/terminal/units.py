@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from loratui.terminal.text import plural
 from trainer.contract.units import UNITS, in_bytes, in_time, in_units
 
 __all__ = ["GIB", "MIB", "ago", "bytes_of", "clock", "in_bytes", "in_gib", "in_time"]
@@ -44,5 +45,5 @@ def ago(then: float, now: float | None = None) -> str:
         return f"{seconds // 3600:.0f} h ago"
     days = int(seconds // 86400)
     if days < 15:
-        return f"{days} day{'s' if days > 1 else ''} ago"
+        return f"{plural(days, 'day')} ago"
     return time.strftime("%Y-%m-%d", time.localtime(then))

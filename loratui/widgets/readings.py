@@ -9,7 +9,7 @@ from textual.content import Content
 from loratui.events.history import History, Mark
 from loratui.events.series import Point, Series
 from loratui.terminal.glyphs import MARKS
-from loratui.terminal.text import safe_text
+from loratui.terminal.text import plural, safe_text
 from loratui.terminal.units import in_bytes, in_time
 from loratui.widgets.braille import Plot, left_out, x_step
 from loratui.widgets.plots import COLOURS, ChartName, rate_words
@@ -71,9 +71,9 @@ def resolution(plot: Plot, stride: int, width: int) -> str:
     dot = x_step(plot, width) / 2
     shown = f"steps {plot.x_start:.0f} to {plot.x_end:.0f}"
     if stride > dot and stride > 1:
-        fine = f"one point kept for each {stride} steps: no finer detail"
+        fine = f"one point kept for each {plural(stride, 'step')}: no finer detail"
     else:
-        fine = f"each dot {max(1, round(dot))} steps" if round(dot) > 1 else "every step has its dot"
+        fine = f"each dot {plural(round(dot), 'step')}" if round(dot) > 1 else "every step has its dot"
     gone = left_out(plot)
     words = f"{shown} · {fine} · {'log' if plot.log else 'linear'}"
     return words + (f" · {gone} at or below 0 not shown" if gone else "")

@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.widgets import Static
 
 from loratui.sweeps.wall import WallBlock, WallCell
-from loratui.terminal.text import safe_text
+from loratui.terminal.text import plural, safe_text
 from loratui.widgets.thumbnail import Thumbnail
 
 ROW = 8  # lines that a row takes where there are more than fit
@@ -85,8 +85,8 @@ class SweepGrid(Vertical):
         self._first = (_in_sight(self._first[0], self._at[0], down), _in_sight(self._first[1], self._at[1], across))
         self._reshape(down, across)
         shown = range(self._first[1], self._first[1] + across)
-        rest = [f"{len(block.columns)} columns" if across < len(block.columns) else ""]
-        rest += [f"{len(block.rows)} rows" if down < len(block.rows) else ""]
+        rest = [plural(len(block.columns), "column") if across < len(block.columns) else ""]
+        rest += [plural(len(block.rows), "row") if down < len(block.rows) else ""]
         title = " · ".join(part for part in (block.title, *rest) if part)
         self.query_one("#grid-title", Static).update(Content(safe_text(title, width)))
         self.query_one("#grid-heads", Static).update(_line([block.columns[at] for at in shown], width, self._here(1)))

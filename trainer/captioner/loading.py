@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainer.captioner.asked import NoCaptioner
+from trainer.contract.units import plural
 
 if TYPE_CHECKING:
     import torch
@@ -36,7 +37,9 @@ def weights(kind: Any, folder: Path, device: torch.device, dtype: torch.dtype) -
     # transformers fills what is missing with random numbers: such a model would caption nonsense
     if loaded["missing_keys"] or loaded["mismatched_keys"]:
         count = len(loaded["missing_keys"]) + len(loaded["mismatched_keys"])
-        raise NoCaptioner(f"'{folder}': {count} weights are missing or of another size; the file is of another model")
+        raise NoCaptioner(
+            f"'{folder}': {plural(count, 'weight')} missing or of another size; the file is of another model"
+        )
     return model.to(device).eval()
 
 

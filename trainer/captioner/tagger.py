@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from trainer.captioner.asked import Asked, NoCaptioner
 from trainer.contract.captioning.known import ONNX, TAGS
 from trainer.contract.documents.regular import read_bytes
+from trainer.contract.units import plural
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -57,7 +58,9 @@ class Tagger:
         given = prepared(picture, self._input.shape[1])[None]
         sure = self._session.run(None, {self._input.name: given})[0][0]
         if len(sure) != len(self._tags):
-            raise NoCaptioner(f"{ONNX} gives {len(sure)} answers, {TAGS} names {len(self._tags)}: of another model")
+            raise NoCaptioner(
+                f"{ONNX} gives {plural(len(sure), 'answer')}, {TAGS} names {len(self._tags)}: of another model"
+            )
         found = [(float(one), tag) for one, tag in zip(sure, self._tags, strict=True) if tag.category in self._wanted]
         kept = sorted((one for one in found if one[0] >= LEAST[one[1].category]), key=lambda one: -one[0])
         return ", ".join(tag.words for _, tag in kept)

@@ -1,4 +1,4 @@
-"""Sizes and durations as people read them: one wording, of the trainer and of whatever shows a run."""
+"""Sizes, durations and counts as people read them: one wording, of the trainer and of whatever shows a run."""
 
 from __future__ import annotations
 
@@ -30,3 +30,9 @@ def in_time(seconds: float) -> str:
         return f"{seconds:.0f} s" if seconds >= 9.95 else f"{seconds:.1f}".removesuffix(".0") + " s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def plural(count: object, one: str, many: str = "") -> str:
+    """`count` with its noun: "1 picture", "4,000 pictures", "? steps". What is written already stays as it is."""
+    shown = f"{count:,}" if isinstance(count, int) else "?" if count is None else str(count)
+    return f"{shown} {one if shown == '1' else many or one + 's'}"

@@ -17,6 +17,7 @@ from trainer.contract.plan.masks import MaskFile, masks_of
 from trainer.contract.settings.buckets import Size, bucket_of
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.taught import ClassSet, Taught, taught
+from trainer.contract.units import plural
 from trainer.data import images
 from trainer.data.listing import REMEDY, Listed, listed
 from trainer.data.listing import DataError as DataError
@@ -189,7 +190,7 @@ def hold_out(items: tuple[Item, ...], config: TrainConfig) -> tuple[tuple[Item, 
     for concept, one in enumerate(taught(config)):
         own = [place for place, item in enumerate(items) if item.concept == concept]
         if count >= len(own):
-            said = f"dataset.hold_out is {count} and there are {len(own)} pictures: none is left to train on"
+            said = f"dataset.hold_out is {count} of {plural(len(own), 'picture')}: none is left to train on"
             problems.append(one.said(said))
         else:
             order = draws.permutation(len(own), config.train.seed, "hold-out", concept)

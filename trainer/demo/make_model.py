@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from diffusers import StableDiffusionXLPipeline
 
+from trainer.contract.units import in_time
 from trainer.demo.captions import corpus
 from trainer.demo.concepts import write_concepts
 from trainer.demo.parts import new_pipeline
@@ -67,7 +68,7 @@ def make(out: Path, work: Path, plan: UnetPlan) -> None:
     train_unet(pipe, lessons, work / "unet.safetensors", plan)
     save(pipe, tokenizers, out / "sdxl-small")
     write_concepts(out / "concepts")
-    print(f"made {out} in {(time.perf_counter() - began) / 60:.0f} minutes")
+    print(f"made {out} in {in_time(time.perf_counter() - began)}")
 
 
 def main() -> None:

@@ -29,6 +29,7 @@ from trainer.contract.settings.arithmetic import learning_rates, views_per_image
 from trainer.contract.settings.config import SDXL, SMALL, TrainConfig, vae_source
 from trainer.contract.settings.prompts import sample_pictures
 from trainer.contract.settings.taught import taught
+from trainer.contract.units import plural
 from trainer.export.header import quantized_words
 from trainer.export.quoting import code, front_matter, markdown
 from trainer.export.script import first_prompt, script
@@ -55,10 +56,10 @@ def model_card(
     `changes` are those that were made between two starts of the run: its settings do not hold for all of its steps.
     """
     vocabulary = Vocabulary.counted(config.token_counts)
-    pictures = f" on {images} pictures" if images else ""
+    pictures = f" on {plural(images, 'picture')}" if images else ""
     parts = [
         _front(config, samples),
-        f"# {markdown(config.name)}\n\nAn SDXL LoRA trained with loratui{pictures}, {step} steps.\n",
+        f"# {markdown(config.name)}\n\nAn SDXL LoRA trained with loratui{pictures}, {plural(step, 'step')}.\n",
         _pictures(config, samples),
         _use(config, vocabulary),
         _settings(config, images, step),
@@ -119,7 +120,7 @@ def _use(config: TrainConfig, vocabulary: Vocabulary) -> str:
     lines = ["## Use", ""]
     if names:
         said = ", ".join(
-            f"{code(word)} became {len(vocabulary.words[word])} new tokens in {code(f'{name}.safetensors')}"
+            f"{code(word)} became {plural(len(vocabulary.words[word]), 'new token')} in {code(f'{name}.safetensors')}"
             for word, name in names.items()
         )
         lines += [f"Trigger: {said}. The LoRA needs them: load both.", ""]
@@ -223,7 +224,8 @@ def _settings(config: TrainConfig, images: int, step: int) -> str:
         ),
         (
             "pivotal tuning",
-            f"{' + '.join(map(str, config.token_counts.values()))} tokens, pivot at {config.pivotal.fraction:g}"
+            f"{plural(' + '.join(map(str, config.token_counts.values())), 'token')}, "
+            f"pivot at {config.pivotal.fraction:g}"
             if config.pivotal.enabled
             else "off",
         ),
@@ -231,7 +233,9 @@ def _settings(config: TrainConfig, images: int, step: int) -> str:
         ("min-SNR gamma", f"{train.min_snr_gamma:g}" if train.min_snr_gamma else "off"),
         (
             "prior preservation",
-            f"{config.prior.images} pictures, weight {config.prior.weight:g}" if config.prior.enabled else "off",
+            f"{plural(config.prior.images, 'picture')}, weight {config.prior.weight:g}"
+            if config.prior.enabled
+            else "off",
         ),
         ("resolution", f"{train.resolution} px"),
         ("precision", train.precision),

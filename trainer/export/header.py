@@ -23,6 +23,7 @@ from trainer.contract.run.interface_prompts import named_prompt
 from trainer.contract.settings.arithmetic import learning_rates, text_frozen_after
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.taught import taught
+from trainer.contract.units import plural
 from trainer.data.dataset import Item
 
 PREDICTIONS = {"epsilon": "epsilon", "v_prediction": "v"}  # as modelspec writes them; it has no word for EDM's
@@ -115,7 +116,7 @@ def _modelspec(config: TrainConfig, told: Told, tensors: dict[str, Tensor], kind
     """Stability's model metadata, 1.0.1; what nobody gave is left out."""
     side = config.train.resolution
     hint = usage_hint(config, any(key.startswith(BUNDLED) for key in tensors))
-    steps = f"{told.step} steps on {len(told.items)} pictures"
+    steps = f"{plural(told.step, 'step')} on {plural(len(told.items), 'picture')}"
     steps += f", on {found}" if (found := quantized_words(config)) else ""
     found = {
         "sai_model_spec": "1.0.1",

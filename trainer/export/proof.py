@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from trainer.contract.loras.keys import diffusers_key, diffusers_magnitude, kohya_key
+from trainer.contract.units import plural
 from trainer.export.lycoris_readers import LYCORIS, kind_of
 from trainer.export.readers import INTERFACES, INTERFACES_DORA, LIBRARIES, FileLayer, Reader
 from trainer.ground.tensor_files import load_tensors
@@ -83,7 +84,7 @@ def _same_rows(path: Path, tensors: dict[str, torch.Tensor], rows: dict[str, tor
 def _same_keys(path: Path, found: set[str], expected: set[str]) -> None:
     if found != expected:
         odd = sorted(found ^ expected)[:3]
-        raise ExportMismatch(f"{path.name}: {len(found ^ expected)} keys too many or too few, such as {odd}")
+        raise ExportMismatch(f"{path.name}: {plural(len(found ^ expected), 'key')} too many or too few, such as {odd}")
 
 
 def _compare(path: Path, name: str, layer: LoraLinear, written: FileLayer, readers: Mapping[str, Reader]) -> None:

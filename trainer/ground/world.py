@@ -13,6 +13,7 @@ import torch
 from torch import distributed
 
 from trainer.contract.plan.sharing import share_of, uneven
+from trainer.contract.units import plural
 
 JOINING = datetime.timedelta(minutes=30)  # until all are there: one that never comes must not hold the others for days
 PATIENCE = datetime.timedelta(days=30)  # the others wait while the run is paused, or rank 0 makes pictures
@@ -140,4 +141,6 @@ def _together(size: int) -> Iterator[None]:
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as error:
-        raise PeerGone(f"another of the {size} processes that share this run is gone; its own log says why") from error
+        raise PeerGone(
+            f"another of the {plural(size, 'process', 'processes')} that share this run is gone; its own log says why"
+        ) from error

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainer.contract.run import exits
+from trainer.contract.units import plural
 
 if TYPE_CHECKING:
     from trainer.contract.settings.config import TrainConfig
@@ -181,7 +182,7 @@ def _weighted(sources: tuple[Source, Source], weights: tuple[float, ...]) -> tup
         {path: one.weighted(weight) for path, one in read_layers(source.lora).items()}
         for source, weight in zip(sources, weights, strict=True)
     )
-    terms = " and ".join(f"{weight:g} times {one.title}" for weight, one in zip(weights, sources, strict=True))
+    terms = " and ".join(f"{weight:g} x {one.title}" for weight, one in zip(weights, sources, strict=True))
     return added(first, second), f"The sum of {terms}."
 
 
@@ -215,8 +216,8 @@ def _learned(
     steps = asked.steps or STEPS
     found = learn(parts, config, sources, (first, second), steps, asked.seed, _say)
     how = (
-        f"A factor for each column of both (ZipLoRA), learned in {steps} steps, seed {asked.seed}: the mean squared "
-        f"difference from each LoRA alone, both together, went from {found.before:.3g} to {found.after:.3g}."
+        f"A factor for each column of both (ZipLoRA), learned in {plural(steps, 'step')}, seed {asked.seed}: the mean "
+        f"squared difference from each LoRA alone, both together, went from {found.before:.3g} to {found.after:.3g}."
     )
     return found.layers, how
 

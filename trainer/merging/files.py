@@ -13,6 +13,7 @@ from trainer.contract.loras.lora_file import ENCODERS
 from trainer.contract.run.exports import CARD, FOR_DIFFUSERS, KOHYA, WORDS, base_name, embedding_names
 from trainer.contract.run.replacement import replace_folder
 from trainer.contract.settings.config import TrainConfig
+from trainer.contract.units import plural
 from trainer.export.card import POOLED, front_of, interfaces
 from trainer.export.files import companion, file_bytes, write_diffusers, write_kohya_layers
 from trainer.export.header import day, tensor_hash
@@ -143,7 +144,9 @@ def _card(merge: Merge) -> str:
     lines += [f"| **{markdown(config.name)}** | | | {merge.rank} | {len(merge.layers)} |", "", "## Use", ""]
     for word, name in names.items():
         count = next(one.rows[word].count for one in merge.sources if word in one.rows)
-        lines.append(f"{code(word)} is {count} new tokens in {code(f'{name}.safetensors')}, which the LoRA needs.")
+        lines.append(
+            f"{code(word)} is {plural(count, 'new token')} in {code(f'{name}.safetensors')}, which the LoRA needs."
+        )
     example = script(config, vocabulary_of(merge.sources)).rstrip()
     lines += ["", "### diffusers", "", "```python", example, "```", "", *interfaces(config, names)]
     return front_matter(front_of(config)) + "\n" + "\n".join([*lines, *([POOLED, ""] if names else [])])

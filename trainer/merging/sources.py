@@ -24,6 +24,7 @@ from trainer.contract.settings.model import Model
 from trainer.contract.settings.prompts import sample_prompts
 from trainer.contract.settings.taught import taught
 from trainer.contract.settings.triggers import file_word, holds_word, split_triggers, word_pattern
+from trainer.contract.units import plural
 from trainer.ground.tensor_files import load_tensors
 from trainer.model.parts import Parts, fix_pooling
 from trainer.model.tokens import Vocabulary, add_to_tokenizers, insert_rows
@@ -179,7 +180,7 @@ def left_out(source: Source) -> list[str]:
     passed = source.lora.passed
     if not passed:
         return []
-    count = "1 layer" if len(passed) == 1 else f"{len(passed)} layers"
+    count = plural(len(passed), "layer")
     return [f"{source.title} has {count} that are no Linear of a transformer, such as {passed[0]}: left out"]
 
 

@@ -18,6 +18,7 @@ from trainer.contract.entries import make_private, write_atomic
 from trainer.contract.run.events import EventLog, SilentLog
 from trainer.contract.settings.captions import MOST_TOKENS
 from trainer.contract.settings.kinds import CHUNK
+from trainer.contract.units import plural
 from trainer.ground.machine import to_device
 from trainer.ground.tensor_files import load_tensors
 from trainer.model.parts import Parts
@@ -93,7 +94,7 @@ def warn_of_long(parts: Parts, prompts: list[str], log: EventLog | SilentLog) ->
     """Name in the log the prompts that lose words."""
     most = parts.chunks * CHUNK
     for prompt, length in too_long(parts, prompts):
-        message = f"a prompt of {length} tokens is cut at {most}: {prompt}"
+        message = f"a prompt of {plural(length, 'token')} is cut at {most}: {prompt}"
         advice = "shorten it" + (
             "" if most == MOST_TOKENS else f", or raise caption.max_tokens (to {MOST_TOKENS} at most)"
         )

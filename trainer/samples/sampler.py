@@ -15,6 +15,7 @@ from trainer.contract.settings.arithmetic import sample_steps
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.prompts import WantedPicture
 from trainer.contract.settings.sample_prompts import read_sample_prompt
+from trainer.contract.units import plural
 from trainer.data.images import save_picture
 from trainer.ground.full_disk import Wait, until_written
 from trainer.model.adapters import copy_text_lora, rounded_to
@@ -52,7 +53,7 @@ class Sampler:
         """
         if prompt is None:
             made = self.make(step)
-            count = "1 picture" if made == 1 else f"{made} pictures"
+            count = plural(made, "picture")
             return bool(made), f"{count} at step {step}" if made else "no pictures; the log says why"
         try:
             added, trouble = self._shown.add(prompt, keep)
@@ -67,7 +68,7 @@ class Sampler:
             f"1 picture at step {step}",
             f"drawn at each sample step from now on ({left} to come)" if added.kept else "",
             without_trigger(added.prompt, self._config.every_trigger),
-            *(f"it has {length} tokens, its end is cut" for _, length in self._too_long(added.prompt)),
+            *(f"it has {plural(length, 'token')}, its end is cut" for _, length in self._too_long(added.prompt)),
             trouble,
         ]
         return True, "; ".join(filter(None, said))

@@ -50,7 +50,7 @@ def wording_findings(
 def _same(captions: Sequence[str]) -> list[Finding]:
     if len(captions) < ENOUGH or len(set(captions)) > 1:
         return []
-    said = f"all {len(captions)} captions are '{safe_text(captions[0], 60)}'"
+    said = f"all {plural(len(captions), 'caption')} are '{safe_text(captions[0], 60)}'"
     remedy = "describe what changes between the pictures; what is described can be changed later"
     return [Finding("same-caption", "hint", "", len(captions), said, remedy)]
 

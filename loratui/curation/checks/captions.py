@@ -37,7 +37,7 @@ def length_findings(name: str, count: TokenCount, most: int) -> tuple[Finding, .
     if most < MOST_TOKENS:
         remedy += f"; or read more: caption.max_tokens, up to {MOST_TOKENS}"
     about, rest = ("", ", the rest is cut off") if count.exact else ("about ", "")
-    said = f"the caption has {about}{count.count} tokens; the model reads {most}{rest}"
+    said = f"the caption has {about}{plural(count.count, 'token')}; the model reads {most}{rest}"
     severity: Severity = "warn" if count.exact or count.count > most * SURELY else "hint"
     return (Finding("caption-long", severity, name, count.count, said, remedy),)
 
@@ -138,7 +138,7 @@ def _trigger(name: str, caption: str, trigger: str) -> tuple[Finding, ...]:
     shown = safe_text(trigger, 40)
     times = [len(re.findall(word_pattern(word), caption)) for word in words]
     if max(times, default=0) > 1:
-        said = f"the trigger '{shown}' stands {max(times)} times in the caption"
+        said = f"the trigger '{shown}' stands {plural(max(times), 'time')} in the caption"
         return (Finding("trigger-twice", "hint", name, max(times), said, "once is enough"),)
     if any(times):
         return ()

@@ -14,7 +14,7 @@ from loratui.curation.checks.damage import quantiser_of, read_jpeg
 from loratui.curation.checks.modes import mode_findings, pixel_findings
 from loratui.curation.compared.webp import webp_quantiser
 from loratui.curation.report import Finding
-from loratui.terminal.text import safe_text
+from loratui.terminal.text import plural, safe_text
 from loratui.terminal.units import in_bytes
 from trainer.contract.pictures.decoding import CHUNK, PASSES, passes_in, stalling_words
 from trainer.contract.pictures.flatten import ORIENTATION, upright
@@ -160,7 +160,7 @@ def _drafted(picture: Image) -> bool:
 
 
 def _unseen(name: str, pixels: int) -> Finding:
-    said = f"{pixels / 1e6:,.0f} megapixels: so large that its quality was not looked at"
+    said = f"{plural(f'{pixels / 1e6:,.0f}', 'megapixel')}: so large that its quality was not looked at"
     return Finding("not-looked-at", "hint", name, pixels, said, "save a smaller copy: training does not need more")
 
 
@@ -172,8 +172,8 @@ def _broken(name: str, error: Exception) -> Finding:
 
 
 def _bomb(name: str, pixels: int | None) -> Finding:
-    size = f"{pixels / 1e6:,.0f}" if pixels else "too many"
-    said = f"the picture has {size} megapixels; at most {MAX_PIXELS // 10**6} are decoded"
+    size = plural(f"{pixels / 1e6:,.0f}", "megapixel") if pixels else "too many megapixels"
+    said = f"the picture has {size}; at most {MAX_PIXELS // 10**6} are decoded"
     return _block("too-large", name, pixels, said, "save a smaller copy, or skip it")
 
 

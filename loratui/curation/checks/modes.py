@@ -6,7 +6,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from loratui.curation.report import Finding
-from loratui.terminal.text import safe_text
+from loratui.terminal.text import plural, safe_text
 from trainer.contract.pictures.flatten import WHITES, FlatPicture, has_transparency
 
 if TYPE_CHECKING:
@@ -78,8 +78,8 @@ def _depth_words(white: float, mode: str) -> str:
     if white in WHITES and white != SIXTEEN:
         kind = "floating point" if mode == "F" else "a deeper file"
         what = "grey" if mode.startswith(("I", "F")) else "colours"
-        return f"{what} of {bits} bits in {kind}: {white:,.0f} is read as white; training has 8 bits"
-    return f"grey of {bits} bits; training has 8, so fine shades are rounded"
+        return f"{what} of {plural(bits, 'bit')} in {kind}: {white:,.0f} is read as white; training has 8 bits"
+    return f"grey of {plural(bits, 'bit')}; training has 8, so fine shades are rounded"
 
 
 def _deep(picture: Image) -> bool:

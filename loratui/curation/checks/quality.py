@@ -10,6 +10,7 @@ from loratui.curation.checks.measure import COARSE_WEBP, PictureMeasure
 from loratui.curation.checks.overdone import BANDED, CLIPPED, VIVID
 from loratui.curation.overlays.lettering import ENOUGH
 from loratui.curation.report import Finding, PictureReport, Severity
+from loratui.terminal.text import plural
 
 MEANT = ("style", "character-style")  # kinds of which grain, blocks and frames may be a part
 FRAMED = 0.04  # share of the picture that bars may have: the edge of a scanned print
@@ -98,7 +99,8 @@ def _damage(name: str, one: PictureMeasure, severity: Severity) -> list[Finding]
         said = f"{one.repeated:.0%} of a side stands in it twice: mirrored or repeated to make it larger"
         found.append(Finding("collage", severity, name, round(one.repeated, 3), said, "use the original, or crop it"))
     if one.letters >= ENOUGH:
-        said = f"{one.letters} letters in one line and colour: a caption, a date, a watermark or a sign is learned too"
+        letters = plural(one.letters, "letter")
+        said = f"{letters} in one line and colour: a caption, a date, a watermark or a sign is learned too"
         remedy = "where they are laid on, crop them away, or skip it"
         found.append(Finding("lettering", "hint", name, one.letters, said, remedy))
     return found

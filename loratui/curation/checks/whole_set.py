@@ -91,7 +91,9 @@ def _number(report: Report) -> list[Finding]:
         kept = keep_best(report, wanted)
         names = ", ".join(safe_text(one.name, 30) for one in kept) or "none"
         few = f" ({good_words(report)})" if len(kept) < wanted else ""
-        said = f"{count} pictures: fewer and better ones teach more; the best {len(kept)} would be {names}{few}"
+        said = (
+            f"{plural(count, 'picture')}: fewer and better ones teach more; the best {len(kept)} would be {names}{few}"
+        )
         reasons = {one.name: one.reason for one in kept}
         return [Finding("many-pictures", "hint", "", reasons, said, "keep the best: the reasons are shown there")]
     return []

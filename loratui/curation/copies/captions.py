@@ -11,7 +11,7 @@ from loratui.curation.captions.bulk import Replacement
 from loratui.curation.checks.caption_faults import other_trigger
 from loratui.curation.checks.captions import is_hidden
 from loratui.curation.copies.pixels import FixStep
-from loratui.terminal.text import safe_text
+from loratui.terminal.text import plural, safe_text
 from trainer.contract.captioning.foreign import cleaned, foreign
 from trainer.contract.pictures.folder import MAX_CAPTION_BYTES, Picture
 from trainer.contract.pictures.inside import read_inside, why_not_inside
@@ -81,9 +81,7 @@ def _plain(text: str) -> tuple[str, list[FixStep]]:
     shown = "".join(char for char in text if char in "\n\t" or not is_hidden(char))
     if shown != text:
         count = len(text) - len(shown)
-        done.append(
-            FixStep("control", f"{count} invisible character{'s' if count > 1 else ''} removed from the caption")
-        )
+        done.append(FixStep("control", f"{plural(count, 'invisible character')} removed from the caption"))
     return shown, done
 
 

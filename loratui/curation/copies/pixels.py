@@ -13,7 +13,7 @@ from loratui.curation.copies.bars import without_bars
 from loratui.curation.copies.jpeg import NotPlain, strip_jpeg
 from loratui.curation.copies.masks import as_png, mask_image
 from loratui.curation.people.faces import find_faces, turns_upright
-from loratui.terminal.text import safe_text
+from loratui.terminal.text import plural, safe_text
 from loratui.terminal.units import in_bytes
 from trainer.contract.pictures.flatten import ORIENTATION, flatten, has_transparency
 from trainer.contract.pictures.inside import read_inside, why_not_inside
@@ -147,7 +147,7 @@ def _changed(picture: Image, kind: str, background: str, cut: Cut) -> tuple[Imag
     if kind not in KEPT:
         done.append(FixStep("convert", f"saved as PNG in place of {kind}"))
     if frames > 1:
-        done.append(FixStep("convert", f"the first of {frames} frames"))
+        done.append(FixStep("convert", f"the first of {plural(frames, 'frame')}"))
     if made.mode.startswith(("I", "F", "CMYK", "YCbCr", "LAB", "HSV")):
         done.append(FixStep("convert", f"from {made.mode} to 8-bit RGB"))
     if has_transparency(made):

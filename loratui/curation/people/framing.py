@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from loratui.curation.people.faces import Face
 from loratui.curation.report import Finding, PictureReport, Severity
+from loratui.terminal.text import plural
 
 CLOSE_UP, HALF, FULL = 0.38, 0.105, 0.055  # face height over picture height; 112 of 117 right (design/curation.md)
 CHEST, KNEES = 1.3, 4.5  # heights of the face below the chin that a picture shows of the body, or more
@@ -53,7 +54,7 @@ def face_findings(
         return (Finding("no-face", severity, name, 0, said, "skip it, unless it shows the person all the same"),)
     found = []
     if len(faces) > 1:
-        said = f"{len(faces)} faces: it would not know which one to learn"
+        said = f"{plural(len(faces), 'face')}: it would not know which one to learn"
         found.append(Finding("several-faces", "warn", name, len(faces), said, "crop to one person, or skip it"))
     elif not faces[0].sure:
         said = "what may be a face: turned, covered, or none"
@@ -68,7 +69,7 @@ def face_findings(
 def _bystanders(name: str, faces: Sequence[Face]) -> tuple[Finding, ...]:
     if not faces:
         return ()
-    said = f"{'a face' if len(faces) == 1 else f'{len(faces)} faces'} in the picture: it may be learned with the rest"
+    said = f"{plural(len(faces), 'face')} in the picture, which may be learned with the rest"
     return (Finding("bystander", "hint", name, len(faces), said, "prefer pictures without people, or name them"),)
 
 

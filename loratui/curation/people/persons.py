@@ -111,7 +111,7 @@ def person_findings(pictures: Sequence[PictureReport], kind: str) -> tuple[Findi
     if rest:
         few = "one" if counts[len(more)] == 1 else f"{counts[len(more)]} or fewer"
         parts.append(f"{'the others' if more else 'each'} in {few}")
-    said = f"{len(counts)} persons by their faces: {', '.join(parts)}"
+    said = f"{plural(len(counts), 'person', 'people')} by their faces: {', '.join(parts)}"
     remedy = "keep the pictures of one person; faces in profile or behind glasses may be told apart wrongly"
     return (Finding("several-persons", "hint", "", counts, said, remedy),)
 

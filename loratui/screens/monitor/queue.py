@@ -267,7 +267,7 @@ def _line(row: QueueRow, width: int) -> Content:
     mark, style = state_words(info.state), STATES[info.state].style
     if row.place:
         mark, style = (f"! {row.place}.", "$text-warning") if row.note else (f"○ {row.place}.", "$muted")
-    far = f"{info.step} of {info.steps}" if info.step else f"{info.steps:,} steps"
+    far = f"{info.step} of {info.steps}" if info.step else plural(info.steps, "step")
     seconds = max(0, info.steps - info.step) * (info.seconds_per_step or 0.0)
     left = f" · {clock(seconds)} left" if info.alive and seconds else ""
     folder = safe_text(info.run.path.name, max(10, width - 54))

@@ -165,7 +165,7 @@ def _disk(case: BadEnd, history: History, run: RunDir) -> list[str]:
 def _said(case: BadEnd, history: History, run: RunDir) -> list[str]:
     lines = str((history.error or {}).get("message") or "It said nothing more.").splitlines()
     shown = [safe_text(line, SAID) for line in lines[:3]]
-    return [*shown, f"... and {len(lines) - 3} more lines (l shows all)"] if len(lines) > 3 else shown
+    return [*shown, f"... and {plural(len(lines) - 3, 'more line')} (l shows all)"] if len(lines) > 3 else shown
 
 
 def _left(case: BadEnd, history: History) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 
 from loratui.curation.groups import GLYPHS, FindingGroup, grouped
-from loratui.terminal.text import safe_text
+from loratui.terminal.text import plural, safe_text
 from loratui.terminal.units import in_bytes
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ def warning_words(plan: Plan | None, outcome: Outcome | None, steps: int = 0) ->
     """What to know before the start; `steps`: how many would suit the pictures."""
     lines = [_line("! ", "$text-warning", safe_text(one)) for one in (plan.warnings if plan else ())]
     if steps:
-        lines.append(Content.styled(f"  → F3 takes {steps} steps (inferred from the post's 120 for each)", "$muted"))
+        said = f"  → F3 takes {plural(steps, 'step')} (inferred from the post's 120 for each picture)"
+        lines.append(Content.styled(said, "$muted"))
     lines += _findings("$text-warning", grouped(to_accept(outcome)))
     return Content("\n").join([*lines, Content("")]) if lines else None
 

@@ -120,11 +120,12 @@ Presets of your own stand first; p in the settings keeps one.
             return
         planned, batch, images = planned_steps(taken)
         good = planned_steps(taken.with_settings({"train.steps": steps}))[0] * batch / images
+        fitting, now = plural(steps, "step"), often(planned * batch / images)
         words = (
-            f"{planned} steps show each of your {plural(images, 'picture')} {often(planned * batch / images)}; sets "
-            f"were good from 37 to 148. {steps} steps would be {often(good)} (~ inferred from the post's 120)."
+            f"With {plural(planned, 'step')}, each of your {plural(images, 'picture')} is seen {now}; sets were good "
+            f"from 37 to 148 times. {fitting} would be {often(good)} (~ inferred from the post's 120)."
         )
-        question = Confirm(f"Train {steps} steps in place of {planned}?", words, f"{steps} steps", f"Keep {planned}")
+        question = Confirm(f"Train {fitting} instead of {planned}?", words, fitting, f"Keep {planned}")
         self.app.push_screen(question, lambda yes: self._steps_answered(taken, steps, yes))
 
     def _steps_answered(self, taken: Draft, steps: int, yes: bool | None) -> None:
@@ -167,7 +168,7 @@ def _steps(one: Preset, draft: Draft) -> list[Content]:
         lines.append(Content.styled(f"  {one.steps_source}", "$muted"))
     views = views_per_image(steps, values["train.batch"] * values["train.accumulation"], images)
     lines.append(_value("views per image", f"{views:.0f}", False))
-    said = f"{steps:,} steps x {values['train.batch']} per step over {plural(images, 'picture')}"
+    said = f"{plural(steps, 'step')} x {values['train.batch']} per step over {plural(images, 'picture')}"
     return [*lines, Content.styled(f"  {said}", "$muted"), Content("")]
 
 

@@ -17,7 +17,7 @@ from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.scan import Scanned, ScanningStep
 from loratui.settings.other_trainers.kohya_folders import folders_of_tree, taught_by_tree
 from loratui.settings.recents import recent_sources, remember
-from loratui.terminal.text import safe_text, show_path
+from loratui.terminal.text import plural, safe_text, show_path
 from loratui.widgets.paths import FolderSuggester, complete
 from trainer.contract.paths import expanded, is_folder
 
@@ -142,7 +142,7 @@ class RecentFolders(ScanningStep):
             return False
         lines = "\n".join(f"  {safe_text(Path(one).name, 60)}" for one in tree)
         words = f"Each folder's name says repeats, trigger and class word:\n\n{lines}"
-        title = f"Learn {len(tree)} concepts in one run?"
+        title = f"Learn {plural(len(tree), 'concept')} in one run?"
         self.app.push_screen(Confirm(title, words, "All of them", "Choose one"), lambda yes: self._tree(tree, yes))
         return True
 

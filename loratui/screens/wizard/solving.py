@@ -72,9 +72,8 @@ class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
                 return self._resolutions(group)
             case "steps":
                 steps = suiting_steps(self.draft)
-                return (
-                    [(f"train {steps} steps (inferred: about 120 views)", lambda: self._steps(steps))] if steps else []
-                )
+                said = f"train {plural(steps, 'step')} (inferred: about 120 views)"
+                return [(said, lambda: self._steps(steps))] if steps else []
             case "leave-out":
                 names = tuple(picture.name for picture in self._pictures_of(group))
                 words = f"leave out {plural(len(names), 'picture')}"
@@ -200,7 +199,7 @@ class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
         self.do(f"Trained at {side} px.", self.draft.with_settings(changes))
 
     def _steps(self, steps: int) -> None:
-        self.do(f"{steps} steps.", self.draft.with_settings({"train.steps": steps}))
+        self.do(f"{plural(steps, 'step')}.", self.draft.with_settings({"train.steps": steps}))
 
     def _put_trigger(self, group: FindingGroup) -> None:
         from loratui.curation.copies.captions import with_trigger

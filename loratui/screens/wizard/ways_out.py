@@ -146,7 +146,7 @@ class WaysOut(UndoingStep, ScanningStep):
     def action_steps(self) -> None:
         """The number of steps that suits the pictures."""
         if steps := suiting_steps(self.draft):
-            self.do(f"{steps} steps.", self.draft.with_settings({"train.steps": steps}))
+            self.do(f"{plural(steps, 'step')}.", self.draft.with_settings({"train.steps": steps}))
 
     def take_draft(self, draft: Draft) -> None:
         """Plan with what was decided, or without it again."""

@@ -14,6 +14,7 @@ from loratui.settings.names import run_name
 from loratui.settings.other_trainers.counterparts import NOTHING, OtherTrainer, as_declared
 from loratui.settings.other_trainers.files import TRAINERS, read_settings
 from loratui.settings.other_trainers.kohya_folders import folders_of_tree, taught_by_folder, taught_by_tree
+from loratui.terminal.text import plural
 from trainer.contract.paths import expanded
 from trainer.contract.pictures.folder import NoDataset, list_pictures
 from trainer.contract.settings.config import BY_KEY
@@ -138,11 +139,13 @@ def _epochs(slots: dict[str, Any], result: Imported) -> None:
         if per_epoch:
             slots[key] = max(1, round(count * per_epoch))
             if slot == "epochs":
-                result.notes.append(f"{count:g} epochs are {slots[key]} steps with the pictures that are there now")
+                epochs = plural(f"{count:g}", "epoch")
+                result.notes.append(f"{epochs} = {plural(slots[key], 'step')} with the pictures that are there now")
         else:
             slots.pop(key, None)
             result.taken.pop(key, None)
-            result.leave(f"{count:g} epochs", f"{key}: the pictures are not here to be counted; --pictures FOLDER")
+            epochs = plural(f"{count:g}", "epoch")
+            result.leave(epochs, f"{key}: the pictures are not here to be counted; --pictures FOLDER")
     warmup = slots.pop("warmup", None)
     if warmup is not None:
         steps = slots.get("train.steps")

@@ -134,7 +134,7 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda one: rewrite(one / "unet" / "config.json", projection_class_embeddings_input_dim=2816),
         "add_embedding",
     ),
-    "other depth": (lambda one: rewrite(one / _CONFIG, transformer_layers_per_block=[1, 2, 10]), "tensors are missing"),
+    "other depth": (lambda one: rewrite(one / _CONFIG, transformer_layers_per_block=[1, 2, 10]), "tensors missing"),
     "no scheduler of ours": (
         lambda one: rewrite(one / "model_index.json", scheduler=["diffusers", "MadeUpScheduler"]),
         "does not have: MadeUpScheduler",

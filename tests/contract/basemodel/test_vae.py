@@ -88,7 +88,7 @@ def test_what_is_no_vae_is_said(stability: dict[str, torch.Tensor], tmp_path: Pa
         (str(pointer), "git lfs pull"),
         (str(cut), "diffusion_pytorch_model.safetensors missing"),
         (str(tmp_path / "flux.safetensors"), "has 16 latent channels in place of 4"),
-        (str(tmp_path / "half.safetensors"), "tensors are missing"),
+        (str(tmp_path / "half.safetensors"), "tensors missing"),
         (str(tmp_path / "lora.safetensors"), "is a LoRA"),
         (str(tmp_path / "coarse.safetensors"), "too coarse"),
         (str(tmp_path / "old.vae.pt"), "is a pickle"),

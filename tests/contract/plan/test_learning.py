@@ -54,9 +54,9 @@ def test_black_masks_are_refused_where_nothing_counts_outside_them(tmp_path: Pat
     assert "the mask of every picture is black, such as 0.png's: nothing would be learned" in one and not notes
     assert said(every, mask__enabled=False, mask__outside=0.0) == ([], [])
     found, notes = said(every, mask__enabled=True)
-    assert not found and "2 pictures have black masks, such as 0.png: all of it counts 0.1" in notes[-1]
+    assert not found and "a black mask for 2 pictures, such as 0.png: all of it counts 0.1" in notes[-1]
     found, notes = said(some, mask__enabled=True, mask__outside=0.0)
-    assert not found and "1 picture has a black mask, such as 0.png: nothing of it is learned" in notes[-1]
+    assert not found and "a black mask for 1 picture, such as 0.png: nothing of it is learned" in notes[-1]
 
 
 def test_a_concept_that_does_not_count_saves_no_run_from_black_masks(tmp_path: Path) -> None:

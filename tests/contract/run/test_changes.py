@@ -63,7 +63,7 @@ def test_what_may_change_and_what_that_is_to_the_training(own: dict[str, Any], e
             "train.rank: the checkpoint of step 300 was trained with 16, asked for is 8: it is the",
         ),
         ({}, {"train__optimizer": "adamw"}, "holds the other optimizer's state"),
-        ({}, {"train__steps": 10}, "300 steps are taken already"),
+        ({}, {"train__steps": 10}, "300 steps taken already"),
         ({}, {"dataset__flip": True}, "depends on it"),
         ({}, {"train__batch": 2}, "batch x accumulation must stay the same"),
         ({"train__dropout": 0.1}, {"train__dropout": 0.1, "train__batch": 2, "train__accumulation": 2}, "the draws"),
@@ -145,4 +145,4 @@ def test_a_longer_run_keeps_the_pivot_that_has_passed_and_says_what_its_schedule
     bent = {**own, "train__schedule": "cosine"}
     (first, *_) = length_words(made(train__steps=300, **bent), made(train__steps=700, **bent))
     assert first.startswith("The cosine schedule now spans 700 steps: those taken had the rates of 300")
-    assert "300 steps are taken already" in refusals_of(old, made(train__steps=200, **own), 300)[0]
+    assert "300 steps taken already" in refusals_of(old, made(train__steps=200, **own), 300)[0]

@@ -163,7 +163,7 @@ def _half_the_weights(folder: Path) -> str:
 
     weights = load_file(folder / "model.safetensors")
     save_file({key: one for key, one in weights.items() if "decoder" not in key}, folder / "model.safetensors")
-    return "weights are missing"
+    return "weights missing"
 
 
 def _cut_weights(folder: Path) -> str:

@@ -237,7 +237,7 @@ def test_what_would_take_long_is_refused_with_one_sentence(tmp_path: Path, text:
 def test_of_many_unknown_keys_the_first_are_named_and_the_rest_are_counted(tmp_path: Path) -> None:
     text = "schema = 1\n[train]\n" + "".join(f"rnk{one} = 1\n" for one in range(1_000))
     said = problems(tmp_path, text)
-    assert len(said) == 41 and "answers.toml: 960 more keys are no settings" in said
+    assert len(said) == 41 and "answers.toml: 960 more keys that are not settings" in said
     assert said[1].startswith("answers.toml:3: train.rnk0: unknown setting")
 
 

@@ -56,7 +56,7 @@ def test_a_mask_is_found_where_programs_put_it(place: str, tmp_path: Path) -> No
     items = read_dataset(config(tmp_path))
     assert [(one.name, one.mask is not None) for one in items] == [("a.jpg", True), ("b.jpg", False)]
     assert refusals(config(tmp_path)) == []
-    assert any("1 of 2 pictures has no mask, such as b.jpg" in one for one in advice(config(tmp_path)))
+    assert any("no mask for 1 of 2 pictures, such as b.jpg" in one for one in advice(config(tmp_path)))
 
 
 @pytest.mark.parametrize("word", [*WORDS, "Mask"])

@@ -123,7 +123,7 @@ def test_held_out_pictures_are_measured_past_the_pivot_and_left_out_of_the_files
 
 def test_the_whole_set_cannot_be_held_out(settings: Callable[..., TrainConfig]) -> None:
     config = settings(dataset__hold_out=5)
-    with pytest.raises(DataError, match="hold_out is 5 and there are 5 pictures"):
+    with pytest.raises(DataError, match="hold_out is 5 of 5 pictures"):
         hold_out(read_dataset(config), config)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from trainer.contract.basemodel.headers import Shapes
 from trainer.contract.basemodel.sgm import PREFIXES
+from trainer.contract.units import plural
 
 ONTO = "which is used on top of a base model; give the model that it was trained on"
 # pipelines whose unet, encoders and VAE are those of an SDXL base model
@@ -120,7 +121,7 @@ def other_inputs(conv_in: tuple[int, ...]) -> str:
     if takes == 4:
         return ""
     kind = {9: "an inpainting model", 8: "an edit model (InstructPix2Pix)"}.get(takes, "another kind of model")
-    return f"{kind} (its unet takes {takes} channels, not 4); loratui trains the base model"
+    return f"{kind} (its unet takes {plural(takes, 'channel')}, not 4); loratui trains the base model"
 
 
 def pipeline_kind(family: str) -> str:

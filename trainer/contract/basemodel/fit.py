@@ -7,6 +7,7 @@ from typing import Any
 from trainer.contract.basemodel.headers import Shapes
 from trainer.contract.basemodel.sgm import LEFT_OUT
 from trainer.contract.basemodel.tensors import usual_names, wanted_tensors
+from trainer.contract.units import plural
 
 TIME_IDS = 6  # numbers of size and crop that SDXL's unet is told
 
@@ -21,11 +22,13 @@ def misfit(part: str, config: dict[str, Any], shapes: Shapes) -> str:
         return ""
     missing = sorted(set(wanted) - set(found))
     if missing:
-        return f"{len(missing)} of its {len(wanted)} tensors are missing, such as {missing[0]}"
+        return f"{len(missing)} of its {plural(len(wanted), 'tensor')} missing, such as {missing[0]}"
     other = [name for name in sorted(wanted) if _size(found[name]) != _size(wanted[name])]
     if other:
         sides = " x ".join(map(str, found[other[0]])), " x ".join(map(str, wanted[other[0]]))
-        return f"{len(other)} of its tensors have another shape, such as {other[0]} ({sides[0]} in place of {sides[1]})"
+        return (
+            f"{plural(len(other), 'tensor')} of another shape, such as {other[0]} ({sides[0]} in place of {sides[1]})"
+        )
     return ""
 
 
@@ -48,9 +51,9 @@ def parts_misfit(configs: dict[str, dict[str, Any]]) -> str:
     except (KeyError, TypeError) as error:
         return f"a configuration lacks {error}"
     if reads != words:
-        return f"its unet reads {reads} numbers a word, its text encoders give {words}"
+        return f"its unet reads {plural(reads, 'number')} a word, its text encoders give {words}"
     if told != pooled:
-        return f"its unet is told {told} numbers of text and size, where {pooled} come from its text encoder"
+        return f"its unet is told {plural(told, 'number')} of text and size, where {pooled} come from its text encoder"
     if latent != unet.get("in_channels", 4):
         return f"its VAE has {latent} latent channels, its unet {unet.get('in_channels', 4)}"
     return ""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from trainer.contract.documents.regular import open_regular
 from trainer.contract.documents.tensor_header import read_tensor_header
+from trainer.contract.units import plural
 
 TRAINABLE = frozenset({"F16", "BF16", "F32", "F64"})
 COUNTS = frozenset({"I64", "I32"})  # positions and the like, that no weight is
@@ -80,7 +81,7 @@ def _read(path: Path, _size: int, _changed: int) -> TensorHeader:
 def _check_length(wanted: int, there: int) -> None:
     if wanted != there:
         what = "cut short" if there < wanted else "longer than its header says"
-        raise BadHeader(f"it is {what}: {there} bytes of tensors in place of {wanted}")
+        raise BadHeader(f"it is {what}: {plural(there, 'byte')} of tensors instead of {wanted:,}")
 
 
 def not_weights(start: bytes) -> str:

@@ -18,6 +18,7 @@ from trainer.contract.basemodel.schedulers import scheduler_trouble
 from trainer.contract.basemodel.sgm import PREFIXES, diffusers_shapes, places
 from trainer.contract.documents.files import read_json
 from trainer.contract.documents.regular import open_regular
+from trainer.contract.units import plural
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 YAML_LIMIT = 1 << 20  # bytes of a .yaml beside a checkpoint that are looked at
@@ -135,7 +136,8 @@ def _fits(path: Path, parts: dict[str, Shapes]) -> None:
     found = (own, _side(unet, "conv_in.weight", 0), _side(unet, "mid_block.attentions.0.transformer_blocks.0", 1))
     if found != (depth, width, words):
         raise BadCheckpoint(
-            f"is no full SDXL: its unet has {own} transformer layers, {found[1]} channels and reads {found[2]} numbers "
+            f"is no full SDXL: its unet has {plural(own, 'transformer layer')}, {plural(found[1], 'channel')} "
+            f"and reads {plural(found[2], 'number')} "
             f"a word, where {depth}, {width} and {words} are expected; a distilled relative (SSD-1B, Vega) needs its "
             f"own configuration in {companion(path).name}/unet/config.json beside it"
         )

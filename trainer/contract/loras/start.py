@@ -18,6 +18,7 @@ from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import BY_KEY, TrainConfig
 from trainer.contract.settings.model import Model
 from trainer.contract.settings.triggers import file_word, split_triggers
+from trainer.contract.units import plural
 
 KEY = "train.start_from"
 EMBEDDINGS = "emb.safetensors"  # how files of embeddings end, ours and those of diffusers' script
@@ -142,11 +143,13 @@ def start_notes(config: TrainConfig) -> list[str]:
     wanted, lora = set(_trained(config)), start.lora
     found = []
     if aside := [*lora.passed, *(path for path in lora.unet if path not in wanted)]:
-        found.append(f"{_count(aside, 'layer')} that this run does not train, such as {aside[0]}: not taken over")
+        found.append(f"{plural(len(aside), 'layer')} that this run does not train, such as {aside[0]}: not taken over")
     if lora.text and not config.text_encoder_lora.enabled:
-        found.append(f"{_count([*lora.text], 'layer')} on the text encoders: text_encoder_lora.enabled takes them over")
+        found.append(
+            f"{plural(len(lora.text), 'layer')} on the text encoders: text_encoder_lora.enabled takes them over"
+        )
     if new := len(wanted - set(lora.unet)):
-        found.append(f"no LoRA on {new} of the {len(wanted)} layers that this run trains: these begin anew")
+        found.append(f"no LoRA on {new} of the {plural(len(wanted), 'layer')} that this run trains: these begin anew")
     if start.rows and not config.pivotal.enabled:
         found.append("embeddings, which need pivotal tuning: not taken over")
     if start.spare:
@@ -154,10 +157,6 @@ def start_notes(config: TrainConfig) -> list[str]:
     if config.pivotal.enabled and not start.rows:
         found.append("no embeddings for the trigger: its new tokens begin as always")
     return [f"{KEY}: '{lora.path.name}' has {one}" for one in found]
-
-
-def _count(things: list[str], noun: str) -> str:
-    return f"1 {noun}" if len(things) == 1 else f"{len(things)} {noun}s"
 
 
 def _trained(config: TrainConfig) -> list[str]:

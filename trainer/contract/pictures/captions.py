@@ -16,6 +16,7 @@ from trainer.contract.pictures.problems import Problem
 from trainer.contract.pictures.regular import one_line
 from trainer.contract.pictures.sidecars import KEYED, TextFile, TextFiles, read_text_file
 from trainer.contract.pictures.tables import ENDINGS, FILE_COLUMNS, Unreadable, read_table
+from trainer.contract.units import plural
 
 MOST_TABLES = 20
 WORDY = 4  # words from which a name reads like a caption
@@ -171,7 +172,8 @@ class _Search:
             return
         like = [name for name, text in words.items() if len(re.findall(r"[^\W\d_]+", text)) >= WORDY]
         if 2 * len(like) > len(self._names):
-            said = f"the names of {len(like)} pictures read like captions ('{words[like[0]][:60]}') and are not read"
+            what = f"the names of {plural(len(like), 'picture')}"
+            said = f"{what} look like captions ('{words[like[0]][:60]}') and are not read"
             all_prose = len(like) == len(self._names) and all(re.search(PROSE, words[one]) for one in like)
             remedy = f'to read them: caption_column = "{FILE_COLUMNS[0]}" under [dataset]'
             self._problems.append(Problem("", "captions-in-names", said, remedy, mild=not all_prose, value=len(like)))

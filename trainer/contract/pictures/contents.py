@@ -17,6 +17,7 @@ from trainer.contract.pictures.formats import (
     kind_of,
     what_is,
 )
+from trainer.contract.units import plural
 
 # of archives, file servers, notebooks and wastebaskets: what lies in them are copies, thumbnails or rubbish
 LITTER = frozenset(
@@ -77,15 +78,19 @@ def _files(files: list[Path]) -> list[str]:
         kinds.setdefault(one.suffix.lower(), []).append(one)
     groups = sorted(kinds.values(), key=len, reverse=True)
     rest = sum(map(len, groups[SHOWN:]))
-    return [*map(_group, groups[:SHOWN]), *([_count(rest, "other file")] if rest else [])]
+    return [*map(_group, groups[:SHOWN]), *([plural(rest, "other file")] if rest else [])]
 
 
 def _group(files: list[Path]) -> str:
     first = files[0]
     what = what_is(first_bytes(first))
     if what.endswith("archive") and first.suffix.lower() in ARCHIVES:
-        return f"{_count(len(files), what.removeprefix('a '))} ({first.name}: unpack it)"
-    said = _count(len(files), f"{first.suffix} file") if first.suffix else _count(len(files), "file without ending")
+        return f"{plural(len(files), what.removeprefix('a '))} ({first.name}: unpack it)"
+    said = (
+        plural(len(files), f"{first.suffix} file")
+        if first.suffix
+        else plural(len(files), "file without ending", "files without ending")
+    )
     remedy = remedy_of(first)
     return f"{said} ({remedy})" if remedy else said
 
@@ -96,7 +101,7 @@ def _folders(folder: Path, names: list[str]) -> str:
     advice = (
         f"sub-folders are not searched; '{full[0]}' has pictures: name it" if full else "sub-folders are not searched"
     )
-    return f"{_count(len(names), 'sub-folder')} ({shown}: {advice})"
+    return f"{plural(len(names), 'sub-folder')} ({shown}: {advice})"
 
 
 def _has_pictures(folder: Path) -> bool:
@@ -111,8 +116,3 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:
         return False
-
-
-def _count(number: int, word: str) -> str:
-    plural = word.replace("file ", "files ", 1) if word.startswith("file ") else f"{word}s"
-    return f"1 {word}" if number == 1 else f"{number} {plural}"

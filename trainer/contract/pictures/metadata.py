@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from trainer.contract.pictures.problems import Problem
 from trainer.contract.pictures.regular import one_line
 from trainer.contract.pictures.tables import FILE_COLUMNS, Table, file_column
+from trainer.contract.units import plural
 
 TEXT_COLUMNS = ("prompt", "text", "caption", "captions", "description")
 DEFAULT_COLUMN = TEXT_COLUMNS[0]
@@ -184,16 +185,18 @@ def _without_picture(file: str, gone: list[str]) -> Iterable[Problem]:
         yield Problem(name, "metadata-without-picture", text, remedy)
     if len(names) > FEW:
         shown = ", ".join(map(repr, names[:3]))
-        text = f"{file} has captions for {len(names)} pictures that do not stand in the folder: {shown} ..."
+        text = f"{file} has captions for {plural(len(names), 'picture')} not in the folder: {shown} ..."
         yield Problem(file, "metadata-without-picture", text, "remove the rows or put the pictures back")
 
 
 def _several(file: str, several: dict[str, int]) -> Iterable[Problem]:
     remedy = "leave one"
     for name, count in several.items() if len(several) == 1 else ():
-        yield Problem(name, "caption-several", f"{file} has {count} captions for it: the first is read", remedy)
+        yield Problem(
+            name, "caption-several", f"{file} has {plural(count, 'caption')} for it: the first is read", remedy
+        )
     if len(several) > 1:
-        text = f"{file} has several captions for each of {len(several)} pictures: the first is read"
+        text = f"{file} has several captions for each of {plural(len(several), 'picture')}: the first is read"
         yield Problem(file, "caption-several", text, remedy, value=len(several))
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from trainer.contract.pictures.inside import open_inside, read_inside, why_not_inside
 from trainer.contract.pictures.problems import outside_problem
 from trainer.contract.pictures.regular import as_text
-from trainer.contract.units import in_bytes
+from trainer.contract.units import in_bytes, plural
 
 MAX_BYTES = 64 * 1024 * 1024
 MOST_LOST = 4  # times the file that are read in vain: what is never closed is read to the end
@@ -152,7 +152,7 @@ def _separated(text: str) -> Table:
     for line, row in rows:
         fields = _fitted(columns, row, separator)
         if fields is None:
-            bad.append((line, f"{len(row)} fields under {len(columns)} columns; quote the caption"))
+            bad.append((line, f"{plural(len(row), 'field')} under {plural(len(columns), 'column')}; quote the caption"))
         else:
             found.append((line, dict(zip(columns, fields, strict=False))))
     return Table(tuple(found), tuple(bad[:MOST_BAD]))

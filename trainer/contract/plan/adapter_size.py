@@ -13,6 +13,7 @@ from trainer.contract.basemodel.unet_names import within
 from trainer.contract.settings.adapter import factors, is_in, oft_block, pattern
 from trainer.contract.settings.arithmetic import rank_of
 from trainer.contract.settings.config import TrainConfig
+from trainer.contract.units import plural
 
 START_MORE = 8  # directions that a PiSSA start looks for beyond the rank: the last ones come out exact sooner
 _INSIDE = (".transformer_blocks.", ".proj_in.weight", ".proj_out.weight")
@@ -133,8 +134,8 @@ def _no_start(config: TrainConfig, shapes: Shapes) -> list[str]:
     for path, shape in _layers(config, shapes):
         if len(shape) == 2 and (rank := rank_of(config, path)) > min(shape):
             return [
-                f"adapter.start is {config.adapter.start}, and the rank is {rank}: {path} has {min(shape)} directions "
-                f"to begin from; set the rank to {min(shape)} or less"
+                f"adapter.start is {config.adapter.start}, and the rank is {rank}: {path} has "
+                f"{plural(min(shape), 'direction')} to begin from; set the rank to {min(shape)} or less"
             ]
     return []
 

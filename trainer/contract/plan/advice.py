@@ -25,6 +25,7 @@ from trainer.contract.settings.optimizers import OPTIMIZERS
 from trainer.contract.settings.prompts import class_refusals_of_prompts
 from trainer.contract.settings.sample_prompts import unknown_options
 from trainer.contract.settings.taught import class_sets
+from trainer.contract.units import plural
 
 OVERFIT_VIEWS = MOST
 OVERFIT_SEEN = 220  # views per image at which that table's style sets were "evidently overfit" (1500 * 4 / 27)
@@ -211,7 +212,7 @@ def _of_base(config: TrainConfig, loss: Loss) -> list[str]:
     if loss.zero_snr and loss.prediction == "epsilon":
         found.append("zero terminal SNR with epsilon: at pure noise the answer teaches nothing; v_prediction is meant")
     if extra := base_of(model).beside:
-        count = "a tensor" if len(extra) == 1 else f"{len(extra)} tensors"
+        count = plural(len(extra), "tensor")
         found.append(f"the base model has {count} that SDXL does not have, such as {extra[0]}: passed over")
     if model.revision and not is_hub_id(model.base):
         found.append("model.revision is for a base model of the hub; this one lies on this disk, and it is not used")
@@ -259,8 +260,8 @@ def _prior(config: TrainConfig) -> list[str]:
         better = FACES if config.kind == "face" and bare[0].number == 1 else "a folder of real photographs"
         key = "prior.path" if bare[0].number == 1 else f"the class_path of {title_of(bare[0].number)}"
         return [
-            f"prior.enabled without {key}: {prior.images} class pictures are generated, which the post saw "
-            f"reduce 'both resemblance to the subject and realism'; give {better}"
+            f"prior.enabled without {key}: {plural(prior.images, 'class picture')} will be generated, which the post "
+            f"saw reduce 'both resemblance to the subject and realism'; give {better}"
         ]
     if prior.path and not prior.enabled:
         return ["prior.path names a folder, but prior.enabled is false: the class pictures are not used"]

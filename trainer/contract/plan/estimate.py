@@ -25,6 +25,7 @@ from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.kinds import CHUNK
 from trainer.contract.settings.prompts import sample_pictures, sample_side
 from trainer.contract.settings.training import Checkpointing
+from trainer.contract.units import plural
 
 REVISION = 5  # of the constants of this and of memory.py: what was learned from runs against others is not used
 
@@ -129,7 +130,7 @@ def _disk(
     loras = lora_files(config)[::-1]
     whom = " and for ".join(one.whom for one in loras) if len(loras) > 1 else ", ".join(loras[0].readers)
     sizes, also = lora_sizes(config), len(lora_sizes(config)) - len(loras)
-    whom += f", and {also} file{'s' * (also > 1)} more" if also else ""  # a bundle, parts of a B-LoRA
+    whom += f", and {plural(also, 'more file')}" if also else ""  # a bundle, parts of a B-LoRA
     numbers = sum(share * (adapter.diffusers if path == DIFFUSERS else adapter.file) for path, share in sizes.items())
     earlier = saves - kept
     light = MemoryPart(
@@ -140,5 +141,5 @@ def _disk(
         *([light] if earlier else []),
         MemoryPart("files to use", round(numbers * WIDTH[config.export.precision]), f"for {whom}"),
         MemoryPart("samples", round(pictures * sample_side(config) ** 2 * PNG_BYTES), f"{pictures} PNG"),
-        MemoryPart("cached latents", images * latents, f"{images} pictures"),
+        MemoryPart("cached latents", images * latents, plural(images, "picture")),
     )

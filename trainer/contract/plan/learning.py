@@ -10,6 +10,7 @@ from trainer.contract.plan.masks import is_black, masked_pictures
 from trainer.contract.settings.concepts import number_of
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.taught import taught
+from trainer.contract.units import plural
 
 INVERTED = "white is what counts: they may be the wrong way round"
 
@@ -50,8 +51,8 @@ def trigger_notes(config: TrainConfig) -> list[str]:
             where = f"'{word}' in {one.title or '[dataset]'}"
             meant.setdefault(one.trigger, {}).setdefault(word.casefold(), where)
     return [
-        f"the trigger '{trigger}' stands for {len(things)} things, {' and '.join(things.values())}: all of them are "
-        "learned as one; give each concept a trigger of its own, or all the same class word"
+        f"the trigger '{trigger}' stands for {plural(len(things), 'thing')}, {' and '.join(things.values())}: all "
+        "of them are learned as one; give each concept a trigger of its own, or all the same class word"
         for trigger, things in meant.items()
         if len(things) > 1
     ]
@@ -71,7 +72,7 @@ def learning_notes(config: TrainConfig) -> list[str]:
     if black:
         outside = config.mask.outside
         counts = "nothing of it is learned" if outside == 0 else f"all of it counts {outside:g}"
-        have = "1 picture has a black mask" if len(black) == 1 else f"{len(black)} pictures have black masks"
+        have = f"a black mask for {plural(len(black), 'picture')}"
         found.append(f"mask.enabled: {have}, such as {black[0]}: {counts}; {INVERTED}")
     return found
 

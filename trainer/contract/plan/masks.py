@@ -18,6 +18,7 @@ from trainer.contract.pictures.inside import open_inside
 from trainer.contract.settings.concepts import number_of, prefix_of
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.taught import taught
+from trainer.contract.units import plural
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -97,10 +98,8 @@ def mask_notes(config: TrainConfig) -> list[str]:
     bare = [name for name in pictures if name not in masks]
     if not masks or not bare:
         return []
-    have = "has" if len(bare) == 1 else "have"
-    return [
-        f"mask.enabled: {len(bare)} of {len(pictures)} pictures {have} no mask, such as {bare[0]}: all of it counts"
-    ]
+    said = f"no mask for {len(bare)} of {plural(len(pictures), 'picture')}, such as {bare[0]}"
+    return [f"mask.enabled: {said}: all of it counts"]
 
 
 def _unlike(mask: Path, picture: Path) -> str:

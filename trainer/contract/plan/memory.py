@@ -12,7 +12,7 @@ from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.optimizers import OPTIMIZERS
 from trainer.contract.settings.prompts import sample_side
 from trainer.contract.settings.training import Checkpointing
-from trainer.contract.units import in_bytes
+from trainer.contract.units import in_bytes, plural
 
 Device = Literal["cuda", "cpu"]
 
@@ -165,7 +165,8 @@ def _held(need: MemoryNeed) -> list[MemoryPart]:
         MemoryPart(
             "optimizer",
             state,
-            f"{train.optimizer}{' and the average' if train.ema else ''}, {state / trained:.3g} bytes a number",
+            f"{train.optimizer}{' and the average' if train.ema else ''}, "
+            f"{plural(f'{state / trained:.3g}', 'byte')} a number",
         ),
     ]
     if copied := need.copied(shape.lora + shape.text_lora):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trainer.contract.settings.config import TrainConfig
+from trainer.contract.units import plural
 
 
 def uneven(batch: int, accumulation: int, processes: int) -> str:
@@ -10,8 +11,8 @@ def uneven(batch: int, accumulation: int, processes: int) -> str:
     if accumulation % processes == 0 or batch % processes == 0:
         return ""
     return (
-        f"{processes} processes cannot share a step of batch {batch} x accumulation {accumulation}: "
-        f"make train.batch or train.accumulation a multiple of {processes}"
+        f"{plural(processes, 'process', 'processes')} cannot share a step of batch {batch} x accumulation "
+        f"{accumulation}: make train.batch or train.accumulation a multiple of {processes}"
     )
 
 

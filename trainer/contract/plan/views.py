@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trainer.contract.settings.arithmetic import views_per_image
+from trainer.contract.units import plural
 
 MOST, LEAST = 200, 20  # the post's Y2K table: 37 to 148 good, 222 overfit
 GOOD = 120  # the post: 'good results are achieved with a 120x multiplier'
@@ -28,9 +29,10 @@ def views_sentence(steps: int, batch: int, images: int, kind: str) -> str:
     views = views_per_image(steps, batch, images)
     why = f"the post's sets overfit above {MOST}" if views > MOST else "that is hardly enough to learn it"
     good = views_per_image(fitting, batch, images)
-    return f"each picture is seen {often(views)}: {why}; about {fitting} steps would be {good:.0f} views"
+    would = f"about {plural(fitting, 'step')} would be {plural(f'{good:.0f}', 'view')}"
+    return f"each picture is seen {often(views)}: {why}; {would}"
 
 
 def often(views: float) -> str:
     """How often, of a mean: "less than once", "once", "12 times"."""
-    return "less than once" if views < 1 else "once" if round(views) == 1 else f"{views:.0f} times"
+    return "less than once" if views < 1 else "once" if round(views) == 1 else plural(f"{views:.0f}", "time")

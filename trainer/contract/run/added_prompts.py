@@ -12,6 +12,7 @@ from trainer.contract.entries import write_atomic
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.sample_prompts import read_sample_prompt
 from trainer.contract.settings.triggers import holds_word, split_triggers
+from trainer.contract.units import plural
 
 MAX_CHARACTERS = 500  # CLIP reads 77 tokens: about 300 letters of English
 MAX_KEPT = 8  # each costs a picture at every sample step
@@ -79,7 +80,7 @@ def why_not(text: str) -> str:
     if not text.strip():
         return "a prompt needs at least one word"
     if len(text) > MAX_CHARACTERS:
-        return f"{len(text)} characters; a prompt has at most {MAX_CHARACTERS}"
+        return f"{plural(len(text), 'character')}; a prompt has at most {MAX_CHARACTERS}"
     if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text):
         return "it holds control characters or bytes that are no text; type it again"
     try:

@@ -17,6 +17,7 @@ from trainer.contract.documents.json_lines import MAX_LINE, parse_line, parse_li
 from trainer.contract.documents.regular import open_regular
 from trainer.contract.entries import open_file
 from trainer.contract.run.disk import FULL, keep_room
+from trainer.contract.units import plural
 
 VERSION = 1
 TYPES = frozenset(
@@ -86,7 +87,7 @@ class EventLog:
                 return False
             if lost := self._lost:
                 self._lost = 0
-                words = f"{lost} events could not be kept while the disk was full"
+                words = f"{plural(lost, 'event')} could not be kept while the disk was full"
                 self.emit("warn", code="events-lost", message=words, advice="nothing needs to be done")
             self._keep_room()
             return not self._full

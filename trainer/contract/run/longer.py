@@ -7,6 +7,7 @@ from typing import Any
 from trainer.contract.settings.arithmetic import are_apart, fraction_of, pivot_step, text_frozen_after
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.triggers import ENCODERS, named_numbers
+from trainer.contract.units import plural
 
 STEPS = "train.steps"
 EACH = "pivotal.fraction_each"
@@ -53,7 +54,7 @@ def _stops(config: TrainConfig) -> dict[str, int]:
 def length_refusal(old: TrainConfig, new: TrainConfig, step: int) -> str:
     """Why a run cannot go on from its checkpoint of `step` with the length of `new`; empty if it can."""
     if new.train.steps <= step:
-        return f"{step} steps are taken already; more than these are needed"
+        return f"{plural(step, 'step')} taken already: the new length must be more"
     before, after = text_frozen_after(old), text_frozen_after(new)
     if before is None or after is None:
         return ""
@@ -79,8 +80,8 @@ def length_words(old: TrainConfig, new: TrainConfig) -> list[str]:
     before, after = text_frozen_after(old), text_frozen_after(new)
     if schedule != "constant":
         words.append(
-            f"The {schedule} schedule now spans {steps[1]} steps: those taken had the rates of {steps[0]}, so from "
-            "here on it is another training than one of that length from the start."
+            f"The {schedule} schedule now spans {plural(steps[1], 'step')}: those taken had the rates of {steps[0]}, "
+            "so from here on it is another training than one of that length from the start."
         )
     if before != after:
         words.append(f"The pivot was not reached yet: it moves from step {before} to step {after}.")
@@ -88,5 +89,5 @@ def length_words(old: TrainConfig, new: TrainConfig) -> list[str]:
         words.append(f"The pivot stays after step {before}.")
     if schedule == "constant":
         where = "" if after is None else " with the pivot there"
-        words.append(f"The rate is constant: it ends as a run of {steps[1]} steps{where} would have ended.")
+        words.append(f"The rate is constant: it ends as a run of {plural(steps[1], 'step')}{where} would have ended.")
     return words

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from trainer.contract.settings.fields import Section, setting
 from trainer.contract.settings.kinds import CHUNK
+from trainer.contract.units import plural
 
 MOST_TOKENS = 3 * CHUNK
 
@@ -72,4 +73,6 @@ class Caption(Section):
     @property
     def length_words(self) -> str:
         """How much of a prompt is read: "225 tokens, in 3 chunks of 75"."""
-        return f"{self.max_tokens} tokens" + (f", in {self.chunks} chunks of {CHUNK}" if self.chunks > 1 else "")
+        return f"{plural(self.max_tokens, 'token')}" + (
+            f", in {self.chunks} chunks of {CHUNK}" if self.chunks > 1 else ""
+        )

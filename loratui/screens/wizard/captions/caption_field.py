@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.widgets import TextArea
 from textual.widgets.text_area import Edit, EditResult
 
-from loratui.terminal.text import safe_text
+from loratui.terminal.text import plural, safe_text
 from trainer.contract.captioning.tokens import TokenCount
 from trainer.contract.pictures.folder import MAX_CAPTION_BYTES
 from trainer.contract.settings.triggers import holds_word, split_triggers, word_pattern
@@ -84,7 +84,7 @@ class CaptionField(TextArea):
         """Write into the border how long it is and whether the trigger stands in it."""
         about = "" if count.exact else "about "
         over = count.over(most)
-        words = f"{about}{count.count} of {most} tokens" + (f", {over} are not read" if over else "")
+        words = f"{about}{count.count} of {plural(most, 'token')}" + (f", {over} not read" if over else "")
         self.border_title = Content.styled(words, "bold $text-error" if over else "$foreground")
         if not self._triggers:
             self.border_subtitle = Content("no trigger")

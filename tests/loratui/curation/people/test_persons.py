@@ -67,7 +67,7 @@ def test_persons_are_told_with_their_counts_the_most_frequent_first() -> None:
     assert [one.persons for one in found] == [(1,), (0,), (0,), (0,), (0,), (1,), (2,)]
     (said,) = person_findings(found, "face")
     assert said.severity == "hint" and said.value == [4, 2, 1]
-    assert "3 persons by their faces: A in 4 (1.jpg, 2.jpg, 3.jpg ...), B in 2 (0.jpg, 5.jpg), the others in one" in (
+    assert "3 people by their faces: A in 4 (1.jpg, 2.jpg, 3.jpg ...), B in 2 (0.jpg, 5.jpg), the others in one" in (
         said.message
     )
     assert person_findings(found, "object") == ()
@@ -207,7 +207,7 @@ def test_a_set_of_one_person_with_two_others(folder: Path) -> None:
     assert {one.name: set(one.persons) for one in report.pictures} == {
         **{name: {0} for name in HER}, "biden2.jpg": {1}, "pair.jpg": {0, 1},
     }  # fmt: skip
-    assert "2 persons by their faces: A in 4" in of_set(report)["several-persons"].message
+    assert "2 people by their faces: A in 4" in of_set(report)["several-persons"].message
     several = next(one for one in picture(report, "pair.jpg").findings if one.code == "several-faces")
     assert "the second from the left is the person of 3 other pictures" in several.message
     assert json.loads(report_json(report))["pictures"]["biden2.jpg"]["persons"] == [1]

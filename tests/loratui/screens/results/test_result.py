@@ -291,7 +291,7 @@ async def test_longer_asks_for_the_steps_and_says_what_that_changes(run: RunDir)
     async with result(run) as (app, pilot, _):
         await pilot.press("l")
         await at(pilot, "Form")
-        for given, said in (("50", "100 steps are taken already"), ("many", "'many' is no whole number")):
+        for given, said in (("50", "100 steps taken already"), ("many", "'many' is no whole number")):
             await fill(pilot, given)
             await until(pilot, lambda said=said: said in words(app))
         await fill(pilot, "1600")

@@ -278,7 +278,7 @@ async def test_a_preset_proposes_the_steps_that_suit_and_the_review_has_the_key(
         assert screen.chosen.name == "style"
         await pilot.press("enter")
         await at(pilot, "Confirm")
-        assert "Train 150 steps in place of 1000?" in screen_text(app) and "~ inferred" in screen_text(app)
+        assert "Train 150 steps instead of 1000?" in screen_text(app) and "~ inferred" in screen_text(app)
         await pilot.press("n")
         await at(pilot, "SettingsScreen")
         await pilot.press("f2")
