@@ -37,7 +37,7 @@ class Inputs:
         """Name in the log what lies in the class folder and is no picture."""
         if names := other_files(config, self.class_photographs):
             shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-            message = f"the class folder has what is no picture and is left alone: {shown}"
+            message = f"the class folder holds files that are not pictures; they are left alone: {shown}"
             log.emit("warn", code="class-other-files", message=message, advice="nothing needs to be done")
 
 

@@ -81,7 +81,7 @@ def _ask(repo: str, patience: float, revision: str) -> HubFacts:
     except errors.GatedRepoError:
         raise HubRefusal("it is gated, and shows nothing before its terms are accepted") from None
     except errors.RevisionNotFoundError:
-        raise HubRefusal("it has no such revision as the settings name (model.revision, model.vae_revision)") from None
+        raise HubRefusal("it has no revision as the settings name it (model.revision, model.vae_revision)") from None
     except errors.RepositoryNotFoundError:
         raise HubRefusal("the hub has no such model, or it is private: hf auth login") from None
     except errors.OfflineModeIsEnabled:

@@ -53,7 +53,7 @@ def run_shown(command: Sequence[str], environment: Mapping[str, str]) -> int:
 def killed_words(number: int) -> str:
     """What is said of a program that a signal ended, and that could not say it itself."""
     why = ", as Linux does where memory runs out: close other programs" if number == signal.SIGKILL else ""
-    return f"the program was ended from outside by {signal.Signals(number).name}{why}; the same command begins anew"
+    return f"the program was ended from outside by {signal.Signals(number).name}{why}; the same command starts again"
 
 
 def _end(child: subprocess.Popen[str]) -> None:

@@ -36,5 +36,5 @@ def refuse_unknown() -> None:
 
     for place, one in enumerate(addresses(), 1):
         if not Apprise().add(one):
-            said = f"{OPTION}: address {place} ({kind_of(one)}) is none that apprise knows"
+            said = f"{OPTION}: address {place} ({kind_of(one)}) is not one that apprise knows"
             raise Refusal(f"{said}; see 'apprise --details' for how they are written")

@@ -191,7 +191,7 @@ def _run(command: list[str], folder: Path) -> int:
                 child.wait()
         complaints.join()
     if not view.ended and code != exits.STOPPED:
-        said = ["the captioner ended without a word; the end of what it said:", *complaints.lines[-TAIL:]]
+        said = ["the captioner ended without a message; the end of what it said:", *complaints.lines[-TAIL:]]
         raise Refusal(said, exits.FAILED)
     return code
 

@@ -27,26 +27,27 @@ def fix(
     dataset: DatasetArgument,
     into: Annotated[Path | None, typer.Option("--into", metavar="FOLDER", help="A new folder for the copies.")] = None,
     trigger: Annotated[
-        str | None, typer.Option("--trigger", help="In every caption, in the place of another training's.")
+        str | None, typer.Option("--trigger", help="Put into every caption, in place of another training's.")
     ] = None,
     background: Annotated[
         str, typer.Option("--background", metavar="#rrggbb", help="Under transparent pictures.")
     ] = "#ffffff",
     kind: KindOption = None,
     crop: Annotated[
-        bool, typer.Option("--crop", help="To the person meant, or to one of the pictures pasted together.")
+        bool, typer.Option("--crop", help="Crop to the person meant, or to one of the pictures pasted together.")
     ] = False,
-    unbar: Annotated[bool, typer.Option("--unbar", help="Without bars and frames.")] = False,
-    mask: Annotated[str, typer.Option("--mask", help="mask/ for a masked loss: face or person.")] = "",
+    unbar: Annotated[bool, typer.Option("--unbar", help="Cut bars and frames away.")] = False,
+    mask: Annotated[str, typer.Option("--mask", help="Write mask/ for a masked loss: face or person.")] = "",
     resolution: Annotated[
         int | None, typer.Option("--resolution", min=1, help="Training resolution, px: what is too small.")
     ] = None,
-    best: Annotated[int, typer.Option("--best", metavar="N", min=0, help="Only the best so many good ones.")] = 0,
+    best: Annotated[int, typer.Option("--best", metavar="N", min=0, help="Only the N best of the good ones.")] = 0,
     leave_out: Annotated[
-        list[str] | None, typer.Option("--leave-out", metavar="CODE", help="Without those of which that was found.")
+        list[str] | None,
+        typer.Option("--leave-out", metavar="CODE", help="Without the pictures that have this finding."),
     ] = None,
     replace: Annotated[
-        list[str] | None, typer.Option("--replace", metavar="OLD=NEW", help="Words in all captions.")
+        list[str] | None, typer.Option("--replace", metavar="OLD=NEW", help="Replace words in all captions.")
     ] = None,
     skip: Annotated[list[str] | None, typer.Option("--skip", metavar="FILE", help="A picture not to copy.")] = None,
     caption_column: ColumnOption = None,

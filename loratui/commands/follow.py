@@ -138,7 +138,7 @@ def _died(run: RunDir, out: Sink, pid: int | None) -> int:
     if not run.events.exists() and not log.exists():
         out.line(f"this run was never started; start it with: loratui resume {shell_path(run.path)}")
         return exits.FAILED
-    out.line(f"x error: the trainer ended without a word. The end of its {show_path(log.relative_to(run.path))}:")
+    out.line(f"x error: the trainer ended without a message. The end of its {show_path(log.relative_to(run.path))}:")
     try:
         tail = log.read_bytes()[-8192:].decode("utf-8", "replace")
     except OSError:

@@ -23,7 +23,7 @@ def generate(
     prompt: Annotated[
         str | None, typer.Argument(metavar="PROMPT", help="With the trigger, such as 'a TOK on a beach'.")
     ] = None,
-    negative: Annotated[str | None, typer.Option(help="What no picture shall show.")] = None,
+    negative: Annotated[str | None, typer.Option(help="What no picture should show.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="First noise.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Denoising steps.")] = None,
     guidance: Annotated[float | None, typer.Option(min=0)] = None,
@@ -50,11 +50,11 @@ def generate(
     options: dict[str, object] = {"seed": seed, "steps": steps, "guidance": guidance, "scale": scale, "count": count}
     options |= {"negative": negative, "out": out, "base": base or None}
     if prompt is not None and model is not None:
-        raise Refusal("--model is for --content and --style: a run is drawn on its own base model")
+        raise Refusal("--model is for --content and --style: a run is drawn with its own base model")
     if prompt is not None:
         _run_trainer("trainer.samples.generate", run, [prompt], {**options, "checkpoint": checkpoint})
     if checkpoint is not None:
-        raise Refusal("--checkpoint is of one run; --content and --style take finished files")
+        raise Refusal("--checkpoint belongs to one run; --content and --style take finished files")
     halves = {"content": content and lora_place(content), "style": style and lora_place(style), "model": model}
     _run_program("trainer.merging.apart", [run], {**options, **halves})
 
@@ -110,17 +110,18 @@ def merge(
     second: LoraArgument,
     out: Annotated[Path, typer.Option("--out", help="A folder that is not there yet; its name is the LoRA's.")],
     learned: Annotated[
-        bool, typer.Option("--learned", help="A factor for each column, learned (ZipLoRA): what is done anyway.")
+        bool, typer.Option("--learned", help="Learn a factor for each column (ZipLoRA): the default.")
     ] = False,
     weights: Annotated[
         tuple[float, float] | None,
         typer.Option("--weights", metavar="A B", help="How strongly each counts, as in 0.8 0.6; nothing is learned."),
     ] = None,
     rank: Annotated[
-        int | None, typer.Option("--rank", min=1, help="Cut to it; of the plain sum, unless --learned or --weights.")
+        int | None,
+        typer.Option("--rank", min=1, help="Cut the merge to this rank; a plain sum, unless --learned or --weights."),
     ] = None,
-    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Of learning.")] = None,
-    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of learning.")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Steps of learning.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Seed of the learning.")] = None,
     prompts: Annotated[
         tuple[str, str] | None,
         typer.Option("--prompts", metavar="A B", help="What each shows; left out: as the runs say."),

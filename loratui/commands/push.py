@@ -25,7 +25,7 @@ def push(
     folder: Annotated[Path | None, typer.Option("--from", help="Another folder of exported files.")] = None,
     samples: Annotated[bool, typer.Option("--samples/--no-samples", help="The card's pictures.")] = True,
     accept: Annotated[
-        list[str] | None, typer.Option("--accept", metavar="CODE:FILE", help="What was found is meant.")
+        list[str] | None, typer.Option("--accept", metavar="CODE:FILE", help="Accept this finding: it is meant.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent; ask nobody.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Send without asking.")] = False,

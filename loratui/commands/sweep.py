@@ -81,7 +81,9 @@ def sweep(
     if is_file(path) or path.suffix == ".toml":
         chosen = _declared(path, grid or [], zip_ or [], seeds, from_, set_ or [], name)
     elif made or set_ or seeds is not None or name:
-        raise Refusal(f"'{safe_text(what, 60)}' is no answer file; a sweep that was begun cannot be given other axes")
+        raise Refusal(
+            f"'{safe_text(what, 60)}' is not an answer file; a sweep that was begun cannot be given other axes"
+        )
     else:
         chosen = read_sweep(Path(what).name if "/" in what else what)
     if table or as_json:

@@ -38,7 +38,7 @@ def refuse_place(path: Path, folder: Path) -> None:
     if folder.resolve() in path.resolve().parents:
         raise Refusal(f"--contact-sheet {show_path(path)}: it would become one of the pictures; name another folder")
     if can_see(path) and not _is_sheet(path):
-        raise Refusal(f"--contact-sheet {show_path(path)}: this file is there and is no contact sheet; name another")
+        raise Refusal(f"--contact-sheet {show_path(path)}: this file is there and is not a contact sheet; name another")
 
 
 def write_contact_sheet(report: Report, path: Path, progress: Progress | None = None) -> None:

@@ -44,7 +44,7 @@ MANY = {
     "collage": "are pasted together from several",
     "posterised": "have shades in steps",
     "oversaturated": "have oversaturated colours",
-    "pixelated": "stand in square blocks",
+    "pixelated": "are made of square blocks",
     "lettering": "have letters laid over them, or a sign",
     "soft": "are slightly soft",
     "too-dark": "are too dark",
@@ -55,7 +55,7 @@ MANY = {
     "several-faces": "show several faces",
     "unsure-face": "show what may be a face",
     "far-away": "show the subject far away",
-    "other-person": "show somebody else than most, by the face",
+    "other-person": "show another person than most, judging by the face",
     "bystander": "show a face, which may be learned with the rest",
     "duplicate": "are there twice",
     "near-duplicate": "show a photograph that is there already",
@@ -65,7 +65,7 @@ MANY = {
     "caption-unreadable": "have a caption that cannot be read",
     "caption-outside": "have a caption outside the folder",
     "caption-not-utf8": "have a caption in another encoding",
-    "caption-bom": "have a caption file of another encoding, read rightly",
+    "caption-bom": "have a caption file of another encoding, read correctly",
     "caption-control": "have invisible characters in the caption",
     "caption-long": "have a caption longer than the model reads{range}",
     "caption-several": "have several captions; the first is read",
@@ -164,7 +164,7 @@ def unknown_codes(accepted: Iterable[str]) -> list[str]:
     """What of dataset.accept names no finding, as a sentence each with what was probably meant."""
     wrong = [one for one in accepted if one.partition(":")[0] not in CODES]
     return [
-        f"dataset.accept: '{safe_text(one, 60)}' is no finding"
+        f"dataset.accept: '{safe_text(one, 60)}' is not a finding"
         f"{meant(one.partition(':')[0], tuple(CODES)) or '; `loratui check` names them'}"
         for one in wrong
     ]

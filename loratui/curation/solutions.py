@@ -18,7 +18,7 @@ SOLUTIONS = {
     one.name: one
     for one in (
         Solution("resolution", "train at a resolution that these pictures have", "replay --set train.resolution=PX"),
-        Solution("best", "keep the best so many, each with its reason", "fix --best N"),
+        Solution("best", "keep the best, as many as you say, each with its reason", "fix --best N"),
         Solution("crop", "copies cropped around the face, or to one of the pictures pasted together", "fix --crop"),
         Solution("unbar", "copies without the bars", "fix --unbar"),
         Solution("mask", "copies with masks of who is meant, so that nothing else is learned", "fix --mask face"),
@@ -69,7 +69,7 @@ SOLVED_BY: dict[str, tuple[str, ...]] = {
 }
 
 WHY_NONE = {
-    "no-pictures": "Every picture is left out: space takes one in again.",
+    "no-pictures": "Every picture is left out: space brings one back.",
     "in-subfolder": "A run takes one folder: type the sub-folder in the line above.",
     "companions": "They are left out; rename their folder, if they are pictures to learn from.",
     "links": "No file is removed here: take the link away, then press r.",
@@ -78,10 +78,10 @@ WHY_NONE = {
     "no-full-body": "Only new photographs help: add one to three that show the whole body.",
     "no-close-up": "Only new photographs help: add some in which the face fills half of the height.",
     "several-persons": "Each picture of somebody else has a row of its own, where space leaves it out.",
-    "same-pose": "Only new photographs help: add some in which the head is turned otherwise.",
+    "same-pose": "Only new photographs help: add some in which the head is turned another way.",
     "same-light": "Only new photographs help: add some in another light.",
     "caption-marks": "The flaw is in the picture: look at it, and leave it out by space.",
-    "lookalike": "An offer: whoever looks alike is named in captions by e, or not at all.",
+    "lookalike": "Optional: if the person looks like somebody famous, e lets a caption say so.",
     "one-shooting": "Only new photographs help: add some of other days and places.",
     "few-pictures": "Only new pictures help: add some that show it in other places and light.",
     "trigger-common": "The word is chosen at the next step: F2, then another trigger.",

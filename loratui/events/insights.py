@@ -75,7 +75,7 @@ def _overflows(history: History, config: TrainConfig | None) -> Insight | None:
         "warn",
         f"{len(recent)} of the last {RECENT} steps overflowed and were passed over: take bf16",
         "fp16 cannot hold this run's gradients. Set train.precision to 'bf16', or lower the learning rate.",
-        "torch's GradScaler: one overflow in 2000 steps is its normal pace; the tenth part is our own limit",
+        "torch's GradScaler: one overflow in 2000 steps is its normal pace; a tenth of it is our own limit",
     )
 
 

@@ -21,7 +21,7 @@ PHASES = {
     "download": "downloading the base model",
     "cache": "encoding the pictures",
     "prior": "making class pictures",
-    "start": "taking the start from the weights",
+    "start": "working out the start from the weights",
     "sample": "making samples",
     "save": "saving a checkpoint",
     "export": "writing the files",

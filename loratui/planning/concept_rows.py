@@ -41,7 +41,7 @@ def held_out_errors(config: TrainConfig, counts: Sequence[int]) -> list[str]:
         one.said(
             f"dataset.hold_out: {held} of {plural(count, 'picture')} leaves none to train on"
             if count
-            else "all of its pictures are skipped: take one out of dataset.skip, or the concept away"
+            else "all of its pictures are skipped: take one out of dataset.skip, or take the concept away"
         )
         for one, count in zip(taught(config), counts, strict=True)
         if held >= count

@@ -143,7 +143,7 @@ def _before_first(config: TrainConfig, need: Estimate | None, known: MachineKnow
     note = "pictures of the base model and the loss at fixed noise come first" if ways else "pictures are encoded first"
     note = f"{note}; {ways} take it away" if ways else note
     if config.adapter.start != "default":
-        note += "; taking the LoRA's start from the weights is in it"
+        note += "; working out the LoRA's start from the weights is in it"
     least = "about" if seconds else "at least"
     value = f"{least} {in_time(need.first_flop / speed)}"
     return [PlanRow("until the first step", value, note)]

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 NEW_RUN_ONLY = ("preset", "train.optimizer")
 EFFECTS: dict[Effect, str] = {
     "none": "Nothing of the training changes: it ends as it would have ended.",
-    "rounding": "The training stays the same: pictures, noise and timesteps of every step; sums may round otherwise.",
-    "training": "From there on it is another training than the one begun; the log notes it.",
+    "rounding": "The training stays the same: pictures, noise and timesteps of every step; sums may round differently.",
+    "training": "From there on it is a different training from the one begun; the log notes it.",
 }
 
 

@@ -134,7 +134,7 @@ def _has_more_than_pixels(value: str) -> bool:
 def _png(path: Path) -> list[Leak]:
     raw = path.read_bytes()
     if not raw.startswith(b"\x89PNG\r\n\x1a\n"):
-        return [Leak("file", "no PNG picture")]
+        return [Leak("file", "not a PNG picture")]
     found, place, kind, texts = [], 8, b"", []
     while place + 8 <= len(raw) and kind != b"IEND":
         length, kind = struct.unpack(">I4s", raw[place : place + 8])
@@ -142,7 +142,7 @@ def _png(path: Path) -> list[Leak]:
             part = raw[place + 8 : place + 8 + length]
             shown = kind.decode("ascii", "replace")
             what = "where it was taken (GPS), and more" if kind == b"eXIf" and _has_gps(part) else "EXIF, text or time"
-            found.append(Leak("metadata", f"the picture holds a part '{shown}' that is no pixels ({what})"))
+            found.append(Leak("metadata", f"the picture holds a part '{shown}' that is not pixels ({what})"))
             texts.append((f"its part '{shown}'", _text_of(kind, part)))
         place += 12 + length
     if place != len(raw):

@@ -103,7 +103,7 @@ def _sentence(error: Any, shown: str, token: str) -> str:
     where = "HF_TOKEN" if os.environ.get("HF_TOKEN") else "the hub's login"
     match code:
         case 401:
-            return f"the hub does not take the token of {where}: it is wrong or expired; 'hf auth login' again"
+            return f"the hub does not accept the token of {where}: it is wrong or expired; 'hf auth login' again"
         case 403:
             return f"the token of {where} may not write to {shown}: take one with the right to write, or another --repo"
         case 404:
@@ -111,7 +111,7 @@ def _sentence(error: Any, shown: str, token: str) -> str:
         case 413 | 507:
             return f"the hub has no room for {shown}: {_clean(error, token)}"
         case 429:
-            return "the hub asks to wait: too many requests; push again in a few minutes"
+            return "the hub asks you to wait: too many requests; push again in a few minutes"
     return f"the hub answered {code or 'nothing'}: {_clean(error, token)}"
 
 

@@ -176,7 +176,7 @@ def _meant_run(text: str | None, root: Path) -> RunDir:
         return RunDir(named[0].run.path.absolute())
     place = expanded(text)
     if can_see(place) and (around := next((one for one in place.parents if is_file(one / "config.toml")), None)):
-        raise RunNotFound(f"'{show_path(text)}' lies in a run; name the run itself: {show_path(around)}")
+        raise RunNotFound(f"'{show_path(text)}' is inside a run; name the run itself: {show_path(around)}")
     raise RunNotFound(f"there is no run '{show_path(text)}'{_meant(text, runs)}; 'loratui runs' lists them")
 
 

@@ -83,11 +83,11 @@ def delete_run(run: RunDir) -> None:
     """Remove the folder of `run` and all in it; what links lead to stays. Raises Refusal."""
     _refuse_busy(run)
     if run.path.is_symlink() or not run.config.is_file():
-        raise Refusal(f"{show_path(run.path)} is no run's folder, and is left alone")
+        raise Refusal(f"{show_path(run.path)} is not a run's folder, and is left alone")
     try:
         remove_folder(run.path, run.path.parent)
     except OSError as error:
-        raise Refusal(f"{show_path(run.path)} is not wholly removed: {error.strerror}") from None
+        raise Refusal(f"{show_path(run.path)} is not completely removed: {error.strerror}") from None
 
 
 def _refuse_busy(run: RunDir) -> None:

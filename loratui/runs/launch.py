@@ -59,7 +59,7 @@ def create_run(
         raise LaunchError(f"the run's folder cannot be written: {where}: {error.strerror}; {advice}") from None
     except UnicodeEncodeError:
         _remove(made, texts)
-        raise LaunchError("a path holds bytes that are no UTF-8; rename the folder or the picture") from None
+        raise LaunchError("a path holds bytes that are not UTF-8; rename the folder or the picture") from None
     return RunDir(path.absolute())
 
 

@@ -10,7 +10,7 @@ from loratui.runs.states import STATES, StateName
 from trainer.contract.run.rundir import RunDir
 
 Deed = Literal["go_on", "fix", "longer", "export", "generate", "push", "build_on", "note", "rename", "delete"]
-WORKED_ON = "a trainer works on it: stop it first"
+WORKED_ON = "a trainer is working on it: stop it first"
 BUSY: dict[str, str] = {"starting": "it is starting", "queued": "it waits in the queue: take it out first"}
 
 

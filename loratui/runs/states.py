@@ -44,7 +44,7 @@ STATES: dict[StateName, RunState] = {
     "new": RunState("○", "$muted", "was never started", "Start it with: loratui resume {run}", goes_on=True),
     "queued": RunState("○", "$muted", "waits for its turn and starts by itself", "Order and cancel: loratui queue"),
     "starting": RunState("◌", "$muted", "has a trainer that has said nothing yet", COME_BACK, alive=True),
-    "training": RunState("●", "$text-accent", "is trained now", f"The training goes on. {COME_BACK}", alive=True),
+    "training": RunState("●", "$text-accent", "is being trained now", f"The training goes on. {COME_BACK}", alive=True),
     "paused": RunState(
         "‖", "$text-warning", "waits between two steps and holds its memory", GO_ON, alive=True, goes_on=True
     ),
@@ -61,7 +61,7 @@ STATES: dict[StateName, RunState] = {
     "stopped": RunState("■", "$text-warning", "was stopped by a person and saved what it had", GO_ON, goes_on=True),
     "aborted": RunState("■", "$text-warning", "was ended by a person and saved nothing more", GO_ON, goes_on=True),
     "failed": RunState("✗", "$text-error", "ended with an error", GO_ON, goes_on=True),
-    "crashed": RunState("✗", "$text-error", "ended without a word", GO_ON, goes_on=True),
+    "crashed": RunState("✗", "$text-error", "ended without a message", GO_ON, goes_on=True),
     "refused": RunState(
         "✗", "$text-error", "holds a link under a name of its own and is not opened", "Take the link out of {run}"
     ),

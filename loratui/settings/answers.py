@@ -39,7 +39,7 @@ PROMPT = "dataset.instance_prompt"
 OPTIMIZER_BOUND = ("train.learning_rate", "train.embedding_learning_rate", "train.weight_decay")
 MAX_BYTES = 1 << 20
 MOST_SAID = 40  # unknown keys that are named one by one
-_NO_ANSWERS = "this is no answer file; loratui writes one at its review step, and the README shows one"
+_NO_ANSWERS = "this is not an answer file; loratui writes one at its review step, and the README shows one"
 
 
 @dataclass(frozen=True)
@@ -249,7 +249,7 @@ def _current(raw: dict[str, Any], source: str, lines: Mapping[str, int]) -> dict
         raise AnswersError([f"{source}:1: schema: missing; write 'schema = {SCHEMA}' as the first line"])
     number, line = raw["schema"], lines.get("schema", 1)
     if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-        raise AnswersError([f"{source}:{line}: schema: {safe_text(number, 40)} is no schema number; write {SCHEMA}"])
+        raise AnswersError([f"{source}:{line}: schema: {safe_text(number, 40)} is not a schema number; write {SCHEMA}"])
     if number > SCHEMA:
         said = f"schema {number} is newer than this loratui ({version()}), which reads {SCHEMA}; update loratui"
         raise AnswersError([f"{source}:{line}: schema: {said}"])

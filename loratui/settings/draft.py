@@ -182,7 +182,7 @@ class DraftStore:
                 self._key = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
                 self._hold()
                 self._let_go_of_the_oldest()
-            # json and not pydantic's: a file name may hold bytes that are no UTF-8, which only escapes can carry
+            # json and not pydantic's: a file name may hold bytes that are not UTF-8, which only escapes can carry
             write_atomic(self._file(self._key), json.dumps(draft.model_dump(), indent=1))
         except OSError as error:
             return f"The draft could not be saved: {error.strerror} ({self._folder})"

@@ -77,7 +77,7 @@ def unknown_preset(name: str, own: OwnPresets, near: str) -> str:
     if name in own.troubles:
         return f"{own.troubles[name]}; mend {where}/{name}{ENDING}, or 'loratui preset delete {name}'"
     shown = safe_text(name, 60)
-    return f"there is no preset '{shown}'{near}; one's own lie in {where}: copy {shown}{ENDING} there if it is one"
+    return f"there is no preset '{shown}'{near}; your own are in {where}: copy {shown}{ENDING} there if it is one"
 
 
 def read_own(path: Path) -> Preset | str:
@@ -142,7 +142,7 @@ def delete_preset(name: str) -> Path:
     """Delete the file of a preset of one's own, also of a damaged one. Raises PresetError."""
     path = preset_folder() / f"{name}{ENDING}"
     if any(one.name == name for one in load_presets()):
-        raise PresetError(f"'{name}' ships with loratui; only presets of one's own can be deleted")
+        raise PresetError(f"'{name}' ships with loratui; only presets of your own can be deleted")
     if "/" in name or not is_file(path):
         known = ", ".join(sorted(one.name for one in found_presets().presets)) or "none"
         raise PresetError(f"there is no preset '{safe_text(name, 60)}' of your own; there are: {known}")

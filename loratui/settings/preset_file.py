@@ -100,7 +100,7 @@ def _text(
     import tomlkit
 
     document = tomlkit.document()
-    document.add(tomlkit.comment(f"A preset of one's own, written by loratui {version()}. Edit freely."))
+    document.add(tomlkit.comment(f"A preset of your own, written by loratui {version()}. Edit freely."))
     document.add(tomlkit.comment("Copy it into the same folder of another machine to use it there."))
     root = base.name if base.name in shipped_names() else base.based_on
     words: Mapping[str, Any] = {

@@ -129,7 +129,7 @@ def _words(one: Any) -> str:
         case "multiple_of":
             step = int(context["multiple_of"])
             near = max(step, round(value / step) * step)
-            return f"{value} is no multiple of {step}; {near} is the nearest"
+            return f"{value} is not a multiple of {step}; {near} is the nearest"
         case "string_too_short":
             return "it must not be empty"
         case "string_pattern_mismatch":
@@ -137,7 +137,7 @@ def _words(one: Any) -> str:
         case "value_error":
             return str(context.get("error", one["msg"]))
         case "finite_number":
-            return f"{value} is no finite number"
+            return f"{value} is not a finite number"
     return f"{_shown(value)}: {one['msg'][:1].lower()}{one['msg'][1:]}"
 
 

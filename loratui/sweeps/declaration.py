@@ -92,7 +92,7 @@ def zip_axis(text: str) -> Axis:
     written = [_written(part, "--zip") for part in parts]
     keys = [key for key, _ in written]
     if twice := [key for key in dict.fromkeys(keys) if keys.count(key) > 1]:
-        raise AnswersError([f"--zip {safe_text(one, 80)}: it stands there twice" for one in twice])
+        raise AnswersError([f"--zip {safe_text(one, 80)}: it is there twice" for one in twice])
     return checked_axis("--zip", dict(written))
 
 
@@ -123,7 +123,7 @@ def checked_axis(
     places = tuple(zip(*(map(_frozen, values) for values in found.values()), strict=True))
     if doubled := [one for at, one in enumerate(places) if one in places[:at]]:
         said_twice = ", ".join(safe_text(value, 40) for value in doubled[0])
-        raise AnswersError([f"{place} {', '.join(found)}: {said_twice} stands there twice"])
+        raise AnswersError([f"{place} {', '.join(found)}: {said_twice} is there twice"])
     if labels and len(labels) != len(places):
         raise AnswersError([f"{place}: {plural(len(labels), 'label')} for {plural(len(places), 'place')}"])
     return Axis(tuple(found), places, tuple(labels), source, called)

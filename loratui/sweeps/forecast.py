@@ -159,7 +159,7 @@ def _planned(sweep: Sweep, point: Point, runs: Path, looks: Looks) -> PlannedPoi
         return PlannedPoint(point, ready, tuple(one.removeprefix("--set ") for one in refusal.messages))
     place = runs / point.name
     if (trouble := in_the_way(place)) and not is_file(place / "config.toml"):
-        return PlannedPoint(point, ready, (f"'{show_path(place)}' {trouble}, and is no run: move it away",))
+        return PlannedPoint(point, ready, (f"'{show_path(place)}' {trouble}, and is not a run: move it away",))
     return PlannedPoint(point, ready)
 
 

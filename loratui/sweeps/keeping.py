@@ -40,7 +40,7 @@ def chosen_run(sweep: Sweep, found: Sequence[PointRun], which: str) -> PointRun:
         return best[0].runs[0]
     numbers = {str(one.point.number): one for one in found}
     if which not in numbers:
-        raise Refusal(f"'{safe_text(which, 20)}' is no number of this sweep: 1 to {len(found)}, or best")
+        raise Refusal(f"'{safe_text(which, 20)}' is not a number of this sweep: 1 to {len(found)}, or best")
     if numbers[which].run is None:
         raise Refusal(f"{numbers[which].point.name} was not made yet")
     return numbers[which]

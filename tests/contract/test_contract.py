@@ -214,7 +214,7 @@ def test_what_is_no_sdxl_model_is_refused_with_a_sentence(tmp_path: Path) -> Non
     [
         (
             "TOC = a dog",
-            "'TOC = a dog' names no trigger; write TRIGGER = WORDS, parted by ;, where TRIGGER is TOK, TOK2",
+            "'TOC = a dog' names no trigger; write TRIGGER = WORDS, separated by ;, where TRIGGER is TOK, TOK2",
         ),
         ("TOK = a dog; a cat", "'a cat' names no trigger"),
         ("TOK = a dog; TOK=a cat", "'TOK' is given twice"),

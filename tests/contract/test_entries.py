@@ -43,7 +43,7 @@ def test_a_link_that_leads_nowhere_makes_nothing(root: Path, victim: Path) -> No
 @pytest.mark.parametrize("flags", OPENINGS)
 def test_only_a_regular_file_is_opened(root: Path, flags: int) -> None:
     os.mkfifo(root / "fifo")  # to open one waits for the other end, if nobody thinks of it
-    with pytest.raises(BadEntry, match="'fifo' is no regular file"):
+    with pytest.raises(BadEntry, match="'fifo' is not a regular file"):
         os.close(entries.open_file(root / "fifo", flags))
     with pytest.raises(FileNotFoundError) as found:
         entries.open_file(root / "missing", os.O_RDONLY)

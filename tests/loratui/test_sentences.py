@@ -58,10 +58,10 @@ def test_sentences_lead_through_the_wizard(tmp_path: Path, terminal: dict[str, s
         send(F2 + b"y", lambda: list(folder.glob("*.txt")))
         assert [one.read_text() for one in folder.glob("*.txt")] == [caption.decode() + "\n"]
         pty.until(lambda wrote: b"to train on" in wrote)
-        send(F2, lambda: b"which word is it called" in pty.wrote)
+        send(F2, lambda: b"which word stands for it" in pty.wrote)
         send(b"\r" + b"\x08" * 8 + b"REX\rred setter\r", lambda: b"red setter" in pty.wrote)
         send(F2, lambda: b"New findings" in pty.wrote)  # the caption has the word of before
-        send(b"n", lambda: b"Which tried recipe" in pty.wrote)
+        send(b"n", lambda: b"Which preset fits" in pty.wrote)
         # the preset, the search, the first row that it finds, its value
         send(b"\r/rank\r\r48\r", lambda: draft()["values"].get("train.rank") == 48)  # type: ignore[attr-defined]
         values = draft()["values"]

@@ -51,7 +51,7 @@ class Tagger:
         self._wanted = (GENERAL, CHARACTER) if asked.kind in NAMED else (GENERAL,)
         shape = self._input.shape
         if len(shape) != 4 or shape[3] != 3 or not isinstance(shape[1], int) or shape[1] != shape[2]:
-            raise NoCaptioner(f"'{folder}/{ONNX}' takes {shape} and no square pictures; it is no WD tagger")
+            raise NoCaptioner(f"'{folder}/{ONNX}' takes {shape} and not square pictures; it is not a WD tagger")
 
     def describe(self, picture: Image) -> str:
         """The tags; the same picture gives the same ones."""
@@ -77,7 +77,7 @@ def read_tags(folder: Path) -> tuple[Tag, ...]:
 
 
 def _none(folder: Path) -> tuple[Tag, ...]:
-    raise NoCaptioner(f"'{folder}/{TAGS}' is no table of tags with the columns name and category")
+    raise NoCaptioner(f"'{folder}/{TAGS}' is not a table of tags with the columns name and category")
 
 
 def spaced(name: str) -> str:

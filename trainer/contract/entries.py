@@ -79,7 +79,7 @@ def open_file(path: Path, flags: int, mode: int = 0o600, root: Path | None = Non
             raise _told(error, path, root, folder) from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise BadEntry(path, "is no regular file", root)
+        raise BadEntry(path, "is not a regular file", root)
     os.set_blocking(descriptor, True)
     return descriptor
 
@@ -265,7 +265,7 @@ def _told(error: OSError, path: Path, root: Path | None, folder: int) -> OSError
         if stat.S_ISLNK(kind):
             return BadEntry(path, LINK, root)
         if error.errno == errno.ENXIO:
-            return BadEntry(path, "is no regular file", root)
+            return BadEntry(path, "is not a regular file", root)
         if error.errno == errno.ENOTDIR:
-            return BadEntry(path, "is no folder", root)
+            return BadEntry(path, "is not a folder", root)
     return OSError(error.errno, error.strerror, str(path))

@@ -102,7 +102,7 @@ def _caption_column(features: Any, column: str) -> str | None:
 
 
 def _no_column(column: str, columns: tuple[str, ...], texts: tuple[str, ...]) -> NoColumn:
-    what = "is no text" if column in columns else "is not there"
+    what = "is not text" if column in columns else "is not there"
     said = f"the caption column '{column}' {what}; the columns are {', '.join(columns)}"
     return NoColumn(f"{said}: name one with --caption-column or dataset.caption_column", texts)
 
@@ -151,7 +151,7 @@ def _refuse_outside(path: Path, folder: Path) -> None:
 
 def _plain(name: str) -> str:
     if Path(name).name != name:
-        raise NoDataset(f"the data set names {name!r}, which is no file of its own folder; it is not opened")
+        raise NoDataset(f"the data set names {name!r}, which is not a file of its own folder; it is not opened")
     return name
 
 

@@ -183,7 +183,7 @@ def _teach(
         (apart * APART * larger).backward()
         if not error < float("inf"):
             raise NotMerged(
-                "the error of the merge is no number any more: it overflows in fp16; train one of the runs in bf16 or "
+                "the error of the merge is no longer a number: it overflows in fp16; train one of the runs in bf16 or "
                 "fp32, or merge with --weights"
             )
         optimizer.step()

@@ -181,7 +181,7 @@ def left_out(source: Source) -> list[str]:
     if not passed:
         return []
     count = plural(len(passed), "layer")
-    return [f"{source.title} has {count} that are no Linear of a transformer, such as {passed[0]}: left out"]
+    return [f"{source.title} has {count} that are not Linears of a transformer, such as {passed[0]}: left out"]
 
 
 def _key(word: str) -> str:

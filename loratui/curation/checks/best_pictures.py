@@ -148,7 +148,7 @@ def _reason(one: PictureReport, chosen: Sequence[PictureReport], kind: str, mean
     doubts += ["perhaps of somebody else"] if is_someone_else(one, meant) else []
     if doubts:
         words.append("though " + ", ".join(doubts))
-    return ", ".join(words) or "nothing to say against it"
+    return ", ".join(words) or "nothing wrong with it"
 
 
 def _codes(one: PictureReport) -> set[str]:

@@ -127,7 +127,7 @@ FAULTS = (
         "caption-language",
         "hint",
         _language,
-        "not in English, as it seems",
+        "apparently not in English",
         "write them in English: SDXL's text encoders learned from that",
     ),
 )

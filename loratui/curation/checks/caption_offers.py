@@ -38,8 +38,8 @@ def _prompt_words(captions: Sequence[str], prompts: Sequence[str], own: set[str]
     if not missing:
         return []
     shown = ", ".join(f"'{safe_text(word, 30)}'" for word in missing[:SHOWN])
-    said = f"your prompts ask for {shown}, which no caption tells of"
-    remedy = "leave it if the model shall make that up; else add pictures of it, or say it where it is seen"
+    said = f"your prompts ask for {shown}, which no caption mentions"
+    remedy = "leave it if the model is to make that up; otherwise add pictures of it, or say so where it can be seen"
     return [Finding("prompt-words", "hint", "", missing, said, remedy)]
 
 

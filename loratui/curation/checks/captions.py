@@ -55,7 +55,7 @@ def raw_findings(picture: Picture, raw: bytes | None) -> tuple[Finding, ...]:
     }
     marks = [word for word, there in looks.items() if there]
     if marks:
-        said = f"the caption file has {' and '.join(marks)}; read rightly here, other programs may train them"
+        said = f"the caption file has {' and '.join(marks)}; read correctly here; other programs may train on them"
         found.append(Finding("caption-bom", "hint", picture.name, None, said, "save it as plain UTF-8"))
     if picture.caption is None and not raw.removeprefix(BOM).strip():
         said = "the caption file has no words in it"

@@ -27,6 +27,6 @@ def converted_findings(measured: Sequence[PictureMeasure]) -> tuple[Finding, ...
     count = sum(names.values())
     which = ", ".join(safe_text(name, 40) for name, _ in names.most_common(3))
     said = (
-        f"{plural(count, 'picture')} in another colour space than sRGB ({which}): brought to sRGB here and in training"
+        f"{plural(count, 'picture')} in a colour space other than sRGB ({which}): brought to sRGB here and in training"
     )
     return (Finding("colour-profile", "hint", "", count, said, "nothing to do; other programs may show dull colours"),)

@@ -25,7 +25,7 @@ from trainer.contract.pictures.opening import MAX_BYTES, MAX_PIXELS, open_image
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-SKIP = "skip it, or put a whole copy in its place"
+SKIP = "skip it, or put an intact copy in its place"
 LOOK = 1024  # px of the shorter side that looking needs; more is reduced, for speed and memory
 LOOK_PIXELS = 30_000_000  # decoded at full size at most; larger JPEGs are decoded smaller, others not looked at
 AT_ONCE = 8_000_000  # pixels above which only one picture is decoded at a time
@@ -83,7 +83,7 @@ def _open(name: str, file: IO[bytes], passes: int, background: str) -> OpenedPic
     except Exception:  # as below: of what a damaged file raises no list is whole
         file.seek(0)
         what, remedy = unreadable_words(file.read(SNIFFED))
-        said = what or "this is no picture that can be read (JPEG, PNG, WebP, BMP, TIFF, GIF or AVIF)"
+        said = what or "this is not a picture that can be read (JPEG, PNG, WebP, BMP, TIFF, GIF or AVIF)"
         return OpenedPicture(problem=_block("unreadable", name, None, said, remedy or SKIP))
     with picture:
         width, height = picture.size

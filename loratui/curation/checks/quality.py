@@ -87,7 +87,7 @@ def _damage(name: str, one: PictureMeasure, severity: Severity) -> list[Finding]
         said = f"bars or a frame of one colour take {one.bars:.0%} of it, as in a letterbox or a screenshot"
         found.append(Finding("barred", severity, name, round(one.bars, 3), said, "crop them away, or skip it"))
     if one.corners:
-        said = f"corners of one colour take {one.corners:.0%} of it, as where it was turned by some degrees"
+        said = f"corners of one colour take {one.corners:.0%} of it, as when it was turned by a few degrees"
         found.append(Finding("corners", severity, name, round(one.corners, 3), said, "crop them away, or skip it"))
     if one.pieces and not one.coarse:  # the edges of its blocks are straight too
         x, y, w, h = one.pieces[0]
@@ -109,7 +109,7 @@ def _damage(name: str, one: PictureMeasure, severity: Severity) -> list[Finding]
 def _overdone(name: str, one: PictureMeasure, severity: Severity) -> list[Finding]:
     found = []
     if one.bands > BANDED and not one.drawn:
-        said = "its shades stand in steps, as where the levels were made fewer (posterised)"
+        said = "its shades come in steps, as when levels were removed (posterised)"
         found.append(Finding("posterised", severity, name, round(one.bands, 2), said, "use the original, or skip it"))
     vivid = one.face_chroma is not None and one.face_chroma > VIVID
     if (one.clipped > CLIPPED or vivid) and not one.drawn:
@@ -122,7 +122,7 @@ def _overdone(name: str, one: PictureMeasure, severity: Severity) -> list[Findin
         said = f"{what}: oversaturated, or in coloured light"
         found.append(Finding("oversaturated", severity, name, value, said, "use the original, or skip it"))
     if one.pixelated:
-        said = "it stands in square blocks: pixelated, or a small picture enlarged"
+        said = "it is made of square blocks: pixelated, or a small picture enlarged"
         found.append(Finding("pixelated", severity, name, None, said, "use the original, or skip it"))
     return found
 

@@ -106,7 +106,7 @@ def _looks(pictures: Sequence[PictureReport]) -> list[Finding]:
     for members in _groups([one.look for one in pictures], pictures):
         count, names, what = len(members), [one.name for one in members], _shared(members)
         if judged >= ENOUGH and count >= SHOOTING * judged:
-            said = f"{count} of {judged} look like one shooting, {what}: {_shown(names)}"
+            said = f"{count} of {judged} look like one photo shoot, {what}: {_shown(names)}"
             found.append(Finding("one-shooting", "hint", "", names, said, "add some from other days and places"))
         else:
             said = f"{count} share their colours, so most likely {what}: {_shown(names)}"

@@ -92,7 +92,7 @@ def remake(path: Path, background: str, cut: Cut = AS_IT_IS) -> FixedPixels:
     except CannotFix:
         raise
     except UnidentifiedImageError:
-        raise CannotFix("it is no picture that can be read") from None
+        raise CannotFix("it is not a picture that can be read") from None
     except Exception as error:  # Pillow raises many kinds for a damaged file
         raise CannotFix(f"it cannot be decoded ({safe_text(error, 80)})") from None
 

@@ -11,7 +11,7 @@ from loratui.terminal.text import plural
 CLOSE_UP, HALF, FULL = 0.38, 0.105, 0.055  # face height over picture height; 112 of 117 right (design/curation.md)
 CHEST, KNEES = 1.3, 4.5  # heights of the face below the chin that a picture shows of the body, or more
 FRAMINGS = ("close-up", "half", "full", "far")
-STANDS = {1: "lies on its side, to the right", 2: "stands on its head", 3: "lies on its side, to the left"}
+STANDS = {1: "lies on its side, to the right", 2: "is upside down", 3: "lies on its side, to the left"}
 BYSTANDER = 0.9  # as sure as a person's face is: dogs, toys and clocks have up to 0.88
 PEOPLE = ("face",)  # kinds whose pictures should show one face each
 ENOUGH = 5  # pictures with a face before their mix is spoken of
@@ -45,7 +45,7 @@ def face_findings(
     if kind not in PEOPLE:
         return _bystanders(name, faces)
     if turns:
-        said = f"the face {STANDS[turns]}: it would be learned so"
+        said = f"the face {STANDS[turns]}: it would be learned that way"
         lies = Finding("not-upright", "warn", name, 90 * turns, said, "turn it (loratui fix does), or skip it")
         return (lies, *(face_findings(name, faces, kind) if faces else ()))
     if not faces:

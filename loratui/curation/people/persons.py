@@ -80,8 +80,8 @@ def with_person_findings(pictures: Sequence[PictureReport], kind: str) -> tuple[
 
 def _told(one: PictureReport, meant: int, count: int, sure: bool) -> PictureReport:
     if sure and is_someone_else(one, meant):
-        said = f"by the face somebody else than in {plural(count, 'other picture')}"
-        remedy = "look at it: leave it if it is the same person all the same, else skip it"
+        said = f"judging by the face, not the person in {plural(count, 'other picture')}"
+        remedy = "look at it: keep it if it is the same person after all, otherwise skip it"
         found = Finding(OTHER, "hint", one.name, count, said, remedy)
         return replace(one, findings=(*one.findings, found))
     box = face_meant(one, meant)

@@ -94,7 +94,7 @@ def _light(pictures: Sequence[PictureReport]) -> list[Finding]:
     for side, words in ((0, "evenly"), (1, "from the left"), (-1, "from the right")):
         count = sum(one == side and near for one, near in zip(sides, alike, strict=True))
         if count >= NEARLY_ALL * len(cheeks):
-            said = f"{count} of {plural(len(cheeks), 'face')} are lit alike, {words} and as brightly"
+            said = f"{count} of {plural(len(cheeks), 'face')} are lit alike, {words} and equally brightly"
             remedy = "add some in other light: from a window, outdoors, in the evening"
             return [Finding("same-light", "hint", "", count, said, remedy)]
     return []

@@ -23,7 +23,7 @@ PREPARING = {
     "load": "loading the base model",
     "cache": "preparing the pictures",
     "prior": "making class pictures",
-    "start": "taking the start from the weights",
+    "start": "working out the start from the weights",
 }
 BUSY = {
     "sample": "drawing pictures",

@@ -22,7 +22,7 @@ PHASES = {
     "download": "downloading the base model",
     "cache": "preparing the pictures",
     "prior": "making class pictures",
-    "start": "taking the start from the weights",
+    "start": "working out the start from the weights",
     "train": "training",
     "sample": "drawing pictures",
     "save": "saving a checkpoint",
@@ -160,7 +160,7 @@ def trouble(history: History, state: StateName, run: RunDir) -> Content | None:
         raw = history.error.get("advice")
         advice = raw if isinstance(raw, list) else [raw] if raw else []
     else:
-        lines.append(_bold("✗ The trainer is gone and left no word: it was killed, or the machine was."))
+        lines.append(_bold("✗ The trainer is gone without a message: it was killed, or the machine went down."))
     unsaid = tail_of(run.log, 4, said=str((history.error or {}).get("message")))
     lines += [Content.styled(f"  {safe_text(line, limit=200)}", "$muted") for line in unsaid]
     lines += [Content(f"→ {safe_text(one)}") for one in advice]

@@ -36,9 +36,9 @@ from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import flat
 
 HELP = """
-A run has ended badly. Above stands what happened and what there is to go
-on from, then the end of the trainer's own output, then what helps in this
-case: the mildest first, and only what helps these settings.
+A run has ended badly. At the top stands what happened and which checkpoint
+there is, then the end of the trainer's own output, then what helps in this
+case: the mildest first, and only what helps with these settings.
 
   ↑ ↓    another remedy; below the list stands what it would do
   Enter  change and start again, from where the text below says; or

@@ -34,7 +34,7 @@ WAS_DOING = {
     "load": "while loading the base model",
     "cache": "while preparing the pictures",
     "prior": "while making class pictures",
-    "start": "while taking the start from the weights",
+    "start": "while working out the start from the weights",
     "sample": "while drawing pictures",
     "save": "while saving a checkpoint",
     "export": "while writing the files",
@@ -134,13 +134,13 @@ def _crashed(case: BadEnd, history: History, run: RunDir) -> list[str]:
     pid = history.run.get("pid")
     code = exit_code(pid) if isinstance(pid, int) else None  # only of a trainer that this program started
     if _booted_since(run):
-        return ["The trainer is gone and left no word: the machine was started anew since."]
+        return ["The trainer is gone without a message: the machine has been restarted since."]
     if code is None:
-        who = "The trainer is gone and left no word: it was killed, or the machine was."
+        who = "The trainer is gone without a message: it was killed, or the machine went down."
     elif code < 0:
         who = f"The trainer was ended by signal {-code} ({_signal_name(-code)})."
     else:
-        return [f"The trainer ended with exit code {code} and left no word; its log below may say why."]
+        return [f"The trainer ended with exit code {code} and left no message; its log below may say why."]
     if case.full:
         who += f" It held {in_bytes(history.rss)} of the {in_bytes(ram())} of RAM: most likely the system ended it."
     if code in (None, -signal.SIGKILL):

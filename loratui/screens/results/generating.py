@@ -58,7 +58,7 @@ def read_generate_wish(given: dict[str, str], kept: tuple[int, ...]) -> Generate
     except ValueError:
         scale = math.nan
     if not (math.isfinite(scale) and -10 <= scale <= 10):
-        raise Refusal(f"scale: '{safe_text(given[SCALE], 20)}' is no number from -10 to 10")
+        raise Refusal(f"scale: '{safe_text(given[SCALE], 20)}' is not a number from -10 to 10")
     beside = (given.get(BASE) or "no").lower()
     if beside not in ("yes", "no"):
         raise Refusal(f"{BASE}: yes or no")
@@ -142,5 +142,5 @@ def _whole(text: str, name: str, low: int, high: int) -> int:
     except ValueError:
         value = low - 1
     if not low <= value <= high:
-        raise Refusal(f"{name}: '{safe_text(text, 20)}' is no whole number from {low} to {high}")
+        raise Refusal(f"{name}: '{safe_text(text, 20)}' is not a whole number from {low} to {high}")
     return value

@@ -43,7 +43,7 @@ def _check(screen: Screen[Any], run: RunDir, given: dict[str, str]) -> None:
     except Refusal as refusal:
         ask_longer(screen, run, given[STEPS], refusal.messages[0])
     except ValueError:
-        ask_longer(screen, run, given[STEPS], f"'{safe_text(given[STEPS], 20)}' is no whole number")
+        ask_longer(screen, run, given[STEPS], f"'{safe_text(given[STEPS], 20)}' is not a whole number")
     else:
         question = Confirm(f"Go on to step {steps}?", "\n\n".join(lines), "Go on training", "Another number")
         screen.app.push_screen(

@@ -27,7 +27,7 @@ the same prompt and the same first noise, so that only the training differs.
   x     delete it, after a question
   escape   back to the curves       q   done
 
-The files are yours: copy them where the text says.
+The files are yours: copy them to where the text says.
 
 Checkpoints. The loss at fixed noise is measured at every checkpoint on the
 same pictures, noise levels and noise, so that its numbers can be compared. On

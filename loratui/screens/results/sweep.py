@@ -244,7 +244,7 @@ class SweepScreen(SteadyScreen[None]):
 
     def action_stop(self) -> None:
         """Stop what trains, after a question; what waits leaves the queue."""
-        words = "What trains saves and ends, what waits leaves the queue. The key o goes on with all of it."
+        words = "Runs in training save and end, waiting ones leave the queue. The key o resumes all of them."
         self.app.push_screen(Confirm("Stop the sweep?", words, "Stop it", "Let it go on", careful=True), self._stop)
 
     def _stop(self, yes: bool | None) -> None:

@@ -22,7 +22,7 @@ KNOWN = {
     "RunDiffusion/Juggernaut-XL-v9": "Made for photographs, broad.",
     "Lykon/dreamshaper-xl-1-0": "Made for paintings and fantasy.",
     "cagliostrolab/animagine-xl-3.1": "Made for anime, prompted with tags.",
-    "playgroundai/playground-v2.5-1024px-aesthetic": "Trained the EDM way; loratui trains it so too.",
+    "playgroundai/playground-v2.5-1024px-aesthetic": "Trained the EDM way; loratui trains it that way too.",
 }
 TONES = {"good": "$text-success", "warn": "$text-warning", "bad": "$text-error"}
 HELP = """

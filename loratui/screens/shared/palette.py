@@ -52,7 +52,7 @@ class Palette(CommandPalette):
     WAIT, MOST = 0.05, 100  # seconds between two looks, and looks: a busy machine needs some
 
     def __init__(self) -> None:
-        super().__init__(placeholder="Type a part of a name ...")
+        super().__init__(placeholder="Type part of a name ...")
 
     @on(Input.Submitted)
     def _wait_for_matches(self, event: Input.Submitted) -> None:

@@ -27,7 +27,7 @@ class BestPictures(PictureDecisions):
         report, of = one_alone(report, number), of_title(number)
         whole = sum(one.opens and one.name not in self.draft.skipped for one in report.pictures)
         if not whole:
-            self.say("No picture is left to choose from; space takes one in again.", "warn")
+            self.say("No picture is left to choose from; space brings one back.", "warn")
             return
         usual = min(whole, USUAL.get(report.kind, whole))
         words = (
@@ -72,4 +72,4 @@ def proposal(kept: tuple[KeptPicture, ...], others: tuple[str, ...], good: str =
     lines = [f"{number:>3}. {safe_text(one.name)}\n     {safe_text(one.reason)}" for number, one in enumerate(kept, 1)]
     out = ", ".join(safe_text(name) for name in others) or "none"
     few = ["", f"No more are good: {good}."] if good else []
-    return "\n".join([*lines, *few, "", f"Left out: {out}", "", "No file is touched; space takes a picture in again."])
+    return "\n".join([*lines, *few, "", f"Left out: {out}", "", "No file is touched; space brings a picture back."])

@@ -45,7 +45,7 @@ class ConceptScreen(ScanningStep):
     """Kind, trigger, class word and instance prompt; each is checked as it is typed."""
 
     TITLE_OF = "Subject"
-    PURPOSE = "What do the pictures teach, and by which word is it called? Next: the preset."
+    PURPOSE = "What do the pictures teach, and which word stands for it? Next: the preset."
     HELP = """
 The kind decides which presets and checks fit.
 
@@ -55,8 +55,8 @@ best. In prompts you write it as you wrote it here.
 
 The class word says what the concept is; the instance prompt joins both and
 is the caption of every picture without a .txt or metadata of its own.
-Further concepts (+ on the pictures' screen) have theirs in that list.
 It follows the trigger until you edit it; empty it to make it follow again.
+Further concepts (+ on the pictures' screen) have theirs in that list.
 """
     FOCUS: ClassVar[str] = "#kind"
 

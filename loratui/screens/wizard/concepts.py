@@ -81,7 +81,7 @@ class ConceptList(PictureDecisions):
                 Answer("d", "Take it away", "drop"),
             ]
             table = self._tables[number - FIRST]
-            words = f"{show_path(str(table['path']))}\n\nTaken away, it is not learned; no file is touched."
+            words = f"{show_path(str(table['path']))}\n\nIt is then not learned; no file is touched."
             question = Question[str](title_of(number).capitalize(), words, answers, "")
             self.app.push_screen(question, lambda does: self._do(number, does))
 

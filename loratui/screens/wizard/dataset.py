@@ -36,25 +36,25 @@ class PicturesScreen(SolvingStep, SubjectGuessing, PictureFolder, ConceptList):
     """Folder, table of pictures, what was found about the one under the cursor, and the picture itself."""
 
     TITLE_OF = "Pictures"
-    PURPOSE = "Which pictures shall it learn from? Next: what they show."
+    PURPOSE = "Which pictures should it learn from? Next: what they show."
     HELP = """
 Type the folder of your pictures and press Enter; Tab: complete the path,
 ↓ lists the folders used last and those with pictures nearby.
 A data set will do as well: a folder of parquet, arrow or webdataset files,
 or owner/name on the hub. Every picture is looked at; none is ever changed.
 
-The list begins with what was found, a row a kind; Enter there shows which
-pictures it is said of, and Enter again all. Below stand the pictures.
+The list begins with what was found, one row for each kind; Enter there shows
+only the pictures that have it, and Enter again all. Below stand the pictures.
 
   s       what solves the finding; Enter does it
-  space   skip the picture, or all of a kind; or take them in again
+  space   skip the picture, or all of a kind; or bring them back
   a       accept what was found: you read it and train all the same
   A       accept all: every row that is shown
   u       undo the last decision
   e       captions in the workbench: one by one, or many at once
   f       filter: what is to look at, what is left out, one finding
   c       fix a copy: turned, converted, captions in UTF-8, no metadata
-  b       keep the best so many, each with its reason
+  b       keep the best, as many as you say, each with its reason
   enter   the picture full screen
   r       look again, after you changed files
   +       add a concept: another folder, learned in the same run
@@ -63,7 +63,7 @@ pictures it is said of, and Enter again all. Below stand the pictures.
 ✗ block    stops a run              – left out   by you
 · hint     worth knowing            *            a caption not written yet
 
-A model writes captions by s on "no caption"; x is to end it.
+A model writes captions by s on "no caption"; x ends it.
 """
     LETTERS = frozenset((
         "solve", "skip", "accept", "accept_shown", "caption", "filter", "fix", "best", "undo", "again",

@@ -119,7 +119,7 @@ class PictureDecisions(UndoingStep, ScanningStep):
             self.decide(f"Left out: {shown}.", "dataset.skip", tuple(dict.fromkeys((*skipped, *names))))
         else:
             rest = tuple(one for one in skipped if one not in names)
-            self.decide(f"Taken in again: {shown}.", "dataset.skip", rest)
+            self.decide(f"Brought back: {shown}.", "dataset.skip", rest)
 
     def action_accept(self) -> None:
         """Accept all that was found about the row under the cursor, or take that back."""

@@ -191,7 +191,7 @@ def findings(report: Report, row: PictureReport | FindingGroup | None, draft: Dr
         head = safe_text(picture.name)
         lines = [line for one in picture.findings for line in _finding(one, draft)]
         if not lines:
-            lines.append(Content.styled("✓ nothing to say against it", "$text-success"))
+            lines.append(Content.styled("✓ nothing wrong with it", "$text-success"))
         text, captioned = _caption(picture, draft, 2000)
         if captioned:
             lines.append(Content.styled(f"caption: {text}", "$muted"))

@@ -33,7 +33,7 @@ class PresetScreen(CountingStep):
     """The list on the left; what the one under the cursor sets, and who says so, on the right."""
 
     TITLE_OF = "Preset"
-    PURPOSE = "Which tried recipe fits your pictures? Next: single settings, if you like."
+    PURPOSE = "Which preset fits your pictures? Next: single settings, if you like."
     HELP = """
 A preset is a set of values that was tried on one kind of pictures. Each value
 shows who says so; ~ inferred marks what the sources do not say and was

@@ -129,7 +129,7 @@ class RecentFolders(ScanningStep):
         if len(lines) == 1:
             self.take_folder(lines[0][0])
             return True
-        self.say("The pictures lie in folders below; a run takes one of them.", "warn")
+        self.say("The pictures are in folders below; a run takes one of them.", "warn")
         shown = [(one, _line((one, words))) for one, words in lines]
         self.app.push_screen(Chooser(f"Below {safe_text(typed, 50)}", shown, ""), self.take_folder)
         return True

@@ -213,7 +213,7 @@ the end does the same without a screen.
                 self.ask_hub(again=True)  # it may be reached by now
             return
         if self._plan is not None and self._plan.slow:
-            words = f"{self._plan.slow}\n\nIt can be stopped at any step, and gone on with."
+            words = f"{self._plan.slow}\n\nIt can be stopped at any step, and resumed."
             self.app.push_screen(Confirm("Train here all the same?", words, "Train here", "Not here", True), self._here)
             return
         self._ask_and_start(self._start)

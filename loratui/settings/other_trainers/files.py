@@ -23,7 +23,7 @@ from trainer.contract.paths import expanded, is_file
 TRAINERS = (KOHYA, ONETRAINER, ADVANCED)
 OURS = {"schema", "preset"}
 UNKNOWN = (
-    "these are no settings that loratui knows: kohya's TOML or JSON, OneTrainer's JSON, or a command line of "
+    "these are not settings that loratui knows: kohya's TOML or JSON, OneTrainer's JSON, or a command line of "
     "diffusers' advanced script for SDXL"
 )
 

@@ -85,10 +85,10 @@ def with_classes(values: dict[str, Any], folder: str) -> list[str]:
     own = classes.get(word.casefold())
     values["prior.path"] = own or next(iter(classes.values()))
     used = {values["prior.path"], *(one.get("class_path") for one in concepts)}
-    notes = [f"reg_data_dir: no folder is called '{word}'; taken is {Path(values['prior.path']).name}"]
+    notes = [f"reg_data_dir: no folder is called '{word}'; used is {Path(values['prior.path']).name}"]
     left = [Path(one).name for one in classes.values() if one not in used]
     notes = [] if own or len(classes) == 1 else notes
-    return notes + ([f"reg_data_dir: of no concept's class, not taken over: {', '.join(left)}"] if left else [])
+    return notes + ([f"reg_data_dir: folders of no concept's class, not taken over: {', '.join(left)}"] if left else [])
 
 
 def _has_pictures(folder: Path) -> bool:

@@ -66,7 +66,7 @@ def settle(values: dict[str, Any]) -> list[str]:
         if mode.upper() == "RANDOM":
             values["caption.tag_dropout"] = part
         else:
-            notes.append(f"concepts.text.tag_dropout_mode {mode}: each tag is left out for itself here (RANDOM)")
+            notes.append(f"concepts.text.tag_dropout_mode {mode}: each tag is left out independently here (RANDOM)")
     if not (values.get("caption.shuffle") or values.get("caption.tag_dropout")):
         values.pop("caption.keep", None)
     table = OPTIMIZER_FACTS[values.get("train.optimizer", "adamw")].table
@@ -89,7 +89,7 @@ def _weighing(value: Any) -> str:
 
 
 def _concepts(value: Any) -> tuple[dict[str, Any], ...]:
-    """The concepts after the first; a share of pictures that is no whole number is rounded to one."""
+    """The concepts after the first; a share of pictures that is not a whole number is rounded to one."""
     found = []
     for one in value:
         repeats = max(1, round(number(one.get("balancing", one.get("repeats", 1)))))
@@ -201,7 +201,7 @@ ONETRAINER = OtherTrainer(
         same("concepts.text.tag_dropout_probability", "caption.tag_dropout", "with RANDOM", number, "tag_dropout"),
         same("concepts.text.tag_dropout_enable", "caption.tag_dropout", "on", truth, "tag_dropout_on"),
         same("concepts.text.tag_dropout_mode", "caption.tag_dropout", "RANDOM", str, "tag_dropout_mode"),
-        none("concepts.text.tag_delimiter", "tags are parted by commas", ","),
+        none("concepts.text.tag_delimiter", "tags are separated by commas", ","),
         none("concepts.text.tag_dropout_special_tags", "only tags with the trigger are never left out"),
         none("concepts.include_subdirectories", "sub-folders are not searched"),
     ),

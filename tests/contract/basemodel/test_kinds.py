@@ -69,7 +69,7 @@ PASTED = {
     "https://huggingface.co/me/plain/tree/v1": "write model.base = 'me/plain' and model.revision = 'v1'",
     "huggingface.co/me/plain": "write model.base = 'me/plain'",
     "hf://me/plain": "write model.base = 'me/plain'",
-    "me/plain ": "there is a space too many; write model.base = 'me/plain'",
+    "me/plain ": "there is one space too many; write model.base = 'me/plain'",
     "me/plain@main": "write model.base = 'me/plain' and model.revision = 'main'",
     "https://huggingface.co/me/one/blob/main/Some-XL.safetensors": "hf download me/one 'Some-XL.safetensors'",
     "me/one/Some-XL.safetensors": "hf download me/one 'Some-XL.safetensors'",

@@ -36,10 +36,10 @@ def test_a_whole_header_is_read(tmp_path: Path) -> None:
     [
         (b"[" * 50_000, "its header is damaged: it is nested deeper than 64 levels"),
         ([1], "its header is damaged: it holds a list where an object is expected"),
-        ({"x": 1}, "its header is damaged: it holds other words than tensors have"),
-        ({"x": {**TENSOR, "shape": [-1]}}, "its header is damaged: it holds other words than tensors have"),
-        ({"x": {**TENSOR, "data_offsets": [0]}}, "its header is damaged: it holds other words than tensors have"),
-        ({"x": TENSOR, "__metadata__": [1]}, "its header is damaged: it holds other words than tensors have"),
+        ({"x": 1}, "its header is damaged: it holds other things than tensors"),
+        ({"x": {**TENSOR, "shape": [-1]}}, "its header is damaged: it holds other things than tensors"),
+        ({"x": {**TENSOR, "data_offsets": [0]}}, "its header is damaged: it holds other things than tensors"),
+        ({"x": TENSOR, "__metadata__": [1]}, "its header is damaged: it holds other things than tensors"),
         ({"x": {**TENSOR, "shape": [10**400]}}, "its header is damaged: it holds a number that is too large"),
     ],
 )

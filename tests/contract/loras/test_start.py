@@ -91,7 +91,7 @@ def test_what_no_lora_is_says_what_it_is(tmp_path: Path) -> None:
         (words, "embeddings alone"),
         (text, "no safetensors"),
         (tmp_path / "gone.safetensors", "is not there"),
-        (tmp_path, "'loha.safetensors': it is no LoRA but LoHa"),
+        (tmp_path, "'loha.safetensors': it is not a LoRA but LoHa"),
         (tmp_path / "empty", "there is no LoRA in"),
     ):
         (tmp_path / "empty").mkdir(exist_ok=True)

@@ -60,7 +60,7 @@ def test_what_may_change_and_what_that_is_to_the_training(own: dict[str, Any], e
         (
             {},
             {"train__rank": 8},
-            "train.rank: the checkpoint of step 300 was trained with 16, asked for is 8: it is the",
+            "train.rank: the checkpoint of step 300 was trained with 16, but 8 is asked for: it is the",
         ),
         ({}, {"train__optimizer": "adamw"}, "holds the other optimizer's state"),
         ({}, {"train__steps": 10}, "300 steps taken already"),

@@ -45,7 +45,7 @@ def test_refusals_say_what_to_do(loratui: LoraTUI, answers_file: Path, folder: P
     cases = {
         ("preset", "save", "face", "--from", answers_file): "ships with loratui; choose another name",
         ("preset", "save", "mine"): "there are no runs in runs/",
-        ("preset", "delete", "face"): "only presets of one's own can be deleted",
+        ("preset", "delete", "face"): "only presets of your own can be deleted",
         ("preset", "show", "gone"): "in ~/.config/loratui/presets: copy gone.toml there",
         ("--from", answers_file, "runs"): "--from belongs to 'loratui' alone",
         ("--from", answers_file): "the guided way needs a terminal",

@@ -124,7 +124,7 @@ def test_bad_input_is_a_sentence_and_nothing_is_created(
         (["stop"], 2, "there are no runs"),
         (["generate", "nope", "a TOK"], 2, "there is no run 'nope'"),
         (["generate", "--content", "nope"], 2, "Write RUN and PROMPT, or PROMPT alone with --content and --style"),
-        (["generate", "nope", "a TOK", "--model", "x"], 2, "a run is drawn on its own base model"),
+        (["generate", "nope", "a TOK", "--model", "x"], 2, "a run is drawn with its own base model"),
         (["export", "nope"], 2, "there is no run 'nope'"),
         (["sweep", "nope.toml", "--grid", "train.rank=2,4"], 2, "there is no answer file 'nope.toml'"),
         (["demo", "--concept", "nope"], 2, "nope"),

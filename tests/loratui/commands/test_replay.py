@@ -165,7 +165,7 @@ def test_training_outlives_its_watcher_and_a_killed_trainer_is_told(
     os.kill(holder.pid, signal.SIGKILL)
     out, _ = watcher.communicate(timeout=30)
     assert watcher.returncode == 4
-    assert "the trainer ended without a word" in out and "loratui resume" in out
+    assert "the trainer ended without a message" in out and "loratui resume" in out
     assert loratui("runs", run.path.parent).stdout.startswith("crashed")
 
 

@@ -149,7 +149,7 @@ def test_a_long_wait_for_the_first_step_is_said_with_what_ends_it(pictures: Path
     assert "until the first step" not in time(1e14)
     begun = {"train__measure": False, "sample__at_start": False, "adapter__start": "pissa"}
     slow, note = time(1e10, **begun, adapter__start_rounds=0)["until the first step"]
-    assert "taking the LoRA's start from the weights is in it" in note
+    assert "working out the LoRA's start from the weights is in it" in note
     assert slow != time(1e10, **begun)["until the first step"][0]  # the whole decomposition
 
 

@@ -68,7 +68,7 @@ def test_what_changes_nothing_writes_nothing(run: RunDir) -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"train.rank": 8}, "train.rank: the checkpoint of step 4 was trained with 4, asked for is 8"),
+        ({"train.rank": 8}, "train.rank: the checkpoint of step 4 was trained with 4, but 8 is asked for"),
         ({"train.optimizer": "adamw"}, "the checkpoint holds the other optimizer's state"),
         ({"train.batch": 1}, "batch x accumulation must stay the same"),
         ({"train.batch": 0}, "--set train.batch: 0 is out of bounds"),
@@ -180,7 +180,7 @@ def test_a_new_run_lies_beside_with_the_changes_and_the_old_one_is_untouched(run
 def test_the_command_line_refuses_in_the_same_words(loratui: LoraTUI, run: RunDir) -> None:
     refused = loratui("resume", run.path, "--set", "train.rank=8", "--detach")
     assert refused.returncode == 2
-    assert "train.rank: the checkpoint of step 4 was trained with 4, asked for is 8" in refused.stderr
+    assert "train.rank: the checkpoint of step 4 was trained with 4, but 8 is asked for" in refused.stderr
     assert "--set train.rank=8" in refused.stderr and not run.log.exists()
 
 

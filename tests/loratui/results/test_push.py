@@ -145,7 +145,7 @@ def test_a_name_that_is_taken_is_refused_unless_it_is_to_be_updated(
 @pytest.mark.parametrize(
     ("status", "said"),
     [
-        (401, "the hub does not take the token of HF_TOKEN: it is wrong or expired"),
+        (401, "the hub does not accept the token of HF_TOKEN: it is wrong or expired"),
         (403, "the token of HF_TOKEN may not write to toy"),
         (429, "the hub asks to wait"),
     ],
@@ -187,7 +187,7 @@ def test_a_dry_run_shows_every_file_and_asks_nobody(
     assert (done.returncode, done.stderr, hub.paths) == (0, "", [])
     assert all(f"{name}  " in done.stdout for name in ALLOWED)
     assert "private: only you" in done.stdout
-    assert "its header tells settings and 2 captions of the pictures" in done.stdout
+    assert "its header holds settings and 2 captions of the pictures" in done.stdout
     assert (
         "stay here: .hidden, diffusers/other.txt, notes.txt, optimizer.pt, other.safetensors, sample-0.jpg"
         in done.stdout

@@ -118,7 +118,7 @@ def photos(own_place: Path) -> Path:
 
 @cache
 def _drawn(number: int, size: tuple[int, int]) -> bytes:
-    """Sharp shapes in colours of their own on a fine grain: nothing to say against it, and like no other number."""
+    """Sharp shapes in colours of their own on a fine grain: nothing wrong with it, and like no other number."""
     from PIL import Image, ImageChops, ImageDraw
 
     draws = random.Random(number)

@@ -194,7 +194,7 @@ def test_onetrainer(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("schema = 1\npreset = 'face'", "answer file of loratui already"),
-        ("hello: world", "these are no settings that loratui knows"),
+        ("hello: world", "these are not settings that loratui knows"),
         ("{}", "these are no settings"),
         ("[table]\nsomething = 1", "these are no settings"),
         ("\0\1", "these are no settings"),

@@ -64,7 +64,7 @@ def test_what_is_wrong_is_said_of_each_value_with_what_was_meant() -> None:
     assert "as many values each; there are train.rank 2, train.alpha 1" in said(
         "train.rank=1,2,train.alpha=3", zip_axis
     )
-    assert "train.rank: it stands there twice" in said("train.rank=1,2,train.rank=3,4", zip_axis)
+    assert "train.rank: it is there twice" in said("train.rank=1,2,train.rank=3,4", zip_axis)
     assert "write it as KEY=VALUE,VALUE" in said("=2")
 
 

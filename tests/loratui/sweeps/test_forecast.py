@@ -29,7 +29,7 @@ def test_each_point_is_judged_as_answers_are_and_named_with_why(ranks: Sweep, ro
     found = forecast(bad, points(bad), root)
     told = "\n".join(forecast_lines(found))
     assert [one.point.number for one in found.unable] == [2, 3, 4]
-    assert "100 is no multiple of 64; 128 is the nearest" in told and "leaves none to train on" in told
+    assert "100 is not a multiple of 64; 128 is the nearest" in told and "leaves none to train on" in told
     assert "3 runs of 4 cannot start" in told and "1 run to start" in told
     assert [flat(one.ready.resolved.config)["train.resolution"] for one in found.able if one.ready] == [64]
 
@@ -55,4 +55,4 @@ def test_what_lies_in_the_way_of_one_run_is_said_before_and_does_not_keep_the_ot
     (root / first / "notes.txt").write_text("mine")
     found = forecast(ranks, points(ranks), Path("runs"))
     assert len(found.able) == 7 and not found.errors
-    assert f"'runs/{first}' is not empty, and is no run: move it away" in "\n".join(forecast_lines(found))
+    assert f"'runs/{first}' is not empty, and is not a run: move it away" in "\n".join(forecast_lines(found))

@@ -123,7 +123,7 @@ def test_a_dora_of_before_the_setting_lies_along_the_output_axis(pictures: Path,
     asked = make_config(pictures, train__dora=True)
     assert asked.train.dora_axis == "input"
     assert refusals_of(config, asked, 1) == [
-        'train.dora_axis: the checkpoint of step 1 was trained with "output", asked for is "input": '
+        'train.dora_axis: the checkpoint of step 1 was trained with "output", but "input" is asked for: '
         "the lengths that were trained lie along it"
     ]
     plain, other = make_config(pictures), make_config(pictures, train__dora_axis="output")

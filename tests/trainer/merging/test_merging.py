@@ -204,7 +204,7 @@ def test_files_need_a_base_model_and_a_name_that_is_free(
     foreign = tmp_path / "foreign.safetensors"
     save_file({"lora_unet_x.hada_w1_a": torch.zeros(1)}, foreign)
     assert merge([files[0], str(foreign), "--out", str(tmp_path / "o"), "--base", base]) == exits.USAGE
-    assert "foreign.safetensors': it is no LoRA but LoHa" in capsys.readouterr().err
+    assert "foreign.safetensors': it is not a LoRA but LoHa" in capsys.readouterr().err
 
 
 def test_runs_of_two_base_models_want_the_merge_named_its_own(

@@ -87,13 +87,13 @@ def test_each_stops_at_its_step_and_a_resumed_run_ends_with_the_same_bytes(
 @pytest.mark.parametrize(
     ("key", "text", "said"),
     [
-        ("tokens_each", "ZED = 2", "'ZED = 2' is not NAME = NUMBER, parted by ;, where NAME is one of TOK, TOK2"),
+        ("tokens_each", "ZED = 2", "'ZED = 2' is not NAME = NUMBER, separated by ;, where NAME is one of TOK, TOK2"),
         ("tokens_each", "TOK = 1.5", "TOK = 1.5: a whole number from 1 to 32"),
         ("tokens_each", "TOK = 2; TOK = 3", "'TOK' is given twice"),
         ("fraction_each", "clip_l = 0.6", "clip_l = 0.6: above 0 to the pivot, 0.5"),
         ("fraction_each", "TOK = 0", "TOK = 0: above 0 to the pivot, 0.5"),
-        ("weight_decay_each", "TOK2 = much", "'TOK2 = much': much is no number of at least 0, such as TOK2 = 0.5"),
-        ("weight_decay_each", "TOK2 = -1", "'TOK2 = -1': -1 is no number of at least 0, such as TOK2 = 0.5"),
+        ("weight_decay_each", "TOK2 = much", "'TOK2 = much': much is not a number of at least 0, such as TOK2 = 0.5"),
+        ("weight_decay_each", "TOK2 = -1", "'TOK2 = -1': -1 is not a number of at least 0, such as TOK2 = 0.5"),
         ("weight_decay_each", "TOK2 = 2", "TOK2 = 2: 0 to 1"),
     ],
 )

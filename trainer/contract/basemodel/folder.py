@@ -126,7 +126,7 @@ def _index(path: Path) -> dict[str, Any]:
         below = sorted(one for one in path.iterdir() if not one.name.startswith("."))
     except OSError as error:
         raise BadFolder(f"cannot be read: {error.strerror}") from None
-    said = "is no SDXL model in diffusers' layout: model_index.json is missing"
+    said = "is not an SDXL model in diffusers' layout: model_index.json is missing"
     if inner := [one.name for one in below if (one / "model_index.json").is_file()]:
         raise BadFolder(f"{said}; give the folder inside it: '{path / inner[0]}'")
     if (path.parent / "model_index.json").is_file():

@@ -26,7 +26,7 @@ def not_here(value: str, what: str, key: str) -> str:
     said = f"there is no {what} '{value}'"
     bare = value.strip()
     if bare != value and (is_hub_id(bare) or can_see(expanded(bare))):
-        return f"{said}: there is a space too many; write {key} = '{bare}'"
+        return f"{said}: there is one space too many; write {key} = '{bare}'"
     where, rest = _address(bare)
     if where == "elsewhere":
         return f"{said}: loratui downloads nothing from that address; download the file and give its path"

@@ -131,12 +131,12 @@ def _fits(path: Path, parts: dict[str, Shapes]) -> None:
     try:
         depth, width, words = _layers(config), config["block_out_channels"][0], config["cross_attention_dim"]
     except (KeyError, TypeError, IndexError, ValueError):
-        raise BadCheckpoint("has a unet/config.json beside it that is none of SDXL's kind") from None
+        raise BadCheckpoint("has a unet/config.json beside it that is not for SDXL") from None
     own = len({name for name in unet if name.endswith("attn1.to_q.weight")})
     found = (own, _side(unet, "conv_in.weight", 0), _side(unet, "mid_block.attentions.0.transformer_blocks.0", 1))
     if found != (depth, width, words):
         raise BadCheckpoint(
-            f"is no full SDXL: its unet has {plural(own, 'transformer layer')}, {plural(found[1], 'channel')} "
+            f"is not a full SDXL: its unet has {plural(own, 'transformer layer')}, {plural(found[1], 'channel')} "
             f"and reads {plural(found[2], 'number')} "
             f"a word, where {depth}, {width} and {words} are expected; a distilled relative (SSD-1B, Vega) needs its "
             f"own configuration in {companion(path).name}/unet/config.json beside it"

@@ -59,7 +59,7 @@ def read_vae_folder(path: Path) -> dict[str, Any]:
             raise BadFolder(f"is a whole model; give the folder of its VAE: '{path / 'vae'}'")
         files = sorted(one for one in path.glob("*.safetensors") if one.is_file())
         rest = f"; give the file itself: '{files[0]}'" if files else "; give a VAE's folder or its .safetensors file"
-        raise BadFolder(f"has no config.json, so it is no VAE's folder{rest}")
+        raise BadFolder(f"has no config.json, so it is not a VAE's folder{rest}")
     config = read_config(path, "config.json")
     if config.get("_class_name", "AutoencoderKL") != "AutoencoderKL":
         raise BadFolder(f"is a {config['_class_name']}, not an AutoencoderKL as SDXL has it")

@@ -63,7 +63,7 @@ class KnownCaptioner:
 KNOWN = {  # in the order in which they are offered
     one.name: one
     for one in (
-        KnownCaptioner("qwen3-vl-4b", "Qwen/Qwen3-VL-4B-Instruct", 8.9, "does as it is told, best of these", True),
+        KnownCaptioner("qwen3-vl-4b", "Qwen/Qwen3-VL-4B-Instruct", 8.9, "follows instructions, best of these", True),
         KnownCaptioner("qwen3-vl-2b", "Qwen/Qwen3-VL-2B-Instruct", 4.3, "the same at half the size", True),
         KnownCaptioner("wd-tagger", "SmilingWolf/wd-swinv2-tagger-v3", 0.5, "tags, for drawn pictures", extra="tagger"),
         KnownCaptioner("joycaption", "fancyfeast/llama-joycaption-beta-one-hf-llava", 17.0, "wordy, uncensored", True),

@@ -42,7 +42,7 @@ def read_regular(path: Path, limit: int) -> bytes | None:
 def open_regular(path: Path, root: Path | None = None) -> int:
     """A descriptor to read a regular file from; `root` as in `read_bytes`.
 
-    Raises OSError, for what is no regular file too, or ValueError for a name that none can have.
+    Raises OSError, for what is not a regular file too, or ValueError for a name that none can have.
     """
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY  # a pipe without a writer is opened at once
     if root is None:

@@ -14,7 +14,7 @@ from trainer.contract.units import in_bytes
 
 LARGEST = 1 << 24  # bytes; SDXL's unet has 0.2 MB, a LoRA whose header tells all its captions one or two
 METADATA = "__metadata__"
-NONE = "it is no safetensors file, or its start is damaged"
+NONE = "it is not a safetensors file, or its start is damaged"
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class RawHeader:
 
 
 def read_tensor_header(path: Path) -> Document[RawHeader]:
-    """The header of `path`. Raises OSError, also for what is no regular file."""
+    """The header of `path`. Raises OSError, also for what is not a regular file."""
     with os.fdopen(open_regular(path), "rb") as file:
         size, start = os.fstat(file.fileno()).st_size, file.read(8)
         length = int.from_bytes(start, "little")
@@ -42,7 +42,7 @@ def read_tensor_header(path: Path) -> Document[RawHeader]:
     tensors = {**found.value}
     told = tensors.pop(METADATA, None) or {}
     if not isinstance(told, dict) or not all(map(_is_tensor, tensors.values())):
-        return unread("its header is damaged: it holds other words than tensors have")
+        return unread("its header is damaged: it holds other things than tensors")
     wanted = max((one["data_offsets"][1] for one in tensors.values()), default=0)
     return Document(RawHeader(tensors, told, wanted, size - 8 - length))
 

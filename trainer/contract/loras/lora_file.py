@@ -132,7 +132,7 @@ def _read(path: Path, paths: tuple[str, ...], layers_per_block: int, _size: int,
             continue
         stem, side = _split(key)
         if (kind := _OTHERS.get(key.removeprefix(stem))) is not None and not side:
-            raise OtherKind(f"it is no LoRA but {kind}, which nothing here begins from: choose a LoRA")
+            raise OtherKind(f"it is not a LoRA but {kind}, from which nothing here can begin: choose a LoRA")
         if side and stem in names:
             found.setdefault(names[stem], {})[side] = key
         else:
@@ -194,7 +194,7 @@ def _layer(
 ) -> FileLayer:
     down, up = shapes[sides["down"]], shapes[sides["up"]]
     if not all(len(one) in (2, 4) and set(one[2:]) <= {1} for one in (down, up)) or down[0] != up[1] or not down[0]:
-        raise NotALora(f"'{sides['down']}' and '{sides['up']}' are no pair: {list(down)} and {list(up)}")
+        raise NotALora(f"'{sides['down']}' and '{sides['up']}' are not a pair: {list(down)} and {list(up)}")
     alpha = alphas.get(sides.get("alpha", ""), fallback) or down[0]
     axis = _axis(shapes[sides["magnitude"]], down[1], up[0]) if "magnitude" in sides else ""
     return FileLayer(
@@ -247,7 +247,7 @@ def _alphas(path: Path, names: Iterable[str]) -> dict[str, float]:
                 kind, at, end = tensors[name]
                 form, size = _NUMBERS.get(kind, ("", 0))
                 if not size or end - at != size:
-                    raise NotALora(f"'{name}' in it is no number")
+                    raise NotALora(f"'{name}' in it is not a number")
                 file.seek(start + at)
                 found[name] = _number(form, file.read(size))
                 if not math.isfinite(found[name]):

@@ -155,7 +155,7 @@ def start_notes(config: TrainConfig) -> list[str]:
     if start.spare:
         found.append(f"embeddings that belong to none of the triggers ({', '.join(start.spare)}): not taken over")
     if config.pivotal.enabled and not start.rows:
-        found.append("no embeddings for the trigger: its new tokens begin as always")
+        found.append("no embeddings for the trigger: its new tokens begin as usual")
     return [f"{KEY}: '{lora.path.name}' has {one}" for one in found]
 
 

@@ -158,7 +158,7 @@ class _Search:
             return
         carry = "picture carries a description inside" if len(words) == 1 else "pictures carry a description inside"
         said = f"{len(words)} {carry} ('{next(iter(words.values()))[:60]}'), not read; they have no other caption"
-        remedy = f'read them? caption_column = "{INSIDE}" under [dataset]; else accept it'
+        remedy = f'read them? caption_column = "{INSIDE}" under [dataset]; otherwise accept it'
         mild = 2 * len(words) <= len(self._names)
         self._of_rows.append(Problem("", "captions-unread", said, remedy, mild, (INSIDE,)))
 
@@ -184,7 +184,7 @@ class _Search:
         for ending, count in found.most_common(3):
             files = "file carries a picture's name" if count == 1 else "files carry pictures' names"
             verb = "is" if count == 1 else "are"
-            remedy = f'if they are captions: caption_column = "{ending}" under [dataset]; else accept it'
+            remedy = f'if they are captions: caption_column = "{ending}" under [dataset]; otherwise accept it'
             said = f"{count} {ending} {files} and {verb} not read, and there is no other caption"
             self._of_rows.append(Problem("", "captions-unread", said, remedy, value=(ending,)))
 
@@ -245,7 +245,7 @@ def _unread(problems: list[Problem]) -> Iterable[Problem]:
             if len(problems) == 1
             else ".json or .yaml files beside the pictures have"
         )
-        said = f"{len(problems)} {files} words under {', '.join(columns[:6])}: which are the caption is not plain"
+        said = f"{len(problems)} {files} words under {', '.join(columns[:6])}: it is not clear which are the caption"
         yield Problem("", "captions-unread", said, problems[0].remedy, value=columns)
 
 

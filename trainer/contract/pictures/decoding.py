@@ -51,7 +51,7 @@ def usable(path: Path, header: bool = False) -> Iterator[Image]:
         raise BadPicture(f"{error.strerror}: it is not read; {MEND}") from None
     except UnidentifiedImageError:
         what, remedy = unreadable_words(first_bytes(path))
-        raise BadPicture("; ".join(filter(None, (what or "no picture in any known format", remedy)))) from None
+        raise BadPicture("; ".join(filter(None, (what or "not a picture in any known format", remedy)))) from None
     except Image.DecompressionBombError:
         raise BadPicture(f"more than {MAX_PIXELS // 10**6} megapixels") from None
     except Exception as error:  # decoders raise many kinds for a damaged file: AVIF's a RuntimeError

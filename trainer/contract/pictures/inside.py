@@ -39,7 +39,7 @@ def open_inside(path: Path, root: Path | None = None) -> BufferedReader:
 
     A snapshot of the hub's cache holds links into that cache's store, which count as inside. No part of the way is a
     link when it is opened, so that none can be put in its place meanwhile. Raises NotInside for what leaves the folder
-    and for what is no regular file, FileNotFoundError for a link to nowhere, and OSError.
+    and for what is not a regular file, FileNotFoundError for a link to nowhere, and OSError.
     """
     try:
         target = Path(os.path.realpath(path, strict=True))

@@ -87,7 +87,7 @@ def _columns(primaries: Primaries) -> ndarray:
 
     points = (primaries.red, primaries.green, primaries.blue, primaries.white)
     if any(y <= 0 for _, y in points):
-        raise NotUnderstood("its primaries are no colours")
+        raise NotUnderstood("its primaries are not colours")
     *corners, white = (np.array((x / y, 1.0, (1 - x - y) / y)) for x, y in points)
     matrix = np.stack(corners, axis=1)
     if abs(np.linalg.det(matrix)) < 1e-6:
@@ -97,7 +97,7 @@ def _columns(primaries: Primaries) -> ndarray:
     scale = np.diag((cones @ np.array(D50_XYZ)) / (cones @ white))
     adapted: ndarray = np.linalg.inv(cones) @ scale @ cones @ matrix
     if not np.isfinite(adapted).all() or np.abs(adapted).max() > 100:
-        raise NotUnderstood("its primaries are no colours")
+        raise NotUnderstood("its primaries are not colours")
     return adapted
 
 

@@ -135,7 +135,7 @@ def _in_keys(file: TextFile, picture: str, words: str, column: str, problems: li
         return texts[plain[0]]
     if texts:
         columns = tuple(sorted(texts))
-        text = f"{file.path.name} has words under {', '.join(columns[:6])}: which are the caption is not plain"
+        text = f"{file.path.name} has words under {', '.join(columns[:6])}: it is not clear which are the caption"
         remedy = "set dataset.caption_column to the one that is meant"
         problems.append(Problem(picture, "captions-unread", text, remedy, value=columns))
     return None

@@ -61,7 +61,7 @@ def adapter_refusals(config: TrainConfig, unet: dict[str, Any] | None) -> list[s
     found = []
     if own.conv_rank and train.dora:
         found.append(
-            "adapter.conv_rank is on, and train.dora too: a DoRA has Linears alone; set one of them to 0 or false"
+            "adapter.conv_rank is on, and train.dora too: a DoRA has only Linears; set one of them to 0 or false"
         )
     if train.start_from and not is_plain(config):
         found.append(
@@ -112,7 +112,9 @@ def _unsuited(config: TrainConfig) -> list[str]:
         return []
     found = []
     if own.start != "default":
-        found.append(f"adapter.kind is {own.kind}, and adapter.start is {own.start}: that is a LoRA's; set one back")
+        found.append(
+            f"adapter.kind is {own.kind}, and adapter.start is {own.start}: that is a LoRA's; set one of them back"
+        )
     if train.dora:
         found.append(
             f"adapter.kind is {own.kind}, and train.dora is on: only a LoRA has its lengths; set one of them back"

@@ -94,7 +94,7 @@ def refusals(config: TrainConfig, begun: bool = False) -> list[str]:
         )
     if config.loss.debiased and config.train.min_snr_gamma:
         found.append(
-            f"loss.debiased weighs in place of min-SNR, and train.min_snr_gamma is {config.train.min_snr_gamma:g}: set "
+            f"loss.debiased replaces min-SNR, and train.min_snr_gamma is {config.train.min_snr_gamma:g}: set "
             "one of them to 0 or false"
         )
     return found + adapter_refusals(config, unet) + _quantized(config) + _missing(config)

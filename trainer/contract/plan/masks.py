@@ -113,7 +113,7 @@ def _unlike(mask: Path, picture: Path) -> str:
         return ""  # said of the picture
     if abs(width / height - whole[0] / whole[1]) <= ASPECT * whole[0] / whole[1]:
         return ""
-    return f"the mask has {width} x {height} px, and its picture {whole[0]} x {whole[1]}: it is cut otherwise"
+    return f"the mask has {width} x {height} px, and its picture {whole[0]} x {whole[1]}: it is cropped differently"
 
 
 def _size(path: Path) -> tuple[int, int]:

@@ -218,7 +218,7 @@ def _passing(need: MemoryNeed) -> _Passing:
     # on a GPU the unet comes when all is encoded, but where it has drawn pictures of the class before
     before += shape.parameters["unet"] * need.width if need.device == "cpu" else need.unet if drew else 0
     before += shape.vae.encoding(train.resolution, encoding)
-    said = "about" if level == "off" else f"about; made again: {MADE_AGAIN[level]}"
+    said = "about" if level == "off" else f"about; recomputed: {MADE_AGAIN[level]}"
     return _Passing(
         work + need.made, need.trained * round(scratch), samples, round(words * pictures * half), before, said
     )

@@ -82,7 +82,7 @@ def why_not(text: str) -> str:
     if len(text) > MAX_CHARACTERS:
         return f"{plural(len(text), 'character')}; a prompt has at most {MAX_CHARACTERS}"
     if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text):
-        return "it holds control characters or bytes that are no text; type it again"
+        return "it holds control characters or bytes that are not text; type it again"
     try:
         words = read_sample_prompt(text).words
     except ValueError as error:

@@ -116,7 +116,7 @@ def refusals_of(old: TrainConfig, new: TrainConfig, step: int) -> list[str]:
         if why := _forbidden(one.key, old, new) or (length_refusal(old, new, step) if one.key in LENGTH else ""):
             found.append(
                 f"{one.key}: the checkpoint of step {step} was trained with {_shown(one.old)}, "
-                f"asked for is {_shown(one.new)}: {why}"
+                f"but {_shown(one.new)} is asked for: {why}"
             )
     return found
 

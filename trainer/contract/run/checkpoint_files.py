@@ -20,7 +20,7 @@ def read_manifest(folder: Path) -> Document[dict[str, str]]:
     """The hash of each file of the checkpoint in `folder`, by its name."""
     found = read_json(folder / MANIFEST, dict, root=_root(folder))
     if found.value is not None and not all(isinstance(one, str) for one in found.value.values()):
-        return unread("it holds other words than hashes")
+        return unread("it holds other things than hashes")
     return found
 
 
@@ -45,7 +45,7 @@ def read_state(folder: Path) -> Document[dict[str, Any]]:
     held = state.get("held", [])
     whole = whole and isinstance(held, list) and all(_is_measured(one) for one in held)
     if not whole:
-        return unread("it holds other words than the state of a checkpoint")
+        return unread("it holds other things than the state of a checkpoint")
     return Document({**state, "identity": {**{name: {} for name in TABLES}, **state["identity"]}})
 
 

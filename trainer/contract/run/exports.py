@@ -76,7 +76,7 @@ class ExportFile:
         return self.when(config) and (not config.train.dora or self.axis in ("", config.train.dora_axis))
 
 
-_TELLS = "the LoRA; its header tells settings{captions}, as user interfaces expect"
+_TELLS = "the LoRA; its header holds settings{captions}, as user interfaces expect"
 _LORA = (
     Use("A1111, Forge, SD.Next", "<lora:{stem}:1>", "models/Lora; prompt"),
     Use("ComfyUI", "{file}", "models/loras; Load LoRA"),
@@ -94,7 +94,7 @@ KOHYA = ExportFile(
 )
 EMBEDDINGS = ExportFile(
     "{name}_{word}emb.safetensors",
-    "the trained words; its header tells name, hint and base model",
+    "the trained words; its header holds name, hint and base model",
     (
         Use("A1111, Forge, SD.Next", a1111_prompt, "embeddings; prompt"),
         Use("ComfyUI", comfyui_prompt, "models/embeddings; prompt"),

@@ -81,7 +81,7 @@ def length_words(old: TrainConfig, new: TrainConfig) -> list[str]:
     if schedule != "constant":
         words.append(
             f"The {schedule} schedule now spans {plural(steps[1], 'step')}: those taken had the rates of {steps[0]}, "
-            "so from here on it is another training than one of that length from the start."
+            "so from here on it differs from a training of that length from the start."
         )
     if before != after:
         words.append(f"The pivot was not reached yet: it moves from step {before} to step {after}.")

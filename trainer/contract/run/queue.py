@@ -77,7 +77,7 @@ def entry_of(run: RunDir) -> QueueEntry | None:
     is_placed = isinstance(place, int | float) and isinstance(since, int | float) and abs(place) <= LARGEST
     if is_placed and isinstance(folder, str) and all(map(_is_count, (gpus, tries, offset))):
         return QueueEntry(run, float(place or 0), max(1, gpus), float(since or 0), folder, tries, offset)
-    said = f"{run.queued.name}: {trouble or 'it holds other words than an entry of the queue'}"
+    said = f"{run.queued.name}: {trouble or 'it holds other things than an entry of the queue'}"
     return QueueEntry(run, float("inf"), 1, 0.0, str(run.path.parent), trouble=said)
 
 

@@ -22,7 +22,7 @@ class Adapter(Section):
         "lora",
         "adapter",
         "lora: two narrow matrices; lokr: a Kronecker product, a small file; loha: two of lora's products multiplied "
-        "number by number; oft: the outputs turned in groups, by which no length or angle within one changes.",
+        "number by number; oft: the outputs turned in groups, which changes no length or angle within one.",
         source="LyCORIS (Yeh et al. 2023); PEFT (LoKrConfig, LoHaConfig); OFT (Qiu et al. 2023)",
         up="All but lora are for the user interfaces alone, are computed layer by layer and slower.",
     )
@@ -55,7 +55,8 @@ class Adapter(Section):
         "default",
         "start of the LoRA",
         "default: from nothing; pissa: from the largest singular values of each Linear's weight; olora: from its QR "
-        "decomposition. Trained is the difference to that start, which any program reads as a LoRA of twice the rank.",
+        "decomposition. What is trained is the difference to that start, which any program reads as a LoRA of twice "
+        "the rank.",
         source="PEFT (init_lora_weights); PiSSA (Meng et al. 2024); OLoRA (Buyukakyuz 2024)",
         up="Said to learn faster at a small rank; the file is twice as large, layers are computed one by one.",
     )
@@ -78,7 +79,7 @@ class Adapter(Section):
     alphas: tuple[str, ...] = setting(
         (),
         "alphas of blocks",
-        "Other alphas for some, written likewise; else train.alpha, and where that is 0 the layer's rank.",
+        "Other alphas for some, written the same way; otherwise train.alpha, and where that is 0 the layer's rank.",
         source=f"PEFT (alpha_pattern); {KOHYA} (block_alphas)",
     )
     conv_rank: int = setting(
@@ -134,7 +135,7 @@ class Adapter(Section):
     def _whole(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for name, rank in pattern(value).items():
             if not rank.is_integer() or not 1 <= rank <= 1024:
-                raise ValueError(f"{name}={rank:g} is no rank: a whole number from 1 to 1024")
+                raise ValueError(f"{name}={rank:g} is not a rank: a whole number from 1 to 1024")
         return value
 
 

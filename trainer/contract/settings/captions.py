@@ -19,14 +19,14 @@ class Caption(Section):
     shuffle: bool = setting(
         False,
         "shuffle tags",
-        "Bring what stands between the commas into another order at every view; what is kept stands first.",
+        "Shuffle what stands between the commas at every view; what is kept stays first.",
         source="kohya's scripts (shuffle_caption); OneTrainer (enable_tag_shuffling)",
-        up="No tag counts for more because of its place; a sentence falls apart, for tags only.",
+        up="No tag counts for more because of its place; a sentence falls apart: for tags only.",
     )
     keep: int = setting(
         1,
         "tags kept",
-        "So many tags at the beginning stay where they are and are never left out; one with the trigger never is.",
+        "How many tags at the beginning stay where they are and are never left out; one with the trigger never is.",
         source="OneTrainer (keep_tags_count 1); kohya's scripts (keep_tokens)",
         ge=0,
         le=100,
@@ -34,7 +34,7 @@ class Caption(Section):
     tag_dropout: float = setting(
         0.0,
         "tag dropout",
-        "Part of the other tags that is left out at every view, each for itself.",
+        "Part of the other tags that is left out at every view, each independently.",
         source="kohya's scripts (caption_tag_dropout_rate)",
         up="What a picture shows is learned with the trigger, too, and answers to fewer words.",
         ge=0,

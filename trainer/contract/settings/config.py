@@ -100,7 +100,7 @@ class TrainConfig(Section):
         if not NAME.fullmatch(value):
             raise ValueError("only letters, digits, '-' and '_' (at most 64): it becomes a file name and a prompt word")
         if DEVICES.fullmatch(value):
-            raise ValueError(f"Windows has a device of this name, and no file can be called so; write '{value}-1'")
+            raise ValueError(f"Windows has a device of this name, and no file can have that name; write '{value}-1'")
         return value
 
     @model_validator(mode="after")

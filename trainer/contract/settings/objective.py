@@ -95,7 +95,7 @@ class Mask(Section):
         "White parts of a picture's mask count, black ones hardly: a-masklabel.png or a_mask.png beside a.jpg, or "
         "mask/a.png, or the picture's own transparency. Without one, all of a picture counts.",
         source=f"OneTrainer (masked training, -masklabel); {KOHYA} (masked_loss, alpha_mask)",
-        up="Grounds and bystanders are not learned.",
+        up="Backgrounds and bystanders are not learned.",
     )
     outside: float = setting(
         0.1,
@@ -150,7 +150,7 @@ class Stop(Section):
     patience: int = setting(
         0,
         "early stop",
-        "End the run when the loss on the held-out pictures was no lower at so many checkpoints in a row than at the "
+        "End the run when the loss on the held-out pictures was no lower at this many checkpoints in a row than at the "
         "best one before, which is then exported; 0: never.",
         source="Prechelt 1998 (early stopping)",
         up="A chance fall or rise decides less.",

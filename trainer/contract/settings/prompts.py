@@ -34,7 +34,7 @@ def _nameless(number: int) -> str:
     if title := title_of(number):
         return (
             f"concepts: {title}: nothing says what its class pictures show; set its class_word (dog, woman, backpack), "
-            "or its class_prompt to a whole sentence, or prior to false where it shall have none"
+            "or its class_prompt to a whole sentence, or prior to false if it is to have none"
         )
     return (
         "prior.enabled: nothing says what the class pictures show; set dataset.class_word (dog, woman, backpack), or "

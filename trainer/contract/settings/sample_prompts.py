@@ -32,7 +32,7 @@ def read_sample_prompt(text: str) -> SamplePrompt:
     words, *options = _OPTION.split(text)
     said = dict(zip(options[::2], (one.strip() for one in options[1::2]), strict=True))
     if "d" in said and (not re.fullmatch(r"[0-9]{1,19}", said["d"]) or int(said["d"]) > MAX_SEED):
-        raise ValueError(f"'--d {said['d']}' is no seed; write a whole number, such as --d 42")
+        raise ValueError(f"'--d {said['d']}' is not a seed; write a whole number, such as --d 42")
     return SamplePrompt(
         text,
         words.strip() if said else text,
@@ -47,7 +47,7 @@ def side_refusal(side: int) -> str:
     """Why no picture has a side of so many px; empty where one can."""
     if SMALLEST <= side <= LARGEST and side % UNIT == 0:
         return ""
-    return f"{side} px is no side of a picture; take a multiple of {UNIT} from {SMALLEST} to {LARGEST}"
+    return f"{side} px cannot be the side of a picture; take a multiple of {UNIT} from {SMALLEST} to {LARGEST}"
 
 
 def _side(said: dict[str, str], name: str) -> int:
@@ -55,7 +55,7 @@ def _side(said: dict[str, str], name: str) -> int:
         return 0
     if not re.fullmatch(r"[0-9]{1,5}", said[name]) or side_refusal(int(said[name])):
         raise ValueError(
-            f"'--{name} {said[name]}' is no side of a picture; write a multiple of {UNIT} from {SMALLEST} to "
+            f"'--{name} {said[name]}' cannot be the side of a picture; write a multiple of {UNIT} from {SMALLEST} to "
             f"{LARGEST}, such as --{name} 768"
         )
     return int(said[name])

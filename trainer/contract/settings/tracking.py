@@ -20,22 +20,22 @@ class Sample(Section):
     prompts: tuple[str, ...] = setting(
         (),
         "prompts",
-        "Of each, count pictures; empty: the instance prompt. After the words may stand --n and what no picture shall "
+        "For each, count pictures; empty: the instance prompt. After the words may come --n and what no picture should "
         "show, --d and a seed of its own, --w and --h and a size in px: a TOK dog --n blurry --d 42 --w 768 --h 1024.",
         source="the post: validation_prompt; kohya's sample prompts (--n, --d, --w, --h)",
     )
     negative: str = setting(
         "",
         "negative prompt",
-        "What no picture shall show; a prompt's own --n stands in its place.",
+        "What no picture should show; a prompt's own --n replaces it.",
         source="OneTrainer (negative_prompt of a sample)",
     )
     width: int = setting(
         0,
         "picture width",
-        "A multiple of 8; 0: as wide as the training's resolution. A prompt's own --w stands in its place.",
+        "A multiple of 8; 0: as wide as the training's resolution. A prompt's own --w replaces it.",
         source="kohya's sample prompts (--w)",
-        up="Slower, more memory; far from what the base model was made for pictures fall apart.",
+        up="Slower, more memory; far from what the base model was made for, pictures fall apart.",
         unit="px",
         ge=0,
         le=LARGEST,
@@ -43,7 +43,7 @@ class Sample(Section):
     height: int = setting(
         0,
         "picture height",
-        "The same of the height; a prompt's own is --h.",
+        "The same for the height; a prompt's own is --h.",
         source="kohya's sample prompts (--h)",
         unit="px",
         ge=0,
@@ -67,7 +67,7 @@ class Sample(Section):
     at_start: bool = setting(
         True,
         "before the first step",
-        "Make them of the base model alone, too, before anything is trained: what the others are compared with.",
+        "Also make them with the base model alone, before anything is trained: the others are compared with these.",
         source="diffusers' script",
         down="Off: the first step comes sooner.",
     )
@@ -81,7 +81,7 @@ class Sample(Section):
         False,
         "decode in tiles",
         "Pictures are brought from latents to pixels in tiles of 512 px: a quarter of the memory, and now and then a "
-        "faint seam. The training knows nothing of it.",
+        "faint seam. The training is not affected.",
         source="diffusers (enable_tiling)",
     )
 

@@ -103,10 +103,10 @@ class Train(Section):
     gradient_checkpointing: Literal["auto", Checkpointing] = setting(
         "auto",
         "gradient checkpointing",
-        "What is computed twice in place of being kept: off, nothing; norms, the norms and GELUs; feed-forward, its "
-        "products too; blocks, whole blocks. Ever less memory in ever more time, the same numbers. auto: the first "
-        "from norms on that fits.",
-        source="counted on SDXL; the post makes whole blocks again",
+        "What is computed twice instead of being kept: off, nothing; norms, the norms and GELUs; feed-forward, its "
+        "products too; blocks, whole blocks. Less and less memory for more and more time, the same numbers. auto: the "
+        "first from norms on that fits.",
+        source="counted on SDXL; the post recomputes whole blocks",
         down="norms costs hardly any time, blocks about a third of it.",
     )
     optimizer: Optimizer = setting(
@@ -217,7 +217,8 @@ class Train(Section):
     ema: float = setting(
         0.1,
         "weight average",
-        "Exported, shown and measured is the average of the weights over about this share of the run (EMA); 0 is off.",
+        "What is exported, shown and measured is the average of the weights over about this share of the run (EMA); "
+        "0 is off.",
         source="an average of 0.9 at 120 steps, on three concepts of the small SDXL with five seeds each",
         up="Smoother, more alike from seed to seed; it lags behind what was learned last.",
         down="Closer to the very last step, with its noise.",
@@ -235,7 +236,7 @@ class Train(Section):
         True,
         "loss at fixed noise",
         "Measure the loss on the same pictures and noise before the first step and at the checkpoints: the hint which "
-        "of them to take needs it. Training knows nothing of it.",
+        "of them to take needs it. Training is not affected.",
         down="Off: the first step comes sooner, and nothing tells checkpoints apart.",
     )
     checkpoint_every: int = setting(

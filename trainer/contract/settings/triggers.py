@@ -62,7 +62,9 @@ def starting_words(init_words: str, triggers: tuple[str, ...]) -> dict[str, str]
         word = next((one for one in triggers if re.match(rf"{re.escape(one)}\s*=", part)), None)
         if word is None:
             known = ", ".join(triggers)
-            raise ValueError(f"'{part}' names no trigger; write TRIGGER = WORDS, parted by ;, where TRIGGER is {known}")
+            raise ValueError(
+                f"'{part}' names no trigger; write TRIGGER = WORDS, separated by ;, where TRIGGER is {known}"
+            )
         if word in found:
             raise ValueError(f"'{word}' is given twice")
         found[word] = part[len(word) :].lstrip()[1:].strip()
@@ -75,11 +77,11 @@ def named_numbers(text: str, names: tuple[str, ...]) -> dict[str, float]:
     for part in (one.strip() for one in text.split(";") if one.strip()):
         name, _, number = (one.strip() for one in part.rpartition("="))
         if name not in names:
-            raise ValueError(f"'{part}' is not NAME = NUMBER, parted by ;, where NAME is one of {', '.join(names)}")
+            raise ValueError(f"'{part}' is not NAME = NUMBER, separated by ;, where NAME is one of {', '.join(names)}")
         if name in found:
             raise ValueError(f"'{name}' is given twice")
         if not re.fullmatch(r"\d+(\.\d*)?([eE][-+]?\d+)?|\.\d+", number):
-            raise ValueError(f"'{part}': {number or 'nothing'} is no number of at least 0, such as {name} = 0.5")
+            raise ValueError(f"'{part}': {number or 'nothing'} is not a number of at least 0, such as {name} = 0.5")
         found[name] = float(number)
     return found
 

@@ -126,7 +126,7 @@ class BulkEdits(UndoingStep, WizardCaptions):
 
     def action_around(self) -> None:
         """Put words before or after captions."""
-        words = "Put before and after each caption, unless it begins or ends so. A caption that is empty becomes them."
+        words = "Put before and after each caption, unless they are there already. An empty caption becomes them."
         fields = [(BEFORE, "", "such as TOK,"), (AFTER, "", "such as , a studio photo")]
 
         def take(given: dict[str, str] | None) -> None:

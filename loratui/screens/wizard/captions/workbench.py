@@ -41,7 +41,7 @@ class CaptionWorkbench(BulkEdits):
     PURPOSE = "Captions: what each picture shows. Nothing is written before F2 has asked."
     HELP = """
 One picture, its caption beside it, all captions below. What you type is kept
-as you go on, also by Escape; F2 is to write the files, after a question.
+as you go on, also after Escape; F2 writes the files, after a question.
 
 In the field
   enter   the next picture (PgDn too); PgUp the one before
@@ -59,9 +59,9 @@ In the list
   v       the picture full screen
 
 What r, b and t do is for the marked pictures, or for all that are shown
-where none is marked. Trained are the first tokens of a caption, so many as
-caption.max_tokens says (75 unless it was changed), counted
-by the base model's own tokenizer where it is on this disk.
+where none is marked. The first tokens of a caption are trained, as many as
+caption.max_tokens says (75 unless it was changed), counted by the base
+model's own tokenizer where it is on this disk.
 """
     LETTERS = frozenset(["type", "mark", "mark_all", "replace", "around", "tags", "filter", "search", "undo", "view"])
     LETTERS_AT = "#bench-list"

@@ -80,7 +80,7 @@ class AxesScreen(SteadyScreen[Sweep | None]):
             self._ask_values(axis.keys[0])
             return
         lines = [(key, Content.assemble((f"{BY_KEY[key].title:<22} ", "bold"), (key, "$muted"))) for key in axis.keys]
-        asked = Chooser("The values of which?", lines, axis.keys[0])
+        asked = Chooser("Values of which setting?", lines, axis.keys[0])
         self.app.push_screen(asked, lambda key: self._ask_values(key) if key else None)
 
     def action_add(self) -> None:

@@ -53,7 +53,7 @@ table with all of them at the end. The draft stays as it is.
   F2      start, after a question
 
 Values are written with commas between: 4, 16, 32. Number of runs, time and
-disk stand below; what cannot start is named there with why.
+disk stand below; what cannot start is named there with the reason.
 {SLURM_HELP}"""
 
 

@@ -216,9 +216,9 @@ async def test_what_is_wrong_in_the_form_is_said_and_what_was_typed_is_kept(run:
         await pilot.press("g")
         for values, said in (
             (("", "1", "1", "1", ""), "a prompt is needed"),
-            (("a TOK cat", "x", "1", "1", ""), "seed: 'x' is no whole number"),
+            (("a TOK cat", "x", "1", "1", ""), "seed: 'x' is not a whole number"),
             (("a TOK cat", "3", "inf", "1", ""), "scale: 'inf' is no number"),
-            (("a TOK cat", "3", "0.5", "65", ""), "pictures: '65' is no whole number from 1 to 64"),
+            (("a TOK cat", "3", "0.5", "65", ""), "pictures: '65' is not a whole number from 1 to 64"),
             (("a TOK cat", "3", "0.5", "2", "30"), "no checkpoint of step 30; there are: 60, 100"),
         ):
             await at(pilot, "Form")
@@ -291,7 +291,7 @@ async def test_longer_asks_for_the_steps_and_says_what_that_changes(run: RunDir)
     async with result(run) as (app, pilot, _):
         await pilot.press("l")
         await at(pilot, "Form")
-        for given, said in (("50", "100 steps taken already"), ("many", "'many' is no whole number")):
+        for given, said in (("50", "100 steps taken already"), ("many", "'many' is not a whole number")):
             await fill(pilot, given)
             await until(pilot, lambda said=said: said in words(app))
         await fill(pilot, "1600")
