@@ -158,7 +158,7 @@ def replay(
     gpus: GpusOption = 1,
     out: OutOption = None,
     queue: QueueOption = False,
-    again: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, where it is there.")] = False,
+    again: Annotated[bool, typer.Option("--resume", help="Resume the run in --out, if there is one.")] = False,
     start: Annotated[bool, typer.Option(" /--no-start", help="Make the run's folder only.")] = True,
     slurm: SlurmOption = None,
     slurm_option: SlurmWords = None,
@@ -240,7 +240,7 @@ def resume(
     slurm: SlurmOption = None,
     slurm_option: SlurmWords = None,
 ) -> None:
-    """Go on with a paused or an interrupted run; with --set, in other settings."""
+    """Resume a paused or an interrupted run; with --set, with other settings."""
     from loratui.runs.find import find_run, run_info
 
     chosen = find_run(run)

@@ -91,7 +91,7 @@ def explain(error: BaseException) -> Explained:
             return (
                 "exception",
                 str(error),
-                ["start it again as before, on every machine: it goes on from its newest checkpoint"],
+                ["start it again as before, on every machine: it resumes from its newest checkpoint"],
             )
         case OtherShare():
             return "data", str(error), ["make the copies of the other machines the same, then start again"]
@@ -102,7 +102,7 @@ def explain(error: BaseException) -> Explained:
         case CannotSave() | NotSaved():
             return "disk", str(error), [_ROOM]
         case FolderGone():
-            advice = ["'loratui resume' with its new place goes on"] if error.now else ["start a new run"]
+            advice = ["'loratui resume' with its new place takes it up"] if error.now else ["start a new run"]
             return "moved", str(error), advice
         case NotFetched():
             return "disk" if error.full else "usage", str(error), error.advice

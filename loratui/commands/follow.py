@@ -147,7 +147,7 @@ def _died(run: RunDir, out: Sink, pid: int | None) -> int:
         out.line(f"  | {line}")
     saved = resumable_steps(run)
     there = f"its newest checkpoint is of step {saved[-1]}" if saved else "it had saved nothing"
-    out.line(f"{there}; go on with: loratui resume {shell_path(run.path)}")
+    out.line(f"{there}; resume it: loratui resume {shell_path(run.path)}")
     return code if code in CODES and code is not None else exits.FAILED
 
 
@@ -161,7 +161,7 @@ def _what_is_there(run: RunDir) -> str:
 def _detached(run: RunDir, out: Sink) -> int:
     shown = shell_path(run.path)
     if run_info(run).state == "paused":
-        out.line(f"Detached; it is paused. Go on with: loratui resume {shown}    Stop it: loratui stop {shown}")
+        out.line(f"Detached; it is paused. Resume it: loratui resume {shown}    Stop it: loratui stop {shown}")
         return exits.DONE
     out.line("Detached; training goes on.")
     out.line(f"Watch it again: loratui attach {shown}    Stop it: loratui stop {shown}")

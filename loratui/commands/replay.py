@@ -94,7 +94,7 @@ def replay_again(
     Places that are not where they were are taken from the answers: another machine may have other folders.
     """
     if out is None:
-        raise Refusal("--resume goes on with the run in --out: name its folder")
+        raise Refusal("--resume needs the run's folder: name it with --out")
     run = RunDir(expanded(out).absolute())
     if not is_file(run.config):
         return None
@@ -166,9 +166,9 @@ def resume(
     later = [step for step in saved_steps(run) if step > (saved[-1] if saved else 0)]
     if later:
         names = ", ".join(run.checkpoint(step).name for step in later)
-        say(f"without the optimizer's state, so not to go on from: {names}")
+        say(f"without the optimizer's state, so not to resume from: {names}")
     if saved:
-        say(f"going on from {run.checkpoint(saved[-1]).name}")
+        say(f"resuming from {run.checkpoint(saved[-1]).name}")
     else:
         say("there is no checkpoint: it starts from the beginning")
     return begin(run, detach, gpus, say) if engine is None else engine.add(run, gpus, say)

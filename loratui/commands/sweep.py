@@ -266,7 +266,7 @@ def _hold(chosen: Sweep, command: str) -> None:
 
     if not hold(point_runs(chosen), command):
         print("nothing trains and nothing waits")
-    print(f"It goes on with: loratui sweep {shell_path(chosen.name)}")
+    print(f"Resume it: loratui sweep {shell_path(chosen.name)}")
 
 
 def _keep(chosen: Sweep, which: str, preset: str | None, replace: bool) -> None:

@@ -171,7 +171,7 @@ def _lost_folder(config: TrainConfig, said: str) -> str:
 def _folder(case: BadEnd) -> list[Remedy]:
     """Where its pictures are now."""
     what = "the pictures" if case.folder == "dataset.path" else "the class pictures"
-    start = "the run goes on from its newest checkpoint" if case.checkpoints else "the run begins"
+    start = "the run resumes from its newest checkpoint" if case.checkpoints else "the run begins"
     why = f"{start} with the same pictures, wherever they lie"
     return [remedy(case, f"say where {what} are now", why, {}, opens="folder")]
 

@@ -68,7 +68,7 @@ def need(config: TrainConfig) -> int | None:
 
 
 def as_it_was(case: BadEnd, why: str) -> Remedy:
-    return remedy(case, "change nothing, go on", why, {})
+    return remedy(case, "change nothing, resume", why, {})
 
 
 def remedy(

@@ -16,7 +16,7 @@ MAY_GO = {
     "samples": "pictures on the way; no run needs them",
     "generated": "pictures that were asked for",
     "export": "the files to use",
-    "checkpoints": "the newest is what the run goes on from",
+    "checkpoints": "the newest is what the run resumes from",
 }
 
 

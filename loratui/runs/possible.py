@@ -41,7 +41,7 @@ class Possible:
             case "fix":
                 return "" if self.state in ("failed", "crashed") else f"it is {self.state}"
             case "longer":
-                return self._busy or ("" if self.resumable else "no checkpoint is kept to go on from")
+                return self._busy or ("" if self.resumable else "no checkpoint is kept to resume from")
             case "export":
                 return self._busy or ("" if self.saved else "no checkpoint is kept to write files from")
             case "generate":

@@ -38,7 +38,7 @@ class RunState:
 
 
 RUNS = "runs"  # the folder in which a name alone is looked for
-GO_ON = "Go on with: loratui resume {run}"
+GO_ON = "Resume it: loratui resume {run}"
 COME_BACK = "Come back with: loratui attach {run}"
 STATES: dict[StateName, RunState] = {
     "new": RunState("○", "$muted", "was never started", "Start it with: loratui resume {run}", goes_on=True),

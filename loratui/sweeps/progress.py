@@ -128,7 +128,7 @@ def go_on(
         else:
             engine.put_in(one.run)
         count += 1
-        say(f"{one.point.name} was {one.state}: it goes on")
+        say(f"{one.point.name} was {one.state}: it resumes")
     _take_up(runs, say)
     return count
 

@@ -97,15 +97,18 @@ def _wide(key: tuple[str, str, str, str, bool]) -> int:
 
 
 def own_bindings(screen: Screen[Any]) -> Iterator[ActiveBinding]:
-    """What keys do on `screen` now, each action once; without the program's own and the movements inside a widget."""
+    """What keys do on `screen` now, each action once, as its first key; without the program's own and the movements
+    inside a widget. Two keys of one name do one thing, such as both that resume a run.
+    """
     seen: set[tuple[DOMNode, str]] = set()
     for one in screen.active_bindings.values():
         binding, node = one.binding, one.node
-        if not binding.description or node is screen.app or (node, binding.action) in seen:
+        names = {(node, binding.action), (node, binding.description)}
+        if not binding.description or node is screen.app or names & seen:
             continue
         if not (binding.show and is_ours(type(node))) and not is_ours(method_of(node, binding.action)):
             continue
-        seen.add((node, binding.action))
+        seen |= names
         yield one
 
 

@@ -105,7 +105,7 @@ def abort_question(history: History, run: RunDir) -> Confirm:
     else:
         lines.append("  lost   nothing that was trained")
     if newest:
-        lines.append(f"  stays  checkpoint step-{newest:06d}, from which it goes on:")
+        lines.append(f"  stays  checkpoint step-{newest:06d}, from which it resumes:")
         lines.append(f"         loratui resume {shell_path(run.path.name)}")
     if history.samples:
         lines.append(f"  stays  {plural(len(history.samples), 'picture')} in samples/")
@@ -116,7 +116,7 @@ def abort_question(history: History, run: RunDir) -> Confirm:
 
 def _no(history: History) -> str:
     """The answer that changes nothing."""
-    return "Leave it paused" if history.paused else "Go on training"
+    return "Leave it paused" if history.paused else "Keep training"
 
 
 def _stop_before_training(history: History, run: RunDir, doing: str) -> str:
@@ -125,9 +125,9 @@ def _stop_before_training(history: History, run: RunDir, doing: str) -> str:
     now = f"The trainer is {doing}" if doing else "The trainer has just begun"
     lines = [f"{now} and has taken no step since its start,", "so a stop writes no checkpoint and no files.", ""]
     if saved:
-        lines.append(f"  stays  checkpoint step-{saved[-1]:06d}, which it was about to go on from")
+        lines.append(f"  stays  checkpoint step-{saved[-1]:06d}, from which it was about to resume")
     lines.append("  stays  what was prepared: the next start finds it")
-    lines += ["", f"Begin again with: loratui resume {shell_path(run.path.name)}"]
+    lines += ["", f"Start it again: loratui resume {shell_path(run.path.name)}"]
     return "\n".join(lines)
 
 
@@ -149,7 +149,7 @@ def _stop_words(history: History, run: RunDir) -> str:
         lines.append(f"{' and '.join(took)}.".capitalize())
     lines += [
         f"It ends as stopped at about step {step} of {history.steps}; no step is lost.",
-        f"Go on later with: loratui resume {shell_path(run.path.name)}",
+        f"Resume it later: loratui resume {shell_path(run.path.name)}",
     ]
     return "\n".join(lines)
 

@@ -296,5 +296,5 @@ def _more(row: QueueRow | None, width: int) -> Content:
         since = f" · queued at {time.strftime('%H:%M', time.localtime(queued))}" if queued else ""
         lines.append(Content(turn + since))
         if info.step:
-            lines.append(Content(f"goes on from its newest checkpoint (it had reached step {info.step})"))
+            lines.append(Content(f"resumes from its newest checkpoint (it had reached step {info.step})"))
     return Content("\n").join(lines)

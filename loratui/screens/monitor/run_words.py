@@ -32,14 +32,14 @@ HELP = """
 Curves, pictures and messages of a run. Leaving never stops the training.
 
   s   sample: every prompt now           c   save a checkpoint now
-  p   pause, and unpause                 x   stop: saves and exports
+  p   pause, and resume                  x   stop: saves and exports
   v   view the pictures full screen      w   the wall of all pictures
   a   one more prompt, now               l   log: what matters, messages
   g   graphs, full screen, with cursor   r   other chart below the loss
   f   fix: what to change after an end   X   abort: ends and saves nothing
   ← → earlier, later picture             ↑ ↓ another prompt
   n   the queue, if any run waits        q   leave; 'loratui attach' comes back
-  o   go on with a run that is paused, stopped, aborted or failed
+  o   resume a run that is paused, stopped, aborted or failed
   enter   the result of a run that has ended
   escape  back to the list of runs; where there is none, as q
 
@@ -166,7 +166,7 @@ def trouble(history: History, state: StateName, run: RunDir) -> Content | None:
     lines += [Content(f"→ {safe_text(one)}") for one in advice]
     step = history.checkpoints[-1].get("step") if history.checkpoints else None
     start = (
-        "start again; no checkpoint was written yet" if step is None else f"go on from the checkpoint at step {step}"
+        "start again; no checkpoint was written yet" if step is None else f"resume from the checkpoint at step {step}"
     )
     lines.append(Content.assemble("→ ", ("f", "bold"), f" shows what to change, and has it {start}"))
     lines.append(Content.styled(f"  loratui resume {shell_path(run.path.name)}", "bold"))

@@ -169,7 +169,7 @@ class JobScreen(SteadyModal[JobResult | None]):
         if self.failed:
             self.dismiss(None)
             return
-        question = Confirm("Cancel this?", self._job.cancel, "Cancel it", "Go on", destroys=True)
+        question = Confirm("Cancel this?", self._job.cancel, "Cancel it", "Let it run", destroys=True)
         self.app.push_screen(question, self._cancel)
 
     def _cancel(self, yes: bool | None) -> None:

@@ -16,7 +16,7 @@ from loratui.terminal.text import safe_text
 from trainer.contract.run.rundir import RunDir
 
 STEPS = "steps"
-WORDS = "How many steps it is to have in all. It goes on from its newest checkpoint, step {step}."
+WORDS = "How many steps it is to have in all. It resumes from its newest checkpoint, step {step}."
 
 
 def ask_longer(screen: Screen[Any], run: RunDir, given: str = "", wrong: str = "") -> None:
@@ -45,7 +45,7 @@ def _check(screen: Screen[Any], run: RunDir, given: dict[str, str]) -> None:
     except ValueError:
         ask_longer(screen, run, given[STEPS], f"'{safe_text(given[STEPS], 20)}' is not a whole number")
     else:
-        question = Confirm(f"Go on to step {steps}?", "\n\n".join(lines), "Go on training", "Another number")
+        question = Confirm(f"Train on to step {steps}?", "\n\n".join(lines), "Train on", "Another number")
         screen.app.push_screen(
             question, lambda yes: _begin(screen, run, steps) if yes else ask_longer(screen, run, str(steps))
         )

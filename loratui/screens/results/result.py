@@ -75,7 +75,7 @@ class ResultScreen(Onward):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "copy", "Copy", show=False),
         Binding("f", "fix", "Fix"),
-        Binding("o", "go_on", "Go on"),
+        Binding("o", "go_on", "Resume"),
         Binding("y", "copy", "Copy"),
         Binding("e", "export", "Export"),
         Binding("g", "generate", "Draw"),

@@ -20,7 +20,7 @@ the same prompt and the same first noise, so that only the training differs.
   ↑ ↓   a line of the list          w   the wall of all pictures
   y     copy what the line says     e   export the files of another step
   c     the steps: checkpoints      g   draw pictures: prompt, scale
-  l     make the run longer         o   go on, where it was stopped
+  l     make the run longer         o   resume, where it was stopped
   u     to the hub, after a preview f   fix what made it fail
   n     a draft with its answers    b   build on this LoRA: a new run
   N     rename the run's folder     t   a note on it
@@ -70,7 +70,7 @@ def parts_words(history: History) -> str:
 
 def no_files_words(now: Possible) -> list[Content]:
     """What stands in the place of the files where none were written: that, and the keys that lead on from here."""
-    start = f"goes on from step {now.resumable[-1]}" if now.resumable else "begins again: no checkpoint is kept"
+    start = f"resumes from step {now.resumable[-1]}" if now.resumable else "begins again: no checkpoint is kept"
     keys: tuple[tuple[Deed, str, str], ...] = (
         ("export", "e", "writes the files of a checkpoint"),
         ("fix", "f", "shows what to change, and starts it again"),

@@ -23,10 +23,10 @@ Every run in the folder, the newest first.
   space   mark a run, or take the mark back
   d       compare two runs: the two marked, or the marked one
           and the one under the cursor
-  o       go on with a run that is paused, stopped, aborted, failed,
+  o       resume a run that is paused, stopped, aborted, failed,
           crashed or new, from its newest checkpoint
   l       longer: more steps from its newest checkpoint
-  f       fix what made it fail, and go on
+  f       fix what made it fail, and resume
   g       draw pictures, the base model's beside each
   e       export the files of another step       u   to the hub
   N       rename its folder             t   a note on it

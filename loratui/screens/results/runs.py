@@ -56,7 +56,7 @@ class RunsScreen(RunDeeds):
         Binding("enter", "look", "Look"),
         Binding("f2", "look", show=False),
         Binding("f", "fix", "Fix"),
-        Binding("o", "go_on", "Go on"),
+        Binding("o", "go_on", "Resume"),
         Binding("l", "longer", "Longer"),
         Binding("space", "mark", "Mark", key_display="␣"),
         Binding("d", "compare", "Compare"),

@@ -57,7 +57,7 @@ class SweepScreen(SteadyScreen[None]):
         Binding("p", "preset", "Preset"),
         Binding("n", "prompt", "Prompt"),
         Binding("b", "block", "Block"),
-        Binding("o", "go_on", "Go on"),
+        Binding("o", "go_on", "Resume"),
         Binding("z", "hold('pause')", "Pause", show=False),
         Binding("S", "stop", "Stop", show=False),
         Binding("left", "move(0, -1)", show=False),
@@ -240,7 +240,7 @@ class SweepScreen(SteadyScreen[None]):
     def action_go_on(self) -> None:
         """Go on with what was paused, stopped, or never began; where none of that is left, with what failed."""
         if (seen := self._seen) is not None:
-            self._do(lambda: f"{go_on(seen.runs, again=not any(map(goes_on, seen.runs)), say=lambda _: None)} go on")
+            self._do(lambda: f"{go_on(seen.runs, again=not any(map(goes_on, seen.runs)), say=lambda _: None)} resumed.")
 
     def action_stop(self) -> None:
         """Stop what trains, after a question; what waits leaves the queue."""
@@ -254,7 +254,7 @@ class SweepScreen(SteadyScreen[None]):
     def action_hold(self, command: str) -> None:
         """Pause what trains; what waits leaves the queue."""
         if (seen := self._seen) is not None:
-            self._do(lambda: f"{command}: {hold(seen.runs, command, say=lambda _: None)}. The key o goes on.")
+            self._do(lambda: f"{command}: {hold(seen.runs, command, say=lambda _: None)}. The key o resumes.")
 
     @work(thread=True, group="deed")
     def _do(self, deed: Callable[[], str]) -> None:

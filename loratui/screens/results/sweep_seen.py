@@ -20,7 +20,7 @@ cannot be told from it: what lies between them is within the noise.
   v        view the picture as large as the terminal
   n        another prompt        b   block: the next of the other axes
   p        keep this one as a preset of your own
-  o        go on with what stopped or never began, else with what failed
+  o        resume what stopped or never began, else what failed
   z        pause what trains; what waits leaves the queue
   S        stop what trains; what waits leaves the queue
   escape   back; the runs go on

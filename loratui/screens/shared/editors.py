@@ -25,7 +25,7 @@ def ask_unkept(app: App[Any], keep: str, kept: Callable[[], None], dropped: Call
     """Ask what becomes of what was typed: `keep` says what keeping does; without an answer it stays as it is."""
     answers: list[Answer[Kept]] = [
         Answer("y", keep, "keep"),
-        Answer("n", "Go on writing", "stay"),
+        Answer("n", "Keep writing", "stay"),
         Answer("d", "Drop it", "drop", destroys=True),
     ]
     question = Question[Kept]("Not kept yet", "What you typed here is not kept yet.", answers, "stay", start=1)

@@ -39,12 +39,12 @@ def ask_go_on(screen: Screen[Any], run: RunDir) -> None:
         start_in_thread(screen, run, lambda: go_on(run))
     else:
         saved = now.resumable
-        start = f"goes on from its checkpoint of step {saved[-1]}" if saved else "has no checkpoint and begins again"
+        start = f"resumes from its checkpoint of step {saved[-1]}" if saved else "has no checkpoint and begins again"
         slurm = entry_of(run) is not None  # it goes back there, whatever trains here
         where = ", in Slurm as before" if slurm else ""
         words = f"It {start}, to step {now.steps}, with the settings that it has{where}."
-        yes = "Go on training" if saved else "Begin again"
-        question = Confirm(f"Go on with {safe_text(run.path.name, 40)}?", words, yes, "Leave it as it is")
+        yes = "Resume training" if saved else "Begin again"
+        question = Confirm(f"Resume {safe_text(run.path.name, 40)}?", words, yes, "Leave it as it is")
 
         def answered(yes: bool | None) -> None:
             if yes and slurm:

@@ -105,7 +105,7 @@ ADVANCED = OtherTrainer(
         none("use_blora", "take the preset b-lora: --preset b-lora"),
         none("lora_layers", "train.targets and train.blocks choose the layers"),
         none("scale_lr", "rates are taken as they are written"),
-        none("resume_from_checkpoint", "a run goes on from a checkpoint of its own"),
+        none("resume_from_checkpoint", "a run resumes from a checkpoint of its own"),
         none("push_to_hub hub_token hub_model_id", "'loratui push' does it, when the run is over"),
         none("image_column", "pictures are found by what they are", "image"),
         none("train_transformer_frac", "the unet is trained to the end", 1, "1", "1.0"),

@@ -47,7 +47,7 @@ def test_a_completed_a_killed_and_a_stopped_run_are_made_longer(
     assert first.returncode == 0, first.stdout + first.stderr
     said = longer(3)
     assert "it ends as a run of 3 steps with the pivot there would have ended" in said
-    assert "going on from step-000002" in said and "completed at step 3" in said
+    assert "resuming from step-000002" in said and "completed at step 3" in said
     less = loratui("resume", run.path, "--set", "train.steps=3")
     assert less.returncode == 2 and "--set train.steps=6" in less.stderr
 
@@ -57,7 +57,7 @@ def test_a_completed_a_killed_and_a_stopped_run_are_made_longer(
     assert holder is not None
     os.kill(holder.pid, signal.SIGKILL)
     wait_for(lambda: run_info(run).state == "crashed")
-    assert "going on from step-000003" in longer(ENDLESS + 1, "--detach")
+    assert "resuming from step-000003" in longer(ENDLESS + 1, "--detach")
     wait_for(lambda: run_info(run).alive and run_info(run).step > 4)
 
     assert loratui("stop", run.path).returncode == 0

@@ -115,7 +115,7 @@ def test_bad_input_is_a_sentence_and_nothing_is_created(
         (["replay", "answers.toml", "--gpus", "77"], 2, "--gpus 77: this machine shows"),
         (["replay", "answers.toml", "--gpus", "7000", "--set", "train.device=cpu"], 2, "--gpus 7000: this machine has"),
         (["replay", "answers.toml", "--gpus", "2", "--set", "train.batch=1"], 2, "cannot share a step of batch 1"),
-        (["replay", "answers.toml", "--resume"], 2, "--resume goes on with the run in --out: name its folder"),
+        (["replay", "answers.toml", "--resume"], 2, "--resume needs the run's folder: name it with --out"),
         (["export-job", "answers.toml"], 2, "for whom? --sky writes a task for SkyPilot"),
         (["check", "nope"], 3, "there is no folder 'nope'"),
         (["check", "answers.toml"], 3, "is a file"),

@@ -116,7 +116,7 @@ def test_commands_reach_a_detached_run_and_a_stopped_one_resumes(
     assert watched.returncode == 130 and "stopped at step" in watched.stdout
     assert loratui("stop", run.path).returncode == 2
     resumed = loratui("resume", run.path, "--detach")
-    assert resumed.returncode == 0 and "going on from step-" in resumed.stdout
+    assert resumed.returncode == 0 and "resuming from step-" in resumed.stdout
     wait_for(lambda: len(events(run, "run")) == 2)
     assert events(run, "run")[1]["resumed_from"] == events(run, "end")[0]["step"]
     wait_for(lambda: events(run, "step")[-1]["step"] > events(run, "end")[0]["step"])

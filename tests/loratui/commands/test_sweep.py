@@ -134,7 +134,7 @@ def test_a_sweep_is_paused_and_stopped_and_goes_on(loratui: LoraTUI, answers_fil
     assert "long-01-rank2: is paused already" in again.stdout, again.stdout
     assert len(events(run, "step")) == took, "it waits between two steps"
     on = loratui("sweep", "long")
-    assert on.stdout.count("it goes on") == 3 and "1 training, 2 queued" in on.stdout, on.stdout + on.stderr
+    assert on.stdout.count("it resumes") == 3 and "1 training, 2 queued" in on.stdout, on.stdout + on.stderr
     while len(events(run, "step")) <= took:
         assert time.monotonic() < end
         time.sleep(0.05)
@@ -146,7 +146,7 @@ def test_a_sweep_is_paused_and_stopped_and_goes_on(loratui: LoraTUI, answers_fil
     assert [one.state for one in point_runs(sweep)] == ["stopped", "new", "new"]
     assert "1 stopped, 2 new" in loratui("sweep", "long", "--table").stdout
     on = loratui("sweep", "long")
-    assert on.stdout.count("it goes on") == 3, on.stdout + on.stderr
+    assert on.stdout.count("it resumes") == 3, on.stdout + on.stderr
     while len(events(run, "run")) < 2:
         assert time.monotonic() < end
         time.sleep(0.05)

@@ -71,7 +71,7 @@ def test_what_is_already_so_is_not_offered() -> None:
     own = {"train__gradient_checkpointing": True, "train__batch": 1, "train__optimizer": "adamw-8bit", "train__rank": 8}
     assert [one.title for one in offered("oom", own)] == [
         "resolution 1024 to 768 px",
-        "change nothing, go on",
+        "change nothing, resume",
         "look at this machine",
     ]
 

@@ -228,7 +228,7 @@ class Train(Section):
     start_from: str = setting(
         "",
         "start from",
-        "A LoRA to go on from, with its embeddings: a .safetensors file as kohya, diffusers or PEFT write it, a folder "
+        "A LoRA to start from, with its embeddings: a .safetensors file as kohya, diffusers or PEFT write it, a folder "
         "with one, or the folder of a finished run. Rank, alpha and layers are taken from it; empty: a new one.",
         source="kohya's scripts (network_weights)",
     )
@@ -245,7 +245,7 @@ class Train(Section):
     keep_checkpoints: int = setting(
         3,
         "keep checkpoints",
-        "How many of the newest checkpoints keep the optimizer's state to go on from; LoRA and rows of all stay.",
+        "How many of the newest checkpoints keep the optimizer's state to resume from; LoRA and rows of all stay.",
         ge=1,
         le=1000,
     )

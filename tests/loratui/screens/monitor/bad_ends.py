@@ -44,7 +44,7 @@ ERRORS: dict[str, dict[str, Any]] = {
     },
     "moved": {
         "message": "the run's folder is dog-moved now",
-        "advice": ["'loratui resume' with its new place goes on"],
+        "advice": ["'loratui resume' with its new place takes it up"],
     },
     "exception": {"message": "RuntimeError: something new", "advice": []},
     "base": {"kind": "data", "message": "model.base: it is not whole on this disk", "advice": []},

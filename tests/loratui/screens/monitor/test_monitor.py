@@ -125,7 +125,7 @@ async def test_commands_go_to_the_inbox_and_are_acknowledged(run: RunDir, alive:
             await until(pilot, lambda cmd=cmd: f"✓ {cmd}: did {cmd}" in screen_text(app))
         assert screen._waiting == {}
         assert "‖ paused" in screen_text(app)
-        await until(pilot, lambda: "p Unpause" in screen_text(app))  # no key is called what it does not do
+        await until(pilot, lambda: "p Resume" in screen_text(app))  # no key is called what it does not do
         assert "p Pause" not in screen_text(app)
         await pilot.press("p")
         assert inbox.take()[0].cmd == "resume"

@@ -74,7 +74,7 @@ async def test_each_face_says_what_happened_and_what_to_change(
     [
         ("disk", ("disk full", "Free now in ~/runs/", "optimizer state of 1 checkpoint, not of 9")),
         ("data", ("failed", "it is cut short", "leave out dog_3.png", "begin again with what is there now")),
-        ("exception", ("failed", "something new", "change nothing, go on")),
+        ("exception", ("failed", "something new", "change nothing, resume")),
     ],
 )
 async def test_the_other_bad_ends_have_their_words(own_place: Path, kind: str, said: tuple[str, ...]) -> None:
@@ -97,7 +97,7 @@ async def test_every_key_of_the_screen(own_place: Path) -> None:
         assert "batch 4 to 2" in screen.chosen.title
         assert "Memory about 20.4 GB" in words(app)
         await pilot.press("end", "up")
-        assert screen.chosen.title == "change nothing, go on"
+        assert screen.chosen.title == "change nothing, resume"
         for key, name, said in (("l", "Reader", "torch.OutOfMemoryError"), ("f1", "Help", "Help: Fix")):
             await pilot.press(key)
             await at(pilot, name)

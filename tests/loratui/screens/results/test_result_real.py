@@ -149,7 +149,7 @@ async def test_o_goes_on_with_a_run_that_was_stopped(trained: RunDir, tmp_path: 
         assert "■ stopped" in screen_text(app)
         await pilot.press("o")
         await at(pilot, "Confirm")
-        assert "It goes on from its checkpoint of step 2, to step 4" in screen_text(app)
+        assert "It resumes from its checkpoint of step 2, to step 4" in screen_text(app)
         await pilot.press("y")
         await until(pilot, lambda: run_info(run).state == "completed", 240)
         if place != "RunsScreen":

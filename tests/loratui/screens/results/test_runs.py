@@ -221,14 +221,14 @@ async def test_l_makes_the_run_under_the_cursor_longer(wizard: Wizard, three: li
     async with app.run_test() as pilot:
         await opened(pilot)
         await pilot.press("l")  # the newest has no checkpoint
-        await until(pilot, lambda: "no checkpoint is kept to go on from" in screen_text(app))
+        await until(pilot, lambda: "no checkpoint is kept to resume from" in screen_text(app))
         await pilot.press("down", "down", "l")
         await at(pilot, "Form")
         assert "newest checkpoint, step 40" in " ".join(screen_text(app).replace("│", " ").split())
         app.screen.query_one(Input).value = "2000"
         await pilot.press("enter")
         await at(pilot, "Confirm")
-        assert "Go on to step 2000?" in screen_text(app)
+        assert "Train on to step 2000?" in screen_text(app)
         await pilot.press("escape")
         await at(pilot, "Form")
         await pilot.press("escape", "d")

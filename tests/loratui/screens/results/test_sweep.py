@@ -99,18 +99,18 @@ async def test_only_keys_that_change_something_are_offered(tried: Sweep) -> None
     async with app.run_test(size=(80, 24)) as pilot:
         await at(pilot, "SweepScreen")
         await until(pilot, lambda: "1 crashed" in screen_text(app))
-        assert "Go on" in offered() and not {"Pause", "Stop"} & offered()
+        assert "Resume" in offered() and not {"Pause", "Stop"} & offered()
         crashed = Path("runs") / points(tried)[-1].name / "events.jsonl"
         with crashed.open("a") as file:
             file.write('{"type": "end", "status": "completed", "step": 9}\n')
         await until(pilot, lambda: "12 completed" in screen_text(app))
-        assert not {"Go on", "Pause", "Stop"} & offered() and "Wall" in offered()
+        assert not {"Resume", "Pause", "Stop"} & offered() and "Wall" in offered()
         with crashed.open("a") as file:
             file.write('{"type": "run", "steps": 9}\n{"type": "end", "status": "failed", "step": 1}\n')
         await until(pilot, lambda: "1 failed" in screen_text(app))
-        assert "Go on" in offered()  # once more, as --again does
+        assert "Resume" in offered()  # once more, as --again does
         await pilot.press("o")
-        await until(pilot, lambda: "1 go on" in screen_text(app))
+        await until(pilot, lambda: "1 resumed" in screen_text(app))
 
 
 async def test_enter_opens_the_run_under_the_cursor_and_escape_comes_back(tried: Sweep) -> None:
