@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
+from loratui.commands.options import RunArgument
 
 
 def checkpoints(
-    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Folder or name; left out: the newest.")] = None,
+    run: RunArgument = None,
 ) -> None:
     """What was measured at each checkpoint, and which looks best: a hint."""
     from loratui.results.best_checkpoint import checkpoints_of, hint, on_what, table_lines

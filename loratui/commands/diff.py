@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
+from loratui.commands.options import runs
 from loratui.errors import Refusal
 from loratui.terminal.text import show_path
 
 WIDEST = 110  # cells; beyond it the columns are too far apart to be read together
 
-FirstArgument = Annotated[str, typer.Argument(metavar="RUN", help="Folder or name.")]
-SecondArgument = Annotated[str, typer.Argument(metavar="RUN", help="Folder or name.")]
+FirstArgument = Annotated[str, typer.Argument(metavar="RUN", help="Folder or name.", autocompletion=runs)]
+SecondArgument = Annotated[str, typer.Argument(metavar="RUN", help="Folder or name.", autocompletion=runs)]
 
 
 def diff(first: FirstArgument, second: SecondArgument) -> None:
@@ -22,9 +23,9 @@ def diff(first: FirstArgument, second: SecondArgument) -> None:
     from loratui.results.comparison_lines import comparison_lines
     from loratui.runs.find import find_run
 
-    runs = [find_run(one) for one in (first, second)]
+    pair = [find_run(one) for one in (first, second)]
     try:
-        found = compare(facts_of(runs[0]), facts_of(runs[1]))
+        found = compare(facts_of(pair[0]), facts_of(pair[1]))
     except OSError as error:
         raise Refusal(f"a run cannot be read: {show_path(error.filename or '')}: {error.strerror}") from None
     width = min(WIDEST, shutil.get_terminal_size((WIDEST, 24)).columns)

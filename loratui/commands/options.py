@@ -23,11 +23,13 @@ def kinds(incomplete: str) -> list[str]:
     return beginning(incomplete, KINDS)
 
 
-def runs(incomplete: str) -> list[str]:
-    """The names of the runs that a shell may complete `incomplete` to."""
+def runs(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The names of the runs with which the command has something to do, as a shell may complete `incomplete`."""
     from loratui.runs.find import RUNS, find_runs
+    from loratui.runs.possible import takes
 
-    return beginning(incomplete, (one.run.path.name for one in find_runs(RUNS)))
+    found = [one for one in find_runs(RUNS) if one.run.path.name.startswith(incomplete)]
+    return [one.run.path.name for one in found if takes(one, ctx.info_name or "")]
 
 
 def presets(incomplete: str) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from loratui.commands.asking import agreed, answer, is_anybody_there
+from loratui.commands.options import RunArgument
 from loratui.errors import Refusal
 from loratui.terminal.text import safe_text
 from loratui.terminal.units import bytes_of
@@ -18,7 +19,7 @@ from trainer.contract.run import exits
 
 
 def push(
-    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Folder or name; left out: the newest.")] = None,
+    run: RunArgument = None,
     repo: Annotated[str | None, typer.Option("--repo", metavar="OWNER/NAME", help="Left out: the run's name.")] = None,
     public: Annotated[bool, typer.Option("--public", help="Everyone can see it; private otherwise.")] = False,
     update: Annotated[bool, typer.Option("--update", help="Replace files of a repository that is there.")] = False,

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
+from loratui.commands import options
 from loratui.commands.options import AgainOption
 
 app = typer.Typer(help="Runs that wait for a free GPU: list, order, cancel.", rich_markup_mode=None)
 
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Folder or name.")]
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Folder or name.", autocompletion=options.runs)]
 FolderOption = Annotated[Path, typer.Option("--folder", help="Where the runs are.")]
 QueueOption = Annotated[bool, typer.Option("--queue", help="Start it when a GPU is free, and return at once.")]
 SlurmOption = Annotated[

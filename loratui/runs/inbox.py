@@ -7,6 +7,7 @@ from typing import Any
 
 from loratui.errors import Refusal
 from loratui.runs.find import run_info
+from loratui.runs.possible import leaves_slurm
 from loratui.runs.queue import cancel
 from loratui.terminal.text import safe_text, shell_path, show_path
 from trainer.contract.run.control import Cmd, send
@@ -19,7 +20,7 @@ PATIENCE = 5.0  # seconds; the trainer looks between two steps, and a step may b
 def ask(run: RunDir, command: Cmd, **arguments: Any) -> str:
     """Send `command`; returns a sentence: the trainer's answer, or that it was sent. Raises Refusal if none runs."""
     info = run_info(run)
-    if info.slurm and info.state in ("queued", "starting") and command in ("stop", "abort"):
+    if leaves_slurm(info, command):
         # of a job that begins too: a trainer passes over what was sent before it was there
         cancel(run)
         return (

@@ -1,11 +1,11 @@
-"""What can be done with a run as it is now: asked here by every key, and by every sentence that names one."""
+"""What can be done with a run as it is now: asked here by every key, command and completion that names one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-from loratui.runs.find import resumable_steps, run_info, saved_steps
+from loratui.runs.find import RunInfo, resumable_steps, run_info, saved_steps
 from loratui.runs.states import STATES, StateName
 from trainer.contract.run.rundir import RunDir
 
@@ -66,6 +66,28 @@ def possible(run: RunDir) -> Possible:
     if info.state == "refused":
         return Possible("refused", trouble=info.trouble)
     return Possible(info.state, info.steps, resumable_steps(run), saved_steps(run), _has_lora(run))
+
+
+def takes(info: RunInfo, command: str) -> bool:
+    """Whether the command `loratui COMMAND RUN` has something to do with a run: a shell offers no other."""
+    match command:
+        case "stop" | "abort" | "save" | "sample" | "pause":
+            return (info.alive and not (command == "pause" and info.state == "paused")) or leaves_slurm(info, command)
+        case "first" | "move" | "cancel":  # of the queue
+            return info.state == "queued"
+        case "add":
+            return STATES[info.state].goes_on and not info.alive
+        case "checkpoints":
+            return bool(saved_steps(info.run))
+        case "resume" | "export" | "generate" | "push" | "rename" | "delete":
+            return possible(info.run).can("go_on" if command == "resume" else command)
+        case _:
+            return True
+
+
+def leaves_slurm(info: RunInfo, command: str) -> bool:
+    """Whether `command` takes the run out of a cluster, where no trainer hears it yet."""
+    return bool(info.slurm) and info.state in ("queued", "starting") and command in ("stop", "abort")
 
 
 def _has_lora(run: RunDir) -> bool:
