@@ -40,7 +40,10 @@ class PictureFolder(WizardCaptions, RecentFolders):
                 self.ask_to_drop(self.scan_folder)
                 return
             self._other_folder(typed)
+            self._report = None  # no key decides about pictures that are not those of the line
+            self.decided()
         self.session.typed_folder = ""
+        self.query_one("#table").focus()  # what is typed meanwhile is meant for what comes, and is no part of the path
         self.say("Looking at the pictures ...")
         self.check_pictures()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -95,3 +96,21 @@ async def test_a_folder_of_folders_is_opened(wizard: Wizard, photos: Path) -> No
         chooser.query_one(OptionList).highlighted = 1
         await pilot.press("enter")
         await until(pilot, lambda: screen._report is not None and screen._report.folder.name == "more")
+
+
+async def test_keys_while_the_pictures_are_looked_at_are_no_part_of_the_path(wizard: Wizard, photos: Path) -> None:
+    shutil.copytree("photos", "others")
+    app = wizard()
+    async with app.run_test() as pilot:
+        await at(pilot, "WelcomeScreen")
+        await pilot.press("enter")
+        screen = await at(pilot, "PicturesScreen")
+        for folder in ("photos", "others"):
+            screen.query_one("#folder", Input).focus()
+            screen.query_one("#folder", Input).value = folder
+            await pilot.press("enter", "y")
+            assert app.focused is screen.query_one("#table")
+            # no key decides about the pictures of before
+            assert screen._report is None or screen._report.folder.name == folder
+            await until(pilot, lambda: screen._report is not None)
+            assert screen.query_one("#folder", Input).value == folder
