@@ -22,6 +22,7 @@ from pathlib import Path
 from loratui.events.history import History
 from loratui.settings.answers import answers_text
 from loratui.settings.demo import demo_answers
+from loratui.settings.draft import Draft, DraftStore
 from tests.ptys import Pty
 from trainer.contract.run.events import EventLog, Tail
 from trainer.contract.run.lock import RunLock
@@ -37,7 +38,28 @@ class Bare(App):
         yield Static("Start new")
 Bare().run()
 """
+BARE_LIST = """
+from textual.app import App
+from textual.widgets import Input, OptionList
+from trainer.contract.settings.config import SETTINGS
+class Bare(App):
+    def compose(self):
+        yield Input(id="search", compact=True)
+        yield OptionList(*(one.title for one in SETTINGS), id="list")
+    def on_mount(self):
+        self.query_one("#list").focus()
+    def on_key(self, event):
+        if event.key == "slash":
+            self.query_one("#search").focus()
+    def on_input_changed(self, event):
+        rows = self.query_one("#list")
+        rows.clear_options()
+        rows.add_options([one.title for one in SETTINGS if event.value in one.title])
+Bare().run()
+"""
 LORATUI = [sys.executable, "-m", "loratui"]
+DOWN = b"\x1b[B"
+QUIET = 0.6  # seconds without a key that follow each: what it caused is over by then
 RATES = {
     "unet": {"lr": 1.0, "d": 2.5e-5, "effective": 2.1e-5},
     "embeddings": {"lr": 1.0, "d": 2.5e-5, "effective": 2.1e-5},
@@ -152,6 +174,58 @@ def on_the_wire(folder: Path, home: Path, size: tuple[int, int], seconds: float,
         lock.release()
 
 
+def processor(pid: int) -> float:
+    """Milliseconds of processor that all threads of a process took so far, as the kernel counts them."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(one.read_text().split()[0]) for one in tasks) / 1e6
+
+
+def keys_cost(command: Sequence[str], home: Path, opening: bytes, shows: bytes, keys: Sequence[bytes]) -> list[float]:
+    """Milliseconds of processor for each of `keys`, one at a time, less what the program takes when nobody types.
+
+    `opening` is typed first; `shows` is on the screen then.
+    """
+    with Pty(command, home, environment(home)) as pty:
+        if opening:
+            pty.until(lambda wrote: b"Enter" in wrote)
+            pty.read(1.0)
+            pty.type(opening)
+        pty.until(lambda wrote: shows in wrote)
+        pty.read(2.0)
+
+        def within(key: bytes) -> float:
+            before, end = processor(pty.process.pid), time.monotonic() + QUIET
+            if key:
+                pty.type(key)
+            while (left := end - time.monotonic()) > 0:
+                pty.read(left)
+            return processor(pty.process.pid) - before
+
+        idle = statistics.median(within(b"") for _ in range(5))
+        return [max(0.0, within(key) - idle) for key in keys]
+
+
+def settings_keys(home: Path, rounds: int) -> dict[str, tuple[float, float]]:
+    """Of a Down and of a letter of the search, first and later ones: ours, and those of a bare Textual list."""
+    draft = Draft(preset="object", step=4, values={"kind": "object", "dataset.path": str(home)}, images=12)
+    store = DraftStore(home / ".local" / "state" / "loratui")
+    store.save(draft)
+    store.leave()
+    keys = [*[DOWN] * 10, b"/", *(bytes([one]) for one in b"rate")]
+    ours, bare = [], []
+    for _ in range(rounds):
+        ours.append(keys_cost(LORATUI, home, b"\r", b"network_dim", keys))
+        bare.append(keys_cost([sys.executable, "-c", BARE_LIST], home, b"", b"base model", keys))
+    which = {"a Down": slice(1, 10), "the first letter": slice(11, 12), "a letter after it": slice(12, None)}
+    return {
+        words: (
+            statistics.median(one for each in ours for one in each[part]),
+            statistics.median(one for each in bare for one in each[part]),
+        )
+        for words, part in which.items()
+    }
+
+
 def trained(folder: Path, home: Path, steps: int, watched: bool) -> float:
     """Median seconds a step of a real training on the small SDXL, watched on a pty or not."""
     folder.mkdir(parents=True)
@@ -192,6 +266,9 @@ def main() -> None:
         )
         words = f"a bare interpreter {1000 * bare:.0f} ms"
         print(f"| `loratui --help`, processor | {1000 * told:.0f} ms | {words} | {told / bare:.1f} |")
+        for words, (ours, bare) in settings_keys(home, max(2, rounds // 2)).items():
+            shown = f"a bare Textual list {bare:.0f} ms"
+            print(f"| {words} in the settings at 80x24, processor | {ours:.0f} ms | {shown} | {ours / bare:.1f} |")
         for length in (50_000, 1_000_000):
             long, short, size = attaching(folder, home, length, max(2, rounds // 2))
             words = f"attach to {length:,} steps ({size / 1e6:.0f} MB)"
