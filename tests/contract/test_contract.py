@@ -198,7 +198,7 @@ def test_what_is_no_sdxl_model_is_refused_with_a_sentence(tmp_path: Path) -> Non
     (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": "FluxPipeline"}))
     for base, said in (
         (str(tmp_path), "FluxPipeline"),
-        (str(tmp_path / "model_index.json"), "is no safetensors file"),
+        (str(tmp_path / "model_index.json"), "is not a safetensors file"),
         ("./nowhere", "no base model"),
         (str(tmp_path.parent), "model_index.json is missing; give the folder inside it"),
     ):

@@ -34,7 +34,7 @@ def test_a_seed_that_is_none_is_refused_wherever_it_is_typed(wrong: str) -> None
     text = f"a TOK dog {wrong}"
     with pytest.raises(ValidationError, match=f"'{wrong}"):
         config(sample__prompts=["a TOK", text])
-    assert "is no seed; write a whole number, such as --d 42" in why_not(text)
+    assert "is not a seed; write a whole number, such as --d 42" in why_not(text)
     with pytest.raises(NotAdded, match="is no seed"):
         AddedPrompts().with_prompt(text, True, ())
 
@@ -85,9 +85,11 @@ def test_a_size_is_the_prompts_own_else_that_of_the_settings_else_the_trainings(
     assert [(one.width, one.height) for one in sample_prompts(found)] == [(640, side), (768, 1344), (640, 512)]
     assert sample_side(found) == 1024 if side < 1024 else side
     for wrong in ("--w 700", "--h 32", "--w x", "--h 9000"):
-        with pytest.raises(ValidationError, match="is no side of a picture; write a multiple of 8 from 64 to 4096"):
+        with pytest.raises(
+            ValidationError, match="cannot be the side of a picture; write a multiple of 8 from 64 to 4096"
+        ):
             config(sample__prompts=[f"a TOK {wrong}"])
-    with pytest.raises(ValidationError, match="1001 px is no side of a picture"):
+    with pytest.raises(ValidationError, match="1001 px cannot be the side of a picture"):
         config(sample__width=1001)
 
 

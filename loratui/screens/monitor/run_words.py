@@ -160,7 +160,7 @@ def trouble(history: History, state: StateName, run: RunDir) -> Content | None:
         raw = history.error.get("advice")
         advice = raw if isinstance(raw, list) else [raw] if raw else []
     else:
-        lines.append(_bold("✗ The trainer is gone without a message: it was killed, or the machine went down."))
+        lines.append(_bold("✗ The trainer is gone without a message: killed, or the machine went down."))
     unsaid = tail_of(run.log, 4, said=str((history.error or {}).get("message")))
     lines += [Content.styled(f"  {safe_text(line, limit=200)}", "$muted") for line in unsaid]
     lines += [Content(f"→ {safe_text(one)}") for one in advice]

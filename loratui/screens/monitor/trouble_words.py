@@ -136,7 +136,7 @@ def _crashed(case: BadEnd, history: History, run: RunDir) -> list[str]:
     if _booted_since(run):
         return ["The trainer is gone without a message: the machine has been restarted since."]
     if code is None:
-        who = "The trainer is gone without a message: it was killed, or the machine went down."
+        who = "The trainer is gone without a message: killed, or the machine went down."
     elif code < 0:
         who = f"The trainer was ended by signal {-code} ({_signal_name(-code)})."
     else:

@@ -86,10 +86,10 @@ def test_what_no_lora_is_says_what_it_is(tmp_path: Path) -> None:
     text = tmp_path / "text.safetensors"
     text.write_text("no weights")
     for path, said in (
-        (loha, "no LoRA but LoHa"),
+        (loha, "not a LoRA but LoHa"),
         (other, "for another, such as SD 1.5"),
         (words, "embeddings alone"),
-        (text, "no safetensors"),
+        (text, "not a safetensors"),
         (tmp_path / "gone.safetensors", "is not there"),
         (tmp_path, "'loha.safetensors': it is not a LoRA but LoHa"),
         (tmp_path / "empty", "there is no LoRA in"),
@@ -103,7 +103,7 @@ def test_a_lora_for_a_model_of_other_sizes_is_refused(tmp_path: Path) -> None:
     made = {name: (torch.cat([down, down], 1), up) for name, (down, up) in matrices(BASE, 4).items()}
     (sentence,) = start_refusals(from_(kohya(tmp_path / "a.safetensors", made, 4.0, BASE)))
     assert "was made for another base model" in sentence
-    with pytest.raises(NotALora, match="no pair"):
+    with pytest.raises(NotALora, match="not a pair"):
         odd = {name: (down, up[:, :1].clone()) for name, (down, up) in matrices(BASE, 4).items()}
         read_lora(kohya(tmp_path / "b.safetensors", odd, 4.0, BASE), unet_of(BASE))
 

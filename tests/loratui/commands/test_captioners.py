@@ -80,8 +80,8 @@ def test_a_tagger_sees_blue_first_on_a_white_square() -> None:
     ("damage", "said"),
     [
         (lambda folder: (folder / "model.onnx").write_bytes(b"no network"), "cannot be loaded"),
-        (lambda folder: (folder / "selected_tags.csv").write_text("a,b\n1,2\n"), "no table of tags"),
-        (lambda folder: (folder / "selected_tags.csv").write_text(""), "no table of tags"),
+        (lambda folder: (folder / "selected_tags.csv").write_text("a,b\n1,2\n"), "not a table of tags"),
+        (lambda folder: (folder / "selected_tags.csv").write_text(""), "not a table of tags"),
         (lambda folder: (folder / "selected_tags.csv").write_text("name,category\na,0\n"), "of another model"),
     ],
 )

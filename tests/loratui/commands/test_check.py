@@ -160,7 +160,7 @@ def test_a_code_accepts_its_kind_and_a_wrong_one_is_answered_with_what_was_meant
     assert outcome(report, (), ["low-resolution"]).ready
     assert [one.file for one in outcome(report, (), ["low-resolution:240.jpg"]).to_decide] == ["687.jpg"]
     (said,) = unknown_codes(["low-resolution:a.jpg", "low-res", "blurred"])
-    assert said == "dataset.accept: 'low-res' is no finding; did you mean 'low-resolution'?"
+    assert said == "dataset.accept: 'low-res' is not a finding; did you mean 'low-resolution'?"
 
 
 def test_nothing_found_is_a_verdict_too(tmp_path: Path) -> None:
@@ -247,7 +247,7 @@ def test_a_sheet_never_replaces_anything_but_a_sheet(pictures: Path, tmp_path: P
     report = scan(pictures, ScanSettings(resolution=64))
     mine = tmp_path / "mine.png"
     Image.new("RGB", (5, 5)).save(mine)
-    with pytest.raises(Refusal, match="no contact sheet"):
+    with pytest.raises(Refusal, match="not a contact sheet"):
         refuse_place(mine, pictures)
     with pytest.raises(Refusal, match="one of the pictures"):
         refuse_place(pictures / "sheet.png", pictures)

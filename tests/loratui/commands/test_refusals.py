@@ -59,7 +59,7 @@ CASES: dict[str, tuple[Change, int, str]] = {
     "an empty folder": (empty_the_folder, 3, "holds no pictures"),
     "an unreadable file among good ones": (break_a_picture, 3, 'skip = ["broken.jpg"]'),
     "a warning that nobody accepted": (make_one_small, 3, 'accept = ["low-resolution:small.png"]'),
-    "a file that is no answer file": (binary, 2, "no answer file"),
+    "a file that is no answer file": (binary, 2, "not an answer file"),
     "broken TOML": (edited("[train]", "[train"), 2, "answers.toml:11: not valid TOML"),
     "an unknown key": (
         edited("rank =", "rnk ="),

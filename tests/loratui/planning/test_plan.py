@@ -124,7 +124,7 @@ def test_what_is_left_to_the_plan_is_what_is_started(pictures: Path, tmp_path: P
     chosen = resolve(Answers("object", {"dataset.path": str(pictures), "train.batch": 1}), {}, 4)
     report = scan(pictures, ScanSettings.of(chosen.config))
     plan = make_plan(chosen, report, outcome(report), runs=tmp_path, machine=asked_for(16))
-    rows = [row.value for one in plan.sections for row in one.rows if row.label == "made again"]
+    rows = [row.value for one in plan.sections for row in one.rows if row.label == "recomputed"]
     assert rows == ["norms and GELUs"]
     assert settled(chosen, plan).config.train.gradient_checkpointing == "norms" == plan.level
     unknown = make_plan(chosen, report, outcome(report), runs=tmp_path)

@@ -125,7 +125,7 @@ def test_a_training_loss_that_still_falls_takes_the_later_step_while_no_set_over
     falling = [at(step, shift, held=False, views=step / 2) for step, shift in ((150, 0.05), (300, 0.0), (500, -0.05))]
     said = hint(tuple(falling), "object")
     assert said.step == 300  # 75 views were good, 150 are below the 200 that overfitted, 250 are not
-    assert "still falls measurably to step 300, whose 150 views" in said.sentences[-2]
+    assert "still falls measurably to step 300, at 150 views" in said.sentences[-2]
     still = [at(step, 0.0, held=False, views=step / 2) for step in (150, 300)]
     assert hint(tuple(still), "object").step == 150
 

@@ -94,7 +94,7 @@ def test_a_syntax_error_is_told_with_its_line(tmp_path: Path) -> None:
 def test_what_is_no_answer_file_is_called_so(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.toml"
     path.write_bytes(content)
-    with pytest.raises(AnswersError, match="no answer file"):
+    with pytest.raises(AnswersError, match="not an answer file"):
         read_answers(path)
 
 

@@ -195,9 +195,9 @@ def test_onetrainer(tmp_path: Path) -> None:
     [
         ("schema = 1\npreset = 'face'", "answer file of loratui already"),
         ("hello: world", "these are not settings that loratui knows"),
-        ("{}", "these are no settings"),
-        ("[table]\nsomething = 1", "these are no settings"),
-        ("\0\1", "these are no settings"),
+        ("{}", "these are not settings"),
+        ("[table]\nsomething = 1", "these are not settings"),
+        ("\0\1", "these are not settings"),
     ],
 )
 def test_what_is_of_none_of_them_is_refused(tmp_path: Path, text: str, said: str) -> None:

@@ -58,7 +58,7 @@ def test_what_is_wrong_is_said_of_each_value_with_what_was_meant() -> None:
     assert "did you mean 'prodigy'?" in said("train.optimizer=prodgy,adamw")
     assert "5000 is out of bounds; allowed is 1 to 1024" in said("train.rank=4,5000")
     assert "'four' is not a whole number" in said("train.rank=four")
-    assert "stands there twice" in said("train.rank=4,8,4")
+    assert "is there twice" in said("train.rank=4,8,4")
     assert "write it as KEY=VALUE,VALUE" in said("train.rank")
     assert "a sweep names its runs itself" in said("name=a,b")
     assert "as many values each; there are train.rank 2, train.alpha 1" in said(

@@ -92,7 +92,7 @@ def test_splits_and_columns_are_chosen_by_name_or_listed(tmp_path: Path) -> None
     with pytest.raises(NoColumn, match="'caption' is not there; the columns are image, prompt") as refused:
         write(source, WantedRows("caption"))
     assert refused.value.columns == ("prompt",)
-    with pytest.raises(NoColumn, match="'image' is no text"):
+    with pytest.raises(NoColumn, match="'image' is not text"):
         write(source, WantedRows("image"))
 
 

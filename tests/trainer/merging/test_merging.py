@@ -97,9 +97,9 @@ def test_a_weighted_merge_is_the_sum_and_carries_the_words_of_both(
         )
         assert own.keys() == new.keys() and all(torch.equal(own[key], new[key]) for key in own)
     card = (out / "README.md").read_text()
-    assert "The sum of 0.8 times one and -0.6 times two." in card and "'<s2>', '<s3>', '<s4>'" in card
+    assert "The sum of 0.8 x one and -0.6 x two." in card and "'<s2>', '<s3>', '<s4>'" in card
     told = header(out / "both.safetensors")
-    assert told["ss_training_comment"] == "merged of one and two: The sum of 0.8 times one and -0.6 times two."
+    assert told["ss_training_comment"] == "merged of one and two: The sum of 0.8 x one and -0.6 x two."
     assert "ss_learning_rate" not in told and str(tmp_path) not in json.dumps(told) + card
 
 

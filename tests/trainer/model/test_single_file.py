@@ -294,7 +294,7 @@ def test_a_damaged_file_is_refused_before_anything_is_loaded(tmp_path: Path, che
     path = tmp_path / "cut.safetensors"
     for data, said in (
         (whole[:-1], "cut short"),
-        (b"\xff" * 64, "no safetensors file"),
+        (b"\xff" * 64, "not a safetensors file"),
         (b"", "it is empty"),
         (b"GGUF", "GGUF"),
     ):

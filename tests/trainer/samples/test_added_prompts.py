@@ -143,7 +143,7 @@ def test_every_asking_is_answered_with_a_sentence(torn: tuple[RunDir, Events, in
     assert [one["ok"] for one in acks] == [False] * 5 + [True] * 2
     said = [one["message"] for one in acks]
     assert "501 characters; a prompt has at most 500" in said[0]
-    assert "no text" in said[1]
+    assert "not text" in said[1]
     assert "a prompt is text" in said[2]
     assert "which prompt" in said[3]
     assert "no such prompt" in said[4]
