@@ -36,7 +36,7 @@ NEVER = (
     "logos (too like what is photographed)",
     "screenshots without plain bars",
     "colours and forms changed by hand (inverted, tinted, faded, stretched, warped, sharpened, two in one)",
-    "which of two copies is the original where one is mirrored, slightly smoothed, faded or lit otherwise",
+    "which of two copies is the original where one is mirrored, slightly smoothed, faded or lit differently",
     "which of two copies was changed where both are spoiled (they are ranked by size, noise and coding alone)",
     "parts painted over or pixelated, stickers, narrow or round frames",
     "things that lie on their side (only a face tells how it stands)",

@@ -35,7 +35,7 @@ def test_a_seed_that_is_none_is_refused_wherever_it_is_typed(wrong: str) -> None
     with pytest.raises(ValidationError, match=f"'{wrong}"):
         config(sample__prompts=["a TOK", text])
     assert "is not a seed; write a whole number, such as --d 42" in why_not(text)
-    with pytest.raises(NotAdded, match="is no seed"):
+    with pytest.raises(NotAdded, match="is not a seed"):
         AddedPrompts().with_prompt(text, True, ())
 
 

@@ -47,7 +47,7 @@ def test_sentences_lead_through_the_wizard(tmp_path: Path, terminal: dict[str, s
             pty.type(keys)
             pty.until(lambda _: bool(until()))
 
-        pty.until(lambda wrote: b"Enter takes the line" in wrote)
+        pty.until(lambda wrote: b"Enter chooses a line" in wrote)
         send(b"\rphotos of rex\r", lambda: b"0.png" in pty.wrote)  # the welcome's line, the folder, its pictures
         pty.until(lambda wrote: b"space leaves" in wrote)
         # below the whole set and four kinds of findings stands the first picture

@@ -135,7 +135,7 @@ def _reason(one: PictureReport, chosen: Sequence[PictureReport], kind: str, mean
     words = []
     if kind in PEOPLE and one.framing and one.framing != "far":
         same = sum(one.framing == other.framing for other in chosen)
-        words.append(f"{'the first ' if not same else ''}{_FRAMED[one.framing]}")
+        words.append(f"{'a' if same else 'the first'} {_FRAMED[one.framing]}")
     if one.blurry is False and _codes(one).isdisjoint(NOT_SHARP):
         words.append("sharp")
     if "low-resolution" not in _codes(one):

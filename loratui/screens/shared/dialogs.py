@@ -33,7 +33,7 @@ class Chooser(SteadyModal[str | None]):
         """The list."""
         with Vertical(classes="dialog") as box:
             box.border_title = Content(self._title)
-            box.border_subtitle = Content("Enter takes, Escape cancels")
+            box.border_subtitle = Content("Enter chooses, Escape cancels")
             yield OptionList(*(Option(shown) for _, shown in self._lines), id="choices", compact=True)
 
     def on_mount(self) -> None:

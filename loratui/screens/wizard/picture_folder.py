@@ -47,6 +47,9 @@ class PictureFolder(WizardCaptions, RecentFolders):
         self.say("Looking at the pictures ...")
         self.check_pictures()
 
+    def decided(self) -> None:
+        """A decision, or another folder, changes what is shown."""
+
     def what_is_new(self, scan: Scan) -> str:
         """What was written, or what is new since these pictures were looked at before; empty after the first look."""
         from loratui.screens.wizard.picture_list import what_changed

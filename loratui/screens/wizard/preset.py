@@ -123,9 +123,9 @@ Presets of your own stand first; p in the settings keeps one.
         fitting, now = plural(steps, "step"), often(planned * batch / images)
         words = (
             f"With {plural(planned, 'step')}, each of your {plural(images, 'picture')} is seen {now}; sets were good "
-            f"from 37 to 148 times. {fitting} would be {often(good)} (~ inferred from the post's 120)."
+            f"from 37 to 148 times. With {fitting} it would be {often(good)} (~ inferred from the post's 120)."
         )
-        question = Confirm(f"Train {fitting} instead of {planned}?", words, fitting, f"Keep {planned}")
+        question = Confirm(f"Train {fitting} instead of {planned:,}?", words, fitting, f"Keep {planned:,}")
         self.app.push_screen(question, lambda yes: self._steps_answered(taken, steps, yes))
 
     def _steps_answered(self, taken: Draft, steps: int, yes: bool | None) -> None:

@@ -190,7 +190,7 @@ class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
         """How many of all pictures that are trained have it: it is the resolution of the whole run."""
         trained = self._trained()
         count = sum(min(one.width, one.height) >= side for one in trained)
-        return f"{count} of {plural(len(trained), 'picture')} {'has' if count == 1 else 'have'} it"
+        return f"large enough: {count} of {plural(len(trained), 'picture')}"
 
     def _resolution(self, side: int, accepted: tuple[str, ...] = ()) -> None:
         changes: dict[str, object] = {"train.resolution": side}

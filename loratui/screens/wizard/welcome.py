@@ -42,9 +42,9 @@ FRAME = 6  # cells of padding and border around the list
 
 
 class WelcomeScreen(Step):
-    """A list of ways to begin; Enter takes one."""
+    """A list of ways to begin; Enter chooses one."""
 
-    PURPOSE = "From a folder of pictures to a trained SDXL LoRA. Enter takes the line."
+    PURPOSE = "From a folder of pictures to a trained SDXL LoRA. Enter chooses a line."
     HELP = """
 loratui leads you in five steps from your pictures to a training run,
 shows the run while it goes, and says how to use what came out.
@@ -52,7 +52,7 @@ shows the run while it goes, and says how to use what came out.
 What you choose is kept after every step; leave when you like. Each
 start makes a draft of its own; the newest stands first, 20 are kept.
 
-  enter   take the line       d   delete draft: the one under the cursor
+  enter   choose the line      d   delete draft: the one under the cursor
 
 All runs lists them, compares two, opens old answers as a new draft.
 """

@@ -148,7 +148,7 @@ def test_the_command_sends_nothing_to_another_host_without_its_name(
     Image.new("RGB", (64, 64), "red").save(tmp_path / "a.png")
     address = server.called(ELSEWHERE)
     done = loratui("caption", tmp_path, "--endpoint", address, "--dry-run")
-    assert done.returncode == exits.DONE and "1 picture leaves this machine for 0.0.0.0" in done.stdout
+    assert done.returncode == exits.DONE and "1 picture will leave this machine for 0.0.0.0" in done.stdout
     for words in ((), ("--yes",), ("--send-pictures-to", "example.com")):
         done = loratui("caption", tmp_path, "--endpoint", address, *words)
         assert done.returncode == exits.USAGE and "--send-pictures-to 0.0.0.0 says yes" in done.stderr
@@ -167,7 +167,7 @@ def test_at_a_terminal_the_host_is_asked_and_enter_is_a_no(
     command = [sys.executable, "-m", "loratui", "caption", str(tmp_path), "--endpoint", server.called(ELSEWHERE)]
     with Pty(command, tmp_path, environment) as pty:
         pty.until(lambda wrote: b"Send them? [y/N]" in wrote)
-        assert b"leaves this machine for 0.0.0.0" in pty.wrote and not server.lines
+        assert b"leave this machine for 0.0.0.0" in pty.wrote and not server.lines
         pty.type(key)
         assert pty.end() == (exits.DONE if sent else exits.USAGE)
     assert len(server.asked) == sent and (tmp_path / "a.txt").exists() == bool(sent)

@@ -54,7 +54,7 @@ def test_what_is_installed_is_asked_before_the_threads_import_it(
 
 
 def test_broken_files_are_named_and_can_only_be_skipped(pictures: Path, draw_picture: Draw) -> None:
-    (pictures / "text.jpg").write_text("this is no picture")
+    (pictures / "text.jpg").write_text("this is not a picture")
     (pictures / "empty.jpg").write_bytes(b"")
     whole = draw_picture(pictures / "cut.jpg", 9, (300, 300)).read_bytes()
     (pictures / "cut.jpg").write_bytes(whole[: len(whole) // 2])

@@ -116,7 +116,7 @@ def test_what_was_found_decides_what_helps() -> None:
     damaged = offered("nan", cause="base", **two)
     assert damaged[0].opens == "base model" and not any("train.learning_rate" in one.changes for one in damaged)
     again, *others = offered("nan", cause="gone", **two)
-    assert not again.changes and again.title == "change nothing, go on" and others == offered("nan", **two)
+    assert not again.changes and again.title == "change nothing, resume" and others == offered("nan", **two)
     bound = offered("nan", cause="gradient", at_fault=("a.png",), **two)
     assert [one.title for one in bound if "dataset.skip" in one.changes] == ["leave out a.png"]
     both = offered("nan", cause="gradient", at_fault=two["pictures"], **two)

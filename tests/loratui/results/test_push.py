@@ -147,7 +147,7 @@ def test_a_name_that_is_taken_is_refused_unless_it_is_to_be_updated(
     [
         (401, "the hub does not accept the token of HF_TOKEN: it is wrong or expired"),
         (403, "the token of HF_TOKEN may not write to toy"),
-        (429, "the hub asks to wait"),
+        (429, "the hub asks you to wait"),
     ],
 )
 def test_what_the_hub_refuses_is_said_in_a_sentence(

@@ -158,6 +158,6 @@ def test_what_cannot_be_is_refused_with_what_to_do() -> None:
     for wrong in ("attn2", "attn2=", "attn2=-1", "=4", "attn2=x"):
         with pytest.raises(ValueError, match="NAME=NUMBER"):
             Adapter(ranks=(wrong,))
-    with pytest.raises(ValueError, match="no rank"):
+    with pytest.raises(ValueError, match="not a rank"):
         Adapter(ranks=("attn2=1.5",))
     assert inspect_base(SMALL) is not None

@@ -209,7 +209,7 @@ def test_what_does_not_go_with_a_start_is_refused() -> None:
     (one,) = said(adapter__start="pissa", train__dora=True)
     assert one.startswith("adapter.start is pissa, and train.dora is on")
     (one,) = said(adapter__start="olora", adapter__kind="loha")
-    assert "adapter.kind is loha" in one and "set one back" in one
+    assert "adapter.kind is loha" in one and "set one of them back" in one
     (one,) = said(adapter__start="pissa", train__rank=512)
     assert "directions to begin from; set the rank to" in one
     assert any("adapter.start default" in one for one in said(adapter__start="pissa", train__start_from="/nowhere"))

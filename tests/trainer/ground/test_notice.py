@@ -140,4 +140,6 @@ def test_the_option_leaves_the_list_of_processes(told: list[dict[str, str]], tmp
 def test_an_address_that_apprise_does_not_know_is_refused_at_once(address: str, cold: None) -> None:
     command = [sys.executable, "-m", "loratui", "doctor", f"--notify={address}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 2 and "none that apprise knows" in done.stderr and CANARY not in done.stdout + done.stderr
+    assert (
+        done.returncode == 2 and "not one that apprise knows" in done.stderr and CANARY not in done.stdout + done.stderr
+    )

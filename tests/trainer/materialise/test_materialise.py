@@ -163,7 +163,7 @@ def test_a_saved_data_set_that_names_files_elsewhere_is_refused(tmp_path: Path) 
     state = json.loads((source / "state.json").read_text())
     state["_data_files"] = [{"filename": "../other/data.arrow"}]
     (source / "state.json").write_text(json.dumps(state))
-    with pytest.raises(NoDataset, match="no file of its own folder"):
+    with pytest.raises(NoDataset, match="not a file of its own folder"):
         write(source)
 
 

@@ -70,7 +70,7 @@ def test_a_bad_seed_is_said_by_generate(
     told: tuple[RunDir, list[dict[str, Any]]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert generate([str(told[0].path), "a star --d x"]) == 2
-    assert "'--d x' is no seed" in capsys.readouterr().err
+    assert "'--d x' is not a seed" in capsys.readouterr().err
 
 
 def test_the_card_shows_words_and_its_code_has_the_rest(told: tuple[RunDir, list[dict[str, Any]]]) -> None:

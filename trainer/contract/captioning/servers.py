@@ -6,6 +6,8 @@ import ipaddress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from trainer.contract.units import plural
+
 EXAMPLE = "http://127.0.0.1:11434/v1"  # where ollama listens
 PORTS = {"http": 80, "https": 443}
 HERE = "localhost"  # the one name that is taken for this machine; others mean what a resolver says today
@@ -46,8 +48,7 @@ class CaptionServer:
     def leaving(self, count: int) -> str:
         """What an answer of yes would do, in a sentence."""
         open_line = "" if self.secure else ", readable on the way (http)"
-        pictures = "1 picture leaves" if count == 1 else f"{count:,} pictures leave"
-        return f"{pictures} this machine for {self.host}, which is another one{open_line}"
+        return f"{plural(count, 'picture')} will leave this machine for {self.host}, which is another one{open_line}"
 
 
 def server_at(address: str) -> CaptionServer:

@@ -29,7 +29,7 @@ class CaptionField(TextArea):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,pagedown", "picture(1)", "Next picture", key_display="⏎", priority=True),
-        Binding("pageup", "picture(-1)", "Picture before", key_display="pgup", priority=True),
+        Binding("pageup", "picture(-1)", "Previous picture", key_display="pgup", priority=True),
         Binding("ctrl+z", "undo", "Undo typing", show=False),
         Binding("f6", "app.shade", show=False),  # and not TextArea's own
         Binding("f7", "select_all", "Select all", show=False),

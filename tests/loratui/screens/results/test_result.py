@@ -217,7 +217,7 @@ async def test_what_is_wrong_in_the_form_is_said_and_what_was_typed_is_kept(run:
         for values, said in (
             (("", "1", "1", "1", ""), "a prompt is needed"),
             (("a TOK cat", "x", "1", "1", ""), "seed: 'x' is not a whole number"),
-            (("a TOK cat", "3", "inf", "1", ""), "scale: 'inf' is no number"),
+            (("a TOK cat", "3", "inf", "1", ""), "scale: 'inf' is not a number"),
             (("a TOK cat", "3", "0.5", "65", ""), "pictures: '65' is not a whole number from 1 to 64"),
             (("a TOK cat", "3", "0.5", "2", "30"), "no checkpoint of step 30; there are: 60, 100"),
         ):

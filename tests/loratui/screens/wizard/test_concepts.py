@@ -149,7 +149,7 @@ async def test_the_best_are_kept_and_captions_are_written_of_the_concept_that_is
         assert app.draft.skipped == ()
         screen.ask_for_captions(screen._report)
         await at(pilot, "Chooser")
-        assert "Who captions 3 pictures of concept 2?" in screen_text(app)
+        assert "Which model captions 3 pictures of concept 2?" in screen_text(app)
         await pilot.press("escape")
         assert screen._folder_of(2).name == "rex"
         screen._made = {}

@@ -68,7 +68,7 @@ async def test_one_small_picture_does_not_decide_for_the_whole_set(wizard: Wizar
         await on_row(pilot, screen, "low-resolution")
         await pilot.press("s")
         chooser = await at(pilot, "Chooser")
-        offers = ["leave out 1 picture", "accept it: train all the same", "train at 640 px: 5 of 5 pictures have it"]
+        offers = ["leave out 1 picture", "accept it: train all the same", "train at 640 px: large enough: 5 of 5 pictures"]
         assert [shown.plain for _, shown in chooser._lines] == offers
 
 
@@ -210,7 +210,7 @@ async def test_a_server_captions_and_another_host_only_after_a_yes_to_its_name(
                 await give(server.called("0.0.0.0"))
                 asked = await at(pilot, "Confirm")
                 assert "Send 1 picture to 0.0.0.0?" in screen_text(app)
-                assert "1 picture leaves this machine for 0.0.0.0" in str(asked._body)
+                assert "1 picture will leave this machine for 0.0.0.0" in str(asked._body)
                 await pilot.press(key)
                 await at(pilot, "PicturesScreen")
                 assert not server.lines
@@ -256,7 +256,7 @@ async def test_copies_show_one_person_and_are_taken_back(wizard: Wizard, own_pla
     app = wizard(Draft(step=1, values=values))
     async with app.run_test() as pilot:
         screen = await opened(pilot)
-        await solve(pilot, screen, "several-faces", "copies cropped")
+        await solve(pilot, screen, "several-faces", "make copies cropped")
         form = await at(pilot, "Form")
         assert form.starts[0] == "people-cropped" and "1 picture cropped to a square" in screen_text(app)
         await pilot.press("enter", "enter")
@@ -278,7 +278,7 @@ async def test_a_preset_proposes_the_steps_that_suit_and_the_review_has_the_key(
         assert screen.chosen.name == "style"
         await pilot.press("enter")
         await at(pilot, "Confirm")
-        assert "Train 150 steps instead of 1000?" in screen_text(app) and "~ inferred" in screen_text(app)
+        assert "Train 150 steps instead of 1,000?" in screen_text(app) and "~ inferred" in screen_text(app)
         await pilot.press("n")
         await at(pilot, "SettingsScreen")
         await pilot.press("f2")
