@@ -178,7 +178,7 @@ def _train(
     )
     leave(run)
     if lock.took_over is not None:
-        message = f"process {lock.took_over}, which ran here before, died without a word; its lock was taken over"
+        message = f"process {lock.took_over}, which ran here before, died without a message; its lock was taken over"
         log.emit("warn", code="lock-taken-over", message=message, advice="what it saved is used")
     with collector_rests():
         from trainer.loop import Run

@@ -62,7 +62,7 @@ class Plan:
     base: str = ""  # why its base model cannot be had; empty where it can
     level: Checkpointing | None = None  # what is made again where that was left to the plan; None where it is not known
     seconds: tuple[float, float] | None = None  # the least and the most that all steps take; None: not known
-    disk: int = 0  # bytes in the run's folder at its fullest
+    disk: int = 0  # bytes in the run's folder at its peak
 
     @property
     def first(self) -> str:

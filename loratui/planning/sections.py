@@ -93,7 +93,7 @@ def memory_section(
         rows.append(
             PlanRow("recomputed", MADE_AGAIN[level], "the fastest that fits (train.gradient_checkpointing = auto)")
         )
-    rows.append(PlanRow("at its fullest", f"about {in_bytes(need.memory_total)}", _corrected(known)))
+    rows.append(PlanRow("at its peak", f"about {in_bytes(need.memory_total)}", _corrected(known)))
     if need.memory_after != need.memory_total:
         kept = f"; keys and values of captions take {in_bytes(need.words_kept)}" if need.words_kept else ""
         rows.append(
@@ -186,7 +186,7 @@ def whole_seconds(
 def disk_section(need: Estimate, runs: Path) -> PlanSection:
     """What will lie in the run's folder, and what is free there."""
     free = PlanRow("free", in_bytes(free_bytes(runs)), show_path(existing(runs)))
-    total = PlanRow("at its fullest", f"about {in_bytes(need.disk_total)}")
+    total = PlanRow("at its peak", f"about {in_bytes(need.disk_total)}")
     return PlanSection("Disk", (*(_part(one) for one in need.disk), total, free))
 
 

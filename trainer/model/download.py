@@ -198,7 +198,7 @@ def explain(error: Exception, repo: str) -> NotFetched | None:
             )
         case errors.RevisionNotFoundError():
             return NotFetched(
-                f"'{repo}' has no such revision as the settings name",
+                f"'{repo}' has no revision as the settings name it",
                 [
                     f"look at the commits on {page}, and correct model.revision, or of the VAE model.vae_revision; "
                     "empty is the newest"
@@ -211,7 +211,7 @@ def explain(error: Exception, repo: str) -> NotFetched | None:
             )
         case errors.OfflineModeIsEnabled():
             return NotFetched(
-                f"'{repo}' is not completely on this disk, and HF_HUB_OFFLINE forbids to fetch it",
+                f"'{repo}' is not completely on this disk, and HF_HUB_OFFLINE forbids fetching it",
                 ["unset HF_HUB_OFFLINE, or give the path of a folder or a .safetensors file"],
             )
         case errors.HFValidationError():

@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What is drawn and how, whatever it is drawn with."""
     parser.add_argument("prompt", help="as one of sample.prompts: --n, --d, --w and --h may stand in it")
-    parser.add_argument("--negative", help="what no picture shall show; the prompt's own --n by default")
+    parser.add_argument("--negative", help="what no picture should show; the prompt's own --n by default")
     parser.add_argument(
         "--seed", type=int, help="first noise; the prompt's own --d or the run's sample seed by default"
     )

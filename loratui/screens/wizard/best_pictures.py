@@ -51,7 +51,7 @@ class BestPictures(PictureDecisions):
         kept = keep_best(report, count, self.draft.skipped)
         good = good_words(report, self.draft.skipped)
         if not kept:
-            self.say(f"Nothing to keep before the others: {good}.", "warn")
+            self.say(f"None is better than the others: {good}.", "warn")
             return
         stay = {one.name for one in kept}
         others = tuple(one.name for one in report.pictures if one.name not in stay)

@@ -206,7 +206,7 @@ def test_a_real_run_teaches_the_next_plan(loratui: LoraTUI, answers_file: Path, 
     events = [json.loads(line) for line in (answers_file.parent / "runs/one/events.jsonl").read_text().splitlines()]
     peak = max(one["rss_peak"] for one in events if one["type"] == "step")
     assert peak >= max(one["rss"] for one in events if one["type"] == "step")
-    total = next(line for line in after.splitlines() if "at its fullest" in line and "corrected" in line)
+    total = next(line for line in after.splitlines() if "at its peak" in line and "corrected" in line)
     said = float(total.split("about ")[1].split()[0]) * {"MB": 1e6, "GB": 1e9}[total.split("about ")[1].split()[1]]
     assert said == pytest.approx(peak, rel=0.06)  # what the plan rounds away
 

@@ -45,7 +45,7 @@ PNG_BYTES = 1.6  # a pixel of a photograph: PNG saves about half of its three by
 class Estimate:
     """What a run will take: memory before and after the pivot, and disk, each by part."""
 
-    memory: tuple[MemoryPart, ...]  # at its fullest, before the pivot
+    memory: tuple[MemoryPart, ...]  # at its peak, before the pivot
     memory_after: int  # bytes once the text encoders are released; the same where nothing is
     ram: int  # bytes of RAM at the fullest beside a GPU; 0 where it trains in RAM
     disk: tuple[MemoryPart, ...]

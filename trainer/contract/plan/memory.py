@@ -49,7 +49,7 @@ WORDS = {True: 0.0114e9, False: 0.083e9}  # of both text encoders, one prompt, b
 # A denoising step for a picture of 1024 px, in half precision: two passes, counted as above.
 DENOISED = 0.33e9
 # torch and its libraries themselves: on a GPU the context and the kernels, 0.4 to 1 GB; on the CPU what a run of the
-# small SDXL held at its fullest beside its own parts (torch 2.13, diffusers 0.39, measured on Linux).
+# small SDXL held at its peak beside its own parts (torch 2.13, diffusers 0.39, measured on Linux).
 TORCH: dict[Device, float] = {"cuda": 0.7e9, "cpu": 0.57e9}
 
 
