@@ -30,7 +30,8 @@ class PictureFolder(WizardCaptions, RecentFolders):
         """Look at the pictures in the folder of the line; edits to others' captions are asked about first."""
         typed = self.query_one("#folder", Input).value.strip()
         if not typed:
-            self.say(f"Type the folder that holds the pictures{', or press ↓ for a list' if self._folders else ''}.", "bad")
+            listed = ", or press ↓ for a list" if self._folders else ""
+            self.say(f"Type the folder that holds the pictures{listed}.", "bad")
             return
         if typed != self.draft.get("dataset.path"):
             if self.draft.captions and self._report is not None:

@@ -11,7 +11,7 @@ import pytest
 
 from trainer.contract.units import plural
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 MORE = {"bytes", "epochs", "processes", "megapixels", "letters", "days", "hours", "minutes", "seconds", "people"}
 # words that stand between a count and its noun: "3 new tokens", "2 of the pictures"
 BETWEEN = r"(?:of |the |its |your |new |more |other |own |such |whole |class |invisible )*"
