@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.loratui.commands.chat_server import Server, served
+from tests.loratui.chat_server import Server, served
 from tests.loratui.conftest import LoraTUI
 from tests.ptys import Pty
 from trainer.captioner.__main__ import main
