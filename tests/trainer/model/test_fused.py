@@ -20,6 +20,7 @@ from trainer.contract.settings.training import Checkpointing
 from trainer.model.adapters import LoraLinear, add_lora
 from trainer.model.fused.attention import attend, attend_backward
 from trainer.model.fused.unet import FusedUnet, checkpoint
+from trainer.model.kinds import add_adapter
 from trainer.model.parts import Parts
 from trainer.step.flat_group import FlatGroup
 from trainer.step.trainee import lora_group
@@ -45,7 +46,7 @@ class Learner:
 
     def __init__(self, config: TrainConfig, fused: bool, dtype: torch.dtype = torch.float32) -> None:
         self.unet = small_unet().to(torch.bfloat16).to(dtype)
-        self.layers = add_lora(self.unet, config)
+        self.layers = add_adapter(self.unet, config)
         start = torch.Generator().manual_seed(1)
         with torch.no_grad():
             for one in self.layers.values():

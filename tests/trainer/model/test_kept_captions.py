@@ -115,7 +115,7 @@ def test_a_kept_caption_spares_the_two_products(settings: Callable[..., TrainCon
         for name, value in one.inputs.items()
     }
     before, after, found, meant = passes(one)
-    assert before - after == len(one.blocks._words.widths)  # type: ignore[union-attr]
+    assert before - after == one.blocks.products  # type: ignore[union-attr]
     assert all(torch.equal(found[name], meant[name]) for name in meant)
 
 
@@ -124,7 +124,7 @@ def test_of_a_quantized_base_it_spares_making_the_weights_whole(
 ) -> None:
     own = learner(monkeypatch, coded("nf4"), settings(), fused=True)
     before, after, found, meant = passes(own)
-    assert before - after >= 2 * len(own.blocks._words.widths)  # type: ignore[union-attr]
+    assert before - after >= 2 * own.blocks.products  # type: ignore[union-attr]
     assert all(torch.allclose(found[name], meant[name], rtol=1e-5, atol=1e-7) for name in meant)
 
 

@@ -10,6 +10,8 @@ from trainer.contract.basemodel.tensors import depths, each
 
 CONVOLUTION = re.compile(r"resnets\.\d+\.(?:conv1|conv2|conv_shortcut)$|(?:down|up)samplers\.0\.conv$")
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
+# what a transformer block multiplies at once where it is one node: its own tokens' three, and the words' two
+STACKED = (("attn1.to_q", "attn1.to_k", "attn1.to_v"), ("attn2.to_k", "attn2.to_v"))
 _OTHER = ("ff.net.0.proj", "ff.net.2")
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from diffusers.models.attention import BasicTransformerBlock
 from diffusers.models.attention_processor import AttnProcessor2_0
 from torch import nn
 
+from trainer.contract.basemodel.layers import STACKED
 from trainer.contract.settings.training import Checkpointing
 from trainer.model.adapters import AdaptedLayer, LoraLinear
 from trainer.model.fused.block import FusedBlock
@@ -25,7 +27,7 @@ from trainer.model.parts import Parts, checkpoint_activations
 KNOWN = "word_products"  # among a pass's added conditions: the frozen part of the words' keys and values
 _LAYERS = ("to_q", "to_k", "to_v", "to_out.0")
 ATTENTION = tuple(f"{attention}.{name}" for attention in ("attn1", "attn2") for name in _LAYERS)
-_INSIDE = re.compile(r"\.(?:transformer_blocks\.|proj_in$|proj_out$)")
+_BLOCKS = ".transformer_blocks."
 _WORDS = re.compile(r"^(?P<block>.+)\.attn2\.to_[kv]$")
 
 
@@ -35,11 +37,16 @@ def stacking_order(layers: Mapping[str, AdaptedLayer]) -> list[str]:
     First keys and values of the words of all whole blocks, those of one width together, then the rest as it comes; of
     a self-attention query, key and value follow each other anyway. It depends on names and shapes alone.
     """
+    words = dict.fromkeys(_word_layers(layers))
+    return [*words, *(path for path in layers if path not in words)]
+
+
+def _word_layers(layers: Mapping[str, AdaptedLayer]) -> list[str]:
     words = [path for path in layers if (found := _WORDS.match(path)) and is_whole(found["block"], layers)]
     words = [path for path in words if isinstance(layers[path], LoraLinear)]
     widths = list(dict.fromkeys(len(layers[path].up) for path in words))
     words.sort(key=lambda path: widths.index(len(layers[path].up)))  # stable: block by block within a width
-    return [*words, *(path for path in layers if path not in set(words))]
+    return words
 
 
 def is_whole(block: str, layers: Mapping[str, AdaptedLayer]) -> bool:
@@ -48,7 +55,7 @@ def is_whole(block: str, layers: Mapping[str, AdaptedLayer]) -> bool:
 
 
 class FusedUnet:
-    """Computes the whole blocks of one unet as one node each; all others stay as they are.
+    """Computes the blocks of one unet whose layers are all plain LoRA as one node each; all others stay as they are.
 
     Nothing of diffusers' classes is changed: the blocks of this unet alone are given a `forward` of their own, which
     `undo` takes away. A pass that asks for what the node does not compute (a mask, other words for one block) goes
@@ -60,22 +67,21 @@ class FusedUnet:
         self._anchor = torch.zeros((), requires_grad=True)
         self._seen: torch.Tensor | None = None
         self._plain = False
-        self._blocks = dict(_fusible(unet, layers))
+        self._blocks = {} if stack is None else _fusible(unet, layers)
         self.fused: dict[str, FusedBlock] = {}
+        self._words: list[tuple[list[str], WordProjections]] = []  # of which blocks, in their order
+        self._others = _others(unet, layers, self._blocks)
         self._hook: Any = None
-        if not self._blocks:
+        if stack is None or not self._blocks:
             return
-        assert stack is not None
         self.fused |= {path: FusedBlock(block, path, stack) for path, block in self._blocks.items()}
-        widths: dict[int, list[str]] = {}
-        for path, block in self._blocks.items():
-            widths.setdefault(block.attn2.to_q.base.out_features, []).append(path)
-        self._order = [path for paths in widths.values() for path in paths]
-        groups = []
-        for paths in widths.values():
-            names = [f"{path}.attn2.to_{one}" for path in paths for one in "kv"]
-            groups.append((self._blocks[paths[0]].attn2.heads, [layers[name] for name in names], names))
-        self._words = WordProjections(groups, stack)
+        for run in _runs(layers, self._blocks):
+            groups = []
+            for _, same in groupby(run, key=lambda path: self._blocks[path].attn2.to_q.base.out_features):
+                paths = list(same)
+                names = [f"{path}.attn2.to_{one}" for path in paths for one in "kv"]
+                groups.append((self._blocks[paths[0]].attn2.heads, [layers[name] for name in names], names))
+            self._words.append((run, WordProjections(groups, stack)))
         for path, block in self._blocks.items():
             # weakly: a unet that is let go of frees its memory at once
             block.forward = partial(self._forward, self.fused[path], weakref.ref(block))
@@ -84,18 +90,27 @@ class FusedUnet:
     def __len__(self) -> int:
         return len(self._blocks)
 
+    @property
+    def products(self) -> int:
+        """How many `frozen` makes: one for each width of the unet, and more where blocks are of several ranks."""
+        return sum(len(each.widths) for _, each in self._words)
+
     def make_again(self, what: Checkpointing) -> None:
         """What the backward pass of each block makes again in place of keeping it; not for "blocks"."""
         for one in self.fused.values():
             one.again = what
+        if what != "off":  # a block that is no node keeps all, or is made again as a whole, with those beside it
+            for transformer in self._others:
+                transformer.enable_gradient_checkpointing()
+                transformer.train()  # as diffusers asks for; SDXL has no dropout
 
     @torch.no_grad()
     def frozen(self, words: torch.Tensor) -> Products:
         """What the frozen keys and values make of one caption's words (tokens, width), to be given to a pass as KNOWN.
 
-        (tokens, out) for each width of the unet; nothing where no block is a node.
+        (tokens, out) for each of its `products`; nothing where no block is a node.
         """
-        return self._words.frozen(words) if self._blocks else ()
+        return tuple(one for _, each in self._words for one in each.frozen(words))
 
     @contextmanager
     def layer_by_layer(self) -> Iterator[None]:
@@ -112,7 +127,7 @@ class FusedUnet:
             del block.forward
         if self._hook is not None:
             self._hook.remove()
-        self._blocks = {}
+        self._blocks, self._words = {}, []
 
     def _read(self, _: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> None:
         """Before each pass: keys and values of all blocks from the words that it is given."""
@@ -122,8 +137,10 @@ class FusedUnet:
         words = named["encoder_hidden_states"] if "encoder_hidden_states" in named else args[2]
         self._seen = words
         known: Products = (named.get("added_cond_kwargs") or {}).get(KNOWN, ())
-        for path, keys in zip(self._order, self._words.of(words, self._anchor, known), strict=True):
-            self.fused[path].keys = keys
+        for paths, each in self._words:
+            own, known = known[: len(each.widths)], known[len(each.widths) :]
+            for path, keys in zip(paths, each.of(words, self._anchor, own), strict=True):
+                self.fused[path].keys = keys
 
     def _forward(
         self,
@@ -165,19 +182,57 @@ def checkpoint(parts: Parts, fused: FusedUnet, what: Checkpointing) -> None:
         fused.make_again(what)
 
 
-def _fusible(unet: Any, layers: Mapping[str, AdaptedLayer]) -> Iterable[tuple[str, BasicTransformerBlock]]:
-    """The whole blocks, or none: those of one unet are alike, and their words are read together."""
-    blocks = [
-        (path, block)
+def _fusible(unet: Any, layers: Mapping[str, AdaptedLayer]) -> dict[str, BasicTransformerBlock]:
+    """The blocks that can be nodes, by their paths; none where the unet makes other words of those it is given."""
+    if getattr(unet, "encoder_hid_proj", None) is not None:
+        return {}
+    return {
+        path: block
         for path, block in unet.named_modules()
-        if isinstance(block, BasicTransformerBlock) and is_whole(path, layers)
+        if isinstance(block, BasicTransformerBlock)
+        and is_whole(path, layers)
+        and _is_plain(path, layers)
+        and _is_sdxls(block)
+    }
+
+
+def _is_plain(block: str, layers: Mapping[str, AdaptedLayer]) -> bool:
+    """Whether all adapted layers of a block are what its node computes: plain LoRA, stacked where it stacks them."""
+    inside = [one for path, one in layers.items() if path.startswith(f"{block}.")]
+    if not all(type(one) is LoraLinear and not one.dropout for one in inside):
+        return False
+    stacked = ([layers[f"{block}.{name}"] for name in names] for names in STACKED)
+    return all(len(set(map(_kind, each))) == 1 for each in stacked)
+
+
+def _kind(layer: AdaptedLayer) -> tuple[int, float]:
+    """Rank and scale, which layers share that are multiplied at once."""
+    assert isinstance(layer, LoraLinear)
+    return len(layer.down), layer.scale
+
+
+def _runs(layers: Mapping[str, AdaptedLayer], blocks: Mapping[str, Any]) -> Iterator[list[str]]:
+    """The blocks whose keys and values of the words lie side by side and are of one rank and scale, run by run."""
+    order = [found["block"] for path in _word_layers(layers) if (found := _WORDS.match(path))]
+
+    def key(block: str) -> tuple[int, float] | None:
+        return _kind(layers[f"{block}.attn2.to_k"]) if block in blocks else None
+
+    for kind, run in groupby(dict.fromkeys(order), key):
+        if kind is not None:
+            yield list(run)
+
+
+def _others(unet: Any, layers: Mapping[str, AdaptedLayer], nodes: Mapping[str, Any]) -> list[Any]:
+    """The transformers with a block that has a LoRA and is no node."""
+    plain = [
+        path
+        for path, one in unet.named_modules()
+        if isinstance(one, BasicTransformerBlock)
+        and path not in nodes
+        and any(name.startswith(f"{path}.") for name in layers)
     ]
-    inside = [one for path, one in layers.items() if _INSIDE.search(path)]
-    plain = all(type(one) is LoraLinear and not one.dropout for one in inside)
-    plain = plain and len({(len(one.down), one.scale) for one in inside}) == 1  # they are stacked by their rank
-    if plain and getattr(unet, "encoder_hid_proj", None) is None and all(_is_sdxls(block) for _, block in blocks):
-        return blocks
-    return ()
+    return [unet.get_submodule(path) for path in dict.fromkeys(path.partition(_BLOCKS)[0] for path in plain)]
 
 
 def _is_sdxls(block: BasicTransformerBlock) -> bool:
