@@ -31,11 +31,11 @@ from loratui.runs.find import RUNS
 from loratui.settings.resolve import Resolved
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import in_bytes
+from trainer.contract.plan.adapter_size import by_layer
 from trainer.contract.plan.advice import advice, refusals
 from trainer.contract.plan.estimate import Estimate, corrected, estimate
 from trainer.contract.plan.kept_words import kept_in
 from trainer.contract.plan.levels import with_level
-from trainer.contract.plan.memory import by_layer
 from trainer.contract.plan.sharing import as_one_of
 from trainer.contract.run.exports import dora_readers
 from trainer.contract.settings.arithmetic import learning_rates, schedule, trained_images

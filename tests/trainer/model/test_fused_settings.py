@@ -17,7 +17,7 @@ from tests.trainer.conftest import make_config
 from tests.trainer.model.test_adapters import inputs, small_unet
 from tests.trainer.model.test_fused import Learner, apart
 from tests.trainer.trap_parts import begin
-from trainer.contract.plan.memory import by_layer
+from trainer.contract.plan.adapter_size import by_layer
 from trainer.contract.settings.config import TrainConfig
 from trainer.loop import Run
 from trainer.model.adapters import DoraLinear

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainer.contract.basemodel.headers import Shapes
-from trainer.contract.basemodel.layers import ATTENTION, conv_paths, lora_paths
+from trainer.contract.basemodel.layers import ATTENTION, STACKED, conv_paths, lora_paths
 from trainer.contract.basemodel.tensors import wanted_tensors
 from trainer.contract.basemodel.unet_names import within
 from trainer.contract.settings.adapter import factors, is_in, oft_block, pattern
-from trainer.contract.settings.arithmetic import rank_of
+from trainer.contract.settings.arithmetic import alpha_of, rank_of
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.units import plural
 
@@ -53,6 +53,17 @@ def is_plain(config: TrainConfig) -> bool:
     """Whether it is a LoRA, and all layers are Linears of one rank."""
     own = config.adapter
     return own.kind == "lora" and own.start == "default" and not own.ranks and not own.conv_rank
+
+
+def by_layer(config: TrainConfig) -> bool:
+    """Whether all layers are computed one by one, because a block as one node knows only plain LoRA.
+
+    Layers that it multiplies at once have one rank and scale. Other ranks or alphas for some layers of one block alone
+    leave the others as they are, and take less than is counted then.
+    """
+    own, train = config.adapter, config.train
+    parted = any(len({(rank_of(config, one), alpha_of(config, one)) for one in each}) > 1 for each in STACKED)
+    return bool(own.kind != "lora" or own.start != "default" or train.dora or train.dropout or parted)
 
 
 def adapter_refusals(config: TrainConfig, unet: dict[str, Any] | None) -> list[str]:

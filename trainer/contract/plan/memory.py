@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from trainer.contract.basemodel.inspect import BaseModel
-from trainer.contract.basemodel.layers import STACKED
+from trainer.contract.plan.adapter_size import by_layer
 from trainer.contract.plan.model_shape import NF4_BLOCK, SDXL_PARAMETERS, ModelShape
 from trainer.contract.plan.vae_memory import TILE, WIDTH, vae_widths
-from trainer.contract.settings.arithmetic import alpha_of, rank_of
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.optimizers import OPTIMIZERS
 from trainer.contract.settings.prompts import sample_side
@@ -235,17 +234,6 @@ def made_again(config: TrainConfig) -> Checkpointing:
     asked = train.gradient_checkpointing
     whole = asked != "off" and by_layer(config)
     return "blocks" if whole or asked == "auto" else asked
-
-
-def by_layer(config: TrainConfig) -> bool:
-    """Whether all layers are computed one by one, because a block as one node knows only plain LoRA.
-
-    Layers that it multiplies at once have one rank and scale. Other ranks or alphas for some layers of one block alone
-    leave the others as they are, and take less than is counted then.
-    """
-    own, train = config.adapter, config.train
-    parted = any(len({(rank_of(config, one), alpha_of(config, one)) for one in each}) > 1 for each in STACKED)
-    return bool(own.kind != "lora" or own.start != "default" or train.dora or train.dropout or parted)
 
 
 def _written(need: MemoryNeed) -> int:
