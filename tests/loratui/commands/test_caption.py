@@ -144,7 +144,7 @@ def test_a_broken_picture_is_named_and_the_others_are_captioned(told: Told, blip
     (bare / "1.png").write_bytes(b"no picture")
     code, events = told(bare, "--model", blip)
     (failed,) = (one for one in events if one["type"] == "failed")
-    assert code == 3 and failed["file"] == "1.png" and "no picture" in failed["reason"]
+    assert code == 3 and failed["file"] == "1.png" and "not a picture" in failed["reason"]
     assert list(captions(bare)) == ["0.txt", "2.txt"]
 
 

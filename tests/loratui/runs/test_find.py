@@ -104,7 +104,7 @@ def test_a_path_inside_a_run_names_the_run(tmp_path: Path) -> None:
     (tmp_path / "runs" / "r" / "config.toml").touch()
     (place / "lora.safetensors").touch()
     for inside in (place, place / "lora.safetensors"):
-        with pytest.raises(RunNotFound, match=r"lies in a run; name the run itself: .*runs/r$"):
+        with pytest.raises(RunNotFound, match=r"is inside a run; name the run itself: .*runs/r$"):
             find_run(str(inside), tmp_path / "other")
 
 
