@@ -7,21 +7,34 @@ on one thread, medians. Counted are operations that are no views; only the ratio
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import io
+import json
+import runpy
 import statistics
+import sys
 import time
 from collections.abc import Callable
-from contextlib import redirect_stdout
+from contextlib import chdir, redirect_stdout, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
 import torch
+from diffusers import StableDiffusionXLPipeline
 from peft import LoraConfig
+from PIL import Image
 from prodigyopt import Prodigy
 
 import trainer.step.prodigy
-from tests.trainer.model.full_depth import Operations, full_depth_inputs, full_depth_unet
+from tests.bench.gpu_adv import Counter, Enough, adv_arguments
+from tests.bench.reference_shim import stand_in_for_torchvision
+from tests.trainer.model.full_depth import POOLED, SIDE, WORDS, Operations, full_depth_inputs, full_depth_unet
+from trainer.contract.basemodel.inspect import small_model
+from trainer.contract.basemodel.single_file import CONFIGS
 from trainer.contract.settings.config import TrainConfig
 from trainer.model.adapters import add_lora
+from trainer.model.full_size import FULL, full_tokenizer
 from trainer.model.fused.captions import CaptionProducts
 from trainer.model.fused.unet import KNOWN, FusedUnet
 from trainer.model.times import TOLD, TimeEmbeddings
@@ -30,6 +43,7 @@ from trainer.step.trainee import lora_group
 from trainer.step.working_copy import WorkingCopy
 
 RANK = 8
+WARM = 2  # steps of the script behind its pivot that are not measured
 Way = Callable[[torch.dtype], Callable[[], None]]
 
 
@@ -101,13 +115,104 @@ def counted(take: Callable[[], None]) -> int:
     return seen.count
 
 
+# -- diffusers' advanced script ---------------------------------------------------------------------------------------
+
+
+class InTurns(Counter):
+    """Processor time of a script's steps, a step of PEFT + prodigyopt after each; of the last one its operations."""
+
+    def __init__(self, beside: Callable[[], None], skipped: int, rounds: int) -> None:
+        super().__init__(skipped + rounds + 1)
+        self.times: list[tuple[float, float]] = []  # seconds of processor: the script's, and beside it
+        self.operations = Operations()
+        self._beside, self._skipped, self._done, self._cpu = beside, skipped, 0, 0.0
+
+    def begin(self) -> None:
+        """A step of the script begins."""
+        if self._done == self._last:
+            self.operations.__enter__()
+        self._cpu = time.process_time()
+
+    @property
+    def _last(self) -> int:
+        return self._steps - 1
+
+    def step(self) -> None:
+        """One ended. Raises Enough with the last."""
+        took = time.process_time() - self._cpu
+        if self._done == self._last:
+            self.operations.__exit__(None, None, None)
+            raise Enough
+        if self._done >= self._skipped:
+            began = time.process_time()
+            self._beside()
+            self.times.append((took, time.process_time() - began))
+        self._done += 1
+        self.begin()
+
+
+def adv_folder(folder: Path) -> Path:
+    """The unet with what goes before it, as the script loads them: encoders of SDXL's depth as narrow as the unet."""
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+
+    small = StableDiffusionXLPipeline.from_pretrained(small_model())
+    encoders = []
+    for name, kind in (("text_encoder", CLIPTextModel), ("text_encoder_2", CLIPTextModelWithProjection)):
+        own = json.loads((CONFIGS / f"{name}.json").read_text())
+        narrow = {"hidden_size": WORDS // 2, "intermediate_size": 2 * WORDS, "num_attention_heads": 1}
+        own = {key: value for key, value in own.items() if key != "torch_dtype"} | narrow | {"projection_dim": POOLED}
+        encoders.append(kind(CLIPTextConfig(**own)).eval())
+    StableDiffusionXLPipeline(
+        vae=small.vae,
+        text_encoder=encoders[0],
+        text_encoder_2=encoders[1],
+        tokenizer=full_tokenizer("tokenizer", FULL.vocabulary),
+        tokenizer_2=full_tokenizer("tokenizer_2", FULL.vocabulary),
+        unet=full_depth_unet(torch.float32),
+        scheduler=small.scheduler,
+        add_watermarker=False,
+    ).save_pretrained(folder)
+    return folder
+
+
+def adv(script: Path, precision: str, rounds: int) -> None:
+    """Run the script for some steps behind its pivot, and print its row."""
+    steps = 2 * (WARM + rounds + 1)
+    own = {"train": {"rank": RANK, "batch": 1, "steps": steps, "precision": precision, "resolution": 4 * SIDE}}
+    own["train"] |= {"gradient_checkpointing": "off", "targets": "attention"}
+    config = TrainConfig.model_validate({**own, "pivotal": {"fraction": 0.5}, "prior": {"enabled": False}})
+    dtype = torch.float32 if precision == "fp32" else torch.bfloat16
+    beside = peft(dtype)
+    beside()
+    found = InTurns(beside, steps // 2 + WARM, rounds)
+    if importlib.util.find_spec("torchvision") is None:
+        stand_in_for_torchvision()
+    found.attach()
+    with TemporaryDirectory() as place, chdir(place):
+        pictures = Path(place) / "pictures"
+        pictures.mkdir()
+        Image.effect_noise((4 * SIDE, 4 * SIDE), 64).convert("RGB").save(pictures / "0.png")
+        sys.argv = [str(script), *adv_arguments(config, adv_folder(Path(place) / "base"), pictures)]
+        with suppress(Enough):
+            runpy.run_path(str(script), run_name="__main__")
+    theirs, others = (statistics.median(one) for one in zip(*found.times, strict=True))
+    counted = found.operations.count
+    print(f"| ADV's whole step | {dtype} | {counted:,} | {theirs * 1e3:.0f} ms | {others / theirs:.2f} |", flush=True)
+
+
 def main() -> None:
     """Print a row for each way."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.operations", description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--adv", type=Path, help="diffusers' train_dreambooth_lora_sdxl_advanced.py: its row alone")
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", help="of --adv")
+    given = parser.parse_args()
+    rounds = given.rounds
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
+    if given.adv is not None:
+        adv(given.adv.resolve(), given.precision, rounds)
+        return
     for dtype in (torch.float32, torch.bfloat16):
         takes = {name: way(dtype) for name, way in WAYS.items()}
         counts: dict[str, int] = {}

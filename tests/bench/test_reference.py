@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 
 import pytest
+import torch
+import tqdm.auto
 
+from tests.bench.gpu_adv import Enough
+from tests.bench.operations import InTurns
 from tests.bench.reference import WAYS, adv_arguments, measure, our_config, write_data
 from tests.bench.reference_eval import held_out_shots, make_exam, training_shots
 
@@ -29,3 +34,30 @@ def test_every_way_of_the_comparison_is_one_that_both_trainers_can_be_told(tmp_p
         own, theirs = our_config(way, 3, data[way.captions]), adv_arguments(way, 3, data[way.captions], "adv")
         assert own.train.optimizer == theirs[theirs.index("--optimizer") + 1]
         assert str(own.train.seed) == theirs[theirs.index("--seed") + 1] == "3"
+
+
+SCRIPT = """
+import torch
+from tqdm.auto import tqdm
+
+bar = tqdm(range(6), desc="Steps")
+for step in range(6):
+    seen = torch.ones(3)
+    for _ in range(step):
+        seen = seen + 1
+    bar.update(1)
+"""
+
+
+def test_of_a_script_the_last_step_is_counted_and_those_before_it_are_timed(tmp_path: Path) -> None:
+    """A step begins and ends where the script moves its bar; what is computed beside it is no part of one."""
+    (tmp_path / "script.py").write_text(SCRIPT)
+    beside: list[int] = []
+    found = InTurns(lambda: beside.append(int(torch.ones(2).sum())), skipped=2, rounds=3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tqdm.auto, "tqdm", tqdm.auto.tqdm)
+        found.attach()
+        with pytest.raises(Enough):
+            runpy.run_path(str(tmp_path / "script.py"))
+    assert beside == [2, 2, 2] and len(found.times) == 3
+    assert found.operations.names.count("add") == 5 and found.operations.count == 6
