@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from loratui.curation.checks.colours import look_groups
 from loratui.curation.checks.same_shot import features
+from loratui.curation.likeness import groups
 from loratui.curation.report import outcome
-from tests.loratui.curation.conftest import codes, look, of_set, picture, scene
+from tests.loratui.curation.conftest import PHOTOS, codes, look, needs_photos, of_set, picture, scene
 
 CHANGES = {
     "coded.jpg": lambda one: one,
@@ -88,6 +90,32 @@ def test_one_shooting_is_told(folder: Path) -> None:
     assert group is not None and of_set(report)["one-shooting"].severity == "hint"
     assert not any(one.duplicates for one in report.pictures)
     assert any("little varied" in line for line in report.summary)
+
+
+def test_a_chain_of_small_steps_is_not_one_look() -> None:
+    """Each is like the next, the first is nothing like the last: so 32 pictures of 14 subjects became one group."""
+    turns = np.linspace(0, np.pi / 2, 24)
+    rows = np.stack([np.cos(turns), np.sin(turns)], axis=1).astype(np.float32)
+    assert all(1 - one @ two < 0.01 for one, two in itertools.pairwise(rows)) and rows[0] @ rows[-1] < 0.01
+    for order in (np.arange(24), np.random.default_rng(1).permutation(24)):
+        found = groups(rows[order], 0.11)
+        assert sorted(one for each in found for one in each) == list(range(24)) and len(found) > 1
+        for each in found:
+            within = rows[order][each]
+            assert (1 - within @ within.T).mean() < 0.11
+
+
+@needs_photos
+@pytest.mark.slow
+def test_of_photographs_none_of_another_subject_shares_the_colours(folder: Path) -> None:
+    for each in ("backpack", "cat", "clock", "dog6", "vase"):
+        for file in sorted((PHOTOS / f"dreambooth_{each}").iterdir()):
+            shutil.copy(file, folder / f"{each}-{file.name}")
+    together: dict[int, set[str]] = {}
+    for one in look(folder, kind="object").pictures:
+        if one.look is not None:
+            together.setdefault(one.look, set()).add(one.name.partition("-")[0])
+    assert len(together) >= 5 and all(len(subjects) == 1 for subjects in together.values())
 
 
 def test_pictures_without_a_look_are_in_no_group() -> None:

@@ -144,3 +144,35 @@ def test_photographs_of_people_and_of_none(folder: Path) -> None:
     }
     assert "several-faces" in codes(report, "pair.jpg") and "no-face" in codes(report, "coffee.png")
     assert "few-pictures" not in of_set(report)
+
+
+@needs_photos
+@pytest.mark.slow
+def test_a_person_to_the_waist_in_a_wide_picture_is_no_close_up_and_a_set_of_those_lacks_one(folder: Path) -> None:
+    """The face has 38 % and more of the height, as a close-up's has: the chest below it tells."""
+    for name in ("0e022ee9", "1f5fb137", "0c960166", "249c5023", "00c84257", "026fd791"):
+        with Image.open(PHOTOS / "hagrid" / f"hg_{name}.jpg") as opened:
+            one = opened.convert("RGB")
+        found = find_faces(np.asarray(one))
+        assert found
+        _, top, _, high = (round(value * one.height) for value in found[0].box)
+        wide = one.crop((0, top, one.width, top + round(2.5 * high)))
+        assert wide.width > wide.height and high / wide.height > 0.38
+        wide.resize((3 * wide.width, 3 * wide.height)).save(folder / f"{name}.png")
+    report = look(folder, kind="face")
+    assert {one.framing for one in report.pictures} == {"half"}
+    assert {"no-close-up", "no-full-body"} <= set(of_set(report))
+
+
+@needs_photos
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["backpack", "cat", "clock", "dog6", "vase"])
+def test_of_objects_and_animals_no_face_is_said_to_be_learned_with_the_rest(name: str) -> None:
+    report = look(PHOTOS / f"dreambooth_{name}", kind="object")
+    assert not {one.code for one in report.all_findings} & {"bystander", "several-faces", "no-face", "not-upright"}
+
+
+@needs_photos
+def test_a_person_beside_the_object_is_told(folder: Path) -> None:
+    shutil.copy(PHOTOS / "hagrid" / "hg_1f5fb137.jpg", folder / "a.jpg")
+    assert "bystander" in codes(look(folder, kind="object"), "a.jpg")
