@@ -28,6 +28,7 @@ from loratui.curation.checks.quality import blurry
 from loratui.curation.scan import ScanSettings, scan
 from tests.bench import judgement
 from tests.bench.overlays import overlays
+from tests.bench.spoiled import spoiled
 
 PHOTOS = Path(__file__).parents[3] / "shared" / "photos"
 Pictures = dict[str, dict[str, Any]]
@@ -42,6 +43,7 @@ def main() -> None:
         "--judgement", action="store_true", help="nothing but how it judges: warnings, keep-best, identity"
     )
     parser.add_argument("--overlays", action="store_true", help="nothing but collages and words laid over pictures")
+    parser.add_argument("--spoiled", action="store_true", help="nothing but every photograph spoiled in many ways")
     parser.add_argument("--against", type=Path, metavar="TREE", help="time the checkout in TREE in turns with this one")
     asked = parser.parse_args()
     if not PHOTOS.is_dir():
@@ -50,6 +52,9 @@ def main() -> None:
         os.environ["XDG_CACHE_HOME"] = f"{place}/cache"
         if asked.overlays:
             overlays()
+            return
+        if asked.spoiled:
+            spoiled()
             return
         if not asked.judgement:
             photographs(Path(place))

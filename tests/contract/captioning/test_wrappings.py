@@ -10,6 +10,7 @@ from loratui.curation.checks.caption_faults import fault_findings
 from loratui.curation.checks.captions import caption_findings
 from loratui.curation.report import PictureReport
 from trainer.contract.captioning.foreign import cleaned, foreign
+from trainer.contract.pictures.sidecars import MAX_CAPTION_BYTES
 
 JSON, LABELS, MARKS, REMARKS = "JSON", "a chat's labels", "a model's marks", "a chat model's remarks"
 SETTINGS, RATINGS, QUALITY = "a generator's settings", "ratings and sources", "words for quality"
@@ -106,6 +107,34 @@ def test_a_good_caption_that_looks_like_it_is_left_alone(caption: str) -> None:
 )
 def test_what_is_no_caption_in_json_is_no_error(written: str) -> None:
     assert JSON not in foreign(written, "TOK") and isinstance(cleaned(written, "TOK"), str)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "\n",
+        " ",
+        "(",
+        "((a",
+        "{",
+        "[",
+        "[INST]",
+        "'",
+        "`",
+        "* ",
+        "_a ",
+        "USER: a ",
+        "caption ",
+        "a, ",
+        "neg: ",
+        "</think>",
+        "1. a\n",
+    ],
+)
+def test_the_longest_caption_that_is_read_is_looked_through_whatever_it_repeats(part: str) -> None:
+    """One that is looked at anew from each of its letters would take hours of the check of a folder."""
+    text = (part * MAX_CAPTION_BYTES)[: MAX_CAPTION_BYTES - 1] + "x"
+    assert isinstance(foreign(text, "TOK"), dict) and isinstance(cleaned(text, "TOK"), str)
 
 
 def test_a_mark_is_no_trigger_of_another_training() -> None:

@@ -31,13 +31,13 @@ _CHAT = (
 )
 # what AUTOMATIC1111, Forge, Midjourney and others write behind a prompt
 _SETTINGS = (
-    r"(?is)\s*(?:\bnegative prompt:.*"
-    r"|(?:\A|[,;.\n])\s*neg(?:ative)?\s*:[^\n]*?(?:lowres|(?:low|worst) quality|bad (?:anatomy|hands)|ugly"
+    r"(?is)(?<!\s)\s*(?:\bnegative prompt:.*"
+    r"|(?:\A|[,;.]\s*|(?<=\s))neg(?:ative)?\s*:[^\n]{0,200}?(?:lowres|(?:low|worst) quality|bad (?:anatomy|hands)|ugly"
     r"|blurry|deformed|extra (?:fingers|limbs)|easynegative).*"
     r"|\bsteps:\s*\d+\s*,\s*(?:sampler|schedule type|size|seed|cfg scale|model)\s*:.*"
     r"|(?:\b(?:sampler|schedule type|cfg scale|denoising strength|clip skip|hires upscale|model hash|seed)\s*:"
     r"\s*[\w.+ -]{1,40}(?:,\s*|\Z)){2,}.*)\Z"
-    r"|(?i:\s+--(?:ar|aspect|v|version|niji|stylize|s|chaos|c|q|quality|seed|iw|style|no|tile|weird|w)\b(?:\s+[\w.:]+)?)"
+    r"|(?<=\s)(?:--(?:ar|aspect|v|version|niji|stylize|s|chaos|c|q|quality|seed|iw|style|no|tile|weird|w)\b(?:\s+[\w.:]+)?)"
 )
 _REFUSAL = (
     r"(?i)\A\s*(?:unfortunately,? )?(?:i['\u2019]?m (?:sorry|unable)|i am (?:sorry|unable)|sorry, (?:but )?i\b"
@@ -64,7 +64,7 @@ _QUALITY = (
     r"|professional photo(?:graphy)?)(?![\w-]| (?:tv|television|screen|monitor|camera)s?\b)"
 )
 # the same as tags: between commas nobody describes a picture so
-_PART = r"(?i)(?:\A|(?<=[,;\n]))\s*(?P<part>{})\s*(?=[,;\n]|\Z)"
+_PART = r"(?i)(?:\A|(?<=[,;\n]))[^\S\n]*(?P<part>{})\s*(?=[,;\n]|\Z)"
 _SETTING = (
     r"(?:cfg|guidance)(?:[ _-]?scale)?\s*[:=]?\s*\d+(?:\.\d+)?|seed\s*[:=]?\s*-?\d+|steps\s*[:=]?\s*\d+"
     r"|(?:denois(?:e|ing)(?:[ _-]?strength)?|clip[ _-]?skip|strength)\s*[:=]?\s*\d+(?:\.\d+)?"
@@ -118,13 +118,13 @@ KINDS = (
     _kind("weights", rf"(?<!\\)\(((?:[^()\\\n]|\\.)+?):{NUMBER}\)", lambda found: found[1]),
     _kind("weights", r"(?<!\\)\(((?:[^()\\\n]|\\.)+?)\)[01]\.\d+(?![\d.])", lambda found: found[1]),
     _kind("weights", r"(?<=[A-Za-z]):[01]\.\d+(?![\d.]*[\d.>)])", lambda _: ""),
-    _kind("weights", r"(?<!\\)\(\(+((?:[^()\\\n]|\\.)+)\)\)+", lambda found: found[1]),
+    _kind("weights", r"(?<![\\(])\(\(+((?:[^()\\\n]|\\.)+)\)\)+", lambda found: found[1]),
     _kind("weights", r"\[([^\[\]\n:]+)(?::[^\[\]\n]*)?\](?!\()", lambda found: found[1]),
-    _kind("weights", r"\{+([^{}|\n]+)\}+", lambda found: found[1]),
+    _kind("weights", r"(?<!\{)\{+([^{}|\n]+)\}+", lambda found: found[1]),
     _kind("addresses", r"(?i)(?<![\w@])(?:https?://|www\.)[^\s<>]+", lambda _: " "),
     _kind("addresses", r"(?i)(?<![\w@./-])[a-z0-9-]{2,}\.(?:com|net|org|io|ru)(?![\w-])(?:/[^\s<>]*)?", lambda _: " "),
     _kind("addresses", r"(?<![\w.@])@[A-Za-z]\w{2,}", lambda _: " "),
-    _kind("file names", r"(?i)(?<![\w/])[\w()-]+\.(?:jpe?g|png|webp|gif|bmp|tiff?|heic|avif)(?!\w)", lambda _: " "),
+    _kind("file names", r"(?i)(?<![\w()/-])[\w()-]+\.(?:jpe?g|png|webp|gif|bmp|tiff?|heic|avif)(?!\w)", lambda _: " "),
     _kind(
         "file names",
         r"(?i)\A\s*(?:img|dsc[fn]?|pxl|dcim|image|photo|picture|screenshot|whatsapp image)[_ -]*\(?\d[\d_ .:)-]*"
@@ -140,7 +140,7 @@ KINDS = (
     _kind("the same tag again", r"(?i)(?<!\w)(\w[\w' -]{1,39}?)(?:[\s,.]+\1(?!\w)){2,}", lambda f: f[1], filler=True),
     _kind("ratings and sources", _PART.format(_RATED), lambda _: "", filler=True),
     _kind("'arafed', a slip of BLIP", r"(?i)(?<!\w)(?:an? )?araf(?:f?ed|fe)(?!\w)\s*", lambda _: "", filler=True),
-    _kind("separators |||", r"\s*\|\|\|\s*", lambda _: ", "),
+    _kind("separators |||", r"(?<!\s)\s*\|\|\|\s*", lambda _: ", "),
     _kind("BREAK", r"(?<!\w)(?:BREAK|ADDCOMM|ADDROW|ADDCOL|ADDBASE)(?!\w)", lambda _: ", "),
     _kind("escaped brackets", r"\\([()\[\]])", lambda found: found[1], mild=True),
     # :3 and ^_^ are faces, o_o too: a tag has more letters

@@ -65,25 +65,25 @@ def _letters(found: re.Match[str]) -> str:
 
 
 def _lines(found: re.Match[str]) -> str:
-    return re.sub(r"(?m)^\s*(?:[*\u2022]|-(?!\s*\d)|\d{1,2}[.)])\s+", "", found[0])
+    return re.sub(r"(?m)^[^\S\n]*(?:[*\u2022]|-(?!\s*\d)|\d{1,2}[.)])\s+", "", found[0])
 
 
 # in the order in which they are cleaned: the outermost first
 WRAPPINGS = (
     kind("JSON", r"(?s)\A\s*(?:```\w*\s*)?[\[{].*[\]}]\s*(?:```)?\s*\Z", _said),
-    kind("JSON", rf"(?is)\A\s*[{{\[]?\s*{_KEY}\s*:\s*[\"'](?P<after>[^\"\n]+)[\"']?\s*[,}}\]]*\s*\Z", inner),
+    kind("JSON", rf"(?is)\A\s*(?:[{{\[]\s*)?{_KEY}\s*:\s*[\"'](?P<after>[^\"\n]+)[\"']?\s*[,}}\]]*\s*\Z", inner),
     kind("a chat's labels", rf"(?is)\A.*(?:{_TURN})\s*(?P<after>\S.*)\Z", inner),
     kind("a chat's labels", rf"(?is)\A\s*{_ASKED}\s*:\s*(?P<after>\S.*)\Z", inner),
-    kind("a chat's labels", rf"(?is)\A[\s*#>-]*(?:{_LABEL})\s*[*]*\s*[:=][*\s]*(?P<after>\S.*)\Z", inner),
+    kind("a chat's labels", rf"(?is)\A[\s*#>-]*(?:{_LABEL})[\s*]*[:=][*\s]*(?P<after>\S.*)\Z", inner),
     kind("a chat's labels", r"(?is)\A\s*caption\s+[-\u2013\u2014]\s+(?P<after>\S.*)\Z", inner),
     kind("a model's marks", MARKS, lambda _: " "),
-    kind("a chat model's remarks", rf"(?is)(?<=[.!?\n])\s+{_PARTING}\b[^\n]*\Z", lambda _: ""),
+    kind("a chat model's remarks", rf"(?is)(?:(?<=[.!?])\s+|\n[^\S\n]*){_PARTING}\b[^\n]*\Z", lambda _: ""),
     kind("Markdown", r"(?s)\A\s*(`{1,3})(?:\w*\n)?(?P<after>[^`]+)\1\s*\Z", inner),
-    kind("Markdown", r"!?\[([^\]\n]*)\]\((?:https?://|www\.|\.{0,2}/|[\w-]+\.\w{2,4})[^()\s]*\)", lambda one: one[1]),
+    kind("Markdown", r"!?\[([^\[\]\n]*)\]\((?:https?://|www\.|\.{0,2}/|[\w-]+\.\w{2,4})[^()\s]*\)", lambda one: one[1]),
     kind("Markdown", r"(?<![*\w])\*([^\W_][^*\n]{0,200})\*(?![*\w])|~~([^~\n]+)~~", lambda one: one[1] or one[2]),
     kind("Markdown", r"(?<![\w])_([^\W_][^_,\n]{0,200}\s[^_,\n]*[^\W_])_(?!\w)", lambda one: one[1]),
     kind("Markdown", r"\A\s*(?:[*\u2022>]|-(?!\s*\d))\s+(?=\S)", lambda _: ""),
-    kind("Markdown", r"(?s)\A\s*1[.)]\s.*\n\s*2[.)]\s.*\Z", _lines),
+    kind("Markdown", r"(?s)\A\s*1[.)]\s.*\n[^\S\n]*2[.)]\s.*\Z", _lines),
     kind("escapes", r"\\u([0-9a-fA-F]{4})", _letters),
     kind(
         "quotation marks around it",
