@@ -38,7 +38,7 @@ NEVER = (
     "colours and forms changed by hand (inverted, tinted, faded, stretched, warped, sharpened, two in one)",
     "which of two copies is the original where one is mirrored, slightly smoothed, faded or lit differently",
     "which of two copies was changed where both are spoiled (they are ranked by size, noise and coding alone)",
-    "parts painted over or pixelated, stickers, narrow or round frames",
+    "parts painted over or pixelated, stickers, frames that are round or narrower than a hundredth of the side",
     "things that lie on their side (only a face tells how it stands)",
     f"crops of mirrored pictures in sets of more than {same_shot.MOST_MIRRORED}",
     "damage that the decoder does not notice (a flipped bit or two)",
@@ -128,7 +128,7 @@ MEASURED: dict[str, str] = {
         f"{damage.BLOCK}th line over the others above {measure.BLOCKS_IN_FINE:g} to {measure.BLOCKS:g}."
     ),
     "barred": (
-        f"Lines of one colour with a straight edge behind, at least {damage.THIN:.0%} of a side; above "
+        f"Lines of one colour with a straight edge behind, at least {damage.THIN:.1%} of a side; above "
         f"{quality.FRAMED:.0%} of the picture."
     ),
     "soft": f"{BLUR}, from {quality.SOFT} to {quality.BLURRED}.",

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 from loratui.curation.checks.best_pictures import keep_best
 from loratui.curation.overlays.lettering import ENOUGH, letters_of
 from loratui.curation.overlays.seams import seam_of
-from tests.loratui.curation.conftest import PHOTOS, codes, look, needs_photos, picture, scene
+from tests.loratui.curation.conftest import codes, look, needs_photos, picture, scene
 from tests.loratui.curation.test_damage import PORTRAITS, encoded, portrait
 
 pytestmark = pytest.mark.usefixtures("one_measure")
@@ -106,15 +106,3 @@ def test_a_pasted_pair_is_a_collage_and_not_kept_before_a_portrait(tmp_path: Pat
     assert seam.severity == "warn" and "50%" in seam.message
     style = look(tmp_path, kind="style", resolution=128)
     assert {each.severity for each in style.all_findings if each.code == "collage"} == {"hint"}
-
-
-@needs_photos
-@pytest.mark.slow
-def test_of_sound_photographs_none_is_pasted_and_only_written_ones_have_letters() -> None:
-    found = []
-    for folder in sorted(one for one in PHOTOS.iterdir() if one.is_dir() and one.name != "archive_pd"):
-        report = look(folder, kind="object", resolution=128)
-        found += [(one.file, one.code) for one in report.all_findings if one.code in ("collage", "lettering")]
-    # these three say "bottom" in white letters, as anyone sees
-    names = ("Landscape_5.jpg", "Portrait_1.jpg", "Portrait_6.jpg")
-    assert found == [(name, "lettering") for name in names]
