@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.bench.reference import D0, WAYS, adv_arguments, our_config, write_data
-from tests.trainer.conftest import draw_dataset, make_config, make_run
+from tests.trainer.conftest import MEASURED, draw_dataset, make_config, make_run
 from trainer.contract.basemodel.inspect import small_model
 from trainer.contract.settings.config import TrainConfig, flat, nested
 
@@ -35,7 +35,7 @@ def a_run(folder: Path, tree: Path) -> Callable[[], float]:
     """A run of one step by the trainer of `tree`."""
     own = make_config(
         draw_dataset(folder / "pictures"), model__base=str(small_model()), train__steps=1, train__batch=1,
-        train__sample_every=0, sample__prompts=[],
+        train__sample_every=0, sample__prompts=[], **MEASURED,
     )  # fmt: skip
     made = iter(range(10**6))
 

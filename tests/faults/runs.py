@@ -17,7 +17,7 @@ STEPS = 8
 
 def short_run(pictures: Path, **own: Any) -> TrainConfig:
     """A whole run on the small SDXL in a second or two: cache, pivot, checkpoints, samples, measurement, export."""
-    from tests.trainer.conftest import make_config
+    from tests.trainer.conftest import MEASURED, make_config
 
     short = {
         "train__steps": STEPS,
@@ -25,7 +25,7 @@ def short_run(pictures: Path, **own: Any) -> TrainConfig:
         "train__sample_every": 4,
         "train__keep_checkpoints": 2,
     }
-    return make_config(pictures, **(short | own))
+    return make_config(pictures, **(short | MEASURED | own))
 
 
 def fresh(folder: Path, config: TrainConfig) -> RunDir:

@@ -69,7 +69,10 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def settings(pictures: Path) -> Callable[..., TrainConfig]:
     """A configuration for the small SDXL; dotted keys override it."""
-    return lambda **own: make_config(pictures, **own)
+    return lambda **own: make_config(pictures, **MEASURED | own)
+
+
+MEASURED: dict[str, Any] = {"train__measure": True, "sample__at_start": True}  # as a run is without a word on them
 
 
 def make_config(folder: Path, **own: Any) -> TrainConfig:
@@ -88,6 +91,8 @@ def make_config(folder: Path, **own: Any) -> TrainConfig:
         "train.checkpoint_every": 2,
         "train.keep_checkpoints": 9,
         "train.sample_every": 0,
+        "train.measure": False,  # a sixth of such a run, and the picture next to it: MEASURED where they are looked at
+        "sample.at_start": False,
         "sample.steps": 2,
         "sample.prompts": ["a TOK star"],
     }

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.trainer.begun import Events, of, wait_for
-from tests.trainer.conftest import draw_dataset, make_config, make_run, start, train
+from tests.trainer.conftest import MEASURED, draw_dataset, make_config, make_run, start, train
 from trainer.checkpoints.snapshot import (
     drop_old,
     load_checkpoint,
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def finished(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[RunDir, Events]:
     """Six steps with the pivot after the third."""
-    run = make_run(tmp_path_factory.mktemp("run") / "a", make_config(pictures, train__sample_every=3))
+    run = make_run(tmp_path_factory.mktemp("run") / "a", make_config(pictures, train__sample_every=3, **MEASURED))
     return run, train(run)
 
 
@@ -166,7 +166,7 @@ def test_a_changed_picture_refuses_the_resume_with_the_difference(
     shutil.copytree(finished[0].path, cut.path)
     folder = draw_dataset(tmp_path / "pictures")
     (folder / "1.txt").write_text("a TOK something else")
-    make_run(cut.path, make_config(folder, train__sample_every=3, train__rank=8))
+    make_run(cut.path, make_config(folder, train__sample_every=3, train__rank=8, **MEASURED))
     events = train(cut, code=exits.DATASET)
     message = of(events, "error")[-1]["message"]
     assert "pictures.1.png" in message

@@ -174,12 +174,12 @@ def lookers(count: int, root: Path) -> list[multiprocessing.process.BaseProcess]
 
 
 @pytest.mark.slow
-def test_eight_processes_that_look_at_once_start_each_run_once(tmp_path: Path) -> None:
-    runs = queued(tmp_path, "abcdef", REFUSED)
-    for one in lookers(8, tmp_path):
+def test_five_processes_that_look_at_once_start_each_run_once(tmp_path: Path) -> None:
+    runs = queued(tmp_path, "abcd", REFUSED)
+    for one in lookers(5, tmp_path):
         one.join(60)
         assert one.exitcode == 0
-    assert [starts(run) for run in runs] == [1] * 6
+    assert [starts(run) for run in runs] == [1] * 4
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,13 @@ def kinds() -> dict[str, type[Question[Any]]]:
     return {one.__name__: one for one in found}
 
 
-def uses() -> Iterator[tuple[str, Callable[[], Question[Any]]]]:
+@cache
+def uses() -> tuple[tuple[str, Callable[[], Question[Any]]], ...]:
     """Each place of the program that asks, and a way to make its question."""
+    return tuple(_uses())
+
+
+def _uses() -> Iterator[tuple[str, Callable[[], Question[Any]]]]:
     for path in sorted(Path(loratui.__file__).parent.rglob("*.py")):
         for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(function, ast.FunctionDef):

@@ -33,8 +33,8 @@ KINDS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_run_is_resumed_to_the_bit_and_its_files_draw_its_picture(pictures: Path, tmp_path: Path, kind: str) -> None:
-    own = {"prodigy__d0": 1e-3, "train__sample_every": STEPS, "sample__at_start": False} | KINDS[kind]
-    whole = make_run(tmp_path / "whole", six_steps(pictures, **own))
+    own = {"prodigy__d0": 1e-3, "train__sample_every": STEPS, "train__measure": True} | KINDS[kind]
+    whole = make_run(tmp_path / "whole", six_steps(pictures, train__checkpoint_every=4, **own))
     events = train(whole)
     assert events[-1]["status"] == "completed"
     steps = [event for event in events if event["type"] == "step"]

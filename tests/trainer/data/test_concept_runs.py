@@ -25,7 +25,13 @@ def six(folder: Path, **own: Any) -> TrainConfig:
     """Six steps on two concepts with class pictures, the second's pictures three times and half as strongly."""
     shared = {"train__steps": STEPS, "train__checkpoint_every": 1, "train__keep_checkpoints": 99, "sample__steps": 1}
     second = {"loss_weight": 0.5, "class_path": str(draw_dataset(folder / "dogs", captions=False, grey=160))}
-    prior = {"prior__enabled": True, "prior__images": 2, "dataset__flip": True, "prodigy__d0": 1e-3}
+    prior = {
+        "prior__enabled": True,
+        "prior__images": 2,
+        "dataset__flip": True,
+        "prodigy__d0": 1e-3,
+        "train__measure": True,
+    }
     return two(folder, second=second, **shared | prior | own)
 
 

@@ -39,7 +39,7 @@ from trainer.model.adapters import add_lora
 def exported(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDir:
     """A run whose LoRA has moved enough to be seen."""
     # of the shipped model the card's snippet knows where it lies on any machine
-    own = {"model__base": str(small_model()), "train__checkpoint_every": 6}
+    own = {"model__base": str(small_model()), "train__checkpoint_every": 6, "sample__at_start": True}
     config = make_config(pictures, train__steps=12, prodigy__d0=1e-3, sample__steps=6, **own)
     run = make_run(tmp_path_factory.mktemp("run"), config)
     train(run)

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from tests.trainer.conftest import make_config, make_run, train
+from tests.trainer.conftest import MEASURED, make_config, make_run, train
 from tests.warm.client import warm_environment
 from trainer.contract.run.control import send
 from trainer.contract.run.events import Tail
@@ -52,7 +52,7 @@ OWN = {
     "prodigy__d0": 1e-3,
     "train__timesteps": "stratified",
 }
-OWN |= {"train__noise_pairs": True}
+OWN |= {"train__noise_pairs": True, **MEASURED}
 
 
 @pytest.fixture(scope="module")

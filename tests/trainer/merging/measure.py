@@ -13,7 +13,7 @@ import torch
 
 from tests.bench.paired import config_of, exam_of, train_once
 from tests.bench.reference import write_data
-from tests.bench.reference_eval import NEW_TOKENS, load_trained, loss_of
+from tests.bench.reference_eval import NEW_TOKENS, Exam, load_trained, loss_of
 from trainer.contract.run.exports import DIFFUSERS
 from trainer.demo.concepts import TOKEN
 from trainer.merging.__main__ import main as merge
@@ -27,10 +27,10 @@ WAYS: dict[str, list[str]] = {
 }
 
 
-def loss_under(concept: str, folder: Path, embeddings: str) -> float:
-    """The held-out loss of a concept with the LoRA and one file of embeddings of `folder`."""
+def loss_under(exam: Exam, folder: Path, embeddings: str) -> float:
+    """The held-out loss of an exam with the LoRA and one file of embeddings of `folder`."""
     pipe = load_trained(folder / DIFFUSERS, folder / embeddings)
-    return loss_of(pipe, exam_of(concept), "ui", lambda text: text.replace(TOKEN, "".join(NEW_TOKENS)))
+    return loss_of(pipe, exam, "ui", lambda text: text.replace(TOKEN, "".join(NEW_TOKENS)))
 
 
 def trained(out: Path, concept: str, seed: int, steps: int) -> Path:
@@ -43,9 +43,15 @@ def trained(out: Path, concept: str, seed: int, steps: int) -> Path:
     return folder
 
 
-def figures(out: Path, seed: int, steps: int, ways: dict[str, list[str]]) -> dict[str, dict[str, float]]:
-    """The loss of both concepts without a LoRA, under each alone, and under each way to merge."""
+def figures(
+    out: Path, seed: int, steps: int, ways: dict[str, list[str]], each: int | None = None
+) -> dict[str, dict[str, float]]:
+    """The loss of both concepts without a LoRA, under each alone, and under each way to merge.
+
+    `each`: on so many pictures, for a glance in place of an exam.
+    """
     runs = [trained(out, one, seed, steps) for one in PAIR]
+    exams = {one: exam_of(one, each) for one in PAIR}
     words = (f"{TOKEN}_", f"{TOKEN}2_")
     found: dict[str, dict[str, float]] = {}
     for way, options in ways.items():
@@ -53,12 +59,14 @@ def figures(out: Path, seed: int, steps: int, ways: dict[str, list[str]]) -> dic
         shutil.rmtree(folder, ignore_errors=True)
         assert merge([*map(str, runs), "--out", str(folder), "--seed", str(seed), *options]) == 0
         found[way] = {
-            one: loss_under(one, folder, f"merge_{word}emb.safetensors") for one, word in zip(PAIR, words, strict=True)
+            one: loss_under(exams[one], folder, f"merge_{word}emb.safetensors")
+            for one, word in zip(PAIR, words, strict=True)
         }
     alone = {
-        one: loss_under(one, run / "export", f"{one}_emb.safetensors") for one, run in zip(PAIR, runs, strict=True)
+        one: loss_under(exams[one], run / "export", f"{one}_emb.safetensors")
+        for one, run in zip(PAIR, runs, strict=True)
     }
-    base = {one: loss_of(load_trained(None, None), exam_of(one), "ui") for one in PAIR}
+    base = {one: loss_of(load_trained(None, None), exams[one], "ui") for one in PAIR}
     return {"base model": base, "alone": alone, **found}
 
 

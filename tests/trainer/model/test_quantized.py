@@ -124,6 +124,7 @@ def test_a_run_on_codes_shows_and_tells_what_it_was_trained_on(pictures: Path, t
     from trainer.samples.generate import main as generate
 
     own = {"train__steps": 2, "sample__steps": 1, "model__quantize": "nf4", "train__precision": "bf16"}
+    own["sample__at_start"] = True
     run = make_run(tmp_path / "run", make_config(pictures, **own))
     train(run)
     assert generate([str(run.path), "a TOK star", "--out", str(tmp_path / "again.png")]) == 0

@@ -32,6 +32,7 @@ OWN = {
     "train__keep_checkpoints": 3,
     "train__sample_every": 12,
     "prodigy__d0": 1e-3,
+    "sample__at_start": True,
 }
 KEPT, ONCE, LATE = "a TOK on a hill", "two stars, no word of one's own", "a TOK heart at night"
 

@@ -47,6 +47,7 @@ def encoded_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run(pictures: Path, encoded_base: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDir:
     own = {"model__base": str(encoded_base), "sample__prompts": [PROMPT], "train__steps": 2, "prodigy__d0": 1e-3}
+    own["sample__at_start"] = True
     found = make_run(tmp_path_factory.mktemp("run"), make_config(pictures, **own))
     train(found)
     return found

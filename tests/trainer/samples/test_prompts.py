@@ -22,6 +22,7 @@ pytestmark = pytest.mark.slow
 WRITTEN = "a red star --n a blue heart, TOK --d 3"
 SEEDS = [3, 4, 0, 1, 2, 3]
 OWN = {"sample__prompts": [WRITTEN, "a red star", "a red star"], "sample__count": 2, "train__steps": 2}
+OWN |= {"sample__at_start": True}
 
 
 @pytest.fixture(scope="module")

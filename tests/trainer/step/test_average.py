@@ -22,6 +22,7 @@ from trainer.step.flat_group import FlatGroup
 
 SHARE = 0.3
 RUN = {"train__steps": 10, "train__batch": 1, "train__ema": SHARE, "prodigy__d0": 1e-3, "pivotal__fraction": 0.4}
+RUN |= {"train__measure": True}
 
 
 def group(size: int, name: str = "unet") -> FlatGroup:

@@ -31,7 +31,7 @@ OWN: dict[str, Any] = {
     "train__embedding_learning_rate": 0.05,
 }
 OWN |= {"dataset__hold_out": 2, "stop__patience": 2, "train__steps": 40, "train__checkpoint_every": 1}
-OWN |= {"export__precision": "fp32", "train__ema": 0.3, "train__keep_checkpoints": 1}
+OWN |= {"export__precision": "fp32", "train__ema": 0.3, "train__keep_checkpoints": 1, "train__measure": True}
 
 
 class Gauge:

@@ -10,7 +10,7 @@ import pytest
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from tests.trainer.conftest import make_config, make_run, train
+from tests.trainer.conftest import MEASURED, make_config, make_run, train
 from trainer.contract.basemodel.inspect import small_model
 from trainer.contract.plan.advice import advice
 
@@ -43,6 +43,7 @@ def test_an_edm_model_trains_samples_and_exports(pictures: Path, tmp_path: Path,
         dataset__class_word="figure",
         train__steps=4,
         train__min_snr_gamma=0,
+        **MEASURED,
     )
     assert not [one for one in advice(own) if "EDM" in one]
     gamma = make_config(pictures, model__base=str(edm_model), train__min_snr_gamma=5.0)

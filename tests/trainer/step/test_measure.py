@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from tests.trainer.conftest import make_config, make_run, train
+from tests.trainer.conftest import MEASURED, make_config, make_run, train
 from tests.trainer.model.test_adapters import small_unet
 from trainer.checkpoints.snapshot import FoundCheckpoint, OtherRun, Snapshot, check_identity
 from trainer.contract.run import exits
@@ -26,7 +26,7 @@ from trainer.step.measure import change_norm, measured_views, noise_level
 from trainer.step.trainee import run_identity
 
 # 28 pictures between two checkpoints: enough for both to be measured
-FOUR_STEPS: dict[str, Any] = {"train__steps": 4, "train__batch": 14, "prodigy__d0": 1e-3}
+FOUR_STEPS: dict[str, Any] = {"train__steps": 4, "train__batch": 14, "prodigy__d0": 1e-3, **MEASURED}
 
 
 def made(kind: type[Run], folder: Path, config: TrainConfig) -> Run:
@@ -62,7 +62,9 @@ def test_every_checkpoint_and_the_start_are_measured(measured: RunDir) -> None:
 @pytest.mark.slow
 def test_checkpoints_close_together_are_not_all_measured(pictures: Path, tmp_path: Path) -> None:
     """Eight forwards a step would more than double what a run takes."""
-    run = make_run(tmp_path / "run", make_config(pictures, train__steps=6, train__batch=1, train__checkpoint_every=1))
+    run = make_run(
+        tmp_path / "run", make_config(pictures, train__steps=6, train__batch=1, train__checkpoint_every=1, **MEASURED)
+    )
     train(run)
     assert [event["step"] for event in measures(run)] == [0, 6]
     assert len([event for event in Tail(run.events).read() if event["type"] == "checkpoint"]) == 6
@@ -72,7 +74,7 @@ def test_checkpoints_close_together_are_not_all_measured(pictures: Path, tmp_pat
 def test_a_run_that_is_measured_ends_with_the_same_bytes(measured: RunDir, pictures: Path, tmp_path: Path) -> None:
     """And so does one that shows the base model first: both can be left out."""
     own = {"train__measure": False, "sample__at_start": False}
-    other = make_run(tmp_path / "b", make_config(pictures, **FOUR_STEPS, **own))
+    other = make_run(tmp_path / "b", make_config(pictures, **FOUR_STEPS | own))
     train(other)
     assert not measures(other) and measured.sample(0, 0).exists()
     assert not other.sample(0, 0).exists() and other.sample(4, 0).exists()
@@ -82,7 +84,8 @@ def test_a_run_that_is_measured_ends_with_the_same_bytes(measured: RunDir, pictu
 
 @pytest.mark.slow
 def test_a_measurement_repeats_itself_costs_eight_forwards_and_touches_nothing(pictures: Path, tmp_path: Path) -> None:
-    config = make_config(pictures, train__gradient_checkpointing=True, train__dropout=0.5, dataset__hold_out=2)
+    own = {"train__gradient_checkpointing": True, "train__dropout": 0.5, "dataset__hold_out": 2}
+    config = make_config(pictures, **MEASURED | own)
     one = made(Run, tmp_path / "run", config)
     one._one_step(1)
     seen: list[tuple[bool, int]] = []
@@ -108,14 +111,14 @@ def test_a_measurement_repeats_itself_costs_eight_forwards_and_touches_nothing(p
 def test_held_out_pictures_are_measured_past_the_pivot_and_left_out_of_the_files(
     pictures: Path, tmp_path: Path
 ) -> None:
-    run = make_run(tmp_path / "run", make_config(pictures, train__steps=2, dataset__hold_out=2))
+    run = make_run(tmp_path / "run", make_config(pictures, train__steps=2, dataset__hold_out=2, **MEASURED))
     train(run)
     assert [(event["step"], event["of"]) for event in measures(run)] == [(0, "held-out"), (2, "held-out")]
     card = (run.export / "README.md").read_text()
     assert "trained with loratui on 3 pictures" in card
     with safe_open(run.export / "toy.safetensors", "pt") as file:
         header = file.metadata()["ss_tag_frequency"]
-    config = make_config(pictures, dataset__hold_out=2)
+    config = make_config(pictures, dataset__hold_out=2, **MEASURED)
     kept, held = hold_out(read_dataset(config), config)
     assert all(item.prompt.replace("TOK", "toy_emb") in header for item in kept)
     assert held and not any(item.prompt.replace("TOK", "toy_emb") in header for item in held)
@@ -128,7 +131,7 @@ def test_the_whole_set_cannot_be_held_out(settings: Callable[..., TrainConfig]) 
 
 
 def test_a_run_without_a_picture_left_is_refused_before_the_model(pictures: Path, tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", make_config(pictures, dataset__hold_out=9))
+    run = make_run(tmp_path / "run", make_config(pictures, dataset__hold_out=9, **MEASURED))
     (error,) = [event for event in train(run, code=exits.DATASET) if event["type"] == "error"]
     assert "dataset.hold_out is 9" in error["message"]
 
@@ -196,7 +199,7 @@ def test_the_norm_is_that_of_the_whole_change(settings: Callable[..., TrainConfi
 @pytest.mark.slow
 def test_no_memory_for_the_measurement_ends_nothing(pictures: Path, tmp_path: Path) -> None:
     """A hook that runs out of memory outside of training stands for a GPU that does."""
-    run = made(Run, tmp_path / "run", make_config(pictures, train__steps=1))
+    run = made(Run, tmp_path / "run", make_config(pictures, train__steps=1, **MEASURED))
     said: list[dict[str, Any]] = []
     run.log = _Kept(said)
 

@@ -19,7 +19,7 @@ from loratui.screens.results.runs import RunsScreen
 from tests.loratui.conftest import ROOT
 from tests.loratui.screens.conftest import at, screen_text, until
 from tests.loratui.screens.results.test_result import fill
-from tests.trainer.conftest import draw_dataset, make_config, make_run
+from tests.trainer.conftest import MEASURED, draw_dataset, make_config, make_run
 from tests.warm.fixtures import WarmServers
 from trainer.contract.run.changes import read_changes
 from trainer.contract.run.rundir import RunDir
@@ -38,6 +38,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, warm_servers: WarmServers)
         train__sample_every=2,
         dataset__hold_out=1,
         prodigy__d0=1e-3,
+        **MEASURED,
     )
     run = make_run(folder / "run", config)
     with warm_servers.active():
