@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from trainer.contract.basemodel.inspect import BaseModel, base_of
-from trainer.contract.plan.adapter_size import AdapterSize
+from trainer.contract.plan.adapter_size import AdapterSize, by_layer
 from trainer.contract.plan.memory import (
     Device,
     MemoryNeed,
     MemoryPart,
-    by_layer,
     made_again,
     memory,
     ram,
