@@ -63,7 +63,7 @@ only the pictures that have it, and Enter again all. Below stand the pictures.
 ✗ block    stops a run              – left out   by you
 · hint     worth knowing            *            a caption not written yet
 
-A model writes captions by s on "no caption"; x ends it.
+A model writes captions by s on "no caption"; press x to end it.
 """
     LETTERS = frozenset((
         "solve", "skip", "accept", "accept_shown", "caption", "filter", "fix", "best", "undo", "again",

@@ -41,7 +41,7 @@ class CaptionWorkbench(BulkEdits):
     PURPOSE = "Captions: what each picture shows. Nothing is written before F2 has asked."
     HELP = """
 One picture, its caption beside it, all captions below. What you type is kept
-as you go on, also after Escape; F2 writes the files, after a question.
+as you go on, also after Escape; press F2 to write the files, after a question.
 
 In the field
   enter   the next picture (PgDn too); PgUp the one before
