@@ -27,9 +27,7 @@ def not_finite(case: BadEnd) -> list[Remedy]:
     diverged = bool(case.checkpoints) and case.sound != case.checkpoints
     found = [*calmer, *found] if diverged else [*found, *calmer]
     if case.cause == "gone":
-        why = (
-            "computed again the step was finite: the machine was at it, or a part of it that gives other bits each time"
-        )
+        why = "computed again the step was finite: it was the machine, or an operation that gives other bits each time"
         found.insert(0, as_it_was(case, why))
     found += [*_leave_out(case), *_exact(case)]
     if case.checkpoints and case.sound:
@@ -56,7 +54,9 @@ def _vae(case: BadEnd) -> list[Remedy]:
 def _leave_out(case: BadEnd) -> list[Remedy]:
     """Pictures that can be blamed: those it is bound to, where others were well; the only one of the step."""
     some = case.at_fault if case.cause == "latents" or len(case.at_fault) < len(case.pictures) else ()
-    names = some or (case.pictures if len(case.pictures) == 1 else ())
+    # a step of one picture may have had class pictures beside it, of which none can be left out
+    alone = len(case.pictures) == 1 and not case.config.prior.enabled
+    names = some or (case.pictures if alone else ())
     if not names:
         return []
     what = safe_text(names[0], 40) if len(names) == 1 else plural(len(names), "picture")

@@ -104,6 +104,12 @@ def test_of_several_pictures_none_is_blamed() -> None:
     assert not any("dataset.skip" in one.changes for one in offered("nan", pictures=("a.png", "b.png")))
 
 
+def test_a_step_of_one_picture_and_class_pictures_does_not_blame_it() -> None:
+    beside = {"prior__enabled": True, "prior__path": "/class", "dataset__class_word": "star"}
+    assert any("dataset.skip" in one.changes for one in offered("nan", pictures=("a.png",)))
+    assert not any("dataset.skip" in one.changes for one in offered("nan", beside, pictures=("a.png",)))
+
+
 def test_what_was_found_decides_what_helps() -> None:
     two = {"pictures": ("a.png", "b.png")}
     (left,) = offered("nan", cause="latents", at_fault=("b.png",), **two)

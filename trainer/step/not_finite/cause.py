@@ -2,37 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 
+from trainer.contract.loras.lora_file import ENCODERS
 from trainer.data.dataset import View
 from trainer.ground.error_line import first_line
 from trainer.model.parts import Parts, free
 from trainer.model.prompts import Encoded
 from trainer.step.batch import DeviceBatch, HostBatch
 from trainer.step.flat_group import FlatGroup
-from trainer.step.not_finite.watch import UNET, FirstSeen, Watch, is_finite, largest, not_finite_rows
+from trainer.step.not_finite.watch import FirstSeen, Watch, is_finite, largest, not_finite_rows
 from trainer.step.trainee import Trainee
+from trainer.step.word_parts import PART, of_part
 
 SHOWN = 80  # letters of a caption in a message
 MOST_NAMED = 4  # pictures that are named
+BOUND = ("layer", "loss", "gradient")  # kinds for which it is seen whether the other passes of the step are well
 HALF = f"; fp16 holds nothing over {int(torch.finfo(torch.float16).max):,}"
 
 
 @dataclass(frozen=True)
 class Cause:
-    """What was not finite first: its kind, one of CAUSES, and in words; the pictures that it is bound to, if any."""
+    """What was not finite first: its kind, one of CAUSES, and in words; the pictures that it is bound to, if any.
+
+    Class pictures are named in the words alone.
+    """
 
     kind: str
     words: str
     pictures: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class _Found:
+    """What was not finite in one pass, and for which of its views; for none in particular where there are none."""
+
+    kind: str
+    said: Callable[[str], str]  # the names of those, "" for none, in a sentence
+    views: tuple[View, ...] = ()
+
+
 GONE = Cause(
     "gone",
-    "computed again it is finite, so that the machine, or a part of it that gives other bits each time, was at it",
+    "computed again it is finite, so the cause is the machine, or an operation that gives other bits each time",
 )
 
 
@@ -64,7 +79,7 @@ class Again:
 
 
 def find_cause(again: Again) -> Cause:
-    """Compute the step again, at most twice and once for each picture of a batch, and say what is not finite first.
+    """Compute the step again, at most twice and once for each of its pictures, and say what is not finite first.
 
     Raises nothing that a computation can raise: what keeps it from being looked into is said in the words.
     """
@@ -109,9 +124,10 @@ def _trained(again: Again) -> Cause | None:
 def _step(again: Again, kept: bool) -> Cause | None:
     """All passes of the step, and the norm of their gradients."""
     again.clear()
-    for host in again.batches():
+    batches = again.batches()
+    for host in batches:
         if found := _pass(again, host, kept):
-            return found
+            return _of_step(again, found, host, batches, kept)
     norms = torch.stack([torch.linalg.vector_norm(group.grad) for group in again.trainee.groups])
     if norms.square().sum().isfinite():
         return None
@@ -120,59 +136,84 @@ def _step(again: Again, kept: bool) -> Cause | None:
     return Cause("gradient", said)
 
 
-def _pass(again: Again, host: HostBatch, kept: bool) -> Cause | None:
+def _of_step(again: Again, found: _Found, host: HostBatch, rest: Iterator[HostBatch], kept: bool) -> Cause:
+    """What was found in a pass, bound to what else of the step is not finite: a picture alone is none of several."""
+    views, bad = [*host.views], [*found.views]
+    for other in rest if bad and found.kind in BOUND else ():
+        again.clear()
+        views += other.views
+        if more := _pass(again, other, kept):
+            bad += more.views or other.views
+    if found.kind == "layer" and len(bad) == len(views) > 1:  # it is of none
+        bad = []
+    own = tuple(dict.fromkeys(view.item.name for view in bad if not view.prior))
+    return Cause(found.kind, found.said(_listed(bad)), own)
+
+
+def _pass(again: Again, host: HostBatch, kept: bool) -> _Found | None:
     """One pass over a batch, from what it is given to its gradients."""
     parts = again.parts
     if bad := not_finite_rows(host.latents):
-        return _of_pictures("latents", "the latents of", "are not finite", host, bad)
+        return _Found("latents", "the latents of {} are not finite".format, _at(host, bad))
     with Watch(parts) as watch:
         words = again.words(host)
         if watch.first is not None:
             return _of_module(again, watch.first, host)
         if bad := sorted({*not_finite_rows(words.hidden), *not_finite_rows(words.pooled)}):
-            said = f"the text embeddings are not finite of '{host.prompts[bad[0]][:SHOWN]}', the caption of"
-            return _of_pictures("words", said, "", host, bad)
+            caption = host.prompts[bad[0]][:SHOWN]
+            return _Found(
+                "words",
+                lambda of: f"the text embeddings of '{caption}', the caption of {of}, are not finite",
+                _at(host, bad),
+            )
         batch = DeviceBatch.of(host, words if kept else replace(words, known=(), times=()), parts.device)
         if bad := not_finite_rows(again.target(batch)):
-            return _of_pictures("latents", "what the U-Net should answer to", "is not finite", host, bad)
+            return _Found("latents", "what the U-Net should answer to {} is not finite".format, _at(host, bad))
         errors = again.errors(batch)
-        if watch.first is not None:
-            return _of_module(again, watch.first, host)
-    if bad := not_finite_rows(errors):
-        said = "is finite, but its loss is more than fp32 holds"
-        return _of_pictures("loss", "the U-Net's answer to", said, host, bad)
+        bad = not_finite_rows(errors)
+        if watch.first is not None:  # others may have followed in a later layer
+            return _of_module(again, watch.first, host, bad or watch.first.rows)
+    if bad:
+        said = "the U-Net's answer to {} is finite, but its loss is more than fp32 holds".format
+        return _Found("loss", said, _at(host, bad))
     loss = again.loss(errors, host.mine)
     if not is_finite(loss):
-        return Cause("loss", "the loss of each picture is finite, but not their sum")
+        return _Found("loss", lambda _: "the loss of each picture is finite, but not their sum")
     again.backward(loss)
     return _of_gradient(again, host, watch)
 
 
-def _of_module(again: Again, first: FirstSeen, host: HostBatch) -> Cause:
-    """What is known of the first module whose answer is not finite."""
+def _of_module(again: Again, first: FirstSeen, host: HostBatch, rows: Sequence[int] = ()) -> _Found:
+    """What is known of the first module whose answer is not finite, for these `rows` of the batch."""
     where = f"{first.path} of {first.part}" if first.path else first.part
     if first.frozen:
-        return Cause("base", f"the base model's own numbers of {where} are not finite")
-    views, rows = len(host.views), first.rows if first.part == UNET else ()
-    names = _names(host, rows) if len(rows) < views or views == 1 else ()
-    of = f" for {_listed(names)}" if names else ""
+        return _Found("base", lambda _: f"the base model's own numbers of {where} are not finite")
     asked = f", to numbers of up to {first.asked:.3g}" if first.asked else ""
     size, layer = first.trained
     inside = f" in {layer}" if layer else ""
     trained = f", with a LoRA that reaches {size:.3g}{inside}" if size else ""
     half = HALF if again.parts.dtype == torch.float16 else ""
-    return Cause("layer", f"{where} is the first whose answer is not finite{of}{asked}{trained}{half}", names)
+    rest = f"{asked}{trained}{half}"
+
+    def said(names: str) -> str:
+        return f"{where} is the first whose answer is not finite{f' for {names}' if names else ''}{rest}"
+
+    return _Found("layer", said, _at(host, rows))
 
 
-def _of_gradient(again: Again, host: HostBatch, watch: Watch) -> Cause | None:
+def _of_gradient(again: Again, host: HostBatch, watch: Watch) -> _Found | None:
     """The trained tensor whose gradient is the first that is not finite, as the backward pass comes to them."""
     if all(is_finite(group.grad) for group in again.trainee.groups):
         return None
     path = _last_used(again, watch)
-    names = tuple(view.item.name for view in host.views if len(host.views) == 1 or not _is_alone_finite(again, view))
-    of = f" (for {_listed(names)})" if names else " (of no picture alone)"
+    views = tuple(view for view in host.views if len(host.views) == 1 or not _is_alone_finite(again, view))
     half = HALF if again.parts.dtype == torch.float16 else ""
-    return Cause("gradient", f"the loss is finite, but not the gradient of {path}{of}{half}", names)
+
+    def said(names: str) -> str:
+        of = f"for {names}" if names else "of no picture alone"
+        return f"the loss is finite, but not the gradient of {path} ({of}){half}"
+
+    return _Found("gradient", said, views)
 
 
 def _last_used(again: Again, watch: Watch) -> str:
@@ -198,16 +239,13 @@ def _is_alone_finite(again: Again, view: View) -> bool:
     return all(is_finite(group.grad) for group in again.trainee.groups)
 
 
-def _of_pictures(kind: str, before: str, after: str, host: HostBatch, rows: Iterable[int]) -> Cause:
-    names = _names(host, rows)
-    return Cause(kind, f"{before} {_listed(names)} {after}".rstrip(), names)
+def _at(host: HostBatch, rows: Sequence[int]) -> tuple[View, ...]:
+    return tuple(view for row, view in enumerate(host.views) if row in rows)
 
 
-def _names(host: HostBatch, rows: Iterable[int]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(host.views[row].item.name for row in rows))
-
-
-def _listed(names: tuple[str, ...]) -> str:
+def _listed(views: Iterable[View]) -> str:
+    """Their names; a class picture, whose name may be one of yours too, is called so."""
+    names = [*dict.fromkeys(f"class picture {one.item.name}" if one.prior else one.item.name for one in views)]
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     return ", ".join(names[:MOST_NAMED]) + more
 
@@ -215,7 +253,11 @@ def _listed(names: tuple[str, ...]) -> str:
 def _trained_name(name: str) -> str:
     """Of a tensor that is trained, for people: a part of a LoRA by the path of its layer, or the new rows."""
     path, _, part = name.rpartition(".")
-    return f"the LoRA's {part} of {path}" if path else f"what is trained of {name}"
+    if name in ENCODERS:
+        return f"the new tokens' embedding in {name}"
+    if name.startswith(PART):  # before the dot, which a trigger may have
+        return "the embedding of '{}' in {}".format(*of_part(name))
+    return f"the LoRA's {part} of {path}"
 
 
 def _largest_of(group: FlatGroup, numbers: torch.Tensor) -> tuple[float, str]:

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 import torch
 
-from tests.trainer.conftest import make_config
+from tests.trainer.conftest import draw_dataset, make_config
 from tests.trainer.step.test_no_wait import magnify_once
 from tests.trainer.trap_parts import begin, same
 from trainer.contract.run.events import CAUSES
 from trainer.failures import details, explain
 from trainer.loop import Run
+from trainer.step.not_finite.cause import _trained_name
 from trainer.step.step import NotFinite, Stepper
 
 pytestmark = pytest.mark.slow  # each more than a second of the small SDXL
@@ -53,6 +54,39 @@ def test_latents_of_one_picture(pictures: Path, tmp_path: Path) -> None:
     assert view.item.name != other.item.name
     assert (found.kind, found.pictures) == ("latents", (view.item.name,))
     assert found.words == f"the latents of {view.item.name} are not finite"
+
+
+def test_a_class_picture_is_none_of_yours_that_has_its_name(pictures: Path, tmp_path: Path) -> None:
+    beside = draw_dataset(tmp_path / "class", captions=False, grey=200)
+    own = {"prior__enabled": True, "prior__path": str(beside), "prior__images": 5, "prior__prompt": "a star"}
+    live = run_of(pictures, tmp_path, train__batch=1, **own)
+    view = next(one for one in live.plan.micro_batch(1, 0) if one.prior)
+    live.latents.get(view)["mean"][0, 0, 0] = float("nan")
+    found = failed(live).cause
+    assert (found.kind, found.pictures) == ("latents", ())
+    assert found.words == f"the latents of class picture {view.item.name} are not finite"
+
+
+def test_a_picture_is_named_where_the_other_passes_are_well(pictures: Path, tmp_path: Path) -> None:
+    """One a pass is not to blame for what all passes have."""
+    apart: dict[str, Any] = {"train__batch": 1, "train__accumulation": 3}
+    live = run_of(pictures, tmp_path, **apart)
+    live.trainee.unet_layers[QUERY].up.data.fill_(1e38)
+    found = failed(live).cause
+    assert (found.kind, found.pictures) == ("layer", ()) and ".png" not in found.words
+    live = run_of(pictures, tmp_path / "one", **apart)
+    (view,) = live.plan.micro_batch(1, 1)
+    live.latents.get(view)["mean"][:] = 1e35
+    found = failed(live).cause
+    assert found.kind in ("layer", "loss") and found.pictures == (view.item.name,)
+    assert f"{view.item.name}" in found.words
+
+
+def test_what_is_trained_of_a_trigger_is_named_so() -> None:
+    """A dot in it is no path of a layer."""
+    assert _trained_name("embeddings a.b clip_g") == "the embedding of 'a.b' in clip_g"
+    assert _trained_name("clip_l") == "the new tokens' embedding in clip_l"
+    assert _trained_name("mid.to_q.up") == "the LoRA's up of mid.to_q"
 
 
 def test_text_embeddings_of_one_caption(pictures: Path, tmp_path: Path) -> None:
