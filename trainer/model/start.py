@@ -43,7 +43,10 @@ def _fill_layers(start: Start, layers: Mapping[str, LoraLinear]) -> None:
 def _fill(layer: LoraLinear, told: FileLayer, file: Any) -> None:
     down, up = (_sound(file, name).flatten(1) for name in (told.down, told.up))
     layer.down[: told.rank].copy_(down)
-    layer.up[:, : told.rank].copy_(up * (told.scale / layer.scale))
+    scaled = up * (told.scale / layer.scale)
+    if not bool(scaled.isfinite().all()):
+        raise NoStart(f"train.start_from: '{told.up}' times its alpha is more than fp32 holds: the file is damaged")
+    layer.up[:, : told.rank].copy_(scaled)
     if not isinstance(layer, DoraLinear):
         return
     if told.magnitude:

@@ -71,6 +71,9 @@ def test_a_start_that_is_damaged_is_said_and_not_blamed_on_a_picture(tmp_path: P
         save_file({**whole, up: torch.full_like(whole[up], number)}, path)
         with pytest.raises(NoStart, match=r"lora_up\.weight' in its file holds numbers that are not finite"):
             begun(path)
+    save_file({**whole, up: torch.full_like(whole[up], 3e38)}, path)
+    with pytest.raises(NoStart, match=r"lora_up\.weight' times its alpha is more than fp32 holds"):
+        begun(path, train__alpha=0.5)
 
 
 def samples(run: RunDir, step: int) -> bytes:
