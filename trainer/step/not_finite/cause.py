@@ -99,10 +99,15 @@ def _look(again: Again) -> Cause:
     free()
     if found := _trained(again):
         return found
-    # first layer by layer, for a node hides what is in it, and with nothing that was kept of words and sizes
-    with again.trainee.fused.layer_by_layer():
-        found = _step(again, kept=False)
-    if found is None and len(again.trainee.fused):
+    fused, found = again.trainee.fused, None
+    try:  # first layer by layer, for a node hides what is in it, and with nothing that was kept of words and sizes
+        with fused.layer_by_layer():
+            found = _step(again, kept=False)
+    except (torch.OutOfMemoryError, MemoryError):
+        if not len(fused):
+            raise
+    if found is None and len(fused):  # as it was computed: for that there was room
+        free()
         found = _step(again, kept=True)
     return found or GONE
 

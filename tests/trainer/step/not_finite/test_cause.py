@@ -15,6 +15,7 @@ from tests.trainer.trap_parts import begin, same
 from trainer.contract.run.events import CAUSES
 from trainer.failures import details, explain
 from trainer.loop import Run
+from trainer.model.adapters import LoraLinear
 from trainer.step.not_finite.cause import _trained_name
 from trainer.step.step import NotFinite, Stepper
 
@@ -172,6 +173,23 @@ def test_gradients_whose_norm_is_too_large(pictures: Path, tmp_path: Path, monke
     monkeypatch.setattr(live.stepper.scaler, "scaled", lambda loss: loss * 1e28)
     found = failed(live).cause
     assert found.kind == "gradient" and found.words.startswith("each gradient is finite, but not their norm")
+
+
+def test_without_memory_for_every_layer_the_nodes_are_looked_at(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They keep less, and fitted before: the block is named, if not the layer in it."""
+    live = run_of(pictures, tmp_path)
+    live.trainee.unet_layers[QUERY].up.data.fill_(1e38)
+
+    def raises(_: LoraLinear, x: torch.Tensor) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(LoraLinear, "forward", raises)
+    found = failed(live).cause
+    block = QUERY.removesuffix(".attn1.to_q")
+    assert found.kind == "layer" and found.words.startswith(f"{block} of the U-Net is the first whose answer")
+    assert found.words.endswith("with a LoRA that reaches 1e+38 in attn1.to_q")
 
 
 def test_what_is_not_so_again_is_of_the_machine(pictures: Path, tmp_path: Path) -> None:
