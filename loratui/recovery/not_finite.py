@@ -18,7 +18,9 @@ def not_finite(case: BadEnd) -> list[Remedy]:
     """The same step would give the same again, so each changes something; but where it did not give the same."""
     found = [*_precision(case), *_vae(case)]
     if case.cause in UNTRAINED:  # nothing that is trained was at it
-        return [*found, *_leave_out(case)] if case.cause == "latents" else _precision(case)
+        if case.cause == "base":
+            return _precision(case)
+        return [*found, *_leave_out(case)] or [_without_class_picture(case)]
     rates, title, why = lower_rates(case.config)
     calmer = [remedy(case, title, why, rates)]
     if not case.config.train.max_grad_norm:
@@ -67,6 +69,12 @@ def _leave_out(case: BadEnd) -> list[Remedy]:
         why = "it is the one picture that the step was made from"
     new = [one for one in names if one not in case.config.dataset.skip]
     return [remedy(case, f"leave out {what}", why, {"dataset.skip": (*case.config.dataset.skip, *new)})]
+
+
+def _without_class_picture(case: BadEnd) -> Remedy:
+    """No setting leaves one out; a run that saw it cannot go on with others."""
+    why = "none of your own pictures is at fault; take the class picture out of its folder first"
+    return remedy(case, "a new run without the class picture", why, {}, anew=True)
 
 
 def _exact(case: BadEnd) -> list[Remedy]:

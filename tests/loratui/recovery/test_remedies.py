@@ -108,6 +108,8 @@ def test_a_step_of_one_picture_and_class_pictures_does_not_blame_it() -> None:
     beside = {"prior__enabled": True, "prior__path": "/class", "dataset__class_word": "star"}
     assert any("dataset.skip" in one.changes for one in offered("nan", pictures=("a.png",)))
     assert not any("dataset.skip" in one.changes for one in offered("nan", beside, pictures=("a.png",)))
+    (anew,) = offered("nan", beside, pictures=("a.png",), cause="latents")  # those of a class picture
+    assert (anew.goes, anew.changes) == ("new run", {}) and "take the class picture out" in anew.why
 
 
 def test_what_was_found_decides_what_helps() -> None:
