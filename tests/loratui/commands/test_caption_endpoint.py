@@ -46,7 +46,17 @@ ELSEWHERE = "0.0.0.0"  # reaches this machine, and is no address of its own: as 
 
 @pytest.mark.parametrize(
     "host",
-    [ELSEWHERE, "0x7f.1", "127.1", "2130706433", "127.0.0.1.example.com", "me@192.168.1.9", "127.0.0.1@0.0.0.0"],
+    [
+        ELSEWHERE,
+        "[::ffff:192.0.2.1]",
+        "localhost.example.com",
+        "0x7f.1",
+        "127.1",
+        "2130706433",
+        "127.0.0.1.example.com",
+        "me@192.168.1.9",
+        "127.0.0.1@0.0.0.0",
+    ],
 )
 def test_another_host_is_not_connected_to_without_a_yes_to_that_host(server: Server, host: str) -> None:
     for agreed in ("", "127.0.0.1", "example.com", "yes"):
@@ -61,7 +71,9 @@ def test_with_a_yes_to_it_another_host_is_asked(server: Server) -> None:
     assert len(server.asked) == 1 and captioner.server.shown == server.called(ELSEWHERE)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.53", "localhost", "LOCALHOST", "[::1]"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.0.0.53", "localhost", "LOCALHOST", "localhost.", "[::1]", "[::ffff:127.0.0.1]"]
+)
 def test_this_machine_is_its_loopback_and_nothing_else(host: str) -> None:
     assert server_at(f"http://{host}:8000/v1").is_own
 
@@ -86,7 +98,17 @@ def test_no_proxy_of_the_environment_and_no_redirection_gets_a_picture(
 
 @pytest.mark.parametrize(
     "address",
-    ["ftp://127.0.0.1/v1", "127.0.0.1:8000/v1", "http://127.0.0.1/é", "http://127.0.0.1:99999/v1", "http://[::1/"],
+    [
+        "ftp://127.0.0.1/v1",
+        "127.0.0.1:8000/v1",
+        "http://127.0.0.1/é",
+        "http://127.0.0.1:99999/v1",
+        "http://[::1/",
+        "http://127.0.0.1:0/v1",
+        "http://a b/v1",
+        "http://a\x1bb/v1",
+        "http://a\\b/v1",
+    ],
 )
 def test_what_is_no_address_is_a_sentence(address: str) -> None:
     with pytest.raises(NoCaptioner, match=r"127\.0\.0\.1"):

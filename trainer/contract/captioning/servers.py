@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ from trainer.contract.units import plural
 
 EXAMPLE = "http://127.0.0.1:11434/v1"  # where ollama listens
 PORTS = {"http": 80, "https": 443}
+NAME = re.compile(r"[\w.:%~-]+")  # a host's: blanks and the like would only be refused while connecting
 HERE = "localhost"  # the one name that is taken for this machine; others mean what a resolver says today
 
 
@@ -30,14 +32,15 @@ class CaptionServer:
     def is_own(self) -> bool:
         """Whether what is sent stays on this machine: judged by the address, never by what a name resolves to."""
         try:
-            return self.host == HERE or ipaddress.ip_address(self.host).is_loopback
+            address = ipaddress.ip_address(self.reached_by)
         except ValueError:
             return False
+        return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
     @property
     def reached_by(self) -> str:
         """What is connected to: `localhost` without asking a resolver."""
-        return "127.0.0.1" if self.host == HERE else self.host
+        return "127.0.0.1" if self.host in (HERE, f"{HERE}.") else self.host
 
     @property
     def shown(self) -> str:
@@ -58,6 +61,6 @@ def server_at(address: str) -> CaptionServer:
         host, port = parts.hostname or "", parts.port
     except ValueError:
         raise NoServer(f"{address}: no address; one is {EXAMPLE}") from None
-    if parts.scheme not in PORTS or not host or not address.isascii():
+    if parts.scheme not in PORTS or not host or port == 0 or not address.isascii() or not NAME.fullmatch(host):
         raise NoServer(f"{address}: an address such as {EXAMPLE} is wanted")
     return CaptionServer(host, port or PORTS[parts.scheme], parts.path.rstrip("/"), parts.scheme == "https")
