@@ -57,7 +57,6 @@ def trains(root: Path) -> Iterator[RunLock]:
 
 
 def end(lock: RunLock) -> None:
-    """The trainer is gone."""
     lock.release()
     lock._descriptor = -1
 
@@ -71,7 +70,6 @@ def order(root: Path) -> list[str]:
 
 
 async def opened(pilot: Pilot[Any], root: Path) -> tuple[QueueScreen, list[RunDir | None]]:
-    """The queue screen over the wizard, and what it answers."""
     await at(pilot, "WelcomeScreen")
     answers: list[RunDir | None] = []
     pilot.app.push_screen(QueueScreen(root), answers.append)
