@@ -85,6 +85,7 @@ def samples(run: RunDir, step: int) -> bytes:
 def test_a_run_goes_on_where_another_ended(dora: bool, pictures: Path, tmp_path: Path) -> None:
     """Its first picture is the last of the run before, with its words."""
     own = {"train__dora": dora, "train__steps": 4, "prodigy__d0": 1e-3, "export__precision": "fp32", "train__ema": 0.0}
+    own["sample__at_start"] = True
     first = make_run(tmp_path / "first", make_config(pictures, **own))
     train(first)
     second = make_run(tmp_path / "second", make_config(pictures, **own, train__start_from=str(first.path)))
