@@ -19,6 +19,7 @@ from loratui.terminal.text import safe_text
 
 NEAR = 10  # bits of 64 in which the hashes differ: none of 20,193 unrelated pairs (design/curation.md)
 NOISE_STEP, CODING_STEP = 2.5, 20.0  # grey levels, and of the table's mean: what is less makes no copy the better one
+WHOLE = 0.9  # of the pixels inside a copy's frame: with less the copy without one is a smaller one
 COARSER = 30.0  # of the table's mean, from about quality 75: coding looks like detail, and hides noise
 NEAR_DRAWN = 4  # flat colours have few bits that tell
 SAME_BYTES, SAME_PICTURE, SAME_SHOT = "same file", "same picture", "same shot"
@@ -127,7 +128,8 @@ def _covered(
 def _worse(one: PictureMeasure, other: PictureMeasure, alike: bool) -> int:
     """1 if `one` is the changed copy, -1 if `other` is, 0 if that cannot be told; `alike`: neither is a crop."""
     if bool(one.bars) != bool(other.bars):  # the edges of a frame are finer than any detail
-        return 1 if one.bars else -1
+        framed, plain = (one, other) if one.bars else (other, one)
+        return _framed(framed, plain) * (1 if one.bars else -1)
     if one.few_colours != other.few_colours:  # a palette hides noise, and its steps are like detail
         return 1 if one.few_colours else -1
     said = coarser(one.levels, other.levels) or (overdone(one.levels, other.levels) if alike else 0)
@@ -135,6 +137,17 @@ def _worse(one: PictureMeasure, other: PictureMeasure, alike: bool) -> int:
         said = reworked(one.detail, other.detail)
         said = 0 if _coding(*(one, other) if said < 0 else (other, one)) else said
     return said or (overlaid(one.grey, other.grey) if alike else 0)
+
+
+def _framed(framed: PictureMeasure, plain: PictureMeasure) -> int:
+    """1 if the copy without a frame has all that is in it, 0 if it lost pixels or was coded coarsely: cut the frame."""
+    lost = _pixels(plain) < WHOLE * _pixels(framed) or _coding(plain, framed)
+    return 0 if lost else 1
+
+
+def _pixels(one: PictureMeasure) -> float:
+    """True pixels: without bars, and a quarter where it was enlarged."""
+    return one.width * one.height * (1 - one.bars) * (0.25 if one.enlarged else 1.0)
 
 
 def _coding(finer: PictureMeasure, other: PictureMeasure) -> bool:
@@ -150,13 +163,19 @@ def _rank(
     Noise and blocks make a picture look sharper than it is, so they count before sharpness does.
     """
     one = measured[place]
-    pixels = one.width * one.height * (0.25 if one.enlarged else 1.0)
     noise = round((one.noise or 0.0) / NOISE_STEP)
     coding = round(one.coding / CODING_STEP) + round(one.blocks or 0.0)
     dense = round(math.log2(max(one.size, 1) / max(one.width * one.height, 1)))
     spoiled = len(spoilt(pictures[place])) + (covered > 0)
-    flaws = flawed(pictures[place]) + (one.bars > 0)  # so narrow a frame spoils nothing, and is none of the picture
-    return (spoiled, flaws, -pixels, noise + coding, round(one.subject_blur or 0.0, 2), -dense, place)
+    return (
+        spoiled,
+        flawed(pictures[place]),
+        -_pixels(one),
+        noise + coding,
+        round(one.subject_blur or 0.0, 2),
+        -dense,
+        place,
+    )
 
 
 def _told(

@@ -229,6 +229,18 @@ def test_a_frame_of_a_hundredth_is_one_and_a_copy_in_it_is_the_worse_one(folder:
     assert picture(report, "z.jpg").better == () and picture(report, "a.jpg").better == ("z.jpg",)
 
 
+@pytest.mark.parametrize(("smaller", "quality"), [(2, 90), (1, 30)])
+@pytest.mark.parametrize(("framed", "plain"), [("a.jpg", "z.jpg"), ("z.jpg", "a.jpg")])
+def test_a_narrow_frame_is_no_reason_to_prefer_a_small_or_coarse_copy(
+    folder: Path, framed: str, plain: str, smaller: int, quality: int
+) -> None:
+    one = scene(3, (1200, 900)).filter(ImageFilter.GaussianBlur(0.7))
+    (folder / framed).write_bytes(encoded(ImageOps.expand(one, 8, "black"), 92))
+    (folder / plain).write_bytes(encoded(one.resize((1200 // smaller, 900 // smaller)), quality))
+    report = look(folder, kind="object")
+    assert picture(report, framed).better == () and picture(report, plain).better == (framed,)
+
+
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
 @pytest.mark.parametrize("progressive", [False, True])
 def test_a_whole_jpeg_of_any_kind_is_not_called_damaged(mode: str, progressive: bool) -> None:
