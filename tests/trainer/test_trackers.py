@@ -110,7 +110,7 @@ def test_a_resumed_run_goes_on_along_the_same_axis(tmp_path: Path, own_home: Pat
 @pytest.mark.parametrize("name", ["wandb", "trackio"])
 def test_the_others_get_the_same_and_learn_nothing_of_the_machine(name: str, tmp_path: Path, own_home: Path) -> None:
     pytest.importorskip(name, reason=f"needs {name}")
-    run = make_run(own_home / "run", config_in(own_home, name, tracker__pictures=True))
+    run = make_run(own_home / "run", config_in(own_home, name, tracker__pictures=True, sample__at_start=True))
     events = train(run)
     assert of(events, "warn") == []
     assert of(events, "end")[0]["status"] == "completed"
