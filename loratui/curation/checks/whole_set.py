@@ -89,11 +89,10 @@ def _number(report: Report) -> list[Finding]:
     if count > most and report.kind in ("face", "object"):
         wanted = most - 2 if report.kind == "face" else most
         kept = keep_best(report, wanted)
-        names = ", ".join(safe_text(one.name, 30) for one in kept) or "none"
+        names = ", ".join(safe_text(one.name, 30) for one in kept)
         few = f" ({good_words(report)})" if len(kept) < wanted else ""
-        said = (
-            f"{plural(count, 'picture')}: fewer and better ones teach more; the best {len(kept)} would be {names}{few}"
-        )
+        best = f"the best {len(kept)} would be {names}" if kept else "none of these would be kept"
+        said = f"{plural(count, 'picture')}: fewer and better ones teach more; {best}{few}"
         reasons = {one.name: one.reason for one in kept}
         return [Finding("many-pictures", "hint", "", reasons, said, "keep the best: the reasons are shown there")]
     return []

@@ -16,7 +16,7 @@ from PIL import ImageFilter
 
 from loratui.curation.cache import cache_folder
 from loratui.curation.checks.best_pictures import good_words, keep_best
-from loratui.curation.checks.whole_set import views_findings, with_views
+from loratui.curation.checks.whole_set import set_findings, views_findings, with_views
 from loratui.curation.codes import CODES
 from loratui.curation.report import SPOILING, Finding, PictureReport, Report
 from tests.loratui.curation.conftest import look, of_set, scene
@@ -93,6 +93,12 @@ def test_few_and_many_pictures_are_told_with_the_best(folder: Path) -> None:
     found = of_set(look(folder, kind="object"))["many-pictures"]
     assert found.severity == "hint" and 5 <= len(found.value) <= 10 and all(found.value.values())
     assert len(found.value) == 10 or f"({len(found.value)} of 12 are good; " in found.message
+
+
+def test_where_none_of_many_is_good_that_is_said_plainly() -> None:
+    blurred = Report(Path(), "object", tuple(one(f"{number}.png", "blurred") for number in range(12)))
+    (said,) = [found.message for found in set_findings(blurred) if found.code == "many-pictures"]
+    assert said.endswith("; none of these would be kept (0 of 12 are good; 12 are spoiled)")
 
 
 def _codes_in(path: Path) -> set[str]:
