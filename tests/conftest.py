@@ -71,6 +71,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
-    """What was imported stays: each of the many full collections of a training need not look at it again."""
+    """What was imported stays: each of the many full collections of a training need not look at it again.
+
+    Nor need what a screen draws be looked through every 700 objects, which is a fifth of what tests of screens take.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)

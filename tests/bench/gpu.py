@@ -27,7 +27,7 @@ from unittest.mock import patch
 
 import torch
 
-from tests.bench.gpu_adv import adv_arguments
+from tests.bench.adv.stopped import adv_arguments
 from tests.gpu.driving import FULL_BED, REDUCED_BED, Bed, Course, Seen, bed_config, draw_pictures, drive
 from trainer.contract.settings.config import TrainConfig
 from trainer.ground.machine import versions
@@ -139,7 +139,7 @@ class Bench:
         assert self.script is not None
         with tempfile.TemporaryDirectory(dir=self.folder) as work:
             answer, steps = Path(work) / "answer.json", self.bed.steps
-            head = [sys.executable, "-m", "tests.bench.gpu_adv", str(self.script), str(answer), str(steps)]
+            head = [sys.executable, "-m", "tests.bench.adv.stopped", str(self.script), str(answer), str(steps)]
             done = subprocess.run(
                 [*head, *adv_arguments(self.config(case), self.base, self.pictures)],
                 cwd=work,

@@ -27,8 +27,8 @@ from PIL import Image
 from prodigyopt import Prodigy
 
 import trainer.step.prodigy
-from tests.bench.gpu_adv import Counter, Enough, adv_arguments
-from tests.bench.reference_shim import stand_in_for_torchvision
+from tests.bench.adv.shim import stand_in_for_torchvision
+from tests.bench.adv.stopped import Counter, Enough, adv_arguments
 from tests.trainer.model.full_depth import POOLED, SIDE, WORDS, Operations, full_depth_inputs, full_depth_unet
 from trainer.contract.basemodel.inspect import small_model
 from trainer.contract.basemodel.single_file import CONFIGS

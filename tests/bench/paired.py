@@ -14,11 +14,11 @@ from pathlib import Path
 
 import torch
 
+from tests.bench.adv.process import reference_starter, train_theirs
 from tests.bench.paired_table import Record, Settings, over_all, table
 from tests.bench.reference import STEPS, WAYS, Way, open_trained, our_config, write_data
 from tests.bench.reference_eval import Exam, held_out_shots, loss_of, make_exam
 from tests.bench.reference_pictures import picture_distance
-from tests.bench.reference_process import reference_starter, train_theirs
 from trainer.__main__ import _prepare_torch
 from trainer.checkpoints.snapshot import newest_checkpoint
 from trainer.contract.run.events import SilentLog

@@ -162,7 +162,7 @@ def run_trainer(trainer: str, way: Way, seed: int, data: Path, folder: Path, adv
         (folder / "config.toml").write_text(dump_config(our_config(way, seed, data)))
         command = ["-m", "trainer", str(folder / "config.toml")]
     else:
-        command = ["-m", "tests.bench.reference_shim", str(D0), str(adv)]
+        command = ["-m", "tests.bench.adv.shim", str(D0), str(adv)]
         command += adv_arguments(way, seed, data, "adv")
     began = time.monotonic()
     with (folder / "output.log").open("w") as log:

@@ -59,7 +59,7 @@ def side_by_side(folder: Path, adv: Path) -> dict[str, Callable[[], float]]:
     def theirs() -> float:
         (place := folder / f"theirs-{next(made)}").mkdir(parents=True)
         words = adv_arguments(way, 0, data, "adv", steps=1)
-        return seconds(["-m", "tests.bench.reference_shim", str(D0), str(adv), *words], HERE, place)
+        return seconds(["-m", "tests.bench.adv.shim", str(D0), str(adv), *words], HERE, place)
 
     return {"ours with the reference's settings": ours, "the reference": theirs}
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench.adv.process import reference_starter, train_theirs
 from tests.bench.paired import BARE, LENGTH, THEIRS, compare, config_of, exam_of, read_settings
 from tests.bench.paired_table import Comparison, figures_of, over_all, table
 from tests.bench.reference import WAYS, write_data
 from tests.bench.reference_eval import held_out_shots, load_trained, training_shots
 from tests.bench.reference_pictures import picture_distance
-from tests.bench.reference_process import reference_starter, train_theirs
 from trainer.demo.concepts import CONCEPTS, SIDE, pictures
 from trainer.demo.draw import draw
 from trainer.demo.measure import concept_distance

@@ -9,7 +9,7 @@ import pytest
 import torch
 import tqdm.auto
 
-from tests.bench.gpu_adv import Enough
+from tests.bench.adv.stopped import Enough
 from tests.bench.operations import InTurns
 from tests.bench.reference import WAYS, adv_arguments, measure, our_config, write_data
 from tests.bench.reference_eval import held_out_shots, make_exam, training_shots

@@ -41,7 +41,7 @@ def test_two_files_of_others_become_one(tmp_path: Path) -> None:
     files = [str(a_file(tmp_path / f"{rank}.safetensors", rank)) for rank in (2, 3)]
     done = merge(tmp_path, *files, "--out", "both", "--weights", "0.5", "-1", "--base", "sdxl-small")
     assert done.returncode == exits.DONE, done.stderr
-    assert "The sum of 0.5 times 2 and -1 times 3." in done.stderr and "both.safetensors" in done.stdout
+    assert "The sum of 0.5 x 2 and -1 x 3." in done.stderr and "both.safetensors" in done.stdout
     tensors = load_file(tmp_path / "both" / "both.safetensors")
     assert sorted(len(one) for name, one in tensors.items() if "down" in name) == [5]
     assert "Neither LoRA says what its prompts call it." in (tmp_path / "both" / "both.json").read_text()

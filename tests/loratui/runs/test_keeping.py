@@ -74,7 +74,7 @@ def test_what_would_be_lost_is_what_is_there(run: RunDir) -> None:
 def test_one_that_is_worked_on_is_left_alone(run: RunDir) -> None:
     lock = RunLock(run.lock)
     for act in (delete_run, lambda one: rename_run(one, "other")):
-        with pytest.raises(Refusal, match="a trainer works on it"):
+        with pytest.raises(Refusal, match="a trainer is working on it"):
             act(run)
     lock.release()
     assert run.config.is_file()

@@ -21,7 +21,7 @@ from trainer.inputs import read_inputs
 def two(folder: Path, *, captions: bool = True, second: dict[str, Any] | None = None, **own: Any) -> TrainConfig:
     """Five pictures of a TOK that are seen once in an epoch, and five of a REX, seen three times."""
     beside = {"path": str(draw_dataset(folder / "rex", captions=False, grey=40)), "trigger": "REX", "class_word": "dog"}
-    own = {"dataset__class_word": "star", **own}
+    own = {"dataset__class_word": "star", "train__measure": True, **own}
     return make_config(
         draw_dataset(folder / "tok", captions), concepts=[beside | {"repeats": 3} | (second or {})], **own
     )
@@ -88,7 +88,7 @@ def test_pictures_are_held_out_of_each_concept(tmp_path: Path) -> None:
     assert {one.name for one in hold_out(read_dataset(alone), alone)[1]} == {
         one.name for one in held if not one.concept
     }
-    with pytest.raises(DataError, match=r"concept 2: dataset.hold_out is 5 and there are 5"):
+    with pytest.raises(DataError, match=r"concept 2: dataset.hold_out is 5 of 5 pictures"):
         few = two(tmp_path, dataset__hold_out=4, dataset__skip=[])
         hold_out(read_dataset(few), few.model_copy(update={"dataset": few.dataset.model_copy(update={"hold_out": 5})}))
 

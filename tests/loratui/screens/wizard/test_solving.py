@@ -154,7 +154,8 @@ async def test_what_nothing_here_solves_says_why(wizard: Wizard, draft: Draft) -
         await until(pilot, lambda: "nothing to solve here" in screen_text(app))
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.slow
+@pytest.mark.parametrize("size", SIZES[:1])  # where words have the least room
 async def test_a_model_writes_the_captions_that_are_missing_and_they_are_edits(
     wizard: Wizard, draft: Draft, size: tuple[int, int], own_place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,7 +184,8 @@ async def test_a_model_writes_the_captions_that_are_missing_and_they_are_edits(
         assert app.draft.captions == {}
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.slow
+@pytest.mark.parametrize("size", SIZES[:1])  # where words have the least room
 async def test_a_server_captions_and_another_host_only_after_a_yes_to_its_name(
     wizard: Wizard, draft: Draft, size: tuple[int, int]
 ) -> None:

@@ -1,6 +1,6 @@
 """Runs another trainer's script, diffusers' advanced SDXL one, and times its steps: what tests/bench/gpu.py calls.
 
-`python -m tests.bench.gpu_adv SCRIPT.py ANSWER.json STEPS ARGUMENTS...` runs the script in this process until its
+`python -m tests.bench.adv.stopped SCRIPT.py ANSWER.json STEPS ARGUMENTS...` runs the script in this process until its
 progress bar has counted STEPS, then writes to ANSWER.json for each step the seconds since the one before and the
 peak of memory in bytes. The script is not part of this repository: whoever compares fetches it.
 """
@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from tests.bench.reference_shim import stand_in_for_torchvision
+from tests.bench.adv.shim import stand_in_for_torchvision
 from trainer.contract.settings.config import TrainConfig
 from trainer.ground.machine import resident
 

@@ -1,4 +1,4 @@
-"""Starts the reference script unchanged where torchvision is missing: `reference_shim D0 SCRIPT ARGUMENTS`.
+"""Starts the reference script unchanged where torchvision is missing: `shim D0 SCRIPT ARGUMENTS`.
 
 Two things stand in from outside: the few transforms that the script takes from torchvision, on Pillow, and Prodigy's
 d0, for which the script has no option.

@@ -10,7 +10,7 @@ import time
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
-from tests.bench import reference_shim
+from tests.bench.adv import shim
 from tests.bench.reference import D0, Way, adv_arguments
 
 NAME = "adv"  # without a slash: with one the reference loses the embeddings
@@ -21,7 +21,7 @@ def reference_starter(cache: Path) -> ForkServerContext:
     """What `train_theirs` needs; `cache` is where the reference's libraries put what they keep."""
     os.environ |= {"HF_HOME": str(cache), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     found = multiprocessing.get_context("forkserver")
-    found.set_forkserver_preload([reference_shim.__name__])
+    found.set_forkserver_preload([shim.__name__])
     return found
 
 
@@ -46,5 +46,5 @@ def _train(words: list[str], folder: Path) -> None:
         for stream in (sys.stdout, sys.stderr):
             os.dup2(log.fileno(), stream.fileno())
     began = time.process_time()
-    reference_shim.main(words)
+    shim.main(words)
     (folder / SECONDS).write_text(str(time.process_time() - began))

@@ -1,0 +1,1 @@
+"""What runs the reference, the script of diffusers, beside ours."""
