@@ -137,7 +137,7 @@ def _agreed_host(endpoint: str, named: str, count: int) -> str:
     Raises Refusal.
     """
     server = _server(endpoint)
-    if server.is_own or named.lower() == server.host:
+    if server.may_have(named):
         return named
     leaving, host = safe_text(server.leaving(count), 200), safe_text(server.host, 80)
     if named or not is_anybody_there():

@@ -29,8 +29,8 @@ from loratui.curation.scan import ScanSettings, scan
 from tests.bench import judgement
 from tests.bench.overlays import overlays
 from tests.bench.spoiled import spoiled
+from tests.loratui.curation.conftest import PHOTOS
 
-PHOTOS = Path(__file__).parents[3] / "shared" / "photos"
 Pictures = dict[str, dict[str, Any]]
 
 

@@ -19,8 +19,8 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from loratui.curation.checks.damage import bars_of
 from loratui.curation.overlays.lettering import ENOUGH, letters_of
 from loratui.curation.overlays.seams import seam_of
+from tests.loratui.curation.conftest import PHOTOS
 
-PHOTOS = Path(__file__).parents[3] / "shared" / "photos"
 FONTS = sorted(Path("/usr/share/fonts").rglob("*.ttf"))
 SEEDS, MADE = (1, 2, 3), 60
 SIDES = (400, 512, 700, 1000)

@@ -18,9 +18,9 @@ from loratui.curation.checks.measure import SMALLEST, PictureMeasure, measure
 from loratui.curation.checks.quality import quality_findings
 from loratui.curation.people.faces import turned
 from loratui.curation.people.framing import counted, face_findings
+from tests.loratui.curation.conftest import PHOTOS
 from tests.loratui.curation.test_damage import encoded
 
-PHOTOS = Path(__file__).parents[3] / "shared" / "photos"
 SIDE = 1000  # px of the longer side at most
 CHANGED, VISIBLY = 40, 0.1  # grey levels of a pixel that rot changed; the share of those that anyone sees
 SEED = 0

@@ -91,7 +91,7 @@ def _allowed(address: str, agreed: str) -> CaptionServer:
         server = server_at(address)
     except NoServer as error:
         raise NoCaptioner(f"--endpoint {error}") from None
-    if not server.is_own and server.host != agreed.lower():
+    if not server.may_have(agreed):
         host = server.host
         raise NoCaptioner(
             f"--endpoint {host} is another machine, and your pictures stay on this one unless "

@@ -29,13 +29,12 @@ from trainer.step.batch import Ahead, BatchMaker, DeviceBatch, HostBatch
 from trainer.step.diffusion import Diffusion, losses, make_diffusion
 from trainer.step.graphs import CudaRecorder, Dropped, GraphedPasses, Recorder, why_not
 from trainer.step.loss_scale import LossScaler
-from trainer.step.not_finite.cause import Again, Cause, find_cause
+from trainer.step.not_finite.cause import SHOWN, Again, Cause, find_cause
 from trainer.step.optimizer import Rates, rate_factor
 from trainer.step.trainee import Trainee
 
 LAG = 2  # steps that a GPU may be behind the host: one at work, one that lies ready
 PARTS = ("whole", "instance", "class")  # of the loss, where there are class pictures
-SHOWN = 80  # letters of a caption in a message
 
 
 class NotFinite(ArithmeticError):

@@ -6,7 +6,6 @@ import math
 import threading
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loratui.curation.pixels import face_weights, opencv
@@ -152,10 +151,10 @@ def _rows(small: ndarray, side: int) -> Any:
     """What the detector sees in a BGR picture within `side` px: a row a face, each as YuNet gives it."""
     square = _square(small, side)
     with _one:
-        _, rows = _loaded(face_weights(), side).detect(square)
+        _, rows = _loaded(side).detect(square)
     return () if rows is None else rows
 
 
 @cache
-def _loaded(weights: Path | None, side: int) -> Any:
-    return opencv().FaceDetectorYN.create(str(weights), "", (side, side), SHOWN, OVERLAP, 5000)
+def _loaded(side: int) -> Any:
+    return opencv().FaceDetectorYN.create(str(face_weights()), "", (side, side), SHOWN, OVERLAP, 5000)

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loratui.curation.likeness import groups, of_length_one
@@ -69,13 +68,12 @@ def _feature(recogniser: Any, rgb: ndarray, face: Face) -> bytes:
 
 
 def _recogniser() -> Any:
-    weights = identity_weights()
-    if weights is None:
-        return None
     with _one:
-        return _loaded(weights)
+        return _loaded()
 
 
 @cache
-def _loaded(weights: Path) -> Any:
-    return opencv().FaceRecognizerSF.create(str(weights), "")
+def _loaded() -> Any:
+    """The recogniser; None without its weights, which are looked for once."""
+    weights = identity_weights()
+    return None if weights is None else opencv().FaceRecognizerSF.create(str(weights), "")

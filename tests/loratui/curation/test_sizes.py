@@ -131,7 +131,10 @@ def test_networks_are_loaded_once_for_all_threads(tmp_path: Path, monkeypatch: p
 
     for name in ("FaceDetectorYN", "FaceRecognizerSF"):
         monkeypatch.setattr(cv2, name, counting(getattr(cv2, name)))
-    for module in (faces, identity):
+    looked: list[str] = []
+    for module, name in ((faces, "face_weights"), (identity, "identity_weights")):
+        find = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda name=name, find=find: looked.append(name) or find())
         module._loaded.cache_clear()
     for number in range(4):
         shutil.copy(PHOTOS / "us_pd" / "grace_hopper.jpg", tmp_path / f"{number}.jpg")
@@ -143,6 +146,9 @@ def test_networks_are_loaded_once_for_all_threads(tmp_path: Path, monkeypatch: p
         sys.setswitchinterval(switching)
     assert [one.faces for one in report.pictures] == [1] * 4
     assert len(made) == len(set(made)) and sum("yunet" in one for one in made) >= 1
+    # a search of all places of packages: once a picture and once a network, not for each look at a picture
+    assert looked.count("face_weights") == 4 + sum("yunet" in one for one in made)
+    assert looked.count("identity_weights") == 1
     assert sum("sface" in one for one in made) == (identity.identity_weights() is not None)
 
 

@@ -37,6 +37,10 @@ class CaptionServer:
             return False
         return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
+    def may_have(self, agreed: str) -> bool:
+        """Whether pictures may go there: it is this machine, or the host that was said yes to, in whatever case."""
+        return self.is_own or agreed.lower() == self.host
+
     @property
     def reached_by(self) -> str:
         """What is connected to: `localhost` without asking a resolver."""
