@@ -51,6 +51,12 @@ class HostBatch:
         """What goes to the device, in the order of a DeviceBatch."""
         return self.latents, self.noise, self.t, self.geometries, self.shown, self.weights, self.shares
 
+    def kept(self, keep: Callable[[torch.Tensor], torch.Tensor]) -> HostBatch:
+        """With all that goes to the device where `keep` puts it."""
+        names = ("latents", "noise", "t", "geometries", "shown", "weights", "shares")
+        given = {name: None if one is None else keep(one) for name, one in zip(names, self.tensors(), strict=True)}
+        return replace(self, **given)
+
 
 @dataclass(frozen=True)
 class DeviceBatch:

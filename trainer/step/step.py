@@ -165,7 +165,12 @@ class Stepper:
             torch.manual_seed(draws.below(2**63, self._config.train.seed, "dropout", step, micro, samples.start))
 
     def _batches(self, step: int) -> list[HostBatch]:
-        return [self._maker.make(step, micro, samples) for micro, samples in self._share]
+        made = [self._maker.make(step, micro, samples) for micro, samples in self._share]
+        return [one.kept(self._lock) for one in made] if self.prepares else made
+
+    def _lock(self, one: torch.Tensor) -> torch.Tensor:
+        """In memory that the device reads by itself: asked for where nothing waits, so that the loop only sends."""
+        return one.pin_memory() if self.device.type == "cuda" else one
 
     def _whole_step(self, step: int) -> Iterator[HostBatch]:
         """The batches of a step in all processes, each as it is computed: what torch draws for it is seeded before."""

@@ -5,6 +5,7 @@ No GPU is here: what stands in for torch's graph is the work itself, done again 
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -213,8 +214,18 @@ def test_batches_of_a_thread_are_those_of_the_loop(
 ) -> None:
     config = settings_for(pictures, train__noise_offset=0.05, dataset__caption_dropout=0.3)
     expected, meant, _ = trained(tmp_path / "late", config, monkeypatch)
+    locked: list[tuple[str, int]] = []
+
+    def lock(_: Stepper, one: torch.Tensor) -> torch.Tensor:
+        locked.append((threading.current_thread().name.partition("_")[0], one.dim()))
+        return one
+
+    monkeypatch.setattr(Stepper, "_lock", lock)
     told, found, _ = trained(tmp_path / "early", config, monkeypatch, ahead=True)
     assert told == expected and equal(found, meant)
+    # latents, noise, noise levels and geometries of each step, of all but the first in the thread
+    assert len(locked) == 4 * STEPS and [name for name, _ in locked].count("batches") == 4 * (STEPS - 1)
+    assert [dims for _, dims in locked[:4]] == [4, 4, 1, 2]
 
 
 def test_a_thread_makes_the_next_step_and_none_beyond_the_last() -> None:
