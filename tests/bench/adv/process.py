@@ -21,7 +21,7 @@ def reference_starter(cache: Path) -> ForkServerContext:
     """What `train_theirs` needs; `cache` is where the reference's libraries put what they keep."""
     os.environ |= {"HF_HOME": str(cache), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     found = multiprocessing.get_context("forkserver")
-    found.set_forkserver_preload([shim.__name__])
+    found.set_forkserver_preload([shim.__name__, *shim.LIBRARIES])
     return found
 
 

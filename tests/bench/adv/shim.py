@@ -8,24 +8,20 @@ from __future__ import annotations
 
 import enum
 import functools
+import importlib
 import runpy
 import sys
 import types
 from collections.abc import Callable
 from typing import Any
 
-# first: these libraries look for torchvision when they are imported, and must not find the stand-in
-import accelerate  # noqa: F401
-import datasets  # noqa: F401
-import diffusers  # noqa: F401
 import numpy as np
-import peft  # noqa: F401
-import prodigyopt
 import torch
-import transformers  # noqa: F401
 from PIL import Image, ImageOps
 
 Picture = Image.Image
+
+LIBRARIES = ("accelerate", "datasets", "diffusers", "peft", "prodigyopt", "transformers")  # of the script: 10 s to load
 
 
 class InterpolationMode(enum.Enum):
@@ -87,6 +83,8 @@ def not_here(*_: Any, **__: Any) -> Any:
 
 def stand_in_for_torchvision() -> None:
     """Put the transforms where the script imports them from."""
+    for one in LIBRARIES:  # first: they look for torchvision when they are imported, and must not find the stand-in
+        importlib.import_module(one)
     transforms, functional = types.ModuleType("torchvision.transforms"), types.ModuleType("functional")
     own = {
         "InterpolationMode": InterpolationMode,
@@ -112,6 +110,8 @@ def stand_in_for_torchvision() -> None:
 
 def set_first_estimate(d0: float) -> list[Any]:
     """Prodigy starts from `d0` in place of its default; every optimizer that is made is added to the list returned."""
+    import prodigyopt
+
     first, made = prodigyopt.Prodigy.__init__, []
 
     def start(self: Any, *given: Any, **named: Any) -> None:
