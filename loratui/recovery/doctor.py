@@ -106,15 +106,22 @@ def _disk(name: str, path: Path) -> Check:
 
 
 def _base_models() -> Iterator[Check]:
-    """What of the hub's models is on this disk already."""
-    from loratui.basemodels.facts import cached_models
+    """What of the hub's models is on this disk; where none is, whether the usual one can be had, as the plan judges."""
+    from loratui.basemodels.facts import ask_missing, cached_models
+    from loratui.basemodels.words import base_errors
+    from trainer.contract.settings.config import TrainConfig, flat
 
     found = list(cached_models())
     for repo, whole in found:
         said = "on disk" if whole else "begun; the next run on it fetches the rest"
         yield Check("base model", f"{safe_text(repo, 60)} {said}", True)
-    if not found:
-        yield Check("base model", "none on disk yet; a run on SDXL downloads about 7 GB first", True)
+    if any(whole for _, whole in found):
+        return
+    ask_missing(flat(TrainConfig()), again=True)
+    why = next(iter(base_errors(TrainConfig())), "")
+    if why or not found:
+        said = "none on disk" if why else "none on disk yet; a run on SDXL downloads about 7 GB first"
+        yield Check("base model", said, not why, why)
 
 
 def _terminal() -> Check:

@@ -160,9 +160,15 @@ def test_a_disk_that_is_too_small_forbids_the_start(own_home: Path) -> None:
     assert base_errors(config(model__base=NAME)) == []
 
 
-def test_the_doctor_names_the_models_on_this_disk(own_home: Path) -> None:
-    said = [one.found for one in checks() if one.name == "base model"]
-    assert said == ["none on disk yet; a run on SDXL downloads about 7 GB first"]
+def test_the_doctor_names_the_models_on_this_disk(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def said() -> list[tuple[str, bool, str]]:
+        return [(one.found, one.ok, one.remedy) for one in checks() if one.name == "base model"]
+
+    with serving({SDXL: small_model(), SDXL_VAE: small_model() / "vae"}) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        assert said() == [("none on disk yet; a run on SDXL downloads about 7 GB first", True, "")]
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # gone: what the plan would say is said here too
+    assert said() == [("none on disk", False, *base_errors(TrainConfig()))] and "cannot be reached" in said()[0][2]
     cache(own_home, NAME, small_model())
     assert [one.found for one in checks() if one.name == "base model"] == [f"{NAME} on disk"]
 
