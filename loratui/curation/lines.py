@@ -28,7 +28,10 @@ def report_lines(report: Report, width: int = WIDTH, names: bool = False) -> lis
 
 
 def verdict_line(report: Report) -> str:
-    """Whether a run on the folder starts: it does not search sub-folders, whatever was looked at here."""
+    """Whether the pictures of the folder stand in a run's way; what else a run needs was not looked at.
+
+    A run does not search sub-folders, whatever was looked at here.
+    """
     result = run_outcome(report)
     kinds = grouped(result.to_decide)
     block = sum(one.severity == "block" for one in kinds)
@@ -37,10 +40,10 @@ def verdict_line(report: Report) -> str:
     rest = f"; {plural(hints, 'hint')}" if hints else ""
     if block:
         asked = f", {plural(warn, 'warning')} to decide" if warn else ""
-        return f"{GLYPHS['block']} A run would not start: {plural(block, 'finding')} in the way{asked}{rest}."
+        return f"{GLYPHS['block']} The pictures are not ready: {plural(block, 'finding')} in the way{asked}{rest}."
     if warn:
-        return f"{GLYPHS['warn']} A run would not start yet: {plural(warn, 'warning')} to decide{rest}."
-    return f"✓ A run would start: nothing to decide{rest}."
+        return f"{GLYPHS['warn']} The pictures are not ready yet: {plural(warn, 'warning')} to decide{rest}."
+    return f"✓ The pictures are ready: nothing to decide{rest}."
 
 
 def run_outcome(report: Report) -> Outcome:

@@ -83,7 +83,7 @@ def test_the_verdict_comes_first_and_a_kind_is_one_line(tmp_path: Path) -> None:
     broken = Finding("empty-file", "block", "x.jpg", 0, "the file is empty", "skip it", acceptable=False)
     report = report_of(tmp_path, *hints, *small(240, 500, 687), broken)
     lines = printed(report).splitlines()
-    assert lines[0] == "✗ A run would not start: 1 finding in the way, 1 warning to decide; 1 hint."
+    assert lines[0] == "✗ The pictures are not ready: 1 finding in the way, 1 warning to decide; 1 hint."
     assert lines[3:6] == [
         "✗ empty-file       x.jpg: the file is empty",
         "! low-resolution   3 pictures are smaller than 1024 px (240 to 687)",
@@ -92,6 +92,16 @@ def test_the_verdict_comes_first_and_a_kind_is_one_line(tmp_path: Path) -> None:
     assert "240.jpg" not in printed(report) and lines[-1].endswith("--all")
     every = printed(report, names=True)
     assert "    240.jpg: 240 px" in every and "    → larger" in every and "--all" not in every
+
+
+def test_the_verdict_is_of_the_pictures_and_promises_no_run(tmp_path: Path) -> None:
+    """Whether a run starts hangs on a base model and a GPU too, at which nobody looked."""
+    broken = Finding("empty-file", "block", "x.jpg", 0, "the file is empty", "skip it", acceptable=False)
+    hint = Finding("no-caption", "hint", "a.jpg", None, "no caption", "write one")
+    for found, begin in (((hint,), "✓ The pictures are ready: "), (small(500), "! The pictures are not ready yet: ")):
+        assert printed(report_of(tmp_path, *found)).startswith(begin)
+    for one in (hint, *small(500), broken):
+        assert "run" not in printed(report_of(tmp_path, one)).splitlines()[0]
 
 
 def test_a_kind_that_the_pictures_speak_for_is_asked_about(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -133,7 +143,7 @@ def test_what_may_be_accepted_is_a_warning_wherever_it_is_said(tmp_path: Path) -
     assert json.loads(report_json(report))["pictures"]["a.jpg"]["findings"][0]["severity"] == "warn"
     assert spoilt(report.pictures[0]) == {"low-resolution"}  # below half of it: never among the best
     assert spoilt(report_of(tmp_path, *size_findings("a.jpg", 600, 600, 1024)).pictures[0]) == frozenset()
-    assert printed(report_of(tmp_path, *small(240))).startswith("! A run would not start")
+    assert printed(report_of(tmp_path, *small(240))).startswith("! The pictures are not ready yet")
 
 
 def test_all_and_json_name_the_pictures_of_a_finding_about_captions(tmp_path: Path) -> None:
@@ -193,7 +203,8 @@ def test_json_stands_alone_on_stdout(loratui: LoraTUI, pictures: Path) -> None:
 def test_exit_3_where_something_stops_a_run(loratui: LoraTUI, pictures: Path) -> None:
     (pictures / "empty.jpg").write_bytes(b"")
     done = loratui("check", pictures, "--resolution", 64)
-    assert done.returncode == 3 and "✗ empty-file" in done.stdout and done.stdout.startswith("✗ A run would not start")
+    assert done.returncode == 3 and "✗ empty-file" in done.stdout
+    assert done.stdout.startswith("✗ The pictures are not ready: ")
     assert max(map(len, done.stdout.splitlines()[2:-1])) <= 80
 
 

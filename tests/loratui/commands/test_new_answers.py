@@ -81,7 +81,7 @@ def test_a_kohya_tree_of_two_concepts_trains_as_it_lies(loratui: LoraTUI, tmp_pa
         for number in range(2):
             draw_picture(tmp_path / "tree" / name / f"{number}.png", number)
     checked = loratui("check", "tree")
-    assert checked.stdout.count("A run would not start yet") == 2 and "1_REX dog: 2 pictures" in checked.stdout
+    assert checked.stdout.count("The pictures are not ready yet") == 2 and "1_REX dog: 2 pictures" in checked.stdout
     refused = loratui("init", "tree", "--trigger", "TOK")
     assert refused.returncode == 2 and "1_REX dog, 2_ANN woman" in refused.stderr
     assert loratui("init", "tree").returncode == 0
