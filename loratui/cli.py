@@ -143,11 +143,12 @@ def plan(
     set_: SetOption = None,
     memory: Annotated[float | None, typer.Option(min=1, metavar="GB", help="As on a GPU with so much memory.")] = None,
     gpus: GpusOption = 1,
+    every: Annotated[bool, typer.Option("--all", help="Each setting too, with where its value comes from.")] = False,
 ) -> None:
     """Show what a replay would do, and start nothing."""
     from loratui.commands import replay as jobs
 
-    raise typer.Exit(jobs.plan(answers, set_ or [], memory, gpus))
+    raise typer.Exit(jobs.plan(answers, set_ or [], memory, gpus, every))
 
 
 @app.command()

@@ -33,7 +33,7 @@ def run_demo(concept: str | None, out: Path | None, screen: bool) -> int:
 
     answers = demo_answers(concept)
     ready = prepare(answers, {}, "answers.toml", out)
-    lines = [*introduction(answers), *report_lines(ready.report), *plan_lines(ready.plan)[:-2]]
+    lines = [*introduction(answers), *report_lines(ready.report), *plan_lines(ready.plan)]
     print("\n".join(lines), flush=True)
     refuse_if_needed(ready)
     run = create_run(ready.resolved, ready.answers, out)

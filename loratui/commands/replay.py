@@ -13,7 +13,7 @@ from loratui.curation.lines import refusal_lines
 from loratui.curation.sources import bring_back
 from loratui.errors import Refusal
 from loratui.planning.hardware import asked_for, elsewhere
-from loratui.planning.lines import WIDTH, plan_lines, resolved_lines
+from loratui.planning.lines import WIDTH, plan_lines, resolved_lines, start_line, verdict_lines
 from loratui.planning.past_runs import note
 from loratui.planning.plan import settled
 from loratui.planning.prepared import Looks, PreparedRun, decided, prepare, refuse_if_needed
@@ -38,15 +38,20 @@ from trainer.contract.settings.config import TrainConfig, flat, load_config
 Say = Callable[[str], None]
 
 
-def plan(path: Path, sets: Sequence[str], memory: float | None = None, gpus: int = 1) -> int:
-    """Print what a replay would do, here or on GPUs with `memory` GB. Exit code: 2 or 3 where it would be refused."""
+def plan(path: Path, sets: Sequence[str], memory: float | None = None, gpus: int = 1, every: bool = False) -> int:
+    """Print what a replay would do, here or on GPUs with `memory` GB; with `every` all settings too.
+
+    Exit code: 2 or 3 where it would be refused.
+    """
     machine = asked_for(memory) if memory is not None else None
     ready = prepare(read_answers(path), overrides_of(sets), show_path(path), machine=machine, gpus=gpus)
     width = shutil.get_terminal_size((WIDTH, 24)).columns
-    print("\n".join([*resolved_lines(ready.resolved), *plan_lines(ready.plan, width)]))
     refused = refusal_lines(ready.report, ready.outcome, *decided(ready.resolved))
-    if refused:
-        print("\n".join(["", "A replay would be refused:", *refused]))
+    where = "" if machine is None else machine.name
+    lines = [*verdict_lines(ready.plan, refused, where), *plan_lines(ready.plan, width)]
+    lines += resolved_lines(ready.resolved) if every else ["", "Each setting, and where it comes from: add --all"]
+    last = start_line(ready.plan, refused, where)
+    print("\n".join([*lines, "", last[:1].upper() + last[1:]]))
     return _verdict(ready)
 
 

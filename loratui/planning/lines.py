@@ -1,6 +1,8 @@
-"""The plan as lines for a terminal without a screen, and the configuration that it comes to."""
+"""The plan as lines for a terminal without a screen, its verdict first, and the configuration that it comes to."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from loratui.planning.fitting import NOTHING_HELPS, Proposal, set_words
 from loratui.planning.plan import Plan
@@ -15,9 +17,38 @@ WIDTH = 100  # cells that the drawn lines take where there is no terminal
 ALL_IS_NOT_ENOUGH = "Not even all of this makes it fit; more memory is needed. It would help by:"
 
 
+def verdict_lines(plan: Plan, refused: Sequence[str] = (), where: str = "") -> list[str]:
+    """Whether a run would start and what to do, before all else.
+
+    `refused`: what of the pictures is in the way, and how to solve it. `where`: what it is planned for, if not this
+    machine.
+    """
+    of_base = [one for one in plan.errors if plan.base and one.endswith(plan.base)]  # with the place of the setting
+    said = [f"! NOT READY  {one}" for one in (*(of_base or [plan.base]), plan.slow) if one]
+    said += [f"x ERROR    {one}" for one in plan.errors if one not in of_base]
+    if plan.first:
+        said.append(f"  The small SDXL does it here in minutes: {plan.command} {set_words(SMALL_SIZE)}")
+    if plan.slow:
+        said.append(f"  On a machine with a GPU, with loratui and the pictures there: {plan.command}")
+    if refused:
+        said += ["! NOT READY  because of the pictures", *(f"  {one}" for one in refused)]
+    if said:
+        return said
+    if plan.verdict is not None and not plan.verdict.fits:
+        return [f"! It would start, but: {plan.verdict.words}. What helps stands below."]
+    return [f"✓ Ready{f' for {where}' if where else ''}; {start_line(plan, (), where)}"]
+
+
+def start_line(plan: Plan, refused: Sequence[str] = (), where: str = "") -> str:
+    """How it is started, behind a plan; or, where it would not, that its first lines say why."""
+    if plan.first or plan.errors or refused:
+        return "This is not ready: the first lines say why, and what to do."
+    return f"start it{' there' if where else ''}: {plan.command}"
+
+
 def plan_lines(plan: Plan, width: int = WIDTH) -> list[str]:
     """The plan as lines, the columns aligned; what is drawn is drawn in `width` cells."""
-    lines: list[str] = _first_lines(plan)
+    lines: list[str] = []
     for section in plan.sections:
         lines += ["", section.title]
         if section.draw is not None:
@@ -26,20 +57,8 @@ def plan_lines(plan: Plan, width: int = WIDTH) -> list[str]:
         middle = min(28, max(len(row.value) for row in section.rows))
         for row in section.rows:
             lines.append(f"  {row.label:<{left}}  {row.value:<{middle}}  {row.note}".rstrip())
-    lines += ["", *(f"! warning  {one}" for one in plan.warnings), *(f"x ERROR    {one}" for one in plan.errors)]
-    if plan.proposal is not None:
-        lines += ["", *fitting_lines(plan.proposal)]
-    return [*lines, "", f"The same from a shell: {plan.command}"]
-
-
-def _first_lines(plan: Plan) -> list[str]:
-    """What makes a run not ready, and the ways out of it, before all else."""
-    if not plan.first:
-        return []
-    small = f"The small SDXL does it here in minutes: {set_words(SMALL_SIZE)}"
-    elsewhere = f"On a machine with a GPU, with loratui and the pictures there: {plan.command}"
-    said = [f"! NOT READY  {one}" for one in (plan.base, plan.slow) if one]
-    return ["", *said, f"  {small}", *([f"  {elsewhere}"] if plan.slow else [])]
+    lines += ["", *(f"! warning  {one}" for one in plan.warnings)] if plan.warnings else []
+    return [*lines, "", *fitting_lines(plan.proposal)] if plan.proposal is not None else lines
 
 
 def fitting_lines(proposal: Proposal) -> list[str]:

@@ -106,11 +106,12 @@ def make_plan(
     if images:
         times = schedule(config, images, epoch_places(config, counts))
         sections.append(steps_section(config, times))
+    slow = without_gpu(mine, need, machine, known.correction)
     if need is not None:
         errors += disk_errors(need, runs)
-        judged = _judged(need, machine)
+        judged, ready = _judged(need, machine), not (errors or slow)
         growth = _growth(mine, images, known, judged)
-        sections.append(shared_section(memory_section(need, known, judged, growth, level), config, gpus))
+        sections.append(shared_section(memory_section(need, known, judged, growth, level, ready), config, gpus))
     if images:
         sections.append(time_section(mine, need, times, known))
     if need is not None:
@@ -137,7 +138,7 @@ def make_plan(
         command=replay_command(resolved, source, gpus),
         verdict=judged,
         proposal=_proposal(config, images, known, judged) if gpus == 1 else None,
-        slow=without_gpu(mine, need, machine, known.correction),
+        slow=slow,
         base=safe_text(base_trouble(config), 600),
         level=level,
         seconds=whole_seconds(mine, need, config.train.steps, known),

@@ -82,10 +82,12 @@ def memory_section(
     verdict: Verdict | None,
     growth: Growth | None = None,
     level: Checkpointing | None = None,
+    ready: bool = True,
 ) -> PlanSection:
     """The parts, what is there, whether it fits, and what more memory there would be good for.
 
-    `level` is what of the activations is made again, where that was left to the plan.
+    `level` is what of the activations is made again, where that was left to the plan. Where a run is not `ready` for
+    other reasons, that its memory fits is no promise.
     """
     machine = known.machine
     rows = [_part(one) for one in need.memory]
@@ -107,7 +109,7 @@ def memory_section(
         there = f"{in_bytes(machine.free)} free"
         of = f"of {in_bytes(machine.total)} ({in_gib(machine.total)}), {safe_text(machine.name, 60)}"
         rows.append(PlanRow(machine.memory, there, of))
-        rows.append(PlanRow("verdict", verdict.words))
+        rows.append(PlanRow("verdict", verdict.words, "" if ready else "the memory alone: the run is not ready"))
     if growth is not None:
         saved = f"{growth.saved:.0%}".replace("%", " %")
         note = f"{set_words(growth.settings)}: {saved} less arithmetic in a step, the same numbers"

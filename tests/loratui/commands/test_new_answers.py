@@ -47,7 +47,7 @@ def test_settings_of_another_trainer(loratui: LoraTUI, pictures: Path, tmp_path:
     text = (tmp_path / "answers.toml").read_text()
     assert "rank = 8" in text and "alpha = 1.0" in text and str(pictures) in text
     assert "hf_ofsomebody" not in done.stdout + text
-    planned = loratui("plan", "answers.toml", "--set", "model.base=sdxl-small")
+    planned = loratui("plan", "answers.toml", "--all", "--set", "model.base=sdxl-small")
     assert 'targets = "all-linear"  # answers: answers.toml' in planned.stdout, planned.stderr
 
 

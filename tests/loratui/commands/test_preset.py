@@ -32,7 +32,7 @@ def test_saved_listed_shown_used_deleted(loratui: LoraTUI, answers_file: Path, f
     shown = loratui("preset", "show", "mine").stdout
     assert "mine (yours): Quick look" in shown and "train.rank = 4\n    yours, saved " in shown
     assert "pictures" not in shown.partition("values:")[2]  # the folder is in no preset
-    planned = loratui("plan", answers_file, "--set", "preset=mine", "--set", "train.steps=3")
+    planned = loratui("plan", answers_file, "--all", "--set", "preset=mine", "--set", "train.steps=3")
     assert planned.returncode == 0, planned.stderr
     assert 'preset = "mine"' in planned.stdout and "rank = 4" in planned.stdout
     deleted = loratui("preset", "delete", "mine")

@@ -162,8 +162,9 @@ def test_the_line_to_paste_works(loratui: LoraTUI, answers_file: Path) -> None:
     break_a_picture(answers_file)
     make_one_small(answers_file)
     refused = loratui("plan", "answers.toml")
-    lines = [line.strip() for line in refused.stdout.splitlines() if line.startswith(("  skip =", "  accept ="))]
+    lines = [line.strip() for line in refused.stdout.splitlines() if line.lstrip().startswith(("skip =", "accept ="))]
     assert refused.returncode == 3 and len(lines) == 2
+    assert refused.stdout.startswith("! NOT READY  because of the pictures\n")
     edited("[train]", "\n".join([*lines, "[train]"]))(answers_file)
     done = loratui("plan", "answers.toml")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -178,9 +179,11 @@ def test_check_says_in_its_exit_code_whether_something_stops_a_run(loratui: Lora
     assert json.loads(done.stdout)["pictures"]["broken.jpg"]["opens"] is False
 
 
-def test_plan_shows_every_value_with_who_said_so(loratui: LoraTUI, answers_file: Path) -> None:
-    done = loratui("plan", "answers.toml", "--set", "train.seed=7")
-    assert done.returncode == 0
+def test_with_all_the_plan_shows_every_value_with_who_said_so(loratui: LoraTUI, answers_file: Path) -> None:
+    short, done = (loratui("plan", "answers.toml", "--set", "train.seed=7", *more) for more in ((), ("--all",)))
+    assert done.returncode == short.returncode == 0
+    assert "add --all" in short.stdout and "rank = 4" not in short.stdout
+    assert [one.stdout.splitlines()[0][:1] for one in (short, done)] == ["✓", "✓"]  # the verdict is first in both
     assert "rank = 4  # answers: answers.toml:14" in done.stdout
     assert "seed = 7  # --set: command line" in done.stdout
     assert "min_snr_gamma = 0.0  # preset: the post:" in done.stdout and "(inferred)" in done.stdout

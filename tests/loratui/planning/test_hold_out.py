@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from loratui.planning.lines import plan_lines
+from loratui.planning.lines import plan_lines, verdict_lines
 from loratui.planning.prepared import prepare
 from loratui.settings.answers import Answers
 from loratui.settings.resolve import resolve
@@ -20,7 +20,7 @@ def test_the_plan_counts_what_is_left_and_refuses_nothing_left(pictures: Path) -
     def said(count: int) -> str:
         values = {"model.base": "sdxl-small", "dataset.path": str(pictures), "dataset.hold_out": count}
         plan = prepare(Answers("object", values, {}, "x"), {}, "x").plan
-        return "\n".join(plan_lines(plan))
+        return "\n".join([*verdict_lines(plan), *plan_lines(plan)])
 
     assert "3 pictures x 1 repeat" in said(1)
     assert "1 held out" in said(1)

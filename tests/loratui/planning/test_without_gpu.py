@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from loratui.curation.report import Outcome
-from loratui.planning.fitting import propose
+from loratui.planning.fitting import Verdict, propose
 from loratui.planning.hardware import Machine, cpu_flops
-from loratui.planning.lines import plan_lines
+from loratui.planning.lines import plan_lines, start_line, verdict_lines
 from loratui.planning.past_runs import NO_CORRECTION, Correction
 from loratui.planning.plan import SLOW_HALF, make_plan
 from loratui.planning.without_gpu import days, without_gpu
@@ -64,12 +65,13 @@ def test_days(hours: float, words: str) -> None:
 
 def test_the_plan_begins_with_it() -> None:
     resolved = resolve(Answers("object", {"dataset.path": "photos", "model.base": SDXL}), {"train.seed": 7}, 5)
-    lines = plan_lines(make_plan(resolved, None, Outcome((), (), ("a.png",) * 5), machine=CPU, source="my dog.toml"))
-    assert lines[1].startswith("! NOT READY  No GPU here: ")
-    assert "--set model.base=sdxl-small" in lines[2]
-    assert lines[3].endswith(": loratui replay 'my dog.toml' --set train.seed=7")  # not another file's
-    told = re.search(r"about (\d+ \w+) at the very least", lines[1])
-    (whole,) = [one for one in lines if one.startswith("  whole run ")]
+    plan = make_plan(resolved, None, Outcome((), (), ("a.png",) * 5), machine=CPU, source="my dog.toml")
+    first, rows = verdict_lines(plan), plan_lines(plan)
+    assert first[0].startswith("! NOT READY  No GPU here: ")
+    assert "loratui replay 'my dog.toml' --set train.seed=7 --set model.base=sdxl-small" in first[1]
+    assert first[2].endswith(": loratui replay 'my dog.toml' --set train.seed=7")  # not another file's
+    told = re.search(r"about (\d+ \w+) at the very least", first[0])
+    (whole,) = [one for one in rows if one.startswith("  whole run ")]
     assert told is not None and f"at least {told[1]} " in whole, "the plan's rows know what its first line does"
 
 
@@ -94,8 +96,33 @@ def test_the_plan_of_a_model_that_cannot_be_had_ends_with_a_code(loratui: LoraTU
         "plan", answers_file, "--memory", 24, "--set", f"model.base={SDXL}", "--set", "train.resolution=1024"
     )
     assert done.returncode == 2, done.stdout + done.stderr
-    first = next(line for line in done.stdout.splitlines() if "NOT READY" in line)
+    first, last = (done.stdout.splitlines()[place] for place in (0, -1))
+    assert last == "This is not ready: the first lines say why, and what to do." and first.startswith("! NOT READY  ")
     assert "is not completely on this disk, and the hub cannot be reached" in first
     refused = loratui("replay", answers_file, "--set", f"model.base={SDXL}")
     assert refused.returncode == 2 and "the hub cannot be reached" in refused.stderr
-    assert loratui("plan", answers_file).returncode == 0
+    usual = loratui("plan", answers_file)
+    assert usual.returncode == 0 and usual.stdout.startswith("✓ Ready; start it: loratui replay ")
+
+
+@pytest.mark.parametrize(("machine", "base", "promised"), [(CPU, SDXL, False), (CPU, "sdxl-small", True)])
+def test_memory_that_fits_is_no_promise_where_something_else_is_in_the_way(
+    machine: Machine, base: str, promised: bool
+) -> None:
+    answers = Answers("object", {"dataset.path": "photos", "model.base": base, "train.resolution": 1024})
+    plan = make_plan(resolve(answers, {}, 5), None, Outcome((), (), ("a.png",) * 5), machine=machine)
+    (row,) = [one for section in plan.sections for one in section.rows if one.label == "verdict"]
+    assert row.value.startswith("fits") and (row.note == "") is promised
+    assert ("not ready" in row.note, "NOT READY" in verdict_lines(plan)[0]) == (not promised, not promised)
+
+
+def test_the_verdict_says_what_is_in_the_way_and_never_more_than_once() -> None:
+    plan = make_plan(resolve(Answers("object", {"dataset.path": "photos", "model.base": "sdxl-small"}), {}, 5))
+    assert verdict_lines(plan, (), "a GPU with 24 GB")[0].startswith("✓ Ready for a GPU with 24 GB; start it there: ")
+    assert verdict_lines(plan, ["dog: 1 finding to decide"])[0] == "! NOT READY  because of the pictures"
+    short = replace(plan, verdict=Verdict(False, False, "does not fit: 2 GB too much"))
+    assert verdict_lines(short) == ["! It would start, but: does not fit: 2 GB too much. What helps stands below."]
+    bad = replace(plan, base="model.base: gone", errors=("a.toml: model.base: gone", "train.rank: too high"))
+    assert sum("gone" in one for one in verdict_lines(bad)) == sum("rank" in one for one in verdict_lines(bad)) == 1
+    for one in (bad, replace(plan, slow="No GPU here"), replace(plan, errors=("x",))):
+        assert "✓" not in "".join(verdict_lines(one)) and start_line(one).startswith("This is not ready")
