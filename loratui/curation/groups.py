@@ -17,28 +17,28 @@ GLYPHS: dict[Severity, str] = {"block": "✗", "warn": "!", "hint": "·"}
 
 # what is said of several at once, by code; {limit} and {range} come from the figures
 MANY = {
-    "empty-file": "are empty files",
+    "empty-file": "are empty",
     "unreadable": "cannot be read",
     "truncated": "end before the picture does",
     "too-large": "are too large to be decoded",
-    "stalling": "are JPEGs of very many passes",
-    "picture-outside": "are links that lead out of the folder",
+    "stalling": "have very many passes, as JPEGs made to keep a reader busy",
+    "picture-outside": "lead out of the folder, as links",
     "animated": "have several frames; the first is trained",
-    "wrong-ending": "have another format than their name says",
+    "wrong-ending": "have the wrong ending: another format than their name says",
     "sixteen-bit": "have more than 8 bits a channel",
-    "broken-profile": "have a colour profile that cannot be used",
+    "broken-profile": "have an unusable colour profile",
     "cmyk": "are in printing colours",
     "palette": "have at most 256 colours",
     "transparent": "have transparent parts",
-    "not-looked-at": "are so large that their quality was not looked at",
+    "not-looked-at": "were not checked for quality: they are too large",
     "low-resolution": "are smaller than {limit} px{range}",
     "thin": "are long and thin",
-    "face-cut": "lose part of the face in the square that is cut",
-    "upscaled": "look enlarged from small pictures",
+    "face-cut": "lose part of the face: it lies outside the square that is cut",
+    "upscaled": "look enlarged: made from small pictures",
     "blurred": "are blurred",
     "damaged": "have damaged data",
     "noisy": "are covered by noise",
-    "coarse-jpeg": "were saved so coarsely that blocks show or details are gone",
+    "coarse-jpeg": "were saved too coarsely: blocks show or details are gone",
     "barred": "have bars or a frame around them",
     "corners": "have corners of one colour",
     "collage": "are pasted together from several",
@@ -58,16 +58,16 @@ MANY = {
     "other-person": "show another person than most, judging by the face",
     "bystander": "show a face, which may be learned with the rest",
     "duplicate": "are there twice",
-    "near-duplicate": "show a photograph that is there already",
-    "same-shot": "are almost the same shot as another",
+    "near-duplicate": "show the same photo as another",
+    "same-shot": "are nearly the same as another",
     "no-caption": "have no caption; the instance prompt is used",
     "caption-empty": "have an empty caption file",
     "caption-unreadable": "have a caption that cannot be read",
     "caption-outside": "have a caption outside the folder",
     "caption-not-utf8": "have a caption in another encoding",
-    "caption-bom": "have a caption file of another encoding, read correctly",
-    "caption-control": "have invisible characters in the caption",
-    "caption-long": "have a caption longer than the model reads{range}",
+    "caption-bom": "have a caption of another encoding, read correctly",
+    "caption-control": "have hidden letters in the caption",
+    "caption-long": "have a caption that is too long: more than the model reads{range}",
     "caption-several": "have several captions; the first is read",
     "trigger-missing": "have a caption without the trigger",
     "trigger-twice": "have the trigger more than once",
@@ -79,6 +79,16 @@ OF_SETS = {  # codes that are said of several pictures together, perhaps more th
     "same-name": "differ only in their ending and share a caption file",
 }
 
+_VERBS = {
+    "are": "",
+    "have": "",
+    "show": "",
+    "were": "",
+    "end": "ends ",
+    "lead": "leads ",
+    "look": "looks ",
+    "lose": "loses ",
+}
 
 _DONE_TO_IT, _IT = re.compile(r"\b(skip|accept|crop|turn|look at) it\b"), re.compile(r"\bit\b")
 
@@ -152,6 +162,16 @@ def grouped(findings: Iterable[Finding]) -> tuple[FindingGroup, ...]:
         for code, found in kinds.items()
     ]
     return tuple(sorted(groups, key=lambda one: SEVERITIES.index(one.severity)))
+
+
+def in_short(group: FindingGroup) -> str:
+    """What is said of one picture, as short as it can be: "smaller than 1024 px", "no caption"."""
+    first = group.findings[0]
+    if group.code not in MANY:
+        return re.split(r"[,;:(]", safe_text(first.message), maxsplit=1)[0].strip()
+    said = re.split(r"[,;:]", MANY[group.code].format(limit=safe_text(first.limit), range=""), maxsplit=1)[0]
+    verb, _, rest = said.partition(" ")
+    return f"{_VERBS.get(verb, verb + ' ')}{rest}".replace(" them", " it")
 
 
 def accept_keys(findings: Iterable[Finding]) -> tuple[str, ...]:

@@ -180,7 +180,10 @@ MEASURED: dict[str, str] = {
     "same-ground": (
         f"{HISTOGRAM} beside the person: distance below {colours.SAME_GROUND}, in {whole_set.SEVERAL} pictures or more."
     ),
-    "one-shooting": f"As same-look, in {whole_set.SHOOTING:.0%} of {whole_set.ENOUGH} pictures or more.",
+    "one-shooting": (
+        f"{HISTOGRAM} of the whole: distance below {colours.SAME} on average, in {whole_set.SHOOTING:.0%} of "
+        f"{whole_set.ENOUGH} pictures or more."
+    ),
     "no-caption": "No file, row or field for the picture was found.",
     "caption-empty": "The file without its byte order mark and spaces.",
     "caption-unreadable": f"Files over {in_bytes(MAX_CAPTION_BYTES)} are not read.",
@@ -192,8 +195,8 @@ MEASURED: dict[str, str] = {
         f"Tokens by the base model's own tokenizer, above caption.max_tokens; an estimate where it is not on this "
         f"disk, a warning {SURELY - 1:.0%} above that."
     ),
-    "trigger-missing": "The trigger as a whole word, in its own letters.",
-    "trigger-twice": "The same, counted.",
+    "trigger-missing": "The trigger is looked for as a whole word, with the same small and capital letters.",
+    "trigger-twice": "How often the trigger stands in the caption as a whole word.",
     "trigger-common": (
         "One single token of the base model's tokenizer; a list of words where it is not on this disk. Not with "
         "new tokens."
@@ -228,7 +231,10 @@ MEASURED: dict[str, str] = {
     "metadata-without-picture": "Each file_name beside the folder's pictures.",
     "metadata-bad-row": "Each row is read by itself.",
     "few-pictures": f"Pictures that open, beside what the kind wants: {WANTED}.",
-    "many-pictures": "The same; for faces and objects. Kept are those that cost least, and not the same twice.",
+    "many-pictures": (
+        f"Pictures that open, beside what the kind wants ({WANTED}); only for faces and objects. "
+        "The best have the fewest faults, and no two of them are alike."
+    ),
     "many-views": f"Steps x batch / pictures, above {views.MOST}.",
     "few-views": f"Steps x batch / pictures, below {views.LEAST}.",
 }

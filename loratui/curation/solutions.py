@@ -19,7 +19,7 @@ SOLUTIONS = {
     for one in (
         Solution("resolution", "train at a resolution that these pictures have", "replay --set train.resolution=PX"),
         Solution("best", "keep the best, as many as you say, each with its reason", "fix --best N"),
-        Solution("crop", "make copies cropped around the face, or to one of the pictures put together", "fix --crop"),
+        Solution("crop", "make copies cropped around the face, or to the largest picture of a collage", "fix --crop"),
         Solution("unbar", "make copies without the bars", "fix --unbar"),
         Solution("mask", "make copies with masks of who is meant, so that nothing else is learned", "fix --mask face"),
         Solution("copies", "make copies with that put right", "fix"),

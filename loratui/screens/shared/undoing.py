@@ -26,8 +26,15 @@ class UndoingStep(Step):
             return
         last = self.session.undo.pop()
         self.take_draft(last.taken_back(self.draft))
-        self.say(f"Taken back: {last.words}")
+        self.say(taken_back(last), "good")
 
     def take_draft(self, draft: Draft) -> None:
         """Keep a draft that was decided on or taken back to; a step shows what it changed."""
         self.edit(draft)
+
+
+def taken_back(decision: Decision) -> str:
+    """What is said of a decision that was taken back: its words go on in the middle of a sentence."""
+    words = decision.words
+    own = words[1:2].isupper()  # a trigger such as TOK keeps its letters
+    return f"Taken back: {words if own else words[:1].lower() + words[1:]}"

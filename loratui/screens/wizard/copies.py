@@ -99,7 +99,8 @@ class FixedCopies(PictureDecisions):
             )
         if barred:
             words = f"{plural(len(barred), 'picture')} without bars and frames.\n\n{words}"
-        self.app.push_screen(Form("Fix a copy", words, fields, self._wrong_copy, does="Write the copies"), self._begin)
+        title = f"Make {'a fixed copy' if count == 1 else 'fixed copies'} of {plural(count, 'picture')}{of}"
+        self.app.push_screen(Form(title, words, fields, self._wrong_copy, does="Write the copies"), self._begin)
 
     def _taught(self, number: int) -> tuple[str, str, str]:
         """Folder as it was typed, trigger and caption column of a concept."""
@@ -187,7 +188,8 @@ class FixedCopies(PictureDecisions):
 
     def _use_copies(self, event: Copied) -> None:
         self.do(
-            "The copies are the pictures now.", with_copies(self.draft, event.result, event.typed, self._copied_concept)
+            "The copies are trained, not the originals.",
+            with_copies(self.draft, event.result, event.typed, self._copied_concept),
         )
 
 

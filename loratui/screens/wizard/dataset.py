@@ -53,7 +53,7 @@ only the pictures that have it, and Enter again all. Below stand the pictures.
   u       undo the last decision
   e       captions in the workbench: one by one, or many at once
   f       filter: what is to look at, what is left out, one finding
-  c       fix a copy: turned, converted, captions in UTF-8, no metadata
+  c       fix: copies, turned and converted, captions in UTF-8, no metadata
   b       keep the best, as many as you say, each with its reason
   enter   the picture full screen
   r       look again, after you changed files

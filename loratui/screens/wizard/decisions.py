@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loratui.curation.groups import FindingGroup, accept_keys, grouped
+from loratui.curation.groups import FindingGroup, accept_keys, grouped, in_short
 from loratui.curation.lines import group_lines
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.scan import ScanningStep, concepts_beside
-from loratui.screens.shared.undoing import UndoingStep
+from loratui.screens.shared.undoing import UndoingStep, taken_back
 from loratui.screens.wizard import picture_list as picturelist
 from loratui.settings.draft import Draft
 from loratui.terminal.text import plural, safe_text
@@ -94,7 +94,7 @@ class PictureDecisions(UndoingStep, ScanningStep):
         last, before = self.session.undo[-1:], self.looks_at()
         super().action_undo()
         if last and self.looks_at() != before:
-            self.session.news = f"Taken back: {last[0].words}"
+            self.session.news = taken_back(last[0])
 
     def decide(self, words: str, key: str, value: tuple[str, ...]) -> None:
         """Keep `value` under dataset.skip or dataset.accept."""
@@ -136,7 +136,7 @@ class PictureDecisions(UndoingStep, ScanningStep):
         if self._report is None:
             return
         found = picturelist.to_accept(self._report, rows, filter)
-        shown = ", ".join(dict.fromkeys(one.code for one in found))
+        shown = ", ".join(map(in_short, grouped(found)))
         accepted = self.draft.accepted
         if not found:
             self.say("There is nothing to accept here; what stops a run must be put right or left out.", "warn")

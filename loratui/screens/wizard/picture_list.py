@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from loratui.curation.groups import GLYPHS, FindingGroup, grouped
+from loratui.curation.groups import GLYPHS, FindingGroup, grouped, in_short
 from loratui.curation.lines import not_checked_lines
 from loratui.curation.measures import MEASURED
 from loratui.settings.answers import counted_images
@@ -82,9 +82,16 @@ def chosen(report: Report, draft: Draft, filter: str) -> list[PictureReport | Fi
     ]
 
 
-def codes(picture: PictureReport) -> list[str]:
-    """The codes of what was found, the gravest first."""
-    return [one.code for one in grouped(picture.findings)]
+def found_words(picture: PictureReport, width: int) -> str:
+    """What was found, if it can be in one line, the gravest first; the others counted: "no face, 2 more"."""
+    said = [in_short(one) for one in grouped(picture.findings)]
+    words = ""
+    for left in range(len(said)):
+        more = [f"{left} more"] if left else []
+        words = ", ".join([*said[: len(said) - left], *more])
+        if len(words) <= width:
+            break
+    return "\n".join(textwrap.wrap(words, width))
 
 
 def filters(report: Report, draft: Draft) -> list[tuple[str, Content]]:
@@ -93,10 +100,8 @@ def filters(report: Report, draft: Draft) -> list[tuple[str, Content]]:
     each = sorted({number_of(one.name) for one in report.pictures})
     general += [(f"{CONCEPT}{one}", f"{CONCEPT}{one}") for one in each if len(each) > 1]
     lines = [(key, Content.assemble((words, "bold"), _count(report, draft, key))) for key, words in general]
-    for one in grouped(report.all_findings):
-        count = (f"  {one.count}", "$muted")
-        lines.append((one.code, Content.assemble(_mark(one.severity), safe_text(one.code), count)))
-    return lines
+    found = grouped(report.all_findings)
+    return [*lines, *((one.code, Content.assemble(_mark(one.severity), one.words)) for one in found)]
 
 
 def _count(report: Report, draft: Draft, filter: str) -> tuple[str, str]:
@@ -113,18 +118,17 @@ def counts(report: Report, result: Outcome, draft: Draft, filter: str) -> Conten
     states = [status(report, one, draft) for one in report.pictures]
     usable = len(result.images) - states.count("block")
     learned = counted_images(usable, effective(draft))
-    parts: list[str | tuple[str, str]] = [
-        (plural(len(states), "picture"), "bold"),
-        f" · {learned} to train on",
-    ]
+    parts: list[str | tuple[str, str]] = [(plural(len(states), "picture"), "bold")]
+    if filter:  # first, so that it is read in a narrow window too
+        kinds = {one.code: in_short(one) for one in grouped(report.all_findings)}
+        words = {OPEN: "to decide", OUT: "left out", **kinds}.get(filter, filter)
+        parts.append((f" · showing: {safe_text(words)}", "$accent"))
+    parts.append(f" · {learned} to train on")
     if usable > learned:
         parts.append((f" · {usable - learned} held out", "$muted"))
     for key, words in (("block", "cannot be used"), ("warn", "to decide"), ("out", "left out")):
         if count := states.count(key):
             parts.append((f" · {STATUS[key][0][0]} {count} {words}", STATUS[key][1]))
-    if filter:
-        words = {OPEN: "to decide", OUT: "left out"}.get(filter, filter)
-        parts.append((f" · showing: {safe_text(words)}", "$accent"))
     return Content.assemble(*parts)
 
 
@@ -149,12 +153,12 @@ def cells(report: Report, row: PictureReport | FindingGroup | None, draft: Draft
         last = [Content.styled("\n".join(said), style), Content("")][: len(widths) - 3]
         return [Content.styled(word, style), Content.styled(name, "$foreground italic"), Content(""), *last]
     picture = row
-    found = safe_text(", ".join(codes(picture)), widths[3])
+    star = "* " if picture.name in draft.captions and len(widths) == 4 else ""  # where the caption has no room
+    found = found_words(picture, widths[3] - len(star))
     faint = "$faint" if picture.name in draft.skipped else ""
     text, captioned = _caption(picture, draft, widths[-1])
     caption = Content.styled(text, faint or ("$muted" if captioned else "$faint"))
-    edited = picture.name in draft.captions  # where there is no room for the caption, the star still shows
-    shown = Content.styled(("* " if edited and len(widths) == 4 else "") + found, faint or style)
+    shown = Content.styled(star + found, faint or style)
     last = [shown if found else caption] if len(widths) == 4 else [shown, caption]
     return [
         Content.styled(word, style),

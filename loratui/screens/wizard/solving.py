@@ -82,7 +82,7 @@ class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
                 return [(one.words, lambda: self._accept([group], group.code))] if group.acceptable else []
             case "crop":
                 crops = self._crops_of(group)
-                words = f"{one.words}: {plural(len(crops), 'picture')}"
+                words = f"{self._crop_words(crops) or one.words}: {plural(len(crops), 'picture')}"
                 make = partial(self._with_report, lambda report: self.ask_for_copies(report, crops))
                 return [(words, make)] if crops else []
             case "unbar":
@@ -147,6 +147,13 @@ class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
 
         meant = None if self._report is None else person_meant(self._report.pictures)
         return crops_of(self._pictures_of(group), meant)
+
+    def _crop_words(self, crops: Collection[str]) -> str:
+        """To what these are cropped; nothing where some have a face and others are a collage without one."""
+        faces = {bool(one.boxes) for one in self._trained() if one.name in crops}
+        if len(faces) != 1:
+            return ""
+        return f"make copies cropped {'around the face' if faces.pop() else 'to the largest picture of the collage'}"
 
     def _masks_of(self, group: FindingGroup) -> dict[str, Box]:
         """What counts of each picture that is trained: the rest of it is to be no part of what is learned."""

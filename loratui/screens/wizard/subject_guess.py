@@ -44,7 +44,7 @@ class SubjectGuessing(PictureDecisions):
         lines = [f"{WORDS[key]:<12} {safe_text(_said(key, value), 40)}" for key, value in values.items()]
         why = [safe_text(one) for one in guess.why]
         body = "\n".join([*why, "", *lines, "", "All of it can be changed later."])
-        question = Confirm("Is this what they teach?", body, "Yes", "No, I choose at the next step")
+        question = Confirm("Should it learn this from your pictures?", body, "Yes", "No, I choose at the next step")
         self.app.push_screen(question, lambda yes: self._answered(values, yes, then))
         return True
 

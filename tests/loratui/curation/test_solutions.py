@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def test_every_code_is_solved_or_says_why_not(code: str) -> None:
     assert (code in SOLVED_BY) != (code in WHY_NONE)
     assert solution_words(code)
     assert MEASURED[code].endswith(".") and "|" not in MEASURED[code]
+    assert not re.match(r"(the same|as)\b", MEASURED[code], re.I), "it is read alone: no sentence stands above it"
     if CODES[code].severity == "warn":
         assert {one.name for one in solutions_of(code)} & {"accept"}, "what stops a run can be accepted at least"
 

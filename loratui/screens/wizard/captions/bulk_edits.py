@@ -126,18 +126,21 @@ class BulkEdits(UndoingStep, WizardCaptions):
 
     def action_around(self) -> None:
         """Put words before or after captions."""
-        words = "Put before and after each caption, unless they are there already. An empty caption becomes them."
+        words = (
+            "These words are put before and after each caption, but not where they stand there already. "
+            "A picture without a caption gets them as its caption."
+        )
         fields = [(BEFORE, "", "such as TOK,"), (AFTER, "", "such as , a studio photo")]
 
         def take(given: dict[str, str] | None) -> None:
             if given is not None:
-                self.change_all("Words put", Around(given[BEFORE], given[AFTER]))
+                self.change_all("Words added", Around(given[BEFORE], given[AFTER]))
 
         def wrong(given: dict[str, str]) -> str:
             return "" if given[BEFORE] or given[AFTER] else "Type what to put before or after."
 
-        title = f"Around the captions of {self.targets_words}"
-        self.app.push_screen(Form(title, words, fields, wrong, does="Put them"), take)
+        title = f"Add words to the captions of {self.targets_words}"
+        self.app.push_screen(Form(title, words, fields, wrong, does="Add them"), take)
 
     def action_tags(self) -> None:
         """The parts between commas by frequency, put into captions or taken out."""

@@ -51,7 +51,7 @@ In the list
   e       type the caption of the picture under the cursor
   space   mark the picture, and go on     *   mark all, or none
   r       find and replace
-  b       around: words before and after the captions
+  b       add words before and after the captions
   t       tags, the parts between commas, by frequency: add, remove
   u       undo the last change
   f       filter: those without a caption, too long, edited ...
@@ -71,7 +71,7 @@ model's own tokenizer where it is on this disk.
         Binding("space", "mark", "Mark", key_display="␣"),
         Binding("asterisk", "mark_all", "Mark all", key_display="*", show=False),
         Binding("r", "replace", "Replace"),
-        Binding("b", "around", "Around"),
+        Binding("b", "around", "Add words"),
         Binding("t", "tags", "Tags"),
         Binding("f", "filter", "Filter", show=False),
         Binding("u", "undo", "Undo"),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from loratui.curation.groups import grouped
+from loratui.curation.codes import CODES
+from loratui.curation.groups import MANY, grouped
 from loratui.curation.report import Finding, PictureReport, Report
+from loratui.screens.shared.undoing import taken_back
 from loratui.screens.wizard.picture_list import MOST, cells, columns, findings
 from loratui.settings.draft import Draft
+from loratui.settings.undo import Decision
 
 SAID = "if the person looks like somebody famous, a caption may say so: 'TOK, looking like NAME'"
 
@@ -44,3 +48,31 @@ def test_the_whole_set_is_worded_as_it_is_after_the_decisions() -> None:
     assert "2 pictures: each needs a decision." in said(skip=("a.jpg",))
     assert "2 pictures: 1 needs a decision." in said(skip=("a.jpg",), accept=("low-resolution:b.jpg",))
     assert "3 pictures: nothing to decide." in said(accept=("low-resolution",))
+
+
+@pytest.mark.parametrize("width", [76, 116, 196])
+@pytest.mark.parametrize("code", MANY)
+def test_the_row_of_a_picture_says_in_words_what_was_found(code: str, width: int) -> None:
+    """Not by the code; of what has no room it says how many there are."""
+    others = [one for one in ("no-face", "blurred", "caption-bom", "too-dark") if one != code]
+    found = tuple(Finding(one, "warn", "a.jpg", 384, "", "", limit=1024) for one in (code, *others))
+    for edited in ({}, {"a.jpg": "a dog"}):
+        for these in (found[:1], found):
+            picture = PictureReport("a.jpg", Path("a.jpg"), True, 384, 384, None, "none", "", findings=these)
+            row = cells(Report(Path(), "face", (picture,)), picture, Draft(captions=edited), width)
+            said = row[3].plain
+            assert said.strip("* ") and "…" not in said and not any(one in said for one in CODES if "-" in one)
+            assert all(len(line) <= columns(width)[3][1] for line in said.splitlines())
+            more = re.search(r"(\d+) more$", " ".join(said.split()))
+            assert said.count(",") + (int(more[1]) if more else 1) == len(these)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("The copies are trained, not the originals.", "Taken back: the copies are trained, not the originals."),
+        ("TOK put in 3 captions.", "Taken back: TOK put in 3 captions."),
+    ],
+)
+def test_what_was_taken_back_goes_on_in_the_middle_of_a_sentence(words: str, said: str) -> None:
+    assert taken_back(Decision(words, {}, None)) == said

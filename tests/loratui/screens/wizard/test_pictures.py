@@ -61,7 +61,7 @@ async def test_one_finding_can_be_shown_alone(wizard: Wizard, draft: Draft) -> N
         assert names(screen)[:6] == [None, *kinds, "dog_0.png"]
         await show(pilot, screen, "trigger-missing")
         assert names(screen) == ["trigger-missing", "dog_1.png", "dog_2.png"]
-        assert "showing: trigger-missing" in screen_text(app)
+        assert "showing: a caption without the trigger" in screen_text(app)
         await show(pilot, screen, "")
         assert len(names(screen)) == 11
 
