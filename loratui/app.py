@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.screen import Screen
 
 from loratui.screens.shared.key_order import KeyOrder
-from loratui.screens.shared.palette import Palette, commands_of
+from loratui.screens.shared.palette import Palette, command, commands_of
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.session import Session
 from loratui.screens.shared.step import OpenRun, Step, StepAnswer, Watch
@@ -100,8 +100,8 @@ class LoratuiApp(KeyOrder[str]):
         yield from commands_of(screen)
         yield from gpu_commands(screen)
         yield from sweep_commands(screen)
-        yield SystemCommand("Light or dark", "f6: the other of the two, from now on.", self.action_shade)
-        yield SystemCommand("Quit loratui", "ctrl+q: what was typed is kept, or asked about.", self.action_quit)
+        yield command("Light or dark", "F6", "The other of the two, from now on.", self.action_shade)
+        yield command("Quit loratui", "Ctrl-Q", "What was typed is kept, or asked about.", self.action_quit)
 
     def action_command_palette(self) -> None:
         """List the actions by name."""

@@ -112,7 +112,7 @@ def own_bindings(screen: Screen[Any]) -> Iterator[ActiveBinding]:
         yield one
 
 
-def method_of(node: DOMNode, action: str) -> Any:
+def method_of(node: DOMNode | type, action: str) -> Any:
     """What does an action of `node`; None where nothing does."""
     return getattr(node, f"action_{action.partition('(')[0].rpartition('.')[2]}", None)
 

@@ -18,6 +18,9 @@ from textual.widgets import Input
 from loratui.screens.shared.step import Step
 from loratui.widgets.keyline import is_ours, method_of, own_bindings
 
+# as help and sentences name them
+NAMES = {f"f{number}": f"F{number}" for number in range(1, 13)} | {"esc": "Escape", "⏎": "Enter", "␣": "Space"}
+
 
 def commands_of(screen: Screen[Any]) -> Iterator[SystemCommand]:
     """Each action that a key of `screen`, or of what has the focus there, does now; one that two keys do once.
@@ -29,20 +32,25 @@ def commands_of(screen: Screen[Any]) -> Iterator[SystemCommand]:
             run: Callable[[], Any] = partial(screen.app.run_action, one.binding.action, one.node)
             yield _command(one.node, one.binding, run)
     if isinstance(screen, Step):
-        for binding in screen.letters_typed():
-            yield _command(screen, binding, partial(screen.run_letter, binding.action))
+        for node, binding in screen.letters_typed():
+            yield _command(node, binding, partial(screen.run_letter, binding.action, node))
+
+
+def command(name: str, key: str, sentence: str, run: Callable[[], Any]) -> SystemCommand:
+    """A line of the list: its name, and below it the key and what it does, as a whole sentence."""
+    return SystemCommand(name, f"{key}: {sentence}", run)
 
 
 def _command(node: DOMNode, binding: Binding, run: Callable[[], Any]) -> SystemCommand:
-    key = binding.key_display or binding.key.replace("slash", "/").replace("space", "␣")
-    return SystemCommand(binding.description, f"{key}: {_says(node, binding.action)}", run)
+    key = node.app.get_key_display(binding)
+    return command(binding.description, NAMES.get(key, key), sentence_on(node, binding.action), run)
 
 
-def _says(node: DOMNode, action: str) -> str:
+def sentence_on(node: DOMNode | type, action: str) -> str:
     """The first sentence on the action, as it is written beside it."""
     method = method_of(node, action)
-    words = (method.__doc__ or "").strip().splitlines() if is_ours(method) else []  # Textual speaks of its widgets
-    return words[0] if words else ""
+    words = " ".join((method.__doc__ or "").split()) if is_ours(method) else ""  # Textual speaks of its widgets
+    return words.partition(". ")[0].rstrip(".") + "." if words else ""
 
 
 class Palette(CommandPalette):

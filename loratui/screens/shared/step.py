@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
+from textual.dom import DOMNode
 from textual.message import Message
 from textual.widgets import Static
 
@@ -16,7 +17,7 @@ from loratui.screens.shared.dialogs import Help
 from loratui.screens.shared.session import Session
 from loratui.screens.shared.steady import SteadyScreen
 from loratui.settings.draft import Draft
-from loratui.widgets.keyline import KeyLine
+from loratui.widgets.keyline import KeyLine, is_ours, method_of
 from loratui.widgets.stepbar import StepBar
 from trainer.contract.run.rundir import RunDir
 
@@ -94,18 +95,26 @@ class Step(SteadyScreen[StepAnswer]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Letters mean something only while the list has the focus."""
         if action in self.LETTERS:
-            return self.focused is not None and self.focused is self.query_one(self.LETTERS_AT)
+            return self.can(action) and self.focused is not None and self.focused is self.query_one(self.LETTERS_AT)
         return super().check_action(action, parameters)
 
-    def letters_typed(self) -> list[Binding]:
-        """The keys of LETTERS while they would be typed."""
-        found = {one.action: one for _, one in self._bindings if one.action in self.LETTERS}
-        return [] if self.check_action(next(iter(found), ""), ()) else list(found.values())
+    def can(self, action: str) -> bool:
+        """Whether there is something now that one of LETTERS would act on; a step that knows overrides it."""
+        return True
 
-    async def run_letter(self, action: str) -> None:
-        """Do one of LETTERS, as if the list had the focus."""
+    def letters_typed(self) -> list[tuple[DOMNode, Binding]]:
+        """The keys of LETTERS, and those of the list itself, while they would be typed or mean something else."""
+        if not self.LETTERS or self.focused is (at := self.query_one(self.LETTERS_AT)):
+            return []
+        # by the action, for which two keys may stand
+        mine = {one.action: one for _, one in self._bindings if one.action in self.LETTERS and self.can(one.action)}
+        of_list = {one.action: one for _, one in at._bindings if one.description and is_ours(method_of(at, one.action))}
+        return [*((at, one) for one in of_list.values()), *((self, one) for one in mine.values())]
+
+    async def run_letter(self, action: str, node: DOMNode) -> None:
+        """Do one of LETTERS, or what a key of the list does, as if the list had the focus."""
         self.set_focus(self.query_one(self.LETTERS_AT))
-        await self.app.run_action(action, self)
+        await self.app.run_action(action, node)
 
     def action_next(self) -> None:
         """Go on; a step that has something to check overrides it."""

@@ -163,6 +163,7 @@ A model writes captions by s on "no caption"; press x to end it.
             steps, batch, images = planned_steps(self.draft)
             self._report = with_views(scan.report, images, steps, batch)
         self._show_table()
+        self.refresh_bindings()
 
     def _show_table(self) -> None:
         table = self.query_one("#table", DataTable)

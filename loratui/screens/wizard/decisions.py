@@ -64,6 +64,10 @@ class PictureDecisions(UndoingStep, ScanningStep):
     def decided(self) -> None:
         """The draft holds a new decision."""
 
+    def can(self, action: str) -> bool:
+        """Before the pictures were looked at there is nothing to act on."""
+        return self._report is not None
+
     def look_again(self) -> None:
         """The decision changed what the pictures are measured against, or which they are."""
 

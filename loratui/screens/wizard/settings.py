@@ -52,6 +52,8 @@ On the right stands what a setting does, what is allowed, the preset's and
 the default value, and who says so. A value that breaks a rule is marked at
 once; the plan needs them all in order. Lists are written with ; between.
 """
+    LETTERS = frozenset(["search", "mine", "undo", "ask_for_preset"])
+    LETTERS_AT = "#form"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "search", "Search", key_display="/"),
         Binding("m", "mine", "Changed"),
@@ -212,9 +214,9 @@ once; the plan needs them all in order. Lists are written with ; between.
             self._set(one, None)
             self._note(f"{one.title}: the preset's value again. u undoes it.")
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def can(self, action: str) -> bool:
         """Undo is there once something was changed."""
-        return bool(self._undo) if action == "undo" else super().check_action(action, parameters)
+        return action != "undo" or bool(self._undo)
 
     def action_undo(self) -> None:
         """Take the last change back, a reset too."""

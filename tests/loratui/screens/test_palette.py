@@ -18,7 +18,7 @@ from textual.widgets import Input
 import loratui
 from loratui import screens
 from loratui.app import LoratuiApp
-from loratui.screens.shared.palette import commands_of
+from loratui.screens.shared.palette import commands_of, sentence_on
 from loratui.settings.draft import Draft
 from tests.loratui.screens.conftest import at, on_row, opened, screen_text, until
 
@@ -34,7 +34,7 @@ async def test_what_is_typed_is_found_by_name_and_done(wizard: Wizard, chosen: D
         screen = await at(pilot, "SettingsScreen")
         listed = {one.title: one.help for one in commands_of(screen)}
         assert {"Change", "Reset", "Search", "Changed", "Preset", "Next", "Back", "Help"} == listed.keys()
-        assert listed["Search"] == "/: To the search line." and not any(one.endswith(": ") for one in listed.values())
+        assert listed["Search"] == "/: To the search line." and listed["Change"].startswith("Enter: Change ")
         await pilot.press("ctrl+p")
         await at(pilot, "Palette")
         await until(pilot, lambda: "Light or dark" in screen_text(app))
@@ -43,6 +43,45 @@ async def test_what_is_typed_is_found_by_name_and_done(wizard: Wizard, chosen: D
         await pilot.press("enter")
         await until(pilot, lambda: screen.focused is screen.query_one("#search"))
         assert app.screen is screen
+
+
+def test_each_line_of_the_list_is_one_whole_sentence() -> None:
+    """As it is written beside the action; a line of more than two rows of the list would be read by nobody."""
+    wrong, told = [], 0
+    for module in pkgutil.walk_packages(screens.__path__, "loratui.screens."):
+        for one in vars(importlib.import_module(module.name)).values():
+            if isinstance(one, type) and issubclass(one, Screen) and one.__module__ == module.name:
+                found = {binding.action: sentence_on(one, binding.action) for binding in _bindings(one)}
+                wrong += [(one.__name__, *pair) for pair in found.items() if not _is_sentence(pair[1])]
+                told += len(found)
+    assert told > 100 and wrong == []
+
+
+def _is_sentence(words: str) -> bool:
+    return words == "" or (words[0].isupper() and words.endswith(".") and len(words) < 2 * 72)
+
+
+async def test_what_can_be_done_now_is_listed_whatever_has_the_focus(wizard: Wizard, chosen: Draft) -> None:
+    app = wizard(chosen.model_copy(update={"step": 4, "preset": "object"}))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at(pilot, "WelcomeScreen")
+        await pilot.press("enter")
+        screen = await at(pilot, "SettingsScreen")
+        listed = {one.title for one in commands_of(screen)}
+        await pilot.press("slash")
+        assert {one.title for one in commands_of(screen)} == listed and "Undo" not in listed
+        change = {one.title: one.callback for one in commands_of(screen)}["Change"]
+        await change()
+        await until(pilot, lambda: screen.focused is screen.query_one("#edit"))  # of the setting under the list's cursor
+
+
+async def test_before_a_folder_there_is_nothing_to_act_on(wizard: Wizard) -> None:
+    app = wizard(Draft(step=1))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at(pilot, "WelcomeScreen")
+        await pilot.press("enter")
+        screen = await at(pilot, "PicturesScreen")
+        assert {one.title for one in commands_of(screen)} <= {"Next", "Back", "Help", "Folders", "Complete"}
 
 
 @pytest.mark.slow
