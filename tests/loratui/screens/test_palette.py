@@ -72,7 +72,8 @@ async def test_what_can_be_done_now_is_listed_whatever_has_the_focus(wizard: Wiz
         assert {one.title for one in commands_of(screen)} == listed and "Undo" not in listed
         change = {one.title: one.callback for one in commands_of(screen)}["Change"]
         await change()
-        await until(pilot, lambda: screen.focused is screen.query_one("#edit"))  # of the setting under the list's cursor
+        # of the setting under the cursor of the list
+        await until(pilot, lambda: screen.focused is screen.query_one("#edit"))
 
 
 async def test_before_a_folder_there_is_nothing_to_act_on(wizard: Wizard) -> None:
