@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Button, Input, Static
 
 from loratui.runs.added_prompts import sample_arguments, words_on
+from loratui.screens.shared.dialog import Dialog
 from loratui.screens.shared.editors import Editor
 from trainer.contract.run.added_prompts import MAX_CHARACTERS, MAX_KEPT
 
@@ -37,9 +38,7 @@ class AddPrompt(Editor[Arguments | None]):
 
     def compose(self) -> ComposeResult:
         """What it does, the line, what is to be said of it, the buttons."""
-        with Vertical(classes="dialog") as box:
-            box.border_title = Content("One more prompt")
-            box.border_subtitle = Content("Enter keeps it, Tab to the buttons, Escape cancels")
+        with Dialog("One more prompt", "Enter keeps it, Tab to the buttons, Escape cancels"):
             yield Static(WORDS, markup=False, classes="dialog-words")
             yield Input(self._start, compact=True, select_on_focus=False, max_length=MAX_CHARACTERS)
             yield Static("", id="prompt-said", markup=False)

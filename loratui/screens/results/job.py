@@ -11,13 +11,14 @@ from typing import Any, ClassVar
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
 from loratui.children.events import child_events
 from loratui.children.job import ChildJob
+from loratui.screens.shared.dialog import Dialog
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.steady import SteadyModal
 from loratui.terminal.numbers import whole
@@ -93,9 +94,7 @@ class JobScreen(SteadyModal[JobResult | None]):
 
     def compose(self) -> ComposeResult:
         """What it does, a bar, what went wrong."""
-        with Vertical(classes="dialog") as box:
-            box.border_title = Content(self._job.title)
-            box.border_subtitle = Content("Escape cancels")
+        with Dialog(self._job.title, "Escape cancels"):
             yield Static("", id="job-state", markup=False)
             with VerticalScroll(classes="dialog-body", can_focus=False):
                 yield Static("", id="job-words", markup=False)

@@ -9,11 +9,12 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from loratui.screens.shared.dialog import Dialog
 from loratui.screens.shared.steady import SteadyModal
 from loratui.terminal.layout import laid_out
 from loratui.widgets.thumbnail import WHITE, Thumbnail
@@ -31,9 +32,7 @@ class Chooser(SteadyModal[str | None]):
 
     def compose(self) -> ComposeResult:
         """The list."""
-        with Vertical(classes="dialog") as box:
-            box.border_title = Content(self._title)
-            box.border_subtitle = Content("Enter chooses, Escape cancels")
+        with Dialog(self._title, "Enter chooses, Escape cancels"):
             yield OptionList(*(Option(shown) for _, shown in self._lines), id="choices", compact=True)
 
     def on_mount(self) -> None:
@@ -63,11 +62,8 @@ class Reader(SteadyModal[None]):
 
     def compose(self) -> ComposeResult:
         """One scrolling text."""
-        with Vertical(classes="dialog reader") as box:
-            box.border_title = Content(self._title)
-            box.border_subtitle = Content("Escape closes")
-            with VerticalScroll(classes="dialog-body"):
-                yield Static(self._body, markup=False)
+        with Dialog(self._title, "Escape closes", classes="reader"), VerticalScroll(classes="dialog-body"):
+            yield Static(self._body, markup=False)
 
     def action_close(self) -> None:
         """Back to the screen below."""

@@ -8,11 +8,12 @@ from typing import Any, ClassVar, Literal, TypeVar
 from textual import on
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal
 from textual.content import Content
 from textual.screen import ScreenResultType
 from textual.widgets import Input, Static
 
+from loratui.screens.shared.dialog import Dialog
 from loratui.screens.shared.questions import Answer, Question
 from loratui.screens.shared.steady import SteadyModal
 
@@ -135,10 +136,8 @@ class Form(Editor[dict[str, str] | None]):
 
     def compose(self) -> ComposeResult:
         """What it is for, and the fields."""
-        with Vertical(classes="dialog") as box:
-            box.border_title = Content(self._title)
-            several = "Tab: next field, " if len(self._fields) > 1 else ""
-            box.border_subtitle = Content(f"Enter: {self._does.lower()}, {several}Escape cancels")
+        several = "Tab: next field, " if len(self._fields) > 1 else ""
+        with Dialog(self._title, f"Enter: {self._does.lower()}, {several}Escape cancels"):
             yield Static(self._words, markup=False, classes="dialog-words")
             for label, value, empty in self._fields:
                 with Horizontal(classes="row"):
@@ -173,9 +172,7 @@ class LineEditor(Editor[str | None]):
 
     def compose(self) -> ComposeResult:
         """What the line is for, and the line."""
-        with Vertical(classes="dialog") as box:
-            box.border_title = Content(self._title)
-            box.border_subtitle = Content("Enter keeps, Escape cancels")
+        with Dialog(self._title, "Enter keeps, Escape cancels"):
             yield Static(self._words, markup=False, classes="dialog-words")
             yield Input(self._value, compact=True, select_on_focus=False)
 

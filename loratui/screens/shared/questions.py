@@ -9,11 +9,12 @@ from typing import ClassVar, Generic, TypeVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.screen import ScreenResultType
 from textual.widgets import Button, Static
 
+from loratui.screens.shared.dialog import Dialog
 from loratui.screens.shared.steady import SteadyModal
 
 Given = TypeVar("Given")
@@ -58,8 +59,7 @@ class Question(SteadyModal[ScreenResultType]):
 
     def compose(self) -> ComposeResult:
         """Title, text, the buttons."""
-        with Vertical(classes="dialog") as box:
-            box.border_title = Content(self._title)
+        with Dialog(self._title):
             with VerticalScroll(classes="dialog-body", can_focus=False):
                 yield Static(self._body, markup=False)
             with Horizontal(classes="dialog-buttons"):

@@ -131,7 +131,7 @@ class RecentFolders(ScanningStep):
             return True
         self.say("The pictures are in folders below; a run takes one of them.", "warn")
         shown = [(one, _line((one, words))) for one, words in lines]
-        self.app.push_screen(Chooser(f"Below {safe_text(typed, 50)}", shown, ""), self.take_folder)
+        self.app.push_screen(Chooser(f"Below {safe_text(typed, 200)}", shown, ""), self.take_folder)
         return True
 
     def asks_for_tree(self) -> bool:
@@ -153,7 +153,7 @@ class RecentFolders(ScanningStep):
         else:
             typed = str(self.draft.get("dataset.path")).rstrip("/")
             shown = [(one, Content(safe_text(Path(one).name, 60))) for one in tree]
-            self.app.push_screen(Chooser(f"Below {safe_text(typed, 50)}", shown, ""), self.take_folder)
+            self.app.push_screen(Chooser(f"Below {safe_text(typed, 200)}", shown, ""), self.take_folder)
 
     def take_folder(self, source: str | None) -> None:
         """Put it into the line as if it had been typed and entered."""

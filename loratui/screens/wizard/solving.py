@@ -29,6 +29,7 @@ Offer = tuple[str, Callable[[], None]]  # what is offered, and what does it
 COLOURS = (("#ffffff", "white"), ("#808080", "grey"), ("#000000", "black"))
 FEW = 3  # a finding about less than one picture of so many is about a few
 ALL_OF_THEM = "Every picture has it: without them there is nothing to learn from, so other pictures are needed."
+TITLE = 200  # characters of a title: it is read whole
 STEP, SMALLER = 64, 768  # px: resolutions are multiples of the first; SDXL draws well from the second on
 
 
@@ -57,7 +58,7 @@ class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
             if answer is not None:
                 offers[int(answer)][1]()
 
-        self.app.push_screen(Chooser(safe_text(title, 60), lines, "0"), take)
+        self.app.push_screen(Chooser(safe_text(title, TITLE), lines, "0"), take)
 
     def _offers(self, group: FindingGroup) -> list[Offer]:
         solutions = list(solutions_of(group.code))

@@ -9,11 +9,12 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Input, Static
 
 from loratui.curation.captions.bulk import Replacement
+from loratui.screens.shared.dialog import Dialog
 from loratui.screens.shared.editors import Editor
 from loratui.terminal.text import plural, safe_text
 
@@ -41,9 +42,7 @@ class ReplaceWindow(Editor[Replacement | None]):
 
     def compose(self) -> ComposeResult:
         """The lines, the two ways to be exact, what would change."""
-        with Vertical(classes="dialog") as box:
-            box.border_title = Content(self._title)
-            box.border_subtitle = Content("Enter replaces, F3 F4 switch, Escape cancels")
+        with Dialog(self._title, "Enter replaces, F3 F4 switch, Escape cancels"):
             for label, empty in (("find", "words of captions"), ("put", "nothing: take them out")):
                 with Horizontal(classes="row"):
                     yield Static(label, classes="label", markup=False)

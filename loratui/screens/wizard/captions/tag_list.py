@@ -6,11 +6,11 @@ from typing import ClassVar, Protocol
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
 from loratui.curation.captions.tags import TagCount
+from loratui.screens.shared.dialog import Dialog
 from loratui.screens.shared.editors import LineEditor
 from loratui.screens.shared.steady import SteadyModal
 from loratui.terminal.text import safe_text
@@ -52,8 +52,7 @@ class TagList(SteadyModal[None]):
 
     def compose(self) -> ComposeResult:
         """The list and its keys."""
-        with Vertical(classes="dialog reader") as box:
-            box.border_title = Content(f"Tags of {self._bench.targets_words}")
+        with Dialog(f"Tags of {self._bench.targets_words}", classes="reader"):
             yield LongList(self._row, "No caption has words yet; n puts a tag into all.", id="tags")
             yield Static(KEYS, classes="tag-keys", markup=False)
 
