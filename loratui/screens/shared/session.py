@@ -56,6 +56,14 @@ class Session:
     looked_at: Path | None = None  # a run chosen in the list of all runs, to which its screen goes back
     typed_folder: str = ""  # typed and not entered yet, where decisions hold for another
 
+    def undecided(self, draft: Draft) -> bool:
+        """Whether the last check of the draft's pictures left something to decide; no check, nothing known."""
+        from loratui.curation.report import outcome
+
+        if self.scan is None or self.scan.folder != draft.folder:
+            return False
+        return bool(outcome(self.scan.report, draft.skipped, draft.accepted).to_decide)
+
     def report_for(self, folder: Path, settings: ScanSettings, concepts: tuple[Taught, ...] = ()) -> Report | None:
         """The report of the last scan, if it was of the same folders with the same settings."""
         scan, wanted = self.scan, (folder, settings, concepts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -61,10 +62,12 @@ class Step(SteadyScreen[StepAnswer]):
         super().__init__()
         self.draft = draft
         self.session = session or Session()
+        self._is_done: Callable[[], bool] | None = None  # whether what the line asks for is put right
 
     def compose(self) -> ComposeResult:
         """The frame; a step fills `compose_body`."""
-        yield StepBar(TITLES, TITLES.index(self.TITLE_OF) if self.TITLE_OF in TITLES else -1)
+        at = TITLES.index(self.TITLE_OF) if self.TITLE_OF in TITLES else -1
+        yield StepBar(TITLES, at, TITLES[:1] if self.session.undecided(self.draft) else ())
         yield Static(self.PURPOSE, id="purpose", markup=False)
         with Vertical(id="body"):
             yield from self.compose_body()
@@ -80,12 +83,24 @@ class Step(SteadyScreen[StepAnswer]):
         if draft != self.draft:
             self.draft = draft
             self.session.keep(draft)
+            self.look_whether_done()
 
     def take_fields(self) -> None:
         """Take what stands in the fields: a key may come before the message of the last letter typed."""
 
+    def ask_for(self, text: str, is_done: Callable[[], bool]) -> None:
+        """Say what is to be put right; the words go as soon as it is."""
+        self.say(text, "bad")
+        self._is_done = is_done
+
+    def look_whether_done(self) -> None:
+        """Something changed, which may be what was asked for."""
+        if self._is_done is not None and self._is_done():
+            self.say("")
+
     def say(self, text: str, tone: str = "") -> None:
         """Answer in the line above the keys; `tone` is good, warn or bad."""
+        self._is_done = None
         glyphs = {"good": "✓ ", "warn": "! ", "bad": "✗ "}
         styles = {"good": "$text-success", "warn": "$text-warning", "bad": "$text-error"}
         words = Content.styled(glyphs.get(tone, "") + text, styles.get(tone, "$muted"))

@@ -143,7 +143,10 @@ Further concepts (+ on the pictures' screen) have theirs in that list.
             bad = found.get(key, "")
             words.update(Content.styled(f"✗ {bad}", "$text-error") if bad else Content(WORDS[field]))
             self.query_one(f"#{field}", Input).set_class(bool(bad), "-invalid")
-        return not any(key in found for key in FIELDS.values())
+        return self._is_sound()
+
+    def _is_sound(self) -> bool:
+        return not problems(self.draft).keys() & set(FIELDS.values())
 
     def take_fields(self) -> None:
         """The three fields, the prompt last: it may follow the others."""
@@ -154,7 +157,7 @@ Further concepts (+ on the pictures' screen) have theirs in that list.
         """On to the preset, if nothing here is wrong."""
         self.take_fields()
         if not self._show_problems():
-            self.say("Put right what is marked above, then press F2.", "bad")
+            self.ask_for("Put right what is marked above, then press F2.", self._is_sound)
             return
         known = self.session.scan
         folder, *measures = self.looks_at()

@@ -292,7 +292,7 @@ A model writes captions by s on "no caption"; press x to end it.
             return
         if self.asks_to_leave_out(self._report, self.action_next):
             return
-        if not self.outcome_of(self._report).images:
-            self.say("All pictures are left out: there is nothing to learn from.", "bad")
+        if not self.teaches():
+            self.ask_for("All pictures are left out: there is nothing to learn from.", self.teaches)
         else:
             self.dismiss(self.draft)

@@ -68,6 +68,10 @@ class PictureDecisions(UndoingStep, ScanningStep):
         """Before the pictures were looked at there is nothing to act on."""
         return self._report is not None
 
+    def teaches(self) -> bool:
+        """Whether any picture is left to learn from."""
+        return self._report is not None and bool(self.outcome_of(self._report).images)
+
     def look_again(self) -> None:
         """The decision changed what the pictures are measured against, or which they are."""
 

@@ -28,10 +28,10 @@ class PictureFolder(WizardCaptions, RecentFolders):
 
     def scan_folder(self) -> None:
         """Look at the pictures in the folder of the line; edits to others' captions are asked about first."""
-        typed = self.query_one("#folder", Input).value.strip()
+        typed = self._typed()
         if not typed:
             listed = ", or press ↓ for a list" if self._folders else ""
-            self.say(f"Type the folder that holds the pictures{listed}.", "bad")
+            self.ask_for(f"Type the folder that holds the pictures{listed}.", lambda: bool(self._typed()))
             return
         if typed != self.draft.get("dataset.path"):
             if self.draft.captions and self._report is not None:
@@ -47,6 +47,13 @@ class PictureFolder(WizardCaptions, RecentFolders):
         self.query_one("#table").focus()  # what is typed meanwhile is meant for what comes, and is no part of the path
         self.say("Looking at the pictures ...")
         self.check_pictures()
+
+    @on(Input.Changed, "#folder")
+    def _folder_typed(self) -> None:
+        self.look_whether_done()
+
+    def _typed(self) -> str:
+        return self.query_one("#folder", Input).value.strip()
 
     def decided(self) -> None:
         """A decision, or another folder, changes what is shown."""
@@ -74,13 +81,13 @@ class PictureFolder(WizardCaptions, RecentFolders):
     @property
     def unkept(self) -> bool:
         """Whether a folder was typed and not entered."""
-        return self.is_mounted and self.query_one("#folder", Input).value.strip() != self.draft.get("dataset.path")
+        return self.is_mounted and self._typed() != self.draft.get("dataset.path")
 
     def take_fields(self) -> None:
         """A folder that was typed and not entered: the draft's, unless something was decided about another."""
         if not self.unkept:
             return
-        typed = self.query_one("#folder", Input).value.strip()
+        typed = self._typed()
         if self.draft.skipped or self.draft.accepted or self.draft.captions:
             self.session.typed_folder = typed
         else:

@@ -1,4 +1,4 @@
-"""Pictures that are looked at again say what changed, captions are judged by a trigger that was chosen, all is told."""
+"""Pictures looked at again say what changed; captions are judged by the trigger; what is asked for goes when done."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from loratui.app import LoratuiApp
 from loratui.runs.past_run import draft_of_answers
 from loratui.settings.draft import Draft
-from tests.loratui.screens.conftest import at, draw_photo, opened, screen_text, until
+from tests.loratui.screens.conftest import at, draw_photo, on_row, opened, screen_text, until
 
 Wizard = Callable[..., LoratuiApp]
 pytestmark = pytest.mark.slow
@@ -113,3 +113,47 @@ async def test_answers_come_with_the_steps_of_their_pictures(wizard: Wizard, pho
         await until(pilot, lambda: "500" in screen_text(app))
         assert screen.form.rows["train.steps"].value == "500" and app.draft.images == 5
         assert "train.steps" not in app.draft.values
+
+
+async def test_the_step_bar_marks_pictures_left_with_something_to_decide(wizard: Wizard, photos: Path) -> None:
+    (photos / "dog_1.txt").write_text("a dog")  # without the trigger
+    app = wizard(Draft(step=1, values={"dataset.path": "photos", "dataset.trigger": "TOK"}))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        await pilot.press("f2")
+        await at(pilot, "ConceptScreen")
+        assert "! Pictures  ● Subject" in screen_text(app)
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen.query("#table") and app.screen._report is not None)
+        await on_row(pilot, app.screen, "trigger-missing")
+        await pilot.press("a", "f2")
+        await at(pilot, "ConceptScreen")
+        assert "✓ Pictures  ● Subject" in screen_text(app)
+
+
+async def test_what_the_line_asks_for_goes_when_it_is_done(wizard: Wizard, photos: Path) -> None:
+    app = wizard(Draft(step=1))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at(pilot, "WelcomeScreen")
+        await pilot.press("enter")
+        screen = await at(pilot, "PicturesScreen")
+        await pilot.press("f2")
+        assert "✗ Type the folder" in screen_text(app)
+        await pilot.press("p")
+        assert "✗" not in screen_text(app)
+        await pilot.press(*"hotos", "enter")
+        await until(pilot, lambda: screen._report is not None)
+        for _ in screen.rows_shown():
+            if screen.picture is not None:
+                await pilot.press("space")
+            await pilot.press("down")
+        await pilot.press("f2")
+        assert "✗ All pictures are left out" in screen_text(app)
+        await pilot.press("space", "f2")
+        await at(pilot, "ConceptScreen")
+        screen = app.screen
+        screen.set_focus(screen.query_one("#prompt"))
+        await pilot.press("end", *("backspace" for _ in range(40)), *"a dog", "f2")
+        assert "✗ Put right what is marked above" in screen_text(app)
+        await pilot.press(*" TOK")
+        assert "✗" not in screen_text(app)
