@@ -98,12 +98,14 @@ def _run(folder: Path, into: Path | None, settings: FixSettings, asked: Asked, w
     from loratui.curation.copies.folder import CannotWrite, fix_lines, fix_pictures
     from loratui.terminal.ticker import Ticker
     from trainer.contract.pictures.folder import NoDataset
+    from trainer.contract.settings.config import BY_KEY
 
     said: tuple[str, ...] = ()
     try:
         with Ticker() as ticker:
             if asked.of_the_report:
-                settings, said = with_asked(settings, asked, _looked_at(folder, settings, wanted, ticker))
+                side = wanted.get("resolution", BY_KEY["train.resolution"].default)
+                settings, said = with_asked(settings, asked, _looked_at(folder, settings, wanted, ticker), side)
             result = fix_pictures(folder, into, settings, lambda n, of, name: ticker.counted("copying", n, of, name))
     except NoDataset as error:
         raise Refusal(safe_text(error), exits.DATASET) from None

@@ -108,7 +108,7 @@ def _looks(pictures: Sequence[PictureReport]) -> list[Finding]:
             said = f"{count} of {judged} look like one photo shoot, {what}: {_shown(names)}"
             found.append(Finding("one-shooting", "hint", "", names, said, "add some from other days and places"))
         else:
-            said = f"{count} share their colours, so most likely {what}: {_shown(names)}"
+            said = f"{count} share their colours, likely {what}: {_shown(names)}"
             found.append(Finding("same-look", "hint", "", names, said, "keep the best of them"))
     return [*found, *_worn_or_behind(pictures)]
 

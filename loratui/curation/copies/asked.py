@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from loratui.curation.captions.bulk import Replacement
 from loratui.curation.checks.best_pictures import good_words, keep_best, left_out
-from loratui.curation.copies.crops import crops_of
+from loratui.curation.copies.crops import crop_size_words, crops_of
 from loratui.curation.copies.folder import FixSettings
 from loratui.curation.copies.masks import masks_of
 from loratui.curation.people.persons import person_meant
@@ -32,8 +32,10 @@ class Asked:
         return self != Asked()
 
 
-def with_asked(settings: FixSettings, asked: Asked, report: Report) -> tuple[FixSettings, tuple[str, ...]]:
-    """`settings` with what was asked for, and what that comes to, a line each."""
+def with_asked(
+    settings: FixSettings, asked: Asked, report: Report, resolution: int
+) -> tuple[FixSettings, tuple[str, ...]]:
+    """`settings` with what was asked for, and what that comes to at a training resolution, a line each."""
     said = []
     out = {one.name for one in report.pictures if _codes(one) & set(asked.leave_out)}
     if asked.leave_out:
@@ -58,6 +60,8 @@ def with_asked(settings: FixSettings, asked: Asked, report: Report) -> tuple[Fix
                     what, "cropped" if what is crops else "without bars" if what is barred else "with a mask", report
                 )
             )
+    if crops:
+        said.append(crop_size_words(left, crops, resolution)[0])
     return replace(settings, skip=skip, crops=crops, barred=barred, masks=masks), tuple(said)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from loratui.curation.people.faces import turned_box
@@ -23,6 +23,29 @@ def crops_of(pictures: Iterable[PictureReport], meant: int | None = None) -> dic
     """
     found = {one.name: _crop(one, meant) for one in pictures}
     return {name: box for name, box in found.items() if box is not None}
+
+
+def crop_size(one: PictureReport, box: Box) -> tuple[int, int]:
+    """Width and height in pixels of the copy that shows this part of a picture."""
+    return max(1, round(box[2] * one.width)), max(1, round(box[3] * one.height))
+
+
+def crop_size_words(pictures: Iterable[PictureReport], crops: Mapping[str, Box], resolution: int) -> tuple[str, bool]:
+    """How many pixels the copies will have, beside the training resolution; whether one has fewer than that."""
+    sizes = [crop_size(one, crops[one.name]) for one in pictures if one.name in crops]
+    sides = sorted(map(min, sizes))
+    if not sides:
+        return "", False
+    below = sum(one < resolution for one in sides)
+    if len(sides) == 1:
+        said = "The copy will have {} x {} px".format(*sizes[0])
+        than = f"fewer than the training resolution, {resolution} px: it is enlarged for training"
+    else:
+        span = f"{sides[0]} to {sides[-1]}" if sides[0] < sides[-1] else str(sides[0])
+        said = f"The shorter sides of the {len(sides)} copies will have {span} px"
+        those = "all" if below == len(sides) else f"{below} of them"
+        than = f"{those} fewer than the training resolution, {resolution} px: they are enlarged for training"
+    return (f"{said}, {than}." if below else f"{said}; the training resolution is {resolution} px."), bool(below)
 
 
 def _crop(one: PictureReport, meant: int | None) -> Box | None:

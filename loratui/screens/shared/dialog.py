@@ -33,3 +33,4 @@ class Dialog(Vertical):
         fits = self._said.cell_length <= self.outer_size.width - BESIDE
         self.border_title = self._said if fits else None
         self.query_one(".dialog-title").display = not fits
+        self.set_class(not fits, "-titled")

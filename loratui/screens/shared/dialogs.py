@@ -41,6 +41,12 @@ class Chooser(SteadyModal[str | None]):
         choices = self.query_one("#choices", OptionList)
         choices.highlighted = answers.index(self._at) if self._at in answers else 0
         choices.focus()
+        self.resized()
+
+    def resized(self) -> None:
+        """The line is in sight, though a title above the list takes room from it."""
+        choices = self.query_one("#choices", OptionList)
+        self.call_after_refresh(lambda: self.call_after_refresh(choices.scroll_to_highlight))
 
     @on(OptionList.OptionSelected)
     def _taken(self, event: OptionList.OptionSelected) -> None:

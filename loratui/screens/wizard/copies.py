@@ -92,7 +92,7 @@ class FixedCopies(PictureDecisions):
         ]
         words = WORDS.format(count=plural(count, "picture"), of=of)
         if crops:
-            words = f"{plural(len(crops), 'picture')} cropped to a square around the face that is meant.\n\n{words}"
+            words = f"{self._crop_words(report, crops)}\n\n{words}"
         if masks:
             words = (
                 f"{plural(len(masks), 'picture')} with a mask: the loss is masked, and counts nothing else.\n\n{words}"
@@ -101,6 +101,19 @@ class FixedCopies(PictureDecisions):
             words = f"{plural(len(barred), 'picture')} without bars and frames.\n\n{words}"
         title = f"Make {'a fixed copy' if count == 1 else 'fixed copies'} of {plural(count, 'picture')}{of}"
         self.app.push_screen(Form(title, words, fields, self._wrong_copy, does="Write the copies"), self._begin)
+
+    def _crop_words(self, report: Report, crops: Mapping[str, Box]) -> str:
+        """What is cropped to what, and how large that will be."""
+        from loratui.curation.copies.crops import crop_size_words
+
+        found = [one for one in report.pictures if one.name in crops]
+        to = [
+            (sum(bool(one.boxes) for one in found), "cropped to a square around the face that is meant."),
+            (sum(not one.boxes for one in found), "cropped to the largest picture of the collage."),
+        ]
+        said = " ".join(f"{plural(count, 'picture')} {words}" for count, words in to if count)
+        sizes, small = crop_size_words(found, crops, int(effective(self.draft)["train.resolution"]))
+        return f"{said}\n! {sizes}" if small else f"{said} {sizes}"
 
     def _taught(self, number: int) -> tuple[str, str, str]:
         """Folder as it was typed, trigger and caption column of a concept."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
@@ -149,7 +150,7 @@ def cells(report: Report, row: PictureReport | FindingGroup | None, draft: Draft
     if row is None or isinstance(row, FindingGroup):
         name = WHOLE_SET if row is None else row.count
         words = "" if row is None else safe_text(_said(row))
-        said = textwrap.wrap(words, widths[3], max_lines=MOST, placeholder=" …")
+        said = textwrap.wrap(_whole_clauses(words, widths[3]), widths[3], max_lines=MOST, placeholder=" …")
         last = [Content.styled("\n".join(said), style), Content("")][: len(widths) - 3]
         return [Content.styled(word, style), Content.styled(name, "$foreground italic"), Content(""), *last]
     picture = row
@@ -175,6 +176,13 @@ def _caption(picture: PictureReport, draft: Draft, width: int) -> tuple[str, boo
     if not text:
         return "(no caption)", False
     return ("* " if edited is not None else "") + safe_text(text, width - 2), True
+
+
+def _whole_clauses(words: str, width: int) -> str:
+    """As much of a sentence as has room in MOST lines, up to the end of a part of it: the panel has all of it."""
+    ends = [len(words), *(found.start() for found in reversed(list(re.finditer(r"[;:] | \(", words))))]
+    fitting = (words[:end] for end in ends if len(textwrap.wrap(words[:end], width)) <= MOST)
+    return next(fitting, words)
 
 
 def _said(group: FindingGroup) -> str:

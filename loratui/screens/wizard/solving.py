@@ -83,7 +83,7 @@ class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
                 return [(one.words, lambda: self._accept([group], group.code))] if group.acceptable else []
             case "crop":
                 crops = self._crops_of(group)
-                words = f"{self._crop_words(crops) or one.words}: {plural(len(crops), 'picture')}"
+                words = f"{self._cropped_to(crops) or one.words}: {plural(len(crops), 'picture')}"
                 make = partial(self._with_report, lambda report: self.ask_for_copies(report, crops))
                 return [(words, make)] if crops else []
             case "unbar":
@@ -149,7 +149,7 @@ class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
         meant = None if self._report is None else person_meant(self._report.pictures)
         return crops_of(self._pictures_of(group), meant)
 
-    def _crop_words(self, crops: Collection[str]) -> str:
+    def _cropped_to(self, crops: Collection[str]) -> str:
         """To what these are cropped; nothing where some have a face and others are a collage without one."""
         faces = {bool(one.boxes) for one in self._trained() if one.name in crops}
         if len(faces) != 1:

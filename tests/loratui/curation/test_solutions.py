@@ -16,7 +16,7 @@ from loratui.cli import app
 from loratui.curation.checks.damage import inside_bars
 from loratui.curation.codes import CODES
 from loratui.curation.copies.bars import BEHIND, without_bars
-from loratui.curation.copies.crops import crop_box, crops_of
+from loratui.curation.copies.crops import crop_box, crop_size_words, crops_of
 from loratui.curation.copies.folder import FixSettings, fix_pictures
 from loratui.curation.copies.masks import masks_of
 from loratui.curation.measures import MEASURED
@@ -191,3 +191,22 @@ def test_a_copy_is_cropped_and_the_original_is_not(folder: Path, tmp_path: Path)
         assert cropped.tobytes() == whole.crop((160, 0, 400, 240)).tobytes()
     assert [one.code for one in made.pictures[0].done] == ["crop"] and made.pictures[1].done == ()
     assert (folder / "a.png").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("sides", "resolution", "said"),
+    [
+        ((328,), 1024, "328 x 328 px, fewer than the training resolution, 1024 px"),
+        ((1024,), 1024, "1024 x 1024 px; the training resolution is 1024 px."),
+        ((328, 1200), 1024, "328 to 1200 px, 1 of them fewer than the training resolution, 1024 px"),
+        ((328, 328), 512, "328 px, all fewer than the training resolution, 512 px"),
+    ],
+)
+def test_the_size_of_crops_is_told_beside_the_resolution(sides: tuple[int, ...], resolution: int, said: str) -> None:
+    pictures = [
+        PictureReport(f"{n}.png", Path(f"{n}.png"), True, 2 * side, 4 * side, None, "none", "")
+        for n, side in enumerate(sides)
+    ]
+    crops = {one.name: (0.1, 0.1, 0.5, 0.25) for one in pictures}
+    words, small = crop_size_words(pictures, crops, resolution)
+    assert said in words and small == (min(sides) < resolution)

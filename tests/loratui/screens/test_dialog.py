@@ -65,6 +65,18 @@ async def test_a_title_that_is_too_long_for_the_border_is_wrapped(wizard: Wizard
             assert bool(app.screen.query_one(Dialog).border_title) == (title != LONG)
 
 
+@pytest.mark.parametrize("title", [LONG, "Short"], ids=["long", "short"])
+async def test_a_long_list_stays_within_its_window(wizard: Wizard, title: str) -> None:
+    app = wizard()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at(pilot, "WelcomeScreen")
+        lines = [(str(n), Content(f"line {n}")) for n in range(40)]
+        await app.push_screen(Chooser(title, lines, "39"))
+        await until(pilot, lambda: "line 39" in screen_text(app))
+        inside, window = app.screen.query_one("#choices").region, app.screen.query_one(Dialog).region
+        assert window.contains_region(inside) and inside.bottom < window.bottom
+
+
 async def seen(pilot: Pilot[Any], app: LoratuiApp, below: Any, *keys: str) -> None:
     """Open a window by keys, read its title, and close it."""
     await pilot.press(*keys)

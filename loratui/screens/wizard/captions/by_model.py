@@ -100,7 +100,7 @@ class CaptioningJob(WizardCaptions, PictureDecisions):
         lines.insert(len(PROPOSED), (SERVER, _two_lines(SERVER, "your own: ollama, vLLM, llama.cpp", EXAMPLE)))
         lines.sort(key=lambda line: line[0] != event.suits)
         pictures = f"{plural(event.wanted, 'picture')}{of_title(self._concept)}"
-        title = f"Which model captions {pictures}? Nothing is written before you have read it."
+        title = f"Which model captions {pictures}? You read them before saving."
 
         def take(name: str | None) -> None:
             if name == SERVER:

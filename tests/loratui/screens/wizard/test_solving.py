@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -262,10 +263,13 @@ async def test_copies_show_one_person_and_are_taken_back(wizard: Wizard, own_pla
         await solve(pilot, screen, "several-faces", "make copies cropped")
         form = await at(pilot, "Form")
         assert form.starts[0] == "people-cropped" and "1 picture cropped to a square" in screen_text(app)
+        told = re.search(r"The copy will have (\d+) x \1 px", " ".join(screen_text(app).replace("│", "").split()))
         await pilot.press("enter", "enter")
         await at(pilot, "Confirm")
         await pilot.press("enter")
         await until(pilot, lambda: screen._report.folder.name == "people-cropped")
+        made = screen._report.pictures[0]
+        assert told is not None and (made.width, made.height) == (int(told[1]), int(told[1]))
         assert "several-faces" not in [found.code for found in screen._report.all_findings]
         await pilot.press("u")
         await until(pilot, lambda: screen._report.folder.name == "people")
