@@ -36,9 +36,14 @@ class AddPrompt(Editor[Arguments | None]):
         super().__init__()
         self._start, self._trigger = start, trigger
 
+    @property
+    def ends(self) -> str:
+        """A button does the other thing."""
+        return "Enter keeps it, Tab to the buttons, Escape cancels"
+
     def compose(self) -> ComposeResult:
         """What it does, the line, what is to be said of it, the buttons."""
-        with Dialog("One more prompt", "Enter keeps it, Tab to the buttons, Escape cancels"):
+        with Dialog("One more prompt", self.ends):
             yield Static(WORDS, markup=False, classes="dialog-words")
             yield Input(self._start, compact=True, select_on_focus=False, max_length=MAX_CHARACTERS)
             yield Static("", id="prompt-said", markup=False)

@@ -10,6 +10,7 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.content import Content
+from textual.events import DescendantFocus
 from textual.screen import ScreenResultType
 from textual.widgets import Input, Static
 
@@ -41,7 +42,10 @@ def ask_unkept(app: App[Any], keep: str, kept: Callable[[], None], dropped: Call
 
 
 class Editor(SteadyModal[ScreenResultType]):
-    """A window with lines to type in. Enter in the last one keeps, Escape closes where nothing was typed, else asks."""
+    """A window with lines to type in. Enter in the last one keeps, Escape closes where nothing was typed, else asks.
+
+    What Enter does in the line that has the focus stands in the border.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f2", "keep", "Keep", show=False),
@@ -63,6 +67,21 @@ class Editor(SteadyModal[ScreenResultType]):
     def keeps(self) -> str:
         """What keeping does, as the words of a button."""
         return self.KEEPS
+
+    @property
+    def ends(self) -> str:
+        """The keys that end it now."""
+        return "Enter keeps, Escape cancels"
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether Enter leads to the next line: there is one, and the focus is in a line before it."""
+        lines = list(self.query(Input))
+        return len(lines) > 1 and self.focused is not lines[-1]
+
+    @on(DescendantFocus)
+    def _say_what_enter_does(self) -> None:
+        self.query_one(Dialog).border_subtitle = Content(self.ends)
 
     def keep(self) -> None:
         """Answer with what stands there, or say what is wrong with it."""
@@ -91,7 +110,7 @@ class Editor(SteadyModal[ScreenResultType]):
 
 
 class Form(Editor[dict[str, str] | None]):
-    """A few short fields. Enter in the last one answers, up and down go from one to the next."""
+    """A few short fields. Enter in the last one answers, up and down go from one to the next, F2 answers from any."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "app.focus_previous", show=False),
@@ -134,10 +153,22 @@ class Form(Editor[dict[str, str] | None]):
         """Whether something was typed, now or before."""
         return self._typed or super().unkept
 
+    @property
+    def ends(self) -> str:
+        """In a field before the last one Enter goes on, where the form cannot be taken as it stands."""
+        does = self._does.lower()
+        if self.goes_on:
+            return f"Enter: next field, F2: {does}, Escape cancels"
+        return f"Enter: {does}, {'Tab: next field, ' if len(self._fields) > 1 else ''}Escape cancels"
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether Enter leads to the next field."""
+        return not self._whole and super().goes_on
+
     def compose(self) -> ComposeResult:
         """What it is for, and the fields."""
-        several = "Tab: next field, " if len(self._fields) > 1 else ""
-        with Dialog(self._title, f"Enter: {self._does.lower()}, {several}Escape cancels"):
+        with Dialog(self._title, self.ends):
             yield Static(self._words, markup=False, classes="dialog-words")
             for label, value, empty in self._fields:
                 with Horizontal(classes="row"):
@@ -145,11 +176,11 @@ class Form(Editor[dict[str, str] | None]):
                     yield Input(value, placeholder=empty, compact=True, select_on_focus=False)
 
     @on(Input.Submitted)
-    def _entered(self, event: Input.Submitted) -> None:
-        if self._whole or event.input is list(self.query(Input))[-1]:
-            self.keep()
-        else:
+    def _entered(self) -> None:
+        if self.goes_on:
             self.focus_next()
+        else:
+            self.keep()
 
     def keep(self) -> None:
         """Answer by label, stripped."""
@@ -172,7 +203,7 @@ class LineEditor(Editor[str | None]):
 
     def compose(self) -> ComposeResult:
         """What the line is for, and the line."""
-        with Dialog(self._title, "Enter keeps, Escape cancels"):
+        with Dialog(self._title, self.ends):
             yield Static(self._words, markup=False, classes="dialog-words")
             yield Input(self._value, compact=True, select_on_focus=False)
 

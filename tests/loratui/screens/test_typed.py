@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from loratui.app import LoratuiApp
 from loratui.basemodels.facts import BaseModelNeed
 from loratui.screens.monitor.add_prompt import AddPrompt
 from loratui.screens.shared.base_model import BaseModelScreen
+from loratui.screens.shared.dialog import Dialog
 from loratui.screens.shared.editors import Editor, Form, LineEditor
 from loratui.screens.wizard.captions.replacing import ReplaceWindow
 from loratui.settings.draft import Draft
@@ -83,6 +85,33 @@ async def test_the_question_keeps_it_too(wizard: Wizard, name: str, kept: object
         await app.push_screen(WINDOWS[name](), given.append)
         await pilot.press("end", "x", "escape", "y")
         assert given == [kept]
+
+
+@pytest.mark.parametrize("name", [*WINDOWS, "taken as it stands"])
+async def test_enter_does_what_the_border_says_it_does(wizard: Wizard, name: str) -> None:
+    """In each line of each window: it leads on where that stands there, and ends the window where it does not."""
+    fields = [("folder", "export", ""), ("name", "", "")]
+    make = WINDOWS.get(name, lambda: Form("Export", "Where to?", fields, does="Export it", whole=True))
+    app = wizard(None)
+    given: list[Any] = []
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at(pilot, "WelcomeScreen")
+        for place in range(len(make().starts)):
+            window = make()
+            await app.push_screen(window, given.append)
+            lines = list(window.query(Input))
+            lines[0].value = "dog"
+            window.set_focus(lines[place])
+            await pilot.pause()
+            said = str(window.query_one(Dialog).border_subtitle)
+            await pilot.press("enter")
+            leads_on = re.match("Enter: next (field|line), F2", said) is not None
+            assert leads_on is (place + 1 < len(lines) and name != "taken as it stands"), said
+            assert (app.screen is window) is leads_on and len(given) == place + (not leads_on), said
+            if leads_on:
+                assert window.focused is lines[place + 1]
+                await pilot.press("f2")
+                assert len(given) == place + 1
 
 
 async def test_what_is_wrong_is_said_in_the_window(wizard: Wizard) -> None:

@@ -20,7 +20,7 @@ from loratui.terminal.text import plural, safe_text
 
 
 class ReplaceWindow(Editor[Replacement | None]):
-    """Two lines; Enter in the second replaces. F3 and F4 say what counts as the same words."""
+    """Two lines; Enter in the second replaces, F2 in either. F3 and F4 say what counts as the same words."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "app.focus_previous", show=False),
@@ -40,9 +40,15 @@ class ReplaceWindow(Editor[Replacement | None]):
         """Both lines begin empty."""
         return ["", ""]
 
+    @property
+    def ends(self) -> str:
+        """The words to find are followed by those to put."""
+        does = "Enter: next line, F2 replaces" if self.goes_on else "Enter replaces"
+        return f"{does}, F3 F4 switch, Escape cancels"
+
     def compose(self) -> ComposeResult:
         """The lines, the two ways to be exact, what would change."""
-        with Dialog(self._title, "Enter replaces, F3 F4 switch, Escape cancels"):
+        with Dialog(self._title, self.ends):
             for label, empty in (("find", "words of captions"), ("put", "nothing: take them out")):
                 with Horizontal(classes="row"):
                     yield Static(label, classes="label", markup=False)
@@ -85,11 +91,11 @@ class ReplaceWindow(Editor[Replacement | None]):
         return Content.assemble(said, "\n", (safe_text(what(first), 200), "$accent"))
 
     @on(Input.Submitted)
-    def _entered(self, event: Input.Submitted) -> None:
-        if event.input is self.query(Input).last():
-            self.keep()
-        else:
+    def _entered(self) -> None:
+        if self.goes_on:
             self.focus_next()
+        else:
+            self.keep()
 
     def keep(self) -> None:
         """Answer with the replacement, or say that it finds nothing."""
