@@ -14,7 +14,7 @@ from textual.widgets import DataTable, Input, Static
 
 from loratui.screens.shared.dialogs import Chooser
 from loratui.screens.shared.questions import Confirm
-from loratui.screens.shared.scan import Scanned, ScanningStep
+from loratui.screens.shared.scan import ScanFailed, Scanned, ScanningStep
 from loratui.settings.other_trainers.kohya_folders import folders_of_tree, taught_by_tree
 from loratui.settings.recents import recent_sources, remember
 from loratui.terminal.text import plural, safe_text, show_path
@@ -23,6 +23,11 @@ from trainer.contract.paths import expanded, is_folder
 
 HINT = "↓ lists the folders used last, and those with pictures nearby."
 NONE_NEAR = "No folder with pictures was found nearby: type its path; Tab completes it."
+WHERE = (
+    "None was found in the folder where you are, nor in the usual places of your home folder.\n\n"
+    "Type the folder of your pictures above, such as ~/photos/anna, and press Enter. "
+    "Every picture is looked at, and none is changed."
+)
 TAKES = "Enter looks at this folder."
 NO_MATCH = "No folder begins like this."
 WIDEST = 40  # cells of a path in the list, before its count
@@ -67,19 +72,23 @@ class RecentFolders(ScanningStep):
         self._folders = event.lines
         line = self.query_one("#folder", Input)
         line.suggester = FolderSuggester(event.recent)
-        if not event.lines and not line.value:
-            self.say(NONE_NEAR)
-        elif not line.value:
-            self.say(HINT)
-            self.query_one("#finding-text", Static).update(self._nearby_words())
+        if not line.value:
+            self.say(HINT if event.lines else NONE_NEAR)
+            self._show_folders()
         self.refresh_bindings()
 
-    def _nearby_words(self) -> Content:
-        """The list to look at before anything was typed."""
-        return Content("\n").join([Content.styled("folders with pictures", "bold"), *map(_line, self._folders)])
+    @on(ScanFailed)
+    def _show_folders(self) -> None:
+        """While there are no pictures, the folders to choose from have the room of their list."""
+        self.add_class("-choosing")
+        self.query_one("#findings").border_title = Content("folders with pictures")
+        words = Content("\n").join(map(_line, self._folders)) if self._folders else Content(WHERE)
+        self.query_one("#finding-text", Static).update(words)
 
     @on(Scanned)
     def _remember(self) -> None:
+        self.remove_class("-choosing")
+        self.query_one("#findings").border_title = Content("what was found")
         remember(str(self.draft.get("dataset.path")))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

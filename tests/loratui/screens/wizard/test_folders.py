@@ -41,6 +41,31 @@ async def test_folders_nearby_are_seen_with_their_counts_and_taken(
         assert app.draft.values["dataset.path"] == "~/photos"
 
 
+@pytest.mark.parametrize("size", SIZES)
+async def test_all_folders_are_seen_while_there_are_no_pictures(
+    wizard: Wizard, photos: Path, size: tuple[int, int]
+) -> None:
+    """Also after a folder that holds none; once there are pictures, what was found has the place."""
+    for number in range(11):
+        folder = Path(f"set-{number:02}")
+        folder.mkdir()
+        (folder / "a.png").write_bytes((photos / "dog_0.png").read_bytes())
+    app = wizard()
+    async with app.run_test(size=size) as pilot:
+        screen = await at_line(pilot)
+
+        def seen() -> int:
+            return sum(one in screen_text(app) for one in ("~/photos", *(f"~/set-{n:02}" for n in range(11))))
+
+        await until(pilot, lambda: seen() == 12)
+        await pilot.press(*"nowhere", "enter")
+        await until(pilot, lambda: "✗" in screen_text(app))
+        await until(pilot, lambda: seen() == 12)
+        screen.take_folder("photos")
+        await until(pilot, lambda: screen._report is not None and "dog_0.png" in screen_text(app))
+        assert "what was found" in screen_text(app) and seen() == 0
+
+
 async def test_tab_completes_and_then_goes_on(wizard: Wizard, photos: Path) -> None:
     Path("pho/inner").mkdir(parents=True)
     app = wizard()
