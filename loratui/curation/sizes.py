@@ -31,13 +31,35 @@ def within(pixels: ndarray, side: int) -> ndarray:
     return small
 
 
-def histogram(pixels: ndarray, channel: int = 0, where: ndarray | None = None) -> ndarray:
+def histogram(grey: ndarray, where: ndarray | None = None) -> ndarray:
     """How many pixels have each of the 256 levels; numpy's own count makes eight bytes of each pixel first.
 
     `where`: only those at which it is not 0.
     """
-    counts: ndarray = opencv().calcHist([pixels], [channel], where, [256], [0, 256]).ravel()
+    counts: ndarray = opencv().calcHist([grey], [0], where, [256], [0, 256]).ravel()
     return counts
+
+
+def percentiles(levels: ndarray, asked: tuple[float, ...]) -> tuple[float, ...]:
+    """`numpy.percentile` of 8-bit levels, to the last bit, out of a count of them: nothing is put in order."""
+    import numpy as np
+
+    sums = np.cumsum(histogram(levels).astype(np.int64))
+    found = []
+    for percent in asked:
+        at = (int(sums[-1]) - 1) * (percent / 100)
+        low, part = int(at), at - int(at)
+        one, next_one = (
+            float(np.searchsorted(sums, place, side="right")) for place in (low, min(low + 1, sums[-1] - 1))
+        )
+        # from the nearer of both, as numpy does
+        found.append(one + (next_one - one) * part if part < 0.5 else next_one - (next_one - one) * (1 - part))
+    return tuple(found)
+
+
+def median(levels: ndarray) -> float:
+    """`numpy.median` of 8-bit levels, in the same way."""
+    return percentiles(levels, (50,))[0]
 
 
 def steps_between(grey: ndarray, axis: int) -> ndarray:
@@ -56,14 +78,15 @@ def steps_between(grey: ndarray, axis: int) -> ndarray:
 class Sizes:
     """A picture (upright, sRGB) whole and made smaller: resized as a whole three times, whatever is asked of it.
 
-    Whole it is held once in colours and once in grey, four bytes a pixel; Pillow's picture is let go.
+    Whole it is held once in colours and once in grey, four bytes a pixel.
     """
 
-    def __init__(self, picture: Image) -> None:
+    def __init__(self, rgb: ndarray) -> None:
         import numpy as np
+        from PIL import Image as Pillow
 
-        grey = picture.convert("L")
-        self.rgb: ndarray = np.asarray(picture)  # all of it: (height, width, 3)
+        grey = Pillow.fromarray(rgb).convert("L")
+        self.rgb = rgb  # all of it: (height, width, 3)
         self.levels: ndarray = np.asarray(grey)  # the same in grey: (height, width)
         self.normal = _normal(grey)
         self._made: dict[int, ndarray] = {}
@@ -71,9 +94,13 @@ class Sizes:
     def turned(self, turns: int) -> Sizes:
         """The picture turned so many quarters to the left."""
         import numpy as np
-        from PIL import Image as Pillow
 
-        return Sizes(Pillow.fromarray(np.ascontiguousarray(np.rot90(self.rgb, turns))))
+        return Sizes(np.ascontiguousarray(np.rot90(self.rgb, turns)))
+
+    @cached_property
+    def counts(self) -> ndarray:
+        """How many pixels have each of the 256 greys."""
+        return histogram(self.levels)
 
     @cached_property
     def small_levels(self) -> ndarray:

@@ -93,12 +93,9 @@ def _unit(row: ndarray) -> ndarray:
 
 def _feature(path: Path, config: TrainConfig) -> bytes:
     """Of the largest face that is sure; empty where there is none."""
-    import numpy as np
-
-    picture = open_picture(path.name, path, config.dataset.background).picture
-    if picture is None:
+    rgb = open_picture(path.name, path, config.dataset.background).pixels
+    if rgb is None:
         return b""
-    rgb = np.asarray(picture.convert("RGB"))
     return next((one.feature for one in with_features(rgb, find_faces(rgb) or ()) if one.feature), b"")
 
 

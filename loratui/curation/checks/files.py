@@ -13,16 +13,18 @@ from typing import IO, TYPE_CHECKING
 from loratui.curation.checks.damage import quantiser_of, read_jpeg
 from loratui.curation.checks.modes import mode_findings, pixel_findings
 from loratui.curation.compared.webp import webp_quantiser
+from loratui.curation.pixels import opencv
 from loratui.curation.report import Finding
 from loratui.terminal.text import plural, safe_text
 from loratui.terminal.units import in_bytes
 from trainer.contract.pictures.decoding import CHUNK, PASSES, passes_in, stalling_words
-from trainer.contract.pictures.flatten import ORIENTATION, upright
+from trainer.contract.pictures.flatten import ORIENTATION, FlatPicture, upright
 from trainer.contract.pictures.formats import SNIFFED, unreadable_words
 from trainer.contract.pictures.inside import MEND, NotInside, open_inside
 from trainer.contract.pictures.opening import MAX_BYTES, MAX_PIXELS, open_image
 
 if TYPE_CHECKING:
+    from numpy import ndarray
     from PIL.Image import Image
 
 SKIP = "skip it, or put an intact copy in its place"
@@ -35,7 +37,7 @@ _large = threading.Lock()
 
 @dataclass(frozen=True)
 class OpenedPicture:
-    """A picture as far as it could be read; `problem` says what stopped that, `picture` is upright sRGB."""
+    """A picture as far as it could be read; `problem` says what stopped that, `decoded` is upright sRGB."""
 
     width: int = 0
     height: int = 0
@@ -43,13 +45,28 @@ class OpenedPicture:
     problem: Finding | None = None
     notes: tuple[Finding, ...] = ()
     turned: bool = False
-    picture: Image | None = None
+    decoded: Image | ndarray | None = None  # (height, width, 3) where nothing of Pillow's was needed
     colours: str = ""  # the colour space that it was converted from; "" where that is sRGB
     size: int = 0  # bytes
     quantiser: float | None = None  # of a JPEG: how coarse it is (checks.damage)
     webp: float | None = None  # of a WebP: the same (compared.webp)
     damage: str = ""  # what is wrong with a JPEG's data though it could be decoded
     whole: bool = False  # decoded at its full size, not turned: blocks of 8 px are where JPEG put them
+
+    @property
+    def pixels(self) -> ndarray | None:
+        """(height, width, 3) of 8 bits; read only."""
+        import numpy as np
+
+        return None if self.decoded is None else np.asarray(self.decoded)
+
+    @property
+    def picture(self) -> Image | None:
+        """The same as Pillow's."""
+        import numpy as np
+        from PIL import Image
+
+        return Image.fromarray(self.decoded) if isinstance(self.decoded, np.ndarray) else self.decoded
 
 
 def open_picture(name: str, path: Path, background: str = "#ffffff") -> OpenedPicture:
@@ -93,7 +110,7 @@ def _open(name: str, file: IO[bytes], passes: int, background: str) -> OpenedPic
             return OpenedPicture(width, height, problem=_block("stalling", name, passes, stalling_words(passes), SKIP))
         quantiser, webp = quantiser_of(picture), webp_quantiser(file) if picture.format == "WEBP" else None
         opened = _decode(name, picture, background, None if quantiser is None else file)
-    return replace(opened, quantiser=quantiser, webp=webp) if opened.picture is not None else opened
+    return replace(opened, quantiser=quantiser, webp=webp) if opened.decoded is not None else opened
 
 
 def _decode(name: str, picture: Image, background: str, jpeg: IO[bytes] | None) -> OpenedPicture:
@@ -118,23 +135,48 @@ def _taken(name: str, picture: Image, background: str, opened: OpenedPicture, jp
     made, damage = (None, "") if jpeg is None else _read_jpeg(jpeg, picture, round(opened.width / picture.width))
     if made is None:
         picture.load()
+    elif (sound := _as_it_is(made, picture, background)) is not None:
+        told = pixel_findings(name, picture, sound)
+        return replace(opened, notes=(*notes, *told), decoded=_in_colours(made), whole=whole)
     else:
-        picture = made
+        picture = _as_pillows(made, picture)
     opened = _turned(opened, _turn(picture))
     flat = upright(picture, background, LOOK)
     told = pixel_findings(name, picture, flat)
     # of what both tell the pixels know more than the header
     notes = (*(one for one in notes if one.code not in {later.code for later in told}), *told)
     whole = whole and flat.picture.size == (opened.width, opened.height)
-    return replace(opened, notes=notes, picture=flat.picture, colours=flat.colours, whole=whole, damage=damage)
+    return replace(opened, notes=notes, decoded=flat.picture, colours=flat.colours, whole=whole, damage=damage)
 
 
-def _read_jpeg(jpeg: IO[bytes], picture: Image, factor: int) -> tuple[Image | None, str]:
+def _read_jpeg(jpeg: IO[bytes], picture: Image, factor: int) -> tuple[ndarray | None, str]:
     jpeg.seek(0)
-    made, damage = read_jpeg(jpeg.read(), picture.mode, picture.size, factor)
-    if made is not None:
-        made.info = picture.info.copy()  # its colours, and how it is turned
-    return made, damage
+    return read_jpeg(jpeg.read(), picture.mode, picture.size, factor)
+
+
+def _as_it_is(pixels: ndarray, picture: Image, background: str) -> FlatPicture | None:
+    """What `upright` says of one pixel of it, where that leaves it as it is: then it does so with all of them."""
+    if _turn(picture) != 1 or min(picture.size) >= 2 * LOOK:
+        return None
+    flat = upright(_as_pillows(pixels[:1, :1], picture), background)
+    return None if flat.colours else flat
+
+
+def _as_pillows(pixels: ndarray, picture: Image) -> Image:
+    """With what the header says of its colours, and of how it is turned."""
+    from PIL import Image
+
+    made = Image.fromarray(pixels[..., 0] if picture.mode == "L" else pixels)
+    made.info = picture.info.copy()
+    return made
+
+
+def _in_colours(pixels: ndarray) -> ndarray:
+    """A grey one in three channels."""
+    if pixels.shape[2] == 3:
+        return pixels
+    coloured: ndarray = opencv().cvtColor(pixels, opencv().COLOR_GRAY2RGB)
+    return coloured
 
 
 def _turn(picture: Image) -> int:

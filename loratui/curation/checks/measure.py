@@ -26,7 +26,7 @@ from loratui.curation.people.identity import with_features
 from loratui.curation.people.poses import cheeks_of
 from loratui.curation.pixels import missing, opencv
 from loratui.curation.report import Box, Finding
-from loratui.curation.sizes import Sizes, histogram
+from loratui.curation.sizes import Sizes, histogram, median, percentiles
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -145,9 +145,9 @@ def measure(name: str, path: Path, background: str, with_grey: bool) -> PictureM
     """Open, decode and measure a picture. Raises nothing that a file can cause."""
     opened = open_picture(name, path, background)
     plain = _plain(opened)
-    if opened.picture is None or min(opened.picture.size) < SMALLEST or missing().get("blurry"):
+    if opened.pixels is None or min(opened.pixels.shape[:2]) < SMALLEST or missing().get("blurry"):
         return plain
-    sizes, whole = Sizes(opened.picture), opened.whole
+    sizes, whole = Sizes(opened.pixels), opened.whole
     del opened  # of a large picture each copy counts: two are looked at at once
     found = _pixels(plain, sizes, whole)
     return replace(found, grey=_packed(sizes.shot)) if with_grey and not found.drawn else found
@@ -176,8 +176,8 @@ def _pixels(plain: PictureMeasure, sizes: Sizes, whole: bool) -> PictureMeasure:
     plain = replace(plain, noise=noise_of(grey), blocks=blocks_of(levels) if whole else None, specks=specks_of(levels))
     pixelated = not plain.coarse and is_pixelated(levels)
     # blocks without any detail in them look like flat colours
-    drawn = not plain.coarse and not pixelated and is_drawn(levels)
-    low, middle, high = (int(value) for value in np.percentile(grey, (5, 50, 95)))
+    drawn = not plain.coarse and not pixelated and is_drawn(levels, sizes.counts)
+    low, middle, high = (int(value) for value in percentiles(grey, (5, 50, 95)))
     blur, best = (None, None) if drawn else blur_effects(grey)
     enlarged = None if drawn else is_enlarged(levels)
     bars = 0.0 if drawn else bars_of(sizes.within(BARS))
@@ -201,7 +201,7 @@ def _pixels(plain: PictureMeasure, sizes: Sizes, whole: bool) -> PictureMeasure:
         clipped=clipped_of(rgb),
         chroma=chroma_of(sizes.within(COLOURS)),
         depth=depth_of(levels),
-        ends=ends_of(levels),
+        ends=ends_of(levels, sizes.counts),
         hues=hues_of(sizes.within(COLOURS)),
         fine=detail_of(levels),
         pixelated=pixelated,
@@ -228,7 +228,7 @@ def _faces(plain: PictureMeasure, sizes: Sizes) -> PictureMeasure:
         faces=tuple(turned(one, -turns) for one in with_features(sizes.rgb, faces)),
         turns=turns,
         face_blur=None if face is None else blur_effect(face),
-        face_light=None if face is None else int(np.median(face)),
+        face_light=None if face is None else int(median(face)),
         face_chroma=chroma_of(sizes.within(FACES), box),
         face_tone=tone_of(sizes.within(FACES), box),
         cheeks=cheeks_of(grey, faces[0]),
@@ -237,18 +237,24 @@ def _faces(plain: PictureMeasure, sizes: Sizes) -> PictureMeasure:
     )
 
 
-def is_drawn(grey: ndarray) -> bool:
-    """Whether a picture is mostly of one level beside the same level, or of a few levels: no photograph is."""
+def is_drawn(grey: ndarray, counts: ndarray | None = None) -> bool:
+    """Whether a picture is mostly of one level beside the same level, or of a few levels: no photograph is.
+
+    `counts`: of each of its levels, where they are known.
+    """
     import numpy as np
 
-    if not grey.size or int(grey.max()) < LIT:
+    if not grey.size:
         return False
-    levels = np.sort(histogram(grey))[::-1]
-    if levels[:FEW].sum() > DRAWN_LEVELS * grey.size:
+    counts = histogram(grey) if counts is None else counts
+    if not counts[LIT:].any():
+        return False
+    if np.sort(counts)[-FEW:].sum() > DRAWN_LEVELS * grey.size:
         return True
-    still = grey[1:, 1:] == grey[:-1, 1:]
-    still &= grey[1:, 1:] == grey[1:, :-1]
-    return bool(still.mean() > DRAWN_STILL)
+    cv2 = opencv()
+    here, above, before = grey[1:, 1:], grey[:-1, 1:], grey[1:, :-1]
+    still = cv2.bitwise_and(cv2.compare(here, above, cv2.CMP_EQ), cv2.compare(here, before, cv2.CMP_EQ))
+    return bool(cv2.countNonZero(still) / max(still.size, 1) > DRAWN_STILL)
 
 
 def _hashes(grey: Image) -> tuple[int, int] | None:

@@ -37,12 +37,11 @@ def bands_of(rgb: ndarray) -> float:
     top, left = (max(0, side - SIDE) // 2 for side in rgb.shape[:2])
     middle = np.ascontiguousarray(rgb[top : top + SIDE, left : left + SIDE])
     square = np.ones((3, 3), np.uint8)
-    apart = cv2.subtract(cv2.dilate(middle, square), cv2.erode(middle, square))
-    calm = cv2.split(cv2.compare(apart, (STILL,) * 4, cv2.CMP_LE))  # a scalar of OpenCV's has four parts
-    smooth = cv2.blur(middle, (3, 3))
     found = []
-    for channel, there in enumerate(calm):
-        levels = histogram(smooth, channel, there).astype(np.float64)
+    for channel in cv2.split(middle):
+        apart = cv2.subtract(cv2.dilate(channel, square), cv2.erode(channel, square))
+        there = cv2.compare(apart, STILL, cv2.CMP_LE)
+        levels = histogram(cv2.blur(channel, (3, 3)), there).astype(np.float64)
         levels[:2] = levels[254:] = 0  # what is black or white is so in many a photograph
         found.append(_in_steps(levels) if cv2.countNonZero(there) >= LEAST * there.size else 0.0)
     return sorted(found)[1]
@@ -102,8 +101,9 @@ def clipped_of(rgb: ndarray) -> float:
     cv2 = opencv()
     red, green, blue = (rgb[::2, ::2, channel].copy() for channel in range(3))  # half the time of all three at once
     highest, lowest = cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)
-    clipped = ((lowest <= LOW) & (highest >= MIDDLE[0])) | ((highest >= HIGH) & (lowest <= MIDDLE[1]))
-    return float(clipped.mean())
+    dark = cv2.bitwise_and(cv2.compare(lowest, LOW, cv2.CMP_LE), cv2.compare(highest, MIDDLE[0], cv2.CMP_GE))
+    light = cv2.bitwise_and(cv2.compare(highest, HIGH, cv2.CMP_GE), cv2.compare(lowest, MIDDLE[1], cv2.CMP_LE))
+    return float(cv2.countNonZero(cv2.bitwise_or(dark, light)) / lowest.size)
 
 
 def chroma_of(rgb: ndarray, box: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)) -> float:

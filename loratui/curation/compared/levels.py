@@ -57,14 +57,15 @@ def depth_of(grey: ndarray) -> float:
     return float(-(shares * np.log2(shares)).sum())
 
 
-def ends_of(grey: ndarray) -> float:
+def ends_of(grey: ndarray, counts: ndarray | None = None) -> float:
     """The share of pixels at the darkest and the lightest levels that it has: much of it where light was cut off.
 
-    Not at 0 and 255: what was cut off is cut off still where it was made darker afterwards.
+    Not at 0 and 255: what was cut off is cut off still where it was made darker afterwards. `counts`: of each of its
+    levels, where they are known.
     """
     import numpy as np
 
-    levels = histogram(grey) / max(grey.size, 1)
+    levels = (histogram(grey) if counts is None else counts) / max(grey.size, 1)
     found = 0.0
     for one, weight in ((levels, DARK), (levels[::-1], 1.0)):
         sums = np.cumsum(one)

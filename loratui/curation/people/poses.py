@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from loratui.curation.people.faces import Face
 from loratui.curation.people.framing import PEOPLE
 from loratui.curation.report import Finding, PictureReport
+from loratui.curation.sizes import median
 from loratui.terminal.text import plural
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def cheeks_of(grey: ndarray, face: Face) -> tuple[int, int] | None:
         part = grey[max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1]
         if not part.size:
             return None
-        found.append(int(np.median(part)))
+        found.append(int(median(part)))
     return found[0], found[1]
 
 

@@ -21,9 +21,9 @@ from loratui.curation.checks.measure import measure
 from loratui.curation.people import faces, identity
 from loratui.curation.pixels import opencv
 from loratui.curation.scan import ScanSettings, scan
-from loratui.curation.sizes import Sizes, steps_between, within
+from loratui.curation.sizes import Sizes, median, percentiles, steps_between, within
 from tests.loratui.curation.conftest import PHOTOS, needs_photos, scene
-from trainer.contract.pictures.flatten import ORIENTATION
+from trainer.contract.pictures.flatten import ORIENTATION, upright
 
 SIZE = (2000, 1500)
 
@@ -87,6 +87,34 @@ def test_a_sound_jpeg_is_decoded_once_to_the_same_pixels(
     assert decoded == ["simplejpeg", "Pillow"] and ours.picture is not None and theirs.picture is not None
     assert ours.picture.size == (size[1] // coded, size[0] // coded)
     assert ours.picture.tobytes() == theirs.picture.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("mode", "turn", "copied"),
+    [("RGB", 0, False), ("L", 0, False), ("RGB", 1, False), ("RGB", 3, True), ("CMYK", 0, True)],
+)
+def test_a_sound_jpeg_that_nothing_turns_or_converts_is_not_copied(
+    tmp_path: Path, mode: str, turn: int, copied: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, size, mark = tmp_path / "a.jpg", (1200, 1100), Image.Exif()
+    if turn:
+        mark[ORIENTATION] = turn
+    scene(3).convert(mode).resize(size).save(path, quality=90, exif=mark)
+    made: list[str] = []
+    whole = Image.Image._new
+
+    def counted(self: Image.Image, core: Any) -> Image.Image:
+        if core.size == size:
+            made.append("made")
+        return whole(self, core)
+
+    monkeypatch.setattr(Image.Image, "_new", counted)
+    found = open_picture(path.name, path)
+    monkeypatch.undo()
+    assert found.pixels is not None and found.pixels.shape == (size[1], size[0], 3)
+    assert bool(made) == copied
+    with Image.open(path) as opened:
+        assert np.array_equal(found.pixels, np.asarray(upright(opened, "#ffffff").picture))
 
 
 def test_a_large_picture_is_held_whole_once_in_colours_and_once_in_grey(
@@ -153,7 +181,7 @@ def test_networks_are_loaded_once_for_all_threads(tmp_path: Path, monkeypatch: p
 
 
 def test_a_size_is_made_once_and_halved_for_the_next(resized: list[tuple[int, ...]]) -> None:
-    sizes = Sizes(scene(1).resize(SIZE))
+    sizes = Sizes(np.asarray(scene(1).resize(SIZE)))
     resized.clear()
     asked = [sizes.within(side) for side in (256, 512, 320, 640, 1024, 320, 256)]
     assert [max(one.shape) for one in asked] == [256, 512, 320, 640, 1024, 320, 256]
@@ -173,3 +201,13 @@ def test_steps_between_lines_are_the_mean_of_what_differs(axis: int) -> None:
     for one in (grey, grey[::2, ::3]):
         exact = np.abs(np.diff(one.astype(np.float64), axis=axis)).mean(axis=1 - axis)
         assert np.array_equal(steps_between(one, axis), exact)
+
+
+@pytest.mark.parametrize("pixels", [(1, 1), (1, 2), (3, 1), (20, 7), (97, 101)])
+@pytest.mark.parametrize("levels", [1, 3, 256])
+def test_percentiles_are_those_of_numpy_to_the_last_bit(pixels: tuple[int, int], levels: int) -> None:
+    chance = np.random.default_rng(levels)
+    for one in (chance.integers(0, levels, pixels, np.uint8), chance.integers(256 - levels, 256, pixels, np.uint8)):
+        asked = (0, 5, 7.3, 50, 75, 95, 100)
+        assert percentiles(one, asked) == tuple(np.percentile(one, asked))
+        assert median(one) == np.median(one)
