@@ -34,11 +34,11 @@ def guess_subject(report: Report, base: str) -> SubjectGuess:
     faces = sum(one.faces == 1 for one in opened)
     if "kind" not in values and opened and faces >= FACES * len(opened):
         values["kind"] = "face"
-        why.append(f"{faces} of {plural(len(opened), 'picture')} show one face: a face?")
+        why.append(f"{faces} of {plural(len(opened), 'picture')} show one face: it seems to be about a face")
     word = first_word([one.caption for one in report.pictures if one.caption], base)
     if word and "dataset.trigger" not in values:
         values["dataset.trigger"] = word
-        why.append(f"the captions begin with '{safe_text(word, 30)}': the trigger?")
+        why.append(f"the captions begin with '{safe_text(word, 30)}': it seems to be the trigger")
     return SubjectGuess(values, tuple(why))
 
 

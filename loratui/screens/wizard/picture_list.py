@@ -148,7 +148,7 @@ def cells(report: Report, row: PictureReport | FindingGroup | None, draft: Draft
     widths = [one for _, one in columns(width)]
     word, style = STATUS[status(report, row, draft)]
     if row is None or isinstance(row, FindingGroup):
-        name = WHOLE_SET if row is None else row.count
+        name = WHOLE_SET if row is None else row.count.removesuffix(" of pictures")  # its column has 18 cells
         words = "" if row is None else safe_text(_said(row))
         said = textwrap.wrap(_whole_clauses(words, widths[3]), widths[3], max_lines=MOST, placeholder=" …")
         last = [Content.styled("\n".join(said), style), Content("")][: len(widths) - 3]
@@ -180,7 +180,9 @@ def _caption(picture: PictureReport, draft: Draft, width: int) -> tuple[str, boo
 
 def _whole_clauses(words: str, width: int) -> str:
     """As much of a sentence as has room in MOST lines, up to the end of a part of it: the panel has all of it."""
-    ends = [len(words), *(found.start() for found in reversed(list(re.finditer(r"[;:] | \(", words))))]
+    ends = (len(words), *(found.start() for found in reversed(list(re.finditer("[;:] ", words)))))
+    ends = (*ends, *(found.start() for found in reversed(list(re.finditer(r" \(", words)))))
+    ends = tuple(one for one in ends if words.count("(", 0, one) == words.count(")", 0, one))
     fitting = (words[:end] for end in ends if len(textwrap.wrap(words[:end], width)) <= MOST)
     return next(fitting, words)
 

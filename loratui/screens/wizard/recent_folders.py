@@ -21,7 +21,7 @@ from loratui.terminal.text import plural, safe_text, show_path
 from loratui.widgets.paths import FolderSuggester, complete
 from trainer.contract.paths import expanded, is_folder
 
-HINT = "↓ lists the folders used last, and those with pictures nearby."
+HINT = "Press ↓ to choose one of these folders, or type another and press Enter."
 NONE_NEAR = "No folder with pictures was found nearby: type its path; Tab completes it."
 WHERE = (
     "None was found in the folder where you are, nor in the usual places of your home folder.\n\n"
@@ -45,7 +45,7 @@ class RecentFolders(ScanningStep):
     """A step with an Input called #folder; what was scanned is remembered."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down", "recent", "Folders", key_display="↓"),
+        Binding("down", "recent", "Folders", key_display="↓", priority=True),
         Binding("tab", "complete", "Complete", show=False, priority=True),
     ]
 
@@ -104,7 +104,7 @@ class RecentFolders(ScanningStep):
         """Take one of the folders."""
         lines = [(one, _line((one, words))) for one, words in self._folders]
         at = self.query_one("#folder", Input).value.strip()
-        self.app.push_screen(Chooser("Pictures", lines, at), self.take_folder)
+        self.app.push_screen(Chooser("Which folder has your pictures?", lines, at), self.take_folder)
 
     def action_complete(self) -> None:
         """Complete the path as a shell does; what is whole goes on to the list, where there is one."""

@@ -36,6 +36,7 @@ async def test_folders_nearby_are_seen_with_their_counts_and_taken(
     async with app.run_test(size=size) as pilot:
         screen = await at_line(pilot)
         assert "~/photos" in screen_text(app) and "5 pictures" in screen_text(app)
+        await until(pilot, lambda: "↓ Folders" in screen_text(app))
         await pilot.press("down", "enter")
         await until(pilot, lambda: screen._report is not None)
         assert app.draft.values["dataset.path"] == "~/photos"

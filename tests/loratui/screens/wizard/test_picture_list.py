@@ -21,18 +21,23 @@ MANY_WORDS = "40 pictures: fewer and better ones teach more; the best 24 would b
 )
 SHARED = "12 pictures share their colours, likely one backdrop or one set of clothes: a.jpg, b.jpg, c.jpg, d.jpg"
 
+PEOPLE = (
+    "21 people by their faces: A in 8 (a.jpg, b.jpg, c.jpg ...), B in 3 (d.jpg; e.jpg, f.jpg ...), the others in one"
+)
+
 
 @pytest.mark.parametrize("width", [76, 100, 116, 196])
-@pytest.mark.parametrize("said", [SAID, f"{SAID} {SAID} {SAID}", MANY_WORDS, SHARED])
+@pytest.mark.parametrize("said", [SAID, f"{SAID} {SAID} {SAID}", MANY_WORDS, SHARED, PEOPLE])
 def test_a_sentence_is_read_down_one_column(width: int, said: str) -> None:
     report = Report(Path("photos"), "face", (), (Finding("lookalike", "hint", "", None, said, ""),))
     row = cells(report, grouped(report.all_findings)[0], Draft(), width)
     titles = [title for title, _ in columns(width)]
+    assert row[1].cell_length <= columns(width)[1][1]
     assert len(row) == len(titles)
     lines = row[3].plain.splitlines()
     assert len(lines) <= MOST and all(len(line) <= columns(width)[3][1] for line in lines)
     read = " ".join(lines)
-    assert said == read or said.startswith((f"{read}:", f"{read};", f"{read} ("))  # the end of a part of it
+    assert said == read or said.startswith((f"{read}:", f"{read};"))  # the end of a part of it
     assert all(one.plain == "" for one in row[4:])  # nothing of it stands under "caption"
 
 
@@ -80,3 +85,9 @@ def test_the_row_of_a_picture_says_in_words_what_was_found(code: str, width: int
 )
 def test_what_was_taken_back_goes_on_in_the_middle_of_a_sentence(words: str, said: str) -> None:
     assert taken_back(Decision(words, {}, None)) == said
+
+
+def test_groups_of_pictures_are_counted_in_the_room_of_their_column() -> None:
+    found = tuple(Finding("same-look", "hint", "", ["a.jpg"], "2 share their colours", "") for _ in range(12))
+    report = Report(Path("photos"), "face", (), found)
+    assert cells(report, grouped(report.all_findings)[0], Draft(), 76)[1].plain == "12 groups"

@@ -172,7 +172,7 @@ async def test_the_folders_used_last_are_offered_where_one_is_typed(wizard: Wiza
         await at(pilot, "WelcomeScreen")
         await pilot.press("enter")
         screen = await at(pilot, "PicturesScreen")
-        await until(pilot, lambda: "↓ lists the folders used last" in screen_text(app))
+        await until(pilot, lambda: "Press ↓ to choose one of these folders" in screen_text(app))
         await pilot.press("down")
         await at(pilot, "Chooser")
         assert "~/photos" in screen_text(app) and "~/gone" not in screen_text(app)
