@@ -45,7 +45,7 @@ class ConceptScreen(ScanningStep):
     """Kind, trigger, class word and instance prompt; each is checked as it is typed."""
 
     TITLE_OF = "Subject"
-    PURPOSE = "What do the pictures teach, and which word stands for it? Next: the preset."
+    PURPOSE = "What do the pictures show, and which word stands for it? Next: the preset."
     HELP = """
 The kind decides which presets and checks fit.
 

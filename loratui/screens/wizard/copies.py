@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
 FOLDER, TRIGGER = "folder", "trigger"
 WORDS = (
-    "Copies of {count}{of}, put right: upright, 8-bit sRGB, opaque, without metadata; captions in UTF-8, with your "
-    "edits, and with the trigger where it is missing. FIXED.json beside them says what was done.\n\n"
+    "Copies of {count}{of}: turned upright, in usual colours (8-bit sRGB), without see-through parts and metadata. "
+    "Captions are in UTF-8, with your edits; the trigger is added where it is missing. FIXED.json in the new folder "
+    "says what was done.\n\n"
     "The originals stay as they are."
 )
 
