@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.widgets import DataTable, Input, Static
 
 from loratui.curation.groups import FindingGroup
-from loratui.screens.shared.dialogs import Chooser, PictureView
+from loratui.screens.shared.dialogs import Chooser, PictureView, Reader
 from loratui.screens.shared.row_table import RowTable
 from loratui.screens.shared.scan import ScanFailed, Scanned, ScanProgressed
 from loratui.screens.shared.session import Scan
@@ -55,7 +55,7 @@ only the pictures that have it, and Enter again all. Below stand the pictures.
   f       filter: what is to look at, what is left out, one finding
   c       fix: copies, turned and converted, captions in UTF-8, no metadata
   b       keep the best, as many as you say, each with its reason
-  enter   the picture full screen
+  enter   the picture full screen; on the whole set, all that is said of it
   r       look again, after you changed files
   +       add a concept: another folder, learned in the same run
 
@@ -235,6 +235,8 @@ A model writes captions by s on "no caption"; press x to end it.
         elif self.picture is not None and self.picture.opens:
             words = f"{safe_text(self.picture.name)} · Escape closes"
             self.app.push_screen(PictureView(self.picture.path, words, self._background()))
+        elif self._report is not None and self.rows_here() == [None]:
+            self.app.push_screen(Reader("The whole set", picturelist.whole_set(self._report, self.draft)))
 
     def action_caption(self) -> None:
         """Captions in the workbench: of the picture under the cursor, of those of a finding, or all."""

@@ -101,8 +101,10 @@ def filters(report: Report, draft: Draft) -> list[tuple[str, Content]]:
     each = sorted({number_of(one.name) for one in report.pictures})
     general += [(f"{CONCEPT}{one}", f"{CONCEPT}{one}") for one in each if len(each) > 1]
     lines = [(key, Content.assemble((words, "bold"), _count(report, draft, key))) for key, words in general]
-    found = grouped(report.all_findings)
-    return [*lines, *((one.code, Content.assemble(_mark(one.severity), one.words)) for one in found)]
+    for one in grouped(report.all_findings):
+        count = (f"  {one.count}", "$muted")
+        lines.append((one.code, Content.assemble(_mark(one.severity), in_short(one), count)))
+    return lines
 
 
 def _count(report: Report, draft: Draft, filter: str) -> tuple[str, str]:
@@ -195,9 +197,7 @@ def _said(group: FindingGroup) -> str:
 def findings(report: Report, row: PictureReport | FindingGroup | None, draft: Draft) -> Content:
     """What was found about a picture, what is said of a kind with the names, or with None the set in words."""
     if row is None:
-        head = "the whole set"
-        said = (*_summary(report, draft), *not_checked_lines(report))
-        lines = [Content.styled(safe_text(line), "$muted") for line in said]
+        head, lines = "the whole set: Enter shows all of this", [whole_set(report, draft)]
     elif isinstance(row, FindingGroup):
         return _group(row, draft)
     else:
@@ -210,6 +210,12 @@ def findings(report: Report, row: PictureReport | FindingGroup | None, draft: Dr
         if captioned:
             lines.append(Content.styled(f"caption: {text}", "$muted"))
     return Content("\n").join([Content.styled(head, "bold"), *lines])
+
+
+def whole_set(report: Report, draft: Draft) -> Content:
+    """The set in words, and what is not checked of it."""
+    said = (*_summary(report, draft), *not_checked_lines(report))
+    return Content.styled("\n".join(map(safe_text, said)), "$muted")
 
 
 def _summary(report: Report, draft: Draft) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, OptionList
 
 from loratui.app import LoratuiApp
+from loratui.curation.lines import not_checked_lines
 from loratui.curation.report import PictureReport, Report
 from loratui.screens.wizard.copies import with_copies
 from loratui.settings.draft import Draft
@@ -64,6 +65,20 @@ async def test_one_finding_can_be_shown_alone(wizard: Wizard, draft: Draft) -> N
         assert "showing: a caption without the trigger" in screen_text(app)
         await show(pilot, screen, "")
         assert len(names(screen)) == 11
+
+
+async def test_all_that_is_said_of_the_whole_set_is_read(wizard: Wizard, draft: Draft) -> None:
+    app = wizard(draft)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot)
+        await on_row(pilot, screen, None)
+        await until(pilot, lambda: "Enter shows all of this" in screen_text(app))
+        await pilot.press("enter")
+        window = await at(pilot, "Reader")
+        said = window._body.plain
+        assert all(line in said for line in (*screen._report.summary, *not_checked_lines(screen._report)))
+        await pilot.press("escape")
+        assert app.screen is screen
 
 
 async def test_a_kind_is_one_row_decided_at_once_and_taken_back(wizard: Wizard, draft: Draft) -> None:
