@@ -1,14 +1,14 @@
-"""What a captioner would download before its first word: from the table of known ones, else from the hub itself."""
+"""What a captioner would download before its first word, and whether it can: by the table, and by the hub itself."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatch
 
-from loratui.basemodels.hub import HubSilent, ask
+from loratui.basemodels.hub import HubSilent, ask, ask_all, not_fetched, silent
 from loratui.terminal.text import safe_text
 from trainer.contract.basemodel.names import is_hub_id
-from trainer.contract.captioning.known import is_here, known, read_of
+from trainer.contract.captioning.known import KNOWN, KnownCaptioner, is_here, known, read_of
 from trainer.contract.paths import expanded, is_folder
 from trainer.contract.units import in_bytes
 
@@ -28,13 +28,36 @@ class CaptionerDownload:
         needs = f"; it needs {self.needs}" if self.needs else ""
         return f"{safe_text(self.repo, 80)} is downloaded first, {size}{needs}"
 
+    @property
+    def trouble(self) -> str:
+        """Why it cannot be fetched, as the hub was last heard; empty where it can."""
+        return safe_text(not_fetched(self.repo), 200)
+
+
+def hub_silence() -> str:
+    """Why no captioner can be fetched now, asked anew; empty where the hub answers or every captioner is here.
+
+    Waits for the hub, but not long: for a thread, or a command.
+    """
+    absent = [(one.repo, "") for one in KNOWN.values() if not one.is_here()]
+    ask_all(absent, one=True)
+    return next((why.partition(":")[0] for one in absent if (why := silent(*one))), "")
+
+
+def trouble_of(one: KnownCaptioner) -> str:
+    """Why a captioner can neither be read from this disk nor fetched, as the hub was last heard; empty where it can."""
+    return "" if one.is_here() else not_fetched(one.repo)
+
 
 def download_of(model: str) -> CaptionerDownload | None:
-    """What captioning by `model` (a name, a hub id or a folder) would fetch; None for nothing."""
+    """What captioning by `model` (a name, a hub id or a folder) would fetch, asked of the hub; None for nothing."""
     if is_folder(expanded(model)):
         return None
     if named := known(model):
-        return None if named.is_here() else CaptionerDownload(named.repo, int(named.gigabytes * 1e9), named.needs())
+        if named.is_here():
+            return None
+        ask_all([(named.repo, "")])
+        return CaptionerDownload(named.repo, int(named.gigabytes * 1e9), named.needs())
     return _of_hub(model) if is_hub_id(model) and not is_here(model) else None
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from loratui.basemodels.hub import HubFacts, HubRefusal, HubSilent, ask, refused, remembered, was_asked
+from loratui.basemodels.hub import HubFacts, ask_all, not_fetched, refused, remembered, was_asked
 from trainer.contract.basemodel.families import pipeline_kind
 from trainer.contract.basemodel.folder import PARTS
 from trainer.contract.basemodel.headers import BadHeader, read_header
@@ -113,19 +113,13 @@ def ask_missing(values: Mapping[str, Any], again: bool = False) -> bool:
     """
     base, need = str(values["model.base"]), BaseModelNeed.of(values)
     found = [one for one in (look(base, need), look_vae(base, need)) if one is not None]
-    learnt = False
+    wanted = []
     for one in found:
         revision = need.revision if one.value == base else need.vae_revision
         new = again or not was_asked(one.value, revision)
         if one.kind == "hub" and not one.here and new and (again or not one.trouble):
-            try:
-                ask(one.value, revision=revision)
-            except HubRefusal:
-                continue  # it is remembered as long as this process lives, and said with the base model
-            except HubSilent:
-                return True  # that it is silent; the other one would wait as long
-            learnt = True
-    return learnt
+            wanted.append((one.value, revision))
+    return ask_all(wanted)
 
 
 def _look(value: str, need: BaseModelNeed) -> BaseModelFacts:
@@ -163,8 +157,8 @@ def _of_hub(
         return BaseModelFacts(repo, "hub", True, whole, _size(whole), licence=card, gated=gated, commit=whole.name)
     begun = there is not None and any(one.is_file() for one in there.rglob("*.safetensors"))
     found = BaseModelFacts(repo, "hub", False, there, 0, about, counted=False, begun=begun)
-    if no := refused(repo, revision):
-        return replace(found, trouble=f"'{repo}': {no}")
+    if refused(repo, revision):
+        return replace(found, trouble=not_fetched(repo, revision))
     return found if told is None else with_hub_facts(found, told, pick)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,43 @@ def ask(repo: str, patience: float = PATIENCE, revision: str = "") -> HubFacts:
     except HubSilent as error:
         _silent[repo, revision] = str(error)
         raise
+
+
+def ask_all(wanted: Sequence[tuple[str, str]], one: bool = False) -> bool:
+    """Ask about each repository and revision until the hub is silent; returns whether more is known now.
+
+    The rest would wait as long for the same silence, and count as silent too. `one`: an answer about the first is
+    enough, which tells whether the hub can be reached.
+    """
+    learnt = False
+    for asked in wanted:
+        _silent.pop(asked, None)
+    for place, (repo, revision) in enumerate(wanted):
+        try:
+            ask(repo, revision=revision)
+        except HubRefusal:
+            if one:
+                return learnt
+            continue  # it is remembered as long as this process lives, and said with the model
+        except HubSilent as error:
+            _silent.update(dict.fromkeys(wanted[place:], str(error)))
+            return True
+        learnt = True
+        if one:
+            break
+    return learnt
+
+
+def not_fetched(repo: str, revision: str = "") -> str:
+    """Why a repository that is not wholly on this disk cannot be fetched, as this process last heard.
+
+    Empty where it can, as far as is known. It is the one judge of that: of base models, VAEs and captioners.
+    """
+    if no := refused(repo, revision):
+        return f"'{repo}': {no}"
+    if why := silent(repo, revision):
+        return f"'{repo}' is not completely on this disk, and {why.partition(':')[0]}"
+    return ""
 
 
 def refused(repo: str, revision: str = "") -> str:

@@ -10,7 +10,7 @@ from loratui.basemodels.facts import (
     look,
     look_vae,
 )
-from loratui.basemodels.hub import silent
+from loratui.basemodels.hub import not_fetched
 from loratui.terminal.text import show_path
 from loratui.terminal.units import in_bytes
 from trainer.contract.basemodel.hub_cache import hub_cache
@@ -138,9 +138,8 @@ def base_errors(config: TrainConfig) -> list[str]:
         return [f"model.base: {known.trouble}"]
     vae = look_vae(config.model.base, need)
     for key, one, revision in (("model.base", known, need.revision), ("model.vae", vae, need.vae_revision)):
-        if one is not None and one.kind == "hub" and not one.here and (why := silent(one.value, revision)):
-            reason = why.partition(":")[0]
-            return [f"{key}: '{one.value}' is not completely on this disk, and {reason}; choose a model that is here"]
+        if one is not None and one.kind == "hub" and not one.here and (why := not_fetched(one.value, revision)):
+            return [f"{key}: {why}; choose a model that is here"]
     needed, free = to_fetch(known, vae), free_for_models()
     if not needed or needed + SPARE <= free:
         return []

@@ -6,7 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,15 @@ def own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 @pytest.fixture(autouse=True)
 def own_starts(warm: None) -> None:
     """Programs start warm; with the fixture `cold` they do not."""
+
+
+@pytest.fixture(autouse=True)
+def own_hub_memory() -> Iterator[None]:
+    """What a process has heard of the hub is of the test that asked."""
+    yield
+    if (hub := sys.modules.get("loratui.basemodels.hub")) is not None:
+        for heard in (hub._refused, hub._silent, hub._asked):
+            heard.clear()
 
 
 _measures: dict[tuple[str, str, bytes, bool], Any] = {}

@@ -92,7 +92,7 @@ def _caption(asked: argparse.Namespace, work: CaptionWork, frame: CaptionFrame) 
     try:
         return _with_model(asked, work, frame) if not asked.endpoint else _with_server(asked, work, frame)
     except NoCaptioner as error:
-        return _refuse(str(error), exits.USAGE)
+        return _refuse(str(error), exits.USAGE, error.why)
 
 
 def _with_model(asked: argparse.Namespace, work: CaptionWork, frame: CaptionFrame) -> int:
@@ -112,7 +112,8 @@ def _with_model(asked: argparse.Namespace, work: CaptionWork, frame: CaptionFram
         with torch.inference_mode():
             return _write_all(asked, work.wanted, captioner, frame, None if asked.no_files else asked.folder)
     except (torch.OutOfMemoryError, MemoryError):
-        return _refuse("out of memory; try --device cpu, or --model florence-2, which is smaller", exits.MEMORY)
+        why = f"{model} does not fit into the memory that is free"
+        return _refuse(f"{why}; --device cpu is slower and may fit, --model florence-2 is smaller", exits.MEMORY, why)
 
 
 def _found(model: str) -> Path:
@@ -198,8 +199,9 @@ def _end(done: int, failed: int) -> int:
     return exits.DATASET if failed else exits.DONE
 
 
-def _refuse(message: str, code: int) -> int:
-    tell("error", message=message, code=code)
+def _refuse(message: str, code: int, why: str = "") -> int:
+    """`why`: what of the message holds no option of a command, where it is not all of it."""
+    tell("error", message=message, why=why or message, code=code)
     return code
 
 

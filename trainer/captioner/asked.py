@@ -12,7 +12,14 @@ SIDE = 1024  # px of the longer side that a chat model is shown: it cuts picture
 
 
 class NoCaptioner(ValueError):
-    """The model cannot be used to caption; the text says why and what to do."""
+    """The model cannot be used to caption: `why`, and in the options of the command what to do.
+
+    The text is both; a screen, which has keys and no options, shows `why` alone.
+    """
+
+    def __init__(self, why: str, todo: str = "") -> None:
+        super().__init__(f"{why}; {todo}" if todo else why)
+        self.why = why
 
 
 @dataclass(frozen=True)

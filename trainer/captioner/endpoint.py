@@ -35,9 +35,11 @@ class Endpoint:
         self.server = _allowed(address, agreed)
         served = [str(one.get("id")) for one in _listed(self._ask("GET", "/models", None).get("data"))]
         if not model and len(served) != 1:
-            raise NoCaptioner(f"--endpoint serves {', '.join(served) or 'no model'}: name one with --model")
+            raise NoCaptioner(
+                f"the server serves {', '.join(served) or 'no model'}: name one of its models", "--model does that"
+            )
         if model and served and model not in served:
-            raise NoCaptioner(f"--endpoint does not serve {model!r}; it has {', '.join(served)}")
+            raise NoCaptioner(f"the server does not serve {model!r}; it has {', '.join(served)}")
         self.model, self._asked = model or served[0], asked
 
     def describe(self, picture: Image) -> str:
@@ -60,7 +62,7 @@ class Endpoint:
             message = choice.get("message")
             if isinstance(message, dict) and isinstance(message.get("content"), str):
                 return tidy(message["content"].rpartition("</think>")[2])
-        raise NoCaptioner("--endpoint answered without a caption; is it a chat model that sees pictures?")
+        raise NoCaptioner("the server answered without a caption; is it a chat model that sees pictures?")
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
         """One question; no proxy is used, no redirection followed. Raises NoCaptioner."""
@@ -73,15 +75,15 @@ class Endpoint:
             raw = answer.read(MOST + 1)
         except (OSError, http.client.HTTPException, UnicodeError) as error:  # the last: a name that cannot be one
             why = getattr(error, "strerror", None) or error
-            raise NoCaptioner(f"--endpoint: {where} does not answer ({why}); is the server started?") from None
+            raise NoCaptioner(f"{where} does not answer ({why}); is the server started?") from None
         finally:
             line.close()
         if answer.status != 200:
             said = " ".join(raw[:300].decode("utf-8", "replace").split())
-            raise NoCaptioner(f"--endpoint: {where} answered {answer.status}: {said}")
+            raise NoCaptioner(f"{where} answered {answer.status}: {said}")
         found = parse_json(raw, dict).value if len(raw) <= MOST else None
         if found is None:
-            raise NoCaptioner(f"--endpoint: {where} did not answer in JSON; the address often ends in /v1")
+            raise NoCaptioner(f"{where} did not answer in JSON; the address often ends in /v1")
         return found
 
 
@@ -90,12 +92,13 @@ def _allowed(address: str, agreed: str) -> CaptionServer:
     try:
         server = server_at(address)
     except NoServer as error:
-        raise NoCaptioner(f"--endpoint {error}") from None
+        raise NoCaptioner(f"the address of the server: {error}", "--endpoint takes it") from None
     if not server.may_have(agreed):
         host = server.host
         raise NoCaptioner(
-            f"--endpoint {host} is another machine, and your pictures stay on this one unless "
-            f"--send-pictures-to {host} says yes; or bring the server here: ssh -L 8000:127.0.0.1:{server.port} {host}"
+            f"{host} is another machine, and your pictures stay on this one without your yes; "
+            f"or bring the server here: ssh -L 8000:127.0.0.1:{server.port} {host}",
+            f"--send-pictures-to {host} says yes",
         )
     return server
 

@@ -11,11 +11,14 @@ from trainer.captioner.asked import Asked, Captioner, NoCaptioner
 from trainer.captioner.chat import Llava, Qwen
 from trainer.captioner.loading import part, weights
 from trainer.captioner.tagger import Tagger
+from trainer.contract.basemodel.hub_cache import hub_cache
 from trainer.contract.basemodel.names import HUB_ID
 from trainer.contract.captioning.foreign import tidy
 from trainer.contract.captioning.known import AUTO, KNOWN, TAGS, KnownCaptioner, is_whole, known, read_of, suited
 from trainer.contract.documents.files import read_json
 from trainer.contract.paths import can_see, expanded, is_folder
+from trainer.ground.error_line import first_line
+from trainer.model.download import explain
 
 if TYPE_CHECKING:
     import torch
@@ -100,7 +103,7 @@ def find_model(model: str, tell: Callable[[str], None] = lambda _: None) -> Path
         return folder
     if can_see(folder) or model.startswith((".", "~", "/")) or not HUB_ID.fullmatch(model):
         wanted = f"{', '.join(KNOWN)}, a folder, or a hub id such as owner/name"
-        raise NoCaptioner(f"--model {model}: there is no such folder; give {wanted}")
+        raise NoCaptioner(f"'{model}': there is no such folder", f"--model takes {wanted}")
     return _download(model, None)
 
 
@@ -116,13 +119,13 @@ def load_captioner(folder: Path, device: torch.device, asked: Asked) -> Captione
         raise NoCaptioner(f"'{folder}' is a model of type {kind!r}; captions come from {' or '.join(CAPTIONERS)}")
     if not any(folder.glob("*.safetensors")):
         said = "holds no .safetensors file, and no other kind of weights is read"
-        raise NoCaptioner(f"'{folder}' {said}; take {' or '.join(KNOWN)}, or a converted copy")
+        raise NoCaptioner(f"'{folder}' {said}", f"--model takes {', '.join(KNOWN)} or a converted copy")
     return CAPTIONERS[kind](folder, device, asked)
 
 
 def _download(repo: str, named: KnownCaptioner | None) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import LocalEntryNotFoundError
 
     wanted: dict[str, Any] = {"revision": named.revision if named else None, "allow_patterns": list(read_of(repo))}
     with contextlib.suppress(LocalEntryNotFoundError):  # what is here is used as it is, also without a connection
@@ -131,8 +134,15 @@ def _download(repo: str, named: KnownCaptioner | None) -> Path:
             return there
     try:
         return Path(snapshot_download(repo, **wanted))
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        why = " ".join(str(error).split())[:200]
+    except Exception as error:
+        said = explain(error, repo) or (_not_written(repo, error) if isinstance(error, OSError) else None)
+        if said is None:
+            raise
+        # what to do is not the same as for a base model: another captioner does as well
         raise NoCaptioner(
-            f"{repo} could not be downloaded ({why}); look at the connection, or give a folder with --model"
+            str(said), "try again later, or --model takes another model or a folder on this disk"
         ) from None
+
+
+def _not_written(repo: str, error: OSError) -> str:
+    return f"'{repo}' cannot be put into {hub_cache()}: {error.strerror or first_line(error)}"

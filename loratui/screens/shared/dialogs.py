@@ -25,14 +25,17 @@ class Chooser(SteadyModal[str | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel")]
 
-    def __init__(self, title: str, lines: Sequence[tuple[str, Content]], at: str) -> None:
-        """`lines` are pairs of what is answered and what is shown; `at` is the answer to start on."""
+    def __init__(self, title: str, lines: Sequence[tuple[str, Content]], at: str, note: str = "") -> None:
+        """`lines`: pairs of what is answered and what is shown; `at`: the answer to start on; `note` stands above."""
         super().__init__()
+        self._note = note
         self._title, self._lines, self._at = title, lines, at
 
     def compose(self) -> ComposeResult:
         """The list."""
         with Dialog(self._title, "Enter chooses, Escape cancels"):
+            if self._note:
+                yield Static(self._note, markup=False, classes="dialog-words")
             yield OptionList(*(Option(shown) for _, shown in self._lines), id="choices", compact=True)
 
     def on_mount(self) -> None:

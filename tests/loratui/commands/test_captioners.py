@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 
 from loratui.basemodels.captioners import CaptionerDownload, download_of
+from tests.hubplace import hub_at
+from tests.hubserver import serving
 from tests.loratui.commands.captioners import IN_PARTS, TAGS, WORDS, save_llava, save_qwen, save_tagger
 from tests.loratui.conftest import LoraTUI
 from trainer.captioner.__main__ import main
@@ -175,12 +177,39 @@ def test_half_a_download_is_not_there(tmp_path: Path) -> None:
     assert not is_whole(tmp_path)
 
 
-def test_what_would_be_fetched_is_said_and_asked(loratui: LoraTUI, tmp_path: Path) -> None:
+def test_what_would_be_fetched_is_said_and_asked(
+    loratui: LoraTUI, tmp_path: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     RED.save(tmp_path / "0.png")
-    done = loratui("caption", tmp_path, "--model", "qwen3-vl-2b")
+    done = loratui("caption", tmp_path, "--model", "qwen3-vl-2b", "--yes")  # no hub: said before anything is begun
+    assert done.returncode == 2 and "not completely on this disk, and the hub cannot be reached" in done.stderr
+    assert "--model takes another model or a folder on this disk, --endpoint a server" in done.stderr
+    with serving({KNOWN["qwen3-vl-2b"].repo: tmp_path}) as hub:
+        monkeypatch.setitem(environment, "HF_ENDPOINT", hub.url)
+        done = loratui("caption", tmp_path, "--model", "qwen3-vl-2b")
     assert done.returncode == 2 and "Qwen/Qwen3-VL-2B-Instruct is downloaded first, about 4.3 GB" in done.stderr
     assert "--yes agrees" in done.stderr and not (tmp_path / "0.txt").exists()
     assert download_of(str(tmp_path)) is None
     assert download_of("wd-tagger") == CaptionerDownload(
         "SmilingWolf/wd-swinv2-tagger-v3", 500_000_000, "pip install 'loratui[tagger]'"
     )
+
+
+def test_why_there_is_no_captioner_is_said_without_an_option_of_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The message is for the command; what a screen shows of it names no option, and no exception of a library."""
+    RED.save(tmp_path / "0.png")
+    hub_at(monkeypatch, tmp_path / "hf")
+    (tmp_path / "empty").mkdir()
+    nobody = "http://127.0.0.1:9/v1"
+    for given in (
+        ("--model", "blip"),
+        ("--model", "./nowhere"),
+        ("--model", str(tmp_path / "empty")),
+        ("--endpoint", nobody),
+    ):
+        assert main([str(tmp_path), *given]) == 2
+        (error,) = [one for line in capfd.readouterr().out.splitlines() if (one := json.loads(line))["type"] == "error"]
+        assert error["message"].startswith(error["why"]) and "--" not in error["why"], error
+        assert not any(raw in error["why"] for raw in ("Error", "snapshot", "Please"))

@@ -5,22 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
-from textual.pilot import Pilot
-from textual.widgets import Input, OptionList
 
 from loratui.app import LoratuiApp
 from loratui.curation.copies.folder import FixedPicture, FixResult
 from loratui.curation.copies.pixels import FixStep
 from loratui.screens.wizard.copies import with_copies
 from loratui.settings.draft import Draft
-from tests.loratui.chat_server import served
-from tests.loratui.commands.captioners import save_blip
 from tests.loratui.curation.conftest import PHOTOS, needs_photos
-from tests.loratui.screens.conftest import SIZES, at, draw_photo, on_row, opened, screen_text, until
+from tests.loratui.screens.conftest import at, draw_photo, on_row, opened, screen_text, until
+from tests.loratui.screens.wizard.conftest import solve
 
 pytestmark = pytest.mark.slow
 
@@ -30,17 +26,6 @@ Wizard = Callable[..., LoratuiApp]
 @pytest.fixture
 def draft(photos: Path) -> Draft:
     return Draft(step=1, values={"dataset.path": "photos", "dataset.trigger": "TOK"})
-
-
-async def solve(pilot: Pilot[Any], screen: Any, row: str, offer: str) -> None:
-    """Take what begins with `offer` for the finding of `row`."""
-    await on_row(pilot, screen, row)
-    await pilot.press("s")
-    chooser = await at(pilot, "Chooser")
-    words = [shown.plain for _, shown in chooser._lines]
-    chooser.query_one(OptionList).highlighted = next(n for n, one in enumerate(words) if one.startswith(offer))
-    await pilot.press("enter")
-    await until(pilot, lambda: pilot.app.screen is not chooser)
 
 
 async def test_small_pictures_are_trained_at_their_own_size(wizard: Wizard, draft: Draft) -> None:
@@ -153,98 +138,6 @@ async def test_what_nothing_here_solves_says_why(wizard: Wizard, draft: Draft) -
         await on_row(pilot, screen, "dog_1.png")
         await pilot.press("s")
         await until(pilot, lambda: "nothing to solve here" in screen_text(app))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("size", SIZES[:1])  # where words have the least room
-async def test_a_model_writes_the_captions_that_are_missing_and_they_are_edits(
-    wizard: Wizard, draft: Draft, size: tuple[int, int], own_place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    save_blip(own_place / "blip")
-    app = wizard(draft)
-    async with app.run_test(size=size) as pilot:
-        screen = await opened(pilot)
-        await solve(pilot, screen, "no-caption", "have a model")
-        await at(pilot, "Chooser")
-        await until(pilot, lambda: "blip" in screen_text(app))
-        shown = screen_text(app)
-        assert "blip         one short sentence" in shown and "1 GB to download" in shown
-        assert "8.9 GB to download; needs a GPU with 11.1 GB free" in shown
-        await pilot.press("enter")  # nothing is fetched without a yes
-        await at(pilot, "Confirm")
-        await until(pilot, lambda: "Qwen/Qwen3-VL-4B-Instruct: 8.9 GB to download" in screen_text(app))
-        await pilot.press("n")
-        await at(pilot, "PicturesScreen")
-        assert app.draft.captions == {}
-        screen.start_captioning(str(own_place / "blip"))
-        await until(pilot, lambda: bool(app.draft.captions), 90)
-        (words,) = app.draft.captions.values()
-        assert words.startswith("TOK") and list(app.draft.captions) == ["dog_4.png"]
-        assert not Path("photos/dog_4.txt").exists()
-        await pilot.press("u")
-        assert app.draft.captions == {}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("size", SIZES[:1])  # where words have the least room
-async def test_a_server_captions_and_another_host_only_after_a_yes_to_its_name(
-    wizard: Wizard, draft: Draft, size: tuple[int, int]
-) -> None:
-    app = wizard(draft)
-    with served() as server:
-        async with app.run_test(size=size) as pilot:
-            screen = await opened(pilot)
-
-            async def give(address: str) -> None:
-                await solve(pilot, screen, "no-caption", "have a model")
-                chooser = await at(pilot, "Chooser")
-                names = [name for name, _ in chooser._lines]
-                assert names[2] == "server", names
-                chooser.query_one(OptionList).highlighted = 2
-                await pilot.press("enter")
-                form = await at(pilot, "Form")
-                form.query(Input).first().value = address
-                await pilot.press("enter")
-
-            await give("ftp://127.0.0.1/v1")
-            await until(pilot, lambda: "✗ ftp" in screen_text(app))
-            await pilot.press("escape", "d")
-            await at(pilot, "PicturesScreen")
-            for key in ("escape", "enter", "n"):  # it starts on no
-                await give(server.called("0.0.0.0"))
-                asked = await at(pilot, "Confirm")
-                assert "Send 1 picture to 0.0.0.0?" in screen_text(app)
-                assert "1 picture will leave this machine for 0.0.0.0" in str(asked._body)
-                await pilot.press(key)
-                await at(pilot, "PicturesScreen")
-                assert not server.lines
-            await give(server.called("0.0.0.0"))
-            await at(pilot, "Confirm")
-            await pilot.press("y")
-            await until(pilot, lambda: bool(app.draft.captions), 90)
-            assert app.draft.captions == {"dog_4.png": "TOK, a red star on grey ground"} and len(server.asked) == 1
-            await pilot.press("u")
-            await give(server.address)  # one's own is not asked about
-            await until(pilot, lambda: bool(app.draft.captions), 90)
-            assert len(server.asked) == 2
-
-
-async def test_a_model_that_cannot_be_had_says_why_and_e_on_a_kind_shows_its_captions(
-    wizard: Wizard, draft: Draft
-) -> None:
-    app = wizard(draft)
-    async with app.run_test() as pilot:
-        screen = await opened(pilot)
-        screen.start_captioning("./nowhere")
-        await at(pilot, "Reader")
-        assert "there is no such folder" in screen_text(app)
-        await pilot.press("escape")
-        await at(pilot, "PicturesScreen")
-        assert app.draft.captions == {}
-        await on_row(pilot, screen, "no-caption")
-        await pilot.press("e")
-        bench = await at(pilot, "CaptionWorkbench")
-        assert bench._names == ("dog_4.png",)
 
 
 @needs_photos
