@@ -6,9 +6,10 @@ import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
+from loratui.curation.checks.best_pictures import good_ones
 from loratui.curation.groups import GLYPHS, FindingGroup, accept_keys, grouped
 from loratui.curation.report import Finding, Outcome, Report, outcome
-from loratui.curation.solutions import SOLVED_BY, commands_of, solution_words
+from loratui.curation.solutions import solutions_of
 from loratui.terminal.text import plural, safe_text, show_path
 
 WIDTH = 80  # cells of a line that is wrapped, where nobody says how wide the terminal is
@@ -16,13 +17,14 @@ WIDTH = 80  # cells of a line that is wrapped, where nobody says how wide the te
 
 def report_lines(report: Report, width: int = WIDTH, names: bool = False) -> list[str]:
     """Verdict, one line a kind of finding, cut at `width`, the set in words; with `names` all that is known of each."""
-    groups = grouped(report.all_findings)
+    groups, some_good = grouped(report.all_findings), bool(good_ones(report))
     lines = [verdict_line(report), head_line(report), ""]
     for one in groups:
         lines += group_lines(one, width, names) if names else [safe_text(group_lines(one, 1000)[0], width)]
-        if names and one.code in SOLVED_BY:
-            lines += _wrapped(f"→ key s in the wizard: {solution_words(one.code)}", width, "    ")
-            lines += _wrapped(f"→ as a command: loratui {', '.join(commands_of(one.code))}", width, "    ")
+        if names and (solved := solutions_of(one.code, some_good)):
+            words, commands = "; ".join(way.words for way in solved), ", ".join(way.command for way in solved)
+            lines += _wrapped(f"→ key s in the wizard: {words}", width, "    ")
+            lines += _wrapped(f"→ as a command: loratui {commands}", width, "    ")
     more = [part for line in (*report.summary, *not_checked_lines(report)) for part in _wrapped(line, width)]
     return [*lines, *([""] if groups else []), *more]
 

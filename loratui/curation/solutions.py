@@ -90,14 +90,12 @@ WHY_NONE = {
 }
 
 
-def solutions_of(code: str) -> tuple[Solution, ...]:
-    """What solves a finding, the best first; nothing where `WHY_NONE` says why."""
-    return tuple(SOLUTIONS[name] for name in SOLVED_BY.get(code, ()))
+def solutions_of(code: str, some_good: bool = True) -> tuple[Solution, ...]:
+    """What solves a finding, the best first; nothing where `WHY_NONE` says why.
 
-
-def commands_of(code: str) -> tuple[str, ...]:
-    """The same without a screen: "fix --crop"."""
-    return tuple(one.command for one in solutions_of(code))
+    Where no picture is good, keeping the best would keep none: it is not among them.
+    """
+    return tuple(SOLUTIONS[name] for name in SOLVED_BY.get(code, ()) if some_good or name != "best")
 
 
 def solution_words(code: str) -> str:

@@ -71,8 +71,7 @@ def keep_best(report: Report, count: int, skip: Collection[str] = ()) -> tuple[K
     never among them. Where it is not clear who is meant, those who seem to be somebody else come behind all others.
     """
     meant = person_meant(report.pictures)
-    there = {one.name for one in report.pictures if one.name not in skip}
-    left = [one for one in report.pictures if one.name in there and not _against(one, there)]
+    left = good_ones(report, skip)
     chosen: list[PictureReport] = []
     reasons: list[str] = []
     while left and len(chosen) < count:
@@ -81,6 +80,12 @@ def keep_best(report: Report, count: int, skip: Collection[str] = ()) -> tuple[K
         reasons.append(_reason(best, chosen, report.kind, meant))
         chosen.append(best)
     return tuple(KeptPicture(one.name, why) for one, why in zip(chosen, reasons, strict=True))
+
+
+def good_ones(report: Report, skip: Collection[str] = ()) -> list[PictureReport]:
+    """Those from which the best are taken; where there is none, keeping the best would keep nothing."""
+    there = {one.name for one in report.pictures if one.name not in skip}
+    return [one for one in report.pictures if one.name in there and not _against(one, there)]
 
 
 def good_words(report: Report, skip: Collection[str] = ()) -> str:

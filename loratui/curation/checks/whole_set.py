@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from loratui.curation.checks.best_pictures import good_words, keep_best
+from loratui.curation.checks.best_pictures import good_ones, good_words, keep_best
 from loratui.curation.people.framing import PEOPLE, mix
 from loratui.curation.report import Finding, PictureReport, Report
 from loratui.terminal.text import plural, safe_text
@@ -22,7 +22,7 @@ SHOOTING = 0.6  # of the set in one look
 
 def set_findings(report: Report) -> tuple[Finding, ...]:
     """The findings on number and variety; `report` holds what is known of the pictures."""
-    return (*_number(report), *_looks(report.pictures))
+    return (*_number(report), *_looks(report))
 
 
 def views_findings(images: int, steps: int, batch: int, kind: str = "") -> tuple[Finding, ...]:
@@ -94,12 +94,14 @@ def _number(report: Report) -> list[Finding]:
         best = f"the best {len(kept)} would be {names}" if kept else "none of these would be kept"
         said = f"{plural(count, 'picture')}: fewer and better ones teach more; {best}{few}"
         reasons = {one.name: one.reason for one in kept}
-        return [Finding("many-pictures", "hint", "", reasons, said, "keep the best: the reasons are shown there")]
+        remedy = "keep the best: the reasons are shown there" if kept else "add better ones: none of these is good"
+        return [Finding("many-pictures", "hint", "", reasons, said, remedy)]
     return []
 
 
-def _looks(pictures: Sequence[PictureReport]) -> list[Finding]:
+def _looks(report: Report) -> list[Finding]:
     """Groups of one backdrop and one set of clothes; where faces tell both apart, also of one of them alone."""
+    pictures, good = report.pictures, {one.name for one in good_ones(report)}
     judged = sum(one.judged for one in pictures)
     found = []
     for members in _groups([one.look for one in pictures], pictures):
@@ -109,7 +111,8 @@ def _looks(pictures: Sequence[PictureReport]) -> list[Finding]:
             found.append(Finding("one-shooting", "hint", "", names, said, "add some from other days and places"))
         else:
             said = f"{count} share their colours, likely {what}: {_shown(names)}"
-            found.append(Finding("same-look", "hint", "", names, said, "keep the best of them"))
+            remedy = "add better ones: none of them is good" if good.isdisjoint(names) else "keep the best of them"
+            found.append(Finding("same-look", "hint", "", names, said, remedy))
     return [*found, *_worn_or_behind(pictures)]
 
 

@@ -16,10 +16,19 @@ if TYPE_CHECKING:
 
 # what the sources trained on: the post's faces 6 to 10, its mascot 31, its style 27, DreamBooth's things 4 to 6
 USUAL = {"face": 10, "object": 6, "character-style": 31, "style": 27, "one-picture": 1}
+NONE_GOOD = "None of the pictures is good enough to keep: add better ones."
 
 
 class BestPictures(PictureDecisions):
     """Adds the proposal to a step that shows pictures."""
+
+    def some_good(self) -> bool:
+        """Whether keeping the best would keep any; what was not looked at yet may be."""
+        from loratui.curation.checks.best_pictures import good_ones
+
+        if self._report is None:
+            return True
+        return bool(good_ones(one_alone(self._report, self.concept_shown or 1), self.draft.skipped))
 
     def propose_best(self, report: Report) -> None:
         """Ask how many, then show which; of several concepts the one that is shown alone, else that of the folder."""
@@ -51,7 +60,7 @@ class BestPictures(PictureDecisions):
         kept = keep_best(report, count, self.draft.skipped)
         good = good_words(report, self.draft.skipped)
         if not kept:
-            self.say(f"None is better than the others: {good}.", "warn")
+            self.say(f"{NONE_GOOD} ({good})", "warn")
             return
         stay = {one.name for one in kept}
         others = tuple(one.name for one in report.pictures if one.name not in stay)

@@ -14,7 +14,7 @@ from loratui.curation.solutions import WHY_NONE, Solution, solutions_of
 from loratui.screens.shared.dialogs import Chooser
 from loratui.screens.shared.editors import LineEditor
 from loratui.screens.shared.step import StepAnswer
-from loratui.screens.wizard.best_pictures import BestPictures
+from loratui.screens.wizard.best_pictures import NONE_GOOD, BestPictures
 from loratui.screens.wizard.captions.by_model import CaptioningJob
 from loratui.screens.wizard.copies import FixedCopies
 from loratui.settings.bases import native_side
@@ -47,6 +47,8 @@ class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
             if not offers:
                 why = [WHY_NONE[one.code] for one in groups if one.code in WHY_NONE]
                 nothing = ALL_OF_THEM if any(self._is_all(one) for one in groups) else "There is nothing to solve here."
+                if any(way.name == "best" for one in groups for way in solutions_of(one.code)):
+                    nothing = NONE_GOOD  # what would solve it was not offered
                 self.say(why[0] if why else nothing, "warn")
                 return
             self._ask_which(row.words if isinstance(row, FindingGroup) else safe_text(row.name), offers)
@@ -61,7 +63,7 @@ class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
         self.app.push_screen(Chooser(safe_text(title, TITLE), lines, "0"), take)
 
     def _offers(self, group: FindingGroup) -> list[Offer]:
-        solutions = list(solutions_of(group.code))
+        solutions = list(solutions_of(group.code, self.some_good()))
         if FEW * len(self._pictures_of(group)) < len(self._trained()):  # a few do not decide for the whole set
             solutions.sort(key=lambda one: one.name == "resolution")
         return [offer for one in solutions for offer in self._offers_of(one, group)]

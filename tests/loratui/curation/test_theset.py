@@ -18,6 +18,7 @@ from loratui.curation.cache import cache_folder
 from loratui.curation.checks.best_pictures import good_words, keep_best
 from loratui.curation.checks.whole_set import set_findings, views_findings, with_views
 from loratui.curation.codes import CODES
+from loratui.curation.lines import report_lines
 from loratui.curation.report import SPOILING, Finding, PictureReport, Report
 from tests.loratui.curation.conftest import look, of_set, scene
 
@@ -99,6 +100,19 @@ def test_where_none_of_many_is_good_that_is_said_plainly() -> None:
     blurred = Report(Path(), "object", tuple(one(f"{number}.png", "blurred") for number in range(12)))
     (said,) = [found.message for found in set_findings(blurred) if found.code == "many-pictures"]
     assert said.endswith("; none of these would be kept (0 of 12 are good; 12 are spoiled)")
+
+
+@pytest.mark.parametrize(("spoiled", "proposed"), [(("blurred",), False), ((), True)])
+def test_to_keep_the_best_is_proposed_only_where_it_keeps_some(spoiled: tuple[str, ...], proposed: bool) -> None:
+    """In no finding's remedy, and by no key or command of the long report."""
+    pictures = tuple(one(f"{number}.png", *spoiled, look=0 if number < 4 else None) for number in range(12))
+    report = Report(Path(), "object", pictures)
+    assert bool(keep_best(report, 1)) is proposed
+    report = replace(report, findings=set_findings(report))
+    assert {"many-pictures", "same-look"} <= {each.code for each in report.findings}
+    assert any("keep the best" in each.remedy for each in report.findings) is proposed
+    assert ("keep the best" in " ".join(" ".join(report_lines(report, names=True)).split())) is proposed
+    assert "add better ones" in " ".join(each.remedy for each in report.findings) or proposed
 
 
 def _codes_in(path: Path) -> set[str]:

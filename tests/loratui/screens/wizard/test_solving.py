@@ -190,3 +190,15 @@ async def test_a_preset_proposes_the_steps_that_suit_and_the_review_has_the_key(
         await until(pilot, lambda: screen._resolved.config.train.steps == 150)
         await pilot.press("u")
         await until(pilot, lambda: screen._resolved.config.train.steps == 1000)
+
+
+async def test_keeping_the_best_is_not_offered_where_it_would_keep_none(wizard: Wizard, draft: Draft) -> None:
+    for number in range(12):
+        draw_photo(Path(f"photos/dog_{number}.png"), number, (200, 200))  # far too small to be good
+    app = wizard(draft)
+    async with app.run_test() as pilot:
+        screen = await opened(pilot)
+        await on_row(pilot, screen, "many-pictures")
+        await pilot.press("s")
+        await until(pilot, lambda: "None of the pictures is good enough to keep" in screen_text(app))
+        assert app.screen is screen
