@@ -196,7 +196,8 @@ class FixedCopies(PictureDecisions):
 
         result = event.result
         self.say(f"{plural(len(result.copies), 'copy', 'copies')} in {show_path(event.typed)}.", "good")
-        body = "\n".join(fix_lines(result))
+        *lines, count = fix_lines(result)
+        body = "\n".join([count, "", *sorted(lines, key=lambda line: line.startswith(" "))])  # what was done first
         question = Confirm("Train on the copies?", body, "Use the copies", "Stay with the originals")
         self.app.push_screen(question, lambda yes: self._use_copies(event) if yes else None)
 

@@ -134,10 +134,12 @@ Presets of your own stand first; p in the settings keeps one.
 
 def describe(one: Preset, summary: str, draft: Draft) -> Content:
     """Summary, the arithmetic for these pictures, then every value with its source."""
+    post = post_named([one.summary, one.steps_source, *(value.source for value in one.values)])
     lines = [
         Content.styled(summary, "bold"),
         *([Content.styled(f"yours: {one.title}", "$accent")] if one.own else []),
         Content.styled(f"for: {one.data}", "$muted"),
+        *([Content.styled(post, "$muted")] if post else []),  # before the first line that speaks of it
         Content(""),
         *_steps(one, draft),
     ]
@@ -150,8 +152,6 @@ def describe(one: Preset, summary: str, draft: Draft) -> Content:
         if mine and not value.key.startswith("dataset."):
             lines.append(Content.styled(f"  yours: {safe_text(shown(draft.values[value.key]))}", "$accent"))
         lines.append(Content.styled(f"  {value.source}", "$muted"))
-    if post := post_named(value.source for value in one.values):
-        lines += [Content(""), Content.styled(post, "$muted")]
     return Content("\n").join(lines)
 
 
@@ -164,7 +164,7 @@ def _steps(one: Preset, draft: Draft) -> list[Content]:
     lines = []
     steps = values["train.steps"]
     if one.steps_per_image and "train.steps" not in draft.values:
-        lines.append(_value("steps", f"{one.steps_per_image} x {images} = {steps}", one.steps_inferred))
+        lines.append(_value("steps", f"{one.steps_per_image} x {images} = {steps:,}", one.steps_inferred))
         lines.append(Content.styled(f"  {one.steps_source}", "$muted"))
     views = views_per_image(steps, values["train.batch"] * values["train.accumulation"], images)
     lines.append(_value("views per image", f"{views:.0f}", False))

@@ -13,13 +13,16 @@ from textual.widget import Widget
 from textual.widgets import Input, OptionList
 
 from loratui.app import LoratuiApp
+from loratui.screens.wizard.preset import describe
 from loratui.screens.wizard.settings import SECTIONS, SHOWN
 from loratui.settings.checks import answers_of, effective, values_of_preset
 from loratui.settings.draft import Draft
 from loratui.settings.resolve import resolve
 from loratui.settings.search import found
+from loratui.settings.shipped_presets import Preset, load_presets
 from tests.loratui.screens.conftest import HOSTILE, at, screen_text, until
 from trainer.contract.settings.config import SETTINGS
+from trainer.contract.settings.fields import POST_TITLE
 
 pytestmark = pytest.mark.slow
 
@@ -328,3 +331,9 @@ async def test_a_nought_says_what_it_comes_to_and_labels_are_whole(advanced: Lor
         await pilot.press("enter")
         on(screen, "train.learning_rate")
         await until(pilot, lambda: "0 = 0.0001, AdamW's" in screen_text(advanced))
+
+
+@pytest.mark.parametrize("one", load_presets(), ids=lambda one: one.name)
+def test_the_post_is_named_at_the_head_of_what_speaks_of_it(one: Preset) -> None:
+    head, _, values = describe(one, one.summary, Draft(images=5)).plain.partition("\n\n")
+    assert "the post" not in f"{one.summary}{values}" or POST_TITLE in head
