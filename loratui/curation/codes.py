@@ -146,7 +146,10 @@ CODES: dict[str, Code] = {
         Code("caption-language", "captions", "hint", "Captions in another language than English."),
         Code("prompt-words", "captions", "hint", "Words of your own sample prompts that no caption mentions."),
         Code(
-            "lookalike", "captions", "hint", "Optional: a famous person who looks alike, named in captions (kind face)."
+            "lookalike",
+            "captions",
+            "hint",
+            "Optionally, a famous person who looks alike, named in captions (kind face).",
         ),
         Code("caption-several", "captions", "warn", "Several captions for one picture: the first is read."),
         Code("captions-found", "captions", "hint", "Captions are read from files or columns of other names."),

@@ -165,10 +165,11 @@ def grouped(findings: Iterable[Finding]) -> tuple[FindingGroup, ...]:
 
 
 def in_short(group: FindingGroup) -> str:
-    """What is said of one picture, as short as it can be: "smaller than 1024 px", "no caption"."""
+    """What was found, as short as it can be: "smaller than 1024 px", "no caption"."""
     first = group.findings[0]
-    if group.code not in MANY:
-        return re.split(r"[,;:(]", safe_text(first.message), maxsplit=1)[0].strip()
+    if group.code not in MANY:  # of the whole set: what such a finding says, whatever its figures
+        says = CODES[group.code].says if group.code in CODES else safe_text(first.message)
+        return _lower(re.split(r"[;:(]", says, maxsplit=1)[0].strip())
     said = re.split(r"[,;:]", MANY[group.code].format(limit=safe_text(first.limit), range=""), maxsplit=1)[0]
     verb, _, rest = said.partition(" ")
     return f"{_VERBS.get(verb, verb + ' ')}{rest}".replace(" them", " it")

@@ -11,7 +11,7 @@ from loratui.curation.codes import CODES
 from loratui.curation.groups import MANY, grouped
 from loratui.curation.report import Finding, PictureReport, Report
 from loratui.screens.shared.undoing import taken_back
-from loratui.screens.wizard.picture_list import MOST, cells, columns, findings
+from loratui.screens.wizard.picture_list import MOST, cells, columns, filters, findings
 from loratui.settings.draft import Draft
 from loratui.settings.undo import Decision
 
@@ -92,3 +92,12 @@ def test_groups_of_pictures_are_counted_in_the_room_of_their_column() -> None:
     found = tuple(Finding("same-look", "hint", "", ["a.jpg"], "2 share their colours", "") for _ in range(12))
     report = Report(Path("photos"), "face", (), found)
     assert cells(report, grouped(report.all_findings)[0], Draft(), 76)[1].plain == "12 groups"
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_filter_says_in_short_words_what_it_shows(code: str) -> None:
+    found = Finding(code, "warn", "a.jpg" if code in MANY else "", 384, "12 pictures: more of it", "", limit=1024)
+    picture = PictureReport("a.jpg", Path("a.jpg"), True, 384, 384, None, "none", "", findings=(found,))
+    report = Report(Path(), "face", (picture,)) if code in MANY else Report(Path(), "face", (), (found,))
+    (words,) = [shown.plain for key, shown in filters(report, Draft()) if key == code]
+    assert words.startswith("! ") and not ("-" in code and code in words) and "12 pictures" not in words
