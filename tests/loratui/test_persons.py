@@ -80,7 +80,7 @@ def test_a_messy_folder_of_faces_comes_down_to_the_best(terminal: Callable[[], T
     one = Person(terminal())
     one.press("Enter", until="● Pictures")
     one.type("faces", until="faces")
-    one.press("Enter", until="a face[?]")
+    one.press("Enter", until="about a face")
     one.press("Enter", until="to train on")
     one.press("b", until="Keep the best: how many")
     one.press("Enter", until="Keep these")
