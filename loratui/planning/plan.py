@@ -19,6 +19,7 @@ from loratui.planning.sections import (
     PlanSection,
     disk_errors,
     disk_section,
+    folder_errors,
     memory_section,
     steps_section,
     time_section,
@@ -108,7 +109,7 @@ def make_plan(
         sections.append(steps_section(config, times))
     slow = without_gpu(mine, need, machine, known.correction)
     if need is not None:
-        errors += disk_errors(need, runs)
+        errors += [*folder_errors(runs), *disk_errors(need, runs)]
         judged, ready = _judged(need, machine), not (errors or slow)
         growth = _growth(mine, images, known, judged)
         sections.append(shared_section(memory_section(need, known, judged, growth, level, ready), config, gpus))

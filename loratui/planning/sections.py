@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from loratui.planning.timeline import arithmetic_line, run_line
 from loratui.planning.without_gpu import days, full_size, least_on_cpu
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import in_bytes, in_gib, in_time
-from trainer.contract.paths import can_see
+from trainer.contract.paths import can_see, is_folder
 from trainer.contract.plan.estimate import Estimate
 from trainer.contract.plan.memory import MADE_AGAIN, MemoryPart
 from trainer.contract.settings.arithmetic import Schedule
@@ -27,6 +28,8 @@ from trainer.contract.settings.training import Checkpointing
 Draw = Callable[[int], list[str]]  # lines for a width in cells
 SPREAD = 20  # newest runs whose errors are told
 WORTH_SAYING = 60  # seconds until the first step
+
+ELSEWHERE = "choose another folder for the run (--out, and the field above the plan)"
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ def steps_section(config: TrainConfig, times: Schedule) -> PlanSection:
         frozen, part = "the LoRA of the text encoders is", config.text_encoder_lora.fraction
     pivot = f"then {frozen} frozen ({part:g} of the run)"
     rows = (
-        PlanRow("views per image", f"{times.views_per_image:,.1f}", "steps x batch / pictures: too many overfit"),
+        PlanRow("views per image", f"{times.views_per_image:,.1f}", "steps x batch / pictures; too many: it overfits"),
         PlanRow("pivot", f"after step {times.pivot}" if times.pivot else "none", pivot if times.pivot else ""),
         PlanRow("checkpoints", f"{len(times.checkpoints)}", _marks(times.checkpoints, "after step")),
         PlanRow("samples", _pictures(config, len(times.samples)), _marks(times.samples, "after step")),
@@ -200,8 +203,18 @@ def disk_errors(need: Estimate, runs: Path) -> list[str]:
     where = show_path(existing(runs))
     return [
         f"the run needs about {in_bytes(need.disk_total)} on disk, and {where} has {in_bytes(free)} free: "
-        "make room, choose another --out, or lower train.keep_checkpoints"
+        f"make room, {ELSEWHERE}, or lower train.keep_checkpoints"
     ]
+
+
+def folder_errors(runs: Path) -> list[str]:
+    """Where no run's folder can be made."""
+    there = existing(runs)
+    if is_folder(there):
+        trouble = "" if os.access(there, os.W_OK | os.X_OK) else "nothing may be written there"
+    else:
+        trouble = "it is a file"
+    return [f"the run's folder cannot be made in {show_path(there)}: {trouble}; {ELSEWHERE}"] if trouble else []
 
 
 def existing(path: Path) -> Path:

@@ -130,7 +130,7 @@ def begin_anew(run: RunDir, values: Mapping[str, Any]) -> RunDir:
         images = 0  # the trainer says it better
     beside = tuple(Path(one.path) for one in old.concepts)
     resolved, kept = in_folder(resolve(answers, images=images), answers, folder, beside)
-    return create_run(resolved, kept, _beside(run))
+    return create_run(resolved, kept, _beside(run), advice="move away what stands there")
 
 
 def _config(run: RunDir) -> TrainConfig:

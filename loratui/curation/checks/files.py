@@ -56,13 +56,17 @@ class OpenedPicture:
     @property
     def pixels(self) -> ndarray | None:
         """(height, width, 3) of 8 bits; read only."""
+        if self.decoded is None:
+            return None
         import numpy as np
 
-        return None if self.decoded is None else np.asarray(self.decoded)
+        return np.asarray(self.decoded)
 
     @property
     def picture(self) -> Image | None:
         """The same as Pillow's."""
+        if self.decoded is None:
+            return None
         import numpy as np
         from PIL import Image
 

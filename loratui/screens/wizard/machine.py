@@ -97,7 +97,7 @@ class ClusterStep(MachineStep):
         return self.has_slurm if action == "slurm" else super().check_action(action, parameters)
 
     def action_help(self) -> None:
-        """The keys; that one where it is there."""
+        """Say what the keys do and what the step is for."""
         self.app.push_screen(Help(self.TITLE_OF, self.HELP if self.has_slurm else self.HELP.replace(SLURM_HELP, "")))
 
     def action_slurm(self) -> None:

@@ -15,6 +15,7 @@ from textual.widgets import Input, Static
 from loratui.curation.groups import accept_keys, grouped
 from loratui.curation.lines import question_lines
 from loratui.errors import Refusal
+from loratui.runs.find import RUNS
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.scan import ScanFailed, Scanned, ScanningStep, ScanProgressed
 from loratui.screens.shared.step import Watch
@@ -32,6 +33,7 @@ from loratui.settings.names import run_name
 from loratui.settings.problems import AnswersError
 from loratui.settings.steps import suiting_steps
 from loratui.terminal.text import plural, safe_text
+from trainer.contract.paths import expanded
 
 if TYPE_CHECKING:
     from loratui.curation.report import Report
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
     from loratui.settings.answers import Answers
     from loratui.settings.resolve import Resolved
     from trainer.contract.run.rundir import RunDir
+
+WAYS_OUT = " F5 takes the small SDXL, F7 writes the answers for another machine."
 
 
 class ReviewScreen(WaysOut, ClusterStep, ScanningStep):
@@ -143,9 +147,9 @@ the end does the same without a screen.
     def take_fields(self) -> None:
         """Name and folder."""
         name, out = (self.query_one(f"#{field}", Input).value.strip() for field in ("name", "out"))
-        self.edit(self.draft.model_copy(update={"out": out}))
-        if name != self.draft.values.get("name"):
-            self.edit(self.draft.with_settings({"name": name}))
+        before = self.draft
+        self.edit(before.with_settings({"name": name}).model_copy(update={"out": out}))
+        if self.draft != before:
             self.make_plan()
 
     def make_plan(self) -> None:
@@ -170,8 +174,9 @@ the end does the same without a screen.
 
         assert self._resolved is not None and self._report is not None and self._outcome is not None
         knowledge = None if self._seen is None else self._seen.knowledge
-        gpus = self.session.gpus
-        return make_plan(self._resolved, self._report, self._outcome, machine=machine, knowledge=knowledge, gpus=gpus)
+        runs = expanded(self.draft.out).parent if self.draft.out else RUNS
+        found, gpus = (self._resolved, self._report, self._outcome), self.session.gpus
+        return make_plan(*found, runs=runs, machine=machine, knowledge=knowledge, gpus=gpus)
 
     def _show(self) -> None:
         self.refresh_bindings()
@@ -186,8 +191,8 @@ the end does the same without a screen.
             Content("") if self._plan is None else plan_words(self._plan, width)
         )
         if trouble is not None:
-            ways = " F5 the small SDXL, F7 the answers for another machine." if self._plan and self._plan.first else ""
-            self.tell(f"This cannot start {'here: see ✗.' if ways else 'yet: see ✗ in the plan.'}{ways}", "bad")
+            where, ways = ("here", WAYS_OUT) if self._plan is not None and self._plan.first else ("yet", "")
+            self.tell(f"It cannot start {where}: the lines with ✗ say why.{ways}", "bad")
         elif self.waits_for_hub:
             self.tell("Asking the hub about the base model ...", "")
         elif self._plan is not None and self._plan.slow:
@@ -230,7 +235,7 @@ the end does the same without a screen.
             return
         shown = question_lines(found)
         words = "\n".join(shown) + "\n\nWhat is accepted is noted in the answer file, so that a replay runs as well."
-        title = f"Train in spite of {plural(len(shown), 'finding')}?"
+        title = f"Train without solving {plural(len(shown), 'finding')}?"
         careful = bool(self._outcome.blocking)
         question = Confirm(title, words, "Accept and start", "Not yet", careful)
         self.app.push_screen(question, lambda yes: self._accept(yes, start))
@@ -270,14 +275,18 @@ the end does the same without a screen.
             return
         plan = self._planned(elsewhere(self._resolved.config.train.device))
         if trouble_words(self._reason, plan, self._outcome) is not None:
-            self.say(safe_text(plan.errors[0]) if plan.errors else "This cannot start there either: see ✗.", "bad")
+            self.say(
+                safe_text(plan.errors[0]) if plan.errors else "It cannot start there either: the lines with ✗ say why.",
+                "bad",
+            )
             return
         self._ask_and_start(lambda: self.ask_slurm(lambda: self._made_for(plan)))
 
     def _made_for(self, plan: Plan | None) -> RunDir:
         from loratui.runs.launch import create_run
 
-        return create_run(*self._on_folder(plan), Path(self.draft.out) if self.draft.out else None)
+        out = Path(self.draft.out) if self.draft.out else None
+        return create_run(*self._on_folder(plan), out, advice="type another folder above the plan")
 
     def _on_folder(self, plan: Plan | None) -> tuple[Resolved, Answers]:
         from loratui.curation.sources import in_folder

@@ -44,6 +44,7 @@ class WaysOut(UndoingStep, ScanningStep):
     """Adds them to a step that shows a plan."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f2", "next", "Start"),
         Binding("s", "solve", "Solve"),
         Binding("f3", "steps", "Fitting steps"),
         Binding("f4", "fit", "Make it fit"),

@@ -36,7 +36,7 @@ def said(machine: Machine | None = CPU, known: Correction = NO_CORRECTION, **own
     return without_gpu(config, estimate(config, 5, "cpu"), machine, known)
 
 
-def test_the_days_are_the_arithmetic_at_the_speed_of_this_machine() -> None:
+def test_the_days_are_the_arithmetic_at_the_speed_of_this_machine(own_cache: Path) -> None:
     # 19.5 TFLOP a step, 1000 steps, 100 GFLOP/s: 195,000 s
     assert said() == (
         "No GPU here: 1,000 steps of a full-size SDXL take about 2 days at the very least, by the arithmetic of a step."
@@ -44,7 +44,17 @@ def test_the_days_are_the_arithmetic_at_the_speed_of_this_machine() -> None:
     assert "about 23 days" in said(train__steps=10_000)
     assert said(machine=Machine("cpu", "the CPU", GB, GB)).endswith("take days on a CPU.")
     assert said(train__device="cpu").startswith("train.device is cpu: ")
-    assert cpu_flops(64) > 0
+    cpu_flops.cache_clear()
+    first = cpu_flops(64)
+    assert first > 0
+    cpu_flops.cache_clear()  # as another program, at another load
+    assert cpu_flops(64) == first
+    (kept,) = own_cache.rglob("cpu-64.json")
+    for odd in ("", "[]", '{"cores": 1000, "flops": 1}', '{"cores": null}'):
+        kept.write_text(odd)
+        cpu_flops.cache_clear()
+        assert cpu_flops(64) > 1
+    cpu_flops.cache_clear()
 
 
 def test_what_runs_here_took_counts_more(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -182,7 +182,7 @@ class SweepBuilder(AxesScreen):
             where = "" if self._engine.is_local else f", {self._engine.words(RUNS)}"
             ready = f"F2 starts {count}{where}."
             asks = bool(self._to_accept())
-            self._say("This cannot start yet: see x." if event.forecast.errors and not asks else ready)
+            self._say("It cannot start yet: the lines with x say why." if event.forecast.errors and not asks else ready)
 
     def say(self, words: str) -> None:
         """A warning in the line below the forecast."""
@@ -206,7 +206,7 @@ class SweepBuilder(AxesScreen):
             return
         if keys := self._to_accept():
             words = f"The check of the pictures found: {safe_text(', '.join(keys), 300)}.\n\nThe runs' answers note it."
-            self.app.push_screen(Confirm("Train in spite of that?", words, "Accept", "Not yet"), self._accept)
+            self.app.push_screen(Confirm("Train without solving that?", words, "Accept", "Not yet"), self._accept)
             return
         if forecast.errors:
             self._say(f"✗ {forecast.errors[0]}", "$text-error")

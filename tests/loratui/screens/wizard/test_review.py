@@ -84,6 +84,29 @@ async def test_an_output_folder_that_cannot_be_made_is_said(wizard: Wizard, read
         assert app.store.load().draft.out == "taken"
 
 
+async def test_where_no_folder_can_be_made_the_plan_says_so_and_the_field_solves_it(
+    wizard: Wizard, ready: Draft, loratui: Callable[..., Any], own_place: Path
+) -> None:
+    """What the review says, `plan` says, and neither calls ready what would not start."""
+    Path("runs").write_text("in the way")
+    app = wizard(ready)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await review(pilot)
+        assert screen._plan.errors and "runs: it is a file" in " ".join(screen_text(app).split())
+        assert "another folder for the run" in screen._plan.errors[0] and "It cannot start" in screen_text(app)
+        line = screen.query_one("#out", Input)
+        line.value = "elsewhere/first"
+        await until(pilot, lambda: screen._plan is not None and not screen._plan.errors)
+        line.value = "runs/first"  # below the same file
+        await until(pilot, lambda: screen._plan is not None and bool(screen._plan.errors))
+    small = ("--set", "model.base=sdxl-small", "--set", "train.resolution=64", "--set", "train.precision=fp32")
+    assert loratui("init", "photos", *small, cwd=own_place).returncode == 0
+    told = loratui("plan", "answers.toml", cwd=own_place)
+    assert told.returncode == 2 and "runs: it is a file; choose another folder" in " ".join(told.stdout.split())
+    Path("runs").rename("not in the way")
+    assert loratui("plan", "answers.toml", cwd=own_place).returncode == 0
+
+
 async def test_pictures_that_went_away_are_said(wizard: Wizard, ready: Draft) -> None:
     app = wizard(ready.with_settings({"dataset.path": "gone"}))
     async with app.run_test() as pilot:

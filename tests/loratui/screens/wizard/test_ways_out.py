@@ -121,7 +121,7 @@ async def test_a_base_model_that_cannot_be_fetched_stops_the_start_until_it_can(
     async with app.run_test() as pilot:
         screen = await review(pilot)
         assert "is not completely on this disk, and the hub cannot be reached" in words(app)
-        assert "This cannot start here" in words(app)
+        assert "It cannot start here: the lines with ✗ say why." in words(app)
         await pilot.press("f2")
         await pilot.pause()
         assert app.screen is screen and not Path("runs").exists()
