@@ -9,7 +9,7 @@ from typing import Any
 
 from loratui.curation.codes import CODES
 from loratui.curation.report import SEVERITIES, Finding, Severity
-from loratui.settings.problems import meant
+from loratui.settings.problems import meant, nearest
 from loratui.terminal.text import plural, safe_text
 
 # one glyph for each, on every screen and in every list; the names are those of the JSON
@@ -189,6 +189,16 @@ def unknown_codes(accepted: Iterable[str]) -> list[str]:
         f"{meant(one.partition(':')[0], tuple(CODES)) or '; `loratui check` names them'}"
         for one in wrong
     ]
+
+
+def right_codes(accepted: Iterable[str]) -> tuple[str, ...]:
+    """The same of dataset.accept with what was meant in place of what names no finding; without what names nothing."""
+    found = []
+    for one in accepted:
+        code, colon, file = one.partition(":")
+        if right := code if code in CODES else nearest(code, tuple(CODES)):
+            found.append(right + colon + file)
+    return tuple(dict.fromkeys(found))
 
 
 def _of_many(remedy: str) -> str:

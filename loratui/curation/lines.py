@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from loratui.curation.checks.best_pictures import good_ones
-from loratui.curation.groups import GLYPHS, FindingGroup, accept_keys, grouped
+from loratui.curation.groups import GLYPHS, FindingGroup, accept_keys, grouped, right_codes
 from loratui.curation.report import Finding, Outcome, Report, outcome
 from loratui.curation.solutions import solutions_of
 from loratui.terminal.text import plural, safe_text, show_path
@@ -95,7 +95,10 @@ def refusal_lines(report: Report, result: Outcome, skip: Iterable[str] = (), acc
     if must_skip:
         lines += ["To leave such pictures out, put this line under [dataset]:", "  " + _line("skip", skip, must_skip)]
     if may_accept:
-        lines += ["To train all the same, put this line under [dataset]:", "  " + _line("accept", accept, may_accept)]
+        lines += [
+            "To train all the same, put this line under [dataset]:",
+            "  " + _line("accept", right_codes(accept), may_accept),
+        ]
     return lines
 
 

@@ -33,10 +33,15 @@ class AnswersError(Refusal):
     """Settings that cannot be used: all that is wrong with them at once, a sentence each, in `messages`."""
 
 
+def nearest(word: str, known: tuple[str, ...]) -> str:
+    """Which of `known` was meant; empty if none is near."""
+    return next(iter(difflib.get_close_matches(word, known, n=1, cutoff=0.6)), "")
+
+
 def meant(word: str, known: tuple[str, ...]) -> str:
     """ "; did you mean 'x'?" for the nearest of `known`, or nothing if none is near."""
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"; did you mean '{near[0]}'?" if near else ""
+    near = nearest(word, known)
+    return f"; did you mean '{near}'?" if near else ""
 
 
 def unknown_setting(key: str, full: bool = False) -> str:

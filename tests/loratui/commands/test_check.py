@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from loratui.curation.checks.size import size_findings
 from loratui.curation.codes import CODES
 from loratui.curation.contact_sheet import draw_contact_sheet, refuse_place, write_contact_sheet
 from loratui.curation.groups import MANY, accept_keys, grouped, unknown_codes
+from loratui.curation.lines import refusal_lines
 from loratui.curation.report import Finding, PictureReport, Report, outcome, spoilt
 from loratui.curation.scan import ScanSettings, scan
 from loratui.errors import Refusal
@@ -171,6 +173,15 @@ def test_a_code_accepts_its_kind_and_a_wrong_one_is_answered_with_what_was_meant
     assert [one.file for one in outcome(report, (), ["low-resolution:240.jpg"]).to_decide] == ["687.jpg"]
     (said,) = unknown_codes(["low-resolution:a.jpg", "low-res", "blurred"])
     assert said == "dataset.accept: 'low-res' is not a finding; did you mean 'low-resolution'?"
+
+
+def test_a_line_to_copy_holds_right_codes_alone(tmp_path: Path) -> None:
+    report = report_of(tmp_path, *small(240, 687))
+    wrong = ["low-resolutoin:240.jpg", "blured", "zzzz", "duplicate"]  # two that mean a code, one that means none
+    line = refusal_lines(report, outcome(report, (), wrong), (), wrong)[-1].strip()
+    accepted = tomllib.loads(line)["accept"]
+    assert accepted == ["low-resolution:240.jpg", "blurred", "duplicate", "low-resolution"]
+    assert not unknown_codes(accepted) and outcome(report, (), accepted).ready
 
 
 def test_nothing_found_is_a_verdict_too(tmp_path: Path) -> None:
