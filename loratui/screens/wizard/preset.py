@@ -123,7 +123,7 @@ Presets of your own stand first; p in the settings keeps one.
         fitting, now = plural(steps, "step"), often(planned * batch / images)
         words = (
             f"With {plural(planned, 'step')}, each of your {plural(images, 'picture')} is seen {now}. The sets that "
-            f"came out well were seen 37 to 148 times. With {fitting} it would be {often(good)} (the post's: 120)."
+            f"came out well were seen 37 to 148 times. With {fitting} it would be {often(good)} (~ inferred from the post)."
         )
         question = Confirm(f"Train {fitting} instead of {planned:,}?", words, fitting, f"Keep {planned:,}")
         self.app.push_screen(question, lambda yes: self._steps_answered(taken, steps, yes))
