@@ -54,6 +54,15 @@ class OpenedPicture:
     whole: bool = False  # decoded at its full size, not turned: blocks of 8 px are where JPEG put them
 
     @property
+    def shorter(self) -> int:
+        """px of the shorter side, 0 where nothing was decoded: numpy is not loaded for it."""
+        from PIL import Image
+
+        if self.decoded is None:
+            return 0
+        return min(self.decoded.size if isinstance(self.decoded, Image.Image) else self.decoded.shape[:2])
+
+    @property
     def pixels(self) -> ndarray | None:
         """(height, width, 3) of 8 bits; read only."""
         if self.decoded is None:

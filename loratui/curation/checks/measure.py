@@ -145,10 +145,10 @@ def measure(name: str, path: Path, background: str, with_grey: bool) -> PictureM
     """Open, decode and measure a picture. Raises nothing that a file can cause."""
     opened = open_picture(name, path, background)
     plain = _plain(opened)
-    if opened.pixels is None or min(opened.pixels.shape[:2]) < SMALLEST or missing().get("blurry"):
+    if opened.shorter < SMALLEST or missing().get("blurry") or (pixels := opened.pixels) is None:
         return plain
-    sizes, whole = Sizes(opened.pixels), opened.whole
-    del opened  # of a large picture each copy counts: two are looked at at once
+    sizes, whole = Sizes(pixels), opened.whole
+    del opened, pixels  # of a large picture each copy counts: two are looked at at once
     found = _pixels(plain, sizes, whole)
     return replace(found, grey=_packed(sizes.shot)) if with_grey and not found.drawn else found
 

@@ -122,8 +122,8 @@ Presets of your own stand first; p in the settings keeps one.
         good = planned_steps(taken.with_settings({"train.steps": steps}))[0] * batch / images
         fitting, now = plural(steps, "step"), often(planned * batch / images)
         words = (
-            f"With {plural(planned, 'step')}, each of your {plural(images, 'picture')} is seen {now}. The sets that "
-            f"came out well were seen 37 to 148 times. With {fitting} it would be {often(good)} (~ inferred from the post)."
+            f"With {plural(planned, 'step')}, each of your {plural(images, 'picture')} is seen {now}. Sets that came "
+            f"out well were seen 37 to 148 times. With {fitting} it would be {often(good)} (~ inferred from the post)."
         )
         question = Confirm(f"Train {fitting} instead of {planned:,}?", words, fitting, f"Keep {planned:,}")
         self.app.push_screen(question, lambda yes: self._steps_answered(taken, steps, yes))
