@@ -29,7 +29,7 @@ Draw = Callable[[int], list[str]]  # lines for a width in cells
 SPREAD = 20  # newest runs whose errors are told
 WORTH_SAYING = 60  # seconds until the first step
 
-ELSEWHERE = "choose another folder for the run (--out, and the field above the plan)"
+ELSEWHERE = "choose another folder for the run (--out; in the wizard: folder)"
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ class OpenedPicture:
 
         if self.decoded is None:
             return 0
-        return min(self.decoded.size if isinstance(self.decoded, Image.Image) else self.decoded.shape[:2])
+        return int(min(self.decoded.size if isinstance(self.decoded, Image.Image) else self.decoded.shape[:2]))
 
     @property
     def pixels(self) -> ndarray | None:
