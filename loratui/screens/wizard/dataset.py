@@ -146,12 +146,7 @@ A model writes captions by s on "no caption"; press x to end it.
         table = self.query_one("#table", DataTable)
         if self.focused is None or self.focused.id == "folder":
             table.focus()
-        if news := self.what_is_new(scan):
-            self.say(news, "good")
-        elif self.session.undo:
-            self.say(f"{self.session.undo[-1].words} u takes it back.", "good")
-        else:
-            self.say("s says what solves a finding, space leaves pictures out, a accepts.")
+        self.say_after_look(scan)
 
     def _take(self, scan: Scan) -> None:
         from loratui.curation.checks.whole_set import with_views

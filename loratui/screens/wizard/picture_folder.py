@@ -8,7 +8,7 @@ from textual import on
 from textual.widgets import Input
 
 from loratui.curation.concepts import of_others
-from loratui.screens.wizard.captions.writing import WizardCaptions
+from loratui.screens.wizard.captions.writing import WizardCaptions, unwritten_words
 from loratui.screens.wizard.recent_folders import RecentFolders
 
 if TYPE_CHECKING:
@@ -67,6 +67,17 @@ class PictureFolder(WizardCaptions, RecentFolders):
         if news or before is None or before.folder != scan.report.folder:
             return news
         return f"Read again: {what_changed(before, scan.report)}"
+
+    def say_after_look(self, scan: Scan) -> None:
+        """What is new; what may be taken back; what is not in files yet; else what the keys do."""
+        if news := self.what_is_new(scan):
+            self.say(news, "good")
+        elif self.session.undo:
+            self.say(f"{self.session.undo[-1].words} u takes it back.", "good")
+        elif unwritten := unwritten_words(self.draft):
+            self.say(unwritten, "warn")
+        else:
+            self.say("s says what solves a finding, space leaves pictures out, a accepts.")
 
     def _other_folder(self, typed: str) -> None:
         """What was decided about other pictures does not hold for these; it does again for who comes back."""

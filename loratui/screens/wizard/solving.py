@@ -16,6 +16,7 @@ from loratui.screens.shared.editors import LineEditor
 from loratui.screens.shared.step import StepAnswer
 from loratui.screens.wizard.best_pictures import NONE_GOOD, BestPictures
 from loratui.screens.wizard.captions.by_model import CaptioningJob
+from loratui.screens.wizard.captions.writing import unwritten_words
 from loratui.screens.wizard.copies import FixedCopies
 from loratui.settings.bases import native_side
 from loratui.settings.checks import answers_of, effective
@@ -126,7 +127,7 @@ class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
             return
         self.decided()
         if self.draft.captions:
-            self.say(f"{plural(len(self.draft.captions), 'caption')} edited, not written yet; F2 asks.", "warn")
+            self.say(unwritten_words(self.draft), "warn")
 
     def _ask_column(self, columns: tuple[str, ...]) -> None:
         """Ask for the caption column and look again."""

@@ -19,11 +19,11 @@ from loratui.screens.shared.dialogs import PictureView
 from loratui.screens.shared.session import Session
 from loratui.screens.wizard.captions.bulk_edits import BulkEdits
 from loratui.screens.wizard.captions.caption_field import CaptionField
-from loratui.screens.wizard.captions.writing import captioned
+from loratui.screens.wizard.captions.writing import captioned, unwritten_words
 from loratui.settings.checks import effective
 from loratui.settings.draft import Draft
 from loratui.settings.undo import Decision
-from loratui.terminal.text import plural, safe_text
+from loratui.terminal.text import safe_text
 from loratui.widgets.longlist import LongList
 from loratui.widgets.sharp_picture import picture
 from loratui.widgets.thumbnail import Thumbnail
@@ -245,7 +245,7 @@ model's own tokenizer where it is on this disk.
         if self.focused is self.query_one(CaptionField):
             self.listed.focus()
             if self.draft.captions:
-                self.say(f"{plural(len(self.draft.captions), 'caption')} edited, not written yet; F2 asks.", "warn")
+                self.say(unwritten_words(self.draft), "warn")
         else:
             self.dismiss(None)
 

@@ -20,6 +20,13 @@ MOST_NAMED = 100  # captions that a question shows
 Writes = Literal["write", "stay", "drop"]
 
 
+def unwritten_words(draft: Draft) -> str:
+    """How many captions were edited and are in no file yet, and by which key they get there; empty where none were."""
+    count = len(draft.captions)
+    them = "it" if count == 1 else "them"
+    return f"{plural(count, 'edited caption')} not in a file yet: F2 asks whether to write {them}." if count else ""
+
+
 class WizardCaptions(ScanningStep):
     """Adds captions to a step that shows pictures."""
 

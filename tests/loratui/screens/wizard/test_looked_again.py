@@ -157,3 +157,13 @@ async def test_what_the_line_asks_for_goes_when_it_is_done(wizard: Wizard, photo
         assert "✗ Put right what is marked above" in screen_text(app)
         await pilot.press(*" TOK")
         assert "✗" not in screen_text(app)
+
+
+async def test_captions_that_are_in_no_file_are_told_when_the_program_is_left_and_begun_again(
+    wizard: Wizard, chosen: Draft, photos: Path
+) -> None:
+    draft = chosen.model_copy(update={"step": 1, "captions": {"dog_4.png": "a TOK dog asleep"}})
+    app = wizard(draft)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        assert "! 1 edited caption not in a file yet: F2 asks whether to write it." in words(app)

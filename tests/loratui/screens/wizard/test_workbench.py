@@ -73,7 +73,7 @@ async def test_what_is_typed_is_kept_by_every_way_out_and_taken_back(wizard: Wiz
         assert app.draft.captions == kept == app.store.load().draft.captions
         await pilot.press("escape")
         screen = await at(pilot, "PicturesScreen")
-        assert "2 captions edited, not written yet" in screen_text(app)
+        assert "2 edited captions not in a file yet: F2 asks" in screen_text(app)
         await pilot.press("u", "u")  # one decision for each stay at a picture
         assert app.draft.captions == {"dog_3.png": "a TOK dog, picture 3, q on u"}
         await pilot.press("u")
