@@ -122,6 +122,7 @@ Further concepts (+ on the pictures' screen) have theirs in that list.
             field = self.query_one("#prompt", Input)
             with field.prevent(Input.Changed):
                 field.value = _suggested(draft)
+            field.cursor_position = len(field.value)  # what is typed there next stands behind it, not within a word
         self.edit(draft)
         self._show_problems()
         self._show_beside()

@@ -167,3 +167,13 @@ async def test_captions_that_are_in_no_file_are_told_when_the_program_is_left_an
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(pilot)
         assert "! 1 edited caption not in a file yet: F2 asks whether to write it." in words(app)
+
+
+async def test_what_is_typed_into_a_prompt_that_was_filled_in_stands_behind_it(wizard: Wizard, chosen: Draft) -> None:
+    app = wizard(chosen.model_copy(update={"step": 2}).with_settings({"dataset.class_word": None}))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at(pilot, "WelcomeScreen")
+        await pilot.press("enter")
+        await at(pilot, "ConceptScreen")
+        await pilot.press("enter", "tab", *"dog", "tab", *" asleep")
+        assert app.draft.get("dataset.instance_prompt") == "a photo of a TOK dog asleep"
