@@ -33,6 +33,7 @@ class PictureDecisions(UndoingStep, ScanningStep):
 
     _report: Report | None = None
     _filter: str = picturelist.ALL
+    at_findings: bool = False  # begin on the first finding: who comes from the plan comes for those
 
     @property
     def concept_shown(self) -> int:

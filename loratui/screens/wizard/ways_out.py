@@ -123,6 +123,7 @@ class WaysOut(UndoingStep, ScanningStep):
 
         trigger = {"dataset.trigger": effective(self.draft)["dataset.trigger"]}  # it is known here
         pictures = PicturesScreen(self.draft.with_settings(trigger), self.session)
+        pictures.at_findings = True
 
         def back(_: object) -> None:
             self.edit(pictures.draft)

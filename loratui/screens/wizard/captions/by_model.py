@@ -126,6 +126,10 @@ class CaptioningJob(CaptionerChoice):
         elif not made:
             self.say("No caption was written.", "warn")
 
+    def can(self, action: str) -> bool:
+        """A job is ended where one runs."""
+        return (action != "end_captioning" or self._job is not None) and super().can(action)
+
     def action_end_captioning(self) -> None:
         """End the job; what it said so far stays as edits."""
         job = self._job

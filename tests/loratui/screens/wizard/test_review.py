@@ -12,6 +12,7 @@ from textual.widgets import Input
 
 from loratui.app import LoratuiApp
 from loratui.runs import launch
+from loratui.screens.shared.palette import commands_of
 from loratui.screens.shared.slurm_choice import OPTIONS, wrong_options
 from loratui.screens.wizard.machine import gpu_commands
 from loratui.settings.draft import Draft
@@ -123,6 +124,18 @@ def trainers() -> Iterator[None]:
     for child in launch._children.values():
         child.kill()
         child.wait()
+
+
+async def test_s_leads_to_the_first_finding(wizard: Wizard, ready: Draft) -> None:
+    Path("photos/dog_3.txt").write_text("a dog without its word")
+    app = wizard(ready)
+    async with app.run_test() as pilot:
+        await review(pilot)
+        await pilot.press("s")
+        screen = await at(pilot, "PicturesScreen")
+        await until(pilot, lambda: screen.row is not None)
+        assert screen.row.code == "trigger-missing"
+        assert "End" not in {one.title for one in commands_of(screen)}  # of a job that does not run
 
 
 @pytest.mark.slow
