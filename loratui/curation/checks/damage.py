@@ -66,7 +66,7 @@ def is_noisy(noise: float | None, specks: float) -> bool:
 def specks_of(grey: ndarray) -> float:
     """The share of pixels that are far from all around them: salt and pepper, which a median of noise passes over."""
     cv2 = opencv()
-    specks = cv2.compare(cv2.absdiff(grey, cv2.medianBlur(grey, 3)), SPECK, cv2.CMP_GT)
+    specks = cv2.inRange(cv2.absdiff(grey, cv2.medianBlur(grey, 3)), SPECK + 1, 255)
     return float(cv2.countNonZero(specks) / grey.size)
 
 

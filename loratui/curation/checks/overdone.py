@@ -40,7 +40,7 @@ def bands_of(rgb: ndarray) -> float:
     found = []
     for channel in cv2.split(middle):
         apart = cv2.subtract(cv2.dilate(channel, square), cv2.erode(channel, square))
-        there = cv2.compare(apart, STILL, cv2.CMP_LE)
+        there = cv2.inRange(apart, 0, STILL)
         levels = histogram(cv2.blur(channel, (3, 3)), there).astype(np.float64)
         levels[:2] = levels[254:] = 0  # what is black or white is so in many a photograph
         found.append(_in_steps(levels) if cv2.countNonZero(there) >= LEAST * there.size else 0.0)
@@ -101,8 +101,8 @@ def clipped_of(rgb: ndarray) -> float:
     cv2 = opencv()
     red, green, blue = (rgb[::2, ::2, channel].copy() for channel in range(3))  # half the time of all three at once
     highest, lowest = cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)
-    dark = cv2.bitwise_and(cv2.compare(lowest, LOW, cv2.CMP_LE), cv2.compare(highest, MIDDLE[0], cv2.CMP_GE))
-    light = cv2.bitwise_and(cv2.compare(highest, HIGH, cv2.CMP_GE), cv2.compare(lowest, MIDDLE[1], cv2.CMP_LE))
+    dark = cv2.bitwise_and(cv2.inRange(lowest, 0, LOW), cv2.inRange(highest, MIDDLE[0], 255))
+    light = cv2.bitwise_and(cv2.inRange(highest, HIGH, 255), cv2.inRange(lowest, 0, MIDDLE[1]))
     return float(cv2.countNonZero(cv2.bitwise_or(dark, light)) / lowest.size)
 
 

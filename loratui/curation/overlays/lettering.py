@@ -39,11 +39,10 @@ def _colours(rgb: ndarray) -> Iterator[ndarray]:
     import numpy as np
 
     red, green, blue = cv2.split(rgb)  # a channel at a time takes less than half as long as all at once
-    yield cv2.compare(cv2.min(cv2.min(red, green), blue), WHITE, cv2.CMP_GE)
-    yield cv2.compare(cv2.max(cv2.max(red, green), blue), BLACK, cv2.CMP_LE)
+    yield cv2.inRange(cv2.min(cv2.min(red, green), blue), WHITE, 255)
+    yield cv2.inRange(cv2.max(cv2.max(red, green), blue), 0, BLACK)
     hue, saturation, value = cv2.split(cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV))
-    strong = cv2.compare(saturation, STRONG, cv2.CMP_GE)
-    strong = cv2.bitwise_and(strong, cv2.compare(value, BRIGHT, cv2.CMP_GE))
+    strong = cv2.bitwise_and(cv2.inRange(saturation, STRONG, 255), cv2.inRange(value, BRIGHT, 255))
     hues = np.arange(256)
     for first, last in HUES:
         wanted = ((hues >= first) & (hues <= last)).astype(np.uint8) * 255
