@@ -204,6 +204,7 @@ class History:
 
     def _undo(self, start: int) -> None:
         self.step = min(self.step, start)
+        self.views = self.views if start else None
         self.curves.cut(start)
         self.marks = [mark for mark in self.marks if mark.step <= start]
         self._samples = {place: one for place, one in self._samples.items() if one.step <= start}

@@ -66,7 +66,7 @@ def steps_section(config: TrainConfig, times: Schedule) -> PlanSection:
         frozen, part = "the LoRA of the text encoders is", config.text_encoder_lora.fraction
     pivot = f"then {frozen} frozen ({part:g} of the run)"
     rows = (
-        PlanRow("views per image", f"{times.views_per_image:,.1f}", "steps x batch / pictures; too many: it overfits"),
+        PlanRow("views per image", f"{times.views_per_image:,.1f}", "steps x batch / pictures; above 200 overfits"),
         PlanRow("pivot", f"after step {times.pivot}" if times.pivot else "none", pivot if times.pivot else ""),
         PlanRow("checkpoints", f"{len(times.checkpoints)}", _marks(times.checkpoints, "after step")),
         PlanRow("samples", _pictures(config, len(times.samples)), _marks(times.samples, "after step")),

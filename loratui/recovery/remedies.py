@@ -24,6 +24,7 @@ from loratui.runs.find import resumable_steps
 from loratui.settings.demo import SMALL_SIZE
 from loratui.terminal.text import plural, safe_text
 from trainer.contract.paths import expanded, is_folder
+from trainer.contract.pictures.folder import NoDataset, list_pictures
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, load_config
 from trainer.contract.settings.optimizers import OPTIMIZERS, Optimizer
@@ -170,7 +171,7 @@ def _lost_folder(config: TrainConfig, said: str) -> str:
 
 def _folder(case: BadEnd) -> list[Remedy]:
     """Where its pictures are now."""
-    what = "the pictures" if case.folder == "dataset.path" else "the class pictures"
+    what = "the pictures" if case.folder in ("dataset.path", "") else "the class pictures"
     start = "the run resumes from its newest checkpoint" if case.checkpoints else "the run begins"
     why = f"{start} with the same pictures, wherever they lie"
     return [remedy(case, f"say where {what} are now", why, {}, opens="folder")]
@@ -178,7 +179,7 @@ def _folder(case: BadEnd) -> list[Remedy]:
 
 def with_folder(case: BadEnd, folder: str) -> Remedy:
     """The remedy that a named folder makes."""
-    return remedy(case, "the folder", "it was named", {case.folder: str(expanded(folder).absolute())})
+    return remedy(case, "the folder", "it was named", {case.folder or "dataset.path": str(expanded(folder).absolute())})
 
 
 # -- the rest ---------------------------------------------------------------------------------------------------------
@@ -210,12 +211,26 @@ def _data(case: BadEnd) -> list[Remedy]:
         return [remedy(case, title, why, {"train.optimizer": other}, anew=True), again]
     why = "this run's checkpoints belong to what it was begun with"
     anew = [remedy(case, "begin again with what is there now", why, {}, anew=True)] if case.checkpoints else []
-    if not case.pictures:
+    skipped, names = case.config.dataset.skip, case.pictures
+    if not _teaches(case, (*skipped, *names)):  # to leave those out too would end in a run without a picture
+        back = remedy(case, "train on what was left out", "no other picture is there", {"dataset.skip": ()})
+        return [*([back] if skipped else []), *_folder(case), again, *anew]
+    if not names:
         return [again, *anew]
-    names = case.pictures
     title = f"leave out {safe_text(names[0], 40) if len(names) == 1 else plural(len(names), 'picture')}"
-    skip = {"dataset.skip": (*case.config.dataset.skip, *(one for one in names if one not in case.config.dataset.skip))}
+    skip = {"dataset.skip": (*skipped, *(one for one in names if one not in skipped))}
     return [remedy(case, title, "the others are good", skip), again, *anew]
+
+
+def _teaches(case: BadEnd, without: tuple[str, ...]) -> bool:
+    """Whether the run's folder holds a picture beside these; one that is not there, or one of several, may."""
+    folder = expanded(case.config.dataset.path)
+    if case.config.concepts or not is_folder(folder):
+        return True
+    try:
+        return bool(list_pictures(folder, case.config.dataset.caption_column, without).pictures)
+    except NoDataset:
+        return False
 
 
 _DOCTOR = Remedy("look at this machine", "what of it will not work, each with what to do", opens="doctor")

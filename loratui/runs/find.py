@@ -94,7 +94,7 @@ def run_info(run: RunDir, wait: bool = True) -> RunInfo:
         run=run,
         name=str(words.get("name", run.path.name)),
         state=_state(run, last, tail, cluster),
-        step=whole(ended.get("step")) or whole(step.get("step")),
+        step=whole(ended.get("step", step.get("step"))),
         steps=whole(steps),
         started=number(first.get("t")),
         seconds_per_step=number(step.get("s")),
@@ -224,10 +224,19 @@ def _all(lines: list[bytes]) -> list[dict[str, Any]]:
 
 def _telling(lines: list[bytes]) -> list[dict[str, Any]]:
     found = [parse_line(line) for line in lines if b'"run"' in line or b'"end"' in line or b'"command"' in line]
-    steps = (parse_line(line) for line in reversed(lines) if b'"step"' in line)
-    last = next((one for one in steps if one is not None and one.get("type") == "step"), None)
-    found.append(None if last is None else {**last, MEAN: _mean(lines, last)})
+    found.append(_last_step(lines))
     return [one for one in found if one is not None]
+
+
+def _last_step(lines: list[bytes]) -> dict[str, Any] | None:
+    """The last `step`, with the mean of the loss; where a start undid it, only the step from which that began."""
+    for line in reversed(lines):
+        one = parse_line(line) if b'"step"' in line or b'"run"' in line else None
+        if one is not None and one.get("type") == "run":
+            return {"type": "step", "step": one.get("resumed_from")}
+        if one is not None and one.get("type") == "step":
+            return {**one, MEAN: _mean(lines, one)}
+    return None
 
 
 def _mean(lines: list[bytes], last: dict[str, Any]) -> float | None:

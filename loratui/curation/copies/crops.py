@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from loratui.curation.people.faces import turned_box
 from loratui.curation.people.persons import face_meant
+from loratui.terminal.text import plural
 
 if TYPE_CHECKING:
     from loratui.curation.report import Box, PictureReport
@@ -42,7 +43,7 @@ def crop_size_words(pictures: Iterable[PictureReport], crops: Mapping[str, Box],
         than = f"fewer than the training resolution, {resolution} px: it is enlarged for training"
     else:
         span = f"{sides[0]} to {sides[-1]}" if sides[0] < sides[-1] else str(sides[0])
-        said = f"The shorter sides of the {len(sides)} copies will have {span} px"
+        said = f"The shorter sides of the {plural(len(sides), 'copy', 'copies')} will have {span} px"
         those = "all" if below == len(sides) else f"{below} of them"
         than = f"{those} fewer than the training resolution, {resolution} px: they are enlarged for training"
     return (f"{said}, {than}." if below else f"{said}; the training resolution is {resolution} px."), bool(below)

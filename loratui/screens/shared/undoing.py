@@ -34,7 +34,5 @@ class UndoingStep(Step):
 
 
 def taken_back(decision: Decision) -> str:
-    """What is said of a decision that was taken back: its words go on in the middle of a sentence."""
-    words = decision.words
-    own = words[1:2].isupper()  # a trigger such as TOK keeps its letters
-    return f"Taken back: {words if own else words[:1].lower() + words[1:]}"
+    """What is said of a decision that was taken back: its words in quotes, for they are true no more."""
+    return f'Taken back: "{decision.words}"'

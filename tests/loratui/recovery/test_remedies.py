@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from PIL import Image
 
 from loratui.events.history import History
 from loratui.events.series import Series
@@ -157,6 +158,23 @@ def test_the_other_ends() -> None:
     skip = offered("data", {"dataset__skip": ["a.png"]}, pictures=("b.png", "c.png"))[0]
     assert skip.changes == {"dataset.skip": ("a.png", "b.png", "c.png")} and skip.title == "leave out 2 pictures"
     assert [one.goes for one in offered("data") if not one.opens] == ["checkpoint", "new run"]
+
+
+def test_no_remedy_leaves_a_run_without_a_picture(tmp_path: Path) -> None:
+    """Of an end that names all that are there, and of the one that comes when all were left out."""
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (64, 64)).save(tmp_path / name)
+    own: dict[str, Any] = {"dataset__path": str(tmp_path)}
+    (first, *_) = offered("data", own, pictures=("a.png",))
+    assert first.title == "leave out a.png"
+    both = offered("data", own, pictures=("a.png", "b.png"))
+    assert both[0].opens == "folder" and not any("dataset.skip" in one.changes for one in both)
+    left_out = offered("data", {**own, "dataset__skip": ["a.png", "b.png"]})
+    assert left_out[0].changes == {"dataset.skip": ()} and left_out[1].opens == "folder"
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).unlink()
+    gone = offered("data", own, pictures=("a.png", "b.png"))
+    assert [one.opens for one in gone][:2] == ["folder", ""] and not any(one.changes for one in gone)
 
 
 def kinds() -> list[str]:

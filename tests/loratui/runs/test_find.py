@@ -18,7 +18,7 @@ from loratui.runs.launch import LaunchError, create_run
 from loratui.settings.answers import Answers, read_answers
 from loratui.settings.resolve import resolve
 from trainer.contract.run import exits
-from trainer.contract.run.events import EventLog, parse_all
+from trainer.contract.run.events import EventLog, Tail, parse_all, without_undone
 from trainer.contract.run.lock import RunLock
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.run.trainer_start import trainer_command, trainer_environment
@@ -83,6 +83,23 @@ def test_a_long_log_is_read_at_its_ends_only(tmp_path: Path) -> None:
         file.write(b'{"t":1,"type":"step","step":5,"loss":0.25,"s":0.1}\n')
     info = run_info(run)
     assert (info.name, info.step, info.steps, info.state) == ("toy", 5, 10, "crashed")
+
+
+@pytest.mark.parametrize(("start", "step"), [(None, 0), (3, 3)])
+def test_a_start_from_before_undoes_the_steps_that_were_logged(tmp_path: Path, start: int | None, step: int) -> None:
+    """In the list, and in the monitor: a run that began again is not said to be where it was killed."""
+    again = ("run", {"v": 1, "name": "toy", "steps": 10, "resumed_from": start})
+    steps = [("step", {"step": number, "loss": 0.2, "s": 0.1, "views": 8.0 * number}) for number in range(1, 6)]
+    run = logged(make(tmp_path, "again"), RUN, *steps, again)
+    history = History()
+    history.absorb(Tail(run.events).read())
+    assert run_info(run).step == history.step == step and run_info(run).loss is None
+    assert history.views is None or start
+    ended = logged(make(tmp_path, "ended"), RUN, *steps, again, ("end", {"status": "stopped", "step": step}))
+    assert run_info(ended).step == step
+    assert [one["step"] for one in without_undone(Tail(run.events).read()) if one["type"] == "step"] == [
+        number for number in range(1, 6) if number <= step
+    ]
 
 
 def test_a_run_is_found_by_folder_by_name_and_by_being_the_newest(tmp_path: Path) -> None:

@@ -221,11 +221,11 @@ def last_status(path: Path, window: int = 1 << 16) -> Event | None:
 
 
 def without_undone(events: Iterable[Event]) -> list[Event]:
-    """The events that still count: a `run` that resumed drops the steps, samples and checkpoints after its start."""
+    """The events that still count: a `run` drops the earlier steps, samples and checkpoints beyond its start."""
     kept: list[Event] = []
     for event in events:
-        if event["type"] == "run" and event.get("resumed_from") is not None:
-            start = event["resumed_from"]
+        if event["type"] == "run":
+            start = event.get("resumed_from") or 0  # 0: one that began again, without a checkpoint
             kept = [one for one in kept if one["type"] not in _STEPPED or one.get("step", 0) <= start]
         kept.append(event)
     return kept

@@ -187,7 +187,7 @@ class CaptionerChoice(WizardCaptions, PictureDecisions):
                 self.open_workbench(self._bare(self._report))
 
         words = f"{safe_text(why, 600)}.\n\n{WAYS}"
-        title = f"{'Not all' if made else 'No'} captions by {safe_text(by, 40)}"
+        title = f"Captions by {safe_text(by, 40)}: {'not all' if made else 'none'}"
         self.app.push_screen(Question[Way](title, words, answers, "leave"), take)
 
 

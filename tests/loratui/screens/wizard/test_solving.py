@@ -43,7 +43,7 @@ async def test_small_pictures_are_trained_at_their_own_size(wizard: Wizard, draf
         await pilot.press("u")
         await until(pilot, lambda: "low-resolution" in [one.code for one in screen._report.all_findings])
         assert "train.resolution" not in app.draft.values
-        assert "✓ Taken back: trained at 640 px." in screen_text(app), "a new look takes the words away"
+        assert '✓ Taken back: "Trained at 640 px."' in screen_text(app), "a new look takes the words away"
 
 
 async def test_one_small_picture_does_not_decide_for_the_whole_set(wizard: Wizard, draft: Draft) -> None:
