@@ -139,7 +139,7 @@ def base_errors(config: TrainConfig) -> list[str]:
     vae = look_vae(config.model.base, need)
     for key, one, revision in (("model.base", known, need.revision), ("model.vae", vae, need.vae_revision)):
         if one is not None and one.kind == "hub" and not one.here and (why := not_fetched(one.value, revision)):
-            return [f"{key}: {why}; choose a model that is here"]
+            return [f"{key}: {why}; choose a model that is here: a folder, a checkpoint file, or sdxl-small"]
     needed, free = to_fetch(known, vae), free_for_models()
     if not needed or needed + SPARE <= free:
         return []

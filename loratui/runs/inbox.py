@@ -7,7 +7,7 @@ from typing import Any
 
 from loratui.errors import Refusal
 from loratui.runs.find import run_info
-from loratui.runs.possible import leaves_slurm
+from loratui.runs.possible import leaves_slurm, takes
 from loratui.runs.queue import cancel
 from loratui.terminal.text import safe_text, shell_path, show_path
 from trainer.contract.run.control import Cmd, send
@@ -31,7 +31,8 @@ def ask(run: RunDir, command: Cmd, **arguments: Any) -> str:
     if info.state == "queued":
         raise Refusal(f"{show_path(run.path)} waits in the queue; take it out with 'loratui queue cancel'")
     if not info.alive:
-        raise Refusal(f"{show_path(run.path)} is {info.state}: there is nothing to {command}")
+        back = f"; resume it: loratui resume {shell_path(run.path)}" if takes(info, "resume") else ""
+        raise Refusal(f"{show_path(run.path)} ({info.state}): there is nothing to {command}{back}")
     tail = Tail(run.events)
     while tail.read():
         pass

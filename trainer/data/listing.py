@@ -13,7 +13,7 @@ from trainer.contract.plan.advice import refusals
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.taught import Taught, taught
 
-REMEDY = "repair it, or add it to skip"
+REMEDY = "put a sound copy in its place, or add it to skip"
 
 
 class DataError(ValueError):
