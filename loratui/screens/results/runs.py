@@ -28,6 +28,7 @@ from loratui.screens.shared.row_table import RowTable
 from loratui.screens.shared.step import Watch
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.widgets.keyline import KeyLine
+from trainer.contract.run.lock import is_held
 from trainer.contract.run.rundir import RunDir
 
 BATCH = 25  # runs between two messages of the worker
@@ -153,10 +154,12 @@ class RunsScreen(RunDeeds):
 
     def _look_at_alive(self) -> None:
         for row, info in enumerate(self._infos):
-            if info.alive:
+            if info.alive or is_held(info.run.lock):  # held: it was resumed from elsewhere
                 self._infos[row] = run_info(info.run)
                 self._possible.pop(info.run.path.absolute(), None)
                 self._update(row)
+                if self._infos[row].state != info.state and row == self.query_one("#runs", DataTable).cursor_row:
+                    self.refresh_bindings()  # its keys are others now
 
     def _update(self, row: int) -> None:
         table = self.query_one("#runs", DataTable)

@@ -194,6 +194,11 @@ async def test_a_run_that_is_alive_moves_on_in_the_table(wizard: Wizard, three: 
         await until(pilot, lambda: "77/100" in screen_text(app))
         lock.release()
         await until(pilot, lambda: "✗ crashed" in screen_text(app))
+        # it is under the cursor: the keys are those of today's state
+        await until(pilot, lambda: "f Fix" in screen_text(app))
+        lock = RunLock(three[2].lock)  # resumed from elsewhere
+        await until(pilot, lambda: "● training" in screen_text(app) and "f Fix" not in screen_text(app))
+        lock.release()
 
 
 @pytest.mark.slow
