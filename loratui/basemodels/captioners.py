@@ -41,7 +41,7 @@ def hub_silence() -> str:
     """
     absent = [(one.repo, "") for one in KNOWN.values() if not one.is_here()]
     ask_all(absent, one=True)
-    return next((why.partition(":")[0] for one in absent if (why := silent(*one))), "")
+    return next((why for one in absent if (why := silent(*one))), "")
 
 
 def trouble_of(one: KnownCaptioner) -> str:

@@ -90,7 +90,7 @@ def not_fetched(repo: str, revision: str = "") -> str:
     if no := refused(repo, revision):
         return f"'{repo}': {no}"
     if why := silent(repo, revision):
-        return f"'{repo}' is not completely on this disk, and {why.partition(':')[0]}"
+        return f"'{repo}' is not completely on this disk, and {why}"
     return ""
 
 
@@ -101,7 +101,7 @@ def refused(repo: str, revision: str = "") -> str:
 
 def silent(repo: str, revision: str = "") -> str:
     """Why the hub did not answer when it was last asked by this process; empty if it did, or was not asked."""
-    return _silent.get((repo, revision), "")
+    return _silent.get((repo, revision), "").partition(":")[0]  # what is not known for that is said elsewhere
 
 
 def was_asked(repo: str, revision: str = "") -> bool:

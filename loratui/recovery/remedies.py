@@ -169,9 +169,14 @@ def _lost_folder(config: TrainConfig, said: str) -> str:
     )
 
 
+def _folder_key(case: BadEnd) -> str:
+    """Which folder is to be named: the one that was lost, else that of the pictures."""
+    return case.folder or "dataset.path"
+
+
 def _folder(case: BadEnd) -> list[Remedy]:
     """Where its pictures are now."""
-    what = "the pictures" if case.folder in ("dataset.path", "") else "the class pictures"
+    what = "the pictures" if _folder_key(case) == "dataset.path" else "the class pictures"
     start = "the run resumes from its newest checkpoint" if case.checkpoints else "the run begins"
     why = f"{start} with the same pictures, wherever they lie"
     return [remedy(case, f"say where {what} are now", why, {}, opens="folder")]
@@ -179,7 +184,7 @@ def _folder(case: BadEnd) -> list[Remedy]:
 
 def with_folder(case: BadEnd, folder: str) -> Remedy:
     """The remedy that a named folder makes."""
-    return remedy(case, "the folder", "it was named", {case.folder or "dataset.path": str(expanded(folder).absolute())})
+    return remedy(case, "the folder", "it was named", {_folder_key(case): str(expanded(folder).absolute())})
 
 
 # -- the rest ---------------------------------------------------------------------------------------------------------

@@ -63,10 +63,6 @@ class AddPrompt(Editor[Arguments | None]):
         glyph, style = TONES[tone]
         self.query_one("#prompt-said", Static).update(Content.styled(glyph + words, style))
 
-    @on(Input.Submitted)
-    def _entered(self) -> None:
-        self.keep()
-
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:
         self._send(keep=event.button.id == "keep")

@@ -83,6 +83,13 @@ class Editor(SteadyModal[ScreenResultType]):
     def _say_what_enter_does(self) -> None:
         self.query_one(Dialog).border_subtitle = Content(self.ends)
 
+    @on(Input.Submitted)
+    def _entered(self) -> None:
+        if self.goes_on:
+            self.focus_next()
+        else:
+            self.keep()
+
     def keep(self) -> None:
         """Answer with what stands there, or say what is wrong with it."""
         raise NotImplementedError
@@ -175,13 +182,6 @@ class Form(Editor[dict[str, str] | None]):
                     yield Static(label, classes="label", markup=False)
                     yield Input(value, placeholder=empty, compact=True, select_on_focus=False)
 
-    @on(Input.Submitted)
-    def _entered(self) -> None:
-        if self.goes_on:
-            self.focus_next()
-        else:
-            self.keep()
-
     def keep(self) -> None:
         """Answer by label, stripped."""
         inputs = self.query(Input)
@@ -206,10 +206,6 @@ class LineEditor(Editor[str | None]):
         with Dialog(self._title, self.ends):
             yield Static(self._words, markup=False, classes="dialog-words")
             yield Input(self._value, compact=True, select_on_focus=False)
-
-    @on(Input.Submitted)
-    def _entered(self) -> None:
-        self.keep()
 
     def keep(self) -> None:
         """Answer with the line as it is."""

@@ -144,9 +144,9 @@ A model writes captions by s on "no caption"; press x to end it.
     def _judged(self, scan: Scan) -> None:
         self._take(scan)
         table = self.query_one("#table", DataTable)
-        first = next((row for row, one in enumerate(self._shown) if isinstance(one, FindingGroup)), 0)
         if self.at_findings:
-            table.move_cursor(row=first)
+            groups = (row for row, one in enumerate(self._shown) if isinstance(one, FindingGroup))
+            table.move_cursor(row=next(groups, 0))
             self.at_findings = False
         if self.focused is None or self.focused.id == "folder":
             table.focus()

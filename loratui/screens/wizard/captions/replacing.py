@@ -90,13 +90,6 @@ class ReplaceWindow(Editor[Replacement | None]):
         first = next(one for one, count in zip(self._captions, counts, strict=True) if count)
         return Content.assemble(said, "\n", (safe_text(what(first), 200), "$accent"))
 
-    @on(Input.Submitted)
-    def _entered(self) -> None:
-        if self.goes_on:
-            self.focus_next()
-        else:
-            self.keep()
-
     def keep(self) -> None:
         """Answer with the replacement, or say that it finds nothing."""
         self._preview()
