@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> int:
     if _rank():
         return _follow(config, run)
     try:
-        lock = RunLock(run.lock)
+        lock = RunLock(run.lock, silent=True)
     except AlreadyRunning as error:
         print(error, file=sys.stderr)
         return exits.RUNNING
@@ -176,6 +176,7 @@ def _train(
         resumed_from=found.step,
         changed=_changed(config, run, found),
     )
+    lock.speak()
     leave(run)
     if lock.took_over is not None:
         message = f"process {lock.took_over}, which ran here before, died without a message; its lock was taken over"

@@ -12,6 +12,7 @@ from typing import Any
 from loratui.errors import Refusal
 from loratui.events.curves import mean_at_end
 from loratui.events.endings import ending, taken
+from loratui.runs.silence import is_silent
 from loratui.runs.slurm import InSlurm, in_slurm
 from loratui.runs.states import RUNS as FOLDER
 from loratui.runs.states import STATES, StateName
@@ -90,10 +91,13 @@ def run_info(run: RunDir, wait: bool = True) -> RunInfo:
     words = first or _from_config(run)
     cluster = None if is_held(run.lock) else in_slurm(run, last, wait)
     steps = _from_config(run)["steps"] if run.changes.exists() else words.get("steps")  # it may have been made longer
+    state = _state(run, last, tail, cluster)
+    if state == "starting":  # what the start before it logged is none of its steps
+        ended, step = {}, {"step": max(resumable_steps(run), default=0)}
     return RunInfo(
         run=run,
         name=str(words.get("name", run.path.name)),
-        state=_state(run, last, tail, cluster),
+        state=state,
         step=whole(ended.get("step", step.get("step"))),
         steps=whole(steps),
         started=number(first.get("t")),
@@ -184,13 +188,14 @@ def _state(run: RunDir, last: dict[str, Any] | None, tail: list[dict[str, Any]],
     state = run_state(run, last)
     paused, aborted = taken(tail)
     if state == "running":
-        return "waiting" if lock_note(run) else "paused" if paused else "training"
+        silent = is_silent(run, last)
+        return "waiting" if lock_note(run) else "starting" if silent else "paused" if paused else "training"
     if cluster is not None:
         return "paused" if cluster.state == "training" and paused else cluster.state
+    if is_silent(run, last):
+        return "starting"
     if state == "stopped":
         return ending(state, aborted)
-    if state in ("queued", "new") and is_held(run.claim):
-        return "starting"
     never = last is None and not run.events.exists()  # a trainer that held the lock has made that file
     if state == "crashed" and never and time.time() - run.log.stat().st_mtime < START_GRACE:
         # nothing logged yet: torch takes seconds to import, and the lock is taken after that

@@ -200,7 +200,9 @@ def test_a_hang_up_and_a_kill_lose_nothing_that_was_saved(pictures: Path, tmp_pa
     assert lock_holder(run.lock) is None
     assert not of(Tail(run.events).read(), "end")
     process = start(run)
+    wait_for(run, lambda _: (one := lock_holder(run.lock)) is not None and one.silent)  # the log is the other's
     wait_for(run, lambda events: len(of(events, "run")) == 2 and events[-1]["type"] == "step")
+    assert (one := lock_holder(run.lock)) is not None and not one.silent
     resumed = of(Tail(run.events).read(), "run")[-1]["resumed_from"]
     assert resumed >= 4
     process.terminate()

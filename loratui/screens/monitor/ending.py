@@ -5,6 +5,7 @@ from __future__ import annotations
 from loratui.events.history import History
 from loratui.runs.find import resumable_steps
 from loratui.runs.launch import exit_code, is_alive
+from loratui.runs.states import StateName
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.queue_choice import stop_note
 from loratui.terminal.text import plural, safe_text, shell_path, show_path
@@ -49,16 +50,16 @@ class Restart:
         return f"the trainer could not start again (exit code {code}); l shows the end of its log"
 
 
-def preparing(history: History) -> str:
+def preparing(history: History, state: StateName) -> str:
     """What a trainer that has taken no step since its start is doing; empty once it trains."""
-    if not history.run:
+    if state == "starting" or not history.run:  # what the history tells is of the start before
         return "starting"
     return PREPARING.get(history.doing, "") if history.doing else "starting"
 
 
-def asked_words(cmd: Cmd, history: History) -> str:
+def asked_words(cmd: Cmd, history: History, state: StateName) -> str:
     """What is said when a command was sent: when it will be done."""
-    doing = preparing(history)
+    doing = preparing(history, state)
     if doing and cmd not in ("stop", "abort"):
         return f"{cmd}: asked; done at the first step ({doing} now)"
     if doing:
@@ -70,17 +71,17 @@ def asked_words(cmd: Cmd, history: History) -> str:
     return f"{cmd}: asked; done after the current step"
 
 
-def late_words(cmd: str, history: History) -> str:
+def late_words(cmd: str, history: History, state: StateName) -> str:
     """What is said of a command that nobody took for a while."""
-    doing = preparing(history) or BUSY.get(history.doing, "")
+    doing = preparing(history, state) or BUSY.get(history.doing, "")
     now = f"it is {doing} now, and " if doing else ""
     return f"{cmd}: no answer yet; {now}the trainer looks at commands between two steps"
 
 
-def stop_question(history: History, run: RunDir) -> Confirm:
+def stop_question(history: History, run: RunDir, state: StateName) -> Confirm:
     """The question before a stop: exactly what it leaves behind."""
     title, yes = "Stop this run?", "Stop and export"
-    doing = preparing(history)
+    doing = preparing(history, state)
     if doing or not history.step:
         yes = "Stop"
         body = _stop_before_training(history, run, doing)
@@ -90,11 +91,11 @@ def stop_question(history: History, run: RunDir) -> Confirm:
     return Confirm(title, body, yes, _no(history), careful=True)
 
 
-def abort_question(history: History, run: RunDir) -> Confirm:
+def abort_question(history: History, run: RunDir, state: StateName) -> Confirm:
     """The question before an abort: what is lost, and what stays."""
     saved = resumable_steps(run)
     newest = saved[-1] if saved else 0
-    lost = history.step - newest
+    lost = 0 if preparing(history, state) == "starting" else history.step - newest
     ends = "is paused; it ends at once" if history.paused else "ends after the step that it is in"
     lines = [f"The trainer {ends} and writes nothing more:", "no checkpoint, no files.", ""]
     if lost > 0 and newest:

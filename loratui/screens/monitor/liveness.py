@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 
 from loratui.events.history import History
+from loratui.runs.silence import is_silent
 from loratui.runs.slurm import InSlurm, in_slurm
 from loratui.runs.states import STATES, StateName
 from loratui.screens.monitor.run_words import state_of, unstarted
-from loratui.terminal.numbers import number
+from trainer.contract.run.events import Event
 from trainer.contract.run.lock import LockHolder, is_held, lock_holder
 from trainer.contract.run.rundir import RunDir
 
@@ -38,6 +39,8 @@ class Liveness:
         if run.queued.exists():
             self._opened = float("-inf")  # once its launch is known from its claim, no time is given
             return is_held(run.claim)
+        if is_silent(run, _last(history)):
+            return True
         # between the launch and the lock lie the first moments of an interpreter, in which it says nothing
         silent = not run.log.exists() or run.log.stat().st_size == 0
         unsaid = not history.run and history.end is None  # one that was refused has said so, without a `run`
@@ -52,7 +55,11 @@ class Liveness:
         """The run's state in one word."""
         if self._cluster is not None and self._cluster.state != "training":
             return self._cluster.state
-        ended = number(history.end.get("t")) if history.end is not None else None
-        if ended is not None and self.holder is not None and self.holder.since > ended:
-            return "starting"  # somebody else, or a cluster, has begun it again: its log says so soon
+        if alive and not self.note and is_silent(self._run, _last(history)):
+            return "starting"  # begun again, perhaps from elsewhere: its log says so soon
         return unstarted(self._run, history, alive) or state_of(history, alive, self.note)
+
+
+def _last(history: History) -> Event:
+    """The newest `run` or `end` event."""
+    return history.run if history.end is None else history.end

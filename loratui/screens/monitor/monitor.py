@@ -220,7 +220,8 @@ class MonitorScreen(RequestsScreen):
         ended = not self.alive
         if action in ("send", "pause", "unpause", "stop", "abort", "add"):
             other = {"pause": True, "unpause": False}.get(action)  # one key, called what it does now
-            return not ended and self._restart is None and self.history.paused is not other
+            paused = self.history.paused and self.state != "starting"  # else it was the start before that paused
+            return not ended and self._restart is None and paused is not other
         if action == "back":
             return self._within  # else Escape leaves
         if action == "go_on":

@@ -11,6 +11,7 @@ from loratui.errors import Refusal
 from loratui.events.history import History, Message
 from loratui.runs.added_prompts import trigger_and_prompt
 from loratui.runs.inbox import ask
+from loratui.runs.states import StateName
 from loratui.screens.monitor.add_prompt import AddPrompt, Arguments
 from loratui.screens.monitor.ending import Restart, abort_question, asked_words, late_words, stop_question
 from loratui.screens.shared.going_on import WentOn, ask_go_on
@@ -45,6 +46,11 @@ class RequestsScreen(SteadyScreen[Leaving]):
         """Show the history as it is."""
 
     @property
+    def state(self) -> StateName:
+        """The run's state in one word."""
+        raise NotImplementedError
+
+    @property
     def begins_in_slurm(self) -> bool:
         """Whether a job of a cluster begins: its trainer will pass over what was sent before it was there."""
         return False
@@ -57,7 +63,7 @@ class RequestsScreen(SteadyScreen[Leaving]):
             self._say("bad", f"{cmd}: could not be sent ({error.strerror})")
         else:
             self._waiting[key] = (cmd, time.monotonic())
-            self._say("info", asked_words(cmd, self.history))
+            self._say("info", asked_words(cmd, self.history, self.state))
         self.draw()
 
     def action_detach(self) -> None:
@@ -94,7 +100,7 @@ class RequestsScreen(SteadyScreen[Leaving]):
 
     def action_stop(self) -> None:
         """Stop after a question that says what stays."""
-        self.app.push_screen(stop_question(self.history, self.run_dir), self._stop)
+        self.app.push_screen(stop_question(self.history, self.run_dir, self.state), self._stop)
 
     def _stop(self, yes: bool | None) -> None:
         if yes:
@@ -102,7 +108,7 @@ class RequestsScreen(SteadyScreen[Leaving]):
 
     def action_abort(self) -> None:
         """End at once, after a question that says what is lost."""
-        self.app.push_screen(abort_question(self.history, self.run_dir), self._abort)
+        self.app.push_screen(abort_question(self.history, self.run_dir, self.state), self._abort)
 
     def _abort(self, yes: bool | None) -> None:
         if yes:
@@ -169,7 +175,7 @@ class RequestsScreen(SteadyScreen[Leaving]):
         late = [key for key, (_, sent) in self._waiting.items() if time.monotonic() - sent > UNANSWERED]
         for key in late:
             cmd, _ = self._waiting.pop(key)
-            self._say("warn", late_words(cmd, self.history))
+            self._say("warn", late_words(cmd, self.history, self.state))
         return bool(late)
 
     def _say(self, tone: Literal["info", "good", "warn", "bad"], text: str) -> None:

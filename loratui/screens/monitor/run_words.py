@@ -96,6 +96,8 @@ def head(history: History, state: StateName, width: int, folder: str, note: str 
     if note and state in ("waiting", "queued"):
         word = safe_text(note)
     done, total, unit = history.step, history.steps, "step"
+    if state == "starting":  # what the history tells is of the start before
+        done, total = 0, 0
     if working and phase is not None and phase.total:
         done, total, unit = phase.done, phase.total, "part"
     percent = f" · {100 * done / total:.0f} %" if total else ""
@@ -113,7 +115,7 @@ def head(history: History, state: StateName, width: int, folder: str, note: str 
         [
             Content.assemble(left, " " * gap, right),
             Content.assemble(bar, "  ", (ends, "$muted")),
-            Content.styled(_facts(history, inner), "$muted"),
+            Content.styled("" if state == "starting" else _facts(history, inner), "$muted"),
         ]
     )
 
@@ -121,7 +123,7 @@ def head(history: History, state: StateName, width: int, folder: str, note: str 
 def _pace(history: History, state: StateName, speed: float | None) -> str:
     if state in ("completed", "stopped", "aborted", "failed") and history.end is not None:
         return f"took {clock(history.seconds)}"
-    if speed is None:
+    if speed is None or state == "starting":
         return "ETA --:--"
     rate = f"{in_time(speed)}/step"
     return rate if state == "crashed" else f"{rate}  ETA {clock(history.eta)}"

@@ -28,6 +28,7 @@ class LockHolder:
     host: str
     since: float  # unix seconds
     note: str = ""  # what keeps it from its work, such as "paused: the disk is full"
+    silent: bool = False  # it has not written its `run` event yet: the log tells of the start before it
 
 
 class AlreadyRunning(RuntimeError):
@@ -45,8 +46,11 @@ class AlreadyRunning(RuntimeError):
 class RunLock:
     """An flock on `path` for as long as the object lives; the kernel frees it however the process dies."""
 
-    def __init__(self, path: Path) -> None:
-        """Take the lock. Raises AlreadyRunning if it is held; BadEntry for a link, OSError."""
+    def __init__(self, path: Path, silent: bool = False) -> None:
+        """Take the lock. Raises AlreadyRunning if it is held; BadEntry for a link, OSError.
+
+        `silent`: until `speak`, those who look know that the log says nothing of this holder yet.
+        """
         descriptor = open_file(path, os.O_RDWR | os.O_CREAT)
         if not take(descriptor):
             holder = read_holder(descriptor)
@@ -54,10 +58,15 @@ class RunLock:
             raise AlreadyRunning(holder)
         self.took_over = read_holder(descriptor).pid if os.fstat(descriptor).st_size else None
         self._descriptor = descriptor
-        self._words = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
+        self._words = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time(), "silent": silent}
         with suppress(OSError):  # on a full disk nobody reads who holds it; it is held
             os.ftruncate(descriptor, 0)
             self._write("")
+
+    def speak(self) -> None:
+        """Say that the log tells of this holder from now on. Never raises."""
+        self._words["silent"] = False
+        self.note("")
 
     def note(self, words: str) -> None:
         """Say to those who look at the lock what keeps its holder from its work; empty: nothing. Never raises.
@@ -116,5 +125,5 @@ def read_holder(descriptor: int) -> LockHolder:
     words = parse_json(os.pread(descriptor, 4096, 0), dict).value or {}
     pid, host, since = (words.get(name) for name in ("pid", "host", "since"))
     if isinstance(pid, int) and isinstance(since, int | float) and 0 <= since < LATEST:
-        return LockHolder(pid, str(host), float(since), str(words.get("note", ""))[:NOTE])
+        return LockHolder(pid, str(host), float(since), str(words.get("note", ""))[:NOTE], words.get("silent") is True)
     return LockHolder(0, "?", 0.0)

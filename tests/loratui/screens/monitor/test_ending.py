@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from loratui.app import LoratuiApp
 from loratui.events.history import History
+from loratui.runs.find import run_info
 from loratui.screens.monitor.ending import asked_words, late_words
 from tests.loratui.screens.conftest import SIZES, assert_snapshot, at, screen_text, until
 from tests.loratui.screens.monitor.bad_ends import ended
@@ -101,13 +103,50 @@ async def test_without_a_checkpoint_an_abort_loses_everything_and_says_so(own_pl
     lock.release()
 
 
+@pytest.mark.parametrize("saved", [0, 30])
+async def test_a_trainer_that_was_started_anew_and_says_nothing_yet_is_not_where_the_last_one_was(
+    own_place: Path, saved: int
+) -> None:
+    """In the monitor, its two questions, and the list of runs alike: the steps of the start before are not its own."""
+    run = ended(own_place / "runs" / NAME, "crash", 40)
+    if not saved:
+        shutil.rmtree(run.checkpoints)
+    assert run_info(run).state == "crashed"
+    launch = RunLock(run.claim)  # as the launcher holds it until the trainer is up
+    assert (run_info(run).state, run_info(run).step) == ("starting", saved)
+    lock = RunLock(run.lock, silent=True)
+    app = LoratuiApp(run=run)
+    async with app.run_test() as pilot:
+        await at(pilot, "MonitorScreen")
+        assert "starting  dog" in screen_text(app) and "40 of 100" not in screen_text(app)
+        await pilot.press("x")
+        await at(pilot, "Confirm")
+        words = screen_text(app)
+        assert "starting and has taken no step since its start" in words and "step 40" not in words
+        assert ("step-000030" in words) == bool(saved)
+        await pilot.press("escape", "X")
+        await at(pilot, "Confirm")
+        assert "nothing that was trained" in screen_text(app)
+        await pilot.press("escape")
+        assert (run_info(run).state, run_info(run).step) == ("starting", saved)
+        append(run, {"type": "run", "v": 1, "name": "dog", "steps": 100, "resumed_from": saved or None})
+        lock.speak()
+        await until(pilot, lambda: f"step {saved} of 100" in screen_text(app))
+        assert (run_info(run).state, run_info(run).step) == ("training", saved)
+    lock.release()
+    assert run_info(run).state == "starting"  # of these events the clock is older than the claim
+    launch.release()
+    assert run_info(run).state == "crashed"
+
+
 def test_what_is_said_of_a_command_follows_what_the_trainer_does() -> None:
     history = History()
-    assert asked_words("save", history) == "save: asked; done at the first step (starting now)"
+    assert asked_words("save", history, "starting") == "save: asked; done at the first step (starting now)"
     history.absorb([{"type": "run", "t": 0, "name": "dog", "steps": 9}])
     history.absorb([{"type": "phase", "t": 0, "name": "sample", "done": 1, "total": 4}])
-    assert asked_words("pause", history) == "pause: asked; done when the pictures are drawn"
-    assert "it is drawing pictures now" in late_words("pause", history)
+    assert asked_words("pause", history, "training") == "pause: asked; done when the pictures are drawn"
+    assert "it is drawing pictures now" in late_words("pause", history, "training")
     history.absorb([{"type": "step", "t": 1, "step": 1, "loss": 0.1}])
-    assert asked_words("pause", history) == "pause: asked; done after the current step"
-    assert late_words("pause", history) == "pause: no answer yet; the trainer looks at commands between two steps"
+    assert asked_words("pause", history, "training") == "pause: asked; done after the current step"
+    late = late_words("pause", history, "training")
+    assert late == "pause: no answer yet; the trainer looks at commands between two steps"
