@@ -12,7 +12,7 @@ import typer
 
 from loratui.commands.options import ColumnOption, KindOption, SourceArgument, checked, checked_trigger
 from loratui.errors import Refusal
-from loratui.terminal.text import safe_text, shell_path
+from loratui.terminal.text import safe_text
 from trainer.contract.paths import expanded
 from trainer.contract.run import exits
 
@@ -46,6 +46,7 @@ def check(
     settings = replace(settings, subset=subset or settings.subset, split=split or settings.split)
     if tree := () if json or contact_sheet or subfolders else _tree(dataset):
         raise typer.Exit(_check_each(tree, settings, every, bool(trigger), kind is not None))
+    settings = _as_named(dataset, settings, bool(trigger))
     folder = _folder(dataset, settings)
     below = (json or not _has_pictures(folder)) if subfolders is None else subfolders
     raise typer.Exit(
@@ -61,21 +62,26 @@ def _tree(source: str) -> tuple[str, ...]:
 
 def _check_each(tree: tuple[str, ...], settings: ScanSettings, every: bool, told: bool, kind_told: bool) -> int:
     """Each concept by the trigger and class word that its folder's name says, unless one was `told`."""
-    from loratui.settings.other_trainers.kohya_folders import concept_of
-    from trainer.contract.settings.triggers import suggested_prompt
-
     codes: list[int] = []
     for place in tree:
-        said = {key: value for key, value in concept_of(place).items() if key in ("trigger", "class_word")}
-        if not told:
-            prompt = suggested_prompt(settings.kind, said["trigger"], said.get("class_word", ""))
-            own = replace(settings, **said, instance_prompt=prompt)
-        else:
-            own = settings
         if codes:
             print()
+        own = _as_named(place, settings, told)
         codes.append(run_check(expanded(place), own, False, names=every, told=kind_told))
     return max(codes, key=lambda code: code != exits.DONE)
+
+
+def _as_named(place: str, settings: ScanSettings, told: bool) -> ScanSettings:
+    """By the trigger and class word that a folder's name says, as `loratui init` takes them; as they are if `told`."""
+    from loratui.settings.other_trainers.kohya_folders import taught_by_folder
+    from trainer.contract.settings.triggers import suggested_prompt
+
+    said = taught_by_folder(expanded(place).absolute().name)
+    if told or not said:
+        return settings
+    trigger, word = str(said["dataset.trigger"]), str(said.get("dataset.class_word", ""))
+    prompt = suggested_prompt(settings.kind, trigger, word)
+    return replace(settings, trigger=trigger, class_word=word, instance_prompt=prompt)
 
 
 def _folder(source: str, settings: ScanSettings) -> Path:
@@ -99,7 +105,7 @@ def run_check(
 ) -> int:
     """Print the report; the exit code says whether something stops a run. Raises Refusal.
 
-    `told`: the kind was given; else a line asks whether it is another, where the pictures speak for one.
+    `told`: the kind was given; else a line says how to have another, and which where the pictures speak for one.
     """
     from loratui.curation.lines import run_outcome
     from loratui.curation.scan import scan
@@ -120,9 +126,7 @@ def run_check(
         raise Refusal(safe_text(error), exits.DATASET) from None
     except KeyboardInterrupt:
         raise typer.Exit(exits.STOPPED) from None
-    _print(report, as_json, names)
-    if not as_json and not told:
-        _ask_kind(report)
+    _print(report, as_json, names, ask_kind=not told)
     return exits.DONE if run_outcome(report).ready else exits.DATASET
 
 
@@ -156,7 +160,7 @@ def _draw(report: Report, sheet: Path, counted: Callable[[str, int, int, str], N
     write_contact_sheet(report, sheet, lambda done, total, name: counted("drawing", done, total, name))
 
 
-def _print(report: Report, as_json: bool, names: bool) -> None:
+def _print(report: Report, as_json: bool, names: bool, ask_kind: bool) -> None:
     if as_json:
         from loratui.curation.as_json import report_json
 
@@ -164,16 +168,4 @@ def _print(report: Report, as_json: bool, names: bool) -> None:
         return
     from loratui.commands.findings import print_report
 
-    print_report(report, sys.stdout, names=names)
-
-
-def _ask_kind(report: Report) -> None:
-    """The wizard asks before it judges; a command says what it would have asked."""
-    from loratui.curation.guess import guess_subject
-    from trainer.contract.settings.config import BY_KEY
-
-    guess = guess_subject(report, str(BY_KEY["model.base"].default))
-    if guess.values.get("kind", report.kind) != report.kind:
-        command = f"loratui check {shell_path(report.folder)} --kind {guess.values['kind']}"
-        why = guess.why[0] if guess.why[0].endswith("?") else f"{guess.why[0]}."
-        print(f"Another kind? {why} Judged so: {command}")
+    print_report(report, sys.stdout, names=names, ask_kind=ask_kind)

@@ -18,13 +18,19 @@ NARROWEST, WIDEST = 60, 140  # columns; on wider terminals a line would be hard 
 STYLES = {GLYPHS["block"]: "bold red", GLYPHS["warn"]: "yellow", GLYPHS["hint"]: "cyan", "✓": "green"}
 
 
-def print_report(report: Report, out: TextIO, width: int | None = None, names: bool = False) -> None:
-    """Write the report to `out`, `width` columns wide (left out: as the terminal is, 80 where there is none)."""
+def print_report(
+    report: Report, out: TextIO, width: int | None = None, names: bool = False, ask_kind: bool = False
+) -> None:
+    """Write the report to `out`, `width` columns wide (left out: as the terminal is, 80 where there is none).
+
+    `ask_kind`: nobody said it.
+    """
     console = Console(file=out, markup=False, highlight=False, emoji=False, width=width)
     wide = max(NARROWEST, min(WIDEST, console.width))
-    lines = report_lines(report, wide, names)
+    lines = report_lines(report, wide, names, ask_kind)
     if not names and grouped(report.all_findings):
-        lines.append(f"Each picture's name, and what to do: loratui check {shell_path(report.folder)} --all")
+        kind = "" if ask_kind else f" --kind {report.kind}"
+        lines += ["Each picture's name, and what to do:", f"  loratui check {shell_path(report.folder)}{kind} --all"]
     for line in lines:
         style = STYLES.get(line[:1], "")
         console.print(Text.assemble((line[:1], style), line[1:]) if style else Text(line), soft_wrap=True)

@@ -5,28 +5,44 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 from pathlib import Path
+from typing import get_args
 
 from loratui.curation.checks.best_pictures import good_ones
 from loratui.curation.groups import GLYPHS, FindingGroup, accept_keys, grouped, right_codes
+from loratui.curation.not_checked import grouped_lines, indent_of
 from loratui.curation.report import Finding, Outcome, Report, outcome
-from loratui.curation.solutions import solutions_of
-from loratui.terminal.text import plural, safe_text, show_path
+from loratui.curation.solutions import command_of, holds_for, solutions_of
+from loratui.terminal.text import plural, safe_text, shell_path, show_path
+from trainer.contract.settings.config import BY_KEY
+from trainer.contract.settings.kinds import Kind
 
+CODE_WIDE = 19  # cells of mark and code, where the words of a finding begin
 WIDTH = 80  # cells of a line that is wrapped, where nobody says how wide the terminal is
 
 
-def report_lines(report: Report, width: int = WIDTH, names: bool = False) -> list[str]:
-    """Verdict, one line a kind of finding, cut at `width`, the set in words; with `names` all that is known of each."""
+def report_lines(report: Report, width: int = WIDTH, names: bool = False, ask_kind: bool = False) -> list[str]:
+    """Verdict, one row a kind of finding, the set in words; with `names` all that is known of each.
+
+    Nothing is cut: what is wider than `width` goes on below. A command has a line of its own and is never broken.
+    """
     groups, some_good = grouped(report.all_findings), bool(good_ones(report))
-    lines = [verdict_line(report), head_line(report), ""]
+    lines = [
+        *_wrapped(verdict_line(report), width),
+        head_line(report),
+        *(asked_kind_lines(report, width) if ask_kind else []),
+        "",
+    ]
     for one in groups:
-        lines += group_lines(one, width, names) if names else [safe_text(group_lines(one, 1000)[0], width)]
-        if names and (solved := solutions_of(one.code, some_good)):
-            words, commands = "; ".join(way.words for way in solved), ", ".join(way.command for way in solved)
+        lines += group_lines(one, width, names)
+        if names and (solved := [way for way in solutions_of(one.code, some_good) if holds_for(way, one, report)]):
+            words = "; ".join(way.words for way in solved)
             lines += _wrapped(f"→ key s in the wizard: {words}", width, "    ")
-            lines += _wrapped(f"→ as a command: loratui {commands}", width, "    ")
-    more = [part for line in (*report.summary, *not_checked_lines(report)) for part in _wrapped(line, width)]
-    return [*lines, *([""] if groups else []), *more]
+            lines.append("    → as a command:")
+            for way in solved:
+                lines.append(f"      {command_of(way, one, report)}")
+                lines += _wrapped(f"({way.choose})", width, " " * 8) if way.choose else []
+    more = [part for line in report.summary for part in _wrapped(line, width)]
+    return [*lines, *([""] if groups else []), *more, *not_checked_lines(report, width, names)]
 
 
 def verdict_line(report: Report) -> str:
@@ -59,12 +75,27 @@ def head_line(report: Report) -> str:
     return f"{show_path(report.folder)}: {plural(len(report.pictures), 'picture')}, checked as {report.kind}"
 
 
+def asked_kind_lines(report: Report, width: int = WIDTH) -> list[str]:
+    """Where nobody said the kind: what the pictures speak for, as the wizard asks it, and how to have it judged so."""
+    from loratui.curation.guess import guess_subject
+
+    guess = guess_subject(report, str(BY_KEY["model.base"].default))
+    kind = str(guess.values.get("kind", report.kind))
+    if kind == report.kind:
+        return [
+            f"No kind was given; for another: --kind {'|'.join(one for one in get_args(Kind) if one != report.kind)}"
+        ]
+    why = guess.why[0] if guess.why[0].endswith("?") else f"{guess.why[0]}."
+    asked = _wrapped(f"Another kind? {why} To have it judged so:", width)
+    return [*asked, f"  loratui check {shell_path(report.folder)} --kind {kind}"]
+
+
 def group_lines(one: FindingGroup, width: int = WIDTH, names: bool = False) -> list[str]:
     """The kind in its words, wrapped at `width`; with `names` each file with its figure, and the remedies.
 
     "! low-resolution     30 pictures are smaller than 1024 px (240 to 687)".
     """
-    lines = _wrapped(f"{GLYPHS[one.severity]} {safe_text(one.code):<16} {one.words}", width)
+    lines = _wrapped(f"{GLYPHS[one.severity]} {safe_text(one.code):<16} {one.words}", width, hang=CODE_WIDE)
     if not names:
         return lines
     if len(one.findings) > 1:
@@ -81,10 +112,10 @@ def question_lines(findings: Iterable[Finding]) -> list[str]:
     return [f"{GLYPHS[one.severity]} {one.words}" for one in grouped(findings)]
 
 
-def not_checked_lines(report: Report) -> list[str]:
-    """What was not looked at as one line, and how to have it; none if all was."""
-    said = "Not checked: " + ", ".join(map(safe_text, report.not_checked)) + "."
-    return [*([said] if report.not_checked else []), *map(safe_text, report.how_to_check)]
+def not_checked_lines(report: Report, width: int = WIDTH, every: bool = False) -> list[str]:
+    """What was not looked at, a line a group, with `every` each with its reason; none if all was."""
+    lines = grouped_lines(report.not_checked, report.how_to_check, every)
+    return [part for line in lines for part in _wrapped(line, width, hang=indent_of(line))]
 
 
 def refusal_lines(report: Report, result: Outcome, skip: Iterable[str] = (), accept: Iterable[str] = ()) -> list[str]:
@@ -109,9 +140,10 @@ def _folder_lines(number: int, folder: Path, result: Outcome) -> list[str]:
     return [head, *(line for one in groups for line in group_lines(one))] if groups else []
 
 
-def _wrapped(line: str, width: int, indent: str = "") -> list[str]:
-    """The line, and where it is too long the rest below it, two cells further in."""
-    return textwrap.wrap(line, width, initial_indent=indent, subsequent_indent=indent + "  ") or [""]
+def _wrapped(line: str, width: int, indent: str = "", hang: int = 2) -> list[str]:
+    """The line, and where it is too long the rest below it, `hang` cells further in."""
+    below = indent + " " * hang
+    return textwrap.wrap(line, width, initial_indent=indent, subsequent_indent=below, break_on_hyphens=False) or [""]
 
 
 def _line(key: str, there: Iterable[str], more: Iterable[str]) -> str:

@@ -30,23 +30,6 @@ from trainer.contract.pictures.opening import MAX_BYTES, MAX_PIXELS
 from trainer.contract.plan import views
 from trainer.contract.units import in_bytes
 
-# what is not measured by anything here, and named so that nobody thinks it was
-NEVER = (
-    "faint or small letters: watermarks, stamps (a third of the faint ones tried was missed)",
-    "logos (too like what is photographed)",
-    "screenshots without plain bars",
-    "colours and forms changed by hand (inverted, tinted, faded, stretched, warped, sharpened, two in one)",
-    "which of two copies is the original where one is mirrored, slightly smoothed, faded or lit differently",
-    "which of two copies was changed where both are spoiled (they are ranked by size, noise and coding alone)",
-    "parts painted over or pixelated, stickers, frames that are round or narrower than a hundredth of the side",
-    "things that lie on their side (only a face tells how it stands)",
-    f"crops of mirrored pictures in sets of more than {same_shot.MOST_MIRRORED}",
-    "damage that the decoder does not notice (a flipped bit or two)",
-    "colours that were made only a little brighter, or are so all over (most of those tried were missed)",
-    "collages with slanted seams",
-)
-NEVER_OF_PEOPLE = ("expression (nothing here tells it reliably)",)
-
 WANTED = ", ".join(f"{kind} {least} to {most}" for kind, (least, most) in whole_set.WANTED.items() if least < most)
 PEOPLE_KEPT = (
     f"a person who is in {persons.LEAST} pictures or more, and in more than anybody else, is the one meant; "

@@ -32,7 +32,7 @@ from loratui.curation.checks.quality import blurry, quality_findings, with_flatt
 from loratui.curation.checks.same_shot import MOST, SameShots
 from loratui.curation.checks.size import face_cut, size_findings
 from loratui.curation.checks.whole_set import set_findings, summary, views_findings
-from loratui.curation.measures import NEVER, NEVER_OF_PEOPLE
+from loratui.curation.not_checked import NEVER, NEVER_OF_PEOPLE
 from loratui.curation.people.faces import turned
 from loratui.curation.people.framing import PEOPLE, counted, face_findings, framing, mix_findings
 from loratui.curation.people.persons import person_findings, with_person_findings, with_persons
@@ -277,7 +277,7 @@ def _not_checked(report: Report, measured: list[PictureMeasure]) -> tuple[str, .
     if report.kind in PEOPLE:
         judged |= {"identity": any(any(face.feature for face in one.faces or ()) for one in measured)}
     never = (*NEVER_OF_PEOPLE, *NEVER) if report.kind in PEOPLE else NEVER
-    return (*(name for name, done in judged.items() if not done), *never)
+    return (*(name for name, done in judged.items() if not done), *(one.words for one in never))
 
 
 def _with_problems(report: PictureReport, problems: tuple[Finding, ...]) -> PictureReport:

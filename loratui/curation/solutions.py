@@ -3,34 +3,83 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from loratui.terminal.text import shell_path
+from trainer.contract.settings.config import BY_KEY
+
+if TYPE_CHECKING:
+    from loratui.curation.groups import FindingGroup
+    from loratui.curation.report import Report
 
 
 @dataclass(frozen=True)
 class Solution:
-    """Something that the pictures' step does for a finding: how it is offered there, and as a command."""
+    """Something that the pictures' step does for a finding: how it is offered there, and as a command.
+
+    In the command {of} is the folder with its kind, {copies} that and the new folder, {code} the finding. What a person
+    has to put in stands in capitals, and `choose` says what it is.
+    """
 
     name: str
     words: str
     command: str
+    choose: str = ""
 
 
 SOLUTIONS = {
     one.name: one
     for one in (
-        Solution("resolution", "train at a resolution that these pictures have", "replay --set train.resolution=PX"),
-        Solution("best", "keep the best, as many as you say, each with its reason", "fix --best N"),
-        Solution("crop", "make copies cropped around the face, or to the largest picture of a collage", "fix --crop"),
-        Solution("unbar", "make copies without the bars", "fix --unbar"),
-        Solution("mask", "make copies with masks of who is meant, so that nothing else is learned", "fix --mask face"),
-        Solution("copies", "make copies with that put right", "fix"),
-        Solution("trigger", "put the trigger into these captions", "fix --trigger TOK"),
-        Solution("caption", "have a model write the captions now", "caption"),
-        Solution("edit", "edit captions, one by one or many at once", "fix --replace OLD=NEW"),
-        Solution("steps", "take the number of steps that suits the pictures", "replay --set train.steps=N"),
-        Solution("background", "choose the colour under transparent parts", "fix --background #rrggbb"),
-        Solution("column", "choose the column that holds the captions", "fix --caption-column NAME"),
-        Solution("leave-out", "leave these pictures out", "fix --leave-out CODE"),
-        Solution("accept", "accept it: train all the same", "replay --set dataset.accept=CODE"),
+        Solution(
+            "resolution",
+            "train at a resolution that these pictures have",
+            "init {of} --set train.resolution=PX",
+            "PX: a side that your pictures have, in pixels",
+        ),
+        Solution(
+            "best",
+            "keep the best, as many as you say, each with its reason",
+            "fix {copies} --best N",
+            "N: how many pictures to keep",
+        ),
+        Solution(
+            "crop", "make copies cropped around the face, or to the largest picture of a collage", "fix {copies} --crop"
+        ),
+        Solution("unbar", "make copies without the bars", "fix {copies} --unbar"),
+        Solution(
+            "mask",
+            "make copies with masks of who is meant, so that nothing else is learned",
+            "fix {copies} --mask face",
+        ),
+        Solution("copies", "make copies with that put right", "fix {copies}"),
+        Solution("trigger", "put the trigger into these captions", "fix {copies} --trigger TOK", "TOK: your trigger"),
+        Solution("caption", "have a model write the captions now", "caption {of}"),
+        Solution(
+            "edit",
+            "edit captions, one by one or many at once",
+            "fix {copies} --replace OLD=NEW",
+            "OLD=NEW: words in the captions, and those to put in their place",
+        ),
+        Solution(
+            "steps",
+            "take the number of steps that suits the pictures",
+            "init {of} --set train.steps=N",
+            "N: how many steps to train",
+        ),
+        Solution(
+            "background",
+            "choose the colour under transparent parts",
+            "fix {copies} --background '#ffffff'",
+            "#ffffff is white; any other colour is written so too",
+        ),
+        Solution(
+            "column",
+            "choose the column that holds the captions",
+            "fix {copies} --caption-column NAME",
+            "NAME: the column, or the ending of the files",
+        ),
+        Solution("leave-out", "leave these pictures out", "fix {copies} --leave-out {code}"),
+        Solution("accept", "accept it: train all the same", "init {of} --set dataset.accept={code}"),
     )
 }
 
@@ -96,6 +145,25 @@ def solutions_of(code: str, some_good: bool = True) -> tuple[Solution, ...]:
     Where no picture is good, keeping the best would keep none: it is not among them.
     """
     return tuple(SOLUTIONS[name] for name in SOLVED_BY.get(code, ()) if some_good or name != "best")
+
+
+def holds_for(way: Solution, group: FindingGroup, report: Report) -> bool:
+    """Whether it can be done for these findings: not every one can be accepted, and not every picture left out."""
+    if way.name == "accept":
+        return group.acceptable
+    return way.name != "leave-out" or not {one.name for one in report.pictures} <= set(group.files)
+
+
+def command_of(way: Solution, group: FindingGroup, report: Report) -> str:
+    """The whole command, to be pasted; copies go beside the folder."""
+    kind = "" if report.kind == BY_KEY["kind"].default else f" --kind {report.kind}"
+    of = shell_path(report.folder) + kind
+    limits = {one.limit for one in group.findings} if group.code == "low-resolution" else set()
+    side = next((f" --resolution {one:g}" for one in limits if one and one != BY_KEY["train.resolution"].default), "")
+    place = report.folder.absolute()  # "." has no name
+    beside = shell_path(place.parent / f"{place.name}-fixed")
+    copies = f"{of} --into {beside}{side}"
+    return f"loratui {way.command.format(of=of, copies=copies, code=group.code)}"
 
 
 def solution_words(code: str) -> str:

@@ -235,7 +235,7 @@ A model writes captions by s on "no caption"; press x to end it.
             words = f"{safe_text(self.picture.name)} · Escape closes"
             self.app.push_screen(PictureView(self.picture.path, words, self._background()))
         elif self._report is not None and self.rows_here() == [None]:
-            self.app.push_screen(Reader("The whole set", picturelist.whole_set(self._report, self.draft)))
+            self.app.push_screen(Reader("The whole set", picturelist.whole_set(self._report, self.draft, True)))
 
     def action_caption(self) -> None:
         """Captions in the workbench: of the picture under the cursor, of those of a finding, or all."""

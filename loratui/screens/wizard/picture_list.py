@@ -194,6 +194,9 @@ def _said(group: FindingGroup) -> str:
     return group.said.removeprefix("are ")
 
 
+PANEL, READER = 52, 72  # cells of the panel, and of the window that shows all of it, on a terminal of 80
+
+
 def findings(report: Report, row: PictureReport | FindingGroup | None, draft: Draft) -> Content:
     """What was found about a picture, what is said of a kind with the names, or with None the set in words."""
     if row is None:
@@ -212,9 +215,9 @@ def findings(report: Report, row: PictureReport | FindingGroup | None, draft: Dr
     return Content("\n").join([Content.styled(head, "bold"), *lines])
 
 
-def whole_set(report: Report, draft: Draft) -> Content:
-    """The set in words, and what is not checked of it."""
-    said = (*_summary(report, draft), *not_checked_lines(report))
+def whole_set(report: Report, draft: Draft, every: bool = False) -> Content:
+    """The set in words, and what is not checked of it, with `every` each with its reason."""
+    said = (*_summary(report, draft), *not_checked_lines(report, READER if every else PANEL, every))
     return Content.styled("\n".join(map(safe_text, said)), "$muted")
 
 

@@ -16,6 +16,7 @@ from loratui.app import LoratuiApp
 from loratui.curation.lines import not_checked_lines
 from loratui.curation.report import PictureReport, Report
 from loratui.screens.wizard.copies import with_copies
+from loratui.screens.wizard.picture_list import PANEL, READER
 from loratui.settings.draft import Draft
 from tests.loratui.screens.conftest import HOSTILE, SIZES, at, draw_photo, on_row, opened, screen_text, until
 
@@ -75,8 +76,12 @@ async def test_all_that_is_said_of_the_whole_set_is_read(wizard: Wizard, draft: 
         await until(pilot, lambda: "Enter shows all of this" in screen_text(app))
         await pilot.press("enter")
         window = await at(pilot, "Reader")
-        said = window._body.plain
-        assert all(line in said for line in (*screen._report.summary, *not_checked_lines(screen._report)))
+        said, panel = window._body.plain, screen.query_one("#finding-text").content.plain.splitlines()
+        unseen = not_checked_lines(screen._report, READER, every=True)
+        assert all(line in said for line in (*screen._report.summary, *unseen))
+        in_short = not_checked_lines(screen._report, PANEL)  # the panel has a line a group
+        assert panel[-len(in_short) :] == in_short and len(in_short) < len(unseen)
+        assert screen.query_one("#finding-text").size.width >= max(map(len, in_short))  # as wide as it is there
         await pilot.press("escape")
         assert app.screen is screen
 
