@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 from typing import get_args
@@ -12,12 +11,12 @@ from loratui.curation.groups import GLYPHS, FindingGroup, accept_keys, grouped, 
 from loratui.curation.not_checked import grouped_lines, indent_of
 from loratui.curation.report import Finding, Outcome, Report, outcome
 from loratui.curation.solutions import command_of, holds_for, solutions_of
+from loratui.terminal.layout import WIDTH, wrapped
 from loratui.terminal.text import plural, safe_text, shell_path, show_path
 from trainer.contract.settings.config import BY_KEY
 from trainer.contract.settings.kinds import Kind
 
 CODE_WIDE = 19  # cells of mark and code, where the words of a finding begin
-WIDTH = 80  # cells of a line that is wrapped, where nobody says how wide the terminal is
 
 
 def report_lines(report: Report, width: int = WIDTH, names: bool = False, ask_kind: bool = False) -> list[str]:
@@ -27,7 +26,7 @@ def report_lines(report: Report, width: int = WIDTH, names: bool = False, ask_ki
     """
     groups, some_good = grouped(report.all_findings), bool(good_ones(report))
     lines = [
-        *_wrapped(verdict_line(report), width),
+        *wrapped(verdict_line(report), width),
         head_line(report),
         *(asked_kind_lines(report, width) if ask_kind else []),
         "",
@@ -36,12 +35,12 @@ def report_lines(report: Report, width: int = WIDTH, names: bool = False, ask_ki
         lines += group_lines(one, width, names)
         if names and (solved := [way for way in solutions_of(one.code, some_good) if holds_for(way, one, report)]):
             words = "; ".join(way.words for way in solved)
-            lines += _wrapped(f"→ key s in the wizard: {words}", width, "    ")
+            lines += wrapped(f"→ key s in the wizard: {words}", width, "    ")
             lines.append("    → as a command:")
             for way in solved:
                 lines.append(f"      {command_of(way, one, report)}")
-                lines += _wrapped(f"({way.choose})", width, " " * 8) if way.choose else []
-    more = [part for line in report.summary for part in _wrapped(line, width)]
+                lines += wrapped(f"({way.choose})", width, " " * 8) if way.choose else []
+    more = [part for line in report.summary for part in wrapped(line, width)]
     return [*lines, *([""] if groups else []), *more, *not_checked_lines(report, width, names)]
 
 
@@ -86,7 +85,7 @@ def asked_kind_lines(report: Report, width: int = WIDTH) -> list[str]:
             f"No kind was given; for another: --kind {'|'.join(one for one in get_args(Kind) if one != report.kind)}"
         ]
     why = guess.why[0] if guess.why[0].endswith("?") else f"{guess.why[0]}."
-    asked = _wrapped(f"Another kind? {why} To have it judged so:", width)
+    asked = wrapped(f"Another kind? {why} To have it judged so:", width)
     return [*asked, f"  loratui check {shell_path(report.folder)} --kind {kind}"]
 
 
@@ -95,16 +94,16 @@ def group_lines(one: FindingGroup, width: int = WIDTH, names: bool = False) -> l
 
     "! low-resolution     30 pictures are smaller than 1024 px (240 to 687)".
     """
-    lines = _wrapped(f"{GLYPHS[one.severity]} {safe_text(one.code):<16} {one.words}", width, hang=CODE_WIDE)
+    lines = wrapped(f"{GLYPHS[one.severity]} {safe_text(one.code):<16} {one.words}", width, hang=CODE_WIDE)
     if not names:
         return lines
     if len(one.findings) > 1:
         said = [f"{safe_text(each.file) or 'the set'}: {safe_text(each.message)}" for each in one.findings]
-        lines += [part for line in said for part in _wrapped(line, width, "    ")]
+        lines += [part for line in said for part in wrapped(line, width, "    ")]
     for each in one.findings:
         named = ", ".join(safe_text(file) for file in each.files)
-        lines += _wrapped(f"in {named}", width, "    ") if named else []
-    return [*lines, *(part for line in one.remedies for part in _wrapped(f"→ {line}", width, "    "))]
+        lines += wrapped(f"in {named}", width, "    ") if named else []
+    return [*lines, *(part for line in one.remedies for part in wrapped(f"→ {line}", width, "    "))]
 
 
 def question_lines(findings: Iterable[Finding]) -> list[str]:
@@ -115,7 +114,7 @@ def question_lines(findings: Iterable[Finding]) -> list[str]:
 def not_checked_lines(report: Report, width: int = WIDTH, every: bool = False) -> list[str]:
     """What was not looked at, a line a group, with `every` each with its reason; none if all was."""
     lines = grouped_lines(report.not_checked, report.how_to_check, every)
-    return [part for line in lines for part in _wrapped(line, width, hang=indent_of(line))]
+    return [part for line in lines for part in wrapped(line, width, hang=indent_of(line))]
 
 
 def refusal_lines(report: Report, result: Outcome, skip: Iterable[str] = (), accept: Iterable[str] = ()) -> list[str]:
@@ -138,12 +137,6 @@ def _folder_lines(number: int, folder: Path, result: Outcome) -> list[str]:
     groups = grouped(one for one in result.to_decide if one.concept == number)
     head = f"{show_path(folder)}: {plural(len(groups), 'finding')} to decide before training:"
     return [head, *(line for one in groups for line in group_lines(one))] if groups else []
-
-
-def _wrapped(line: str, width: int, indent: str = "", hang: int = 2) -> list[str]:
-    """The line, and where it is too long the rest below it, `hang` cells further in."""
-    below = indent + " " * hang
-    return textwrap.wrap(line, width, initial_indent=indent, subsequent_indent=below, break_on_hyphens=False) or [""]
 
 
 def _line(key: str, there: Iterable[str], more: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""What of this machine will work, and what to do about what will not; nothing heavy is loaded."""
+"""Whether a full-size SDXL can be trained on this machine, and what to do about what will not work; nothing heavy."""
 
 from __future__ import annotations
 
@@ -11,71 +11,100 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from loratui.planning.hardware import gpus, ram
+from loratui.planning.hardware import gpus, ram, read_gpu
 from loratui.planning.ram import ram_trouble
+from loratui.terminal.layout import wrapped
 from loratui.terminal.text import safe_text, show_path
 from loratui.terminal.units import in_bytes
 from trainer.contract.basemodel.hub_cache import hub_cache
 from trainer.contract.paths import can_see
 
 NEEDED = ("torch", "diffusers", "transformers", "accelerate", "peft", "prodigyopt", "safetensors", "textual", "pillow")
+DOWNLOAD = "about 7 GB"
 ROOM = 15e9  # bytes: SDXL base and its VAE (7 GB) and a run with its checkpoints
 
 
 @dataclass(frozen=True)
 class Check:
-    """One line: what was looked at, what was found, and what to do if it is not well."""
+    """One line: what was looked at, what was found, and what to do if it is not well.
+
+    `lacks`: how the verdict says that, in a few words; empty where one can train all the same.
+    """
 
     name: str
     found: str
     ok: bool
     remedy: str = ""
+    lacks: str = ""
+    nothing_runs: bool = False  # where it is not well, the small SDXL of the demo cannot be trained either
+    whole: bool = False  # a base model that is all here
 
 
 def checks() -> Iterator[Check]:
     """Every check, in the order in which they matter."""
     version = platform.python_version()
-    yield Check("python", version, sys.version_info >= (3, 11), "install Python 3.11 or newer")
+    new = sys.version_info >= (3, 11)
+    yield Check("python", version, new, "install Python 3.11 or newer", "Python 3.11", nothing_runs=True)
     yield from map(_package, NEEDED)
     yield from _gpu()
-    yield _disk("disk here", Path.cwd())
-    yield _disk("disk for models", hub_cache())
-    yield from _base_models()
+    yield _disk("disk here", Path.cwd(), "too little room on the disk")
+    models = list(_base_models())
+    whole = any(one.ok and one.whole for one in models)
+    yield _disk("disk for models", hub_cache(), "" if whole else "too little room on the disk")
+    yield from models
     yield _terminal()
     yield _login()
 
 
 def doctor_lines(found: list[Check]) -> list[str]:
-    """The checks as lines; a remedy stands under what is not well."""
+    """The verdict, then the checks as lines; a remedy stands under what is not well."""
     width = max(len(one.name) for one in found)
-    lines = []
+    lines = [*(part for line in verdict_lines(found) for part in wrapped(line)), ""]
     for one in found:
-        lines.append(f"{'+ ok  ' if one.ok else '! look'}  {one.name:<{width}}  {one.found}")
-        if not one.ok and one.remedy:
-            lines.append(f"        {'':<{width}}  {one.remedy}")
+        mark = "+ ok  " if one.ok else "! look"
+        lines += wrapped(f"{mark}  {one.name:<{width}}  {one.found}", hang=width + 10)
+        for words in one.remedy.split("\n") if one.remedy and not one.ok else ():
+            lines += wrapped(words, indent=" " * (width + 10), hang=0)
     return lines
+
+
+def verdict_lines(found: list[Check]) -> list[str]:
+    """Whether one can train a full-size SDXL here; else why not, and what one can do all the same."""
+    wrong = [one for one in found if not one.ok and one.lacks]
+    if missing := [one.lacks for one in wrong if one.nothing_runs]:
+        return [f"✗ Not ready: nothing can be trained here before this is installed: {', '.join(missing)}."]
+    if wrong:
+        why = ", ".join(dict.fromkeys(one.lacks for one in wrong))
+        return [f"! Not ready to train SDXL here: {why}.", "  What you can do here: loratui demo trains a small one."]
+    later = "" if any(one.whole for one in found) else f"; the first run downloads {DOWNLOAD} first"
+    return [f"✓ Ready to train SDXL here{later}."]
 
 
 def _package(name: str) -> Check:
     try:
         return Check(name, metadata.version(name), True)
     except metadata.PackageNotFoundError:
-        return Check(name, "missing", False, f"install it: {Path(sys.executable).name} -m pip install {name}")
+        remedy = f"install it: {Path(sys.executable).name} -m pip install {name}"
+        return Check(name, "missing", False, remedy, name, nothing_runs=True)
 
 
 def _gpu() -> Iterator[Check]:
     names = gpus()
     if not names:
         remedy = f"the demo runs on the CPU; a full-size SDXL wants an NVIDIA GPU and its driver: {wanted_memory()}"
-        yield Check("GPU", "none that nvidia-smi shows", False, remedy)
+        yield Check("GPU", "none that nvidia-smi shows", False, remedy, "no GPU")
         return
     for number, name in enumerate(names):
         yield Check(f"GPU {number}", safe_text(name), True)
+    known = [one.total for one in map(read_gpu, names) if one is not None]
+    if known and max(known) < least_memory():
+        remedy = f"a full-size SDXL wants {wanted_memory()}"
+        yield Check("GPU memory", f"{in_bytes(max(known))} at most", False, remedy, "too little GPU memory")
     yield _ram()
     torch_built = metadata.version("torch") if _package("torch").ok else ""
     if "+cpu" in torch_built:
-        remedy = "install the CUDA build: pip install --force-reinstall torch (without a CPU index or constraint)"
-        yield Check("torch and GPU", f"torch {torch_built} cannot use it", False, remedy)
+        remedy = "install the CUDA build, without a CPU index or constraint:\npip install --force-reinstall torch"
+        yield Check("torch and GPU", f"torch {torch_built} cannot use it", False, remedy, "torch cannot use the GPU")
 
 
 def _ram() -> Check:
@@ -85,24 +114,34 @@ def _ram() -> Check:
 
     there = ram()
     short = ram_trouble(estimate(TrainConfig(), 1).ram, there.free)
-    return Check("RAM", f"{in_bytes(there.free)} free of {in_bytes(there.total)}", not short, short)
+    return Check(
+        "RAM", f"{in_bytes(there.free)} free of {in_bytes(there.total)}", not short, short, "too little free RAM"
+    )
 
 
 def wanted_memory() -> str:
     """The memory that a full-size SDXL takes, by the plan's own figures."""
-    from loratui.planning.fitting import propose
     from trainer.contract.plan.estimate import estimate
     from trainer.contract.settings.config import TrainConfig
 
-    usual, least = estimate(TrainConfig(), 1).memory_total, propose(TrainConfig(), 1, 0).total
-    return f"about {in_bytes(usual)} of memory as it is set, {in_bytes(least)} at the very least"
+    usual = estimate(TrainConfig(), 1).memory_total
+    return f"about {in_bytes(usual)} of memory as it is set, {in_bytes(least_memory())} at the very least"
 
 
-def _disk(name: str, path: Path) -> Check:
+def least_memory() -> int:
+    """The bytes that it takes where everything is set to save memory."""
+    from loratui.planning.fitting import propose
+    from trainer.contract.settings.config import TrainConfig
+
+    return propose(TrainConfig(), 1, 0).total
+
+
+def _disk(name: str, path: Path, lacks: str) -> Check:
     there = next((one for one in (path, *path.parents) if can_see(one)), Path("/"))
     free = shutil.disk_usage(there).free
     found = f"{in_bytes(free)} free in {show_path(there)}"
-    return Check(name, found, free >= ROOM, f"make room: a full-size run with its model wants {in_bytes(ROOM)}")
+    remedy = f"make room: a full-size run with its model wants {in_bytes(ROOM)}"
+    return Check(name, found, free >= ROOM, remedy, lacks)
 
 
 def _base_models() -> Iterator[Check]:
@@ -114,14 +153,14 @@ def _base_models() -> Iterator[Check]:
     found = list(cached_models())
     for repo, whole in found:
         said = "on disk" if whole else "begun; the next run on it fetches the rest"
-        yield Check("base model", f"{safe_text(repo, 60)} {said}", True)
+        yield Check("base model", f"{safe_text(repo, 60)} {said}", True, whole=whole)
     if any(whole for _, whole in found):
         return
     ask_missing(flat(TrainConfig()), again=True)
     why = next(iter(base_errors(TrainConfig())), "")
     if why or not found:
-        said = "none on disk" if why else "none on disk yet; a run on SDXL downloads about 7 GB first"
-        yield Check("base model", said, not why, why)
+        said = "none on disk" if why else f"none on disk yet; a run on SDXL downloads {DOWNLOAD} first"
+        yield Check("base model", said, not why, why, "no base model")
 
 
 def _terminal() -> Check:

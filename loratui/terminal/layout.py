@@ -1,4 +1,4 @@
-"""Lays a help text out for a width: paragraphs in one piece, keys in columns as long as they fit."""
+"""Lays text out for a width: a line that goes on below, a help text with keys in columns as long as they fit."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ import re
 import textwrap
 
 GAP = re.compile(r"(?<=\S)\s{2,}(?=\S)")
+WIDTH = 80  # cells of a line that is wrapped, where nobody says how wide the terminal is
 Entry = tuple[str, str]  # what is pressed or named, and the words
+
+
+def wrapped(line: str, width: int = WIDTH, indent: str = "", hang: int = 2) -> list[str]:
+    """The line, broken between words, and where it is too long the rest below it, `hang` cells further in."""
+    below = indent + " " * hang
+    return textwrap.wrap(line, width, initial_indent=indent, subsequent_indent=below, break_on_hyphens=False) or [""]
 
 
 def laid_out(text: str, width: int) -> str:
