@@ -83,7 +83,7 @@ def runs(
     import shutil
 
     from loratui.runs.keeping import read_note
-    from loratui.runs.listing import run_lines
+    from loratui.runs.listing import names_fit, run_lines
     from loratui.runs.queue import listed
     from loratui.terminal.text import show_path
 
@@ -93,8 +93,9 @@ def runs(
         print(f"no runs in {show_path(folder)}/")
     wide = max((len(state) for state, _ in found), default=0)
     width = shutil.get_terminal_size((WIDE, 24)).columns
+    named = names_fit(found, wide, width)
     for state, one in found:
-        print("\n".join(run_lines(state, one, wide, width)))
+        print("\n".join(run_lines(state, one, wide, width, named)))
         if one.trouble:
             print(f"! {one.trouble}")
         if noted := read_note(one.run):

@@ -96,7 +96,7 @@ def run_info(run: RunDir, wait: bool = True) -> RunInfo:
         ended, step = {}, {"step": max(resumable_steps(run), default=0)}
     return RunInfo(
         run=run,
-        name=str(words.get("name", run.path.name)),
+        name=str(words.get("name") or run.path.name),
         state=state,
         step=whole(ended.get("step", step.get("step"))),
         steps=whole(steps),

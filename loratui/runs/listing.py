@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -64,15 +64,24 @@ def _maybe_alive(run: RunDir) -> bool:
         return False
 
 
-def run_lines(state: str, info: RunInfo, wide: int, width: int) -> list[str]:
-    """One run for `loratui runs`, in lines of `width` cells: the name goes, then the path below, before one is cut.
+def run_lines(state: str, info: RunInfo, wide: int, width: int, named: bool = True) -> list[str]:
+    """One run for `loratui runs`, in lines of `width` cells: before one is cut, its path stands below.
 
-    `wide`: cells of the longest state.
+    `wide`: cells of the longest state. Not `named`: the name is told by the path's last part alone, if that has it.
     """
-    loss = "" if info.loss is None else f"loss {info.loss:.4g}"
-    facts = f"{state:<{max(9, wide)}}  {f'{info.step}/{info.steps}':>11}  {loss:<12}"
-    name, path = safe_text(info.name, 24), show_path(info.run.path)
-    for line in (f"{facts}  {name:<16}  {path}", f"{facts}  {path}"):
-        if len(line) <= width:
-            return [line]
+    facts, name, path = _facts(state, info, wide), safe_text(info.name, 24), show_path(info.run.path)
+    if not named and info.name in info.run.path.name and len(line := f"{facts}  {path}") <= width:
+        return [line]
+    if len(line := f"{facts}  {name:<16}  {path}") <= width:
+        return [line]
     return [f"{facts}  {name}".rstrip(), f"{'':<{max(9, wide)}}  {path}"]
+
+
+def names_fit(found: Iterable[tuple[str, RunInfo]], wide: int, width: int) -> bool:
+    """Whether every run has its name before its path in a line: one column holds one thing down the whole list."""
+    return all(len(run_lines(state, one, wide, width)) == 1 for state, one in found)
+
+
+def _facts(state: str, info: RunInfo, wide: int) -> str:
+    loss = "no loss" if info.loss is None else f"loss {info.loss:.4g}"
+    return f"{state:<{max(9, wide)}}  {f'{info.step}/{info.steps}':>11}  {loss:<12}"

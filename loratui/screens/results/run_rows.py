@@ -12,6 +12,7 @@ from loratui.terminal.text import safe_text
 
 STATE, STEP, LOSS, VIEWS, WHEN = 13, 11, 7, 6, 16  # cells of the columns; the run's name gets the rest
 NUMBERS = ("step", "loss", "views")
+ROOM_OF_A_NOTE = 12  # cells that a note needs at least; the line below has all of it
 WIDE = 110  # columns of a terminal with room for the date
 
 HELP = """
@@ -45,12 +46,15 @@ def run_columns(width: int) -> list[tuple[str, int]]:
     return [("state", STATE), ("run", max(8, room)), *fixed]
 
 
-def run_cells(info: RunInfo, marked: bool, width: int) -> list[Text]:
-    """One run, a cell for each of `run_columns(width)`."""
-    name = dict(run_columns(width))["run"]
+def run_cells(info: RunInfo, marked: bool, width: int, note: str = "") -> list[Text]:
+    """One run, a cell for each of `run_columns(width)`; its note stands behind the name where the column has room."""
+    room = dict(run_columns(width))["run"]
+    name = Text(safe_text(info.run.path.name, room), "dim" if info.trouble else "")
+    if note and (left := room - len(name) - 2) >= ROOM_OF_A_NOTE:
+        name.append(f"  {safe_text(note, left)}", "dim")
     cells = [
         Text(f"{'*' if marked else ' '} {state_words(info.state)}"),
-        Text(safe_text(info.run.path.name, name), "dim" if info.trouble else ""),
+        name,
         Text(f"{info.step}/{info.steps}" if info.steps else "", justify="right"),
         Text("" if info.loss is None else f"{info.loss:.4f}"[:LOSS], justify="right"),
         Text("" if info.views is None else f"{info.views:.0f}"[:VIEWS], justify="right"),

@@ -38,9 +38,9 @@ LOOK = 2.0  # seconds between two looks at the runs that are alive
 class RunsRead(Message):
     """Some more runs were read; `of` is the number of all, `last` closes the list."""
 
-    def __init__(self, infos: list[RunInfo], of: int, last: bool) -> None:
+    def __init__(self, infos: list[RunInfo], notes: dict[Path, str], of: int, last: bool) -> None:
         super().__init__()
-        self.infos, self.of, self.last = infos, of, last
+        self.infos, self.notes, self.of, self.last = infos, notes, of, last
 
 
 class RunsScreen(RunDeeds):
@@ -76,6 +76,7 @@ class RunsScreen(RunDeeds):
         self._root, self._at = root, at
         self._infos: list[RunInfo] = []
         self._noted = False  # a note stands in the line that answers
+        self._notes: dict[Path, str] = {}  # of the runs that have one
         self._possible: dict[Path, Possible] = {}
         self._marked: list[Path] = []  # at most two; a third takes the place of the first
 
@@ -112,13 +113,14 @@ class RunsScreen(RunDeeds):
                 return
             batch.append(info)
             if len(batch) == BATCH:
-                self.post_message(RunsRead(batch, total, last=False))
+                self.post_message(RunsRead(batch, _notes(batch), total, last=False))
                 batch = []
         if not worker.is_cancelled:
-            self.post_message(RunsRead(batch, total, last=True))
+            self.post_message(RunsRead(batch, _notes(batch), total, last=True))
 
     @on(RunsRead)
     def _some_read(self, event: RunsRead) -> None:
+        self._notes |= event.notes
         for info in event.infos:
             self._infos.append(info)
             table = self.query_one("#runs", DataTable)
@@ -150,7 +152,7 @@ class RunsScreen(RunDeeds):
             table.move_cursor(row=min(row, len(self._infos) - 1))
 
     def _cells(self, info: RunInfo) -> list[Text]:
-        return run_cells(info, info.run.path in self._marked, self.size.width)
+        return run_cells(info, info.run.path in self._marked, self.size.width, self._notes.get(info.run.path, ""))
 
     def _look_at_alive(self) -> None:
         for row, info in enumerate(self._infos):
@@ -220,6 +222,7 @@ class RunsScreen(RunDeeds):
             del self._infos[rows[0]]
         else:
             self._infos[rows[0]] = run_info(event.now)
+            self._notes[event.now.path] = read_note(event.now)
         self._fill()
         self._say_of_current() if event.now is not None else self._say(f"Deleted: {safe_text(event.run.path.name)}")
 
@@ -281,3 +284,7 @@ class RunsScreen(RunDeeds):
     def _say(self, text: str, tone: str = "") -> None:
         glyph, style = {"warn": ("! ", "$text-warning"), "bad": ("✗ ", "$text-error")}.get(tone, ("", "$muted"))
         self.query_one("#runs-say", Static).update(Content.styled(glyph + text, style))
+
+
+def _notes(infos: list[RunInfo]) -> dict[Path, str]:
+    return {one.run.path: note for one in infos if not one.trouble and (note := read_note(one.run))}

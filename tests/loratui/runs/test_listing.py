@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
-from loratui.runs.listing import each_run, newest_runs, run_folders, run_lines
+import pytest
+
+from loratui.runs.listing import each_run, names_fit, newest_runs, run_folders, run_lines
 from trainer.contract.run.events import EventLog
 from trainer.contract.run.lock import RunLock
 from trainer.contract.run.rundir import RunDir
 
 
-def make(root: Path, name: str, at: float) -> RunDir:
+def make(root: Path, name: str, at: float, called: str = "toy") -> RunDir:
     run = RunDir(root / name)
     run.path.mkdir(parents=True)
     run.config.write_text('name = "toy"\n')
     log = EventLog(run.events)
-    log.emit("run", v=1, name="toy", steps=5)
+    log.emit("run", v=1, name=called, steps=5)
     log.emit("step", step=3, views=1.5)
     log.close()
     run.log.touch()
@@ -43,6 +46,27 @@ def test_the_newest_first_but_those_alive_before(tmp_path: Path) -> None:
 def test_no_folder_holds_no_runs(tmp_path: Path) -> None:
     assert newest_runs(3, tmp_path / "gone") == ([], 0)
     assert list(each_run(tmp_path / "gone")) == []
+
+
+@pytest.mark.parametrize("width", [200, 100, 80, 60])
+def test_each_run_has_its_name_and_a_column_holds_one_thing(tmp_path: Path, width: int) -> None:
+    """Also of a run that failed before its first step, one whose folder is called otherwise, and one without a name."""
+    make(tmp_path, "2026-11-27-0655-dog", 1)
+    ((done, _),) = each_run(tmp_path)
+    done = replace(done, name="dog", loss=0.4393)
+    failed = replace(done, loss=None, state="failed", step=0)
+    elsewhere = replace(failed, run=RunDir(tmp_path / "x"), name="cat")
+    for runs in ([done, failed], [done, failed, elsewhere]):
+        found = [(one.state, one) for one in runs]
+        named = names_fit(found, 8, width)
+        rows = [run_lines(state, one, 8, width, named) for state, one in found]
+        assert all(one.name in " ".join(row) for (_, one), row in zip(found, rows, strict=True))
+        paths = {row[0].index(str(tmp_path)) for row in rows if str(tmp_path) in row[0]}
+        assert len(paths) <= 1
+        assert all(re.match(r"\w+ +\d+/\d+  (loss|no loss)", row[0]) for row in rows)
+    make(tmp_path / "more", "2026-11-28-cat", 1, called="")
+    ((nameless, _),) = each_run(tmp_path / "more")
+    assert nameless.name == "2026-11-28-cat"
 
 
 def test_no_figure_of_a_line_is_cut_whatever_its_width(tmp_path: Path) -> None:
