@@ -14,6 +14,7 @@ from loratui.events.insight_lines import InsightLines
 from loratui.events.lines import EventLines, end_code
 from loratui.runs.find import lock_note, resumable_steps, run_info
 from loratui.runs.launch import exit_code, is_alive
+from loratui.runs.own_log import own_log
 from loratui.runs.queue import QueueTurn, goes_on
 from loratui.runs.slurm import entry_of, job_log
 from loratui.terminal.line_sink import Sink, sink_for
@@ -140,7 +141,7 @@ def _died(run: RunDir, out: Sink, pid: int | None) -> int:
         return exits.FAILED
     out.line(f"x error: the trainer ended without a message. The end of its {show_path(log.relative_to(run.path))}:")
     try:
-        tail = log.read_bytes()[-8192:].decode("utf-8", "replace")
+        tail = own_log(run) if in_job is None else log.read_bytes()[-8192:].decode("utf-8", "replace")
     except OSError:
         tail = ""
     for line in safe_lines(tail)[-LOG_TAIL:]:

@@ -54,18 +54,24 @@ class Possible:
                 return ""
 
     @property
+    def has_result(self) -> bool:
+        """Whether its result says more than that there is none: of a bad end without files the ways out help."""
+        in_order = not self.can("fix") and (bool(self.saved) or self.state == "completed")
+        return not self._busy and (self.files or in_order)
+
+    @property
     def _busy(self) -> str:
         if STATES[self.state].alive and self.state != "starting":
             return WORKED_ON
         return BUSY.get(self.state, "")
 
 
-def possible(run: RunDir) -> Possible:
-    """Look at `run`: the ends of its log, and the names in its folders."""
+def possible(run: RunDir, state: StateName | None = None) -> Possible:
+    """Look at `run`: the ends of its log, and the names in its folders. `state`: what a screen knows of it already."""
     info = run_info(run)
     if info.state == "refused":
         return Possible("refused", trouble=info.trouble)
-    return Possible(info.state, info.steps, resumable_steps(run), saved_steps(run), _has_lora(run))
+    return Possible(state or info.state, info.steps, resumable_steps(run), saved_steps(run), _has_lora(run))
 
 
 def takes(info: RunInfo, command: str) -> bool:

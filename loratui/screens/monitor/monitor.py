@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Container
+from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
@@ -16,6 +16,7 @@ from loratui.events.history import Message
 from loratui.events.insight_lines import settings_of
 from loratui.events.insights import new_insights
 from loratui.events.long_log import LongLogTail
+from loratui.runs.possible import Possible, possible
 from loratui.runs.states import STATES, StateName
 from loratui.screens.monitor.gallery import GalleryScreen
 from loratui.screens.monitor.gpu import GpuWatch
@@ -24,7 +25,7 @@ from loratui.screens.monitor.liveness import Liveness
 from loratui.screens.monitor.queue import QueueScreen
 from loratui.screens.monitor.requests import RequestsScreen
 from loratui.screens.monitor.run_figures import RunFigures
-from loratui.screens.monitor.run_words import HELP, head, log_text, trouble
+from loratui.screens.monitor.run_words import HELP, head, log_text, messages_of_start, trouble
 from loratui.screens.monitor.telling import Telling
 from loratui.screens.shared.dialogs import Help, Reader
 from loratui.widgets import plots
@@ -56,6 +57,8 @@ class MonitorScreen(RequestsScreen):
         Binding("f", "fix", "Fix"),
         Binding("o", "go_on", "Resume"),
         Binding("enter,f2", "result", "Result", key_display="enter"),
+        Binding("enter,f2", "ahead('fix')", "Fix", show=False),
+        Binding("enter,f2", "ahead('go_on')", "Resume", show=False),
         Binding("v", "view", "View"),
         Binding("g", "graphs", "Graphs"),
         Binding("w", "wall", "Wall", show=False),
@@ -89,7 +92,9 @@ class MonitorScreen(RequestsScreen):
     def compose(self) -> ComposeResult:
         """Head, trouble (hidden while there is none), the grid, the keys."""
         yield Static("", id="head", markup=False)
-        yield Static("", id="trouble", markup=False)
+        with Vertical(id="trouble"):
+            yield Static("", id="went-wrong", markup=False)
+            yield Static("", id="ways", markup=False)
         yield Static("", id="matters", markup=False)
         with Container(id="grid"):
             yield Chart(id="loss")
@@ -157,15 +162,18 @@ class MonitorScreen(RequestsScreen):
     def draw(self) -> None:
         """Show the history as it is."""
         history, state = self.history, self.state
+        if state != self._state:
+            self._now = Possible(state) if STATES[state].alive else possible(self.run_dir, state)
         self._drawn, self._state = time.monotonic(), state
         self.query_one("#head", Static).update(
             head(history, state, self.size.width, self.run_dir.path.name, self._live.note)
         )
         self._draw_charts()
         self.query_one("#samples", Samples).show(history)
-        self.query_one("#list", EventList).show(history.messages)
-        wrong = trouble(history, state, self.run_dir)
-        self.query_one("#trouble", Static).update(wrong or "")
+        self.query_one("#list", EventList).show(messages_of_start(history, state))
+        wrong = trouble(history, state, self.run_dir, max(20, self.size.width - 6))
+        self.query_one("#went-wrong", Static).update(wrong.said if wrong else "")
+        self.query_one("#ways", Static).update(wrong.ways if wrong else "")
         self.set_class(wrong is not None, "-trouble")
         matters = insight_lines(history, self.config, self.size.width)
         self.query_one("#matters", Static).update(matters or "")
@@ -225,11 +233,13 @@ class MonitorScreen(RequestsScreen):
         if action == "back":
             return self._within  # else Escape leaves
         if action == "go_on":
-            return STATES[self.state].goes_on
+            return self._now.can("go_on")
         if action == "fix":
-            return ended and self.state in ("failed", "crashed")
+            return self._now.can("fix")
         if action == "result":
-            return ended and bool(self.history.samples or self.history.end)
+            return ended and self._now.has_result
+        if action == "ahead":
+            return ended and not self._now.has_result and self._now.can("fix" if "fix" in parameters else "go_on")
         if action == "lower":
             squeezed = self.has_class("-trouble") and self.has_class("-short")  # the loss alone has room
             return len(self.charts_seen) < len(CHARTS) and not squeezed

@@ -11,6 +11,7 @@ from loratui.errors import Refusal
 from loratui.events.history import History, Message
 from loratui.runs.added_prompts import trigger_and_prompt
 from loratui.runs.inbox import ask
+from loratui.runs.possible import Possible
 from loratui.runs.states import StateName
 from loratui.screens.monitor.add_prompt import AddPrompt, Arguments
 from loratui.screens.monitor.ending import Restart, abort_question, asked_words, late_words, stop_question
@@ -38,6 +39,7 @@ class RequestsScreen(SteadyScreen[Leaving]):
         self.history = History()
         self._waiting: dict[str, tuple[str, float]] = {}  # command id -> what was asked, when
         self._restart: Restart | None = None
+        self._now = Possible("starting")  # what can be done with it
 
     def pull(self) -> None:
         """Take in what the trainer appended."""
@@ -138,6 +140,10 @@ class RequestsScreen(SteadyScreen[Leaving]):
         from loratui.screens.monitor.trouble import open_trouble
 
         open_trouble(self, self.run_dir, self.history, self._again)
+
+    async def action_ahead(self, key: str) -> None:
+        """What helps where there is no result to look at."""
+        await self.run_action(key)
 
     def _again(self, run: RunDir, pid: int) -> None:
         if run.path != self.run_dir.path:

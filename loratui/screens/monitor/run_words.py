@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from textual.content import Content
 
 from loratui.events.endings import ending
-from loratui.events.history import History
+from loratui.events.history import History, Message
+from loratui.runs.own_log import WINDOW, own_log
 from loratui.runs.states import STATES, StateName
-from loratui.terminal.text import safe_text, shell_path
+from loratui.terminal.numbers import number
+from loratui.terminal.text import plural, safe_lines, safe_text, shell_path
 from loratui.terminal.units import bytes_of, clock, in_bytes, in_time
 from loratui.widgets.progress import progress_bar
 from trainer.contract.run.rundir import RunDir
 
+SAID, MOST_LINES = 230, 3  # letters of a line of what a trainer says, and lines
+SAID_ROWS = 6  # of the panel on the monitor
 PHASES = {
     "data": "reading the class pictures' data set",
     "load": "loading the base model",
@@ -40,7 +44,7 @@ Curves, pictures and messages of a run. Leaving never stops the training.
   ← → earlier, later picture             ↑ ↓ another prompt
   n   the queue, if any run waits        q   leave; 'loratui attach' comes back
   o   resume a run that is paused, stopped, aborted or failed
-  enter   the result of a run that has ended
+  enter   the result of a run that has ended; where there is none, as f or o
   escape  back to the list of runs; where there is none, as q
 
 loss   the line is the running mean, the shade what single steps gave; single
@@ -149,8 +153,16 @@ def _facts(history: History, width: int) -> str:
     return " · ".join(facts)
 
 
-def trouble(history: History, state: StateName, run: RunDir) -> Content | None:
-    """What went wrong and what to do, or None."""
+@dataclass(frozen=True)
+class Trouble:
+    """What went wrong, in a few rows; and what to do, which is never pushed off the screen by it."""
+
+    said: Content
+    ways: Content
+
+
+def trouble(history: History, state: StateName, run: RunDir, width: int) -> Trouble | None:
+    """What went wrong and what to do, or None; `width`: cells of a row."""
     if state not in ("failed", "crashed"):
         return None
     lines: list[Content] = []
@@ -158,21 +170,32 @@ def trouble(history: History, state: StateName, run: RunDir) -> Content | None:
     if history.error is not None:
         kind, said = str(history.error.get("kind")), str(history.error.get("message"))
         title = TITLES.get(kind, kind)
-        lines.append(_bold(" ".join(["✗", *_once(title, said, state)])))
+        first, *others = first_lines(said) or [""]
+        room = (SAID_ROWS - 1 - len(others)) * width
+        lines.append(_bold(safe_text(" ".join(["✗", *_once(title, first, state)]), room)))
+        lines += [Content.styled(safe_text(f"  {one}", width), "$text-error") for one in others]
         raw = history.error.get("advice")
         advice = raw if isinstance(raw, list) else [raw] if raw else []
     else:
         lines.append(_bold("✗ The trainer is gone without a message: killed, or the machine went down."))
-    unsaid = tail_of(run.log, 4, said=str((history.error or {}).get("message")))
-    lines += [Content.styled(f"  {safe_text(line, limit=200)}", "$muted") for line in unsaid]
-    lines += [Content(f"→ {safe_text(one)}") for one in advice]
+    unsaid = tail_of(run, max(0, SAID_ROWS - 1 - len(lines)), said=str((history.error or {}).get("message")))
+    lines += [Content.styled(safe_text(f"  {line}", width), "$muted") for line in unsaid]
+    ways = [Content(f"→ {safe_text(one, 2 * width)}") for one in advice[:2]]
     step = history.checkpoints[-1].get("step") if history.checkpoints else None
     start = (
         "start again; no checkpoint was written yet" if step is None else f"resume from the checkpoint at step {step}"
     )
-    lines.append(Content.assemble("→ ", ("f", "bold"), f" shows what to change, and has it {start}"))
-    lines.append(Content.styled(f"  loratui resume {shell_path(run.path.name)}", "bold"))
-    return Content("\n").join(lines)
+    ways.append(Content.assemble("→ ", ("f", "bold"), f" shows what to change, and has it {start}"))
+    ways.append(Content.styled(f"  loratui resume {shell_path(run.path.name)}", "bold"))
+    return Trouble(Content("\n").join(lines), Content("\n").join(ways))
+
+
+def first_lines(message: str) -> list[str]:
+    """The first lines of what a trainer said, and how many more there are: of lost pictures each has one."""
+    lines = safe_lines(message)
+    shown = [safe_text(line, SAID) for line in lines[:MOST_LINES]]
+    more = len(lines) - MOST_LINES
+    return [*shown, f"... and {plural(more, 'more line')} (l shows all)"] if more > 0 else shown
 
 
 def _once(title: str, said: str, state: StateName) -> list[str]:
@@ -185,23 +208,31 @@ def _bold(text: str) -> Content:
     return Content.styled(safe_text(text), "bold $text-error")
 
 
-def tail_of(log: Path, lines: int, window: int = 1 << 14, said: str = "") -> list[str]:
+def tail_of(run: RunDir, lines: int, window: int = WINDOW, said: str = "") -> list[str]:
     """The last lines of the trainer's own output that hold anything, without those of what was `said` already."""
     try:
-        with log.open("rb") as file:
-            file.seek(max(0, file.seek(0, 2) - window))
-            text = file.read().decode("utf-8", "replace")
+        text = own_log(run, window)
     except OSError:
         return []
     told = {"", *(line.strip() for line in said.splitlines())}
-    return [line for line in text.splitlines() if line.strip() not in told][-lines:]
+    return [line for line in text.splitlines() if line.strip() not in told][-lines:] if lines else []
+
+
+def messages_of_start(history: History, state: StateName) -> list[Message]:
+    """What happened since the trainer was started last: what was before that stands in the log (`l`)."""
+    if state == "starting":
+        return [one for one in history.messages if one.t > history.now]
+    begun = number(history.run.get("t")) or 0.0
+    return [one for one in history.messages if one.t >= begun]
 
 
 def log_text(history: History, run: RunDir) -> Content:
     """All messages kept, then the end of trainer.log."""
-    lines = [
-        Content(f"{time.strftime('%H:%M:%S', time.localtime(one.t))} {safe_text(one.text)}") for one in history.messages
-    ]
+    lines = []
+    for one in history.messages:
+        first, *others = safe_lines(one.text) or [""]
+        lines.append(Content(f"{time.strftime('%H:%M:%S', time.localtime(one.t))} {first}"))
+        lines += [Content(f"         {line}") for line in others]
     lines += [Content(""), Content.styled("trainer.log", "bold")]
-    lines += [Content.styled(safe_text(line), "$muted") for line in tail_of(run.log, 60)]
+    lines += [Content.styled(safe_text(line), "$muted") for line in tail_of(run, 60)]
     return Content("\n").join(lines)

@@ -148,7 +148,7 @@ class TroubleScreen(SteadyScreen[Restarted | None]):
         self.query_one("#trouble-title", Static).update(title_words(self.case, self._history, self.size.width - 2))
         self.query_one("#trouble-happened", Static).update(happened(self.case, self._history, self._run))
         said = str((self._history.error or {}).get("message"))
-        lines = [safe_text(line, 200) for line in tail_of(self._run.log, 20, said=said)]
+        lines = [safe_text(line, 200) for line in tail_of(self._run, 20, said=said)]
         nothing = f"The trainer wrote nothing{' else' if said else ''}."
         self.query_one("#trouble-tail", Static).update(Content("\n".join(lines) or nothing))
         listed = self.query_one("#remedies", OptionList)
@@ -265,7 +265,8 @@ def open_trouble(monitor: Screen[Any], run: RunDir, history: History, again: Cal
     try:
         case = case_of(run, history)
     except (OSError, ValueError) as error:
-        words = f"{show_path(run.config)} cannot be read, so nothing can be started from it: {safe_lines(error)[0]}"
+        why = (isinstance(error, OSError) and error.strerror) or safe_lines(error)[0]
+        words = f"{show_path(run.config)} cannot be read, so nothing can be started from it: {why}"
         monitor.app.push_screen(Reader("What happened", Content(safe_text(words))))
         return
 

@@ -15,7 +15,7 @@ from loratui.recovery.remedy import BadEnd, Remedy
 from loratui.recovery.settings_change import EFFECTS
 from loratui.recovery.sound_checkpoints import beginning
 from loratui.runs.launch import exit_code
-from loratui.screens.monitor.run_words import TITLES
+from loratui.screens.monitor.run_words import SAID, TITLES, first_lines
 from loratui.terminal.numbers import number
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import in_bytes, in_time
@@ -29,7 +29,6 @@ OPENED = {
     "disk": "what takes the room",
 }
 TRAINING = {"none": "same training", "rounding": "same training", "training": "other training"}
-SAID = 230  # letters of what the trainer says
 WAS_DOING = {
     "load": "while loading the base model",
     "cache": "while preparing the pictures",
@@ -163,9 +162,7 @@ def _disk(case: BadEnd, history: History, run: RunDir) -> list[str]:
 
 
 def _said(case: BadEnd, history: History, run: RunDir) -> list[str]:
-    lines = str((history.error or {}).get("message") or "It said nothing more.").splitlines()
-    shown = [safe_text(line, SAID) for line in lines[:3]]
-    return [*shown, f"... and {plural(len(lines) - 3, 'more line')} (l shows all)"] if len(lines) > 3 else shown
+    return first_lines(str((history.error or {}).get("message") or "It said nothing more."))
 
 
 def _left(case: BadEnd, history: History) -> str:

@@ -56,14 +56,15 @@ def spawn(
     claim = open_file(run.claim, os.O_RDWR | os.O_CREAT)
     try:
         _take_claim(run, claim, patience)
-        words = {"pid": os.getpid(), "host": os.uname().nodename, "since": time.time(), "gpus": gpus}
-        os.ftruncate(claim, 0)
-        os.pwrite(claim, json.dumps({**words, "devices": list(devices)}).encode(), 0)
         log = open_file(run.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        words = {"pid": os.getpid(), "host": os.uname().nodename, "since": time.time(), "gpus": gpus}
         held = (
             signals_held(signal.SIGINT, signal.SIGTERM) if gpus <= 1 else nullcontext()
         )  # accelerate lets none through
         try:
+            words |= {"devices": list(devices), "log": os.fstat(log).st_size}  # from where on it is this start's
+            os.ftruncate(claim, 0)
+            os.pwrite(claim, json.dumps(words).encode(), 0)
             with held:
                 return subprocess.Popen(
                     trainer_command(run, gpus),

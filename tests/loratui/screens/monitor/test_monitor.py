@@ -176,6 +176,8 @@ async def test_hostile_prompts_names_and_logs_are_inert(own_place: Path) -> None
     ]
     run = fake_run(own_place / "runs" / "x", events)
     run.log.write_text(HOSTILE)
+    run.export.mkdir()
+    (run.export / "x.safetensors").touch()
     app = LoratuiApp(run=run)
     async with app.run_test(size=(120, 36)) as pilot:
         await at(pilot, "MonitorScreen")
