@@ -27,6 +27,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--out", type=Path, help="folder; the run's export by default")
     parser.add_argument("--bundle-emb", action="store_true", help="also one file with the embeddings in it")
     asked = parser.parse_args(arguments)
+    from trainer.ground.libraries import take_needed
+
+    take_needed()  # before what imports diffusers with all its relatives
     from trainer.checkpoints.snapshot import Damaged
     from trainer.contract.basemodel.inspect import NotSDXL
     from trainer.export.proof import ExportMismatch
@@ -45,12 +48,9 @@ def main(arguments: list[str]) -> int:
 
 
 def _export(run: RunDir, step: int | None, out: Path | None, bundle: bool) -> None:
+    from trainer.checkpoints.snapshot import best_of, falls_no_more
     from trainer.contract.run.exports import BUNDLE
     from trainer.contract.settings.config import load_config
-    from trainer.ground.libraries import take_needed
-
-    take_needed()
-    from trainer.checkpoints.snapshot import best_of, falls_no_more
     from trainer.data.dataset import DataError, Item, hold_out, read_dataset
     from trainer.export.files import export_run
     from trainer.export.learned import Learned, saved_learned

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 def main(arguments: list[str]) -> int:
     """Make the pictures; prints the path of each. Returns the exit code."""
     asked = _parser().parse_args(arguments)
+    from trainer.ground.libraries import take_needed
+
+    take_needed()  # before what imports diffusers with all its relatives
     from trainer.checkpoints.snapshot import Damaged
     from trainer.contract.basemodel.inspect import NotSDXL
     from trainer.export.trained import NothingTrained
@@ -64,9 +67,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _generate(asked: argparse.Namespace) -> None:
-    from trainer.ground.libraries import take_needed
-
-    take_needed()
     from trainer.export.trained import find_checkpoint, load_exported, open_run, set_scale
 
     run, prompt = RunDir(asked.run.resolve()), read_sample_prompt(asked.prompt)

@@ -50,6 +50,36 @@ def test_a_run_imports_what_sdxl_needs(pictures: Path, tmp_path: Path, cold: Non
     assert "pip install" not in told.stderr  # as bitsandbytes advises on a processor with bf16
 
 
+PROGRAMS = ("trainer.export", "trainer.samples.generate", "trainer.merging", "trainer.merging.apart")
+LATER = """
+import atexit, json, runpy, sys
+
+def tell():
+    if "diffusers" in sys.modules:
+        from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
+    print(json.dumps(sorted(sys.modules)))
+
+atexit.register(tell)
+program, *sys.argv[1:] = sys.argv[1:]
+runpy.run_module(program, run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_no_program_of_ours_takes_diffusers_with_its_relatives(program: str, tmp_path: Path) -> None:
+    """They advise on stderr, and cost seconds. Each is far enough with a run that is none."""
+    words = {
+        "trainer.export": ["none"],
+        "trainer.samples.generate": ["none", "a TOK"],
+        "trainer.merging": ["none", "none-either", "--out=none.safetensors"],
+        "trainer.merging.apart": ["--content=none", "a TOK"],
+    }
+    asked = [sys.executable, "-c", LATER, program, *words[program]]
+    told = subprocess.run(asked, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert set(OPTIONAL) & set(json.loads(told.stdout.splitlines()[-1])) == set()
+    assert "pip install" not in told.stderr and len(told.stderr.splitlines()) == 1, told.stderr  # what is wrong is said
+
+
 def test_the_collector_rests_while_what_stays_is_imported() -> None:
     gc.enable()
     with collector_rests():
