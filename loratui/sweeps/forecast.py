@@ -102,21 +102,31 @@ def forecast(sweep: Sweep, wanted: Sequence[Point], runs: Path = RUNS, looks: Lo
 
 
 def forecast_lines(found: Forecast) -> list[str]:
-    """What is said before anybody is asked."""
+    """What is said before anybody is asked: whether it can start, and if not why, before all else."""
     sweep, able = found.sweep, len(found.able)
-    lines = [f"sweep {sweep.name}: {sweep.words}"]
+    lines = [*verdict_lines(found), f"sweep {sweep.name}: {sweep.words}"]
     lines += [f"  {safe_text(sweep.title)}"] if sweep.title else []
     lines += [f"  source: {safe_text(sweep.source, 300)}"] if sweep.source else []
     lines += [f"  {axis.title}: {', '.join(map(axis.label, range(len(axis.places))))}" for axis in sweep.axes]
-    if able < sweep.runs:
-        lines.append(f"  {plural(able, 'run')} to start")
     lines += [f"  time  {time_words(found)}", f"  disk  {disk_words(found)}"]
     lines += [f"! warning  {one}{_of(count, able)}" for one, count in found.warnings]
     if found.able and any(not _config(one).dataset.hold_out for one in found.able):
         fewest = min(len(one.ready.outcome.images) for one in found.able if one.ready is not None)
         lines.append(f"! warning  {NOT_HELD_OUT.format(count=min(3, max(1, fewest // 4)))}")
-    lines += trouble_lines(found)
-    return [*lines, *(f"x ERROR    {one}" for one in found.errors)]
+    return lines
+
+
+def verdict_lines(found: Forecast) -> list[str]:
+    """Whether it can start, as the plan of one run says it; the runs that cannot, with why."""
+    able, missing = len(found.able), len(found.planned)
+    if found.errors:
+        return [*(f"x ERROR    {one}" for one in found.errors), *trouble_lines(found)]
+    if able < missing:
+        return [f"! {plural(able, 'run')} of {missing} to start.", *trouble_lines(found)]
+    there = found.sweep.runs - missing
+    return [
+        f"✓ Ready: {plural(able, 'run')} to start{f'; {there} of {found.sweep.runs} there already' if there else ''}."
+    ]
 
 
 def time_words(found: Forecast) -> str:

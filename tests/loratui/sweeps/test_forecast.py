@@ -20,7 +20,9 @@ def test_it_is_the_sum_of_the_plans_and_the_pictures_are_looked_at_once(ranks: S
     assert found.disk == sum(one.disk for one in alone) > 0
     assert found.seconds is None  # no run of this size has ended here
     lines = forecast_lines(found)
-    assert lines[0] == "sweep ranks: rank 2 x optimizer 2 x 2 seeds = 8 runs"
+    assert lines[:2] == ["✓ Ready: 8 runs to start.", "sweep ranks: rank 2 x optimizer 2 x 2 seeds = 8 runs"]
+    some = forecast_lines(forecast(ranks, points(ranks)[:3], root, looks))
+    assert some[0] == "✓ Ready: 3 runs to start; 5 of 8 there already."
     assert any("not known yet" in one for one in lines) and any("hold_out" in one for one in lines)
 
 
@@ -30,7 +32,7 @@ def test_each_point_is_judged_as_answers_are_and_named_with_why(ranks: Sweep, ro
     told = "\n".join(forecast_lines(found))
     assert [one.point.number for one in found.unable] == [2, 3, 4]
     assert "100 is not a multiple of 64; 128 is the nearest" in told and "leaves none to train on" in told
-    assert "3 runs of 4 cannot start" in told and "1 run to start" in told
+    assert told.splitlines()[:2] == ["! 1 run of 4 to start.", "! 3 runs of 4 cannot start:"]
     assert [flat(one.ready.resolved.config)["train.resolution"] for one in found.able if one.ready] == [64]
 
 
@@ -44,9 +46,17 @@ def test_points_that_come_to_the_same_run_are_refused(ranks: Sweep, root: Path) 
     assert "come to the same run: train.steps of the answers decides in its place" in found.errors[0]
 
 
+def test_where_none_can_start_why_stands_before_all_else(ranks: Sweep, root: Path) -> None:
+    none = replace(ranks, axes=(grid_axis("train.resolution=100,200"),), seeds=1)
+    lines = forecast_lines(forecast(none, points(none), root))
+    assert lines[:2] == ["x ERROR    none of its runs can start", "! 2 runs of 2 cannot start:"]
+    named = next(number for number, line in enumerate(lines) if line.startswith("sweep "))
+    assert "not a multiple of 64" in "\n".join(lines[:named])
+
+
 def test_a_sweep_that_the_disk_does_not_take_is_not_started(ranks: Sweep, root: Path) -> None:
     found = replace(forecast(ranks, points(ranks)[:1], root), free=1000)
-    assert "1 kB are free" in found.errors[0] and "x ERROR" in forecast_lines(found)[-1]
+    assert "1 kB are free" in found.errors[0] and forecast_lines(found)[0] == f"x ERROR    {found.errors[0]}"
 
 
 def test_what_lies_in_the_way_of_one_run_is_said_before_and_does_not_keep_the_others(ranks: Sweep, root: Path) -> None:
