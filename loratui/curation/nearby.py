@@ -53,6 +53,11 @@ def folders_nearby() -> tuple[PictureFolder, ...]:
     return tuple(one for one in (*near, *others) if id(one) in kept)[:MOST_SHOWN]
 
 
+def has_pictures(folder: Path) -> bool:
+    """Whether pictures lie directly in `folder`, by the endings of their names."""
+    return _count(folder) > 0
+
+
 def _children(folder: Path) -> list[Path]:
     try:
         with os.scandir(folder) as entries:

@@ -40,6 +40,7 @@ class Draft(BaseModel):
     captions: dict[str, str] = {}  # by picture: written in the wizard, not in a file yet
     images: int = 0  # pictures that the last check found usable; held-out ones are among them
     out: str = ""  # the run's folder; empty: ./runs/DATE-TIME-NAME
+    asked: dict[str, str] = {}  # by folder: the pictures of which it was asked what they teach, whatever was answered
 
     def get(self, key: str) -> Any:
         """The value chosen for `key`, or the declared default."""
@@ -157,9 +158,10 @@ class DraftStore:
     def begin(self, draft: Draft) -> None:
         """A new draft. If the same choices are kept already, that draft is opened in place of a second one."""
         self.leave()
-        same = draft.model_copy(update={"step": 0})
+        besides = {"step": 0, "asked": {}}
+        same = draft.model_copy(update=besides)
         for one in self.all().kept:
-            if draft.begun and not one.busy and one.draft.model_copy(update={"step": 0}) == same:
+            if draft.begun and not one.busy and one.draft.model_copy(update=besides) == same:
                 self.take(one.key)
                 return
 

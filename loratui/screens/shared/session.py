@@ -48,13 +48,13 @@ class Session:
     drafts: DraftStore = field(default_factory=DraftStore)
     decisions: dict[str, Decisions] = field(default_factory=dict)  # by folder, for who comes back to one
     undo: list[Decision] = field(default_factory=list)  # decisions on pictures and plan, the last one last
-    asked: set[Path] = field(default_factory=set)  # folders of which it was asked what they teach
+    asked: dict[str, str] = field(default_factory=dict)  # by folder: the pictures that were looked at for a guess
     axes: tuple[Axis, ...] = ()  # of a sweep that was begun to be built, and its seeds
     seeds: int = 1
     gpus: int = 1  # that share the run
     news: str = ""  # what was done to the pictures' files, told once they were looked at again
     looked_at: Path | None = None  # a run chosen in the list of all runs, to which its screen goes back
-    typed_folder: str = ""  # typed and not entered yet, where decisions hold for another
+    typed: dict[str, str] = field(default_factory=dict)  # by the draft's folder: the one that stands in the line for it
 
     def undecided(self, draft: Draft) -> bool:
         """Whether the last check of the draft's pictures left something to decide; no check, nothing known."""

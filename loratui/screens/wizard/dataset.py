@@ -90,7 +90,7 @@ A model writes captions by s on "no caption"; press x to end it.
         with Horizontal(id="folder-row", classes="row"):
             yield Static("folder", classes="label", markup=False)
             yield Input(
-                self.session.typed_folder or str(self.draft.get("dataset.path")),
+                self.session.typed.get(self.folder_kept) or self.folder_kept,
                 placeholder="such as ~/photos/anna",
                 id="folder",
                 compact=True,
@@ -111,7 +111,7 @@ A model writes captions by s on "no caption"; press x to end it.
         self._filter = picturelist.ALL
         self._shown: list[PictureReport | FindingGroup | None] = []
         self.query_one("#findings").border_title = Content("what was found")
-        if self.draft.get("dataset.path") and not self.session.typed_folder:
+        if self.folder_kept and self.folder_kept not in self.session.typed:
             self.scan_folder()
         else:
             self.query_one("#folder", Input).focus()
@@ -138,6 +138,7 @@ A model writes captions by s on "no caption"; press x to end it.
 
     @on(Scanned)
     def _scanned(self, event: Scanned) -> None:
+        self.keep_folder()
         if not self.asks_about(event.scan.report, lambda: self._judged(event.scan)):
             self._judged(event.scan)
 
@@ -172,9 +173,9 @@ A model writes captions by s on "no caption"; press x to end it.
         self._shown = [] if report is None else picturelist.chosen(report, self.draft, self._filter)
         counts = "" if report is None else picturelist.counts(report, self.outcome_of(report), self.draft, self._filter)
         self.query_one("#counts", Static).update(counts)
-        for title, width in picturelist.columns(table.size.width):
-            table.add_column(Text(title, "dim"), width=width)
         if report is not None:
+            for title, width in picturelist.columns(table.size.width):
+                table.add_column(Text(title, "dim"), width=width)
             for picture in self._shown:
                 cells = picturelist.cells(report, picture, self.draft, table.size.width)
                 table.add_row(*cells, height=max(one.plain.count("\n") for one in cells) + 1)

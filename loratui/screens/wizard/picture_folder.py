@@ -8,8 +8,11 @@ from textual import on
 from textual.widgets import Input
 
 from loratui.curation.concepts import of_others
+from loratui.curation.nearby import has_pictures
 from loratui.screens.wizard.captions.writing import WizardCaptions, unwritten_words
 from loratui.screens.wizard.recent_folders import RecentFolders
+from loratui.settings.draft import Draft
+from trainer.contract.paths import expanded
 
 if TYPE_CHECKING:
     from loratui.curation.report import Report
@@ -21,6 +24,7 @@ class PictureFolder(WizardCaptions, RecentFolders):
 
     _report: Report | None = None
     _before: Report | None = None  # while the same folder is looked at again
+    _on_trial: bool = False  # the folder was entered, and no pictures were found in it yet: no draft is kept of it
 
     @on(Input.Submitted, "#folder")
     def _folder_entered(self) -> None:
@@ -40,13 +44,33 @@ class PictureFolder(WizardCaptions, RecentFolders):
             if self.draft.captions:
                 self.ask_to_drop(self.scan_folder)
                 return
+            self._on_trial = True
             self._other_folder(typed)
             self._report = None  # no key decides about pictures that are not those of the line
             self.decided()
-        self.session.typed_folder = ""
+        self.session.typed.clear()
         self.query_one("#table").focus()  # what is typed meanwhile is meant for what comes, and is no part of the path
         self.say("Looking at the pictures ...")
         self.check_pictures()
+
+    def edit(self, draft: Draft) -> None:
+        """Replace the draft; it is kept on disk from when its folder has shown pictures on."""
+        if self._on_trial:
+            self.draft = draft
+            self.look_whether_done()
+        else:
+            super().edit(draft)
+
+    @property
+    def folder_kept(self) -> str:
+        """The folder of the draft, as it was typed."""
+        return str(self.draft.get("dataset.path"))
+
+    def keep_folder(self) -> None:
+        """The folder of the draft is one: keep it."""
+        if self._on_trial:
+            self._on_trial = False
+            self.session.keep(self.draft)
 
     @on(Input.Changed, "#folder")
     def _folder_typed(self) -> None:
@@ -95,11 +119,11 @@ class PictureFolder(WizardCaptions, RecentFolders):
         return self.is_mounted and self._typed() != self.draft.get("dataset.path")
 
     def take_fields(self) -> None:
-        """A folder that was typed and not entered: the draft's, unless something was decided about another."""
+        """A folder that was typed and not entered: the draft's if it holds pictures and nothing hangs on another."""
         if not self.unkept:
             return
         typed = self._typed()
-        if self.draft.skipped or self.draft.accepted or self.draft.captions:
-            self.session.typed_folder = typed
+        if self.draft.skipped or self.draft.accepted or self.draft.captions or not has_pictures(expanded(typed)):
+            self.session.typed[self.folder_kept] = typed
         else:
             self._other_folder(typed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from loratui.screens.shared.questions import Confirm
@@ -23,7 +24,7 @@ WORDS = {  # how a guessed setting is called in the question
 
 
 class SubjectGuessing(PictureDecisions):
-    """Adds the question to a step that shows pictures; it is asked once a folder, and only where something speaks."""
+    """Adds the question to a step that shows pictures; once for the same pictures, and only where something speaks."""
 
     def asks_about(self, report: Report, then: Callable[[], None]) -> bool:
         """Ask what the pictures of a folder teach, if they say so and the person has not; False if there is no need.
@@ -32,15 +33,17 @@ class SubjectGuessing(PictureDecisions):
         """
         from loratui.curation.guess import guess_subject
 
-        if report.folder in self.session.asked:
+        folder, pictures = str(report.folder), mark_of(report)
+        if pictures in (self.session.asked.get(folder), self.draft.asked.get(folder)):
             return False
-        self.session.asked.add(report.folder)
+        self.session.asked[folder] = pictures
         guess = guess_subject(report, str(effective(self.draft)["model.base"]))
         values = {key: value for key, value in guess.values.items() if key not in self.draft.values}
         new = {key: value for key, value in values.items() if effective(self.draft)[key] != value}
         prompt = {"dataset.instance_prompt": str(values["dataset.trigger"])} if "dataset.trigger" in values else {}
         if not new or problems(self.draft, {**values, **prompt}):
             return False
+        self.edit(self.draft.model_copy(update={"asked": {**self.draft.asked, folder: pictures}}))
         lines = [f"{WORDS[key]:<12} {safe_text(_said(key, value), 40)}" for key, value in values.items()]
         why = [safe_text(one) for one in guess.why]
         body = "\n".join([*why, "", *lines, "", "All of it can be changed later."])
@@ -57,6 +60,12 @@ class SubjectGuessing(PictureDecisions):
             self.do(f"Chosen: {shown}.", self.draft.with_settings(values))
         if self.looks_at() == before:
             then()
+
+
+def mark_of(report: Report) -> str:
+    """The names and contents of the pictures of a folder, as one word: another one, where they are others."""
+    pictures = sorted(f"{one.name} {one.sha256}" for one in report.pictures)
+    return sha256("\n".join(pictures).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def _named(key: str, value: object) -> str:

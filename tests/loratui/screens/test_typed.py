@@ -165,7 +165,12 @@ async def test_a_folder_that_was_typed_is_there_again(wizard: Wizard, chosen: Dr
         screen = await step(pilot, "PicturesScreen")
         await pilot.press(*"photo", "escape")
         await at(pilot, "WelcomeScreen")
-        assert app.draft.get("dataset.path") == "photo"
+        assert app.draft.get("dataset.path") == ""  # there is no such folder: no draft is made of it
+        screen = await step(pilot, "PicturesScreen")
+        assert screen.query_one("#folder", Input).value == "photo"
+        await pilot.press("s", "escape")
+        await at(pilot, "WelcomeScreen")
+        assert app.draft.get("dataset.path") == "photos"
     # decisions hold for the folder that they were made for: they stay, and the line too
     app = wizard(chosen.with_settings({"dataset.skip": ("dog_0.png",)}).model_copy(update={"step": 1}))
     async with app.run_test() as pilot:
@@ -202,7 +207,7 @@ async def test_who_comes_back_to_a_folder_finds_the_decisions(wizard: Wizard, ch
         screen.set_focus(screen.query_one("#folder", Input))
         await pilot.press("end", "x", "enter")
         await until(pilot, lambda: screen._report is None)
-        assert app.draft.skipped == ()
+        assert screen.draft.skipped == () and app.draft.skipped == ("dog_0.png",)  # no pictures, no other draft
         await pilot.press("backspace", "enter")
         await until(pilot, lambda: screen._report is not None)
         assert app.draft.skipped == ("dog_0.png",)

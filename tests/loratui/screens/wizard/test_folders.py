@@ -140,3 +140,40 @@ async def test_keys_while_the_pictures_are_looked_at_are_no_part_of_the_path(wiz
             assert screen._report is None or screen._report.folder.name == folder
             await until(pilot, lambda: screen._report is not None)
             assert screen.query_one("#folder", Input).value == folder
+
+
+@pytest.mark.parametrize("leaving", ["escape", "ctrl+q"])
+@pytest.mark.parametrize("entered", [True, False])
+@pytest.mark.parametrize("typed", ["nowhere", "empty", "not/there"])
+async def test_a_folder_without_pictures_is_no_draft(
+    wizard: Wizard, photos: Path, typed: str, entered: bool, leaving: str
+) -> None:
+    """Nor does anything of the pictures of before stand under it: the draft stays what it was."""
+    Path("empty").mkdir()
+    app = wizard()
+    async with app.run_test() as pilot:
+        screen = await at_line(pilot)
+        screen.take_folder("photos")
+        await until(pilot, lambda: screen._report is not None)
+        line = screen.query_one("#folder", Input)
+        line.focus()
+        line.value = typed
+        if entered:
+            await pilot.press("enter")
+            await until(pilot, lambda: "✗" in screen_text(app))
+            assert not screen.query_one("#table").columns and screen._report is None
+        await pilot.press(leaving)
+        if leaving == "escape":
+            await at(pilot, "WelcomeScreen")
+            assert typed not in screen_text(app)
+        elif not entered:
+            await at(pilot, "Confirm")
+    assert [one.draft.values["dataset.path"] for one in app.store.all().kept] == ["photos"]
+
+
+async def test_a_typed_folder_with_pictures_is_kept_also_if_it_was_not_entered(wizard: Wizard, photos: Path) -> None:
+    app = wizard()
+    async with app.run_test() as pilot:
+        await at_line(pilot)
+        await pilot.press(*"photos", "ctrl+q")
+    assert [one.draft.values["dataset.path"] for one in app.store.all().kept] == ["photos"]

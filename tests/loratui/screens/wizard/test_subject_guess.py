@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from textual.pilot import Pilot
 from textual.widgets import Input
 
 from loratui.app import LoratuiApp
-from loratui.settings.draft import Draft
+from loratui.settings.draft import Draft, DraftStore
 from tests.loratui.screens.conftest import SIZES, at, opened, screen_text, until
 
 pytestmark = pytest.mark.slow
@@ -58,6 +61,39 @@ async def test_a_no_judges_as_before(wizard: Wizard, photos: Path) -> None:
         screen = await at(pilot, "PicturesScreen")
         await until(pilot, lambda: screen._report is not None)
         assert list(app.draft.values) == ["dataset.path"]
+
+
+@pytest.mark.parametrize("answer", ["n", "escape"])
+async def test_a_no_holds_for_these_pictures_also_when_they_are_opened_again(
+    wizard: Wizard, photos: Path, answer: str
+) -> None:
+    """In this program and in the next one; other pictures in the folder are asked about anew."""
+    photos.rename("5_ohwx dog")
+
+    async def look(pilot: Pilot[Any], screen: str) -> None:
+        await at(pilot, "WelcomeScreen")
+        await pilot.press("enter")
+        await at(pilot, screen)
+
+    app = wizard(Draft(step=1, values={"dataset.path": "5_ohwx dog"}))
+    async with app.run_test() as pilot:
+        await look(pilot, "Confirm")
+        await pilot.press(answer)
+        await at(pilot, "PicturesScreen")
+    app.store.leave()
+    for asks in (False, True, False):
+        if asks:
+            shutil.copy("5_ohwx dog/dog_0.png", "5_ohwx dog/dog_9.png")
+        app = LoratuiApp(store=DraftStore(app.store._folder))
+        async with app.run_test() as pilot:
+            await look(pilot, "Confirm" if asks else "PicturesScreen")
+            if asks:
+                await pilot.press(answer)
+                await at(pilot, "PicturesScreen")
+            await until(pilot, lambda app=app: app.screen._report is not None)
+            assert "dataset.trigger" not in app.draft.values
+        app.store.leave()
+    assert len(app.store.all().kept) == 1
 
 
 async def test_another_trigger_says_what_is_new_and_leads_back(wizard: Wizard, photos: Path) -> None:

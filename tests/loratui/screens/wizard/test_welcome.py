@@ -132,15 +132,16 @@ async def test_a_draft_open_in_another_window_is_copied_and_said(store: DraftSto
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("photos")
 async def test_a_draft_that_the_disk_does_not_take_stays_in_hand(own_place: Path) -> None:
     (own_place / "state").write_text("a file")
     app = LoratuiApp(store=DraftStore(own_place / "state"))
     async with app.run_test() as pilot:
         await at(pilot, "WelcomeScreen")
         await pilot.press("enter")
-        await at(pilot, "PicturesScreen")
+        screen = await at(pilot, "PicturesScreen")
         await pilot.press(*"photos", "enter")
-        await until(pilot, lambda: "there is no folder" in screen_text(app))
+        await until(pilot, lambda: screen._report is not None)
         await pilot.press("escape")
         await at(pilot, "WelcomeScreen")
         assert "Go on               photos" in screen_text(app)
@@ -177,7 +178,7 @@ async def test_the_folders_used_last_are_offered_where_one_is_typed(wizard: Wiza
         await at(pilot, "Chooser")
         assert "~/photos" in screen_text(app) and "~/gone" not in screen_text(app)
         await pilot.press("enter")
-        await until(pilot, lambda: app.draft.values.get("dataset.path") == "~/photos")
+        await until(pilot, lambda: screen.draft.values.get("dataset.path") == "~/photos")
         assert screen.query_one("#folder", Input).value == "~/photos"
 
 
