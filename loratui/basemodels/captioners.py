@@ -12,6 +12,9 @@ from trainer.contract.captioning.known import KNOWN, KnownCaptioner, is_here, kn
 from trainer.contract.paths import expanded, is_folder
 from trainer.contract.units import in_bytes
 
+ON_DISK = "take a model that is on this disk, or the folder of one"
+BY_OPTION = "take what is here: --model takes another model or a folder on this disk, --endpoint a server of yours"
+
 
 @dataclass(frozen=True)
 class CaptionerDownload:
@@ -30,8 +33,8 @@ class CaptionerDownload:
 
     @property
     def trouble(self) -> str:
-        """Why it cannot be fetched, as the hub was last heard; empty where it can."""
-        return safe_text(not_fetched(self.repo), 200)
+        """Why it cannot be fetched, as the hub was last heard, and what to do; empty where it can."""
+        return safe_text(not_fetched(self.repo, instead=BY_OPTION))
 
 
 def hub_silence() -> str:
@@ -45,8 +48,8 @@ def hub_silence() -> str:
 
 
 def trouble_of(one: KnownCaptioner) -> str:
-    """Why a captioner can neither be read from this disk nor fetched, as the hub was last heard; empty where it can."""
-    return "" if one.is_here() else not_fetched(one.repo)
+    """Why a captioner can neither be read from this disk nor fetched, and what to do; empty where it can."""
+    return "" if one.is_here() else not_fetched(one.repo, instead=ON_DISK)
 
 
 def download_of(model: str) -> CaptionerDownload | None:

@@ -82,16 +82,23 @@ def ask_all(wanted: Sequence[tuple[str, str]], one: bool = False) -> bool:
     return learnt
 
 
-def not_fetched(repo: str, revision: str = "") -> str:
+def not_fetched(repo: str, revision: str = "", instead: str = "") -> str:
     """Why a repository that is not wholly on this disk cannot be fetched, as this process last heard.
 
-    Empty where it can, as far as is known. It is the one judge of that: of base models, VAEs and captioners.
+    Empty where it can, as far as is known. It is the one judge of that: of base models, VAEs and captioners. With
+    `instead`, what one can take in its place, it says what to do too.
     """
     if no := refused(repo, revision):
-        return f"'{repo}': {no}"
+        return f"'{repo}': {no}{f'; or {instead}' if instead else ''}"
     if why := silent(repo, revision):
-        return f"'{repo}' is not completely on this disk, and {why}"
+        do = f"; {to_be_heard(why)} and try again, or {instead}" if instead else ""
+        return f"'{repo}' is not completely on this disk, and {why}{do}"
     return ""
+
+
+def to_be_heard(why: str) -> str:
+    """What brings the hub back, by `silent`'s words."""
+    return "unset HF_HUB_OFFLINE" if "HF_HUB_OFFLINE" in why else "connect this machine to the internet"
 
 
 def refused(repo: str, revision: str = "") -> str:

@@ -18,6 +18,7 @@ from trainer.contract.basemodel.inspect import NotSDXL, base_of, loss_of
 from trainer.contract.settings.config import SMALL, TrainConfig, flat
 
 PAGE = "https://huggingface.co/"
+IN_PLACE = "choose a model that is here: a folder, a checkpoint file, or sdxl-small"
 KINDS = {
     "shipped": "ships with loratui",
     "hub": "on the hub",
@@ -138,8 +139,9 @@ def base_errors(config: TrainConfig) -> list[str]:
         return [f"model.base: {known.trouble}"]
     vae = look_vae(config.model.base, need)
     for key, one, revision in (("model.base", known, need.revision), ("model.vae", vae, need.vae_revision)):
-        if one is not None and one.kind == "hub" and not one.here and (why := not_fetched(one.value, revision)):
-            return [f"{key}: {why}; choose a model that is here: a folder, a checkpoint file, or sdxl-small"]
+        absent = one.value if one is not None and one.kind == "hub" and not one.here else ""
+        if absent and (why := not_fetched(absent, revision, IN_PLACE)):
+            return [f"{key}: {why}"]
     needed, free = to_fetch(known, vae), free_for_models()
     if not needed or needed + SPARE <= free:
         return []

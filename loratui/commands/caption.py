@@ -122,7 +122,7 @@ def _would(model: str, endpoint: str, count: int) -> str:
             f"{safe_text(model, 80)} is on this disk: nothing would be downloaded, and no picture leaves the machine."
         )
     if found.trouble:
-        return f"{found.trouble}: it cannot caption now. No picture leaves the machine."
+        return f"It cannot caption now: {found.trouble}. No picture leaves the machine."
     return f"{found.words}: asked first, unless --yes; nothing is downloaded now. No picture leaves the machine."
 
 
@@ -157,8 +157,7 @@ def _agreed(model: str, yes: bool) -> str:
     if wanted is None:
         return model
     if wanted.trouble:
-        other = "--model takes another model or a folder on this disk, --endpoint a server of yours"
-        raise Refusal(f"{wanted.trouble}; {other}", exits.USAGE)
+        raise Refusal(wanted.trouble, exits.USAGE)
     if yes:
         print(f"{wanted.words}.", flush=True)
     elif not is_anybody_there():

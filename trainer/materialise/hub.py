@@ -48,7 +48,10 @@ def fetch(source: str, progress: Progress) -> tuple[Path, str]:
         said = f"'{source}' is neither a folder here nor a data set on the hub; if it is private: 'hf auth login'"
         raise NoDataset(said) from None
     except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, ConnectionError):
-        raise NoDataset(f"'{source}' is not a folder here, and the hub cannot be reached to look for it") from None
+        said = (
+            f"'{source}' is not a folder here, and the hub cannot be reached to look for it: connect this machine to "
+        )
+        raise NoDataset(f"{said}the internet and try again, or name a folder that is here") from None
     except Exception as error:  # whatever the network does
         raise NoDataset(f"the data set '{source}' cannot be fetched from the hub: {first_line(error)}") from None
     return Path(folder), f"{found['name']}@{Path(folder).name}"

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from loratui.basemodels.captioners import download_of, trouble_of
 from loratui.basemodels.facts import BaseModelNeed, ask_missing, cached_models, look, look_vae
 from loratui.basemodels.hub import HubFacts, HubSilent, ask, remembered
 from loratui.basemodels.words import base_errors, base_rows, base_warnings
@@ -20,8 +21,10 @@ from loratui.screens.monitor.run_words import head, state_of
 from loratui.settings.recent_bases import MOST, recent_bases, remember_base
 from tests.hubplace import hub_at
 from tests.hubserver import SHA, files_of, serving
+from tests.loratui.conftest import LoraTUI
 from tests.loratui.screens.conftest import fake_run
 from trainer.contract.basemodel.inspect import small_model
+from trainer.contract.captioning.known import KNOWN
 from trainer.contract.captioning.tokens import TokenCount, caption_counter
 from trainer.contract.run.events import Tail
 from trainer.contract.settings.config import SDXL, SDXL_VAE, TrainConfig, flat, nested
@@ -158,6 +161,28 @@ def test_a_disk_that_is_too_small_forbids_the_start(own_home: Path) -> None:
     # what is here needs no room
     cache(own_home, NAME, small_model())
     assert base_errors(config(model__base=NAME)) == []
+
+
+def test_a_model_that_cannot_be_had_is_told_with_what_to_do_wherever_it_is_said(
+    own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Connect, or take what is here: of a base model, of a captioner by command and in the wizard."""
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    ask_missing(flat(TrainConfig()), again=True)
+    by_option = download_of("florence-2")
+    assert by_option is not None
+    told = [*base_errors(TrainConfig()), by_option.trouble, trouble_of(KNOWN["florence-2"])]
+    for one, other in zip(told, ("sdxl-small", "--endpoint", "the folder of one"), strict=True):
+        assert "is not completely on this disk, and the hub cannot be reached; connect this machine to the" in one
+        assert " and try again, or " in one and other in one
+
+
+def test_where_the_hub_is_switched_off_that_is_what_is_to_be_undone(
+    loratui: LoraTUI, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(environment, "HF_HUB_OFFLINE", "1")
+    told = " ".join(loratui("doctor").stdout.split())
+    assert "HF_HUB_OFFLINE is set, so the hub was not asked; unset HF_HUB_OFFLINE and try again, or choose" in told
 
 
 def test_the_doctor_names_the_models_on_this_disk(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

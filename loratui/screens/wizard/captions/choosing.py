@@ -12,6 +12,7 @@ from textual.message import Message
 from textual.worker import get_current_worker
 
 from loratui.basemodels.captioners import hub_silence, trouble_of
+from loratui.basemodels.hub import to_be_heard
 from loratui.screens.shared.dialogs import Chooser
 from loratui.screens.shared.editors import Form
 from loratui.screens.shared.questions import Answer, Confirm, Question
@@ -197,7 +198,9 @@ def _note(silence: str) -> str:
         return ""
     here = any(one.is_here() for one in KNOWN.values())
     on_disk = "Only those on this disk can caption" if here else "None of these models is on this disk"
-    return f"✗ {silence[:1].upper()}{silence[1:]}, so no model can be fetched. {on_disk}."
+    do = to_be_heard(silence)
+    back = f"{do[:1].upper()}{do[1:]} and come back here, or take the line '{FOLDER}' or '{SERVER}'."
+    return f"✗ {silence[:1].upper()}{silence[1:]}, so no model can be fetched. {on_disk}. {back}"
 
 
 def _no_model(given: dict[str, str]) -> str:

@@ -117,6 +117,7 @@ async def test_without_a_hub_the_list_says_what_is_here_and_each_way_out_leads_o
         assert "The hub cannot be reached, so no model can be fetched. None of these models is on this disk." in read(
             app
         )
+        assert "Connect this machine to the internet and come back here, or take the line" in read(app)
         await pilot.press("escape")
         here = KNOWN["blip"]
         save_blip(cache / f"models--{here.repo.replace('/', '--')}" / "snapshots" / (here.revision or ""))
@@ -130,6 +131,7 @@ async def test_without_a_hub_the_list_says_what_is_here_and_each_way_out_leads_o
         await pilot.press("enter")
         await at(pilot, "Question")
         assert "is not completely on this disk, and the hub cannot be reached" in read(app)
+        assert "connect this machine to the internet and try again, or take a model that is on this disk" in read(app)
         await pilot.press("m")
         await at(pilot, "Chooser")
         await pilot.press("end", "enter")
