@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import FrameType
 from typing import Any, Literal, TextIO
 
@@ -139,17 +140,25 @@ def _died(run: RunDir, out: Sink, pid: int | None) -> int:
     if not run.events.exists() and not log.exists():
         out.line(f"this run was never started; start it with: loratui resume {shell_path(run.path)}")
         return exits.FAILED
-    out.line(f"x error: the trainer ended without a message. The end of its {show_path(log.relative_to(run.path))}:")
-    try:
-        tail = own_log(run) if in_job is None else log.read_bytes()[-8192:].decode("utf-8", "replace")
-    except OSError:
-        tail = ""
-    for line in safe_lines(tail)[-LOG_TAIL:]:
+    named = show_path(log.relative_to(run.path))
+    tail = _log_tail(run, in_job)
+    said = f"The end of its {named}:" if tail else f"It wrote nothing into its {named}."
+    out.line(f"x error: the trainer ended without a message. {said}")
+    for line in tail:
         out.line(f"  | {line}")
     saved = resumable_steps(run)
     there = f"its newest checkpoint is of step {saved[-1]}" if saved else "it had saved nothing"
     out.line(f"{there}; resume it: loratui resume {shell_path(run.path)}")
     return code if code in CODES and code is not None else exits.FAILED
+
+
+def _log_tail(run: RunDir, in_job: Path | None) -> list[str]:
+    """The last lines of what the last trainer printed, here or `in_job`; none where there is nothing to read."""
+    try:
+        text = own_log(run) if in_job is None else in_job.read_bytes()[-8192:].decode("utf-8", "replace")
+    except OSError:
+        return []
+    return safe_lines(text)[-LOG_TAIL:]
 
 
 def _what_is_there(run: RunDir) -> str:

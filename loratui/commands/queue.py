@@ -32,6 +32,7 @@ def show(context: typer.Context, folder: FolderOption = RUNS) -> None:
     """Runs that wait for a free GPU: list, order, cancel. What has a free GPU is started."""
     if context.invoked_subcommand is not None:
         return
+    refuse_without_place(folder)
     tell_taken_up(folder)
     _list(folder)
 
@@ -77,7 +78,7 @@ def cancel(run: RunArgument) -> None:
 
 
 def runs(
-    folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Where the runs are.")] = Path("runs"),
+    folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Where the runs are.")] = RUNS,
 ) -> None:
     """List the runs: what trains, what waits, then the newest first."""
     import shutil
@@ -87,6 +88,7 @@ def runs(
     from loratui.runs.queue import listed
     from loratui.terminal.text import show_path
 
+    refuse_without_place(folder)
     tell_taken_up(folder)
     found = listed(folder)
     if not found:
@@ -104,6 +106,19 @@ def runs(
         from loratui.planning.past_runs import gather
 
         gather(folder)
+
+
+def refuse_without_place(root: Path) -> None:
+    """Raise Refusal where there can be no runs in `root`, or where a folder that somebody named is not there."""
+    from loratui.errors import Refusal
+    from loratui.runs.place import runs_trouble
+    from loratui.terminal.text import show_path
+    from trainer.contract.paths import can_see
+
+    if trouble := runs_trouble(root):
+        raise Refusal(trouble)
+    if root != RUNS and not can_see(root):
+        raise Refusal(f"there is no folder '{show_path(root)}' that you may look into; check the spelling")
 
 
 def tell_taken_up(root: Path) -> None:

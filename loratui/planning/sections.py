@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,9 +14,9 @@ from loratui.planning.memory_bar import memory_bar
 from loratui.planning.past_runs import NO_CORRECTION, NO_ERRORS, Correction, EstimateErrors
 from loratui.planning.timeline import arithmetic_line, run_line
 from loratui.planning.without_gpu import days, full_size, least_on_cpu
+from loratui.runs.place import existing, making_trouble
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import in_bytes, in_gib, in_time
-from trainer.contract.paths import can_see, is_folder
 from trainer.contract.plan.estimate import Estimate
 from trainer.contract.plan.memory import MADE_AGAIN, MemoryPart
 from trainer.contract.settings.arithmetic import Schedule
@@ -209,18 +208,10 @@ def disk_errors(need: Estimate, runs: Path) -> list[str]:
 
 def folder_errors(runs: Path) -> list[str]:
     """Where no run's folder can be made."""
-    there = existing(runs)
-    if is_folder(there):
-        trouble = "" if os.access(there, os.W_OK | os.X_OK) else "nothing may be written there"
-    else:
-        trouble = "it is a file"
-    return [f"the run's folder cannot be made in {show_path(there)}: {trouble}; {ELSEWHERE}"] if trouble else []
-
-
-def existing(path: Path) -> Path:
-    """The nearest folder above `path` that is there."""
-    path = path.absolute()
-    return next((one for one in (path, *path.parents) if can_see(one)), Path("/"))
+    trouble = making_trouble(runs)
+    return (
+        [f"the run's folder cannot be made in {show_path(existing(runs))}: {trouble}; {ELSEWHERE}"] if trouble else []
+    )
 
 
 def free_bytes(path: Path) -> int:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from loratui.planning.hardware import gpus, ram, read_gpu
 from loratui.planning.ram import ram_trouble
+from loratui.runs.find import RUNS
+from loratui.runs.place import runs_trouble
 from loratui.terminal.layout import wrapped
 from loratui.terminal.text import safe_text, show_path
 from loratui.terminal.units import in_bytes
@@ -48,6 +50,8 @@ def checks() -> Iterator[Check]:
     yield from map(_package, NEEDED)
     yield from _gpu()
     yield _disk("disk here", Path.cwd(), "too little room on the disk")
+    if trouble := runs_trouble(RUNS):
+        yield Check("runs", "there can be none here", False, trouble, "a folder for runs", nothing_runs=True)
     models = list(_base_models())
     whole = any(one.ok and one.whole for one in models)
     yield _disk("disk for models", hub_cache(), "" if whole else "too little room on the disk")
@@ -72,7 +76,7 @@ def verdict_lines(found: list[Check]) -> list[str]:
     """Whether one can train a full-size SDXL here; else why not, and what one can do all the same."""
     wrong = [one for one in found if not one.ok and one.lacks]
     if missing := [one.lacks for one in wrong if one.nothing_runs]:
-        return [f"✗ Not ready: nothing can be trained here before this is installed: {', '.join(missing)}."]
+        return [f"✗ Not ready: nothing can be trained here without {', '.join(missing)}."]
     if wrong:
         why = ", ".join(dict.fromkeys(one.lacks for one in wrong))
         return [f"! Not ready to train SDXL here: {why}.", "  What you can do here: loratui demo trains a small one."]

@@ -12,6 +12,7 @@ from typing import Any
 from loratui.errors import Refusal
 from loratui.events.curves import mean_at_end
 from loratui.events.endings import ending, taken
+from loratui.runs.place import runs_trouble
 from loratui.runs.silence import is_silent
 from loratui.runs.slurm import InSlurm, in_slurm
 from loratui.runs.states import RUNS as FOLDER
@@ -22,7 +23,7 @@ from trainer.contract.documents.files import read_toml
 from trainer.contract.documents.json_lines import parse_line, parse_lines
 from trainer.contract.documents.regular import open_regular
 from trainer.contract.entries import BadEntry
-from trainer.contract.paths import can_see, expanded, is_file
+from trainer.contract.paths import can_see, expanded, is_file, is_folder
 from trainer.contract.run.checkpoint_files import LORA, MANIFEST, OPTIMIZER, read_manifest
 from trainer.contract.run.folder import refuse_links
 from trainer.contract.run.lock import is_held, lock_holder
@@ -170,6 +171,8 @@ def _meant_run(text: str | None, root: Path) -> RunDir:
         for path in (expanded(text), root / text):
             if is_file(path / "config.toml"):
                 return RunDir(path.absolute())
+    if trouble := runs_trouble(root):
+        raise RunNotFound(trouble)
     runs = find_runs(root)
     if not text:
         if not runs:
@@ -181,7 +184,9 @@ def _meant_run(text: str | None, root: Path) -> RunDir:
     place = expanded(text)
     if can_see(place) and (around := next((one for one in place.parents if is_file(one / "config.toml")), None)):
         raise RunNotFound(f"'{show_path(text)}' is inside a run; name the run itself: {show_path(around)}")
-    raise RunNotFound(f"there is no run '{show_path(text)}'{_meant(text, runs)}; 'loratui runs' lists them")
+    what = ": it is a file" if is_file(place) else ": it is a folder without a config.toml" if is_folder(place) else ""
+    lists = "'loratui runs' lists them" if runs else f"there are none in {show_path(root)}/"
+    raise RunNotFound(f"there is no run '{show_path(text)}'{what}{_meant(text, runs)}; {lists}")
 
 
 def _state(run: RunDir, last: dict[str, Any] | None, tail: list[dict[str, Any]], cluster: InSlurm | None) -> StateName:

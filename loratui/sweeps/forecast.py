@@ -10,9 +10,10 @@ from typing import Any
 
 from loratui.errors import Refusal
 from loratui.planning.prepared import Looks, PreparedRun, prepare, refuse_if_needed
-from loratui.planning.sections import existing, free_bytes
+from loratui.planning.sections import free_bytes
 from loratui.runs.find import RUNS
 from loratui.runs.launch import in_the_way
+from loratui.runs.place import existing
 from loratui.settings.resolve import resolve
 from loratui.sweeps.declaration import Sweep
 from loratui.sweeps.points import Point, label

@@ -20,6 +20,7 @@ from trainer.contract.run.rundir import RunDir
 
 SAID, MOST_LINES = 230, 3  # letters of a line of what a trainer says, and lines
 SAID_ROWS = 6  # of the panel on the monitor
+NOTHING = "The trainer wrote nothing."
 PHASES = {
     "data": "reading the class pictures' data set",
     "load": "loading the base model",
@@ -234,5 +235,5 @@ def log_text(history: History, run: RunDir) -> Content:
         lines.append(Content(f"{time.strftime('%H:%M:%S', time.localtime(one.t))} {first}"))
         lines += [Content(f"         {line}") for line in others]
     lines += [Content(""), Content.styled("trainer.log", "bold")]
-    lines += [Content.styled(safe_text(line), "$muted") for line in tail_of(run, 60)]
+    lines += [Content.styled(safe_text(line), "$muted") for line in tail_of(run, 60) or [NOTHING]]
     return Content("\n").join(lines)

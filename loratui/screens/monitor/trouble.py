@@ -23,7 +23,7 @@ from loratui.events.history import History
 from loratui.recovery.remedies import case_of, remedies, with_base, with_folder
 from loratui.recovery.remedy import BadEnd, Remedy
 from loratui.recovery.room import room_lines
-from loratui.screens.monitor.run_words import log_text, tail_of
+from loratui.screens.monitor.run_words import NOTHING, log_text, tail_of
 from loratui.screens.monitor.trouble_words import happened, remedy_row, remedy_words, title_words
 from loratui.screens.shared.base_model import BaseModelScreen
 from loratui.screens.shared.dialogs import Help, Reader
@@ -149,7 +149,7 @@ class TroubleScreen(SteadyScreen[Restarted | None]):
         self.query_one("#trouble-happened", Static).update(happened(self.case, self._history, self._run))
         said = str((self._history.error or {}).get("message"))
         lines = [safe_text(line, 200) for line in tail_of(self._run, 20, said=said)]
-        nothing = f"The trainer wrote nothing{' else' if said else ''}."
+        nothing = f"{NOTHING[:-1]} else." if self._history.error else NOTHING
         self.query_one("#trouble-tail", Static).update(Content("\n".join(lines) or nothing))
         listed = self.query_one("#remedies", OptionList)
         for place, one in enumerate(self.remedies):

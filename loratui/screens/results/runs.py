@@ -19,6 +19,7 @@ from loratui.runs.find import RunInfo, link_trouble, run_info
 from loratui.runs.keeping import read_note
 from loratui.runs.listing import each_run
 from loratui.runs.past_run import PastRun
+from loratui.runs.place import runs_trouble
 from loratui.runs.possible import Possible, possible
 from loratui.screens.results.keeping import RunKept
 from loratui.screens.results.run_deeds import RunDeeds
@@ -133,6 +134,8 @@ class RunsScreen(RunDeeds):
         elif self._infos:
             count = plural(len(self._infos), "run")
             self._say(f"{count}. Enter looks at it, space marks two, d compares, n starts a new draft.")
+        elif trouble := runs_trouble(self._root):
+            self._say(trouble, "bad")
         else:
             self._say(f"There are no runs in {show_path(self._root)} yet.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -170,3 +171,21 @@ def test_an_answered_command_is_one_sentence(tmp_path: Path) -> None:
         "stop: a checkpoint is written, then the run ends",
         "! pause: not done: the run was already ending",
     ]
+
+
+@pytest.mark.parametrize("log", [None, "", "\n\n", "of a start before\n", "words\n"])
+def test_a_heading_stands_above_lines_only(run: RunDir, environment: dict[str, str], log: str | None) -> None:
+    """Whatever is in the log, or where there is none: no line that announces something is followed by nothing."""
+    if log is not None:
+        run.log.write_text(log)
+    if log == "of a start before\n":
+        run.claim.write_text(json.dumps({"log": len(log)}))  # the last trainer's part begins here
+    done = subprocess.run(
+        command(run), cwd=run.path, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    lines = done.stdout.splitlines()
+    said = next(place for place, line in enumerate(lines) if "ended without a message" in line)
+    assert lines[said].endswith(":") == lines[said + 1].startswith("  | ") == (log == "words\n")
+    assert done.returncode == exits.FAILED and ("wrote nothing into its trainer.log" in lines[said]) == (
+        log != "words\n"
+    )
