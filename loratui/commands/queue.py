@@ -24,7 +24,6 @@ SlurmWords = Annotated[
     typer.Option("--slurm-option", metavar="KEY=VALUE", help="Of sbatch, such as partition=gpu; several times."),
 ]
 RUNS = Path("runs")
-WIDE = 200  # cells of a line where there is no terminal
 
 
 @app.callback(invoke_without_command=True)
@@ -84,7 +83,7 @@ def runs(
     import shutil
 
     from loratui.runs.keeping import read_note
-    from loratui.runs.listing import names_fit, run_lines
+    from loratui.runs.listing import WIDE, run_facts, table_lines
     from loratui.runs.queue import listed
     from loratui.terminal.text import show_path
 
@@ -93,15 +92,15 @@ def runs(
     found = listed(folder)
     if not found:
         print(f"no runs in {show_path(folder)}/")
-    wide = max((len(state) for state, _ in found), default=0)
+    wide = max((9, *(len(state) for state, _ in found)))
     width = shutil.get_terminal_size((WIDE, 24)).columns
-    named = names_fit(found, wide, width)
-    for state, one in found:
-        print("\n".join(run_lines(state, one, wide, width, named)))
+    rows = [(run_facts(state, one, wide), one) for state, one in found]
+    for (_, one), lines in zip(found, table_lines(rows, width, wide), strict=True):
+        print("\n".join(lines))
         if one.trouble:
             print(f"! {one.trouble}")
         if noted := read_note(one.run):
-            print(f"{'':{max(9, wide)}}  note: {noted}")
+            print(f"{'':{wide}}  note: {noted}")
     if found:
         from loratui.planning.past_runs import gather
 
@@ -133,6 +132,9 @@ def tell_taken_up(root: Path) -> None:
 
 
 def _list(root: Path) -> None:
+    import shutil
+
+    from loratui.runs.listing import WIDE
     from loratui.runs.queue import queue_lines
 
-    print("\n".join(queue_lines(root)))
+    print("\n".join(queue_lines(root, shutil.get_terminal_size((WIDE, 24)).columns)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -11,6 +11,8 @@ from loratui.runs.find import RUNS, RunInfo, run_info
 from loratui.terminal.text import safe_text, show_path
 from trainer.contract.run.lock import lock_holder
 from trainer.contract.run.rundir import RunDir
+
+WIDE = 200  # cells of a line where there is no terminal
 
 
 def run_folders(root: Path = RUNS) -> list[RunDir]:
@@ -64,24 +66,27 @@ def _maybe_alive(run: RunDir) -> bool:
         return False
 
 
-def run_lines(state: str, info: RunInfo, wide: int, width: int, named: bool = True) -> list[str]:
-    """One run for `loratui runs`, in lines of `width` cells: before one is cut, its path stands below.
-
-    `wide`: cells of the longest state. Not `named`: the name is told by the path's last part alone, if that has it.
-    """
-    facts, name, path = _facts(state, info, wide), safe_text(info.name, 24), show_path(info.run.path)
-    if not named and info.name in info.run.path.name and len(line := f"{facts}  {path}") <= width:
-        return [line]
-    if len(line := f"{facts}  {name:<16}  {path}") <= width:
-        return [line]
-    return [f"{facts}  {name}".rstrip(), f"{'':<{max(9, wide)}}  {path}"]
-
-
-def names_fit(found: Iterable[tuple[str, RunInfo]], wide: int, width: int) -> bool:
-    """Whether every run has its name before its path in a line: one column holds one thing down the whole list."""
-    return all(len(run_lines(state, one, wide, width)) == 1 for state, one in found)
-
-
-def _facts(state: str, info: RunInfo, wide: int) -> str:
+def run_facts(state: str, info: RunInfo, wide: int) -> str:
+    """What stands before a run's name in `loratui runs`; `wide`: cells of the longest state."""
     loss = "no loss" if info.loss is None else f"loss {info.loss:.4g}"
-    return f"{state:<{max(9, wide)}}  {f'{info.step}/{info.steps}':>11}  {loss:<12}"
+    return f"{state:<{wide}}  {f'{info.step}/{info.steps}':>11}  {loss:<12}"
+
+
+def table_lines(rows: Sequence[tuple[str, RunInfo]], width: int, indent: int) -> list[list[str]]:
+    """The lines of each run: its facts, its name and its path, in `width` cells as far as a path is not longer.
+
+    A column holds one thing down the whole list, and nothing is cut. Where there is no room for both, a name stands in
+    the path's last part, or the path below it, `indent` cells in.
+    """
+    cells = max((len(safe_text(info.name)) for _, info in rows), default=0)
+    whole = [f"{facts}  {safe_text(info.name):<{cells}}  {show_path(info.run.path)}" for facts, info in rows]
+    if all(len(line) <= width for line in whole):
+        return [[line] for line in whole]
+    return [_narrow(facts, info, width, indent) for facts, info in rows]
+
+
+def _narrow(facts: str, info: RunInfo, width: int, indent: int) -> list[str]:
+    name, path = safe_text(info.name), show_path(info.run.path)
+    if name in safe_text(info.run.path.name) and len(line := f"{facts}  {path}") <= width:
+        return [line]
+    return [f"{facts}  {name}", f"{'':<{indent}}  {path}"]

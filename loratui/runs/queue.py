@@ -9,6 +9,7 @@ from pathlib import Path
 
 from loratui.errors import Refusal
 from loratui.runs.find import RUNS, RunInfo, find_run, find_runs, run_info
+from loratui.runs.listing import WIDE, table_lines
 from loratui.runs.slurm import has_job
 from loratui.terminal.text import plural, safe_text, shell_path, show_path
 from loratui.terminal.units import clock
@@ -125,16 +126,14 @@ def find_waiting(text: str, root: Path = RUNS) -> RunDir:
     return find_run(text, root)
 
 
-def queue_lines(root: Path = RUNS) -> list[str]:
-    """The queue as text: what trains, then what waits."""
+def queue_lines(root: Path = RUNS, width: int = WIDE) -> list[str]:
+    """The queue as text in lines of `width` cells: what trains, then what waits."""
     trains, waits, slurm = what_waits_where(root)
     rows = [(safe_text(one.note) or one.state, steps_words(one), one) for one in trains]
     rows += [(f"{one.place}.", steps_words(one.info), one.info) for one in waits]
     rows += [("Slurm", one.slurm, one) for one in slurm]
-    lines = [
-        f"{mark:<9}  {steps:>22}  {safe_text(info.name, 24):<16}  {show_path(info.run.path)}"
-        for mark, steps, info in rows
-    ]
+    facts = [(f"{mark:<9}  {steps:>22}", info) for mark, steps, info in rows]
+    lines = [line for one in table_lines(facts, width, 9) for line in one]
     lines += [f"! {safe_text(one.entry.run.path.name)}: {one.note}" for one in waits if one.note]
     return lines or [f"nothing trains and nothing waits in {show_path(root)}/"]
 

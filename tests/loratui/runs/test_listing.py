@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from loratui.runs.listing import each_run, names_fit, newest_runs, run_folders, run_lines
+from loratui.runs.listing import each_run, newest_runs, run_facts, run_folders, table_lines
 from trainer.contract.run.events import EventLog
 from trainer.contract.run.lock import RunLock
 from trainer.contract.run.rundir import RunDir
@@ -48,22 +48,20 @@ def test_no_folder_holds_no_runs(tmp_path: Path) -> None:
     assert list(each_run(tmp_path / "gone")) == []
 
 
-@pytest.mark.parametrize("width", [200, 100, 80, 60])
+@pytest.mark.parametrize("width", [400, 200, 100, 80, 60])
 def test_each_run_has_its_name_and_a_column_holds_one_thing(tmp_path: Path, width: int) -> None:
     """Also of a run that failed before its first step, one whose folder is called otherwise, and one without a name."""
     make(tmp_path, "2026-11-27-0655-dog", 1)
     ((done, _),) = each_run(tmp_path)
     done = replace(done, name="dog", loss=0.4393)
     failed = replace(done, loss=None, state="failed", step=0)
-    elsewhere = replace(failed, run=RunDir(tmp_path / "x"), name="cat")
+    elsewhere = replace(failed, run=RunDir(tmp_path / "x"), name="a-cat-with-a-name-of-forty-letters-and-more")
     for runs in ([done, failed], [done, failed, elsewhere]):
-        found = [(one.state, one) for one in runs]
-        named = names_fit(found, 8, width)
-        rows = [run_lines(state, one, 8, width, named) for state, one in found]
-        assert all(one.name in " ".join(row) for (_, one), row in zip(found, rows, strict=True))
-        paths = {row[0].index(str(tmp_path)) for row in rows if str(tmp_path) in row[0]}
-        assert len(paths) <= 1
-        assert all(re.match(r"\w+ +\d+/\d+  (loss|no loss)", row[0]) for row in rows)
+        rows = [(run_facts(one.state, one, 9), one) for one in runs]
+        found = table_lines(rows, width, 9)
+        assert all(one.name in " ".join(lines) for one, lines in zip(runs, found, strict=True))
+        assert len({lines[0].index(str(tmp_path)) for lines in found if str(tmp_path) in lines[0]}) <= 1
+        assert all(re.match(r"\w+ +\d+/\d+  (loss|no loss)", lines[0]) for lines in found)
     make(tmp_path / "more", "2026-11-28-cat", 1, called="")
     ((nameless, _),) = each_run(tmp_path / "more")
     assert nameless.name == "2026-11-28-cat"
@@ -74,6 +72,6 @@ def test_no_figure_of_a_line_is_cut_whatever_its_width(tmp_path: Path) -> None:
     ((found, _),) = each_run(tmp_path)
     info = replace(found, loss=0.4393, name="a-run-of-some-length")
     for width in (200, 100, 80, 60):
-        lines = run_lines("training", info, 8, width)
+        (lines,) = table_lines([(run_facts("training", info, 9), info)], width, 9)
         assert str(info.run.path) in lines[-1] and "loss 0.4393" in lines[0]
         assert all(len(line) <= width for line in lines[:-1]) and len(lines) <= 2
