@@ -44,10 +44,7 @@ class Check:
 
 def checks() -> Iterator[Check]:
     """Every check, in the order in which they matter."""
-    version = platform.python_version()
-    new = sys.version_info >= (3, 11)
-    yield Check("python", version, new, "install Python 3.11 or newer", "Python 3.11", nothing_runs=True)
-    yield from map(_package, NEEDED)
+    yield from _packages()
     yield from _gpu()
     yield _disk("disk here", Path.cwd(), "too little room on the disk")
     if trouble := runs_trouble(RUNS):
@@ -82,6 +79,16 @@ def verdict_lines(found: list[Check]) -> list[str]:
         return [f"! Not ready to train SDXL here: {why}.", "  What you can do here: loratui demo trains a small one."]
     later = "" if any(one.whole for one in found) else f"; the first run downloads {DOWNLOAD} first"
     return [f"✓ Ready to train SDXL here{later}."]
+
+
+def _packages() -> Iterator[Check]:
+    """Python and what it needs: those that are there in one line, so that the verdict stays on the screen; each that is missing in its own."""
+    version, new = platform.python_version(), sys.version_info >= (3, 11)
+    python = Check("python", version, new, "install Python 3.11 or newer", "Python 3.11", nothing_runs=True)
+    found = [python, *map(_package, NEEDED)]
+    if there := [f"{one.name} {one.found}" for one in found if one.ok]:
+        yield Check("packages", ", ".join(there), True)
+    yield from (one for one in found if not one.ok)
 
 
 def _package(name: str) -> Check:
