@@ -82,7 +82,7 @@ def verdict_lines(found: list[Check]) -> list[str]:
 
 
 def _packages() -> Iterator[Check]:
-    """Python and what it needs: those that are there in one line, so that the verdict stays on the screen; each that is missing in its own."""
+    """Python and what it needs: what is there in one line, for the verdict to stay on the screen, else one each."""
     version, new = platform.python_version(), sys.version_info >= (3, 11)
     python = Check("python", version, new, "install Python 3.11 or newer", "Python 3.11", nothing_runs=True)
     found = [python, *map(_package, NEEDED)]
