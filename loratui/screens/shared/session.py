@@ -48,6 +48,7 @@ class Session:
     drafts: DraftStore = field(default_factory=DraftStore)
     decisions: dict[str, Decisions] = field(default_factory=dict)  # by folder, for who comes back to one
     undo: list[Decision] = field(default_factory=list)  # decisions on pictures and plan, the last one last
+    redo: list[Decision] = field(default_factory=list)  # those that were taken back, the last one last
     asked: dict[str, str] = field(default_factory=dict)  # by folder: the pictures that were looked at for a guess
     axes: tuple[Axis, ...] = ()  # of a sweep that was begun to be built, and its seeds
     seeds: int = 1
@@ -55,6 +56,11 @@ class Session:
     news: str = ""  # what was done to the pictures' files, told once they were looked at again
     looked_at: Path | None = None  # a run chosen in the list of all runs, to which its screen goes back
     typed: dict[str, str] = field(default_factory=dict)  # by the draft's folder: the one that stands in the line for it
+
+    def forget_decisions(self) -> None:
+        """Neither back nor again: they were about other pictures, or are on disk by now."""
+        self.undo.clear()
+        self.redo.clear()
 
     def undecided(self, draft: Draft) -> bool:
         """Whether the last check of the draft's pictures left something to decide; no check, nothing known."""

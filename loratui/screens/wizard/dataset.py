@@ -50,7 +50,7 @@ only the pictures that have it, and Enter again all. Below stand the pictures.
   space   skip the picture, or all of a kind; or bring them back
   a       accept what was found: you read it and train all the same
   A       accept all: every row that is shown
-  u       undo the last decision
+  u       undo the last decision; U redo it
   e       captions in the workbench: one by one, or many at once
   f       filter: what is to look at, what is left out, one finding
   c       fix: copies, turned and converted, captions in UTF-8, no metadata

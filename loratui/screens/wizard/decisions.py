@@ -11,7 +11,7 @@ from loratui.curation.groups import FindingGroup, accept_keys, grouped, in_short
 from loratui.curation.lines import group_lines
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.scan import ScanningStep, concepts_beside
-from loratui.screens.shared.undoing import UndoingStep, taken_back
+from loratui.screens.shared.undoing import UndoingStep
 from loratui.screens.wizard import picture_list as picturelist
 from loratui.settings.draft import Draft
 from loratui.terminal.text import plural, safe_text
@@ -98,12 +98,12 @@ class PictureDecisions(UndoingStep, ScanningStep):
             self.edit(self.draft.model_copy(update={"images": len(self.outcome_of(self._report).images)}))
         self.decided()
 
-    def action_undo(self) -> None:
-        """Take the last decision back; said again after a look that it makes necessary."""
-        last, before = self.session.undo[-1:], self.looks_at()
-        super().action_undo()
-        if last and self.looks_at() != before:
-            self.session.news = taken_back(last[0])
+    def settle(self, draft: Draft, words: str) -> None:
+        """Say it again after a look that it makes necessary."""
+        before = self.looks_at()
+        super().settle(draft, words)
+        if self.looks_at() != before:
+            self.session.news = words
 
     def decide(self, words: str, key: str, value: tuple[str, ...]) -> None:
         """Keep `value` under dataset.skip or dataset.accept."""

@@ -9,6 +9,7 @@ from textual.widgets import Input
 
 from loratui.curation.concepts import of_others
 from loratui.curation.nearby import has_pictures
+from loratui.screens.shared.undoing import done
 from loratui.screens.wizard.captions.writing import WizardCaptions, unwritten_words
 from loratui.screens.wizard.recent_folders import RecentFolders
 from loratui.settings.draft import Draft
@@ -97,7 +98,7 @@ class PictureFolder(WizardCaptions, RecentFolders):
         if news := self.what_is_new(scan):
             self.say(news, "good")
         elif self.session.undo:
-            self.say(f"{self.session.undo[-1].words} u takes it back.", "good")
+            self.say(done(self.session.undo[-1]), "good")
         elif unwritten := unwritten_words(self.draft):
             self.say(unwritten, "warn")
         else:
@@ -108,7 +109,7 @@ class PictureFolder(WizardCaptions, RecentFolders):
         decided = {"dataset.skip": self.draft.skipped, "dataset.accept": self.draft.accepted}
         own = {key: tuple(one for one in value if one not in of_others(value)) for key, value in decided.items()}
         self.session.decisions[str(self.draft.get("dataset.path"))] = own
-        self.session.undo.clear()
+        self.session.forget_decisions()
         there = self.session.decisions.get(typed, {})
         changes = {key: (*there.get(key, ()), *of_others(value)) or None for key, value in decided.items()}
         self.edit(self.draft.with_settings({**changes, "dataset.path": typed}).model_copy(update={"images": 0}))

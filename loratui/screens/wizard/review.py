@@ -63,7 +63,7 @@ there, disk, and time as far as past runs here tell. Runs correct it.
   f5   the small SDXL that ships with loratui, and f8 another base
        model: where it would not work here
   f7   write answers, for another machine or another day
-  u    undo the last of these
+  u    undo the last of these; U redo it
 
 ✗ stops the start and says how to solve it. ! is a warning: read it; F2 asks
 whether you accept what the check of the pictures found.

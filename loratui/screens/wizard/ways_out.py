@@ -131,15 +131,9 @@ class WaysOut(UndoingStep, ScanningStep):
 
         self.app.push_screen(pictures, back)
 
-    def do(self, words: str, draft: Draft) -> None:
-        """As any decision; the words stay before the verdict of the plan."""
-        self._done = f"{words} u takes it back."
-        super().do(words, draft)
-
-    def action_undo(self) -> None:
-        """Take the last decision back."""
-        self._done = ""
-        super().action_undo()
+    def remember_done(self, words: str) -> None:
+        """The words stay before the verdict of the plan."""
+        self._done = words
 
     def tell(self, words: str, tone: str) -> None:
         """The verdict of the plan, after what was decided here last."""

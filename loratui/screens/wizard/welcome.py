@@ -198,7 +198,7 @@ All runs lists them, compares two, opens old answers as a new draft.
     def _forget_session(self) -> None:
         """What was looked at and decided belongs to another draft."""
         self.session.scan = None
-        self.session.undo.clear()
+        self.session.forget_decisions()
 
     def _from_queue(self, run: RunDir | None) -> None:
         if run is not None:

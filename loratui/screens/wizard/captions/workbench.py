@@ -53,7 +53,7 @@ In the list
   r       find and replace
   b       add words before and after the captions
   t       tags, the parts between commas, by frequency: add, remove
-  u       undo the last change
+  u       undo the last change; U redo it
   f       filter: those without a caption, too long, edited ...
   /       search: those whose caption or name holds some words
   v       the picture full screen
@@ -190,6 +190,7 @@ model's own tokenizer where it is on this disk.
         if self._typing is None or self.session.undo[-1:] != [self._typing]:
             self._typing = Decision.between(f"the caption of {safe_text(name, 30)}.", before, draft)
             self.session.undo.append(self._typing)
+            self.session.redo.clear()
         self.edit(draft)
         self.show_list()
 

@@ -100,7 +100,7 @@ class WizardCaptions(ScanningStep):
             del left[picture.name]
         self.session.news = f"{plural(len(self.draft.captions) - len(left), 'caption')} written beside the pictures."
         self.edit(self.draft.model_copy(update={"captions": {}}))
-        self.session.undo.clear()  # what is on disk is not taken back
+        self.session.forget_decisions()  # what is on disk is not taken back
         return True
 
 

@@ -75,6 +75,27 @@ async def test_f5_takes_the_small_model(wizard: Wizard, ready: Draft) -> None:
         assert "f5" not in words(app)
 
 
+async def test_what_u_takes_back_is_said_and_done_again(wizard: Wizard, ready: Draft) -> None:
+    """Also within a sentence that somebody meant for another window: it takes back nothing in silence, nor for good."""
+    app = wizard(ready, NO_GPU)
+    async with app.run_test() as pilot:
+        screen = await judged(pilot)
+        before = app.draft
+        await pilot.press("f5")
+        await until(pilot, lambda: "u takes it back." in words(app))
+        small = app.draft
+        await pilot.press(*"run it for me")
+        await until(pilot, lambda: 'Taken back: "The small SDXL' in words(app) and "U does it again." in words(app))
+        assert app.draft.values == before.values and "Not ready: no GPU" in words(app)
+        await pilot.press("U")
+        await until(pilot, lambda: "u takes it back." in words(app))
+        assert app.draft.values == small.values and "Ready: F2 starts" in words(app)
+        await pilot.press("u", "U", "u")
+        assert app.draft.values == before.values
+        await pilot.press("f5")  # another decision: what was taken back before it is gone
+        assert not screen.session.redo and "U does it again" not in words(app)
+
+
 async def test_the_same_base_model_again_is_no_decision(wizard: Wizard, ready: Draft) -> None:
     app = wizard(ready.with_settings({"model.base": "sdxl-small"}), NO_GPU)
     async with app.run_test() as pilot:
