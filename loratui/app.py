@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
@@ -22,6 +23,7 @@ from loratui.screens.shared.themes import DARK, LIGHT
 from loratui.settings.draft import Draft, DraftStore
 from loratui.settings.preferences import keep_shade, shade
 from loratui.terminal import images
+from loratui.terminal.layout import whole_words
 from loratui.terminal.text import plural, safe_text
 from trainer.contract.run.rundir import RunDir
 
@@ -38,6 +40,7 @@ STEPS: tuple[str, ...] = (
     "settings:SettingsScreen",
     "review:ReviewScreen",
 )
+LEAVE = "Ctrl-Q leaves loratui. A training that runs goes on."
 
 
 def load_step(name: str) -> type[Step]:
@@ -130,6 +133,10 @@ class LoratuiApp(KeyOrder[str]):
         light = self.theme == DARK.name
         self.theme = LIGHT.name if light else DARK.name
         keep_shade("light" if light else "dark")
+
+    def action_help_quit(self) -> None:
+        """Ctrl-C, in other programs the way out, says in our words which key it is here."""
+        self.notify(LEAVE, timeout=8, markup=False)
 
     async def action_quit(self) -> None:
         """Leave; what was typed last is kept in the draft, and asked about where a window holds it."""
@@ -287,5 +294,5 @@ def run_sweep(sweep: Sweep) -> int:
 def _run(app: LoratuiApp) -> int:
     words: Any = app.run()
     if words:
-        print(words)
+        print(whole_words(words, shutil.get_terminal_size().columns))
     return app.return_code or 0

@@ -6,6 +6,7 @@ import re
 import textwrap
 
 GAP = re.compile(r"(?<=\S)\s{2,}(?=\S)")
+SEAM = re.compile(r"(?<=[/_-])")  # where a word that has no room is broken
 WIDTH = 80  # cells of a line that is wrapped, where nobody says how wide the terminal is
 Entry = tuple[str, str]  # what is pressed or named, and the words
 
@@ -14,6 +15,41 @@ def wrapped(line: str, width: int = WIDTH, indent: str = "", hang: int = 2) -> l
     """The line, broken between words, and where it is too long the rest below it, `hang` cells further in."""
     below = indent + " " * hang
     return textwrap.wrap(line, width, initial_indent=indent, subsequent_indent=below, break_on_hyphens=False) or [""]
+
+
+def whole_words(text: str, width: int) -> str:
+    """A sentence for a terminal of `width` cells: broken between words alone, so that a command can be copied."""
+    return "\n".join(textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False))
+
+
+def folded(text: str, width: int, hang: int = 0) -> str:
+    """`text` in lines of `width` cells, those below the first `hang` cells further in.
+
+    A word that is longer than a line, such as a path, goes on below after a slash, a hyphen or an underscore.
+    """
+    lines = [text[: len(text) - len(text.lstrip(" "))]]
+    for word in text.lstrip(" ").split(" "):
+        for place, part in enumerate(_parts(word, max(1, width - hang))):
+            gap = " " if lines[-1].strip() else ""
+            if place or len(lines[-1]) + len(gap) + len(part) > width:
+                lines.append(" " * hang + part)
+            else:
+                lines[-1] += gap + part
+    return "\n".join(lines)
+
+
+def _parts(word: str, room: int) -> list[str]:
+    if len(word) <= room:
+        return [word]
+    parts = [""]
+    for piece in SEAM.split(word):
+        for start in range(0, len(piece), room):
+            one = piece[start : start + room]
+            if len(parts[-1]) + len(one) > room:
+                parts.append(one)
+            else:
+                parts[-1] += one
+    return parts
 
 
 def laid_out(text: str, width: int) -> str:

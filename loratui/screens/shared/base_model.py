@@ -23,10 +23,12 @@ from loratui.screens.shared.dialogs import Help
 from loratui.screens.shared.editors import ask_unkept
 from loratui.screens.shared.steady import SteadyScreen
 from loratui.settings.recent_bases import recent_bases, remember_base
+from loratui.terminal.layout import folded
 from loratui.terminal.text import safe_text, show_path
 from loratui.widgets.keyline import KeyLine
 from loratui.widgets.paths import FolderSuggester
 
+NARROW = 35  # cells of either side at 80 columns
 REST = 0.3  # seconds that the cursor stays on a line before the hub is asked about it
 
 
@@ -92,6 +94,10 @@ class BaseModelScreen(SteadyScreen[str | None]):
         )
         yield Static("", id="base-say", markup=False)
         yield KeyLine()
+
+    def resized(self) -> None:
+        """Set the words anew."""
+        self.call_after_refresh(self._show, self._at)
 
     def on_mount(self) -> None:
         """Show the names at once; a thread looks at the disk."""
@@ -172,7 +178,9 @@ class BaseModelScreen(SteadyScreen[str | None]):
     def _line(self, value: str) -> Content:
         mark = "● " if value == self._value else "  "
         where, _, what = show_path(value).rstrip("/").rpartition("/")  # the name is what tells models apart
-        name = Content.assemble((mark, "$accent"), (what, "bold"), (f"  {where}" if where else "", "$muted"))
+        room = self.query_one("#models").size.width or NARROW
+        gap = "  " if len(mark + what + where) + 2 <= room else "\n  "
+        name = Content.assemble((mark, "$accent"), (what, "bold"), (f"{gap}{where}" if where else "", "$muted"))
         seen = self._seen.get(value)
         if seen is None:
             return Content("\n").join([name, Content.styled("  looking ...", "$muted")])
@@ -190,11 +198,11 @@ class BaseModelScreen(SteadyScreen[str | None]):
     def _explain(self) -> None:
         value = self._at
         seen = self._seen.get(value)
-        words = self.query_one("#base-words", Static)
+        words, width = self.query_one("#base-words", Static), self.query_one("#base-facts").size.width or NARROW
         if seen is None:
-            words.update(Content.styled(show_path(value), "bold"))
+            words.update(Content.styled(folded(show_path(value), width), "bold"))
             return
-        words.update(facts(seen, self._troubles.get(value, "")))
+        words.update(facts(seen, self._troubles.get(value, ""), width))
         self.query_one("#base-facts").scroll_home(animate=False)
         known = seen.known
         if known.kind == "hub" and not known.here and known.gated is None and value not in self._troubles:

@@ -8,6 +8,7 @@ from textual.content import Content
 
 from loratui.basemodels.facts import BaseModelFacts, free_for_models
 from loratui.basemodels.words import KINDS, advice, gate, state
+from loratui.terminal.layout import folded
 from loratui.terminal.text import safe_text, show_path
 from loratui.terminal.units import in_bytes
 from trainer.contract.basemodel.hub_cache import hub_cache
@@ -45,42 +46,45 @@ class BaseModelSeen:
     vae: BaseModelFacts | None
 
 
-def facts(seen: BaseModelSeen, trouble: str) -> Content:
-    """All that is known of a model. Every text of it is made safe here."""
+def facts(seen: BaseModelSeen, trouble: str, width: int) -> Content:
+    """All that is known of a model, in lines of `width` cells. Every text of it is made safe here."""
     known, vae = seen.known, seen.vae
-    lines = [Content.styled(show_path(known.value), "bold"), Content.styled(KINDS[known.kind], "$muted")]
+
+    def line(text: str, style: str = "") -> Content:
+        return Content.styled(folded(text, width, 2), style)
+
+    def fact(label: str, text: str, style: str = "") -> Content:
+        words = folded(f"{label:<7} {text}", width, 8)
+        return Content.assemble((words[:8], "$muted"), (words[8:], style))
+
+    def its_state(label: str, one: BaseModelFacts) -> Content:
+        glyph, words, tone = state(one)
+        return fact(label, f"{glyph} {words}", TONES[tone])
+
+    lines = [line(show_path(known.value), "bold"), line(KINDS[known.kind], "$muted")]
     if known.trouble:
-        return Content("\n").join([*lines, Content(""), Content.styled(f"✗ {safe_text(known.trouble)}", TONES["bad"])])
+        return Content("\n").join([*lines, Content(""), line(f"✗ {safe_text(known.trouble)}", TONES["bad"])])
     if known.value in KNOWN:
         lines += [Content(""), Content(KNOWN[known.value])]
-    lines += [Content(""), _state("model", known)]
-    lines += [_state("VAE", vae)] if vae is not None else []
+    lines += [Content(""), its_state("model", known)]
+    lines += [its_state("VAE", vae)] if vae is not None else []
     if not known.here or (vae is not None and not vae.here):
         needed = sum(one.download for one in (known, vae) if one is not None and not one.here)
         free = free_for_models()
         short = needed > free
         room = f"{in_bytes(free)} in {show_path(hub_cache())}" + (": too little" if short else "")
-        lines.append(_fact("free", room, TONES["bad"] if short else ""))
+        lines.append(fact("free", room, TONES["bad"] if short else ""))
     if known.loss is not None:
-        lines.append(_fact("loss", f"{known.loss.words} ({safe_text(known.loss.source)})"))
+        lines.append(fact("loss", f"{known.loss.words} ({safe_text(known.loss.source)})"))
         if known.loss.few_steps:
-            lines.append(Content.styled(f"! made for few steps: {safe_text(known.loss.few_steps)}", TONES["warn"]))
+            lines.append(line(f"! made for few steps: {safe_text(known.loss.few_steps)}", TONES["warn"]))
         if known.loss.named_v:
             said = "! its name says v-prediction, nothing in it does: see model.prediction"
-            lines.append(Content.styled(said, TONES["warn"]))
-    lines.append(_fact("licence", safe_text(known.licence) or "not known"))
+            lines.append(line(said, TONES["warn"]))
+    lines.append(fact("licence", safe_text(known.licence) or "not known"))
     if known.kind == "hub":
-        lines.append(_fact("gated", gate(known), TONES["warn"] if known.gated else ""))
-        lines += [Content(f"  → {safe_text(one)}") for one in advice(known)]
+        lines.append(fact("gated", gate(known), TONES["warn"] if known.gated else ""))
+        lines += [Content(folded(f"  → {safe_text(one)}", width, 4)) for one in advice(known)]
     if trouble:
-        lines += [Content(""), Content.styled(f"! {safe_text(trouble)}", TONES["warn"])]
+        lines += [Content(""), line(f"! {safe_text(trouble)}", TONES["warn"])]
     return Content("\n").join(lines)
-
-
-def _state(label: str, known: BaseModelFacts) -> Content:
-    glyph, words, tone = state(known)
-    return _fact(label, f"{glyph} {words}", TONES[tone])
-
-
-def _fact(label: str, text: str, style: str = "") -> Content:
-    return Content.assemble((f"{label:<7} ", "$muted"), (text, style))

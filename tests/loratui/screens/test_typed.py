@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 import loratui
-from loratui.app import LoratuiApp
+from loratui.app import LEAVE, LoratuiApp
 from loratui.basemodels.facts import BaseModelNeed
 from loratui.screens.monitor.add_prompt import AddPrompt
 from loratui.screens.shared.base_model import BaseModelScreen
@@ -254,3 +254,15 @@ async def test_escape_asks_in_the_line_of_a_base_model(wizard: Wizard) -> None:
         await until(pilot, lambda: "/a/model" in screen._values)
         await pilot.press("escape")
         assert given == [None]
+
+
+@pytest.mark.parametrize("name", ["WelcomeScreen", "PicturesScreen"])
+async def test_ctrl_c_says_our_key_in_our_words(wizard: Wizard, name: str) -> None:
+    app = wizard()
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await at(pilot, "WelcomeScreen")
+        await pilot.press(*["enter"] * (name == "PicturesScreen"))
+        await at(pilot, name)
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: [one.message for one in app._notifications] == [LEAVE])
+        assert app.is_running

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 
 import pytest
 
 import loratui.screens
 from loratui.screens.shared.dialogs import KEYS
-from loratui.terminal.layout import laid_out
+from loratui.terminal.layout import folded, laid_out, whole_words
 
 
 def helps() -> list[str]:
@@ -44,3 +45,31 @@ def test_columns_stay_where_they_fit_and_part_where_they_do_not() -> None:
         "  b  another",
         "  c  a third",
     ]
+
+
+WORDS = "free    12.3 GB in ~/.cache/huggingface/hub/models--stabilityai--stable-diffusion-xl-base-1.0: too little"
+
+
+@pytest.mark.parametrize("width", range(12, 90))
+@pytest.mark.parametrize("hang", [0, 8])
+def test_a_word_is_broken_only_where_it_has_a_seam(width: int, hang: int) -> None:
+    """A word that has room on a line is whole; one that has none goes on after a slash, a hyphen or an underscore."""
+    lines = folded(WORDS, width, hang).split("\n")
+    assert all(len(line) <= width for line in lines)
+    left = WORDS
+    for place, line in enumerate(lines):
+        part = line[hang:] if place else line
+        assert left.startswith(part), (left, part)
+        left = left[len(part) :]
+        whole = (part + left).replace("\n", "").split(" ")  # a piece without a seam may be longer than a line
+        longest = max(len(piece) for word in whole for piece in re.split(r"(?<=[/_-])", word))
+        assert not left or left[0] == " " or part[-1] in "/_-" or longest > width - hang
+        left = left.lstrip(" ")
+    assert left == ""
+
+
+def test_a_command_in_a_sentence_is_never_broken() -> None:
+    command = "loratui attach ~/somewhere/quite-far/away/2026-11-23-1000-a-dog-with-a-long-name/and-a-folder-of-it"
+    lines = whole_words(f"a dog: training. The training goes on. Come back with: {command}", 40).split("\n")
+    assert " ".join(lines).endswith(command) and lines[-1] == command.split()[-1]
+    assert all(len(line) <= 40 for line in lines[:-1])
