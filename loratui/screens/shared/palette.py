@@ -56,7 +56,6 @@ def sentence_on(node: DOMNode | type, action: str) -> str:
 class Palette(CommandPalette):
     """The list of commands; Enter waits until it shows what was typed, and never takes what stood there before."""
 
-    DEFAULT_CSS = "Palette CommandList { text-wrap: wrap; text-overflow: fold; }"  # what a key does is read whole
     WAIT, MOST = 0.05, 100  # seconds between two looks, and looks: a busy machine needs some
 
     def __init__(self) -> None:

@@ -7,19 +7,22 @@ import importlib
 import pkgutil
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from textual.app import SystemCommand
 from textual.binding import Binding
+from textual.command import CommandList
 from textual.screen import Screen
 from textual.widgets import Input
 
 import loratui
 from loratui import screens
 from loratui.app import LoratuiApp
-from loratui.screens.shared.palette import commands_of, sentence_on
-from loratui.settings.draft import Draft
+from loratui.screens.shared.palette import command, commands_of, sentence_on
+from loratui.settings.draft import Draft, DraftStore
 from tests.loratui.screens.conftest import at, on_row, opened, screen_text, until
 
 Wizard = Callable[..., LoratuiApp]
@@ -55,6 +58,37 @@ def test_each_line_of_the_list_is_one_whole_sentence() -> None:
                 wrong += [(one.__name__, *pair) for pair in found.items() if not _is_sentence(pair[1])]
                 told += len(found)
     assert told > 100 and wrong == []
+
+
+async def test_what_each_command_does_is_read_whole_at_80_columns(own_place: Path) -> None:
+    """Every sentence of every screen, each in the list as it is drawn, with the longest name of a key before it."""
+    told = {
+        sentence_on(one, binding.action)
+        for module in pkgutil.walk_packages(screens.__path__, "loratui.screens.")
+        for one in vars(importlib.import_module(module.name)).values()
+        if isinstance(one, type) and issubclass(one, Screen) and one.__module__ == module.name
+        for binding in _bindings(one)
+    } - {""}
+
+    class Everything(LoratuiApp):
+        CSS_PATH = str(Path(loratui.__file__).with_name("app.tcss"))
+
+        def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+            return [command(f"{number:03}", "Shift-F12", said, screen.refresh) for number, said in enumerate(told)]
+
+    app = Everything(store=DraftStore(own_place / "state"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at(pilot, "WelcomeScreen")
+        await pilot.press("ctrl+p")
+        await at(pilot, "Palette")
+        listed = app.screen.query_one(CommandList)
+        await until(pilot, lambda: listed.option_count == len(told) > 100)
+        seen = ""
+        for place in range(len(told)):
+            listed.highlighted = place
+            await pilot.pause()
+            seen += re.sub(r"[│\s]+", " ", screen_text(app))
+        assert [said for said in told if f"Shift-F12: {said}" not in seen] == []
 
 
 def _is_sentence(words: str) -> bool:
