@@ -148,10 +148,10 @@ def test_a_name_that_the_locale_cannot_express_is_a_sentence_with_the_remedy(pla
 @pytest.mark.parametrize(
     ("line", "redirection", "why"),
     [
-        ("--help", ">/dev/full", "No space left on device"),
-        ("runs", ">/dev/full", "No space left on device"),
-        ("runs", "<&- >&-", "Bad file descriptor"),
-        ("check pictures", ">/dev/full", "No space left on device"),
+        ("--help", ">/dev/full", "the disk is full"),
+        ("runs", ">/dev/full", "the disk is full"),
+        ("runs", "<&- >&-", "it is closed"),
+        ("check pictures", ">/dev/full", "the disk is full"),
     ],
 )
 def test_an_output_that_cannot_be_written_is_one_line_and_an_exit_code(

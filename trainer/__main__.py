@@ -22,7 +22,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from trainer.contract.entries import BadEntry
-from trainer.contract.paths import can_see
+from trainer.contract.paths import can_see, os_sentence, os_words
 from trainer.contract.pictures.folder import NoDataset
 from trainer.contract.run import exits
 from trainer.contract.run.events import VERSION, EventLog, SilentLog
@@ -57,7 +57,7 @@ def main(arguments: list[str]) -> int:
         refuse_links(run)
         config = load_config(path)
     except (OSError, ValueError) as error:
-        print(f"{path.parent if isinstance(error, BadEntry) else path}: {error}", file=sys.stderr)
+        print(f"{path.parent if isinstance(error, BadEntry) else path}: {os_words(error, path)}", file=sys.stderr)
         leave(run)
         return exits.USAGE
     if _rank():
@@ -96,7 +96,7 @@ def main(arguments: list[str]) -> int:
 
 def _unusable(run: RunDir, error: OSError) -> int:
     """A folder, or what else is no file, where the lock or the log must be: nothing can be written of it."""
-    print(f"{run.path}: {error}", file=sys.stderr)
+    print(f"{run.path}: {os_sentence(error)}", file=sys.stderr)
     leave(run)
     return exits.USAGE
 

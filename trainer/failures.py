@@ -7,6 +7,7 @@ from typing import Any
 
 from trainer.contract.basemodel.inspect import NotSDXL
 from trainer.contract.loras.start import NoStart
+from trainer.contract.paths import os_sentence
 from trainer.contract.run.disk import is_full
 from trainer.data.listing import DataError
 
@@ -108,9 +109,10 @@ def explain(error: BaseException) -> Explained:
             return "disk" if error.full else "usage", str(error), error.advice
         case _ if is_full(error):
             assert isinstance(error, OSError)
-            return "disk", f"the disk is full: {error.filename or error.strerror}", [_ROOM]
+            return "disk", f"the disk is full: {error.filename or 'no room is left'}", [_ROOM]
         case KeyboardInterrupt():
             return "signal", "interrupted before the first step", []
         case _:
-            where = f"{type(error).__name__}: {error}"
+            known = isinstance(error, OSError) and error.errno is not None
+            where = os_sentence(error) if known else f"{type(error).__name__}: {error}"
             return "exception", where, ["the whole story is in trainer.log"]

@@ -13,6 +13,7 @@ import torch
 from trainer.checkpoints.saver import Saver
 from trainer.checkpoints.snapshot import FoundCheckpoint, Snapshot, newest_checkpoint, try_room
 from trainer.commands import Requests, Stop
+from trainer.contract.paths import os_sentence
 from trainer.contract.run.changes import read_changes
 from trainer.contract.run.events import EventLog, SilentLog
 from trainer.contract.run.rundir import RunDir
@@ -311,7 +312,7 @@ class Run:
                 self.done = good.step
                 self._finish("failed", pictures=False)
         except (NotSaved, OSError) as error:  # the cause of the end is told all the same
-            self.log.emit("warn", code="not-saved", message=str(error), advice="what was saved before is there")
+            self.log.emit("warn", code="not-saved", message=os_sentence(error), advice="what was saved before is there")
 
     def _finish(self, status: str, pictures: bool) -> RunEnd:
         if not self.world.main:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from loratui.commands.options import runs
 from loratui.errors import Refusal
-from loratui.terminal.text import show_path
+from loratui.terminal.text import os_words, show_path
 
 WIDEST = 110  # cells; beyond it the columns are too far apart to be read together
 
@@ -27,6 +28,7 @@ def diff(first: FirstArgument, second: SecondArgument) -> None:
     try:
         found = compare(facts_of(pair[0]), facts_of(pair[1]))
     except OSError as error:
-        raise Refusal(f"a run cannot be read: {show_path(error.filename or '')}: {error.strerror}") from None
+        where = Path(error.filename or "")
+        raise Refusal(f"a run cannot be read: {show_path(where)}: {os_words(error, where)}") from None
     width = min(WIDEST, shutil.get_terminal_size((WIDEST, 24)).columns)
     print("\n".join(line for _, line in comparison_lines(found, width)))

@@ -16,7 +16,7 @@ from loratui.commands.options import (
     chosen_preset,
 )
 from loratui.errors import Refusal
-from loratui.terminal.text import safe_text, shell_path, show_path
+from loratui.terminal.text import not_written, safe_text, shell_path, show_path
 from trainer.contract.paths import can_see, expanded
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def write_new(into: Path, answers: Answers, replace: bool) -> None:
     try:
         write_answers(path, answers)
     except OSError as error:
-        raise Refusal(f"{show_path(path)} cannot be written: {error.strerror}") from None
+        raise Refusal(not_written(path, error, "name another with --into")) from None
 
 
 def next_words(into: Path) -> str:

@@ -84,7 +84,7 @@ def export_job(
     from loratui.commands.replay import overrides_of
     from loratui.planning.sky_task import sky_task
     from loratui.settings.answers import read_answers
-    from loratui.terminal.text import shell_path, show_path
+    from loratui.terminal.text import not_written, shell_path, show_path
     from trainer.contract.entries import write_swept
     from trainer.contract.paths import can_see, expanded
 
@@ -97,7 +97,7 @@ def export_job(
     try:
         write_swept(path, task.text, 0o600)
     except OSError as error:
-        raise Refusal(f"{show_path(path)} cannot be written: {error.strerror}") from None
+        raise Refusal(not_written(path, error, "name another with --into")) from None
     for warning in task.warnings:
         print(f"! warning: {warning}")
     secrets = "".join(f" --secret {name}" for name in task.secrets)
@@ -147,10 +147,27 @@ def lora_place(text: str) -> str:
     return str(find_run(text).path)
 
 
+def refuse_out(out: object) -> None:
+    """Raise Refusal where nothing can be written to --out, before a model is loaded for it."""
+    from loratui.runs.place import existing, making_trouble
+    from loratui.terminal.text import show_path
+    from trainer.contract.paths import is_file
+
+    place = Path(str(out or "."))
+    if place.suffix.lower() == ".png" and is_file(place):
+        place = place.parent  # one picture, written over
+    if trouble := making_trouble(place):
+        raise Refusal(
+            f"--out {show_path(place)}: nothing can be made in {show_path(existing(place))}: {trouble}; "
+            "name another folder"
+        )
+
+
 def _run_trainer(module: str, run: str | None, words: list[str], options: dict[str, object]) -> NoReturn:
     """Run one of the trainer's programs on a run."""
     from loratui.runs.find import find_run
 
+    refuse_out(options.get("out"))
     _run_program(module, [str(find_run(run).path), *words], options)
 
 
@@ -159,6 +176,7 @@ def _run_program(module: str, words: list[str], options: dict[str, object]) -> N
     from loratui.children.output import run_shown
     from trainer.contract.run.trainer_start import trainer_environment
 
+    refuse_out(options.get("out"))
     given: list[str] = []
     for name, value in options.items():
         if isinstance(value, tuple):

@@ -15,7 +15,7 @@ from loratui.commands.options import SetOption
 from loratui.commands.queue import SlurmOption, SlurmWords
 from loratui.errors import Refusal
 from loratui.terminal.text import plural, safe_text, shell_path, show_path
-from trainer.contract.paths import expanded, is_file
+from trainer.contract.paths import expanded, is_file, is_folder
 from trainer.contract.run import exits
 
 if TYPE_CHECKING:
@@ -78,14 +78,17 @@ def sweep(
     if what is None:
         raise Refusal(f"which sweep? There are {', '.join(names())}; or name an answers.toml with --grid KEY=A,B")
     path = expanded(what)
-    if is_file(path) or path.suffix == ".toml":
+    named = Path(what).name if "/" in what else what
+    begun = named in names()
+    if is_file(path) or path.suffix == ".toml" or (is_folder(path) and not begun):
         chosen = _declared(path, grid or [], zip_ or [], seeds, from_, set_ or [], name)
     elif made or set_ or seeds is not None or name:
-        raise Refusal(
-            f"'{safe_text(what, 60)}' is not an answer file; a sweep that was begun cannot be given other axes"
-        )
+        shown = safe_text(what, 60)
+        if not begun:
+            raise Refusal(f"there is no answer file '{shown}'; check the spelling")
+        raise Refusal(f"'{shown}' was begun; a sweep that was begun cannot be given other axes")
     else:
-        chosen = read_sweep(Path(what).name if "/" in what else what)
+        chosen = read_sweep(named)
     if table or as_json:
         _show(chosen, as_json)
     elif wall:

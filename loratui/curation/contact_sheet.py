@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from loratui.curation.groups import GLYPHS, grouped
 from loratui.curation.report import PictureReport, Report
 from loratui.errors import Refusal
-from loratui.terminal.text import plural, safe_text, show_path, speakable
+from loratui.terminal.text import not_written, plural, safe_text, show_path, speakable
 from trainer.contract.entries import write_swept
 from trainer.contract.paths import can_see
 from trainer.contract.pictures.flatten import upright
@@ -53,7 +53,7 @@ def write_contact_sheet(report: Report, path: Path, progress: Progress | None = 
         path.parent.mkdir(parents=True, exist_ok=True)
         write_swept(path, out.getvalue(), 0o644)
     except OSError as error:
-        raise Refusal(f"{show_path(path)} cannot be written: {error.strerror}") from None
+        raise Refusal(not_written(path, error)) from None
 
 
 def draw_contact_sheet(report: Report, progress: Progress | None = None) -> Image:

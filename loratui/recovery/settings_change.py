@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from loratui.errors import Refusal
 from loratui.runs.find import resumable_steps, saved_steps
-from loratui.terminal.text import safe_text, shell_path, show_path
+from loratui.terminal.text import os_words, safe_text, shell_path, show_path
 from trainer.contract.entries import rename, write_atomic
 from trainer.contract.run.rundir import RunDir
 
@@ -139,7 +139,9 @@ def _config(run: RunDir) -> TrainConfig:
     try:
         return load_config(run.config)
     except (OSError, ValueError) as error:
-        raise Refusal(f"{show_path(run.config)} cannot be read: {safe_text(error, 200)}") from None
+        raise Refusal(
+            f"{show_path(run.config)} cannot be read: {safe_text(os_words(error, run.config), 200)}"
+        ) from None
 
 
 def _answers(run: RunDir) -> Answers | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from loratui.errors import Refusal
 from loratui.results.leaks import looked_through
-from loratui.terminal.text import plural, safe_text, show_path
+from loratui.terminal.text import os_words, plural, safe_text, show_path
 from loratui.terminal.units import in_bytes
 from trainer.contract.documents.parsers import parse_json
 from trainer.contract.run.exports import INNER, PICTURES, file_at, place_of
@@ -75,7 +75,7 @@ def make_parcel(folder: Path, name: str, samples: bool = True, accept: tuple[str
             found, header = looked_through(path)
             files.append(Upload(path, path.stat().st_size, _tells(one, header, name), one))
         except OSError as error:
-            problems.append(f"{safe_text(one)}: cannot be read ({error.strerror})")
+            problems.append(f"{safe_text(one)}: cannot be read ({os_words(error)})")
             continue
         for leak in found:
             key = f"{leak.code}:{one}"

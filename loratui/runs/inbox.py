@@ -9,7 +9,7 @@ from loratui.errors import Refusal
 from loratui.runs.find import run_info
 from loratui.runs.possible import leaves_slurm, takes
 from loratui.runs.queue import cancel
-from loratui.terminal.text import safe_text, shell_path, show_path
+from loratui.terminal.text import os_words, safe_text, shell_path, show_path
 from trainer.contract.run.control import Cmd, send
 from trainer.contract.run.events import Tail
 from trainer.contract.run.rundir import RunDir
@@ -39,7 +39,7 @@ def ask(run: RunDir, command: Cmd, **arguments: Any) -> str:
     try:
         sent = send(run, command, **arguments)
     except OSError as error:
-        raise Refusal(f"{show_path(run.control)} takes no command: {error.strerror}") from None
+        raise Refusal(f"{show_path(run.control)} takes no command: {os_words(error)}") from None
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         for event in tail.read():

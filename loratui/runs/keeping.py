@@ -10,7 +10,7 @@ from loratui.errors import Refusal
 from loratui.runs.find import run_info, saved_steps
 from loratui.runs.possible import BUSY, WORKED_ON
 from loratui.runs.states import has_files
-from loratui.terminal.text import plural, safe_text, show_path
+from loratui.terminal.text import os_words, plural, safe_text, show_path
 from trainer.contract.documents.parsers import as_text
 from trainer.contract.documents.regular import read_bytes
 from trainer.contract.entries import remove, remove_folder, rename, write_atomic
@@ -32,7 +32,7 @@ def rename_run(run: RunDir, name: str) -> RunDir:
     try:
         rename(run.path, target, run.path.parent)
     except OSError as error:
-        raise Refusal(f"{show_path(run.path)} cannot be renamed: {error.strerror}") from None
+        raise Refusal(f"{show_path(run.path)} cannot be renamed: {os_words(error)}") from None
     return RunDir(target)
 
 
@@ -55,7 +55,7 @@ def write_note(run: RunDir, text: str) -> None:
         else:
             remove(run.note, run.path)
     except OSError as error:
-        raise Refusal(f"the note cannot be written: {error.strerror}") from None
+        raise Refusal(f"the note cannot be written: {os_words(error)}") from None
 
 
 def size_of(run: RunDir) -> int:
@@ -87,7 +87,7 @@ def delete_run(run: RunDir) -> None:
     try:
         remove_folder(run.path, run.path.parent)
     except OSError as error:
-        raise Refusal(f"{show_path(run.path)} is not completely removed: {error.strerror}") from None
+        raise Refusal(f"{show_path(run.path)} is not completely removed: {os_words(error)}") from None
 
 
 def _refuse_busy(run: RunDir) -> None:

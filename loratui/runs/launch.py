@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from loratui.errors import Refusal
 from loratui.runs.slurm import in_slurm
-from loratui.terminal.text import show_path
+from loratui.terminal.text import not_written, os_words, show_path
 from trainer.contract.entries import remove, sweep, write_atomic
 from trainer.contract.paths import can_see, expanded, is_folder
 from trainer.contract.run import exits
@@ -55,8 +55,8 @@ def create_run(
             write_atomic(path / name, text, 0o600)
     except OSError as error:
         _remove(made, texts)
-        where = show_path(error.filename or out or RUNS)
-        raise LaunchError(f"the run's folder cannot be written: {where}: {error.strerror}; {advice}") from None
+        where = Path(error.filename or out or RUNS)
+        raise LaunchError(f"the run's folder {not_written(where, error, advice)}") from None
     except UnicodeEncodeError:
         _remove(made, texts)
         raise LaunchError("a path holds bytes that are not UTF-8; rename the folder or the picture") from None
@@ -71,7 +71,7 @@ def start(run: RunDir, gpus: int = 1) -> int:
     except AlreadyRunning:
         raise LaunchError(_running(run), exits.RUNNING) from None
     except OSError as error:
-        raise LaunchError(f"the trainer cannot be started: {error.strerror}") from None
+        raise LaunchError(f"the trainer cannot be started: {os_words(error)}") from None
     _children[child.pid] = child
     return child.pid
 
@@ -97,7 +97,7 @@ def leave_slurm(run: RunDir) -> None:
     try:
         remove(run.slurm, run.path)
     except OSError as error:
-        raise LaunchError(f"{show_path(run.slurm)} cannot be removed: {error.strerror}") from None
+        raise LaunchError(f"{show_path(run.slurm)} cannot be removed: {os_words(error)}") from None
 
 
 def exit_code(pid: int) -> int | None:

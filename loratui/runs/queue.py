@@ -11,7 +11,7 @@ from loratui.errors import Refusal
 from loratui.runs.find import RUNS, RunInfo, find_run, find_runs, run_info
 from loratui.runs.listing import WIDE, table_lines
 from loratui.runs.slurm import has_job
-from loratui.terminal.text import plural, safe_text, shell_path, show_path
+from loratui.terminal.text import os_words, plural, safe_text, shell_path, show_path
 from loratui.terminal.units import clock
 from trainer.contract.run import exits, queue, trainer_start
 from trainer.contract.run.devices import fits, is_busy, runs_in, visible_gpus
@@ -227,7 +227,7 @@ def _changed(run: RunDir, change: Callable[[], object]) -> None:
     except QueueError as error:
         raise Refusal(f"{show_path(run.path)}: {error}") from None
     except OSError as error:
-        raise Refusal(f"the queue of {show_path(run.path.parent)} cannot be written: {error.strerror}") from None
+        raise Refusal(f"the queue of {show_path(run.path.parent)} cannot be written: {os_words(error)}") from None
 
 
 def _note(entry: QueueEntry, gpus: tuple[str, ...]) -> str:

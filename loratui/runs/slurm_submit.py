@@ -20,7 +20,7 @@ from loratui.errors import Refusal
 from loratui.runs import slurm, slurm_job
 from loratui.runs.find import RUNS
 from loratui.runs.slurm import NO_JOB, SlurmEntry, entry_of, write_entry
-from loratui.terminal.text import safe_text, show_path
+from loratui.terminal.text import os_words, safe_text, show_path
 from trainer.contract.entries import make_private, remove
 from trainer.contract.run.devices import on_cpu, runs_in
 from trainer.contract.run.rundir import RunDir
@@ -95,7 +95,7 @@ def submit(run: RunDir, options: tuple[tuple[str, str], ...] = (), gpus: int = 1
         with contextlib.redirect_stderr(said):  # submitit repeats there what it raises
             job = executor.submit(slurm_job.train, str(run.path), entry).job_id
     except OSError as error:
-        raise Refusal(f"{show_path(run.path)} cannot be handed to Slurm: {error.strerror}") from None
+        raise Refusal(f"{show_path(run.path)} cannot be handed to Slurm: {os_words(error)}") from None
     except (RuntimeError, ValueError, subprocess.CalledProcessError) as error:
         for one in set(run.slurm_files.iterdir()) - there:
             remove(one, run.path)

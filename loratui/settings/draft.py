@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from loratui.settings.presets import preset
 from loratui.settings.problems import AnswersError, wrong_value
+from loratui.terminal.text import os_words
 from trainer.contract.documents.files import read_json
 from trainer.contract.entries import make_private, sweep, write_atomic
 from trainer.contract.paths import can_see, expanded
@@ -187,7 +188,7 @@ class DraftStore:
             # json and not pydantic's: a file name may hold bytes that are not UTF-8, which only escapes can carry
             write_atomic(self._file(self._key), json.dumps(draft.model_dump(), indent=1))
         except OSError as error:
-            return f"The draft could not be saved: {error.strerror} ({self._folder})"
+            return f"The draft could not be saved: {os_words(error, self._file(self._key))} ({self._folder})"
         return ""
 
     def clear(self) -> None:
@@ -212,7 +213,7 @@ class DraftStore:
         try:
             paths = sorted(self._drafts.glob("draft-*.json")) if can_see(self._drafts) else []
         except OSError as error:
-            paths, troubles = [], [*troubles, f"The drafts cannot be read: {error.strerror} ({self._drafts})"]
+            paths, troubles = [], [*troubles, f"The drafts cannot be read: {os_words(error)} ({self._drafts})"]
         for path in paths:
             key = path.stem.removeprefix("draft-")
             try:
@@ -221,7 +222,7 @@ class DraftStore:
             except FileNotFoundError:
                 continue  # it became a run in another window
             except OSError as error:
-                troubles.append(f"A draft cannot be read: {error.strerror} ({path.name})")
+                troubles.append(f"A draft cannot be read: {os_words(error)} ({path.name})")
             except ValueError:  # pydantic's ValidationError is a ValueError
                 troubles.append(_put_aside(path))
         return sorted(found, key=lambda one: (one[2], one[0]), reverse=True), troubles
@@ -238,7 +239,7 @@ class DraftStore:
         except FileNotFoundError:
             return []  # another loratui, started at the same moment, has done it
         except OSError as error:
-            return [f"The saved draft cannot be used: {error.strerror} ({old})"]
+            return [f"The saved draft cannot be used: {os_words(error)} ({old})"]
         except ValueError:
             return [_put_aside(old)]
         return []

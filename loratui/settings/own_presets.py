@@ -13,7 +13,7 @@ from typing import Any
 from loratui.errors import Refusal
 from loratui.settings.problems import AnswersError, unknown_setting, validated, wrong_value
 from loratui.settings.shipped_presets import Preset, PresetValue, Variant, load_presets, read_preset
-from loratui.terminal.text import safe_text, show_path
+from loratui.terminal.text import os_words, safe_text, show_path
 from trainer.contract.documents.parsers import parse_toml
 from trainer.contract.documents.regular import read_bytes
 from trainer.contract.entries import sweep
@@ -85,7 +85,7 @@ def read_own(path: Path) -> Preset | str:
     try:
         info = path.stat()
     except OSError as error:
-        return f"it cannot be read ({error.strerror})"
+        return f"it cannot be read ({os_words(error)})"
     return _parsed(path, info.st_mtime_ns, info.st_size)
 
 
@@ -149,7 +149,7 @@ def delete_preset(name: str) -> Path:
     try:
         path.unlink()
     except OSError as error:
-        raise PresetError(f"{show_path(path)} cannot be deleted: {error.strerror}") from None
+        raise PresetError(f"{show_path(path)} cannot be deleted: {os_words(error)}") from None
     return path
 
 

@@ -20,7 +20,7 @@ from loratui.settings.own_presets import (
 )
 from loratui.settings.presets import preset
 from loratui.settings.shipped_presets import Preset, PresetValue
-from loratui.terminal.text import plural, safe_text, show_path
+from loratui.terminal.text import not_written, plural, safe_text, show_path
 from loratui.version import version
 from trainer.contract.entries import make_private, write_atomic
 from trainer.contract.settings.config import BY_KEY
@@ -64,7 +64,7 @@ def save_preset(
         make_private(path.parent)
         write_atomic(path, text, 0o600)
     except OSError as error:
-        raise PresetError(f"the preset cannot be written: {show_path(path)}: {error.strerror}") from None
+        raise PresetError(f"the preset {not_written(path, error, 'free that name')}") from None
     return SavedPreset(found, path)
 
 

@@ -13,7 +13,7 @@ from loratui.settings.answers import Answers, answers_text, read_answers
 from loratui.settings.problems import AnswersError, meant, unknown_setting, wrong_value
 from loratui.sweeps.declaration import NAME, Axis, Sweep, checked_axis, declared
 from loratui.sweeps.points import points
-from loratui.terminal.text import safe_text, show_path
+from loratui.terminal.text import os_words, safe_text, show_path
 from loratui.version import version
 from trainer.contract.documents.files import read_toml
 from trainer.contract.entries import make_private, write_atomic
@@ -67,7 +67,7 @@ def freeze(sweep: Sweep, runs: Path = RUNS) -> tuple[Path, bool]:
         write_atomic(folder / ANSWERS, answers_text(sweep.base))
         write_atomic(folder / FILE, sweep_text(sweep))  # the last: with it the sweep is there
     except OSError as error:
-        raise Refusal(f"the sweep cannot be written: {show_path(folder)}: {error.strerror}") from None
+        raise Refusal(f"the sweep cannot be written: {os_words(error, folder / FILE)}") from None
     return folder, True
 
 

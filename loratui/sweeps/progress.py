@@ -22,7 +22,7 @@ from loratui.sweeps.declaration import Sweep
 from loratui.sweeps.files import folder_of
 from loratui.sweeps.forecast import Forecast
 from loratui.sweeps.points import Point, points
-from loratui.terminal.text import plural, safe_text, show_path
+from loratui.terminal.text import os_words, plural, safe_text, show_path
 from trainer.contract.documents.files import read_toml
 from trainer.contract.entries import remove_folder
 from trainer.contract.paths import is_file
@@ -181,7 +181,7 @@ def _make_runs(planned: Forecast, runs: Path, made: list[RunDir], engine: Engine
         if planned.able:
             runs.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
-        why = "something else lies there" if isinstance(error, FileExistsError) else str(error.strerror)
+        why = "something else lies there" if isinstance(error, FileExistsError) else os_words(error, runs)
         raise LaunchError(f"the folder of the runs cannot be made: {show_path(runs)}: {why}; {AGAIN}") from None
     for one in planned.able:
         assert one.ready is not None

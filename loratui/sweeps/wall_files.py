@@ -13,7 +13,7 @@ from loratui.curation.contact_sheet import INK, PALE, PAPER, draw_words
 from loratui.errors import Refusal
 from loratui.sweeps.table import MARKS
 from loratui.sweeps.wall import SweepWall, WallBlock, WallCell
-from loratui.terminal.text import show_path
+from loratui.terminal.text import not_written
 from trainer.contract.entries import write_swept
 from trainer.contract.pictures.flatten import upright
 from trainer.contract.pictures.inside import open_inside
@@ -181,4 +181,4 @@ def _write(path: Path, data: bytes | str) -> None:
     try:
         write_swept(path, data, 0o644)
     except OSError as error:
-        raise Refusal(f"{show_path(path)} cannot be written: {error.strerror}") from None
+        raise Refusal(not_written(path, error, "free that name")) from None

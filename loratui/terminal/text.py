@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import shlex
 from pathlib import Path
 
+from trainer.contract.paths import can_see
+from trainer.contract.paths import os_sentence as plain_sentence
+from trainer.contract.paths import os_words as plain_words
 from trainer.contract.run.program import COUNTERPART
 from trainer.contract.run.rundir import home_folder
 from trainer.contract.units import plural
 
-__all__ = ["plural", "safe_lines", "safe_text", "safe_toml", "shell_path", "show_path", "speakable"]
+__all__ = [
+    "not_written",
+    "os_sentence",
+    "os_words",
+    "plural",
+    "safe_lines",
+    "safe_text",
+    "safe_toml",
+    "shell_path",
+    "show_path",
+    "speakable",
+]
 
 _SPACES = dict.fromkeys(map(ord, "\t\n\r\u2028\u2029"), " ")
 _PICTURES = {code: chr(0x2400 + code) for code in range(0x20)} | {0x7F: "\u2421"}  # ESC is shown as one glyph
@@ -50,6 +65,24 @@ def show_path(path: Path | str) -> str:
     if home != "/" and (text == home or text.startswith(home + "/")):
         text = "~" + text[len(home) :]
     return safe_text(text)
+
+
+def os_words(error: Exception, path: Path | None = None) -> str:
+    """Why the system refused, in plain words that are safe to show; `path`: what the sentence is about."""
+    return safe_text(plain_words(error, path, show_path))
+
+
+def os_sentence(error: Exception) -> str:
+    """The same as a sentence of its own, which names the place."""
+    return safe_text(plain_sentence(error, show_path))
+
+
+def not_written(path: Path, error: OSError, other: str = "name another place") -> str:
+    """That `path` cannot be written, why, and what to do: `other`, where no room is missing."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if error.errno == errno.ENOENT and can_see(path.parent):  # such as /proc
+        return f"{show_path(path)} cannot be written: nothing can be made in '{show_path(path.parent)}'; {other}"
+    return f"{show_path(path)} cannot be written: {os_words(error, path)}; {'make room' if full else other}"
 
 
 def shell_path(path: Path | str) -> str:

@@ -16,6 +16,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from loratui.terminal.text import os_words
 from trainer.contract.pictures.flatten import upright
 from trainer.contract.pictures.inside import NotInside, open_inside
 from trainer.contract.pictures.opening import MAX_BYTES, MAX_PIXELS, open_image
@@ -58,7 +59,7 @@ def decode(path: Path, width: int, height: int, background: str = WHITE) -> Pixe
     except FileNotFoundError:
         raise NotShown("the file is gone") from None
     except NotInside as error:
-        raise NotShown(str(error.strerror)) from None
+        raise NotShown(os_words(error)) from None
     except Exception as error:  # Pillow raises many kinds for a damaged file: none may reach the screen
         raise NotShown(f"cannot be decoded ({type(error).__name__})") from None
     return Pixels(small.width, small.height, small.tobytes())

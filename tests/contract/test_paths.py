@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import errno
 import os
 import re
 from pathlib import Path
@@ -9,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from trainer.contract.documents.regular import read_bytes
-from trainer.contract.paths import can_see, expanded, is_file, is_folder
+from trainer.contract.paths import can_see, expanded, is_file, is_folder, os_sentence, os_words
 from trainer.contract.pictures.sources import origin_of
 
 ROOT = Path(__file__).parents[2]
@@ -67,3 +69,72 @@ def test_nobody_else_resolves_a_home() -> None:
         if asking.search(path.read_text())
     ]
     assert found == ["trainer/contract/paths.py"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("file/x.toml", "'file' is a file and not a folder"),
+        ("file/a/x.toml", "'file' is a file and not a folder"),
+        ("new/x.toml", "there is no folder 'new'"),
+        ("new/a/x.toml", "there is no folder 'new/a'"),
+        ("x.toml", "'x.toml' is not there"),
+        (".", "it is a folder"),
+        ("a" * 300, "the name is too long"),
+        ("loop", "its links lead in a circle"),
+    ],
+)
+def test_what_the_system_refuses_is_said_in_plain_words_with_the_place_at_fault(name: str, said: str) -> None:
+    with pytest.raises(OSError) as refused:
+        Path(name).read_bytes()
+    assert os_words(refused.value) == said
+    assert any(f"'{one}'" in os_sentence(refused.value) for one in (name, *Path(name).parents))
+    if not said.endswith("is not there"):
+        assert os_words(OSError(refused.value.errno, refused.value.strerror), Path(name)) == said
+
+
+def test_no_reason_has_a_number_and_words_of_our_own_stay() -> None:
+    for number, name in errno.errorcode.items():
+        said = os_words(OSError(number, os.strerror(number)))
+        assert said and "Errno" not in said and name not in said
+    assert os_words(OSError(errno.ELOOP, "'a' is a link")) == "'a' is a link"
+    assert os_words(ValueError("no number")) == "no number"
+
+
+SYSTEMS = {
+    "OSError",
+    "FileNotFoundError",
+    "FileExistsError",
+    "PermissionError",
+    "NotADirectoryError",
+    "IsADirectoryError",
+}
+SAYS = {"str", "print", "safe_text"}
+
+
+def _raw(handler: ast.ExceptHandler) -> list[int]:
+    """The lines of a handler of the system's errors that say one as Python does, with its number."""
+    caught = {one.id for one in ast.walk(handler.type or ast.Constant(0)) if isinstance(one, ast.Name)}
+    if handler.name is None or not caught & SYSTEMS:
+        return []
+    said: list[ast.expr] = []
+    for one in ast.walk(handler):
+        if isinstance(one, ast.FormattedValue):
+            said.append(one.value)
+        elif isinstance(one, ast.Call) and isinstance(one.func, ast.Name) and one.func.id in SAYS and one.args:
+            said.append(one.args[0])
+        elif isinstance(one, ast.Attribute) and one.attr == "strerror":
+            said.append(one.value)
+    return [one.lineno for one in said if isinstance(one, ast.Name) and one.id == handler.name]
+
+
+def test_every_part_says_the_systems_errors_in_those_words() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{line}"
+        for top in ("loratui", "trainer")
+        for path in sorted((ROOT / top).rglob("*.py"))
+        for handler in ast.walk(ast.parse(path.read_text()))
+        if isinstance(handler, ast.ExceptHandler)
+        for line in _raw(handler)
+    ]
+    assert not found

@@ -19,6 +19,7 @@ from trainer.captioner.asked import Asked, NoCaptioner
 from trainer.captioner.files import CaptionFrame, CaptionWork, InUse, alone_in, caption_file, find_work, write_new
 from trainer.contract.captioning.known import AUTO, KNOWN
 from trainer.contract.captioning.tokens import MOST, caption_counter, cut
+from trainer.contract.paths import os_words
 from trainer.contract.pictures.folder import NoDataset, Picture
 from trainer.contract.run import exits
 from trainer.contract.settings.config import BY_KEY
@@ -177,7 +178,7 @@ def _write_all(
             failed += 1
             tell("failed", **place, reason=str(error))
         except OSError as error:
-            return _refuse(f"{caption_file(picture.path)}: {error.strerror}; nothing of it was written", exits.FAILED)
+            return _refuse(f"{caption_file(picture.path)}: {os_words(error)}; nothing of it was written", exits.FAILED)
         else:
             took = round(time.monotonic() - began, 3)
             tell("caption" if written else "left", **place, **_what(caption, written), seconds=took)

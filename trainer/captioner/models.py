@@ -16,8 +16,7 @@ from trainer.contract.basemodel.names import HUB_ID
 from trainer.contract.captioning.foreign import tidy
 from trainer.contract.captioning.known import AUTO, KNOWN, TAGS, KnownCaptioner, is_whole, known, read_of, suited
 from trainer.contract.documents.files import read_json
-from trainer.contract.paths import can_see, expanded, is_folder
-from trainer.ground.error_line import first_line
+from trainer.contract.paths import can_see, expanded, is_folder, os_words
 from trainer.model.download import explain
 
 if TYPE_CHECKING:
@@ -145,4 +144,4 @@ def _download(repo: str, named: KnownCaptioner | None) -> Path:
 
 
 def _not_written(repo: str, error: OSError) -> str:
-    return f"'{repo}' cannot be put into {hub_cache()}: {error.strerror or first_line(error)}"
+    return f"'{repo}' cannot be put into {hub_cache()}: {os_words(error)}"

@@ -8,6 +8,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from trainer.checkpoints.snapshot import Snapshot, drop_old, save_checkpoint, snapshot_bytes
+from trainer.contract.paths import os_words
 from trainer.contract.run.disk import is_full
 from trainer.contract.run.events import EventLog, SilentLog
 from trainer.contract.run.rundir import RunDir
@@ -58,7 +59,7 @@ class Saver:
         try:
             path, size = save_checkpoint(self._run, snapshot)
         except OSError as error:
-            message = f"the checkpoint of step {snapshot.step} could not be written: {error.strerror}"
+            message = f"the checkpoint of step {snapshot.step} could not be written: {os_words(error)}"
             if is_full(error):
                 self.refused = snapshot
                 advice = "it is kept in memory and written when there is room; the one before it is on disk"

@@ -20,6 +20,7 @@ from safetensors.torch import save
 from trainer.contract.basemodel.headers import BadHeader, read_header
 from trainer.contract.documents.regular import open_regular, read_bytes
 from trainer.contract.entries import folder_aside, make_private, open_file, opened_folder, remove, write_atomic
+from trainer.contract.paths import os_words
 from trainer.contract.run.changes import is_free, plain
 from trainer.contract.run.checkpoint_files import (
     EMBEDDINGS,
@@ -83,7 +84,7 @@ class CannotSave(RuntimeError):
     """No checkpoint of this run can be written: told at its start, not hours later."""
 
     def __init__(self, run: RunDir, error: OSError, size: int) -> None:
-        why = "the disk is full" if is_full(error) else f"{run.checkpoints.name}/ cannot be written ({error.strerror})"
+        why = "the disk is full" if is_full(error) else f"{run.checkpoints.name}/ cannot be written ({os_words(error)})"
         super().__init__(f"{why}: there is no place for a checkpoint of about {in_bytes(size)}")
 
 
@@ -237,7 +238,7 @@ def load_checkpoint(folder: Path, optimizer: bool = True) -> Snapshot:
         except FileNotFoundError:
             raise Damaged(f"{folder.name}/{name} is missing") from None
         except OSError as error:
-            raise Damaged(f"{folder.name}/{name}: {error.strerror}") from None
+            raise Damaged(f"{folder.name}/{name}: {os_words(error)}") from None
         if digest != hashes.get(name):
             raise Damaged(f"{folder.name}/{name} does not match its hash")
     found = read_state(folder)
@@ -261,7 +262,7 @@ def _tensors(path: Path) -> Tensors:
         read_header(path)
         return load_tensors(path)
     except (BadHeader, SafetensorError, OSError) as error:
-        raise Damaged(f"{path.parent.name}/{path.name}: {error}") from None
+        raise Damaged(f"{path.parent.name}/{path.name}: {os_words(error)}") from None
 
 
 @dataclass(frozen=True)

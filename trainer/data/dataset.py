@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from trainer.contract.paths import expanded
+from trainer.contract.paths import expanded, os_words
 from trainer.contract.pictures.decoding import BadPicture
 from trainer.contract.pictures.folder import NoDataset, Picture
 from trainer.contract.pictures.inside import open_inside
@@ -264,7 +264,7 @@ def _read_item(picture: Picture, prompt: str, background: str, problems: list[st
         with open_inside(picture.path) as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except (BadPicture, OSError) as error:
-        problems.append(f"{picture.name}: {error}; {remedy}")
+        problems.append(f"{picture.name}: {os_words(error)}; {remedy}")
         return None
     return Item(picture.name, picture.path, prompt, size, digest)
 

@@ -11,6 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from trainer.contract.paths import os_sentence
 from trainer.contract.run import exits
 from trainer.contract.run.folder import refuse_links
 from trainer.contract.run.rundir import RunDir, checkpoint_folders
@@ -42,7 +43,7 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return exits.FAILED
     except (NothingTrained, Damaged, NotSDXL, ModelError, OSError, ValueError) as error:
-        print(error, file=sys.stderr)
+        print(os_sentence(error), file=sys.stderr)
         return exits.USAGE
     return exits.DONE
 

@@ -12,6 +12,7 @@ from trainer.checkpoints.snapshot import Snapshot, load_checkpoint, newest_check
 from trainer.contract.basemodel.headers import BadHeader, read_header
 from trainer.contract.loras.keys import diffusers_key, diffusers_magnitude, kohya_key
 from trainer.contract.loras.lora_file import ENCODERS
+from trainer.contract.paths import os_words
 from trainer.contract.run.exports import FOR_DIFFUSERS, KOHYA, ExportFile, embedding_names
 from trainer.contract.run.rundir import RunDir, checkpoint_folders
 from trainer.contract.settings.config import TrainConfig, load_config
@@ -108,7 +109,7 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
         read_header(path)
         return load_tensors(path)
     except (BadHeader, SafetensorError, OSError) as error:
-        raise NothingTrained(f"'{path.name}' cannot be read: {error}; {AGAIN}") from None
+        raise NothingTrained(f"'{path.name}' cannot be read: {os_words(error)}; {AGAIN}") from None
 
 
 def _fill(path: Path, live: dict[str, torch.Tensor], saved: dict[str, torch.Tensor]) -> None:

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from trainer.contract.entries import make_private, names_in, sweep
+from trainer.contract.paths import os_words
 from trainer.contract.run.events import EventLog, SilentLog
 from trainer.contract.run.rundir import RunDir, cache_folder
 
@@ -36,5 +37,5 @@ def _refusal(folder: Path) -> str:
             file.flush()
             os.fsync(file.fileno())  # some disks say only now that they are full
     except OSError as error:
-        return error.strerror or type(error).__name__
+        return os_words(error) or type(error).__name__
     return ""

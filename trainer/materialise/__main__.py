@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer.contract.entries import folder_aside, make_private, open_file, rename, sweep, write_atomic
-from trainer.contract.paths import expanded
+from trainer.contract.paths import expanded, os_words
 from trainer.contract.pictures.folder import NoDataset
 from trainer.contract.pictures.sources import NOTE, NoColumn, origin_of, written_folder
 from trainer.contract.run import exits
@@ -137,7 +137,7 @@ def _write_aside(folder: Path, target: Path, note: dict[str, Any], wanted: Wante
             write_atomic(aside / NOTE, json.dumps({**note, "pictures": count}) + "\n")
             rename(aside, target, target.parent)
     except OSError as error:
-        raise NoDataset(f"the pictures cannot be written into {target.parent}: {error.strerror or error}") from None
+        raise NoDataset(f"the pictures cannot be written into {target.parent}: {os_words(error)}") from None
 
 
 def _opened(folder: Path, wanted: WantedRows) -> Rows:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer.contract.documents.parsers import parse_json
+from trainer.contract.paths import os_words
 from trainer.contract.pictures.folder import METADATA, NoDataset, list_pictures
 from trainer.contract.pictures.formats import ENDINGS, is_picture
 from trainer.contract.pictures.inside import open_inside, read_inside, why_not_inside
@@ -130,7 +131,7 @@ def _json(path: Path, root: Path) -> dict[str, Any]:
         with open_inside(path, root) as file:
             raw = file.read(LARGEST)
     except (OSError, ValueError) as error:
-        raise NoDataset(f"{path.name} cannot be read: {error}") from None
+        raise NoDataset(f"{path.name} cannot be read: {os_words(error)}") from None
     found = parse_json(raw, dict)
     if found.value is None:
         raise NoDataset(f"{path.name}: {found.reason}")

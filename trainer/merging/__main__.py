@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trainer.contract.paths import os_words
 from trainer.contract.run import exits
 from trainer.contract.units import plural
 
@@ -46,9 +47,10 @@ def main(arguments: list[str]) -> int:
 
 
 def _words(error: Exception) -> str:
-    """A sentence; the system's own reasons without their numbers and full paths."""
+    """A sentence; the system's own reasons in plain words."""
     if isinstance(error, OSError) and error.strerror:
-        return f"{Path(str(error.filename or '--out')).name}: {error.strerror}; nothing was written"
+        where = Path(str(error.filename or "--out"))
+        return f"{where.name}: {os_words(error, where)}; nothing was written"
     return str(error)
 
 
@@ -153,7 +155,9 @@ def _refuse_place(out: Path) -> None:
         with folder_aside(place / out.name):
             pass
     except OSError as error:
-        raise NotMerged(f"--out: nothing can be written in '{place}': {error.strerror}; name another folder") from None
+        raise NotMerged(
+            f"--out: nothing can be written in '{place}': {os_words(error, place / out.name)}; name another folder"
+        ) from None
 
 
 def _config(name: str, model: Model, sources: tuple[Source, Source]) -> TrainConfig:

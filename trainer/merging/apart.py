@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 
 from trainer.contract.basemodel.inspect import NotSDXL
 from trainer.contract.basemodel.unet_names import within
+from trainer.contract.paths import os_sentence
 from trainer.contract.run import exits
 from trainer.contract.run.exports import B_LORA
 from trainer.contract.run.rundir import RunDir
@@ -51,7 +52,7 @@ def main(arguments: list[str]) -> int:
     try:
         _generate(asked)
     except (NotSDXL, ModelError, SafetensorError, OSError, ValueError) as error:
-        print(error, file=sys.stderr)
+        print(os_sentence(error), file=sys.stderr)
         return exits.USAGE
     return exits.DONE
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainer.contract.entries import make_private
+from trainer.contract.paths import os_sentence
 from trainer.contract.run import exits
 from trainer.contract.run.folder import refuse_links
 from trainer.contract.run.rundir import RunDir
@@ -38,7 +39,7 @@ def main(arguments: list[str]) -> int:
     try:
         _generate(asked)
     except (NothingTrained, Damaged, NotSDXL, ModelError, OSError, ValueError) as error:
-        print(error, file=sys.stderr)
+        print(os_sentence(error), file=sys.stderr)
         return exits.USAGE
     return exits.DONE
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trainer.contract.paths import os_words
 from trainer.contract.run.added_prompts import AddedPrompt, AddedPrompts, read_added, write_added
 from trainer.contract.run.events import EventLog, SilentLog
 from trainer.contract.run.rundir import RunDir
@@ -56,5 +57,5 @@ class PromptList:
         try:
             write_added(self._run, self._added)
         except OSError as error:
-            return new, f"{self._run.prompts.name} could not be written ({error.strerror}): a resume will not know it"
+            return new, f"{self._run.prompts.name} could not be written ({os_words(error)}): a resume will not know it"
         return new, ""

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 import torch
 
 from trainer.contract.entries import make_private
+from trainer.contract.paths import os_words
 from trainer.contract.run.added_prompts import NotAdded, without_trigger
 from trainer.contract.run.disk import is_full
 from trainer.contract.run.events import EventLog, SilentLog
@@ -109,7 +110,7 @@ class Sampler:
         except OSError as error:
             if patient and is_full(error):
                 raise
-            message = f"the pictures of step {step} could not be made: {error.strerror or error}; training goes on"
+            message = f"the pictures of step {step} could not be made: {os_words(error)}; training goes on"
             self._log.emit("warn", code="sample-failed", message=message, advice="free some space, then ask again")
             return 0
         self._log.emit("phase", name="sample", done=len(wanted), total=len(wanted))

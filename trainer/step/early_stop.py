@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trainer.checkpoints.snapshot import Damaged, Snapshot, best_of, falls_no_more, load_checkpoint
+from trainer.contract.paths import os_words
 from trainer.contract.run.events import EventLog, SilentLog
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.arithmetic import APART, measured_rounds
@@ -77,7 +78,9 @@ class Measurements:
                 trainee.end_at(load_checkpoint(run.checkpoint(best), optimizer=False))
             except (Damaged, OSError) as error:
                 advice = "the last step is exported in its place"
-                self._log.emit("warn", code="early-stop", message=f"the best checkpoint: {error}", advice=advice)
+                self._log.emit(
+                    "warn", code="early-stop", message=f"the best checkpoint: {os_words(error)}", advice=advice
+                )
                 return done
             if trainee.pivot is not None and best < trainee.pivot <= done:
                 prompts.forget()

@@ -15,7 +15,7 @@ from loratui.curation.checks.modes import mode_findings, pixel_findings
 from loratui.curation.compared.webp import webp_quantiser
 from loratui.curation.pixels import opencv
 from loratui.curation.report import Finding
-from loratui.terminal.text import plural, safe_text
+from loratui.terminal.text import os_words, plural, safe_text
 from loratui.terminal.units import in_bytes
 from trainer.contract.pictures.decoding import CHUNK, PASSES, passes_in, stalling_words
 from trainer.contract.pictures.flatten import ORIENTATION, FlatPicture, upright
@@ -95,10 +95,10 @@ def open_picture(name: str, path: Path, background: str = "#ffffff") -> OpenedPi
             sha, passes = _read_through(file)
             return replace(_open(name, file, passes, background), sha256=sha, size=size)
     except NotInside as error:
-        said = f"{error.strerror}: it is not read"
+        said = f"{os_words(error)}: it is not read"
         return OpenedPicture(problem=_block("picture-outside", name, None, said, f"skip it, or {MEND}"))
     except OSError as error:
-        said = f"the file cannot be read: {error.strerror or error}"
+        said = f"the file cannot be read: {os_words(error)}"
         return OpenedPicture(problem=_block("unreadable", name, None, said, SKIP))
 
 

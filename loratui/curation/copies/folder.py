@@ -12,7 +12,7 @@ from loratui.curation.copies.pixels import CannotFix, Cut, FixStep, remake
 from loratui.curation.guess import trigger_before
 from loratui.curation.people.framing import PEOPLE
 from loratui.curation.report import Box
-from loratui.terminal.text import safe_text, show_path
+from loratui.terminal.text import not_written, safe_text, show_path
 from trainer.contract.entries import folder_aside, rename, sweep, write_atomic
 from trainer.contract.paths import can_see, is_folder
 from trainer.contract.pictures.companions import MASK_FOLDERS
@@ -102,7 +102,7 @@ def fix_pictures(
             write_atomic(aside / RECORD, record(made, settings))
             rename(aside, into, into.parent)  # also over an empty folder
     except OSError as error:
-        raise CannotWrite(f"the copies cannot be written to {show_path(into)}: {error.strerror}") from None
+        raise CannotWrite(not_written(into, error, "name another folder for the copies")) from None
     return made
 
 
@@ -117,7 +117,7 @@ def _prepare(folder: Path, into: Path) -> None:
     try:
         into.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CannotWrite(f"{shown} cannot be made: {error.strerror}") from None
+        raise CannotWrite(not_written(into, error, "name another folder for the copies")) from None
     sweep(into.parent)
 
 

@@ -17,6 +17,7 @@ from loratui.screens.monitor.add_prompt import AddPrompt, Arguments
 from loratui.screens.monitor.ending import Restart, abort_question, asked_words, late_words, stop_question
 from loratui.screens.shared.going_on import WentOn, ask_go_on
 from loratui.screens.shared.steady import SteadyScreen
+from loratui.terminal.text import os_sentence, os_words
 from trainer.contract.run.control import Cmd, send
 from trainer.contract.run.lock import lock_holder
 from trainer.contract.run.rundir import RunDir
@@ -62,7 +63,7 @@ class RequestsScreen(SteadyScreen[Leaving]):
         try:
             key = send(self.run_dir, cmd, **arguments)
         except OSError as error:
-            self._say("bad", f"{cmd}: could not be sent ({error.strerror})")
+            self._say("bad", f"{cmd}: could not be sent ({os_words(error)})")
         else:
             self._waiting[key] = (cmd, time.monotonic())
             self._say("info", asked_words(cmd, self.history, self.state))
@@ -128,7 +129,7 @@ class RequestsScreen(SteadyScreen[Leaving]):
         try:
             answer: tuple[Literal["info", "bad"], str] = ("info", ask(self.run_dir, cmd))
         except (Refusal, OSError) as error:
-            answer = ("bad", f"{cmd}: {error}")
+            answer = ("bad", f"{cmd}: {os_sentence(error)}")
         self.app.call_from_thread(self._answered, *answer)
 
     def _answered(self, tone: Literal["info", "bad"], text: str) -> None:

@@ -29,7 +29,7 @@ from loratui.screens.shared.base_model import BaseModelScreen
 from loratui.screens.shared.dialogs import Help, Reader
 from loratui.screens.shared.editors import LineEditor
 from loratui.screens.shared.steady import SteadyScreen
-from loratui.terminal.text import safe_lines, safe_text, show_path
+from loratui.terminal.text import os_words, safe_lines, safe_text, show_path
 from loratui.widgets.keyline import KeyLine
 from trainer.contract.paths import expanded, is_folder
 from trainer.contract.run.rundir import RunDir
@@ -227,7 +227,7 @@ class TroubleScreen(SteadyScreen[Restarted | None]):
         except Refusal as refusal:
             self.post_message(self.Refused(" ".join(refusal.messages)))
         except OSError as error:
-            self.post_message(self.Refused(f"the settings cannot be written: {error.strerror}; nothing was changed"))
+            self.post_message(self.Refused(f"the settings cannot be written: {os_words(error)}; nothing was changed"))
         else:
             self.post_message(self.Started(Restarted(run, pid)))
 
@@ -265,7 +265,7 @@ def open_trouble(monitor: Screen[Any], run: RunDir, history: History, again: Cal
     try:
         case = case_of(run, history)
     except (OSError, ValueError) as error:
-        why = (isinstance(error, OSError) and error.strerror) or safe_lines(error)[0]
+        why = os_words(error) if isinstance(error, OSError) else safe_lines(error)[0]
         words = f"{show_path(run.config)} cannot be read, so nothing can be started from it: {why}"
         monitor.app.push_screen(Reader("What happened", Content(safe_text(words))))
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar
 
 from textual import on, work
@@ -17,7 +18,7 @@ from loratui.results.comparison import ComparedRun, Comparison, compare, facts_o
 from loratui.results.comparison_lines import comparison_lines
 from loratui.screens.shared.dialogs import Help, PictureView
 from loratui.screens.shared.steady import SteadyScreen
-from loratui.terminal.text import safe_text, show_path
+from loratui.terminal.text import os_words, safe_text, show_path
 from loratui.widgets.keyline import KeyLine
 from loratui.widgets.samples import inside
 from loratui.widgets.thumbnail import Thumbnail
@@ -106,7 +107,8 @@ class CompareScreen(SteadyScreen[None]):
         try:
             left, right = (facts_of(run) for run in self._runs)
         except OSError as error:
-            self.post_message(RunsNotRead(f"{show_path(error.filename or '')}: {error.strerror}"))
+            where = Path(error.filename or "")
+            self.post_message(RunsNotRead(f"{show_path(where)}: {os_words(error, where)}"))
         else:
             self.post_message(RunsCompared(left, right))
 

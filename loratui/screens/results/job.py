@@ -22,7 +22,7 @@ from loratui.screens.shared.dialog import Dialog
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.steady import SteadyModal
 from loratui.terminal.numbers import whole
-from loratui.terminal.text import safe_text, show_path
+from loratui.terminal.text import os_words, safe_text, show_path
 from loratui.terminal.units import bytes_of, clock
 from loratui.widgets.progress import progress_bar
 
@@ -105,7 +105,7 @@ class JobScreen(SteadyModal[JobResult | None]):
         try:
             self._child = ChildJob(self._job.command, self._job.threads)
         except OSError as error:
-            self._refused([f"it cannot be started: {safe_text(error.strerror)}"])
+            self._refused([f"it cannot be started: {os_words(error)}"])
             return
         self._draw()
         self.set_interval(1.0, self._draw)

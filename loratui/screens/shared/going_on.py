@@ -14,7 +14,7 @@ from loratui.runs.possible import possible
 from loratui.runs.slurm import entry_of
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.queue_choice import When, ask_when, begin
-from loratui.terminal.text import safe_text
+from loratui.terminal.text import os_words, safe_text
 from trainer.contract.run.rundir import RunDir
 
 
@@ -66,7 +66,7 @@ def start_in_thread(screen: Screen[Any], run: RunDir, start: Callable[[], object
         except Refusal as refusal:
             reason = " ".join(refusal.messages)
         except OSError as error:
-            reason = f"the settings cannot be written: {error.strerror}; nothing was changed"
+            reason = f"the settings cannot be written: {os_words(error)}; nothing was changed"
         screen.post_message(WentOn(run, reason))
 
     screen.run_worker(work, thread=True, exclusive=True, group="going-on")

@@ -16,7 +16,7 @@ from loratui.screens.shared.step import Step
 from loratui.settings.checks import answers_of, effective
 from loratui.settings.draft import Draft
 from loratui.settings.problems import AnswersError
-from loratui.terminal.text import plural
+from loratui.terminal.text import os_sentence, plural
 
 if TYPE_CHECKING:
     from loratui.curation.report import Report
@@ -109,7 +109,7 @@ class ScanningStep(Step):
             return
         except (NoDataset, OSError) as error:
             if not worker.is_cancelled:
-                self.post_message(ScanFailed(str(error), getattr(error, "columns", ())))
+                self.post_message(ScanFailed(os_sentence(error), getattr(error, "columns", ())))
             return
         if not worker.is_cancelled:
             judged = report if settings.trigger else untriggered(report)

@@ -17,7 +17,7 @@ from loratui.screens.shared.questions import Confirm
 from loratui.screens.wizard.decisions import PictureDecisions, of_title
 from loratui.settings.checks import effective, problems
 from loratui.settings.draft import Draft
-from loratui.terminal.text import plural, safe_text, show_path
+from loratui.terminal.text import os_sentence, plural, safe_text, show_path
 from trainer.contract.paths import expanded
 from trainer.contract.pictures.problems import accept_key
 from trainer.contract.settings.concepts import FIRST, KEY, number_of, prefix_of
@@ -178,7 +178,7 @@ class FixedCopies(PictureDecisions):
         except FixCancelled:
             return
         except (NoDataset, CannotWrite, OSError) as error:
-            self.post_message(CopyFailed(str(error)))
+            self.post_message(CopyFailed(os_sentence(error)))
             return
         self.post_message(Copied(result, typed))
 

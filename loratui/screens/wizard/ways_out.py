@@ -24,7 +24,7 @@ from loratui.settings.checks import answers_of, changed_words, effective
 from loratui.settings.demo import SMALL_SIZE
 from loratui.settings.draft import Draft
 from loratui.settings.steps import suiting_steps
-from loratui.terminal.text import plural, safe_text, shell_path, show_path
+from loratui.terminal.text import not_written, plural, safe_text, shell_path, show_path
 from trainer.contract.paths import can_see, expanded, is_folder
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ class WaysOut(UndoingStep, ScanningStep):
         try:
             write_answers(path, answers_of(draft))
         except OSError as error:
-            self.say(f"{show_path(path)} cannot be written: {error.strerror}", "bad")
+            self.say(not_written(path, error), "bad")
             return
         self.say(f"Written: {show_path(path)}. Nothing was started.", "good")
         copy(self.app, elsewhere(path, self.draft.folder))

@@ -18,7 +18,7 @@ from loratui.terminal.text import safe_text, show_path
 from trainer.contract.documents.files import LIMIT
 from trainer.contract.documents.parsers import as_text, parse_json, parse_toml
 from trainer.contract.documents.regular import read_bytes
-from trainer.contract.paths import expanded, is_file
+from trainer.contract.paths import expanded, is_file, is_folder
 
 TRAINERS = (KOHYA, ONETRAINER, ADVANCED)
 OURS = {"schema", "preset"}
@@ -60,9 +60,13 @@ def read_settings(paths: list[Path]) -> tuple[OtherTrainer, dict[str, Any], list
 
 def _read(path: Path) -> tuple[OtherTrainer, dict[str, Any], list[str]]:
     shown = show_path(path)
+    if is_folder(expanded(path)):
+        raise Refusal(f"'{shown}' is a folder; name the file with the settings")
     raw = read_bytes(expanded(path), LIMIT)
+    if raw.absent:
+        raise Refusal(f"there is no file '{shown}'; check the spelling")
     if raw.value is None:
-        raise Refusal(f"{shown}: {raw.reason or 'there is no such file'}")
+        raise Refusal(f"{shown}: {raw.reason}")
     try:
         text = as_text(raw.value)
     except UnicodeDecodeError:

@@ -238,7 +238,7 @@ def test_one_lora_twice_and_a_place_that_cannot_be_written_are_said_before_the_w
     (tmp_path / "file").touch()
     assert merge([*map(str, runs), "--out", str(tmp_path / "file" / "out")]) == exits.USAGE
     told = capsys.readouterr().err
-    assert "--out: nothing can be written in" in told and "Not a directory; name another folder" in told
+    assert "--out: nothing can be written in" in told and "is a file and not a folder; name another folder" in told
 
 
 @pytest.mark.slow

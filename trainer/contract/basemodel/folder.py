@@ -16,6 +16,7 @@ from trainer.contract.basemodel.weights import part_weights
 from trainer.contract.documents.files import LIMIT
 from trainer.contract.documents.parsers import parse_json
 from trainer.contract.documents.regular import read_bytes
+from trainer.contract.paths import os_words
 
 WEIGHTED = ("unet", "text_encoder", "text_encoder_2", "vae")
 PARTS = (*WEIGHTED, *TOKENIZERS, "scheduler")
@@ -125,7 +126,7 @@ def _index(path: Path) -> dict[str, Any]:
     try:
         below = sorted(one for one in path.iterdir() if not one.name.startswith("."))
     except OSError as error:
-        raise BadFolder(f"cannot be read: {error.strerror}") from None
+        raise BadFolder(f"cannot be read: {os_words(error)}") from None
     said = "is not an SDXL model in diffusers' layout: model_index.json is missing"
     if inner := [one.name for one in below if (one / "model_index.json").is_file()]:
         raise BadFolder(f"{said}; give the folder inside it: '{path / inner[0]}'")
@@ -165,7 +166,7 @@ def _tokenizer(place: Path) -> tuple[list[str], list[str]]:
             with (place / name).open("rb") as file:
                 what = not_weights(file.read(START))
         except OSError as error:
-            what = "" if f"{place.name}/{name}" in missing else f"it cannot be read: {error.strerror}"
+            what = "" if f"{place.name}/{name}" in missing else f"it cannot be read: {os_words(error)}"
         damaged += [f"{place.name}/{name}: {what}"] if what else []
     return missing, damaged
 

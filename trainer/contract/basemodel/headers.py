@@ -10,6 +10,7 @@ from pathlib import Path
 
 from trainer.contract.documents.regular import open_regular
 from trainer.contract.documents.tensor_header import read_tensor_header
+from trainer.contract.paths import os_words
 from trainer.contract.units import plural
 
 TRAINABLE = frozenset({"F16", "BF16", "F32", "F64"})
@@ -55,7 +56,7 @@ def read_header(path: Path) -> TensorHeader:
         what = "it is a link that leads nowhere: copy the file that it stands for" if path.is_symlink() else "missing"
         raise BadHeader(what) from None
     except OSError as error:
-        raise BadHeader(f"it cannot be read: {error.strerror}") from None
+        raise BadHeader(f"it cannot be read: {os_words(error)}") from None
     return _read(path, info.st_size, info.st_mtime_ns)
 
 
@@ -67,7 +68,7 @@ def _read(path: Path, _size: int, _changed: int) -> TensorHeader:
                 raise BadHeader(what)
         found = read_tensor_header(path)
     except OSError as error:
-        raise BadHeader(f"it cannot be read: {error.strerror}") from None
+        raise BadHeader(f"it cannot be read: {os_words(error)}") from None
     if found.value is None:
         raise BadHeader(found.reason)
     _check_length(found.value.wanted, found.value.there)

@@ -18,6 +18,7 @@ from trainer.contract.basemodel.schedulers import scheduler_trouble
 from trainer.contract.basemodel.sgm import PREFIXES, diffusers_shapes, places
 from trainer.contract.documents.files import read_json
 from trainer.contract.documents.regular import open_regular
+from trainer.contract.paths import os_words
 from trainer.contract.units import plural
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -52,7 +53,7 @@ def read_checkpoint(path: Path) -> SingleFile:
     try:
         info = path.stat()
     except OSError as error:
-        raise BadCheckpoint(f"cannot be read: {error.strerror}") from None
+        raise BadCheckpoint(f"cannot be read: {os_words(error)}") from None
     # what lies beside it is looked at as well
     beside = [companion(path) / part / "config.json" for part in PREFIXES]
     beside += [companion(path) / "scheduler" / "scheduler_config.json", path.with_suffix(".yaml")]
@@ -86,7 +87,7 @@ def read_weights(path: Path) -> TensorHeader:
         with os.fdopen(open_regular(path), "rb") as file:
             start = file.read(16)
     except OSError as error:
-        raise BadCheckpoint(f"cannot be read: {error.strerror}") from None
+        raise BadCheckpoint(f"cannot be read: {os_words(error)}") from None
     if path.suffix.lower() in PICKLES or start.startswith((b"PK", b"\x80")):
         raise BadCheckpoint(
             "is a pickle, which can run any program when it is opened, and is not read; take the .safetensors of the "

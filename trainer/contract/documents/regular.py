@@ -9,6 +9,7 @@ from pathlib import Path
 
 from trainer.contract.documents.document import Document, unread
 from trainer.contract.entries import BadEntry, opened_folder
+from trainer.contract.paths import os_words
 from trainer.contract.units import in_bytes
 
 KINDS = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
@@ -67,5 +68,5 @@ def _words(error: Exception) -> str:
                 return "it is a link, and links are not followed here"
             case errno.EINVAL:
                 return str(error.strerror)
-        return f"it cannot be read: {error.strerror}"
+        return f"it cannot be read: {os_words(error)}"
     return "it cannot be read"

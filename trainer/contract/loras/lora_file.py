@@ -18,6 +18,7 @@ from trainer.contract.documents.files import read_json
 from trainer.contract.documents.regular import open_regular
 from trainer.contract.documents.tensor_header import read_tensor_header
 from trainer.contract.loras.keys import stems_of
+from trainer.contract.paths import os_words
 from trainer.contract.settings.triggers import ENCODERS as ENCODERS  # of the rows in a file of embeddings
 
 FORMER_ENCODERS = ("text_encoders_0", "text_encoders_1")  # as diffusers' script of before called them
@@ -113,7 +114,7 @@ def read_lora(path: Path, unet: dict[str, Any]) -> LoraFile:
     try:
         info = path.stat()
     except OSError as error:
-        raise NotALora(f"it cannot be read: {error.strerror}") from None
+        raise NotALora(f"it cannot be read: {os_words(error)}") from None
     paths = tuple(lora_paths(unet, "all-linear"))
     return _read(path, paths, unet["layers_per_block"], info.st_size, info.st_mtime_ns)
 
@@ -253,7 +254,7 @@ def _alphas(path: Path, names: Iterable[str]) -> dict[str, float]:
                 if not math.isfinite(found[name]):
                     raise NotALora(f"'{name}' in it is {found[name]}: the file is damaged")
     except OSError as error:
-        raise NotALora(f"it cannot be read: {error.strerror}") from None
+        raise NotALora(f"it cannot be read: {os_words(error)}") from None
     return found
 
 

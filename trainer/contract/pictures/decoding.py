@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from trainer.contract.paths import os_words
 from trainer.contract.pictures.formats import first_bytes, unreadable_words
 from trainer.contract.pictures.inside import MEND, NotInside, open_inside
 from trainer.contract.pictures.opening import MAX_BYTES, MAX_PIXELS, open_image
@@ -48,7 +49,7 @@ def usable(path: Path, header: bool = False) -> Iterator[Image]:
     except BadPicture:
         raise
     except NotInside as error:
-        raise BadPicture(f"{error.strerror}: it is not read; {MEND}") from None
+        raise BadPicture(f"{os_words(error)}: it is not read; {MEND}") from None
     except UnidentifiedImageError:
         what, remedy = unreadable_words(first_bytes(path))
         raise BadPicture("; ".join(filter(None, (what or "not a picture in any known format", remedy)))) from None
@@ -72,7 +73,7 @@ def why_unusable(path: Path) -> str:
     try:
         info = path.stat()
     except OSError as error:
-        return f"it cannot be read: {error.strerror}"
+        return f"it cannot be read: {os_words(error)}"
     return _looked(path, (info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino))
 
 

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainer.contract.paths import can_see, is_folder
+from trainer.contract.paths import can_see, is_folder, os_words
 from trainer.contract.pictures.captions import CaptionSource, find_captions
 from trainer.contract.pictures.companions import companion_problem, companions
 from trainer.contract.pictures.contents import instead_of_pictures, no_folder_words
@@ -72,7 +72,7 @@ def _picture_names(folder: Path) -> list[str]:
     try:
         entries = list(os.scandir(folder))
     except OSError as error:
-        raise NoDataset(f"'{folder}' cannot be read: {error.strerror}") from None
+        raise NoDataset(f"'{folder}' cannot be read: {os_words(error)}") from None
     names = [one.name for one in entries if is_picture(Path(one.path))]
     if not names:
         raise NoDataset(f"'{folder}' holds no pictures: {instead_of_pictures(folder)}")

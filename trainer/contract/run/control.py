@@ -14,6 +14,7 @@ from typing import Any, Literal, cast, get_args
 from trainer.contract.documents.files import read_json
 from trainer.contract.documents.regular import read_bytes
 from trainer.contract.entries import make_private, names_in, open_file, remove, write_atomic
+from trainer.contract.paths import os_words
 from trainer.contract.run.disk import is_full
 from trainer.contract.run.rundir import RunDir
 
@@ -73,7 +74,7 @@ class Inbox:
         try:
             make_private(self._folder, run.path)
         except OSError as error:
-            self._rejected.append(Rejected(self._folder.name, f"no command can be taken: {error.strerror}"))
+            self._rejected.append(Rejected(self._folder.name, f"no command can be taken: {os_words(error)}"))
 
     def take(self, before: float | None = None) -> list[Command]:
         """The waiting commands in the order sent, removed from the inbox; at most MOST at a time.

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, NoReturn, TextIO
 
+from trainer.contract.paths import os_words
 from trainer.contract.run import exits
 
 COUNTERPART = "counterpart"  # the name of the rule for what an encoding lacks
@@ -48,7 +49,7 @@ class OutputLost(Exception):
     """The standard output takes nothing any more: its disk is full, or nobody reads it. Not an OSError of the work."""
 
     def __init__(self, cause: OSError) -> None:
-        super().__init__(cause.strerror or str(cause))
+        super().__init__(os_words(cause))
         self.unread = cause.errno == errno.EPIPE  # a reader that has seen enough, such as `head`
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from trainer import contract
 from trainer.contract.documents.files import read_toml
 from trainer.contract.entries import open_file
+from trainer.contract.paths import os_words
 from trainer.contract.run import queue
 from trainer.contract.run.devices import CPU, SEEN, fits, free_slots, on_cpu, place_for, visible_gpus
 from trainer.contract.run.folder import refuse_links
@@ -199,14 +200,14 @@ def _start_free(root: Path, passed: set[Path]) -> list[StartedTrainer]:
                 continue  # started by hand a moment ago
             except (OSError, ValueError) as error:
                 free |= set(places)  # for the next one: what is wrong with this run is none of the others' trouble
-                _say(f"{entry.run.path}: the trainer cannot be started: {error}")
+                _say(f"{entry.run.path}: the trainer cannot be started: {os_words(error)}")
             else:
                 started.append(StartedTrainer(entry.run, child))
             try:  # after the launch: a kill of this process in between is no failure of the run
                 queue.write(replace(entry, tries=entry.tries + 1))
             except OSError as error:
                 passed.add(entry.run.path)
-                _say(f"{entry.run.path}: the queue's entry cannot be written: {error}")
+                _say(f"{entry.run.path}: the queue's entry cannot be written: {os_words(error)}")
     return started
 
 
@@ -235,7 +236,7 @@ def pass_on(run: RunDir) -> None:
     try:
         _leave_behind(run)
     except Exception as error:  # whatever lies in the folder of the runs
-        _say(f"{NOT_ON}: {error}; {TAKES_UP}")
+        _say(f"{NOT_ON}: {os_words(error)}; {TAKES_UP}")
 
 
 def _leave_behind(run: RunDir) -> None:
@@ -263,7 +264,7 @@ def hand_over(root: Path, ended: RunDir) -> list[StartedTrainer]:
     try:
         return take_up(root)
     except Exception as error:  # as in `pass_on`
-        _say(f"{NOT_ON}: {error}; {TAKES_UP}")
+        _say(f"{NOT_ON}: {os_words(error)}; {TAKES_UP}")
         return []
 
 

@@ -14,7 +14,7 @@ from textual.worker import get_current_worker
 
 from loratui.screens.wizard.captions.choosing import CaptionerChoice
 from loratui.settings.checks import effective
-from loratui.terminal.text import plural, safe_text
+from loratui.terminal.text import os_words, plural, safe_text
 from trainer.contract.settings.concepts import prefix_of
 from trainer.contract.settings.config import most_tokens
 
@@ -85,7 +85,7 @@ class CaptioningJob(CaptionerChoice):
         try:
             job = self._job = ChildJob(command)
         except OSError as error:
-            self.post_message(CaptioningEnded(str(error.strerror)))
+            self.post_message(CaptioningEnded(os_words(error)))
             return
         ended = False
         for event in child_events(job.lines()):

@@ -9,7 +9,7 @@ from loratui.curation.captions.bulk import one_line
 from loratui.screens.shared.questions import Answer, Confirm, Question
 from loratui.screens.shared.scan import ScanningStep
 from loratui.settings.draft import Draft
-from loratui.terminal.text import plural, safe_text, show_path
+from loratui.terminal.text import os_words, plural, safe_text, show_path
 from trainer.contract.entries import sweep, write_atomic
 from trainer.contract.settings.concepts import FIRST, number_of
 
@@ -95,7 +95,7 @@ class WizardCaptions(ScanningStep):
             try:
                 write_atomic(picture.path.with_suffix(".txt"), left[picture.name] + "\n", 0o644, own)
             except OSError as error:
-                self.say(f"{safe_text(picture.name)}: the caption could not be written: {error.strerror}", "bad")
+                self.say(f"{safe_text(picture.name)}: the caption could not be written: {os_words(error)}", "bad")
                 return False
             del left[picture.name]
         self.session.news = f"{plural(len(self.draft.captions) - len(left), 'caption')} written beside the pictures."
