@@ -14,7 +14,7 @@ from trainer.data.listing import DataError
 Explained = tuple[str, str, list[str]]
 
 _MEMORY = [
-    "turn gradient checkpointing on: train.gradient_checkpointing = 'blocks'",
+    "set train.gradient_checkpointing to blocks",
     "halve train.batch and double train.accumulation: the same training in less memory",
     "lower train.resolution or train.rank",
 ]
@@ -82,7 +82,7 @@ def explain(error: BaseException) -> Explained:
         case _ if is_memory(error):
             return "oom", "out of memory", _MEMORY
         case NotFinite():
-            advice = ["lower the learning rate, or prodigy.d_coef", "with fp16, try train.precision = 'bf16'"]
+            advice = ["lower the learning rate, or prodigy.d_coef", "with fp16, set train.precision to bf16"]
             return (
                 "nan",
                 str(error),

@@ -60,7 +60,7 @@ def _not_finite(history: History, config: TrainConfig | None) -> Insight | None:
         "not-finite",
         "bad",
         f"the loss or its gradient is not finite: {what}",
-        "Lower the learning rate, or prodigy.d_coef; with fp16 take train.precision = 'bf16'. The message of the "
+        "Lower the learning rate, or prodigy.d_coef; with fp16 set train.precision to bf16. The message of the "
         "trainer names the pictures, their timesteps and captions. No such step ever reaches the weights.",
         "a number that is not finite makes every weight that it meets not finite",
     )

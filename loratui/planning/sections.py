@@ -95,7 +95,7 @@ def memory_section(
     rows = [_part(one) for one in need.memory]
     if level is not None:
         rows.append(
-            PlanRow("recomputed", MADE_AGAIN[level], "the fastest that fits (train.gradient_checkpointing = auto)")
+            PlanRow("recomputed", MADE_AGAIN[level], "the fastest that fits (train.gradient_checkpointing is auto)")
         )
     rows.append(PlanRow("at its peak", f"about {in_bytes(need.memory_total)}", _corrected(known)))
     if need.memory_after != need.memory_total:

@@ -28,7 +28,7 @@ NOT_KNOWN = "not known yet: none of this size has run here; the table says it on
 NOT_FOUND = "a setting of the answers or of another axis decides in its place"
 NOT_HELD_OUT = (
     "no picture is held out, so the loss is one on the training pictures, which falls with overfitting too: "
-    "dataset.hold_out = {count} makes it one that can choose"
+    "with dataset.hold_out set to {count} it is one that can choose"
 )
 
 

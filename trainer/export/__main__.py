@@ -16,7 +16,7 @@ from trainer.contract.run import exits
 from trainer.contract.run.folder import refuse_links
 from trainer.contract.run.rundir import RunDir, checkpoint_folders
 
-WITHOUT_TOKENS = "the run trained no new tokens (pivotal.enabled = false)"
+WITHOUT_TOKENS = "the run trained no new tokens (pivotal.enabled is false)"
 OTHER_AXIS = "a DoRA along the output axis has no file for the user interfaces, which alone read a bundle"
 
 

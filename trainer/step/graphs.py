@@ -232,7 +232,7 @@ class GraphedPasses:
         self._refused = True
         self.drop()
         message = f"no CUDA graph of a step could be used ({why}); the run goes on without, a little slower"
-        self._log.emit("warn", code="no-graph", message=message, advice="train.graphs = off spares the attempt")
+        self._log.emit("warn", code="no-graph", message=message, advice="set train.graphs to off to spare the attempt")
 
 
 def why_not(config: TrainConfig, device: torch.device, nodes: int, again: bool, processes: int) -> str:

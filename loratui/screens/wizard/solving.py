@@ -22,6 +22,7 @@ from loratui.settings.bases import native_side
 from loratui.settings.checks import answers_of, effective
 from loratui.settings.steps import suiting_steps
 from loratui.terminal.text import plural, safe_text
+from trainer.contract.pictures.tables import FILE_COLUMNS
 
 if TYPE_CHECKING:
     from loratui.curation.report import Box, PictureReport, Report
@@ -131,7 +132,8 @@ class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
 
     def _ask_column(self, columns: tuple[str, ...]) -> None:
         """Ask for the caption column and look again."""
-        words = "Which column of the table, or ending of the files, holds the captions? 'inside': in the pictures."
+        words = "The column of the table, or ending of the files, that holds the captions."
+        words += f" inside: what the pictures say themselves; {FILE_COLUMNS[0]}: their names."
 
         def take(column: str | None) -> None:
             if column and column.strip():
@@ -243,6 +245,8 @@ class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
 
 
 def _columns(group: FindingGroup) -> tuple[str, ...]:
-    """The columns or endings that the finding names; inside the pictures where it names none."""
+    """The columns or endings that the finding names; the pictures' names, or their insides, where it names none."""
+    if group.code == "captions-in-names":
+        return FILE_COLUMNS[:1]
     values = [value for one in group.findings if isinstance(one.value, list | tuple) for value in one.value]
     return tuple(str(one) for one in values) or ("inside",)

@@ -37,7 +37,7 @@ SCHEDULES = {
     "cosine": "cosine",
     "cosine_with_hard_restarts": "cosine-with-restarts",
 }
-OFT = "its OFT turns the inputs, that of adapter.kind = oft the outputs, as user interfaces read it"
+OFT = "its OFT turns the inputs, that of adapter.kind oft the outputs, as user interfaces read it"
 TARGETS = {"attn-only": "attention", "attn-mlp": "all-linear", "full": "all-linear"}
 
 
@@ -187,7 +187,7 @@ ONETRAINER = OtherTrainer(
         same("max_noising_strength", "loss.timestep_high", "of 1000", lambda one: round(number(one) * 1000)),
         none("timestep_distribution noising_weight noising_bias", "there is loss.timestep_bias", "UNIFORM"),
         none("timestep_shift", "there is loss.timestep_bias", 1.0, 1),
-        none("mae_strength log_cosh_strength huber_strength", "there are loss.function = huber and smooth-l1"),
+        none("mae_strength log_cosh_strength huber_strength", "loss.function has huber and smooth-l1"),
         none("learning_rate_scaler learning_rate_min_factor", "rates are taken as they are written", "NONE"),
         none("preserve_embedding_norm", "new tokens keep the spread of the old ones"),
         none("layer_filter lora_layers", "train.blocks chooses whole blocks"),

@@ -65,12 +65,12 @@ def test_what_is_beside_a_whole_sdxl_does_not_make_it_another() -> None:
 
 
 PASTED = {
-    "https://huggingface.co/me/plain": "write model.base = 'me/plain'",
-    "https://huggingface.co/me/plain/tree/v1": "write model.base = 'me/plain' and model.revision = 'v1'",
-    "huggingface.co/me/plain": "write model.base = 'me/plain'",
-    "hf://me/plain": "write model.base = 'me/plain'",
-    "me/plain ": "there is one space too many; write model.base = 'me/plain'",
-    "me/plain@main": "write model.base = 'me/plain' and model.revision = 'main'",
+    "https://huggingface.co/me/plain": "write 'me/plain'",
+    "https://huggingface.co/me/plain/tree/v1": "write 'me/plain', and 'v1' for model.revision",
+    "huggingface.co/me/plain": "write 'me/plain'",
+    "hf://me/plain": "write 'me/plain'",
+    "me/plain ": "there is one space too many; write 'me/plain'",
+    "me/plain@main": "write 'me/plain', and 'main' for model.revision",
     "https://huggingface.co/me/one/blob/main/Some-XL.safetensors": "hf download me/one 'Some-XL.safetensors'",
     "me/one/Some-XL.safetensors": "hf download me/one 'Some-XL.safetensors'",
     "https://civitai.com/api/download/models/123": "download the file and give its path",

@@ -80,7 +80,7 @@ def test_what_is_no_vae_is_said(stability: dict[str, torch.Tensor], tmp_path: Pa
     for given, said in (
         ("/nowhere/vae", "there is no VAE '/nowhere/vae': nothing is there"),
         ("vae.safetensors", "neither a folder nor a .safetensors file here"),
-        ("https://huggingface.co/owner/vae", "write model.vae = 'owner/vae'"),
+        ("https://huggingface.co/owner/vae", "write 'owner/vae'"),
         (str(tmp_path), "has no config.json"),
         (str(bare), f"give the file itself: '{bare / 'diffusion_pytorch_model.safetensors'}'"),
         (str(small_model()), f"give the folder of its VAE: '{whole}'"),

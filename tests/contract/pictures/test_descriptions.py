@@ -116,7 +116,7 @@ def test_descriptions_are_said_and_read_only_where_asked(tmp_path: Path, count: 
     (said,) = found.problems
     assert (said.code, severity_of(said), said.value) == ("captions-unread", severity, ("inside",))
     assert said.message.startswith(f"{count} picture") and WORDS in said.message
-    assert 'caption_column = "inside"' in said.remedy
+    assert "set dataset.caption_column to inside" in said.remedy
     (tmp_path / "0.txt").write_text("my own")
     read = list_pictures(tmp_path, "inside").pictures
     assert [one.caption for one in read[:count]] == ["my own", f"{WORDS}, 1", f"{WORDS}, 2"][:count]

@@ -26,7 +26,7 @@ def not_here(value: str, what: str, key: str) -> str:
     said = f"there is no {what} '{value}'"
     bare = value.strip()
     if bare != value and (is_hub_id(bare) or can_see(expanded(bare))):
-        return f"{said}: there is one space too many; write {key} = '{bare}'"
+        return f"{said}: there is one space too many; write '{bare}'"
     where, rest = _address(bare)
     if where == "elsewhere":
         return f"{said}: loratui downloads nothing from that address; download the file and give its path"
@@ -34,7 +34,7 @@ def not_here(value: str, what: str, key: str) -> str:
         return f"{said}: {_of_hub(rest, key)}"
     name, at, revision = bare.partition("@")
     if at and HUB_ID.fullmatch(name) and key == "model.base":
-        return f"{said}: write {key} = '{name}' and model.revision = '{revision}'"
+        return f"{said}: write '{name}', and '{revision}' for model.revision"
     if bare.startswith(("/", "~", ".")):
         return f"{said}: nothing is there; look at the path"
     if (found := _FILE.fullmatch(bare)) and HUB_ID.fullmatch(found["repo"]):
@@ -75,8 +75,8 @@ def _of_hub(rest: str, key: str) -> str:
             return _file_of(repo, found["file"], key)
         revision = re.match(r"(?:tree|blob|resolve)/([^/]+)", rest.removeprefix(f"{repo}/"))
         if revision and revision[1] != "main" and key == "model.base":
-            return f"an address is not read; write {key} = '{repo}' and model.revision = '{revision[1]}'"
-    return f"an address is not read; write {key} = '{repo}'"
+            return f"an address is not read; write '{repo}', and '{revision[1]}' for model.revision"
+    return f"an address is not read; write '{repo}'"
 
 
 def _file_of(repo: str, file: str, key: str) -> str:

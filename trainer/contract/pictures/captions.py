@@ -158,7 +158,7 @@ class _Search:
             return
         carry = "picture carries a description inside" if len(words) == 1 else "pictures carry a description inside"
         said = f"{len(words)} {carry} ('{next(iter(words.values()))[:60]}'), not read; they have no other caption"
-        remedy = f'read them? caption_column = "{INSIDE}" under [dataset]; otherwise accept it'
+        remedy = f"read them? set dataset.caption_column to {INSIDE}; otherwise accept it"
         mild = 2 * len(words) <= len(self._names)
         self._of_rows.append(Problem("", "captions-unread", said, remedy, mild, (INSIDE,)))
 
@@ -175,7 +175,7 @@ class _Search:
             what = f"the names of {plural(len(like), 'picture')}"
             said = f"{what} look like captions ('{words[like[0]][:60]}') and are not read"
             all_prose = len(like) == len(self._names) and all(re.search(PROSE, words[one]) for one in like)
-            remedy = f'to read them: caption_column = "{FILE_COLUMNS[0]}" under [dataset]'
+            remedy = f"to read them, set dataset.caption_column to {FILE_COLUMNS[0]}"
             self._problems.append(Problem("", "captions-in-names", said, remedy, mild=not all_prose, value=len(like)))
 
     def unread(self) -> None:
@@ -184,7 +184,7 @@ class _Search:
         for ending, count in found.most_common(3):
             files = "file carries a picture's name" if count == 1 else "files carry pictures' names"
             verb = "is" if count == 1 else "are"
-            remedy = f'if they are captions: caption_column = "{ending}" under [dataset]; otherwise accept it'
+            remedy = f"if they are captions, set dataset.caption_column to {ending}; otherwise accept it"
             said = f"{count} {ending} {files} and {verb} not read, and there is no other caption"
             self._of_rows.append(Problem("", "captions-unread", said, remedy, value=(ending,)))
 

@@ -34,7 +34,7 @@ RANK_SMOOTH = 64  # the post: rank 64 looks "air-brushed"
 BITS, BITS_REMEDY = "bitsandbytes", "pip install 'loratui[8bit]', or set model.quantize to off"
 RATES = ("learning_rate", "embedding_learning_rate", "text_encoder_learning_rate")  # in the order of an optimizer's own
 FACES = (
-    "real portraits: your own folder, or prior.path = multimodalart/faces-prior-preservation, the post's 183 (58 MB; "
+    "it real portraits: your own folder, or multimodalart/faces-prior-preservation, the post's 183 (58 MB; "
     "'free licensed images downloaded from unsplash', as it says; their page names no licence)"
 )
 TOO_HIGH = 1e-2  # a hundred times the post's rate: most likely Prodigy's 1.0 left standing
@@ -257,7 +257,7 @@ def _tokens(config: TrainConfig) -> list[str]:
 def _prior(config: TrainConfig) -> list[str]:
     prior = config.prior
     if bare := [one for one in class_sets(config) if not one.path]:
-        better = FACES if config.kind == "face" and bare[0].number == 1 else "a folder of real photographs"
+        better = FACES if config.kind == "face" and bare[0].number == 1 else "it a folder of real photographs"
         key = "prior.path" if bare[0].number == 1 else f"the class_path of {title_of(bare[0].number)}"
         return [
             f"prior.enabled without {key}: {plural(prior.images, 'class picture')} will be generated, which the post "

@@ -107,7 +107,7 @@ class TrainConfig(Section):
     def _one_way_for_the_words(self) -> TrainConfig:
         if self.pivotal.enabled and self.text_encoder_lora.enabled:
             raise ValueError(
-                "text_encoder_lora.enabled: it stands in place of pivotal tuning; set pivotal.enabled = false as well"
+                "text_encoder_lora.enabled: it stands in place of pivotal tuning; set pivotal.enabled to false as well"
             )
         return self
 

@@ -202,3 +202,20 @@ async def test_keeping_the_best_is_not_offered_where_it_would_keep_none(wizard: 
         await pilot.press("s")
         await until(pilot, lambda: "None of the pictures is good enough to keep" in screen_text(app))
         assert app.screen is screen
+
+
+async def test_names_that_read_like_captions_are_taken_by_a_key(wizard: Wizard, draft: Draft) -> None:
+    for number in range(5):
+        Path(f"photos/dog_{number}.png").rename(f"photos/a TOK dog on a green meadow, {number}.png")
+        Path(f"photos/dog_{number}.txt").unlink(missing_ok=True)
+    app = wizard(draft)
+    async with app.run_test() as pilot:
+        screen = await opened(pilot)
+        await on_row(pilot, screen, "captions-in-names")
+        await until(pilot, lambda: "dataset.caption_column" in screen_text(app))  # the field, and no line of a file
+        await pilot.press("s", "enter")
+        await at(pilot, "LineEditor")
+        await pilot.press("enter")
+        await until(pilot, lambda: "captions-in-names" not in [one.code for one in screen._report.all_findings])
+        assert all(one.caption and "green meadow" in one.caption for one in screen._report.pictures)
+        assert app.draft.values["dataset.caption_column"] == "file_name"

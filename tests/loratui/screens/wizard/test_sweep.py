@@ -107,7 +107,7 @@ async def test_values_of_the_setting_under_the_cursor_become_runs(wizard: Wizard
         builder = await at(pilot, "SweepBuilder")
         await until(pilot, lambda: builder._forecast is not None)
         assert app.screen is builder and not builder.check_action("slurm", ()) and not builder.check_action("here", ())
-        assert "dataset.hold_out = 1 makes it" in screen_text(app)  # of five pictures
+        assert "dataset.hold_out set to 1" in screen_text(app)  # of five pictures
         builder.query_one(OptionList).highlighted = 1
         await pilot.press("x")
         await until(pilot, lambda: builder._forecast is not None and "= 3 runs" in screen_text(app))
