@@ -159,8 +159,7 @@ class DraftStore:
     def begin(self, draft: Draft) -> None:
         """A new draft. If the same choices are kept already, that draft is opened in place of a second one."""
         self.leave()
-        besides = {"step": 0, "asked": {}}
-        same = draft.model_copy(update=besides)
+        same = draft.model_copy(update=(besides := {"step": 0, "asked": {}}))
         for one in self.all().kept:
             if draft.begun and not one.busy and one.draft.model_copy(update=besides) == same:
                 self.take(one.key)
