@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from loratui.settings.answers import Answers
@@ -29,11 +30,13 @@ def run_demo(concept: str | None, out: Path | None, screen: bool) -> int:
     from loratui.planning.lines import plan_lines
     from loratui.planning.prepared import prepare, refuse_if_needed
     from loratui.runs.launch import create_run, start, wait_started
+    from loratui.terminal.layout import WIDTH, fitted
     from loratui.terminal.text import show_path
 
     answers = demo_answers(concept)
     ready = prepare(answers, {}, "answers.toml", out)
-    lines = [*introduction(answers), *report_lines(ready.report), *plan_lines(ready.plan)]
+    width = shutil.get_terminal_size((WIDTH, 24)).columns
+    lines = [*fitted(introduction(answers), width), *report_lines(ready.report), *plan_lines(ready.plan, width)]
     print("\n".join(lines), flush=True)
     refuse_if_needed(ready)
     run = create_run(ready.resolved, ready.answers, out)

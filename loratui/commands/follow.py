@@ -18,6 +18,7 @@ from loratui.runs.launch import exit_code, is_alive
 from loratui.runs.own_log import own_log
 from loratui.runs.queue import QueueTurn, goes_on
 from loratui.runs.slurm import entry_of, job_log
+from loratui.terminal.glyphs import marked
 from loratui.terminal.line_sink import Sink, sink_for
 from loratui.terminal.notices import end_words
 from loratui.terminal.text import safe_lines, safe_text, shell_path, show_path
@@ -143,7 +144,7 @@ def _died(run: RunDir, out: Sink, pid: int | None) -> int:
     named = show_path(log.relative_to(run.path))
     tail = _log_tail(run, in_job)
     said = f"The end of its {named}:" if tail else f"It wrote nothing into its {named}."
-    out.line(f"x error: the trainer ended without a message. {said}")
+    out.line(marked("bad", f"the trainer ended without a message. {said}"))
     for line in tail:
         out.line(f"  | {line}")
     saved = resumable_steps(run)

@@ -84,6 +84,7 @@ def export_job(
     from loratui.commands.replay import overrides_of
     from loratui.planning.sky_task import sky_task
     from loratui.settings.answers import read_answers
+    from loratui.terminal.glyphs import marked
     from loratui.terminal.text import not_written, shell_path, show_path
     from trainer.contract.entries import write_swept
     from trainer.contract.paths import can_see, expanded
@@ -99,7 +100,7 @@ def export_job(
     except OSError as error:
         raise Refusal(not_written(path, error, "name another with --into")) from None
     for warning in task.warnings:
-        print(f"! warning: {warning}")
+        print(marked("warn", warning))
     secrets = "".join(f" --secret {name}" for name in task.secrets)
     print(f"written: {show_path(path)} (a card of {', '.join(task.cards)}; the run in the bucket {task.bucket})")
     print(f"start it, from its folder: sky jobs launch {shell_path(Path(path.name))}{secrets}")

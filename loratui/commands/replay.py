@@ -13,7 +13,7 @@ from loratui.curation.lines import refusal_lines
 from loratui.curation.sources import bring_back
 from loratui.errors import Refusal
 from loratui.planning.hardware import asked_for, elsewhere
-from loratui.planning.lines import WIDTH, plan_lines, resolved_lines, start_line, verdict_lines
+from loratui.planning.lines import plan_lines, resolved_lines, start_line, verdict_lines
 from loratui.planning.past_runs import note
 from loratui.planning.plan import settled
 from loratui.planning.prepared import Looks, PreparedRun, decided, prepare, refuse_if_needed
@@ -25,6 +25,8 @@ from loratui.runs.launch import create_run, start, wait_started
 from loratui.runs.queue import take_up
 from loratui.settings.answers import AnswersError, parse_set, read_answers
 from loratui.settings.resolve import FOLDERS, MODELS, resolve
+from loratui.terminal.glyphs import marked
+from loratui.terminal.layout import WIDTH, fitted
 from loratui.terminal.text import safe_text, shell_path, show_path
 from trainer.contract.paths import can_see, expanded, is_file
 from trainer.contract.pictures.folder import NoDataset
@@ -48,10 +50,10 @@ def plan(path: Path, sets: Sequence[str], memory: float | None = None, gpus: int
     width = shutil.get_terminal_size((WIDTH, 24)).columns
     refused = refusal_lines(ready.report, ready.outcome, *decided(ready.resolved))
     where = "" if machine is None else machine.name
-    lines = [*verdict_lines(ready.plan, refused, where), *plan_lines(ready.plan, width)]
+    lines = [*fitted(verdict_lines(ready.plan, refused, where), width), *plan_lines(ready.plan, width)]
     lines += resolved_lines(ready.resolved) if every else ["", "Each setting, and where it comes from: add --all"]
     last = start_line(ready.plan, refused, where)
-    print("\n".join([*lines, "", last[:1].upper() + last[1:]]))
+    print("\n".join([*lines, "", *fitted([last[:1].upper() + last[1:]], width)]))
     return _verdict(ready)
 
 
@@ -75,7 +77,7 @@ def replay(
     ready = prepare(read_answers(path), overrides_of(sets), show_path(path), out, looks=looks, gpus=gpus)
     refuse_if_needed(ready)
     for warning in ready.plan.warnings:
-        say(f"! warning: {warning}")
+        say(marked("warn", warning))
     ask_commit(ready.resolved.config)
     run = create_run(settled(ready.resolved, ready.plan), ready.answers, out)
     say(f"run folder: {show_path(run.path)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -176,6 +177,7 @@ def _go(chosen: Sweep, dry_run: bool, yes: bool, wait: bool, again: bool, asked:
     from loratui.sweeps.files import freeze, names
     from loratui.sweeps.forecast import forecast, forecast_lines
     from loratui.sweeps.progress import engine_of, go_on, point_runs, start
+    from loratui.terminal.layout import WIDTH, fitted
 
     if chosen.name in names():
         freeze(chosen, RUNS)  # refused where it is another one
@@ -184,7 +186,8 @@ def _go(chosen: Sweep, dry_run: bool, yes: bool, wait: bool, again: bool, asked:
     engine = engine_of(found, *asked)
     if missing:
         planned = forecast(chosen, missing, RUNS, Looks() if engine.is_local else Looks(elsewhere))
-        print("\n".join(forecast_lines(planned)), flush=True)
+        width = shutil.get_terminal_size((WIDTH, 24)).columns
+        print("\n".join(fitted(forecast_lines(planned), width)), flush=True)
         if planned.errors:
             raise Refusal("nothing was started")
         if dry_run:

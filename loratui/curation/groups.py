@@ -10,10 +10,11 @@ from typing import Any
 from loratui.curation.codes import CODES
 from loratui.curation.report import SEVERITIES, Finding, Severity
 from loratui.settings.problems import meant, nearest
+from loratui.terminal.glyphs import GLYPHS as TONES
 from loratui.terminal.text import plural, safe_text
 
 # one glyph for each, on every screen and in every list; the names are those of the JSON
-GLYPHS: dict[Severity, str] = {"block": "✗", "warn": "!", "hint": "·"}
+GLYPHS: dict[Severity, str] = {"block": TONES["bad"], "warn": TONES["warn"], "hint": TONES["info"]}
 
 # what is said of several at once, by code; {limit} and {range} come from the figures
 MANY = {

@@ -136,7 +136,7 @@ def _folder_lines(number: int, folder: Path, result: Outcome) -> list[str]:
     """What is to be decided of one concept, below its folder; nothing where nothing is."""
     groups = grouped(one for one in result.to_decide if one.concept == number)
     head = f"{show_path(folder)}: {plural(len(groups), 'finding')} to decide before training:"
-    return [head, *(line for one in groups for line in group_lines(one))] if groups else []
+    return [head, *(line for one in groups for line in group_lines(one, WIDTH - 2))] if groups else []
 
 
 def _line(key: str, there: Iterable[str], more: Iterable[str]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from loratui.events.endings import ending
 from loratui.events.pivot import pivot_words
+from loratui.terminal.glyphs import marked
 from loratui.terminal.line_sink import RunProgress, Sink
 from loratui.terminal.numbers import number, whole
 from loratui.terminal.text import plural, safe_lines, safe_text
@@ -78,7 +79,7 @@ class EventLines:
                 lowest = _figure(event.get("loss"))
                 yield f"early stop at step {step}: the held-out loss was lowest at step {event.get('best')} ({lowest})"
             case "warn":
-                yield f"! warning: {safe_text(event.get('message'))}{_advice(event.get('advice'))}"
+                yield marked("warn", f"{safe_text(event.get('message'))}{_advice(event.get('advice'))}")
             case "command":
                 ok = bool(event.get("ok"))
                 self._aborted = self._aborted or (event.get("cmd") == "abort" and ok)
@@ -86,7 +87,7 @@ class EventLines:
                 yield f"{'' if ok else '! '}{safe_text(event.get('cmd'))}: {safe_text(said)}"
             case "error":
                 self._error = str(event.get("kind"))
-                yield from (f"x error: {line}" for line in safe_lines(event.get("message")))
+                yield from (marked("bad", line) for line in safe_lines(event.get("message")))
                 yield from (f"  try: {safe_text(one)}" for one in _list(event.get("advice")))
             case "end":
                 self.code = end_code(event, self._error)

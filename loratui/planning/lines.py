@@ -8,12 +8,13 @@ from loratui.planning.fitting import NOTHING_HELPS, Proposal, set_words
 from loratui.planning.plan import Plan
 from loratui.settings.demo import SMALL_SIZE
 from loratui.settings.resolve import Resolved
+from loratui.terminal.glyphs import GLYPHS, marked
+from loratui.terminal.layout import WIDTH, fitted, wrapped
 from loratui.terminal.text import safe_text, safe_toml
 from loratui.terminal.units import in_bytes
 from trainer.contract.settings.config import BY_KEY, flat
 from trainer.contract.settings.fields import post_named
 
-WIDTH = 100  # cells that the drawn lines take where there is no terminal
 ALL_IS_NOT_ENOUGH = "Not even all of this makes it fit; more memory is needed. It would help by:"
 
 
@@ -24,19 +25,21 @@ def verdict_lines(plan: Plan, refused: Sequence[str] = (), where: str = "") -> l
     machine.
     """
     of_base = [one for one in plan.errors if plan.base and one.endswith(plan.base)]  # with the place of the setting
-    said = [f"! NOT READY  {one}" for one in (*(of_base or [plan.base]), plan.slow) if one]
-    said += [f"x ERROR    {one}" for one in plan.errors if one not in of_base]
+    reasons = [one for one in (*(of_base or [plan.base]), *(one for one in plan.errors if one not in of_base)) if one]
+    said = [f"{GLYPHS['bad']} Not ready: {one}" for one in reasons]
+    said += [f"{GLYPHS['warn']} Not ready: {plan.slow}"] if plan.slow else []
     if plan.first:
         said.append(f"  The small SDXL does it here in minutes: {plan.command} {set_words(SMALL_SIZE)}")
     if plan.slow:
         said.append(f"  On a machine with a GPU, with loratui and the pictures there: {plan.command}")
     if refused:
-        said += ["! NOT READY  because of the pictures", *(f"  {one}" for one in refused)]
+        gravest = "bad" if any(one.startswith(GLYPHS["bad"]) for one in refused) else "warn"
+        said += [f"{GLYPHS[gravest]} Not ready, because of the pictures:", *(f"  {one}" for one in refused)]
     if said:
         return said
     if plan.verdict is not None and not plan.verdict.fits:
-        return [f"! It would start, but: {plan.verdict.words}. What helps stands below."]
-    return [f"✓ Ready{f' for {where}' if where else ''}; {start_line(plan, (), where)}"]
+        return [f"{GLYPHS['warn']} It would start, but: {plan.verdict.words}. What helps stands below."]
+    return [f"{GLYPHS['good']} Ready{f' for {where}' if where else ''}; {start_line(plan, (), where)}"]
 
 
 def start_line(plan: Plan, refused: Sequence[str] = (), where: str = "") -> str:
@@ -47,18 +50,19 @@ def start_line(plan: Plan, refused: Sequence[str] = (), where: str = "") -> str:
 
 
 def plan_lines(plan: Plan, width: int = WIDTH) -> list[str]:
-    """The plan as lines, the columns aligned; what is drawn is drawn in `width` cells."""
+    """The plan as lines of at most `width` cells, the columns aligned; notes go on below where they begin."""
     lines: list[str] = []
     for section in plan.sections:
         lines += ["", section.title]
         if section.draw is not None:
-            lines += [*(f"  {line}" for line in section.draw(width - 2)), ""]
+            lines += [*fitted((f"  {line}" for line in section.draw(width - 2)), width), ""]
         left = max(len(row.label) for row in section.rows)
-        middle = min(28, max(len(row.value) for row in section.rows))
+        middle = min(28, max(12, width // 2 - left - 6), max(len(row.value) for row in section.rows))
         for row in section.rows:
-            lines.append(f"  {row.label:<{left}}  {row.value:<{middle}}  {row.note}".rstrip())
-    lines += ["", *(f"! warning  {one}" for one in plan.warnings)] if plan.warnings else []
-    return [*lines, "", *fitting_lines(plan.proposal)] if plan.proposal is not None else lines
+            line = f"  {row.label:<{left}}  {row.value:<{middle}}  {row.note}".rstrip()
+            lines += wrapped(line.strip(), width, "  ", left + middle + 4, whole=True)
+    lines += ["", *fitted((marked("warn", one) for one in plan.warnings), width)] if plan.warnings else []
+    return [*lines, "", *fitted(fitting_lines(plan.proposal), width)] if plan.proposal is not None else lines
 
 
 def fitting_lines(proposal: Proposal) -> list[str]:

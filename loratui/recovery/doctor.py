@@ -15,6 +15,7 @@ from loratui.planning.hardware import gpus, ram, read_gpu
 from loratui.planning.ram import ram_trouble
 from loratui.runs.find import RUNS
 from loratui.runs.place import runs_trouble
+from loratui.terminal.glyphs import GLYPHS
 from loratui.terminal.layout import wrapped
 from loratui.terminal.text import safe_text, show_path
 from loratui.terminal.units import in_bytes
@@ -62,10 +63,10 @@ def doctor_lines(found: list[Check]) -> list[str]:
     width = max(len(one.name) for one in found)
     lines = [*(part for line in verdict_lines(found) for part in wrapped(line)), ""]
     for one in found:
-        mark = "+ ok  " if one.ok else "! look"
-        lines += wrapped(f"{mark}  {one.name:<{width}}  {one.found}", hang=width + 10)
+        tone = "good" if one.ok else "bad" if one.nothing_runs else "warn"
+        lines += wrapped(f"{GLYPHS[tone]} {one.name:<{width}}  {one.found}", hang=width + 4)
         for words in one.remedy.split("\n") if one.remedy and not one.ok else ():
-            lines += wrapped(words, indent=" " * (width + 10), hang=0)
+            lines += wrapped(words, indent=" " * (width + 4), hang=0)
     return lines
 
 
@@ -73,12 +74,15 @@ def verdict_lines(found: list[Check]) -> list[str]:
     """Whether one can train a full-size SDXL here; else why not, and what one can do all the same."""
     wrong = [one for one in found if not one.ok and one.lacks]
     if missing := [one.lacks for one in wrong if one.nothing_runs]:
-        return [f"✗ Not ready: nothing can be trained here without {', '.join(missing)}."]
+        return [f"{GLYPHS['bad']} Not ready: nothing can be trained here without {', '.join(missing)}."]
     if wrong:
         why = ", ".join(dict.fromkeys(one.lacks for one in wrong))
-        return [f"! Not ready to train SDXL here: {why}.", "  What you can do here: loratui demo trains a small one."]
+        return [
+            f"{GLYPHS['warn']} Not ready to train SDXL here: {why}.",
+            "  What you can do here: loratui demo trains a small one.",
+        ]
     later = "" if any(one.whole for one in found) else f"; the first run downloads {DOWNLOAD} first"
-    return [f"✓ Ready to train SDXL here{later}."]
+    return [f"{GLYPHS['good']} Ready to train SDXL here{later}."]
 
 
 def _packages() -> Iterator[Check]:

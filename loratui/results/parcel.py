@@ -10,6 +10,7 @@ from typing import Any
 
 from loratui.errors import Refusal
 from loratui.results.leaks import looked_through
+from loratui.terminal.glyphs import GLYPHS
 from loratui.terminal.text import os_words, plural, safe_text, show_path
 from loratui.terminal.units import in_bytes
 from trainer.contract.documents.parsers import parse_json
@@ -123,7 +124,11 @@ def parcel_lines(parcel: Parcel, repository: str, public: bool) -> list[str]:
     lines += ["", f"{total}; {found}"]
     if parcel.problems:
         lines[-1] = total
-        lines += ["", "Nothing is sent:" if parcel.final else "Found in it:", *(f"x {one}" for one in parcel.problems)]
+        lines += [
+            "",
+            "Nothing is sent:" if parcel.final else "Found in it:",
+            *(f"{GLYPHS['bad']} {one}" for one in parcel.problems),
+        ]
     if parcel.stays:
         lines.append(f"stay here: {', '.join(parcel.stays)}")
     lines.append("answers, settings, log, samples by step, checkpoints and optimizer states never go")

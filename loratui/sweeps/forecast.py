@@ -17,6 +17,7 @@ from loratui.runs.place import existing
 from loratui.settings.resolve import resolve
 from loratui.sweeps.declaration import Sweep
 from loratui.sweeps.points import Point, label
+from loratui.terminal.glyphs import marked
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import in_bytes, in_time
 from trainer.contract.paths import is_file
@@ -110,10 +111,10 @@ def forecast_lines(found: Forecast) -> list[str]:
     lines += [f"  source: {safe_text(sweep.source, 300)}"] if sweep.source else []
     lines += [f"  {axis.title}: {', '.join(map(axis.label, range(len(axis.places))))}" for axis in sweep.axes]
     lines += [f"  time  {time_words(found)}", f"  disk  {disk_words(found)}"]
-    lines += [f"! warning  {one}{_of(count, able)}" for one, count in found.warnings]
+    lines += [marked("warn", f"{one}{_of(count, able)}") for one, count in found.warnings]
     if found.able and any(not _config(one).dataset.hold_out for one in found.able):
         fewest = min(len(one.ready.outcome.images) for one in found.able if one.ready is not None)
-        lines.append(f"! warning  {NOT_HELD_OUT.format(count=min(3, max(1, fewest // 4)))}")
+        lines.append(marked("warn", NOT_HELD_OUT.format(count=min(3, max(1, fewest // 4)))))
     return lines
 
 
@@ -121,7 +122,7 @@ def verdict_lines(found: Forecast) -> list[str]:
     """Whether it can start, as the plan of one run says it; the runs that cannot, with why."""
     able, missing = len(found.able), len(found.planned)
     if found.errors:
-        return [*(f"x ERROR    {one}" for one in found.errors), *trouble_lines(found)]
+        return [*(marked("bad", one) for one in found.errors), *trouble_lines(found)]
     if able < missing:
         return [f"! {plural(able, 'run')} of {missing} to start.", *trouble_lines(found)]
     there = found.sweep.runs - missing

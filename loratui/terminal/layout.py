@@ -4,17 +4,38 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Iterable
 
 GAP = re.compile(r"(?<=\S)\s{2,}(?=\S)")
 SEAM = re.compile(r"(?<=[/_-])")  # where a word that has no room is broken
 WIDTH = 80  # cells of a line that is wrapped, where nobody says how wide the terminal is
+PASTED = re.compile(r"\s*(loratui |--set |\w+ = )")  # a command, options or a line of an answer file
+COMMAND = re.compile(r"(?P<said>.*:) (?P<command>loratui .*)")  # words that end in one
 Entry = tuple[str, str]  # what is pressed or named, and the words
 
 
-def wrapped(line: str, width: int = WIDTH, indent: str = "", hang: int = 2) -> list[str]:
-    """The line, broken between words, and where it is too long the rest below it, `hang` cells further in."""
+def wrapped(line: str, width: int = WIDTH, indent: str = "", hang: int = 2, whole: bool = False) -> list[str]:
+    """The line, broken between words, and where it is too long the rest below it, `hang` cells further in.
+
+    `whole`: a word that is longer than a line is not broken either.
+    """
     below = indent + " " * hang
-    return textwrap.wrap(line, width, initial_indent=indent, subsequent_indent=below, break_on_hyphens=False) or [""]
+    words = textwrap.TextWrapper(width, indent, below, break_on_hyphens=False, break_long_words=not whole)
+    return words.wrap(line) or [""]
+
+
+def fitted(lines: Iterable[str], width: int = WIDTH) -> list[str]:
+    """Lines for `width` cells, broken between words alone; what is to be pasted stays whole, on a line of its own."""
+    found = []
+    for line in lines:
+        lead = line[: len(line) - len(line.lstrip())]
+        if len(line) <= width or PASTED.match(line):
+            found.append(line)
+        elif (ends := COMMAND.match(line)) is not None:
+            found += [*wrapped(ends["said"].strip(), width, lead, whole=True), f"{lead}  {ends['command']}"]
+        else:
+            found += wrapped(line.strip(), width, lead, whole=True)
+    return found
 
 
 def whole_words(text: str, width: int) -> str:

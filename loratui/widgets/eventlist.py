@@ -9,9 +9,9 @@ from textual.content import Content
 from textual.widget import Widget
 
 from loratui.events.history import Message
+from loratui.terminal.glyphs import GLYPHS
 from loratui.terminal.text import safe_text
 
-GLYPHS = {"info": "·", "good": "✓", "warn": "!", "bad": "✗"}
 STYLES = {"info": "$muted", "good": "$text-success", "warn": "$text-warning", "bad": "$text-error"}
 
 

@@ -11,6 +11,7 @@ from textual.widgets import Button, Input, Static
 from loratui.runs.added_prompts import sample_arguments, words_on
 from loratui.screens.shared.dialog import Dialog
 from loratui.screens.shared.editors import Editor
+from loratui.terminal.glyphs import glyph_of
 from trainer.contract.run.added_prompts import MAX_CHARACTERS, MAX_KEPT
 
 WORDS = (
@@ -18,7 +19,7 @@ WORDS = (
     f"from now on, also after a resume; up to {MAX_KEPT} can. It has no picture of the base model. "
     "What is trained does not change by a bit."
 )
-TONES = {"good": ("✓ ", "$text-success"), "warn": ("! ", "$text-warning"), "bad": ("✗ ", "$text-error")}
+TONES = {"good": "$text-success", "warn": "$text-warning", "bad": "$text-error"}
 
 Arguments = dict[str, str | bool]  # of the command `sample`
 
@@ -60,7 +61,7 @@ class AddPrompt(Editor[Arguments | None]):
     @on(Input.Changed)
     def _said(self, event: Input.Changed) -> None:
         words, tone = words_on(event.value, self._trigger)
-        glyph, style = TONES[tone]
+        glyph, style = glyph_of(tone), TONES[tone]
         self.query_one("#prompt-said", Static).update(Content.styled(glyph + words, style))
 
     @on(Button.Pressed)

@@ -6,8 +6,9 @@ from textual.content import Content
 
 from loratui.events.history import History
 from loratui.events.insights import insights
+from loratui.terminal.glyphs import GLYPHS
 from loratui.terminal.text import safe_text
-from loratui.widgets.eventlist import GLYPHS, STYLES
+from loratui.widgets.eventlist import STYLES
 from trainer.contract.settings.config import TrainConfig
 
 LINES = 2  # the rest is in the log

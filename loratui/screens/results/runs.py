@@ -27,6 +27,7 @@ from loratui.screens.results.run_rows import HELP, NUMBERS, run_cells, run_colum
 from loratui.screens.shared.dialogs import Help
 from loratui.screens.shared.row_table import RowTable
 from loratui.screens.shared.step import Watch
+from loratui.terminal.glyphs import glyph_of
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.widgets.keyline import KeyLine
 from trainer.contract.run.lock import is_held
@@ -285,8 +286,8 @@ class RunsScreen(RunDeeds):
         self.app.push_screen(Help("Runs", HELP, keys=""))
 
     def _say(self, text: str, tone: str = "") -> None:
-        glyph, style = {"warn": ("! ", "$text-warning"), "bad": ("✗ ", "$text-error")}.get(tone, ("", "$muted"))
-        self.query_one("#runs-say", Static).update(Content.styled(glyph + text, style))
+        style = {"warn": "$text-warning", "bad": "$text-error"}.get(tone, "$muted")
+        self.query_one("#runs-say", Static).update(Content.styled(glyph_of(tone) + text, style))
 
 
 def _notes(infos: list[RunInfo]) -> dict[Path, str]:

@@ -23,6 +23,7 @@ from loratui.screens.shared.dialogs import Help
 from loratui.screens.shared.editors import ask_unkept
 from loratui.screens.shared.steady import SteadyScreen
 from loratui.settings.recent_bases import recent_bases, remember_base
+from loratui.terminal.glyphs import glyph_of
 from loratui.terminal.layout import folded
 from loratui.terminal.text import safe_text, show_path
 from loratui.widgets.keyline import KeyLine
@@ -273,6 +274,5 @@ class BaseModelScreen(SteadyScreen[str | None]):
         self.app.push_screen(Help("Base model", HELP))
 
     def _say(self, text: str, tone: str = "") -> None:
-        glyphs = {"good": "✓ ", "warn": "! ", "bad": "✗ "}
-        said = Content.styled(glyphs.get(tone, "") + safe_text(text), TONES.get(tone, "$muted"))
+        said = Content.styled(glyph_of(tone) + safe_text(text), TONES.get(tone, "$muted"))
         self.query_one("#base-say", Static).update(said)

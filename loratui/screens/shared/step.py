@@ -18,6 +18,7 @@ from loratui.screens.shared.dialogs import Help
 from loratui.screens.shared.session import Session
 from loratui.screens.shared.steady import SteadyScreen
 from loratui.settings.draft import Draft
+from loratui.terminal.glyphs import glyph_of
 from loratui.widgets.keyline import KeyLine, is_ours, method_of
 from loratui.widgets.stepbar import StepBar
 from trainer.contract.run.rundir import RunDir
@@ -101,9 +102,8 @@ class Step(SteadyScreen[StepAnswer]):
     def say(self, text: str, tone: str = "") -> None:
         """Answer in the line above the keys; `tone` is good, warn or bad."""
         self._is_done = None
-        glyphs = {"good": "✓ ", "warn": "! ", "bad": "✗ "}
         styles = {"good": "$text-success", "warn": "$text-warning", "bad": "$text-error"}
-        words = Content.styled(glyphs.get(tone, "") + text, styles.get(tone, "$muted"))
+        words = Content.styled(glyph_of(tone) + text, styles.get(tone, "$muted"))
         if (line := self.query_one("#say", Static)).content != words:  # the same again is no new layout
             line.update(words)
 

@@ -16,6 +16,7 @@ from loratui.curation.measures import MEASURED
 from loratui.settings.answers import counted_images
 from loratui.settings.checks import effective
 from loratui.settings.draft import Draft
+from loratui.terminal.glyphs import GLYPHS as MARK
 from loratui.terminal.text import plural, safe_text
 from trainer.contract.settings.concepts import number_of
 
@@ -29,10 +30,10 @@ WHOLE_SET = "(the whole set)"
 MOST = 3  # lines of a row that says what was found; the panel below has all of it
 WIDE = 100  # cells from which the caption has a column of its own
 STATUS = {  # glyph and word, style
-    "good": ("✓ good", "$text-success"),
-    "warn": ("! warn", "$text-warning"),
-    "block": ("✗ block", "$text-error"),
-    "accepted": ("✓ accepted", "$muted"),
+    "good": (f"{MARK['good']} good", "$text-success"),
+    "warn": (f"{MARK['warn']} warn", "$text-warning"),
+    "block": (f"{MARK['bad']} block", "$text-error"),
+    "accepted": (f"{MARK['good']} accepted", "$muted"),
     "out": ("– left out", "$faint"),
     "hint": ("· hint", "$muted"),
 }

@@ -164,7 +164,7 @@ def test_the_line_to_paste_works(loratui: LoraTUI, answers_file: Path) -> None:
     refused = loratui("plan", "answers.toml")
     lines = [line.strip() for line in refused.stdout.splitlines() if line.lstrip().startswith(("skip =", "accept ="))]
     assert refused.returncode == 3 and len(lines) == 2
-    assert refused.stdout.startswith("! NOT READY  because of the pictures\n")
+    assert refused.stdout.startswith("✗ Not ready, because of the pictures:\n")
     edited("[train]", "\n".join([*lines, "[train]"]))(answers_file)
     done = loratui("plan", "answers.toml")
     assert done.returncode == 0, done.stdout + done.stderr

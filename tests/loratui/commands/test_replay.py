@@ -200,7 +200,7 @@ def test_a_trainer_that_cannot_start_is_told_with_its_exit_code(
         (base / "tokenizer" / file).write_text("{")
     done = loratui("replay", answers_file, "--out", run.path, "--set", f"model.base={base}")
     assert done.returncode == 2, done.stdout + done.stderr
-    assert "x error:" in done.stdout
+    assert "✗ error:" in done.stdout
     assert "cannot be read: " in done.stdout
     assert "Traceback" not in done.stdout
 

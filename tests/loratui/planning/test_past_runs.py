@@ -230,7 +230,7 @@ def test_a_plan_says_how_it_was_corrected_and_how_far_off_the_last_were(tmp_path
     def lines(knowledge: PastRuns) -> str:
         machine = Machine("cuda", GPU, MEMORY, MEMORY)
         plan = make_plan(resolved, report, outcome(report), runs=runs, machine=machine, knowledge=knowledge)
-        return "\n".join(plan_lines(plan))
+        return "\n".join(plan_lines(plan, 200))
 
     said = lines(gather(runs))
     assert "its rough parts corrected by 3 runs here: x 1.50" in said

@@ -77,7 +77,7 @@ def test_the_plan_begins_with_it() -> None:
     resolved = resolve(Answers("object", {"dataset.path": "photos", "model.base": SDXL}), {"train.seed": 7}, 5)
     plan = make_plan(resolved, None, Outcome((), (), ("a.png",) * 5), machine=CPU, source="my dog.toml")
     first, rows = verdict_lines(plan), plan_lines(plan)
-    assert first[0].startswith("! NOT READY  No GPU here: ")
+    assert first[0].startswith("! Not ready: No GPU here: ")
     assert "loratui replay 'my dog.toml' --set train.seed=7 --set model.base=sdxl-small" in first[1]
     assert first[2].endswith(": loratui replay 'my dog.toml' --set train.seed=7")  # not another file's
     told = re.search(r"about (\d+ \w+) at the very least", first[0])
@@ -107,12 +107,12 @@ def test_the_plan_of_a_model_that_cannot_be_had_ends_with_a_code(loratui: LoraTU
     )
     assert done.returncode == 2, done.stdout + done.stderr
     first, last = (done.stdout.splitlines()[place] for place in (0, -1))
-    assert last == "This is not ready: the first lines say why, and what to do." and first.startswith("! NOT READY  ")
-    assert "is not completely on this disk, and the hub cannot be reached" in first
+    assert last == "This is not ready: the first lines say why, and what to do." and first.startswith("✗ Not ready: ")
+    assert "is not completely on this disk, and the hub cannot be reached" in " ".join(done.stdout.split())
     refused = loratui("replay", answers_file, "--set", f"model.base={SDXL}")
     assert refused.returncode == 2 and "the hub cannot be reached" in refused.stderr
     usual = loratui("plan", answers_file)
-    assert usual.returncode == 0 and usual.stdout.startswith("✓ Ready; start it: loratui replay ")
+    assert usual.returncode == 0 and " ".join(usual.stdout.split()).startswith("✓ Ready; start it: loratui replay ")
 
 
 @pytest.mark.parametrize(("machine", "base", "promised"), [(CPU, SDXL, False), (CPU, "sdxl-small", True)])
@@ -123,13 +123,13 @@ def test_memory_that_fits_is_no_promise_where_something_else_is_in_the_way(
     plan = make_plan(resolve(answers, {}, 5), None, Outcome((), (), ("a.png",) * 5), machine=machine)
     (row,) = [one for section in plan.sections for one in section.rows if one.label == "verdict"]
     assert row.value.startswith("fits") and (row.note == "") is promised
-    assert ("not ready" in row.note, "NOT READY" in verdict_lines(plan)[0]) == (not promised, not promised)
+    assert ("not ready" in row.note, "Not ready" in verdict_lines(plan)[0]) == (not promised, not promised)
 
 
 def test_the_verdict_says_what_is_in_the_way_and_never_more_than_once() -> None:
     plan = make_plan(resolve(Answers("object", {"dataset.path": "photos", "model.base": "sdxl-small"}), {}, 5))
     assert verdict_lines(plan, (), "a GPU with 24 GB")[0].startswith("✓ Ready for a GPU with 24 GB; start it there: ")
-    assert verdict_lines(plan, ["dog: 1 finding to decide"])[0] == "! NOT READY  because of the pictures"
+    assert verdict_lines(plan, ["dog: 1 finding to decide"])[0] == "! Not ready, because of the pictures:"
     short = replace(plan, verdict=Verdict(False, False, "does not fit: 2 GB too much"))
     assert verdict_lines(short) == ["! It would start, but: does not fit: 2 GB too much. What helps stands below."]
     bad = replace(plan, base="model.base: gone", errors=("a.toml: model.base: gone", "train.rank: too high"))

@@ -45,7 +45,7 @@ def test_every_check_that_keeps_one_from_training_says_so_in_few_words() -> None
 def test_its_lines_go_on_below_into_a_pipe_too(loratui: LoraTUI) -> None:
     done = loratui("doctor")
     lines = done.stdout.splitlines()
-    packages = [line for line in lines if line.split()[:3] == ["+", "ok", "packages"]]
+    packages = [line for line in lines if line.split()[:2] == ["✓", "packages"]]
     assert len(packages) == 1, "what is well takes no room: the verdict stays on the screen"
     assert lines[0][:1] in ("✓", "!", "✗") and "eady" in lines[0] and max(map(len, lines)) <= 80
     words = [replace(one, ok=False, found="word " * 40, remedy="word " * 40) for one in ALL_WELL]

@@ -10,7 +10,7 @@ import pytest
 
 import loratui.screens
 from loratui.screens.shared.dialogs import KEYS
-from loratui.terminal.layout import folded, laid_out, whole_words
+from loratui.terminal.layout import fitted, folded, laid_out, whole_words
 
 
 def helps() -> list[str]:
@@ -73,3 +73,20 @@ def test_a_command_in_a_sentence_is_never_broken() -> None:
     lines = whole_words(f"a dog: training. The training goes on. Come back with: {command}", 40).split("\n")
     assert " ".join(lines).endswith(command) and lines[-1] == command.split()[-1]
     assert all(len(line) <= 40 for line in lines[:-1])
+
+
+def test_what_is_wrapped_breaks_no_word_and_nothing_to_paste() -> None:
+    command = "loratui replay answers.toml " + "--set model.base=sdxl-small " * 5
+    lines = [
+        f"  Do it: {command}",
+        "word " * 60,
+        f"in /a/{'long-name' * 20}/b and c",
+        f"    {command}",
+        '  skip = ["a"]' * 9,
+    ]
+    for width in (20, 40, 80):
+        shown = fitted(lines, width)
+        assert f"    {command}" in shown and lines[-1] in shown  # each command and each line of a file is whole
+        assert " ".join(" ".join(shown).split()) == " ".join(" ".join(lines).split())
+        words = [one for one in shown if not one.strip().startswith(("loratui", "skip"))]
+        assert all(len(one) <= width or len(one.split()) == 1 for one in words)

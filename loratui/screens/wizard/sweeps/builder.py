@@ -28,6 +28,7 @@ from loratui.settings.checks import answers_of
 from loratui.settings.draft import Draft
 from loratui.settings.names import run_name
 from loratui.sweeps.declaration import Sweep, declared
+from loratui.terminal.glyphs import GLYPHS
 from loratui.terminal.text import plural, safe_text
 from loratui.widgets.keyline import KeyLine
 
@@ -282,4 +283,6 @@ class SweepBuilder(AxesScreen):
 
 
 def _style(line: str) -> str:
-    return "$text-error" if line.startswith("x ") else "$text-warning" if line.startswith("! ") else ""
+    return (
+        "$text-error" if line.startswith(GLYPHS["bad"]) else "$text-warning" if line.startswith(GLYPHS["warn"]) else ""
+    )

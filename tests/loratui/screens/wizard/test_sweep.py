@@ -73,7 +73,7 @@ async def test_values_of_the_setting_under_the_cursor_become_runs(wizard: Wizard
         await until(pilot, lambda: "rank 3 x optimizer 2 = 6 runs" in screen_text(app))
         await until(pilot, lambda: builder._forecast is not None)
         assert "F2 starts" in screen_text(app) and "  disk  about" in screen_text(app)
-        assert "rank                         4, 8, 16" in screen_text(app) and "! warning" in screen_text(app)
+        assert "rank                         4, 8, 16" in screen_text(app) and "! warning:" in screen_text(app)
 
         axes = builder.query_one(OptionList)
         axes.highlighted = 1
