@@ -16,6 +16,7 @@ from loratui.screens.shared.base_model import BaseModelScreen
 from loratui.screens.shared.editors import ask_unkept
 from loratui.screens.shared.scan import CountingStep
 from loratui.screens.wizard.preset_saving import PresetSavingStep
+from loratui.screens.wizard.setting_undo import SettingUndo
 from loratui.settings.bases import with_base
 from loratui.settings.checks import parse, problems, recipe_of, shown, trouble_with, values_of_preset
 from loratui.settings.draft import Draft
@@ -33,7 +34,7 @@ ELSEWHERE = frozenset({"name", "kind", "preset", "dataset.path", "dataset.skip",
 SHOWN = tuple(one for one in SETTINGS if one.key not in ELSEWHERE)
 
 
-class SettingsScreen(PresetSavingStep, CountingStep):
+class SettingsScreen(SettingUndo, PresetSavingStep, CountingStep):
     """The form on the left, what is known of the setting under the cursor on the right."""
 
     TITLE_OF = "Settings"
@@ -44,7 +45,7 @@ knows values and help, and what kohya, OneTrainer and diffusers call a setting.
 
   up, down     from setting to setting      /   search
   enter        change; choices and on/off   r   back to the preset's value
-               change at once               u   undo the last change
+               change at once               u   undo the last change; U redo it
                                             m   only what differs
                                             p   keep all as your preset
 
@@ -52,12 +53,11 @@ On the right stands what a setting does, what is allowed, the preset's and
 the default value, and who says so. A value that breaks a rule is marked at
 once; the plan needs them all in order. Lists are written with ; between.
 """
-    LETTERS = frozenset(["search", "mine", "undo", "ask_for_preset"])
+    LETTERS = frozenset(["search", "mine", "undo", "redo", "ask_for_preset"])
     LETTERS_AT = "#form"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "search", "Search", key_display="/"),
         Binding("m", "mine", "Changed"),
-        Binding("u", "undo", "Undo"),
         Binding("p", "ask_for_preset", "Preset"),
         Binding("down", "to_form", show=False),
     ]
@@ -68,7 +68,6 @@ once; the plan needs them all in order. Lists are written with ; between.
         self._open = {FIRST[0]}
         self._editing: Setting | None = None
         self._before = ""  # what the line to edit in began with
-        self._undo: list[tuple[Setting, Any]] = []  # values of the person's before each change; None: the preset's
         self._typed: dict[str, str] = {}  # what was typed and is no value: shown until put right
         self._base: dict[str, Any] = {}  # what the preset alone would give
         self._wrong: dict[str, str] = {}  # what breaks a rule, by key
@@ -185,13 +184,13 @@ once; the plan needs them all in order. Lists are written with ; between.
             return
         one, value = BY_KEY[key], (self._base | self.draft.values)[key]
         if one.kind == "bool":
-            self._set(one, not value)
+            self.change(one, not value)
         elif one.key == "model.base":
             need = BaseModelNeed.of(self._base | self.draft.values)
             self.app.push_screen(BaseModelScreen(str(value), need), self._base_taken)
         elif one.kind == "choice":
             place = one.choices.index(value) if value in one.choices else -1
-            self._set(one, one.choices[(place + 1) % len(one.choices)])
+            self.change(one, one.choices[(place + 1) % len(one.choices)])
         else:
             self._editing = one
             line = self.query_one("#edit", Input)
@@ -202,40 +201,25 @@ once; the plan needs them all in order. Lists are written with ; between.
     def _base_taken(self, value: str | None) -> None:
         if value is not None:
             before = self.draft
-            self._set(BY_KEY["model.base"], value)
+            self.change(BY_KEY["model.base"], value)
             side = with_base(before, value).get("train.resolution")
             if side != self.draft.get("train.resolution"):  # its own size
-                self._set(BY_KEY["train.resolution"], side)
+                self.change(BY_KEY["train.resolution"], side)
 
     @on(SettingList.ResetAsked)
     def _reset(self) -> None:
         one = BY_KEY.get(self.form.key)
         if one is not None and one.key in self.draft.values:
-            self._set(one, None)
-            self._note(f"{one.title}: the preset's value again. u undoes it.")
+            self.change(one, None)
+            self.note(f"{one.title}: the preset's value again. u takes it back.")
 
-    def can(self, action: str) -> bool:
-        """Undo is there once something was changed."""
-        return action != "undo" or bool(self._undo)
-
-    def action_undo(self) -> None:
-        """Take the last change back, a reset too."""
-        one, before = self._undo.pop()
-        self._put(one, before)
-        value = (self._base | self.draft.values)[one.key]
-        self._note(f"{one.title}: {shown(value) or 'empty'} again.")
-
-    def _note(self, words: str) -> None:
+    def note(self, words: str) -> None:
         """Say it, where nothing is to be put right."""
         if not self._wrong and not self._typed:
             self.say(words)
 
-    def _set(self, one: Setting, value: Any) -> None:
-        """Keep a value; None takes it back. What it was before can be had again."""
-        self._undo.append((one, self.draft.values.get(one.key)))
-        self._put(one, value)
-
-    def _put(self, one: Setting, value: Any) -> None:
+    def put(self, one: Setting, value: Any) -> None:
+        """Keep a value; None takes it back."""
         self._typed.pop(one.key, None)
         self.edit(self.draft.with_settings({one.key: value}))
         self._take_stock()
@@ -256,7 +240,7 @@ once; the plan needs them all in order. Lists are written with ; between.
         if trouble_with(self.draft, one, event.value):
             return  # the words below the line say why; Escape leaves the old value
         self._close_editor()
-        self._set(one, parse(one, event.value))
+        self.change(one, parse(one, event.value))
 
     def _close_editor(self) -> None:
         one, self._editing = self._editing, None

@@ -213,6 +213,17 @@ async def test_a_change_is_marked_and_r_resets_it(advanced: LoratuiApp) -> None:
         assert "train.rank" not in advanced.draft.values
 
 
+async def test_a_setting_that_was_taken_back_is_said_and_changed_again(advanced: LoratuiApp) -> None:
+    async with advanced.run_test() as pilot:
+        screen = await settings(pilot)
+        on(screen, "train.rank")
+        await pilot.press("enter", *"48", "enter", "u")
+        await until(pilot, lambda: "again. U makes the change again." in screen_text(advanced))
+        assert "train.rank" not in advanced.draft.values and screen.can("redo")
+        await pilot.press("U")
+        await until(pilot, lambda: "48 again. u takes it back." in screen_text(advanced) and not screen.can("redo"))
+
+
 async def test_choices_and_switches_change_at_enter(advanced: LoratuiApp) -> None:
     async with advanced.run_test() as pilot:
         screen = await settings(pilot)
