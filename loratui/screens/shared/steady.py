@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
 from textual.events import Resize
 from textual.screen import ModalScreen, Screen, ScreenResultType
 
@@ -24,6 +27,9 @@ class SteadyScreen(Screen[ScreenResultType]):
 
 class SteadyModal(ModalScreen[ScreenResultType]):
     """The same for what stands over another screen."""
+
+    # of the program's own keys a window lets through only those that go before all others
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c", "app.help_quit", "Leave", show=False)]
 
     def on_resize(self, event: Resize) -> None:
         """Pass over a size that the window has no more."""

@@ -256,12 +256,12 @@ async def test_escape_asks_in_the_line_of_a_base_model(wizard: Wizard) -> None:
         assert given == [None]
 
 
-@pytest.mark.parametrize("name", ["WelcomeScreen", "PicturesScreen"])
+@pytest.mark.parametrize("name", ["WelcomeScreen", "PicturesScreen", "Help"])
 async def test_ctrl_c_says_our_key_in_our_words(wizard: Wizard, name: str) -> None:
     app = wizard()
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await at(pilot, "WelcomeScreen")
-        await pilot.press(*["enter"] * (name == "PicturesScreen"))
+        await pilot.press(*{"PicturesScreen": ["enter"], "Help": ["f1"]}.get(name, []))
         await at(pilot, name)
         await pilot.press("ctrl+c")
         await until(pilot, lambda: [one.message for one in app._notifications] == [LEAVE])
