@@ -40,7 +40,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-OutOption = Annotated[Path | None, typer.Option("--out", help="The run's folder; ./runs/DATE-TIME-NAME if left out.")]
+OutOption = Annotated[
+    Path | None, typer.Option("--out", help="The run's folder; ./runs/DATE-TIME-NAME if left out.", readable=False)
+]
 PlainOption = Annotated[bool, typer.Option("--plain", help="Lines instead of a screen.")]
 DetachOption = Annotated[bool, typer.Option("--detach", help="Start it and return at once.")]
 ImagesOption = Annotated[
@@ -54,7 +56,7 @@ NotifyOption = Annotated[  # taken out of the arguments before they are read: lo
         help="With any command: tell the end of runs that it starts there (ntfy, mail, Slack ...).",
     ),
 ]
-AnswersArgument = Annotated[Path, typer.Argument(metavar="ANSWERS", help="An answers.toml.")]
+AnswersArgument = Annotated[Path, typer.Argument(metavar="ANSWERS", help="An answers.toml.", readable=False)]
 
 
 def main() -> None:

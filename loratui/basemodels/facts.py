@@ -27,7 +27,7 @@ from trainer.contract.basemodel.inspect import NotSDXL, inspect_base, small_mode
 from trainer.contract.basemodel.loss import Loss
 from trainer.contract.basemodel.names import is_hub_id, one_file
 from trainer.contract.documents.files import read_json
-from trainer.contract.paths import expanded, is_file, is_folder
+from trainer.contract.paths import can_see, expanded, is_file, is_folder
 from trainer.contract.plan.model_shape import SDXL_PARAMETERS
 from trainer.contract.settings.config import SMALL, vae_source
 from trainer.contract.settings.model import SDXL, Model
@@ -155,7 +155,7 @@ def _of_hub(
         card = _licence(whole / "README.md") or (told.licence if told else "")
         gated = told.gated if told else None
         return BaseModelFacts(repo, "hub", True, whole, _size(whole), licence=card, gated=gated, commit=whole.name)
-    begun = there is not None and any(one.is_file() for one in there.rglob("*.safetensors"))
+    begun = there is not None and any(is_file(one) for one in there.rglob("*.safetensors"))
     found = BaseModelFacts(repo, "hub", False, there, 0, about, counted=False, begun=begun)
     if refused(repo, revision):
         return replace(found, trouble=not_fetched(repo, revision))
@@ -168,13 +168,13 @@ def with_hub_facts(known: BaseModelFacts, told: HubFacts, pick: Callable[[list[s
     found = replace(known, licence=told.licence, gated=told.gated, commit=told.commit)
     if not any(name.endswith(".safetensors") for name in names):
         return replace(found, download=0, trouble=f"'{known.value}' {one_file(known.value, list(told.files))}")
-    absent = [name for name in names if known.place is None or not (known.place / name).is_file()]
+    absent = [name for name in names if known.place is None or not is_file(known.place / name)]
     return replace(found, download=sum(told.files[name] for name in absent), counted=True)
 
 
 def free_for_models() -> int:
     """Free bytes on the disk of the hub's cache."""
-    there = next(one for one in (hub_cache(), *hub_cache().absolute().parents) if one.exists())
+    there = next(one for one in (hub_cache(), *hub_cache().absolute().parents) if can_see(one))
     return shutil.disk_usage(there).free
 
 
@@ -199,8 +199,8 @@ def cached_models() -> Iterator[tuple[str, bool]]:
 
 def _size(folder: Path) -> int:
     """Bytes of the parts of a model in diffusers' layout, or of a part by itself; of nothing else that lies there."""
-    parts = [folder / one for one in PARTS if (folder / one).is_dir()]
-    return sum(one.stat().st_size for place in parts or [folder] for one in place.glob("*") if one.is_file())
+    parts = [folder / one for one in PARTS if is_folder(folder / one)]
+    return sum(one.stat().st_size for place in parts or [folder] for one in place.glob("*") if is_file(one))
 
 
 def _licence(card: Path) -> str:

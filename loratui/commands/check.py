@@ -38,7 +38,8 @@ def check(
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Name each picture, and what can be done.")] = False,
     contact_sheet: Annotated[
-        Path | None, typer.Option("--contact-sheet", metavar="FILE.png", help="All pictures on one, with findings.")
+        Path | None,
+        typer.Option("--contact-sheet", metavar="FILE.png", help="All pictures on one, with findings.", readable=False),
     ] = None,
 ) -> None:
     """Look at every picture of a folder, and say what is wrong; of a kohya tree each of its folders in turn."""

@@ -25,7 +25,9 @@ MASKS = ("face", "person")
 
 def fix(
     dataset: DatasetArgument,
-    into: Annotated[Path | None, typer.Option("--into", metavar="FOLDER", help="A new folder for the copies.")] = None,
+    into: Annotated[
+        Path | None, typer.Option("--into", metavar="FOLDER", help="A new folder for the copies.", readable=False)
+    ] = None,
     trigger: Annotated[
         str | None, typer.Option("--trigger", help="Put into every caption, in place of another training's.")
     ] = None,

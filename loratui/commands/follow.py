@@ -22,6 +22,7 @@ from loratui.terminal.glyphs import marked
 from loratui.terminal.line_sink import Sink, sink_for
 from loratui.terminal.notices import end_words
 from loratui.terminal.text import safe_lines, safe_text, shell_path, show_path
+from trainer.contract.paths import can_see
 from trainer.contract.run import exits
 from trainer.contract.run.control import send
 from trainer.contract.run.events import Tail, last_status
@@ -136,9 +137,9 @@ def _died(run: RunDir, out: Sink, pid: int | None) -> int:
         out.line(f"stopped before training began; {_what_is_there(run)}")
         return exits.STOPPED
     entry = entry_of(run)
-    in_job = job_log(run, entry.job) if entry is not None and not run.log.exists() else None
+    in_job = job_log(run, entry.job) if entry is not None and not can_see(run.log) else None
     log = in_job or run.log
-    if not run.events.exists() and not log.exists():
+    if not can_see(run.events) and not can_see(log):
         out.line(f"this run was never started; start it with: loratui resume {shell_path(run.path)}")
         return exits.FAILED
     named = show_path(log.relative_to(run.path))

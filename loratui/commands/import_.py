@@ -13,7 +13,9 @@ from loratui.terminal.text import plural, safe_text
 
 
 def import_(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="kohya's, OneTrainer's or a command line.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="kohya's, OneTrainer's or a command line.", readable=False)
+    ],
     pictures: Annotated[str, typer.Option("--pictures", metavar="FOLDER", help="Where the pictures are here.")] = "",
     kind: KindOption = None,
     preset: PresetOption = None,

@@ -22,7 +22,9 @@ from trainer.contract.paths import can_see, expanded
 if TYPE_CHECKING:
     from loratui.settings.answers import Answers
 
-IntoOption = Annotated[Path, typer.Option("--into", metavar="FILE.toml", help="The answer file to write.")]
+IntoOption = Annotated[
+    Path, typer.Option("--into", metavar="FILE.toml", help="The answer file to write.", readable=False)
+]
 ReplaceOption = Annotated[bool, typer.Option("--replace", help="Write over a file that is there.")]
 TriggerOption = Annotated[str | None, typer.Option("--trigger", help="The word that stands for it in captions.")]
 ANSWERS = Path("answers.toml")

@@ -44,7 +44,7 @@ RunArgument = Annotated[
     str | None,
     typer.Argument(metavar="[RUN]", help="Folder or name; left out: the newest.", autocompletion=runs),
 ]
-DatasetArgument = Annotated[Path, typer.Argument(metavar="DATASET", help="A folder of pictures.")]
+DatasetArgument = Annotated[Path, typer.Argument(metavar="DATASET", help="A folder of pictures.", readable=False)]
 SourceArgument = Annotated[str, typer.Argument(metavar="DATASET", help="A folder of pictures, or a data set.")]
 ColumnOption = Annotated[str | None, typer.Option("--caption-column", help="Column of the captions.")]
 

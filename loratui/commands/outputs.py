@@ -29,7 +29,7 @@ def generate(
     guidance: Annotated[float | None, typer.Option(min=0)] = None,
     scale: Annotated[float, typer.Option(help="Strength of the LoRA.")] = 1.0,
     count: Annotated[int, typer.Option(min=1, help="How many pictures.")] = 1,
-    out: Annotated[Path | None, typer.Option(help="Folder for the pictures.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the pictures.", readable=False)] = None,
     checkpoint: Annotated[int | None, typer.Option(min=0, help="Step; left out: the finished files.")] = None,
     base: Annotated[
         bool, typer.Option("--base", help="The base model's picture of the same noise beside each.")
@@ -64,7 +64,7 @@ def export(
     checkpoint: Annotated[
         int | None, typer.Option(min=0, help="Step; left out: the newest, or the best of an early end.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the files.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the files.", readable=False)] = None,
     bundle_emb: Annotated[bool, typer.Option("--bundle-emb", help="Also one file with LoRA and embeddings.")] = False,
 ) -> None:
     """Write the files again, from any checkpoint."""
@@ -72,9 +72,11 @@ def export(
 
 
 def export_job(
-    answers: Annotated[Path, typer.Argument(metavar="ANSWERS", help="An answers.toml.")],
+    answers: Annotated[Path, typer.Argument(metavar="ANSWERS", help="An answers.toml.", readable=False)],
     sky: Annotated[bool, typer.Option("--sky", help="For SkyPilot.")] = False,
-    into: Annotated[Path | None, typer.Option("--into", metavar="FILE.yaml", help="The task file to write.")] = None,
+    into: Annotated[
+        Path | None, typer.Option("--into", metavar="FILE.yaml", help="The task file to write.", readable=False)
+    ] = None,
     set_: SetOption = None,
     gpus: GpusOption = 1,
     bucket: Annotated[str, typer.Option("--bucket", help="Where the run lies; one of its own if left out.")] = "",
@@ -109,7 +111,9 @@ def export_job(
 def merge(
     first: LoraArgument,
     second: LoraArgument,
-    out: Annotated[Path, typer.Option("--out", help="A folder that is not there yet; its name is the LoRA's.")],
+    out: Annotated[
+        Path, typer.Option("--out", help="A folder that is not there yet; its name is the LoRA's.", readable=False)
+    ],
     learned: Annotated[
         bool, typer.Option("--learned", help="Learn a factor for each column (ZipLoRA): the default.")
     ] = False,

@@ -23,7 +23,9 @@ def push(
     repo: Annotated[str | None, typer.Option("--repo", metavar="OWNER/NAME", help="Left out: the run's name.")] = None,
     public: Annotated[bool, typer.Option("--public", help="Everyone can see it; private otherwise.")] = False,
     update: Annotated[bool, typer.Option("--update", help="Replace files of a repository that is there.")] = False,
-    folder: Annotated[Path | None, typer.Option("--from", help="Another folder of exported files.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--from", help="Another folder of exported files.", readable=False)
+    ] = None,
     samples: Annotated[bool, typer.Option("--samples/--no-samples", help="The card's pictures.")] = True,
     accept: Annotated[
         list[str] | None, typer.Option("--accept", metavar="CODE:FILE", help="Accept this finding: it is meant.")

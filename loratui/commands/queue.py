@@ -13,7 +13,7 @@ from loratui.commands.options import AgainOption
 app = typer.Typer(help="Runs that wait for a free GPU: list, order, cancel.", rich_markup_mode=None)
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Folder or name.", autocompletion=options.runs)]
-FolderOption = Annotated[Path, typer.Option("--folder", help="Where the runs are.")]
+FolderOption = Annotated[Path, typer.Option("--folder", help="Where the runs are.", readable=False)]
 QueueOption = Annotated[bool, typer.Option("--queue", help="Start it when a GPU is free, and return at once.")]
 SlurmOption = Annotated[
     bool | None,
@@ -77,7 +77,7 @@ def cancel(run: RunArgument) -> None:
 
 
 def runs(
-    folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Where the runs are.")] = RUNS,
+    folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Where the runs are.", readable=False)] = RUNS,
 ) -> None:
     """List the runs: what trains, what waits, then the newest first."""
     import shutil

@@ -259,7 +259,7 @@ def _wall(chosen: Sweep, prompt: int, rows: str, columns: str) -> None:
     if prompt > len(known):
         raise Refusal(f"--prompt {prompt}: the runs drew {plural(len(known), 'prompt')}")
     folder = folder_of(chosen.name)
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise Refusal(f"the sweep '{chosen.name}' was not begun yet")
     write_png(make_wall(found, known[prompt - 1], rows, columns), folder / "wall.png")
     walls = [make_wall(found, one, rows, columns) for one in known]

@@ -14,7 +14,7 @@ from loratui.children.events import child_events
 from loratui.terminal.text import safe_text
 from loratui.terminal.units import bytes_of
 from trainer.contract.documents.files import read_json
-from trainer.contract.paths import expanded
+from trainer.contract.paths import expanded, is_folder
 from trainer.contract.pictures.folder import NoDataset
 from trainer.contract.pictures.sources import NOTE, NoColumn, origin_of, written_folder
 from trainer.contract.run.trainer_start import trainer_environment
@@ -131,7 +131,7 @@ def bring_back(run: RunDir) -> None:
     settings = ScanSettings.of(config)
     for place, one in enumerate(taught(config)):
         folder = Path(one.path)
-        if folder.parent != written_folder() or folder.is_dir():
+        if folder.parent != written_folder() or is_folder(folder):
             continue
         values = read_answers(run.answers).values
         told = values.get(CONCEPTS, ())[place - 1 : place] if place else ({"path": values.get("dataset.path", "")},)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from trainer.contract.paths import can_see
 from trainer.contract.run.events import Event, Tail, parse_all
 
 WHOLE = 8 << 20  # bytes; a log up to this size, about 30,000 steps, is read whole
@@ -30,7 +31,7 @@ class LongLogTail(Tail):
     def read(self, limit: int = PIECE) -> list[Event]:
         """New events in order, from at most `limit` new bytes; empty when there is nothing new."""
         if self._size is None:
-            self._size = self._path.stat().st_size if self._path.exists() else 0
+            self._size = self._path.stat().st_size if can_see(self._path) else 0
         return super().read(limit)
 
     def _events(self, lines: list[bytes]) -> list[Event]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from loratui.terminal.text import show_path
 from loratui.terminal.units import in_bytes
 from trainer.contract.basemodel.hub_cache import hub_cache
+from trainer.contract.paths import is_folder
 from trainer.contract.run.rundir import RunDir, cache_folder
 
 MAY_GO = {
@@ -52,6 +53,6 @@ def size_of(folder: Path) -> int:
 
 def _folders(path: Path) -> list[Path]:
     try:
-        return [one for one in path.iterdir() if one.is_dir() and not one.is_symlink()]
+        return [one for one in path.iterdir() if is_folder(one) and not one.is_symlink()]
     except OSError:
         return []

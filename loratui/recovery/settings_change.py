@@ -13,6 +13,7 @@ from loratui.errors import Refusal
 from loratui.runs.find import resumable_steps, saved_steps
 from loratui.terminal.text import os_words, safe_text, shell_path, show_path
 from trainer.contract.entries import rename, write_atomic
+from trainer.contract.paths import can_see, is_file
 from trainer.contract.run.rundir import RunDir
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def _config(run: RunDir) -> TrainConfig:
 def _answers(run: RunDir) -> Answers | None:
     from loratui.settings.answers import read_answers
 
-    return read_answers(run.answers) if run.answers.is_file() else None
+    return read_answers(run.answers) if is_file(run.answers) else None
 
 
 def _answers_with(run: RunDir, new: TrainConfig, changes: tuple[SettingChange, ...]) -> str | None:
@@ -166,10 +167,10 @@ def _answers_with(run: RunDir, new: TrainConfig, changes: tuple[SettingChange, .
 
 def _keep_old(run: RunDir) -> None:
     number = 1
-    while any((run.path / f"{stem}.{number}.toml").exists() for stem in ("config", "answers")):
+    while any(can_see(run.path / f"{stem}.{number}.toml") for stem in ("config", "answers")):
         number += 1
     for path in (run.config, run.answers):
-        if path.is_file():
+        if is_file(path):
             write_atomic(run.path / f"{path.stem}.{number}.toml", path.read_bytes())
 
 
@@ -177,7 +178,7 @@ def _put_aside(run: RunDir, steps: list[int]) -> None:
     """Rename checkpoints so that no trainer takes them up; the newest first, so that a kill leaves an unbroken row."""
     for step in sorted(steps, reverse=True):
         number, final = 1, run.checkpoints / f"aside-{step:06d}"
-        while final.exists():
+        while can_see(final):
             number += 1
             final = run.checkpoints / f"aside-{step:06d}-{number}"
         rename(run.checkpoint(step), final, run.path)
@@ -187,7 +188,7 @@ def _beside(run: RunDir) -> Path:
     """runs/DATE-TIME-dog-again, or -again-2 ... where that is taken."""
     stem = re.sub(r"-again(-\d+)?$", "", run.path.name)
     number, path = 1, run.path.with_name(f"{stem}-again")
-    while path.exists():
+    while can_see(path):
         number += 1
         path = run.path.with_name(f"{stem}-again-{number}")
     return path

@@ -15,6 +15,7 @@ from loratui.runs.states import StateName
 from loratui.terminal.numbers import number
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import clock, in_bytes
+from trainer.contract.paths import is_file, is_folder
 from trainer.contract.run.checkpoint_files import read_state
 from trainer.contract.run.events import Event, Tail
 from trainer.contract.run.rundir import RunDir
@@ -248,7 +249,7 @@ def _d(side: ComparedRun, group: str) -> str:
 
 def _pictures(run: RunDir, history: History) -> Mapping[str, str] | None:
     """What a checkpoint remembers of the pictures; the newest that can be read."""
-    folders = sorted(run.checkpoints.glob("step-*"), reverse=True) if run.checkpoints.is_dir() else []
+    folders = sorted(run.checkpoints.glob("step-*"), reverse=True) if is_folder(run.checkpoints) else []
     for folder in folders:
         state = read_state(folder).value
         if state is not None:
@@ -259,7 +260,7 @@ def _pictures(run: RunDir, history: History) -> Mapping[str, str] | None:
 def _files(folder: Path) -> Mapping[str, int]:
     try:
         files = {name: folder / name for name in sorted(everything(folder))}
-        return {name: one.stat().st_size for name, one in files.items() if one.is_file()}
+        return {name: one.stat().st_size for name, one in files.items() if is_file(one)}
     except OSError:
         return {}
 

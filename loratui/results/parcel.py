@@ -14,6 +14,7 @@ from loratui.terminal.glyphs import GLYPHS
 from loratui.terminal.text import os_words, plural, safe_text, show_path
 from loratui.terminal.units import in_bytes
 from trainer.contract.documents.parsers import parse_json
+from trainer.contract.paths import is_folder
 from trainer.contract.run.exports import INNER, PICTURES, file_at, place_of
 
 NOTHING = "no EXIF, path, host name, e-mail address, password or token was found in them"
@@ -102,7 +103,7 @@ def everything(folder: Path) -> list[str]:
     """Names in the folder; of an inner one that an export has, those in it. Raises OSError."""
     found = [one.name for one in folder.iterdir() if one.name not in INNER]
     for inner in INNER:
-        if (folder / inner).is_dir():
+        if is_folder(folder / inner):
             found += [f"{inner}/{one.name}" for one in (folder / inner).iterdir()]
     return found
 

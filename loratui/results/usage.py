@@ -10,6 +10,7 @@ from pathlib import Path
 from loratui.results.facts import RunFacts
 from loratui.terminal.text import safe_lines, safe_text, shell_path, show_path
 from loratui.terminal.units import in_bytes
+from trainer.contract.paths import is_file
 from trainer.contract.run.exports import AGAIN, CARD, EMBEDDINGS, FILES, dora_readers, file_at, place_of
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import BY_KEY
@@ -53,11 +54,11 @@ def usage_lines(run: RunDir, facts: RunFacts) -> tuple[Usage, ...]:
 def _files(folder: Path, name: str) -> list[Path]:
     first = tuple(one for one in FILES if one not in AGAIN)
     try:
-        files = [one for one in folder.iterdir() if one.is_file() and not one.name.startswith(".")]
+        files = [one for one in folder.iterdir() if is_file(one) and not one.name.startswith(".")]
     except OSError:
         return []
     inner = (folder / one.called(name) for one in FILES if "/" in one.pattern)
-    files += [one for one in inner if one.is_file()]
+    files += [one for one in inner if is_file(one)]
     return sorted(files, key=lambda one: (place_of(str(one.relative_to(folder)), name, first), one.name))
 
 

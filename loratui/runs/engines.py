@@ -15,6 +15,7 @@ from loratui.runs.queue import Say
 from loratui.runs.slurm import entry_of
 from loratui.runs.states import run_word
 from loratui.terminal.text import safe_text, show_path
+from trainer.contract.paths import can_see
 from trainer.contract.run import exits
 from trainer.contract.run.rundir import RunDir
 
@@ -61,7 +62,7 @@ class Slurm:
         if info.alive:
             raise Refusal(f"{show_path(run.path)} is {info.state}", exits.RUNNING)
         submit(run, self.options, gpus)
-        if run.queued.exists():
+        if can_see(run.queued):
             with suppress(Refusal):  # it has just left it
                 queue.cancel(run)
 

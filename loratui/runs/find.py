@@ -91,7 +91,7 @@ def run_info(run: RunDir, wait: bool = True) -> RunInfo:
     ended = last if last and last.get("type") == "end" else {}
     words = first or _from_config(run)
     cluster = None if is_held(run.lock) else in_slurm(run, last, wait)
-    steps = _from_config(run)["steps"] if run.changes.exists() else words.get("steps")  # it may have been made longer
+    steps = _from_config(run)["steps"] if can_see(run.changes) else words.get("steps")  # it may have been made longer
     state = _state(run, last, tail, cluster)
     if state == "starting":  # what the start before it logged is none of its steps
         ended, step = {}, {"step": max(resumable_steps(run), default=0)}
@@ -201,7 +201,7 @@ def _state(run: RunDir, last: dict[str, Any] | None, tail: list[dict[str, Any]],
         return "starting"
     if state == "stopped":
         return ending(state, aborted)
-    never = last is None and not run.events.exists()  # a trainer that held the lock has made that file
+    never = last is None and not can_see(run.events)  # a trainer that held the lock has made that file
     if state == "crashed" and never and time.time() - run.log.stat().st_mtime < START_GRACE:
         # nothing logged yet: torch takes seconds to import, and the lock is taken after that
         return "starting" if run.log.stat().st_size == 0 else "crashed"

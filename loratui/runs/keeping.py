@@ -14,6 +14,7 @@ from loratui.terminal.text import os_words, plural, safe_text, show_path
 from trainer.contract.documents.parsers import as_text
 from trainer.contract.documents.regular import read_bytes
 from trainer.contract.entries import remove, remove_folder, rename, write_atomic
+from trainer.contract.paths import can_see, is_file
 from trainer.contract.run.queue import has_trainer
 from trainer.contract.run.rundir import RunDir
 
@@ -27,7 +28,7 @@ def rename_run(run: RunDir, name: str) -> RunDir:
     if not NAME.fullmatch(name):
         raise Refusal(f"'{safe_text(name, 60)}' cannot name a run: letters, digits, '.', '-' and '_', without spaces")
     target = run.path.with_name(name)
-    if target.exists() or target.is_symlink():
+    if can_see(target) or target.is_symlink():
         raise Refusal(f"{show_path(target)} is there already")
     try:
         rename(run.path, target, run.path.parent)
@@ -82,7 +83,7 @@ def contents_words(run: RunDir) -> str:
 def delete_run(run: RunDir) -> None:
     """Remove the folder of `run` and all in it; what links lead to stays. Raises Refusal."""
     _refuse_busy(run)
-    if run.path.is_symlink() or not run.config.is_file():
+    if run.path.is_symlink() or not is_file(run.config):
         raise Refusal(f"{show_path(run.path)} is not a run's folder, and is left alone")
     try:
         remove_folder(run.path, run.path.parent)

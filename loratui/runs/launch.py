@@ -155,7 +155,7 @@ def _make_folder(path: Path, made: list[Path], advice: str) -> Path:
     if can_see(path) and is_folder(path):
         if lock_holder(RunDir(path).lock) is not None:
             raise LaunchError(_running(RunDir(path)), exits.RUNNING)
-        if (path / "config.toml").exists():
+        if can_see(path / "config.toml"):
             raise LaunchError(f"'{show_path(path)}' already holds a run; {advice}, or 'loratui resume' it")
     if trouble := in_the_way(path):
         raise LaunchError(f"'{show_path(path)}' {trouble}; {advice}")
@@ -170,7 +170,7 @@ def _make_folder(path: Path, made: list[Path], advice: str) -> Path:
 
 def _make_dated(name: str, made: list[Path]) -> Path:
     """runs/2026-11-22-1530-anna, or with -2, -3 ... where that is taken."""
-    if not RUNS.exists():
+    if not can_see(RUNS):
         RUNS.mkdir(mode=0o700)
         made.append(RUNS)
     stem = f"{datetime.now():%Y-%m-%d-%H%M}-{name}"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from loratui.runs.find import RUNS, RunInfo, run_info
 from loratui.terminal.text import safe_text, show_path
+from trainer.contract.paths import can_see
 from trainer.contract.run.lock import lock_holder
 from trainer.contract.run.rundir import RunDir
 
@@ -55,7 +56,7 @@ def newest_runs(limit: int, root: Path = RUNS) -> tuple[list[RunInfo], int]:
 
 def count_in_slurm(root: Path = RUNS) -> int:
     """How many runs wait in a cluster, by its last answer: it is not waited for."""
-    infos = [run_info(run, wait=False) for run in run_folders(root) if run.slurm.exists()]
+    infos = [run_info(run, wait=False) for run in run_folders(root) if can_see(run.slurm)]
     return sum(one.state == "queued" and bool(one.slurm) for one in infos)
 
 

@@ -13,6 +13,7 @@ from loratui.runs.listing import WIDE, table_lines
 from loratui.runs.slurm import has_job
 from loratui.terminal.text import os_words, plural, safe_text, shell_path, show_path
 from loratui.terminal.units import clock
+from trainer.contract.paths import can_see
 from trainer.contract.run import exits, queue, trainer_start
 from trainer.contract.run.devices import fits, is_busy, runs_in, visible_gpus
 from trainer.contract.run.queue import QueueEntry, QueueError
@@ -75,7 +76,7 @@ def add(run: RunDir, gpus: int = 1, say: Say = print) -> int:
     if run in started:
         say("nothing trains before it: it has started")
         say(f"Watch it: loratui attach {shell_path(run.path)}    Stop it: loratui stop {shell_path(run.path)}")
-    elif run.queued.exists():
+    elif can_see(run.queued):
         place, count = place_of(run), len(queue.waiting(run.path.parent))
         say(f"queued: place {place} of {count}; it starts by itself when a GPU is free for it")
         say("Order and cancel: loratui queue --help")
@@ -107,7 +108,7 @@ def move(run: RunDir, place: int) -> None:
 
 def cancel(run: RunDir) -> None:
     """Take a waiting run out of the queue, here or in Slurm; its folder and answers stay. Raises Refusal."""
-    if not run.queued.exists() and run_info(run).slurm:
+    if not can_see(run.queued) and run_info(run).slurm:
         from loratui.runs.slurm_submit import take_out
 
         take_out(run)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from loratui.terminal.text import safe_text, shell_path, show_path
+from trainer.contract.paths import can_see
 from trainer.contract.run.rundir import RunDir
 
 StateName = Literal[
@@ -86,7 +87,7 @@ def run_word(run: RunDir) -> str:
 def leaving_words(run: RunDir, state: StateName) -> str:
     """What is said of a run to somebody who leaves it: its state, what is there, what can be done next."""
     name = safe_text(run.path.name)
-    if not run.path.exists():
+    if not can_see(run.path):
         return f"{name}: its folder is gone, deleted or moved."
     said = f"{name}: {state}."
     if state not in ("training", "completed"):  # those words say it

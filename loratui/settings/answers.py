@@ -221,7 +221,8 @@ def _text(path: Path) -> str:
         raise AnswersError([f"'{shown}' is a folder; name the answer file, such as {shown}/answers.toml"])
     raw = read_bytes(path, MAX_BYTES)
     if raw.value is None:
-        raise AnswersError([f"{shown}: {raw.reason}: {_NO_ANSWERS}"])
+        shut = raw.reason.startswith("it cannot be read")
+        raise AnswersError([f"{shown}: {raw.reason}" if shut else f"{shown}: {raw.reason}: {_NO_ANSWERS}"])
     try:
         text = as_text(raw.value)
     except UnicodeDecodeError as error:

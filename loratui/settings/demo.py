@@ -6,6 +6,7 @@ from pathlib import Path
 
 from loratui.settings.answers import Answers, AnswersError
 from trainer.contract.basemodel.inspect import small_model
+from trainer.contract.paths import is_folder
 from trainer.contract.pictures.formats import ENDINGS
 
 PRESET = "demo"
@@ -24,7 +25,7 @@ STYLES = {"sunset": ("a star in the style of TOK", "a cross in the style of TOK"
 def concepts() -> dict[str, Path]:
     """The folders of pictures that ship with the package, by name; none of them was in the small model's training."""
     root = small_model().parent / "concepts"
-    folders = sorted(one for one in root.iterdir() if one.is_dir()) if root.is_dir() else []
+    folders = sorted(one for one in root.iterdir() if is_folder(one)) if is_folder(root) else []
     return {one.name: one for one in folders if any(file.suffix in ENDINGS for file in one.iterdir())}
 
 

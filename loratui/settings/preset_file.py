@@ -23,6 +23,7 @@ from loratui.settings.shipped_presets import Preset, PresetValue
 from loratui.terminal.text import not_written, plural, safe_text, show_path
 from loratui.version import version
 from trainer.contract.entries import make_private, write_atomic
+from trainer.contract.paths import can_see
 from trainer.contract.settings.config import BY_KEY
 from trainer.contract.settings.triggers import split_triggers
 
@@ -54,7 +55,7 @@ def save_preset(
     if problem := name_problem(name):
         raise PresetError(problem)
     path = preset_folder() / f"{name}{ENDING}"
-    if path.exists() and not replace:
+    if can_see(path) and not replace:
         raise PresetError(f"there is a preset '{name}' already; choose another name, or add --replace")
     base = preset(answers.preset)
     by = f"yours, saved {time.strftime('%Y-%m-%d')} from {safe_text(origin, 80)}"

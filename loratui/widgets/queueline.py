@@ -11,6 +11,7 @@ from textual.widgets import Static
 
 from loratui.runs import queue as queueing
 from loratui.terminal.text import safe_text
+from trainer.contract.paths import can_see
 from trainer.contract.run import queue
 from trainer.contract.run.devices import runs_in
 from trainer.contract.run.rundir import RunDir
@@ -67,7 +68,7 @@ class QueueLine(Static):
         """Start what has a free GPU, and read the folder: may ask nvidia-smi, and squeue."""
         root = self._run.path.parent
         # without the queue's lock file nothing was ever queued here
-        if not (root / queue.LOCK).exists() and not any(one.slurm.exists() for one in runs_in(root)):
+        if not can_see(root / queue.LOCK) and not any(can_see(one.slurm) for one in runs_in(root)):
             self.post_message(self.Looked(QueueSeen()))
             return
         queueing.take_up(root, settle=False)

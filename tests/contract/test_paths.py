@@ -71,6 +71,19 @@ def test_nobody_else_resolves_a_home() -> None:
     assert found == ["trainer/contract/paths.py"]
 
 
+def test_nobody_else_asks_what_stands_at_a_path() -> None:
+    """But of the entries of an open folder, which are no paths."""
+    asking = re.compile(r"(?<!\bone)(?<!\bentry)\.(exists|is_file|is_dir)\(\)")
+    found = [
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for room in ("loratui", "trainer/contract")
+        for path in (ROOT / room).rglob("*.py")
+        for line in path.read_text().splitlines()
+        if asking.search(line) and path.name != "entries.py"
+    ]
+    assert not found
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [

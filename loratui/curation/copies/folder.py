@@ -167,7 +167,7 @@ def write_mask(folder: Path, name: str, mask: bytes) -> None:
     place = folder / MASK_FOLDERS[0]
     place.mkdir(exist_ok=True)
     own = place / f"{Path(name).stem}.png"
-    write_atomic(place / f"{name}.png" if own.exists() else own, mask)
+    write_atomic(place / f"{name}.png" if can_see(own) else own, mask)
 
 
 class _Names:

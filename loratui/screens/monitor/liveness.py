@@ -9,6 +9,7 @@ from loratui.runs.silence import is_silent
 from loratui.runs.slurm import InSlurm, in_slurm
 from loratui.runs.states import STATES, StateName
 from loratui.screens.monitor.run_words import state_of, unstarted
+from trainer.contract.paths import can_see
 from trainer.contract.run.events import Event
 from trainer.contract.run.lock import LockHolder, is_held, lock_holder
 from trainer.contract.run.rundir import RunDir
@@ -36,13 +37,13 @@ class Liveness:
         if self._cluster is not None:
             self.note = self._cluster.words if self._cluster.state == "queued" else ""
             return STATES[self._cluster.state].alive
-        if run.queued.exists():
+        if can_see(run.queued):
             self._opened = float("-inf")  # once its launch is known from its claim, no time is given
             return is_held(run.claim)
         if is_silent(run, _last(history)):
             return True
         # between the launch and the lock lie the first moments of an interpreter, in which it says nothing
-        silent = not run.log.exists() or run.log.stat().st_size == 0
+        silent = not can_see(run.log) or run.log.stat().st_size == 0
         unsaid = not history.run and history.end is None  # one that was refused has said so, without a `run`
         return silent and unsaid and time.monotonic() - self._opened < STARTING
 

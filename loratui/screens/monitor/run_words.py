@@ -16,6 +16,7 @@ from loratui.terminal.numbers import number
 from loratui.terminal.text import plural, safe_lines, safe_text, shell_path
 from loratui.terminal.units import bytes_of, clock, in_bytes, in_time
 from loratui.widgets.progress import progress_bar
+from trainer.contract.paths import can_see
 from trainer.contract.run.rundir import RunDir
 
 SAID, MOST_LINES = 230, 3  # letters of a line of what a trainer says, and lines
@@ -74,9 +75,9 @@ def unstarted(run: RunDir, history: History, alive: bool) -> StateName | None:
     """ "queued" or "new" for a run that waits for its turn or was never started; None for any other."""
     if alive:
         return None
-    if run.queued.exists():
+    if can_see(run.queued):
         return "queued"
-    return None if history.run or run.log.exists() or run.events.exists() else "new"
+    return None if history.run or can_see(run.log) or can_see(run.events) else "new"
 
 
 TITLES = {  # of a bad end, by the kind of its `error` event

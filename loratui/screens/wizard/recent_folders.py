@@ -130,7 +130,7 @@ class RecentFolders(ScanningStep):
         folder = self.draft.folder
         if self.asks_for_tree():
             return True
-        found = folders_below(folder) if folder.is_dir() else ()
+        found = folders_below(folder) if is_folder(folder) else ()
         if not found:
             return False
         typed = str(self.draft.get("dataset.path")).rstrip("/")

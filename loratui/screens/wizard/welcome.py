@@ -22,6 +22,7 @@ from loratui.screens.shared.step import TITLES, Step, Watch
 from loratui.settings.draft import Draft, KeptDraft
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import ago
+from trainer.contract.paths import can_see, is_folder
 from trainer.contract.run.queue import waiting
 from trainer.contract.run.rundir import RunDir
 
@@ -132,7 +133,7 @@ All runs lists them, compares two, opens old answers as a new draft.
     def _kept(self) -> list[KeptDraft]:
         """The drafts on disk; the one in hand too if the disk did not take it, under the key of no file."""
         store = self.session.drafts
-        unsaved = self.draft.begun and not store.path.exists()
+        unsaved = self.draft.begun and not can_see(store.path)
         return [*([KeptDraft("", self.draft, time.time(), False)] if unsaved else []), *store.all().kept]
 
     @property
@@ -289,7 +290,7 @@ def _run_words(info: RunInfo, width: int) -> str:
 
 def _sweeps() -> int:
     """How many sweeps are beside the runs; only where there is a folder of them is more loaded to read it."""
-    if not RUNS.with_name("sweeps").is_dir():
+    if not is_folder(RUNS.with_name("sweeps")):
         return 0
     from loratui.sweeps.files import names
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from trainer.contract.paths import expanded
+from trainer.contract.paths import expanded, is_folder
 from trainer.contract.pictures.folder import NoDataset, list_pictures
 from trainer.contract.pictures.numbered import numbered_folders
 
@@ -47,7 +47,7 @@ def folders_of_tree(folder: str) -> tuple[str, ...]:
 def named_folders(place: Path) -> list[Path]:
     """The folders in `place` whose names kohya reads, sorted; none where it cannot be looked into."""
     try:
-        return sorted(one for one in place.iterdir() if one.is_dir() and taught_by_folder(one.name))
+        return sorted(one for one in place.iterdir() if is_folder(one) and taught_by_folder(one.name))
     except OSError:
         return []
 

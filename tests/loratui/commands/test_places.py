@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tests.loratui.conftest import LoraTUI
 from tests.loratui.runs.test_find import make
 
+ROOT = Path(__file__).parents[3] / "loratui"
 READS = [
     ["plan", "{}"],
     ["replay", "{}"],
@@ -76,3 +78,17 @@ def test_where_nothing_can_be_written_the_place_at_fault_is_named(
         make(answers_file.parent / "runs", name)
     said = said_by(loratui, words, "file")
     assert "file" in said and "is a file" in said and "another" in said
+
+
+def test_no_command_has_a_path_judged_before_it_looks_itself() -> None:
+    """What the argument parser says of a path is its usage and no word of what to do."""
+    judged = [
+        f"{path.name}:{one.lineno}"
+        for path in (*(ROOT / "commands").glob("*.py"), ROOT / "cli.py")
+        for one in ast.walk(ast.parse(path.read_text()))
+        if isinstance(one, ast.Subscript) and isinstance(one.value, ast.Name) and one.value.id == "Annotated"
+        if isinstance(one.slice, ast.Tuple) and "Path" in ast.dump(one.slice.elts[0])
+        if isinstance(call := one.slice.elts[1], ast.Call)
+        if not any(word.arg == "readable" for word in call.keywords)
+    ]
+    assert not judged

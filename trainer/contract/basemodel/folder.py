@@ -16,7 +16,7 @@ from trainer.contract.basemodel.weights import part_weights
 from trainer.contract.documents.files import LIMIT
 from trainer.contract.documents.parsers import parse_json
 from trainer.contract.documents.regular import read_bytes
-from trainer.contract.paths import os_words
+from trainer.contract.paths import can_see, is_file, is_folder, os_words
 
 WEIGHTED = ("unet", "text_encoder", "text_encoder_2", "vae")
 PARTS = (*WEIGHTED, *TOKENIZERS, "scheduler")
@@ -121,16 +121,16 @@ def damaged_words(damaged: list[str]) -> str:
 
 
 def _index(path: Path) -> dict[str, Any]:
-    if (path / "model_index.json").exists():
+    if can_see(path / "model_index.json"):
         return read_config(path, "model_index.json")
     try:
         below = sorted(one for one in path.iterdir() if not one.name.startswith("."))
     except OSError as error:
         raise BadFolder(f"cannot be read: {os_words(error)}") from None
     said = "is not an SDXL model in diffusers' layout: model_index.json is missing"
-    if inner := [one.name for one in below if (one / "model_index.json").is_file()]:
+    if inner := [one.name for one in below if is_file(one / "model_index.json")]:
         raise BadFolder(f"{said}; give the folder inside it: '{path / inner[0]}'")
-    if (path.parent / "model_index.json").is_file():
+    if is_file(path.parent / "model_index.json"):
         raise BadFolder(f"is one part of a model; give the folder above it: '{path.parent}'")
     if files := [one.name for one in below if one.suffix.lower() == ".safetensors"]:
         raise BadFolder(f"{said}; to train on a single checkpoint give the file: '{path / files[0]}'")
@@ -139,7 +139,7 @@ def _index(path: Path) -> dict[str, Any]:
 
 def _all_there(path: Path, vae_needed: bool) -> None:
     """Raises BadFolder with all that is missing or damaged."""
-    missing = [part for part in PARTS if not (path / part).is_dir()]
+    missing = [part for part in PARTS if not is_folder(path / part)]
     damaged: list[str] = []
     for part in WEIGHTED:
         if part not in missing and (part != "vae" or vae_needed):
@@ -158,8 +158,8 @@ def _all_there(path: Path, vae_needed: bool) -> None:
 
 
 def _tokenizer(place: Path) -> tuple[list[str], list[str]]:
-    names = ["tokenizer.json"] if (place / "tokenizer.json").is_file() else ["vocab.json", "merges.txt"]
-    missing = [f"{place.name}/{name}" for name in names if not (place / name).is_file()]
+    names = ["tokenizer.json"] if is_file(place / "tokenizer.json") else ["vocab.json", "merges.txt"]
+    missing = [f"{place.name}/{name}" for name in names if not is_file(place / name)]
     damaged = []
     for name in names:
         try:

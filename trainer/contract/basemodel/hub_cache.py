@@ -8,6 +8,7 @@ from pathlib import Path
 
 from trainer.contract.basemodel.weights import part_weights, variants, weights_of
 from trainer.contract.documents.regular import read_bytes
+from trainer.contract.paths import is_file, is_folder
 
 TOKENIZERS = ("tokenizer", "tokenizer_2")
 LONGEST_REF = 256  # bytes
@@ -47,7 +48,7 @@ def snapshot(repo: str, revision: str = "") -> Path | None:
         named = read_bytes(folder / "refs" / (revision or "main"), LONGEST_REF).value
         commit = (named or b"").decode("ascii", "replace").strip()
     there = folder / "snapshots" / commit
-    return there if COMMIT.fullmatch(commit) and there.is_dir() else None
+    return there if COMMIT.fullmatch(commit) and is_folder(there) else None
 
 
 def cached_base(repo: str, with_vae: bool = False, revision: str = "") -> Path | None:
@@ -65,11 +66,9 @@ def cached_vae(repo: str, revision: str = "") -> Path | None:
 def lacking(folder: Path, with_vae: bool) -> list[str]:
     """What of a base model is not in `folder`, in words for people."""
     names = ["model_index.json", "vae/config.json", "scheduler/scheduler_config.json"]
-    found = [name for name in names if not (folder / name).is_file()]
+    found = [name for name in names if not is_file(folder / name)]
     for one in (folder / name for name in TOKENIZERS):
-        if not (one / "tokenizer.json").is_file() and not (
-            (one / "vocab.json").is_file() and (one / "merges.txt").is_file()
-        ):
+        if not is_file(one / "tokenizer.json") and not (is_file(one / "vocab.json") and is_file(one / "merges.txt")):
             found.append(f"{one.name}/vocab.json")
     parts = (*CORE, "vae") if with_vae else CORE
     return found + [what for part in parts for what in lacking_weights(folder, part)]
@@ -78,7 +77,7 @@ def lacking(folder: Path, with_vae: bool) -> list[str]:
 def lacking_weights(folder: Path, part: str) -> list[str]:
     """What is missing of one part: its configuration, or what no variant that was begun is whole without."""
     place, before = folder / part, f"{part}/" if part else ""
-    found = [] if (place / "config.json").is_file() else [f"{before}config.json"]
+    found = [] if is_file(place / "config.json") else [f"{before}config.json"]
     # a link of the cache may point at nothing: that is missing too
     weights = part_weights(place, part, half=True)
     return found + [f"{before}{name}" for name in weights.missing]

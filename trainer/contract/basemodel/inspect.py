@@ -140,7 +140,7 @@ def _seen(path: Path) -> tuple[tuple[str, int, int], ...]:
     """Name, size and time of every file of the model."""
     found = []
     for place in (path, *(path / part for part in PARTS)):
-        for one in sorted(place.glob("*")) if place.is_dir() else ():
+        for one in sorted(place.glob("*")) if is_folder(place) else ():
             try:
                 info = one.stat()
             except OSError:

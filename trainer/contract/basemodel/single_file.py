@@ -18,7 +18,7 @@ from trainer.contract.basemodel.schedulers import scheduler_trouble
 from trainer.contract.basemodel.sgm import PREFIXES, diffusers_shapes, places
 from trainer.contract.documents.files import read_json
 from trainer.contract.documents.regular import open_regular
-from trainer.contract.paths import os_words
+from trainer.contract.paths import is_file, os_words
 from trainer.contract.units import plural
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -69,7 +69,7 @@ def config_of(path: Path, part: str) -> dict[str, Any]:
     """The configuration of a part of a checkpoint: that beside it, else SDXL's own. Raises BadCheckpoint."""
     name = "scheduler_config.json" if part == "scheduler" else "config.json"
     beside = companion(path) / part / name
-    found = read_json(beside if beside.is_file() else CONFIGS / f"{part}.json", dict)
+    found = read_json(beside if is_file(beside) else CONFIGS / f"{part}.json", dict)
     if found.value is None:
         raise BadCheckpoint(f"has a configuration beside it that cannot be used: {part}/{name}: {found.reason}")
     return found.value
@@ -78,7 +78,7 @@ def config_of(path: Path, part: str) -> dict[str, Any]:
 def tokenizer_of(path: Path, name: str) -> Path:
     """The folder of a checkpoint's tokenizer: that beside it, else CLIP's vocabulary, which ships with loratui."""
     beside = companion(path) / name
-    return beside if (beside / "vocab.json").is_file() else CLIP
+    return beside if is_file(beside / "vocab.json") else CLIP
 
 
 def read_weights(path: Path) -> TensorHeader:
@@ -184,7 +184,7 @@ def _loss(path: Path, header: TensorHeader) -> Loss:
     """What decides the loss: a scheduler beside the file counts before all that is in it. Raises BadCheckpoint."""
     unet, name = config_of(path, "unet"), path.stem
     config = config_of(path, "scheduler")
-    if (companion(path) / "scheduler" / "scheduler_config.json").is_file():
+    if is_file(companion(path) / "scheduler" / "scheduler_config.json"):
         trouble = scheduler_trouble(str(config.get("_class_name")), str(config.get("prediction_type", "epsilon")))
         if trouble:
             raise BadCheckpoint(f"{trouble} (scheduler/scheduler_config.json beside it)")

@@ -24,7 +24,7 @@ from trainer.contract.basemodel.single_file import CONFIGS, BadCheckpoint, compa
 from trainer.contract.basemodel.tensors import OLD_NAMES
 from trainer.contract.documents.document import Document
 from trainer.contract.documents.files import read_json, shipped_json
-from trainer.contract.paths import expanded, is_file, is_folder
+from trainer.contract.paths import can_see, expanded, is_file, is_folder
 
 OUTER = (PREFIXES["vae"], "vae.")
 
@@ -54,10 +54,10 @@ def check_vae(value: str, base: BaseModel, revision: str = "") -> None:
 
 def read_vae_folder(path: Path) -> dict[str, Any]:
     """The configuration of a VAE's folder that can be loaded. Raises BadFolder."""
-    if not (path / "config.json").exists():
-        if (path / "vae" / "config.json").is_file():
+    if not can_see(path / "config.json"):
+        if is_file(path / "vae" / "config.json"):
             raise BadFolder(f"is a whole model; give the folder of its VAE: '{path / 'vae'}'")
-        files = sorted(one for one in path.glob("*.safetensors") if one.is_file())
+        files = sorted(one for one in path.glob("*.safetensors") if is_file(one))
         rest = f"; give the file itself: '{files[0]}'" if files else "; give a VAE's folder or its .safetensors file"
         raise BadFolder(f"has no config.json, so it is not a VAE's folder{rest}")
     config = read_config(path, "config.json")
@@ -86,7 +86,7 @@ def vae_file_config(path: Path, base: BaseModel) -> dict[str, Any]:
     if header.coarse:
         raise BadCheckpoint(f"holds {header.coarse} numbers, too coarse to train with; take its fp16 or fp32 version")
     beside = companion(path) / "config.json"
-    found = read_json(beside, dict) if beside.is_file() else Document(_config_of(base))
+    found = read_json(beside, dict) if is_file(beside) else Document(_config_of(base))
     if found.value is None:
         raise BadCheckpoint(f"has a configuration beside it that cannot be used: '{beside}': {found.reason}")
     config = found.value

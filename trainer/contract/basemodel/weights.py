@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainer.contract.documents.files import read_json
+from trainer.contract.paths import can_see
 
 # "" is the plain one. Those of a variant are taken where no better one is whole; with half precision fp16 comes first
 PLAIN, VARIANTS = "", ("fp16", "bf16", "non_ema")
@@ -62,12 +63,12 @@ def _one(place: Path, names: set[str], stem: str, variant: str) -> PartWeights |
         shards = _shards(place / index)
         if shards is None:
             return PartWeights(variant, (), (index,))
-        return PartWeights(variant, shards, tuple(name for name in shards if not (place / name).exists()))
+        return PartWeights(variant, shards, tuple(name for name in shards if not can_see(place / name)))
     whole = [name for name in own if "-of-" not in name]
     if not whole:
         middle = f".{variant}" if variant else ""
         return PartWeights(variant, tuple(own), (f"{stem}.safetensors.index{middle}.json",))
-    return PartWeights(variant, (whole[0],), tuple(name for name in whole[:1] if not (place / name).exists()))
+    return PartWeights(variant, (whole[0],), tuple(name for name in whole[:1] if not can_see(place / name)))
 
 
 def _shards(index: Path) -> tuple[str, ...] | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from trainer.contract.basemodel.hub_cache import repo_folder
 from trainer.contract.documents.files import read_json
+from trainer.contract.paths import is_file
 from trainer.contract.settings.kinds import CHUNK
 from trainer.contract.units import in_bytes
 
@@ -104,9 +105,9 @@ def is_here(repo: str) -> bool:
 
 def is_whole(folder: Path) -> bool:
     """Whether `folder` holds the weights of a captioner: every file that its index names, or the one that there is."""
-    if (folder / TAGS).is_file():
-        return (folder / ONNX).is_file()
+    if is_file(folder / TAGS):
+        return is_file(folder / ONNX)
     parts = (read_json(folder / INDEX, dict).value or {}).get("weight_map")
     if isinstance(parts, dict):
-        return all(isinstance(one, str) and (folder / one).is_file() for one in parts.values())
-    return any(one.is_file() for one in folder.glob("*.safetensors"))
+        return all(isinstance(one, str) and is_file(folder / one) for one in parts.values())
+    return any(is_file(one) for one in folder.glob("*.safetensors"))

@@ -128,7 +128,7 @@ def tokenizer_folder(base: str) -> Path | None:
         return tokenizer_of(expanded(base), "tokenizer")
     local = expanded(base) / "tokenizer"
     places = [local] if is_folder(local) else [*_snapshots(base)]
-    return next((place for place in places if (place / "vocab.json").is_file()), None)
+    return next((place for place in places if is_file(place / "vocab.json")), None)
 
 
 def _snapshots(base: str) -> list[Path]:

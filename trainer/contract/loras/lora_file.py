@@ -18,7 +18,7 @@ from trainer.contract.documents.files import read_json
 from trainer.contract.documents.regular import open_regular
 from trainer.contract.documents.tensor_header import read_tensor_header
 from trainer.contract.loras.keys import stems_of
-from trainer.contract.paths import os_words
+from trainer.contract.paths import is_file, os_words
 from trainer.contract.settings.triggers import ENCODERS as ENCODERS  # of the rows in a file of embeddings
 
 FORMER_ENCODERS = ("text_encoders_0", "text_encoders_1")  # as diffusers' script of before called them
@@ -228,7 +228,7 @@ def _told_alpha(path: Path, words: Mapping[str, str]) -> float:
     if found := _ALPHA.search(words.get("lora_adapter_metadata", "")):
         return float(found[1])
     beside = path.with_name("adapter_config.json")
-    if path.name != "adapter_model.safetensors" or not beside.is_file():
+    if path.name != "adapter_model.safetensors" or not is_file(beside):
         return 0.0
     try:
         told = (read_json(beside, dict, 1 << 20, path.parent).value or {}).get("lora_alpha")

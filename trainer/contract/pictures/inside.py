@@ -11,6 +11,7 @@ from io import BufferedReader
 from pathlib import Path
 
 from trainer.contract.entries import BadEntry, open_file
+from trainer.contract.paths import is_file
 
 HUB_FOLDER = re.compile(r"(?:datasets|models|spaces)--.+")
 SHARED = ".huggingface-shared-blobs"  # marks the store of a whole hub cache (huggingface_hub, utils/_shared_blobs.py)
@@ -96,7 +97,7 @@ def _stores(place: Path) -> Iterator[Path]:
             own, shared = folder / "blobs", folder.parent / "blobs"
             if not own.is_symlink():
                 yield own
-            if not shared.is_symlink() and (shared / SHARED).is_file():
+            if not shared.is_symlink() and is_file(shared / SHARED):
                 yield shared
 
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from trainer.contract.paths import can_see, expanded, is_folder
+from trainer.contract.paths import can_see, expanded, is_file, is_folder
 from trainer.contract.pictures.folder import NoDataset
 from trainer.contract.pictures.formats import is_picture
 from trainer.contract.run.rundir import cache_folder
@@ -51,7 +51,7 @@ def is_hub_source(source: str) -> bool:
 
 def is_dataset_folder(folder: Path) -> bool:
     """Whether save_to_disk wrote the folder, or it holds parquet, arrow or tar files (also in folders below)."""
-    return any((folder / name).is_file() for name in SAVED) or _has_data(folder, DEEPEST)
+    return any(is_file(folder / name) for name in SAVED) or _has_data(folder, DEEPEST)
 
 
 def _has_pictures(folder: Path) -> bool:
@@ -62,7 +62,7 @@ def _has_data(folder: Path, deeper: int) -> bool:
     names = [folder / name for name in _names(folder) if not name.startswith(".")]
     if any(one.suffix.lower() in DATA_ENDINGS for one in names):
         return True
-    return deeper > 0 and any(_has_data(one, deeper - 1) for one in names if one.is_dir() and not one.is_symlink())
+    return deeper > 0 and any(_has_data(one, deeper - 1) for one in names if is_folder(one) and not one.is_symlink())
 
 
 def _names(folder: Path) -> list[str]:

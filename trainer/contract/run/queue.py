@@ -13,6 +13,7 @@ from pathlib import Path
 from trainer.contract.documents.files import read_json
 from trainer.contract.documents.regular import open_regular
 from trainer.contract.entries import open_file, remove, write_atomic
+from trainer.contract.paths import can_see, is_folder
 from trainer.contract.run.lock import is_held, take
 from trainer.contract.run.rundir import RunDir
 
@@ -54,7 +55,7 @@ def waiting(root: Path) -> list[QueueEntry]:
 def entries(root: Path) -> list[QueueEntry]:
     """Every entry in `root`, in order. Reads without a lock: each is whole or absent."""
     try:
-        if not (root / LOCK).exists():
+        if not can_see(root / LOCK):
             return []
         folders = [Path(one.path) for one in os.scandir(root) if one.is_dir()]
     except OSError:
@@ -103,7 +104,7 @@ def enqueue(run: RunDir, gpus: int = 1) -> QueueEntry:
         if has_trainer(run):
             raise QueueError("it runs already")
         last = max((one.place for one in entries(root) if one.place != float("inf")), default=0.0)
-        size = run.events.stat().st_size if run.events.exists() else 0
+        size = run.events.stat().st_size if can_see(run.events) else 0
         entry = QueueEntry(run, last + 1.0, gpus, round(time.time(), 3), str(Path.cwd()), 0, size)
         write(entry)
     return entry
@@ -171,7 +172,7 @@ def has_begun(entry: QueueEntry) -> bool:
 
 def write(entry: QueueEntry) -> None:
     """Replace the entry's file; the caller holds the queue's lock."""
-    if entry.run.queued.is_dir() and not entry.run.queued.is_symlink():
+    if is_folder(entry.run.queued) and not entry.run.queued.is_symlink():
         drop(entry.run)
     words = {"place": entry.place, "gpus": entry.gpus, "since": entry.since, "folder": entry.folder}
     write_atomic(entry.run.queued, json.dumps({**words, "tries": entry.tries, "offset": entry.offset}))

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from trainer.contract.paths import can_see
+
 State = Literal["starting", "running", "completed", "stopped", "failed", "crashed", "new", "queued", "refused"]
 
 # a checkpoint's folder; or `aside`, which stepped aside for its successor of that name (once without "loratui-")
@@ -164,7 +166,7 @@ def run_state(run: RunDir, last: dict[str, Any] | None) -> State:
     if os.path.lexists(run.queued):
         return "queued"
     if last is None:
-        return "new" if not run.log.exists() else "crashed"
+        return "new" if not can_see(run.log) else "crashed"
     if last.get("type") == "end":
         status = last.get("status")
         return status if status in ("completed", "stopped", "failed") else "failed"

@@ -17,7 +17,7 @@ from pathlib import Path
 from trainer import contract
 from trainer.contract.documents.files import read_toml
 from trainer.contract.entries import open_file
-from trainer.contract.paths import os_words
+from trainer.contract.paths import is_folder, os_words
 from trainer.contract.run import queue
 from trainer.contract.run.devices import CPU, SEEN, fits, free_slots, on_cpu, place_for, visible_gpus
 from trainer.contract.run.folder import refuse_links
@@ -75,7 +75,7 @@ def spawn(
                     start_new_session=True,
                     env=trainer_environment(_threads(run), devices),
                     pass_fds=(claim,),
-                    cwd=folder if folder and Path(folder).is_dir() else None,
+                    cwd=folder if folder and is_folder(Path(folder)) else None,
                 )
         finally:
             os.close(log)

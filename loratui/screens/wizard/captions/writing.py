@@ -11,6 +11,7 @@ from loratui.screens.shared.scan import ScanningStep
 from loratui.settings.draft import Draft
 from loratui.terminal.text import os_words, plural, safe_text, show_path
 from trainer.contract.entries import sweep, write_atomic
+from trainer.contract.paths import can_see
 from trainer.contract.settings.concepts import FIRST, number_of
 
 if TYPE_CHECKING:
@@ -44,10 +45,10 @@ class WizardCaptions(ScanningStep):
         ]
         lines = []
         for file, text in edits[:MOST_NAMED]:
-            does = "replaces what it holds" if file.exists() else "new file"
+            does = "replaces what it holds" if can_see(file) else "new file"
             lines.append(f"  {safe_text(file.name)} ({does})\n    {safe_text(text, 120)}")
         if more := len(edits) - len(lines):
-            replaced = sum(file.exists() for file, _ in edits[MOST_NAMED:])
+            replaced = sum(can_see(file) for file, _ in edits[MOST_NAMED:])
             lines.append(f"  and {more:,} more, {replaced:,} of which replace what a file holds")
         words = (
             f"Written into {show_path(self.draft.folder)}, beside the pictures:\n\n"
