@@ -15,6 +15,7 @@ from loratui.commands.asking import agreed, is_anybody_there
 from loratui.commands.options import SetOption
 from loratui.commands.queue import SlurmOption, SlurmWords
 from loratui.errors import Refusal
+from loratui.runs.place import runs_trouble
 from loratui.terminal.text import plural, safe_text, shell_path, show_path
 from trainer.contract.paths import expanded, is_file, is_folder
 from trainer.contract.run import exits
@@ -68,8 +69,10 @@ def sweep(
     as_: Annotated[str | None, typer.Option("--as", metavar="PRESET", help="With --keep: its name.")] = None,
 ) -> None:
     """Try several values: one run each, one table, one wall of pictures."""
-    from loratui.sweeps.files import names, read_sweep
+    from loratui.sweeps.files import folder_of, names, read_sweep
 
+    if trouble := runs_trouble(folder_of(""), "sweeps"):
+        raise Refusal(trouble)
     made = [flag for flag, value in (("--grid", grid), ("--zip", zip_), ("--from", from_)) if value]
     if list_ or (what is None and not made and not names()):
         print("\n".join(list_lines()))

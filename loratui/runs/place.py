@@ -20,13 +20,16 @@ def making_trouble(runs: Path) -> str:
     return _trouble(existing(runs), os.W_OK | os.X_OK, "nothing may be written there")
 
 
-def runs_trouble(runs: Path) -> str:
-    """Why there can be no runs in `runs` to look at, as a sentence; empty where there can, or nothing stands there."""
+def runs_trouble(runs: Path, what: str = "runs") -> str:
+    """Why there can be no runs in `runs` to look at, as a sentence; empty where there can, or nothing stands there.
+
+    `what`: that lies there, if not runs.
+    """
     there = existing(runs)
     trouble = _trouble(there, os.R_OK | os.X_OK, "you may not look into it")
     advice = "rename it or move it away" if trouble and not is_folder(there) else "ask its owner"
     return (
-        f"there can be no runs in {show_path(there)}: {trouble}; {advice}, or go to another folder" if trouble else ""
+        f"there can be no {what} in {show_path(there)}: {trouble}; {advice}, or go to another folder" if trouble else ""
     )
 
 

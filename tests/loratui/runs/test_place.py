@@ -51,6 +51,15 @@ def test_every_command_that_looks_for_a_run_says_so(name: str, loratui: LoraTUI,
     assert SAID in done.stderr and "it is a file" in done.stderr, done.stderr
 
 
+@pytest.mark.parametrize("words", [["--list"], ["mine"], ["answers.toml", "--grid", "train.rank=2,4"]])
+def test_a_file_in_the_place_of_the_sweeps_is_told_in_the_same_words(
+    words: list[str], loratui: LoraTUI, answers_file: Path
+) -> None:
+    (answers_file.parent / "sweeps").write_text("not a folder")
+    done = loratui("sweep", *words)
+    assert done.returncode == 2 and "there can be no sweeps in " in done.stderr and "it is a file" in done.stderr
+
+
 def test_the_doctor_says_so_in_its_verdict_too(loratui: LoraTUI, tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("not a folder")
     done = loratui("doctor")
