@@ -64,6 +64,13 @@ def test_trainer_and_starter_refuse_a_link_by_its_name(
     assert not run.events.exists() or run.events.is_symlink()
 
 
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_file_where_a_folder_must_be_is_called_what_it_is(run: RunDir, name: str) -> None:
+    (run.path / name).touch()
+    with pytest.raises(BadEntry, match=f"^'{name}' is a file and not a folder: "):
+        refuse_links(run)
+
+
 @pytest.mark.parametrize("name", ["lock", "events.jsonl"])
 def test_a_folder_where_a_file_must_be_is_a_sentence(
     run: RunDir, name: str, capsys: pytest.CaptureFixture[str]

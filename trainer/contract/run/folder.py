@@ -13,6 +13,7 @@ FILES = (
     *("changes.json", "claim", "events.jsonl", "lock", "note.txt", "prompts.json", "queued.json", "slurm.json"),
     "trainer.log",
 )
+NO_FOLDER = "is a file and not a folder: remove it, or move it away"
 OWN = re.compile("|".join(map(re.escape, FOLDERS + FILES)) + r"|(answers|config)(\.\d+)?\.toml")  # config.1.toml: kept
 DEEP = tuple(name for name in FOLDERS if name != "trackers")  # in its own folder there wandb makes links
 
@@ -20,8 +21,8 @@ DEEP = tuple(name for name in FOLDERS if name != "trackers")  # in its own folde
 def refuse_links(run: RunDir, deep: bool = True) -> None:
     """Raise BadEntry with a sentence if a name of the run's own is a link: what is written there lands elsewhere.
 
-    `deep`: names in its folders too. The run's folder itself may be reached through links: they are the person's.
-    Raises OSError where nobody may look.
+    `deep`: or a file in the place of a folder, and names in its folders too. The run's folder itself may be reached
+    through links: they are the person's. Raises OSError where nobody may look.
     """
     with suppress(FileNotFoundError):
         for name, kind in names_in(run.path, run.path):
@@ -30,7 +31,7 @@ def refuse_links(run: RunDir, deep: bool = True) -> None:
     for name in FOLDERS if deep else ():
         found = link_below(run.path / name, run.path, deep=name in DEEP)
         if found is not None:
-            raise BadEntry(found, LINK, run.path)
+            raise BadEntry(found, LINK if found.is_symlink() else NO_FOLDER, run.path)
 
 
 def sweep_strays(run: RunDir) -> None:
