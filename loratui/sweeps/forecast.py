@@ -17,7 +17,7 @@ from loratui.runs.place import existing
 from loratui.settings.resolve import resolve
 from loratui.sweeps.declaration import Sweep
 from loratui.sweeps.points import Point, label
-from loratui.terminal.glyphs import marked
+from loratui.terminal.glyphs import GLYPHS, marked
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import in_bytes, in_time
 from trainer.contract.paths import is_file
@@ -122,7 +122,7 @@ def verdict_lines(found: Forecast) -> list[str]:
     """Whether it can start, as the plan of one run says it; the runs that cannot, with why."""
     able, missing = len(found.able), len(found.planned)
     if found.errors:
-        return [*(marked("bad", one) for one in found.errors), *trouble_lines(found)]
+        return [*(f"{GLYPHS['bad']} Not ready: {one}" for one in found.errors), *trouble_lines(found)]
     if able < missing:
         return [f"! {plural(able, 'run')} of {missing} to start.", *trouble_lines(found)]
     there = found.sweep.runs - missing

@@ -49,14 +49,14 @@ def test_points_that_come_to_the_same_run_are_refused(ranks: Sweep, root: Path) 
 def test_where_none_can_start_why_stands_before_all_else(ranks: Sweep, root: Path) -> None:
     none = replace(ranks, axes=(grid_axis("train.resolution=100,200"),), seeds=1)
     lines = forecast_lines(forecast(none, points(none), root))
-    assert lines[:2] == ["✗ error: none of its runs can start", "! 2 runs of 2 cannot start:"]
+    assert lines[:2] == ["✗ Not ready: none of its runs can start", "! 2 runs of 2 cannot start:"]
     named = next(number for number, line in enumerate(lines) if line.startswith("sweep "))
     assert "not a multiple of 64" in "\n".join(lines[:named])
 
 
 def test_a_sweep_that_the_disk_does_not_take_is_not_started(ranks: Sweep, root: Path) -> None:
     found = replace(forecast(ranks, points(ranks)[:1], root), free=1000)
-    assert "1 kB are free" in found.errors[0] and forecast_lines(found)[0] == f"✗ error: {found.errors[0]}"
+    assert "1 kB are free" in found.errors[0] and forecast_lines(found)[0] == f"✗ Not ready: {found.errors[0]}"
 
 
 def test_what_lies_in_the_way_of_one_run_is_said_before_and_does_not_keep_the_others(ranks: Sweep, root: Path) -> None:
