@@ -75,7 +75,7 @@ def test_a_full_disk_of_the_caches_is_found_before_the_first_latent(
 
     with full_disk():
         assert caches_of(run, Log()) == run.cache  # type: ignore[arg-type]
-    assert len(said) == 1 and "File too large" in said[0]
+    assert len(said) == 1 and "the file is too large" in said[0]
     assert caches_of(run, Log()) == tmp_path / "cache" / "loratui" and len(said) == 1  # type: ignore[arg-type]
 
 
