@@ -21,7 +21,7 @@ from trainer.contract.entries import make_private, write_atomic
 from trainer.contract.pictures.flatten import RULE
 from trainer.contract.run import rundir
 
-CHECKS = 14  # raised when a measurement changes; one that is new is missing in what was kept, and measured of itself
+CHECKS = 15  # raised when a measurement changes; one that is new is missing in what was kept, and measured of itself
 MEASURES = tuple(one.name for one in fields(PictureMeasure))
 PACKED = tuple(one.name for one in fields(PictureMeasure) if one.type == "bytes")
 MOST_FILES = 60  # folders that are remembered; the oldest go first

@@ -6,12 +6,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from loratui.curation.pixels import opencv
+from loratui.curation.resampling import lanczos, resampled
 
 if TYPE_CHECKING:
     from numpy import ndarray
     from PIL.Image import Image
 
-FROM_THE_WHOLE = (1024, 640)  # px of the longer side; others are halves of these and quarters: exact, and at once
+LARGEST = 1024  # px of the longer side; halves of it and quarters are exact, and at once
 AREA = 1024 * 1024  # px of the grey that blur, noise and light are measured on, as in training
 SHOT_SIDE = 512  # px of the longer side that shots are compared at
 
@@ -76,19 +77,16 @@ def steps_between(grey: ndarray, axis: int) -> ndarray:
 
 
 class Sizes:
-    """A picture (upright, sRGB) whole and made smaller: resized as a whole three times, whatever is asked of it.
+    """A picture (upright, sRGB) whole and made smaller: it is gone through as a whole twice, whatever is asked of it.
 
     Whole it is held once in colours and once in grey, four bytes a pixel.
     """
 
     def __init__(self, rgb: ndarray) -> None:
-        import numpy as np
-        from PIL import Image as Pillow
-
-        grey = Pillow.fromarray(rgb).convert("L")
+        cv2 = opencv()
         self.rgb = rgb  # all of it: (height, width, 3)
-        self.levels: ndarray = np.asarray(grey)  # the same in grey: (height, width)
-        self.normal = _normal(grey)
+        self.levels: ndarray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)  # the same in grey: (height, width)
+        self.normal = _normal(self.levels)
         self._made: dict[int, ndarray] = {}
 
     def turned(self, turns: int) -> Sizes:
@@ -114,24 +112,26 @@ class Sizes:
         """In grey, within SHOT_SIDE px."""
         from PIL import Image as Pillow
 
-        small = self.normal.copy()
+        small = Pillow.fromarray(self.normal)
         small.thumbnail((SHOT_SIDE, SHOT_SIDE), Pillow.Resampling.LANCZOS)
         return small
 
     def within(self, side: int) -> ndarray:
-        """In colours, with at most `side` px of its longer side: one of FROM_THE_WHOLE, or made by halving one."""
+        """In colours, with at most `side` px of its longer side."""
         if side not in self._made:
-            whole = side in FROM_THE_WHOLE or 2 * side > max(FROM_THE_WHOLE)
-            self._made[side] = within(self.rgb if whole else self.within(2 * side), side)
+            half = 2 * side <= LARGEST
+            larger = self.rgb if side >= LARGEST else self.within(2 * side if half else LARGEST)
+            self._made[side] = within(larger, side)
         return self._made[side]
 
 
-def _normal(grey: Image) -> Image:
+def _normal(grey: ndarray) -> ndarray:
     """In grey, brought to AREA px where it has more."""
-    from PIL import Image as Pillow
-
-    scale = (AREA / (grey.width * grey.height)) ** 0.5
+    cv2 = opencv()
+    height, width = grey.shape
+    scale = (AREA / (height * width)) ** 0.5
     if scale >= 1:
         return grey
-    size = (max(1, round(grey.width * scale)), max(1, round(grey.height * scale)))
-    return grey.resize(size, Pillow.Resampling.LANCZOS)
+    exact = resampled(grey, max(1, round(height * scale)), max(1, round(width * scale)), lanczos)
+    rounded: ndarray = cv2.add(exact, 0.0, dtype=cv2.CV_8U)
+    return rounded

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from loratui.curation.pixels import opencv
+from loratui.curation.resampling import bicubic, lanczos, resampled
 from loratui.curation.sizes import steps_between
 
 if TYPE_CHECKING:
@@ -92,21 +94,14 @@ def _in_fours(grey: ndarray) -> ndarray:
 
 
 def _made_smaller(grey: ndarray, factor: int) -> ndarray:
-    import numpy as np
-    from PIL import Image
-
-    size = (grey.shape[1] // factor, grey.shape[0] // factor)
-    return np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.LANCZOS))
+    return resampled(grey, grey.shape[0] // factor, grey.shape[1] // factor, lanczos)
 
 
 def _loss(grey: ndarray, small: ndarray) -> ndarray:
     """What the picture made smaller has lost, in squared grey levels."""
-    import numpy as np
-    from PIL import Image
-
-    lost = grey - np.asarray(Image.fromarray(small).resize(grey.shape[::-1], Image.Resampling.BICUBIC))
-    squared: ndarray = lost * lost
-    return squared
+    lost = opencv().subtract(grey, resampled(small, *grey.shape, bicubic))
+    lost *= lost
+    return lost
 
 
 def _tiles(loss: ndarray) -> ndarray:

@@ -170,9 +170,7 @@ def _plain(opened: OpenedPicture) -> PictureMeasure:
 
 
 def _pixels(plain: PictureMeasure, sizes: Sizes, whole: bool) -> PictureMeasure:
-    import numpy as np
-
-    rgb, levels, grey = sizes.rgb, sizes.levels, np.asarray(sizes.normal)
+    rgb, levels, grey = sizes.rgb, sizes.levels, sizes.normal
     plain = replace(plain, noise=noise_of(grey), blocks=blocks_of(levels) if whole else None, specks=specks_of(levels))
     pixelated = not plain.coarse and is_pixelated(levels)
     # blocks without any detail in them look like flat colours
@@ -211,8 +209,6 @@ def _pixels(plain: PictureMeasure, sizes: Sizes, whole: bool) -> PictureMeasure:
 
 def _faces(plain: PictureMeasure, sizes: Sizes) -> PictureMeasure:
     """With the faces: who one is, how it is lit and what is below it can only be told of one that stands."""
-    import numpy as np
-
     faces = find_faces(sizes.within(FACES))
     turns = 0 if plain.drawn else turns_upright(sizes.within(TURNED_SIDE), faces or ())
     if turns:
@@ -220,7 +216,7 @@ def _faces(plain: PictureMeasure, sizes: Sizes) -> PictureMeasure:
         faces = find_faces(sizes.within(FACES))
     if not faces:
         return replace(plain, faces=faces, turns=turns)
-    box, grey = faces[0].box, np.asarray(sizes.normal)
+    box, grey = faces[0].box, sizes.normal
     face = face_part(grey, box)
     clothes, ground = parts_of(small_lab(sizes.within(COLOURS)), box)
     return replace(

@@ -54,7 +54,8 @@ def _figures(lines: ndarray) -> tuple[float, float]:
     lines = lines[:: max(1, len(lines) // LINES)].astype(np.float32)
     segments = np.lib.stride_tricks.sliding_window_view(lines, SEGMENT, axis=1)[:, :: SEGMENT // 2].reshape(-1, SEGMENT)
     window = np.hanning(SEGMENT).astype(np.float32)
-    power = np.abs(np.fft.rfft((segments - segments.mean(axis=1, keepdims=True)) * window, axis=1)) ** 2
+    spectrum = np.fft.rfft((segments - segments.mean(axis=1, keepdims=True)) * window, axis=1)
+    power = spectrum.real**2 + spectrum.imag**2
     busy = power[:, TEXTURE].sum(axis=1)
     level = 10 * np.log10(power[busy >= np.percentile(busy, BUSIEST)].mean(axis=0) + 1)
     low, middle, upper, finest = (float(level[part].mean()) for part in (LOW, MIDDLE, UPPER, FINEST))

@@ -14,12 +14,14 @@ import pytest
 import simplejpeg
 from PIL import Image, ImageFile
 
+from loratui.curation import sizes as measuring_sizes
 from loratui.curation.checks import damage
 from loratui.curation.checks import measure as measuring
 from loratui.curation.checks.files import open_picture
 from loratui.curation.checks.measure import measure
 from loratui.curation.people import faces, identity
 from loratui.curation.pixels import opencv
+from loratui.curation.resampling import bicubic, lanczos, resampled
 from loratui.curation.scan import ScanSettings, scan
 from loratui.curation.sizes import Sizes, median, percentiles, steps_between, within
 from tests.loratui.curation.conftest import PHOTOS, needs_photos, scene
@@ -30,7 +32,7 @@ SIZE = (2000, 1500)
 
 @pytest.fixture
 def resized(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
-    """The size (width, height) of each picture that is resized, by either library."""
+    """The size (width, height) of each picture that is resized, by either library or by sparse products."""
     sources: list[tuple[int, ...]] = []
     cv2, resize = opencv(), Image.Image.resize
     other = cv2.resize
@@ -44,18 +46,35 @@ def resized(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
             sources.append(self.size)
         return resize(self, size, *words, **named)
 
+    def by_products(pixels: np.ndarray, *words: Any) -> Any:
+        sources.append(pixels.shape[1::-1])
+        return resampled(pixels, *words)
+
+    monkeypatch.setattr(measuring_sizes, "resampled", by_products)
     monkeypatch.setattr(cv2, "resize", by_opencv)
     monkeypatch.setattr(Image.Image, "resize", by_pillow)
     return sources
 
 
-def test_a_picture_is_resized_as_a_whole_three_times(tmp_path: Path, resized: list[tuple[int, ...]]) -> None:
+def test_a_picture_is_resized_as_a_whole_twice(tmp_path: Path, resized: list[tuple[int, ...]]) -> None:
     scene(3).resize(SIZE).save(tmp_path / "a.jpg", quality=95)
     resized.clear()
     measured = measure("a.jpg", tmp_path / "a.jpg", "#ffffff", True)
     assert measured.hashes and measured.look and measured.grey and measured.faces is not None
-    assert resized.count(SIZE) == 3  # in colours to 1024 and 640 px, in grey to a megapixel
-    assert len(resized) <= 17
+    assert resized.count(SIZE) == 2  # in colours to 1024 px, in grey to a megapixel
+    assert len(resized) <= 12
+
+
+@pytest.mark.parametrize(
+    ("mine", "pillows"), [(lanczos, Image.Resampling.LANCZOS), (bicubic, Image.Resampling.BICUBIC)]
+)
+@pytest.mark.parametrize("size", [(64, 48), (100, 33), (31, 77), (200, 150), (129, 97), (1, 1)])
+def test_sparse_products_resample_as_pillow_does(mine: Any, pillows: Any, size: tuple[int, int]) -> None:
+    levels = np.random.default_rng(0).integers(0, 256, (97, 129)).astype(np.float32)
+    theirs = np.asarray(Image.fromarray(levels).resize(size, pillows))
+    ours = resampled(levels, size[1], size[0], mine)
+    assert ours.dtype == np.float32 and np.abs(ours - theirs).max() < 1e-3
+    assert np.array_equal(resampled(levels.astype(np.uint8), size[1], size[0], mine), ours)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])
@@ -185,8 +204,8 @@ def test_a_size_is_made_once_and_halved_for_the_next(resized: list[tuple[int, ..
     resized.clear()
     asked = [sizes.within(side) for side in (256, 512, 320, 640, 1024, 320, 256)]
     assert [max(one.shape) for one in asked] == [256, 512, 320, 640, 1024, 320, 256]
-    assert sorted(resized, reverse=True) == [SIZE, SIZE, (1024, 768), (640, 480), (512, 384)]
-    assert sizes.within(600).shape == (450, 600, 3)  # of no use to any check today: of the whole
+    assert sorted(resized, reverse=True) == [SIZE, (1024, 768), (1024, 768), (640, 480), (512, 384)]
+    assert sizes.within(600).shape == (450, 600, 3)  # of no use to any check today
 
 
 def test_what_is_small_enough_is_itself_and_what_is_thin_keeps_a_pixel() -> None:
