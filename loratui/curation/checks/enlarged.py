@@ -99,7 +99,8 @@ def _made_smaller(grey: ndarray, factor: int) -> ndarray:
 
 def _loss(grey: ndarray, small: ndarray) -> ndarray:
     """What the picture made smaller has lost, in squared grey levels."""
-    lost = opencv().subtract(grey, resampled(small, *grey.shape, bicubic))
+    height, width = grey.shape
+    lost: ndarray = opencv().subtract(grey, resampled(small, height, width, bicubic))
     lost *= lost
     return lost
 

@@ -94,8 +94,8 @@ class Question(SteadyModal[ScreenResultType]):
         self.query_one(".dialog-body").scroll_relative(y=lines, animate=False)
 
 
-class Confirm(Question[bool]):
-    """Yes or no, by y and n; Escape is no."""
+class Confirm(Question[bool | None]):
+    """Yes or no, by y and n; Escape is neither: None. Where a no goes on, that leaves one where one was."""
 
     def __init__(
         self,
@@ -108,5 +108,5 @@ class Confirm(Question[bool]):
         destroys: bool = False,
     ) -> None:
         """A careful question starts on no; so does one whose yes `destroys`, which is red besides."""
-        answers = (Answer("y", yes, True, destroys), Answer("n", no, False))
-        super().__init__(title, body, answers, False, start=int(careful or destroys))
+        answers = (Answer[bool | None]("y", yes, True, destroys), Answer[bool | None]("n", no, False))
+        super().__init__(title, body, answers, None, start=int(careful or destroys))

@@ -177,18 +177,22 @@ Further concepts (+ on the pictures' screen) have theirs in that list.
         """Say what is new to decide, and lead back to it."""
         from loratui.curation.report import outcome
 
-        before, self.session.scan = self.session.scan, event.scan
+        before = self.session.scan
         old = () if before is None else outcome(before.report, self.draft.skipped, self.draft.accepted).to_decide
         found = outcome(event.scan.report, self.draft.skipped, self.draft.accepted).to_decide
         known = {(one.code, one.file) for one in old}
         new = question_lines(one for one in found if (one.code, one.file) not in known)
         if not new:
+            self.session.scan = event.scan
             self.dismiss(self.draft)
             return
         body = "\n".join([*new, "", "Back at the pictures each has a key that solves it."])
         question = Confirm(f"New findings: {plural(len(new), 'finding')}", body, "Back to the pictures", "Go on")
 
         def answered(back: bool | None) -> None:
+            if back is None:
+                return  # escape decides nothing: asked again with the next step
+            self.session.scan = event.scan
             self.dismiss(None if back else self.draft)
 
         self.app.push_screen(question, answered)

@@ -129,7 +129,8 @@ Presets of your own stand first; p in the settings keeps one.
         self.app.push_screen(question, lambda yes: self._steps_answered(taken, steps, yes))
 
     def _steps_answered(self, taken: Draft, steps: int, yes: bool | None) -> None:
-        self.dismiss(taken.with_settings({"train.steps": steps}) if yes else taken)
+        if yes is not None:  # escape decides nothing: the list of presets is there again
+            self.dismiss(taken.with_settings({"train.steps": steps}) if yes else taken)
 
 
 def describe(one: Preset, summary: str, draft: Draft) -> Content:

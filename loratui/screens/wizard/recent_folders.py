@@ -159,7 +159,7 @@ class RecentFolders(ScanningStep):
         if yes:
             self.edit(self.draft.with_settings(taught_by_tree(tree)))
             self.take_folder(tree[0])
-        else:
+        elif yes is not None:  # escape decides nothing: the line is there again
             typed = str(self.draft.get("dataset.path")).rstrip("/")
             shown = [(one, Content(safe_text(Path(one).name, 60))) for one in tree]
             self.app.push_screen(Chooser(f"Below {safe_text(typed, 200)}", shown, ""), self.take_folder)

@@ -180,6 +180,11 @@ async def test_a_preset_proposes_the_steps_that_suit_and_the_review_has_the_key(
         await at(pilot, "Confirm")
         asked = " ".join(screen_text(app).replace("│", "").split())
         assert "Train 150 steps instead of 1,000?" in asked and "~ inferred" in asked
+        await pilot.press("escape")  # decides nothing: one may take another preset
+        await until(pilot, lambda: app.screen is screen)
+        assert "train.steps" not in app.draft.values
+        await pilot.press("enter")
+        await at(pilot, "Confirm")
         await pilot.press("n")
         await at(pilot, "SettingsScreen")
         await pilot.press("f2")

@@ -105,6 +105,10 @@ async def test_another_trigger_says_what_is_new_and_leads_back(wizard: Wizard, p
         screen.query_one("#trigger", Input).value = "ohwx"
         await pilot.press("f2")
         await at(pilot, "Confirm")
+        await pilot.press("escape")  # decides nothing: it is asked again
+        await until(pilot, lambda: app.screen is screen)
+        await pilot.press("f2")
+        await at(pilot, "Confirm")
         assert "New findings:" in screen_text(app)
         assert "4 pictures have a caption without the trigger" in screen_text(app)
         await pilot.press("enter")
