@@ -16,7 +16,7 @@ from loratui.commands.options import (
     chosen_preset,
 )
 from loratui.errors import Refusal
-from loratui.terminal.text import not_written, safe_text, shell_path, show_path
+from loratui.terminal.text import not_written, plural, safe_text, shell_path, show_path
 from trainer.contract.paths import can_see, expanded
 
 if TYPE_CHECKING:
@@ -88,6 +88,13 @@ def write_new(into: Path, answers: Answers, replace: bool) -> None:
 
 
 def next_words(into: Path) -> str:
-    """What was written, and what to do with it."""
+    """What was written, and what to do with it: to run it only where nothing is known to stand in the way."""
+    from loratui.planning.prepared import in_the_way
+    from loratui.settings.answers import read_answers
+
     path = shell_path(into)
-    return f"written: {show_path(into)}\nsee what it would do: loratui plan {path}\nrun it: loratui replay {path}"
+    said = [f"written: {show_path(into)}", f"see what it would do: loratui plan {path}"]
+    faults = in_the_way(read_answers(into))
+    if faults:
+        return "\n".join([*said, f"not ready to run: {plural(len(faults), 'reason')}", *(f"  {one}" for one in faults)])
+    return "\n".join([*said, f"run it: loratui replay {path}"])

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from loratui.commands.follow import follow
-from loratui.curation.lines import refusal_lines
 from loratui.curation.sources import bring_back
 from loratui.errors import Refusal
 from loratui.planning.hardware import asked_for, elsewhere
 from loratui.planning.lines import plan_lines, resolved_lines, start_line, verdict_lines
 from loratui.planning.past_runs import note
 from loratui.planning.plan import settled
-from loratui.planning.prepared import Looks, PreparedRun, decided, prepare, refuse_if_needed
+from loratui.planning.prepared import Looks, PreparedRun, prepare, refuse_if_needed
 from loratui.planning.shared import gpus_again, shared_errors
 from loratui.recovery.settings_change import amend, changed_lines
 from loratui.runs.engines import Engine
@@ -48,11 +47,10 @@ def plan(path: Path, sets: Sequence[str], memory: float | None = None, gpus: int
     machine = asked_for(memory) if memory is not None else None
     ready = prepare(read_answers(path), overrides_of(sets), show_path(path), machine=machine, gpus=gpus)
     width = shutil.get_terminal_size((WIDTH, 24)).columns
-    refused = refusal_lines(ready.report, ready.outcome, *decided(ready.resolved))
     where = "" if machine is None else machine.name
-    lines = [*fitted(verdict_lines(ready.plan, refused, where), width), *plan_lines(ready.plan, width)]
+    lines = [*fitted(verdict_lines(ready.plan, ready.refused, where), width), *plan_lines(ready.plan, width)]
     lines += resolved_lines(ready.resolved) if every else ["", "Each setting, and where it comes from: add --all"]
-    last = start_line(ready.plan, refused, where)
+    last = start_line(ready.plan, ready.refused, where)
     print("\n".join([*lines, "", *fitted([last[:1].upper() + last[1:]], width)]))
     return _verdict(ready)
 

@@ -28,10 +28,7 @@ def verdict_lines(plan: Plan, refused: Sequence[str] = (), where: str = "") -> l
     reasons = [one for one in (*(of_base or [plan.base]), *(one for one in plan.errors if one not in of_base)) if one]
     said = [f"{GLYPHS['bad']} Not ready: {one}" for one in reasons]
     said += [f"{GLYPHS['warn']} Not ready: {plan.slow}"] if plan.slow else []
-    if plan.first:
-        said.append(f"  The small SDXL does it here in minutes: {plan.command} {set_words(SMALL_SIZE)}")
-    if plan.slow:
-        said.append(f"  On a machine with a GPU, with loratui and the pictures there: {plan.command}")
+    said += [f"  {one}" for one in instead(plan)]
     if refused:
         gravest = "bad" if any(one.startswith(GLYPHS["bad"]) for one in refused) else "warn"
         said += [f"{GLYPHS[gravest]} Not ready, because of the pictures:", *(f"  {one}" for one in refused)]
@@ -40,6 +37,16 @@ def verdict_lines(plan: Plan, refused: Sequence[str] = (), where: str = "") -> l
     if plan.verdict is not None and not plan.verdict.fits:
         return [f"{GLYPHS['warn']} It would start, but: {plan.verdict.words}. What helps stands below."]
     return [f"{GLYPHS['good']} Ready{f' for {where}' if where else ''}; {start_line(plan, (), where)}"]
+
+
+def instead(plan: Plan) -> list[str]:
+    """What can be started where this cannot, or would take days: each with its command."""
+    said = []
+    if plan.first:
+        said.append(f"The small SDXL does it here in minutes: {plan.command} {set_words(SMALL_SIZE)}")
+    if plan.slow:
+        said.append(f"On a machine with a GPU, with loratui and the pictures there: {plan.command}")
+    return said
 
 
 def start_line(plan: Plan, refused: Sequence[str] = (), where: str = "") -> str:

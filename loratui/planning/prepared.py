@@ -16,6 +16,7 @@ from loratui.curation.scan import ScanSettings, scan
 from loratui.curation.sources import as_folder, in_folder, said_on_stderr
 from loratui.errors import Refusal
 from loratui.planning.hardware import Asked, Machine, look
+from loratui.planning.lines import instead
 from loratui.planning.past_runs import PastRuns, gather
 from loratui.planning.plan import Plan, make_plan
 from loratui.planning.shared import too_few
@@ -23,7 +24,9 @@ from loratui.runs.find import RUNS
 from loratui.settings.answers import Answers, AnswersError, counted_images
 from loratui.settings.resolve import FOLDERS, Resolved, absolute_places, names_hub, resolve
 from loratui.terminal.text import safe_text
-from trainer.contract.pictures.folder import NoDataset
+from trainer.contract.paths import expanded
+from trainer.contract.pictures.folder import NoDataset, list_pictures
+from trainer.contract.pictures.sources import origin_of
 from trainer.contract.run import exits
 from trainer.contract.settings.concepts import KEY as CONCEPTS
 from trainer.contract.settings.config import TrainConfig, flat, stale_pins
@@ -39,6 +42,11 @@ class PreparedRun:
     report: Report
     outcome: Outcome
     plan: Plan
+
+    @property
+    def refused(self) -> list[str]:
+        """What of the pictures is in the way, and how to solve it; empty where nothing is."""
+        return refusal_lines(self.report, self.outcome, *decided(self.resolved))
 
 
 @dataclass
@@ -120,11 +128,26 @@ def prepare(
 
 
 def refuse_if_needed(ready: PreparedRun) -> None:
-    """Raise Refusal if the run must not start: settings first, then pictures."""
-    if ready.plan.errors:
-        raise Refusal(list(ready.plan.errors))
-    if not ready.outcome.ready:
-        raise Refusal(refusal_lines(ready.report, ready.outcome, *decided(ready.resolved)), exits.DATASET)
+    """Raise Refusal if the run must not start, with all that a plan says of it: settings first, then pictures."""
+    errors = list(ready.plan.errors)
+    if errors or ready.refused:
+        said = [*errors, *instead(ready.plan)] if errors else []
+        raise Refusal([*said, *ready.refused], exits.USAGE if errors else exits.DATASET)
+
+
+def in_the_way(answers: Answers) -> list[str]:
+    """Why a run of `answers` would be refused, as far as it is known before a picture is opened or a GPU looked at."""
+    resolved = resolve(answers)
+    values = flat(resolved.config)
+    ask_missing(values)
+    found = list(make_plan(resolved, source=answers.source).errors)
+    for one in taught(resolved.config):
+        if origin_of(one.path) == "pictures":
+            try:
+                list_pictures(expanded(one.path))
+            except NoDataset as error:
+                found.append(f"{one.title or 'dataset.path'}: {safe_text(error)}")
+    return found
 
 
 def decided(resolved: Resolved) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -20,7 +20,7 @@ OTHER = (
 
 def test_an_answer_file_for_a_folder(loratui: LoraTUI, pictures: Path, tmp_path: Path) -> None:
     taught = pictures.rename(tmp_path / "3_TOK blob")
-    written = loratui("init", taught, "--kind", "face", "--set", "train.rank=8")
+    written = loratui("init", taught, "--kind", "face", "--set", "train.rank=8", "--set", "model.base=sdxl-small")
     assert written.returncode == 0, written.stderr
     assert "run it: loratui replay answers.toml" in written.stdout
     text = (tmp_path / "answers.toml").read_text()
@@ -34,6 +34,28 @@ def test_an_answer_file_for_a_folder(loratui: LoraTUI, pictures: Path, tmp_path:
     assert (tmp_path / "answers.toml").read_text() == text
     wrong = loratui("init", taught, "--into", "b.toml", "--kind", "fase")
     assert wrong.returncode == 2 and "did you mean 'face'?" in wrong.stderr and not (tmp_path / "b.toml").exists()
+
+
+def test_what_plan_calls_not_ready_init_and_replay_call_so_with_the_same_words(
+    loratui: LoraTUI, pictures: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "runs").write_text("no folder")
+    small = ("--set", "model.base=sdxl-small")
+    written = loratui("init", pictures, "--kind", "object", "--trigger", "TOK")
+    replayed, planned = (loratui(one, "answers.toml") for one in ("replay", "plan"))
+    assert (written.returncode, replayed.returncode, planned.returncode) == (0, 2, 2)
+    assert "run it:" not in written.stdout and "start it:" not in planned.stdout
+    reasons = written.stdout.partition("not ready to run: 2 reasons\n")[2].splitlines()
+    assert len(reasons) == 2  # the base model and the folder of the runs
+    for one in map(str.strip, reasons):
+        assert one in planned.stdout and one in replayed.stderr
+    remedy = "loratui plan answers.toml --set model.base=sdxl-small"
+    assert remedy.replace("plan", "replay") in " ".join(planned.stdout.split())
+    assert remedy.replace("plan", "replay") in " ".join(replayed.stderr.split())
+    (tmp_path / "runs").unlink()
+    assert "run it: loratui replay" in loratui("init", pictures, *small, "--replace").stdout
+    gone = loratui("init", tmp_path / "gone", *small, "--into", "gone.toml")
+    assert "not ready to run: 1 reason\n  dataset.path: there is no folder" in gone.stdout, gone.stdout
 
 
 def test_settings_of_another_trainer(loratui: LoraTUI, pictures: Path, tmp_path: Path) -> None:
