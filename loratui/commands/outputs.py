@@ -11,6 +11,7 @@ import typer
 from loratui.commands.options import GpusOption, RunArgument, SetOption, runs
 from loratui.errors import Refusal
 
+DRAWS = "trainer.samples.generate"
 LoraArgument = Annotated[
     str, typer.Argument(metavar="LORA", help="A run, a LoRA file, or a folder with one.", autocompletion=runs)
 ]
@@ -52,7 +53,7 @@ def generate(
     if prompt is not None and model is not None:
         raise Refusal("--model is for --content and --style: a run is drawn with its own base model")
     if prompt is not None:
-        _run_trainer("trainer.samples.generate", run, [prompt], {**options, "checkpoint": checkpoint})
+        _run_trainer(DRAWS, run, [prompt], {**options, "checkpoint": checkpoint})
     if checkpoint is not None:
         raise Refusal("--checkpoint belongs to one run; --content and --style take finished files")
     halves = {"content": content and lora_place(content), "style": style and lora_place(style), "model": model}
@@ -169,11 +170,19 @@ def refuse_out(out: object) -> None:
 
 
 def _run_trainer(module: str, run: str | None, words: list[str], options: dict[str, object]) -> NoReturn:
-    """Run one of the trainer's programs on a run."""
+    """Run one of the trainer's programs on a run. Raises Refusal where it has nothing yet that they could read."""
     from loratui.runs.find import find_run
+    from loratui.runs.possible import possible
+    from loratui.runs.states import next_words
+    from loratui.terminal.text import show_path
 
     refuse_out(options.get("out"))
-    _run_program(module, [str(find_run(run).path), *words], options)
+    found = find_run(run)
+    now = possible(found)
+    if now.state != "refused" and not now.saved and not (module == DRAWS and now.files):
+        nothing = "no checkpoint" if now.files else "no files and no checkpoint"
+        raise Refusal(f"{show_path(found.path)} holds {nothing}: it is {now.state}. {next_words(found, now.state)}")
+    _run_program(module, [str(found.path), *words], options)
 
 
 def _run_program(module: str, words: list[str], options: dict[str, object]) -> NoReturn:

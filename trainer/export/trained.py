@@ -101,6 +101,8 @@ def _written(run: RunDir, config: TrainConfig) -> tuple[ExportFile, Path]:
         for name in (file.called(config.name), file.formerly):
             if file.is_written(config) and name and (path := run.export / name).is_file():
                 return file, path
+    if not checkpoint_folders(run):
+        raise NothingTrained(f"'{run.path.name}' has neither exported files nor a checkpoint: it must be trained first")
     raise NothingTrained(f"'{run.path.name}' has no exported files yet; 'loratui export' makes them")
 
 

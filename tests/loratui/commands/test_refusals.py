@@ -153,6 +153,17 @@ def test_a_bad_command_line_is_a_sentence(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_a_run_without_a_checkpoint_says_what_makes_one_and_names_no_command_that_cannot(
+    loratui: LoraTUI, answers_file: Path
+) -> None:
+    made = loratui("replay", "answers.toml", "--out", "runs/mine", "--no-start")
+    assert made.returncode == 0, made.stderr
+    for words in (["generate", "mine", "a TOK"], ["export", "mine"]):
+        done = loratui(*words)
+        assert done.returncode == 2 and "holds no files and no checkpoint: it is" in done.stderr, done.stderr
+        assert "loratui resume mine" in done.stderr and "loratui export" not in done.stderr
+
+
 def test_all_problems_of_the_command_line_come_at_once(loratui: LoraTUI, answers_file: Path) -> None:
     done = loratui("plan", answers_file, "--set", "train.rank=x", "--set", "trian.rank=2")
     assert done.stderr.count("--set") == 2
