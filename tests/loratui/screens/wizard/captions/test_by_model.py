@@ -12,7 +12,7 @@ from loratui.app import LoratuiApp
 from loratui.settings.draft import Draft
 from tests.hubplace import hub_at
 from tests.loratui.chat_server import served
-from tests.loratui.commands.captioners import save_blip
+from tests.loratui.commands.captions.captioners import save_blip
 from tests.loratui.screens.conftest import SIZES, at, on_row, opened, screen_text, until
 from tests.loratui.screens.wizard.conftest import read, solve
 from trainer.contract.captioning.known import KNOWN

@@ -13,7 +13,7 @@ from PIL import Image
 from loratui.basemodels.captioners import CaptionerDownload, download_of
 from tests.hubplace import hub_at
 from tests.hubserver import serving
-from tests.loratui.commands.captioners import IN_PARTS, TAGS, WORDS, save_llava, save_qwen, save_tagger
+from tests.loratui.commands.captions.captioners import IN_PARTS, TAGS, WORDS, save_llava, save_qwen, save_tagger
 from tests.loratui.conftest import LoraTUI
 from trainer.captioner.__main__ import main
 from trainer.captioner.asked import Asked, NoCaptioner

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.loratui.commands.captioners import WORDS, save_blip, save_florence
+from tests.loratui.commands.captions.captioners import WORDS, save_blip, save_florence
 from tests.loratui.conftest import ROOT, LoraTUI
 from trainer.captioner.__main__ import main
 from trainer.captioner.files import CaptionFrame, find_work, write_new
