@@ -221,8 +221,7 @@ def _text(path: Path) -> str:
         raise AnswersError([f"'{shown}' is a folder; name the answer file, such as {shown}/answers.toml"])
     raw = read_bytes(path, MAX_BYTES)
     if raw.value is None:
-        shut = raw.reason.startswith("it cannot be read")
-        raise AnswersError([f"{shown}: {raw.reason}" if shut else f"{shown}: {raw.reason}: {_NO_ANSWERS}"])
+        raise AnswersError([f"{shown}: {raw.reason}" + f": {_NO_ANSWERS}" * (not raw.reason.startswith("it cannot"))])
     try:
         text = as_text(raw.value)
     except UnicodeDecodeError as error:
