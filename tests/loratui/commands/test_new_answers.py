@@ -47,8 +47,8 @@ def test_what_plan_calls_not_ready_init_and_replay_call_so_with_the_same_words(
     assert "run it:" not in written.stdout and "start it:" not in planned.stdout
     reasons = written.stdout.partition("not ready to run: 2 reasons\n")[2].splitlines()
     assert len(reasons) == 2  # the base model and the folder of the runs
-    for one in map(str.strip, reasons):
-        assert one in planned.stdout and one in replayed.stderr
+    for one in (" ".join(one.split()) for one in reasons):
+        assert all(one in " ".join(said.split()) for said in (planned.stdout, replayed.stderr))
     remedy = "loratui plan answers.toml --set model.base=sdxl-small"
     assert remedy.replace("plan", "replay") in " ".join(planned.stdout.split())
     assert remedy.replace("plan", "replay") in " ".join(replayed.stderr.split())

@@ -73,6 +73,11 @@ def in_front(environment: dict[str, str], folder: Path, run: RunDir) -> subproce
     return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)
 
 
+def starts_of_rows(out: str) -> list[list[str]]:
+    """The words of each row without those that stand below it: a path that has no room beside."""
+    return [line.split() for line in out.splitlines() if not line.lstrip().startswith("/")]
+
+
 def test_runs_follow_one_another_with_nobody_there_whatever_becomes_of_each(
     loratui: LoraTUI,
     environment: dict[str, str],
@@ -89,12 +94,12 @@ def test_runs_follow_one_another_with_nobody_there_whatever_becomes_of_each(
     assert "place 2 of 2" in queue_up(loratui, root, "c", ENDLESS)
     assert "place 3 of 3" in queue_up(loratui, root, "d", TO_NAN)
     assert "place 4 of 4" in queue_up(loratui, root, "e", SHORT)
-    moved = loratui("queue", "first", "d")
-    assert [line.split()[0] for line in moved.stdout.splitlines()] == ["training", "1.", "2.", "3.", "4."]
-    assert "d" in moved.stdout.splitlines()[1]
+    moved = starts_of_rows(loratui("queue", "first", "d").stdout)
+    assert [words[0] for words in moved] == ["training", "1.", "2.", "3.", "4."]
+    assert "d" in moved[1]
     cancelled = loratui("queue", "cancel", "b")
     assert cancelled.returncode == 0 and "its folder stays" in cancelled.stdout
-    listed = [line.split()[:2] for line in loratui("runs").stdout.splitlines()]
+    listed = starts_of_rows(loratui("runs").stdout)
     assert [words[0] for words in listed] == ["training", "queued", "queued", "queued", "new"]
 
     first.send_signal(signal.SIGINT)
