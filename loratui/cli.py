@@ -65,7 +65,9 @@ def main() -> None:
         refuse_unknown()
         called(app, sys.argv[1:], os.environ)(prog_name="loratui")
     except Refusal as refusal:
-        print("\n".join(refusal.messages), file=sys.stderr)
+        from loratui.terminal.layout import on_terminal
+
+        print(on_terminal("\n".join(refusal.messages), sys.stderr), file=sys.stderr)
         sys.exit(refusal.code)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from loratui.commands.init import ANSWERS, IntoOption, ReplaceOption, TriggerOption, next_words, write_new
 from loratui.commands.options import KindOption, PresetOption, checked_trigger, chosen_preset
+from loratui.terminal.layout import on_terminal
 from loratui.terminal.text import plural, safe_text
 
 
@@ -49,4 +51,4 @@ def import_(
         lines += [f"  {safe_text(name, 60)}: {safe_text(why, 200)}" for name, why in found.left.items()]
     lines += ["", *(f"! {safe_text(note, 300)}" for note in found.notes)] if found.notes else []
     write_new(into, answers, replace)
-    print("\n".join([*lines, "", next_words(into)]))
+    print(on_terminal("\n".join([*lines, "", next_words(into)]), sys.stdout))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,7 @@ from loratui.commands.options import (
     chosen_preset,
 )
 from loratui.errors import Refusal
+from loratui.terminal.layout import on_terminal
 from loratui.terminal.text import not_written, plural, safe_text, shell_path, show_path
 from trainer.contract.paths import can_see, expanded
 
@@ -71,7 +73,7 @@ def init(
     answers = Answers(str(values.pop("preset", chosen)), values, source="")
     check_answers(answers)
     write_new(into, answers, replace)
-    print(next_words(into))
+    print(on_terminal(next_words(into), sys.stdout))
 
 
 def write_new(into: Path, answers: Answers, replace: bool) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
 import textwrap
 from collections.abc import Iterable
+from typing import TextIO
 
 GAP = re.compile(r"(?<=\S)\s{2,}(?=\S)")
 SEAM = re.compile(r"(?<=[/_-])")  # where a word that has no room is broken
@@ -36,6 +38,13 @@ def fitted(lines: Iterable[str], width: int = WIDTH) -> list[str]:
         else:
             found += wrapped(line.strip(), width, lead, whole=True)
     return found
+
+
+def on_terminal(text: str, stream: TextIO) -> str:
+    """`text` as `fitted` lays it out where `stream` is a terminal; else as it is, for whoever reads it by lines."""
+    if not stream.isatty():
+        return text
+    return "\n".join(fitted(text.splitlines(), shutil.get_terminal_size((WIDTH, 24)).columns))
 
 
 def whole_words(text: str, width: int) -> str:

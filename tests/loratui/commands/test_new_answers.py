@@ -5,12 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from loratui.commands.options import KINDS
 from tests.loratui.conftest import LoraTUI
+from tests.ptys import Pty
 
 Draw = Callable[..., Path]
 OTHER = (
@@ -117,3 +119,17 @@ def test_a_kohya_tree_of_two_concepts_trains_as_it_lies(loratui: LoraTUI, tmp_pa
     assert {"tree_REX_emb.safetensors", "tree_ANN_emb.safetensors", "tree.safetensors"} <= names
     again = loratui("plan", "run/answers.toml")  # what the run keeps replays
     assert "ANN  2 pictures x 2 repeats" in again.stdout, again.stdout + again.stderr
+
+
+def test_on_a_terminal_what_is_refused_breaks_between_words_and_its_command_stays_whole(
+    loratui: LoraTUI, environment: dict[str, str], pictures: Path, tmp_path: Path
+) -> None:
+    piped = loratui("init", pictures, "--kind", "object", "--trigger", "TOK").stdout.splitlines()
+    assert max(map(len, piped)) > 80  # a line a sentence, for whoever reads lines
+    for words in (["init", str(pictures), "--replace"], ["replay", "answers.toml"]):
+        with Pty([sys.executable, "-m", "loratui", *words], tmp_path, environment, (80, 24)) as pty:
+            pty.end()
+            shown = pty.wrote.decode().splitlines()
+        assert [line for line in shown if len(line) > 80 and "loratui replay" not in line] == []
+        assert any("hub cannot be reached" in " ".join((one, two)) for one, two in pairwise(shown))
+    assert any(line.strip().startswith("loratui replay answers.toml --set model.base=sdxl-small") for line in shown)
