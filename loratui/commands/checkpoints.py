@@ -9,7 +9,8 @@ def checkpoints(
     run: RunArgument = None,
 ) -> None:
     """What was measured at each checkpoint, and which looks best: a hint."""
-    from loratui.results.best_checkpoint import checkpoints_of, hint, on_what, table_lines
+    from loratui.results.best_checkpoint import checkpoints_of, hint
+    from loratui.results.checkpoint_table import on_what, table_lines
     from loratui.results.facts import read_facts, read_history
     from loratui.results.identity import identity_of
     from loratui.runs.find import find_run, saved_steps

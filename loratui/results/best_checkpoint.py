@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from loratui.events.history import History
 from loratui.results.paired import SMALLEST, difference, surely
 from loratui.terminal.numbers import number
-from loratui.terminal.text import plural
+from loratui.terminal.text import listed, plural
 from trainer.contract.plan.advice import OVERFIT_VIEWS
 from trainer.contract.plan.views import often
 
@@ -97,14 +97,33 @@ def hint(found: tuple[MeasuredStep, ...], kind: str) -> CheckpointHint:
         return CheckpointHint(None, ("No checkpoint is kept, so there is none to choose.",))
     if len(kept) == 1:
         return CheckpointHint(None, ("There is one checkpoint: nothing to compare it with.",))
-    if all(one.losses for one in kept):
-        base, kept = _alike(next((one for one in found if one.step == 0 and one.losses), None), kept)
-        if all(one.held_out for one in kept):
-            return _by_held_out(kept, base, kind)
-        return _by_training_loss(kept, kind)
-    if all(one.held_out and one.loss is not None for one in kept):
-        return _by_mean(kept, next((one.loss for one in found if one.step == 0), None), kind)
-    return _by_views(kept, kind, ["The loss at fixed noise was not measured at every checkpoint."])
+    drawn = _same_pictures([one for one in kept if one.losses])
+    means = [one for one in kept if one.held_out and one.loss is not None]
+    if len(drawn) > 1:
+        base, compared = _alike(next((one for one in found if one.step == 0 and one.losses), None), drawn)
+        chosen = _by_held_out(compared, base, kind) if drawn[0].held_out else _by_training_loss(compared, kind)
+    elif len(means) > 1:
+        compared = means
+        chosen = _by_mean(means, next((one.loss for one in found if one.step == 0), None), kind)
+    else:
+        where = "at one checkpoint: nothing to compare it with" if drawn or means else "at no checkpoint"
+        return _by_views(kept, kind, [f"The loss at fixed noise was measured {where}."])
+    return _naming(chosen, sorted({one.step for one in kept} - {one.step for one in compared}))
+
+
+def _same_pictures(measured: list[MeasuredStep]) -> list[MeasuredStep]:
+    """Those that can be compared: on held-out pictures where there are two, else on those that were trained on."""
+    held = [one for one in measured if one.held_out]
+    return held if len(held) > 1 or len(held) == len(measured) else [one for one in measured if not one.held_out]
+
+
+def _naming(chosen: CheckpointHint, left: list[int]) -> CheckpointHint:
+    """The hint with the steps that it leaves out: a stop and a save by hand make checkpoints between measurements."""
+    if not left:
+        return chosen
+    steps = ("steps " if len(left) > 1 else "step ") + listed([str(step) for step in left])
+    said = f"Left out: {steps}, where this loss was not measured."
+    return replace(chosen, sentences=(*chosen.sentences[:-1], said, chosen.sentences[-1]))
 
 
 def _alike(base: MeasuredStep | None, kept: list[MeasuredStep]) -> tuple[MeasuredStep | None, list[MeasuredStep]]:
@@ -254,34 +273,6 @@ def _figures(one: MeasuredStep) -> str:
 def _sources(kind: str, *others: str) -> tuple[str, ...]:
     good = GOOD_VIEWS.get(kind)
     return (*others, *([good.source] if good else []))
-
-
-def table_lines(
-    found: tuple[MeasuredStep, ...], best: int | None, faces: Mapping[int, float] | None = None
-) -> list[str]:
-    """Step, loss at fixed noise, norm of the change, views per image, and what there is of it; a head first.
-
-    `faces`: how alike the face in the samples of a step is to the training pictures, where that was asked.
-    """
-    lines = ["    step      loss      norm    views  " + ("  face  " if faces else "")]
-    for one in found:
-        loss = "-" if one.loss is None else f"{one.loss:.4f}"
-        norm = "-" if one.norm is None else f"{one.norm:.3g}"
-        views = "-" if one.views is None else f"{one.views:.1f}"
-        face = "" if not faces else f"{faces[one.step]:>6.2f}  " if one.step in faces else f"{'-':>6}  "
-        word = "base model" if one.step == 0 else "" if one.kept else "not kept"
-        mark, word = ("*", "the hint") if one.step == best else (" ", word)
-        lines.append(f"{mark} {one.step:>6}  {loss:>8}  {norm:>8}  {views:>7}  {face}{word}".rstrip())
-    return lines
-
-
-def on_what(found: tuple[MeasuredStep, ...]) -> str:
-    """What the losses of the table were measured on, in a line."""
-    measured = [one for one in found if one.losses]
-    if not measured:
-        return "no loss was measured at fixed noise"
-    where = "held-out" if all(one.held_out for one in measured) else "training"
-    return f"loss at fixed noise: {where} pictures, {plural(len(measured[0].losses), 'draw')}"
 
 
 def _steps(history: History) -> list[dict[str, Any]]:

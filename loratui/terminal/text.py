@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import re
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from trainer.contract.paths import can_see
@@ -15,6 +16,7 @@ from trainer.contract.run.rundir import home_folder
 from trainer.contract.units import plural
 
 __all__ = [
+    "listed",
     "not_written",
     "os_sentence",
     "os_words",
@@ -57,6 +59,13 @@ def safe_lines(value: object) -> list[str]:
     while lines and not lines[-1].strip():
         lines.pop()
     return lines
+
+
+def listed(names: Sequence[str], most: int = 6) -> str:
+    """Names as a sentence holds them: "a, b and c"; of many the first `most`, and how many more there are."""
+    if len(names) > most + 1:
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def show_path(path: Path | str) -> str:

@@ -14,7 +14,8 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from loratui.events.history import History
-from loratui.results.best_checkpoint import MeasuredStep, checkpoints_of, hint, on_what, table_lines
+from loratui.results.best_checkpoint import MeasuredStep, checkpoints_of, hint
+from loratui.results.checkpoint_table import on_what, table_lines
 from loratui.results.facts import read_facts, read_history
 from loratui.results.identity import Identity, identity_of
 from loratui.results.usage import Usage, usage_lines

@@ -7,14 +7,11 @@ import random
 import statistics
 from typing import Any
 
+import pytest
+
 from loratui.events.history import History
-from loratui.results.best_checkpoint import (
-    MeasuredStep,
-    checkpoints_of,
-    hint,
-    on_what,
-    table_lines,
-)
+from loratui.results.best_checkpoint import MeasuredStep, checkpoints_of, hint
+from loratui.results.checkpoint_table import on_what, table_lines
 from loratui.results.paired import difference, student
 
 
@@ -143,7 +140,35 @@ def test_one_checkpoint_none_and_unmeasured_ones_are_silent() -> None:
     assert hint((BASE, gone), "style").sentences == ("No checkpoint is kept, so there is none to choose.",)
     bare = (MeasuredStep(1, kept=True), MeasuredStep(2, kept=True))
     assert hint(bare, "style").step is None
-    assert "was not measured" in hint(bare, "style").sentences[0]
+    assert "was measured at no checkpoint" in hint(bare, "style").sentences[0]
+    one = hint((at(300, 0.0), MeasuredStep(310, kept=True)), "style")
+    assert one.step is None and "was measured at one checkpoint" in one.sentences[0]
+
+
+@pytest.mark.parametrize("held", [True, False])
+@pytest.mark.parametrize("where", [1, 305, 905])
+def test_a_checkpoint_without_a_measurement_is_left_out_by_name_and_the_others_are_compared(
+    held: bool, where: int
+) -> None:
+    measured = (at(0, 0.05, held), at(300, 0.02, held), at(600, 0.0, held), at(900, 0.03, held))
+    alone = hint(measured, "style")
+    assert alone.step is not None
+    for bare in ((where,), (where, where + 1)):
+        all_of_them = sorted((*measured, *(MeasuredStep(step, kept=True) for step in bare)), key=lambda one: one.step)
+        said = hint(tuple(all_of_them), "style")
+        assert said.step == alone.step
+        named = f"{'steps' if len(bare) > 1 else 'step'} {' and '.join(map(str, bare))}"
+        left = f"Left out: {named}, where this loss was not measured."
+        assert said.sentences == (*alone.sentences[:-1], left, alone.sentences[-1])
+
+
+def test_losses_on_held_out_pictures_are_never_compared_with_those_on_training_pictures() -> None:
+    found = (at(300, 0.5), at(600, 0.4), at(900, 0.0, held=False))
+    said = hint(found, "style")
+    assert said.step == 600 and "Left out: step 900" in " ".join(said.sentences)
+    means = [MeasuredStep(n, (), True, 1.0, n / 10, True, n / 9000) for n in (300, 600)]
+    weak = hint((*means, MeasuredStep(610, kept=True)), "style")
+    assert weak.step == 300 and "Left out: step 610" in " ".join(weak.sentences)
 
 
 def test_for_one_picture_no_number_of_views_is_known() -> None:

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from loratui.curation import pixels
-from loratui.results.best_checkpoint import MeasuredStep, table_lines
+from loratui.results.best_checkpoint import MeasuredStep
+from loratui.results.checkpoint_table import table_lines
 from loratui.results.facts import read_history
 from loratui.results.identity import compared, identity_of
 from tests.loratui.curation.conftest import PHOTOS, needs_photos

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from loratui.terminal.text import plural, safe_lines, safe_text, shell_path, show_path
+from loratui.terminal.text import listed, plural, safe_lines, safe_text, shell_path, show_path
 
 HOSTILE = [
     "\x1b]52;c;aGk=\x07",  # writes the clipboard
@@ -83,3 +83,12 @@ def test_counts_read_as_a_person_would_say_them() -> None:
         "4 pictures",
         "0 boxes",
     ]
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [(1, "1"), (2, "1 and 2"), (3, "1, 2 and 3"), (4, "1, 2, 3 and 4"), (5, "1, 2, 3 and 2 more")],
+)
+def test_names_are_listed_as_a_sentence_holds_them_and_never_one_more_instead_of_a_name(count: int, words: str) -> None:
+    names = [str(place) for place in range(1, count + 1)]
+    assert listed(names, 3) == words
