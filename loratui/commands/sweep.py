@@ -275,6 +275,7 @@ def _hold(chosen: Sweep, command: str) -> None:
 
     if not hold(point_runs(chosen), command):
         print("nothing trains and nothing waits")
+        return
     print(f"Resume it: loratui sweep {shell_path(chosen.name)}")
 
 

@@ -62,6 +62,13 @@ class Phase:
     total: int
 
 
+def _is_work(event: Event) -> bool:
+    """Whether an event says that its start was at work: a new one may warn and refuse old commands before its `run`."""
+    if event.get("type") == "command":
+        return bool(event.get("ok"))
+    return event.get("type") != "warn" and not (event.get("type") == "phase" and event.get("name") == "data")
+
+
 class History:
     """The state of one run; `absorb` is its only way to change. It reads no clock and no file."""
 
@@ -91,7 +98,7 @@ class History:
         self.end: Event | None = None
         self.now = 0.0  # unix seconds of the newest event
         self.seconds = 0.0  # of all its starts that are over, since it last began anew
-        self._at = 0.0  # unix seconds of the event before
+        self._at = 0.0  # unix seconds of the newest event that a trainer at its work wrote
         self.took: dict[str, float] = {}  # seconds of the last save, export ... that was seen from start to end
         self._since: dict[str, float] = {}
         self._absorbers: dict[str, Callable[[Event], None]] = {
@@ -121,7 +128,8 @@ class History:
             except MALFORMED:
                 continue  # a field of another version or a damaged line: the rest of the log still counts
             changed = True
-            self._at = number(event.get("t")) or self._at
+            if _is_work(event):
+                self._at = number(event.get("t")) or self._at
         if changed:
             self.now = number(event.get("t")) or self.now
         return changed

@@ -163,8 +163,9 @@ def hold(found: Sequence[PointRun], command: Any, say: Say = print) -> int:
                 said = ask(one.run, command)
             except Refusal as refusal:  # it has ended a moment ago
                 said = refusal.messages[0]
+            else:
+                count += 1
             say(f"{one.point.name}: {said}")
-            count += 1
     return count
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from loratui.events.history import History
 from loratui.runs.find import resumable_steps
 from loratui.runs.launch import exit_code, is_alive
-from loratui.runs.states import StateName
+from loratui.runs.states import STATES, StateName
+from loratui.screens.monitor.run_words import is_paused
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.queue_choice import stop_note
 from loratui.terminal.text import plural, safe_text, shell_path, show_path
@@ -66,13 +67,15 @@ def asked_words(cmd: Cmd, history: History, state: StateName) -> str:
         return f"{cmd}: asked; done as soon as that can be left ({doing} now)"
     if history.doing == "sample":
         return f"{cmd}: asked; done when the pictures are drawn"
-    if history.paused:
+    if is_paused(history, state):
         return f"{cmd}: asked"
     return f"{cmd}: asked; done after the current step"
 
 
 def late_words(cmd: str, history: History, state: StateName) -> str:
     """What is said of a command that nobody took for a while."""
+    if not STATES[state].alive:
+        return f"{cmd}: not done: no trainer works on the run any more"
     doing = preparing(history, state) or BUSY.get(history.doing, "")
     now = f"it is {doing} now, and " if doing else ""
     return f"{cmd}: no answer yet; {now}the trainer looks at commands between two steps"
@@ -86,9 +89,9 @@ def stop_question(history: History, run: RunDir, state: StateName) -> Confirm:
         yes = "Stop"
         body = _stop_before_training(history, run, doing)
     else:
-        body = _stop_words(history, run)
+        body = _stop_words(history, run, state)
     body += stop_note(run)
-    return Confirm(title, body, yes, _no(history), careful=True)
+    return Confirm(title, body, yes, _no(history, state), careful=True)
 
 
 def abort_question(history: History, run: RunDir, state: StateName) -> Confirm:
@@ -96,7 +99,7 @@ def abort_question(history: History, run: RunDir, state: StateName) -> Confirm:
     saved = resumable_steps(run)
     newest = saved[-1] if saved else 0
     lost = 0 if preparing(history, state) == "starting" else history.step - newest
-    ends = "is paused; it ends at once" if history.paused else "ends after the step that it is in"
+    ends = "is paused; it ends at once" if is_paused(history, state) else "ends after the step that it is in"
     lines = [f"The trainer {ends} and writes nothing more:", "no checkpoint, no files.", ""]
     if lost > 0 and newest:
         lines.append(f"  lost   {_steps(newest + 1, history.step)}{_work(history, lost)}")
@@ -112,12 +115,12 @@ def abort_question(history: History, run: RunDir, state: StateName) -> Confirm:
         lines.append(f"  stays  {plural(len(history.samples), 'picture')} in samples/")
     if lost > 0:
         lines += ["", "x stops it instead: with a checkpoint and the files."]
-    return Confirm("Abort this run?", "\n".join(lines), "Abort, save nothing", _no(history), destroys=True)
+    return Confirm("Abort this run?", "\n".join(lines), "Abort, save nothing", _no(history, state), destroys=True)
 
 
-def _no(history: History) -> str:
+def _no(history: History, state: StateName) -> str:
     """The answer that changes nothing."""
-    return "Leave it paused" if history.paused else "Keep training"
+    return "Leave it paused" if is_paused(history, state) else "Keep training"
 
 
 def _stop_before_training(history: History, run: RunDir, doing: str) -> str:
@@ -132,9 +135,9 @@ def _stop_before_training(history: History, run: RunDir, doing: str) -> str:
     return "\n".join(lines)
 
 
-def _stop_words(history: History, run: RunDir) -> str:
+def _stop_words(history: History, run: RunDir, state: StateName) -> str:
     step = history.step
-    now = "The trainer is paused; it" if history.paused else "The trainer finishes its step, then"
+    now = "The trainer is paused; it" if is_paused(history, state) else "The trainer finishes its step, then"
     lines = [f"{now} writes into {show_path(run.path)}"]
     lines += ["", *_files(history, run, step), ""]
     keep, saved = _keep(run), resumable_steps(run)

@@ -21,11 +21,10 @@ from loratui.runs.states import STATES, StateName
 from loratui.screens.monitor.gallery import GalleryScreen
 from loratui.screens.monitor.gpu import GpuWatch
 from loratui.screens.monitor.insight_panel import insight_lines, insight_text
-from loratui.screens.monitor.liveness import Liveness
 from loratui.screens.monitor.queue import QueueScreen
 from loratui.screens.monitor.requests import RequestsScreen
 from loratui.screens.monitor.run_figures import RunFigures
-from loratui.screens.monitor.run_words import HELP, head, log_text, messages_of_start, trouble
+from loratui.screens.monitor.run_words import HELP, head, is_paused, log_text, messages_of_start, trouble
 from loratui.screens.monitor.telling import Telling
 from loratui.screens.shared.dialogs import Help, Reader
 from loratui.widgets import plots
@@ -77,10 +76,8 @@ class MonitorScreen(RequestsScreen):
     def __init__(self, run: RunDir, started: int = 0, within: bool = False) -> None:
         super().__init__(run, started, within)
         self._tail = LongLogTail(run.events)
-        self._live = Liveness(run)
         self._learner = RunFigures(self, run)
         self._telling = Telling(run.path.name)
-        self.alive = True
         self._lower: plots.ChartName = "rates"  # the chart below the loss, where not all have room
         self._behind = False  # whether there is more of the log than was read yet
         self._drawn = 0.0  # monotonic seconds
@@ -140,24 +137,13 @@ class MonitorScreen(RequestsScreen):
         self._gpu.look(self._live.holder)
         if alive != self.alive:
             self.alive, changed = alive, True
+        self._close_question()
         if self._settle_commands() or changed or caught_up or self.state != self._state:
             if not self._behind:
                 self._say_what_matters()
             words = f"reading the log: {100 * read:.0f} %" if self._behind else "events"
             self.query_one("#events").border_title = Content(words)
             self.draw()
-
-    @property
-    def state(self) -> StateName:
-        """The run's state in one word."""
-        if self._restart is not None:
-            return "starting"
-        return self._live.state(self.history, self.alive)
-
-    @property
-    def begins_in_slurm(self) -> bool:
-        """Whether a job of a cluster begins."""
-        return self._live.begins_in_slurm
 
     def draw(self) -> None:
         """Show the history as it is."""
@@ -228,8 +214,7 @@ class MonitorScreen(RequestsScreen):
         ended = not self.alive
         if action in ("send", "pause", "unpause", "stop", "abort", "add"):
             other = {"pause": True, "unpause": False}.get(action)  # one key, called what it does now
-            paused = self.history.paused and self.state != "starting"  # else it was the start before that paused
-            return not ended and self._restart is None and paused is not other
+            return not ended and self._restart is None and is_paused(self.history, self.state) is not other
         if action == "back":
             return self._within  # else Escape leaves
         if action == "go_on":

@@ -15,7 +15,10 @@ from loratui.runs.possible import Possible
 from loratui.runs.states import StateName
 from loratui.screens.monitor.add_prompt import AddPrompt, Arguments
 from loratui.screens.monitor.ending import Restart, abort_question, asked_words, late_words, stop_question
+from loratui.screens.monitor.liveness import Liveness
+from loratui.screens.monitor.run_words import is_paused
 from loratui.screens.shared.going_on import WentOn, ask_go_on
+from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.steady import SteadyScreen
 from loratui.terminal.text import os_sentence, os_words
 from trainer.contract.run.control import Cmd, send
@@ -24,6 +27,7 @@ from trainer.contract.run.rundir import RunDir
 
 Leaving = Literal["detach", "back", "result"] | RunDir  # a RunDir: to the monitor of that run
 UNANSWERED = 20.0  # seconds after which a command that nobody took is spoken of
+GONE = "no trainer works on the run any more"
 
 
 class RequestsScreen(SteadyScreen[Leaving]):
@@ -41,6 +45,9 @@ class RequestsScreen(SteadyScreen[Leaving]):
         self._waiting: dict[str, tuple[str, float]] = {}  # command id -> what was asked, when
         self._restart: Restart | None = None
         self._now = Possible("starting")  # what can be done with it
+        self._live = Liveness(run)
+        self.alive = True  # a trainer works on it, by the last look
+        self._question: Confirm | None = None  # whose yes ends the run
 
     def pull(self) -> None:
         """Take in what the trainer appended."""
@@ -51,15 +58,15 @@ class RequestsScreen(SteadyScreen[Leaving]):
     @property
     def state(self) -> StateName:
         """The run's state in one word."""
-        raise NotImplementedError
-
-    @property
-    def begins_in_slurm(self) -> bool:
-        """Whether a job of a cluster begins: its trainer will pass over what was sent before it was there."""
-        return False
+        if self._restart is not None:
+            return "starting"
+        return self._live.state(self.history, self.alive)
 
     def action_send(self, cmd: Cmd, **arguments: str | bool) -> None:
-        """Ask the trainer for something; the answer comes as an event."""
+        """Ask the trainer for something; the answer comes as an event. One that has ended since is asked nothing."""
+        if not self._live.look(self.history):
+            self._answered("warn", f"{cmd}: not sent: {GONE}")
+            return
         try:
             key = send(self.run_dir, cmd, **arguments)
         except OSError as error:
@@ -87,7 +94,7 @@ class RequestsScreen(SteadyScreen[Leaving]):
 
     def action_go_on(self) -> None:
         """Go on with a run that is paused or over."""
-        if self.history.paused:
+        if is_paused(self.history, self.state):
             self.action_unpause()
         else:
             ask_go_on(self, self.run_dir)
@@ -103,22 +110,24 @@ class RequestsScreen(SteadyScreen[Leaving]):
 
     def action_stop(self) -> None:
         """Stop after a question that says what stays."""
-        self.app.push_screen(stop_question(self.history, self.run_dir, self.state), self._stop)
-
-    def _stop(self, yes: bool | None) -> None:
-        if yes:
-            self._end("stop")
+        self._ask(stop_question(self.history, self.run_dir, self.state), "stop")
 
     def action_abort(self) -> None:
         """End at once, after a question that says what is lost."""
-        self.app.push_screen(abort_question(self.history, self.run_dir, self.state), self._abort)
+        self._ask(abort_question(self.history, self.run_dir, self.state), "abort")
 
-    def _abort(self, yes: bool | None) -> None:
-        if yes:
-            self._end("abort")
+    def _ask(self, question: Confirm, cmd: Cmd) -> None:
+        self._question = question
+        self.app.push_screen(question, lambda yes: self._end(cmd) if yes else None)
+
+    def _close_question(self) -> None:
+        """What is asked of a run that ended meanwhile has no answer any more."""
+        if self._question is not None and self._question.is_current and not self.alive:
+            self._question.dismiss(None)
+            self._answered("info", f"the question is closed: {GONE}")
 
     def _end(self, cmd: Cmd) -> None:
-        if self.begins_in_slurm:
+        if self._live.begins_in_slurm:
             self._take_out(cmd)
         else:
             self.action_send(cmd)
@@ -132,7 +141,7 @@ class RequestsScreen(SteadyScreen[Leaving]):
             answer = ("bad", f"{cmd}: {os_sentence(error)}")
         self.app.call_from_thread(self._answered, *answer)
 
-    def _answered(self, tone: Literal["info", "bad"], text: str) -> None:
+    def _answered(self, tone: Literal["info", "warn", "bad"], text: str) -> None:
         self._say(tone, text)
         self.draw()
 

@@ -71,6 +71,11 @@ def state_of(history: History, alive: bool, note: str = "") -> StateName:
     return "training" if history.run else "starting"
 
 
+def is_paused(history: History, state: StateName) -> bool:
+    """Whether a trainer waits for a resume; of one that was killed, or of the start before, the log may say so too."""
+    return history.paused and state in ("paused", "waiting")
+
+
 def unstarted(run: RunDir, history: History, alive: bool) -> StateName | None:
     """ "queued" or "new" for a run that waits for its turn or was never started; None for any other."""
     if alive:

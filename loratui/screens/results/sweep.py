@@ -14,7 +14,7 @@ from textual.widgets import DataTable, Static
 from textual.worker import get_current_worker
 
 from loratui.errors import Refusal
-from loratui.screens.results.sweep_seen import HELP, Seen, SweepRead, SweepTold
+from loratui.screens.results.sweep_seen import HELP, Seen, SweepRead, SweepTold, held_words, resumed_words
 from loratui.screens.shared.dialogs import Help, PictureView
 from loratui.screens.shared.editors import LineEditor
 from loratui.screens.shared.questions import Confirm
@@ -72,6 +72,7 @@ class SweepScreen(SteadyScreen[None]):
         super().__init__()
         self._sweep = sweep
         self._seen: Seen | None = None
+        self._question: Confirm | None = None
         self._at, self._block, self._prompt = (0, 0), 0, 0
 
     def compose(self) -> ComposeResult:
@@ -111,6 +112,7 @@ class SweepScreen(SteadyScreen[None]):
             self._fill(seen)
         self.query_one("#sweep-remarks", Static).update("\n".join(remarks(seen.found)))
         self._show_wall()
+        self._close_question(seen)
         self.refresh_bindings()
 
     def _fill(self, seen: Seen) -> None:
@@ -240,12 +242,21 @@ class SweepScreen(SteadyScreen[None]):
     def action_go_on(self) -> None:
         """Go on with what was paused, stopped, or never began; where none of that is left, with what failed."""
         if (seen := self._seen) is not None:
-            self._do(lambda: f"{go_on(seen.runs, again=not any(map(goes_on, seen.runs)), say=lambda _: None)} resumed.")
+            again = not any(map(goes_on, seen.runs))
+            self._do(lambda: resumed_words(go_on(seen.runs, again=again, say=lambda _: None)))
 
     def action_stop(self) -> None:
         """Stop what trains, after a question; what waits leaves the queue."""
         words = "Runs in training save and end, waiting ones leave the queue. The key o resumes all of them."
-        self.app.push_screen(Confirm("Stop the sweep?", words, "Stop it", "Let it go on", careful=True), self._stop)
+        self._question = Confirm("Stop the sweep?", words, "Stop it", "Let it go on", careful=True)
+        self.app.push_screen(self._question, self._stop)
+
+    def _close_question(self, seen: Seen) -> None:
+        """What is asked of runs that are over meanwhile has no answer any more."""
+        is_over = not any(holds(one, "stop") for one in seen.runs)
+        if is_over and self._question is not None and self._question.is_current:
+            self._question.dismiss(None)
+            self._say(held_words("stop", 0))
 
     def _stop(self, yes: bool | None) -> None:
         if yes:
@@ -254,7 +265,7 @@ class SweepScreen(SteadyScreen[None]):
     def action_hold(self, command: str) -> None:
         """Pause what trains; what waits leaves the queue."""
         if (seen := self._seen) is not None:
-            self._do(lambda: f"{command}: {hold(seen.runs, command, say=lambda _: None)}. The key o resumes.")
+            self._do(lambda: held_words(command, hold(seen.runs, command, say=lambda _: None)))
 
     @work(thread=True, group="deed")
     def _do(self, deed: Callable[[], str]) -> None:

@@ -9,6 +9,7 @@ from textual.message import Message
 from loratui.sweeps.progress import PointRun
 from loratui.sweeps.results import Results
 from loratui.sweeps.wall import SweepWall
+from loratui.terminal.text import plural
 
 HELP = """
 The lowest loss stands first, with its spread over the seeds. ≈ marks what
@@ -27,6 +28,22 @@ cannot be told from it: what lies between them is within the noise.
 
 'loratui sweep NAME --wall' writes the wall as PNG and as a page.
 """
+
+
+DONE = {"stop": "stopped", "pause": "paused"}
+
+
+def held_words(command: str, count: int) -> str:
+    """What is said of a stop or a pause that reached `count` runs."""
+    if not count:
+        return f"No run trains or waits: nothing was {DONE[command]}."
+    it = "it" if count == 1 else "them"
+    return f"{plural(count, 'run')} {DONE[command]} or taken out of the queue. The key o resumes {it}."
+
+
+def resumed_words(count: int) -> str:
+    """What is said of a resume that reached `count` runs."""
+    return f"{plural(count, 'run')} resumed." if count else "There was no run to resume."
 
 
 @dataclass(frozen=True)

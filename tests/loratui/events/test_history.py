@@ -78,6 +78,14 @@ def test_what_it_took_is_the_sum_of_its_starts_and_no_part_of_it() -> None:
     assert history.seconds == 1.0  # begun anew
 
 
+def test_what_the_next_trainer_says_before_it_begins_is_no_time_of_the_one_that_was_killed() -> None:
+    history = History()
+    refused = {"type": "command", "id": "1-resume", "cmd": "resume", "ok": False, "message": "not done"}
+    said = [refused, {"type": "warn", "code": "inbox", "message": "m"}, {"type": "phase", "name": "data", "done": 1}]
+    history.absorb([run(), step(11), *({**one, "t": 500.0} for one in said), run(t=501.0, resumed_from=11)])
+    assert history.seconds == 10.0
+
+
 def test_a_loss_that_is_not_finite_is_a_gap_and_a_message() -> None:
     history = History()
     history.absorb([run(), step(1), step(2, loss=None, nonfinite=True), step(3)])

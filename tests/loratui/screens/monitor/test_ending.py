@@ -150,3 +150,53 @@ def test_what_is_said_of_a_command_follows_what_the_trainer_does() -> None:
     assert asked_words("pause", history, "training") == "pause: asked; done after the current step"
     late = late_words("pause", history, "training")
     assert late == "pause: no answer yet; the trainer looks at commands between two steps"
+    assert late_words("pause", history, "crashed") == "pause: not done: no trainer works on the run any more"
+
+
+PAUSED = {"type": "command", "id": "1-pause", "cmd": "pause", "ok": True, "message": "the run waits"}
+
+
+async def test_a_run_killed_while_paused_is_resumed_as_one_that_is_over(own_place: Path) -> None:
+    """What its log says of the pause asks nobody for anything: the state does, in the lists and here."""
+    run = ended(own_place / "runs" / NAME, "crash", 40)
+    append(run, PAUSED)
+    app = LoratuiApp(run=run)
+    async with app.run_test() as pilot:
+        await at(pilot, "MonitorScreen")
+        await until(pilot, lambda: "o Resume" in screen_text(app))
+        await pilot.press("o")
+        await at(pilot, "Confirm")
+        assert not Inbox(run).waiting()
+        await pilot.press("escape")
+
+
+@pytest.mark.parametrize("key", ["x", "X"])
+async def test_a_question_closes_when_its_run_ends_meanwhile(own_place: Path, key: str) -> None:
+    run, lock = alive(own_place)
+    app = LoratuiApp(run=run)
+    async with app.run_test() as pilot:
+        await at(pilot, "MonitorScreen")
+        await pilot.press(key)
+        await at(pilot, "Confirm")
+        append(run, {"type": "end", "status": "completed", "step": 40, "seconds": 20})
+        lock.release()
+        await at(pilot, "MonitorScreen")
+        await pilot.press("y")
+        await until(pilot, lambda: "the question is closed: no trainer works on the run any more" in screen_text(app))
+        assert not Inbox(run).waiting()
+
+
+async def test_nothing_is_sent_to_a_trainer_that_is_gone(own_place: Path) -> None:
+    """Also where the screen does not know it yet: between two looks, or under a window."""
+    run, lock = alive(own_place)
+    append(run, PAUSED)
+    app = LoratuiApp(run=run)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await at(pilot, "MonitorScreen")
+        lock.release()
+        screen.alive = True
+        for cmd in ("save", "sample", "pause", "resume", "stop", "abort"):
+            screen.action_send(cmd)
+            said = f"{cmd}: not sent: no trainer works on the run any more"
+            assert screen.history.messages[-1].text == said
+        assert not Inbox(run).waiting()

@@ -10,6 +10,7 @@ from PIL import Image
 from textual.widgets import DataTable, Input
 
 from loratui.app import LoratuiApp
+from loratui.screens.results.sweep_seen import held_words, resumed_words
 from loratui.settings.answers import Answers
 from loratui.settings.draft import DraftStore
 from loratui.settings.own_presets import found_presets
@@ -17,6 +18,9 @@ from loratui.sweeps.declaration import Sweep, declared, grid_axis
 from loratui.sweeps.files import freeze
 from loratui.sweeps.points import points
 from tests.loratui.screens.conftest import SIZES, assert_snapshot, at, fake_run, sample, screen_text, until
+from trainer.contract.run.control import Inbox
+from trainer.contract.run.lock import RunLock
+from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, dump_config
 
 LOSS = {(2, "prodigy"): 0.2, (2, "adamw"): 0.3, (4, "prodigy"): 0.1, (4, "adamw"): 0.301}
@@ -110,7 +114,7 @@ async def test_only_keys_that_change_something_are_offered(tried: Sweep) -> None
         await until(pilot, lambda: "1 failed" in screen_text(app))
         assert "Resume" in offered()  # once more, as --again does
         await pilot.press("o")
-        await until(pilot, lambda: "1 resumed" in screen_text(app))
+        await until(pilot, lambda: "1 run resumed." in screen_text(app))
 
 
 async def test_enter_opens_the_run_under_the_cursor_and_escape_comes_back(tried: Sweep) -> None:
@@ -139,3 +143,30 @@ async def test_the_first_screen_leads_to_the_sweeps_that_are_there(tried: Sweep,
         await at(pilot, "SweepScreen")
         await pilot.press("escape")
         await at(pilot, "WelcomeScreen")
+
+
+async def test_the_question_closes_when_all_runs_are_over_meanwhile(
+    tried: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loratui.screens.results.sweep.LOOK", 0.2)
+    run = RunDir((Path("runs") / points(tried)[-1].name).absolute())
+    lock = RunLock(run.lock)
+    app = LoratuiApp(sweep=tried)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at(pilot, "SweepScreen")
+        await until(pilot, lambda: "1 training" in screen_text(app))
+        await pilot.press("S")
+        await at(pilot, "Confirm")
+        with run.events.open("a") as file:
+            file.write('{"type": "end", "status": "completed", "step": 9}\n')
+        lock.release()
+        await at(pilot, "SweepScreen")
+        await pilot.press("y")
+        await until(pilot, lambda: "No run trains or waits: nothing was stopped." in screen_text(app))
+        assert not Inbox(run).waiting()
+
+
+def test_what_came_of_a_key_names_resume_only_where_there_is_something_to_resume() -> None:
+    assert held_words("pause", 1) == "1 run paused or taken out of the queue. The key o resumes it."
+    assert held_words("stop", 3) == "3 runs stopped or taken out of the queue. The key o resumes them."
+    assert "The key o" not in held_words("stop", 0) + resumed_words(0)
