@@ -239,14 +239,24 @@ def _telling(lines: list[bytes]) -> list[dict[str, Any]]:
 
 
 def _last_step(lines: list[bytes]) -> dict[str, Any] | None:
-    """The last `step`, with the mean of the loss; where a start undid it, only the step from which that began."""
-    for line in reversed(lines):
+    """The last `step` that no later start undid, with the mean of the loss up to it.
+
+    Where such a start took none yet, it is at the step from which it began.
+    """
+    start: int | None = None  # from which the earliest of the later starts began
+    for at in range(len(lines) - 1, -1, -1):
+        line = lines[at]
         one = parse_line(line) if b'"step"' in line or b'"run"' in line else None
-        if one is not None and one.get("type") == "run":
-            return {"type": "step", "step": one.get("resumed_from")}
-        if one is not None and one.get("type") == "step":
-            return {**one, MEAN: _mean(lines, one)}
-    return None
+        if one is None:
+            continue
+        if one.get("type") == "run":
+            begun = whole(one.get("resumed_from"))
+            start = begun if start is None else min(begun, start)
+            if not start:
+                break
+        elif one.get("type") == "step" and (start is None or whole(one.get("step")) <= start):
+            return {**one, "step": one.get("step") if start is None else start, MEAN: _mean(lines[: at + 1], one)}
+    return None if start is None else {"type": "step", "step": start}
 
 
 def _mean(lines: list[bytes], last: dict[str, Any]) -> float | None:

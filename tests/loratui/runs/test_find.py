@@ -93,10 +93,12 @@ def test_a_start_from_before_undoes_the_steps_that_were_logged(tmp_path: Path, s
     run = logged(make(tmp_path, "again"), RUN, *steps, again)
     history = History()
     history.absorb(Tail(run.events).read())
-    assert run_info(run).step == history.step == step and run_info(run).loss is None
+    assert run_info(run).step == history.step == step
+    assert run_info(run).loss == history.ema.last == (0.2 if start else None)
+    assert run_info(run).views == (8.0 * start if start else None)
     assert history.views is None or start
     ended = logged(make(tmp_path, "ended"), RUN, *steps, again, ("end", {"status": "stopped", "step": step}))
-    assert run_info(ended).step == step
+    assert run_info(ended).step == step and run_info(ended).loss == run_info(run).loss
     assert [one["step"] for one in without_undone(Tail(run.events).read()) if one["type"] == "step"] == [
         number for number in range(1, 6) if number <= step
     ]
