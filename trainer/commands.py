@@ -116,7 +116,7 @@ class Requests:
                 except Stop:
                     self._refuse(commands[place + 1 :])
                     raise
-            if self._disk.has_room(is_settled) and not paused:
+            if self._disk.has_room(is_settled, held=paused) and not paused:
                 return
             ready()
             before = time.monotonic()

@@ -74,7 +74,7 @@ def _follow(
                 if (note := lock_note(run)) != noted:  # also where its log cannot say so
                     noted = note
                     sink.settle()
-                    sink.line(safe_text(note) or "it goes on")
+                    sink.line(safe_text(note) or ("it is paused" if run_info(run).state == "paused" else "it goes on"))
                 while events := reader.read():  # a long log comes in pieces
                     for event in events:
                         view.show(event)

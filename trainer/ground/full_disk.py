@@ -58,17 +58,21 @@ class FullDisk:
         self._log, self._note = log, note
         self._paused = False
 
-    def has_room(self, is_settled: Callable[[], bool]) -> bool:
-        """Ask the log, and `is_settled` for all else that waits; both try again what was refused."""
+    def has_room(self, is_settled: Callable[[], bool], held: bool = False) -> bool:
+        """Ask the log, and `is_settled` for all else that waits; both try again what was refused.
+
+        `held`: a person paused the run, so that it waits on with room too.
+        """
         found = self._log.has_room() and is_settled()
         if found == self._paused:
             self._paused = not found
-            self._tell()
+            self._tell(held)
         return found
 
-    def _tell(self) -> None:
+    def _tell(self, held: bool) -> None:
         self._note(PAUSED if self._paused else "")
-        message = f"{PAUSED}; nothing is lost" if self._paused else "there is room on the disk again: training goes on"
+        then = "the run stays paused until it is resumed" if held else "training goes on"
+        message = f"{PAUSED}; nothing is lost" if self._paused else f"there is room on the disk again: {then}"
         advice = ADVICE if self._paused else "nothing needs to be done"
         self._log.emit("warn", code="disk-full" if self._paused else "disk-room", message=message, advice=advice)
         print(f"{message}; {advice}", file=sys.stderr, flush=True)

@@ -79,6 +79,23 @@ def test_a_full_disk_pauses_the_run_until_there_is_room(begun: Begun, disk: Smal
     assert (run.export / "toy.safetensors").is_file()
 
 
+def test_room_on_the_disk_lets_no_run_go_on_that_a_person_paused(begun: Begun, disk: SmallDisk) -> None:
+    run, _ = begun
+    disk.fill(leave=200_000)  # the log has room, a checkpoint has none
+    send(run, "save")
+    wait_for(run, noted(run, PAUSED))
+    send(run, "pause")
+    wait_for(run, lambda events: "pause" in [event["cmd"] for event in of(events, "command")])
+    disk.clear()
+    events = wait_for(run, lambda events: "disk-room" in [event["code"] for event in of(events, "warn")])
+    said = of(events, "warn")[-1]["message"]
+    assert said == "there is room on the disk again: the run stays paused until it is resumed"
+    steps = len(of(events, "step"))
+    send(run, "sample")
+    events = wait_for(run, lambda events: "sample" in [event["cmd"] for event in of(events, "command")])
+    assert len(of(events, "step")) == steps
+
+
 def test_a_checkpoint_that_has_no_room_is_kept_and_written_later(begun: Begun, disk: SmallDisk) -> None:
     run, _ = begun
     disk.fill(leave=200_000)  # the log has room, a checkpoint has none
