@@ -254,7 +254,7 @@ class LoratuiApp(KeyOrder[str]):
         return False
 
     def _keep(self, draft: Draft) -> None:
-        self.draft = draft
+        self.draft = draft = draft.model_copy(update={"undecided": self.session.undecided(draft)})
         trouble = self.store.save(draft)
         if trouble and trouble != self._unsaved:  # once, not at every key
             self.notify(trouble, severity="error", timeout=12, markup=False)

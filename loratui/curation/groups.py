@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from loratui.curation.codes import CODES
-from loratui.curation.report import SEVERITIES, Finding, Severity
+from loratui.curation.report import SEVERITIES, Finding, Outcome, Severity
 from loratui.settings.problems import meant, nearest
 from loratui.terminal.glyphs import GLYPHS as TONES
 from loratui.terminal.text import plural, safe_text
@@ -163,6 +163,20 @@ def grouped(findings: Iterable[Finding]) -> tuple[FindingGroup, ...]:
         for code, found in kinds.items()
     ]
     return tuple(sorted(groups, key=lambda one: SEVERITIES.index(one.severity)))
+
+
+def left_parts(result: Outcome) -> tuple[tuple[Severity, str], ...]:
+    """What is left to decide, counted by kind as the rows stand: what stops a run, what is to be accepted or solved."""
+    kinds = grouped(result.to_decide)
+    block = sum(one.severity == "block" for one in kinds)
+    parts: list[tuple[Severity, str]] = [("block", f"{plural(block, 'finding')} in the way")] if block else []
+    warn = len(kinds) - block
+    return (*parts, ("warn", f"{plural(warn, 'warning')} to decide")) if warn else tuple(parts)
+
+
+def left_words(result: Outcome) -> str:
+    """ "1 finding in the way, 2 warnings to decide", or "nothing to decide"."""
+    return ", ".join(words for _, words in left_parts(result)) or "nothing to decide"
 
 
 def in_short(group: FindingGroup) -> str:

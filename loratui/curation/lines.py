@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from loratui.curation.checks.best_pictures import good_ones
-from loratui.curation.groups import GLYPHS, FindingGroup, accept_keys, grouped, right_codes
+from loratui.curation.groups import GLYPHS, FindingGroup, accept_keys, grouped, left_words, right_codes
 from loratui.curation.not_checked import grouped_lines, indent_of
 from loratui.curation.report import Finding, Outcome, Report, outcome
 from loratui.curation.solutions import command_of, holds_for, solutions_of
@@ -40,7 +40,8 @@ def report_lines(report: Report, width: int = WIDTH, names: bool = False, ask_ki
             for way in solved:
                 lines.append(f"      {command_of(way, one, report)}")
                 lines += wrapped(f"({way.choose})", width, " " * 8) if way.choose else []
-    more = [part for line in report.summary for part in wrapped(line, width)]
+    told = (left_line(len(report.pictures), run_outcome(report)), *report.summary)
+    more = [part for line in told for part in wrapped(line, width)]
     return [*lines, *([""] if groups else []), *more, *not_checked_lines(report, width, names)]
 
 
@@ -50,17 +51,18 @@ def verdict_line(report: Report) -> str:
     A run does not search sub-folders, whatever was looked at here.
     """
     result = run_outcome(report)
-    kinds = grouped(result.to_decide)
-    block = sum(one.severity == "block" for one in kinds)
-    warn = len(kinds) - block
     hints = sum(one.severity == "hint" for one in grouped(report.all_findings))
     rest = f"; {plural(hints, 'hint')}" if hints else ""
-    if block:
-        asked = f", {plural(warn, 'warning')} to decide" if warn else ""
-        return f"{GLYPHS['block']} The pictures are not ready: {plural(block, 'finding')} in the way{asked}{rest}."
-    if warn:
-        return f"{GLYPHS['warn']} The pictures are not ready yet: {plural(warn, 'warning')} to decide{rest}."
-    return f"✓ The pictures are ready: nothing to decide{rest}."
+    if result.blocking:
+        return f"{GLYPHS['block']} The pictures are not ready: {left_words(result)}{rest}."
+    if not result.ready:
+        return f"{GLYPHS['warn']} The pictures are not ready yet: {left_words(result)}{rest}."
+    return f"✓ The pictures are ready: {left_words(result)}{rest}."
+
+
+def left_line(count: int, result: Outcome) -> str:
+    """ "12 pictures: 1 warning to decide." """
+    return f"{plural(count, 'picture')}: {left_words(result)}."
 
 
 def run_outcome(report: Report) -> Outcome:

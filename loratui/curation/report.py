@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,11 @@ class Report:
         """The folder of each concept, by its number."""
         return dict(enumerate((self.folder, *self.beside), 1))
 
+    def about(self, picture: PictureReport) -> tuple[Finding, ...]:
+        """What is said of a picture: by itself, and what of the set is to be decided and names it."""
+        named = (one for one in self.findings if one.severity != "hint" and picture.name in one.files)
+        return picture.findings + tuple(named)
+
     @property
     def all_findings(self) -> tuple[Finding, ...]:
         """Of the set first, then of each picture in order."""
@@ -138,6 +144,7 @@ class Outcome:
     unaccepted: tuple[Finding, ...]  # warnings that were neither accepted nor skipped
     images: tuple[str, ...]
     unknown: tuple[str, ...] = ()  # skipped names that are not in the folder
+    found: tuple[Finding, ...] = ()  # all that is said of what is not left out, accepted or not
 
     @property
     def to_decide(self) -> tuple[Finding, ...]:
@@ -149,12 +156,28 @@ class Outcome:
         """Whether a run may start."""
         return not self.to_decide
 
+    @cached_property
+    def _held(self) -> frozenset[tuple[str, str]]:
+        return frozenset((one.code, one.file) for one in self.found)
+
+    @cached_property
+    def _waiting(self) -> frozenset[tuple[str, str]]:
+        return frozenset((one.code, one.file) for one in self.to_decide)
+
+    def holds(self, one: Finding) -> bool:
+        """Whether it is said of what is not left out."""
+        return (one.code, one.file) in self._held
+
+    def waits(self, one: Finding) -> bool:
+        """Whether it is left to decide."""
+        return (one.code, one.file) in self._waiting
+
 
 def outcome(report: Report, skip: Collection[str] = (), accept: Collection[str] = ()) -> Outcome:
     """Weigh the findings against what the person decided."""
     left_out, accepted = set(skip), set(accept)
     used = [one for one in report.pictures if one.name not in left_out]
-    open_findings = [
+    found = [
         one
         for one in report.findings
         if one.file not in left_out and not (one.files and left_out.issuperset(one.files))
@@ -162,8 +185,8 @@ def outcome(report: Report, skip: Collection[str] = (), accept: Collection[str] 
     names = {one.name for one in used}
     for picture in used:
         alone = names.isdisjoint(picture.better)  # those that were preferred to it are left out
-        open_findings += [one for one in picture.findings if not (alone and one.code in TWICE)]
-    open_findings = [one for one in open_findings if not one.is_accepted(accepted)]
+        found += [one for one in picture.findings if not (alone and one.code in TWICE)]
+    open_findings = [one for one in found if not one.is_accepted(accepted)]
     blocking = [one for one in open_findings if one.severity == "block"]
     if not used:
         blocking.append(_nothing_left(len(report.pictures)))
@@ -172,6 +195,7 @@ def outcome(report: Report, skip: Collection[str] = (), accept: Collection[str] 
         unaccepted=tuple(one for one in open_findings if one.severity == "warn"),
         images=tuple(one.name for one in used),
         unknown=tuple(sorted(left_out - {one.name for one in report.pictures})),
+        found=tuple(found),
     )
 
 

@@ -40,6 +40,7 @@ class Draft(BaseModel):
     values: dict[str, Any] = {}  # by dotted key, only what the person chose
     captions: dict[str, str] = {}  # by picture: written in the wizard, not in a file yet
     images: int = 0  # pictures that the last check found usable; held-out ones are among them
+    undecided: bool | None = None  # whether that check left something to decide; None: not checked yet
     out: str = ""  # the run's folder; empty: ./runs/DATE-TIME-NAME
     asked: dict[str, str] = {}  # by folder: the pictures of which it was asked what they teach, whatever was answered
 
@@ -152,14 +153,13 @@ class DraftStore:
             return loaded
         self._key = ""
         said = "This draft is open in another window: you go on with a copy of it."
-        return LoadedDraft(
-            loaded.draft, " ".join(part for part in (said, self.save(loaded.draft), loaded.trouble) if part)
-        )
+        parts = (said, self.save(loaded.draft), loaded.trouble)
+        return LoadedDraft(loaded.draft, " ".join(part for part in parts if part))
 
     def begin(self, draft: Draft) -> None:
         """A new draft. If the same choices are kept already, that draft is opened in place of a second one."""
         self.leave()
-        same = draft.model_copy(update=(besides := {"step": 0, "asked": {}}))
+        same = draft.model_copy(update=(besides := {"step": 0, "asked": {}, "undecided": None}))
         for one in self.all().kept:
             if draft.begun and not one.busy and one.draft.model_copy(update=besides) == same:
                 self.take(one.key)

@@ -43,10 +43,9 @@ def with_views(report: Report, images: int, steps: int, batch: int) -> Report:
 
 
 def summary(report: Report) -> tuple[str, ...]:
-    """The set in words, a sentence each."""
+    """What the set shows, a sentence each; what is left to decide is said by loratui.curation.groups."""
     pictures = report.pictures
-    good = sum(one.worst in (None, "hint") for one in pictures)
-    lines = [f"{plural(len(pictures), 'picture')}: {_to_decide(len(pictures), good)}."]
+    lines = []
     seen = [one for one in pictures if one.faces is not None]
     if seen and report.kind in PEOPLE:
         parts = [f"{count} {word}" for word, count in mix(pictures).items() if count]
@@ -54,14 +53,6 @@ def summary(report: Report) -> tuple[str, ...]:
         parts += [f"{none} without a face"] if none else []
         lines.append(f"Framing: {', '.join(parts)}.")
     return (*lines, *_variety(pictures))
-
-
-def _to_decide(count: int, good: int) -> str:
-    """How many of the pictures wait for a decision."""
-    if good == count:
-        return "nothing to decide"
-    waiting = count - good
-    return f"{'each' if waiting == count else waiting} {'needs' if waiting in (1, count) else 'need'} a decision"
 
 
 def _variety(pictures: Sequence[PictureReport]) -> list[str]:

@@ -62,12 +62,12 @@ class Session:
         self.undo.clear()
         self.redo.clear()
 
-    def undecided(self, draft: Draft) -> bool:
-        """Whether the last check of the draft's pictures left something to decide; no check, nothing known."""
+    def undecided(self, draft: Draft) -> bool | None:
+        """Whether the last check of the draft's pictures left something to decide; None where none was made."""
         from loratui.curation.report import outcome
 
         if self.scan is None or self.scan.folder != draft.folder:
-            return False
+            return draft.undecided
         return bool(outcome(self.scan.report, draft.skipped, draft.accepted).to_decide)
 
     def report_for(self, folder: Path, settings: ScanSettings, concepts: tuple[Taught, ...] = ()) -> Report | None:

@@ -68,7 +68,7 @@ class Step(SteadyScreen[StepAnswer]):
     def compose(self) -> ComposeResult:
         """The frame; a step fills `compose_body`."""
         at = TITLES.index(self.TITLE_OF) if self.TITLE_OF in TITLES else -1
-        yield StepBar(TITLES, at, TITLES[:1] if self.session.undecided(self.draft) else ())
+        yield StepBar(TITLES, at, {TITLES[0]: self.session.undecided(self.draft)})
         yield Static(self.PURPOSE, id="purpose", markup=False)
         with Vertical(id="body"):
             yield from self.compose_body()
@@ -84,7 +84,13 @@ class Step(SteadyScreen[StepAnswer]):
         if draft != self.draft:
             self.draft = draft
             self.session.keep(draft)
+            self.mark_pictures()
             self.look_whether_done()
+
+    def mark_pictures(self) -> None:
+        """Show in the bar whether anything of the pictures is left to decide."""
+        for bar in self.query(StepBar):
+            bar.mark(TITLES[0], self.session.undecided(self.draft))
 
     def take_fields(self) -> None:
         """Take what stands in the fields: a key may come before the message of the last letter typed."""

@@ -171,13 +171,14 @@ A model writes captions by s on "no caption"; press x to end it.
         table.clear(columns=True)
         report = self._report
         self._shown = [] if report is None else picturelist.chosen(report, self.draft, self._filter)
-        counts = "" if report is None else picturelist.counts(report, self.outcome_of(report), self.draft, self._filter)
-        self.query_one("#counts", Static).update(counts)
+        (counts := self.query_one("#counts", Static)).update("")
         if report is not None:
+            result = self.outcome_of(report)
+            counts.update(picturelist.counts(report, result, self.draft, self._filter))
             for title, width in picturelist.columns(table.size.width):
                 table.add_column(Text(title, "dim"), width=width)
-            for picture in self._shown:
-                cells = picturelist.cells(report, picture, self.draft, table.size.width)
+            for one in self._shown:
+                cells = picturelist.cells(report, result, one, self.draft, table.size.width)
                 table.add_row(*cells, height=max(one.plain.count("\n") for one in cells) + 1)
         if self._shown:
             keys = [None if one is None else picturelist.key_of(one) for one in self._shown]
@@ -213,12 +214,11 @@ A model writes captions by s on "no caption"; press x to end it.
         self._show_findings()
 
     def _show_findings(self) -> None:
-        picture = self.picture
-        if isinstance(self.row, FindingGroup) and self._report is not None:  # the first of them
-            picture = next((one for one in self._report.pictures if one.name in self.row.files), None)
-        words = Content("")
-        if self._report is not None and self.rows_here():
-            words = picturelist.findings(self._report, self.row, self.draft)
+        picture, report, words = self.picture, self._report, Content("")
+        if isinstance(self.row, FindingGroup) and report is not None:  # the first of them
+            picture = next((one for one in report.pictures if one.name in self.row.files), None)
+        if report is not None and self.rows_here():
+            words = picturelist.findings(report, self.row, self.draft)
         self.query_one("#finding-text", Static).update(words)
         self.query_one("#findings").scroll_home(animate=False)
         self.query_one("#thumb", Thumbnail).show(

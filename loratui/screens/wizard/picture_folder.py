@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from loratui.screens.shared.session import Scan
 
 
+UNSEEN = {"images": 0, "undecided": None}  # of pictures that nobody has looked at yet
+
+
 class PictureFolder(WizardCaptions, RecentFolders):
     """A step with an Input called #folder, whose pictures are checked when it is entered."""
 
@@ -112,7 +115,7 @@ class PictureFolder(WizardCaptions, RecentFolders):
         self.session.forget_decisions()
         there = self.session.decisions.get(typed, {})
         changes = {key: (*there.get(key, ()), *of_others(value)) or None for key, value in decided.items()}
-        self.edit(self.draft.with_settings({**changes, "dataset.path": typed}).model_copy(update={"images": 0}))
+        self.edit(self.draft.with_settings({**changes, "dataset.path": typed}).model_copy(update=UNSEEN))
 
     @property
     def unkept(self) -> bool:

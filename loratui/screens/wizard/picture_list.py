@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from loratui.curation.groups import GLYPHS, FindingGroup, grouped, in_short
-from loratui.curation.lines import not_checked_lines
+from loratui.curation.groups import GLYPHS, FindingGroup, grouped, in_short, left_parts, left_words
+from loratui.curation.lines import left_line, not_checked_lines
 from loratui.curation.measures import MEASURED
+from loratui.curation.report import outcome
 from loratui.settings.answers import counted_images
 from loratui.settings.checks import effective
 from loratui.settings.draft import Draft
@@ -39,19 +40,21 @@ STATUS = {  # glyph and word, style
 }
 
 
-def status(report: Report, row: PictureReport | FindingGroup | None, draft: Draft) -> str:
-    """A key of STATUS for a row of the list."""
-    out = set(draft.skipped)
-    about = report.all_findings if row is None else row.findings
-    found = [one for one in about if one.file not in out]
-    if row is not None and not found and _files(row) and _files(row) <= out:
+def status(report: Report, result: Outcome, row: PictureReport | FindingGroup | None, draft: Draft) -> str:
+    """A key of STATUS for a row of the list; `result` is what the decisions of the draft make of the report."""
+    if row is not None and (files := _files(row)) and files <= set(draft.skipped):
         return "out"
-    open_findings = [one for one in found if not one.is_accepted(draft.accepted)]
-    if open_findings and (worst := grouped(open_findings)[0].severity) != "hint":
-        return worst
-    if len(open_findings) < len(found):
+    found = result.found if row is None else [one for one in about(report, row) if result.holds(one)]
+    if left := grouped(one for one in found if result.waits(one)):
+        return left[0].severity
+    if any(one.is_accepted(draft.accepted) for one in found):
         return "accepted"
-    return "hint" if open_findings else "good"
+    return "hint" if found else "good"
+
+
+def about(report: Report, row: PictureReport | FindingGroup) -> tuple[Finding, ...]:
+    """What a row says: a finding's, or all that is said of the picture."""
+    return row.findings if isinstance(row, FindingGroup) else report.about(row)
 
 
 def key_of(row: PictureReport | FindingGroup) -> tuple[str, str]:
@@ -68,13 +71,13 @@ def chosen(report: Report, draft: Draft, filter: str) -> list[PictureReport | Fi
     if filter.startswith(CONCEPT):
         return [one for one in report.pictures if f"{CONCEPT}{number_of(one.name)}" == filter]
     groups = grouped(report.all_findings)
-    whole = bool(groups or report.summary)
     match filter:
         case "":
-            return [*([None] if whole else []), *groups, *report.pictures]
+            return [*([None] if report.pictures else []), *groups, *report.pictures]
         case "open":
             rows: list[PictureReport | FindingGroup] = [*groups, *report.pictures]
-            return [one for one in rows if status(report, one, draft) in ("warn", "block")]
+            result = outcome(report, draft.skipped, draft.accepted)
+            return [one for one in rows if status(report, result, one, draft) in ("warn", "block")]
         case "out":
             return [one for one in report.pictures if one.name in draft.skipped]
     names = {name for one in groups if one.code == filter for name in one.files}
@@ -84,9 +87,9 @@ def chosen(report: Report, draft: Draft, filter: str) -> list[PictureReport | Fi
     ]
 
 
-def found_words(picture: PictureReport, width: int) -> str:
+def found_words(found: Sequence[Finding], width: int) -> str:
     """What was found, if it can be in one line, the gravest first; the others counted: "no face, 2 more"."""
-    said = [in_short(one) for one in grouped(picture.findings)]
+    said = [in_short(one) for one in grouped(found)]
     words = ""
     for left in range(len(said)):
         more = [f"{left} more"] if left else []
@@ -109,6 +112,8 @@ def filters(report: Report, draft: Draft) -> list[tuple[str, Content]]:
 
 
 def _count(report: Report, draft: Draft, filter: str) -> tuple[str, str]:
+    if filter == OPEN:
+        return f"  {left_words(outcome(report, draft.skipped, draft.accepted))}", "$muted"
     rows = chosen(report, draft, filter)
     return f"  {sum(row is not None and not isinstance(row, FindingGroup) for row in rows)}", "$muted"
 
@@ -119,7 +124,7 @@ def _mark(severity: Severity) -> tuple[str, str]:
 
 def counts(report: Report, result: Outcome, draft: Draft, filter: str) -> Content:
     """How many pictures, how many to train on, how many to look at."""
-    states = [status(report, one, draft) for one in report.pictures]
+    states = [status(report, result, one, draft) for one in report.pictures]
     usable = len(result.images) - states.count("block")
     learned = counted_images(usable, effective(draft))
     parts: list[str | tuple[str, str]] = [(plural(len(states), "picture"), "bold")]
@@ -130,9 +135,9 @@ def counts(report: Report, result: Outcome, draft: Draft, filter: str) -> Conten
     parts.append(f" · {learned} to train on")
     if usable > learned:
         parts.append((f" · {usable - learned} held out", "$muted"))
-    for key, words in (("block", "cannot be used"), ("warn", "to decide"), ("out", "left out")):
-        if count := states.count(key):
-            parts.append((f" · {STATUS[key][0][0]} {count} {words}", STATUS[key][1]))
+    parts += [(f" · {GLYPHS[severity]} {words}", STATUS[severity][1]) for severity, words in left_parts(result)]
+    if out := states.count("out"):
+        parts.append((f" · {STATUS['out'][0][0]} {out} left out", STATUS["out"][1]))
     return Content.assemble(*parts)
 
 
@@ -146,10 +151,12 @@ def columns(width: int) -> list[tuple[str, int]]:
     return [("status", 10), ("picture", 26), ("size", 9), ("found", found), ("caption", rest - found)]
 
 
-def cells(report: Report, row: PictureReport | FindingGroup | None, draft: Draft, width: int) -> list[Content]:
+def cells(
+    report: Report, result: Outcome, row: PictureReport | FindingGroup | None, draft: Draft, width: int
+) -> list[Content]:
     """One row of the table."""
     widths = [one for _, one in columns(width)]
-    word, style = STATUS[status(report, row, draft)]
+    word, style = STATUS[status(report, result, row, draft)]
     if row is None or isinstance(row, FindingGroup):
         name = WHOLE_SET if row is None else row.count.removesuffix(" of pictures")  # its column has 18 cells
         words = "" if row is None else safe_text(_said(row))
@@ -158,7 +165,7 @@ def cells(report: Report, row: PictureReport | FindingGroup | None, draft: Draft
         return [Content.styled(word, style), Content.styled(name, "$foreground italic"), Content(""), *last]
     picture = row
     star = "* " if picture.name in draft.captions and len(widths) == 4 else ""  # where the caption has no room
-    found = found_words(picture, widths[3] - len(star))
+    found = found_words(report.about(picture), widths[3] - len(star))
     faint = "$faint" if picture.name in draft.skipped else ""
     text, captioned = _caption(picture, draft, widths[-1])
     caption = Content.styled(text, faint or ("$muted" if captioned else "$faint"))
@@ -207,7 +214,7 @@ def findings(report: Report, row: PictureReport | FindingGroup | None, draft: Dr
     else:
         picture = row
         head = safe_text(picture.name)
-        lines = [line for one in picture.findings for line in _finding(one, draft)]
+        lines = [line for one in report.about(picture) for line in _finding(one, draft)]
         if not lines:
             lines.append(Content.styled("✓ nothing wrong with it", "$text-success"))
         text, captioned = _caption(picture, draft, 2000)
@@ -223,17 +230,14 @@ def whole_set(report: Report, draft: Draft, every: bool = False) -> Content:
 
 
 def _summary(report: Report, draft: Draft) -> tuple[str, ...]:
-    """The set in words, as it is after what was left out and accepted; of several concepts as each was found."""
-    if not (draft.skipped or draft.accepted) or any(number_of(one.name) != 1 for one in report.pictures):
-        return report.summary
+    """What is left to decide, and the set in words without what was left out; of several concepts as it was found."""
+    left = tuple(one for one in report.pictures if one.name not in draft.skipped)
+    first = left_line(len(left), outcome(report, draft.skipped, draft.accepted))
+    if not draft.skipped or any(number_of(one.name) != 1 for one in report.pictures):
+        return (first, *report.summary)
     from loratui.curation.checks.whole_set import summary
 
-    left = [one for one in report.pictures if one.name not in draft.skipped]
-    open_ones = [
-        replace(one, findings=tuple(each for each in one.findings if not each.is_accepted(draft.accepted)))
-        for one in left
-    ]
-    return summary(replace(report, pictures=tuple(open_ones)))
+    return (first, *summary(replace(report, pictures=left)))
 
 
 def _group(group: FindingGroup, draft: Draft) -> Content:
@@ -256,7 +260,7 @@ def _finding(one: Finding, draft: Draft) -> list[Content]:
 def to_accept(report: Report, rows: Sequence[PictureReport | FindingGroup | None], filter: str = ALL) -> list[Finding]:
     """All that a person could accept in these rows; of one code, where that is what is shown."""
     only = filter if filter not in (ALL, OPEN, OUT) and not filter.startswith(CONCEPT) else ""
-    found = {(one.code, one.file) for row in rows if row is not None for one in row.findings}
+    found = {(one.code, one.file) for row in rows if row is not None for one in about(report, row)}
     fitting = [one for one in report.all_findings if (one.code, one.file) in found and one.acceptable]
     fitting = [one for one in fitting if one.severity == "warn"]
     return [one for one in fitting if not only or one.code == only]

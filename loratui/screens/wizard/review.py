@@ -123,6 +123,7 @@ the end does the same without a screen.
     def _scanned(self, event: Scanned) -> None:
         self.session.scan = event.scan
         self._report = event.scan.report
+        self.mark_pictures()
         self.make_plan()
 
     @on(MachineSeen)

@@ -18,6 +18,7 @@ from loratui.screens.wizard.best_pictures import NONE_GOOD, BestPictures
 from loratui.screens.wizard.captions.by_model import CaptioningJob
 from loratui.screens.wizard.captions.writing import unwritten_words
 from loratui.screens.wizard.copies import FixedCopies
+from loratui.screens.wizard.picture_list import about
 from loratui.settings.bases import native_side
 from loratui.settings.checks import answers_of, effective
 from loratui.settings.steps import suiting_steps
@@ -44,7 +45,8 @@ class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
             if row is None:
                 self.say("Each finding below has a row of its own: s there says what solves it.", "warn")
                 return
-            groups = (row,) if isinstance(row, FindingGroup) else grouped(row.findings)
+            assert self._report is not None  # it has rows
+            groups = grouped(about(self._report, row))
             offers = [offer for group in groups for offer in self._offers(group)]
             if not offers:
                 why = [WHY_NONE[one.code] for one in groups if one.code in WHY_NONE]

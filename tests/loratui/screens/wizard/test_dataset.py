@@ -41,7 +41,7 @@ async def test_an_unreadable_picture_is_left_out_by_enter(wizard: Wizard, draft:
     app = wizard(draft)
     async with app.run_test() as pilot:
         await opened(pilot)
-        assert "✗ 1 cannot be used" in screen_text(app)
+        assert "✗ 1 finding in the way" in screen_text(app)
         await pilot.press("f2")
         await at(pilot, "Confirm")
         await pilot.press("enter")

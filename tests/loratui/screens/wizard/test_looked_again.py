@@ -9,7 +9,7 @@ import pytest
 
 from loratui.app import LoratuiApp
 from loratui.runs.past_run import draft_of_answers
-from loratui.settings.draft import Draft
+from loratui.settings.draft import Draft, DraftStore
 from tests.loratui.screens.conftest import at, draw_photo, on_row, opened, screen_text, until
 
 Wizard = Callable[..., LoratuiApp]
@@ -177,3 +177,26 @@ async def test_what_is_typed_into_a_prompt_that_was_filled_in_stands_behind_it(w
         await at(pilot, "ConceptScreen")
         await pilot.press("enter", "tab", *"dog", "tab", *" asleep")
         assert app.draft.get("dataset.instance_prompt") == "a photo of a TOK dog asleep"
+
+
+async def test_the_step_bar_ticks_only_pictures_that_were_looked_at(wizard: Wizard, photos: Path) -> None:
+    """Also after a restart at a later step, where nobody looks at them again: what was left to decide is kept."""
+    (photos / "dog_1.txt").write_text("a dog")  # without the trigger
+    values = {"dataset.path": "photos", "dataset.trigger": "TOK"}
+    app = wizard(Draft(step=2, values=values, images=5))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at(pilot, "WelcomeScreen")
+        await pilot.press("enter")
+        await at(pilot, "ConceptScreen")
+        assert "○ Pictures  ● Subject" in screen_text(app)
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen.query("#table") and app.screen._report is not None)
+        await pilot.press("f2")
+        await at(pilot, "ConceptScreen")
+        assert "! Pictures  ● Subject" in screen_text(app)
+    app = LoratuiApp(store=DraftStore(app.store._folder))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at(pilot, "WelcomeScreen")
+        await pilot.press("enter")
+        await at(pilot, "ConceptScreen")
+        assert "! Pictures  ● Subject" in screen_text(app)
