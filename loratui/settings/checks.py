@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from loratui.settings.answers import DEFAULT_PRESET, Answers, counted_images, preset_values
+from loratui.settings.answers import DEFAULT_PRESET, Answers, preset_values
 from loratui.settings.draft import Draft
 from loratui.settings.presets import preset
 from loratui.settings.problems import AnswersError, validated
+from loratui.settings.resolve import ValueSource, preset_layer
 from loratui.settings.shipped_presets import Preset
 from trainer.contract.settings.config import BY_KEY, SETTINGS
 from trainer.contract.settings.fields import Setting
@@ -93,13 +94,14 @@ def effective(draft: Draft) -> dict[str, Any]:
 
 def values_of_preset(draft: Draft) -> dict[str, Any]:
     """What the preset of `draft` alone would give, for its number of pictures."""
-    values = {key: one.default for key, one in BY_KEY.items()}
-    one = recipe_of(draft)
+    return {key: one.default for key, one in BY_KEY.items()} | preset_layer_of(draft)[0]
+
+
+def preset_layer_of(draft: Draft) -> tuple[dict[str, Any], dict[str, ValueSource]]:
+    """The values that the preset of `draft` gives, and who says so of each, as a run of it is resolved."""
     with suppress(AnswersError):
-        values.update(preset_values(one.name, draft.values))
-    if one.steps_per_image and draft.images:
-        values["train.steps"] = one.steps_per_image * counted_images(draft.images, values | draft.values)
-    return values
+        return preset_layer(recipe_of(draft).name, draft.values, draft.images)
+    return {}, {}
 
 
 def trouble_with(draft: Draft, one: Setting, typed: str) -> str:

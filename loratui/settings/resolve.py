@@ -51,7 +51,7 @@ def resolve(answers: Answers, overrides: Mapping[str, Any] | None = None, images
     name = str(overrides.get("preset", answers.preset))
     chosen = {**answers.values, **overrides}
     try:
-        values, origins = _preset_layer(name, chosen, images)
+        values, origins = preset_layer(name, chosen, images)
     except AnswersError as error:
         at = "--set" if "preset" in overrides else answers.place("")
         if at != "--set" and "preset" in answers.lines:
@@ -80,7 +80,8 @@ def resolve(answers: Answers, overrides: Mapping[str, Any] | None = None, images
     return Resolved(config, {key: origins.get(key, _default(key)) for key in BY_KEY})
 
 
-def _preset_layer(name: str, chosen: Mapping[str, Any], images: int) -> tuple[dict[str, Any], dict[str, ValueSource]]:
+def preset_layer(name: str, chosen: Mapping[str, Any], images: int) -> tuple[dict[str, Any], dict[str, ValueSource]]:
+    """What preset `name` gives beside `chosen` for so many pictures, and who says so. Raises AnswersError."""
     base = preset(name)
     values = preset_values(name, chosen)
     origins = {one.key: ValueSource("preset", one.source, one.inferred) for one in base.values if one.key in values}

@@ -18,9 +18,10 @@ from loratui.screens.shared.scan import CountingStep
 from loratui.screens.wizard.preset_saving import PresetSavingStep
 from loratui.screens.wizard.setting_undo import SettingUndo
 from loratui.settings.bases import with_base
-from loratui.settings.checks import parse, problems, recipe_of, shown, trouble_with, values_of_preset
+from loratui.settings.checks import parse, preset_layer_of, problems, shown, trouble_with, values_of_preset
 from loratui.settings.draft import Draft
 from loratui.settings.other_trainers.imported import other_names
+from loratui.settings.resolve import ValueSource
 from loratui.settings.search import found
 from loratui.widgets.settinglist import HeadingRow, Reason, Row, SettingList, SettingRow, explain, in_sections
 from trainer.contract.settings.config import BY_KEY, SECTION_TITLES, SETTINGS
@@ -70,6 +71,7 @@ once; the plan needs them all in order. Lists are written with ; between.
         self._before = ""  # what the line to edit in began with
         self._typed: dict[str, str] = {}  # what was typed and is no value: shown until put right
         self._base: dict[str, Any] = {}  # what the preset alone would give
+        self._said: dict[str, ValueSource] = {}  # who says so of a value of the preset
         self._wrong: dict[str, str] = {}  # what breaks a rule, by key
 
     def compose_body(self) -> ComposeResult:
@@ -99,6 +101,7 @@ once; the plan needs them all in order. Lists are written with ; between.
     def _take_stock(self) -> None:
         """The draft changed: what the preset gives beside it, what breaks a rule, and all of it shown."""
         self._wrong, self._base = problems(self.draft), values_of_preset(self.draft)
+        self._said = preset_layer_of(self.draft)[1]
         self._show_values()
 
     def counted(self) -> None:
@@ -140,8 +143,8 @@ once; the plan needs them all in order. Lists are written with ; between.
 
     def _explained(self, one: Setting) -> Content:
         base, value = self._base, (self._base | self.draft.values)[one.key]
-        recipe = next((kept for kept in recipe_of(self.draft).values if kept.key == one.key), None)
-        of_preset = shown(base[one.key]) if recipe is not None or shown(base[one.key]) != shown(one.default) else ""
+        said = self._said.get(one.key)
+        of_preset = shown(base[one.key]) if said is not None or shown(base[one.key]) != shown(one.default) else ""
         meant = stands_for(one.key, base | self.draft.values)
         words = self._typed.get(one.key, shown(value)) + (f" = {meant}" if meant else "")
         return explain(
@@ -149,8 +152,8 @@ once; the plan needs them all in order. Lists are written with ; between.
             words + ("  (yours)" if one.key in self.draft.values else ""),
             shown(one.default) or "empty",
             of_preset,
-            recipe.source if recipe is not None else one.source,
-            recipe is not None and recipe.inferred,
+            said.source if said is not None else one.source,
+            said is not None and said.inferred,
             self._wrong.get(one.key, ""),
             other_names(one.key),
         )
