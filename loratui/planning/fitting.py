@@ -13,7 +13,7 @@ from loratui.planning.memory_steps import MEMORY_STEPS, MemoryStep, changed
 from loratui.planning.smaller import Settings
 from loratui.terminal.text import safe_text
 from loratui.terminal.units import in_bytes
-from trainer.contract.plan.estimate import corrected, estimate
+from trainer.contract.plan.estimate import estimate, estimated
 from trainer.contract.plan.levels import NARROW, chosen_level, with_level
 from trainer.contract.plan.memory import Device
 from trainer.contract.settings.config import TrainConfig, flat
@@ -107,7 +107,7 @@ def propose(
     have = importlib.util.find_spec("bitsandbytes") is not None if eight_bit is None else eight_bit
 
     def need(one: TrainConfig) -> int:
-        return corrected(estimate(one, images, device), factor).memory_total
+        return estimated(one, images, device, factor).memory_total
 
     taken: list[tuple[MemoryStep, Settings]] = []
     now = config
@@ -137,7 +137,7 @@ def grown(
         if config.train.gradient_checkpointing in (what, "auto"):
             return None
         settings = {"train.gradient_checkpointing": what}
-        need = corrected(estimate(changed(config, settings), images, device), factor)
+        need = estimated(changed(config, settings), images, device, factor)
         saved = 1 - need.step_flop / before.step_flop
         if saved and need.memory_total * (1 + NARROW) <= available:
             return Growth(settings, saved, need.memory_total)
@@ -153,7 +153,7 @@ def level_of(config: TrainConfig, images: int, machine: Machine, factor: float =
         level = chosen_level(config, images, available, machine.device, factor)
         if level != "blocks":
             break
-        if corrected(estimate(with_level(config, level), images, machine.device), factor).memory_total <= available:
+        if estimated(with_level(config, level), images, machine.device, factor).memory_total <= available:
             break
     return level
 

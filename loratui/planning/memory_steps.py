@@ -9,7 +9,7 @@ from typing import Any
 from loratui.planning import smaller
 from loratui.planning.smaller import Down
 from trainer.contract.plan.sharing import uneven
-from trainer.contract.run.changes import changes_between, effect_of, refusals_of
+from trainer.contract.run.changes import effect_between, refusals_of
 from trainer.contract.settings.config import TrainConfig, flat, nested
 
 STEPPING = frozenset({"train", "save"})  # phases that keep activations; loading, encoding and drawing keep none
@@ -48,8 +48,7 @@ def goes_on(config: TrainConfig, settings: Mapping[str, Any]) -> bool:
 
 def stays_the_same(config: TrainConfig, settings: Mapping[str, Any]) -> bool:
     """Whether its training then stays the one that was begun, but for rounding."""
-    moved = changes_between(config, changed(config, settings))
-    return goes_on(config, settings) and effect_of(moved) != "training"
+    return effect_between(config, changed(config, settings)) != "training"
 
 
 def shared_by(settings: Mapping[str, Any], world: int) -> bool:

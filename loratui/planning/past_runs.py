@@ -168,7 +168,7 @@ def measure(run: RunDir, counted: Iterable[str] = ()) -> MeasuredRun | None:
         flop=need.step_flop,
         certain=need.memory_total - need.memory_rough - resident,  # torch's own context is not in its count
         rough=need.memory_rough,
-        peak=_peak([*head, *tail], on_gpu),
+        peak=0 if _ran_out(tail) else _peak([*head, *tail], on_gpu),
         over=next((one["type"] for one in reversed(tail) if one.get("type") in ("run", "end")), "") == "end",
     )
 
@@ -259,6 +259,12 @@ def _peak(events: list[dict[str, Any]], on_gpu: bool) -> int:
     """The most memory that a run held: of the GPU as torch counts it, else resident. Old logs tell vram alone."""
     keys = ("vram_peak", "vram") if on_gpu else ("rss_peak",)
     return max((_whole(one.get(key)) for one in events if one.get("type") == "step" for key in keys), default=0)
+
+
+def _ran_out(events: list[dict[str, Any]]) -> bool:
+    """Whether memory ran out at the end: what it held before that was not all that it needs."""
+    last = next((one for one in reversed(events) if one.get("type") in ("run", "error")), None)
+    return last is not None and last.get("kind") == "oom"
 
 
 def _id(start: dict[str, Any]) -> str:

@@ -81,8 +81,8 @@ def _exact(case: BadEnd) -> list[Remedy]:
     config, full = case.config, {"train.precision": "fp32"}
     if config.train.precision != "bf16":
         return []
-    after = need(changed(config, full))
-    memory = (now, after) if (now := need(config)) and after else None
+    after = need(case, changed(config, full))
+    memory = (now, after) if (now := need(case, config)) and after else None
     why = "if it is rounding that breaks it; the base model takes twice the memory"
     return [remedy(case, "precision bf16 to fp32", why, full, memory)]
 

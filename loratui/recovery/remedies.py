@@ -16,6 +16,7 @@ from loratui.planning.memory_steps import (
     shared_by,
     stays_the_same,
 )
+from loratui.planning.past_runs import note, place
 from loratui.planning.smaller import Settings
 from loratui.recovery.not_finite import not_finite
 from loratui.recovery.remedy import KINDS, BadEnd, Remedy, as_it_was, need, remedy
@@ -23,13 +24,17 @@ from loratui.recovery.sound_checkpoints import sound_steps
 from loratui.runs.find import resumable_steps
 from loratui.settings.demo import SMALL_SIZE
 from loratui.terminal.text import plural, safe_text
+from trainer.contract.basemodel.inspect import NotSDXL
 from trainer.contract.paths import expanded, is_folder
 from trainer.contract.pictures.folder import NoDataset, list_pictures
+from trainer.contract.plan.estimate import estimate
+from trainer.contract.plan.sharing import as_one_of
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, load_config
 from trainer.contract.settings.optimizers import OPTIMIZERS, Optimizer
 
 SMALLER = 2  # ways to less memory that are offered where nobody knows whether it was memory
+LESS = 0.99  # of the memory that it took: what saves less is no help
 FULL = 0.85  # of the RAM: a process of that size that dies without a word was most likely ended by the system
 
 
@@ -58,7 +63,19 @@ def case_of(run: RunDir, history: History) -> BadEnd:
         folder=_lost_folder(config, str(error.get("message"))) if kind == "data" else "",
         base=_base_trouble(config) if kind == "data" else "",
         room=(int(total) if isinstance(total, int | float) else 0) if history.run.get("gpu") else ram(),
+        factor=_taught(run, history, config),
     )
+
+
+def _taught(run: RunDir, history: History, config: TrainConfig) -> float:
+    """What past runs say of the estimate where this one was trained, itself among them."""
+    gpu, world = str(history.run.get("gpu") or ""), int(history.run.get("world") or 1)
+    where = place(gpu, str(history.run["host"]) if history.run.get("host") else None, world)
+    mine, memory = as_one_of(config, world), int(history.vram_total or 0) if gpu else 0
+    try:
+        return note(run).correction(mine, estimate(mine, 1, "cuda" if gpu else "cpu"), where, memory).memory
+    except NotSDXL:
+        return 1.0
 
 
 def remedies(case: BadEnd) -> list[Remedy]:
@@ -101,13 +118,13 @@ def _memory(case: BadEnd) -> list[Remedy]:
     same = [(step.titled(config, one), step.cost, one) for step, one in offered if step.same]
     rest = sorted((one for one in offered if not one[0].same), key=lambda one: not goes_on(config, one[1]))
     other = [(step.titled(config, one), step.cost, one) for step, one in rest]
-    now = need(config)
+    now = need(case, config)
     found = []
     for title, why, changes in (*same, *_all_at_once(offered), *other):
-        after = need(changed(config, changes))
+        after = need(case, changed(config, changes))
         if now is None or after is None:
             found.append(remedy(case, title, why, changes))
-        elif after < 0.99 * now:
+        elif after < LESS * now:
             found.append(remedy(case, title, why, changes, (now, after)))
     return found
 

@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from loratui.planning.memory_steps import changed
 from trainer.contract.basemodel.inspect import NotSDXL
-from trainer.contract.plan.estimate import estimate
-from trainer.contract.run.changes import Effect, changes_between, effect_of, refusals_of
+from trainer.contract.plan.estimate import estimated
+from trainer.contract.plan.sharing import as_one_of
+from trainer.contract.run.changes import Effect, changes_between, effect_between, refusals_of
 from trainer.contract.settings.config import TrainConfig
 
 Kind = Literal["crash", "oom", "nan", "disk", "data", "moved", "signal", "exception"]
@@ -38,6 +39,7 @@ class BadEnd:
     room: int = 0  # bytes that the GPU has, or the machine without one; 0: not known
     folder: str = ""  # the setting whose folder is not there any more; empty if all are
     base: str = ""  # why the base model cannot be had, or that it is not whole on this disk; empty if it is
+    factor: float = 1.0  # on the rough parts of an estimate, as past runs here correct it
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,10 @@ class Remedy:
         return not room or self.memory is None or self.memory[1] < ROOM * room
 
 
-def need(config: TrainConfig) -> int | None:
-    """Estimated bytes of memory at the fullest; None where the base model cannot be looked at."""
+def need(case: BadEnd, config: TrainConfig) -> int | None:
+    """Bytes of memory at the fullest, estimated as a plan does; None where the base model cannot be looked at."""
     try:
-        return estimate(config, 1).memory_total
+        return estimated(as_one_of(config, case.world), 1, "cuda" if case.gpu else "cpu", case.factor).memory_total
     except NotSDXL:
         return None
 
@@ -90,4 +92,4 @@ def remedy(
     if anew or lost or other_optimizer or (step and refusals_of(case.config, new, step)):
         return Remedy(title, why, changes, "new run", memory=memory, effect="training", opens=opens)
     goes: Goes = "checkpoint" if step else "beginning"
-    return Remedy(title, why, changes, goes, step, step < newest, effect_of(moved), memory, opens)
+    return Remedy(title, why, changes, goes, step, step < newest, effect_between(case.config, new), memory, opens)

@@ -96,7 +96,7 @@ def amend(run: RunDir, values: Mapping[str, Any], back_to: int | None = None) ->
 
 def changed_lines(new: TrainConfig, changes: tuple[SettingChange, ...]) -> list[str]:
     """The changes that led to `new`, and what they do to the training, as lines."""
-    from trainer.contract.run.changes import effect_of
+    from trainer.contract.run.changes import effect_between
     from trainer.contract.run.longer import LENGTH, length_words
     from trainer.contract.settings.config import flat, nested
 
@@ -106,7 +106,7 @@ def changed_lines(new: TrainConfig, changes: tuple[SettingChange, ...]) -> list[
     old = type(new).model_validate(nested({**flat(new), **{one.key: one.old for one in changes}}))
     longer = length_words(old, new)
     others = tuple(one for one in changes if one.key not in LENGTH) if longer else changes
-    return [*map(safe_text, said), *longer, *([EFFECTS[effect_of(others)]] if others else [])]
+    return [*map(safe_text, said), *longer, *([EFFECTS[effect_between(old, new, others)]] if others else [])]
 
 
 def begin_anew(run: RunDir, values: Mapping[str, Any]) -> RunDir:

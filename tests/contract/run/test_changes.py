@@ -14,6 +14,7 @@ from trainer.contract.run.changes import (
     SHARES,
     SettingChange,
     changes_between,
+    effect_between,
     effect_of,
     is_free,
     left_out,
@@ -52,6 +53,7 @@ def saved(config: TrainConfig) -> dict[str, Any]:
 def test_what_may_change_and_what_that_is_to_the_training(own: dict[str, Any], effect: str) -> None:
     assert refusals_of(made(), made(**own), 300) == []
     assert effect_of(changes_between(made(), made(**own))) == effect
+    assert effect_between(made(), made(**own)) == effect
 
 
 @pytest.mark.parametrize(
@@ -75,6 +77,8 @@ def test_what_may_not_change_says_field_old_new_and_why(before: Any, after: Any,
     refused = refusals_of(made(**before), made(**after), 300)
     assert refused and all(said in one or "train.accumulation" in one for one in refused)
     assert any(said in one for one in refused)
+    if "taken already" not in said:  # a run begun again may be as short as it likes: it is another one all the same
+        assert effect_between(made(**before), made(**after)) == "training"
 
 
 def test_every_setting_named_in_the_rules_is_a_setting() -> None:

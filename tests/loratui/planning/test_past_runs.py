@@ -44,6 +44,15 @@ def test_the_nearest_settings_on_the_same_gpu_speak(tmp_path: Path) -> None:
     assert gather(runs).correction(config(), estimate(config(), 5), GPU, MEMORY // 2).memory_runs == 0
 
 
+def test_what_a_run_held_before_its_memory_ran_out_is_not_all_that_it_needs(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "runs/a", factor=0.4, end=False)
+    log = EventLog(run.events)
+    log.emit("error", kind="oom", message="out of memory", advice=[])
+    log.close()
+    found = gather(tmp_path / "runs").correction(config(), estimate(config(), 5), GPU, MEMORY)
+    assert (found.memory, found.memory_runs, found.time_runs) == (1.0, 0, 1)
+
+
 def test_each_estimate_is_judged_by_what_was_known_before_it(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     write_run(runs / "first", factor=2.0, seconds=1.0, t=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,13 +14,16 @@ from PIL import Image
 from loratui.events.history import History
 from loratui.events.series import Series
 from loratui.planning.memory_steps import MEMORY_STEPS, changed, goes_on, stays_the_same
-from loratui.recovery.remedies import case_of, remedies, with_base
+from loratui.planning.past_runs import gather
+from loratui.recovery.remedies import LESS, case_of, remedies, with_base
 from loratui.recovery.remedy import BadEnd, Kind, Remedy, need
 from loratui.recovery.sound_checkpoints import sound_steps
+from tests.loratui.planning.measured_runs import GPU, MEMORY, write_run
 from tests.trainer.conftest import make_config
 from trainer import failures
+from trainer.contract.plan.estimate import corrected, estimate
 from trainer.contract.run.rundir import RunDir
-from trainer.contract.settings.config import TrainConfig, dump_config
+from trainer.contract.settings.config import TrainConfig, dump_config, load_config
 
 FULL_SIZE = {
     "model__base": "stabilityai/stable-diffusion-xl-base-1.0",
@@ -33,6 +37,9 @@ FULL_SIZE = {
 
 def config(**own: Any) -> TrainConfig:
     return make_config(Path("photos"), **(FULL_SIZE | own))
+
+
+CASE = BadEnd("oom", config(), gpu=True)
 
 
 def offered(kind: Any, own: dict[str, Any] | None = None, **case: Any) -> list[Remedy]:
@@ -64,8 +71,30 @@ def test_every_remedy_for_memory_lowers_the_estimate_that_it_names() -> None:
     found = [one for one in offered("oom") if one.changes]
     assert len(found) >= 7
     for one in found:
-        assert one.memory == (need(base), need(changed(base, one.changes)))
-        assert one.memory[1] < one.memory[0]
+        assert one.memory == (need(CASE, base), need(CASE, changed(base, one.changes)))
+        assert one.memory[1] < LESS * one.memory[0]
+
+
+@pytest.mark.parametrize("kind", ["oom", "crash", "nan"])
+def test_what_a_change_is_to_the_training_does_not_depend_on_whether_a_checkpoint_is_there(kind: Kind) -> None:
+    kept = {repr(one.changes): one.effect for one in offered(kind) if one.changes}
+    bare = {repr(one.changes): one for one in offered(kind, checkpoints=(), sound=()) if one.changes}
+    assert bare and all(one.effect == kept.get(key, one.effect) for key, one in bare.items())
+    assert all(one.effect == "training" for one in bare.values() if "train.rank" in one.changes)
+
+
+def test_past_runs_correct_the_memory_of_a_remedy_as_they_correct_a_plan(tmp_path: Path) -> None:
+    history = History()
+    write_run(tmp_path / "a", factor=0.6)
+    write_run(tmp_path / "b", factor=0.6)
+    run, mine = RunDir(tmp_path / "b"), load_config(tmp_path / "b/config.toml")
+    history.absorb([{"type": "run", "t": 1, "name": "b", "steps": 9, "gpu": GPU, "vram_total": MEMORY}])
+    case = case_of(run, history)
+    plan = gather(tmp_path).correction(mine, estimate(mine, 1), GPU, MEMORY)
+    assert case.factor == plan.memory == pytest.approx(0.6, rel=1e-3)
+    assert need(case, mine) == corrected(estimate(mine, 1), plan.memory).memory_total < need(CASE, mine)
+    on_cpu = replace(case, gpu=False, factor=1.0)
+    assert need(on_cpu, mine) == estimate(mine, 1, "cpu").memory_total
 
 
 def test_what_is_already_so_is_not_offered() -> None:

@@ -110,6 +110,11 @@ def _first_flop(config: TrainConfig, images: int, size: float) -> float:
     return passes * FORWARD_FLOP * size + (shown * more * DECODE_FLOP + images * ENCODE_FLOP) * pixels
 
 
+def estimated(config: TrainConfig, images: int, device: Device = "cuda", factor: float = 1.0) -> Estimate:
+    """The estimate of a run with its rough parts multiplied by what runs on the machine have taught."""
+    return corrected(estimate(config, images, device), factor)
+
+
 def corrected(need: Estimate, factor: float) -> Estimate:
     """The same with its rough parts multiplied: what runs on the machine have taught."""
     parts = tuple(replace(one, bytes=round(one.bytes * factor)) if one.rough else one for one in need.memory)

@@ -109,6 +109,12 @@ def effect_of(changes: Sequence[SettingChange]) -> Effect:
     return "training" if "training" in effects else "rounding" if "rounding" in effects else "none"
 
 
+def effect_between(old: TrainConfig, new: TrainConfig, changes: Sequence[SettingChange] | None = None) -> Effect:
+    """What `changes` (None: all there are) do to the training, also those that only a run begun again can take."""
+    moved = changes_between(old, new) if changes is None else changes
+    return "training" if any(_forbidden(one.key, old, new) for one in moved) else effect_of(moved)
+
+
 def refusals_of(old: TrainConfig, new: TrainConfig, step: int) -> list[str]:
     """Why a run cannot go on from its checkpoint of `step` with `new` in place of `old`: a sentence for each field."""
     found = []
