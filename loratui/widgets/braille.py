@@ -7,8 +7,10 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from loratui.terminal.ticks import decades, told_ticks
+
 LABEL = 7  # cells for the numbers of the y axis
-SCALES = (1.0, 2.0, 2.5, 5.0, 10.0)
+NARROWEST = (2e-3, 0.02, 0.2, 2.0)  # of a value, tried in turn: what hardly changes does not seem to climb
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # bit of [row][column] inside a braille cell
 
 Piece = tuple[str, str]  # text, style name ("" for none)
@@ -78,7 +80,7 @@ def draw(plot: Plot, width: int, height: int) -> list[list[Piece]]:
         return [[(" " * max(0, width), "")] for _ in range(max(0, height))]
     transform = _log if plot.log else _linear
     plot = _within(plot)
-    span = _span(plot, transform)
+    span = _span(plot, transform, rows)
     if span is None:
         return _blank(plot.empty, width, height)
     canvas = _Canvas(columns, rows, plot, span)
@@ -238,8 +240,8 @@ def _log(value: float) -> float | None:
     return math.log10(value) if value > 0 and math.isfinite(value) else None
 
 
-def _span(plot: Plot, transform: Callable[[float], float | None]) -> tuple[float, float] | None:
-    """The lowest and highest value shown, after `transform`; None if there is none."""
+def _span(plot: Plot, transform: Callable[[float], float | None], rows: int) -> tuple[float, float] | None:
+    """The lowest and highest value shown, after `transform`, two labels apart at least; None if there is none."""
     raw = [value for curve in plot.curves for value in curve.ys if value is not None]
     if plot.band is not None:
         raw += [*plot.band.lows, *plot.band.highs]
@@ -253,31 +255,22 @@ def _span(plot: Plot, transform: Callable[[float], float | None]) -> tuple[float
     if high - low < 1e-12:
         margin = abs(high) * 0.5 or 1.0
         return low - margin, high + margin
-    return low, high
+    size = max(abs(low), abs(high))
+    for part in NARROWEST:
+        margin = max(0.0, (part * size - (high - low)) / 2)
+        if len(told_ticks(low - margin, high + margin, rows, LABEL - 1)) > 1:
+            break
+    return low - margin, high + margin
 
 
 def _labels(span: tuple[float, float], rows: int, log: bool) -> dict[int, str]:
-    """The numbers beside the rows: round ones, or decades; never two in neighbouring rows."""
+    """The numbers beside the rows: round ones, or decades; never two in neighbouring rows, never two alike."""
     low, high = span
     found: dict[int, str] = {}
-    for tick in _decades(low, high, rows) if log else _round_ticks(low, high, max(2, rows // 2)):
+    for tick, text in decades(low, high, rows) if log else told_ticks(low, high, rows, LABEL - 1):
         row = min(rows - 1, round((high - tick) / (high - low) * (rows * 4 - 1)) // 4)
-        text = f"1e{round(tick):+03d}" if log else f"{tick:.4g}"
-        found.setdefault(row, f"{text[: LABEL - 1]:>{LABEL - 1}} ")
+        found.setdefault(row, f"{text:>{LABEL - 1}} ")
     return found
-
-
-def _decades(low: float, high: float, rows: int) -> list[float]:
-    every = max(1, math.ceil((high - low) / max(1, rows // 2)))
-    return [float(tick) for tick in range(math.floor(high), math.ceil(low) - 1, -every)]
-
-
-def _round_ticks(low: float, high: float, count: int) -> list[float]:
-    rough = (high - low) / count
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(scale for scale in SCALES if scale * power >= rough * 0.999) * power
-    first = math.ceil(low / step)
-    return [index * step for index in range(first, math.floor(high / step) + 1)]
 
 
 def _axis(plot: Plot, columns: int) -> list[Piece]:

@@ -11,6 +11,7 @@ from textual.content import Content
 from loratui.events.history import History
 from loratui.events.series import Series, robust_mean
 from loratui.terminal.glyphs import MARKS
+from loratui.terminal.numbers import scientific
 from loratui.terminal.text import safe_text
 from loratui.terminal.units import in_bytes, in_time
 from loratui.widgets.braille import AxisMark, Band, Curve, Plot
@@ -166,7 +167,7 @@ def _marks(history: History) -> tuple[AxisMark, ...]:
 
 def rate_words(value: float | None) -> str:
     """A rate: "1.0e-4"."""
-    return "-" if value is None else f"{value:.1e}".replace("e-0", "e-")
+    return "-" if value is None else scientific(value)
 
 
 PLOTS: dict[ChartName, Callable[[History], Plot]] = {

@@ -7,6 +7,7 @@ import math
 import pytest
 
 from loratui.widgets.braille import LABEL, AxisMark, Band, Curve, Plot, draw
+from loratui.widgets.plots import rate_words
 
 
 def lines(plot: Plot, width: int = 30, height: int = 8) -> list[str]:
@@ -45,6 +46,25 @@ def test_a_constant_line_has_a_scale() -> None:
     assert [row[:LABEL].strip() for row in rows if row[:LABEL].strip()] == ["0.6", "0.4"]
 
 
+@pytest.mark.parametrize("height", [4, 8, 13, 24, 60])
+@pytest.mark.parametrize("size", [3e-7, 0.00123, 0.0987, 0.4925, 7.3, 492.5, 98_765.0, 123_456_789.0])
+@pytest.mark.parametrize("part", [1e-9, 3e-5, 1e-3, 0.02, 0.7, 40.0])
+def test_each_label_is_whole_and_says_where_it_stands(size: float, part: float, height: int) -> None:
+    """No two alike, none cut to another number, and two at least; what hardly changes does not seem to climb."""
+    ys = [size + part * size * number / 9 for number in range(10)]
+    rows = lines(curve(*ys), height=height)
+    labels = [float(row[:LABEL]) for row in rows if row[:LABEL].strip()]
+    assert labels == sorted(set(labels), reverse=True) and len(labels) >= (1 if height == 4 else 2)
+    drawn = [at for at, row in enumerate(rows[:-1]) if any(ord(cell) > 0x2800 for cell in row[LABEL + 1 :])]
+    assert len(drawn) <= 2 or part > 3e-5
+
+
+def test_one_way_to_write_numbers_far_from_one() -> None:
+    rows = lines(Plot(curves=(Curve([0, 1], [1e-4, 1.0], "line1"),), x_end=1, log=True), height=14)
+    axis = {row[:LABEL].strip() for row in rows if row[:LABEL].strip()}
+    assert axis <= {rate_words(10.0**power).replace("1.0e", "1e") for power in range(-5, 2)}
+
+
 def test_nulls_and_nonfinite_values_are_gaps() -> None:
     rows = lines(curve(1.0, None, math.inf, math.nan, 2.0))
     assert any(any(ord(cell) > 0x2800 for cell in row) for row in rows)
@@ -53,7 +73,7 @@ def test_nulls_and_nonfinite_values_are_gaps() -> None:
 def test_a_log_axis_has_decade_ticks_and_skips_zero() -> None:
     rows = lines(Plot(curves=(Curve([0, 1, 2], [0.0, 1e-6, 1e-3], "line1"),), x_end=2, log=True), height=14)
     labels = [row[:LABEL].strip() for row in rows if row[:LABEL].strip()]
-    assert labels == ["1e-03", "1e-04", "1e-05", "1e-06"]
+    assert labels == ["1e-3", "1e-4", "1e-5", "1e-6"]
 
 
 def test_a_narrow_log_span_still_has_a_tick() -> None:
