@@ -55,9 +55,8 @@ class Possible:
 
     @property
     def has_result(self) -> bool:
-        """Whether its result says more than that there is none: of a bad end without files the ways out help."""
-        in_order = not self.can("fix") and (bool(self.saved) or self.state == "completed")
-        return not self._busy and (self.files or in_order)
+        """Whether its result says more than that there is none: files, or checkpoints that make them."""
+        return not self._busy and (self.files or bool(self.saved) or self.state == "completed")
 
     @property
     def _busy(self) -> str:

@@ -14,10 +14,8 @@ from tests.loratui.screens.results.test_result import make_run, result
 
 pytestmark = pytest.mark.slow
 
-ENDS = {  # how a run ended, whether it saved a checkpoint -> the keys that its result names
-    ("failed", False): "fo",
+ENDS = {  # of runs that have a result: how a run ended, whether it saved a checkpoint -> the keys that its result names
     ("failed", True): "efo",
-    ("stopped", False): "o",
     ("stopped", True): "eo",
     ("completed", False): "",
     ("completed", True): "e",
