@@ -89,19 +89,6 @@ async def test_what_subject_and_settings_show_is_what_the_run_gets(wizard: Wizar
         assert not settings.form.rows["dataset.instance_prompt"].differs
 
 
-@pytest.mark.parametrize("name", ["object", "face", "face/75x", "style"])
-async def test_settings_name_the_source_of_a_value_that_the_run_has(wizard: Wizard, chosen: Draft, name: str) -> None:
-    app = wizard(chosen.model_copy(update={"step": 4, "preset": name}))
-    async with app.run_test(size=(120, 36)) as pilot:
-        screen = await settings(pilot)
-        origins = resolve(answers_of(screen.draft), images=screen.draft.images).origins
-        for one in SETTINGS:
-            origin = origins[one.key]
-            if origin.layer in ("default", "preset"):
-                said = screen._explained(one).plain
-                assert f"{'~ inferred' if origin.inferred else 'why'}: {origin.source}" in said, one.key
-
-
 async def test_hostile_words_are_inert(wizard: Wizard, chosen: Draft) -> None:
     app = wizard(chosen.with_settings({"dataset.instance_prompt": HOSTILE, "dataset.class_word": "[b]x"}))
     async with app.run_test() as pilot:
