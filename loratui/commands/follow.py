@@ -18,6 +18,7 @@ from loratui.runs.launch import exit_code, is_alive
 from loratui.runs.own_log import own_log
 from loratui.runs.queue import QueueTurn, goes_on
 from loratui.runs.slurm import entry_of, job_log
+from loratui.runs.states import next_words
 from loratui.terminal.glyphs import marked
 from loratui.terminal.line_sink import Sink, sink_for
 from loratui.terminal.notices import end_words
@@ -87,7 +88,11 @@ def _follow(
                     _ring(run, sink)
                 worked = alive
                 if not alive:
-                    return _died(run, sink, pid) if view.code is None else _own_code(pid, view.code)
+                    if view.code is None:
+                        return _died(run, sink, pid)
+                    if (state := run_info(run).state) in ("stopped", "aborted"):
+                        sink.line(next_words(run, state))
+                    return _own_code(pid, view.code)
                 time.sleep(LOOK)
             except KeyboardInterrupt:
                 if interrupt == "detach":

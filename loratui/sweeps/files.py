@@ -43,9 +43,10 @@ def read_sweep(name: str, runs: Path = RUNS) -> Sweep:
 
 
 def names(runs: Path = RUNS) -> list[str]:
-    """The sweeps beside `runs`, by name."""
+    """The sweeps beside `runs`, the newest first."""
     try:
-        return sorted(one.name for one in folder_of("", runs).iterdir() if is_file(one / FILE))
+        found = [one for one in folder_of("", runs).iterdir() if is_file(one / FILE)]
+        return [one.name for one in sorted(found, key=lambda one: (-(one / FILE).stat().st_mtime, one.name))]
     except OSError:
         return []
 

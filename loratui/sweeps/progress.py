@@ -54,8 +54,11 @@ class PointRun:
         return None if self.info is None else self.info.run
 
 
-def point_runs(sweep: Sweep, runs: Path = RUNS) -> tuple[PointRun, ...]:
-    """Every point with its run: the folder of its name, else a run that was made under that name."""
+def point_runs(sweep: Sweep, runs: Path = RUNS, wait: bool = True) -> tuple[PointRun, ...]:
+    """Every point with its run: the folder of its name, else a run that was made under that name.
+
+    Without `wait` no cluster is waited for.
+    """
     found: list[PointRun] = []
     renamed: dict[str, RunDir] | None = None
     for point in points(sweep):
@@ -66,7 +69,7 @@ def point_runs(sweep: Sweep, runs: Path = RUNS) -> tuple[PointRun, ...]:
                 found.append(PointRun(point))
                 continue
             run = renamed[point.name]
-        found.append(PointRun(point, run_info(run), _changed(point, run)))
+        found.append(PointRun(point, run_info(run, wait), _changed(point, run)))
     return tuple(found)
 
 

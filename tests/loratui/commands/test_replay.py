@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from loratui.runs.states import run_word
 from tests.hostname import names_the_host
 from tests.slow_motion import slow_motion
 from trainer.contract.basemodel.inspect import small_model
@@ -131,6 +132,7 @@ def test_interrupting_a_replay_saves_exports_and_exits_130(
         child.send_signal(number)
         out, _ = child.communicate(timeout=60)
     assert child.returncode == 130, out
+    assert out.splitlines()[-1] == f"Resume it: loratui resume {run_word(run)}"
     (end,) = events(run, "end")
     assert end["status"] == "stopped"
     assert (run.export / "toy.safetensors").exists()

@@ -58,7 +58,18 @@ def choose(app: App[Any]) -> None:
     if len(found) == 1:
         take(found[0])
     else:
-        app.push_screen(Chooser("Which sweep?", [(one, Content(safe_text(one))) for one in found], found[0]), take)
+        app.push_screen(Chooser("Which sweep?", [(one, _row(one)) for one in found], found[0]), take)
+
+
+def _row(name: str) -> Content:
+    """A sweep, and how its runs are doing."""
+    from loratui.sweeps.progress import point_runs, summary
+
+    try:
+        state = summary(point_runs(read_sweep(name), wait=False))
+    except Refusal as refusal:
+        state = f"! {safe_text(refusal.messages[0], 60)}"
+    return Content.assemble(safe_text(name, 40), (f"  {state}", "$muted"))
 
 
 def show(app: App[Any], sweep: Sweep) -> None:

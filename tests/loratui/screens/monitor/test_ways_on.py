@@ -106,3 +106,15 @@ async def test_a_retry_begins_with_a_clean_view(own_place: Path) -> None:
         await at(pilot, "TroubleScreen")
         await until(pilot, lambda: "of the second start" in screen_text(app))
         assert "first start" not in screen_text(app)
+
+
+@pytest.mark.parametrize("log", ["", "\n \r\n"])
+async def test_a_log_without_a_word_says_so(own_place: Path, log: str) -> None:
+    run = ended(own_place / "runs" / NAME, "crash")
+    run.log.write_text(log)
+    app = LoratuiApp(run=run)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await at(pilot, "MonitorScreen")
+        await pilot.press("l", "end")
+        await at(pilot, "Reader")
+        await until(pilot, lambda: "The trainer wrote nothing." in screen_text(app))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 
@@ -170,3 +171,18 @@ def test_what_came_of_a_key_names_resume_only_where_there_is_something_to_resume
     assert held_words("pause", 1) == "1 run paused or taken out of the queue. The key o resumes it."
     assert held_words("stop", 3) == "3 runs stopped or taken out of the queue. The key o resumes them."
     assert "The key o" not in held_words("stop", 0) + resumed_words(0)
+
+
+async def test_sweeps_are_chosen_from_the_newest_on_with_how_they_are_doing(tried: Sweep, own_place: Path) -> None:
+    newer = declared("again", Answers("object", {"name": "dog", "dataset.path": "photos"}), [], 2)
+    folder, _ = freeze(newer)
+    older = folder.parent / "ranks" / "sweep.toml"
+    os.utime(older, (1, 1))
+    app = LoratuiApp(store=DraftStore(own_place / "state"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await at(pilot, "WelcomeScreen")
+        await until(pilot, lambda: "2 sweeps" in screen_text(app))
+        await pilot.press("end", "enter")
+        await at(pilot, "Chooser")
+        shown = screen_text(app)
+        assert shown.index("again  2 missing") < shown.index("ranks  11 completed, 1 crashed")
