@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from loratui.runs.find import RUNS, RunInfo, run_info
+from loratui.runs.states import run_title
 from loratui.terminal.text import safe_text, show_path
 from trainer.contract.paths import can_see
 from trainer.contract.run.lock import lock_holder
@@ -88,6 +89,6 @@ def table_lines(rows: Sequence[tuple[str, RunInfo]], width: int, indent: int) ->
 
 def _narrow(facts: str, info: RunInfo, width: int, indent: int) -> list[str]:
     name, path = safe_text(info.name), show_path(info.run.path)
-    if name in safe_text(info.run.path.name) and len(line := f"{facts}  {path}") <= width:
+    if run_title(info.name, info.run.path.name) == info.run.path.name and len(line := f"{facts}  {path}") <= width:
         return [line]
     return [f"{facts}  {name}", f"{'':<{indent}}  {path}"]

@@ -79,6 +79,11 @@ def next_words(run: RunDir, state: StateName) -> str:
     return STATES[state].next.replace("{run}", run_word(run))
 
 
+def run_title(name: str, folder: str) -> str:
+    """What people see of a run: its folder's name, after its own where that does not hold it. Never trusted."""
+    return folder if not name or name in folder else f"{name} ({folder})"
+
+
 def run_word(run: RunDir) -> str:
     """What a command calls `run`: its folder's name where it lies in ./runs, else its path."""
     return shell_path(run.path.name if run.path.parent == Path(RUNS).absolute() else run.path)

@@ -11,7 +11,7 @@ from textual.content import Content
 from loratui.events.endings import ending
 from loratui.events.history import History, Message
 from loratui.runs.own_log import WINDOW, own_log
-from loratui.runs.states import STATES, StateName
+from loratui.runs.states import STATES, StateName, run_title
 from loratui.terminal.numbers import number
 from loratui.terminal.text import plural, safe_lines, safe_text, shell_path
 from loratui.terminal.units import bytes_of, clock, in_bytes, in_time
@@ -116,7 +116,7 @@ def head(history: History, state: StateName, width: int, folder: str, note: str 
         right = f"{bytes_of(done, total)}{percent}"
     else:
         right = f"{unit} {done} of {total}{percent}" if total else ""
-    name = safe_text(history.name or folder, limit=max(8, inner - len(word) - len(right) - 8))
+    name = safe_text(run_title(history.name, folder), limit=max(8, inner - len(word) - len(right) - 8))
     left = Content.assemble((f"{glyph} {word}  ", f"bold {style}"), (name, "bold"))
     gap = max(1, inner - left.cell_length - len(right))
     speed = history.seconds_per_step

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.app import App
 
 from loratui.events.history import History
-from loratui.runs.states import STATES, StateName, state_words
+from loratui.runs.states import STATES, StateName, run_title, state_words
 from loratui.terminal.notices import GIVE_TITLE_BACK, KEEP_TITLE, end_words, hears, notice, title
 
 
@@ -28,13 +28,14 @@ class Telling:
     def said(self, history: History, state: StateName) -> str:
         """What the terminal is sent now; empty if nothing is new."""
         part = f"{100 * history.step // history.steps} %" if history.steps and state == "training" else ""
-        words = f"{part or state_words(state)} {self._name}"
+        name = run_title(history.name, self._name)
+        words = f"{part or state_words(state)} {name}"
         first, new = not self._title, words != self._title
         self._title = words
         ended = self._worked and not STATES[state].alive
         self._worked = STATES[state].alive
         sent = (KEEP_TITLE if first else "") + (title(words) if new else "")
-        return sent + (notice(end_words(self._name, state, history.step, history.steps)) if ended else "")
+        return sent + (notice(end_words(name, state, history.step, history.steps)) if ended else "")
 
     def leave(self, app: App[object]) -> None:
         """Give the terminal its title back."""

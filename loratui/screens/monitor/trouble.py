@@ -145,7 +145,9 @@ class TroubleScreen(SteadyScreen[Restarted | None]):
         self.call_after_refresh(self._show)
 
     def _show(self) -> None:
-        self.query_one("#trouble-title", Static).update(title_words(self.case, self._history, self.size.width - 2))
+        self.query_one("#trouble-title", Static).update(
+            title_words(self.case, self._history, self._run.path.name, self.size.width - 2)
+        )
         self.query_one("#trouble-happened", Static).update(happened(self.case, self._history, self._run))
         said = str((self._history.error or {}).get("message"))
         lines = [safe_text(line, 200) for line in tail_of(self._run, 20, said=said)]

@@ -15,6 +15,7 @@ from loratui.recovery.remedy import BadEnd, Remedy
 from loratui.recovery.settings_change import EFFECTS
 from loratui.recovery.sound_checkpoints import beginning
 from loratui.runs.launch import exit_code
+from loratui.runs.states import run_title
 from loratui.screens.monitor.run_words import SAID, TITLES, first_lines
 from loratui.terminal.numbers import number
 from loratui.terminal.text import plural, safe_text, show_path
@@ -40,9 +41,10 @@ WAS_DOING = {
 }
 
 
-def title_words(case: BadEnd, history: History, width: int) -> Content:
+def title_words(case: BadEnd, history: History, folder: str, width: int) -> Content:
     """One row: what, which run, how far."""
-    left = Content.assemble((f"✗ {TITLES[case.kind]}  ", "bold $text-error"), (safe_text(history.name, 40), "bold"))
+    name = safe_text(run_title(history.name, folder), 40)
+    left = Content.assemble((f"✗ {TITLES[case.kind]}  ", "bold $text-error"), (name, "bold"))
     right = f"step {history.step} of {history.steps}" if history.steps else ""
     return Content.assemble(left, " " * max(1, width - left.cell_length - len(right)), right)
 

@@ -7,7 +7,7 @@ from textual.content import Content
 from loratui.events.history import History
 from loratui.results.usage import Usage
 from loratui.runs.possible import Deed, Possible
-from loratui.runs.states import STATES
+from loratui.runs.states import STATES, run_title
 from loratui.screens.monitor.run_words import state_of
 from loratui.terminal.text import plural, safe_text
 from loratui.terminal.units import clock
@@ -50,14 +50,14 @@ def head(history: History, folder: str) -> Content:
         facts.append(f"ended early, step {history.best} is the best")
     if isinstance(end.get("seconds"), int | float):
         facts.append(clock(history.seconds))
-    if history.views is not None:
-        facts.append(f"{history.views:.1f} views per image")
     if history.ema.last is not None:
         facts.append(f"loss {history.ema.last:.4f}{parts_words(history)}")
+    if history.views is not None:
+        facts.append(f"{history.views:.1f} views per image")
     words = " · ".join(facts)
     return Content.assemble(
         (f"{glyph} {state}  ", f"bold {style}"),
-        (safe_text(history.name or folder, 30), "bold"),
+        (safe_text(run_title(history.name, folder), 30), "bold"),
         (f"  {words}", "$muted"),
     )
 

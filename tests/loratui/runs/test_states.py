@@ -18,8 +18,9 @@ from loratui.events.history import History
 from loratui.events.lines import PHASES
 from loratui.runs.find import run_info
 from loratui.runs.queue import listed
-from loratui.runs.states import STATES, StateName
+from loratui.runs.states import STATES, StateName, run_title
 from loratui.screens.monitor.run_words import head, state_of, unstarted
+from loratui.screens.results.result_words import head as head_of_result
 from tests.loratui.runs.test_find import RUN, logged, make
 from trainer.contract.run.control import Inbox
 from trainer.contract.run.events import EventLog, Tail
@@ -125,3 +126,16 @@ def test_stop_without_a_name_says_whom(tmp_path: Path, monkeypatch: pytest.Monke
     log = EventLog(run.events)
     log.emit("end", status="stopped", step=1)
     log.close()
+
+
+@pytest.mark.parametrize(
+    ("folder", "seen"), [("long", "toy (long)"), ("toy", "toy"), ("2026-11-23-1000-toy", "2026-11-23-1000-toy")]
+)
+def test_a_run_has_one_name_for_people_wherever_it_is_seen(tmp_path: Path, folder: str, seen: str) -> None:
+    """Two runs of one name are told apart, and one whose folder is called otherwise is known by both."""
+    run = logged(make(tmp_path, folder), RUN)
+    history = History()
+    history.absorb(Tail(run.events).read())
+    assert run_title("toy", folder) == seen and run_title("", folder) == folder
+    assert f"crashed  {seen} " in head(history, "crashed", 80, folder).plain
+    assert f"  {seen}  " in head_of_result(history, folder).plain

@@ -118,7 +118,7 @@ async def test_a_trainer_that_was_started_anew_and_says_nothing_yet_is_not_where
     app = LoratuiApp(run=run)
     async with app.run_test() as pilot:
         await at(pilot, "MonitorScreen")
-        assert "starting  dog" in screen_text(app) and "40 of 100" not in screen_text(app)
+        assert f"starting  {NAME}" in screen_text(app) and "40 of 100" not in screen_text(app)
         await pilot.press("x")
         await at(pilot, "Confirm")
         words = screen_text(app)

@@ -20,12 +20,12 @@ def test_the_title_has_per_cent_and_an_end_is_told_once() -> None:
     telling, run = Telling("anna"), history(40)
     part = 100 * run.step // run.steps
     assert 0 < part < 100
-    assert telling.said(run, "training") == KEEP_TITLE + title(f"{part} % anna")
+    assert telling.said(run, "training") == KEEP_TITLE + title(f"{part} % dog (anna)")
     assert telling.said(run, "training") == "", "nothing is new"
-    assert telling.said(run, "paused") == title("‖ paused anna")
+    assert telling.said(run, "paused") == title("‖ paused dog (anna)")
     told = telling.said(run, "completed")
-    assert told.startswith(title("✓ completed anna")) and told.endswith(
-        notice(f"anna: completed, step 40 of {run.steps}")
+    assert told.startswith(title("✓ completed dog (anna)")) and told.endswith(
+        notice(f"dog (anna): completed, step 40 of {run.steps}")
     )
     assert telling.said(run, "completed") == ""
 
