@@ -10,6 +10,7 @@ from contextlib import suppress
 from threading import Thread
 from typing import IO, TextIO
 
+from loratui.children.start import start_child
 from loratui.terminal.text import safe_text, speakable
 from loratui.terminal.ticker import Ticker
 from trainer.contract.run import exits
@@ -22,10 +23,9 @@ PATIENCE = 10.0  # seconds that an interrupted program may take to leave
 def run_shown(command: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run `command` to its end; its exit code, STOPPED where the person interrupted it, FAILED where a signal did."""
     with signals_held(signal.SIGINT):
-        child = subprocess.Popen(
+        child = start_child(
             command,
             env=dict(environment),
-            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -13,6 +13,7 @@ from typing import IO, Annotated, Any
 import typer
 
 from loratui.children.events import child_events
+from loratui.children.start import start_child
 from loratui.commands.asking import agreed, is_anybody_there
 from loratui.commands.options import ColumnOption, DatasetArgument, KindOption, beginning, checked, checked_trigger
 from loratui.errors import Refusal
@@ -173,9 +174,8 @@ def _run(command: list[str], folder: Path) -> int:
 
     with Ticker() as ticker:
         # a session of its own: Ctrl+C reaches it through us, once
-        child = subprocess.Popen(
+        child = start_child(
             command,
-            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=trainer_environment(_threads()),

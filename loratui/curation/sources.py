@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loratui.children.events import child_events
+from loratui.children.start import start_child
+from loratui.errors import Refusal
 from loratui.terminal.text import safe_text
 from loratui.terminal.units import bytes_of
 from trainer.contract.documents.files import read_json
@@ -50,9 +52,10 @@ def as_folder(
         return expanded(source)
     options = [f"--column={settings.caption_column}", f"--subset={settings.subset}", f"--split={settings.split}"]
     command = [sys.executable, "-m", "trainer.materialise", *options, "--", source]
-    child = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=trainer_environment()
-    )
+    try:
+        child = start_child(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=trainer_environment())
+    except Refusal as refusal:
+        raise NoDataset(str(refusal)) from None
     last: dict[str, Any] = {}
     try:
         assert child.stdout is not None

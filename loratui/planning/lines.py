@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from loratui.planning.fitting import NOTHING_HELPS, Proposal, set_words
 from loratui.planning.plan import Plan
+from loratui.planning.shell_command import with_set
 from loratui.settings.demo import SMALL_SIZE
 from loratui.settings.resolve import Resolved
 from loratui.terminal.glyphs import GLYPHS, marked
@@ -43,7 +44,7 @@ def instead(plan: Plan) -> list[str]:
     """What can be started where this cannot, or would take days: each with its command."""
     said = []
     if plan.first:
-        said.append(f"The small SDXL does it here in minutes: {plan.command} {set_words(SMALL_SIZE)}")
+        said.append(f"The small SDXL does it here in minutes: {with_set(plan.command, SMALL_SIZE)}")
     if plan.slow:
         said.append(f"On a machine with a GPU, with loratui and the pictures there: {plan.command}")
     return said

@@ -17,6 +17,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 SEED = "train.seed"
 MOST_RUNS = 500
 MOST_SEEDS = 50
+MOST_NAMED = 5  # places of an axis that a line names
 # the sweep names its runs itself; what was decided of single pictures belongs into the base answers
 NOT_AN_AXIS = {
     "name": "a sweep names its runs itself",
@@ -40,6 +41,18 @@ class Axis:
     def title(self) -> str:
         """What changes along it: "rank", or "optimizer, learning rate"."""
         return safe_text(self.called, 30) or ", ".join(BY_KEY[key].title for key in self.keys)
+
+    @property
+    def named(self) -> str:
+        """Its places in a row of several axes: of many the first and the last, those of several values in brackets."""
+        said = self.listed(MOST_NAMED)
+        return f"({said})" if ";" in said else said
+
+    def listed(self, most: int = MOST_RUNS) -> str:
+        """Its places by name: "4, 16, 32"; "4, adamw; 16, prodigy" where each is several values."""
+        names = [self.label(place) for place in range(len(self.places))]
+        shown = names if len(names) <= most else [*names[: most - 2], "...", names[-1]]
+        return ("; " if len(self.keys) > 1 and not self.labels else ", ").join(shown)
 
     def label(self, place: int) -> str:
         """The name of one place: its label, else its values."""
@@ -72,10 +85,10 @@ class Sweep:
 
     @property
     def words(self) -> str:
-        """Its size: "rank 3 x optimizer 2 x 3 seeds = 18 runs"."""
-        parts = [f"{axis.title} {len(axis.places)}" for axis in self.axes]
+        """What it tries and how many runs that is: "rank 4, 16 x optimizer prodigy, adamw x 3 seeds: 12 runs"."""
+        parts = [f"{axis.title} {axis.named}" for axis in self.axes]
         parts += [plural(self.seeds, "seed")] if self.seeds > 1 else []
-        return f"{' x '.join(parts)} = {plural(self.runs, 'run')}"
+        return f"{' x '.join(parts)}: {plural(self.runs, 'run')}"
 
 
 def grid_axis(text: str) -> Axis:

@@ -26,6 +26,7 @@ from trainer.contract.settings.config import flat
 
 MOST_SAID = 8  # points of one trouble that are named
 NOT_KNOWN = "not known yet: none of this size has run here; the table says it once the first has ended"
+ON_TOP = "each run's start and its samples come on top"
 NOT_FOUND = "a setting of the answers or of another axis decides in its place"
 NOT_HELD_OUT = (
     "no picture is held out, so the loss is one on the training pictures, which falls with overfitting too: "
@@ -109,7 +110,7 @@ def forecast_lines(found: Forecast) -> list[str]:
     lines = [*verdict_lines(found), f"sweep {sweep.name}: {sweep.words}"]
     lines += [f"  {safe_text(sweep.title)}"] if sweep.title else []
     lines += [f"  source: {safe_text(sweep.source, 300)}"] if sweep.source else []
-    lines += [f"  {axis.title}: {', '.join(map(axis.label, range(len(axis.places))))}" for axis in sweep.axes]
+    lines += [f"  {axis.title}: {axis.listed()}" for axis in sweep.axes]
     lines += [f"  time  {time_words(found)}", f"  disk  {disk_words(found)}"]
     lines += [marked("warn", f"{one}{_of(count, able)}") for one, count in found.warnings]
     if found.able and any(not _config(one).dataset.hold_out for one in found.able):
@@ -132,16 +133,17 @@ def verdict_lines(found: Forecast) -> list[str]:
 
 
 def time_words(found: Forecast) -> str:
-    """How long all of it takes: "about 3 h 20 min, one after the other"."""
+    """How long the steps of all take, and what is not in it: "about 3 h 20 min of steps, one after the other; ..."."""
     if found.seconds is None:
         return NOT_KNOWN
     if found.elsewhere:
         low, high = map(in_time, found.seconds)
-        return f"{f'{low} to {high}' if low != high else f'about {low}'} in all, as the cluster gives places"
+        said = f"{low} to {high}" if low != high else f"about {low}"
+        return f"{said} of steps in all, as the cluster gives places; {ON_TOP}"
     places = max(1, len(visible_gpus()))
     low, high = (in_time(one / min(places, max(1, len(found.able)))) for one in found.seconds)
     how = "one after the other" if places == 1 else f"{places} at a time"
-    return f"{f'{low} to {high}' if low != high else f'about {low}'}, {how}; samples come on top"
+    return f"{f'{low} to {high}' if low != high else f'about {low}'} of steps, {how}; {ON_TOP}"
 
 
 def disk_words(found: Forecast) -> str:

@@ -29,8 +29,9 @@ def table_lines(found: Results) -> list[str]:
 
 def table_cells(found: Results) -> tuple[list[str], list[list[str]]]:
     """The heads of the columns, and the words of each row."""
-    held = all(row.held_out for row in found.rows if row.loss is not None)
-    loss = "held-out loss" if held else "training loss"
+    measured = [row for row in found.rows if row.measured]
+    held = bool(measured) and all(row.held_out for row in measured)
+    loss = "held-out loss" if held else "training loss" if measured else "loss"
     heads = ["no", *(axis.title for axis in found.sweep.axes), loss, "size", "time", ""]
     return heads, [_cells(found, row) for row in found.rows]
 

@@ -11,8 +11,9 @@ from textual.screen import Screen
 from loratui.runs.find import RUNS
 from loratui.runs.queue import put_in, take_up, trains_here
 from loratui.screens.shared.dialogs import Chooser
-from loratui.terminal.text import safe_text
+from loratui.terminal.text import plural, safe_text
 from trainer.contract.paths import expanded
+from trainer.contract.run.devices import visible_gpus
 from trainer.contract.run.queue import goes_on_words, waiting
 from trainer.contract.run.rundir import RunDir
 
@@ -29,9 +30,11 @@ def ask_when(screen: Screen[Any], out: str, then: Callable[[When], None]) -> Non
     if not trains and not waits:
         then("now")
         return
+    what = "the GPU's memory and time" if visible_gpus() else "the processor and the memory"
+    beside = f"; it shares {what}" if trains else ", before what waits"
     lines = [
-        ("queue", _line("Queue it", f"starts by itself after {_before(len(trains), len(waits))}")),
-        ("now", _line("Start now", "beside it: they share the GPU's memory and time")),
+        ("queue", _line("Queue it", f"It starts after {_before(len(trains), len(waits))}.")),
+        ("now", _line("Start now", f"At once{beside}.")),
     ]
     first = trains[0].run if trains else waits[0].run
     title = f"{safe_text(first.path.name, 40)} {'trains here' if trains else 'waits here'}"
@@ -58,8 +61,8 @@ def stop_note(run: RunDir) -> str:
 
 
 def _before(trains: int, waits: int) -> str:
-    words = [f"{trains} in training"] if trains else []
-    words += [f"{waits} waiting"] if waits else []
+    words = [f"{plural(trains, 'run')} in training"] if trains else []
+    words += [f"{waits if trains else plural(waits, 'run')} waiting"] if waits else []
     return " and ".join(words)
 
 

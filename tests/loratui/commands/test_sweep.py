@@ -56,7 +56,7 @@ def test_a_dry_run_says_what_it_would_take_and_makes_nothing(
 ) -> None:
     done = loratui("sweep", "answers.toml", "--from", "post-rank", "--set", "train.targets=all-linear", "--dry-run")
     assert done.returncode == 0, done.stderr
-    assert "sweep toy-post-rank: rank 4 = 4 runs" in done.stdout and "  disk  about" in done.stdout
+    assert "sweep toy-post-rank: rank 4, 16, 32, 64: 4 runs" in done.stdout and "  disk  about" in done.stdout
     assert not (tmp_path / "sweeps").exists()
     listed = loratui("sweep", "--list").stdout
     assert "post-y2k" in listed and "We found v4, v5 and v6 to strike the best balance" in listed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from loratui.planning.hardware import Machine, cpu_flops
 from loratui.planning.lines import plan_lines, start_line, verdict_lines
 from loratui.planning.past_runs import NO_CORRECTION, Correction
 from loratui.planning.plan import SLOW_HALF, make_plan
+from loratui.planning.shell_command import with_set
 from loratui.planning.without_gpu import days, without_gpu
 from loratui.recovery.doctor import wanted_memory
 from loratui.settings.answers import Answers
+from loratui.settings.demo import SMALL_SIZE
 from loratui.settings.resolve import resolve
 from loratui.terminal.units import in_bytes
 from tests.loratui.conftest import LoraTUI
@@ -136,3 +139,12 @@ def test_the_verdict_says_what_is_in_the_way_and_never_more_than_once() -> None:
     assert sum("gone" in one for one in verdict_lines(bad)) == sum("rank" in one for one in verdict_lines(bad)) == 1
     for one in (bad, replace(plan, slow="No GPU here"), replace(plan, errors=("x",))):
         assert "✓" not in "".join(verdict_lines(one)) and start_line(one).startswith("This is not ready")
+
+
+def test_a_setting_that_was_given_already_is_replaced_in_a_command_and_never_named_twice() -> None:
+    command = "loratui replay 'my answers.toml' --set model.base=x --set train.rank=4 --gpus 2"
+    said = shlex.split(with_set(command, SMALL_SIZE))
+    named = [word.partition("=")[0] for place, word in enumerate(said) if said[place - 1] == "--set"]
+    assert len(named) == len(set(named)) and {*SMALL_SIZE, "train.rank"} == set(named)
+    assert said[:3] == ["loratui", "replay", "my answers.toml"] and "model.base=x" not in said
+    assert f"model.base={SMALL_SIZE['model.base']}" in said and said[said.index("--gpus") + 1] == "2"

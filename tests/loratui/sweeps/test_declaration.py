@@ -27,7 +27,11 @@ def said(text: str, read: object = grid_axis) -> str:
 def test_every_combination_is_a_point_and_the_same_declaration_gives_the_same_points(ranks: Sweep) -> None:
     found = points(ranks)
     assert found == points(ranks) and len(found) == ranks.runs == 8
-    assert ranks.words == "rank 2 x optimizer 2 x 2 seeds = 8 runs"
+    assert ranks.words == "rank 2, 4 x optimizer prodigy, adamw x 2 seeds: 8 runs"
+    many = declared("many", Answers(), [grid_axis("train.rank=1,2,3,4,5,6,7")])
+    assert many.words == "rank 1, 2, 3, ..., 7: 7 runs"
+    both = declared("both", Answers(), [zip_axis("train.rank=4,16,train.alpha=4,8")])
+    assert both.words == "rank, alpha (4, 4; 16, 8): 2 runs"
     assert [label(ranks, one) for one in found[:3]] == [
         "rank 2, optimizer prodigy, seed 0",
         "rank 2, optimizer prodigy, seed 1",

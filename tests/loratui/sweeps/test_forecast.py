@@ -20,7 +20,10 @@ def test_it_is_the_sum_of_the_plans_and_the_pictures_are_looked_at_once(ranks: S
     assert found.disk == sum(one.disk for one in alone) > 0
     assert found.seconds is None  # no run of this size has ended here
     lines = forecast_lines(found)
-    assert lines[:2] == ["✓ Ready: 8 runs to start.", "sweep ranks: rank 2 x optimizer 2 x 2 seeds = 8 runs"]
+    assert lines[:2] == [
+        "✓ Ready: 8 runs to start.",
+        "sweep ranks: rank 2, 4 x optimizer prodigy, adamw x 2 seeds: 8 runs",
+    ]
     some = forecast_lines(forecast(ranks, points(ranks)[:3], root, looks))
     assert some[0] == "✓ Ready: 3 runs to start; 5 of 8 there already."
     assert any("not known yet" in one for one in lines) and any("hold_out" in one for one in lines)

@@ -80,6 +80,9 @@ def test_a_training_loss_is_called_one_and_a_row_that_is_not_whole_has_none() ->
     assert found.rows[-1].label == "rank 4" and found.rows[-1].loss is None
     assert "training loss" in table_lines(found)[0] and "3 missing" in table_lines(found)[-1]
     assert any("hold pictures out" in words for words in remarks(found))
+    assert "training loss" in table_lines(compared(SWEEP, rows[1:2]))[0]  # also where no row is whole yet
+    none = [replace(row, measured=()) for row in rows]
+    assert table_lines(compared(SWEEP, none))[0].split() == ["no", "rank", "loss", "size", "time"]
     told = as_json(found, [one for row in found.rows for one in row.runs])
     assert told["rows"][0]["mark"] == "best" and told["rows"][-1]["loss"] is None
     assert told["axes"] == [{"settings": ["train.rank"], "values": [[2], [4], [8]]}]

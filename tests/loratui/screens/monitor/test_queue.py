@@ -330,7 +330,7 @@ async def test_f2_asks_while_another_run_trains_whether_to_wait_or_to_start_besi
         plan = await review(pilot)
         await pilot.press("f2")
         await at(pilot, "Chooser")
-        assert "Queue it   starts by itself after 1 in training and 3 waiting" in screen_text(app)
+        assert "Queue it   It starts after 1 run in training and 3 waiting." in screen_text(app)
         await pilot.press("escape")
         await at(pilot, "ReviewScreen")
         assert len(waiting(root)) == 3 and len(list(root.iterdir())) == 5  # four runs and the queue's lock
