@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from loratui.commands.options import GpusOption, RunArgument, SetOption, runs
 from loratui.errors import Refusal
+
+if TYPE_CHECKING:
+    from trainer.contract.run.rundir import RunDir
 
 DRAWS = "trainer.samples.generate"
 LoraArgument = Annotated[
@@ -172,17 +175,23 @@ def refuse_out(out: object) -> None:
 def _run_trainer(module: str, run: str | None, words: list[str], options: dict[str, object]) -> NoReturn:
     """Run one of the trainer's programs on a run. Raises Refusal where it has nothing yet that they could read."""
     from loratui.runs.find import find_run
+
+    refuse_out(options.get("out"))
+    found = find_run(run)
+    refuse_empty(found, module == DRAWS)
+    _run_program(module, [str(found.path), *words], options)
+
+
+def refuse_empty(found: RunDir, files_do: bool) -> None:
+    """Raise Refusal with what comes first where a run has no checkpoint, nor files where those do as well."""
     from loratui.runs.possible import possible
     from loratui.runs.states import next_words
     from loratui.terminal.text import show_path
 
-    refuse_out(options.get("out"))
-    found = find_run(run)
     now = possible(found)
-    if now.state != "refused" and not now.saved and not (module == DRAWS and now.files):
+    if now.state != "refused" and not now.saved and not (files_do and now.files):
         nothing = "no checkpoint" if now.files else "no files and no checkpoint"
         raise Refusal(f"{show_path(found.path)} holds {nothing}: it is {now.state}. {next_words(found, now.state)}")
-    _run_program(module, [str(found.path), *words], options)
 
 
 def _run_program(module: str, words: list[str], options: dict[str, object]) -> NoReturn:

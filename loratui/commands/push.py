@@ -35,11 +35,14 @@ def push(
     as_events: Annotated[bool, typer.Option("--events", hidden=True)] = False,
 ) -> None:
     """Send the files to the hub: private, from an allow-list, after a preview."""
+    from loratui.commands.outputs import refuse_empty
     from loratui.results.facts import read_facts
     from loratui.results.parcel import REPOSITORY, make_parcel, parcel_lines
     from loratui.runs.find import find_run
 
     chosen = find_run(run)
+    if folder is None:
+        refuse_empty(chosen, files_do=True)
     name = read_facts(chosen).name
     repository = repo or name
     if not REPOSITORY.fullmatch(repository):

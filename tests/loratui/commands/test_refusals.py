@@ -158,7 +158,7 @@ def test_a_run_without_a_checkpoint_says_what_makes_one_and_names_no_command_tha
 ) -> None:
     made = loratui("replay", "answers.toml", "--out", "runs/mine", "--no-start")
     assert made.returncode == 0, made.stderr
-    for words in (["generate", "mine", "a TOK"], ["export", "mine"]):
+    for words in (["generate", "mine", "a TOK"], ["export", "mine"], ["push", "mine", "--repo", "me/mine"]):
         done = loratui(*words)
         assert done.returncode == 2 and "holds no files and no checkpoint: it is" in done.stderr, done.stderr
         assert "loratui resume mine" in done.stderr and "loratui export" not in done.stderr
