@@ -51,6 +51,7 @@ CODES: dict[str, Code] = {
         Code("companions", "files", "hint", "Masks, depth or poses of other pictures: left out."),
         Code("links", "files", "hint", "A link that leads nowhere, out of the folder, or to another picture of it."),
         Code("other-formats", "files", "warn", "Formats that are not read, such as HEIC; a hint where they are few."),
+        Code("archives", "files", "hint", "A zip or another archive beside the pictures is not looked into."),
         Code("hidden-files", "files", "hint", "Hidden pictures are not used."),
         Code("same-name", "files", "hint", "Pictures that differ only in their ending share one caption file."),
         Code(

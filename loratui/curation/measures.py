@@ -66,6 +66,7 @@ MEASURED: dict[str, str] = {
     "companions": "Names as other programs give them: a-masklabel.png, a_mask.png, folders mask, depth, pose.",
     "links": "Where each link of the folder leads.",
     "other-formats": f"Files told by their first bytes; a warning from {folder.MUCH:.0%} of the folder.",
+    "archives": "Endings of names: .zip, .rar, .7z, .tar, .tgz, .gz.",
     "hidden-files": "Names that begin with a dot.",
     "same-name": "Names without their endings.",
     "low-resolution": "The shorter side after the EXIF turn, beside train.resolution.",

@@ -1,4 +1,4 @@
-"""Folders that hold pictures, below one or near to where a person works: found by the endings of names, few deep."""
+"""Folders that hold pictures, below one or near to where a person works: counted as the checks list them, few deep."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from loratui.terminal.text import plural
 from trainer.contract.pictures.companions import is_companion_folder
 from trainer.contract.pictures.contents import is_litter
-from trainer.contract.pictures.formats import endings
+from trainer.contract.pictures.folder import count_pictures
 from trainer.contract.run.rundir import home_folder
 
 USUAL = ("Pictures", "Downloads", "Desktop", "photos", "pictures", "datasets")  # of a home folder
@@ -54,7 +54,7 @@ def folders_nearby() -> tuple[PictureFolder, ...]:
 
 
 def has_pictures(folder: Path) -> bool:
-    """Whether pictures lie directly in `folder`, by the endings of their names."""
+    """Whether pictures lie directly in `folder`."""
     return _count(folder) > 0
 
 
@@ -75,13 +75,4 @@ def _may_hold(one: os.DirEntry[str]) -> bool:
 
 
 def _count(folder: Path) -> int:
-    count, known = 0, endings()
-    try:
-        with os.scandir(folder) as entries:
-            for one in entries:
-                count += not one.name.startswith(".") and Path(one.name).suffix.lower() in known
-                if count >= MOST_COUNTED:
-                    break
-    except OSError:
-        return 0
-    return count
+    return count_pictures(folder, MOST_COUNTED)

@@ -212,10 +212,11 @@ def _report(
         findings += face_findings(name, standing, kind, one.drawn, one.turns)
     if faces and kind == "face":
         findings += face_cut(name, one.width, one.height, faces[0].box, settings.crop)
-    findings += caption_findings(name, picture.caption, settings.trigger, settings.instance_prompt)
-    findings += raw_findings(picture, raw)
     tokens = None if picture.caption is None else counter(picture.caption)
-    findings += length_findings(name, tokens, settings.most) if tokens else ()
+    if one.problem is None:  # what cannot be used needs no caption
+        findings += caption_findings(name, picture.caption, settings.trigger, settings.instance_prompt)
+        findings += raw_findings(picture, raw)
+        findings += length_findings(name, tokens, settings.most) if tokens else ()
     return PictureReport(
         name=name,
         path=picture.path,
@@ -254,7 +255,7 @@ def _of_the_set(report: Report, measured: list[PictureMeasure], settings: ScanSe
         *wording_findings(captions, settings.trigger, settings.class_word, settings.base, settings.tokens > 0, names),
         *fault_findings(report.pictures, settings.trigger, settings.class_word),
         *offers(captions, settings.prompts, settings.trigger, settings.class_word, settings.kind),
-        *views_findings(images, settings.steps, settings.batch, settings.kind),
+        *views_findings(images, settings.steps, settings.batch, settings.kind, settings.base),
     )
     people = settings.kind in PEOPLE
     how = tuple(f"{check}: {words}" for check, words in missing().items() if people or check != "identity")

@@ -122,6 +122,7 @@ WHY_NONE = {
     "in-subfolder": "A run takes one folder: type the sub-folder in the line above.",
     "companions": "They are left out; rename their folder, if they are pictures to learn from.",
     "links": "No file is removed here: take the link away, then press r.",
+    "archives": "Nothing is unpacked here: unpack it yourself, then press r.",
     "hidden-files": "No file is renamed here: take the dot from its name, then press r.",
     "same-name": "No file is renamed here: give one of them another name, then press r.",
     "no-full-body": "Only new photographs help: add one to three that show the whole body.",

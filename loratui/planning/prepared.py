@@ -115,7 +115,7 @@ def prepare(
     resolved = resolve(answers, overrides, len(result.images))
     train = resolved.config.train
     learned = counted_images(len(result.images), flat(resolved.config))
-    report = with_views(report, learned, train.steps, train.batch * train.accumulation)
+    report = with_views(report, learned, train.steps, train.batch * train.accumulation, resolved.config.model.base)
     runs = out.parent if out else RUNS
     ask_missing(flat(resolved.config))
     there = machine or looks.machine(train.device)

@@ -37,6 +37,7 @@ class Draft(BaseModel):
     version: int = 1
     step: int = 0
     preset: str = ""  # empty: not chosen yet
+    preset_kind: str = ""  # the kind of pictures for which it was taken
     values: dict[str, Any] = {}  # by dotted key, only what the person chose
     captions: dict[str, str] = {}  # by picture: written in the wizard, not in a file yet
     images: int = 0  # pictures that the last check found usable; held-out ones are among them
@@ -159,7 +160,7 @@ class DraftStore:
     def begin(self, draft: Draft) -> None:
         """A new draft. If the same choices are kept already, that draft is opened in place of a second one."""
         self.leave()
-        same = draft.model_copy(update=(besides := {"step": 0, "asked": {}, "undecided": None}))
+        same = draft.model_copy(update=(besides := {"step": 0, "asked": {}, "undecided": None, "preset_kind": ""}))
         for one in self.all().kept:
             if draft.begun and not one.busy and one.draft.model_copy(update=besides) == same:
                 self.take(one.key)
@@ -172,10 +173,7 @@ class DraftStore:
         self._key, self._lock = "", None
 
     def save(self, draft: Draft) -> str:
-        """Write the open draft; returns an empty string, or a sentence if it could not be written.
-
-        A draft without any choice gets no file.
-        """
+        """Write the open draft, if anything was chosen; returns "", or a sentence if it could not be written."""
         if not self._key and not draft.begun:
             return ""
         try:

@@ -6,7 +6,6 @@ from loratui.settings.answers import counted_images
 from loratui.settings.checks import effective, recipe_of
 from loratui.settings.draft import Draft
 from trainer.contract.plan.views import fitting_steps
-from trainer.contract.settings.config import SMALL
 
 
 def planned_steps(draft: Draft) -> tuple[int, int, int]:
@@ -18,7 +17,5 @@ def planned_steps(draft: Draft) -> tuple[int, int, int]:
 
 def suiting_steps(draft: Draft) -> int:
     """The steps that would suit the pictures (inferred: about 120 views of each); 0 where the planned ones do."""
-    if effective(draft)["model.base"] == SMALL:
-        return 0  # what the post found is of SDXL
     kind = str(draft.values.get("kind", recipe_of(draft).kind))
-    return fitting_steps(*planned_steps(draft), kind)
+    return fitting_steps(*planned_steps(draft), kind, str(effective(draft)["model.base"]))

@@ -11,9 +11,9 @@ from pathlib import Path, PurePath
 from loratui.curation.report import Finding
 from loratui.terminal.text import plural, safe_text
 from trainer.contract.pictures.companions import is_companion_folder
-from trainer.contract.pictures.contents import is_litter, remedy_of
-from trainer.contract.pictures.folder import Listing, NoDataset, Picture, list_pictures
-from trainer.contract.pictures.formats import NEVER, endings, is_picture
+from trainer.contract.pictures.contents import ARCHIVES, is_litter, remedy_of
+from trainer.contract.pictures.folder import Listing, NoDataset, Picture, count_pictures, list_pictures
+from trainer.contract.pictures.formats import NEVER, endings
 from trainer.contract.pictures.inside import LEAVES, why_not_inside
 
 MUCH = 0.2  # of a folder: so much that cannot be read is no side matter
@@ -42,7 +42,7 @@ def look_into(folder: Path, caption_column: str, subfolders: bool) -> FolderCont
             raise
         listing, only_below = Listing((), ()), True
     inside = {one: _pictures_in(one) for one in below}
-    found = [*_beside(folder, listing), *_left_out(folder, listing), *_one_name(listing)]
+    found = [*_beside(folder, listing), *_left_out(folder, listing), *_archives(folder), *_one_name(listing)]
     if count := sum(inside.values()):
         found.insert(0, _sub(folder, count, [one for one in below if inside[one]], only_below))
     found += _masks(folder, masks)
@@ -94,7 +94,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _pictures_in(folder: Path) -> int:
-    return sum(is_picture(Path(one.path)) for one in _entries(folder))
+    return count_pictures(folder)
 
 
 def _leads_nowhere(entry: os.DirEntry[str]) -> bool:
@@ -158,6 +158,18 @@ def _beside(folder: Path, listing: Listing) -> Iterator[Finding]:
         parts += [f"{_some(doubled)}: a link to another picture of the set"] if doubled else []
         parts += [f"{_some(leaving)}: a link that leads out of the folder; it is not read"] if leaving else []
         yield Finding("links", "hint", "", names[:20], "; ".join(parts), "remove the link")
+
+
+def _archives(folder: Path) -> Iterator[Finding]:
+    """What may hold more pictures, and is not unpacked by the program."""
+    names = [
+        one.name
+        for one in _entries(folder)
+        if not one.name.startswith(".") and _ending(one.name) in ARCHIVES and not _leads_nowhere(one)
+    ]
+    if names:
+        said = f"{plural(len(names), 'archive')} beside the pictures, which nobody looked into: {_some(names)}"
+        yield Finding("archives", "hint", "", names[:20], said, "unpack it, if it holds pictures that are meant")
 
 
 def _leaves(entry: os.DirEntry[str]) -> bool:

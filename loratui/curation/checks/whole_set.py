@@ -25,9 +25,9 @@ def set_findings(report: Report) -> tuple[Finding, ...]:
     return (*_number(report), *_looks(report))
 
 
-def views_findings(images: int, steps: int, batch: int, kind: str = "") -> tuple[Finding, ...]:
+def views_findings(images: int, steps: int, batch: int, kind: str = "", base: str = "") -> tuple[Finding, ...]:
     """How often each picture would be seen at the planned steps; nothing where they suit, or are not planned yet."""
-    said, _, remedy = views_sentence(steps, batch, images, kind).partition("; ")
+    said, _, remedy = views_sentence(steps, batch, images, kind, base).partition("; ")
     if not said:
         return ()
     views = views_per_image(steps, batch, images)
@@ -36,10 +36,10 @@ def views_findings(images: int, steps: int, batch: int, kind: str = "") -> tuple
     return (Finding("few-views", "hint", "", round(views, 1), said, remedy),)
 
 
-def with_views(report: Report, images: int, steps: int, batch: int) -> Report:
+def with_views(report: Report, images: int, steps: int, batch: int, base: str = "") -> Report:
     """`report` with what is said of the views, once the steps are known."""
     others = tuple(one for one in report.findings if one.code not in ("many-views", "few-views"))
-    return replace(report, findings=(*others, *views_findings(images, steps, batch, report.kind)))
+    return replace(report, findings=(*others, *views_findings(images, steps, batch, report.kind, base)))
 
 
 def summary(report: Report) -> tuple[str, ...]:

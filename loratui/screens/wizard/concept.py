@@ -62,9 +62,7 @@ Further concepts (+ on the pictures' screen) have theirs in that list.
 
     def compose_body(self) -> ComposeResult:
         """The list of kinds, then three fields with a line of words each."""
-        kinds = OptionList(
-            *(Option(_kind(title, words), id=key) for key, title, words in KINDS), id="kind", compact=True
-        )
+        kinds = OptionList(*(Option(_kind(one, self.draft), id=one[0]) for one in KINDS), id="kind", compact=True)
         kinds.border_title = Content("kind")
         yield kinds
         with Vertical(id="fields"):
@@ -87,7 +85,10 @@ Further concepts (+ on the pictures' screen) have theirs in that list.
     @on(OptionList.OptionHighlighted, "#kind")
     def _kind_changed(self, event: OptionList.OptionHighlighted) -> None:
         if event.option_id and event.option_id != self.draft.get("kind"):
-            self._take(self.draft.with_settings({"kind": event.option_id}))
+            before = self.draft.preset_kind or self.draft.get("kind")
+            self._take(self.draft.with_settings({"kind": event.option_id}).model_copy(update={"preset_kind": before}))
+            for one in KINDS:
+                event.option_list.replace_option_prompt(one[0], _kind(one, self.draft))
 
     @on(OptionList.OptionSelected, "#kind")
     def _kind_chosen(self) -> None:
@@ -186,6 +187,7 @@ Further concepts (+ on the pictures' screen) have theirs in that list.
             self.session.scan = event.scan
             self.dismiss(self.draft)
             return
+        self.say("")  # it is looked at
         body = "\n".join([*new, "", "Back at the pictures each has a key that solves it."])
         question = Confirm(f"New findings: {plural(len(new), 'finding')}", body, "Back to the pictures", "Go on")
 
@@ -213,5 +215,9 @@ def _suggested(draft: Draft) -> str:
     return _said(draft.with_settings({FIELDS["prompt"]: None}), "prompt")
 
 
-def _kind(title: str, words: str) -> Content:
-    return Content.assemble((f"{title:<19}", "bold"), (words, "$muted"))
+def _kind(one: tuple[str, str, str], draft: Draft) -> Content:
+    """With a mark before the chosen one: a colour alone is not seen everywhere."""
+    key, title, words = one
+    return Content.assemble(
+        ("● " if key == draft.get("kind") else "  ", "$accent"), (f"{title:<19}", "bold"), (words, "$muted")
+    )

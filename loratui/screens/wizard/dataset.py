@@ -161,7 +161,7 @@ A model writes captions by s on "no caption"; press x to end it.
         self.edit(self.draft.model_copy(update={"images": len(self.outcome_of(scan.report).images)}))
         if self.draft.preset:  # the steps are known
             steps, batch, images = planned_steps(self.draft)
-            self._report = with_views(scan.report, images, steps, batch)
+            self._report = with_views(scan.report, images, steps, batch, scan.settings.base)
         self._show_table()
         self.refresh_bindings()
 
@@ -169,8 +169,7 @@ A model writes captions by s on "no caption"; press x to end it.
         table = self.query_one("#table", DataTable)
         row, before = table.cursor_row, None if self.row is None else picturelist.key_of(self.row)
         table.clear(columns=True)
-        report = self._report
-        self._shown = [] if report is None else picturelist.chosen(report, self.draft, self._filter)
+        self._shown = [] if (report := self._report) is None else picturelist.chosen(report, self.draft, self._filter)
         (counts := self.query_one("#counts", Static)).update("")
         if report is not None:
             result = self.outcome_of(report)
@@ -193,7 +192,7 @@ A model writes captions by s on "no caption"; press x to end it.
 
     @property
     def picture(self) -> PictureReport | None:
-        """The picture under the cursor, if it is one."""
+        """That of the row."""
         return None if isinstance(self.row, FindingGroup) else self.row
 
     def rows_here(self) -> list[PictureReport | FindingGroup | None]:
@@ -219,7 +218,8 @@ A model writes captions by s on "no caption"; press x to end it.
             picture = next((one for one in report.pictures if one.name in self.row.files), None)
         if report is not None and self.rows_here():
             words = picturelist.findings(report, self.row, self.draft)
-        self.query_one("#finding-text", Static).update(words)
+        if report is not None or not self.has_class("-choosing"):  # the folders to choose from stay
+            self.query_one("#finding-text", Static).update(words)
         self.query_one("#findings").scroll_home(animate=False)
         self.query_one("#thumb", Thumbnail).show(
             picture.path if picture is not None and picture.opens else None, background=self._background()

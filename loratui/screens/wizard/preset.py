@@ -37,7 +37,7 @@ class PresetScreen(CountingStep):
     HELP = """
 A preset is a set of values that was tried on one kind of pictures. Each value
 shows who says so; ~ inferred marks what the sources do not say and was
-concluded from them. ● fits marks the presets for the kind you chose.
+concluded from them. Those for the kind you chose have "fits" behind their name.
 
 Steps follow the number of your pictures where a preset counts per picture.
 What you set yourself, here or later, always goes over the preset.
@@ -70,8 +70,13 @@ Presets of your own stand first; p in the settings keeps one.
         first = presets.option_count
         for one in sorted(load_presets(), key=lambda one: (one.name == "demo", one.kind != kind, one.name == "cog")):
             self._offer(one, suits(one, kind))
-        presets.highlighted = presets.get_option_index(self.draft.preset) if self.draft.preset in self._known else first
+        taken = self._known.get(self.draft.preset)
+        holds = taken is not None and (suits(taken, kind) or self.draft.preset_kind in ("", kind))
+        presets.highlighted = presets.get_option_index(self.draft.preset) if holds else first
         presets.focus()
+        if taken is not None and not holds:
+            name = safe_text(self.draft.preset, 30)
+            self.say(f"{name} was taken for another kind; the cursor is on one that fits this kind.", "warn")
         if own.troubles:
             names = safe_text(", ".join(f"{name}.toml" for name in own.troubles), 30)
             self.say(f"{names} is left out; 'loratui preset list' says why", "warn")
@@ -86,7 +91,7 @@ Presets of your own stand first; p in the settings keeps one.
         self._known[one.name] = one
         for variant in one.variants:
             self._known[f"{one.name}/{variant.name}"] = with_variant(one, variant)
-            shown = Content.styled(f"    {variant.name}", "$muted")
+            shown = Content.styled(f"  {variant.name}", "$muted")
             presets.add_option(Option(shown, id=f"{one.name}/{variant.name}"))
 
     @property
@@ -113,7 +118,8 @@ Presets of your own stand first; p in the settings keeps one.
 
     def action_next(self) -> None:
         """Take the preset under the cursor; the person's own values stay."""
-        taken = self.draft.model_copy(update={"preset": self.chosen.name})
+        update = {"preset": self.chosen.name, "preset_kind": self.draft.get("kind")}
+        taken = self.draft.model_copy(update=update)
         steps = suiting_steps(taken)
         if not steps or self.chosen.own or "train.steps" in taken.values:
             self.dismiss(taken)
@@ -184,4 +190,4 @@ def _value(title: str, value: str, inferred: bool) -> Content:
 
 
 def _title(one: Preset, fits: bool) -> Content:
-    return Content.assemble(("● " if fits else "  ", "$accent"), one.name, ("  fits" if fits else "", "$accent"))
+    return Content.assemble(one.name, ("  fits" if fits else "", "$accent"))

@@ -28,6 +28,7 @@ WHERE = (
     "Type the folder of your pictures above, such as ~/photos/anna, and press Enter. "
     "Every picture is looked at, and none is changed."
 )
+LOOKING = "Looking for folders with pictures nearby ..."
 TAKES = "Enter looks at this folder."
 NO_MATCH = "No folder begins like this."
 WIDEST = 40  # cells of a path in the list, before its count
@@ -49,7 +50,7 @@ class RecentFolders(ScanningStep):
         Binding("tab", "complete", "Complete", show=False, priority=True),
     ]
 
-    _folders: tuple[tuple[str, str], ...] = ()
+    _folders: tuple[tuple[str, str], ...] | None = None  # None: still looked for
 
     def on_mount(self) -> None:
         """Look for them in a thread: a folder may lie on a disk that answers slowly."""
@@ -74,6 +75,7 @@ class RecentFolders(ScanningStep):
         line.suggester = FolderSuggester(event.recent)
         if not line.value:
             self.say(HINT if event.lines else NONE_NEAR)
+        if not line.value or self.has_class("-choosing"):
             self._show_folders()
         self.refresh_bindings()
 
@@ -82,7 +84,9 @@ class RecentFolders(ScanningStep):
         """While there are no pictures, the folders to choose from have the room of their list."""
         self.add_class("-choosing")
         self.query_one("#findings").border_title = Content("folders with pictures")
-        words = Content("\n").join(map(_line, self._folders)) if self._folders else Content(WHERE)
+        words = Content("\n").join(map(_line, self._folders or ()))
+        if not self._folders:
+            words = Content(LOOKING if self._folders is None else WHERE)
         self.query_one("#finding-text", Static).update(words)
 
     @on(Scanned)
@@ -102,7 +106,7 @@ class RecentFolders(ScanningStep):
 
     def action_recent(self) -> None:
         """Take one of the folders."""
-        lines = [(one, _line((one, words))) for one, words in self._folders]
+        lines = [(one, _line((one, words))) for one, words in self._folders or ()]
         at = self.query_one("#folder", Input).value.strip()
         self.app.push_screen(Chooser("Which folder has your pictures?", lines, at), self.take_folder)
 

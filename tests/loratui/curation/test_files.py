@@ -128,12 +128,17 @@ def test_the_folder_itself_is_looked_at(folder: Path) -> None:
     (folder / "self.jpg").symlink_to("self.jpg")
     (folder / "sub" / "self.jpg").symlink_to("self.jpg")
     (folder / "circle").symlink_to(folder)
+    for name in ("more.zip", "more.rar", "more.tar", "more.7z"):
+        (folder / name).write_bytes(b"x")
+    (folder / "broken.jpg").write_bytes(b"no picture")
+    assert codes(look(folder), "broken.jpg") == ["unreadable"]  # and nothing of its caption
     found = of_set(look(folder))
     assert found["same-name"].value == ["a.jpg", "a.png"]
     assert found["hidden-files"].value == [".hidden.jpg"]
     assert found["other-formats"].value == ["film.mov"]
     assert found["in-subfolder"].value == ["sub/deep"]
     assert found["links"].value == ["gone.jpg", "self.jpg"]
+    assert found["archives"].value == ["more.7z", "more.rar", "more.tar", "more.zip"]
 
 
 def test_each_link_that_leaves_the_folder_is_named_once(folder: Path, tmp_path: Path) -> None:

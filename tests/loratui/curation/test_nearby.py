@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from loratui.curation.nearby import MOST_SHOWN, folders_below, folders_nearby
+from trainer.contract.pictures.folder import list_pictures
 
 
 def put(folder: Path, count: int) -> None:
@@ -28,8 +29,12 @@ def test_what_lies_below_is_counted(tmp_path: Path) -> None:
         put(tmp_path / name, count)
     put(tmp_path / "mask", 5)
     (tmp_path / "loop").symlink_to(tmp_path)
+    (tmp_path / "1_dog" / "gone.jpg").symlink_to("nowhere.jpg")
+    (tmp_path / "1_dog" / "0_mask.png").touch()
     found = {one.path.relative_to(tmp_path).as_posix(): one.words for one in folders_below(tmp_path)}
     assert found == {"10_ohwx woman": "12 pictures", "1_dog": "1 picture", "a/deep": "2 pictures"}
+    listed = {one.path: len(list_pictures(one.path).pictures) for one in folders_below(tmp_path)}
+    assert {one.path: one.count for one in folders_below(tmp_path)} == listed  # as the screen counts them
     assert folders_below(tmp_path / "gone") == ()
 
 

@@ -20,6 +20,7 @@ from trainer.contract.plan.views import fitting_steps
         ("face", 8, 960, 0),
         ("face/75x", 8, 600, 0),
         ("b-lora", 1, 1000, 0),  # its source says so
+        ("demo", 100, 300, 3000),  # too few are too few for each model
         ("demo", 5, 300, 0),  # the small model is not what the post speaks of
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from trainer.contract.paths import can_see, is_folder, os_words
@@ -62,6 +63,16 @@ def list_pictures(folder: Path, caption_column: str = "prompt", skip: tuple[str,
             pictures.append(Picture(name, folder / name, one.words, one.source, one.file))
     problems = [*found.problems, *([companion_problem(others)] if others - left else [])]
     return Listing(tuple(pictures), tuple(problem for problem in problems if problem.file not in left))
+
+
+def count_pictures(folder: Path, most: int | None = None) -> int:
+    """How many `list_pictures` lists; `most` for that many and more. 0 for a folder that cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            names = list(islice((one.name for one in entries if is_picture(Path(one.path))), most))
+    except OSError:
+        return 0
+    return len(names) if len(names) == most else len(names) - len(companions(folder, names))
 
 
 def _picture_names(folder: Path) -> list[str]:

@@ -239,7 +239,7 @@ def _size(config: TrainConfig) -> list[str]:
 
 def _length(config: TrainConfig, images: int) -> list[str]:
     train = config.train
-    said = views_sentence(train.steps, train.batch * train.accumulation, images, config.kind)
+    said = views_sentence(train.steps, train.batch * train.accumulation, images, config.kind, config.model.base)
     return [said] if said else []
 
 

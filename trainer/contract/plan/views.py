@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trainer.contract.settings.arithmetic import views_per_image
+from trainer.contract.settings.config import SMALL
 from trainer.contract.units import plural
 
 MOST, LEAST = 200, 20  # the post's Y2K table: 37 to 148 good, 222 overfit
@@ -10,20 +11,23 @@ GOOD = 120  # the post: 'good results are achieved with a 120x multiplier'
 WHOLE_RUN = "one-picture"  # a kind whose source gives steps for the single picture: B-LoRA's 1000
 
 
-def fitting_steps(steps: int, batch: int, images: int, kind: str) -> int:
+def fitting_steps(steps: int, batch: int, images: int, kind: str, base: str = "") -> int:
     """How many steps would come to about 120 views of each picture; 0 where `steps` suit the pictures.
 
-    Inferred: the post counts so for faces, and its table of style sets lies around it.
+    Inferred: the post counts so for faces, and its table of style sets lies around it. That too many overfit was found
+    of SDXL, and not of the small model.
     """
     if not images or not steps or kind == WHOLE_RUN or LEAST <= views_per_image(steps, batch, images) <= MOST:
+        return 0
+    if base == SMALL and views_per_image(steps, batch, images) > MOST:
         return 0
     wanted = GOOD * images / batch
     return max(1, round(wanted / 10) * 10 if wanted >= 100 else round(wanted))
 
 
-def views_sentence(steps: int, batch: int, images: int, kind: str) -> str:
+def views_sentence(steps: int, batch: int, images: int, kind: str, base: str = "") -> str:
     """What is wrong with the number of steps and what would suit, or nothing."""
-    fitting = fitting_steps(steps, batch, images, kind)
+    fitting = fitting_steps(steps, batch, images, kind, base)
     if not fitting:
         return ""
     views = views_per_image(steps, batch, images)
