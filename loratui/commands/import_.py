@@ -49,6 +49,9 @@ def import_(
     if found.left:
         lines += ["", f"left out, without a counterpart: {len(found.left)}"]
         lines += [f"  {safe_text(name, 60)}: {safe_text(why, 200)}" for name, why in found.left.items()]
+    if found.silent:
+        names = ", ".join(safe_text(one, 60) for one in found.silent)
+        lines += ["", f"not taken over, for they change nothing that is learned: {names}"]
     lines += ["", *(f"! {safe_text(note, 300)}" for note in found.notes)] if found.notes else []
     write_new(into, answers, replace)
     print(on_terminal("\n".join([*lines, "", next_words(into)]), sys.stdout))

@@ -23,7 +23,7 @@ class Code:
 CODES: dict[str, Code] = {
     one.name: one
     for one in (
-        Code("no-pictures", "files", "block", "Every picture is left out."),
+        Code("no-pictures", "files", "block", "Every picture is skipped."),
         Code("empty-file", "files", "block", "The file has 0 bytes."),
         Code("unreadable", "files", "block", "The file is not a picture, or cannot be decoded."),
         Code("truncated", "files", "block", "The file ends before the picture does."),

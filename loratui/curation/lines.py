@@ -125,7 +125,7 @@ def refusal_lines(report: Report, result: Outcome, skip: Iterable[str] = (), acc
     must_skip = [one.file for one in result.blocking if not one.acceptable and one.file]
     may_accept = accept_keys(result.to_decide)
     if must_skip:
-        lines += ["To leave such pictures out, put this line under [dataset]:", "  " + _line("skip", skip, must_skip)]
+        lines += ["To skip such pictures, put this line under [dataset]:", "  " + _line("skip", skip, must_skip)]
     if may_accept:
         lines += [
             "To train all the same, put this line under [dataset]:",

@@ -78,7 +78,7 @@ SOLUTIONS = {
             "fix {copies} --caption-column NAME",
             "NAME: the column, or the ending of the files; file_name: the pictures' names",
         ),
-        Solution("leave-out", "leave these pictures out", "fix {copies} --leave-out {code}"),
+        Solution("leave-out", "skip these pictures", "fix {copies} --leave-out {code}"),
         Solution("accept", "accept it: train all the same", "init {of} --set dataset.accept={code}"),
     )
 }
@@ -118,7 +118,7 @@ SOLVED_BY: dict[str, tuple[str, ...]] = {
 }
 
 WHY_NONE = {
-    "no-pictures": "Every picture is left out: space brings one back.",
+    "no-pictures": "Every picture is skipped: space brings one back.",
     "in-subfolder": "A run takes one folder: type the sub-folder in the line above.",
     "companions": "They are left out; rename their folder, if they are pictures to learn from.",
     "links": "No file is removed here: take the link away, then press r.",
@@ -127,10 +127,10 @@ WHY_NONE = {
     "same-name": "No file is renamed here: give one of them another name, then press r.",
     "no-full-body": "Only new photographs help: add one to three that show the whole body.",
     "no-close-up": "Only new photographs help: add some in which the face fills half of the height.",
-    "several-persons": "Each picture of somebody else has a row of its own, where space leaves it out.",
+    "several-persons": "Each picture of somebody else has a row of its own, where space skips it.",
     "same-pose": "Only new photographs help: add some in which the head is turned another way.",
     "same-light": "Only new photographs help: add some in another light.",
-    "caption-marks": "The flaw is in the picture: look at it, and leave it out by space.",
+    "caption-marks": "The flaw is in the picture: look at it, and skip it by space.",
     "lookalike": "Optional: if the person looks like somebody famous, e lets a caption say so.",
     "one-shooting": "Only new photographs help: add some of other days and places.",
     "few-pictures": "Only new pictures help: add some that show it in other places and light.",

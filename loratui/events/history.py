@@ -234,13 +234,10 @@ class History:
         step = int(event["step"])
         if not 0 <= step < MOST_STEPS:
             raise ValueError("a damaged line")
-        self.step = step
-        self.phase = Phase("train", step, self.steps)
+        self.step, self.phase = step, Phase("train", step, self.steps)
         self.curves.take(step, event)
-        self.vram = number(event.get("vram"))
-        self.rss = number(event.get("rss"))
-        self.epoch = number(event.get("epoch"))
-        self.views = number(event.get("views"))
+        self.vram, self.rss = number(event.get("vram")), number(event.get("rss"))
+        self.epoch, self.views = number(event.get("epoch")), number(event.get("views"))
         if event.get("nonfinite"):
             self._say(event, "bad", f"step {step}: the loss or the gradient is not a finite number")
 
@@ -275,8 +272,7 @@ class History:
 
     def _early(self, event: Event) -> None:
         self.best = int(event["best"])
-        loss = number(event.get("loss"))
-        lowest = "" if loss is None else f" ({loss:.4f})"
+        lowest = "" if (loss := number(event.get("loss"))) is None else f" ({loss:.4f})"
         self._say(event, "info", f"early stop: the held-out loss was lowest at step {self.best}{lowest}")
 
     def _warn(self, event: Event) -> None:

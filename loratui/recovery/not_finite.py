@@ -68,7 +68,7 @@ def _leave_out(case: BadEnd) -> list[Remedy]:
     elif not some:
         why = "it is the one picture that the step was made from"
     new = [one for one in names if one not in case.config.dataset.skip]
-    return [remedy(case, f"leave out {what}", why, {"dataset.skip": (*case.config.dataset.skip, *new)})]
+    return [remedy(case, f"skip {what}", why, {"dataset.skip": (*case.config.dataset.skip, *new)})]
 
 
 def _without_class_picture(case: BadEnd) -> Remedy:

@@ -235,11 +235,11 @@ def _data(case: BadEnd) -> list[Remedy]:
     anew = [remedy(case, "begin again with what is there now", why, {}, anew=True)] if case.checkpoints else []
     skipped, names = case.config.dataset.skip, case.pictures
     if not _teaches(case, (*skipped, *names)):  # to leave those out too would end in a run without a picture
-        back = remedy(case, "train on what was left out", "no other picture is there", {"dataset.skip": ()})
+        back = remedy(case, "train on what was skipped", "no other picture is there", {"dataset.skip": ()})
         return [*([back] if skipped else []), *_folder(case), again, *anew]
     if not names:
         return [again, *anew]
-    title = f"leave out {safe_text(names[0], 40) if len(names) == 1 else plural(len(names), 'picture')}"
+    title = f"skip {safe_text(names[0], 40) if len(names) == 1 else plural(len(names), 'picture')}"
     skip = {"dataset.skip": (*skipped, *(one for one in names if one not in skipped))}
     return [remedy(case, title, "the others are good", skip), again, *anew]
 

@@ -57,10 +57,10 @@ def test_a_first_time_person_with_seven_photographs_of_a_dog(terminal: Callable[
     one.press("Enter", until="● Pictures")
     one.type("dogs", until="dogs")
     one.press("Enter", until="7 to train on")
-    one.press("Down", "s", until="leave out 1 picture")
+    one.press("Down", "s", until="skip 1 picture")
     one.press("Enter", until="u takes it back")
-    one.press("F2", until="● Subject|Leave them out")
-    if "Leave them out" in one.screen.screen():
+    one.press("F2", until="● Subject|Skip them")
+    if "Skip them" in one.screen.screen():
         one.press("Enter", until="● Subject")
     one.press("Enter", until="trigger")
     one.press("Enter", until="class word")

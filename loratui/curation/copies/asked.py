@@ -39,13 +39,13 @@ def with_asked(
     said = []
     out = {one.name for one in report.pictures if _codes(one) & set(asked.leave_out)}
     if asked.leave_out:
-        said.append(f"{plural(len(out), 'picture')} left out: {', '.join(asked.leave_out)}")
+        said.append(f"{plural(len(out), 'picture')} skipped: {', '.join(asked.leave_out)}")
     skip = (*settings.skip, *sorted(out))
     if asked.best:
         best = keep_best(report, asked.best, skip)
         kept = {one.name for one in best}
         said += [f"  kept {safe_text(one.name)}: {one.reason}" for one in best]
-        said += [f"  left out {safe_text(name)}: {why}" for name, why in left_out(report, kept, skip)]
+        said += [f"  skipped {safe_text(name)}: {why}" for name, why in left_out(report, kept, skip)]
         said.append(f"the best {len(kept)} of {asked.best} asked for: {good_words(report, skip)}")
         skip = (*skip, *(one.name for one in report.pictures if one.name not in kept and one.name not in skip))
     left = [one for one in report.pictures if one.name not in skip]

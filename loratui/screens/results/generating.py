@@ -105,7 +105,9 @@ def ask_generate(
             _draw(screen, run, tell, wish, facts.threads)
 
     words = f"✗ {wrong}" if wrong else GENERATE
-    screen.app.push_screen(Form("Generate", words, fields, does="Draw", typed=given is not None, whole=True), answered)
+    screen.app.push_screen(
+        Form("Generate", words, fields, does="Generate", typed=given is not None, whole=True), answered
+    )
 
 
 def _draw(screen: Screen[Any], run: RunDir, tell: Tell, wish: GenerateWish, threads: int) -> None:

@@ -79,7 +79,7 @@ class ResultScreen(Onward):
         Binding("o", "go_on", "Resume"),
         Binding("y", "copy", "Copy"),
         Binding("e", "export", "Export"),
-        Binding("g", "generate", "Draw"),
+        Binding("g", "generate", "Generate"),
         Binding("l", "longer", "Longer"),
         Binding("c", "points", "Steps"),
         Binding("u", "push", "Hub"),
@@ -234,7 +234,7 @@ class ResultScreen(Onward):
     def say_note(self) -> None:
         """The note on the run, or where the keys are explained."""
         note = read_note(self.run_dir)
-        self.query_one("#result-say", Static).update(Content(f"Note: {note}") if note else "F1: what the keys do")
+        self.query_one("#result-say", Static).update(Content(f"Note: {note}") if note else "F1 explains the keys.")
 
     def action_push(self) -> None:
         """To the hub."""

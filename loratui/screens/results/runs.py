@@ -63,7 +63,7 @@ class RunsScreen(RunDeeds):
         Binding("l", "longer", "Longer"),
         Binding("space", "mark", "Mark", key_display="␣"),
         Binding("d", "compare", "Compare"),
-        Binding("g", "generate", "Draw", show=False),
+        Binding("g", "generate", "Generate", show=False),
         Binding("e", "export", "Export", show=False),
         Binding("u", "push", "Hub", show=False),
         Binding("r", "again", "Again"),

@@ -40,8 +40,8 @@ class BestPictures(PictureDecisions):
             return
         usual = min(whole, USUAL.get(report.kind, whole))
         words = (
-            f"Of the {plural(whole, 'picture')}{of} that are not left out keep the best, by what the check found. "
-            "You see which ones before anything is left out."
+            f"Of the {plural(whole, 'picture')}{of} that are not skipped keep the best, by what the check found. "
+            "You see which ones before anything is skipped."
         )
 
         def check(typed: str) -> str:
@@ -65,7 +65,7 @@ class BestPictures(PictureDecisions):
         stay = {one.name for one in kept}
         others = tuple(one.name for one in report.pictures if one.name not in stay)
         beside = of_others(self.draft.skipped, number)
-        title = f"Keep these {len(kept)}, leave out {len(others)}?"
+        title = f"Keep these {len(kept)}, skip {len(others)}?"
         body = proposal(kept, others, good if len(kept) < count else "")
         self.app.push_screen(
             Confirm(title, body, "Keep these", "Leave all as it is"),
@@ -81,4 +81,4 @@ def proposal(kept: tuple[KeptPicture, ...], others: tuple[str, ...], good: str =
     lines = [f"{number:>3}. {safe_text(one.name)}\n     {safe_text(one.reason)}" for number, one in enumerate(kept, 1)]
     out = ", ".join(safe_text(name) for name in others) or "none"
     few = ["", f"No more are good: {good}."] if good else []
-    return "\n".join([*lines, *few, "", f"Left out: {out}", "", "No file is touched; space brings a picture back."])
+    return "\n".join([*lines, *few, "", f"Skipped: {out}", "", "No file is touched; space brings a picture back."])

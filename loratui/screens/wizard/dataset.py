@@ -52,7 +52,7 @@ only the pictures that have it, and Enter again all. Below stand the pictures.
   A       accept all: every row that is shown
   u       undo the last decision; U redo it
   e       captions in the workbench: one by one, or many at once
-  f       filter: what is to look at, what is left out, one finding
+  f       filter: what is to look at, what is skipped, one finding
   c       fix: copies, turned and converted, captions in UTF-8, no metadata
   b       keep the best, as many as you say, each with its reason
   enter   the picture full screen; on the whole set, all that is said of it
@@ -60,7 +60,7 @@ only the pictures that have it, and Enter again all. Below stand the pictures.
   +       add a concept: another folder, learned in the same run
 
 ✓ good     nothing to say           ! warn       solve it, or accept it
-✗ block    stops a run              – left out   by you
+✗ block    stops a run              – skipped    by you
 · hint     worth knowing            *            a caption not written yet
 
 A model writes captions by s on "no caption"; press x to end it.
@@ -295,6 +295,6 @@ A model writes captions by s on "no caption"; press x to end it.
         if self.asks_to_leave_out(self._report, self.action_next):
             return
         if not self.teaches():
-            self.ask_for("All pictures are left out: there is nothing to learn from.", self.teaches)
+            self.ask_for("All pictures are skipped: there is nothing to learn from.", self.teaches)
         else:
             self.dismiss(self.draft)

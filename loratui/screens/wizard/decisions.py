@@ -116,7 +116,7 @@ class PictureDecisions(UndoingStep, ScanningStep):
             files = () if row is None else row.files if isinstance(row, FindingGroup) else (row.name,)
             names = tuple(one for one in files if one in known)
             if not names:
-                self.say("This row is about the set; leave out pictures in their own rows.", "warn")
+                self.say("This row is about the set; skip pictures in their own rows.", "warn")
                 return
             self.leave_out(names, out=not set(names) <= set(self.draft.skipped))
 
@@ -125,7 +125,7 @@ class PictureDecisions(UndoingStep, ScanningStep):
         skipped = self.draft.skipped
         shown = safe_text(names[0], 30) if len(names) == 1 else plural(len(names), "picture")
         if out:
-            self.decide(f"Left out: {shown}.", "dataset.skip", tuple(dict.fromkeys((*skipped, *names))))
+            self.decide(f"Skipped: {shown}.", "dataset.skip", tuple(dict.fromkeys((*skipped, *names))))
         else:
             rest = tuple(one for one in skipped if one not in names)
             self.decide(f"Brought back: {shown}.", "dataset.skip", rest)
@@ -148,7 +148,7 @@ class PictureDecisions(UndoingStep, ScanningStep):
         shown = ", ".join(map(in_short, grouped(found)))
         accepted = self.draft.accepted
         if not found:
-            self.say("There is nothing to accept here; what stops a run must be put right or left out.", "warn")
+            self.say("There is nothing to accept here; what stops a run must be put right or skipped.", "warn")
         elif all(one.is_accepted(accepted) for one in found):
             self.decide(f"To decide again: {shown}.", "dataset.accept", without(self._report, accepted, found))
         else:
@@ -171,7 +171,7 @@ class PictureDecisions(UndoingStep, ScanningStep):
                 then()
 
         question = Confirm(
-            "Leave them out?", f"These cannot be trained on:\n\n{names}\n\n{stay}", "Leave out", "Back to the list"
+            "Skip them?", f"These cannot be trained on:\n\n{names}\n\n{stay}", "Skip", "Back to the list"
         )
         self.app.push_screen(question, answered)
         return True

@@ -105,7 +105,7 @@ class PictureFolder(WizardCaptions, RecentFolders):
         elif unwritten := unwritten_words(self.draft):
             self.say(unwritten, "warn")
         else:
-            self.say("s says what solves a finding, space leaves pictures out, a accepts.")
+            self.say("s says what solves a finding, space skips pictures, a accepts.")
 
     def _other_folder(self, typed: str) -> None:
         """What was decided about other pictures does not hold for these; it does again for who comes back."""

@@ -35,7 +35,7 @@ STATUS = {  # glyph and word, style
     "warn": (f"{MARK['warn']} warn", "$text-warning"),
     "block": (f"{MARK['bad']} block", "$text-error"),
     "accepted": (f"{MARK['good']} accepted", "$muted"),
-    "out": ("– left out", "$faint"),
+    "out": ("– skipped", "$faint"),
     "hint": ("· hint", "$muted"),
 }
 
@@ -101,7 +101,7 @@ def found_words(found: Sequence[Finding], width: int) -> str:
 
 def filters(report: Report, draft: Draft) -> list[tuple[str, Content]]:
     """What can be shown, each with how many rows it has."""
-    general = [(ALL, "all"), (OPEN, "to decide"), (OUT, "left out")]
+    general = [(ALL, "all"), (OPEN, "to decide"), (OUT, "skipped")]
     each = sorted({number_of(one.name) for one in report.pictures})
     general += [(f"{CONCEPT}{one}", f"{CONCEPT}{one}") for one in each if len(each) > 1]
     lines = [(key, Content.assemble((words, "bold"), _count(report, draft, key))) for key, words in general]
@@ -130,14 +130,14 @@ def counts(report: Report, result: Outcome, draft: Draft, filter: str) -> Conten
     parts: list[str | tuple[str, str]] = [(plural(len(states), "picture"), "bold")]
     if filter:  # first, so that it is read in a narrow window too
         kinds = {one.code: in_short(one) for one in grouped(report.all_findings)}
-        words = {OPEN: "to decide", OUT: "left out", **kinds}.get(filter, filter)
+        words = {OPEN: "to decide", OUT: "skipped", **kinds}.get(filter, filter)
         parts.append((f" · showing: {safe_text(words)}", "$accent"))
     parts.append(f" · {learned} to train on")
     if usable > learned:
         parts.append((f" · {usable - learned} held out", "$muted"))
     parts += [(f" · {GLYPHS[severity]} {words}", STATUS[severity][1]) for severity, words in left_parts(result)]
     if out := states.count("out"):
-        parts.append((f" · {STATUS['out'][0][0]} {out} left out", STATUS["out"][1]))
+        parts.append((f" · {STATUS['out'][0][0]} {out} skipped", STATUS["out"][1]))
     return Content.assemble(*parts)
 
 

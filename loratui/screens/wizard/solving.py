@@ -83,7 +83,7 @@ class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
                 return [(said, lambda: self._steps(steps))] if steps else []
             case "leave-out":
                 names = tuple(picture.name for picture in self._pictures_of(group))
-                words = f"leave out {plural(len(names), 'picture')}"
+                words = f"skip {plural(len(names), 'picture')}"
                 return [(words, lambda: self.leave_out(names))] if names and not self._is_all(group) else []
             case "accept":
                 return [(one.words, lambda: self._accept([group], group.code))] if group.acceptable else []

@@ -32,6 +32,7 @@ class Imported:
     taken: dict[str, str] = field(default_factory=dict)  # key here -> the name there
     values: dict[str, Any] = field(default_factory=dict)
     left: dict[str, str] = field(default_factory=dict)  # the name there -> why
+    silent: list[str] = field(default_factory=list)  # names there: how it runs, without a trace in what is learned
     notes: list[str] = field(default_factory=list)
 
     def leave(self, name: str, why: str) -> None:
@@ -105,7 +106,11 @@ def _translated(trainer: OtherTrainer, found: Mapping[str, Any], result: Importe
                 result.taken[one.key] = name
     silent = trainer.silent.split()
     for name, value in found.items():
-        if trainer.find(name) is None and name not in silent and not _is_nothing(value, ()):
+        if trainer.find(name) is not None or _is_nothing(value, ()):
+            continue
+        if name in silent:
+            result.silent.append(name)
+        else:
             result.leave(name, "not known here")
     return slots
 

@@ -323,13 +323,13 @@ def test_the_command_has_what_the_wizard_solves_by_a_key(loratui: LoraTUI, folde
     asked = ("fix", str(folder), "--unbar", "--leave-out", "duplicate", "--replace", "cat=dog")
     told = loratui(*asked, "--dry-run").stdout
     assert told.count("without its bars") == 2 and "2 pictures without bars" in told
-    assert told.count("words of the caption replaced") == 3 and "0 pictures left out: duplicate" in told
+    assert told.count("words of the caption replaced") == 3 and "0 pictures skipped: duplicate" in told
     assert not (folder.parent / "new").exists()
     done = loratui(*asked, "--into", str(folder.parent / "new"))
     assert done.returncode == exits.DONE and (folder.parent / "new" / "2.txt").read_text() == "a red dog in a bag\n"
     best = loratui("fix", str(folder), "--best", "9", "--dry-run").stdout
     assert "the best 0 of 9 asked for: 0 of 3 are good; 2 are spoiled, 1 is too small" in best
-    assert "left out 0.png: spoiled (barred)" in best and "left out 2.png: too small" in best
+    assert "skipped 0.png: spoiled (barred)" in best and "skipped 2.png: too small" in best
     small = loratui("fix", str(folder), "--best", "9", "--dry-run", "--resolution", "512").stdout
     assert "the best 1 of 9 asked for" in small and "kept 2.png: sharp" in small
     hint = loratui("fix", str(folder), "--mask", "face", "--dry-run").stdout

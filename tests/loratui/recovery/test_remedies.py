@@ -156,7 +156,7 @@ def test_what_was_found_decides_what_helps() -> None:
     again, *others = offered("nan", cause="gone", **two)
     assert not again.changes and again.title == "change nothing, resume" and others == offered("nan", **two)
     bound = offered("nan", cause="gradient", at_fault=("a.png",), **two)
-    assert [one.title for one in bound if "dataset.skip" in one.changes] == ["leave out a.png"]
+    assert [one.title for one in bound if "dataset.skip" in one.changes] == ["skip a.png"]
     both = offered("nan", cause="gradient", at_fault=two["pictures"], **two)
     assert not any("dataset.skip" in one.changes for one in both)
 
@@ -185,7 +185,7 @@ def test_the_other_ends() -> None:
     assert offered("disk")[1].changes == {"train.keep_checkpoints": 1}
     assert offered("disk")[1].effect == "none"
     skip = offered("data", {"dataset__skip": ["a.png"]}, pictures=("b.png", "c.png"))[0]
-    assert skip.changes == {"dataset.skip": ("a.png", "b.png", "c.png")} and skip.title == "leave out 2 pictures"
+    assert skip.changes == {"dataset.skip": ("a.png", "b.png", "c.png")} and skip.title == "skip 2 pictures"
     assert [one.goes for one in offered("data") if not one.opens] == ["checkpoint", "new run"]
 
 
@@ -195,7 +195,7 @@ def test_no_remedy_leaves_a_run_without_a_picture(tmp_path: Path) -> None:
         Image.new("RGB", (64, 64)).save(tmp_path / name)
     own: dict[str, Any] = {"dataset__path": str(tmp_path)}
     (first, *_) = offered("data", own, pictures=("a.png",))
-    assert first.title == "leave out a.png"
+    assert first.title == "skip a.png"
     both = offered("data", own, pictures=("a.png", "b.png"))
     assert both[0].opens == "folder" and not any("dataset.skip" in one.changes for one in both)
     left_out = offered("data", {**own, "dataset__skip": ["a.png", "b.png"]})

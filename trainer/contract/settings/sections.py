@@ -45,7 +45,7 @@ class Dataset(Section):
         source=POST + " (caption_column)",
         min_length=1,
     )
-    skip: tuple[str, ...] = setting((), "skipped", "Pictures of the folder that are left out.")
+    skip: tuple[str, ...] = setting((), "skipped", "Pictures of the folder that are not trained on.")
     hold_out: int = setting(
         0,
         "held out",

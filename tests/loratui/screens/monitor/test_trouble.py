@@ -73,7 +73,7 @@ async def test_each_face_says_what_happened_and_what_to_change(
     ("kind", "said"),
     [
         ("disk", ("disk full", "Free now in ~/runs/", "optimizer state of 1 checkpoint, not of 9")),
-        ("data", ("failed", "it is cut short", "leave out dog_3.png", "begin again with what is there now")),
+        ("data", ("failed", "it is cut short", "skip dog_3.png", "begin again with what is there now")),
         ("exception", ("failed", "something new", "change nothing, resume")),
     ],
 )
@@ -146,7 +146,7 @@ async def test_hostile_names_and_logs_are_inert(own_place: Path) -> None:
         await opened(pilot)
         await pilot.press("end", "up")
         shown = screen_text(app)
-        assert "leave out" in shown and "[@click=app.quit()]x[/].png" in shown
+        assert "skip " in shown and "[@click=app.quit()]x[/].png" in shown
         assert not set(shown) & {"\x1b", "\x07", "\x9b"}
 
 

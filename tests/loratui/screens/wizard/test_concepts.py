@@ -138,7 +138,7 @@ async def test_the_best_are_kept_and_captions_are_written_of_the_concept_that_is
         screen.show_concept(2)
         screen.action_best()
         editor = await at(pilot, "LineEditor")
-        assert "Of the 3 pictures of concept 2 that are not left out" in screen_text(app)
+        assert "Of the 3 pictures of concept 2 that are not skipped" in screen_text(app)
         editor.query_one(Input).value = "1"
         await pilot.press("enter")
         await at(pilot, "Confirm")

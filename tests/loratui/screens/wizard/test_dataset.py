@@ -59,7 +59,7 @@ async def test_space_leaves_out_and_takes_in_again(wizard: Wizard, draft: Draft)
         await on_row(pilot, screen, "dog_1.png")
         await pilot.press("space")
         assert app.draft.skipped == ("dog_1.png",)
-        assert "– left out" in screen_text(app)
+        assert "– skipped" in screen_text(app)
         assert app.draft.images == 4
         await pilot.press("space")
         assert app.draft.skipped == ()

@@ -148,7 +148,7 @@ async def test_what_the_line_asks_for_goes_when_it_is_done(wizard: Wizard, photo
                 await pilot.press("space")
             await pilot.press("down")
         await pilot.press("f2")
-        assert "✗ All pictures are left out" in screen_text(app)
+        assert "✗ All pictures are skipped" in screen_text(app)
         await pilot.press("space", "f2")
         await at(pilot, "ConceptScreen")
         screen = app.screen

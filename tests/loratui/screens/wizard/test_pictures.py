@@ -106,7 +106,7 @@ async def test_a_kind_is_one_row_decided_at_once_and_taken_back(wizard: Wizard, 
         await on_row(pilot, screen, "trigger-missing")
         await pilot.press("space")
         assert app.draft.skipped == ("dog_1.png", "dog_2.png") and app.draft.images == 4
-        assert "Left out: 2 pictures. u takes it back." in screen_text(app)
+        assert "Skipped: 2 pictures. u takes it back." in screen_text(app)
         await pilot.press("u")
         assert app.draft.skipped == () and app.draft.images == 6
         await pilot.press("u", "u", "u")
@@ -220,7 +220,7 @@ async def test_the_best_are_proposed_with_reasons_and_kept_on_yes(wizard: Wizard
         (await at(pilot, "LineEditor")).query_one(Input).value = "2"
         await pilot.press("enter")
         await at(pilot, "Confirm")
-        assert "Keep these 2, leave out 4?" in screen_text(app) and "1. dog_" in screen_text(app)
+        assert "Keep these 2, skip 4?" in screen_text(app) and "1. dog_" in screen_text(app)
         await pilot.press("escape")
         assert app.draft.skipped == ()
         await pilot.press("b")

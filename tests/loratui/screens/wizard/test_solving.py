@@ -55,7 +55,7 @@ async def test_one_small_picture_does_not_decide_for_the_whole_set(wizard: Wizar
         await pilot.press("s")
         chooser = await at(pilot, "Chooser")
         smaller = "train at 640 px: large enough: 5 of 5 pictures"
-        offers = ["leave out 1 picture", "accept it: train all the same", smaller]
+        offers = ["skip 1 picture", "accept it: train all the same", smaller]
         assert [shown.plain for _, shown in chooser._lines] == offers
 
 
@@ -115,7 +115,7 @@ async def test_one_of_two_is_left_out_and_the_ground_is_chosen(wizard: Wizard, d
     app = wizard(draft)
     async with app.run_test() as pilot:
         screen = await opened(pilot)
-        await solve(pilot, screen, "duplicate", "leave out 1 picture")
+        await solve(pilot, screen, "duplicate", "skip 1 picture")
         assert len(app.draft.skipped) == 1
         await solve(pilot, screen, "transparent", "choose the colour")
         await at(pilot, "Chooser")
