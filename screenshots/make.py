@@ -114,7 +114,7 @@ async def _pictures(pilot: Any, camera: Camera) -> None:
     await _reach(pilot, lambda: "to train on" in _text(app))
     camera.look(app, 1.5)
     await pilot.press("f2")
-    await _reach(pilot, lambda: "Leave them out?" in _text(app))
+    await _reach(pilot, lambda: "Skip them?" in _text(app))
     camera.look(app, 1.5)
     await pilot.press("enter")
     await _step(pilot, "Subject")

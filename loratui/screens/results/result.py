@@ -120,7 +120,6 @@ class ResultScreen(Onward):
     def on_mount(self) -> None:
         """Read the run once: it has ended."""
         self.history, self.facts = read_history(self.run_dir), read_facts(self.run_dir)
-        self.query_one("#result-head", Static).update(head(self.history, self.run_dir.path.name))
         self.query_one("#files").border_subtitle = Content(show_path(self.run_dir.export))
         self._list()
         self.say_note()
@@ -148,10 +147,16 @@ class ResultScreen(Onward):
         files.clear_options()
         if not self.lines:
             files.add_options([Option(words, disabled=True) for words in no_files_words(self._now)])
-        files.add_options([Option(usage_line(one), id=f"line-{place}") for place, one in enumerate(self.lines)])
+        files.add_options(
+            [Option(usage_line(one, self._files_width), id=f"line-{place}") for place, one in enumerate(self.lines)]
+        )
         files.highlighted = next((place for place, one in enumerate(files.options) if not one.disabled), None)
         self._list_points()
         self.refresh_bindings()
+
+    @property
+    def _files_width(self) -> int:
+        return self.query_one("#files", OptionList).scrollable_content_region.width
 
     def _list_points(self) -> None:
         points, faces = self.query_one("#point-list", OptionList), self.faces
@@ -167,10 +172,14 @@ class ResultScreen(Onward):
         self.query_one("#points").border_subtitle = Content(on_what(self.found)) if self.found else None
 
     def resized(self) -> None:
-        """Set the pictures anew."""
+        """Set the pictures anew, and what depends on the width."""
         self._show()
 
     def _show(self) -> None:
+        name, files = self.run_dir.path.name, self.query_one("#files", OptionList)
+        self.query_one("#result-head", Static).update(head(self.history, name, self.size.width - 2))
+        for place, one in enumerate(self.lines):
+            files.replace_option_prompt(f"line-{place}", usage_line(one, self._files_width))
         self.query_one("#wall", Wall).show(self.history, 3 if self.size.width < 110 else 4, self.hinted.step)
 
     def tell(self, words: str, bad: bool = False) -> None:

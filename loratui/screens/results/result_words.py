@@ -40,8 +40,8 @@ among themselves. What the hint says of this run rests on:
 """
 
 
-def head(history: History, folder: str) -> Content:
-    """State, name and figures of a run that has ended; `folder` is what it is called without a name."""
+def head(history: History, folder: str, width: int) -> Content:
+    """State, name and figures of a run that has ended, those that `width` cells hold; `folder`: its folder's name."""
     state = state_of(history, alive=False)
     glyph, style = STATES[state].glyph, STATES[state].style
     end = history.end or {}
@@ -54,12 +54,12 @@ def head(history: History, folder: str) -> Content:
         facts.append(f"loss {history.ema.last:.4f}{parts_words(history)}")
     if history.views is not None:
         facts.append(f"{history.views:.1f} views per image")
-    words = " · ".join(facts)
-    return Content.assemble(
-        (f"{glyph} {state}  ", f"bold {style}"),
-        (safe_text(run_title(history.name, folder), 30), "bold"),
-        (f"  {words}", "$muted"),
+    called = Content.assemble(
+        (f"{glyph} {state}  ", f"bold {style}"), (safe_text(run_title(history.name, folder), 30), "bold")
     )
+    while facts and called.cell_length + 2 + len(" · ".join(facts)) > width:
+        facts.pop()  # the whole part: half a number is another one
+    return Content.assemble(called, (f"  {' · '.join(facts)}", "$muted")) if facts else called
 
 
 def parts_words(history: History) -> str:
@@ -80,9 +80,10 @@ def no_files_words(now: Possible) -> list[Content]:
     return said + [Content.assemble((f"  {key}  ", "bold"), words) for deed, key, words in keys if now.can(deed)]
 
 
-def usage_line(one: Usage) -> Content:
-    """One way to use the files; of several lines only what they are."""
+def usage_line(one: Usage, width: int) -> Content:
+    """One way to use the files; of several lines only what they are. What has no room goes on below in its column."""
     if one.head:
         return Content.assemble((one.shown, "bold"), (f"  {one.note}", "$muted"))
-    what = ("", "") if "\n" in one.copied else (f": {one.copied}", "")
-    return Content.assemble(f"  {one.shown:<22}", (one.note, "$muted"), what)
+    label = f"  {one.shown:<22}"
+    what = Content.assemble((one.note, "$muted"), "" if "\n" in one.copied else f": {one.copied}")
+    return Content(label) + Content("\n" + " " * len(label)).join(what.wrap(max(20, width - len(label))))
