@@ -42,6 +42,8 @@ class Liveness:
             return is_held(run.claim)
         if is_silent(run, _last(history)):
             return True
+        if unstarted(run, history, alive=False) is not None:
+            return False  # nothing that a launch leaves behind is there
         # between the launch and the lock lie the first moments of an interpreter, in which it says nothing
         silent = not can_see(run.log) or run.log.stat().st_size == 0
         unsaid = not history.run and history.end is None  # one that was refused has said so, without a `run`

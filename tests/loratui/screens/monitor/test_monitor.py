@@ -200,6 +200,17 @@ async def test_a_run_that_has_not_begun_is_starting(own_place: Path) -> None:
 
 
 @pytest.mark.slow
+async def test_a_run_that_was_never_started_is_new_at_once(own_place: Path) -> None:
+    run = fake_run(own_place / "runs" / "new", [])
+    run.events.unlink()
+    app = LoratuiApp(run=run)
+    async with app.run_test() as pilot:
+        await at(pilot, "MonitorScreen")
+        await until(pilot, lambda: "new" in screen_text(app).split())
+        assert "○ new" in screen_text(app) and "starting" not in screen_text(app)
+
+
+@pytest.mark.slow
 async def test_resizing_to_nothing_and_back(run: RunDir, alive: RunLock) -> None:
     app = LoratuiApp(run=run)
     async with app.run_test() as pilot:
