@@ -154,7 +154,7 @@ class RecentFolders(ScanningStep):
         if len(tree) < 2 or self.draft.get("concepts"):
             return False
         lines = "\n".join(f"  {safe_text(Path(one).name, 60)}" for one in tree)
-        self.say("The pictures are in folders below: a run takes one of them, or learns all as concepts.", "warn")
+        self.say("The pictures are in folders below: take one of them, or all as concepts.", "warn")
         words = f"Each folder's name says repeats, trigger and class word:\n\n{lines}"
         title = f"Learn {plural(len(tree), 'concept')} in one run?"
         self.app.push_screen(Confirm(title, words, "All of them", "Choose one"), lambda yes: self._tree(tree, yes))
