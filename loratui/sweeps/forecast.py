@@ -139,11 +139,11 @@ def time_words(found: Forecast) -> str:
     if found.elsewhere:
         low, high = map(in_time, found.seconds)
         said = f"{low} to {high}" if low != high else f"about {low}"
-        return f"{said} of steps in all, as the cluster gives places; {ON_TOP}"
+        return f"the steps take {said} in all, as the cluster gives places; {ON_TOP}"
     places = max(1, len(visible_gpus()))
     low, high = (in_time(one / min(places, max(1, len(found.able)))) for one in found.seconds)
     how = "one after the other" if places == 1 else f"{places} at a time"
-    return f"{f'{low} to {high}' if low != high else f'about {low}'} of steps, {how}; {ON_TOP}"
+    return f"the steps take {f'{low} to {high}' if low != high else f'about {low}'}, {how}; {ON_TOP}"
 
 
 def disk_words(found: Forecast) -> str:

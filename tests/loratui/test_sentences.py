@@ -49,7 +49,7 @@ def test_sentences_lead_through_the_wizard(tmp_path: Path, terminal: dict[str, s
 
         pty.until(lambda wrote: b"Enter chooses a line" in wrote)
         send(b"\rphotos of rex\r", lambda: b"0.png" in pty.wrote)  # the welcome's line, the folder, its pictures
-        pty.until(lambda wrote: b"space leaves" in wrote)
+        pty.until(lambda wrote: b"space skips" in wrote)
         # below the whole set and four kinds of findings stands the first picture
         caption = b"a TOK dog, sitting (r) on q, x and f/w"
         send(DOWN * 5 + b"e" + caption + b"\r", lambda: draft().get("captions"))

@@ -213,7 +213,7 @@ def test_a_killed_terminal_leaves_the_training_and_attach_finds_it(
         again = terminal()
         again.type(f"{sys.executable} -m loratui attach; echo LEFT $?")
         again.press("Enter")
-        again.wait(r"● training +ball")
+        again.wait(r"● training .*ball")
         again.press("c")
         again.wait("save: ")
         until(lambda: bool(events(run, "checkpoint")), "the checkpoint that was asked for")

@@ -19,7 +19,7 @@ the same prompt and the same first noise, so that only the training differs.
   ← →   another prompt              v   view the pictures full screen
   ↑ ↓   a line of the list          w   the wall of all pictures
   y     copy what the line says     e   export the files of another step
-  c     the steps: checkpoints      g   draw pictures: prompt, scale
+  c     the steps: checkpoints      g   generate: prompt, scale
   l     make the run longer         o   resume, where it was stopped
   u     to the hub, after a preview f   fix what made it fail
   n     a draft with its answers    b   build on this LoRA: a new run

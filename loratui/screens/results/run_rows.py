@@ -28,7 +28,7 @@ Every run in the folder, the newest first.
           crashed or new, from its newest checkpoint
   l       longer: more steps from its newest checkpoint
   f       fix what made it fail, and resume
-  g       draw pictures, the base model's beside each
+  g       generate pictures, the base model's beside each
   e       export the files of another step       u   to the hub
   N       rename its folder             t   a note on it
   x       delete it, after a question   r   again: read the folder anew

@@ -34,9 +34,12 @@ def test_a_python_that_cannot_be_started_is_a_sentence(
         with pytest.raises(Refusal) as refused:
             start()
         assert "cannot be started: " in str(refused.value) and "install loratui again" in str(refused.value)
+    rows = tmp_path / "rows"
+    rows.mkdir()
+    (rows / "train.parquet").write_bytes(b"PAR1")  # a data set: a program of its own reads it
     monkeypatch.setattr(sys, "executable", python)
     with pytest.raises(NoDataset, match="cannot be started: "):
-        as_folder("owner/name", ScanSettings())
+        as_folder(str(rows), ScanSettings())
 
 
 def test_programs_are_started_in_one_place() -> None:

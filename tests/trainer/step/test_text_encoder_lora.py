@@ -30,7 +30,7 @@ WAY = {"pivotal__enabled": False, "text_encoder_lora__enabled": True}
 
 
 def test_it_stands_in_place_of_pivotal_tuning(settings: Callable[..., TrainConfig]) -> None:
-    with pytest.raises(ValidationError, match=r"pivotal\.enabled = false"):
+    with pytest.raises(ValidationError, match=r"set pivotal\.enabled to false"):
         settings(text_encoder_lora__enabled=True)
 
 

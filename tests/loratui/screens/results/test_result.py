@@ -12,10 +12,7 @@ import pytest
 from textual.pilot import Pilot
 
 from loratui.app import LoratuiApp
-from loratui.results.facts import read_history
-from loratui.results.usage import Usage
 from loratui.screens.results.generating import read_generate_wish
-from loratui.screens.results.result_words import head, usage_line
 from tests.loratui.results.test_push import png, safetensors
 from tests.loratui.screens.conftest import (
     HOSTILE,
@@ -110,21 +107,6 @@ async def fill(pilot: Pilot[Any], *values: str) -> None:
     inputs[-1].focus()
     await pilot.press("enter")
     await pilot.pause()
-
-
-def test_a_head_leaves_out_whole_figures_and_a_use_goes_on_in_its_column(run: RunDir) -> None:
-    history = read_history(run)
-    parts = head(history, "x", 300).plain.split(" · ")
-    for width in range(20, 120):
-        shown = head(history, "x", width).plain
-        assert shown.split(" · ") == parts[: len(shown.split(" · "))] or " · " not in shown
-        assert len(shown) <= width or " · " not in shown
-    use = Usage("ComfyUI", "a photo of an embedding:dog_emb dog on a green meadow", "models/embeddings; prompt")
-    for width in (50, 78, 200):
-        first, *below = usage_line(use, width).plain.split("\n")
-        assert first.startswith("  ComfyUI") and all(one.startswith(" " * 24) for one in below)
-        assert max(map(len, (first, *below))) <= width
-        assert "".join((first + " ".join(below)).split()) == "".join(f"  ComfyUI{use.note}: {use.copied}".split())
 
 
 @pytest.mark.parametrize("size", SIZES)
