@@ -37,16 +37,18 @@ def folders_below(folder: Path, depth: int = 2) -> tuple[PictureFolder, ...]:
     for _ in range(depth):
         level = [child for one in level for child in _children(one)][: MOST_SEEN - seen]
         seen += len(level)
-        found += [PictureFolder(one, count) for one in level if (count := _count(one))]
+        found += [PictureFolder(one, count) for one in level if (count := count_pictures(one, MOST_COUNTED))]
     return tuple(sorted(found, key=lambda one: one.path))
 
 
 def folders_nearby() -> tuple[PictureFolder, ...]:
     """Those in and below the working folder, then those of a home's usual places, the fullest first of each."""
     here, home = Path.cwd(), home_folder()
-    near = [PictureFolder(here, count)] if (count := _count(here)) else []
+    near = [PictureFolder(here, count)] if (count := count_pictures(here, MOST_COUNTED)) else []
     near += sorted(folders_below(here, HERE), key=lambda one: -one.count)
-    others = [PictureFolder(one, count) for name in USUAL if (count := _count(one := home / name))]
+    others = [
+        PictureFolder(one, count) for name in USUAL if (count := count_pictures(one := home / name, MOST_COUNTED))
+    ]
     others += [one for name in USUAL for one in folders_below(home / name, 1)]
     found = {os.path.realpath(one.path): one for one in (*others, *near)}  # the nearer of two ways to one
     kept = {id(one) for one in found.values()}
@@ -55,7 +57,7 @@ def folders_nearby() -> tuple[PictureFolder, ...]:
 
 def has_pictures(folder: Path) -> bool:
     """Whether pictures lie directly in `folder`."""
-    return _count(folder) > 0
+    return count_pictures(folder, 1) > 0
 
 
 def _children(folder: Path) -> list[Path]:
@@ -72,7 +74,3 @@ def _may_hold(one: os.DirEntry[str]) -> bool:
     if name.startswith(".") or is_litter(name) or name in NOT_MEANT or is_companion_folder(name):
         return False
     return name.isprintable() and one.is_dir(follow_symlinks=False)
-
-
-def _count(folder: Path) -> int:
-    return count_pictures(folder, MOST_COUNTED)

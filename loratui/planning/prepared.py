@@ -130,7 +130,7 @@ def prepare(
 def refuse_if_needed(ready: PreparedRun) -> None:
     """Raise Refusal if the run must not start, with all that a plan says of it: settings first, then pictures."""
     errors = list(ready.plan.errors)
-    if errors or ready.refused:
+    if errors or not ready.outcome.ready:
         said = [*errors, *instead(ready.plan)] if errors else []
         raise Refusal([*said, *ready.refused], exits.USAGE if errors else exits.DATASET)
 

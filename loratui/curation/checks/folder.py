@@ -38,10 +38,10 @@ def look_into(folder: Path, caption_column: str, subfolders: bool) -> FolderCont
     try:
         listing = list_pictures(folder, caption_column)
     except NoDataset:
-        if not subfolders or not any(_pictures_in(one) for one in below):
+        if not subfolders or not any(count_pictures(one) for one in below):
             raise
         listing, only_below = Listing((), ()), True
-    inside = {one: _pictures_in(one) for one in below}
+    inside = {one: count_pictures(one) for one in below}
     found = [*_beside(folder, listing), *_left_out(folder, listing), *_archives(folder), *_one_name(listing)]
     if count := sum(inside.values()):
         found.insert(0, _sub(folder, count, [one for one in below if inside[one]], only_below))
@@ -93,10 +93,6 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         return []
 
 
-def _pictures_in(folder: Path) -> int:
-    return count_pictures(folder)
-
-
 def _leads_nowhere(entry: os.DirEntry[str]) -> bool:
     try:
         return not entry.is_file()
@@ -109,7 +105,7 @@ def _ending(name: str) -> str:
 
 
 def _masks(folder: Path, below: list[Path]) -> Iterator[Finding]:
-    count = sum(_pictures_in(one) for one in below)
+    count = sum(count_pictures(one) for one in below)
     if count:
         names = [one.relative_to(folder).as_posix() for one in below]
         said = f"{plural(count, 'file')} in {_some(names)} left out: masks, depth or poses of other pictures"

@@ -263,3 +263,10 @@ async def opened(pilot: Pilot[Any]) -> Any:
     await until(pilot, lambda: screen._report is not None)
     await pilot.pause()
     return screen
+
+
+async def step(pilot: Pilot[Any], name: str) -> Any:
+    """Go on with the draft at the step called `name`."""
+    await at(pilot, "WelcomeScreen")
+    await pilot.press("enter")
+    return await at(pilot, name)

@@ -21,7 +21,7 @@ from loratui.screens.shared.dialog import Dialog
 from loratui.screens.shared.editors import Editor, Form, LineEditor
 from loratui.screens.wizard.captions.replacing import ReplaceWindow
 from loratui.settings.draft import Draft
-from tests.loratui.screens.conftest import at, on_row, opened, until
+from tests.loratui.screens.conftest import at, on_row, opened, step, until
 
 pytestmark = pytest.mark.slow
 
@@ -126,12 +126,6 @@ async def test_what_is_wrong_is_said_in_the_window(wizard: Wizard) -> None:
         assert "✗ No number." in str(window.query_one(".dialog-words").render())
         await pilot.press("backspace", "enter")
         assert given == ["6"]
-
-
-async def step(pilot: Pilot[Any], name: str) -> Any:
-    await at(pilot, "WelcomeScreen")
-    await pilot.press("enter")
-    return await at(pilot, name)
 
 
 Typing = Callable[[Pilot[Any], Any], Awaitable[None]]

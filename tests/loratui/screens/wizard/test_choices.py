@@ -20,20 +20,13 @@ from loratui.settings.draft import Draft
 from loratui.settings.resolve import resolve
 from loratui.settings.search import found
 from loratui.settings.shipped_presets import Preset, load_presets
-from tests.loratui.screens.conftest import HOSTILE, at, screen_text, until
+from tests.loratui.screens.conftest import HOSTILE, at, screen_text, step, until
 from trainer.contract.settings.config import SETTINGS
 from trainer.contract.settings.fields import POST_TITLE
 
 pytestmark = pytest.mark.slow
 
 Wizard = Callable[..., LoratuiApp]
-
-
-async def step(pilot: Pilot[Any], name: str) -> Any:
-    """Continue the draft at the step called `name`."""
-    await at(pilot, "WelcomeScreen")
-    await pilot.press("enter")
-    return await at(pilot, name)
 
 
 async def test_a_trigger_with_a_space_is_an_error_at_once(wizard: Wizard, chosen: Draft) -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable
-from typing import Any
 
 import pytest
-from textual.pilot import Pilot
 from textual.widgets import Input, OptionList
 
 from loratui.app import LoratuiApp
@@ -16,18 +14,11 @@ from loratui.settings.checks import values_of_preset
 from loratui.settings.draft import Draft
 from loratui.settings.own_presets import delete_preset, preset_folder
 from loratui.settings.preset_file import save_preset
-from tests.loratui.screens.conftest import HOSTILE, SIZES, assert_snapshot, at, screen_text, until
+from tests.loratui.screens.conftest import HOSTILE, SIZES, assert_snapshot, at, screen_text, step, until
 
 pytestmark = pytest.mark.slow
 
 Wizard = Callable[..., LoratuiApp]
-
-
-async def step(pilot: Pilot[Any], name: str) -> Any:
-    """Go on with the draft at the step called `name`."""
-    await at(pilot, "WelcomeScreen")
-    await pilot.press("enter")
-    return await at(pilot, name)
 
 
 async def test_p_keeps_the_settings_under_a_name(wizard: Wizard, chosen: Draft) -> None:
