@@ -32,6 +32,7 @@ HUBLESS = "LORATUI_TESTS_HUBLESS"  # set for a program whose trainer asks no hub
 WARM_CODE = "# starts warm"  # the first line of code for `python -c` that may be forked off the trainer's server
 PATIENCE = 120.0  # seconds until a server has imported its libraries
 RealPopen = subprocess.Popen
+PYTHON = sys.executable  # as it is before a test says that there is another
 starters: list[Callable[[str], None]] = []  # in the tests' own process: what starts a server that is needed
 
 
@@ -63,7 +64,7 @@ def shares_terminal() -> bool:
 def server_for(command: Any, environment: Mapping[str, str]) -> str | None:
     """The server that can start `command`, if one can."""
     place = os.environ.get(PLACE)
-    if not place or isinstance(command, str | bytes) or len(command) < 3 or command[0] != sys.executable:
+    if not place or isinstance(command, str | bytes) or len(command) < 3 or command[0] != PYTHON:
         return None
     words = [word for word in command[1:] if word != "-u"]
     if words[0] == "-c":

@@ -6,7 +6,6 @@ import fcntl
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -48,7 +47,7 @@ class WarmServers:
         ready.unlink(missing_ok=True)
         with (self.folder / f"{name}.log").open("a") as log:
             server = subprocess.Popen(
-                [sys.executable, "-m", "tests.warm.server", str(self.folder), name],
+                [client.PYTHON, "-m", "tests.warm.server", str(self.folder), name],
                 cwd=ROOT,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,

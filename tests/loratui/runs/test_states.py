@@ -138,4 +138,4 @@ def test_a_run_has_one_name_for_people_wherever_it_is_seen(tmp_path: Path, folde
     history.absorb(Tail(run.events).read())
     assert run_title("toy", folder) == seen and run_title("", folder) == folder
     assert f"crashed  {seen} " in head(history, "crashed", 80, folder).plain
-    assert f"  {seen}  " in head_of_result(history, folder).plain
+    assert f"  {seen}  " in head_of_result(history, folder, 80).plain
