@@ -14,6 +14,7 @@ def checkpoints(
     from loratui.results.facts import read_facts, read_history
     from loratui.results.identity import identity_of
     from loratui.runs.find import find_run, saved_steps
+    from loratui.runs.states import run_word
     from loratui.terminal.text import shell_path, show_path
     from loratui.terminal.ticker import Ticker
 
@@ -31,5 +32,5 @@ def checkpoints(
     for source in said.sources:
         print(f"  source: {source}")
     if said.step is not None:
-        shown, out = shell_path(chosen.path), shell_path(chosen.path / f"export-step-{said.step:06d}")
+        shown, out = run_word(chosen), shell_path(chosen.path / f"export-step-{said.step:06d}")
         print(f"\nIts files: loratui export {shown} --checkpoint {said.step} --out {out}")

@@ -56,8 +56,8 @@ def run_demo(concept: str | None, out: Path | None, screen: bool) -> int:
 def result_lines(run: RunDir) -> list[str]:
     """Where everything is, and what to do with it."""
     from loratui.runs.find import run_info
-    from loratui.runs.states import leaving_words
-    from loratui.terminal.text import shell_path, show_path
+    from loratui.runs.states import leaving_words, run_word
+    from loratui.terminal.text import show_path
 
     info, shown = run_info(run), show_path(run.path)
     if info.state != "completed":
@@ -67,6 +67,6 @@ def result_lines(run: RunDir) -> list[str]:
         "",
         f"Before and after: {first}  {last}",
         f"The files to use: {shown}/export/",
-        f"Make more:        loratui generate {shell_path(run.path)} 'a TOK'",
+        f"Make more:        loratui generate {run_word(run)} 'a TOK'",
         "Your own:         loratui",
     ]

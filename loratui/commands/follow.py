@@ -18,11 +18,11 @@ from loratui.runs.launch import exit_code, is_alive
 from loratui.runs.own_log import own_log
 from loratui.runs.queue import QueueTurn, goes_on
 from loratui.runs.slurm import entry_of, job_log
-from loratui.runs.states import next_words
+from loratui.runs.states import next_words, run_word
 from loratui.terminal.glyphs import marked
 from loratui.terminal.line_sink import Sink, sink_for
 from loratui.terminal.notices import end_words
-from loratui.terminal.text import safe_lines, safe_text, shell_path, show_path
+from loratui.terminal.text import safe_lines, safe_text, show_path
 from trainer.contract.paths import can_see
 from trainer.contract.run import exits
 from trainer.contract.run.control import send
@@ -98,7 +98,7 @@ def _follow(
                 if interrupt == "detach":
                     return _detached(run, sink)
                 if asked_to_stop:
-                    sink.line(f"Detached; it goes on stopping. Watch it with: loratui attach {shell_path(run.path)}")
+                    sink.line(f"Detached; it goes on stopping. Watch it with: loratui attach {run_word(run)}")
                     return exits.STOPPED
                 asked_to_stop = True
                 _ask_to_stop(run, sink, pid)
@@ -145,7 +145,7 @@ def _died(run: RunDir, out: Sink, pid: int | None) -> int:
     in_job = job_log(run, entry.job) if entry is not None and not can_see(run.log) else None
     log = in_job or run.log
     if not can_see(run.events) and not can_see(log):
-        out.line(f"this run was never started; start it with: loratui resume {shell_path(run.path)}")
+        out.line(f"this run was never started; start it with: loratui resume {run_word(run)}")
         return exits.FAILED
     named = show_path(log.relative_to(run.path))
     tail = _log_tail(run, in_job)
@@ -155,7 +155,7 @@ def _died(run: RunDir, out: Sink, pid: int | None) -> int:
         out.line(f"  | {line}")
     saved = resumable_steps(run)
     there = f"its newest checkpoint is of step {saved[-1]}" if saved else "it had saved nothing"
-    out.line(f"{there}; resume it: loratui resume {shell_path(run.path)}")
+    out.line(f"{there}; resume it: loratui resume {run_word(run)}")
     return code if code in CODES and code is not None else exits.FAILED
 
 
@@ -172,11 +172,11 @@ def _what_is_there(run: RunDir) -> str:
     """What a run holds that was ended before its first step, and how it goes on."""
     saved = resumable_steps(run)
     there = f"its checkpoint of step {saved[-1]} is as it was" if saved else "nothing was saved yet"
-    return f"{there}: loratui resume {shell_path(run.path)}"
+    return f"{there}: loratui resume {run_word(run)}"
 
 
 def _detached(run: RunDir, out: Sink) -> int:
-    shown = shell_path(run.path)
+    shown = run_word(run)
     if run_info(run).state == "paused":
         out.line(f"Detached; it is paused. Resume it: loratui resume {shown}    Stop it: loratui stop {shown}")
         return exits.DONE

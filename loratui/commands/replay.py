@@ -22,11 +22,12 @@ from loratui.runs.engines import Engine
 from loratui.runs.find import processes_of, resumable_steps, run_info, saved_steps
 from loratui.runs.launch import create_run, start, wait_started
 from loratui.runs.queue import take_up
+from loratui.runs.states import run_word
 from loratui.settings.answers import AnswersError, parse_set, read_answers
 from loratui.settings.resolve import FOLDERS, MODELS, resolve
 from loratui.terminal.glyphs import marked
 from loratui.terminal.layout import WIDTH, fitted
-from loratui.terminal.text import safe_text, shell_path, show_path
+from loratui.terminal.text import safe_text, show_path
 from trainer.contract.paths import can_see, expanded, is_file
 from trainer.contract.pictures.folder import NoDataset
 from trainer.contract.run import exits
@@ -80,7 +81,7 @@ def replay(
     run = create_run(settled(ready.resolved, ready.plan), ready.answers, out)
     say(f"run folder: {show_path(run.path)}")
     if not go:
-        say(f"Start it: loratui resume {shell_path(run.path)}")
+        say(f"Start it: loratui resume {run_word(run)}")
         return exits.DONE
     return begin(run, detach, gpus, say) if engine is None else engine.add(run, gpus, say)
 
@@ -123,7 +124,7 @@ def begin(run: RunDir, detach: bool = False, gpus: int = 1, say: Say = print) ->
         return _begin(run, detach, gpus, say)
     except KeyboardInterrupt:  # between the start and the look at it
         if is_held(run.claim):
-            say(f"the trainer was started and goes on; stop it with: loratui stop {shell_path(run.path)}")
+            say(f"the trainer was started and goes on; stop it with: loratui stop {run_word(run)}")
         return exits.STOPPED
 
 
@@ -140,7 +141,7 @@ def _begin(run: RunDir, detach: bool, gpus: int, say: Say) -> int:
     if not wait_started(run, pid):
         return follow(run, sys.stdout, pid=pid, tail=earlier)
     say(f"Training goes on in the background (process {pid}).")
-    say(f"Watch it: loratui attach {shell_path(run.path)}    Stop it: loratui stop {shell_path(run.path)}")
+    say(f"Watch it: loratui attach {run_word(run)}    Stop it: loratui stop {run_word(run)}")
     return exits.DONE
 
 
@@ -159,7 +160,7 @@ def resume(
     info, saved, values = run_info(run), resumable_steps(run), overrides_of(sets)
     gpus = _gpus_for(run, gpus, say) if engine is None else gpus or processes_of(run)
     if info.state == "completed" and saved and saved[-1] >= _steps_of(run, values):
-        longer = f"loratui resume {shell_path(run.path)} --set train.steps={2 * saved[-1]}"
+        longer = f"loratui resume {run_word(run)} --set train.steps={2 * saved[-1]}"
         raise Refusal(f"{show_path(run.path)} is completed; to make it longer: {longer}")
     try:
         bring_back(run)

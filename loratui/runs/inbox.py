@@ -9,7 +9,8 @@ from loratui.errors import Refusal
 from loratui.runs.find import run_info
 from loratui.runs.possible import leaves_slurm, takes
 from loratui.runs.queue import cancel
-from loratui.terminal.text import os_words, safe_text, shell_path, show_path
+from loratui.runs.states import next_words, run_word
+from loratui.terminal.text import os_words, safe_text, show_path
 from trainer.contract.run.control import Cmd, send
 from trainer.contract.run.events import Tail
 from trainer.contract.run.rundir import RunDir
@@ -23,15 +24,13 @@ def ask(run: RunDir, command: Cmd, **arguments: Any) -> str:
     if leaves_slurm(info, command):
         # of a job that begins too: a trainer passes over what was sent before it was there
         cancel(run)
-        return (
-            f"{command}: it is taken out of Slurm; its folder stays; back with: loratui resume {shell_path(run.path)}"
-        )
+        return f"{command}: it is taken out of Slurm; its folder stays; back with: loratui resume {run_word(run)}"
     if info.state == "queued" and info.slurm:
         raise Refusal(f"{show_path(run.path)}: {info.slurm}; 'loratui stop' takes it out")
     if info.state == "queued":
         raise Refusal(f"{show_path(run.path)} waits in the queue; take it out with 'loratui queue cancel'")
     if not info.alive:
-        back = f"; resume it: loratui resume {shell_path(run.path)}" if takes(info, "resume") else ""
+        back = f". {next_words(run, info.state)}" if takes(info, "resume") else ""
         raise Refusal(f"{show_path(run.path)} ({info.state}): there is nothing to {command}{back}")
     tail = Tail(run.events)
     while tail.read():
@@ -46,6 +45,4 @@ def ask(run: RunDir, command: Cmd, **arguments: Any) -> str:
             if event["type"] == "command" and event.get("id") == sent:
                 return f"{command}: {safe_text(event.get('message') or 'done')}"
         time.sleep(0.1)
-    return (
-        f"{command}: sent; the trainer looks at it between two steps (loratui attach {shell_path(run.path)} shows it)"
-    )
+    return f"{command}: sent; the trainer looks at it between two steps (loratui attach {run_word(run)} shows it)"

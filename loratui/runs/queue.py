@@ -11,7 +11,8 @@ from loratui.errors import Refusal
 from loratui.runs.find import RUNS, RunInfo, find_run, find_runs, run_info
 from loratui.runs.listing import WIDE, table_lines
 from loratui.runs.slurm import has_job
-from loratui.terminal.text import os_words, plural, safe_text, shell_path, show_path
+from loratui.runs.states import run_word
+from loratui.terminal.text import os_words, plural, safe_text, show_path
 from loratui.terminal.units import clock
 from trainer.contract.paths import can_see
 from trainer.contract.run import exits, queue, trainer_start
@@ -75,7 +76,7 @@ def add(run: RunDir, gpus: int = 1, say: Say = print) -> int:
     started = take_up(run.path.parent)
     if run in started:
         say("nothing trains before it: it has started")
-        say(f"Watch it: loratui attach {shell_path(run.path)}    Stop it: loratui stop {shell_path(run.path)}")
+        say(f"Watch it: loratui attach {run_word(run)}    Stop it: loratui stop {run_word(run)}")
     elif can_see(run.queued):
         place, count = place_of(run), len(queue.waiting(run.path.parent))
         say(f"queued: place {place} of {count}; it starts by itself when a GPU is free for it")
@@ -218,7 +219,7 @@ def waiting_words(run: RunDir) -> str:
 
 def cancelled_words(run: RunDir) -> str:
     """What is left of a cancelled run, and how it comes back."""
-    shown = shell_path(run.path)
+    shown = run_word(run)
     return f"out of the queue; its folder stays. Start it: loratui resume {shown}    Again: loratui queue add {shown}"
 
 
@@ -232,7 +233,7 @@ def _changed(run: RunDir, change: Callable[[], object]) -> None:
 
 
 def _note(entry: QueueEntry, gpus: tuple[str, ...]) -> str:
-    again = f"'loratui queue add {shell_path(entry.run.path.name)}' tries again"
+    again = f"'loratui queue add {run_word(entry.run)}' tries again"
     if entry.trouble:
         return f"will not start: {safe_text(entry.trouble)}; {again}"
     if entry.stuck:

@@ -86,7 +86,8 @@ def run_title(name: str, folder: str) -> str:
 
 def run_word(run: RunDir) -> str:
     """What a command calls `run`: its folder's name where it lies in ./runs, else its path."""
-    return shell_path(run.path.name if run.path.parent == Path(RUNS).absolute() else run.path)
+    path = run.path.absolute()
+    return shell_path(path.name if path.parent == Path(RUNS).absolute() else path)
 
 
 def leaving_words(run: RunDir, state: StateName) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from loratui.events.history import History
 from loratui.runs.find import resumable_steps
 from loratui.runs.launch import exit_code, is_alive
-from loratui.runs.states import STATES, StateName
+from loratui.runs.states import STATES, StateName, run_word
 from loratui.screens.monitor.run_words import is_paused
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.queue_choice import stop_note
-from loratui.terminal.text import plural, safe_text, shell_path, show_path
+from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import clock, in_bytes, in_time
 from trainer.contract.basemodel.inspect import NotSDXL
 from trainer.contract.plan.estimate import estimate
@@ -110,7 +110,7 @@ def abort_question(history: History, run: RunDir, state: StateName) -> Confirm:
         lines.append("  lost   nothing that was trained")
     if newest:
         lines.append(f"  stays  checkpoint step-{newest:06d}, from which it resumes:")
-        lines.append(f"         loratui resume {shell_path(run.path.name)}")
+        lines.append(f"         loratui resume {run_word(run)}")
     if history.samples:
         lines.append(f"  stays  {plural(len(history.samples), 'picture')} in samples/")
     if lost > 0:
@@ -131,7 +131,7 @@ def _stop_before_training(history: History, run: RunDir, doing: str) -> str:
     if saved:
         lines.append(f"  stays  checkpoint step-{saved[-1]:06d}, from which it was about to resume")
     lines.append("  stays  what was prepared: the next start finds it")
-    lines += ["", f"Start it again: loratui resume {shell_path(run.path.name)}"]
+    lines += ["", f"Start it again: loratui resume {run_word(run)}"]
     return "\n".join(lines)
 
 
@@ -153,7 +153,7 @@ def _stop_words(history: History, run: RunDir, state: StateName) -> str:
         lines.append(f"{' and '.join(took)}.".capitalize())
     lines += [
         f"It ends as stopped at about step {step} of {history.steps}; no step is lost.",
-        f"Resume it later: loratui resume {shell_path(run.path.name)}",
+        f"Resume it later: loratui resume {run_word(run)}",
     ]
     return "\n".join(lines)
 

@@ -11,9 +11,9 @@ from textual.content import Content
 from loratui.events.endings import ending
 from loratui.events.history import History, Message
 from loratui.runs.own_log import WINDOW, own_log
-from loratui.runs.states import STATES, StateName, run_title
+from loratui.runs.states import STATES, StateName, run_title, run_word
 from loratui.terminal.numbers import number
-from loratui.terminal.text import plural, safe_lines, safe_text, shell_path
+from loratui.terminal.text import plural, safe_lines, safe_text
 from loratui.terminal.units import bytes_of, clock, in_bytes, in_time
 from loratui.widgets.progress import progress_bar
 from trainer.contract.paths import can_see
@@ -193,7 +193,7 @@ def trouble(history: History, state: StateName, run: RunDir, width: int) -> Trou
         "start again; no checkpoint was written yet" if step is None else f"resume from the checkpoint at step {step}"
     )
     ways.append(Content.assemble("→ ", ("f", "bold"), f" shows what to change, and has it {start}"))
-    ways.append(Content.styled(f"  loratui resume {shell_path(run.path.name)}", "bold"))
+    ways.append(Content.styled(f"  loratui resume {run_word(run)}", "bold"))
     return Trouble(Content("\n").join(lines), Content("\n").join(ways))
 
 

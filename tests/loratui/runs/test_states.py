@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,10 +18,11 @@ from loratui.cli import app
 from loratui.commands.follow import follow
 from loratui.events.history import History
 from loratui.events.lines import PHASES
-from loratui.runs.find import run_info
+from loratui.runs.find import find_run, run_info
 from loratui.runs.queue import listed
 from loratui.runs.states import STATES, StateName, run_title
-from loratui.screens.monitor.run_words import head, state_of, unstarted
+from loratui.screens.monitor.ending import abort_question, stop_question
+from loratui.screens.monitor.run_words import head, state_of, trouble, unstarted
 from loratui.screens.results.result_words import head as head_of_result
 from tests.loratui.runs.test_find import RUN, logged, make
 from trainer.contract.run.control import Inbox
@@ -139,3 +142,54 @@ def test_a_run_has_one_name_for_people_wherever_it_is_seen(tmp_path: Path, folde
     assert run_title("toy", folder) == seen and run_title("", folder) == folder
     assert f"crashed  {seen} " in head(history, "crashed", 80, folder).plain
     assert f"  {seen}  " in head_of_result(history, folder, 80).plain
+
+
+ROOT = Path(__file__).parents[3]
+RUN_COMMAND = re.compile(r"loratui (resume|stop|attach|abort|pause|export|generate|checkpoints|queue add) $")
+ANYWHERE = {"loratui/results/usage.py"}  # copied into another terminal, whatever folder that is in: a whole path
+
+
+def _is_run_word(value: ast.expr, tree: ast.Module) -> bool:
+    if isinstance(value, ast.Name):
+        given = [one for one in ast.walk(tree) if isinstance(one, ast.Assign)]
+        return any(
+            ast.unparse(one.targets[0]).split(", ")[0].strip("(") == value.id and "run_word(" in ast.unparse(one.value)
+            for one in given
+        )
+    return isinstance(value, ast.Call) and ast.unparse(value.func) == "run_word"
+
+
+def test_one_function_names_a_run_in_a_command() -> None:
+    """A name alone is found in ./runs only: of a run that lies elsewhere such a command finds nothing."""
+    named, wrong = 0, []
+    for path in sorted((ROOT / "loratui").rglob("*.py")):
+        where, tree = str(path.relative_to(ROOT)), ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.JoinedStr) or where in ANYWHERE:
+                continue
+            for before, after in zip(node.values, node.values[1:], strict=False):
+                said = before.value if isinstance(before, ast.Constant) else ""
+                if isinstance(after, ast.FormattedValue) and RUN_COMMAND.search(str(said)):
+                    named += 1
+                    wrong += [] if _is_run_word(after.value, tree) else [f"{where}:{node.lineno}: {ast.unparse(after)}"]
+    assert not wrong and named > 15
+
+
+def test_a_run_is_named_so_that_the_command_finds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    here, other = (logged(make(one, "foo"), RUN, STEP) for one in (tmp_path / "runs", tmp_path / "else where"))
+    for run in (here, other, RunDir(Path("runs", "foo"))):
+        history = History()
+        history.absorb(Tail(run.events).read())
+        asked = (stop_question, abort_question)
+        said = [str(one(history, run, "training")._body) for one in asked]
+        said += [str(stop_question(History(), run, "starting")._body)]
+        panel = trouble(history, "crashed", run, 80)
+        assert panel is not None
+        said += [panel.ways.plain, parting_words(run)]
+        commands = [
+            line.partition("loratui resume ")[2] for one in said for line in one.splitlines() if "loratui" in line
+        ]
+        assert len(commands) >= 4
+        for one in commands:
+            assert find_run(shlex.split(one)[0]).path == run.path.absolute(), one
