@@ -22,7 +22,7 @@ from loratui.screens.monitor.gallery import GalleryScreen
 from loratui.screens.monitor.gpu import GpuWatch
 from loratui.screens.monitor.insight_panel import insight_lines, insight_text
 from loratui.screens.monitor.queue import QueueScreen
-from loratui.screens.monitor.requests import RequestsScreen
+from loratui.screens.monitor.requests import ASKED, RequestsScreen
 from loratui.screens.monitor.run_figures import RunFigures
 from loratui.screens.monitor.run_words import HELP, head, is_paused, log_text, messages_of_start, trouble
 from loratui.screens.monitor.telling import Telling
@@ -212,7 +212,7 @@ class MonitorScreen(RequestsScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only the keys that mean something now."""
         ended = not self.alive
-        if action in ("send", "pause", "unpause", "stop", "abort", "add"):
+        if action in ASKED:
             other = {"pause": True, "unpause": False}.get(action)  # one key, called what it does now
             return not ended and self._restart is None and is_paused(self.history, self.state) is not other
         if action == "back":

@@ -18,8 +18,8 @@ from loratui.screens.monitor.ending import Restart, abort_question, asked_words,
 from loratui.screens.monitor.liveness import Liveness
 from loratui.screens.monitor.run_words import is_paused
 from loratui.screens.shared.going_on import WentOn, ask_go_on
+from loratui.screens.shared.key_reasons import KeyReasons
 from loratui.screens.shared.questions import Confirm
-from loratui.screens.shared.steady import SteadyScreen
 from loratui.terminal.text import os_sentence, os_words
 from trainer.contract.run.control import Cmd, send
 from trainer.contract.run.lock import lock_holder
@@ -28,9 +28,17 @@ from trainer.contract.run.rundir import RunDir
 Leaving = Literal["detach", "back", "result"] | RunDir  # a RunDir: to the monitor of that run
 UNANSWERED = 20.0  # seconds after which a command that nobody took is spoken of
 GONE = "no trainer works on the run any more"
+ASKED = ("send", "pause", "unpause", "stop", "abort", "add")  # what a trainer alone can do
+ABSENT = {
+    "view": "no picture is drawn yet",
+    "wall": "no picture is drawn yet",
+    "queue": "no run waits in the queue",
+    "lower": "no other chart has room",
+}
+REASON_STAYS = 4.0  # seconds
 
 
-class RequestsScreen(SteadyScreen[Leaving]):
+class RequestsScreen(KeyReasons[Leaving]):
     """A screen over the run at `run` that sends commands; what it shows is its subclass's."""
 
     def __init__(self, run: RunDir, started: int = 0, within: bool = False) -> None:
@@ -61,6 +69,19 @@ class RequestsScreen(SteadyScreen[Leaving]):
         if self._restart is not None:
             return "starting"
         return self._live.state(self.history, self.alive)
+
+    def why_not(self, action: str) -> str:
+        """By the run's state; of what needs a trainer, a picture or a queue: that there is none."""
+        if action in ("go_on", "fix"):
+            return self._now.why_not(action)  # type: ignore[arg-type]
+        if action in (*ASKED, "result", "ahead"):
+            return f"it is {self.state}" if self.state != "queued" else "it waits in the queue"
+        return ABSENT.get(action, "")
+
+    def refuse(self, words: str) -> None:
+        """Over all else, and not for long: at a bad end a small window has no room for the events."""
+        self.app.clear_notifications()
+        self.notify(words, severity="warning", timeout=REASON_STAYS, markup=False)
 
     def action_send(self, cmd: Cmd, **arguments: str | bool) -> None:
         """Ask the trainer for something; the answer comes as an event. One that has ended since is asked nothing."""

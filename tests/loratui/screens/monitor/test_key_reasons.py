@@ -1,0 +1,65 @@
+"""No key that the monitor's help names is dead: where it can do nothing, it says why."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from textual.actions import parse
+
+from loratui.app import LoratuiApp
+from loratui.screens.monitor.run_words import HELP
+from tests.loratui.screens.conftest import at, screen_text, until
+from tests.loratui.screens.monitor.bad_ends import ended
+from tests.trainer.conftest import make_config, make_run
+from trainer.contract.run.lock import RunLock
+from trainer.contract.run.rundir import RunDir
+
+NAME = "2026-11-23-1000-dog"
+KEYS = re.findall(r"(?:^|\s{2,})(\w|enter)(?= {2,}\S)", HELP, re.M)  # those that have no other key beside them
+
+
+def run_in(folder: Path, state: str) -> RunDir:
+    if state == "new":
+        return make_run(folder / "runs" / NAME, make_config(folder))
+    run = ended(folder / "runs" / NAME, "crash")
+    if state not in ("crashed", "training"):
+        events = (
+            [{"type": "command", "id": "1", "cmd": "abort", "ok": True, "message": ""}] if state == "aborted" else []
+        )
+        events.append({"type": "end", "status": "stopped", "step": 40, "seconds": 1, "files": []})
+        with run.events.open("a") as log:
+            log.writelines(json.dumps({"t": 1795430000, **one}) + "\n" for one in events)
+    return run
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+@pytest.mark.parametrize("state", ["aborted", "crashed", "new", "training"])
+async def test_a_key_does_something_or_says_why_not(own_place: Path, state: str, size: tuple[int, int]) -> None:
+    assert len(KEYS) > 12
+    run = run_in(own_place, state)
+    lock = RunLock(run.lock) if state == "training" else None
+    app = LoratuiApp(run=run)
+    said = []
+    async with app.run_test(size=size, notifications=True) as pilot:
+        screen = await at(pilot, "MonitorScreen")
+        await until(pilot, lambda: screen.state == state and f"{state}  {NAME}" in screen_text(app))
+        for key in KEYS:
+            bound = [parse(one.action)[1:] for one in screen._bindings.key_to_bindings[key]]
+            if any(screen.check_action(*one) for one in bound):
+                continue
+            app.clear_notifications()
+            await pilot.press(key)
+            assert len(app._notifications) == 1, key
+            words = next(iter(app._notifications)).message
+            assert words, key
+            said.append(f"{key} {words}")
+        if said:
+            await until(pilot, lambda: said[-1].partition(" ")[2] in screen_text(app))
+    if state == "training":
+        assert "f it is training" in said and "o it is training" in said and "enter it is training" in said
+        lock.release()
+    else:
+        assert {f"{key} it is {state}" for key in "spcxXa"} <= set(said)
