@@ -24,7 +24,7 @@ from loratui.recovery.remedies import case_of, remedies, with_base, with_folder
 from loratui.recovery.remedy import BadEnd, Remedy
 from loratui.recovery.room import room_lines
 from loratui.screens.monitor.run_words import NOTHING, log_text, tail_of
-from loratui.screens.monitor.trouble_words import happened, remedy_row, remedy_words, title_words
+from loratui.screens.monitor.trouble_words import DOES, Does, does, happened, remedy_row, remedy_words, title_words
 from loratui.screens.shared.base_model import BaseModelScreen
 from loratui.screens.shared.dialogs import Help, Reader
 from loratui.screens.shared.editors import LineEditor
@@ -85,7 +85,7 @@ class TroubleScreen(SteadyScreen[Restarted | None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,f2", "apply", "Change and start again", key_display="enter"),
+        *(Binding("enter,f2", f"apply('{one}')", words, key_display="enter") for one, words in DOES.items()),
         Binding("l", "log", "Log"),
         Binding("f1", "help", "Help"),
         Binding("q,escape", "back", "Back", key_display="q"),
@@ -172,13 +172,18 @@ class TroubleScreen(SteadyScreen[Restarted | None]):
     def _moved(self) -> None:
         if not self._starting:
             self._show_effect()
+        self.refresh_bindings()
 
     @on(OptionList.OptionSelected)
     def _selected(self) -> None:
         self.action_apply()
 
-    def action_apply(self) -> None:
-        """Change what the chosen remedy changes, and start the trainer."""
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Enter is called what it does on the chosen row."""
+        return action != "apply" or (self.is_mounted and does(self.chosen) in parameters)
+
+    def action_apply(self, _: Does | None = None) -> None:
+        """Change what the chosen remedy changes, and start the trainer; or open what it leads to."""
         if self._starting:
             return
         match self.chosen.opens:

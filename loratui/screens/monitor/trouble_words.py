@@ -6,6 +6,7 @@ import shutil
 import signal
 import time
 from pathlib import Path
+from typing import Literal
 
 from textual.content import Content
 
@@ -28,6 +29,17 @@ OPENED = {
     "folder": "a line for its place",
     "doctor": "the doctor's findings",
     "disk": "what takes the room",
+}
+Does = Literal["change", "resume", "begin", "new run", "base model", "folder", "doctor", "disk"]
+DOES: dict[Does, str] = {  # what Enter does on a row, as the line of keys says it
+    "change": "Change and start again",
+    "resume": "Resume",
+    "begin": "Start again",
+    "new run": "Begin a new run",
+    "base model": "Choose the base model",
+    "folder": "Name the folder",
+    "doctor": "Look at the machine",
+    "disk": "See what takes room",
 }
 TRAINING = {"none": "same training", "rounding": "same training", "training": "other training"}
 WAS_DOING = {
@@ -53,6 +65,15 @@ def happened(case: BadEnd, history: History, run: RunDir) -> Content:
     """What happened, then what there is to go on from."""
     lines = {"oom": _out_of_memory, "nan": _not_finite, "crash": _crashed, "disk": _disk}.get(case.kind, _said)
     return Content("\n").join(Content(safe_text(line)) for line in [*lines(case, history, run), _left(case, history)])
+
+
+def does(remedy: Remedy) -> Does:
+    """What Enter does with it."""
+    if remedy.opens:
+        return remedy.opens
+    if remedy.goes == "new run":
+        return "new run"
+    return "change" if remedy.changes else "resume" if remedy.step else "begin"
 
 
 def remedy_row(remedy: Remedy, case: BadEnd, width: int) -> Content:
