@@ -111,6 +111,9 @@ async def _pictures(pilot: Any, camera: Camera) -> None:
     app.screen.query_one("#folder").value = f"~/photos/{folder.name}"
     await pilot.press("enter")
     camera.look(app, 1.0)
+    await _reach(pilot, lambda: "What do your pictures show?" in _text(app))
+    camera.look(app, 1.5)
+    await pilot.press("enter")
     await _reach(pilot, lambda: "to train on" in _text(app))
     camera.look(app, 1.5)
     await pilot.press("f2")

@@ -48,7 +48,8 @@ def test_sentences_lead_through_the_wizard(tmp_path: Path, terminal: dict[str, s
             pty.until(lambda _: bool(until()))
 
         pty.until(lambda wrote: b"Enter chooses a line" in wrote)
-        send(b"\rphotos of rex\r", lambda: b"0.png" in pty.wrote)  # the welcome's line, the folder, its pictures
+        send(b"\rphotos of rex\r", lambda: b"What do your pictures show" in pty.wrote)  # the welcome's line, the folder
+        send(b"\r", lambda: b"0.png" in pty.wrote)
         pty.until(lambda wrote: b"space skips" in wrote)
         # below the whole set and four kinds of findings stands the first picture
         caption = b"a TOK dog, sitting (r) on q, x and f/w"
@@ -59,7 +60,7 @@ def test_sentences_lead_through_the_wizard(tmp_path: Path, terminal: dict[str, s
         assert [one.read_text() for one in folder.glob("*.txt")] == [caption.decode() + "\n"]
         pty.until(lambda wrote: b"to train on" in wrote)
         send(F2, lambda: b"which word stands for it" in pty.wrote)
-        send(b"\r" + b"\x08" * 8 + b"REX\rred setter\r", lambda: b"red setter" in pty.wrote)
+        send(b"\x08" * 8 + b"REX\rred setter\r", lambda: b"red setter" in pty.wrote)
         send(F2, lambda: b"New findings" in pty.wrote)  # the caption has the word of before
         send(b"n", lambda: b"Which preset fits" in pty.wrote)
         # the preset, the search, the first row that it finds, its value

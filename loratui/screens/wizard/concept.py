@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 KINDS = (
     ("face", "a face", "one person, from 6 to 10 good photographs"),
-    ("object", "an object", "a dog, a backpack, a product: 4 to 10 pictures"),
-    ("character-style", "character + style", "a figure and how it is drawn, about 30 with captions"),
+    ("object", "an object", "a dog, a bag, a product: 4 to 10 pictures"),
+    ("character-style", "character + style", "a drawn figure in its style, 30 with captions"),
     ("style", "a style", "a look that any subject can take on, about 27"),
     ("one-picture", "one picture", "content and style of a single image"),
 )
@@ -47,7 +47,8 @@ class ConceptScreen(ScanningStep):
     TITLE_OF = "Subject"
     PURPOSE = "What do the pictures show, and which word stands for it? Next: the preset."
     HELP = """
-The kind decides which presets and checks fit.
+The kind decides which presets and checks fit. Where it was chosen beside
+the pictures, the trigger has the cursor; Shift-Tab leads back to the kind.
 
 The trigger stands for the new concept. During the run it becomes two new
 tokens that nothing else in the model uses, so a rare word such as TOK is
@@ -62,7 +63,7 @@ Further concepts (+ on the pictures' screen) have theirs in that list.
 
     def compose_body(self) -> ComposeResult:
         """The list of kinds, then three fields with a line of words each."""
-        kinds = OptionList(*(Option(_kind(one, self.draft), id=one[0]) for one in KINDS), id="kind", compact=True)
+        kinds = OptionList(*(Option(kind_line(one, self.draft), id=one[0]) for one in KINDS), id="kind", compact=True)
         kinds.border_title = Content("kind")
         yield kinds
         with Vertical(id="fields"):
@@ -78,17 +79,21 @@ Further concepts (+ on the pictures' screen) have theirs in that list.
         """Start with what the draft says."""
         kinds = self.query_one("#kind", OptionList)
         kinds.highlighted = [key for key, _, _ in KINDS].index(self.draft.get("kind"))
-        kinds.focus()
-        draft = self.draft.with_settings({key: self.draft.get(key) for key in ("kind", "dataset.trigger")})
-        self._take(draft)
+        if "kind" in self.draft.values:  # asked for beside the pictures: what is left are the words
+            self.query_one("#trigger", Input).focus()
+        else:
+            kinds.focus()
+        self._take(self.draft)
 
     @on(OptionList.OptionHighlighted, "#kind")
     def _kind_changed(self, event: OptionList.OptionHighlighted) -> None:
+        if event.option_index != event.option_list.highlighted:
+            return  # the cursor went on: nobody chose a line that it passed, such as the first one of a new list
         if event.option_id and event.option_id != self.draft.get("kind"):
             before = self.draft.preset_kind or self.draft.get("kind")
             self._take(self.draft.with_settings({"kind": event.option_id}).model_copy(update={"preset_kind": before}))
             for one in KINDS:
-                event.option_list.replace_option_prompt(one[0], _kind(one, self.draft))
+                event.option_list.replace_option_prompt(one[0], kind_line(one, self.draft))
 
     @on(OptionList.OptionSelected, "#kind")
     def _kind_chosen(self) -> None:
@@ -161,6 +166,8 @@ Further concepts (+ on the pictures' screen) have theirs in that list.
         if not self._show_problems():
             self.ask_for("Put right what is marked above, then press F2.", self._is_sound)
             return
+        # what was proposed and stands is chosen now, and not before: who goes back has decided nothing
+        self.edit(self.draft.with_settings({key: self.draft.get(key) for key in ("kind", "dataset.trigger")}))
         known = self.session.scan
         folder, *measures = self.looks_at()
         if known is None or known.folder != folder or [known.settings, known.concepts] == measures:
@@ -215,7 +222,7 @@ def _suggested(draft: Draft) -> str:
     return _said(draft.with_settings({FIELDS["prompt"]: None}), "prompt")
 
 
-def _kind(one: tuple[str, str, str], draft: Draft) -> Content:
+def kind_line(one: tuple[str, str, str], draft: Draft) -> Content:
     """With a mark before the chosen one: a colour alone is not seen everywhere."""
     key, title, words = one
     return Content.assemble(

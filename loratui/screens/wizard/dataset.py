@@ -39,9 +39,9 @@ class PicturesScreen(SolvingStep, SubjectGuessing, PictureFolder, ConceptList):
     PURPOSE = "Which pictures should it learn from? Next: what they show."
     HELP = """
 Type the folder of your pictures and press Enter; Tab: complete the path,
-↓ lists the folders used last and those with pictures nearby.
-A data set will do as well: a folder of parquet, arrow or webdataset files,
-or owner/name on the hub. Every picture is looked at; none is ever changed.
+↓ lists folders. A folder of parquet, arrow or webdataset files will do too,
+or owner/name on the hub. No picture is ever changed. What they show is asked
+first, for they are judged by it; Subject changes it.
 
 The list begins with what was found, one row for each kind; Enter there shows
 only the pictures that have it, and Enter again all. Below stand the pictures.

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from loratui.screens.shared.dialogs import Chooser
 from loratui.screens.shared.questions import Confirm
-from loratui.screens.wizard.concept import KINDS
+from loratui.screens.wizard.concept import KINDS, kind_line
 from loratui.screens.wizard.decisions import PictureDecisions
 from loratui.settings.checks import effective, problems
 from loratui.terminal.text import safe_text
@@ -24,12 +25,13 @@ WORDS = {  # how a guessed setting is called in the question
 
 
 class SubjectGuessing(PictureDecisions):
-    """Adds the question to a step that shows pictures; once for the same pictures, and only where something speaks."""
+    """Adds the question to a step that shows pictures; once for the same ones, with a guess where something speaks."""
 
     def asks_about(self, report: Report, then: Callable[[], None]) -> bool:
-        """Ask what the pictures of a folder teach, if they say so and the person has not; False if there is no need.
+        """Ask what the pictures of a folder teach, unless the person has said it; False if there is no need.
 
-        `then` follows the answer, unless that has them looked at again.
+        What they say themselves is proposed; of the rest the kind is asked, for they are judged by it. `then` follows
+        the answer, unless that has them looked at again.
         """
         from loratui.curation.guess import guess_subject
 
@@ -41,19 +43,44 @@ class SubjectGuessing(PictureDecisions):
         values = {key: value for key, value in guess.values.items() if key not in self.draft.values}
         new = {key: value for key, value in values.items() if effective(self.draft)[key] != value}
         prompt = {"dataset.instance_prompt": str(values["dataset.trigger"])} if "dataset.trigger" in values else {}
-        if not new or problems(self.draft, {**values, **prompt}):
+        speaks = bool(new) and not problems(self.draft, {**values, **prompt})
+        if not speaks and "kind" in self.draft.values:
             return False
         self.edit(self.draft.model_copy(update={"asked": {**self.draft.asked, folder: pictures}}))
+        if not speaks:
+            return self._asks_kind({}, then)
         lines = [f"{WORDS[key]:<12} {safe_text(_said(key, value), 40)}" for key, value in values.items()]
         why = [safe_text(one) for one in guess.why]
         body = "\n".join([*why, "", *lines, "", "All of it can be changed later."])
-        question = Confirm("Should it learn this from your pictures?", body, "Yes", "No, I choose at the next step")
-        self.app.push_screen(question, lambda yes: self._answered(values, yes, then))
+        question = Confirm("Should it learn this from your pictures?", body, "Yes", "No, I choose")
+
+        def answered(yes: bool | None) -> None:
+            taken = values if yes else {}
+            if not self._asks_kind(taken, then):
+                self._choose(taken, then)
+
+        self.app.push_screen(question, answered)
         return True
 
-    def _answered(self, values: dict[str, Any], yes: bool | None, then: Callable[[], None]) -> None:
+    def _asks_kind(self, values: dict[str, Any], then: Callable[[], None]) -> bool:
+        """Ask for the kind if neither the person nor `values` say it; after Escape Subject asks for it."""
+        if "kind" in {**self.draft.values, **values}:
+            return False
+        note = "They are judged by it. It can be changed later."
+        lines = [(one[0], kind_line(one, self.draft)) for one in KINDS]
+        question = Chooser("What do your pictures show?", lines, str(effective(self.draft)["kind"]), note)
+
+        def chosen(kind: str | None) -> None:
+            self._choose(values if kind is None else {**values, "kind": kind}, then, guessed=bool(values))
+
+        self.app.push_screen(question, chosen)
+        return True
+
+    def _choose(self, values: dict[str, Any], then: Callable[[], None], guessed: bool = True) -> None:
         before = self.looks_at()
-        if yes:
+        if values.keys() == {"kind"} and not guessed:  # an answer, which Subject changes: no decision to take back
+            self.take_draft(self.draft.with_settings(values))
+        elif values:
             shown = ", ".join(
                 _named(key, value) for key, value in sorted(values.items(), key=lambda one: one[0] != "kind")
             )

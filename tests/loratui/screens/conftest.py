@@ -167,12 +167,15 @@ A_GPU = Machine("cuda", "NVIDIA GeForce RTX 4090", 25_757_220_864, 24_900_000_00
 
 @pytest.fixture
 def wizard(own_place: Path) -> Callable[..., LoratuiApp]:
-    """The app in wizard mode, on a draft if one is given, planning for a machine that is the same everywhere."""
+    """The app in wizard mode, on a draft if one is given, planning for a machine that is the same everywhere.
 
-    def make(draft: Draft | None = None, machine: Machine = A_GPU) -> LoratuiApp:
+    The draft says its kind, or `kind`: a step with pictures asks for it first. With an empty one it is asked for.
+    """
+
+    def make(draft: Draft | None = None, machine: Machine = A_GPU, kind: str = "object") -> LoratuiApp:
         store = DraftStore(own_place / "state")
         if draft is not None:
-            store.save(draft)
+            store.save(draft.with_settings({"kind": kind} if kind and "kind" not in draft.values else {}))
         return LoratuiApp(store=store, session=Session(look=lambda _: machine))
 
     return make
@@ -263,6 +266,13 @@ async def opened(pilot: Pilot[Any]) -> Any:
     await until(pilot, lambda: screen._report is not None)
     await pilot.pause()
     return screen
+
+
+async def kind_chosen(pilot: Pilot[Any]) -> Any:
+    """The pictures' step, once the question what they show was answered with the line that it begins with."""
+    await until(pilot, lambda: "What do your pictures show?" in screen_text(pilot.app))
+    await pilot.press("enter")
+    return await at(pilot, "PicturesScreen")
 
 
 async def step(pilot: Pilot[Any], name: str) -> Any:

@@ -14,7 +14,7 @@ from loratui.app import LoratuiApp
 from loratui.screens.shared.palette import commands_of
 from loratui.screens.wizard.captions.by_model import CaptioningEnded, CaptionMade
 from loratui.settings.draft import Draft
-from tests.loratui.screens.conftest import at, draw_photo, on_row, screen_text, until
+from tests.loratui.screens.conftest import at, draw_photo, kind_chosen, on_row, screen_text, until
 
 pytestmark = pytest.mark.slow
 
@@ -106,6 +106,7 @@ async def test_a_kohya_tree_is_learned_in_one_run_and_the_plan_shows_it(wizard: 
         assert "2_zwx cat" in screen_text(app)
         await pilot.press("y")
         await until(pilot, lambda: app.draft.get("dataset.path") == "tree/1_ohwx dog")
+        await kind_chosen(pilot)
         await judged(pilot, 8)
         values = app.draft.values
         assert (values["dataset.trigger"], values["dataset.class_word"]) == ("ohwx", "dog")

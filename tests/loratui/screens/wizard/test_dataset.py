@@ -11,7 +11,7 @@ from textual.widgets import Input
 from loratui.app import LoratuiApp
 from loratui.settings.draft import Draft
 from loratui.widgets.paths import complete
-from tests.loratui.screens.conftest import HOSTILE, at, on_row, opened, screen_text, until
+from tests.loratui.screens.conftest import HOSTILE, at, kind_chosen, on_row, opened, screen_text, until
 
 Wizard = Callable[..., LoratuiApp]
 
@@ -126,6 +126,7 @@ async def test_the_path_stays_as_it_was_typed(wizard: Wizard, photos: Path) -> N
         await pilot.press("enter")
         screen = await at(pilot, "PicturesScreen")
         await pilot.press(*"~/photos", "enter")
+        await kind_chosen(pilot)
         await until(pilot, lambda: screen._report is not None)
         assert app.draft.values["dataset.path"] == "~/photos"
 

@@ -15,7 +15,7 @@ from textual.widgets import Input, OptionList
 from loratui.app import LoratuiApp
 from loratui.settings.checks import effective
 from loratui.settings.draft import Draft
-from tests.loratui.screens.conftest import SIZES, assert_snapshot, at, screen_text, until
+from tests.loratui.screens.conftest import SIZES, assert_snapshot, at, kind_chosen, screen_text, until
 
 pytestmark = pytest.mark.slow
 
@@ -33,13 +33,14 @@ async def test_a_first_time_person_gets_through_by_enter_and_f2(
         await pilot.press("enter")
         screen = await at(pilot, "PicturesScreen")
         await pilot.press(*"photos", "enter")
+        await kind_chosen(pilot)
         await until(pilot, lambda: screen._report is not None)
         await pilot.press("down", "down")
         await until(pilot, lambda: screen.query_one("#thumb").shown)
         assert_snapshot(app, "dataset")
         await pilot.press("f2")
         await at(pilot, "ConceptScreen")
-        await pilot.press("enter", "enter", *"dog")
+        await pilot.press("enter", *"dog")
         assert_snapshot(app, "concept")
         await pilot.press("f2")
         await at(pilot, "PresetScreen")

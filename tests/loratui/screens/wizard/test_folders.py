@@ -12,6 +12,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, OptionList
 
 from loratui.app import LoratuiApp
+from loratui.settings.draft import Draft
 from tests.loratui.screens.conftest import SIZES, at, screen_text, until
 
 pytestmark = pytest.mark.slow
@@ -32,7 +33,7 @@ async def at_line(pilot: Pilot[Any]) -> Any:
 async def test_folders_nearby_are_seen_with_their_counts_and_taken(
     wizard: Wizard, photos: Path, size: tuple[int, int]
 ) -> None:
-    app = wizard()
+    app = wizard(Draft(step=1))
     async with app.run_test(size=size) as pilot:
         screen = await at_line(pilot)
         assert "~/photos" in screen_text(app) and "5 pictures" in screen_text(app)
@@ -51,7 +52,7 @@ async def test_all_folders_are_seen_while_there_are_no_pictures(
         folder = Path(f"set-{number:02}")
         folder.mkdir()
         (folder / "a.png").write_bytes((photos / "dog_0.png").read_bytes())
-    app = wizard()
+    app = wizard(Draft(step=1))
     async with app.run_test(size=size) as pilot:
         screen = await at_line(pilot)
 
@@ -69,7 +70,7 @@ async def test_all_folders_are_seen_while_there_are_no_pictures(
 
 async def test_tab_completes_and_then_goes_on(wizard: Wizard, photos: Path) -> None:
     Path("pho/inner").mkdir(parents=True)
-    app = wizard()
+    app = wizard(Draft(step=1))
     async with app.run_test() as pilot:
         screen = await at_line(pilot)
         line = screen.query_one("#folder", Input)
@@ -89,7 +90,7 @@ async def test_tab_completes_and_then_goes_on(wizard: Wizard, photos: Path) -> N
 
 
 async def test_tab_in_an_empty_line_loses_no_letter_after_it(wizard: Wizard, photos: Path) -> None:
-    app = wizard()
+    app = wizard(Draft(step=1))
     async with app.run_test() as pilot:
         line = (await at_line(pilot)).query_one("#folder", Input)
         await pilot.press("tab", *"ph", "tab")
@@ -101,7 +102,7 @@ async def test_tab_in_an_empty_line_loses_no_letter_after_it(wizard: Wizard, pho
 async def test_a_folder_of_folders_is_opened(wizard: Wizard, photos: Path) -> None:
     Path("kohya").mkdir()
     photos.rename("kohya/10_ohwx dog")
-    app = wizard()
+    app = wizard(Draft(step=1))
     async with app.run_test() as pilot:
         screen = await at_line(pilot)
         screen.query_one("#folder", Input).value = "kohya"
@@ -126,7 +127,7 @@ async def test_a_folder_of_folders_is_opened(wizard: Wizard, photos: Path) -> No
 
 async def test_keys_while_the_pictures_are_looked_at_are_no_part_of_the_path(wizard: Wizard, photos: Path) -> None:
     shutil.copytree("photos", "others")
-    app = wizard()
+    app = wizard(Draft(step=1))
     async with app.run_test() as pilot:
         await at(pilot, "WelcomeScreen")
         await pilot.press("enter")
@@ -150,7 +151,7 @@ async def test_a_folder_without_pictures_is_no_draft(
 ) -> None:
     """Nor does anything of the pictures of before stand under it: the draft stays what it was."""
     Path("empty").mkdir()
-    app = wizard()
+    app = wizard(Draft(step=1))
     async with app.run_test() as pilot:
         screen = await at_line(pilot)
         screen.take_folder("photos")
@@ -172,7 +173,7 @@ async def test_a_folder_without_pictures_is_no_draft(
 
 
 async def test_a_typed_folder_with_pictures_is_kept_also_if_it_was_not_entered(wizard: Wizard, photos: Path) -> None:
-    app = wizard()
+    app = wizard(Draft(step=1))
     async with app.run_test() as pilot:
         await at_line(pilot)
         await pilot.press(*"photos", "ctrl+q")

@@ -10,7 +10,7 @@ import pytest
 from loratui.app import LoratuiApp
 from loratui.runs.past_run import draft_of_answers
 from loratui.settings.draft import Draft, DraftStore
-from tests.loratui.screens.conftest import at, draw_photo, on_row, opened, screen_text, until
+from tests.loratui.screens.conftest import at, draw_photo, kind_chosen, on_row, opened, screen_text, until
 
 Wizard = Callable[..., LoratuiApp]
 pytestmark = pytest.mark.slow
@@ -55,6 +55,7 @@ async def test_captions_are_judged_by_the_trigger_once_it_was_asked(wizard: Wiza
         await pilot.press("f2")
         screen = await at(pilot, "PicturesScreen")
         await pilot.press(*"photos", "enter")
+        await kind_chosen(pilot)
         await until(pilot, lambda: screen._report is not None)
         assert "trigger-missing" not in {one.code for one in screen._report.all_findings}
         await pilot.press("f2")
@@ -175,7 +176,7 @@ async def test_what_is_typed_into_a_prompt_that_was_filled_in_stands_behind_it(w
         await at(pilot, "WelcomeScreen")
         await pilot.press("enter")
         await at(pilot, "ConceptScreen")
-        await pilot.press("enter", "tab", *"dog", "tab", *" asleep")
+        await pilot.press("tab", *"dog", "tab", *" asleep")
         assert app.draft.get("dataset.instance_prompt") == "a photo of a TOK dog asleep"
 
 

@@ -12,8 +12,11 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from loratui.app import LoratuiApp
+from loratui.curation.report import Report
+from loratui.curation.scan import ScanSettings, scan
+from loratui.screens.wizard.concept import KINDS
 from loratui.settings.draft import Draft, DraftStore
-from tests.loratui.screens.conftest import SIZES, at, opened, screen_text, until
+from tests.loratui.screens.conftest import SIZES, at, kind_chosen, opened, screen_text, until
 
 pytestmark = pytest.mark.slow
 
@@ -34,30 +37,31 @@ async def test_a_folder_of_kohya_is_asked_about_once(wizard: Wizard, photos: Pat
         await pilot.press("enter")
         await at(pilot, "Confirm")
         assert "repeats 5, trigger ohwx, class word dog" in " ".join(screen_text(app).replace("│", "").split())
-        assert screen._report is None  # nothing is judged yet
         await pilot.press("enter")
-        await at(pilot, "PicturesScreen")
+        await at(pilot, "Chooser")  # neither its name nor the captions say what kind it is
+        assert screen._report is None  # nothing is judged yet
+        await kind_chosen(pilot)
         await until(pilot, lambda: screen._report is not None)
         values = app.draft.values
-        assert (values["dataset.repeats"], values["dataset.trigger"], values["dataset.class_word"]) == (
-            5,
-            "ohwx",
-            "dog",
-        )
+        found = (values["kind"], values["dataset.repeats"], values["dataset.trigger"], values["dataset.class_word"])
+        assert found == ("object", 5, "ohwx", "dog")
         assert "trigger-missing" not in [one.code for one in screen._report.all_findings]
         await pilot.press("u")
         await until(pilot, lambda: "dataset.trigger" not in app.draft.values)
+        assert "kind" not in app.draft.values  # one decision
         assert type(app.screen).__name__ == "PicturesScreen"
 
 
 async def test_a_no_judges_as_before(wizard: Wizard, photos: Path) -> None:
     photos.rename("5_ohwx dog")
-    app = wizard(Draft(step=1, values={"dataset.path": "5_ohwx dog"}))
+    app = wizard(Draft(step=1, values={"dataset.path": "5_ohwx dog"}), kind="")
     async with app.run_test() as pilot:
         await at(pilot, "WelcomeScreen")
         await pilot.press("enter")
         await at(pilot, "Confirm")
         await pilot.press("n")
+        await at(pilot, "Chooser")
+        await pilot.press("escape")
         screen = await at(pilot, "PicturesScreen")
         await until(pilot, lambda: screen._report is not None)
         assert list(app.draft.values) == ["dataset.path"]
@@ -94,6 +98,105 @@ async def test_a_no_holds_for_these_pictures_also_when_they_are_opened_again(
             assert "dataset.trigger" not in app.draft.values
         app.store.leave()
     assert len(app.store.all().kept) == 1
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The kind of each look at the pictures."""
+    found: list[str] = []
+
+    def noted(folder: Path, settings: ScanSettings, *more: Any) -> Report:
+        found.append(settings.kind)
+        return scan(folder, settings, *more)
+
+    monkeypatch.setattr("loratui.curation.scan.scan", noted)
+    return found
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("keys", "kind"), [(["enter"], "object"), (["down", "down", "enter"], "style")])
+async def test_the_kind_is_asked_before_the_pictures_are_judged(
+    wizard: Wizard, photos: Path, looks: list[str], keys: list[str], kind: str, size: tuple[int, int]
+) -> None:
+    app = wizard(Draft(step=1, values={"dataset.path": "photos"}), kind="")
+    async with app.run_test(size=size) as pilot:
+        await at(pilot, "WelcomeScreen")
+        await pilot.press("enter")
+        chooser = await at(pilot, "Chooser")
+        seen = screen_text(app)
+        for words in ("What do your pictures show?", "judged by it", "Escape cancels", *(one[2] for one in KINDS)):
+            assert words in seen
+        frame = chooser.query_one("Dialog").region
+        assert frame in app.screen.region and chooser.query_one("#choices").max_scroll_y == 0
+        screen: Any = app.screen_stack[-2]
+        assert screen._report is None and "kind" not in app.draft.values
+        await pilot.press(*keys)
+        await at(pilot, "PicturesScreen")
+        await until(pilot, lambda: screen._report is not None)
+        assert (app.draft.values["kind"], screen._report.kind) == (kind, kind)
+        assert looks == ["object"] + [kind] * (kind != "object")  # the same measure needs no second look
+        await pilot.press("f2")
+        await at(pilot, "ConceptScreen")
+        assert app.focused is app.screen.query_one("#trigger")  # what is left are the words
+        await pilot.press("shift+tab")
+        assert app.focused is app.screen.query_one("#kind")
+
+
+async def test_escape_judges_as_it_stands_and_is_an_answer_for_these_pictures(wizard: Wizard, photos: Path) -> None:
+    """In this program and in the next one; other pictures in the folder are asked about anew, Subject asks anyway."""
+    app = wizard(Draft(step=1, values={"dataset.path": "photos"}), kind="")
+    for asks in (True, False):
+        async with app.run_test() as pilot:
+            await at(pilot, "WelcomeScreen")
+            await pilot.press("enter")
+            if asks:
+                await at(pilot, "Chooser")
+                await pilot.press("escape")
+            screen = await at(pilot, "PicturesScreen")
+            await until(pilot, lambda screen=screen: screen._report is not None)
+            assert "kind" not in app.draft.values and screen._report.kind == "object"
+            await pilot.press("r")
+            await until(pilot, lambda app=app: "Read again" in screen_text(app))
+            await pilot.press("f2")
+            await at(pilot, "ConceptScreen")
+            assert app.focused is app.screen.query_one("#kind")
+            await pilot.press("escape")
+        app.store.leave()
+        app = LoratuiApp(store=DraftStore(app.store._folder))
+    shutil.copy("photos/dog_0.png", "photos/dog_9.png")
+    async with app.run_test() as pilot:
+        await at(pilot, "WelcomeScreen")
+        await pilot.press("enter")
+        await at(pilot, "Chooser")
+
+
+@pytest.mark.parametrize("kind", ["object", ""])
+async def test_a_look_at_the_subject_decides_nothing(wizard: Wizard, photos: Path, kind: str) -> None:
+    """The same folder and the same draft are judged the same before and after; F2 takes what is proposed."""
+    for one in photos.glob("*.txt"):
+        one.write_text("a dog")  # without the trigger that is proposed
+    app = wizard(Draft(step=1, values={"dataset.path": "photos"}), kind=kind)
+    async with app.run_test() as pilot:
+        await at(pilot, "WelcomeScreen")
+        await pilot.press("enter")
+        if not kind:
+            await at(pilot, "Chooser")
+            await pilot.press("escape")
+        screen = await at(pilot, "PicturesScreen")
+        await until(pilot, lambda: screen._report is not None)
+        values, found = app.draft.values, screen._report.all_findings
+        await pilot.press("f2")
+        await at(pilot, "ConceptScreen")
+        await pilot.press("escape")
+        screen = await at(pilot, "PicturesScreen")
+        await until(pilot, lambda: screen._report is not None)
+        assert (app.draft.values, screen._report.all_findings) == (values, found)
+        await pilot.press("f2")
+        await at(pilot, "ConceptScreen")
+        await pilot.press("f2")
+        await at(pilot, "Confirm")
+        assert "New findings:" in screen_text(app)
+        assert (app.draft.values["kind"], app.draft.values["dataset.trigger"]) == ("object", "TOK")
 
 
 async def test_another_trigger_says_what_is_new_and_leads_back(wizard: Wizard, photos: Path) -> None:

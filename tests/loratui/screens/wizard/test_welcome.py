@@ -16,7 +16,16 @@ from loratui.runs.past_run import PastRun
 from loratui.settings.draft import Draft, DraftStore
 from loratui.settings.recents import recent_sources, remember
 from loratui.settings.undo import Decision
-from tests.loratui.screens.conftest import SIZES, assert_snapshot, at, fake_run, screen_text, training, until
+from tests.loratui.screens.conftest import (
+    SIZES,
+    assert_snapshot,
+    at,
+    fake_run,
+    kind_chosen,
+    screen_text,
+    training,
+    until,
+)
 from trainer.contract.run import queue
 from trainer.contract.run.lock import RunLock
 from trainer.contract.run.rundir import RunDir
@@ -141,6 +150,7 @@ async def test_a_draft_that_the_disk_does_not_take_stays_in_hand(own_place: Path
         await pilot.press("enter")
         screen = await at(pilot, "PicturesScreen")
         await pilot.press(*"photos", "enter")
+        await kind_chosen(pilot)
         await until(pilot, lambda: screen._report is not None)
         await pilot.press("escape")
         await at(pilot, "WelcomeScreen")
@@ -193,6 +203,7 @@ async def test_what_was_looked_at_is_remembered(wizard: Wizard, photos: Path, ow
         await until(pilot, lambda: "there is no folder" in screen_text(app))
         screen.query_one("#folder", Input).value = "photos"
         await pilot.press("enter")
+        await kind_chosen(pilot)
         await until(pilot, lambda: screen._report is not None)
     assert recent_sources() == (str(own_place / "photos"),)
 

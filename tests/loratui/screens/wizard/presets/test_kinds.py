@@ -65,7 +65,7 @@ async def test_the_chosen_kind_has_a_mark_and_the_preset_goes_with_it(
         await at(pilot, "WelcomeScreen")
         await pilot.press("enter")
         await at(pilot, "ConceptScreen")
-        for keys in ((), ("up",)):
+        for keys in ((), ("shift+tab", "up")):
             await pilot.press(*keys)
             title = next(words for key, words, _ in KINDS if key == app.screen.draft.get("kind"))
             await until(pilot, lambda title=title: f"● {title}" in screen_text(app))  # type: ignore[misc]
