@@ -79,6 +79,11 @@ def next_words(run: RunDir, state: StateName) -> str:
     return STATES[state].next.replace("{run}", run_word(run))
 
 
+def go_on_word(state: StateName) -> str:
+    """What a key that goes on with a run is called: one that was never started is started."""
+    return "Start" if state == "new" else "Resume"
+
+
 def run_title(name: str, folder: str) -> str:
     """What people see of a run: its folder's name, after its own where that does not hold it. Never trusted."""
     return folder if not name or name in folder else f"{name} ({folder})"

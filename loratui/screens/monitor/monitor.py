@@ -24,7 +24,7 @@ from loratui.screens.monitor.insight_panel import insight_lines, insight_text
 from loratui.screens.monitor.queue import QueueScreen
 from loratui.screens.monitor.requests import ASKED, RequestsScreen
 from loratui.screens.monitor.run_figures import RunFigures
-from loratui.screens.monitor.run_words import HELP, head, is_paused, log_text, messages_of_start, trouble
+from loratui.screens.monitor.run_words import HELP, UNBEGUN, head, is_paused, log_text, messages_of_start, trouble
 from loratui.screens.monitor.telling import Telling
 from loratui.screens.shared.dialogs import Help, Reader
 from loratui.widgets import plots
@@ -55,9 +55,11 @@ class MonitorScreen(RequestsScreen):
         Binding("X", "abort", "Abort", show=False),
         Binding("f", "fix", "Fix"),
         Binding("o", "go_on", "Resume"),
+        Binding("o", "begin", "Start"),
         Binding("enter,f2", "result", "Result", key_display="enter"),
         Binding("enter,f2", "ahead('fix')", "Fix", show=False),
         Binding("enter,f2", "ahead('go_on')", "Resume", show=False),
+        Binding("enter,f2", "ahead('begin')", "Start", show=False),
         Binding("v", "view", "View"),
         Binding("g", "graphs", "Graphs"),
         Binding("w", "wall", "Wall", show=False),
@@ -161,7 +163,7 @@ class MonitorScreen(RequestsScreen):
         self.query_one("#went-wrong", Static).update(wrong.said if wrong else "")
         self.query_one("#ways", Static).update(wrong.ways if wrong else "")
         self.set_class(wrong is not None, "-trouble")
-        matters = insight_lines(history, self.config, self.size.width)
+        matters = UNBEGUN if state == "new" else insight_lines(history, self.config, self.size.width)
         self.query_one("#matters", Static).update(matters or "")
         self.set_class(matters is not None and wrong is None, "-matters")
         self.set_class(history.end is not None and not self.alive, "-ended")
@@ -217,14 +219,14 @@ class MonitorScreen(RequestsScreen):
             return not ended and self._restart is None and is_paused(self.history, self.state) is not other
         if action == "back":
             return self._within  # else Escape leaves
-        if action == "go_on":
-            return self._now.can("go_on")
+        if action in ("go_on", "begin"):
+            return self._now.can("go_on") and (self._now.state == "new") is (action == "begin")
         if action == "fix":
             return self._now.can("fix")
         if action == "result":
             return ended and self._now.has_result
         if action == "ahead":
-            return ended and not self._now.has_result and self._now.can("fix" if "fix" in parameters else "go_on")
+            return ended and not self._now.has_result and self.check_action(str(parameters[0]), ())
         if action == "lower":
             squeezed = self.has_class("-trouble") and self.has_class("-short")  # the loss alone has room
             return len(self.charts_seen) < len(CHARTS) and not squeezed

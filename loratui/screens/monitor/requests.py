@@ -120,6 +120,10 @@ class RequestsScreen(KeyReasons[Leaving]):
         else:
             ask_go_on(self, self.run_dir)
 
+    def action_begin(self) -> None:
+        """Start a run that was never started."""
+        self.action_go_on()
+
     @on(WentOn)
     def _went_on(self, event: WentOn) -> None:
         if event.reason:

@@ -43,9 +43,10 @@ Curves, pictures and messages of a run. Leaving never stops the training.
   a   one more prompt, now               l   log: what matters, messages
   g   graphs, full screen, with cursor   r   other chart below the loss
   f   fix: what to change after an end   X   abort: ends and saves nothing
-  ← → earlier, later picture             ↑ ↓ another prompt
+  ← →  earlier, later picture            ↑ ↓  another prompt
   n   the queue, if any run waits        q   leave; 'loratui attach' comes back
-  o   resume a run that is paused, stopped, aborted or failed
+  o   resume a run that is paused or over and took not all its steps; start
+      one that was never started
   enter   the result of a run that has ended; where there is none, as f or o
   escape  back to the list of runs; where there is none, as q
 
@@ -56,6 +57,9 @@ loss   the line is the running mean, the shade what single steps gave; single
 rate   the line is what the optimizer really steps with; the dots are
        Prodigy's estimate d. ◆ is the pivot: the words are frozen there, which
        are the new tokens or the LoRA of the text encoders."""
+
+
+UNBEGUN = Content("It was never started. o starts it.")
 
 
 def state_of(history: History, alive: bool, note: str = "") -> StateName:

@@ -12,6 +12,7 @@ from loratui.errors import Refusal
 from loratui.recovery.restart import go_on
 from loratui.runs.possible import possible
 from loratui.runs.slurm import entry_of
+from loratui.runs.states import go_on_word
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.queue_choice import When, ask_when, begin
 from loratui.terminal.text import os_words, safe_text
@@ -40,11 +41,13 @@ def ask_go_on(screen: Screen[Any], run: RunDir) -> None:
     else:
         saved = now.resumable
         start = f"resumes from its checkpoint of step {saved[-1]}" if saved else "has no checkpoint and begins again"
+        yes = "Resume training" if saved else "Begin again"
+        if now.state == "new":
+            start, yes = "begins with its first step", "Start training"
         slurm = entry_of(run) is not None  # it goes back there, whatever trains here
         where = ", in Slurm as before" if slurm else ""
         words = f"It {start}, to step {now.steps}, with the settings that it has{where}."
-        yes = "Resume training" if saved else "Begin again"
-        question = Confirm(f"Resume {safe_text(run.path.name, 40)}?", words, yes, "Leave it as it is")
+        question = Confirm(f"{go_on_word(now.state)} {safe_text(run.path.name, 40)}?", words, yes, "Leave it as it is")
 
         def answered(yes: bool | None) -> None:
             if yes and slurm:

@@ -20,7 +20,7 @@ from loratui.events.history import History
 from loratui.events.lines import PHASES
 from loratui.runs.find import find_run, run_info
 from loratui.runs.queue import listed
-from loratui.runs.states import STATES, StateName, run_title
+from loratui.runs.states import STATES, StateName, go_on_word, run_title
 from loratui.screens.monitor.ending import abort_question, stop_question
 from loratui.screens.monitor.run_words import head, state_of, trouble, unstarted
 from loratui.screens.results.result_words import head as head_of_result
@@ -111,6 +111,7 @@ def test_what_goes_on_is_what_resume_takes(found: tuple[RunDir, StateName]) -> N
     _, state = found
     one = STATES[state]
     assert one.goes_on == ("loratui resume" in one.next)
+    assert not one.goes_on or one.next.startswith(f"{go_on_word(state)} it")  # the key's word is the command's
     assert {one.next, one.means} and one.glyph and one.style.startswith("$")
 
 

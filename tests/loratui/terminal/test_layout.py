@@ -10,7 +10,7 @@ import pytest
 
 import loratui.screens
 from loratui.screens.shared.dialogs import KEYS
-from loratui.terminal.layout import fitted, folded, laid_out, whole_words
+from loratui.terminal.layout import GAP, fitted, folded, laid_out, whole_words
 
 
 def helps() -> list[str]:
@@ -90,3 +90,23 @@ def test_what_is_wrapped_breaks_no_word_and_nothing_to_paste() -> None:
         assert " ".join(" ".join(shown).split()) == " ".join(" ".join(lines).split())
         words = [one for one in shown if not one.strip().startswith(("loratui", "skip"))]
         assert all(len(one) <= width or len(one.split()) == 1 for one in words)
+
+
+def _helps() -> dict[str, str]:
+    """The help texts of the screens."""
+    found = {}
+    for one in pkgutil.walk_packages(loratui.screens.__path__, "loratui.screens."):
+        words = getattr(importlib.import_module(one.name), "HELP", None)
+        if isinstance(words, str):
+            found[one.name] = words
+    return found
+
+
+def test_arrows_in_a_help_are_keys_and_their_words_stand_apart() -> None:
+    """With one space between them all is taken for the key, and the words of every other key begin far to the right."""
+    helps = _helps()
+    assert len(helps) > 8
+    for name, words in helps.items():
+        for line in words.splitlines():
+            names = [cell for cell in GAP.split(line.strip()) if re.match("[←→↑↓]", cell)] if line[:1] == " " else []
+            assert not [one for one in names if re.search("[a-z]", one)], (name, line)

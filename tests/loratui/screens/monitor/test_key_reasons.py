@@ -10,6 +10,8 @@ import pytest
 from textual.actions import parse
 
 from loratui.app import LoratuiApp
+from loratui.errors import Refusal
+from loratui.runs.inbox import ask
 from loratui.screens.monitor.run_words import HELP
 from tests.loratui.screens.conftest import at, screen_text, until
 from tests.loratui.screens.monitor.bad_ends import ended
@@ -46,6 +48,7 @@ async def test_a_key_does_something_or_says_why_not(own_place: Path, state: str,
     async with app.run_test(size=size, notifications=True) as pilot:
         screen = await at(pilot, "MonitorScreen")
         await until(pilot, lambda: screen.state == state and f"{state}  {NAME}" in screen_text(app))
+        shown = screen_text(app)
         for key in KEYS:
             bound = [parse(one.action)[1:] for one in screen._bindings.key_to_bindings[key]]
             if any(screen.check_action(*one) for one in bound):
@@ -58,8 +61,27 @@ async def test_a_key_does_something_or_says_why_not(own_place: Path, state: str,
             said.append(f"{key} {words}")
         if said:
             await until(pilot, lambda: said[-1].partition(" ")[2] in screen_text(app))
+    assert ("It was never started. o starts it." in shown) == (state == "new")
     if state == "training":
         assert "f it is training" in said and "o it is training" in said and "enter it is training" in said
         lock.release()
     else:
         assert {f"{key} it is {state}" for key in "spcxXa"} <= set(said)
+
+
+@pytest.mark.parametrize("key", ["o", "enter"])
+async def test_what_was_never_started_is_started_and_not_resumed(own_place: Path, key: str) -> None:
+    """One word: in the line of keys, in the question and its answer, in what a command says."""
+    run = run_in(own_place, "new")
+    app = LoratuiApp(run=run)
+    async with app.run_test() as pilot:
+        await at(pilot, "MonitorScreen")
+        await until(pilot, lambda: "o Start " in screen_text(app) and "Resume" not in screen_text(app))
+        await pilot.press(key)
+        await at(pilot, "Confirm")
+        text = screen_text(app)
+        assert f"Start {NAME}?" in text and "Start training" in text
+        assert not re.search("again|resume", text, re.I)
+        await pilot.press("escape")
+    with pytest.raises(Refusal, match=r"there is nothing to stop\. Start it with: loratui resume"):
+        ask(run, "stop")
