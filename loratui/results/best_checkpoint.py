@@ -87,7 +87,18 @@ def checkpoints_of(history: History, kept: Collection[int]) -> tuple[MeasuredSte
         found[step] = MeasuredStep(step, losses, held, norm, views, step in kept, number(event.get("loss")))
     for step in kept:
         found.setdefault(step, MeasuredStep(step, kept=True))
-    return tuple(found[step] for step in sorted(found))
+    known = [(one.step, one.views) for one in found.values() if one.views is not None]
+    if history.views is not None:
+        known.append((history.step, history.views))
+    return tuple(_counted(found[step], known) for step in sorted(found))
+
+
+def _counted(one: MeasuredStep, known: list[tuple[int, float]]) -> MeasuredStep:
+    """With its views, which need no measurement: every step shows as many pictures, so they grow with the steps."""
+    if one.views is not None or one.step == 0 or not known:
+        return one
+    step, views = min(known, key=lambda other: abs(other[0] - one.step))
+    return replace(one, views=views * one.step / step) if step > 0 else one
 
 
 def hint(found: tuple[MeasuredStep, ...], kind: str) -> CheckpointHint:
@@ -101,7 +112,8 @@ def hint(found: tuple[MeasuredStep, ...], kind: str) -> CheckpointHint:
     means = [one for one in kept if one.held_out and one.loss is not None]
     if len(drawn) > 1:
         base, compared = _alike(next((one for one in found if one.step == 0 and one.losses), None), drawn)
-        chosen = _by_held_out(compared, base, kind) if drawn[0].held_out else _by_training_loss(compared, kind)
+        by_loss = _by_held_out if drawn[0].held_out else _by_training_loss
+        chosen = by_loss(compared, base, kind, [one for one in kept if one in drawn or one.views is not None])
     elif len(means) > 1:
         compared = means
         chosen = _by_mean(means, next((one.loss for one in found if one.step == 0), None), kind)
@@ -119,7 +131,7 @@ def _same_pictures(measured: list[MeasuredStep]) -> list[MeasuredStep]:
 
 def _naming(chosen: CheckpointHint, left: list[int]) -> CheckpointHint:
     """The hint with the steps that it leaves out: a stop and a save by hand make checkpoints between measurements."""
-    if not left:
+    if not left or chosen.step in left:  # their views chose it, and need no measurement
         return chosen
     steps = ("steps " if len(left) > 1 else "step ") + listed([str(step) for step in left])
     said = f"Left out: {steps}, where this loss was not measured."
@@ -148,7 +160,9 @@ def _by_mean(kept: list[MeasuredStep], base: float | None, kind: str) -> Checkpo
     return CheckpointHint(lowest.step, lines, _sources(kind))
 
 
-def _by_held_out(kept: list[MeasuredStep], base: MeasuredStep | None, kind: str) -> CheckpointHint:
+def _by_held_out(
+    kept: list[MeasuredStep], base: MeasuredStep | None, kind: str, every: list[MeasuredStep]
+) -> CheckpointHint:
     better = kept if base is None else [one for one in kept if one.step in _lower_than(base, kept)]
     if base is not None and not better:
         said = f"On the held-out pictures no checkpoint is measurably better than the base model ({_figures(base)})."
@@ -159,7 +173,7 @@ def _by_held_out(kept: list[MeasuredStep], base: MeasuredStep | None, kind: str)
     level = [one for one in kept if frozenset((one.step, lowest.step)) not in apart]
     if len(level) == len(kept):
         said = "On the held-out pictures the checkpoints differ by less than the noise of the measurement."
-        return _by_views(kept, kind, [said])
+        return _by_views(every, kind, [said])
     best = next((one for one in level if one in better), lowest)
     said = f"Step {best.step}: the lowest loss on pictures that it never saw ({_figures(best)})."
     if best is not lowest:
@@ -171,10 +185,12 @@ def _by_held_out(kept: list[MeasuredStep], base: MeasuredStep | None, kind: str)
     return CheckpointHint(best.step, (said, *_views_words(best, kind), VERDICT), _sources(kind, WITHIN_NOISE, GROWING))
 
 
-def _by_training_loss(kept: list[MeasuredStep], kind: str) -> CheckpointHint:
+def _by_training_loss(
+    kept: list[MeasuredStep], _: MeasuredStep | None, kind: str, every: list[MeasuredStep]
+) -> CheckpointHint:
     """What a loss on the training pictures can say: not which is best, only from where on it stands still.
 
-    While it falls measurably and no set is known to overfit at so few views, a later step than the last with views
+    Views choose, those of `every` checkpoint: they are known where no loss was measured, too. While it falls measurably and no set is known to overfit at so few views, a later step than the last with views
     that were good is taken: those views were good with SDXL itself, and another base model may learn more slowly.
     """
     last = kept[-1]
@@ -183,7 +199,7 @@ def _by_training_loss(kept: list[MeasuredStep], kind: str) -> CheckpointHint:
     said = "The loss was measured on the training pictures: it falls with overfitting too and chooses nothing."
     if level is not last:
         said += f" From step {level.step} on it does not fall measurably."
-    chosen = _by_views(kept, kind, [said])
+    chosen = _by_views(every, kind, [said])
     one = next((one for one in kept if one.step == chosen.step), None)
     later = [other for other in kept if one and other.step > one.step and (other.views or math.inf) <= OVERFIT_VIEWS]
     falls = _lower_than(one, later) if one else set()

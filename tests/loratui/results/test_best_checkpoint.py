@@ -162,6 +162,20 @@ def test_a_checkpoint_without_a_measurement_is_left_out_by_name_and_the_others_a
         assert said.sentences == (*alone.sentences[:-1], left, alone.sentences[-1])
 
 
+def test_views_need_no_measurement_so_a_checkpoint_of_a_stop_is_chosen_by_them() -> None:
+    """The views of a step are plain arithmetic: a stop at 340 steps has seen the pictures oftener than step 240."""
+    history = History()
+    steps = [{"type": "step", "step": n, "loss": 0.1, "views": n / 10} for n in (240, 340)]
+    history.absorb([{"type": "run", "steps": 400, "name": "x", "resumed_from": None}, *steps])
+    history.absorb([measure(n, list(at(n, 0.0).losses)) | {"views": n / 10} for n in (120, 240)])
+    found = checkpoints_of(history, {120, 240, 340})
+    assert [(one.step, one.views) for one in found] == [(120, 12.0), (240, 24.0), (340, 34.0)]
+    assert found[-1].losses == ()
+    said = hint(found, "face")
+    assert said.step == 340 and "seen 34 times at most" in " ".join(said.sentences)
+    assert "Left out" not in " ".join(said.sentences)
+
+
 def test_losses_on_held_out_pictures_are_never_compared_with_those_on_training_pictures() -> None:
     found = (at(300, 0.5), at(600, 0.4), at(900, 0.0, held=False))
     said = hint(found, "style")
