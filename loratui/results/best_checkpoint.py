@@ -190,8 +190,9 @@ def _by_training_loss(
 ) -> CheckpointHint:
     """What a loss on the training pictures can say: not which is best, only from where on it stands still.
 
-    Views choose, those of `every` checkpoint: they are known where no loss was measured, too. While it falls measurably and no set is known to overfit at so few views, a later step than the last with views
-    that were good is taken: those views were good with SDXL itself, and another base model may learn more slowly.
+    Views choose, those of `every` checkpoint: they are known where no loss was measured, too. While the loss falls
+    measurably and no set is known to overfit at so few views, a later step than the last with views that were good is
+    taken: those views were good with SDXL itself, and another base model may learn more slowly.
     """
     last = kept[-1]
     above = _higher_than(last, kept)

@@ -18,7 +18,7 @@ from loratui.runs.slurm import InSlurm, in_slurm
 from loratui.runs.states import RUNS as FOLDER
 from loratui.runs.states import STATES, StateName
 from loratui.terminal.numbers import number, whole
-from loratui.terminal.text import safe_text, show_path
+from loratui.terminal.text import listed, plural, safe_text, show_path
 from trainer.contract.documents.files import read_toml
 from trainer.contract.documents.json_lines import parse_line, parse_lines
 from trainer.contract.documents.regular import open_regular
@@ -31,6 +31,7 @@ from trainer.contract.run.rundir import RunDir, checkpoint_folders, run_state
 
 RUNS = Path(FOLDER)
 WINDOW = 1 << 16  # bytes looked at from each end of events.jsonl
+SHOWN = 3  # of the runs that a part of a name could mean
 MEAN = "running mean"  # of the loss, put beside what the last step says
 _LOSS = re.compile(rb'"type": ?"step", ?"step": ?(\d{1,9}), ?"loss": ?(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)[,}]')
 START_GRACE = 60.0  # seconds in which a trainer that has logged nothing yet counts as starting
@@ -155,8 +156,9 @@ def _lightened(checkpoint: Path) -> bool:
 
 
 def find_run(text: str | None = None, root: Path = RUNS) -> RunDir:
-    """The run that `text` means: a folder, a run's folder name in `root`, or a name (then its newest run).
+    """The run that `text` means: a folder, a run's folder name in `root` or part of one, or a run's own name.
 
+    Of several with the same own name it is one that is alive, else the newest; part of several names means none.
     Without `text` the newest run that is alive, else the newest. Raises RunNotFound with a sentence, or Refusal for a
     run that has links in its folder.
     """
@@ -178,9 +180,14 @@ def _meant_run(text: str | None, root: Path) -> RunDir:
         if not runs:
             raise RunNotFound(f"there are no runs in {show_path(root)}/; start one with 'loratui' or 'loratui replay'")
         return RunDir(next((one for one in runs if one.alive), runs[0]).run.path.absolute())
-    named = [one for one in runs if one.name == text] or [one for one in runs if text in one.run.path.name]
-    if named:
-        return RunDir(named[0].run.path.absolute())
+    named = [one for one in runs if one.name == text]
+    parts = [one for one in runs if text in one.run.path.name] if not named else []
+    if len(parts) > 1:
+        shown = listed([f"'{show_path(one.run.path.name)}'" for one in parts[:SHOWN]])
+        more = f" and {plural(len(parts) - SHOWN, 'other')}" if len(parts) > SHOWN else ""
+        raise RunNotFound(f"'{show_path(text)}' is part of several names, {shown}{more}: write the whole name")
+    if named := named or parts:
+        return RunDir(next((one for one in named if one.alive), named[0]).run.path.absolute())
     place = expanded(text)
     if can_see(place) and (around := next((one for one in place.parents if is_file(one / "config.toml")), None)):
         raise RunNotFound(f"'{show_path(text)}' is inside a run; name the run itself: {show_path(around)}")

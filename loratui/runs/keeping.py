@@ -18,23 +18,40 @@ from trainer.contract.paths import can_see, is_file
 from trainer.contract.run.queue import has_trainer
 from trainer.contract.run.rundir import RunDir
 
-NAME = re.compile(r"\w[\w.-]{0,99}")
+MOST = 100  # letters of a name
+NAME = re.compile(rf"\w[\w.-]{{0,{MOST - 1}}}")
 LONGEST = 300  # characters of a note
 
 
 def rename_run(run: RunDir, name: str) -> RunDir:
     """Give the folder of `run` another name, in the folder where it lies. Raises Refusal."""
     _refuse_busy(run)
-    if not NAME.fullmatch(name):
-        raise Refusal(f"'{safe_text(name, 60)}' cannot name a run: letters, digits, '.', '-' and '_', without spaces")
+    if trouble := name_trouble(run, name):
+        raise Refusal(trouble)
     target = run.path.with_name(name)
-    if can_see(target) or target.is_symlink():
-        raise Refusal(f"{show_path(target)} is there already")
     try:
         rename(run.path, target, run.path.parent)
     except OSError as error:
         raise Refusal(f"{show_path(run.path)} cannot be renamed: {os_words(error)}") from None
     return RunDir(target)
+
+
+def name_trouble(run: RunDir, name: str) -> str:
+    """Why the folder of `run` cannot be called `name`, as a sentence; empty if it can, or is."""
+    if name == run.path.name:
+        return ""
+    if not NAME.fullmatch(name):
+        long = len(name) > MOST
+        why = f"it has more than {MOST} letters" if long else f"it has {_unfit(name)}" if name else "it is empty"
+        return f"'{safe_text(name, 60)}' cannot name a run: {why}"
+    target = run.path.with_name(name)
+    return f"{show_path(target)} is there already" if can_see(target) or target.is_symlink() else ""
+
+
+def _unfit(name: str) -> str:
+    if re.fullmatch(r"[\w.-]*", name):
+        return "no letter or digit in front"
+    return "a space in it" if re.search(r"\s", name) else "other signs than letters, digits, '.', '-' and '_'"
 
 
 def read_note(run: RunDir) -> str:

@@ -30,6 +30,7 @@ COUNTED_BY = tuple(
     or key in ("dataset.background", "dataset.caption_column")
 )
 Mark = Literal["best", "level", ""]
+FREE = 2  # degrees of freedom from which on the noise is taken as known
 ROUNDING = 1e-12  # logs nearer than this are the same
 
 
@@ -132,7 +133,8 @@ def _chances_over_seeds(rows: Sequence[Row]) -> list[float]:
     One observation is the mean log loss of one run; each seed is a block, for all rows have the same pictures and noise
     in it, and what is left when rows and seeds are taken out is the noise, shared by all rows (the two-way analysis of
     variance without interaction: Fisher, The Design of Experiments, 1935). Of two rows it is the test in pairs. Draws
-    within a run are no observations of chance between runs, however many they are.
+    within a run are no observations of chance between runs, however many they are. Two rows of two seeds are never told
+    apart: their two differences are too easily alike by chance. Nor is the first lower than a row whose logs are lower.
     """
     seeds = range(len(rows[0].runs))
     counts = [min(len(row.measured[seed].losses) for row in rows) for seed in seeds]
@@ -144,8 +146,10 @@ def _chances_over_seeds(rows: Sequence[Row]) -> list[float]:
         one[seed] - mean - seed_means[seed] + grand for one, mean in zip(logs, row_means, strict=True) for seed in seeds
     ]
     free = (len(rows) - 1) * (len(seeds) - 1)
+    if free < FREE:
+        return [1.0] * (len(rows) - 1)
     error = math.sqrt(2 * sum(one**2 for one in left) / free / len(seeds))
-    apart = [abs(mean - row_means[0]) for mean in row_means[1:]]
+    apart = [max(0.0, mean - row_means[0]) for mean in row_means[1:]]
     if error < ROUNDING:
         return [0.0 if one > ROUNDING else 1.0 for one in apart]
     return [student(one / error, free) for one in apart]

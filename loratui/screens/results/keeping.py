@@ -13,7 +13,16 @@ from textual.screen import Screen, ScreenResultType
 
 from loratui.errors import Refusal
 from loratui.runs.find import link_trouble
-from loratui.runs.keeping import LONGEST, contents_words, delete_run, read_note, rename_run, size_of, write_note
+from loratui.runs.keeping import (
+    LONGEST,
+    contents_words,
+    delete_run,
+    name_trouble,
+    read_note,
+    rename_run,
+    size_of,
+    write_note,
+)
 from loratui.runs.past_run import PastRun, built_on, draft_of_run
 from loratui.runs.possible import Deed, Possible
 from loratui.screens.shared.editors import LineEditor
@@ -121,7 +130,7 @@ def ask_name(screen: Screen[Any], run: RunDir) -> None:
             _do(screen, run, partial(rename_run, run, name))
 
     words = f"The folder {show_path(run.path)} gets this name; the files in it keep theirs."
-    screen.app.push_screen(LineEditor("Rename the run", run.path.name, words), named)
+    screen.app.push_screen(LineEditor("Rename the run", run.path.name, words, partial(name_trouble, run)), named)
 
 
 def ask_note(screen: Screen[Any], run: RunDir) -> None:

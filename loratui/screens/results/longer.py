@@ -12,11 +12,12 @@ from loratui.runs.possible import possible
 from loratui.screens.shared.editors import Form
 from loratui.screens.shared.going_on import WentOn, start_in_thread
 from loratui.screens.shared.questions import Confirm
-from loratui.terminal.text import safe_text
+from loratui.terminal.text import plural, safe_text
 from trainer.contract.run.rundir import RunDir
 
 STEPS = "steps"
 WORDS = "How many steps it is to have in all. It resumes from its newest checkpoint, step {step}."
+LEFT = " It has {left} left: o resumes it to step {steps} as it is."
 
 
 def ask_longer(screen: Screen[Any], run: RunDir, given: str = "", wrong: str = "") -> None:
@@ -30,7 +31,9 @@ def ask_longer(screen: Screen[Any], run: RunDir, given: str = "", wrong: str = "
         return
     saved = now.resumable
     words = f"✗ {safe_text(wrong)}" if wrong else WORDS.format(step=saved[-1])
-    usual = str(2 * saved[-1])
+    if now.steps > saved[-1] and not wrong and now.can("go_on"):
+        words += LEFT.format(left=plural(now.steps - saved[-1], "step"), steps=now.steps)
+    usual = str(2 * max(now.steps, saved[-1]))
     fields = [(STEPS, safe_text(given) or usual, "as many as now")]
     form = Form("Make the run longer", words, fields, does="See what changes", typed=given not in ("", usual))
     screen.app.push_screen(form, lambda given: _check(screen, run, given) if given and given[STEPS] else None)

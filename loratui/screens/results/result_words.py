@@ -21,7 +21,7 @@ the same prompt and the same first noise, so that only the training differs.
   y     copy what the line says     e   export the files of another step
   c     the steps: checkpoints      g   generate: prompt, scale
   l     make the run longer         o   resume, where it was stopped
-  u     to the hub, after a preview f   fix what made it fail
+  u     upload it to the hub        f   fix what made it fail
   n     a draft with its answers    b   build on this LoRA: a new run
   N     rename the run's folder     t   a note on it
   x     delete it, after a question

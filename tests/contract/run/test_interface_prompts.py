@@ -35,6 +35,8 @@ def test_what_has_a_meaning_is_written_as_plain_letters(
 
 def test_a_name_with_capitals_that_mean_something_stays() -> None:
     assert a1111_prompt("TOK AND AND-2", {"TOK": "x-AND-y_emb"}) == "x-AND-y_emb and and-2"
+    assert a1111_prompt("An ohwx woman, not an ohwx", {"ohwx": "woman_emb"}) == "A woman_emb woman, not a woman_emb"
+    assert comfyui_prompt("a TOK dog", {"TOK": "ida_emb"}) == "an embedding:ida_emb dog"
     assert a1111_prompt("a BREAK here", {"BREAK": "b_emb"}) == "a b_emb here"
     assert invokeai_prompt("a { alone", {}) == "a { alone"  # no pair: no choice
 

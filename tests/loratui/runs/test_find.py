@@ -117,6 +117,29 @@ def test_a_run_is_found_by_folder_by_name_and_by_being_the_newest(tmp_path: Path
         find_run("ana", tmp_path / ".." / tmp_path.name)
 
 
+def test_a_part_of_several_names_means_none_of_them(tmp_path: Path) -> None:
+    """A command that stops, renames or ends a run never takes one that was not meant."""
+    for name in ("long", "failing", "long-again"):
+        make(tmp_path, name, f"own-{name}")
+    assert find_run("again", tmp_path).path.name == "long-again"
+    assert find_run("long", tmp_path).path.name == "long"
+    for part in ("l", "lon"):
+        with pytest.raises(RunNotFound, match="is part of several names, '.*: write the whole name"):
+            find_run(part, tmp_path)
+
+
+def test_of_one_name_the_run_that_trains_is_meant(tmp_path: Path) -> None:
+    old = logged(make(tmp_path, "2026-01-01-1000-dog", "dog"), ("run", {"v": 1, "name": "dog", "steps": 9}))
+    new = make(tmp_path, "2026-01-02-1000-dog", "dog")
+    logged(new, ("run", {"v": 1, "name": "dog", "steps": 9}), ("end", {"status": "completed", "step": 9}))
+    assert find_run("dog", tmp_path).path == new.path
+    lock = RunLock(old.lock)
+    try:
+        assert find_run("dog", tmp_path).path == old.path
+    finally:
+        lock.release()
+
+
 def test_a_path_inside_a_run_names_the_run(tmp_path: Path) -> None:
     place = tmp_path / "runs" / "r" / "checkpoints" / "step-000010"
     place.mkdir(parents=True)

@@ -54,6 +54,24 @@ def test_where_nothing_can_be_told_apart_nothing_is_called_better() -> None:
     assert remarks(found)[0] == "Nothing tells these 3 apart: what lies between them is within the noise."
 
 
+def test_two_differences_alike_by_chance_tell_nothing_apart() -> None:
+    """Of two values with two seeds nothing is left by which the noise is known; with three seeds there is."""
+    for seeds, mark in ((2, "level"), (3, "")):
+        sweep = declared("ranks", Answers(), [grid_axis("train.rank=2,4")], seeds=seeds)
+        found = compared(sweep, rows_of(sweep, [0.1, 0.1001], apart=1e-9))
+        assert marks(found) == {"rank 2": "best", "rank 4": mark}
+
+
+def test_what_is_lower_in_logs_is_level_with_the_lowest_mean() -> None:
+    """A loss is shown as a mean and tested as a ratio: one large draw may turn their order about."""
+    sweep = declared("ranks", Answers(), [grid_axis("train.rank=2,4")], seeds=4)
+    low, high = rows_of(sweep, [0.1, 0.1], apart=1e-9)
+    steady = tuple(replace(one, losses=(0.1,) * 16, mean=0.1) for one in low.measured)
+    uneven = tuple(replace(one, losses=(0.01,) * 15 + (1.6,), mean=0.109) for one in high.measured)
+    found = compared(sweep, [replace(low, measured=steady), replace(high, measured=uneven)])
+    assert marks(found) == {"rank 2": "best", "rank 4": "level"}
+
+
 def test_one_seed_is_held_against_the_draws_and_says_what_is_not_known() -> None:
     one = declared("ranks", Answers(), [grid_axis("train.rank=2,4,8")])
     found = compared(one, rows_of(one, [0.2, 0.1, 0.1]))

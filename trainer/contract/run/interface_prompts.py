@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from trainer.contract.settings.triggers import word_pattern
+from trainer.contract.settings.triggers import with_article, word_pattern
 
 
 def a1111_prompt(prompt: str, names: Mapping[str, str]) -> str:
@@ -53,15 +53,27 @@ def swarmui_prompt(prompt: str, names: Mapping[str, str]) -> str:
 
 def named_prompt(prompt: str, names: Mapping[str, str]) -> str:
     """`prompt` with the embeddings' names in place of the triggers, and nothing else changed."""
-    return _written(prompt, names, "{}")
+    return re.sub(_any_of(names), lambda found: names[found.group()], prompt) if names else prompt
 
 
 def _written(prompt: str, names: Mapping[str, str], form: str) -> str:
-    """`prompt` with each trigger, as a whole word and the longest first, as `form` of its embedding's name."""
+    """`prompt` with each trigger, as a whole word and the longest first, as `form` of its embedding's name.
+
+    An a or an before it is that of the name, as it is read: "an ohwx woman" and "a woman_emb woman".
+    """
     if not names:
         return prompt
-    pattern = "|".join(word_pattern(word) for word in sorted(names, key=len, reverse=True))
-    return re.sub(pattern, lambda found: form.format(names[found.group()]), prompt)
+
+    def named(found: re.Match[str]) -> str:
+        name = names[found["word"]]
+        article = f"{found['a']}{with_article(name).split(' ', 1)[0][1:]} " if found["a"] else ""
+        return article + form.format(name)
+
+    return re.sub(rf"(?:\b(?P<a>[aA])n? )?(?P<word>{_any_of(names)})", named, prompt)
+
+
+def _any_of(names: Mapping[str, str]) -> str:
+    return "|".join(word_pattern(word) for word in sorted(names, key=len, reverse=True))
 
 
 def _plain(prompt: str, brackets: str) -> str:

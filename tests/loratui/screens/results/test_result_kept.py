@@ -47,7 +47,9 @@ async def test_renamed_noted_and_deleted(run: RunDir) -> None:
     async with result(run) as (app, pilot, _):
         await pilot.press("t", *"soft", "enter")
         await until(pilot, lambda: "Note: soft" in screen_text(app))
-        await pilot.press("N", *["backspace"] * 40, *"best", "enter")
+        await pilot.press("N", *["backspace"] * 40, *"my best", "enter")
+        await until(pilot, lambda: "a space in it" in screen_text(app))  # what was typed stays, and can be mended
+        await pilot.press(*["backspace"] * 5, *["delete"] * 5, *["backspace"] * 5, *"best", "enter")
         await until(pilot, lambda: "~/runs/best/export" in screen_text(app))
         await pilot.press("x", "enter")
         assert (run.path.parent / "best").is_dir()
