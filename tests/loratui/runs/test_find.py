@@ -124,7 +124,7 @@ def test_a_part_of_several_names_means_none_of_them(tmp_path: Path) -> None:
     assert find_run("again", tmp_path).path.name == "long-again"
     assert find_run("long", tmp_path).path.name == "long"
     for part in ("l", "lon"):
-        with pytest.raises(RunNotFound, match="is part of several names, '.*: write the whole name"):
+        with pytest.raises(RunNotFound, match=r"is part of several names, '.*: write the whole name"):
             find_run(part, tmp_path)
 
 
