@@ -14,6 +14,9 @@ LOOK = 0.02  # seconds between two looks for a screen that takes keys
 LONGEST = 1.0  # seconds after which a second message is sent after a key: the first may be lost
 
 
+AT_ONCE = frozenset({"escape", "ctrl+q", "ctrl+c"})  # ways out: they wait for no screen that works
+
+
 class KeyTaken(Message):
     """Goes the way of a key, behind it: where this arrives, the key and what it set in motion have been."""
 
@@ -36,10 +39,16 @@ class KeyOrder(App[ReturnType]):
         self._serial = 0
         self._in_flight = False
         self._timed = False
+        self._next_look: tuple[int, int] | None = None  # for which key, and how many rounds follow
 
     async def on_event(self, event: Event) -> None:
         """Take a key at once if none is on its way, else hold it."""
         if not isinstance(event, Key | Paste) or event.is_forwarded:
+            await super().on_event(event)
+            return
+        if self.waits and isinstance(event, Key) and event.key in AT_ONCE:
+            if event.key == "escape":
+                self._held.clear()  # they were for the screen that does not come now
             await super().on_event(event)
             return
         self._held.append(event)
@@ -53,7 +62,16 @@ class KeyOrder(App[ReturnType]):
     @property
     def takes_keys(self) -> bool:
         """Whether a screen of the program is there; between two steps only Textual's empty one is."""
-        return len(self.screen_stack) > 1 and self.screen.is_mounted
+        return len(self.screen_stack) > 1 and self.screen.is_mounted and not self.waits
+
+    @property
+    def waits(self) -> bool:
+        """Whether the screen works and then leaves by itself: keys are for the one that comes."""
+        return bool(self.screen_stack) and getattr(self.screen, "waits", False)
+
+    def drop_held(self) -> None:
+        """Forget what was typed for a screen that does not come."""
+        self._held.clear()
 
     async def _take_next(self) -> None:
         self._serial += 1
@@ -70,8 +88,14 @@ class KeyOrder(App[ReturnType]):
         stack = self.screen_stack
         target = (self.focused or self.screen) if stack else None
         if not self.takes_keys or target is None or not target.post_message(KeyTaken(self._serial, rounds)):
-            serial = self._serial
-            self.set_timer(LOOK, lambda: self._follow(rounds) if serial == self._serial else None)
+            pending, self._next_look = self._next_look is not None, (self._serial, rounds)
+            if not pending:
+                self.set_timer(LOOK, self._look)
+
+    def _look(self) -> None:
+        wanted, self._next_look = self._next_look, None
+        if wanted is not None and wanted[0] == self._serial:
+            self._follow(wanted[1])
 
     @on(KeyTaken)
     async def _taken(self, event: KeyTaken) -> None:

@@ -8,9 +8,19 @@ from textual.binding import Binding, BindingType
 from textual.events import Resize
 from textual.screen import ModalScreen, Screen, ScreenResultType
 
+from loratui.screens.shared.key_order import KeyOrder
+
 
 class SteadyScreen(Screen[ScreenResultType]):
     """A screen that lays itself out for the size of the window and no other."""
+
+    waits: bool = False  # it works, then leaves by itself: what is typed meanwhile is for the screen that comes
+
+    def stop_waiting(self) -> None:
+        """Something else comes than the next screen: what was typed for that one is dropped, and answers nothing."""
+        self.waits = False
+        if isinstance(self.app, KeyOrder):
+            self.app.drop_held()
 
     def on_resize(self, event: Resize) -> None:
         """Pass over a size that the window has no more.

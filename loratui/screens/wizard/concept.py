@@ -162,6 +162,8 @@ Further concepts (+ on the pictures' screen) have theirs in that list.
 
     def action_next(self) -> None:
         """On to the preset, if nothing here is wrong."""
+        if self.waits:
+            return
         self.take_fields()
         if not self._show_problems():
             self.ask_for("Put right what is marked above, then press F2.", self._is_sound)
@@ -174,6 +176,7 @@ Further concepts (+ on the pictures' screen) have theirs in that list.
             self.dismiss(self.draft)
             return
         self.say("Looking at the pictures with that in mind ...")
+        self.waits = True
         self.check_pictures()
 
     @on(ScanFailed)
@@ -205,6 +208,7 @@ Further concepts (+ on the pictures' screen) have theirs in that list.
             self.dismiss(None if back else self.draft)
 
         self.app.push_screen(question, answered)
+        self.stop_waiting()
 
 
 def _concept(one: Taught) -> str:

@@ -287,7 +287,7 @@ A model writes captions by s on "no caption"; press x to end it.
     def action_next(self) -> None:
         """On to the subject, once something is there to learn from."""
         if self._report is None or self.query_one("#folder", Input).value.strip() != self.draft.get("dataset.path"):
-            self.scan_folder()
+            self.look_before_next()
             return
         if self.draft.captions:
             self.ask_to_write(self._report)

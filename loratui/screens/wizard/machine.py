@@ -108,7 +108,7 @@ class ClusterStep(MachineStep):
         """Ask with which options of sbatch, then `make` the run and hand it in."""
 
         def take(engine: Slurm) -> None:
-            self._starting = True
+            self._starting = self.waits = True
             self.say("Handing it to Slurm ...")
             self._hand_in(make, engine)
 
@@ -132,6 +132,7 @@ class ClusterStep(MachineStep):
     def _handed_in(self, event: HandedIn) -> None:
         self._starting = False
         if event.run is None:
+            self.stop_waiting()
             self.say(safe_text(event.reason, 400), "bad")
         else:
             self.dismiss(Watch(event.run, started=True))

@@ -9,6 +9,7 @@ from textual.widgets import Input
 
 from loratui.curation.concepts import of_others
 from loratui.curation.nearby import has_pictures
+from loratui.screens.shared.scan import ScanFailed, Scanned
 from loratui.screens.shared.undoing import done
 from loratui.screens.wizard.captions.writing import WizardCaptions, unwritten_words
 from loratui.screens.wizard.recent_folders import RecentFolders
@@ -28,6 +29,7 @@ class PictureFolder(WizardCaptions, RecentFolders):
 
     _report: Report | None = None
     _before: Report | None = None  # while the same folder is looked at again
+    _looks: bool = False  # at the pictures, now
     _on_trial: bool = False  # the folder was entered, and no pictures were found in it yet: no draft is kept of it
 
     @on(Input.Submitted, "#folder")
@@ -56,6 +58,30 @@ class PictureFolder(WizardCaptions, RecentFolders):
         self.query_one("#table").focus()  # what is typed meanwhile is meant for what comes, and is no part of the path
         self.say("Looking at the pictures ...")
         self.check_pictures()
+
+    def check_pictures(self) -> None:
+        """Start a look; one that runs is ended."""
+        self._looks = True
+        super().check_pictures()
+
+    def look_before_next(self) -> None:
+        """Look at them; where that is done now, the key for the next step is taken after it."""
+        if self._looks and not self.unkept:
+            self.waits = True
+        else:
+            self.scan_folder()
+
+    @on(Scanned)
+    @on(ScanFailed)
+    def _looked(self) -> None:
+        """The step has taken it: go on, if that was asked for meanwhile and no question came instead."""
+        self._looks = False
+        if self.waits:
+            self.waits = False
+            if self._report is not None:
+                self.action_next()
+            if self in self.app.screen_stack:
+                self.stop_waiting()
 
     def edit(self, draft: Draft) -> None:
         """Replace the draft; it is kept on disk from when its folder has shown pictures on."""

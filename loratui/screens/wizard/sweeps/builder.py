@@ -227,7 +227,7 @@ class SweepBuilder(AxesScreen):
 
     def _confirmed(self, yes: bool | None) -> None:
         if yes and self._forecast is not None:
-            self._starting = True
+            self._starting = self.waits = True
             self._say("Starting ...")
             self._start(self._forecast, self._engine)
 
@@ -249,6 +249,7 @@ class SweepBuilder(AxesScreen):
     def _started(self, event: SweepStarted) -> None:
         self._starting = False
         if event.reason:
+            self.stop_waiting()
             self._say(f"✗ {safe_text(event.reason)}", "$text-error")
             return
         self._session.axes, self._session.seeds = (), 1
