@@ -16,6 +16,7 @@ from loratui.terminal.text import plural, safe_text, shell_path, show_path
 from trainer.contract.settings.config import BY_KEY
 from trainer.contract.settings.kinds import Kind
 
+BELOW = "In the sub-folders, which a run does not search:"
 CODE_WIDE = 19  # cells of mark and code, where the words of a finding begin
 
 
@@ -24,25 +25,35 @@ def report_lines(report: Report, width: int = WIDTH, names: bool = False, ask_ki
 
     Nothing is cut: what is wider than `width` goes on below. A command has a line of its own and is never broken.
     """
-    groups, some_good = grouped(report.all_findings), bool(good_ones(report))
+    result = run_outcome(report)
+    below = [one for one in report.all_findings if not result.holds(one)]
     lines = [
         *wrapped(verdict_line(report), width),
         head_line(report),
         *(asked_kind_lines(report, width) if ask_kind else []),
         "",
     ]
-    for one in groups:
-        lines += group_lines(one, width, names)
-        if names and (solved := [way for way in solutions_of(one.code, some_good) if holds_for(way, one, report)]):
-            words = "; ".join(way.words for way in solved)
-            lines += wrapped(f"→ key s in the wizard: {words}", width, "    ")
-            lines.append("    → as a command:")
-            for way in solved:
-                lines.append(f"      {command_of(way, one, report)}")
-                lines += wrapped(f"({way.choose})", width, " " * 8) if way.choose else []
-    told = (left_line(len(report.pictures), run_outcome(report)), *report.summary)
+    for title, found in (("", result.found), (BELOW, below)):  # the rows that are counted, then those that are not
+        lines += ["", title] if title and found else []
+        for one in grouped(found):
+            lines += [*group_lines(one, width, names), *(_solved_lines(one, report, width) if names else [])]
+    told = (left_line(len(report.pictures), result), *report.summary)
     more = [part for line in told for part in wrapped(line, width)]
-    return [*lines, *([""] if groups else []), *more, *not_checked_lines(report, width, names)]
+    return [*lines, *([""] if report.all_findings else []), *more, *not_checked_lines(report, width, names)]
+
+
+def _solved_lines(one: FindingGroup, report: Report, width: int) -> list[str]:
+    """What solves a kind of finding, as the wizard's key and as commands; nothing where nothing does."""
+    ways = solutions_of(one.code, bool(good_ones(report)))
+    solved = [way for way in ways if holds_for(way, one, report)]
+    if not solved:
+        return []
+    lines = wrapped(f"→ key s in the wizard: {'; '.join(way.words for way in solved)}", width, "    ")
+    lines.append("    → as a command:")
+    for way in solved:
+        lines.append(f"      {command_of(way, one, report)}")
+        lines += wrapped(f"({way.choose})", width, " " * 8) if way.choose else []
+    return lines
 
 
 def verdict_line(report: Report) -> str:
@@ -51,7 +62,7 @@ def verdict_line(report: Report) -> str:
     A run does not search sub-folders, whatever was looked at here.
     """
     result = run_outcome(report)
-    hints = sum(one.severity == "hint" for one in grouped(report.all_findings))
+    hints = sum(one.severity == "hint" for one in grouped(result.found))
     rest = f"; {plural(hints, 'hint')}" if hints else ""
     if result.blocking:
         return f"{GLYPHS['block']} The pictures are not ready: {left_words(result)}{rest}."

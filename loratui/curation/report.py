@@ -188,8 +188,7 @@ def outcome(report: Report, skip: Collection[str] = (), accept: Collection[str] 
         found += [one for one in picture.findings if not (alone and one.code in TWICE)]
     open_findings = [one for one in found if not one.is_accepted(accepted)]
     blocking = [one for one in open_findings if one.severity == "block"]
-    if not used:
-        blocking.append(_nothing_left(len(report.pictures)))
+    blocking += nothing_left(report, left_out)
     return Outcome(
         blocking=tuple(blocking),
         unaccepted=tuple(one for one in open_findings if one.severity == "warn"),
@@ -199,6 +198,12 @@ def outcome(report: Report, skip: Collection[str] = (), accept: Collection[str] 
     )
 
 
-def _nothing_left(count: int) -> Finding:
+def nothing_left(report: Report, skip: Collection[str]) -> tuple[Finding, ...]:
+    """What is said where every picture is skipped; nothing where all are in sub-folders, which is said of itself."""
+    count = len(report.pictures)
+    below = any(one.code == "in-subfolder" and one.severity == "block" for one in report.findings)
+    if below or any(one.name not in skip for one in report.pictures):
+        return ()
     said = f"every picture of {count} is skipped: there is nothing to train on"
-    return Finding("no-pictures", "block", "", count, said, "take a picture out of dataset.skip", acceptable=False)
+    remedy = "take a picture out of dataset.skip"
+    return (Finding("no-pictures", "block", "", count, said, remedy, acceptable=False),)

@@ -30,6 +30,7 @@ from loratui.planning.shell_command import replay_command
 from loratui.planning.without_gpu import without_gpu
 from loratui.runs.find import RUNS
 from loratui.settings.resolve import Resolved
+from loratui.settings.steps import good_views
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import in_bytes
 from trainer.contract.plan.adapter_size import by_layer
@@ -84,9 +85,8 @@ def make_plan(
 ) -> Plan:
     """The plan of `resolved`: nothing is looked up but the base model's headers and the free disk.
 
-    `runs` is where the run would stand, `source` the answer file. `machine` is what it would run on
-    (`hardware.look`), None where that is not known; `knowledge` is what past runs taught (`learned.gather`). `gpus`
-    share each step; memory and time are then those of one of them.
+    `runs` is where the run would stand, `source` the answer file, `machine` what it would run on, None where it is not
+    known, `knowledge` what past runs taught. `gpus` share each step; memory and time are then those of one of them.
     """
     config = resolved.config
     images = len(outcome.images) if outcome is not None else len(report.pictures) if report is not None else 0
@@ -94,8 +94,7 @@ def make_plan(
     errors += [words] if (words := not_even(config, gpus)) else []
     used = pictures_of_each(config, outcome, images)
     if images and (held := held_out_errors(config, used)):
-        possible = False
-        errors += held
+        possible, errors = False, [*errors, *held]
     counts = [trained_images(count, config.dataset.hold_out) for count in used]
     images = sum(counts)
     of_base, warnings = _base_model(config)
@@ -112,7 +111,7 @@ def make_plan(
         errors += [*folder_errors(runs), *disk_errors(need, runs)]
         judged, ready = _judged(need, machine), not (errors or slow)
         growth = _growth(mine, images, known, judged)
-        sections.append(shared_section(memory_section(need, known, judged, growth, level, ready), config, gpus))
+        sections.append(shared_section(memory_section(need, known, judged, growth, level, ready, config), config, gpus))
     if images:
         sections.append(time_section(mine, need, times, known))
     if need is not None:
@@ -126,6 +125,7 @@ def make_plan(
         warnings.append(short)
     if config.train.precision == "fp16" and machine is not None and machine.device == "cpu":
         warnings.append(SLOW_HALF)
+    warnings += advice(config, images, good_views(config.preset))
     return Plan(
         sections=(
             *sections,
@@ -134,7 +134,7 @@ def make_plan(
             _technique(resolved),
             *of_base,
         ),
-        warnings=(*warnings, *advice(config, images), *_unknown_skips(outcome), *_left_out(report)),
+        warnings=(*warnings, *_unknown_skips(outcome), *_left_out(report)),
         errors=tuple(errors),
         command=replay_command(resolved, source, gpus),
         verdict=judged,

@@ -23,6 +23,7 @@ from loratui.planning.shared import too_few
 from loratui.runs.find import RUNS
 from loratui.settings.answers import Answers, AnswersError, counted_images
 from loratui.settings.resolve import FOLDERS, Resolved, absolute_places, names_hub, resolve
+from loratui.settings.steps import good_views
 from loratui.terminal.text import safe_text
 from trainer.contract.paths import expanded
 from trainer.contract.pictures.folder import NoDataset, list_pictures
@@ -115,7 +116,8 @@ def prepare(
     resolved = resolve(answers, overrides, len(result.images))
     train = resolved.config.train
     learned = counted_images(len(result.images), flat(resolved.config))
-    report = with_views(report, learned, train.steps, train.batch * train.accumulation, resolved.config.model.base)
+    batch, good = train.batch * train.accumulation, good_views(resolved.config.preset)
+    report = with_views(report, learned, train.steps, batch, resolved.config.model.base, good)
     runs = out.parent if out else RUNS
     ask_missing(flat(resolved.config))
     there = machine or looks.machine(train.device)

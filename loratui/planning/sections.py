@@ -19,8 +19,9 @@ from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import in_bytes, in_gib, in_time
 from trainer.contract.plan.estimate import Estimate
 from trainer.contract.plan.memory import MADE_AGAIN, MemoryPart
-from trainer.contract.settings.arithmetic import Schedule
-from trainer.contract.settings.config import TrainConfig
+from trainer.contract.plan.views import MOST
+from trainer.contract.settings.arithmetic import Schedule, text_frozen_within
+from trainer.contract.settings.config import SMALL, TrainConfig
 from trainer.contract.settings.prompts import sample_pictures
 from trainer.contract.settings.training import Checkpointing
 
@@ -63,10 +64,13 @@ def steps_section(config: TrainConfig, times: Schedule) -> PlanSection:
     frozen, part = "the new tokens are", config.pivotal.fraction
     if not config.pivotal.enabled:
         frozen, part = "the LoRA of the text encoders is", config.text_encoder_lora.fraction
-    pivot = f"then {frozen} frozen ({part:g} of the run)"
+    pivot = PlanRow("pivot", f"after step {times.pivot_within}", f"then {frozen} frozen ({part:g} of the run)")
+    if times.pivot_within is None:
+        pivot = PlanRow("pivot", "none", f"{frozen} trained to the end" if times.pivot else "")
+    known = "" if config.model.base == SMALL else f"; above {MOST} overfits"  # found of SDXL, not of the small model
     rows = (
-        PlanRow("views per image", f"{times.views_per_image:,.1f}", "steps x batch / pictures; above 200 overfits"),
-        PlanRow("pivot", f"after step {times.pivot}" if times.pivot else "none", pivot if times.pivot else ""),
+        PlanRow("views per image", f"{times.views_per_image:,.1f}", f"steps x batch / pictures{known}"),
+        pivot,
         PlanRow("checkpoints", f"{len(times.checkpoints)}", _marks(times.checkpoints, "after step")),
         PlanRow("samples", _pictures(config, len(times.samples)), _marks(times.samples, "after step")),
     )
@@ -85,6 +89,7 @@ def memory_section(
     growth: Growth | None = None,
     level: Checkpointing | None = None,
     ready: bool = True,
+    config: TrainConfig | None = None,
 ) -> PlanSection:
     """The parts, what is there, whether it fits, and what more memory there would be good for.
 
@@ -98,7 +103,7 @@ def memory_section(
             PlanRow("recomputed", MADE_AGAIN[level], "the fastest that fits (train.gradient_checkpointing is auto)")
         )
     rows.append(PlanRow("at its peak", f"about {in_bytes(need.memory_total)}", _corrected(known)))
-    if need.memory_after != need.memory_total:
+    if need.memory_after != need.memory_total and (config is None or text_frozen_within(config)):
         kept = f"; keys and values of captions take {in_bytes(need.words_kept)}" if need.words_kept else ""
         rows.append(
             PlanRow("after the pivot", f"about {in_bytes(need.memory_after)}", f"the text encoders are gone{kept}")

@@ -71,7 +71,7 @@ def plain(value: float) -> str:
 
 
 def _marks(times: Schedule) -> dict[str, tuple[int, ...]]:
-    pivot = () if times.pivot is None else (times.pivot,)
+    pivot = () if times.pivot_within is None else (times.pivot_within,)
     return {"pivot": pivot, "checkpoint": times.checkpoints, "sample": times.samples}
 
 
@@ -113,7 +113,7 @@ def _legend(times: Schedule, drawn: _Drawn, width: int) -> list[str]:
         if drawn.crowd[kind] > 1:
             words += f" (up to {drawn.crowd[kind]:,} to a mark)"
         parts.append(f"{MARKS[kind]} {words}".replace(" ", "\0"))
-    if times.pivot is None:
+    if times.pivot_within is None:
         parts.append("no pivot".replace(" ", "\0"))
     lines = textwrap.wrap("   ".join(parts), width, drop_whitespace=True, break_long_words=False)
     return [line.replace("\0", " ").rstrip() for line in lines]

@@ -25,9 +25,11 @@ def set_findings(report: Report) -> tuple[Finding, ...]:
     return (*_number(report), *_looks(report))
 
 
-def views_findings(images: int, steps: int, batch: int, kind: str = "", base: str = "") -> tuple[Finding, ...]:
+def views_findings(
+    images: int, steps: int, batch: int, kind: str = "", base: str = "", good: int = 0
+) -> tuple[Finding, ...]:
     """How often each picture would be seen at the planned steps; nothing where they suit, or are not planned yet."""
-    said, _, remedy = views_sentence(steps, batch, images, kind, base).partition("; ")
+    said, _, remedy = views_sentence(steps, batch, images, kind, base, good).partition("; ")
     if not said:
         return ()
     views = views_per_image(steps, batch, images)
@@ -36,10 +38,10 @@ def views_findings(images: int, steps: int, batch: int, kind: str = "", base: st
     return (Finding("few-views", "hint", "", round(views, 1), said, remedy),)
 
 
-def with_views(report: Report, images: int, steps: int, batch: int, base: str = "") -> Report:
-    """`report` with what is said of the views, once the steps are known."""
+def with_views(report: Report, images: int, steps: int, batch: int, base: str = "", good: int = 0) -> Report:
+    """`report` with what is said of the views, once the steps are known; `good`: as many as the preset counts."""
     others = tuple(one for one in report.findings if one.code not in ("many-views", "few-views"))
-    return replace(report, findings=(*others, *views_findings(images, steps, batch, report.kind, base)))
+    return replace(report, findings=(*others, *views_findings(images, steps, batch, report.kind, base, good)))
 
 
 def summary(report: Report) -> tuple[str, ...]:

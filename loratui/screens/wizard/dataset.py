@@ -23,7 +23,7 @@ from loratui.screens.wizard.picture_folder import PictureFolder
 from loratui.screens.wizard.solving import SolvingStep
 from loratui.screens.wizard.subject_guess import SubjectGuessing
 from loratui.settings.checks import effective
-from loratui.settings.steps import planned_steps
+from loratui.settings.steps import good_views, planned_steps
 from loratui.terminal.text import safe_text
 from loratui.widgets.paths import FolderSuggester
 from loratui.widgets.thumbnail import Thumbnail
@@ -160,8 +160,8 @@ A model writes captions by s on "no caption"; press x to end it.
         self._report = scan.report
         self.edit(self.draft.model_copy(update={"images": len(self.outcome_of(scan.report).images)}))
         if self.draft.preset:  # the steps are known
-            steps, batch, images = planned_steps(self.draft)
-            self._report = with_views(scan.report, images, steps, batch, scan.settings.base)
+            (steps, batch, images), good = planned_steps(self.draft), good_views(self.draft.preset)
+            self._report = with_views(scan.report, images, steps, batch, scan.settings.base, good)
         self._show_table()
         self.refresh_bindings()
 

@@ -13,7 +13,7 @@ from textual.content import Content
 from loratui.curation.groups import GLYPHS, FindingGroup, grouped, in_short, left_parts, left_words
 from loratui.curation.lines import left_line, not_checked_lines
 from loratui.curation.measures import MEASURED
-from loratui.curation.report import outcome
+from loratui.curation.report import nothing_left, outcome
 from loratui.settings.answers import counted_images
 from loratui.settings.checks import effective
 from loratui.settings.draft import Draft
@@ -70,7 +70,7 @@ def chosen(report: Report, draft: Draft, filter: str) -> list[PictureReport | Fi
     """The rows that the filter lets through: the whole set, what was found, the pictures."""
     if filter.startswith(CONCEPT):
         return [one for one in report.pictures if f"{CONCEPT}{number_of(one.name)}" == filter]
-    groups = grouped(report.all_findings)
+    groups = grouped((*nothing_left(report, draft.skipped), *report.all_findings))  # a row for all that is counted
     match filter:
         case "":
             return [*([None] if report.pictures else []), *groups, *report.pictures]

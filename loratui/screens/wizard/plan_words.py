@@ -39,12 +39,11 @@ def first_words(plan: Plan | None) -> Content | None:
     return Content("\n").join([_line("! ", "$text-warning", safe_text(said)), Content("")])
 
 
-def warning_words(plan: Plan | None, outcome: Outcome | None, steps: int = 0) -> Content | None:
-    """What to know before the start; `steps`: how many would suit the pictures."""
+def warning_words(plan: Plan | None, outcome: Outcome | None, steps: int = 0, why: str = "") -> Content | None:
+    """What to know before the start; `steps`: how many would suit the pictures, and `why`."""
     lines = [_line("! ", "$text-warning", safe_text(one)) for one in (plan.warnings if plan else ())]
     if steps:
-        said = f"  → F3 takes {plural(steps, 'step')} (inferred from the post's 120 for each picture)"
-        lines.append(Content.styled(said, "$muted"))
+        lines.append(Content.styled(f"  → F3 takes {plural(steps, 'step')} ({safe_text(why)})", "$muted"))
     lines += _findings("$text-warning", grouped(to_accept(outcome)))
     return Content("\n").join([*lines, Content("")]) if lines else None
 

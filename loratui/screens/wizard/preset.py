@@ -17,7 +17,7 @@ from loratui.settings.draft import Draft
 from loratui.settings.own_presets import found_presets
 from loratui.settings.presets import suits
 from loratui.settings.shipped_presets import Preset, load_presets, with_variant
-from loratui.settings.steps import planned_steps, suiting_steps
+from loratui.settings.steps import planned_steps, suiting_reason, suiting_steps
 from loratui.terminal.text import plural, safe_text
 from trainer.contract.plan.views import often
 from trainer.contract.settings.arithmetic import views_per_image
@@ -129,7 +129,7 @@ Presets of your own stand first; p in the settings keeps one.
         fitting, now = plural(steps, "step"), often(planned * batch / images)
         words = (
             f"With {plural(planned, 'step')}, each of your {plural(images, 'picture')} is seen {now}. Sets that came "
-            f"out well were seen 37 to 148 times. With {fitting} it would be {often(good)} (~ inferred from the post)."
+            f"out well were seen 37 to 148 times. With {fitting} it would be {often(good)} (~ {suiting_reason(taken)})."
         )
         question = Confirm(f"Train {fitting} instead of {planned:,}?", words, fitting, f"Keep {planned:,}")
         self.app.push_screen(question, lambda yes: self._steps_answered(taken, steps, yes))

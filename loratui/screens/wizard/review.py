@@ -31,7 +31,7 @@ from loratui.screens.wizard.ways_out import WaysOut
 from loratui.settings.checks import answers_of, problems
 from loratui.settings.names import run_name
 from loratui.settings.problems import AnswersError
-from loratui.settings.steps import suiting_steps
+from loratui.settings.steps import suiting_reason, suiting_steps
 from loratui.terminal.text import plural, safe_text
 from trainer.contract.paths import expanded
 
@@ -182,7 +182,7 @@ the end does the same without a screen.
     def _show(self) -> None:
         self.refresh_bindings()
         trouble = trouble_words(self._reason, self._plan, self._outcome)
-        warned = warning_words(self._plan, self._outcome, suiting_steps(self.draft))
+        warned = warning_words(self._plan, self._outcome, suiting_steps(self.draft), suiting_reason(self.draft))
         upper = [part for part in (first_words(self._plan), trouble, warned) if part is not None]
         words = self.query_one("#trouble-text", Static)
         words.display = bool(upper)

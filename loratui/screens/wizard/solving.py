@@ -21,7 +21,7 @@ from loratui.screens.wizard.copies import FixedCopies
 from loratui.screens.wizard.picture_list import about
 from loratui.settings.bases import native_side
 from loratui.settings.checks import answers_of, effective
-from loratui.settings.steps import suiting_steps
+from loratui.settings.steps import suiting_reason, suiting_steps
 from loratui.terminal.text import plural, safe_text
 from trainer.contract.pictures.tables import FILE_COLUMNS
 
@@ -79,7 +79,7 @@ class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
                 return self._resolutions(group)
             case "steps":
                 steps = suiting_steps(self.draft)
-                said = f"train {plural(steps, 'step')} (inferred: about 120 views)"
+                said = f"train {plural(steps, 'step')} ({suiting_reason(self.draft)})"
                 return [(said, lambda: self._steps(steps))] if steps else []
             case "leave-out":
                 names = tuple(picture.name for picture in self._pictures_of(group))

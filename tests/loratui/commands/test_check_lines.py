@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import re
 import shlex
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +20,10 @@ from loratui.commands.replay import overrides_of
 from loratui.curation.checks.best_pictures import good_ones
 from loratui.curation.codes import CODES
 from loratui.curation.groups import accept_keys, unknown_codes
-from loratui.curation.lines import not_checked_lines, report_lines
+from loratui.curation.lines import BELOW, not_checked_lines, report_lines, run_outcome
 from loratui.curation.not_checked import NEVER, NEVER_OF_PEOPLE
 from loratui.curation.report import Finding, PictureReport, Report
+from loratui.curation.scan import ScanSettings, scan
 from loratui.curation.solutions import SOLUTIONS, solutions_of
 from loratui.settings.presets import preset_for
 from tests.loratui.conftest import LoraTUI
@@ -138,6 +141,29 @@ def test_the_kind_that_was_judged_by_is_said_and_how_to_ask_for_another(
     out = io.StringIO()
     print_report(report, out, 80)  # somebody said it
     assert "another" not in out.getvalue().casefold()
+
+
+def test_the_verdict_counts_the_rows_that_it_shows(
+    tmp_path: Path, pictures: Path, draw_picture: Callable[..., Path]
+) -> None:
+    own = pictures / "some photos"
+    own.mkdir()
+    draw_picture(own / "a.png", 9)
+    for folder in (pictures, tmp_path / "alone"):  # some pictures below, and all
+        if not folder.exists():
+            shutil.copytree(own, folder / own.name)
+        report = scan(folder, ScanSettings(resolution=512, trigger="TOK", subfolders=True))
+        lines = report_lines(report)
+        said = lines[0] + lines[1]
+        own_rows = lines[: lines.index(BELOW)]
+        for mark, words in (("✗", "in the way"), ("!", "to decide"), ("·", "hint")):
+            rows = [line for line in own_rows[2:] if line.startswith(f"{mark} ")]
+            counted = re.search(rf"(\d+) (finding|warning)?s? ?{words}", said)
+            assert len(rows) == (int(counted[1]) if counted else 0), (mark, lines)
+        assert run_outcome(report).ready is not any(line[:1] in "✗!" for line in own_rows[2:] if line)
+        assert {one.code for one in report.all_findings} <= {
+            line[2:].split()[0] for line in lines[2:] if line[1:2] == " "
+        }
 
 
 def test_a_folder_is_checked_by_the_trigger_that_its_name_says_as_init_takes_it(

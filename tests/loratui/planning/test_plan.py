@@ -8,6 +8,7 @@ import re
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from loratui.planning.hardware import Machine, asked_for
 from loratui.planning.lines import plan_lines, resolved_lines
 from loratui.planning.past_runs import gather
 from loratui.planning.plan import LINEAR_COST, Plan, make_plan, settled
+from loratui.planning.sections import MachineKnown, memory_section
 from loratui.planning.shared import gpus_again
 from loratui.settings.answers import Answers
 from loratui.settings.checks import answers_of
@@ -26,6 +28,7 @@ from loratui.settings.draft import Draft
 from loratui.settings.resolve import resolve
 from tests.loratui.conftest import LoraTUI
 from tests.trainer.conftest import make_config, make_run
+from trainer.contract.plan.estimate import estimate
 from trainer.contract.run.events import EventLog
 from trainer.contract.settings.config import dump_config
 
@@ -73,6 +76,24 @@ def test_the_arithmetic_is_said_in_words(pictures: Path, tmp_path: Path) -> None
     words_too = {"pivotal__enabled": False, "text_encoder_lora__enabled": True, "text_encoder_lora__fraction": 0.3}
     said = value(planned(pictures, tmp_path / "runs", **words_too), "Steps", "pivot")
     assert said == ("after step 30", "then the LoRA of the text encoders is frozen (0.3 of the run)")
+
+
+def test_a_pivot_on_the_last_step_is_none_and_nothing_is_told_of_after_it(pictures: Path, tmp_path: Path) -> None:
+    for fraction, own in ((1.0, "none"), (0.999, "none"), (0.5, "after step 50")):
+        plan = planned(pictures, tmp_path / "runs", pivotal__fraction=fraction)
+        number, note = value(plan, "Steps", "pivot")
+        assert number == own and ("trained to the end" in note) is (own == "none")
+        config = make_config(tmp_path, pivotal__fraction=fraction, train__steps=100)
+        need = replace(estimate(config, 4), memory_after=1)
+        memory = memory_section(need, MachineKnown(), None, config=config)
+        assert ("after the pivot" in [row.label for row in memory.rows]) is (own != "none")
+        assert ("no pivot" in drawn(plan, "Steps", 100)[-1]) is (own == "none")
+
+
+def test_that_many_views_overfit_is_not_said_of_the_small_model(pictures: Path, tmp_path: Path) -> None:
+    assert "overfits" not in value(planned(pictures, tmp_path / "runs"), "Steps", "views per image")[1]
+    full = value(planned(pictures, tmp_path / "runs", model__base="owner/sdxl"), "Steps", "views per image")[1]
+    assert "above 200 overfits" in full
 
 
 def test_time_is_told_only_where_a_run_on_this_machine_measured_it(

@@ -42,7 +42,7 @@ def stacks(lines: list[str], cells: int) -> dict[int, set[str]]:
 
 def expected(times: Schedule, cells: int) -> dict[int, set[str]]:
     found: dict[int, set[str]] = {}
-    pivot = () if times.pivot is None else (times.pivot,)
+    pivot = () if times.pivot_within is None else (times.pivot_within,)
     for kind, steps in (("pivot", pivot), ("checkpoint", times.checkpoints), ("sample", times.samples)):
         for step in steps:
             found.setdefault(cell_of(step, times.steps, cells), set()).add(MARKS[kind])
@@ -68,7 +68,7 @@ def test_a_number_under_the_line_stands_under_its_mark(case: str, width: int) ->
     numbers = [line for line in run_line(times, width)[1:] if re.fullmatch(r"[\d, ]+", line)]
     places = [match for line in numbers for match in re.finditer(r"\S+", line)]
     found = [(one.start(), one.end(), int(one[0].replace(",", ""))) for one in places]
-    between = {one for one in (*times.checkpoints, *times.samples, times.pivot) if one and 0 < one < times.steps}
+    between = {one for one in (*times.checkpoints, *times.samples, times.pivot_within) if one and 0 < one < times.steps}
     assert bool(found) == bool(between)
     steps = {*times.checkpoints, *times.samples, times.pivot}
     for start, end, step in found:
@@ -99,7 +99,8 @@ def test_marks_that_share_a_cell_say_how_many() -> None:
 def test_the_words_count_what_is_drawn() -> None:
     words = run_line(schedule(config(), 5), 100)[-1]
     assert words == "◆ pivot after step 500   ▲ 4 checkpoints   ○ 11 samples"
-    assert "no pivot" in run_line(schedule(CASES["no pivot, no marks between"], 5), 100)[-1]
+    for case in ("no pivot, no marks between", "the pivot at the end"):
+        assert "no pivot" in run_line(schedule(CASES[case], 5), 100)[-1]
 
 
 def test_the_arithmetic_is_the_trainers() -> None:

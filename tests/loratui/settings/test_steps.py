@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from loratui.curation.checks.whole_set import views_findings
 from loratui.settings.bases import with_base
+from loratui.settings.checks import answers_of
 from loratui.settings.draft import Draft
-from loratui.settings.steps import planned_steps, suiting_steps
+from loratui.settings.presets import preset
+from loratui.settings.resolve import resolve
+from loratui.settings.steps import good_views, planned_steps, suiting_reason, suiting_steps
 from loratui.settings.undo import Decision
+from trainer.contract.plan.advice import advice
 from trainer.contract.plan.views import fitting_steps
 
 
@@ -20,7 +25,7 @@ from trainer.contract.plan.views import fitting_steps
         ("face", 8, 960, 0),
         ("face/75x", 8, 600, 0),
         ("b-lora", 1, 1000, 0),  # its source says so
-        ("demo", 100, 300, 3000),  # too few are too few for each model
+        ("demo", 100, 300, 2500),  # too few are too few for each model
         ("demo", 5, 300, 0),  # the small model is not what the post speaks of
     ],
 )
@@ -31,6 +36,21 @@ def test_a_preset_whose_steps_do_not_suit_the_pictures_is_told(
     assert planned_steps(draft)[0] == planned and suiting_steps(draft) == suiting
     if suiting:
         assert suiting_steps(draft.with_settings({"train.steps": suiting})) == 0
+
+
+@pytest.mark.parametrize("name", ["object", "face", "face/75x", "face/100x"])
+@pytest.mark.parametrize("images", [5, 7])
+def test_steps_set_too_low_are_proposed_as_the_preset_proposes_them(name: str, images: int) -> None:
+    draft = Draft(preset=name, images=images)
+    proposed, one = planned_steps(draft)[0], preset(name)
+    low = draft.with_settings({"train.steps": 60})
+    assert suiting_steps(low) == proposed
+    assert one.steps_source in suiting_reason(low) and suiting_reason(low).startswith("inferred") is one.steps_inferred
+    (finding,) = views_findings(images, 60, 1, one.kind, good=good_views(name))
+    assert f"about {proposed} steps" in finding.remedy
+    assert any(
+        f"about {proposed} steps" in said for said in advice(resolve(answers_of(low)).config, images, good_views(name))
+    )
 
 
 def test_nothing_is_proposed_where_nothing_is_known() -> None:

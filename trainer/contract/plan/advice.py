@@ -40,13 +40,16 @@ FACES = (
 TOO_HIGH = 1e-2  # a hundred times the post's rate: most likely Prodigy's 1.0 left standing
 
 
-def advice(config: TrainConfig, images: int = 0) -> list[str]:
-    """Warnings about `config`; `images` is the number of pictures, 0 where it is not known yet."""
+def advice(config: TrainConfig, images: int = 0, good: int = 0) -> list[str]:
+    """Warnings about `config`; `images` is the number of pictures, 0 where it is not known yet.
+
+    `good`: how often each is to be seen, as the preset counts it; 0 where it does not.
+    """
     return [
         *_rates(config),
         *_loss(config),
         *_size(config),
-        *_length(config, images),
+        *_length(config, images, good),
         *_tokens(config),
         *trigger_notes(config),
         *_prior(config),
@@ -237,9 +240,10 @@ def _size(config: TrainConfig) -> list[str]:
     return found
 
 
-def _length(config: TrainConfig, images: int) -> list[str]:
+def _length(config: TrainConfig, images: int, good: int) -> list[str]:
     train = config.train
-    said = views_sentence(train.steps, train.batch * train.accumulation, images, config.kind, config.model.base)
+    batch = train.batch * train.accumulation
+    said = views_sentence(train.steps, batch, images, config.kind, config.model.base, good)
     return [said] if said else []
 
 

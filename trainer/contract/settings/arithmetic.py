@@ -31,6 +31,11 @@ class Schedule:
     checkpoints: tuple[int, ...]
     samples: tuple[int, ...]
 
+    @property
+    def pivot_within(self) -> int | None:
+        """The pivot where steps follow it: one that falls on the last step is none to be told of."""
+        return self.pivot if self.pivot is not None and self.pivot < self.steps else None
+
 
 def views_per_image(steps: int, batch: int, images: int) -> float:
     """How often each picture is seen: what overfits (the post's Y2K table: 37 to 148 good, 222 overfit)."""
@@ -107,6 +112,12 @@ def text_frozen_after(config: TrainConfig) -> int | None:
     if config.text_encoder_lora.enabled:
         return pivot_step(config.train.steps, config.text_encoder_lora.fraction)
     return None
+
+
+def text_frozen_within(config: TrainConfig) -> bool:
+    """Whether steps follow in which nothing of the words is trained any more."""
+    frozen = text_frozen_after(config)
+    return frozen is not None and frozen < config.train.steps
 
 
 def schedule(config: TrainConfig, images: int, places: int = 0) -> Schedule:

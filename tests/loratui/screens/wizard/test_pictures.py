@@ -13,6 +13,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, OptionList
 
 from loratui.app import LoratuiApp
+from loratui.curation.codes import CODES
 from loratui.curation.lines import not_checked_lines
 from loratui.curation.report import PictureReport, Report
 from loratui.screens.wizard.copies import with_copies
@@ -298,3 +299,15 @@ def test_a_report_without_pictures_has_no_rows() -> None:
     assert picturelist.chosen(Report(Path("x"), "face", ()), Draft(), "") == []
     only = PictureReport("a.png", Path("a.png"), True, 1, 1, None, "none", "")
     assert picturelist.chosen(Report(Path("x"), "face", (only,)), Draft(), "blurry") == []
+
+
+async def test_what_is_counted_as_in_the_way_has_a_row_of_its_own(wizard: Wizard, photos: Path, draft: Draft) -> None:
+    every = tuple(sorted(one.name for one in photos.glob("*.png")))
+    app = wizard(draft.with_settings({"dataset.skip": every[:-1], "dataset.accept": tuple(CODES)}))
+    async with app.run_test() as pilot:
+        screen = await opened(pilot)
+        assert "no-pictures" not in names(screen) and "in the way" not in screen_text(app)
+        await on_row(pilot, screen, every[-1])
+        await pilot.press("space")
+        await until(pilot, lambda: "1 finding in the way" in screen_text(app))
+        assert names(screen).count("no-pictures") == 1
