@@ -34,7 +34,8 @@ from trainer.contract.settings.config import TrainConfig, load_config
 from trainer.contract.settings.optimizers import OPTIMIZERS, Optimizer
 
 SMALLER = 2  # ways to less memory that are offered where nobody knows whether it was memory
-LESS = 0.99  # of the memory that it took: what saves less is no help
+LESS = 0.95  # of the memory that it took: an estimate is no more exact, so what saves less is no help
+NO_LESS = "no other setting takes clearly less memory"
 FULL = 0.85  # of the RAM: a process of that size that dies without a word was most likely ended by the system
 
 
@@ -82,8 +83,7 @@ def remedies(case: BadEnd) -> list[Remedy]:
     """What helps here, the mildest first; there is always more to do than to start again as it was."""
     match case.kind:
         case "oom":
-            again = as_it_was(case, "another program may have held the memory, and be gone now")
-            found = [*_memory(case), again, _DOCTOR]
+            found = [*_or_as_it_was(case, "another program may have held the memory, and be gone now"), _DOCTOR]
         case "nan":
             found = not_finite(case)
             if case.cause == "base":
@@ -94,7 +94,7 @@ def remedies(case: BadEnd) -> list[Remedy]:
             lost = [*(_folder(case) if case.folder else ()), *(_base(case) if case.base and not case.pictures else ())]
             found = [*lost, *_data(case), _DOCTOR]
         case "crash" if case.full:
-            found = [*_memory(case), as_it_was(case, "if something else had filled the memory, and is gone now")]
+            found = _or_as_it_was(case, "if something else had filled the memory, and is gone now")
         case "crash":
             again = as_it_was(case, "nothing in the settings is known to be at fault")
             found = [again, *_memory(case)[:SMALLER], _DOCTOR]
@@ -127,6 +127,12 @@ def _memory(case: BadEnd) -> list[Remedy]:
         elif after < LESS * now:
             found.append(remedy(case, title, why, changes, (now, after)))
     return found
+
+
+def _or_as_it_was(case: BadEnd, why: str) -> list[Remedy]:
+    """What lowers the estimate, and to start again as it was; where nothing does, that is said there."""
+    found = _memory(case)
+    return [*found, as_it_was(case, why if found else f"{NO_LESS}; {why}")]
 
 
 def _helps(step: MemoryStep, case: BadEnd) -> bool:

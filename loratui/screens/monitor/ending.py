@@ -99,8 +99,8 @@ def abort_question(history: History, run: RunDir, state: StateName) -> Confirm:
     saved = resumable_steps(run)
     newest = saved[-1] if saved else 0
     lost = 0 if preparing(history, state) == "starting" else history.step - newest
-    ends = "is paused; it ends at once" if is_paused(history, state) else "ends after the step that it is in"
-    lines = [f"The trainer {ends} and writes nothing more:", "no checkpoint, no files.", ""]
+    now = "is paused; it" if is_paused(history, state) else "finishes its step, then"
+    lines = [f"The trainer {now} ends at once and writes nothing more: no checkpoint, no files.", ""]
     if lost > 0 and newest:
         lines.append(f"  lost   {_steps(newest + 1, history.step)}{_work(history, lost)}")
     elif lost > 0:
@@ -127,7 +127,7 @@ def _stop_before_training(history: History, run: RunDir, doing: str) -> str:
     """A stop while there is nothing new to save."""
     saved = resumable_steps(run)
     now = f"The trainer is {doing}" if doing else "The trainer has just begun"
-    lines = [f"{now} and has taken no step since its start,", "so a stop writes no checkpoint and no files.", ""]
+    lines = [f"{now} and has taken no step since its start, so a stop writes no checkpoint and no files.", ""]
     if saved:
         lines.append(f"  stays  checkpoint step-{saved[-1]:06d}, from which it was about to resume")
     lines.append("  stays  what was prepared: the next start finds it")
@@ -139,7 +139,7 @@ def _stop_words(history: History, run: RunDir, state: StateName) -> str:
     step = history.step
     now = "The trainer is paused; it" if is_paused(history, state) else "The trainer finishes its step, then"
     lines = [f"{now} writes into {show_path(run.path)}"]
-    lines += ["", *_files(history, run, step), ""]
+    lines += ["", *_files(history, run, is_paused(history, state)), ""]
     keep, saved = _keep(run), resumable_steps(run)
     if keep and len(saved) >= keep and step not in saved:
         gone = ", ".join(f"step-{one:06d}" for one in saved[: len(saved) - keep + 1][-3:])
@@ -151,24 +151,26 @@ def _stop_words(history: History, run: RunDir, state: StateName) -> str:
     ]
     if took:
         lines.append(f"{' and '.join(took)}.".capitalize())
+    at = f"step {step}" if is_paused(history, state) else f"about step {step}"
     lines += [
-        f"It ends as stopped at about step {step} of {history.steps}; no step is lost.",
+        f"It ends as stopped at {at} of {history.steps}; no step is lost.",
         f"Resume it later: loratui resume {run_word(run)}",
     ]
     return "\n".join(lines)
 
 
-def _files(history: History, run: RunDir, step: int) -> list[str]:
-    """The checkpoint and the files to use, each with about its size."""
+def _files(history: History, run: RunDir, paused: bool) -> list[str]:
+    """The checkpoint and the files to use, each with about its size; a trainer that is paused takes no step before."""
+    name = f"checkpoints/step-{history.step:06d}"
     try:
         config = load_config(run.config)
         need = estimate(config, 1)
     except (OSError, ValueError, NotSDXL):
-        return [f"  checkpoints/step-{step:06d}", "  export/ with the LoRA, the embeddings and the README"]
+        return [f"  {name}", "  export/ with the LoRA, the embeddings and the README"]
     lora = need.lora_parameters * WIDTH[config.export.precision]
     known = history.checkpoints[-1].get("bytes") if history.checkpoints else None
     checkpoint = in_bytes(known or need.disk[0].bytes / max(1, _kept(config)))
-    rows = [(f"checkpoints/step-{step:06d} or the step after", checkpoint)]
+    rows = [(name if paused else f"{name} or the step after", checkpoint)]
     whole, parts = lora_files(config)[::-1], lora_sizes(config)
     for one in (*whole, *(one for one in FILES if one not in whole)):
         if paths := paths_of(one, config):

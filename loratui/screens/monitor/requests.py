@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Literal
+from typing import Any, Literal
 
 from textual import on, work
 
@@ -19,7 +19,8 @@ from loratui.screens.monitor.liveness import Liveness
 from loratui.screens.monitor.run_words import is_paused
 from loratui.screens.shared.going_on import WentOn, ask_go_on
 from loratui.screens.shared.key_reasons import KeyReasons
-from loratui.screens.shared.questions import Confirm
+from loratui.screens.shared.questions import Confirm, close_unanswered
+from loratui.screens.shared.steady import SteadyModal
 from loratui.terminal.text import os_sentence, os_words
 from trainer.contract.run.control import Cmd, send
 from trainer.contract.run.lock import lock_holder
@@ -55,7 +56,7 @@ class RequestsScreen(KeyReasons[Leaving]):
         self._now = Possible("starting")  # what can be done with it
         self._live = Liveness(run)
         self.alive = True  # a trainer works on it, by the last look
-        self._question: Confirm | None = None  # whose yes ends the run
+        self._question: SteadyModal[Any] | None = None  # whose answer is sent to the trainer
 
     def pull(self) -> None:
         """Take in what the trainer appended."""
@@ -147,8 +148,7 @@ class RequestsScreen(KeyReasons[Leaving]):
 
     def _close_question(self) -> None:
         """What is asked of a run that ended meanwhile has no answer any more."""
-        if self._question is not None and self._question.is_current and not self.alive:
-            self._question.dismiss(None)
+        if not self.alive and close_unanswered(self._question):
             self._answered("info", f"the question is closed: {GONE}")
 
     def _end(self, cmd: Cmd) -> None:
@@ -204,7 +204,8 @@ class RequestsScreen(KeyReasons[Leaving]):
     def action_add(self) -> None:
         """One more prompt, typed now."""
         trigger, start = trigger_and_prompt(self.run_dir)
-        self.app.push_screen(AddPrompt(start, trigger), self._add)
+        self._question = window = AddPrompt(start, trigger)
+        self.app.push_screen(window, self._add)
 
     def _add(self, arguments: Arguments | None) -> None:
         if arguments is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -110,3 +110,11 @@ class Confirm(Question[bool | None]):
         """A careful question starts on no; so does one whose yes `destroys`, which is red besides."""
         answers = (Answer[bool | None]("y", yes, True, destroys), Answer[bool | None]("n", no, False))
         super().__init__(title, body, answers, None, start=int(careful or destroys))
+
+
+def close_unanswered(window: SteadyModal[Any] | None) -> bool:
+    """Close a question whose answer can do nothing any more, if it is still asked; whether it was."""
+    if window is None or not window.is_current:
+        return False
+    window.dismiss(None)
+    return True

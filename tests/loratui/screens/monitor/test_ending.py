@@ -12,7 +12,7 @@ import pytest
 from loratui.app import LoratuiApp
 from loratui.events.history import History
 from loratui.runs.find import run_info
-from loratui.screens.monitor.ending import asked_words, late_words
+from loratui.screens.monitor.ending import asked_words, late_words, stop_question
 from tests.loratui.screens.conftest import SIZES, assert_snapshot, at, screen_text, until
 from tests.loratui.screens.monitor.bad_ends import ended
 from trainer.contract.run.control import Inbox
@@ -170,14 +170,14 @@ async def test_a_run_killed_while_paused_is_resumed_as_one_that_is_over(own_plac
         await pilot.press("escape")
 
 
-@pytest.mark.parametrize("key", ["x", "X"])
-async def test_a_question_closes_when_its_run_ends_meanwhile(own_place: Path, key: str) -> None:
+@pytest.mark.parametrize(("key", "window"), [("x", "Confirm"), ("X", "Confirm"), ("a", "AddPrompt")])
+async def test_a_question_closes_when_its_run_ends_meanwhile(own_place: Path, key: str, window: str) -> None:
     run, lock = alive(own_place)
     app = LoratuiApp(run=run)
     async with app.run_test() as pilot:
         await at(pilot, "MonitorScreen")
         await pilot.press(key)
-        await at(pilot, "Confirm")
+        await at(pilot, window)
         append(run, {"type": "end", "status": "completed", "step": 40, "seconds": 20})
         lock.release()
         await at(pilot, "MonitorScreen")
@@ -200,3 +200,29 @@ async def test_nothing_is_sent_to_a_trainer_that_is_gone(own_place: Path) -> Non
             said = f"{cmd}: not sent: no trainer works on the run any more"
             assert screen.history.messages[-1].text == said
         assert not Inbox(run).waiting()
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 36)])
+async def test_what_is_said_before_an_end_is_true_of_a_pause_and_fits_the_window(
+    own_place: Path, size: tuple[int, int]
+) -> None:
+    """Paused there is no step after; an abort ends at once, as the trainer's answer says; no line breaks twice."""
+    run, lock = alive(own_place)
+    app = LoratuiApp(run=run)
+    async with app.run_test(size=size) as pilot:
+        screen = await at(pilot, "MonitorScreen")
+        for state in ("training", "paused"):
+            if state == "paused":
+                append(run, PAUSED)
+            await until(pilot, lambda state=state: screen.state == state)
+            paused = state == "paused"
+            stop = str(stop_question(screen.history, run, state)._body)
+            assert ("the step after" in stop or "about step" in stop) != paused
+            await pilot.press("X")
+            await at(pilot, "Confirm")
+            said = " ".join(screen_text(app).replace("│", " ").split())
+            assert ("is paused; it" if paused else "finishes its step, then") + " ends at once" in said
+            await pilot.press("escape")
+        begun = str(stop_question(History(), run, "starting")._body).splitlines()[0]
+        assert begun.endswith("a stop writes no checkpoint and no files.")
+    lock.release()
