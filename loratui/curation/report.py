@@ -144,6 +144,7 @@ class Outcome:
     unaccepted: tuple[Finding, ...]  # warnings that were neither accepted nor skipped
     images: tuple[str, ...]
     unknown: tuple[str, ...] = ()  # skipped names that are not in the folder
+    unknown_accepted: tuple[str, ...] = ()  # what was accepted of such names
     found: tuple[Finding, ...] = ()  # all that is said of what is not left out, accepted or not
 
     @property
@@ -189,11 +190,13 @@ def outcome(report: Report, skip: Collection[str] = (), accept: Collection[str] 
     open_findings = [one for one in found if not one.is_accepted(accepted)]
     blocking = [one for one in open_findings if one.severity == "block"]
     blocking += nothing_left(report, left_out)
+    known, of_set = {one.name for one in report.pictures}, {one.file for one in report.findings}
     return Outcome(
         blocking=tuple(blocking),
         unaccepted=tuple(one for one in open_findings if one.severity == "warn"),
         images=tuple(one.name for one in used),
-        unknown=tuple(sorted(left_out - {one.name for one in report.pictures})),
+        unknown=tuple(sorted(left_out - known)),
+        unknown_accepted=tuple(sorted(one for one in accepted if one.partition(":")[2] not in known | of_set | {""})),
         found=tuple(found),
     )
 

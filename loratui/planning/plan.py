@@ -134,7 +134,7 @@ def make_plan(
             _technique(resolved),
             *of_base,
         ),
-        warnings=(*warnings, *_unknown_skips(outcome), *_left_out(report)),
+        warnings=(*warnings, *_unknown_names(outcome), *_left_out(report)),
         errors=tuple(errors),
         command=replay_command(resolved, source, gpus),
         verdict=judged,
@@ -288,10 +288,10 @@ def _place(resolved: Resolved, key: str) -> str:
     return f"--set {key}" if origin.layer == "--set" else key
 
 
-def _unknown_skips(outcome: Outcome | None) -> list[str]:
-    if outcome is None or not outcome.unknown:
-        return []
-    return [f"dataset.skip names what is not in the folder: {safe_text(', '.join(outcome.unknown), 200)}"]
+def _unknown_names(outcome: Outcome | None) -> list[str]:
+    """What was decided of pictures that are not there: a name with a slip of the pen decides nothing."""
+    told = (("skip", outcome.unknown), ("accept", outcome.unknown_accepted)) if outcome is not None else ()
+    return [f"dataset.{key} names what is not in the folder: {safe_text(', '.join(of), 200)}" for key, of in told if of]
 
 
 def _left_out(report: Report | None) -> list[str]:

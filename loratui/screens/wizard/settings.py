@@ -117,7 +117,7 @@ once; the plan needs them all in order. Lists are written with ; between.
 
     def _rows(self) -> list[Row]:
         """What the search finds, the nearest first; else each section, with its settings where it is open."""
-        query, values = self.query_one("#search", Input).value.strip(), self._base | self.draft.values
+        query, values = self.query_one("#search", Input).value.strip().lstrip("/"), self._base | self.draft.values
         wanted = found(query, SHOWN, values) if query else SHOWN
         rows = [self._row(one, values) for one in wanted]
         rows = [row for row in rows if row.differs or not self._only_mine]
@@ -266,6 +266,7 @@ once; the plan needs them all in order. Lists are written with ; between.
             self._close_editor()
         elif search.value:
             search.value = ""
+            self.set_focus(self.form)  # where / begins the next search
         else:
             super().action_back()
 

@@ -166,6 +166,9 @@ def test_skipping_everything_leaves_nothing_to_train_on(pictures: Path) -> None:
 
 def test_a_skip_that_names_no_picture_is_told(pictures: Path) -> None:
     assert outcome(scan(pictures, SETTINGS), ["0.jpg"]).unknown == ("0.jpg",)
+    report = scan(pictures, SETTINGS)
+    accepted = ["low-resolution", f"low-resolution:{report.pictures[0].name}", "low-resolution:0.jpg"]
+    assert outcome(report, (), accepted).unknown_accepted == ("low-resolution:0.jpg",)
 
 
 def test_the_lines_to_paste_hold_what_was_decided_before(pictures: Path, draw_picture: Draw) -> None:

@@ -43,6 +43,11 @@ async def test_a_search_in_one_packet_resets_nothing(wizard: Wizard, chosen: Dra
         await packet(pilot, "\r\r48\r")
         assert app.draft.values["train.rank"] == 48
         assert app.draft.values["train.steps"] == 321
+        await pilot.press("slash", "escape", *"/network_dim")  # what was searched goes, and the next search is one
+        await until(pilot, lambda: screen.query_one("#search", Input).value == "network_dim")
+        assert screen.form.key == "train.rank"
+        await pilot.press(*["home", "/"])  # one slash more is none of the word
+        await until(pilot, lambda: screen.form.key == "train.rank")
 
 
 @pytest.mark.slow
