@@ -28,18 +28,23 @@ class UndoingStep(Step):
 
     def action_undo(self) -> None:
         """Take the last decision back."""
-        if not self.session.undo:
-            self.say("There is nothing to take back.", "warn")
-            return
-        last, before = self.session.undo.pop(), self.draft
-        draft = last.taken_back(before)
-        self.session.redo.append(Decision.between(last.words, before, draft))
-        self.settle(draft, taken_back(last))
+        before = self.draft
+        while self.session.undo:
+            last = self.session.undo.pop()
+            draft = last.taken_back(before)
+            if draft != before:  # else something else was chosen in place of all of it
+                self.session.redo.append(Decision.between(last.words, before, draft))
+                self.settle(draft, taken_back(last, whole=last.holds(before)))
+                return
+        self.say("There is nothing to take back.", "warn")
 
     def action_redo(self) -> None:
         """Do again what was taken back last."""
         last, before = self.session.redo.pop(), self.draft
         draft = last.taken_back(before)
+        if draft == before:
+            self.say("There is nothing to do again: something else was chosen since.", "warn")
+            return
         self.session.undo.append(Decision.between(last.words, before, draft))
         self.settle(draft, done(last))
 
@@ -68,6 +73,7 @@ def done(decision: Decision) -> str:
     return f"{decision.words} u takes it back."
 
 
-def taken_back(decision: Decision) -> str:
+def taken_back(decision: Decision, whole: bool = True) -> str:
     """What is said of one that was taken back: its words in quotes, for they are true no more, and the key for them."""
-    return f'Taken back: "{decision.words}" U does it again.'
+    but = "" if whole else ", but for what was changed since"
+    return f'Taken back{but}: "{decision.words}" U does it again.'

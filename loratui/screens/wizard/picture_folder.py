@@ -126,7 +126,7 @@ class PictureFolder(WizardCaptions, RecentFolders):
         """What is new; what may be taken back; what is not in files yet; else what the keys do."""
         if news := self.what_is_new(scan):
             self.say(news, "good")
-        elif self.session.undo:
+        elif self.session.undo and self.session.undo[-1].holds(self.draft):
             self.say(done(self.session.undo[-1]), "good")
         elif unwritten := unwritten_words(self.draft):
             self.say(unwritten, "warn")

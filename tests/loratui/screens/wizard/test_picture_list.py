@@ -143,7 +143,7 @@ def test_the_row_of_a_picture_says_in_words_what_was_found(code: str, width: int
 def test_what_was_taken_back_stands_in_quotes() -> None:
     """It is true no more: "Taken back: the copies are trained" would say the opposite."""
     words = "The copies are trained, not the originals."
-    assert taken_back(Decision(words, {}, None)) == f'Taken back: "{words}" U does it again.'
+    assert taken_back(Decision(words, {}, None, {})) == f'Taken back: "{words}" U does it again.'
 
 
 def test_groups_of_pictures_are_counted_in_the_room_of_their_column() -> None:

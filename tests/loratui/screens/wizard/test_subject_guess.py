@@ -170,6 +170,37 @@ async def test_escape_judges_as_it_stands_and_is_an_answer_for_these_pictures(wi
         await at(pilot, "Chooser")
 
 
+async def test_what_was_chosen_elsewhere_since_is_not_taken_back(wizard: Wizard, photos: Path) -> None:
+    """Nor is a decision said to hold of which something was changed."""
+    photos.rename("5_ohwx woman")
+    app = wizard(Draft(step=1, values={"dataset.path": "5_ohwx woman"}), kind="")
+    async with app.run_test() as pilot:
+        await at(pilot, "WelcomeScreen")
+        await pilot.press("enter")
+        await at(pilot, "Confirm")
+        await pilot.press("y")
+        screen = await at(pilot, "PicturesScreen")
+        await until(pilot, lambda: screen._report is not None and "Chosen: a face" in screen_text(app))
+        await pilot.press("f2")
+        await at(pilot, "ConceptScreen")
+        await pilot.press("escape")  # nothing was changed
+        screen = await at(pilot, "PicturesScreen")
+        await until(pilot, lambda: screen._report is not None and "Chosen: a face" in screen_text(app))
+        await pilot.press("f2")
+        await at(pilot, "ConceptScreen")
+        await pilot.press("shift+tab", "down", "escape")
+        screen = await at(pilot, "PicturesScreen")
+        await until(pilot, lambda: screen._report is not None)
+        assert app.draft.values["kind"] == "object" and "Chosen:" not in screen_text(app)
+        await pilot.press("u")
+        await until(pilot, lambda: "dataset.trigger" not in app.draft.values)
+        assert app.draft.values["kind"] == "object" and "dataset.repeats" not in app.draft.values
+        await until(pilot, lambda: "but for what was changed since" in " ".join(screen_text(app).split()))
+        await pilot.press("U")
+        await until(pilot, lambda: app.draft.values.get("dataset.trigger") == "ohwx")
+        assert app.draft.values["kind"] == "object"
+
+
 @pytest.mark.parametrize("kind", ["object", ""])
 async def test_a_look_at_the_subject_decides_nothing(wizard: Wizard, photos: Path, kind: str) -> None:
     """The same folder and the same draft are judged the same before and after; F2 takes what is proposed."""
