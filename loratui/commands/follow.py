@@ -186,6 +186,9 @@ def _detached(run: RunDir, out: Sink) -> int:
 
 
 def _ask_to_stop(run: RunDir, out: Sink, pid: int | None) -> None:
+    if pid is None and lock_holder(run.lock) is None:
+        out.line("stop: not sent: no trainer works on the run any more")
+        return
     words = "Stopping: the step is finished, a checkpoint and the files are written. Ctrl+C again: leave it to it."
     out.line(words + goes_on(run))
     if pid is not None:

@@ -15,6 +15,7 @@ Wait = Callable[[Callable[[], bool]], None]  # returns when what it is given say
 AGAIN = 5.0  # seconds until what a full disk refused is tried again
 PAUSED = "paused: the disk is full"
 ADVICE = "free some space: training then goes on by itself; 'loratui stop' ends it with what is saved"
+HELD = "free some space; the run stays paused until it is resumed; 'loratui stop' ends it with what is saved"
 
 
 class NotSaved(RuntimeError):
@@ -73,6 +74,6 @@ class FullDisk:
         self._note(PAUSED if self._paused else "")
         then = "the run stays paused until it is resumed" if held else "training goes on"
         message = f"{PAUSED}; nothing is lost" if self._paused else f"there is room on the disk again: {then}"
-        advice = ADVICE if self._paused else "nothing needs to be done"
+        advice = (HELD if held else ADVICE) if self._paused else "nothing needs to be done"
         self._log.emit("warn", code="disk-full" if self._paused else "disk-room", message=message, advice=advice)
         print(f"{message}; {advice}", file=sys.stderr, flush=True)

@@ -12,7 +12,7 @@ from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from loratui.events.history import Message
+from loratui.events.history import History, Message
 from loratui.events.insight_lines import settings_of
 from loratui.events.insights import new_insights
 from loratui.events.long_log import LongLogTail
@@ -176,7 +176,8 @@ class MonitorScreen(RequestsScreen):
         self._telling.leave(self.app)
 
     def _draw_charts(self) -> None:
-        history, seen = self.history, self.charts_seen
+        # of a trainer that says nothing yet, what there is to see is of the start before
+        history, seen = History() if self.state == "starting" else self.history, self.charts_seen
         for name in CHARTS:
             chart = self.query_one(f"#{name}", Chart)
             chart.set_class(name not in seen, "-hidden")

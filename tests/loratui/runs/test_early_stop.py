@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import signal
@@ -12,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from loratui.children.output import run_shown
-from loratui.commands.follow import follow
+from loratui.commands.follow import _ask_to_stop, follow
 from loratui.runs.launch import start
+from loratui.terminal.line_sink import sink_for
 from tests.loratui.runs.test_find import make
 from trainer.contract.run import exits
+from trainer.contract.run.control import Inbox
 
 ROOT = Path(__file__).parents[3]
 
@@ -91,3 +94,12 @@ def test_an_interrupt_of_the_command_alone_reaches_what_it_shows(tmp_path: Path,
         shows.send_signal(signal.SIGINT)  # to it alone, as `kill` does
         assert shows.wait(30) == exits.STOPPED
     assert told.exists()
+
+
+def test_no_stop_is_sent_to_a_run_without_a_trainer(tmp_path: Path) -> None:
+    """Also by Ctrl+C on what follows a run that it did not start."""
+    run, out = make(tmp_path, "run"), io.StringIO()
+    with contextlib.closing(sink_for(out)) as sink:
+        _ask_to_stop(run, sink, None)
+    assert out.getvalue() == "stop: not sent: no trainer works on the run any more\n"
+    assert not Inbox(run).waiting()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from trainer.ground.full_disk import until_written
+from trainer.contract.run.events import EventLog, Tail
+from trainer.ground.full_disk import FullDisk, until_written
 
 
 class Told(Exception):
@@ -49,3 +51,16 @@ def test_what_is_heard_meanwhile_ends_it_and_other_errors_do_at_once() -> None:
 
     with pytest.raises(PermissionError):
         until_written(other, told)
+
+
+def test_the_advice_on_a_full_disk_says_whether_training_goes_on_by_itself(tmp_path: Path) -> None:
+    log = EventLog(tmp_path / "events.jsonl")
+    for held in (False, True):
+        disk = FullDisk(log, lambda _: None)
+        for room in (False, True):
+            disk.has_room(lambda room=room: room, held)
+    log.close()
+    full, free, full_held, free_held = Tail(tmp_path / "events.jsonl").read()
+    assert "goes on by itself" in full["advice"] and "training goes on" in free["message"]
+    for words in (full_held["advice"], free_held["message"]):
+        assert "the run stays paused until it is resumed" in words and "goes on" not in words

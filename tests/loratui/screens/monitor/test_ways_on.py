@@ -91,10 +91,12 @@ async def test_a_retry_begins_with_a_clean_view(own_place: Path) -> None:
         run.claim.write_text(json.dumps({"pid": 1, "host": "h", "since": 1795429999.0, "log": run.log.stat().st_size}))
         lock = RunLock(run.lock, silent=True)
         await until(pilot, lambda: "starting" in screen_text(app) and "picture at step 30" not in screen_text(app))
+        assert screen_text(app).count("no steps yet") > 1
         tell({"type": "run", "v": 1, "name": "dog", "steps": 100, "resumed_from": 30})
         lock.speak()
         await until(pilot, lambda: "resumed from step 30" in screen_text(app))
         assert "something new" not in screen_text(app) and "picture at step 30" not in screen_text(app)
+        assert "no steps yet" not in screen_text(app)
         with run.log.open("a") as log:
             log.write("words of the second start\n")
         tell({"type": "error", "kind": "exception", "message": "another", "advice": []})
