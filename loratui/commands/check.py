@@ -12,6 +12,7 @@ import typer
 
 from loratui.commands.options import ColumnOption, KindOption, SourceArgument, checked, checked_trigger
 from loratui.errors import Refusal
+from loratui.terminal.layout import on_terminal
 from loratui.terminal.text import safe_text
 from trainer.contract.paths import expanded
 from trainer.contract.run import exits
@@ -46,8 +47,8 @@ def check(
     settings = _settings(kind, resolution, checked_trigger(trigger), caption_column)
     settings = replace(settings, subset=subset or settings.subset, split=split or settings.split)
     if tree := () if json or contact_sheet or subfolders else _tree(dataset):
-        raise typer.Exit(_check_each(tree, settings, every, bool(trigger), kind is not None))
-    settings = _as_named(dataset, settings, bool(trigger))
+        raise typer.Exit(_check_each(dataset, tree, settings, every, bool(trigger), kind is not None))
+    settings = _as_named(dataset, settings, bool(trigger), kind is not None)
     folder = _folder(dataset, settings)
     below = (json or not _has_pictures(folder)) if subfolders is None else subfolders
     raise typer.Exit(
@@ -61,23 +62,30 @@ def _tree(source: str) -> tuple[str, ...]:
     return folders_of_tree(source)
 
 
-def _check_each(tree: tuple[str, ...], settings: ScanSettings, every: bool, told: bool, kind_told: bool) -> int:
+def _check_each(
+    source: str, tree: tuple[str, ...], settings: ScanSettings, every: bool, told: bool, kind_told: bool
+) -> int:
     """Each concept by the trigger and class word that its folder's name says, unless one was `told`."""
+    from loratui.settings.other_trainers.kohya_folders import class_words_of
+
     codes: list[int] = []
     for place in tree:
         if codes:
             print()
-        own = _as_named(place, settings, told)
+        own = _as_named(place, settings, told, kind_told)
         codes.append(run_check(expanded(place), own, False, names=every, told=kind_told))
+    if words := class_words_of(source):
+        print(f"\n{on_terminal(words, sys.stdout)}")
     return max(codes, key=lambda code: code != exits.DONE)
 
 
-def _as_named(place: str, settings: ScanSettings, told: bool) -> ScanSettings:
-    """By the trigger and class word that a folder's name says, as `loratui init` takes them; as they are if `told`."""
-    from loratui.settings.other_trainers.kohya_folders import taught_by_folder
+def _as_named(place: str, settings: ScanSettings, told: bool, kind_told: bool) -> ScanSettings:
+    """By the kind, trigger and class word that a folder's name says, as `loratui init` takes them, unless told."""
+    from loratui.curation.guess import named_so
     from trainer.contract.settings.triggers import suggested_prompt
 
-    said = taught_by_folder(expanded(place).absolute().name)
+    said, _ = named_so(expanded(place).absolute().name)
+    settings = settings if kind_told else replace(settings, kind=str(said.get("kind", settings.kind)))
     if told or not said:
         return settings
     trigger, word = str(said["dataset.trigger"]), str(said.get("dataset.class_word", ""))

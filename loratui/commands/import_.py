@@ -30,12 +30,12 @@ def import_(
     from loratui.settings.other_trainers.imported import import_settings
     from loratui.settings.presets import preset as find
 
-    chosen = chosen_preset(kind, preset)
+    chosen = chosen_preset(kind, preset) if kind or preset else ""  # else as the class words say
     given = {"dataset.trigger": checked_trigger(trigger)} if trigger else {}
-    if kind and kind != find(chosen).kind:
+    if kind and chosen and kind != find(chosen).kind:
         given["kind"] = kind
     found, answers = import_settings(files, chosen, pictures, given)
-    lines = [f"settings of {found.trainer}, on top of the preset '{chosen}'"]
+    lines = [f"settings of {found.trainer}, on top of the preset '{answers.preset}'"]
     own = {key: name for key, name in found.taken.items() if name and key in found.values}
     rest = [key for key in found.values if key not in own]
     wide = max((len(f"{key} = {shown_value(found.values[key])}") for key in found.values), default=0)

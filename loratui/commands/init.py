@@ -49,14 +49,22 @@ def init(
     """
     from loratui.settings.answers import Answers, check_answers
     from loratui.settings.names import run_name
-    from loratui.settings.other_trainers.kohya_folders import folders_of_tree, taught_by_folder, taught_by_tree
+    from loratui.settings.other_trainers.kohya_folders import (
+        class_words_of,
+        folders_of_tree,
+        kind_said,
+        taught_by_folder,
+        taught_by_tree,
+    )
     from loratui.settings.presets import preset as find
 
-    chosen = chosen_preset(kind, preset)
     folder = expanded(dataset.rstrip("/") or dataset)
     tree = folders_of_tree(dataset)
     own = taught_by_tree(tree) if tree else {"dataset.path": dataset, **taught_by_folder(folder.absolute().name)}
     values: dict[str, Any] = own
+    told = kind or preset or any(one.partition("=")[0].strip() in ("kind", "preset") for one in set_ or ())
+    taken, why = ("", "") if told else kind_said(own)
+    chosen = chosen_preset(kind or taken, preset)
     if len(tree) > 1 and (trigger or class_word):
         said = ", ".join(safe_text(Path(one).name, 40) for one in tree)
         raise Refusal(f"the folders' names say trigger and class word of each concept: {said}; leave the options out")
@@ -73,7 +81,8 @@ def init(
     answers = Answers(str(values.pop("preset", chosen)), values, source="")
     check_answers(answers)
     write_new(into, answers, replace)
-    print(on_terminal(next_words(into), sys.stdout))
+    said = [one for one in (why, class_words_of(dataset)) if one]
+    print(on_terminal("\n".join([*said, next_words(into)]), sys.stdout))
 
 
 def write_new(into: Path, answers: Answers, replace: bool) -> None:
@@ -95,8 +104,9 @@ def next_words(into: Path) -> str:
     from loratui.settings.answers import read_answers
 
     path = shell_path(into)
-    said = [f"written: {show_path(into)}", f"see what it would do: loratui plan {path}"]
-    faults = in_the_way(read_answers(into))
+    faults, written = in_the_way(read_answers(into)), f"written: {show_path(into)}"
     if faults:
-        return "\n".join([*said, f"not ready to run: {plural(len(faults), 'reason')}", *(f"  {one}" for one in faults)])
-    return "\n".join([*said, f"run it: loratui replay {path}"])
+        reasons = [f"not ready to run: {plural(len(faults), 'reason')}", *(f"  {one}" for one in faults)]
+        return "\n".join([written, f"see what it would do: loratui plan {path}", *reasons])
+    looked = f"no picture was looked at yet; to check them, and see what it would do: loratui plan {path}"
+    return "\n".join([written, looked, f"then, where nothing is in the way, run it: loratui replay {path}"])

@@ -8,12 +8,11 @@ from typing import Any
 
 from loratui.curation.checks.caption_words import STOP
 from loratui.curation.report import Report
-from loratui.settings.other_trainers.kohya_folders import taught_by_folder
+from loratui.settings.other_trainers.kohya_folders import kind_named, taught_by_folder
 from loratui.terminal.text import plural, safe_text
 from trainer.contract.settings.config import BY_KEY
 from trainer.contract.settings.triggers import split_triggers
 
-PEOPLE = frozenset(["woman", "man", "girl", "boy", "person", "lady", "guy", "male", "female", "face"])
 FACES = 0.6  # of the pictures show exactly one face
 SAME, ENOUGH = 0.8, 3  # of the captions begin with one word; so many captions before that says anything
 RARE = frozenset({"sks"})  # single tokens that are used as triggers all the same
@@ -50,10 +49,8 @@ def named_so(folder: str) -> tuple[dict[str, Any], list[str]]:
     word, of = values["dataset.trigger"], str(values.get("dataset.class_word", ""))
     said = f"the folder is called '{safe_text(folder, 40)}': repeats {values['dataset.repeats']}"
     said += f", trigger {safe_text(word, 30)}{f', class word {safe_text(of, 30)}' if of else ''}"
-    if PEOPLE & set(of.lower().split()):
-        values["kind"] = "face"
-    elif "style" in of.lower().split():
-        values["kind"] = "style"
+    if kind := kind_named((of,)):
+        values["kind"] = kind
     return values, [said]
 
 

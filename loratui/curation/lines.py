@@ -89,14 +89,13 @@ def head_line(report: Report) -> str:
 
 def asked_kind_lines(report: Report, width: int = WIDTH) -> list[str]:
     """Where nobody said the kind: what the pictures speak for, as the wizard asks it, and how to have it judged so."""
-    from loratui.curation.guess import guess_subject
+    from loratui.curation.guess import guess_subject, named_so
 
     guess = guess_subject(report, str(BY_KEY["model.base"].default))
     kind = str(guess.values.get("kind", report.kind))
     if kind == report.kind:
-        return [
-            f"No kind was given; for another: --kind {'|'.join(one for one in get_args(Kind) if one != report.kind)}"
-        ]
+        first = f"Its name says {kind}" if named_so(report.folder.name)[0].get("kind") else "No kind was given"
+        return [f"{first}; for another: --kind {'|'.join(one for one in get_args(Kind) if one != report.kind)}"]
     why = guess.why[0] if guess.why[0].endswith("?") else f"{guess.why[0]}."
     asked = wrapped(f"Another kind? {why} To have it judged so:", width)
     return [*asked, f"  loratui check {shell_path(report.folder)} --kind {kind}"]

@@ -7,13 +7,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from loratui.settings.answers import Answers
+from loratui.settings.answers import DEFAULT_PRESET, Answers
 from loratui.settings.checks import problems
 from loratui.settings.draft import Draft
 from loratui.settings.names import run_name
 from loratui.settings.other_trainers.counterparts import NOTHING, OtherTrainer, as_declared
 from loratui.settings.other_trainers.files import TRAINERS, read_settings
-from loratui.settings.other_trainers.kohya_folders import folders_of_tree, taught_by_folder, taught_by_tree
+from loratui.settings.other_trainers.kohya_folders import (
+    folders_of_tree,
+    kind_said,
+    taught_by_folder,
+    taught_by_tree,
+)
+from loratui.settings.presets import preset_for
 from loratui.terminal.text import plural
 from trainer.contract.paths import expanded
 from trainer.contract.pictures.folder import NoDataset, list_pictures
@@ -45,6 +51,8 @@ def import_settings(
 ) -> tuple[Imported, Answers]:
     """The answers that the files come to on top of `preset`. `given`: what the person says instead of the file.
 
+    `preset`: left empty, that of the kind that the class words are about, else the usual one.
+
     Raises Refusal for files that are of no other trainer, AnswersError for a preset that is none.
     """
     trainer, found, notes = read_settings(paths)
@@ -71,6 +79,10 @@ def import_settings(
     for key, value in taught_by_folder(folder).items():
         if key not in slots:
             slots[key], result.taken[key] = value, "the folder's name"
+    if not preset:
+        kind, why = kind_said(slots)
+        preset = preset_for(kind).name if kind else DEFAULT_PRESET
+        result.notes += [why] if why else []
     slots |= given or {}
     _epochs(slots, result)
     result.values = _valid(slots, preset, result)

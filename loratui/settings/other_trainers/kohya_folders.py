@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from loratui.terminal.text import safe_text, shell_path, show_path
 from trainer.contract.paths import expanded, is_folder
 from trainer.contract.pictures.folder import NoDataset, list_pictures
 from trainer.contract.pictures.numbered import numbered_folders
 
 TAUGHT = re.compile(r"(?P<repeats>\d{1,3})_(?P<word>[^\s_]+)(?:[\s_]+(?P<of>.+))?")  # "10_ohwx woman"
+
+
+PEOPLE = frozenset(["woman", "man", "girl", "boy", "person", "lady", "guy", "male", "female", "face"])
+CLASS_FOLDERS = frozenset(["reg", "regs", "reg_data", "regularization", "regularisation", "class", "classes"])
+
+
+def kind_named(class_words: Iterable[str]) -> str:
+    """What the class words of all concepts are about alike, "face" or "style"; empty where they do not say it."""
+    each = [set(one.lower().split()) for one in class_words]
+    about = {"face" if one & PEOPLE else "style" if "style" in one else "" for one in each}
+    return about.pop() if len(about) == 1 else ""
+
+
+def kind_said(values: Mapping[str, Any]) -> tuple[str, str]:
+    """The kind that the class words of an answer file's concepts are about, and the line that says so; or nothing."""
+    words = [str(one.get("class_word", "")) for one in values.get("concepts", ())]
+    words.insert(0, str(values.get("dataset.class_word", "")))
+    kind = kind_named(words)
+    named = ", ".join(f"'{safe_text(one, 30)}'" for one in dict.fromkeys(words))
+    return kind, f"kind {kind}, as the class word {named} says; for another: --kind" if kind else ""
 
 
 def class_tokens(text: str) -> dict[str, Any]:
@@ -35,21 +56,47 @@ def taught_by_folder(name: str) -> dict[str, Any]:
 def folders_of_tree(folder: str) -> tuple[str, ...]:
     """The folders of a kohya tree, sorted, written as `folder` is; none where it holds pictures itself.
 
-    They are named "10_ohwx woman" and hold pictures.
+    They are named "10_ohwx woman" and hold pictures. Of the folder around a tree (img beside reg, log and model) they
+    are those of the tree, without the class pictures; where it holds two trees, nobody knows which is meant.
     """
-    place = expanded(folder)
+    place, typed = expanded(folder), folder.rstrip("/")
     if _has_pictures(place):
         return ()
-    found = (one.name for one in named_folders(place) if _has_pictures(one))
-    return tuple(f"{folder.rstrip('/')}/{name}" for name in found)
+    if found := _of_tree(place):
+        return tuple(f"{typed}/{name}" for name in found)
+    trees = [one.name for one in _folders(place) if one.name.casefold() not in CLASS_FOLDERS and _of_tree(one)]
+    if len(trees) != 1:
+        return ()
+    return tuple(f"{typed}/{trees[0]}/{name}" for name in _of_tree(place / trees[0]))
+
+
+def class_words_of(folder: str) -> str:
+    """What is to be said of the class pictures beside a tree in `folder`; empty where there are none."""
+    place, typed = expanded(folder), folder.rstrip("/")
+    if _has_pictures(place) or _of_tree(place):
+        return ""
+    found = [one.name for one in _folders(place) if one.name.casefold() in CLASS_FOLDERS and numbered_folders(one)]
+    if not found:
+        return ""
+    at = f"{typed}/{found[0]}"
+    said = f"{show_path(at)}: class pictures, no subject to learn; a run that is to have them takes them by"
+    return f"{said}\n  --set prior.enabled=true --set prior.path={shell_path(at)}"
+
+
+def _of_tree(place: Path) -> list[str]:
+    return [one.name for one in named_folders(place) if _has_pictures(one)]
+
+
+def _folders(place: Path) -> list[Path]:
+    try:
+        return sorted(one for one in place.iterdir() if is_folder(one) and not one.name.startswith("."))
+    except OSError:
+        return []
 
 
 def named_folders(place: Path) -> list[Path]:
     """The folders in `place` whose names kohya reads, sorted; none where it cannot be looked into."""
-    try:
-        return sorted(one for one in place.iterdir() if is_folder(one) and taught_by_folder(one.name))
-    except OSError:
-        return []
+    return [one for one in _folders(place) if taught_by_folder(one.name)]
 
 
 def taught_by_tree(folders: Iterable[str]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from loratui.commands.options import KINDS
+from loratui.settings.answers import read_answers
 from tests.loratui.conftest import LoraTUI
 from tests.ptys import Pty
 
@@ -136,3 +137,75 @@ def test_on_a_terminal_what_is_refused_breaks_between_words_and_its_command_stay
         assert not any(" " in line.strip() for line in wide)  # a path that is longer than a line is not broken
         assert any("hub cannot be reached" in " ".join((one, two)) for one, two in pairwise(shown))
     assert any(line.strip().startswith("loratui replay answers.toml --set model.base=sdxl-small") for line in shown)
+
+
+def project(place: Path, draw_picture: Draw, *names: str) -> Path:
+    """A folder as kohya's programs lay it out: the tree in img, class pictures in reg."""
+    for number, name in enumerate((*(f"img/{one}" for one in names), "reg/1_woman")):
+        (place / name).mkdir(parents=True)
+        draw_picture(place / name / "a.png", 2 * number)
+        draw_picture(place / name / "b.png", 2 * number + 1)
+    (place / "log").mkdir()
+    return place
+
+
+@pytest.mark.parametrize("names", [("10_ohwx woman",), ("2_ANN woman", "3_BEN man"), ("1_REX dog", "2_ANN woman")])
+def test_one_level_above_a_kohya_tree_all_commands_see_the_tree_and_no_class_pictures(
+    loratui: LoraTUI, tmp_path: Path, draw_picture: Draw, names: tuple[str, ...]
+) -> None:
+    project(tmp_path / "all", draw_picture, *names)
+    above, tree = (loratui("check", one).stdout for one in ("all", "all/img"))
+    assert above.startswith(tree.rstrip()) and "all/reg: class pictures" in above.removeprefix(tree.rstrip())
+    assert "in-subfolder" not in above and "other-trigger" not in above
+    (tmp_path / "kohya.toml").write_text(OTHER)
+    kind = "object" if "1_REX dog" in names else "face"
+    for number, one in enumerate(("all", "all/img")):
+        said = loratui("init", one, "--into", f"{number}.toml").stdout
+        assert ("all/reg: class pictures" in said) is (one == "all") and (f"kind {kind}, as" in said) is (
+            kind == "face"
+        )
+        taken = loratui("import", "kohya.toml", "--pictures", one, "--into", f"k{number}.toml").stdout
+        assert f"on top of the preset '{kind}'" in taken and (f"kind {kind}, as" in taken) is (kind == "face")
+    first, second = (read_answers(tmp_path / f"{number}.toml") for number in range(2))
+    assert first.preset == second.preset == kind and first.values["dataset.path"] == f"all/img/{names[0]}"
+    assert {**first.values, "name": ""} == {**second.values, "name": ""}
+    imported = [read_answers(tmp_path / f"k{number}.toml") for number in range(2)]
+    assert imported[0].preset == imported[1].preset == kind
+    assert imported[0].values["dataset.path"] == f"all/img/{names[0]}"
+
+
+def test_the_kind_of_a_folders_name_is_taken_by_all_commands_unless_another_is_given(
+    loratui: LoraTUI, pictures: Path, tmp_path: Path
+) -> None:
+    named = pictures.rename(tmp_path / "10_ohwx woman")
+    (tmp_path / "kohya.toml").write_text(OTHER)
+    asked = {
+        "check": ("check", named),
+        "init": ("init", named, "--into", "i.toml", "--replace"),
+        "import": ("import", "kohya.toml", "--pictures", named, "--into", "k.toml", "--replace"),
+    }
+    taken = {"check": "checked as {}", "init": "", "import": "preset '{}'"}
+    for kind, more in (("face", ()), ("style", ("--kind", "style"))):
+        for name, words in asked.items():
+            done = loratui(*words, *more)
+            assert taken[name].format(kind) in done.stdout, done.stdout
+            assert ("the class word 'woman' says" in done.stdout) is (not more and name != "check")
+        for file in ("i.toml", "k.toml"):
+            assert read_answers(tmp_path / file).preset == kind
+            planned = loratui("plan", file, "--set", "model.base=sdxl-small", "--all")
+            assert f'kind = "{kind}"' in planned.stdout
+    for own in ("kind=object", "preset=object"):
+        said = loratui("init", named, "--set", own, "--into", "o.toml", "--replace").stdout
+        assert "class word" not in said and read_answers(tmp_path / "o.toml").preset == "object"
+
+
+def test_init_promises_no_run_of_pictures_that_it_did_not_look_at(
+    loratui: LoraTUI, pictures: Path, tmp_path: Path
+) -> None:
+    for one in pictures.glob("*.png"):
+        one.write_bytes(b"no picture")
+    said = loratui("init", pictures, "--set", "model.base=sdxl-small").stdout.splitlines()
+    assert said[1].startswith("no picture was looked at yet") and said[1].endswith("loratui plan answers.toml")
+    assert said[2] == "then, where nothing is in the way, run it: loratui replay answers.toml"
+    planned, replayed = (loratui(one, "answers.toml") for one in ("plan", "replay"))
+    assert planned.returncode == replayed.returncode == 3 and "cannot be read" in planned.stdout + planned.stderr
