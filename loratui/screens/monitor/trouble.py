@@ -41,8 +41,9 @@ there is, then the end of the trainer's own output, then what helps in this
 case: the mildest first, and only what helps with these settings.
 
   ↑ ↓    another remedy; below the list stands what it would do
-  Enter  change and start again, from where the text below says; or
-         open what it names: base models, the doctor, what takes room
+  Enter  change and start again, start again or resume, from where the text
+         below says; begin a new run; or first choose the base model, name
+         the folder, look at the machine, see what takes room
   l      all messages, and more of the log
   q      back to the monitor; nothing is changed
 
