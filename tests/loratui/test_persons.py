@@ -104,7 +104,6 @@ def test_who_comes_from_kohya_names_the_folder_and_goes_on(terminal: Callable[[]
     one.press("Enter", until="● Pictures")
     one.type("kohya", until="kohya")
     one.press("Enter", until="Should it learn this from your pictures")
-    one.press("Enter", until="What do your pictures show")
     one.press("Enter", until="to train on")
     one.press("F2", until="● Subject")
     one.press("F2", until="● Preset")

@@ -41,6 +41,8 @@ class SubjectGuessing(PictureDecisions):
         self.session.asked[folder] = pictures
         guess = guess_subject(report, str(effective(self.draft)["model.base"]))
         values = {key: value for key, value in guess.values.items() if key not in self.draft.values}
+        if "dataset.class_word" in values and "kind" not in self.draft.values:
+            values.setdefault("kind", "object")  # it is called something, and no person and no style
         new = {key: value for key, value in values.items() if effective(self.draft)[key] != value}
         prompt = {"dataset.instance_prompt": str(values["dataset.trigger"])} if "dataset.trigger" in values else {}
         speaks = bool(new) and not problems(self.draft, {**values, **prompt})

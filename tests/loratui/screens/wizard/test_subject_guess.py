@@ -24,27 +24,41 @@ Wizard = Callable[..., LoratuiApp]
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_a_folder_of_kohya_is_asked_about_once(wizard: Wizard, photos: Path, size: tuple[int, int]) -> None:
-    photos.rename("5_ohwx dog")
-    for one in Path("5_ohwx dog").glob("*.txt"):
+@pytest.mark.parametrize("word", ["dog", ""])
+async def test_a_folder_of_kohya_is_asked_about_once(
+    wizard: Wizard, photos: Path, word: str, size: tuple[int, int]
+) -> None:
+    name = f"5_ohwx {word}".strip()
+    photos.rename(name)
+    for one in Path(name).glob("*.txt"):
         one.write_text("ohwx dog, outside")
     app = wizard()
     async with app.run_test(size=size) as pilot:
         await at(pilot, "WelcomeScreen")
         await pilot.press("enter")
         screen = await at(pilot, "PicturesScreen")
-        screen.query_one("#folder", Input).value = "5_ohwx dog"
+        screen.query_one("#folder", Input).value = name
         await pilot.press("enter")
         await at(pilot, "Confirm")
-        assert "repeats 5, trigger ohwx, class word dog" in " ".join(screen_text(app).replace("│", "").split())
-        await pilot.press("enter")
-        await at(pilot, "Chooser")  # neither its name nor the captions say what kind it is
+        said = " ".join(screen_text(app).replace("│", "").split())
+        assert f"repeats 5, trigger ohwx{', class word dog' if word else ''}" in said
+        assert ("kind an object" in said) is bool(word)
         assert screen._report is None  # nothing is judged yet
-        await kind_chosen(pilot)
+        await pilot.press("enter")
+        if not word:  # neither its name nor the captions say what kind it is
+            await at(pilot, "Chooser")
+            assert screen._report is None
+            await kind_chosen(pilot)
+        await at(pilot, "PicturesScreen")
         await until(pilot, lambda: screen._report is not None)
         values = app.draft.values
-        found = (values["kind"], values["dataset.repeats"], values["dataset.trigger"], values["dataset.class_word"])
-        assert found == ("object", 5, "ohwx", "dog")
+        found = (
+            values["kind"],
+            values["dataset.repeats"],
+            values["dataset.trigger"],
+            values.get("dataset.class_word", ""),
+        )
+        assert found == ("object", 5, "ohwx", word)
         assert "trigger-missing" not in [one.code for one in screen._report.all_findings]
         await pilot.press("u")
         await until(pilot, lambda: "dataset.trigger" not in app.draft.values)
