@@ -52,7 +52,9 @@ def check(
     folder = _folder(dataset, settings)
     below = (json or not _has_pictures(folder)) if subfolders is None else subfolders
     raise typer.Exit(
-        run_check(folder, replace(settings, subfolders=below), json, contact_sheet, every, kind is not None)
+        run_check(
+            folder, replace(settings, subfolders=below), json, contact_sheet, every, kind is not None, bool(trigger)
+        )
     )
 
 
@@ -73,7 +75,7 @@ def _check_each(
         if codes:
             print()
         own = _as_named(place, settings, told, kind_told)
-        codes.append(run_check(expanded(place), own, False, names=every, told=kind_told))
+        codes.append(run_check(expanded(place), own, False, names=every, told=kind_told, trigger_told=told))
     if words := class_words_of(source):
         print(f"\n{on_terminal(words, sys.stdout)}")
     return max(codes, key=lambda code: code != exits.DONE)
@@ -111,10 +113,12 @@ def run_check(
     sheet: Path | None = None,
     names: bool = False,
     told: bool = True,
+    trigger_told: bool = True,
 ) -> int:
     """Print the report; the exit code says whether something stops a run. Raises Refusal.
 
-    `told`: the kind was given; else a line says how to have another, and which where the pictures speak for one.
+    `told`: the kind was given; else a line says how to have another, and which where the pictures speak for one. Of
+    the trigger, `trigger_told`, one says so only where the captions speak for another.
     """
     from loratui.curation.lines import run_outcome
     from loratui.curation.scan import scan
@@ -135,7 +139,7 @@ def run_check(
         raise Refusal(safe_text(error), exits.DATASET) from None
     except KeyboardInterrupt:
         raise typer.Exit(exits.STOPPED) from None
-    _print(report, as_json, names, ask_kind=not told)
+    _print(report, as_json, names, not told, not trigger_told)
     return exits.DONE if run_outcome(report).ready else exits.DATASET
 
 
@@ -169,7 +173,7 @@ def _draw(report: Report, sheet: Path, counted: Callable[[str, int, int, str], N
     write_contact_sheet(report, sheet, lambda done, total, name: counted("drawing", done, total, name))
 
 
-def _print(report: Report, as_json: bool, names: bool, ask_kind: bool) -> None:
+def _print(report: Report, as_json: bool, names: bool, ask_kind: bool, ask_trigger: bool) -> None:
     if as_json:
         from loratui.curation.as_json import report_json
 
@@ -177,4 +181,4 @@ def _print(report: Report, as_json: bool, names: bool, ask_kind: bool) -> None:
         return
     from loratui.commands.findings import print_report
 
-    print_report(report, sys.stdout, names=names, ask_kind=ask_kind)
+    print_report(report, sys.stdout, names=names, ask_kind=ask_kind, ask_trigger=ask_trigger)

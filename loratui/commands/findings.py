@@ -19,15 +19,20 @@ STYLES = {GLYPHS["block"]: "bold red", GLYPHS["warn"]: "yellow", GLYPHS["hint"]:
 
 
 def print_report(
-    report: Report, out: TextIO, width: int | None = None, names: bool = False, ask_kind: bool = False
+    report: Report,
+    out: TextIO,
+    width: int | None = None,
+    names: bool = False,
+    ask_kind: bool = False,
+    ask_trigger: bool = False,
 ) -> None:
     """Write the report to `out`, `width` columns wide (left out: as the terminal is, 80 where there is none).
 
-    `ask_kind`: nobody said it.
+    `ask_kind`, `ask_trigger`: nobody said it.
     """
     console = Console(file=out, markup=False, highlight=False, emoji=False, width=width)
     wide = max(NARROWEST, min(WIDEST, console.width))
-    lines = report_lines(report, wide, names, ask_kind)
+    lines = report_lines(report, wide, names, ask_kind, ask_trigger)
     if not names and grouped(report.all_findings):
         kind = "" if ask_kind else f" --kind {report.kind}"
         lines += ["Each picture's name, and what to do:", f"  loratui check {shell_path(report.folder)}{kind} --all"]

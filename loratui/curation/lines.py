@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import get_args
@@ -20,30 +21,37 @@ BELOW = "In the sub-folders, which a run does not search:"
 CODE_WIDE = 19  # cells of mark and code, where the words of a finding begin
 
 
-def report_lines(report: Report, width: int = WIDTH, names: bool = False, ask_kind: bool = False) -> list[str]:
+def report_lines(
+    report: Report, width: int = WIDTH, names: bool = False, ask_kind: bool = False, ask_trigger: bool = False
+) -> list[str]:
     """Verdict, one row a kind of finding, the set in words; with `names` all that is known of each.
+
+    `ask_kind`, `ask_trigger`: nobody said it, and what the pictures speak for is named.
 
     Nothing is cut: what is wider than `width` goes on below. A command has a line of its own and is never broken.
     """
     result = run_outcome(report)
     below = [one for one in report.all_findings if not result.holds(one)]
-    lines = [
-        *wrapped(verdict_line(report), width),
-        head_line(report),
-        *(asked_kind_lines(report, width) if ask_kind else []),
-        "",
-    ]
+    trigger = _trigger_guessed(report) if ask_trigger else ""
+    asked = asked_lines(report, width, ask_kind, trigger)
+    lines = [*wrapped(verdict_line(report), width), head_line(report), *asked, ""]
     for title, found in (("", result.found), (BELOW, below)):  # the rows that are counted, then those that are not
         lines += ["", title] if title and found else []
         for one in grouped(found):
-            lines += [*group_lines(one, width, names), *(_solved_lines(one, report, width) if names else [])]
+            lines += [*group_lines(one, width, names), *(_solved_lines(one, report, width, trigger) if names else [])]
     told = (left_line(len(report.pictures), result), *report.summary)
     more = [part for line in told for part in wrapped(line, width)]
     return [*lines, *([""] if report.all_findings else []), *more, *not_checked_lines(report, width, names)]
 
 
-def _solved_lines(one: FindingGroup, report: Report, width: int) -> list[str]:
-    """What solves a kind of finding, as the wizard's key and as commands; nothing where nothing does."""
+def _solved_lines(one: FindingGroup, report: Report, width: int, trigger: str) -> list[str]:
+    """What solves a kind of finding, as the wizard's key and as commands; nothing where nothing does.
+
+    `trigger`: where the captions speak for one, that is proposed and no other put into them.
+    """
+    if trigger and one.code in ("trigger-missing", "other-trigger"):
+        said = f"→ if {_quoted(trigger)} is your trigger, nothing is wrong with them:"
+        return [*wrapped(said, width, "    "), f"      {_check_as(report, report.kind, trigger)}"]
     ways = solutions_of(one.code, bool(good_ones(report)))
     solved = [way for way in ways if holds_for(way, one, report)]
     if not solved:
@@ -87,18 +95,42 @@ def head_line(report: Report) -> str:
     return f"{show_path(report.folder)}: {plural(len(report.pictures), 'picture')}, checked as {report.kind}"
 
 
-def asked_kind_lines(report: Report, width: int = WIDTH) -> list[str]:
-    """Where nobody said the kind: what the pictures speak for, as the wizard asks it, and how to have it judged so."""
+def asked_lines(report: Report, width: int = WIDTH, kind: bool = True, trigger: str = "") -> list[str]:
+    """What the pictures speak for and nobody said, as the wizard asks it, and how to have it judged so.
+
+    `kind`: whether it was left out; `trigger`: that which the captions begin with, where it was.
+    """
     from loratui.curation.guess import guess_subject, named_so
 
     guess = guess_subject(report, str(BY_KEY["model.base"].default))
-    kind = str(guess.values.get("kind", report.kind))
-    if kind == report.kind:
-        first = f"Its name says {kind}" if named_so(report.folder.name)[0].get("kind") else "No kind was given"
-        return [f"{first}; for another: --kind {'|'.join(one for one in get_args(Kind) if one != report.kind)}"]
-    why = guess.why[0] if guess.why[0].endswith("?") else f"{guess.why[0]}."
-    asked = wrapped(f"Another kind? {why} To have it judged so:", width)
-    return [*asked, f"  loratui check {shell_path(report.folder)} --kind {kind}"]
+    guessed = str(guess.values.get("kind", report.kind)) if kind else report.kind
+    why = [*guess.why[:1]] if guessed != report.kind else []
+    why += [guess.why[-1]] if trigger else []
+    lines = []
+    if why:
+        what = " and ".join((["kind"] if guessed != report.kind else []) + (["trigger"] if trigger else []))
+        said = f"Another {what}? {'; '.join(why)}. To have it judged so:"
+        lines += [*wrapped(said, width), f"  {_check_as(report, guessed, trigger)}"]
+    if kind and guessed == report.kind:
+        first = f"Its name says {guessed}" if named_so(report.folder.name)[0].get("kind") else "No kind was given"
+        lines.append(f"{first}; for another: --kind {'|'.join(one for one in get_args(Kind) if one != report.kind)}")
+    return lines
+
+
+def _trigger_guessed(report: Report) -> str:
+    """The word that the captions begin with, where a run would not take it for the trigger by itself."""
+    from loratui.curation.guess import guess_subject, named_so
+
+    base, usual = str(BY_KEY["model.base"].default), BY_KEY["dataset.trigger"].default
+    word = str(guess_subject(report, base).values.get("dataset.trigger", ""))
+    return "" if word == usual or named_so(report.folder.name)[0] else word
+
+
+def _check_as(report: Report, kind: str, trigger: str) -> str:
+    """The command that has the folder judged so."""
+    given = f" --kind {kind}" if kind != BY_KEY["kind"].default else ""
+    given += f" --trigger {shlex.quote(safe_text(trigger))}" if trigger else ""
+    return f"loratui check {shell_path(report.folder)}{given}"
 
 
 def group_lines(one: FindingGroup, width: int = WIDTH, names: bool = False) -> list[str]:

@@ -70,7 +70,8 @@ def chosen(report: Report, draft: Draft, filter: str) -> list[PictureReport | Fi
     """The rows that the filter lets through: the whole set, what was found, the pictures."""
     if filter.startswith(CONCEPT):
         return [one for one in report.pictures if f"{CONCEPT}{number_of(one.name)}" == filter]
-    groups = grouped((*nothing_left(report, draft.skipped), *report.all_findings))  # a row for all that is counted
+    skipped = nothing_left(report, draft.skipped) if report.pictures else ()
+    groups = grouped((*skipped, *report.all_findings))  # a row for all that is counted
     match filter:
         case "":
             return [*([None] if report.pictures else []), *groups, *report.pictures]

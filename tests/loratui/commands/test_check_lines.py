@@ -174,3 +174,21 @@ def test_a_folder_is_checked_by_the_trigger_that_its_name_says_as_init_takes_it(
         one.with_suffix(".txt").write_text("a woman on a horse")
     assert "trigger-missing" in loratui("check", named, "--resolution", 64).stdout
     assert "trigger-missing" not in loratui("check", named, "--resolution", 64, "--trigger", "horse").stdout
+
+
+def test_the_trigger_that_the_captions_begin_with_is_named_and_no_other_is_put_into_them(
+    loratui: LoraTUI, pictures: Path
+) -> None:
+    for number, one in enumerate(sorted(pictures.glob("*.png"))):
+        one.with_suffix(".txt").write_text(f"ohwx woman number {number}")
+    checked = loratui("check", pictures, "--resolution", 64, "--all").stdout
+    words = " ".join(checked.split())
+    assert "the captions begin with 'ohwx': it seems to be the trigger. To have it judged so:" in words
+    named = [line.strip() for line in checked.splitlines() if line.strip().startswith("loratui ") and "ohwx" in line]
+    assert named and {line.partition("--trigger ")[2] for line in named} == {"ohwx"}
+    assert "other-trigger" in checked and "trigger-missing" in checked and "--trigger TOK" not in checked
+    for line in named:
+        judged = loratui(*shlex.split(line)[1:], "--resolution", 64).stdout
+        assert not {"other-trigger", "trigger-missing"} & set(judged.split()) and "trigger?" not in judged
+    told = loratui("check", pictures, "--resolution", 64, "--trigger", "TOK").stdout
+    assert "other-trigger" in told and "it seems to be the trigger" not in told
