@@ -1,4 +1,4 @@
-"""No key that the monitor's help names is dead: where it can do nothing, it says why."""
+"""Keys of the monitor and of Fix: each says what it does now, or why it can do nothing."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from loratui.app import LoratuiApp
 from loratui.errors import Refusal
 from loratui.runs.inbox import ask
 from loratui.screens.monitor.run_words import HELP
+from loratui.screens.monitor.trouble_words import DOES, does
 from tests.loratui.screens.conftest import at, screen_text, until
-from tests.loratui.screens.monitor.bad_ends import ended
+from tests.loratui.screens.monitor.bad_ends import ERRORS, ended
+from tests.loratui.screens.monitor.test_trouble import opened, words
 from tests.trainer.conftest import make_config, make_run
 from trainer.contract.run.lock import RunLock
 from trainer.contract.run.rundir import RunDir
@@ -85,3 +87,21 @@ async def test_what_was_never_started_is_started_and_not_resumed(own_place: Path
         await pilot.press("escape")
     with pytest.raises(Refusal, match=r"there is nothing to stop\. Start it with: loratui resume"):
         ask(run, "stop")
+
+
+@pytest.mark.parametrize("kind", sorted({*ERRORS, "crash"}))
+async def test_the_line_of_keys_says_what_enter_does_on_each_row(own_place: Path, kind: str) -> None:
+    """The word and the text above it speak of one deed: to open something, to begin a new run, to start again."""
+    app = LoratuiApp(run=ended(own_place / "runs" / NAME, kind))
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("home")
+        for remedy in screen.remedies:
+            await until(pilot, lambda remedy=remedy: screen.chosen is remedy)
+            said = DOES[does(remedy)]
+            await until(pilot, lambda said=said: f"enter {said} " in screen_text(app))
+            others = [one for one in DOES.values() if f"enter {one} " in screen_text(app) and one != said]
+            assert not others and ("Change" in said) == (bool(remedy.changes) and remedy.goes != "new run")
+            assert ("Enter opens" in words(app)) == (said.split()[0] in ("Choose", "Name", "Look", "See"))
+            assert ("begins a new run" in words(app)) == ("new run" in said)
+            await pilot.press("down")

@@ -18,9 +18,8 @@ from loratui.app import LoratuiApp
 from loratui.recovery.remedy import KINDS
 from loratui.runs.launch import start
 from loratui.screens.monitor.run_words import TITLES
-from loratui.screens.monitor.trouble_words import DOES, does
 from tests.loratui.screens.conftest import HOSTILE, SIZES, assert_snapshot, at, screen_text, until
-from tests.loratui.screens.monitor.bad_ends import ERRORS, ended
+from tests.loratui.screens.monitor.bad_ends import ended
 from tests.trainer.conftest import draw_dataset, make_config, make_run, train
 from tests.warm.client import WarmPopen
 from trainer.contract.run import exits
@@ -85,24 +84,6 @@ async def test_the_other_bad_ends_have_their_words(own_place: Path, kind: str, s
         text = screen_text(app)
         assert [one for one in said if one not in text] == []
         assert "Enter starts again at step 30 of 100" in words(app)
-
-
-@pytest.mark.parametrize("kind", sorted({*ERRORS, "crash"}))
-async def test_the_line_of_keys_says_what_enter_does_on_each_row(own_place: Path, kind: str) -> None:
-    """The word and the text above it speak of one deed: to open something, to begin a new run, to start again."""
-    app = LoratuiApp(run=ended(own_place / "runs" / NAME, kind))
-    async with app.run_test(size=(120, 36)) as pilot:
-        screen = await opened(pilot)
-        await pilot.press("home")
-        for remedy in screen.remedies:
-            await until(pilot, lambda remedy=remedy: screen.chosen is remedy)
-            said = DOES[does(remedy)]
-            await until(pilot, lambda said=said: f"enter {said} " in screen_text(app))
-            others = [one for one in DOES.values() if f"enter {one} " in screen_text(app) and one != said]
-            assert not others and ("Change" in said) == (bool(remedy.changes) and remedy.goes != "new run")
-            assert ("Enter opens" in words(app)) == (said.split()[0] in ("Choose", "Name", "Look", "See"))
-            assert ("begins a new run" in words(app)) == ("new run" in said)
-            await pilot.press("down")
 
 
 async def test_every_key_of_the_screen(own_place: Path) -> None:
