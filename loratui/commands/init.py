@@ -81,8 +81,8 @@ def init(
     answers = Answers(str(values.pop("preset", chosen)), values, source="")
     check_answers(answers)
     write_new(into, answers, replace)
-    said = [one for one in (why, class_words_of(dataset)) if one]
-    print(on_terminal("\n".join([*said, next_words(into)]), sys.stdout))
+    first = [one for one in (why, class_words_of(dataset)) if one]
+    print(on_terminal("\n".join([*first, next_words(into)]), sys.stdout))
 
 
 def write_new(into: Path, answers: Answers, replace: bool) -> None:
