@@ -1,4 +1,4 @@
-"""The pause of a run whose disk takes no more: said wherever it can be, and over when there is room again."""
+"""The wait of a run whose disk takes no more: said wherever it can be, and over when there is room again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trainer.contract.run.events import EventLog
 T = TypeVar("T")
 Wait = Callable[[Callable[[], bool]], None]  # returns when what it is given says True; raises where it is told to end
 AGAIN = 5.0  # seconds until what a full disk refused is tried again
-PAUSED = "paused: the disk is full"
+WAITS = "waiting: the disk is full"
 ADVICE = "free some space: training then goes on by itself; 'loratui stop' ends it with what is saved"
 HELD = "free some space; the run stays paused until it is resumed; 'loratui stop' ends it with what is saved"
 
@@ -57,7 +57,7 @@ class FullDisk:
     def __init__(self, log: EventLog, note: Callable[[str], None]) -> None:
         """`note` puts words on the run's lock: where the log cannot tell, it does."""
         self._log, self._note = log, note
-        self._paused = False
+        self._waits = False
 
     def has_room(self, is_settled: Callable[[], bool], held: bool = False) -> bool:
         """Ask the log, and `is_settled` for all else that waits; both try again what was refused.
@@ -65,15 +65,15 @@ class FullDisk:
         `held`: a person paused the run, so that it waits on with room too.
         """
         found = self._log.has_room() and is_settled()
-        if found == self._paused:
-            self._paused = not found
+        if found == self._waits:
+            self._waits = not found
             self._tell(held)
         return found
 
     def _tell(self, held: bool) -> None:
-        self._note(PAUSED if self._paused else "")
+        self._note(WAITS if self._waits else "")
         then = "the run stays paused until it is resumed" if held else "training goes on"
-        message = f"{PAUSED}; nothing is lost" if self._paused else f"there is room on the disk again: {then}"
-        advice = (HELD if held else ADVICE) if self._paused else "nothing needs to be done"
-        self._log.emit("warn", code="disk-full" if self._paused else "disk-room", message=message, advice=advice)
+        message = f"{WAITS}; nothing is lost" if self._waits else f"there is room on the disk again: {then}"
+        advice = (HELD if held else ADVICE) if self._waits else "nothing needs to be done"
+        self._log.emit("warn", code="disk-full" if self._waits else "disk-room", message=message, advice=advice)
         print(f"{message}; {advice}", file=sys.stderr, flush=True)

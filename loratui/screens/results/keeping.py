@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any, ClassVar, cast, get_args
 
 from textual.binding import Binding, BindingType
-from textual.events import Key
 from textual.message import Message
 from textual.screen import Screen, ScreenResultType
 
@@ -26,8 +25,8 @@ from loratui.runs.keeping import (
 from loratui.runs.past_run import PastRun, built_on, draft_of_run
 from loratui.runs.possible import Deed, Possible
 from loratui.screens.shared.editors import LineEditor
+from loratui.screens.shared.key_reasons import KeyReasons
 from loratui.screens.shared.questions import Confirm
-from loratui.screens.shared.steady import SteadyScreen
 from loratui.terminal.text import safe_text, show_path
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.units import in_bytes
@@ -41,7 +40,7 @@ class RunKept(Message):
         self.run, self.now, self.reason = run, now, reason
 
 
-class KeepingKeys(SteadyScreen[ScreenResultType]):
+class KeepingKeys(KeyReasons[ScreenResultType]):
     """Adds the keys to a screen that says which run is meant; a key is there where it can be done, else it says why."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -66,23 +65,19 @@ class KeepingKeys(SteadyScreen[ScreenResultType]):
         """To the wizard, with what was made of the run."""
         raise NotImplementedError
 
-    def refuse(self, words: str) -> None:
-        """Say why not."""
-        raise NotImplementedError
-
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Only the keys that mean something for the run."""
+        """Only the keys that mean something for the run; what was never started is begun and not resumed."""
+        now = self.possible
+        if action in ("go_on", "begin"):
+            return now is not None and now.can("go_on") and (now.state == "new") is (action == "begin")
         if action in get_args(Deed):
-            return self.possible is not None and self.possible.can(cast(Deed, action))
+            return now is not None and now.can(cast(Deed, action))
         return super().check_action(action, parameters)
 
-    def on_key(self, event: Key) -> None:
-        """A key that is not there now says why, in place of nothing."""
-        bound = self._bindings.key_to_bindings.get(event.key, ())
-        deeds = [cast(Deed, one.action) for one in bound if one.action in get_args(Deed)]
-        if self.possible is not None and deeds and (why := self.possible.why_not(deeds[0])):
-            event.stop()
-            self.refuse(why)
+    def why_not(self, action: str) -> str:
+        """What the run's state and files say of it."""
+        now = self.possible
+        return now.why_not(cast(Deed, action)) if now is not None and action in get_args(Deed) else ""
 
     def action_draft(self) -> None:
         """A new draft with the run's answers: change what you like."""

@@ -36,6 +36,10 @@ class RunDeeds(ResultJobs[RunsAnswer]):
         if self.kept_run is not None:
             ask_go_on(self, self.kept_run)
 
+    def action_begin(self) -> None:
+        """A run that was never started."""
+        self.action_go_on()
+
     def action_longer(self) -> None:
         """More steps; then it is watched."""
         if (run := self.open_run()) is not None:

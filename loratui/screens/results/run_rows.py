@@ -24,8 +24,8 @@ Every run in the folder, the newest first.
   space   mark a run, or take the mark back
   d       compare two runs: the two marked, or the marked one
           and the one under the cursor
-  o       resume a run that is paused, stopped, aborted, failed,
-          crashed or new, from its newest checkpoint
+  o       resume a run that is paused or over and took not all its steps,
+          from its newest checkpoint; start one that was never started
   l       longer: more steps from its newest checkpoint
   f       fix what made it fail, and resume
   g       generate pictures, the base model's beside each

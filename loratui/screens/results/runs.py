@@ -60,6 +60,7 @@ class RunsScreen(RunDeeds):
         Binding("f2", "look", show=False),
         Binding("f", "fix", "Fix"),
         Binding("o", "go_on", "Resume"),
+        Binding("o", "begin", "Start"),
         Binding("l", "longer", "Longer"),
         Binding("space", "mark", "Mark", key_display="␣"),
         Binding("d", "compare", "Compare"),

@@ -17,7 +17,7 @@ from loratui.errors import Refusal
 from loratui.screens.results.sweep_seen import HELP, Seen, SweepRead, SweepTold, held_words, resumed_words
 from loratui.screens.shared.dialogs import Help, PictureView
 from loratui.screens.shared.editors import LineEditor
-from loratui.screens.shared.questions import Confirm
+from loratui.screens.shared.questions import Confirm, close_unanswered
 from loratui.screens.shared.row_table import RowTable
 from loratui.screens.shared.steady import SteadyScreen
 from loratui.screens.shared.step import OpenRun
@@ -254,8 +254,7 @@ class SweepScreen(SteadyScreen[None]):
     def _close_question(self, seen: Seen) -> None:
         """What is asked of runs that are over meanwhile has no answer any more."""
         is_over = not any(holds(one, "stop") for one in seen.runs)
-        if is_over and self._question is not None and self._question.is_current:
-            self._question.dismiss(None)
+        if is_over and close_unanswered(self._question):
             self._say(held_words("stop", 0))
 
     def _stop(self, yes: bool | None) -> None:

@@ -77,9 +77,9 @@ def test_a_killed_writers_half_line_is_closed_when_there_is_room(disk: SmallDisk
 def test_the_lock_says_what_keeps_its_holder_from_its_work(disk: SmallDisk) -> None:
     lock = RunLock(disk.path / "lock")
     disk.fill()
-    lock.note("paused: the disk is full")
+    lock.note("waiting: the disk is full")
     holder = lock_holder(disk.path / "lock")
-    assert holder is not None and holder.note == "paused: the disk is full"
+    assert holder is not None and holder.note == "waiting: the disk is full"
     lock.note("")
     holder = lock_holder(disk.path / "lock")
     assert holder is not None and (holder.note, holder.pid > 0) == ("", True)

@@ -12,7 +12,7 @@ from loratui.screens.monitor.run_words import head, state_of
 from tests.loratui.runs.test_find import RUN, logged, make
 from trainer.contract.run.lock import RunLock
 
-FULL = "paused: the disk is full"
+FULL = "waiting: the disk is full"
 
 
 def test_a_full_disk_is_told_wherever_a_run_is_looked_at(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from trainer.contract.run.lock import RunLock
 from trainer.contract.run.queue import enqueue
 from trainer.contract.run.rundir import RunDir
 
-NOTE = "paused: the disk is full"
+NOTE = "waiting: the disk is full"
 STEP = ("step", {"step": 4, "loss": 0.5, "s": 0.1})
 
 

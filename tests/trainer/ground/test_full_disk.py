@@ -21,7 +21,7 @@ from trainer.contract.run.control import send
 from trainer.contract.run.events import Tail
 from trainer.contract.run.lock import lock_holder
 from trainer.contract.run.rundir import RunDir
-from trainer.ground.full_disk import PAUSED
+from trainer.ground.full_disk import WAITS
 
 pytestmark = pytest.mark.slow
 
@@ -61,11 +61,11 @@ def whole_events(run: RunDir) -> Events:
 def test_a_full_disk_pauses_the_run_until_there_is_room(begun: Begun, disk: SmallDisk) -> None:
     run, process = begun
     disk.fill()
-    wait_for(run, noted(run, PAUSED))
+    wait_for(run, noted(run, WAITS))
     listed = subprocess.run(
         [sys.executable, "-m", "loratui", "runs", str(disk.path)], capture_output=True, text=True, check=True
     )
-    assert listed.stdout.startswith(PAUSED)
+    assert listed.stdout.startswith(WAITS)
     assert [event["code"] for event in of(Tail(run.events).read(), "warn")] == ["disk-full"]
     paused = len(of(Tail(run.events).read(), "step"))
     disk.clear()
@@ -83,7 +83,7 @@ def test_room_on_the_disk_lets_no_run_go_on_that_a_person_paused(begun: Begun, d
     run, _ = begun
     disk.fill(leave=200_000)  # the log has room, a checkpoint has none
     send(run, "save")
-    wait_for(run, noted(run, PAUSED))
+    wait_for(run, noted(run, WAITS))
     send(run, "pause")
     wait_for(run, lambda events: "pause" in [event["cmd"] for event in of(events, "command")])
     disk.clear()
@@ -100,7 +100,7 @@ def test_a_checkpoint_that_has_no_room_is_kept_and_written_later(begun: Begun, d
     run, _ = begun
     disk.fill(leave=200_000)  # the log has room, a checkpoint has none
     send(run, "save")
-    wait_for(run, noted(run, PAUSED))
+    wait_for(run, noted(run, WAITS))
     events = whole_events(run)
     (command,) = of(events, "command")
     assert (command["ok"], command["message"]) == (False, "not saved: the disk refused it")
@@ -122,7 +122,7 @@ def test_told_to_end_on_a_full_disk_it_does_and_says_why(
     saved = wait_for(run, lambda events: bool(of(events, "checkpoint")))
     wait_for(run, lambda events: len(of(events, "step")) > len(of(saved, "step")) + 1)
     disk.fill()
-    wait_for(run, noted(run, PAUSED))
+    wait_for(run, noted(run, WAITS))
     send(run, command)
     assert process.wait(60) == code
     events = whole_events(run)

@@ -27,7 +27,7 @@ class LockHolder:
     pid: int
     host: str
     since: float  # unix seconds
-    note: str = ""  # what keeps it from its work, such as "paused: the disk is full"
+    note: str = ""  # what keeps it from its work, such as "waiting: the disk is full"
     silent: bool = False  # it has not written its `run` event yet: the log tells of the start before it
 
 
