@@ -63,7 +63,7 @@ def init(
     own = taught_by_tree(tree) if tree else {"dataset.path": dataset, **taught_by_folder(folder.absolute().name)}
     values: dict[str, Any] = own
     told = kind or preset or any(one.partition("=")[0].strip() in ("kind", "preset") for one in set_ or ())
-    taken, why = ("", "") if told else kind_said(own)
+    taken, why = ("", "") if told else kind_said(own | ({"dataset.class_word": class_word} if class_word else {}))
     chosen = chosen_preset(kind or taken, preset)
     if len(tree) > 1 and (trigger or class_word):
         said = ", ".join(safe_text(Path(one).name, 40) for one in tree)

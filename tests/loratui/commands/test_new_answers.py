@@ -194,8 +194,8 @@ def test_the_kind_of_a_folders_name_is_taken_by_all_commands_unless_another_is_g
             assert read_answers(tmp_path / file).preset == kind
             planned = loratui("plan", file, "--set", "model.base=sdxl-small", "--all")
             assert f'kind = "{kind}"' in planned.stdout
-    for own in ("kind=object", "preset=object"):
-        said = loratui("init", named, "--set", own, "--into", "o.toml", "--replace").stdout
+    for own in (("--set", "kind=object"), ("--set", "preset=object"), ("--class-word", "dog")):
+        said = loratui("init", named, *own, "--into", "o.toml", "--replace").stdout
         assert "class word" not in said and read_answers(tmp_path / "o.toml").preset == "object"
 
 
