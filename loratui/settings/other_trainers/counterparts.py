@@ -49,6 +49,9 @@ def none(names: str, why: str, *plain: Any) -> Counterpart:
     return Counterpart(tuple(names.split()), says=why, plain=plain)
 
 
+WARMED = "constant with a warm-up"  # what diffusers' constant_with_warmup comes to until the warm-up is known
+
+
 @dataclass(frozen=True)
 class OtherTrainer:
     """Another trainer: what it is called, its settings, and what it does where its file names nothing."""
@@ -58,6 +61,7 @@ class OtherTrainer:
     implied: Mapping[str, Any]  # by key or slot
     settle: Callable[[dict[str, Any]], list[str]]  # slots into keys, in place; returns sentences
     silent: str  # names, parted by spaces: how it runs there, without a trace in what is learned
+    warms_constant: bool = False  # whether its constant schedule reads the warm-up
 
     def find(self, name: str) -> Counterpart | None:
         """The declaration of a setting by one of its names."""

@@ -19,6 +19,8 @@ def settle(values: dict[str, Any]) -> list[str]:
         values["train.optimizer"] = "adamw-8bit"
     words = values.pop("words_rate", None)
     if values.get("train.optimizer") == "prodigy":
+        if words not in (None, values.get("train.learning_rate")):
+            notes.append("text_encoder_lr: with Prodigy the script takes learning_rate for the words too")
         words = values.get("train.learning_rate")  # the script's rule: one rate for all
     if words is not None and values.get("pivotal.enabled"):
         values["train.embedding_learning_rate"] = words
@@ -75,7 +77,7 @@ ADVANCED = OtherTrainer(
         same("adam_weight_decay", "train.weight_decay"),
         same("adam_weight_decay_text_encoder", "train.embedding_weight_decay"),
         same("adam_epsilon", "adamw.epsilon"),
-        same("lr_scheduler", "train.schedule", "", one_of(SCHEDULES)),
+        same("lr_scheduler", "train.schedule", "", one_of(SCHEDULES), "schedule"),
         same("lr_warmup_steps", "train.warmup_steps"),
         same("lr_num_cycles", "train.schedule_cycles"),
         same("lr_power", "train.schedule_power"),

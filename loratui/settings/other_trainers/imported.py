@@ -11,7 +11,7 @@ from loratui.settings.answers import DEFAULT_PRESET, Answers
 from loratui.settings.checks import problems
 from loratui.settings.draft import Draft
 from loratui.settings.names import run_name
-from loratui.settings.other_trainers.counterparts import NOTHING, OtherTrainer, as_declared
+from loratui.settings.other_trainers.counterparts import NOTHING, WARMED, OtherTrainer, as_declared
 from loratui.settings.other_trainers.files import TRAINERS, read_settings
 from loratui.settings.other_trainers.kohya_folders import (
     folders_of_tree,
@@ -27,6 +27,7 @@ from trainer.contract.settings.config import BY_KEY
 from trainer.contract.settings.optimizers import OPTIMIZERS
 
 RATES = ("train.learning_rate", "train.text_encoder_learning_rate", "train.embedding_learning_rate")
+WARMUPS = ("train.warmup_steps", "warmup")  # steps, or a part of all of them
 EPOCHS = {"checkpoint_epochs": "train.checkpoint_every", "sample_epochs": "train.sample_every"}
 
 
@@ -65,6 +66,7 @@ def import_settings(
         for key in (*RATES, "train.optimizer"):  # a rate belongs to its optimizer
             slots.pop(key, None)
         result.notes.append("optimizer: that of the preset is taken, with its own rates")
+    _needless_warmup(trainer, slots, result)
     result.notes += trainer.settle(slots)
     _lacking(slots, result)
     if pictures:
@@ -134,6 +136,19 @@ def _lacking(slots: dict[str, Any], result: Imported) -> None:
     for key in () if facts is None else (f"{facts.table}.{one}" for one in facts.lacks):
         if slots.pop(key, None) is not None:
             result.leave(result.taken.pop(key, key), f"{key}: {name} does not have it here")
+
+
+def _needless_warmup(trainer: OtherTrainer, slots: dict[str, Any], result: Imported) -> None:
+    """A warm-up is taken over where it is read: diffusers' get_scheduler gives a constant none, kohya's refuses it."""
+    schedule = slots.pop("schedule", slots.get("train.schedule"))
+    if schedule is not None:
+        slots["train.schedule"] = "constant" if schedule == WARMED else schedule
+    if schedule not in (None, "constant") or trainer.warms_constant:
+        return
+    given = [slots.pop(one, 0) for one in WARMUPS]
+    name = result.taken.pop("train.warmup_steps", "")
+    if name and any(given):
+        result.leave(name, "the schedule constant never reads it there; constant_with_warmup does")
 
 
 def _is_nothing(value: Any, plain: tuple[Any, ...]) -> bool:

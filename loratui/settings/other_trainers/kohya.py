@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 from loratui.settings.other_trainers.counterparts import (
+    WARMED,
     OtherTrainer,
     arguments_of_optimizers,
     give,
@@ -45,7 +46,7 @@ OPTIMIZERS = {
 PRECISIONS = {"no": "fp32", "fp32": "fp32", "float": "fp32", "fp16": "fp16", "bf16": "bf16"}
 SCHEDULES = {
     "constant": "constant",
-    "constant_with_warmup": "constant",
+    "constant_with_warmup": WARMED,
     "linear": "linear",
     "cosine": "cosine",
     "cosine_with_restarts": "cosine-with-restarts",
@@ -215,7 +216,7 @@ KOHYA = OtherTrainer(
         same("unet_lr", "train.learning_rate"),
         same("text_encoder_lr text_encoder_lr1", "train.text_encoder_learning_rate", "", _text_rate),
         same("network_train_unet_only", "text_encoder_lora.enabled", "on: off here", truth, "unet_only"),
-        same("lr_scheduler", "train.schedule", "", one_of(SCHEDULES)),
+        same("lr_scheduler", "train.schedule", "", one_of(SCHEDULES), "schedule"),
         same("lr_scheduler_num_cycles", "train.schedule_cycles"),
         same("lr_scheduler_power", "train.schedule_power"),
         same("lr_warmup_steps", "train.warmup_steps", "steps, or a part of all steps", _warmup, "warmup"),

@@ -225,4 +225,5 @@ ONETRAINER = OtherTrainer(
     "token_count initial_embedding_text circular_mask_generation concepts.enabled concepts.name concepts.seed "
     "lora_decompose_norm_epsilon concepts.text.tag_dropout_special_tags_mode "
     "save_filename_prefix",
+    warms_constant=True,
 )

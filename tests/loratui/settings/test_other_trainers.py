@@ -27,6 +27,7 @@ GUI = {
     "epoch": 16,
     "max_train_steps": "",
     "save_every_n_epochs": 2,
+    "lr_scheduler": "constant_with_warmup",
     "lr_warmup": 10,
     "train_batch_size": 2,
     "enable_bucket": True,
@@ -50,6 +51,7 @@ network_dim = 16
 optimizer_type = "DAdaptAdam"
 learning_rate = 1e-5
 max_train_steps = 1000
+lr_scheduler = "cosine"
 lr_warmup_steps = 0.05
 network_train_unet_only = true
 noise_offset = 7
@@ -166,7 +168,8 @@ def test_a_command_line_of_the_advanced_script(tmp_path: Path) -> None:
     values = answers.values
     assert (values["pivotal.enabled"], values["pivotal.fraction"]) == (True, 0.6)
     assert values["train.embedding_learning_rate"] == 1.0, "with Prodigy the script takes one rate for all"
-    assert values["prodigy.beta2"] == 0.99 and values["train.warmup_steps"] == 500
+    assert values["prodigy.beta2"] == 0.99 and "train.warmup_steps" not in values, "its constant reads none"
+    assert any(one.startswith("text_encoder_lr: with Prodigy") for one in found.notes)
     assert values["dataset.crop"] == "random" and values["train.rank"] == 8
     assert found.left == {"use_blora": "take the preset b-lora: --preset b-lora"}
     path.write_text("python sdxl_train_network.py --network_module networks.lora --network_dim=4 " + COMMAND[11:])
@@ -246,3 +249,19 @@ def test_settings_of_an_optimizer_go_to_its_own_table(tmp_path: Path) -> None:
     path.write_text(json.dumps({**NESTED, "optimizer": {"optimizer": "CAME", **betas}}))
     values = import_settings([path], "object")[1].values
     assert values["train.optimizer"] == "came" and not any("beta" in key for key in values)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "steps"), [("", 0), ("constant", 0), ("constant_with_warmup", 40), ("cosine", 40)]
+)
+def test_a_warm_up_is_taken_over_where_it_is_read(tmp_path: Path, schedule: str, steps: int) -> None:
+    """Here each schedule warms up; diffusers' constant never does, kohya's refuses to, OneTrainer's does."""
+    path, flag = tmp_path / "train.sh", f" --lr_scheduler={schedule}" if schedule else ""
+    path.write_text(COMMAND.strip() + f" --lr_warmup_steps=40{flag}")
+    found, answers = import_settings([path], "face")
+    assert answers.values.get("train.warmup_steps", 0) == steps
+    assert ("lr_warmup_steps" in found.left) == (steps == 0)
+    assert answers.values.get("train.schedule", "constant") == ("cosine" if schedule == "cosine" else "constant")
+    path = tmp_path / "one.json"
+    path.write_text(json.dumps({**NESTED, "learning_rate_warmup_steps": 40, "learning_rate_scheduler": "CONSTANT"}))
+    assert import_settings([path], "face")[1].values["train.warmup_steps"] == 40
