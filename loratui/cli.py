@@ -164,7 +164,7 @@ def replay(
     out: OutOption = None,
     queue: QueueOption = False,
     again: Annotated[bool, typer.Option("--resume", help="Resume the run in --out, if there is one.")] = False,
-    start: Annotated[bool, typer.Option(" /--no-start", help="Make the run's folder only.")] = True,
+    start: Annotated[bool, typer.Option(" /--no-start", help="Make the run's folder only.", show_default=False)] = True,
     slurm: SlurmOption = None,
     slurm_option: SlurmWords = None,
 ) -> None:

@@ -163,20 +163,20 @@ def _whole_run(config: TrainConfig, need: Estimate | None, times: Schedule, know
     whole = whole_seconds(config, need, times.steps, known)
     if whole is None and (least := least_on_cpu(config, need, machine)):
         note = "by the arithmetic of a step, at a speed that no training reaches; the first run here corrects it"
-        return [PlanRow("whole run", f"at least {days(least)}", note)]
+        return [PlanRow("all steps", f"at least {days(least)}", note)]
     if whole is None:
         note = "no run of this size on this machine yet: known after the first steps"
-        return [PlanRow("whole run", "not known yet", note)]
+        return [PlanRow("all steps", "not known yet", note)]
     low, high = map(in_time, whole)
     if correction.seconds is None and need is not None and machine is not None:
         first = step_time(config, need, machine.name)
         source = first.source if first is not None else ""
         note = f"an estimate, by the arithmetic of a step ({source}); the first run here corrects it"
-        return [PlanRow("whole run", f"{low} to {high}" if low != high else f"about {low}", note)]
+        return [PlanRow("all steps", f"{low} to {high}" if low != high else f"about {low}", note)]
     runs = plural(correction.time_runs, "run")
     why = f"as {runs} here took" if correction.same else f"worked out from {runs} with other settings: rough"
-    note = f"{in_time(correction.seconds or 0.0)} a step, {why}; samples come on top"
-    return [PlanRow("whole run", f"about {low}", note)]
+    note = f"{in_time(correction.seconds or 0.0)} a step, {why}; starting, samples and files come on top"
+    return [PlanRow("all steps", f"about {low}", note)]
 
 
 def whole_seconds(

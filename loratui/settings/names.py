@@ -12,6 +12,9 @@ LETTERS = str.maketrans(
 )
 
 
+COPIES = ("cropped", "masked", "fixed")  # how the folder of copies that the wizard proposes ends, behind a "-"
+
+
 def run_name(*words: str) -> str:
     """A name that can be a file's, from the first of `words` that holds a letter or a digit; "lora" if none does."""
     for one in words:

@@ -26,6 +26,7 @@ from loratui.terminal.text import os_words, plural, safe_text, show_path
 from trainer.contract.documents.files import read_toml
 from trainer.contract.entries import remove_folder
 from trainer.contract.paths import is_file
+from trainer.contract.run.changes import effect_of, read_changes
 from trainer.contract.run.devices import runs_in
 from trainer.contract.run.rundir import RunDir
 
@@ -218,8 +219,15 @@ def _by_name(runs: Path) -> dict[str, RunDir]:
 
 
 def _changed(point: Point, run: RunDir) -> tuple[str, ...]:
-    """The settings of the point that its run has otherwise: somebody changed them, or it is another run."""
+    """The settings that its run has otherwise than its point, or than it began with: somebody changed them since.
+
+    A run that was made longer took more steps than the others of its sweep; what trains the same is no change.
+    """
     own = config_values(run)
+    begun: dict[str, Any] = {}
+    for one in read_changes(run):
+        if effect_of([one]) == "training":
+            begun.setdefault(one.key, one.old)
     told = {key: value for key, value in point.values.items() if key not in ("preset", *FOLDERS, *MODELS)}
     plain = {key: list(value) if isinstance(value, tuple) else value for key, value in told.items()}
-    return tuple(key for key, value in plain.items() if own.get(key, value) != value)
+    return tuple(key for key, value in {**begun, **plain}.items() if own.get(key, value) != value)

@@ -56,6 +56,10 @@ def remarks(found: Results) -> list[str]:
         said.append(f"Losses are counted in another way under another {names}: only rows of one kind are compared.")
     if rated and not all(row.held_out for row in rated):
         said.append("On training pictures the loss falls with overfitting too: it chooses nothing; hold pictures out.")
+    if rated:
+        said.append(
+            "It is the loss at fixed noise after the last step; the list of runs shows a mean of their last steps."
+        )
     if rated and found.sweep.seeds == 1:
         said.append("One seed each: only the measurement's own noise is known, not how far chance moves a run.")
     elif rated:

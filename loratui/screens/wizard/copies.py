@@ -17,6 +17,7 @@ from loratui.screens.shared.questions import Confirm
 from loratui.screens.wizard.decisions import PictureDecisions, of_title
 from loratui.settings.checks import effective, problems
 from loratui.settings.draft import Draft
+from loratui.settings.names import COPIES
 from loratui.terminal.text import os_sentence, plural, safe_text, show_path
 from trainer.contract.paths import expanded
 from trainer.contract.pictures.problems import accept_key
@@ -88,7 +89,7 @@ class FixedCopies(PictureDecisions):
         report = one_alone(report, number)
         count = len(report.pictures) - len(set(self.draft.skipped) & {one.name for one in report.pictures})
         fields = [
-            (FOLDER, f"{typed}-{'cropped' if crops or barred else 'masked' if masks else 'fixed'}", "a new folder"),
+            (FOLDER, f"{typed}-{COPIES[0 if crops or barred else 1 if masks else 2]}", "a new folder"),
             (TRIGGER, trigger, "empty: no caption gets one"),
         ]
         words = WORDS.format(count=plural(count, "picture"), of=of)

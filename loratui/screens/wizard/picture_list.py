@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
+from loratui.curation.codes import CODES
 from loratui.curation.groups import GLYPHS, FindingGroup, grouped, in_short, left_parts, left_words
 from loratui.curation.lines import left_line, not_checked_lines
 from loratui.curation.measures import MEASURED
@@ -70,8 +71,7 @@ def chosen(report: Report, draft: Draft, filter: str) -> list[PictureReport | Fi
     """The rows that the filter lets through: the whole set, what was found, the pictures."""
     if filter.startswith(CONCEPT):
         return [one for one in report.pictures if f"{CONCEPT}{number_of(one.name)}" == filter]
-    skipped = nothing_left(report, draft.skipped) if report.pictures else ()
-    groups = grouped((*skipped, *report.all_findings))  # a row for all that is counted
+    groups = _groups(report, draft)
     match filter:
         case "":
             return [*([None] if report.pictures else []), *groups, *report.pictures]
@@ -81,11 +81,20 @@ def chosen(report: Report, draft: Draft, filter: str) -> list[PictureReport | Fi
             return [one for one in rows if status(report, result, one, draft) in ("warn", "block")]
         case "out":
             return [one for one in report.pictures if one.name in draft.skipped]
-    names = {name for one in groups if one.code == filter for name in one.files}
+    names = {name for one in grouped(report.all_findings) if one.code == filter for name in one.files}
     return [
         *(one for one in groups if one.code == filter),
         *(one for one in report.pictures if one.name in names),
     ]
+
+
+def _groups(report: Report, draft: Draft) -> tuple[FindingGroup, ...]:
+    """A row for all that is counted: of the pictures that are left, unless none of those that it is said of is."""
+    skipped = nothing_left(report, draft.skipped) if report.pictures else ()
+    result = outcome(report, draft.skipped, draft.accepted)
+    left = {one.code for one in result.found}
+    found = (one for one in report.all_findings if one.code not in left or result.holds(one))
+    return grouped((*skipped, *found))
 
 
 def found_words(found: Sequence[Finding], width: int) -> str:
@@ -249,6 +258,8 @@ def _group(group: FindingGroup, draft: Draft) -> Content:
         lines.append(Content.styled(safe_text(", ".join(group.files), 1000), "$muted"))
     if group.code in MEASURED:
         lines.append(Content.assemble((f"{group.code}: ", "$muted bold"), (MEASURED[group.code], "$muted")))
+    if group.code in CODES:
+        lines.append(Content.styled(f"docs/findings.md has a line on {group.code}.", "$muted"))
     return Content("\n").join(lines)
 
 

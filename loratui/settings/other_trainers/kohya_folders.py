@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from loratui.settings.names import COPIES
 from loratui.terminal.text import safe_text, shell_path, show_path
 from trainer.contract.paths import expanded, is_folder
 from trainer.contract.pictures.folder import NoDataset, list_pictures
@@ -45,7 +46,7 @@ def class_tokens(text: str) -> dict[str, Any]:
 
 def taught_by_folder(name: str) -> dict[str, Any]:
     """What a folder's name says as kohya reads it: "10_ohwx woman" is repeats, trigger and class word."""
-    found = TAUGHT.fullmatch(name)
+    found = TAUGHT.fullmatch(_original(name))
     if found is None or int(found["repeats"]) < 1:
         return {}
     of = (found["of"] or "").strip()
@@ -84,7 +85,15 @@ def class_words_of(folder: str) -> str:
 
 
 def _of_tree(place: Path) -> list[str]:
-    return [one.name for one in named_folders(place) if _has_pictures(one)]
+    """Copies that were made of a folder are no other concept, while it is there itself."""
+    found = [one.name for one in named_folders(place) if _has_pictures(one)]
+    return [one for one in found if _original(one) == one or _original(one) not in found]
+
+
+def _original(name: str) -> str:
+    """The name of the folder that `name`, as the wizard names copies, was copied from; else itself."""
+    stem, _, ending = name.rpartition("-")
+    return stem if ending in COPIES else name
 
 
 def _folders(place: Path) -> list[Path]:

@@ -100,7 +100,7 @@ def test_time_is_told_only_where_a_run_on_this_machine_measured_it(
     pictures: Path, tmp_path: Path, own_state: Path
 ) -> None:
     runs = tmp_path / "runs"
-    assert value(planned(pictures, runs), "Time", "whole run")[0] == "not known yet"
+    assert value(planned(pictures, runs), "Time", "all steps")[0] == "not known yet"
     past = runs / "past"
     past.mkdir(parents=True)
     config = resolve(Answers("object", {"dataset.path": str(pictures), **SMALL})).config
@@ -109,17 +109,17 @@ def test_time_is_told_only_where_a_run_on_this_machine_measured_it(
     log.emit("run", v=1, pid=os.getpid(), host=socket.gethostname(), name="past", steps=100)
     log.emit("step", step=50, loss=0.1, s=2.0)
     log.close()
-    assert value(planned(pictures, runs), "Time", "whole run")[0] == "about 3 min"
+    assert value(planned(pictures, runs), "Time", "all steps")[0] == "about 3 min"
     # half as many pictures more a step, worked out from the arithmetic of a step; and of another model nothing
-    assert value(planned(pictures, runs, train__batch=3), "Time", "whole run") == (
+    assert value(planned(pictures, runs, train__batch=3), "Time", "all steps") == (
         "about 5 min",
-        "3 s a step, worked out from 1 run with other settings: rough; samples come on top",
+        "3 s a step, worked out from 1 run with other settings: rough; starting, samples and files come on top",
     )
-    assert value(planned(pictures, runs, model__base="owner/sdxl"), "Time", "whole run")[0] == "not known yet"
+    assert value(planned(pictures, runs, model__base="owner/sdxl"), "Time", "all steps")[0] == "not known yet"
     own_state.joinpath("loratui/measured.json").unlink()
     text = (past / "events.jsonl").read_text()
     (past / "events.jsonl").write_text(text.replace(json.dumps(socket.gethostname()), '"elsewhere"'))
-    assert value(planned(pictures, runs), "Time", "whole run")[0] == "not known yet"
+    assert value(planned(pictures, runs), "Time", "all steps")[0] == "not known yet"
 
 
 def test_before_the_first_run_time_is_an_estimate_on_a_card_that_is_known(pictures: Path, tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_before_the_first_run_time_is_an_estimate_on_a_card_that_is_known(pictur
         machine = Machine("cuda", gpu, 24_000_000_000, 24_000_000_000)
         resolved = resolve(Answers("object", chosen), {}, 4)
         plan = make_plan(resolved, report, outcome(report), runs=tmp_path, machine=machine)
-        return value(plan, "Time", "whole run")
+        return value(plan, "Time", "all steps")
 
     words, note = time("NVIDIA GeForce RTX 4090")
     assert words == "5 min to 10 min" and note.startswith("an estimate") and "Ada whitepaper" in note

@@ -84,7 +84,7 @@ def test_the_plan_begins_with_it() -> None:
     assert "loratui replay 'my dog.toml' --set train.seed=7 --set model.base=sdxl-small" in first[1]
     assert first[2].endswith(": loratui replay 'my dog.toml' --set train.seed=7")  # not another file's
     told = re.search(r"about (\d+ \w+) at the very least", first[0])
-    (whole,) = [one for one in rows if one.startswith("  whole run ")]
+    (whole,) = [one for one in rows if one.startswith("  all steps ")]
     assert told is not None and f"at least {told[1]} " in whole, "the plan's rows know what its first line does"
 
 

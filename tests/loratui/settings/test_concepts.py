@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shlex
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -141,6 +142,10 @@ def test_a_tree_is_one_only_where_its_folders_say_so(tmp_path: Path, draw_pictur
     tree = tree_of(tmp_path / "tree", draw_picture, "1_ANN woman", "3_REX dog", "holiday")
     (tree / "5_empty").mkdir()
     assert [Path(one).name for one in folders_of_tree(str(tree))] == ["1_ANN woman", "3_REX dog"]
+    shutil.copytree(tree / "3_REX dog", tree / "3_REX dog-cropped")  # as the wizard names copies: no concept of its own
+    assert [Path(one).name for one in folders_of_tree(str(tree))] == ["1_ANN woman", "3_REX dog"]
+    assert taught_by_tree([str(tree / "3_REX dog-cropped")])["dataset.class_word"] == "dog"
+    shutil.rmtree(tree / "3_REX dog-cropped")
     draw_picture(tree / "own.png", 1)
     assert folders_of_tree(str(tree)) == (), "a flat folder stays one concept"
     assert folders_of_tree(str(tmp_path / "nowhere")) == ()

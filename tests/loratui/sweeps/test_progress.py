@@ -14,9 +14,10 @@ from loratui.sweeps.points import points
 from loratui.sweeps.progress import point_runs, start, summary
 from loratui.sweeps.results import results
 from loratui.sweeps.table import remarks
+from trainer.contract.run.changes import changes_between, record_changes
 from trainer.contract.run.events import EventLog
 from trainer.contract.run.rundir import RunDir
-from trainer.contract.settings.config import TrainConfig, dump_config
+from trainer.contract.settings.config import TrainConfig, dump_config, load_config
 
 SWEEP = declared("s", Answers(), [grid_axis("train.rank=2,4,8")])
 
@@ -46,6 +47,22 @@ def test_a_run_that_is_another_one_by_now_is_named_and_not_held_against_the_othe
     table = results(SWEEP, found)
     assert [row.loss for row in table.rows] == [0.1, None, None]
     assert f"Left out, because settings were changed (train.rank): {second.name}." in remarks(table)
+
+
+def test_a_run_that_was_made_longer_is_named_and_not_held_against_the_others(root: Path) -> None:
+    """Its loss is that of more steps; checkpoints written more often change no loss."""
+    first, second, _ = points(SWEEP)
+    done(root / first.name, first.name, 2)
+    done(root / second.name, second.name, int(str(second.values["train.rank"])))
+    for name, key in ((first.name, "train.checkpoint_every"), (second.name, "train.steps")):
+        run = RunDir(root / name)
+        old = load_config(run.config)
+        new = old.model_copy(update={"train": old.train.model_copy(update={key.removeprefix("train."): 77})})
+        run.config.write_text(dump_config(new))
+        record_changes(run, changes_between(old, new))
+    found = point_runs(SWEEP, root)
+    assert [one.changed for one in found] == [(), ("train.steps",), ()]
+    assert f"Left out, because settings were changed (train.steps): {second.name}." in remarks(results(SWEEP, found))
 
 
 def test_where_no_runs_can_be_made_a_sentence_says_so_and_the_same_command_goes_on(ranks: Sweep, root: Path) -> None:
