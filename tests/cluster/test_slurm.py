@@ -140,7 +140,7 @@ def test_a_run_is_stopped_from_the_login_node_while_it_waits_and_while_it_trains
     assert "taken out of Slurm" in loratui("stop", "waits").stdout
     wait_for(lambda: step_of(run) > 2)
     assert slurm("squeue", "--noheader", "--me", "--format=%j") == "works"
-    assert "a checkpoint and the files are written, then the run ends" in loratui("stop", "works").stdout
+    assert "what was trained since the start is saved, then the run ends" in loratui("stop", "works").stdout
     wait_for(lambda: run_info(run).state == "stopped")
     wait_until_empty(slurm)
     assert list(run.export.glob("*.safetensors"))

@@ -139,7 +139,7 @@ class MonitorScreen(RequestsScreen):
         self._gpu.look(self._live.holder)
         if alive != self.alive:
             self.alive, changed = alive, True
-        self._close_question()
+        self._renew_question()
         if self._settle_commands() or changed or caught_up or self.state != self._state:
             if not self._behind:
                 self._say_what_matters()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any, Literal
 
 from textual import on, work
@@ -57,6 +58,7 @@ class RequestsScreen(KeyReasons[Leaving]):
         self._live = Liveness(run)
         self.alive = True  # a trainer works on it, by the last look
         self._question: SteadyModal[Any] | None = None  # whose answer is sent to the trainer
+        self._asked: Callable[[History, RunDir, StateName], Confirm] | None = None  # what it says, by what holds
 
     def pull(self) -> None:
         """Take in what the trainer appended."""
@@ -136,20 +138,24 @@ class RequestsScreen(KeyReasons[Leaving]):
 
     def action_stop(self) -> None:
         """Stop after a question that says what stays."""
-        self._ask(stop_question(self.history, self.run_dir, self.state), "stop")
+        self._ask(stop_question, "stop")
 
     def action_abort(self) -> None:
         """End at once, after a question that says what is lost."""
-        self._ask(abort_question(self.history, self.run_dir, self.state), "abort")
+        self._ask(abort_question, "abort")
 
-    def _ask(self, question: Confirm, cmd: Cmd) -> None:
-        self._question = question
+    def _ask(self, asked: Callable[[History, RunDir, StateName], Confirm], cmd: Cmd) -> None:
+        self._asked = asked
+        self._question = question = asked(self.history, self.run_dir, self.state)
         self.app.push_screen(question, lambda yes: self._end(cmd) if yes else None)
 
-    def _close_question(self) -> None:
-        """What is asked of a run that ended meanwhile has no answer any more."""
-        if not self.alive and close_unanswered(self._question):
-            self._answered("info", f"the question is closed: {GONE}")
+    def _renew_question(self) -> None:
+        """A question says what holds now; of a run that ended meanwhile it has no answer any more."""
+        if not self.alive:
+            if close_unanswered(self._question):
+                self._answered("info", f"the question is closed: {GONE}")
+        elif isinstance(self._question, Confirm) and self._question.is_current and self._asked is not None:
+            self._question.say_anew(self._asked(self.history, self.run_dir, self.state))
 
     def _end(self, cmd: Cmd) -> None:
         if self._live.begins_in_slurm:

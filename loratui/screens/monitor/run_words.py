@@ -107,7 +107,8 @@ def head(history: History, state: StateName, width: int, folder: str, note: str 
     glyph, style = STATES[state].glyph, STATES[state].style
     phase = history.phase
     working = state == "training" and (phase is None or phase.name != "train")  # a training run, between its steps
-    word = PHASES.get(phase.name, state) if working and phase is not None else state
+    doing = PHASES.get(phase.name, "") if working and phase is not None else ""
+    word = f"{state}: {doing}" if doing else state
     if note and state in ("waiting", "queued"):
         word = safe_text(note)
     done, total, unit = history.step, history.steps, "step"

@@ -30,6 +30,10 @@ class Answer(Generic[Given]):
     destroys: bool = False
 
 
+def _label(one: Answer[Any]) -> Content:
+    return Content.assemble((one.key, "bold"), f" {one.words}")
+
+
 class Question(SteadyModal[ScreenResultType]):
     """Says what each answer does. A letter answers, Enter takes the painted button, Escape gives `escape`."""
 
@@ -64,8 +68,9 @@ class Question(SteadyModal[ScreenResultType]):
                 yield Static(self._body, markup=False)
             with Horizontal(classes="dialog-buttons"):
                 for place, one in enumerate(self._answers):
-                    label = Content.assemble((one.key, "bold"), f" {one.words}")
-                    yield Button(label, id=f"answer-{place}", classes="-destroys" if one.destroys else "", compact=True)
+                    yield Button(
+                        _label(one), id=f"answer-{place}", classes="-destroys" if one.destroys else "", compact=True
+                    )
 
     def on_mount(self) -> None:
         """Paint the first answer: the harmless one where it matters."""
@@ -76,6 +81,16 @@ class Question(SteadyModal[ScreenResultType]):
         """A text that has no room says how the rest of it is read."""
         more = self.query_one(".dialog-body").max_scroll_y > 0
         self.query_one(".dialog").border_subtitle = Content("↑ ↓ the rest of the text") if more else None
+
+    def say_anew(self, other: Question[ScreenResultType]) -> None:
+        """The same question by what holds now: the text and the words of the answers of `other`."""
+        if self._body == other._body:
+            return
+        self._body, self._answers = other._body, other._answers
+        self.query_one(".dialog-body > Static", Static).update(self._body)
+        for place, one in enumerate(self._answers):
+            self.query_one(f"#answer-{place}", Button).label = _label(one)
+        self.call_after_refresh(self.resized)
 
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:

@@ -11,7 +11,7 @@ from loratui.settings.checks import effective, shown
 from loratui.settings.draft import Draft
 from trainer.contract.settings.fields import Setting
 
-Change = tuple[Setting, Any]  # what the person had chosen before; None: the preset's value
+Change = dict[Setting, Any]  # what the person had chosen before, of all that changed at once; None: the preset's value
 
 
 class SettingUndo(Step):
@@ -39,11 +39,12 @@ class SettingUndo(Step):
         """Undo is there once something was changed, redo once something was taken back."""
         return bool({"undo": self._undo, "redo": self._redo}.get(action, [True])) and super().can(action)
 
-    def change(self, one: Setting, value: Any) -> None:
-        """Keep a value; what it was before can be had again."""
-        self._undo.append((one, self.draft.values.get(one.key)))
+    def change(self, one: Setting, value: Any, also: Change | None = None) -> None:
+        """Keep a value, and `also` what follows from it; what all was before can be had again by one key."""
+        change = {one: value, **(also or {})}
+        self._undo.append(self._now(change))
         self._redo.clear()
-        self.put(one, value)
+        self._put_all(change)
 
     def action_undo(self) -> None:
         """Take the last change back, a reset too."""
@@ -54,7 +55,15 @@ class SettingUndo(Step):
         self._swap(self._redo, self._undo, "u takes it back.")
 
     def _swap(self, heap: list[Change], other: list[Change], words: str) -> None:
-        one, value = heap.pop()
-        other.append((one, self.draft.values.get(one.key)))
-        self.put(one, value)
-        self.note(f"{one.title}: {shown(effective(self.draft)[one.key]) or 'empty'} again. {words}")
+        change = heap.pop()
+        other.append(self._now(change))
+        self._put_all(change)
+        said = [f"{one.title}: {shown(effective(self.draft)[one.key]) or 'empty'}" for one in change]
+        self.note(f"{', '.join(said)} again. {words}")
+
+    def _now(self, change: Change) -> Change:
+        return {one: self.draft.values.get(one.key) for one in change}
+
+    def _put_all(self, change: Change) -> None:
+        for one, value in change.items():
+            self.put(one, value)

@@ -203,11 +203,11 @@ once; the plan needs them all in order. Lists are written with ; between.
 
     def _base_taken(self, value: str | None) -> None:
         if value is not None:
-            before = self.draft
-            self.change(BY_KEY["model.base"], value)
-            side = with_base(before, value).get("train.resolution")
-            if side != self.draft.get("train.resolution"):  # its own size
-                self.change(BY_KEY["train.resolution"], side)
+            side = with_base(self.draft, value).get("train.resolution")
+            own = {} if side == self.draft.get("train.resolution") else {BY_KEY["train.resolution"]: side}
+            self.change(BY_KEY["model.base"], value, own)
+            if own:
+                self.note(f"Its pictures have {side} px: so has the resolution now. u takes both back.")
 
     @on(SettingList.ResetAsked)
     def _reset(self) -> None:

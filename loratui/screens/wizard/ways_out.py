@@ -176,7 +176,10 @@ class WaysOut(UndoingStep, ScanningStep):
 
     def _base_taken(self, value: str | None) -> None:
         if value is not None and value != str(effective(self.draft)["model.base"]):
-            self.do(f"The base model is {safe_text(value, 40)}.", with_base(self.draft, value))
+            chosen = with_base(self.draft, value)
+            side = chosen.get("train.resolution")
+            own = f", the resolution {side} px" if side != self.draft.get("train.resolution") else ""
+            self.do(f"The base model is {safe_text(value, 40)}{own}.", chosen)
 
     def action_write(self) -> None:
         """Write the answer file, for another machine or another day."""

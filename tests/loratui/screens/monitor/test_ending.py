@@ -186,6 +186,23 @@ async def test_a_question_closes_when_its_run_ends_meanwhile(own_place: Path, ke
         assert not Inbox(run).waiting()
 
 
+@pytest.mark.parametrize("key", ["x", "X"])
+async def test_a_question_that_stays_open_says_what_holds_now(own_place: Path, key: str) -> None:
+    """A night later its step is not that of the evening; from the first step on a stop writes files."""
+    run, lock = alive(own_place)
+    app = LoratuiApp(run=run)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await at(pilot, "MonitorScreen")
+        await pilot.press(key)
+        await at(pilot, "Confirm")
+        assert "1040" not in screen_text(app)
+        append(run, {"type": "step", "step": 1040, "loss": 0.1, "grad_norm": 1.0, "s": 0.5})
+        await until(pilot, lambda: "1040" in screen_text(app))
+        assert type(app.screen).__name__ == "Confirm"
+        await pilot.press("escape")
+    lock.release()
+
+
 async def test_nothing_is_sent_to_a_trainer_that_is_gone(own_place: Path) -> None:
     """Also where the screen does not know it yet: between two looks, or under a window."""
     run, lock = alive(own_place)

@@ -200,6 +200,12 @@ async def test_enter_on_the_setting_opens_it_and_its_answer_is_kept(
         await pilot.press("enter")
         assert await at(pilot, "SettingsScreen") is settings
         await until(pilot, lambda: settings.draft.values.get("model.base") == "sdxl-small")
+        assert settings.draft.values["train.resolution"] == 64
+        assert "so has the resolution now. u takes both back." in " ".join(screen_text(pilot.app).split())
+        await pilot.press("u")
+        assert not {"model.base", "train.resolution"} & settings.draft.values.keys()
+        await pilot.press("U")
+        assert (settings.draft.values["model.base"], settings.draft.values["train.resolution"]) == ("sdxl-small", 64)
         await pilot.press("enter")
         await at(pilot, "BaseModelScreen")
         await pilot.press("escape")
