@@ -148,7 +148,9 @@ class Requests:
     def _do(self, command: Command, paused: bool, save: Save, sample: Sample) -> bool:
         match command.cmd:
             case "stop":
-                self._acknowledge(command, f"what was trained since the start is saved, then the run ends{self._then()}")
+                self._acknowledge(
+                    command, f"what was trained since the start is saved, then the run ends{self._then()}"
+                )
                 raise Stop(save=True)
             case "abort":
                 self._acknowledge(command, f"the run ends at once; nothing more is saved{self._then()}")

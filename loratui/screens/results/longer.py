@@ -48,7 +48,7 @@ def _check(screen: Screen[Any], run: RunDir, given: dict[str, str]) -> None:
     except ValueError:
         ask_longer(screen, run, given[STEPS], f"'{safe_text(given[STEPS], 20)}' is not a whole number")
     else:
-        question = Confirm(f"Train on to step {steps}?", "\n\n".join(lines), "Train on", "Another number")
+        question = Confirm(f"Resume to step {steps}?", "\n\n".join(lines), "Resume", "Another number")
         screen.app.push_screen(
             question, lambda yes: _begin(screen, run, steps) if yes else ask_longer(screen, run, str(steps))
         )

@@ -114,7 +114,7 @@ A model writes captions by s on "no caption"; press x to end it.
         if self.folder_kept and self.folder_kept not in self.session.typed:
             self.scan_folder()
         else:
-            self.query_one("#folder", Input).focus()
+            self.ask_to_open()
 
     def resized(self) -> None:
         """Show the table in the columns that have room now."""

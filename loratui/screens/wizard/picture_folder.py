@@ -36,6 +36,12 @@ class PictureFolder(WizardCaptions, RecentFolders):
     def _folder_entered(self) -> None:
         self.scan_folder()
 
+    def ask_to_open(self) -> None:
+        """To the line; one that was typed over the draft's folder says whose pictures were decided about."""
+        self.query_one("#folder", Input).focus()
+        if self.folder_kept:
+            self.say(f"Not opened yet: Enter does. What was decided so far is of {show_path(self.folder_kept)}.")
+
     def scan_folder(self) -> None:
         """Look at the pictures in the folder of the line; edits to others' captions are asked about first."""
         typed = self._typed()

@@ -233,7 +233,7 @@ async def test_l_makes_the_run_under_the_cursor_longer(wizard: Wizard, three: li
         app.screen.query_one(Input).value = "2000"
         await pilot.press("enter")
         await at(pilot, "Confirm")
-        assert "Train on to step 2000?" in screen_text(app)
+        assert "Resume to step 2000?" in screen_text(app)
         await pilot.press("escape")
         await at(pilot, "Form")
         await pilot.press("escape", "d")
