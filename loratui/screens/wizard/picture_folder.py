@@ -14,6 +14,7 @@ from loratui.screens.shared.undoing import done
 from loratui.screens.wizard.captions.writing import WizardCaptions, unwritten_words
 from loratui.screens.wizard.recent_folders import RecentFolders
 from loratui.settings.draft import Draft
+from loratui.terminal.text import show_path
 from trainer.contract.paths import expanded
 
 if TYPE_CHECKING:
