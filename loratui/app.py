@@ -16,7 +16,7 @@ from textual.screen import Screen
 
 from loratui.screens.shared.key_order import KeyOrder
 from loratui.screens.shared.palette import Palette, command, commands_of
-from loratui.screens.shared.questions import Confirm
+from loratui.screens.shared.questions import Confirm, leaving
 from loratui.screens.shared.session import Session
 from loratui.screens.shared.step import OpenRun, Step, StepAnswer, Watch
 from loratui.screens.shared.themes import DARK, LIGHT
@@ -144,10 +144,9 @@ class LoratuiApp(KeyOrder[str]):
         for screen in stack:
             if isinstance(screen, Step) and screen.is_mounted:
                 screen.take_fields()
-        if any(getattr(screen, "unkept", False) for screen in stack) and not isinstance(self.screen, Confirm):
-            words = "What you typed last is not kept yet, and leaving drops it."
-            question = Confirm("Leave loratui?", words, "Leave, drop it", "Stay here", destroys=True)
-            self.push_screen(question, lambda yes: self.exit() if yes else None)
+        unkept = any(getattr(screen, "unkept", False) for screen in stack) or self.session.unopened
+        if unkept and not isinstance(self.screen, Confirm):
+            self.push_screen(leaving(), lambda yes: self.exit() if yes else None)
         else:
             self.exit()
 
@@ -186,6 +185,8 @@ class LoratuiApp(KeyOrder[str]):
                     index, self.draft, self.session.looked_at = 0, Draft(), answer.run.path
                 continue  # back where it was chosen
             if answer is None:
+                if index == 0 and self.session.unopened and not await self.push_screen_wait(leaving()):
+                    continue
                 index = index - 1  # below the welcome: leave
             else:
                 self.draft = answer

@@ -133,3 +133,9 @@ def close_unanswered(window: SteadyModal[Any] | None) -> bool:
         return False
     window.dismiss(None)
     return True
+
+
+def leaving() -> Confirm:
+    """Before the program is left with something typed that nothing keeps."""
+    words = "What you typed last is not kept yet, and leaving drops it."
+    return Confirm("Leave loratui?", words, "Leave, drop it", "Stay here", destroys=True)

@@ -57,6 +57,11 @@ class Session:
     looked_at: Path | None = None  # a run chosen in the list of all runs, to which its screen goes back
     typed: dict[str, str] = field(default_factory=dict)  # by the draft's folder: the one that stands in the line for it
 
+    @property
+    def unopened(self) -> bool:
+        """Whether a folder was typed and neither opened nor taken into the draft: leaving drops it."""
+        return any(self.typed.values())
+
     def forget_decisions(self) -> None:
         """Neither back nor again: they were about other pictures, or are on disk by now."""
         self.undo.clear()
