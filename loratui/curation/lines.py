@@ -32,8 +32,7 @@ def report_lines(
     """
     result = run_outcome(report)
     below = [one for one in report.all_findings if not result.holds(one)]
-    trigger = _trigger_guessed(report) if ask_trigger else ""
-    asked = asked_lines(report, width, ask_kind, trigger)
+    asked, trigger = asked_lines(report, width, ask_kind, ask_trigger)
     lines = [*wrapped(verdict_line(report), width), head_line(report), *asked, ""]
     for title, found in (("", result.found), (BELOW, below)):  # the rows that are counted, then those that are not
         lines += ["", title] if title and found else []
@@ -95,35 +94,30 @@ def head_line(report: Report) -> str:
     return f"{show_path(report.folder)}: {plural(len(report.pictures), 'picture')}, checked as {report.kind}"
 
 
-def asked_lines(report: Report, width: int = WIDTH, kind: bool = True, trigger: str = "") -> list[str]:
+def asked_lines(report: Report, width: int = WIDTH, kind: bool = True, trigger: bool = False) -> tuple[list[str], str]:
     """What the pictures speak for and nobody said, as the wizard asks it, and how to have it judged so.
 
-    `kind`: whether it was left out; `trigger`: that which the captions begin with, where it was.
+    `kind`, `trigger`: whether it was left out. Beside the lines: the trigger that they speak for, or nothing.
     """
+    if not (kind or trigger):
+        return [], ""  # no vocabulary is read for it
     from loratui.curation.guess import guess_subject, named_so
 
-    guess = guess_subject(report, str(BY_KEY["model.base"].default))
+    guess, (named, _) = guess_subject(report, str(BY_KEY["model.base"].default)), named_so(report.folder.name)
+    word = str(guess.values.get("dataset.trigger", "")) if trigger and not named else ""
+    word = "" if word == BY_KEY["dataset.trigger"].default else word  # a run takes that by itself
     guessed = str(guess.values.get("kind", report.kind)) if kind else report.kind
     why = [*guess.why[:1]] if guessed != report.kind else []
-    why += [guess.why[-1]] if trigger else []
+    why += [guess.why[-1]] if word else []
     lines = []
     if why:
-        what = " and ".join((["kind"] if guessed != report.kind else []) + (["trigger"] if trigger else []))
+        what = " and ".join((["kind"] if guessed != report.kind else []) + (["trigger"] if word else []))
         said = f"Another {what}? {'; '.join(why)}. To have it judged so:"
-        lines += [*wrapped(said, width), f"  {_check_as(report, guessed, trigger)}"]
+        lines += [*wrapped(said, width), f"  {_check_as(report, guessed, word)}"]
     if kind and guessed == report.kind:
-        first = f"Its name says {guessed}" if named_so(report.folder.name)[0].get("kind") else "No kind was given"
+        first = f"Its name says {guessed}" if named.get("kind") else "No kind was given"
         lines.append(f"{first}; for another: --kind {'|'.join(one for one in get_args(Kind) if one != report.kind)}")
-    return lines
-
-
-def _trigger_guessed(report: Report) -> str:
-    """The word that the captions begin with, where a run would not take it for the trigger by itself."""
-    from loratui.curation.guess import guess_subject, named_so
-
-    base, usual = str(BY_KEY["model.base"].default), BY_KEY["dataset.trigger"].default
-    word = str(guess_subject(report, base).values.get("dataset.trigger", ""))
-    return "" if word == usual or named_so(report.folder.name)[0] else word
+    return lines, word
 
 
 def _check_as(report: Report, kind: str, trigger: str) -> str:
