@@ -26,8 +26,7 @@ from trainer.contract.settings.triggers import (
     holds_word,
     split_triggers,
     suggested_prompt,
-    with_article,
-    word_pattern,
+    with_names,
 )
 
 __all__ = ["Answers", "AnswersError", "answers_text", "parse_set", "read_answers", "write_answers"]
@@ -210,7 +209,7 @@ def retriggered(value: Any, given: str, trigger: str) -> Any:
     """A text or a list of texts with `trigger`, and its article, wherever `given` stands as a word."""
     if isinstance(value, list | tuple):
         return [retriggered(one, given, trigger) for one in value]
-    return re.sub(rf"(\ban? )?{word_pattern(given)}", lambda old: with_article(trigger) if old[1] else trigger, value)
+    return with_names(value, {given: trigger})
 
 
 def _text(path: Path) -> str:

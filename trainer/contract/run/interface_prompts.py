@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from trainer.contract.settings.triggers import with_article, word_pattern
+from trainer.contract.settings.triggers import any_of, with_names
 
 
 def a1111_prompt(prompt: str, names: Mapping[str, str]) -> str:
@@ -16,7 +16,7 @@ def a1111_prompt(prompt: str, names: Mapping[str, str]) -> str:
     """
     kept = {*names}
     words = re.sub(r"\b(AND|BREAK)\b", lambda one: one[0] if one[0] in kept else one[0].lower(), prompt)
-    return _plain(_written(words, names, "{}"), "()[]")
+    return _plain(with_names(words, names, "{}"), "()[]")
 
 
 def comfyui_prompt(prompt: str, names: Mapping[str, str]) -> str:
@@ -26,7 +26,7 @@ def comfyui_prompt(prompt: str, names: Mapping[str, str]) -> str:
     behind it, it looks for another file, and the words stay without their vectors. Braces with a backslash stay
     (Comfy-Org/ComfyUI_frontend, formatUtil.ts processDynamicPrompt).
     """
-    return _plain(" ".join(_written(prompt, names, " embedding:{} ").split()), "(){}")
+    return _plain(" ".join(with_names(prompt, names, " embedding:{} ").split()), "(){}")
 
 
 def invokeai_prompt(prompt: str, names: Mapping[str, str]) -> str:
@@ -35,7 +35,7 @@ def invokeai_prompt(prompt: str, names: Mapping[str, str]) -> str:
     A pair of braces is a choice there (dynamicprompts), for which no other writing is known: they are left out.
     """
     words = re.sub(r"[{}]", "", prompt) if re.search(r"\{.*\}", prompt, re.DOTALL) else prompt
-    return _plain(_written(words, names, "<{}>"), "()")
+    return _plain(with_names(words, names, "<{}>"), "()")
 
 
 def is_invokeai_name(name: str) -> bool:
@@ -48,32 +48,12 @@ def swarmui_prompt(prompt: str, names: Mapping[str, str]) -> str:
 
     Its own node reads \\[ as a letter (SwarmTextHandling.py), ComfyUI's behind it \\(.
     """
-    return _plain(_written(prompt, names, "<embed:{}>"), "()[]")
+    return _plain(with_names(prompt, names, "<embed:{}>"), "()[]")
 
 
 def named_prompt(prompt: str, names: Mapping[str, str]) -> str:
     """`prompt` with the embeddings' names in place of the triggers, and nothing else changed."""
-    return re.sub(_any_of(names), lambda found: names[found.group()], prompt) if names else prompt
-
-
-def _written(prompt: str, names: Mapping[str, str], form: str) -> str:
-    """`prompt` with each trigger, as a whole word and the longest first, as `form` of its embedding's name.
-
-    An a or an before it is that of the name, as it is read: "an ohwx woman" and "a woman_emb woman".
-    """
-    if not names:
-        return prompt
-
-    def named(found: re.Match[str]) -> str:
-        name = names[found["word"]]
-        article = f"{found['a']}{with_article(name).split(' ', 1)[0][1:]} " if found["a"] else ""
-        return article + form.format(name)
-
-    return re.sub(rf"(?:\b(?P<a>[aA])n? )?(?P<word>{_any_of(names)})", named, prompt)
-
-
-def _any_of(names: Mapping[str, str]) -> str:
-    return "|".join(word_pattern(word) for word in sorted(names, key=len, reverse=True))
+    return re.sub(any_of(names), lambda found: names[found.group()], prompt) if names else prompt
 
 
 def _plain(prompt: str, brackets: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 
 # scripts that put no space between words, and Hangul, whose particles follow a foreign word at once
 _NO_SPACES = (
@@ -95,6 +96,27 @@ def with_trigger(text: str, trigger: str) -> str:
 def with_article(words: str) -> str:
     """`words` with a or an before them, by their first letter: "a dog", "an ohwx woman"."""
     return f"{'an' if words[:1].lower() in tuple('aeiou') else 'a'} {words}"
+
+
+def with_names(text: str, names: Mapping[str, str], form: str = "{}") -> str:
+    """`text` with each trigger, as a whole word and the longest first, as `form` of its name in `names`.
+
+    An a or an before it is that of the name, as it is read: "an ohwx woman" and "a woman_emb woman".
+    """
+    if not names:
+        return text
+
+    def named(found: re.Match[str]) -> str:
+        name = names[found["word"]]
+        article = f"{found['a']}{with_article(name).split(' ', 1)[0][1:]} " if found["a"] else ""
+        return article + form.format(name)
+
+    return re.sub(rf"(?:\b(?P<a>[aA])n? )?(?P<word>{any_of(names)})", named, text)
+
+
+def any_of(words: Iterable[str]) -> str:
+    """The regular expression of any of `words`, each as a whole word and the longest first."""
+    return "|".join(word_pattern(word) for word in sorted(words, key=len, reverse=True))
 
 
 def suggested_prompt(kind: str, trigger: str, class_word: str) -> str:
