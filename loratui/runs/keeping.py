@@ -41,17 +41,21 @@ def name_trouble(run: RunDir, name: str) -> str:
     if name == run.path.name:
         return ""
     if not NAME.fullmatch(name):
-        long = len(name) > MOST
-        why = f"it has more than {MOST} letters" if long else f"it has {_unfit(name)}" if name else "it is empty"
-        return f"'{safe_text(name, 60)}' cannot name a run: {why}"
+        return f"'{safe_text(name, 60)}' cannot name a run: it {_fault(name)}"
     target = run.path.with_name(name)
     return f"{show_path(target)} is there already" if can_see(target) or target.is_symlink() else ""
 
 
-def _unfit(name: str) -> str:
+def _fault(name: str) -> str:
+    if not name:
+        return "is empty"
+    if len(name) > MOST:
+        return f"has more than {MOST} letters"
+    if re.search(r"\s", name):
+        return "has a space in it"
     if re.fullmatch(r"[\w.-]*", name):
-        return "no letter or digit in front"
-    return "a space in it" if re.search(r"\s", name) else "other signs than letters, digits, '.', '-' and '_'"
+        return "has no letter or digit in front"
+    return "has other signs than letters, digits, '.', '-' and '_'"
 
 
 def read_note(run: RunDir) -> str:

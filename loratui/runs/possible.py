@@ -53,6 +53,10 @@ class Possible:
             case "note":
                 return ""
 
+    def goes_on_by(self, action: str) -> bool:
+        """Whether this of the key's two actions does: what was never started begins, all else goes on."""
+        return self.can("go_on") and action == ("begin" if self.state == "new" else "go_on")
+
     @property
     def has_result(self) -> bool:
         """Whether its result says more than that there is none: files, or checkpoints that make them."""

@@ -139,7 +139,7 @@ class MonitorScreen(RequestsScreen):
         self._gpu.look(self._live.holder)
         if alive != self.alive:
             self.alive, changed = alive, True
-        self._renew_question()
+        self._renew_question(changed)
         if self._settle_commands() or changed or caught_up or self.state != self._state:
             if not self._behind:
                 self._say_what_matters()
@@ -221,7 +221,7 @@ class MonitorScreen(RequestsScreen):
         if action == "back":
             return self._within  # else Escape leaves
         if action in ("go_on", "begin"):
-            return self._now.can("go_on") and (self._now.state == "new") is (action == "begin")
+            return self._now.goes_on_by(action)
         if action == "fix":
             return self._now.can("fix")
         if action == "result":

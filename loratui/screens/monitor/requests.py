@@ -149,12 +149,12 @@ class RequestsScreen(KeyReasons[Leaving]):
         self._question = question = asked(self.history, self.run_dir, self.state)
         self.app.push_screen(question, lambda yes: self._end(cmd) if yes else None)
 
-    def _renew_question(self) -> None:
-        """A question says what holds now; of a run that ended meanwhile it has no answer any more."""
+    def _renew_question(self, changed: bool) -> None:
+        """A question says what holds, once that `changed`; of a run that ended meanwhile it has no answer any more."""
         if not self.alive:
             if close_unanswered(self._question):
                 self._answered("info", f"the question is closed: {GONE}")
-        elif isinstance(self._question, Confirm) and self._question.is_current and self._asked is not None:
+        elif changed and isinstance(self._question, Confirm) and self._question.is_current and self._asked is not None:
             self._question.say_anew(self._asked(self.history, self.run_dir, self.state))
 
     def _end(self, cmd: Cmd) -> None:

@@ -69,7 +69,7 @@ class KeepingKeys(KeyReasons[ScreenResultType]):
         """Only the keys that mean something for the run; what was never started is begun and not resumed."""
         now = self.possible
         if action in ("go_on", "begin"):
-            return now is not None and now.can("go_on") and (now.state == "new") is (action == "begin")
+            return now is not None and now.goes_on_by(action)
         if action in get_args(Deed):
             return now is not None and now.can(cast(Deed, action))
         return super().check_action(action, parameters)
