@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from loratui.basemodels.words import base_trouble
+from loratui.basemodels.words import base_errors, base_rows, base_trouble, base_warnings
 from loratui.curation.groups import grouped, unknown_codes
 from loratui.curation.report import Outcome, Report
 from loratui.planning.concept_rows import class_rows, concept_sections, held_out_errors, pictures_of_each
@@ -109,7 +109,7 @@ def make_plan(
     slow = without_gpu(mine, need, machine, known.correction)
     if need is not None:
         errors += [*folder_errors(runs), *disk_errors(need, runs)]
-        judged, ready = _judged(need, machine), not (errors or slow)
+        judged, ready = _judged(config, need, machine), not (errors or slow)
         growth = _growth(mine, images, known, judged)
         sections.append(shared_section(memory_section(need, known, judged, growth, level, ready, config), config, gpus))
     if images:
@@ -177,10 +177,11 @@ def _need(
     return MachineKnown(machine, found, knowledge.errors(where, memory)), need
 
 
-def _judged(need: Estimate, machine: Machine | None) -> Verdict | None:
+def _judged(config: TrainConfig, need: Estimate, machine: Machine | None) -> Verdict | None:
     if machine is None or not machine.total:
         return None
-    return verdict(need.memory_total, machine, sum(one.bytes for one in need.memory if one.name == "samples"))
+    pictures = sum(one.bytes for one in need.memory if one.name == "samples") if config.sample.drawn else 0
+    return verdict(need.memory_total, machine, pictures)
 
 
 def _growth(config: TrainConfig, images: int, known: MachineKnown, judged: Verdict | None) -> Growth | None:
@@ -254,8 +255,6 @@ def _targets(resolved: Resolved) -> PlanRow:
 
 def _base_model(config: TrainConfig) -> tuple[list[PlanSection], list[str]]:
     """What is to be said of the base model, and to be warned of."""
-    from loratui.basemodels.words import base_rows, base_warnings
-
     rows = tuple(PlanRow(*one) for one in base_rows(config))
     return [PlanSection("Base model", rows)] if rows else [], base_warnings(config)
 
@@ -269,8 +268,6 @@ def _said(resolved: Resolved, key: str, value: str) -> PlanRow:
 
 def _errors(config: TrainConfig, resolved: Resolved) -> list[str]:
     """What makes the run impossible whatever the pictures are."""
-    from loratui.basemodels.words import base_errors
-
     found = (*refusals(config), *base_errors(config), *unknown_codes(config.dataset.accept))
     return [safe_text(_with_place(one, resolved), 600) for one in found]
 

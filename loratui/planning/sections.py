@@ -20,9 +20,10 @@ from loratui.terminal.units import in_bytes, in_gib, in_time
 from trainer.contract.plan.estimate import Estimate
 from trainer.contract.plan.memory import MADE_AGAIN, MemoryPart
 from trainer.contract.plan.views import MOST
-from trainer.contract.settings.arithmetic import Schedule, text_frozen_within
+from trainer.contract.settings.arithmetic import Schedule, sample_steps, text_frozen_within
 from trainer.contract.settings.config import SMALL, TrainConfig
 from trainer.contract.settings.prompts import sample_pictures
+from trainer.contract.settings.tracking import NO_SAMPLES
 from trainer.contract.settings.training import Checkpointing
 
 Draw = Callable[[int], list[str]]  # lines for a width in cells
@@ -72,7 +73,7 @@ def steps_section(config: TrainConfig, times: Schedule) -> PlanSection:
         PlanRow("views per image", f"{times.views_per_image:,.1f}", f"steps x batch / pictures{known}"),
         pivot,
         PlanRow("checkpoints", f"{len(times.checkpoints)}", _marks(times.checkpoints, "after step")),
-        PlanRow("samples", _pictures(config, len(times.samples)), _marks(times.samples, "after step")),
+        PlanRow("samples", _pictures(config, len(times.samples)), _marks(times.samples, "after step") or NO_SAMPLES),
     )
     waited = plural(config.stop.patience, "checkpoint")
     note = f"after {waited} whose held-out loss is no lower; the best one is exported"
@@ -145,12 +146,12 @@ def _before_first(config: TrainConfig, need: Estimate | None, known: MachineKnow
     if need is None or not speed or need.first_flop / speed < WORTH_SAYING:
         return []
     off = {
-        "sample.at_start=false": config.sample.at_start,
-        "train.measure=false": config.train.measure,
+        "sample.at_start=false": "pictures of the base model" if 0 in sample_steps(config) else "",
+        "train.measure=false": "the loss at fixed noise" if config.train.measure else "",
     }
-    ways = " and ".join(way for way, on in off.items() if on)
-    note = "pictures of the base model and the loss at fixed noise come first" if ways else "pictures are encoded first"
-    note = f"{note}; {ways} take it away" if ways else note
+    ways = [way for way, what in off.items() if what]
+    note = f"first: {' and '.join(filter(None, off.values()))}" if ways else "pictures are encoded first"
+    note += f"; {' and '.join(ways)} take{'' if len(ways) > 1 else 's'} it away" if ways else ""
     if config.adapter.start != "default":
         note += "; working out the LoRA's start from the weights is in it"
     least = "about" if seconds else "at least"
@@ -225,6 +226,8 @@ def free_bytes(path: Path) -> int:
 
 
 def _pictures(config: TrainConfig, times: int) -> str:
+    if not times:
+        return "none"
     each = len(sample_pictures(config))
     often = "once" if times == 1 else plural(times, "time")
     return often + (f", {plural(each, 'picture')} each time" if each > 1 else "")
@@ -256,6 +259,8 @@ def _part(one: MemoryPart) -> PlanRow:
 
 def _marks(steps: Sequence[int], word: str) -> str:
     shown = [str(one) for one in steps]
+    if not shown:
+        return ""
     if len(shown) > 6:
         shown = [*shown[:3], "...", *shown[-2:]]
     return f"{word} {', '.join(shown)}"

@@ -113,7 +113,7 @@ def _legend(times: Schedule, drawn: _Drawn, width: int) -> list[str]:
         if drawn.crowd[kind] > 1:
             words += f" (up to {drawn.crowd[kind]:,} to a mark)"
         parts.append(f"{MARKS[kind]} {words}".replace(" ", "\0"))
-    if times.pivot_within is None:
-        parts.append("no pivot".replace(" ", "\0"))
+    nothing = {"no pivot": times.pivot_within is None, "no samples": not times.samples}
+    parts += [words.replace(" ", "\0") for words, so in nothing.items() if so]
     lines = textwrap.wrap("   ".join(parts), width, drop_whitespace=True, break_long_words=False)
     return [line.replace("\0", " ").rstrip() for line in lines]

@@ -24,6 +24,7 @@ class RunFacts:
     written: str = ""  # the same with what it shall not show (--n), as `generate` reads it
     seed: int = 0
     threads: int = 1
+    draws: bool = True  # whether it drew sample pictures
     dora: str = ""  # the axis of a DoRA; empty without one
 
 
@@ -46,6 +47,7 @@ def read_facts(run: RunDir) -> RunFacts:
         f"{first.words} --n {first.negative}" if first.negative else first.words,
         seed if isinstance(seed, int) else 0,
         threads if isinstance(threads, int) else 1,
+        sample.get("count") != 0,
         axis if axis in ("input", "output") else "",
     )
 

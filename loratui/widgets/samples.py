@@ -14,6 +14,8 @@ from loratui.events.history import History, SamplePicture
 from loratui.terminal.text import safe_text
 from loratui.widgets.thumbnail import Thumbnail
 
+NOT_YET = "no picture yet"
+
 
 class Samples(Vertical):
     """The newest picture until the person looks at another step; `base` adds the first one beside it."""
@@ -34,6 +36,7 @@ class Samples(Vertical):
 
     def __init__(self, run: Path, *, id: str | None = None, pair: bool = False) -> None:
         super().__init__(id=id)
+        self.nothing = NOT_YET  # what stands there until there is one
         self._run = run
         self._prompt = 0  # place in the list of prompts
         self._place: int | None = None  # place in the list of steps; None follows the newest
@@ -44,10 +47,10 @@ class Samples(Vertical):
         """Two columns; the left one is hidden where there is no room."""
         with Horizontal(classes="pictures"):
             with Vertical(id="base-column"):
-                yield Thumbnail("no picture yet", id="base")
+                yield Thumbnail(self.nothing, id="base")
                 yield Static("", classes="under", id="base-words", markup=False)
             with Vertical(id="now-column"):
-                yield Thumbnail("no picture yet", id="now")
+                yield Thumbnail(self.nothing, id="now")
                 yield Static("", classes="under", id="now-words", markup=False)
 
     def show(self, history: History) -> None:
@@ -55,8 +58,8 @@ class Samples(Vertical):
         self._history = history
         pictures = self._pictures()
         now = self.current
-        self.query_one("#now", Thumbnail).show(None if now is None else self.file(now))
-        self.query_one("#base", Thumbnail).show(self.file(pictures[0]) if pictures else None)
+        self.query_one("#now", Thumbnail).show(None if now is None else self.file(now), self.nothing)
+        self.query_one("#base", Thumbnail).show(self.file(pictures[0]) if pictures else None, self.nothing)
         prompts = history.prompts
         if now is None:
             self.border_title = Content("pictures")

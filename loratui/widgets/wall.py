@@ -42,8 +42,11 @@ class Wall(Horizontal):
                 yield Thumbnail("", id=f"wall-{index}")
                 yield Static("", classes="wall-words", id=f"words-{index}", markup=False)
 
-    def show(self, history: History, columns: int, hinted: int | None = None) -> None:
-        """Show `history` in at most `columns` columns; `hinted` is the step that is recommended."""
+    def show(self, history: History, columns: int, hinted: int | None = None, nothing: str = "no pictures") -> None:
+        """Show `history` in at most `columns` columns; `hinted` is the step that is recommended.
+
+        `nothing`: what stands there if it has no picture.
+        """
         self._history = history
         prompts = history.prompts
         pictures = history.of_prompt(prompts[self._prompt % len(prompts)]) if prompts else []
@@ -58,7 +61,7 @@ class Wall(Horizontal):
                 words += " · the hint" if picture.step == hinted else ""
                 self.query_one(f"#words-{index}", Static).update(words)
         which = f" · prompt {self._prompt % len(prompts) + 1}/{len(prompts)}" if len(prompts) > 1 else ""
-        prompt = safe_text(history.label(chosen[0]), max(10, self.size.width - 24)) if chosen else "no pictures"
+        prompt = safe_text(history.label(chosen[0]), max(10, self.size.width - 24)) if chosen else nothing
         self.border_title = Content(prompt + which)
 
     def next_prompt(self, by: int) -> None:

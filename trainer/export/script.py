@@ -12,7 +12,7 @@ from trainer.contract.basemodel.weights import part_weights
 from trainer.contract.paths import expanded, is_file
 from trainer.contract.run.exports import DIFFUSERS, base_name, embedding_names, public_place
 from trainer.contract.settings.config import SMALL, TrainConfig, vae_source
-from trainer.contract.settings.prompts import sample_pictures, sample_prompts
+from trainer.contract.settings.prompts import sample_prompts
 from trainer.export.quoting import python
 from trainer.model.errors import ModelError
 from trainer.model.parts import DTYPES
@@ -69,8 +69,8 @@ for key, (encoder, tokenizer) in zip(("clip_l", "clip_g"), encoders):
 def script(config: TrainConfig, vocabulary: Vocabulary) -> str:
     """The whole script; nothing has to be changed in it where the base model is of the hub or ships with loratui."""
     imports, load = _loading(config)
-    first = sample_pictures(config)[0]
-    negative = first.prompt.negative
+    first = sample_prompts(config)[0]
+    seed, negative = config.sample.seed if first.seed is None else first.seed, first.negative
     names = embedding_names(config)
     embeddings = _POOLED if names else ""
     for word, file in names.items():
@@ -81,13 +81,13 @@ def script(config: TrainConfig, vocabulary: Vocabulary) -> str:
         load=load,
         embeddings=embeddings,
         lora=python(DIFFUSERS),
-        prompt=python(vocabulary.write(first.prompt.words)),
+        prompt=python(vocabulary.write(first.words)),
         negative=f"\n    negative_prompt={python(vocabulary.write(negative))}," if negative else "",
-        width=first.prompt.width,
-        height=first.prompt.height,
+        width=first.width,
+        height=first.height,
         steps=config.sample.steps,
         guidance=config.sample.guidance,
-        seed=first.seed,
+        seed=seed,
         clip_skip=f"\n    clip_skip={config.model.clip_skip}," if config.model.clip_skip else "",
     )
 

@@ -27,7 +27,9 @@ class PromptList:
 
     @property
     def now(self) -> list[WantedPicture]:
-        """Every picture that a sample step draws."""
+        """Every picture that a sample step draws; none where sample.count is 0, also of what was added."""
+        if not self._config.sample.drawn:
+            return []
         return [*self.own, *map(self.picture_of, self._added.kept)]
 
     @property

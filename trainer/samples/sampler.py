@@ -16,6 +16,7 @@ from trainer.contract.settings.arithmetic import sample_steps
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.prompts import WantedPicture
 from trainer.contract.settings.sample_prompts import read_sample_prompt
+from trainer.contract.settings.tracking import NO_SAMPLES
 from trainer.contract.units import plural
 from trainer.data.images import save_picture
 from trainer.ground.full_disk import Wait, until_written
@@ -52,6 +53,8 @@ class Sampler:
 
         Returns whether it went well and what to say of it.
         """
+        if not self._config.sample.drawn:
+            return False, f"{NO_SAMPLES} by this run; 'loratui generate' draws any from its checkpoints"
         if prompt is None:
             made = self.make(step)
             count = plural(made, "picture")
@@ -92,6 +95,8 @@ class Sampler:
 
     def _make(self, step: int, as_exported: bool, only: WantedPicture | None, patient: bool) -> int:
         wanted = [only] if only is not None else self._shown.now
+        if not wanted:
+            return 0
         rounded: AbstractContextManager[None] = nullcontext()
         if as_exported:
             rounded = rounded_to(self._trainee.layers, DTYPES[self._config.export.precision])
@@ -102,7 +107,7 @@ class Sampler:
                     self._one(step, one)
         except torch.OutOfMemoryError:
             free()
-            advice = "lower sample.steps does not help; give sample.prompts fewer entries or train at a smaller batch"
+            advice = "sample.tiles=true, or a smaller sample.width and sample.height; sample.count=0 draws none"
             self._log.emit(
                 "warn", code="sample-memory", message="no memory for pictures; training goes on", advice=advice
             )

@@ -32,8 +32,9 @@ from loratui.widgets.chart import Chart
 from loratui.widgets.eventlist import EventList
 from loratui.widgets.keyline import KeyLine
 from loratui.widgets.queueline import QueueLine
-from loratui.widgets.samples import Samples
+from loratui.widgets.samples import NOT_YET, Samples
 from trainer.contract.run.rundir import RunDir
+from trainer.contract.settings.tracking import NO_SAMPLES
 
 PULL = 1.0  # seconds between two looks at the run
 PIECE = 1 << 21  # bytes read at a time, about 6,000 steps: keys are answered while a long log is read
@@ -46,7 +47,7 @@ class MonitorScreen(RequestsScreen):
     """The run at `run`; leaving it never touches the trainer."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("s", "send('sample')", "Sample"),
+        Binding("s", "sample", "Sample"),
         Binding("c", "send('save')", "Save"),
         Binding("p", "pause", "Pause"),
         Binding("p", "unpause", "Resume"),
@@ -107,10 +108,14 @@ class MonitorScreen(RequestsScreen):
 
     def on_mount(self) -> None:
         """Read what is there, then look once a second."""
-        self.config = settings_of(self.run_dir)
+        self._read_settings()
         self.query_one("#events").border_title = Content("events")
         self.pull()
         self.set_interval(PULL, self._look)
+
+    def _read_settings(self) -> None:
+        self.config = settings_of(self.run_dir)
+        self.query_one("#samples", Samples).nothing = NOT_YET if self.draws else NO_SAMPLES
 
     def _look(self) -> None:
         if not self._behind:
@@ -207,6 +212,7 @@ class MonitorScreen(RequestsScreen):
         history = self.history
         if history.run is not self._start:
             self._start = history.run
+            self._read_settings()  # a person may have changed them before this start
             self._said.clear()
         for one in new_insights(history, self._said, self.config):
             self._said.add(one.code)
@@ -216,6 +222,8 @@ class MonitorScreen(RequestsScreen):
         """Only the keys that mean something now."""
         ended = not self.alive
         if action in ASKED:
+            if action in ("sample", "add") and not self.draws:
+                return False
             other = {"pause": True, "unpause": False}.get(action)  # one key, called what it does now
             return not ended and self._restart is None and is_paused(self.history, self.state) is not other
         if action == "back":

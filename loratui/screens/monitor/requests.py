@@ -26,11 +26,14 @@ from loratui.terminal.text import os_sentence, os_words
 from trainer.contract.run.control import Cmd, send
 from trainer.contract.run.lock import lock_holder
 from trainer.contract.run.rundir import RunDir
+from trainer.contract.settings.config import TrainConfig
+from trainer.contract.settings.tracking import NO_SAMPLES
 
 Leaving = Literal["detach", "back", "result"] | RunDir  # a RunDir: to the monitor of that run
 UNANSWERED = 20.0  # seconds after which a command that nobody took is spoken of
 GONE = "no trainer works on the run any more"
-ASKED = ("send", "pause", "unpause", "stop", "abort", "add")  # what a trainer alone can do
+ASKED = ("send", "sample", "pause", "unpause", "stop", "abort", "add")  # what a trainer alone can do
+DRAWING = ("sample", "add", "view", "wall")  # what a run without sample pictures has nothing for
 ABSENT = {
     "view": "no picture is drawn yet",
     "wall": "no picture is drawn yet",
@@ -52,6 +55,7 @@ class RequestsScreen(KeyReasons[Leaving]):
         self._started, self._within = started, within
         self.run_dir = run
         self.history = History()
+        self.config: TrainConfig | None = None  # None: its settings cannot be read
         self._waiting: dict[str, tuple[str, float]] = {}  # command id -> what was asked, when
         self._restart: Restart | None = None
         self._now = Possible("starting")  # what can be done with it
@@ -67,6 +71,11 @@ class RequestsScreen(KeyReasons[Leaving]):
         """Show the history as it is."""
 
     @property
+    def draws(self) -> bool:
+        """Whether the run draws sample pictures, as far as is known."""
+        return self.config is None or self.config.sample.drawn
+
+    @property
     def state(self) -> StateName:
         """The run's state in one word."""
         if self._restart is not None:
@@ -77,6 +86,8 @@ class RequestsScreen(KeyReasons[Leaving]):
         """By the run's state; of what needs a trainer, a picture or a queue: that there is none."""
         if action in ("go_on", "fix"):
             return self._now.why_not(action)  # type: ignore[arg-type]
+        if not self.draws and action in DRAWING and (action in ABSENT or self.alive):
+            return NO_SAMPLES
         if action in (*ASKED, "result", "ahead"):
             return f"it is {self.state}" if self.state != "queued" else "it waits in the queue"
         return ABSENT.get(action, "")
@@ -99,6 +110,10 @@ class RequestsScreen(KeyReasons[Leaving]):
             self._waiting[key] = (cmd, time.monotonic())
             self._say("info", asked_words(cmd, self.history, self.state))
         self.draw()
+
+    def action_sample(self) -> None:
+        """Every prompt, now."""
+        self.action_send("sample")
 
     def action_detach(self) -> None:
         """Leave; a trainer that works goes on."""

@@ -31,6 +31,7 @@ from loratui.terminal.text import show_path
 from loratui.widgets.keyline import KeyLine
 from loratui.widgets.wall import Wall
 from trainer.contract.run.rundir import RunDir
+from trainer.contract.settings.tracking import NO_SAMPLES
 
 
 class FacesCompared(Message):
@@ -180,7 +181,8 @@ class ResultScreen(Onward):
         self.query_one("#result-head", Static).update(head(self.history, name, self.size.width - 2))
         for place, one in enumerate(self.lines):
             files.replace_option_prompt(f"line-{place}", usage_line(one, self._files_width))
-        self.query_one("#wall", Wall).show(self.history, 3 if self.size.width < 110 else 4, self.hinted.step)
+        nothing = "no pictures" if self.facts.draws else NO_SAMPLES
+        self.query_one("#wall", Wall).show(self.history, 3 if self.size.width < 110 else 4, self.hinted.step, nothing)
 
     def tell(self, words: str, bad: bool = False) -> None:
         """Answer in the line above the keys."""

@@ -26,6 +26,7 @@ CASES = {
         train__checkpoint_every=0, train__sample_every=0, pivotal__enabled=False, train__steps=77
     ),
     "the pivot at the end": config(pivotal__fraction=1.0),
+    "no sample pictures": config(sample__count=0),
 }
 
 

@@ -23,6 +23,7 @@ from trainer.contract.settings.arithmetic import FORWARDS, checkpoint_steps, mea
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.kinds import CHUNK
 from trainer.contract.settings.prompts import sample_pictures, sample_side
+from trainer.contract.settings.tracking import NO_SAMPLES
 from trainer.contract.settings.training import Checkpointing
 from trainer.contract.units import plural
 
@@ -137,6 +138,7 @@ def _disk(
     whom += f", and {plural(also, 'more file')}" if also else ""  # a bundle, parts of a B-LoRA
     numbers = sum(share * (adapter.diffusers if path == DIFFUSERS else adapter.file) for path, share in sizes.items())
     earlier = saves - kept
+    png = f"{pictures} PNG" if config.sample.drawn else NO_SAMPLES
     light = MemoryPart(
         "earlier checkpoints", earlier * (trained + adapter.fixed) * 4, f"{earlier} with LoRA and embeddings alone"
     )
@@ -144,6 +146,6 @@ def _disk(
         MemoryPart("checkpoints", round(kept * saved), f"{kept} at a time, with the optimizer's state"),
         *([light] if earlier else []),
         MemoryPart("files to use", round(numbers * WIDTH[config.export.precision]), f"for {whom}"),
-        MemoryPart("samples", round(pictures * sample_side(config) ** 2 * PNG_BYTES), f"{pictures} PNG"),
+        MemoryPart("samples", round(pictures * sample_side(config) ** 2 * PNG_BYTES), png),
         MemoryPart("cached latents", images * latents, plural(images, "picture")),
     )

@@ -12,6 +12,7 @@ from trainer.contract.plan.vae_memory import TILE, WIDTH, vae_widths
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.optimizers import OPTIMIZERS
 from trainer.contract.settings.prompts import sample_side
+from trainer.contract.settings.tracking import NO_SAMPLES
 from trainer.contract.settings.training import Checkpointing
 from trainer.contract.units import in_bytes, plural
 
@@ -128,8 +129,7 @@ def memory(need: MemoryNeed) -> tuple[tuple[MemoryPart, ...], int]:
     if passing.scratch > passing.work:
         note = f"{in_bytes(passing.scratch)} in a step, in the place of the activations"
         parts.append(MemoryPart("optimizer's step", passing.scratch - passing.work, note, rough=True))
-    note = f"{in_bytes(passing.samples)} while one is made, in the place of the activations"
-    parts.append(MemoryPart("samples", max(0, passing.samples - step), note, rough=True))
+    parts.append(MemoryPart("samples", max(0, passing.samples - step), _drawn(need.config, passing), rough=True))
     if passing.before > full:
         note = f"{in_bytes(passing.before)} in all while pictures and captions are encoded, before the first step"
         parts.append(MemoryPart("encoding", passing.before - full, note, rough=True))
@@ -207,22 +207,27 @@ def _passing(need: MemoryNeed) -> _Passing:
         scratch = 0  # a piece at a time, in the processor's cache
     encoding, decoding = vae_widths(config, need.base)
     drew = config.prior.enabled and not config.prior.path
-    made = config.prior.batch if drew else 1
-    side = sample_side(config)
+    made = config.prior.batch if drew else int(config.sample.drawn)
+    side = sample_side(config) if config.sample.drawn else 0
     shown = min(TILE, side) if config.sample.tiles else side
     decoded = max(shown, train.resolution) if drew else shown  # pictures of the class are of the training's size
     larger = max(made, (side / train.resolution) ** 2)
     held = shape.vae.held((encoding, decoding))
-    came = held if need.device == "cuda" else 0  # for the picture, out of RAM
+    came = held if made and need.device == "cuda" else 0  # for the picture, out of RAM
     samples = round(max(shape.vae.decoding(decoded, decoding) + came, DENOISED * larger * size * half))
     before = round(TORCH[need.device]) + _encoders(need) + held
     # on a GPU the unet comes when all is encoded, but where it has drawn pictures of the class before
     before += shape.parameters["unet"] * need.width if need.device == "cpu" else need.unet if drew else 0
     before += shape.vae.encoding(train.resolution, encoding)
-    said = "about" if level == "off" else f"about; recomputed: {MADE_AGAIN[level]}"
-    return _Passing(
-        work + need.made, need.trained * round(scratch), samples, round(words * pictures * half), before, said
-    )
+    said, words = "about" if level == "off" else f"about; recomputed: {MADE_AGAIN[level]}", words * pictures * half
+    return _Passing(work + need.made, need.trained * round(scratch), samples, round(words), before, said)
+
+
+def _drawn(config: TrainConfig, passing: _Passing) -> str:
+    if not passing.samples:
+        return NO_SAMPLES
+    which = "one" if config.sample.drawn else "a class picture"
+    return f"{in_bytes(passing.samples)} while {which} is made, in the place of the activations"
 
 
 def made_again(config: TrainConfig) -> Checkpointing:

@@ -53,7 +53,9 @@ def pivot_step(steps: int, fraction: float) -> int:
 
 
 def sample_steps(config: TrainConfig) -> tuple[int, ...]:
-    """Steps after which validation pictures are made: 0 (the base model), every n, and the last."""
+    """Steps after which validation pictures are made: 0 (the base model), every n, and the last; none without them."""
+    if not config.sample.drawn:
+        return ()
     return _every(config.train.sample_every, config.train.steps, first=config.sample.at_start)
 
 

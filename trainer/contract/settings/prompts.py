@@ -67,7 +67,7 @@ def sample_side(config: TrainConfig) -> int:
 
 
 def sample_pictures(config: TrainConfig) -> tuple[WantedPicture, ...]:
-    """Every picture of a sample step: sample.count of each prompt, each with the next seed.
+    """Every picture of a sample step: sample.count of each prompt, each with the next seed; none where that is 0.
 
     The i-th picture of a prompt has its seed (else sample.seed) plus i, also where a prompt is listed twice.
     """

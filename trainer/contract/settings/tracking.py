@@ -9,6 +9,7 @@ from pydantic import field_validator
 from trainer.contract.settings.fields import Section, setting
 from trainer.contract.settings.sample_prompts import LARGEST, read_sample_prompt, side_refusal
 
+NO_SAMPLES = "sample.count is 0: no sample pictures are drawn"
 TRACKERS = ("tensorboard", "wandb", "trackio")
 
 
@@ -52,10 +53,12 @@ class Sample(Section):
     count: int = setting(
         1,
         "pictures per prompt",
-        "Pictures of each prompt at every sample step, each with the next seed; an added prompt has one.",
+        "Pictures of each prompt at every sample step, each with the next seed; an added prompt has one. 0: no sample "
+        "pictures at all, also not of an added prompt.",
         source="diffusers' script (num_validation_images)",
         up="A fairer look at what was learned; each takes its time and disk.",
-        ge=1,
+        down="0: faster and less memory, but only the loss shows how the run is doing.",
+        ge=0,
         le=64,
     )
     steps: int = setting(
@@ -84,6 +87,11 @@ class Sample(Section):
         "faint seam. The training is not affected.",
         source="diffusers (enable_tiling)",
     )
+
+    @property
+    def drawn(self) -> bool:
+        """Whether there are any: what the trainer asks before it draws, and what a plan counts."""
+        return self.count > 0
 
     @field_validator("prompts")
     @classmethod
