@@ -15,6 +15,7 @@ from PIL import Image
 from tests.contract.plan.test_estimate import config
 from trainer.contract.basemodel.inspect import small_model
 from trainer.contract.basemodel.layers import lora_paths
+from trainer.contract.basemodel.text_layers import clip_skip_refusals, text_layers
 from trainer.contract.basemodel.unet_names import SDXL_UNET, unknown_blocks
 from trainer.contract.plan.advice import refusals
 from trainer.contract.plan.class_folder import class_refusals
@@ -97,6 +98,13 @@ def test_eight_bits_without_bitsandbytes_are_refused_with_the_remedy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.count("pip install 'loratui[8bit]'") == 2
+
+
+def test_sdxl_itself_has_layers_for_every_clip_skip_and_a_model_that_is_not_here_is_not_judged() -> None:
+    most = int(BY_KEY["model.clip_skip"].high or 0)
+    for base in (BY_KEY["model.base"].default, "owner/another-sdxl"):
+        assert clip_skip_refusals(config(model__base=base, model__clip_skip=most).model) == []
+    assert text_layers(config(model__base=SMALL).model) == (2, 3)
 
 
 def test_a_dora_over_a_quantized_base_is_refused() -> None:

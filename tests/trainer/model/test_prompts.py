@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
 from diffusers import StableDiffusionXLPipeline
 
 from trainer.contract.basemodel.inspect import small_model
+from trainer.contract.basemodel.text_layers import clip_skip_refusals
+from trainer.contract.plan.advice import refusals
 from trainer.contract.settings.config import TrainConfig
+from trainer.data.listing import listed
 from trainer.model.parts import Parts, fix_pooling, load_parts
 from trainer.model.prompts import PromptCache, encode
 from trainer.step.trainee import make_trainee
@@ -30,6 +34,24 @@ def test_an_ordinary_prompt_is_encoded_as_the_pipeline_does(parts: Parts) -> Non
         found = encode(parts, [prompt])
         assert torch.equal(found.hidden, hidden)
         assert torch.equal(found.pooled, pooled)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("skipped", range(12))
+def test_as_many_layers_are_left_out_as_there_are_and_more_are_refused(
+    skipped: int, parts: Parts, settings: Callable[..., TrainConfig]
+) -> None:
+    """The plan's and the trainer's refusal says it before the encoders would fail, and refuses nothing that works."""
+    own = settings(model__clip_skip=skipped)
+    refused = listed(own).refused
+    assert list(refused) == refusals(own) == clip_skip_refusals(own.model)
+    if not refused:
+        encode(replace(parts, clip_skip=skipped), ["a star"])
+        return
+    (said,) = refused
+    assert said.startswith(f"model.clip_skip is {skipped}, and") and "2 layers" in said and "set it to 1 or" in said
+    with pytest.raises(IndexError):
+        encode(replace(parts, clip_skip=skipped), ["a star"])
 
 
 def test_constants_are_encoded_once_and_the_rest_keeps_its_gradient(

@@ -9,6 +9,7 @@ from trainer.contract.basemodel.inspect import NotSDXL, base_of, loss_of
 from trainer.contract.basemodel.layers import lora_paths
 from trainer.contract.basemodel.loss import Loss
 from trainer.contract.basemodel.names import is_hub_id
+from trainer.contract.basemodel.text_layers import clip_skip_refusals
 from trainer.contract.basemodel.unet_names import unet_config, unknown_blocks
 from trainer.contract.basemodel.vae import NoVae, check_vae
 from trainer.contract.loras.start import start_notes, start_refusals
@@ -21,7 +22,7 @@ from trainer.contract.settings.arithmetic import learning_rates, pivot_step
 from trainer.contract.settings.concepts import title_of
 from trainer.contract.settings.config import BY_KEY, TrainConfig, vae_source
 from trainer.contract.settings.model import SDXL
-from trainer.contract.settings.optimizers import OPTIMIZERS
+from trainer.contract.settings.optimizers import BITS, GET_BITS, OPTIMIZERS
 from trainer.contract.settings.prompts import class_refusals_of_prompts
 from trainer.contract.settings.sample_prompts import unknown_options
 from trainer.contract.settings.taught import class_sets
@@ -31,7 +32,6 @@ OVERFIT_VIEWS = MOST
 OVERFIT_SEEN = 220  # views per image at which that table's style sets were "evidently overfit" (1500 * 4 / 27)
 OVERFIT_KINDS = ("style", "character-style")  # what that table, and the Huggy set it is compared with, taught
 RANK_SMOOTH = 64  # the post: rank 64 looks "air-brushed"
-BITS, BITS_REMEDY = "bitsandbytes", "pip install 'loratui[8bit]', or set model.quantize to off"
 RATES = ("learning_rate", "embedding_learning_rate", "text_encoder_learning_rate")  # in the order of an optimizer's own
 FACES = (
     "it real portraits: your own folder, or multimodalart/faces-prior-preservation, the post's 183 (58 MB; "
@@ -100,7 +100,13 @@ def refusals(config: TrainConfig, begun: bool = False) -> list[str]:
             f"loss.debiased replaces min-SNR, and train.min_snr_gamma is {config.train.min_snr_gamma:g}: set "
             "one of them to 0 or false"
         )
-    return found + adapter_refusals(config, unet) + _quantized(config) + _missing(config)
+    return (
+        found
+        + clip_skip_refusals(config.model)
+        + adapter_refusals(config, unet)
+        + _quantized(config)
+        + _missing(config)
+    )
 
 
 def _quantized(config: TrainConfig) -> list[str]:
@@ -121,7 +127,7 @@ def _missing(config: TrainConfig) -> list[str]:
             f"train.optimizer is {config.train.optimizer}, which needs {optimizer.package}: {optimizer.remedy}"
         )
     if config.model.quantize != "off" and importlib.util.find_spec(BITS) is None:
-        found.append(f"model.quantize is {config.model.quantize}, which needs {BITS}: {BITS_REMEDY}")
+        found.append(f"model.quantize is {config.model.quantize}, which needs {BITS}: {GET_BITS}, or set it to off")
     for key in (f"{optimizer.table}.{name}" for name in optimizer.lacks):
         table, name = key.split(".")
         value, plain = getattr(getattr(config, table), name), BY_KEY[key].default

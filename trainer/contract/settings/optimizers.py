@@ -10,6 +10,7 @@ from trainer.contract.settings.fields import POST, Section, setting
 Optimizer = Literal[  # `train.optimizer`
     "prodigy", "adamw", "adamw-8bit", "prodigy-plus-schedule-free", "adamw-schedule-free", "lion", "adafactor", "came"
 ]  # fmt: skip
+BITS, GET_BITS = "bitsandbytes", "pip install 'loratui[8bit]'"
 EXTRA = "pip install 'loratui[optimizers]', or take"
 
 
@@ -60,8 +61,8 @@ OPTIMIZERS: dict[Optimizer, OptimizerFacts] = {
         (1e-4, 3e-4, 5e-5),
         state=2,
         scratch=0,
-        package="bitsandbytes",
-        remedy="pip install 'loratui[8bit]', or take adamw",
+        package=BITS,
+        remedy=f"{GET_BITS}, or take adamw",
     ),
     "prodigy-plus-schedule-free": OptimizerFacts(
         "Prodigy+",
