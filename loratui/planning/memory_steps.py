@@ -8,11 +8,14 @@ from typing import Any
 
 from loratui.planning import smaller
 from loratui.planning.smaller import Down
+from trainer.contract.plan.levels import LONGER
 from trainer.contract.plan.sharing import uneven
 from trainer.contract.run.changes import effect_between, refusals_of
 from trainer.contract.settings.config import TrainConfig, flat, nested
+from trainer.contract.settings.optimizers import BITS
 
 STEPPING = frozenset({"train", "save"})  # phases that keep activations; loading, encoding and drawing keep none
+DRAWING = frozenset({"sample"})
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ def shared_by(settings: Mapping[str, Any], world: int) -> bool:
     return size is None or passes is None or not uneven(size, passes, world)
 
 
+RECOMPUTED = "the same result; steps take {}"
 COUNTED = "counted on SDXL: {} in place of 14.3 TFLOP a picture"
 SMALLER_RANK = "the post: 32 is its default, of 4, 16, 32 and 64"
 SMALLER = "SDXL was trained around 1024 px; below 768 it draws worse"
@@ -73,6 +77,28 @@ MEMORY_STEPS = (
         "sample pictures may have faint seams; the training is untouched",
         "diffusers (enable_tiling)",
         same=True,
+        again=(0,),
+        phases=DRAWING,
+    ),
+    MemoryStep(
+        "smaller samples",
+        smaller.smaller_samples,
+        "sample pictures of the training's size",
+        "sample pictures as large as the training's (0) and no larger; the training is untouched",
+        "decoding takes memory as the pixels: counted on SDXL's VAE",
+        same=True,
+        again=(0,),
+        phases=DRAWING,
+    ),
+    MemoryStep(
+        "no samples",
+        smaller.no_samples,
+        "no sample pictures",
+        "no sample pictures at all: only the loss shows how the run is doing; the training is untouched",
+        "diffusers' script (num_validation_images)",
+        same=True,
+        again=(0,),
+        phases=DRAWING,
     ),
     MemoryStep(
         "half VAE",
@@ -93,7 +119,7 @@ MEMORY_STEPS = (
         "norms",
         smaller.checkpointing("norms"),
         "norms recomputed",
-        "the same result; steps take hardly longer",
+        RECOMPUTED.format(LONGER["norms"]),
         COUNTED.format(14.3),
         same=True,
         phases=STEPPING,
@@ -102,7 +128,7 @@ MEMORY_STEPS = (
         "feed-forward",
         smaller.checkpointing("feed-forward"),
         "feed-forward recomputed",
-        "the same result; steps take about an eighth longer",
+        RECOMPUTED.format(LONGER["feed-forward"]),
         COUNTED.format(16.2),
         same=True,
         phases=STEPPING,
@@ -111,7 +137,7 @@ MEMORY_STEPS = (
         "checkpointing",
         smaller.checkpointing("blocks"),
         "whole blocks recomputed",
-        "the same result; steps take about a third longer",
+        RECOMPUTED.format(LONGER["blocks"]),
         COUNTED.format(19.5),
         same=True,
         again=(0,),
@@ -161,7 +187,7 @@ MEMORY_STEPS = (
         "the optimizer's state in bytes: hardly any change in the result",
         "bitsandbytes",
         again=(0,),
-        needs="bitsandbytes",
+        needs=BITS,
     ),
     MemoryStep(
         "precision",
@@ -178,7 +204,7 @@ MEMORY_STEPS = (
         "the frozen base in {new[model.quantize]}",
         "learned on a base that is a little off (int8: 0.8 % a weight, nf4: 9 %); steps take up to a quarter longer",
         "QLoRA; bitsandbytes",
-        needs="bitsandbytes",
+        needs=BITS,
     ),
     MemoryStep(
         "average",
@@ -226,7 +252,7 @@ MEMORY_STEPS = (
         "cog-sdxl's rates; bitsandbytes",
         planned=False,
         again=(0,),
-        needs="bitsandbytes",
+        needs=BITS,
     ),
     MemoryStep("small rank", smaller.rank(4), RANK_TITLE, "a very small LoRA", SMALLER_RANK),
     MemoryStep(

@@ -18,7 +18,8 @@ from loratui.runs.place import existing, making_trouble
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import in_bytes, in_gib, in_time
 from trainer.contract.plan.estimate import Estimate
-from trainer.contract.plan.memory import MADE_AGAIN, MemoryPart
+from trainer.contract.plan.levels import LONGER
+from trainer.contract.plan.memory import MADE_AGAIN, MemoryPart, made_again
 from trainer.contract.plan.views import MOST
 from trainer.contract.settings.arithmetic import Schedule, sample_steps, text_frozen_within
 from trainer.contract.settings.config import SMALL, TrainConfig
@@ -100,9 +101,9 @@ def memory_section(
     machine = known.machine
     rows = [_part(one) for one in need.memory]
     if level is not None:
-        rows.append(
-            PlanRow("recomputed", MADE_AGAIN[level], "the fastest that fits (train.gradient_checkpointing is auto)")
-        )
+        made = level if config is None else made_again(config)  # layer by layer it is whole blocks or nothing
+        note = f"steps take {LONGER[made]}; the fastest that fits (train.gradient_checkpointing is auto)"
+        rows.append(PlanRow("recomputed", MADE_AGAIN[made], note))
     rows.append(PlanRow("at its peak", f"about {in_bytes(need.memory_total)}", _corrected(known)))
     if need.memory_after != need.memory_total and (config is None or text_frozen_within(config)):
         kept = f"; keys and values of captions take {in_bytes(need.words_kept)}" if need.words_kept else ""

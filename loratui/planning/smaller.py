@@ -23,8 +23,21 @@ Down = Callable[[TrainConfig], Iterator[Settings]]
 
 
 def tiles(config: TrainConfig) -> Iterator[Settings]:
-    if not config.sample.tiles:
+    if config.sample.drawn and not config.sample.tiles:
         yield {"sample.tiles": True}
+
+
+def smaller_samples(config: TrainConfig) -> Iterator[Settings]:
+    """As large as the pictures of the training, which 0 stands for; a size that a prompt has of its own stays."""
+    sides = {name: getattr(config.sample, name) for name in ("width", "height")}
+    larger: Settings = {f"sample.{name}": 0 for name, side in sides.items() if side > config.train.resolution}
+    if config.sample.drawn and larger:
+        yield larger
+
+
+def no_samples(config: TrainConfig) -> Iterator[Settings]:
+    if config.sample.drawn:
+        yield {"sample.count": 0}
 
 
 def half_vae(config: TrainConfig) -> Iterator[Settings]:

@@ -154,7 +154,7 @@ def _all_at_once(offered: list[tuple[MemoryStep, Settings]]) -> list[tuple[str, 
     """The furthest of every step that leaves the training as it is, together, where there are several."""
     furthest = {step.name: one for step, one in offered if step.same}
     together = {key: value for one in furthest.values() for key, value in one.items()}
-    if len(furthest) < 2:
+    if len(furthest) < 2 or "train.batch" not in together:  # of sample pictures the last, none, needs no other
         return []
     size, passes = together["train.batch"], together["train.accumulation"]
     title = f"checkpointing on, batch {size}, accumulation {passes}"

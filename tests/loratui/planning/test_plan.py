@@ -18,6 +18,7 @@ from loratui.curation.report import outcome
 from loratui.curation.scan import ScanSettings, scan
 from loratui.planning.hardware import Machine, asked_for
 from loratui.planning.lines import plan_lines, resolved_lines
+from loratui.planning.memory_steps import MEMORY_STEPS
 from loratui.planning.past_runs import gather
 from loratui.planning.plan import LINEAR_COST, Plan, make_plan, settled
 from loratui.planning.sections import MachineKnown, memory_section
@@ -29,8 +30,11 @@ from loratui.settings.resolve import resolve
 from tests.loratui.conftest import LoraTUI
 from tests.trainer.conftest import make_config, make_run
 from trainer.contract.plan.estimate import estimate
+from trainer.contract.plan.levels import LONGER, with_level
+from trainer.contract.plan.memory import MADE_AGAIN, made_again
 from trainer.contract.run.events import EventLog
 from trainer.contract.settings.config import dump_config
+from trainer.contract.settings.tracking import NO_SAMPLES
 
 SMALL = {
     "model.base": "sdxl-small",
@@ -153,6 +157,29 @@ def test_what_is_left_to_the_plan_is_what_is_started(pictures: Path, tmp_path: P
     assert settled(chosen, plan).config.train.gradient_checkpointing == "norms" == plan.level
     unknown = make_plan(chosen, report, outcome(report), runs=tmp_path)
     assert unknown.level is None and settled(chosen, unknown) == chosen
+
+
+@pytest.mark.parametrize("own", [{}, {"train.dora": True}])
+def test_what_is_made_again_is_said_with_what_it_costs(own: dict[str, object], pictures: Path, tmp_path: Path) -> None:
+    """In the words of the changes that a plan proposes; layer by layer there are only whole blocks."""
+    chosen = resolve(Answers("object", {"dataset.path": str(pictures), "train.batch": 1} | own), {}, 4)
+    report, seen = scan(pictures, ScanSettings.of(chosen.config)), set()
+    for card in (8, 12, 16):
+        plan = make_plan(chosen, report, outcome(report), runs=tmp_path, machine=asked_for(card))
+        made = made_again(with_level(chosen.config, plan.level))
+        (row,) = (one for section in plan.sections for one in section.rows if one.label == "recomputed")
+        assert row.value == MADE_AGAIN[made] and row.note.startswith(f"steps take {LONGER[made]}; ")
+        assert any(LONGER[made] in one.cost for one in MEMORY_STEPS)
+        seen.add(made)
+    assert seen == ({"blocks"} if own else set(LONGER))
+
+
+def test_a_run_without_sample_pictures_says_so_in_every_section(pictures: Path, tmp_path: Path) -> None:
+    plan = planned(pictures, tmp_path, sample__count=0)
+    assert value(plan, "Steps", "samples") == ("none", NO_SAMPLES)
+    for section in ("Memory", "Disk"):
+        assert value(plan, section, "samples") == ("0 B", NO_SAMPLES)
+    assert "no samples" in " ".join(drawn(plan, "Steps", 80)) and "○" not in " ".join(drawn(plan, "Steps", 80))
 
 
 def test_a_long_wait_for_the_first_step_is_said_with_what_ends_it(pictures: Path, tmp_path: Path) -> None:

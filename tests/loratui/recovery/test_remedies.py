@@ -71,6 +71,19 @@ def test_what_would_save_too_little_is_not_offered_and_where_nothing_is_left_tha
         assert (NO_LESS in again.why) == bool(size) == (not any(one.changes for one in found))
 
 
+def test_where_memory_ran_out_while_drawing_the_pictures_make_room_first() -> None:
+    own = {"train__batch": 1, "train__gradient_checkpointing": "blocks", "train__resolution": 512}
+    own |= {"sample__width": 1536, "sample__height": 1536}
+    of_pictures = [{"sample.tiles": True}, {"sample.width": 0, "sample.height": 0}, {"sample.count": 0}]
+    found = [one for one in offered("oom", own, phase="sample") if one.changes]
+    assert [one.changes for one in found[:3]] == of_pictures
+    assert {(one.effect, one.goes) for one in found[:3]} == {("none", "checkpoint")}
+    stepping = [one.changes for one in offered("oom", own, phase="train")]
+    assert not any(one in stepping for one in of_pictures)  # no picture was there then
+    off = offered("oom", own | {"sample__count": 0}, phase="sample")
+    assert not any(key.startswith("sample.") for one in off for key in one.changes)
+
+
 def test_every_remedy_for_memory_lowers_the_estimate_that_it_names() -> None:
     base = config()
     found = [one for one in offered("oom") if one.changes]
@@ -283,9 +296,10 @@ def test_the_case_is_read_from_the_run(tmp_path: Path) -> None:
 
 def test_the_steps_say_of_themselves_what_the_trainers_rules_say() -> None:
     """`same` is what the list claims; whether it holds for a run is asked of the rules that refuse a resume."""
-    rich = config(train__precision="fp32", model__vae_precision="fp32", train__targets="all-linear")
+    larger = {"sample__width": 1536, "sample__height": 1536}
+    rich = config(train__precision="fp32", model__vae_precision="fp32", train__targets="all-linear", **larger)
     kept = {step.name: [stays_the_same(rich, one) for one in step.down(rich)] for step in MEMORY_STEPS}
-    same = {"tiles", "norms", "feed-forward", "checkpointing", "batch"}
+    same = {"tiles", "smaller samples", "no samples", "norms", "feed-forward", "checkpointing", "batch"}
     assert {name for name, said in kept.items() if said and all(said)} == same
     assert {step.name for step in MEMORY_STEPS if step.same} == same
     on = {step.name for step in MEMORY_STEPS for one in step.down(rich) if goes_on(rich, one)}
