@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import shlex
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 from loratui.planning.hardware import Machine
@@ -17,9 +17,11 @@ from trainer.contract.plan.estimate import estimate, estimated
 from trainer.contract.plan.levels import NARROW, chosen_level, with_level
 from trainer.contract.plan.memory import Device
 from trainer.contract.settings.config import TrainConfig, flat
+from trainer.contract.settings.optimizers import BITS, GET_BITS
 from trainer.contract.settings.training import Checkpointing
 
 SHOWN = 3  # processes that are named
+WITH_BITS = f"With {BITS}, which is not installed here ({GET_BITS}), this is enough:"
 NOTHING_HELPS = "No setting would make it fit: a smaller base model, or more memory, is needed."
 
 
@@ -41,11 +43,27 @@ class MemoryChange:
 
 @dataclass(frozen=True)
 class Proposal:
-    """The cheapest changes found. `fits`: whether they are enough; `total`: the need with them, in bytes."""
+    """The cheapest changes found; `total`: the need with them, `available`: what is there, both in bytes.
+
+    `with_bits`: what would be enough beside them with a package that is not installed here.
+    """
 
     changes: tuple[MemoryChange, ...]
-    fits: bool
     total: int
+    available: int
+    with_bits: Proposal | None = None
+
+    @property
+    def fits(self) -> bool:
+        """Whether they are enough."""
+        return self.total <= self.available
+
+    @property
+    def words(self) -> str:
+        """How they fit, where they do."""
+        spare = self.available - self.total
+        more = "; nothing found leaves more" if is_narrow(spare, self.total) else ""
+        return spare_words(spare, self.total) + more if self.fits else ""
 
     @property
     def settings(self) -> Settings:
@@ -71,12 +89,21 @@ class Verdict:
     words: str
 
 
+def is_narrow(spare: int, need: int) -> bool:
+    """Whether `spare` bytes beside the need are fewer than an estimate is off by."""
+    return spare < NARROW * need
+
+
+def spare_words(spare: int, need: int) -> str:
+    """How a need fits, with `spare` bytes beside it: of this machine's verdict, and of a proposal."""
+    return f"fits{' narrowly,' if is_narrow(spare, need) else ''} with {in_bytes(spare)} to spare"
+
+
 def verdict(need: int, machine: Machine, pictures: int = 0) -> Verdict:
     """`need` bytes against the memory that is there; `pictures` of them only while samples are made."""
     spare = machine.free - need
     if spare >= 0:
-        how = "fits narrowly, with" if spare < NARROW * need else "fits with"
-        return Verdict(True, False, f"{how} {in_bytes(spare)} to spare")
+        return Verdict(True, False, spare_words(spare, need))
     if need <= machine.total:
         held = ", ".join(f"{safe_text(one.name, 24)} holds {in_bytes(one.bytes)}" for one in machine.holders[:SHOWN])
         others = f": {held}" if held else f": others hold {in_bytes(machine.total - machine.free)}"
@@ -100,29 +127,21 @@ def propose(
     factor: float = 1.0,
     eight_bit: bool | None = None,
 ) -> Proposal:
-    """Take the steps, the cheapest in result first, until it fits; then leave out what turned out not to matter.
+    """The cheapest changes with which it fits as plainly as a run that needs none; narrowly where nothing else does.
 
-    `factor` corrects the rough parts of the estimate. `eight_bit`: whether 8-bit AdamW can be had; looked up if None.
+    `factor` corrects the rough parts of the estimate. `eight_bit`: whether bitsandbytes can be had; looked up if None.
     """
-    have = importlib.util.find_spec("bitsandbytes") is not None if eight_bit is None else eight_bit
+    have = importlib.util.find_spec(BITS) is not None if eight_bit is None else eight_bit
 
     def need(one: TrainConfig) -> int:
         return estimated(one, images, device, factor).memory_total
 
-    taken: list[tuple[MemoryStep, Settings]] = []
-    now = config
-    for step in MEMORY_STEPS:
-        if not step.planned or (step.needs and not have) or (step.gpu and device == "cpu"):
-            continue
-        for settings in step.down(now):
-            if need(now) <= available:
-                break
-            tried = changed(now, settings)
-            if need(tried) <= need(now):  # also what saves only once something else needs less
-                taken, now = [*taken, (step, settings)], tried
-    reached = max(available, need(now))  # where even all is not enough, all that counts
-    kept = _needed(config, taken, lambda one: need(one) <= reached)
-    return _told(config, kept, need, available)
+    steps = [one for one in MEMORY_STEPS if one.planned and not (one.gpu and device == "cpu")]
+    found = _cheapest(config, [one for one in steps if have or not one.needs], need, available)
+    if have:
+        return found
+    other = _cheapest(config, steps, need, available)
+    return replace(found, with_bits=other) if other.fits and other.settings != found.settings else found
 
 
 def grown(
@@ -158,9 +177,43 @@ def level_of(config: TrainConfig, images: int, machine: Machine, factor: float =
     return level
 
 
+def nothing_words(proposal: Proposal) -> str:
+    """What to say of one without a change."""
+    other = proposal.with_bits
+    return NOTHING_HELPS if other is None else f"{WITH_BITS} {set_words(other.settings)}"
+
+
 def set_words(settings: Mapping[str, Any]) -> str:
     """The settings as options to paste: "--set train.batch=1 --set train.accumulation=4"."""
     return " ".join(f"--set {shlex.quote(f'{key}={_written(value)}')}" for key, value in settings.items())
+
+
+def _cheapest(
+    config: TrainConfig, steps: Sequence[MemoryStep], need: Callable[[TrainConfig], int], available: int
+) -> Proposal:
+    """With some to spare, as a level of activations that is chosen; where nothing leaves that, as it fits at all."""
+    for room in (int(available / (1 + NARROW)), available):
+        found = _told(config, _down_to(config, steps, need, room), need, available)
+        if found.total <= room:
+            break
+    return found
+
+
+def _down_to(
+    config: TrainConfig, steps: Sequence[MemoryStep], need: Callable[[TrainConfig], int], room: int
+) -> list[tuple[MemoryStep, Settings]]:
+    """Take the steps, the cheapest in result first, until it fits; then leave out what turned out not to matter."""
+    taken: list[tuple[MemoryStep, Settings]] = []
+    now = config
+    for step in steps:
+        for settings in step.down(now):
+            if need(now) <= room:
+                break
+            tried = changed(now, settings)
+            if need(tried) <= need(now):  # also what saves only once something else needs less
+                taken, now = [*taken, (step, settings)], tried
+    reached = max(room, need(now))  # where even all is not enough, all that counts
+    return _needed(config, taken, lambda one: need(one) <= reached)
 
 
 def _needed(
@@ -198,7 +251,7 @@ def _told(
         found.append(MemoryChange(settings, words, need(now) - need(after), step.cost, step.source))
         now = after
     total = need(now)
-    return Proposal(tuple(found), total <= available, total)
+    return Proposal(tuple(found), total, available)
 
 
 def _written(value: Any) -> str:

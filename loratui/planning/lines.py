@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from loratui.planning.fitting import NOTHING_HELPS, Proposal, set_words
+from loratui.planning.fitting import WITH_BITS, Proposal, nothing_words, set_words
 from loratui.planning.plan import Plan
 from loratui.planning.shell_command import with_set
 from loratui.settings.demo import SMALL_SIZE
@@ -75,12 +75,19 @@ def plan_lines(plan: Plan, width: int = WIDTH) -> list[str]:
 
 def fitting_lines(proposal: Proposal) -> list[str]:
     """What would make it fit, each change with its cost and its source, and all of it as options to paste."""
+    said = "To make it fit, the cheapest in result first:" if proposal.fits else ALL_IS_NOT_ENOUGH
     if not proposal.changes:
-        return [NOTHING_HELPS]
-    lines = ["To make it fit, the cheapest in result first:" if proposal.fits else ALL_IS_NOT_ENOUGH]
+        return [nothing_words(proposal)]
+    found = _changes(proposal, said)
+    return found if proposal.with_bits is None else [*found, "", *_changes(proposal.with_bits, WITH_BITS)]
+
+
+def _changes(proposal: Proposal, said: str) -> list[str]:
+    lines = [said]
     for one in proposal.changes:
         lines += [f"  {one.words}  {one.gain}", f"      {one.cost} ({one.source})"]
-    return [*lines, f"  about {in_bytes(proposal.total)} are then needed:", f"  {set_words(proposal.settings)}"]
+    how = f", which {proposal.words}" if proposal.fits else ""
+    return [*lines, f"  about {in_bytes(proposal.total)} are then needed{how}:", f"  {set_words(proposal.settings)}"]
 
 
 def resolved_lines(resolved: Resolved) -> list[str]:

@@ -70,15 +70,34 @@ def plan_words(plan: Plan, width: int) -> Content:
 
 def fitting_words(proposal: Proposal, width: int) -> Content:
     """What would make it fit, in `width` cells: each change with what it saves, what it costs and who says so."""
-    enough = "it then fits." if proposal.fits else "not enough: more memory is needed."
-    lines = [Content(f"About {in_bytes(proposal.total)} would be needed: {enough}"), Content("")]
+    from loratui.planning.fitting import WITH_BITS
+
+    undo = "The Settings step marks what is changed with •; r there takes it back."
+    lines = [
+        *_needed(proposal, width),
+        Content(""),
+        *_changes(proposal, width),
+        Content(""),
+        *(Content.styled(line, "$muted") for line in _wrapped(undo, width)),
+    ]
+    if (other := proposal.with_bits) is not None:
+        lines += [Content(""), *map(Content, _wrapped(WITH_BITS, width)), *_changes(other, width)]
+        lines += _needed(other, width)
+    return Content("\n").join(lines)
+
+
+def _needed(proposal: Proposal, width: int) -> list[Content]:
+    enough = f"it then {proposal.words}." if proposal.fits else "not enough: more memory is needed."
+    return [Content(line) for line in _wrapped(f"About {in_bytes(proposal.total)} would be needed: {enough}", width)]
+
+
+def _changes(proposal: Proposal, width: int) -> list[Content]:
+    lines: list[Content] = []
     for one in proposal.changes:
         lines.append(Content.assemble((safe_text(one.words), "bold"), f"  {one.gain}"))
         why = _wrapped(f"{one.cost} ({safe_text(one.source)})", max(10, width - 2))
         lines += [Content.styled(f"  {line}", "$muted") for line in why]
-    undo = "The Settings step marks what is changed with •; r there takes it back."
-    lines += [Content(""), *(Content.styled(line, "$muted") for line in _wrapped(undo, width))]
-    return Content("\n").join(lines)
+    return lines
 
 
 def _drawn(section: PlanSection, width: int) -> list[Content]:

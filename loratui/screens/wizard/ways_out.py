@@ -154,10 +154,10 @@ class WaysOut(UndoingStep, ScanningStep):
         proposal = self._plan.proposal if self._plan is not None else None
         if proposal is None:
             return
-        from loratui.planning.fitting import NOTHING_HELPS
+        from loratui.planning.fitting import nothing_words
 
         if not proposal.changes:
-            self.say(NOTHING_HELPS, "bad")
+            self.say(nothing_words(proposal), "bad")
             return
         title = f"Make it fit: {plural(len(proposal.changes), 'change')}"
         words = fitting_words(proposal, min(68, self.size.width - 8))

@@ -10,10 +10,14 @@ import pytest
 from textual.pilot import Pilot
 
 from loratui.app import LoratuiApp
+from loratui.planning.fitting import WITH_BITS, propose
 from loratui.planning.hardware import Machine, MemoryHolder
+from loratui.planning.lines import fitting_lines
 from loratui.screens.shared.session import Session
+from loratui.screens.wizard.plan_words import fitting_words
 from loratui.settings.draft import Draft, DraftStore
 from tests.loratui.screens.conftest import HOSTILE, SIZES, assert_snapshot, at, screen_text, until
+from trainer.contract.settings.config import TrainConfig, nested
 
 Wizard = Callable[..., LoratuiApp]
 GB = 1_000_000_000
@@ -78,6 +82,16 @@ async def test_f4_works_from_a_field_and_escape_leaves_all_as_it_was(wizard: Wiz
         await until(pilot, lambda: app.screen is screen)
         assert app.draft.values == heavy.values
         assert screen._plan.proposal is not None
+
+
+@pytest.mark.parametrize("width", [40, 68])
+def test_what_a_package_would_spare_stands_beside_it_in_the_words_of_the_plan(width: int) -> None:
+    start = TrainConfig.model_validate(nested({"train.batch": 1}))
+    found = propose(start, 5, 8 << 30, eight_bit=False)
+    assert found.with_bits is not None and "model.quantize" not in found.settings
+    words = " ".join(fitting_words(found, width).plain.split())
+    assert WITH_BITS in words and WITH_BITS in fitting_lines(found)
+    assert words.index(found.changes[-1].words) < words.index(WITH_BITS) < words.index("model.quantize off -> int8")
 
 
 async def test_f4_does_nothing_where_it_fits(wizard: Wizard, chosen: Draft) -> None:
