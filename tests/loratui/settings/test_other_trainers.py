@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from loratui.errors import Refusal
-from loratui.settings.answers import check_answers
+from loratui.settings.answers import check_answers, read_answers, write_answers
 from loratui.settings.other_trainers.files import TRAINERS
 from loratui.settings.other_trainers.imported import import_settings, other_names
 from loratui.settings.other_trainers.kohya_folders import taught_by_folder
+from loratui.settings.resolve import resolve
 from tests.loratui.conftest import Draw
-from trainer.contract.settings.config import BY_KEY
+from trainer.contract.settings.config import BY_KEY, dump_config, load_config
 
 GUI = {
     "LoRA_type": "Standard",
@@ -174,6 +175,17 @@ def test_a_command_line_of_the_advanced_script(tmp_path: Path) -> None:
     assert found.left == {"use_blora": "take the preset b-lora: --preset b-lora"}
     path.write_text("python sdxl_train_network.py --network_module networks.lora --network_dim=4 " + COMMAND[11:])
     assert import_settings([path], "face")[0].trainer == "kohya"
+
+
+def test_that_no_sample_pictures_are_wanted_is_kept_by_import_answers_and_the_run(tmp_path: Path) -> None:
+    path, kept = tmp_path / "train.sh", tmp_path / "answers.toml"
+    path.write_text(f"{COMMAND} --num_validation_images=0 --validation_prompt=star")
+    _, answers = import_settings([path], "face")
+    write_answers(kept, answers)
+    config = resolve(read_answers(kept)).config
+    assert answers.values["sample.count"] == config.sample.count == 0 and config.sample.prompts == ("star",)
+    (tmp_path / "config.toml").write_text(dump_config(config))
+    assert not load_config(tmp_path / "config.toml").sample.drawn
 
 
 def test_onetrainer(tmp_path: Path) -> None:
