@@ -202,11 +202,12 @@ class Run:
             for step in range(self.done + 1, train.steps + 1):
                 self._look()
                 self._one_step(step, known=step in saves | samples | {train.steps})
-                if self.done in saves and self.world.main:
-                    self.losses.if_due(self.done)
+                # by the step that was taken: on a GPU `done` stays at an earlier one for some steps more
+                if step in saves and self.world.main:
+                    self.losses.if_due(step)
                     self._save()
-                if self.done in samples and self.done < train.steps and self.world.main:
-                    self.sampler.make(self.done, wait=self._wait_until)
+                if step in samples and step < train.steps and self.world.main:
+                    self.sampler.make(step, wait=self._wait_until)
             if not self.saver.wait():
                 self._wait_until(self.saver.is_settled)
         except Stop as stop:

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from trainer.ground.machine import to_device
+
 MOST_KEPT = 4096  # of each kind: random crops have more sizes than pictures
 TOLD = "time_embeddings"  # among a pass's added conditions: what `of` gave
 Sizes = tuple[float, ...]
@@ -61,7 +63,7 @@ class TimeEmbeddings:
         return found
 
     def _spread(self, device: torch.device, sizes: Sizes) -> torch.Tensor:
-        found: torch.Tensor = _there(self._size)(torch.tensor(sizes, dtype=torch.float32, device=device))
+        found: torch.Tensor = _there(self._size)(to_device(torch.tensor(sizes, dtype=torch.float32), device))
         return found.flatten()
 
     def _read(self, _: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> None:

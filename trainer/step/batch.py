@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 
 import torch
@@ -178,6 +178,11 @@ class Ahead:
         if self._pool is not None and step < self._last:
             self._next = step + 1, self._pool.submit(self._make, step + 1)
         return found, waited
+
+    def rest(self) -> None:
+        """Wait until the thread is done with what it makes: what must have the device to itself comes after this."""
+        if self._next is not None:
+            wait([self._next[1]])  # what went wrong in it is raised where its batches are asked for
 
 
 def _key(view: View) -> tuple[int, int, int]:

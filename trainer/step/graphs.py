@@ -1,7 +1,7 @@
 """Forward and backward pass as one recording (a CUDA graph), replayed in place of a thousand launches a step.
 
-Recording itself has not run on a GPU yet: none was at hand. All around it (buffers that are filled in place, the
-comparison of the first replay with the pass that it stands for, the way back) is what the CPU's tests run.
+Recording itself has not run on a GPU yet: none was at hand. A CUDA device in software (`tests/card`) records operations
+and does them again at their addresses; all around it is what the CPU's tests run too.
 """
 
 from __future__ import annotations
@@ -42,13 +42,18 @@ class Dropped(Exception):
 
 
 class CudaRecorder:
-    """torch's CUDA graphs. All of a run share their memory: they are replayed one after the other."""
+    """torch's CUDA graphs. All of a run share their memory: they are replayed one after the other.
 
-    def __init__(self, device: torch.device) -> None:
-        self._device, self._pool = device, None
+    `rest` is to return when no other thread of the process asks anything of the GPU: while a recording is made CUDA
+    refuses what may wait, in every thread. Pinning memory is such, and it would fail there, not here.
+    """
+
+    def __init__(self, device: torch.device, rest: Callable[[], None] = lambda: None) -> None:
+        self._device, self._rest, self._pool = device, rest, None
 
     def record(self, work: Work) -> Work:
         """A graph of `work`. Raises RuntimeError where it cannot be recorded, or would leave too little memory."""
+        self._rest()
         free()
         before = torch.cuda.memory_reserved(self._device)
         here, side = torch.cuda.current_stream(self._device), torch.cuda.Stream(self._device)

@@ -1,17 +1,23 @@
 """Prodigy's two passes as Triton kernels: each number is read and written once a pass, 48 bytes a step in place of 224.
 
-They have not run on a GPU yet: Triton's interpreter runs them on the CPU (`tests/trainer/step/test_kernels.py`), and
-on a GPU `trainer.step.prodigy.agree` compares them with torch's arithmetic before they are used. Importing this needs
-Triton, which torch brings along on CUDA.
+Roots and quotients are rounded as IEEE 754 has it and nothing is fused, so that each number is the one that torch's own
+operations give: Triton's usual root and quotient are approximations. The two sums are added up in another order.
+
+They have not run on a GPU yet: Triton's interpreter runs them on the CPU and Triton compiles them for the cards that
+people have (`tests/trainer/step/test_kernels.py`), and on a GPU `trainer.step.prodigy.agree` compares them with torch's
+arithmetic before they are used. Importing this needs Triton, which torch brings along on CUDA.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 import triton
 import triton.language as tl
 
 BLOCK = 1024
+HOW: dict[str, Any] = {"BLOCK": BLOCK, "enable_fp_fusion": False}  # a product and a sum rounded at once are other bits
 
 
 @triton.jit
@@ -43,7 +49,7 @@ def _move(data, mean, square, scalars, size, BLOCK: tl.constexpr):  # type: igno
     v = tl.load(square + at, mask=there, other=0.0)
     rate = tl.load(scalars)
     x = x - x * tl.load(scalars + 2)
-    tl.store(data + at, x - m / (tl.sqrt(v) + tl.load(scalars + 1)) * rate, mask=there)
+    tl.store(data + at, x - tl.div_rn(m, tl.sqrt_rn(v) + tl.load(scalars + 1)) * rate, mask=there)
 
 
 def accumulate(
@@ -63,12 +69,10 @@ def accumulate(
     blocks = triton.cdiv(data.numel(), BLOCK)
     dots, sums = (torch.empty(blocks, dtype=torch.float64, device=data.device) for _ in range(2))
     first = p0 if p0.numel() else data  # a pointer that is never read
-    _accumulate[(blocks,)](
-        grad, data, mean, square, s, first, dots, sums, scalars, data.numel(), p0.numel(), BLOCK=BLOCK
-    )
+    _accumulate[(blocks,)](grad, data, mean, square, s, first, dots, sums, scalars, data.numel(), p0.numel(), **HOW)
     return dots.sum(), sums.sum()
 
 
 def move(data: torch.Tensor, mean: torch.Tensor, square: torch.Tensor, scalars: torch.Tensor) -> None:
     """data -= decay * data; data -= rate * mean / (sqrt(square) + least). `scalars`, fp32: rate, least, decay."""
-    _move[(triton.cdiv(data.numel(), BLOCK),)](data, mean, square, scalars, data.numel(), BLOCK=BLOCK)
+    _move[(triton.cdiv(data.numel(), BLOCK),)](data, mean, square, scalars, data.numel(), **HOW)

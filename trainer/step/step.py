@@ -194,7 +194,7 @@ class Stepper:
         why = why_not(self._config, self.device, nodes, again, self._world.size)
         if why and self.device.type == "cuda":
             print(f"no CUDA graphs: {why}", flush=True)
-        return None if why else CudaRecorder(self.device)
+        return None if why else CudaRecorder(self.device, self._ahead.rest)
 
     def _gradients(self) -> Iterator[torch.Tensor]:
         yield from (group.grad for group in self._trainee.groups)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.trainer.conftest import make_config
+from tests.trainer.conftest import MEASURED, make_config
 from tests.trainer.step.test_counts import stepper
 from tests.trainer.step.test_optimizer import CountOps
 from tests.trainer.trap_parts import begin, logged, same
@@ -112,3 +112,21 @@ def magnify_once(live: Run) -> None:
         seen.append(1)
 
     live.trainee.collect = once  # type: ignore[method-assign]
+
+
+def test_a_whole_run_does_each_thing_once_and_at_its_step(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What follows a step is done when that is taken, and not again while the host hears of later ones."""
+    own = make_config(pictures, train__steps=9, train__checkpoint_every=4, train__sample_every=3, **MEASURED)
+    expected = told(begin(tmp_path / "at once", own))
+    monkeypatch.setattr(Stepper, "lag", 2)
+    assert told(begin(tmp_path / "later", own)) == expected
+    assert expected["checkpoint"] == [4, 8, 9] and expected["sample"] == [0, 3, 6, 9]
+
+
+def told(live: Run) -> dict[str, list[int]]:
+    """Train to the end; the steps that each kind of event speaks of (checkpoints are told by the thread that writes)."""
+    live.train()
+    kinds = ("step", "checkpoint", "sample", "measure", "pivot")
+    return {kind: [one["step"] for one in logged(live, kind)] for kind in kinds}
