@@ -126,7 +126,7 @@ def test_a_whole_run_does_each_thing_once_and_at_its_step(
 
 
 def told(live: Run) -> dict[str, list[int]]:
-    """Train to the end; the steps that each kind of event speaks of (checkpoints are told by the thread that writes)."""
+    """Train to the end; the steps that each kind of event speaks of: a thread of its own tells of checkpoints."""
     live.train()
     kinds = ("step", "checkpoint", "sample", "measure", "pivot")
     return {kind: [one["step"] for one in logged(live, kind)] for kind in kinds}
