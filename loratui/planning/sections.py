@@ -177,7 +177,8 @@ def _whole_run(config: TrainConfig, need: Estimate | None, times: Schedule, know
         return [PlanRow("all steps", f"{low} to {high}" if low != high else f"about {low}", note)]
     runs = plural(correction.time_runs, "run")
     why = f"as {runs} here took" if correction.same else f"worked out from {runs} with other settings: rough"
-    note = f"{in_time(correction.seconds or 0.0)} a step, {why}; starting, samples and files come on top"
+    more = "starting, samples and files" if config.sample.drawn else "starting and files"
+    note = f"{in_time(correction.seconds or 0.0)} a step, {why}; {more} come on top"
     return [PlanRow("all steps", f"about {low}", note)]
 
 

@@ -26,7 +26,7 @@ from trainer.contract.settings.config import flat
 
 MOST_SAID = 8  # points of one trouble that are named
 NOT_KNOWN = "not known yet: none of this size has run here; the table says it once the first has ended"
-ON_TOP = "each run's start and its samples come on top"
+ON_TOP = "each run's start and the samples that it draws come on top"
 NOT_FOUND = "a setting of the answers or of another axis decides in its place"
 NOT_HELD_OUT = (
     "no picture is held out, so the loss is one on the training pictures, which falls with overfitting too: "

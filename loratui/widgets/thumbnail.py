@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import wrap
 from typing import ClassVar
 
 from rich.color import Color
@@ -160,7 +161,9 @@ class Thumbnail(Widget):
         if self._path is not None and self._asked != self._pixels():
             self.call_later(self._request)  # a widget that is mounted during a layout may be told of no size
         if isinstance(self._shown, str):
-            text = self._shown if y == height // 2 else ""
+            lines = wrap(self._shown, max(1, width))[:height]
+            row = y - max(0, height // 2 - (len(lines) - 1) // 2)
+            text = lines[row] if 0 <= row < len(lines) else ""
             return Strip([Segment(f"{text[:width]:^{width}}", self.rich_style)])
         pixels = self._shown
         top = (height - (pixels.height + 1) // 2) // 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual.geometry import Region
 
 from loratui.app import LoratuiApp
 from loratui.screens.monitor.requests import DRAWING
@@ -25,6 +26,12 @@ def run_in(folder: Path) -> RunDir:
     return run
 
 
+def within(app: LoratuiApp, box: Region) -> str:
+    """The words on a part of the screen, as one line."""
+    rows = screen_text(app).splitlines()[box.y : box.bottom]
+    return " ".join(" ".join(row[box.x : box.right] for row in rows).split())
+
+
 @pytest.mark.parametrize("size", SIZES)
 async def test_a_run_that_trains(own_place: Path, size: tuple[int, int]) -> None:
     run = run_in(own_place)
@@ -32,7 +39,8 @@ async def test_a_run_that_trains(own_place: Path, size: tuple[int, int]) -> None
     app = LoratuiApp(run=run)
     async with app.run_test(size=size) as pilot:
         await at(pilot, "MonitorScreen")
-        await until(pilot, lambda: "sample.count is 0" in screen_text(app))
+        box = app.screen.query_one("#now").region
+        await until(pilot, lambda: NO_SAMPLES in within(app, box))  # in whole words, however narrow
         for action in DRAWING:
             await pilot.press(KEYS[action])
             await until(pilot, lambda: any(one.message == NO_SAMPLES for one in app._notifications))
