@@ -17,7 +17,7 @@ from trainer.demo.concepts import CONCEPTS, SIDE, pictures
 from trainer.demo.draw import draw
 from trainer.demo.measure import concept_distance
 
-STEPS = 6
+STEPS = 3
 
 
 def test_seeds_are_compared_in_pairs() -> None:
@@ -69,7 +69,10 @@ def test_pictures_of_the_untrained_base_are_far_from_the_concept_and_its_own_nea
 
 
 @pytest.mark.slow
-def test_two_seeds_of_two_sets_are_trained_read_kept_and_laid_side_by_side(tmp_path: Path) -> None:
+def test_two_seeds_of_two_sets_are_trained_read_kept_and_laid_side_by_side(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.bench.reference_pictures.STEPS", 4)  # denoising steps: pictures at all
     exams = {"rocket": exam_of("rocket", 2)}
     sets = [{LENGTH: STEPS} | read_settings([f"train.targets={one}"]) for one in ("attention", "all-linear")]
     results = compare(tmp_path, exams, range(2), sets)

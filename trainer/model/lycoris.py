@@ -154,5 +154,5 @@ def _shell(base: nn.Linear | nn.Conv2d) -> nn.Linear | nn.Conv2d:
 def _seeded(seed: int, *place: int) -> Iterator[None]:
     """PEFT draws from torch's generator of the CPU: here from one of its own place, and all others as before."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(draws.below(2**63, seed, "lora", *place))
+        torch.default_generator.manual_seed(draws.below(2**63, seed, "lora", *place))  # no other device's
         yield
