@@ -20,7 +20,7 @@ from trainer.contract.settings.config import TrainConfig, load_config
 from trainer.export import readers
 from trainer.export.files import write_diffusers, write_kohya
 from trainer.export.header import Told
-from trainer.export.proof import ExportMismatch, prove_kohya
+from trainer.export.proof import ExportMismatch, _core, prove_kohya
 from trainer.export.readers import FileLayer
 from trainer.model.adapters import LoraLinear, add_lora
 from trainer.step.trainee import run_identity
@@ -131,3 +131,22 @@ def test_a_dora_of_before_the_setting_lies_along_the_output_axis(pictures: Path,
     assert changes_between(plain, other) and not refusals_of(plain, other, 1)
     saved = Snapshot(1, {}, {}, {}, json.loads(json.dumps(run_identity(plain, (), (), {}))))
     check_identity(saved, run_identity(other, (), (), {}))  # without a DoRA its axis is no difference
+
+
+@pytest.mark.parametrize("kernel", [(), (3, 3)])
+def test_without_dora_a_reader_is_as_far_off_on_few_numbers_as_on_all(kernel: tuple[int, ...]) -> None:
+    """The proof compares in the bases of a layer's own columns and rows: a wrong formula is as wrong there."""
+    start = torch.Generator().manual_seed(0)
+    down, up = torch.randn(4, 40, *kernel, generator=start), torch.randn(30, 4, *(1 for _ in kernel), generator=start)
+    written = FileLayer(down, up, 2.0, None)
+    core, nothing = _core(written)
+    assert nothing.shape == (4, 4)
+    whole = torch.zeros(30, down[0].numel())
+    meant, small = (one.scale * one.product() for one in (written, core))
+    assert small.norm() == pytest.approx(float(meant.norm()), rel=1e-5)
+    forgets_alpha = readers.peft
+    assert forgets_alpha not in readers.INTERFACES.values()
+    for reader in (*readers.INTERFACES.values(), forgets_alpha):
+        wrong, same = (reader(whole, written) - meant).norm(), (reader(nothing, core) - small).norm()
+        assert float(same / small.norm()) == pytest.approx(float(wrong / meant.norm()), rel=1e-4, abs=1e-6)
+        assert bool(same > 0.1 * small.norm()) == (reader is forgets_alpha)
