@@ -75,7 +75,7 @@ def server_for(command: Any, environment: Mapping[str, str]) -> str | None:
         if name:
             start(name)
     with contextlib.suppress(OSError):
-        hub = name != "loratui" and not (words[1] == "trainer" and HUBLESS in environment)
+        hub = name != "loratui" and not (words[1] in ("trainer", "trainer.captioner") and HUBLESS in environment)
         if name and fixed(json.loads(Path(place, f"{name}.json").read_text()), hub) == fixed(environment, hub):
             return str(Path(place, name))
     return None

@@ -126,7 +126,7 @@ def test_a_log_longer_than_one_look_is_followed_to_its_end(tmp_path: Path) -> No
     from loratui.commands.follow import exit_code_of, follow
 
     run = logged(make(tmp_path, "long"), RUN)
-    line = b'{"t":1,"type":"step","step":5,"loss":0.25,"s":0.1}\n'
+    line = b'{"t":1,"type":"step","step":5,"loss":0.25,"s":0.1,"of a later version":"%s"}\n' % (b"x" * 900)
     with run.events.open("ab") as file:
         file.write(line * (18_000_000 // len(line)))
     logged(run, ("error", {"kind": "oom", "message": "no room"}), ("end", {"status": "failed", "step": 5}))

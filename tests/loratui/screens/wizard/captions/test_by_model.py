@@ -15,6 +15,7 @@ from tests.loratui.chat_server import served
 from tests.loratui.commands.captions.captioners import save_blip
 from tests.loratui.screens.conftest import SIZES, at, on_row, opened, screen_text, until
 from tests.loratui.screens.wizard.conftest import read, solve
+from tests.warm.client import HUBLESS
 from trainer.contract.captioning.known import KNOWN
 
 pytestmark = pytest.mark.slow
@@ -59,7 +60,14 @@ async def test_a_model_writes_the_captions_that_are_missing_and_they_are_edits(
         assert app.draft.captions == {}
 
 
+@pytest.fixture
+def warm_captioner(warm_trainer: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A captioner starts warm, for it asks no hub; `test_a_model_writes...` has the real start."""
+    monkeypatch.setenv(HUBLESS, "1")
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("warm_captioner")
 @pytest.mark.parametrize("size", SIZES[:1])  # where words have the least room
 async def test_a_server_captions_and_another_host_only_after_a_yes_to_its_name(
     wizard: Wizard, draft: Draft, size: tuple[int, int]
@@ -148,6 +156,7 @@ async def test_without_a_hub_the_list_says_what_is_here_and_each_way_out_leads_o
         assert "Download florence-2?" in screen_text(app)
 
 
+@pytest.mark.usefixtures("warm_captioner")
 async def test_a_folder_of_ones_own_is_looked_at_before_it_captions(
     wizard: Wizard, draft: Draft, own_place: Path
 ) -> None:
