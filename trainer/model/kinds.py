@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import nn
 
 from trainer.contract.settings.arithmetic import alpha_of, rank_of
@@ -12,9 +13,11 @@ from trainer.ground import draws
 from trainer.ground.world import agree
 from trainer.model.adapters import AdaptedLayer, add_lora, target_paths
 from trainer.model.convolutions import add_convolutions, convolution_paths
+from trainer.model.errors import ModelError
 from trainer.model.lycoris import make_layer
 from trainer.model.started import StartedLinear
 
+NO_START = "adapter.start cannot be made of its weight: the base model's own numbers there may not be finite"
 Told = Callable[[int, int], None]  # done, total
 
 
@@ -26,7 +29,7 @@ def add_adapter(
     What `begins`, and is not filled from a checkpoint or a file, has its start taken from the weights: `told` hears of
     how many layers of how many, as that takes minutes.
 
-    Raises UnknownBlock for a name in train.blocks that matches nothing.
+    Raises UnknownBlock for a name in train.blocks that matches nothing, ModelError where a weight gives no start.
     """
     if config.adapter.kind == "lora":
         plain = config.adapter.start == "default"
@@ -56,7 +59,10 @@ def _add_started(unet: nn.Module, config: TrainConfig, begins: bool, told: Told 
         rank, alpha = rank_of(config, path), alpha_of(config, path)
         layers[path] = StartedLinear(getattr(holder, name), rank, alpha, start, train.dropout)
         if begins:
-            layers[path].begin(config.adapter, start)
+            try:
+                layers[path].begin(config.adapter, start)
+            except torch.linalg.LinAlgError as error:
+                raise ModelError(f"{path} of the U-Net: {NO_START}") from error
         setattr(holder, name, layers[path])
     if begins:
         if told is not None:

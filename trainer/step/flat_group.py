@@ -90,3 +90,9 @@ class FlatGroup:
         for one in self.parameters:
             one.requires_grad_(False)
             one.grad = None
+
+
+def gradient_norm(groups: Sequence[FlatGroup]) -> torch.Tensor:
+    """Of all their gradients together, 0-d: of one group its own, which the root of its square is to the bit."""
+    norms = [torch.linalg.vector_norm(group.grad) for group in groups]
+    return norms[0] if len(norms) == 1 else torch.stack(norms).square().sum().sqrt()

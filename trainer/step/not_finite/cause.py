@@ -10,17 +10,29 @@ import torch
 from trainer.contract.loras.lora_file import ENCODERS
 from trainer.data.dataset import View
 from trainer.ground.error_line import first_line
+from trainer.model.adapters import ENCODER_NAMES
 from trainer.model.parts import Parts, free
 from trainer.model.prompts import Encoded
 from trainer.step.batch import DeviceBatch, HostBatch
-from trainer.step.flat_group import FlatGroup
-from trainer.step.not_finite.watch import FirstSeen, Watch, is_finite, largest, not_finite_rows
+from trainer.step.flat_group import FlatGroup, gradient_norm
+from trainer.step.not_finite.watch import (
+    ENCODERS_TOLD,
+    UNET,
+    FirstSeen,
+    Watch,
+    is_finite,
+    is_frozen_finite,
+    largest,
+    not_finite_rows,
+)
 from trainer.step.trainee import Trainee
 from trainer.step.word_parts import PART, of_part
 
 SHOWN = 80  # letters of a caption in a message
 MOST_NAMED = 4  # pictures that are named
 BOUND = ("layer", "loss", "gradient")  # kinds for which it is seen whether the other passes of the step are well
+BASE = "the base model's own numbers of {} are not finite"
+OF_ENCODER = dict(zip(ENCODER_NAMES, ENCODERS_TOLD, strict=True))
 HALF = f"; fp16 holds nothing over {int(torch.finfo(torch.float16).max):,}"
 
 
@@ -117,13 +129,24 @@ def _trained(again: Again) -> Cause | None:
     for group in again.trainee.groups:
         for name, place in zip(group.names, group.places(), strict=True):
             if not is_finite(group.data[place]):
-                return Cause("weights", f"{_trained_name(name)} was not finite before it")
+                return _began_so(again, name) or Cause("weights", f"{_trained_name(name)} was not finite before it")
     for copy in again.trainee.copies.values():
         group, dtype = copy.group, copy.data.dtype
         if not is_finite(group.data.to(dtype)):
             size, name = _largest_of(group, group.data)
             return Cause("weights", f"{_trained_name(name)} reaches {size:.3g}{HALF if dtype == torch.float16 else ''}")
     return None
+
+
+def _began_so(again: Again, name: str) -> Cause | None:
+    """Where a trained tensor was made of the base model's numbers, as a DoRA's lengths are, and those are to blame."""
+    path = name.rpartition(".")[0]
+    layer = again.trainee.layers.get(path)
+    if layer is None or is_frozen_finite(layer):
+        return None
+    encoder, _, inside = path.partition(".")
+    where = f"{inside} of {OF_ENCODER[encoder]}" if path in again.trainee.text_layers else f"{path} of {UNET}"
+    return Cause("base", BASE.format(where))
 
 
 def _step(again: Again, kept: bool) -> Cause | None:
@@ -133,8 +156,7 @@ def _step(again: Again, kept: bool) -> Cause | None:
     for host in batches:
         if found := _pass(again, host, kept):
             return _of_step(again, found, host, batches, kept)
-    norms = torch.stack([torch.linalg.vector_norm(group.grad) for group in again.trainee.groups])
-    if norms.square().sum().isfinite():
+    if gradient_norm(again.trainee.groups).isfinite():
         return None
     most, name = max(_largest_of(group, group.grad) for group in again.trainee.groups)
     said = f"each gradient is finite, but not their norm: that of {_trained_name(name)} reaches {most:.3g}"
@@ -192,7 +214,7 @@ def _of_module(again: Again, first: FirstSeen, host: HostBatch, rows: Sequence[i
     """What is known of the first module whose answer is not finite, for these `rows` of the batch."""
     where = f"{first.path} of {first.part}" if first.path else first.part
     if first.frozen:
-        return _Found("base", lambda _: f"the base model's own numbers of {where} are not finite")
+        return _Found("base", lambda _: BASE.format(where))
     asked = f", to numbers of up to {first.asked:.3g}" if first.asked else ""
     size, layer = first.trained
     inside = f" in {layer}" if layer else ""

@@ -15,6 +15,7 @@ from trainer.model.adapters import AdaptedLayer
 from trainer.model.parts import Parts
 
 UNET = "the U-Net"
+ENCODERS_TOLD = ("the first text encoder", "the second text encoder")
 _BASE = ".base"  # behind the path of an adapted layer: the frozen layer in it
 
 
@@ -31,9 +32,7 @@ class FirstSeen:
     @property
     def frozen(self) -> bool:
         """Whether a frozen number of the module's own is not finite."""
-        own = self.module.base if isinstance(self.module, AdaptedLayer) else self.module
-        frozen = [*own.parameters(recurse=False), *own.buffers(recurse=False)]
-        return not all(map(is_finite, frozen))
+        return not is_frozen_finite(self.module)
 
     @property
     def trained(self) -> tuple[float, str]:
@@ -50,8 +49,7 @@ class Watch:
         self.first: FirstSeen | None = None
         self.used: dict[int, None] = {}  # the adapted layers by their id(), in the order in which a pass used them
         named: list[tuple[str, nn.Module]] = [(UNET, parts.unet)]
-        for which, encoder in zip(("first", "second"), parts.text_encoders or (), strict=False):
-            named.append((f"the {which} text encoder", encoder))
+        named += zip(ENCODERS_TOLD, parts.text_encoders or (), strict=False)
         self._hooks = [
             module.register_forward_hook(partial(self._look, part, whole, path))
             for part, whole in named
@@ -80,12 +78,21 @@ class Watch:
         if bad is None:
             return
         rows, given = tuple(not_finite_rows(bad)), list(_tensors(asked))
+        inside = isinstance(_above(whole, path), AdaptedLayer)
         if all(map(is_finite, given)):
-            path = path.removesuffix(_BASE) if isinstance(_above(whole, path), AdaptedLayer) else path
+            path = path.removesuffix(_BASE) if inside else path
             most = max(map(largest, given), default=0.0)
+        elif inside:  # what the layer made of its own numbers, or was given so: that is seen when it has answered
+            return
         else:  # it was made between two modules, in the arithmetic of the one around them
             path, most = _around(whole, path), 0.0
         self.first = FirstSeen(part, path, whole.get_submodule(path), rows, most)
+
+
+def is_frozen_finite(module: nn.Module) -> bool:
+    """Whether the frozen numbers of a module's own are, of an adapted layer those of the layer in it."""
+    own = module.base if isinstance(module, AdaptedLayer) else module
+    return all(map(is_finite, (*own.parameters(recurse=False), *own.buffers(recurse=False))))
 
 
 def is_finite(one: torch.Tensor) -> bool:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from tests.trainer.conftest import draw_dataset, make_config
 from tests.trainer.step.test_no_wait import magnify_once
 from tests.trainer.trap_parts import begin, same
+from trainer.contract.basemodel.inspect import small_model
 from trainer.contract.run.events import CAUSES
 from trainer.failures import details, explain
 from trainer.loop import Run
 from trainer.model.adapters import LoraLinear
+from trainer.model.errors import ModelError
+from trainer.model.quantized import QuantizedLinear
 from trainer.step.not_finite.cause import _trained_name
 from trainer.step.step import NotFinite, Stepper
 
@@ -109,6 +114,70 @@ def test_a_frozen_weight(pictures: Path, tmp_path: Path, path: str) -> None:
     found = failed(live).cause
     assert (found.kind, found.pictures) == ("base", ())
     assert found.words == f"the base model's own numbers of {path.removesuffix('.base')} of the U-Net are not finite"
+
+
+KINDS: list[dict[str, Any]] = [
+    {},
+    {"train__dora": True},
+    {"train__dora": True, "train__dora_axis": "output"},
+    {"train__dora": True, "train__dropout": 0.1},
+    {"train__precision": "bf16"},
+    {"model__quantize": "nf4"},
+    {"model__quantize": "int8"},
+    {"adapter__kind": "lokr"},
+    {"adapter__kind": "loha"},
+    {"adapter__kind": "oft", "adapter__block": 4},
+    {"adapter__start": "pissa"},
+    {"adapter__start": "olora"},
+    {"adapter__conv_rank": 2},
+]
+
+
+def of_base(path: str) -> tuple[str, str]:
+    return "base", f"the base model's own numbers of {path} of the U-Net are not finite"
+
+
+def said(own: dict[str, Any]) -> str:
+    return " ".join(f"{key}={one}" for key, one in own.items()) or "lora"
+
+
+@pytest.mark.parametrize("own", KINDS, ids=said)
+def test_a_frozen_weight_below_any_adapter_is_not_its_own_fault(
+    pictures: Path, tmp_path: Path, own: dict[str, Any]
+) -> None:
+    convolution = ("down_blocks.1.resnets.0.conv1",) if own.get("adapter__conv_rank") else ()
+    for path in (QUERY, FEED, *convolution):
+        live = run_of(pictures, tmp_path / path, train__targets="all-linear", **own)
+        inside = live.trainee.unet_layers[path].base
+        with torch.no_grad():
+            (inside.scales if isinstance(inside, QuantizedLinear) else inside.weight).view(-1)[3] = float("nan")
+        found = failed(live).cause
+        assert (found.kind, found.words, found.pictures) == (*of_base(path), ())
+
+
+def damaged_base(folder: Path, path: str) -> Path:
+    """The base model with one weight of the unet that is not finite in its file."""
+    base = Path(shutil.copytree(small_model(), folder))
+    (file,) = (base / "unet").glob("*.safetensors")
+    tensors = load_file(file)
+    tensors[f"{path}.weight"].reshape(-1)[3] = float("nan")
+    save_file(tensors, file, {"format": "pt"})
+    return base
+
+
+@pytest.mark.parametrize("own", KINDS, ids=said)
+def test_what_a_damaged_base_model_makes_of_a_start_is_its_own_fault(
+    pictures: Path, tmp_path: Path, own: dict[str, Any]
+) -> None:
+    """Lengths are made of the frozen weight when the run begins: not finite then, and still not theirs."""
+    base = damaged_base(tmp_path / "base", QUERY)
+    if own.get("adapter__start") == "pissa":  # which then cannot be made
+        with pytest.raises(ModelError, match=rf"{QUERY} of the U-Net: .* the base model's own numbers"):
+            run_of(pictures, tmp_path / "run", model__base=str(base), **own)
+        return
+    live = run_of(pictures, tmp_path / "run", model__base=str(base), **own)
+    found = failed(live).cause
+    assert (found.kind, found.words) == of_base(QUERY)
 
 
 def test_a_lora_that_is_too_large(pictures: Path, tmp_path: Path) -> None:
