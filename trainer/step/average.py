@@ -34,8 +34,7 @@ class WeightAverage:
     @torch.no_grad()
     def update(self, step: int, applied: torch.Tensor) -> None:
         """After step number `step`; where `applied`, a 0-d bool, is false nothing moves."""
-        part = (1 - self._keep) / (1 - self._keep ** (step - self._since))
-        weight = torch.where(applied, part, 0.0)
+        weight = applied * ((1 - self._keep) / (1 - self._keep ** (step - self._since)))
         for name, mean in self._means.items():
             mean.lerp_(self._groups[name].data, weight)
 

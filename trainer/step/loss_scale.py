@@ -40,14 +40,15 @@ class LossScaler:
         for group in groups if self._used else ():
             group.grad.div_(self._scale)
 
-    def forgives(self, loss: torch.Tensor) -> torch.Tensor:
-        """Whether gradients that are not finite, where `loss` is, come of the scale: a 0-d bool."""
-        return torch.isfinite(loss) & (self._scale > 1.0) if self._used else torch.zeros_like(loss, dtype=torch.bool)
+    def overflowed(self, loss: torch.Tensor, sound: torch.Tensor, finite: torch.Tensor) -> torch.Tensor | None:
+        """Whether a step of a `sound` run was not `finite` by the scale alone, as its loss was: a 0-d bool.
+
+        None in another precision, where no step is forgiven so.
+        """
+        return sound & ~finite & torch.isfinite(loss) & (self._scale > 1.0) if self._used else None
 
     def update(self, applied: torch.Tensor, overflowed: torch.Tensor) -> None:
-        """After a step; of the two 0-d bools at most one is true."""
-        if not self._used:
-            return
+        """After a step in fp16; of the two 0-d bools at most one is true."""
         self._calm.copy_(torch.where(overflowed, 0, self._calm + applied))
         grown = applied & (self._calm % SCALE_PATIENCE == 0)
         # in place: a recorded pass reads it where it is

@@ -57,6 +57,8 @@ class FlatProdigy:
         first = torch.tensor(self._set.d0, dtype=torch.float64, device=device)
         self._d, self._d_max, self._numerator = first, first.clone(), torch.zeros_like(first)
         self._taken = torch.zeros_like(first)
+        self._corrected: torch.Tensor | None = None  # the bias correction of the step to come, once it was asked for
+        self._betas = torch.tensor((self._set.beta1, self._set.beta2, self._beta3), device=device)
         self._moments = {group.name: self._start(group) for group in groups}
         self._kernels = kernels_for(device)
 
@@ -84,10 +86,18 @@ class FlatProdigy:
         return value if group.lr == self._highest else value * (group.lr / self._highest)
 
     def _correction(self) -> torch.Tensor:
-        k = self._taken + 1
-        if not self._set.bias_correction:
-            return torch.ones_like(k)
-        return (1 - torch.pow(self._set.beta2, k)).sqrt() / (1 - torch.pow(self._set.beta1, k))
+        if self._corrected is None:
+            k = self._taken + 1
+            if self._set.bias_correction:
+                square, mean = (1 - torch.pow(beta, k) for beta in (self._set.beta2, self._set.beta1))
+                self._corrected = square.sqrt() / mean
+            else:
+                self._corrected = torch.ones_like(k)
+        return self._corrected
+
+    def _taken_one(self, on: torch.Tensor) -> None:
+        self._taken += on
+        self._corrected = None
 
     @torch.no_grad()
     def step(self, factor: float, applied: torch.Tensor | None = None) -> None:
@@ -95,15 +105,17 @@ class FlatProdigy:
         lr, d = self._highest * factor, self._d
         on = torch.ones_like(d) if applied is None else applied.to(d.dtype)
         if lr == 0.0:
-            self._taken += on
+            self._taken_one(on)
             return
+        moves = on > 0
+        kept = torch.where(moves, self._betas, 1.0)
         scale, dlr = d / self._set.d0, d * (lr * self._correction())
         top, bottom = self._numerator * self._beta3, torch.zeros_like(d)
         for group in self.groups:
-            more, weight = self._accumulate(group, d, dlr, scale, on)
+            more, weight = self._accumulate(group, d, dlr, scale, on, kept)
             top, bottom = top + more, bottom + weight
         # without any gradient yet, nothing is known: d and its numerator stay as they were
-        known = (bottom > 0) & (on > 0)
+        known = (bottom > 0) & moves
         hat = self._set.d_coef * top / torch.where(known, bottom, torch.ones_like(bottom))
         grown = torch.where(d == self._set.d0, torch.maximum(d, hat), d)
         largest = torch.maximum(self._d_max, hat)
@@ -112,17 +124,23 @@ class FlatProdigy:
         self._d = torch.where(known, torch.minimum(largest, grown * self._set.growth_rate), d)
         for group in self.groups:
             self._move(group, self._shared(dlr * on, group))
-        self._taken += on
+        self._taken_one(on)
 
     def _accumulate(
-        self, group: FlatGroup, d: torch.Tensor, dlr: torch.Tensor, scale: torch.Tensor, on: torch.Tensor
+        self,
+        group: FlatGroup,
+        d: torch.Tensor,
+        dlr: torch.Tensor,
+        scale: torch.Tensor,
+        on: torch.Tensor,
+        kept: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Update the moments; returns this group's part of the numerator and the denominator.
 
-        Where `on` is 0 every moment is kept whole and gets nothing: no number of them changes.
+        Where `on` is 0 every moment is kept whole, by `kept` all ones, and gets nothing: no number of them changes.
         """
         own, beta1, beta2 = self._moments[group.name], self._set.beta1, self._set.beta2
-        keep1, keep2, keep3 = (torch.where(on > 0, one, 1.0) for one in (beta1, beta2, self._beta3))
+        keep1, keep2, keep3 = kept.unbind()
         small, far = (d * on).float(), scale * dlr
         weight = self._shared(scale * (d if self._set.safeguard_warmup else dlr) * on, group).float()
         if self._by_kernels(group):
@@ -188,7 +206,7 @@ class FlatProdigy:
         """Go on from `state_tensors`; raises KeyError if a group is missing."""
         device = self._d.device
         self._d, self._d_max, self._numerator = (tensors[name].to(device) for name in ("d", "d_max", "numerator"))
-        self._taken = tensors["taken"].to(self._d)
+        self._taken, self._corrected = tensors["taken"].to(self._d), None
         groups = {group.name: group for group in self.groups}
         for name, own in self._moments.items():
             for part in ("mean", "square", "s", "p0"):

@@ -27,6 +27,7 @@ from trainer.model.scaling import LatentScale
 from trainer.model.times import TOLD, TimeEmbeddings
 from trainer.step.batch import Ahead, BatchMaker, DeviceBatch, HostBatch
 from trainer.step.diffusion import Diffusion, losses, make_diffusion
+from trainer.step.flat_group import gradient_norm
 from trainer.step.graphs import CudaRecorder, Dropped, GraphedPasses, Recorder, why_not
 from trainer.step.loss_scale import LossScaler
 from trainer.step.not_finite.cause import SHOWN, Again, Cause, find_cause
@@ -214,11 +215,12 @@ class Stepper:
         """Loss, norm, whether it was applied, whether all is sound, the loss's parts, what the optimizer tells."""
         trainee, loss = self._trainee, total[0] if total.dim() else total
         self.scaler.unscale(trainee.groups)
-        norm = torch.stack([torch.linalg.vector_norm(group.grad) for group in trainee.groups]).square().sum().sqrt()
-        finite = torch.isfinite(loss) & torch.isfinite(norm)
-        applied, overflowed = self._sound & finite, self._sound & ~finite & self.scaler.forgives(loss)
-        self._sound = applied | overflowed
-        self._clip(norm.double(), applied)
+        norm = gradient_norm(trainee.groups).double()
+        finite = (loss + norm).abs() < math.inf  # as doubles two numbers of fp32 are finite where their sum is
+        applied = self._sound & finite
+        overflowed = self.scaler.overflowed(loss, self._sound, finite)
+        self._sound = applied if overflowed is None else applied | overflowed
+        self._clip(norm, applied)
         estimate = trainee.optimizer.estimate()
         trainee.optimizer.step(rate_factor(self._config, step), applied)
         if trainee.pivot is not None and not trainee.pivoted:
@@ -226,18 +228,20 @@ class Stepper:
                 table.pull(applied)
         if trainee.average is not None:
             trainee.average.update(step, applied)
-        self.scaler.update(applied, overflowed)
-        return torch.stack(
-            [one.double() for one in (loss, norm, applied, self._sound, *(total[1:] if total.dim() else ()), *estimate)]
-        )
+        if overflowed is not None:
+            self.scaler.update(applied, overflowed)
+        told = (loss, norm, applied, self._sound, *(total[1:] if total.dim() else ()), *estimate)
+        doubles = {id(one): one.double() for one in told}
+        return torch.stack([doubles[id(one)] for one in told])
 
     def _clip(self, norm: torch.Tensor, applied: torch.Tensor) -> None:
         """Shorten the gradients to the limit; where the step is not applied they become 0, as the optimizer wants."""
-        limit = self._config.train.max_grad_norm
+        limit, stopped = self._config.train.max_grad_norm, ~applied
+        shorter = torch.where(norm > limit, limit / (norm + 1e-6), 1.0) if limit else None
         for group in self._trainee.groups:
-            if limit:
-                group.grad.mul_(torch.where(norm > limit, limit / (norm + 1e-6), 1.0))
-            group.grad.masked_fill_(~applied, 0.0)
+            if shorter is not None:
+                group.grad.mul_(shorter)
+            group.grad.masked_fill_(stopped, 0.0)
 
     def outcome(self, taken: TakenStep) -> StepOutcome:
         """What became of a step. Raises NotFinite, naming what was seen: neither it nor a later one was applied."""
