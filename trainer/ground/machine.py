@@ -47,18 +47,41 @@ def free_memory(device: torch.device) -> int:
     return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def memory_now(device: torch.device) -> dict[str, Any]:
+def memory_now(device: torch.device, told: bool = True) -> dict[str, Any]:
     """`vram`: bytes that torch holds on the GPU (None on the CPU); `rss`: bytes of this process in RAM.
 
-    `vram_peak` and `rss_peak`: the most since the process began, also between two steps: what has to fit.
+    `vram_peak`: the most since the process began, also between two steps: what has to fit. `rss_peak`: the same of RAM
+    since `count_peak_anew`, less what lies in files, which the system takes back when it needs room; None where that
+    is not `told`.
     """
     gpu = device.type == "cuda"
     return {
         "vram": torch.cuda.memory_reserved(device) if gpu else None,
         "rss": resident(),
         "vram_peak": torch.cuda.max_memory_reserved(device) if gpu else None,
-        "rss_peak": resident_peak(),
+        "rss_peak": _peak_in_no_file() if told else None,
     }
+
+
+def count_peak_anew() -> bool:
+    """Have the system count the peak of RAM from here on; whether it does.
+
+    While a model is read its files count as well, 5 GB for a moment: with them the peak of a run is that of loading.
+    """
+    try:
+        Path("/proc/self/clear_refs").write_text("5")  # proc(5): the "high water mark" begins anew
+    except OSError:
+        return False
+    return True
+
+
+def _peak_in_no_file() -> int | None:
+    try:
+        told = Path("/proc/self/status").read_text()
+    except OSError:
+        return None
+    found = [re.search(rf"^{name}:\s+(\d+) kB$", told, re.MULTILINE) for name in ("VmHWM", "RssFile")]
+    return 1024 * (int(found[0][1]) - int(found[1][1])) if found[0] and found[1] else None
 
 
 def resident() -> int:
@@ -66,17 +89,5 @@ def resident() -> int:
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except (OSError, ValueError, IndexError):
-        return resident_peak()
+        return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def resident_peak() -> int:
-    """The most bytes that this process had in RAM.
-
-    From /proc where there is one: what getrusage tells began with the process that started this one.
-    """
-    try:
-        found = re.search(r"^VmHWM:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
-    except OSError:
-        found = None
-    return 1024 * int(found[1] if found else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

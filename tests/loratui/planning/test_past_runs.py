@@ -214,7 +214,7 @@ def test_a_real_run_teaches_the_next_plan(loratui: LoraTUI, answers_file: Path, 
     assert "s a step, as 1 run here took" in after
     events = [json.loads(line) for line in (answers_file.parent / "runs/one/events.jsonl").read_text().splitlines()]
     peak = max(one["rss_peak"] for one in events if one["type"] == "step")
-    assert peak >= max(one["rss"] for one in events if one["type"] == "step")
+    assert 0.5 < peak / max(one["rss"] for one in events if one["type"] == "step") < 1  # less what lies in files
     total = next(line for line in after.splitlines() if "at its peak" in line and "corrected" in line)
     said = float(total.split("about ")[1].split()[0]) * {"MB": 1e6, "GB": 1e9}[total.split("about ")[1].split()[1]]
     assert said == pytest.approx(peak, rel=0.06)  # what the plan rounds away
