@@ -154,7 +154,7 @@ def _lora_error(layer: LoraLinear, written: FileLayer) -> float:
     down, up = written.down.float().flatten(1), written.up.float().flatten(1)
     own = (LoraLinear.change(layer) if isinstance(layer, DoraLinear) else layer.change()).cpu()
     relative, least = ROUNDING[written.down.dtype]
-    # the bound follows from rounding each factor: |d(up)| |down| + |up| |d(down)| + |d(up)| |d(down)|, and from the product
+    # the bound follows from rounding each factor, |d(up)| |down| + |up| |d(down)| + |d(up)| |d(down)|, and the product
     wide, flat = up.abs(), down.abs()
     error_up, error_down = wide * relative + least, flat * relative + least
     bounds = torch.cat((error_up + FP32 * wide, wide + error_up), 1), torch.cat((flat, error_down))
