@@ -82,12 +82,7 @@ def explain(error: BaseException) -> Explained:
         case _ if is_memory(error):
             return "oom", "out of memory", _MEMORY
         case NotFinite():
-            advice = ["lower the learning rate, or prodigy.d_coef", "with fp16, set train.precision to bf16"]
-            return (
-                "nan",
-                str(error),
-                [*advice, "what was trained before is saved and exported"],
-            )
+            return "nan", str(error), [*error.advice, "what was trained before is saved and exported"]
         case PeerGone():
             return (
                 "exception",

@@ -13,9 +13,10 @@ from statistics import median
 from loratui.events.curves import RECENT, RECENT_NORMS
 from loratui.events.history import History, Tone
 from loratui.events.series import robust_mean
-from loratui.terminal.text import plural
+from loratui.terminal.text import plural, safe_text
 from loratui.terminal.units import in_bytes, in_time
 from trainer.contract.plan.advice import OVERFIT_KINDS, OVERFIT_SEEN
+from trainer.contract.run.not_finite import advice
 from trainer.contract.settings.config import TrainConfig
 
 D_PATIENCE = 100  # steps, ours
@@ -60,10 +61,19 @@ def _not_finite(history: History, config: TrainConfig | None) -> Insight | None:
         "not-finite",
         "bad",
         f"the loss or its gradient is not finite: {what}",
-        "Lower the learning rate, or prodigy.d_coef; with fp16 set train.precision to bf16. The message of the "
-        "trainer names the pictures, their timesteps and captions. No such step ever reaches the weights.",
+        f"{_helps(history, config)}The message of the trainer names the pictures, their timesteps and captions. "
+        "No such step ever reaches the weights.",
         "a number that is not finite makes every weight that it meets not finite",
     )
+
+
+def _helps(history: History, config: TrainConfig | None) -> str:
+    """What the trainer says that helps, or where it said nothing what does in most runs; with a space behind."""
+    said = (history.error or {}).get("advice")
+    found = [safe_text(one) for one in said] if isinstance(said, list) else []
+    found = found or (advice("", (), config) if config is not None else [])
+    text = "; ".join(found)
+    return f"{text[:1].upper()}{text[1:]}. " if text else ""
 
 
 def _overflows(history: History, config: TrainConfig | None) -> Insight | None:

@@ -7,20 +7,19 @@ from typing import Any
 from loratui.planning.memory_steps import changed
 from loratui.recovery.remedy import BadEnd, Remedy, as_it_was, need, remedy
 from loratui.terminal.text import plural, safe_text
+from trainer.contract.run.not_finite import bf16_helps, fp32_helps_vae, is_trained
 from trainer.contract.settings.arithmetic import learning_rates
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.optimizers import OPTIMIZERS
-
-UNTRAINED = ("latents", "base")  # causes that lower rates would not help
 
 
 def not_finite(case: BadEnd) -> list[Remedy]:
     """The same step would give the same again, so each changes something; but where it did not give the same."""
     found = [*_precision(case), *_vae(case)]
-    if case.cause in UNTRAINED:  # nothing that is trained was at it
-        if case.cause == "base":
-            return _precision(case)
-        return [*found, *_leave_out(case)] or [_without_class_picture(case)]
+    if not is_trained(case.cause, case.config):
+        if case.cause == "latents":
+            return [*found, *_leave_out(case)] or [_without_class_picture(case)]
+        return [*_precision(case), *(_leave_out(case) if case.at_fault else ())]
     rates, title, why = lower_rates(case.config)
     calmer = [remedy(case, title, why, rates)]
     if not case.config.train.max_grad_norm:
@@ -39,15 +38,14 @@ def not_finite(case: BadEnd) -> list[Remedy]:
 
 
 def _precision(case: BadEnd) -> list[Remedy]:
-    if case.config.train.precision != "fp16" or case.cause == "latents":
+    if not bf16_helps(case.cause, case.config):
         return []
     why = "in fp16 the largest number is 65,504, which activations can pass; bf16 reaches as far as fp32"
     return [remedy(case, "precision fp16 to bf16", why, {"train.precision": "bf16"})]
 
 
 def _vae(case: BadEnd) -> list[Remedy]:
-    config = case.config
-    if config.train.precision != "fp16" or config.model.vae_precision != "training":
+    if not fp32_helps_vae(case.config):
         return []
     why = "a VAE that overflows in fp16, as SDXL's own does, gives latents that are not finite"
     return [remedy(case, "pictures encoded in fp32", why, {"model.vae_precision": "auto"})]

@@ -29,6 +29,7 @@ from trainer.contract.paths import expanded, is_folder
 from trainer.contract.pictures.folder import NoDataset, list_pictures
 from trainer.contract.plan.estimate import estimate
 from trainer.contract.plan.sharing import as_one_of
+from trainer.contract.run.not_finite import is_of_base
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, load_config
 from trainer.contract.settings.optimizers import OPTIMIZERS, Optimizer
@@ -86,7 +87,7 @@ def remedies(case: BadEnd) -> list[Remedy]:
             found = [*_or_as_it_was(case, "another program may have held the memory, and be gone now"), _DOCTOR]
         case "nan":
             found = not_finite(case)
-            if case.cause == "base":
+            if is_of_base(case.cause, case.config):
                 found = [*_base(case), *found]
         case "disk":
             found = [*_disk(case), _ROOM]

@@ -64,7 +64,7 @@ class LatentCache:
             progress(len(missing), len(missing))
 
     def get(self, view: View) -> Latent:
-        """The posterior of a view; a cache file that is damaged is made again."""
+        """The posterior of a view; a cache file that is damaged, or holds what is not finite, is made again."""
         with self._lock:
             return self._got(self.key(view), view)
 
@@ -75,6 +75,8 @@ class LatentCache:
                 found = load_tensors(self._path(key))
                 if set(found) != {"mean", "std"}:
                     raise SafetensorError("other tensors than mean and std")
+                if not all(bool(one.isfinite().all()) for one in found.values()):
+                    raise SafetensorError("numbers that are not finite")
             except (OSError, SafetensorError):
                 found = self._encode(key, view)
             self._keep(key, found)

@@ -12,6 +12,7 @@ import torch
 
 from trainer.contract.plan.sharing import share_of
 from trainer.contract.run.events import EventLog, SilentLog
+from trainer.contract.run.not_finite import advice
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.objective import Loss
 from trainer.data.dataset import ViewPlan
@@ -41,12 +42,12 @@ PARTS = ("whole", "instance", "class")  # of the loss, where there are class pic
 class NotFinite(ArithmeticError):
     """Loss or gradient is NaN or infinite; the step was not applied. `pictures` are the names of those it saw.
 
-    `cause` is what was found when it was computed again.
+    `cause` is what was found when it was computed again, `advice` what helps against that.
     """
 
-    def __init__(self, message: str, step: int, pictures: tuple[str, ...], cause: Cause) -> None:
+    def __init__(self, message: str, step: int, pictures: tuple[str, ...], cause: Cause, advice: list[str]) -> None:
         super().__init__(message)
-        self.step, self.pictures, self.cause = step, pictures, cause
+        self.step, self.pictures, self.cause, self.advice = step, pictures, cause, advice
 
 
 @dataclass(frozen=True)
@@ -280,7 +281,8 @@ class Stepper:
         )
         names = tuple(dict.fromkeys(view.item.name for view in views if not view.prior))
         message = f"{what} of step {step} is not finite: {cause.words}. It was made from {seen}. "
-        return NotFinite(message + "The step was not applied.", step, names, cause)
+        helps = advice(cause.kind, cause.pictures, self._config)
+        return NotFinite(message + "The step was not applied.", step, names, cause, helps)
 
     def _errors(self, batch: DeviceBatch) -> torch.Tensor:
         """The weighted loss of each view, fp32 (n,)."""

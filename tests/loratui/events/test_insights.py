@@ -90,6 +90,10 @@ def test_a_loss_that_is_not_finite() -> None:
     ended = {"type": "error", "kind": "nan", "message": "the loss of step 5 is not finite", "advice": []}
     assert "not-finite" in said(history(step(4), ended))
     assert "not-finite" not in said(history(step(4), {**ended, "kind": "oom"}))
+    told = {**ended, "advice": ["leave out\x1b[31m a.png: add to dataset.skip", "what was trained is saved"]}
+    helps = said(history(step(4), told))["not-finite"].advice  # the trainer's own, which knows the cause
+    assert helps.startswith("Leave out") and "learning_rate" not in helps and "\x1b" not in helps
+    assert "lower train.learning_rate" in said(history(step(4), bad), config())["not-finite"].advice.lower()
     overflow = step(5, grad_norm=None, nonfinite=True, applied=False)  # fp16's scale is being found
     assert "not-finite" not in said(history(step(4), overflow))
     assert "not-finite" not in said(history(step(4), bad, run(resumed_from=4)))

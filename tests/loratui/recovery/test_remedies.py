@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any, get_args
 
@@ -22,6 +24,8 @@ from tests.loratui.planning.measured_runs import GPU, MEMORY, write_run
 from tests.trainer.conftest import make_config
 from trainer import failures
 from trainer.contract.plan.estimate import corrected, estimate
+from trainer.contract.run.events import CAUSES
+from trainer.contract.run.not_finite import advice, is_trained
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, dump_config, load_config
 
@@ -177,6 +181,22 @@ def test_what_was_found_decides_what_helps() -> None:
     assert [one.title for one in bound if "dataset.skip" in one.changes] == ["skip a.png"]
     both = offered("nan", cause="gradient", at_fault=two["pictures"], **two)
     assert not any("dataset.skip" in one.changes for one in both)
+
+
+@pytest.mark.parametrize("kind", [*CAUSES, ""])
+def test_what_the_trainer_advises_after_a_cause_is_a_key_that_does_it(kind: str) -> None:
+    """Every setting that its advice names is changed by a remedy or chosen behind one; a rate only where it helps."""
+    words = [{}, {"pivotal__enabled": False}]
+    for precision, vae, own, pictures in product(("bf16", "fp16"), ("auto", "training"), words, ((), ("a.png",))):
+        own = {"train__precision": precision, "model__vae_precision": vae, **own}
+        said = advice(kind, pictures, config(**own))
+        found = offered("nan", own, cause=kind, pictures=("a.png", "b.png"), at_fault=pictures)
+        done = {key for one in found for key in one.changes} | {"model.base" for one in found if one.opens}
+        named = {key for one in said for key in re.findall(r"\b[a-z]+\.[a-z_]+\b", one.replace("a.png", ""))}
+        assert said and named <= done, (kind, own, pictures, named - done)
+        assert ("train.learning_rate" in named) == is_trained(kind, config(**own)) == ("train.learning_rate" in done)
+        assert ("train.precision" in named) == (precision == "fp16" and kind != "latents")
+        assert ("machine" in found[0].why) == (kind == "gone") == ("as it was" in said[0])
 
 
 def test_a_run_that_ran_away_goes_back_to_before_or_begins_anew() -> None:

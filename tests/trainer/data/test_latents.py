@@ -12,6 +12,7 @@ import pytest
 import torch
 from diffusers import AutoencoderKL
 from PIL import Image
+from safetensors.torch import load, save
 
 from tests.trainer.conftest import make_config
 from trainer.contract.basemodel.inspect import small_model
@@ -92,3 +93,17 @@ def test_samples_are_decoded_in_the_precision_of_the_training_unless_fp32_is_ask
     for own, dtype in (("auto", torch.bfloat16), ("fp32", torch.float32), ("training", torch.bfloat16)):
         mean, vae = kept_by(tmp_path / "set", train__precision="bf16", model__vae_precision=own)
         assert mean.dtype == torch.float32 and decode(vae, latents).dtype == dtype
+
+
+def test_kept_latents_that_are_not_finite_are_encoded_anew(tmp_path: Path, vae: Any) -> None:
+    """As those of any other damaged file: a later run would meet them again."""
+    draw(tmp_path / "set", 1)
+    one, wanted = view(tmp_path / "set"), opened(tmp_path / "cache", vae).get(view(tmp_path / "set"))
+    (file,) = (tmp_path / "cache").glob("*.safetensors")
+    for part, number in (("mean", float("nan")), ("std", float("inf"))):
+        damaged = {name: values.clone() for name, values in wanted.items()}
+        damaged[part][0, 0, 0] = number
+        file.write_bytes(save(damaged))
+        found = opened(tmp_path / "cache", vae).get(one)
+        assert all(torch.equal(found[name], wanted[name]) for name in wanted)
+        assert torch.equal(load(file.read_bytes())[part], wanted[part])

@@ -16,6 +16,7 @@ from tests.trainer.step.test_no_wait import magnify_once
 from tests.trainer.trap_parts import begin, same
 from trainer.contract.basemodel.inspect import small_model
 from trainer.contract.run.events import CAUSES
+from trainer.contract.run.not_finite import advice
 from trainer.failures import details, explain
 from trainer.loop import Run
 from trainer.model.adapters import LoraLinear
@@ -45,7 +46,8 @@ def failed(live: Run) -> NotFinite:
     assert same({name: one.detach().nan_to_num(7.0) for name, one in live.trainee.lora_tensors().items()}, before)
     assert not any(group.grad.any() for group in live.trainee.groups)
     error = found.value
-    kind, message, _ = explain(error)
+    kind, message, helps = explain(error)
+    assert helps[:-1] == advice(error.cause.kind, error.cause.pictures, live.config)
     told = details(error)["cause"]
     assert kind == "nan" and error.cause.words in message and message.endswith("The step was not applied.")
     assert told["kind"] in CAUSES and set(told["pictures"]) <= set(error.pictures)
