@@ -13,7 +13,7 @@ from loratui.planning.hardware import Machine
 from loratui.planning.memory_bar import memory_bar
 from loratui.planning.past_runs import NO_CORRECTION, NO_ERRORS, Correction, EstimateErrors
 from loratui.planning.timeline import arithmetic_line, run_line
-from loratui.planning.without_gpu import days, full_size, least_on_cpu
+from loratui.planning.without_gpu import full_size, least_on_cpu
 from loratui.runs.place import existing, making_trouble
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import in_bytes, in_gib, in_time
@@ -165,7 +165,7 @@ def _whole_run(config: TrainConfig, need: Estimate | None, times: Schedule, know
     whole = whole_seconds(config, need, times.steps, known)
     if whole is None and (least := least_on_cpu(config, need, machine)):
         note = "by the arithmetic of a step, at a speed that no training reaches; the first run here corrects it"
-        return [PlanRow("all steps", f"at least {days(least)}", note)]
+        return [PlanRow("all steps", f"at least {in_time(least)}", note)]
     if whole is None:
         note = "no run of this size on this machine yet: known after the first steps"
         return [PlanRow("all steps", "not known yet", note)]

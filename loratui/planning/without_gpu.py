@@ -5,12 +5,12 @@ from __future__ import annotations
 from loratui.planning.hardware import Machine
 from loratui.planning.past_runs import Correction
 from loratui.terminal.text import plural
+from loratui.terminal.units import in_time
 from trainer.contract.basemodel.inspect import NotSDXL, base_of
 from trainer.contract.plan.estimate import Estimate
 from trainer.contract.settings.config import TrainConfig
 
 FULL_SIZE = 512  # px that a base model was made for, from which on a CPU takes minutes for a step
-DAY = 86_400.0
 
 
 def without_gpu(config: TrainConfig, need: Estimate | None, machine: Machine | None, known: Correction) -> str:
@@ -24,11 +24,11 @@ def without_gpu(config: TrainConfig, need: Estimate | None, machine: Machine | N
     why = "train.device is cpu" if config.train.device == "cpu" else "No GPU here"
     steps = f"{plural(config.train.steps, 'step')} of a full-size SDXL"
     if known.seconds is not None:
-        return f"{why}: {steps} take about {days(known.seconds * config.train.steps)}, as runs here took."
+        return f"{why}: {steps} take about {in_time(known.seconds * config.train.steps)}, as runs here took."
     if not machine.flops:
         return f"{why}: {steps} take days on a CPU."
     least = least_on_cpu(config, need, machine)
-    return f"{why}: {steps} take about {days(least)} at the very least, by the arithmetic of a step."
+    return f"{why}: {steps} take about {in_time(least)} at the very least, by the arithmetic of a step."
 
 
 def least_on_cpu(config: TrainConfig, need: Estimate | None, machine: Machine | None) -> float:
@@ -44,11 +44,3 @@ def full_size(config: TrainConfig) -> bool:
         return base_of(config.model).native >= FULL_SIZE
     except NotSDXL:
         return False  # said as an error
-
-
-def days(seconds: float) -> str:
-    """So many days, or hours where it is less than two of them."""
-    if seconds < 2 * DAY:
-        hours = max(1, round(seconds / 3600))
-        return plural(hours, "hour")
-    return plural(round(seconds / DAY), "day")

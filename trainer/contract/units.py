@@ -21,7 +21,7 @@ def in_units(count: float, size: float) -> str:
 
 
 def in_time(seconds: float) -> str:
-    """A duration that is estimated or compared, as coarse as it is known: "21 ms", "0.52 s", "12 min", "3 h 20 min"."""
+    """A duration that is estimated or compared, as coarse as it is known: "21 ms", "12 min", "3 h 20 min", "2 days"."""
     if seconds < 0.1:
         return f"{1000 * seconds:.0f} ms" if seconds >= 0.001 or not seconds else f"{1000 * seconds:.1f} ms"
     if seconds < 0.995:
@@ -29,7 +29,12 @@ def in_time(seconds: float) -> str:
     if seconds < 89.5:
         return f"{seconds:.0f} s" if seconds >= 9.95 else f"{seconds:.1f}".removesuffix(".0") + " s"
     minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+    if minutes < 90:
+        return f"{minutes} min"
+    if minutes < 600:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    hours = round(minutes / 60)
+    return f"{hours} h" if hours < 48 else plural(round(hours / 24), "day")
 
 
 def plural(count: object, one: str, many: str = "") -> str:

@@ -15,16 +15,18 @@ from loratui.planning.hardware import Machine, cpu_flops
 from loratui.planning.lines import plan_lines, start_line, verdict_lines
 from loratui.planning.past_runs import NO_CORRECTION, Correction
 from loratui.planning.plan import SLOW_HALF, make_plan
+from loratui.planning.sections import MachineKnown, time_section
 from loratui.planning.shell_command import with_set
-from loratui.planning.without_gpu import days, without_gpu
+from loratui.planning.without_gpu import without_gpu
 from loratui.recovery.doctor import wanted_memory
 from loratui.settings.answers import Answers
 from loratui.settings.demo import SMALL_SIZE
 from loratui.settings.resolve import resolve
-from loratui.terminal.units import in_bytes
+from loratui.terminal.units import in_bytes, in_time
 from tests.loratui.conftest import LoraTUI
 from tests.trainer.conftest import make_config
 from trainer.contract.plan.estimate import estimate
+from trainer.contract.settings.arithmetic import schedule
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.model import SDXL
 
@@ -71,9 +73,25 @@ def test_a_gpu_a_small_model_and_an_unknown_machine_say_nothing() -> None:
     assert said(**SMALL) == ""
 
 
-@pytest.mark.parametrize(("hours", "words"), [(0.2, "1 hour"), (5, "5 hours"), (47, "47 hours"), (49, "2 days")])
-def test_days(hours: float, words: str) -> None:
-    assert days(hours * 3600) == words
+@pytest.mark.parametrize("seconds", [0.6, 4.0, 24.0, 300.0, 900.0, 90_000.0])
+def test_the_first_line_and_the_row_of_all_steps_word_one_time_alike(seconds: float) -> None:
+    """Also where a run is short: a time that no training undercuts is not rounded up."""
+    config = make_config(Path("photos"), **{**FULL, "train__steps": 6})
+    need = estimate(config, 5, "cpu")
+    ran = Correction(seconds=seconds, time_runs=1)
+    fast = replace(CPU, flops=need.step_flop / seconds)
+    for known, machine, head in ((ran, CPU, "about "), (NO_CORRECTION, fast, "at least ")):
+        row = time_section(config, need, schedule(config, 5), MachineKnown(machine, known)).rows[0]
+        assert row.value == head + in_time(6 * seconds)
+        assert f"take about {in_time(6 * seconds)}" in without_gpu(config, need, machine, known)
+
+
+@pytest.mark.parametrize(
+    ("hours", "words"),
+    [(0.01, "36 s"), (0.2, "12 min"), (5, "5 h 00 min"), (47.9999, "2 days"), (47, "47 h"), (10.4, "10 h"), (61, "3 days")],
+)
+def test_a_long_time_is_in_days(hours: float, words: str) -> None:
+    assert in_time(hours * 3600) == words
 
 
 def test_the_plan_begins_with_it() -> None:
@@ -83,7 +101,7 @@ def test_the_plan_begins_with_it() -> None:
     assert first[0].startswith("! Not ready: No GPU here: ")
     assert "loratui replay 'my dog.toml' --set train.seed=7 --set model.base=sdxl-small" in first[1]
     assert first[2].endswith(": loratui replay 'my dog.toml' --set train.seed=7")  # not another file's
-    told = re.search(r"about (\d+ \w+) at the very least", first[0])
+    told = re.search(r"about (\d[\w ]+) at the very least", first[0])
     (whole,) = [one for one in rows if one.startswith("  all steps ")]
     assert told is not None and f"at least {told[1]} " in whole, "the plan's rows know what its first line does"
 

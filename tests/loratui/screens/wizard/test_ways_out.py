@@ -44,7 +44,7 @@ async def test_without_a_gpu_the_first_line_says_so(wizard: Wizard, ready: Draft
     app = wizard(ready.with_settings({"name": "dog"}), NO_GPU)
     async with app.run_test(size=size) as pilot:
         await judged(pilot)
-        assert "! No GPU here: 500 steps of a full-size SDXL take about 40 hours at the very least" in words(app)
+        assert "! No GPU here: 500 steps of a full-size SDXL take about 40 h at the very least" in words(app)
         assert "Ready" not in words(app) and "✗" not in words(app)
         assert "f5 Small SDXL" in words(app) and "f7 Write answers" in words(app)
         assert_snapshot(app, "review-no-gpu")
