@@ -6,21 +6,17 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property
 from itertools import combinations
 
 from loratui.curation.checks.measure import PictureMeasure
 from loratui.curation.checks.quality import mostly_photographs
-from loratui.curation.compared.detail import reworked
-from loratui.curation.compared.levels import coarser, overdone
-from loratui.curation.compared.overlaid import framed_alike, overlaid, thumb_of
+from loratui.curation.compared.worse_copies import true_pixels, worse_copies
 from loratui.curation.report import Finding, PictureReport, flawed, spoilt
 from loratui.terminal.text import safe_text
 
 NEAR = 10  # bits of 64 in which the hashes differ: none of 20,193 unrelated pairs (design/curation.md)
 NOISE_STEP, CODING_STEP = 2.5, 20.0  # grey levels, and of the table's mean: what is less makes no copy the better one
-WHOLE = 0.9  # of the pixels inside a copy's frame: with less the copy without one is a smaller one
-COARSER = 30.0  # of the table's mean, from about quality 75: coding looks like detail, and hides noise
 NEAR_DRAWN = 4  # flat colours have few bits that tell
 SAME_BYTES, SAME_PICTURE, SAME_SHOT = "same file", "same picture", "same shot"
 
@@ -114,45 +110,9 @@ def _covered(
 
     One that is spoiled otherwise is not compared.
     """
-    counts = [0] * len(pictures)
     sound = [not spoilt(one) and not flawed(one) and not measured[place].drawn for place, one in enumerate(pictures)]
-    thumb = cache(lambda place: thumb_of(measured[place].grey))
-    for (a, b), relation in related.pairs.items():
-        if relation == SAME_PICTURE and sound[a] and sound[b]:
-            more = _worse(measured[a], measured[b], framed_alike(thumb(a), thumb(b)))
-            counts[a] += more
-            counts[b] -= more
-    return counts
-
-
-def _worse(one: PictureMeasure, other: PictureMeasure, alike: bool) -> int:
-    """1 if `one` is the changed copy, -1 if `other` is, 0 if that cannot be told; `alike`: neither is a crop."""
-    if bool(one.bars) != bool(other.bars):  # the edges of a frame are finer than any detail
-        framed, plain = (one, other) if one.bars else (other, one)
-        return _framed(framed, plain) * (1 if one.bars else -1)
-    if one.few_colours != other.few_colours:  # a palette hides noise, and its steps are like detail
-        return 1 if one.few_colours else -1
-    said = coarser(one.levels, other.levels) or (overdone(one.levels, other.levels) if alike else 0)
-    if not said and one.detail and other.detail:
-        said = reworked(one.detail, other.detail)
-        said = 0 if _coding(*(one, other) if said < 0 else (other, one)) else said
-    return said or (overlaid(one.grey, other.grey) if alike else 0)
-
-
-def _framed(framed: PictureMeasure, plain: PictureMeasure) -> int:
-    """1 if the copy without a frame has all that is in it, 0 if it lost pixels or was coded coarsely: cut the frame."""
-    lost = _pixels(plain) < WHOLE * _pixels(framed) or _coding(plain, framed)
-    return 0 if lost else 1
-
-
-def _pixels(one: PictureMeasure) -> float:
-    """True pixels: without bars, and a quarter where it was enlarged."""
-    return one.width * one.height * (1 - one.bars) * (0.25 if one.enlarged else 1.0)
-
-
-def _coding(finer: PictureMeasure, other: PictureMeasure) -> bool:
-    """Whether the detail that `finer` has beyond its copy may be its coarse coding alone: that is no evidence."""
-    return finer.coding > other.coding + COARSER
+    pairs = (pair for pair, relation in related.pairs.items() if relation == SAME_PICTURE)
+    return worse_copies(measured, [(a, b) for a, b in pairs if sound[a] and sound[b]])
 
 
 def _rank(
@@ -170,7 +130,7 @@ def _rank(
     return (
         spoiled,
         flawed(pictures[place]),
-        -_pixels(one),
+        -true_pixels(one),
         noise + coding,
         round(one.subject_blur or 0.0, 2),
         -dense,

@@ -7,8 +7,10 @@ thresholds were chosen on, at JPEG 88 to 95; it has not been counted on others.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -62,26 +64,39 @@ def _figures(lines: ndarray) -> tuple[float, float]:
     return round(middle - low, 1), round(finest - upper, 1)
 
 
-def reworked(one: Detail, other: Detail) -> int:
-    """1 if `one` was made from what `other` still has, -1 the other way round, 0 where that cannot be told."""
-    if _enlarged(one, other) or _enlarged(other, one):
-        return 1 if _enlarged(one, other) else -1
-    sharp, soft, sign = (one, other, 1) if sum(one.middle) > sum(other.middle) else (other, one, -1)
-    more = (sum(sharp.middle) - sum(soft.middle)) / 2
-    if more < SHARPER:
-        return 0
-    if sum(soft.middle) / 2 < SOFT:
-        return -sign
-    return sign if more > MUCH or sum(sharp.middle) / 2 > SHARP else 0
+def reworked(one: Any, other: Any) -> Any:
+    """1 if `one` was made from what `other` still has, -1 the other way round, 0 where that cannot be told.
+
+    Either may be many, as `together` has them.
+    """
+    import numpy as np
+
+    enlarged, from_it = _enlarged(one, other), _enlarged(other, one)
+    mine, theirs = sum(one.middle), sum(other.middle)
+    sharp, soft, sign = np.maximum(mine, theirs), np.minimum(mine, theirs), np.where(mine > theirs, 1, -1)
+    more = (sharp - soft) / 2
+    clear = (more > MUCH) | (sharp / 2 > SHARP)
+    said = np.where(more < SHARPER, 0, np.where(soft / 2 < SOFT, -sign, np.where(clear, sign, 0)))
+    return np.where(enlarged, 1, np.where(from_it, -1, said))
 
 
-def _enlarged(one: Detail, other: Detail) -> bool:
+def together(details: Sequence[Detail]) -> Any:
+    """Many as one whose numbers are arrays, for `reworked`."""
+    import numpy as np
+
+    found = {name: np.array([getattr(one, name) for one in details]).T for name in Detail.__annotations__}
+    return SimpleNamespace(**found)
+
+
+def _enlarged(one: Any, other: Any) -> Any:
     """Whether the finest scale of `one` is empty beside that of `other`; grain and sharpening fill it."""
-    lost = [there - here for here, there in zip(one.finest, other.finest, strict=True)]
-    if other.noise > one.noise + GRAINY or other.width * other.height < SMALLER * one.width * one.height:
-        return False
+    import numpy as np
+
+    across, along = (there - here for here, there in zip(one.finest, other.finest, strict=True))
+    most, least = np.maximum(across, along), np.minimum(across, along)
+    comparable = (other.noise <= one.noise + GRAINY) & (other.width * other.height >= SMALLER * one.width * one.height)
     stretched = abs(one.width * other.height / (one.height * other.width) - 1) > PROPORTIONS
-    if stretched and max(lost) >= LOST_ALONG_ONE and abs(min(lost)) <= KEPT:
-        return True
-    sharper = max(0.0, (sum(other.middle) - sum(one.middle)) / 2)
-    return sum(lost) / 2 - sharper >= LOST and min(lost) >= LOST / 2
+    one_way = stretched & (most >= LOST_ALONG_ONE) & (abs(least) <= KEPT)
+    sharper = np.maximum(0.0, (sum(other.middle) - sum(one.middle)) / 2)
+    both_ways = ((across + along) / 2 - sharper >= LOST) & (least >= LOST / 2)
+    return comparable & (one_way | both_ways)

@@ -5,9 +5,10 @@ Thresholds were chosen on twelve photographs with 90 changes of each, and judged
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 from loratui.curation.pixels import opencv
 from loratui.curation.sizes import histogram
@@ -43,6 +44,11 @@ class Levels:
     ends: float = 0.0
     hues: float = 0.0
     face: Tone | None = None
+
+    @property
+    def skin(self) -> int:
+        """Of its face: 1 as skin is, -1 as none is, 0 for no face."""
+        return 0 if self.face is None else 1 if is_skin(self.face) else -1
 
 
 def depth_of(grey: ndarray) -> float:
@@ -87,12 +93,15 @@ def hues_of(rgb: ndarray) -> float:
     return float(np.sqrt(np.median(apart)))
 
 
-def coarser(one: Levels, other: Levels) -> int:
-    """Which of two copies has noise or few levels that the other lacks: 1 the first, -1 the second, 0 neither."""
+def coarser(one: Any, other: Any) -> Any:
+    """Which of two copies has noise or few levels that the other lacks: 1 the first, -1 the second, 0 neither.
+
+    Either may be many, as `together` has them.
+    """
     return _first(one, other, (_noisier, _fewer))
 
 
-def overdone(one: Levels, other: Levels) -> int:
+def overdone(one: Any, other: Any) -> Any:
     """Which of two copies lost light or colours that the other has, as `coarser` says it.
 
     The first that is seen counts: pushed colours hide what else was lost.
@@ -100,11 +109,21 @@ def overdone(one: Levels, other: Levels) -> int:
     return _first(one, other, (_pressed, _without_colours, _no_skin, _flatter, _pushed))
 
 
-def _first(one: Levels, other: Levels, losses: tuple[Callable[[Levels, Levels], bool], ...]) -> int:
+def together(levels: Sequence[Levels]) -> Any:
+    """Many as one whose numbers are arrays, for `coarser` and `overdone`."""
+    import numpy as np
+
+    names = (*(name for name in Levels.__annotations__ if name != "face"), "skin")
+    return SimpleNamespace(**{name: np.array([getattr(one, name) for one in levels]) for name in names})
+
+
+def _first(one: Any, other: Any, losses: tuple[Callable[[Any, Any], Any], ...]) -> Any:
+    import numpy as np
+
+    said: Any = 0
     for lost in losses:
-        if lost(one, other) or lost(other, one):
-            return 1 if lost(one, other) else -1
-    return 0
+        said = np.where(said != 0, said, np.where(lost(one, other), 1, np.where(lost(other, one), -1, 0)))
+    return said
 
 
 def is_skin(tone: Tone) -> bool:
@@ -112,37 +131,39 @@ def is_skin(tone: Tone) -> bool:
     return tone[0] > 0 and tone[1] > 0
 
 
-def _no_skin(one: Levels, other: Levels) -> bool:
-    return one.face is not None and other.face is not None and is_skin(other.face) and not is_skin(one.face)
+def _no_skin(one: Any, other: Any) -> Any:
+    return (other.skin > 0) & (one.skin < 0)
 
 
-def _pressed(one: Levels, other: Levels) -> bool:
-    if other.noise > one.noise + GRAIN:  # noise spreads what stood at one level
-        return False
-    return one.ends > PRESSED_TIMES * other.ends + PRESSED
+def _pressed(one: Any, other: Any) -> Any:
+    plain = other.noise <= one.noise + GRAIN  # noise spreads what stood at one level
+    return plain & (one.ends > PRESSED_TIMES * other.ends + PRESSED)
 
 
-def _noisier(one: Levels, other: Levels) -> bool:
+def _noisier(one: Any, other: Any) -> Any:
     return one.noise > other.noise + NOISIER
 
 
-def _pushed(one: Levels, other: Levels) -> bool:
-    stronger = one.chroma > STRONGER * other.chroma and one.clipped > other.clipped + FEW_CLIPPED
-    return stronger or one.clipped > TIMES * other.clipped + MORE
+def _pushed(one: Any, other: Any) -> Any:
+    stronger = (one.chroma > STRONGER * other.chroma) & (one.clipped > other.clipped + FEW_CLIPPED)
+    return stronger | (one.clipped > TIMES * other.clipped + MORE)
 
 
-def _without_colours(one: Levels, other: Levels) -> bool:
-    if other.noise > one.noise + GRAIN:  # noise has every hue
-        return False
-    inks = one.hues < TWO_INKS and other.hues > max(HUES, TIMES_HUES * one.hues) and 3 * one.chroma > other.chroma
-    return inks or one.chroma < GREY <= other.chroma / 2
+def _without_colours(one: Any, other: Any) -> Any:
+    import numpy as np
+
+    plain = other.noise <= one.noise + GRAIN  # noise has every hue
+    fewer = (one.hues < TWO_INKS) & (other.hues > np.maximum(HUES, TIMES_HUES * one.hues))
+    inks = fewer & (3 * one.chroma > other.chroma)
+    return plain & (inks | ((one.chroma < GREY) & (other.chroma / 2 >= GREY)))
 
 
-def _flatter(one: Levels, other: Levels) -> bool:
+def _flatter(one: Any, other: Any) -> Any:
     return one.depth < other.depth - FLATTER
 
 
-def _fewer(one: Levels, other: Levels) -> bool:
-    if other.noise > one.noise + GRAIN:  # noise covers whatever steps there were
-        return False
-    return one.bands > max(SOME, other.bands + CLEARLY)
+def _fewer(one: Any, other: Any) -> Any:
+    import numpy as np
+
+    plain = other.noise <= one.noise + GRAIN  # noise covers whatever steps there were
+    return plain & (one.bands > np.maximum(SOME, other.bands + CLEARLY))
