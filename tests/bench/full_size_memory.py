@@ -115,10 +115,35 @@ def named(event: dict[str, Any], before: str) -> str:
     return before
 
 
+def planned(need: Estimate, name: str) -> int | None:
+    """What the plan says of a phase; None where nothing: of files that are read the system can have the memory back."""
+    parts = {one.name: one.bytes for one in need.memory}
+    passing = ("activations", "samples", "checkpoint", "encoding")
+    held = sum(size for each, size in parts.items() if each not in passing)
+    gone = need.memory_total - need.memory_after  # at the pivot; what of the activations is the words' is little
+    work = parts["activations"]
+    match name.split():
+        case ["load", "2/3"] | ["step", "2" | "3"]:
+            return held + work
+        case ["after", *_]:
+            return held - gone + work
+        case ["save"] | ["step", _]:  # the copy for the checkpoint is taken in the last step's phase
+            return held - gone + work + parts["checkpoint"]
+        case ["sample"]:
+            return held - gone + max(work, parts["samples"] + work)
+    return None
+
+
 def table(seen: dict[str, Held], need: Estimate) -> str:
-    """The peaks of every phase in GB, and what the plan says."""
-    lines = ["| phase | resident | of it in no file |", "|---|---|---|"]
-    lines += [f"| {name} | {whole / 1e9:.2f} | {anonymous / 1e9:.2f} |" for name, (whole, anonymous) in seen.items()]
+    """The peaks of every phase in GB beside the plan's, and the plan by part."""
+    lines = [
+        "| phase | resident | of it in no file | the plan | beside it: resident, in no file |",
+        "|---|---|---|---|---|",
+    ]
+    for name, (whole, anonymous) in seen.items():
+        meant = planned(need, name)
+        said = f"{meant / 1e9:.2f} | {whole / meant - 1:+.0%}, {anonymous / meant - 1:+.0%}" if meant else " | "
+        lines.append(f"| {name} | {whole / 1e9:.2f} | {anonymous / 1e9:.2f} | {said} |")
     lines += ["", "| the plan, by part | GB |", "|---|---|"]
     lines += [f"| {one.name} | {one.bytes / 1e9:.2f} |" for one in need.memory]
     lines.append(f"| at its fullest | {need.memory_total / 1e9:.2f} |")

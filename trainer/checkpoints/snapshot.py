@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import save
 
+from trainer.checkpoints.hashed import hash_of, hash_of_pieces, write_hashed
 from trainer.contract.basemodel.headers import BadHeader, read_header
-from trainer.contract.documents.regular import open_regular, read_bytes
-from trainer.contract.entries import folder_aside, make_private, open_file, opened_folder, remove, write_atomic
+from trainer.contract.entries import folder_aside, make_private, opened_folder, remove, write_atomic
 from trainer.contract.paths import os_words
 from trainer.contract.run.changes import is_free, plain
 from trainer.contract.run.checkpoint_files import (
@@ -37,7 +35,7 @@ from trainer.contract.run.replacement import replace_folder
 from trainer.contract.run.rundir import RunDir, checkpoint_folders
 from trainer.contract.settings.config import BY_KEY, as_begun
 from trainer.contract.units import in_bytes
-from trainer.ground.tensor_files import load_tensors
+from trainer.ground.tensor_files import load_tensors, pieces
 
 VERSION = 1
 FILES = (LORA, EMBEDDINGS, OPTIMIZER, STATE)
@@ -140,18 +138,19 @@ def save_checkpoint(run: RunDir, snapshot: Snapshot) -> tuple[Path, int]:
     return final, sum((final / name).stat().st_size for name in FILES)
 
 
-def _content(snapshot: Snapshot, name: str) -> bytes:
-    """One file of a checkpoint; as large as its tensors, so that there is only ever one."""
+def _content(snapshot: Snapshot, name: str) -> Iterator[bytes | memoryview]:
+    """The bytes of one file of a checkpoint."""
     assert snapshot.optimizer is not None
     tensors = {LORA: snapshot.lora, EMBEDDINGS: snapshot.embeddings, OPTIMIZER: snapshot.optimizer}
     if name in tensors:
-        return save(tensors[name])
+        yield from pieces(tensors[name])
+        return
     state = {"version": VERSION, "step": snapshot.step, "identity": snapshot.identity}
     if snapshot.loss_scale is not None:
         state["loss_scale"] = asdict(snapshot.loss_scale)
     if snapshot.held:
         state["held"] = snapshot.held
-    return json.dumps(state, indent=1).encode()
+    yield json.dumps(state, indent=1).encode()
 
 
 def _holds(folder: Path, snapshot: Snapshot) -> bool:
@@ -161,25 +160,18 @@ def _holds(folder: Path, snapshot: Snapshot) -> bool:
 
 
 def _is_there(folder: Path, name: str, snapshot: Snapshot, digest: str) -> bool:
-    data, root = _content(snapshot, name), folder.parent.parent  # the run's folder
-    return hashlib.sha256(data).hexdigest() == digest and read_bytes(folder / name, len(data), root).value == data
+    try:
+        return hash_of_pieces(_content(snapshot, name)) == digest == hash_of(folder / name)
+    except OSError:
+        return False
 
 
 def _write_all(folder: Path, snapshot: Snapshot, root: Path) -> None:
     """The files one after the other, and last the manifest of their hashes, all on disk."""
-    hashes = {name: _write(folder / name, _content(snapshot, name), root) for name in FILES}
-    _write(folder / MANIFEST, json.dumps(hashes, indent=1).encode(), root)
+    hashes = {name: write_hashed(folder / name, _content(snapshot, name), root) for name in FILES}
+    write_hashed(folder / MANIFEST, [json.dumps(hashes, indent=1).encode()], root)
     with opened_folder(folder, root) as opened:
         os.fsync(opened)
-
-
-def _write(path: Path, data: bytes, root: Path) -> str:
-    """Returns the hash of what was written."""
-    with os.fdopen(open_file(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, root=root), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    return hashlib.sha256(data).hexdigest()
 
 
 def drop_old(run: RunDir, keep: int, written: int) -> None:
@@ -233,8 +225,7 @@ def load_checkpoint(folder: Path, optimizer: bool = True) -> Snapshot:
         if name == OPTIMIZER and not whole:
             continue
         try:
-            with os.fdopen(open_regular(folder / name, folder.parent.parent), "rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            digest = hash_of(folder / name)
         except FileNotFoundError:
             raise Damaged(f"{folder.name}/{name} is missing") from None
         except OSError as error:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save, save_file
 
-from trainer.ground.tensor_files import OtherTensors, fill, load_tensors
+from trainer.ground.tensor_files import OtherTensors, fill, load_tensors, pieces
 
 
 @contextmanager
@@ -55,3 +55,22 @@ def test_what_does_not_fit_is_refused_and_nothing_is_touched(saved: dict[str, to
     assert not any(one.any() for one in live.values())
     fill(live, {"a": torch.ones(2), "b": torch.ones(3), "c": torch.ones(1)})
     assert all(one.all() for one in live.values())
+
+
+def test_the_pieces_are_the_file_that_safetensors_writes_and_none_is_a_copy() -> None:
+    start = torch.Generator().manual_seed(0)
+    tensors = {
+        "b": torch.randn(3, 4, generator=start),
+        "a": torch.randn(5, generator=start).bfloat16(),
+        'ü "quoted"\n': torch.randn(2, 1, 3, generator=start).half(),
+        "count": torch.tensor(7),
+        "estimate": torch.tensor(0.25, dtype=torch.float64),
+        "mask": torch.tensor([True, False]),
+        "bytes": torch.arange(9, dtype=torch.uint8),
+        "numbers": torch.arange(3, dtype=torch.int32),
+        "nothing": torch.zeros(0, 4),
+    }
+    found = list(pieces(tensors))
+    assert b"".join(found) == save(tensors) and b"".join(pieces({})) == save({})
+    tensors["b"].fill_(9)
+    assert b"".join(found) == save(tensors)

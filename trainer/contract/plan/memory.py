@@ -242,9 +242,8 @@ def made_again(config: TrainConfig) -> Checkpointing:
 
 
 def _written(need: MemoryNeed) -> int:
-    """RAM that a checkpoint takes while it is written beside the training: its tensors, and the largest file again."""
-    state, fixed = state_bytes(need.config), need.shape.adapter.fixed
-    return round(need.trained * (4 + state) + fixed * 4 + max((need.trained + fixed) * 4, need.trained * state))
+    """RAM that a checkpoint takes while it is written beside the training: its tensors, which the files are made of."""
+    return round(need.trained * (4 + state_bytes(need.config)) + need.shape.adapter.fixed * 4)
 
 
 def ram(need: MemoryNeed) -> int:
