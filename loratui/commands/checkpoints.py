@@ -9,10 +9,11 @@ def checkpoints(
     run: RunArgument = None,
 ) -> None:
     """What was measured at each checkpoint, and which looks best: a hint."""
-    from loratui.results.best_checkpoint import checkpoints_of, hint
+    from loratui.results.best_checkpoint import checkpoints_of
     from loratui.results.checkpoint_table import on_what, table_lines
     from loratui.results.facts import read_facts, read_history
     from loratui.results.identity import identity_of
+    from loratui.results.run_hint import run_hint
     from loratui.runs.find import find_run, saved_steps
     from loratui.runs.states import run_word
     from loratui.terminal.text import shell_path, show_path
@@ -24,7 +25,7 @@ def checkpoints(
     if not found:
         print(f"no checkpoint in {show_path(chosen.path)} yet")
         return
-    said = hint(found, read_facts(chosen).kind)
+    said = run_hint(found, history, read_facts(chosen))
     with Ticker(log=False) as ticker:
         faces = identity_of(chosen, history, lambda done, total: ticker.counted("looking at faces:", done, total))
     rows = table_lines(found, said.step, faces.by_step if faces else None)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import importlib.util
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, get_args
 
 from loratui.planning.hardware import Machine
-from loratui.planning.memory_steps import MEMORY_STEPS, MemoryStep, changed
-from loratui.planning.smaller import Settings
+from loratui.planning.memory_steps import MEMORY_STEPS, MemoryStep, changed, shared_by
+from loratui.planning.smaller import Down, Settings
 from loratui.terminal.text import safe_text
 from loratui.terminal.units import in_bytes
 from trainer.contract.plan.estimate import estimate, estimated
 from trainer.contract.plan.levels import NARROW, chosen_level, with_level
 from trainer.contract.plan.memory import Device
+from trainer.contract.plan.sharing import as_one_of
 from trainer.contract.settings.config import TrainConfig, flat
 from trainer.contract.settings.optimizers import BITS, GET_BITS
 from trainer.contract.settings.training import Checkpointing
@@ -126,22 +128,30 @@ def propose(
     device: Device = "cuda",
     factor: float = 1.0,
     eight_bit: bool | None = None,
+    gpus: int = 1,
 ) -> Proposal:
     """The cheapest changes with which it fits as plainly as a run that needs none; narrowly where nothing else does.
 
     `factor` corrects the rough parts of the estimate. `eight_bit`: whether bitsandbytes can be had; looked up if None.
+    `gpus` share each step: what is available, and what is then needed, are those of one of them.
     """
     have = importlib.util.find_spec(BITS) is not None if eight_bit is None else eight_bit
 
     def need(one: TrainConfig) -> int:
-        return estimated(one, images, device, factor).memory_total
+        return estimated(as_one_of(one, gpus), images, device, factor).memory_total
 
     steps = [one for one in MEMORY_STEPS if one.planned and not (one.gpu and device == "cpu")]
+    steps = [replace(one, down=partial(_shared, one.down, gpus)) for one in steps]
     found = _cheapest(config, [one for one in steps if have or not one.needs], need, available)
     if have:
         return found
     other = _cheapest(config, steps, need, available)
     return replace(found, with_bits=other) if other.fits and other.settings != found.settings else found
+
+
+def _shared(down: Down, gpus: int, config: TrainConfig) -> Iterator[Settings]:
+    """Of the settings of `down` those with which so many can still share a step."""
+    return (one for one in down(config) if shared_by(one, gpus))
 
 
 def grown(

@@ -138,7 +138,7 @@ def make_plan(
         errors=tuple(errors),
         command=replay_command(resolved, source, gpus),
         verdict=judged,
-        proposal=_proposal(config, images, known, judged) if gpus == 1 else None,
+        proposal=_proposal(config, images, known, judged, gpus),
         slow=slow,
         base=safe_text(base_trouble(config), 600),
         level=level,
@@ -191,11 +191,13 @@ def _growth(config: TrainConfig, images: int, known: MachineKnown, judged: Verdi
     return grown(config, images, known.machine.free, known.machine.device, known.correction.memory)
 
 
-def _proposal(config: TrainConfig, images: int, known: MachineKnown, judged: Verdict | None) -> Proposal | None:
+def _proposal(
+    config: TrainConfig, images: int, known: MachineKnown, judged: Verdict | None, gpus: int
+) -> Proposal | None:
     """Changes against what is free: what others hold is theirs."""
     if judged is None or judged.fits or known.machine is None:
         return None
-    return propose(config, images, known.machine.free, known.machine.device, known.correction.memory)
+    return propose(config, images, known.machine.free, known.machine.device, known.correction.memory, gpus=gpus)
 
 
 def _pictures(config: TrainConfig, report: Report | None, outcome: Outcome | None) -> PlanSection:

@@ -16,6 +16,7 @@ from trainer.contract.plan.advice import OVERFIT_VIEWS
 from trainer.contract.plan.views import often
 
 VERDICT = "A hint, not a verdict: look at the pictures."
+BY_PICTURES = "The pictures by step say more here."
 WITHIN_NOISE = (
     "of the checkpoints whose loss cannot be told from the lowest, the earliest is taken: the one-standard-error rule "
     "(Breiman et al. 1984; Hastie, Tibshirani and Friedman, The Elements of Statistical Learning, section 7.10), here "
@@ -166,7 +167,7 @@ def _by_held_out(
     better = kept if base is None else [one for one in kept if one.step in _lower_than(base, kept)]
     if base is not None and not better:
         said = f"On the held-out pictures no checkpoint is measurably better than the base model ({_figures(base)})."
-        return CheckpointHint(None, (said, "The pictures by step say more here.", VERDICT), (WITHIN_NOISE,))
+        return CheckpointHint(None, (said, BY_PICTURES, VERDICT), (WITHIN_NOISE,))
     lowest = min(kept, key=lambda one: (sum(math.log(max(loss, SMALLEST)) for loss in one.losses), one.step))
     pairs = list(combinations(kept, 2))  # the lowest was chosen by its loss: any pair could have been the one asked for
     apart = {frozenset((a.step, b.step)) for (a, b), sure in zip(pairs, _sure(pairs), strict=True) if sure}

@@ -14,10 +14,11 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from loratui.events.history import History
-from loratui.results.best_checkpoint import MeasuredStep, checkpoints_of, hint
+from loratui.results.best_checkpoint import MeasuredStep, checkpoints_of
 from loratui.results.checkpoint_table import on_what, table_lines
 from loratui.results.facts import read_facts, read_history
 from loratui.results.identity import Identity, identity_of
+from loratui.results.run_hint import run_hint
 from loratui.results.usage import Usage, usage_lines
 from loratui.runs.find import saved_steps
 from loratui.runs.keeping import read_note
@@ -141,7 +142,7 @@ class ResultScreen(Onward):
 
     def _list(self) -> None:
         self.found = checkpoints_of(self.history, saved_steps(self.run_dir))
-        self.hinted = hint(self.found, self.facts.kind)
+        self.hinted = run_hint(self.found, self.history, self.facts)
         self.lines = usage_lines(self.run_dir, self.facts)
         self._now = possible(self.run_dir)
         files = self.query_one("#files", OptionList)

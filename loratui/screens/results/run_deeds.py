@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from textual import on
 
-from loratui.results.best_checkpoint import checkpoints_of, hint
+from loratui.results.best_checkpoint import checkpoints_of
 from loratui.results.facts import read_facts, read_history
+from loratui.results.run_hint import run_hint
 from loratui.runs.find import link_trouble, saved_steps
 from loratui.runs.past_run import PastRun
 from loratui.screens.monitor.trouble import open_trouble
@@ -70,8 +71,9 @@ class RunDeeds(ResultJobs[RunsAnswer]):
         if (run := self.open_run()) is None:
             return False
         self.run_dir, self.facts = run, read_facts(run)
-        self.found = checkpoints_of(read_history(run), saved_steps(run))
-        self.hinted = hint(self.found, self.facts.kind)
+        history = read_history(run)
+        self.found = checkpoints_of(history, saved_steps(run))
+        self.hinted = run_hint(self.found, history, self.facts)
         return True
 
     def _watch(self, run: RunDir) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -34,6 +35,7 @@ from trainer.contract.plan.levels import LONGER, with_level
 from trainer.contract.plan.memory import MADE_AGAIN, made_again
 from trainer.contract.run.events import EventLog
 from trainer.contract.settings.config import dump_config
+from trainer.contract.settings.model import SDXL
 from trainer.contract.settings.tracking import NO_SAMPLES
 
 SMALL = {
@@ -312,6 +314,28 @@ def test_one_of_several_gpus_is_planned_with_its_part_of_the_step(loratui: LoraT
     assert "4 processes cannot share a step of batch 3 x accumulation 1" in plan(
         "--gpus", "4", "--set", "train.batch=3"
     )
+
+
+@pytest.mark.parametrize(("batch", "accumulation", "gpus"), [(4, 1, 2), (3, 4, 2), (2, 2, 2), (12, 1, 4)])
+def test_what_makes_it_fit_is_proposed_for_each_of_several_gpus(
+    loratui: LoraTUI, answers_file: Path, batch: int, accumulation: int, gpus: int
+) -> None:
+    """Put back, the proposal fits, and as many still share a step of as many pictures."""
+    size = [f"train.batch={batch}", f"train.accumulation={accumulation}"]
+    full = [f"model.base={SDXL}", "train.resolution=1024"]
+
+    def plan(*sets: str) -> str:
+        own = [word for one in (*full, *size, *sets) for word in ("--set", one)]
+        return loratui("plan", "answers.toml", "--memory", "8", "--gpus", str(gpus), *own).stdout
+
+    refused = plan()
+    assert "does not fit" in refused and "To make it fit" in refused
+    told = refused.partition("are then needed")[2].partition(":")[2].partition("\n\n")[0].partition("loratui replay")[0]
+    taken = shlex.split(told)[1::2]
+    again = plan(*taken)
+    assert "does not fit" not in again and "cannot share" not in again and "to spare" in again
+    values = dict(one.split("=") for one in (*size, *taken))
+    assert int(values["train.batch"]) * int(values["train.accumulation"]) == batch * accumulation
 
 
 def test_a_run_goes_on_with_as_many_gpus_as_before_where_they_are_there(

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from loratui.events.history import History
-from loratui.results.best_checkpoint import MeasuredStep, checkpoints_of, hint
+from loratui.results.best_checkpoint import VERDICT, MeasuredStep, checkpoints_of, hint
 from loratui.results.checkpoint_table import on_what, table_lines
+from loratui.results.facts import RunFacts
 from loratui.results.paired import difference, student
+from loratui.results.run_hint import UNSEEN, run_hint
 
 
 def at(step: int, shift: float, held: bool = True, norm: float = 1.0, views: float | None = None) -> MeasuredStep:
@@ -228,3 +230,28 @@ def test_the_table_names_what_it_shows() -> None:
     assert rows[2].split() == ["600", "0.1702", "12.3", "60.0", "not", "kept"]
     assert max(map(len, [head, *rows])) <= 56
     assert on_what(found) == "loss at fixed noise: held-out pictures, 8 draws"
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        (BASE, at(300, 0.02), at(600, 0.0)),
+        (BASE, at(300, 0.5), at(600, 0.6)),
+        (at(300, 0.0, held=False), at(600, 0.0, held=False)),
+    ],
+)
+@pytest.mark.parametrize(("draws", "drew"), [(True, False), (False, False), (False, True)])
+def test_pictures_are_pointed_to_only_where_the_run_drew_some(
+    found: tuple[MeasuredStep, ...], draws: bool, drew: bool
+) -> None:
+    """Also where a run was told later to draw none: what it drew before is there."""
+    history = History()
+    drawn = {"type": "sample", "step": 2, "index": 0, "prompt": "a dog", "path": "samples/000002-0.png"}
+    history.absorb([{"type": "run", "steps": 9, "name": "x", "resumed_from": None}, *([drawn] if drew else [])])
+    said, plain = run_hint(found, history, RunFacts(kind="style", draws=draws)), hint(found, "style")
+    assert said.step == plain.step
+    if draws or drew:
+        assert said == plain and said.sentences[-1] == VERDICT
+    else:
+        assert said.sentences[-1] == UNSEEN
+        assert not [one for one in said.sentences if "look at the pictures" in one or "by step" in one]
