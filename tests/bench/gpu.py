@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -46,6 +47,7 @@ HEAD = (
 WITHIN = {"bf16": 2**-6, "fp16": 2**-8, "fp32": 2**-10}
 QUANTIZED = 0.1  # another base
 LOOKED_AT = 4  # losses
+UNKNOWN = "-"  # in the place of a figure that cannot be had
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,7 @@ class Bench:
             )
             if not answer.exists():
                 raise Failed(last_words(done.stderr) or f"exit {done.returncode}")
-            seen = [Seen(float("nan"), *one) for one in json.loads(answer.read_text())]
+            seen = [Seen(math.nan, *one) for one in json.loads(answer.read_text())]
         return Course(seen, pivoted=steps // 2)
 
 
@@ -167,7 +169,7 @@ class Measured:
 
     case: Case
     halves: tuple[list[Seen], list[Seen]]
-    losses: list[float]
+    losses: list[float]  # none of the other trainer's: it draws other noise, so they cannot be ours
     words: str = ""  # a failure, or what the run said of itself
 
     def figures(self) -> tuple[Figures, Figures] | None:
@@ -181,9 +183,15 @@ class Measured:
         return before, after
 
     def off(self, plain: Measured) -> float | None:
-        """The largest relative distance of its first losses from those of the plain way, which is of batch 1."""
+        """The largest relative distance of its first losses from those of the plain way, which is of batch 1.
+
+        None where there is nothing to compare; infinite where one of them is no number.
+        """
         pairs = list(zip(self.losses, plain.losses, strict=False))[:LOOKED_AT]
-        return max(abs(one - other) / abs(other) for one, other in pairs) if pairs and self.case.batch == 1 else None
+        far = [abs(one - other) / abs(other) for one, other in pairs]
+        if not far or self.case.batch != 1:
+            return None
+        return max(far) if all(map(math.isfinite, far)) else math.inf
 
 
 Table = dict[tuple[str, Case], Measured]
@@ -204,9 +212,9 @@ def measure(
     for trainer, one in blocks(cases, rounds):
         own, at = found[trainer, one], time.monotonic()
         if at - began + longest > seconds:
-            own.words = own.words or ("" if own.losses else "no time was left")
+            own.words = own.words or ("" if own.halves[0] else "no time was left")
             continue
-        if own.words and not own.losses:
+        if own.words and not own.halves[0]:
             continue  # it failed
         print(f"{at - began:4.0f} s: {trainer}, {one.way}, batch {one.batch}", file=sys.stderr, flush=True)
         try:
@@ -214,7 +222,7 @@ def measure(
         except Failed as error:
             own.words = str(error)
         else:
-            own.losses = own.losses or course.losses
+            own.losses = own.losses or (course.losses if trainer == "ours" else [])
             own.words = "; ".join(course.told)
             for half, steps in zip(own.halves, course.phases, strict=True):
                 half += steps[WARM:]
@@ -226,7 +234,7 @@ def row(own: Measured, plain: Measured, adv: Measured | None) -> str:
     """A line of the table."""
     cells, found = [own.case.way, str(own.case.batch)], own.figures()
     off = own.off(plain)
-    cells.append("" if off is None else f"{off:.1e}")
+    cells.append(UNKNOWN if off is None else f"{off:.1e}")
     if found is None:
         return "| " + " | ".join([*cells[:2], own.words, *[""] * 6]) + " |"
     before, after = found
@@ -237,15 +245,22 @@ def row(own: Measured, plain: Measured, adv: Measured | None) -> str:
     return "| " + " | ".join(cells) + " |" + (f" {own.words}" if own.words else "")
 
 
-def as_json(found: Table, head: str) -> dict[str, Any]:
-    """All of it, for whoever wants to compare two cards or two checkouts."""
-    rows = []
+def as_json(found: Table, head: str) -> str:
+    """All of it, for whoever wants to compare two cards or two checkouts; what is no number is null."""
+    rows, plain = [], found["ours", PLAIN]
     for (trainer, one), own in found.items():
         halves = own.figures()
         figures = None if halves is None else dict(zip(("before", "after"), map(asdict, halves), strict=True))
         row = {"trainer": trainer, "way": one.way, "batch": one.batch, "settings": dict(one.own), "nodes": one.nodes}
-        rows.append({**row, "losses": own.losses[:LOOKED_AT], "figures": figures, "words": own.words})
-    return {"of": head, "rows": rows}
+        losses = [known(one) for one in own.losses[:LOOKED_AT]] or None
+        row |= {"losses": losses, "losses_off_by": known(own.off(plain)), "figures": figures, "words": own.words}
+        rows.append(row)
+    return json.dumps({"of": head, "rows": rows}, indent=1, allow_nan=False)
+
+
+def known(value: float | None) -> float | None:
+    """`value` as JSON has numbers: those alone that are finite."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def heading(bed: Bed, rounds: int) -> str:
@@ -315,7 +330,7 @@ def run(bench: Bench, cases: list[tuple[str, Case]], rounds: int, seconds: float
     if far:
         print(f"\nThe first losses of these are not those of the plain way, so their times mean nothing: {far}")
     if out is not None:
-        out.write_text(json.dumps(as_json(found, head), indent=1))
+        out.write_text(as_json(found, head))
 
 
 if __name__ == "__main__":
