@@ -143,7 +143,7 @@ class Run:
         cache.use(self.parts.vae, self.parts.device, self.parts.digests["vae"])
         with self._first_alone(self.parts.device):
             cache.fill([*self.plan.distinct_views(), *self.measured], self._preparing("cache"))
-        self.parts.put_vae_away()
+        self.parts.put_vae_away(decodes=self.config.sample.drawn)
         return cache
 
     def _cached_prompts(self) -> PromptCache:

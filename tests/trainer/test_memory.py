@@ -157,6 +157,34 @@ def test_the_vae_waits_in_ram_between_two_pictures(pictures: Path, tmp_path: Pat
     assert len(places) == 4
 
 
+def test_a_vae_that_never_decodes_keeps_its_encoder_alone_as_the_plan_counts(pictures: Path, tmp_path: Path) -> None:
+    """With it latents whose file went bad are encoded again, to the same bits."""
+    config, off = make_config(pictures), make_config(pictures, sample__count=0)
+    parts = load_parts(off, torch.device("cpu"))
+    item = read_dataset(config)[0]
+    view = View(item, geometry(item, (64, 64), None, False), 0, 0)
+
+    def weights() -> int:
+        return sum(one.nbytes for one in parts.vae.parameters())
+
+    def counted(one: TrainConfig) -> int:
+        return next(part.bytes for part in estimate(one, 5, "cpu").memory if part.name == "VAE")
+
+    def latents() -> LatentCache:
+        cache = LatentCache(tmp_path, "#ffffff")
+        cache.use(parts.vae, torch.device("cpu"), "digest")
+        return cache
+
+    before = latents().get(view)
+    assert weights() == counted(config)
+    parts.put_vae_away(decodes=False)
+    assert weights() == counted(off) < counted(config)
+    (kept,) = tmp_path.glob("*.safetensors")
+    kept.write_bytes(b"")
+    after = latents().get(view)
+    assert all(torch.equal(before[name], after[name]) for name in ("mean", "std"))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["bf16", "fp32"])
 def test_what_only_draws_holds_the_numbers_of_the_lora_alone(pictures: Path, tmp_path: Path, precision: str) -> None:

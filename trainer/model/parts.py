@@ -70,11 +70,18 @@ class Parts:
         if self.unet.device != self.device:
             self.unet.to(self.device)
 
-    def put_vae_away(self) -> None:
-        """Nothing is encoded from here on: beside a GPU the VAE waits in RAM for the next picture."""
+    def put_vae_away(self, decodes: bool = True) -> None:
+        """Nothing is encoded from here on: beside a GPU the VAE waits in RAM for the next picture.
+
+        Where it never `decodes` again its decoder goes; the encoder stays for cached latents that went bad.
+        """
+        if not decodes:
+            self.vae.decoder = self.vae.post_quant_conv = None
         if self.device.type != "cpu":
             self.vae.to("cpu")
-            free()
+        elif decodes:
+            return
+        free()
 
     @contextmanager
     def vae_in_place(self) -> Iterator[Any]:

@@ -8,7 +8,7 @@ from typing import Literal
 from trainer.contract.basemodel.inspect import BaseModel
 from trainer.contract.plan.adapter_size import by_layer
 from trainer.contract.plan.model_shape import NF4_BLOCK, SDXL_PARAMETERS, ModelShape
-from trainer.contract.plan.vae_memory import TILE, WIDTH, vae_widths
+from trainer.contract.plan.vae_memory import TILE, WIDTH, vae_kept, vae_widths
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.optimizers import OPTIMIZERS
 from trainer.contract.settings.prompts import sample_side
@@ -149,14 +149,15 @@ def _held(need: MemoryNeed) -> list[MemoryPart]:
     """What stays from the first step on."""
     config, shape, trained = need.config, need.shape, need.trained
     train, vae, state, waits = config.train, vae_widths(config, need.base), need.state(trained), need.device == "cuda"
-    kept = f"encodes in {_said(vae[0], config)}, decodes in {_said(vae[1], config)}"
+    decodes = f"decodes in {_said(vae[1], config)}" if config.sample.drawn else "never decodes"
+    kept, stays = f"encodes in {_said(vae[0], config)}, {decodes}", vae_kept(shape.vae, config, need.base)
     parts = [
         MemoryPart("torch itself", round(TORCH[need.device]), "and its libraries", rough=need.device == "cpu"),
         MemoryPart("unet", need.unet, f"{shape.parameters['unet'] / 1e6:,.1f} M, {_kept_in(config)}"),
         MemoryPart("text encoders", _encoders(need), STAYS if config.caption.varies else "released at the pivot")
         if _trains_words(config) or config.caption.varies
         else MemoryPart("text encoders", 0, "released before the first step"),
-        MemoryPart("VAE", 0 if waits else shape.vae.held(vae), f"{'waits in RAM; ' if waits else ''}{kept}"),
+        MemoryPart("VAE", 0 if waits else stays, f"{'waits in RAM; ' if waits else ''}{kept}"),
         MemoryPart(
             "LoRA and new tokens",
             (trained + shape.adapter.fixed) * 4,
@@ -213,7 +214,8 @@ def _passing(need: MemoryNeed) -> _Passing:
     decoded = max(shown, train.resolution) if drew else shown  # pictures of the class are of the training's size
     larger = max(made, (side / train.resolution) ** 2)
     held = shape.vae.held((encoding, decoding))
-    came = held if made and need.device == "cuda" else 0  # for the picture, out of RAM
+    stays = 0 if need.device == "cuda" else vae_kept(shape.vae, config, need.base)
+    came = held - stays if made else 0  # for the picture, out of RAM; the decoder where class pictures alone need it
     samples = round(max(shape.vae.decoding(decoded, decoding) + came, DENOISED * larger * size * half))
     before = round(TORCH[need.device]) + _encoders(need) + held
     # on a GPU the unet comes when all is encoded, but where it has drawn pictures of the class before
@@ -253,7 +255,7 @@ def ram(need: MemoryNeed) -> int:
     """
     if need.device == "cpu":
         return 0
-    waiting = need.shape.vae.held(vae_widths(need.config, need.base))
+    waiting = vae_kept(need.shape.vae, need.config, need.base)
     return round(TORCH["cpu"]) + max(_written(need) + waiting, need.shape.parameters["unet"] * need.width)
 
 

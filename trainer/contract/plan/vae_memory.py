@@ -73,6 +73,12 @@ def vae_widths(config: TrainConfig, base: BaseModel) -> tuple[int, int]:
     return half if config.model.vae_precision == "training" else full, half
 
 
+def vae_kept(shape: VaeShape, config: TrainConfig, base: BaseModel) -> int:
+    """Bytes of the weights that stay once all is encoded: without the decoder's where no sample picture is drawn."""
+    encoding, decoding = vae_widths(config, base)
+    return shape.held((encoding, decoding if config.sample.drawn else 0))
+
+
 def _upcast(config: TrainConfig, base: BaseModel) -> bool:
     own = vae_source(config.model)
     upcast = own != SDXL_VAE  # as SDXL's own VAE; the one that replaces it bears half precision
