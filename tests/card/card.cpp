@@ -187,6 +187,7 @@ struct Call {
 };
 
 Stack computed(const c10::OperatorHandle& op, const Stack& arguments) {
+  c10::InferenceMode none(false);  // or what is made here for a moment could be viewed by nobody
   Call call;
   Stack stack, answers;
   for (const c10::IValue& one : arguments) stack.push_back(call.down(one));

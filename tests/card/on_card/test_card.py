@@ -105,3 +105,10 @@ def test_what_cuda_refuses_while_it_records_is_refused(card: Card, what: str) ->
     else:
         CudaRecorder(CUDA).record(work)
         assert "not permitted when stream is capturing" in seen[0]
+
+
+def test_without_gradients_for_good_views_are_views_still(card: Card) -> None:
+    with torch.inference_mode():
+        x = torch.arange(6.0, device=CUDA).view(2, 3)
+        x[0].mul_(2)
+        assert torch.nn.functional.linear(x, torch.ones(1, 3, device=CUDA)).flatten().tolist() == [6, 12]
