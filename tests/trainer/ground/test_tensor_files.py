@@ -68,6 +68,8 @@ def test_the_pieces_are_the_file_that_safetensors_writes_and_none_is_a_copy() ->
         "mask": torch.tensor([True, False]),
         "bytes": torch.arange(9, dtype=torch.uint8),
         "numbers": torch.arange(3, dtype=torch.int32),
+        "short": torch.arange(3, dtype=torch.int16),
+        "codes": torch.arange(5, dtype=torch.int8),
         "nothing": torch.zeros(0, 4),
     }
     found = list(pieces(tensors))
