@@ -167,7 +167,7 @@ def measure(run: RunDir, counted: Iterable[str] = ()) -> MeasuredRun | None:
         seconds=seconds,
         flop=need.step_flop,
         certain=need.memory_total - need.memory_rough - resident,  # torch's own context is not in its count
-        rough=need.memory_rough,
+        rough=need.memory_rough - (0 if on_gpu else sum(one.bytes for one in need.memory if one.name == "encoding")),
         peak=0 if _ran_out(tail) else _peak([*head, *tail], on_gpu),
         over=next((one["type"] for one in reversed(tail) if one.get("type") in ("run", "end")), "") == "end",
     )
@@ -256,7 +256,10 @@ def _steps(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _peak(events: list[dict[str, Any]], on_gpu: bool) -> int:
-    """The most memory that a run held: of the GPU as torch counts it, else resident. Old logs tell vram alone."""
+    """The most memory that a run held: of the GPU as torch counts it, else of RAM from the first step on.
+
+    Old logs tell vram alone.
+    """
     keys = ("vram_peak", "vram") if on_gpu else ("rss_peak",)
     return max((_whole(one.get(key)) for one in events if one.get("type") == "step" for key in keys), default=0)
 

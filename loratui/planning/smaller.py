@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any, get_args
 
 from trainer.contract.basemodel.inspect import NotSDXL, base_of
+from trainer.contract.plan.adapter_size import by_layer
 from trainer.contract.plan.vae_memory import WIDTH, vae_widths
 from trainer.contract.settings.config import SDXL_VAE, TrainConfig
 from trainer.contract.settings.model import Quantize
@@ -51,7 +52,7 @@ def half_vae(config: TrainConfig) -> Iterator[Settings]:
 def checkpointing(what: Checkpointing) -> Down:
     def down(config: TrainConfig) -> Iterator[Settings]:
         levels, now = get_args(Checkpointing), config.train.gradient_checkpointing
-        nodes = not (config.train.dora or config.train.dropout)  # else: whole blocks, or nothing
+        nodes = not by_layer(config)  # else: whole blocks, or nothing
         if now != "auto" and levels.index(what) > levels.index(now) and (nodes or what == "blocks"):
             yield {"train.gradient_checkpointing": what}
 

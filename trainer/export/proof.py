@@ -153,6 +153,8 @@ def _lora_error(layer: LoraLinear, written: FileLayer) -> float:
     """How far the file's change is outside the bound that rounding allows; at most 0 is right, NaN is not."""
     down, up = written.down.float().flatten(1), written.up.float().flatten(1)
     own = (LoraLinear.change(layer) if isinstance(layer, DoraLinear) else layer.change()).cpu()
+    if own.shape != (len(up), down.shape[1]):
+        return float("inf")
     relative, least = ROUNDING[written.down.dtype]
     # the bound follows from rounding each factor, |d(up)| |down| + |up| |d(down)| + |d(up)| |d(down)|, and the product
     wide, flat = up.abs(), down.abs()

@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import re
 import resource
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,41 +48,62 @@ def free_memory(device: torch.device) -> int:
     return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def memory_now(device: torch.device, told: bool = True) -> dict[str, Any]:
+def memory_now(device: torch.device, peak: RamPeak | None = None) -> dict[str, Any]:
     """`vram`: bytes that torch holds on the GPU (None on the CPU); `rss`: bytes of this process in RAM.
 
-    `vram_peak`: the most since the process began, also between two steps: what has to fit. `rss_peak`: the same of RAM
-    since `count_peak_anew`, less what lies in files, which the system takes back when it needs room; None where that
-    is not `told`.
+    `vram_peak`: the most since the process began, also between two steps: what has to fit. `rss_peak`: what `peak` has
+    counted, None without one.
     """
     gpu = device.type == "cuda"
     return {
         "vram": torch.cuda.memory_reserved(device) if gpu else None,
         "rss": resident(),
         "vram_peak": torch.cuda.max_memory_reserved(device) if gpu else None,
-        "rss_peak": _peak_in_no_file() if told else None,
+        "rss_peak": None if peak is None else peak.most(),
     }
 
 
-def count_peak_anew() -> bool:
-    """Have the system count the peak of RAM from here on; whether it does.
+@dataclass(frozen=True)
+class RamPeak:
+    """The most RAM that this process has held since it was made, less the files that the system can take back.
 
     While a model is read its files count as well, 5 GB for a moment: with them the peak of a run is that of loading.
     """
-    try:
-        Path("/proc/self/clear_refs").write_text("5")  # proc(5): the "high water mark" begins anew
-    except OSError:
-        return False
-    return True
+
+    weights: int  # bytes that stay in the files of the base model, where they have the precision of the training
+
+    @classmethod
+    def begin(cls) -> RamPeak | None:
+        """Have the system count from here on; None where it does not."""
+        try:
+            Path("/proc/self/clear_refs").write_text("5")  # proc(5): the "high water mark" begins anew
+            return cls(_mapped(Path("/proc/self/smaps").read_text(errors="replace")))
+        except OSError:
+            return None
+
+    def most(self) -> int | None:
+        """Bytes; None where the system does not tell."""
+        try:
+            told = Path("/proc/self/status").read_text()
+        except OSError:
+            return None
+        found = [re.search(rf"^{name}:\s+(\d+) kB$", told, re.MULTILINE) for name in ("VmHWM", "RssFile")]
+        if not (found[0] and found[1]):
+            return None
+        return 1024 * int(found[0][1]) - max(0, 1024 * int(found[1][1]) - self.weights)
 
 
-def _peak_in_no_file() -> int | None:
-    try:
-        told = Path("/proc/self/status").read_text()
-    except OSError:
-        return None
-    found = [re.search(rf"^{name}:\s+(\d+) kB$", told, re.MULTILINE) for name in ("VmHWM", "RssFile")]
-    return 1024 * (int(found[0][1]) - int(found[1][1])) if found[0] and found[1] else None
+def _mapped(told: str) -> int:
+    """Bytes in RAM of the files of which nothing is run: weights, not libraries."""
+    found: dict[str, int] = {}
+    run, path = set(), ""
+    for line in told.splitlines():
+        if head := re.match(r"[0-9a-f]+-[0-9a-f]+ (\S+) \S+ \S+ (\d+)\s*(.*)$", line):
+            path = head[3] if head[2] != "0" else ""
+            run |= {path} if "x" in head[1] else set()
+        elif path and (held := re.match(r"Rss:\s+(\d+) kB$", line)):
+            found[path] = found.get(path, 0) + 1024 * int(held[1])
+    return sum(size for path, size in found.items() if path not in run)
 
 
 def resident() -> int:

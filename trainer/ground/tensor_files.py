@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
+from safetensors.torch import save
 
 from trainer.ground.error_line import first_line
 
@@ -60,9 +61,12 @@ def pieces(tensors: dict[str, torch.Tensor]) -> Iterator[bytes | memoryview]:
     """The bytes of a safetensors file: its header, then the memory of each tensor (contiguous, on the CPU) itself.
 
     `safetensors.torch.save` gives the same bytes at once, and holds them twice for a moment: 3 GB more for the
-    optimizer's state of a LoRA of rank 32 on every Linear. Raises ValueError for a dtype that has no name here.
+    optimizer's state of a LoRA of rank 32 on every Linear. So it is done where a dtype has no name here.
     """
     kinds = list(KINDS)
+    if any(one.dtype not in KINDS for one in tensors.values()):
+        yield save(tensors)
+        return
     ordered = sorted(tensors.items(), key=lambda one: (kinds.index(one[1].dtype), one[0].encode()))
     header, at = {}, 0
     for name, one in ordered:

@@ -10,7 +10,7 @@ import torch
 from trainer.contract.run.events import EventLog, SilentLog
 from trainer.contract.settings.config import TrainConfig
 from trainer.data.dataset import ViewPlan
-from trainer.ground.machine import count_peak_anew, memory_now
+from trainer.ground.machine import RamPeak, memory_now
 from trainer.step.step import StepOutcome, Stepper, TakenStep
 
 
@@ -28,7 +28,7 @@ class StepLog:
         self._pictures, self._places = len(plan.items), plan.places
         self._open: deque[TakenStep] = deque()
         self._told_at = 0.0
-        self._peaks = count_peak_anew()  # all is loaded: what comes now is what the plan is about
+        self._peak = RamPeak.begin()  # all is loaded: what comes now is what the plan is about
 
     def take(self, step: int) -> None:
         """Take a step, and tell those whose numbers are due. Raises NotFinite, as `tell_all`."""
@@ -67,7 +67,7 @@ class StepLog:
             epoch=round(views / self._places, 3),
             views=round(views / self._pictures, 3),
             applied=outcome.applied,
-            **memory_now(self._stepper.device, self._peaks),
+            **memory_now(self._stepper.device, self._peak),
         )
         self.known, self._told_at = taken.step, now
 

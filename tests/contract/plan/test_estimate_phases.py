@@ -222,3 +222,14 @@ def test_the_constants_are_those_that_the_bench_counts() -> None:
     )
     assert optimizer_step({"prodigy.slice_p": 11}, 50_000) == pytest.approx(SCRATCH_SLICED, rel=0.01)
     assert optimizer_step({"train.optimizer": "adamw"}, 50_000) == pytest.approx(OPTIMIZERS["adamw"].scratch, rel=0.01)
+
+
+def test_class_pictures_are_drawn_before_there_is_anything_that_trains() -> None:
+    """By the base model alone: without sample pictures nothing is drawn from the first step on."""
+    own = {"sample.count": 0, "train.batch": 1}
+    prior = {"prior.enabled": True, "prior.prompt": "a dog"}
+    there, drawn = estimate(config(own | prior | {"prior.path": "/class"}), 5), estimate(config(own | prior), 5)
+    assert drawn.memory_after == there.memory_after and part(drawn, "samples") == part(there, "samples") == 0
+    many = estimate(config(own | prior | {"prior.batch": 64}), 5)
+    assert part(many, "encoding") > part(drawn, "encoding") == 0  # so many at once that it is the fullest moment
+    assert "class pictures are drawn" in next(one.note for one in many.memory if one.name == "encoding")

@@ -48,6 +48,7 @@ def test_class_pictures_that_are_drawn_still_count(tmp_path: Any) -> None:
     def need(**more: Any) -> Estimate:
         return estimate(config(own | {"train.batch": 1, "train.gradient_checkpointing": "blocks"} | more), 5)
 
-    few, many = samples(need().memory), samples(need(**{"prior.batch": 16}).memory)
-    assert 0 < few.bytes < many.bytes and "a class picture" in few.note
-    assert samples(need(**{"prior.path": str(tmp_path)}).memory).bytes == 0  # photographs: nothing is drawn
+    few, many, none = need(), need(**{"prior.batch": 64}), need(**{"prior.path": str(tmp_path)})
+    assert few.memory_total < many.memory_total  # before the first step, where they are drawn
+    assert all(samples(one.memory).bytes == 0 for one in (few, many, none))  # from then on nothing is
+    assert few.memory_after == none.memory_after  # photographs: nothing is drawn at all

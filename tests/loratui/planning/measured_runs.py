@@ -39,13 +39,17 @@ def write_run(
     gpu: str | None = GPU,
     host: str = "box",
     world: int = 1,
+    peak: int = 0,
 ) -> RunDir:
-    """The directory of a run as the trainer writes it, whose rough parts took `factor` times what was estimated."""
+    """The directory of a run as the trainer writes it, whose rough parts took `factor` times what was estimated.
+
+    `peak`: what it held instead, in bytes.
+    """
     run, one = RunDir(folder), config(own)
     folder.mkdir(parents=True)
     run.config.write_text(dump_config(one))
     certain, rough = counted(one)
-    peak = round(certain + factor * rough)
+    peak = peak or round(certain + factor * rough)
     log = EventLog(run.events)
     start = {"gpu": gpu, "vram_total": MEMORY if gpu else None, "world": world, "config_sha": config_sha(one)}
     log.emit("run", v=1, pid=os.getpid(), host=host, name="one", steps=200, resumed_from=None, **start)

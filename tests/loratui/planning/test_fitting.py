@@ -11,6 +11,7 @@ from loratui.planning.fitting import Proposal, changes, grown, level_of, propose
 from loratui.planning.hardware import Machine, MemoryHolder
 from loratui.planning.lines import fitting_lines
 from loratui.planning.memory_steps import MEMORY_STEPS, changed
+from loratui.planning.smaller import checkpointing
 from loratui.settings.answers import Answers, parse_set
 from loratui.settings.resolve import resolve
 from loratui.settings.shipped_presets import load_presets
@@ -181,17 +182,20 @@ def test_pictures_are_tiled_then_smaller_then_none_before_anything_else() -> Non
 
 
 def test_a_vae_in_fp32_gives_way_to_the_one_that_bears_half_precision() -> None:
-    """After the sample pictures themselves, for the sake of class pictures: those are not left out."""
+    """After the sample pictures themselves, for the sake of class pictures, which are drawn before the first step."""
     own = {"model.base": "owner/another-sdxl", "train.batch": 1, "dataset.class_word": "dog", "prior.enabled": True}
-    start = config(own | {"sample.count": 0, "train.gradient_checkpointing": "blocks", "train.resolution": 1024})
+    own |= {"sample.count": 0, "prior.batch": 1, "train.gradient_checkpointing": "blocks", "train.resolution": 1024}
+    start = config(own | {"pivotal.enabled": False, "train.targets": "attention", "train.rank": 4})
     assert propose(start, 5, room(need(start) - 1)).settings == {"model.vae": SDXL_VAE}
     small = config({"model.base": "sdxl-small", "train.resolution": 64, "sample.tiles": True})
     assert "model.vae" not in propose(small, 5, 0).settings  # it has latents of its own
 
 
 def test_what_is_not_computed_as_one_node_makes_whole_blocks_again_or_nothing() -> None:
-    for own in ({"train.dora": True}, {"train.dropout": 0.1}):
+    kinds = [{"adapter.kind": kind} for kind in ("lokr", "loha", "oft")] + [{"adapter.start": "pissa"}]
+    for own in ({"train.dora": True}, {"train.dropout": 0.1}, {"adapter.ranks": ["to_q=4"]}, *kinds):
         start = config({"train.gradient_checkpointing": "off", "train.batch": 1, **own})
+        assert not any(list(checkpointing(what)(start)) for what in ("norms", "feed-forward"))
         (first,) = changes(start, 5, room(need(start) - 1))
         assert first.settings == {"train.gradient_checkpointing": "blocks"}
 

@@ -247,3 +247,15 @@ def test_a_plan_says_how_it_was_corrected_and_how_far_off_the_last_were(tmp_path
     assert "memory, 3 runs here" in said and "time, 2 runs here" in said
     assert "off by -" in said
     assert "rough: no run of this size on this machine yet" in lines(PastRuns())
+
+
+def test_on_a_cpu_what_is_over_before_the_first_step_is_no_part_of_what_is_learned(tmp_path: Path) -> None:
+    """The peak is counted from the first step on: encoding at 1536 px takes more, and is gone by then."""
+    own: dict[str, object] = {"train.resolution": 1536, "pivotal.enabled": False, "sample.count": 0}
+    one = config(own | {"train.rank": 4, "train.targets": "attention"})
+    need = estimate(one, 1, "cpu")
+    later = need.memory_total - next(part.bytes for part in need.memory if part.name == "encoding")
+    assert later < 0.8 * need.memory_total
+    run = write_run(tmp_path / "run", own | {"train.rank": 4, "train.targets": "attention"}, gpu=None, peak=later)
+    found = note(run, tmp_path).correction(one, need, place("", "box"))
+    assert (found.memory, found.memory_runs) == (pytest.approx(1.0, abs=1e-6), 1)

@@ -20,7 +20,7 @@ from trainer.contract.settings.config import TrainConfig, load_config
 from trainer.export import readers
 from trainer.export.files import write_diffusers, write_kohya
 from trainer.export.header import Told
-from trainer.export.proof import ExportMismatch, _core, prove_kohya
+from trainer.export.proof import ExportMismatch, _compare, _core, prove_kohya
 from trainer.export.readers import FileLayer
 from trainer.model.adapters import LoraLinear, add_lora
 from trainer.step.trainee import run_identity
@@ -150,3 +150,17 @@ def test_without_dora_a_reader_is_as_far_off_on_few_numbers_as_on_all(kernel: tu
         wrong, same = (reader(whole, written) - meant).norm(), (reader(nothing, core) - small).norm()
         assert float(same / small.norm()) == pytest.approx(float(wrong / meant.norm()), rel=1e-4, abs=1e-6)
         assert bool(same > 0.1 * small.norm()) == (reader is forgets_alpha)
+
+
+@pytest.mark.parametrize(("side", "left"), [("up", 64), ("up", 576), ("up", 65), ("down", 64), ("down", 65)])
+def test_a_file_that_lacks_rows_or_columns_is_no_proof(side: str, left: int, tmp_path: Path) -> None:
+    layer = LoraLinear(torch.nn.Linear(640, 640, bias=False), 4, 4, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        layer.up.normal_(generator=torch.Generator().manual_seed(1))
+    down, up = layer.down.detach(), layer.up.detach()
+    whole = FileLayer(down, up, 4, None)
+    cut = FileLayer(down, up[:left], 4, None) if side == "up" else FileLayer(down[:, :left], up, 4, None)
+    for known in (readers.INTERFACES, readers.LIBRARIES):
+        _compare(tmp_path, "layer", layer, whole, known)
+        with pytest.raises(ExportMismatch, match="the weight change of layer is not the model's"):
+            _compare(tmp_path, "layer", layer, cut, known)

@@ -27,7 +27,7 @@ from trainer.contract.settings.tracking import NO_SAMPLES
 from trainer.contract.settings.training import Checkpointing
 from trainer.contract.units import plural
 
-REVISION = 6  # of the constants of this and of memory.py: what was learned from runs against others is not used
+REVISION = 7  # of the constants of this and of memory.py: what was learned from runs against others is not used
 
 # Arithmetic of one picture of 1024 px, in FLOP: LoRA forward and backward, with what is made again (performance.md).
 PICTURE_FLOP: dict[Checkpointing, float] = {

@@ -129,9 +129,12 @@ def memory(need: MemoryNeed) -> tuple[tuple[MemoryPart, ...], int]:
     if passing.scratch > passing.work:
         note = f"{in_bytes(passing.scratch)} in a step, in the place of the activations"
         parts.append(MemoryPart("optimizer's step", passing.scratch - passing.work, note, rough=True))
-    parts.append(MemoryPart("samples", max(0, passing.samples - step), _drawn(need.config, passing), rough=True))
+    note = f"{in_bytes(passing.samples)} while one is made, in the place of the activations"
+    note = note if passing.samples else NO_SAMPLES
+    parts.append(MemoryPart("samples", max(0, passing.samples - step), note, rough=True))
     if passing.before > full:
-        note = f"{in_bytes(passing.before)} in all while pictures and captions are encoded, before the first step"
+        what = "class pictures are drawn, or all is" if _draws(need.config) else "pictures and captions are"
+        note = f"{in_bytes(passing.before)} in all while {what} encoded, before the first step"
         parts.append(MemoryPart("encoding", passing.before - full, note, rough=True))
     if not _trains_words(need.config):
         return tuple(parts), max(full, passing.before)
@@ -207,29 +210,23 @@ def _passing(need: MemoryNeed) -> _Passing:
     if prodigy and not sliced and need.device == "cpu":
         scratch = 0  # a piece at a time, in the processor's cache
     encoding, decoding = vae_widths(config, need.base)
-    drew = config.prior.enabled and not config.prior.path
-    made = config.prior.batch if drew else int(config.sample.drawn)
-    side = sample_side(config) if config.sample.drawn else 0
-    shown = min(TILE, side) if config.sample.tiles else side
-    decoded = max(shown, train.resolution) if drew else shown  # pictures of the class are of the training's size
-    larger = max(made, (side / train.resolution) ** 2)
+    drew, side = _draws(config), sample_side(config) if config.sample.drawn else 0
+    shown, larger = min(TILE, side) if config.sample.tiles else side, (side / train.resolution) ** 2
     held = shape.vae.held((encoding, decoding))
     stays = 0 if need.device == "cuda" else vae_kept(shape.vae, config, need.base)
-    came = held - stays if made else 0  # for the picture, out of RAM; the decoder where class pictures alone need it
-    samples = round(max(shape.vae.decoding(decoded, decoding) + came, DENOISED * larger * size * half))
+    came = held - stays if side else 0  # for the picture, out of RAM
+    samples = round(max(shape.vae.decoding(shown, decoding) + came, DENOISED * larger * size * half))
     before = round(TORCH[need.device]) + _encoders(need) + held
     # on a GPU the unet comes when all is encoded, but where it has drawn pictures of the class before
     before += shape.parameters["unet"] * need.width if need.device == "cpu" else need.unet if drew else 0
-    before += shape.vae.encoding(train.resolution, encoding)
+    classes = max(shape.vae.decoding(train.resolution, decoding), DENOISED * config.prior.batch * size * half)
+    before += round(max(shape.vae.encoding(train.resolution, encoding), classes if drew else 0))
     said, words = "about" if level == "off" else f"about; recomputed: {MADE_AGAIN[level]}", words * pictures * half
     return _Passing(work + need.made, need.trained * round(scratch), samples, round(words), before, said)
 
 
-def _drawn(config: TrainConfig, passing: _Passing) -> str:
-    if not passing.samples:
-        return NO_SAMPLES
-    which = "one" if config.sample.drawn else "a class picture"
-    return f"{in_bytes(passing.samples)} while {which} is made, in the place of the activations"
+def _draws(config: TrainConfig) -> bool:
+    return config.prior.enabled and not config.prior.path  # pictures of the class, by the base model alone
 
 
 def made_again(config: TrainConfig) -> Checkpointing:
