@@ -69,7 +69,8 @@ def _not_finite(history: History, config: TrainConfig | None) -> Insight | None:
 
 def _helps(history: History, config: TrainConfig | None) -> str:
     """What the trainer says that helps, or where it said nothing what does in most runs; with a space behind."""
-    said = (history.error or {}).get("advice")
+    error = history.error or {}
+    said = error.get("advice") if error.get("kind") == "nan" else None
     found = [safe_text(one) for one in said] if isinstance(said, list) else []
     found = found or (advice("", (), config) if config is not None else [])
     text = "; ".join(found)

@@ -84,7 +84,7 @@ MEMORY_STEPS = (
         "smaller samples",
         smaller.smaller_samples,
         "sample pictures of the training's size",
-        "sample pictures as large as the training's (0) and no larger; the training is untouched",
+        "sample pictures no larger than those of the training, which is untouched",
         "decoding takes memory as the pixels: counted on SDXL's VAE",
         same=True,
         again=(0,),

@@ -54,7 +54,7 @@ class Sampler:
         Returns whether it went well and what to say of it.
         """
         if not self._config.sample.drawn:
-            return False, f"{NO_SAMPLES} by this run; 'loratui generate' draws any from its checkpoints"
+            return False, f"{NO_SAMPLES} by this run; 'loratui generate' can draw some from its checkpoints"
         if prompt is None:
             made = self.make(step)
             count = plural(made, "picture")

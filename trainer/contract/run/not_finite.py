@@ -35,7 +35,7 @@ def advice(kind: str, pictures: Sequence[str], config: TrainConfig) -> list[str]
     """What helps against a cause of this kind ("": not told) that is bound to these pictures, the likeliest first."""
     found = []
     if kind == "gone":
-        found.append("start it again as it was: computed a second time the step was well")
+        found.append("start it again as it was: computed a second time, the step was fine")
     if bf16_helps(kind, config):
         found.append("set train.precision to bf16, which holds larger numbers than fp16")
     if kind == "latents":
@@ -44,7 +44,7 @@ def advice(kind: str, pictures: Sequence[str], config: TrainConfig) -> list[str]
         if not pictures:
             found.append("take the class picture out of its folder, then start a new run")
     if is_of_base(kind, config):
-        found.append("get the base model anew, or choose another: model.base")
+        found.append("download the base model again, or choose another: model.base")
     if pictures and not is_trained(kind, config):
         found.append(f"leave out {_said(pictures)}: add to dataset.skip")
     if is_trained(kind, config):
