@@ -76,7 +76,8 @@ class RamPeak:
     def begin(cls) -> RamPeak | None:
         """Have the system count from here on; None where it does not."""
         try:
-            Path("/proc/self/clear_refs").write_text("5")  # proc(5): the "high water mark" begins anew
+            with Path("/proc/self/clear_refs").open("w") as file:
+                file.write("5")  # proc(5): the "high water mark" begins anew
             return cls(_mapped(Path("/proc/self/smaps").read_text(errors="replace")))
         except OSError:
             return None
