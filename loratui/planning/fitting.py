@@ -15,7 +15,7 @@ from loratui.planning.smaller import Down, Settings
 from loratui.terminal.text import safe_text
 from loratui.terminal.units import in_bytes
 from trainer.contract.plan.estimate import estimate, estimated
-from trainer.contract.plan.levels import NARROW, chosen_level, with_level
+from trainer.contract.plan.levels import NARROW, chosen_level, fits_plainly, with_level
 from trainer.contract.plan.memory import Device
 from trainer.contract.plan.sharing import as_one_of
 from trainer.contract.settings.config import TrainConfig, flat
@@ -93,7 +93,7 @@ class Verdict:
 
 def is_narrow(spare: int, need: int) -> bool:
     """Whether `spare` bytes beside the need are fewer than an estimate is off by."""
-    return spare < NARROW * need
+    return not fits_plainly(need, need + spare)
 
 
 def spare_words(spare: int, need: int) -> str:
@@ -168,7 +168,7 @@ def grown(
         settings = {"train.gradient_checkpointing": what}
         need = estimated(changed(config, settings), images, device, factor)
         saved = 1 - need.step_flop / before.step_flop
-        if saved and need.memory_total * (1 + NARROW) <= available:
+        if saved and fits_plainly(need.memory_total, available):
             return Growth(settings, saved, need.memory_total)
     return None
 

@@ -130,7 +130,7 @@ def planned(need: Estimate, name: str) -> int | None:
         case ["save"] | ["step", _]:  # the copy for the checkpoint is taken in the last step's phase
             return held - gone + work + parts["checkpoint"]
         case ["sample"]:
-            return held - gone + max(work, parts["samples"] + work)
+            return held - gone + work + parts["samples"]
     return None
 
 

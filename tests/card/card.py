@@ -35,15 +35,17 @@ def why_not() -> str:
 
 
 def library() -> Path:
-    """The compiled card. Raises CalledProcessError where it does not compile."""
+    """The compiled card. Raises CalledProcessError where it does not compile, PermissionError in another's folder."""
     found = find_spec("torch")
     assert found is not None and found.origin is not None
     torch = Path(found.origin).parent
     sources = b"".join(one.read_bytes() for one in SOURCES)
     digest = hashlib.blake2b(sources + version("torch").encode(), digest_size=8).hexdigest()
     path = Path(tempfile.gettempdir()) / f"loratui-card-{os.getuid()}" / f"{digest}.so"
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    if path.parent.stat().st_uid != os.getuid():  # who could have put another program there
+        raise PermissionError(f"{path.parent} is another user's")
     if not path.exists():
-        path.parent.mkdir(mode=0o700, exist_ok=True)
         made = path.with_suffix(f".{os.getpid()}")
         where = [f"-I{torch}/include", f"-L{torch}/lib", f"-Wl,-rpath,{torch}/lib"]
         command = ["g++", "-std=c++20", "-O1", "-fPIC", "-shared", str(SOURCES[0]), "-o", str(made), *where]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from trainer.contract.plan.estimate import Estimate
-from trainer.contract.plan.levels import NARROW
+from trainer.contract.plan.levels import fits_plainly
 from trainer.contract.plan.memory import MemoryPart
 from trainer.contract.settings.config import TrainConfig
 
@@ -25,7 +25,7 @@ def kept_words(need: Estimate, captions: int, available: int) -> int:
     """
     size = captions * need.caption_bytes
     total = with_words(need, size).memory_total
-    return size if total == need.memory_total or total * (1 + NARROW) <= available else 0
+    return size if total == need.memory_total or fits_plainly(total, available) else 0
 
 
 def kept_in(need: Estimate, config: TrainConfig, images: int, available: int) -> Estimate:

@@ -29,9 +29,14 @@ def chosen_level(
         return asked
     for level in FASTEST_FIRST:
         need = corrected(estimate(with_level(config, level), images, device), factor).memory_total
-        if need * (1 + NARROW) <= available:
+        if fits_plainly(need, available):
             return level
     return FASTEST_FIRST[-1]
+
+
+def fits_plainly(need: int, available: float) -> bool:
+    """Whether so many bytes fit with more to spare than an estimate is off by."""
+    return need * (1 + NARROW) <= available
 
 
 def with_level(config: TrainConfig, level: Checkpointing) -> TrainConfig:
