@@ -109,7 +109,7 @@ def make_plan(
     slow = without_gpu(mine, need, machine, known.correction)
     if need is not None:
         errors += [*folder_errors(runs), *disk_errors(need, runs)]
-        judged, ready = _judged(config, need, machine), not (errors or slow)
+        judged, ready = _judged(need, machine), not (errors or slow)
         growth = _growth(mine, images, known, judged)
         sections.append(shared_section(memory_section(need, known, judged, growth, level, ready, config), config, gpus))
     if images:
@@ -177,11 +177,10 @@ def _need(
     return MachineKnown(machine, found, knowledge.errors(where, memory)), need
 
 
-def _judged(config: TrainConfig, need: Estimate, machine: Machine | None) -> Verdict | None:
+def _judged(need: Estimate, machine: Machine | None) -> Verdict | None:
     if machine is None or not machine.total:
         return None
-    pictures = sum(one.bytes for one in need.memory if one.name == "samples") if config.sample.drawn else 0
-    return verdict(need.memory_total, machine, pictures)
+    return verdict(need.memory_total, machine, sum(one.bytes for one in need.memory if one.name == "samples"))
 
 
 def _growth(config: TrainConfig, images: int, known: MachineKnown, judged: Verdict | None) -> Growth | None:
