@@ -46,13 +46,14 @@ def details(error: BaseException) -> dict[str, Any]:
     """What the `error` event says beside the words: `step`, `pictures` and `cause` where there is one at fault."""
     if isinstance(error, DataError):  # first: it may come before torch, which the others load
         return {"pictures": list(error.files)}
-    from trainer.step.step import NotFinite
+    from trainer.step.not_finite.error import NotFinite
 
     if not isinstance(error, NotFinite):
         return {}
     found = error.cause
     cause = {"kind": found.kind, "words": found.words, "pictures": list(found.pictures)}
-    return {"step": error.step, "pictures": list(error.pictures), "cause": cause}
+    step = {} if error.step is None else {"step": error.step}
+    return {**step, "pictures": list(error.pictures), "cause": cause}
 
 
 def is_told(kind: str, error: BaseException) -> bool:
@@ -75,14 +76,14 @@ def explain(error: BaseException) -> Explained:
     from trainer.model.adapters import UnknownBlock
     from trainer.model.download import NotFetched
     from trainer.model.errors import ModelError
+    from trainer.step.not_finite.error import NotFinite
     from trainer.step.optimizer import NoOptimizer
-    from trainer.step.step import NotFinite
 
     match error:
         case _ if is_memory(error):
             return "oom", "out of memory", _MEMORY
         case NotFinite():
-            return "nan", str(error), [*error.advice, "what was trained before is saved and exported"]
+            return "nan", str(error), error.advice
         case PeerGone():
             return (
                 "exception",

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 
@@ -32,14 +31,16 @@ from trainer.inputs import read_inputs
 from trainer.model.download import bring
 from trainer.model.fused.unet import checkpoint
 from trainer.model.parts import Parts, fix_pooling, load_parts, pick_device
-from trainer.model.prompts import PromptCache, warn_of_long
+from trainer.model.prompts import PromptCache
 from trainer.resumption import check_run
 from trainer.samples.class_pictures import class_pictures
 from trainer.samples.prompt_list import PromptList
 from trainer.samples.sampler import Sampler
+from trainer.step.beforehand import cached_latents, cached_prompts, check_words
 from trainer.step.early_stop import EARLY, Early, Measurements
 from trainer.step.measure import CheckpointMeasure, measured_views
-from trainer.step.step import NotFinite, Stepper
+from trainer.step.not_finite.error import NotFinite
+from trainer.step.step import Stepper
 from trainer.step.step_log import StepLog
 from trainer.step.trainee import end_text, make_trainee, run_identity
 
@@ -88,7 +89,7 @@ class Run:
                 bring(config, self._preparing("download"))
         self.parts = (load or load_parts)(config, device)
         self._phase("load", 1, 3)
-        fix_pooling(self._encoders(), self.parts.tokenizers)
+        fix_pooling(self.parts.text_encoders or (), self.parts.tokenizers)
         # made by the untouched base model, so before any layer is put into it
         with self._first_alone(device):
             given, told = read.class_photographs, self._preparing("prior")
@@ -134,37 +135,29 @@ class Run:
         if self.world.main:
             self.world.told(0, device)
 
-    def _encoders(self) -> tuple[Any, Any]:
-        assert self.parts.text_encoders is not None
-        return self.parts.text_encoders
-
     def _cached_latents(self) -> LatentCache:
-        cache = LatentCache(self.caches / "latents", self.config.dataset.background)
-        cache.use(self.parts.vae, self.parts.device, self.parts.digests["vae"])
+        views, folder = [*self.plan.distinct_views(), *self.measured], self.caches / "latents"
         with self._first_alone(self.parts.device):
-            cache.fill([*self.plan.distinct_views(), *self.measured], self._preparing("cache"))
+            cache = cached_latents(self.parts, self.config, folder, views, self._preparing("cache"))
         self.parts.put_vae_away(decodes=self.config.sample.drawn)
         return cache
 
     def _cached_prompts(self) -> PromptCache:
         """Encode what is constant from the start; without new tokens that is everything, and the encoders go."""
-        words, write = self._all_prompts(), self.trainee.vocabulary.write
-        warn_of_long(self.parts, [write(one) for one in words], self.log)
-        cache = PromptCache(self.parts, self.caches / "prompts")
-        if not self.trainee.text_layers:
-            cache.add([one for one in words if write(one) == one], keep=True)
+        cache = cached_prompts(self.parts, self.trainee, self.caches / "prompts", self._all_prompts(), self.log)
+        self._check_words(cache)
         if self.trainee.pivot is None:
             end_text(self.parts, self.trainee, self.config)
         return cache
 
+    def _check_words(self, cache: PromptCache, pivot: bool = False) -> None:
+        own, classes = self.plan.items + self.held, self.plan.class_items
+        check_words(cache, own, classes, self.trainee, self.parts, self.config, self.log, pivot)
+
     def _all_prompts(self) -> list[str]:
-        shown = self.shown.prompts
         empty = [] if self.parts.zero_empty else [""]  # what pictures are led away from, and dropped captions become
-        return list(
-            dict.fromkeys(
-                [*(one.prompt for one in self.plan.items + self.held + self.plan.class_items), *shown, *empty]
-            )
-        )
+        read = (one.prompt for one in self.plan.items + self.held + self.plan.class_items)
+        return list(dict.fromkeys([*read, *self.shown.prompts, *empty]))
 
     def _resume(self, snapshot: Snapshot | None) -> int:
         """Put the newest whole checkpoint back; returns its step, 0 for a fresh start."""
@@ -214,8 +207,8 @@ class Run:
             return self._stopped(stop.save)
         except Early:
             pass  # as where the last checkpoint may have been the one that was waited for
-        except NotFinite:
-            self._keep_the_last_good()
+        except NotFinite as error:
+            error.advice += self._keep_the_last_good()
             raise
         finally:
             self.saver.wait()  # also where a step fails: what was begun is worth having
@@ -264,6 +257,7 @@ class Run:
         """Every caption is a constant now, but for shuffled ones: encode each once, then let both encoders go."""
         self.parts.encode_only()
         self.prompts.add([self.trainee.vocabulary.write(one) for one in self._all_prompts()])
+        self._check_words(self.prompts, pivot=True)
         end_text(self.parts, self.trainee, self.config)
 
     # -- what is kept ---------------------------------------------------------------------------------------------
@@ -300,10 +294,10 @@ class Run:
             self.done = self.losses.take_best(self.run, self.trainee, self.prompts, self.done)
         return self._finish("completed", pictures=True)
 
-    def _keep_the_last_good(self) -> None:
-        """The step was not applied: what was trained before it is saved and exported, as far as it is finite."""
+    def _keep_the_last_good(self) -> list[str]:
+        """The step was not applied: what was trained before it is saved and exported if it is finite; returns so."""
         if not self.world.main:
-            return
+            return []
         self.saver.wait()
         try:
             if self.done and self.trainee.finite():
@@ -312,8 +306,12 @@ class Run:
                 self.trainee.end_at(good)
                 self.done = good.step
                 self._finish("failed", pictures=False)
+            else:
+                return []
         except (NotSaved, OSError) as error:  # the cause of the end is told all the same
             self.log.emit("warn", code="not-saved", message=os_sentence(error), advice="what was saved before is there")
+            return []
+        return ["what was trained before is saved and exported"]
 
     def _finish(self, status: str, pictures: bool) -> RunEnd:
         if not self.world.main:

@@ -57,12 +57,16 @@ def _not_finite(history: History, config: TrainConfig | None) -> Insight | None:
     if not stopped and history.curves.lost_loss is None:
         return None
     what = "the run ended before it" if stopped else f"step {history.curves.lost_loss} was not applied"
+    said = f"the loss or its gradient is not finite: {what}"
+    names = "the pictures, their timesteps and captions. No such step ever reaches the weights."
+    if stopped and history.error is not None and "step" not in history.error and "cause" in history.error:
+        said = "pictures or captions are not finite once they are encoded: no step was taken"
+        names = "what is not finite."
     return Insight(
         "not-finite",
         "bad",
-        f"the loss or its gradient is not finite: {what}",
-        f"{_helps(history, config)}The message of the trainer names the pictures, their timesteps and captions. "
-        "No such step ever reaches the weights.",
+        said,
+        f"{_helps(history, config)}The message of the trainer names {names}",
         "a number that is not finite makes every weight that it meets not finite",
     )
 

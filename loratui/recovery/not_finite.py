@@ -7,16 +7,20 @@ from typing import Any
 from loratui.planning.memory_steps import changed
 from loratui.recovery.remedy import BadEnd, Remedy, as_it_was, need, remedy
 from loratui.terminal.text import plural, safe_text
-from trainer.contract.run.not_finite import bf16_helps, fp32_helps_vae, is_trained
+from trainer.contract.run.not_finite import bf16_helps, fp32_helps_vae, is_of_base, is_trained
 from trainer.contract.settings.arithmetic import learning_rates
-from trainer.contract.settings.config import TrainConfig
+from trainer.contract.settings.config import TrainConfig, vae_source
 from trainer.contract.settings.optimizers import OPTIMIZERS
+
+PLAIN_VAE = "stabilityai/sdxl-vae"  # SDXL's own, by itself
 
 
 def not_finite(case: BadEnd) -> list[Remedy]:
     """The same step would give the same again, so each changes something; but where it did not give the same."""
     found = [*_precision(case), *_vae(case)]
     if not is_trained(case.cause, case.config):
+        if case.cause == "vae" and not is_of_base(case.cause, case.config):
+            return [*found, _other_vae(case)]
         if case.cause == "latents":
             return [*found, *_leave_out(case)] or [_without_class_picture(case)]
         return [*_precision(case), *(_leave_out(case) if case.at_fault else ())]
@@ -49,6 +53,13 @@ def _vae(case: BadEnd) -> list[Remedy]:
         return []
     why = "a VAE that overflows in fp16, as SDXL's own does, gives latents that are not finite"
     return [remedy(case, "pictures encoded in fp32", why, {"model.vae_precision": "auto"})]
+
+
+def _other_vae(case: BadEnd) -> Remedy:
+    own, other = vae_source(case.config.model), "auto" if case.config.model.vae != "auto" else PLAIN_VAE
+    why = f"{safe_text(own, 60)} may be damaged on this disk; or download it again, and start again as it was"
+    what = "the usual VAE" if other == "auto" else f"the VAE {other}"
+    return remedy(case, what, why, {"model.vae": other, "model.vae_revision": ""})
 
 
 def _leave_out(case: BadEnd) -> list[Remedy]:

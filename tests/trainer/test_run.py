@@ -262,6 +262,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_leaves_the_last_good_step(pi
     error = of(events, "error")[-1]
     assert error["kind"] == "nan"
     assert ".png at timestep" in error["message"] and "('a TOK " in error["message"]
+    assert error["advice"][-1] == "what was trained before is saved and exported"
     applied = [event["step"] for event in of(events, "step") if event["applied"]]
     saved = max(int(path.name.removeprefix("step-")) for path in run.checkpoints.iterdir())
     assert saved <= applied[-1]

@@ -35,8 +35,8 @@ from trainer.model.prompts import tokenise
 from trainer.model.tokens import PULL, Vocabulary, add_to_tokenizers
 from trainer.samples.generate import main as generate
 from trainer.step.diffusion import losses, make_diffusion
+from trainer.step.not_finite.error import NotFinite
 from trainer.step.optimizer import make_optimizer
-from trainer.step.step import NotFinite
 
 pytestmark = pytest.mark.slow
 FILES = ("toy.safetensors", "toy_emb.safetensors", DIFFUSERS)

@@ -96,14 +96,14 @@ class ViewPlan:
         train, data = self.config.train, self.config.dataset
         crops = range(CROPS) if data.crop == "random" else (None,)
         flips = (False, True) if data.flip else (False,)
-        cuts = list(zip(self.items, self._sizes, strict=True))
-        cuts += [(item, size) for item in self.class_items for size in sorted({size for _, size in cuts})]
+        cuts = [(item, size, False) for item, size in zip(self.items, self._sizes, strict=True)]
+        cuts += [(item, size, True) for item in self.class_items for size in sorted(set(self._sizes))]
         if train.steps * train.accumulation * train.batch < len(cuts) * len(crops) * len(flips):
             steps, passes = range(1, train.steps + 1), range(train.accumulation)
             views = [view for step in steps for micro in passes for view in self.micro_batch(step, micro)]
         else:
-            shapes = [(item, size, crop, flip) for item, size in cuts for crop in crops for flip in flips]
-            views = [View(item, geometry(item, size, crop, flip), 0, 0) for item, size, crop, flip in shapes]
+            ways = [(crop, flip) for crop in crops for flip in flips]
+            views = [View(item, geometry(item, size, *way), 0, 0, prior) for item, size, prior in cuts for way in ways]
         return list({(view.item.digest, view.geometry): view for view in views}.values())
 
     @cached_property

@@ -7,6 +7,7 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,17 @@ from trainer.ground.tensor_files import load_tensors
 
 IN_MEMORY = 1 << 30  # bytes of latents that are kept beside the disk
 
+ALL_BAD = 8  # pictures whose latents are not finite, and none before whose are: so it is none of theirs
+
 Latent = dict[str, torch.Tensor]  # "mean" and "std", each (4, h, w) in fp32
+
+
+@dataclass(frozen=True)
+class Filled:
+    """The views whose latents are not finite, of which none is kept on disk, and how many others there are."""
+
+    bad: tuple[View, ...]
+    sound: int
 
 
 class LatentCache:
@@ -54,14 +65,34 @@ class LatentCache:
         words = (*pixels, one.resized, one.corner, one.size, one.flip, self._kind)
         return hashlib.blake2b(repr(words).encode(), digest_size=16).hexdigest()
 
-    def fill(self, views: Iterable[View], progress: Callable[[int, int], None]) -> None:
-        """Make sure that all `views` are there. `progress` gets (done, total) for what had to be encoded."""
-        missing = {key: view for view in views if not self._path(key := self.key(view)).exists()}
+    def fill(self, views: Iterable[View], progress: Callable[[int, int], None]) -> Filled:
+        """Make sure that all `views` are there, and whole. `progress` gets (done, total) for what had to be encoded.
+
+        Raises what opening a picture raises.
+        """
+        wanted = {self.key(view): view for view in views}
+        missing = {key: view for key, view in wanted.items() if not self._whole(key)}
+        bad: list[View] = []
+        sound = len(wanted) - len(missing)
         for done, (key, view) in enumerate(missing.items()):
             progress(done, len(missing))
-            self._keep(key, self._encode(key, view))
+            self._keep(key, latent := self._encode(key, view))
+            if is_sound(latent):
+                sound += 1
+                continue
+            bad.append(view)
+            if not sound and len({one.item.digest for one in bad}) == ALL_BAD:
+                return Filled(tuple(bad), sound)
         if missing:
             progress(len(missing), len(missing))
+        return Filled(tuple(bad), sound)
+
+    def _whole(self, key: str) -> bool:
+        try:
+            self._keep(key, self._read(key))
+        except (OSError, SafetensorError):
+            return False
+        return True
 
     def get(self, view: View) -> Latent:
         """The posterior of a view; a cache file that is damaged, or holds what is not finite, is made again."""
@@ -72,15 +103,19 @@ class LatentCache:
         found = self._kept.get(key)
         if found is None:
             try:
-                found = load_tensors(self._path(key))
-                if set(found) != {"mean", "std"}:
-                    raise SafetensorError("other tensors than mean and std")
-                if not all(bool(one.isfinite().all()) for one in found.values()):
-                    raise SafetensorError("numbers that are not finite")
+                found = self._read(key)
             except (OSError, SafetensorError):
                 found = self._encode(key, view)
             self._keep(key, found)
         self._kept.move_to_end(key)
+        return found
+
+    def _read(self, key: str) -> Latent:
+        found = load_tensors(self._path(key))
+        if set(found) != {"mean", "std"}:
+            raise SafetensorError("other tensors than mean and std")
+        if not is_sound(found):
+            raise SafetensorError("numbers that are not finite")
         return found
 
     def _path(self, key: str) -> Path:
@@ -97,9 +132,10 @@ class LatentCache:
             "mean": posterior.mean[0].float().cpu().contiguous(),
             "std": posterior.std[0].float().cpu().contiguous(),
         }
-        with contextlib.suppress(OSError):  # a full disk: what is not kept is encoded again
-            make_private(self._folder)
-            write_atomic(self._path(key), save(latent))
+        if is_sound(latent):  # of the copy on the host, which waits for the device anyway
+            with contextlib.suppress(OSError):  # a full disk: what is not kept is encoded again
+                make_private(self._folder)
+                write_atomic(self._path(key), save(latent))
         return latent
 
     def _keep(self, key: str, latent: Latent) -> None:
@@ -110,6 +146,11 @@ class LatentCache:
         while self._bytes > IN_MEMORY and len(self._kept) > 1:
             _, dropped = self._kept.popitem(last=False)
             self._bytes -= _size(dropped)
+
+
+def is_sound(latent: Latent) -> bool:
+    """Whether all its numbers are finite; it must lie on the host."""
+    return all(bool(one.isfinite().all()) for one in latent.values())
 
 
 def _size(latent: Latent) -> int:

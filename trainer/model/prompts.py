@@ -159,19 +159,30 @@ class PromptCache:
                 self._place[prompt] = len(self._place)
                 self._encoded = new if self._encoded is None else _join(self._encoded, new)
 
+    def not_finite(self) -> list[str]:
+        """Those that are here and whose embeddings are not finite; the host waits for the device once."""
+        if self._encoded is None:
+            return []
+        hidden, pooled = self._encoded.hidden, self._encoded.pooled
+        sound = (hidden.isfinite().flatten(1).all(1) & pooled.isfinite().all(1)).tolist()
+        return [prompt for prompt, place in self._place.items() if not sound[place]]
+
     def _from_folder(self, prompt: str) -> Encoded:
         assert self._folder is not None
         key = hashlib.blake2b(f"{self._kind}\n{prompt}".encode(), digest_size=16).hexdigest()
         path = self._folder / f"{key}.safetensors"
         try:
             found = load_tensors(path)
+            if not _is_sound(found):
+                raise SafetensorError("numbers that are not finite")
             return Encoded(found["hidden"].to(self._parts.device), found["pooled"].to(self._parts.device))
         except (OSError, SafetensorError, KeyError):  # not there yet, or damaged: made again
             new = encode(self._parts, [prompt])
             kept = {"hidden": new.hidden.cpu().contiguous(), "pooled": new.pooled.cpu().contiguous()}
-            with contextlib.suppress(OSError):  # a full disk: the next run encodes it again
-                make_private(self._folder)
-                write_atomic(path, save(kept))
+            if _is_sound(kept):
+                with contextlib.suppress(OSError):  # a full disk: the next run encodes it again
+                    make_private(self._folder)
+                    write_atomic(path, save(kept))
             return new
 
     def get(self, prompts: list[str]) -> Encoded:
@@ -196,6 +207,11 @@ class PromptCache:
                 ids = (tokenise(one, [prompt], parts.chunks) for one in parts.tokenizers)
                 self._ids[prompt] = tuple(to_device(one, parts.device) for one in ids)
         return [torch.cat(one) for one in zip(*(self._ids[prompt] for prompt in prompts), strict=True)]
+
+
+def _is_sound(kept: dict[str, torch.Tensor]) -> bool:
+    """Whether all numbers are finite; they lie on the host."""
+    return all(bool(one.isfinite().all()) for one in kept.values())
 
 
 def _join(first: Encoded, second: Encoded) -> Encoded:

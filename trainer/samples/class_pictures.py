@@ -13,11 +13,15 @@ from trainer.contract.entries import make_private
 from trainer.contract.settings.config import TrainConfig
 from trainer.contract.settings.taught import ClassSet, class_sets
 from trainer.data.dataset import DataError, Item, read_class_items
-from trainer.data.images import save_picture
+from trainer.data.images import save_picture, to_pictures
 from trainer.ground import draws
 from trainer.model.parts import Parts
 from trainer.model.prompts import Encoded, encode
-from trainer.samples.drawing import make_pictures, negative_prompt
+from trainer.samples.drawing import make_pixels, negative_prompt
+from trainer.step.beforehand import none_taken
+from trainer.step.not_finite.cause import SHOWN
+from trainer.step.not_finite.error import Cause
+from trainer.step.not_finite.watch import is_finite
 
 
 def real_class_pictures(config: TrainConfig) -> tuple[Item, ...]:
@@ -91,7 +95,10 @@ def _generate(
             negative = negative_prompt(parts, "", lambda words: encode(parts, [words]))
         seeds = [draws.below(2**31, config.train.seed, "sample", place) for place in paths]
         square = (config.train.resolution, config.train.resolution)
-        made = make_pictures(parts, encoded, negative, square, sample.steps, sample.guidance, seeds)
-        for picture, path in zip(made, paths.values(), strict=True):
+        made = make_pixels(parts, encoded, negative, square, sample.steps, sample.guidance, seeds).cpu()
+        if not is_finite(made):  # as black pictures they would be kept, and trained on
+            said = f"what the base model draws for '{prompt[:SHOWN]}', the class pictures, is not finite"
+            raise none_taken(Cause("base", said), config)
+        for picture, path in zip(to_pictures(made), paths.values(), strict=True):
             save_picture(picture, path)
     progress(number, number)

@@ -49,9 +49,23 @@ def make_pictures(
     seeds: Sequence[int],
     tiles: bool = False,
 ) -> list[Image]:
+    """The pictures of `make_pixels`; what is not a number in it is black."""
+    return to_pictures(make_pixels(parts, encoded, negative, size, steps, guidance, seeds, tiles))
+
+
+def make_pixels(
+    parts: Parts,
+    encoded: Encoded,
+    negative: Encoded | None,
+    size: tuple[int, int],
+    steps: int,
+    guidance: float,
+    seeds: Sequence[int],
+    tiles: bool = False,
+) -> torch.Tensor:
     """A picture of `size` (width, height) from one encoded prompt, and a `negative` one, for each of `seeds`, together.
 
-    With `tiles` they are decoded in tiles of TILE px.
+    Pixels (n, 3, height, width) in [-1, 1]. With `tiles` they are decoded in tiles of TILE px.
 
     The first noise comes from CPU generators seeded with `seeds`, so that every device, and a plain
     StableDiffusionXLPipeline with the exported files, starts from the same.
@@ -59,7 +73,7 @@ def make_pictures(
     with torch.no_grad(), parts.vae_in_place() as vae:  # from the start: the pipeline computes where its VAE lies
         latents = draw_latents(parts, encoded, negative, size, steps, guidance, seeds)
         # one at a time: the VAE's activations are larger than the unet's
-        return to_pictures(torch.cat([decode(vae, one.unsqueeze(0), tiles) for one in latents]))
+        return torch.cat([decode(vae, one.unsqueeze(0), tiles) for one in latents])
 
 
 def draw_latents(

@@ -31,23 +31,13 @@ from trainer.step.diffusion import Diffusion, losses, make_diffusion
 from trainer.step.flat_group import gradient_norm
 from trainer.step.graphs import CudaRecorder, Dropped, GraphedPasses, Recorder, why_not
 from trainer.step.loss_scale import LossScaler
-from trainer.step.not_finite.cause import SHOWN, Again, Cause, find_cause
+from trainer.step.not_finite.cause import SHOWN, Again, find_cause
+from trainer.step.not_finite.error import NotFinite
 from trainer.step.optimizer import Rates, rate_factor
 from trainer.step.trainee import Trainee
 
 LAG = 2  # steps that a GPU may be behind the host: one at work, one that lies ready
 PARTS = ("whole", "instance", "class")  # of the loss, where there are class pictures
-
-
-class NotFinite(ArithmeticError):
-    """Loss or gradient is NaN or infinite; the step was not applied. `pictures` are the names of those it saw.
-
-    `cause` is what was found when it was computed again, `advice` what helps against that.
-    """
-
-    def __init__(self, message: str, step: int, pictures: tuple[str, ...], cause: Cause, advice: list[str]) -> None:
-        super().__init__(message)
-        self.step, self.pictures, self.cause, self.advice = step, pictures, cause, advice
 
 
 @dataclass(frozen=True)

@@ -134,6 +134,9 @@ def _out_of_memory(case: BadEnd, history: History, run: RunDir) -> list[str]:
 
 def _not_finite(case: BadEnd, history: History, run: RunDir) -> list[str]:
     error = history.error or {}
+    if "step" not in error and case.because:  # seen where it was encoded, for all steps
+        found = safe_text(case.because, SAID)
+        return [f"{found[:1].upper()}{found[1:]}.", "Steps would be made from that, so none was taken with it."]
     step = error.get("step") or history.step + 1
     said = str(error.get("message") or "")
     what = "gradient" if said.startswith("the gradient") else "loss"

@@ -90,6 +90,9 @@ def test_a_loss_that_is_not_finite() -> None:
     ended = {"type": "error", "kind": "nan", "message": "the loss of step 5 is not finite", "advice": []}
     assert "not-finite" in said(history(step(4), ended))
     assert "not-finite" not in said(history(step(4), {**ended, "kind": "oom"}))
+    before = said(history({**ended, "cause": {"kind": "latents"}}))["not-finite"]  # no step is to blame
+    assert "once they are encoded" in before.text and "timestep" not in before.advice
+    assert "loss" in said(history({**ended, "cause": {"kind": "loss"}, "step": 1}))["not-finite"].text
     told = {**ended, "advice": ["leave out\x1b[31m a.png: add to dataset.skip", "what was trained is saved"]}
     helps = said(history(step(4), told))["not-finite"].advice  # the trainer's own, which knows the cause
     assert helps.startswith("Leave out") and "learning_rate" not in helps and "\x1b" not in helps

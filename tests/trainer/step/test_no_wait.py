@@ -15,7 +15,8 @@ from tests.trainer.step.test_optimizer import CountOps
 from tests.trainer.trap_parts import begin, logged, same
 from trainer.contract.settings.config import TrainConfig
 from trainer.loop import Run
-from trainer.step.step import NotFinite, Stepper
+from trainer.step.not_finite.error import NotFinite
+from trainer.step.step import Stepper
 
 pytestmark = pytest.mark.slow  # each more than a second of the small SDXL
 

@@ -25,7 +25,7 @@ TYPES = frozenset(
 )  # what a reader of this version knows
 # kinds of the `cause` of an `error` of kind nan: what was not finite first when the step was computed again. "gone":
 # nothing was then; "unseen": it could not be computed again
-CAUSES = ("weights", "latents", "words", "base", "layer", "loss", "gradient", "gone", "unseen")
+CAUSES = ("weights", "latents", "vae", "words", "base", "layer", "loss", "gradient", "gone", "unseen")
 WIDE = 1 << 20  # bytes at a time of a log that is read back
 # what a reader meets in an event whose fields are of another version, or of a damaged line
 MALFORMED = (TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError)

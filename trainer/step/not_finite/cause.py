@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -15,6 +15,7 @@ from trainer.model.parts import Parts, free
 from trainer.model.prompts import Encoded
 from trainer.step.batch import DeviceBatch, HostBatch
 from trainer.step.flat_group import FlatGroup, gradient_norm
+from trainer.step.not_finite.error import Cause, listed
 from trainer.step.not_finite.watch import (
     ENCODERS_TOLD,
     UNET,
@@ -29,23 +30,10 @@ from trainer.step.trainee import Trainee
 from trainer.step.word_parts import PART, of_part
 
 SHOWN = 80  # letters of a caption in a message
-MOST_NAMED = 4  # pictures that are named
 BOUND = ("layer", "loss", "gradient")  # kinds for which it is seen whether the other passes of the step are well
 BASE = "the base model's own numbers of {} are not finite"
 OF_ENCODER = dict(zip(ENCODER_NAMES, ENCODERS_TOLD, strict=True))
 HALF = f"; fp16 holds nothing over {int(torch.finfo(torch.float16).max):,}"
-
-
-@dataclass(frozen=True)
-class Cause:
-    """What was not finite first: its kind, one of CAUSES, and in words; the pictures that it is bound to, if any.
-
-    Class pictures are named in the words alone.
-    """
-
-    kind: str
-    words: str
-    pictures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -174,7 +162,7 @@ def _of_step(again: Again, found: _Found, host: HostBatch, rest: Iterator[HostBa
     if found.kind == "layer" and len(bad) == len(views) > 1:  # it is of none
         bad = []
     own = tuple(dict.fromkeys(view.item.name for view in bad if not view.prior))
-    return Cause(found.kind, found.said(_listed(bad)), own)
+    return Cause(found.kind, found.said(listed(bad)), own)
 
 
 def _pass(again: Again, host: HostBatch, kept: bool) -> _Found | None:
@@ -268,13 +256,6 @@ def _is_alone_finite(again: Again, view: View) -> bool:
 
 def _at(host: HostBatch, rows: Sequence[int]) -> tuple[View, ...]:
     return tuple(view for row, view in enumerate(host.views) if row in rows)
-
-
-def _listed(views: Iterable[View]) -> str:
-    """Their names; a class picture, whose name may be one of yours too, is called so."""
-    names = [*dict.fromkeys(f"class picture {one.item.name}" if one.prior else one.item.name for one in views)]
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(names[:MOST_NAMED]) + more
 
 
 def _trained_name(name: str) -> str:

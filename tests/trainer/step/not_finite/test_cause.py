@@ -23,7 +23,8 @@ from trainer.model.adapters import LoraLinear
 from trainer.model.errors import ModelError
 from trainer.model.quantized import QuantizedLinear
 from trainer.step.not_finite.cause import _trained_name
-from trainer.step.step import NotFinite, Stepper
+from trainer.step.not_finite.error import NotFinite
+from trainer.step.step import Stepper
 
 pytestmark = pytest.mark.slow  # each more than a second of the small SDXL
 QUERY = "mid_block.attentions.0.transformer_blocks.0.attn1.to_q"
@@ -47,7 +48,7 @@ def failed(live: Run) -> NotFinite:
     assert not any(group.grad.any() for group in live.trainee.groups)
     error = found.value
     kind, message, helps = explain(error)
-    assert helps[:-1] == advice(error.cause.kind, error.cause.pictures, live.config)
+    assert helps == advice(error.cause.kind, error.cause.pictures, live.config)
     told = details(error)["cause"]
     assert kind == "nan" and error.cause.words in message and message.endswith("The step was not applied.")
     assert told["kind"] in CAUSES and set(told["pictures"]) <= set(error.pictures)
