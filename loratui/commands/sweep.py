@@ -258,9 +258,10 @@ def _wall(chosen: Sweep, prompt: int, rows: str, columns: str) -> None:
 
     runs = point_runs(chosen)
     found = results(chosen, runs)
-    known = list(prompts(found)) or [0]
+    drawn = list(prompts(found))
+    known = drawn or [0]
     if prompt > len(known):
-        raise Refusal(f"--prompt {prompt}: the runs drew {plural(len(known), 'prompt')}")
+        raise Refusal(f"--prompt {prompt}: the runs drew {plural(len(drawn), 'prompt')}")
     folder = folder_of(chosen.name)
     if not is_folder(folder):
         raise Refusal(f"the sweep '{chosen.name}' was not begun yet")

@@ -122,12 +122,13 @@ def _exploding(history: History, config: TrainConfig | None) -> Insight | None:
     usual, now = median(curves.grad_norm.values), median(curves.last_norms)
     if usual <= 0 or now <= NORM_TIMES * usual:
         return None
+    back = "the last checkpoint with good pictures" if history.samples else "a checkpoint of before it rose"
     return Insight(
         "gradient",
         "warn",
         f"the gradient norm is {plural(f'{now / usual:.0f}', 'time')} its median: lower the learning rate",
-        f"It is {now:.3g}, its median over the run {usual:.3g}. Go back to the last checkpoint with good pictures; "
-        "lower train.learning_rate, or prodigy.d_coef, or set train.max_grad_norm.",
+        f"It is {now:.3g}, its median over the run {usual:.3g}. Go back to {back}; lower train.learning_rate, "
+        "or prodigy.d_coef, or set train.max_grad_norm.",
         f"our own: {NORM_TIMES:.0f} times the median, for {RECENT_NORMS} steps, so that one hard picture says nothing",
     )
 
@@ -135,12 +136,14 @@ def _exploding(history: History, config: TrainConfig | None) -> Insight | None:
 def _overfit(history: History, config: TrainConfig | None) -> Insight | None:
     if config is None or config.kind not in OVERFIT_KINDS or (history.views or 0.0) <= OVERFIT_SEEN:
         return None
+    likelier = "a checkpoint of about 150 views per image is the likelier best"
+    if len({one.step for one in history.samples}) > 1:
+        likelier = f"compare the newest pictures with earlier ones; {likelier}"
     return Insight(
         "views",
         "warn",
         f"views per image have passed {OVERFIT_SEEN}: style sets overfit here",
-        "Compare the newest pictures with earlier ones; a checkpoint of about 150 views per image is the likelier "
-        "best. Stop with x, or choose an earlier checkpoint when it is done.",
+        f"{likelier[:1].upper()}{likelier[1:]}. Stop with x, or choose an earlier checkpoint when it is done.",
         "the post's Y2K table: 37, 74 and 148 views per image were good, 222 was 'evidently overfit'",
     )
 

@@ -238,7 +238,8 @@ def _remarks(left: ComparedRun, right: ComparedRun, settings: bool, pictures: bo
     if unknown:
         said.append(f"Which pictures were used is known from a checkpoint; there is none in {', '.join(unknown)}.")
     if left.history.step != right.history.step:
-        said.append("They ended at different steps: look at the samples of a step that both have.")
+        both = {one.step for one in left.history.samples} & {one.step for one in right.history.samples}
+        said.append(f"They ended at different steps{': look at the samples of a step that both have' * bool(both)}.")
     return said
 
 

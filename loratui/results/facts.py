@@ -11,6 +11,7 @@ from trainer.contract.run.events import Tail
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import NAME, as_begun
 from trainer.contract.settings.sample_prompts import SamplePrompt, read_sample_prompt
+from trainer.contract.settings.tracking import Sample
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,14 @@ def read_facts(run: RunDir) -> RunFacts:
         f"{first.words} --n {first.negative}" if first.negative else first.words,
         seed if isinstance(seed, int) else 0,
         threads if isinstance(threads, int) else 1,
-        sample.get("count") != 0,
+        draws_pictures(sample.get("count")),
         axis if axis in ("input", "output") else "",
     )
+
+
+def draws_pictures(count: object) -> bool:
+    """Whether a run whose config.toml has this sample.count draws sample pictures, by the rule of the settings."""
+    return Sample.model_construct(count=count).drawn if isinstance(count, int) else Sample().drawn
 
 
 def read_history(run: RunDir) -> History:

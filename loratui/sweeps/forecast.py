@@ -27,6 +27,7 @@ from trainer.contract.settings.config import flat
 MOST_SAID = 8  # points of one trouble that are named
 NOT_KNOWN = "not known yet: none of this size has run here; the table says it once the first has ended"
 ON_TOP = "each run's start and the samples that it draws come on top"
+START_ON_TOP = "each run's start comes on top"
 NOT_FOUND = "a setting of the answers or of another axis decides in its place"
 NOT_HELD_OUT = (
     "no picture is held out, so the loss is one on the training pictures, which falls with overfitting too: "
@@ -136,14 +137,16 @@ def time_words(found: Forecast) -> str:
     """How long the steps of all take, and what is not in it: "about 3 h 20 min of steps, one after the other; ..."."""
     if found.seconds is None:
         return NOT_KNOWN
+    drawn = any(one.ready is not None and one.ready.resolved.config.sample.drawn for one in found.able)
+    more = ON_TOP if drawn else START_ON_TOP
     if found.elsewhere:
         low, high = map(in_time, found.seconds)
         said = f"{low} to {high}" if low != high else f"about {low}"
-        return f"the steps take {said} in all, as the cluster gives places; {ON_TOP}"
+        return f"the steps take {said} in all, as the cluster gives places; {more}"
     places = max(1, len(visible_gpus()))
     low, high = (in_time(one / min(places, max(1, len(found.able)))) for one in found.seconds)
     how = "one after the other" if places == 1 else f"{places} at a time"
-    return f"the steps take {f'{low} to {high}' if low != high else f'about {low}'}, {how}; {ON_TOP}"
+    return f"the steps take {f'{low} to {high}' if low != high else f'about {low}'}, {how}; {more}"
 
 
 def disk_words(found: Forecast) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from loratui.errors import Refusal
 from loratui.events.gallery import GalleryPictures, GalleryPlace, inside
+from loratui.results.facts import draws_pictures
 from loratui.settings.problems import meant
 from loratui.sweeps.declaration import SEED, Sweep
 from loratui.sweeps.points import first_seed, place_words
@@ -16,6 +17,10 @@ from loratui.sweeps.progress import PointRun
 from loratui.sweeps.results import Results, Row, read
 from loratui.sweeps.table import loss_words
 from loratui.terminal.text import safe_text
+from trainer.contract.run.rundir import RunDir
+from trainer.contract.settings.tracking import NO_SAMPLES
+
+NOT_YET = "no pictures yet"
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ class SweepWall:
 
     title: str
     prompt: int  # its index
-    words: str  # the prompt itself: text from outside, made safe
+    words: str  # the prompt itself: text from outside, made safe; why there is none where nothing is drawn
     base: Path | None  # what the base model draws of it
     blocks: tuple[WallBlock, ...]
 
@@ -88,7 +93,7 @@ def make_wall(found: Results, prompt: int = 0, down: str = "", across: str = "")
             for row in _range(rows)
         )
         blocks.append(WallBlock(title, rows.labels, columns.labels, cells))
-    words = prompts(found).get(prompt, "")
+    words = prompts(found).get(prompt) or _nothing(found)
     return SweepWall(f"sweep {sweep.name}: {sweep.words}", prompt, words, _base(found, prompt), tuple(blocks))
 
 
@@ -150,6 +155,19 @@ def _named(flag: str, key: str, sides: Sequence[_Side]) -> _Side:
         known = tuple(one for side in sides for one in side.keys)
         raise Refusal(f"{flag} {safe_text(key, 60)}: it is on no axis{meant(key, known)}; there are {', '.join(known)}")
     return found
+
+
+def _nothing(found: Results) -> str:
+    """Why no run has a picture: it is too early, or none of those that were begun draws any."""
+    begun = [one.run for one in _runs(found) if one.run is not None]
+    return NO_SAMPLES if begun and not any(_draws(run) for run in begun) else NOT_YET
+
+
+def _draws(run: RunDir) -> bool:
+    try:
+        return draws_pictures(read(run).settings.get("sample.count"))
+    except OSError:
+        return True
 
 
 def _base(found: Results, prompt: int) -> Path | None:

@@ -90,7 +90,7 @@ def _section(wall: SweepWall) -> str:
     if wall.base is not None and (image := _data(wall.base)):
         base = f'<p><img src="{image}" alt="base model" width="112"><br><span>base model</span></p>\n'
     tables = "\n".join(_block(block) for block in wall.blocks)
-    return f"<h2>{html.escape(wall.words) or 'no pictures yet'}</h2>\n{base}{tables}"
+    return f"<h2>{html.escape(wall.words)}</h2>\n{base}{tables}"
 
 
 def _block(block: WallBlock) -> str:

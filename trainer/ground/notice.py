@@ -23,7 +23,7 @@ KINDS = {
     "data": "its pictures or settings",
     "disk": "no room on the disk",
     "moved": "its folder was moved",
-    "nan": "the loss is not finite",
+    "nan": "numbers that are not finite",
 }
 
 

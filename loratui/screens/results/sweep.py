@@ -131,7 +131,7 @@ class SweepScreen(SteadyScreen[None]):
             blocks = self._seen.wall.blocks
             self._block %= len(blocks)
             self.query_one(SweepGrid).show(blocks[self._block], self._at)
-            self._say(self._seen.wall.words or "no pictures yet")
+            self._say(self._seen.wall.words)
 
     def _say(self, words: str, style: str = "$muted") -> None:
         self.query_one("#sweep-say", Static).update(Content.styled(safe_text(words, 3 * (self.size.width - 3)), style))

@@ -111,6 +111,19 @@ def test_views_per_image_past_the_seeds_limit_in_a_style() -> None:
     assert insights(history(step(1, views=500)), None) == ()
 
 
+def test_pictures_are_spoken_of_only_where_there_are_any() -> None:
+    """Of a run that draws none there is nothing to compare, nor a checkpoint that has good ones."""
+    style = config(kind="style", sample__count=0)
+    pictures = [{"t": 1.0, "type": "sample", "step": n, "index": 0, "prompt": "p", "seed": 1} for n in (0, 200)]
+    pictures = [one | {"path": f"samples/{one['step']}.png", "thumb": f"samples/{one['step']}.jpg"} for one in pictures]
+    burst = [step(n, d=grown(n), grad_norm=1.0 if n < 200 else 11.0, views=500) for n in range(1, 200 + RECENT_NORMS)]
+    for shown, compares, good in (((), False, False), (pictures[:1], False, True), (pictures, True, True)):
+        found = said(history(*shown, *burst), style)
+        assert ("newest pictures" in found["views"].advice) is compares
+        assert ("with good pictures" in found["gradient"].advice) is good
+        assert found["views"].advice[0].isupper() and "of about 150 views" in found["views"].advice
+
+
 def test_data_waits() -> None:
     def waiting(seconds: float, count: int = RECENT) -> History:
         return history(*(step(n, d=grown(n), data=seconds) for n in range(1, count + 1)))

@@ -106,6 +106,18 @@ def test_the_seed_is_spoken_of(tmp_path: Path) -> None:
     assert "none in h." in steps.remarks[1] and "different steps" in steps.remarks[2]
 
 
+def test_samples_of_one_step_are_pointed_to_only_where_both_have_them(tmp_path: Path) -> None:
+    def remark(left: RunDir, right: RunDir) -> str:
+        return found(left, right).remarks[-1]
+
+    runs = [make(tmp_path, name, CAT, steps=steps) for name, steps in (("a", 20), ("b", 40))]
+    assert remark(*runs) == "They ended at different steps: look at the samples of a step that both have."
+    for run in runs:
+        kept = [line for line in run.events.read_text().splitlines() if '"type": "sample"' not in line]
+        run.events.write_text("\n".join(one for one in kept if '"type":"sample"' not in one) + "\n")
+    assert remark(*runs) == "They ended at different steps."
+
+
 def test_damaged_files_are_survived(tmp_path: Path) -> None:
     left, right = make(tmp_path, "a", CAT), make(tmp_path, "b", CAT)
     right.config.write_text("{half")

@@ -15,6 +15,7 @@ from loratui.settings.resolve import resolve
 from trainer.contract.run.exports import DIFFUSERS, OLD_DIFFUSERS
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, dump_config, nested
+from trainer.contract.settings.tracking import Sample
 
 INTERFACES = "ComfyUI, AUTOMATIC1111, Forge, SD.Next, InvokeAI, SwarmUI"
 WITHOUT = "kohya's scripts, stable-diffusion.cpp"
@@ -47,6 +48,15 @@ def test_result_and_plan_say_which_programs_compute_a_dora(tmp_path: Path, axis:
     plan = make_plan(resolve(read_answers(tmp_path / "answers.toml")))
     (row,) = [row for section in plan.sections for row in section.rows if row.label == "DoRA"]
     assert row.value == f"along the {axis} axis" and row.note.endswith(f"read by {said}")
+
+
+@pytest.mark.parametrize(("count", "draws"), [("0", False), ("2", True), ('"x"', True), (None, True)])
+def test_whether_a_run_draws_is_what_the_settings_say(tmp_path: Path, count: str | None, draws: bool) -> None:
+    """Also of a file of which nothing else is a setting of ours."""
+    run = RunDir(tmp_path)
+    run.config.write_text(f"[sample]\nother = 1\n{'' if count is None else f'count = {count}'}\n")
+    assert read_facts(run).draws is draws
+    assert count is None or not count.isdigit() or Sample(count=int(count)).drawn is draws
 
 
 def test_every_file_has_its_uses_and_may_be_pushed(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from loratui.planning.prepared import Looks, prepare
 from loratui.sweeps.declaration import Sweep, grid_axis, zip_axis
-from loratui.sweeps.forecast import forecast, forecast_lines
+from loratui.sweeps.forecast import forecast, forecast_lines, time_words
 from loratui.sweeps.points import points
 from trainer.contract.settings.config import flat
 
@@ -27,6 +27,14 @@ def test_it_is_the_sum_of_the_plans_and_the_pictures_are_looked_at_once(ranks: S
     some = forecast_lines(forecast(ranks, points(ranks)[:3], root, looks))
     assert some[0] == "✓ Ready: 3 runs to start; 5 of 8 there already."
     assert any("not known yet" in one for one in lines) and any("hold_out" in one for one in lines)
+
+
+def test_samples_come_on_top_only_of_runs_that_draw_some(ranks: Sweep, root: Path) -> None:
+    found = replace(forecast(ranks, points(ranks)[:2], root), seconds=(60.0, 60.0))
+    assert time_words(found).endswith("the samples that it draws come on top")
+    none = replace(ranks, fixed={"sample.count": 0})
+    found = replace(forecast(none, points(none)[:2], root), seconds=(60.0, 60.0))
+    assert len(found.able) == 2 and time_words(found).endswith("; each run's start comes on top")
 
 
 def test_each_point_is_judged_as_answers_are_and_named_with_why(ranks: Sweep, root: Path) -> None:

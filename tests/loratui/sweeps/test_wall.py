@@ -22,6 +22,7 @@ from loratui.sweeps.wall_files import draw_wall, page, write_page, write_png
 from trainer.contract.run.events import EventLog
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, dump_config
+from trainer.contract.settings.tracking import NO_SAMPLES
 
 EVIL = "a TOK <script>alert(1)</script>\x1b[31m"
 RANK, OPTIMIZER, STEPS = (
@@ -114,6 +115,26 @@ def test_a_link_that_leads_out_of_a_run_is_not_shown(root: Path, draw_picture: C
     assert page([wall], []).count("data:image/jpeg") == 2  # the base model's, and the other run's
     with pytest.raises(Refusal, match="cannot be written"):
         write_page([wall], [], root / "nowhere" / "wall.html")
+
+
+def test_where_no_run_draws_pictures_the_wall_says_so(root: Path) -> None:
+    """And not that there are none yet."""
+    sweep = declared("s", Answers(), [RANK])
+
+    def wall() -> SweepWall:
+        return make_wall(results(sweep, point_runs(sweep, root)))
+
+    assert wall().words == "no pictures yet"  # none is begun
+    for count, words in ((0, NO_SAMPLES), (1, "no pictures yet")):
+        for point in points(sweep):
+            run = RunDir(root / point.name)
+            run.path.mkdir(parents=True, exist_ok=True)
+            config = TrainConfig.model_validate({"name": point.name, "sample": {"count": count}})
+            run.config.write_text(dump_config(config))
+            log = EventLog(run.events)
+            log.emit("run", v=1, name=point.name, steps=5)
+            log.close()
+        assert wall().words == words and f"<h2>{words}</h2>" in page([wall()], [])
 
 
 def test_prompts_are_those_of_all_runs(root: Path) -> None:
