@@ -4,7 +4,7 @@ import gc
 import os
 import sys
 
-from loratui.terminal.shipped_help import shipped_help
+from loratui.terminal.shipped_help import COMPLETION, shipped_help
 from trainer.contract.run.program import begin, run_program
 
 YOUNG = 100_000, 20, 50  # objects before Python looks for circles; what is imported and drawn here stays
@@ -16,6 +16,10 @@ def main() -> None:
     begin()
     if (text := shipped_help(sys.argv[1:], os.environ)) is not None:
         run_program(lambda: print(text, end="") or 0)
+    if not sys.argv[1:] and COMPLETION not in os.environ:
+        from loratui.commands.guided import alone
+
+        run_program(alone)
     from trainer.contract.run.notify import OPTION
 
     if any(one.startswith(OPTION) for one in sys.argv[1:]):

@@ -20,7 +20,8 @@ from loratui.screens.shared.questions import Confirm, leaving
 from loratui.screens.shared.session import Session
 from loratui.screens.shared.step import OpenRun, Step, StepAnswer, Watch
 from loratui.screens.shared.themes import DARK, LIGHT
-from loratui.settings.draft import Draft, DraftStore
+from loratui.settings.drafts.draft import Draft
+from loratui.settings.drafts.store import DraftStore
 from loratui.settings.preferences import keep_shade, shade
 from loratui.terminal import images
 from loratui.terminal.layout import whole_words
@@ -75,6 +76,9 @@ class LoratuiApp(KeyOrder[str]):
         `session`: with another machine to plan for.
         """
         super().__init__()
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        self.theme = LIGHT.name if shade() == "light" else DARK.name  # here: later, all style sheets are read anew
         self._sweep = sweep
         self._watched = run
         self._past = past  # an old run's answers, to begin with
@@ -113,9 +117,6 @@ class LoratuiApp(KeyOrder[str]):
 
     def on_mount(self) -> None:
         """Push the first screen: one returned by get_default_screen would not load its own CSS."""
-        self.register_theme(DARK)
-        self.register_theme(LIGHT)
-        self.theme = LIGHT.name if shade() == "light" else DARK.name
         if words := images.drawing().words:
             self.notify(words, severity="warning", timeout=12, markup=False)
         if self._sweep is not None:
@@ -125,7 +126,7 @@ class LoratuiApp(KeyOrder[str]):
         elif self._watched is not None:
             self._show(self._watched)
         else:
-            self._take_up_queue()
+            self.call_after_refresh(self._take_up_queue)  # behind the first picture: it loads more than that needs
             self._walk()
 
     def action_shade(self) -> None:
@@ -192,7 +193,7 @@ class LoratuiApp(KeyOrder[str]):
                 self.draft = answer
                 index = min(max(1, answer.step), len(STEPS) - 1) if index == 0 else index + 1
             if index > 0:
-                self._keep(self.draft.model_copy(update={"step": min(index, len(STEPS) - 1)}))
+                self._keep(self.draft.with_fields(step=min(index, len(STEPS) - 1)))
         self.exit(self._goodbye())
 
     def _take_up(self, past: PastRun) -> int:
@@ -255,7 +256,7 @@ class LoratuiApp(KeyOrder[str]):
         return False
 
     def _keep(self, draft: Draft) -> None:
-        self.draft = draft = draft.model_copy(update={"undecided": self.session.undecided(draft)})
+        self.draft = draft = draft.with_fields(undecided=self.session.undecided(draft))
         trouble = self.store.save(draft)
         if trouble and trouble != self._unsaved:  # once, not at every key
             self.notify(trouble, severity="error", timeout=12, markup=False)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from loratui.children.told import refuse_unknown
 from loratui.commands.called import called
 from loratui.commands.caption import caption
 from loratui.commands.check import check
 from loratui.commands.checkpoints import checkpoints
 from loratui.commands.diff import diff
 from loratui.commands.fix import fix
+from loratui.commands.guided import BLOCKS, IMAGES, guide, has_screen, prepare_pictures, refusals_told
 from loratui.commands.import_ import import_
 from loratui.commands.init import init
 from loratui.commands.keep import delete, note, rename
@@ -46,7 +46,7 @@ OutOption = Annotated[
 PlainOption = Annotated[bool, typer.Option("--plain", help="Lines instead of a screen.")]
 DetachOption = Annotated[bool, typer.Option("--detach", help="Start it and return at once.")]
 ImagesOption = Annotated[
-    str, typer.Option("--images", envvar="LORATUI_IMAGES", help="Full screen: blocks, kitty, sixel, or auto.")
+    str, typer.Option("--images", envvar=IMAGES, help="Full screen: blocks, kitty, sixel, or auto.")
 ]
 NotifyOption = Annotated[  # taken out of the arguments before they are read: loratui/children/told.py
     str | None,
@@ -61,21 +61,14 @@ AnswersArgument = Annotated[Path, typer.Argument(metavar="ANSWERS", help="An ans
 
 def main() -> None:
     """The entry point: what is refused ends with sentences on stderr and an exit code, never with a traceback."""
-    try:
-        refuse_unknown()
-        called(app, sys.argv[1:], os.environ)(prog_name="loratui")
-    except Refusal as refusal:
-        from loratui.terminal.layout import on_terminal
-
-        print(on_terminal("\n".join(refusal.messages), sys.stderr), file=sys.stderr)
-        sys.exit(refusal.code)
+    sys.exit(refusals_told(lambda: called(app, sys.argv[1:], os.environ)(prog_name="loratui")))
 
 
 @app.callback(invoke_without_command=True)
 def wizard(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Show the version.", is_eager=True)] = False,
-    images: ImagesOption = "blocks",
+    images: ImagesOption = BLOCKS,
     from_: Annotated[
         str | None, typer.Option("--from", metavar="RUN|ANSWERS", help="Begin with the answers of an old run.")
     ] = None,
@@ -91,18 +84,12 @@ def wizard(
         if from_ is not None:
             raise Refusal("--from belongs to 'loratui' alone: it opens the guided way with an old run's answers")
         return
-    if not _has_screen():
-        raise Refusal("the guided way needs a terminal; without one use 'loratui check', 'plan' and 'replay'")
-    past = None
-    if from_ is not None:
-        from loratui.runs.find import RUNS
-        from loratui.runs.past_run import draft_of
+    if from_ is None:
+        raise typer.Exit(guide(images))
+    from loratui.runs.find import RUNS
+    from loratui.runs.past_run import draft_of
 
-        past = draft_of(from_, RUNS)
-    from loratui.app import run_wizard
-
-    _prepare(images)
-    raise typer.Exit(run_wizard(past=past))
+    raise typer.Exit(guide(images, lambda: draft_of(from_, RUNS)))
 
 
 @app.command()
@@ -110,14 +97,14 @@ def demo(
     plain: PlainOption = False,
     out: OutOption = None,
     concept: Annotated[str | None, typer.Option("--concept", help="Which of the shipped concepts.")] = None,
-    images: ImagesOption = "blocks",
+    images: ImagesOption = BLOCKS,
 ) -> None:
     """Train on the small SDXL and pictures that ship with loratui."""
     from loratui.commands.demo import run_demo
 
-    screen = _has_screen() and not plain
+    screen = has_screen() and not plain
     if screen:
-        _prepare(images)
+        prepare_pictures(images)
     raise typer.Exit(run_demo(concept, out, screen))
 
 
@@ -181,17 +168,17 @@ app.command()(runs)
 
 
 @app.command()
-def attach(run: RunArgument = None, plain: PlainOption = False, images: ImagesOption = "blocks") -> None:
+def attach(run: RunArgument = None, plain: PlainOption = False, images: ImagesOption = BLOCKS) -> None:
     """Watch a run; quitting leaves it running."""
     from loratui.runs.find import find_run
 
     chosen = find_run(run)
     tell_taken_up(chosen.path.parent)
-    if _has_screen() and not plain:
+    if has_screen() and not plain:
         from loratui.app import run_monitor
         from loratui.commands.follow import exit_code_of
 
-        _prepare(images)
+        prepare_pictures(images)
         raise typer.Exit(run_monitor(chosen, after=exit_code_of))
     from loratui.commands.follow import follow
 
@@ -271,18 +258,6 @@ def doctor() -> None:
     from loratui.recovery.doctor import checks, doctor_lines
 
     print("\n".join(doctor_lines(list(checks()))))
-
-
-def _has_screen() -> bool:
-    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
-
-
-def _prepare(images: str) -> None:
-    """Find out how pictures can be drawn, and say in the terminal's own scroll-back where it is not as asked for."""
-    from loratui.terminal.images import prepare
-
-    if words := prepare(images).words:
-        print(f"--images {images}: {words}", file=sys.stderr)
 
 
 def _send(text: str | None, command: Cmd, **arguments: str | bool) -> None:

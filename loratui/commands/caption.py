@@ -14,9 +14,9 @@ import typer
 
 from loratui.children.events import child_events
 from loratui.children.start import start_child
-from loratui.commands.asking import agreed, is_anybody_there
 from loratui.commands.options import ColumnOption, DatasetArgument, KindOption, beginning, checked, checked_trigger
 from loratui.errors import Refusal
+from loratui.terminal.asking import agreed, is_anybody_there
 from loratui.terminal.text import plural, safe_lines, safe_text, shell_path, show_path
 from loratui.terminal.ticker import Ticker
 from trainer.contract.captioning.known import AUTO, KNOWN, MOST, suited

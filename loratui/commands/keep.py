@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from loratui.commands.asking import agreed, is_anybody_there
 from loratui.commands.options import runs
+from loratui.terminal.asking import agreed, is_anybody_there
 
 if TYPE_CHECKING:
     from trainer.contract.run.rundir import RunDir

@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from loratui.commands.asking import agreed, answer, is_anybody_there
 from loratui.commands.options import RunArgument
 from loratui.errors import Refusal
+from loratui.terminal.asking import agreed, answer, is_anybody_there
 from loratui.terminal.text import safe_text
 from loratui.terminal.units import bytes_of
 from trainer.contract.paths import expanded

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from loratui.commands.asking import agreed, is_anybody_there
 from loratui.commands.options import SetOption
 from loratui.commands.queue import SlurmOption, SlurmWords
 from loratui.errors import Refusal
 from loratui.runs.place import runs_trouble
+from loratui.terminal.asking import agreed, is_anybody_there
 from loratui.terminal.text import plural, safe_text, shell_path, show_path
 from trainer.contract.paths import expanded, is_file, is_folder
 from trainer.contract.run import exits

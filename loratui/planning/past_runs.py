@@ -16,7 +16,7 @@ from typing import Any
 
 from loratui.events.series import robust_mean
 from loratui.runs.find import RUNS, ends
-from loratui.settings.draft import state_dir
+from loratui.settings.drafts.store import state_dir
 from trainer.contract.documents.files import read_json
 from trainer.contract.entries import make_private, open_file, write_swept
 from trainer.contract.plan.estimate import REVISION, Estimate, estimate

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from loratui.settings.answers import DEFAULT_PRESET, Answers, salvaged_answers
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from loratui.settings.presets import preset
 from loratui.settings.problems import AnswersError
 from loratui.settings.recents import is_there
@@ -153,7 +153,7 @@ def _past(name: str, values: dict[str, Any], notes: list[str]) -> PastRun:
     elif not there:
         said.append(f"the pictures are gone: {show_path(source)}; choose the folder where they are now")
     step = AT_PICTURES if not there else AT_SETTINGS if name else AT_PRESET
-    draft = draft.model_copy(update={"step": step})
+    draft = draft.with_fields(step=step)
     return PastRun(draft, tuple(safe_text(one, 300) for one in said))
 
 

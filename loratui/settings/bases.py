@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from loratui.settings.answers import Answers
 from loratui.settings.checks import answers_of, effective
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from loratui.settings.problems import AnswersError
 from loratui.settings.resolve import resolve
 from trainer.contract.basemodel.inspect import NotSDXL, base_of

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from loratui.settings.answers import DEFAULT_PRESET, Answers, preset_values
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from loratui.settings.presets import preset
 from loratui.settings.problems import AnswersError, validated
 from loratui.settings.resolve import ValueSource, preset_layer

@@ -6,7 +6,7 @@ import json
 import os
 from typing import Literal
 
-from loratui.settings.draft import state_dir
+from loratui.settings.drafts.store import state_dir
 from trainer.contract.documents.files import read_json
 from trainer.contract.entries import make_private, write_swept
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from loratui.settings.draft import state_dir
+from loratui.settings.drafts.store import state_dir
 from trainer.contract.documents.files import read_json
 from trainer.contract.entries import make_private, write_swept
 from trainer.contract.paths import expanded, is_folder

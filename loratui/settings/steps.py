@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from loratui.settings.answers import DEFAULT_PRESET, counted_images
 from loratui.settings.checks import effective, recipe_of
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from loratui.settings.presets import preset
 from loratui.settings.problems import AnswersError
 from trainer.contract.plan.views import GOOD, GOOD_OF, fitting_steps

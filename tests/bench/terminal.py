@@ -22,7 +22,8 @@ from pathlib import Path
 from loratui.events.history import History
 from loratui.settings.answers import answers_text
 from loratui.settings.demo import demo_answers
-from loratui.settings.draft import Draft, DraftStore
+from loratui.settings.drafts.draft import Draft
+from loratui.settings.drafts.store import DraftStore
 from tests.ptys import Pty
 from trainer.contract.run.events import EventLog, Tail
 from trainer.contract.run.lock import RunLock
@@ -77,7 +78,8 @@ def first_paint(command: Sequence[str], home: Path, words: bytes) -> float:
     """Seconds from the start of the process until `words` are on the terminal."""
     began = time.perf_counter()
     with Pty(command, home, environment(home)) as pty:
-        pty.until(lambda wrote: words in wrote, timeout=600)
+        while words not in pty.wrote:  # not `until`, which looks ten times a second
+            assert pty.read(0.002) or pty.process.poll() is None, "it ended"
         return time.perf_counter() - began
 
 

@@ -15,7 +15,8 @@ from loratui.runs.slurm import entry_of
 from loratui.screens.shared.session import Session
 from loratui.screens.wizard.sweeps.palette import build
 from loratui.settings.demo import SMALL_SIZE
-from loratui.settings.draft import Draft, DraftStore
+from loratui.settings.drafts.draft import Draft
+from loratui.settings.drafts.store import DraftStore
 from loratui.sweeps.declaration import grid_axis
 from loratui.sweeps.files import names
 from tests.cluster.test_slurm import ENDLESS, events, here, submitted, wait_for, wait_until_empty

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 
@@ -141,10 +142,10 @@ def captioned_files() -> Files:
 
 
 def own_files() -> Files:
-    from loratui.settings.draft import Draft
+    from loratui.settings.drafts.draft import Draft
 
     return {
-        "loratui/drafts/draft-20260101-000000-abc.json": json.dumps(Draft(values={"name": "a"}).model_dump()).encode(),
+        "loratui/drafts/draft-20260101-000000-abc.json": json.dumps(asdict(Draft(values={"name": "a"}))).encode(),
         "loratui/recent-pictures.json": json.dumps(["/tmp/a", "/tmp/b"]).encode(),
         "loratui/preferences.json": b'{"shade": "dark"}',
         "loratui/bases.json": json.dumps(["/tmp/a.safetensors"]).encode(),

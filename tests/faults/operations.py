@@ -16,7 +16,8 @@ import torch
 import trainer.demo
 from loratui.curation.copies.folder import CannotWrite, FixSettings, fix_pictures
 from loratui.settings.answers import Answers, read_answers, write_answers
-from loratui.settings.draft import Draft, DraftStore
+from loratui.settings.drafts.draft import Draft
+from loratui.settings.drafts.store import DraftStore
 from tests.faults import forks, runs
 from trainer.captioner.files import write_new
 from trainer.checkpoints.saver import Saver

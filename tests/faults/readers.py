@@ -153,7 +153,7 @@ def _read_captions(folder: Path) -> None:
 
 
 def _read_own(folder: Path) -> None:
-    from loratui.settings.draft import DraftStore
+    from loratui.settings.drafts.store import DraftStore
     from loratui.settings.preferences import shade
     from loratui.settings.recent_bases import recent_bases
     from loratui.settings.recents import recent_sources

@@ -9,9 +9,9 @@ from textual.content import Content
 from textual.widgets import Button, Input, Static
 
 from loratui.runs.added_prompts import sample_arguments, words_on
-from loratui.screens.shared.dialog import Dialog
 from loratui.screens.shared.editors import Editor
 from loratui.terminal.glyphs import glyph_of
+from loratui.widgets.dialog import Dialog
 from trainer.contract.run.added_prompts import MAX_CHARACTERS, MAX_KEPT
 
 WORDS = (

@@ -16,7 +16,8 @@ from textual.widgets import Static
 from loratui.events.history import SamplePicture
 from loratui.results.comparison import ComparedRun, Comparison, compare, facts_of
 from loratui.results.comparison_lines import comparison_lines
-from loratui.screens.shared.dialogs import Help, PictureView
+from loratui.screens.shared.dialogs import Help
+from loratui.screens.shared.picture_view import PictureView
 from loratui.screens.shared.steady import SteadyScreen
 from loratui.terminal.text import os_words, safe_text, show_path
 from loratui.widgets.keyline import KeyLine

@@ -18,12 +18,12 @@ from textual.widgets import Static
 
 from loratui.children.events import child_events
 from loratui.children.job import ChildJob
-from loratui.screens.shared.dialog import Dialog
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.steady import SteadyModal
 from loratui.terminal.numbers import whole
 from loratui.terminal.text import os_words, safe_text, show_path
 from loratui.terminal.units import bytes_of, clock
+from loratui.widgets.dialog import Dialog
 from loratui.widgets.progress import progress_bar
 
 

@@ -15,8 +15,9 @@ from textual.worker import get_current_worker
 
 from loratui.errors import Refusal
 from loratui.screens.results.sweep_seen import HELP, Seen, SweepRead, SweepTold, held_words, resumed_words
-from loratui.screens.shared.dialogs import Help, PictureView
+from loratui.screens.shared.dialogs import Help
 from loratui.screens.shared.editors import LineEditor
+from loratui.screens.shared.picture_view import PictureView
 from loratui.screens.shared.questions import Confirm, close_unanswered
 from loratui.screens.shared.row_table import RowTable
 from loratui.screens.shared.steady import SteadyScreen

@@ -1,9 +1,8 @@
-"""The small windows over a screen: a list to choose from, help, a text to read, a picture full screen."""
+"""The small windows over a screen: a list to choose from, help, a text to read."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import ClassVar
 
 from textual import on
@@ -14,10 +13,9 @@ from textual.content import Content
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from loratui.screens.shared.dialog import Dialog
 from loratui.screens.shared.steady import SteadyModal
 from loratui.terminal.layout import laid_out
-from loratui.widgets.thumbnail import WHITE, Thumbnail
+from loratui.widgets.dialog import Dialog
 
 
 class Chooser(SteadyModal[str | None]):
@@ -109,27 +107,3 @@ class Help(Reader):
     @property
     def _room(self) -> int:
         return min(WIDEST, self.app.size.width) - AROUND
-
-
-class PictureView(SteadyModal[None]):
-    """One picture as large as the terminal allows, with its path for scp."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q,v", "close", "Close")]
-
-    def __init__(self, path: Path, words: str, background: str = WHITE) -> None:
-        """`background` is the colour under transparent parts, as #rrggbb."""
-        super().__init__()
-        self._path, self._words, self._background = path, words, background
-
-    def compose(self) -> ComposeResult:
-        """The picture, and a line of words below it."""
-        yield Thumbnail(id="full")
-        yield Static(self._words, id="full-words", markup=False)
-
-    def on_mount(self) -> None:
-        """Decode once the size is known."""
-        self.query_one("#full", Thumbnail).show(self._path, background=self._background)
-
-    def action_close(self) -> None:
-        """Back to the screen below."""
-        self.dismiss(None)

@@ -14,9 +14,9 @@ from textual.events import DescendantFocus
 from textual.screen import ScreenResultType
 from textual.widgets import Input, Static
 
-from loratui.screens.shared.dialog import Dialog
 from loratui.screens.shared.questions import Answer, Question
 from loratui.screens.shared.steady import SteadyModal
+from loratui.widgets.dialog import Dialog
 
 Kept = Literal["keep", "stay", "drop"]
 Typed = TypeVar("Typed")

@@ -14,8 +14,8 @@ from textual.content import Content
 from textual.screen import ScreenResultType
 from textual.widgets import Button, Static
 
-from loratui.screens.shared.dialog import Dialog
 from loratui.screens.shared.steady import SteadyModal
+from loratui.widgets.dialog import Dialog
 
 Given = TypeVar("Given")
 

@@ -14,7 +14,7 @@ from textual.worker import get_current_worker
 from loratui.screens.shared.session import Scan
 from loratui.screens.shared.step import Step
 from loratui.settings.checks import answers_of, effective
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from loratui.settings.problems import AnswersError
 from loratui.terminal.text import os_sentence, plural
 
@@ -137,7 +137,7 @@ class CountingStep(ScanningStep):
 
         self.session.scan = event.scan
         found = len(outcome(event.scan.report, self.draft.skipped, self.draft.accepted).images)
-        self.edit(self.draft.model_copy(update={"images": found}))
+        self.edit(self.draft.with_fields(images=found))
         self.counted()
 
     def counted(self) -> None:

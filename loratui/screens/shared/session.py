@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loratui.settings.draft import Draft, DraftStore
-from loratui.settings.undo import Decision
+from loratui.settings.drafts.draft import Draft
+from loratui.settings.drafts.store import DraftStore
+from loratui.settings.drafts.undo import Decision
 
 if TYPE_CHECKING:
     from loratui.curation.report import Report
@@ -69,10 +70,10 @@ class Session:
 
     def undecided(self, draft: Draft) -> bool | None:
         """Whether the last check of the draft's pictures left something to decide; None where none was made."""
-        from loratui.curation.report import outcome
-
         if self.scan is None or self.scan.folder != draft.folder:
             return draft.undecided
+        from loratui.curation.report import outcome
+
         return bool(outcome(self.scan.report, draft.skipped, draft.accepted).to_decide)
 
     def report_for(self, folder: Path, settings: ScanSettings, concepts: tuple[Taught, ...] = ()) -> Report | None:

@@ -14,10 +14,9 @@ from textual.dom import DOMNode
 from textual.message import Message
 from textual.widgets import Static
 
-from loratui.screens.shared.dialogs import Help
 from loratui.screens.shared.session import Session
 from loratui.screens.shared.steady import SteadyScreen
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from loratui.terminal.glyphs import glyph_of
 from loratui.widgets.keyline import KeyLine, is_ours, method_of
 from loratui.widgets.stepbar import StepBar
@@ -148,4 +147,6 @@ class Step(SteadyScreen[StepAnswer]):
 
     def action_help(self) -> None:
         """Say what the keys do and what the step is for."""
+        from loratui.screens.shared.dialogs import Help
+
         self.app.push_screen(Help(self.TITLE_OF or "loratui", self.HELP))

@@ -8,8 +8,8 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
 from loratui.screens.shared.step import Step
-from loratui.settings.draft import Draft
-from loratui.settings.undo import Decision
+from loratui.settings.drafts.draft import Draft
+from loratui.settings.drafts.undo import Decision
 
 
 class UndoingStep(Step):

@@ -15,7 +15,7 @@ from loratui.curation.lines import question_lines
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.scan import ScanFailed, Scanned, ScanningStep, concepts_beside
 from loratui.settings.checks import effective, problems
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from loratui.terminal.text import plural, safe_text
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ Further concepts (+ on the pictures' screen) have theirs in that list.
             return  # the cursor went on: nobody chose a line that it passed, such as the first one of a new list
         if event.option_id and event.option_id != self.draft.get("kind"):
             before = self.draft.preset_kind or self.draft.get("kind")
-            self._take(self.draft.with_settings({"kind": event.option_id}).model_copy(update={"preset_kind": before}))
+            self._take(self.draft.with_settings({"kind": event.option_id}).with_fields(preset_kind=before))
             for one in KINDS:
                 event.option_list.replace_option_prompt(one[0], kind_line(one, self.draft))
 

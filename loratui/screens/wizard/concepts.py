@@ -14,7 +14,7 @@ from loratui.screens.shared.editors import Form
 from loratui.screens.shared.questions import Answer, Question
 from loratui.screens.wizard.decisions import PictureDecisions
 from loratui.settings.checks import NotAValue, effective, parse, problems
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from loratui.settings.other_trainers.kohya_folders import concept_of
 from loratui.terminal.text import plural, safe_text, show_path
 from trainer.contract.paths import expanded, is_folder
@@ -139,4 +139,4 @@ def _without(draft: Draft, rest: Tables, number: int) -> Draft:
         changes[key] = tuple(without_concept(names, number).values()) or None
     called = without_concept(draft.captions, number)
     kept = {new: draft.captions[old] for old, new in called.items()}
-    return draft.with_settings(changes).model_copy(update={"captions": kept})
+    return draft.with_settings(changes).with_fields(captions=kept)

@@ -16,7 +16,7 @@ from loratui.screens.shared.editors import Form
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.wizard.decisions import PictureDecisions, of_title
 from loratui.settings.checks import effective, problems
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from loratui.settings.names import COPIES
 from loratui.terminal.text import os_sentence, plural, safe_text, show_path
 from trainer.contract.paths import expanded
@@ -225,4 +225,4 @@ def with_copies(draft: Draft, result: FixResult, typed: str, number: int = 1) ->
     if any(step.code == "mask" for one in result.pictures for step in one.done):
         changes["mask.enabled"] = True
     kept = {name: draft.captions[name] for name in of_others(draft.captions, number)}
-    return draft.with_settings({**changes, "dataset.accept": accepted or None}).model_copy(update={"captions": kept})
+    return draft.with_settings({**changes, "dataset.accept": accepted or None}).with_fields(captions=kept)

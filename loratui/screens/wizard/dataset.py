@@ -13,7 +13,8 @@ from textual.content import Content
 from textual.widgets import DataTable, Input, Static
 
 from loratui.curation.groups import FindingGroup
-from loratui.screens.shared.dialogs import Chooser, PictureView, Reader
+from loratui.screens.shared.dialogs import Chooser, Reader
+from loratui.screens.shared.picture_view import PictureView
 from loratui.screens.shared.row_table import RowTable
 from loratui.screens.shared.scan import ScanFailed, Scanned, ScanProgressed
 from loratui.screens.shared.session import Scan
@@ -158,7 +159,7 @@ A model writes captions by s on "no caption"; press x to end it.
 
         self.session.scan = scan
         self._report = scan.report
-        self.edit(self.draft.model_copy(update={"images": len(self.outcome_of(scan.report).images)}))
+        self.edit(self.draft.with_fields(images=len(self.outcome_of(scan.report).images)))
         if self.draft.preset:  # the steps are known
             (steps, batch, images), good = planned_steps(self.draft), good_views(self.draft.preset)
             self._report = with_views(scan.report, images, steps, batch, scan.settings.base, good)
@@ -187,8 +188,7 @@ A model writes captions by s on "no caption"; press x to end it.
     @property
     def row(self) -> PictureReport | FindingGroup | None:
         """The row under the cursor; None on that of the whole set, and in an empty list."""
-        row = self.query_one("#table", DataTable).cursor_row
-        return self._shown[row] if 0 <= row < len(self._shown) else None
+        return next(iter(self.rows_here()), None)
 
     @property
     def picture(self) -> PictureReport | None:

@@ -13,7 +13,7 @@ from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.scan import ScanningStep, concepts_beside
 from loratui.screens.shared.undoing import UndoingStep
 from loratui.screens.wizard import picture_list as picturelist
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from loratui.terminal.text import plural, safe_text
 from trainer.contract.settings.concepts import FIRST, number_of, title_of
 
@@ -95,7 +95,7 @@ class PictureDecisions(UndoingStep, ScanningStep):
             self.look_again()
             return
         if self._report is not None:
-            self.edit(self.draft.model_copy(update={"images": len(self.outcome_of(self._report).images)}))
+            self.edit(self.draft.with_fields(images=len(self.outcome_of(self._report).images)))
         self.decided()
 
     def settle(self, draft: Draft, words: str) -> None:

@@ -18,7 +18,7 @@ from loratui.errors import Refusal
 from loratui.screens.shared.dialogs import Chooser, Help
 from loratui.screens.shared.slurm_choice import ask_options, has_slurm
 from loratui.screens.shared.step import Step, Watch
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from loratui.terminal.text import plural, safe_text
 from trainer.contract.entries import remove_folder
 from trainer.contract.run.devices import visible_gpus

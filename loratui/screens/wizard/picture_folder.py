@@ -13,7 +13,7 @@ from loratui.screens.shared.scan import ScanFailed, Scanned
 from loratui.screens.shared.undoing import done
 from loratui.screens.wizard.captions.writing import WizardCaptions, unwritten_words
 from loratui.screens.wizard.recent_folders import RecentFolders
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from loratui.terminal.text import show_path
 from trainer.contract.paths import expanded
 
@@ -148,7 +148,7 @@ class PictureFolder(WizardCaptions, RecentFolders):
         self.session.forget_decisions()
         there = self.session.decisions.get(typed, {})
         changes = {key: (*there.get(key, ()), *of_others(value)) or None for key, value in decided.items()}
-        self.edit(self.draft.with_settings({**changes, "dataset.path": typed}).model_copy(update=UNSEEN))
+        self.edit(self.draft.with_settings({**changes, "dataset.path": typed}).with_fields(**UNSEEN))
 
     @property
     def unkept(self) -> bool:

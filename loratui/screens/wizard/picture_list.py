@@ -17,7 +17,7 @@ from loratui.curation.measures import MEASURED
 from loratui.curation.report import nothing_left, outcome
 from loratui.settings.answers import counted_images
 from loratui.settings.checks import effective
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from loratui.terminal.glyphs import GLYPHS as MARK
 from loratui.terminal.text import plural, safe_text
 from trainer.contract.settings.concepts import number_of

@@ -13,7 +13,7 @@ from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.scan import CountingStep
 from loratui.settings.answers import counted_images
 from loratui.settings.checks import effective, shown
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from loratui.settings.own_presets import found_presets
 from loratui.settings.presets import suits
 from loratui.settings.shipped_presets import Preset, load_presets, with_variant
@@ -118,8 +118,7 @@ Presets of your own stand first; p in the settings keeps one.
 
     def action_next(self) -> None:
         """Take the preset under the cursor; the person's own values stay."""
-        update = {"preset": self.chosen.name, "preset_kind": self.draft.get("kind")}
-        taken = self.draft.model_copy(update=update)
+        taken = self.draft.with_fields(preset=self.chosen.name, preset_kind=self.draft.get("kind"))
         steps = suiting_steps(taken)
         if not steps or self.chosen.own or "train.steps" in taken.values:
             self.dismiss(taken)
@@ -166,7 +165,7 @@ def _steps(one: Preset, draft: Draft) -> list[Content]:
     """Steps for the number of pictures, and how often each is then seen."""
     if not draft.images:
         return []
-    values = effective(draft.model_copy(update={"preset": one.name}))
+    values = effective(draft.with_fields(preset=one.name))
     images = counted_images(draft.images, values)
     lines = []
     steps = values["train.steps"]

@@ -149,7 +149,7 @@ the end does the same without a screen.
         """Name and folder."""
         name, out = (self.query_one(f"#{field}", Input).value.strip() for field in ("name", "out"))
         before = self.draft
-        self.edit(before.with_settings({"name": name}).model_copy(update={"out": out}))
+        self.edit(before.with_settings({"name": name}).with_fields(out=out))
         if self.draft != before:
             self.make_plan()
 
@@ -160,7 +160,7 @@ the end does the same without a screen.
         if self._report is None or self._starting:  # a thread may tell more while this screen is taken away
             return
         self._outcome = outcome(self._report, self.draft.skipped, self.draft.accepted)
-        self.edit(self.draft.model_copy(update={"images": len(self._outcome.images)}))
+        self.edit(self.draft.with_fields(images=len(self._outcome.images)))
         self._reason, self._plan, self._resolved = "", None, None
         try:
             self._resolved = resolve(answers_of(self.draft), images=len(self._outcome.images))

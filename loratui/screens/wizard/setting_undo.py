@@ -8,7 +8,7 @@ from textual.binding import Binding, BindingType
 
 from loratui.screens.shared.step import Step
 from loratui.settings.checks import effective, shown
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from trainer.contract.settings.fields import Setting
 
 Change = dict[Setting, Any]  # what the person had chosen before, of all that changed at once; None: the preset's value

@@ -19,7 +19,7 @@ from loratui.screens.wizard.preset_saving import PresetSavingStep
 from loratui.screens.wizard.setting_undo import SettingUndo
 from loratui.settings.bases import with_base
 from loratui.settings.checks import parse, preset_layer_of, problems, shown, trouble_with, values_of_preset
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from loratui.settings.other_trainers.imported import other_names
 from loratui.settings.resolve import ValueSource
 from loratui.settings.search import found

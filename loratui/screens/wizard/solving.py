@@ -233,7 +233,7 @@ class SolvingStep(FixedCopies, BestPictures, CaptioningJob):
         changed = len(captions) - len(self.draft.captions)
         shown = safe_text("', '".join(words), 40)
         said = f"'{shown}' put into {plural(changed, 'caption')}; F2 asks before it writes them."
-        self.do(said, self.draft.model_copy(update={"captions": captions}))
+        self.do(said, self.draft.with_fields(captions=captions))
 
     def _ask_background(self) -> None:
         lines = [(colour, Content(f"{word}  {colour}")) for colour, word in COLOURS]

@@ -48,7 +48,7 @@ class SubjectGuessing(PictureDecisions):
         speaks = bool(new) and not problems(self.draft, {**values, **prompt})
         if not speaks and "kind" in self.draft.values:
             return False
-        self.edit(self.draft.model_copy(update={"asked": {**self.draft.asked, folder: pictures}}))
+        self.edit(self.draft.with_fields(asked={**self.draft.asked, folder: pictures}))
         if not speaks:
             return self._asks_kind({}, then)
         lines = [f"{WORDS[key]:<12} {safe_text(_said(key, value), 40)}" for key, value in values.items()]

@@ -22,7 +22,7 @@ from loratui.screens.wizard.plan_words import fitting_words
 from loratui.settings.bases import with_base
 from loratui.settings.checks import answers_of, changed_words, effective
 from loratui.settings.demo import SMALL_SIZE
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from loratui.settings.steps import suiting_steps
 from loratui.terminal.text import not_written, plural, safe_text, shell_path, show_path
 from trainer.contract.paths import can_see, expanded, is_folder

@@ -16,10 +16,11 @@ from textual.widgets.option_list import Option
 
 from loratui.runs.find import RUNS, RunInfo
 from loratui.runs.listing import count_in_slurm, newest_runs
-from loratui.screens.shared.dialogs import Chooser
+from loratui.screens.ahead import load_ahead
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.step import TITLES, Step, Watch
-from loratui.settings.draft import Draft, KeptDraft
+from loratui.settings.drafts.draft import Draft
+from loratui.settings.drafts.store import KeptDraft
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import ago
 from trainer.contract.paths import can_see, is_folder
@@ -70,8 +71,7 @@ All runs lists them, compares two, opens old answers as a new draft.
     def compose_body(self) -> ComposeResult:
         """The name, and the list."""
         yield Static(_banner(), id="banner")
-        options = OptionList(id="ways", compact=True)
-        yield options
+        yield OptionList(id="ways", compact=True)
         yield Static("", id="way-words", markup=False)
 
     def on_mount(self) -> None:
@@ -79,6 +79,7 @@ All runs lists them, compares two, opens old answers as a new draft.
         self._look()
         self._show_ways()
         self.set_interval(LOOK, self._look_again)
+        self.call_after_refresh(load_ahead, self)
         ways = self.query_one("#ways", OptionList)
         alive = next((name for name, info in self._runs.items() if info.alive), None)
         if alive is not None and not self._drafts:
@@ -166,6 +167,8 @@ All runs lists them, compares two, opens old answers as a new draft.
             case "draft":
                 self._take(which)
             case "drafts":
+                from loratui.screens.shared.dialogs import Chooser
+
                 older = list(self._drafts.values())[DRAFTS_SHOWN:]
                 lines = [(one.key, Content(draft_words(one, wide=False, room=OLDER))) for one in older]
                 self.app.push_screen(Chooser("Older drafts", lines, lines[0][0]), self._take)

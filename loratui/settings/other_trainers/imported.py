@@ -9,7 +9,7 @@ from typing import Any
 
 from loratui.settings.answers import DEFAULT_PRESET, Answers
 from loratui.settings.checks import problems
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from loratui.settings.names import run_name
 from loratui.settings.other_trainers.counterparts import NOTHING, WARMED, OtherTrainer, as_declared
 from loratui.settings.other_trainers.files import TRAINERS, read_settings

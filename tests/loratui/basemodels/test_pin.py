@@ -15,7 +15,7 @@ from loratui.basemodels.words import base_rows
 from loratui.planning.prepared import prepare
 from loratui.runs.launch import create_run
 from loratui.settings.answers import Answers, read_answers
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from loratui.settings.resolve import resolve
 from tests.hubplace import hub_at
 from trainer.contract.basemodel.digests import base_digests, own_vae

@@ -23,7 +23,7 @@ from loratui.planning.plan import LINEAR_COST, Plan, make_plan, settled
 from loratui.planning.sections import MachineKnown, memory_section
 from loratui.settings.answers import Answers
 from loratui.settings.checks import answers_of
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from loratui.settings.resolve import resolve
 from tests.loratui.conftest import LoraTUI
 from tests.trainer.conftest import make_config

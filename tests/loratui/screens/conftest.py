@@ -22,7 +22,8 @@ from loratui.app import LoratuiApp
 from loratui.errors import Refusal
 from loratui.planning.hardware import Machine
 from loratui.screens.shared.session import Session
-from loratui.settings.draft import Draft, DraftStore
+from loratui.settings.drafts.draft import Draft
+from loratui.settings.drafts.store import DraftStore
 from tests.warm.fixtures import WarmServers
 from trainer.contract.run.rundir import RunDir
 

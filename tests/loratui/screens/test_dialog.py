@@ -13,13 +13,13 @@ from textual.pilot import Pilot
 
 import loratui
 from loratui.app import LoratuiApp
-from loratui.screens.shared.dialog import Dialog
 from loratui.screens.shared.dialogs import Chooser, Reader
 from loratui.screens.shared.editors import Form, LineEditor
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.steady import SteadyModal
 from loratui.screens.wizard.captions.replacing import ReplaceWindow
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
+from loratui.widgets.dialog import Dialog
 from tests.loratui.screens.conftest import at, on_row, opened, screen_text, until
 
 pytestmark = pytest.mark.slow

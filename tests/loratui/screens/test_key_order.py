@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from loratui.app import LoratuiApp
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from tests.loratui.screens.conftest import at, opened, screen_text, until
 
 Wizard = Callable[..., LoratuiApp]
@@ -31,7 +31,7 @@ async def packet(pilot: Pilot[Any], text: str) -> None:
 @pytest.mark.slow
 async def test_a_search_in_one_packet_resets_nothing(wizard: Wizard, chosen: Draft) -> None:
     """`r` is Reset on a row: the search line must have the focus before it comes."""
-    app = wizard(chosen.with_settings({"train.steps": 321, "train.rank": 24}).model_copy(update={"step": 4}))
+    app = wizard(chosen.with_settings({"train.steps": 321, "train.rank": 24}).with_fields(step=4))
     async with app.run_test() as pilot:
         await at(pilot, "WelcomeScreen")
         await pilot.press("enter")
@@ -52,7 +52,7 @@ async def test_a_search_in_one_packet_resets_nothing(wizard: Wizard, chosen: Dra
 
 @pytest.mark.slow
 async def test_keys_behind_enter_reach_the_screen_that_it_opens(wizard: Wizard, chosen: Draft) -> None:
-    app = wizard(chosen.model_copy(update={"step": 4}))
+    app = wizard(chosen.with_fields(step=4))
     async with app.run_test() as pilot:
         await at(pilot, "WelcomeScreen")
         await packet(pilot, "\r/rank\r\r48\r")  # the welcome's line, the step, the search, the row, the value
@@ -63,7 +63,7 @@ async def test_keys_behind_enter_reach_the_screen_that_it_opens(wizard: Wizard, 
 
 @pytest.mark.slow
 async def test_a_window_gets_all_that_was_typed_for_it(wizard: Wizard, chosen: Draft) -> None:
-    app = wizard(chosen.model_copy(update={"step": 1}))
+    app = wizard(chosen.with_fields(step=1))
     async with app.run_test() as pilot:
         screen = await opened(pilot)
         screen.query_one("#table").move_cursor(row=len(screen.rows_shown()) - 1)

@@ -22,7 +22,8 @@ import loratui
 from loratui import screens
 from loratui.app import LoratuiApp
 from loratui.screens.shared.palette import command, commands_of, sentence_on
-from loratui.settings.draft import Draft, DraftStore
+from loratui.settings.drafts.draft import Draft
+from loratui.settings.drafts.store import DraftStore
 from tests.loratui.screens.conftest import at, on_row, opened, screen_text, until
 
 Wizard = Callable[..., LoratuiApp]
@@ -30,7 +31,7 @@ Wizard = Callable[..., LoratuiApp]
 
 @pytest.mark.slow
 async def test_what_is_typed_is_found_by_name_and_done(wizard: Wizard, chosen: Draft) -> None:
-    app = wizard(chosen.model_copy(update={"step": 4, "preset": "object"}))
+    app = wizard(chosen.with_fields(step=4, preset="object"))
     async with app.run_test() as pilot:
         await at(pilot, "WelcomeScreen")
         await pilot.press("enter")
@@ -96,7 +97,7 @@ def _is_sentence(words: str) -> bool:
 
 
 async def test_what_can_be_done_now_is_listed_whatever_has_the_focus(wizard: Wizard, chosen: Draft) -> None:
-    app = wizard(chosen.model_copy(update={"step": 4, "preset": "object"}))
+    app = wizard(chosen.with_fields(step=4, preset="object"))
     async with app.run_test(size=(80, 24)) as pilot:
         await at(pilot, "WelcomeScreen")
         await pilot.press("enter")
@@ -143,7 +144,7 @@ async def test_enter_waits_for_what_was_typed(wizard: Wizard, typed: str) -> Non
 @pytest.mark.slow
 @pytest.mark.parametrize("line", ["PicturesScreen", "CaptionWorkbench"])
 async def test_letters_are_done_by_name_while_a_line_takes_them(wizard: Wizard, chosen: Draft, line: str) -> None:
-    app = wizard(chosen.model_copy(update={"step": 1}))
+    app = wizard(chosen.with_fields(step=1))
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(pilot)
         if line == "CaptionWorkbench":

@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 from textual.widget import Widget
 
 from loratui.app import LoratuiApp
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from tests.loratui.screens.conftest import at
 
 pytestmark = pytest.mark.slow
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def advanced(wizard: Callable[..., LoratuiApp], chosen: Draft) -> LoratuiApp:
     """A draft whose next step is the settings."""
-    return wizard(chosen.model_copy(update={"step": 4, "preset": "object"}))
+    return wizard(chosen.with_fields(step=4, preset="object"))
 
 
 async def settings(pilot: Pilot[Any]) -> Any:

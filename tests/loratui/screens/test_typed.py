@@ -17,10 +17,10 @@ from loratui.app import LEAVE, LoratuiApp
 from loratui.basemodels.facts import BaseModelNeed
 from loratui.screens.monitor.add_prompt import AddPrompt
 from loratui.screens.shared.base_model import BaseModelScreen
-from loratui.screens.shared.dialog import Dialog
 from loratui.screens.shared.editors import Editor, Form, LineEditor
 from loratui.screens.wizard.captions.replacing import ReplaceWindow
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
+from loratui.widgets.dialog import Dialog
 from tests.loratui.screens.conftest import at, on_row, opened, step, until
 
 pytestmark = pytest.mark.slow
@@ -144,7 +144,7 @@ Typing = Callable[[Pilot[Any], Any], Awaitable[None]]
 async def test_a_step_gives_what_was_typed_to_the_draft(
     wizard: Wizard, chosen: Draft, number: int, name: str, line: str, typed: str, key: str, leave: str
 ) -> None:
-    app = wizard(chosen.model_copy(update={"step": number}))
+    app = wizard(chosen.with_fields(step=number))
     async with app.run_test() as pilot:
         screen = await step(pilot, name)
         screen.set_focus(screen.query_one(f"#{line}", Input))
@@ -166,7 +166,7 @@ async def test_a_folder_that_was_typed_is_there_again(wizard: Wizard, chosen: Dr
         await at(pilot, "WelcomeScreen")
         assert app.draft.get("dataset.path") == "photos"
     # decisions hold for the folder that they were made for: they stay, and the line too
-    app = wizard(chosen.with_settings({"dataset.skip": ("dog_0.png",)}).model_copy(update={"step": 1}))
+    app = wizard(chosen.with_settings({"dataset.skip": ("dog_0.png",)}).with_fields(step=1))
     async with app.run_test() as pilot:
         screen = await opened(pilot)
         screen.set_focus(screen.query_one("#folder", Input))
@@ -177,7 +177,7 @@ async def test_a_folder_that_was_typed_is_there_again(wizard: Wizard, chosen: Dr
 
 
 async def test_escape_at_the_caption_question_keeps_every_edit(wizard: Wizard, chosen: Draft) -> None:
-    app = wizard(chosen.model_copy(update={"step": 1}))
+    app = wizard(chosen.with_fields(step=1))
     async with app.run_test() as pilot:
         screen = await opened(pilot)
         await on_row(pilot, screen, "dog_4.png")
@@ -195,7 +195,7 @@ async def test_escape_at_the_caption_question_keeps_every_edit(wizard: Wizard, c
 
 
 async def test_who_comes_back_to_a_folder_finds_the_decisions(wizard: Wizard, chosen: Draft, photos: Path) -> None:
-    app = wizard(chosen.with_settings({"dataset.skip": ("dog_0.png",)}).model_copy(update={"step": 1}))
+    app = wizard(chosen.with_settings({"dataset.skip": ("dog_0.png",)}).with_fields(step=1))
     async with app.run_test() as pilot:
         screen = await opened(pilot)
         screen.set_focus(screen.query_one("#folder", Input))
@@ -208,7 +208,7 @@ async def test_who_comes_back_to_a_folder_finds_the_decisions(wizard: Wizard, ch
 
 
 async def test_escape_asks_in_the_line_of_a_setting(wizard: Wizard, chosen: Draft) -> None:
-    app = wizard(chosen.model_copy(update={"step": 4}))
+    app = wizard(chosen.with_fields(step=4))
     async with app.run_test() as pilot:
         screen = await step(pilot, "SettingsScreen")
         screen.form.go_to("train.rank")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import stat
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from loratui.settings.draft import KEPT, Draft, DraftStore
+from loratui.settings.drafts.draft import Draft
+from loratui.settings.drafts.store import KEPT, DraftStore
 
 
 @pytest.fixture
@@ -117,7 +120,7 @@ def test_with_a_new_draft_the_oldest_goes(store: DraftStore) -> None:
 
 def test_the_one_draft_of_an_earlier_version_is_taken_over(store: DraftStore) -> None:
     store.path.parent.mkdir()
-    store.path.write_text(begun(8).model_dump_json())
+    store.path.write_text(json.dumps(asdict(begun(8))))
     (kept,) = store.all().kept
     assert kept.draft == begun(8)
     assert not (store.path.parent / "draft.json").exists()
@@ -129,7 +132,7 @@ def test_a_draft_open_in_another_process_is_gone_on_with_as_a_copy(store: DraftS
     key = store.open_key
     store.leave()
     code = (
-        "import sys, time\nfrom pathlib import Path\nfrom loratui.settings.draft import DraftStore\n"
+        "import sys, time\nfrom pathlib import Path\nfrom loratui.settings.drafts.store import DraftStore\n"
         f"store = DraftStore(Path({str(tmp_path / 'state')!r}))\nstore.take({key!r})\nprint('open', flush=True)\n"
         "time.sleep(60)"
     )

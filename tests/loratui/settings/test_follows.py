@@ -11,7 +11,8 @@ import pytest
 from loratui.screens.wizard.preset import describe
 from loratui.settings.answers import Answers, counted_images, read_answers, write_answers
 from loratui.settings.checks import answers_of, effective
-from loratui.settings.draft import Draft, DraftStore
+from loratui.settings.drafts.draft import Draft
+from loratui.settings.drafts.store import DraftStore
 from loratui.settings.preset_file import save_preset
 from loratui.settings.presets import preset
 from loratui.settings.resolve import resolve

@@ -16,7 +16,8 @@ from loratui.basemodels.hub import remembered
 from loratui.curation.scan import ScanSettings, scan
 from loratui.planning.past_runs import gather
 from loratui.recovery.doctor import checks
-from loratui.settings.draft import Draft, DraftStore, state_dir
+from loratui.settings.drafts.draft import Draft
+from loratui.settings.drafts.store import DraftStore, state_dir
 from loratui.settings.own_presets import found_presets
 from loratui.settings.preferences import keep_shade, shade
 from loratui.settings.recent_bases import recent_bases, remember_base

@@ -9,7 +9,7 @@ import pytest
 
 from loratui.settings.answers import Answers
 from loratui.settings.checks import effective, values_of_preset
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from loratui.settings.other_trainers.imported import import_settings
 from loratui.settings.resolve import resolve
 from tests.trainer.model.lora_files import kohya, matrices

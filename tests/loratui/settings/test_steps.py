@@ -7,11 +7,11 @@ import pytest
 from loratui.curation.checks.whole_set import views_findings
 from loratui.settings.bases import with_base
 from loratui.settings.checks import answers_of
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
+from loratui.settings.drafts.undo import Decision
 from loratui.settings.presets import preset
 from loratui.settings.resolve import resolve
 from loratui.settings.steps import good_views, planned_steps, suiting_reason, suiting_steps
-from loratui.settings.undo import Decision
 from trainer.contract.plan.advice import advice
 from trainer.contract.plan.views import fitting_steps
 
@@ -68,8 +68,8 @@ def test_a_base_model_brings_its_size_unless_another_was_chosen() -> None:
 
 def test_what_was_chosen_since_stays() -> None:
     before = Draft(values={"dataset.skip": ("a.png",)}, captions={"b.png": "x"})
-    after = before.with_settings({"dataset.skip": None, "train.resolution": 512}).model_copy(update={"captions": {}})
-    later = after.model_copy(update={"preset": "face", "step": 4}).with_settings({"train.rank": 8})
+    after = before.with_settings({"dataset.skip": None, "train.resolution": 512}).with_fields(captions={})
+    later = after.with_fields(preset="face", step=4).with_settings({"train.rank": 8})
     back = Decision.between("words", before, after).taken_back(later)
     assert back.values == {"dataset.skip": ("a.png",), "train.rank": 8}
     assert (back.captions, back.preset, back.step) == ({"b.png": "x"}, "face", 4)

@@ -12,7 +12,7 @@ from loratui.curation.contact_sheet import write_contact_sheet
 from loratui.curation.report import Report
 from loratui.runs.launch import create_run
 from loratui.settings.answers import Answers, write_answers
-from loratui.settings.draft import DraftStore, state_dir
+from loratui.settings.drafts.store import DraftStore, state_dir
 from loratui.settings.own_presets import found_presets, preset_folder
 from loratui.settings.preferences import keep_shade
 from loratui.settings.recent_bases import remember_base

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from loratui.settings.draft import Draft
-from loratui.settings.undo import Decision
+from loratui.settings.drafts.draft import Draft
+from loratui.settings.drafts.undo import Decision
 
 SKIP, KIND = "dataset.skip", "kind"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from trainer.contract.documents.document import Document, unread
 from trainer.contract.documents.files import read_json
-from trainer.contract.settings.concepts import KEY as CONCEPTS
+from trainer.contract.settings.kinds import CONCEPTS
 
 MANIFEST, STATE = "manifest.json", "state.json"
 LORA, EMBEDDINGS = "lora.safetensors", "embeddings.safetensors"

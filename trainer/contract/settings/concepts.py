@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 from pydantic import field_validator
 
 from trainer.contract.settings.fields import POST, Section, Setting, declared_settings, setting
+from trainer.contract.settings.kinds import CONCEPTS
 from trainer.contract.settings.triggers import checked_triggers
 
-KEY = "concepts"
+KEY = CONCEPTS
 FIRST = 2  # the number of the first entry: 1 is the concept of [dataset]
 PLACES = ("path", "class_path")  # what lies there is compared itself
 SOURCES = (*PLACES, "subset", "split")

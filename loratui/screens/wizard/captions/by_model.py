@@ -118,7 +118,7 @@ class CaptioningJob(CaptionerChoice):
         made = {name: text for name, text in made.items() if name not in self.draft.skipped}
         if made:
             said = f"{plural(len(made), 'caption')} by a model, which guesses: read them; F2 writes them."
-            self.do(said, self.draft.model_copy(update={"captions": {**self.draft.captions, **made}}))
+            self.do(said, self.draft.with_fields(captions={**self.draft.captions, **made}))
         if event.trouble:
             model, server = self._started
             by = server.get("endpoint") or model

@@ -14,9 +14,9 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from loratui.curation.captions.bulk import Replacement
-from loratui.screens.shared.dialog import Dialog
 from loratui.screens.shared.editors import Editor
 from loratui.terminal.text import plural, safe_text
+from loratui.widgets.dialog import Dialog
 
 
 class ReplaceWindow(Editor[Replacement | None]):

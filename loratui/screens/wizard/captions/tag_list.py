@@ -10,10 +10,10 @@ from textual.content import Content
 from textual.widgets import Static
 
 from loratui.curation.captions.tags import TagCount
-from loratui.screens.shared.dialog import Dialog
 from loratui.screens.shared.editors import LineEditor
 from loratui.screens.shared.steady import SteadyModal
 from loratui.terminal.text import safe_text
+from loratui.widgets.dialog import Dialog
 from loratui.widgets.longlist import LongList
 
 KEYS = "a adds it to all  x takes it out  n new tag  m marks who has it  u undo  Escape closes"

@@ -15,14 +15,14 @@ from textual.widgets import TextArea
 
 from loratui.curation.captions.bulk import one_line
 from loratui.curation.captions.views import CHOSEN, View
-from loratui.screens.shared.dialogs import PictureView
+from loratui.screens.shared.picture_view import PictureView
 from loratui.screens.shared.session import Session
 from loratui.screens.wizard.captions.bulk_edits import BulkEdits
 from loratui.screens.wizard.captions.caption_field import CaptionField
 from loratui.screens.wizard.captions.writing import captioned, unwritten_words
 from loratui.settings.checks import effective
-from loratui.settings.draft import Draft
-from loratui.settings.undo import Decision
+from loratui.settings.drafts.draft import Draft
+from loratui.settings.drafts.undo import Decision
 from loratui.terminal.text import safe_text
 from loratui.widgets.longlist import LongList
 from loratui.widgets.sharp_picture import picture

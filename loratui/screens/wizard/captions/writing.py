@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from loratui.curation.captions.bulk import one_line
 from loratui.screens.shared.questions import Answer, Confirm, Question
 from loratui.screens.shared.scan import ScanningStep
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from loratui.terminal.text import os_words, plural, safe_text, show_path
 from trainer.contract.entries import sweep, write_atomic
 from trainer.contract.paths import can_see
@@ -82,7 +82,7 @@ class WizardCaptions(ScanningStep):
         self.app.push_screen(question, lambda yes: self._drop(then) if yes else None)
 
     def _drop(self, then: Callable[[], None]) -> None:
-        self.edit(self.draft.model_copy(update={"captions": {}}))
+        self.edit(self.draft.with_fields(captions={}))
         then()
 
     def _write(self, report: Report) -> bool:
@@ -100,7 +100,7 @@ class WizardCaptions(ScanningStep):
                 return False
             del left[picture.name]
         self.session.news = f"{plural(len(self.draft.captions) - len(left), 'caption')} written beside the pictures."
-        self.edit(self.draft.model_copy(update={"captions": {}}))
+        self.edit(self.draft.with_fields(captions={}))
         self.session.forget_decisions()  # what is on disk is not taken back
         return True
 
@@ -111,4 +111,4 @@ def captioned(draft: Draft, files: Mapping[str, str], captions: Mapping[str, str
     for name, text in captions.items():
         if text == one_line(files.get(name, "")):
             del found[name]
-    return draft.model_copy(update={"captions": found})
+    return draft.with_fields(captions=found)

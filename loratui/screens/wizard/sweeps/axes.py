@@ -16,7 +16,7 @@ from loratui.screens.shared.editors import LineEditor
 from loratui.screens.shared.session import Session
 from loratui.screens.shared.steady import SteadyScreen
 from loratui.settings.checks import effective, shown
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from loratui.settings.search import found as searched
 from loratui.sweeps.declaration import MOST_SEEDS, NOT_AN_AXIS, Axis, Sweep, checked_axis, values_of
 from loratui.terminal.text import safe_text

@@ -25,7 +25,7 @@ from loratui.screens.wizard.plan_words import to_accept
 from loratui.screens.wizard.sweeps.axes import AxesScreen
 from loratui.settings.answers import Answers
 from loratui.settings.checks import answers_of
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from loratui.settings.names import run_name
 from loratui.sweeps.declaration import Sweep, declared
 from loratui.terminal.glyphs import GLYPHS

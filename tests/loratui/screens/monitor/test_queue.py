@@ -16,7 +16,7 @@ from loratui.app import LoratuiApp
 from loratui.runs import launch
 from loratui.screens.monitor.queue import QueueScreen
 from loratui.settings.demo import SMALL_SIZE
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from tests.loratui.screens.conftest import HOSTILE, SIZES, assert_snapshot, at, fake_run, screen_text, training, until
 from tests.loratui.screens.wizard.test_review import review
 from trainer.contract.run import queue
@@ -323,7 +323,7 @@ async def test_without_a_queue_the_monitor_has_neither_line_nor_key(own_place: P
 async def test_f2_asks_while_another_run_trains_whether_to_wait_or_to_start_beside_it(
     wizard: Wizard, chosen: Draft, root: Path, trains: RunLock, keys: list[str]
 ) -> None:
-    here = chosen.with_settings(dict(SMALL_SIZE)).model_copy(update={"step": 5, "preset": "object"})
+    here = chosen.with_settings(dict(SMALL_SIZE)).with_fields(step=5, preset="object")
     before = set(launch._children)  # of tests before this one, which may not be waited for yet
     app = wizard(here)  # its base model need not be fetched
     async with app.run_test() as pilot:

@@ -13,7 +13,7 @@ from textual.widgets import DataTable, Input
 from loratui.app import LoratuiApp
 from loratui.screens.results.sweep_seen import held_words, resumed_words
 from loratui.settings.answers import Answers
-from loratui.settings.draft import DraftStore
+from loratui.settings.drafts.store import DraftStore
 from loratui.settings.own_presets import found_presets
 from loratui.sweeps.declaration import Sweep, declared, grid_axis
 from loratui.sweeps.files import freeze

@@ -18,7 +18,7 @@ from loratui.basemodels.facts import BaseModelNeed
 from loratui.basemodels.hub import HubFacts, _keep
 from loratui.screens.shared.base_model import BaseModelScreen
 from loratui.screens.shared.base_model_words import KNOWN
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from loratui.settings.recent_bases import recent_bases
 from tests.hubplace import hub_at
 from tests.hubserver import serving
@@ -185,7 +185,7 @@ async def test_without_a_hub_it_says_so_and_the_model_can_still_be_taken(
 async def test_enter_on_the_setting_opens_it_and_its_answer_is_kept(
     wizard: Callable[[Draft | None], LoratuiApp], chosen: Draft
 ) -> None:
-    draft = chosen.model_copy(update={"step": 4, "preset": "object"})
+    draft = chosen.with_fields(step=4, preset="object")
     async with wizard(draft).run_test(size=(80, 24)) as pilot:
         await at(pilot, "WelcomeScreen")
         await pilot.press("enter")

@@ -16,7 +16,7 @@ from loratui.app import LoratuiApp
 from loratui.screens.wizard.preset import describe
 from loratui.screens.wizard.settings import SECTIONS, SHOWN
 from loratui.settings.checks import answers_of, effective, values_of_preset
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from loratui.settings.resolve import resolve
 from loratui.settings.search import found
 from loratui.settings.shipped_presets import Preset, load_presets
@@ -30,7 +30,7 @@ Wizard = Callable[..., LoratuiApp]
 
 
 async def test_a_trigger_with_a_space_is_an_error_at_once(wizard: Wizard, chosen: Draft) -> None:
-    app = wizard(chosen.model_copy(update={"step": 2}))
+    app = wizard(chosen.with_fields(step=2))
     async with app.run_test() as pilot:
         screen = await step(pilot, "ConceptScreen")
         screen.query_one("#trigger", Input).value = "my dog"
@@ -45,7 +45,7 @@ async def test_a_trigger_with_a_space_is_an_error_at_once(wizard: Wizard, chosen
 
 
 async def test_an_edited_prompt_stays_and_an_emptied_one_follows_again(wizard: Wizard, chosen: Draft) -> None:
-    app = wizard(chosen.model_copy(update={"step": 2}))
+    app = wizard(chosen.with_fields(step=2))
     async with app.run_test() as pilot:
         screen = await step(pilot, "ConceptScreen")
         prompt, trigger = screen.query_one("#prompt", Input), screen.query_one("#trigger", Input)
@@ -64,7 +64,7 @@ async def test_an_edited_prompt_stays_and_an_emptied_one_follows_again(wizard: W
 
 async def test_what_subject_and_settings_show_is_what_the_run_gets(wizard: Wizard, chosen: Draft) -> None:
     held = chosen.with_settings({"dataset.hold_out": 2})
-    app = wizard(held.model_copy(update={"step": 2, "preset": "face"}))
+    app = wizard(held.with_fields(step=2, preset="face"))
     async with app.run_test() as pilot:
         screen = await step(pilot, "ConceptScreen")
         for kind, prompt in (("style", "in the style of TOK"), ("face", "a photo of a TOK dog")):
@@ -117,7 +117,7 @@ async def settings(pilot: Pilot[Any]) -> Any:
 
 @pytest.fixture
 def advanced(wizard: Wizard, chosen: Draft) -> LoratuiApp:
-    return wizard(chosen.model_copy(update={"step": 4, "preset": "object"}))
+    return wizard(chosen.with_fields(step=4, preset="object"))
 
 
 def open_section(screen: Any, section: str) -> None:
@@ -241,7 +241,7 @@ async def test_search_finds_by_word_in_closed_sections(advanced: LoratuiApp) -> 
 
 async def test_each_trigger_has_starting_words_of_its_own(wizard: Wizard, chosen: Draft) -> None:
     two = {"dataset.trigger": "TOK, ZED", "dataset.instance_prompt": "TOK and ZED"}
-    app = wizard(chosen.model_copy(update={"step": 4, "preset": "object"}).with_settings(two))
+    app = wizard(chosen.with_fields(step=4, preset="object").with_settings(two))
     async with app.run_test() as pilot:
         screen = await settings(pilot)
         on(screen, "pivotal.init_words")

@@ -13,7 +13,7 @@ from textual.widgets import Input, OptionList
 from loratui.app import LoratuiApp
 from loratui.screens.shared.palette import commands_of
 from loratui.screens.wizard.captions.by_model import CaptioningEnded, CaptionMade
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from tests.loratui.screens.conftest import at, draw_photo, kind_chosen, on_row, screen_text, until
 
 pytestmark = pytest.mark.slow
@@ -44,7 +44,7 @@ async def begun(pilot: Pilot[Any]) -> Any:
 
 async def test_a_concept_is_added_changed_looked_at_and_taken_away(wizard: Wizard, chosen: Draft) -> None:
     drawn("3_REX dog", 2)
-    app = wizard(chosen.model_copy(update={"step": 1}))
+    app = wizard(chosen.with_fields(step=1))
     async with app.run_test(size=(120, 36)) as pilot:
         screen = await begun(pilot)
         assert "Add a concept" in {one.title for one in commands_of(screen)}
@@ -131,7 +131,7 @@ async def test_the_best_are_kept_and_captions_are_written_of_the_concept_that_is
 ) -> None:
     drawn("rex", 3)
     beside = {"path": "rex", "trigger": "REX", "class_word": "dog"}
-    app = wizard(chosen.with_settings({"concepts": (beside,)}).model_copy(update={"step": 1}))
+    app = wizard(chosen.with_settings({"concepts": (beside,)}).with_fields(step=1))
     async with app.run_test(size=(120, 36)) as pilot:
         await at(pilot, "WelcomeScreen")
         await pilot.press("enter")
@@ -165,7 +165,7 @@ async def test_copies_are_made_of_the_concept_that_is_shown(wizard: Wizard, chos
     beside = {"path": "rex", "trigger": "REX", "class_word": "dog"}
     values = {"concepts": (beside,), "dataset.accept": ("low-resolution:concept-2/1.png",)}
     values |= {"dataset.skip": ("concept-2/0.png", "dog_0.png")}
-    app = wizard(chosen.with_settings(values).model_copy(update={"step": 1}))
+    app = wizard(chosen.with_settings(values).with_fields(step=1))
     async with app.run_test(size=(120, 36)) as pilot:
         await at(pilot, "WelcomeScreen")
         await pilot.press("enter")

@@ -9,7 +9,7 @@ import pytest
 from textual.widgets import Input
 
 from loratui.app import LoratuiApp
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from loratui.widgets.paths import complete
 from tests.loratui.screens.conftest import HOSTILE, at, kind_chosen, on_row, opened, screen_text, until
 

@@ -9,7 +9,7 @@ import pytest
 from textual.widgets import Input
 
 from loratui.app import LoratuiApp
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from tests.datasets_made import parquet_folder, table
 from tests.loratui.screens.conftest import at, screen_text, until
 

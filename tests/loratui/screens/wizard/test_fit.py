@@ -15,7 +15,8 @@ from loratui.planning.hardware import Machine, MemoryHolder
 from loratui.planning.lines import fitting_lines
 from loratui.screens.shared.session import Session
 from loratui.screens.wizard.plan_words import fitting_words
-from loratui.settings.draft import Draft, DraftStore
+from loratui.settings.drafts.draft import Draft
+from loratui.settings.drafts.store import DraftStore
 from tests.loratui.screens.conftest import HOSTILE, SIZES, assert_snapshot, at, screen_text, until
 from trainer.contract.settings.config import TrainConfig, nested
 
@@ -29,7 +30,7 @@ def heavy(chosen: Draft) -> Draft:
     """A draft at the review whose run is too much for 10 GB."""
     own = {"train.gradient_checkpointing": "off", "train.batch": 4, "name": "dog"}
     own |= {"train.rank": 32, "train.targets": "attention"}
-    return chosen.model_copy(update={"step": 5, "preset": "object"}).with_settings(own)
+    return chosen.with_fields(step=5, preset="object").with_settings(own)
 
 
 async def judged(pilot: Pilot[Any]) -> Any:
@@ -95,7 +96,7 @@ def test_what_a_package_would_spare_stands_beside_it_in_the_words_of_the_plan(wi
 
 
 async def test_f4_does_nothing_where_it_fits(wizard: Wizard, chosen: Draft) -> None:
-    app = wizard(chosen.model_copy(update={"step": 5, "preset": "object"}))
+    app = wizard(chosen.with_fields(step=5, preset="object"))
     async with app.run_test() as pilot:
         screen = await judged(pilot)
         await pilot.press("f4")
@@ -144,7 +145,7 @@ async def test_the_plan_is_there_before_the_gpu_has_answered(chosen: Draft, own_
         return SMALL_GPU
 
     store = DraftStore(own_place / "state")
-    store.save(chosen.model_copy(update={"step": 5, "preset": "object"}))
+    store.save(chosen.with_fields(step=5, preset="object"))
     app = LoratuiApp(store=store, session=Session(look=slow))
     async with app.run_test() as pilot:
         await at(pilot, "WelcomeScreen")

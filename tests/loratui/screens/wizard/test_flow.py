@@ -14,7 +14,7 @@ from textual.widgets import Input, OptionList
 
 from loratui.app import LoratuiApp
 from loratui.settings.checks import effective
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from tests.loratui.screens.conftest import SIZES, assert_snapshot, at, kind_chosen, screen_text, until
 
 pytestmark = pytest.mark.slow
@@ -59,7 +59,7 @@ async def test_a_first_time_person_gets_through_by_enter_and_f2(
 
 
 async def test_every_step_goes_back_without_loss(wizard: Wizard, chosen: Draft) -> None:
-    app = wizard(chosen.model_copy(update={"step": 5, "preset": "face"}).with_settings({"train.rank": 16}))
+    app = wizard(chosen.with_fields(step=5, preset="face").with_settings({"train.rank": 16}))
     async with app.run_test() as pilot:
         await at(pilot, "WelcomeScreen")
         await pilot.press("enter")

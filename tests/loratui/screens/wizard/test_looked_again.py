@@ -9,7 +9,8 @@ import pytest
 
 from loratui.app import LoratuiApp
 from loratui.runs.past_run import draft_of_answers
-from loratui.settings.draft import Draft, DraftStore
+from loratui.settings.drafts.draft import Draft
+from loratui.settings.drafts.store import DraftStore
 from tests.loratui.screens.conftest import at, draw_photo, kind_chosen, on_row, opened, screen_text, until
 
 Wizard = Callable[..., LoratuiApp]
@@ -21,7 +22,7 @@ def words(app: LoratuiApp) -> str:
 
 
 async def test_r_says_what_changed(wizard: Wizard, chosen: Draft, photos: Path) -> None:
-    app = wizard(chosen.model_copy(update={"step": 1}))
+    app = wizard(chosen.with_fields(step=1))
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(pilot)
         await pilot.press("r")
@@ -35,7 +36,7 @@ async def test_r_says_what_changed(wizard: Wizard, chosen: Draft, photos: Path) 
 
 
 async def test_written_captions_are_told(wizard: Wizard, chosen: Draft, photos: Path) -> None:
-    draft = chosen.model_copy(update={"step": 1, "captions": {"dog_4.png": "a TOK dog asleep"}})
+    draft = chosen.with_fields(step=1, captions={"dog_4.png": "a TOK dog asleep"})
     app = wizard(draft)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(pilot)
@@ -72,7 +73,7 @@ async def test_captions_are_judged_by_the_trigger_once_it_was_asked(wizard: Wiza
 async def test_the_review_leads_to_the_pictures_and_back(wizard: Wizard, chosen: Draft, photos: Path) -> None:
     """What it names as a remedy has a key there, and what is decided counts here."""
     (photos / "dog_2.txt").write_text("a dog without it")
-    app = wizard(chosen.model_copy(update={"step": 5, "preset": "object"}))
+    app = wizard(chosen.with_fields(step=5, preset="object"))
     async with app.run_test(size=(80, 24)) as pilot:
         await at(pilot, "WelcomeScreen")
         await pilot.press("enter")
@@ -90,7 +91,7 @@ async def test_the_review_leads_to_the_pictures_and_back(wizard: Wizard, chosen:
 async def test_f5_says_what_it_changed_and_u_takes_it_back(wizard: Wizard, chosen: Draft, photos: Path) -> None:
     from loratui.planning.hardware import Machine
 
-    app = wizard(chosen.model_copy(update={"step": 5, "preset": "object"}), Machine("cpu", "a processor", 0, 0))
+    app = wizard(chosen.with_fields(step=5, preset="object"), Machine("cpu", "a processor", 0, 0))
     async with app.run_test(size=(80, 24)) as pilot:
         await at(pilot, "WelcomeScreen")
         await pilot.press("enter")
@@ -163,7 +164,7 @@ async def test_what_the_line_asks_for_goes_when_it_is_done(wizard: Wizard, photo
 async def test_captions_that_are_in_no_file_are_told_when_the_program_is_left_and_begun_again(
     wizard: Wizard, chosen: Draft, photos: Path
 ) -> None:
-    draft = chosen.model_copy(update={"step": 1, "captions": {"dog_4.png": "a TOK dog asleep"}})
+    draft = chosen.with_fields(step=1, captions={"dog_4.png": "a TOK dog asleep"})
     app = wizard(draft)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(pilot)
@@ -171,7 +172,7 @@ async def test_captions_that_are_in_no_file_are_told_when_the_program_is_left_an
 
 
 async def test_what_is_typed_into_a_prompt_that_was_filled_in_stands_behind_it(wizard: Wizard, chosen: Draft) -> None:
-    app = wizard(chosen.model_copy(update={"step": 2}).with_settings({"dataset.class_word": None}))
+    app = wizard(chosen.with_fields(step=2).with_settings({"dataset.class_word": None}))
     async with app.run_test(size=(80, 24)) as pilot:
         await at(pilot, "WelcomeScreen")
         await pilot.press("enter")

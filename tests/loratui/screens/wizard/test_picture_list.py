@@ -14,8 +14,8 @@ from loratui.curation.lines import report_lines, verdict_line
 from loratui.curation.report import Finding, PictureReport, Report, Severity, outcome
 from loratui.screens.shared.undoing import taken_back
 from loratui.screens.wizard.picture_list import MOST, OPEN, cells, chosen, columns, counts, filters, findings, status
-from loratui.settings.draft import Draft
-from loratui.settings.undo import Decision
+from loratui.settings.drafts.draft import Draft
+from loratui.settings.drafts.undo import Decision
 
 SAID = "if the person looks like somebody famous, a caption may say so: 'TOK, looking like NAME'"
 MANY_WORDS = "40 pictures: fewer and better ones teach more; the best 24 would be " + ", ".join(

@@ -18,7 +18,7 @@ from loratui.curation.lines import not_checked_lines
 from loratui.curation.report import PictureReport, Report
 from loratui.screens.wizard.copies import with_copies
 from loratui.screens.wizard.picture_list import PANEL, READER
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from tests.loratui.screens.conftest import HOSTILE, SIZES, at, draw_photo, on_row, opened, screen_text, until
 
 pytestmark = pytest.mark.slow
@@ -167,7 +167,7 @@ async def test_a_copy_is_put_right_and_taken(wizard: Wizard, draft: Draft) -> No
     before = {one: one.read_bytes() for one in Path("photos").iterdir()}
     async with app.run_test() as pilot:
         await opened(pilot)
-        app.screen.edit(app.draft.model_copy(update={"captions": {"dog_0.png": "my own dog"}}))
+        app.screen.edit(app.draft.with_fields(captions={"dog_0.png": "my own dog"}))
         await pilot.press("c")
         form = await at(pilot, "Form")
         assert [one.value for one in form.query(Input)] == ["photos-fixed", "TOK"]

@@ -15,7 +15,7 @@ from loratui.runs import launch
 from loratui.screens.shared.palette import commands_of
 from loratui.screens.shared.slurm_choice import OPTIONS, wrong_options
 from loratui.screens.wizard.machine import gpu_commands
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from tests.loratui.screens.conftest import at, screen_text, until
 from trainer.contract.settings.config import load_config
 
@@ -24,7 +24,7 @@ Wizard = Callable[..., LoratuiApp]
 
 @pytest.fixture
 def ready(chosen: Draft) -> Draft:
-    return chosen.model_copy(update={"step": 5, "preset": "object"})
+    return chosen.with_fields(step=5, preset="object")
 
 
 async def review(pilot: Pilot[Any]) -> Any:

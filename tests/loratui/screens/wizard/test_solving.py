@@ -13,7 +13,7 @@ from loratui.app import LoratuiApp
 from loratui.curation.copies.folder import FixedPicture, FixResult
 from loratui.curation.copies.pixels import FixStep
 from loratui.screens.wizard.copies import with_copies
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from tests.loratui.curation.conftest import PHOTOS, needs_photos
 from tests.loratui.screens.conftest import at, draw_photo, on_row, opened, screen_text, until
 from tests.loratui.screens.wizard.conftest import solve

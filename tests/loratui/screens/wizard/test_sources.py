@@ -8,7 +8,7 @@ import pytest
 
 from loratui.app import LoratuiApp
 from loratui.settings.checks import answers_of
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from loratui.settings.resolve import resolve
 from tests.loratui.screens.conftest import at
 from trainer.contract.settings.config import SETTINGS
@@ -18,7 +18,7 @@ from trainer.contract.settings.config import SETTINGS
 async def test_settings_name_the_source_of_a_value_that_the_run_has(
     wizard: Callable[..., LoratuiApp], chosen: Draft, name: str
 ) -> None:
-    app = wizard(chosen.model_copy(update={"step": 4, "preset": name}))
+    app = wizard(chosen.with_fields(step=4, preset=name))
     async with app.run_test(size=(120, 36)) as pilot:
         await at(pilot, "WelcomeScreen")
         await pilot.press("enter")

@@ -15,7 +15,8 @@ from loratui.app import LoratuiApp
 from loratui.curation.report import Report
 from loratui.curation.scan import ScanSettings, scan
 from loratui.screens.wizard.concept import KINDS
-from loratui.settings.draft import Draft, DraftStore
+from loratui.settings.drafts.draft import Draft
+from loratui.settings.drafts.store import DraftStore
 from tests.loratui.screens.conftest import SIZES, at, kind_chosen, opened, screen_text, until
 
 pytestmark = pytest.mark.slow

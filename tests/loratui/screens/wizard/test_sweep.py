@@ -12,7 +12,7 @@ from textual.widgets import Input, OptionList
 
 from loratui.app import LoratuiApp
 from loratui.screens.wizard.sweeps.palette import sweep_commands
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from loratui.sweeps.files import names, read_sweep
 from loratui.sweeps.points import points
 from loratui.sweeps.progress import point_runs
@@ -45,7 +45,7 @@ def try_values(screen: Any) -> None:
 
 
 async def test_values_of_the_setting_under_the_cursor_become_runs(wizard: Wizard, chosen: Draft, busy: None) -> None:
-    draft = chosen.model_copy(update={"step": 4, "preset": "object"})
+    draft = chosen.with_fields(step=4, preset="object")
     app = wizard(draft.with_settings({"train.device": "cpu", "model.base": "sdxl-small", "model.vae": "auto"}))
     async with app.run_test(size=(80, 24)) as pilot:
         await at(pilot, "WelcomeScreen")

@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from loratui.app import LoratuiApp
 from loratui.planning.hardware import Machine
 from loratui.settings.answers import read_answers
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from tests.loratui.screens.conftest import SIZES, assert_snapshot, at, screen_text, until
 from tests.loratui.screens.wizard.test_review import review
 
@@ -24,7 +24,7 @@ NO_GPU = Machine("cpu", "the CPU", 64_000_000_000, 60_000_000_000, flops=50e9)
 
 @pytest.fixture
 def ready(chosen: Draft) -> Draft:
-    return chosen.model_copy(update={"step": 5, "preset": "object"})
+    return chosen.with_fields(step=5, preset="object")
 
 
 def words(app: LoratuiApp) -> str:

@@ -13,9 +13,10 @@ from textual.widgets import Input, OptionList
 
 from loratui.app import LoratuiApp
 from loratui.runs.past_run import PastRun
-from loratui.settings.draft import Draft, DraftStore
+from loratui.settings.drafts.draft import Draft
+from loratui.settings.drafts.store import DraftStore
+from loratui.settings.drafts.undo import Decision
 from loratui.settings.recents import recent_sources, remember
-from loratui.settings.undo import Decision
 from tests.loratui.screens.conftest import (
     SIZES,
     assert_snapshot,

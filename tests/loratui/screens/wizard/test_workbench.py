@@ -15,7 +15,7 @@ from loratui.app import LoratuiApp
 from loratui.curation.report import Report
 from loratui.screens.wizard.captions.caption_field import CaptionField
 from loratui.screens.wizard.captions.workbench import CaptionWorkbench
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from loratui.widgets.longlist import LongList
 from tests.loratui.screens.conftest import HOSTILE, SIZES, assert_snapshot, at, on_row, opened, screen_text, until
 

@@ -9,7 +9,7 @@ import pytest
 from textual.widgets import Input, OptionList
 
 from loratui.app import LoratuiApp
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from tests.hubplace import hub_at
 from tests.loratui.chat_server import served
 from tests.loratui.commands.captions.captioners import save_blip

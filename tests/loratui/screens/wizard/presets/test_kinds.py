@@ -14,7 +14,7 @@ from textual.widgets import OptionList
 from loratui.app import LoratuiApp
 from loratui.screens.wizard.concept import KINDS
 from loratui.screens.wizard.recent_folders import WHERE
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from loratui.settings.names import run_name
 from tests.loratui.screens.conftest import at, screen_text, until
 
@@ -60,7 +60,7 @@ async def test_the_chosen_kind_has_a_mark_and_the_preset_goes_with_it(
     if no_colour:
         monkeypatch.setenv("NO_COLOR", "1")
     values = {**chosen.values, "kind": "character-style"}
-    app = wizard(chosen.model_copy(update={"step": 2, "values": values, "preset": "character-style"}))
+    app = wizard(chosen.with_fields(step=2, values=values, preset="character-style"))
     async with app.run_test(size=(80, 24)) as pilot:
         await at(pilot, "WelcomeScreen")
         await pilot.press("enter")
@@ -83,7 +83,7 @@ async def test_the_chosen_kind_has_a_mark_and_the_preset_goes_with_it(
 @pytest.mark.slow
 async def test_a_preset_of_another_kind_that_was_taken_for_this_one_stays(wizard: Wizard, chosen: Draft) -> None:
     kind = chosen.get("kind")
-    draft = chosen.model_copy(update={"step": 3, "preset": "style", "preset_kind": kind})
+    draft = chosen.with_fields(step=3, preset="style", preset_kind=kind)
     app = wizard(draft)
     async with app.run_test(size=(80, 24)) as pilot:
         await at(pilot, "WelcomeScreen")

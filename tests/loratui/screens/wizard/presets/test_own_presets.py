@@ -11,7 +11,7 @@ from textual.widgets import Input, OptionList
 from loratui.app import LoratuiApp
 from loratui.settings.answers import Answers
 from loratui.settings.checks import values_of_preset
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 from loratui.settings.own_presets import delete_preset, preset_folder
 from loratui.settings.preset_file import save_preset
 from tests.loratui.screens.conftest import HOSTILE, SIZES, assert_snapshot, at, screen_text, step, until
@@ -22,7 +22,7 @@ Wizard = Callable[..., LoratuiApp]
 
 
 async def test_p_keeps_the_settings_under_a_name(wizard: Wizard, chosen: Draft) -> None:
-    draft = chosen.model_copy(update={"step": 4, "preset": "object"}).with_settings({"train.rank": 8})
+    draft = chosen.with_fields(step=4, preset="object").with_settings({"train.rank": 8})
     app = wizard(draft)
     async with app.run_test() as pilot:
         await step(pilot, "SettingsScreen")
@@ -51,7 +51,7 @@ async def test_p_keeps_the_settings_under_a_name(wizard: Wizard, chosen: Draft) 
 
 
 async def test_settings_that_break_a_rule_are_not_kept(wizard: Wizard, chosen: Draft) -> None:
-    draft = chosen.model_copy(update={"step": 4, "preset": "object"})
+    draft = chosen.with_fields(step=4, preset="object")
     app = wizard(draft.with_settings({"text_encoder_lora.enabled": True}))
     async with app.run_test() as pilot:
         await step(pilot, "SettingsScreen")
@@ -86,7 +86,7 @@ async def test_they_stand_first_and_marked(wizard: Wizard, chosen: Draft, size: 
 
 async def test_a_file_that_goes_while_it_is_chosen_stops_nothing(wizard: Wizard, chosen: Draft) -> None:
     save_preset("mine", Answers("object", {"train.rank": 8}), "x")
-    app = wizard(chosen.model_copy(update={"preset": "mine"}))
+    app = wizard(chosen.with_fields(preset="mine"))
     async with app.run_test() as pilot:
         await step(pilot, "PresetScreen")
         delete_preset("mine")

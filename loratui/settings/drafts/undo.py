@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from loratui.settings.draft import Draft
+from loratui.settings.drafts.draft import Draft
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Decision:
         """`draft` without it; what it did not change stays, and so does what was chosen in its place since."""
         back = {key: _without(draft.values.get(key), self.made[key], before) for key, before in self.values.items()}
         found = draft.with_settings(back)
-        return found if self.captions is None else found.model_copy(update={"captions": dict(self.captions)})
+        return found if self.captions is None else found.with_fields(captions=dict(self.captions))
 
 
 def _stands(now: Any, made: Any, before: Any) -> bool:

@@ -1,0 +1,1 @@
+"""What a person has chosen so far, in memory and on disk."""
