@@ -32,12 +32,9 @@ def within(pixels: ndarray, side: int) -> ndarray:
     return small
 
 
-def histogram(grey: ndarray, where: ndarray | None = None) -> ndarray:
-    """How many pixels have each of the 256 levels; numpy's own count makes eight bytes of each pixel first.
-
-    `where`: only those at which it is not 0.
-    """
-    counts: ndarray = opencv().calcHist([grey], [0], where, [256], [0, 256]).ravel()
+def histogram(grey: ndarray) -> ndarray:
+    """How many pixels have each of the 256 levels; numpy's own count makes eight bytes of each pixel first."""
+    counts: ndarray = opencv().calcHist([grey], [0], None, [256], [0, 256]).ravel()
     return counts
 
 

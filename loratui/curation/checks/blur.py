@@ -56,15 +56,15 @@ def _edges(grey: ndarray) -> Iterator[tuple[ndarray, ndarray]]:
     cv2 = opencv()
     import numpy as np
 
-    fine = cv2.multiply(grey, FINER, dtype=cv2.CV_16S)
+    fine = grey.astype(np.int16) * np.int16(FINER)
     for dx, dy, window in ((0, 1, (1, WINDOW)), (1, 0, (WINDOW, 1))):
         kept = cv2.blur(fine, window, borderType=cv2.BORDER_REFLECT)
         kept = cv2.Sobel(kept, cv2.CV_16S, dx, dy, ksize=3, borderType=cv2.BORDER_REFLECT)
         sharp = cv2.Sobel(fine, cv2.CV_16S, dx, dy, ksize=3, borderType=cv2.BORDER_REFLECT)
         np.abs(kept, out=kept)
         np.abs(sharp, out=sharp)
-        np.subtract(sharp, kept, out=kept)
-        np.maximum(0, kept, out=kept)
+        # neither is below 0: as numbers without a sign what is less than nothing is nothing, and one pass does it
+        cv2.subtract(sharp.view(np.uint16), kept.view(np.uint16), dst=kept.view(np.uint16))
         yield sharp[2:-1, 2:-1], kept[2:-1, 2:-1]
         del sharp, kept
 

@@ -41,7 +41,8 @@ def bands_of(rgb: ndarray) -> float:
     for channel in cv2.split(middle):
         apart = cv2.subtract(cv2.dilate(channel, square), cv2.erode(channel, square))
         there = cv2.inRange(apart, 0, STILL)
-        levels = histogram(cv2.blur(channel, (3, 3)), there).astype(np.float64)
+        # what is not calm counts as black: a count of all takes a quarter of the time of one with a mask
+        levels = histogram(cv2.bitwise_and(cv2.blur(channel, (3, 3)), there)).astype(np.float64)
         levels[:2] = levels[254:] = 0  # what is black or white is so in many a photograph
         found.append(_in_steps(levels) if cv2.countNonZero(there) >= LEAST * there.size else 0.0)
     return sorted(found)[1]

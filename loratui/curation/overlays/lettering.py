@@ -22,6 +22,7 @@ STRONG, BRIGHT = 140, 170  # saturation and value of a colour that is used for w
 HUES = ((0, 8), (5, 35), (40, 85), (95, 130))  # of OpenCV's 180: red, orange and yellow, green, blue
 LOW = 9  # px; what is lower cannot be told from grain
 WIDEST, THINNEST, FULLEST = 1.7, 0.15, 0.97  # a letter's width over its height; the share of its box that it covers
+LABELS = 1 << 15  # runs of pixels at most that 16 bits have a number for: half the time of 32 bits
 MOST = 600  # pieces; more of one colour are a texture
 GAP, BACK = 1.2, -0.15  # between two letters, over their height
 LEVEL, ALIKE = 0.12, 0.6  # how far their feet may be apart, and how small the lower may be, over the height
@@ -39,9 +40,16 @@ def _colours(rgb: ndarray) -> Iterator[ndarray]:
     import numpy as np
 
     red, green, blue = cv2.split(rgb)  # a channel at a time takes less than half as long as all at once
-    yield cv2.inRange(cv2.min(cv2.min(red, green), blue), WHITE, 255)
-    yield cv2.inRange(cv2.max(cv2.max(red, green), blue), 0, BLACK)
-    hue, saturation, value = cv2.split(cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV))
+    lowest, highest = cv2.min(cv2.min(red, green), blue), cv2.max(cv2.max(red, green), blue)
+    yield cv2.inRange(lowest, WHITE, 255)
+    yield cv2.inRange(highest, 0, BLACK)
+    # what is as strong differs in its channels by so much: most pictures have none of it, or in one place
+    apart = cv2.inRange(cv2.subtract(highest, lowest), STRONG * BRIGHT // 255 - 1, 255)
+    left, top, width, height = cv2.boundingRect(cv2.bitwise_and(apart, cv2.inRange(highest, BRIGHT, 255)))
+    if not width:
+        return
+    part = np.ascontiguousarray(rgb[top : top + height, left : left + width])
+    hue, saturation, value = cv2.split(cv2.cvtColor(part, cv2.COLOR_RGB2HSV))
     strong = cv2.bitwise_and(cv2.inRange(saturation, STRONG, 255), cv2.inRange(value, BRIGHT, 255))
     hues = np.arange(256)
     for first, last in HUES:
@@ -59,7 +67,9 @@ def _pieces(mask: ndarray) -> ndarray:
     if cv2.countNonZero(mask) < ENOUGH * LOW:
         return none
     there = mask[top : top + height, left : left + width]  # of most colours there is little, and labelling is slow
-    _, _, stats, _ = cv2.connectedComponentsWithStats(there, connectivity=8)
+    runs = cv2.countNonZero(cv2.compare(there[:, 1:], there[:, :-1], cv2.CMP_GT)) + cv2.countNonZero(there[:, 0])
+    kind = cv2.CV_16U if runs < LABELS else cv2.CV_32S
+    _, _, stats, _ = cv2.connectedComponentsWithStats(there, connectivity=8, ltype=kind)
     one = stats[1:].astype(np.float32)
     _, _, wide, high, area = one.T
     box = wide * high

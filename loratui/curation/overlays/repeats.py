@@ -33,8 +33,17 @@ def repeat_of(grey: ndarray) -> float:
     cv2 = opencv()
     exact = grey.astype(np.float32)
     bands = cv2.GaussianBlur(exact, (0, 0), FINE) - cv2.GaussianBlur(exact, (0, 0), COARSE)
-    ways = (bands, np.ascontiguousarray(bands.T))
-    return max(look(one) for one in ways for look in (_mirrored, _shifted))
+    return max(found for one in (bands, np.ascontiguousarray(bands.T)) for found in _looked_along(one))
+
+
+def _looked_along(lines: ndarray) -> tuple[float, float]:
+    """What stands twice in each line mirrored, and what further on: by one spectrum, and one sum of squares."""
+    import numpy as np
+    from scipy.fft import rfft
+
+    spectrum = rfft(lines, 2 * lines.shape[1], axis=1)
+    sums = np.concatenate([np.zeros((GROUPS, 1)), np.cumsum(_grouped(lines * lines), axis=1)], axis=1)
+    return _mirrored(spectrum, sums, len(lines)), _shifted(spectrum, sums, len(lines))
 
 
 def _grouped(values: ndarray) -> ndarray:
@@ -43,23 +52,19 @@ def _grouped(values: ndarray) -> ndarray:
     return np.stack([part.sum(axis=0) for part in np.array_split(values, GROUPS)])
 
 
-def _sums(lines: ndarray) -> ndarray:
-    """Squares of each group summed from the first column to each."""
+def _mirrored(spectrum: ndarray, sums: ndarray, height: int) -> float:
+    """Each line beside itself turned round, about every axis: one convolution of it with itself.
+
+    `sums`: the squares of each group from the first column to each. Spectra are summed before they are turned back,
+    which is linear.
+    """
     import numpy as np
+    from scipy.fft import irfft
 
-    return np.concatenate([np.zeros((GROUPS, 1)), np.cumsum(_grouped(lines * lines), axis=1)], axis=1)
-
-
-def _mirrored(lines: ndarray) -> float:
-    """Each line beside itself turned round, about every axis: one convolution of it with itself."""
-    import numpy as np
-
-    height, width = lines.shape
-    spectrum = np.fft.rfft(lines, 2 * width, axis=1)
-    alike = _grouped(np.fft.irfft(spectrum * spectrum, 2 * width, axis=1))[:, : 2 * width - 1]
+    width = sums.shape[1] - 1
+    alike = irfft(_grouped(spectrum * spectrum), 2 * width, axis=1)[:, : 2 * width - 1]
     place = np.arange(2 * width - 1)  # of a pixel and its mirror image, added
     first, last = np.maximum(0, place - width + 1), np.minimum(width - 1, place) + 1
-    sums = _sums(lines)
     energy = sums[:, last] - sums[:, first]
     half = (last - first) / 2
     found = (half >= MIRRORED * width) & _clear(alike, energy, (last - first) * height)
@@ -67,15 +72,14 @@ def _mirrored(lines: ndarray) -> float:
     return float(half[found].max() / width) if found.any() else 0.0
 
 
-def _shifted(lines: ndarray) -> float:
+def _shifted(spectrum: ndarray, sums: ndarray, height: int) -> float:
     """Each line beside itself further on."""
     import numpy as np
+    from scipy.fft import irfft
 
-    height, width = lines.shape
-    spectrum = np.fft.rfft(lines, 2 * width, axis=1)
-    alike = _grouped(np.fft.irfft(spectrum * np.conj(spectrum), 2 * width, axis=1))[:, :width]
+    width = sums.shape[1] - 1
+    alike = irfft(_grouped(spectrum.real**2 + spectrum.imag**2), 2 * width, axis=1)[:, :width]
     apart = np.arange(width)
-    sums = _sums(lines)
     energy = np.sqrt(np.maximum(sums[:, width - apart] * (sums[:, [-1]] - sums[:, apart]), 0.0))
     found = (apart >= APART * width) & (width - apart >= REPEATED * width)
     found &= _clear(alike, energy, (width - apart) * height)

@@ -15,7 +15,10 @@ from loratui.curation.sizes import within
 if TYPE_CHECKING:
     from numpy import ndarray
 
-SIDE = 640  # px; the picture is letterboxed into this square: larger loses faces, thin pictures give infinities
+SIDE = 640  # px of the longer side: larger loses faces
+# px that a shorter side of so many, or fewer, is filled up to with black, in place of SIDE: three quarters of the time.
+# Of 799 pictures and what was made of them faces differ by 5e-5 at most; of a turned one in 320 px they would by more
+FILLED, SHORT = 512, 486
 SURE = 0.8
 UNSURE = 0.6  # taken only where nothing surer is found
 SHOWN = 0.4  # what the detector is asked to name at all
@@ -99,12 +102,16 @@ def _filling(rgb: ndarray, side: int) -> ndarray:
     return bgr
 
 
-def _square(small: ndarray, side: int) -> ndarray:
+def _filled_up(small: ndarray, side: int) -> ndarray:
+    """With black beside or below it, in a square or four fifths of one: a detector is for one size, and thin pictures
+    give infinities.
+    """
     import numpy as np
 
-    square = np.zeros((side, side, 3), np.uint8)
-    square[: small.shape[0], : small.shape[1]] = small
-    return square
+    size = [FILLED if side == SIDE and one <= SHORT else side for one in small.shape[:2]]
+    filled = np.zeros((*size, 3), np.uint8)
+    filled[: small.shape[0], : small.shape[1]] = small
+    return filled
 
 
 def turns_upright(rgb: ndarray, faces: tuple[Face, ...]) -> int:
@@ -117,9 +124,10 @@ def turns_upright(rgb: ndarray, faces: tuple[Face, ...]) -> int:
     import numpy as np
 
     small = _filling(rgb, TURNED_SIDE)
-    scores = [_surest(np.rot90(small, turn)) for turn in range(4)]
-    best = max(range(4), key=scores.__getitem__)
-    return best if scores[best] >= TURNED and scores[best] > scores[0] + BETTER else 0
+    scores = {turn: _surest(np.rot90(small, turn)) for turn in (1, 2, 3)}
+    best = max(scores, key=scores.__getitem__)
+    # upright it is looked at once more only where another side may be the surer one: of most pictures none is
+    return best if scores[best] >= TURNED and scores[best] > _surest(small) + BETTER else 0
 
 
 def _surest(small: ndarray) -> float:
@@ -149,12 +157,12 @@ def _face(row: Any, size: tuple[int, int]) -> Face | None:
 
 def _rows(small: ndarray, side: int) -> Any:
     """What the detector sees in a BGR picture within `side` px: a row a face, each as YuNet gives it."""
-    square = _square(small, side)
+    filled = _filled_up(small, side)
     with _one:
-        _, rows = _loaded(side).detect(square)
+        _, rows = _loaded(*filled.shape[1::-1]).detect(filled)
     return () if rows is None else rows
 
 
 @cache
-def _loaded(side: int) -> Any:
-    return opencv().FaceDetectorYN.create(str(face_weights()), "", (side, side), SHOWN, OVERLAP, 5000)
+def _loaded(width: int, height: int) -> Any:
+    return opencv().FaceDetectorYN.create(str(face_weights()), "", (width, height), SHOWN, OVERLAP, 5000)

@@ -32,7 +32,7 @@ SIZE = (2000, 1500)
 
 @pytest.fixture
 def resized(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
-    """The size (width, height) of each picture that is resized, by either library or by sparse products."""
+    """The size (width, height) of each picture that is resized, by either library or by products."""
     sources: list[tuple[int, ...]] = []
     cv2, resize = opencv(), Image.Image.resize
     other = cv2.resize
@@ -69,7 +69,7 @@ def test_a_picture_is_resized_as_a_whole_twice(tmp_path: Path, resized: list[tup
     ("mine", "pillows"), [(lanczos, Image.Resampling.LANCZOS), (bicubic, Image.Resampling.BICUBIC)]
 )
 @pytest.mark.parametrize("size", [(64, 48), (100, 33), (31, 77), (200, 150), (129, 97), (1, 1)])
-def test_sparse_products_resample_as_pillow_does(mine: Any, pillows: Any, size: tuple[int, int]) -> None:
+def test_products_resample_as_pillow_does(mine: Any, pillows: Any, size: tuple[int, int]) -> None:
     levels = np.random.default_rng(0).integers(0, 256, (97, 129)).astype(np.float32)
     theirs = np.asarray(Image.fromarray(levels).resize(size, pillows))
     ours = resampled(levels, size[1], size[0], mine)
