@@ -27,7 +27,7 @@ class Series:
 
     def __init__(self, limit: int = BUCKETS) -> None:
         self._limit = max(2, limit)
-        self._end = 0  # the first step after the newest bucket
+        self._end = 0  # the first step after the newest bucket; 0 before the first: no step is below
         self.stride = 1
         self.steps: list[int] = []  # the first step of each bucket
         self.lows: list[float] = []
@@ -44,7 +44,7 @@ class Series:
 
     def add(self, step: int, value: float) -> None:
         """Append the value of `step`."""
-        if self.steps and step < self._end:
+        if step < self._end:
             if value < self.lows[-1]:
                 self.lows[-1] = value
             if value > self.highs[-1]:

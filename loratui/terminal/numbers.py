@@ -8,6 +8,10 @@ from typing import Any
 
 def number(value: Any) -> float | None:
     """A finite number as a float, or None."""
+    if type(value) is float:  # nearly all of a long log, and most of the time to read one went here
+        return value if -math.inf < value < math.inf else None
+    if value is None:
+        return None
     if not isinstance(value, (float, int)) or isinstance(value, bool):
         return None
     try:
