@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 NO_SPACE_BEFORE = ",.;:!?)"
+PAUSES = ",;: "  # between two words: before or behind one alone they part nothing
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,9 @@ class Around:
     def __call__(self, caption: str) -> str:
         """`caption` between the words; an empty one becomes the words."""
         before, after = one_line(self.before), one_line(self.after)
-        found = one_line(caption)
-        if before and not found.startswith(before):
-            found = f"{before} {found}".strip()
+        found, first = one_line(caption), before.rstrip(PAUSES)  # as it stands where nothing follows
+        if before and found != first and not found.startswith(before):
+            found = f"{before} {found}" if found else first if not after or after[0] in PAUSES else before
         alone = after.lstrip(NO_SPACE_BEFORE + " ")  # as it stands where there is no other word
         if after and found != alone and not found.endswith(after):
             space = "" if after[0] in NO_SPACE_BEFORE else " "

@@ -40,6 +40,11 @@ def test_words_are_replaced(what: Replacement, before: str, after: str) -> None:
         (Around("", ", outdoors"), "a dog, outdoors", "a dog, outdoors"),
         (Around("", ", outdoors"), "", "outdoors"),
         (Around("photo of", ", outdoors"), "", "photo of, outdoors"),
+        (Around("TOK,", ""), "", "TOK"),
+        (Around("TOK,", ""), "TOK", "TOK"),
+        (Around("TOK,", ", outdoors"), "", "TOK, outdoors"),
+        (Around("TOK,", "outdoors"), "", "TOK, outdoors"),
+        (Around("TOK,", "outdoors"), "TOK, outdoors", "TOK, outdoors"),
     ],
 )
 def test_words_are_put_around(what: Around, before: str, after: str) -> None:
