@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from loratui.curation.report import Finding, PictureReport, Report
+from loratui.curation.some_names import under
 from trainer.contract.pictures.folder import NoDataset
 from trainer.contract.pictures.sources import NoColumn
 from trainer.contract.settings.concepts import FIRST, KEY, number_of, prefix_of
@@ -104,8 +105,8 @@ def _named(picture: PictureReport, concept: Taught) -> PictureReport:
         picture,
         name=before + picture.name,
         findings=tuple(_finding(one, concept) for one in picture.findings),
-        duplicates=tuple(before + one for one in picture.duplicates),
-        better=tuple(before + one for one in picture.better),
+        duplicates=under(picture.duplicates, before),
+        better=under(picture.better, before),
     )
 
 

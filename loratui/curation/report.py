@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -55,7 +55,7 @@ class PictureReport:
     caption_source: str
     sha256: str
     findings: tuple[Finding, ...] = ()
-    duplicates: tuple[str, ...] = ()
+    duplicates: Sequence[str] = ()
     # None: not checked
     faces: int | None = None
     framing: str | None = None
@@ -73,7 +73,7 @@ class PictureReport:
     persons: tuple[int | None, ...] = ()  # who each of the faces is: 0 is in most pictures; None: not known
     turn: float | None = None  # of the largest face: 0 looks straight (people.poses)
     cheeks: tuple[int, int] | None = None  # their grey levels
-    better: tuple[str, ...] = ()  # those of `duplicates` that are preferred to this one
+    better: Sequence[str] = ()  # the best first: those of `duplicates` that are preferred to this one
 
     @property
     def worst(self) -> Severity | None:

@@ -108,7 +108,7 @@ def left_out(report: Report, kept: Collection[str], skip: Collection[str] = ()) 
             yield one.name, f"{why} ({codes})" if codes else why or "good, and others teach more"
 
 
-def _against(one: PictureReport, there: Collection[str]) -> str:
+def _against(one: PictureReport, there: set[str]) -> str:
     """Why a picture is not good, in words behind "is"; of what was not judged nobody knows whether it is."""
     if not one.opens or not one.judged:
         return "not judged"
@@ -116,12 +116,11 @@ def _against(one: PictureReport, there: Collection[str]) -> str:
         return "too small" if bad == {"low-resolution"} else "spoiled"
     if OTHER in _codes(one):
         return "of somebody else"
-    return "" if set(there).isdisjoint(one.better) else "there in a better copy"
+    return "" if there.isdisjoint(one.better) else "there in a better copy"
 
 
 def _is_copy(one: PictureReport, chosen: Sequence[PictureReport]) -> bool:
-    names = {other.name for other in chosen}
-    return not names.isdisjoint((*one.duplicates, *one.better)) or any(one.name in other.better for other in chosen)
+    return any(other.name in one.duplicates or other.name in one.better or one.name in other.better for other in chosen)
 
 
 def _worth(one: PictureReport, chosen: Sequence[PictureReport], count: int, kind: str) -> float:

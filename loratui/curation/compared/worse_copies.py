@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from types import SimpleNamespace
 from typing import Any, Protocol
 
@@ -20,7 +19,6 @@ CLOSE = 1e-3  # to the limit: computed by itself, as one product of many rounds 
 # hundreds; what is laid over one picture shows beside any of its copies
 NEIGHBOURS, PAIRS = 16, 528
 NO_DETAIL = Detail((0.0, 0.0), (0.0, 0.0), 0.0, 1, 1)
-Pair = tuple[int, int]
 
 
 class Measured(Protocol):
@@ -46,49 +44,32 @@ class Measured(Protocol):
     def grey(self) -> bytes: ...
 
 
-def worse_copies(measured: Sequence[Measured], pairs: Iterable[Pair]) -> list[int]:
-    """Of each picture: of how many of its copies it is the changed one, less of how many the original."""
+def worse_copies(measured: Sequence[Measured], groups: Iterable[Sequence[int]], files: Sequence[int]) -> list[int]:
+    """Of each picture: of how many of its copies it is the changed one, less of how many the original.
+
+    `groups`: the places of those that are copies of one another, in order; `files`: a number for each picture, the same
+    for the same bytes, which are not compared.
+    """
     counts = [0] * len(measured)
-    behind: dict[int, list[int]] = defaultdict(list)
-    for a, b in pairs:
-        behind[min(a, b)].append(max(a, b))
-    for group in _groups(behind):
-        places = {place: at for at, place in enumerate(group)}
-        found = _in_group([measured[place] for place in group], [sorted(places[b] for b in behind[a]) for a in group])
+    for group in groups:
+        found = _in_group([measured[place] for place in group], [files[place] for place in group])
         for place, more in zip(group, found, strict=True):
             counts[place] = more
     return counts
 
 
-def _groups(behind: dict[int, list[int]]) -> Iterator[list[int]]:
-    """Pictures that are paired with one another, directly or not, in order."""
-    beside: dict[int, list[int]] = defaultdict(list)
-    for a, others in behind.items():
-        for b in others:
-            beside[b].append(a)
-    seen: set[int] = set()
-    for first in [*behind]:
-        if first in seen:
-            continue
-        group, todo = {first}, [first]
-        while todo:
-            one = todo.pop()
-            new = {*behind.get(one, ()), *beside.get(one, ())} - group
-            group |= new
-            todo += new
-        seen |= group
-        yield sorted(group)
-
-
-def _in_group(group: Sequence[Measured], behind: Sequence[list[int]]) -> list[int]:
+def _in_group(group: Sequence[Measured], files: Sequence[int]) -> list[int]:
     import numpy as np
 
+    numbers = np.array(files)
+    if len(set(files)) < 2:
+        return [0] * len(group)
     every, alike = _columns(group), _Alike(group)
     counts = np.zeros(len(group), np.int64)
-    for row, others in enumerate(behind):
-        if not others:
+    for row in range(len(group) - 1):
+        there = row + 1 + np.flatnonzero(numbers[row + 1 :] != numbers[row])
+        if not len(there):
             continue
-        there = np.array(others)
         said, open_ = _worse(_at(every, row), _at(every, there), alike.of(row)[there])
         for at in np.flatnonzero(open_):
             if _are_neighbours(row, int(there[at]), len(group)):

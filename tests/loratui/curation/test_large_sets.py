@@ -136,8 +136,16 @@ def test_near_pictures_among_many_are_those_of_comparing_every_two() -> None:
         if min((measured[a].hashes[0] ^ h).bit_count() for h in measured[b].hashes)  # type: ignore[index, union-attr]
         <= (NEAR_DRAWN if measured[a].drawn or measured[b].drawn else NEAR)
     }
-    found = relate(measured, None).pairs
-    assert len(wanted) > 20 and wanted <= set(found) and found[4, 7] == "same file"
+    linked = [{*pair} for pair in (*wanted, (4, 7))]
+    groups: list[set[int]] = []
+    for pair in linked:
+        near = [one for one in groups if one & pair]
+        groups = [one for one in groups if one not in near] + [pair.union(*near)]
+    for shots in (None, lambda asked: dict.fromkeys(asked[:0], "")):
+        found = relate(measured, shots)
+        assert len(wanted) > 20 and found.groups == sorted(map(sorted, groups)) and not found.shots
+        assert found.relation(4, 7) == found.relation(7, 4) == "same file"
+        assert {found.relation(*pair) for pair in wanted - {(4, 7)}} == {"same picture"}
 
 
 def test_the_best_of_many_are_chosen_without_comparing_reports(monkeypatch: pytest.MonkeyPatch) -> None:

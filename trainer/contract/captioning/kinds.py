@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # told apart by what they are: patterns are compared slowly
 class ForeignSyntax:
     """A kind of syntax by its name, where it stands, and what is left without it; `mild` costs a caption little."""
 
