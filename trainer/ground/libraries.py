@@ -1,20 +1,20 @@
 """What a program of ours takes of diffusers and transformers when it starts: SDXL's parts and not their relatives.
 
 diffusers reaches a unet through thirty families of transformers, PEFT, bitsandbytes and scipy, of which nothing here is
-used: two thirds of the processor time that a run took to its first step.
+used: two thirds of the processor time that a run took to its first step. What both look up on the way is the business
+of `trainer.ground.lean_imports`.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import ModuleType
 from typing import Any
 
 from trainer.contract.run.program import collector_rests, is_trainers
+from trainer.ground.lean_imports import forget, lean_imports, open_when_asked
 
 # optional to both libraries, which look once whether they are there; what we use ourselves (bitsandbytes) is imported
 # by its own name afterwards
@@ -34,7 +34,12 @@ def take_needed() -> None:
     if not is_trainers() or {"diffusers", "transformers"} & set(sys.modules):
         return
     with collector_rests():
-        _take_needed()
+        try:
+            with lean_imports():
+                _take_needed()
+        except Exception:  # other versions, which need more of it
+            forget()
+            _take_needed()
 
 
 def _take_needed() -> None:
@@ -46,7 +51,7 @@ def _take_needed() -> None:
         import diffusers
 
         for name in WHOLE:
-            _open_when_asked(name)
+            open_when_asked(name)
         from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel  # noqa: F401
     diffusers.utils.logging.set_verbosity_error()
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # before its advice on a kernel that nothing here uses
@@ -63,24 +68,3 @@ def _absent(*names: str) -> Iterator[None]:
     finally:
         for name in hidden:
             del modules[name]
-
-
-class _Package(ModuleType):
-    """A package whose modules can be imported; its own lines run when a name of it is asked for."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or self.__spec__ is None or self.__spec__.loader is None:
-            raise AttributeError(name)
-        self.__class__ = ModuleType  # type: ignore[assignment]
-        self.__spec__.loader.exec_module(self)
-        return getattr(self, name)
-
-
-def _open_when_asked(name: str) -> None:
-    spec = importlib.util.find_spec(name) if name not in sys.modules else None
-    if spec is None or spec.submodule_search_locations is None:
-        return  # another version of diffusers: it is imported as it stands
-    package = _Package(name)
-    package.__spec__, package.__file__, package.__package__ = spec, spec.origin, name
-    package.__loader__, package.__path__ = spec.loader, spec.submodule_search_locations
-    sys.modules[name] = package
