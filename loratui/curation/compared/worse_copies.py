@@ -15,8 +15,9 @@ WHOLE = 0.9  # of the pixels inside a copy's frame: with less the copy without o
 COARSER = 30.0  # of the table's mean, from about quality 75: coding looks like detail, and hides noise
 ROWS = 128  # pictures whose likeness to all copies is computed at once
 CLOSE = 1e-3  # to the limit: computed by itself, as one product of many rounds otherwise
-# neighbours on either side in a group with which pixels are compared, milliseconds each: all of 33 copies, one in
-# hundreds; what is laid over one picture shows beside any of its copies
+# others on either side in a group with which pixels are compared, milliseconds each: all of 33 copies, one in hundreds.
+# What is laid over one picture shows beside any of its copies. A mean or a median of all of them is no copy to compare
+# with: where frames move by 16 px of 220 it is soft, and beside it nearly every sound one seems to be written on
 NEIGHBOURS, PAIRS = 16, 528
 NO_DETAIL = Detail((0.0, 0.0), (0.0, 0.0), 0.0, 1, 1)
 
@@ -72,17 +73,25 @@ def _in_group(group: Sequence[Measured], files: Sequence[int]) -> list[int]:
             continue
         said, open_ = _worse(_at(every, row), _at(every, there), alike.of(row)[there])
         for at in np.flatnonzero(open_):
-            if _are_neighbours(row, int(there[at]), len(group)):
+            if _are_compared(row, int(there[at]), len(group)):
                 said[at] = overlaid(group[row].grey, group[int(there[at])].grey)
         counts[row] += said.sum()
         counts[there] -= said
     return [int(one) for one in counts]
 
 
-def _are_neighbours(one: int, other: int, many: int) -> bool:
-    """Whether they stand near each other in a ring of so many."""
-    apart = abs(one - other)
-    return min(apart, many - apart) <= max(1, min(NEIGHBOURS, PAIRS // many))
+def _are_compared(one: int, other: int, many: int) -> bool:
+    """Whether the pixels of two of so many in a ring are.
+
+    One half of those that each is compared with are next to it, as frames that move are alike; the other half are
+    spread over all, as whole runs of files have one mark.
+    """
+    if many <= 2 * NEIGHBOURS + 1:
+        return True
+    wanted = max(1, PAIRS // many)
+    far = wanted // 2
+    apart = min(abs(one - other), many - abs(one - other))
+    return apart <= wanted - far or apart in {round(many * part / (2 * far + 1)) for part in range(1, far + 1)}
 
 
 def _columns(group: Sequence[Measured]) -> SimpleNamespace:

@@ -121,3 +121,13 @@ def test_what_is_laid_over_one_of_many_is_seen_beside_its_neighbours() -> None:
     group[41] = PictureMeasure(width=900, height=900, sha256="41", grey=marked)
     found = worse_copies(group, [range(60)], range(60))
     assert found[41] > 0 and all(one <= 0 for place, one in enumerate(found) if place != 41)
+
+
+def test_what_is_laid_over_a_run_of_many_is_seen_beside_those_far_away() -> None:
+    plain, _, marked, _ = greys(np.random.default_rng(4))[1:5]
+    run = range(20, 44)
+    group = [
+        PictureMeasure(width=900, height=900, sha256=str(n), grey=marked if n in run else plain) for n in range(80)
+    ]
+    found = worse_copies(group, [range(80)], range(80))
+    assert [place for place, one in enumerate(found) if one > 0] == [*run]
