@@ -235,7 +235,7 @@ def test_trap_18_min_snr_of_v_prediction_divides_by_snr_plus_one() -> None:
 def test_trap_19_only_the_new_rows_train_and_count(runs: Runs) -> None:
     live = runs.one_by_four[0].live
     unet, rows = live.trainee.groups
-    trained = [one for encoder in live._encoders() for one in encoder.parameters() if one.requires_grad]
+    trained = [one for encoder in live.parts.text_encoders or () for one in encoder.parameters() if one.requires_grad]
     assert rows.data.numel() == sum(one.numel() for one in trained) == 2 * (64 + 96)
     state = live.trainee.optimizer.state_tensors()
     assert sum(one.numel() for name, one in state.items() if name.startswith("embeddings")) == 4 * rows.data.numel()
