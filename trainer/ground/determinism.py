@@ -35,14 +35,17 @@ def do_not_fill() -> None:
 def deterministic() -> Iterator[None]:
     """Within it every operation keeps its order of summation; torch raises RuntimeError for one that cannot."""
     fix_workspace()
-    before = torch.get_deterministic_debug_mode()  # the switch of another name imports torch's compiler too
+    before, lenient = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
     tuning = torch.backends.cudnn.benchmark
-    torch.set_deterministic_debug_mode("error")
+    torch.use_deterministic_algorithms(True)
     do_not_fill()
     torch.backends.cudnn.benchmark = False  # it would choose a convolution by time, another one in another run
     try:
         with sdpa_kernel(KERNELS):
             yield
     finally:
-        torch.set_deterministic_debug_mode(before)
+        torch.use_deterministic_algorithms(before, warn_only=lenient)
         torch.backends.cudnn.benchmark = tuning

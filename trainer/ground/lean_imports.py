@@ -1,8 +1,7 @@
 """How diffusers and transformers are imported without what they look up and never use in a run.
 
-That is two thirds of what both take otherwise: transformers reads all 1,700 files of its models to know their names,
-torch's compiler and its tensors shared between machines are imported for decorators and types, and diffusers asks of
-which distribution each file of the environment is. All of it is there for who asks for it by name.
+That is a third of what both take otherwise: transformers reads all 1,700 files of its models to know their names, and
+diffusers asks of which distribution each file of the environment is. All of it is there for who asks for it by name.
 """
 
 from __future__ import annotations
@@ -15,17 +14,12 @@ from contextlib import contextmanager
 from functools import cached_property
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 # whose names diffusers and transformers ask for while SDXL's parts are imported
 FAMILIES = ("auto", "clip", "dinov2_with_registers", "siglip", "vit_mae")
 UTILS = "transformers.utils.import_utils"
-# of UTILS: whether torch has what runs with tensor parallelism or flex attention alone
-UNUSED = ("is_torch_distributed_available", "is_torch_flex_attn_available")
-DYNAMO = "torch._dynamo"
-TRACED = f"{DYNAMO}._trace_wrapped_higher_order_op"  # the one module of it that transformers names
-DECORATORS = ("disable", "allow_in_graph", "assume_constant_result")  # that say something to torch's compiler alone
 
 Structure = dict[Any, dict[str, Any]]  # backends: module: names
 
@@ -39,7 +33,6 @@ def lean_imports() -> Iterator[None]:
     whole = importlib.metadata.packages_distributions
     with (
         _with(vars(importlib.metadata), packages_distributions=lambda: _WhenAsked(whole)),
-        _without_compiler(),
         _with_few_families(),
     ):
         yield
@@ -106,59 +99,6 @@ def open_when_asked(name: str) -> None:
     sys.modules[name] = package
 
 
-# -- torch's compiler --------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _without_compiler() -> Iterator[None]:
-    """torch's compiler is absent, and its decorators leave a function as it is: nothing of ours is ever compiled."""
-    import torch
-
-    if DYNAMO in sys.modules:
-        yield
-        return
-    plain = {name: _as_it_is for name in DECORATORS if hasattr(torch.compiler, name)}
-    traced: Any = ModuleType(TRACED)
-    traced.TransformGetItemToIndex = _index_mode
-    modules: Any = sys.modules
-    with (
-        _with(modules, **{DYNAMO: None, TRACED: traced}),
-        _with(vars(torch.compiler), **plain),
-        _with(vars(torch), _dynamo=SimpleNamespace(**plain)),
-    ):
-        yield
-    _know_nothing_compiled()
-
-
-def _know_nothing_compiled() -> None:
-    """diffusers asks of each part whether it is compiled, for which it would import the compiler."""
-    utils: Any = sys.modules.get("diffusers.utils.torch_utils")
-    own = getattr(utils, "is_compiled_module", None)
-    if own is None:
-        return
-
-    def is_compiled(module: Any) -> bool:
-        return DYNAMO in sys.modules and bool(own(module))
-
-    for name in [one for one in sys.modules if one.startswith("diffusers.")]:
-        if (table := vars(sys.modules[name])).get("is_compiled_module") is own:
-            table["is_compiled_module"] = is_compiled
-
-
-def _as_it_is(function: Any = None, *_: Any, **__: Any) -> Any:
-    return _as_it_is if function is None else function
-
-
-def _index_mode() -> Any:
-    """A mode of torch's compiler, for masks that are made by mapping a function over their places."""
-    from torch._dynamo._trace_wrapped_higher_order_op import TransformGetItemToIndex
-
-    return TransformGetItemToIndex()
-
-
-# -- the names of transformers -----------------------------------------------------------------------------------------
-
-
 @contextmanager
 def _with_few_families() -> Iterator[None]:
     """transformers knows the names of FAMILIES; of all others once one is asked for that is not among them."""
@@ -199,20 +139,13 @@ class _Narrow:
 
     def __init__(self, utils: Any) -> None:
         self._utils, self._own = utils, utils.define_import_structure
-        self._unused = {name: getattr(utils, name) for name in UNUSED if hasattr(utils, name)}
         self._models = Path(utils.__file__).parents[1] / "models"
         utils.define_import_structure = self._structure
-        for name in self._unused:
-            setattr(utils, name, _never)
 
     def end(self) -> None:
         """As it was, and what was left out is there when it is asked for."""
-        package, utils = sys.modules.get("transformers.utils"), self._utils
+        utils = self._utils
         utils.define_import_structure = self._own
-        for name, own in self._unused.items():
-            setattr(utils, name, own)
-            if package is not None and name in vars(package):
-                setattr(package, name, own)
         for name, prefix in (("transformers", "models"), ("transformers.models", None)):
             if isinstance(module := sys.modules.get(name), utils._LazyModule):
                 _widen_when_asked(module, lambda prefix=prefix: self._own(str(self._models), prefix=prefix))
@@ -229,10 +162,6 @@ class _Narrow:
         return found
 
 
-def _never(*_: Any, **__: Any) -> bool:
-    return False
-
-
 def _widen_when_asked(module: Any, whole: Callable[[], Structure]) -> None:
     """Have a lazy module take in the `whole` of its names once one is asked for that it does not know."""
     kind = type(module)
@@ -245,10 +174,17 @@ def _widen_when_asked(module: Any, whole: Callable[[], Structure]) -> None:
                 if name.startswith("_"):
                     raise
             self.__class__ = kind
-            every = kind(self.__name__, self.__file__, whole(), module_spec=self.__spec__)
-            for table in ("_modules", "_class_to_module", "_object_missing_backend", "_import_structure"):
-                setattr(self, table, vars(every)[table] | vars(self)[table])
-            self.__all__ = list({*self.__all__, *every.__all__})
+            _take_in(vars(self), vars(kind(self.__name__, self.__file__, whole(), module_spec=self.__spec__)))
             return getattr(self, name)
 
     module.__class__ = Narrow
+
+
+def _take_in(mine: dict[str, Any], more: Mapping[str, Any]) -> None:
+    """Whatever tables a version of a lazy module has: of each what is not there yet."""
+    for name, other in more.items():
+        own = mine.setdefault(name, other)
+        if isinstance(own, dict) and isinstance(other, dict):
+            mine[name] = other | own
+        elif isinstance(own, set | list) and isinstance(other, set | list):
+            mine[name] = type(own)([*own, *(one for one in other if one not in own)])

@@ -289,20 +289,6 @@ def _plain(value: Any) -> str:
     return str(value) if isinstance(value, bool) or not isinstance(value, int | float) else repr(float(value))
 
 
-@contextmanager
-def _not_drawn() -> Iterator[None]:
-    """Embeddings get no first numbers, for they come from a file.
-
-    To draw them where they have no memory yet, torch imports its compiler: a tenth of a short run.
-    """
-    own = nn.Embedding.reset_parameters
-    nn.Embedding.reset_parameters = lambda _: None  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        nn.Embedding.reset_parameters = own  # type: ignore[method-assign]
-
-
 def _load(family: Any, source: str, part: str, dtype: torch.dtype) -> Any:
     """One part, from safetensors only: the variant that suits the precision, of those that are there."""
     if is_file(Path(source)):
@@ -316,8 +302,7 @@ def _load(family: Any, source: str, part: str, dtype: torch.dtype) -> Any:
     if weights.missing:
         raise ModelError(f"{where} cannot be loaded: {', '.join(weights.missing)} missing")
     try:
-        with _not_drawn():
-            loaded, info = family.from_pretrained(source, variant=weights.variant or None, **options)
+        loaded, info = family.from_pretrained(source, variant=weights.variant or None, **options)
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelError(f"{where} cannot be loaded: {first_line(error)}") from error
     # both libraries would make up what is missing at random
