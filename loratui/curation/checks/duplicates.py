@@ -66,6 +66,8 @@ def relate(measured: Sequence[PictureMeasure], shots: Shots | None) -> RelatedPi
     """
     hashed = [place for place, one in enumerate(measured) if one.hashes and one.sha256 and not one.problem]
     files, same_bytes = _files(measured)
+    if len(hashed) < 2:  # nothing to compare, and no numpy to load for it
+        return RelatedPictures(_joined(same_bytes), files)
     near = _Near(measured, hashed)
     found: Mapping[Pair, Relation] = {}
     if shots is not None:
