@@ -22,6 +22,12 @@ KNOWN = {
     "snr": "train.min_snr_gamma",
     "checkpoint": "model.base",
     "scheduler": "train.schedule",
+    "learning-rate": "train.learning_rate",
+    "Min SNR": "train.min_snr_gamma",
+    "samples": "train.sample_every",
+    "early stopping": "stop.patience",
+    "oom": "model.quantize",
+    "speed": "train.resolution",
 }
 
 
@@ -34,4 +40,10 @@ def test_what_people_say_is_of_settings_that_there_are_and_finds_each_of_them() 
     assert SAID.keys() <= BY_KEY.keys()
     for key, words in SAID.items():
         for word in words:
-            assert BY_KEY[key] in found(word, SETTINGS, {})[:4], (key, word)
+            assert BY_KEY[key] in found(word, SETTINGS, {})[:7], (key, word)
+
+
+def test_hyphen_underscore_space_and_large_letters_are_one() -> None:
+    for ways in (("min-SNR gamma", "min_snr_gamma", "Min snr  gamma"), ("warm-up", "warm up"), ("8-bit", "8 bit")):
+        assert len({tuple(one.key for one in found(way, SETTINGS, {})) for way in ways}) == 1, ways
+        assert found(ways[0], SETTINGS, {})
