@@ -14,7 +14,7 @@ from loratui.terminal.text import safe_text
 from trainer.contract.settings.concepts import BY_NAME, FIRST, title_of
 from trainer.contract.settings.concepts import KEY as CONCEPTS
 from trainer.contract.settings.config import BY_KEY, TrainConfig, nested, value_of_now
-from trainer.contract.settings.fields import Setting
+from trainer.contract.settings.fields import Setting, wrong_text
 
 SECTIONS = tuple(dict.fromkeys(key.partition(".")[0] for key in BY_KEY if "." in key))
 
@@ -61,6 +61,8 @@ def wrong_value(one: Setting, value: Any) -> str:
     """The sentence for a value of the wrong type or out of bounds; empty if it is right as far as declared."""
     if not _has_kind(one.kind, value):
         return f"{_shown(value)} is not {_WANTED[one.kind]}" + (f" ({one.bounds})" if one.bounds else "")
+    if words := wrong_text(one.key.rpartition(".")[2], value):
+        return words
     if one.kind == "tables":
         return next((said for place, table in enumerate(value) if (said := _wrong_concept(place, table))), "")
     if one.kind == "choice" and value not in one.choices:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 
 DEFAULT_SOURCE = "loratui's default"
@@ -19,6 +19,28 @@ def post_named(sources: Iterable[str]) -> str:
     return f'{POST}: "{POST_TITLE}"' if any(POST in one for one in sources) else ""
 
 
+# which name files and folders of pictures, by their last word: some were named where letters were others than UTF-8
+OF_FILES = frozenset({"path", "skip", "accept", "start_from"})
+
+
+def wrong_text(name: str, value: Any) -> str:
+    """Why a setting cannot have this text, or one of these; empty where it can.
+
+    `name` is the last word of its key. What no name and no prompt holds would raise where it is used, long after.
+    """
+    texts = value if isinstance(value, list | tuple) else (value,)
+    for text in texts:
+        if not isinstance(text, str):
+            continue
+        if "\0" in text:
+            return "it holds a NUL character, which no name and no caption has"
+        try:
+            text.encode("utf-8", "surrogateescape" if name in OF_FILES else "strict")
+        except UnicodeEncodeError:
+            return "it holds bytes that are not UTF-8, which nothing here can read; rename what it stands for"
+    return ""
+
+
 class Section(BaseModel):
     """A frozen table of settings; an unknown key is an error, never ignored. TITLE heads it in a form."""
 
@@ -26,6 +48,13 @@ class Section(BaseModel):
 
     # deferred: a form reads declarations; the first screen stands before pydantic has built what validates them
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants", defer_build=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_text(cls, value: Any, info: ValidationInfo) -> Any:
+        if words := wrong_text(info.field_name or "", value):
+            raise ValueError(words)
+        return value
 
 
 def setting(
