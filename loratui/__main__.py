@@ -2,7 +2,11 @@
 
 import gc
 import os
+import signal
 import sys
+
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # until `begin`: its own import would say a traceback
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
 
 from loratui.terminal.shipped_help import COMPLETION, shipped_help
 from trainer.contract.run.program import begin, run_program

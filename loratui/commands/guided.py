@@ -59,4 +59,4 @@ def refusals_told(run: Callable[[], int | None]) -> int | None:
 
 def alone() -> int | None:
     """The command `loratui` without a word more."""
-    return refusals_told(lambda: guide(os.environ.get(IMAGES) or BLOCKS))
+    return refusals_told(lambda: guide(os.environ.get(IMAGES, "").strip() or BLOCKS))

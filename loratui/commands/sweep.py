@@ -69,7 +69,8 @@ def sweep(
     as_: Annotated[str | None, typer.Option("--as", metavar="PRESET", help="With --keep: its name.")] = None,
 ) -> None:
     """Try several values: one run each, one table, one wall of pictures."""
-    from loratui.sweeps.files import folder_of, names, read_sweep
+    from loratui.sweeps.files import read_sweep
+    from loratui.sweeps.place import folder_of, names
 
     if trouble := runs_trouble(folder_of(""), "sweeps"):
         raise Refusal(trouble)
@@ -111,7 +112,8 @@ def sweep(
 
 def list_lines() -> list[str]:
     """The sweeps of this folder with how they are doing, then what ships with loratui and its source."""
-    from loratui.sweeps.files import names, read_sweep, shipped
+    from loratui.sweeps.files import read_sweep, shipped
+    from loratui.sweeps.place import names
     from loratui.sweeps.progress import point_runs, summary
 
     lines = []
@@ -177,8 +179,9 @@ def _go(chosen: Sweep, dry_run: bool, yes: bool, wait: bool, again: bool, asked:
     """Say what is missing and would be made, ask, and let it go; then the table. `asked`: --slurm and its options."""
     from loratui.planning.hardware import elsewhere
     from loratui.planning.prepared import Looks
-    from loratui.sweeps.files import freeze, names
+    from loratui.sweeps.files import freeze
     from loratui.sweeps.forecast import forecast, forecast_lines
+    from loratui.sweeps.place import names
     from loratui.sweeps.progress import engine_of, go_on, point_runs, start
     from loratui.terminal.layout import WIDTH, fitted
 
@@ -249,7 +252,7 @@ def _show(chosen: Sweep, as_json: bool) -> None:
 
 
 def _wall(chosen: Sweep, prompt: int, rows: str, columns: str) -> None:
-    from loratui.sweeps.files import folder_of
+    from loratui.sweeps.place import folder_of
     from loratui.sweeps.progress import point_runs
     from loratui.sweeps.results import results
     from loratui.sweeps.table import report_lines

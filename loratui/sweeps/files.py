@@ -12,6 +12,7 @@ from loratui.runs.find import RUNS
 from loratui.settings.answers import Answers, answers_text, read_answers
 from loratui.settings.problems import AnswersError, meant, unknown_setting, wrong_value
 from loratui.sweeps.declaration import NAME, Axis, Sweep, checked_axis, declared
+from loratui.sweeps.place import FILE, folder_of, names
 from loratui.sweeps.points import points
 from loratui.terminal.text import os_words, safe_text, show_path
 from loratui.version import version
@@ -21,15 +22,10 @@ from trainer.contract.paths import expanded, is_file
 from trainer.contract.settings.config import BY_KEY, value_of_now
 
 SCHEMA = 1
-FILE, ANSWERS = "sweep.toml", "answers.toml"
+ANSWERS = "answers.toml"
 SHIPPED = Path(__file__).with_name("shipped")
 KNOWN = ("schema", "name", "title", "source", "seeds", "set", "axis")
 OF_AN_AXIS = ("called", "labels", "source")  # no settings are called so
-
-
-def folder_of(name: str, runs: Path = RUNS) -> Path:
-    """The folder of the sweep `name`, whose runs lie in `runs`."""
-    return runs.absolute().parent / "sweeps" / name
 
 
 def read_sweep(name: str, runs: Path = RUNS) -> Sweep:
@@ -40,15 +36,6 @@ def read_sweep(name: str, runs: Path = RUNS) -> Sweep:
         raise Refusal(f"there is no sweep '{safe_text(name, 60)}'{near}; 'loratui sweep --list' lists them")
     found = read_file(folder / FILE)
     return replace(found, name=name, base=read_answers(folder / ANSWERS))
-
-
-def names(runs: Path = RUNS) -> list[str]:
-    """The sweeps beside `runs`, the newest first."""
-    try:
-        found = [one for one in folder_of("", runs).iterdir() if is_file(one / FILE)]
-        return [one.name for one in sorted(found, key=lambda one: (-(one / FILE).stat().st_mtime, one.name))]
-    except OSError:
-        return []
 
 
 def freeze(sweep: Sweep, runs: Path = RUNS) -> tuple[Path, bool]:

@@ -19,8 +19,8 @@ from loratui.runs.queue import cancel, take_up
 from loratui.runs.states import StateName
 from loratui.settings.resolve import FOLDERS, MODELS
 from loratui.sweeps.declaration import Sweep
-from loratui.sweeps.files import folder_of
 from loratui.sweeps.forecast import Forecast
+from loratui.sweeps.place import folder_of
 from loratui.sweeps.points import Point, points
 from loratui.terminal.text import os_words, plural, safe_text, show_path
 from trainer.contract.documents.files import read_toml

@@ -18,7 +18,7 @@ from loratui.settings.demo import SMALL_SIZE
 from loratui.settings.drafts.draft import Draft
 from loratui.settings.drafts.store import DraftStore
 from loratui.sweeps.declaration import grid_axis
-from loratui.sweeps.files import names
+from loratui.sweeps.place import names
 from tests.cluster.test_slurm import ENDLESS, events, here, submitted, wait_for, wait_until_empty
 from tests.loratui.screens.conftest import A_GPU, at, screen_text, until
 from tests.loratui.screens.wizard.test_review import review

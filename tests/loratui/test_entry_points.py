@@ -26,7 +26,7 @@ import loratui.screens.ahead
 loratui.screens.ahead.PAUSE = 3600.0  # what is loaded while one reads is not needed to draw it
 from loratui.app import LoratuiApp
 async def look():
-    async with LoratuiApp().run_test(size=(80, 24)) as pilot:
+    async with LoratuiApp().run_test(size=(120, 36)) as pilot:
         await pilot.pause()
         print(*(one.id for one in pilot.app.screen.query_one('#ways').options))
         print('SCREEN', type(pilot.app.screen).__name__)
@@ -82,7 +82,9 @@ def test_an_entry_point_loads_only_what_it_needs(
 def test_the_first_screen_of_who_comes_back_loads_no_more(environment: dict[str, str], tmp_path: Path) -> None:
     own = environment | {"XDG_STATE_HOME": str(tmp_path / "state")}
     store = DraftStore(tmp_path / "state" / "loratui")
-    assert store.save(Draft(values={"dataset.path": "/pictures/of/a dog", "kind": "object"})) == ""
+    assert store.save(Draft(values={"train.rank": 8})) == ""  # no folder yet, and of the usual kind
+    (tmp_path / "sweeps" / "tried").mkdir(parents=True)
+    (tmp_path / "sweeps" / "tried" / "sweep.toml").touch()
     run = RunDir(tmp_path / "runs" / "2026-11-23-1000-dog")
     run.path.mkdir(parents=True)
     run.config.write_text('name = "dog"\n')
@@ -92,7 +94,7 @@ def test_the_first_screen_of_who_comes_back_loads_no_more(environment: dict[str,
         [sys.executable, "-c", code], cwd=tmp_path, env=own, capture_output=True, text=True, check=True, timeout=60
     )
     shown, screen, heavy = done.stdout.splitlines()[-3:]
-    assert f"draft:{store.open_key}" in shown and "run:2026-11-23-1000-dog" in shown
+    assert {f"draft:{store.open_key}", "run:2026-11-23-1000-dog", "sweeps"} <= {*shown.split()}
     assert (screen, heavy) == ("SCREEN WelcomeScreen", "HEAVY []")
 
 

@@ -89,7 +89,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
     try:
         return sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except (OSError, ValueError):  # a name that no file can have
+    except OSError:
         return []
 
 

@@ -21,11 +21,13 @@ from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.step import TITLES, Step, Watch
 from loratui.settings.drafts.draft import Draft
 from loratui.settings.drafts.store import KeptDraft
+from loratui.sweeps.place import names
 from loratui.terminal.text import plural, safe_text, show_path
 from loratui.terminal.units import ago
-from trainer.contract.paths import can_see, is_folder
+from trainer.contract.paths import can_see
 from trainer.contract.run.queue import waiting
 from trainer.contract.run.rundir import RunDir
+from trainer.contract.settings.kinds import DEFAULT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,7 +115,7 @@ All runs lists them, compares two, opens old answers as a new draft.
             ways.add_option(Option(_line("Go on", words), id=f"draft:{one.key}"))
         if len(self._drafts) > len(shown):
             rest = len(self._drafts) - len(shown)
-            ways.add_option(Option(_line("Older drafts", f"{plural(rest, 'more')}"), id="drafts"))
+            ways.add_option(Option(_line("Older drafts", f"{rest} more"), id="drafts"))
         ways.add_option(Option(_line("Start new", "your pictures, step by step"), id="new"))
         ways.add_option(Option(_line("Try the demo", "the small model on the CPU, about a minute"), id="demo"))
         for name, info in self._runs.items():
@@ -123,7 +125,7 @@ All runs lists them, compares two, opens old answers as a new draft.
             ways.add_option(Option(_line("Queue", f"{waits} waiting: order, take out"), id="queue"))
         if self._count:
             ways.add_option(Option(_line("All runs", f"{plural(self._count, 'run')}: look, compare"), id="runs"))
-        if tried := _sweeps():
+        if tried := len(names()):
             ways.add_option(Option(_line("Sweeps", f"{plural(tried, 'sweep')}: table and pictures"), id="sweeps"))
         ids = [ways.get_option_at_index(place).id for place in range(ways.option_count)]
         ways.highlighted = ids.index(at) if at in ids else min(before, len(ids) - 1) if at else 0
@@ -275,9 +277,10 @@ def draft_words(one: KeptDraft, wide: bool, room: int) -> str:
     """A draft in `room` cells: its folder, what it teaches where it is `wide`, where the person is, when that was."""
     draft = one.draft
     at = TITLES[min(max(draft.step, 1), len(TITLES)) - 1]
-    folder = show_path(str(draft.get("dataset.path"))) or "no folder yet"
-    kind = f" · {draft.get('kind')}" if wide else ""
-    rest = f"{kind} · at {at} · {'open elsewhere' if one.busy else ago(one.changed)}"
+    path, kind = draft.values.get("dataset.path"), draft.values.get("kind", DEFAULT)  # get() would load all settings
+    folder = show_path(path) if path and isinstance(path, str) else "no folder yet"
+    taught = f" · {safe_text(kind, 20)}" if wide else ""
+    rest = f"{taught} · at {at} · {'open elsewhere' if one.busy else ago(one.changed)}"
     cells = max(8, min(FOLDER, room - len(rest)))
     if len(folder) > cells:
         folder = f"…{folder[1 - cells :]}"  # the end of a path tells more
@@ -289,12 +292,3 @@ def _run_words(info: RunInfo, width: int) -> str:
     far = f" · step {info.step} of {info.steps}" if info.steps and not whole else ""
     rest = f" · {info.state}{far}"
     return safe_text(info.run.path.name, max(12, width - FRAME - LABEL - len(rest))) + rest
-
-
-def _sweeps() -> int:
-    """How many sweeps are beside the runs; only where there is a folder of them is more loaded to read it."""
-    if not is_folder(RUNS.with_name("sweeps")):
-        return 0
-    from loratui.sweeps.files import names
-
-    return len(names())

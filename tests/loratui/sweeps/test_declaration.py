@@ -12,8 +12,9 @@ from loratui.settings.answers import Answers
 from loratui.settings.problems import AnswersError
 from loratui.settings.resolve import resolve
 from loratui.sweeps.declaration import Axis, Sweep, declared, grid_axis, zip_axis
-from loratui.sweeps.files import SHIPPED, folder_of, freeze, names, pattern, read_file, read_sweep, shipped
+from loratui.sweeps.files import SHIPPED, freeze, pattern, read_file, read_sweep, shipped
 from loratui.sweeps.naming import suggested_name
+from loratui.sweeps.place import folder_of, names
 from loratui.sweeps.points import label, points
 from trainer.contract.settings.config import NAME
 

@@ -18,7 +18,7 @@ from trainer.contract.settings.captions import Caption
 from trainer.contract.settings.concepts import FIRST, Concept, title_of
 from trainer.contract.settings.exported_files import Export
 from trainer.contract.settings.fields import Section, Setting, declared_settings, setting
-from trainer.contract.settings.kinds import Kind
+from trainer.contract.settings.kinds import DEFAULT, Kind
 from trainer.contract.settings.model import SDXL, Model
 from trainer.contract.settings.objective import Loss, Mask, Noise, Stop
 from trainer.contract.settings.optimizers import AdamW, Lion, Prodigy
@@ -46,7 +46,7 @@ class TrainConfig(Section):
     """Everything that decides a run; the trainer reads nothing else."""
 
     name: str = setting("lora", "name", "Names the run and its files: letters, digits, - and _.")
-    kind: Kind = setting("object", "kind", "What is being taught; decides presets and checks.")
+    kind: Kind = setting(DEFAULT, "kind", "What is being taught; decides presets and checks.")
     preset: str = setting("object", "preset", "The preset that the values started from.")
     model: Model = Field(default_factory=Model)
     dataset: Dataset = Field(default_factory=Dataset)

@@ -123,8 +123,8 @@ class SweepBuilder(AxesScreen):
     def sweep(self) -> Sweep:
         """What is declared so far. Raises AnswersError."""
         from loratui.planning.prepared import merged
-        from loratui.sweeps.files import names
         from loratui.sweeps.naming import suggested_name
+        from loratui.sweeps.place import names
 
         base = merged(self._answers(), {})
         name = suggested_name(base, self._session.axes)

@@ -12,7 +12,8 @@ from textual.screen import Screen
 from loratui.errors import Refusal
 from loratui.screens.shared.step import Step
 from loratui.sweeps.declaration import Sweep
-from loratui.sweeps.files import names, read_sweep
+from loratui.sweeps.files import read_sweep
+from loratui.sweeps.place import names
 from loratui.terminal.text import safe_text
 
 WITH_SETTINGS = ("Settings", "Review")

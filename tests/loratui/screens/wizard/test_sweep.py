@@ -13,7 +13,8 @@ from textual.widgets import Input, OptionList
 from loratui.app import LoratuiApp
 from loratui.screens.wizard.sweeps.palette import sweep_commands
 from loratui.settings.drafts.draft import Draft
-from loratui.sweeps.files import names, read_sweep
+from loratui.sweeps.files import read_sweep
+from loratui.sweeps.place import names
 from loratui.sweeps.points import points
 from loratui.sweeps.progress import point_runs
 from tests.loratui.screens.conftest import at, screen_text, until
