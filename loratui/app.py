@@ -141,15 +141,15 @@ class LoratuiApp(KeyOrder[str]):
 
     async def action_quit(self) -> None:
         """Leave; what was typed last is kept in the draft, and asked about where a window holds it."""
-        stack = self.screen_stack
-        for screen in stack:
-            if isinstance(screen, Step) and screen.is_mounted:
-                screen.take_fields()
-        unkept = any(getattr(screen, "unkept", False) for screen in stack) or self.session.unopened
+        steps = [screen for screen in self.screen_stack if isinstance(screen, Step)]
+        for screen in (one for one in steps if one.is_mounted):
+            screen.take_fields()
+        unkept = any(getattr(screen, "unkept", False) for screen in self.screen_stack) or self.session.unopened
+        words = self._goodbye() if steps else None
         if unkept and not isinstance(self.screen, Confirm):
-            self.push_screen(leaving(), lambda yes: self.exit() if yes else None)
+            self.push_screen(leaving(), lambda yes: self.exit(words) if yes else None)
         else:
-            self.exit()
+            self.exit(words)
 
     @work(thread=True, group="queue")
     def _take_up_queue(self) -> None:

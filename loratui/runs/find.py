@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from loratui.errors import Refusal
 from loratui.events.curves import mean_at_end
 from loratui.events.endings import ending, taken
 from loratui.runs.place import runs_trouble
-from loratui.runs.silence import is_silent
+from loratui.runs.silence import is_silent, may_begin
 from loratui.runs.slurm import InSlurm, in_slurm
 from loratui.runs.states import RUNS as FOLDER
 from loratui.runs.states import STATES, StateName
@@ -34,7 +33,6 @@ WINDOW = 1 << 16  # bytes looked at from each end of events.jsonl
 SHOWN = 3  # of the runs that a part of a name could mean
 MEAN = "running mean"  # of the loss, put beside what the last step says
 _LOSS = re.compile(rb'"type": ?"step", ?"step": ?(\d{1,9}), ?"loss": ?(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)[,}]')
-START_GRACE = 60.0  # seconds in which a trainer that has logged nothing yet counts as starting
 
 
 class RunNotFound(Refusal):
@@ -208,11 +206,7 @@ def _state(run: RunDir, last: dict[str, Any] | None, tail: list[dict[str, Any]],
         return "starting"
     if state == "stopped":
         return ending(state, aborted)
-    never = last is None and not can_see(run.events)  # a trainer that held the lock has made that file
-    if state == "crashed" and never and time.time() - run.log.stat().st_mtime < START_GRACE:
-        # nothing logged yet: torch takes seconds to import, and the lock is taken after that
-        return "starting" if run.log.stat().st_size == 0 else "crashed"
-    return state
+    return "starting" if state == "crashed" and last is None and may_begin(run) else state
 
 
 def ends(path: Path, whole: bool = False) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
 from loratui.terminal.numbers import number
+from trainer.contract.paths import can_see
 from trainer.contract.run.lock import lock_holder
 from trainer.contract.run.rundir import RunDir
+
+START_GRACE = 60.0  # seconds in which a trainer that has logged nothing yet counts as starting
+
+
+def may_begin(run: RunDir) -> bool:
+    """Whether a run without a lock was launched a moment ago, by a trainer that could not say a word yet.
+
+    torch takes seconds to import, and the lock is taken after that; a trainer that held it has made the file of events.
+    """
+    try:
+        log = run.log.stat()
+    except OSError:
+        return False
+    return not log.st_size and time.time() - log.st_mtime < START_GRACE and not can_see(run.events)
 
 
 def is_silent(run: RunDir, last: Mapping[str, Any] | None) -> bool:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
-
 from loratui.events.history import History
-from loratui.runs.silence import is_silent
+from loratui.runs.silence import is_silent, may_begin
 from loratui.runs.slurm import InSlurm, in_slurm
 from loratui.runs.states import STATES, StateName
 from loratui.screens.monitor.run_words import state_of, unstarted
@@ -14,15 +12,13 @@ from trainer.contract.run.events import Event
 from trainer.contract.run.lock import LockHolder, is_held, lock_holder
 from trainer.contract.run.rundir import RunDir
 
-STARTING = 20.0  # seconds that a trainer may take from its launch to its lock
-
 
 class Liveness:
     """What the last look at the run's lock, or at its cluster, showed."""
 
     def __init__(self, run: RunDir) -> None:
         self._run = run
-        self._opened = time.monotonic()
+        self._was_queued = False
         self._cluster: InSlurm | None = None
         self.holder: LockHolder | None = None
         self.note = ""  # what keeps the run from its work
@@ -38,16 +34,15 @@ class Liveness:
             self.note = self._cluster.words if self._cluster.state == "queued" else ""
             return STATES[self._cluster.state].alive
         if can_see(run.queued):
-            self._opened = float("-inf")  # once its launch is known from its claim, no time is given
+            self._was_queued = True  # once its launch is known from its claim, no time is given
             return is_held(run.claim)
         if is_silent(run, _last(history)):
             return True
         if unstarted(run, history, alive=False) is not None:
             return False  # nothing that a launch leaves behind is there
         # between the launch and the lock lie the first moments of an interpreter, in which it says nothing
-        silent = not can_see(run.log) or run.log.stat().st_size == 0
         unsaid = not history.run and history.end is None  # one that was refused has said so, without a `run`
-        return silent and unsaid and time.monotonic() - self._opened < STARTING
+        return unsaid and not self._was_queued and may_begin(run)
 
     @property
     def begins_in_slurm(self) -> bool:

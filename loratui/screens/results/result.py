@@ -25,7 +25,7 @@ from loratui.runs.keeping import read_note
 from loratui.runs.possible import possible
 from loratui.screens.monitor.gallery import GalleryScreen
 from loratui.screens.results.onward import Onward
-from loratui.screens.results.result_words import HELP, head, no_files_words, usage_line
+from loratui.screens.results.result_words import head, help_words, no_files_words, usage_line
 from loratui.screens.shared.copy_box import copy
 from loratui.screens.shared.dialogs import Help
 from loratui.terminal.text import show_path
@@ -55,6 +55,8 @@ class ResultScreen(Onward):
         #wall { height: 1fr; }
         #lists { height: 10; }
         &.-tall #lists { height: 14; }
+        &.-no-pictures #wall { height: 3; }
+        &.-no-pictures #lists { height: 1fr; }
         &.-narrow.-points #wall { display: none; }
         &.-narrow.-points #lists { height: 1fr; }
         #files { width: 10fr; height: 1fr; border-subtitle-color: $muted; }
@@ -182,6 +184,7 @@ class ResultScreen(Onward):
         self.query_one("#result-head", Static).update(head(self.history, name, self.size.width - 2))
         for place, one in enumerate(self.lines):
             files.replace_option_prompt(f"line-{place}", usage_line(one, self._files_width))
+        self.set_class(not self.history.samples, "-no-pictures")
         nothing = "no pictures" if self.facts.draws else NO_SAMPLES
         self.query_one("#wall", Wall).show(self.history, 3 if self.size.width < 110 else 4, self.hinted.step, nothing)
 
@@ -279,4 +282,4 @@ class ResultScreen(Onward):
     def action_help(self) -> None:
         """The keys, and what the hint rests on."""
         sources = "\n".join(f"\n  {one}" for one in self.hinted.sources) or "\n  nothing: there is none"
-        self.app.push_screen(Help("Result", HELP + sources, keys=""))
+        self.app.push_screen(Help("Result", help_words(bool(self.history.samples)) + sources, keys=""))

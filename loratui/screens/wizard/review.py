@@ -184,13 +184,9 @@ the end does the same without a screen.
         trouble = trouble_words(self._reason, self._plan, self._outcome)
         warned = warning_words(self._plan, self._outcome, suiting_steps(self.draft), suiting_reason(self.draft))
         upper = [part for part in (first_words(self._plan), trouble, warned) if part is not None]
-        words = self.query_one("#trouble-text", Static)
-        words.display = bool(upper)
+        (words := self.query_one("#trouble-text", Static)).display = bool(upper)
         words.update(Content("\n").join(upper))
-        width = self.size.width - 9
-        self.query_one("#plan-static", Static).update(
-            Content("") if self._plan is None else plan_words(self._plan, width)
-        )
+        self.resized()
         if trouble is not None:
             where, ways = ("here", WAYS_OUT) if self._plan is not None and self._plan.first else ("yet", "")
             self.tell(f"It cannot start {where}: the lines with ✗ say why.{ways}", "bad")
@@ -208,6 +204,11 @@ the end does the same without a screen.
             fits = self._plan.verdict
             more = f"It {fits.words}." if fits is not None else "" if self._seen else "Looking at the GPU ..."
             self.tell(f"Ready: F2 starts the training. {'' if self._done else more}".rstrip(), "good")
+
+    def resized(self) -> None:
+        """Lay the plan out in the columns that there are."""
+        words = Content("") if self._plan is None else plan_words(self._plan, self.size.width - 9)
+        self.query_one("#plan-static", Static).update(words)
 
     def action_next(self) -> None:
         """Start, if nothing stands in the way; unaccepted warnings are asked about first."""

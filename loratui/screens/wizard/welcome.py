@@ -91,6 +91,10 @@ All runs lists them, compares two, opens old answers as a new draft.
             self.session.looked_at = None
             self._open_runs(run)
 
+    def resized(self) -> None:
+        """The lines in the columns that there are."""
+        self._show_ways(at=self._way)
+
     def _look(self) -> bool:
         """Read the runs; whether they are others than those shown, or otherwise."""
         (infos, count), before = newest_runs(RUNS_SHOWN), (self._runs, self._count, self._in_slurm)

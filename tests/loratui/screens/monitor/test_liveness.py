@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from loratui.events.history import History
 from loratui.runs import slurm
+from loratui.runs.find import run_info
 from loratui.runs.slurm import SlurmEntry, write_entry
 from loratui.screens.monitor.liveness import Liveness
 from trainer.contract.run.lock import RunLock
@@ -41,6 +43,19 @@ def test_a_run_that_stopped_and_was_begun_again_elsewhere_is_starting(run: RunDi
     assert live.state(said, live.look(said)) == "starting"
     lock.release()
     assert live.state(said, live.look(said)) == "stopped"
+
+
+@pytest.mark.parametrize("age", [5, 7200])
+@pytest.mark.parametrize("events", [None, ""])
+def test_a_run_that_said_nothing_is_called_so_by_monitor_and_lists(run: RunDir, age: int, events: str | None) -> None:
+    """Starting while its launch is young, whenever the monitor was opened; a trainer that held the lock has events."""
+    run.log.write_text("")
+    os.utime(run.log, (time.time() - age, time.time() - age))
+    if events is not None:
+        run.events.write_text(events)
+    live, said = Liveness(run), History()
+    state = live.state(said, live.look(said))
+    assert state == run_info(run).state == ("starting" if age == 5 and events is None else "crashed")
 
 
 def test_a_run_that_made_room_waits_and_says_for_what(run: RunDir) -> None:

@@ -57,3 +57,10 @@ async def test_its_result(own_place: Path, size: tuple[int, int]) -> None:
         await at(pilot, "MonitorScreen")
         await app.push_screen(ResultScreen(run))
         await until(pilot, lambda: NO_SAMPLES in screen_text(app))
+        screen = app.screen
+        assert screen.query_one("#wall").region.height == 3  # the sentence; the files have the room
+        assert screen.query_one("#files").region.height >= size[1] - 8
+        await pilot.press("f1")
+        await at(pilot, "Help")
+        assert "pictures full screen" not in screen_text(app) and "copy what the line says" in screen_text(app)
+        await pilot.press("escape")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from loratui.app import LoratuiApp
 from loratui.runs import launch
@@ -35,6 +35,22 @@ async def review(pilot: Pilot[Any]) -> Any:
     await until(pilot, lambda: (screen._plan is not None and not screen._asking) or screen._reason)
     await pilot.pause()
     return screen
+
+
+async def test_the_plan_is_laid_out_for_the_window_as_it_is(wizard: Wizard, ready: Draft) -> None:
+    """And not for the one that was there when the plan was made."""
+    app = wizard(ready)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await review(pilot)
+
+        def longest() -> int:
+            return max(len(line) for line in str(screen.query_one("#plan-static", Static).content).splitlines())
+
+        assert longest() > 80
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: longest() <= 71)
+        await pilot.resize_terminal(120, 36)
+        await until(pilot, lambda: longest() > 80)
 
 
 @pytest.mark.slow

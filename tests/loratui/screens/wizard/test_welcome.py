@@ -265,3 +265,23 @@ async def test_no_decision_of_another_draft_can_be_taken_back(store: DraftStore,
         await until(pilot, lambda: app.screen is not welcome)
         assert app.screen.session is welcome.session and not welcome.session.undo
         assert app.draft.values.get("train.rank") != 4
+
+
+async def test_who_leaves_by_ctrl_q_reads_of_the_draft_as_by_escape(wizard: Wizard, chosen: Draft) -> None:
+    for keys in (["escape"], ["ctrl+q"], ["f2", "ctrl+q"]):
+        app = wizard(chosen)
+        async with app.run_test() as pilot:
+            await at(pilot, "WelcomeScreen")
+            await pilot.press(*keys)
+            await until(pilot, lambda app=app: app._exit)
+        assert "kept; 'loratui' takes" in str(app.return_value), keys
+
+
+async def test_lines_of_drafts_have_the_room_that_the_window_has(wizard: Wizard, store: DraftStore) -> None:
+    app = wizard()
+    app.store = app.session.drafts = store
+    async with app.run_test(size=(120, 36)) as pilot:
+        await at(pilot, "WelcomeScreen")
+        await until(pilot, lambda: "object ·" in screen_text(app))
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: "object ·" not in screen_text(app))
