@@ -15,6 +15,7 @@ from loratui.commands.options import SetOption
 from loratui.commands.queue import SlurmOption, SlurmWords
 from loratui.errors import Refusal
 from loratui.runs.place import runs_trouble
+from loratui.sweeps.place import folder_of, names
 from loratui.terminal.asking import agreed, is_anybody_there
 from loratui.terminal.text import plural, safe_text, shell_path, show_path
 from trainer.contract.paths import expanded, is_file, is_folder
@@ -70,7 +71,6 @@ def sweep(
 ) -> None:
     """Try several values: one run each, one table, one wall of pictures."""
     from loratui.sweeps.files import read_sweep
-    from loratui.sweeps.place import folder_of, names
 
     if trouble := runs_trouble(folder_of(""), "sweeps"):
         raise Refusal(trouble)
@@ -113,7 +113,6 @@ def sweep(
 def list_lines() -> list[str]:
     """The sweeps of this folder with how they are doing, then what ships with loratui and its source."""
     from loratui.sweeps.files import read_sweep, shipped
-    from loratui.sweeps.place import names
     from loratui.sweeps.progress import point_runs, summary
 
     lines = []
@@ -181,7 +180,6 @@ def _go(chosen: Sweep, dry_run: bool, yes: bool, wait: bool, again: bool, asked:
     from loratui.planning.prepared import Looks
     from loratui.sweeps.files import freeze
     from loratui.sweeps.forecast import forecast, forecast_lines
-    from loratui.sweeps.place import names
     from loratui.sweeps.progress import engine_of, go_on, point_runs, start
     from loratui.terminal.layout import WIDTH, fitted
 
@@ -252,7 +250,6 @@ def _show(chosen: Sweep, as_json: bool) -> None:
 
 
 def _wall(chosen: Sweep, prompt: int, rows: str, columns: str) -> None:
-    from loratui.sweeps.place import folder_of
     from loratui.sweeps.progress import point_runs
     from loratui.sweeps.results import results
     from loratui.sweeps.table import report_lines

@@ -192,6 +192,8 @@ async def test_hostile_prompts_names_and_logs_are_inert(own_place: Path) -> None
 
 async def test_a_run_that_has_not_begun_is_starting(own_place: Path) -> None:
     run = fake_run(own_place / "runs" / "new", [])
+    run.events.unlink()  # a trainer makes it once it has the lock
+    run.log.touch()
     app = LoratuiApp(run=run)
     async with app.run_test() as pilot:
         await at(pilot, "MonitorScreen")
