@@ -73,7 +73,7 @@ async def tour(size: tuple[int, int], camera: Camera) -> None:
 
     app = LoratuiApp()
     async with app.run_test(size=size) as pilot:
-        await _reach(pilot, lambda: "Start new" in _text(app))
+        await _reach(pilot, lambda: "Start new" in _text(app) and "esc Leave" in _text(app))  # its keys come last
         camera.take(app, "welcome")
         await pilot.press("enter")
         await _pictures(pilot, camera)
