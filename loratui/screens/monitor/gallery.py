@@ -107,6 +107,10 @@ class GalleryScreen(SteadyScreen[None]):
         self.draw()
         self.set_interval(LOOK, self._look)
 
+    def resized(self) -> None:
+        """Words that were cut to a width have another now."""
+        self.draw()
+
     @property
     def wall(self) -> bool:
         """Whether the wall is shown, not one picture."""

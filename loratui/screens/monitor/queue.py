@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,16 +16,12 @@ from textual.widgets.option_list import Option
 
 from loratui.errors import Refusal
 from loratui.runs import queue as queueing
-from loratui.runs.find import RunInfo
-from loratui.runs.queue import WaitingRun
-from loratui.runs.states import STATES, state_words
+from loratui.screens.monitor.queue_rows import QueueRow, row_line, row_more, rows_of
 from loratui.screens.shared.dialogs import Help
 from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.steady import SteadyScreen
-from loratui.terminal.text import plural, safe_text, show_path
-from loratui.terminal.units import clock
+from loratui.terminal.text import safe_text, show_path
 from loratui.widgets.keyline import KeyLine
-from loratui.widgets.progress import progress_bar
 from trainer.contract.run.rundir import RunDir
 
 LOOK = 1.0  # seconds between two looks at the folder
@@ -43,48 +37,6 @@ a kill or a power cut the queue goes on when loratui looks at the runs.
   r        retry a run that did not start
   q        back; the queue goes on
 """
-
-NOTHING = """Nothing trains here and nothing waits. While a run trains, F2 at the end of the
-wizard queues another; without a screen: loratui replay ANSWERS --queue"""
-
-
-@dataclass(frozen=True)
-class QueueRow:
-    """One run of the list: it trains, or it waits."""
-
-    info: RunInfo
-    waits: WaitingRun | None = None
-
-    @property
-    def run(self) -> RunDir:
-        """The run, by its whole path."""
-        return RunDir(self.info.run.path.absolute())
-
-    @property
-    def place(self) -> int:
-        """1 starts next here; 0 trains, or waits in Slurm."""
-        return self.waits.place if self.waits else 0
-
-    @property
-    def in_slurm(self) -> bool:
-        """Whether it waits for its turn in a cluster, which has its own order."""
-        return self.waits is None and self.info.state == "queued"
-
-    @property
-    def note(self) -> str:
-        """Why it does not start by itself; mostly empty."""
-        return self.waits.note if self.waits else ""
-
-    @property
-    def stuck(self) -> bool:
-        """Whether it was tried too often."""
-        return self.waits is not None and self.waits.entry.stuck
-
-
-def rows_of(root: Path) -> list[QueueRow]:
-    """What trains in `root`, then what waits here, in its order, then what waits in Slurm."""
-    trains, waits, slurm = queueing.what_waits_where(root)
-    return [*map(QueueRow, trains), *(QueueRow(one.info, one) for one in waits), *map(QueueRow, slurm)]
 
 
 class QueueScreen(SteadyScreen[RunDir | None]):
@@ -121,6 +73,7 @@ class QueueScreen(SteadyScreen[RunDir | None]):
         self.root = root
         self.rows: list[QueueRow] | None = None
         self._looking = False
+        self._width = 0  # cells for which the rows were laid out
         self._means: tuple[bool, ...] = ()  # which keys mean something for the row under the cursor
 
     def compose(self) -> ComposeResult:
@@ -138,6 +91,11 @@ class QueueScreen(SteadyScreen[RunDir | None]):
         listed.focus()
         self._look()
         self.set_interval(LOOK, self._look)
+
+    def resized(self) -> None:
+        """Lay the rows out for the room that there is now."""
+        if self.rows is not None:
+            self._show(self.rows)
 
     def _look(self) -> None:
         if not self._looking:
@@ -160,10 +118,10 @@ class QueueScreen(SteadyScreen[RunDir | None]):
     def _show(self, rows: list[QueueRow], at: RunDir | None = None) -> None:
         """Draw the list; the cursor stays on its run, or goes to that of `at`."""
         kept = at or (self.chosen.run if self.chosen else None)
-        if rows != self.rows:
-            self.rows = rows
+        if rows != self.rows or self.size.width != self._width:
+            self.rows, self._width = rows, self.size.width
             listed = self.query_one("#queue-list", OptionList)
-            listed.set_options([Option(_line(row, self.size.width - 4)) for row in rows])
+            listed.set_options([Option(row_line(row, self._width - 4)) for row in rows])
             runs = [row.run for row in rows]
             listed.highlighted = (runs.index(kept) if kept in runs else 0) if rows else None
         waits, slurm = sum(row.place > 0 for row in rows), sum(row.in_slurm for row in rows)
@@ -184,7 +142,7 @@ class QueueScreen(SteadyScreen[RunDir | None]):
     @on(OptionList.OptionHighlighted)
     def _show_more(self) -> None:
         row = self.chosen
-        self.query_one("#queue-more", Static).update(_more(row, self.size.width - 6))
+        self.query_one("#queue-more", Static).update(row_more(row, self.size.width - 6))
         means = (row is not None, row is not None and row.place > 0, row is not None and (row.stuck or row.in_slurm))
         if means != self._means:  # the footer is made anew by this: not every second
             self._means = means
@@ -259,42 +217,3 @@ class QueueScreen(SteadyScreen[RunDir | None]):
     def action_help(self) -> None:
         """The keys."""
         self.app.push_screen(Help("Queue", HELP, keys=""))
-
-
-def _line(row: QueueRow, width: int) -> Content:
-    """Mark, name, how far, folder: in columns that fit 76 cells."""
-    info = row.info
-    mark, style = state_words(info.state), STATES[info.state].style
-    if row.place:
-        mark, style = (f"! {row.place}.", "$text-warning") if row.note else (f"○ {row.place}.", "$muted")
-    far = f"{info.step} of {info.steps}" if info.step else plural(info.steps, "step")
-    seconds = max(0, info.steps - info.step) * (info.seconds_per_step or 0.0)
-    left = f" · {clock(seconds)} left" if info.alive and seconds else ""
-    folder = safe_text(info.run.path.name, max(10, width - 54))
-    return Content.assemble(
-        (f"{mark:<11} ", f"bold {style}"),
-        (f"{safe_text(info.name, 16):<17}", "bold"),
-        f"{far + left:<24} ",
-        (folder, "$muted"),
-    )
-
-
-def _more(row: QueueRow | None, width: int) -> Content:
-    """The run under the cursor: its bar or what it waits for, and its folder."""
-    if row is None:
-        return Content(NOTHING)
-    info = row.info
-    lines = [Content(show_path(info.run.path))]
-    if not row.place:
-        lines.append(Content(info.slurm) if row.in_slurm else progress_bar(info.step, info.steps, max(10, width)))
-    elif row.note or row.waits is None:
-        lines.append(Content.styled(f"! {row.note}", "$text-warning"))
-    else:
-        before = f"{plural(row.place - 1, 'run')} before it"
-        turn = "starts as soon as a GPU is free for it" if row.place == 1 else before
-        queued = row.waits.entry.since
-        since = f" · queued at {time.strftime('%H:%M', time.localtime(queued))}" if queued else ""
-        lines.append(Content(turn + since))
-        if info.step:
-            lines.append(Content(f"resumes from its newest checkpoint (it had reached step {info.step})"))
-    return Content("\n").join(lines)

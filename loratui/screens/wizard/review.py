@@ -20,13 +20,7 @@ from loratui.screens.shared.questions import Confirm
 from loratui.screens.shared.scan import ScanFailed, Scanned, ScanningStep, ScanProgressed
 from loratui.screens.shared.step import Watch
 from loratui.screens.wizard.machine import SLURM_HELP, ClusterStep, MachineSeen
-from loratui.screens.wizard.plan_words import (
-    first_words,
-    plan_words,
-    to_accept,
-    trouble_words,
-    warning_words,
-)
+from loratui.screens.wizard.plan_words import first_words, plan_words, to_accept, trouble_words, warning_words
 from loratui.screens.wizard.ways_out import WaysOut
 from loratui.settings.checks import answers_of, problems
 from loratui.settings.names import run_name
@@ -206,7 +200,7 @@ the end does the same without a screen.
             self.tell(f"Ready: F2 starts the training. {'' if self._done else more}".rstrip(), "good")
 
     def resized(self) -> None:
-        """Lay the plan out in the columns that there are."""
+        """Lay the plan out for the room that there is now."""
         words = Content("") if self._plan is None else plan_words(self._plan, self.size.width - 9)
         self.query_one("#plan-static", Static).update(words)
 
