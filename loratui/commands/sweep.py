@@ -258,17 +258,16 @@ def _wall(chosen: Sweep, prompt: int, rows: str, columns: str) -> None:
 
     runs = point_runs(chosen)
     found = results(chosen, runs)
-    drawn = list(prompts(found))
-    known = drawn or [0]
+    known = (drawn := list(prompts(found))) or [0]
     if prompt > len(known):
         raise Refusal(f"--prompt {prompt}: the runs drew {plural(len(drawn), 'prompt')}")
-    folder = folder_of(chosen.name)
-    if not is_folder(folder):
+    if not is_folder(folder := folder_of(chosen.name)):
         raise Refusal(f"the sweep '{chosen.name}' was not begun yet")
     write_png(make_wall(found, known[prompt - 1], rows, columns), folder / "wall.png")
     walls = [make_wall(found, one, rows, columns) for one in known]
     write_page(walls, report_lines(chosen, found, runs), folder / "wall.html")
-    print(f"written: {show_path(folder / 'wall.png')}\nwritten: {show_path(folder / 'wall.html')}")
+    said = [f"written: {show_path(folder / name)}" for name in ("wall.png", "wall.html")]
+    print("\n".join(said if drawn else [*said, f"! no picture stands in them: {walls[0].words}"]))
 
 
 def _hold(chosen: Sweep, command: str) -> None:

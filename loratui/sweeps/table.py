@@ -14,6 +14,7 @@ from loratui.terminal.units import clock, in_bytes, in_time
 from trainer.contract.settings.config import BY_KEY
 
 MARKS = {"best": "★ lowest", "level": "≈ level with it", "": ""}
+SIGNS = {mark: words.partition(" ")[0] for mark, words in MARKS.items()}  # where there is no room for the words
 ABSENT = "-"
 MOST_NAMED = 6
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 TILE, GAP, LINE, SIDE = 224, 12, 20, 170  # px
 MOST_PIXELS = 40_000_000  # of a PNG; beyond it the tiles are made smaller
 SMALLEST = 48
-BEST = "#2e7d32"
+MARKED = "#2e7d32"  # the lowest, and what is level with it
 STYLE = """
 body { margin: 0; padding: 1.5rem; background: #15181e; color: #d3d7de; font: 15px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.1rem; } h2 { font-size: 1rem; font-weight: normal; overflow-wrap: anywhere; }
@@ -34,7 +34,7 @@ h3 { font-size: 1rem; font-weight: normal; color: #8d97a6; }
 table { border-collapse: collapse; } th { font-weight: normal; padding: .3rem .6rem; text-align: left; }
 thead th { text-align: center; } td { padding: .3rem; text-align: center; vertical-align: top; }
 td img { display: block; width: 14rem; height: auto; } td span { color: #8d97a6; }
-td.best { outline: 2px solid #93bf85; } td.best span { color: #93bf85; } .none { padding: 4rem 2rem; }
+td.marked { outline: 2px solid #93bf85; } td.marked span { color: #93bf85; } .none { padding: 4rem 2rem; }
 pre { overflow-x: auto; }
 """
 
@@ -108,8 +108,8 @@ def _html_cell(cell: WallCell) -> str:
     words = html.escape(_words(cell))
     alt = html.escape(cell.one.point.name)
     shown = f'<img src="{image}" alt="{alt}">' if image else '<div class="none">no picture</div>'
-    best = ' class="best"' if cell.mark == "best" else ""
-    return f'<td{best} title="{alt}">{shown}<span>{words}</span></td>'
+    marked = ' class="marked"' if cell.mark else ""
+    return f'<td{marked} title="{alt}">{shown}<span>{words}</span></td>'
 
 
 def _data(path: Path) -> str:
@@ -140,14 +140,14 @@ def _draw_block(sheet: Image, draw: ImageDraw, block: WallBlock, top: int, tile:
                 draw_words(draw, (left + GAP, at + tile // 2), "no picture", PALE, tile - 2 * GAP)
             else:
                 sheet.paste(image, (left + (tile - image.width) // 2, at + (tile - image.height) // 2))
-            if cell.mark == "best":
-                draw.rectangle((left - 3, at - 3, left + tile + 2, at + tile + 2), outline=BEST, width=3)
-            draw_words(draw, (left, at + tile + 2), _words(cell), BEST if cell.mark == "best" else PALE, tile)
+            if cell.mark:
+                draw.rectangle((left - 3, at - 3, left + tile + 2, at + tile + 2), outline=MARKED, width=3)
+            draw_words(draw, (left, at + tile + 2), _words(cell), MARKED if cell.mark else PALE, tile)
 
 
 def _words(cell: WallCell) -> str:
-    """The loss, and for the lowest the word beside it: never colour alone."""
-    return f"{cell.words}  {MARKS['best'].split()[-1]}" if cell.mark == "best" else cell.words
+    """The loss, and what the table says of its row: never colour alone."""
+    return f"{cell.words}  {MARKS[cell.mark].partition(' ')[2]}".rstrip()
 
 
 def _height(block: WallBlock, tile: int) -> int:

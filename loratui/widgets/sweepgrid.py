@@ -10,6 +10,7 @@ from textual.events import Click, Resize
 from textual.message import Message
 from textual.widgets import Static
 
+from loratui.sweeps.table import SIGNS
 from loratui.sweeps.wall import WallBlock, WallCell
 from loratui.terminal.text import plural, safe_text
 from loratui.widgets.thumbnail import Thumbnail
@@ -120,9 +121,9 @@ class SweepGrid(Vertical):
 
 
 def cell_words(block: WallBlock, row: int, cell: WallCell) -> str:
-    """What stands below a picture: the place down, the loss, and the mark of the lowest."""
-    mark = "★ " if cell.mark == "best" else ""
-    return " ".join(part for part in (f"{mark}{block.rows[row]}:" if block.rows[row] else mark, cell.words) if part)
+    """What stands below a picture: the place down, the loss, and the mark that the row has in the table."""
+    place = f"{block.rows[row]}:" if block.rows[row] else ""
+    return " ".join(part for part in (SIGNS[cell.mark], place, cell.words) if part)
 
 
 def _in_sight(first: int, at: int, count: int) -> int:

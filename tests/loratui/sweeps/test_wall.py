@@ -16,9 +16,10 @@ from loratui.settings.answers import Answers
 from loratui.sweeps.declaration import Sweep, declared, grid_axis
 from loratui.sweeps.points import Point, points
 from loratui.sweeps.progress import point_runs
-from loratui.sweeps.results import results
-from loratui.sweeps.wall import SweepWall, make_wall, prompts
+from loratui.sweeps.results import Mark, results
+from loratui.sweeps.wall import SweepWall, WallBlock, make_wall, prompts
 from loratui.sweeps.wall_files import draw_wall, page, write_page, write_png
+from loratui.widgets.sweepgrid import cell_words
 from trainer.contract.run.events import EventLog
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, dump_config
@@ -96,6 +97,27 @@ def test_the_png_shows_every_picture_in_its_place(root: Path) -> None:
     assert draw_wall(replace(wall, blocks=wall.blocks * 3)).height > sheet.height
 
 
+def test_a_row_is_marked_as_in_the_table(root: Path) -> None:
+    """The lowest alone would look chosen where the table says that another is level with it."""
+    wall = drawn(root, declared("s", Answers(), [RANK, OPTIMIZER]))
+    marks: list[Mark] = ["best", "level", "", ""]
+    row = tuple(replace(one, mark=mark) for one, mark in zip(sum(wall.blocks[0].cells, ()), marks, strict=True))
+    block = WallBlock("", ("rank 2",), ("a", "b", "c", "d"), (row,))
+    words = row[0].words
+    said = [cell_words(block, 0, one) for one in row]
+    assert said == [f"★ rank 2: {words}", f"≈ rank 2: {words}", *[f"rank 2: {words}"] * 2]
+    marked = replace(wall, blocks=(block,))
+    shown = re.findall(r"<td(.*?) title=.*?<span>(.*?)</span>", page([marked], []))
+    assert [words for _, words in shown] == [f"{words}  lowest", f"{words}  level with it", words, words]
+    assert [bool(green) for green, _ in shown] == [True, True, False, False]
+    pixels = [
+        dict((pixel, count) for count, pixel in draw_wall(one).getcolors(1 << 24) or [])
+        for one in (replace(wall, blocks=(replace(block, cells=((row[0], *row[2:], row[2]),)),)), marked)
+    ]
+    green = (0x2E, 0x7D, 0x32)
+    assert pixels[1][green] > 1.9 * pixels[0][green] > 0
+
+
 def test_the_page_is_whole_in_itself_and_what_is_from_outside_are_words(root: Path) -> None:
     wall = drawn(root, declared("s", Answers(), [RANK, OPTIMIZER]))
     found = page([wall], ["a < table"])
@@ -135,6 +157,7 @@ def test_where_no_run_draws_pictures_the_wall_says_so(root: Path) -> None:
             log.emit("run", v=1, name=point.name, steps=5)
             log.close()
         assert wall().words == words and f"<h2>{words}</h2>" in page([wall()], [])
+        assert wall().drawn is bool(count)
 
 
 def test_prompts_are_those_of_all_runs(root: Path) -> None:
