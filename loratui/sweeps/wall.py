@@ -53,6 +53,7 @@ class SweepWall:
     words: str  # the prompt itself: text from outside, made safe; why there is none where nothing is drawn
     base: Path | None  # what the base model draws of it
     blocks: tuple[WallBlock, ...]
+    drawn: bool  # whether there are pictures, or will be: none of its runs draws any where it is False
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,11 @@ def make_wall(found: Results, prompt: int = 0, down: str = "", across: str = "")
             for row in _range(rows)
         )
         blocks.append(WallBlock(title, rows.labels, columns.labels, cells))
-    words = prompts(found).get(prompt) or _nothing(found)
-    return SweepWall(f"sweep {sweep.name}: {sweep.words}", prompt, words, _base(found, prompt), tuple(blocks))
+    known = prompts(found)
+    drawn = bool(known) or _will_draw(found)
+    words = known.get(prompt) or (NOT_YET if drawn else NO_SAMPLES)
+    title = f"sweep {sweep.name}: {sweep.words}"
+    return SweepWall(title, prompt, words, _base(found, prompt), tuple(blocks), drawn)
 
 
 def _cell(
@@ -157,10 +161,10 @@ def _named(flag: str, key: str, sides: Sequence[_Side]) -> _Side:
     return found
 
 
-def _nothing(found: Results) -> str:
-    """Why no run has a picture: it is too early, or none of those that were begun draws any."""
+def _will_draw(found: Results) -> bool:
+    """Where no run has a picture: whether it is too early for them, and not so that none of those begun draws any."""
     begun = [one.run for one in _runs(found) if one.run is not None]
-    return NO_SAMPLES if begun and not any(_draws(run) for run in begun) else NOT_YET
+    return not begun or any(_draws(run) for run in begun)
 
 
 def _draws(run: RunDir) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import TextIO
 
 GAP = re.compile(r"(?<=\S)\s{2,}(?=\S)")
+ENTRY = re.compile(r"  \S.*?\S?\s{2,}\S")  # of a help text: a key, and beside it what it does
 SEAM = re.compile(r"(?<=[/_-])")  # where a word that has no room is broken
 WIDTH = 80  # cells of a line that is wrapped, where nobody says how wide the terminal is
 PASTED = re.compile(r"\s*(loratui |--set |\w+ = )")  # a command, options or a line of an answer file
@@ -99,6 +100,25 @@ def laid_out(text: str, width: int) -> str:
                 found += _wrapped(_entries(lines), width)
         found.append("")
     return "\n".join(found[:-1])
+
+
+def without_keys(text: str, keys: frozenset[str]) -> str:
+    """A help text without the entries for `keys`, named as the text names them; what stood to the right moves left.
+
+    An entry begins two cells in; deeper lines below one that stood alone go on with it.
+    """
+    found, gone = [], False
+    for line in text.splitlines():
+        if not ENTRY.match(line):
+            gone = gone and line.startswith("   ")
+            found += [] if gone else [line]
+            continue
+        seams = [gap.end() for gap in GAP.finditer(line)]
+        halves = [line[2 : seams[1]], line[seams[1] :]] if len(seams) == 3 else [line[2:]]
+        kept = [half for half in halves if not set(re.split(r"[ ,]+", GAP.split(half)[0].strip())) <= keys]
+        gone = not kept
+        found += [("  " + "".join(kept)).rstrip()] if kept else []
+    return "\n".join(found)
 
 
 def _alike(lines: list[str]) -> list[list[str]]:

@@ -22,11 +22,11 @@ from loratui.screens.monitor.gallery import GalleryScreen
 from loratui.screens.monitor.gpu import GpuWatch
 from loratui.screens.monitor.insight_panel import insight_lines, insight_text
 from loratui.screens.monitor.queue import QueueScreen
-from loratui.screens.monitor.requests import ASKED, RequestsScreen
+from loratui.screens.monitor.requests import ASKED, DRAWING, RequestsScreen
 from loratui.screens.monitor.run_figures import RunFigures
 from loratui.screens.monitor.run_words import HELP, UNBEGUN, head, is_paused, log_text, messages_of_start, trouble
 from loratui.screens.monitor.telling import Telling
-from loratui.screens.shared.dialogs import Help, Reader
+from loratui.screens.shared.dialogs import Reader, show_help
 from loratui.widgets import plots
 from loratui.widgets.chart import Chart
 from loratui.widgets.eventlist import EventList
@@ -162,6 +162,7 @@ class MonitorScreen(RequestsScreen):
             head(history, state, self.size.width, self.run_dir.path.name, self._live.note)
         )
         self._draw_charts()
+        self.set_class(not self.has_pictures, "-bare")
         self.query_one("#samples", Samples).show(history)
         self.query_one("#list", EventList).show(messages_of_start(history, state))
         wrong = trouble(history, state, self.run_dir, max(20, self.size.width - 6))
@@ -292,4 +293,4 @@ class MonitorScreen(RequestsScreen):
 
     def action_help(self) -> None:
         """The keys."""
-        self.app.push_screen(Help("Monitor", HELP, keys=""))
+        show_help(self, "Monitor", HELP, unused=() if self.has_pictures else (*DRAWING, "look"))

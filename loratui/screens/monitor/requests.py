@@ -76,6 +76,11 @@ class RequestsScreen(KeyReasons[Leaving]):
         return self.config is None or self.config.sample.drawn
 
     @property
+    def has_pictures(self) -> bool:
+        """Whether there are pictures, or will be."""
+        return self.draws or bool(self.history.samples)
+
+    @property
     def state(self) -> StateName:
         """The run's state in one word."""
         if self._restart is not None:

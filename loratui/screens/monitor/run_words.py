@@ -51,9 +51,9 @@ Curves, pictures and messages of a run. Leaving never stops the training.
   escape  back to the list of runs; where there is none, as q
 
 loss   the line is the running mean, the shade what single steps gave; single
-       steps jump, because each looks at another noise level. The pictures
-       say more than the loss. Of several concepts each has a line of its
-       own: its loss at fixed noise, measured at the checkpoints.
+       steps jump, because each looks at another noise level. Of several
+       concepts each has a line of its own: its loss at fixed noise, measured
+       at the checkpoints. Where pictures are drawn, they say more.
 rate   the line is what the optimizer really steps with; the dots are
        Prodigy's estimate d. ◆ is the pivot: the words are frozen there, which
        are the new tokens or the LoRA of the text encoders."""

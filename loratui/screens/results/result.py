@@ -25,14 +25,16 @@ from loratui.runs.keeping import read_note
 from loratui.runs.possible import possible
 from loratui.screens.monitor.gallery import GalleryScreen
 from loratui.screens.results.onward import Onward
-from loratui.screens.results.result_words import head, help_words, no_files_words, usage_line
+from loratui.screens.results.result_words import HELP, PICTURES, head, no_files_words, usage_line
 from loratui.screens.shared.copy_box import copy
-from loratui.screens.shared.dialogs import Help
+from loratui.screens.shared.dialogs import show_help
 from loratui.terminal.text import show_path
 from loratui.widgets.keyline import KeyLine
 from loratui.widgets.wall import Wall
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.tracking import NO_SAMPLES
+
+DRAWN = ("view", "wall", "prompt")  # what is nothing without pictures
 
 
 class FacesCompared(Message):
@@ -242,7 +244,7 @@ class ResultScreen(Onward):
             return bool(self.lines)
         if action == "points":
             return bool(self.found)
-        if action in ("view", "wall"):
+        if action in DRAWN:
             return bool(self.history.samples)
         return super().check_action(action, parameters)
 
@@ -282,4 +284,7 @@ class ResultScreen(Onward):
     def action_help(self) -> None:
         """The keys, and what the hint rests on."""
         sources = "\n".join(f"\n  {one}" for one in self.hinted.sources) or "\n  nothing: there is none"
-        self.app.push_screen(Help("Result", help_words(bool(self.history.samples)) + sources, keys=""))
+        if self.history.samples:
+            show_help(self, "Result", HELP + sources)
+        else:
+            show_help(self, "Result", HELP.replace(PICTURES, "") + sources, unused=DRAWN)

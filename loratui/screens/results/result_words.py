@@ -15,12 +15,10 @@ from loratui.terminal.units import clock
 PICTURES = """
 The pictures go from the base model (left) to the last step (right), all from
 the same prompt and the same first noise, so that only the training differs.
-
+"""  # in the help, where there are any
+HELP = f"""{PICTURES}
   ← →   another prompt              v   view the pictures full screen
-  ↑ ↓   a line of the list          w   the wall of all pictures"""
-NO_PICTURES = """
-  ↑ ↓   a line of the list"""
-HELP = """
+  ↑ ↓   a line of the list          w   the wall of all pictures
   y     copy what the line says     e   export the files of another step
   c     the steps: checkpoints      g   generate: prompt, scale
   l     make the run longer         o   resume, where it was stopped
@@ -41,11 +39,6 @@ column face is how alike the samples of that step are to the training pictures:
 the cosine of OpenCV's SFace to their mean; the words above say what they have
 among themselves. What the hint says of this run rests on:
 """
-
-
-def help_words(pictures: bool) -> str:
-    """What the keys do; of pictures only where there are some."""
-    return (PICTURES if pictures else NO_PICTURES) + HELP
 
 
 def head(history: History, folder: str, width: int) -> Content:

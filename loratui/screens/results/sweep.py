@@ -14,8 +14,8 @@ from textual.widgets import DataTable, Static
 from textual.worker import get_current_worker
 
 from loratui.errors import Refusal
-from loratui.screens.results.sweep_seen import HELP, Seen, SweepRead, SweepTold, held_words, resumed_words
-from loratui.screens.shared.dialogs import Help
+from loratui.screens.results.sweep_seen import DRAWN, HELP, Seen, SweepRead, SweepTold, held_words, resumed_words
+from loratui.screens.shared.dialogs import show_help
 from loratui.screens.shared.editors import LineEditor
 from loratui.screens.shared.picture_view import PictureView
 from loratui.screens.shared.questions import Confirm, close_unanswered
@@ -159,10 +159,17 @@ class SweepScreen(SteadyScreen[None]):
         cells = [one for block in self._seen.wall.blocks for row in block.cells for one in row]
         return next((one for one in cells if one.one.point.number == number), None)
 
+    @property
+    def _draws(self) -> bool:
+        """Whether there are pictures, or will be."""
+        return self._seen is None or self._seen.wall.drawn
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only the keys that mean something now."""
         seen = self._seen
         match action:
+            case _ if action in DRAWN and not self._draws:
+                return self.has_class("-wall") and action == "table"
             case "view":
                 return self.cell is not None and self.cell.large is not None
             case "prompt":
@@ -280,4 +287,4 @@ class SweepScreen(SteadyScreen[None]):
 
     def action_help(self) -> None:
         """The keys."""
-        self.app.push_screen(Help("A sweep", HELP, keys=""))
+        show_help(self, "A sweep", HELP, unused=() if self._draws else DRAWN)

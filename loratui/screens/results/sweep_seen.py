@@ -28,6 +28,7 @@ cannot be told from it: what lies between them is within the noise.
 
 'loratui sweep NAME --wall' writes the wall as PNG and as a page.
 """
+DRAWN = ("view", "wall", "table", "prompt", "block")  # what is nothing without them
 
 
 DONE = {"stop": "stopped", "pause": "paused"}

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Collection, Sequence
+from typing import Any, ClassVar
 
 from textual import on
+from textual.actions import parse
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
+from textual.screen import Screen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from loratui.screens.shared.steady import SteadyModal
-from loratui.terminal.layout import laid_out
+from loratui.terminal.layout import laid_out, without_keys
 from loratui.widgets.dialog import Dialog
 
 
@@ -88,6 +90,9 @@ Everywhere
   F6        light or dark"""
 
 
+ARROWS = {"left": "←", "right": "→", "up": "↑", "down": "↓"}  # as a help names them
+
+
 class Help(Reader):
     """What a screen is for and what its keys do."""
 
@@ -107,3 +112,14 @@ class Help(Reader):
     @property
     def _room(self) -> int:
         return min(WIDEST, self.app.size.width) - AROUND
+
+
+def keys_of(screen: Screen[Any], actions: Collection[str]) -> frozenset[str]:
+    """The keys of a screen that stand for nothing but these actions, as its help names them."""
+    bound = {key: {parse(one.action)[1] for one in ones} for key, ones in screen._bindings.key_to_bindings.items()}
+    return frozenset(ARROWS.get(key, key) for key, meant in bound.items() if meant <= set(actions))
+
+
+def show_help(screen: Screen[Any], title: str, words: str, unused: Collection[str] = ()) -> None:
+    """The help of a screen, without the keys of actions that can never do anything there: those `unused`."""
+    screen.app.push_screen(Help(title, without_keys(words, keys_of(screen, unused)), keys=""))

@@ -10,7 +10,7 @@ import pytest
 
 import loratui.screens
 from loratui.screens.shared.dialogs import KEYS
-from loratui.terminal.layout import GAP, fitted, folded, laid_out, whole_words
+from loratui.terminal.layout import GAP, fitted, folded, laid_out, whole_words, without_keys
 
 
 def helps() -> list[str]:
@@ -34,6 +34,14 @@ def test_every_help_text_fits_and_loses_no_word(width: int) -> None:
         assert sorted(out.split()) == sorted(text.split())
         rows = [line for line in out.splitlines() if line.startswith(" ") or "  " in line]
         assert not [row for row in rows if len(row) > max(width, 40)], out
+
+
+def test_entries_of_keys_are_left_out_and_what_stood_beside_them_moves_up() -> None:
+    assert all(without_keys(text, frozenset()) == text.rstrip("\n") for text in helps())
+    text = "Words of a.\n\n  a    one thing    b, c  another\n  ← →  a third\n       that goes on\n  d    the last\n"
+    assert without_keys(text, frozenset("ab")).splitlines()[2] == "  b, c  another"
+    assert without_keys(text, frozenset("bc")).splitlines()[2] == "  a    one thing"
+    assert without_keys(text, frozenset("abc←→")) == "Words of a.\n\n  d    the last"
 
 
 def test_columns_stay_where_they_fit_and_part_where_they_do_not() -> None:

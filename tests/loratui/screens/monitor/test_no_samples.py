@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from textual.geometry import Region
 
 from loratui.app import LoratuiApp
 from loratui.screens.monitor.requests import DRAWING
@@ -26,21 +25,17 @@ def run_in(folder: Path) -> RunDir:
     return run
 
 
-def within(app: LoratuiApp, box: Region) -> str:
-    """The words on a part of the screen, as one line."""
-    rows = screen_text(app).splitlines()[box.y : box.bottom]
-    return " ".join(" ".join(row[box.x : box.right] for row in rows).split())
-
-
 @pytest.mark.parametrize("size", SIZES)
 async def test_a_run_that_trains(own_place: Path, size: tuple[int, int]) -> None:
     run = run_in(own_place)
     lock = RunLock(run.lock)
     app = LoratuiApp(run=run)
     async with app.run_test(size=size) as pilot:
-        await at(pilot, "MonitorScreen")
-        box = app.screen.query_one("#now").region
-        await until(pilot, lambda: NO_SAMPLES in within(app, box))  # in whole words, however narrow
+        screen = await at(pilot, "MonitorScreen")
+        await until(pilot, lambda: screen.query_one("#events").region.right == size[0])
+        boxes = [one.region for one in screen.query("Chart, #events") if one.display]
+        assert not screen.query_one("#samples").display
+        assert sum(box.area for box in boxes) == screen.query_one("#grid").region.area  # the others have its room
         for action in DRAWING:
             await pilot.press(KEYS[action])
             await until(pilot, lambda: any(one.message == NO_SAMPLES for one in app._notifications))
@@ -58,9 +53,30 @@ async def test_its_result(own_place: Path, size: tuple[int, int]) -> None:
         await app.push_screen(ResultScreen(run))
         await until(pilot, lambda: NO_SAMPLES in screen_text(app))
         screen = app.screen
-        assert screen.query_one("#wall").region.height == 3  # the sentence; the files have the room
-        assert screen.query_one("#files").region.height >= size[1] - 8
-        await pilot.press("f1")
-        await at(pilot, "Help")
-        assert "pictures full screen" not in screen_text(app) and "copy what the line says" in screen_text(app)
-        await pilot.press("escape")
+        wall, lists = screen.query_one("#wall").region, screen.query_one("#lists").region
+        assert wall.height == 3 and lists.height == size[1] - 6  # but head, box, an answer and the keys
+
+
+LEFT_OUT = {
+    "monitor": ("every prompt", "one more prompt", "view", "wall", "another prompt"),
+    "result": ("view", "wall", "first noise"),
+}
+
+
+@pytest.mark.parametrize("place", LEFT_OUT)
+async def test_its_help_names_no_key_and_nothing_of_pictures(own_place: Path, place: str) -> None:
+    """What is left out of it stands in the help of a run that drew some."""
+    run, drawn = run_in(own_place), fake_run(own_place / "runs" / "2026-11-23-1100-cat", training())
+    said = {}
+    for one in (run, drawn):
+        app = LoratuiApp(run=one)
+        async with app.run_test() as pilot:
+            await at(pilot, "MonitorScreen")
+            if place == "result":
+                await app.push_screen(ResultScreen(one))
+            await pilot.press("f1")
+            said[one.path] = (await at(pilot, "Help"))._help
+    words = LEFT_OUT[place]
+    assert all(one in said[drawn.path] for one in words) and not [one for one in words if one in said[run.path]]
+    assert not [one for one in said[run.path].splitlines() if "picture" in one and one.startswith("  ")]
+    assert "q " in said[run.path]

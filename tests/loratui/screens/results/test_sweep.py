@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import random
+import re
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from textual.widgets import DataTable, Input
+from typer.testing import CliRunner
 
 from loratui.app import LoratuiApp
+from loratui.cli import app as commands
 from loratui.screens.results.sweep_seen import held_words, resumed_words
 from loratui.settings.answers import Answers
 from loratui.settings.drafts.store import DraftStore
@@ -23,6 +26,7 @@ from trainer.contract.run.control import Inbox
 from trainer.contract.run.lock import RunLock
 from trainer.contract.run.rundir import RunDir
 from trainer.contract.settings.config import TrainConfig, dump_config
+from trainer.contract.settings.tracking import NO_SAMPLES
 
 LOSS = {(2, "prodigy"): 0.2, (2, "adamw"): 0.3, (4, "prodigy"): 0.1, (4, "adamw"): 0.301}
 
@@ -76,6 +80,27 @@ async def test_the_table_is_honest_and_the_wall_shows_each_in_its_place(tried: S
         await at(pilot, "PictureView")
         await pilot.press("escape", "w")
         await until(pilot, lambda: "★ lowest" in screen_text(app))
+
+
+async def test_where_no_run_draws_pictures_no_key_leads_to_any(tried: Sweep) -> None:
+    for events in Path("runs").glob("*/events.jsonl"):
+        lines = events.read_text().splitlines(keepends=True)
+        events.write_text("".join(line for line in lines if '"sample"' not in line))
+        text = (config := events.with_name("config.toml")).read_text()
+        head, sample_table, rest = text.partition("\n[sample]\n")
+        config.write_text(head + sample_table + re.sub(r"^count = \d+$", "count = 0", rest, count=1, flags=re.M))
+    app = LoratuiApp(sweep=tried)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await at(pilot, "SweepScreen")
+        await until(pilot, lambda: "★ lowest" in screen_text(app))
+        assert "w Wall" not in screen_text(app) and "v View" not in screen_text(app)
+        await pilot.press("w")
+        assert not screen.has_class("-wall")
+        await pilot.press("f1")
+        words = (await at(pilot, "Help"))._help
+        assert "open the run" in words and not [one for one in ("the wall of", "view the", "block") if one in words]
+    said = CliRunner().invoke(commands, ["sweep", "ranks", "--wall"]).output
+    assert "written: " in said and f"no picture stands in them: {NO_SAMPLES}" in said
 
 
 async def test_the_one_under_the_cursor_becomes_a_preset(tried: Sweep) -> None:
