@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -25,7 +25,7 @@ from loratui.settings.drafts.store import DraftStore
 from loratui.settings.preferences import keep_shade, shade
 from loratui.terminal import images
 from loratui.terminal.layout import whole_words
-from loratui.terminal.text import plural, safe_text
+from loratui.terminal.text import safe_text
 from trainer.contract.run.rundir import RunDir
 
 if TYPE_CHECKING:
@@ -141,11 +141,12 @@ class LoratuiApp(KeyOrder[str]):
 
     async def action_quit(self) -> None:
         """Leave; what was typed last is kept in the draft, and asked about where a window holds it."""
-        steps = [screen for screen in self.screen_stack if isinstance(screen, Step)]
-        for screen in (one for one in steps if one.is_mounted):
-            screen.take_fields()
-        unkept = any(getattr(screen, "unkept", False) for screen in self.screen_stack) or self.session.unopened
-        words = self._goodbye() if steps else None
+        stack = self.screen_stack
+        for screen in stack:
+            if isinstance(screen, Step) and screen.is_mounted:
+                screen.take_fields()
+        words = self._last_words(stack)
+        unkept = any(getattr(screen, "unkept", False) for screen in stack) or self.session.unopened
         if unkept and not isinstance(self.screen, Confirm):
             self.push_screen(leaving(), lambda yes: self.exit(words) if yes else None)
         else:
@@ -194,7 +195,7 @@ class LoratuiApp(KeyOrder[str]):
                 index = min(max(1, answer.step), len(STEPS) - 1) if index == 0 else index + 1
             if index > 0:
                 self._keep(self.draft.with_fields(step=min(index, len(STEPS) - 1)))
-        self.exit(self._goodbye())
+        self.exit(self.store.kept_words())
 
     def _take_up(self, past: PastRun) -> int:
         """Begin with an old run's answers; returns the step."""
@@ -221,6 +222,7 @@ class LoratuiApp(KeyOrder[str]):
 
         `within`: it was chosen in a list of the program, to which Escape goes back. Returns whether it does.
         """
+        from loratui.runs.find import parting_words
         from loratui.screens.monitor.monitor import MonitorScreen
         from loratui.screens.monitor.trouble import Restarted
         from loratui.screens.results.result import ResultScreen
@@ -262,19 +264,14 @@ class LoratuiApp(KeyOrder[str]):
             self.notify(trouble, severity="error", timeout=12, markup=False)
         self._unsaved = trouble
 
-    def _goodbye(self) -> str:
-        count = len(self.store.all().kept)
-        if count > 1:
-            return f"{plural(count, 'draft')} are kept; 'loratui' takes them up again."
-        return "The draft is kept; 'loratui' takes it up again." if count else ""
+    def _last_words(self, stack: Sequence[Screen[Any]]) -> str:
+        """What is said on leaving from here: of the run that is looked at, or in the wizard of the drafts."""
+        from loratui.runs.find import parting_words
 
-
-def parting_words(run: RunDir) -> str:
-    """How a run is that somebody leaves, where its files lie, and how to come back to it."""
-    from loratui.runs.find import run_info
-    from loratui.runs.states import leaving_words
-
-    return leaving_words(run, run_info(run).state)
+        runs = (getattr(screen, "run_dir", None) for screen in reversed(stack))
+        if (run := next((one for one in runs if isinstance(one, RunDir)), None)) is not None:
+            return parting_words(run)
+        return self.store.kept_words() if any(isinstance(screen, Step) for screen in stack) else ""
 
 
 def run_wizard(draft_dir: Path | None = None, past: PastRun | None = None) -> int:

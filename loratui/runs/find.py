@@ -15,7 +15,7 @@ from loratui.runs.place import runs_trouble
 from loratui.runs.silence import is_silent, may_begin
 from loratui.runs.slurm import InSlurm, in_slurm
 from loratui.runs.states import RUNS as FOLDER
-from loratui.runs.states import STATES, StateName
+from loratui.runs.states import STATES, StateName, leaving_words
 from loratui.terminal.numbers import number, whole
 from loratui.terminal.text import listed, plural, safe_text, show_path
 from trainer.contract.documents.files import read_toml
@@ -107,6 +107,11 @@ def run_info(run: RunDir, wait: bool = True) -> RunInfo:
         note=lock_note(run),
         slurm="" if cluster is None else safe_text(cluster.words, 80),
     )
+
+
+def parting_words(run: RunDir) -> str:
+    """How a run is that somebody leaves, where its files lie, and how to come back to it."""
+    return leaving_words(run, run_info(run).state)
 
 
 def processes_of(run: RunDir) -> int:

@@ -6,18 +6,20 @@ import json
 import os
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from loratui.settings.drafts.draft import Draft, LoadedDraft, read_draft, usable
-from loratui.terminal.text import os_words
+from loratui.terminal.text import os_words, plural
 from trainer.contract.entries import make_private, sweep, write_atomic
 from trainer.contract.paths import can_see
 from trainer.contract.run.lock import AlreadyRunning, RunLock, lock_holder
 from trainer.contract.run.rundir import home_folder
 
 FILE = "draft.json"  # of the time when there was one draft; taken over
+DAMAGED = "damaged"  # in the name of a file that was put aside
 KEPT = 20  # drafts; with a new one the oldest goes
 
 
@@ -33,7 +35,7 @@ class KeptDraft:
 
 @dataclass(frozen=True)
 class Drafts:
-    """All drafts, the one changed last first, and a sentence for each file that could not be used."""
+    """All drafts, the one changed last first, and what became of files that could not be used: each kind a sentence."""
 
     kept: tuple[KeptDraft, ...] = ()
     troubles: tuple[str, ...] = ()
@@ -69,6 +71,13 @@ class DraftStore:
         found, troubles = self._read_all()
         kept = [KeptDraft(key, one, changed, self._is_busy(key)) for key, one, changed in found]
         return Drafts(tuple(kept), tuple(troubles))
+
+    def kept_words(self) -> str:
+        """What is said of the drafts to somebody who leaves; empty where none is kept."""
+        count = len(self.all().kept)
+        if count > 1:
+            return f"{plural(count, 'draft')} are kept; 'loratui' takes them up again."
+        return "The draft is kept; 'loratui' takes it up again." if count else ""
 
     def load(self) -> LoadedDraft:
         """The open draft as it is on disk, or while none is open the newest, or a fresh one."""
@@ -139,7 +148,8 @@ class DraftStore:
     def _read_all(self) -> tuple[list[tuple[str, Draft, float]], list[str]]:
         for folder in (self._folder, self._drafts):
             sweep(folder)
-        troubles, found = self._take_over(), []
+        (troubles, damaged), found = self._take_over(), []
+        unread: list[tuple[str, str]] = []  # why, and which file
         try:
             paths = sorted(self._drafts.glob("draft-*.json")) if can_see(self._drafts) else []
         except OSError as error:
@@ -152,27 +162,28 @@ class DraftStore:
             except FileNotFoundError:
                 continue  # it became a run in another window
             except OSError as error:
-                troubles.append(f"A draft cannot be read: {os_words(error)} ({path.name})")
+                unread.append((os_words(error), path.name))
             except ValueError:
-                troubles.append(_put_aside(path))
+                damaged.append(_put_aside(path))
+        troubles += [*_unread_words(unread), *_damaged_words(damaged)]
         return sorted(found, key=lambda one: (one[2], one[0]), reverse=True), troubles
 
-    def _take_over(self) -> list[str]:
-        """The one draft of an earlier version becomes one of many."""
+    def _take_over(self) -> tuple[list[str], list[str]]:
+        """The one draft of an earlier version becomes one of many; else a sentence, or what it was put aside as."""
         old = self._folder / FILE
         if not can_see(old):
-            return []
+            return [], []
         try:
             read_draft(old)
             make_private(self._drafts)
             old.rename(self._file(f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"))
         except FileNotFoundError:
-            return []  # another loratui, started at the same moment, has done it
+            pass  # another loratui, started at the same moment, has done it
         except OSError as error:
-            return [f"The saved draft cannot be used: {os_words(error)} ({old})"]
+            return [f"The saved draft cannot be used: {os_words(error)} ({old})"], []
         except ValueError:
-            return [_put_aside(old)]
-        return []
+            return [], [_put_aside(old)]
+        return [], []
 
     def _let_go_of_the_oldest(self) -> None:
         for one in self.all().kept[KEPT - 1 :]:
@@ -199,9 +210,36 @@ class DraftStore:
 
 
 def _put_aside(path: Path) -> str:
-    aside = path.with_name(f"draft.damaged-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}.json")
+    """The name that a damaged file has now; empty where it cannot have another."""
+    aside = path.with_name(f"draft.{DAMAGED}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}.json")
     try:
         path.replace(aside)
     except OSError:
-        return "A saved draft cannot be read; it is left out."
-    return f"A saved draft was damaged; it is left out. The old file is kept as {aside.name}."
+        return ""
+    return aside.name
+
+
+def _damaged_words(names: Sequence[str]) -> list[str]:
+    """What became of damaged files, by their new names: one sentence, however many they are."""
+    aside = [one for one in names if one]
+    stay, said = len(names) - len(aside), []
+    if len(aside) == 1:
+        said.append(f"A saved draft was damaged; it is left out. The old file is kept as {aside[0]}.")
+    elif aside:
+        count = plural(len(aside), "saved draft")
+        said.append(f"{count} were damaged; they are left out. The old files are kept as draft.{DAMAGED}-*.json.")
+    if stay:
+        count, them = ("A saved draft", "it is") if stay == 1 else (plural(stay, "saved draft"), "they are")
+        said.append(f"{count} cannot be read; {them} left out.")
+    return said
+
+
+def _unread_words(found: Sequence[tuple[str, str]]) -> list[str]:
+    """What keeps files from being read, each reason once."""
+    said = []
+    for why in dict.fromkeys(why for why, _ in found):
+        first, *others = [name for each, name in found if each == why]
+        count = plural(len(others) + 1, "draft") if others else "A draft"
+        more = f" and {plural(len(others), 'other')}" if others else ""
+        said.append(f"{count} cannot be read: {why} ({first}{more})")
+    return said

@@ -13,12 +13,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from loratui.app import parting_words
 from loratui.cli import app
 from loratui.commands.follow import follow
 from loratui.events.history import History
 from loratui.events.lines import PHASES
-from loratui.runs.find import find_run, run_info
+from loratui.runs.find import find_run, parting_words, run_info
 from loratui.runs.queue import listed
 from loratui.runs.states import STATES, StateName, go_on_word, run_title
 from loratui.screens.monitor.ending import abort_question, stop_question

@@ -161,3 +161,31 @@ def test_a_damaged_draft_among_good_ones_is_named_once(store: DraftStore) -> Non
     assert [one.draft for one in found.kept] == [begun(8)]
     assert len(found.troubles) == 1 and "damaged" in found.troubles[0]
     assert store.all().troubles == ()
+
+
+def test_many_damaged_drafts_are_one_sentence_with_their_count(store: DraftStore) -> None:
+    store.save(begun(8))
+    for number in range(19):
+        store.path.with_name(f"draft-20260101-0000{number:02}-aa.json").write_text("{half")
+    (said,) = store.all().troubles
+    assert said == ("19 saved drafts were damaged; they are left out. The old files are kept as draft.damaged-*.json.")
+    assert len(list(store.path.parent.glob("draft.damaged-*.json"))) == 19
+    for path in (store.path.with_name("draft-20260101-000009-cc.json"), store.path.parents[1] / "draft.json"):
+        path.write_text("{half")
+    (said,) = store.all().troubles
+    assert said.startswith("2 saved drafts were damaged")
+
+
+def test_many_drafts_that_cannot_be_read_are_one_sentence_too(
+    store: DraftStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        store.begin(Draft())
+        store.save(begun(number + 1))
+
+    def refused(path: Path) -> Draft:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("loratui.settings.drafts.store.read_draft", refused)
+    (said,) = store.all().troubles
+    assert said.startswith("3 drafts cannot be read: ") and said.endswith(".json and 2 others)")

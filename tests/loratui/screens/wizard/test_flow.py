@@ -120,13 +120,16 @@ async def test_a_new_start_keeps_the_draft(wizard: Wizard, chosen: Draft) -> Non
         assert [one.draft.values for one in app.store.all().kept] == [chosen.values]
 
 
-async def test_leaving_keeps_the_draft_and_says_so(wizard: Wizard, chosen: Draft) -> None:
+@pytest.mark.parametrize("keys", [("escape",), ("ctrl+q",), ("f1", "ctrl+q"), ("enter", "ctrl+q")])
+async def test_leaving_keeps_the_draft_and_says_so(wizard: Wizard, chosen: Draft, keys: tuple[str, ...]) -> None:
     app = wizard(chosen)
     async with app.run_test() as pilot:
         await at(pilot, "WelcomeScreen")
-        await pilot.press("escape")
-        await until(pilot, lambda: app.return_value is not None)
-    assert "draft is kept" in (app.return_value or "")
+        for key in keys:
+            await pilot.press(key)
+            await pilot.pause()
+        await until(pilot, lambda: not app.is_running or app.return_value is not None)
+    assert app.return_value == "The draft is kept; 'loratui' takes it up again."
 
 
 @pytest.mark.parametrize("name", ["WelcomeScreen", "PicturesScreen", "ConceptScreen", "PresetScreen", "SettingsScreen"])
