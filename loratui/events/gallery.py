@@ -119,3 +119,8 @@ def _nearest(known: tuple[int, ...], step: int) -> int:
 
 def _inside(place: int, count: int) -> int:
     return max(0, min(place, count - 1))
+
+
+def seeded(history: History) -> bool:
+    """Whether a prompt has an index for each of several seeds: an index then is that of a prompt and a seed."""
+    return len({one.prompt for one in history.samples}) < len(history.prompts)

@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from loratui.events.gallery import inside as inside  # for those that show one picture too
+from loratui.events.gallery import seeded
 from loratui.events.history import History, SamplePicture
 from loratui.terminal.text import safe_text
 from loratui.widgets.thumbnail import Thumbnail
@@ -60,11 +61,10 @@ class Samples(Vertical):
         now = self.current
         self.query_one("#now", Thumbnail).show(None if now is None else self.file(now), self.nothing)
         self.query_one("#base", Thumbnail).show(self.file(pictures[0]) if pictures else None, self.nothing)
-        prompts = history.prompts
         if now is None:
             self.border_title = Content("pictures")
             return
-        which = f" · prompt {self._prompt + 1}/{len(prompts)}" if len(prompts) > 1 else ""
+        which = which_words(history, self._prompt)
         self.border_title = Content(f"step {now.step}{which}")
         self.border_subtitle = Content(safe_text(history.label(now), limit=max(8, self.size.width - 2)))
         self.query_one("#base-words", Static).update(_under(pictures[0]))
@@ -105,6 +105,12 @@ class Samples(Vertical):
             return []
         prompts = self._history.prompts
         return self._history.of_prompt(prompts[min(self._prompt, len(prompts) - 1)])
+
+
+def which_words(history: History, place: int) -> str:
+    """Which of a run's prompts a picture shows, by its place; nothing where there is one. Of seeds it is a picture."""
+    count, word = len(history.prompts), "picture" if seeded(history) else "prompt"
+    return f" · {word} {place + 1}/{count}" if count > 1 else ""
 
 
 def _under(picture: SamplePicture) -> str:

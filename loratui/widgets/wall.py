@@ -11,7 +11,7 @@ from textual.widgets import Static
 
 from loratui.events.history import History, SamplePicture
 from loratui.terminal.text import safe_text
-from loratui.widgets.samples import inside
+from loratui.widgets.samples import inside, which_words
 from loratui.widgets.thumbnail import Thumbnail
 
 COLUMNS = 5
@@ -60,7 +60,7 @@ class Wall(Horizontal):
                 words = "base model" if picture.step == 0 else f"step {picture.step}"
                 words += " · the hint" if picture.step == hinted else ""
                 self.query_one(f"#words-{index}", Static).update(words)
-        which = f" · prompt {self._prompt % len(prompts) + 1}/{len(prompts)}" if len(prompts) > 1 else ""
+        which = which_words(history, self._prompt % len(prompts)) if prompts else ""
         prompt = safe_text(history.label(chosen[0]), max(10, self.size.width - 24)) if chosen else nothing
         self.border_title = Content(prompt + which)
 

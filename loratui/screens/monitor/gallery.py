@@ -12,7 +12,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from loratui.events.gallery import GalleryPictures, GalleryPlace, moved
+from loratui.events.gallery import GalleryPictures, GalleryPlace, moved, seeded
 from loratui.events.history import History, SamplePicture
 from loratui.screens.shared.dialogs import Help
 from loratui.screens.shared.steady import SteadyScreen
@@ -158,7 +158,8 @@ class GalleryScreen(SteadyScreen[None]):
             return Content("no pictures yet")
         now = self.current
         step = "base model" if self.place.step == 0 else f"step {self.place.step}"
-        facts = [f"prompt {prompts.index(self.place.prompt) + 1} of {len(prompts)}"]
+        which = "prompt and seed" if seeded(self._history) else "prompt"
+        facts = [f"{which} {prompts.index(self.place.prompt) + 1} of {len(prompts)}"]
         if now is not None:
             facts.insert(0, f"picture {steps.index(self.place.step) + 1} of {len(steps)}")
         if steps[0]:

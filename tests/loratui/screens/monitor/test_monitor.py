@@ -11,6 +11,8 @@ import pytest
 from textual.pilot import Pilot
 
 from loratui.app import LoratuiApp
+from loratui.screens.monitor.gallery import GalleryScreen
+from loratui.screens.results.result import ResultScreen
 from tests.loratui.screens.conftest import (
     HOSTILE,
     SIZES,
@@ -150,13 +152,14 @@ async def test_stop_says_what_it_leaves_and_asks(run: RunDir, alive: RunLock) ->
         assert inbox.take()[0].cmd == "stop"
 
 
-async def test_leaving_says_how_to_come_back_and_touches_nothing(run: RunDir, alive: RunLock) -> None:
+@pytest.mark.parametrize("key", ["q", "ctrl+q"])
+async def test_leaving_says_how_to_come_back_and_touches_nothing(run: RunDir, alive: RunLock, key: str) -> None:
     before = run.events.read_bytes()
     app = LoratuiApp(run=run)
     async with app.run_test() as pilot:
         await monitor(pilot)
-        await pilot.press("q")
-        await until(pilot, lambda: app.return_value is not None)
+        await pilot.press(key)
+        await until(pilot, lambda: not app.is_running or app.return_value is not None)
     assert app.return_value == (
         "2026-11-23-1000-dog: training. The training goes on. Come back with: loratui attach 2026-11-23-1000-dog"
     )
@@ -241,3 +244,20 @@ async def test_a_trainer_started_by_hand_that_was_refused_is_over_at_once(own_pl
         screen.draw()
         await pilot.pause()
         assert " ".join(screen_text(app).split()).count("/gone") == 1
+
+
+@pytest.mark.parametrize(("prompts", "words"), [(("a", "a"), "picture 1/2"), (("a", "b"), "prompt 1/2")])
+async def test_pictures_of_two_seeds_are_not_called_two_prompts(
+    own_place: Path, prompts: tuple[str, str], words: str
+) -> None:
+    drawn = [{**sample(step, at, prompt), "seed": at} for step in (0, 9) for at, prompt in enumerate(prompts)]
+    run = fake_run(own_place / "runs" / "dog", [one for one in training() if one["type"] != "sample"] + drawn)
+    app = LoratuiApp(run=run)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await at(pilot, "MonitorScreen")
+        await until(pilot, lambda: f"step 9 · {words}" in screen_text(app))
+        await app.push_screen(ResultScreen(run))
+        await until(pilot, lambda: f" · {words}" in screen_text(app))
+        await app.push_screen(GalleryScreen(run.path, app.screen.history))
+        words = words.replace("picture", "prompt and seed").replace("/", " of ")
+        await until(pilot, lambda: f" · {words} · seed 0" in screen_text(app))
