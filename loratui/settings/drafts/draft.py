@@ -91,15 +91,17 @@ def usable(draft: Draft) -> LoadedDraft:
     from loratui.settings.presets import preset
     from loratui.settings.problems import AnswersError, wrong_value
     from trainer.contract.settings.config import BY_KEY, value_of_now
+    from trainer.contract.settings.fields import wrong_text
 
     values = {key: value_of_now(key, one) for key, one in draft.values.items()}
     good = {key: one for key, one in values.items() if key in BY_KEY and not wrong_value(BY_KEY[key], one)}
     name = ""
     with suppress(AnswersError):  # of another machine, or deleted
         name = draft.preset if draft.preset and preset(draft.preset) else ""
-    lost = len(good) < len(values) or name != draft.preset
+    out = "" if wrong_text("path", draft.out) else draft.out
+    lost = len(good) < len(values) or (name, out) != (draft.preset, draft.out)
     trouble = "The draft held values that cannot be used here; they are left out." if lost else ""
-    return LoadedDraft(replace(draft, values=good, preset=name), trouble)
+    return LoadedDraft(replace(draft, values=good, preset=name, out=out), trouble)
 
 
 def read_draft(path: Path) -> Draft:
@@ -118,7 +120,7 @@ def read_draft(path: Path) -> Draft:
 def _is_of_a_draft(key: str, value: Any) -> bool:
     """Whether a draft has this field, of this type (json's keys are text)."""
     if key in ("version", "step", "images"):
-        return type(value) is int
+        return type(value) is int and value >= 0
     if key in ("captions", "asked"):
         return isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
     kinds = {"preset": str, "preset_kind": str, "out": str, "values": dict, "undecided": bool | None}

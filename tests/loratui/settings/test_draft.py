@@ -45,7 +45,9 @@ def test_no_draft_is_a_fresh_one(store: DraftStore) -> None:
     assert not store.load().draft.begun
 
 
-@pytest.mark.parametrize("raw", ["", "{", "[]", '{"step": "x"}', '{"unheard": 1}', "\x00", "[" * 10_000])
+@pytest.mark.parametrize(
+    "raw", ["", "{", "[]", '{"step": "x"}', '{"images": -4}', '{"unheard": 1}', "\x00", "[" * 10_000]
+)
 def test_a_damaged_file_is_kept_aside_and_said(store: DraftStore, raw: str) -> None:
     store.path.parent.mkdir()
     store.path.write_text(raw)
