@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.binding import Binding, BindingType
-from textual.content import Content
 from textual.message import Message
-from textual.widgets import Input, Static
+from textual.widgets import Input
 from textual.worker import get_current_worker
 
 from loratui.basemodels.facts import BaseModelNeed
@@ -30,7 +29,6 @@ from trainer.contract.paths import can_see, expanded, is_folder
 
 if TYPE_CHECKING:
     from loratui.curation.report import Outcome
-    from loratui.planning.fitting import Proposal
     from loratui.planning.plan import Plan
     from loratui.settings.resolve import Resolved
 
@@ -40,22 +38,6 @@ WORDS = "All that was chosen, as the answer file that 'loratui replay' runs with
 
 class HubAnswered(Message):
     """The hub said how large the base model is, and what its licence and gate are."""
-
-
-class FittingQuestion(Confirm):
-    """Whether to make the changes, which are laid out for the width of the window."""
-
-    def __init__(self, title: str, proposal: Proposal, width: int) -> None:
-        self._proposal = proposal
-        super().__init__(title, self._words(width), "Change", "Leave as it is")
-
-    def resized(self) -> None:
-        """Lay them out for the room that there is now."""
-        self.query_one(".dialog-body > Static", Static).update(self._words(self.app.size.width))
-        super().resized()
-
-    def _words(self, width: int) -> Content:
-        return fitting_words(self._proposal, min(68, width - 8))
 
 
 class WaysOut(UndoingStep, ScanningStep):
@@ -178,7 +160,8 @@ class WaysOut(UndoingStep, ScanningStep):
             self.say(nothing_words(proposal), "bad")
             return
         title = f"Make it fit: {plural(len(proposal.changes), 'change')}"
-        self.app.push_screen(FittingQuestion(title, proposal, self.size.width), self._fit)
+        words = fitting_words(proposal, min(68, self.size.width - 8))
+        self.app.push_screen(Confirm(title, words, "Change", "Leave as it is"), self._fit)
 
     def _fit(self, yes: bool | None) -> None:
         if yes and self._plan is not None and self._plan.proposal is not None:

@@ -12,7 +12,6 @@ from textual.widgets import OptionList
 
 from loratui.app import LoratuiApp
 from loratui.screens.monitor.queue import QueueScreen
-from loratui.screens.wizard.plan_words import fitting_words
 from loratui.settings.drafts.draft import Draft
 from tests.loratui.screens.conftest import at, fake_run, sample, screen_text, training, until
 from tests.loratui.screens.wizard.test_fit import SMALL_GPU, judged
@@ -33,7 +32,7 @@ async def resize(pilot: Pilot[Any], size: tuple[int, int]) -> None:
 
 
 @pytest.mark.slow
-async def test_the_plan_and_what_would_make_it_fit(wizard: Wizard, chosen: Draft) -> None:
+async def test_the_plan(wizard: Wizard, chosen: Draft) -> None:
     heavy = {"train.gradient_checkpointing": "off", "train.batch": 4, "name": "dog", "train.targets": "attention"}
     app = wizard(chosen.with_fields(step=5, preset="object").with_settings(heavy), SMALL_GPU)
 
@@ -48,11 +47,6 @@ async def test_the_plan_and_what_would_make_it_fit(wizard: Wizard, chosen: Draft
         screen.query_one("#plan").scroll_to(y=3, animate=False)
         await resize(pilot, NARROW)
         assert plan() == narrow and screen.query_one("#plan").scroll_y == 3
-        await pilot.press("f4")
-        question = await at(pilot, "FittingQuestion")
-        await resize(pilot, (60, 24))
-        words = fitting_words(screen._plan.proposal, 52)
-        assert str(question.query_one(".dialog-body Static").content) == str(words)
 
 
 async def test_the_rows_of_the_queue(wizard: Wizard, own_place: Path) -> None:

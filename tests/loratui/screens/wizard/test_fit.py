@@ -52,7 +52,7 @@ async def test_f4_makes_it_fit_and_settings_takes_it_back(wizard: Wizard, heavy:
         assert "does not fit: 2" in screen_text(app) and "Make it fit" in screen_text(app)
         assert_snapshot(app, "review-too-much")
         await pilot.press("f4")
-        await at(pilot, "FittingQuestion")
+        await at(pilot, "Confirm")
         assert_snapshot(app, "make-it-fit")
         await pilot.press("enter")
         await until(pilot, lambda: app.screen is screen and screen._plan.verdict.fits)
@@ -78,7 +78,7 @@ async def test_f4_works_from_a_field_and_escape_leaves_all_as_it_was(wizard: Wiz
         screen = await judged(pilot)
         screen.query_one("#name").focus()
         await pilot.press("f4")
-        await at(pilot, "FittingQuestion")
+        await at(pilot, "Confirm")
         await pilot.press("escape")
         await until(pilot, lambda: app.screen is screen)
         assert app.draft.values == heavy.values
@@ -110,7 +110,7 @@ async def test_it_is_said_when_no_setting_helps(wizard: Wizard, heavy: Draft) ->
     async with app.run_test(size=(120, 36)) as pilot:
         screen = await judged(pilot)
         await pilot.press("f4")
-        await at(pilot, "FittingQuestion")
+        await at(pilot, "Confirm")
         assert "not enough: more memory is needed" in screen_text(app)
         await pilot.press("enter")
         await until(pilot, lambda: app.screen is screen and not screen._plan.proposal.changes)
@@ -130,7 +130,7 @@ async def test_smaller_pictures_are_checked_again(wizard: Wizard, heavy: Draft) 
         before = app.session.scan
         assert screen._plan.proposal.settings["train.resolution"] < 2048
         await pilot.press("f4")
-        await at(pilot, "FittingQuestion")
+        await at(pilot, "Confirm")
         await pilot.press("enter")
         await until(pilot, lambda: app.session.scan is not before)
         await until(pilot, lambda: screen._plan is not None and screen._plan.verdict.fits)
