@@ -6,7 +6,7 @@ import signal
 import sys
 
 if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # until `begin`: its own import would say a traceback
-    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # exits.STOPPED
 
 from loratui.terminal.shipped_help import COMPLETION, shipped_help
 from trainer.contract.run.program import begin, run_program

@@ -263,7 +263,7 @@ def _prepare_torch(config: TrainConfig, leaves: Callable[[], bool] = lambda: Fal
     torch.set_num_threads(config.train.cpu_threads)
     torch.set_flush_denormal(True)  # numbers near zero are a hundred times slower on a CPU
     gpu = torch.cuda.is_available() and config.train.device != "cpu"
-    torch.set_deterministic_debug_mode("default" if gpu else "error")
+    torch.use_deterministic_algorithms(not gpu)
     do_not_fill()
     return join_world(gpu, leaves)
 

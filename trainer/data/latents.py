@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import threading
 from collections import OrderedDict
@@ -14,15 +13,13 @@ from typing import Any
 import PIL
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import save
 
-from trainer.contract.entries import make_private, write_atomic
 from trainer.contract.pictures.flatten import RULE
 from trainer.data import images
 from trainer.data.dataset import View
 from trainer.ground import draws
 from trainer.ground.digests import weights_digest
-from trainer.ground.tensor_files import load_tensors
+from trainer.ground.tensor_files import all_finite, keep_sound, load_sound
 
 IN_MEMORY = 1 << 30  # bytes of latents that are kept beside the disk
 
@@ -77,7 +74,7 @@ class LatentCache:
         for done, (key, view) in enumerate(missing.items()):
             progress(done, len(missing))
             self._keep(key, latent := self._encode(key, view))
-            if is_sound(latent):
+            if all_finite(latent):
                 sound += 1
                 continue
             bad.append(view)
@@ -111,11 +108,9 @@ class LatentCache:
         return found
 
     def _read(self, key: str) -> Latent:
-        found = load_tensors(self._path(key))
+        found = load_sound(self._path(key))
         if set(found) != {"mean", "std"}:
             raise SafetensorError("other tensors than mean and std")
-        if not is_sound(found):
-            raise SafetensorError("numbers that are not finite")
         return found
 
     def _path(self, key: str) -> Path:
@@ -132,10 +127,7 @@ class LatentCache:
             "mean": posterior.mean[0].float().cpu().contiguous(),
             "std": posterior.std[0].float().cpu().contiguous(),
         }
-        if is_sound(latent):  # of the copy on the host, which waits for the device anyway
-            with contextlib.suppress(OSError):  # a full disk: what is not kept is encoded again
-                make_private(self._folder)
-                write_atomic(self._path(key), save(latent))
+        keep_sound(self._path(key), latent)  # the copy on the host, which waits for the device anyway
         return latent
 
     def _keep(self, key: str, latent: Latent) -> None:
@@ -146,11 +138,6 @@ class LatentCache:
         while self._bytes > IN_MEMORY and len(self._kept) > 1:
             _, dropped = self._kept.popitem(last=False)
             self._bytes -= _size(dropped)
-
-
-def is_sound(latent: Latent) -> bool:
-    """Whether all its numbers are finite; it must lie on the host."""
-    return all(bool(one.isfinite().all()) for one in latent.values())
 
 
 def _size(latent: Latent) -> int:

@@ -30,11 +30,7 @@ def lean_imports() -> Iterator[None]:
 
     Another version of theirs may need it, and raise anything: then `forget` them, and import them as they stand.
     """
-    whole = importlib.metadata.packages_distributions
-    with (
-        _with(vars(importlib.metadata), packages_distributions=lambda: _WhenAsked(whole)),
-        _with_few_families(),
-    ):
+    with _with_distributions_later(), _with_few_families():
         yield
 
 
@@ -45,16 +41,14 @@ def forget() -> None:
 
 
 @contextmanager
-def _with(table: dict[str, Any], **values: Any) -> Iterator[None]:
-    """Other values in a table, such as the names of a module."""
-    before = {name: table[name] for name in values if name in table}
-    table.update(values)
+def _with_distributions_later() -> Iterator[None]:
+    """diffusers keeps which distribution each package is of, and nearly never asks."""
+    whole = importlib.metadata.packages_distributions
+    setattr(importlib.metadata, "packages_distributions", lambda: _WhenAsked(whole))  # noqa: B010 - of another type
     try:
         yield
     finally:
-        for name in values:
-            table.pop(name, None)
-        table.update(before)
+        importlib.metadata.packages_distributions = whole
 
 
 class _WhenAsked(Mapping[str, list[str]]):

@@ -1,4 +1,4 @@
-"""Safetensors with torch: read, given piece by piece to be written, put into live tensors of the same names and shapes.
+"""Safetensors with torch: read, kept in caches, given piece by piece to be written, put into live tensors like them.
 
 torch tells what the system refuses as a RuntimeError: here it is an OSError.
 """
@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from trainer.contract.entries import make_private, write_atomic
 from trainer.ground.error_line import first_line
 
 # as a file names them, the widest first, which is the order in which their tensors lie in it
@@ -55,6 +56,27 @@ def load_tensors(path: Path) -> dict[str, torch.Tensor]:
     """All tensors of a safetensors file, on the CPU. Raises as `opened_tensors` does."""
     with opened_tensors(path) as file:
         return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+
+
+def all_finite(tensors: Mapping[str, torch.Tensor]) -> bool:
+    """Whether all their numbers are finite; where they lie on a GPU, the host waits for each."""
+    return all(bool(one.isfinite().all()) for one in tensors.values())
+
+
+def load_sound(path: Path) -> dict[str, torch.Tensor]:
+    """As `load_tensors`; raises SafetensorError for numbers that are not finite too."""
+    found = load_tensors(path)
+    if not all_finite(found):
+        raise SafetensorError("numbers that are not finite")
+    return found
+
+
+def keep_sound(path: Path, tensors: dict[str, torch.Tensor]) -> None:
+    """Write tensors of the CPU into a cache that is its owner's; what is not finite or finds no room is made again."""
+    if all_finite(tensors):
+        with suppress(OSError):
+            make_private(path.parent)
+            write_atomic(path, save(tensors))
 
 
 def pieces(tensors: dict[str, torch.Tensor]) -> Iterator[bytes | memoryview]:

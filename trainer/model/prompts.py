@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,15 +11,13 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import save
 
-from trainer.contract.entries import make_private, write_atomic
 from trainer.contract.run.events import EventLog, SilentLog
 from trainer.contract.settings.captions import MOST_TOKENS
 from trainer.contract.settings.kinds import CHUNK
 from trainer.contract.units import plural
 from trainer.ground.machine import to_device
-from trainer.ground.tensor_files import load_tensors
+from trainer.ground.tensor_files import keep_sound, load_sound
 from trainer.model.parts import Parts
 
 
@@ -172,17 +169,11 @@ class PromptCache:
         key = hashlib.blake2b(f"{self._kind}\n{prompt}".encode(), digest_size=16).hexdigest()
         path = self._folder / f"{key}.safetensors"
         try:
-            found = load_tensors(path)
-            if not _is_sound(found):
-                raise SafetensorError("numbers that are not finite")
+            found = load_sound(path)
             return Encoded(found["hidden"].to(self._parts.device), found["pooled"].to(self._parts.device))
         except (OSError, SafetensorError, KeyError):  # not there yet, or damaged: made again
             new = encode(self._parts, [prompt])
-            kept = {"hidden": new.hidden.cpu().contiguous(), "pooled": new.pooled.cpu().contiguous()}
-            if _is_sound(kept):
-                with contextlib.suppress(OSError):  # a full disk: the next run encodes it again
-                    make_private(self._folder)
-                    write_atomic(path, save(kept))
+            keep_sound(path, {"hidden": new.hidden.cpu().contiguous(), "pooled": new.pooled.cpu().contiguous()})
             return new
 
     def get(self, prompts: list[str]) -> Encoded:
@@ -207,11 +198,6 @@ class PromptCache:
                 ids = (tokenise(one, [prompt], parts.chunks) for one in parts.tokenizers)
                 self._ids[prompt] = tuple(to_device(one, parts.device) for one in ids)
         return [torch.cat(one) for one in zip(*(self._ids[prompt] for prompt in prompts), strict=True)]
-
-
-def _is_sound(kept: dict[str, torch.Tensor]) -> bool:
-    """Whether all numbers are finite; they lie on the host."""
-    return all(bool(one.isfinite().all()) for one in kept.values())
 
 
 def _join(first: Encoded, second: Encoded) -> Encoded:

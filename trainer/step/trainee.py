@@ -18,7 +18,7 @@ from trainer.contract.settings.concepts import KEY as CONCEPTS
 from trainer.contract.settings.concepts import trained_part
 from trainer.contract.settings.config import TrainConfig, flat
 from trainer.data.dataset import Item, identity
-from trainer.ground.tensor_files import fill
+from trainer.ground.tensor_files import all_finite, fill
 from trainer.model.adapters import AdaptedLayer, LoraLinear, add_text_lora
 from trainer.model.fused.unet import FusedUnet, stacking_order
 from trainer.model.kinds import Told, add_adapter
@@ -96,7 +96,7 @@ class Trainee:
 
     def finite(self) -> bool:
         """Whether every trained number is one."""
-        return all(bool(torch.isfinite(one).all()) for one in (self.lora_tensors() | self.embedding_tensors()).values())
+        return all_finite(self.lora_tensors() | self.embedding_tensors())
 
     def freeze_part(self, name: str) -> None:
         """Freeze one group of new rows before the others, at its average: it leaves optimizer and norm, and stays."""
